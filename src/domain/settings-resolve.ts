@@ -1,0 +1,240 @@
+/**
+ * Settings resolution: configuration file + environment -> `Settings`, or every reason why not.
+ *
+ * Pure, so that the whole refusal table of T1 is a unit test. The environment wins over the file; defaults
+ * come last and depend on the mode, because practice must run with nothing configured while a mode that
+ * touches money must be told everything.
+ *
+ * Promises: all problems at once, each with its path (an environment variable's name, or a path in the file);
+ * a secret never appears in a message.
+ * Never: reads anything itself; guesses a value that was given but is wrong.
+ */
+import { Redacted, Result, Schema, SchemaIssue } from "effect"
+import {
+  type AccountSettings,
+  type BrokerSettings,
+  logLevels,
+  type LogFormat,
+  type LogLevel,
+  type Mode,
+  type Role,
+  roles,
+  type Settings,
+  SettingsFile,
+  type SettingsProblem,
+  type StrategySettings
+} from "./settings.ts"
+
+export interface SettingsInput {
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** The parsed configuration file, `undefined` when there is none. */
+  readonly file: unknown
+  /** The directory relative paths count from. Absolute path. */
+  readonly cwd: string
+  readonly stdoutIsTerminal: boolean
+  readonly resolvePath: (from: string, to: string) => string
+}
+
+const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1()
+const decodeFile = Schema.decodeUnknownResult(SettingsFile, { errors: "all", onExcessProperty: "error" })
+
+const practiceAccounts: Readonly<Record<string, AccountSettings>> = {
+  "paper-1": { broker: "practice", startingCash: "100000", calendar: "24x7" },
+  "paper-2": { broker: "practice", startingCash: "100000", calendar: "24x7" }
+}
+const practiceBrokers: Readonly<Record<string, BrokerSettings>> = {
+  practice: { kind: "paper", url: null, rule: "U", propagationMs: 2_000 }
+}
+const practiceStrategies: Readonly<Record<string, StrategySettings>> = {
+  default: {
+    sources: ["default", "wave"],
+    accounts: ["paper-1"],
+    engine: "A",
+    shadow: null,
+    sidePolicy: "both",
+    symbols: null,
+    quantity: "1",
+    stopLossPct: null,
+    profitTargetPct: null
+  }
+}
+
+/** Words of T1 that mark a secret somebody forgot to change. */
+const weakWords = ["change", "secret", "default", "example", "password"]
+
+/** Why a secret is weak (T1), or `null`. Never repeats the secret. */
+export const weakness = (secret: string): string | null => {
+  if (secret.length < 32) return `is ${secret.length} characters long; use at least 32 random ones`
+  const lower = secret.toLowerCase()
+  const word = weakWords.find((candidate) => lower.includes(candidate))
+  if (word !== undefined) return `contains the word "${word}"; use random characters`
+  if (new Set(secret).size === 1) return "repeats one character; use random characters"
+  return null
+}
+
+interface Collected {
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly problems: Array<SettingsProblem>
+}
+
+/** An environment variable that is set and not empty; an empty one counts as not set, as shells produce them. */
+const variable = (input: Collected, name: string): string | undefined => {
+  const value = input.environment[name]
+  return value === undefined || value === "" ? undefined : value
+}
+
+const oneOf = <A extends string>(
+  input: Collected,
+  path: string,
+  value: string | undefined,
+  allowed: ReadonlyArray<A>,
+  fallback: A
+): A => {
+  if (value === undefined) return fallback
+  const found = allowed.find((candidate) => candidate === value)
+  if (found !== undefined) return found
+  input.problems.push({ path, message: `unknown value "${value}"; use one of ${allowed.join(", ")}` })
+  return fallback
+}
+
+const portOf = (input: Collected, fromFile: number | undefined): number => {
+  const text = variable(input, "PORT")
+  if (text === undefined) return fromFile ?? 5003
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN
+  if (port >= 0 && port <= 65_535) return port
+  input.problems.push({ path: "PORT", message: `"${text}" is not a port; use a whole number from 0 to 65535` })
+  return 5003
+}
+
+const rolesOf = (input: Collected, fromFile: ReadonlyArray<string> | undefined): ReadonlySet<Role> => {
+  const text = variable(input, "ROLES")
+  const path = text === undefined ? "roles" : "ROLES"
+  const names = text?.split(",").map((name) => name.trim()) ?? fromFile
+  if (names === undefined) return new Set(roles)
+  const known = new Set<Role>()
+  for (const name of names) {
+    const role = roles.find((candidate) => candidate === name)
+    if (role === undefined) {
+      input.problems.push({ path, message: `unknown role "${name}"; use a comma list of ${roles.join(", ")}` })
+    } else known.add(role)
+  }
+  if (known.size === 0 && input.problems.length === 0) {
+    input.problems.push({ path, message: "names no role; leave it out to run all of them" })
+  }
+  return known
+}
+
+const secretOf = (
+  input: Collected,
+  name: string,
+  key: string,
+  fromFile: string | undefined,
+  mode: Mode
+): Redacted.Redacted<string> | null => {
+  const value = variable(input, name) ?? fromFile
+  const path = variable(input, name) === undefined && fromFile !== undefined ? key : name
+  if (value === undefined) return null
+  const weak = mode === "PRACTICE" ? null : weakness(value)
+  if (weak !== null) input.problems.push({ path, message: `the secret ${weak}` })
+  return Redacted.make(value, { label: name })
+}
+
+/** Checks between fields: what each strategy and account names must exist, and money needs real guards. */
+const crossCheck = (settings: Settings, problems: Array<SettingsProblem>): void => {
+  for (const [name, strategy] of Object.entries(settings.strategies)) {
+    for (const account of strategy.accounts) {
+      if (!Object.hasOwn(settings.accounts, account)) {
+        problems.push({ path: `strategies.${name}.accounts`, message: `there is no account "${account}"` })
+      }
+    }
+    for (const source of strategy.sources) {
+      if (!Object.hasOwn(settings.sources, source)) {
+        problems.push({ path: `strategies.${name}.sources`, message: `there is no source "${source}"` })
+      }
+    }
+  }
+  for (const [name, account] of Object.entries(settings.accounts)) {
+    if (!Object.hasOwn(settings.brokers, account.broker)) {
+      problems.push({ path: `accounts.${name}.broker`, message: `there is no broker "${account.broker}"` })
+    }
+  }
+  if (settings.mode === "PRACTICE") return
+  if (settings.secrets.hmac === null && settings.secrets.webhook === null) {
+    problems.push({
+      path: "HMAC_SECRET",
+      message: `${settings.mode} needs HMAC_SECRET or WEBHOOK_SECRET: webhooks must be authenticated`
+    })
+  }
+  if (settings.secrets.admin === null) {
+    problems.push({ path: "ADMIN_TOKEN", message: `${settings.mode} does not start with an open admin API` })
+  }
+  const named = Object.values(settings.accounts).map((account) => settings.brokers[account.broker])
+  if (settings.mode === "LIVE" && named.every((broker) => broker === undefined || broker.kind === "paper")) {
+    problems.push({ path: "brokers", message: "LIVE needs at least one venue that is not the paper broker" })
+  }
+}
+
+/** Builds the settings, or names every problem. */
+export const resolveSettings = (
+  input: SettingsInput
+): Result.Result<Settings, ReadonlyArray<SettingsProblem>> => {
+  const decoded = decodeFile(input.file ?? {})
+  if (Result.isFailure(decoded)) {
+    return Result.fail(
+      formatIssues(decoded.failure.issue).issues.map((issue) => ({
+        path: (issue.path ?? []).map(String).join(".") || "(the whole file)",
+        message: issue.message === "Expected no excess property" ? "unknown key" : issue.message
+      }))
+    )
+  }
+  const file = decoded.success
+  const collected: Collected = { environment: input.environment, problems: [] }
+  const mode = oneOf<Mode>(
+    collected,
+    "APP_MODE",
+    variable(collected, "APP_MODE") ?? file.mode,
+    ["PRACTICE", "PAPER", "LIVE"],
+    "PRACTICE"
+  )
+  const practice = mode === "PRACTICE"
+  const url = variable(collected, "DATABASE_URL") ?? file.databaseUrl
+  if (url !== undefined && !/^postgres(ql)?:\/\//.test(url)) {
+    collected.problems.push({ path: "DATABASE_URL", message: "must start with postgres:// or postgresql://" })
+  }
+  const settings: Settings = {
+    mode,
+    host: variable(collected, "HOST") ?? file.host ?? "127.0.0.1",
+    port: portOf(collected, file.port),
+    dataDir: input.resolvePath(input.cwd, variable(collected, "DATA_DIR") ?? file.dataDir ?? "data"),
+    databaseUrl: url === undefined ? null : Redacted.make(url, { label: "DATABASE_URL" }),
+    databasePool: file.databasePool ?? 10,
+    roles: rolesOf(collected, file.roles),
+    secrets: {
+      hmac: secretOf(collected, "HMAC_SECRET", "hmacSecret", file.hmacSecret, mode),
+      webhook: secretOf(collected, "WEBHOOK_SECRET", "webhookSecret", file.webhookSecret, mode),
+      admin: secretOf(collected, "ADMIN_TOKEN", "adminToken", file.adminToken, mode)
+    },
+    log: {
+      level: oneOf<LogLevel>(collected, "LOG_LEVEL", variable(collected, "LOG_LEVEL") ?? file.logLevel, logLevels, "info"),
+      format: oneOf<LogFormat>(
+        collected,
+        "LOG_FORMAT",
+        variable(collected, "LOG_FORMAT") ?? file.logFormat,
+        ["json", "pretty"],
+        input.stdoutIsTerminal ? "pretty" : "json"
+      )
+    },
+    corsOrigins: file.corsOrigins,
+    // The two sources every installation has: the plain webhook and the wave feed.
+    sources: { default: defaultSource, wave: defaultSource, ...file.sources },
+    strategies: file.strategies ?? (practice ? practiceStrategies : {}),
+    accounts: file.accounts ?? (practice ? practiceAccounts : {}),
+    brokers: file.brokers ?? (practice ? practiceBrokers : {}),
+    risk: file.risk,
+    market: file.market
+  }
+  crossCheck(settings, collected.problems)
+  return collected.problems.length === 0 ? Result.succeed(settings) : Result.fail(collected.problems)
+}
+
+const defaultSource = { timestampIs: "fired", ageMaxMs: 300_000, rateLimit: null, ips: null } as const

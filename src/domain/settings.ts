@@ -1,0 +1,155 @@
+/**
+ * Settings: the shape of the configuration file, and of what the service runs with.
+ *
+ * One schema both validates `holdfast.json` and documents it; an unknown key is an error, because a typo in
+ * `stopLossPct` must never mean "no stop loss". Defaults that concern money live here, beside their field.
+ *
+ * Promises: a value of type `Settings` is complete and cross-checked; nothing downstream checks it again.
+ * Never: reads a file, the environment or a clock (see config.load.ts), or holds a secret in clear text.
+ */
+import { Effect, Redacted, Schema } from "effect"
+
+const orElse = <S extends Schema.Top>(schema: S, value: S["Encoded"]) =>
+  schema.pipe(Schema.withDecodingDefaultKey(Effect.succeed(value)))
+
+/** A positive or zero decimal as a string, so that no float ever carries money. */
+const Decimal = Schema.String.check(
+  Schema.isPattern(/^(0|[1-9]\d{0,17})(\.\d{1,18})?$/, { message: "must be a decimal string such as \"12.5\"" })
+)
+const PositiveDecimal = Decimal.check(
+  Schema.makeFilter((text) => /[1-9]/.test(text) || "must be greater than 0")
+)
+const Name = Schema.String.check(
+  Schema.isPattern(/^[a-z0-9][a-z0-9_-]{0,63}$/, { message: "must be a name of a-z, 0-9, - and _, at most 64 long" })
+)
+const PositiveInt = Schema.Int.check(Schema.isGreaterThan(0))
+
+export const Mode = Schema.Literals(["PRACTICE", "PAPER", "LIVE"])
+export type Mode = typeof Mode.Type
+
+export const roles = ["http", "feeds", "waves", "accounts", "telegram", "monitors"] as const
+export type Role = (typeof roles)[number]
+
+/** One origin of signals: `POST /webhook/:source`. */
+export const SourceSettings = Schema.Struct({
+  // A TradingView `{{time}}` is the open of the bar: its age counts from the end of the bar (T3).
+  timestampIs: orElse(Schema.Literals(["fired", "bar"]), "fired"),
+  ageMaxMs: orElse(PositiveInt, 300_000),
+  // Off by default: a 429 loses the alert for good, TradingView does not send it again (W12).
+  rateLimit: orElse(Schema.NullOr(Schema.Struct({ requests: PositiveInt, perMs: PositiveInt })), null),
+  ips: orElse(Schema.NullOr(Schema.Array(Schema.String)), null)
+})
+export type SourceSettings = typeof SourceSettings.Type
+
+export const StrategySettings = Schema.Struct({
+  sources: Schema.Array(Name).check(Schema.isMinLength(1)),
+  accounts: Schema.Array(Name).check(Schema.isMinLength(1)),
+  engine: orElse(Schema.Literals(["A"]), "A"),
+  shadow: orElse(Schema.NullOr(Schema.Literals(["B"])), null),
+  sidePolicy: orElse(Schema.Literals(["both", "long_only", "short_only"]), "both"),
+  symbols: orElse(Schema.NullOr(Schema.Array(Schema.String)), null),
+  quantity: orElse(PositiveDecimal, "1"),
+  stopLossPct: orElse(Schema.NullOr(PositiveDecimal), null),
+  profitTargetPct: orElse(Schema.NullOr(PositiveDecimal), null)
+})
+export type StrategySettings = typeof StrategySettings.Type
+
+export const AccountSettings = Schema.Struct({
+  broker: Name,
+  startingCash: PositiveDecimal,
+  calendar: orElse(Schema.Literals(["24x7", "XNYS"]), "24x7")
+})
+export type AccountSettings = typeof AccountSettings.Type
+
+/** A broker connection. `url: null` runs the paper venue inside this process. */
+export const BrokerSettings = Schema.Struct({
+  kind: Schema.Literals(["paper"]),
+  url: orElse(Schema.NullOr(Schema.String.check(Schema.isPattern(/^https?:\/\//, { message: "must be an http URL" }))), null),
+  rule: orElse(Schema.Literals(["U", "R", "O", "N"]), "U"),
+  propagationMs: orElse(PositiveInt, 2_000)
+})
+export type BrokerSettings = typeof BrokerSettings.Type
+
+/** Limits of T6. `null` switches a check off; each default is a bound nobody hits by accident in practice. */
+export const RiskSettings = Schema.Struct({
+  openPositionsMax: orElse(Schema.NullOr(PositiveInt), null),
+  openPositionsPerSymbolMax: orElse(Schema.NullOr(PositiveInt), null),
+  quantityMax: orElse(Schema.NullOr(PositiveDecimal), "10000"),
+  notionalMax: orElse(Schema.NullOr(PositiveDecimal), null),
+  exposureMax: orElse(Schema.NullOr(PositiveDecimal), null)
+})
+export type RiskSettings = typeof RiskSettings.Type
+
+export const MarketSettings = Schema.Struct({
+  kind: orElse(Schema.Literals(["practice"]), "practice"),
+  seed: orElse(Schema.Int, 1),
+  tickMs: orElse(PositiveInt, 1_000)
+})
+export type MarketSettings = typeof MarketSettings.Type
+
+/** `holdfast.json`. Everything is optional: an empty file is the practice configuration. */
+export const SettingsFile = Schema.Struct({
+  mode: Schema.optionalKey(Mode),
+  host: Schema.optionalKey(Schema.NonEmptyString),
+  port: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 }))),
+  dataDir: Schema.optionalKey(Schema.NonEmptyString),
+  databaseUrl: Schema.optionalKey(Schema.NonEmptyString),
+  databasePool: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 2, maximum: 100 }))),
+  roles: Schema.optionalKey(Schema.Array(Schema.String)),
+  hmacSecret: Schema.optionalKey(Schema.NonEmptyString),
+  webhookSecret: Schema.optionalKey(Schema.NonEmptyString),
+  adminToken: Schema.optionalKey(Schema.NonEmptyString),
+  logLevel: Schema.optionalKey(Schema.String),
+  logFormat: Schema.optionalKey(Schema.String),
+  corsOrigins: orElse(
+    Schema.Array(
+      Schema.String.check(
+        Schema.isPattern(/^https?:\/\/[^/*\s]+$/, { message: "must be an exact origin, scheme and host, without a wildcard" })
+      )
+    ),
+    []
+  ),
+  sources: orElse(Schema.Record(Name, SourceSettings), {}),
+  strategies: Schema.optionalKey(Schema.Record(Name, StrategySettings)),
+  accounts: Schema.optionalKey(Schema.Record(Name, AccountSettings)),
+  brokers: Schema.optionalKey(Schema.Record(Name, BrokerSettings)),
+  risk: orElse(RiskSettings, {}),
+  market: orElse(MarketSettings, {})
+})
+export type SettingsFile = typeof SettingsFile.Type
+
+export const logLevels = ["debug", "info", "warn", "error"] as const
+export type LogLevel = (typeof logLevels)[number]
+export type LogFormat = "json" | "pretty"
+
+/** What the service runs with. Times in milliseconds, money and quantity as decimal strings. */
+export interface Settings {
+  readonly mode: Mode
+  readonly host: string
+  readonly port: number
+  /** Absolute path of the directory that holds the embedded database, the lock and the node's identity. */
+  readonly dataDir: string
+  /** `null` = the embedded PostgreSQL under `dataDir`. */
+  readonly databaseUrl: Redacted.Redacted<string> | null
+  readonly databasePool: number
+  readonly roles: ReadonlySet<Role>
+  readonly secrets: {
+    readonly hmac: Redacted.Redacted<string> | null
+    readonly webhook: Redacted.Redacted<string> | null
+    readonly admin: Redacted.Redacted<string> | null
+  }
+  readonly log: { readonly level: LogLevel; readonly format: LogFormat }
+  readonly corsOrigins: ReadonlyArray<string>
+  readonly sources: Readonly<Record<string, SourceSettings>>
+  readonly strategies: Readonly<Record<string, StrategySettings>>
+  readonly accounts: Readonly<Record<string, AccountSettings>>
+  readonly brokers: Readonly<Record<string, BrokerSettings>>
+  readonly risk: RiskSettings
+  readonly market: MarketSettings
+}
+
+/** One reason why a configuration is refused: where, and what is wrong with it. */
+export interface SettingsProblem {
+  readonly path: string
+  readonly message: string
+}

@@ -1,0 +1,66 @@
+/**
+ * Wake: the in-process doorbell between a writer and the reader of a table.
+ *
+ * Rows in PostgreSQL are the queue; this only says "look now" so that a reader does not have to poll.
+ * A doorbell that was rung while nobody listened stays rung, so a wake between two looks is never lost,
+ * and a thousand rings before the next look are one look.
+ *
+ * Promises: `wait` returns at once when its topic was rung since the last `wait`, else when it is rung,
+ * else after `maxWaitMs` (the net under a lost wake, for example a row written by another process).
+ * Never: carries data, orders anything, or is needed for correctness.
+ */
+import { Context, Effect, Layer } from "effect"
+
+export interface WakeService {
+  /** Rings the bell of `topic`. Synchronous and cheap, callable from any callback. */
+  readonly notify: (topic: string) => void
+  /** Waits for the bell of `topic`, at most `maxWaitMs` milliseconds of the ambient clock. */
+  readonly wait: (topic: string, maxWaitMs: number) => Effect.Effect<void>
+}
+
+interface Bell {
+  rung: boolean
+  readonly waiters: Set<() => void>
+}
+
+const makeWake = (): WakeService => {
+  // One bell per topic; topics are table names and account names, so the map is bounded by the configuration.
+  const bells = new Map<string, Bell>()
+  const bellOf = (topic: string): Bell => {
+    const known = bells.get(topic)
+    if (known !== undefined) return known
+    const bell: Bell = { rung: false, waiters: new Set() }
+    bells.set(topic, bell)
+    return bell
+  }
+  const notify = (topic: string): void => {
+    const bell = bellOf(topic)
+    if (bell.waiters.size === 0) {
+      bell.rung = true
+      return
+    }
+    // Every waiter is released: two readers of one topic each look for themselves.
+    const waiters = [...bell.waiters]
+    bell.waiters.clear()
+    for (const release of waiters) release()
+  }
+  const wait = (topic: string, maxWaitMs: number): Effect.Effect<void> =>
+    Effect.callback<void>((resume) => {
+      const bell = bellOf(topic)
+      if (bell.rung) {
+        bell.rung = false
+        resume(Effect.void)
+        return undefined
+      }
+      const release = () => resume(Effect.void)
+      bell.waiters.add(release)
+      return Effect.sync(() => {
+        bell.waiters.delete(release)
+      })
+    }).pipe(Effect.timeoutOption(maxWaitMs), Effect.asVoid)
+  return { notify, wait }
+}
+
+export class Wake extends Context.Service<Wake, WakeService>()("holdfast/layers/Wake") {
+  static readonly layer: Layer.Layer<Wake> = Layer.sync(Wake, makeWake)
+}
