@@ -1,0 +1,319 @@
+/**
+ * Child specifications: what a supervisor must know about a child before it starts it.
+ *
+ * A tree is a literal of `supervisor({...})`, `worker({...})` and `dynamic({...})`, so one can review the
+ * whole supervision policy of a service at a glance. The constructors fill the documented defaults and
+ * refuse unknown keys, bad values and contradictions with the path of the key.
+ * Promises: a spec that was constructed is complete and valid; every field of it is plain and inspectable.
+ * Never: starts anything. Constructing a spec does no I/O.
+ */
+import type { Effect, Fiber, Scope } from "effect"
+import type { EventObject } from "xstate"
+import type { Delivery } from "./dead-letters.ts"
+import type { ExitReason } from "./exit-reason.ts"
+import * as Check from "./spec-validation.ts"
+
+/** `permanent`: always restarted; `transient`: unless it ended in good order; `temporary`: never, and its spec is dropped. */
+export type RestartType = "permanent" | "transient" | "temporary"
+/** Which siblings share the fate of a crashed child. */
+export type Strategy = "one_for_one" | "one_for_all" | "rest_for_one"
+/** Whether the end of significant children ends their supervisor. */
+export type AutoShutdown = "never" | "any_significant" | "all_significant"
+
+/** Delay before restart n: `firstMs * factor^(n-1)`, at most `maxMs`; `full` jitter draws uniformly from 0 to that. */
+export interface Backoff {
+  readonly firstMs: number
+  readonly factor: number
+  readonly maxMs: number
+  readonly jitter: "full" | "none"
+  /** The attempt count returns to zero only after the child was ready this long. */
+  readonly resetAfterMs: number
+}
+/** At most `max` restarts within any window of `withinMs`; one more exhausts the budget. */
+export interface Budget {
+  readonly max: number
+  readonly withinMs: number
+}
+/**
+ * What a child's exhausted budget does. `escalate`: the supervisor gives up and its parent decides.
+ * `park`: only this child is `failed`, visible, and retried every `retryEveryMs`; restarts of a child that
+ * parks never burn the group's intensity, so its failures stay its own.
+ */
+export type WhenExhausted =
+  | { readonly action: "escalate" }
+  | { readonly action: "park"; readonly retryEveryMs: number }
+/** Milliseconds to end in good order; `kill`: no grace; `infinity`: as long as the tree's own stop deadline allows. */
+export type StopBudget = number | "kill" | "infinity"
+
+/** The policy every child declares. Times are milliseconds. */
+export interface ChildPolicy {
+  readonly restart: RestartType
+  /** A start that has not settled by then fails with `StartTimedOut`. `Infinity` only for supervisors, whose children have deadlines. */
+  readonly startDeadlineMs: number
+  readonly stopBudgetMs: StopBudget
+  readonly backoff: Backoff
+  readonly budget: Budget
+  readonly whenExhausted: WhenExhausted
+  /** `required`: the parent is ready only when this child is. */
+  readonly readiness: "required" | "optional"
+  /** `fail`: a failing first start rolls the parent's start back, as in OTP; `retry`: it goes into backoff and the parent starts. */
+  readonly initialStart: "fail" | "retry"
+  /** Its orderly end counts for the supervisor's `autoShutdown`. */
+  readonly significant: boolean
+  /** Delay between retries after an error of class `credentials`. */
+  readonly credentialsRetryMs: number
+}
+
+/** What a child shows of itself in the tree. `detail` must stay small: it is copied into every snapshot. */
+export interface ChildStatus {
+  readonly state: string
+  readonly ready: boolean
+  readonly tags: ReadonlyArray<string>
+  readonly detail: Record<string, unknown>
+  readonly lastError?: string
+}
+
+/** What a child is given to live with. */
+export interface ChildSelf {
+  /** For example `root/trading/market`. */
+  readonly path: string
+  /** 1 for the first start, one more for each restart. */
+  readonly incarnation: number
+  /** Publishes the visible state; missing fields keep their value. Ready is counted from the first `ready: true`. */
+  readonly setStatus: (status: Partial<ChildStatus>) => void
+  /** Names the step a start is in, for `StartFailed.step`. */
+  readonly step: (name: string) => void
+  /** Forks a fiber owned by this child: it ends with the child, and its failure or defect crashes the child. */
+  readonly fork: <A, E, R>(name: string, effect: Effect.Effect<A, E, R>) => Effect.Effect<Fiber.Fiber<A, E>, never, R>
+  /** Crashes this child from a callback that has no fiber (socket listeners, timers of foreign libraries). */
+  readonly crash: (error: unknown) => void
+  /** Ends this child from a callback; `Normal` when no reason is given. */
+  readonly end: (reason?: ExitReason) => void
+}
+
+/** A started child. All fields are optional: `{}` is a child that lives until it is stopped. */
+export interface Running<R = never> {
+  /** The life. Completing ends the child normally (or with the returned reason); failure or defect is a crash. Absent: it never ends by itself. */
+  readonly run?: Effect.Effect<void | ExitReason, unknown, R>
+  /** Accepts an event for this child. */
+  readonly send?: (event: EventObject) => Delivery
+  /** The graceful part of a stop: runs first, within the stop budget; then the child is interrupted. */
+  readonly drain?: Effect.Effect<void, unknown, R>
+  /** Depth and bounds of the child's own mailbox, for the tree snapshot. */
+  readonly mailbox?: () => MailboxDepth
+  /** Computes the visible state on demand; wins over `setStatus` except for `ready`. */
+  readonly status?: () => ChildStatus
+  /** Handed to whoever asked for the start. */
+  readonly extra?: unknown
+}
+
+/** How full a mailbox is and what it has lost since it was made. */
+export interface MailboxDepth {
+  readonly depth: number
+  readonly capacity: number
+  readonly dropped: number
+}
+
+/** Answer of a start that is switched off by configuration: not an error, the child is kept without a life (temporary: dropped). */
+export interface Ignore {
+  readonly _tag: "Ignore"
+}
+/** The component is switched off by configuration. */
+export const ignore: Ignore = { _tag: "Ignore" }
+
+/** Brings a child to life inside the child's own Scope, under its start deadline. Success means started, not ready. */
+export type Start<R = never> = (self: ChildSelf) => Effect.Effect<Running<R> | Ignore, unknown, R | Scope.Scope>
+
+export interface WorkerSpec<R = never> extends ChildPolicy {
+  readonly type: "worker"
+  readonly id: string
+  readonly start: Start<R>
+}
+export interface SupervisorSpec<R = never> extends ChildPolicy {
+  readonly type: "supervisor"
+  readonly id: string
+  readonly strategy: Strategy
+  /** The group budget, OTP's intensity and period. */
+  readonly intensity: Budget
+  readonly autoShutdown: AutoShutdown
+  readonly children: ReadonlyArray<ChildSpec<R>>
+}
+/** The one shape all children of a dynamic supervisor share; `start` gets the arguments given when a child is added. */
+export interface Template<R = never> extends ChildPolicy {
+  readonly type: "worker" | "supervisor"
+  readonly start: (args: never, id: string) => Start<R>
+}
+/** A child of a dynamic supervisor: named by `id` (generated when absent), made from `args`. */
+export interface Instance {
+  readonly id?: string
+  readonly args: unknown
+}
+export interface DynamicSpec<R = never> extends ChildPolicy {
+  readonly type: "dynamic"
+  readonly id: string
+  readonly intensity: Budget
+  readonly template: Template<R>
+  /** Children started with the supervisor; more are added at run time. */
+  readonly instances: ReadonlyArray<Instance>
+}
+export type ChildSpec<R = never> = WorkerSpec<R> | SupervisorSpec<R> | DynamicSpec<R>
+
+/** The services the children of a spec need. */
+export type RequirementsOf<S> = S extends WorkerSpec<infer R> ? R : S extends SupervisorSpec<infer R> ? R : S extends DynamicSpec<infer R> ? R : never
+
+/** Policy fields as written in a literal: everything has a default except what a constructor asks for. */
+export type PolicyOptions = Partial<Omit<ChildPolicy, "backoff">> & { readonly backoff?: Partial<Backoff> }
+
+const patience: Backoff = { firstMs: 100, factor: 2, maxMs: 30_000, jitter: "full", resetAfterMs: 30_000 }
+// A supervisor that is started again waits for nothing: its children carry their own backoff.
+const promptly: Backoff = { ...patience, firstMs: 0, maxMs: 0 }
+const unlimited: Budget = { max: Number.POSITIVE_INFINITY, withinMs: 60_000 }
+const fiveInAMinute: Budget = { max: 5, withinMs: 60_000 }
+const escalate: WhenExhausted = { action: "escalate" }
+
+const workerPolicy: ChildPolicy = {
+  restart: "permanent", startDeadlineMs: 10_000, stopBudgetMs: 5_000, backoff: patience, budget: unlimited, whenExhausted: escalate,
+  readiness: "required", initialStart: "fail", significant: false, credentialsRetryMs: 60_000
+}
+const supervisorPolicy: ChildPolicy = { ...workerPolicy, startDeadlineMs: Number.POSITIVE_INFINITY, stopBudgetMs: "infinity", backoff: promptly }
+
+const budget = Check.record({ max: Check.numberOrInfinity(0), withinMs: Check.numberFrom(1) })
+const policyFields = {
+  "restart?": Check.oneOf("permanent", "transient", "temporary"),
+  "startDeadlineMs?": Check.numberFrom(1),
+  "stopBudgetMs?": Check.either(Check.oneOf("kill", "infinity"), Check.numberFrom(0)),
+  "backoff?": Check.record({
+    "firstMs?": Check.numberFrom(0), "factor?": Check.numberFrom(1), "maxMs?": Check.numberFrom(0),
+    "jitter?": Check.oneOf("full", "none"), "resetAfterMs?": Check.numberFrom(0)
+  }),
+  "budget?": budget,
+  "whenExhausted?": Check.either(
+    Check.record({ action: Check.oneOf("escalate") }),
+    Check.record({ action: Check.oneOf("park", "escalate"), retryEveryMs: Check.numberFrom(1) })
+  ),
+  "readiness?": Check.oneOf("required", "optional"),
+  "initialStart?": Check.oneOf("fail", "retry"),
+  "significant?": Check.aBoolean,
+  "credentialsRetryMs?": Check.numberFrom(1)
+}
+const supervisorTimes = { "startDeadlineMs?": Check.numberOrInfinity(1) }
+const typed = (type: string) => ({ "type?": Check.oneOf(type) })
+const checkWorker = Check.record({ ...policyFields, ...typed("worker"), id: Check.anId, start: Check.aFunction })
+const checkSupervisor = Check.record({
+  ...policyFields, ...supervisorTimes, ...typed("supervisor"), id: Check.anId, children: Check.anArray, "intensity?": budget,
+  "strategy?": Check.oneOf("one_for_one", "one_for_all", "rest_for_one"),
+  "autoShutdown?": Check.oneOf("never", "any_significant", "all_significant")
+})
+const checkDynamic = Check.record({
+  ...policyFields, ...supervisorTimes, ...typed("dynamic"), id: Check.anId, "intensity?": budget, template: Check.anything, "instances?": Check.anArray
+})
+const checkTemplate = Check.record({ ...policyFields, ...supervisorTimes, "type?": Check.oneOf("worker", "supervisor"), start: Check.aFunction })
+
+/** Where a fault is reported: the id when there is one, else the kind of spec. */
+const nameOf = (kind: string, options: unknown): string =>
+  typeof options === "object" && options !== null && "id" in options && typeof options.id === "string" && options.id !== "" ? options.id : kind
+
+const completePolicy = (at: string, defaults: ChildPolicy, options: PolicyOptions): ChildPolicy => {
+  const whenExhausted = options.whenExhausted ?? defaults.whenExhausted
+  const backoff = options.backoff === undefined ? defaults.backoff : { ...defaults.backoff, ...options.backoff }
+  // A longer first delay than the default cap is an intention; a first delay above a stated cap is a mistake.
+  const capped = options.backoff?.maxMs === undefined ? { ...backoff, maxMs: Math.max(backoff.maxMs, backoff.firstMs) } : backoff
+  if (capped.firstMs > capped.maxMs) Check.refuse(`${at}.backoff.maxMs`, `must be at least firstMs (${capped.firstMs})`)
+  const policy: ChildPolicy = {
+    restart: options.restart ?? defaults.restart,
+    startDeadlineMs: options.startDeadlineMs ?? defaults.startDeadlineMs,
+    stopBudgetMs: options.stopBudgetMs ?? defaults.stopBudgetMs,
+    backoff: capped,
+    budget: options.budget ?? (whenExhausted.action === "park" ? fiveInAMinute : defaults.budget),
+    whenExhausted,
+    readiness: options.readiness ?? defaults.readiness,
+    initialStart: options.initialStart ?? defaults.initialStart,
+    significant: options.significant ?? defaults.significant,
+    credentialsRetryMs: options.credentialsRetryMs ?? defaults.credentialsRetryMs
+  }
+  if (policy.significant && policy.restart === "permanent") {
+    Check.refuse(`${at}.significant`, "a permanent child cannot be significant: it is always restarted")
+  }
+  return policy
+}
+
+/**
+ * A worker: `id` and `start` are required. Defaults: permanent, start deadline 10 s, stop budget 5 s, backoff
+ * 100 ms x 2 up to 30 s with full jitter and reset after 30 s ready, budget unlimited when it escalates (the
+ * group's intensity decides, as in OTP) and 5 in 60 s when it parks, readiness required.
+ * Throws `SpecInvalid` with the path of the offending key.
+ */
+export const worker = <R = never>(options: PolicyOptions & { readonly id: string; readonly start: Start<R> }): WorkerSpec<R> => {
+  const at = nameOf("worker", options)
+  checkWorker(at, options)
+  return { type: "worker", id: options.id, start: options.start, ...completePolicy(at, workerPolicy, options) }
+}
+
+/**
+ * A supervisor: `id` and `children` are required. Defaults: one_for_one, intensity 5 in 60 s, permanent, stop
+ * budget `infinity`, no start deadline of its own (each child has one), auto shutdown never, no backoff delay.
+ * Throws `SpecInvalid`, also for two children of one id and for significant children without auto shutdown.
+ */
+export const supervisor = <const C extends ReadonlyArray<ChildSpec<any>>>(
+  options: PolicyOptions & {
+    readonly id: string
+    readonly strategy?: Strategy
+    readonly intensity?: Budget
+    readonly autoShutdown?: AutoShutdown
+    readonly children: C
+  }
+): SupervisorSpec<RequirementsOf<C[number]>> => {
+  const at = nameOf("supervisor", options)
+  checkSupervisor(at, options)
+  const autoShutdown = options.autoShutdown ?? "never"
+  const seen = new Set<string>()
+  options.children.forEach((child, index) => {
+    checkChildSpec(`${at}.children[${index}]`, child)
+    if (seen.has(child.id)) Check.refuse(`${at}.children[${index}].id`, `duplicate id ${JSON.stringify(child.id)}`)
+    seen.add(child.id)
+    if (child.significant && autoShutdown === "never") {
+      Check.refuse(`${at}.children[${index}].significant`, "a significant child needs a supervisor with autoShutdown")
+    }
+  })
+  return {
+    type: "supervisor", id: options.id, strategy: options.strategy ?? "one_for_one", intensity: options.intensity ?? fiveInAMinute, autoShutdown,
+    children: options.children, ...completePolicy(at, supervisorPolicy, options)
+  }
+}
+
+/**
+ * A dynamic supervisor: children of one template, added and removed at run time, looked up in constant time and
+ * stopped in parallel. `id` and `template.start` are required; the template takes the worker's defaults.
+ * Throws `SpecInvalid`, also for significant templates: a dynamic supervisor has no auto shutdown.
+ */
+export const dynamic = <A, R = never>(
+  options: PolicyOptions & {
+    readonly id: string
+    readonly intensity?: Budget
+    readonly template: PolicyOptions & { readonly type?: "worker" | "supervisor"; readonly start: (args: A, id: string) => Start<R> }
+    readonly instances?: ReadonlyArray<{ readonly id?: string; readonly args: A }>
+  }
+): DynamicSpec<R> => {
+  const at = nameOf("dynamic", options)
+  checkDynamic(at, options)
+  checkTemplate(`${at}.template`, options.template)
+  const type = options.template.type ?? "worker"
+  if (options.template.significant === true) Check.refuse(`${at}.template.significant`, "children of a dynamic supervisor cannot be significant")
+  const template: Template<R> = {
+    type, start: options.template.start,
+    ...completePolicy(`${at}.template`, type === "worker" ? workerPolicy : supervisorPolicy, options.template)
+  }
+  return {
+    type: "dynamic", id: options.id, intensity: options.intensity ?? fiveInAMinute, template, instances: options.instances ?? [],
+    ...completePolicy(at, supervisorPolicy, options)
+  }
+}
+
+/** Refuses a value that is not a complete specification, such as one written by hand or read from plain JavaScript. */
+export const checkChildSpec: Check.Check = (at, value) => {
+  const type = typeof value === "object" && value !== null && "type" in value ? value.type : undefined
+  if (type === "worker") checkWorker(at, value)
+  else if (type === "supervisor") checkSupervisor(at, value)
+  else if (type === "dynamic") checkDynamic(at, value)
+  else Check.refuse(at, "must be made by worker(), supervisor() or dynamic()")
+}

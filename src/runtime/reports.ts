@@ -1,0 +1,113 @@
+/**
+ * Supervision reports: everything a supervisor does, as typed events of bounded size.
+ *
+ * They carry OTP's report fields (supervisor, error context, reason, offender) so an operator who knows Erlang
+ * reads them at once; log lines, metrics, alerts and the console are all derived from them.
+ * Promises: text in a report is at most a few hundred characters; an observer that throws is counted and
+ * isolated, it can neither stop delivery to the others nor hurt the supervisor.
+ * Never: performs I/O; observers are synchronous functions.
+ */
+import type { RestartType } from "./child-spec.ts"
+
+/** The child a report is about. */
+export interface Offender {
+  readonly id: string
+  readonly path: string
+  readonly type: "worker" | "supervisor" | "dynamic"
+  readonly restart: RestartType
+  readonly incarnation: number
+}
+interface ReportBase {
+  /** Epoch milliseconds. */
+  readonly at: number
+  /** Path of the supervisor that reports. */
+  readonly supervisor: string
+  readonly offender: Offender
+}
+/** OTP's four error contexts, as one report. `reason` is bounded text, `cause` the value for programs. */
+export interface ErrorReport extends ReportBase {
+  readonly _tag: "SupervisorError"
+  readonly errorContext: "start_error" | "child_terminated" | "shutdown_error" | "shutdown"
+  readonly reason: string
+  readonly cause?: unknown
+}
+/** What supervisors say. All times are milliseconds. */
+export type SupervisionEvent =
+  | ErrorReport
+  | (ReportBase & { readonly _tag: "Starting"; readonly attempt: number })
+  | (ReportBase & { readonly _tag: "Started"; readonly elapsedMs: number; readonly restarted: boolean })
+  | (ReportBase & { readonly _tag: "Ignored" })
+  | (ReportBase & { readonly _tag: "Ready" })
+  | (ReportBase & { readonly _tag: "Unready"; readonly state: string })
+  | (ReportBase & { readonly _tag: "BackingOff"; readonly attempt: number; readonly delayMs: number; readonly nextAt: number; readonly lastError: string })
+  | (ReportBase & { readonly _tag: "Parked"; readonly attempt: number; readonly retryEveryMs: number; readonly nextAt: number; readonly lastError: string })
+  | (ReportBase & { readonly _tag: "Escalated"; readonly why: "group_budget" | "child_budget" | "not_retryable" | "auto_shutdown"; readonly reason: string })
+  | (ReportBase & { readonly _tag: "Stopped"; readonly reason: string; readonly elapsedMs: number })
+  | (ReportBase & { readonly _tag: "Killed"; readonly budgetMs: number })
+  | (ReportBase & { readonly _tag: "Paused" })
+  | (ReportBase & { readonly _tag: "Resumed" })
+
+/** Called synchronously for every event, in order. */
+export type Observer<A> = (event: A) => void
+
+/** Fans events out to observers; one that throws is counted and skipped for that event. */
+export class Observers<A> {
+  #observers: ReadonlyArray<Observer<A>>
+  #faults = 0
+  constructor(observers: ReadonlyArray<Observer<A>> = []) {
+    this.#observers = observers
+  }
+  /** Adds an observer; the returned function removes it. */
+  subscribe(observer: Observer<A>): () => void {
+    // A new array per change, so that an observer may unsubscribe while an event is being delivered.
+    this.#observers = [...this.#observers, observer]
+    return () => {
+      this.#observers = this.#observers.filter((other) => other !== observer)
+    }
+  }
+  /** Delivers one event. */
+  emit(event: A): void {
+    for (const observer of this.#observers) {
+      try {
+        observer(event)
+      } catch {
+        // Counted, not logged: the logger may be the observer that throws. The count is part of the tree's figures.
+        this.#faults++
+      }
+    }
+  }
+  /** True when nobody listens, so that hot paths can skip building the event. */
+  get idle(): boolean {
+    return this.#observers.length === 0
+  }
+  /** How many deliveries threw. */
+  get faults(): number {
+    return this.#faults
+  }
+}
+
+/** One line of at most 400 characters for a report, for logs. */
+export const formatReport = (event: SupervisionEvent): string => {
+  const who = `${event.offender.path}#${event.offender.incarnation}`
+  const text = event._tag === "SupervisorError" ? `${event.errorContext} ${who}: ${event.reason}` : `${event._tag} ${who}${detailOf(event)}`
+  return text.length <= 400 ? text : `${text.slice(0, 399)}…`
+}
+
+const detailOf = (event: Exclude<SupervisionEvent, ErrorReport>): string => {
+  switch (event._tag) {
+    case "BackingOff":
+      return ` attempt ${event.attempt}, next in ${Math.round(event.delayMs)} ms: ${event.lastError}`
+    case "Parked":
+      return ` after attempt ${event.attempt}, retried every ${event.retryEveryMs} ms: ${event.lastError}`
+    case "Escalated":
+      return ` ${event.why}: ${event.reason}`
+    case "Killed":
+      return ` after ${event.budgetMs} ms`
+    case "Started":
+      return ` in ${Math.round(event.elapsedMs)} ms`
+    case "Stopped":
+      return ` in ${Math.round(event.elapsedMs)} ms: ${event.reason}`
+    default:
+      return ""
+  }
+}
