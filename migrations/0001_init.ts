@@ -102,6 +102,9 @@ export default SqlClient.SqlClient.use((sql) =>
         owner text,
         lease_until timestamptz,
         reconciled_at timestamptz,
+        -- The venue's fill sequence up to which every fill is stored. Only a complete catch-up advances it: the stream
+        -- may deliver fill 10 while 9 was lost with the last connection.
+        fills_sequence numeric,
         created_at timestamptz NOT NULL DEFAULT now()
       )`,
 
