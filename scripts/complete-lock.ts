@@ -30,8 +30,13 @@ const PLATFORM =
 /** The entry npm would have written for one platform package, without its integrity hash. */
 const platformEntry = (name: string, version: string, dev: boolean): object => {
   const match = PLATFORM.exec(name)?.groups
-  if (match === undefined) throw new Error(`cannot tell the platform of ${name}; add it to the pattern in this file`)
-  const libc = match["abi"]?.startsWith("musl") ? ["musl"] : match["abi"]?.startsWith("gnu") ? ["glibc"] : undefined
+  if (match === undefined)
+    throw new Error(`cannot tell the platform of ${name}; add it to the pattern in this file`)
+  const libc = match["abi"]?.startsWith("musl")
+    ? ["musl"]
+    : match["abi"]?.startsWith("gnu")
+      ? ["glibc"]
+      : undefined
   return {
     version,
     cpu: [match["cpu"]],
@@ -63,10 +68,13 @@ if (import.meta.main) {
   const lock = JSON.parse(readFileSync(file, "utf8")) as LockFile
   const missing = missingEntries(lock)
   if (values.check) {
-    for (const [path] of missing) console.error(`package-lock.json has no entry for ${path}: run scripts/complete-lock.ts`)
+    for (const [path] of missing)
+      console.error(`package-lock.json has no entry for ${path}: run scripts/complete-lock.ts`)
     process.exitCode = missing.length === 0 ? 0 : 1
   } else if (missing.length > 0) {
-    const all = [...Object.entries(lock.packages), ...missing].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+    const all = [...Object.entries(lock.packages), ...missing].toSorted(([a], [b]) =>
+      a < b ? -1 : a > b ? 1 : 0
+    )
     lock.packages = Object.fromEntries(all) as LockFile["packages"]
     writeFileSync(file, JSON.stringify(lock, null, 2) + "\n")
     console.error(`added ${missing.length} entries`)

@@ -65,7 +65,8 @@ const isInstalled = (withDevelopment) => {
       return false
     }
     if (found.version !== entry.version) return false
-    if (entry.integrity !== undefined && found.integrity !== undefined && found.integrity !== entry.integrity) return false
+    if (entry.integrity !== undefined && found.integrity !== undefined && found.integrity !== entry.integrity)
+      return false
   }
   return true
 }
@@ -141,7 +142,8 @@ const takeLock = async () => {
 /** The npm that runs us, or the one on the path. A home that cannot be written gets a cache elsewhere. */
 const npmCommand = () => {
   const running = process.env.npm_execpath
-  const command = running !== undefined && path.basename(running) === "npm-cli.js" ? [process.execPath, running] : ["npm"]
+  const command =
+    running !== undefined && path.basename(running) === "npm-cli.js" ? [process.execPath, running] : ["npm"]
   const env = { ...process.env }
   const home = os.homedir()
   try {
@@ -149,7 +151,18 @@ const npmCommand = () => {
   } catch {
     env.npm_config_cache ??= path.join(os.tmpdir(), `npm-cache-${process.getuid?.() ?? 0}`)
   }
-  return { command: [...command, "ci", "--include=dev", "--include=optional", "--no-audit", "--no-fund", "--loglevel=error"], env }
+  return {
+    command: [
+      ...command,
+      "ci",
+      "--include=dev",
+      "--include=optional",
+      "--no-audit",
+      "--no-fund",
+      "--loglevel=error"
+    ],
+    env
+  }
 }
 
 const install = async () => {
