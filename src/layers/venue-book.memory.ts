@@ -77,116 +77,133 @@ const withFill = (order: VenueOrder, quantity: string, price: string, at: Date):
   }
 }
 
+interface BookState {
+  readonly rule: ClientOrderIdRule
+  readonly startingCash: string
+  readonly tell: (event: BrokerEvent) => void
+  readonly orders: Map<string, VenueOrder>
+  readonly fills: Array<VenueFill>
+  readonly ledgers: Map<string, Ledger>
+}
+
+const ledgerOf = (state: BookState, account: string): Ledger => {
+  const known = state.ledgers.get(account)
+  if (known !== undefined) return known
+  const ledger: Ledger = { cash: decimal(state.startingCash), positions: new Map() }
+  state.ledgers.set(account, ledger)
+  return ledger
+}
+
+const store = (state: BookState, order: VenueOrder): VenueOrder => {
+  state.orders.set(order.venueOrderId, order)
+  state.tell({ _tag: "OrderUpdated", order })
+  return order
+}
+
+const orderNamed = (state: BookState, venueOrderId: string): VenueOrder => {
+  const order = state.orders.get(venueOrderId)
+  if (order === undefined) throw new Error(`the test names an order this book never had: ${venueOrderId}`)
+  return order
+}
+
+const place = (
+  state: BookState,
+  order: Omit<CreateOrder, "clientOrderId">,
+  clientOrderId: string | null,
+  at: Date
+): VenueOrder =>
+  store(state, {
+    ...order,
+    clientOrderId,
+    venueOrderId: `v-${state.orders.size + 1}`,
+    status: "open",
+    filledQuantity: "0",
+    averagePrice: null,
+    createdAt: at,
+    updatedAt: at
+  })
+
+const create = (state: BookState, order: CreateOrder, at: Date): CreateResult => {
+  const same = [...state.orders.values()].filter(
+    (o) => o.account === order.account && o.clientOrderId === order.clientOrderId
+  )
+  const last = same.at(-1)
+  if (last !== undefined) {
+    if (state.rule === "U") return { _tag: "Existing", order: last }
+    if (state.rule === "R") return { _tag: "Taken" }
+    if (state.rule === "O" && same.some((o) => isOpen(o.status))) return { _tag: "Taken" }
+  }
+  return { _tag: "Created", order: place(state, order, order.clientOrderId, at) }
+}
+
+const fill = (
+  state: BookState,
+  venueOrderId: string,
+  quantity: string,
+  price: string,
+  at: Date
+): VenueFill => {
+  const order = orderNamed(state, venueOrderId)
+  const ledger = ledgerOf(state, order.account)
+  const signed = order.side === "buy" ? decimal(quantity) : BigDecimal.negate(decimal(quantity))
+  ledger.cash = BigDecimal.subtract(ledger.cash, BigDecimal.multiply(signed, decimal(price)))
+  ledger.positions.set(
+    order.symbol,
+    applyTrade(ledger.positions.get(order.symbol) ?? FLAT, signed, decimal(price))
+  )
+  const trade: VenueFill = {
+    tradeId: `t-${state.fills.length + 1}`,
+    venueOrderId,
+    clientOrderId: order.clientOrderId,
+    account: order.account,
+    symbol: order.symbol,
+    side: order.side,
+    quantity,
+    price,
+    fee: "0",
+    at,
+    sequence: String(state.fills.length + 1)
+  }
+  state.fills.push(trade)
+  state.tell({ _tag: "Filled", fill: trade })
+  store(state, withFill(order, quantity, price, at))
+  return trade
+}
+
 /** Builds an empty book. `tell` hears every change; `startingCash` is what each account begins with. */
 export const makeMemoryBook = (options: {
   readonly rule: ClientOrderIdRule
   readonly startingCash: string
   readonly tell: (event: BrokerEvent) => void
 }): MemoryBook => {
-  const orders = new Map<string, VenueOrder>()
-  const fills: Array<VenueFill> = []
-  const ledgers = new Map<string, Ledger>()
-
-  const ledgerOf = (account: string): Ledger => {
-    const known = ledgers.get(account)
-    if (known !== undefined) return known
-    const ledger: Ledger = { cash: decimal(options.startingCash), positions: new Map() }
-    ledgers.set(account, ledger)
-    return ledger
-  }
-  const store = (order: VenueOrder): VenueOrder => {
-    orders.set(order.venueOrderId, order)
-    options.tell({ _tag: "OrderUpdated", order })
-    return order
-  }
-  const known = (venueOrderId: string): VenueOrder => {
-    const order = orders.get(venueOrderId)
-    if (order === undefined) throw new Error(`the test names an order this book never had: ${venueOrderId}`)
-    return order
-  }
-  const place = (
-    order: Omit<CreateOrder, "clientOrderId">,
-    clientOrderId: string | null,
-    at: Date
-  ): VenueOrder =>
-    store({
-      ...order,
-      clientOrderId,
-      venueOrderId: `v-${orders.size + 1}`,
-      status: "open",
-      filledQuantity: "0",
-      averagePrice: null,
-      createdAt: at,
-      updatedAt: at
-    })
-
-  const create = (order: CreateOrder, at: Date): CreateResult => {
-    const same = [...orders.values()].filter(
-      (o) => o.account === order.account && o.clientOrderId === order.clientOrderId
-    )
-    const last = same.at(-1)
-    if (last !== undefined) {
-      if (options.rule === "U") return { _tag: "Existing", order: last }
-      if (options.rule === "R") return { _tag: "Taken" }
-      if (options.rule === "O" && same.some((o) => isOpen(o.status))) return { _tag: "Taken" }
-    }
-    return { _tag: "Created", order: place(order, order.clientOrderId, at) }
-  }
-
-  const fill = (venueOrderId: string, quantity: string, price: string, at: Date): VenueFill => {
-    const order = known(venueOrderId)
-    const ledger = ledgerOf(order.account)
-    const signed = order.side === "buy" ? decimal(quantity) : BigDecimal.negate(decimal(quantity))
-    ledger.cash = BigDecimal.subtract(ledger.cash, BigDecimal.multiply(signed, decimal(price)))
-    ledger.positions.set(
-      order.symbol,
-      applyTrade(ledger.positions.get(order.symbol) ?? FLAT, signed, decimal(price))
-    )
-    const trade: VenueFill = {
-      tradeId: `t-${fills.length + 1}`,
-      venueOrderId,
-      clientOrderId: order.clientOrderId,
-      account: order.account,
-      symbol: order.symbol,
-      side: order.side,
-      quantity,
-      price,
-      fee: "0",
-      at,
-      sequence: String(fills.length + 1)
-    }
-    fills.push(trade)
-    options.tell({ _tag: "Filled", fill: trade })
-    store(withFill(order, quantity, price, at))
-    return trade
-  }
-
+  const state: BookState = { ...options, orders: new Map(), fills: [], ledgers: new Map() }
   return {
-    create,
-    createExternal: (order, at) => place(order, null, at),
-    fill,
+    create: (order, at) => create(state, order, at),
+    createExternal: (order, at) => place(state, order, null, at),
+    fill: (venueOrderId, quantity, price, at) => fill(state, venueOrderId, quantity, price, at),
     end: (venueOrderId, status, at) => {
-      const order = known(venueOrderId)
-      return isOpen(order.status) ? store({ ...order, status, updatedAt: at }) : order
+      const order = orderNamed(state, venueOrderId)
+      return isOpen(order.status) ? store(state, { ...order, status, updatedAt: at }) : order
     },
-    order: (venueOrderId) => orders.get(venueOrderId),
-    orders: (account) => [...orders.values()].filter((o) => account === undefined || o.account === account),
-    fills: (account) => fills.filter((f) => f.account === account),
+    order: (venueOrderId) => state.orders.get(venueOrderId),
+    orders: (account) =>
+      [...state.orders.values()].filter((o) => account === undefined || o.account === account),
+    fills: (account) => state.fills.filter((f) => f.account === account),
     positions: (account) =>
-      [...ledgerOf(account).positions].map(([symbol, p]) => ({
+      [...ledgerOf(state, account).positions].map(([symbol, p]) => ({
         account,
         symbol,
         quantity: BigDecimal.format(p.quantity),
         averagePrice: BigDecimal.format(p.averagePrice)
       })),
     balance: (account) => {
-      const cash = ledgerOf(account).cash
+      const cash = ledgerOf(state, account).cash
       return {
         account,
         cash: BigDecimal.format(cash),
         buyingPower: BigDecimal.format(BigDecimal.max(cash, ZERO))
       }
     },
-    lastSequence: () => fills.at(-1)?.sequence ?? null
+    lastSequence: () => state.fills.at(-1)?.sequence ?? null
   }
 }
