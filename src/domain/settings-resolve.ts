@@ -102,7 +102,10 @@ const portOf = (input: Collected, fromFile: number | undefined): number => {
   if (text === undefined) return fromFile ?? 5003
   const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN
   if (port >= 0 && port <= 65_535) return port
-  input.problems.push({ path: "PORT", message: `"${text}" is not a port; use a whole number from 0 to 65535` })
+  input.problems.push({
+    path: "PORT",
+    message: `"${text}" is not a port; use a whole number from 0 to 65535`
+  })
   return 5003
 }
 
@@ -115,7 +118,10 @@ const rolesOf = (input: Collected, fromFile: ReadonlyArray<string> | undefined):
   for (const name of names) {
     const role = roles.find((candidate) => candidate === name)
     if (role === undefined) {
-      input.problems.push({ path, message: `unknown role "${name}"; use a comma list of ${roles.join(", ")}` })
+      input.problems.push({
+        path,
+        message: `unknown role "${name}"; use a comma list of ${roles.join(", ")}`
+      })
     } else known.add(role)
   }
   if (known.size === 0 && input.problems.length === 0) {
@@ -215,7 +221,13 @@ export const resolveSettings = (
       admin: secretOf(collected, "ADMIN_TOKEN", "adminToken", file.adminToken, mode)
     },
     log: {
-      level: oneOf<LogLevel>(collected, "LOG_LEVEL", variable(collected, "LOG_LEVEL") ?? file.logLevel, logLevels, "info"),
+      level: oneOf<LogLevel>(
+        collected,
+        "LOG_LEVEL",
+        variable(collected, "LOG_LEVEL") ?? file.logLevel,
+        logLevels,
+        "info"
+      ),
       format: oneOf<LogFormat>(
         collected,
         "LOG_FORMAT",

@@ -7,20 +7,22 @@
  * Promises: a value of type `Settings` is complete and cross-checked; nothing downstream checks it again.
  * Never: reads a file, the environment or a clock (see config.load.ts), or holds a secret in clear text.
  */
-import { Effect, Redacted, Schema } from "effect"
+import { Effect, type Redacted, Schema } from "effect"
 
 const orElse = <S extends Schema.Top>(schema: S, value: S["Encoded"]) =>
   schema.pipe(Schema.withDecodingDefaultKey(Effect.succeed(value)))
 
 /** A positive or zero decimal as a string, so that no float ever carries money. */
 const Decimal = Schema.String.check(
-  Schema.isPattern(/^(0|[1-9]\d{0,17})(\.\d{1,18})?$/, { message: "must be a decimal string such as \"12.5\"" })
+  Schema.isPattern(/^(0|[1-9]\d{0,17})(\.\d{1,18})?$/, { message: 'must be a decimal string such as "12.5"' })
 )
 const PositiveDecimal = Decimal.check(
   Schema.makeFilter((text) => /[1-9]/.test(text) || "must be greater than 0")
 )
 const Name = Schema.String.check(
-  Schema.isPattern(/^[a-z0-9][a-z0-9_-]{0,63}$/, { message: "must be a name of a-z, 0-9, - and _, at most 64 long" })
+  Schema.isPattern(/^[a-z0-9][a-z0-9_-]{0,63}$/, {
+    message: "must be a name of a-z, 0-9, - and _, at most 64 long"
+  })
 )
 const PositiveInt = Schema.Int.check(Schema.isGreaterThan(0))
 
@@ -64,7 +66,10 @@ export type AccountSettings = typeof AccountSettings.Type
 /** A broker connection. `url: null` runs the paper venue inside this process. */
 export const BrokerSettings = Schema.Struct({
   kind: Schema.Literals(["paper"]),
-  url: orElse(Schema.NullOr(Schema.String.check(Schema.isPattern(/^https?:\/\//, { message: "must be an http URL" }))), null),
+  url: orElse(
+    Schema.NullOr(Schema.String.check(Schema.isPattern(/^https?:\/\//, { message: "must be an http URL" }))),
+    null
+  ),
   rule: orElse(Schema.Literals(["U", "R", "O", "N"]), "U"),
   propagationMs: orElse(PositiveInt, 2_000)
 })
@@ -104,7 +109,9 @@ export const SettingsFile = Schema.Struct({
   corsOrigins: orElse(
     Schema.Array(
       Schema.String.check(
-        Schema.isPattern(/^https?:\/\/[^/*\s]+$/, { message: "must be an exact origin, scheme and host, without a wildcard" })
+        Schema.isPattern(/^https?:\/\/[^/*\s]+$/, {
+          message: "must be an exact origin, scheme and host, without a wildcard"
+        })
       )
     ),
     []

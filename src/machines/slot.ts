@@ -9,11 +9,19 @@
  * Promises: an unfilled slot is an error event of its own state.
  * Never: does work.
  */
-import { type AnyEventObject, fromCallback, fromPromise, type CallbackActorLogic, type PromiseActorLogic } from "xstate"
+import {
+  type AnyEventObject,
+  fromCallback,
+  fromPromise,
+  type CallbackActorLogic,
+  type PromiseActorLogic
+} from "xstate"
 
 /** Work that ends: its result arrives as `onDone`, its typed failure as `onError`. */
 export const slot = <Input, Output>(): PromiseActorLogic<Output, Input> =>
-  fromPromise<Output, Input>(({ self }) => Promise.reject(new Error(`the slot ${self.id} of this machine is not filled`)))
+  fromPromise<Output, Input>(({ self }) =>
+    Promise.reject(new Error(`the slot ${self.id} of this machine is not filled`))
+  )
 
 /** Work that goes on for as long as its state does, and tells the machine what happens by events. */
 export const streamSlot = <Input>(): CallbackActorLogic<AnyEventObject, Input> =>
