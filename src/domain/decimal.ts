@@ -1,0 +1,84 @@
+/**
+ * decimal: money and quantity as text outside, exact numbers inside.
+ *
+ * Outside (bodies, rows, wires) a decimal is a plain string such as "0.25"; inside it is Effect's BigDecimal.
+ * Two traps of BigDecimal are closed here: it parses the empty string as zero, and its own `format` turns to
+ * exponents from 16 decimals on, which PostgreSQL reads but no person and no venue expects.
+ *
+ * Promises: `formatDecimal` never writes an exponent, a leading plus, a trailing zero or a negative zero;
+ * what it writes, `parseDecimal` reads back to an equal number.
+ * Never: goes through binary floating point, except when the input itself was a JSON number.
+ */
+import { BigDecimal, Option } from "effect"
+
+import { invariant } from "./invariant.ts"
+import { decimalLimits } from "./limits.ts"
+
+export type Decimal = BigDecimal.BigDecimal
+
+// No leading plus, no bare point, no exponent: what is not written like a decimal is more often a mistake of a
+// template than a number, and an exponent hides the size of an order from the person who reads it.
+const PLAIN = /^-?(?<whole>\d+)(?:\.(?<fraction>\d+))?$/
+
+/** Zero, the quantity of a flat position. */
+export const zero: Decimal = BigDecimal.fromBigInt(0n)
+
+const withinSize = (text: string): boolean => {
+  const groups = PLAIN.exec(text)?.groups
+  if (groups === undefined) return false
+  const whole = (groups["whole"] ?? "").replace(/^0+(?=\d)/, "")
+  const fraction = (groups["fraction"] ?? "").replace(/0+$/, "")
+  return whole.length <= decimalLimits.integerDigitsMax && fraction.length <= decimalLimits.scaleMax
+}
+
+/** Reads a plain decimal string. None for exponents, blanks, signs other than `-`, or more digits than the limits. */
+export const parseDecimal = (text: string): Option.Option<Decimal> =>
+  text.length <= decimalLimits.lengthMax && withinSize(text)
+    ? Option.map(BigDecimal.fromString(text), BigDecimal.normalize)
+    : Option.none()
+
+/**
+ * Reads a JSON number by its shortest decimal text, the one the sender most likely wrote (0.1 is 0.1).
+ * None for NaN, infinities and numbers with more digits than the limits.
+ */
+export const decimalFromNumber = (value: number): Option.Option<Decimal> =>
+  Number.isFinite(value)
+    ? Option.flatMap(BigDecimal.fromString(String(value)), (decimal) => parseDecimal(formatDecimal(decimal)))
+    : Option.none()
+
+/** Reads a decimal that our own code or database wrote; anything else is a bug and dies. */
+export const decimal = (text: string): Decimal => {
+  const parsed = BigDecimal.fromString(text)
+  invariant(text !== "" && Option.isSome(parsed), "a stored decimal is readable", { text })
+  return BigDecimal.normalize(parsed.value)
+}
+
+/** Writes a decimal as plain text: "-0.00000000000000000012", never "-1.2e-19". */
+export const formatDecimal = (value: Decimal): string => {
+  const { value: digits, scale } = BigDecimal.normalize(value)
+  if (scale <= 0) return `${digits * 10n ** BigInt(-scale)}`
+  const negative = digits < 0n
+  const padded = `${negative ? -digits : digits}`.padStart(scale + 1, "0")
+  return `${negative ? "-" : ""}${padded.slice(0, -scale)}.${padded.slice(-scale)}`
+}
+
+/** `dividend / divisor`, rounded half to even at `averageScale` digits. The divisor is not zero. */
+export const divideRounded = (dividend: Decimal, divisor: Decimal): Decimal => {
+  invariant(divisor.value !== 0n, "a divisor is not zero")
+  // Scaled integers: exact until the one rounding below, unlike a division of fixed precision that is rounded again.
+  const shift = BigInt(decimalLimits.averageScale + divisor.scale - dividend.scale)
+  const top = shift >= 0n ? dividend.value * 10n ** shift : dividend.value
+  const bottom = shift >= 0n ? divisor.value : divisor.value * 10n ** -shift
+  return BigDecimal.normalize(BigDecimal.make(roundedQuotient(top, bottom), decimalLimits.averageScale))
+}
+
+const roundedQuotient = (top: bigint, bottom: bigint): bigint => {
+  const quotient = top / bottom
+  const rest = top % bottom
+  const twice = 2n * (rest < 0n ? -rest : rest)
+  const size = bottom < 0n ? -bottom : bottom
+  const away = top < 0n === bottom < 0n ? 1n : -1n
+  if (twice < size) return quotient
+  if (twice > size) return quotient + away
+  return quotient % 2n === 0n ? quotient : quotient + away
+}

@@ -1,0 +1,52 @@
+/**
+ * intake-body: what a post to the webhook is, before anything about its source is known.
+ *
+ * One body is a signal or metadata, decided once and here, so that the intake handler, the spool and the feeds
+ * cannot disagree. The order of the questions matters: metadata first, because metadata taken for a signal would
+ * be an order nobody asked for.
+ *
+ * Promises: every error is returned, bounded in number; `body` is what may be stored, without the secret.
+ * Never: decides about identity, age or authentication.
+ */
+import { Result } from "effect"
+
+import { isJsonObject, type JsonObject, type JsonValue, withoutSecret } from "./canonical-json.ts"
+import type { FieldError } from "./field.ts"
+import { intakeLimits } from "./limits.ts"
+import { isMetadata, type Metadata, parseMetadata } from "./metadata.ts"
+import { parseSignal, type Signal } from "./signal.ts"
+
+/** A valid body. `hasTimestamp` is what its identity needs to know (T3). */
+export type IntakeBody =
+  | {
+      readonly kind: "signal"
+      readonly signal: Signal
+      readonly body: JsonObject
+      readonly hasTimestamp: true
+    }
+  | {
+      readonly kind: "metadata"
+      readonly metadata: Metadata
+      readonly body: JsonObject
+      readonly hasTimestamp: boolean
+    }
+
+/** Reads a JSON value as a signal or as metadata. Fails with every error, at most `bodyErrorsMax` of them. */
+export const parseIntakeBody = (value: JsonValue): Result.Result<IntakeBody, ReadonlyArray<FieldError>> => {
+  if (!isJsonObject(value)) return Result.fail([{ path: "", message: "must be a JSON object" }])
+  const body = withoutSecret(value)
+  const parsed: Result.Result<IntakeBody, ReadonlyArray<FieldError>> = isMetadata(body)
+    ? Result.map(parseMetadata(body), (metadata) => ({
+        kind: "metadata" as const,
+        metadata,
+        body,
+        hasTimestamp: metadata.firedAtMs !== null
+      }))
+    : Result.map(parseSignal(body), (signal) => ({
+        kind: "signal" as const,
+        signal,
+        body,
+        hasTimestamp: true as const
+      }))
+  return Result.mapError(parsed, (errors) => errors.slice(0, intakeLimits.bodyErrorsMax))
+}

@@ -1,0 +1,259 @@
+/**
+ * limits: every bound of the trading system, in one place, each with its reason.
+ *
+ * A bound that lives where it is used is never compared with the bounds it depends on. Here they stand side
+ * by side, and the relations between them are asserted when this module loads, so a change of one number
+ * that breaks another stops the process at boot and fails a test, instead of surfacing in an outage.
+ * Supervision policies (restart budgets, backoff, stop budgets) live in the child specs instead, and the
+ * deadlines of sockets, pools and statements beside their adapters: no rule of trading depends on those.
+ *
+ * Promises: durations end in `Ms`, sizes in `Bytes`, counts say what they count; every relation listed in
+ * `limitRelations` holds whenever this module could be imported.
+ * Never: reads a setting; a limit an operator may change is a default here and a key of the configuration.
+ */
+import { invariant } from "./invariant.ts"
+
+const seconds = (n: number): number => n * 1_000
+const minutes = (n: number): number => n * 60_000
+const hours = (n: number): number => n * 3_600_000
+const days = (n: number): number => n * 86_400_000
+
+/** What one request may be. */
+export const intakeLimits = {
+  /** A TradingView alert is at most 4 KiB; 256 KiB leaves room for any producer and bounds 64 posts at 16 MiB. */
+  bodyBytesMax: 256 * 1_024,
+  /** A real alert nests 2 levels. 32 is far from any of them and far from the stack of a recursive walk. */
+  bodyDepthMax: 32,
+  /** Object keys plus array items of one body: bounds the work of the walk, the sort and the hash. */
+  bodyValuesMax: 4_096,
+  /** Errors reported for one body: one per known field is about 20, so a real mistake is always shown whole. */
+  bodyErrorsMax: 32,
+  /** A slow sender may not hold a connection and its buffer longer than any honest one needs. */
+  bodyReadMsMax: seconds(5),
+  /** TradingView hangs up here and does not come back. */
+  senderPatienceMs: seconds(3),
+  /** After this the post is refused (later: spooled), so that the answer still reaches the sender. */
+  commitMsMax: 1_500,
+  /** Rows of one INSERT: the commit before it decides how many wait, so this bounds a statement, not a delay. */
+  batchRowsMax: 256,
+  /** Posts that wait for a commit. 16 full batches; at 5 ms a commit the last waits 80 ms. More is a 503. */
+  waitingPostsMax: 4_096,
+  /** What a refused sender is told to wait: longer than a database restart, shorter than a signal's age limit. */
+  retryAfterMs: seconds(5),
+  /** Prefix and UUID fit twice; an idempotency key longer than this is a mistake of the sender. */
+  identityLengthMax: 255,
+  /** `x-request-id` taken over from the caller, beyond which we make our own. */
+  requestIdLengthMax: 128,
+  /** Name of a source in the URL; a label of metrics, so it stays short. */
+  sourceLengthMax: 64,
+  /** Time bucket of a payload that names no event and no time (T3). */
+  identityBucketMs: seconds(60)
+} as const
+
+/** What one field of a body may be. */
+export const fieldLimits = {
+  /** Longest symbol seen on any venue is an OCC option symbol of 21; exchanges prefix theirs (`BINANCE:...`). */
+  symbolLengthMax: 64,
+  strategyLengthMax: 128,
+  triggerLengthMax: 128,
+  /** `12M`, `1440m`: nothing longer means anything. */
+  timeframeLengthMax: 8,
+  /** ISO 8601 with nanoseconds and offset is 35 characters. */
+  timestampLengthMax: 40,
+  /** A venue's order id. */
+  orderIdLengthMax: 128,
+  /** Years outside are a unit mistake (microseconds, a missing digit), never a signal. */
+  timestampYearMin: 2_000,
+  timestampYearMax: 2_099,
+  /** A bar of a year is the longest that charts offer. */
+  timeframeMsMax: days(366)
+} as const
+
+/** Sizes of decimal numbers. */
+export const decimalLimits = {
+  /** Characters of a decimal as sent; more is noise or an attack on the arithmetic. */
+  lengthMax: 48,
+  /** Digits before the point: 10^20 of anything is beyond every market. */
+  integerDigitsMax: 20,
+  /** Digits after the point: the smallest unit of any coin (wei). */
+  scaleMax: 18,
+  /**
+   * Digits after the point of a computed average price. Division must stop somewhere; at 18 the error of one
+   * step is below half a wei of price, and the tests bound what it adds up to.
+   */
+  averageScale: 18
+} as const
+
+/** How old things may be. */
+export const ageLimits = {
+  /**
+   * Default age limit of a signal. The wrong trade of the incident came 20 minutes after the signal it repeated;
+   * an honest alert is seconds old, a re-sent one at most a minute.
+   */
+  signalAgeMsDefault: minutes(5),
+  /** The most an operator may configure: beyond it a signal is history, not an instruction. */
+  signalAgeMsMax: hours(24),
+  /** How far ahead of our clock a sender's clock may run before its timestamp is a mistake. */
+  clockSkewMsMax: minutes(1),
+  /** Identities are kept at least this long; longer than any signal that could still be accepted. */
+  identityRetentionMs: days(35),
+  /** An order that was intended and not sent within this time is stale: the price it was decided on is gone (T5). */
+  orderUnsentMsMax: minutes(1),
+  /** A quote older than this protects nothing and prices nothing. */
+  quoteAgeMsMax: seconds(10),
+  /** Metadata and fills are matched by symbol and time only within this window (the last resort of A2). */
+  linkWindowMs: minutes(5)
+} as const
+
+/** The pipeline's claims on stored signals (T4). */
+export const claimLimits = {
+  /** A decision takes milliseconds; a claim this old belongs to a process that died. */
+  leaseMs: seconds(30),
+  batchMax: 64,
+  /** A signal that kills its decider this often is dead-lettered instead of killing it again. */
+  attemptsMax: 5,
+  /** How soon a signal is looked at again whose account is not reconciled, or whose symbol waits for a look-up. */
+  deferMs: 200,
+  /**
+   * How long a decision may be put off that way, counted from when this process began to decide. Longer than a
+   * restart with reconciliation and than all look-ups of an unknown order (15.75 s); after it the check denies.
+   */
+  deferMsMax: seconds(30),
+  /** The pause after a decision that threw; long enough that five attempts outlast a hiccup, short of the age limit. */
+  retryMs: seconds(1),
+  /** The net under the in-process wake. */
+  pollMs: seconds(1)
+} as const
+
+/** Raised alerts on their way to the table. */
+export const alertLimits = {
+  /** Different alerts that wait while the database is away: one per key, so a storm of one kind is one entry. */
+  pendingMax: 1_000,
+  /** The net under a lost wake. */
+  pollMs: seconds(5),
+  retryMs: seconds(1),
+  storeMsMax: seconds(10)
+} as const
+
+/** Choosing an option contract where the alert leaves it open (D7). */
+export const optionLimits = {
+  /** Units of the underlying one listed contract stands for. */
+  contractMultiplier: 100n,
+  /** A chosen expiration is at least this many days away: in its last week a contract is mostly time decay. */
+  expirationDaysMin: 7,
+  /** Steps between strikes, by the price they are below; above the last rung the step is 5. */
+  strikeLadder: [
+    { below: "25", step: "0.5" },
+    { below: "200", step: "1" }
+  ]
+} as const
+
+/** Ownership of an account (T4). */
+export const accountLimits = {
+  leaseMs: seconds(15),
+  renewEveryMs: seconds(5),
+  /** A create is not written to the socket when less than this is left of the lease. */
+  leaseMarginMs: seconds(6),
+  /** One round trip to the venue, after which the outcome is unknown. Below the margin: it ends inside the lease. */
+  brokerCallMsMax: seconds(5),
+  /** The net under the in-process wake. */
+  pollMs: seconds(1)
+} as const
+
+/** Resolving an order whose outcome is unknown (design, section 5). */
+export const lookupLimits = {
+  /** Waits before each look-up by client order id. */
+  delaysMs: [250, 500, 1_000, 2_000, 4_000, 8_000],
+  /** "Not found" counts only after several answers that agree. */
+  notFoundAnswersMin: 3
+} as const
+
+/** What health says when. */
+export const healthLimits = {
+  /** A canary older than this many of its periods degrades the status (T2). */
+  canaryPeriodsMax: 3,
+  /** Reasons named in one document. */
+  reasonsMax: 16
+} as const
+
+/** Bounds of what the whole process shares. */
+export const limits = {
+  /** Alerts that wait for the database, merged by key: more kinds than the system has, less than one megabyte. */
+  alertsPendingMax: 256
+} as const
+
+/** Stopping (T8). */
+export const stopLimits = {
+  /** The whole ordered stop. */
+  deadlineMs: seconds(12),
+  /** The service manager kills after this; stop and start together stay below it too. */
+  serviceManagerMs: seconds(15)
+} as const
+
+/** A relation between limits that must hold; the name is its reason. */
+export interface LimitRelation {
+  readonly rule: string
+  readonly holds: boolean
+}
+
+const lookupTotalMs = lookupLimits.delaysMs.reduce((sum, ms) => sum + ms, 0)
+
+/** Every relation between limits. Checked when this module loads and by a test. */
+export const limitRelations: ReadonlyArray<LimitRelation> = [
+  {
+    rule: "a post is committed or refused before its sender hangs up",
+    holds: intakeLimits.commitMsMax * 2 <= intakeLimits.senderPatienceMs
+  },
+  {
+    rule: "one full queue of posts fits into memory with every body at its largest while one batch is written",
+    holds: intakeLimits.batchRowsMax * intakeLimits.bodyBytesMax <= 64 * 1_024 * 1_024
+  },
+  {
+    rule: "a post refused now may come again while its signal is still young enough",
+    holds: intakeLimits.retryAfterMs * 4 < ageLimits.signalAgeMsDefault
+  },
+  {
+    rule: "an identity outlives every signal that could still be accepted (T3 retention)",
+    holds: ageLimits.identityRetentionMs > ageLimits.signalAgeMsMax + fieldLimits.timeframeMsMax / 12
+  },
+  {
+    rule: "the default age limit is one an operator could set",
+    holds: ageLimits.signalAgeMsDefault <= ageLimits.signalAgeMsMax
+  },
+  {
+    rule: "a repeat after twenty minutes is too old by default (W7)",
+    holds: ageLimits.signalAgeMsDefault < minutes(20)
+  },
+  {
+    rule: "a lease survives one lost renewal with its margin intact",
+    holds:
+      accountLimits.leaseMs > 2 * accountLimits.renewEveryMs &&
+      accountLimits.leaseMarginMs < accountLimits.leaseMs
+  },
+  {
+    rule: "a renewed lease leaves time to send before the margin",
+    holds: accountLimits.leaseMs - accountLimits.renewEveryMs > accountLimits.leaseMarginMs
+  },
+  {
+    rule: "a create that was started inside the lease is over before another owner may start",
+    holds: accountLimits.brokerCallMsMax < accountLimits.leaseMarginMs
+  },
+  {
+    rule: "look-ups go on for longer than one round trip",
+    holds: lookupTotalMs > accountLimits.brokerCallMsMax
+  },
+  {
+    rule: "enough look-ups are made for a not-found to count",
+    holds: lookupLimits.delaysMs.length >= lookupLimits.notFoundAnswersMin
+  },
+  {
+    rule: "an ordered stop ends before the service manager kills",
+    holds: stopLimits.deadlineMs < stopLimits.serviceManagerMs
+  },
+  {
+    rule: "a broker round trip fits into an ordered stop",
+    holds: accountLimits.brokerCallMsMax < stopLimits.deadlineMs
+  }
+]
+
+for (const { rule, holds } of limitRelations) invariant(holds, rule)

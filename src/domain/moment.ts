@@ -1,0 +1,118 @@
+/**
+ * moment: reading the time fields of a body, a timestamp and a timeframe.
+ *
+ * A timestamp decides whether a signal is still acted on, so one that could mean two instants is refused: a
+ * local time without a zone, a day that does not exist, a number whose unit is unclear. Seconds and
+ * milliseconds are told apart by size; between the years 2000 and 2099 their ranges do not touch.
+ *
+ * Promises: what is accepted is one instant, in epoch milliseconds; what is refused says what was expected.
+ * Never: uses Date.parse (it guesses zones and rolls over days), the local zone, or the current time.
+ */
+import { daysInMonth } from "./instrument.ts"
+import { fieldLimits } from "./limits.ts"
+
+const ISO =
+  /^(?<year>\d{4})-(?<month>\d{2})-(?<day>\d{2})[Tt ](?<hour>\d{2}):(?<minute>\d{2})(?::(?<second>\d{2})(?:[.,](?<fraction>\d{1,9}))?)?(?<zone>[Zz]|[+-]\d{2}:?\d{2})?$/
+const EPOCH = /^\d{9,13}(?:\.\d{1,9})?$/
+
+const { timestampYearMin, timestampYearMax } = fieldLimits
+const EPOCH_MS_MIN = Date.UTC(timestampYearMin, 0, 1)
+const EPOCH_MS_END = Date.UTC(timestampYearMax + 1, 0, 1)
+const EXPECTED = "must be a time: ISO 8601 with a zone, or epoch seconds or milliseconds"
+const OUTSIDE = `must be a time of the years ${timestampYearMin} to ${timestampYearMax}`
+
+type Read = { readonly ms: number } | { readonly message: string }
+
+const withinYears = (ms: number): Read =>
+  ms >= EPOCH_MS_MIN && ms < EPOCH_MS_END ? { ms } : { message: OUTSIDE }
+
+const readEpoch = (value: number): Read => {
+  if (value >= EPOCH_MS_MIN && value < EPOCH_MS_END) return { ms: Math.trunc(value) }
+  if (value >= EPOCH_MS_MIN / 1_000 && value < EPOCH_MS_END / 1_000) return { ms: Math.trunc(value * 1_000) }
+  return { message: OUTSIDE }
+}
+
+const zoneOffsetMs = (zone: string): number | null => {
+  if (zone === "Z" || zone === "z") return 0
+  const hours = Number(zone.slice(1, 3))
+  const minutes = Number(zone.slice(-2))
+  // The largest offset in use is +14:00.
+  if (hours > 14 || minutes > 59) return null
+  return (zone.startsWith("-") ? -1 : 1) * (hours * 60 + minutes) * 60_000
+}
+
+const readIso = (groups: Readonly<Record<string, string | undefined>>): Read => {
+  const part = (name: string): number => Number(groups[name] ?? "0")
+  const [year, month, day] = [part("year"), part("month"), part("day")]
+  const [hour, minute, second] = [part("hour"), part("minute"), part("second")]
+  const zone = groups["zone"]
+  if (zone === undefined)
+    return { message: "must have a zone, such as Z or +02:00: a local time could be any of 27" }
+  const offsetMs = zoneOffsetMs(zone)
+  if (offsetMs === null) return { message: "must have a zone that exists, such as Z or +02:00" }
+  // Before Date.UTC, which reads the years 0 to 99 as 1900 to 1999.
+  if (year < timestampYearMin - 1 || year > timestampYearMax + 1) return { message: OUTSIDE }
+  if (month < 1 || month > 12 || day < 1 || day > daysInMonth(year, month)) {
+    return { message: "must be a day of the calendar" }
+  }
+  // A leap second (60) is refused with the rest: no source of ours sends one, and the epoch has no room for it.
+  if (hour > 23 || minute > 59 || second > 59) return { message: "must be a time of the day" }
+  const fractionMs = Math.trunc(Number(`0.${groups["fraction"] ?? "0"}`) * 1_000)
+  return withinYears(Date.UTC(year, month - 1, day, hour, minute, second, fractionMs) - offsetMs)
+}
+
+/**
+ * A timestamp as epoch milliseconds. Accepts ISO 8601 with a zone (`2025-10-21T22:45:00Z`, a space for the T,
+ * offsets with or without colon, seconds optional) and epoch seconds or milliseconds as a number or its text.
+ */
+export const readTimestamp = (value: unknown): Read => {
+  if (typeof value === "number") return Number.isFinite(value) ? readEpoch(value) : { message: EXPECTED }
+  if (typeof value !== "string") return { message: EXPECTED }
+  const text = value.trim()
+  if (text === "") return { message: "must not be empty" }
+  if (text.length > fieldLimits.timestampLengthMax) return { message: EXPECTED }
+  if (EPOCH.test(text)) return readEpoch(Number(text))
+  const groups = ISO.exec(text)?.groups
+  return groups === undefined ? { message: EXPECTED } : readIso(groups)
+}
+
+const SECOND = 1_000
+const MINUTE = 60 * SECOND
+const DAY = 24 * 60 * MINUTE
+
+// Case tells minutes from months, as charts have it: `5m` is five minutes, `3M` is three months. The longest month and
+// year are used: a bar's end may then be taken as late as it can be, never so early that a fresh signal is refused.
+const UNIT_MS: Readonly<Record<string, number>> = {
+  s: SECOND,
+  S: SECOND,
+  m: MINUTE,
+  min: MINUTE,
+  h: 60 * MINUTE,
+  H: 60 * MINUTE,
+  d: DAY,
+  D: DAY,
+  w: 7 * DAY,
+  W: 7 * DAY,
+  M: 31 * DAY,
+  y: 366 * DAY,
+  Y: 366 * DAY
+}
+
+const TIMEFRAME = /^(?<count>\d{1,5})?(?<unit>[a-zA-Z]{1,3})?$/
+
+/**
+ * A timeframe: its text as given and its length in milliseconds. Accepts `5m`, `1h`, `1D`, `W`, `3M`, `30S`, and a bare
+ * number, text or not, which is minutes as in TradingView's `{{interval}}`.
+ */
+export const readTimeframe = (value: unknown): { text: string; ms: number } | { message: string } => {
+  const expected = { message: "must be a timeframe such as 5m, 1h, 1D, 1W, 1M, or a number of minutes" }
+  if (typeof value !== "string" && typeof value !== "number") return expected
+  const text = String(value).trim()
+  if (text === "") return { message: "must not be empty" }
+  const groups = text.length > fieldLimits.timeframeLengthMax ? undefined : TIMEFRAME.exec(text)?.groups
+  const unit = groups?.["unit"] ?? "m"
+  if (groups === undefined || !Object.hasOwn(UNIT_MS, unit)) return expected
+  const ms = Number(groups["count"] ?? "1") * (UNIT_MS[unit] ?? 0)
+  if (ms <= 0) return { message: "must be longer than zero" }
+  return ms <= fieldLimits.timeframeMsMax ? { text, ms } : { message: "must not be longer than a year" }
+}
