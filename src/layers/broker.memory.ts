@@ -22,6 +22,7 @@ import {
   BrokerUnavailable,
   type ClientOrderIdRule,
   type CreateOrder,
+  SendPermit,
   type VenueFill,
   type VenueOrder
 } from "./broker.ts"
@@ -179,6 +180,9 @@ const createIn =
       if (outcome._tag === "notSent") {
         return yield* new BrokerNotSent({ broker: twin.name, reason: "connection refused" })
       }
+      const permit = yield* SendPermit
+      if (!permit())
+        return yield* new BrokerNotSent({ broker: twin.name, reason: "the permit to send is gone" })
       twin.requests.set(order.clientOrderId, (twin.requests.get(order.clientOrderId) ?? 0) + 1)
       const apply = Effect.flatMap(now, (at) => {
         const result = twin.book.create(order, at)

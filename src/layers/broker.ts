@@ -140,6 +140,16 @@ export class BrokerStreamEnded extends Data.TaggedError("BrokerStreamEnded")<{
   readonly reason: string
 }> {}
 
+/**
+ * Asked synchronously by an adapter right before the bytes of a create are handed to the socket; false means that the
+ * sender lost the right to send (its lease is over) and the create ends as `BrokerNotSent` with nothing written. It is
+ * a reference and not an argument because it must be read after connecting, queueing and serialising, when the caller
+ * is long out of the way: a process frozen anywhere before the write may not send when it wakes up (T4).
+ */
+export const SendPermit = Context.Reference<() => boolean>("holdfast/layers/SendPermit", {
+  defaultValue: () => () => true
+})
+
 /** One connection to one venue. All reads answer for one account; times are the venue's clock. */
 export interface BrokerConnection {
   readonly name: string
