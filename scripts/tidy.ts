@@ -1,0 +1,132 @@
+/**
+ * The rules of the house about files as such: names, places, what must never be committed.
+ *
+ * Why: names and places are what a newcomer reads first, and no linter looks at them. The rules about code
+ * are the linter's (.oxlintrc.json), the rules about imports are the cruiser's (.dependency-cruiser.mjs).
+ *
+ * Promises: `findings` names every offence with its file, reads each file once, and knows no git, so
+ * that it works in an unpacked archive as well.
+ * Never: changes a file.
+ */
+import { existsSync, readdirSync, readFileSync } from "node:fs"
+import path from "node:path"
+
+/** Words that name nothing: whatever is in such a file has a better name. */
+const BANNED_WORDS = new Set(
+  "util utils helper helpers common misc manager managers data info temp tmp".split(" ")
+)
+/** Directories that hold no source of ours. */
+const FOREIGN = new Set(["node_modules", ".git", "data", "dist", ".cache", ".setup-lock", "results"])
+/** Fixtures break rules on purpose. */
+const FIXTURES = "test/fixtures/guards/"
+/** Names that tools or custom prescribe. */
+const PRESCRIBED =
+  /^(README|ARCHITECTURE|CONTRIBUTING|CHANGELOG|LICENSE|SECURITY|Dockerfile|Makefile)(\.\w+)*$/
+const KEBAB = /^\.?[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9]+(-[a-z0-9]+)*)*$/
+const MIGRATION = /^(\d{4})_[a-z0-9]+(_[a-z0-9]+)*\.ts$/
+
+/** Text that must not be in any file: what it is, and how it looks. */
+const BANNED_TEXT: ReadonlyArray<readonly [what: string, pattern: RegExp]> = [
+  ["a private key", /-----BEGIN [A-Z ]*PRIVATE KEY/],
+  ["an access token", /\b(?:gh[pousr]_\w{30,}|xox[abprs]-\w{10,}|AKIA[0-9A-Z]{16}|npm_\w{36})/],
+  ["a bot token", /\b\d{8,10}:AA[\w-]{33}\b/],
+  ["a path of one machine", /(?<![\w.:~/])\/(?:home|work|Users)\/\w/],
+  ["the address of a package registry", /https?:\/\/[\w.-]*registry\./],
+  ["an emoji", /\p{Emoji_Presentation}/u],
+  ["a conflict marker", /^(?:<{7}|>{7}) /m]
+]
+
+const TEXT = /\.(ts|mjs|cjs|js|json|jsonc|md|yaml|yml|sh|sql|service|txt|toml)$|\/run$|^\.\w+$/
+
+/** Every file of ours below `root`, as relative paths with forward slashes. */
+export const projectFiles = (root: string): ReadonlyArray<string> => {
+  const files: Array<string> = []
+  const walk = (directory: string) => {
+    for (const entry of readdirSync(path.join(root, directory), { withFileTypes: true })) {
+      const file = directory === "" ? entry.name : `${directory}/${entry.name}`
+      if (entry.isDirectory()) {
+        if (!FOREIGN.has(entry.name)) walk(file)
+      } else if (entry.isFile()) {
+        files.push(file)
+      }
+    }
+  }
+  walk("")
+  return files.toSorted()
+}
+
+const nameFindings = (file: string): ReadonlyArray<string> => {
+  const segments = file.split("/")
+  const findings: Array<string> = []
+  for (const segment of segments) {
+    const words = segment.toLowerCase().split(/[^a-z0-9]+/)
+    const banned = words.find((word) => BANNED_WORDS.has(word))
+    if (banned !== undefined) findings.push(`${file}: "${banned}" names nothing; say what is in it`)
+  }
+  const name = segments.at(-1) ?? ""
+  if (
+    !KEBAB.test(name) &&
+    !PRESCRIBED.test(name) &&
+    !(segments[0] === "migrations" && MIGRATION.test(name))
+  ) {
+    findings.push(`${file}: not kebab-case with roles after dots`)
+  }
+  return findings
+}
+
+/** Migrations are applied in the order of their numbers, and the migrator skips one that comes late in silence. */
+const migrationFindings = (files: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const findings: Array<string> = []
+  let expected = 1
+  for (const file of files.filter((candidate) => candidate.startsWith("migrations/"))) {
+    const number = MIGRATION.exec(path.posix.basename(file))?.[1]
+    if (number === undefined) {
+      findings.push(`${file}: a migration is named 0001_name.ts`)
+    } else if (Number(number) !== expected) {
+      findings.push(
+        `${file}: number ${String(expected).padStart(4, "0")} was to come next, without gap or double`
+      )
+    }
+    expected = (number === undefined ? expected : Number(number)) + 1
+  }
+  return findings
+}
+
+const textFindings = (root: string, file: string): ReadonlyArray<string> => {
+  if (!TEXT.test(file) || file === "package-lock.json") return []
+  const text = readFileSync(path.join(root, file), "utf8")
+  return BANNED_TEXT.flatMap(([what, pattern]) => {
+    const match = pattern.exec(text)
+    if (match === null) return []
+    const line = text.slice(0, match.index).split("\n").length
+    return [`${file}:${line}: ${what}`]
+  })
+}
+
+/** A test about a file of src sits at the same place below test/, so that one is found from the other. */
+const mirrorFindings = (root: string, files: ReadonlyArray<string>): ReadonlyArray<string> =>
+  files.flatMap((file) => {
+    const folder = /^test\/((?:runtime|domain|machines|actors|layers)(?:\/.*)?)\/[^/]+\.test\.ts$/.exec(
+      file
+    )?.[1]
+    return folder === undefined || existsSync(path.join(root, "src", folder))
+      ? []
+      : [`${file}: src/${folder} does not exist`]
+  })
+
+/** Every offence of the project below `root`, one line each, empty when it is tidy. */
+export const findings = (root: string): ReadonlyArray<string> => {
+  const files = projectFiles(root).filter((file) => !file.startsWith(FIXTURES))
+  return [
+    ...files.flatMap(nameFindings),
+    ...migrationFindings(files),
+    ...mirrorFindings(root, files),
+    ...files.flatMap((file) => textFindings(root, file))
+  ]
+}
+
+if (import.meta.main) {
+  const found = findings(process.cwd())
+  for (const finding of found) console.log(finding)
+  process.exitCode = found.length === 0 ? 0 : 1
+}
