@@ -1,0 +1,143 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Redacted, Result } from "effect"
+import { resolveSettings, weakness } from "../../src/domain/settings-resolve.ts"
+
+const strong = "kV3x9QmT7rZp2LwYb8NcHf4JdSgA6uEo"
+
+const resolve = (environment: Record<string, string>, file?: unknown) =>
+  resolveSettings({
+    environment,
+    file,
+    cwd: "/srv",
+    stdoutIsTerminal: false,
+    resolvePath: (from, to) => `${from}/${to}`
+  })
+
+const settingsOf = (environment: Record<string, string>, file?: unknown) => {
+  const result = resolve(environment, file)
+  if (Result.isFailure(result)) assert.fail(JSON.stringify(result.failure))
+  return result.success
+}
+
+const problemsOf = (environment: Record<string, string>, file?: unknown) => {
+  const result = resolve(environment, file)
+  if (Result.isSuccess(result)) assert.fail("the configuration was accepted")
+  return result.failure.map((problem) => `${problem.path}: ${problem.message}`)
+}
+
+describe("settings with nothing configured", () => {
+  it("are the practice mode of the contract", () => {
+    const settings = settingsOf({})
+    assert.strictEqual(settings.mode, "PRACTICE")
+    assert.strictEqual(settings.port, 5003)
+    assert.strictEqual(settings.host, "127.0.0.1")
+    assert.strictEqual(settings.dataDir, "/srv/data")
+    assert.strictEqual(settings.databaseUrl, null)
+    assert.deepStrictEqual(Object.keys(settings.accounts), ["paper-1", "paper-2"])
+    assert.strictEqual(settings.accounts["paper-2"]?.startingCash, "100000")
+    assert.deepStrictEqual(settings.strategies["default"]?.sources, ["default", "wave"])
+    assert.deepStrictEqual(settings.strategies["default"]?.accounts, ["paper-1"])
+    assert.strictEqual(settings.strategies["default"]?.sidePolicy, "both")
+    assert.strictEqual(settings.strategies["default"]?.quantity, "1")
+    assert.deepStrictEqual(
+      [...settings.roles],
+      ["http", "feeds", "waves", "accounts", "telegram", "monitors"]
+    )
+  })
+  it("log json when stdout is no terminal", () => {
+    assert.strictEqual(settingsOf({}).log.format, "json")
+  })
+})
+
+describe("the environment wins over the file", () => {
+  it("for the port [file 6000, PORT 7000]", () => {
+    assert.strictEqual(settingsOf({ PORT: "7000" }, { port: 6000 }).port, 7000)
+    assert.strictEqual(settingsOf({}, { port: 6000 }).port, 6000)
+  })
+  it("and an empty variable counts as not set", () => {
+    assert.strictEqual(settingsOf({ PORT: "", HMAC_SECRET: "" }).port, 5003)
+    assert.strictEqual(settingsOf({ HMAC_SECRET: "" }).secrets.hmac, null)
+  })
+})
+
+describe("T1 a bad, unknown or missing setting is refused with its path", () => {
+  it.each([
+    [{ PORT: "http" }, undefined, 'PORT: "http" is not a port'],
+    [{ PORT: "65536" }, undefined, 'PORT: "65536" is not a port'],
+    [{ APP_MODE: "REAL" }, undefined, 'APP_MODE: unknown value "REAL"'],
+    [{ ROLES: "http,trader" }, undefined, 'ROLES: unknown role "trader"'],
+    [{ ROLES: " , " }, undefined, 'ROLES: unknown role ""'],
+    [{ LOG_FORMAT: "xml" }, undefined, 'LOG_FORMAT: unknown value "xml"'],
+    [{ DATABASE_URL: "mysql://x" }, undefined, "DATABASE_URL: must start with postgres://"],
+    [{}, { prot: 1 }, "prot: unknown key"],
+    [
+      {},
+      { strategies: { s: { sources: ["default"], accounts: ["paper-1"], stopLosPct: "1" } } },
+      "strategies.s.stopLosPct: unknown key"
+    ],
+    [{}, { risk: { quantityMax: "1e5" } }, "risk.quantityMax: must be a decimal string"],
+    [
+      {},
+      { strategies: { s: { sources: ["default"], accounts: ["nobody"] } } },
+      'strategies.s.accounts: there is no account "nobody"'
+    ],
+    [
+      {},
+      { strategies: { s: { sources: ["tv"], accounts: ["paper-1"] } } },
+      'strategies.s.sources: there is no source "tv"'
+    ],
+    [
+      {},
+      { accounts: { a: { broker: "x", startingCash: "1" } }, strategies: {} },
+      'accounts.a.broker: there is no broker "x"'
+    ],
+    [{}, { corsOrigins: ["*"] }, "corsOrigins.0: must be an exact origin"],
+    [{}, [], "(the whole file): "]
+  ])("%j with file %j", (environment, file, expected) => {
+    const problems = problemsOf(environment, file)
+    assert.isTrue(
+      problems.some((problem) => problem.startsWith(expected)),
+      problems.join("\n")
+    )
+  })
+  it("and all problems are told at once", () => {
+    assert.lengthOf(problemsOf({ PORT: "x", APP_MODE: "y", LOG_LEVEL: "z" }), 3)
+  })
+})
+
+describe("T1 outside practice", () => {
+  const configured = { APP_MODE: "PAPER", HMAC_SECRET: strong, ADMIN_TOKEN: strong }
+  it("strong secrets start", () => {
+    const settings = settingsOf(configured)
+    assert.strictEqual(settings.secrets.hmac === null ? "" : Redacted.value(settings.secrets.hmac), strong)
+  })
+  it("a missing webhook secret refuses", () => {
+    assert.deepStrictEqual(
+      problemsOf({ APP_MODE: "PAPER", ADMIN_TOKEN: strong }).map((problem) => problem.split(":")[0]),
+      ["HMAC_SECRET"]
+    )
+  })
+  it("an open admin API refuses", () => {
+    assert.deepStrictEqual(
+      problemsOf({ APP_MODE: "PAPER", HMAC_SECRET: strong }).map((problem) => problem.split(":")[0]),
+      ["ADMIN_TOKEN"]
+    )
+  })
+  it("LIVE with only the paper venue refuses", () => {
+    assert.isTrue(
+      problemsOf({ ...configured, APP_MODE: "LIVE" }).some((problem) => problem.startsWith("brokers: LIVE"))
+    )
+  })
+  it.each([
+    ["short", "kV3x9QmT7rZp2LwYb8NcHf4JdSgA6uE"],
+    ["the word change", "changekV3x9QmT7rZp2LwYb8NcHf4JdSgA6uEo"],
+    ["the word Secret in capitals", "kV3x9QmT7rZp2LwYb8SECRETNcHf4JdSgA6uEo"],
+    ["one character repeated", "a".repeat(40)]
+  ])("a weak secret refuses without repeating it [%s]", (_name, secret) => {
+    assert.isNotNull(weakness(secret))
+    const problems = problemsOf({ ...configured, HMAC_SECRET: secret })
+    assert.lengthOf(problems, 1)
+    assert.notInclude(problems.join(), secret)
+    assert.isNull(Result.isSuccess(resolve({ HMAC_SECRET: secret })) ? null : "practice must accept it")
+  })
+})
