@@ -9,7 +9,7 @@
  * Promises: identities named by a sender never meet computed ones (`event:` and `sha256:` are told apart).
  * Never: reads a clock; "now" is a parameter in epoch milliseconds.
  */
-import { Result } from "effect"
+import { Option, Result } from "effect"
 
 import { bodyHash, fieldOf, type JsonObject } from "./canonical-json.ts"
 import type { FieldError } from "./field.ts"
@@ -53,6 +53,10 @@ const namedBy = (path: string, value: unknown): Result.Result<string | null, Fie
   if (!PRINTABLE.test(text)) return Result.fail({ path, message: "must be printable ASCII and not empty" })
   return Result.succeed(text)
 }
+
+/** What is wrong with the `id` of a body; null when it is absent or can be used. */
+export const eventIdError = (body: JsonObject): FieldError | null =>
+  Option.getOrNull(Result.getFailure(namedBy("id", fieldOf(body, "id"))))
 
 const explicitName = (
   headers: IdentityHeaders,

@@ -5,13 +5,14 @@
  * cannot disagree. The order of the questions matters: metadata first, because metadata taken for a signal would
  * be an order nobody asked for.
  *
- * Promises: every error is returned, bounded in number; `body` is what may be stored, without the secret.
+ * Promises: a body that passes has no field that `identityOf` would refuse; every error is returned, bounded in number; `body` is what may be stored, without the secret.
  * Never: decides about identity, age or authentication.
  */
 import { Result } from "effect"
 
 import { isJsonObject, type JsonObject, type JsonValue, withoutSecret } from "./canonical-json.ts"
 import type { FieldError } from "./field.ts"
+import { eventIdError } from "./identity.ts"
 import { intakeLimits } from "./limits.ts"
 import { isMetadata, type Metadata, parseMetadata } from "./metadata.ts"
 import { parseSignal, type Signal } from "./signal.ts"
@@ -48,5 +49,8 @@ export const parseIntakeBody = (value: JsonValue): Result.Result<IntakeBody, Rea
         body,
         hasTimestamp: true as const
       }))
-  return Result.mapError(parsed, (errors) => errors.slice(0, intakeLimits.bodyErrorsMax))
+  const idError = eventIdError(body)
+  if (Result.isSuccess(parsed) && idError === null) return parsed
+  const errors = [...(Result.isFailure(parsed) ? parsed.failure : []), ...(idError === null ? [] : [idError])]
+  return Result.fail(errors.slice(0, intakeLimits.bodyErrorsMax))
 }

@@ -1,0 +1,280 @@
+/**
+ * health: what the process says about itself, derived from facts and nothing else (T2).
+ *
+ * The systems this one replaces had health that was green while trading was dead, because health was a text that
+ * somebody wrote. Here it is a pure function of what is observed: the tree, the database, the trading state, the
+ * positions. `ready` is about taking webhooks durably, `can_trade` about new exposure, `status` about whether an
+ * operator should look; they are different questions and are answered apart.
+ *
+ * Promises: the same facts give the same document; every status but healthy comes with its reasons.
+ * Promises: `intake` (what a post gets) and `ready` never disagree.
+ * Never: reads a clock or a component; a spool is one input, absent (`none`) until there is one.
+ */
+import { healthLimits } from "./limits.ts"
+
+export type HealthStatus = "starting" | "healthy" | "degraded" | "unhealthy" | "stopping"
+
+/** What a post to the webhook gets: stored (201), spooled (202), or refused (503). */
+export type IntakePosture = "store" | "spool" | "refuse"
+
+/** One component of the tree; the runtime's tree nodes have this shape. `since` is epoch milliseconds. */
+export interface ComponentRow {
+  readonly path: string
+  readonly type: "worker" | "supervisor" | "dynamic"
+  readonly phase:
+    | "waiting"
+    | "starting"
+    | "running"
+    | "stopping"
+    | "backingOff"
+    | "failed"
+    | "stopped"
+    | "paused"
+  readonly state: string
+  readonly ready: boolean
+  /** `required`: posts cannot be taken durably without it. */
+  readonly readiness: "required" | "optional"
+  readonly tags: ReadonlyArray<string>
+  readonly since: number
+  readonly restarts: number
+  readonly lastError?: string
+  readonly detail: Readonly<Record<string, unknown>>
+}
+
+/** A component and what it supervises. */
+export interface ComponentNode extends ComponentRow {
+  readonly children: ReadonlyArray<ComponentNode>
+}
+
+/** The facts. Times are epoch milliseconds. */
+export interface HealthFacts {
+  readonly nowMs: number
+  readonly version: string
+  readonly commit: string
+  readonly mode: string
+  readonly stopping: boolean
+  /** The step start-up is in; `n` of `of`, from 1. `done`: the last one has ended. */
+  readonly startup: {
+    readonly step: string
+    readonly n: number
+    readonly of: number
+    readonly sinceMs: number
+    readonly done: boolean
+  }
+  /** `away` covers dead, hung and never reached. */
+  readonly database: "ready" | "away"
+  /** `full` covers a full disk. */
+  readonly spool: "none" | "usable" | "full"
+  /** Null until it was read from the database once. */
+  readonly tradingState: "ACTIVE" | "REDUCING" | "HALTED" | null
+  /** The accounts of this process; `reason` says why one cannot trade. */
+  readonly accounts: ReadonlyArray<{
+    readonly id: string
+    readonly canTrade: boolean
+    readonly reason: string | null
+  }>
+  /** Symbols (or position names) that are open and without a working exit. */
+  readonly unprotected: ReadonlyArray<string>
+  /** Null when no canary runs. `watchedSinceMs`: from when a first answer could be expected. */
+  readonly canary: {
+    readonly lastOkMs: number | null
+    readonly latencyMs: number | null
+    readonly periodMs: number
+    readonly watchedSinceMs: number
+  } | null
+  readonly components: ReadonlyArray<ComponentRow>
+}
+
+/** What has to be remembered between two derivations: since when the status is what it is, and whether it ever was ready. */
+export interface HealthMemory {
+  readonly status: HealthStatus
+  readonly sinceMs: number
+  readonly started: boolean
+}
+
+/** The document of `GET /health`; times are ISO 8601 in UTC. */
+export interface HealthDocument {
+  readonly status: HealthStatus
+  readonly since: string
+  readonly version: string
+  readonly commit: string
+  readonly mode: string
+  readonly ready: boolean
+  readonly can_trade: boolean
+  readonly halted: boolean
+  readonly trading_state: "ACTIVE" | "REDUCING" | "HALTED" | null
+  readonly reasons: ReadonlyArray<string>
+  readonly startup: {
+    readonly step: string
+    readonly n: number
+    readonly of: number
+    readonly since: string
+    readonly done: boolean
+  }
+  readonly canary: { readonly last_ok: string | null; readonly latency_ms: number | null } | null
+  readonly accounts: Readonly<Record<string, { readonly can_trade: boolean; readonly reason: string | null }>>
+  readonly components: Readonly<Record<string, ComponentDocument>>
+}
+
+export interface ComponentDocument {
+  readonly state: string
+  readonly ready: boolean
+  readonly since: string
+  readonly restarts: number
+  readonly last_error: string | null
+  readonly detail: Readonly<Record<string, unknown>>
+}
+
+export interface Health {
+  readonly document: HealthDocument
+  readonly intake: IntakePosture
+  /** Status code of `GET /health`. */
+  readonly httpStatus: 200 | 503
+  readonly memory: HealthMemory
+}
+
+/** What is remembered before the first derivation. */
+export const healthMemoryAt = (nowMs: number): HealthMemory => ({
+  status: "starting",
+  sinceMs: nowMs,
+  started: false
+})
+
+/** Every component of a tree, parents before their children. */
+export const componentRows = (root: ComponentNode): ReadonlyArray<ComponentRow> => [
+  root,
+  ...root.children.flatMap(componentRows)
+]
+
+/**
+ * Why a component counts against the status; null when it does not. One that ended by design or is switched off
+ * (`stopped`) does not. A supervisor speaks for itself only while it is not running: its children are rows too.
+ */
+const troubleOf = (row: ComponentRow): string | null => {
+  if (row.phase === "stopped" || row.phase === "stopping") return null
+  if (row.phase !== "running") return `${row.path} is ${row.phase}`
+  if (row.type !== "worker") return null
+  if (row.ready && !row.tags.includes("degraded")) return null
+  return `${row.path} is ${row.state}`
+}
+
+const canaryTrouble = ({ canary, nowMs }: HealthFacts): string | null => {
+  if (canary === null) return null
+  const ageMs = nowMs - (canary.lastOkMs ?? canary.watchedSinceMs)
+  return ageMs > healthLimits.canaryPeriodsMax * canary.periodMs
+    ? `the canary was last seen ${Math.round(ageMs / 1_000)} s ago`
+    : null
+}
+
+const intakeOf = (facts: HealthFacts): IntakePosture => {
+  if (facts.stopping) return "refuse"
+  if (facts.database === "ready") {
+    const missing = facts.components.some(
+      (row) => row.readiness === "required" && row.type === "worker" && row.phase !== "stopped" && !row.ready
+    )
+    return missing ? "refuse" : "store"
+  }
+  // With the database away everything that stores waits for it, so the required rows say nothing more: the spool decides.
+  return facts.spool === "usable" ? "spool" : "refuse"
+}
+
+/** What must be looked at before anything else: nothing can be taken, or something is open and unguarded. */
+const severeReasons = (facts: HealthFacts, intake: IntakePosture): ReadonlyArray<string> => {
+  if (facts.stopping) return ["the process is stopping"]
+  const reasons: Array<string> = []
+  if (intake === "refuse") {
+    reasons.push(
+      facts.database === "away" ? "the database is away" : "a component that intake needs is not ready"
+    )
+    if (facts.spool === "full") reasons.push("the spool is full")
+  }
+  for (const name of facts.unprotected) reasons.push(`the open position ${name} is not protected`)
+  return reasons
+}
+
+const mildReasons = (facts: HealthFacts, intake: IntakePosture): ReadonlyArray<string> => {
+  const reasons: Array<string> = []
+  if (intake === "spool") reasons.push("the database is away, posts are spooled")
+  if (!facts.startup.done) reasons.push(`start-up is in step ${facts.startup.step}`)
+  const canary = canaryTrouble(facts)
+  if (canary !== null) reasons.push(canary)
+  for (const row of facts.components) {
+    const trouble = troubleOf(row)
+    if (trouble !== null) reasons.push(trouble)
+  }
+  return reasons
+}
+
+const statusOf = (
+  facts: HealthFacts,
+  started: boolean,
+  severe: ReadonlyArray<string>,
+  mild: ReadonlyArray<string>
+): HealthStatus => {
+  if (facts.stopping) return "stopping"
+  if (!started) return "starting"
+  if (severe.length > 0) return "unhealthy"
+  return mild.length > 0 ? "degraded" : "healthy"
+}
+
+const iso = (ms: number): string => new Date(ms).toISOString()
+
+const componentDocuments = (rows: ReadonlyArray<ComponentRow>): Readonly<Record<string, ComponentDocument>> =>
+  Object.fromEntries(
+    rows.map((row) => [
+      row.path,
+      {
+        state: row.state,
+        ready: row.ready,
+        since: iso(row.since),
+        restarts: row.restarts,
+        last_error: row.lastError ?? null,
+        detail: row.detail
+      }
+    ])
+  )
+
+/**
+ * Derives health. `memory` is the one of the derivation before (`healthMemoryAt` at first). `can_trade` is true while
+ * at least one account may take on new exposure; each account's own answer stands under `accounts`.
+ */
+export const deriveHealth = (facts: HealthFacts, memory: HealthMemory): Health => {
+  const intake = intakeOf(facts)
+  const ready = intake !== "refuse"
+  const started = memory.started || ready
+  const severe = severeReasons(facts, intake)
+  const mild = mildReasons(facts, intake)
+  const status = statusOf(facts, started, severe, mild)
+  const sinceMs = status === memory.status ? memory.sinceMs : facts.nowMs
+  const tradable = intake === "store" && facts.tradingState === "ACTIVE" && facts.unprotected.length === 0
+  const { startup, canary } = facts
+  const document: HealthDocument = {
+    status,
+    since: iso(sinceMs),
+    version: facts.version,
+    commit: facts.commit,
+    mode: facts.mode,
+    ready,
+    can_trade: tradable && facts.accounts.some((account) => account.canTrade),
+    halted: facts.tradingState === "HALTED",
+    trading_state: facts.tradingState,
+    reasons: [...severe, ...mild].slice(0, healthLimits.reasonsMax),
+    startup: {
+      step: startup.step,
+      n: startup.n,
+      of: startup.of,
+      since: iso(startup.sinceMs),
+      done: startup.done
+    },
+    canary:
+      canary === null
+        ? null
+        : { last_ok: canary.lastOkMs === null ? null : iso(canary.lastOkMs), latency_ms: canary.latencyMs },
+    accounts: Object.fromEntries(
+      facts.accounts.map(({ id, canTrade, reason }) => [id, { can_trade: tradable && canTrade, reason }])
+    ),
+    components: componentDocuments(facts.components)
+  }
+  const httpStatus = status === "healthy" || status === "degraded" ? 200 : 503
+  return { document, intake, httpStatus, memory: { status, sinceMs, started } }
+}

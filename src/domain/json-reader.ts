@@ -1,0 +1,174 @@
+/**
+ * json-reader: the bytes of a body as a JSON value, or the exact place where they are not one.
+ *
+ * The native parser is fast and too kind: it takes a key twice (the last wins, so a signature may cover another
+ * order than the one that is read), turns 1e999 into Infinity, and lets half of a surrogate pair through, which
+ * PostgreSQL then refuses. So its answer is walked once, and the source is scanned once for the number of keys;
+ * only a body that fails pays for finding out where.
+ *
+ * Promises: an accepted value is finite, bounded in size and depth, well-formed text, free of NUL, of duplicate
+ * and `__proto__` keys, and so can be stored as jsonb and hashed; time is linear in the size of the body.
+ * Never: repeats the body in a message (it may hold the secret); throws for any bytes.
+ */
+import { Result } from "effect"
+
+import { type JsonValue, isJsonObject } from "./canonical-json.ts"
+import type { FieldError } from "./field.ts"
+import { findJsonFault } from "./json-fault.ts"
+import { jsonPath } from "./json-path.ts"
+import { intakeLimits } from "./limits.ts"
+
+/** Why a body was refused. `too_large` is a 413, everything else a 400. */
+export interface JsonRefused extends FieldError {
+  readonly reason:
+    | "too_large"
+    | "not_utf8"
+    | "syntax"
+    | "duplicate_key"
+    | "too_deep"
+    | "too_many"
+    | "not_finite"
+    | "bad_text"
+}
+
+const refused = (reason: JsonRefused["reason"], path: string, message: string): JsonRefused => ({
+  reason,
+  path,
+  message
+})
+
+interface Walk {
+  keys: number
+  values: number
+  /** From the inside out: pushed while the recursion returns, so that a valid body pays nothing for paths. */
+  readonly trail: Array<string | number>
+}
+
+type Fault = { readonly reason: JsonRefused["reason"]; readonly message: string }
+
+const TOO_DEEP: Fault = {
+  reason: "too_deep",
+  message: `must not nest deeper than ${intakeLimits.bodyDepthMax}`
+}
+const TOO_MANY: Fault = {
+  reason: "too_many",
+  message: `must not have more than ${intakeLimits.bodyValuesMax} values`
+}
+const NOT_FINITE: Fault = { reason: "not_finite", message: "must be a number that fits a double (not 1e999)" }
+const LONE_SURROGATE: Fault = {
+  reason: "bad_text",
+  message: "must be well-formed Unicode (a surrogate stands alone)"
+}
+const NUL: Fault = { reason: "bad_text", message: "must not contain the character NUL" }
+const PROTO: Fault = { reason: "bad_text", message: "must not be a key" }
+
+const textFault = (text: string): Fault | null => {
+  if (!text.isWellFormed()) return LONE_SURROGATE
+  return text.includes("\u0000") ? NUL : null
+}
+
+const walkObject = (object: Readonly<Record<string, JsonValue>>, depth: number, walk: Walk): Fault | null => {
+  const keys = Object.keys(object)
+  walk.keys += keys.length
+  for (const key of keys) {
+    const fault =
+      textFault(key) ?? (key === "__proto__" ? PROTO : walkValue(object[key] as JsonValue, depth + 1, walk))
+    if (fault !== null) {
+      walk.trail.push(key)
+      return fault
+    }
+  }
+  return null
+}
+
+const walkArray = (items: ReadonlyArray<JsonValue>, depth: number, walk: Walk): Fault | null => {
+  for (const [index, item] of items.entries()) {
+    const fault = walkValue(item, depth + 1, walk)
+    if (fault !== null) {
+      walk.trail.push(index)
+      return fault
+    }
+  }
+  return null
+}
+
+const walkValue = (value: JsonValue, depth: number, walk: Walk): Fault | null => {
+  walk.values += 1
+  if (walk.values > intakeLimits.bodyValuesMax) return TOO_MANY
+  if (typeof value === "string") return textFault(value)
+  if (typeof value === "number") return Number.isFinite(value) ? null : NOT_FINITE
+  if (Array.isArray(value))
+    return depth >= intakeLimits.bodyDepthMax ? TOO_DEEP : walkArray(value, depth, walk)
+  if (isJsonObject(value))
+    return depth >= intakeLimits.bodyDepthMax ? TOO_DEEP : walkObject(value, depth, walk)
+  return null
+}
+
+const QUOTE = 34
+const BACKSLASH = 92
+const COLON = 58
+
+/** Members of all objects in a text that is valid JSON: its colons outside of strings. */
+const countMembers = (text: string): number => {
+  let members = 0
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at)
+    if (code === COLON) members += 1
+    else if (code === QUOTE) {
+      for (at += 1; text.charCodeAt(at) !== QUOTE; at += 1) if (text.charCodeAt(at) === BACKSLASH) at += 1
+    }
+  }
+  return members
+}
+
+/** What the slow finder says about a text the fast path refused; `reason` is what the fast path knows. */
+const located = (text: string, reason: "syntax" | "duplicate_key"): JsonRefused => {
+  const fault = findJsonFault(text)
+  return fault === null
+    ? refused(reason, "", "must be JSON")
+    : refused(fault.reason, fault.path, fault.message)
+}
+
+const parseNative = (text: string): { readonly value: JsonValue } | null => {
+  try {
+    return { value: JSON.parse(text) as JsonValue }
+  } catch {
+    // Only a syntax error can come from here; its message quotes the body, so it is replaced by our own.
+    return null
+  }
+}
+
+/** Reads a text as JSON under the rules of this file. */
+export const readJsonText = (text: string): Result.Result<JsonValue, JsonRefused> => {
+  if (text.trim() === "") return Result.fail(refused("syntax", "", "must be JSON, and is empty"))
+  const parsed = parseNative(text)
+  if (parsed === null) return Result.fail(located(text, "syntax"))
+  const walk: Walk = { keys: 0, values: 0, trail: [] }
+  const fault = walkValue(parsed.value, 0, walk)
+  if (fault !== null)
+    return Result.fail(refused(fault.reason, jsonPath(walk.trail.toReversed()), fault.message))
+  // A key given twice is one key of the value and two of the text.
+  if (countMembers(text) !== walk.keys) return Result.fail(located(text, "duplicate_key"))
+  return Result.succeed(parsed.value)
+}
+
+// Fatal: a byte that is not UTF-8 would become U+FFFD and change what was signed. A byte order mark is dropped.
+const utf8 = new TextDecoder("utf-8", { fatal: true })
+
+const decode = (bytes: Uint8Array): string | null => {
+  try {
+    return utf8.decode(bytes)
+  } catch {
+    // The decoder has one error only: the bytes are not UTF-8.
+    return null
+  }
+}
+
+/** Reads a body as JSON: at most `bodyBytesMax` bytes of UTF-8. */
+export const readJson = (bytes: Uint8Array): Result.Result<JsonValue, JsonRefused> => {
+  if (bytes.byteLength > intakeLimits.bodyBytesMax) {
+    return Result.fail(refused("too_large", "", `must be at most ${intakeLimits.bodyBytesMax} bytes`))
+  }
+  const text = decode(bytes)
+  return text === null ? Result.fail(refused("not_utf8", "", "must be UTF-8")) : readJsonText(text)
+}
