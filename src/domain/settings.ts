@@ -81,7 +81,9 @@ export const RiskSettings = Schema.Struct({
   openPositionsPerSymbolMax: orElse(Schema.NullOr(PositiveInt), null),
   quantityMax: orElse(Schema.NullOr(PositiveDecimal), "10000"),
   notionalMax: orElse(Schema.NullOr(PositiveDecimal), null),
-  exposureMax: orElse(Schema.NullOr(PositiveDecimal), null)
+  exposureMax: orElse(Schema.NullOr(PositiveDecimal), null),
+  // Exposure per unit of the account's own money. Absent: unchecked in practice, where one alert is one fill, else "1".
+  buyingPowerMultiple: Schema.optionalKey(Schema.NullOr(PositiveDecimal))
 })
 export type RiskSettings = typeof RiskSettings.Type
 

@@ -1,0 +1,129 @@
+/**
+ * Decision: one stored signal in, one decision with its complete order rows out.
+ *
+ * This is the whole of "decide" as a function: strategies subscribed to the source, each in each of its accounts. The
+ * store only commits what comes out of here, so what was decided and why is tested without a database.
+ *
+ * Promises: pure; one decision per signal, whatever its fan-out; every verdict is in it; a signal that one account
+ * could not judge yet is deferred as a whole, because a second decision for the same signal can never be stored.
+ * Never: reads a clock, a quote feed or a table.
+ */
+import {
+  ageMaxOf,
+  type DecisionSignal,
+  type PlanContext,
+  type PlanInput,
+  type PlannedOrder,
+  type PlanQuote,
+  type PlanSettings,
+  planTarget,
+  type RecordedCheck,
+  type Step,
+  type Target
+} from "./order-plan.ts"
+import type { RiskNumbers } from "./risk.ts"
+
+export type DecisionOutcome = "ordered" | "held" | "denied" | "ignored"
+
+export interface Decision {
+  readonly signalId: string
+  readonly engine: "A"
+  readonly experimentId: string
+  readonly variant: string
+  readonly outcome: DecisionOutcome
+  readonly reason: string | null
+  readonly checks: ReadonlyArray<RecordedCheck>
+  readonly orders: ReadonlyArray<PlannedOrder>
+  readonly signalStatus: "done" | "rejected"
+  /** The quote it was decided on. */
+  readonly quote: PlanQuote | null
+}
+
+export type Plan =
+  /** `context` is the given one with the planned orders in its books, for the next signal of the batch. */
+  | { readonly _tag: "Decided"; readonly decision: Decision; readonly context: PlanContext }
+  /** Some check may pass soon; ask again. `codes` as `account:code`. */
+  | { readonly _tag: "Deferred"; readonly codes: ReadonlyArray<string> }
+
+/**
+ * The strategies a signal goes to. A name in the signal selects among several; where only one is subscribed there is
+ * nothing to select and the name is a label of the sender's.
+ */
+export const targetsOf = (
+  signal: DecisionSignal,
+  settings: PlanSettings
+): ReadonlyArray<Target> | "strategy_unknown" => {
+  const subscribed = Object.entries(settings.strategies).filter(([, { sources }]) =>
+    sources.includes(signal.source)
+  )
+  const named = subscribed.filter(([name]) => name === signal.strategy)
+  if (signal.strategy !== null && named.length === 0 && subscribed.length > 1) return "strategy_unknown"
+  const chosen = named.length > 0 ? named : subscribed
+  return chosen.flatMap(([name, strategy]) =>
+    strategy.accounts.map((account) => ({ name, strategy, account }))
+  )
+}
+
+const combined = (
+  steps: ReadonlyArray<Step>
+): { readonly outcome: DecisionOutcome; readonly reason: string | null } => {
+  for (const outcome of ["ordered", "held", "denied", "ignored"] as const) {
+    const step = steps.find(({ result }) => result === outcome)
+    if (step !== undefined) return { outcome, reason: step.code }
+  }
+  return { outcome: "ignored", reason: "no_strategy" }
+}
+
+/** Decides one signal. `Deferred` only when `mayDefer` is true. */
+export const planSignal = (input: PlanInput): Plan => {
+  const { signal, settings } = input
+  const steps: Array<Step> = []
+  let { context } = input
+  const ageMs = context.nowMs - signal.expiresFromMs
+  const ageMaxMs = ageMaxOf(signal, settings)
+  const targets = targetsOf(signal, settings)
+  const whole = (check: string, code: string, numbers: RiskNumbers): RecordedCheck => ({
+    strategy: null,
+    account: null,
+    leg: null,
+    check,
+    ok: false,
+    code,
+    numbers
+  })
+  const early =
+    ageMs > ageMaxMs
+      ? whole("age", "too_old", { age_ms: ageMs, limit_ms: ageMaxMs })
+      : targets === "strategy_unknown"
+        ? whole("strategy", targets, { strategy: signal.strategy })
+        : null
+  if (early === null && targets !== "strategy_unknown") {
+    for (const target of targets) {
+      const step = planTarget(input, context, target)
+      steps.push(step)
+      context = step.context
+    }
+  }
+  const waiting = steps.filter(({ result }) => result === "deferred")
+  if (waiting.length > 0) {
+    return {
+      _tag: "Deferred",
+      codes: waiting.map(({ checks, code }) => `${checks[0]?.account ?? ""}:${code ?? ""}`)
+    }
+  }
+  const { outcome, reason } =
+    early === null ? combined(steps) : { outcome: "denied" as const, reason: early.code }
+  const decision: Decision = {
+    signalId: signal.id,
+    engine: "A",
+    experimentId: signal.experimentId ?? "none",
+    variant: signal.variant ?? "A",
+    outcome,
+    reason,
+    checks: early === null ? steps.flatMap(({ checks }) => checks) : [early],
+    orders: steps.flatMap(({ order }) => (order === null ? [] : [order])),
+    signalStatus: outcome === "denied" ? "rejected" : "done",
+    quote: input.quoteOf(signal.symbol)
+  }
+  return { _tag: "Decided", decision, context }
+}

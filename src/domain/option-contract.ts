@@ -1,0 +1,77 @@
+/**
+ * Option contract: which contract an alert for a CALL or a PUT means.
+ *
+ * An alert names the underlying and sometimes a strike and an expiration. What it leaves out is chosen here by a
+ * fixed rule (at the money, the next standard monthly expiration), because an engine that drops such alerts trades
+ * less than its operator believes, and a choice that is not a rule cannot be explained afterwards.
+ *
+ * Promises: pure; the symbol is readable and unique per contract: `SPY 2026-12-18 C 450` (underlying, expiration,
+ * right, strike without trailing zeros); a strike is only chosen from a price, never from nothing.
+ * Never: claims that the venue lists the contract; a venue that does not refuses the order.
+ */
+import { BigDecimal } from "effect"
+import { monthlyExpiration } from "./calendar.ts"
+import { decimal, formatDecimal } from "./decimal.ts"
+import { optionLimits } from "./limits.ts"
+
+export interface OptionRequest {
+  readonly underlying: string
+  readonly right: "CALL" | "PUT"
+  /** Positive decimal, or null when the rule chooses. */
+  readonly strike: string | null
+  /** `YYYY-MM-DD`, or null when the rule chooses. */
+  readonly expiration: string | null
+}
+
+export interface OptionContract {
+  readonly symbol: string
+  readonly strike: string
+  readonly expiration: string
+  /** What the rule chose, for the trace. */
+  readonly chosen: ReadonlyArray<"strike" | "expiration">
+}
+
+export type OptionChoice =
+  | { readonly _tag: "Chosen"; readonly contract: OptionContract }
+  | { readonly _tag: "NotChosen"; readonly code: "option_price_missing" | "option_expired" }
+
+const contractPattern = /^\S+ \d{4}-\d{2}-\d{2} [CP] \d+(\.\d+)?$/
+
+/** How many units of the underlying one unit of this symbol stands for: 100 for an option contract, else 1. */
+export const contractMultiplier = (symbol: string): BigDecimal.BigDecimal =>
+  BigDecimal.fromBigInt(contractPattern.test(symbol) ? optionLimits.contractMultiplier : 1n)
+
+const isoDate = (date: { readonly year: number; readonly month: number; readonly day: number }): string =>
+  `${date.year}-${String(date.month).padStart(2, "0")}-${String(date.day).padStart(2, "0")}`
+
+/** The nearest strike to a price on the ladder venues list: steps of 0.5 below 25, of 1 below 200, else of 5. */
+const atTheMoney = (price: string): string => {
+  const value = decimal(price)
+  const step =
+    optionLimits.strikeLadder.find((rung) => BigDecimal.isLessThan(value, decimal(rung.below)))?.step ?? "5"
+  const steps = BigDecimal.round(BigDecimal.divideUnsafe(value, decimal(step)), {
+    scale: 0,
+    mode: "half-from-zero"
+  })
+  const strike = BigDecimal.multiply(
+    BigDecimal.isZero(steps) ? BigDecimal.fromBigInt(1n) : steps,
+    decimal(step)
+  )
+  return formatDecimal(strike)
+}
+
+/** Completes a request. `price` is the underlying's last price (decimal string) or null; `nowMs` is epoch milliseconds. */
+export const chooseContract = (request: OptionRequest, price: string | null, nowMs: number): OptionChoice => {
+  const today = new Date(nowMs).toISOString().slice(0, 10)
+  // Both are ISO dates, so their text order is their order in time.
+  if (request.expiration !== null && request.expiration < today)
+    return { _tag: "NotChosen", code: "option_expired" }
+  if (request.strike === null && price === null) return { _tag: "NotChosen", code: "option_price_missing" }
+  const expiration = request.expiration ?? isoDate(monthlyExpiration(nowMs, optionLimits.expirationDaysMin))
+  const strike = request.strike === null ? atTheMoney(price ?? "0") : formatDecimal(decimal(request.strike))
+  const chosen: Array<"strike" | "expiration"> = []
+  if (request.strike === null) chosen.push("strike")
+  if (request.expiration === null) chosen.push("expiration")
+  const symbol = `${request.underlying} ${expiration} ${request.right === "CALL" ? "C" : "P"} ${strike}`
+  return { _tag: "Chosen", contract: { symbol, strike, expiration, chosen } }
+}

@@ -1,0 +1,122 @@
+/**
+ * Risk book: what an account is exposed to in the worst case its open orders allow.
+ *
+ * A limit that counts only filled quantity is passed ten times by ten alerts in one second. So each symbol counts
+ * with the larger of what it would be if every open buy filled and if every open sell did, and an order whose outcome
+ * nobody knows counts in full, whatever was reported filled of it (F3).
+ *
+ * Promises: pure; adding an open order never lowers a number here; quantities are positive decimals or signed
+ * positions as strings, money is exact.
+ * Never: nets one symbol against another, or guesses a price: a symbol without any price is named as unpriced.
+ */
+import { BigDecimal } from "effect"
+import { type Decimal, decimal, zero } from "./decimal.ts"
+import { contractMultiplier } from "./option-contract.ts"
+import type { Side } from "./signal.ts"
+
+/** An order that is not terminal. `price` is its limit, or the quote it was decided on, or null. */
+export interface BookOrder {
+  readonly symbol: string
+  readonly side: Side
+  readonly intent: "entry" | "reduce"
+  readonly status: string
+  readonly quantity: string
+  readonly filledQuantity: string
+  readonly price: string | null
+}
+
+/** A position; `quantity` is signed, "0" when flat. */
+export interface BookPosition {
+  readonly symbol: string
+  readonly quantity: string
+  readonly averagePrice: string
+}
+
+export interface Book {
+  readonly positions: ReadonlyArray<BookPosition>
+  readonly orders: ReadonlyArray<BookOrder>
+}
+
+/** Unresolved by us, being looked up: may be resolved within seconds. */
+const lookedUp: ReadonlySet<string> = new Set(["unknown", "resolving"])
+
+/** Whether an order's outcome is unknown: `looked_up` ends by itself, `needs_operator` only by a human. */
+export const unresolved = (order: BookOrder): "looked_up" | "needs_operator" | null => {
+  if (order.status === "needs_operator") return "needs_operator"
+  return lookedUp.has(order.status) ? "looked_up" : null
+}
+
+/** What may still fill of an order: its remainder, or all of it when nobody knows. */
+const pending = (order: BookOrder): Decimal =>
+  unresolved(order) === null
+    ? BigDecimal.max(zero, BigDecimal.subtract(decimal(order.quantity), decimal(order.filledQuantity)))
+    : decimal(order.quantity)
+
+/** The signed position of a symbol, zero when there is none. */
+export const positionOf = (book: Book, symbol: string): Decimal =>
+  decimal(book.positions.find((position) => position.symbol === symbol)?.quantity ?? "0")
+
+/** What is open on one side of one symbol. */
+export const pendingOn = (book: Book, symbol: string, side: Side): Decimal =>
+  book.orders
+    .filter((order) => order.symbol === symbol && order.side === side)
+    .reduce((total, order) => BigDecimal.sum(total, pending(order)), zero)
+
+/** The largest absolute position the symbol can reach with what is open. */
+export const worstQuantity = (book: Book, symbol: string): Decimal => {
+  const held = positionOf(book, symbol)
+  return BigDecimal.max(
+    BigDecimal.abs(BigDecimal.sum(held, pendingOn(book, symbol, "buy"))),
+    BigDecimal.abs(BigDecimal.subtract(held, pendingOn(book, symbol, "sell")))
+  )
+}
+
+/** Every symbol with a position or an open order, each once. */
+export const symbolsOf = (book: Book): ReadonlyArray<string> => [
+  ...new Set([
+    ...book.positions
+      .filter((position) => !BigDecimal.isZero(decimal(position.quantity)))
+      .map(({ symbol }) => symbol),
+    ...book.orders.map(({ symbol }) => symbol)
+  ])
+]
+
+/** The book as it would be with one more open order. */
+export const withOrder = (book: Book, order: BookOrder): Book => ({
+  ...book,
+  orders: [...book.orders, order]
+})
+
+/** Price of one unit of a symbol's quantity: the market's, else the position's average, else the newest order's. */
+const priceIn = (
+  book: Book,
+  symbol: string,
+  marketPrice: (symbol: string) => string | null
+): Decimal | null => {
+  const price =
+    marketPrice(symbol) ??
+    book.positions.find((position) => position.symbol === symbol)?.averagePrice ??
+    book.orders.findLast((order) => order.symbol === symbol && order.price !== null)?.price ??
+    null
+  return price === null ? null : decimal(price)
+}
+
+export interface Exposure {
+  /** Sum over symbols of worst quantity x price x contract size. Unpriced symbols are not in it. */
+  readonly total: Decimal
+  readonly unpriced: ReadonlyArray<string>
+}
+
+/** The gross worst-case exposure of a book. */
+export const exposureOf = (book: Book, marketPrice: (symbol: string) => string | null): Exposure => {
+  let total = zero
+  const unpriced: Array<string> = []
+  for (const symbol of symbolsOf(book)) {
+    const worst = worstQuantity(book, symbol)
+    if (BigDecimal.isZero(worst)) continue
+    const price = priceIn(book, symbol, marketPrice)
+    if (price === null) unpriced.push(symbol)
+    else total = BigDecimal.sum(total, BigDecimal.multiplyAll([worst, price, contractMultiplier(symbol)]))
+  }
+  return { total, unpriced }
+}
