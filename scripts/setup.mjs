@@ -29,6 +29,8 @@ const nodeVersionMin = [24, 9]
 const heartbeatMs = 1_000
 /** A lock that was not touched for this long belongs to a dead process: 15 missed heartbeats. */
 const lockStaleMs = 15_000
+/** npm cleans up after SIGTERM for as long as a whole install; a killed install is noticed and repeated anyway. */
+const stopMsMax = 1_000
 /** A cold install takes under a minute; a registry that hangs must not hold the others for ever. */
 const lockWaitMsMax = 900_000
 
@@ -171,11 +173,14 @@ const install = async () => {
   const [program, ...rest] = command
   const child = spawn(program, rest, { cwd: root, env, stdio: ["ignore", "pipe", "inherit"] })
   child.stdout.pipe(process.stderr)
-  for (const signal of ["SIGTERM", "SIGINT"]) {
-    process.on(signal, () => {
-      child.kill(signal)
-    })
+  let interrupted = false
+  const stop = () => {
+    interrupted = true
+    child.kill("SIGTERM")
+    setTimeout(() => child.kill("SIGKILL"), stopMsMax)
   }
+  process.on("SIGTERM", stop)
+  process.on("SIGINT", stop)
   const status = await new Promise((resolve) => {
     child.on("error", (error) => {
       say(error.message)
@@ -183,6 +188,7 @@ const install = async () => {
     })
     child.on("close", (code, signal) => resolve(code ?? signal))
   })
+  if (interrupted) fail("interrupted; the next command installs again")
   if (status !== 0) fail(`npm ci ended with ${status}; is the package registry reachable?`)
 }
 
