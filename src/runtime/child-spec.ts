@@ -11,6 +11,7 @@ import type { Effect, Fiber, Scope } from "effect"
 import type { EventObject } from "xstate"
 import type { Delivery } from "./dead-letters.ts"
 import type { ExitReason } from "./exit-reason.ts"
+import type { Mailbox, MailboxDepth, MailboxOptions } from "./mailbox.ts"
 import * as Check from "./spec-validation.ts"
 
 /** `permanent`: always restarted; `transient`: unless it ended in good order; `temporary`: never, and its spec is dropped. */
@@ -87,6 +88,8 @@ export interface ChildSelf {
   readonly fork: <A, E, R>(name: string, effect: Effect.Effect<A, E, R>) => Effect.Effect<Fiber.Fiber<A, E>, never, R>
   /** Crashes this child from a callback that has no fiber (socket listeners, timers of foreign libraries). */
   readonly crash: (error: unknown) => void
+  /** A bounded mailbox whose losses are this child's dead letters. */
+  readonly mailbox: <A extends { readonly type: string }>(options: MailboxOptions) => Mailbox<A>
   /** Ends this child from a callback; `Normal` when no reason is given. */
   readonly end: (reason?: ExitReason) => void
 }
@@ -98,20 +101,13 @@ export interface Running<R = never> {
   /** Accepts an event for this child. */
   readonly send?: (event: EventObject) => Delivery
   /** The graceful part of a stop: runs first, within the stop budget; then the child is interrupted. */
-  readonly drain?: Effect.Effect<void, unknown, R>
+  readonly drain?: Effect.Effect<void, unknown, R> | undefined
   /** Depth and bounds of the child's own mailbox, for the tree snapshot. */
   readonly mailbox?: () => MailboxDepth
   /** Computes the visible state on demand; wins over `setStatus` except for `ready`. */
   readonly status?: () => ChildStatus
   /** Handed to whoever asked for the start. */
   readonly extra?: unknown
-}
-
-/** How full a mailbox is and what it has lost since it was made. */
-export interface MailboxDepth {
-  readonly depth: number
-  readonly capacity: number
-  readonly dropped: number
 }
 
 /** Answer of a start that is switched off by configuration: not an error, the child is kept without a life (temporary: dropped). */

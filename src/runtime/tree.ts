@@ -9,10 +9,11 @@
  */
 import { Data, type Effect, type Scope } from "effect"
 import type { EventObject } from "xstate"
-import type { AutoShutdown, Budget, ChildSpec, Instance, MailboxDepth, RestartType, Strategy } from "./child-spec.ts"
+import type { AutoShutdown, Budget, ChildSpec, Instance, RestartType, Strategy } from "./child-spec.ts"
 import type { DeadLetters, Delivery } from "./dead-letters.ts"
 import type { ExitReason, GaveUp } from "./exit-reason.ts"
 import type { Inspection } from "./inspection.ts"
+import type { MailboxDepth } from "./mailbox.ts"
 import type { Observer, SupervisionEvent } from "./reports.ts"
 
 /**

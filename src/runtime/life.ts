@@ -1,0 +1,305 @@
+/**
+ * One incarnation of one child: its scope, its fibers, its end.
+ *
+ * The start, the run and the release of a child happen in one fiber with one Scope; everything else the child
+ * sets going is a fiber owned by this life. Whatever goes wrong in any of them ends the whole life, once, with
+ * a cause; and the end is reported only when all of it is gone, or its stop budget is used up.
+ * Promises: exactly one `Started`-or-not and one `Down` (or `Ignored`) per life; owned fibers are ended before the
+ * scope is closed; a life that does not end within its budget is abandoned and says so.
+ * Never: decides about restarts.
+ */
+import { Cause, type Context, Context as ContextModule, Effect, Exit, Fiber, Scope } from "effect"
+import type { ChildSelf, ChildStatus, Ignore, Running, Start } from "./child-spec.ts"
+import type { Child, CoreEvent } from "./core-state.ts"
+import { BadStartReturn, describeCause, type ExitReason, isExitReason, isOrderly, normal, shutdown, StartFailed, StartTimedOut } from "./exit-reason.ts"
+import { Mailbox, type MailboxOptions } from "./mailbox.ts"
+import type { ChildDown, TreeNode } from "./tree.ts"
+import type { TreeRuntime } from "./tree-runtime.ts"
+
+/** What a life needs of its supervisor. */
+export interface LifeHost {
+  readonly path: string
+  readonly runtime: TreeRuntime
+  /** True once every stop must be immediate. */
+  readonly killing: boolean
+  post(event: CoreEvent<Life>): void
+}
+
+/** What a life that is itself a supervisor can be asked. */
+export interface Subtree {
+  /** Ends every wait for stops below at once. */
+  forceKill(): void
+  node(): Pick<TreeNode, "children" | "group" | "ready" | "state">
+}
+
+const startingStatus: ChildStatus = { state: "", ready: false, tags: [], detail: {} }
+
+export class Life implements ChildSelf {
+  readonly child: Child<Life>
+  readonly incarnation: number
+  readonly host: LifeHost
+  /** Set by a supervisor's start. */
+  subtree: Subtree | undefined
+  running: Running<any> | undefined
+  /** Runs when the life begins to close, before owned fibers are ended: whoever could start new ones stops here. */
+  onClosing: (() => void) | undefined
+  watchers: Array<(down: ChildDown) => void> | undefined
+  #status: ChildStatus = startingStatus
+  #saidReady = false
+  #readySet = false
+  #fiber: Fiber.Fiber<unknown, unknown> | undefined
+  #owned: Set<Fiber.Fiber<unknown, unknown>> | undefined
+  #timer: Fiber.Fiber<void> | undefined
+  #ending: ExitReason | undefined
+  #asked = false
+  #closing = false
+  #done = false
+  #ignored = false
+  #step: string | undefined
+  readonly #sinceMs: number
+
+  constructor(host: LifeHost, child: Child<Life>) {
+    this.host = host
+    this.child = child
+    this.incarnation = child.incarnation
+    this.#sinceMs = host.runtime.nowMs()
+  }
+  get path(): string {
+    return `${this.host.path}/${this.child.id}`
+  }
+  get done(): boolean {
+    return this.#done
+  }
+  /** The services of the tree, without a Scope. */
+  get context(): Context.Context<any> {
+    return this.host.runtime.context
+  }
+
+  /** Begins the life. Returns when the start has settled or waits for something. */
+  begin(start: Start<any>): void {
+    const scope = Scope.makeUnsafe()
+    const program = Effect.onExit(
+      Effect.flatMap(Effect.suspend(() => start(this)), (answer) => this.#started(answer)),
+      (exit) => this.#close(scope, exit)
+    )
+    const fiber = Effect.runForkWith(ContextModule.add(this.context, Scope.Scope, scope))(program)
+    this.#fiber = fiber
+    if (this.#ending !== undefined) fiber.interruptUnsafe()
+    fiber.addObserver((exit) => this.#finished(exit))
+    const deadlineMs = this.child.spec.startDeadlineMs
+    if (!this.#done && this.running === undefined && deadlineMs !== Number.POSITIVE_INFINITY) {
+      this.#timer = this.host.runtime.after(deadlineMs, () => this.#startTimedOut(deadlineMs))
+    }
+  }
+
+  setStatus = (status: Partial<ChildStatus>): void => {
+    if (this.#done) return
+    this.#status = { ...this.#status, ...status }
+    if (status.ready === undefined) return
+    this.#readySet = true
+    this.setReady(status.ready)
+  }
+  /** Tells the supervisor when readiness changes; before the start has settled it is only remembered. */
+  setReady(ready: boolean): void {
+    this.#readySet = true
+    if (this.#status.ready !== ready) this.#status = { ...this.#status, ready }
+    if (this.running === undefined || this.#saidReady === ready || this.#done) return
+    this.#saidReady = ready
+    this.host.post({ _tag: "Ready", child: this.child, incarnation: this.incarnation, ready, state: this.#status.state })
+  }
+  step = (name: string): void => {
+    this.#step = name
+  }
+  crash = (error: unknown): void => this.endWith({ _tag: "Crashed", cause: Cause.isCause(error) ? error : Cause.die(error) })
+  end = (reason: ExitReason = normal): void => this.endWith(reason)
+  fork = <A, E, R>(_name: string, effect: Effect.Effect<A, E, R>): Effect.Effect<Fiber.Fiber<A, E>, never, R> =>
+    Effect.contextWith((context: Context.Context<R>) => Effect.sync(() => this.own(Effect.runForkWith(context)(effect))))
+
+  mailbox = <A extends { readonly type: string }>(options: MailboxOptions): Mailbox<A> =>
+    new Mailbox<A>(options, (letter, reason) => {
+      const { runtime } = this.host
+      runtime.deadLetters.add({ at: runtime.nowAt(), path: this.path, eventType: letter.type, reason })
+    })
+
+  /** The state to show: the child's own function when it has one. */
+  status(): ChildStatus {
+    const { running } = this
+    if (running?.status === undefined) return this.#status
+    try {
+      return { ...running.status(), ready: this.#status.ready }
+    } catch (error) {
+      // A broken status function must not break the snapshot that would show it.
+      return { ...this.#status, lastError: `status: ${String(error)}` }
+    }
+  }
+
+  /** Makes a fiber part of this life: it ends with it. Its failure is somebody else's to judge. */
+  track<A, E>(fiber: Fiber.Fiber<A, E>): Fiber.Fiber<A, E> {
+    if (fiber.pollUnsafe() !== undefined) return fiber
+    const owned = (this.#owned ??= new Set())
+    owned.add(fiber as Fiber.Fiber<unknown, unknown>)
+    fiber.addObserver(() => owned.delete(fiber as Fiber.Fiber<unknown, unknown>))
+    if (this.#closing) fiber.interruptUnsafe()
+    return fiber
+  }
+  /** Makes a fiber part of this life: it ends with it, and its failure ends it. */
+  own<A, E>(fiber: Fiber.Fiber<A, E>): Fiber.Fiber<A, E> {
+    this.track(fiber)
+    fiber.addObserver((exit) => {
+      if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) this.endWith({ _tag: "Crashed", cause: exit.cause })
+    })
+    return fiber
+  }
+
+  /** Ends the life from inside; the first reason given wins. */
+  endWith(reason: ExitReason): void {
+    if (this.#ending !== undefined || this.#done) return
+    this.#ending = reason
+    this.#fiber?.interruptUnsafe()
+    // The end may hang in a finalizer; without a budget a crashed child could stay crashed for ever.
+    if (!this.#done && !this.#asked) this.#armKill()
+  }
+
+  /** Asked to stop by the supervisor: drain, interrupt, wait at most the stop budget. */
+  stop(): void {
+    if (this.#done || this.#asked) return
+    this.#asked = true
+    this.#timer?.interruptUnsafe()
+    const budget = this.child.spec.stopBudgetMs
+    const immediate = this.host.killing || budget === "kill"
+    const drain = this.running?.drain
+    if (immediate && this.subtree !== undefined) this.subtree.forceKill()
+    if (drain === undefined || immediate || this.#ending !== undefined) this.#fiber?.interruptUnsafe()
+    else {
+      const draining = Effect.runForkWith(this.context)(drain)
+      this.own(draining)
+      draining.addObserver(() => this.#fiber?.interruptUnsafe())
+    }
+    if (this.#done) return
+    // Without grace there is still one turn of the event loop, in which an obedient child finishes its release.
+    if (immediate) this.#timer = this.host.runtime.run(Effect.andThen(Effect.yieldNow, Effect.sync(() => this.kill(0))))
+    else this.#armKill()
+  }
+
+  /** Gives up waiting for this life. A subtree is told to hurry instead, and ends by itself. */
+  kill(budgetMs: number): void {
+    if (this.#done) return
+    if (this.subtree !== undefined) {
+      this.subtree.forceKill()
+      this.#fiber?.interruptUnsafe()
+      return
+    }
+    this.#fiber?.interruptUnsafe()
+    if (this.#owned !== undefined) for (const fiber of [...this.#owned]) fiber.interruptUnsafe()
+    if (this.#done) return
+    this.host.runtime.noteKilled(this, this.path)
+    this.#down({ _tag: "Killed", budgetMs }, Cause.interrupt())
+  }
+
+  #armKill(): void {
+    const budget = this.child.spec.stopBudgetMs
+    if (budget === "infinity") return
+    const budgetMs = budget === "kill" ? 0 : budget
+    this.#timer?.interruptUnsafe()
+    this.#timer = this.host.runtime.after(budgetMs, () => this.kill(budgetMs))
+  }
+
+  #startTimedOut(deadlineMs: number): void {
+    if (this.#done || this.running !== undefined || this.#ending !== undefined) return
+    const step = this.#step === undefined ? {} : { step: this.#step }
+    this.endWith({ _tag: "Crashed", cause: Cause.fail(new StartTimedOut({ path: this.path, deadlineMs, ...step })) })
+  }
+
+  #started(answer: Running<any> | Ignore): Effect.Effect<void | ExitReason, unknown, any> {
+    if (isIgnored(answer)) {
+      this.#ignored = true
+      return Effect.void
+    }
+    const fault = faultOf(answer)
+    if (fault !== undefined) return Effect.fail(new BadStartReturn({ path: this.path, returned: fault }))
+    // Crashed while starting: the interruption is on its way. An orderly end is still a start that succeeded.
+    if (this.#ending !== undefined && !isOrderly(this.#ending)) return Effect.never
+    this.#timer?.interruptUnsafe()
+    this.#timer = undefined
+    this.running = answer
+    // A child that says nothing about readiness is ready when it has started.
+    const ready = this.#readySet ? this.#status.ready : true
+    this.#status = { ...this.#status, ready }
+    this.#saidReady = ready
+    this.host.post({
+      _tag: "Started", child: this.child, incarnation: this.incarnation, ready, elapsedMs: this.host.runtime.nowMs() - this.#sinceMs, extra: answer.extra
+    })
+    return this.#ending === undefined && answer.run !== undefined ? answer.run : Effect.never
+  }
+
+  #close(scope: Scope.Closeable, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+    this.#closing = true
+    // The end of a start that was ended from inside belongs to the child, so the closing hook must not throw past us.
+    const onClosing = this.onClosing
+    this.onClosing = undefined
+    const hook = onClosing === undefined ? Effect.void : Effect.sync(onClosing)
+    if (onClosing === undefined && this.#owned === undefined && scope.state._tag === "Empty") return Effect.void
+    const owned = Effect.suspend(() => (this.#owned === undefined || this.#owned.size === 0 ? Effect.void : Fiber.interruptAll([...this.#owned])))
+    return Effect.ensuring(Effect.ensuring(hook, owned), Effect.ensuring(Scope.close(scope, exit), owned))
+  }
+
+  #finished(exit: Exit.Exit<unknown, unknown>): void {
+    if (this.#done) {
+      // An abandoned incarnation has ended after all; nobody waits for it any more.
+      this.host.runtime.abandoned.delete(this)
+      return
+    }
+    if (this.#ignored && Exit.isSuccess(exit) && this.#ending === undefined) {
+      this.#settle()
+      return this.host.post({ _tag: "Ignored", child: this.child, incarnation: this.incarnation })
+    }
+    const cause = Exit.isFailure(exit) ? exit.cause : Cause.interrupt()
+    this.#down(this.#reasonOf(exit), cause)
+  }
+
+  #reasonOf(exit: Exit.Exit<unknown, unknown>): ExitReason {
+    if (Exit.isSuccess(exit)) return this.#ending ?? (isExitReason(exit.value) ? exit.value : normal)
+    const interrupted = Cause.hasInterruptsOnly(exit.cause)
+    // A failing release is a fault of its own, but the first reason explains more.
+    if (this.#ending !== undefined) return this.#ending
+    if (this.#asked && interrupted) return shutdown()
+    return { _tag: "Crashed", cause: exit.cause }
+  }
+
+  #settle(): void {
+    this.#done = true
+    this.#timer?.interruptUnsafe()
+    this.#timer = undefined
+    this.onClosing = undefined
+  }
+
+  #down(reason: ExitReason, cause: Cause.Cause<unknown>): void {
+    this.#settle()
+    const elapsedMs = this.host.runtime.nowMs() - this.#sinceMs
+    const why = this.#ending?._tag === "Crashed" ? this.#ending.cause : reason._tag === "Crashed" ? reason.cause : cause
+    const startFailed = this.running === undefined ? this.#startFailed(why, elapsedMs) : undefined
+    const watchers = this.watchers
+    this.watchers = undefined
+    this.host.post({ _tag: "Down", child: this.child, incarnation: this.incarnation, reason, startFailed, elapsedMs })
+    if (watchers !== undefined) for (const watcher of watchers) watcher({ path: this.path, incarnation: this.incarnation, reason })
+  }
+
+  /** The deepest failed start: that of a nested supervisor passes through unchanged. */
+  #startFailed(cause: Cause.Cause<unknown>, elapsedMs: number): StartFailed {
+    for (const reason of cause.reasons) if (Cause.isFailReason(reason) && reason.error instanceof StartFailed) return reason.error
+    const step = this.#step === undefined ? {} : { step: this.#step }
+    return new StartFailed({ path: this.path, ...step, reason: describeCause(cause), cause, elapsedMs, deadlineMs: this.child.spec.startDeadlineMs })
+  }
+}
+
+const isIgnored = (answer: unknown): answer is Ignore => typeof answer === "object" && answer !== null && "_tag" in answer && answer._tag === "Ignore"
+
+/** What is wrong with a start's answer, or nothing. */
+const faultOf = (answer: unknown): string | undefined => {
+  if (typeof answer !== "object" || answer === null) return answer === null ? "null" : typeof answer
+  const { run, drain, send, status } = answer as Running<any>
+  if (run !== undefined && !Effect.isEffect(run)) return "a run that is not an Effect"
+  if (drain !== undefined && !Effect.isEffect(drain)) return "a drain that is not an Effect"
+  if (send !== undefined && typeof send !== "function") return "a send that is not a function"
+  return status !== undefined && typeof status !== "function" ? "a status that is not a function" : undefined
+}

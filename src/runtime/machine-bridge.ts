@@ -1,0 +1,276 @@
+/**
+ * The inside of a machine child: one XState actor whose clock, fibers, faults and transitions belong to its life.
+ *
+ * XState draws statecharts and does not supervise: it drops unknown events, loses rejected promises, leaves
+ * callbacks running, lets a throwing observer stop delivery. The bridge closes each of these holes at the one place
+ * where all machine children pass.
+ * Promises: `after` runs on the Effect clock; an error of the actor, a rejected promise in an action and a defect in
+ * an effect are crashes of the child; a final state is its normal end; an event nobody handles is a dead letter.
+ * Never: lets an exception of an observer, a status function or an action escape into the sender of an event.
+ */
+import { Cause, type Context, Effect, Exit, type Fiber } from "effect"
+import { type Actor, type ActorSystem, type AnyActorLogic, type AnyActorRef, type AnyMachineSnapshot, type AnyStateMachine, createActor, type EventObject } from "xstate"
+import type { ChildStatus, Running } from "./child-spec.ts"
+import type { DeadLetterReason, Delivery } from "./dead-letters.ts"
+import { describeError, normal } from "./exit-reason.ts"
+import type { Life } from "./life.ts"
+import { Mailbox, type MailboxDepth, type MailboxOptions } from "./mailbox.ts"
+
+/** What XState hands to logic; the fields the bridge uses, which its declarations only type in part. */
+interface ActorScope {
+  readonly self: AnyActorRef
+  readonly system: ActorSystem<any>
+  actionExecutor: (action: ExecutableAction) => void
+}
+interface ExecutableAction {
+  readonly exec?: (info: unknown, params: unknown) => unknown
+}
+/** Machines as the bridge wraps them. */
+interface MachineLogic {
+  readonly options: { maxIterations: number }
+  readonly implementations: { readonly actors: Readonly<Record<string, unknown>> }
+  readonly transition: (snapshot: AnyMachineSnapshot, event: EventObject, scope: ActorScope) => AnyMachineSnapshot
+  readonly getInitialSnapshot: (scope: ActorScope, input: unknown) => AnyMachineSnapshot
+  readonly getTransitionData: (snapshot: AnyMachineSnapshot, event: EventObject) => ReadonlyArray<unknown>
+  readonly provide: (implementations: object) => MachineLogic
+}
+
+/** An eventless cycle is a bug in a machine; a thousand microsteps is far beyond any honest one and costs milliseconds. */
+const microstepsMax = 1_000
+
+const bridges = new WeakMap<ActorSystem<any>, MachineBridge>()
+// XState computes the initial snapshot inside `createActor`, before the system can be registered by its creator.
+let creating: MachineBridge | undefined
+
+/** The bridge of the machine child an actor belongs to. Dies when the actor runs outside of a machine child. */
+export const bridgeOf = (system: ActorSystem<any>): MachineBridge => {
+  const bridge = bridges.get(system) ?? creating
+  if (bridge === undefined) throw new Error("an effect actor runs only inside a machine child")
+  return bridge
+}
+
+/** `Open`, nested `A.B`, parallel `A.B+C.D`. */
+export const stateName = (value: unknown): string => {
+  if (typeof value === "string") return value
+  if (typeof value !== "object" || value === null) return ""
+  return Object.entries(value).map(([key, inner]) => {
+    const below = stateName(inner)
+    return below === "" ? key : `${key}.${below}`
+  }).join("+")
+}
+
+/** The machine with its implementations, wrapped once for all incarnations. */
+export const bridgedLogic = (machine: AnyStateMachine, implementations: { readonly actors?: Readonly<Record<string, AnyActorLogic>> }): AnyActorLogic => {
+  const plain = machine as unknown as MachineLogic
+  const actors: Record<string, unknown> = {}
+  // Machines invoked by the machine need the same care; their own implementations are already provided.
+  for (const [key, logic] of Object.entries({ ...plain.implementations.actors, ...implementations.actors })) {
+    actors[key] = isMachine(logic) ? bridgedLogic(logic, {}) : logic
+  }
+  const provided = plain.provide({ ...implementations, actors })
+  if (provided.options.maxIterations === Number.POSITIVE_INFINITY) provided.options.maxIterations = microstepsMax
+  const logic = Object.create(provided) as { -readonly [K in keyof MachineLogic]: MachineLogic[K] }
+  logic.getInitialSnapshot = (scope, input) => {
+    const bridge = bridgeOf(scope.system)
+    bridge.adopt(scope)
+    return provided.getInitialSnapshot(scope, input)
+  }
+  logic.transition = (snapshot, event, scope) => {
+    const next = provided.transition(snapshot, event, scope)
+    const idle = next === snapshot && provided.getTransitionData(snapshot, event).length === 0
+    bridgeOf(scope.system).transitioned(scope.self, snapshot, event, next, idle)
+    return next
+  }
+  return logic as unknown as AnyActorLogic
+}
+
+const isMachine = (logic: unknown): logic is AnyStateMachine => typeof logic === "object" && logic !== null && "__xstatenode" in logic
+
+/** What a machine child may configure; see `machineChild`. */
+export interface BridgeOptions {
+  readonly mailbox: MailboxOptions
+  readonly status: ((snapshot: AnyMachineSnapshot) => Partial<ChildStatus>) | undefined
+  readonly stopEvent: EventObject | undefined
+}
+
+/** One machine child at run time. It is also the child's `Running`: one object instead of a closure per function. */
+export class MachineBridge implements Running<any> {
+  readonly life: Life
+  readonly context: Context.Context<any>
+  readonly options: BridgeOptions
+  readonly drain: Effect.Effect<void> | undefined
+  #actor: Actor<AnyActorLogic> | undefined
+  #mailbox: Mailbox<EventObject> | undefined
+  #busy = false
+  #unhandled = false
+
+  constructor(life: Life, context: Context.Context<any>, options: BridgeOptions) {
+    this.life = life
+    this.context = context
+    this.options = options
+    this.drain = options.stopEvent === undefined ? undefined : this.#drain(options.stopEvent)
+  }
+
+  /** Creates and starts the actor. */
+  start(logic: AnyActorLogic, input: unknown): void {
+    creating = this
+    let actor: Actor<AnyActorLogic>
+    try {
+      actor = createActor(logic, { input, clock: this })
+    } finally {
+      creating = undefined
+    }
+    this.#actor = actor
+    bridges.set(actor.system, this)
+    actor.subscribe(this)
+    this.life.onClosing = () => actor.stop()
+    actor.start()
+    this.next(actor.getSnapshot() as AnyMachineSnapshot)
+  }
+
+  /** Observer of the actor. */
+  next(snapshot: AnyMachineSnapshot): void {
+    this.life.setReady(snapshot.status === "active" && snapshot.hasTag("ready"))
+  }
+  /** Observer of the actor: an error nobody handled. A tagged one is a failure, anything else a defect. */
+  error(error: unknown): void {
+    const tagged = typeof error === "object" && error !== null && "_tag" in error
+    this.life.endWith({ _tag: "Crashed", cause: tagged ? Cause.fail(error) : Cause.die(error) })
+  }
+  /** Observer of the actor: it ended. A stop that we asked for is not an end of its own. */
+  complete(): void {
+    if (this.#actor?.getSnapshot().status === "done") this.life.endWith(normal)
+  }
+
+  /** XState's clock. */
+  setTimeout(callback: () => void, delayMs: number): Fiber.Fiber<void> {
+    return this.life.own(this.#run(Effect.andThen(Effect.sleep(delayMs), Effect.sync(callback))))
+  }
+  /** XState's clock. */
+  clearTimeout(timer: Fiber.Fiber<void> | undefined): void {
+    timer?.interruptUnsafe()
+  }
+
+  /** Accepts an event: handled at once, or after the one being handled. */
+  send(event: EventObject): Delivery {
+    if (this.#actor === undefined || this.#actor.getSnapshot().status !== "active") return "not_running"
+    if (this.#busy) return this.#letters().offer(event)
+    const delivery = this.#deliver(event)
+    this.#deliverWaiting()
+    return delivery
+  }
+  /** Like `send`, for senders that cannot act on the answer: what is not accepted is counted here. */
+  tell(event: EventObject): void {
+    const delivery = this.send(event)
+    // The mailbox has reported its own losses already.
+    if (delivery === "not_running" || delivery === "unhandled") this.letterLost(event, delivery)
+  }
+  /** An event from an invoked actor to the machine that invoked it. */
+  tellInvoker(actor: AnyActorRef, event: EventObject): void {
+    const invoker = (actor as { readonly _parent?: AnyActorRef })._parent
+    if (invoker === undefined || invoker === this.#actor) this.tell(event)
+    else invoker.send(event)
+  }
+  mailbox(): MailboxDepth {
+    return this.#mailbox?.depth() ?? { depth: 0, capacity: this.options.mailbox.capacity, dropped: 0 }
+  }
+  status(): ChildStatus {
+    const snapshot = this.#actor?.getSnapshot() as AnyMachineSnapshot | undefined
+    if (snapshot === undefined) return { state: "", ready: false, tags: [], detail: {} }
+    const lastError: unknown = snapshot.context?.lastError
+    return {
+      state: stateName(snapshot.value), ready: snapshot.hasTag("ready"), tags: [...snapshot.tags], detail: {},
+      ...(lastError === undefined || lastError === null ? {} : { lastError: describeError(lastError) }),
+      ...this.options.status?.(snapshot)
+    }
+  }
+
+  /** Runs an effect for an actor of this machine. Leaving the state interrupts it; the child's end waits for it. */
+  runActor<A, E>(effect: Effect.Effect<A, E, any>, done: (value: A) => void, failed: (error: E) => void): Fiber.Fiber<A, E> {
+    const fiber = this.life.track(this.#run(effect))
+    fiber.addObserver((exit) => {
+      if (Exit.isSuccess(exit)) return done(exit.value)
+      const reason = exit.cause.reasons.find((one) => Cause.isDieReason(one)) ?? exit.cause.reasons[0]
+      if (reason !== undefined && Cause.isFailReason(reason)) return failed(reason.error)
+      // A defect is a bug: no state of the machine is prepared for it, so it is the supervisor's business.
+      if (!Cause.hasInterruptsOnly(exit.cause)) this.life.endWith({ _tag: "Crashed", cause: exit.cause })
+    })
+    return fiber
+  }
+
+  /** Counts an event that reached nobody. */
+  letterLost(event: EventObject, reason: DeadLetterReason): void {
+    const { runtime } = this.life.host
+    runtime.deadLetters.add({ at: runtime.nowAt(), path: this.life.path, eventType: event.type, reason })
+  }
+
+  /** Called by the logic when an actor of this system is made: its actions run under our eyes. */
+  adopt(scope: ActorScope): void {
+    const execute = scope.actionExecutor
+    scope.actionExecutor = (action) => {
+      const exec = action.exec
+      if (exec === undefined) return execute(action)
+      execute({
+        ...action,
+        exec: (info, params) => {
+          const outcome = exec(info, params)
+          if (isThenable(outcome)) outcome.then(undefined, (error: unknown) => this.life.crash(error))
+          return outcome
+        }
+      })
+    }
+  }
+  /** Called by the logic after each transition. */
+  transitioned(actor: AnyActorRef, from: AnyMachineSnapshot, event: EventObject, to: AnyMachineSnapshot, idle: boolean): void {
+    const { life } = this
+    const root = this.#actor === undefined || actor === this.#actor
+    if (idle) {
+      // XState's own events (a done or snapshot event without interest) are no letters of anybody.
+      if (event.type.startsWith("xstate.")) return
+      if (root && this.#busy) this.#unhandled = true
+      else this.letterLost(event, "unhandled")
+      return
+    }
+    if (to.status === "stopped") return
+    const { runtime } = life.host
+    runtime.inspection.record(root ? life.path : `${life.path}#${actor.id}`, life.incarnation, event.type, stateName(from.value), stateName(to.value), runtime.nowAt())
+  }
+
+  #run<A, E>(effect: Effect.Effect<A, E, any>): Fiber.Fiber<A, E> {
+    return Effect.runForkWith(this.context)(effect)
+  }
+  #letters(): Mailbox<EventObject> {
+    return (this.#mailbox ??= new Mailbox(this.options.mailbox, (event, reason) => this.letterLost(event, reason)))
+  }
+  #deliver(event: EventObject): Delivery {
+    this.#busy = true
+    this.#unhandled = false
+    try {
+      this.#actor?.send(event)
+    } finally {
+      this.#busy = false
+    }
+    return this.#unhandled ? "unhandled" : "delivered"
+  }
+  #deliverWaiting(): void {
+    if (this.#mailbox === undefined) return
+    for (let event = this.#mailbox.poll(); event !== undefined; event = this.#mailbox.poll()) {
+      const delivery = this.#actor?.getSnapshot().status === "active" ? this.#deliver(event) : "not_running"
+      if (delivery === "unhandled" || delivery === "not_running") this.letterLost(event, delivery)
+    }
+  }
+  /** Tells the machine to finish and waits for its final state; the stop budget bounds it. */
+  #drain(stopEvent: EventObject): Effect.Effect<void> {
+    return Effect.callback<void>((resume) => {
+      const actor = this.#actor
+      if (actor === undefined || actor.getSnapshot().status !== "active") return resume(Effect.void)
+      const subscription = actor.subscribe({ complete: () => resume(Effect.void), error: () => resume(Effect.void) })
+      // A state without a transition for the stop event has nothing to finish.
+      if (this.send(stopEvent) === "unhandled") resume(Effect.void)
+      return Effect.sync(() => subscription.unsubscribe())
+    })
+  }
+}
+
+const isThenable = (value: unknown): value is PromiseLike<unknown> =>
+  typeof value === "object" && value !== null && "then" in value && typeof value.then === "function"

@@ -1,0 +1,94 @@
+/**
+ * A bounded mailbox with a declared overflow policy.
+ *
+ * An unbounded queue turns a slow component into a process without memory; a bounded one must say what it does
+ * when it is full, and count it. Use `self.mailbox({...})` in a child's start, which wires the losses to the
+ * tree's dead letters.
+ * Promises: at most `capacity` letters wait; order is kept; every letter lost is reported once to `onLost`.
+ * Never: blocks the sender.
+ */
+import { Effect } from "effect"
+import type { Delivery } from "./dead-letters.ts"
+
+/** `drop_oldest`: the longest waiting letter gives way; `drop_newest`: the new one is lost; `reject`: the sender is told. */
+export type Overflow = "drop_oldest" | "drop_newest" | "reject"
+export interface MailboxOptions {
+  readonly capacity: number
+  readonly overflow: Overflow
+}
+/** Why a mailbox lost a letter. */
+export type MailboxLoss = "dropped_oldest" | "dropped_newest" | "mailbox_full"
+
+/** How full a mailbox is and what it has lost since it was made. */
+export interface MailboxDepth {
+  readonly depth: number
+  readonly capacity: number
+  readonly dropped: number
+}
+
+export class Mailbox<A> {
+  readonly options: MailboxOptions
+  readonly #onLost: ((letter: A, reason: MailboxLoss) => void) | undefined
+  #letters: Array<A> = []
+  #head = 0
+  #dropped = 0
+  #taker: ((effect: Effect.Effect<A>) => void) | undefined
+  constructor(options: MailboxOptions, onLost?: (letter: A, reason: MailboxLoss) => void) {
+    this.options = options
+    this.#onLost = onLost
+  }
+  /** Letters waiting. */
+  get size(): number {
+    return this.#letters.length - this.#head
+  }
+  /** Puts a letter in. Anything but `queued` means that this letter was not taken. */
+  offer(letter: A): Delivery {
+    const taker = this.#taker
+    if (taker !== undefined) {
+      this.#taker = undefined
+      taker(Effect.succeed(letter))
+      return "queued"
+    }
+    if (this.size >= this.options.capacity) {
+      this.#dropped++
+      if (this.options.overflow === "reject") return this.#lose(letter, "mailbox_full")
+      if (this.options.overflow === "drop_newest") return this.#lose(letter, "dropped_newest")
+      const oldest = this.poll()
+      if (oldest !== undefined) this.#lose(oldest, "dropped_oldest")
+    }
+    this.#letters.push(letter)
+    return "queued"
+  }
+  /** The next letter, if one waits. */
+  poll(): A | undefined {
+    if (this.#head === this.#letters.length) return undefined
+    const letter = this.#letters[this.#head]
+    // The slot is cleared so that a long-lived array does not keep what was taken.
+    this.#letters[this.#head++] = undefined as A
+    if (this.#head === this.#letters.length) {
+      this.#letters = []
+      this.#head = 0
+    } else if (this.#head > 1_024 && this.#head * 2 > this.#letters.length) {
+      this.#letters = this.#letters.slice(this.#head)
+      this.#head = 0
+    }
+    return letter
+  }
+  /** Waits for the next letter. One taker at a time. */
+  readonly take: Effect.Effect<A> = Effect.callback<A>((resume) => {
+    const letter = this.poll()
+    if (letter !== undefined) return resume(Effect.succeed(letter))
+    this.#taker = resume
+    return Effect.sync(() => {
+      if (this.#taker === resume) this.#taker = undefined
+    })
+  })
+  /** How full it is, for the tree snapshot. */
+  depth(): MailboxDepth {
+    return { depth: this.size, capacity: this.options.capacity, dropped: this.#dropped }
+  }
+  #lose(letter: A, reason: MailboxLoss): MailboxLoss {
+    this.#onLost?.(letter, reason)
+    return reason
+  }
+}

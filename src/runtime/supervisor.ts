@@ -1,0 +1,185 @@
+/**
+ * Starts a supervision tree and gives out its `Tree`.
+ *
+ * The tree is a literal (`supervisor({...})`); `startTree` brings it up left to right and answers when all have
+ * started, or with the path and cause of the one that did not, after rolling the others back in reverse.
+ * Promises: a hanging child can delay the answer by its start deadline and stop budget, never longer; closing the
+ * caller's scope stops the tree in order, inside the global stop deadline, whatever the children do.
+ * Never: retries the start of the tree itself; that is the service manager's work.
+ */
+import { Deferred, Effect, type Fiber, type Scope } from "effect"
+import type { EventObject } from "xstate"
+import { administration } from "./administration.ts"
+import { type ChildSpec, checkChildSpec, type SupervisorSpec } from "./child-spec.ts"
+import type { Ending } from "./core-state.ts"
+import { type DeadLetter, type DeadLetterReason, DeadLetters, type Delivery, isAccepted } from "./dead-letters.ts"
+import { describeError, type StartFailed } from "./exit-reason.ts"
+import type { Life } from "./life.ts"
+import { PingProbe } from "./ping-probe.ts"
+import { type Observer, Observers, type SupervisionEvent } from "./reports.ts"
+import { isReady } from "./supervisor-core.ts"
+import { SupervisorShell } from "./supervisor-shell.ts"
+import { Deaf, type StopReport, type Tree, type TreeEnd, type TreeNode } from "./tree.ts"
+import { TreeRuntime } from "./tree-runtime.ts"
+
+/** Options of a tree. */
+export interface TreeOptions {
+  /** The whole tree ends within this, deaf children or not. */
+  readonly stopDeadlineMs: number
+  /** Called synchronously with every supervision event; one that throws is isolated and counted. */
+  readonly observers?: ReadonlyArray<Observer<SupervisionEvent>>
+  /** Called synchronously with every dead letter; isolated and counted in the same way. */
+  readonly deadLetterObservers?: ReadonlyArray<Observer<DeadLetter>>
+  /** Seed of all jitter; random when absent. */
+  readonly seed?: number
+  /** Transitions kept by the inspection stream. Default 1,000. */
+  readonly inspectionCapacity?: number
+}
+
+/** A root supervisor cannot be its own parent's child: only these parts of its policy have no meaning and are ignored. */
+export type RootSpec<R> = SupervisorSpec<R>
+
+/**
+ * Brings a tree up and keeps it until the caller's scope closes.
+ * Fails with `StartFailed` naming the deepest path; nothing is left behind then.
+ */
+export const startTree = <R = never>(spec: RootSpec<R>, options: TreeOptions): Effect.Effect<Tree, StartFailed, Exclude<R, Scope.Scope> | Scope.Scope> =>
+  Effect.gen(function* () {
+    checkChildSpec(spec.id, spec satisfies ChildSpec<R>)
+    const context = yield* Effect.context<R | Scope.Scope>()
+    const letters = new Observers<DeadLetter>(options.deadLetterObservers ?? [])
+    const runtime = new TreeRuntime(
+      context,
+      { stopDeadlineMs: options.stopDeadlineMs, seed: options.seed ?? Math.floor(Math.random() * 0xffff_ffff), ...capacityOf(options) },
+      new Observers<SupervisionEvent>(options.observers ?? []),
+      new DeadLetters((letter) => letters.emit(letter))
+    )
+    const root = new SupervisorShell(runtime, spec.id, spec, undefined)
+    const handle = new RootHandle(root, letters)
+    yield* Effect.acquireRelease(Effect.sync(() => root.begin()), () => handle.stop)
+    // Interrupting the caller while children start closes its scope, which is the ordered stop.
+    yield* Deferred.await(root.booted)
+    return handle.tree()
+  }) as Effect.Effect<Tree, StartFailed, Exclude<R, Scope.Scope> | Scope.Scope>
+
+const capacityOf = (options: TreeOptions) => (options.inspectionCapacity === undefined ? {} : { inspectionCapacity: options.inspectionCapacity })
+
+/** The root supervisor with its global stop deadline. */
+class RootHandle {
+  readonly root: SupervisorShell
+  readonly #letters: Observers<DeadLetter>
+  #stoppingSinceMs: number | undefined
+  #deadline: Fiber.Fiber<void> | undefined
+  #report: StopReport | undefined
+  constructor(root: SupervisorShell, letters: Observers<DeadLetter>) {
+    this.root = root
+    this.#letters = letters
+    root.onEnding = () => this.#armDeadline()
+  }
+  get #runtime(): TreeRuntime {
+    return this.root.runtime
+  }
+  /** However the stop began (asked, gave up, failed start), the whole of it has one deadline. */
+  #armDeadline(): void {
+    this.#stoppingSinceMs = this.#runtime.nowMs()
+    this.#deadline = this.#runtime.after(this.#runtime.options.stopDeadlineMs, () => this.root.forceKill())
+  }
+  readonly #ended: Effect.Effect<{ readonly ending: Ending; readonly report: StopReport }> = Effect.suspend(() =>
+    Effect.map(Deferred.await(this.root.ended), (ending) => {
+      this.#deadline?.interruptUnsafe()
+      this.#deadline = undefined
+      this.#report ??= {
+        elapsedMs: this.#runtime.nowMs() - (this.#stoppingSinceMs ?? this.#runtime.nowMs()),
+        deadlineMs: this.#runtime.options.stopDeadlineMs, killed: [...this.#runtime.killed]
+      }
+      return { ending, report: this.#report }
+    }))
+  readonly stop: Effect.Effect<StopReport> = Effect.suspend(() => {
+    this.root.post({ _tag: "Shutdown" })
+    return Effect.map(this.#ended, ({ report }) => report)
+  })
+  readonly awaitEnd: Effect.Effect<TreeEnd> = Effect.suspend(() => Effect.map(this.#ended, ({ ending, report }): TreeEnd => {
+    if (ending._tag === "GaveUp") return { _tag: "GaveUp", error: ending.error, report }
+    return ending._tag === "AutoShutdown" ? { _tag: "AutoShutdown", report } : { _tag: "Stopped", report }
+  }))
+
+  tree(): Tree {
+    const { root } = this
+    const runtime = this.#runtime
+    return {
+      path: root.path,
+      snapshot: () => rootNode(root),
+      ready: () => isReady(root.core),
+      awaitEnd: this.awaitEnd,
+      stop: this.stop,
+      ping: (deadlineMs) => ping(root, deadlineMs),
+      send: (path, event) => send(root, path, event),
+      ...administration(root),
+      inspection: runtime.inspection,
+      deadLetters: runtime.deadLetters,
+      observe: (observer) => runtime.reports.subscribe(observer),
+      figures: () => ({
+        restarts: runtime.restarts, deadLetters: runtime.deadLetters.total,
+        observerFaults: runtime.reports.faults + runtime.inspection.faults + this.#letters.faults,
+        abandoned: [...runtime.abandoned.values()]
+      })
+    }
+  }
+}
+
+const rootNode = (root: SupervisorShell): TreeNode => {
+  const { core, path, spec } = root
+  const phase = core.status === "stopping" ? "stopping" : core.status === "ended" ? "stopped" : core.status === "running" ? "running" : "starting"
+  return {
+    id: path, path, type: spec.type, phase, readiness: spec.readiness, tags: [], since: root.startedAt, incarnation: 1, restarts: 0, attempt: 0,
+    restart: spec.restart, budget: { used: 0, max: spec.budget.max, withinMs: spec.budget.withinMs }, detail: {}, ...root.node()
+  }
+}
+
+const ping = (root: SupervisorShell, deadlineMs: number): Effect.Effect<void, Deaf> =>
+  Effect.suspend(() => {
+    let complete: () => void = () => {}
+    const probe = new PingProbe(() => complete())
+    const travelled = Effect.callback<void>((resume) => {
+      complete = () => resume(Effect.void)
+      root.ping(probe)
+    })
+    return Effect.timeoutOrElse(travelled, { duration: deadlineMs, orElse: () => Effect.fail(new Deaf({ path: probe.deepest(), deadlineMs })) })
+  })
+
+/** The life at a path, or why there is none. */
+const lifeAt = (root: SupervisorShell, path: string): Life | DeadLetterReason => {
+  const segments = path.split("/")
+  let shell: SupervisorShell | undefined = segments[0] === root.path ? root : undefined
+  let found: Life | DeadLetterReason = "no_such_child"
+  for (const id of segments.slice(1)) {
+    const child = shell?.core.children.get(id)
+    if (child === undefined) return "no_such_child"
+    if (child.handle === undefined) return "not_running"
+    found = child.handle
+    shell = found.subtree as SupervisorShell | undefined
+  }
+  return found
+}
+
+const send = (root: SupervisorShell, path: string, event: EventObject): Delivery => {
+  const found = lifeAt(root, path)
+  const delivery = typeof found === "string" ? found : deliver(root, found, event)
+  // A full mailbox with an overflow policy counts its own losses; what is not accepted here is counted here.
+  if (!isAccepted(delivery)) root.runtime.deadLetters.add({ at: root.runtime.nowAt(), path, eventType: event.type, reason: delivery as DeadLetterReason })
+  return delivery
+}
+
+const deliver = (root: SupervisorShell, life: Life, event: EventObject): Delivery => {
+  if (life.done || life.child.phase !== "running") return "not_running"
+  const { running } = life
+  if (running?.send === undefined) return "no_mailbox"
+  try {
+    return running.send(event)
+  } catch (error) {
+    // The sender is another component; a throwing receiver is the receiver's crash, not the sender's.
+    life.crash(error)
+    root.runtime.deadLetters.add({ at: root.runtime.nowAt(), path: life.path, eventType: `${event.type} (${describeError(error, 80)})`, reason: "not_running" })
+    return "delivered"
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * What all supervisors of one tree share: services, clock, books, and the turn counter.
+ *
+ * Everything a supervisor would otherwise keep for itself a thousand times is kept once here.
+ * Promises: all timers run on the Effect clock of the program that started the tree, so the virtual clock drives
+ * them; no more than a bounded amount of supervision work is done before the event loop gets its turn.
+ * Never: knows a spec.
+ */
+import { Clock, Context, Effect, type Fiber, Scope } from "effect"
+import { DeadLetters } from "./dead-letters.ts"
+import { Inspection } from "./inspection.ts"
+import { Observers, type SupervisionEvent } from "./reports.ts"
+
+/**
+ * Messages handled before a loop yields to timers and sockets. Failing starts cost tens of microseconds each, so a
+ * restart storm holds the event loop for a few milliseconds at most; smaller numbers slow mass starts for nothing.
+ */
+const messagesPerTurn = 128
+/** Names of killed components kept for the stop report; beyond it a number would tell an operator no more. */
+const killedMax = 1_000
+
+/** Options of a tree that its supervisors need. */
+export interface RuntimeOptions {
+  readonly stopDeadlineMs: number
+  readonly seed: number
+  readonly inspectionCapacity?: number
+}
+
+/** The shared part of a tree. */
+export class TreeRuntime {
+  readonly options: RuntimeOptions
+  readonly context: Context.Context<any>
+  readonly reports: Observers<SupervisionEvent>
+  readonly deadLetters: DeadLetters
+  readonly inspection: Inspection
+  readonly killed: Array<string> = []
+  /** Paths of incarnations that outlived their budget, by their fiber's life. */
+  readonly abandoned = new Map<object, string>()
+  restarts = 0
+  #tickets = 0
+  #spent = 0
+  #armed = false
+  readonly #clock: Clock.Clock
+  constructor(context: Context.Context<any>, options: RuntimeOptions, reports: Observers<SupervisionEvent>, deadLetters: DeadLetters) {
+    // The scope of whoever started the tree must not leak into children: each has its own.
+    this.context = Context.omit(Scope.Scope)(context as Context.Context<Scope.Scope>) as Context.Context<any>
+    this.options = options
+    this.reports = reports
+    this.deadLetters = deadLetters
+    this.inspection = new Inspection(options.inspectionCapacity)
+    this.#clock = Context.get(context, Clock.Clock)
+  }
+  /** Monotonic milliseconds, for durations and windows. */
+  nowMs(): number {
+    return Number(this.#clock.monotonicTimeNanosUnsafe()) / 1e6
+  }
+  /** Epoch milliseconds, for people. */
+  nowAt(): number {
+    return this.#clock.currentTimeMillisUnsafe()
+  }
+  /** Runs an effect with the tree's services; whoever calls owns the fiber. */
+  run<A, E>(effect: Effect.Effect<A, E, any>): Fiber.Fiber<A, E> {
+    return Effect.runForkWith(this.context)(effect)
+  }
+  /** Calls back after a delay on the tree's clock; interrupt the fiber to cancel. */
+  after(delayMs: number, callback: () => void): Fiber.Fiber<void> {
+    return this.run(Effect.andThen(Effect.sleep(delayMs), Effect.sync(callback)))
+  }
+  /** A number for an administrator's question. */
+  ticket(operation: string): { readonly number: number; readonly operation: string } {
+    return { number: ++this.#tickets, operation }
+  }
+  /** Notes a component that had to be abandoned. */
+  noteKilled(life: object, path: string): void {
+    if (this.killed.length < killedMax) this.killed.push(path)
+    this.abandoned.set(life, path)
+  }
+  /**
+   * Counts one handled message; false when this turn of the event loop has had its share. The count is cleared by a
+   * real macrotask, not by the loops' own waiting: a child that fails in a microtask would otherwise starve timers.
+   */
+  mayContinue(): boolean {
+    if (!this.#armed) {
+      this.#armed = true
+      setImmediate(() => {
+        this.#armed = false
+        this.#spent = 0
+      })
+    }
+    return this.#spent++ < messagesPerTurn
+  }
+}
