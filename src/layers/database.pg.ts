@@ -1,0 +1,318 @@
+/**
+ * Database on PostgreSQL: the adapter of the `Database` port over `@effect/sql-pg`.
+ *
+ * Measured facts it is built around: the client has no deadline for a free connection; interrupting a statement asks
+ * the server to cancel it and waits up to 5 s for that, for ever inside BEGIN and COMMIT; a ROLLBACK on a lost
+ * connection is a defect. So every call runs in a fiber of the adapter's scope and its caller only waits for it: at the
+ * deadline the caller is answered, the fiber is interrupted and cleans up behind him, and the watched socket
+ * (database-socket.ts) bounds how long that can take.
+ *
+ * Promises: what the port promises; abandoned calls are counted and end with the scope.
+ * Never: connects before the first call, retries what was not declared idempotent.
+ * Failure: see database-errors.ts; a closed adapter answers `DatabaseUnavailable { reason: "connection" }`.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
+import type { SqlClient } from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
+import {
+  type CallOptions,
+  Database,
+  type DatabaseError,
+  type DatabaseService,
+  type DatabaseStats,
+  DatabaseUnavailable,
+  type TransactOptions
+} from "./database.ts"
+import { type AvailabilityLedger, makeAvailability } from "./database-availability.ts"
+import { makeClient } from "./database-client.ts"
+import { findSqlError, hasBug, toDatabaseError } from "./database-errors.ts"
+import { databaseLimits } from "./database-limits.ts"
+import { makeSocketCensus, type SocketCensus } from "./database-socket.ts"
+import type { DatabaseTarget } from "./database-target.ts"
+
+export interface PgDatabaseOptions {
+  readonly target: DatabaseTarget
+  /** Default "holdfast". */
+  readonly applicationName?: string
+  /** Default `databaseLimits.poolSize`. */
+  readonly poolSize?: number
+  /** Milliseconds; tests shorten it. Must stay above `statementMs`. */
+  readonly silenceMs?: number
+  /** Milliseconds; default `databaseLimits.statementMs`. */
+  readonly statementMs?: number
+}
+
+/** One try of one call, filled in while it runs: what is known when it ends badly. */
+interface Attempt {
+  /** A commit, or a statement that commits by itself, may have been sent. */
+  commitSent: boolean
+  /** How the body of a transaction ended, before COMMIT or ROLLBACK added their own troubles. */
+  body: Exit.Exit<unknown, unknown> | undefined
+}
+
+interface Counters {
+  inFlight: number
+  abandoned: number
+  callsTotal: number
+  unavailableTotal: number
+  faultsTotal: number
+  deadlinesTotal: number
+  retriesTotal: number
+  /** Answers of the server, good or bad: tells a busy database from a silent one. */
+  answersTotal: number
+}
+
+interface Adapter {
+  readonly sql: SqlClient
+  readonly scope: Scope.Scope
+  readonly census: SocketCensus
+  readonly poolSize: number
+  readonly availability: AvailabilityLedger
+  readonly counters: Counters
+}
+
+type Typed<E> = DatabaseError | Exclude<E, SqlError>
+
+/**
+ * The cause of a try in the port's terms. The body's own failure wins over what its rollback met: a business error is
+ * still that error when the connection died afterwards, because the transaction did not happen either way.
+ */
+const typedCause = <E>(operation: string, attempt: Attempt, whole: Cause.Cause<E>): Cause.Cause<Typed<E>> => {
+  const cause = attempt.body !== undefined && Exit.isFailure(attempt.body) ? attempt.body.cause : whole
+  const error = hasBug(cause) ? undefined : findSqlError(cause)
+  if (error === undefined) return cause as Cause.Cause<Typed<E>>
+  return Cause.fail(toDatabaseError(operation, error, attempt.commitSent))
+}
+
+const typed = <A, E, R>(
+  operation: string,
+  attempt: Attempt,
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, Typed<E>, R> =>
+  Effect.catchCause(effect, (cause) => Effect.failCause(typedCause(operation, attempt, cause)))
+
+const isAway = (error: DatabaseUnavailable): boolean =>
+  error.reason === "connection" || error.reason === "silent" || error.reason === "server"
+
+/** Counts an ended call and passes bad news on. Every answer of the server, an error included, proves it lives. */
+const account = (adapter: Adapter, generation: number, exit: Exit.Exit<unknown, unknown>): void => {
+  const { counters } = adapter
+  const failure = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.findErrorOption(exit.cause)) : undefined
+  if (failure instanceof DatabaseUnavailable) {
+    counters.unavailableTotal += 1
+    if (isAway(failure)) return adapter.availability.lost(generation)
+  } else if (failure !== undefined && (failure as { _tag?: unknown })._tag === "DatabaseFault") {
+    counters.faultsTotal += 1
+  }
+  counters.answersTotal += 1
+}
+
+/** Interrupts a call and waits a moment for it to finish cleaning up; after that it finishes alone, in the scope. */
+const abandon = <A, E>(adapter: Adapter, fiber: Fiber.Fiber<A, E>): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    fiber.interruptUnsafe()
+    return Effect.interruptible(Fiber.await(fiber)).pipe(
+      Effect.timeoutOption(databaseLimits.abandonGraceMs),
+      Effect.map((ended) => {
+        if (Option.isSome(ended)) return
+        adapter.counters.abandoned += 1
+        fiber.addObserver(() => {
+          adapter.counters.abandoned -= 1
+        })
+      })
+    )
+  })
+
+/** The error of a call whose deadline passed. Silence of everybody is the server's; silence of one call is its own. */
+const missed = (
+  adapter: Adapter,
+  operation: string,
+  deadlineMs: number,
+  attempt: Attempt,
+  answersBefore: number
+): DatabaseUnavailable =>
+  new DatabaseUnavailable({
+    operation,
+    reason: adapter.counters.answersTotal > answersBefore ? "busy" : "silent",
+    outcome: attempt.commitSent ? "unknown" : "not_applied",
+    cause: new Error(`no answer within ${deadlineMs} ms`)
+  })
+
+/** Runs `work` in the adapter's scope and answers its caller within `deadlineMs`, whatever `work` does. */
+const bounded = <A, E, R>(
+  adapter: Adapter,
+  operation: string,
+  deadlineMs: number,
+  attempt: Attempt,
+  work: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | DatabaseUnavailable, R> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const { counters } = adapter
+      const answersBefore = counters.answersTotal
+      const generation = adapter.availability.generation()
+      counters.callsTotal += 1
+      counters.inFlight += 1
+      const fiber = yield* Effect.forkIn(work, adapter.scope, { startImmediately: true })
+      fiber.addObserver(() => {
+        counters.inFlight -= 1
+      })
+      const ended = yield* restore(Effect.timeoutOption(Fiber.await(fiber), deadlineMs)).pipe(
+        Effect.onInterrupt(() => abandon(adapter, fiber))
+      )
+      if (Option.isNone(ended)) yield* abandon(adapter, fiber)
+      // It may have finished in the very moment of the deadline: a result is better than a guess.
+      const exit = Option.getOrUndefined(ended) ?? fiber.pollUnsafe()
+      if (exit !== undefined && !(Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))) {
+        account(adapter, generation, exit)
+        return yield* exit
+      }
+      const error = Option.isNone(ended)
+        ? missed(adapter, operation, deadlineMs, attempt, answersBefore)
+        : closed(operation)
+      if (Option.isNone(ended)) counters.deadlinesTotal += 1
+      account(adapter, generation, Exit.fail(error))
+      return yield* error
+    })
+  )
+
+const closed = (operation: string): DatabaseUnavailable =>
+  new DatabaseUnavailable({
+    operation,
+    reason: "connection",
+    outcome: "not_applied",
+    cause: new Error("the database client is closed")
+  })
+
+const makeRun =
+  (adapter: Adapter): DatabaseService["run"] =>
+  <A, E, R>(operation: string, f: (sql: SqlClient) => Effect.Effect<A, E, R>, options: CallOptions = {}) => {
+    const call = Effect.suspend(() => {
+      const attempt: Attempt = { commitSent: true, body: undefined }
+      const work = typed(operation, attempt, Effect.suspend(() => f(adapter.sql)))
+      return bounded(adapter, operation, options.deadlineMs ?? databaseLimits.callMs, attempt, work)
+    })
+    return call
+  }
+
+const worthAnotherTry = (error: unknown): boolean =>
+  error instanceof DatabaseUnavailable && (error.reason === "contention" || error.reason === "connection")
+
+const retrySchedule = Schedule.exponential(databaseLimits.transactRetryMs).pipe(
+  Schedule.jittered,
+  Schedule.upTo({ times: databaseLimits.transactAttemptsMax - 1 })
+)
+
+const makeTransact =
+  (adapter: Adapter): DatabaseService["transact"] =>
+  <A, E, R>(operation: string, f: (sql: SqlClient) => Effect.Effect<A, E, R>, options: TransactOptions = {}) =>
+    Effect.suspend(() => {
+      const attempt: Attempt = { commitSent: false, body: undefined }
+      let tries = 0
+      const once = Effect.suspend(() => {
+        // One record for all tries: a commit of unknown outcome stays unknown, whatever the next try meets.
+        attempt.body = undefined
+        if (tries > 0) adapter.counters.retriesTotal += 1
+        tries += 1
+        const body = Effect.suspend(() => f(adapter.sql)).pipe(
+          Effect.onExit((exit) =>
+            Effect.sync(() => {
+              attempt.body = exit
+              if (Exit.isSuccess(exit)) attempt.commitSent = true
+            })
+          )
+        )
+        return typed(operation, attempt, adapter.sql.withTransaction(body))
+      })
+      const work =
+        options.retry === "idempotent" ? Effect.retry(once, { while: worthAnotherTry, schedule: retrySchedule }) : once
+      return bounded(adapter, operation, options.deadlineMs ?? databaseLimits.callMs, attempt, work)
+    })
+
+const statsOf = (adapter: Adapter): DatabaseStats => {
+  const { counters, census } = adapter
+  return {
+    inFlight: counters.inFlight,
+    waiting: Math.max(0, counters.inFlight - adapter.poolSize),
+    abandoned: counters.abandoned,
+    openConnections: census.open.size,
+    callsTotal: counters.callsTotal,
+    unavailableTotal: counters.unavailableTotal,
+    faultsTotal: counters.faultsTotal,
+    deadlinesTotal: counters.deadlinesTotal,
+    retriesTotal: counters.retriesTotal,
+    silentSocketsTotal: census.silentTotal
+  }
+}
+
+/** A fault of `SELECT 1` means the login works and nothing else does: for a probe that is "away" too. */
+const probeWith = (run: DatabaseService["run"]): Effect.Effect<void, DatabaseUnavailable> =>
+  run("database.probe", (sql) => sql`SELECT 1`, { deadlineMs: databaseLimits.probeMs }).pipe(
+    Effect.catchTag("DatabaseFault", (fault) =>
+      Effect.fail(
+        new DatabaseUnavailable({ operation: "database.probe", reason: "server", outcome: "not_applied", cause: fault.cause })
+      )
+    ),
+    Effect.asVoid
+  )
+
+/** The port's service; its connections and abandoned calls end with the scope. */
+export const makePgDatabase = (
+  options: PgDatabaseOptions
+): Effect.Effect<DatabaseService, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const census = makeSocketCensus()
+    const poolSize = options.poolSize ?? databaseLimits.poolSize
+    const client = yield* makeClient({
+      target: options.target,
+      applicationName: options.applicationName ?? "holdfast",
+      connections: poolSize,
+      census,
+      ...(options.silenceMs === undefined ? {} : { silenceMs: options.silenceMs }),
+      ...(options.statementMs === undefined ? {} : { statementMs: options.statementMs })
+      // With no minimum of connections nothing is opened here, so nothing can fail here.
+    }).pipe(Effect.orDie)
+    const adapter: Adapter = {
+      sql: client,
+      // A scope of its own, made before the finalizer below is added: finalizers run in reverse, so waiting exchanges are
+      // cut first and the calls that hang on them can then be awaited without hanging too.
+      scope: yield* Scope.fork(yield* Effect.scope),
+      census,
+      poolSize,
+      availability: makeAvailability(),
+      counters: {
+        inFlight: 0,
+        abandoned: 0,
+        callsTotal: 0,
+        unavailableTotal: 0,
+        faultsTotal: 0,
+        deadlinesTotal: 0,
+        retriesTotal: 0,
+        answersTotal: 0
+      }
+    }
+    // Runs before the pool closes: an exchange that still waits (a frozen server) must not hold up the stop.
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        for (const socket of census.open) if (socket.waiting) socket.destroy()
+      })
+    )
+    const run = makeRun(adapter)
+    return {
+      run,
+      transact: makeTransact(adapter),
+      probe: probeWith(run),
+      availability: adapter.availability,
+      stats: () => statsOf(adapter)
+    }
+  })
+
+export const layerPg = (options: PgDatabaseOptions): Layer.Layer<Database> =>
+  Layer.effect(Database, makePgDatabase(options))
