@@ -141,17 +141,25 @@ const takeLock = async () => {
   }
 }
 
-/** The npm that runs us, or the one on the path. A home that cannot be written gets a cache elsewhere. */
+/** Whether `directory` can be written, or made: then its nearest ancestor that exists can be written. */
+const canWrite = (directory) => {
+  try {
+    fs.accessSync(directory, fs.constants.W_OK)
+    return true
+  } catch (error) {
+    const parent = path.dirname(directory)
+    return error.code === "ENOENT" && parent !== directory && canWrite(parent)
+  }
+}
+
+/** The npm that runs us, or the one on the path; a user without a home of his own gets a cache elsewhere. */
 const npmCommand = () => {
   const running = process.env.npm_execpath
   const command =
     running !== undefined && path.basename(running) === "npm-cli.js" ? [process.execPath, running] : ["npm"]
   const env = { ...process.env }
-  const home = os.homedir()
-  try {
-    fs.accessSync(home, fs.constants.W_OK)
-  } catch {
-    env.npm_config_cache ??= path.join(os.tmpdir(), `npm-cache-${process.getuid?.() ?? 0}`)
+  if (!canWrite(env.npm_config_cache ?? path.join(os.homedir(), ".npm"))) {
+    env.npm_config_cache = path.join(os.tmpdir(), `npm-cache-${process.getuid?.() ?? 0}`)
   }
   return {
     command: [

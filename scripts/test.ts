@@ -46,6 +46,8 @@ const vitest = spawn(
   [
     path.join(root, "node_modules/vitest/vitest.mjs"),
     "run",
+    // Node reads the configuration itself; vite would write a bundle of it next to it.
+    "--configLoader=native",
     "--reporter=default",
     `--reporter=${reporter}`,
     ...filters
@@ -53,7 +55,13 @@ const vitest = spawn(
   {
     cwd: root,
     stdio: ["ignore", "inherit", "inherit"],
-    env: { ...process.env, TEST_COUNTS: countsFile, ...(isLong ? { TEST_SIZE: "long" } : {}) }
+    env: {
+      ...process.env,
+      TEST_COUNTS: countsFile,
+      // Where vitest keeps a token of its own; a user without a home must be able to run the tests.
+      XDG_DATA_HOME: directory,
+      ...(isLong ? { TEST_SIZE: "long" } : {})
+    }
   }
 )
 

@@ -83,6 +83,7 @@ const fixture = (file: string) => {
     [
       path.join(root, "node_modules/vitest/vitest.mjs"),
       "run",
+      "--configLoader=native",
       "--config",
       path.join(folder, "vitest.config.ts"),
       file
