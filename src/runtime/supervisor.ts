@@ -147,6 +147,8 @@ const ping = (root: SupervisorShell, deadlineMs: number): Effect.Effect<void, De
     return Effect.timeoutOrElse(travelled, { duration: deadlineMs, orElse: () => Effect.fail(new Deaf({ path: probe.deepest(), deadlineMs })) })
   })
 
+const mailboxLosses: ReadonlySet<Delivery> = new Set<Delivery>(["mailbox_full", "dropped_newest", "dropped_oldest"])
+
 /** The life at a path, or why there is none. */
 const lifeAt = (root: SupervisorShell, path: string): Life | DeadLetterReason => {
   const segments = path.split("/")
@@ -165,8 +167,8 @@ const lifeAt = (root: SupervisorShell, path: string): Life | DeadLetterReason =>
 const send = (root: SupervisorShell, path: string, event: EventObject): Delivery => {
   const found = lifeAt(root, path)
   const delivery = typeof found === "string" ? found : deliver(root, found, event)
-  // A full mailbox with an overflow policy counts its own losses; what is not accepted here is counted here.
-  if (!isAccepted(delivery)) root.runtime.deadLetters.add({ at: root.runtime.nowAt(), path, eventType: event.type, reason: delivery as DeadLetterReason })
+  // A mailbox (`self.mailbox`) counts its own losses, because it also loses letters nobody waits for an answer to.
+  if (!isAccepted(delivery) && !mailboxLosses.has(delivery)) root.runtime.deadLetters.add({ at: root.runtime.nowAt(), path, eventType: event.type, reason: delivery as DeadLetterReason })
   return delivery
 }
 
