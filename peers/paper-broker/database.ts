@@ -1,0 +1,161 @@
+/**
+ * The venue's own database: pool, schema and migrations, and the one way to run a statement.
+ *
+ * The venue must outlive kills of itself and of its clients, so everything it says "yes" to is in PostgreSQL first. It
+ * shares a server with holdfast at most, never a table: the search_path of every session is the venue's schema alone.
+ *
+ * Promises: every call ends within `callMsMax`, also against a frozen server, because a socket without an answer is
+ * destroyed; a database that is away is the value `DatabaseAway`, also in the middle of a transaction; the pool heals
+ * by itself.
+ * Never: retries. A connection lost during COMMIT leaves the outcome open, and the client has to look.
+ */
+import * as PgClient from "@effect/sql-pg/PgClient"
+import { Cause, Data, Effect, Redacted, type Scope } from "effect"
+import { Reactivity } from "effect/reactivity"
+import { Migrator, SqlClient, SqlError } from "effect/sql"
+import { Socket } from "node:net"
+import { type PaperBrokerOptions, venueLimits } from "./options.ts"
+import type { Refusal } from "./refusal.ts"
+import { migrations } from "./schema.ts"
+
+export class DatabaseAway extends Data.TaggedError("DatabaseAway")<{ readonly cause: unknown }> {
+  /** The whole chain in one line: the outermost error alone says "query failed". */
+  get why(): string {
+    return chain(this.cause).map(String).join(": ")
+  }
+}
+
+/** An error, its cause, the cause of that. Bounded: a cause may be circular. */
+const chain = (error: unknown): ReadonlyArray<unknown> => {
+  const links: Array<unknown> = []
+  for (let link = error; link !== undefined && link !== null && links.length < 8;) {
+    links.push(link)
+    link = link instanceof Error ? link.cause : SqlError.isSqlErrorReason(link) ? link.cause : undefined
+  }
+  return links
+}
+
+export type Sql = SqlClient.SqlClient
+
+export interface VenueDatabase {
+  /** Creates the schema and brings it up to date. Run until it succeeds, before anything else. */
+  readonly prepare: Effect.Effect<void, DatabaseAway>
+  readonly run: <A>(f: (sql: Sql) => Effect.Effect<A, SqlError.SqlError>) => Effect.Effect<A, DatabaseAway>
+  /** One transaction. A refusal returned by `f` rolls back. */
+  readonly transact: <A>(
+    f: (sql: Sql) => Effect.Effect<A, Refusal | SqlError.SqlError>
+  ) => Effect.Effect<A, Refusal | DatabaseAway>
+}
+
+/** A socket that dies when the server owes it an answer for too long; the client would wait for ever. */
+class ImpatientSocket extends Socket {
+  #timer: NodeJS.Timeout | undefined
+
+  override write(chunk: Uint8Array | string, ...rest: ReadonlyArray<unknown>): boolean {
+    this.#timer ??= setTimeout(() => {
+      this.destroy(Object.assign(new Error("no answer from PostgreSQL"), { code: "ESILENT" }))
+    }, venueLimits.silenceMsMax).unref()
+    return Reflect.apply(super.write, this, [chunk, ...rest]) === true
+  }
+
+  override push(chunk: unknown, encoding?: BufferEncoding): boolean {
+    this.#disarm()
+    return super.push(chunk, encoding)
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    this.#disarm()
+    super._destroy(error, callback)
+  }
+
+  #disarm(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+  }
+}
+
+const connectTo = (url: URL): Socket => {
+  const host = url.searchParams.get("host") ?? decodeURIComponent(url.hostname)
+  const port = Number(url.searchParams.get("port") ?? (url.port === "" ? "5432" : url.port))
+  const socket = new ImpatientSocket()
+  if (host.startsWith("/")) return socket.connect({ path: `${host}/.s.PGSQL.${port}` })
+  return socket.setNoDelay(true).connect({ host: host === "" ? "localhost" : host, port })
+}
+
+/** SQL that is wrong, or that the constraints refuse, is a bug of the venue and dies; everything else is weather. */
+const isBug = (error: SqlError.SqlError): boolean =>
+  ["SqlSyntaxError", "ConstraintError", "UniqueViolation"].includes(error.reason._tag)
+
+/**
+ * Turns every way a lost database shows itself into `DatabaseAway`: a failed statement, a call without an answer, and
+ * the defect that a transaction dies of when its ROLLBACK finds no connection.
+ */
+const whenAway = <A>(
+  effect: Effect.Effect<A, Refusal | SqlError.SqlError>
+): Effect.Effect<A, Refusal | DatabaseAway> =>
+  effect.pipe(
+    Effect.timeoutOrElse({
+      duration: venueLimits.callMsMax,
+      orElse: () => Effect.fail(new DatabaseAway({ cause: "no answer within the deadline of the call" }))
+    }),
+    Effect.catchCause((cause) => {
+      for (const reason of cause.reasons) {
+        const error = Cause.isDieReason(reason)
+          ? reason.defect
+          : Cause.isFailReason(reason)
+            ? reason.error
+            : null
+        if (SqlError.isSqlError(error) && !isBug(error))
+          return Effect.fail(new DatabaseAway({ cause: error }))
+      }
+      return Effect.failCause(cause)
+    }),
+    Effect.catchTag("SqlError", (bug) => Effect.die(bug))
+  )
+
+const migrate = Migrator.make({})({ loader: Migrator.fromRecord(migrations), table: "venue_migrations" })
+
+/** Builds the pool without connecting. It closes with the scope. */
+export const makeVenueDatabase = (
+  options: PaperBrokerOptions
+): Effect.Effect<VenueDatabase, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const url = new URL(Redacted.value(options.databaseUrl))
+    const sql = yield* PgClient.make({
+      url: options.databaseUrl,
+      stream: () => connectTo(url),
+      maxConnections: venueLimits.poolConnections,
+      minConnections: 0,
+      connectTimeout: venueLimits.connectMsMax,
+      applicationName: `paper-broker ${options.schema}`,
+      startupParameters: {
+        search_path: options.schema,
+        statement_timeout: String(venueLimits.statementMsMax),
+        lock_timeout: String(venueLimits.statementMsMax),
+        idle_in_transaction_session_timeout: String(venueLimits.callMsMax),
+        timezone: "UTC"
+      }
+      // The pool is lazy: a failure here could only be a bug in the options.
+    }).pipe(Effect.provideServiceEffect(Reactivity.Reactivity, Reactivity.make), Effect.orDie)
+
+    const prepare = Effect.gen(function* () {
+      yield* sql`CREATE SCHEMA IF NOT EXISTS ${sql(options.schema)}`
+      yield* migrate
+    }).pipe(
+      Effect.provideService(SqlClient.SqlClient, sql),
+      // Two venues that start at once on one schema collide here; the loser tries again and finds the work done.
+      // Wrong SQL never becomes right by waiting.
+      Effect.catchCause((cause) => {
+        const error = Cause.squash(cause)
+        const wrong = chain(error).some(
+          (link) => SqlError.isSqlError(link) && link.reason._tag === "SqlSyntaxError"
+        )
+        return wrong ? Effect.die(error) : Effect.fail(new DatabaseAway({ cause: error }))
+      })
+    )
+    return {
+      prepare,
+      run: (f) => whenAway(f(sql)).pipe(Effect.catchTag("Refusal", Effect.die)),
+      transact: (f) => whenAway(sql.withTransaction(f(sql)))
+    }
+  })

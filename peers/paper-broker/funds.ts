@@ -1,0 +1,57 @@
+/**
+ * Funds: what an order needs and what an account can still afford.
+ *
+ * A cash account that may also be short, without leverage: money tied up in positions (at cost, long or short) and in
+ * open orders cannot be used again. What only reduces a position needs nothing, so an exit is never refused for money.
+ *
+ * Promises: exact decimals; both numbers are read inside the caller's transaction, which holds the account's row.
+ * Never: marks positions to market: a practice account must not lose buying power because of a seed.
+ */
+import { BigDecimal, Effect } from "effect"
+import type { SqlError } from "effect/sql"
+import type { Sql } from "./database.ts"
+import type { OrderRequest } from "./wire.ts"
+
+const decimal = BigDecimal.fromStringUnsafe
+
+/** Money the order would tie up: the part of it that opens or adds, at its limit or at `price`. */
+export const openingNotional = (
+  sql: Sql,
+  request: OrderRequest,
+  price: string
+): Effect.Effect<BigDecimal.BigDecimal, SqlError.SqlError> =>
+  Effect.map(
+    sql<{ quantity: string }>`SELECT quantity FROM positions
+      WHERE account = ${request.account} AND symbol = ${request.symbol}`,
+    (rows) => {
+      const held = decimal(rows[0]?.quantity ?? "0")
+      const against = request.side === "buy" ? BigDecimal.negate(held) : held
+      const closing = BigDecimal.max(against, BigDecimal.fromBigInt(0n))
+      const opening = BigDecimal.max(
+        BigDecimal.subtract(decimal(request.quantity), closing),
+        BigDecimal.fromBigInt(0n)
+      )
+      return BigDecimal.multiply(opening, decimal(request.limit_price ?? price))
+    }
+  )
+
+/**
+ * Equity at cost, less what positions and open orders tie up. Equity = cash + sum(q x average); tied up = sum(|q| x
+ * average) + the unfilled share of what open orders reserved.
+ */
+export const availableFunds = (
+  sql: Sql,
+  account: string,
+  cash: string
+): Effect.Effect<BigDecimal.BigDecimal, SqlError.SqlError> =>
+  Effect.map(
+    sql<{ tied: string }>`SELECT
+        (SELECT coalesce(sum((abs(quantity) - quantity) * average_price), 0) FROM positions WHERE account = ${account})
+      + (SELECT coalesce(sum(reserved * (quantity - filled_quantity) / quantity), 0) FROM orders
+          WHERE account = ${account} AND status IN ('open', 'partially_filled')) AS tied`,
+    (rows) =>
+      BigDecimal.round(BigDecimal.subtract(decimal(cash), decimal(rows[0]?.tied ?? "0")), {
+        scale: 8,
+        mode: "floor"
+      })
+  )

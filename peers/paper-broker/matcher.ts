@@ -1,0 +1,113 @@
+/**
+ * Matcher: fills what can trade.
+ *
+ * One loop does all filling, so trades are told to the streams in the order of their sequence numbers. It looks at an
+ * order as soon as it is placed, and at every open order once per step of the price; the second look is also the
+ * recovery: an order that was committed before a kill and not filled is filled after it.
+ *
+ * Promises: market orders trade at once, limit orders when the price reaches them, `ioc` trades at once or is cancelled,
+ * `day` expires at 00:00 UTC; nothing trades while fills are held; a database that is away only makes it wait.
+ * Never: holds an order in memory: the queue has names of orders, the book has the orders.
+ */
+import { BigDecimal, Clock, Effect, Option, Queue, Semaphore } from "effect"
+import type { Book, Filled } from "./book.ts"
+import type { DatabaseAway } from "./database.ts"
+import type { Faults } from "./faults.ts"
+import { venueLimits } from "./options.ts"
+import { type Prices, tradePrice } from "./prices.ts"
+import type { Queries } from "./queries.ts"
+import type { Refusal } from "./refusal.ts"
+import type { StreamHub } from "./stream-hub.ts"
+import { isOpen, type OrderRow, plain } from "./wire.ts"
+
+export interface Matcher {
+  /** Says that an order was placed. Cheap; when the queue is full the next sweep finds the order. */
+  readonly look: (order: OrderRow) => void
+  /** Fills by order of a test, also while fills are held. Null when the order has ended. */
+  readonly fillNow: (
+    order: Pick<OrderRow, "id" | "account">,
+    quantity: string | null,
+    price: string
+  ) => Effect.Effect<Filled | null, Refusal | DatabaseAway>
+  /** Runs for ever; to be owned by the venue's scope. Ends only by a defect. */
+  readonly run: Effect.Effect<never>
+}
+
+/** What the matcher stands on. */
+export interface MatcherParts {
+  readonly book: Book
+  readonly queries: Queries
+  readonly prices: Prices
+  readonly faults: Faults
+  readonly hub: StreamHub
+}
+
+const dayOf = (date: Date): number => Math.floor(date.getTime() / 86_400_000)
+
+/** Quantities of the trades an order of `quantity` is split into; the last takes the rest. */
+const partsOf = (quantity: string, parts: number): ReadonlyArray<string | null> => {
+  if (parts <= 1) return [null]
+  const share = BigDecimal.round(
+    BigDecimal.divideUnsafe(BigDecimal.fromStringUnsafe(quantity), BigDecimal.fromBigInt(BigInt(parts))),
+    { scale: 6, mode: "floor" }
+  )
+  if (BigDecimal.isZero(share)) return [null]
+  return [...Array.from({ length: parts - 1 }, () => BigDecimal.format(share)), null]
+}
+
+export const makeMatcher = (parts: MatcherParts): Effect.Effect<Matcher> =>
+  Effect.gen(function* () {
+    const { book, queries, prices, faults, hub } = parts
+    const queue = yield* Queue.dropping<OrderRow>(venueLimits.matcherQueueMax)
+    // One trade at a time, told before the next: the order on the stream is the order of the sequence.
+    const oneTrade = yield* Semaphore.make(1)
+
+    const fillNow: Matcher["fillNow"] = (order, quantity, price) =>
+      oneTrade.withPermit(
+        Effect.tap(book.fill(order, quantity, price), (filled) =>
+          Effect.sync(() => {
+            if (filled !== null) hub.publishFill(filled)
+          })
+        )
+      )
+    const end = (order: OrderRow, status: "cancelled" | "expired") =>
+      book.end(null, order.id, status).pipe(
+        Effect.tap((ended) => Effect.sync(() => hub.publishOrder(ended))),
+        // It ended by itself meanwhile: a cancel of its owner, or its last trade.
+        Effect.catchTag("Refusal", () => Effect.void)
+      )
+    const match = (order: OrderRow) =>
+      Effect.gen(function* () {
+        if (faults.state().holdFills) return
+        const price = tradePrice(order, yield* prices.quote(order.symbol))
+        if (price !== null) {
+          for (const quantity of partsOf(plain(order.quantity), faults.state().fillParts)) {
+            const filled = yield* fillNow(order, quantity, price)
+            if (filled === null || !isOpen(filled.order.status)) return
+          }
+          return
+        }
+        const today = Math.floor((yield* Clock.currentTimeMillis) / 86_400_000)
+        if (order.time_in_force === "ioc") yield* end(order, "cancelled")
+        if (order.time_in_force === "day" && dayOf(order.created_at) < today) yield* end(order, "expired")
+      })
+    const sweep = Effect.flatMap(queries.open, (orders) => Effect.forEach(orders, match, { discard: true }))
+    let sweepAtMs = 0
+    const turn = Effect.gen(function* () {
+      const beforeMs = yield* Clock.currentTimeMillis
+      const next = yield* Effect.timeoutOption(Queue.take(queue), Math.max(0, sweepAtMs - beforeMs))
+      if (Option.isSome(next)) yield* match(next.value)
+      // By the clock and not by an empty queue: a busy venue must not forget its resting orders.
+      const nowMs = yield* Clock.currentTimeMillis
+      if (nowMs < sweepAtMs) return
+      sweepAtMs = nowMs + venueLimits.sweepEveryMs
+      yield* sweep
+    }).pipe(
+      Effect.catchTags({
+        DatabaseAway: () => Effect.sleep(venueLimits.databaseRetryMsFirst),
+        // No trade of the matcher can be refused: the book answers null for an order that has ended.
+        Refusal: (refusal) => Effect.die(refusal)
+      })
+    )
+    return { look: (order) => void Queue.offerUnsafe(queue, order), fillNow, run: Effect.forever(turn) }
+  })

@@ -1,0 +1,69 @@
+/**
+ * Options and limits of the paper venue.
+ *
+ * The venue is a peer: its numbers are its own and live here, not in holdfast's limits. Each has its reason.
+ *
+ * Promises: durations end in `Ms`, sizes in `Bytes`; relations between limits hold by the order of the numbers below.
+ * Never: reads the environment; main.ts does that for the program, an adapter for the embedded venue.
+ */
+import type { Redacted } from "effect"
+
+/** What the venue does with a client order id it has seen before (within one account). */
+export type DuplicateRule = "U" | "R" | "O" | "N"
+
+export interface PaperBrokerOptions {
+  /** `postgres://…`; a unix socket as `?host=%2Fdir`. The venue needs the right to create its schema. */
+  readonly databaseUrl: Redacted.Redacted
+  /** Schema of the venue's tables, created when absent. The venue reads and writes nothing outside it. */
+  readonly schema: string
+  /** 0 = any free port. */
+  readonly port: number
+  readonly rule: DuplicateRule
+  /** Name of the venue, said in its hello. */
+  readonly venue: string
+  /** Seed of the prices; the practice market with the same seed quotes the same. */
+  readonly seed: number
+  /** Cash of an account when the venue first hears of it, decimal string. `accounts` overrides it by account id. */
+  readonly startingCash: string
+  readonly accounts: Readonly<Record<string, string>>
+}
+
+export const venueDefaults = {
+  schema: "paper_venue",
+  port: 0,
+  rule: "U",
+  venue: "paper",
+  seed: 1,
+  startingCash: "100000",
+  accounts: {}
+} as const
+
+export const venueLimits = {
+  /** An order is 300 bytes; 16 KiB is a mistake of the sender. */
+  bodyBytesMax: 16_384,
+  /** Requests worked on at once. More are told to come back: each may hold a connection of the pool. */
+  requestsInFlightMax: 256,
+  /** Two for the order path of two accounts at once, one for look-ups, one for the matcher. */
+  poolConnections: 4,
+  /** A statement here takes a millisecond. The server ends it first, the silent socket second, the call last. */
+  statementMsMax: 2_000,
+  silenceMsMax: 3_000,
+  callMsMax: 4_000,
+  connectMsMax: 2_000,
+  /** Waits between tries to reach the database, doubling. */
+  databaseRetryMsFirst: 100,
+  databaseRetryMsMax: 2_000,
+  /** How often resting orders are compared with the price. Equal to the step of the practice price: sooner sees nothing new. */
+  sweepEveryMs: 250,
+  /** Orders of one sweep. A practice venue with more resting orders fills the rest one sweep later. */
+  sweepOrdersMax: 500,
+  /** Orders waiting to be looked at by the matcher; what does not fit is found by the next sweep. */
+  matcherQueueMax: 1_024,
+  /** A stream that lets this much pile up is cut: its client refetches, memory does not come back. */
+  streamBufferBytesMax: 1_048_576,
+  streamsMax: 64,
+  /** Rows of one answer; a client pages with `after_sequence` or `after`. */
+  pageRowsMax: 500,
+  /** Characters of any text a client names something with. */
+  textLengthMax: 128
+} as const

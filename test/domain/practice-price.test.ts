@@ -1,0 +1,53 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Schema } from "effect"
+import { PRACTICE_STEP_MS, practiceQuote } from "../../src/domain/practice-price.ts"
+
+const year = 31_536_000_000
+const Instant = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 80 * year }))
+
+describe("practice price", () => {
+  it.prop(
+    "any symbol at any time has bid < last < ask, positive, in cents",
+    { seed: Schema.Int, symbol: Schema.String, at: Instant },
+    ({ seed, symbol, at }) => {
+      const quote = practiceQuote(seed, symbol, at)
+      for (const price of [quote.bid, quote.last, quote.ask]) assert.match(price, /^\d+\.\d\d$/)
+      assert.isTrue(Number(quote.bid) > 0)
+      assert.isTrue(Number(quote.bid) < Number(quote.last) && Number(quote.last) < Number(quote.ask))
+    },
+    { arbitrary: { runs: 500, seed: 7 } }
+  )
+
+  it("a quote holds for one step and is the same wherever it is asked", () => {
+    const at = 1_790_000_000_000
+    assert.deepStrictEqual(practiceQuote(1, "SPY", at), practiceQuote(1, "SPY", at + PRACTICE_STEP_MS - 1))
+    // Pinned: two releases of the two programs must agree too.
+    assert.deepStrictEqual(practiceQuote(1, "SPY", at), {
+      bid: "48.26",
+      ask: "48.28",
+      last: "48.27",
+      atMs: at
+    })
+  })
+
+  it("seeds and symbols have prices of their own", () => {
+    const at = 1_790_000_000_000
+    const prices = [practiceQuote(1, "SPY", at), practiceQuote(2, "SPY", at), practiceQuote(1, "QQQ", at)]
+    assert.strictEqual(new Set(prices.map((p) => p.last)).size, 3)
+  })
+
+  it("a price moves within an hour, in small steps, and stays within a factor of two of where it was", () => {
+    const at = 1_790_000_000_000
+    const walk = Array.from({ length: 14_400 }, (_, i) =>
+      Number(practiceQuote(1, "SPY", at + i * PRACTICE_STEP_MS).last)
+    )
+    assert.isTrue(new Set(walk).size > 100)
+    for (const [i, price] of walk.entries()) {
+      if (i > 0) assert.isTrue(Math.abs(price / (walk[i - 1] ?? price) - 1) < 0.01)
+    }
+    const years = Array.from({ length: 2_000 }, (_, i) =>
+      Number(practiceQuote(1, "SPY", i * 604_800_000).last)
+    )
+    assert.isTrue(Math.max(...years) / Math.min(...years) < 4)
+  })
+})
