@@ -79,13 +79,19 @@ const lint: Guard = {
     verdict(await runScript(root, packageFile("oxlint/bin/oxlint"), ["--deny-warnings", "--format=unix"]))
 }
 
-/** The compiler of the Effect package itself, so that a missing `prepare` step cannot turn the guard off. */
+/** The compiler as `npm run prepare` patched it; without the patch it would not see a floating Effect, so it must say its name. */
 const types: Guard = {
   name: "types",
   run: async (root) => {
-    const compiler = await runScript(home, packageFile("@effect/tsgo/dist/effect-tsgo.cjs"), ["get-exe-path"])
-    if (compiler.status !== 0) return verdict(compiler)
-    return verdict(await runTool(root, compiler.stdout.trim(), ["--noEmit", "--pretty", "false"]))
+    const compiler = packageFile("typescript/bin/tsc")
+    const version = await runScript(root, compiler, ["--version"])
+    if (!version.stdout.includes("effect-tsgo")) {
+      return {
+        ok: false,
+        text: `the compiler lacks the Effect patch, run: npm run prepare\n${version.stdout}${version.stderr}`
+      }
+    }
+    return verdict(await runScript(root, compiler, ["--noEmit", "--pretty", "false"]))
   }
 }
 
