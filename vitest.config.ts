@@ -10,6 +10,8 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     exclude: ["test/fixtures/**", ...(isLong ? [] : ["test/**/*.long.test.ts"])],
+    // Starts nothing by itself: the shared PostgreSQL starts when the first test file asks for it.
+    globalSetup: ["test/support/postgres.global.ts"],
     setupFiles: ["test/support/loopback-only.ts"],
     // Processes, not threads: tests kill, change NODE_OPTIONS and start servers.
     pool: "forks",

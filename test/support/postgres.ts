@@ -1,0 +1,88 @@
+/**
+ * PostgreSQL for tests: a fresh database per test file (or per test) on the run's shared server.
+ *
+ * Promises: `freshDatabase` is migrated, `emptyDatabase` is empty; both belong to nobody else and are dropped with their
+ * scope, connections included.
+ * Never: survives the run. The server has fsync off: tests of durability start their own (see the launcher's tests).
+ */
+import { randomBytes } from "node:crypto"
+import * as net from "node:net"
+import { Effect, Layer, Redacted, type Scope } from "effect"
+import { inject } from "vitest"
+import type { Database, DatabaseService } from "../../src/layers/database.ts"
+import { layerPg, makePgDatabase, type PgDatabaseOptions } from "../../src/layers/database.pg.ts"
+import { makeClient } from "../../src/layers/database-client.ts"
+import { makeSocketCensus } from "../../src/layers/database-socket.ts"
+import { type SocketTarget, urlOf } from "../../src/layers/database-target.ts"
+import { templateName } from "./postgres.global.ts"
+
+export interface TestDatabase {
+  readonly target: SocketTarget
+  /** For programs that take DATABASE_URL. */
+  readonly url: string
+}
+
+const ask = (what: "server" | "template"): Effect.Effect<SocketTarget> =>
+  Effect.callback<SocketTarget>((resume) => {
+    let text = ""
+    const socket = net.connect(inject("postgresDesk"), () => socket.write(what))
+    socket.on("data", (chunk) => (text += chunk.toString("utf8")))
+    socket.once("error", (cause) => resume(Effect.die(cause)))
+    socket.once("end", () => {
+      const reply = JSON.parse(text) as { readonly target?: SocketTarget; readonly error?: string }
+      resume(
+        reply.target === undefined
+          ? Effect.die(new Error(`the shared test server: ${reply.error ?? "no answer"}`))
+          : Effect.succeed(reply.target)
+      )
+    })
+    return Effect.sync(() => socket.destroy())
+  })
+
+/** One statement on the maintenance database, on a connection of its own: CREATE DATABASE takes no transaction. */
+const administer = (server: SocketTarget, statement: (name: string) => string, name: string): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const sql = yield* makeClient({
+      target: { ...server, database: "postgres" },
+      applicationName: "test administration",
+      connections: 1,
+      census: makeSocketCensus(),
+      statementMs: 30_000,
+      silenceMs: 31_000
+    })
+    yield* sql.unsafe(statement(name))
+  }).pipe(Effect.scoped, Effect.orDie)
+
+const makeDatabase = (server: SocketTarget, template: string): Effect.Effect<TestDatabase, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const name = `t_${randomBytes(8).toString("hex")}`
+    yield* Effect.acquireRelease(
+      administer(server, (database) => `CREATE DATABASE ${database} TEMPLATE ${template} STRATEGY file_copy`, name),
+      () => administer(server, (database) => `DROP DATABASE IF EXISTS ${database} WITH (FORCE)`, name)
+    )
+    const target = { ...server, database: name }
+    return { target, url: Redacted.value(urlOf(target)) }
+  })
+
+/** A database with the schema of this code, dropped with the scope. */
+export const freshDatabase: Effect.Effect<TestDatabase, never, Scope.Scope> = Effect.flatMap(ask("template"), (server) =>
+  makeDatabase(server, templateName)
+)
+
+/** A database with nothing in it, dropped with the scope. */
+export const emptyDatabase: Effect.Effect<TestDatabase, never, Scope.Scope> = Effect.flatMap(ask("server"), (server) =>
+  makeDatabase(server, "template0")
+)
+
+/** The `Database` port on a fresh migrated database of its own. */
+export const layerFreshDatabase = (options: Omit<PgDatabaseOptions, "target"> = {}): Layer.Layer<Database> =>
+  Layer.unwrap(Effect.map(freshDatabase, ({ target }) => layerPg({ ...options, target })))
+
+/** The same as a value, with the target: for tests that open several clients or start programs on one database. */
+export const openFreshDatabase = (
+  options: Omit<PgDatabaseOptions, "target"> = {}
+): Effect.Effect<TestDatabase & { readonly database: DatabaseService }, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const fresh = yield* freshDatabase
+    return { ...fresh, database: yield* makePgDatabase({ ...options, target: fresh.target }) }
+  })
