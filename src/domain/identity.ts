@@ -154,3 +154,10 @@ export const ageVerdict = (
   if (signal.firedAtMs - nowMs > ageLimits.clockSkewMsMax) return "from_the_future"
   return ageOf(signal, timestampIs, nowMs) > ageMsMax ? "too_old" : "fresh"
 }
+
+/**
+ * Until when the identity of a signal must be kept, epoch milliseconds: weeks after its receipt, and in any case for as
+ * long as the same post could still be accepted. The second term matters for bars of months, which end long after.
+ */
+export const retainUntilMs = (receivedAtMs: number, expiresFrom: number): number =>
+  Math.max(receivedAtMs + ageLimits.identityRetentionMs, expiresFrom + ageLimits.signalAgeMsMax + 1)

@@ -107,7 +107,7 @@ const readKey = (cursor: Cursor, seen: Set<string>): string | null => {
     failHere(cursor, "a key in double quotes is missing")
     return null
   }
-  const key = JSON.parse(raw) as string
+  const key: string = JSON.parse(raw)
   cursor.at += raw.length
   cursor.path.push(key)
   if (seen.has(key)) {

@@ -72,7 +72,7 @@ const walkObject = (object: Readonly<Record<string, JsonValue>>, depth: number, 
   walk.keys += keys.length
   for (const key of keys) {
     const fault =
-      textFault(key) ?? (key === "__proto__" ? PROTO : walkValue(object[key] as JsonValue, depth + 1, walk))
+      textFault(key) ?? (key === "__proto__" ? PROTO : walkValue(object[key] ?? null, depth + 1, walk))
     if (fault !== null) {
       walk.trail.push(key)
       return fault
@@ -131,7 +131,8 @@ const located = (text: string, reason: "syntax" | "duplicate_key"): JsonRefused 
 
 const parseNative = (text: string): { readonly value: JsonValue } | null => {
   try {
-    return { value: JSON.parse(text) as JsonValue }
+    const value: JsonValue = JSON.parse(text)
+    return { value }
   } catch {
     // Only a syntax error can come from here; its message quotes the body, so it is replaced by our own.
     return null

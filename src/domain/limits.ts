@@ -95,7 +95,7 @@ export const ageLimits = {
   signalAgeMsMax: hours(24),
   /** How far ahead of our clock a sender's clock may run before its timestamp is a mistake. */
   clockSkewMsMax: minutes(1),
-  /** Identities are kept at least this long; longer than any signal that could still be accepted. */
+  /** Identities are kept at least this long after receipt; a signal of a long bar longer (`retainUntilMs`). */
   identityRetentionMs: days(35),
   /** An order that was intended and not sent within this time is stale: the price it was decided on is gone (T5). */
   orderUnsentMsMax: minutes(1),
@@ -123,6 +123,28 @@ export const claimLimits = {
   retryMs: seconds(1),
   /** The net under the in-process wake. */
   pollMs: seconds(1)
+} as const
+
+/** The database component: when it looks, and how long each of its states may take. */
+export const databaseActorLimits = {
+  /** A frozen database on an idle service is noticed within this plus one probe. */
+  checkEveryMs: seconds(5),
+  /** A restarted server answers in 130 to 230 ms; the first retry must not be what makes it slower. */
+  retryFirstMs: 100,
+  retryMaxMs: seconds(2),
+  /** Above the launcher's own deadlines, which name the step that was slow. */
+  launchDeadlineMs: seconds(90),
+  /** Above the deadline of the probe itself. */
+  probeDeadlineMs: seconds(5),
+  migrateDeadlineMs: minutes(3)
+} as const
+
+/** This process's view of the trading state. */
+export const tradingStateLimits = {
+  /** How late a change made by another process may show in health; decisions read the row itself. */
+  pollMs: seconds(5),
+  retryMs: seconds(1),
+  readMsMax: seconds(10)
 } as const
 
 /** Raised alerts on their way to the table. */
@@ -214,7 +236,7 @@ export const limitRelations: ReadonlyArray<LimitRelation> = [
   },
   {
     rule: "an identity outlives every signal that could still be accepted (T3 retention)",
-    holds: ageLimits.identityRetentionMs > ageLimits.signalAgeMsMax + fieldLimits.timeframeMsMax / 12
+    holds: ageLimits.identityRetentionMs > ageLimits.signalAgeMsMax + ageLimits.clockSkewMsMax
   },
   {
     rule: "the default age limit is one an operator could set",

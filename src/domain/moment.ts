@@ -26,9 +26,10 @@ type Read = { readonly ms: number } | { readonly message: string }
 const withinYears = (ms: number): Read =>
   ms >= EPOCH_MS_MIN && ms < EPOCH_MS_END ? { ms } : { message: OUTSIDE }
 
+// Seconds with a fraction are rounded: 1761086700.283 times a thousand is a hair below its millisecond.
 const readEpoch = (value: number): Read => {
   if (value >= EPOCH_MS_MIN && value < EPOCH_MS_END) return { ms: Math.trunc(value) }
-  if (value >= EPOCH_MS_MIN / 1_000 && value < EPOCH_MS_END / 1_000) return { ms: Math.trunc(value * 1_000) }
+  if (value >= EPOCH_MS_MIN / 1_000 && value < EPOCH_MS_END / 1_000) return { ms: Math.round(value * 1_000) }
   return { message: OUTSIDE }
 }
 
@@ -57,7 +58,7 @@ const readIso = (groups: Readonly<Record<string, string | undefined>>): Read => 
   }
   // A leap second (60) is refused with the rest: no source of ours sends one, and the epoch has no room for it.
   if (hour > 23 || minute > 59 || second > 59) return { message: "must be a time of the day" }
-  const fractionMs = Math.trunc(Number(`0.${groups["fraction"] ?? "0"}`) * 1_000)
+  const fractionMs = Number((groups["fraction"] ?? "").slice(0, 3).padEnd(3, "0"))
   return withinYears(Date.UTC(year, month - 1, day, hour, minute, second, fractionMs) - offsetMs)
 }
 

@@ -1,0 +1,379 @@
+/** T2, row by row: what is said while things are away. */
+import { assert, describe, it } from "@effect/vitest"
+import { Arbitrary, Schema } from "effect"
+
+import {
+  type ComponentRow,
+  componentRows,
+  deriveHealth,
+  type Health,
+  type HealthFacts,
+  type HealthMemory,
+  healthMemoryAt
+} from "../../src/domain/health.ts"
+
+const t0 = Date.UTC(2025, 9, 21, 22, 45)
+const row = (path: string, change: Partial<ComponentRow> = {}): ComponentRow => ({
+  path,
+  type: "worker",
+  phase: "running",
+  state: "Ready",
+  ready: true,
+  readiness: "optional",
+  tags: ["ready"],
+  since: t0,
+  restarts: 0,
+  detail: {},
+  ...change
+})
+const rows = (...changed: ReadonlyArray<ComponentRow>): ReadonlyArray<ComponentRow> => {
+  const usual = [
+    row("root", { type: "supervisor" }),
+    row("root/http", { readiness: "required", state: "Listening" }),
+    row("root/database", { readiness: "required" }),
+    row("root/trading/market"),
+    row("root/trading/brokers/practice"),
+    row("root/feeds/main")
+  ]
+  return usual.map((known) => changed.find((change) => change.path === known.path) ?? known)
+}
+const well: HealthFacts = {
+  nowMs: t0,
+  version: "0.1.0",
+  commit: "abc",
+  mode: "PRACTICE",
+  stopping: false,
+  startup: { step: "ready", n: 9, of: 9, sinceMs: t0, done: true },
+  database: "ready",
+  spool: "none",
+  tradingState: "ACTIVE",
+  accounts: [
+    { id: "paper-1", canTrade: true, reason: null },
+    { id: "paper-2", canTrade: true, reason: null }
+  ],
+  unprotected: [],
+  canary: null,
+  components: rows()
+}
+const memory: HealthMemory = { status: "healthy", sinceMs: t0 - 1_000, started: true }
+const health = (change: Partial<HealthFacts>, before: HealthMemory = memory): Health =>
+  deriveHealth({ ...well, ...change }, before)
+const said = ({ document, intake, httpStatus }: Health) => ({
+  ready: document.ready,
+  status: document.status,
+  can_trade: document.can_trade,
+  intake,
+  httpStatus
+})
+const away = rows(
+  row("root/database", { readiness: "required", state: "Unreachable", ready: false, tags: ["backingOff"] }),
+  row("root/trading/market", { state: "WaitingForDatabase", ready: false, tags: ["degraded"] })
+)
+const starting: Partial<HealthFacts> = {
+  database: "away",
+  tradingState: null,
+  startup: { step: "database.migrate", n: 3, of: 9, sinceMs: t0, done: false },
+  components: rows(
+    row("root/database", {
+      readiness: "required",
+      phase: "starting",
+      state: "Starting",
+      ready: false,
+      tags: ["starting"]
+    })
+  )
+}
+
+describe("T2", () => {
+  it("starting, nothing durable yet: not ready, starting, no trading, posts are refused", () => {
+    const first = health(starting, healthMemoryAt(t0))
+    assert.deepStrictEqual(said(first), {
+      ready: false,
+      status: "starting",
+      can_trade: false,
+      intake: "refuse",
+      httpStatus: 503
+    })
+    assert.deepStrictEqual(first.document.startup, {
+      step: "database.migrate",
+      n: 3,
+      of: 9,
+      since: new Date(t0).toISOString(),
+      done: false
+    })
+    assert.include(first.document.reasons, "start-up is in step database.migrate")
+  })
+
+  it("all well: ready, healthy, trading, posts are stored", () => {
+    const all = health({})
+    assert.deepStrictEqual(said(all), {
+      ready: true,
+      status: "healthy",
+      can_trade: true,
+      intake: "store",
+      httpStatus: 200
+    })
+    assert.deepStrictEqual(all.document.reasons, [])
+  })
+
+  it("database away or hung, spool usable: ready, degraded, no trading, posts are spooled", () => {
+    assert.deepStrictEqual(said(health({ database: "away", spool: "usable", components: away })), {
+      ready: true,
+      status: "degraded",
+      can_trade: false,
+      intake: "spool",
+      httpStatus: 200
+    })
+  })
+
+  for (const spool of ["full", "none"] as const) {
+    it(`spool full or disk full [spool ${spool}]: not ready, unhealthy, no trading, posts are refused`, () => {
+      assert.deepStrictEqual(said(health({ database: "away", spool, components: away })), {
+        ready: false,
+        status: "unhealthy",
+        can_trade: false,
+        intake: "refuse",
+        httpStatus: 503
+      })
+    })
+  }
+
+  it("halted by an operator: ready, healthy with halted shown, no trading, posts are stored", () => {
+    const halted = health({ tradingState: "HALTED" })
+    assert.deepStrictEqual(said(halted), {
+      ready: true,
+      status: "healthy",
+      can_trade: false,
+      intake: "store",
+      httpStatus: 200
+    })
+    assert.deepInclude(halted.document, { halted: true, trading_state: "HALTED" })
+    assert.isFalse(health({}).document.halted)
+  })
+
+  it("reducing: as halted, and shown as what it is", () => {
+    const reducing = health({ tradingState: "REDUCING" })
+    assert.deepStrictEqual(said(reducing), said(health({ tradingState: "HALTED" })))
+    assert.deepInclude(reducing.document, { halted: false, trading_state: "REDUCING" })
+  })
+
+  for (const path of ["root/trading/brokers/practice", "root/feeds/main"]) {
+    it(`a broker or a feed away [${path}]: ready, degraded, trading per account, posts are stored`, () => {
+      const change = {
+        components: rows(
+          row(path, { state: "BackingOff", ready: false, tags: ["backingOff"], lastError: "closed 1000" })
+        )
+      }
+      const one = health({
+        ...change,
+        accounts: [
+          { id: "paper-1", canTrade: false, reason: "its broker is away" },
+          { id: "paper-2", canTrade: true, reason: null }
+        ]
+      })
+      assert.deepStrictEqual(said(one), {
+        ready: true,
+        status: "degraded",
+        can_trade: true,
+        intake: "store",
+        httpStatus: 200
+      })
+      assert.deepStrictEqual(one.document.accounts, {
+        "paper-1": { can_trade: false, reason: "its broker is away" },
+        "paper-2": { can_trade: true, reason: null }
+      })
+      assert.deepStrictEqual(one.document.reasons, [`${path} is BackingOff`])
+      assert.strictEqual(one.document.components[path]?.last_error, "closed 1000")
+      const none = health({
+        ...change,
+        accounts: [{ id: "paper-1", canTrade: false, reason: "its broker is away" }]
+      })
+      assert.isFalse(none.document.can_trade)
+      assert.strictEqual(none.document.status, "degraded")
+    })
+  }
+
+  it("an open position cannot be protected: ready, unhealthy, no trading, posts are stored", () => {
+    const open = health({ unprotected: ["paper-1 SPY"] })
+    assert.deepStrictEqual(said(open), {
+      ready: true,
+      status: "unhealthy",
+      can_trade: false,
+      intake: "store",
+      httpStatus: 503
+    })
+    assert.include(open.document.reasons[0], "paper-1 SPY")
+  })
+
+  it("a parked child that readiness does not need: ready, degraded, trading, posts are stored", () => {
+    assert.deepStrictEqual(
+      said(
+        health({
+          components: rows(row("root/feeds/main", { phase: "failed", state: "failed", ready: false }))
+        })
+      ),
+      {
+        ready: true,
+        status: "degraded",
+        can_trade: true,
+        intake: "store",
+        httpStatus: 200
+      }
+    )
+  })
+
+  it("stopping: not ready, stopping, no trading, posts are refused", () => {
+    assert.deepStrictEqual(said(health({ stopping: true })), {
+      ready: false,
+      status: "stopping",
+      can_trade: false,
+      intake: "refuse",
+      httpStatus: 503
+    })
+  })
+
+  it("the canary older than three periods: degraded, never 503 by itself", () => {
+    const canary = { lastOkMs: t0 - 30_000, latencyMs: 12, periodMs: 10_000, watchedSinceMs: t0 - 60_000 }
+    assert.strictEqual(health({ canary }).document.status, "healthy")
+    assert.deepStrictEqual(health({ canary }).document.canary, {
+      last_ok: new Date(t0 - 30_000).toISOString(),
+      latency_ms: 12
+    })
+    assert.deepStrictEqual(said(health({ canary, nowMs: t0 + 1 })), {
+      ready: true,
+      status: "degraded",
+      can_trade: true,
+      intake: "store",
+      httpStatus: 200
+    })
+    const never = { lastOkMs: null, latencyMs: null, periodMs: 10_000, watchedSinceMs: t0 }
+    assert.strictEqual(health({ canary: never, nowMs: t0 + 30_000 }).document.status, "healthy")
+    assert.strictEqual(health({ canary: never, nowMs: t0 + 30_001 }).document.status, "degraded")
+  })
+})
+
+describe("health", () => {
+  it("that needs a component which is not ready refuses posts and says which", () => {
+    const down = health({
+      components: rows(
+        row("root/database", {
+          readiness: "required",
+          phase: "backingOff",
+          state: "backingOff",
+          ready: false
+        })
+      )
+    })
+    assert.deepStrictEqual(said(down), {
+      ready: false,
+      status: "unhealthy",
+      can_trade: false,
+      intake: "refuse",
+      httpStatus: 503
+    })
+    assert.include(down.document.reasons, "root/database is backingOff")
+  })
+
+  it("does not start over once it was ready: losing the database is unhealthy then, not starting", () => {
+    const up = health({}, healthMemoryAt(t0))
+    assert.strictEqual(up.document.status, "healthy")
+    assert.strictEqual(health({ ...starting, startup: well.startup }, up.memory).document.status, "unhealthy")
+  })
+
+  it("is ready as soon as posts can be made durable, while the rest of start-up goes on", () => {
+    const early = health(
+      { startup: { step: "accounts.reconcile", n: 7, of: 9, sinceMs: t0, done: false } },
+      healthMemoryAt(t0)
+    )
+    assert.deepInclude(said(early), { ready: true, status: "degraded" })
+  })
+
+  it("does not trade before the trading state was read", () => {
+    assert.isFalse(health({ tradingState: null }).document.can_trade)
+  })
+
+  it("does not count a component that is switched off or ended by design", () => {
+    assert.strictEqual(
+      health({
+        components: rows(row("root/feeds/main", { phase: "stopped", state: "stopped", ready: false }))
+      }).document.status,
+      "healthy"
+    )
+  })
+
+  it("counts a supervisor for itself only while it is not running", () => {
+    const supervisor = (change: Partial<ComponentRow>): ComponentRow =>
+      row("root", { type: "supervisor", ready: false, ...change })
+    assert.strictEqual(health({ components: rows(supervisor({})) }).document.status, "healthy")
+    assert.strictEqual(
+      health({ components: rows(supervisor({ phase: "backingOff" })) }).document.status,
+      "degraded"
+    )
+  })
+
+  it("says since when its status is what it is", () => {
+    const degraded = health({ nowMs: t0 + 5_000, components: rows(row("root/feeds/main", { ready: false })) })
+    assert.strictEqual(degraded.document.since, new Date(t0 + 5_000).toISOString())
+    const still = health(
+      { nowMs: t0 + 9_000, components: rows(row("root/feeds/main", { ready: false })) },
+      degraded.memory
+    )
+    assert.strictEqual(still.document.since, new Date(t0 + 5_000).toISOString())
+  })
+
+  it("lists every component of a tree, parents first", () => {
+    const leaf = { ...row("root/a/b"), children: [] }
+    const tree = {
+      ...row("root"),
+      children: [
+        { ...row("root/a"), children: [leaf] },
+        { ...row("root/c"), children: [] }
+      ]
+    }
+    assert.deepStrictEqual(
+      componentRows(tree).map(({ path }) => path),
+      ["root", "root/a", "root/a/b", "root/c"]
+    )
+  })
+
+  const facts = Arbitrary.schema(
+    Schema.Struct({
+      stopping: Schema.Boolean,
+      database: Schema.Literals(["ready", "away"]),
+      spool: Schema.Literals(["none", "usable", "full"]),
+      tradingState: Schema.Literals(["ACTIVE", "REDUCING", "HALTED"]),
+      unprotected: Schema.Array(Schema.String).check(Schema.isMaxLength(1)),
+      done: Schema.Boolean,
+      started: Schema.Boolean,
+      httpReady: Schema.Boolean,
+      feedReady: Schema.Boolean,
+      canTrade: Schema.Boolean
+    })
+  )
+  it.prop(
+    "never contradicts itself, whatever the facts",
+    [facts],
+    ([{ done, started, httpReady, feedReady, canTrade, ...fact }]) => {
+      const now = health(
+        {
+          ...fact,
+          startup: { ...well.startup, done },
+          accounts: [{ id: "a", canTrade, reason: null }],
+          components: rows(
+            row("root/http", { readiness: "required", ready: httpReady }),
+            row("root/feeds/main", { ready: feedReady })
+          )
+        },
+        { ...memory, started }
+      )
+      const { ready, status, can_trade, reasons } = now.document
+      assert.strictEqual(ready, now.intake !== "refuse")
+      assert.strictEqual(now.httpStatus === 200, status === "healthy" || status === "degraded")
+      if (can_trade) assert.isTrue(ready && fact.tradingState === "ACTIVE" && fact.database === "ready")
+      if (!ready) assert.isTrue(status === "starting" || status === "unhealthy" || status === "stopping")
+      if (status === "healthy") assert.isEmpty(reasons)
+      if (status === "degraded" || status === "unhealthy") assert.isNotEmpty(reasons)
+    },
+    { arbitrary: { runs: 1_000, seed: 101 } }
+  )
+})

@@ -1,0 +1,233 @@
+/**
+ * What a body must be before anything else looks at it. Every refusal names its path; nothing throws for any bytes.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Arbitrary, Result, Schema } from "effect"
+
+import type { JsonValue } from "../../src/domain/canonical-json.ts"
+import { findJsonFault } from "../../src/domain/json-fault.ts"
+import { type JsonRefused, readJson, readJsonText } from "../../src/domain/json-reader.ts"
+import { intakeLimits } from "../../src/domain/limits.ts"
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
+
+const accepted = (text: string): JsonValue => {
+  const read = readJson(bytes(text))
+  assert(Result.isSuccess(read), `${text.slice(0, 80)} was refused`)
+  return read.success
+}
+
+const refusal = (text: string): JsonRefused => {
+  const read = readJson(bytes(text))
+  assert(Result.isFailure(read), `${text.slice(0, 80)} was accepted`)
+  return read.failure
+}
+
+describe("a body that is JSON", () => {
+  it("is read as the native parser reads it", () => {
+    for (const text of [
+      '{"a":[1,2.5,-3e2,true,false,null,"x"]}',
+      "[]",
+      "{}",
+      '"text"',
+      "0",
+      ' \t\n{"a" : 1 }\r\n'
+    ]) {
+      assert.deepStrictEqual(accepted(text), JSON.parse(text))
+    }
+  })
+
+  it("may hold colons, quotes and braces inside its text", () => {
+    const text = String.raw`{"a:b":"c:\"d\":{e:}","\\":":\\"}`
+    assert.deepStrictEqual(accepted(text), JSON.parse(text))
+  })
+
+  it("may start with a byte order mark", () => {
+    assert.deepStrictEqual(accepted('\ufeff{"a":1}'), { a: 1 })
+  })
+
+  it("may hold whole surrogate pairs, escaped or not", () => {
+    assert.deepStrictEqual(accepted(String.raw`{"a":"\ud83d\ude00","b":"😀"}`), { a: "😀", b: "😀" })
+  })
+
+  it("keeps negative zero a number", () => {
+    assert.isTrue(Object.is((accepted('{"a":-0}') as { a: number }).a, -0))
+  })
+
+  it(`may nest ${intakeLimits.bodyDepthMax} deep and no deeper`, () => {
+    const nested = (depth: number): string => "[".repeat(depth) + "]".repeat(depth)
+    accepted(nested(intakeLimits.bodyDepthMax))
+    assert.strictEqual(refusal(nested(intakeLimits.bodyDepthMax + 1)).reason, "too_deep")
+    accepted('{"a":'.repeat(intakeLimits.bodyDepthMax) + "1" + "}".repeat(intakeLimits.bodyDepthMax))
+    assert.strictEqual(
+      refusal('{"a":'.repeat(intakeLimits.bodyDepthMax + 1) + "1" + "}".repeat(intakeLimits.bodyDepthMax + 1))
+        .reason,
+      "too_deep"
+    )
+  })
+})
+
+describe("a body is refused with the path of its fault", () => {
+  const cases: ReadonlyArray<readonly [string, string, JsonRefused["reason"], string]> = [
+    ["empty", "", "syntax", ""],
+    ["blank", " \n", "syntax", ""],
+    ["plain text", "BUY SPY", "syntax", ""],
+    ["a truncated body", '{"symbol":"SPY","score":{"Buy Score":', "syntax", "score.Buy Score"],
+    ["text without an end", '{"symbol":"SPY', "syntax", "symbol"],
+    ["a missing value", '{"symbol":}', "syntax", "symbol"],
+    ["a trailing comma", '{"symbol":"SPY",}', "syntax", ""],
+    ["a missing comma", '{"a":1 "b":2}', "syntax", ""],
+    ["a missing colon", '{"a" 1}', "syntax", "a"],
+    ["a second value", '{"a":1}{"b":2}', "syntax", ""],
+    ["single quotes", "{'a':1}", "syntax", ""],
+    ["a comment", '{"a":1/* one */}', "syntax", ""],
+    ["NaN", '{"price":NaN}', "syntax", "price"],
+    ["-Infinity", '{"legs":[{"price":-Infinity}]}', "syntax", "legs[0].price"],
+    ["a leading zero", '{"price":01}', "syntax", "price"],
+    ["a leading plus", '{"price":+1}', "syntax", "price"],
+    ["a bare point", '{"price":.5}', "syntax", "price"],
+    ["a hexadecimal number", '{"price":0x10}', "syntax", "price"],
+    ["None", '{"strike":None}', "syntax", "strike"],
+    ["an unfilled placeholder", '{"price":{{close}}}', "syntax", "price"],
+    ["a raw line break in text", '{"note":"a\nb"}', "syntax", "note"],
+    ["an unknown escape", String.raw`{"note":"\x41"}`, "syntax", "note"],
+    ["a number out of range", '{"score":{"Buy Score":1e999}}', "not_finite", "score.Buy Score"],
+    ["a key given twice", '{"action":"BUY","action":"SELL"}', "duplicate_key", "action"],
+    [
+      "a key given twice through an escape",
+      String.raw`{"action":"BUY","\u0061ction":"SELL"}`,
+      "duplicate_key",
+      "action"
+    ],
+    [
+      "a key given twice in an inner object",
+      '{"legs":[{"a":1},{"b":{"c":1,"c":2}}]}',
+      "duplicate_key",
+      "legs[1].b.c"
+    ],
+    ["the key __proto__", '{"extra":{"__proto__":{"admin":true}}}', "bad_text", "extra.__proto__"],
+    ["a lone high surrogate", String.raw`{"note":"\ud83d"}`, "bad_text", "note"],
+    ["a lone low surrogate in a key", String.raw`{"a":{"\ude00":1}}`, "bad_text", "a.\ufffd"],
+    ["NUL, which jsonb cannot store", String.raw`{"note":["a\u0000b"]}`, "bad_text", "note[0]"]
+  ]
+  for (const [name, text, reason, path] of cases) {
+    it(`[${name}] as ${reason} at "${path}"`, () => {
+      const fault = refusal(text)
+      assert.deepStrictEqual({ reason: fault.reason, path: fault.path }, { reason, path })
+      assert.isNotEmpty(fault.message)
+    })
+  }
+
+  it("bytes that are not UTF-8", () => {
+    const read = readJson(new Uint8Array([0x22, 0xff, 0x22]))
+    assert(Result.isFailure(read))
+    assert.strictEqual(read.failure.reason, "not_utf8")
+  })
+
+  it("more bytes than the limit, and not one byte less", () => {
+    const body = (size: number): Uint8Array => bytes(`"${"a".repeat(size - 2)}"`)
+    assert.isTrue(Result.isSuccess(readJson(body(intakeLimits.bodyBytesMax))))
+    const read = readJson(body(intakeLimits.bodyBytesMax + 1))
+    assert(Result.isFailure(read))
+    assert.strictEqual(read.failure.reason, "too_large")
+  })
+
+  it("more values than the limit", () => {
+    assert.strictEqual(refusal(`[${"1,".repeat(intakeLimits.bodyValuesMax)}1]`).reason, "too_many")
+  })
+
+  it("without repeating the secret that stands in it", () => {
+    const secret = "hunter2-hunter2-hunter2"
+    for (const text of [
+      `{"secret":"${secret}`,
+      `{"secret":"${secret}",}`,
+      `{"secret":"${secret}" "a"}`,
+      secret
+    ]) {
+      assert.notInclude(JSON.stringify(refusal(text)), secret.slice(0, 8))
+    }
+  })
+
+  it("with a path that is short and printable whatever the keys are", () => {
+    const fault = refusal(JSON.stringify({ ["k\n\u202e" + "x".repeat(500)]: { a: 1 } }).replace("1", "NaN"))
+    assert.strictEqual(fault.path, `k??${"x".repeat(61)}....a`)
+  })
+
+  it("in bounded time at the size limit, for texts made to be slow", () => {
+    const size = intakeLimits.bodyBytesMax - 8
+    for (const text of [
+      `"${"a".repeat(size)}`,
+      `"${"\\".repeat(size)}`,
+      "[".repeat(size),
+      '{"a":'.repeat(size / 5),
+      `${" ".repeat(size)}x`,
+      `-${"1".repeat(size)}x`,
+      `[${"1,".repeat(size / 2)}`
+    ]) {
+      const before = performance.now()
+      assert.isTrue(Result.isFailure(readJsonText(text)))
+      // Measured below 20 ms each; a quadratic path would take minutes.
+      assert.isBelow(performance.now() - before, 2_000)
+    }
+  })
+})
+
+describe("the slow finder and the native parser", () => {
+  const bases = [
+    '{"symbol":"SPY","action":"BUY","n":-1.5e3,"a":[1,{"b":null}],"t":true}',
+    String.raw`["\u0041\n\"",0,{"k":{}},[],false]`,
+    '{"a":{"b":{"c":[[[1]]]}}}'
+  ]
+  const alphabet = "{}[]:,\"\\ 0123-+.eEtrufalsn'/\n\u0001x".split("")
+  const edit = Arbitrary.schema(
+    Schema.Struct({
+      at: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 70 })),
+      cut: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 3 })),
+      put: Schema.Array(Schema.Literals(alphabet)).check(Schema.isMaxLength(3))
+    })
+  )
+  const texts = Arbitrary.all({
+    base: Arbitrary.schema(Schema.Literals(bases)),
+    edits: Arbitrary.array(edit, { minLength: 0, maxLength: 3 })
+  })
+  const edited = (
+    base: string,
+    edits: ReadonlyArray<{ at: number; cut: number; put: ReadonlyArray<string> }>
+  ): string =>
+    edits.reduce((text, { at, cut, put }) => text.slice(0, at) + put.join("") + text.slice(at + cut), base)
+  const parses = (text: string): boolean => {
+    try {
+      JSON.parse(text)
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  it.prop(
+    "agree on which texts are JSON",
+    [texts],
+    ([{ base, edits }]) => {
+      const text = edited(base, edits)
+      const fault = findJsonFault(text)
+      assert.strictEqual(fault === null || fault.reason === "duplicate_key", parses(text), text)
+    },
+    { arbitrary: { runs: 5_000, seed: 11 } }
+  )
+
+  it.prop(
+    "agree on which keys were given twice",
+    [
+      Arbitrary.array(Arbitrary.schema(Schema.Literals(["a", "b", "c", "\\u0061", "a:b", '\\"'])), {
+        maxLength: 5
+      })
+    ],
+    ([keys]) => {
+      const text = `{"in":{${keys.map((key) => `"${key}":":"`).join(",")}}}`
+      const read = readJsonText(text)
+      const twice = new Set(keys.map((key) => JSON.parse(`"${key}"`) as string)).size < keys.length
+      assert.strictEqual(Result.isFailure(read) && read.failure.reason === "duplicate_key", twice, text)
+    },
+    { arbitrary: { runs: 1_000, seed: 12 } }
+  )
+})
