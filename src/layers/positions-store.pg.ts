@@ -1,0 +1,87 @@
+/**
+ * Positions store on PostgreSQL.
+ *
+ * Promises: a confirmation is one transaction that holds the account's row FOR SHARE from its first statement on, so
+ * no takeover happens in the middle of it.
+ * Never: creates a position with a quantity; a row for a symbol only the broker knows is flat on our side.
+ * Failure: `DatabaseUnavailable`; a confirmation is the same when it is written twice. A fault is a bug and dies.
+ */
+import { Effect, Layer } from "effect"
+import type { SqlClient } from "effect/sql/SqlClient"
+import { positionId } from "../domain/ids.ts"
+import { OPEN } from "../domain/order.ts"
+import type { AccountGrant } from "./accounts-store.ts"
+import { Database, type DatabaseService } from "./database.ts"
+import {
+  type ConfirmOutcome,
+  type OpenPosition,
+  type PositionMismatch,
+  PositionsStore,
+  type PositionsStoreService
+} from "./positions-store.ts"
+
+type Said = ReadonlyArray<{ readonly symbol: string; readonly quantity: string }>
+
+const store = (sql: SqlClient, account: string, said: Said) =>
+  Effect.gen(function* () {
+    const ids = said.map(({ symbol }) => positionId(account, symbol))
+    const symbols = said.map(({ symbol }) => symbol)
+    const quantities = said.map(({ quantity }) => quantity)
+    yield* sql`
+      INSERT INTO positions (id, account, symbol, epoch, confirmed_quantity, confirmed_at)
+      SELECT s.id, ${account}, s.symbol, 0, s.quantity, clock_timestamp()
+      FROM unnest(${ids}::uuid[], ${symbols}::text[], ${quantities}::numeric[]) AS s (id, symbol, quantity)
+      ON CONFLICT (account, symbol) DO UPDATE
+        SET confirmed_quantity = excluded.confirmed_quantity, confirmed_at = excluded.confirmed_at`
+    yield* sql`
+      UPDATE positions SET confirmed_quantity = 0, confirmed_at = clock_timestamp()
+      WHERE account = ${account} AND NOT (symbol = ANY(${symbols}::text[]))
+        AND (quantity <> 0 OR confirmed_quantity IS DISTINCT FROM 0)`
+    return yield* sql<PositionMismatch>`
+      SELECT symbol, trim_scale(quantity) AS ours, trim_scale(confirmed_quantity) AS brokers
+      FROM positions WHERE account = ${account} AND quantity <> confirmed_quantity ORDER BY symbol`
+  })
+
+const confirm =
+  (database: DatabaseService): PositionsStoreService["confirm"] =>
+  (grant: AccountGrant, said: Said) =>
+    database
+      .transact(
+        "positions.confirm",
+        (sql) =>
+          Effect.gen(function* () {
+            const own = yield* sql`
+              SELECT id FROM accounts
+              WHERE id = ${grant.account} AND owner = ${grant.owner} AND fence = ${grant.fence} FOR SHARE`
+            if (own.length === 0) return { _tag: "StaleFence" } satisfies ConfirmOutcome
+            const mismatches = yield* store(sql, grant.account, said)
+            return { _tag: "Confirmed", mismatches } satisfies ConfirmOutcome
+          }),
+        { retry: "idempotent" }
+      )
+      .pipe(Effect.catchTag("DatabaseFault", Effect.die))
+
+export const positionsStorePg: Layer.Layer<PositionsStore, never, Database> = Layer.effect(
+  PositionsStore,
+  Effect.map(Database, (database) =>
+    PositionsStore.of({
+      confirm: confirm(database),
+      open: (accounts) =>
+        database
+          .run(
+            "positions.open",
+            (sql) => sql<OpenPosition>`
+              SELECT p.id, p.account, p.symbol, p.epoch, trim_scale(p.quantity) AS quantity,
+                trim_scale(p.average_price) AS "averagePrice", trim_scale(p.stop_price) AS "stopPrice",
+                trim_scale(p.target_price) AS "targetPrice",
+                trim_scale(p.confirmed_quantity) AS "confirmedQuantity",
+                EXISTS (SELECT FROM orders o WHERE o.position_id = p.id AND o.intent = 'reduce'
+                  AND ${sql.in("o.status", [...OPEN])}) AS exiting
+              FROM positions p
+              WHERE p.quantity <> 0 AND p.account = ANY(${[...accounts]}::text[])
+              ORDER BY p.account, p.symbol`
+          )
+          .pipe(Effect.catchTag("DatabaseFault", Effect.die))
+    })
+  )
+)

@@ -1,0 +1,57 @@
+/**
+ * Positions store: the port to what we hold by our own fills, and to what the broker says we hold.
+ *
+ * Both numbers stand side by side in one row. Ours follows from fills and is never corrected by hand; the broker's
+ * is a confirmation with a time. Only where they agree may something be closed, and a difference is an alert and
+ * never a repair (W11: what is filled is filled).
+ *
+ * Promises: a confirmation is written under the fence of the account's owner, so an old answer of a frozen owner
+ * never replaces a newer one.
+ * Never: changes a quantity; fills do, in fills-store.ts.
+ */
+import { Context, type Effect } from "effect"
+import type { AccountGrant } from "./accounts-store.ts"
+import type { DatabaseUnavailable } from "./database.ts"
+
+/** One position that is not flat. Quantities are signed decimal strings, below zero is short. */
+export interface OpenPosition {
+  readonly id: string
+  readonly account: string
+  readonly symbol: string
+  readonly epoch: number
+  readonly quantity: string
+  readonly averagePrice: string
+  readonly stopPrice: string | null
+  readonly targetPrice: string | null
+  /** What the broker said last, null when it was never asked. */
+  readonly confirmedQuantity: string | null
+  /** True when an exit of this position is alive. */
+  readonly exiting: boolean
+}
+
+/** A symbol about which we and the broker differ. */
+export interface PositionMismatch {
+  readonly symbol: string
+  readonly ours: string
+  readonly brokers: string
+}
+
+export type ConfirmOutcome =
+  | { readonly _tag: "Confirmed"; readonly mismatches: ReadonlyArray<PositionMismatch> }
+  | { readonly _tag: "StaleFence" }
+
+export interface PositionsStoreService {
+  /** Every position of the given accounts that is not flat. */
+  readonly open: (
+    accounts: ReadonlyArray<string>
+  ) => Effect.Effect<ReadonlyArray<OpenPosition>, DatabaseUnavailable>
+  /** Stores the broker's answer for the whole account: a symbol it does not name is flat there. */
+  readonly confirm: (
+    grant: AccountGrant,
+    said: ReadonlyArray<{ readonly symbol: string; readonly quantity: string }>
+  ) => Effect.Effect<ConfirmOutcome, DatabaseUnavailable>
+}
+
+export class PositionsStore extends Context.Service<PositionsStore, PositionsStoreService>()(
+  "holdfast/layers/PositionsStore"
+) {}

@@ -1,0 +1,279 @@
+import { assert, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import { positionId } from "../../src/domain/ids.ts"
+import { AccountsStore } from "../../src/layers/accounts-store.ts"
+import type { VenueFill } from "../../src/layers/broker.ts"
+import { FillsStore } from "../../src/layers/fills-store.ts"
+import { OrdersStore, type StoredOrder } from "../../src/layers/orders-store.ts"
+import { PositionsStore } from "../../src/layers/positions-store.ts"
+import { fillOf, history, intend, type OrderOptions, own, sql, world } from "./execution-world.ts"
+
+interface PositionRow {
+  readonly quantity: string
+  readonly average: string
+  readonly pnl: string
+  readonly epoch: number
+  readonly stop: string | null
+  readonly target: string | null
+}
+
+layer(world())("fills", (it) => {
+  const position = (symbol: string) =>
+    sql((client) =>
+      Effect.map(
+        client<PositionRow>`SELECT trim_scale(quantity) AS quantity, trim_scale(average_price) AS average,
+            trim_scale(realised_pnl) AS pnl, epoch, trim_scale(stop_price) AS stop, trim_scale(target_price) AS target
+          FROM positions WHERE account = 'paper-1' AND symbol = ${symbol}`,
+        ([row]) => row
+      )
+    )
+  const counts = (symbol: string) =>
+    sql((client) =>
+      Effect.map(
+        client<{ readonly trades: bigint; readonly links: bigint }>`
+          SELECT count(*) AS trades, count(l.trade_record_id) AS links
+          FROM trade_records t LEFT JOIN trade_strategy_link l ON l.trade_record_id = t.id WHERE t.symbol = ${symbol}`,
+        ([row]) => [Number(row?.trades), Number(row?.links)]
+      )
+    )
+  const submitted = (options: OrderOptions) =>
+    Effect.gen(function* () {
+      const orders = yield* OrdersStore
+      const grant = yield* own()
+      const order = yield* intend(options)
+      const outcome = yield* orders.submit(grant, order)
+      if (outcome._tag !== "Submitting") return yield* Effect.die(new Error(outcome.why))
+      return { grant, order: outcome.order }
+    })
+  const record = (fill: VenueFill) => FillsStore.use((fills) => fills.record("practice", fill))
+  const reread = (order: StoredOrder) =>
+    Effect.flatMap(
+      OrdersStore.use((orders) => orders.byId(order.id)),
+      (found) => Effect.fromNullishOr(found)
+    )
+
+  it.effect("one fill moves order, position and link in one step, and settles the order", () =>
+    Effect.gen(function* () {
+      const { order } = yield* submitted({ symbol: "ONE", quantity: "2" })
+      const outcome = yield* record(fillOf(order, { quantity: "2", price: "100" }))
+      assert.isTrue(outcome._tag === "Recorded")
+      if (outcome._tag !== "Recorded") return
+      assert.deepInclude(outcome, {
+        change: "opened",
+        source: "webhook",
+        linkedBy: "client_order_id",
+        surprise: "fill_before_ack",
+        illegal: null,
+        settled: true
+      })
+      assert.deepStrictEqual(yield* position("ONE"), {
+        quantity: "2",
+        average: "100",
+        pnl: "0",
+        epoch: 1,
+        stop: "98",
+        target: "103"
+      })
+      const after = yield* reread(order)
+      assert.deepInclude(after, { status: "filled", filledQuantity: "2", averagePrice: "100" })
+      assert.instanceOf(after.settledAt, Date)
+      assert.deepStrictEqual(yield* counts("ONE"), [1, 1])
+    })
+  )
+
+  it.effect("the same trade delivered by stream and reconcile at once, twenty times, is one trade", () =>
+    Effect.gen(function* () {
+      const { order } = yield* submitted({ symbol: "TWICE", quantity: "2" })
+      const fill = fillOf(order, { quantity: "1" })
+      const outcomes = yield* Effect.all(
+        Array.from({ length: 20 }, () => record(fill)),
+        { concurrency: "unbounded" }
+      )
+      assert.strictEqual(outcomes.filter((outcome) => outcome._tag === "Recorded").length, 1)
+      assert.deepStrictEqual(yield* counts("TWICE"), [1, 1])
+      assert.strictEqual((yield* position("TWICE"))?.quantity, "1")
+      assert.deepInclude(yield* reread(order), { status: "partially_filled", filledQuantity: "1" })
+    })
+  )
+
+  it.effect("fills of one order in any order and all at once add up", () =>
+    Effect.gen(function* () {
+      const { order } = yield* submitted({ symbol: "PARTS", quantity: "10" })
+      const parts = Array.from({ length: 10 }, (_, n) =>
+        fillOf(order, { quantity: "1", price: String(100 + n) })
+      )
+      yield* Effect.forEach([...parts.toReversed(), ...parts], record, { concurrency: "unbounded" })
+      assert.deepInclude(yield* reread(order), {
+        status: "filled",
+        filledQuantity: "10",
+        averagePrice: "104.5"
+      })
+      const held = yield* position("PARTS")
+      assert.strictEqual(held?.quantity, "10")
+      assert.closeTo(Number(held?.average), 104.5, 1e-12, "rounded at every fill, so equal only nearly")
+      assert.deepStrictEqual(yield* counts("PARTS"), [10, 10])
+    })
+  )
+
+  it.effect("a fill after the cancel counts, and a complete one makes the order filled", () =>
+    Effect.gen(function* () {
+      const orders = yield* OrdersStore
+      const { grant, order } = yield* submitted({ symbol: "AFTER", quantity: "2" })
+      yield* orders.apply(grant, order, "order.acked", { venueOrderId: "v-after" })
+      yield* orders.apply(grant, yield* reread(order), "order.cancelled", { venueFilled: "1" })
+      assert.isNull((yield* reread(order)).settledAt, "the venue filled one that we have not stored")
+      const outcome = yield* record(fillOf(order, { quantity: "1" }))
+      assert.isTrue(outcome._tag === "Recorded" && outcome.surprise === "fill_after_cancel")
+      assert.deepInclude(yield* reread(order), { status: "cancelled", filledQuantity: "1" })
+      assert.isFalse(yield* orders.settle(order.id, "2"), "not while the venue counts more")
+      assert.isTrue(yield* orders.settle(order.id, "1"))
+      yield* record(fillOf(order, { quantity: "1" }))
+      assert.deepInclude(yield* reread(order), { status: "filled", filledQuantity: "2" })
+    })
+  )
+
+  it.effect(
+    "a fill is recorded for a stale fence: an old owner, a new owner and nobody store the same fact",
+    () =>
+      Effect.gen(function* () {
+        const accounts = yield* AccountsStore
+        const { grant, order } = yield* submitted({ symbol: "FENCE" })
+        yield* own("paper-1", "node-a")
+        yield* accounts.release(grant)
+        assert.strictEqual((yield* record(fillOf(order)))._tag, "Recorded")
+        assert.strictEqual((yield* reread(order)).status, "filled")
+      })
+  )
+
+  it.effect(
+    "[A3] a trade under an unknown client order id is external: stored, moves the position, no link",
+    () =>
+      Effect.gen(function* () {
+        yield* own()
+        const outcome = yield* record(fillOf({ clientOrderId: "somebody-else", symbol: "EXT", side: "sell" }))
+        assert.isTrue(outcome._tag === "Recorded" && outcome.source === "external" && outcome.order === null)
+        assert.deepInclude(yield* position("EXT"), { quantity: "-1", stop: null, target: null })
+        assert.deepStrictEqual(yield* counts("EXT"), [1, 0])
+      })
+  )
+
+  it.effect("[A3] a trade without any client order id belongs to our order with that venue order id", () =>
+    Effect.gen(function* () {
+      const orders = yield* OrdersStore
+      const { grant, order } = yield* submitted({ symbol: "VID" })
+      yield* orders.apply(grant, order, "order.acked", { venueOrderId: "venue-77" })
+      const outcome = yield* record(fillOf({ ...order, clientOrderId: null }, { venueOrderId: "venue-77" }))
+      assert.isTrue(
+        outcome._tag === "Recorded" && outcome.linkedBy === "order_id" && outcome.source === "webhook"
+      )
+    })
+  )
+
+  it.effect("a fill of an order that was never sent is stored and called illegal", () =>
+    Effect.gen(function* () {
+      yield* own()
+      const order = yield* intend({ symbol: "GHOST" })
+      const outcome = yield* record(fillOf(order))
+      assert.isTrue(outcome._tag === "Recorded")
+      assert.deepStrictEqual(outcome._tag === "Recorded" ? outcome.illegal : null, {
+        status: "intended",
+        event: "fill.complete"
+      })
+      assert.deepInclude(yield* reread(order), { status: "intended", filledQuantity: "1" })
+      assert.deepStrictEqual(yield* history(order.id), ["fill.complete intended>intended !"])
+      assert.strictEqual((yield* position("GHOST"))?.quantity, "1")
+    })
+  )
+
+  it.effect("more filled than ordered is stored in full and called illegal", () =>
+    Effect.gen(function* () {
+      const { order } = yield* submitted({ symbol: "MORE", quantity: "1" })
+      yield* record(fillOf(order))
+      const outcome = yield* record(fillOf(order))
+      assert.isTrue(outcome._tag === "Recorded" && outcome.illegal?.event === "fill.excess")
+      assert.strictEqual((yield* position("MORE"))?.quantity, "2")
+    })
+  )
+
+  it.effect("a position that closes forgets its exit prices and its next opening is another epoch", () =>
+    Effect.gen(function* () {
+      const buy = yield* submitted({ symbol: "EPOCH", side: "buy" })
+      yield* record(fillOf(buy.order, { price: "100" }))
+      const sell = yield* submitted({ symbol: "EPOCH", side: "sell" })
+      yield* record(fillOf(sell.order, { price: "110" }))
+      assert.deepInclude(yield* position("EPOCH"), {
+        quantity: "0",
+        pnl: "10",
+        epoch: 1,
+        stop: null,
+        target: null
+      })
+      const short = yield* submitted({ symbol: "EPOCH", side: "sell" })
+      yield* record(fillOf(short.order, { price: "200" }))
+      assert.deepInclude(yield* position("EPOCH"), { quantity: "-1", epoch: 2, stop: "204", target: "194" })
+    })
+  )
+
+  it.effect("a strategy without stop and target leaves the position without them", () =>
+    Effect.gen(function* () {
+      const { order } = yield* submitted({ symbol: "PLAIN", strategy: "plain" })
+      yield* record(fillOf(order))
+      assert.deepInclude(yield* position("PLAIN"), { stop: null, target: null })
+    })
+  )
+
+  it.effect("the fill transaction leaves nothing behind when it fails in the middle [K8]", () =>
+    Effect.gen(function* () {
+      const { order } = yield* submitted({ symbol: "HALF" })
+      // The link is the last write; a constraint that refuses it must take trade, order and position with it.
+      yield* sql(
+        (client) => client`ALTER TABLE trade_strategy_link ADD CONSTRAINT never CHECK (strategy <> 'default')
+        NOT VALID`
+      )
+      const exit = yield* Effect.exit(record(fillOf(order)))
+      yield* sql((client) => client`ALTER TABLE trade_strategy_link DROP CONSTRAINT never`)
+      assert.strictEqual(exit._tag, "Failure")
+      assert.deepStrictEqual(yield* counts("HALF"), [0, 0])
+      assert.deepInclude(yield* reread(order), { status: "submitting", filledQuantity: "0" })
+      assert.isUndefined(yield* position("HALF"))
+    })
+  )
+
+  it.effect("the cursor of an account moves forward only, and starts anew when told", () =>
+    Effect.gen(function* () {
+      const fills = yield* FillsStore
+      yield* own("paper-2")
+      assert.isNull(yield* fills.cursor("paper-2"))
+      yield* fills.advance("paper-2", "10")
+      yield* fills.advance("paper-2", "9")
+      assert.strictEqual(yield* fills.cursor("paper-2"), "10")
+      yield* fills.rewind("paper-2")
+      assert.isNull(yield* fills.cursor("paper-2"))
+    })
+  )
+
+  it.effect("a confirmation names every symbol the broker sees otherwise, also those we never had", () =>
+    Effect.gen(function* () {
+      const positions = yield* PositionsStore
+      const grant = yield* own("paper-2")
+      const mine = { clientOrderId: "x", symbol: "CONF", side: "buy" } as const
+      yield* record({ ...fillOf(mine), account: "paper-2" })
+      const said = [
+        { symbol: "CONF", quantity: "1" },
+        { symbol: "THEIRS", quantity: "-4" }
+      ]
+      assert.deepStrictEqual(yield* positions.confirm(grant, said), {
+        _tag: "Confirmed",
+        mismatches: [{ symbol: "THEIRS", ours: "0", brokers: "-4" }]
+      })
+      assert.deepStrictEqual(yield* positions.confirm(grant, []), {
+        _tag: "Confirmed",
+        mismatches: [{ symbol: "CONF", ours: "1", brokers: "0" }]
+      })
+      const [open] = yield* positions.open(["paper-2"])
+      assert.deepInclude(open, { id: positionId("paper-2", "CONF"), confirmedQuantity: "0", exiting: false })
+      yield* own("paper-2")
+      assert.deepStrictEqual(yield* positions.confirm(grant, said), { _tag: "StaleFence" })
+    })
+  )
+})

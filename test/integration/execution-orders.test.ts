@@ -1,0 +1,378 @@
+import { assert, layer } from "@effect/vitest"
+import { Deferred, Effect, Fiber } from "effect"
+import { positionId } from "../../src/domain/ids.ts"
+import { Database } from "../../src/layers/database.ts"
+import { FillsStore } from "../../src/layers/fills-store.ts"
+import { OrdersStore } from "../../src/layers/orders-store.ts"
+import { PositionsStore } from "../../src/layers/positions-store.ts"
+import { AccountsStore } from "../../src/layers/accounts-store.ts"
+import { fillOf, history, intend, own, sql, world } from "./execution-world.ts"
+
+const unreachable = (): never => {
+  throw new Error("the assertion before this one failed")
+}
+
+layer(world())("steps of an order", (it) => {
+  const clear = sql((client) =>
+    Effect.all([
+      client`UPDATE orders SET status = 'denied' WHERE status <> 'denied'`,
+      client`UPDATE trading_state SET state = 'ACTIVE'`
+    ])
+  )
+
+  it.effect("a submit counts the send, stamps it with the fence and writes its event", () =>
+    Effect.gen(function* () {
+      const orders = yield* OrdersStore
+      const grant = yield* own()
+      const order = yield* intend()
+      const submitted = yield* orders.submit(grant, order)
+      assert.strictEqual(submitted._tag, "Submitting")
+      if (submitted._tag !== "Submitting") return
+      assert.strictEqual(submitted.order.status, "submitting")
+      assert.strictEqual(submitted.order.sends, 1)
+      assert.strictEqual(submitted.order.fence, grant.fence)
+      assert.instanceOf(submitted.order.sentAt, Date)
+      assert.deepStrictEqual(yield* history(order.id), ["order.submitted intended>submitting"])
+      assert.deepStrictEqual(
+        yield* orders.submit(grant, order),
+        { _tag: "NotSubmitted", why: "status_changed" },
+        "a second sender of the same intent gets nothing"
+      )
+    })
+  )
+
+  it.effect(
+    "a submit is refused when the lease is over on the database's clock, though the fence is current",
+    () =>
+      Effect.gen(function* () {
+        const orders = yield* OrdersStore
+        const grant = yield* own()
+        const order = yield* intend()
+        yield* sql(
+          (client) => client`UPDATE accounts SET lease_until = now() - interval '1 ms' WHERE id = 'paper-1'`
+        )
+        assert.deepStrictEqual(yield* orders.submit(grant, order), {
+          _tag: "NotSubmitted",
+          why: "lease_over"
+        })
+      })
+  )
+
+  it.effect("[K3 stale] an intent past its validity is handed out to expire and never submitted", () =>
+    Effect.gen(function* () {
+      yield* clear
+      const orders = yield* OrdersStore
+      const grant = yield* own()
+      const order = yield* intend({ validMs: -1 })
+      assert.strictEqual((yield* orders.next("paper-1"))?.id, order.id)
+      assert.deepStrictEqual(yield* orders.submit(grant, order), { _tag: "NotSubmitted", why: "stale" })
+      const moved = yield* orders.apply(grant, order, "order.expired_unsent", { reason: "stale" })
+      assert.isTrue(moved._tag === "Moved" && moved.order.status === "expired_unsent")
+      assert.isTrue(moved._tag === "Moved" && moved.order.sends === 0)
+    })
+  )
+
+  it.effect(
+    "[T6 trading state] HALTED lets nothing out, REDUCING only reduces, and an account's own state counts",
+    () =>
+      Effect.gen(function* () {
+        yield* clear
+        const orders = yield* OrdersStore
+        const grant = yield* own()
+        const order = yield* intend()
+        yield* sql((client) => client`UPDATE trading_state SET state = 'REDUCING' WHERE scope = 'global'`)
+        assert.isNull(yield* orders.next("paper-1"))
+        assert.deepStrictEqual(yield* orders.submit(grant, order), { _tag: "NotSubmitted", why: "halted" })
+        yield* sql((client) => client`UPDATE trading_state SET state = 'ACTIVE' WHERE scope = 'global'`)
+        yield* sql(
+          (client) => client`INSERT INTO trading_state (scope, state, reason, changed_by)
+          VALUES ('account:paper-1', 'HALTED', 'r', 't')`
+        )
+        assert.isNull(yield* orders.next("paper-1"))
+        yield* sql((client) => client`DELETE FROM trading_state WHERE scope = 'account:paper-1'`)
+        assert.strictEqual((yield* orders.next("paper-1"))?.id, order.id)
+      })
+  )
+
+  it.effect(
+    "what a halt held is released when trading is active again, and expires when it became stale",
+    () =>
+      Effect.gen(function* () {
+        yield* clear
+        const orders = yield* OrdersStore
+        yield* own()
+        const held = yield* intend({ symbol: "HELD1" })
+        const stale = yield* intend({ symbol: "HELD2", validMs: -1 })
+        yield* sql(
+          (client) => client`UPDATE orders SET status = 'held' WHERE id IN (${held.id}, ${stale.id})`
+        )
+        yield* sql((client) => client`UPDATE trading_state SET state = 'HALTED' WHERE scope = 'global'`)
+        const moves = Effect.map(orders.heldToMove("paper-1"), (found) =>
+          found.map(({ order, event }) => [order.symbol, event])
+        )
+        assert.deepStrictEqual(yield* moves, [["HELD2", "order.expired_unsent"]])
+        yield* sql((client) => client`UPDATE trading_state SET state = 'ACTIVE' WHERE scope = 'global'`)
+        assert.deepStrictEqual(yield* moves, [
+          ["HELD1", "order.released"],
+          ["HELD2", "order.expired_unsent"]
+        ])
+      })
+  )
+
+  it.effect("[T6] an unresolved order blocks new exposure in its symbol and in no other", () =>
+    Effect.gen(function* () {
+      yield* clear
+      const orders = yield* OrdersStore
+      const grant = yield* own()
+      const first = yield* intend({ symbol: "AAA" })
+      const blocked = yield* intend({ symbol: "AAA" })
+      const free = yield* intend({ symbol: "BBB" })
+      const submitted = yield* orders.submit(grant, first)
+      assert.isTrue(submitted._tag === "Submitting")
+      if (submitted._tag !== "Submitting") return
+      for (const event of ["order.outcome_lost", "order.lookup_started", "order.escalated"] as const) {
+        yield* orders.apply(grant, (yield* orders.byId(first.id)) ?? first, event)
+        assert.strictEqual((yield* orders.next("paper-1"))?.id, free.id, event)
+      }
+      yield* orders.apply(grant, (yield* orders.byId(first.id)) ?? first, "order.rejected", {
+        venueFilled: "0"
+      })
+      assert.strictEqual(
+        (yield* orders.next("paper-1"))?.id,
+        blocked.id,
+        "its symbol is free again, oldest first"
+      )
+    })
+  )
+
+  it.effect("an event the table refuses is stored as illegal and moves nothing", () =>
+    Effect.gen(function* () {
+      const orders = yield* OrdersStore
+      const grant = yield* own()
+      const order = yield* intend()
+      const outcome = yield* orders.apply(grant, order, "order.filled")
+      assert.strictEqual(outcome._tag, "Illegal")
+      assert.strictEqual((yield* orders.byId(order.id))?.status, "intended")
+      assert.deepStrictEqual(yield* history(order.id), ["order.filled intended>intended !"])
+    })
+  )
+
+  it.effect("a rejection without fills is settled at once", () =>
+    Effect.gen(function* () {
+      const orders = yield* OrdersStore
+      const grant = yield* own()
+      const order = yield* intend()
+      const submitted = yield* orders.submit(grant, order)
+      const known = submitted._tag === "Submitting" ? submitted.order : order
+      const moved = yield* orders.apply(grant, known, "order.rejected", {
+        reason: "no money",
+        venueFilled: "0"
+      })
+      assert.isTrue(
+        moved._tag === "Moved" && moved.order.settledAt !== null && moved.order.reason === "no money"
+      )
+    })
+  )
+
+  it.effect("an ack that comes after the fill keeps the fill and stores the venue's id", () =>
+    Effect.gen(function* () {
+      const orders = yield* OrdersStore
+      const fills = yield* FillsStore
+      const grant = yield* own()
+      const order = yield* intend({ symbol: "LATE" })
+      const submitted = yield* orders.submit(grant, order)
+      assert.isTrue(submitted._tag === "Submitting")
+      if (submitted._tag !== "Submitting") return
+      yield* fills.record("practice", fillOf(order))
+      const moved = yield* orders.apply(grant, submitted.order, "order.acked", {
+        venueOrderId: `v-${order.clientOrderId}`
+      })
+      assert.isTrue(moved._tag === "Unchanged" && moved.order.status === "filled")
+    })
+  )
+
+  it.effect("orders in submitting under an older fence are unresolved, the present sender's are not", () =>
+    Effect.gen(function* () {
+      yield* clear
+      const orders = yield* OrdersStore
+      const grant = yield* own()
+      const order = yield* intend({ symbol: "ORPHAN" })
+      yield* orders.submit(grant, order)
+      assert.deepStrictEqual(yield* orders.unresolved(grant), [])
+      const successor = yield* own()
+      assert.deepStrictEqual(
+        (yield* orders.unresolved(successor)).map((found) => found.order.id),
+        [order.id]
+      )
+    })
+  )
+
+  it.effect("[T4 FOR SHARE] no takeover slips between the fence check and the write of a step", () =>
+    Effect.gen(function* () {
+      yield* clear
+      const orders = yield* OrdersStore
+      const accounts = yield* AccountsStore
+      const database = yield* Database
+      const grant = yield* own()
+      const order = yield* intend({ symbol: "RACE" })
+      const locked = yield* Deferred.make<void>()
+      const release = yield* Deferred.make<void>()
+      // Somebody holds the order's row, so that the submit has checked the fence and cannot write yet.
+      const holder = yield* Effect.forkChild(
+        database.transact("test", (client) =>
+          Effect.gen(function* () {
+            yield* client`SELECT id FROM orders WHERE id = ${order.id} FOR UPDATE`
+            yield* Deferred.succeed(locked, undefined)
+            yield* Deferred.await(release)
+          })
+        )
+      )
+      yield* Deferred.await(locked)
+      const submit = yield* Effect.forkChild(orders.submit(grant, order))
+      const waiting = (many: number) =>
+        Effect.repeat(
+          sql(
+            (client) => client<{ readonly n: bigint }>`SELECT count(*) AS n FROM pg_stat_activity
+              WHERE datname = current_database() AND wait_event_type = 'Lock'`
+          ),
+          { until: ([row]) => (row?.n ?? 0n) >= BigInt(many), times: 20_000 }
+        )
+      yield* waiting(1)
+      const takeover = yield* Effect.forkChild(accounts.take("paper-1", "node-a", 60_000))
+      const [blocked] = yield* waiting(2)
+      assert.strictEqual(blocked?.n, 2n, "the takeover waits for the step that has seen the old fence")
+      assert.isUndefined(takeover.pollUnsafe())
+      yield* Deferred.succeed(release, undefined)
+      yield* Fiber.join(holder)
+      assert.strictEqual((yield* Fiber.join(submit))._tag, "Submitting")
+      assert.strictEqual((yield* Fiber.join(takeover))._tag, "Taken")
+    })
+  )
+
+  const openLong = (symbol: string, quantity: string) =>
+    Effect.gen(function* () {
+      const orders = yield* OrdersStore
+      const fills = yield* FillsStore
+      const positions = yield* PositionsStore
+      const grant = yield* own()
+      const entry = yield* intend({ symbol, quantity })
+      yield* orders.submit(grant, entry)
+      yield* fills.record("practice", fillOf(entry, { quantity }))
+      yield* positions.confirm(grant, [{ symbol, quantity }])
+      const id = positionId("paper-1", symbol)
+      const exit = { account: "paper-1", positionId: id, positionEpoch: 1, exitKind: "stop_loss" } as const
+      return { grant, exit, id }
+    })
+
+  it.effect("[T4 exits] a position has one live exit at a time, however many monitors want one", () =>
+    Effect.gen(function* () {
+      const orders = yield* OrdersStore
+      const { exit, grant } = yield* openLong("EXIT1", "5")
+      const outcomes = yield* Effect.all(
+        Array.from({ length: 8 }, () => orders.intendExit(exit)),
+        { concurrency: "unbounded" }
+      )
+      const intended = outcomes.flatMap((outcome) => (outcome._tag === "Intended" ? [outcome.order] : []))
+      assert.strictEqual(intended.length, 1)
+      assert.deepInclude(intended[0], {
+        side: "sell",
+        quantity: "5",
+        intent: "reduce",
+        source: "exit_monitor"
+      })
+      assert.strictEqual(intended[0]?.exitNumber, 1)
+      yield* orders.apply(grant, intended[0] ?? unreachable(), "order.denied", { reason: "test" })
+      const second = yield* orders.intendExit(exit)
+      assert.isTrue(second._tag === "Intended" && second.order.exitNumber === 2)
+      assert.isTrue(second._tag === "Intended" && second.order.clientOrderId !== intended[0]?.clientOrderId)
+    })
+  )
+
+  it.effect(
+    "[T6 reduce] the quantity sent is what the broker confirms when it is submitted, never more",
+    () =>
+      Effect.gen(function* () {
+        const orders = yield* OrdersStore
+        const positions = yield* PositionsStore
+        const { exit, grant } = yield* openLong("EXIT2", "5")
+        const intended = yield* orders.intendExit(exit)
+        assert.isTrue(intended._tag === "Intended")
+        if (intended._tag !== "Intended") return
+        yield* positions.confirm(grant, [{ symbol: "EXIT2", quantity: "3" }])
+        const submitted = yield* orders.submit(grant, intended.order)
+        assert.isTrue(submitted._tag === "Submitting" && submitted.order.quantity === "3")
+      })
+  )
+
+  it.effect("[T6 reduce] what other orders of the same side may still take is not sold again", () =>
+    Effect.gen(function* () {
+      const orders = yield* OrdersStore
+      const { exit, grant } = yield* openLong("EXIT3", "5")
+      const other = yield* intend({ symbol: "EXIT3", side: "sell", quantity: "4" })
+      const sent = yield* orders.submit(grant, other)
+      assert.isTrue(sent._tag === "Submitting")
+      if (sent._tag === "Submitting") yield* orders.apply(grant, sent.order, "order.acked")
+      const intended = yield* orders.intendExit(exit)
+      assert.isTrue(intended._tag === "Intended")
+      if (intended._tag !== "Intended") return
+      const submitted = yield* orders.submit(grant, intended.order)
+      assert.isTrue(submitted._tag === "Submitting" && submitted.order.quantity === "1")
+    })
+  )
+
+  for (const [name, confirmed] of [
+    ["flat", "0"],
+    ["short", "-5"]
+  ] as const) {
+    it.effect(`[T6 reduce] a reduce never flips: nothing is sent when the broker is ${name}`, () =>
+      Effect.gen(function* () {
+        const orders = yield* OrdersStore
+        const positions = yield* PositionsStore
+        const symbol = `EXIT4-${name}`
+        const { exit, grant } = yield* openLong(symbol, "5")
+        const intended = yield* orders.intendExit(exit)
+        assert.isTrue(intended._tag === "Intended")
+        if (intended._tag !== "Intended") return
+        yield* positions.confirm(grant, [{ symbol, quantity: confirmed }])
+        assert.deepStrictEqual(yield* orders.submit(grant, intended.order), {
+          _tag: "NotSubmitted",
+          why: "nothing_to_reduce"
+        })
+      })
+    )
+  }
+
+  it.effect(
+    "reduces go before entries, and an unresolved entry does not hold the stop of its symbol back",
+    () =>
+      Effect.gen(function* () {
+        yield* clear
+        const orders = yield* OrdersStore
+        const { exit, grant } = yield* openLong("EXIT5", "2")
+        const unknown = yield* intend({ symbol: "EXIT5" })
+        const sent = yield* orders.submit(grant, unknown)
+        if (sent._tag === "Submitting") yield* orders.apply(grant, sent.order, "order.outcome_lost")
+        yield* intend({ symbol: "ELSE" })
+        const intended = yield* orders.intendExit(exit)
+        assert.isTrue(intended._tag === "Intended")
+        if (intended._tag !== "Intended") return
+        assert.strictEqual((yield* orders.next("paper-1"))?.id, intended.order.id)
+        yield* sql((client) => client`UPDATE trading_state SET state = 'REDUCING'`)
+        assert.strictEqual((yield* orders.next("paper-1"))?.id, intended.order.id, "REDUCING lets it pass")
+        yield* clear
+      })
+  )
+
+  it.effect("the exit of an old opening is not submitted against the next one", () =>
+    Effect.gen(function* () {
+      const orders = yield* OrdersStore
+      const { exit, grant, id } = yield* openLong("EXIT6", "2")
+      const intended = yield* orders.intendExit(exit)
+      assert.isTrue(intended._tag === "Intended")
+      if (intended._tag !== "Intended") return
+      yield* sql((client) => client`UPDATE positions SET epoch = 2 WHERE id = ${id}`)
+      assert.strictEqual((yield* orders.submit(grant, intended.order))._tag, "NotSubmitted")
+      assert.strictEqual((yield* orders.intendExit(exit))._tag, "NotNeeded")
+    })
+  )
+})

@@ -1,0 +1,136 @@
+/**
+ * The world of the execution tests: a migrated database of their own, the stores on it, and short verbs to fill it.
+ *
+ * Promises: every test file gets a database nobody else writes to.
+ * Never: asserts anything.
+ */
+import { Effect, Layer, Result } from "effect"
+import type { SqlClient } from "effect/sql/SqlClient"
+import { randomUUID } from "node:crypto"
+import type { Settings } from "../../src/domain/settings.ts"
+import { resolveSettings } from "../../src/domain/settings-resolve.ts"
+import { accountsStorePg } from "../../src/layers/accounts-store.pg.ts"
+import { AccountsStore } from "../../src/layers/accounts-store.ts"
+import type { VenueFill } from "../../src/layers/broker.ts"
+import { Config } from "../../src/layers/config.ts"
+import { Database } from "../../src/layers/database.ts"
+import { fillsStorePg } from "../../src/layers/fills-store.pg.ts"
+import { ordersStorePg } from "../../src/layers/orders-store.pg.ts"
+import { OrdersStore } from "../../src/layers/orders-store.ts"
+import { positionsStorePg } from "../../src/layers/positions-store.pg.ts"
+import { layerFreshDatabase } from "../support/postgres.ts"
+
+/** Practice settings with one strategy that protects its positions: 2 % stop, 3 % target. */
+export const testSettings = (file: Record<string, unknown> = {}): Settings => {
+  const resolved = resolveSettings({
+    environment: {},
+    file: {
+      strategies: {
+        default: { sources: ["default"], accounts: ["paper-1"], stopLossPct: "2", profitTargetPct: "3" },
+        plain: { sources: ["default"], accounts: ["paper-1"] }
+      },
+      ...file
+    },
+    cwd: "/tmp",
+    stdoutIsTerminal: false,
+    resolvePath: (_from, to) => to
+  })
+  if (Result.isFailure(resolved)) throw new Error(JSON.stringify(resolved.failure))
+  return resolved.success
+}
+
+/** SQL written by a test, outside every store. Failures are the test's. */
+export const sql = <A>(f: (client: SqlClient) => Effect.Effect<A, unknown>) =>
+  Effect.gen(function* () {
+    const database = yield* Database
+    return yield* Effect.orDie(database.run("test", (client) => Effect.orDie(f(client))))
+  })
+
+/** Everything the execution side stores, on a database of its own. */
+export const world = (settings: Settings = testSettings()) =>
+  Layer.mergeAll(accountsStorePg, ordersStorePg, fillsStorePg, positionsStorePg).pipe(
+    Layer.provideMerge(Layer.succeed(Config, settings)),
+    Layer.provideMerge(layerFreshDatabase({ poolSize: 8 }))
+  )
+
+export const LEASE_MS = 60_000
+
+/** Ensures the account and takes its lease for `owner`. */
+export const own = (account = "paper-1", owner = "node-a", leaseMs = LEASE_MS) =>
+  Effect.gen(function* () {
+    const accounts = yield* AccountsStore
+    yield* accounts.ensure([{ id: account, venue: "practice", startingCash: "100000" }])
+    const taken = yield* accounts.take(account, owner, leaseMs)
+    if (taken._tag !== "Taken")
+      return yield* Effect.die(new Error(`the lease of ${account} is ${taken._tag}`))
+    return taken.grant
+  })
+
+export interface OrderOptions {
+  readonly account?: string
+  readonly symbol?: string
+  readonly side?: "buy" | "sell"
+  readonly quantity?: string
+  readonly strategy?: string
+  /** Milliseconds from now until the intent is stale; null for never. */
+  readonly validMs?: number | null
+}
+
+/** A signal and its entry order in `intended`, as a decision leaves them. Answers the order. */
+export const intend = (options: OrderOptions = {}) =>
+  Effect.gen(function* () {
+    const orders = yield* OrdersStore
+    const signal = randomUUID()
+    const id = randomUUID()
+    const clientOrderId = randomUUID().replaceAll("-", "")
+    yield* sql((client) =>
+      Effect.all([
+        client`INSERT INTO signals (id, kind, source, identity, identity_kind, body_hash, body, request_id, answer)
+          VALUES (${signal}, 'signal', 'default', ${signal}, 'explicit', 'h', '{}', 'r', '{}')`,
+        client`INSERT INTO orders (id, client_order_id, signal_id, account, strategy, intent, symbol, side, type,
+            quantity, time_in_force, status, source, venue, valid_until)
+          VALUES (${id}, ${clientOrderId}, ${signal}, ${options.account ?? "paper-1"}, ${options.strategy ?? "default"},
+            'entry', ${options.symbol ?? "SPY"}, ${options.side ?? "buy"}, 'market', ${options.quantity ?? "1"}::numeric,
+            'day', 'intended', 'webhook', 'practice',
+            clock_timestamp() + ${options.validMs ?? null}::int * interval '1 millisecond')`
+      ])
+    )
+    const order = yield* orders.byId(id)
+    if (order === null) return yield* Effect.die(new Error("the order was not stored"))
+    return order
+  })
+
+let sequence = 0
+
+/** A fill as the venue reports it; every call is another trade. */
+export const fillOf = (
+  order: { readonly clientOrderId: string | null; readonly symbol: string; readonly side: "buy" | "sell" },
+  over: Partial<VenueFill> = {}
+): VenueFill => {
+  sequence += 1
+  return {
+    tradeId: `t-${sequence}`,
+    venueOrderId: `v-${order.clientOrderId ?? "external"}`,
+    clientOrderId: order.clientOrderId,
+    account: "paper-1",
+    symbol: order.symbol,
+    side: order.side,
+    quantity: "1",
+    price: "100",
+    fee: "0",
+    at: new Date(1_700_000_000_000 + sequence),
+    sequence: String(sequence),
+    ...over
+  }
+}
+
+/** Statuses of the events of an order, oldest first: `event from>to`, illegal ones marked with `!`. */
+export const history = (orderId: string) =>
+  sql((client) =>
+    Effect.map(
+      client<{ readonly line: string }>`
+        SELECT event || ' ' || from_status || '>' || to_status || CASE WHEN legal THEN '' ELSE ' !' END AS line
+        FROM order_events WHERE order_id = ${orderId} ORDER BY seq`,
+      (rows) => rows.map((row) => row.line)
+    )
+  )
