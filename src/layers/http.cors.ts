@@ -1,0 +1,39 @@
+/**
+ * Cross-origin answers: exact origins of the settings, nothing else.
+ *
+ * A wildcard would let any page that an operator opens read the API that is open on loopback in practice (D10).
+ *
+ * Promises: an origin that is not listed gets no permission, and the answer says that it depends on the origin.
+ * Never: reflects an origin that is not in the list; allows credentials other than the Authorization header.
+ * Failure: none; an origin that is not listed is answered without permissions.
+ */
+import { answerEmpty, type Exchange } from "./http.exchange.ts"
+
+const originOf = (corsOrigins: ReadonlyArray<string>, exchange: Exchange): string | undefined => {
+  const { origin } = exchange.request.headers
+  return origin !== undefined && corsOrigins.includes(origin) ? origin : undefined
+}
+
+/** Puts the permission of a listed origin on whatever the exchange is answered. */
+export const applyCors = (corsOrigins: ReadonlyArray<string>, exchange: Exchange): void => {
+  if (exchange.request.headers.origin === undefined) return
+  exchange.headers["vary"] = "origin"
+  const origin = originOf(corsOrigins, exchange)
+  if (origin === undefined) return
+  exchange.headers["access-control-allow-origin"] = origin
+  exchange.headers["access-control-expose-headers"] = "x-request-id, retry-after"
+}
+
+/** Answers OPTIONS: what a listed origin may send; an empty 204 without permissions for everybody else. */
+export const answerPreflight = (corsOrigins: ReadonlyArray<string>, exchange: Exchange): void => {
+  if (originOf(corsOrigins, exchange) === undefined) {
+    answerEmpty(exchange, 204, { allow: "GET, HEAD, POST, OPTIONS" })
+    return
+  }
+  answerEmpty(exchange, 204, {
+    "access-control-allow-methods": "GET, HEAD, POST",
+    "access-control-allow-headers":
+      "authorization, content-type, idempotency-key, webhook-id, x-request-id, x-webhook-signature",
+    "access-control-max-age": "600"
+  })
+}

@@ -1,0 +1,147 @@
+/**
+ * An exchange: one request and its one answer, with the identity both share.
+ *
+ * Every answer of the service leaves through `answerJson` or `answerText`, so what holds for all of them is written
+ * once: the request id, the length, no caching, no sniffing, and exactly one answer per request.
+ *
+ * Promises: `x-request-id` is on every answer, taken over from the caller when it is valid; a second answer to the
+ * same exchange is a no-op and not a crash; a HEAD request gets the headers alone.
+ * Never: throws because the peer is gone; a peer that hung up simply does not read.
+ * Failure: a write to a peer that is gone is dropped by the socket; nothing waits for it.
+ */
+import { randomUUID } from "node:crypto"
+import type { IncomingMessage, ServerResponse } from "node:http"
+
+/** Printable, short, and free of anything that could end a header or a log field. */
+const requestIdPattern = /^[A-Za-z0-9][A-Za-z0-9._:+/=@-]{0,127}$/
+
+export interface Exchange {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly requestId: string
+  /** Upper case. */
+  readonly method: string
+  /** Path as sent, without the query, still percent-encoded. */
+  readonly path: string
+  /** Query without its question mark, "" when there is none. */
+  readonly query: string
+  /** `performance.now()` when the headers were complete. */
+  readonly startedAt: number
+  /** Headers that belong on the answer whatever it says, such as the CORS ones. */
+  readonly headers: Record<string, string>
+}
+
+/** The caller's request id when it may be repeated, else a fresh one. */
+export const requestIdOf = (given: string | ReadonlyArray<string> | undefined): string =>
+  typeof given === "string" && requestIdPattern.test(given) ? given : randomUUID()
+
+/** Opens the exchange of a request whose headers are complete. */
+export const openExchange = (request: IncomingMessage, response: ServerResponse): Exchange => {
+  const url = request.url ?? "/"
+  const cut = url.indexOf("?")
+  return {
+    request,
+    response,
+    requestId: requestIdOf(request.headers["x-request-id"]),
+    method: request.method ?? "GET",
+    path: cut < 0 ? url : url.slice(0, cut),
+    query: cut < 0 ? "" : url.slice(cut + 1),
+    startedAt: performance.now(),
+    headers: {}
+  }
+}
+
+/** Milliseconds since the headers were complete, to the microsecond. */
+export const elapsedMs = (exchange: Exchange): number =>
+  Math.round((performance.now() - exchange.startedAt) * 1_000) / 1_000
+
+const send = (
+  exchange: Exchange,
+  status: number,
+  contentType: string,
+  text: string,
+  headers: Record<string, string>
+): void => {
+  const { response } = exchange
+  if (response.headersSent || response.destroyed) return
+  const bytes = Buffer.from(text)
+  response.writeHead(status, {
+    "x-request-id": exchange.requestId,
+    "content-type": contentType,
+    "content-length": bytes.length,
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    ...exchange.headers,
+    ...headers
+  })
+  if (exchange.method === "HEAD") response.end()
+  else response.end(bytes)
+}
+
+/** Answers with JSON. `body` must be plain: bigints are the caller's business. */
+export const answerJson = (
+  exchange: Exchange,
+  status: number,
+  body: unknown,
+  headers: Record<string, string> = {}
+): void => send(exchange, status, "application/json; charset=utf-8", `${JSON.stringify(body)}\n`, headers)
+
+/** Answers with text of the given type. */
+export const answerText = (
+  exchange: Exchange,
+  status: number,
+  contentType: string,
+  text: string,
+  headers: Record<string, string> = {}
+): void => send(exchange, status, contentType, text, headers)
+
+/** Answers without a body (204). */
+export const answerEmpty = (
+  exchange: Exchange,
+  status: number,
+  headers: Record<string, string> = {}
+): void => {
+  const { response } = exchange
+  if (response.headersSent || response.destroyed) return
+  response.writeHead(status, {
+    "x-request-id": exchange.requestId,
+    "content-length": 0,
+    ...exchange.headers,
+    ...headers
+  })
+  response.end()
+}
+
+/** The words of a refusal, by status: stable, upper case, the `status` of the body. */
+export const refusalWords = {
+  400: "INVALID",
+  401: "UNAUTHORIZED",
+  403: "FORBIDDEN",
+  404: "NOT_FOUND",
+  405: "METHOD_NOT_ALLOWED",
+  408: "REQUEST_TIMEOUT",
+  409: "CONFLICT",
+  413: "TOO_LARGE",
+  415: "UNSUPPORTED_MEDIA_TYPE",
+  417: "EXPECTATION_FAILED",
+  421: "MISDIRECTED",
+  429: "RATE_LIMITED",
+  431: "HEADERS_TOO_LARGE",
+  500: "INTERNAL_ERROR",
+  503: "UNAVAILABLE"
+} as const
+export type RefusalStatus = keyof typeof refusalWords
+
+/** Refuses: `{status: WORD, request_id, ...more}`. */
+export const refuse = (
+  exchange: Exchange,
+  status: RefusalStatus,
+  more: Record<string, unknown> = {},
+  headers: Record<string, string> = {}
+): void =>
+  answerJson(
+    exchange,
+    status,
+    { status: refusalWords[status], ...more, request_id: exchange.requestId },
+    headers
+  )

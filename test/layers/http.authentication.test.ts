@@ -1,0 +1,124 @@
+import { createHmac } from "node:crypto"
+import { afterEach, assert, describe, it } from "vitest"
+import { alert, type Reply, startWorld, type World, type WorldOptions } from "./http-world.ts"
+
+let world: World
+const start = async (options: WorldOptions = {}): Promise<World> => (world = await startWorld(options))
+afterEach(() => world.dispose())
+
+const secret = "kV3x9QmT7rZp2LwYb8NcHf4JdSgA6uEo"
+const hmac = (body: string, key = secret): string => createHmac("sha256", key).update(body).digest("hex")
+
+describe("authentication", () => {
+  const signed = { environment: { HMAC_SECRET: secret } }
+
+  it("takes a hex signature of the raw body, with and without prefix", async () => {
+    await start(signed)
+    const body = JSON.stringify(alert())
+    assert.strictEqual((await world.post(body, { "x-webhook-signature": hmac(body) })).status, 201)
+    assert.strictEqual(
+      (await world.post(body, { "x-webhook-signature": `sha256=${hmac(body)}` })).status,
+      200
+    )
+    assert.strictEqual(
+      (await world.post(body, { "x-webhook-signature": hmac(body).toUpperCase() })).status,
+      200
+    )
+  })
+
+  it("takes Standard Webhooks headers within their tolerance", async () => {
+    const key = Buffer.from("0123456789abcdef0123456789abcdef")
+    await start({ environment: { HMAC_SECRET: `whsec_${key.toString("base64")}` } })
+    const body = JSON.stringify(alert())
+    const sign = (id: string, at: number): Record<string, string> => ({
+      "webhook-id": id,
+      "webhook-timestamp": String(at),
+      "webhook-signature": `v1,AAAA v1,${createHmac("sha256", key).update(`${id}.${at}.${body}`).digest("base64")}`
+    })
+    const now = Math.floor(Date.now() / 1_000)
+    assert.strictEqual((await world.post(body, sign("msg_1", now))).status, 201)
+    assert.strictEqual((await world.post(body, sign("msg_1", now))).status, 200)
+    assert.strictEqual((await world.post(body, sign("msg_2", now - 301))).status, 401)
+    assert.strictEqual((await world.post(body, { ...sign("msg_3", now), "webhook-id": "msg_4" })).status, 401)
+  })
+
+  it("takes the secret in the body when one is configured", async () => {
+    await start({ environment: { WEBHOOK_SECRET: secret } })
+    assert.strictEqual((await world.post(alert({ secret }))).status, 201)
+    for (const wrong of [
+      alert(),
+      alert({ secret: "x" }),
+      alert({ secret: 7 }),
+      alert({ secret: null }),
+      "{garbage",
+      "[]",
+      ""
+    ]) {
+      assert.strictEqual((await world.post(wrong)).status, 401)
+    }
+  })
+
+  it.each([
+    ["a wrong signature", signed, { "x-webhook-signature": "0".repeat(64) }],
+    ["a short signature", signed, { "x-webhook-signature": "00" }],
+    ["no signature", signed, {}],
+    ["an empty signature", signed, { "x-webhook-signature": "" }],
+    ["a signature and no secret configured", {}, { "x-webhook-signature": "0".repeat(64) }],
+    ["a standard signature and no secret configured", {}, { "webhook-signature": "v1,AAAA" }],
+    ["a page of another origin", {}, { origin: "http://evil.example" }],
+    ["a page that rebinds its name", {}, { origin: "http://evil.example:5003", host: "evil.example:5003" }],
+    ["an unlisted address", { file: { sources: { default: { ips: ["52.89.214.238"] } } } }, {}]
+  ])("refuses %s with 401 that says nothing", async (_what, options, headers) => {
+    await start(options)
+    const answer = await world.post(alert(), headers)
+    assert.strictEqual(answer.status, 401)
+    assert.deepStrictEqual(Object.keys(answer.body), ["status", "request_id"])
+    assert.strictEqual(answer.body.status, "UNAUTHORIZED")
+    assert.lengthOf(world.store.rows(), 0)
+  })
+
+  it("refuses a signature over another body", async () => {
+    await start(signed)
+    assert.strictEqual(
+      (await world.post(alert(), { "x-webhook-signature": hmac(JSON.stringify(alert())) })).status,
+      401
+    )
+  })
+
+  it("signs bytes: two texts of one value need two signatures", async () => {
+    await start(signed)
+    const value = alert()
+    const spaced = JSON.stringify(value, null, 2)
+    assert.strictEqual(
+      (await world.post(spaced, { "x-webhook-signature": hmac(JSON.stringify(value)) })).status,
+      401
+    )
+    assert.strictEqual((await world.post(spaced, { "x-webhook-signature": hmac(spaced) })).status, 201)
+  })
+
+  it("takes an unsigned post of its own page and of a listed origin in practice", async () => {
+    await start({ file: { corsOrigins: ["https://desk.example"] } })
+    const own = { origin: `http://localhost:${world.port}`, host: `localhost:${world.port}` }
+    assert.strictEqual((await world.post(alert(), own)).status, 201)
+    assert.strictEqual((await world.post(alert(), { origin: "https://desk.example" })).status, 201)
+  })
+})
+
+describe("the rate limit of a source", () => {
+  it("refuses the second post of one sender within the window, after authentication", async () => {
+    await start({
+      environment: { HMAC_SECRET: secret },
+      file: { sources: { default: { rateLimit: { requests: 1, perMs: 60_000 } } } }
+    })
+    assert.strictEqual((await world.post(alert())).status, 401)
+    const signedPost = (): Promise<Reply> => {
+      const body = JSON.stringify(alert())
+      return world.post(body, { "x-webhook-signature": hmac(body) })
+    }
+    assert.strictEqual((await signedPost()).status, 201)
+    const second = await signedPost()
+    assert.strictEqual(second.status, 429)
+    assert.strictEqual(second.body.status, "RATE_LIMITED")
+    assert.isAtLeast(Number(second.headers["retry-after"]), 1)
+  })
+})
