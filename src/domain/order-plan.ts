@@ -217,7 +217,16 @@ const rowOf = (
 /** The context with one more open order in its account's book. */
 const withPlanned = (context: PlanContext, { account, price }: Wanted, order: PlannedOrder): PlanContext => {
   const { symbol, side, quantity, intent, status } = order
-  const book = withOrder(account, { symbol, side, intent, status, quantity, filledQuantity: "0", price })
+  const book = withOrder(account, {
+    symbol,
+    side,
+    intent,
+    status,
+    count: 1,
+    quantity,
+    filledQuantity: "0",
+    price
+  })
   return { ...context, accounts: new Map(context.accounts).set(account.id, { ...account, ...book }) }
 }
 

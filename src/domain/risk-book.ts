@@ -14,12 +14,16 @@ import { type Decimal, decimal, zero } from "./decimal.ts"
 import { contractMultiplier } from "./option-contract.ts"
 import type { Side } from "./signal.ts"
 
-/** An order that is not terminal. `price` is its limit, or the quote it was decided on, or null. */
+/**
+ * Orders that are not terminal, added up where they differ in nothing else: `count` of them. `price` is their limit,
+ * or the quote they were decided on, or null.
+ */
 export interface BookOrder {
   readonly symbol: string
   readonly side: Side
   readonly intent: "entry" | "reduce"
   readonly status: string
+  readonly count: number
   readonly quantity: string
   readonly filledQuantity: string
   readonly price: string | null
@@ -80,6 +84,10 @@ export const symbolsOf = (book: Book): ReadonlyArray<string> => [
     ...book.orders.map(({ symbol }) => symbol)
   ])
 ]
+
+/** How many open orders fit a description. */
+export const countOf = (book: Book, fits: (order: BookOrder) => boolean): number =>
+  book.orders.filter(fits).reduce((total, { count }) => total + count, 0)
 
 /** The book as it would be with one more open order. */
 export const withOrder = (book: Book, order: BookOrder): Book => ({

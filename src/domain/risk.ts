@@ -16,6 +16,7 @@ import { type Decimal, decimal, formatDecimal } from "./decimal.ts"
 import { contractMultiplier } from "./option-contract.ts"
 import {
   type BookOrder,
+  countOf,
   exposureOf,
   pendingOn,
   positionOf,
@@ -78,6 +79,7 @@ const asOpen = (input: RiskInput): BookOrder => ({
   side: input.order.side,
   intent: "entry",
   status: "intended",
+  count: 1,
   quantity: input.order.quantity,
   filledQuantity: "0",
   price: input.order.price
@@ -160,9 +162,9 @@ const symbolList = entryCheck((input, origin) => {
 })
 
 const symbolResolved = (input: RiskInput): Evaluation => {
-  const states = input.account.orders.filter(({ symbol }) => symbol === input.order.symbol).map(unresolved)
-  const human = states.filter((state) => state === "needs_operator").length
-  const looking = states.filter((state) => state === "looked_up").length
+  const count = (state: "looked_up" | "needs_operator"): number =>
+    countOf(input.account, (order) => order.symbol === input.order.symbol && unresolved(order) === state)
+  const [looking, human] = [count("looked_up"), count("needs_operator")]
   const failure = human > 0 ? deny("symbol_needs_operator") : defer("symbol_unresolved")
   return verdictOf(human + looking > 0, failure, { unresolved: looking, needs_operator: human })
 }
@@ -182,9 +184,7 @@ const openPositions = (input: RiskInput): Evaluation => {
 const perSymbol = (input: RiskInput): Evaluation => {
   const { symbol } = input.order
   const limit = input.limits.openPositionsPerSymbolMax
-  const entries = input.account.orders.filter(
-    (order) => order.symbol === symbol && order.intent === "entry"
-  ).length
+  const entries = countOf(input.account, (order) => order.symbol === symbol && order.intent === "entry")
   const open = entries + (BigDecimal.isZero(positionOf(input.account, symbol)) ? 0 : 1)
   const failed = limit !== null && open + 1 > limit && !onlyCloses(input)
   return verdictOf(failed, deny("per_symbol"), { open, limit })

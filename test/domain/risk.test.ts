@@ -30,6 +30,7 @@ const open = (given: Partial<BookOrder>): BookOrder => ({
   side: "buy",
   intent: "entry",
   status: "acked",
+  count: 1,
   quantity: "1",
   filledQuantity: "0",
   price: "100",

@@ -1,0 +1,132 @@
+/**
+ * Rows and services for tests of the decision path: accounts that may trade, signals as the intake stores them.
+ *
+ * Promises: what is inserted passes the schema's own checks; every default is what practice mode uses.
+ * Never: decides anything; expectations belong to the tests.
+ */
+import { randomUUID } from "node:crypto"
+import { Effect, Layer, Result } from "effect"
+import { resolveSettings } from "../../src/domain/settings-resolve.ts"
+import type { Settings } from "../../src/domain/settings.ts"
+import { planSignal } from "../../src/domain/decision.ts"
+import type { PlanSettings } from "../../src/domain/order-plan.ts"
+import { Config } from "../../src/layers/config.ts"
+import type { DatabaseService } from "../../src/layers/database.ts"
+import { Database } from "../../src/layers/database.ts"
+import { Instance, makeInstance } from "../../src/layers/instance.ts"
+import { signalsStorePg } from "../../src/layers/signals-store.pg.ts"
+import { type Planner, SignalsStore, type SignalsStoreService } from "../../src/layers/signals-store.ts"
+
+/** Settings as the service resolves them from this configuration file, in practice mode. */
+export const settingsFrom = (file: Record<string, unknown> = {}): Settings => {
+  const input = {
+    environment: {},
+    file,
+    cwd: "/tmp",
+    stdoutIsTerminal: false,
+    resolvePath: (_: string, to: string) => to
+  }
+  const resolved = resolveSettings(input)
+  if (Result.isFailure(resolved)) throw new Error(JSON.stringify(resolved.failure))
+  return resolved.success
+}
+
+export const planSettings = (settings: Settings): PlanSettings => ({
+  sources: settings.sources,
+  strategies: settings.strategies,
+  accounts: settings.accounts,
+  limits: { ...settings.risk, buyingPowerMultiple: settings.risk.buyingPowerMultiple ?? null }
+})
+
+/** The planner of the service, with no market. */
+export const plannerOf =
+  (settings: Settings, mayDefer = true): Planner =>
+  (signal, context) =>
+    planSignal({ signal, settings: planSettings(settings), context, quoteOf: () => null, mayDefer })
+
+/** A signals store on a database, as the node `nodeId`. */
+export const storeOn = (
+  database: DatabaseService,
+  settings: Settings = settingsFrom(),
+  nodeId: string = randomUUID()
+) => {
+  const instance = makeInstance()
+  instance.assign({ nodeId, bootId: randomUUID() })
+  return Effect.map(SignalsStore, (store): SignalsStoreService => store).pipe(
+    Effect.provide(
+      signalsStorePg.pipe(
+        Layer.provide(Layer.succeed(Database, database)),
+        Layer.provide(Layer.succeed(Config, settings)),
+        Layer.provide(Layer.succeed(Instance, instance))
+      )
+    )
+  )
+}
+
+/** Accounts with a reconciled row; `reconciled: false` leaves them not reconciled. */
+export const insertAccounts = (
+  database: DatabaseService,
+  ids: ReadonlyArray<string> = ["paper-1", "paper-2"],
+  reconciled = true
+) =>
+  database.run(
+    "test.accounts",
+    (sql) => sql`
+    INSERT INTO accounts (id, venue, starting_cash, reconciled_at)
+    SELECT id, 'practice', 100000, CASE WHEN ${reconciled}::boolean THEN now() END FROM unnest(${ids}::text[]) AS ids (id)
+    ON CONFLICT (id) DO UPDATE SET reconciled_at = excluded.reconciled_at`
+  )
+
+export interface TestSignal {
+  readonly id?: string
+  readonly source?: string
+  readonly symbol?: string
+  readonly action?: "BUY" | "SELL" | null
+  readonly direction?: "LONG" | "SHORT" | "CALL" | "PUT" | null
+  readonly quantity?: string | null
+  readonly ageMs?: number
+}
+
+/** Stores signals as the intake does, in the order given. Returns their ids. */
+export const insertSignals = (database: DatabaseService, signals: ReadonlyArray<TestSignal>) =>
+  Effect.gen(function* () {
+    const ids: Array<string> = []
+    for (const {
+      action = null,
+      ageMs = 1_000,
+      direction = "LONG",
+      id = randomUUID(),
+      quantity = null,
+      source = "default",
+      symbol = "SPY"
+    } of signals) {
+      yield* database.run(
+        "test.signal",
+        (sql) => sql`
+        INSERT INTO signals (id, kind, source, identity, identity_kind, body_hash, body, symbol, action, direction, timeframe,
+          fired_at, expires_from, quantity, request_id, answer)
+        VALUES (${id}, 'signal', ${source}, ${id}, 'hash', ${id}, ${`{"symbol":"${symbol}"}`}::text::jsonb, ${symbol}, ${action}, ${direction}, '5m',
+          now() - ${ageMs}::int * interval '1 millisecond', now() - ${ageMs}::int * interval '1 millisecond',
+          ${quantity}::text::numeric, 'r', '{}')`
+      )
+      ids.push(id)
+    }
+    return ids
+  })
+
+/** Stores a metadata post as the intake does. Returns its signal id. */
+export const insertMetadata = (
+  database: DatabaseService,
+  body: Record<string, unknown>,
+  firedAt: Date | null = null
+) =>
+  Effect.gen(function* () {
+    const id = randomUUID()
+    yield* database.run(
+      "test.metadata",
+      (sql) => sql`
+      INSERT INTO signals (id, kind, source, identity, identity_kind, body_hash, body, symbol, fired_at, request_id, answer)
+      VALUES (${id}, 'metadata', 'default', ${id}, 'hash', ${id}, ${JSON.stringify(body)}::text::jsonb, 'ZRX-USD', ${firedAt}::timestamptz, 'r', '{}')`
+    )
+    return id
+  })
