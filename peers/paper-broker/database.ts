@@ -21,8 +21,14 @@ import { migrations } from "./schema.ts"
 export class DatabaseAway extends Data.TaggedError("DatabaseAway")<{ readonly cause: unknown }> {
   /** The whole chain in one line: the outermost error alone says "query failed". */
   get why(): string {
-    return chain(this.cause).map(String).join(": ")
+    return chain(this.cause).map(textOf).join(": ")
   }
+}
+
+/** The fields of a server's error come as an object without a prototype, which has no text of its own. */
+const textOf = (link: unknown): string => {
+  if (typeof link !== "object" || link === null) return String(link)
+  return "message" in link ? String(link.message) : Object.keys(link).join(" ")
 }
 
 /** An error, its cause, the cause of that. Bounded: a cause may be circular. */

@@ -38,7 +38,7 @@ export interface Queries {
   readonly fills: (
     account: string | null,
     after: bigint
-  ) => Effect.Effect<ReadonlyArray<FillOut>, DatabaseAway>
+  ) => Effect.Effect<{ readonly fills: ReadonlyArray<FillOut>; readonly next: string | null }, DatabaseAway>
   readonly positions: (account: string) => Effect.Effect<ReadonlyArray<object>, DatabaseAway>
   /** An account the venue has not heard of yet has its starting cash. */
   readonly account: (account: string) => Effect.Effect<object, DatabaseAway>
@@ -91,7 +91,11 @@ export const makeQueries = (database: VenueDatabase, options: PaperBrokerOptions
       const last = rows.length === venueLimits.pageRowsMax ? rows.at(-1) : undefined
       return { orders: rows.map(orderOut), next: last === undefined ? null : String(last.seq) }
     }),
-  fills: (account, after) => Effect.map(selectFills(database, account, after), (rows) => rows.map(fillOut)),
+  fills: (account, after) =>
+    Effect.map(selectFills(database, account, after), (rows) => {
+      const last = rows.length === venueLimits.pageRowsMax ? rows.at(-1) : undefined
+      return { fills: rows.map(fillOut), next: last === undefined ? null : String(last.sequence) }
+    }),
   positions: (account) =>
     Effect.map(
       database.run(

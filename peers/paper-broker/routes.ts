@@ -146,7 +146,7 @@ const readRoute = (
   if (path.length === 1 && first === "fills") {
     return Effect.gen(function* () {
       const after = yield* Effect.fromResult(cursor(query.get("after_sequence")))
-      return json(200, { fills: yield* parts.queries.fills(query.get("account"), after) })
+      return json(200, yield* parts.queries.fills(query.get("account"), after))
     })
   }
   if (path.length === 1 && first === "positions") {
