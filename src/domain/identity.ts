@@ -113,12 +113,12 @@ export const identityOf = (
 export type Sighting = "new" | "duplicate" | "conflict"
 
 /**
- * Compares a post with the stored body hash of its identity (null: nothing stored). Only an explicit identity can
- * conflict: a computed one has the body in it.
+ * Compares a post with the stored body hash of its identity (null: nothing stored). A computed identity has the hash
+ * in it and can therefore only be a duplicate; a named one may come with another body, which is a conflict.
  */
 export const sightingOf = (identity: Identity, storedHash: string | null): Sighting => {
   if (storedHash === null) return "new"
-  return identity.kind === "explicit" && storedHash !== identity.bodyHash ? "conflict" : "duplicate"
+  return storedHash === identity.bodyHash ? "duplicate" : "conflict"
 }
 
 /** What a source's `timestamp` means: when the alert fired, or when its bar opened. */

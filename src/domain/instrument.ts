@@ -23,9 +23,6 @@ export const readSymbol = (value: unknown): { text: string } | { message: string
     : { message: "must be a symbol: letters and digits, then also . - _ : / ! $ ^ & * + and spaces" }
 }
 
-/** Right of an option contract: a call or a put on the symbol. */
-export type OptionRight = "CALL" | "PUT"
-
 const DATE = /^(?<year>\d{4})-?(?<month>\d{2})-?(?<day>\d{2})$/
 
 /** Days of a month of the Gregorian calendar; `month` is 1 to 12. */

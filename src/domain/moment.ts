@@ -26,7 +26,7 @@ type Read = { readonly ms: number } | { readonly message: string }
 const withinYears = (ms: number): Read =>
   ms >= EPOCH_MS_MIN && ms < EPOCH_MS_END ? { ms } : { message: OUTSIDE }
 
-// Seconds with a fraction are rounded: 1761086700.283 times a thousand is a hair below its millisecond.
+// Rounded and not cut: a fraction of a second is not exact in binary, and a cut could land one millisecond early.
 const readEpoch = (value: number): Read => {
   if (value >= EPOCH_MS_MIN && value < EPOCH_MS_END) return { ms: Math.trunc(value) }
   if (value >= EPOCH_MS_MIN / 1_000 && value < EPOCH_MS_END / 1_000) return { ms: Math.round(value * 1_000) }

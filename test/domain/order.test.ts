@@ -11,8 +11,7 @@ import {
   type OrderEvent,
   type OrderStatus,
   surpriseOf,
-  TERMINAL,
-  WITHDRAWABLE
+  TERMINAL
 } from "../../src/domain/order.ts"
 
 const lived = (
