@@ -50,11 +50,16 @@ export class WatchedSocket extends Socket {
     return this.#timer !== undefined
   }
 
-  override write(chunk: Uint8Array | string, callback?: WriteCallback): boolean
-  override write(chunk: Uint8Array | string, encoding?: BufferEncoding, callback?: WriteCallback): boolean
-  override write(chunk: Uint8Array | string, second?: BufferEncoding | WriteCallback, third?: WriteCallback): boolean {
+  // The two hooks a stream writes through. Overriding `write` itself has no effect: `connect` puts the original back.
+  override _write(chunk: unknown, encoding: BufferEncoding, callback: WriteCallback): void {
     if (this.#timer === undefined) this.#arm()
-    return typeof second === "function" ? super.write(chunk, second) : super.write(chunk, second, third)
+    super._write(chunk, encoding, callback)
+  }
+
+  override _writev(chunks: Array<{ chunk: unknown; encoding: BufferEncoding }>, callback: WriteCallback): void {
+    if (this.#timer === undefined) this.#arm()
+    // Declared optional for streams in general; a socket has it.
+    super._writev?.(chunks, callback)
   }
 
   // Every byte from the kernel passes here once, before anybody's `data` listener: unlike a listener of our own this

@@ -45,8 +45,10 @@ interface SymlinkEntry {
 }
 
 const isSymlinkEntry = (value: unknown): value is SymlinkEntry =>
-  typeof value === "object" && value !== null &&
-  typeof (value as SymlinkEntry).source === "string" && typeof (value as SymlinkEntry).target === "string"
+  typeof value === "object" &&
+  value !== null &&
+  typeof (value as SymlinkEntry).source === "string" &&
+  typeof (value as SymlinkEntry).target === "string"
 
 /** The links of the package that do not exist below `native`, with paths relative to it. */
 const missingLinks = async (native: string): Promise<ReadonlyArray<SymlinkEntry>> => {
@@ -58,7 +60,10 @@ const missingLinks = async (native: string): Promise<ReadonlyArray<SymlinkEntry>
     // The list is written from the package's root: "native/lib/libpq.so.5.18".
     const source = path.relative("native", entry.source)
     const target = path.relative("native", entry.target)
-    const exists = await fs.stat(path.join(native, target)).then(() => true, () => false)
+    const exists = await fs.stat(path.join(native, target)).then(
+      () => true,
+      () => false
+    )
     if (!exists) absent.push({ source, target })
   }
   return absent
@@ -68,10 +73,12 @@ const createLinks = async (native: string, links: ReadonlyArray<SymlinkEntry>): 
   for (const link of links) {
     const target = path.join(native, link.target)
     await fs.rm(target, { force: true })
-    await fs.symlink(path.relative(path.dirname(target), path.join(native, link.source)), target).catch((cause) => {
-      // Two services of one installation may start at once; the other's link is as good as ours.
-      if ((cause as NodeJS.ErrnoException).code !== "EEXIST") throw cause
-    })
+    await fs
+      .symlink(path.relative(path.dirname(target), path.join(native, link.source)), target)
+      .catch((cause) => {
+        // Two services of one installation may start at once; the other's link is as good as ours.
+        if ((cause as NodeJS.ErrnoException).code !== "EEXIST") throw cause
+      })
   }
 }
 
@@ -87,7 +94,10 @@ export const copyBinaries = (
     try: async () => {
       const version = await packageVersion(binaries.directory)
       const final = path.join(parent, `postgres-binaries-${version}`)
-      const complete = await fs.stat(path.join(final, "bin", "postgres")).then(() => true, () => false)
+      const complete = await fs.stat(path.join(final, "bin", "postgres")).then(
+        () => true,
+        () => false
+      )
       if (complete) return inDirectory(final)
       const partial = `${final}.partial-${process.pid}`
       await fs.rm(partial, { recursive: true, force: true })
@@ -96,14 +106,22 @@ export const copyBinaries = (
       await createLinks(partial, await missingLinks(partial))
       await readableByAll(partial)
       await fs.rename(partial, final).catch(async (cause) => {
-        const other = await fs.stat(path.join(final, "bin", "postgres")).then(() => true, () => false)
+        const other = await fs.stat(path.join(final, "bin", "postgres")).then(
+          () => true,
+          () => false
+        )
         if (!other) throw cause
         await fs.rm(partial, { recursive: true, force: true })
       })
       return inDirectory(final)
     },
     catch: missing
-  }).pipe(Effect.timeoutOrElse({ duration: postgresLimits.copyMs, orElse: () => Effect.fail(missing("copying timed out")) }))
+  }).pipe(
+    Effect.timeoutOrElse({
+      duration: postgresLimits.copyMs,
+      orElse: () => Effect.fail(missing("copying timed out"))
+    })
+  )
 
 /** Read for everybody, execute and enter where the owner may: the server's user is not the owner. */
 const readableByAll = async (directory: string): Promise<void> => {
@@ -155,7 +173,9 @@ export const locateBinaries = (options: {
       catch: missing
     })
     if (links.length === 0) return binaries
-    const created = yield* Effect.exit(Effect.tryPromise({ try: () => createLinks(directory, links), catch: missing }))
+    const created = yield* Effect.exit(
+      Effect.tryPromise({ try: () => createLinks(directory, links), catch: missing })
+    )
     if (created._tag === "Success") return binaries
     return yield* copyBinaries(binaries, options.copyParent)
   })

@@ -83,7 +83,10 @@ export const prepareSocketDirectory = (
   })
 
 const isPresent = (cluster: string): Promise<boolean> =>
-  fs.stat(path.join(cluster, "PG_VERSION")).then(() => true, () => false)
+  fs.stat(path.join(cluster, "PG_VERSION")).then(
+    () => true,
+    () => false
+  )
 
 const removeGarbage = async (parent: string, prefix: string): Promise<void> => {
   for (const name of await fs.readdir(parent)) {
@@ -139,7 +142,16 @@ export const ensureCluster = (
     const result = yield* runCommand(
       identity.wrap({
         file: binaries.initdb,
-        args: ["-D", beside, "-U", serverUser, "--auth=trust", "--encoding=UTF8", "--locale=C", "--data-checksums"]
+        args: [
+          "-D",
+          beside,
+          "-U",
+          serverUser,
+          "--auth=trust",
+          "--encoding=UTF8",
+          "--locale=C",
+          "--data-checksums"
+        ]
       }),
       postgresLimits.initdbMs
     )
@@ -147,7 +159,9 @@ export const ensureCluster = (
       yield* Effect.promise(() => fs.rm(beside, { recursive: true, force: true }))
       return yield* new ClusterInitFailed({
         path: cluster,
-        cause: new Error(result.startError ?? (result.timedOut ? "initdb did not end in time" : result.output.trim())),
+        cause: new Error(
+          result.startError ?? (result.timedOut ? "initdb did not end in time" : result.output.trim())
+        ),
         hint: "see the cause: free space, a readable project directory and a user with a passwd entry are needed"
       })
     }
@@ -156,7 +170,10 @@ export const ensureCluster = (
         // rename replaces an empty directory and refuses any other, which is exactly what may be replaced here.
         await fs.rename(beside, cluster)
       },
-      catch: unusable(cluster, "it exists and is no PostgreSQL cluster: move it away or choose another DATA_DIR")
+      catch: unusable(
+        cluster,
+        "it exists and is no PostgreSQL cluster: move it away or choose another DATA_DIR"
+      )
     })
     return true
   })

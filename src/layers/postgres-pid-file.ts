@@ -61,14 +61,19 @@ export const isListed = (pid: number): boolean => {
 const commandLine = (pid: number): ReadonlyArray<string> | undefined => {
   if (process.platform === "linux") {
     try {
-      return fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").filter((part) => part !== "")
+      return fs
+        .readFileSync(`/proc/${pid}/cmdline`, "utf8")
+        .split("\0")
+        .filter((part) => part !== "")
     } catch {
       return undefined
     }
   }
   try {
     // Elsewhere `ps` joins the arguments with spaces; the caller therefore also compares the joined form.
-    return [execFileSync("ps", ["-o", "command=", "-p", String(pid)], { encoding: "utf8", timeout: 2_000 }).trim()]
+    return [
+      execFileSync("ps", ["-o", "command=", "-p", String(pid)], { encoding: "utf8", timeout: 2_000 }).trim()
+    ]
   } catch {
     return undefined
   }
@@ -78,7 +83,8 @@ const commandLine = (pid: number): ReadonlyArray<string> | undefined => {
 export const isServerOf = (pid: number, cluster: string): boolean => {
   const args = commandLine(pid)
   if (args === undefined || args.length === 0) return false
-  if (args.length === 1) return /\bpostgres\b/.test(args[0] ?? "") && (args[0] ?? "").includes(`-D ${cluster}`)
+  if (args.length === 1)
+    return /\bpostgres\b/.test(args[0] ?? "") && (args[0] ?? "").includes(`-D ${cluster}`)
   const directory = args[args.indexOf("-D") + 1]
   return path.basename(args[0] ?? "") === "postgres" && args.includes("-D") && directory === cluster
 }
@@ -92,7 +98,10 @@ const isAttached = (sharedMemoryId: number | undefined): boolean => {
   } catch {
     return true
   }
-  const [header, ...rows] = table.trim().split("\n").map((line) => line.trim().split(/\s+/))
+  const [header, ...rows] = table
+    .trim()
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/))
   const id = header?.indexOf("shmid") ?? -1
   const attached = header?.indexOf("nattch") ?? -1
   if (id < 0 || attached < 0) return true
@@ -110,7 +119,8 @@ export const clearForeignPid = (cluster: string, file: PidFile): "clear" | "remo
   fs.rmSync(pidFileOf(cluster), { force: true })
   if (file.socketDirectory !== undefined) {
     for (const name of fs.readdirSync(file.socketDirectory)) {
-      if (/^\.s\.PGSQL\.\d+(\.lock)?$/.test(name)) fs.rmSync(path.join(file.socketDirectory, name), { force: true })
+      if (/^\.s\.PGSQL\.\d+(\.lock)?$/.test(name))
+        fs.rmSync(path.join(file.socketDirectory, name), { force: true })
     }
   }
   return "removed"
@@ -120,7 +130,13 @@ export const clearForeignPid = (cluster: string, file: PidFile): "clear" | "remo
 export const processTree = (pid: number): ReadonlyArray<number> => {
   try {
     const children = fs.readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8")
-    return [pid, ...children.split(" ").filter((part) => part !== "").map(Number)]
+    return [
+      pid,
+      ...children
+        .split(" ")
+        .filter((part) => part !== "")
+        .map(Number)
+    ]
   } catch {
     return [pid]
   }

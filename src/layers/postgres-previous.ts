@@ -45,8 +45,12 @@ const ask = (cluster: string, pid: number, signal: NodeJS.Signals): Effect.Effec
 export const endPreviousServer = (cluster: string): Effect.Effect<void, OldServerStillRunning> => {
   const { oldServerGraceMs, oldServerMs, stopImmediateMs } = postgresLimits
   const politely = (pid: number) =>
-    Effect.andThen(ask(cluster, pid, "SIGINT"), goneWithin(cluster, oldServerMs - oldServerGraceMs - stopImmediateMs))
-  const firmly = (pid: number) => Effect.andThen(ask(cluster, pid, "SIGQUIT"), goneWithin(cluster, stopImmediateMs))
+    Effect.andThen(
+      ask(cluster, pid, "SIGINT"),
+      goneWithin(cluster, oldServerMs - oldServerGraceMs - stopImmediateMs)
+    )
+  const firmly = (pid: number) =>
+    Effect.andThen(ask(cluster, pid, "SIGQUIT"), goneWithin(cluster, stopImmediateMs))
   return goneWithin(cluster, oldServerGraceMs).pipe(
     Effect.catch(politely),
     Effect.catch(firmly),

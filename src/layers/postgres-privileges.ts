@@ -40,7 +40,9 @@ const localAccounts = async (): Promise<ReadonlyArray<Account>> => {
   const text = await fs.readFile("/etc/passwd", "utf8").catch(() => "")
   return text.split("\n").flatMap((line) => {
     const [name, , uid, gid] = line.split(":")
-    return name === undefined || uid === undefined || gid === undefined ? [] : [{ name, uid: Number(uid), gid: Number(gid) }]
+    return name === undefined || uid === undefined || gid === undefined
+      ? []
+      : [{ name, uid: Number(uid), gid: Number(gid) }]
   })
 }
 
@@ -114,7 +116,9 @@ const hasPasswdEntry = (): boolean => {
 const chooseForRoot = (options: IdentityOptions): Effect.Effect<IdentityChoice, PostgresUserUnusable> =>
   Effect.gen(function* () {
     const accounts = yield* Effect.promise(localAccounts)
-    const candidates = ["postgres", "nobody"].flatMap((name) => accounts.filter((account) => account.name === name))
+    const candidates = ["postgres", "nobody"].flatMap((name) =>
+      accounts.filter((account) => account.name === name)
+    )
     const first = candidates[0]
     if (first === undefined) {
       return yield* new PostgresUserUnusable({
@@ -157,7 +161,9 @@ const chooseForUser = (
   })
 
 /** The identity of the server. Root switches; anybody else stays who he is. */
-export const chooseIdentity = (options: IdentityOptions): Effect.Effect<IdentityChoice, PostgresUserUnusable> =>
+export const chooseIdentity = (
+  options: IdentityOptions
+): Effect.Effect<IdentityChoice, PostgresUserUnusable> =>
   Effect.suspend(() => {
     const uid = process.getuid?.() ?? -1
     const gid = process.getgid?.() ?? -1

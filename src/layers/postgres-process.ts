@@ -12,7 +12,6 @@
  */
 import type { ChildProcess } from "node:child_process"
 import * as fs from "node:fs"
-import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -24,13 +23,7 @@ import { makeSocketCensus } from "./database-socket.ts"
 import { type DatabaseTarget, withDatabase } from "./database-target.ts"
 import { processTree, readPidFile } from "./postgres-pid-file.ts"
 import { PostgresStartFailed, PostgresStartTimedOut, type ServerExit } from "./postgres-server.ts"
-import { type Command, runCommand, spawnPlain } from "./subprocess.ts"
-
-/** Runs an effect on the machine's clock whatever clock the caller lives in. */
-export const inRealTime: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> = Effect.provideService(
-  Clock.Clock,
-  Clock.Clock.defaultValue()
-)
+import { type Command, inRealTime, runCommand, spawnPlain } from "./subprocess.ts"
 
 export interface ServerProcess {
   readonly pid: number
@@ -49,11 +42,15 @@ interface Watched {
 export const withParentDeathSignal = (command: Command): Effect.Effect<Command> =>
   Effect.gen(function* () {
     const prefix = ["--pdeathsig", "INT", "--"]
-    const probe = yield* runCommand({ file: "setpriv", args: [...prefix, "/bin/true"] }, postgresLimits.commandMs)
-    if (probe.code === 0) return { ...command, file: "setpriv", args: [...prefix, command.file, ...command.args] }
-    yield* Effect.logWarning("setpriv is missing: a killed service leaves its database running until the next start").pipe(
-      Effect.annotateLogs({ event: "postgres.no_parent_death_signal" })
+    const probe = yield* runCommand(
+      { file: "setpriv", args: [...prefix, "/bin/true"] },
+      postgresLimits.commandMs
     )
+    if (probe.code === 0)
+      return { ...command, file: "setpriv", args: [...prefix, command.file, ...command.args] }
+    yield* Effect.logWarning(
+      "setpriv is missing: a killed service leaves its database running until the next start"
+    ).pipe(Effect.annotateLogs({ event: "postgres.no_parent_death_signal" }))
     return command
   })
 
@@ -72,12 +69,19 @@ const keepLines = (watched: Watched, offer: (line: string) => void): void => {
   watched.child.stderr?.on("data", collect)
 }
 
-const spawnServer = (command: Command, log: Queue.Queue<string>): Effect.Effect<Watched, PostgresStartFailed> =>
+const spawnServer = (
+  command: Command,
+  log: Queue.Queue<string>
+): Effect.Effect<Watched, PostgresStartFailed> =>
   Effect.callback<Watched, PostgresStartFailed>((resume) => {
     const refuse = (cause: unknown): void =>
       resume(
         Effect.fail(
-          new PostgresStartFailed({ exit: undefined, cause, hint: "the server's executable could not be started" })
+          new PostgresStartFailed({
+            exit: undefined,
+            cause,
+            hint: "the server's executable could not be started"
+          })
         )
       )
     let child: ChildProcess
@@ -214,7 +218,9 @@ export const startProcess = (options: {
     yield* Effect.forkScoped(
       Effect.forever(
         Effect.flatMap(Queue.take(log), (line) =>
-          Effect.logInfo(line).pipe(Effect.annotateLogs({ event: "postgres.log", component: "root/database" }))
+          Effect.logInfo(line).pipe(
+            Effect.annotateLogs({ event: "postgres.log", component: "root/database" })
+          )
         )
       )
     )

@@ -29,7 +29,7 @@ import {
 } from "./postgres-cluster.ts"
 import { endPreviousServer } from "./postgres-previous.ts"
 import { chooseIdentity, type ServerIdentity } from "./postgres-privileges.ts"
-import { inRealTime, startProcess, withParentDeathSignal } from "./postgres-process.ts"
+import { startProcess, withParentDeathSignal } from "./postgres-process.ts"
 import {
   ClusterUnusable,
   PostgresServer,
@@ -37,6 +37,7 @@ import {
   type PostgresServerService,
   type RunningServer
 } from "./postgres-server.ts"
+import { inRealTime } from "./subprocess.ts"
 
 export interface EmbeddedOptions {
   /** DATA_DIR; created when missing. The cluster is `<dataDir>/postgres`. */
@@ -66,14 +67,23 @@ const prepareDataDir = (dataDir: string): Effect.Effect<void, ClusterUnusable> =
     // 0711: a server that runs as another user must pass through; nobody can list it.
     try: () => fs.mkdir(dataDir, { recursive: true, mode: 0o711 }),
     catch: (cause) =>
-      new ClusterUnusable({ path: dataDir, cause, hint: "DATA_DIR must be creatable and writable by this user" })
+      new ClusterUnusable({
+        path: dataDir,
+        cause,
+        hint: "DATA_DIR must be creatable and writable by this user"
+      })
   }).pipe(Effect.asVoid)
 
 /** Readable for every user by convention, writable for root, kept over reboots: unlike any temporary directory. */
 const systemPlace = "/var/lib/holdfast"
 
 const clusterExists = (cluster: string): Effect.Effect<boolean> =>
-  Effect.promise(() => fs.stat(path.join(cluster, "PG_VERSION")).then(() => true, () => false))
+  Effect.promise(() =>
+    fs.stat(path.join(cluster, "PG_VERSION")).then(
+      () => true,
+      () => false
+    )
+  )
 
 /**
  * Root only: the server's user can reach neither the binaries nor DATA_DIR, and namespaces are forbidden. Binaries are
@@ -87,16 +97,18 @@ const moveToReach = (options: EmbeddedOptions, binaries: PostgresBinaries, ident
     if (yield* clusterExists(inside)) {
       return yield* new ClusterUnusable({
         path: inside,
-        cause: new Error("the server's user cannot enter DATA_DIR, and user namespaces are forbidden on this machine"),
+        cause: new Error(
+          "the server's user cannot enter DATA_DIR, and user namespaces are forbidden on this machine"
+        ),
         hint: "make every directory above DATA_DIR enterable (chmod o+x), or run holdfast as an ordinary user"
       })
     }
     yield* prepareDataDir(place)
     const copied = yield* copyBinaries(binaries, place)
     const cluster = path.join(place, "postgres")
-    yield* Effect.logWarning(`DATA_DIR is unreadable for the server's user: the cluster is kept in ${cluster}`).pipe(
-      Effect.annotateLogs({ event: "postgres.cluster_elsewhere", path: cluster })
-    )
+    yield* Effect.logWarning(
+      `DATA_DIR is unreadable for the server's user: the cluster is kept in ${cluster}`
+    ).pipe(Effect.annotateLogs({ event: "postgres.cluster_elsewhere", path: cluster }))
     return { cluster, binaries: copied, identity }
   })
 
@@ -122,7 +134,8 @@ const choosePlace = (options: EmbeddedOptions): Effect.Effect<Place, PostgresSer
 
 /** The postmaster is gone but its backends are not yet: PostgreSQL's own interlock refuses, rightly, for a moment. */
 const isHeldByOldBackends = (error: { readonly _tag: string; readonly cause: unknown }): boolean =>
-  error._tag === "PostgresStartFailed" && /pre-existing shared memory block|lock file ".*" already exists/.test(String(error.cause))
+  error._tag === "PostgresStartFailed" &&
+  /pre-existing shared memory block|lock file ".*" already exists/.test(String(error.cause))
 
 const oldBackendsSchedule = Schedule.spaced(100).pipe(Schedule.upTo({ duration: postgresLimits.oldServerMs }))
 
@@ -138,7 +151,10 @@ const start = (options: EmbeddedOptions): Effect.Effect<RunningServer, PostgresS
     yield* ensureCluster(cluster, binaries, identity)
     yield* prepareSocketDirectory(target.directory, identity)
     const settings = (options.extraSettings ?? []).flatMap((setting) => ["-c", setting])
-    const plain = { file: binaries.postgres, args: [...serverArguments(cluster, target.directory), ...settings] }
+    const plain = {
+      file: binaries.postgres,
+      args: [...serverArguments(cluster, target.directory), ...settings]
+    }
     // The namespace outside, the death signal inside: changing credentials would clear it.
     const command = identity.wrap(yield* withParentDeathSignal(plain))
     const server = yield* startProcess({ command, cluster, target, database }).pipe(
@@ -155,7 +171,11 @@ const start = (options: EmbeddedOptions): Effect.Effect<RunningServer, PostgresS
 
 export const embeddedServer = (options: EmbeddedOptions): PostgresServerService => {
   const resolved = { ...options, dataDir: path.resolve(options.dataDir) }
-  return { kind: "embedded", target: embeddedTarget(resolved.dataDir, resolved.database), start: start(resolved) }
+  return {
+    kind: "embedded",
+    target: embeddedTarget(resolved.dataDir, resolved.database),
+    start: start(resolved)
+  }
 }
 
 export const layerEmbedded = (options: EmbeddedOptions): Layer.Layer<PostgresServer> =>

@@ -42,11 +42,17 @@ export class PostgresBinariesMissing extends Data.TaggedError("PostgresBinariesM
   Explained & { readonly platform: string }
 > {}
 /** No user the server could run as: root without `postgres`/`nobody`, or a uid without a passwd entry. */
-export class PostgresUserUnusable extends Data.TaggedError("PostgresUserUnusable")<Explained & { readonly uid: number }> {}
+export class PostgresUserUnusable extends Data.TaggedError("PostgresUserUnusable")<
+  Explained & { readonly uid: number }
+> {}
 /** The cluster directory cannot be used: no rights, wrong owner, another major version, not a cluster. */
-export class ClusterUnusable extends Data.TaggedError("ClusterUnusable")<Explained & { readonly path: string }> {}
+export class ClusterUnusable extends Data.TaggedError("ClusterUnusable")<
+  Explained & { readonly path: string }
+> {}
 /** `initdb` failed or did not end in time; nothing of it is left behind. */
-export class ClusterInitFailed extends Data.TaggedError("ClusterInitFailed")<Explained & { readonly path: string }> {}
+export class ClusterInitFailed extends Data.TaggedError("ClusterInitFailed")<
+  Explained & { readonly path: string }
+> {}
 /** An earlier server of this cluster did not end in time. */
 export class OldServerStillRunning extends Data.TaggedError("OldServerStillRunning")<
   Explained & { readonly pid: number }
@@ -71,7 +77,9 @@ export type PostgresServerError =
 
 /** Errors that no amount of waiting repairs: the service should end with the status of a failed start-up step. */
 export const isHopeless = (error: PostgresServerError): boolean =>
-  error._tag === "PostgresBinariesMissing" || error._tag === "PostgresUserUnusable" || error._tag === "ClusterUnusable"
+  error._tag === "PostgresBinariesMissing" ||
+  error._tag === "PostgresUserUnusable" ||
+  error._tag === "ClusterUnusable"
 
 export interface PostgresServerService {
   /** Starts the server and keeps it until the scope closes. The caller holds the lock on DATA_DIR. */

@@ -9,7 +9,14 @@
  * Never: goes through a shell, passes on our environment.
  */
 import { type ChildProcess, spawn } from "node:child_process"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+
+/** Runs an effect on the machine's clock whatever clock the caller lives in: processes do not live in virtual time. */
+export const inRealTime: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> = Effect.provideService(
+  Clock.Clock,
+  Clock.Clock.defaultValue()
+)
 
 export interface Command {
   readonly file: string
