@@ -66,9 +66,10 @@ const fillOf = (fill: VenueFill): Fill => ({
 
 const lockPosition = (sql: SqlClient, id: string, fill: VenueFill) =>
   Effect.gen(function* () {
+    // Without a target: two first fills at once collide on the primary key too, which a named target would not cover.
     yield* sql`
       INSERT INTO positions (id, account, symbol, epoch) VALUES (${id}, ${fill.account}, ${fill.symbol}, 0)
-      ON CONFLICT (account, symbol) DO NOTHING`
+      ON CONFLICT DO NOTHING`
     const [row] = yield* sql<StoredPosition>`
       SELECT quantity, average_price, realised_pnl, epoch, exits FROM positions WHERE id = ${id} FOR UPDATE`
     if (row === undefined)

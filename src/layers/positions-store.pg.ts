@@ -27,12 +27,17 @@ const store = (sql: SqlClient, account: string, said: Said) =>
     const ids = said.map(({ symbol }) => positionId(account, symbol))
     const symbols = said.map(({ symbol }) => symbol)
     const quantities = said.map(({ quantity }) => quantity)
+    // An upsert with a named target would fail on the other unique index when a first fill inserts the row at once.
     yield* sql`
-      INSERT INTO positions (id, account, symbol, epoch, confirmed_quantity, confirmed_at)
-      SELECT s.id, ${account}, s.symbol, 0, s.quantity, clock_timestamp()
-      FROM unnest(${ids}::uuid[], ${symbols}::text[], ${quantities}::numeric[]) AS s (id, symbol, quantity)
-      ON CONFLICT (account, symbol) DO UPDATE
-        SET confirmed_quantity = excluded.confirmed_quantity, confirmed_at = excluded.confirmed_at`
+      INSERT INTO positions (id, account, symbol, epoch)
+      SELECT s.id, ${account}, s.symbol, 0 FROM unnest(${ids}::uuid[], ${symbols}::text[]) AS s (id, symbol)
+      ON CONFLICT DO NOTHING`
+    // In one order for everybody, so that two confirmations at once wait for each other instead of deadlocking.
+    yield* sql`SELECT id FROM positions WHERE account = ${account} ORDER BY id FOR UPDATE`
+    yield* sql`
+      UPDATE positions p SET confirmed_quantity = s.quantity, confirmed_at = clock_timestamp()
+      FROM unnest(${symbols}::text[], ${quantities}::numeric[]) AS s (symbol, quantity)
+      WHERE p.account = ${account} AND p.symbol = s.symbol`
     yield* sql`
       UPDATE positions SET confirmed_quantity = 0, confirmed_at = clock_timestamp()
       WHERE account = ${account} AND NOT (symbol = ANY(${symbols}::text[]))

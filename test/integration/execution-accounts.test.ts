@@ -4,7 +4,7 @@ import { AccountsStore } from "../../src/layers/accounts-store.ts"
 import { OrdersStore } from "../../src/layers/orders-store.ts"
 import { history, intend, own, sql, world } from "./execution-world.ts"
 
-layer(world())("ownership of an account", (it) => {
+layer(world(), { excludeTestServices: true })("ownership of an account", (it) => {
   const define = (id: string) => ({ id, venue: "practice", startingCash: "100000" })
 
   it.effect("an account is inserted once and keeps its values", () =>

@@ -17,7 +17,7 @@ interface PositionRow {
   readonly target: string | null
 }
 
-layer(world())("fills", (it) => {
+layer(world(), { excludeTestServices: true })("fills", (it) => {
   const position = (symbol: string) =>
     sql((client) =>
       Effect.map(
@@ -93,6 +93,28 @@ layer(world())("fills", (it) => {
       assert.deepStrictEqual(yield* counts("TWICE"), [1, 1])
       assert.strictEqual((yield* position("TWICE"))?.quantity, "1")
       assert.deepInclude(yield* reread(order), { status: "partially_filled", filledQuantity: "1" })
+    })
+  )
+
+  it.effect("first fills of many new symbols, each with a confirmation at the same moment, all get in", () =>
+    Effect.gen(function* () {
+      const positions = yield* PositionsStore
+      const grant = yield* own()
+      const symbols = Array.from({ length: 25 }, (_, n) => `NEW${n}`)
+      yield* Effect.forEach(
+        symbols,
+        (symbol) => {
+          const trade = () => fillOf({ clientOrderId: null, symbol, side: "buy" })
+          return Effect.all(
+            [record(trade()), record(trade()), positions.confirm(grant, [{ symbol, quantity: "2" }])],
+            {
+              concurrency: "unbounded"
+            }
+          )
+        },
+        { concurrency: 8 }
+      )
+      assert.strictEqual((yield* position("NEW7"))?.quantity, "2")
     })
   )
 

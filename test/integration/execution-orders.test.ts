@@ -12,7 +12,7 @@ const unreachable = (): never => {
   throw new Error("the assertion before this one failed")
 }
 
-layer(world())("steps of an order", (it) => {
+layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
   const clear = sql((client) =>
     Effect.all([
       client`UPDATE orders SET status = 'denied' WHERE status <> 'denied'`,
