@@ -114,6 +114,12 @@ const arrows: Guard = {
   name: "arrows",
   run: async (root) => {
     const folders = CRUISED.filter((folder) => existsSync(path.join(root, folder)))
+    const files = projectFiles(root).filter(
+      (file) =>
+        CRUISED.some((folder) => file.startsWith(`${folder}/`)) &&
+        /\.(ts|mjs)$/.test(file) &&
+        !file.startsWith("test/fixtures/")
+    )
     const output = await runScript(root, packageFile("dependency-cruiser/bin/dependency-cruiser.mjs"), [
       "--config",
       ".dependency-cruiser.mjs",
@@ -131,13 +137,7 @@ const arrows: Guard = {
       }
     }
     const seen = new Set(cruise.modules.map((module) => module.source))
-    const unseen = projectFiles(root).filter(
-      (file) =>
-        folders.includes(file.split("/")[0] ?? "") &&
-        /\.(ts|mjs)$/.test(file) &&
-        !file.startsWith("test/fixtures/") &&
-        !seen.has(file)
-    )
+    const unseen = files.filter((file) => !seen.has(file) && existsSync(path.join(root, file)))
     const lines = [
       ...cruise.summary.violations.map(({ from, to, rule, cycle }) =>
         cycle === undefined

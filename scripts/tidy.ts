@@ -11,7 +11,8 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import path from "node:path"
 
-/** Words that name nothing: whatever is in such a file has a better name. */
+/** Words that name nothing: whatever is in such a file has a better name.
+ * `data-dir` is the one exception: it is the thing that the setting DATA_DIR names. */
 const BANNED_WORDS = new Set(
   "util utils helper helpers common misc manager managers data info temp tmp".split(" ")
 )
@@ -32,9 +33,11 @@ const BANNED_TEXT: ReadonlyArray<readonly [what: string, pattern: RegExp]> = [
   ["a bot token", /\b\d{8,10}:AA[\w-]{33}\b/],
   ["a path of one machine", /(?<![\w.:~/])\/(?:home|work|Users)\/\w/],
   ["the address of a package registry", /https?:\/\/[\w.-]*registry\./],
-  ["an emoji", /\p{Emoji_Presentation}/u],
   ["a conflict marker", /^(?:<{7}|>{7}) /m]
 ]
+
+/** Logs and documents are read in terminals; tests may need any character as input. */
+const EMOJI: readonly [what: string, pattern: RegExp] = ["an emoji", /\p{Emoji_Presentation}/u]
 
 const TEXT = /\.(ts|mjs|cjs|js|json|jsonc|md|yaml|yml|sh|sql|service|txt|toml)$|\/run$|^\.\w+$/
 
@@ -59,7 +62,10 @@ const nameFindings = (file: string): ReadonlyArray<string> => {
   const segments = file.split("/")
   const findings: Array<string> = []
   for (const segment of segments) {
-    const words = segment.toLowerCase().split(/[^a-z0-9]+/)
+    const words = segment
+      .toLowerCase()
+      .replace(/^data-dir\b/, "")
+      .split(/[^a-z0-9]+/)
     const banned = words.find((word) => BANNED_WORDS.has(word))
     if (banned !== undefined) findings.push(`${file}: "${banned}" names nothing; say what is in it`)
   }
@@ -95,12 +101,26 @@ const migrationFindings = (files: ReadonlyArray<string>): ReadonlyArray<string> 
 const textFindings = (root: string, file: string): ReadonlyArray<string> => {
   if (!TEXT.test(file) || file === "package-lock.json") return []
   const text = readFileSync(path.join(root, file), "utf8")
-  return BANNED_TEXT.flatMap(([what, pattern]) => {
+  const banned = file.startsWith("test/") ? BANNED_TEXT : [...BANNED_TEXT, EMOJI]
+  return banned.flatMap(([what, pattern]) => {
     const match = pattern.exec(text)
     if (match === null) return []
     const line = text.slice(0, match.index).split("\n").length
     return [`${file}:${line}: ${what}`]
   })
+}
+
+/** The lock pins what is installed; an exact version in package.json pins what an update may change. */
+const versionFindings = (root: string): ReadonlyArray<string> => {
+  const description = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8")) as Record<
+    string,
+    unknown
+  >
+  return ["dependencies", "devDependencies", "optionalDependencies"].flatMap((kind) =>
+    Object.entries((description[kind] ?? {}) as Record<string, string>)
+      .filter(([, version]) => !/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version))
+      .map(([name, version]) => `package.json: ${name} is not pinned exactly (${version})`)
+  )
 }
 
 /** A test about a file of src sits at the same place below test/, so that one is found from the other. */
@@ -120,6 +140,7 @@ export const findings = (root: string): ReadonlyArray<string> => {
   return [
     ...files.flatMap(nameFindings),
     ...migrationFindings(files),
+    ...versionFindings(root),
     ...mirrorFindings(root, files),
     ...files.flatMap((file) => textFindings(root, file))
   ]

@@ -27,8 +27,8 @@ const project = (target: string, ...sources: ReadonlyArray<string>): void => {
     cpSync(path.join(root, file), path.join(target, file), { recursive: true })
   for (const source of sources) cpSync(source, target, { recursive: true })
   symlinkSync(path.join(root, "node_modules"), path.join(target, "node_modules"))
-  const dependencies = { effect: "*", xstate: "*" }
-  const devDependencies = { "@types/node": "*", typescript: "*", vitest: "*" }
+  const dependencies = { effect: "4.1.0", xstate: "5.33.3" }
+  const devDependencies = { "@types/node": "24.19.2", typescript: "7.0.2", vitest: "5.1.1" }
   const description = { name: "fixture", type: "module", dependencies, devDependencies }
   writeFileSync(path.join(target, "package.json"), `${JSON.stringify(description, null, 2)}\n`)
 }
@@ -71,6 +71,8 @@ beforeAll(() => {
   put("docs/emoji.md", `done ${String.fromCodePoint(0x1f680)}`)
   put("docs/conflict.md", glued("<<<", "<<<< ours"))
   put("src/layers/utils/order.ts", "export const order = 1\n")
+  const description = readFileSync(path.join(bad, "package.json"), "utf8")
+  put("package.json", description.replace('"5.33.3"', '"^5.33.3"'))
   put("test/machines/deep/order.test.ts", "export const order = 1\n")
 })
 
@@ -141,6 +143,7 @@ const OFFENCES: Record<string, ReadonlyArray<readonly [file: string, finding: Re
     ["src/domain/orderBook.ts", /not kebab-case/],
     ["migrations/0004_gap.ts", /number 0003 was to come next/],
     ["test/machines/deep/order.test.ts", /src\/machines\/deep does not exist/],
+    ["package.json", /xstate is not pinned exactly/],
     ["docs/key.md", /a private key/],
     ["docs/token.md", /an access token/],
     ["docs/bot.md", /a bot token/],
