@@ -16,6 +16,7 @@ import { Database } from "../../src/layers/database.ts"
 import { Instance, makeInstance } from "../../src/layers/instance.ts"
 import { signalsStorePg } from "../../src/layers/signals-store.pg.ts"
 import { type Planner, SignalsStore, type SignalsStoreService } from "../../src/layers/signals-store.ts"
+import { openFreshDatabase } from "./postgres.ts"
 
 /** Settings as the service resolves them from this configuration file, in practice mode. */
 export const settingsFrom = (file: Record<string, unknown> = {}): Settings => {
@@ -62,6 +63,21 @@ export const storeOn = (
     )
   )
 }
+
+/** A fresh database with both practice accounts, and a store on it. */
+export const preparedStore = Effect.gen(function* () {
+  const { database } = yield* openFreshDatabase()
+  yield* insertAccounts(database)
+  return { database, store: yield* storeOn(database) }
+})
+
+/** Rows of a query written out in a test. */
+export const rows = <Row extends object>(database: DatabaseService, text: string) =>
+  database.run("test.rows", (sql) => sql.unsafe<Row>(text))
+
+/** Ends every lease on a signal. */
+export const expireLeases = (database: DatabaseService) =>
+  database.run("test.expire", (sql) => sql`UPDATE signals SET lease_until = now() - interval '1 second'`)
 
 /** Accounts with a reconciled row; `reconciled: false` leaves them not reconciled. */
 export const insertAccounts = (
