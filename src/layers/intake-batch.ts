@@ -19,11 +19,9 @@ export interface StoredIdentity {
 /** One identity of one source. The separator cannot occur in a source, which is a configured name. */
 export const identityKey = (source: string, identity: string): string => `${source}\n${identity}`
 
-/** All keys under which a row may be known already: its own, and for a bucket the one before. */
+/** All keys under which a row may be known already: its own, and for a bucket the ones beside it. */
 export const keysOf = (row: IntakeRow): ReadonlyArray<string> =>
-  row.earlierIdentity === null
-    ? [identityKey(row.source, row.identity)]
-    : [identityKey(row.source, row.identity), identityKey(row.source, row.earlierIdentity)]
+  [row.identity, ...row.neighbourIdentities].map((identity) => identityKey(row.source, identity))
 
 /** The rows that must be written: the first of each identity, in order. */
 export const leadersOf = (rows: ReadonlyArray<IntakeRow>): ReadonlyArray<IntakeRow> => {

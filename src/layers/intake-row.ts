@@ -11,9 +11,9 @@
 import { Result } from "effect"
 import { canonicalJson } from "../domain/canonical-json.ts"
 import type { FieldError } from "../domain/field.ts"
-import { ageVerdict, expiresFromMs, type Identity } from "../domain/identity.ts"
+import { ageVerdict, bucketKey, expiresFromMs, type Identity } from "../domain/identity.ts"
 import type { IntakeBody } from "../domain/intake-body.ts"
-import { ageLimits } from "../domain/limits.ts"
+import { ageLimits, intakeLimits } from "../domain/limits.ts"
 import type { Settings } from "../domain/settings.ts"
 import type { IntakeAnswer, IntakeRow } from "./intake-store.ts"
 
@@ -59,12 +59,18 @@ const answerOf = (post: IntakePost, experiment: Experiment): IntakeAnswer => ({
   processing_time_ms: post.processingMs
 })
 
+/** The buckets on both sides; nothing for an identity that is no bucket. */
+const neighboursOf = ({ identity, nowMs }: IntakePost): ReadonlyArray<string> =>
+  identity.previous === null
+    ? []
+    : [identity.previous.key, bucketKey(identity.bodyHash, nowMs + intakeLimits.identityBucketMs)]
+
 const rowOf = (post: IntakePost, experiment: Experiment) => ({
   id: post.identity.signalId,
   source: post.source,
   identity: post.identity.key,
   identityKind: post.identity.kind,
-  earlierIdentity: post.identity.previous?.key ?? null,
+  neighbourIdentities: neighboursOf(post),
   bodyHash: post.identity.bodyHash,
   body: canonicalJson(post.parsed.body),
   requestId: post.requestId,

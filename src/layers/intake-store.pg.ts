@@ -31,18 +31,18 @@ interface ExistingRow extends InsertedRow {
 
 const time = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString())
 
-/** Arrays by column: one statement of fixed text for any number of rows, so it stays a prepared one. */
+/**
+ * Arrays by column: one statement of fixed text for any number of rows, so it stays a prepared one. Null is sent as the
+ * empty text, which no column of these can hold, because the client refuses an array of nulls only.
+ *
+ * Rows get their numbers in the order of arrival and are written in the order of their keys: two processes that hold
+ * equal rows in different orders would otherwise wait for each other until the server ends one of them, a second later.
+ */
 const insert = (sql: SqlClient, rows: ReadonlyArray<IntakeRow>) => {
-  const column = (f: (row: IntakeRow) => string | null): ReadonlyArray<string | null> => rows.map(f)
+  const column = (f: (row: IntakeRow) => string | null): ReadonlyArray<string> =>
+    rows.map((row) => f(row) ?? "")
   return sql<InsertedRow>`
-    INSERT INTO signals (id, kind, source, identity, identity_kind, body_hash, body, symbol, action, direction, timeframe,
-      fired_at, expires_from, quantity, price, strategy, strike, expiration, request_id, experiment_id, variant, answer,
-      status, reason, decided_at)
-    SELECT id::uuid, kind, source, identity, identity_kind, body_hash, body::jsonb, symbol, action, direction, timeframe,
-      fired_at::timestamptz, expires_from::timestamptz, quantity::numeric, price::numeric, strategy, strike::numeric,
-      expiration::date, request_id, experiment_id, variant, answer::jsonb, status, reason,
-      CASE WHEN status = 'rejected' THEN now() END
-    FROM unnest(
+    WITH rows AS MATERIALIZED (SELECT *, nextval(pg_get_serial_sequence('signals', 'seq')) AS seq FROM unnest(
       ${column((row) => row.id)}::text[], ${column((row) => row.kind)}::text[], ${column((row) => row.source)}::text[],
       ${column((row) => row.identity)}::text[], ${column((row) => row.identityKind)}::text[],
       ${column((row) => row.bodyHash)}::text[], ${column((row) => row.body)}::text[],
@@ -55,8 +55,20 @@ const insert = (sql: SqlClient, rows: ReadonlyArray<IntakeRow>) => {
       ${column((row) => row.experimentId)}::text[], ${column((row) => row.variant)}::text[],
       ${column((row) => JSON.stringify(row.answer))}::text[], ${column((row) => row.status)}::text[],
       ${column((row) => row.reason)}::text[])
-      AS rows (id, kind, source, identity, identity_kind, body_hash, body, symbol, action, direction, timeframe, fired_at,
-        expires_from, quantity, price, strategy, strike, expiration, request_id, experiment_id, variant, answer, status, reason)
+      AS rows (id, kind, source, identity, identity_kind, body_hash, body, symbol, action, direction, timeframe,
+        fired_at, expires_from, quantity, price, strategy, strike, expiration, request_id, experiment_id, variant,
+        answer, status, reason))
+    INSERT INTO signals (seq, id, kind, source, identity, identity_kind, body_hash, body, symbol, action, direction,
+      timeframe, fired_at, expires_from, quantity, price, strategy, strike, expiration, request_id, experiment_id,
+      variant, answer, status, reason, decided_at)
+    OVERRIDING SYSTEM VALUE
+    SELECT seq, id::uuid, kind, source, identity, identity_kind, body_hash, body::jsonb, nullif(symbol, ''),
+      nullif(action, ''), nullif(direction, ''), nullif(timeframe, ''), nullif(fired_at, '')::timestamptz,
+      nullif(expires_from, '')::timestamptz, nullif(quantity, '')::numeric, nullif(price, '')::numeric,
+      nullif(strategy, ''), nullif(strike, '')::numeric, nullif(expiration, '')::date, request_id,
+      nullif(experiment_id, ''), nullif(variant, ''), answer::jsonb, status, nullif(reason, ''),
+      CASE WHEN status = 'rejected' THEN now() END
+    FROM rows ORDER BY source COLLATE "C", identity COLLATE "C"
     ON CONFLICT (source, identity) DO NOTHING
     RETURNING source, identity`
 }
@@ -64,12 +76,7 @@ const insert = (sql: SqlClient, rows: ReadonlyArray<IntakeRow>) => {
 /** The stored rows under any of these keys. Runs after the INSERT, in a snapshot of its own, so it sees who was first. */
 const find = (sql: SqlClient, rows: ReadonlyArray<IntakeRow>) => {
   const pairs = rows.flatMap((row) =>
-    row.earlierIdentity === null
-      ? [[row.source, row.identity]]
-      : [
-          [row.source, row.identity],
-          [row.source, row.earlierIdentity]
-        ]
+    [row.identity, ...row.neighbourIdentities].map((identity) => [row.source, identity])
   )
   return sql<ExistingRow>`
     SELECT s.id, s.source, s.identity, s.body_hash, s.answer
@@ -101,7 +108,7 @@ const storeKeyed = Effect.fnUntraced(function* (sql: SqlClient, rows: ReadonlyAr
   return { inserted, existing }
 })
 
-/** Look first under the locks, because the bucket before may hold the row under another key. */
+/** Look first under the locks, because the bucket beside may hold the row under another key. */
 const storeWithBuckets = Effect.fnUntraced(function* (sql: SqlClient, rows: ReadonlyArray<IntakeRow>) {
   const buckets = rows.filter((row) => row.identityKind === "bucket")
   yield* lockBuckets(sql, buckets)

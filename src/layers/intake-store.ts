@@ -29,8 +29,11 @@ export interface IntakeRow {
   readonly source: string
   readonly identity: string
   readonly identityKind: "explicit" | "hash" | "bucket"
-  /** The identity the same payload would have had one time bucket earlier; null unless `identityKind` is bucket. */
-  readonly earlierIdentity: string | null
+  /**
+   * The identities the same payload would have had one time bucket earlier and later; empty unless `identityKind` is
+   * bucket. Later too, because of two processes the one whose clock is behind may commit last.
+   */
+  readonly neighbourIdentities: ReadonlyArray<string>
   /** sha256 of the canonical body. */
   readonly bodyHash: string
   /** JSON text of the body, without the secret. */
