@@ -239,10 +239,10 @@ const completePolicy = (at: string, defaults: ChildPolicy, options: PolicyOption
  * group's intensity decides, as in OTP) and 5 in 60 s when it parks, readiness required.
  * Throws `SpecInvalid` with the path of the offending key.
  */
-export const worker = <R = never>(options: PolicyOptions & { readonly id: string; readonly start: Start<R> }): WorkerSpec<R> => {
+export const worker = <R = never>(options: PolicyOptions & { readonly id: string; readonly start: Start<R> }): WorkerSpec<Exclude<R, Scope.Scope>> => {
   const at = nameOf("worker", options)
   checkWorker(at, options)
-  return { type: "worker", id: options.id, start: options.start, ...completePolicy(at, workerPolicy, options) }
+  return { type: "worker", id: options.id, start: options.start as Start<Exclude<R, Scope.Scope>>, ...completePolicy(at, workerPolicy, options) }
 }
 
 /**
@@ -289,14 +289,14 @@ export const dynamic = <A, R = never>(
     readonly template: PolicyOptions & { readonly type?: "worker" | "supervisor"; readonly start: (args: A, id: string) => Start<R> }
     readonly instances?: ReadonlyArray<{ readonly id?: string; readonly args: A }>
   }
-): DynamicSpec<R> => {
+): DynamicSpec<Exclude<R, Scope.Scope>> => {
   const at = nameOf("dynamic", options)
   checkDynamic(at, options)
   checkTemplate(`${at}.template`, options.template)
   const type = options.template.type ?? "worker"
   if (options.template.significant === true) Check.refuse(`${at}.template.significant`, "children of a dynamic supervisor cannot be significant")
-  const template: Template<R> = {
-    type, start: options.template.start,
+  const template: Template<Exclude<R, Scope.Scope>> = {
+    type, start: options.template.start as Template<Exclude<R, Scope.Scope>>["start"],
     ...completePolicy(`${at}.template`, type === "worker" ? workerPolicy : supervisorPolicy, options.template)
   }
   return {

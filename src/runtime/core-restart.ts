@@ -87,7 +87,8 @@ const schedule = (core: Core, child: Child, delayMs: number, phase: "backingOff"
 }
 
 const replan = (core: Core, from: number): void => {
-  const begin = core.plan === undefined ? from : Math.min(core.plan.from, from)
+  // While children start, those before the failed one are up already and stay up; while they stop, the wider plan holds.
+  const begin = core.plan?.stage === "stopping" ? Math.min(core.plan.from, from) : from
   core.plan = { from: begin, stage: "stopping", cursor: begin }
   advancePlan(core)
 }

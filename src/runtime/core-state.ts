@@ -73,7 +73,7 @@ export type CoreEvent<H = unknown> =
   | { readonly _tag: "Started"; readonly child: Child<H>; readonly incarnation: number; readonly ready: boolean; readonly elapsedMs: number; readonly extra: unknown }
   | { readonly _tag: "Ignored"; readonly child: Child<H>; readonly incarnation: number }
   | { readonly _tag: "Ready"; readonly child: Child<H>; readonly incarnation: number; readonly ready: boolean; readonly state: string }
-  | { readonly _tag: "Down"; readonly child: Child<H>; readonly incarnation: number; readonly reason: ExitReason; readonly startFailed: StartFailed | undefined; readonly elapsedMs: number }
+  | { readonly _tag: "Down"; readonly child: Child<H>; readonly incarnation: number; readonly reason: ExitReason; readonly startFailed: StartFailed | undefined; readonly killedAfterMs: number | undefined; readonly elapsedMs: number }
   | { readonly _tag: "Timer"; readonly child: Child<H>; readonly timer: number }
   | { readonly _tag: "Shutdown" }
   | { readonly _tag: "AddChild"; readonly ticket: Ticket; readonly spec: ChildSpec<any> }

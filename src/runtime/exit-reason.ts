@@ -13,7 +13,7 @@ import { Cause, Data } from "effect"
  * How an incarnation of a child ended.
  * - `Normal`: its life completed; `Shutdown`: it ended in good order, asked or by its own decision;
  * - `Crashed`: a failure, a defect or a dead fiber, with the cause; `Killed`: it did not end within its
- *   stop budget (or was declared `stopBudgetMs: "kill"`) and was abandoned.
+ *   stop budget: its drain was cut, or it was deaf and has been abandoned.
  */
 export type ExitReason =
   | { readonly _tag: "Normal" }

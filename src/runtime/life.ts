@@ -55,6 +55,7 @@ export class Life implements ChildSelf {
   #closing = false
   #done = false
   #ignored = false
+  #killedAfterMs: number | undefined
   #step: string | undefined
   readonly #sinceMs: number
 
@@ -189,11 +190,14 @@ export class Life implements ChildSelf {
       this.#fiber?.interruptUnsafe()
       return
     }
+    // From here on an obedient end is still a cut one: its grace was used up.
+    this.#killedAfterMs = budgetMs
+    this.host.runtime.noteKilled(this.path)
     this.#fiber?.interruptUnsafe()
     if (this.#owned !== undefined) for (const fiber of [...this.#owned]) fiber.interruptUnsafe()
     if (this.#done) return
-    this.host.runtime.noteKilled(this, this.path)
-    this.#down({ _tag: "Killed", budgetMs }, Cause.interrupt())
+    this.host.runtime.abandoned.set(this, this.path)
+    this.#down(this.#ending ?? { _tag: "Killed", budgetMs }, Cause.interrupt())
   }
 
   #armKill(): void {
@@ -239,6 +243,8 @@ export class Life implements ChildSelf {
     this.onClosing = undefined
     const hook = onClosing === undefined ? Effect.void : Effect.sync(onClosing)
     if (onClosing === undefined && this.#owned === undefined && scope.state._tag === "Empty") return Effect.void
+    // A life that ends by itself may hang in its release as well as one that is asked.
+    if (!this.#asked && this.#ending === undefined) this.#armKill()
     const owned = Effect.suspend(() => (this.#owned === undefined || this.#owned.size === 0 ? Effect.void : Fiber.interruptAll([...this.#owned])))
     return Effect.ensuring(Effect.ensuring(hook, owned), Effect.ensuring(Scope.close(scope, exit), owned))
   }
@@ -262,6 +268,7 @@ export class Life implements ChildSelf {
     const interrupted = Cause.hasInterruptsOnly(exit.cause)
     // A failing release is a fault of its own, but the first reason explains more.
     if (this.#ending !== undefined) return this.#ending
+    if (this.#killedAfterMs !== undefined) return { _tag: "Killed", budgetMs: this.#killedAfterMs }
     if (this.#asked && interrupted) return shutdown()
     return { _tag: "Crashed", cause: exit.cause }
   }
@@ -280,7 +287,7 @@ export class Life implements ChildSelf {
     const startFailed = this.running === undefined ? this.#startFailed(why, elapsedMs) : undefined
     const watchers = this.watchers
     this.watchers = undefined
-    this.host.post({ _tag: "Down", child: this.child, incarnation: this.incarnation, reason, startFailed, elapsedMs })
+    this.host.post({ _tag: "Down", child: this.child, incarnation: this.incarnation, reason, startFailed, killedAfterMs: this.#killedAfterMs, elapsedMs })
     if (watchers !== undefined) for (const watcher of watchers) watcher({ path: this.path, incarnation: this.incarnation, reason })
   }
 

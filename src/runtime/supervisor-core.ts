@@ -51,6 +51,8 @@ export const handle = <H>(typedCore: Core<H>, event: CoreEvent<H>, nowMs: number
   return core.out as unknown as ReadonlyArray<Command<H>>
 }
 
+type Down = CoreEvent & { readonly _tag: "Down" }
+
 const dispatch = (core: Core, event: CoreEvent): void => {
   switch (event._tag) {
     case "Boot":
@@ -62,7 +64,7 @@ const dispatch = (core: Core, event: CoreEvent): void => {
     case "Ready":
       return isCurrent(event) && event.child.phase === "running" ? readiness(core, event.child, event.ready, event.state) : undefined
     case "Down":
-      return isCurrent(event) ? down(core, event.child, event.reason, event.startFailed, event.elapsedMs) : undefined
+      return isCurrent(event) ? down(core, event) : undefined
     case "Timer":
       return event.child.timer === event.timer ? timer(core, event.child) : undefined
     case "Shutdown":
@@ -148,10 +150,11 @@ const timer = (core: Core, child: Child): void => {
   startChild(core, child)
 }
 
-const down = (core: Core, child: Child, reason: ExitReason, startFailed: StartFailed | undefined, elapsedMs: number): void => {
+const down = (core: Core, event: Down): void => {
+  const { child, reason, startFailed } = event
   const after = child.after
   child.after = undefined
-  reportDown(core, child, reason, startFailed, after !== undefined, elapsedMs)
+  reportDown(core, event, after !== undefined)
   if (after === undefined && startFailed !== undefined) return startDown(core, child, startFailed)
   settleBoot(core, child)
   if (after !== undefined) return askedDown(core, child, after)
@@ -237,9 +240,10 @@ const startDown = (core: Core, child: Child, error: StartFailed): void => {
   advancePlan(core)
 }
 
-const reportDown = (core: Core, child: Child, reason: ExitReason, startFailed: StartFailed | undefined, asked: boolean, elapsedMs: number): void => {
+const reportDown = (core: Core, event: Down, asked: boolean): void => {
+  const { child, elapsedMs, killedAfterMs, reason, startFailed } = event
   const offender = offenderOf(core, child)
-  if (reason._tag === "Killed") report(core, { _tag: "Killed", offender, budgetMs: reason.budgetMs })
+  if (killedAfterMs !== undefined) report(core, { _tag: "Killed", offender, budgetMs: killedAfterMs })
   if (asked) {
     if (reason._tag === "Crashed") report(core, { _tag: "SupervisorError", errorContext: "shutdown_error", offender, reason: describeExit(reason), cause: reason.cause })
     return report(core, { _tag: "Stopped", offender, reason: describeExit(reason), elapsedMs })

@@ -70,10 +70,9 @@ export class TreeRuntime {
   ticket(operation: string): { readonly number: number; readonly operation: string } {
     return { number: ++this.#tickets, operation }
   }
-  /** Notes a component that had to be abandoned. */
-  noteKilled(life: object, path: string): void {
+  /** Notes a component whose stop budget was used up. */
+  noteKilled(path: string): void {
     if (this.killed.length < killedMax) this.killed.push(path)
-    this.abandoned.set(life, path)
   }
   /**
    * Counts one handled message; false when this turn of the event loop has had its share. The count is cleared by a

@@ -58,7 +58,7 @@ export type TreeEnd =
   | { readonly _tag: "GaveUp"; readonly error: GaveUp; readonly report: StopReport }
   | { readonly _tag: "AutoShutdown"; readonly report: StopReport }
 
-/** What a stop did. `killed` names every component that did not end within its budget and was abandoned. */
+/** What a stop did. `killed` names every component that did not end within its budget: its drain was cut or it was abandoned. */
 export interface StopReport {
   readonly elapsedMs: number
   readonly deadlineMs: number

@@ -1,0 +1,53 @@
+/**
+ * Verbs for supervision tests: start a tree of probes, look at a node, let real macrotasks pass.
+ *
+ * Never: sleeps; time moves by the virtual clock, and `turns` only lets the event loop go round.
+ */
+import { Cause, Effect, Exit } from "effect"
+import { type ChildSpec, supervisor, type SupervisorSpec } from "../../src/runtime/child-spec.ts"
+import type { StartFailed } from "../../src/runtime/exit-reason.ts"
+import { startTree, type TreeOptions } from "../../src/runtime/supervisor.ts"
+import type { AdminError, AdminReason, Tree, TreeNode } from "../../src/runtime/tree.ts"
+
+/** Flags of the root supervisor under test. */
+export type RootOptions = Partial<Omit<SupervisorSpec, "type" | "id" | "children">>
+
+/** A budget nothing in a test uses up. */
+export const unlimited = { max: Number.POSITIVE_INFINITY, withinMs: 1_000 }
+/** Restarts at once. */
+export const atOnce = { firstMs: 0 } as const
+/** A steady delay without jitter. */
+export const every = (ms: number) => ({ firstMs: ms, factor: 1, jitter: "none" as const })
+
+/** Starts `root` over these children with a stop deadline of ten seconds. */
+export const start = (children: ReadonlyArray<ChildSpec>, root: RootOptions = {}, options: Partial<TreeOptions> = {}) =>
+  startTree(supervisor({ id: "root", ...root, children }), { stopDeadlineMs: 10_000, seed: 7, ...options })
+
+/** The node at a path below `root`, such as `in/a`. */
+export const node = (tree: Tree, path: string): TreeNode => {
+  let found = tree.snapshot()
+  for (const id of path.split("/")) {
+    const next = found.children.find((one) => one.id === id)
+    if (next === undefined) throw new Error(`no node ${path}`)
+    found = next
+  }
+  return found
+}
+/** `a:running b:backingOff` for all children of the root, or of a path. */
+export const phases = (tree: Tree, path?: string): string =>
+  (path === undefined ? tree.snapshot() : node(tree, path)).children.map((one) => `${one.id}:${one.phase}`).join(" ")
+/** The reason of a refusal, or `accepted`. */
+export const reasonOf = <A, R>(asked: Effect.Effect<A, AdminError, R>): Effect.Effect<AdminReason | "accepted", never, R> =>
+  Effect.match(asked, { onFailure: (error) => error.reason, onSuccess: () => "accepted" as const })
+/** The typed error of a failed start. */
+export const startError = <A, R>(starting: Effect.Effect<A, StartFailed, R>): Effect.Effect<StartFailed, never, R> =>
+  Effect.map(Effect.exit(starting), (exit) => {
+    const failed = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isFailReason) : undefined
+    if (failed === undefined) throw new Error("the start did not fail")
+    return failed.error
+  })
+/** Lets the event loop go round. */
+export const turns = (count = 1): Effect.Effect<void> =>
+  Effect.promise(async () => {
+    for (let turn = 0; turn < count; turn++) await new Promise<void>((resolve) => { setImmediate(resolve) })
+  })
