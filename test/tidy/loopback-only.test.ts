@@ -20,7 +20,7 @@ const guarded = (statement: string) =>
       NODE_OPTIONS: `--import=${guard}`,
       LOOPBACK_ONLY_REPORT: path.join(scratch, "r")
     },
-    timeout: 20_000
+    timeout: 60_000
   })
 
 test.each([
@@ -48,12 +48,16 @@ test.each([
   ["a datagram", 'import d from "node:dgram"; d.createSocket("udp4").send("x", 9, "192.0.2.1")', "192.0.2.1"],
   ["IPv6", 'import net from "node:net"; net.connect(9, "2001:db8::1")', "2001:db8::1"],
   ["any address", 'import net from "node:net"; net.connect(9, "0.0.0.0")', "0.0.0.0"]
-])("refuses [%s] that leaves the machine", (_, statement, target) => {
-  const child = guarded(statement)
-  expect(child.status).not.toBe(0)
-  expect(child.stderr).toContain("LoopbackOnly: a test tried")
-  expect(child.stderr).toContain(target)
-})
+])(
+  "refuses [%s] that leaves the machine",
+  (_, statement, target) => {
+    const child = guarded(statement)
+    expect(child.status).not.toBe(0)
+    expect(child.stderr).toContain("LoopbackOnly: a test tried")
+    expect(child.stderr).toContain(target)
+  },
+  90_000
+)
 
 test.each([
   ["127.0.0.1", '{ host: "127.0.0.1" }'],
@@ -88,21 +92,25 @@ const fixture = (file: string) => {
       path.join(folder, "vitest.config.ts"),
       file
     ],
-    { cwd: root, encoding: "utf8", env: { ...inherited, FIXTURE_CACHE: scratch }, timeout: 25_000 }
+    { cwd: root, encoding: "utf8", env: { ...inherited, FIXTURE_CACHE: scratch }, timeout: 60_000 }
   )
 }
 
 test.each([
   ["a swallowed refusal", "network/swallows.test.ts", "192.0.2.1:8080"],
   ["a refusal in a child process", "network/starts-child.test.ts", "example.com"]
-])("fails a test file over [%s]", (_, file, target) => {
-  const run = fixture(file)
-  expect(run.status).toBe(1)
-  expect(run.stdout + run.stderr).toContain("this file tried to leave the machine")
-  expect(run.stdout + run.stderr).toContain(target)
-})
+])(
+  "fails a test file over [%s]",
+  (_, file, target) => {
+    const run = fixture(file)
+    expect(run.status).toBe(1)
+    expect(run.stdout + run.stderr).toContain("this file tried to leave the machine")
+    expect(run.stdout + run.stderr).toContain(target)
+  },
+  90_000
+)
 
 test("leaves a test file alone that talks to itself", () => {
   const run = fixture("network/quiet.test.ts")
   expect(run.status, run.stdout + run.stderr).toBe(0)
-})
+}, 90_000)

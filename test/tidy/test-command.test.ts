@@ -17,7 +17,7 @@ const results = (...files: ReadonlyArray<string>) => {
   const run = spawnSync(
     process.execPath,
     [path.join(root, "scripts/test.ts"), "--config", config, ...filters],
-    { encoding: "utf8", env: { ...inherited, FIXTURE_CACHE: scratch }, timeout: 25_000 }
+    { encoding: "utf8", env: { ...inherited, FIXTURE_CACHE: scratch }, timeout: 60_000 }
   )
   return { status: run.status, lastLine: run.stdout.trimEnd().split("\n").at(-1) }
 }
@@ -30,12 +30,16 @@ test.each([
   ["fails in a hook", ["broken-hook"], 1, "1 passed, 1 failed"],
   ["leaves a rejection behind", ["stray-rejection"], 1, "1 passed, 1 failed"],
   ["does not exist", ["nothing-like-it"], 1, "0 passed, 1 failed"]
-])("the last line and the exit status are right when a file [%s]", (_, files, status, lastLine) => {
-  expect(results(...files)).toEqual({ status, lastLine })
-})
+])(
+  "the last line and the exit status are right when a file [%s]",
+  (_, files, status, lastLine) => {
+    expect(results(...files)).toEqual({ status, lastLine })
+  },
+  90_000
+)
 
 test("a test process that dies is a failure", () => {
   const { status, lastLine } = results("passing", "dying")
   expect(status).toBe(1)
   expect(lastLine).toMatch(/^2 passed, [1-9] failed/)
-})
+}, 90_000)
