@@ -1,5 +1,8 @@
 /**
  * A paper venue of a test's own: in this process, on a database of its own, with the verbs of the contract.
+ *
+ * It is embedded because the contract needs dozens of fresh venues; the venue as a process of its own, which can be
+ * killed, is in test/peers.
  */
 import { Effect, Redacted, type Scope } from "effect"
 import type { PaperBrokerOptions } from "../../peers/paper-broker/options.ts"
