@@ -100,3 +100,15 @@ export const verdictOfForcedStop = (deadlineMs: number, killed: ReadonlyArray<st
     hint: "everything acknowledged is durable; the next start recovers the rest"
   }
 })
+
+/** The verdict on a fault outside of the tree: a bug in the process around it. */
+export const verdictOfFault = (fault: unknown): Verdict => ({
+  status: exitStatus.gaveUp,
+  fatal: {
+    error: tagOf(fault),
+    path: "root",
+    step: "run",
+    cause: fault instanceof Error ? (fault.stack ?? fault.message) : String(fault),
+    hint: "this is a bug in holdfast; the supervisor starts the process again"
+  }
+})

@@ -122,7 +122,13 @@ export const claimLimits = {
   /** The pause after a decision that threw; long enough that five attempts outlast a hiccup, short of the age limit. */
   retryMs: seconds(1),
   /** The net under the in-process wake. */
-  pollMs: seconds(1)
+  pollMs: seconds(1),
+  /** How long a batch waits for quotes of new symbols: a decision needs to be prompt more than it needs a price. */
+  enrichMsMax: 50,
+  /** How often the depth and age of the queue are looked at. */
+  backlogEveryMs: seconds(1),
+  /** One claim: above the deadline of the call below it, so that the call's own error is the one that is seen. */
+  claimMsMax: seconds(8)
 } as const
 
 /** The database component: when it looks, and how long each of its states may take. */
@@ -137,6 +143,13 @@ export const databaseActorLimits = {
   /** Above the deadline of the probe itself. */
   probeDeadlineMs: seconds(5),
   migrateDeadlineMs: minutes(3)
+} as const
+
+/** What the service manager is told, and how often it is looked at. */
+export const notifierLimits = {
+  /** Until ready, a start-up script waits for us: look often, it costs one walk over a small tree. */
+  readyEveryMs: 25,
+  statusEveryMs: seconds(1)
 } as const
 
 /** This process's view of the trading state. */
@@ -180,6 +193,52 @@ export const accountLimits = {
   brokerCallMsMax: seconds(5),
   /** The net under the in-process wake. */
   pollMs: seconds(1)
+} as const
+
+/** How the executor of an account, its resolver and its reconciliation pace themselves. */
+export const executionLimits = {
+  /** Waiting for the round trip of a former grant, then one statement: both have deadlines of their own below this. */
+  takeLeaseMsMax: seconds(20),
+  /** A standby asks again at the latest after this, though the lease it waits for may run longer. */
+  standbyMsMax: seconds(5),
+  retryFirstMs: 250,
+  retryMsMax: seconds(10),
+  /** A reconciliation reads orders, fills and positions of one account; each read has a deadline of its own. */
+  reconcileMsMax: seconds(60),
+  /** One step of the executor: a confirmation, a commit, a round trip, a commit. */
+  stepMsMax: seconds(30),
+  /** Giving the lease back at the stop; not worth more, the lease runs out by itself. */
+  releaseMsMax: seconds(5),
+  /** Orders resolved at once per account. Each blocks its symbol, so more than a few is an outage, not a load. */
+  resolversMax: 8,
+  /** Creates under one client order id, after which asking and sending again helps nobody and a human decides. */
+  sendsMax: 5,
+  /** A cancel the venue has accepted and not carried out is looked at again after this. */
+  cancelAgainMs: seconds(2),
+  /** The net under the reconciliations that a reconnect asks for. */
+  reconcileEveryMs: minutes(5),
+  /** An account that is not reconciled this long after it should be is an alert. */
+  unreconciledMsMax: minutes(2)
+} as const
+
+/** Watching positions (design, section 5: exits). */
+export const exitLimits = {
+  /** The net under the market's ticks and under the fills that open positions. */
+  pollMs: seconds(1),
+  readMsMax: seconds(6),
+  retryMs: seconds(1),
+  /** After an exit that ended without closing its position the next one waits this long, doubled each time. */
+  againFirstMs: seconds(1),
+  againMsMax: minutes(1)
+} as const
+
+/** Connections to brokers (traps: WebSocket). */
+export const brokerStreamLimits = {
+  connectMsMax: seconds(10),
+  retryFirstMs: 500,
+  retryMsMax: seconds(30),
+  /** A connection that lived this long was a good one: the next backoff starts small again. */
+  goodAfterMs: seconds(30)
 } as const
 
 /** Resolving an order whose outcome is unknown (design, section 5). */
@@ -259,6 +318,14 @@ export const limitRelations: ReadonlyArray<LimitRelation> = [
   {
     rule: "a create that was started inside the lease is over before another owner may start",
     holds: accountLimits.brokerCallMsMax < accountLimits.leaseMarginMs
+  },
+  {
+    rule: "a former grant's round trip and its commit end before a new lease is given up on",
+    holds: executionLimits.takeLeaseMsMax >= 4 * accountLimits.brokerCallMsMax
+  },
+  {
+    rule: "a step of the executor outlasts the deadlines of what it does",
+    holds: executionLimits.stepMsMax > 4 * accountLimits.brokerCallMsMax
   },
   {
     rule: "look-ups go on for longer than one round trip",

@@ -51,7 +51,12 @@ export const alertsMachine = setup({
     { src: "watchDatabase", input: {} },
     { src: "watchQueue", input: {} }
   ],
-  on: { "database.unavailable": { target: ".WaitingForDatabase" } },
+  on: {
+    "database.unavailable": { target: ".WaitingForDatabase" },
+    // Both are news only to the state that waits for them; elsewhere they are ignored on purpose.
+    "database.available": {},
+    "alerts.raised": {}
+  },
   initial: "WaitingForDatabase",
   states: {
     WaitingForDatabase: {

@@ -1,0 +1,126 @@
+/**
+ * Database actor: the database machine with the effects that lock, launch, probe and migrate.
+ *
+ * Promises: the lock on DATA_DIR is held before a server of ours starts and for as long as the component lives;
+ * the node's identity is known before anyone can see the database as available; only a successful probe says so.
+ * Never: gives up because the database is away; ends for good only where waiting cannot help, with a named step.
+ */
+import { Effect, Stream } from "effect"
+import { databaseActorLimits } from "../domain/limits.ts"
+import { Database } from "../layers/database.ts"
+import { DatabaseSchema } from "../layers/database-schema.ts"
+import { DataDir } from "../layers/data-dir.ts"
+import { Instance } from "../layers/instance.ts"
+import { isHopeless, PostgresServer } from "../layers/postgres-server.ts"
+import { type DatabaseEvent, databaseMachine } from "../machines/database.machine.ts"
+import type { ChildSelf } from "../runtime/child-spec.ts"
+import { logEvent } from "../runtime/log-event.ts"
+import { effectActor, machineChild, streamActor } from "../runtime/machine-child.ts"
+import { FatalStep, Startup } from "./startup.ts"
+
+type Send = (event: DatabaseEvent) => void
+
+const holdDataDir = streamActor("database.hold-data-dir", ({ send }: { readonly send: Send }) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const dataDir = yield* DataDir
+      const startup = yield* Startup
+      const instance = yield* Instance
+      const { bootId, nodeId } = yield* startup
+        .step("data-dir.lock", dataDir.hold)
+        .pipe(Effect.mapError((error) => new FatalStep("data-dir.lock", error)))
+      instance.assign({ nodeId, bootId })
+      send({ type: "dataDir.locked" })
+      return yield* Effect.never
+    })
+  )
+)
+
+const runServer = streamActor("database.run-server", ({ send }: { readonly send: Send }) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const server = yield* PostgresServer
+      const startup = yield* Startup
+      const running = yield* startup
+        .step("database.start", server.start)
+        .pipe(
+          Effect.mapError((error) => (isHopeless(error) ? new FatalStep("database.start", error) : error))
+        )
+      yield* logEvent("info", "database.started", `PostgreSQL runs ${running.mode}`, {
+        component: "root/database",
+        ms: running.startedInMs,
+        ...(running.pid === undefined ? {} : { pid: running.pid })
+      })
+      send({ type: "server.started", server: running.mode })
+      const exit = yield* running.exited
+      const reason = exit.lastLines.at(-1) ?? `code ${exit.code ?? "none"}, signal ${exit.signal ?? "none"}`
+      yield* logEvent("error", "database.exited", `the database server ended: ${reason}`, {
+        component: "root/database"
+      })
+      send({ type: "server.exited", reason })
+    })
+  )
+)
+
+const probe = effectActor("database.probe", () =>
+  Effect.gen(function* () {
+    const database = yield* Database
+    const startup = yield* Startup
+    yield* startup.step("database.connect", database.probe)
+  })
+)
+
+const migrate = effectActor("database.migrate", () =>
+  Effect.gen(function* () {
+    const schema = yield* DatabaseSchema
+    const startup = yield* Startup
+    const report = yield* startup
+      .step("database.migrate", schema.apply)
+      .pipe(
+        Effect.mapError((error) =>
+          error._tag === "DatabaseUnavailable" ? error : new FatalStep("database.migrate", error)
+        )
+      )
+    yield* logEvent("info", "database.migrated", `schema version ${report.version}`, {
+      component: "root/database",
+      applied: report.applied
+    })
+  })
+)
+
+/** A failing call of anybody marks the database unavailable at once; the machine hears of it here. */
+const watchAvailability = streamActor("database.watch", ({ send }: { readonly send: Send }) =>
+  Effect.flatMap(Database, (database) =>
+    Stream.runForEach(database.availability.changes, (state) =>
+      Effect.sync(() => {
+        if (state === "unavailable")
+          send({ type: "database.lost", reason: "a call found the database unavailable" })
+      })
+    )
+  )
+)
+
+/** The component `root/database`. */
+export const databaseActor = (self: ChildSelf) =>
+  Effect.gen(function* () {
+    const database = yield* Database
+    // Whatever ends this component, nobody may go on believing in a database that is not watched any more.
+    yield* Effect.addFinalizer(() => Effect.sync(() => database.availability.mark("unavailable")))
+    return yield* machineChild({
+      machine: databaseMachine,
+      input: databaseActorLimits,
+      actors: { holdDataDir, runServer, probe, migrate, watchAvailability },
+      actions: {
+        markAvailable: () => database.availability.mark("available"),
+        markUnavailable: () => database.availability.mark("unavailable")
+      },
+      status: ({ context, value }) => ({
+        state: typeof value === "object" && "Serving" in value ? servingState(value.Serving) : value,
+        detail: { server: context.server, migrated: context.migrated, attempt: context.attempt }
+      })
+    })(self)
+  })
+
+/** `Available` and not `Available.Checking`: a routine probe is nothing an operator should see flicker. */
+const servingState = (value: string | object): string =>
+  typeof value === "string" ? value : (Object.keys(value)[0] ?? "Serving")

@@ -1,0 +1,65 @@
+/**
+ * Notifier: READY, STATUS and WATCHDOG of the service manager, read off the same health as everything else.
+ *
+ * READY=1 is `/health/ready`; STATUS is what an operator sees in `systemctl status`; the watchdog ping is sent only
+ * after a ping has travelled through every supervisor, so a deaf supervisor stops it and the service manager
+ * starts the process again. It depends on nothing else: not on health, not on the database (T8).
+ *
+ * Promises: "ready" is logged and sent once, when it is true for the first time.
+ * Never: pings for a tree that did not answer.
+ */
+import { Effect } from "effect"
+import { notifierLimits } from "../domain/limits.ts"
+import { HealthSource } from "../layers/health-source.ts"
+import { OsNotify } from "../layers/os-notify.ts"
+import { logEvent } from "../runtime/log-event.ts"
+
+const announceReady = Effect.gen(function* () {
+  const health = yield* HealthSource
+  const notify = yield* OsNotify
+  let told = ""
+  let ready = false
+  return yield* Effect.forever(
+    Effect.gen(function* () {
+      const { document } = health.health()
+      if (document.ready && !ready) {
+        ready = true
+        yield* logEvent("info", "ready", "takes webhooks durably", {
+          component: "root",
+          status: document.status
+        })
+        if (notify.enabled) yield* notify.send("READY=1")
+      }
+      const status = `${document.status}: ${document.reasons[0] ?? "all well"}`
+      if (notify.enabled && status !== told) {
+        told = status
+        yield* notify.send(`STATUS=${status}`)
+      }
+      yield* Effect.sleep(ready ? notifierLimits.statusEveryMs : notifierLimits.readyEveryMs)
+    })
+  )
+})
+
+const pingWatchdog = Effect.gen(function* () {
+  const health = yield* HealthSource
+  const notify = yield* OsNotify
+  if (notify.watchdogMs === null) return undefined
+  // Twice per interval, as sd_watchdog_enabled(3) asks for.
+  const everyMs = notify.watchdogMs / 2
+  return yield* Effect.forever(
+    Effect.gen(function* () {
+      yield* health.ping(everyMs).pipe(
+        Effect.andThen(notify.send("WATCHDOG=1")),
+        Effect.catchTag("TreeDeaf", ({ path }) =>
+          logEvent("error", "watchdog.withheld", `${path} does not answer; the watchdog is not pinged`, {
+            component: path
+          })
+        )
+      )
+      yield* Effect.sleep(everyMs)
+    })
+  )
+})
+
+/** Runs until it is interrupted. */
+export const notifier = Effect.all([announceReady, pingWatchdog], { concurrency: 2, discard: true })

@@ -1,0 +1,242 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Effect, Layer } from "effect"
+import { TestClock } from "effect/testing"
+import { databaseActor } from "../../src/actors/database.actor.ts"
+import { FatalStep, makeStartup, Startup } from "../../src/actors/startup.ts"
+import { resolveSettings } from "../../src/domain/settings-resolve.ts"
+import { DataDir, DataDirLocked } from "../../src/layers/data-dir.ts"
+import { makeAvailability } from "../../src/layers/database-availability.ts"
+import { DatabaseSchema, SchemaNewer } from "../../src/layers/database-schema.ts"
+import { socketTarget } from "../../src/layers/database-target.ts"
+import { Database, type DatabaseService, DatabaseUnavailable } from "../../src/layers/database.ts"
+import { Instance, makeInstance } from "../../src/layers/instance.ts"
+import { PostgresServer, type ServerExit } from "../../src/layers/postgres-server.ts"
+import { supervisor, worker } from "../../src/runtime/child-spec.ts"
+import { startTree } from "../../src/runtime/supervisor.ts"
+
+/** A database and a server that a test switches on, off, and freezes. */
+const makeWorld = () => {
+  const availability = makeAvailability()
+  const world = {
+    probe: "answers" as "answers" | "refuses" | "hangs",
+    lock: "free" as "free" | "taken",
+    schema: "ours" as "ours" | "newer" | "away",
+    probes: 0,
+    launches: 0,
+    migrations: 0,
+    steps: [] as Array<string>,
+    instance: makeInstance(),
+    availability,
+    exit: (): void => undefined
+  }
+  const refused = new DatabaseUnavailable({
+    operation: "probe",
+    reason: "connection",
+    outcome: "not_applied",
+    cause: "refused"
+  })
+  // Only what the component uses; anything else is a defect of the test.
+  const database = {
+    availability,
+    probe: Effect.suspend(() => {
+      world.probes += 1
+      return world.probe === "answers"
+        ? Effect.void
+        : world.probe === "refuses"
+          ? Effect.fail(refused)
+          : Effect.never
+    })
+  } as unknown as DatabaseService
+  const settings = resolveSettings({
+    environment: {},
+    file: undefined,
+    cwd: "/",
+    stdoutIsTerminal: false,
+    resolvePath: (_from, to) => to
+  })
+  if (settings._tag === "Failure") throw new Error("the practice settings are refused")
+  const layer = Layer.mergeAll(
+    Layer.succeed(Database, database),
+    Layer.succeed(Instance, world.instance),
+    Layer.succeed(
+      Startup,
+      makeStartup(
+        settings.success,
+        () => 0,
+        ({ state, step }) => world.steps.push(`${step} ${state}`)
+      )
+    ),
+    Layer.succeed(DataDir, {
+      path: "/data",
+      hold: Effect.suspend(() =>
+        world.lock === "free"
+          ? Effect.succeed({ path: "/data", nodeId: "node", bootId: "boot" })
+          : Effect.fail(new DataDirLocked({ path: "/data", pid: 7, hint: "stop the other one" }))
+      )
+    }),
+    Layer.succeed(DatabaseSchema, {
+      apply: Effect.suspend(() => {
+        world.migrations += 1
+        if (world.schema === "newer")
+          return Effect.fail(new SchemaNewer({ database: 9, code: 1, hint: "update holdfast" }))
+        return world.schema === "away" ? Effect.fail(refused) : Effect.succeed({ applied: [], version: 1 })
+      })
+    }),
+    Layer.succeed(PostgresServer, {
+      kind: "embedded",
+      target: socketTarget("/run", "holdfast"),
+      start: Effect.gen(function* () {
+        world.launches += 1
+        const exited = yield* Deferred.make<ServerExit>()
+        world.exit = () => {
+          Deferred.doneUnsafe(
+            exited,
+            Effect.succeed({ code: null, signal: "SIGKILL", requested: false, lastLines: ["killed"] })
+          )
+        }
+        return {
+          target: socketTarget("/run", "holdfast"),
+          pid: 1,
+          mode: "as nobody",
+          startedInMs: 1,
+          exited: Deferred.await(exited)
+        }
+      })
+    })
+  )
+  return { world, layer }
+}
+
+const start = startTree(
+  supervisor({
+    id: "root",
+    children: [worker({ id: "database", start: databaseActor, backoff: { firstMs: 0 } })]
+  }),
+  {
+    stopDeadlineMs: 10_000
+  }
+)
+
+describe("the database component", () => {
+  it.effect("locks, launches, connects and migrates, then is ready and available", () => {
+    const { layer, world } = makeWorld()
+    return Effect.gen(function* () {
+      const tree = yield* start
+      yield* TestClock.adjust(10)
+      assert.strictEqual(tree.snapshot().children[0]?.state, "Available")
+      assert.isTrue(tree.ready())
+      assert.strictEqual(world.availability.current(), "available")
+      assert.deepStrictEqual(world.instance.current(), { nodeId: "node", bootId: "boot" })
+      assert.deepStrictEqual(
+        world.steps.filter((step) => step.endsWith("succeeded")),
+        [
+          "config.load succeeded",
+          "data-dir.lock succeeded",
+          "database.start succeeded",
+          "database.connect succeeded",
+          "database.migrate succeeded"
+        ]
+      )
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect.each(["refuses", "hangs"] as const)(
+    "T7 an outage of ten minutes is a state and zero restarts [%s]",
+    (outage) => {
+      const { layer, world } = makeWorld()
+      return Effect.gen(function* () {
+        const tree = yield* start
+        yield* TestClock.adjust(10)
+        world.probe = outage
+        world.availability.mark("unavailable")
+        yield* TestClock.adjust("10 minutes")
+        const during = tree.snapshot().children[0]
+        assert.include(["Unreachable", "Connecting"], during?.state)
+        assert.isFalse(during?.ready)
+        assert.isNotEmpty(during?.lastError)
+        assert.strictEqual(world.availability.current(), "unavailable")
+        assert.isAbove(world.probes, 60, "it must have gone on asking")
+        assert.isBelow(world.probes, 700, "and not in a hot loop")
+        world.probe = "answers"
+        yield* TestClock.adjust("10 seconds")
+        const after = tree.snapshot().children[0]
+        assert.strictEqual(after?.state, "Available")
+        assert.strictEqual(after?.restarts, 0)
+        assert.strictEqual(world.launches, 1)
+        assert.strictEqual(world.migrations, 1)
+        assert.strictEqual(world.availability.current(), "available")
+      }).pipe(Effect.provide(layer))
+    }
+  )
+
+  it.effect("T7 a database that freezes while nobody calls is found by the routine probe", () => {
+    const { layer, world } = makeWorld()
+    return Effect.gen(function* () {
+      const tree = yield* start
+      yield* TestClock.adjust(10)
+      world.probe = "hangs"
+      yield* TestClock.adjust("11 seconds")
+      assert.notStrictEqual(tree.snapshot().children[0]?.state, "Available")
+      assert.strictEqual(world.availability.current(), "unavailable")
+      assert.strictEqual(tree.figures().restarts, 0)
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("a server that dies is launched again without a restart of the component", () => {
+    const { layer, world } = makeWorld()
+    return Effect.gen(function* () {
+      const tree = yield* start
+      yield* TestClock.adjust(10)
+      world.exit()
+      yield* TestClock.adjust(1)
+      assert.strictEqual(world.availability.current(), "unavailable")
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(world.launches, 2)
+      assert.strictEqual(world.migrations, 1)
+      assert.strictEqual(tree.snapshot().children[0]?.state, "Available")
+      assert.strictEqual(tree.figures().restarts, 0)
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("a database that is away at the migration is asked again, not given up", () => {
+    const { layer, world } = makeWorld()
+    world.schema = "away"
+    return Effect.gen(function* () {
+      const tree = yield* start
+      yield* TestClock.adjust("1 minute")
+      assert.isFalse(tree.ready())
+      assert.strictEqual(tree.figures().restarts, 0)
+      world.schema = "ours"
+      yield* TestClock.adjust("5 seconds")
+      assert.isTrue(tree.ready())
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect.each([
+    ["DataDirLocked", { lock: "taken" }, "data-dir.lock", "path /data, pid 7"],
+    ["SchemaNewer", { schema: "newer" }, "database.migrate", "database 9, code 1"]
+  ] as const)(
+    "T1 %s ends the tree at once with its step, because waiting cannot help",
+    ([tag, fault, step, text]) => {
+      const { layer, world } = makeWorld()
+      Object.assign(world, fault)
+      return Effect.gen(function* () {
+        // A fault that shows at once fails the start, one that shows later ends the standing tree; the verdict is the same.
+        const failure = yield* Effect.flip(
+          Effect.flatMap(start, (tree) =>
+            Effect.flatMap(tree.awaitEnd, (end) => Effect.fail(end._tag === "GaveUp" ? end.error : end))
+          )
+        )
+        if (!("failureClass" in failure)) return assert.fail(JSON.stringify(failure))
+        assert.strictEqual(failure.failureClass, "fatal")
+        assert.include(failure.message, "root/database")
+        const reason = failure.cause.reasons[0]
+        const error = reason !== undefined && "error" in reason ? reason.error : undefined
+        assert.instanceOf(error, FatalStep)
+        assert.include(error, { _tag: tag, step })
+        assert.include(error.message, text)
+        assert.isNotEmpty(error.hint)
+      }).pipe(Effect.provide(layer))
+    }
+  )
+})
