@@ -12,13 +12,8 @@ import type { FieldError } from "../domain/field.ts"
 import type { ActorRow, ControlCommand, HealthSourceService } from "./health-source.ts"
 import { readLimits } from "./http-limits.ts"
 import { Refused, type Reply, type Route, type RouteEffect, type RouteRequest } from "./http.route.ts"
-import {
-  type ListName,
-  listFilters,
-  type PageRequest,
-  type ReadStoreService,
-  type TradingStateName
-} from "./read-store.ts"
+import { type ListName, listFilters, type PageRequest, type ReadStoreService } from "./read-store.ts"
+import type { TradingStateName } from "./trading-state.ts"
 
 const ok = (json: unknown): Reply => ({ status: 200, json })
 const invalid = (path: string, message: string): Refused =>

@@ -27,11 +27,6 @@ export const declaredLength = ({ request }: Exchange): number | undefined => {
 /** Reads the body. The listener must have sent 100 already where the sender waits for it. */
 export const readBody = (exchange: Exchange, bytesMax: number, then: (body: BodyRead) => void): void => {
   const { request } = exchange
-  const declared = declaredLength(exchange)
-  if (declared !== undefined && declared > bytesMax) {
-    then("too_large")
-    return
-  }
   const chunks: Array<Buffer> = []
   let bytes = 0
   const settle = (body: BodyRead): void => {

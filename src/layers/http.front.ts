@@ -9,7 +9,8 @@
  * Failure: an exchange whose handling breaks is answered 500 by the implementation.
  */
 import { Context, type Effect } from "effect"
-import type { Exchange } from "./http.exchange.ts"
+import { logEvent } from "../runtime/log-event.ts"
+import { type Exchange, refuse } from "./http.exchange.ts"
 
 /** What the listener gives along with an exchange. */
 export interface Handling {
@@ -24,6 +25,25 @@ export interface Handling {
 export interface HttpFrontService {
   /** Takes an exchange whose headers are complete. */
   readonly handle: (exchange: Exchange, handling: Handling) => void
+}
+
+/**
+ * Runs a part of the handling that no fiber owns. A bug in it must cost one answer and not the process, which an
+ * exception in a listener of a socket would end.
+ */
+export const guarded = (exchange: Exchange, handling: Handling, part: () => void): void => {
+  try {
+    part()
+  } catch (error) {
+    refuse(exchange, 500, {}, { connection: "close" })
+    handling.run(
+      logEvent("error", "http.handler_broke", "handling a request broke", {
+        component: "root/http",
+        request_id: exchange.requestId,
+        error: error instanceof Error ? (error.stack ?? error.message) : String(error)
+      })
+    )
+  }
 }
 
 export class HttpFront extends Context.Service<HttpFront, HttpFrontService>()("holdfast/layers/HttpFront") {}

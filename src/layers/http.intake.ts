@@ -20,8 +20,9 @@ import { intakeLimits } from "../domain/limits.ts"
 import type { Settings, SourceSettings } from "../domain/settings.ts"
 import { Config } from "./config.ts"
 import { isBodySecret, judgeHeaders, plainAddress } from "./http.authentication.ts"
-import { readBody, refuseUnread } from "./http.body.ts"
+import { declaredLength, readBody, refuseUnread } from "./http.body.ts"
 import { answerJson, elapsedMs, type Exchange, refuse } from "./http.exchange.ts"
+import { guarded, type Handling } from "./http.front.ts"
 import { makeRateLimiter, type RateLimiter } from "./http.rate-limit.ts"
 import { IntakeQueue, type IntakeQueueService, type PostResult } from "./intake-queue.ts"
 import { intakeRow } from "./intake-row.ts"
@@ -30,7 +31,7 @@ import { Lifecycle, type LifecycleService } from "./lifecycle.ts"
 
 export interface HttpIntakeService {
   /** `POST /webhook/:source`. `source` is decoded from the path and may be unknown. */
-  readonly post: (exchange: Exchange, source: string, expectsContinue: boolean) => void
+  readonly post: (exchange: Exchange, source: string, handling: Handling) => void
   /** `GET /webhook/test`: ok only when a post would be taken now. */
   readonly test: (exchange: Exchange) => void
 }
@@ -78,27 +79,16 @@ const isAcceptedType = (contentType: string | undefined): boolean => {
   return charset === undefined || utf8.test(charset)
 }
 
-/** Refuses by the headers alone. Undefined: go on. */
-const refuseForm = (
-  exchange: Exchange
-): { readonly status: 415 | 413; readonly errors: ReadonlyArray<FieldError> } | undefined => {
+/** What is wrong with the form of a request, by its headers alone. */
+const refuseForm = (exchange: Exchange): FieldError | undefined => {
   const { headers } = exchange.request
   const encoding = headers["content-encoding"]
   if (encoding !== undefined && encoding.toLowerCase() !== "identity") {
-    return {
-      status: 415,
-      errors: [
-        { path: "headers.content-encoding", message: "must be absent: compressed bodies are not accepted" }
-      ]
-    }
+    return { path: "headers.content-encoding", message: "must be absent: compressed bodies are not accepted" }
   }
-  if (!isAcceptedType(headers["content-type"])) {
-    return {
-      status: 415,
-      errors: [{ path: "headers.content-type", message: "must be application/json or text/plain, in UTF-8" }]
-    }
-  }
-  return undefined
+  return isAcceptedType(headers["content-type"])
+    ? undefined
+    : { path: "headers.content-type", message: "must be application/json or text/plain, in UTF-8" }
 }
 
 const tooLarge = { errors: [{ path: "", message: `must be at most ${intakeLimits.bodyBytesMax} bytes` }] }
@@ -206,31 +196,28 @@ const judge = (
 }
 
 const makeIntake = (parts: Parts): HttpIntakeService => ({
-  post: (exchange, source, expectsContinue) => {
-    const settings = Object.hasOwn(parts.settings.sources, source)
-      ? parts.settings.sources[source]
-      : undefined
+  post: (exchange, source, handling) => {
+    const { expectsContinue } = handling
+    const { sources } = parts.settings
+    const settings = Object.hasOwn(sources, source) ? sources[source] : undefined
     if (settings === undefined) return refuseUnread(exchange, 404, {}, {}, expectsContinue)
-    if (parts.lifecycle.stopping())
+    if (parts.lifecycle.stopping()) {
       return refuseUnread(exchange, 503, {}, { ...retryAfter, connection: "close" }, expectsContinue)
+    }
     const form = refuseForm(exchange)
-    if (form !== undefined)
-      return refuseUnread(exchange, form.status, { errors: form.errors }, {}, expectsContinue)
+    if (form !== undefined) return refuseUnread(exchange, 415, { errors: [form] }, {}, expectsContinue)
+    const declared = declaredLength(exchange)
+    if (declared !== undefined && declared > intakeLimits.bodyBytesMax) {
+      return refuseUnread(exchange, 413, tooLarge, {}, expectsContinue)
+    }
     // Said only now: a sender that waits for 100 learns of a refusal before it sends the body.
-    if (
-      expectsContinue &&
-      Number(exchange.request.headers["content-length"] ?? 0) <= intakeLimits.bodyBytesMax
-    )
-      exchange.response.writeContinue()
-    readBody(exchange, intakeLimits.bodyBytesMax, (body) => {
-      if (body === "gone") return exchange.response.destroy()
-      if (body === "too_large")
-        return refuseUnread(exchange, 413, tooLarge, {}, expectsContinue && !exchange.request.readableDidRead)
-      if (body === "too_slow") return refuseUnread(exchange, 408, {}, { connection: "close" })
-      judge(parts, exchange, source, settings, body)
-      return undefined
+    if (expectsContinue) exchange.response.writeContinue()
+    return readBody(exchange, intakeLimits.bodyBytesMax, (body) => {
+      if (body === "gone") exchange.response.destroy()
+      else if (body === "too_large") refuseUnread(exchange, 413, tooLarge)
+      else if (body === "too_slow") refuseUnread(exchange, 408, {}, { connection: "close" })
+      else guarded(exchange, handling, () => judge(parts, exchange, source, settings, body))
     })
-    return undefined
   },
   test: (exchange) => {
     const works =

@@ -181,7 +181,12 @@ const listen = (server: Server, host: string, port: number): Effect.Effect<numbe
     }
     server.once("error", failed)
     server.once("listening", bound)
-    server.listen({ host, port })
+    try {
+      server.listen({ host, port })
+    } catch (cause) {
+      // Thrown for arguments, before any system call; told apart by its code like the rest.
+      resume(Effect.fail(bindErrorOf(host, port, cause)))
+    }
     return Effect.sync(() => {
       server.removeListener("error", failed)
       server.removeListener("listening", bound)
@@ -206,6 +211,7 @@ const closeServer = (server: Server, traffic: Traffic, graceMs: number): Effect.
   Effect.gen(function* () {
     const before = traffic.finished
     let cut = 0
+    let finished: number | null = null
     const closed = Effect.callback<void>((resume) => {
       server.close(() => resume(Effect.void))
       server.closeIdleConnections()
@@ -215,12 +221,14 @@ const closeServer = (server: Server, traffic: Traffic, graceMs: number): Effect.
         duration: graceMs,
         orElse: () =>
           Effect.sync(() => {
+            // Counted before the cut, whose ends would count as finished.
+            finished = traffic.finished - before
             cut = traffic.exchanges
             server.closeAllConnections()
           })
       })
     )
-    return { finished: traffic.finished - before - cut, cut }
+    return { finished: finished ?? traffic.finished - before, cut }
   })
 
 const makeBind = (front: HttpFrontService, host: string, port: number): HttpListener["Service"]["bind"] =>

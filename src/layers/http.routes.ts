@@ -21,15 +21,15 @@ import { apiRoutes } from "./http.api.ts"
 import { mayUseApi } from "./http.authentication.ts"
 import { readBody, refuseUnread } from "./http.body.ts"
 import { answerPreflight, applyCors } from "./http.cors.ts"
-import type { Exchange } from "./http.exchange.ts"
-import { refuse } from "./http.exchange.ts"
-import { type Handling, HttpFront, type HttpFrontService } from "./http.front.ts"
+import { elapsedMs, type Exchange, refuse } from "./http.exchange.ts"
+import { guarded, type Handling, HttpFront, type HttpFrontService } from "./http.front.ts"
 import { healthRoutes } from "./http.health.ts"
 import { HttpIntake, type HttpIntakeService } from "./http.intake.ts"
 import { readLimits } from "./http-limits.ts"
 import { makeMatcher, type Match, type Route, type RouteRequest, runRoute } from "./http.route.ts"
 import { Exposition, Metrics, type MetricsService } from "./metrics.ts"
-import { ReadStore, type TradingStateName } from "./read-store.ts"
+import { ReadStore } from "./read-store.ts"
+import { TradingState, type TradingStateName } from "./trading-state.ts"
 import { Wake } from "./wake.ts"
 
 interface Parts {
@@ -37,9 +37,14 @@ interface Parts {
   readonly intake: HttpIntakeService
   readonly metrics: MetricsService
   readonly match: (method: string, path: string) => Match
+  /** The process has the role `http`: it takes posts and serves the API, and not only its health. */
+  readonly takesPosts: boolean
 }
 
 const retryAfter = { "retry-after": String(Math.ceil(intakeLimits.retryAfterMs / 1_000)) }
+
+/** Status in the metrics of an exchange whose sender left before it was answered. */
+const senderGone = 499
 
 /** One path segment, decoded; undefined when its escapes are no UTF-8. */
 const decodeSegment = (segment: string): string | undefined => {
@@ -82,7 +87,7 @@ const webhook = (parts: Parts, exchange: Exchange, handling: Handling): string =
     )
     return "/webhook/:source"
   }
-  parts.intake.post(exchange, segment, handling.expectsContinue)
+  parts.intake.post(exchange, segment, handling)
   return "/webhook/:source"
 }
 
@@ -108,10 +113,12 @@ const serveRoute = (
   const run = (body: JsonObject): void => {
     const request: RouteRequest = { exchange, params, query: new URLSearchParams(exchange.query), body }
     const stop = handling.run(runRoute(route, request))
-    // Nobody reads the answer any more: the query behind it is cancelled.
-    exchange.response.once("close", () => {
-      if (!exchange.response.writableFinished) stop()
-    })
+    // Nobody reads the answer any more: the query behind it is cancelled. A command is carried out all the same.
+    if (route.method === "GET") {
+      exchange.response.once("close", () => {
+        if (!exchange.response.writableFinished) stop()
+      })
+    }
   }
   if (route.body !== true) return run({})
   if (handling.expectsContinue) exchange.response.writeContinue()
@@ -166,23 +173,23 @@ const makeFront = (parts: Parts): HttpFrontService => ({
     let route = "preflight"
     // One listener for every way an answer can end, so nothing that was answered is missing in the metrics.
     exchange.response.once("close", () => {
-      parts.metrics.answered(
-        route,
-        exchange.response.statusCode,
-        (performance.now() - exchange.startedAt) / 1_000
-      )
+      const status = exchange.response.headersSent ? exchange.response.statusCode : senderGone
+      parts.metrics.answered(route, status, elapsedMs(exchange) / 1_000)
     })
-    if (exchange.method === "OPTIONS") answerPreflight(parts.settings.corsOrigins, exchange)
-    else if (exchange.path === "/webhook" || exchange.path.startsWith("/webhook/"))
-      route = webhook(parts, exchange, handling)
-    else route = dispatch(parts, exchange, handling)
+    guarded(exchange, handling, () => {
+      const { method, path } = exchange
+      if (method === "OPTIONS") answerPreflight(parts.settings.corsOrigins, exchange)
+      else if (parts.takesPosts && (path === "/webhook" || path.startsWith("/webhook/"))) {
+        route = webhook(parts, exchange, handling)
+      } else route = dispatch(parts, exchange, handling)
+    })
   }
 })
 
 export const HttpFrontRoutes: Layer.Layer<
   HttpFront,
   never,
-  Alerts | Config | Exposition | HealthSource | HttpIntake | Metrics | ReadStore | Wake
+  Alerts | Config | Exposition | HealthSource | HttpIntake | Metrics | ReadStore | TradingState | Wake
 > = Layer.effect(
   HttpFront,
   Effect.gen(function* () {
@@ -192,9 +199,13 @@ export const HttpFrontRoutes: Layer.Layer<
     const reads = yield* ReadStore
     const alerts = yield* Alerts
     const wake = yield* Wake
+    const tradingState = yield* TradingState
     const tradingStateChanged = (state: TradingStateName, reason: string): Effect.Effect<void> =>
       Effect.suspend(() => {
-        wake.notify("trading-state")
+        tradingState.assign(state)
+        // Orders held by the old state wait for their accounts to look again, signals for the pipeline.
+        wake.notify("signals")
+        for (const account of Object.keys(settings.accounts)) wake.notify(`orders:${account}`)
         return alerts.raise({
           severity: state === "ACTIVE" ? "LOW" : "HIGH",
           kind: "trading_state.changed",
@@ -203,10 +214,11 @@ export const HttpFrontRoutes: Layer.Layer<
           component: "root/http"
         })
       })
+    const takesPosts = settings.roles.has("http")
     const match = makeMatcher([
       ...healthRoutes(source, yield* Exposition),
-      ...apiRoutes({ reads, source, tradingStateChanged })
+      ...(takesPosts ? apiRoutes({ reads, source, tradingStateChanged }) : [])
     ])
-    return HttpFront.of(makeFront({ settings, intake: yield* HttpIntake, metrics, match }))
+    return HttpFront.of(makeFront({ settings, intake: yield* HttpIntake, metrics, match, takesPosts }))
   })
 )

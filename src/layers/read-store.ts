@@ -11,6 +11,7 @@
  */
 import { Context, Data, type Effect } from "effect"
 import type { DatabaseError } from "./database.ts"
+import type { TradingStateName } from "./trading-state.ts"
 
 /** One row as JSON. */
 export type Item = Readonly<Record<string, unknown>>
@@ -64,8 +65,6 @@ export interface Linkage {
   readonly rate: number | null
   readonly external: number
 }
-
-export type TradingStateName = "ACTIVE" | "REDUCING" | "HALTED"
 
 export interface TradingStateChange {
   readonly state: TradingStateName

@@ -5,7 +5,7 @@
  * else is the real thing, so that what passes here is what a sender sees.
  */
 import { type Agent, request } from "node:http"
-import { connect, type Socket } from "node:net"
+import { type AddressInfo, connect, Server, type Socket } from "node:net"
 import { Context, Effect, Exit, Layer, Logger, References, Result, Scope } from "effect"
 import { type HealthFacts } from "../../src/domain/health.ts"
 import { resolveSettings } from "../../src/domain/settings-resolve.ts"
@@ -23,6 +23,7 @@ import { IntakeStore } from "../../src/layers/intake-store.ts"
 import { Lifecycle, type LifecycleService } from "../../src/layers/lifecycle.ts"
 import { Exposition, Metrics, type MetricsService } from "../../src/layers/metrics.ts"
 import { ReadStore, type ReadStoreService } from "../../src/layers/read-store.ts"
+import { TradingState } from "../../src/layers/trading-state.ts"
 import { Wake } from "../../src/layers/wake.ts"
 
 export interface WorldOptions {
@@ -152,6 +153,7 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     Layer.succeed(Exposition, { text: Effect.succeed("# nothing\n") }),
     Lifecycle.layer,
     Metrics.layer,
+    TradingState.layer,
     Wake.layer
   )
   const lines: Array<Record<string, unknown>> = []
@@ -239,6 +241,19 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     open,
     dispose: () => Effect.runPromise(Scope.close(scope, Exit.void))
   }
+}
+
+/** The listening server of this process on `port`: what no interface gives, and a kernel can take away. */
+export const serverOn = (port: number): Server => {
+  const inside = process as unknown as { readonly _getActiveHandles: () => ReadonlyArray<unknown> }
+  const found = inside
+    ._getActiveHandles()
+    .find(
+      (handle): handle is Server =>
+        handle instanceof Server && (handle.address() as AddressInfo).port === port
+    )
+  if (found === undefined) throw new Error(`nothing listens on ${port}`)
+  return found
 }
 
 let serial = 0
