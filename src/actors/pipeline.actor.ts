@@ -1,0 +1,111 @@
+/**
+ * Pipeline actor: the pipeline machine with the effects that claim and decide.
+ *
+ * Promises: starts without a database, which only its readiness needs; asked to stop it finishes the batch it has and
+ * claims no more (T8); an outage of the database ends no incarnation of it.
+ * Never: holds a signal longer than one batch, or decides without a claim.
+ */
+import { Clock, Effect } from "effect"
+import { invariant } from "../domain/invariant.ts"
+import { claimLimits } from "../domain/limits.ts"
+import { type Backlog, type Claim, SignalsStore } from "../layers/signals-store.ts"
+import { Wake } from "../layers/wake.ts"
+import { type ClaimedBatch, pipelineMachine } from "../machines/pipeline.machine.ts"
+import type { ChildSelf } from "../runtime/child-spec.ts"
+import { logEvent } from "../runtime/log-event.ts"
+import { effectActor, machineChild } from "../runtime/machine-child.ts"
+import { watchDatabase } from "./database-watch.ts"
+import { decideBatch, type Pace } from "./pipeline-batch.ts"
+
+/** What one incarnation keeps between its batches. */
+interface Incarnation {
+  readonly path: string
+  readonly pace: Pace
+  /** The batch the machine was given a ticket for. */
+  claim: Claim | null
+  backlog: Backlog
+  backlogAtMs: number
+}
+
+const releaseOwn = (incarnation: Incarnation) =>
+  effectActor("pipeline.release_own", () =>
+    Effect.gen(function* () {
+      const store = yield* SignalsStore
+      // After an outage the accounts have to be reconciled again, so decisions may again be put off for a while.
+      incarnation.pace.sinceMs = null
+      const released = yield* store.releaseOwn
+      if (released > 0) {
+        yield* logEvent("info", "signals.released", `${released} claims of before are open again`, {
+          component: incarnation.path,
+          released
+        })
+      }
+      return released
+    })
+  )
+
+const claim = (incarnation: Incarnation) =>
+  effectActor("pipeline.claim", () =>
+    Effect.gen(function* () {
+      const store = yield* SignalsStore
+      const claimed = yield* store.claim(claimLimits.batchMax)
+      const nowMs = yield* Clock.currentTimeMillis
+      if (nowMs - incarnation.backlogAtMs >= claimLimits.backlogEveryMs) {
+        incarnation.backlog = yield* store.backlog
+        incarnation.backlogAtMs = nowMs
+      }
+      incarnation.claim = claimed
+      return { size: claimed.signals.length, token: claimed.token } satisfies ClaimedBatch
+    })
+  )
+
+const decide = (incarnation: Incarnation) =>
+  effectActor("pipeline.decide", ({ batch }: { readonly batch: ClaimedBatch }) =>
+    Effect.suspend(() => {
+      const { claim, pace, path } = incarnation
+      invariant(claim?.token === batch.token, "the batch that is decided is the one that was claimed", {
+        token: batch.token
+      })
+      return decideBatch(path, pace, claim, claimLimits.batchMax)
+    })
+  )
+
+const waitForSignals = effectActor("pipeline.wait", ({ maxWaitMs }: { readonly maxWaitMs: number }) =>
+  Effect.flatMap(Wake, (wake) => wake.wait("signals", maxWaitMs))
+)
+
+/** The component `root/trading/pipeline`. */
+export const pipelineActor = () => (self: ChildSelf) => {
+  const incarnation: Incarnation = {
+    path: self.path,
+    pace: { sinceMs: null },
+    claim: null,
+    backlog: { open: 0, oldestMs: 0 },
+    backlogAtMs: Number.NEGATIVE_INFINITY
+  }
+  return machineChild({
+    machine: pipelineMachine,
+    input: {
+      pollMs: claimLimits.pollMs,
+      deferMs: claimLimits.deferMs,
+      retryMs: claimLimits.retryMs,
+      claimDeadlineMs: claimLimits.claimMsMax,
+      decideDeadlineMs: claimLimits.leaseMs
+    },
+    actors: {
+      watchDatabase: watchDatabase(),
+      releaseOwn: releaseOwn(incarnation),
+      waitForSignals,
+      claim: claim(incarnation),
+      decide: decide(incarnation)
+    },
+    status: ({ context }) => ({
+      detail: {
+        ...context.counters,
+        deferred: context.deferred,
+        queue: { open: incarnation.backlog.open, oldest_ms: Math.round(incarnation.backlog.oldestMs) }
+      }
+    }),
+    stopEvent: { type: "pipeline.stop" }
+  })(self)
+}

@@ -1,0 +1,183 @@
+/**
+ * The pipeline in a tree of its own, over a store whose rows are an array and whose troubles are switches.
+ *
+ * Promises: time is virtual; every call of the store is written down in order.
+ * Never: touches a database; what the store does on PostgreSQL is tested with the store.
+ */
+import { assert } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import { TestClock } from "effect/testing"
+import { pipelineActor } from "../../src/actors/pipeline.actor.ts"
+import type { Decision } from "../../src/domain/decision.ts"
+import type { PlanContext } from "../../src/domain/order-plan.ts"
+import { type Alert, Alerts } from "../../src/layers/alerts.ts"
+import { Config } from "../../src/layers/config.ts"
+import { Database, DatabaseFault, DatabaseUnavailable } from "../../src/layers/database.ts"
+import { makeAvailability } from "../../src/layers/database-availability.ts"
+import { Market } from "../../src/layers/market.ts"
+import { makeMemoryMarket } from "../../src/layers/market.memory.ts"
+import {
+  type ClaimedSignal,
+  type SignalOutcome,
+  SignalsStore,
+  type SignalsStoreService
+} from "../../src/layers/signals-store.ts"
+import { Wake } from "../../src/layers/wake.ts"
+import { supervisor, worker } from "../../src/runtime/child-spec.ts"
+import { startTree } from "../../src/runtime/supervisor.ts"
+import { settingsFrom } from "./decisions.ts"
+
+export const nowMs = 1_800_000_000_000
+const away = new DatabaseUnavailable({
+  operation: "test",
+  reason: "connection",
+  outcome: "not_applied",
+  cause: "away"
+})
+const refused = new DatabaseFault({
+  operation: "test",
+  cause: "refused",
+  sqlState: "23514",
+  uniqueViolation: undefined
+})
+
+/** A claimed signal as a store hands it out. */
+export const claimedSignal = (id: string, given: { readonly attempts?: number } = {}): ClaimedSignal => ({
+  id,
+  source: "default",
+  attempts: given.attempts ?? 1,
+  receivedAtMs: nowMs,
+  kind: "signal",
+  signal: {
+    id,
+    source: "default",
+    symbol: "SPY",
+    action: null,
+    direction: "LONG",
+    quantity: null,
+    price: null,
+    strategy: null,
+    strike: null,
+    expiration: null,
+    experimentId: null,
+    variant: null,
+    expiresFromMs: nowMs
+  }
+})
+
+/** A store whose rows are an array and whose troubles are switches. */
+const makeStore = () => {
+  const state = {
+    rows: [] as Array<ClaimedSignal>,
+    decided: [] as Array<{ readonly id: string; readonly decision: Decision }>,
+    calls: [] as Array<string>,
+    available: true,
+    reconciled: true,
+    decideFor: Effect.void,
+    claimFor: Effect.void,
+    refuses: new Set<string>(),
+    failed: [] as Array<string>
+  }
+  const guarded = <A, E>(name: string, effect: Effect.Effect<A, E>) =>
+    Effect.suspend((): Effect.Effect<A, E | DatabaseUnavailable> => {
+      state.calls.push(name)
+      return state.available ? effect : Effect.fail(away)
+    })
+  const context = (): PlanContext => ({
+    nowMs: nowMs + 1_000,
+    trading: new Map(),
+    orderIds: new Set(),
+    accounts: new Map([
+      [
+        "paper-1",
+        {
+          id: "paper-1",
+          venue: "practice",
+          enabled: true,
+          reconciledAtMs: state.reconciled ? nowMs : null,
+          calendar: "24x7",
+          startingCash: "100000",
+          realisedPnl: "0",
+          positions: [],
+          orders: []
+        }
+      ]
+    ])
+  })
+  const service: SignalsStoreService = {
+    releaseOwn: guarded("release", Effect.succeed(0)),
+    claim: (limit) =>
+      guarded(
+        "claim",
+        Effect.map(state.claimFor, () => ({ token: "t", signals: state.rows.splice(0, limit) }))
+      ),
+    decide: (_token, signals, _accounts, plan) =>
+      guarded(
+        `decide ${signals.map(({ id }) => id).join()}`,
+        Effect.gen(function* () {
+          yield* state.decideFor
+          if (signals.some(({ id }) => state.refuses.has(id))) return yield* refused
+          return signals.map((claimed): SignalOutcome => {
+            if (claimed.kind !== "signal") return { _tag: "Failed", id: claimed.id, error: "", attempts: 1 }
+            const planned = plan(claimed.signal, context())
+            if (planned._tag === "Deferred") {
+              state.rows.push(claimed)
+              return { _tag: "Deferred", id: claimed.id, codes: planned.codes }
+            }
+            state.decided.push({ id: claimed.id, decision: planned.decision })
+            return { _tag: "Decided", id: claimed.id, decision: planned.decision }
+          })
+        })
+      ),
+    recordMetadata: () => Effect.die("not in this test"),
+    fail: (_token, claimed) =>
+      Effect.sync((): SignalOutcome => {
+        state.failed.push(claimed.id)
+        return { _tag: "Buried", id: claimed.id, reason: "refused" }
+      }),
+    backlog: guarded("backlog", Effect.succeed({ open: 7, oldestMs: 12.4 }))
+  }
+  return { state, service }
+}
+
+/** A tree with the pipeline alone, on the virtual clock. */
+export const startPipeline = Effect.gen(function* () {
+  yield* TestClock.setTime(nowMs)
+  const { service, state } = makeStore()
+  const availability = makeAvailability()
+  const alerts: Array<Alert> = []
+  const bells: Array<string> = []
+  const wake = yield* Wake.pipe(Effect.provide(Wake.layer))
+  const market = yield* makeMemoryMarket
+  const services = Layer.mergeAll(
+    Layer.succeed(SignalsStore, service),
+    Layer.succeed(Market, market.service),
+    Layer.succeed(Config, settingsFrom()),
+    Layer.succeed(Wake, {
+      ...wake,
+      notify: (topic) => {
+        bells.push(topic)
+        wake.notify(topic)
+      }
+    }),
+    Layer.mock(Alerts, {
+      takePending: () => [],
+      putBack: () => undefined,
+      counts: () => ({ raised: alerts.length, pending: 0, dropped: 0 }),
+      raise: (alert) =>
+        Effect.sync(() => {
+          alerts.push(alert)
+        })
+    }),
+    Layer.mock(Database, { availability, stats: () => assert.fail("nobody asks") })
+  )
+  const tree = yield* startTree(
+    supervisor({
+      id: "root",
+      children: [worker({ id: "pipeline", start: pipelineActor(), stopBudgetMs: 5_000 })]
+    }),
+    { stopDeadlineMs: 10_000 }
+  ).pipe(Effect.provide(services))
+  const pipeline = () => tree.snapshot().children[0] ?? assert.fail("the pipeline is in the tree")
+  return { state, availability, alerts, bells, wake, market, tree, pipeline }
+})
