@@ -29,20 +29,23 @@ const limitOf = (text: string | null): number | undefined => {
     : undefined
 }
 
+/** What is wrong with one filter of a list; filters named `..._id` are ids of other rows. */
+const filterProblem = (known: ReadonlyArray<string>, key: string, value: string): string | undefined => {
+  if (!known.includes(key)) return `unknown parameter; use limit, cursor, ${known.join(", ")}`
+  if (key.endsWith("_id") && !uuid.test(value)) return "must be a UUID"
+  return value.includes("\u0000") ? "must not contain NUL" : undefined
+}
+
 /** The page a query asks for, or everything that is wrong with it. */
 const pageOf = (name: ListName, query: URLSearchParams): PageRequest | ReadonlyArray<FieldError> => {
   const errors: Array<FieldError> = []
   const filters: Record<string, string> = {}
   const known: ReadonlyArray<string> = listFilters[name]
   for (const [key, value] of query) {
-    if (known.includes(key) && value.includes("\u0000"))
-      errors.push({ path: `query.${key}`, message: "must not contain NUL" })
-    else if (known.includes(key)) filters[key] = value
-    else if (key !== "limit" && key !== "cursor")
-      errors.push({
-        path: `query.${key}`,
-        message: `unknown parameter; use limit, cursor, ${known.join(", ")}`
-      })
+    if (key === "limit" || key === "cursor") continue
+    const problem = filterProblem(known, key, value)
+    if (problem === undefined) filters[key] = value
+    else errors.push({ path: `query.${key}`, message: problem })
   }
   const limit = limitOf(query.get("limit"))
   if (limit === undefined)

@@ -119,8 +119,10 @@ const selectPage = (
   request: PageRequest,
   after: ReadonlyArray<string> | null
 ) => {
-  const conditions: Array<Fragment> = Object.entries(request.filters).map(
-    ([column, value]) => sql`${sql.literal(`${column}::text`)} = ${value}`
+  const conditions: Array<Fragment> = Object.entries(request.filters).map(([column, value]) =>
+    column.endsWith("_id")
+      ? sql`${sql.literal(column)} = ${value}::uuid`
+      : sql`${sql.literal(column)} = ${value}`
   )
   if (table.where !== undefined) conditions.push(sql.literal(table.where))
   if (after !== null) {

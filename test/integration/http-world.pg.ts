@@ -1,0 +1,46 @@
+/**
+ * The HTTP world on a PostgreSQL database of its own: the real intake store and the real read store.
+ *
+ * What the memory twin cannot show is here: what is in the tables after an answer, what a page of a list is, and what
+ * an answer is when the database goes away.
+ */
+import { Context, Effect, Exit, Layer, Scope } from "effect"
+import { Database, type DatabaseService } from "../../src/layers/database.ts"
+import { IntakeStorePg } from "../../src/layers/intake-store.pg.ts"
+import { IntakeStore } from "../../src/layers/intake-store.ts"
+import { ReadStorePg } from "../../src/layers/read-store.pg.ts"
+import { ReadStore } from "../../src/layers/read-store.ts"
+import { startWorld, type World, type WorldOptions } from "../layers/http-world.ts"
+import { openFreshDatabase } from "../support/postgres.ts"
+
+export interface PgWorld extends World {
+  readonly database: DatabaseService
+  /** Runs one statement written in the test. */
+  readonly sql: <A extends object>(text: string, values?: ReadonlyArray<unknown>) => Promise<ReadonlyArray<A>>
+}
+
+/** Starts a world whose stores are those of PostgreSQL. */
+export const startPgWorld = async (options: WorldOptions = {}): Promise<PgWorld> => {
+  const scope = Scope.makeUnsafe()
+  const program = Effect.gen(function* () {
+    const { database } = yield* openFreshDatabase()
+    // Only a probe of the database component says so; here the test is that component.
+    database.availability.mark("available")
+    const context = yield* Layer.build(
+      Layer.mergeAll(IntakeStorePg, ReadStorePg).pipe(Layer.provide(Layer.succeed(Database, database)))
+    )
+    return { database, store: Context.get(context, IntakeStore), reads: Context.get(context, ReadStore) }
+  })
+  const { database, reads, store } = await Effect.runPromise(Scope.provide(program, scope))
+  const world = await startWorld({ ...options, reads, store: () => store })
+  return {
+    ...world,
+    database,
+    sql: <A extends object>(text: string, values: ReadonlyArray<unknown> = []) =>
+      Effect.runPromise(database.run("test", (client) => client.unsafe<A>(text, [...values]))),
+    dispose: async () => {
+      await world.dispose()
+      await Effect.runPromise(Scope.close(scope, Exit.void))
+    }
+  }
+}

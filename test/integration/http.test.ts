@@ -1,0 +1,297 @@
+import { randomUUID } from "node:crypto"
+import { Agent } from "node:http"
+import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import { alert } from "../layers/http-world.ts"
+import { type PgWorld, startPgWorld } from "./http-world.pg.ts"
+
+let world: PgWorld
+beforeAll(async () => {
+  world = await startPgWorld()
+})
+afterAll(() => world.dispose())
+
+const get = (path: string) => world.send("GET", path)
+
+/** One signal that went the whole way, written as the components write it. */
+const trade = async (): Promise<{ signal: string; order: string; snapshot: string }> => {
+  const signal = (await world.post(alert({ symbol: "SPY" }))).body.signal_id
+  const metadata = (
+    await world.post({
+      snapshot_id: randomUUID(),
+      score: { "Buy Score": 2, "Sell Score": 1 },
+      trigger: "t",
+      pair: "SPY"
+    })
+  ).body.signal_id
+  const [order, position, fill, snapshot] = [randomUUID(), randomUUID(), randomUUID(), randomUUID()]
+  const run = (text: string, values: ReadonlyArray<unknown>) => world.sql(text, values)
+  await run(
+    "INSERT INTO accounts (id, venue, starting_cash) VALUES ('paper-1', 'practice', 100000) ON CONFLICT DO NOTHING",
+    []
+  )
+  await run(
+    `INSERT INTO decisions (signal_id, engine, experiment_id, variant, outcome, checks)
+      VALUES ($1::uuid, 'A', 'default', 'A', 'ordered', '[{"check":"calendar","ok":true,"code":"open","numbers":{}}]')`,
+    [signal]
+  )
+  await run(
+    `INSERT INTO orders (id, client_order_id, signal_id, account, strategy, intent, symbol, side, type, quantity, time_in_force,
+      status, source, venue, filled_quantity, average_price, fence)
+      VALUES ($1::uuid, $2, $3::uuid, 'paper-1', 'default', 'entry', 'SPY', 'buy', 'market', 1.5, 'day', 'filled', 'webhook', 'practice',
+      1.5, 401.123456789, 9007199254740993)`,
+    [order, order, signal]
+  )
+  await run(
+    "INSERT INTO order_events (order_id, event, from_status, to_status) VALUES ($1::uuid, 'order.acked', 'submitting', 'acked')",
+    [order]
+  )
+  await run(
+    `INSERT INTO positions (id, account, symbol, quantity, average_price) VALUES ($1::uuid, 'paper-1', 'SPY', 1.5, 401.123456789)
+      ON CONFLICT (account, symbol) DO NOTHING`,
+    [position]
+  )
+  await run(
+    `INSERT INTO trade_records (id, venue, account, symbol, venue_order_id, trade_id, order_id, side, quantity, price, source, order_time)
+      VALUES ($1::uuid, 'practice', 'paper-1', 'SPY', 'v-1', $2, $3::uuid, 'buy', 1.5, 401.123456789, 'webhook', now())`,
+    [fill, fill, order]
+  )
+  await run(
+    `INSERT INTO signal_metadata (snapshot_id, signal_id, pair, trigger, buy_score, sell_score) VALUES ($1::uuid, $2::uuid, 'SPY', 't', 2, 1)`,
+    [snapshot, metadata]
+  )
+  await run(
+    `INSERT INTO trade_strategy_link (trade_record_id, order_id, signal_id, strategy, snapshot_id, linked_by)
+      VALUES ($1::uuid, $2::uuid, $3::uuid, 'default', $4::uuid, 'client_order_id')`,
+    [fill, order, signal, snapshot]
+  )
+  return { signal, order, snapshot: metadata }
+}
+
+describe("an answered post", () => {
+  it("is in the table as it was sent, with its answer", async () => {
+    const sent = alert({
+      symbol: "QQQ",
+      quantity: "2.50",
+      price: 401.25,
+      strike: 400,
+      expiration: "2027-01-15",
+      extra: { a: [1, null] }
+    })
+    const { body, status } = await world.post(sent, { "x-request-id": "trace-1" })
+    assert.strictEqual(status, 201)
+    const [row] = await world.sql<Record<string, unknown>>("SELECT * FROM signals WHERE id = $1::uuid", [
+      body.signal_id
+    ])
+    assert.deepInclude(row, {
+      source: "default",
+      kind: "signal",
+      identity_kind: "hash",
+      symbol: "QQQ",
+      direction: "LONG",
+      timeframe: "5m",
+      request_id: "trace-1",
+      status: "received",
+      experiment_id: "default",
+      variant: "A"
+    })
+    assert.deepStrictEqual(row?.["body"], sent)
+    assert.deepStrictEqual(row?.["answer"], body)
+    assert.strictEqual(Number(row?.["quantity"]), 2.5)
+  })
+
+  it("sent 200 times at once over 64 connections is one row", async () => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 64 })
+    const body = JSON.stringify(alert({ symbol: "IWM" }))
+    const answers = await Promise.all(
+      Array.from({ length: 200 }, () =>
+        world.send("POST", "/webhook", { agent, body, headers: { "content-type": "application/json" } })
+      )
+    )
+    agent.destroy()
+    const count = (status: number): number => answers.filter((answer) => answer.status === status).length
+    assert.deepStrictEqual([count(201), count(200)], [1, 199])
+    assert.lengthOf(await world.sql("SELECT 1 FROM signals WHERE symbol = 'IWM'"), 1)
+  })
+
+  it("of metadata without identity and time is one row per minute", async () => {
+    const about = {
+      snapshot_id: randomUUID(),
+      score: { "Buy Score": 2, "Sell Score": 1 },
+      trigger: "roc_momo",
+      pair: "ZRX-USD"
+    }
+    const answers = await Promise.all(Array.from({ length: 5 }, () => world.post(about)))
+    assert.deepStrictEqual(
+      answers.map(({ status }) => status).toSorted((a, b) => a - b),
+      [200, 200, 200, 200, 201]
+    )
+    const [row] = await world.sql<{ kind: string }>("SELECT kind FROM signals WHERE symbol = 'ZRX-USD'")
+    assert.strictEqual(row?.kind, "metadata")
+  })
+
+  it("is a duplicate for another process on the same database", async () => {
+    const body = alert({ id: "evt-77" })
+    const first = await world.post(body)
+    const other = await world.post({ ...body, n: 0 })
+    assert.strictEqual(other.status, 409)
+    assert.strictEqual(other.body.signal_id, first.body.signal_id)
+    assert.strictEqual((await world.post(body)).status, 200)
+  })
+})
+
+describe("while the database is away", () => {
+  it("posts and reads are 503, and both work when it is back", async () => {
+    world.database.availability.mark("unavailable")
+    const body = alert()
+    assert.strictEqual((await world.post(body)).status, 503)
+    assert.strictEqual((await get("/webhook/test")).status, 503)
+    world.database.availability.mark("available")
+    assert.strictEqual((await world.post(body)).status, 201)
+  })
+})
+
+describe("a list", () => {
+  it("is paged by position, newest first, and never repeats or skips", async () => {
+    const ids: Array<string> = []
+    for (let n = 0; n < 7; n += 1) ids.push((await world.post(alert({ symbol: "PAGED" }))).body.signal_id)
+    const seen: Array<string> = []
+    let cursor: string | null = null
+    do {
+      const page: Awaited<ReturnType<typeof get>> = await get(
+        `/api/v1/signals?symbol=PAGED&limit=3${cursor === null ? "" : `&cursor=${cursor}`}`
+      )
+      assert.strictEqual(page.status, 200, page.text)
+      seen.push(...page.body.items.map((item) => String(item["id"])))
+      cursor = page.body.next_cursor
+      // A row that comes between two pages moves nothing.
+      await world.post(alert({ symbol: "PAGED" }))
+    } while (cursor !== null)
+    assert.deepStrictEqual(seen, ids.toReversed())
+  })
+
+  it.each([
+    "/api/v1/signals",
+    "/api/v1/orders",
+    "/api/v1/fills",
+    "/api/v1/positions",
+    "/api/v1/accounts",
+    "/api/v1/waves",
+    "/api/v1/monitoring/alerts",
+    "/api/v1/monitoring/circuit-breakers",
+    "/api/v1/dead-letters",
+    "/api/v1/actors"
+  ])("%s is {items, next_cursor}", async (path) => {
+    const { body, status, text } = await get(path)
+    assert.strictEqual(status, 200, text)
+    assert.isArray(body.items)
+    assert.isTrue(body.next_cursor === null || typeof body.next_cursor === "string")
+  })
+
+  it("filters by the columns it names", async () => {
+    const { body } = await get("/api/v1/signals?status=received&source=default&symbol=QQQ&kind=signal")
+    assert.lengthOf(body.items, 1)
+    assert.lengthOf((await get("/api/v1/signals?status=done")).body.items, 0)
+    assert.lengthOf((await get("/api/v1/signals?symbol='%20OR%20true%20--")).body.items, 0)
+  })
+
+  it("filters by the id of another row, and refuses one that is none", async () => {
+    const { signal } = await trade()
+    assert.lengthOf((await get(`/api/v1/orders?signal_id=${signal}`)).body.items, 1)
+    assert.lengthOf((await get(`/api/v1/orders?signal_id=${randomUUID()}`)).body.items, 0)
+    const bad = await get("/api/v1/orders?signal_id=7")
+    assert.strictEqual(bad.status, 400)
+    assert.strictEqual(bad.body.errors[0]?.path, "query.signal_id")
+  })
+
+  it.each([
+    "zzz",
+    "LTE",
+    Buffer.from("1\u00002").toString("base64url"),
+    Buffer.from("x").toString("base64url")
+  ])("refuses the cursor %s", async (cursor) => {
+    const { body, status } = await get(`/api/v1/signals?cursor=${cursor}`)
+    assert.strictEqual(status, 400)
+    assert.strictEqual(body.errors[0]?.path, "query.cursor")
+  })
+})
+
+describe("the trace of a signal", () => {
+  it("is its whole life, decimals as strings", async () => {
+    const { order, signal, snapshot } = await trade()
+    const { body, status } = await get(`/api/v1/signals/${signal}`)
+    assert.strictEqual(status, 200)
+    const trace = JSON.parse(JSON.stringify(body))
+    assert.deepInclude(trace.signal, { id: signal, status: "received", source: "default", symbol: "SPY" })
+    assert.deepStrictEqual(trace.decision.checks, [
+      { check: "calendar", ok: true, code: "open", numbers: {} }
+    ])
+    assert.deepInclude(trace.decision, { engine: "A", variant: "A" })
+    assert.deepInclude(trace.orders[0], {
+      id: order,
+      account: "paper-1",
+      quantity: "1.5",
+      average_price: "401.123456789",
+      settled_at: null
+    })
+    assert.deepInclude(trace.fills[0], { price: "401.123456789", source: "webhook" })
+    assert.lengthOf(trace.links, 1)
+    const about = JSON.parse((await get(`/api/v1/signals/${snapshot}`)).text)
+    assert.strictEqual(about.metadata.pair, "SPY")
+    assert.lengthOf(about.links, 1)
+  })
+
+  it("of nobody is 404", async () => {
+    assert.strictEqual((await get(`/api/v1/signals/${randomUUID()}`)).status, 404)
+    assert.strictEqual((await get("/api/v1/signals/1'%20OR%20true")).status, 404)
+  })
+
+  it("is reached from its order, with the order's events", async () => {
+    const { body } = await get("/api/v1/orders?symbol=SPY")
+    const found = await get(`/api/v1/orders/${String(body.items[0]?.["id"])}`)
+    assert.deepInclude(JSON.parse(found.text).events[0], {
+      event: "order.acked",
+      from_status: "submitting",
+      to_status: "acked"
+    })
+  })
+
+  it("counts in the linkage, external fills apart", async () => {
+    await world.sql(
+      `INSERT INTO trade_records (id, venue, account, symbol, venue_order_id, trade_id, side, quantity, price, source, order_time)
+        VALUES (gen_random_uuid(), 'practice', 'paper-1', 'SPY', 'x', 'x', 'sell', 1, 400, 'external', now())`
+    )
+    const { body } = await get("/api/v1/linkage")
+    assert.deepInclude(body, { ours: 2, linked: 2, rate: 1, external: 1 })
+  })
+
+  it("shows in the account and in the position", async () => {
+    const { body } = await get("/api/v1/accounts")
+    assert.deepInclude(body.items[0], {
+      id: "paper-1",
+      starting_cash: "100000",
+      open_positions: 1,
+      fence: "0"
+    })
+    assert.deepInclude((await get("/api/v1/positions?account=paper-1")).body.items[0], { quantity: "1.5" })
+  })
+})
+
+describe("the trading state", () => {
+  it("is read, changed with its audit line, and read again", async () => {
+    assert.deepInclude((await get("/api/v1/trading-state")).body, { state: "ACTIVE", changed_by: "system" })
+    const changed = await world.send("POST", "/api/v1/trading-state", {
+      body: '{"state":"HALTED","reason":"drill"}'
+    })
+    assert.deepInclude(changed.body, {
+      state: "HALTED",
+      reason: "drill",
+      changed_by: "api:127.0.0.1",
+      version: 2
+    })
+    assert.deepInclude((await get("/api/v1/trading-state")).body, { state: "HALTED" })
+    const [line] = await world.sql<{ detail: unknown }>(
+      "SELECT detail FROM actor_events WHERE event = 'trading_state.changed'"
+    )
+    assert.deepInclude(line?.detail, { state: "HALTED", reason: "drill" })
+  })
+})
