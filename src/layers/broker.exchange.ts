@@ -67,7 +67,10 @@ const collect = (
   })
   response.on("end", () => {
     if (!response.complete) return fail("the answer was cut off")
-    settle(Effect.succeed({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString("utf8") }))
+    const reply = { status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString("utf8") }
+    // The agent takes its socket back in the tick after this event; a caller that asks again at once would otherwise
+    // open a second connection (measured: one per request in a sequence).
+    process.nextTick(() => settle(Effect.succeed(reply)))
   })
   response.on("error", (error) => fail("the answer was cut off", error))
 }
@@ -117,7 +120,7 @@ const start = (
   outgoing.on("response", (response) => collect(response, settle, fail))
   outgoing.on("error", (error: NodeJS.ErrnoException) => fail(error.code ?? error.message, error))
   // The first settlement wins; this one speaks only when nothing else did.
-  outgoing.on("close", () => fail("the connection closed before the answer"))
+  outgoing.on("close", () => process.nextTick(() => fail("the connection closed before the answer")))
   writeWhenConnected(outgoing, request, progress, fail)
   return outgoing
 }
