@@ -59,8 +59,12 @@ const openLockFile = (directory: string): Effect.Effect<number, DataDirLocked | 
     },
     catch: (cause) => {
       const code = (cause as NodeJS.ErrnoException).code
-      if (process.platform === "darwin" && (code === "EAGAIN" || code === "EWOULDBLOCK")) return lockedBy(directory)
-      return unusable(directory, "DATA_DIR must be creatable and writable by the user that runs holdfast")(cause)
+      if (process.platform === "darwin" && (code === "EAGAIN" || code === "EWOULDBLOCK"))
+        return lockedBy(directory)
+      return unusable(
+        directory,
+        "DATA_DIR must be creatable and writable by the user that runs holdfast"
+      )(cause)
     }
   })
 
@@ -73,8 +77,13 @@ const lock = (directory: string, descriptor: number): Effect.Effect<void, DataDi
     )
     if (result.code === 0) return
     if (result.code === conflictStatus) return yield* lockedBy(directory)
-    const cause = new Error(result.startError ?? (result.timedOut ? "flock did not end in time" : result.output.trim()))
-    return yield* unusable(directory, "the command `flock` of util-linux is needed, on a file system that can lock")(cause)
+    const cause = new Error(
+      result.startError ?? (result.timedOut ? "flock did not end in time" : result.output.trim())
+    )
+    return yield* unusable(
+      directory,
+      "the command `flock` of util-linux is needed, on a file system that can lock"
+    )(cause)
   })
 
 /** The file's first line says who holds the lock, for the one who is refused. */
@@ -117,4 +126,5 @@ export const dataDirAt = (directory: string): DataDirService => {
   return { path: resolved, hold: hold(resolved) }
 }
 
-export const layerDataDir = (directory: string): Layer.Layer<DataDir> => Layer.succeed(DataDir, dataDirAt(directory))
+export const layerDataDir = (directory: string): Layer.Layer<DataDir> =>
+  Layer.succeed(DataDir, dataDirAt(directory))

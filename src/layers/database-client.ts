@@ -39,7 +39,9 @@ export const makeClient = (
   const address = socketAddress(target)
   const silenceMs = options.silenceMs ?? databaseLimits.silenceMs
   const login =
-    target._tag === "Url" ? { url: target.url } : { username: target.user, database: target.database, host: target.directory }
+    target._tag === "Url"
+      ? { url: target.url }
+      : { username: target.user, database: target.database, host: target.directory }
   return PgClient.make({
     ...login,
     stream: () => openWatchedSocket(address, silenceMs, options.census),

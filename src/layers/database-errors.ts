@@ -30,7 +30,9 @@ const constraintOf = (error: SqlError.SqlError): string | undefined => {
   return typeof constraint === "string" ? constraint : undefined
 }
 
-const isSqlState = (code: string | undefined): code is string => code !== undefined && /^[0-9A-Z]{5}$/.test(code)
+/** No SQLSTATE begins with E, and some errnos have five letters too: EPIPE is what a killed server leaves behind. */
+const isSqlState = (code: string | undefined): code is string =>
+  code !== undefined && /^[0-9A-DF-Z][0-9A-Z]{4}$/.test(code)
 
 /**
  * SQLSTATE -> reason. 28 and 3D (bad login, no such database) are `connection`: an operator repairs them while the
@@ -52,7 +54,9 @@ export const unavailableReason = (error: SqlError.SqlError): UnavailableReason |
   if (code === "ESILENT") return "silent"
   if (isSqlState(code)) return reasonOfState(code)
   // "Query cancellation timed out" and desynchronised sessions come without a code and end their connection.
-  return error.reason._tag === "ConnectionError" || error.reason._tag === "AuthenticationError" ? "connection" : undefined
+  return error.reason._tag === "ConnectionError" || error.reason._tag === "AuthenticationError"
+    ? "connection"
+    : undefined
 }
 
 /** True when the server itself answered with this error, so the statement had no effect. */

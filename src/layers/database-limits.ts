@@ -74,7 +74,16 @@ export const postgresLimits = {
 } as const
 
 invariant(databaseLimits.lockMs < databaseLimits.statementMs, "a lock wait ends before its statement")
-invariant(databaseLimits.statementMs < databaseLimits.silenceMs, "a living server answers before it is called silent")
-invariant(databaseLimits.silenceMs < databaseLimits.callMs, "silence is found inside the default deadline of a call")
-invariant(databaseLimits.statementMs < databaseLimits.idleInTransactionMs, "an idle owner outlives one statement")
+invariant(
+  databaseLimits.statementMs < databaseLimits.silenceMs,
+  "a living server answers before it is called silent"
+)
+invariant(
+  databaseLimits.silenceMs < databaseLimits.callMs,
+  "silence is found inside the default deadline of a call"
+)
+invariant(
+  databaseLimits.statementMs < databaseLimits.idleInTransactionMs,
+  "an idle owner outlives one statement"
+)
 invariant(2 * databaseLimits.poolSize < postgresLimits.connectionsMax, "two processes fit the server")

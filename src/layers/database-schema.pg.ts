@@ -68,7 +68,9 @@ export const pendingOf = (
       if (migration?.id === row.id && migration.name === row.name) continue
       return yield* new MigrationFailed({
         name: migration?.name ?? row.name,
-        cause: new Error(`the database has ${row.name} as number ${row.id}, the code has ${migration?.name ?? "nothing"}`),
+        cause: new Error(
+          `the database has ${row.name} as number ${row.id}, the code has ${migration?.name ?? "nothing"}`
+        ),
         hint: "an applied migration was renamed or renumbered: restore its file"
       })
     }
@@ -83,7 +85,10 @@ const applyOne = (sql: SqlClient, migration: Migration): Effect.Effect<void, unk
     Effect.catchCause((cause): Effect.Effect<void, unknown> => {
       const error = findSqlError(cause)
       // A connection lost in the middle is not the migration's fault.
-      if (error !== undefined && toDatabaseError("schema.apply", error, false)._tag === "DatabaseUnavailable") {
+      if (
+        error !== undefined &&
+        toDatabaseError("schema.apply", error, false)._tag === "DatabaseUnavailable"
+      ) {
         return Effect.fail(error)
       }
       return Effect.fail(
@@ -117,7 +122,11 @@ const operation = "schema.apply"
 const toSchemaError = (cause: Cause.Cause<unknown>): SchemaError => {
   // The runner's own verdict first: a failed rollback after it is noise.
   for (const reason of cause.reasons) {
-    const error: unknown = Cause.isFailReason(reason) ? reason.error : Cause.isDieReason(reason) ? reason.defect : undefined
+    const error: unknown = Cause.isFailReason(reason)
+      ? reason.error
+      : Cause.isDieReason(reason)
+        ? reason.defect
+        : undefined
     if (error instanceof SchemaNewer || error instanceof MigrationFailed) return error
   }
   const error = findSqlError(cause)

@@ -56,7 +56,10 @@ export class WatchedSocket extends Socket {
     super._write(chunk, encoding, callback)
   }
 
-  override _writev(chunks: Array<{ chunk: unknown; encoding: BufferEncoding }>, callback: WriteCallback): void {
+  override _writev(
+    chunks: Array<{ chunk: unknown; encoding: BufferEncoding }>,
+    callback: WriteCallback
+  ): void {
     if (this.#timer === undefined) this.#arm()
     // Declared optional for streams in general; a socket has it.
     super._writev?.(chunks, callback)
@@ -74,8 +77,10 @@ export class WatchedSocket extends Socket {
     if (!this.#heard && chunk.length === 1 && chunk[0] === 0x53) this.#encrypted = true
     this.#heard = true
     if (this.#timer === undefined) return
-    this.#tail = chunk.length >= 6 ? Buffer.from(chunk.subarray(-6)) : Buffer.concat([this.#tail, chunk]).subarray(-6)
-    if (this.#encrypted || (this.#tail.length === 6 && this.#tail.subarray(0, 5).equals(readyForQuery))) this.#disarm()
+    this.#tail =
+      chunk.length >= 6 ? Buffer.from(chunk.subarray(-6)) : Buffer.concat([this.#tail, chunk]).subarray(-6)
+    if (this.#encrypted || (this.#tail.length === 6 && this.#tail.subarray(0, 5).equals(readyForQuery)))
+      this.#disarm()
     else this.#arm()
   }
 
@@ -85,7 +90,9 @@ export class WatchedSocket extends Socket {
       // The reader stopped reading (a slow stream): the silence is ours.
       if (this.isPaused()) return this.#arm()
       this.#census.silentTotal += 1
-      this.destroy(Object.assign(new Error(`no answer from PostgreSQL for ${this.#silenceMs} ms`), { code: "ESILENT" }))
+      this.destroy(
+        Object.assign(new Error(`no answer from PostgreSQL for ${this.#silenceMs} ms`), { code: "ESILENT" })
+      )
     }, this.#silenceMs)
     // The service's own life decides when the process ends, never a pending answer.
     this.#timer.unref()
@@ -98,7 +105,11 @@ export class WatchedSocket extends Socket {
 }
 
 /** Opens a watched socket. Errors, refusals included, arrive as its `error` event. */
-export const openWatchedSocket = (address: SocketAddress, silenceMs: number, census: SocketCensus): WatchedSocket => {
+export const openWatchedSocket = (
+  address: SocketAddress,
+  silenceMs: number,
+  census: SocketCensus
+): WatchedSocket => {
   const socket = new WatchedSocket(silenceMs, census)
   if ("path" in address) return socket.connect({ path: address.path })
   socket.setNoDelay(true)

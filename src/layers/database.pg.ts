@@ -196,7 +196,11 @@ const makeRun =
   <A, E, R>(operation: string, f: (sql: SqlClient) => Effect.Effect<A, E, R>, options: CallOptions = {}) => {
     const call = Effect.suspend(() => {
       const attempt: Attempt = { commitSent: true, body: undefined }
-      const work = typed(operation, attempt, Effect.suspend(() => f(adapter.sql)))
+      const work = typed(
+        operation,
+        attempt,
+        Effect.suspend(() => f(adapter.sql))
+      )
       return bounded(adapter, operation, options.deadlineMs ?? databaseLimits.callMs, attempt, work)
     })
     return call
@@ -212,7 +216,11 @@ const retrySchedule = Schedule.exponential(databaseLimits.transactRetryMs).pipe(
 
 const makeTransact =
   (adapter: Adapter): DatabaseService["transact"] =>
-  <A, E, R>(operation: string, f: (sql: SqlClient) => Effect.Effect<A, E, R>, options: TransactOptions = {}) =>
+  <A, E, R>(
+    operation: string,
+    f: (sql: SqlClient) => Effect.Effect<A, E, R>,
+    options: TransactOptions = {}
+  ) =>
     Effect.suspend(() => {
       const attempt: Attempt = { commitSent: false, body: undefined }
       let tries = 0
@@ -232,7 +240,9 @@ const makeTransact =
         return typed(operation, attempt, adapter.sql.withTransaction(body))
       })
       const work =
-        options.retry === "idempotent" ? Effect.retry(once, { while: worthAnotherTry, schedule: retrySchedule }) : once
+        options.retry === "idempotent"
+          ? Effect.retry(once, { while: worthAnotherTry, schedule: retrySchedule })
+          : once
       return bounded(adapter, operation, options.deadlineMs ?? databaseLimits.callMs, attempt, work)
     })
 
@@ -257,7 +267,12 @@ const probeWith = (run: DatabaseService["run"]): Effect.Effect<void, DatabaseUna
   run("database.probe", (sql) => sql`SELECT 1`, { deadlineMs: databaseLimits.probeMs }).pipe(
     Effect.catchTag("DatabaseFault", (fault) =>
       Effect.fail(
-        new DatabaseUnavailable({ operation: "database.probe", reason: "server", outcome: "not_applied", cause: fault.cause })
+        new DatabaseUnavailable({
+          operation: "database.probe",
+          reason: "server",
+          outcome: "not_applied",
+          cause: fault.cause
+        })
       )
     ),
     Effect.asVoid

@@ -56,7 +56,9 @@ export class DatabaseFault extends Data.TaggedError("DatabaseFault")<{
 const causeText = (cause: unknown): string => {
   if (!(cause instanceof Error)) return String(cause)
   const inner: unknown = cause.cause
-  return inner instanceof Error && inner.message !== cause.message ? `${cause.message}: ${causeText(inner)}` : cause.message
+  return inner instanceof Error && inner.message !== cause.message
+    ? `${cause.message}: ${causeText(inner)}`
+    : cause.message
 }
 
 export type DatabaseError = DatabaseUnavailable | DatabaseFault

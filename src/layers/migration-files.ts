@@ -25,7 +25,11 @@ export interface Migration {
 const pattern = /^(\d{4})_([a-z0-9]+(?:-[a-z0-9]+)*)\.ts$/
 
 const wrongFile = (name: string, reason: string): MigrationFailed =>
-  new MigrationFailed({ name, cause: new Error(reason), hint: "migrations are NNNN_name.ts, numbered 0001, 0002, ..." })
+  new MigrationFailed({
+    name,
+    cause: new Error(reason),
+    hint: "migrations are NNNN_name.ts, numbered 0001, 0002, ..."
+  })
 
 /** The numbers and names of a directory's files, checked. Other files than `.ts` are not migrations. */
 export const checkNumbering = (
@@ -39,7 +43,10 @@ export const checkNumbering = (
       const expected = numbered.length + 1
       const id = Number(match[1])
       if (id !== expected) {
-        return yield* wrongFile(file, `has number ${id} where ${expected} is next: ${id < expected ? "a duplicate" : "a gap"}`)
+        return yield* wrongFile(
+          file,
+          `has number ${id} where ${expected} is next: ${id < expected ? "a duplicate" : "a gap"}`
+        )
       }
       numbered.push({ id, file })
     }
@@ -51,7 +58,8 @@ export const loadMigrations = (directory: string): Effect.Effect<ReadonlyArray<M
   Effect.gen(function* () {
     const files = yield* Effect.tryPromise({
       try: () => readdir(directory),
-      catch: (cause) => new MigrationFailed({ name: directory, cause, hint: "the directory of migrations must be readable" })
+      catch: (cause) =>
+        new MigrationFailed({ name: directory, cause, hint: "the directory of migrations must be readable" })
     })
     const numbered = yield* checkNumbering(files)
     return yield* Effect.forEach(numbered, ({ id, file }) =>

@@ -70,6 +70,9 @@ export const prepareSocketDirectory = (
 ): Effect.Effect<void, ClusterUnusable> =>
   Effect.tryPromise({
     try: async () => {
+      // A link is what linkSocketDirectory left when the cluster was kept elsewhere.
+      if ((await fs.lstat(directory).catch(() => undefined))?.isSymbolicLink() === true)
+        await fs.unlink(directory)
       await fs.mkdir(directory, { recursive: true, mode: 0o700 })
       const stat = await fs.lstat(directory)
       const mine = [identity.owner.uid, process.getuid?.() ?? identity.owner.uid]
@@ -82,6 +85,16 @@ export const prepareSocketDirectory = (
     catch: unusable(directory, "the directory of the server's socket must be creatable by this user")
   })
 
+/** Keeps the target's path true when the socket lives elsewhere: the path becomes a link to the real directory. */
+export const linkSocketDirectory = (link: string, directory: string): Effect.Effect<void, ClusterUnusable> =>
+  Effect.tryPromise({
+    try: async () => {
+      await fs.rm(link, { recursive: true, force: true })
+      await fs.symlink(directory, link)
+    },
+    catch: unusable(link, "DATA_DIR must be writable by this user")
+  })
+
 const isPresent = (cluster: string): Promise<boolean> =>
   fs.stat(path.join(cluster, "PG_VERSION")).then(
     () => true,
@@ -92,6 +105,15 @@ const removeGarbage = async (parent: string, prefix: string): Promise<void> => {
   for (const name of await fs.readdir(parent)) {
     if (name.startsWith(prefix)) await fs.rm(path.join(parent, name), { recursive: true, force: true })
   }
+}
+
+/** A directory of the cluster's name that holds anything else than a cluster is somebody's: never touched. */
+const refuseForeign = async (cluster: string): Promise<void> => {
+  const found = await fs.readdir(cluster).catch((cause) => {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return []
+    throw cause
+  })
+  if (found.length > 0) throw new Error(`${cluster} exists, is not empty and is no PostgreSQL cluster`)
 }
 
 /** Checks an existing cluster: our major version, the server's owner, mode 0700. */
@@ -134,10 +156,14 @@ export const ensureCluster = (
     yield* Effect.tryPromise({
       try: async () => {
         await removeGarbage(parent, prefix)
+        await refuseForeign(cluster)
         await fs.mkdir(beside, { mode: 0o700 })
         if (process.getuid?.() === 0) await fs.chown(beside, identity.owner.uid, identity.owner.gid)
       },
-      catch: unusable(parent, "DATA_DIR must be writable by the user that runs holdfast")
+      catch: unusable(
+        cluster,
+        "DATA_DIR must be writable by this user; a directory in the cluster's place must be moved away"
+      )
     })
     const result = yield* runCommand(
       identity.wrap({
@@ -166,14 +192,9 @@ export const ensureCluster = (
       })
     }
     yield* Effect.tryPromise({
-      try: async () => {
-        // rename replaces an empty directory and refuses any other, which is exactly what may be replaced here.
-        await fs.rename(beside, cluster)
-      },
-      catch: unusable(
-        cluster,
-        "it exists and is no PostgreSQL cluster: move it away or choose another DATA_DIR"
-      )
+      // rename replaces an empty directory and refuses any other, which is exactly what may be replaced here.
+      try: () => fs.rename(beside, cluster),
+      catch: unusable(cluster, "something appeared in the cluster's place while it was made: move it away")
     })
     return true
   })

@@ -21,6 +21,7 @@ import { socketTarget, type SocketTarget } from "./database-target.ts"
 import { copyBinaries, locateBinaries, type PostgresBinaries } from "./postgres-binaries.ts"
 import {
   ensureCluster,
+  linkSocketDirectory,
   prepareSocketDirectory,
   serverArguments,
   serverUser,
@@ -60,6 +61,8 @@ interface Place {
   readonly cluster: string
   readonly binaries: PostgresBinaries
   readonly identity: ServerIdentity
+  /** Where the server puts its socket; the target's directory, or what that is a link to. */
+  readonly socketDirectory: string
 }
 
 const prepareDataDir = (dataDir: string): Effect.Effect<void, ClusterUnusable> =>
@@ -77,59 +80,83 @@ const prepareDataDir = (dataDir: string): Effect.Effect<void, ClusterUnusable> =
 /** Readable for every user by convention, writable for root, kept over reboots: unlike any temporary directory. */
 const systemPlace = "/var/lib/holdfast"
 
-const clusterExists = (cluster: string): Effect.Effect<boolean> =>
+const clusterExists = (home: string): Effect.Effect<boolean> =>
   Effect.promise(() =>
-    fs.stat(path.join(cluster, "PG_VERSION")).then(
+    fs.stat(path.join(home, "postgres", "PG_VERSION")).then(
       () => true,
       () => false
     )
   )
 
+/** Where the cluster of a DATA_DIR is kept when the server's user cannot reach DATA_DIR. */
+const elsewhereOf = (dataDir: string): string => path.join(systemPlace, shortNameOf(dataDir))
+
 /**
- * Root only: the server's user can reach neither the binaries nor DATA_DIR, and namespaces are forbidden. Binaries are
- * copied; what is unreachable of the data moves to a system directory of its own name. A cluster that already holds
- * data is never moved: two copies of the truth are worse than a clear refusal.
+ * Root only: the server's user cannot reach DATA_DIR, and namespaces are forbidden. A new cluster then lives in a
+ * system directory of its own name. One that already holds data in DATA_DIR is never moved: two copies of the truth
+ * are worse than a clear refusal.
  */
-const moveToReach = (options: EmbeddedOptions, binaries: PostgresBinaries, identity: ServerIdentity) =>
+const moveElsewhere = (dataDir: string): Effect.Effect<string, ClusterUnusable> =>
   Effect.gen(function* () {
-    const place = path.join(systemPlace, shortNameOf(options.dataDir))
-    const inside = path.join(options.dataDir, "postgres")
-    if (yield* clusterExists(inside)) {
+    if (yield* clusterExists(dataDir)) {
       return yield* new ClusterUnusable({
-        path: inside,
+        path: path.join(dataDir, "postgres"),
         cause: new Error(
           "the server's user cannot enter DATA_DIR, and user namespaces are forbidden on this machine"
         ),
         hint: "make every directory above DATA_DIR enterable (chmod o+x), or run holdfast as an ordinary user"
       })
     }
-    yield* prepareDataDir(place)
-    const copied = yield* copyBinaries(binaries, place)
-    const cluster = path.join(place, "postgres")
+    const home = elsewhereOf(dataDir)
+    yield* prepareDataDir(home)
     yield* Effect.logWarning(
-      `DATA_DIR is unreadable for the server's user: the cluster is kept in ${cluster}`
-    ).pipe(Effect.annotateLogs({ event: "postgres.cluster_elsewhere", path: cluster }))
-    return { cluster, binaries: copied, identity }
+      `DATA_DIR is unreadable for the server's user: the cluster is kept in ${home}`
+    ).pipe(Effect.annotateLogs({ event: "postgres.cluster_elsewhere", path: home }))
+    return home
   })
 
-/** Decides as whom and from where the server runs; tries the cheap ways first. */
-const choosePlace = (options: EmbeddedOptions): Effect.Effect<Place, PostgresServerError> =>
+/** Binaries and identity for a cluster kept in `home`, the cheap ways first; `reaches` false when there is none. */
+const equip = (options: EmbeddedOptions, found: PostgresBinaries, home: string) =>
   Effect.gen(function* () {
     const namespaces = options.namespaces ?? true
+    const choose = (binaries: PostgresBinaries) =>
+      Effect.map(
+        chooseIdentity({ reach: { enter: [home], execute: binaries.postgres }, namespaces }),
+        (choice) => ({
+          ...choice,
+          binaries
+        })
+      )
+    const first = yield* choose(found)
+    if (first.reaches) return first
+    // Often only the project is hidden (/root/app) while DATA_DIR is not: then a copy of the binaries there is enough.
+    return yield* choose(yield* copyBinaries(found, home))
+  })
+
+/** Decides as whom and from where the server runs. */
+const choosePlace = (
+  options: EmbeddedOptions,
+  target: SocketTarget
+): Effect.Effect<Place, PostgresServerError> =>
+  Effect.gen(function* () {
+    const { dataDir } = options
     const found = yield* locateBinaries({
-      copyParent: options.dataDir,
+      copyParent: dataDir,
       ...(options.nativeDirectory === undefined ? {} : { nativeDirectory: options.nativeDirectory })
     })
-    const cluster = path.join(options.dataDir, "postgres")
-    const choose = (binaries: PostgresBinaries) =>
-      chooseIdentity({ reach: { enter: [options.dataDir], execute: binaries.postgres }, namespaces })
-    const first = yield* choose(found)
-    if (first.reaches) return { cluster, binaries: found, identity: first.identity }
-    // Often only the project is hidden (/root/app) while DATA_DIR is not: then a copy of the binaries there is enough.
-    const nearby = yield* copyBinaries(found, options.dataDir)
-    const second = yield* choose(nearby)
-    if (second.reaches) return { cluster, binaries: nearby, identity: second.identity }
-    return yield* moveToReach(options, found, second.identity)
+    // A cluster that once went elsewhere stays there, also when DATA_DIR became reachable: it is the data.
+    const moved = process.getuid?.() === 0 && (yield* clusterExists(elsewhereOf(dataDir)))
+    const home = moved ? elsewhereOf(dataDir) : dataDir
+    const first = yield* equip(options, found, home)
+    const placeIn = (at: string, choice: typeof first): Place => ({
+      cluster: path.join(at, "postgres"),
+      binaries: choice.binaries,
+      identity: choice.identity,
+      socketDirectory: at === dataDir ? target.directory : path.join(at, "run")
+    })
+    if (first.reaches) return placeIn(home, first)
+    const elsewhere = yield* moveElsewhere(dataDir)
+    return placeIn(elsewhere, yield* equip(options, found, elsewhere))
   })
 
 /** The postmaster is gone but its backends are not yet: PostgreSQL's own interlock refuses, rightly, for a moment. */
@@ -145,15 +172,16 @@ const start = (options: EmbeddedOptions): Effect.Effect<RunningServer, PostgresS
     const database = options.database ?? "holdfast"
     const target = embeddedTarget(options.dataDir, database)
     yield* prepareDataDir(options.dataDir)
-    const { cluster, binaries, identity } = yield* choosePlace(options)
+    const { cluster, binaries, identity, socketDirectory } = yield* choosePlace(options, target)
     // Before anything of the cluster is touched: nothing may change under a server that still runs.
     yield* endPreviousServer(cluster)
     yield* ensureCluster(cluster, binaries, identity)
-    yield* prepareSocketDirectory(target.directory, identity)
+    yield* prepareSocketDirectory(socketDirectory, identity)
+    if (socketDirectory !== target.directory) yield* linkSocketDirectory(target.directory, socketDirectory)
     const settings = (options.extraSettings ?? []).flatMap((setting) => ["-c", setting])
     const plain = {
       file: binaries.postgres,
-      args: [...serverArguments(cluster, target.directory), ...settings]
+      args: [...serverArguments(cluster, socketDirectory), ...settings]
     }
     // The namespace outside, the death signal inside: changing credentials would clear it.
     const command = identity.wrap(yield* withParentDeathSignal(plain))

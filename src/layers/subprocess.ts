@@ -13,10 +13,8 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 
 /** Runs an effect on the machine's clock whatever clock the caller lives in: processes do not live in virtual time. */
-export const inRealTime: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> = Effect.provideService(
-  Clock.Clock,
-  Clock.Clock.defaultValue()
-)
+export const inRealTime: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> =
+  Effect.provideService(Clock.Clock, Clock.Clock.defaultValue())
 
 export interface Command {
   readonly file: string
@@ -92,7 +90,8 @@ export const runCommand = (command: Command, deadlineMs: number): Effect.Effect<
     })
     return Effect.callback<void>((ended) => {
       clearTimeout(timer)
-      if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return ended(Effect.void)
+      if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined)
+        return ended(Effect.void)
       child.once("close", () => ended(Effect.void))
       child.kill("SIGKILL")
     })

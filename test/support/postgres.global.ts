@@ -12,7 +12,7 @@ import * as fs from "node:fs"
 import * as net from "node:net"
 import * as os from "node:os"
 import * as path from "node:path"
-import { Effect, Exit, Scope } from "effect"
+import { Effect, Exit, Logger, Scope } from "effect"
 import type { TestProject } from "vitest/node"
 import { applySchema } from "../../src/layers/database-schema.pg.ts"
 import { type SocketTarget, withDatabase } from "../../src/layers/database-target.ts"
@@ -28,7 +28,13 @@ declare module "vitest" {
 
 export const templateName = "holdfast_template"
 const prefix = "holdfast-test-"
-const settings = ["fsync=off", "full_page_writes=off", "max_connections=200", "shared_buffers=64MB", "autovacuum=off"]
+const settings = [
+  "fsync=off",
+  "full_page_writes=off",
+  "max_connections=200",
+  "shared_buffers=64MB",
+  "autovacuum=off"
+]
 
 /** Directories of runs whose process is gone. */
 const sweep = (): void => {
@@ -48,6 +54,8 @@ export const makeDesk = (directory: string) => {
     server ??= Effect.runPromise(
       embeddedServer({ dataDir: path.join(directory, "data"), extraSettings: settings }).start.pipe(
         Effect.map((running) => running.target as SocketTarget),
+        // The server's log is for a person at a console; a test run is none.
+        Effect.provide(Logger.layer([])),
         Scope.provide(scope)
       )
     )
@@ -68,7 +76,9 @@ const answer = async (desk: ReturnType<typeof makeDesk>, request: string): Promi
   try {
     return JSON.stringify({ target: await (request === "template" ? desk.migrate() : desk.start()) })
   } catch (cause) {
-    return JSON.stringify({ error: cause instanceof Error ? `${cause.message} ${String(cause.cause ?? "")}` : String(cause) })
+    return JSON.stringify({
+      error: cause instanceof Error ? `${cause.message} ${String(cause.cause ?? "")}` : String(cause)
+    })
   }
 }
 

@@ -40,7 +40,11 @@ const ask = (what: "server" | "template"): Effect.Effect<SocketTarget> =>
   })
 
 /** One statement on the maintenance database, on a connection of its own: CREATE DATABASE takes no transaction. */
-const administer = (server: SocketTarget, statement: (name: string) => string, name: string): Effect.Effect<void> =>
+const administer = (
+  server: SocketTarget,
+  statement: (name: string) => string,
+  name: string
+): Effect.Effect<void> =>
   Effect.gen(function* () {
     const sql = yield* makeClient({
       target: { ...server, database: "postgres" },
@@ -53,11 +57,18 @@ const administer = (server: SocketTarget, statement: (name: string) => string, n
     yield* sql.unsafe(statement(name))
   }).pipe(Effect.scoped, Effect.orDie)
 
-const makeDatabase = (server: SocketTarget, template: string): Effect.Effect<TestDatabase, never, Scope.Scope> =>
+const makeDatabase = (
+  server: SocketTarget,
+  template: string
+): Effect.Effect<TestDatabase, never, Scope.Scope> =>
   Effect.gen(function* () {
     const name = `t_${randomBytes(8).toString("hex")}`
     yield* Effect.acquireRelease(
-      administer(server, (database) => `CREATE DATABASE ${database} TEMPLATE ${template} STRATEGY file_copy`, name),
+      administer(
+        server,
+        (database) => `CREATE DATABASE ${database} TEMPLATE ${template} STRATEGY file_copy`,
+        name
+      ),
       () => administer(server, (database) => `DROP DATABASE IF EXISTS ${database} WITH (FORCE)`, name)
     )
     const target = { ...server, database: name }
@@ -65,13 +76,15 @@ const makeDatabase = (server: SocketTarget, template: string): Effect.Effect<Tes
   })
 
 /** A database with the schema of this code, dropped with the scope. */
-export const freshDatabase: Effect.Effect<TestDatabase, never, Scope.Scope> = Effect.flatMap(ask("template"), (server) =>
-  makeDatabase(server, templateName)
+export const freshDatabase: Effect.Effect<TestDatabase, never, Scope.Scope> = Effect.flatMap(
+  ask("template"),
+  (server) => makeDatabase(server, templateName)
 )
 
 /** A database with nothing in it, dropped with the scope. */
-export const emptyDatabase: Effect.Effect<TestDatabase, never, Scope.Scope> = Effect.flatMap(ask("server"), (server) =>
-  makeDatabase(server, "template0")
+export const emptyDatabase: Effect.Effect<TestDatabase, never, Scope.Scope> = Effect.flatMap(
+  ask("server"),
+  (server) => makeDatabase(server, "template0")
 )
 
 /** The `Database` port on a fresh migrated database of its own. */

@@ -1,0 +1,127 @@
+/**
+ * A world for the launcher's tests: lives of a service to start and kill, and questions about what is left.
+ *
+ * Verbs only; scenario and assertion stay in the tests. Every wait has a deadline, and whatever a test leaves behind
+ * (a process, a directory) is gone with its scope.
+ */
+import { type ChildProcess, spawn } from "node:child_process"
+import * as fs from "node:fs"
+import * as os from "node:os"
+import * as path from "node:path"
+import { fileURLToPath } from "node:url"
+import { Effect, type Scope } from "effect"
+import { isServerOf, processTree } from "../../src/layers/postgres-pid-file.ts"
+import type { LifeLine, LifeOptions } from "./postgres-life.ts"
+
+export const isRoot = process.getuid?.() === 0
+
+/** A directory of its own, removed with the scope. `mode` 0711: a server that runs as another user passes through. */
+export const temporaryDirectory = (
+  name = "holdfast world",
+  mode = 0o711
+): Effect.Effect<string, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const directory = fs.mkdtempSync(path.join(os.tmpdir(), `${name}-`))
+      fs.chmodSync(directory, mode)
+      return directory
+    }),
+    (directory) => Effect.sync(() => fs.rmSync(directory, { recursive: true, force: true }))
+  )
+
+/** Polls until `look` gives something, at most `withinMs`. */
+export const until = <A>(what: string, look: () => A | undefined, withinMs = 20_000): Effect.Effect<A> =>
+  Effect.promise(async () => {
+    const deadline = performance.now() + withinMs
+    for (;;) {
+      const found = look()
+      if (found !== undefined) return found
+      if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`)
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+  })
+
+/** Postmasters of this cluster that the kernel lists, whoever started them. */
+export const serversOf = (cluster: string): ReadonlyArray<number> =>
+  fs
+    .readdirSync("/proc")
+    .map(Number)
+    .filter((pid) => Number.isInteger(pid) && isServerOf(pid, cluster))
+
+/** No postmaster, and no backend, of the cluster is left. */
+export const noServerLeft = (cluster: string, backends: ReadonlyArray<number> = []): Effect.Effect<true> =>
+  until(`no server of ${cluster}`, () => {
+    const alive = backends.filter((pid) => fs.existsSync(`/proc/${pid}`))
+    return serversOf(cluster).length === 0 && alive.length === 0 ? true : undefined
+  })
+
+export const freeze = (pid: number): ReadonlyArray<number> => {
+  const tree = processTree(pid)
+  for (const each of tree) process.kill(each, "SIGSTOP")
+  return tree
+}
+export const thaw = (tree: ReadonlyArray<number>): void => {
+  for (const each of tree) process.kill(each, "SIGCONT")
+}
+
+export interface Life {
+  readonly child: ChildProcess
+  readonly lines: ReadonlyArray<LifeLine>
+  /** The last line of this kind so far, waited for. */
+  readonly said: <K extends LifeLine["say"]>(
+    kind: K,
+    nth?: number
+  ) => Effect.Effect<Extract<LifeLine, { say: K }>>
+  readonly acked: () => ReadonlyArray<string>
+  /** Signals it and waits for its end; gives the exit code. */
+  readonly end: (signal: NodeJS.Signals) => Effect.Effect<number | null>
+}
+
+const program = fileURLToPath(new URL("./postgres-life.ts", import.meta.url))
+
+export interface LifeStart extends LifeOptions {
+  /** Run as this uid and gid (needs root). */
+  readonly uid?: number
+}
+
+/** Starts a life; it is killed with the scope. */
+export const startLife = (options: LifeStart): Effect.Effect<Life, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const { uid, ...rest } = options
+      const node = [process.execPath, program, JSON.stringify(rest)]
+      const drop =
+        uid === undefined ? [] : ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", "--"]
+      const [file = "", ...args] = [...drop, ...node]
+      const child = spawn(file, args, { stdio: ["ignore", "pipe", "inherit"], cwd: "/" })
+      const lines: Array<LifeLine> = []
+      let rest_ = ""
+      child.stdout.on("data", (chunk: Buffer) => {
+        const parts = (rest_ + chunk.toString("utf8")).split("\n")
+        rest_ = parts.pop() ?? ""
+        for (const part of parts) if (part.startsWith("{")) lines.push(JSON.parse(part) as LifeLine)
+      })
+      const ended = new Promise<number | null>((resolve) => child.once("close", (code) => resolve(code)))
+      const life: Life = {
+        child,
+        lines,
+        said: <K extends LifeLine["say"]>(kind: K, nth = 1) =>
+          until(`a life says ${kind} (${nth})`, () => {
+            const failed = lines.find((line) => line.say === "failed")
+            if (failed !== undefined && kind !== "failed")
+              throw new Error(`the life failed: ${JSON.stringify(failed)}`)
+            return lines.filter((line) => line.say === kind)[nth - 1] as
+              | Extract<LifeLine, { say: K }>
+              | undefined
+          }),
+        acked: () => lines.flatMap((line) => (line.say === "acked" ? [line.id] : [])),
+        end: (signal) =>
+          Effect.promise(() => {
+            child.kill(signal)
+            return ended
+          })
+      }
+      return life
+    }),
+    (life) => life.end("SIGKILL")
+  )
