@@ -43,7 +43,7 @@ export interface Budget {
 export type WhenExhausted =
   | { readonly action: "escalate" }
   | { readonly action: "park"; readonly retryEveryMs: number }
-/** Milliseconds to end in good order; `kill`: no grace; `infinity`: as long as the tree's own stop deadline allows. */
+/** Milliseconds to end in good order; `kill`: no grace; `infinity`: the tree's whole stop deadline, which bounds every budget. */
 export type StopBudget = number | "kill" | "infinity"
 
 /** The policy every child declares. Times are milliseconds. */

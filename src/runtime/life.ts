@@ -202,8 +202,9 @@ export class Life implements ChildSelf {
 
   #armKill(): void {
     const budget = this.child.spec.stopBudgetMs
-    if (budget === "infinity") return
-    const budgetMs = budget === "kill" ? 0 : budget
+    // No single stop may take longer than the stop of the whole tree, else a deaf child could hang a restart for ever.
+    const limitMs = this.host.runtime.options.stopDeadlineMs
+    const budgetMs = budget === "kill" ? 0 : budget === "infinity" ? limitMs : Math.min(budget, limitMs)
     this.#timer?.interruptUnsafe()
     this.#timer = this.host.runtime.after(budgetMs, () => this.kill(budgetMs))
   }

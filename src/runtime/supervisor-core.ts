@@ -234,6 +234,8 @@ const startDown = (core: Core, child: Child, error: StartFailed): void => {
     removeChild(core, child)
     return advancePlan(core)
   }
+  // A child that retries is passed over at boot, also when it retries at once.
+  if (core.plan?.stage === "starting" && core.order[core.plan.cursor] === child) core.plan.cursor++
   // With `initialStart: "retry"` the parent has started although a group strategy makes the siblings wait.
   if (core.strategy !== "one_for_one" && core.dynamic === undefined) finishBoot(core)
   failChild(core, child, Cause.fail(error))
