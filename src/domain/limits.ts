@@ -245,6 +245,8 @@ export const brokerStreamLimits = {
 export const lookupLimits = {
   /** Waits before each look-up by client order id. */
   delaysMs: [250, 500, 1_000, 2_000, 4_000, 8_000],
+  /** How far the venue's clock may be behind ours when its recent orders are listed. */
+  clockSkewMsMax: minutes(1),
   /** "Not found" counts only after several answers that agree. */
   notFoundAnswersMin: 3
 } as const

@@ -190,23 +190,25 @@ const reads = (
 
 const unresolved =
   (database: DatabaseService): OrdersStoreService["unresolved"] =>
-  (grant) =>
+  (account) =>
     database
       .run(
         "orders.unresolved",
-        (sql) => sql<StoredOrder & { readonly propagationLeftMs: number }>`
+        (sql) => sql<StoredOrder & Omit<UnresolvedOrder, "order">>`
           SELECT ${columnsOf(sql)},
+            (SELECT e.event FROM order_events e WHERE e.order_id = orders.id AND e.legal
+              AND e.event IN ('order.cancel_requested', 'order.submitted', 'order.resubmitted')
+              ORDER BY e.seq DESC LIMIT 1) IS NOT DISTINCT FROM 'order.cancel_requested' AS "cancelWanted",
             coalesce(greatest(0, extract(epoch FROM (resolve_until - clock_timestamp())) * 1000), 0)::float8
               AS "propagationLeftMs"
           FROM orders
-          WHERE account = ${grant.account} AND (status IN ('unknown', 'resolving')
-            OR (status = 'submitting' AND (fence IS NULL OR fence < ${grant.fence})))
+          WHERE account = ${account} AND status IN ('submitting', 'unknown', 'resolving')
           ORDER BY seq`
       )
       .pipe(
         Effect.map((rows) =>
-          rows.map(({ propagationLeftMs, ...order }): UnresolvedOrder => {
-            return { order, propagationLeftMs: Math.ceil(propagationLeftMs) }
+          rows.map(({ propagationLeftMs, cancelWanted, ...order }): UnresolvedOrder => {
+            return { order, propagationLeftMs: Math.ceil(propagationLeftMs), cancelWanted }
           })
         ),
         Effect.catchTag("DatabaseFault", Effect.die)

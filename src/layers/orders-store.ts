@@ -115,6 +115,8 @@ export interface UnresolvedOrder {
   readonly order: StoredOrder
   /** Milliseconds (database clock) until a "not found" may count, zero when it may now. */
   readonly propagationLeftMs: number
+  /** A cancel was asked for since it was last sent: when it turns out to live, it is cancelled again. */
+  readonly cancelWanted: boolean
 }
 
 export interface OrdersStoreService {
@@ -146,10 +148,8 @@ export interface OrdersStoreService {
     event: OrderEvent,
     note?: OrderNote
   ) => Effect.Effect<Moved, DatabaseUnavailable>
-  /** Orders in `unknown` or `resolving`, and those in `submitting` under an older fence (their sender is gone). */
-  readonly unresolved: (
-    grant: AccountGrant
-  ) => Effect.Effect<ReadonlyArray<UnresolvedOrder>, DatabaseUnavailable>
+  /** Orders in `submitting`, `unknown` or `resolving`. Which of the first are on their way now only their sender knows. */
+  readonly unresolved: (account: string) => Effect.Effect<ReadonlyArray<UnresolvedOrder>, DatabaseUnavailable>
   /** Orders that may be alive at the venue: acked, partially filled, pending cancel. */
   readonly working: (account: string) => Effect.Effect<ReadonlyArray<StoredOrder>, DatabaseUnavailable>
   /** Terminal orders whose fills, position and links are not known to agree yet. */

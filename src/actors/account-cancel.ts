@@ -1,0 +1,91 @@
+/**
+ * Cancelling: asked for in the row (`pending_cancel`), carried out by the account's executor before anything else.
+ *
+ * A cancel is a wish, its answer is a fact. An order that the venue does not cancel is usually over already, so after
+ * a refusal or a lost answer the venue is asked and nothing is assumed (K9).
+ *
+ * Promises: a cancel always passes, also while trading is halted; one that the venue accepted and has not carried out
+ * yet is looked at again after a pause; an order without a venue id is looked up before it is cancelled.
+ * Never: treats a cancelled order as if nothing of it had traded.
+ */
+import { Effect, Option, Result } from "effect"
+import type { LeaseGuard } from "../layers/accounts-lease.ts"
+import { SendPermit } from "../layers/broker.ts"
+import { OrdersStore, type StoredOrder } from "../layers/orders-store.ts"
+import { Wake } from "../layers/wake.ts"
+import { type AccountDesk, cancelAgainMs, usableGuard } from "./account-desk.ts"
+import { adoptVenueOrder, applyEvent, resolveBell } from "./account-send.ts"
+import { traceOrder } from "./order-trace.ts"
+
+const lose = (
+  desk: AccountDesk,
+  guard: LeaseGuard,
+  order: StoredOrder,
+  event: "order.outcome_lost" | "order.cancel_refused",
+  reason: string
+) =>
+  Effect.gen(function* () {
+    const wake = yield* Wake
+    yield* applyEvent(desk, guard, order, event, { reason, resolveAfterMs: desk.broker.propagationMs })
+    yield* traceOrder("warn", event, `the cancel is not confirmed: ${reason}`, desk.path, order)
+    wake.notify(resolveBell(desk.account))
+  })
+
+const venueIdOf = (desk: AccountDesk, order: StoredOrder) =>
+  order.venueOrderId !== null
+    ? Effect.succeed(Option.some(order.venueOrderId))
+    : Effect.map(
+        desk.broker.findByClientOrderId(desk.account, order.clientOrderId),
+        Option.map((venue) => venue.venueOrderId)
+      )
+
+const cancel = (desk: AccountDesk, order: StoredOrder) =>
+  desk.roundTrip(
+    Effect.gen(function* () {
+      const guard = yield* usableGuard(desk, "waiting to cancel")
+      const venueOrderId = yield* venueIdOf(desk, order)
+      if (Option.isNone(venueOrderId)) {
+        return yield* lose(desk, guard, order, "order.outcome_lost", "the venue shows no order to cancel")
+      }
+      yield* traceOrder("info", "order.cancelling", "cancel sent", desk.path, order)
+      const answer = yield* desk.broker
+        .cancel(desk.account, venueOrderId.value)
+        .pipe(Effect.provideService(SendPermit, guard.mayWrite), Effect.result)
+      if (Result.isSuccess(answer)) {
+        // Still open in the answer: the venue works on it; the row stays `pending_cancel`.
+        if (answer.success.status === "open" || answer.success.status === "partially_filled") return
+        yield* adoptVenueOrder(desk, guard, order, answer.success)
+        return
+      }
+      const failure = answer.failure
+      switch (failure._tag) {
+        case "BrokerUnavailable":
+          return yield* failure
+        case "BrokerRefused":
+          return yield* lose(
+            desk,
+            guard,
+            order,
+            "order.cancel_refused",
+            `${failure.code}: ${failure.message}`
+          )
+        case "BrokerOutcomeUnknown":
+          return yield* lose(desk, guard, order, "order.outcome_lost", failure.reason)
+      }
+    })
+  )
+
+/** Sends the oldest cancel that is due. False when there is none. */
+export const cancelNext = (desk: AccountDesk, nowMs: number) =>
+  Effect.gen(function* () {
+    const orders = yield* OrdersStore
+    const pending = yield* orders.pendingCancels(desk.account)
+    for (const id of desk.cancelsDue.keys()) {
+      if (!pending.some((order) => order.id === id)) desk.cancelsDue.delete(id)
+    }
+    const next = pending.find((order) => (desk.cancelsDue.get(order.id) ?? 0) <= nowMs)
+    if (next === undefined) return false
+    desk.cancelsDue.set(next.id, nowMs + cancelAgainMs)
+    yield* cancel(desk, next)
+    return true
+  })

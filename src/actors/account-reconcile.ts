@@ -1,0 +1,138 @@
+/**
+ * Reconciling an account with its broker: at every activation, after every reconnect, and now and then.
+ *
+ * Boot and recovery are one path. Fills first, because they are facts and everything else follows from them; then the
+ * orders that may be alive, then the positions, then the orders that wait to be settled. Orders with an unknown
+ * outcome are not dealt with here: their resolver asks on its own schedule and blocks nothing but their symbol.
+ *
+ * This file is the one owner of reconciliation. The reconciler component only rings for it and watches that it is done.
+ *
+ * Promises: `reconciled_at` is set only after all of it; a position that differs is compared twice, with the fills
+ * fetched again in between, before it is an alert; a difference is never repaired by hand.
+ * Never: sends an order, cancels one, or writes a position's quantity.
+ */
+import { Effect, Option } from "effect"
+import type { OrderStatus } from "../domain/order.ts"
+import { AccountsStore } from "../layers/accounts-store.ts"
+import type { LeaseGuard } from "../layers/accounts-lease.ts"
+import { Alerts } from "../layers/alerts.ts"
+import type { VenueOrder } from "../layers/broker.ts"
+import { OrdersStore, type StoredOrder } from "../layers/orders-store.ts"
+import { type PositionMismatch, PositionsStore } from "../layers/positions-store.ts"
+import { logEvent } from "../runtime/log-event.ts"
+import { type AccountDesk, LeaseLost, usableGuard } from "./account-desk.ts"
+import { adoptVenueOrder } from "./account-send.ts"
+import { catchUpFills } from "./fill-record.ts"
+import { alertOrder } from "./order-trace.ts"
+
+/** Compares our working orders with the venue's open ones; what is not open there any more is asked for by its id. */
+const reconcileWorking = (desk: AccountDesk, guard: LeaseGuard, open: ReadonlyArray<VenueOrder>) =>
+  Effect.gen(function* () {
+    const orders = yield* OrdersStore
+    const byClientId = new Map(open.map((venue) => [venue.clientOrderId, venue]))
+    for (const order of yield* orders.working(desk.account)) {
+      const listed = byClientId.get(order.clientOrderId)
+      const venue =
+        listed === undefined
+          ? yield* desk.broker.findByClientOrderId(desk.account, order.clientOrderId)
+          : Option.some(listed)
+      if (Option.isSome(venue)) yield* adoptVenueOrder(desk, guard, order, venue.value)
+      else {
+        const message = "the venue acknowledged this order and shows it no more"
+        yield* alertOrder("HIGH", "order.vanished", message, desk.path, order)
+      }
+    }
+  })
+
+/** Statuses whose orders are looked after by somebody else: the working list, the resolver, a round trip under way. */
+const lookedAfter: ReadonlySet<OrderStatus> = new Set<OrderStatus>([
+  "submitting",
+  "unknown",
+  "resolving",
+  "acked",
+  "partially_filled",
+  "pending_cancel"
+])
+
+/** Open orders of the venue that we believe to be over, never sent, or have never heard of. */
+const reconcileOpen = (desk: AccountDesk, guard: LeaseGuard, open: ReadonlyArray<VenueOrder>) =>
+  Effect.gen(function* () {
+    const orders = yield* OrdersStore
+    for (const venue of open) {
+      const known: StoredOrder | null =
+        venue.clientOrderId === null ? null : yield* orders.byClientOrderId(venue.clientOrderId)
+      if (known === null || known.account !== desk.account) {
+        yield* logEvent("warn", "order.external", "an open order at the venue is not ours", {
+          component: desk.path,
+          account: desk.account,
+          symbol: venue.symbol,
+          venue_order_id: venue.venueOrderId
+        })
+      } else if (!lookedAfter.has(known.status)) {
+        // For `needs_operator` this ends the doubt; for an order that was never sent it is illegal and alerted.
+        yield* adoptVenueOrder(desk, guard, known, venue)
+      }
+    }
+  })
+
+const confirmOnce = (desk: AccountDesk, guard: LeaseGuard) =>
+  Effect.gen(function* () {
+    const positions = yield* PositionsStore
+    const said = yield* desk.broker.positions(desk.account)
+    const confirmed = yield* positions.confirm(guard.grant, said)
+    if (confirmed._tag === "StaleFence")
+      return yield* new LeaseLost({ account: desk.account, while: "reconciling" })
+    return confirmed.mismatches
+  })
+
+const alertMismatches = (desk: AccountDesk, mismatches: ReadonlyArray<PositionMismatch>) =>
+  Effect.gen(function* () {
+    const alerts = yield* Alerts
+    for (const { symbol, ours, brokers } of mismatches) {
+      yield* alerts.raise({
+        severity: "HIGH",
+        kind: "position.mismatch",
+        dedupKey: `position.mismatch:${desk.account}:${symbol}`,
+        message: `${desk.account} ${symbol}: our fills say ${ours}, the broker says ${brokers}`,
+        component: desk.path,
+        detail: { account: desk.account, symbol, ours, brokers }
+      })
+    }
+  })
+
+const reconcilePositions = (desk: AccountDesk, guard: LeaseGuard) =>
+  Effect.gen(function* () {
+    if ((yield* confirmOnce(desk, guard)).length === 0) return
+    // A fill may have fallen between the two questions; it is there when fills are asked for once more.
+    yield* catchUpFills(desk.path, desk.broker, desk.account)
+    yield* alertMismatches(desk, yield* confirmOnce(desk, guard))
+  })
+
+const settleOrders = (desk: AccountDesk) =>
+  Effect.gen(function* () {
+    const orders = yield* OrdersStore
+    for (const order of yield* orders.unsettled(desk.account)) {
+      const venue = yield* desk.broker.findByClientOrderId(desk.account, order.clientOrderId)
+      if (Option.isSome(venue)) yield* orders.settle(order.id, venue.value.filledQuantity)
+    }
+  })
+
+/** Fills the slot `reconcile`. Fails with `BrokerUnavailable`, `DatabaseUnavailable` or `LeaseLost`. */
+export const reconcileAccount = (desk: AccountDesk) =>
+  Effect.gen(function* () {
+    const accounts = yield* AccountsStore
+    const guard = yield* usableGuard(desk, "reconciling")
+    const fresh = yield* catchUpFills(desk.path, desk.broker, desk.account)
+    const open = yield* desk.broker.openOrders(desk.account)
+    yield* reconcileWorking(desk, guard, open)
+    yield* reconcileOpen(desk, guard, open)
+    yield* reconcilePositions(desk, guard)
+    yield* settleOrders(desk)
+    const marked = yield* accounts.markReconciled(guard.grant)
+    if (!marked) return yield* new LeaseLost({ account: desk.account, while: "reconciling" })
+    yield* logEvent("info", "account.reconciled", "orders, fills and positions agree as far as can be told", {
+      component: desk.path,
+      account: desk.account,
+      fills_caught_up: fresh
+    })
+  })

@@ -1,0 +1,110 @@
+/**
+ * One step of an account's executor: the next cancel, the next order, or nothing.
+ *
+ * Cancels go first, then reduces, then entries, each oldest first; what may go is decided by the store in the
+ * statement that commits it. A reduce asks the broker for the position right before, because its quantity is what the
+ * broker confirms and not what we believe.
+ *
+ * Promises: at most one round trip per step; an order that cannot go any more (stale, nothing left to reduce) ends here
+ * with its reason instead of being looked at for ever.
+ * Never: sends an order that `submit` did not commit as `submitting` under the present grant.
+ */
+import { Clock, Effect } from "effect"
+import type { LeaseGuard } from "../layers/accounts-lease.ts"
+import { OrdersStore, type StoredOrder, type SubmitRefusal } from "../layers/orders-store.ts"
+import { PositionsStore } from "../layers/positions-store.ts"
+import type { StepOutcome } from "../machines/account.machine.ts"
+import { cancelNext } from "./account-cancel.ts"
+import { type AccountDesk, LeaseLost, usableGuard } from "./account-desk.ts"
+import { applyEvent, sendAndStore } from "./account-send.ts"
+import { traceOrder } from "./order-trace.ts"
+
+const worked: StepOutcome = { _tag: "Worked" }
+
+/** What a refused submit means for the order. */
+const refused = (desk: AccountDesk, guard: LeaseGuard, order: StoredOrder, why: SubmitRefusal) =>
+  Effect.gen(function* () {
+    switch (why) {
+      case "stale_fence":
+      case "lease_over":
+        return yield* new LeaseLost({ account: desk.account, while: "submitting" })
+      case "stale":
+        yield* applyEvent(desk, guard, order, "order.expired_unsent", {
+          reason: "stale: valid_until has passed"
+        })
+        yield* traceOrder("warn", "order.expired_unsent", "too old to be sent", desk.path, order)
+        return worked
+      case "nothing_to_reduce":
+        yield* applyEvent(desk, guard, order, "order.denied", {
+          reason: "the broker confirms nothing to reduce"
+        })
+        yield* traceOrder("warn", "order.denied", "the broker confirms nothing to reduce", desk.path, order)
+        return worked
+      // Somebody moved it or trading was halted in between; the next look sees it as it is.
+      case "halted":
+      case "status_changed":
+        return worked
+    }
+  })
+
+/** Commits `submitting` and sends, as one turn: nobody else of this account talks to the broker in between. */
+export const submitAndSend = (desk: AccountDesk, order: StoredOrder) =>
+  desk.roundTrip(
+    Effect.gen(function* () {
+      const orders = yield* OrdersStore
+      const guard = yield* usableGuard(desk, "waiting for its turn")
+      desk.inFlight.add(order.id)
+      const submitted = yield* orders.submit(guard.grant, order)
+      if (submitted._tag === "NotSubmitted") return { _tag: "Refused", guard, why: submitted.why } as const
+      return { _tag: "Sent", outcome: yield* sendAndStore(desk, guard, submitted.order) } as const
+    }).pipe(Effect.ensuring(Effect.sync(() => desk.inFlight.delete(order.id))))
+  )
+
+const confirmPositions = (desk: AccountDesk, guard: LeaseGuard) =>
+  Effect.gen(function* () {
+    const positions = yield* PositionsStore
+    const said = yield* desk.broker.positions(desk.account)
+    const confirmed = yield* positions.confirm(guard.grant, said)
+    if (confirmed._tag === "StaleFence")
+      return yield* new LeaseLost({ account: desk.account, while: "confirming" })
+    return confirmed.mismatches
+  })
+
+const sendNext = (desk: AccountDesk, guard: LeaseGuard, order: StoredOrder) =>
+  Effect.gen(function* () {
+    if (order.intent === "reduce") yield* confirmPositions(desk, guard)
+    const done = yield* submitAndSend(desk, order)
+    if (done._tag === "Refused") return yield* refused(desk, done.guard, order, done.why)
+    return done.outcome._tag === "NotSent"
+      ? ({ _tag: "BrokerAway", reason: done.outcome.reason } satisfies StepOutcome)
+      : worked
+  })
+
+/** Lets held orders out again, and ends those that are too old. True when there was one. */
+const moveHeld = (desk: AccountDesk, guard: LeaseGuard) =>
+  Effect.gen(function* () {
+    const orders = yield* OrdersStore
+    const due = yield* orders.heldToMove(desk.account)
+    for (const { order, event } of due) {
+      yield* applyEvent(desk, guard, order, event)
+      yield* traceOrder("info", event, `held order: ${order.reason ?? ""}`, desk.path, order)
+    }
+    return due.length > 0
+  })
+
+/** Fills the slot `executeNext`. Fails with `DatabaseUnavailable`; everything else is an outcome. */
+export const executeNext = (desk: AccountDesk) =>
+  Effect.gen(function* () {
+    const orders = yield* OrdersStore
+    const guard = yield* usableGuard(desk, "looking for work")
+    const cancelled = yield* cancelNext(desk, yield* Clock.currentTimeMillis)
+    if (cancelled) return worked
+    const order = yield* orders.next(desk.account)
+    if (order !== null) return yield* sendNext(desk, guard, order)
+    return (yield* moveHeld(desk, guard)) ? worked : ({ _tag: "Nothing" } satisfies StepOutcome)
+  }).pipe(
+    Effect.catchTag("LeaseLost", () => Effect.succeed<StepOutcome>({ _tag: "LeaseOver" })),
+    Effect.catchTag("BrokerUnavailable", (away) =>
+      Effect.succeed<StepOutcome>({ _tag: "BrokerAway", reason: `${away.operation}: ${away.reason}` })
+    )
+  )

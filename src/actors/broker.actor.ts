@@ -1,0 +1,155 @@
+/**
+ * Broker actor: the stream of one broker connection with what it brings: fills, and ends of orders.
+ *
+ * Fills are facts and are stored whoever owns the account. Ends of orders (cancelled, expired, rejected) are steps of
+ * an order and carry a fence, so they are applied only for accounts this process owns; that an order is alive or
+ * filled is told by the answer of its create and by its fills, and needs no third messenger.
+ *
+ * Promises: after every connect the accounts of this broker are told to reconcile, which fetches what the stream
+ * missed; a fill that cannot be stored now is fetched again by the same way.
+ * Never: holds the stream up for a database that is away, or lets an event of a foreign account in.
+ */
+import { Clock, Effect, Random } from "effect"
+import { brokerStreamLimits } from "../domain/limits.ts"
+import { AccountLeases } from "../layers/accounts-lease.ts"
+import type { Alerts } from "../layers/alerts.ts"
+import type { FillsStore } from "../layers/fills-store.ts"
+import { AccountsStore } from "../layers/accounts-store.ts"
+import { type BrokerConnection, type BrokerEvent, Brokers, type VenueOrder } from "../layers/broker.ts"
+import { Config } from "../layers/config.ts"
+import { OrdersStore } from "../layers/orders-store.ts"
+import { Wake } from "../layers/wake.ts"
+import { brokerMachine, type BrokerMachineEvent } from "../machines/broker.machine.ts"
+import type { ChildSelf } from "../runtime/child-spec.ts"
+import { logEvent } from "../runtime/log-event.ts"
+import { machineChild, streamActor } from "../runtime/machine-child.ts"
+import { adoptVenueOrder, reconcileBell } from "./account-send.ts"
+import { checkCursor, recordFill } from "./fill-record.ts"
+
+interface Stream {
+  readonly path: string
+  readonly broker: BrokerConnection
+  /** Configured accounts of this broker; whatever else a venue tells is not ours to store. */
+  readonly accounts: ReadonlyMap<string, { readonly startingCash: string }>
+  readonly send: (event: BrokerMachineEvent) => void
+}
+
+const connected = (stream: Stream, lastSequence: string | null) =>
+  Effect.gen(function* () {
+    const wake = yield* Wake
+    const accounts = yield* AccountsStore
+    yield* logEvent("info", "broker.connected", "the stream is live", {
+      component: stream.path,
+      last_sequence: lastSequence
+    })
+    // A fill needs its account's row; whoever comes first inserts it.
+    yield* accounts.ensure(
+      [...stream.accounts].map(([id, { startingCash }]) => ({ id, venue: stream.broker.name, startingCash }))
+    )
+    for (const account of stream.accounts.keys()) {
+      yield* checkCursor(stream.path, account, lastSequence)
+      wake.notify(reconcileBell(account))
+    }
+  }).pipe(
+    // A database that comes back brings every account through its reconciliation.
+    Effect.catchTag("DatabaseUnavailable", ({ message }) =>
+      logEvent("warn", "broker.connected_unseen", message, { component: stream.path })
+    ),
+    Effect.andThen(Effect.sync(() => stream.send({ type: "stream.connected" })))
+  )
+
+const orderEnded = (stream: Stream, venue: VenueOrder) =>
+  Effect.gen(function* () {
+    const leases = yield* AccountLeases
+    const orders = yield* OrdersStore
+    const guard = leases.current(venue.account)
+    if (guard === null || venue.clientOrderId === null) return
+    const order = yield* orders.byClientOrderId(venue.clientOrderId)
+    if (order === null || order.account !== venue.account) return
+    yield* adoptVenueOrder({ ...stream, account: venue.account }, guard, order, venue)
+  }).pipe(
+    Effect.catchTag(["DatabaseUnavailable", "LeaseLost"], ({ message }) =>
+      Effect.gen(function* () {
+        const wake = yield* Wake
+        yield* logEvent("warn", "broker.update_unseen", message, {
+          component: stream.path,
+          account: venue.account
+        })
+        wake.notify(reconcileBell(venue.account))
+      })
+    )
+  )
+
+type Needs = AccountLeases | AccountsStore | Alerts | FillsStore | OrdersStore | Wake
+
+const onEvent =
+  (stream: Stream) =>
+  (event: BrokerEvent): Effect.Effect<void, never, Needs> => {
+    switch (event._tag) {
+      case "Connected":
+        return connected(stream, event.lastSequence)
+      case "OrderUpdated": {
+        const { order } = event
+        const over = order.status === "cancelled" || order.status === "expired" || order.status === "rejected"
+        return over && stream.accounts.has(order.account) ? orderEnded(stream, order) : Effect.void
+      }
+      case "Filled": {
+        const { fill } = event
+        if (!stream.accounts.has(fill.account)) return Effect.void
+        return recordFill(stream.path, stream.broker, fill).pipe(
+          Effect.catchTag("DatabaseUnavailable", ({ message }) =>
+            Effect.map(Wake, (wake) => {
+              stream.send({ type: "fills.missed", reason: message })
+              wake.notify(reconcileBell(fill.account))
+            })
+          )
+        )
+      }
+    }
+  }
+
+/** Lives as long as the stream does and tells how it ended. */
+const runStream = (stream: Stream) =>
+  Effect.scoped(stream.broker.stream(onEvent(stream))).pipe(
+    Effect.catchTag("BrokerStreamEnded", ({ code, reason }) =>
+      Effect.gen(function* () {
+        const at = yield* Clock.currentTimeMillis
+        const jitter = yield* Random.next
+        yield* logEvent("warn", "broker.stream_ended", reason, { component: stream.path, code })
+        stream.send({ type: "stream.ended", code, reason, jitter, at })
+      })
+    )
+  )
+
+/** The component `root/trading/brokers/<name>`. */
+export const brokerActor = (name: string) => (self: ChildSelf) =>
+  Effect.gen(function* () {
+    const settings = yield* Config
+    const brokers = yield* Brokers
+    const broker = brokers.get(name)
+    const accounts = new Map(
+      Object.entries(settings.accounts).filter(([, account]) => account.broker === name)
+    )
+    return yield* machineChild({
+      machine: brokerMachine,
+      input: { broker: name, ...brokerStreamLimits },
+      actors: {
+        stream: streamActor("broker.stream", ({ send }) =>
+          runStream({ path: self.path, broker, accounts, send })
+        )
+      },
+      stopEvent: { type: "broker.stop" },
+      status: ({ context }) => ({
+        detail: {
+          venue: broker.venue,
+          rule: broker.rule,
+          attempt: context.attempt,
+          connects: context.connects,
+          next_at: context.nextAt === null ? null : new Date(context.nextAt).toISOString(),
+          close_code: context.closeCode,
+          close_reason: context.closeReason,
+          fills_missed: context.fillsMissed
+        }
+      })
+    })(self)
+  })

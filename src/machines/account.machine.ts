@@ -1,0 +1,344 @@
+/**
+ * Account machine: who may place orders for one account, and what the one who may is doing.
+ *
+ * Orders of one account are strictly serial, because each may depend on what the one before it did to the account.
+ * This machine owns that line: it holds the lease, compares the account with the broker before any new exposure, and
+ * then takes one order after another. A round trip that was begun is always brought to its end: what would end the
+ * ownership (a lost lease, a lost database, a stop) is noted and acted upon when the step is over.
+ *
+ * Promises: no order is sent outside `Executing` and, for resends of unresolved orders, outside `Owning`; every way
+ * back into `Executing` after a lost lease or database leads through `Reconciling`.
+ * Never: ends because a peer or the database is away; decides what an answer means for an order (the table does).
+ * States: WaitingForDatabase -> TakingLease -> Standby | Owning {Reconciling -> Idle <-> Executing, BrokerAway};
+ * TakingLease, Owning -> BackingOff -> TakingLease; Releasing -> Stopped.
+ */
+import { assign, setup } from "xstate"
+import { slot, streamSlot } from "./slot.ts"
+
+export interface AccountInput {
+  readonly account: string
+  readonly takeLeaseMsMax: number
+  readonly standbyMsMax: number
+  readonly retryFirstMs: number
+  readonly retryMsMax: number
+  readonly reconcileMsMax: number
+  readonly stepMsMax: number
+  readonly releaseMsMax: number
+  readonly pollMs: number
+}
+
+export interface AccountContext extends AccountInput {
+  readonly attempt: number
+  readonly fence: string | null
+  /** Node that holds the lease while we stand by. */
+  readonly heldBy: string | null
+  readonly heldForMs: number
+  /** A bell rang while a step was under way: look again before resting. */
+  readonly rang: boolean
+  readonly reconcileWanted: boolean
+  readonly leaseLost: boolean
+  readonly databaseLost: boolean
+  readonly stopping: boolean
+  readonly unresolved: number
+  readonly lastError: string | null
+}
+
+/** What one step of the executor did. */
+export type StepOutcome =
+  /** Something was done; there may be more. */
+  | { readonly _tag: "Worked" }
+  /** Nothing may be done now. */
+  | { readonly _tag: "Nothing" }
+  /** The broker cannot be reached; new creates would only become unknown orders. */
+  | { readonly _tag: "BrokerAway"; readonly reason: string }
+  /** The lease or the fence is gone; nothing may be written. */
+  | { readonly _tag: "LeaseOver" }
+
+export type LeaseOutcome =
+  | { readonly _tag: "Taken"; readonly fence: string }
+  | { readonly _tag: "HeldByOther"; readonly owner: string; readonly remainingMs: number }
+
+export type AccountEvent =
+  | { readonly type: "database.available" }
+  | { readonly type: "database.unavailable" }
+  | { readonly type: "orders.waiting" }
+  | { readonly type: "reconcile.wanted" }
+  | { readonly type: "lease.lost" }
+  | { readonly type: "orders.unresolved"; readonly count: number }
+  | { readonly type: "account.stop" }
+
+const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+const tagOf = (error: unknown): unknown =>
+  typeof error === "object" && error !== null && "_tag" in error ? error._tag : undefined
+
+export const accountMachine = setup({
+  types: {
+    context: {} as AccountContext,
+    events: {} as AccountEvent,
+    input: {} as AccountInput,
+    tags: {} as "starting" | "ready" | "degraded" | "backingOff" | "draining" | "stopped" | "resting"
+  },
+  actors: {
+    watchDatabase: streamSlot<Record<string, never>>(),
+    takeLease: slot<Record<string, never>, LeaseOutcome>(),
+    keepLease: streamSlot<Record<string, never>>(),
+    watchBells: streamSlot<Record<string, never>>(),
+    resolveUnknown: streamSlot<Record<string, never>>(),
+    reconcile: slot<Record<string, never>, void>(),
+    executeNext: slot<Record<string, never>, StepOutcome>(),
+    releaseLease: slot<Record<string, never>, void>()
+  },
+  actions: {
+    noteLeaseLost: assign({ leaseLost: true }),
+    noteDatabaseLost: assign({ databaseLost: true }),
+    noteStop: assign({ stopping: true }),
+    noteReconcile: assign({ reconcileWanted: true }),
+    noteBell: assign({ rang: true }),
+    noteTry: assign({ attempt: ({ context }) => context.attempt + 1 })
+  },
+  delays: {
+    takeLeaseDeadline: ({ context }) => context.takeLeaseMsMax,
+    // The lease may be released early, so a standby never waits it out in full.
+    standby: ({ context }) =>
+      Math.min(context.standbyMsMax, Math.max(context.retryFirstMs, context.heldForMs)),
+    retry: ({ context }) =>
+      Math.min(
+        context.retryMsMax,
+        context.retryFirstMs * 2 ** Math.min(Math.max(context.attempt - 1, 0), 10)
+      ),
+    reconcileDeadline: ({ context }) => context.reconcileMsMax,
+    stepDeadline: ({ context }) => context.stepMsMax,
+    releaseDeadline: ({ context }) => context.releaseMsMax,
+    poll: ({ context }) => context.pollMs
+  },
+  guards: {
+    mustStop: ({ context }) => context.stopping,
+    mustWaitForDatabase: ({ context }) => context.databaseLost,
+    mustTakeLease: ({ context }) => context.leaseLost,
+    mustReconcile: ({ context }) => context.reconcileWanted,
+    mayHaveMore: ({ context }) => context.rang
+  }
+}).createMachine({
+  id: "account",
+  context: ({ input }) => ({
+    ...input,
+    attempt: 0,
+    fence: null,
+    heldBy: null,
+    heldForMs: 0,
+    rang: false,
+    reconcileWanted: false,
+    leaseLost: false,
+    databaseLost: false,
+    stopping: false,
+    unresolved: 0,
+    lastError: null
+  }),
+  invoke: { src: "watchDatabase", input: {} },
+  on: {
+    // News only to the state that waits for it; elsewhere ignored on purpose.
+    "database.available": {},
+    "database.unavailable": ".WaitingForDatabase",
+    "account.stop": ".Releasing",
+    "orders.waiting": {},
+    "reconcile.wanted": {},
+    "orders.unresolved": { actions: assign({ unresolved: ({ event }) => event.count }) },
+    "lease.lost": {}
+  },
+  initial: "WaitingForDatabase",
+  states: {
+    WaitingForDatabase: {
+      description:
+        "The database is away. Nothing can be stored, so nothing is sent; open orders live on at the venue.",
+      tags: ["degraded", "resting"],
+      entry: assign({ databaseLost: false, fence: null }),
+      on: { "database.available": "TakingLease", "database.unavailable": {} }
+    },
+    TakingLease: {
+      description:
+        "Takes the account's lease and raises its fence, after a round trip of a former grant has ended.",
+      tags: "starting",
+      entry: [assign({ leaseLost: false, reconcileWanted: false, fence: null }), "noteTry"],
+      invoke: {
+        src: "takeLease",
+        input: {},
+        onDone: [
+          {
+            guard: ({ event }) => event.output._tag === "Taken",
+            target: "Owning",
+            actions: assign(({ event }) => ({
+              fence: event.output._tag === "Taken" ? event.output.fence : null,
+              heldBy: null,
+              attempt: 0,
+              lastError: null
+            }))
+          },
+          {
+            target: "Standby",
+            actions: assign(({ event }) => ({
+              heldBy: event.output._tag === "HeldByOther" ? event.output.owner : null,
+              heldForMs: event.output._tag === "HeldByOther" ? event.output.remainingMs : 0,
+              attempt: 0
+            }))
+          }
+        ],
+        onError: { target: "BackingOff", actions: assign({ lastError: ({ event }) => textOf(event.error) }) }
+      },
+      after: {
+        takeLeaseDeadline: {
+          target: "BackingOff",
+          actions: assign({ lastError: "the lease was not taken in time" })
+        }
+      }
+    },
+    Standby: {
+      description: "Another node owns the account; it is taken over when its lease ends.",
+      tags: "resting",
+      after: { standby: "TakingLease" }
+    },
+    BackingOff: {
+      description: "The lease could not be taken although the database is said to be there.",
+      tags: "backingOff",
+      after: { retry: "TakingLease" }
+    },
+    Owning: {
+      description:
+        "The lease is ours and kept; unresolved orders are being asked about, each in its own fiber.",
+      initial: "Reconciling",
+      invoke: [
+        { src: "keepLease", input: {} },
+        { src: "watchBells", input: {} },
+        { src: "resolveUnknown", input: {} }
+      ],
+      on: { "lease.lost": "TakingLease" },
+      states: {
+        Reconciling: {
+          description: "Compares orders, fills and positions with the broker; new exposure only after it.",
+          tags: "starting",
+          entry: assign({ reconcileWanted: false }),
+          on: { "reconcile.wanted": { actions: "noteReconcile" } },
+          invoke: {
+            src: "reconcile",
+            input: {},
+            onDone: [
+              { guard: "mustReconcile", target: "Reconciling", reenter: true },
+              { target: "Executing", actions: assign({ attempt: 0, lastError: null }) }
+            ],
+            onError: [
+              {
+                guard: ({ event }) => tagOf(event.error) === "BrokerUnavailable",
+                target: "BrokerAway",
+                actions: assign({ lastError: ({ event }) => textOf(event.error) })
+              },
+              // The lease is gone or the database was slow: both begin with a new grant.
+              {
+                target: "#account.BackingOff",
+                actions: assign({ lastError: ({ event }) => textOf(event.error) })
+              }
+            ]
+          },
+          after: {
+            reconcileDeadline: {
+              target: "BrokerAway",
+              actions: assign({ lastError: "the reconciliation did not finish in time" })
+            }
+          }
+        },
+        BrokerAway: {
+          description:
+            "The broker does not answer. Orders wait or grow stale; nothing is sent into the dark.",
+          tags: ["degraded", "backingOff"],
+          entry: "noteTry",
+          on: { "reconcile.wanted": "Reconciling" },
+          after: { retry: "Reconciling" }
+        },
+        Idle: {
+          description: "Nothing may be sent now; a bell or the poll says when to look again.",
+          tags: ["ready", "resting"],
+          on: { "orders.waiting": "Executing", "reconcile.wanted": "Reconciling" },
+          after: { poll: "Executing" }
+        },
+        Executing: {
+          description:
+            "Looks for the next order and takes it through commit, broker and commit. Never cut short.",
+          tags: "ready",
+          entry: assign({ rang: false }),
+          invoke: {
+            src: "executeNext",
+            input: {},
+            onDone: [
+              { guard: "mustStop", target: "#account.Releasing" },
+              { guard: "mustWaitForDatabase", target: "#account.WaitingForDatabase" },
+              {
+                guard: ({ context, event }) => context.leaseLost || event.output._tag === "LeaseOver",
+                target: "#account.TakingLease"
+              },
+              {
+                guard: ({ event }) => event.output._tag === "BrokerAway",
+                target: "BrokerAway",
+                actions: assign(({ event }) => ({
+                  lastError: event.output._tag === "BrokerAway" ? event.output.reason : null
+                }))
+              },
+              { guard: "mustReconcile", target: "Reconciling" },
+              { guard: ({ event }) => event.output._tag === "Worked", target: "Executing", reenter: true },
+              { guard: "mayHaveMore", target: "Executing", reenter: true },
+              { target: "Idle" }
+            ],
+            // Whatever was begun is in the rows: the next grant finds it there and asks the broker.
+            onError: [
+              { guard: "mustStop", target: "#account.Releasing" },
+              {
+                guard: "mustWaitForDatabase",
+                target: "#account.WaitingForDatabase",
+                actions: assign({ lastError: ({ event }) => textOf(event.error) })
+              },
+              {
+                target: "#account.BackingOff",
+                actions: assign({ lastError: ({ event }) => textOf(event.error) })
+              }
+            ]
+          },
+          on: {
+            "orders.waiting": { actions: "noteBell" },
+            "reconcile.wanted": { actions: "noteReconcile" },
+            "lease.lost": { actions: "noteLeaseLost" },
+            "database.unavailable": { actions: "noteDatabaseLost" },
+            "database.available": { actions: assign({ databaseLost: false }) },
+            "account.stop": { actions: "noteStop" }
+          },
+          after: {
+            stepDeadline: {
+              target: "#account.BackingOff",
+              actions: assign({ lastError: "a step of the executor did not finish in time" })
+            }
+          }
+        }
+      }
+    },
+    Releasing: {
+      description:
+        "Waits for a round trip under way and gives the lease back, so that a successor need not wait.",
+      tags: "draining",
+      invoke: {
+        src: "releaseLease",
+        input: {},
+        onDone: "Stopped",
+        onError: { target: "Stopped", actions: assign({ lastError: ({ event }) => textOf(event.error) }) }
+      },
+      on: {
+        "database.unavailable": {},
+        "account.stop": {},
+        "orders.waiting": {},
+        "reconcile.wanted": {},
+        "orders.unresolved": {}
+      },
+      after: { releaseDeadline: "Stopped" }
+    },
+    Stopped: {
+      description: "The lease is given back or runs out; the executor is gone.",
+      tags: "stopped",
+      type: "final"
+    }
+  }
+})

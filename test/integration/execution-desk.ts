@@ -1,0 +1,124 @@
+/**
+ * A running execution side for tests: executors and broker streams under a real supervisor, on a real database, against
+ * the venue's twin in memory. Look-ups are as quick as the clock allows; everything else is as in production.
+ *
+ * Promises: the tree is stopped, in order, when the scope of the test closes.
+ * Never: asserts anything.
+ */
+import { Effect, Layer } from "effect"
+import { accountActor } from "../../src/actors/account.actor.ts"
+import { defaultPace, type ExecutionPace } from "../../src/actors/account-desk.ts"
+import { brokerActor } from "../../src/actors/broker.actor.ts"
+import type { OrderStatus } from "../../src/domain/order.ts"
+import { AccountLeases } from "../../src/layers/accounts-lease.ts"
+import { alertsQueue } from "../../src/layers/alerts.queue.ts"
+import { Alerts } from "../../src/layers/alerts.ts"
+import {
+  makeMemoryBroker,
+  type MemoryBroker,
+  type MemoryBrokerOptions
+} from "../../src/layers/broker.memory.ts"
+import { type BrokerConnection, Brokers } from "../../src/layers/broker.ts"
+import { Database } from "../../src/layers/database.ts"
+import { Instance, makeInstance } from "../../src/layers/instance.ts"
+import { OrdersStore, type StoredOrder } from "../../src/layers/orders-store.ts"
+import { Wake } from "../../src/layers/wake.ts"
+import { supervisor, worker } from "../../src/runtime/child-spec.ts"
+import { startTree } from "../../src/runtime/supervisor.ts"
+
+export const quickPace: ExecutionPace = {
+  ...defaultPace,
+  pollMs: 50,
+  lookupDelaysMs: [5, 10, 10, 20, 40, 80]
+}
+
+export interface NodeOptions {
+  readonly nodeId?: string
+  readonly accounts?: ReadonlyArray<string>
+  readonly pace?: Partial<ExecutionPace>
+  /** Wraps the twin's connection, to break it in ways the twin does not know. */
+  readonly wrap?: (connection: BrokerConnection) => BrokerConnection
+  readonly stream?: boolean
+}
+
+/** One process: its own bells, leases and identity; the database and the venue are shared with other nodes. */
+export const startNode = (twin: MemoryBroker, options: NodeOptions = {}) =>
+  Effect.gen(function* () {
+    const database = yield* Database
+    database.availability.mark("available")
+    const connection = (options.wrap ?? ((same) => same))(twin.connection)
+    const instance = makeInstance()
+    instance.assign({ nodeId: options.nodeId ?? "node-a", bootId: "boot" })
+    const wake = Wake.layer
+    const services = Layer.mergeAll(
+      AccountLeases.layer,
+      Layer.succeed(Instance, instance),
+      Layer.succeed(Brokers, { get: () => connection, names: [connection.name] }),
+      alertsQueue.pipe(Layer.provideMerge(wake))
+    )
+    const context = yield* Layer.build(services)
+    const pace = { ...quickPace, ...options.pace }
+    const accounts = options.accounts ?? ["paper-1"]
+    const tree = yield* Effect.provide(
+      startTree(
+        supervisor({
+          id: "root",
+          children: [
+            ...(options.stream === false ? [] : [worker({ id: "broker", start: brokerActor("practice") })]),
+            ...accounts.map((account) =>
+              worker({ id: account, start: accountActor(account, pace), stopBudgetMs: 6_000 })
+            )
+          ]
+        }),
+        { stopDeadlineMs: 10_000 }
+      ),
+      context
+    )
+    const provided = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.provide(effect, context)
+    return {
+      tree,
+      /** State of a child as health shows it. */
+      state: (id: string) =>
+        tree.snapshot().children.find((child) => child.path === `root/${id}`)?.state ?? "none",
+      detail: (id: string) =>
+        tree.snapshot().children.find((child) => child.path === `root/${id}`)?.detail ?? {},
+      ring: (topic: string) => provided(Wake.use((bells) => Effect.sync(() => bells.notify(topic)))),
+      alerts: provided(
+        Alerts.use((alerts) => Effect.sync(() => alerts.takePending().map((alert) => alert.kind)))
+      )
+    }
+  })
+
+/** The venue of `testSettings`, practice, as a twin. */
+export const makeVenue = (options: MemoryBrokerOptions = {}): MemoryBroker => {
+  const twin = makeMemoryBroker({ name: "practice", ...options })
+  twin.setPrice("SPY", "100")
+  return twin
+}
+
+/** Polls until `probe` answers true; a test that waits for ever is a failing test. */
+export const until = <E, R>(what: string, probe: Effect.Effect<boolean, E, R>, deadlineMs = 8_000) =>
+  Effect.gen(function* () {
+    for (;;) {
+      if (yield* probe) return
+      yield* Effect.sleep(5)
+    }
+  }).pipe(
+    Effect.timeoutOrElse({
+      duration: deadlineMs,
+      orElse: () => Effect.die(new Error(`not within ${deadlineMs} ms: ${what}`))
+    })
+  )
+
+export const statusOf = (order: StoredOrder) =>
+  Effect.map(
+    OrdersStore.use((orders) => orders.byId(order.id)),
+    (found) => found?.status ?? null
+  )
+
+export const untilStatus = (order: StoredOrder, status: OrderStatus, deadlineMs?: number) =>
+  until(
+    `${order.symbol} is ${status}`,
+    Effect.map(statusOf(order), (found) => found === status),
+    deadlineMs
+  )
