@@ -8,7 +8,7 @@
  * Promises: values that differ only in key order, whitespace, escapes or number notation have equal texts.
  * Never: keeps a secret; sees a value that `readJson` did not accept (depth is bounded there).
  */
-import { createHash } from "node:crypto"
+import { hash } from "node:crypto"
 
 export type JsonValue = null | boolean | number | string | ReadonlyArray<JsonValue> | JsonObject
 
@@ -51,6 +51,4 @@ export const canonicalJson = (value: JsonValue): string => {
 
 /** sha256 of the canonical text of a body without its secret, 64 hexadecimal characters: `signals.body_hash`. */
 export const bodyHash = (body: JsonObject): string =>
-  createHash("sha256")
-    .update(canonicalJson(withoutSecret(body)))
-    .digest("hex")
+  hash("sha256", canonicalJson(withoutSecret(body)), "hex")

@@ -9,7 +9,7 @@
  * Promises: equal parts give equal ids on every machine and version; different kinds never share an id.
  * Never: reads a clock or a random source.
  */
-import { createHash } from "node:crypto"
+import { hash } from "node:crypto"
 
 import { invariant } from "./invariant.ts"
 
@@ -17,10 +17,7 @@ type Part = string | number
 
 /** First 128 bits of sha256 over a kind and its parts, as 32 hexadecimal characters. */
 export const digest128 = (kind: string, parts: ReadonlyArray<Part>): string =>
-  createHash("sha256")
-    .update(JSON.stringify([kind, ...parts]))
-    .digest("hex")
-    .slice(0, 32)
+  hash("sha256", JSON.stringify([kind, ...parts]), "hex").slice(0, 32)
 
 /**
  * Renders 32 hexadecimal characters as a UUID of version 8 ("custom", RFC 9562): the version and variant bits

@@ -9,7 +9,6 @@
  * Never: reads a clock.
  */
 import { Result } from "effect"
-import { canonicalJson } from "../domain/canonical-json.ts"
 import type { FieldError } from "../domain/field.ts"
 import { ageVerdict, bucketKey, expiresFromMs, type Identity } from "../domain/identity.ts"
 import type { IntakeBody } from "../domain/intake-body.ts"
@@ -72,7 +71,7 @@ const rowOf = (post: IntakePost, experiment: Experiment) => ({
   identityKind: post.identity.kind,
   neighbourIdentities: neighboursOf(post),
   bodyHash: post.identity.bodyHash,
-  body: canonicalJson(post.parsed.body),
+  body: JSON.stringify(post.parsed.body),
   requestId: post.requestId,
   experimentId: experiment.experimentId,
   variant: experiment.variant,
