@@ -14,6 +14,7 @@ import * as fs from "node:fs/promises"
 import { createRequire } from "node:module"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
+import { errorCodeOf } from "./error-code.ts"
 import { postgresLimits } from "./database-limits.ts"
 import { PostgresBinariesMissing } from "./postgres-server.ts"
 
@@ -47,8 +48,10 @@ interface SymlinkEntry {
 const isSymlinkEntry = (value: unknown): value is SymlinkEntry =>
   typeof value === "object" &&
   value !== null &&
-  typeof (value as SymlinkEntry).source === "string" &&
-  typeof (value as SymlinkEntry).target === "string"
+  "source" in value &&
+  typeof value.source === "string" &&
+  "target" in value &&
+  typeof value.target === "string"
 
 /** The links of the package that do not exist below `native`, with paths relative to it. */
 const missingLinks = async (native: string): Promise<ReadonlyArray<SymlinkEntry>> => {
@@ -77,7 +80,7 @@ const createLinks = async (native: string, links: ReadonlyArray<SymlinkEntry>): 
       .symlink(path.relative(path.dirname(target), path.join(native, link.source)), target)
       .catch((cause) => {
         // Two services of one installation may start at once; the other's link is as good as ours.
-        if ((cause as NodeJS.ErrnoException).code !== "EEXIST") throw cause
+        if (errorCodeOf(cause) !== "EEXIST") throw cause
       })
   }
 }
@@ -140,8 +143,12 @@ const readableByAll = async (directory: string): Promise<void> => {
 const packageVersion = async (native: string): Promise<string> => {
   const text = await fs.readFile(path.join(native, "..", "package.json"), "utf8").catch(() => "{}")
   const parsed: unknown = JSON.parse(text)
-  const version = (parsed as { readonly version?: unknown }).version
-  return typeof version === "string" ? version : "unversioned"
+  return typeof parsed === "object" &&
+    parsed !== null &&
+    "version" in parsed &&
+    typeof parsed.version === "string"
+    ? parsed.version
+    : "unversioned"
 }
 
 /**

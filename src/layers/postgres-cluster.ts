@@ -14,6 +14,7 @@ import * as fs from "node:fs/promises"
 import * as os from "node:os"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
+import { errorCodeOf } from "./error-code.ts"
 import { postgresLimits } from "./database-limits.ts"
 import type { PostgresBinaries } from "./postgres-binaries.ts"
 import type { ServerIdentity } from "./postgres-privileges.ts"
@@ -110,7 +111,7 @@ const removeGarbage = async (parent: string, prefix: string): Promise<void> => {
 /** A directory of the cluster's name that holds anything else than a cluster is somebody's: never touched. */
 const refuseForeign = async (cluster: string): Promise<void> => {
   const found = await fs.readdir(cluster).catch((cause) => {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return []
+    if (errorCodeOf(cause) === "ENOENT") return []
     throw cause
   })
   if (found.length > 0) throw new Error(`${cluster} exists, is not empty and is no PostgreSQL cluster`)
@@ -214,6 +215,8 @@ export const serverArguments = (cluster: string, socketDirectory: string): Reado
     io_method: "sync",
     max_parallel_workers_per_gather: 0,
     jit: "off",
+    // Not in /dev/shm: it is tiny in containers, and a killed server leaves its segments there until its next start.
+    dynamic_shared_memory_type: "mmap",
     // What "0 rows lost" rests on, said aloud so that no configuration file can take it away.
     fsync: "on",
     full_page_writes: "on",

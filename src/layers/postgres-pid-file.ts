@@ -12,6 +12,7 @@
 import { execFileSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
+import { errorCodeOf } from "./error-code.ts"
 
 /** The lines of postmaster.pid that we use. */
 export interface PidFile {
@@ -32,7 +33,7 @@ export const readPidFile = (cluster: string): PidFile | undefined => {
   try {
     text = fs.readFileSync(pidFileOf(cluster), "utf8")
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined
+    if (errorCodeOf(cause) === "ENOENT") return undefined
     throw cause
   }
   const lines = text.split("\n").map((line) => line.trim())
@@ -53,7 +54,7 @@ export const isListed = (pid: number): boolean => {
     process.kill(pid, 0)
     return true
   } catch (cause) {
-    return (cause as NodeJS.ErrnoException).code === "EPERM"
+    return errorCodeOf(cause) === "EPERM"
   }
 }
 

@@ -17,6 +17,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
+import { errorCodeOf } from "./error-code.ts"
 import { makeClient } from "./database-client.ts"
 import { postgresLimits } from "./database-limits.ts"
 import { makeSocketCensus } from "./database-socket.ts"
@@ -113,7 +114,7 @@ const signal = (pid: number, name: NodeJS.Signals): void => {
   try {
     process.kill(pid, name)
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== "ESRCH") throw cause
+    if (errorCodeOf(cause) !== "ESRCH") throw cause
   }
 }
 

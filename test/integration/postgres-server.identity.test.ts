@@ -1,4 +1,5 @@
 import * as fs from "node:fs"
+import * as os from "node:os"
 import * as path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Logger } from "effect"
@@ -6,7 +7,7 @@ import { makePgDatabase } from "../../src/layers/database.pg.ts"
 import { locateBinaries } from "../../src/layers/postgres-binaries.ts"
 import { shortNameOf } from "../../src/layers/postgres-cluster.ts"
 import { embeddedServer, type EmbeddedOptions } from "../../src/layers/postgres-server.embedded.ts"
-import { isRoot, serversOf, startLife, temporaryDirectory, until } from "./postgres-world.ts"
+import { installBinaries, isRoot, serversOf, startLife, temporaryDirectory, until } from "./postgres-world.ts"
 
 const nobody = 65_534
 const quiet = Effect.provide(Logger.layer([]))
@@ -25,10 +26,11 @@ const writeOne = (options: EmbeddedOptions) =>
 
 /** A project below a directory of mode 0700: binaries and data directory inside, as under /root. */
 const hiddenProject = Effect.gen(function* () {
-  const hidden = yield* temporaryDirectory("holdfast hidden", 0o700)
+  // On disk: programs are executed from here, which memory file systems may forbid.
+  const hidden = yield* temporaryDirectory("holdfast hidden", 0o700, os.tmpdir())
   const { directory } = yield* locateBinaries({ copyParent: hidden })
   const native = path.join(hidden, "project", "native")
-  fs.cpSync(directory, native, { recursive: true, verbatimSymlinks: true })
+  installBinaries(directory, native, { links: true })
   return { dataDir: path.join(hidden, "project", "data"), nativeDirectory: native }
 })
 

@@ -1,4 +1,5 @@
 import * as fs from "node:fs"
+import * as os from "node:os"
 import * as path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Logger, Scope } from "effect"
@@ -8,7 +9,14 @@ import { type DatabaseTarget, socketAddress } from "../../src/layers/database-ta
 import { locateBinaries } from "../../src/layers/postgres-binaries.ts"
 import { pidFileOf } from "../../src/layers/postgres-pid-file.ts"
 import { embeddedServer, embeddedTarget } from "../../src/layers/postgres-server.embedded.ts"
-import { freeze, noServerLeft, serversOf, temporaryDirectory, until } from "./postgres-world.ts"
+import {
+  freeze,
+  installBinaries,
+  noServerLeft,
+  serversOf,
+  temporaryDirectory,
+  until
+} from "./postgres-world.ts"
 
 const one = (target: DatabaseTarget) =>
   Effect.scoped(
@@ -129,10 +137,10 @@ describe("the embedded server", () => {
 
   it.live("creates the library links that an install without scripts lacks", () =>
     Effect.gen(function* () {
-      const directory = yield* temporaryDirectory()
+      const directory = yield* temporaryDirectory("holdfast links", 0o711, os.tmpdir())
       const { directory: native } = yield* locateBinaries({ copyParent: directory })
       const bare = path.join(directory, "native")
-      fs.cpSync(native, bare, { recursive: true, filter: (source) => !fs.lstatSync(source).isSymbolicLink() })
+      installBinaries(native, bare, { links: false })
       assert.isFalse(fs.existsSync(path.join(bare, "lib", "libicuuc.so.60")))
       const running = yield* embeddedServer({ dataDir: path.join(directory, "data"), nativeDirectory: bare })
         .start

@@ -6,10 +6,10 @@
  */
 import { type ChildProcess, spawn } from "node:child_process"
 import * as fs from "node:fs"
-import * as os from "node:os"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import { Effect, type Scope } from "effect"
+import { scratchRoot } from "../support/scratch.ts"
 import { isServerOf, processTree } from "../../src/layers/postgres-pid-file.ts"
 import type { LifeLine, LifeOptions } from "./postgres-life.ts"
 
@@ -18,16 +18,33 @@ export const isRoot = process.getuid?.() === 0
 /** A directory of its own, removed with the scope. `mode` 0711: a server that runs as another user passes through. */
 export const temporaryDirectory = (
   name = "holdfast world",
-  mode = 0o711
+  mode = 0o711,
+  root = scratchRoot()
 ): Effect.Effect<string, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => {
-      const directory = fs.mkdtempSync(path.join(os.tmpdir(), `${name}-`))
+      const directory = fs.mkdtempSync(path.join(root, `${name}-`))
       fs.chmodSync(directory, mode)
       return directory
     }),
     (directory) => Effect.sync(() => fs.rmSync(directory, { recursive: true, force: true }))
   )
+
+/** Another installation of the binaries at `to`: hard links where the system allows, `links: false` leaves symlinks out. */
+export const installBinaries = (from: string, to: string, options: { readonly links: boolean }): void => {
+  fs.mkdirSync(to, { recursive: true })
+  for (const entry of fs.readdirSync(from, { withFileTypes: true })) {
+    const [source, target] = [path.join(from, entry.name), path.join(to, entry.name)]
+    if (entry.isDirectory()) installBinaries(source, target, options)
+    else if (!entry.isSymbolicLink()) {
+      try {
+        fs.linkSync(source, target)
+      } catch {
+        fs.copyFileSync(source, target)
+      }
+    } else if (options.links) fs.symlinkSync(fs.readlinkSync(source), target)
+  }
+}
 
 /** Polls until `look` gives something, at most `withinMs`. */
 export const until = <A>(what: string, look: () => A | undefined, withinMs = 20_000): Effect.Effect<A> =>

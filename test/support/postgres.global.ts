@@ -10,7 +10,6 @@
  */
 import * as fs from "node:fs"
 import * as net from "node:net"
-import * as os from "node:os"
 import * as path from "node:path"
 import { Effect, Exit, Logger, Scope } from "effect"
 import type { TestProject } from "vitest/node"
@@ -18,6 +17,7 @@ import { applySchema } from "../../src/layers/database-schema.pg.ts"
 import { type SocketTarget, withDatabase } from "../../src/layers/database-target.ts"
 import { connectOnce } from "../../src/layers/postgres-process.ts"
 import { embeddedServer } from "../../src/layers/postgres-server.embedded.ts"
+import { scratchRoot } from "./scratch.ts"
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -38,10 +38,10 @@ const settings = [
 
 /** Directories of runs whose process is gone. */
 const sweep = (): void => {
-  for (const name of fs.readdirSync(os.tmpdir())) {
+  for (const name of fs.readdirSync(scratchRoot())) {
     const pid = Number(/^holdfast-test-(\d+)-/.exec(name)?.[1] ?? Number.NaN)
     if (!Number.isInteger(pid) || fs.existsSync(`/proc/${pid}`) || process.platform !== "linux") continue
-    fs.rmSync(path.join(os.tmpdir(), name), { recursive: true, force: true })
+    fs.rmSync(path.join(scratchRoot(), name), { recursive: true, force: true })
   }
 }
 
@@ -84,7 +84,7 @@ const answer = async (desk: ReturnType<typeof makeDesk>, request: string): Promi
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   sweep()
-  const directory = fs.mkdtempSync(path.join(os.tmpdir(), `${prefix}${process.pid}-`))
+  const directory = fs.mkdtempSync(path.join(scratchRoot(), `${prefix}${process.pid}-`))
   fs.chmodSync(directory, 0o711)
   const desk = makeDesk(directory)
   const listener = net.createServer((socket) => {
