@@ -17,7 +17,7 @@ import { countsOf, linesOf } from "./tree-nodes.ts"
 type Operations = Pick<
   Tree,
   | "startChild" | "startInstance" | "terminateChild" | "restartChild" | "deleteChild" | "pause" | "resume" | "bounce"
-  | "whichChildren" | "countChildren" | "getChildSpec" | "setFlags" | "watch"
+  | "whichChildren" | "countChildren" | "getChildSpec" | "setFlags" | "reconfigure" | "watch"
 >
 
 /** The administrative part of a `Tree`. */
@@ -40,7 +40,8 @@ export const administration = (root: SupervisorShell): Operations => {
     })
   }
   return {
-    startChild: (path, spec) => startChild(root, path, spec),
+    startChild: (path, spec) => withSpec("startChild", root, path, spec, (shell, provided) =>
+      started(ask(shell, "startChild", `${path}/${spec.id}`, (ticket) => ({ _tag: "AddChild", ticket, spec: provided })))),
     startInstance: (path, instance) => at("startInstance", path, (shell) => started(ask(shell, "startInstance", path, (ticket) => ({ _tag: "AddInstance", ticket, instance })))),
     terminateChild: (path) => Effect.asVoid(verb("terminateChild", "Terminate")(path)),
     restartChild: (path) => started(verb("restartChild", "Restart")(path)),
@@ -52,6 +53,8 @@ export const administration = (root: SupervisorShell): Operations => {
     countChildren: (path) => at("countChildren", path, (shell) => Effect.sync(() => countsOf(shell.core))),
     getChildSpec: (path) => Effect.map(childAt("getChildSpec", path), (child) => ({ ...child.spec, id: child.id }) as ChildSpec<never>),
     setFlags: (path, flags) => at("setFlags", path, (shell) => setFlags(shell, path, flags)),
+    reconfigure: (path, spec) => withSpec("reconfigure", root, path, spec, (shell, provided) =>
+      provided.type === "worker" ? refused("reconfigure", path, "not_allowed") : Effect.asVoid(ask(shell, "reconfigure", path, (ticket) => ({ _tag: "Reconfigure", ticket, spec: provided })))),
     watch: (path) => Effect.flatMap(childAt("watch", path), (child) => watch(path, child))
   }
 }
@@ -86,18 +89,20 @@ const ask = (shell: SupervisorShell, operation: string, path: string, event: (ti
 const started = (asked: Effect.Effect<StartedChild | undefined, AdminError>): Effect.Effect<StartedChild, AdminError> =>
   Effect.map(asked, (answer) => answer ?? { path: "", incarnation: 0, ignored: true })
 
-/** The child's start runs later, in the supervisor's hands, so the caller's services go with the spec. */
-const startChild: (root: SupervisorShell, path: string, spec: ChildSpec<any>) => Effect.Effect<StartedChild, AdminError, any> = (root, path, spec) =>
+/** The starts in a spec run later, in the supervisor's hands, so the caller's services go with the spec. */
+const withSpec = <A>(
+  operation: string, root: SupervisorShell, path: string, spec: ChildSpec<any>, use: (shell: SupervisorShell, provided: ChildSpec<any>) => Effect.Effect<A, AdminError>
+): Effect.Effect<A, AdminError, any> =>
   Effect.contextWith((context: Context.Context<any>) => {
     const shell = supervisorAt(root, path)
-    if (typeof shell === "string") return refused("startChild", path, shell)
+    if (typeof shell === "string") return refused(operation, path, shell)
     try {
       checkChildSpec("spec", spec)
     } catch (error) {
-      if (error instanceof SpecInvalid) return refused("startChild", path, "spec_invalid", error)
+      if (error instanceof SpecInvalid) return refused(operation, path, "spec_invalid", error)
       throw error
     }
-    return started(ask(shell, "startChild", `${path}/${spec.id}`, (ticket) => ({ _tag: "AddChild", ticket, spec: provideSpec(spec, context) })))
+    return use(shell, provideSpec(spec, context))
   })
 
 const provideStart = (start: Start<any>, context: Context.Context<any>): Start<any> => (self) =>

@@ -10,7 +10,7 @@
 import type { Effect, Fiber, Scope } from "effect"
 import type { EventObject } from "xstate"
 import type { Delivery } from "./dead-letters.ts"
-import type { ExitReason } from "./exit-reason.ts"
+import type { ExitReason, NameTaken } from "./exit-reason.ts"
 import type { Mailbox, MailboxDepth, MailboxOptions } from "./mailbox.ts"
 import * as Check from "./spec-validation.ts"
 
@@ -88,6 +88,8 @@ export interface ChildSelf {
   readonly fork: <A, E, R>(name: string, effect: Effect.Effect<A, E, R>) => Effect.Effect<Fiber.Fiber<A, E>, never, R>
   /** Crashes this child from a callback that has no fiber (socket listeners, timers of foreign libraries). */
   readonly crash: (error: unknown) => void
+  /** Takes a name that is unique in the tree, until this incarnation has ended. */
+  readonly register: (name: string) => Effect.Effect<void, NameTaken>
   /** A bounded mailbox whose losses are this child's dead letters. */
   readonly mailbox: <A extends { readonly type: string }>(options: MailboxOptions) => Mailbox<A>
   /** Ends this child from a callback; `Normal` when no reason is given. */

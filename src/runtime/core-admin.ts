@@ -17,6 +17,7 @@ export const administrate = (core: Core, event: AdminEvent): void => {
   if (core.status === "stopping" || core.status === "ended") return refuseTicket(core, event.ticket, "stopping")
   if (event._tag === "AddChild") return addChild(core, event)
   if (event._tag === "AddInstance") return addInstance(core, event)
+  if (event._tag === "Reconfigure") return reconfigure(core, event)
   const child = core.children.get(event.id)
   if (child === undefined) {
     // A generated id that was given out before belongs to a child that has ended: terminating it is idempotent.
@@ -48,6 +49,45 @@ const add = (core: Core, child: Child, ticket: Ticket): void => {
   insertChild(core, child)
   child.startTicket = ticket
   startChild(core, child)
+}
+
+/**
+ * OTP's code change: new flags and new specs for a running supervisor. Lives go on untouched and follow the new
+ * policy from their next event; specs that are gone stay while the supervisor runs, new ones are not started.
+ */
+const reconfigure = (core: Core, event: AdminEvent & { _tag: "Reconfigure" }): void => {
+  const { spec, ticket } = event
+  if ((spec.type === "dynamic") !== (core.dynamic !== undefined)) return refuseTicket(core, ticket, "not_allowed")
+  core.intensity = spec.intensity
+  if (spec.type === "dynamic") {
+    core.dynamic = spec.template
+    for (const child of core.children.values()) respecify(core, child, spec.template)
+    return accept(core, ticket)
+  }
+  core.strategy = spec.strategy
+  core.autoShutdown = spec.autoShutdown
+  const wanted = new Set(spec.children.map((child) => child.id))
+  const kept = core.order.filter((child) => !wanted.has(child.id))
+  const declared = spec.children.map((childSpec) => {
+    const present = core.children.get(childSpec.id)
+    if (present !== undefined) {
+      respecify(core, present, childSpec)
+      return present
+    }
+    const child = makeChild(childSpec.id, childSpec, undefined, core.nowMs)
+    insertChild(core, child)
+    setPhase(core, child, "stopped")
+    return child
+  })
+  core.order = [...kept, ...declared]
+  // The order has changed under a plan: it begins again where nothing can be forgotten.
+  if (core.plan !== undefined) core.plan = { from: 0, stage: core.plan.stage, cursor: 0 }
+  accept(core, ticket)
+}
+
+/** Gives a child a new spec without losing count of its readiness. */
+const respecify = (core: Core, child: Child, spec: Child["spec"]): void => {
+  setPhase(core, child, child.phase, spec)
 }
 
 /** Each verb answers the ticket itself, now or later, or returns the reason of its refusal. */
@@ -129,6 +169,6 @@ const bounce: Verb = (core, child, ticket) => {
   return undefined
 }
 
-const verbs: Readonly<Record<Exclude<AdminEvent["_tag"], "AddChild" | "AddInstance">, Verb>> = {
+const verbs: Readonly<Record<Exclude<AdminEvent["_tag"], "AddChild" | "AddInstance" | "Reconfigure">, Verb>> = {
   Terminate: terminate, Restart: restart, Delete: remove, Pause: pause, Resume: resume, Bounce: bounce
 }

@@ -9,7 +9,7 @@
  * Never: knows what a life is; `handle` is the shell's and opaque here.
  */
 import { backoffDelayMs, SeededRandom } from "./backoff.ts"
-import type { AutoShutdown, Budget, ChildSpec, Instance, Strategy, Template } from "./child-spec.ts"
+import type { AutoShutdown, Budget, ChildSpec, DynamicSpec, Instance, Strategy, SupervisorSpec, Template } from "./child-spec.ts"
 import type { ExitReason, GaveUp, StartFailed } from "./exit-reason.ts"
 import type { Offender, SupervisionEvent } from "./reports.ts"
 import { RestartWindow } from "./restart-budget.ts"
@@ -78,6 +78,7 @@ export type CoreEvent<H = unknown> =
   | { readonly _tag: "Shutdown" }
   | { readonly _tag: "AddChild"; readonly ticket: Ticket; readonly spec: ChildSpec<any> }
   | { readonly _tag: "AddInstance"; readonly ticket: Ticket; readonly instance: Instance }
+  | { readonly _tag: "Reconfigure"; readonly ticket: Ticket; readonly spec: SupervisorSpec<any> | DynamicSpec<any> }
   | { readonly _tag: "Terminate" | "Restart" | "Delete" | "Pause" | "Resume" | "Bounce"; readonly ticket: Ticket; readonly id: string }
 
 /** What the shell must do. */
@@ -100,7 +101,7 @@ export type ReportDraft = SupervisionEvent extends infer E ? (E extends Supervis
 /** The whole state of one supervisor. */
 export interface Core<H = unknown> {
   readonly path: string
-  readonly dynamic: Template<any> | undefined
+  dynamic: Template<any> | undefined
   strategy: Strategy
   intensity: Budget
   autoShutdown: AutoShutdown
@@ -144,11 +145,12 @@ export const isStable = (child: Child, nowMs: number): boolean =>
 const weighs = (child: Child): number => (child.spec.readiness === "required" && child.phase !== "stopped" && !child.ready ? 1 : 0)
 
 /** Moves a child to a phase and keeps the counts of lives and of unready children. */
-export const setPhase = (core: Core, child: Child, phase: Phase): void => {
+export const setPhase = (core: Core, child: Child, phase: Phase, spec: Child["spec"] = child.spec): void => {
   const weight = weighs(child)
   const lived = isAlive(child)
+  if (child.phase !== phase) child.sinceMs = core.nowMs
   child.phase = phase
-  child.sinceMs = core.nowMs
+  child.spec = spec
   if (phase !== "backingOff" && phase !== "failed") child.nextMs = undefined
   if (phase !== "running") child.ready = false
   core.unready += weighs(child) - weight

@@ -79,6 +79,13 @@ export class StartTimedOut extends Data.TaggedError("StartTimedOut")<{
   }
 }
 
+/** A name is held by another child that lives; `holder` is its path. */
+export class NameTaken extends Data.TaggedError("NameTaken")<{ readonly wanted: string; readonly holder: string }> {
+  override get message(): string {
+    return `the name ${this.wanted} is held by ${this.holder}`
+  }
+}
+
 /** A start answered with something that is neither `Running` nor `Ignore`. */
 export class BadStartReturn extends Data.TaggedError("BadStartReturn")<{
   readonly path: string

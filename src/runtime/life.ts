@@ -11,7 +11,7 @@
 import { Cause, type Context, Context as ContextModule, Effect, Exit, Fiber, Scope } from "effect"
 import type { ChildSelf, ChildStatus, Ignore, Running, Start } from "./child-spec.ts"
 import type { Child, CoreEvent } from "./core-state.ts"
-import { BadStartReturn, describeCause, type ExitReason, isExitReason, isOrderly, normal, shutdown, StartFailed, StartTimedOut } from "./exit-reason.ts"
+import { BadStartReturn, describeCause, type ExitReason, isExitReason, isOrderly, NameTaken, normal, shutdown, StartFailed, StartTimedOut } from "./exit-reason.ts"
 import { Mailbox, type MailboxOptions } from "./mailbox.ts"
 import type { ChildDown, TreeNode } from "./tree.ts"
 import type { TreeRuntime } from "./tree-runtime.ts"
@@ -55,6 +55,7 @@ export class Life implements ChildSelf {
   #closing = false
   #done = false
   #ignored = false
+  #names: Array<string> | undefined
   #killedAfterMs: number | undefined
   #step: string | undefined
   readonly #sinceMs: number
@@ -79,10 +80,7 @@ export class Life implements ChildSelf {
   /** Begins the life. Returns when the start has settled or waits for something. */
   begin(start: Start<any>): void {
     const scope = Scope.makeUnsafe()
-    const program = Effect.onExit(
-      Effect.flatMap(Effect.suspend(() => start(this)), (answer) => this.#started(answer)),
-      (exit) => this.#close(scope, exit)
-    )
+    const program = Effect.onExit(this.#birth(start), (exit) => this.#close(scope, exit))
     const fiber = Effect.runForkWith(ContextModule.add(this.context, Scope.Scope, scope))(program)
     this.#fiber = fiber
     if (this.#ending !== undefined) fiber.interruptUnsafe()
@@ -91,6 +89,11 @@ export class Life implements ChildSelf {
     if (!this.#done && this.running === undefined && deadlineMs !== Number.POSITIVE_INFINITY) {
       this.#timer = this.host.runtime.after(deadlineMs, () => this.#startTimedOut(deadlineMs))
     }
+  }
+
+  /** Apart from `begin`, so that no closure of a running life shares a scope with its start and keeps it in memory. */
+  #birth(start: Start<any>): Effect.Effect<unknown, unknown, any> {
+    return Effect.flatMap(Effect.suspend(() => start(this)), (answer) => this.#started(answer))
   }
 
   setStatus = (status: Partial<ChildStatus>): void => {
@@ -116,6 +119,16 @@ export class Life implements ChildSelf {
   fork = <A, E, R>(_name: string, effect: Effect.Effect<A, E, R>): Effect.Effect<Fiber.Fiber<A, E>, never, R> =>
     Effect.contextWith((context: Context.Context<R>) => Effect.sync(() => this.own(Effect.runForkWith(context)(effect))))
 
+  register = (name: string): Effect.Effect<void, NameTaken> =>
+    Effect.suspend(() => {
+      const { names } = this.host.runtime
+      const holder = names.get(name)
+      if (holder !== undefined && holder !== this) return Effect.fail(new NameTaken({ wanted: name, holder: holder.path }))
+      if (this.#done) return Effect.void
+      names.set(name, this)
+      ;(this.#names ??= []).push(name)
+      return Effect.void
+    })
   mailbox = <A extends { readonly type: string }>(options: MailboxOptions): Mailbox<A> =>
     new Mailbox<A>(options, (letter, reason) => {
       const { runtime } = this.host
@@ -276,6 +289,7 @@ export class Life implements ChildSelf {
 
   #settle(): void {
     this.#done = true
+    if (this.#names !== undefined) for (const name of this.#names) this.host.runtime.names.delete(name)
     this.#timer?.interruptUnsafe()
     this.#timer = undefined
     this.onClosing = undefined

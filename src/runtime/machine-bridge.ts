@@ -10,7 +10,7 @@
  */
 import { Cause, type Context, Effect, Exit, type Fiber } from "effect"
 import { type Actor, type ActorSystem, type AnyActorLogic, type AnyActorRef, type AnyMachineSnapshot, type AnyStateMachine, createActor, type EventObject } from "xstate"
-import type { ChildStatus, Running } from "./child-spec.ts"
+import type { ChildStatus } from "./child-spec.ts"
 import type { DeadLetterReason, Delivery } from "./dead-letters.ts"
 import { describeError, normal } from "./exit-reason.ts"
 import type { Life } from "./life.ts"
@@ -93,8 +93,8 @@ export interface BridgeOptions {
   readonly stopEvent: EventObject | undefined
 }
 
-/** One machine child at run time. It is also the child's `Running`: one object instead of a closure per function. */
-export class MachineBridge implements Running<any> {
+/** One machine child at run time: XState's clock, its observer, and what the child's `Running` answers with. */
+export class MachineBridge {
   readonly life: Life
   readonly context: Context.Context<any>
   readonly options: BridgeOptions

@@ -62,7 +62,11 @@ export const machineChild = <M extends AnyStateMachine, const Actors extends Rea
         if (!(self instanceof Life)) throw new Error("machineChild() is a start for the children of a supervisor")
         const bridge = new MachineBridge(self, context, bridgeOptions)
         bridge.start(logic, typeof options.input === "function" ? (options.input as (self: ChildSelf) => unknown)(self) : options.input)
-        return bridge
+        // A plain object, because an actor file may spread it to add its own `extra` or `drain`.
+        return {
+          send: (event: EventObject) => bridge.send(event), status: () => bridge.status(), mailbox: () => bridge.mailbox(),
+          ...(bridge.drain === undefined ? {} : { drain: bridge.drain })
+        }
       }))
 }
 

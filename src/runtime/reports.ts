@@ -90,7 +90,8 @@ export class Observers<A> {
 export const formatReport = (event: SupervisionEvent): string => {
   const who = `${event.offender.path}#${event.offender.incarnation}`
   const text = event._tag === "SupervisorError" ? `${event.errorContext} ${who}: ${event.reason}` : `${event._tag} ${who}${detailOf(event)}`
-  return text.length <= 400 ? text : `${text.slice(0, 399)}…`
+  const line = text.replaceAll(/\s+/g, " ")
+  return line.length <= 400 ? line : `${line.slice(0, 399)}…`
 }
 
 const detailOf = (event: Exclude<SupervisionEvent, ErrorReport>): string => {

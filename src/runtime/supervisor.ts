@@ -115,6 +115,7 @@ class RootHandle {
       ping: (deadlineMs) => ping(root, deadlineMs),
       send: (path, event) => send(root, path, event),
       ...administration(root),
+      whereIs: (name) => runtime.names.get(name)?.path,
       inspection: runtime.inspection,
       deadLetters: runtime.deadLetters,
       observe: (observer) => runtime.reports.subscribe(observer),

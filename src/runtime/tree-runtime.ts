@@ -36,6 +36,8 @@ export class TreeRuntime {
   readonly killed: Array<string> = []
   /** Paths of incarnations that outlived their budget, by their fiber's life. */
   readonly abandoned = new Map<object, string>()
+  /** Who holds which name. */
+  readonly names = new Map<string, { readonly path: string }>()
   restarts = 0
   #tickets = 0
   #spent = 0

@@ -9,7 +9,7 @@
  */
 import { Data, type Effect, type Scope } from "effect"
 import type { EventObject } from "xstate"
-import type { AutoShutdown, Budget, ChildSpec, Instance, RestartType, Strategy } from "./child-spec.ts"
+import type { AutoShutdown, Budget, ChildSpec, DynamicSpec, Instance, RestartType, Strategy, SupervisorSpec } from "./child-spec.ts"
 import type { DeadLetters, Delivery } from "./dead-letters.ts"
 import type { ExitReason, GaveUp } from "./exit-reason.ts"
 import type { Inspection } from "./inspection.ts"
@@ -164,6 +164,10 @@ export interface Tree {
   readonly countChildren: (supervisorPath: string) => Effect.Effect<ChildCounts, AdminError>
   readonly getChildSpec: (path: string) => Effect.Effect<ChildSpec<never>, AdminError>
   readonly setFlags: (supervisorPath: string, flags: SupervisorFlags) => Effect.Effect<void, AdminError>
+  /** Replaces flags and specs of a running supervisor: lives go on, removed specs are kept, new ones are not started. */
+  readonly reconfigure: <R>(supervisorPath: string, spec: SupervisorSpec<R> | DynamicSpec<R>) => Effect.Effect<void, AdminError, Exclude<R, Scope.Scope>>
+  /** The path of the child that holds a name taken with `self.register`. */
+  readonly whereIs: (name: string) => string | undefined
   /** Completes when the present incarnation of the child has ended; fails `not_running` when there is none. */
   readonly watch: (path: string) => Effect.Effect<ChildDown, AdminError>
   readonly inspection: Inspection
