@@ -4,13 +4,12 @@
  * The venue must outlive kills of itself and of its clients, so everything it says "yes" to is in PostgreSQL first. It
  * shares a server with holdfast at most, never a table: the search_path of every session is the venue's schema alone.
  *
- * Promises: every call ends within `callMsMax`, also against a frozen server, because a socket without an answer is
- * destroyed; a database that is away is the value `DatabaseAway`, also in the middle of a transaction; the pool heals
- * by itself.
+ * Promises: every call ends soon after `callMsMax`, also against a frozen server, whose connections are cut; a database
+ * that is away is the value `DatabaseAway`, also in the middle of a transaction; the pool heals by itself.
  * Never: retries. A connection lost during COMMIT leaves the outcome open, and the client has to look.
  */
 import * as PgClient from "@effect/sql-pg/PgClient"
-import { Cause, Data, Effect, Redacted, type Scope } from "effect"
+import { Cause, Data, Effect, Fiber, Redacted, type Scope } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { Migrator, SqlClient, SqlError } from "effect/sql"
 import { Socket } from "node:net"
@@ -53,58 +52,49 @@ export interface VenueDatabase {
   ) => Effect.Effect<A, Refusal | DatabaseAway>
 }
 
-/** A socket that dies when the server owes it an answer for too long; the client would wait for ever. */
-class ImpatientSocket extends Socket {
-  #timer: NodeJS.Timeout | undefined
+/** The sockets of one pool. A call that is overdue cuts them all: its own is one of them, and which is not known. */
+type Wires = Set<Socket>
 
-  override write(chunk: Uint8Array | string, ...rest: ReadonlyArray<unknown>): boolean {
-    this.#timer ??= setTimeout(() => {
-      this.destroy(Object.assign(new Error("no answer from PostgreSQL"), { code: "ESILENT" }))
-    }, venueLimits.silenceMsMax).unref()
-    return Reflect.apply(super.write, this, [chunk, ...rest]) === true
-  }
-
-  override push(chunk: unknown, encoding?: BufferEncoding): boolean {
-    this.#disarm()
-    return super.push(chunk, encoding)
-  }
-
-  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    this.#disarm()
-    super._destroy(error, callback)
-  }
-
-  #disarm(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-  }
-}
-
-const connectTo = (url: URL): Socket => {
+const connectTo = (url: URL, wires: Wires): Socket => {
   const host = url.searchParams.get("host") ?? decodeURIComponent(url.hostname)
   const port = Number(url.searchParams.get("port") ?? (url.port === "" ? "5432" : url.port))
-  const socket = new ImpatientSocket()
+  const socket = new Socket()
+  wires.add(socket)
+  socket.once("close", () => wires.delete(socket))
   if (host.startsWith("/")) return socket.connect({ path: `${host}/.s.PGSQL.${port}` })
   return socket.setNoDelay(true).connect({ host: host === "" ? "localhost" : host, port })
 }
+
+/**
+ * Ends a call that is overdue by cutting the pool's connections. Interrupting it would not do: the client waits for the
+ * server inside BEGIN and COMMIT, and asks a frozen server to cancel the statement. The server's own statement timeout
+ * is shorter, so an overdue call means a server that does not answer anybody.
+ */
+const bounded = <A, E>(effect: Effect.Effect<A, E>, wires: Wires): Effect.Effect<A, E> =>
+  Effect.gen(function* () {
+    const cut = Effect.sync(() => {
+      for (const wire of wires)
+        wire.destroy(new Error("no answer from PostgreSQL within the deadline of a call"))
+    })
+    const watch = yield* Effect.forkChild(
+      Effect.forever(Effect.andThen(Effect.sleep(venueLimits.callMsMax), cut))
+    )
+    return yield* Effect.ensuring(effect, Fiber.interrupt(watch))
+  })
 
 /** SQL that is wrong, or that the constraints refuse, is a bug of the venue and dies; everything else is weather. */
 const isBug = (error: SqlError.SqlError): boolean =>
   ["SqlSyntaxError", "ConstraintError", "UniqueViolation"].includes(error.reason._tag)
 
 /**
- * Turns every way a lost database shows itself into `DatabaseAway`: a failed statement, a call without an answer, and
- * the defect that a transaction dies of when its ROLLBACK finds no connection.
+ * Turns every way a lost database shows itself into `DatabaseAway`: a failed statement, and the defect
+ * that a transaction dies of when its ROLLBACK finds no connection.
  */
 const whenAway = <A>(
   effect: Effect.Effect<A, Refusal | SqlError.SqlError>
 ): Effect.Effect<A, Refusal | DatabaseAway> =>
   effect.pipe(
-    Effect.timeoutOrElse({
-      duration: venueLimits.callMsMax,
-      orElse: () => Effect.fail(new DatabaseAway({ cause: "no answer within the deadline of the call" }))
-    }),
-    Effect.catchCause((cause) => {
+    Effect.catchCause((cause): Effect.Effect<never, Refusal | SqlError.SqlError | DatabaseAway> => {
       for (const reason of cause.reasons) {
         const error = Cause.isDieReason(reason)
           ? reason.defect
@@ -127,9 +117,10 @@ export const makeVenueDatabase = (
 ): Effect.Effect<VenueDatabase, never, Scope.Scope> =>
   Effect.gen(function* () {
     const url = new URL(Redacted.value(options.databaseUrl))
+    const wires: Wires = new Set()
     const sql = yield* PgClient.make({
       url: options.databaseUrl,
-      stream: () => connectTo(url),
+      stream: () => connectTo(url, wires),
       maxConnections: venueLimits.poolConnections,
       minConnections: 0,
       connectTimeout: venueLimits.connectMsMax,
@@ -144,11 +135,13 @@ export const makeVenueDatabase = (
       // The pool is lazy: a failure here could only be a bug in the options.
     }).pipe(Effect.provideServiceEffect(Reactivity.Reactivity, Reactivity.make), Effect.orDie)
 
-    const prepare = Effect.gen(function* () {
-      yield* sql`CREATE SCHEMA IF NOT EXISTS ${sql(options.schema)}`
-      yield* migrate
-    }).pipe(
-      Effect.provideService(SqlClient.SqlClient, sql),
+    const prepare = bounded(
+      Effect.gen(function* () {
+        yield* sql`CREATE SCHEMA IF NOT EXISTS ${sql(options.schema)}`
+        yield* migrate
+      }).pipe(Effect.provideService(SqlClient.SqlClient, sql)),
+      wires
+    ).pipe(
       // Two venues that start at once on one schema collide here; the loser tries again and finds the work done.
       // Wrong SQL never becomes right by waiting.
       Effect.catchCause((cause) => {
@@ -161,7 +154,7 @@ export const makeVenueDatabase = (
     )
     return {
       prepare,
-      run: (f) => whenAway(f(sql)).pipe(Effect.catchTag("Refusal", Effect.die)),
-      transact: (f) => whenAway(sql.withTransaction(f(sql)))
+      run: (f) => whenAway(bounded(f(sql), wires)).pipe(Effect.catchTag("Refusal", Effect.die)),
+      transact: (f) => whenAway(bounded(sql.withTransaction(f(sql)), wires))
     }
   })

@@ -45,10 +45,9 @@ export const venueLimits = {
   requestsInFlightMax: 256,
   /** Two for the order path of two accounts at once, one for look-ups, one for the matcher. */
   poolConnections: 4,
-  /** A statement here takes a millisecond. The server ends it first, the silent socket second, the call last. */
+  /** A statement here takes a millisecond. The server ends it first; a call that takes longer has a dead server. */
   statementMsMax: 2_000,
-  silenceMsMax: 3_000,
-  callMsMax: 4_000,
+  callMsMax: 3_000,
   connectMsMax: 2_000,
   /** Waits between tries to reach the database, doubling. */
   databaseRetryMsFirst: 100,

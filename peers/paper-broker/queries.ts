@@ -16,8 +16,13 @@ export interface OrderFilter {
   readonly clientOrderId: string | null
   readonly status: "open" | "all"
   readonly updatedSince: Date | null
-  /** Cursor: `seq` of the last order seen. */
+  readonly page: PageAsked
+}
+
+/** `after` is the cursor: the key of the last row seen. `limit` is at most `pageRowsMax`. */
+export interface PageAsked {
   readonly after: bigint
+  readonly limit: number
 }
 
 export interface CreateCount {
@@ -37,7 +42,7 @@ export interface Queries {
   ) => Effect.Effect<{ readonly orders: ReadonlyArray<OrderOut>; readonly next: string | null }, DatabaseAway>
   readonly fills: (
     account: string | null,
-    after: bigint
+    page: PageAsked
   ) => Effect.Effect<{ readonly fills: ReadonlyArray<FillOut>; readonly next: string | null }, DatabaseAway>
   readonly positions: (account: string) => Effect.Effect<ReadonlyArray<object>, DatabaseAway>
   /** An account the venue has not heard of yet has its starting cash. */
@@ -51,17 +56,17 @@ export interface Queries {
 const selectOrders = (database: VenueDatabase, filter: OrderFilter, visibleUntil: Date) =>
   database.run((sql) => {
     const conditions = [
-      sql`seq > ${String(filter.after)}::bigint`,
+      sql`seq > ${String(filter.page.after)}::bigint`,
       sql`created_at <= ${visibleUntil}`,
       ...(filter.account === null ? [] : [sql`account = ${filter.account}`]),
       ...(filter.clientOrderId === null ? [] : [sql`client_order_id = ${filter.clientOrderId}`]),
       ...(filter.updatedSince === null ? [] : [sql`updated_at >= ${filter.updatedSince}`]),
       ...(filter.status === "open" ? [sql`status IN ('open', 'partially_filled')`] : [])
     ]
-    return sql<OrderRow>`SELECT * FROM orders WHERE ${sql.and(conditions)} ORDER BY seq LIMIT ${venueLimits.pageRowsMax}`
+    return sql<OrderRow>`SELECT * FROM orders WHERE ${sql.and(conditions)} ORDER BY seq LIMIT ${filter.page.limit}`
   })
 
-const selectFills = (database: VenueDatabase, account: string | null, after: bigint) =>
+const selectFills = (database: VenueDatabase, account: string | null, { after, limit }: PageAsked) =>
   database.run((sql) => {
     const conditions = [
       sql`f.sequence > ${String(after)}::bigint`,
@@ -70,7 +75,7 @@ const selectFills = (database: VenueDatabase, account: string | null, after: big
     return sql<FillRow>`SELECT f.sequence, f.trade_id, f.order_id, o.client_order_id, f.account, o.symbol, o.side,
         f.quantity, f.price, f.fee, f.at
       FROM fills f JOIN orders o ON o.id = f.order_id WHERE ${sql.and(conditions)}
-      ORDER BY f.sequence LIMIT ${venueLimits.pageRowsMax}`
+      ORDER BY f.sequence LIMIT ${limit}`
   })
 
 const readAccount = (database: VenueDatabase, options: PaperBrokerOptions, account: string) =>
@@ -88,12 +93,12 @@ export const makeQueries = (database: VenueDatabase, options: PaperBrokerOptions
     Effect.gen(function* () {
       const ms = yield* Clock.currentTimeMillis
       const rows = yield* selectOrders(database, filter, new Date(ms - invisibleMs))
-      const last = rows.length === venueLimits.pageRowsMax ? rows.at(-1) : undefined
+      const last = rows.length === filter.page.limit ? rows.at(-1) : undefined
       return { orders: rows.map(orderOut), next: last === undefined ? null : String(last.seq) }
     }),
-  fills: (account, after) =>
-    Effect.map(selectFills(database, account, after), (rows) => {
-      const last = rows.length === venueLimits.pageRowsMax ? rows.at(-1) : undefined
+  fills: (account, page) =>
+    Effect.map(selectFills(database, account, page), (rows) => {
+      const last = rows.length === page.limit ? rows.at(-1) : undefined
       return { fills: rows.map(fillOut), next: last === undefined ? null : String(last.sequence) }
     }),
   positions: (account) =>

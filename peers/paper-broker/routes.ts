@@ -2,7 +2,7 @@
  * Routes of the venue: what a client may ask, and the switches of the tests under /admin.
  *
  * Orders: POST /orders, DELETE /orders/:id?account=, GET /orders?account=&client_order_id=&status=open|all&updated_since=
- * &after=. Facts: GET /fills?account=&after_sequence=, /positions?account=, /accounts/:id, /quotes/:symbol, /health.
+ * &after=&limit=. Facts: GET /fills?account=&after_sequence=&limit=, /positions?account=, /accounts/:id, /quotes/:symbol, /health.
  * Tests: GET|POST|DELETE /admin/faults, GET /admin/creates?client_order_id=, POST /admin/price, POST /admin/fill,
  * POST /admin/expire, POST /admin/stream/close.
  *
@@ -20,7 +20,8 @@ import { refusalOf } from "./faults.ts"
 import { type Answer, json, readJson, waitUnlessGone } from "./http-io.ts"
 import type { Matcher } from "./matcher.ts"
 import type { Prices } from "./prices.ts"
-import type { Queries } from "./queries.ts"
+import { venueLimits } from "./options.ts"
+import type { PageAsked, Queries } from "./queries.ts"
 import { Refusal } from "./refusal.ts"
 import type { StreamHub } from "./stream-hub.ts"
 import { claimedClientOrderId, orderOut, parseOrder } from "./wire.ts"
@@ -101,11 +102,15 @@ const cancel = (parts: RouteParts, response: ServerResponse, id: string, account
   return underFault(parts.faults, "cancel", response, end)
 }
 
-const cursor = (text: string | null): Result.Result<bigint, Refusal> => {
-  if (text === null || text === "") return Result.succeed(0n)
-  return DIGITS.test(text)
-    ? Result.succeed(BigInt(text))
-    : Result.fail(new Refusal({ code: "invalid_request", message: "a cursor is a decimal integer" }))
+/** The page a query asks for: `limit` rows after the cursor under `key`. */
+const pageOf = (query: URLSearchParams, key: string): Result.Result<PageAsked, Refusal> => {
+  const after = query.get(key) ?? "0"
+  const limit = query.get("limit") ?? String(venueLimits.pageRowsMax)
+  if (!DIGITS.test(after) || !DIGITS.test(limit) || Number(limit) === 0) {
+    const message = `${key} and limit are decimal integers, limit is not 0`
+    return Result.fail(new Refusal({ code: "invalid_request", message }))
+  }
+  return Result.succeed({ after: BigInt(after), limit: Math.min(Number(limit), venueLimits.pageRowsMax) })
 }
 
 const since = (text: string | null): Result.Result<Date | null, Refusal> => {
@@ -130,7 +135,7 @@ const listOrders = (parts: RouteParts, query: URLSearchParams): Handled =>
       clientOrderId: query.get("client_order_id"),
       status: query.get("status") === "open" ? ("open" as const) : ("all" as const),
       updatedSince: yield* Effect.fromResult(since(query.get("updated_since"))),
-      after: yield* Effect.fromResult(cursor(query.get("after")))
+      page: yield* Effect.fromResult(pageOf(query, "after"))
     }
     return json(200, yield* parts.queries.orders(filter, parts.faults.state().invisibleMs))
   })
@@ -145,8 +150,8 @@ const readRoute = (
   if (path.length === 1 && first === "orders") return listOrders(parts, query)
   if (path.length === 1 && first === "fills") {
     return Effect.gen(function* () {
-      const after = yield* Effect.fromResult(cursor(query.get("after_sequence")))
-      return json(200, yield* parts.queries.fills(query.get("account"), after))
+      const page = yield* Effect.fromResult(pageOf(query, "after_sequence"))
+      return json(200, yield* parts.queries.fills(query.get("account"), page))
     })
   }
   if (path.length === 1 && first === "positions") {
@@ -167,7 +172,8 @@ const noRoute = (request: IncomingMessage): Handled =>
 /** Answers one request. Total: what is not a route is a refusal. */
 export const route = (parts: RouteParts, request: IncomingMessage, response: ServerResponse): Handled => {
   const target = request.url ?? "/"
-  if (!URL.canParse(target, "http://venue")) return noRoute(request)
+  // A zero byte is no part of any name, and no column takes it.
+  if (!URL.canParse(target, "http://venue") || target.includes("%00")) return noRoute(request)
   const { pathname, searchParams: query } = new URL(target, "http://venue")
   const path = pathname.split("/").slice(1)
   const [first, second] = path

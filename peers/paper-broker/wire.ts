@@ -40,11 +40,15 @@ const decodeOrder = Schema.decodeUnknownResult(OrderRequest, { errors: "all", on
 export const parseOrder = (body: unknown): Result.Result<OrderRequest, Refusal> =>
   Result.mapError(decodeOrder(body), (e) => new Refusal({ code: "invalid_order", message: e.message }))
 
-/** The client order id of a body that may be wrong in every other way: a request is counted before it is checked. */
+/**
+ * The client order id of a body that may be wrong in every other way: a request is counted before it is checked. What
+ * could not be a client order id is counted under a spelling that a text column takes.
+ */
 export const claimedClientOrderId = (body: unknown): string => {
   if (typeof body !== "object" || body === null || !("client_order_id" in body)) return ""
-  return typeof body.client_order_id === "string"
-    ? body.client_order_id.slice(0, venueLimits.textLengthMax)
+  const claimed = body.client_order_id
+  return typeof claimed === "string"
+    ? claimed.slice(0, venueLimits.textLengthMax).replace(/[^\x21-\x7e]/g, "?")
     : ""
 }
 

@@ -163,6 +163,17 @@ describe("paper adapter: what an answer to a create means", () => {
   )
 })
 
+/** Lets the event loop go round until something was seen, and a little longer, so that its answer can arrive. */
+const turnsUntil = (seen: () => boolean) =>
+  Effect.promise(async () => {
+    for (let turn = 0, after = 0; turn < 1_000 && after < 20; turn++) {
+      if (seen()) after += 1
+      await new Promise<void>((resolve) => {
+        setImmediate(resolve)
+      })
+    }
+  })
+
 const hello = JSON.stringify({ type: "hello", n: 1, last_sequence: null })
 
 /** How the stream ends when a venue says these messages and nothing else. */
@@ -245,9 +256,7 @@ describe("paper adapter: how a stream ends", () => {
         for (let round = 0; round < 3 && fiber.pollUnsafe() === undefined; round++) {
           yield* TestClock.adjust(brokerLimits.pingEveryMs)
           // The ping crosses a real socket; only the waiting is virtual.
-          for (let turn = 0; turn < 200 && (pings <= round || turn < 20); turn++) {
-            yield* Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve)))
-          }
+          yield* turnsUntil(() => pings > round)
           if (!autoPong) yield* TestClock.adjust(brokerLimits.pongMsMax)
         }
         if (autoPong) {
