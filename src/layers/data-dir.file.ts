@@ -18,6 +18,7 @@ import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import { errorCodeOf } from "./error-code.ts"
 import { DataDir, DataDirLocked, type DataDirService, DataDirUnusable, type HeldDataDir } from "./data-dir.ts"
 import { postgresLimits } from "./database-limits.ts"
 import { inRealTime, runCommand } from "./subprocess.ts"
@@ -58,7 +59,7 @@ const openLockFile = (directory: string): Effect.Effect<number, DataDirLocked | 
       return fs.openSync(path.join(directory, lockName), flags | locking, 0o644)
     },
     catch: (cause) => {
-      const code = (cause as NodeJS.ErrnoException).code
+      const code = errorCodeOf(cause)
       if (process.platform === "darwin" && (code === "EAGAIN" || code === "EWOULDBLOCK"))
         return lockedBy(directory)
       return unusable(

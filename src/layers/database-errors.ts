@@ -11,23 +11,19 @@
 import * as Cause from "effect/Cause"
 import * as SqlError from "effect/sql/SqlError"
 import { type DatabaseError, DatabaseFault, DatabaseUnavailable, type UnavailableReason } from "./database.ts"
-
-interface ServerFields {
-  readonly code?: unknown
-  readonly constraint?: unknown
-}
+import { errorCodeOf } from "./error-code.ts"
 
 /** SQLSTATE when the server answered, errno (`ECONNREFUSED`) when the socket did, else undefined. */
-export const codeOf = (error: SqlError.SqlError): string | undefined => {
-  const cause: unknown = error.reason.cause
-  if (typeof cause !== "object" || cause === null) return undefined
-  const code = (cause as ServerFields).code
-  return typeof code === "string" ? code : undefined
-}
+export const codeOf = (error: SqlError.SqlError): string | undefined => errorCodeOf(error.reason.cause)
 
 const constraintOf = (error: SqlError.SqlError): string | undefined => {
-  const constraint = (error.reason.cause as ServerFields | undefined)?.constraint
-  return typeof constraint === "string" ? constraint : undefined
+  const cause: unknown = error.reason.cause
+  return typeof cause === "object" &&
+    cause !== null &&
+    "constraint" in cause &&
+    typeof cause.constraint === "string"
+    ? cause.constraint
+    : undefined
 }
 
 /** No SQLSTATE begins with E, and some errnos have five letters too: EPIPE is what a killed server leaves behind. */

@@ -27,6 +27,7 @@ import {
   type DatabaseError,
   type DatabaseService,
   type DatabaseStats,
+  DatabaseFault,
   DatabaseUnavailable,
   type TransactOptions
 } from "./database.ts"
@@ -87,6 +88,7 @@ type Typed<E> = DatabaseError | Exclude<E, SqlError>
 const typedCause = <E>(operation: string, attempt: Attempt, whole: Cause.Cause<E>): Cause.Cause<Typed<E>> => {
   const cause = attempt.body !== undefined && Exit.isFailure(attempt.body) ? attempt.body.cause : whole
   const error = hasBug(cause) ? undefined : findSqlError(cause)
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- findSqlError just found no SqlError in it
   if (error === undefined) return cause as Cause.Cause<Typed<E>>
   return Cause.fail(toDatabaseError(operation, error, attempt.commitSent))
 }
@@ -108,7 +110,7 @@ const account = (adapter: Adapter, generation: number, exit: Exit.Exit<unknown, 
   if (failure instanceof DatabaseUnavailable) {
     counters.unavailableTotal += 1
     if (isAway(failure)) return adapter.availability.lost(generation)
-  } else if (failure !== undefined && (failure as { _tag?: unknown })._tag === "DatabaseFault") {
+  } else if (failure instanceof DatabaseFault) {
     counters.faultsTotal += 1
   }
   counters.answersTotal += 1

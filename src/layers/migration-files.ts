@@ -69,8 +69,10 @@ export const loadMigrations = (directory: string): Effect.Effect<ReadonlyArray<M
           try: (): Promise<unknown> => import(pathToFileURL(path.join(directory, file)).href),
           catch: (cause) => new MigrationFailed({ name, cause, hint: "the file could not be loaded" })
         })
-        const up = (module as { readonly default?: unknown }).default
+        const up =
+          typeof module === "object" && module !== null && "default" in module ? module.default : undefined
         if (!Effect.isEffect(up)) return yield* wrongFile(file, "the default export is not an Effect")
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what it needs and fails with only types know
         return { id, name, up: up as Effect.Effect<unknown, unknown, SqlClient> }
       })
     )

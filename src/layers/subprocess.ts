@@ -11,6 +11,7 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import { errorCodeOf } from "./error-code.ts"
 
 /** Runs an effect on the machine's clock whatever clock the caller lives in: processes do not live in virtual time. */
 export const inRealTime: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> =
@@ -68,7 +69,9 @@ export const runCommand = (command: Command, deadlineMs: number): Effect.Effect<
       child = spawnPlain(command, { detached: false, stdio: "pipe" })
     } catch (cause) {
       // spawn throws for a working directory or a uid it refuses outright.
-      resume(Effect.succeed({ code: undefined, timedOut, startError: codeOfCause(cause), output }))
+      resume(
+        Effect.succeed({ code: undefined, timedOut, startError: errorCodeOf(cause) ?? String(cause), output })
+      )
       return undefined
     }
     const collect = (chunk: Buffer): void => {
@@ -82,7 +85,9 @@ export const runCommand = (command: Command, deadlineMs: number): Effect.Effect<
     }, deadlineMs)
     child.once("error", (cause) => {
       clearTimeout(timer)
-      resume(Effect.succeed({ code: undefined, timedOut, startError: codeOfCause(cause), output }))
+      resume(
+        Effect.succeed({ code: undefined, timedOut, startError: errorCodeOf(cause) ?? String(cause), output })
+      )
     })
     child.once("close", (code) => {
       clearTimeout(timer)
@@ -96,8 +101,3 @@ export const runCommand = (command: Command, deadlineMs: number): Effect.Effect<
       child.kill("SIGKILL")
     })
   })
-
-const codeOfCause = (cause: unknown): string => {
-  const code = (cause as { readonly code?: unknown } | null)?.code
-  return typeof code === "string" ? code : String(cause)
-}
