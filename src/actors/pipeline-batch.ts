@@ -258,15 +258,10 @@ const handleMetadata = (component: string, token: string, claimed: Claimed<"meta
     })
   )
 
-const reportOf = (
-  claim: Claim,
-  limit: number,
-  outcomes: ReadonlyArray<SignalOutcome>,
-  metadata: number
-): BatchReport => {
+const reportOf = (claim: Claim, outcomes: ReadonlyArray<SignalOutcome>, metadata: number): BatchReport => {
   const count = (tag: SignalOutcome["_tag"]): number => outcomes.filter(({ _tag }) => _tag === tag).length
   return {
-    full: claim.signals.length === limit,
+    more: claim.more,
     decided: count("Decided"),
     deferred: count("Deferred"),
     failed: count("Failed"),
@@ -276,7 +271,7 @@ const reportOf = (
 }
 
 /** Handles a claimed batch, oldest first. Fails only when the database is away; what was committed by then stays so. */
-export const decideBatch = (component: string, pace: Pace, claim: Claim, limit: number) =>
+export const decideBatch = (component: string, pace: Pace, claim: Claim) =>
   Effect.gen(function* () {
     const store = yield* SignalsStore
     const market = yield* Market
@@ -292,7 +287,7 @@ export const decideBatch = (component: string, pace: Pace, claim: Claim, limit: 
     for (const group of groupsOf(claim.signals)) {
       const [first] = group
       let results: ReadonlyArray<SignalOutcome>
-      if (first?.kind === "metadata" && first.attempts <= claimLimits.attemptsMax) {
+      if (first?.kind === "metadata" && first.attempts <= claimLimits.claimsMax) {
         const trouble = yield* handleMetadata(component, claim.token, first)
         results = trouble === null ? [] : [trouble]
         metadata += trouble === null ? 1 : 0
@@ -306,5 +301,5 @@ export const decideBatch = (component: string, pace: Pace, claim: Claim, limit: 
       }
       outcomes.push(...results)
     }
-    return reportOf(claim, limit, outcomes, metadata)
+    return reportOf(claim, outcomes, metadata)
   })

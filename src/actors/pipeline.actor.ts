@@ -66,7 +66,7 @@ const decide = (incarnation: Incarnation) =>
       invariant(claim?.token === batch.token, "the batch that is decided is the one that was claimed", {
         token: batch.token
       })
-      return decideBatch(path, pace, claim, claimLimits.batchMax)
+      return decideBatch(path, pace, claim)
     })
   )
 

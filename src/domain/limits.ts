@@ -112,6 +112,11 @@ export const claimLimits = {
   batchMax: 64,
   /** A signal that kills its decider this often is dead-lettered instead of killing it again. */
   attemptsMax: 5,
+  /**
+   * A signal claimed this often without any outcome took its decider's life each time, or was in its hands when
+   * somebody else did. Twice the attempts: a process that is killed again and again at its start is no proof.
+   */
+  claimsMax: 10,
   /** How soon a signal is looked at again whose account is not reconciled, or whose symbol waits for a look-up. */
   deferMs: 200,
   /**

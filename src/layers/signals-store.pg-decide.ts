@@ -142,8 +142,8 @@ type Planned =
   | { readonly _tag: "Threw"; readonly error: string }
 
 const planOne = (plan: Planner, claimed: ClaimedSignal, context: PlanContext): Planned => {
-  // More claims than attempts allowed: its deciders died of it, so it is not tried once more.
-  if (claimed.attempts > claimLimits.attemptsMax) {
+  // So many claims and no outcome: its deciders died of it, so it is not tried once more.
+  if (claimed.attempts > claimLimits.claimsMax) {
     return { _tag: "Threw", error: `claimed ${claimed.attempts} times without a decision` }
   }
   if (claimed.kind !== "signal")

@@ -50,6 +50,8 @@ interface SignalRow {
   readonly experiment_id: string | null
   readonly variant: string | null
   readonly attempts: number
+  /** Rows that could have been claimed, at most the limit. */
+  readonly open: number
   readonly received_at_ms: number
   readonly fired_at_ms: number | null
   readonly expires_from_ms: number | null
@@ -96,20 +98,29 @@ const nodePrefix = (nodeId: string): string => createHash("sha256").update(nodeI
 const tokenOf = (nodeId: string): string =>
   uuidFromDigest(nodePrefix(nodeId) + randomBytes(10).toString("hex"))
 
-/** Both CTEs are materialized: a plan that ran the second one twice would lock more rows than it claims. */
+/**
+ * A row that was claimed before and not decided may be what killed its decider, so it is claimed alone: a batch would
+ * make suspects of all its rows each time, and bury innocent ones after a few crashes in a row. The locking CTE is
+ * materialized: a plan that ran it twice would lock more rows than it claims.
+ */
 const claimRows = (sql: SqlClient, token: string, limit: number) => sql<SignalRow>`
   WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true) AS mode),
-  picked AS MATERIALIZED (
-    SELECT id FROM signals
+  open AS MATERIALIZED (
+    SELECT id, seq, attempts FROM signals
     WHERE status IN ('received', 'processing') AND (status = 'received' OR lease_until < now())
-    ORDER BY seq LIMIT ${limit}::int FOR UPDATE SKIP LOCKED)
+    ORDER BY seq LIMIT ${limit}::int FOR UPDATE SKIP LOCKED),
+  ranked AS (
+    SELECT id, row_number() OVER oldest AS place, count(*) FILTER (WHERE attempts > 0) OVER oldest AS suspects
+    FROM open WINDOW oldest AS (ORDER BY seq)),
+  picked AS MATERIALIZED (SELECT id FROM ranked WHERE suspects = 0 OR place = 1)
   UPDATE signals s SET status = 'processing', claim = ${token}::uuid, attempts = s.attempts + 1,
     lease_until = now() + ${claimLimits.leaseMs}::int * interval '1 millisecond'
   FROM picked, quick
   WHERE s.id = picked.id AND quick.mode = 'off'
   RETURNING s.id, s.seq, s.kind, s.source, CASE WHEN s.kind = 'metadata' THEN s.body END AS body, s.symbol, s.action, s.direction,
     s.quantity, s.price, s.strategy, s.strike, to_char(s.expiration, 'YYYY-MM-DD') AS expiration, s.experiment_id, s.variant,
-    s.attempts, (extract(epoch FROM s.received_at) * 1000)::float8 AS received_at_ms,
+    s.attempts, (SELECT count(*)::int FROM open) AS open,
+    (extract(epoch FROM s.received_at) * 1000)::float8 AS received_at_ms,
     (extract(epoch FROM s.fired_at) * 1000)::float8 AS fired_at_ms,
     (extract(epoch FROM s.expires_from) * 1000)::float8 AS expires_from_ms`
 
@@ -197,7 +208,8 @@ export const signalsStorePg: Layer.Layer<SignalsStore, never, Config | Database 
               // UPDATE returns its rows in no order.
               Effect.map((rows) => ({
                 token,
-                signals: rows.toSorted((a, b) => (a.seq < b.seq ? -1 : 1)).map(claimedOf)
+                signals: rows.toSorted((a, b) => (a.seq < b.seq ? -1 : 1)).map(claimedOf),
+                more: rows.length === limit || rows.some(({ open }) => open > rows.length)
               })),
               Effect.catchTag("DatabaseFault", Effect.die)
             )

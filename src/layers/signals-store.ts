@@ -29,10 +29,12 @@ export type ClaimedSignal =
   | (ClaimedRow & { readonly kind: "metadata"; readonly metadata: Metadata; readonly atMs: number })
   | (ClaimedRow & { readonly kind: "unreadable"; readonly problem: string })
 
-/** A batch under one token, oldest first. */
+/** A batch under one token, oldest first: rows that were never tried, or one that was. */
 export interface Claim {
   readonly token: string
   readonly signals: ReadonlyArray<ClaimedSignal>
+  /** Others may be waiting: claim again at once. */
+  readonly more: boolean
 }
 
 /** Decides one signal; may throw. Called synchronously inside the transaction, once per signal, oldest first. */
@@ -79,7 +81,10 @@ export interface SignalsStoreService {
    * to be called while nothing of this life is being decided. Returns how many there were.
    */
   readonly releaseOwn: Effect.Effect<number, DatabaseUnavailable>
-  /** Claims up to `limit` rows, oldest first: received ones, and those whose lease is over. */
+  /**
+   * Claims up to `limit` rows, oldest first: received ones, and those whose lease is over. A row that was claimed
+   * before comes alone.
+   */
   readonly claim: (limit: number) => Effect.Effect<Claim, DatabaseUnavailable>
   /**
    * Decides signals of one claim in one transaction. `accounts` are all accounts that any of them may go to. A fault

@@ -25,9 +25,9 @@ export interface PipelineInput {
   readonly decideDeadlineMs: number
 }
 
-/** What a batch came to. `full`: there may be more, look again at once. */
+/** What a batch came to. `more`: others may be waiting, claim again at once. */
 export interface BatchReport {
-  readonly full: boolean
+  readonly more: boolean
   readonly decided: number
   readonly deferred: number
   readonly failed: number
@@ -205,8 +205,8 @@ export const pipelineMachine = setup({
             actions: assign({ counters: ({ context, event }) => counted(context.counters, event.output) })
           },
           {
-            // A full batch says that more is waiting; deferred signals are no reason to look again at once.
-            guard: ({ event }) => event.output.full,
+            // Signals that were put off are no reason to claim again at once.
+            guard: ({ event }) => event.output.more,
             target: "Claiming",
             actions: assign({
               counters: ({ context, event }) => counted(context.counters, event.output),

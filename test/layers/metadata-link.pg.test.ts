@@ -10,9 +10,9 @@ import {
   plannerOf,
   preparedStore,
   rows,
-  settingsFrom,
   storeOn
 } from "../support/decisions.ts"
+import { settingsFrom } from "../support/practice-settings.ts"
 
 const score = { "Buy Score": 2.5, "Sell Score": -1 }
 const body = (given: Record<string, unknown> = {}) => ({

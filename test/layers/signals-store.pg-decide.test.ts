@@ -10,9 +10,9 @@ import {
   plannerOf,
   preparedStore,
   rows,
-  settingsFrom,
   storeOn
 } from "../support/decisions.ts"
+import { settingsFrom } from "../support/practice-settings.ts"
 
 const settings = settingsFrom()
 const plan = plannerOf(settings)
@@ -318,7 +318,7 @@ describe("a signal that its decider cannot survive", () => {
       Effect.gen(function* () {
         const { database, store } = yield* preparedStore
         const [poison = ""] = yield* insertSignals(database, [{}])
-        for (let death = 1; death <= claimLimits.attemptsMax; death += 1) {
+        for (let death = 1; death <= claimLimits.claimsMax; death += 1) {
           yield* store.claim(1)
           yield* store.releaseOwn
         }
@@ -327,7 +327,7 @@ describe("a signal that its decider cannot survive", () => {
         assert.deepStrictEqual(outcome, {
           _tag: "Buried",
           id: poison,
-          reason: `claimed ${claimLimits.attemptsMax + 1} times without a decision`
+          reason: `claimed ${claimLimits.claimsMax + 1} times without a decision`
         })
       })
     )

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { expireLeases, insertSignals, preparedStore, settingsFrom, storeOn } from "../support/decisions.ts"
+import { expireLeases, insertSignals, preparedStore, rows, storeOn } from "../support/decisions.ts"
+import { settingsFrom } from "../support/practice-settings.ts"
 
 const settings = settingsFrom()
 
@@ -84,6 +85,59 @@ describe("claiming", () => {
           [mine]
         )
         assert.notStrictEqual(mine, theirs)
+      })
+    )
+  )
+
+  it.live("claims alone what was claimed before, so that crashes in a row make suspects one at a time", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { database, store } = yield* preparedStore
+        const [a, b, c] = yield* insertSignals(database, [{}, {}, {}])
+        const attempts = rows<{ readonly attempts: number }>(
+          database,
+          "SELECT attempts FROM signals ORDER BY seq"
+        )
+        assert.isFalse((yield* store.claim(10)).more)
+        for (let crash = 0; crash < 3; crash += 1) {
+          yield* store.releaseOwn
+          const { more, signals } = yield* store.claim(10)
+          assert.deepStrictEqual([signals.map(({ id }) => id), more], [[a], true])
+        }
+        assert.deepStrictEqual(
+          (yield* attempts).map((row) => row.attempts),
+          [4, 1, 1]
+        )
+        const [fresh] = yield* insertSignals(database, [{}])
+        // The first suspect is in hand; the others are still each alone, and the fresh one comes after them.
+        for (const expected of [b, c, fresh]) {
+          assert.deepStrictEqual(
+            (yield* store.claim(10)).signals.map(({ id }) => id),
+            [expected]
+          )
+        }
+      })
+    )
+  )
+
+  it.live("ends a batch of untried signals before the first that was tried", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { database, store } = yield* preparedStore
+        const ids = yield* insertSignals(database, [{}, {}, {}, {}])
+        yield* database.run(
+          "test.suspect",
+          (sql) => sql`UPDATE signals SET attempts = 1 WHERE id = ${ids[2] ?? ""}`
+        )
+        const batches = [yield* store.claim(10), yield* store.claim(10), yield* store.claim(10)]
+        assert.deepStrictEqual(
+          batches.map(({ signals }) => signals.map(({ id }) => id)),
+          [ids.slice(0, 2), ids.slice(2, 3), ids.slice(3)]
+        )
+        assert.deepStrictEqual(
+          batches.map(({ more }) => more),
+          [true, true, false]
+        )
       })
     )
   )

@@ -5,8 +5,7 @@
  * Never: decides anything; expectations belong to the tests.
  */
 import { randomUUID } from "node:crypto"
-import { Effect, Layer, Result } from "effect"
-import { resolveSettings } from "../../src/domain/settings-resolve.ts"
+import { Effect, Layer } from "effect"
 import type { Settings } from "../../src/domain/settings.ts"
 import { planSignal } from "../../src/domain/decision.ts"
 import type { PlanSettings } from "../../src/domain/order-plan.ts"
@@ -17,20 +16,7 @@ import { Instance, makeInstance } from "../../src/layers/instance.ts"
 import { signalsStorePg } from "../../src/layers/signals-store.pg.ts"
 import { type Planner, SignalsStore, type SignalsStoreService } from "../../src/layers/signals-store.ts"
 import { openFreshDatabase } from "./postgres.ts"
-
-/** Settings as the service resolves them from this configuration file, in practice mode. */
-export const settingsFrom = (file: Record<string, unknown> = {}): Settings => {
-  const input = {
-    environment: {},
-    file,
-    cwd: "/tmp",
-    stdoutIsTerminal: false,
-    resolvePath: (_: string, to: string) => to
-  }
-  const resolved = resolveSettings(input)
-  if (Result.isFailure(resolved)) throw new Error(JSON.stringify(resolved.failure))
-  return resolved.success
-}
+import { settingsFrom } from "./practice-settings.ts"
 
 export const planSettings = (settings: Settings): PlanSettings => ({
   sources: settings.sources,

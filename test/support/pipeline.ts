@@ -25,7 +25,7 @@ import {
 import { Wake } from "../../src/layers/wake.ts"
 import { supervisor, worker } from "../../src/runtime/child-spec.ts"
 import { startTree } from "../../src/runtime/supervisor.ts"
-import { settingsFrom } from "./decisions.ts"
+import { settingsFrom } from "./practice-settings.ts"
 
 export const nowMs = 1_800_000_000_000
 const away = new DatabaseUnavailable({
@@ -109,7 +109,11 @@ const makeStore = () => {
     claim: (limit) =>
       guarded(
         "claim",
-        Effect.map(state.claimFor, () => ({ token: "t", signals: state.rows.splice(0, limit) }))
+        Effect.map(state.claimFor, () => ({
+          token: "t",
+          signals: state.rows.splice(0, limit),
+          more: state.rows.length > 0
+        }))
       ),
     decide: (_token, signals, _accounts, plan) =>
       guarded(

@@ -1,0 +1,88 @@
+/**
+ * A process that runs the pipeline and nothing else: what a crash test can kill.
+ *
+ * Takes DATABASE_URL and NODE_ID; prints one line `decided <signal id>` per decision, after its commit.
+ *
+ * Promises: is the pipeline of the service with its real store; ends only when it is killed.
+ * Never: places an order.
+ */
+import { randomUUID } from "node:crypto"
+import { Effect, Layer, Redacted, References, Result } from "effect"
+import { pipelineActor } from "../../src/actors/pipeline.actor.ts"
+import { Alerts } from "../../src/layers/alerts.ts"
+import { Config } from "../../src/layers/config.ts"
+import { Database } from "../../src/layers/database.ts"
+import { targetFromUrl } from "../../src/layers/database-target.ts"
+import { layerPg } from "../../src/layers/database.pg.ts"
+import { Instance, makeInstance } from "../../src/layers/instance.ts"
+import { Market } from "../../src/layers/market.ts"
+import { makeMemoryMarket } from "../../src/layers/market.memory.ts"
+import { signalsStorePg } from "../../src/layers/signals-store.pg.ts"
+import { SignalsStore } from "../../src/layers/signals-store.ts"
+import { Wake } from "../../src/layers/wake.ts"
+import { supervisor, worker } from "../../src/runtime/child-spec.ts"
+import { startTree } from "../../src/runtime/supervisor.ts"
+import { settingsFrom } from "./practice-settings.ts"
+
+const instance = makeInstance()
+instance.assign({ nodeId: process.env["NODE_ID"] ?? randomUUID(), bootId: randomUUID() })
+
+const quiet = Alerts.of({
+  raise: () => Effect.void,
+  takePending: () => [],
+  putBack: () => undefined,
+  counts: () => ({ raised: 0, pending: 0, dropped: 0 })
+})
+
+/** The store of the service, which also says aloud what was committed. */
+const telling = Layer.effect(
+  SignalsStore,
+  Effect.map(SignalsStore, (store) =>
+    SignalsStore.of({
+      ...store,
+      decide: (token, signals, accounts, plan) =>
+        Effect.tap(store.decide(token, signals, accounts, plan), (outcomes) =>
+          Effect.sync(() => {
+            for (const { _tag, id } of outcomes)
+              if (_tag === "Decided") process.stdout.write(`decided ${id}\n`)
+          })
+        )
+    })
+  )
+).pipe(Layer.provide(signalsStorePg))
+
+const program = Effect.gen(function* () {
+  const database = yield* Database
+  yield* database.probe
+  database.availability.mark("available")
+  yield* startTree(
+    supervisor({ id: "root", children: [worker({ id: "pipeline", start: pipelineActor() })] }),
+    { stopDeadlineMs: 5_000 }
+  )
+  process.stdout.write("started\n")
+  return yield* Effect.never
+}).pipe(
+  Effect.scoped,
+  Effect.provide(
+    telling.pipe(
+      Layer.provideMerge(
+        layerPg({
+          target: Result.getOrThrow(targetFromUrl(Redacted.make(process.env["DATABASE_URL"] ?? "")))
+        })
+      ),
+      Layer.provideMerge(Layer.succeed(Instance, instance)),
+      Layer.provideMerge(Layer.succeed(Config, settingsFrom())),
+      Layer.provideMerge(Layer.succeed(Alerts, quiet)),
+      Layer.provideMerge(
+        Layer.effect(
+          Market,
+          Effect.map(makeMemoryMarket, ({ service }) => service)
+        )
+      ),
+      Layer.provideMerge(Wake.layer),
+      Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "Error"))
+    )
+  )
+)
+
+await Effect.runPromise(program)
