@@ -313,6 +313,18 @@ export const limitRelations: ReadonlyArray<LimitRelation> = [
     holds: ageLimits.signalAgeMsDefault < minutes(20)
   },
   {
+    rule: "a signal that only fails is given up before one that is only claimed",
+    holds: claimLimits.claimsMax > claimLimits.attemptsMax
+  },
+  {
+    rule: "a claim is given up before its lease is over",
+    holds: claimLimits.claimMsMax < claimLimits.leaseMs
+  },
+  {
+    rule: "a decision is put off until every look-up of an unknown order was made, and not past the signal's age limit",
+    holds: claimLimits.deferMsMax > lookupTotalMs && claimLimits.deferMsMax < ageLimits.signalAgeMsDefault
+  },
+  {
     rule: "a lease survives one lost renewal with its margin intact",
     holds:
       accountLimits.leaseMs > 2 * accountLimits.renewEveryMs &&
