@@ -21,7 +21,7 @@ import type * as Scope from "effect/Scope"
 import { errorCodeOf } from "./error-code.ts"
 import { DataDir, DataDirLocked, type DataDirService, DataDirUnusable, type HeldDataDir } from "./data-dir.ts"
 import { postgresLimits } from "./database-limits.ts"
-import { inRealTime, runCommand } from "./subprocess.ts"
+import { inRealTime, runCommand } from "./subprocess.node.ts"
 
 /** Exit status we ask `flock` for when somebody else has the lock; its default, 1, could mean anything. */
 const conflictStatus = 75

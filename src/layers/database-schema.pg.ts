@@ -17,7 +17,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import { SqlClient } from "effect/sql/SqlClient"
 import { DatabaseUnavailable } from "./database.ts"
-import { makeClient } from "./database-client.ts"
+import { makeClient } from "./database.client.ts"
 import { findSqlError, toDatabaseError } from "./database-errors.ts"
 import { databaseLimits } from "./database-limits.ts"
 import {
@@ -28,9 +28,9 @@ import {
   SchemaNewer,
   type SchemaReport
 } from "./database-schema.ts"
-import { makeSocketCensus } from "./database-socket.ts"
+import { makeSocketCensus } from "./database.socket.ts"
 import type { DatabaseTarget } from "./database-target.ts"
-import { loadMigrations, type Migration } from "./migration-files.ts"
+import { loadMigrations, type Migration } from "./migration.files.ts"
 
 export interface SchemaOptions {
   readonly target: DatabaseTarget

@@ -2,7 +2,7 @@
  * Database target: where PostgreSQL is, said in one of two ways.
  *
  * The embedded server is a unix socket under DATA_DIR; anything else is a URL. Both end as the same few options of the
- * client plus a function that opens the socket, because we open sockets ourselves (see database-socket.ts).
+ * client plus a function that opens the socket, because we open sockets ourselves (see database.socket.ts).
  *
  * Promises: pure; a malformed URL is a typed value, found before anything connects.
  * Never: opens a connection, or prints a password (URLs stay `Redacted`).

@@ -5,7 +5,7 @@
  * the server to cancel it and waits up to 5 s for that, for ever inside BEGIN and COMMIT; a ROLLBACK on a lost
  * connection is a defect. So every call runs in a fiber of the adapter's scope and its caller only waits for it: at the
  * deadline the caller is answered, the fiber is interrupted and cleans up behind him, and the watched socket
- * (database-socket.ts) bounds how long that can take.
+ * (database.socket.ts) bounds how long that can take.
  *
  * Promises: what the port promises; abandoned calls are counted and end with the scope.
  * Never: connects before the first call, retries what was not declared idempotent.
@@ -32,10 +32,10 @@ import {
   type TransactOptions
 } from "./database.ts"
 import { type AvailabilityLedger, makeAvailability } from "./database-availability.ts"
-import { makeClient } from "./database-client.ts"
+import { makeClient } from "./database.client.ts"
 import { findSqlError, hasBug, toDatabaseError } from "./database-errors.ts"
 import { databaseLimits } from "./database-limits.ts"
-import { makeSocketCensus, type SocketCensus } from "./database-socket.ts"
+import { makeSocketCensus, type SocketCensus } from "./database.socket.ts"
 import type { DatabaseTarget } from "./database-target.ts"
 
 export interface PgDatabaseOptions {

@@ -19,7 +19,7 @@ import { postgresLimits } from "./database-limits.ts"
 import type { PostgresBinaries } from "./postgres-binaries.ts"
 import type { ServerIdentity } from "./postgres-privileges.ts"
 import { ClusterInitFailed, ClusterUnusable } from "./postgres-server.ts"
-import { runCommand } from "./subprocess.ts"
+import { runCommand } from "./subprocess.node.ts"
 
 export const majorVersion = "18"
 export const serverUser = "holdfast"

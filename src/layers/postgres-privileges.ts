@@ -16,7 +16,7 @@ import * as os from "node:os"
 import * as Effect from "effect/Effect"
 import { postgresLimits } from "./database-limits.ts"
 import { PostgresUserUnusable } from "./postgres-server.ts"
-import { type Command, runCommand } from "./subprocess.ts"
+import { type Command, runCommand } from "./subprocess.node.ts"
 
 export interface ServerIdentity {
   /** `self`: as we are. `user`: switched by root. `namespace`: our uid, seen as nobody inside. */

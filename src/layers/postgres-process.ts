@@ -18,13 +18,13 @@ import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import { errorCodeOf } from "./error-code.ts"
-import { makeClient } from "./database-client.ts"
-import { postgresLimits } from "./database-limits.ts"
-import { makeSocketCensus } from "./database-socket.ts"
+import { makeClient } from "./database.client.ts"
+import { databaseLimits, postgresLimits } from "./database-limits.ts"
+import { makeSocketCensus } from "./database.socket.ts"
 import { type DatabaseTarget, withDatabase } from "./database-target.ts"
 import { processTree, readPidFile } from "./postgres-pid-file.ts"
 import { PostgresStartFailed, PostgresStartTimedOut, type ServerExit } from "./postgres-server.ts"
-import { type Command, inRealTime, runCommand, spawnPlain } from "./subprocess.ts"
+import { type Command, inRealTime, runCommand, spawnPlain } from "./subprocess.node.ts"
 
 export interface ServerProcess {
   readonly pid: number
@@ -162,7 +162,10 @@ export const connectOnce = (target: DatabaseTarget, database: string): Effect.Ef
         target: withDatabase(target, "postgres"),
         applicationName: "holdfast launcher",
         connections: 1,
-        census: makeSocketCensus()
+        census: makeSocketCensus(),
+        // CREATE DATABASE copies a directory of files, on whatever disk this is.
+        statementMs: postgresLimits.createDatabaseMs,
+        silenceMs: postgresLimits.createDatabaseMs + databaseLimits.lockMs
       })
       const found = yield* sql`SELECT 1 FROM pg_database WHERE datname = ${database}`
       if (found.length === 0) yield* sql`CREATE DATABASE ${sql(database)}`

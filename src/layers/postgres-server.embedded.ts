@@ -38,7 +38,7 @@ import {
   type PostgresServerService,
   type RunningServer
 } from "./postgres-server.ts"
-import { inRealTime } from "./subprocess.ts"
+import { inRealTime } from "./subprocess.node.ts"
 
 export interface EmbeddedOptions {
   /** DATA_DIR; created when missing. The cluster is `<dataDir>/postgres`. */

@@ -7,6 +7,7 @@
  * Promises: ids are 1, 2, 3 ... without a gap, each loaded module exports an Effect; pure apart from reading and
  * importing.
  * Never: runs one.
+ * Failure: `MigrationFailed` with the file and what is wrong with it.
  */
 import { readdir } from "node:fs/promises"
 import * as path from "node:path"

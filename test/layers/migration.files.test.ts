@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { projectMigrations } from "../../src/layers/database-schema.pg.ts"
-import { checkNumbering, loadMigrations } from "../../src/layers/migration-files.ts"
+import { checkNumbering, loadMigrations } from "../../src/layers/migration.files.ts"
 
 describe("migration files", () => {
   it.effect("of this project are numbered without a gap and all load", () =>

@@ -9,6 +9,7 @@
  * Promises: an exchange without any answer ends after `silenceMs`; an idle connection (also one that only listens) and a
  * reader that paused on purpose are left alone; a socket that is not open yet is destroyed the same way.
  * Never: looks at statements or rows. It reads six bytes: `Z`, a length of 5 and a status end every exchange.
+ * Failure: the destroyed socket carries an error that says how long the server was silent.
  * Rejected: closing connections from the deadline of the call, because a call does not know its connection.
  */
 import { Socket } from "node:net"

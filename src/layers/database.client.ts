@@ -16,7 +16,7 @@ import * as Reactivity from "effect/reactivity/Reactivity"
 import type * as Scope from "effect/Scope"
 import type * as SqlError from "effect/sql/SqlError"
 import { databaseLimits } from "./database-limits.ts"
-import { openWatchedSocket, type SocketCensus } from "./database-socket.ts"
+import { openWatchedSocket, type SocketCensus } from "./database.socket.ts"
 import { type DatabaseTarget, socketAddress } from "./database-target.ts"
 
 export interface ClientOptions {

@@ -6,7 +6,7 @@ import {
   openWatchedSocket,
   type SocketCensus,
   type WatchedSocket
-} from "../../src/layers/database-socket.ts"
+} from "../../src/layers/database.socket.ts"
 
 const silenceMs = 150
 const readyForQuery = Buffer.from([0x5a, 0, 0, 0, 5, 0x49])
