@@ -29,5 +29,3 @@ export class Refusal extends Data.TaggedError("Refusal")<{
   readonly code: RefusalCode
   readonly message: string
 }> {}
-
-export const isRefusalCode = (text: string): text is RefusalCode => Object.hasOwn(refusalStatus, text)

@@ -230,6 +230,8 @@ describe("paper venue: its own rules", () => {
       for (const rule of ["U", "R"] as const) {
         const { url } = yield* startVenue({ rule })
         const connection = yield* connectTo(url, rule)
+        // The account exists: the first insert of it would serialise what the venue has to serialise itself.
+        yield* connection.create(marketOrder({ clientOrderId: "c0" }))
         yield* Effect.forEach(
           Array.from({ length: 100 }),
           () => Effect.exit(connection.create(marketOrder())),
