@@ -99,6 +99,7 @@ export const makeStartup = (
   const steps = startupSteps(settings)
   const progress = new StartupProgress(steps, now, [observer])
   const succeeded = new Set<string>()
+  const begun = new Set<string>()
   const succeed = (name: string): void => {
     if (succeeded.has(name)) return
     succeeded.add(name)
@@ -106,7 +107,10 @@ export const makeStartup = (
     // The next one nobody reports the beginning of begins now, so that a hang has a name and a time.
     const next = readySteps.find(({ step }) => steps.includes(step) && !succeeded.has(step))
     const databaseDone = databaseSteps.every((step) => succeeded.has(step))
-    if (next !== undefined && (databaseDone || next.step === "http.listen")) progress.begin(next.step)
+    if (next === undefined || begun.has(next.step)) return
+    if (!databaseDone && next.step !== "http.listen") return
+    begun.add(next.step)
+    progress.begin(next.step)
   }
   const observeAll = (allReady: (below: string) => boolean): void => {
     for (const { below, step } of readySteps) {

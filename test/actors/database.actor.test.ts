@@ -6,7 +6,12 @@ import { FatalStep, makeStartup, Startup } from "../../src/actors/startup.ts"
 import { resolveSettings } from "../../src/domain/settings-resolve.ts"
 import { DataDir, DataDirLocked } from "../../src/layers/data-dir.ts"
 import { makeAvailability } from "../../src/layers/database-availability.ts"
-import { DatabaseSchema, SchemaNewer } from "../../src/layers/database-schema.ts"
+import {
+  DatabaseSchema,
+  type SchemaError,
+  SchemaNewer,
+  type SchemaReport
+} from "../../src/layers/database-schema.ts"
 import { socketTarget } from "../../src/layers/database-target.ts"
 import { Database, type DatabaseService, DatabaseUnavailable } from "../../src/layers/database.ts"
 import { Instance, makeInstance } from "../../src/layers/instance.ts"
@@ -77,9 +82,12 @@ const makeWorld = () => {
     Layer.succeed(DatabaseSchema, {
       apply: Effect.suspend(() => {
         world.migrations += 1
-        if (world.schema === "newer")
-          return Effect.fail(new SchemaNewer({ database: 9, code: 1, hint: "update holdfast" }))
-        return world.schema === "away" ? Effect.fail(refused) : Effect.succeed({ applied: [], version: 1 })
+        const answers: Record<typeof world.schema, Effect.Effect<SchemaReport, SchemaError>> = {
+          newer: Effect.fail(new SchemaNewer({ database: 9, code: 1, hint: "update holdfast" })),
+          away: Effect.fail(refused),
+          ours: Effect.succeed({ applied: [], version: 1 })
+        }
+        return answers[world.schema]
       })
     }),
     Layer.succeed(PostgresServer, {

@@ -1,0 +1,138 @@
+/**
+ * Health wiring: what is observed of the running process, as the facts health is derived from.
+ *
+ * The rules are in domain/health.ts and the endpoints in layers; this only looks: at the tree, the start-up, the
+ * database, the trading state, the open positions.
+ *
+ * Promises: answers from the first moment of the process, before there is a tree; costs one walk over the tree.
+ * Never: caches a fact or waits for a component.
+ */
+import { Clock, Effect, Layer } from "effect"
+import { componentRows, type HealthFacts } from "../domain/health.ts"
+import type { Settings } from "../domain/settings.ts"
+import { Build } from "../layers/build.ts"
+import { Config } from "../layers/config.ts"
+import { Database } from "../layers/database.ts"
+import {
+  type ActorRow,
+  ControlRefused,
+  HealthSource,
+  makeHealthSource,
+  TreeDeaf
+} from "../layers/health-source.ts"
+import { Lifecycle } from "../layers/lifecycle.ts"
+import { Protection } from "../layers/protection.ts"
+import { TradingState } from "../layers/trading-state.ts"
+import type { Tree, TreeNode } from "../runtime/tree.ts"
+import { RunningTree } from "./running-tree.ts"
+import { Startup, type StartupService } from "./startup.ts"
+
+const nodeAt = (root: TreeNode | null, path: string): TreeNode | null => {
+  if (root === null || root.path === path) return root
+  const next = root.children.find((child) => path === child.path || path.startsWith(`${child.path}/`))
+  return next === undefined ? null : nodeAt(next, path)
+}
+
+/** Which accounts of this process may take on exposure: their executor, their broker, the market and the pipeline. */
+const accountsOf = (settings: Settings, root: TreeNode | null): HealthFacts["accounts"] => {
+  if (!settings.roles.has("accounts")) return []
+  return Object.entries(settings.accounts).map(([id, account]) => {
+    const needed = [
+      `root/trading/accounts/${id}`,
+      `root/trading/brokers/${account.broker}`,
+      "root/trading/market",
+      "root/trading/pipeline"
+    ]
+    const missing = needed.find((path) => nodeAt(root, path)?.ready !== true)
+    return {
+      id,
+      canTrade: missing === undefined,
+      reason: missing === undefined ? null : `${missing} is ${nodeAt(root, missing)?.state ?? "not there"}`
+    }
+  })
+}
+
+const startupOf = ({ progress }: StartupService): HealthFacts["startup"] => {
+  const steps = progress.steps()
+  const last = steps.at(-1)
+  const current = progress.current() ?? steps.find(({ state }) => state === "waiting") ?? last
+  return {
+    step: current?.step ?? "none",
+    n: current?.n ?? 0,
+    of: steps.length,
+    sinceMs: current?.since ?? 0,
+    done: progress.complete()
+  }
+}
+
+/** Supervisors have no statechart; a worker's is named by its place in the tree. */
+const machineOf = (node: TreeNode): string | null => {
+  if (node.type !== "worker") return null
+  if (node.path.startsWith("root/trading/accounts/")) return "account"
+  if (node.path.startsWith("root/trading/brokers/")) return "broker"
+  return node.id.split(":")[0] ?? null
+}
+
+const actorRows = (node: TreeNode): ReadonlyArray<ActorRow> => [
+  {
+    ...node,
+    machine: machineOf(node),
+    budget: node.group ?? node.budget,
+    mailbox: node.mailbox ?? null,
+    nextAt: node.nextAt ?? null
+  },
+  ...node.children.flatMap(actorRows)
+]
+
+const control = (tree: Tree | null, command: "restart" | "pause" | "resume", path: string) =>
+  Effect.gen(function* () {
+    if (tree === null) return yield* new ControlRefused({ path, reason: "starting" })
+    const done: Effect.Effect<unknown, { readonly reason: string }> =
+      command === "restart" ? tree.bounce(path) : command === "pause" ? tree.pause(path) : tree.resume(path)
+    yield* Effect.mapError(done, ({ reason }) => new ControlRefused({ path, reason }))
+  })
+
+/** Fills the `HealthSource` port from the running tree. */
+export const healthSourceLayer = Layer.effect(
+  HealthSource,
+  Effect.gen(function* () {
+    const settings = yield* Config
+    const build = yield* Build
+    const running = yield* RunningTree
+    const startup = yield* Startup
+    const lifecycle = yield* Lifecycle
+    const database = yield* Database
+    const trading = yield* TradingState
+    const protection = yield* Protection
+    const clock = yield* Clock.Clock
+    const root = (): TreeNode | null => running.tree()?.snapshot() ?? null
+    return makeHealthSource({
+      facts: () => {
+        const node = root()
+        return {
+          nowMs: clock.currentTimeMillisUnsafe(),
+          ...build,
+          mode: settings.mode,
+          stopping: lifecycle.stopping(),
+          startup: startupOf(startup),
+          database: database.availability.current() === "available" ? "ready" : "away",
+          spool: "none",
+          tradingState: trading.current(),
+          accounts: accountsOf(settings, node),
+          unprotected: protection.unprotected().map(({ account, symbol }) => `${account}/${symbol}`),
+          canary: null,
+          components: node === null ? [] : componentRows(node)
+        }
+      },
+      ping: (deadlineMs) =>
+        Effect.suspend(() => running.tree()?.ping(deadlineMs) ?? Effect.void).pipe(
+          Effect.mapError(({ path }) => new TreeDeaf({ path, deadlineMs }))
+        ),
+      actors: () => {
+        const node = root()
+        return node === null ? [] : actorRows(node)
+      },
+      control: (command, path) => Effect.suspend(() => control(running.tree(), command, path))
+    })
+  })
+)

@@ -1,0 +1,104 @@
+/**
+ * The supervision tree of holdfast, as one literal.
+ *
+ * Reading it answers what runs, what restarts what, how long each may take to start and to stop, and what
+ * happens when restarting does not help. Children start from first to last and stop from last to first, so the
+ * order of the root is the order of T8 read backwards (docs/decisions/0005-tree-order.md).
+ *
+ * Promises: a start here needs no SQL and no peer, so the tree is up in milliseconds and says what is missing;
+ * `readiness: "required"` marks what taking a webhook durably needs, and nothing else.
+ * Never: holds logic beyond leaving out what ROLES leaves out.
+ */
+import type { Settings } from "../domain/settings.ts"
+import { dynamic, supervisor, worker } from "../runtime/child-spec.ts"
+import { accountActor } from "./account.actor.ts"
+import { alertsActor } from "./alerts.actor.ts"
+import { brokerActor } from "./broker.actor.ts"
+import { databaseActor } from "./database.actor.ts"
+import { exitsActor } from "./exits.actor.ts"
+import { httpActor } from "./http.actor.ts"
+import { marketActor } from "./market.actor.ts"
+import { paperVenueActor } from "./paper-venue.actor.ts"
+import { pipelineActor } from "./pipeline.actor.ts"
+import { reconcilerActor } from "./reconciler.actor.ts"
+import { tradingStateActor } from "./trading-state.actor.ts"
+
+/** Delays between restarts: a passing fault is over before anyone notices, a lasting one costs a try each ten seconds. */
+const backoff = { firstMs: 100, factor: 2, maxMs: 10_000, jitter: "full", resetAfterMs: 30_000 } as const
+/** Five restarts in a minute are more than any passing fault needs. */
+const budget = { max: 5, withinMs: 60_000 } as const
+/** T7: used up means the process exits 70 and the service manager starts it again. */
+const vital = { backoff, whenExhausted: { action: "escalate" }, readiness: "optional" } as const
+/** T7: used up means state `failed`, a HIGH alert and a slow retry; nothing else is touched. */
+const local = {
+  backoff,
+  budget,
+  whenExhausted: { action: "park", retryEveryMs: 30_000 },
+  readiness: "optional"
+} as const
+/** Supervisors restart at once: the delays are their children's. */
+const vitalGroup = {
+  whenExhausted: { action: "escalate" },
+  readiness: "optional",
+  intensity: budget
+} as const
+const localGroup = { whenExhausted: local.whenExhausted, readiness: "optional", intensity: budget } as const
+
+/** Brokers of these settings that live inside this process. */
+const embedded = (settings: Settings): ReadonlyArray<string> =>
+  Object.entries(settings.brokers).flatMap(([name, broker]) => (broker.url === null ? [name] : []))
+
+const instancesOf = (names: ReadonlyArray<string>) => names.map((name) => ({ id: name, args: name }))
+
+/** A dead quote feed must never cut a broker in mid-order: one_for_one. */
+const trading = (settings: Settings) =>
+  supervisor({
+    ...vitalGroup,
+    id: "trading",
+    strategy: "one_for_one",
+    children: [
+      worker({ ...local, id: "market", start: marketActor, stopBudgetMs: 2_000 }),
+      ...embedded(settings).map((name) =>
+        worker({ ...local, id: `paper-venue:${name}`, start: paperVenueActor(name), stopBudgetMs: 3_000 })
+      ),
+      dynamic({
+        ...vitalGroup,
+        id: "brokers",
+        template: { ...local, start: (name: string) => brokerActor(name), stopBudgetMs: 2_000 },
+        instances: instancesOf(Object.keys(settings.brokers))
+      }),
+      dynamic({
+        ...vitalGroup,
+        id: "accounts",
+        // T8: an executor finishes its round trip; the deadline of a create is below this.
+        template: { ...local, start: (account: string) => accountActor(account), stopBudgetMs: 6_000 },
+        instances: instancesOf(Object.keys(settings.accounts))
+      }),
+      worker({ ...vital, id: "reconciler", start: reconcilerActor(), stopBudgetMs: 3_000 }),
+      worker({ ...vital, id: "exits", start: exitsActor(), stopBudgetMs: 3_000 }),
+      worker({ ...vital, id: "pipeline", start: pipelineActor(), stopBudgetMs: 5_000 })
+    ]
+  })
+
+/** The whole tree for these settings. */
+export const rootSupervisor = (settings: Settings) =>
+  supervisor({
+    id: "root",
+    strategy: "one_for_one",
+    intensity: budget,
+    children: [
+      // First up, last down: health must be able to say what the others are doing.
+      worker({ ...vital, id: "http", start: httpActor, stopBudgetMs: 5_000, readiness: "required" }),
+      // A fast shutdown of the embedded server took 60 ms at most; ten seconds cover a checkpoint on a slow disk.
+      worker({ ...vital, id: "database", start: databaseActor, stopBudgetMs: 10_000, readiness: "required" }),
+      supervisor({
+        ...localGroup,
+        id: "operators",
+        children: [
+          worker({ ...local, id: "alerts", start: alertsActor, stopBudgetMs: 2_000 }),
+          worker({ ...local, id: "trading-state", start: tradingStateActor, stopBudgetMs: 2_000 })
+        ]
+      }),
+      ...(settings.roles.has("accounts") ? [trading(settings)] : [])
+    ]
+  })

@@ -1,0 +1,106 @@
+/**
+ * Live wiring: which adapter stands behind each port when the service runs for real.
+ *
+ * The one file that knows all adapters, so that everything else can be tested with others. Building any of this does
+ * no I/O: sockets, files and queries open in the start of a component, under its deadline.
+ *
+ * Promises: two layers, because health is read off the tree, which stands between them: what the components use, and
+ * what the listener serves.
+ * Never: holds logic.
+ * Failure: an unusable DATABASE_URL is refused by `databaseTarget` before any layer is built.
+ */
+import { Layer, Result } from "effect"
+import type { Settings } from "../domain/settings.ts"
+import { AccountLeases } from "./accounts-lease.ts"
+import { accountsStorePg } from "./accounts-store.pg.ts"
+import { alertsStorePg } from "./alerts-store.pg.ts"
+import { alertsQueue } from "./alerts.queue.ts"
+import { layerConfiguredBrokers } from "./broker.configured.ts"
+import { Build, type BuildIdentity } from "./build.ts"
+import { Config } from "./config.ts"
+import { layerDataDir } from "./data-dir.file.ts"
+import { layerSchemaPg } from "./database-schema.pg.ts"
+import { type DatabaseTarget, type DatabaseUrlInvalid, targetFromUrl } from "./database-target.ts"
+import { layerPg } from "./database.pg.ts"
+import { fillsStorePg } from "./fills-store.pg.ts"
+import { Host, type HostService } from "./host.ts"
+import { HttpIntake } from "./http.intake.ts"
+import { HttpListenerNode } from "./http.node.ts"
+import { HttpFrontRoutes } from "./http.routes.ts"
+import { Instance, makeInstance } from "./instance.ts"
+import { IntakeQueueBatch } from "./intake-queue.batch.ts"
+import { IntakeStorePg } from "./intake-store.pg.ts"
+import { Lifecycle } from "./lifecycle.ts"
+import { layerPracticeMarket } from "./market.practice.ts"
+import { Metrics } from "./metrics.ts"
+import { ExpositionPrometheus } from "./metrics.prometheus.ts"
+import { ordersStorePg } from "./orders-store.pg.ts"
+import { osNotifyLayer } from "./os-notify.systemd.ts"
+import { layerEmbeddedVenues } from "./paper-venue.embedded.ts"
+import { positionsStorePg } from "./positions-store.pg.ts"
+import { embeddedTarget, layerEmbedded } from "./postgres-server.embedded.ts"
+import { layerExternal } from "./postgres-server.external.ts"
+import { Protection } from "./protection.ts"
+import { ReadStorePg } from "./read-store.pg.ts"
+import { signalsStorePg } from "./signals-store.pg.ts"
+import { TradingState } from "./trading-state.ts"
+import { Wake } from "./wake.ts"
+
+/** Where the database of these settings is; the embedded one is known before it runs. */
+export const databaseTarget = (settings: Settings): Result.Result<DatabaseTarget, DatabaseUrlInvalid> =>
+  settings.databaseUrl === null
+    ? Result.succeed(embeddedTarget(settings.dataDir))
+    : targetFromUrl(settings.databaseUrl)
+
+const databaseLayer = (settings: Settings, target: DatabaseTarget) =>
+  Layer.mergeAll(
+    layerPg({ target, poolSize: settings.databasePool }),
+    layerSchemaPg({ target }),
+    settings.databaseUrl === null ? layerEmbedded({ dataDir: settings.dataDir }) : layerExternal(target),
+    layerDataDir(settings.dataDir)
+  )
+
+const stores = Layer.mergeAll(
+  accountsStorePg,
+  alertsStorePg,
+  fillsStorePg,
+  IntakeStorePg,
+  ordersStorePg,
+  positionsStorePg,
+  ReadStorePg,
+  signalsStorePg
+)
+
+/** What the components use. */
+export const componentLayer = (
+  settings: Settings,
+  target: DatabaseTarget,
+  build: BuildIdentity,
+  host: HostService,
+  environment: Readonly<Record<string, string | undefined>>
+) => {
+  const ground = Layer.mergeAll(
+    Layer.succeed(Config, settings),
+    Layer.succeed(Build, build),
+    Layer.succeed(Host, host),
+    Layer.sync(Instance, makeInstance),
+    osNotifyLayer(environment, process.pid),
+    Lifecycle.layer,
+    Metrics.layer,
+    TradingState.layer,
+    AccountLeases.layer,
+    Protection.layer,
+    Wake.layer
+  )
+  return Layer.mergeAll(IntakeQueueBatch, layerConfiguredBrokers).pipe(
+    Layer.provideMerge(Layer.mergeAll(stores, layerEmbeddedVenues, layerPracticeMarket)),
+    Layer.provideMerge(Layer.mergeAll(alertsQueue, databaseLayer(settings, target))),
+    Layer.provideMerge(ground)
+  )
+}
+
+/** What the listener serves; needs health, which is read off the tree. */
+export const listenerLayer = HttpListenerNode.pipe(
+  Layer.provideMerge(HttpFrontRoutes),
+  Layer.provideMerge(Layer.mergeAll(HttpIntake.layer, ExpositionPrometheus))
+)

@@ -1,0 +1,43 @@
+/**
+ * Catalog: the list of every statechart of the service.
+ *
+ * Diagrams, the console and the tests that walk all machines (deadlines, descriptions, event matrix) read this
+ * list, so a machine that is not here is a machine nobody checks; a test compares it with the folder.
+ *
+ * Promises: one entry per `*.machine.ts` file, named by its stem.
+ * Never: is imported by a machine.
+ */
+import type { AnyStateMachine } from "xstate"
+import { accountMachine } from "./account.machine.ts"
+import { alertsMachine } from "./alerts.machine.ts"
+import { brokerMachine } from "./broker.machine.ts"
+import { databaseMachine } from "./database.machine.ts"
+import { exitsMachine } from "./exits.machine.ts"
+import { httpMachine } from "./http.machine.ts"
+import { marketMachine } from "./market.machine.ts"
+import { orderMachine } from "./order.machine.ts"
+import { paperVenueMachine } from "./paper-venue.machine.ts"
+import { pipelineMachine } from "./pipeline.machine.ts"
+import { reconcilerMachine } from "./reconciler.machine.ts"
+import { tradingStateMachine } from "./trading-state.machine.ts"
+
+export interface CatalogEntry {
+  /** Stem of the file, for example `paper-venue`. */
+  readonly name: string
+  readonly machine: AnyStateMachine
+}
+
+export const catalog: ReadonlyArray<CatalogEntry> = [
+  { name: "account", machine: accountMachine },
+  { name: "alerts", machine: alertsMachine },
+  { name: "broker", machine: brokerMachine },
+  { name: "database", machine: databaseMachine },
+  { name: "exits", machine: exitsMachine },
+  { name: "http", machine: httpMachine },
+  { name: "market", machine: marketMachine },
+  { name: "order", machine: orderMachine },
+  { name: "paper-venue", machine: paperVenueMachine },
+  { name: "pipeline", machine: pipelineMachine },
+  { name: "reconciler", machine: reconcilerMachine },
+  { name: "trading-state", machine: tradingStateMachine }
+]

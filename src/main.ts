@@ -1,0 +1,70 @@
+/**
+ * holdfast: configuration, layers, root supervisor, and the exit status of how it ended.
+ *
+ * Promises: a refused configuration is status 78 before anything started; every non-zero end is preceded by one
+ * `fatal` line.
+ * Never: decides anything; what runs is in actors/root.supervisor.ts, how it stops in actors/service.ts.
+ */
+import { Effect, Layer, Result } from "effect"
+import { fileURLToPath } from "node:url"
+import { healthSourceLayer } from "./actors/health.ts"
+import { RunningTree } from "./actors/running-tree.ts"
+import { runService } from "./actors/service.ts"
+import { startupLayer } from "./actors/startup.ts"
+import { type Verdict, verdictOfFault, verdictOfProblems } from "./domain/exit-status.ts"
+import { readBuild } from "./layers/build.files.ts"
+import { describeSettings, loadSettings, secretTexts } from "./layers/config.load.ts"
+import { installHost } from "./layers/host.node.ts"
+import { logLayer, makeLineWriter } from "./layers/log.stdout.ts"
+import { observeTree } from "./layers/reports.log.ts"
+import { componentLayer, databaseTarget, listenerLayer } from "./layers/service.live.ts"
+
+const host = installHost()
+const build = readBuild(fileURLToPath(new URL("..", import.meta.url)), process.env)
+const loaded = Result.flatMap(loadSettings(process.env, process.cwd(), process.stdout.isTTY), (settings) =>
+  Result.mapBoth(databaseTarget(settings), {
+    onFailure: ({ reason }) => [{ path: "DATABASE_URL", message: reason }],
+    onSuccess: (target) => ({ settings, target })
+  })
+)
+
+const log = Result.match(loaded, {
+  onFailure: () => ({ level: "info", format: "json", secrets: [] }) as const,
+  onSuccess: ({ settings }) => ({ ...settings.log, secrets: secretTexts(settings) })
+})
+const writeLine = makeLineWriter(log)
+const line = (level: string, event: string, msg: string, fields: object): void =>
+  writeLine({ ts: new Date().toISOString(), level, event, msg, ...fields })
+
+const exit = ({ fatal, status }: Verdict): never => {
+  if (fatal !== null) line("error", "fatal", fatal.cause, { ...fatal, component: fatal.path, status })
+  process.exit(status)
+}
+
+if (Result.isFailure(loaded)) exit(verdictOfProblems(loaded.failure))
+else if (process.argv.includes("--check-config")) {
+  process.stdout.write(`${JSON.stringify(describeSettings(loaded.success.settings), null, 2)}\n`)
+  process.exit(0)
+} else {
+  const { settings, target } = loaded.success
+  const { mode, port, roles } = settings
+  line("info", "boot", `holdfast ${build.version} (${build.commit.slice(0, 12)}) in ${mode} mode`, {
+    ...build,
+    mode,
+    roles: [...roles],
+    port,
+    pid: process.pid,
+    node: process.version
+  })
+  const components = componentLayer(settings, target, build, host, process.env)
+  const layers = listenerLayer.pipe(
+    Layer.provideMerge(healthSourceLayer),
+    Layer.provideMerge(Layer.mergeAll(RunningTree.layer, startupLayer)),
+    Layer.provideMerge(components),
+    Layer.provideMerge(logLayer(log))
+  )
+  Effect.runPromise(Effect.flatMap(observeTree, runService).pipe(Effect.provide(layers))).then(
+    exit,
+    (fault: unknown) => exit(verdictOfFault(fault))
+  )
+}
