@@ -31,13 +31,15 @@ export class SeededRandom {
 /** A seed for one supervisor from the tree's seed and its path, so that siblings do not draw the same delays (FNV-1a). */
 export const seedFor = (seed: number, path: string): number => {
   let hash = (0x811c9dc5 ^ seed) >>> 0
-  for (let index = 0; index < path.length; index++) hash = Math.imul(hash ^ path.charCodeAt(index), 0x01000193) >>> 0
+  for (let index = 0; index < path.length; index++)
+    hash = Math.imul(hash ^ path.charCodeAt(index), 0x01000193) >>> 0
   return hash
 }
 
 /** The delay in milliseconds before restart `attempt` (1 is the first). Draws from `random` only when jitter is asked for. */
 export const backoffDelayMs = (backoff: Backoff, attempt: number, random: SeededRandom): number => {
   // factor ** attempt overflows to Infinity for large attempts; the cap brings it back.
-  const step = backoff.firstMs === 0 ? 0 : Math.min(backoff.maxMs, backoff.firstMs * backoff.factor ** (attempt - 1))
+  const step =
+    backoff.firstMs === 0 ? 0 : Math.min(backoff.maxMs, backoff.firstMs * backoff.factor ** (attempt - 1))
   return backoff.jitter === "full" && step > 0 ? random.next() * step : step
 }

@@ -85,7 +85,10 @@ export interface ChildSelf {
   /** Names the step a start is in, for `StartFailed.step`. */
   readonly step: (name: string) => void
   /** Forks a fiber owned by this child: it ends with the child, and its failure or defect crashes the child. */
-  readonly fork: <A, E, R>(name: string, effect: Effect.Effect<A, E, R>) => Effect.Effect<Fiber.Fiber<A, E>, never, R>
+  readonly fork: <A, E, R>(
+    name: string,
+    effect: Effect.Effect<A, E, R>
+  ) => Effect.Effect<Fiber.Fiber<A, E>, never, R>
   /** Crashes this child from a callback that has no fiber (socket listeners, timers of foreign libraries). */
   readonly crash: (error: unknown) => void
   /** Takes a name that is unique in the tree, until this incarnation has ended. */
@@ -120,7 +123,9 @@ export interface Ignore {
 export const ignore: Ignore = { _tag: "Ignore" }
 
 /** Brings a child to life inside the child's own Scope, under its start deadline. Success means started, not ready. */
-export type Start<R = never> = (self: ChildSelf) => Effect.Effect<Running<R> | Ignore, unknown, R | Scope.Scope>
+export type Start<R = never> = (
+  self: ChildSelf
+) => Effect.Effect<Running<R> | Ignore, unknown, R | Scope.Scope>
 
 export interface WorkerSpec<R = never> extends ChildPolicy {
   readonly type: "worker"
@@ -157,7 +162,14 @@ export interface DynamicSpec<R = never> extends ChildPolicy {
 export type ChildSpec<R = never> = WorkerSpec<R> | SupervisorSpec<R> | DynamicSpec<R>
 
 /** The services the children of a spec need. */
-export type RequirementsOf<S> = S extends WorkerSpec<infer R> ? R : S extends SupervisorSpec<infer R> ? R : S extends DynamicSpec<infer R> ? R : never
+export type RequirementsOf<S> =
+  S extends WorkerSpec<infer R>
+    ? R
+    : S extends SupervisorSpec<infer R>
+      ? R
+      : S extends DynamicSpec<infer R>
+        ? R
+        : never
 
 /** Policy fields as written in a literal: everything has a default except what a constructor asks for. */
 export type PolicyOptions = Partial<Omit<ChildPolicy, "backoff">> & { readonly backoff?: Partial<Backoff> }
@@ -170,10 +182,23 @@ const fiveInAMinute: Budget = { max: 5, withinMs: 60_000 }
 const escalate: WhenExhausted = { action: "escalate" }
 
 const workerPolicy: ChildPolicy = {
-  restart: "permanent", startDeadlineMs: 10_000, stopBudgetMs: 5_000, backoff: patience, budget: unlimited, whenExhausted: escalate,
-  readiness: "required", initialStart: "fail", significant: false, credentialsRetryMs: 60_000
+  restart: "permanent",
+  startDeadlineMs: 10_000,
+  stopBudgetMs: 5_000,
+  backoff: patience,
+  budget: unlimited,
+  whenExhausted: escalate,
+  readiness: "required",
+  initialStart: "fail",
+  significant: false,
+  credentialsRetryMs: 60_000
 }
-const supervisorPolicy: ChildPolicy = { ...workerPolicy, startDeadlineMs: Number.POSITIVE_INFINITY, stopBudgetMs: "infinity", backoff: promptly }
+const supervisorPolicy: ChildPolicy = {
+  ...workerPolicy,
+  startDeadlineMs: Number.POSITIVE_INFINITY,
+  stopBudgetMs: "infinity",
+  backoff: promptly
+}
 
 const budget = Check.record({ max: Check.numberOrInfinity(0), withinMs: Check.numberFrom(1) })
 const policyFields = {
@@ -181,8 +206,11 @@ const policyFields = {
   "startDeadlineMs?": Check.numberFrom(1),
   "stopBudgetMs?": Check.either(Check.oneOf("kill", "infinity"), Check.numberFrom(0)),
   "backoff?": Check.record({
-    "firstMs?": Check.numberFrom(0), "factor?": Check.numberFrom(1), "maxMs?": Check.numberFrom(0),
-    "jitter?": Check.oneOf("full", "none"), "resetAfterMs?": Check.numberFrom(0)
+    "firstMs?": Check.numberFrom(0),
+    "factor?": Check.numberFrom(1),
+    "maxMs?": Check.numberFrom(0),
+    "jitter?": Check.oneOf("full", "none"),
+    "resetAfterMs?": Check.numberFrom(0)
   }),
   "budget?": budget,
   "whenExhausted?": Check.either(
@@ -196,27 +224,59 @@ const policyFields = {
 }
 const supervisorTimes = { "startDeadlineMs?": Check.numberOrInfinity(1) }
 const typed = (type: string) => ({ "type?": Check.oneOf(type) })
-const checkWorker = Check.record({ ...policyFields, ...typed("worker"), id: Check.anId, start: Check.aFunction })
+const checkWorker = Check.record({
+  ...policyFields,
+  ...typed("worker"),
+  id: Check.anId,
+  start: Check.aFunction
+})
 const checkSupervisor = Check.record({
-  ...policyFields, ...supervisorTimes, ...typed("supervisor"), id: Check.anId, children: Check.anArray, "intensity?": budget,
+  ...policyFields,
+  ...supervisorTimes,
+  ...typed("supervisor"),
+  id: Check.anId,
+  children: Check.anArray,
+  "intensity?": budget,
   "strategy?": Check.oneOf("one_for_one", "one_for_all", "rest_for_one"),
   "autoShutdown?": Check.oneOf("never", "any_significant", "all_significant")
 })
 const checkDynamic = Check.record({
-  ...policyFields, ...supervisorTimes, ...typed("dynamic"), id: Check.anId, "intensity?": budget, template: Check.anything, "instances?": Check.anArray
+  ...policyFields,
+  ...supervisorTimes,
+  ...typed("dynamic"),
+  id: Check.anId,
+  "intensity?": budget,
+  template: Check.anything,
+  "instances?": Check.anArray
 })
-const checkTemplate = Check.record({ ...policyFields, ...supervisorTimes, "type?": Check.oneOf("worker", "supervisor"), start: Check.aFunction })
+const checkTemplate = Check.record({
+  ...policyFields,
+  ...supervisorTimes,
+  "type?": Check.oneOf("worker", "supervisor"),
+  start: Check.aFunction
+})
 
 /** Where a fault is reported: the id when there is one, else the kind of spec. */
 const nameOf = (kind: string, options: unknown): string =>
-  typeof options === "object" && options !== null && "id" in options && typeof options.id === "string" && options.id !== "" ? options.id : kind
+  typeof options === "object" &&
+  options !== null &&
+  "id" in options &&
+  typeof options.id === "string" &&
+  options.id !== ""
+    ? options.id
+    : kind
 
 const completePolicy = (at: string, defaults: ChildPolicy, options: PolicyOptions): ChildPolicy => {
   const whenExhausted = options.whenExhausted ?? defaults.whenExhausted
-  const backoff = options.backoff === undefined ? defaults.backoff : { ...defaults.backoff, ...options.backoff }
+  const backoff =
+    options.backoff === undefined ? defaults.backoff : { ...defaults.backoff, ...options.backoff }
   // A longer first delay than the default cap is an intention; a first delay above a stated cap is a mistake.
-  const capped = options.backoff?.maxMs === undefined ? { ...backoff, maxMs: Math.max(backoff.maxMs, backoff.firstMs) } : backoff
-  if (capped.firstMs > capped.maxMs) Check.refuse(`${at}.backoff.maxMs`, `must be at least firstMs (${capped.firstMs})`)
+  const capped =
+    options.backoff?.maxMs === undefined
+      ? { ...backoff, maxMs: Math.max(backoff.maxMs, backoff.firstMs) }
+      : backoff
+  if (capped.firstMs > capped.maxMs)
+    Check.refuse(`${at}.backoff.maxMs`, `must be at least firstMs (${capped.firstMs})`)
   const policy: ChildPolicy = {
     restart: options.restart ?? defaults.restart,
     startDeadlineMs: options.startDeadlineMs ?? defaults.startDeadlineMs,
@@ -241,10 +301,17 @@ const completePolicy = (at: string, defaults: ChildPolicy, options: PolicyOption
  * group's intensity decides, as in OTP) and 5 in 60 s when it parks, readiness required.
  * Throws `SpecInvalid` with the path of the offending key.
  */
-export const worker = <R = never>(options: PolicyOptions & { readonly id: string; readonly start: Start<R> }): WorkerSpec<Exclude<R, Scope.Scope>> => {
+export const worker = <R = never>(
+  options: PolicyOptions & { readonly id: string; readonly start: Start<R> }
+): WorkerSpec<Exclude<R, Scope.Scope>> => {
   const at = nameOf("worker", options)
   checkWorker(at, options)
-  return { type: "worker", id: options.id, start: options.start as Start<Exclude<R, Scope.Scope>>, ...completePolicy(at, workerPolicy, options) }
+  return {
+    type: "worker",
+    id: options.id,
+    start: options.start as Start<Exclude<R, Scope.Scope>>,
+    ...completePolicy(at, workerPolicy, options)
+  }
 }
 
 /**
@@ -267,15 +334,24 @@ export const supervisor = <const C extends ReadonlyArray<ChildSpec<any>>>(
   const seen = new Set<string>()
   options.children.forEach((child, index) => {
     checkChildSpec(`${at}.children[${index}]`, child)
-    if (seen.has(child.id)) Check.refuse(`${at}.children[${index}].id`, `duplicate id ${JSON.stringify(child.id)}`)
+    if (seen.has(child.id))
+      Check.refuse(`${at}.children[${index}].id`, `duplicate id ${JSON.stringify(child.id)}`)
     seen.add(child.id)
     if (child.significant && autoShutdown === "never") {
-      Check.refuse(`${at}.children[${index}].significant`, "a significant child needs a supervisor with autoShutdown")
+      Check.refuse(
+        `${at}.children[${index}].significant`,
+        "a significant child needs a supervisor with autoShutdown"
+      )
     }
   })
   return {
-    type: "supervisor", id: options.id, strategy: options.strategy ?? "one_for_one", intensity: options.intensity ?? fiveInAMinute, autoShutdown,
-    children: options.children, ...completePolicy(at, supervisorPolicy, options)
+    type: "supervisor",
+    id: options.id,
+    strategy: options.strategy ?? "one_for_one",
+    intensity: options.intensity ?? fiveInAMinute,
+    autoShutdown,
+    children: options.children,
+    ...completePolicy(at, supervisorPolicy, options)
   }
 }
 
@@ -288,7 +364,10 @@ export const dynamic = <A, R = never>(
   options: PolicyOptions & {
     readonly id: string
     readonly intensity?: Budget
-    readonly template: PolicyOptions & { readonly type?: "worker" | "supervisor"; readonly start: (args: A, id: string) => Start<R> }
+    readonly template: PolicyOptions & {
+      readonly type?: "worker" | "supervisor"
+      readonly start: (args: A, id: string) => Start<R>
+    }
     readonly instances?: ReadonlyArray<{ readonly id?: string; readonly args: A }>
   }
 ): DynamicSpec<Exclude<R, Scope.Scope>> => {
@@ -296,13 +375,19 @@ export const dynamic = <A, R = never>(
   checkDynamic(at, options)
   checkTemplate(`${at}.template`, options.template)
   const type = options.template.type ?? "worker"
-  if (options.template.significant === true) Check.refuse(`${at}.template.significant`, "children of a dynamic supervisor cannot be significant")
+  if (options.template.significant === true)
+    Check.refuse(`${at}.template.significant`, "children of a dynamic supervisor cannot be significant")
   const template: Template<Exclude<R, Scope.Scope>> = {
-    type, start: options.template.start as Template<Exclude<R, Scope.Scope>>["start"],
+    type,
+    start: options.template.start as Template<Exclude<R, Scope.Scope>>["start"],
     ...completePolicy(`${at}.template`, type === "worker" ? workerPolicy : supervisorPolicy, options.template)
   }
   return {
-    type: "dynamic", id: options.id, intensity: options.intensity ?? fiveInAMinute, template, instances: options.instances ?? [],
+    type: "dynamic",
+    id: options.id,
+    intensity: options.intensity ?? fiveInAMinute,
+    template,
+    instances: options.instances ?? [],
     ...completePolicy(at, supervisorPolicy, options)
   }
 }

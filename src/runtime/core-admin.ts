@@ -7,14 +7,30 @@
  * Never: waits; the answer to a stop comes when the life has ended.
  */
 import { clearTimer, retire, advancePlan, startChild, stopChild } from "./core-restart.ts"
-import { accept, type Child, type Core, type CoreEvent, insertChild, isAlive, isPending, makeChild, offenderOf, refuseTicket, removeChild, report, setPhase, type Ticket } from "./core-state.ts"
+import {
+  accept,
+  type Child,
+  type Core,
+  type CoreEvent,
+  insertChild,
+  isAlive,
+  isPending,
+  makeChild,
+  offenderOf,
+  refuseTicket,
+  removeChild,
+  report,
+  setPhase,
+  type Ticket
+} from "./core-state.ts"
 import type { AdminReason } from "./tree.ts"
 
 type AdminEvent = Extract<CoreEvent, { readonly ticket: Ticket }>
 
 /** Carries out one administrative event. */
 export const administrate = (core: Core, event: AdminEvent): void => {
-  if (core.status === "stopping" || core.status === "ended") return refuseTicket(core, event.ticket, "stopping")
+  if (core.status === "stopping" || core.status === "ended")
+    return refuseTicket(core, event.ticket, "stopping")
   if (event._tag === "AddChild") return addChild(core, event)
   if (event._tag === "AddInstance") return addInstance(core, event)
   if (event._tag === "Reconfigure") return reconfigure(core, event)
@@ -22,8 +38,11 @@ export const administrate = (core: Core, event: AdminEvent): void => {
   if (child === undefined) {
     // A generated id that was given out before belongs to a child that has ended: terminating it is idempotent.
     const number = Number(event.id)
-    const ended = core.dynamic !== undefined && Number.isInteger(number) && number > 0 && number <= core.generated
-    return ended && event._tag === "Terminate" ? accept(core, event.ticket) : refuseTicket(core, event.ticket, "not_found")
+    const ended =
+      core.dynamic !== undefined && Number.isInteger(number) && number > 0 && number <= core.generated
+    return ended && event._tag === "Terminate"
+      ? accept(core, event.ticket)
+      : refuseTicket(core, event.ticket, "not_found")
   }
   const refusal = verbs[event._tag](core, child, event.ticket)
   if (refusal !== undefined) refuseTicket(core, event.ticket, refusal)
@@ -32,8 +51,10 @@ export const administrate = (core: Core, event: AdminEvent): void => {
 const addChild = (core: Core, event: AdminEvent & { _tag: "AddChild" }): void => {
   if (core.dynamic !== undefined) return refuseTicket(core, event.ticket, "not_allowed")
   const present = core.children.get(event.spec.id)
-  if (present !== undefined) return refuseTicket(core, event.ticket, isAlive(present) ? "already_started" : "already_present")
-  if (event.spec.significant && core.autoShutdown === "never") return refuseTicket(core, event.ticket, "spec_invalid", "a significant child needs autoShutdown")
+  if (present !== undefined)
+    return refuseTicket(core, event.ticket, isAlive(present) ? "already_started" : "already_present")
+  if (event.spec.significant && core.autoShutdown === "never")
+    return refuseTicket(core, event.ticket, "spec_invalid", "a significant child needs autoShutdown")
   add(core, makeChild(event.spec.id, event.spec, undefined, core.nowMs), event.ticket)
 }
 
@@ -57,7 +78,8 @@ const add = (core: Core, child: Child, ticket: Ticket): void => {
  */
 const reconfigure = (core: Core, event: AdminEvent & { _tag: "Reconfigure" }): void => {
   const { spec, ticket } = event
-  if ((spec.type === "dynamic") !== (core.dynamic !== undefined)) return refuseTicket(core, ticket, "not_allowed")
+  if ((spec.type === "dynamic") !== (core.dynamic !== undefined))
+    return refuseTicket(core, ticket, "not_allowed")
   core.intensity = spec.intensity
   if (spec.type === "dynamic") {
     core.dynamic = spec.template
@@ -169,6 +191,12 @@ const bounce: Verb = (core, child, ticket) => {
   return undefined
 }
 
-const verbs: Readonly<Record<Exclude<AdminEvent["_tag"], "AddChild" | "AddInstance" | "Reconfigure">, Verb>> = {
-  Terminate: terminate, Restart: restart, Delete: remove, Pause: pause, Resume: resume, Bounce: bounce
-}
+const verbs: Readonly<Record<Exclude<AdminEvent["_tag"], "AddChild" | "AddInstance" | "Reconfigure">, Verb>> =
+  {
+    Terminate: terminate,
+    Restart: restart,
+    Delete: remove,
+    Pause: pause,
+    Resume: resume,
+    Bounce: bounce
+  }

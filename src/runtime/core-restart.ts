@@ -10,7 +10,19 @@
  */
 import type { Cause } from "effect"
 import {
-  type AfterStop, type Child, type Core, type Ending, forgive, isAlive, isStable, nextDelayMs, offenderOf, refuseTicket, removeChild, report, setPhase
+  type AfterStop,
+  type Child,
+  type Core,
+  type Ending,
+  forgive,
+  isAlive,
+  isStable,
+  nextDelayMs,
+  offenderOf,
+  refuseTicket,
+  removeChild,
+  report,
+  setPhase
 } from "./core-state.ts"
 import { describeCause, failureClassOf, GaveUp } from "./exit-reason.ts"
 import { RestartWindow } from "./restart-budget.ts"
@@ -46,24 +58,32 @@ export const clearTimer = (core: Core, child: Child): void => {
 }
 
 /** A child that must be restarted failed (or a permanent one ended): count, decide, schedule. */
-export const failChild = (core: Core, child: Child, cause: Cause.Cause<unknown>): void => {
+export const failChild = (
+  core: Core,
+  child: Child,
+  cause: Cause.Cause<unknown>,
+  said: string = describeCause(cause)
+): void => {
   const failureClass = failureClassOf(cause)
-  child.lastError = describeCause(cause)
-  if (failureClass === "configuration" || failureClass === "fatal") return giveUp(core, child, "not_retryable", cause)
+  child.lastError = said
+  if (failureClass === "configuration" || failureClass === "fatal")
+    return giveUp(core, child, "not_retryable", cause)
   if (isStable(child, core.nowMs)) forgive(child)
   child.readySinceMs = undefined
   child.attempt++
   const { budget, credentialsRetryMs, whenExhausted } = child.spec
   // Trying a refused password faster only locks the account; it says nothing about the component's health.
   if (failureClass === "credentials") return schedule(core, child, credentialsRetryMs, "failed")
-  if (child.parked && whenExhausted.action === "park") return schedule(core, child, whenExhausted.retryEveryMs, "failed")
+  if (child.parked && whenExhausted.action === "park")
+    return schedule(core, child, whenExhausted.retryEveryMs, "failed")
   child.window ??= new RestartWindow()
   if (!child.window.spend(budget, core.nowMs)) {
     if (whenExhausted.action === "escalate") return giveUp(core, child, "child_budget", cause)
     child.parked = true
     return schedule(core, child, whenExhausted.retryEveryMs, "failed")
   }
-  if (whenExhausted.action === "escalate" && !core.window.spend(core.intensity, core.nowMs)) return giveUp(core, child, "group_budget", cause)
+  if (whenExhausted.action === "escalate" && !core.window.spend(core.intensity, core.nowMs))
+    return giveUp(core, child, "group_budget", cause)
   schedule(core, child, nextDelayMs(core, child), "backingOff")
 }
 
@@ -76,8 +96,24 @@ const schedule = (core: Core, child: Child, delayMs: number, phase: "backingOff"
     core.out.push({ _tag: "SetTimer", child, timer: child.timer, delayMs })
     const offender = offenderOf(core, child)
     const lastError = child.lastError ?? ""
-    if (phase === "failed") report(core, { _tag: "Parked", offender, attempt: child.attempt, retryEveryMs: delayMs, inMs: delayMs, lastError })
-    else report(core, { _tag: "BackingOff", offender, attempt: child.attempt, delayMs, inMs: delayMs, lastError })
+    if (phase === "failed")
+      report(core, {
+        _tag: "Parked",
+        offender,
+        attempt: child.attempt,
+        retryEveryMs: delayMs,
+        inMs: delayMs,
+        lastError
+      })
+    else
+      report(core, {
+        _tag: "BackingOff",
+        offender,
+        attempt: child.attempt,
+        delayMs,
+        inMs: delayMs,
+        lastError
+      })
   } else setPhase(core, child, "waiting")
   if (core.dynamic !== undefined || core.strategy === "one_for_one") {
     if (delayMs <= 0) startChild(core, child)
@@ -90,6 +126,9 @@ const replan = (core: Core, from: number): void => {
   // While children start, those before the failed one are up already and stay up; while they stop, the wider plan holds.
   const begin = core.plan?.stage === "stopping" ? Math.min(core.plan.from, from) : from
   core.plan = { from: begin, stage: "stopping", cursor: begin }
+  // As in OTP a group restart also starts children that had ended or were terminated before it; one terminated while it
+  // is under way stays down, and so does a paused one.
+  for (const child of core.order.slice(begin)) if (child.phase === "stopped") setPhase(core, child, "waiting")
   advancePlan(core)
 }
 
@@ -101,8 +140,6 @@ export const advancePlan = (core: Core): void => {
     if (stopLast(core, plan.from, "replan")) return
     const members = core.order.slice(plan.from)
     if (members.some((child) => child.phase === "backingOff" || child.phase === "failed")) return
-    // As in OTP a group restart also starts children that had ended or were terminated; a paused one stays down.
-    for (const child of members) if (child.phase === "stopped") setPhase(core, child, "waiting")
     plan.stage = "starting"
     plan.cursor = plan.from
   }
@@ -135,10 +172,18 @@ export const finishBoot = (core: Core): void => {
 }
 
 /** The supervisor ends itself because of a child; the children are stopped first. */
-export const giveUp = (core: Core, child: Child, why: "group_budget" | "child_budget" | "not_retryable", cause: Cause.Cause<unknown>): void => {
+export const giveUp = (
+  core: Core,
+  child: Child,
+  why: "group_budget" | "child_budget" | "not_retryable",
+  cause: Cause.Cause<unknown>
+): void => {
   setPhase(core, child, "stopped")
   report(core, { _tag: "Escalated", offender: offenderOf(core, child), why, reason: describeCause(cause) })
-  beginShutdown(core, { _tag: "GaveUp", error: new GaveUp({ path: core.path, child: `${core.path}/${child.id}`, why, cause }) })
+  beginShutdown(core, {
+    _tag: "GaveUp",
+    error: new GaveUp({ path: core.path, child: `${core.path}/${child.id}`, why, cause })
+  })
 }
 
 /** Starts the ordered stop; the first ending given wins. */

@@ -8,11 +8,21 @@
  * Promises: every life the core asks for ends in exactly one `Down`; commands are carried out in order.
  * Never: knows what a life is; `handle` is the shell's and opaque here.
  */
-import { backoffDelayMs, SeededRandom } from "./backoff.ts"
-import type { AutoShutdown, Budget, ChildSpec, DynamicSpec, Instance, Strategy, SupervisorSpec, Template } from "./child-spec.ts"
+import type { SeededRandom } from "./backoff.ts"
+import { backoffDelayMs } from "./backoff.ts"
+import type {
+  AutoShutdown,
+  Budget,
+  ChildSpec,
+  DynamicSpec,
+  Instance,
+  Strategy,
+  SupervisorSpec,
+  Template
+} from "./child-spec.ts"
 import type { ExitReason, GaveUp, StartFailed } from "./exit-reason.ts"
 import type { Offender, SupervisionEvent } from "./reports.ts"
-import { RestartWindow } from "./restart-budget.ts"
+import type { RestartWindow } from "./restart-budget.ts"
 import type { AdminReason, Phase, StartedChild } from "./tree.ts"
 
 /** The spec of any child, or the template of a dynamic one. Requirements are erased: the shell holds the services. */
@@ -70,16 +80,45 @@ export interface Plan {
 /** What the core is told. `atMs` of `handle` is monotonic. */
 export type CoreEvent<H = unknown> =
   | { readonly _tag: "Boot" }
-  | { readonly _tag: "Started"; readonly child: Child<H>; readonly incarnation: number; readonly ready: boolean; readonly elapsedMs: number; readonly extra: unknown }
+  | {
+      readonly _tag: "Started"
+      readonly child: Child<H>
+      readonly incarnation: number
+      readonly ready: boolean
+      readonly elapsedMs: number
+      readonly extra: unknown
+    }
   | { readonly _tag: "Ignored"; readonly child: Child<H>; readonly incarnation: number }
-  | { readonly _tag: "Ready"; readonly child: Child<H>; readonly incarnation: number; readonly ready: boolean; readonly state: string }
-  | { readonly _tag: "Down"; readonly child: Child<H>; readonly incarnation: number; readonly reason: ExitReason; readonly startFailed: StartFailed | undefined; readonly killedAfterMs: number | undefined; readonly elapsedMs: number }
+  | {
+      readonly _tag: "Ready"
+      readonly child: Child<H>
+      readonly incarnation: number
+      readonly ready: boolean
+      readonly state: string
+    }
+  | {
+      readonly _tag: "Down"
+      readonly child: Child<H>
+      readonly incarnation: number
+      readonly reason: ExitReason
+      readonly startFailed: StartFailed | undefined
+      readonly killedAfterMs: number | undefined
+      readonly elapsedMs: number
+    }
   | { readonly _tag: "Timer"; readonly child: Child<H>; readonly timer: number }
   | { readonly _tag: "Shutdown" }
   | { readonly _tag: "AddChild"; readonly ticket: Ticket; readonly spec: ChildSpec<any> }
   | { readonly _tag: "AddInstance"; readonly ticket: Ticket; readonly instance: Instance }
-  | { readonly _tag: "Reconfigure"; readonly ticket: Ticket; readonly spec: SupervisorSpec<any> | DynamicSpec<any> }
-  | { readonly _tag: "Terminate" | "Restart" | "Delete" | "Pause" | "Resume" | "Bounce"; readonly ticket: Ticket; readonly id: string }
+  | {
+      readonly _tag: "Reconfigure"
+      readonly ticket: Ticket
+      readonly spec: SupervisorSpec<any> | DynamicSpec<any>
+    }
+  | {
+      readonly _tag: "Terminate" | "Restart" | "Delete" | "Pause" | "Resume" | "Bounce"
+      readonly ticket: Ticket
+      readonly id: string
+    }
 
 /** What the shell must do. */
 export type Command<H = unknown> =
@@ -89,14 +128,23 @@ export type Command<H = unknown> =
   | { readonly _tag: "ClearTimer"; readonly child: Child<H> }
   | { readonly _tag: "Report"; readonly event: ReportDraft }
   | { readonly _tag: "Accept"; readonly ticket: Ticket; readonly started?: StartedChild }
-  | { readonly _tag: "Refuse"; readonly ticket: Ticket; readonly reason: AdminReason; readonly cause?: unknown }
+  | {
+      readonly _tag: "Refuse"
+      readonly ticket: Ticket
+      readonly reason: AdminReason
+      readonly cause?: unknown
+    }
   | { readonly _tag: "Booted" }
   | { readonly _tag: "Readiness"; readonly ready: boolean }
   | { readonly _tag: "Ending" }
   | { readonly _tag: "End"; readonly ending: Ending }
 
 /** A report without the fields that need a wall clock; a relative time `inMs` becomes `nextAt`. */
-export type ReportDraft = SupervisionEvent extends infer E ? (E extends SupervisionEvent ? Omit<E, "at" | "supervisor" | "nextAt"> & { readonly inMs?: number } : never) : never
+export type ReportDraft = SupervisionEvent extends infer E
+  ? E extends SupervisionEvent
+    ? Omit<E, "at" | "supervisor" | "nextAt"> & { readonly inMs?: number }
+    : never
+  : never
 
 /** The whole state of one supervisor. */
 export interface Core<H = unknown> {
@@ -127,22 +175,41 @@ export interface Core<H = unknown> {
 
 /** A child that has not been started. */
 export const makeChild = <H>(id: string, spec: AnySpec, args: unknown, nowMs: number): Child<H> => ({
-  id, spec, args, phase: "waiting", incarnation: 0, restarts: 0, attempt: 0, parked: false, ready: false, readySinceMs: undefined,
-  sinceMs: nowMs, nextMs: undefined, timer: 0, window: undefined, lastError: undefined, after: undefined, startTicket: undefined,
-  stopTickets: undefined, handle: undefined
+  id,
+  spec,
+  args,
+  phase: "waiting",
+  incarnation: 0,
+  restarts: 0,
+  attempt: 0,
+  parked: false,
+  ready: false,
+  readySinceMs: undefined,
+  sinceMs: nowMs,
+  nextMs: undefined,
+  timer: 0,
+  window: undefined,
+  lastError: undefined,
+  after: undefined,
+  startTicket: undefined,
+  stopTickets: undefined,
+  handle: undefined
 })
 
 /** True while the child has a life. */
-export const isAlive = (child: Child): boolean => child.phase === "starting" || child.phase === "running" || child.phase === "stopping"
+export const isAlive = (child: Child): boolean =>
+  child.phase === "starting" || child.phase === "running" || child.phase === "stopping"
 
 /** True while the child will be started again by the supervisor itself. */
-export const isPending = (child: Child): boolean => child.phase === "backingOff" || child.phase === "failed" || child.phase === "waiting"
+export const isPending = (child: Child): boolean =>
+  child.phase === "backingOff" || child.phase === "failed" || child.phase === "waiting"
 
 /** True when the child's last failure is long enough ago to be forgotten. */
 export const isStable = (child: Child, nowMs: number): boolean =>
   child.readySinceMs !== undefined && nowMs - child.readySinceMs >= child.spec.backoff.resetAfterMs
 
-const weighs = (child: Child): number => (child.spec.readiness === "required" && child.phase !== "stopped" && !child.ready ? 1 : 0)
+const weighs = (child: Child): number =>
+  child.spec.readiness === "required" && child.phase !== "stopped" && !child.ready ? 1 : 0
 
 /** Moves a child to a phase and keeps the counts of lives and of unready children. */
 export const setPhase = (core: Core, child: Child, phase: Phase, spec: Child["spec"] = child.spec): void => {
@@ -178,12 +245,12 @@ export const forgive = (child: Child): void => {
 export const insertChild = <H>(core: Core<H>, child: Child<H>): void => {
   core.children.set(child.id, child)
   if (core.dynamic === undefined) core.order.push(child)
-  core.unready += weighs(child as Child)
+  core.unready += weighs(child)
 }
 
 /** Removes a child from the books; its life is over. */
 export const removeChild = <H>(core: Core<H>, child: Child<H>): void => {
-  setPhase(core as Core, child as Child, "stopped")
+  setPhase(core, child, "stopped")
   core.children.delete(child.id)
   if (core.dynamic !== undefined) return
   const index = core.order.indexOf(child)
@@ -197,7 +264,11 @@ export const removeChild = <H>(core: Core<H>, child: Child<H>): void => {
 
 /** The child as reports name it. */
 export const offenderOf = (core: Core, child: Child): Offender => ({
-  id: child.id, path: `${core.path}/${child.id}`, type: child.spec.type, restart: child.spec.restart, incarnation: child.incarnation
+  id: child.id,
+  path: `${core.path}/${child.id}`,
+  type: child.spec.type,
+  restart: child.spec.restart,
+  incarnation: child.incarnation
 })
 
 /** Says something about a child. */
@@ -212,8 +283,11 @@ export const accept = (core: Core, ticket: Ticket, started?: StartedChild): void
 
 /** Answers a waiting administrator with a refusal. */
 export const refuseTicket = (core: Core, ticket: Ticket, reason: AdminReason, cause?: unknown): void => {
-  core.out.push(cause === undefined ? { _tag: "Refuse", ticket, reason } : { _tag: "Refuse", ticket, reason, cause })
+  core.out.push(
+    cause === undefined ? { _tag: "Refuse", ticket, reason } : { _tag: "Refuse", ticket, reason, cause }
+  )
 }
 
 /** The next delay of a child's backoff. */
-export const nextDelayMs = (core: Core, child: Child): number => backoffDelayMs(child.spec.backoff, child.attempt, core.random)
+export const nextDelayMs = (core: Core, child: Child): number =>
+  backoffDelayMs(child.spec.backoff, child.attempt, core.random)

@@ -62,6 +62,8 @@ export class DeadLetters {
   }
   /** The last letters, oldest first, at most 100. */
   latest(): ReadonlyArray<DeadLetter> {
-    return this.#latest.length < kept ? [...this.#latest] : [...this.#latest.slice(this.#next), ...this.#latest.slice(0, this.#next)]
+    return this.#latest.length < kept
+      ? [...this.#latest]
+      : [...this.#latest.slice(this.#next), ...this.#latest.slice(0, this.#next)]
   }
 }

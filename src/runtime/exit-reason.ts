@@ -24,18 +24,25 @@ export type ExitReason =
 /** The life completed and nothing is wrong. */
 export const normal: ExitReason = { _tag: "Normal" }
 /** The child ended in good order; `detail` says why. A transient child is not restarted. */
-export const shutdown = (detail?: unknown): ExitReason => (detail === undefined ? shutdownPlain : { _tag: "Shutdown", detail })
+export const shutdown = (detail?: unknown): ExitReason =>
+  detail === undefined ? shutdownPlain : { _tag: "Shutdown", detail }
 const shutdownPlain: ExitReason = { _tag: "Shutdown" }
 /** The child crashed with this cause. */
 export const crashed = (cause: Cause.Cause<unknown>): ExitReason => ({ _tag: "Crashed", cause })
 
 /** True for the reasons after which a `transient` child stays down. */
-export const isOrderly = (reason: ExitReason): boolean => reason._tag === "Normal" || reason._tag === "Shutdown"
+export const isOrderly = (reason: ExitReason): boolean =>
+  reason._tag === "Normal" || reason._tag === "Shutdown"
 
 /** True for the values a child's `run` may return to name its own end. */
 export const isExitReason = (value: unknown): value is ExitReason =>
-  typeof value === "object" && value !== null && "_tag" in value &&
-  (value._tag === "Normal" || value._tag === "Shutdown" || value._tag === "Crashed" || value._tag === "Killed")
+  typeof value === "object" &&
+  value !== null &&
+  "_tag" in value &&
+  (value._tag === "Normal" ||
+    value._tag === "Shutdown" ||
+    value._tag === "Crashed" ||
+    value._tag === "Killed")
 
 /**
  * The class an error may carry in a field `failureClass`; the runtime acts on it.
@@ -45,7 +52,12 @@ export const isExitReason = (value: unknown): value is ExitReason =>
  */
 export type FailureClass = "configuration" | "fatal" | "credentials" | "transient"
 
-const classes: ReadonlySet<unknown> = new Set<FailureClass>(["configuration", "fatal", "credentials", "transient"])
+const classes: ReadonlySet<unknown> = new Set<FailureClass>([
+  "configuration",
+  "fatal",
+  "credentials",
+  "transient"
+])
 
 const classOfError = (error: unknown, depth: number): FailureClass | undefined => {
   if (typeof error !== "object" || error === null || depth > 4) return undefined
@@ -59,14 +71,17 @@ const classOfCause = (cause: Cause.Cause<unknown>, depth: number): FailureClass 
   for (const reason of cause.reasons) {
     const found = Cause.isFailReason(reason)
       ? classOfError(reason.error, depth)
-      : Cause.isDieReason(reason) ? classOfError(reason.defect, depth) : undefined
+      : Cause.isDieReason(reason)
+        ? classOfError(reason.defect, depth)
+        : undefined
     if (found !== undefined) return found
   }
   return undefined
 }
 
 /** The failure class carried by the first classified error of a cause; `transient` when none carries one. */
-export const failureClassOf = (cause: Cause.Cause<unknown>): FailureClass => classOfCause(cause, 0) ?? "transient"
+export const failureClassOf = (cause: Cause.Cause<unknown>): FailureClass =>
+  classOfCause(cause, 0) ?? "transient"
 
 /** The start of a child did not settle within its deadline; its fibers were interrupted. */
 export class StartTimedOut extends Data.TaggedError("StartTimedOut")<{
@@ -80,7 +95,10 @@ export class StartTimedOut extends Data.TaggedError("StartTimedOut")<{
 }
 
 /** A name is held by another child that lives; `holder` is its path. */
-export class NameTaken extends Data.TaggedError("NameTaken")<{ readonly wanted: string; readonly holder: string }> {
+export class NameTaken extends Data.TaggedError("NameTaken")<{
+  readonly wanted: string
+  readonly holder: string
+}> {
   override get message(): string {
     return `the name ${this.wanted} is held by ${this.holder}`
   }
@@ -134,17 +152,25 @@ export class GaveUp extends Data.TaggedError("GaveUp")<{
   }
 }
 
-const clip = (text: string, chars: number): string => (text.length <= chars ? text : `${text.slice(0, chars - 1)}…`)
+const clip = (text: string, chars: number): string =>
+  text.length <= chars ? text : `${text.slice(0, chars - 1)}…`
 
 /** One bounded line of text for any thrown or failed value. */
 export const describeError = (error: unknown, chars = 300): string => {
   if (error instanceof Error) {
     const tag = "_tag" in error && typeof error._tag === "string" ? error._tag : error.name
-    return clip(error.message === "" ? tag : error.message.startsWith(tag) ? error.message : `${tag}: ${error.message}`, chars)
+    return clip(
+      error.message === "" ? tag : error.message.startsWith(tag) ? error.message : `${tag}: ${error.message}`,
+      chars
+    )
   }
   if (typeof error === "string") return clip(error, chars)
   try {
-    return clip(JSON.stringify(error, (_key, value: unknown) => (typeof value === "bigint" ? `${value}` : value)) ?? String(error), chars)
+    return clip(
+      JSON.stringify(error, (_key, value: unknown) => (typeof value === "bigint" ? `${value}` : value)) ??
+        String(error),
+      chars
+    )
   } catch {
     // Cyclic or hostile values still deserve a name in a report.
     return clip(Object.prototype.toString.call(error), chars)

@@ -39,7 +39,10 @@ export class Inspection {
   /** The kept transitions, oldest first; those of one path when given. */
   recent(path?: string): ReadonlyArray<Transition> {
     const start = this.#seq % this.capacity
-    const ordered = this.#ring.length < this.capacity ? this.#ring : [...this.#ring.slice(start), ...this.#ring.slice(0, start)]
+    const ordered =
+      this.#ring.length < this.capacity
+        ? this.#ring
+        : [...this.#ring.slice(start), ...this.#ring.slice(0, start)]
     return path === undefined ? [...ordered] : ordered.filter((transition) => transition.path === path)
   }
   /** Transitions since the tree was started. */

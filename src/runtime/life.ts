@@ -11,7 +11,18 @@
 import { Cause, type Context, Context as ContextModule, Effect, Exit, Fiber, Scope } from "effect"
 import type { ChildSelf, ChildStatus, Ignore, Running, Start } from "./child-spec.ts"
 import type { Child, CoreEvent } from "./core-state.ts"
-import { BadStartReturn, describeCause, type ExitReason, isExitReason, isOrderly, NameTaken, normal, shutdown, StartFailed, StartTimedOut } from "./exit-reason.ts"
+import {
+  BadStartReturn,
+  describeCause,
+  type ExitReason,
+  isExitReason,
+  isOrderly,
+  NameTaken,
+  normal,
+  shutdown,
+  StartFailed,
+  StartTimedOut
+} from "./exit-reason.ts"
 import { Mailbox, type MailboxOptions } from "./mailbox.ts"
 import type { ChildDown, TreeNode } from "./tree.ts"
 import type { TreeRuntime } from "./tree-runtime.ts"
@@ -55,6 +66,7 @@ export class Life implements ChildSelf {
   #closing = false
   #done = false
   #ignored = false
+  #start: Start<any> | undefined
   #names: Array<string> | undefined
   #killedAfterMs: number | undefined
   #step: string | undefined
@@ -80,7 +92,8 @@ export class Life implements ChildSelf {
   /** Begins the life. Returns when the start has settled or waits for something. */
   begin(start: Start<any>): void {
     const scope = Scope.makeUnsafe()
-    const program = Effect.onExit(this.#birth(start), (exit) => this.#close(scope, exit))
+    this.#start = start
+    const program = Effect.onExit(this.#birth, (exit) => this.#close(scope, exit))
     const fiber = Effect.runForkWith(ContextModule.add(this.context, Scope.Scope, scope))(program)
     this.#fiber = fiber
     if (this.#ending !== undefined) fiber.interruptUnsafe()
@@ -91,10 +104,12 @@ export class Life implements ChildSelf {
     }
   }
 
-  /** Apart from `begin`, so that no closure of a running life shares a scope with its start and keeps it in memory. */
-  #birth(start: Start<any>): Effect.Effect<unknown, unknown, any> {
-    return Effect.flatMap(Effect.suspend(() => start(this)), (answer) => this.#started(answer))
-  }
+  /** Takes the start out of the life before running it: a fiber keeps its effect, and must not keep what a start was made of. */
+  readonly #birth: Effect.Effect<unknown, unknown, any> = Effect.suspend(() => {
+    const start = this.#start
+    this.#start = undefined
+    return start === undefined ? Effect.never : Effect.flatMap(start(this), (answer) => this.#started(answer))
+  })
 
   setStatus = (status: Partial<ChildStatus>): void => {
     if (this.#done) return
@@ -109,21 +124,34 @@ export class Life implements ChildSelf {
     if (this.#status.ready !== ready) this.#status = { ...this.#status, ready }
     if (this.running === undefined || this.#saidReady === ready || this.#done) return
     this.#saidReady = ready
-    this.host.post({ _tag: "Ready", child: this.child, incarnation: this.incarnation, ready, state: this.#status.state })
+    this.host.post({
+      _tag: "Ready",
+      child: this.child,
+      incarnation: this.incarnation,
+      ready,
+      state: this.#status.state
+    })
   }
   step = (name: string): void => {
     this.#step = name
   }
-  crash = (error: unknown): void => this.endWith({ _tag: "Crashed", cause: Cause.isCause(error) ? error : Cause.die(error) })
+  crash = (error: unknown): void =>
+    this.endWith({ _tag: "Crashed", cause: Cause.isCause(error) ? error : Cause.die(error) })
   end = (reason: ExitReason = normal): void => this.endWith(reason)
-  fork = <A, E, R>(_name: string, effect: Effect.Effect<A, E, R>): Effect.Effect<Fiber.Fiber<A, E>, never, R> =>
-    Effect.contextWith((context: Context.Context<R>) => Effect.sync(() => this.own(Effect.runForkWith(context)(effect))))
+  fork = <A, E, R>(
+    _name: string,
+    effect: Effect.Effect<A, E, R>
+  ): Effect.Effect<Fiber.Fiber<A, E>, never, R> =>
+    Effect.contextWith((context: Context.Context<R>) =>
+      Effect.sync(() => this.own(Effect.runForkWith(context)(effect)))
+    )
 
   register = (name: string): Effect.Effect<void, NameTaken> =>
     Effect.suspend(() => {
       const { names } = this.host.runtime
       const holder = names.get(name)
-      if (holder !== undefined && holder !== this) return Effect.fail(new NameTaken({ wanted: name, holder: holder.path }))
+      if (holder !== undefined && holder !== this)
+        return Effect.fail(new NameTaken({ wanted: name, holder: holder.path }))
       if (this.#done) return Effect.void
       names.set(name, this)
       ;(this.#names ??= []).push(name)
@@ -151,8 +179,8 @@ export class Life implements ChildSelf {
   track<A, E>(fiber: Fiber.Fiber<A, E>): Fiber.Fiber<A, E> {
     if (fiber.pollUnsafe() !== undefined) return fiber
     const owned = (this.#owned ??= new Set())
-    owned.add(fiber as Fiber.Fiber<unknown, unknown>)
-    fiber.addObserver(() => owned.delete(fiber as Fiber.Fiber<unknown, unknown>))
+    owned.add(fiber)
+    fiber.addObserver(() => owned.delete(fiber))
     if (this.#closing) fiber.interruptUnsafe()
     return fiber
   }
@@ -160,7 +188,8 @@ export class Life implements ChildSelf {
   own<A, E>(fiber: Fiber.Fiber<A, E>): Fiber.Fiber<A, E> {
     this.track(fiber)
     fiber.addObserver((exit) => {
-      if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) this.endWith({ _tag: "Crashed", cause: exit.cause })
+      if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause))
+        this.endWith({ _tag: "Crashed", cause: exit.cause })
     })
     return fiber
   }
@@ -191,7 +220,13 @@ export class Life implements ChildSelf {
     }
     if (this.#done) return
     // Without grace there is still one turn of the event loop, in which an obedient child finishes its release.
-    if (immediate) this.#timer = this.host.runtime.run(Effect.andThen(Effect.yieldNow, Effect.sync(() => this.kill(0))))
+    if (immediate)
+      this.#timer = this.host.runtime.run(
+        Effect.andThen(
+          Effect.yieldNow,
+          Effect.sync(() => this.kill(0))
+        )
+      )
     else this.#armKill()
   }
 
@@ -225,7 +260,10 @@ export class Life implements ChildSelf {
   #startTimedOut(deadlineMs: number): void {
     if (this.#done || this.running !== undefined || this.#ending !== undefined) return
     const step = this.#step === undefined ? {} : { step: this.#step }
-    this.endWith({ _tag: "Crashed", cause: Cause.fail(new StartTimedOut({ path: this.path, deadlineMs, ...step })) })
+    this.endWith({
+      _tag: "Crashed",
+      cause: Cause.fail(new StartTimedOut({ path: this.path, deadlineMs, ...step }))
+    })
   }
 
   #started(answer: Running<any> | Ignore): Effect.Effect<void | ExitReason, unknown, any> {
@@ -245,7 +283,12 @@ export class Life implements ChildSelf {
     this.#status = { ...this.#status, ready }
     this.#saidReady = ready
     this.host.post({
-      _tag: "Started", child: this.child, incarnation: this.incarnation, ready, elapsedMs: this.host.runtime.nowMs() - this.#sinceMs, extra: answer.extra
+      _tag: "Started",
+      child: this.child,
+      incarnation: this.incarnation,
+      ready,
+      elapsedMs: this.host.runtime.nowMs() - this.#sinceMs,
+      extra: answer.extra
     })
     return this.#ending === undefined && answer.run !== undefined ? answer.run : Effect.never
   }
@@ -256,10 +299,13 @@ export class Life implements ChildSelf {
     const onClosing = this.onClosing
     this.onClosing = undefined
     const hook = onClosing === undefined ? Effect.void : Effect.sync(onClosing)
-    if (onClosing === undefined && this.#owned === undefined && scope.state._tag === "Empty") return Effect.void
+    if (onClosing === undefined && this.#owned === undefined && scope.state._tag === "Empty")
+      return Effect.void
     // A life that ends by itself may hang in its release as well as one that is asked.
     if (!this.#asked && this.#ending === undefined) this.#armKill()
-    const owned = Effect.suspend(() => (this.#owned === undefined || this.#owned.size === 0 ? Effect.void : Fiber.interruptAll([...this.#owned])))
+    const owned = Effect.suspend(() =>
+      this.#owned === undefined || this.#owned.size === 0 ? Effect.void : Fiber.interruptAll([...this.#owned])
+    )
     return Effect.ensuring(Effect.ensuring(hook, owned), Effect.ensuring(Scope.close(scope, exit), owned))
   }
 
@@ -298,23 +344,42 @@ export class Life implements ChildSelf {
   #down(reason: ExitReason, cause: Cause.Cause<unknown>): void {
     this.#settle()
     const elapsedMs = this.host.runtime.nowMs() - this.#sinceMs
-    const why = this.#ending?._tag === "Crashed" ? this.#ending.cause : reason._tag === "Crashed" ? reason.cause : cause
+    const why =
+      this.#ending?._tag === "Crashed" ? this.#ending.cause : reason._tag === "Crashed" ? reason.cause : cause
     const startFailed = this.running === undefined ? this.#startFailed(why, elapsedMs) : undefined
     const watchers = this.watchers
     this.watchers = undefined
-    this.host.post({ _tag: "Down", child: this.child, incarnation: this.incarnation, reason, startFailed, killedAfterMs: this.#killedAfterMs, elapsedMs })
-    if (watchers !== undefined) for (const watcher of watchers) watcher({ path: this.path, incarnation: this.incarnation, reason })
+    this.host.post({
+      _tag: "Down",
+      child: this.child,
+      incarnation: this.incarnation,
+      reason,
+      startFailed,
+      killedAfterMs: this.#killedAfterMs,
+      elapsedMs
+    })
+    if (watchers !== undefined)
+      for (const watcher of watchers) watcher({ path: this.path, incarnation: this.incarnation, reason })
   }
 
   /** The deepest failed start: that of a nested supervisor passes through unchanged. */
   #startFailed(cause: Cause.Cause<unknown>, elapsedMs: number): StartFailed {
-    for (const reason of cause.reasons) if (Cause.isFailReason(reason) && reason.error instanceof StartFailed) return reason.error
+    for (const reason of cause.reasons)
+      if (Cause.isFailReason(reason) && reason.error instanceof StartFailed) return reason.error
     const step = this.#step === undefined ? {} : { step: this.#step }
-    return new StartFailed({ path: this.path, ...step, reason: describeCause(cause), cause, elapsedMs, deadlineMs: this.child.spec.startDeadlineMs })
+    return new StartFailed({
+      path: this.path,
+      ...step,
+      reason: describeCause(cause),
+      cause,
+      elapsedMs,
+      deadlineMs: this.child.spec.startDeadlineMs
+    })
   }
 }
 
-const isIgnored = (answer: unknown): answer is Ignore => typeof answer === "object" && answer !== null && "_tag" in answer && answer._tag === "Ignore"
+const isIgnored = (answer: unknown): answer is Ignore =>
+  typeof answer === "object" && answer !== null && "_tag" in answer && answer._tag === "Ignore"
 
 /** What is wrong with a start's answer, or nothing. */
 const faultOf = (answer: unknown): string | undefined => {

@@ -14,8 +14,12 @@ export type LogLevelName = "debug" | "info" | "warn" | "error"
  * Logs `msg` at a level with the annotations `{ event, ...fields }`.
  * Event names are dotted facts in lower case, such as `http.listening`.
  */
-export const logEvent = (level: LogLevelName, event: string, msg: string, fields: Record<string, unknown> = {}): Effect.Effect<void> =>
-  Effect.annotateLogs(writers[level](msg), { ...fields, event })
+export const logEvent = (
+  level: LogLevelName,
+  event: string,
+  msg: string,
+  fields: Record<string, unknown> = {}
+): Effect.Effect<void> => Effect.annotateLogs(writers[level](msg), { ...fields, event })
 
 const writers = {
   debug: (msg: string) => Effect.logDebug(msg),

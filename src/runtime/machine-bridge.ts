@@ -9,7 +9,16 @@
  * Never: lets an exception of an observer, a status function or an action escape into the sender of an event.
  */
 import { Cause, type Context, Effect, Exit, type Fiber } from "effect"
-import { type Actor, type ActorSystem, type AnyActorLogic, type AnyActorRef, type AnyMachineSnapshot, type AnyStateMachine, createActor, type EventObject } from "xstate"
+import {
+  type Actor,
+  type ActorSystem,
+  type AnyActorLogic,
+  type AnyActorRef,
+  type AnyMachineSnapshot,
+  type AnyStateMachine,
+  createActor,
+  type EventObject
+} from "xstate"
 import type { ChildStatus } from "./child-spec.ts"
 import type { DeadLetterReason, Delivery } from "./dead-letters.ts"
 import { describeError, normal } from "./exit-reason.ts"
@@ -29,7 +38,11 @@ interface ExecutableAction {
 interface MachineLogic {
   readonly options: { maxIterations: number }
   readonly implementations: { readonly actors: Readonly<Record<string, unknown>> }
-  readonly transition: (snapshot: AnyMachineSnapshot, event: EventObject, scope: ActorScope) => AnyMachineSnapshot
+  readonly transition: (
+    snapshot: AnyMachineSnapshot,
+    event: EventObject,
+    scope: ActorScope
+  ) => AnyMachineSnapshot
   readonly getInitialSnapshot: (scope: ActorScope, input: unknown) => AnyMachineSnapshot
   readonly getTransitionData: (snapshot: AnyMachineSnapshot, event: EventObject) => ReadonlyArray<unknown>
   readonly provide: (implementations: object) => MachineLogic
@@ -53,14 +66,19 @@ export const bridgeOf = (system: ActorSystem<any>): MachineBridge => {
 export const stateName = (value: unknown): string => {
   if (typeof value === "string") return value
   if (typeof value !== "object" || value === null) return ""
-  return Object.entries(value).map(([key, inner]) => {
-    const below = stateName(inner)
-    return below === "" ? key : `${key}.${below}`
-  }).join("+")
+  return Object.entries(value)
+    .map(([key, inner]) => {
+      const below = stateName(inner)
+      return below === "" ? key : `${key}.${below}`
+    })
+    .join("+")
 }
 
 /** The machine with its implementations, wrapped once for all incarnations. */
-export const bridgedLogic = (machine: AnyStateMachine, implementations: { readonly actors?: Readonly<Record<string, AnyActorLogic>> }): AnyActorLogic => {
+export const bridgedLogic = (
+  machine: AnyStateMachine,
+  implementations: { readonly actors?: Readonly<Record<string, AnyActorLogic>> }
+): AnyActorLogic => {
   const plain = machine as unknown as MachineLogic
   const actors: Record<string, unknown> = {}
   // Machines invoked by the machine need the same care; their own implementations are already provided.
@@ -68,7 +86,8 @@ export const bridgedLogic = (machine: AnyStateMachine, implementations: { readon
     actors[key] = isMachine(logic) ? bridgedLogic(logic, {}) : logic
   }
   const provided = plain.provide({ ...implementations, actors })
-  if (provided.options.maxIterations === Number.POSITIVE_INFINITY) provided.options.maxIterations = microstepsMax
+  if (provided.options.maxIterations === Number.POSITIVE_INFINITY)
+    provided.options.maxIterations = microstepsMax
   const logic = Object.create(provided) as { -readonly [K in keyof MachineLogic]: MachineLogic[K] }
   logic.getInitialSnapshot = (scope, input) => {
     const bridge = bridgeOf(scope.system)
@@ -84,7 +103,8 @@ export const bridgedLogic = (machine: AnyStateMachine, implementations: { readon
   return logic as unknown as AnyActorLogic
 }
 
-const isMachine = (logic: unknown): logic is AnyStateMachine => typeof logic === "object" && logic !== null && "__xstatenode" in logic
+const isMachine = (logic: unknown): logic is AnyStateMachine =>
+  typeof logic === "object" && logic !== null && "__xstatenode" in logic
 
 /** What a machine child may configure; see `machineChild`. */
 export interface BridgeOptions {
@@ -113,6 +133,7 @@ export class MachineBridge {
 
   /** Creates and starts the actor. */
   start(logic: AnyActorLogic, input: unknown): void {
+    // oxlint-disable-next-line typescript/no-this-alias -- the system made by createActor finds its bridge here, see above
     creating = this
     let actor: Actor<AnyActorLogic>
     try {
@@ -179,14 +200,21 @@ export class MachineBridge {
     if (snapshot === undefined) return { state: "", ready: false, tags: [], detail: {} }
     const lastError: unknown = snapshot.context?.lastError
     return {
-      state: stateName(snapshot.value), ready: snapshot.hasTag("ready"), tags: [...snapshot.tags], detail: {},
+      state: stateName(snapshot.value),
+      ready: snapshot.hasTag("ready"),
+      tags: [...snapshot.tags],
+      detail: {},
       ...(lastError === undefined || lastError === null ? {} : { lastError: describeError(lastError) }),
       ...this.options.status?.(snapshot)
     }
   }
 
   /** Runs an effect for an actor of this machine. Leaving the state interrupts it; the child's end waits for it. */
-  runActor<A, E>(effect: Effect.Effect<A, E, any>, done: (value: A) => void, failed: (error: E) => void): Fiber.Fiber<A, E> {
+  runActor<A, E>(
+    effect: Effect.Effect<A, E, any>,
+    done: (value: A) => void,
+    failed: (error: E) => void
+  ): Fiber.Fiber<A, E> {
     const fiber = this.life.track(this.#run(effect))
     fiber.addObserver((exit) => {
       if (Exit.isSuccess(exit)) return done(exit.value)
@@ -221,7 +249,13 @@ export class MachineBridge {
     }
   }
   /** Called by the logic after each transition. */
-  transitioned(actor: AnyActorRef, from: AnyMachineSnapshot, event: EventObject, to: AnyMachineSnapshot, idle: boolean): void {
+  transitioned(
+    actor: AnyActorRef,
+    from: AnyMachineSnapshot,
+    event: EventObject,
+    to: AnyMachineSnapshot,
+    idle: boolean
+  ): void {
     const { life } = this
     const root = this.#actor === undefined || actor === this.#actor
     if (idle) {
@@ -233,14 +267,23 @@ export class MachineBridge {
     }
     if (to.status === "stopped") return
     const { runtime } = life.host
-    runtime.inspection.record(root ? life.path : `${life.path}#${actor.id}`, life.incarnation, event.type, stateName(from.value), stateName(to.value), runtime.nowAt())
+    runtime.inspection.record(
+      root ? life.path : `${life.path}#${actor.id}`,
+      life.incarnation,
+      event.type,
+      stateName(from.value),
+      stateName(to.value),
+      runtime.nowAt()
+    )
   }
 
   #run<A, E>(effect: Effect.Effect<A, E, any>): Fiber.Fiber<A, E> {
     return Effect.runForkWith(this.context)(effect)
   }
   #letters(): Mailbox<EventObject> {
-    return (this.#mailbox ??= new Mailbox(this.options.mailbox, (event, reason) => this.letterLost(event, reason)))
+    return (this.#mailbox ??= new Mailbox(this.options.mailbox, (event, reason) =>
+      this.letterLost(event, reason)
+    ))
   }
   #deliver(event: EventObject): Delivery {
     this.#busy = true
@@ -264,7 +307,10 @@ export class MachineBridge {
     return Effect.callback<void>((resume) => {
       const actor = this.#actor
       if (actor === undefined || actor.getSnapshot().status !== "active") return resume(Effect.void)
-      const subscription = actor.subscribe({ complete: () => resume(Effect.void), error: () => resume(Effect.void) })
+      const subscription = actor.subscribe({
+        complete: () => resume(Effect.void),
+        error: () => resume(Effect.void)
+      })
       // A state without a transition for the stop event has nothing to finish.
       if (this.send(stopEvent) === "unhandled") resume(Effect.void)
       return Effect.sync(() => subscription.unsubscribe())

@@ -9,7 +9,16 @@
  * Never: runs an effect outside of a supervised child.
  */
 import { type Context, Effect, type Fiber, type Scope } from "effect"
-import type { ActorSystem, AnyActorLogic, AnyActorRef, AnyStateMachine, EventObject, InputFrom, PromiseActorLogic, SnapshotFrom } from "xstate"
+import type {
+  ActorSystem,
+  AnyActorLogic,
+  AnyActorRef,
+  AnyStateMachine,
+  EventObject,
+  InputFrom,
+  PromiseActorLogic,
+  SnapshotFrom
+} from "xstate"
 import type { ChildSelf, ChildStatus, Start } from "./child-spec.ts"
 import { Life } from "./life.ts"
 import { bridgedLogic, bridgeOf, MachineBridge } from "./machine-bridge.ts"
@@ -20,11 +29,16 @@ declare const requires: unique symbol
 export type EffectActor<I, A, R> = PromiseActorLogic<A, I> & { readonly [requires]?: R }
 
 /** The services the actors of a machine child need. */
-export type ActorRequirements<Actors> = { [K in keyof Actors]: Actors[K] extends { readonly [requires]?: infer R } ? Exclude<R, undefined> : never }[keyof Actors]
+export type ActorRequirements<Actors> = {
+  [K in keyof Actors]: Actors[K] extends { readonly [requires]?: infer R } ? Exclude<R, undefined> : never
+}[keyof Actors]
 
 type Implementations<M extends AnyStateMachine> = Parameters<M["provide"]>[0]
 
-export interface MachineChildOptions<M extends AnyStateMachine, Actors extends Readonly<Record<string, AnyActorLogic>>> {
+export interface MachineChildOptions<
+  M extends AnyStateMachine,
+  Actors extends Readonly<Record<string, AnyActorLogic>>
+> {
   readonly machine: M
   /** The machine's input, or a function of the child's self for inputs such as its path. */
   readonly input?: InputFrom<M> | ((self: ChildSelf) => InputFrom<M>)
@@ -44,30 +58,45 @@ export interface MachineChildOptions<M extends AnyStateMachine, Actors extends R
  * A start that runs a machine. Started when the actor runs; ready while its state has the tag `ready`; a final state
  * is the child's normal end, an unhandled error its crash.
  */
-export const machineChild = <M extends AnyStateMachine, const Actors extends Readonly<Record<string, AnyActorLogic>> = {}>(
+export const machineChild = <
+  M extends AnyStateMachine,
+  const Actors extends Readonly<Record<string, AnyActorLogic>> = {}
+>(
   options: MachineChildOptions<M, Actors>
 ): Start<ActorRequirements<Actors>> => {
   const { actions, actors, delays, guards } = options
   const logic = bridgedLogic(options.machine, {
-    ...(actors === undefined ? {} : { actors }), ...(actions === undefined ? {} : { actions }),
-    ...(guards === undefined ? {} : { guards }), ...(delays === undefined ? {} : { delays })
+    ...(actors === undefined ? {} : { actors }),
+    ...(actions === undefined ? {} : { actions }),
+    ...(guards === undefined ? {} : { guards }),
+    ...(delays === undefined ? {} : { delays })
   })
   const bridgeOptions = {
     mailbox: options.mailbox ?? { capacity: 1_024, overflow: "reject" as const },
-    status: options.status as MachineBridge["options"]["status"], stopEvent: options.stopEvent
+    status: options.status as MachineBridge["options"]["status"],
+    stopEvent: options.stopEvent
   }
   return (self) =>
     Effect.contextWith((context: Context.Context<ActorRequirements<Actors> | Scope.Scope>) =>
       Effect.sync(() => {
-        if (!(self instanceof Life)) throw new Error("machineChild() is a start for the children of a supervisor")
+        if (!(self instanceof Life))
+          throw new Error("machineChild() is a start for the children of a supervisor")
         const bridge = new MachineBridge(self, context, bridgeOptions)
-        bridge.start(logic, typeof options.input === "function" ? (options.input as (self: ChildSelf) => unknown)(self) : options.input)
+        bridge.start(
+          logic,
+          typeof options.input === "function"
+            ? (options.input as (self: ChildSelf) => unknown)(self)
+            : options.input
+        )
         // A plain object, because an actor file may spread it to add its own `extra` or `drain`.
         return {
-          send: (event: EventObject) => bridge.send(event), status: () => bridge.status(), mailbox: () => bridge.mailbox(),
+          send: (event: EventObject) => bridge.send(event),
+          status: () => bridge.status(),
+          mailbox: () => bridge.mailbox(),
           ...(bridge.drain === undefined ? {} : { drain: bridge.drain })
         }
-      }))
+      })
+    )
 }
 
 const resolved = "xstate.promise.resolve"
@@ -89,7 +118,11 @@ const fibers = new WeakMap<AnyActorRef, Fiber.Fiber<unknown, unknown>>()
 /** Mailboxes of stream actors, for events the machine sends to them. */
 const inboxes = new WeakMap<AnyActorRef, Mailbox<EventObject>>()
 
-const settle = <I, A>(state: ActorState<I, A>, event: EventObject & { readonly data?: unknown }, scope: LogicScope): ActorState<I, A> => {
+const settle = <I, A>(
+  state: ActorState<I, A>,
+  event: EventObject & { readonly data?: unknown },
+  scope: LogicScope
+): ActorState<I, A> => {
   if (state.status !== "active") return state
   switch (event.type) {
     case resolved:
@@ -111,32 +144,44 @@ const settle = <I, A>(state: ActorState<I, A>, event: EventObject & { readonly d
 const relay = (scope: LogicScope, event: EventObject): void => {
   if (scope.self.getSnapshot().status !== "active") return
   // Not part of the public type, but the way XState's own promise logic reports its end.
-  const system = scope.system as unknown as { readonly _relay: (source: AnyActorRef, target: AnyActorRef, event: EventObject) => void }
+  const system = scope.system as unknown as {
+    readonly _relay: (source: AnyActorRef, target: AnyActorRef, event: EventObject) => void
+  }
   system._relay(scope.self, scope.self, event)
 }
 
-const logicOf = <I, A, E, R>(make: (input: I, scope: LogicScope) => Effect.Effect<A, E, R>): EffectActor<I, A, R> => ({
-  getInitialSnapshot: (_scope: LogicScope, input: I): ActorState<I, A> => ({ status: "active", output: undefined, error: undefined, input }),
-  transition: settle,
-  start: (state: ActorState<I, A>, scope: LogicScope) => {
-    if (state.status !== "active") return
-    const fiber = bridgeOf(scope.system).runActor(
-      Effect.suspend(() => make(state.input as I, scope)),
-      (value) => relay(scope, { type: resolved, data: value } as EventObject),
-      (error) => relay(scope, { type: rejected, data: error } as EventObject)
-    )
-    fibers.set(scope.self, fiber)
-  },
-  getPersistedSnapshot: (state: ActorState<I, A>) => state,
-  restoreSnapshot: (state: ActorState<I, A>) => state
-}) as unknown as EffectActor<I, A, R>
+const logicOf = <I, A, E, R>(
+  make: (input: I, scope: LogicScope) => Effect.Effect<A, E, R>
+): EffectActor<I, A, R> =>
+  ({
+    getInitialSnapshot: (_scope: LogicScope, input: I): ActorState<I, A> => ({
+      status: "active",
+      output: undefined,
+      error: undefined,
+      input
+    }),
+    transition: settle,
+    start: (state: ActorState<I, A>, scope: LogicScope) => {
+      if (state.status !== "active") return
+      const fiber = bridgeOf(scope.system).runActor(
+        Effect.suspend(() => make(state.input as I, scope)),
+        (value) => relay(scope, { type: resolved, data: value } as EventObject),
+        (error) => relay(scope, { type: rejected, data: error } as EventObject)
+      )
+      fibers.set(scope.self, fiber)
+    },
+    getPersistedSnapshot: (state: ActorState<I, A>) => state,
+    restoreSnapshot: (state: ActorState<I, A>) => state
+  }) as unknown as EffectActor<I, A, R>
 
 /**
  * An Effect a machine can invoke: success is `onDone` with `event.output`, a typed failure is `onError` with the
  * error unchanged in `event.error`, a defect crashes the child. `name` appears in traces.
  */
-export const effectActor = <I, A, E, R>(name: string, f: (input: I) => Effect.Effect<A, E, R>): EffectActor<I, A, R> =>
-  logicOf((input) => Effect.withSpan(f(input), name) as Effect.Effect<A, E, R>)
+export const effectActor = <I, A, E, R>(
+  name: string,
+  f: (input: I) => Effect.Effect<A, E, R>
+): EffectActor<I, A, R> => logicOf((input) => Effect.withSpan(f(input), name) as Effect.Effect<A, E, R>)
 
 /** What a long-running actor is given. `send` goes to the machine that invoked it; `events` are those sent to the actor. */
 export interface StreamActorScope<I> {
@@ -152,10 +197,19 @@ const inboxCapacity = 256
  * A long-running Effect a machine can invoke, which sends it events. Completion is `onDone`, a typed failure is
  * `onError`, a defect crashes the child.
  */
-export const streamActor = <I, E, R>(name: string, f: (scope: StreamActorScope<I>) => Effect.Effect<void, E, R>): EffectActor<I, void, R> =>
+export const streamActor = <I, E, R>(
+  name: string,
+  f: (scope: StreamActorScope<I>) => Effect.Effect<void, E, R>
+): EffectActor<I, void, R> =>
   logicOf((input: I, scope) => {
     const bridge = bridgeOf(scope.system)
-    const events = new Mailbox<EventObject>({ capacity: inboxCapacity, overflow: "reject" }, (event, reason) => bridge.letterLost(event, reason))
+    const events = new Mailbox<EventObject>(
+      { capacity: inboxCapacity, overflow: "reject" },
+      (event, reason) => bridge.letterLost(event, reason)
+    )
     inboxes.set(scope.self, events)
-    return Effect.withSpan(f({ input, send: (event) => bridge.tellInvoker(scope.self, event), events }), name) as Effect.Effect<void, E, R>
+    return Effect.withSpan(
+      f({ input, send: (event) => bridge.tellInvoker(scope.self, event), events }),
+      name
+    ) as Effect.Effect<void, E, R>
   })

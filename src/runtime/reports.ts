@@ -39,9 +39,25 @@ export type SupervisionEvent =
   | (ReportBase & { readonly _tag: "Ignored" })
   | (ReportBase & { readonly _tag: "Ready" })
   | (ReportBase & { readonly _tag: "Unready"; readonly state: string })
-  | (ReportBase & { readonly _tag: "BackingOff"; readonly attempt: number; readonly delayMs: number; readonly nextAt: number; readonly lastError: string })
-  | (ReportBase & { readonly _tag: "Parked"; readonly attempt: number; readonly retryEveryMs: number; readonly nextAt: number; readonly lastError: string })
-  | (ReportBase & { readonly _tag: "Escalated"; readonly why: "group_budget" | "child_budget" | "not_retryable" | "auto_shutdown"; readonly reason: string })
+  | (ReportBase & {
+      readonly _tag: "BackingOff"
+      readonly attempt: number
+      readonly delayMs: number
+      readonly nextAt: number
+      readonly lastError: string
+    })
+  | (ReportBase & {
+      readonly _tag: "Parked"
+      readonly attempt: number
+      readonly retryEveryMs: number
+      readonly nextAt: number
+      readonly lastError: string
+    })
+  | (ReportBase & {
+      readonly _tag: "Escalated"
+      readonly why: "group_budget" | "child_budget" | "not_retryable" | "auto_shutdown"
+      readonly reason: string
+    })
   | (ReportBase & { readonly _tag: "Stopped"; readonly reason: string; readonly elapsedMs: number })
   | (ReportBase & { readonly _tag: "Killed"; readonly budgetMs: number })
   | (ReportBase & { readonly _tag: "Paused" })
@@ -89,7 +105,10 @@ export class Observers<A> {
 /** One line of at most 400 characters for a report, for logs. */
 export const formatReport = (event: SupervisionEvent): string => {
   const who = `${event.offender.path}#${event.offender.incarnation}`
-  const text = event._tag === "SupervisorError" ? `${event.errorContext} ${who}: ${event.reason}` : `${event._tag} ${who}${detailOf(event)}`
+  const text =
+    event._tag === "SupervisorError"
+      ? `${event.errorContext} ${who}: ${event.reason}`
+      : `${event._tag} ${who}${detailOf(event)}`
   const line = text.replaceAll(/\s+/g, " ")
   return line.length <= 400 ? line : `${line.slice(0, 399)}…`
 }

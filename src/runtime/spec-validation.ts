@@ -10,7 +10,10 @@
 import { Data } from "effect"
 
 /** A specification cannot be used: `at` is the path of the key, such as `accounts.backoff.maxMs`. A configuration error. */
-export class SpecInvalid extends Data.TaggedError("SpecInvalid")<{ readonly at: string; readonly problem: string }> {
+export class SpecInvalid extends Data.TaggedError("SpecInvalid")<{
+  readonly at: string
+  readonly problem: string
+}> {
   readonly failureClass = "configuration" as const
   override get message(): string {
     return `${this.at}: ${this.problem}`
@@ -25,29 +28,44 @@ export const refuse = (at: string, problem: string): never => {
 /** Checks one value; refuses by throwing. */
 export type Check = (at: string, value: unknown) => void
 
-const show = (value: unknown): string => (typeof value === "string" ? JSON.stringify(value) : typeof value === "function" ? "a function" : String(value))
+const show = (value: unknown): string =>
+  typeof value === "string"
+    ? JSON.stringify(value)
+    : typeof value === "function"
+      ? "a function"
+      : String(value)
 
 /** A finite number of at least `low`. */
-export const numberFrom = (low: number): Check => (at, value) => {
-  if (typeof value !== "number" || !Number.isFinite(value) || value < low) refuse(at, `must be a number of at least ${low}, not ${show(value)}`)
-}
-/** A finite number of at least `low`, or `Infinity`. */
-export const numberOrInfinity = (low: number): Check => (at, value) => {
-  if (value !== Number.POSITIVE_INFINITY) numberFrom(low)(at, value)
-}
-/** One of the given values. */
-export const oneOf = (...allowed: ReadonlyArray<unknown>): Check => (at, value) => {
-  if (!allowed.includes(value)) refuse(at, `must be one of ${allowed.map(show).join(", ")}, not ${show(value)}`)
-}
-/** Passes what either check passes; reports the second one's refusal. */
-export const either = (first: Check, second: Check): Check => (at, value) => {
-  try {
-    first(at, value)
-  } catch {
-    // The first alternative's refusal is expected here; the second one speaks for both.
-    second(at, value)
+export const numberFrom =
+  (low: number): Check =>
+  (at, value) => {
+    if (typeof value !== "number" || !Number.isFinite(value) || value < low)
+      refuse(at, `must be a number of at least ${low}, not ${show(value)}`)
   }
-}
+/** A finite number of at least `low`, or `Infinity`. */
+export const numberOrInfinity =
+  (low: number): Check =>
+  (at, value) => {
+    if (value !== Number.POSITIVE_INFINITY) numberFrom(low)(at, value)
+  }
+/** One of the given values. */
+export const oneOf =
+  (...allowed: ReadonlyArray<unknown>): Check =>
+  (at, value) => {
+    if (!allowed.includes(value))
+      refuse(at, `must be one of ${allowed.map(show).join(", ")}, not ${show(value)}`)
+  }
+/** Passes what either check passes; reports the second one's refusal. */
+export const either =
+  (first: Check, second: Check): Check =>
+  (at, value) => {
+    try {
+      first(at, value)
+    } catch {
+      // The first alternative's refusal is expected here; the second one speaks for both.
+      second(at, value)
+    }
+  }
 /** A function. */
 export const aFunction: Check = (at, value) => {
   if (typeof value !== "function") refuse(at, `must be a function, not ${show(value)}`)
@@ -71,9 +89,15 @@ export const anId: Check = (at, value) => {
 
 /** An object with exactly these keys, each checked; a key ending in `?` may be absent. */
 export const record = (fields: Readonly<Record<string, Check>>): Check => {
-  const known = new Map(Object.entries(fields).map(([key, check]) => [key.replace("?", ""), { check, optional: key.endsWith("?") }]))
+  const known = new Map(
+    Object.entries(fields).map(([key, check]) => [
+      key.replace("?", ""),
+      { check, optional: key.endsWith("?") }
+    ])
+  )
   return (at, value) => {
-    if (typeof value !== "object" || value === null || Array.isArray(value)) return refuse(at, `must be an object, not ${show(value)}`)
+    if (typeof value !== "object" || value === null || Array.isArray(value))
+      return refuse(at, `must be an object, not ${show(value)}`)
     const given = value as Readonly<Record<string, unknown>>
     for (const key of Object.keys(given)) {
       if (!known.has(key)) refuse(`${at}.${key}`, `unknown key; known are ${[...known.keys()].join(", ")}`)

@@ -36,11 +36,21 @@ export class StartupProgress {
   readonly #observers: Observers<StartupEvent>
   readonly #now: () => number
   /** `steps` in their order; `now` gives epoch milliseconds. Duplicate names are a bug and throw. */
-  constructor(steps: ReadonlyArray<string>, now: () => number, observers: ReadonlyArray<Observer<StartupEvent>> = []) {
+  constructor(
+    steps: ReadonlyArray<string>,
+    now: () => number,
+    observers: ReadonlyArray<Observer<StartupEvent>> = []
+  ) {
     this.#now = now
     this.#observers = new Observers(observers)
     const since = now()
-    this.#steps = steps.map((step, index) => ({ step, n: index + 1, of: steps.length, state: "waiting", since }))
+    this.#steps = steps.map((step, index) => ({
+      step,
+      n: index + 1,
+      of: steps.length,
+      state: "waiting",
+      since
+    }))
     steps.forEach((step, index) => this.#index.set(step, index))
     if (this.#index.size !== steps.length) throw new Error("start-up steps must have different names")
   }
@@ -88,7 +98,23 @@ export class StartupProgress {
     const since = this.#now()
     const ms = state === "begun" ? 0 : since - before.since
     const said = error === undefined ? {} : { error }
-    this.#steps[index] = { step: name, n: before.n, of: before.of, state, since, ...(state === "begun" ? {} : { ms }), ...said }
-    this.#observers.emit({ event: "startup.step", n: before.n, of: before.of, step: name, state, ms, ...said })
+    this.#steps[index] = {
+      step: name,
+      n: before.n,
+      of: before.of,
+      state,
+      since,
+      ...(state === "begun" ? {} : { ms }),
+      ...said
+    }
+    this.#observers.emit({
+      event: "startup.step",
+      n: before.n,
+      of: before.of,
+      step: name,
+      state,
+      ms,
+      ...said
+    })
   }
 }

@@ -11,24 +11,68 @@ import { Cause } from "effect"
 import { SeededRandom } from "./backoff.ts"
 import type { DynamicSpec, SupervisorSpec } from "./child-spec.ts"
 import { administrate } from "./core-admin.ts"
-import { advancePlan, advanceShutdown, beginShutdown, failChild, finishBoot, retire, startChild } from "./core-restart.ts"
 import {
-  accept, type Child, type Command, type Core, type CoreEvent, insertChild, makeChild, offenderOf, refuseTicket, removeChild, report, setPhase, setReady
+  advancePlan,
+  advanceShutdown,
+  beginShutdown,
+  failChild,
+  finishBoot,
+  retire,
+  startChild
+} from "./core-restart.ts"
+import {
+  accept,
+  type Child,
+  type Command,
+  type Core,
+  type CoreEvent,
+  insertChild,
+  makeChild,
+  offenderOf,
+  refuseTicket,
+  removeChild,
+  report,
+  setPhase,
+  setReady
 } from "./core-state.ts"
 import { describeExit, type ExitReason, GaveUp, isOrderly, type StartFailed } from "./exit-reason.ts"
 import { RestartWindow } from "./restart-budget.ts"
 
 /** A supervisor that has not been booted. */
-export const makeCore = <H>(path: string, spec: SupervisorSpec<any> | DynamicSpec<any>, seed: number, nowMs: number): Core<H> => {
+export const makeCore = <H>(
+  path: string,
+  spec: SupervisorSpec<any> | DynamicSpec<any>,
+  seed: number,
+  nowMs: number
+): Core<H> => {
   const core: Core<H> = {
-    path, dynamic: spec.type === "dynamic" ? spec.template : undefined,
-    strategy: spec.type === "dynamic" ? "one_for_one" : spec.strategy, intensity: spec.intensity,
+    path,
+    dynamic: spec.type === "dynamic" ? spec.template : undefined,
+    strategy: spec.type === "dynamic" ? "one_for_one" : spec.strategy,
+    intensity: spec.intensity,
     autoShutdown: spec.type === "dynamic" ? "never" : spec.autoShutdown,
-    status: "new", ending: undefined, children: new Map(), order: [], plan: undefined, alive: 0, booting: new Set(), unready: 0, saidReady: false,
-    generated: 0, restarts: 0, window: new RestartWindow(), random: new SeededRandom(seed), nowMs, out: []
+    status: "new",
+    ending: undefined,
+    children: new Map(),
+    order: [],
+    plan: undefined,
+    alive: 0,
+    booting: new Set(),
+    unready: 0,
+    saidReady: false,
+    generated: 0,
+    restarts: 0,
+    window: new RestartWindow(),
+    random: new SeededRandom(seed),
+    nowMs,
+    out: []
   }
   if (spec.type === "dynamic") {
-    for (const instance of spec.instances) insertChild(core, makeChild<H>(instance.id ?? `${++core.generated}`, spec.template, instance.args, nowMs))
+    for (const instance of spec.instances)
+      insertChild(
+        core,
+        makeChild<H>(instance.id ?? `${++core.generated}`, spec.template, instance.args, nowMs)
+      )
   } else for (const child of spec.children) insertChild(core, makeChild<H>(child.id, child, undefined, nowMs))
   return core
 }
@@ -37,12 +81,16 @@ export const makeCore = <H>(path: string, spec: SupervisorSpec<any> | DynamicSpe
 export const isReady = (core: Core<any>): boolean => core.status === "running" && core.unready === 0
 
 /** Handles one event at `nowMs` (monotonic milliseconds) and returns the commands, in the order to be carried out. */
-export const handle = <H>(typedCore: Core<H>, event: CoreEvent<H>, nowMs: number): ReadonlyArray<Command<H>> => {
+export const handle = <H>(
+  typedCore: Core<H>,
+  event: CoreEvent<H>,
+  nowMs: number
+): ReadonlyArray<Command<H>> => {
   // Inside, the handle is opaque; the type parameter only serves the shell.
   const core = typedCore as unknown as Core
   core.nowMs = nowMs
   core.out = []
-  dispatch(core, event as CoreEvent)
+  dispatch(core, event)
   const ready = isReady(core)
   if (ready !== core.saidReady) {
     core.saidReady = ready
@@ -62,7 +110,9 @@ const dispatch = (core: Core, event: CoreEvent): void => {
     case "Ignored":
       return isCurrent(event) ? ignored(core, event.child) : undefined
     case "Ready":
-      return isCurrent(event) && event.child.phase === "running" ? readiness(core, event.child, event.ready, event.state) : undefined
+      return isCurrent(event) && event.child.phase === "running"
+        ? readiness(core, event.child, event.ready, event.state)
+        : undefined
     case "Down":
       return isCurrent(event) ? down(core, event) : undefined
     case "Timer":
@@ -76,7 +126,8 @@ const dispatch = (core: Core, event: CoreEvent): void => {
 
 /** An event of an earlier incarnation (an abandoned one that ended late) says nothing about the present one. */
 const isCurrent = (event: { readonly child: Child; readonly incarnation: number }): boolean =>
-  event.child.incarnation === event.incarnation && (event.child.phase === "starting" || event.child.phase === "running" || event.child.phase === "stopping")
+  event.child.incarnation === event.incarnation &&
+  (event.child.phase === "starting" || event.child.phase === "running" || event.child.phase === "stopping")
 
 const boot = (core: Core): void => {
   core.status = "booting"
@@ -101,11 +152,21 @@ const started = (core: Core, event: CoreEvent & { _tag: "Started" }): void => {
   // A stop overtook the start; its Down is on the way.
   if (child.phase !== "starting") return
   setPhase(core, child, "running")
-  report(core, { _tag: "Started", offender: offenderOf(core, child), elapsedMs: event.elapsedMs, restarted: child.incarnation > 1 })
+  report(core, {
+    _tag: "Started",
+    offender: offenderOf(core, child),
+    elapsedMs: event.elapsedMs,
+    restarted: child.incarnation > 1
+  })
   if (child.spec.restart === "temporary") forgetStart(core, child)
   if (event.ready) readiness(core, child, true, "running")
   if (child.startTicket !== undefined) {
-    accept(core, child.startTicket, { path: `${core.path}/${child.id}`, incarnation: child.incarnation, ignored: false, extra: event.extra })
+    accept(core, child.startTicket, {
+      path: `${core.path}/${child.id}`,
+      incarnation: child.incarnation,
+      ignored: false,
+      extra: event.extra
+    })
     child.startTicket = undefined
   }
   settleBoot(core, child)
@@ -125,7 +186,8 @@ const ignored = (core: Core, child: Child): void => {
   report(core, { _tag: "Ignored", offender: offenderOf(core, child) })
   const ticket = child.startTicket
   child.startTicket = undefined
-  if (ticket !== undefined) accept(core, ticket, { path: `${core.path}/${child.id}`, incarnation: child.incarnation, ignored: true })
+  if (ticket !== undefined)
+    accept(core, ticket, { path: `${core.path}/${child.id}`, incarnation: child.incarnation, ignored: true })
   settleBoot(core, child)
   stoppedTickets(core, child)
   child.after = undefined
@@ -137,13 +199,22 @@ const ignored = (core: Core, child: Child): void => {
 const readiness = (core: Core, child: Child, ready: boolean, state: string): void => {
   if (child.ready === ready) return
   setReady(core, child, ready)
-  report(core, ready ? { _tag: "Ready", offender: offenderOf(core, child) } : { _tag: "Unready", offender: offenderOf(core, child), state })
+  report(
+    core,
+    ready
+      ? { _tag: "Ready", offender: offenderOf(core, child) }
+      : { _tag: "Unready", offender: offenderOf(core, child), state }
+  )
 }
 
 const timer = (core: Core, child: Child): void => {
   if (child.phase !== "backingOff" && child.phase !== "failed") return
   child.nextMs = undefined
-  if (core.plan !== undefined && core.order.indexOf(child) >= core.plan.from && core.strategy !== "one_for_one") {
+  if (
+    core.plan !== undefined &&
+    core.order.indexOf(child) >= core.plan.from &&
+    core.strategy !== "one_for_one"
+  ) {
     setPhase(core, child, "waiting")
     return advancePlan(core)
   }
@@ -158,7 +229,10 @@ const down = (core: Core, event: Down): void => {
   if (after === undefined && startFailed !== undefined) return startDown(core, child, startFailed)
   settleBoot(core, child)
   if (after !== undefined) return askedDown(core, child, after)
-  if (child.spec.restart === "temporary" || (child.spec.restart === "transient" && isOrderly(reason) && !mustClimb(reason))) {
+  if (
+    child.spec.restart === "temporary" ||
+    (child.spec.restart === "transient" && isOrderly(reason) && !mustClimb(reason))
+  ) {
     retire(core, child)
     if (!endedBySignificant(core, child)) advancePlan(core)
     return
@@ -168,7 +242,8 @@ const down = (core: Core, event: Down): void => {
 }
 
 /** A nested supervisor that gave up over a failure that must not be retried takes its parent along, whatever its restart type. */
-const mustClimb = (reason: ExitReason): boolean => reason._tag === "Shutdown" && reason.detail instanceof GaveUp && reason.detail.why === "not_retryable"
+const mustClimb = (reason: ExitReason): boolean =>
+  reason._tag === "Shutdown" && reason.detail instanceof GaveUp && reason.detail.why === "not_retryable"
 
 const causeOf = (reason: ExitReason): Cause.Cause<unknown> => {
   if (reason._tag === "Crashed") return reason.cause
@@ -238,7 +313,13 @@ const startDown = (core: Core, child: Child, error: StartFailed): void => {
   if (core.plan?.stage === "starting" && core.order[core.plan.cursor] === child) core.plan.cursor++
   // With `initialStart: "retry"` the parent has started although a group strategy makes the siblings wait.
   if (core.strategy !== "one_for_one" && core.dynamic === undefined) finishBoot(core)
-  failChild(core, child, Cause.fail(error))
+  // The path of the child itself says nothing new about the child.
+  failChild(
+    core,
+    child,
+    Cause.fail(error),
+    error.path === `${core.path}/${child.id}` ? error.reason : error.message
+  )
   advancePlan(core)
 }
 
@@ -247,24 +328,50 @@ const reportDown = (core: Core, event: Down, asked: boolean): void => {
   const offender = offenderOf(core, child)
   if (killedAfterMs !== undefined) report(core, { _tag: "Killed", offender, budgetMs: killedAfterMs })
   if (asked) {
-    if (reason._tag === "Crashed") report(core, { _tag: "SupervisorError", errorContext: "shutdown_error", offender, reason: describeExit(reason), cause: reason.cause })
+    if (reason._tag === "Crashed")
+      report(core, {
+        _tag: "SupervisorError",
+        errorContext: "shutdown_error",
+        offender,
+        reason: describeExit(reason),
+        cause: reason.cause
+      })
     return report(core, { _tag: "Stopped", offender, reason: describeExit(reason), elapsedMs })
   }
   if (startFailed !== undefined) {
-    return report(core, { _tag: "SupervisorError", errorContext: "start_error", offender, reason: startFailed.reason, cause: startFailed })
+    return report(core, {
+      _tag: "SupervisorError",
+      errorContext: "start_error",
+      offender,
+      reason: startFailed.reason,
+      cause: startFailed
+    })
   }
-  if (isOrderly(reason) && child.spec.restart !== "permanent") return report(core, { _tag: "Stopped", offender, reason: describeExit(reason), elapsedMs })
+  if (isOrderly(reason) && child.spec.restart !== "permanent")
+    return report(core, { _tag: "Stopped", offender, reason: describeExit(reason), elapsedMs })
   const cause = reason._tag === "Crashed" ? { cause: reason.cause } : {}
-  report(core, { _tag: "SupervisorError", errorContext: "child_terminated", offender, reason: describeExit(reason), ...cause })
+  report(core, {
+    _tag: "SupervisorError",
+    errorContext: "child_terminated",
+    offender,
+    reason: describeExit(reason),
+    ...cause
+  })
 }
 
 /** Ends the supervisor when the end of this significant child asks for it; true when it does. */
 const endedBySignificant = (core: Core, child: Child): boolean => {
   if (!child.spec.significant || core.autoShutdown === "never") return false
   if (core.autoShutdown === "all_significant") {
-    for (const other of core.children.values()) if (other !== child && other.spec.significant && other.phase !== "stopped") return false
+    for (const other of core.children.values())
+      if (other !== child && other.spec.significant && other.phase !== "stopped") return false
   }
-  report(core, { _tag: "Escalated", offender: offenderOf(core, child), why: "auto_shutdown", reason: core.autoShutdown })
+  report(core, {
+    _tag: "Escalated",
+    offender: offenderOf(core, child),
+    why: "auto_shutdown",
+    reason: core.autoShutdown
+  })
   beginShutdown(core, { _tag: "AutoShutdown", child: `${core.path}/${child.id}` })
   return true
 }

@@ -25,7 +25,9 @@ import { nodesOf } from "./tree-nodes.ts"
 const requestsMax = 1_024
 
 /** The answer to an administrator. */
-export type Answer = { readonly ok: true; readonly started: StartedChild | undefined } | { readonly ok: false; readonly reason: AdminReason; readonly cause: unknown }
+export type Answer =
+  | { readonly ok: true; readonly started: StartedChild | undefined }
+  | { readonly ok: false; readonly reason: AdminReason; readonly cause: unknown }
 type Request = Extract<CoreEvent<Life>, { readonly ticket: Ticket }>
 type Message = CoreEvent<Life> | { readonly _tag: "Ping"; readonly probe: PingProbe }
 
@@ -53,7 +55,12 @@ export class SupervisorShell implements LifeHost, Subtree {
   readonly #tickets = new Map<number, (answer: Answer) => void>()
   readonly #timers = new Map<Child<Life>, Fiber.Fiber<void>>()
 
-  constructor(runtime: TreeRuntime, path: string, spec: SupervisorSpec<any> | DynamicSpec<any>, life: Life | undefined) {
+  constructor(
+    runtime: TreeRuntime,
+    path: string,
+    spec: SupervisorSpec<any> | DynamicSpec<any>,
+    life: Life | undefined
+  ) {
     this.runtime = runtime
     this.path = path
     this.spec = spec
@@ -104,7 +111,8 @@ export class SupervisorShell implements LifeHost, Subtree {
     if (this.killing || this.#over) return
     this.killing = true
     this.post({ _tag: "Shutdown" })
-    for (const child of [...this.core.children.values()]) if (child.phase === "stopping") child.handle?.kill(0)
+    for (const child of [...this.core.children.values()])
+      if (child.phase === "stopping") child.handle?.kill(0)
   }
 
   /** Stops the children in order and completes when the supervisor has ended. */
@@ -119,7 +127,9 @@ export class SupervisorShell implements LifeHost, Subtree {
     return {
       children: nodesOf(this.core, nowMs, this.runtime.nowAt()),
       group: {
-        used: window.used(intensity, nowMs), max: intensity.max, withinMs: intensity.withinMs,
+        used: window.used(intensity, nowMs),
+        max: intensity.max,
+        withinMs: intensity.withinMs,
         strategy: this.spec.type === "dynamic" ? "dynamic" : strategy
       },
       ready: isReady(this.core),
@@ -129,7 +139,10 @@ export class SupervisorShell implements LifeHost, Subtree {
 
   /** How this supervisor's end looks to its parent. */
   readonly exit: Effect.Effect<ExitReason> = Effect.suspend(() =>
-    Effect.map(Deferred.await(this.ended), (ending) => (ending._tag === "GaveUp" ? shutdown(ending.error) : shutdown(ending._tag))))
+    Effect.map(Deferred.await(this.ended), (ending) =>
+      ending._tag === "GaveUp" ? shutdown(ending.error) : shutdown(ending._tag)
+    )
+  )
 
   readonly #loop: Effect.Effect<void> = Effect.suspend(() => {
     while (this.#head < this.#queue.length) {
@@ -142,15 +155,22 @@ export class SupervisorShell implements LifeHost, Subtree {
       if (message !== undefined) this.#process(message)
       if (this.#over) return Effect.void
     }
-    return Effect.flatMap(Effect.callback<void>((resume) => {
-      this.#wake = resume
-    }), () => this.#loop)
+    return Effect.flatMap(
+      Effect.callback<void>((resume) => {
+        this.#wake = resume
+      }),
+      () => this.#loop
+    )
   })
 
   #process(message: Message): void {
     if (message._tag === "Ping") return this.#forwardPing(message.probe)
     if ("ticket" in message) this.#requests--
-    if ((message._tag === "Down" || message._tag === "Ignored") && message.child.incarnation === message.incarnation) message.child.handle = undefined
+    if (
+      (message._tag === "Down" || message._tag === "Ignored") &&
+      message.child.incarnation === message.incarnation
+    )
+      message.child.handle = undefined
     for (const command of handle(this.core, message, this.runtime.nowMs())) this.#carryOut(command)
   }
 
@@ -198,10 +218,13 @@ export class SupervisorShell implements LifeHost, Subtree {
 
   #setTimer(command: Command<Life> & { _tag: "SetTimer" }): void {
     const { child, delayMs, timer } = command
-    this.#timers.set(child, this.runtime.after(delayMs, () => {
-      this.#timers.delete(child)
-      this.post({ _tag: "Timer", child, timer })
-    }))
+    this.#timers.set(
+      child,
+      this.runtime.after(delayMs, () => {
+        this.#timers.delete(child)
+        this.post({ _tag: "Timer", child, timer })
+      })
+    )
   }
 
   #answer(ticket: Ticket, answer: Answer): void {
@@ -215,14 +238,20 @@ export class SupervisorShell implements LifeHost, Subtree {
     if (reports.idle) return
     const at = this.runtime.nowAt()
     const { inMs, ...event } = draft
-    reports.emit({ ...event, at, supervisor: this.path, ...(inMs === undefined ? {} : { nextAt: at + inMs }) } as SupervisionEvent)
+    reports.emit({
+      ...event,
+      at,
+      supervisor: this.path,
+      ...(inMs === undefined ? {} : { nextAt: at + inMs })
+    } as SupervisionEvent)
   }
 
   #end(ending: Ending): void {
     this.#over = true
     for (const answer of this.#tickets.values()) answer({ ok: false, reason: "stopping", cause: undefined })
     this.#tickets.clear()
-    for (const message of this.#queue.slice(this.#head)) if (message._tag === "Ping") message.probe.answered(this.path)
+    for (const message of this.#queue.slice(this.#head))
+      if (message._tag === "Ping") message.probe.answered(this.path)
     this.#queue = []
     const unstarted = ending._tag === "StartFailed" ? ending.error : stoppedWhileStarting(this.path, ending)
     Deferred.doneUnsafe(this.booted, Effect.fail(unstarted))
@@ -237,14 +266,20 @@ export class SupervisorShell implements LifeHost, Subtree {
     this.#over = true
     for (const child of this.core.children.values()) child.handle?.kill(0)
     this.#over = false
-    this.#end({ _tag: "GaveUp", error: new GaveUp({ path: this.path, child: this.path, why: "not_retryable", cause }) })
+    this.#end({
+      _tag: "GaveUp",
+      error: new GaveUp({ path: this.path, child: this.path, why: "not_retryable", cause })
+    })
   }
 }
 
 const stoppedWhileStarting = (path: string, ending: Ending): StartFailed =>
   new StartFailed({
-    path, reason: ending._tag === "GaveUp" ? ending.error.message : "stopped while starting",
-    cause: ending._tag === "GaveUp" ? Cause.fail(ending.error) : Cause.interrupt(), elapsedMs: 0, deadlineMs: 0
+    path,
+    reason: ending._tag === "GaveUp" ? ending.error.message : "stopped while starting",
+    cause: ending._tag === "GaveUp" ? Cause.fail(ending.error) : Cause.interrupt(),
+    elapsedMs: 0,
+    deadlineMs: 0
   })
 
 /** The start of any child: a worker's own, an instance's from its template, or a nested supervisor. */
@@ -260,18 +295,27 @@ const startOf = (child: Child<Life>): Start<any> => {
  * A nested supervisor as a start, for templates of dynamic supervisors whose children are supervisors. Stopping the
  * child is the ordered stop of the subtree.
  */
-export const subtree = (spec: SupervisorSpec<any> | DynamicSpec<any>): Start<any> => (self) => {
-  if (!(self instanceof Life)) return Effect.die(new Error("subtree() is a start for the children of a supervisor"))
-  return Effect.suspend(() => {
-    self.setStatus({ ready: false })
-    const parent = self.host as SupervisorShell
-    const shell = new SupervisorShell(self.host.runtime, self.path, spec, self)
-    self.subtree = shell
-    parent.nested.add(shell)
-    const release = Effect.ensuring(shell.stopAndWait, Effect.sync(() => parent.nested.delete(shell)))
-    return Effect.andThen(
-      Effect.addFinalizer(() => release),
-      Effect.andThen(Effect.sync(() => shell.begin()), Effect.as(Deferred.await(shell.booted), { run: shell.exit }))
-    )
-  })
-}
+export const subtree =
+  (spec: SupervisorSpec<any> | DynamicSpec<any>): Start<any> =>
+  (self) => {
+    if (!(self instanceof Life))
+      return Effect.die(new Error("subtree() is a start for the children of a supervisor"))
+    return Effect.suspend(() => {
+      self.setStatus({ ready: false })
+      const parent = self.host as SupervisorShell
+      const shell = new SupervisorShell(self.host.runtime, self.path, spec, self)
+      self.subtree = shell
+      parent.nested.add(shell)
+      const release = Effect.ensuring(
+        shell.stopAndWait,
+        Effect.sync(() => parent.nested.delete(shell))
+      )
+      return Effect.andThen(
+        Effect.addFinalizer(() => release),
+        Effect.andThen(
+          Effect.sync(() => shell.begin()),
+          Effect.as(Deferred.await(shell.booted), { run: shell.exit })
+        )
+      )
+    })
+  }

@@ -12,7 +12,13 @@ import type { EventObject } from "xstate"
 import { administration } from "./administration.ts"
 import { type ChildSpec, checkChildSpec, type SupervisorSpec } from "./child-spec.ts"
 import type { Ending } from "./core-state.ts"
-import { type DeadLetter, type DeadLetterReason, DeadLetters, type Delivery, isAccepted } from "./dead-letters.ts"
+import {
+  type DeadLetter,
+  type DeadLetterReason,
+  DeadLetters,
+  type Delivery,
+  isAccepted
+} from "./dead-letters.ts"
 import { describeError, type StartFailed } from "./exit-reason.ts"
 import type { Life } from "./life.ts"
 import { PingProbe } from "./ping-probe.ts"
@@ -43,26 +49,37 @@ export type RootSpec<R> = SupervisorSpec<R>
  * Brings a tree up and keeps it until the caller's scope closes.
  * Fails with `StartFailed` naming the deepest path; nothing is left behind then.
  */
-export const startTree = <R = never>(spec: RootSpec<R>, options: TreeOptions): Effect.Effect<Tree, StartFailed, Exclude<R, Scope.Scope> | Scope.Scope> =>
+export const startTree = <R = never>(
+  spec: RootSpec<R>,
+  options: TreeOptions
+): Effect.Effect<Tree, StartFailed, Exclude<R, Scope.Scope> | Scope.Scope> =>
   Effect.gen(function* () {
     checkChildSpec(spec.id, spec satisfies ChildSpec<R>)
     const context = yield* Effect.context<R | Scope.Scope>()
     const letters = new Observers<DeadLetter>(options.deadLetterObservers ?? [])
     const runtime = new TreeRuntime(
       context,
-      { stopDeadlineMs: options.stopDeadlineMs, seed: options.seed ?? Math.floor(Math.random() * 0xffff_ffff), ...capacityOf(options) },
+      {
+        stopDeadlineMs: options.stopDeadlineMs,
+        seed: options.seed ?? Math.floor(Math.random() * 0xffff_ffff),
+        ...capacityOf(options)
+      },
       new Observers<SupervisionEvent>(options.observers ?? []),
       new DeadLetters((letter) => letters.emit(letter))
     )
     const root = new SupervisorShell(runtime, spec.id, spec, undefined)
     const handle = new RootHandle(root, letters)
-    yield* Effect.acquireRelease(Effect.sync(() => root.begin()), () => handle.stop)
+    yield* Effect.acquireRelease(
+      Effect.sync(() => root.begin()),
+      () => handle.stop
+    )
     // Interrupting the caller while children start closes its scope, which is the ordered stop.
     yield* Deferred.await(root.booted)
     return handle.tree()
   }) as Effect.Effect<Tree, StartFailed, Exclude<R, Scope.Scope> | Scope.Scope>
 
-const capacityOf = (options: TreeOptions) => (options.inspectionCapacity === undefined ? {} : { inspectionCapacity: options.inspectionCapacity })
+const capacityOf = (options: TreeOptions) =>
+  options.inspectionCapacity === undefined ? {} : { inspectionCapacity: options.inspectionCapacity }
 
 /** The root supervisor with its global stop deadline. */
 class RootHandle {
@@ -84,24 +101,29 @@ class RootHandle {
     this.#stoppingSinceMs = this.#runtime.nowMs()
     this.#deadline = this.#runtime.after(this.#runtime.options.stopDeadlineMs, () => this.root.forceKill())
   }
-  readonly #ended: Effect.Effect<{ readonly ending: Ending; readonly report: StopReport }> = Effect.suspend(() =>
-    Effect.map(Deferred.await(this.root.ended), (ending) => {
-      this.#deadline?.interruptUnsafe()
-      this.#deadline = undefined
-      this.#report ??= {
-        elapsedMs: this.#runtime.nowMs() - (this.#stoppingSinceMs ?? this.#runtime.nowMs()),
-        deadlineMs: this.#runtime.options.stopDeadlineMs, killed: [...this.#runtime.killed]
-      }
-      return { ending, report: this.#report }
-    }))
+  readonly #ended: Effect.Effect<{ readonly ending: Ending; readonly report: StopReport }> = Effect.suspend(
+    () =>
+      Effect.map(Deferred.await(this.root.ended), (ending) => {
+        this.#deadline?.interruptUnsafe()
+        this.#deadline = undefined
+        this.#report ??= {
+          elapsedMs: this.#runtime.nowMs() - (this.#stoppingSinceMs ?? this.#runtime.nowMs()),
+          deadlineMs: this.#runtime.options.stopDeadlineMs,
+          killed: [...this.#runtime.killed]
+        }
+        return { ending, report: this.#report }
+      })
+  )
   readonly stop: Effect.Effect<StopReport> = Effect.suspend(() => {
     this.root.post({ _tag: "Shutdown" })
     return Effect.map(this.#ended, ({ report }) => report)
   })
-  readonly awaitEnd: Effect.Effect<TreeEnd> = Effect.suspend(() => Effect.map(this.#ended, ({ ending, report }): TreeEnd => {
-    if (ending._tag === "GaveUp") return { _tag: "GaveUp", error: ending.error, report }
-    return ending._tag === "AutoShutdown" ? { _tag: "AutoShutdown", report } : { _tag: "Stopped", report }
-  }))
+  readonly awaitEnd: Effect.Effect<TreeEnd> = Effect.suspend(() =>
+    Effect.map(this.#ended, ({ ending, report }): TreeEnd => {
+      if (ending._tag === "GaveUp") return { _tag: "GaveUp", error: ending.error, report }
+      return ending._tag === "AutoShutdown" ? { _tag: "AutoShutdown", report } : { _tag: "Stopped", report }
+    })
+  )
 
   tree(): Tree {
     const { root } = this
@@ -120,7 +142,8 @@ class RootHandle {
       deadLetters: runtime.deadLetters,
       observe: (observer) => runtime.reports.subscribe(observer),
       figures: () => ({
-        restarts: runtime.restarts, deadLetters: runtime.deadLetters.total,
+        restarts: runtime.restarts,
+        deadLetters: runtime.deadLetters.total,
         observerFaults: runtime.reports.faults + runtime.inspection.faults + this.#letters.faults,
         abandoned: [...runtime.abandoned.values()]
       })
@@ -130,10 +153,29 @@ class RootHandle {
 
 const rootNode = (root: SupervisorShell): TreeNode => {
   const { core, path, spec } = root
-  const phase = core.status === "stopping" ? "stopping" : core.status === "ended" ? "stopped" : core.status === "running" ? "running" : "starting"
+  const phase =
+    core.status === "stopping"
+      ? "stopping"
+      : core.status === "ended"
+        ? "stopped"
+        : core.status === "running"
+          ? "running"
+          : "starting"
   return {
-    id: path, path, type: spec.type, phase, readiness: spec.readiness, tags: [], since: root.startedAt, incarnation: 1, restarts: 0, attempt: 0,
-    restart: spec.restart, budget: { used: 0, max: spec.budget.max, withinMs: spec.budget.withinMs }, detail: {}, ...root.node()
+    id: path,
+    path,
+    type: spec.type,
+    phase,
+    readiness: spec.readiness,
+    tags: [],
+    since: root.startedAt,
+    incarnation: 1,
+    restarts: 0,
+    attempt: 0,
+    restart: spec.restart,
+    budget: { used: 0, max: spec.budget.max, withinMs: spec.budget.withinMs },
+    detail: {},
+    ...root.node()
   }
 }
 
@@ -145,10 +187,17 @@ const ping = (root: SupervisorShell, deadlineMs: number): Effect.Effect<void, De
       complete = () => resume(Effect.void)
       root.ping(probe)
     })
-    return Effect.timeoutOrElse(travelled, { duration: deadlineMs, orElse: () => Effect.fail(new Deaf({ path: probe.deepest(), deadlineMs })) })
+    return Effect.timeoutOrElse(travelled, {
+      duration: deadlineMs,
+      orElse: () => Effect.fail(new Deaf({ path: probe.deepest(), deadlineMs }))
+    })
   })
 
-const mailboxLosses: ReadonlySet<Delivery> = new Set<Delivery>(["mailbox_full", "dropped_newest", "dropped_oldest"])
+const mailboxLosses: ReadonlySet<Delivery> = new Set<Delivery>([
+  "mailbox_full",
+  "dropped_newest",
+  "dropped_oldest"
+])
 
 /** The life at a path, or why there is none. */
 const lifeAt = (root: SupervisorShell, path: string): Life | DeadLetterReason => {
@@ -169,7 +218,13 @@ const send = (root: SupervisorShell, path: string, event: EventObject): Delivery
   const found = lifeAt(root, path)
   const delivery = typeof found === "string" ? found : deliver(root, found, event)
   // A mailbox (`self.mailbox`) counts its own losses, because it also loses letters nobody waits for an answer to.
-  if (!isAccepted(delivery) && !mailboxLosses.has(delivery)) root.runtime.deadLetters.add({ at: root.runtime.nowAt(), path, eventType: event.type, reason: delivery as DeadLetterReason })
+  if (!isAccepted(delivery) && !mailboxLosses.has(delivery))
+    root.runtime.deadLetters.add({
+      at: root.runtime.nowAt(),
+      path,
+      eventType: event.type,
+      reason: delivery as DeadLetterReason
+    })
   return delivery
 }
 
@@ -182,7 +237,12 @@ const deliver = (root: SupervisorShell, life: Life, event: EventObject): Deliver
   } catch (error) {
     // The sender is another component; a throwing receiver is the receiver's crash, not the sender's.
     life.crash(error)
-    root.runtime.deadLetters.add({ at: root.runtime.nowAt(), path: life.path, eventType: `${event.type} (${describeError(error, 80)})`, reason: "not_running" })
+    root.runtime.deadLetters.add({
+      at: root.runtime.nowAt(),
+      path: life.path,
+      eventType: `${event.type} (${describeError(error, 80)})`,
+      reason: "not_running"
+    })
     return "delivered"
   }
 }

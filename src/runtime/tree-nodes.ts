@@ -22,28 +22,49 @@ const nodeOf = (core: Core<Life>, child: Child<Life>, nowMs: number, nowAt: numb
   const { budget } = child.spec
   const mailbox = life?.running?.mailbox?.()
   const lastError = status?.lastError ?? child.lastError
-  const stable = isStable(child as Child, nowMs)
+  const stable = isStable(child, nowMs)
   const running = child.phase === "running"
   return {
-    id: child.id, path: `${core.path}/${child.id}`, type: child.spec.type, phase: child.phase,
-    state: running && below !== undefined ? below.state : running && status !== undefined && status.state !== "" ? status.state : child.phase,
-    ready: running && child.ready, readiness: child.spec.readiness, tags: status?.tags ?? [],
-    since: Math.round(nowAt - (nowMs - child.sinceMs)), incarnation: child.incarnation, restarts: child.restarts,
+    id: child.id,
+    path: `${core.path}/${child.id}`,
+    type: child.spec.type,
+    phase: child.phase,
+    state:
+      running && below !== undefined
+        ? below.state
+        : running && status !== undefined && status.state !== ""
+          ? status.state
+          : child.phase,
+    ready: running && child.ready,
+    readiness: child.spec.readiness,
+    tags: status?.tags ?? [],
+    since: Math.round(nowAt - (nowMs - child.sinceMs)),
+    incarnation: child.incarnation,
+    restarts: child.restarts,
     attempt: stable ? 0 : child.attempt,
     ...(child.nextMs === undefined ? {} : { nextAt: Math.round(nowAt + (child.nextMs - nowMs)) }),
     restart: child.spec.restart,
-    budget: { used: stable ? 0 : (child.window?.used(budget, nowMs) ?? 0), max: budget.max, withinMs: budget.withinMs },
+    budget: {
+      used: stable ? 0 : (child.window?.used(budget, nowMs) ?? 0),
+      max: budget.max,
+      withinMs: budget.withinMs
+    },
     ...(below?.group === undefined ? {} : { group: below.group }),
     ...(mailbox === undefined ? {} : { mailbox }),
     ...(lastError === undefined ? {} : { lastError }),
-    detail: status?.detail ?? {}, children: below?.children ?? []
+    detail: status?.detail ?? {},
+    children: below?.children ?? []
   }
 }
 
 /** OTP's which_children. */
 export const linesOf = (core: Core<Life>): ReadonlyArray<ChildLine> =>
   [...core.children.values()].map((child) => ({
-    id: child.id, path: `${core.path}/${child.id}`, type: child.spec.type, phase: child.phase, incarnation: child.incarnation
+    id: child.id,
+    path: `${core.path}/${child.id}`,
+    type: child.spec.type,
+    phase: child.phase,
+    incarnation: child.incarnation
   }))
 
 /** OTP's count_children: a child that is restarting is not active. */

@@ -7,15 +7,17 @@
  * Never: knows a spec.
  */
 import { Clock, Context, Effect, type Fiber, Scope } from "effect"
-import { DeadLetters } from "./dead-letters.ts"
+import type { DeadLetters } from "./dead-letters.ts"
 import { Inspection } from "./inspection.ts"
-import { Observers, type SupervisionEvent } from "./reports.ts"
+import type { Observers } from "./reports.ts"
+import { type SupervisionEvent } from "./reports.ts"
 
 /**
  * Messages handled before a loop yields to timers and sockets. Failing starts cost tens of microseconds each, so a
- * restart storm holds the event loop for a few milliseconds at most; smaller numbers slow mass starts for nothing.
+ * restart storm holds the event loop for a few milliseconds at most; smaller numbers slow mass starts for nothing. A
+ * count and not a time, because a limit by time would make runs on the virtual clock depend on the machine.
  */
-const messagesPerTurn = 128
+const messagesPerTurn = 64
 /** Names of killed components kept for the stop report; beyond it a number would tell an operator no more. */
 const killedMax = 1_000
 
@@ -43,7 +45,12 @@ export class TreeRuntime {
   #spent = 0
   #armed = false
   readonly #clock: Clock.Clock
-  constructor(context: Context.Context<any>, options: RuntimeOptions, reports: Observers<SupervisionEvent>, deadLetters: DeadLetters) {
+  constructor(
+    context: Context.Context<any>,
+    options: RuntimeOptions,
+    reports: Observers<SupervisionEvent>,
+    deadLetters: DeadLetters
+  ) {
     // The scope of whoever started the tree must not leak into children: each has its own.
     this.context = Context.omit(Scope.Scope)(context as Context.Context<Scope.Scope>) as Context.Context<any>
     this.options = options

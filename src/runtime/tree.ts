@@ -9,7 +9,16 @@
  */
 import { Data, type Effect, type Scope } from "effect"
 import type { EventObject } from "xstate"
-import type { AutoShutdown, Budget, ChildSpec, DynamicSpec, Instance, RestartType, Strategy, SupervisorSpec } from "./child-spec.ts"
+import type {
+  AutoShutdown,
+  Budget,
+  ChildSpec,
+  DynamicSpec,
+  Instance,
+  RestartType,
+  Strategy,
+  SupervisorSpec
+} from "./child-spec.ts"
 import type { DeadLetters, Delivery } from "./dead-letters.ts"
 import type { ExitReason, GaveUp } from "./exit-reason.ts"
 import type { Inspection } from "./inspection.ts"
@@ -20,7 +29,15 @@ import type { Observer, SupervisionEvent } from "./reports.ts"
  * Where a child is in its life. `stopped`: has a spec and no life (ended for good, terminated or ignored);
  * `failed`: parked; `waiting`: its turn in a start or group restart has not come; `paused`: by an operator.
  */
-export type Phase = "waiting" | "starting" | "running" | "stopping" | "backingOff" | "failed" | "stopped" | "paused"
+export type Phase =
+  | "waiting"
+  | "starting"
+  | "running"
+  | "stopping"
+  | "backingOff"
+  | "failed"
+  | "stopped"
+  | "paused"
 
 /** One component in the snapshot. Times are epoch milliseconds. */
 export interface TreeNode {
@@ -45,7 +62,12 @@ export interface TreeNode {
   readonly restart: RestartType
   /** Restarts used of the child's own budget (a supervisor shows its group's under `group`). */
   readonly budget: { readonly used: number; readonly max: number; readonly withinMs: number }
-  readonly group?: { readonly used: number; readonly max: number; readonly withinMs: number; readonly strategy: Strategy | "dynamic" }
+  readonly group?: {
+    readonly used: number
+    readonly max: number
+    readonly withinMs: number
+    readonly strategy: Strategy | "dynamic"
+  }
   readonly mailbox?: MailboxDepth
   readonly lastError?: string
   readonly detail: Record<string, unknown>
@@ -146,9 +168,15 @@ export interface Tree {
   readonly ping: (deadlineMs: number) => Effect.Effect<void, Deaf>
   /** Sends an event to a child; anything but an accepted delivery is a counted dead letter. */
   readonly send: (path: string, event: EventObject) => Delivery
-  readonly startChild: <R>(supervisorPath: string, spec: ChildSpec<R>) => Effect.Effect<StartedChild, AdminError, Exclude<R, Scope.Scope>>
+  readonly startChild: <R>(
+    supervisorPath: string,
+    spec: ChildSpec<R>
+  ) => Effect.Effect<StartedChild, AdminError, Exclude<R, Scope.Scope>>
   /** Adds a child to a dynamic supervisor. */
-  readonly startInstance: (supervisorPath: string, instance: Instance) => Effect.Effect<StartedChild, AdminError>
+  readonly startInstance: (
+    supervisorPath: string,
+    instance: Instance
+  ) => Effect.Effect<StartedChild, AdminError>
   /** Stops a child and keeps its spec (temporary and dynamic children are removed). Idempotent. */
   readonly terminateChild: (path: string) => Effect.Effect<void, AdminError>
   /** Starts a stopped child from its kept spec. */
@@ -165,7 +193,10 @@ export interface Tree {
   readonly getChildSpec: (path: string) => Effect.Effect<ChildSpec<never>, AdminError>
   readonly setFlags: (supervisorPath: string, flags: SupervisorFlags) => Effect.Effect<void, AdminError>
   /** Replaces flags and specs of a running supervisor: lives go on, removed specs are kept, new ones are not started. */
-  readonly reconfigure: <R>(supervisorPath: string, spec: SupervisorSpec<R> | DynamicSpec<R>) => Effect.Effect<void, AdminError, Exclude<R, Scope.Scope>>
+  readonly reconfigure: <R>(
+    supervisorPath: string,
+    spec: SupervisorSpec<R> | DynamicSpec<R>
+  ) => Effect.Effect<void, AdminError, Exclude<R, Scope.Scope>>
   /** The path of the child that holds a name taken with `self.register`. */
   readonly whereIs: (name: string) => string | undefined
   /** Completes when the present incarnation of the child has ended; fails `not_running` when there is none. */

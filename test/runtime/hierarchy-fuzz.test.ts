@@ -8,11 +8,16 @@ const seeds = replay === undefined ? [1, 2, 3] : [Number(replay)]
 
 describe("hierarchy fuzz", () => {
   for (const seed of seeds) {
-    it.effect(`no orphan, no hang, no lost answer [seed ${seed}]`, () => Effect.gen(function* () {
-      const result = yield* runFuzz({ seed, components: 300, operations: 4_000 })
-      assert.deepStrictEqual(result.violations, [], `replay: HOLDFAST_FUZZ_SEED=${seed}`)
-      assert.deepStrictEqual(result.leaked, [])
-      assert.isAbove(result.restarts, 100)
-    }), 120_000)
+    it.effect(
+      `no orphan, no hang, no lost answer [seed ${seed}]`,
+      () =>
+        Effect.gen(function* () {
+          const result = yield* runFuzz({ seed, components: 300, operations: 4_000 })
+          assert.deepStrictEqual(result.violations, [], `replay: HOLDFAST_FUZZ_SEED=${seed}`)
+          assert.deepStrictEqual(result.leaked, [])
+          assert.isAbove(result.restarts, 100)
+        }),
+      120_000
+    )
   }
 })

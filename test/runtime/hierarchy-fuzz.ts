@@ -5,11 +5,20 @@
  * ledger knows every resource a child has opened and not released, so an orphan cannot hide.
  * Never: sleeps in real time.
  */
-import { Effect, Fiber } from "effect"
+import { Effect, Fiber, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { setup } from "xstate"
 import { SeededRandom } from "../../src/runtime/backoff.ts"
-import { type ChildSelf, type ChildSpec, dynamic, ignore, type PolicyOptions, type Running, supervisor, worker } from "../../src/runtime/child-spec.ts"
+import {
+  type ChildSelf,
+  type ChildSpec,
+  dynamic,
+  ignore,
+  type PolicyOptions,
+  type Running,
+  supervisor,
+  worker
+} from "../../src/runtime/child-spec.ts"
 import { shutdown } from "../../src/runtime/exit-reason.ts"
 import { effectActor, machineChild } from "../../src/runtime/machine-child.ts"
 import { startTree } from "../../src/runtime/supervisor.ts"
@@ -32,10 +41,36 @@ export interface FuzzResult {
 
 const stopDeadlineMs = 30_000
 
-const machine = setup({ types: { events: {} as { type: "work" } | { type: "bug" } }, actors: { job: effectActor("job", () => Effect.never as Effect.Effect<void>) } }).createMachine({
-  initial: "Idle", states: {
-    Idle: { tags: "ready", on: { work: "Busy", bug: { actions: () => { throw new Error("machine bug") } } }, after: { 20_000: "Busy" } },
-    Busy: { invoke: { src: "job" }, on: { work: "Idle", bug: { actions: async () => { throw new Error("machine rejection") } } }, after: { 5_000: "Idle" } }
+const machine = setup({
+  types: { events: {} as { type: "work" } | { type: "bug" } },
+  actors: { job: effectActor("job", () => Effect.never as Effect.Effect<void>) }
+}).createMachine({
+  initial: "Idle",
+  states: {
+    Idle: {
+      tags: "ready",
+      on: {
+        work: "Busy",
+        bug: {
+          actions: () => {
+            throw new Error("machine bug")
+          }
+        }
+      },
+      after: { 20_000: "Busy" }
+    },
+    Busy: {
+      invoke: { src: "job" },
+      on: {
+        work: "Idle",
+        bug: {
+          actions: async () => {
+            throw new Error("machine rejection")
+          }
+        }
+      },
+      after: { 5_000: "Idle" }
+    }
   }
 })
 
@@ -61,7 +96,8 @@ class Ledger {
   }
   live(path: string): number {
     let live = 0
-    for (const incarnation of this.open.get(path) ?? []) if (!this.killed.has(`${path}#${incarnation}`)) live++
+    for (const incarnation of this.open.get(path) ?? [])
+      if (!this.killed.has(`${path}#${incarnation}`)) live++
     return live
   }
 }
@@ -87,9 +123,17 @@ class Fuzz {
     const park = this.chance(0.4)
     return {
       restart: this.pick(["permanent", "permanent", "permanent", "transient", "temporary"] as const),
-      startDeadlineMs: 1_000, stopBudgetMs: this.pick([0, 200, 1_000, "kill", "infinity"] as const), initialStart: "retry",
-      backoff: { firstMs: this.pick([0, 0, 10, 500]), maxMs: 5_000, resetAfterMs: 2_000 }, readiness: this.pick(["required", "optional"] as const),
-      ...(park ? { budget: { max: 3, withinMs: 5_000 }, whenExhausted: { action: "park", retryEveryMs: 3_000 } as const } : {})
+      startDeadlineMs: 1_000,
+      stopBudgetMs: this.pick([0, 200, 1_000, "kill", "infinity"] as const),
+      initialStart: "retry",
+      backoff: { firstMs: this.pick([0, 0, 10, 500]), maxMs: 5_000, resetAfterMs: 2_000 },
+      readiness: this.pick(["required", "optional"] as const),
+      ...(park
+        ? {
+            budget: { max: 3, withinMs: 5_000 },
+            whenExhausted: { action: "park", retryEveryMs: 3_000 } as const
+          }
+        : {})
     }
   }
   worker(id: string): ChildSpec {
@@ -98,61 +142,119 @@ class Fuzz {
     return worker({ id, ...this.policy(), start: (self) => this.start(self) })
   }
   /** One start with a random fault; calm starts always succeed. */
-  start(self: ChildSelf): Effect.Effect<Running | typeof ignore, unknown, never> {
-    return Effect.suspend((): Effect.Effect<Running | typeof ignore, unknown, any> => {
-      const fault = this.calm ? "none" : this.pick(["none", "none", "none", "none", "none", "none", "fail", "die", "throw", "hang", "slow", "ignore", "deaf"])
+  start(self: ChildSelf): Effect.Effect<Running | typeof ignore, unknown, Scope.Scope> {
+    return Effect.suspend((): Effect.Effect<Running | typeof ignore, unknown, Scope.Scope> => {
+      const fault = this.calm
+        ? "none"
+        : this.pick([
+            "none",
+            "none",
+            "none",
+            "none",
+            "none",
+            "none",
+            "fail",
+            "die",
+            "throw",
+            "hang",
+            "slow",
+            "ignore",
+            "deaf"
+          ])
       if (fault !== "none") this.ledger.count(`start ${fault}`)
       switch (fault) {
-        case "fail": return Effect.andThen(this.resource(self), Effect.fail("start failed"))
-        case "die": return Effect.andThen(this.resource(self), Effect.die("start died"))
-        case "throw": throw new Error("start threw")
-        case "hang": return Effect.andThen(this.resource(self), Effect.never)
-        case "deaf": return Effect.uninterruptible(Effect.never)
-        case "ignore": return Effect.succeed(ignore)
-        case "slow": return Effect.andThen(this.resource(self), Effect.andThen(Effect.sleep(this.random.below(900)), this.life(self)))
-        default: return Effect.andThen(this.resource(self), this.life(self))
+        case "fail":
+          return Effect.andThen(this.resource(self), Effect.fail("start failed"))
+        case "die":
+          return Effect.andThen(this.resource(self), Effect.die("start died"))
+        case "throw":
+          throw new Error("start threw")
+        case "hang":
+          return Effect.andThen(this.resource(self), Effect.never)
+        case "deaf":
+          return Effect.uninterruptible(Effect.never)
+        case "ignore":
+          return Effect.succeed(ignore)
+        case "slow":
+          return Effect.andThen(
+            this.resource(self),
+            Effect.andThen(Effect.sleep(this.random.below(900)), this.life(self))
+          )
+        default:
+          return Effect.andThen(this.resource(self), this.life(self))
       }
-    }) as Effect.Effect<Running | typeof ignore, unknown, never>
+    })
   }
   resource(self: ChildSelf) {
     return Effect.andThen(
       Effect.sync(() => this.ledger.acquire(self.path, self.incarnation)),
-      Effect.addFinalizer(() => Effect.suspend(() => {
-        const fault = this.calm ? "none" : this.pick(["none", "none", "none", "none", "none", "slow", "die", "never"])
-        if (fault !== "none") this.ledger.count(`release ${fault}`)
-        const released = Effect.sync(() => this.ledger.release(self.path, self.incarnation))
-        if (fault === "slow") return Effect.andThen(Effect.sleep(this.random.below(1_500)), released)
-        if (fault === "die") return Effect.andThen(released, Effect.die("release died"))
-        // The resource of a deaf release is abandoned on purpose: the runtime must name it, not hold it.
-        return fault === "never" ? Effect.andThen(released, Effect.never) : released
-      }))
+      Effect.addFinalizer(() =>
+        Effect.suspend(() => {
+          const fault = this.calm
+            ? "none"
+            : this.pick(["none", "none", "none", "none", "none", "slow", "die", "never"])
+          if (fault !== "none") this.ledger.count(`release ${fault}`)
+          const released = Effect.sync(() => this.ledger.release(self.path, self.incarnation))
+          if (fault === "slow") return Effect.andThen(Effect.sleep(this.random.below(1_500)), released)
+          if (fault === "die") return Effect.andThen(released, Effect.die("release died"))
+          // The resource of a deaf release is abandoned on purpose: the runtime must name it, not hold it.
+          return fault === "never" ? Effect.andThen(released, Effect.never) : released
+        })
+      )
     )
   }
-  life(self: ChildSelf): Effect.Effect<Running, never, never> {
+  life(self: ChildSelf): Effect.Effect<Running> {
     return Effect.gen({ self: this }, function* () {
       this.selves.set(self.path, self)
-      if (this.chance(0.3)) yield* self.fork("loop", Effect.andThen(Effect.sleep(this.random.below(30_000)), this.calm ? Effect.never : Effect.die("loop died")))
-      const end = this.calm ? "never" : this.pick(["never", "never", "never", "never", "crash", "finish", "soon"])
+      if (this.chance(0.3))
+        yield* self.fork(
+          "loop",
+          Effect.andThen(
+            Effect.sleep(this.random.below(30_000)),
+            this.calm ? Effect.never : Effect.die("loop died")
+          )
+        )
+      const end = this.calm
+        ? "never"
+        : this.pick(["never", "never", "never", "never", "crash", "finish", "soon"])
       const soon = Effect.sleep(this.random.below(10_000))
       if (end !== "never") this.ledger.count(`run ${end}`)
       const drain = this.chance(0.2) ? { drain: Effect.sleep(this.random.below(500)) } : {}
       if (end === "crash") return { run: Effect.andThen(soon, Effect.fail("run failed")), ...drain }
-      if (end === "finish") return { run: Effect.as(soon, this.pick([undefined, shutdown("done")])), ...drain }
+      if (end === "finish")
+        return { run: Effect.as(soon, this.pick([undefined, shutdown("done")])), ...drain }
       return end === "soon" ? { run: Effect.fail("run failed at once") } : drain
     })
   }
   children(depth: number, prefix: string): ReadonlyArray<ChildSpec> {
     const count = 2 + this.random.below(6)
     return Array.from({ length: count }, (_, index) => {
-      if (this.made >= this.options.components || depth >= 5 || this.chance(0.55)) return this.worker(`w${index}`)
+      if (this.made >= this.options.components || depth >= 5 || this.chance(0.55))
+        return this.worker(`w${index}`)
       this.made++
-      const flags = { id: `${prefix}${index}`, ...this.policy(), stopBudgetMs: "infinity" as const, intensity: { max: 3 + this.random.below(5), withinMs: 5_000 } }
-      if (this.chance(0.3)) {
-        const instances = Array.from({ length: this.random.below(8) }, (_unused, number) => ({ id: `i${number}`, args: number }))
-        this.made += instances.length
-        return dynamic({ ...flags, instances, template: { ...this.policy(), start: () => (self: ChildSelf) => this.start(self) } })
+      const flags = {
+        id: `${prefix}${index}`,
+        ...this.policy(),
+        stopBudgetMs: "infinity" as const,
+        intensity: { max: 3 + this.random.below(5), withinMs: 5_000 }
       }
-      return supervisor({ ...flags, strategy: this.pick(["one_for_one", "one_for_all", "rest_for_one"] as const), children: this.children(depth + 1, "s") })
+      if (this.chance(0.3)) {
+        const instances = Array.from({ length: this.random.below(8) }, (_unused, number) => ({
+          id: `i${number}`,
+          args: number
+        }))
+        this.made += instances.length
+        return dynamic({
+          ...flags,
+          instances,
+          template: { ...this.policy(), start: () => (self: ChildSelf) => this.start(self) }
+        })
+      }
+      return supervisor({
+        ...flags,
+        strategy: this.pick(["one_for_one", "one_for_all", "rest_for_one"] as const),
+        children: this.children(depth + 1, "s")
+      })
     })
   }
 }
@@ -168,65 +270,133 @@ const check = (fuzz: Fuzz, tree: Tree, step: number): void => {
   walk(tree.snapshot(), (node) => {
     seen.add(node.path)
     const live = fuzz.ledger.live(node.path)
-    const dead = node.phase === "stopped" || node.phase === "backingOff" || node.phase === "failed" || node.phase === "paused" || node.phase === "waiting"
-    if (dead && live > 0) fuzz.ledger.violations.push(`step ${step}: ${node.path} is ${node.phase} with ${live} open resources`)
-    if (node.phase === "backingOff" && node.nextAt === undefined) fuzz.ledger.violations.push(`step ${step}: ${node.path} backs off without a next attempt`)
+    const dead =
+      node.phase === "stopped" ||
+      node.phase === "backingOff" ||
+      node.phase === "failed" ||
+      node.phase === "paused" ||
+      node.phase === "waiting"
+    if (dead && live > 0)
+      fuzz.ledger.violations.push(`step ${step}: ${node.path} is ${node.phase} with ${live} open resources`)
+    if (node.phase === "backingOff" && node.nextAt === undefined)
+      fuzz.ledger.violations.push(`step ${step}: ${node.path} backs off without a next attempt`)
   })
-  for (const path of fuzz.ledger.open.keys()) if (fuzz.ledger.live(path) > 0 && !seen.has(path)) fuzz.ledger.violations.push(`step ${step}: ${path} is not in the tree and has open resources`)
+  for (const path of fuzz.ledger.open.keys())
+    if (fuzz.ledger.live(path) > 0 && !seen.has(path))
+      fuzz.ledger.violations.push(`step ${step}: ${path} is not in the tree and has open resources`)
 }
 
 /** One random operation; answers are awaited in the background, because a stop may take virtual time. */
-const operate = (fuzz: Fuzz, tree: Tree, paths: ReadonlyArray<TreeNode>, step: number) => Effect.gen(function* () {
-  const target = fuzz.pick(paths)
-  const ask = (effect: Effect.Effect<unknown, AdminError>) => Effect.forkChild(Effect.ignore(effect), { startImmediately: true })
-  switch (fuzz.random.below(12)) {
-    case 0: case 1: return fuzz.selves.get(target.path)?.crash(new Error("poked"))
-    case 2: return fuzz.selves.get(target.path)?.end()
-    case 3: return fuzz.selves.get(target.path)?.setStatus({ ready: fuzz.chance(0.5) })
-    case 4: return yield* ask(tree.terminateChild(target.path))
-    case 5: return yield* ask(tree.restartChild(target.path))
-    case 6: return yield* ask(fuzz.chance(0.5) ? tree.pause(target.path) : tree.resume(target.path))
-    case 7: return yield* ask(tree.bounce(target.path))
-    case 8: return yield* ask(target.type === "dynamic" ? tree.startInstance(target.path, { args: 0 }) : tree.startChild(target.path, fuzz.worker(`n${fuzz.random.below(5)}`)))
-    case 9: return yield* ask(tree.deleteChild(target.path))
-    case 10: return tree.send(target.path, { type: fuzz.pick(["work", "bug", "nonsense"]) })
-    default: {
-      const pinging = yield* Effect.forkChild(tree.ping(1_000), { startImmediately: true })
-      yield* TestClock.adjust(fuzz.pick([1, 50, 1_000]))
-      if (pinging.pollUnsafe() === undefined) yield* TestClock.adjust(1_000)
-      const answer = pinging.pollUnsafe()
-      if (answer?._tag !== "Success") fuzz.ledger.violations.push(`step ${step}: ping not answered`)
+const operate = (fuzz: Fuzz, tree: Tree, paths: ReadonlyArray<TreeNode>, step: number) =>
+  Effect.gen(function* () {
+    const target = fuzz.pick(paths)
+    const ask = (effect: Effect.Effect<unknown, AdminError>) =>
+      Effect.forkChild(Effect.ignore(effect), { startImmediately: true })
+    switch (fuzz.random.below(12)) {
+      case 0:
+      case 1:
+        return fuzz.selves.get(target.path)?.crash(new Error("poked"))
+      case 2:
+        return fuzz.selves.get(target.path)?.end()
+      case 3:
+        return fuzz.selves.get(target.path)?.setStatus({ ready: fuzz.chance(0.5) })
+      case 4:
+        return yield* ask(tree.terminateChild(target.path))
+      case 5:
+        return yield* ask(tree.restartChild(target.path))
+      case 6:
+        return yield* ask(fuzz.chance(0.5) ? tree.pause(target.path) : tree.resume(target.path))
+      case 7:
+        return yield* ask(tree.bounce(target.path))
+      case 8:
+        return yield* ask(
+          target.type === "dynamic"
+            ? tree.startInstance(target.path, { args: 0 })
+            : tree.startChild(target.path, fuzz.worker(`n${fuzz.random.below(5)}`))
+        )
+      case 9:
+        return yield* ask(tree.deleteChild(target.path))
+      case 10:
+        return tree.send(target.path, { type: fuzz.pick(["work", "bug", "nonsense"]) })
+      default: {
+        const pinging = yield* Effect.forkChild(tree.ping(1_000), { startImmediately: true })
+        yield* TestClock.adjust(fuzz.pick([1, 50, 1_000]))
+        if (pinging.pollUnsafe() === undefined) yield* TestClock.adjust(1_000)
+        const answer = pinging.pollUnsafe()
+        if (answer?._tag !== "Success") fuzz.ledger.violations.push(`step ${step}: ping not answered`)
+      }
     }
-  }
-})
+  })
 
 /** Runs the whole scenario: start, operations, calm, stop. */
-export const runFuzz = (options: FuzzOptions): Effect.Effect<FuzzResult, never, never> => Effect.scoped(Effect.gen(function* () {
-  const fuzz = new Fuzz(options)
-  const children: Array<ChildSpec> = []
-  while (fuzz.made < options.components) children.push(supervisor({ id: `g${children.length}`, ...fuzz.policy(), restart: "permanent", stopBudgetMs: "infinity", initialStart: "retry", strategy: fuzz.pick(["one_for_one", "one_for_all", "rest_for_one"] as const), intensity: { max: 5, withinMs: 5_000 }, children: fuzz.children(1, "s") }))
-  const starting = yield* Effect.forkChild(startTree(supervisor({ id: "root", intensity: { max: Number.POSITIVE_INFINITY, withinMs: 1 }, children }), {
-    stopDeadlineMs, seed: options.seed, observers: [(event) => { if (event._tag === "Killed") fuzz.ledger.killed.add(`${event.offender.path}#${event.offender.incarnation}`) }]
-  }), { startImmediately: true })
-  // The start of the tree waits for hanging starts, one after the other; each has its deadline.
-  for (let guard = 0; starting.pollUnsafe() === undefined && guard < 10_000; guard++) yield* TestClock.adjust(1_000)
-  const tree = yield* Effect.orDie(Fiber.join(starting))
-  let paths: Array<TreeNode> = []
-  for (let step = 0; step < options.operations && fuzz.ledger.violations.length === 0; step++) {
-    if (step % 50 === 0) {
-      paths = []
-      walk(tree.snapshot(), (node) => paths.push(node))
-    }
-    yield* operate(fuzz, tree, paths, step)
-    if (step % 10 === 0) yield* TestClock.adjust(fuzz.random.below(2_000))
-    if (step % 25 === 0) check(fuzz, tree, step)
-  }
-  fuzz.calm = true
-  const stopping = yield* Effect.forkChild(tree.stop, { startImmediately: true })
-  for (let second = 0; stopping.pollUnsafe() === undefined && second < stopDeadlineMs / 1_000 + 1; second++) yield* TestClock.adjust(1_000)
-  if (stopping.pollUnsafe() === undefined) fuzz.ledger.violations.push("the tree did not stop inside its deadline")
-  const report = yield* Fiber.join(stopping)
-  // What was killed may end late; what was not killed must be gone.
-  const leaked = [...fuzz.ledger.open.keys()].filter((path) => fuzz.ledger.live(path) > 0)
-  return { violations: fuzz.ledger.violations, components: fuzz.made, restarts: tree.figures().restarts, killed: report.killed.length, leaked, faults: fuzz.ledger.faults }
-}))
+export const runFuzz = (options: FuzzOptions): Effect.Effect<FuzzResult, never, never> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const fuzz = new Fuzz(options)
+      const children: Array<ChildSpec> = []
+      while (fuzz.made < options.components)
+        children.push(
+          supervisor({
+            id: `g${children.length}`,
+            ...fuzz.policy(),
+            restart: "permanent",
+            stopBudgetMs: "infinity",
+            initialStart: "retry",
+            strategy: fuzz.pick(["one_for_one", "one_for_all", "rest_for_one"] as const),
+            intensity: { max: 5, withinMs: 5_000 },
+            children: fuzz.children(1, "s")
+          })
+        )
+      const starting = yield* Effect.forkChild(
+        startTree(
+          supervisor({ id: "root", intensity: { max: Number.POSITIVE_INFINITY, withinMs: 1 }, children }),
+          {
+            stopDeadlineMs,
+            seed: options.seed,
+            observers: [
+              (event) => {
+                if (event._tag === "Killed")
+                  fuzz.ledger.killed.add(`${event.offender.path}#${event.offender.incarnation}`)
+              }
+            ]
+          }
+        ),
+        { startImmediately: true }
+      )
+      // The start of the tree waits for hanging starts, one after the other; each has its deadline.
+      for (let guard = 0; starting.pollUnsafe() === undefined && guard < 10_000; guard++)
+        yield* TestClock.adjust(1_000)
+      const tree = yield* Effect.orDie(Fiber.join(starting))
+      let paths: Array<TreeNode> = []
+      for (let step = 0; step < options.operations && fuzz.ledger.violations.length === 0; step++) {
+        if (step % 50 === 0) {
+          paths = []
+          walk(tree.snapshot(), (node) => paths.push(node))
+        }
+        yield* operate(fuzz, tree, paths, step)
+        if (step % 10 === 0) yield* TestClock.adjust(fuzz.random.below(2_000))
+        if (step % 25 === 0) check(fuzz, tree, step)
+      }
+      fuzz.calm = true
+      const stopping = yield* Effect.forkChild(tree.stop, { startImmediately: true })
+      for (
+        let second = 0;
+        stopping.pollUnsafe() === undefined && second < stopDeadlineMs / 1_000 + 1;
+        second++
+      )
+        yield* TestClock.adjust(1_000)
+      if (stopping.pollUnsafe() === undefined)
+        fuzz.ledger.violations.push("the tree did not stop inside its deadline")
+      const report = yield* Fiber.join(stopping)
+      // What was killed may end late; what was not killed must be gone.
+      const leaked = [...fuzz.ledger.open.keys()].filter((path) => fuzz.ledger.live(path) > 0)
+      return {
+        violations: fuzz.ledger.violations,
+        components: fuzz.made,
+        restarts: tree.figures().restarts,
+        killed: report.killed.length,
+        leaked,
+        faults: fuzz.ledger.faults
+      }
+    })
+  )

@@ -7,28 +7,47 @@ import { node, start } from "./probe-tree.ts"
 
 const fill = (overflow: "drop_oldest" | "drop_newest" | "reject") => {
   const lost: Array<string> = []
-  const mailbox = new Mailbox<number>({ capacity: 2, overflow }, (letter, reason) => lost.push(`${letter} ${reason}`))
+  const mailbox = new Mailbox<number>({ capacity: 2, overflow }, (letter, reason) =>
+    lost.push(`${letter} ${reason}`)
+  )
   const answers = [1, 2, 3].map((letter) => mailbox.offer(letter))
   return { answers, lost, left: [mailbox.poll(), mailbox.poll(), mailbox.poll()], depth: mailbox.depth() }
 }
 
 describe("mailbox", () => {
   it("drop_oldest keeps the newest letters", () =>
-    assert.deepStrictEqual(fill("drop_oldest"), { answers: ["queued", "queued", "queued"], lost: ["1 dropped_oldest"], left: [2, 3, undefined], depth: { depth: 0, capacity: 2, dropped: 1 } }))
+    assert.deepStrictEqual(fill("drop_oldest"), {
+      answers: ["queued", "queued", "queued"],
+      lost: ["1 dropped_oldest"],
+      left: [2, 3, undefined],
+      depth: { depth: 0, capacity: 2, dropped: 1 }
+    }))
   it("drop_newest keeps the oldest letters and tells the sender", () =>
-    assert.deepStrictEqual(fill("drop_newest"), { answers: ["queued", "queued", "dropped_newest"], lost: ["3 dropped_newest"], left: [1, 2, undefined], depth: { depth: 0, capacity: 2, dropped: 1 } }))
+    assert.deepStrictEqual(fill("drop_newest"), {
+      answers: ["queued", "queued", "dropped_newest"],
+      lost: ["3 dropped_newest"],
+      left: [1, 2, undefined],
+      depth: { depth: 0, capacity: 2, dropped: 1 }
+    }))
   it("reject tells the sender", () =>
-    assert.deepStrictEqual(fill("reject"), { answers: ["queued", "queued", "mailbox_full"], lost: ["3 mailbox_full"], left: [1, 2, undefined], depth: { depth: 0, capacity: 2, dropped: 1 } }))
-  it.effect("a waiting taker gets the letter at once; an interrupted one gets none", () => Effect.gen(function* () {
-    const mailbox = new Mailbox<number>({ capacity: 1, overflow: "reject" })
-    const gone = yield* Effect.forkChild(mailbox.take, { startImmediately: true })
-    yield* Fiber.interrupt(gone)
-    const waiting = yield* Effect.forkChild(mailbox.take, { startImmediately: true })
-    mailbox.offer(1)
-    assert.strictEqual(yield* Fiber.join(waiting), 1)
-    mailbox.offer(2)
-    assert.strictEqual(yield* mailbox.take, 2)
-  }))
+    assert.deepStrictEqual(fill("reject"), {
+      answers: ["queued", "queued", "mailbox_full"],
+      lost: ["3 mailbox_full"],
+      left: [1, 2, undefined],
+      depth: { depth: 0, capacity: 2, dropped: 1 }
+    }))
+  it.effect("a waiting taker gets the letter at once; an interrupted one gets none", () =>
+    Effect.gen(function* () {
+      const mailbox = new Mailbox<number>({ capacity: 1, overflow: "reject" })
+      const gone = yield* Effect.forkChild(mailbox.take, { startImmediately: true })
+      yield* Fiber.interrupt(gone)
+      const waiting = yield* Effect.forkChild(mailbox.take, { startImmediately: true })
+      mailbox.offer(1)
+      assert.strictEqual(yield* Fiber.join(waiting), 1)
+      mailbox.offer(2)
+      assert.strictEqual(yield* mailbox.take, 2)
+    })
+  )
   it("keeps order and memory bounds over many letters", () => {
     const mailbox = new Mailbox<number>({ capacity: 5_000, overflow: "reject" })
     let next = 0
@@ -39,16 +58,25 @@ describe("mailbox", () => {
     }
     assert.strictEqual(mailbox.size, 2_000)
   })
-  it.effect("a child's own mailbox shows its depth in the tree and its losses among the dead letters", () => Effect.gen(function* () {
-    const tree = yield* start([worker({
-      id: "a", start: (self) => Effect.sync(() => {
-        const inbox = self.mailbox<{ type: string }>({ capacity: 1, overflow: "drop_oldest" })
-        return { send: (event) => inbox.offer(event), mailbox: () => inbox.depth() }
-      })
-    })])
-    assert.strictEqual(tree.send("root/a", { type: "one" }), "queued")
-    assert.strictEqual(tree.send("root/a", { type: "two" }), "queued")
-    assert.deepStrictEqual(node(tree, "a").mailbox, { depth: 1, capacity: 1, dropped: 1 })
-    assert.deepStrictEqual(tree.deadLetters.latest().map((letter) => `${letter.path} ${letter.eventType} ${letter.reason}`), ["root/a one dropped_oldest"])
-  }))
+  it.effect("a child's own mailbox shows its depth in the tree and its losses among the dead letters", () =>
+    Effect.gen(function* () {
+      const tree = yield* start([
+        worker({
+          id: "a",
+          start: (self) =>
+            Effect.sync(() => {
+              const inbox = self.mailbox<{ type: string }>({ capacity: 1, overflow: "drop_oldest" })
+              return { send: (event) => inbox.offer(event), mailbox: () => inbox.depth() }
+            })
+        })
+      ])
+      assert.strictEqual(tree.send("root/a", { type: "one" }), "queued")
+      assert.strictEqual(tree.send("root/a", { type: "two" }), "queued")
+      assert.deepStrictEqual(node(tree, "a").mailbox, { depth: 1, capacity: 1, dropped: 1 })
+      assert.deepStrictEqual(
+        tree.deadLetters.latest().map((letter) => `${letter.path} ${letter.eventType} ${letter.reason}`),
+        ["root/a one dropped_oldest"]
+      )
+    })
+  )
 })

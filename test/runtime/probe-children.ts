@@ -6,7 +6,13 @@
  * Never: waits on its own.
  */
 import { Deferred, Effect } from "effect"
-import { ignore, type PolicyOptions, type Running, worker, type WorkerSpec } from "../../src/runtime/child-spec.ts"
+import {
+  ignore,
+  type PolicyOptions,
+  type Running,
+  worker,
+  type WorkerSpec
+} from "../../src/runtime/child-spec.ts"
 import type { ExitReason } from "../../src/runtime/exit-reason.ts"
 import type { SupervisionEvent } from "../../src/runtime/reports.ts"
 
@@ -30,7 +36,12 @@ export class Probes {
   /** A worker that writes to the journal. */
   worker(id: string, options: ProbeOptions = {}): WorkerSpec {
     const { onStart, onStop, ...policy } = options
-    return worker({ id, backoff: { firstMs: 0 }, ...policy, start: (self) => this.start(id, self.incarnation, onStart, onStop) })
+    return worker({
+      id,
+      backoff: { firstMs: 0 },
+      ...policy,
+      start: (self) => this.start(id, self.incarnation, onStart, onStop)
+    })
   }
   start(id: string, incarnation: number, onStart?: ProbeOptions["onStart"], onStop?: Effect.Effect<void>) {
     return Effect.gen({ self: this }, function* () {
@@ -40,7 +51,12 @@ export class Probes {
       const life = Deferred.makeUnsafe<void | ExitReason, unknown>()
       this.#lives.set(id, life)
       this.journal.push(`start ${id}#${incarnation}`)
-      yield* Effect.addFinalizer(() => Effect.andThen(onStop ?? Effect.void, Effect.sync(() => this.journal.push(`stop ${id}#${incarnation}`))))
+      yield* Effect.addFinalizer(() =>
+        Effect.andThen(
+          onStop ?? Effect.void,
+          Effect.sync(() => this.journal.push(`stop ${id}#${incarnation}`))
+        )
+      )
       return { run: Deferred.await(life), ...answer } satisfies Running
     })
   }
@@ -62,7 +78,9 @@ export class Probes {
   }
   /** Tags of the reports about one child, in order. */
   tags(id: string): ReadonlyArray<string> {
-    return this.reports.filter((event) => event.offender.id === id).map((event) => (event._tag === "SupervisorError" ? event.errorContext : event._tag))
+    return this.reports
+      .filter((event) => event.offender.id === id)
+      .map((event) => (event._tag === "SupervisorError" ? event.errorContext : event._tag))
   }
   #life(id: string): Deferred.Deferred<void | ExitReason, unknown> {
     const life = this.#lives.get(id)

@@ -20,8 +20,11 @@ export const atOnce = { firstMs: 0 } as const
 export const every = (ms: number) => ({ firstMs: ms, factor: 1, jitter: "none" as const })
 
 /** Starts `root` over these children with a stop deadline of ten seconds. */
-export const start = (children: ReadonlyArray<ChildSpec>, root: RootOptions = {}, options: Partial<TreeOptions> = {}) =>
-  startTree(supervisor({ id: "root", ...root, children }), { stopDeadlineMs: 10_000, seed: 7, ...options })
+export const start = (
+  children: ReadonlyArray<ChildSpec>,
+  root: RootOptions = {},
+  options: Partial<TreeOptions> = {}
+) => startTree(supervisor({ id: "root", ...root, children }), { stopDeadlineMs: 10_000, seed: 7, ...options })
 
 /** The node at a path below `root`, such as `in/a`. */
 export const node = (tree: Tree, path: string): TreeNode => {
@@ -35,12 +38,18 @@ export const node = (tree: Tree, path: string): TreeNode => {
 }
 /** `a:running b:backingOff` for all children of the root, or of a path. */
 export const phases = (tree: Tree, path?: string): string =>
-  (path === undefined ? tree.snapshot() : node(tree, path)).children.map((one) => `${one.id}:${one.phase}`).join(" ")
+  (path === undefined ? tree.snapshot() : node(tree, path)).children
+    .map((one) => `${one.id}:${one.phase}`)
+    .join(" ")
 /** The reason of a refusal, or `accepted`. */
-export const reasonOf = <A, R>(asked: Effect.Effect<A, AdminError, R>): Effect.Effect<AdminReason | "accepted", never, R> =>
+export const reasonOf = <A, R>(
+  asked: Effect.Effect<A, AdminError, R>
+): Effect.Effect<AdminReason | "accepted", never, R> =>
   Effect.match(asked, { onFailure: (error) => error.reason, onSuccess: () => "accepted" as const })
 /** The typed error of a failed start. */
-export const startError = <A, R>(starting: Effect.Effect<A, StartFailed, R>): Effect.Effect<StartFailed, never, R> =>
+export const startError = <A, R>(
+  starting: Effect.Effect<A, StartFailed, R>
+): Effect.Effect<StartFailed, never, R> =>
   Effect.map(Effect.exit(starting), (exit) => {
     const failed = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isFailReason) : undefined
     if (failed === undefined) throw new Error("the start did not fail")
@@ -49,5 +58,8 @@ export const startError = <A, R>(starting: Effect.Effect<A, StartFailed, R>): Ef
 /** Lets the event loop go round. */
 export const turns = (count = 1): Effect.Effect<void> =>
   Effect.promise(async () => {
-    for (let turn = 0; turn < count; turn++) await new Promise<void>((resolve) => { setImmediate(resolve) })
+    for (let turn = 0; turn < count; turn++)
+      await new Promise<void>((resolve) => {
+        setImmediate(resolve)
+      })
   })

@@ -5,8 +5,10 @@ import { RestartWindow } from "../../src/runtime/restart-budget.ts"
 
 const Gap = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 400 }))
 
-it.prop("allows a restart exactly when the window holds at most max, counted by hand [gaps, max]",
-  [Schema.Array(Gap), Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 5 }))], ([gaps, max]) => {
+it.prop(
+  "allows a restart exactly when the window holds at most max, counted by hand [gaps, max]",
+  [Schema.Array(Gap), Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 5 }))],
+  ([gaps, max]) => {
     const budget = { max, withinMs: 1_000 }
     const window = new RestartWindow()
     const times: Array<number> = []
@@ -18,11 +20,14 @@ it.prop("allows a restart exactly when the window holds at most max, counted by 
       assert.strictEqual(window.spend(budget, now), inside <= max)
       assert.strictEqual(window.used(budget, now), inside)
     }
-  }, { arbitrary: { runs: 200, seed: 3 } })
+  },
+  { arbitrary: { runs: 200, seed: 3 } }
+)
 
 it("an unlimited budget keeps no memory, and a cleared window starts anew", () => {
   const window = new RestartWindow()
-  for (let index = 0; index < 1_000; index++) assert.isTrue(window.spend({ max: Number.POSITIVE_INFINITY, withinMs: 1 }, index))
+  for (let index = 0; index < 1_000; index++)
+    assert.isTrue(window.spend({ max: Number.POSITIVE_INFINITY, withinMs: 1 }, index))
   assert.strictEqual(window.used({ max: 1, withinMs: 10 }, 1_000), 0)
   assert.isTrue(window.spend({ max: 1, withinMs: 10 }, 0))
   assert.isFalse(window.spend({ max: 1, withinMs: 10 }, 1))

@@ -14,50 +14,98 @@ const child = (tree: Tree, id: string): TreeNode => {
 }
 
 describe("one_for_one", () => {
-  it.effect("starts left to right and stops in reverse", () => Effect.gen(function* () {
-    const probes = new Probes()
-    const tree = yield* startTree(supervisor({ id: "root", children: [probes.worker("a"), probes.worker("b"), probes.worker("c")] }), { stopDeadlineMs: 10_000 })
-    assert.deepStrictEqual(probes.take(), ["start a#1", "start b#1", "start c#1"])
-    assert.isTrue(tree.ready())
-    const report = yield* tree.stop
-    assert.deepStrictEqual(probes.take(), ["stop c#1", "stop b#1", "stop a#1"])
-    assert.deepStrictEqual(report.killed, [])
-    assert.strictEqual((yield* tree.awaitEnd)._tag, "Stopped")
-  }))
-  it.effect("replaces only the crashed child", () => Effect.gen(function* () {
-    const probes = new Probes()
-    const tree = yield* startTree(supervisor({ id: "root", children: [probes.worker("a"), probes.worker("b")] }), { stopDeadlineMs: 10_000, observers: [probes.observe] })
-    probes.take()
-    yield* probes.crash("a")
-    assert.deepStrictEqual(probes.take(), ["stop a#1", "start a#2"])
-    assert.deepStrictEqual(probes.tags("a"), ["Starting", "Started", "Ready", "child_terminated", "Starting", "Started", "Ready"])
-    assert.strictEqual(child(tree, "a").incarnation, 2)
-    assert.strictEqual(child(tree, "b").incarnation, 1)
-  }))
-  it.effect("rolls back in reverse when a child fails to start, and names it", () => Effect.gen(function* () {
-    const probes = new Probes()
-    const exit = yield* Effect.exit(startTree(supervisor({
-      id: "root",
-      children: [probes.worker("a"), supervisor({ id: "in", children: [probes.worker("b"), probes.worker("c", { onStart: () => Effect.fail(new Error("no socket")) })] })]
-    }), { stopDeadlineMs: 10_000 }))
-    assert.deepStrictEqual(probes.take(), ["start a#1", "start b#1", "stop b#1", "stop a#1"])
-    assert.isTrue(Exit.isFailure(exit))
-    const error = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isFailReason)?.error : undefined
-    assert.strictEqual(error?.path, "root/in/c")
-    assert.strictEqual(error?.reason, "Error: no socket")
-  }))
-  it.effect("times a hanging start out and answers admin calls meanwhile", () => Effect.gen(function* () {
-    const probes = new Probes()
-    const starting = yield* Effect.forkChild(Effect.exit(startTree(supervisor({
-      id: "root", children: [probes.worker("a"), probes.worker("deaf", { startDeadlineMs: 3_000, onStart: () => Effect.never })]
-    }), { stopDeadlineMs: 10_000 })), { startImmediately: true })
-    yield* TestClock.adjust(2_999)
-    assert.isUndefined(starting.pollUnsafe())
-    yield* TestClock.adjust(1)
-    const exit = yield* Fiber.join(starting)
-    const error = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isFailReason)?.error : undefined
-    assert.strictEqual(error?.path, "root/deaf")
-    assert.strictEqual(error?.deadlineMs, 3_000)
-    assert.deepStrictEqual(probes.take(), ["start a#1", "stop a#1"])
-  }))
+  it.effect("starts left to right and stops in reverse", () =>
+    Effect.gen(function* () {
+      const probes = new Probes()
+      const tree = yield* startTree(
+        supervisor({ id: "root", children: [probes.worker("a"), probes.worker("b"), probes.worker("c")] }),
+        { stopDeadlineMs: 10_000 }
+      )
+      assert.deepStrictEqual(probes.take(), ["start a#1", "start b#1", "start c#1"])
+      assert.isTrue(tree.ready())
+      const report = yield* tree.stop
+      assert.deepStrictEqual(probes.take(), ["stop c#1", "stop b#1", "stop a#1"])
+      assert.deepStrictEqual(report.killed, [])
+      assert.strictEqual((yield* tree.awaitEnd)._tag, "Stopped")
+    })
+  )
+  it.effect("replaces only the crashed child", () =>
+    Effect.gen(function* () {
+      const probes = new Probes()
+      const tree = yield* startTree(
+        supervisor({ id: "root", children: [probes.worker("a"), probes.worker("b")] }),
+        { stopDeadlineMs: 10_000, observers: [probes.observe] }
+      )
+      probes.take()
+      yield* probes.crash("a")
+      assert.deepStrictEqual(probes.take(), ["stop a#1", "start a#2"])
+      assert.deepStrictEqual(probes.tags("a"), [
+        "Starting",
+        "Started",
+        "Ready",
+        "child_terminated",
+        "Starting",
+        "Started",
+        "Ready"
+      ])
+      assert.strictEqual(child(tree, "a").incarnation, 2)
+      assert.strictEqual(child(tree, "b").incarnation, 1)
+    })
+  )
+  it.effect("rolls back in reverse when a child fails to start, and names it", () =>
+    Effect.gen(function* () {
+      const probes = new Probes()
+      const exit = yield* Effect.exit(
+        startTree(
+          supervisor({
+            id: "root",
+            children: [
+              probes.worker("a"),
+              supervisor({
+                id: "in",
+                children: [
+                  probes.worker("b"),
+                  probes.worker("c", { onStart: () => Effect.fail(new Error("no socket")) })
+                ]
+              })
+            ]
+          }),
+          { stopDeadlineMs: 10_000 }
+        )
+      )
+      assert.deepStrictEqual(probes.take(), ["start a#1", "start b#1", "stop b#1", "stop a#1"])
+      assert.isTrue(Exit.isFailure(exit))
+      const error = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isFailReason)?.error : undefined
+      assert.strictEqual(error?.path, "root/in/c")
+      assert.strictEqual(error?.reason, "Error: no socket")
+    })
+  )
+  it.effect("times a hanging start out and answers admin calls meanwhile", () =>
+    Effect.gen(function* () {
+      const probes = new Probes()
+      const starting = yield* Effect.forkChild(
+        Effect.exit(
+          startTree(
+            supervisor({
+              id: "root",
+              children: [
+                probes.worker("a"),
+                probes.worker("deaf", { startDeadlineMs: 3_000, onStart: () => Effect.never })
+              ]
+            }),
+            { stopDeadlineMs: 10_000 }
+          )
+        ),
+        { startImmediately: true }
+      )
+      yield* TestClock.adjust(2_999)
+      assert.isUndefined(starting.pollUnsafe())
+      yield* TestClock.adjust(1)
+      const exit = yield* Fiber.join(starting)
+      const error = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isFailReason)?.error : undefined
+      assert.strictEqual(error?.path, "root/deaf")
+      assert.strictEqual(error?.deadlineMs, 3_000)
+      assert.deepStrictEqual(probes.take(), ["start a#1", "stop a#1"])
+    })
+  )
 })
