@@ -26,7 +26,11 @@ const lose = (
 ) =>
   Effect.gen(function* () {
     const wake = yield* Wake
-    yield* applyEvent(desk, guard, order, event, { reason, resolveAfterMs: desk.broker.propagationMs })
+    yield* applyEvent(desk, guard, order, event, {
+      reason,
+      resolveAfterMs: desk.broker.propagationMs,
+      ifStill: "pending_cancel"
+    })
     yield* traceOrder("warn", event, `the cancel is not confirmed: ${reason}`, desk.path, order)
     wake.notify(resolveBell(desk.account))
   })

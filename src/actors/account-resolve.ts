@@ -25,7 +25,8 @@ import { alertOrder, traceOrder } from "./order-trace.ts"
 
 const escalate = (desk: AccountDesk, guard: LeaseGuard, order: StoredOrder, reason: string) =>
   Effect.gen(function* () {
-    yield* applyEvent(desk, guard, order, "order.escalated", { reason })
+    const moved = yield* applyEvent(desk, guard, order, "order.escalated", { reason, ifStill: "resolving" })
+    if (moved._tag !== "Moved") return
     yield* traceOrder("error", "order.needs_operator", reason, desk.path, order)
     yield* alertOrder(
       "HIGH",
@@ -48,7 +49,7 @@ const adopt = (desk: AccountDesk, guard: LeaseGuard, unresolved: UnresolvedOrder
     )
     const alive = moved.order.status === "acked" || moved.order.status === "partially_filled"
     if (unresolved.cancelWanted && alive)
-      yield* applyEvent(desk, guard, moved.order, "order.cancel_requested")
+      yield* applyEvent(desk, guard, moved.order, "order.cancel_requested", { ifStill: moved.order.status })
     yield* catchUpFills(desk.path, desk.broker, desk.account)
     const wake = yield* Wake
     wake.notify(`orders:${desk.account}`)
@@ -116,12 +117,14 @@ const begin = (desk: AccountDesk, guard: LeaseGuard, order: StoredOrder) =>
       // Its sender is gone (K4, K5): whether the bytes left is known to nobody here.
       const lost = yield* applyEvent(desk, guard, current, "order.outcome_lost", {
         reason: "its sender is gone",
+        ifStill: "submitting",
         resolveAfterMs: desk.broker.propagationMs
       })
       current = lost.order
     }
     if (current.status === "unknown") {
-      current = (yield* applyEvent(desk, guard, current, "order.lookup_started")).order
+      current = (yield* applyEvent(desk, guard, current, "order.lookup_started", { ifStill: "unknown" }))
+        .order
     }
     return current
   })

@@ -124,8 +124,11 @@ const lose = (desk: AccountDesk, guard: LeaseGuard, order: StoredOrder, reason: 
     const wake = yield* Wake
     const moved: Moved = yield* applyEvent(desk, guard, order, "order.outcome_lost", {
       reason,
+      // The stream may have told more than the answer would have.
+      ifStill: "submitting",
       resolveAfterMs: desk.broker.propagationMs
     })
+    if (moved._tag !== "Moved") return moved
     yield* traceOrder("warn", "order.unknown", `no usable answer: ${reason}`, desk.path, order, { reason })
     wake.notify(resolveBell(desk.account))
     return moved

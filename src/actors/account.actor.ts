@@ -13,6 +13,7 @@ import { Alerts } from "../layers/alerts.ts"
 import { Brokers } from "../layers/broker.ts"
 import { Config } from "../layers/config.ts"
 import { Instance } from "../layers/instance.ts"
+import { Protection } from "../layers/protection.ts"
 import { Wake } from "../layers/wake.ts"
 import { type AccountEvent, accountMachine, type LeaseOutcome } from "../machines/account.machine.ts"
 import type { ChildSelf } from "../runtime/child-spec.ts"
@@ -154,6 +155,7 @@ export const accountActor =
     Effect.gen(function* () {
       const settings = yield* Config
       const brokers = yield* Brokers
+      const protection = yield* Protection
       const configured = settings.accounts[account]
       invariant(configured !== undefined, "an executor is started for a configured account", { account })
       const desk = makeDesk(self, account, brokers.get(configured.broker), pace)
@@ -174,6 +176,10 @@ export const accountActor =
           reconcile: effectActor("account.reconcile", () => reconcileAccount(desk)),
           executeNext: effectActor("account.step", () => executeNext(desk)),
           releaseLease: effectActor("account.release", () => release(desk))
+        },
+        actions: {
+          noteBrokerAway: () => protection.noteBroker(account, false),
+          noteBrokerBack: () => protection.noteBroker(account, true)
         },
         stopEvent: { type: "account.stop" },
         status: ({ context }) => ({

@@ -73,6 +73,7 @@ export const recordFill = (component: string, broker: BrokerConnection, fill: Ve
     if (outcome._tag === "AlreadyKnown") return outcome
     yield* say(component, fill, outcome)
     wake.notify("fills")
+    wake.notify("positions")
     // A symbol may be free again, and an exit may have found its end.
     wake.notify(`orders:${fill.account}`)
     return outcome

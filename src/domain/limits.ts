@@ -222,6 +222,8 @@ export const executionLimits = {
   cancelAgainMs: seconds(2),
   /** The net under the reconciliations that a reconnect asks for. */
   reconcileEveryMs: minutes(5),
+  /** How often it is looked at from outside that accounts are reconciled and orders settled. */
+  checkEveryMs: seconds(15),
   /** An account that is not reconciled this long after it should be is an alert. */
   unreconciledMsMax: minutes(2)
 } as const

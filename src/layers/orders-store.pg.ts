@@ -116,6 +116,9 @@ const apply =
         Effect.gen(function* () {
           let order = known
           for (let look = 0; look < LOOKS_MAX; look += 1) {
+            if (note.ifStill !== undefined && order.status !== note.ifStill) {
+              return { _tag: "Unchanged", order } satisfies Moved
+            }
             const next = nextStatus(order.status, event)
             if (Result.isFailure(next)) {
               // The caller's copy may be old: what is illegal is judged by the row as it is.

@@ -78,6 +78,11 @@ export interface OrderNote {
    * when our fills add up to it.
    */
   readonly venueFilled?: string
+  /**
+   * Only while the row is in this status: our own doubt ends the moment the venue attests something, so an event of
+   * doubt that comes second is not an illegal event but no event.
+   */
+  readonly ifStill?: OrderStatus
   /** "Not found" proves nothing before this many milliseconds from now (database clock). */
   readonly resolveAfterMs?: number
   readonly detail?: Readonly<Record<string, unknown>>

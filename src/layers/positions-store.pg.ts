@@ -71,7 +71,7 @@ export const positionsStorePg: Layer.Layer<PositionsStore, never, Database> = La
   Effect.map(Database, (database) =>
     PositionsStore.of({
       confirm: confirm(database),
-      open: (accounts) =>
+      open: (accounts, nodeId) =>
         database
           .run(
             "positions.open",
@@ -80,9 +80,10 @@ export const positionsStorePg: Layer.Layer<PositionsStore, never, Database> = La
                 trim_scale(p.average_price) AS "averagePrice", trim_scale(p.stop_price) AS "stopPrice",
                 trim_scale(p.target_price) AS "targetPrice",
                 trim_scale(p.confirmed_quantity) AS "confirmedQuantity",
-                EXISTS (SELECT FROM orders o WHERE o.position_id = p.id AND o.intent = 'reduce'
-                  AND ${sql.in("o.status", [...OPEN])}) AS exiting
-              FROM positions p
+                (SELECT o.status FROM orders o WHERE o.position_id = p.id AND o.intent = 'reduce'
+                  AND ${sql.in("o.status", [...OPEN])} LIMIT 1) AS "exitStatus",
+                coalesce(a.owner <> ${nodeId}::text AND a.lease_until > clock_timestamp(), false) AS "ownedElsewhere"
+              FROM positions p JOIN accounts a ON a.id = p.account
               WHERE p.quantity <> 0 AND p.account = ANY(${[...accounts]}::text[])
               ORDER BY p.account, p.symbol`
           )

@@ -10,6 +10,7 @@
  * Never: changes a quantity; fills do, in fills-store.ts.
  */
 import { Context, type Effect } from "effect"
+import type { OrderStatus } from "../domain/order.ts"
 import type { AccountGrant } from "./accounts-store.ts"
 import type { DatabaseUnavailable } from "./database.ts"
 
@@ -25,8 +26,10 @@ export interface OpenPosition {
   readonly targetPrice: string | null
   /** What the broker said last, null when it was never asked. */
   readonly confirmedQuantity: string | null
-  /** True when an exit of this position is alive. */
-  readonly exiting: boolean
+  /** Status of the exit that is alive, null when there is none. */
+  readonly exitStatus: OrderStatus | null
+  /** True when a node other than `nodeId` holds a live lease of the account. */
+  readonly ownedElsewhere: boolean
 }
 
 /** A symbol about which we and the broker differ. */
@@ -41,9 +44,10 @@ export type ConfirmOutcome =
   | { readonly _tag: "StaleFence" }
 
 export interface PositionsStoreService {
-  /** Every position of the given accounts that is not flat. */
+  /** Every position of the given accounts that is not flat. `nodeId` is this node, null while it is not known. */
   readonly open: (
-    accounts: ReadonlyArray<string>
+    accounts: ReadonlyArray<string>,
+    nodeId: string | null
   ) => Effect.Effect<ReadonlyArray<OpenPosition>, DatabaseUnavailable>
   /** Stores the broker's answer for the whole account: a symbol it does not name is flat there. */
   readonly confirm: (

@@ -94,6 +94,9 @@ export const accountMachine = setup({
     noteStop: assign({ stopping: true }),
     noteReconcile: assign({ reconcileWanted: true }),
     noteBell: assign({ rang: true }),
+    // For those who must know without asking: filled by the actor.
+    noteBrokerAway: () => undefined,
+    noteBrokerBack: () => undefined,
     noteTry: assign({ attempt: ({ context }) => context.attempt + 1 })
   },
   delays: {
@@ -222,7 +225,7 @@ export const accountMachine = setup({
             input: {},
             onDone: [
               { guard: "mustReconcile", target: "Reconciling", reenter: true },
-              { target: "Executing", actions: assign({ attempt: 0, lastError: null }) }
+              { target: "Executing", actions: ["noteBrokerBack", assign({ attempt: 0, lastError: null })] }
             ],
             onError: [
               {
@@ -248,7 +251,7 @@ export const accountMachine = setup({
           description:
             "The broker does not answer. Orders wait or grow stale; nothing is sent into the dark.",
           tags: ["degraded", "backingOff"],
-          entry: "noteTry",
+          entry: ["noteTry", "noteBrokerAway"],
           on: { "reconcile.wanted": "Reconciling" },
           after: { retry: "Reconciling" }
         },

@@ -5,10 +5,11 @@
  * Promises: the tree is stopped, in order, when the scope of the test closes.
  * Never: asserts anything.
  */
-import { Effect, Layer } from "effect"
+import { Effect, Layer, type Scope } from "effect"
 import { accountActor } from "../../src/actors/account.actor.ts"
 import { defaultPace, type ExecutionPace } from "../../src/actors/account-desk.ts"
 import { brokerActor } from "../../src/actors/broker.actor.ts"
+import { exitsActor } from "../../src/actors/exits.actor.ts"
 import type { OrderStatus } from "../../src/domain/order.ts"
 import { AccountLeases } from "../../src/layers/accounts-lease.ts"
 import { alertsQueue } from "../../src/layers/alerts.queue.ts"
@@ -21,10 +22,14 @@ import {
 import { type BrokerConnection, Brokers } from "../../src/layers/broker.ts"
 import { Database } from "../../src/layers/database.ts"
 import { Instance, makeInstance } from "../../src/layers/instance.ts"
+import { makeMemoryMarket } from "../../src/layers/market.memory.ts"
+import { Market, type MarketService } from "../../src/layers/market.ts"
 import { OrdersStore, type StoredOrder } from "../../src/layers/orders-store.ts"
+import { Protection } from "../../src/layers/protection.ts"
 import { Wake } from "../../src/layers/wake.ts"
 import { supervisor, worker } from "../../src/runtime/child-spec.ts"
 import { startTree } from "../../src/runtime/supervisor.ts"
+import { intend, own, sql, type WorldServices } from "./execution-world.ts"
 
 export const quickPace: ExecutionPace = {
   ...defaultPace,
@@ -39,6 +44,8 @@ export interface NodeOptions {
   /** Wraps the twin's connection, to break it in ways the twin does not know. */
   readonly wrap?: (connection: BrokerConnection) => BrokerConnection
   readonly stream?: boolean
+  /** Runs the exits component on this market. */
+  readonly market?: MarketService
 }
 
 /** One process: its own bells, leases and identity; the database and the venue are shared with other nodes. */
@@ -52,6 +59,8 @@ export const startNode = (twin: MemoryBroker, options: NodeOptions = {}) =>
     const wake = Wake.layer
     const services = Layer.mergeAll(
       AccountLeases.layer,
+      Protection.layer,
+      Layer.succeed(Market, options.market ?? (yield* makeMemoryMarket).service),
       Layer.succeed(Instance, instance),
       Layer.succeed(Brokers, { get: () => connection, names: [connection.name] }),
       alertsQueue.pipe(Layer.provideMerge(wake))
@@ -64,6 +73,7 @@ export const startNode = (twin: MemoryBroker, options: NodeOptions = {}) =>
         supervisor({
           id: "root",
           children: [
+            ...(options.market === undefined ? [] : [worker({ id: "exits", start: exitsActor() })]),
             ...(options.stream === false ? [] : [worker({ id: "broker", start: brokerActor("practice") })]),
             ...accounts.map((account) =>
               worker({ id: account, start: accountActor(account, pace), stopBudgetMs: 6_000 })
@@ -80,14 +90,48 @@ export const startNode = (twin: MemoryBroker, options: NodeOptions = {}) =>
       /** State of a child as health shows it. */
       state: (id: string) =>
         tree.snapshot().children.find((child) => child.path === `root/${id}`)?.state ?? "none",
+      restarts: (id: string) =>
+        tree.snapshot().children.find((child) => child.path === `root/${id}`)?.restarts ?? -1,
+      loseDatabase: Effect.sync(() => database.availability.mark("unavailable")),
+      findDatabase: Effect.sync(() => database.availability.mark("available")),
       detail: (id: string) =>
         tree.snapshot().children.find((child) => child.path === `root/${id}`)?.detail ?? {},
       ring: (topic: string) => provided(Wake.use((bells) => Effect.sync(() => bells.notify(topic)))),
+      stopChild: (id: string) => tree.terminateChild(`root/${id}`),
+      protection: yield* provided(Protection),
       alerts: provided(
         Alerts.use((alerts) => Effect.sync(() => alerts.takePending().map((alert) => alert.kind)))
       )
     }
   })
+
+let symbols = 0
+/** A symbol of its own for every order of a test, so that what one leaves behind blocks nobody else. */
+export const freshSymbol = (): string => {
+  symbols += 1
+  return `S${symbols}`
+}
+
+/** Runs a scenario in its scope and closes every order it left behind, so that the next one starts clean. */
+export const scenario = <E>(body: Effect.Effect<void, E, Scope.Scope | WorldServices>) =>
+  Effect.scoped(body).pipe(
+    Effect.ensuring(
+      sql(
+        (client) => client`UPDATE orders SET status = 'denied'
+          WHERE status NOT IN ('filled', 'cancelled', 'rejected')`
+      )
+    )
+  )
+
+/** An order whose sender died: `submitting` is committed under a fence that is over. */
+export const orphan = Effect.gen(function* () {
+  const orders = yield* OrdersStore
+  const grant = yield* own()
+  const order = yield* intend({ symbol: freshSymbol() })
+  const submitted = yield* orders.submit(grant, order)
+  if (submitted._tag !== "Submitting") return yield* Effect.die(new Error(submitted.why))
+  return submitted.order
+})
 
 /** The venue of `testSettings`, practice, as a twin. */
 export const makeVenue = (options: MemoryBrokerOptions = {}): MemoryBroker => {

@@ -1,17 +1,29 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, type Scope } from "effect"
+import { AccountsStore } from "../../src/layers/accounts-store.ts"
+import { SendPermit } from "../../src/layers/broker.ts"
 import { OrdersStore } from "../../src/layers/orders-store.ts"
-import { makeVenue, startNode, statusOf, until, untilStatus } from "./execution-desk.ts"
-import { history, intend, own, sql, world } from "./execution-world.ts"
+import {
+  freshSymbol,
+  makeVenue,
+  scenario,
+  startNode,
+  statusOf,
+  until,
+  untilStatus
+} from "./execution-desk.ts"
+import { history, intend, own, world, type WorldServices } from "./execution-world.ts"
 
 layer(world(), { excludeTestServices: true })("executor", (it) => {
-  const scoped = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.scoped(effect)
+  const test = <E>(name: string, body: Effect.Effect<void, E, Scope.Scope | WorldServices>) =>
+    it.effect(name, () => scenario(body))
 
-  it.effect("an intended order is committed, sent once, acked and filled", () =>
+  test(
+    "an intended order is committed, sent once, acked and filled",
     Effect.gen(function* () {
       const venue = makeVenue()
       yield* own()
-      const order = yield* intend()
+      const order = yield* intend({ symbol: freshSymbol() })
       yield* startNode(venue)
       yield* untilStatus(order, "filled")
       assert.deepStrictEqual(venue.creates(order.clientOrderId), { requests: 1, orders: 1 })
@@ -21,6 +33,244 @@ layer(world(), { excludeTestServices: true })("executor", (it) => {
         events.some((line) => line.endsWith("!")),
         events.join(", ")
       )
-    }).pipe(scoped)
+      const accounts = yield* AccountsStore
+      assert.instanceOf((yield* accounts.read("paper-1"))?.reconciledAt, Date)
+    })
+  )
+
+  test(
+    "[T5 K3 stale] an intended order that is too old is never sent",
+    Effect.gen(function* () {
+      const venue = makeVenue()
+      yield* own()
+      const order = yield* intend({ symbol: freshSymbol(), validMs: -1 })
+      yield* startNode(venue)
+      yield* untilStatus(order, "expired_unsent")
+      assert.deepStrictEqual(venue.creates(order.clientOrderId), { requests: 0, orders: 0 })
+    })
+  )
+
+  test(
+    "a documented refusal is a rejection, sent once and settled",
+    Effect.gen(function* () {
+      const venue = makeVenue()
+      venue.scriptCreate({ _tag: "refuse", code: "insufficient_funds", message: "no" })
+      yield* own()
+      const order = yield* intend({ symbol: freshSymbol() })
+      yield* startNode(venue)
+      yield* untilStatus(order, "rejected")
+      assert.strictEqual(venue.creates(order.clientOrderId).requests, 1)
+      const stored = yield* OrdersStore.use((orders) => orders.byId(order.id))
+      assert.deepInclude(stored, { reason: "insufficient_funds: no" })
+      assert.instanceOf(stored?.settledAt, Date)
+    })
+  )
+
+  test(
+    "an unknown order does not hold up other symbols",
+    Effect.gen(function* () {
+      const venue = makeVenue({ propagationMs: 600_000 })
+      venue.scriptCreate({ _tag: "lost", applied: false })
+      yield* own()
+      const same = freshSymbol()
+      const stuck = yield* intend({ symbol: same })
+      const behind = yield* intend({ symbol: same })
+      const other = yield* intend({ symbol: freshSymbol() })
+      yield* startNode(venue)
+      yield* untilStatus(other, "filled")
+      assert.strictEqual(yield* statusOf(stuck), "resolving")
+      assert.strictEqual(yield* statusOf(behind), "intended")
+    })
+  )
+
+  test(
+    "creates of one account are strictly serial, different accounts go in parallel",
+    Effect.gen(function* () {
+      const venue = makeVenue()
+      let [now, most] = [0, 0]
+      const perAccount = new Map<string, number>()
+      yield* own("paper-1")
+      yield* own("paper-2")
+      const made = yield* Effect.forEach(["paper-1", "paper-1", "paper-2", "paper-2"], (account) =>
+        intend({ account, symbol: freshSymbol() })
+      )
+      yield* startNode(venue, {
+        accounts: ["paper-1", "paper-2"],
+        wrap: (connection) => ({
+          ...connection,
+          create: (create) =>
+            Effect.gen(function* () {
+              const alone = (perAccount.get(create.account) ?? 0) + 1
+              perAccount.set(create.account, alone)
+              now += 1
+              most = Math.max(most, now)
+              assert.strictEqual(alone, 1, "one round trip of an account at a time")
+              yield* Effect.sleep(100)
+              perAccount.set(create.account, alone - 1)
+              now -= 1
+              return yield* connection.create(create)
+            })
+        })
+      })
+      yield* Effect.forEach(made, (order) => untilStatus(order, "filled"))
+      assert.strictEqual(most, 2)
+    })
+  )
+
+  test(
+    "[T4] a process frozen between its commit and the socket past its lease sends nothing when it wakes up",
+    Effect.gen(function* () {
+      const venue = makeVenue()
+      yield* own()
+      const order = yield* intend({ symbol: freshSymbol() })
+      let asked = 0
+      yield* startNode(venue, {
+        pace: { leaseMs: 400, leaseMarginMs: 100, renewEveryMs: 100_000 },
+        wrap: (connection) => ({
+          ...connection,
+          create: (create) =>
+            Effect.gen(function* () {
+              asked += 1
+              // The freeze of SIGSTOP: nothing of the process runs, the clock goes on.
+              if (asked === 1)
+                yield* Effect.sync(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500))
+              const permit = yield* SendPermit
+              if (asked === 1) assert.isFalse(permit(), "the permit is gone after the freeze")
+              return yield* connection.create(create)
+            })
+        })
+      })
+      yield* untilStatus(order, "filled", 15_000)
+      assert.deepStrictEqual(venue.creates(order.clientOrderId), { requests: 1, orders: 1 })
+      assert.isAtLeast(asked, 2, "the first create was refused its permit, the resolved one was sent")
+    })
+  )
+
+  test(
+    "[K11] a standby node takes over when the owner is frozen, and the owner writes nothing when it wakes up",
+    Effect.gen(function* () {
+      const venue = makeVenue({ rule: "R" })
+      const orders = yield* OrdersStore
+      // Node A is frozen in the middle of a create: its answer is held back, its lease runs out.
+      const frozen = yield* own("paper-1", "node-a", 300)
+      const order = yield* intend({ symbol: freshSymbol() })
+      const submitted = yield* orders.submit(frozen, order)
+      assert.strictEqual(submitted._tag, "Submitting")
+      venue.book.create({ ...order, account: "paper-1" }, new Date())
+      const node = yield* startNode(venue, { nodeId: "node-b" })
+      yield* until(
+        "standby",
+        Effect.sync(() => node.state("paper-1") === "Standby")
+      )
+      yield* untilStatus(order, "acked", 15_000)
+      const late = yield* orders.apply(frozen, order, "order.rejected", {
+        reason: "a late lie",
+        venueFilled: "0"
+      })
+      assert.strictEqual(late._tag, "StaleFence")
+      assert.strictEqual(yield* statusOf(order), "acked")
+      assert.strictEqual(venue.creates(order.clientOrderId).orders, 1)
+    })
+  )
+
+  test(
+    "two nodes on one account never both send: of fifty orders each is created once",
+    Effect.gen(function* () {
+      const venue = makeVenue({ rule: "N" })
+      yield* own("paper-1", "node-a", 1)
+      const made = yield* Effect.forEach(Array.from({ length: 50 }), () => intend({ symbol: freshSymbol() }))
+      yield* startNode(venue, {
+        nodeId: "node-a",
+        pace: { leaseMs: 2_000, leaseMarginMs: 500, renewEveryMs: 300 }
+      })
+      yield* startNode(venue, {
+        nodeId: "node-b",
+        pace: { leaseMs: 2_000, leaseMarginMs: 500, renewEveryMs: 300 }
+      })
+      yield* Effect.forEach(made, (order) => untilStatus(order, "filled", 20_000))
+      for (const order of made)
+        assert.deepStrictEqual(venue.creates(order.clientOrderId), { requests: 1, orders: 1 })
+    })
+  )
+
+  test(
+    "[T8] a stop finishes the round trip under way, stores its answer and gives the lease back",
+    Effect.gen(function* () {
+      const venue = makeVenue()
+      venue.holdFills(true)
+      venue.scriptCreate({ _tag: "delay", ms: 400 })
+      yield* own()
+      const order = yield* intend({ symbol: freshSymbol() })
+      const second = yield* intend({ symbol: freshSymbol() })
+      const node = yield* startNode(venue)
+      yield* untilStatus(order, "submitting")
+      yield* node.tree.stop
+      assert.strictEqual(yield* statusOf(order), "acked")
+      assert.strictEqual(yield* statusOf(second), "intended", "nothing new was begun")
+      const accounts = yield* AccountsStore
+      assert.deepInclude(yield* accounts.read("paper-1"), { owner: null, leaseUntil: null })
+    })
+  )
+
+  test(
+    "[T7] losing the database is a state and not a death; the order goes out when it is back",
+    Effect.gen(function* () {
+      const venue = makeVenue()
+      const node = yield* startNode(venue)
+      yield* until(
+        "idle",
+        Effect.sync(() => node.state("paper-1") === "Owning.Idle")
+      )
+      yield* node.loseDatabase
+      yield* until(
+        "waiting",
+        Effect.sync(() => node.state("paper-1") === "WaitingForDatabase")
+      )
+      yield* node.findDatabase
+      const order = yield* intend({ symbol: freshSymbol() })
+      yield* untilStatus(order, "filled")
+      assert.strictEqual(node.restarts("paper-1"), 0)
+    })
+  )
+
+  test(
+    "a broker that is away gets no creates; orders go out when it answers again",
+    Effect.gen(function* () {
+      const venue = makeVenue()
+      venue.scriptCreate({ _tag: "notSent" })
+      yield* own()
+      const first = yield* intend({ symbol: freshSymbol() })
+      const node = yield* startNode(venue)
+      yield* untilStatus(first, "filled", 15_000)
+      venue.setReadable(false)
+      yield* node.ring("reconcile:paper-1")
+      yield* until(
+        "away",
+        Effect.sync(() => node.state("paper-1") === "Owning.BrokerAway")
+      )
+      const second = yield* intend({ symbol: freshSymbol() })
+      yield* node.ring("orders:paper-1")
+      yield* Effect.sleep(150)
+      assert.strictEqual(yield* statusOf(second), "intended")
+      venue.setReadable(true)
+      yield* untilStatus(second, "filled", 15_000)
+      assert.deepStrictEqual(venue.creates(second.clientOrderId), { requests: 1, orders: 1 })
+    })
+  )
+
+  it.effect("the bell of an order wakes its executor at once", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const venue = makeVenue()
+        const node = yield* startNode(venue, { pace: { pollMs: 60_000 } })
+        yield* until(
+          "idle",
+          Effect.sync(() => node.state("paper-1") === "Owning.Idle")
+        )
+        const order = yield* intend({ symbol: freshSymbol() })
+        yield* node.ring("orders:paper-1")
+        yield* untilStatus(order, "filled", 2_000)
+      })
+    )
   )
 })

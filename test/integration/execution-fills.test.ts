@@ -292,8 +292,13 @@ layer(world(), { excludeTestServices: true })("fills", (it) => {
         _tag: "Confirmed",
         mismatches: [{ symbol: "CONF", ours: "1", brokers: "0" }]
       })
-      const [open] = yield* positions.open(["paper-2"])
-      assert.deepInclude(open, { id: positionId("paper-2", "CONF"), confirmedQuantity: "0", exiting: false })
+      const [open] = yield* positions.open(["paper-2"], "node-a")
+      assert.deepInclude(open, {
+        id: positionId("paper-2", "CONF"),
+        confirmedQuantity: "0",
+        exitStatus: null,
+        ownedElsewhere: false
+      })
       yield* own("paper-2")
       assert.deepStrictEqual(yield* positions.confirm(grant, said), { _tag: "StaleFence" })
     })

@@ -15,9 +15,11 @@ import type { VenueFill } from "../../src/layers/broker.ts"
 import { Config } from "../../src/layers/config.ts"
 import { Database } from "../../src/layers/database.ts"
 import { fillsStorePg } from "../../src/layers/fills-store.pg.ts"
+import type { FillsStore } from "../../src/layers/fills-store.ts"
 import { ordersStorePg } from "../../src/layers/orders-store.pg.ts"
 import { OrdersStore } from "../../src/layers/orders-store.ts"
 import { positionsStorePg } from "../../src/layers/positions-store.pg.ts"
+import type { PositionsStore } from "../../src/layers/positions-store.ts"
 import { layerFreshDatabase } from "../support/postgres.ts"
 
 /** Practice settings with one strategy that protects its positions: 2 % stop, 3 % target. */
@@ -52,6 +54,9 @@ export const world = (settings: Settings = testSettings()) =>
     Layer.provideMerge(Layer.succeed(Config, settings)),
     Layer.provideMerge(layerFreshDatabase({ poolSize: 8 }))
   )
+
+/** What a test in the world may ask for. */
+export type WorldServices = AccountsStore | OrdersStore | FillsStore | PositionsStore | Config | Database
 
 export const LEASE_MS = 60_000
 

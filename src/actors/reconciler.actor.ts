@@ -1,0 +1,85 @@
+/**
+ * Reconciler actor: watches from outside that accounts are reconciled, and rings for those that should be again.
+ *
+ * Promises: one alert per account that stays unreconciled; nothing is asked of accounts another node owns.
+ * Never: reconciles; the account's executor is the one owner of that (account-reconcile.ts).
+ */
+import { Clock, Effect } from "effect"
+import { executionLimits, exitLimits } from "../domain/limits.ts"
+import { AccountsStore } from "../layers/accounts-store.ts"
+import { Alerts } from "../layers/alerts.ts"
+import { Config } from "../layers/config.ts"
+import { Instance } from "../layers/instance.ts"
+import { OrdersStore } from "../layers/orders-store.ts"
+import { Wake } from "../layers/wake.ts"
+import { type CheckOutcome, reconcilerMachine } from "../machines/reconciler.machine.ts"
+import type { ChildSelf } from "../runtime/child-spec.ts"
+import { effectActor, machineChild } from "../runtime/machine-child.ts"
+import { reconcileBell } from "./account-send.ts"
+import { watchDatabase } from "./database-watch.ts"
+
+interface Round {
+  readonly path: string
+  readonly accounts: ReadonlyArray<string>
+  /** Since when (milliseconds of the clock) an account is seen unreconciled. */
+  readonly since: Map<string, number>
+}
+
+const late = (round: Round, account: string, sinceMs: number, nowMs: number) =>
+  Alerts.use((alerts) =>
+    alerts.raise({
+      severity: "HIGH",
+      kind: "account.unreconciled",
+      dedupKey: `account.unreconciled:${account}`,
+      message: `the account ${account} is not reconciled for ${Math.round((nowMs - sinceMs) / 1_000)} s; it takes no new orders`,
+      component: round.path,
+      detail: { account }
+    })
+  )
+
+const check = (round: Round) =>
+  Effect.gen(function* () {
+    const accounts = yield* AccountsStore
+    const orders = yield* OrdersStore
+    const instance = yield* Instance
+    const wake = yield* Wake
+    const nowMs = yield* Clock.currentTimeMillis
+    const unreconciled: Array<string> = []
+    let unsettled = 0
+    for (const account of round.accounts) {
+      const row = yield* accounts.read(account)
+      const elsewhere = row !== null && row.owner !== null && row.owner !== instance.current()?.nodeId
+      if (elsewhere || (row !== null && row.reconciledAt !== null)) round.since.delete(account)
+      else {
+        const sinceMs = round.since.get(account) ?? nowMs
+        round.since.set(account, sinceMs)
+        unreconciled.push(account)
+        if (nowMs - sinceMs >= executionLimits.unreconciledMsMax) yield* late(round, account, sinceMs, nowMs)
+      }
+      if (elsewhere) continue
+      const waiting = yield* orders.unsettled(account)
+      unsettled += waiting.length
+      if (waiting.length > 0) wake.notify(reconcileBell(account))
+    }
+    return { unreconciled, unsettled } satisfies CheckOutcome
+  })
+
+/** The component `root/trading/reconciler`. */
+export const reconcilerActor = () => (self: ChildSelf) =>
+  Effect.gen(function* () {
+    const settings = yield* Config
+    const round: Round = { path: self.path, accounts: Object.keys(settings.accounts), since: new Map() }
+    return yield* machineChild({
+      machine: reconcilerMachine,
+      input: {
+        checkEveryMs: executionLimits.checkEveryMs,
+        checkMsMax: exitLimits.readMsMax,
+        retryMs: executionLimits.retryMsMax
+      },
+      actors: { watchDatabase: watchDatabase(), check: effectActor("reconciler.check", () => check(round)) },
+      stopEvent: { type: "reconciler.stop" },
+      status: ({ context }) => ({
+        detail: { unreconciled: context.unreconciled, unsettled: context.unsettled }
+      })
+    })(self)
+  })

@@ -1,0 +1,213 @@
+import { assert, layer } from "@effect/vitest"
+import { Effect, type Scope } from "effect"
+import { BrokerOutcomeUnknown, type ClientOrderIdRule } from "../../src/layers/broker.ts"
+import { OrdersStore } from "../../src/layers/orders-store.ts"
+import {
+  freshSymbol,
+  makeVenue,
+  orphan,
+  scenario,
+  startNode,
+  statusOf,
+  until,
+  untilStatus
+} from "./execution-desk.ts"
+import { history, intend, own, sql, world, type WorldServices } from "./execution-world.ts"
+
+const unique: ReadonlyArray<ClientOrderIdRule> = ["U", "R"]
+const reusable: ReadonlyArray<ClientOrderIdRule> = ["O", "N"]
+
+layer(world(), { excludeTestServices: true })("orders with an unknown outcome", (it) => {
+  const test = <E>(name: string, body: Effect.Effect<void, E, Scope.Scope | WorldServices>) =>
+    it.effect(name, () => scenario(body))
+
+  for (const rule of [...unique, ...reusable]) {
+    test(
+      `[T5 K5 rule ${rule}] accepted by the venue and the answer lost: found and adopted, one order`,
+      Effect.gen(function* () {
+        const venue = makeVenue({ rule })
+        venue.scriptCreate({ _tag: "lost", applied: true })
+        yield* own()
+        const order = yield* intend({ symbol: freshSymbol() })
+        yield* startNode(venue)
+        yield* untilStatus(order, "filled")
+        assert.deepStrictEqual(venue.creates(order.clientOrderId), { requests: 1, orders: 1 })
+      })
+    )
+
+    test(
+      `[T5 K5 rule ${rule}] accepted and the process killed before the ack was stored: the next life adopts it`,
+      Effect.gen(function* () {
+        const venue = makeVenue({ rule })
+        const order = yield* orphan
+        venue.book.create({ ...order, account: "paper-1" }, new Date())
+        venue.holdFills(true)
+        yield* startNode(venue)
+        yield* untilStatus(order, "acked")
+        assert.deepStrictEqual(venue.creates(order.clientOrderId), { requests: 0, orders: 1 })
+      })
+    )
+  }
+
+  for (const rule of unique) {
+    test(
+      `[T5 K4 rule ${rule}] committed and never sent: confirmed not found, then the SAME id again, one order`,
+      Effect.gen(function* () {
+        const venue = makeVenue({ rule, propagationMs: 60 })
+        const order = yield* orphan
+        yield* startNode(venue)
+        yield* untilStatus(order, "filled")
+        assert.deepStrictEqual(venue.creates(order.clientOrderId), { requests: 1, orders: 1 })
+        const events = yield* history(order.id)
+        assert.include(events, "order.outcome_lost submitting>unknown")
+        assert.include(events, "order.resubmitted resolving>submitting")
+        const stored = yield* OrdersStore.use((orders) => orders.byId(order.id))
+        assert.deepInclude(stored, { attempt: 1, sends: 2, clientOrderId: order.clientOrderId })
+      })
+    )
+
+    test(
+      `[T5 K5 rule ${rule}] invisible to look-ups for a while: the propagation window is waited out, one order`,
+      Effect.gen(function* () {
+        const venue = makeVenue({ rule, propagationMs: 400 })
+        venue.setInvisibleMs(250)
+        venue.scriptCreate({ _tag: "lost", applied: true })
+        yield* own()
+        const order = yield* intend({ symbol: freshSymbol() })
+        yield* startNode(venue)
+        yield* untilStatus(order, "filled")
+        assert.deepStrictEqual(venue.creates(order.clientOrderId), { requests: 1, orders: 1 })
+      })
+    )
+  }
+
+  for (const rule of reusable) {
+    test(
+      `[T5 K4 rule ${rule}] committed and never sent: confirmed not found, then an operator, nothing sent`,
+      Effect.gen(function* () {
+        const venue = makeVenue({ rule, propagationMs: 60 })
+        const order = yield* orphan
+        const node = yield* startNode(venue)
+        yield* untilStatus(order, "needs_operator")
+        assert.deepStrictEqual(venue.creates(order.clientOrderId), { requests: 0, orders: 0 })
+        assert.include(yield* node.alerts, "order.needs_operator")
+      })
+    )
+  }
+
+  test(
+    "[T5 rule R] our own resend is refused as a duplicate: looked up and adopted, never rejected",
+    Effect.gen(function* () {
+      // The first create arrives after the look-ups have said no; the resend then meets it.
+      const venue = makeVenue({ rule: "R", propagationMs: 20 })
+      venue.holdFills(true)
+      const order = yield* orphan
+      let first = true
+      yield* startNode(venue, {
+        wrap: (connection) => ({
+          ...connection,
+          create: (create) => {
+            if (first) {
+              first = false
+              venue.book.create(create, new Date())
+            }
+            return connection.create(create)
+          }
+        })
+      })
+      yield* untilStatus(order, "acked")
+      assert.strictEqual(venue.creates(order.clientOrderId).orders, 1)
+      assert.notInclude((yield* history(order.id)).join(), "order.rejected")
+    })
+  )
+
+  test(
+    "a venue that swallows every create is asked to take it a bounded number of times, then an operator decides",
+    Effect.gen(function* () {
+      const venue = makeVenue({ rule: "U" })
+      yield* own()
+      const order = yield* intend({ symbol: freshSymbol() })
+      yield* startNode(venue, {
+        wrap: (connection) => ({
+          ...connection,
+          create: () => Effect.fail(new BrokerOutcomeUnknown({ broker: "practice", reason: "503" }))
+        })
+      })
+      yield* untilStatus(order, "needs_operator", 20_000)
+      const stored = yield* OrdersStore.use((orders) => orders.byId(order.id))
+      assert.strictEqual(stored?.sends, 5)
+    })
+  )
+
+  test(
+    "an order the venue once attested and shows no more is never sent again, whatever the rule",
+    Effect.gen(function* () {
+      const venue = makeVenue({ rule: "U" })
+      const order = yield* orphan
+      yield* sql((client) => client`UPDATE orders SET venue_order_id = 'seen' WHERE id = ${order.id}`)
+      yield* startNode(venue)
+      yield* untilStatus(order, "needs_operator")
+      assert.strictEqual(venue.creates(order.clientOrderId).requests, 0)
+    })
+  )
+
+  test(
+    "a broker that cannot be asked leaves the order unresolved; when it answers again the order is settled",
+    Effect.gen(function* () {
+      const venue = makeVenue()
+      venue.holdFills(true)
+      yield* own()
+      const order = yield* intend({ symbol: freshSymbol() })
+      const node = yield* startNode(venue, {
+        wrap: (connection) => ({
+          ...connection,
+          create: (create) =>
+            Effect.tap(connection.create(create).pipe(Effect.exit), () =>
+              Effect.sync(() => venue.setReadable(false))
+            ).pipe(
+              Effect.andThen(Effect.fail(new BrokerOutcomeUnknown({ broker: "practice", reason: "cut" })))
+            )
+        })
+      })
+      yield* untilStatus(order, "resolving")
+      const raised: Array<string> = []
+      yield* until(
+        "the alert",
+        Effect.map(node.alerts, (kinds) => raised.push(...kinds) > 0 && raised.includes("order.unresolved"))
+      )
+      assert.strictEqual(yield* statusOf(order), "resolving")
+      venue.setReadable(true)
+      yield* untilStatus(order, "acked")
+      assert.strictEqual(venue.creates(order.clientOrderId).requests, 1)
+    })
+  )
+
+  test(
+    "an answer that is lost after the stream has told the fill leaves no doubt and no illegal event",
+    Effect.gen(function* () {
+      const venue = makeVenue()
+      yield* own()
+      const order = yield* intend({ symbol: freshSymbol() })
+      const context = yield* Effect.context<OrdersStore>()
+      const node = yield* startNode(venue, {
+        wrap: (connection) => ({
+          ...connection,
+          create: (create) =>
+            connection
+              .create(create)
+              .pipe(
+                Effect.andThen(untilStatus(order, "filled").pipe(Effect.provide(context), Effect.orDie)),
+                Effect.andThen(Effect.fail(new BrokerOutcomeUnknown({ broker: "practice", reason: "cut" })))
+              )
+        })
+      })
+      yield* untilStatus(order, "filled")
+      yield* until(
+        "idle",
+        Effect.sync(() => node.state("paper-1") === "Owning.Idle")
+      )
+      assert.isFalse((yield* history(order.id)).some((line) => line.endsWith("!")))
+      assert.notInclude(yield* node.alerts, "order.illegal_event")
+    })
+  )
+})
