@@ -108,6 +108,9 @@ const onEvent =
     }
   }
 
+/** Rung by a venue of this process when it serves; venues elsewhere have no bell, and the backoff is the net. */
+export const venueBell = (broker: string): string => `venue:${broker}`
+
 /** Lives as long as the stream does and tells how it ended. */
 const runStream = (stream: Stream) =>
   Effect.scoped(stream.broker.stream(onEvent(stream))).pipe(
@@ -136,6 +139,13 @@ export const brokerActor = (name: string) => (self: ChildSelf) =>
       actors: {
         stream: streamActor("broker.stream", ({ send }) =>
           runStream({ path: self.path, broker, accounts, send })
+        ),
+        venueBell: streamActor("broker.venue-bell", ({ send }) =>
+          Effect.gen(function* () {
+            const wake = yield* Wake
+            yield* wake.wait(venueBell(name), brokerStreamLimits.retryMsMax)
+            send({ type: "venue.serves" })
+          })
         )
       },
       stopEvent: { type: "broker.stop" },

@@ -91,7 +91,8 @@ export const httpActor: Start<HttpRequirements> = (self) =>
       },
       actors: actorsOf({ bound, self }, scope),
       stopEvent: { type: "listener.close" },
-      status: ({ context }) => ({
+      status: ({ context, value }) => ({
+        state: typeof value === "string" ? value : value.Serving,
         detail: {
           host: context.host,
           port: context.port,

@@ -7,10 +7,12 @@
  */
 import { Effect } from "effect"
 import { paperVenueLimits, PaperVenues } from "../layers/paper-venue.ts"
+import { Wake } from "../layers/wake.ts"
 import { type PaperVenueEvent, paperVenueMachine } from "../machines/paper-venue.machine.ts"
 import type { ChildSelf } from "../runtime/child-spec.ts"
 import { logEvent } from "../runtime/log-event.ts"
 import { machineChild, streamActor } from "../runtime/machine-child.ts"
+import { venueBell } from "./broker.actor.ts"
 import { watchDatabase } from "./database-watch.ts"
 
 const runVenue = (broker: string, component: string) =>
@@ -18,11 +20,13 @@ const runVenue = (broker: string, component: string) =>
     Effect.scoped(
       Effect.gen(function* () {
         const venues = yield* PaperVenues
+        const wake = yield* Wake
         const venue = yield* venues.launch(broker)
         send({ type: "venue.listening", url: venue.url })
         const serving = Effect.gen(function* () {
           yield* venue.serving
           send({ type: "venue.serving" })
+          wake.notify(venueBell(broker))
           yield* logEvent("info", "venue.serving", `the paper venue of ${broker} serves`, {
             component,
             url: venue.url

@@ -46,6 +46,8 @@ export type BrokerMachineEvent =
       readonly at: number
     }
   | { readonly type: "fills.missed"; readonly reason: string }
+  /** The venue says that it serves again: waiting any longer would be for nothing. */
+  | { readonly type: "venue.serves" }
   | { readonly type: "broker.stop" }
 
 /** Doubling from the first delay, capped; the exponent is bounded so that it stays a number. */
@@ -74,7 +76,7 @@ export const brokerMachine = setup({
     input: {} as BrokerInput,
     tags: {} as "starting" | "ready" | "degraded" | "backingOff" | "stopped" | "resting"
   },
-  actors: { stream: streamSlot<Record<string, never>>() },
+  actors: { stream: streamSlot<Record<string, never>>(), venueBell: streamSlot<Record<string, never>>() },
   delays: {
     connectDeadline: ({ context }) => context.connectMsMax,
     retry: ({ context }) => context.delayMs,
@@ -153,6 +155,8 @@ export const brokerMachine = setup({
     BackingOff: {
       description: "The stream ended; code and reason are kept, and the next attempt has a time.",
       tags: ["degraded", "backingOff"],
+      invoke: { src: "venueBell", input: {} },
+      on: { "venue.serves": "Streaming" },
       after: { retry: "Streaming" }
     },
     Stopped: { description: "We asked for the end.", tags: "stopped", type: "final" }

@@ -61,7 +61,7 @@ describe("the http component", () => {
   it.live("listens when its start is over, and shows where", () =>
     Effect.gen(function* () {
       const tree = yield* start
-      yield* reached(tree, ({ state }) => state === "Serving.Listening")
+      yield* reached(tree, ({ state }) => state === "Listening")
       assert.isTrue(http(tree).ready)
       assert.deepInclude(http(tree).detail, { host: "127.0.0.1", posts_waiting: 0 })
       assert.strictEqual(yield* ask(portOf(tree)), 200)
@@ -111,7 +111,7 @@ describe("the http component", () => {
       const port = portOf(tree)
       const lifecycle = yield* Lifecycle
       lifecycle.announceStop(new Date())
-      yield* reached(tree, ({ state }) => state === "Serving.Draining")
+      yield* reached(tree, ({ state }) => state === "Draining")
       assert.isFalse(http(tree).ready)
       assert.strictEqual(yield* ask(port), 200)
       const report = yield* tree.stop

@@ -5,6 +5,7 @@ import { paperVenueActor } from "../../src/actors/paper-venue.actor.ts"
 import { makeAvailability } from "../../src/layers/database-availability.ts"
 import { Database } from "../../src/layers/database.ts"
 import { PaperVenueFailed, paperVenueLimits, PaperVenues } from "../../src/layers/paper-venue.ts"
+import { Wake } from "../../src/layers/wake.ts"
 import { supervisor, worker } from "../../src/runtime/child-spec.ts"
 import { startTree } from "../../src/runtime/supervisor.ts"
 
@@ -57,7 +58,11 @@ const world = Effect.gen(function* () {
     { stopDeadlineMs: 10_000 }
   ).pipe(
     Effect.provide(
-      Layer.mergeAll(Layer.succeed(Database, database), Layer.succeed(PaperVenues, launcher.service))
+      Layer.mergeAll(
+        Layer.succeed(Database, database),
+        Layer.succeed(PaperVenues, launcher.service),
+        Wake.layer
+      )
     )
   )
   const child = () => {
