@@ -4,7 +4,7 @@ import { applySchema } from "../../src/layers/database-schema.pg.ts"
 import { databaseLimits } from "../../src/layers/database-limits.ts"
 import { makePgDatabase } from "../../src/layers/database.pg.ts"
 import { embeddedServer } from "../../src/layers/postgres-server.embedded.ts"
-import { freeze, temporaryDirectory, thaw } from "./postgres-world.ts"
+import { freeze, patience, seededDirectory, thaw } from "./postgres-world.ts"
 
 const quiet = Effect.provide(Logger.layer([]))
 const deadlineMs = 400
@@ -12,7 +12,7 @@ const deadlineMs = 400
 const slackMs = 1_500
 
 const world = Effect.gen(function* () {
-  const dataDir = yield* temporaryDirectory()
+  const dataDir = yield* seededDirectory
   const running = yield* embeddedServer({ dataDir }).start
   const database = yield* makePgDatabase({
     target: running.target,
@@ -32,7 +32,7 @@ const elapsed = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     return Effect.map(effect, (value) => ({ value, ms: performance.now() - started }))
   })
 
-describe("a server frozen by SIGSTOP", () => {
+describe("a server frozen by SIGSTOP", patience, () => {
   it.live(
     "answers nobody, and every call is answered at its deadline: statements, transactions, those that wait",
     () =>
@@ -103,7 +103,7 @@ describe("a server frozen by SIGSTOP", () => {
 
   it.live("and then killed and started anew serves the same client", () =>
     Effect.gen(function* () {
-      const dataDir = yield* temporaryDirectory()
+      const dataDir = yield* seededDirectory
       const server = embeddedServer({ dataDir })
       const life = yield* Scope.make()
       const first = yield* Scope.provide(server.start, life)

@@ -4,7 +4,15 @@ import { Effect } from "effect"
 import { makePgDatabase } from "../../src/layers/database.pg.ts"
 import { processTree } from "../../src/layers/postgres-pid-file.ts"
 import { embeddedServer } from "../../src/layers/postgres-server.embedded.ts"
-import { type Life, noServerLeft, serversOf, startLife, temporaryDirectory, until } from "./postgres-world.ts"
+import {
+  type Life,
+  noServerLeft,
+  patience,
+  seededDirectory,
+  serversOf,
+  startLife,
+  until
+} from "./postgres-world.ts"
 
 const clusterOf = (dataDir: string) => path.join(dataDir, "postgres")
 
@@ -27,10 +35,10 @@ const check = (dataDir: string, acked: ReadonlyArray<string>) =>
     })
   )
 
-describe("under write load, no acknowledged row is lost", () => {
+describe("under write load, no acknowledged row is lost", patience, () => {
   it.live("when the service is killed, and its server is gone soon after", () =>
     Effect.gen(function* () {
-      const dataDir = yield* temporaryDirectory()
+      const dataDir = yield* seededDirectory
       const life = yield* startLife({ dataDir, writers: 4 })
       const { pid } = yield* life.said("started")
       yield* busy(life, 200)
@@ -46,7 +54,7 @@ describe("under write load, no acknowledged row is lost", () => {
 
   it.live("when the service is killed and started again at once, which waits for the old server", () =>
     Effect.gen(function* () {
-      const dataDir = yield* temporaryDirectory()
+      const dataDir = yield* seededDirectory
       const acked: Array<string> = []
       for (let round = 0; round < 2; round++) {
         const life = yield* startLife({ dataDir, writers: 4 })
@@ -62,7 +70,7 @@ describe("under write load, no acknowledged row is lost", () => {
 
   it.live("when the server is killed twice, and the same service goes on with a new one", () =>
     Effect.gen(function* () {
-      const dataDir = yield* temporaryDirectory()
+      const dataDir = yield* seededDirectory
       const life = yield* startLife({ dataDir, writers: 4 })
       for (let round = 1; round <= 2; round++) {
         const { pid } = yield* life.said("started", round)
@@ -80,7 +88,7 @@ describe("under write load, no acknowledged row is lost", () => {
 
   it.live("when service, server and all its backends are killed in one moment", () =>
     Effect.gen(function* () {
-      const dataDir = yield* temporaryDirectory()
+      const dataDir = yield* seededDirectory
       const acked: Array<string> = []
       for (let round = 0; round < 2; round++) {
         const life = yield* startLife({ dataDir, writers: 4 })
@@ -97,10 +105,10 @@ describe("under write load, no acknowledged row is lost", () => {
   )
 })
 
-describe("a second service on the same DATA_DIR", () => {
+describe("a second service on the same DATA_DIR", patience, () => {
   it.live("is refused, and the first goes on", () =>
     Effect.gen(function* () {
-      const dataDir = yield* temporaryDirectory()
+      const dataDir = yield* seededDirectory
       const first = yield* startLife({ dataDir, writers: 1 })
       yield* first.said("started")
       const second = yield* startLife({ dataDir, writers: 1 })
@@ -113,10 +121,10 @@ describe("a second service on the same DATA_DIR", () => {
   )
 })
 
-describe("a server that outlived its service", () => {
+describe("a server that outlived its service", patience, () => {
   it.live("is stopped, never adopted, by the next start", () =>
     Effect.gen(function* () {
-      const dataDir = yield* temporaryDirectory()
+      const dataDir = yield* seededDirectory
       const life = yield* startLife({ dataDir, writers: 1 })
       const { pid } = yield* life.said("started")
       yield* busy(life, 20)

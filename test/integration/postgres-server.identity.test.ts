@@ -7,7 +7,15 @@ import { makePgDatabase } from "../../src/layers/database.pg.ts"
 import { locateBinaries } from "../../src/layers/postgres-binaries.ts"
 import { shortNameOf } from "../../src/layers/postgres-cluster.ts"
 import { embeddedServer, type EmbeddedOptions } from "../../src/layers/postgres-server.embedded.ts"
-import { installBinaries, isRoot, serversOf, startLife, temporaryDirectory, until } from "./postgres-world.ts"
+import {
+  installBinaries,
+  isRoot,
+  patience,
+  serversOf,
+  startLife,
+  temporaryDirectory,
+  until
+} from "./postgres-world.ts"
 
 const nobody = 65_534
 const quiet = Effect.provide(Logger.layer([]))
@@ -34,7 +42,7 @@ const hiddenProject = Effect.gen(function* () {
   return { dataDir: path.join(hidden, "project", "data"), nativeDirectory: native }
 })
 
-describe.runIf(isRoot)("as root", () => {
+describe.runIf(isRoot)("as root", patience, () => {
   it.live("the server runs as postgres or nobody, and owns its files", () =>
     Effect.gen(function* () {
       const dataDir = path.join(yield* temporaryDirectory(), "data")
@@ -121,7 +129,7 @@ describe.runIf(isRoot)("as root", () => {
   )
 })
 
-describe.runIf(!isRoot)("as an ordinary user", () => {
+describe.runIf(!isRoot)("as an ordinary user", patience, () => {
   it.live("the server runs as that user", () =>
     Effect.gen(function* () {
       const dataDir = path.join(yield* temporaryDirectory(), "data")

@@ -13,6 +13,8 @@ import {
   freeze,
   installBinaries,
   noServerLeft,
+  patience,
+  seededDirectory,
   serversOf,
   temporaryDirectory,
   until
@@ -29,7 +31,7 @@ const clusterOf = (dataDir: string) => path.join(dataDir, "postgres")
 
 const quiet = Effect.provide(Logger.layer([]))
 
-describe("the embedded server", () => {
+describe("the embedded server", patience, () => {
   it.live(
     "starts in a directory with spaces and commas, listens on a private socket only, starts warm, leaves nothing",
     () =>
@@ -68,7 +70,7 @@ describe("the embedded server", () => {
 
   it.live("that is killed tells it, and starts again on the same directory at once", () =>
     Effect.gen(function* () {
-      const dataDir = yield* temporaryDirectory()
+      const dataDir = yield* seededDirectory
       const server = embeddedServer({ dataDir })
       const scope = yield* Scope.make()
       const first = yield* Scope.provide(server.start, scope)
@@ -84,7 +86,7 @@ describe("the embedded server", () => {
 
   it.live("that is frozen is gone when its scope has closed", () =>
     Effect.gen(function* () {
-      const dataDir = yield* temporaryDirectory()
+      const dataDir = yield* seededDirectory
       const scope = yield* Scope.make()
       const running = yield* Scope.provide(embeddedServer({ dataDir }).start, scope)
       const tree = freeze(running.pid ?? -1)
@@ -151,7 +153,7 @@ describe("the embedded server", () => {
 
   it.live("starts although a stranger now has the pid of the server that was killed", () =>
     Effect.gen(function* () {
-      const dataDir = yield* temporaryDirectory()
+      const dataDir = yield* seededDirectory
       const server = embeddedServer({ dataDir })
       const scope = yield* Scope.make()
       const first = yield* Scope.provide(server.start, scope)

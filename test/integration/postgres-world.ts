@@ -9,6 +9,7 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import { Effect, type Scope } from "effect"
+import { seedCluster } from "../support/postgres.ts"
 import { scratchRoot } from "../support/scratch.ts"
 import { isServerOf, processTree } from "../../src/layers/postgres-pid-file.ts"
 import type { LifeLine, LifeOptions } from "./postgres-life.ts"
@@ -30,6 +31,15 @@ export const temporaryDirectory = (
     (directory) => Effect.sync(() => fs.rmSync(directory, { recursive: true, force: true }))
   )
 
+/** A data directory whose cluster is already initialised: what most tests want. */
+export const seededDirectory: Effect.Effect<string, never, Scope.Scope> = Effect.tap(
+  temporaryDirectory(),
+  seedCluster
+)
+
+/** Generous: the machine that runs the tests may do much else, and none of them is about speed. */
+export const patience = { timeout: 120_000 } as const
+
 /** Another installation of the binaries at `to`: hard links where the system allows, `links: false` leaves symlinks out. */
 export const installBinaries = (from: string, to: string, options: { readonly links: boolean }): void => {
   fs.mkdirSync(to, { recursive: true })
@@ -47,7 +57,7 @@ export const installBinaries = (from: string, to: string, options: { readonly li
 }
 
 /** Polls until `look` gives something, at most `withinMs`. */
-export const until = <A>(what: string, look: () => A | undefined, withinMs = 20_000): Effect.Effect<A> =>
+export const until = <A>(what: string, look: () => A | undefined, withinMs = 60_000): Effect.Effect<A> =>
   Effect.promise(async () => {
     const deadline = performance.now() + withinMs
     for (;;) {
@@ -65,10 +75,19 @@ export const serversOf = (cluster: string): ReadonlyArray<number> =>
     .map(Number)
     .filter((pid) => Number.isInteger(pid) && isServerOf(pid, cluster))
 
+/** False for a zombie too: it has ended, and only waits for its parent to take notice. */
+const isAlive = (pid: number): boolean => {
+  try {
+    return !/^\d+ \(.*\) [ZX] /.test(fs.readFileSync(`/proc/${pid}/stat`, "utf8"))
+  } catch {
+    return false
+  }
+}
+
 /** No postmaster, and no backend, of the cluster is left. */
 export const noServerLeft = (cluster: string, backends: ReadonlyArray<number> = []): Effect.Effect<true> =>
   until(`no server of ${cluster}`, () => {
-    const alive = backends.filter((pid) => fs.existsSync(`/proc/${pid}`))
+    const alive = backends.filter(isAlive)
     return serversOf(cluster).length === 0 && alive.length === 0 ? true : undefined
   })
 

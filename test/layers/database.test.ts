@@ -24,7 +24,7 @@ const count = (database: DatabaseService) =>
     .run("count", (sql) => sql<{ n: bigint }>`SELECT count(*) AS n FROM item`)
     .pipe(Effect.map((rows) => Number(rows[0]?.n)))
 
-describe("a database call", () => {
+describe("a database call", { timeout: 60_000 }, () => {
   it.live("answers with rows, int8 as bigint, on a fresh database with our schema", () =>
     Effect.gen(function* () {
       const database = yield* Database
@@ -141,7 +141,7 @@ describe("a database call", () => {
   )
 })
 
-describe("a transaction", () => {
+describe("a transaction", { timeout: 60_000 }, () => {
   it.live("commits on success and rolls back on the caller's error, which arrives unchanged", () =>
     Effect.gen(function* () {
       const database = yield* open()

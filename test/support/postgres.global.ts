@@ -3,7 +3,8 @@
  *
  * Test files run in processes of their own, so the server belongs to the runner's process: it dies with it (the kernel
  * says so, see the launcher). Files ask over a unix socket: "server" starts it, "template" also migrates a template
- * database once, from which each file's own database is copied in some 50 ms. A run without such files starts nothing.
+ * database once, from which each file's own database is copied in some 50 ms; "seed" makes a stopped cluster once, which
+ * tests that run servers of their own copy instead of paying for an initdb each. A run without such files starts nothing.
  *
  * Promises: no server and no directory survive the run; directories of runs that were killed are swept by the next.
  * Never: is durable: fsync is off, which no test of this server may rely on. Crash tests start servers of their own.
@@ -69,11 +70,23 @@ export const makeDesk = (directory: string) => {
     })
     return template
   }
-  return { start, migrate, close: () => Effect.runPromise(Scope.close(scope, Exit.void)) }
+  let cluster: Promise<string> | undefined
+  const seed = () => {
+    const dataDir = path.join(directory, "seed")
+    cluster ??= Effect.runPromise(
+      Effect.scoped(embeddedServer({ dataDir }).start).pipe(
+        Effect.as(path.join(dataDir, "postgres")),
+        Effect.provide(Logger.layer([]))
+      )
+    )
+    return cluster
+  }
+  return { start, migrate, seed, close: () => Effect.runPromise(Scope.close(scope, Exit.void)) }
 }
 
 const answer = async (desk: ReturnType<typeof makeDesk>, request: string): Promise<string> => {
   try {
+    if (request === "seed") return JSON.stringify({ seed: await desk.seed() })
     return JSON.stringify({ target: await (request === "template" ? desk.migrate() : desk.start()) })
   } catch (cause) {
     return JSON.stringify({

@@ -6,7 +6,9 @@
  * Never: survives the run. The server has fsync off: tests of durability start their own (see the launcher's tests).
  */
 import { randomBytes } from "node:crypto"
+import * as fs from "node:fs"
 import * as net from "node:net"
+import * as path from "node:path"
 import { Effect, Layer, Redacted, type Scope } from "effect"
 import { inject } from "vitest"
 import type { Database, DatabaseService } from "../../src/layers/database.ts"
@@ -22,21 +24,42 @@ export interface TestDatabase {
   readonly url: string
 }
 
-const ask = (what: "server" | "template"): Effect.Effect<SocketTarget> =>
-  Effect.callback<SocketTarget>((resume) => {
+interface Reply {
+  readonly target?: SocketTarget
+  readonly seed?: string
+  readonly error?: string
+}
+
+const ask = (what: "server" | "template" | "seed"): Effect.Effect<Reply> =>
+  Effect.callback<Reply>((resume) => {
     let text = ""
     const socket = net.connect(inject("postgresDesk"), () => socket.write(what))
     socket.on("data", (chunk) => (text += chunk.toString("utf8")))
     socket.once("error", (cause) => resume(Effect.die(cause)))
     socket.once("end", () => {
-      const reply = JSON.parse(text) as { readonly target?: SocketTarget; readonly error?: string }
+      const reply = JSON.parse(text) as Reply
       resume(
-        reply.target === undefined
-          ? Effect.die(new Error(`the shared test server: ${reply.error ?? "no answer"}`))
-          : Effect.succeed(reply.target)
+        reply.error === undefined
+          ? Effect.succeed(reply)
+          : Effect.die(new Error(`the shared test server: ${reply.error}`))
       )
     })
     return Effect.sync(() => socket.destroy())
+  })
+
+const askServer = (what: "server" | "template"): Effect.Effect<SocketTarget> =>
+  Effect.flatMap(ask(what), ({ target }) =>
+    target === undefined
+      ? Effect.die(new Error("the shared test server gave no target"))
+      : Effect.succeed(target)
+  )
+
+/** Puts a cluster that was initialised once per run into `dataDir`, for tests that start a server of their own there. */
+export const seedCluster = (dataDir: string): Effect.Effect<void> =>
+  Effect.map(ask("seed"), ({ seed }) => {
+    fs.mkdirSync(dataDir, { recursive: true, mode: 0o711 })
+    fs.cpSync(seed ?? "", path.join(dataDir, "postgres"), { recursive: true })
+    fs.chmodSync(path.join(dataDir, "postgres"), 0o700)
   })
 
 /** One statement on the maintenance database, on a connection of its own: CREATE DATABASE takes no transaction. */
@@ -77,13 +100,13 @@ const makeDatabase = (
 
 /** A database with the schema of this code, dropped with the scope. */
 export const freshDatabase: Effect.Effect<TestDatabase, never, Scope.Scope> = Effect.flatMap(
-  ask("template"),
+  askServer("template"),
   (server) => makeDatabase(server, templateName)
 )
 
 /** A database with nothing in it, dropped with the scope. */
 export const emptyDatabase: Effect.Effect<TestDatabase, never, Scope.Scope> = Effect.flatMap(
-  ask("server"),
+  askServer("server"),
   (server) => makeDatabase(server, "template0")
 )
 
