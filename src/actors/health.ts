@@ -20,6 +20,7 @@ import {
   makeHealthSource,
   TreeDeaf
 } from "../layers/health-source.ts"
+import { IntakeQueue } from "../layers/intake-queue.ts"
 import { Lifecycle } from "../layers/lifecycle.ts"
 import { Protection } from "../layers/protection.ts"
 import { TradingState } from "../layers/trading-state.ts"
@@ -102,6 +103,7 @@ export const healthSourceLayer = Layer.effect(
     const startup = yield* Startup
     const lifecycle = yield* Lifecycle
     const database = yield* Database
+    const queue = yield* IntakeQueue
     const trading = yield* TradingState
     const protection = yield* Protection
     const clock = yield* Clock.Clock
@@ -115,7 +117,8 @@ export const healthSourceLayer = Layer.effect(
           mode: settings.mode,
           stopping: lifecycle.stopping(),
           startup: startupOf(startup),
-          database: database.availability.current() === "available" ? "ready" : "away",
+          // A frozen server refuses nothing: the intake's overdue commit says so first.
+          database: database.availability.current() === "available" && !queue.stalled() ? "ready" : "away",
           spool: "none",
           tradingState: trading.current(),
           accounts: accountsOf(settings, node),

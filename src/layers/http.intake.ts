@@ -223,6 +223,7 @@ const makeIntake = (parts: Parts): HttpIntakeService => ({
     const works =
       !parts.lifecycle.stopping() &&
       parts.queue.alive() &&
+      !parts.queue.stalled() &&
       parts.store.available() &&
       parts.queue.depth() < intakeLimits.waitingPostsMax
     if (!works) refuse(exchange, 503, {}, retryAfter)

@@ -144,16 +144,22 @@ const makeQueue = ({ nowMs, settled, store }: QueueParts): IntakeQueueService =>
   const work = makeBell()
   const deadline = makeBell()
   let running = 0
+  /** The oldest post of the batch the store has now. */
+  let underWay: Waiting | undefined
+  const stalled = (): boolean =>
+    underWay !== undefined && nowMs() - underWay.takenAtMs >= intakeLimits.commitMsMax
   let batches = 0
   let rows = 0
 
   const storeOnce = Effect.gen(function* () {
     const batch = posts.take()
     if (batch.length === 0) return
+    underWay = batch[0]
     const results = yield* storeBatch(
       store,
       batch.map((post) => post.row)
     )
+    underWay = undefined
     batches += 1
     rows += batch.length
     const told = batch.map((post, index): SettledPost => {
@@ -168,7 +174,7 @@ const makeQueue = ({ nowMs, settled, store }: QueueParts): IntakeQueueService =>
   return {
     submit: (row, done) => {
       const first = posts.oldest() === undefined
-      if (running === 0 || posts.isFull()) return false
+      if (running === 0 || posts.isFull() || stalled()) return false
       posts.add(row, done)
       work.ring()
       if (first) deadline.ring()
@@ -181,11 +187,13 @@ const makeQueue = ({ nowMs, settled, store }: QueueParts): IntakeQueueService =>
       Effect.ensuring(
         Effect.sync(() => {
           running -= 1
+          underWay = undefined
           posts.close()
         })
       )
     ),
     alive: () => running > 0,
+    stalled,
     depth: posts.unanswered,
     oldestMs: () => {
       const oldest = posts.oldest()

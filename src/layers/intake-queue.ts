@@ -23,12 +23,17 @@ export type PostResult =
   | { readonly _tag: "Broken"; readonly cause: unknown }
 
 export interface IntakeQueueService {
-  /** Takes a post; false when the queue is full or its worker is not running, and then `done` is never called. */
+  /** Takes a post; false when it is full, stalled, or without its worker, and then `done` is never called. */
   readonly submit: (row: IntakeRow, done: (result: PostResult) => void) => boolean
   /** The life of the queue: run it in one fiber that somebody owns. */
   readonly worker: Effect.Effect<never>
   /** Whether the worker runs. */
   readonly alive: () => boolean
+  /**
+   * Whether the commit under way is overdue: its posts are being answered 503, so nothing can be made durable now,
+   * whatever the database is believed to be. Over when the store answers, one way or the other.
+   */
+  readonly stalled: () => boolean
   /** Posts not answered yet, and the age of the oldest in milliseconds (0 when there is none). */
   readonly depth: () => number
   readonly oldestMs: () => number

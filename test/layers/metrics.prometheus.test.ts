@@ -86,6 +86,7 @@ const services = (linkage: Effect.Effect<Linkage, DatabaseUnavailable>) =>
           submit: () => false,
           worker: Effect.never,
           alive: () => true,
+          stalled: () => false,
           depth: () => 4,
           oldestMs: () => 250,
           totals: () => ({ batches: 10, rows: 100 })
