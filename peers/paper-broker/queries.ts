@@ -1,8 +1,9 @@
 /**
  * Look-ups of the venue: orders, fills, positions, accounts, and the count of creates.
  *
- * Promises: every list is bounded by `pageRowsMax` and ordered, so a client pages with the last key it saw; an order that
- * is still propagating is invisible to every order look-up.
+ * Promises: orders and fills come in pages of at most `pageRowsMax`, ordered, so a client goes on from the last key it
+ * saw; an order that is still propagating is invisible to every order look-up. Positions are as many as there are
+ * symbols held, and the counts of creates, for tests, come whole.
  * Never: changes anything.
  */
 import { BigDecimal, Clock, Effect } from "effect"

@@ -174,6 +174,10 @@ export const route = (parts: RouteParts, request: IncomingMessage, response: Ser
   const target = request.url ?? "/"
   // A zero byte is no part of any name, and no column takes it.
   if (!URL.canParse(target, "http://venue") || target.includes("%00")) return noRoute(request)
+  // Loopback keeps other machines out, not the pages of a browser on this one.
+  if (request.headers.origin !== undefined) {
+    return Effect.fail(new Refusal({ code: "account_blocked", message: "this venue is not for web pages" }))
+  }
   const { pathname, searchParams: query } = new URL(target, "http://venue")
   const path = pathname.split("/").slice(1)
   const [first, second] = path

@@ -54,12 +54,13 @@ export const makeStreamHub = (venue: string, faults: Faults): StreamHub => {
   const listeners = new Set<Listener>()
 
   const send = (listener: Listener, message: object): void => {
+    listener.sent += 1
+    // What is kept back has its number all the same: a client that hears the next one sees the gap.
     if (faults.state().streamSilent) return
     if (listener.socket.bufferedAmount > venueLimits.streamBufferBytesMax) {
       listener.socket.close(TOO_SLOW, "slow consumer")
       return
     }
-    listener.sent += 1
     listener.socket.send(JSON.stringify({ ...message, n: listener.sent }))
   }
   const publish = (message: object): void => {
@@ -87,6 +88,8 @@ export const makeStreamHub = (venue: string, faults: Faults): StreamHub => {
   }
   return {
     accept: (request, socket, head, hello) => {
+      // A venue is talked to by programs; a page in somebody's browser has an origin.
+      if (request.headers.origin !== undefined) return refuseUpgrade(socket, 403)
       const status = faults.state().streamStatus
       if (status !== null) return refuseUpgrade(socket, status)
       if (listeners.size >= venueLimits.streamsMax) return refuseUpgrade(socket, 503)

@@ -9,7 +9,7 @@
  * is there); everything it starts ends with its scope; a fault of its own loops ends `ended`, never in silence.
  * Never: listens beyond loopback, or reads a table outside its schema.
  */
-import { Cause, Clock, Data, Deferred, Effect, FiberSet, Result, type Scope } from "effect"
+import { Cause, Data, Deferred, Effect, FiberSet, Result, type Scope } from "effect"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
 import { makeBook } from "./book.ts"
@@ -178,8 +178,10 @@ export const startPaperBroker = (
     const life = Effect.gen(function* () {
       yield* prepareUntilDone(Effect.andThen(parts.database.prepare, parts.prices.load))
       state = "serving"
-      const atMs = yield* Clock.currentTimeMillis
-      yield* Effect.annotateLogs(Effect.logInfo("paper venue serves"), { event: "venue.serving", port, atMs })
+      yield* Effect.annotateLogs(Effect.logInfo("paper venue reached its database"), {
+        event: "venue.database.ready",
+        port
+      })
       yield* Deferred.succeed(serving, undefined)
       return yield* parts.matcher.run
     }).pipe(

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { connect } from "node:net"
+import { WebSocket } from "ws"
 import { callVenue, connectTo, startVenue, venueVerbs } from "../contracts/broker-paper-world.ts"
 import { eventually, fillsCount, listen, marketOrder } from "../contracts/broker.contract.ts"
 
@@ -100,6 +101,12 @@ describe("paper venue: fault switches", () => {
       yield* callVenue(url, "POST", "/admin/faults", { streamStatus: null })
       const greeted = yield* listen(connection)
       assert.strictEqual((yield* greeted.take)._tag, "Connected")
+      yield* callVenue(url, "POST", "/admin/faults", { streamSilent: true })
+      yield* connection.create(marketOrder({ clientOrderId: "unheard" }))
+      yield* fillsCount(connection, 1)
+      yield* callVenue(url, "POST", "/admin/faults", { streamSilent: false })
+      yield* connection.create(marketOrder({ clientOrderId: "heard" }))
+      assert.match((yield* greeted.ended).reason, /came where 2 was due/)
     })
   )
 })
@@ -158,6 +165,26 @@ describe("paper venue: bad input", () => {
         const reply = yield* Effect.promise(() => fetch(`${url}${path}`))
         assert.deepStrictEqual([path, reply.status], [path, status])
       }
+    })
+  )
+
+  it.live("a page of a browser on this machine is refused, for orders and for streams", () =>
+    Effect.gen(function* () {
+      const { url } = yield* startVenue()
+      const reply = yield* Effect.promise(() =>
+        fetch(`${url}/orders`, {
+          method: "POST",
+          body: JSON.stringify(body),
+          headers: { origin: "https://example.org" }
+        })
+      )
+      assert.strictEqual(reply.status, 403)
+      const refused = yield* Effect.callback<string>((resume) => {
+        const socket = new WebSocket(`${url.replace("http", "ws")}/stream`, { origin: "https://example.org" })
+        socket.on("error", (error) => resume(Effect.succeed(error.message)))
+      })
+      assert.match(refused, /403/)
+      assert.deepStrictEqual(yield* venueVerbs(url).creates("c1"), { requests: 0, orders: 0 })
     })
   )
 
