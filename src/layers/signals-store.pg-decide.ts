@@ -80,7 +80,10 @@ const orderRows = (decisions: ReadonlyArray<Decision>) =>
       valid_until: iso(order.validUntilMs)
     }))
 
-/** One statement for all rows of all decisions. The foreign keys between them are checked at its end. */
+/**
+ * One statement for all rows of all decisions. The foreign keys between them are checked at its end. The ids are given
+ * twice, because the planner takes the records for a hundred rows and would read the whole table to join them.
+ */
 const write = (
   sql: SqlClient,
   decided: ReadonlyArray<{ readonly decision: Decision; readonly symbol: string }>
@@ -106,7 +109,8 @@ const write = (
         source text, venue text, reason text, valid_until timestamptz)
     ORDER BY ordinal)
   UPDATE signals s SET status = d.signal_status, reason = d.reason, decided_at = now(), claim = NULL, lease_until = NULL
-  FROM decided d WHERE s.id = d.signal_id`
+  FROM decided d
+  WHERE s.id = d.signal_id AND s.id = ANY (${decided.map(({ decision }) => decision.signalId)}::uuid[])`
 
 /** Puts signals off on purpose: that is not an attempt. */
 const putOff = (sql: SqlClient, ids: ReadonlyArray<string>) => sql`

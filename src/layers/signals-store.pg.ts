@@ -101,7 +101,8 @@ const tokenOf = (nodeId: string): string =>
 /**
  * A row that was claimed before and not decided may be what killed its decider, so it is claimed alone: a batch would
  * make suspects of all its rows each time, and bury innocent ones after a few crashes in a row. The locking CTE is
- * materialized: a plan that ran it twice would lock more rows than it claims.
+ * materialized: a plan that ran it twice would lock more rows than it claims. The ids go through an array, because a
+ * join by a badly estimated CTE reads the whole table.
  */
 const claimRows = (sql: SqlClient, token: string, limit: number) => sql<SignalRow>`
   WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true) AS mode),
@@ -115,8 +116,7 @@ const claimRows = (sql: SqlClient, token: string, limit: number) => sql<SignalRo
   picked AS MATERIALIZED (SELECT id FROM ranked WHERE suspects = 0 OR place = 1)
   UPDATE signals s SET status = 'processing', claim = ${token}::uuid, attempts = s.attempts + 1,
     lease_until = now() + ${claimLimits.leaseMs}::int * interval '1 millisecond'
-  FROM picked, quick
-  WHERE s.id = picked.id AND quick.mode = 'off'
+  WHERE s.id = ANY (ARRAY (SELECT picked.id FROM picked, quick WHERE quick.mode = 'off'))
   RETURNING s.id, s.seq, s.kind, s.source, CASE WHEN s.kind = 'metadata' THEN s.body END AS body, s.symbol, s.action, s.direction,
     s.quantity, s.price, s.strategy, s.strike, to_char(s.expiration, 'YYYY-MM-DD') AS expiration, s.experiment_id, s.variant,
     s.attempts, (SELECT count(*)::int FROM open) AS open,
