@@ -54,7 +54,9 @@ export class DatabaseFault extends Data.TaggedError("DatabaseFault")<{
 }
 
 const causeText = (cause: unknown): string => {
-  if (!(cause instanceof Error)) return String(cause)
+  if (typeof cause === "string") return cause
+  // A hostile value (no prototype, a throwing toString) must not turn a typed error into a defect.
+  if (!(cause instanceof Error)) return Object.prototype.toString.call(cause)
   const inner: unknown = cause.cause
   return inner instanceof Error && inner.message !== cause.message
     ? `${cause.message}: ${causeText(inner)}`

@@ -8,8 +8,8 @@
  * Never: calls `process.exit`.
  * Failure: none.
  */
-import { Deferred, Effect, Layer } from "effect"
-import { Host, type HostService, type StopRequest } from "./host.ts"
+import { Deferred, Effect } from "effect"
+import type { HostService, StopRequest } from "./host.ts"
 
 /** Installs the handlers of this process; call once, first thing. */
 export const installHost = (): HostService => {
@@ -30,5 +30,3 @@ export const installHost = (): HostService => {
   process.stderr.on("error", () => undefined)
   return { stopRequested: Deferred.await(first), forceRequested: Deferred.await(second) }
 }
-
-export const hostLayer = (host: HostService): Layer.Layer<Host> => Layer.succeed(Host, host)
