@@ -207,17 +207,35 @@ const readsOn = (wire: Wire): Reads => {
   }
 }
 
+/** How often a stream that waits for its venue looks for it: below any delay that a person or a test would notice. */
+const ADDRESS_LOOK_MS = 25
+
+/**
+ * The URL of the stream, as soon as the venue has an address. Waiting for an embedded venue is part of connecting: it
+ * comes up beside its broker, and a backoff that began a moment too early would keep trading waiting for seconds.
+ */
+const streamUrl = (wire: Wire): Effect.Effect<URL, ExchangeFailed> =>
+  Effect.gen(function* () {
+    while (wire.options.address() === null) yield* Effect.sleep(ADDRESS_LOOK_MS)
+    const url = yield* urlOf(wire, "stream")
+    url.protocol = url.protocol === "https:" ? "wss:" : "ws:"
+    return url
+  }).pipe(
+    Effect.timeoutOrElse({
+      duration: brokerLimits.streamConnectMsMax,
+      orElse: () => Effect.fail(new ExchangeFailed({ sent: false, reason: NOT_UP }))
+    })
+  )
+
 const streamOn =
   (wire: Wire): BrokerConnection["stream"] =>
   (onEvent) =>
     Effect.gen(function* () {
-      const url = yield* urlOf(wire, "stream").pipe(
-        Effect.mapError(
-          ({ reason }) => new BrokerStreamEnded({ broker: wire.options.name, code: null, reason })
-        )
+      const { name } = wire.options
+      const url = yield* streamUrl(wire).pipe(
+        Effect.mapError(({ reason }) => new BrokerStreamEnded({ broker: name, code: null, reason }))
       )
-      url.protocol = url.protocol === "https:" ? "wss:" : "ws:"
-      return yield* paperStream(wire.options.name, url, onEvent)
+      return yield* paperStream(name, url, onEvent)
     })
 
 /** A connection to one paper venue. Its sockets open with the first call and close with the scope. */

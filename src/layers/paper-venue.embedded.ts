@@ -9,7 +9,7 @@
  * Never: hands the venue anything of ours but the address of the database.
  * Failure: `PaperVenueFailed` when it cannot listen or dies; a database that is away is the venue's own business.
  */
-import { Effect, Layer } from "effect"
+import { Deferred, Effect, Layer } from "effect"
 import { type PaperBrokerOptions, venueDefaults } from "../../peers/paper-broker/options.ts"
 import { startPaperBroker } from "../../peers/paper-broker/venue.ts"
 import type { Settings } from "../domain/settings.ts"
@@ -46,13 +46,23 @@ export const makeEmbeddedVenues = (settings: Settings, target: DatabaseTarget): 
         const venue = yield* startPaperBroker(optionsOf(settings, target, broker)).pipe(
           Effect.mapError(({ port, code }) => failed(`cannot listen on port ${port}: ${code}`))
         )
-        yield* Effect.acquireRelease(
-          Effect.sync(() => addresses.set(broker, venue.url)),
-          // The next one may be up before this one is quite down.
-          () => Effect.sync(() => addresses.get(broker) === venue.url && addresses.delete(broker))
+        const published = yield* Deferred.make<void>()
+        // An address is worth having once orders are taken there: until then a create is better not sent than unknown.
+        yield* Effect.forkScoped(
+          Effect.andThen(
+            venue.serving,
+            Effect.suspend(() => {
+              addresses.set(broker, venue.url)
+              return Deferred.succeed(published, undefined)
+            })
+          )
+        )
+        // The next venue may be up before this one is quite down.
+        yield* Effect.addFinalizer(() =>
+          Effect.sync(() => addresses.get(broker) === venue.url && addresses.delete(broker))
         )
         const ended = venue.ended.pipe(Effect.mapError(({ reason }) => failed(reason)))
-        return { url: venue.url, serving: venue.serving, ended }
+        return { url: venue.url, serving: Deferred.await(published), ended }
       })
   }
 }

@@ -4,7 +4,7 @@
  * A broker without a URL is a venue that this process runs for itself. It is still reached over HTTP and WebSocket like
  * any other, so the only thing the rest of the house has to learn is its address, which changes with every start.
  *
- * Promises: `addressOf` is the address of the venue that listens now, or null; a launched venue ends with its scope.
+ * Promises: `addressOf` is the address of the venue that takes orders now, or null; a launched venue ends with its scope.
  * Never: launches by itself; the paper-venue actor owns that.
  */
 import { Context, Data, type Effect, type Scope } from "effect"
@@ -32,9 +32,9 @@ export interface RunningVenue {
 }
 
 export interface PaperVenuesService {
-  /** Starts the venue of a broker and publishes its address until the scope closes. */
+  /** Starts the venue of a broker; its address is published from `serving` until the scope closes. */
   readonly launch: (broker: string) => Effect.Effect<RunningVenue, PaperVenueFailed, Scope.Scope>
-  /** Base URL of the venue that runs for this broker now, or null. */
+  /** Base URL of the venue that takes orders for this broker now, or null. */
   readonly addressOf: (broker: string) => string | null
 }
 

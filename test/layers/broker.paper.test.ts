@@ -104,8 +104,24 @@ describe("paper adapter: what an answer to a create means", () => {
       })
       assert.strictEqual((yield* Effect.flip(venue.positions("paper-1")))._tag, "BrokerUnavailable")
       assert.strictEqual((yield* Effect.flip(venue.cancel("paper-1", "v1")))._tag, "BrokerUnavailable")
-      const ended = yield* Effect.flip(Effect.scoped(venue.stream(() => Effect.void)))
+    })
+  )
+
+  it.effect("a stream waits for its venue as part of connecting, and says when it did not come", () =>
+    Effect.gen(function* () {
+      let address: string | null = null
+      const venue = yield* connection(() => address)
+      const stream = Effect.flip(Effect.scoped(venue.stream(() => Effect.void)))
+      const fiber = yield* Effect.forkChild(stream, { startImmediately: true })
+      yield* TestClock.adjust(brokerLimits.streamConnectMsMax)
+      const ended = yield* Fiber.join(fiber)
       assert.deepStrictEqual([ended.code, ended.reason], [null, "the venue is not up"])
+      const again = yield* Effect.forkChild(stream, { startImmediately: true })
+      yield* TestClock.adjust("1 second")
+      // Nobody listens there: it is the connection that fails now, and not the wait.
+      address = "http://127.0.0.1:1"
+      yield* TestClock.adjust("50 millis")
+      assert.match((yield* Fiber.join(again)).reason, /ECONNREFUSED/)
     })
   )
 
