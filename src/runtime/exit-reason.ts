@@ -12,13 +12,13 @@ import { Cause, Data } from "effect"
 /**
  * How an incarnation of a child ended.
  * - `Normal`: its life completed; `Shutdown`: it ended in good order, asked or by its own decision;
- * - `Crashed`: a failure, a defect or a dead fiber, with the cause; `Killed`: it did not end within its
+ * - `Crashed`: a failure, a defect or a dead fiber (named, when it was a forked one), with the cause; `Killed`: it did not end within its
  *   stop budget: its drain was cut, or it was deaf and has been abandoned.
  */
 export type ExitReason =
   | { readonly _tag: "Normal" }
   | { readonly _tag: "Shutdown"; readonly detail?: unknown }
-  | { readonly _tag: "Crashed"; readonly cause: Cause.Cause<unknown> }
+  | { readonly _tag: "Crashed"; readonly cause: Cause.Cause<unknown>; readonly fiber?: string }
   | { readonly _tag: "Killed"; readonly budgetMs: number }
 
 /** The life completed and nothing is wrong. */
@@ -27,9 +27,6 @@ export const normal: ExitReason = { _tag: "Normal" }
 export const shutdown = (detail?: unknown): ExitReason =>
   detail === undefined ? shutdownPlain : { _tag: "Shutdown", detail }
 const shutdownPlain: ExitReason = { _tag: "Shutdown" }
-/** The child crashed with this cause. */
-export const crashed = (cause: Cause.Cause<unknown>): ExitReason => ({ _tag: "Crashed", cause })
-
 /** True for the reasons after which a `transient` child stays down. */
 export const isOrderly = (reason: ExitReason): boolean =>
   reason._tag === "Normal" || reason._tag === "Shutdown"
@@ -196,6 +193,6 @@ export const describeExit = (reason: ExitReason, chars = 300): string => {
     case "Killed":
       return `killed after ${reason.budgetMs} ms`
     case "Crashed":
-      return describeCause(reason.cause, chars)
+      return `${reason.fiber === undefined ? "" : `${reason.fiber}: `}${describeCause(reason.cause, chars)}`
   }
 }

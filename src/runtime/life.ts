@@ -66,6 +66,7 @@ export class Life implements ChildSelf {
   #closing = false
   #done = false
   #ignored = false
+  readonly #scope = Scope.makeUnsafe()
   #start: Start<any> | undefined
   #names: Array<string> | undefined
   #killedAfterMs: number | undefined
@@ -91,10 +92,9 @@ export class Life implements ChildSelf {
 
   /** Begins the life. Returns when the start has settled or waits for something. */
   begin(start: Start<any>): void {
-    const scope = Scope.makeUnsafe()
     this.#start = start
-    const program = Effect.onExit(this.#birth, (exit) => this.#close(scope, exit))
-    const fiber = Effect.runForkWith(ContextModule.add(this.context, Scope.Scope, scope))(program)
+    const program = Effect.onExit(this.#birth, (exit) => this.#close(exit))
+    const fiber = Effect.runForkWith(ContextModule.add(this.context, Scope.Scope, this.#scope))(program)
     this.#fiber = fiber
     if (this.#ending !== undefined) fiber.interruptUnsafe()
     fiber.addObserver((exit) => this.#finished(exit))
@@ -139,11 +139,11 @@ export class Life implements ChildSelf {
     this.endWith({ _tag: "Crashed", cause: Cause.isCause(error) ? error : Cause.die(error) })
   end = (reason: ExitReason = normal): void => this.endWith(reason)
   fork = <A, E, R>(
-    _name: string,
+    name: string,
     effect: Effect.Effect<A, E, R>
   ): Effect.Effect<Fiber.Fiber<A, E>, never, R> =>
     Effect.contextWith((context: Context.Context<R>) =>
-      Effect.sync(() => this.own(Effect.runForkWith(context)(effect)))
+      Effect.sync(() => this.own(Effect.runForkWith(context)(effect), name))
     )
 
   register = (name: string): Effect.Effect<void, NameTaken> =>
@@ -185,11 +185,11 @@ export class Life implements ChildSelf {
     return fiber
   }
   /** Makes a fiber part of this life: it ends with it, and its failure ends it. */
-  own<A, E>(fiber: Fiber.Fiber<A, E>): Fiber.Fiber<A, E> {
+  own<A, E>(fiber: Fiber.Fiber<A, E>, name?: string): Fiber.Fiber<A, E> {
     this.track(fiber)
     fiber.addObserver((exit) => {
       if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause))
-        this.endWith({ _tag: "Crashed", cause: exit.cause })
+        this.endWith({ _tag: "Crashed", cause: exit.cause, ...(name === undefined ? {} : { fiber: name }) })
     })
     return fiber
   }
@@ -215,7 +215,7 @@ export class Life implements ChildSelf {
     if (drain === undefined || immediate || this.#ending !== undefined) this.#fiber?.interruptUnsafe()
     else {
       const draining = Effect.runForkWith(this.context)(drain)
-      this.own(draining)
+      this.own(draining, "drain")
       draining.addObserver(() => this.#fiber?.interruptUnsafe())
     }
     if (this.#done) return
@@ -245,6 +245,8 @@ export class Life implements ChildSelf {
     if (this.#owned !== undefined) for (const fiber of [...this.#owned]) fiber.interruptUnsafe()
     if (this.#done) return
     this.host.runtime.abandoned.set(this, this.path)
+    // The deaf fiber may never reach its release; what it holds (a port, a lock) must not be held for ever.
+    this.host.runtime.run(Effect.ensuring(this.#closingHook(), Scope.close(this.#scope, Exit.interrupt())))
     this.#down(this.#ending ?? { _tag: "Killed", budgetMs }, Cause.interrupt())
   }
 
@@ -293,20 +295,26 @@ export class Life implements ChildSelf {
     return this.#ending === undefined && answer.run !== undefined ? answer.run : Effect.never
   }
 
-  #close(scope: Scope.Closeable, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
-    this.#closing = true
-    // The end of a start that was ended from inside belongs to the child, so the closing hook must not throw past us.
+  #closingHook(): Effect.Effect<void> {
     const onClosing = this.onClosing
     this.onClosing = undefined
-    const hook = onClosing === undefined ? Effect.void : Effect.sync(onClosing)
-    if (onClosing === undefined && this.#owned === undefined && scope.state._tag === "Empty")
+    return onClosing === undefined ? Effect.void : Effect.sync(onClosing)
+  }
+
+  #close(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+    this.#closing = true
+    const scope = this.#scope
+    if (this.onClosing === undefined && this.#owned === undefined && scope.state._tag === "Empty")
       return Effect.void
     // A life that ends by itself may hang in its release as well as one that is asked.
     if (!this.#asked && this.#ending === undefined) this.#armKill()
     const owned = Effect.suspend(() =>
       this.#owned === undefined || this.#owned.size === 0 ? Effect.void : Fiber.interruptAll([...this.#owned])
     )
-    return Effect.ensuring(Effect.ensuring(hook, owned), Effect.ensuring(Scope.close(scope, exit), owned))
+    return Effect.ensuring(
+      Effect.ensuring(this.#closingHook(), owned),
+      Effect.ensuring(Scope.close(scope, exit), owned)
+    )
   }
 
   #finished(exit: Exit.Exit<unknown, unknown>): void {

@@ -238,7 +238,7 @@ const down = (core: Core, event: Down): void => {
     return
   }
   setPhase(core, child, "waiting")
-  failChild(core, child, causeOf(reason))
+  failChild(core, child, causeOf(reason), describeExit(reason))
 }
 
 /** A nested supervisor that gave up over a failure that must not be retried takes its parent along, whatever its restart type. */

@@ -23,6 +23,7 @@ import { describeError, type StartFailed } from "./exit-reason.ts"
 import type { Life } from "./life.ts"
 import { PingProbe } from "./ping-probe.ts"
 import { type Observer, Observers, type SupervisionEvent } from "./reports.ts"
+import { refuse } from "./spec-validation.ts"
 import { isReady } from "./supervisor-core.ts"
 import { SupervisorShell } from "./supervisor-shell.ts"
 import { Deaf, type StopReport, type Tree, type TreeEnd, type TreeNode } from "./tree.ts"
@@ -54,6 +55,9 @@ export const startTree = <R = never>(
   options: TreeOptions
 ): Effect.Effect<Tree, StartFailed, Exclude<R, Scope.Scope> | Scope.Scope> =>
   Effect.gen(function* () {
+    if (!(options.stopDeadlineMs > 0 && options.stopDeadlineMs < Number.POSITIVE_INFINITY)) {
+      refuse("stopDeadlineMs", `must be a number above zero, not ${options.stopDeadlineMs}`)
+    }
     checkChildSpec(spec.id, spec satisfies ChildSpec<R>)
     const context = yield* Effect.context<R | Scope.Scope>()
     const letters = new Observers<DeadLetter>(options.deadLetterObservers ?? [])
@@ -99,6 +103,8 @@ class RootHandle {
   /** However the stop began (asked, gave up, failed start), the whole of it has one deadline. */
   #armDeadline(): void {
     this.#stoppingSinceMs = this.#runtime.nowMs()
+    // The report of this stop names who was killed in it, not in some restart a week ago.
+    this.#runtime.killed.length = 0
     this.#deadline = this.#runtime.after(this.#runtime.options.stopDeadlineMs, () => this.root.forceKill())
   }
   readonly #ended: Effect.Effect<{ readonly ending: Ending; readonly report: StopReport }> = Effect.suspend(

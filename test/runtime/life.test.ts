@@ -37,7 +37,7 @@ describe("ownership", () => {
       yield* TestClock.adjust(100)
       assert.deepStrictEqual(log, ["loop over #1", "close #1"])
       assert.strictEqual(node(tree, "a").incarnation, 2)
-      assert.strictEqual(node(tree, "a").lastError, "Error: silent")
+      assert.strictEqual(node(tree, "a").lastError, "dies: Error: silent")
       yield* Effect.forkChild(tree.stop, { startImmediately: true })
       yield* TestClock.adjust(100)
     })
@@ -282,6 +282,27 @@ describe("stopping", () => {
       assert.strictEqual(lives, 2)
       assert.strictEqual(node(tree, "a").phase, "running")
       assert.deepStrictEqual(tree.figures().abandoned, ["root/a"])
+    })
+  )
+  it.effect("what a deaf child holds is released when it is abandoned", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const tree = yield* start([
+        worker({
+          id: "a",
+          stopBudgetMs: 500,
+          start: () =>
+            Effect.as(
+              Effect.addFinalizer(() => Effect.sync(() => log.push("port closed"))),
+              { run: Effect.uninterruptible(Effect.never) }
+            )
+        })
+      ])
+      const stopping = yield* Effect.forkChild(tree.stop, { startImmediately: true })
+      assert.deepStrictEqual(log, [])
+      yield* TestClock.adjust(500)
+      assert.deepStrictEqual((yield* Fiber.join(stopping)).killed, ["root/a"])
+      assert.deepStrictEqual(log, ["port closed"])
     })
   )
   it.effect(
