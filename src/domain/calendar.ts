@@ -87,6 +87,8 @@ const closedOnce: ReadonlyArray<CivilDate> = [{ year: 2025, month: 1, day: 9 }]
 const holidays = (year: number): ReadonlySet<number> => {
   const newYear = epochDay({ year, month: 1, day: 1 })
   const days = [
+    // On a Saturday it is kept on no other day: the Friday before closes the accounting year (rule 7.2).
+    weekday(newYear) === sunday ? newYear + 1 : newYear,
     nth(year, 1, monday, 3), // Martin Luther King, Jr. Day
     nth(year, 2, monday, 3), // Washington's Birthday
     easter(year) - 2, // Good Friday
@@ -96,8 +98,6 @@ const holidays = (year: number): ReadonlySet<number> => {
     nth(year, 11, thursday, 4), // Thanksgiving
     observed(epochDay({ year, month: 12, day: 25 })) // Christmas
   ]
-  // New Year's Day on a Saturday is not kept at all: the Friday before closes the accounting year (rule 7.2).
-  if (weekday(newYear) !== saturday) days.push(observed(newYear))
   // Juneteenth is an exchange holiday since 2022.
   if (year >= 2022) days.push(observed(epochDay({ year, month: 6, day: 19 })))
   for (const date of closedOnce) if (date.year === year) days.push(epochDay(date))

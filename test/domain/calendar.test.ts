@@ -65,6 +65,13 @@ describe("XNYS", () => {
     })
   }
 
+  it("keeps New Year's Day on the Monday after a Sunday, and on no other day when it is a Saturday", () => {
+    assert.isNull(sessionOn(dateOf("2023-01-02")))
+    assert.isNull(sessionOn(dateOf("2034-01-02")))
+    assert.isNotNull(sessionOn(dateOf("2027-12-31")))
+    assert.isNotNull(sessionOn(dateOf("2021-12-31")))
+  })
+
   it("opens at 09:30 and closes at 16:00, or 13:00 early, in New York's own time, on every day of 2024-2030", () => {
     for (let ms = at("2024-01-01T00:00:00Z"); ms < at("2031-01-01T00:00:00Z"); ms += 86_400_000) {
       const iso = new Date(ms).toISOString().slice(0, 10)
