@@ -24,6 +24,7 @@ import type { ChildSelf } from "../runtime/child-spec.ts"
 import { logEvent } from "../runtime/log-event.ts"
 import { machineChild, streamActor } from "../runtime/machine-child.ts"
 import { adoptVenueOrder, reconcileBell } from "./account-send.ts"
+import { watchDatabase } from "./database-watch.ts"
 import { checkCursor, recordFill } from "./fill-record.ts"
 
 interface Stream {
@@ -137,6 +138,7 @@ export const brokerActor = (name: string) => (self: ChildSelf) =>
       machine: brokerMachine,
       input: { broker: name, ...brokerStreamLimits },
       actors: {
+        watchDatabase: watchDatabase(),
         stream: streamActor("broker.stream", ({ send }) =>
           runStream({ path: self.path, broker, accounts, send })
         ),

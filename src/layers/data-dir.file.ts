@@ -49,11 +49,27 @@ const lockedBy = (directory: string): DataDirLocked => {
   return new DataDirLocked({ path: directory, pid, hint: `stop ${who}, or set another DATA_DIR` })
 }
 
+/**
+ * Makes a directory and its parents, one by one. Node's own `recursive` asks again and again when a parent that exists
+ * answers ENOENT (as /proc does): it never returns, and with it nothing else of this process.
+ */
+const makeDirectories = (directory: string, mode: number): void => {
+  if (fs.existsSync(directory)) return
+  const parent = path.dirname(directory)
+  if (parent !== directory) makeDirectories(parent, mode)
+  try {
+    fs.mkdirSync(directory, { mode })
+  } catch (cause) {
+    // Another process made it between the look and the call.
+    if (!fs.existsSync(directory)) throw cause
+  }
+}
+
 const openLockFile = (directory: string): Effect.Effect<number, DataDirLocked | DataDirUnusable> =>
   Effect.try({
     try: () => {
       // 0711: an embedded server that runs as another user passes through; nobody else can list it.
-      fs.mkdirSync(directory, { recursive: true, mode: 0o711 })
+      makeDirectories(directory, 0o711)
       const flags = fs.constants.O_RDWR | fs.constants.O_CREAT
       const locking = process.platform === "darwin" ? exclusiveOpen | fs.constants.O_NONBLOCK : 0
       return fs.openSync(path.join(directory, lockName), flags | locking, 0o644)

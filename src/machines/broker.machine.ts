@@ -9,7 +9,7 @@
  * `goodAfterMs`; the last close is visible while it waits; accounts reconcile after every connect, because a stream
  * does not replay what it missed.
  * Never: sends orders; a dead stream stops nobody from asking the venue.
- * States: Streaming {Connecting -> Live} -> BackingOff -> Streaming; Stopped.
+ * States: WaitingForDatabase -> Streaming {Connecting -> Live} -> BackingOff -> Streaming; Stopped.
  */
 import { assign, setup } from "xstate"
 import { streamSlot } from "./slot.ts"
@@ -46,6 +46,8 @@ export type BrokerMachineEvent =
       readonly at: number
     }
   | { readonly type: "fills.missed"; readonly reason: string }
+  | { readonly type: "database.available" }
+  | { readonly type: "database.unavailable" }
   /** The venue says that it serves again: waiting any longer would be for nothing. */
   | { readonly type: "venue.serves" }
   | { readonly type: "broker.stop" }
@@ -76,7 +78,11 @@ export const brokerMachine = setup({
     input: {} as BrokerInput,
     tags: {} as "starting" | "ready" | "degraded" | "backingOff" | "stopped" | "resting"
   },
-  actors: { stream: streamSlot<Record<string, never>>(), venueBell: streamSlot<Record<string, never>>() },
+  actors: {
+    watchDatabase: streamSlot<Record<string, never>>(),
+    stream: streamSlot<Record<string, never>>(),
+    venueBell: streamSlot<Record<string, never>>()
+  },
   delays: {
     connectDeadline: ({ context }) => context.connectMsMax,
     retry: ({ context }) => context.delayMs,
@@ -95,8 +101,12 @@ export const brokerMachine = setup({
     fillsMissed: 0,
     lastError: null
   }),
+  invoke: { src: "watchDatabase", input: {} },
   on: {
     "broker.stop": ".Stopped",
+    // Once streaming, a lost database does not end the stream: fills that cannot be stored are fetched again later.
+    "database.available": {},
+    "database.unavailable": {},
     "fills.missed": {
       actions: assign(({ context, event }) => ({
         fillsMissed: context.fillsMissed + 1,
@@ -107,8 +117,13 @@ export const brokerMachine = setup({
     "stream.connected": {},
     "stream.ended": {}
   },
-  initial: "Streaming",
+  initial: "WaitingForDatabase",
   states: {
+    WaitingForDatabase: {
+      description: "Nothing can be stored yet: there is no database, or its tables are not there.",
+      tags: ["starting", "degraded", "resting"],
+      on: { "database.available": "Streaming" }
+    },
     Streaming: {
       description: "The stream is being opened or is open; it has one owner, which is this state.",
       invoke: { src: "stream", input: {} },
