@@ -210,6 +210,12 @@ const awaitReady = (
   )
 }
 
+/** How loud a line of the server is for us. That it ends its connections at a stop is what a stop is. */
+const levelOf = (line: string): LogLevelName => {
+  if (line.includes("terminating connection due to administrator command")) return "debug"
+  return /\b(?:ERROR|FATAL|PANIC): /.test(line) ? "warn" : "info"
+}
+
 /** Starts the postmaster with `command` and waits until it is ready. It ends with the scope. */
 export const startProcess = (options: {
   readonly command: Command
@@ -222,9 +228,7 @@ export const startProcess = (options: {
     yield* Effect.forkScoped(
       Effect.forever(
         Effect.flatMap(Queue.take(log), (line) =>
-          Effect.logInfo(line).pipe(
-            Effect.annotateLogs({ event: "postgres.log", component: "root/database" })
-          )
+          logEvent(levelOf(line), "postgres.log", line, { component: "root/database" })
         )
       )
     )
