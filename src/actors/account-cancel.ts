@@ -11,7 +11,7 @@
 import { Effect, Option, Result } from "effect"
 import type { LeaseGuard } from "../layers/accounts-lease.ts"
 import { SendPermit } from "../layers/broker.ts"
-import { OrdersStore, type StoredOrder } from "../layers/orders-store.ts"
+import type { StoredOrder } from "../layers/orders-store.ts"
 import { Wake } from "../layers/wake.ts"
 import { type AccountDesk, cancelAgainMs, usableGuard } from "./account-desk.ts"
 import { adoptVenueOrder, applyEvent, resolveBell } from "./account-send.ts"
@@ -79,17 +79,15 @@ const cancel = (desk: AccountDesk, order: StoredOrder) =>
     })
   )
 
-/** Sends the oldest cancel that is due. False when there is none. */
-export const cancelNext = (desk: AccountDesk, nowMs: number) =>
-  Effect.gen(function* () {
-    const orders = yield* OrdersStore
-    const pending = yield* orders.pendingCancels(desk.account)
-    for (const id of desk.cancelsDue.keys()) {
-      if (!pending.some((order) => order.id === id)) desk.cancelsDue.delete(id)
-    }
-    const next = pending.find((order) => (desk.cancelsDue.get(order.id) ?? 0) <= nowMs)
-    if (next === undefined) return false
-    desk.cancelsDue.set(next.id, nowMs + cancelAgainMs)
-    yield* cancel(desk, next)
-    return true
+/** Cancels that were sent and are not due again; whoever asks for work passes them over. */
+export const cancelsUnderWay = (desk: AccountDesk, nowMs: number): ReadonlyArray<string> => {
+  for (const [id, dueMs] of desk.cancelsDue) if (dueMs <= nowMs) desk.cancelsDue.delete(id)
+  return [...desk.cancelsDue.keys()]
+}
+
+/** Sends a cancel; it is due again after a pause if the order is still waiting for it then. */
+export const sendCancel = (desk: AccountDesk, order: StoredOrder, nowMs: number) =>
+  Effect.suspend(() => {
+    desk.cancelsDue.set(order.id, nowMs + cancelAgainMs)
+    return cancel(desk, order)
   })

@@ -14,7 +14,7 @@ import type { LeaseGuard } from "../layers/accounts-lease.ts"
 import { OrdersStore, type StoredOrder, type SubmitRefusal } from "../layers/orders-store.ts"
 import { PositionsStore } from "../layers/positions-store.ts"
 import type { StepOutcome } from "../machines/account.machine.ts"
-import { cancelNext } from "./account-cancel.ts"
+import { cancelsUnderWay, sendCancel } from "./account-cancel.ts"
 import { type AccountDesk, LeaseLost, usableGuard } from "./account-desk.ts"
 import { applyEvent, sendAndStore } from "./account-send.ts"
 import { traceOrder } from "./order-trace.ts"
@@ -80,28 +80,29 @@ const sendNext = (desk: AccountDesk, guard: LeaseGuard, order: StoredOrder) =>
       : worked
   })
 
-/** Lets held orders out again, and ends those that are too old. True when there was one. */
-const moveHeld = (desk: AccountDesk, guard: LeaseGuard) =>
-  Effect.gen(function* () {
-    const orders = yield* OrdersStore
-    const due = yield* orders.heldToMove(desk.account)
-    for (const { order, event } of due) {
-      yield* applyEvent(desk, guard, order, event)
-      yield* traceOrder("info", event, `held order: ${order.reason ?? ""}`, desk.path, order)
-    }
-    return due.length > 0
-  })
-
 /** Fills the slot `executeNext`. Fails with `DatabaseUnavailable`; everything else is an outcome. */
 export const executeNext = (desk: AccountDesk) =>
   Effect.gen(function* () {
     const orders = yield* OrdersStore
     const guard = yield* usableGuard(desk, "looking for work")
-    const cancelled = yield* cancelNext(desk, yield* Clock.currentTimeMillis)
-    if (cancelled) return worked
-    const order = yield* orders.next(desk.account)
-    if (order !== null) return yield* sendNext(desk, guard, order)
-    return (yield* moveHeld(desk, guard)) ? worked : ({ _tag: "Nothing" } satisfies StepOutcome)
+    const nowMs = yield* Clock.currentTimeMillis
+    const next = yield* orders.next(desk.account, cancelsUnderWay(desk, nowMs))
+    if (next === null) return { _tag: "Nothing" } satisfies StepOutcome
+    const { order, work } = next
+    switch (work) {
+      case "cancel":
+        yield* sendCancel(desk, order, nowMs)
+        return worked
+      case "send":
+        return yield* sendNext(desk, guard, order)
+      case "release":
+      case "expire": {
+        const event = work === "release" ? "order.released" : "order.expired_unsent"
+        yield* applyEvent(desk, guard, order, event)
+        yield* traceOrder("info", event, `held order: ${order.reason ?? ""}`, desk.path, order)
+        return worked
+      }
+    }
   }).pipe(
     Effect.catchTag("LeaseLost", () => Effect.succeed<StepOutcome>({ _tag: "LeaseOver" })),
     Effect.catchTag("BrokerUnavailable", (away) =>

@@ -20,7 +20,7 @@ import { AT_VENUE, BLOCKS_SYMBOL, nextStatus, type OrderEvent } from "../domain/
 import type { AccountGrant } from "./accounts-store.ts"
 import type { DatabaseService } from "./database.ts"
 import { columnsOf } from "./order-row.pg.ts"
-import type { OrdersStoreService, StoredOrder, Submitted, SubmitRefusal } from "./orders-store.ts"
+import type { OrdersStoreService, OrderWork, StoredOrder, Submitted, SubmitRefusal } from "./orders-store.ts"
 
 /**
  * Whether the trading state lets an order of this intent out (T6): the most restrictive of the states that concern it
@@ -53,48 +53,41 @@ const quantityToSend = (sql: SqlClient): Fragment => sql`CASE
   WHEN o.sends = 0 THEN ${reducible(sql)}
   ELSE least(o.quantity, ${reducible(sql)}) END`
 
-export const nextToSend =
+/** Nothing that blocks it is unresolved: for an entry its symbol, for a reduce its symbol and side. */
+const unblocked = (sql: SqlClient): Fragment => sql`NOT EXISTS (
+  SELECT FROM orders b
+  WHERE b.account = o.account AND b.symbol = o.symbol AND b.id <> o.id
+    AND ${sql.in("b.status", [...BLOCKS_SYMBOL])}
+    AND (o.intent = 'entry' OR b.side = o.side))`
+
+export const nextWork =
   (database: DatabaseService): OrdersStoreService["next"] =>
-  (account) =>
+  (account, notCancels = []) =>
     database
       .run(
         "orders.next",
-        (sql) => sql<StoredOrder>`
-          SELECT ${columnsOf(sql)} FROM orders o
-          WHERE o.account = ${account} AND o.status = 'intended' AND (
-            -- A stale intent is handed out whatever blocks it: it is about to expire, not to be sent.
-            o.valid_until <= clock_timestamp()
-            OR (${letOut(sql)} AND NOT EXISTS (
-              SELECT FROM orders b
-              WHERE b.account = o.account AND b.symbol = o.symbol AND b.id <> o.id
-                AND ${sql.in("b.status", [...BLOCKS_SYMBOL])}
-                AND (o.intent = 'entry' OR b.side = o.side))))
-          ORDER BY (o.intent = 'reduce') DESC, o.seq LIMIT 1`
+        (sql) => sql<StoredOrder & Pick<OrderWork, "work">>`
+          SELECT ${columnsOf(sql)}, CASE
+              WHEN o.status = 'pending_cancel' THEN 'cancel'
+              WHEN o.status = 'intended' THEN 'send'
+              WHEN o.valid_until <= clock_timestamp() THEN 'expire'
+              ELSE 'release' END AS work
+          FROM orders o
+          WHERE o.account = ${account} AND o.status IN ('pending_cancel', 'held', 'intended') AND CASE o.status
+            WHEN 'pending_cancel' THEN NOT (o.id = ANY(${[...notCancels]}::uuid[]))
+            -- What is stale is handed out whatever blocks it: it is about to expire, not to be sent.
+            WHEN 'held' THEN o.valid_until <= clock_timestamp() OR ${letOut(sql)}
+            ELSE o.valid_until <= clock_timestamp() OR (${letOut(sql)} AND ${unblocked(sql)}) END
+          ORDER BY CASE o.status WHEN 'pending_cancel' THEN 0 WHEN 'held' THEN 1 ELSE 2 END,
+            (o.intent = 'reduce') DESC, o.seq
+          LIMIT 1`
       )
       .pipe(
-        Effect.map(([order]) => order ?? null),
-        Effect.catchTag("DatabaseFault", Effect.die)
-      )
-
-export const heldToMove =
-  (database: DatabaseService): OrdersStoreService["heldToMove"] =>
-  (account) =>
-    database
-      .run(
-        "orders.held_to_move",
-        (sql) => sql<StoredOrder & { readonly stale: boolean }>`
-          SELECT ${columnsOf(sql)}, coalesce(o.valid_until <= clock_timestamp(), false) AS stale FROM orders o
-          WHERE o.account = ${account} AND o.status = 'held'
-            AND (o.valid_until <= clock_timestamp() OR ${letOut(sql)})
-          ORDER BY o.seq`
-      )
-      .pipe(
-        Effect.map((rows) =>
-          rows.map(({ stale, ...order }) => ({
-            order,
-            event: stale ? ("order.expired_unsent" as const) : ("order.released" as const)
-          }))
-        ),
+        Effect.map(([row]): OrderWork | null => {
+          if (row === undefined) return null
+          const { work, ...order } = row
+          return { order, work }
+        }),
         Effect.catchTag("DatabaseFault", Effect.die)
       )
 

@@ -20,7 +20,7 @@ import type { AccountGrant } from "./accounts-store.ts"
 import { Database, type DatabaseService } from "./database.ts"
 import { intendExit } from "./order-exit.pg.ts"
 import { columnsOf, settledWhen } from "./order-row.pg.ts"
-import { heldToMove, nextToSend, submit } from "./order-submit.pg.ts"
+import { nextWork, submit } from "./order-submit.pg.ts"
 import {
   type Moved,
   type OrderNote,
@@ -157,13 +157,7 @@ const list = (database: DatabaseService, operation: string, rest: (sql: SqlClien
 
 const reads = (
   database: DatabaseService
-): Pick<OrdersStoreService, "pendingCancels" | "working" | "unsettled" | "byId" | "byClientOrderId"> => ({
-  pendingCancels: (account) =>
-    list(
-      database,
-      "orders.pending_cancels",
-      (sql) => sql`WHERE account = ${account} AND status = 'pending_cancel' ORDER BY seq`
-    ),
+): Pick<OrdersStoreService, "working" | "unsettled" | "byId" | "byClientOrderId"> => ({
   working: (account) =>
     list(
       database,
@@ -236,8 +230,7 @@ const settle =
 
 const make = (database: DatabaseService): OrdersStoreService => ({
   ...reads(database),
-  next: nextToSend(database),
-  heldToMove: heldToMove(database),
+  next: nextWork(database),
   submit: submit(database),
   apply: apply(database),
   intendExit: intendExit(database),

@@ -111,6 +111,15 @@ export type SubmitRefusal =
   /** The broker confirms nothing (or nothing more) that this reduce may close. */
   | "nothing_to_reduce"
 
+/**
+ * What is to be done with an order. `release` and `expire` are for held ones: the trading state lets them out again, or
+ * they became stale. A stale intended order is a `send` whose submit is refused.
+ */
+export interface OrderWork {
+  readonly order: StoredOrder
+  readonly work: "cancel" | "release" | "expire" | "send"
+}
+
 export type Submitted =
   | { readonly _tag: "Submitting"; readonly order: StoredOrder }
   | { readonly _tag: "NotSubmitted"; readonly why: SubmitRefusal }
@@ -126,20 +135,15 @@ export interface UnresolvedOrder {
 
 export interface OrdersStoreService {
   /**
-   * The next order to send: reduces first, then entries, oldest first. Entries of a symbol with an unresolved order
-   * are passed over, and so is a reduce when an order of its own side is unresolved: both might be the second half
-   * of a double. Null: nothing may be sent now.
+   * What the executor has to do next: cancels first, then held orders that may go or are too old, then reduces, then
+   * entries, each oldest first. Entries of a symbol with an unresolved order are passed over, and so is a reduce when
+   * an order of its own side is unresolved: both might be the second half of a double. `notCancels` are orders whose
+   * cancel was sent and is not due again. Null: nothing may be done now.
    */
-  readonly next: (account: string) => Effect.Effect<StoredOrder | null, DatabaseUnavailable>
-  /** Held orders that the trading state lets out now, and held ones that are stale: to be released or expired. */
-  readonly heldToMove: (
-    account: string
-  ) => Effect.Effect<
-    ReadonlyArray<{ readonly order: StoredOrder; readonly event: "order.released" | "order.expired_unsent" }>,
-    DatabaseUnavailable
-  >
-  /** Orders whose cancel was asked for and is not answered. */
-  readonly pendingCancels: (account: string) => Effect.Effect<ReadonlyArray<StoredOrder>, DatabaseUnavailable>
+  readonly next: (
+    account: string,
+    notCancels?: ReadonlyArray<string>
+  ) => Effect.Effect<OrderWork | null, DatabaseUnavailable>
   /**
    * Commits `submitting`: sends + 1, sent_at, fence; guarded by status, fence and the live lease in one statement.
    * From `resolving` it is the resend under the same client order id. The quantity of a reduce becomes what ours and

@@ -64,7 +64,7 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
       const orders = yield* OrdersStore
       const grant = yield* own()
       const order = yield* intend({ validMs: -1 })
-      assert.strictEqual((yield* orders.next("paper-1"))?.id, order.id)
+      assert.strictEqual((yield* orders.next("paper-1"))?.order.id, order.id)
       assert.deepStrictEqual(yield* orders.submit(grant, order), { _tag: "NotSubmitted", why: "stale" })
       const moved = yield* orders.apply(grant, order, "order.expired_unsent", { reason: "stale" })
       assert.isTrue(moved._tag === "Moved" && moved.order.status === "expired_unsent")
@@ -90,7 +90,7 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
         )
         assert.isNull(yield* orders.next("paper-1"))
         yield* sql((client) => client`DELETE FROM trading_state WHERE scope = 'account:paper-1'`)
-        assert.strictEqual((yield* orders.next("paper-1"))?.id, order.id)
+        assert.strictEqual((yield* orders.next("paper-1"))?.order.id, order.id)
       })
   )
 
@@ -107,15 +107,12 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
           (client) => client`UPDATE orders SET status = 'held' WHERE id IN (${held.id}, ${stale.id})`
         )
         yield* sql((client) => client`UPDATE trading_state SET state = 'HALTED' WHERE scope = 'global'`)
-        const moves = Effect.map(orders.heldToMove("paper-1"), (found) =>
-          found.map(({ order, event }) => [order.symbol, event])
-        )
-        assert.deepStrictEqual(yield* moves, [["HELD2", "order.expired_unsent"]])
+        const next = Effect.map(orders.next("paper-1"), (found) => [found?.order.symbol, found?.work])
+        assert.deepStrictEqual(yield* next, ["HELD2", "expire"])
+        yield* sql((client) => client`UPDATE orders SET status = 'expired_unsent' WHERE id = ${stale.id}`)
+        assert.deepStrictEqual(yield* next, [undefined, undefined])
         yield* sql((client) => client`UPDATE trading_state SET state = 'ACTIVE' WHERE scope = 'global'`)
-        assert.deepStrictEqual(yield* moves, [
-          ["HELD1", "order.released"],
-          ["HELD2", "order.expired_unsent"]
-        ])
+        assert.deepStrictEqual(yield* next, ["HELD1", "release"])
       })
   )
 
@@ -132,13 +129,13 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
       if (submitted._tag !== "Submitting") return
       for (const event of ["order.outcome_lost", "order.lookup_started", "order.escalated"] as const) {
         yield* orders.apply(grant, (yield* orders.byId(first.id)) ?? first, event)
-        assert.strictEqual((yield* orders.next("paper-1"))?.id, free.id, event)
+        assert.strictEqual((yield* orders.next("paper-1"))?.order.id, free.id, event)
       }
       yield* orders.apply(grant, (yield* orders.byId(first.id)) ?? first, "order.rejected", {
         venueFilled: "0"
       })
       assert.strictEqual(
-        (yield* orders.next("paper-1"))?.id,
+        (yield* orders.next("paper-1"))?.order.id,
         blocked.id,
         "its symbol is free again, oldest first"
       )
@@ -354,9 +351,13 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
         const intended = yield* orders.intendExit(exit)
         assert.isTrue(intended._tag === "Intended")
         if (intended._tag !== "Intended") return
-        assert.strictEqual((yield* orders.next("paper-1"))?.id, intended.order.id)
+        assert.strictEqual((yield* orders.next("paper-1"))?.order.id, intended.order.id)
         yield* sql((client) => client`UPDATE trading_state SET state = 'REDUCING'`)
-        assert.strictEqual((yield* orders.next("paper-1"))?.id, intended.order.id, "REDUCING lets it pass")
+        assert.strictEqual(
+          (yield* orders.next("paper-1"))?.order.id,
+          intended.order.id,
+          "REDUCING lets it pass"
+        )
         yield* clear
       })
   )
