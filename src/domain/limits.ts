@@ -248,6 +248,25 @@ export const brokerStreamLimits = {
   goodAfterMs: seconds(30)
 } as const
 
+/** Signal feeds. What an operator may change is a setting of the feed; these are bounds of our own. */
+export const feedLimits = {
+  signalIdLengthMax: 128,
+  /** Close reasons are at most 123 bytes; a reason in a message is cut to something a log line can hold. */
+  reasonLengthMax: 200,
+  /** Rows of one INSERT: about 300 KB on the wire, some 40 ms on two cores. */
+  storeRowsMax: 1_000,
+  /** One INSERT of that size may take this long; the pool and a checkpoint included. */
+  storeMsMax: seconds(5),
+  /** Signals that wait for their INSERT; above it the socket is not read, and the peer's TCP waits with them. */
+  waitingSignalsMax: 4_000,
+  /** Signals that wait when reading goes on. */
+  waitingSignalsLow: 1_000,
+  /** A goodbye is worth this much; after it the socket is destroyed. */
+  closeMsMax: 500,
+  /** The net under the database's return: the signals are asked for again at the latest after this. */
+  databaseMsMax: seconds(30)
+} as const
+
 /** Resolving an order whose outcome is unknown (design, section 5). */
 export const lookupLimits = {
   /** Waits before each look-up by client order id. */
@@ -347,6 +366,12 @@ export const limitRelations: ReadonlyArray<LimitRelation> = [
   {
     rule: "a step of the executor outlasts the deadlines of what it does",
     holds: executionLimits.stepMsMax > 4 * accountLimits.brokerCallMsMax
+  },
+  {
+    rule: "a full buffer of signals is written in a few statements, and reading goes on before it is empty",
+    holds:
+      feedLimits.waitingSignalsMax >= 2 * feedLimits.storeRowsMax &&
+      feedLimits.waitingSignalsLow < feedLimits.waitingSignalsMax
   },
   {
     rule: "look-ups go on for longer than one round trip",
