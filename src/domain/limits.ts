@@ -267,6 +267,37 @@ export const feedLimits = {
   databaseMsMax: seconds(30)
 } as const
 
+/** Waves: the schedule, the search for one wave, the ledger (B3 to B8). */
+export const waveLimits = {
+  /** Shorter waves than tests use mean a unit mistake: seconds where milliseconds were asked for. */
+  periodMsMin: 1_000,
+  periodMsMax: days(7),
+  lagMsMax: days(7),
+  /** B4: signals of a wave that come later than this are found by nobody who waits for them. */
+  checkMsMax: seconds(120),
+  firstLookMs: seconds(1),
+  lookEveryMs: seconds(2),
+  /** One get_signals. The feed's own liveness is judged by the same ten seconds. */
+  requestMsMax: seconds(10),
+  /** A wave's lease outlasts this many looks, each of which renews it. */
+  leaseLooks: 3,
+  /** A suspended machine and a stepped clock are noticed after this, because the wall clock is read again. */
+  sliceMs: seconds(1),
+  /** Below this many looks without a signal the feed is not asked a second time in one check. */
+  askAgainLooks: 5,
+  /** Rows laid out for the time nobody was there: four months of quarter hours. Older ones are told in one alert. */
+  ledgerRowsMax: 11_520,
+  /** Waves that are done and still counted again: orders may fill after the check has ended. */
+  recountWaves: 4,
+  /** Checks in a row that fail before the feed is restarted (B8). */
+  failedChecksMax: 3,
+  /** Missed waves named one by one in an alert. */
+  alertWavesMax: 20,
+  /** Writing down what became of a wave, and giving it back. */
+  storeMsMax: seconds(10),
+  retryMs: seconds(1)
+} as const
+
 /** Resolving an order whose outcome is unknown (design, section 5). */
 export const lookupLimits = {
   /** Waits before each look-up by client order id. */
@@ -380,6 +411,14 @@ export const limitRelations: ReadonlyArray<LimitRelation> = [
   {
     rule: "enough look-ups are made for a not-found to count",
     holds: lookupLimits.delaysMs.length >= lookupLimits.notFoundAnswersMin
+  },
+  {
+    rule: "an on-time check ends while its signals are young enough to be traded",
+    holds: waveLimits.checkMsMax + waveLimits.requestMsMax < ageLimits.signalAgeMsDefault
+  },
+  {
+    rule: "a wave's lease survives a look that was lost",
+    holds: waveLimits.leaseLooks >= 2
   },
   {
     rule: "an ordered stop ends before the service manager kills",
