@@ -14,6 +14,7 @@ import type { Child, CoreEvent } from "./core-state.ts"
 import {
   BadStartReturn,
   describeCause,
+  describeExit,
   type ExitReason,
   isExitReason,
   isOrderly,
@@ -378,7 +379,7 @@ export class Life implements ChildSelf {
     return new StartFailed({
       path: this.path,
       ...step,
-      reason: describeCause(cause),
+      reason: this.#ending === undefined ? describeCause(cause) : describeExit(this.#ending),
       cause,
       elapsedMs,
       deadlineMs: this.child.spec.startDeadlineMs

@@ -1,0 +1,350 @@
+/** Rows H1-H11 and H13: what OTP has no case for and holdfast must hold. H12 is a benchmark. */
+import { assert, describe, it } from "@effect/vitest"
+import { Data, Effect, Fiber } from "effect"
+import { TestClock } from "effect/testing"
+import { setup } from "xstate"
+import { type ChildSelf, supervisor, worker } from "../../src/runtime/child-spec.ts"
+import { effectActor, machineChild } from "../../src/runtime/machine-child.ts"
+import { runFuzz } from "../runtime/hierarchy-fuzz.ts"
+import { Probes } from "../runtime/probe-children.ts"
+import { atOnce, every, node, phases, start, startError, turns, unlimited } from "../runtime/probe-tree.ts"
+
+class Refused extends Data.TaggedError("Refused")<{
+  readonly failureClass: "configuration" | "credentials"
+}> {}
+const deaf = (id: string, stopBudgetMs: number) =>
+  worker({ id, stopBudgetMs, start: () => Effect.succeed({ run: Effect.uninterruptible(Effect.never) }) })
+
+describe("beyond OTP", () => {
+  it.effect(
+    "H1 backoff: full jitter under a doubling cap, seeded, with attempt, next-at and last error in sight",
+    () =>
+      Effect.gen(function* () {
+        const draw = (seed: number) =>
+          Effect.scoped(
+            Effect.gen(function* () {
+              const probes = new Probes()
+              const tree = yield* start(
+                [probes.worker("a", { backoff: { firstMs: 100, factor: 2, maxMs: 1_000, jitter: "full" } })],
+                { intensity: unlimited },
+                { seed, observers: [probes.observe] }
+              )
+              for (let round = 1; round <= 8; round++) {
+                yield* probes.crash("a", new Error(`crash ${round}`))
+                const seen = node(tree, "a")
+                assert.deepStrictEqual(
+                  [seen.phase, seen.attempt, seen.lastError, seen.nextAt !== undefined],
+                  ["backingOff", round, `Error: crash ${round}`, true]
+                )
+                yield* TestClock.adjust(1_000)
+              }
+              return probes.reports.flatMap((one) => (one._tag === "BackingOff" ? [one.delayMs] : []))
+            })
+          )
+        const delays = yield* draw(3)
+        assert.deepStrictEqual(delays, yield* draw(3))
+        delays.forEach((delay, index) =>
+          assert.isTrue(delay >= 0 && delay <= Math.min(1_000, 100 * 2 ** index))
+        )
+        assert.isAbove(new Set(delays).size, 6)
+      })
+  )
+  it.effect("H2 backoff reset: only a run that was ready for resetAfterMs sets the count back", () =>
+    Effect.gen(function* () {
+      const probes = new Probes()
+      let self: ChildSelf | undefined
+      const tree = yield* start(
+        [
+          worker({
+            id: "a",
+            backoff: { ...every(100), resetAfterMs: 5_000 },
+            start: (own) =>
+              Effect.sync(() => {
+                self = own
+                own.setStatus({ ready: false })
+                return {}
+              })
+          })
+        ],
+        { intensity: unlimited },
+        { observers: [probes.observe] }
+      )
+      const crashAfter = (readyForMs: number) =>
+        Effect.gen(function* () {
+          yield* TestClock.adjust(60_000)
+          self?.setStatus({ ready: true })
+          yield* TestClock.adjust(readyForMs)
+          self?.crash(new Error("crash"))
+          const { attempt } = node(tree, "a")
+          yield* TestClock.adjust(100)
+          return attempt
+        })
+      assert.deepStrictEqual(
+        [yield* crashAfter(4_999), yield* crashAfter(4_999), yield* crashAfter(5_000), yield* crashAfter(0)],
+        [1, 2, 1, 2]
+      )
+    })
+  )
+  it.effect(
+    "H3 per-child budget: a child that parks uses its own budget only, and the group's exists besides",
+    () =>
+      Effect.gen(function* () {
+        const probes = new Probes()
+        const park = { action: "park", retryEveryMs: 60_000 } as const
+        const tree = yield* start(
+          [
+            probes.worker("feed", { budget: { max: 1, withinMs: 10_000 }, whenExhausted: park }),
+            probes.worker("exits")
+          ],
+          { intensity: { max: 1, withinMs: 10_000 } }
+        )
+        for (let round = 0; round < 2; round++) yield* probes.crash("feed")
+        assert.strictEqual(phases(tree), "feed:failed exits:running")
+        yield* probes.crash("exits")
+        assert.strictEqual(phases(tree), "feed:failed exits:running")
+        yield* probes.crash("exits")
+        const end = yield* tree.awaitEnd
+        assert.strictEqual(end._tag === "GaveUp" ? end.error.why : "", "group_budget")
+      })
+  )
+  it.effect(
+    "H4 start deadline: a start that never settles is StartTimedOut, its fiber interrupted, and admin calls are answered meanwhile",
+    () =>
+      Effect.gen(function* () {
+        const log: Array<string> = []
+        const tree = yield* start([])
+        const hanging = worker({
+          id: "hang",
+          startDeadlineMs: 3_000,
+          start: () => Effect.onInterrupt(Effect.never, () => Effect.sync(() => log.push("interrupted")))
+        })
+        const starting = yield* Effect.forkChild(Effect.flip(tree.startChild("root", hanging)), {
+          startImmediately: true
+        })
+        assert.strictEqual((yield* tree.countChildren("root")).active, 0)
+        yield* tree.ping(100)
+        yield* TestClock.adjust(3_000)
+        const error = yield* Fiber.join(starting)
+        assert.include(String(error.cause), "StartTimedOut: root/hang did not start within 3000 ms")
+        assert.deepStrictEqual(log, ["interrupted"])
+      })
+  )
+  it.effect("H5 started is not ready: two events, and the parent's readiness waits for the second", () =>
+    Effect.gen(function* () {
+      const probes = new Probes()
+      const machine = setup({}).createMachine({
+        initial: "Connecting",
+        states: { Connecting: { after: { 700: "Live" } }, Live: { tags: "ready" } }
+      })
+      const tree = yield* start(
+        [supervisor({ id: "in", children: [worker({ id: "m", start: machineChild({ machine }) })] })],
+        {},
+        { observers: [probes.observe] }
+      )
+      assert.deepStrictEqual([probes.tags("m"), tree.ready()], [["Starting", "Started"], false])
+      yield* TestClock.adjust(700)
+      assert.deepStrictEqual(
+        [probes.tags("m"), probes.tags("in"), tree.ready()],
+        [["Starting", "Started", "Ready"], ["Starting", "Started", "Ready"], true]
+      )
+    })
+  )
+  it.effect(
+    "H6 failure classes: configuration is not retried and climbs with its class, credentials retry slowly, the rest follows the policy",
+    () =>
+      Effect.gen(function* () {
+        const probes = new Probes()
+        const refusing = (failureClass: "configuration" | "credentials") =>
+          probes.worker("a", {
+            initialStart: "retry",
+            credentialsRetryMs: 60_000,
+            backoff: every(10),
+            onStart: () => Effect.fail(new Refused({ failureClass }))
+          })
+        const error = yield* startError(
+          start([supervisor({ id: "in", children: [refusing("configuration")] })])
+        )
+        assert.deepStrictEqual(
+          [error.failureClass, error.path, probes.incarnation("a")],
+          ["configuration", "root/in/a", 1]
+        )
+        yield* start([refusing("credentials")], { intensity: { max: 0, withinMs: 1_000 } })
+        yield* TestClock.adjust(179_999)
+        assert.strictEqual(probes.incarnation("a"), 3)
+      })
+  )
+  it.effect(
+    "H7 no orphan: at whatever point a child dies, no fiber, timer or nested actor of it is alive",
+    () =>
+      Effect.gen(function* () {
+        let open = 0
+        const held = Effect.acquireRelease(
+          Effect.sync(() => open++),
+          () => Effect.sync(() => open--)
+        )
+        const endless = Effect.onExit(Effect.forever(Effect.sleep(10)), () => Effect.sync(() => open--))
+        const beat = Effect.suspend(() => {
+          open++
+          return endless
+        })
+        const machine = setup({ actors: { beat: effectActor("beat", () => beat) } }).createMachine({
+          initial: "A",
+          states: {
+            A: { invoke: { src: "beat" }, after: { 1: "B" } },
+            B: { invoke: { src: "beat" }, after: { 1: "A" } }
+          }
+        })
+        const life = worker({
+          id: "a",
+          backoff: every(1_000),
+          start: (self) =>
+            Effect.gen(function* () {
+              yield* held
+              yield* self.fork("beat", beat)
+              if (self.incarnation === 1) return yield* Effect.fail("while starting")
+              const running = yield* machineChild({ machine })(self)
+              return self.incarnation === 2
+                ? { ...running, run: Effect.andThen(Effect.sleep(50), Effect.fail("while running")) }
+                : running
+            }),
+          initialStart: "retry"
+        })
+        const tree = yield* start([life], { intensity: unlimited })
+        assert.deepStrictEqual([phases(tree), open], ["a:backingOff", 0])
+        yield* TestClock.adjust(1_000)
+        assert.deepStrictEqual([phases(tree), open], ["a:running", 3])
+        yield* TestClock.adjust(50)
+        assert.deepStrictEqual([phases(tree), open], ["a:backingOff", 0])
+        yield* TestClock.adjust(1_000)
+        assert.deepStrictEqual([phases(tree), open], ["a:running", 3])
+        yield* tree.stop
+        assert.strictEqual(open, 0)
+      })
+  )
+  it.effect(
+    "H8 no silent death: a callback's defect, a rejected promise in an action and a dying fiber each restart their child",
+    () =>
+      Effect.gen(function* () {
+        const machine = setup({ types: { events: {} as { type: "reject" } } }).createMachine({
+          on: {
+            reject: {
+              actions: async () => {
+                throw new Error("rejected")
+              }
+            }
+          }
+        })
+        const tree = yield* start(
+          [
+            worker({
+              id: "callback",
+              backoff: atOnce,
+              start: (self) =>
+                Effect.sync(() => {
+                  if (self.incarnation === 1) setImmediate(() => self.crash(new Error("callback")))
+                  return {}
+                })
+            }),
+            worker({ id: "action", backoff: atOnce, start: machineChild({ machine }) }),
+            worker({
+              id: "fiber",
+              backoff: atOnce,
+              start: (self) =>
+                Effect.as(
+                  self.incarnation === 1
+                    ? self.fork("loop", Effect.andThen(Effect.sleep(5), Effect.die(new Error("fiber"))))
+                    : Effect.void,
+                  {}
+                )
+            })
+          ],
+          { intensity: unlimited }
+        )
+        tree.send("root/action", { type: "reject" })
+        yield* turns(3)
+        const seen = ["callback", "action", "fiber"].map(
+          (id) => `${node(tree, id).incarnation} ${node(tree, id).lastError}`
+        )
+        assert.deepStrictEqual(seen, ["2 Error: callback", "2 Error: rejected", "2 loop: Error: fiber"])
+      })
+  )
+  it.effect(
+    "H9 throwing observer: neither a report subscriber nor an inspector that throws can stop delivery",
+    () =>
+      Effect.gen(function* () {
+        const machine = setup({ types: { events: {} as { type: "go" } } }).createMachine({
+          initial: "A",
+          states: { A: { on: { go: "B" } }, B: {} }
+        })
+        const tree = yield* start(
+          [worker({ id: "m", start: machineChild({ machine }) })],
+          {},
+          {
+            observers: [
+              () => {
+                throw new Error("observer")
+              }
+            ]
+          }
+        )
+        tree.inspection.subscribe(() => {
+          throw new Error("inspector")
+        })
+        assert.strictEqual(tree.send("root/m", { type: "go" }), "delivered")
+        assert.strictEqual(node(tree, "m").state, "B")
+        assert.isAbove(tree.figures().observerFaults, 1)
+      })
+  )
+  it.live("H10 restart storm: a machine that fails synchronously on start cannot starve the event loop", () =>
+    Effect.gen(function* () {
+      let starts = 0
+      const machine = setup({}).createMachine({
+        entry: () => {
+          starts++
+          throw new Error("at once")
+        }
+      })
+      const tree = yield* start(
+        [worker({ id: "m", initialStart: "retry", backoff: atOnce, start: machineChild({ machine }) })],
+        { intensity: unlimited }
+      )
+      yield* Effect.sleep(50)
+      yield* tree.ping(5_000)
+      yield* tree.stop
+      assert.isAbove(starts, 50)
+    })
+  )
+  it.effect(
+    "H11 stop deadline: the whole tree ends inside one global deadline and names who was killed",
+    () =>
+      Effect.gen(function* () {
+        const probes = new Probes()
+        const tree = yield* start(
+          [
+            probes.worker("a"),
+            supervisor({ id: "in", children: [deaf("x", 60_000), deaf("y", 60_000)] }),
+            deaf("z", 1_000)
+          ],
+          {},
+          { stopDeadlineMs: 3_000 }
+        )
+        const stopping = yield* Effect.forkChild(tree.stop, { startImmediately: true })
+        yield* TestClock.adjust(3_000)
+        yield* turns(4)
+        const report = yield* Fiber.join(stopping)
+        assert.deepStrictEqual([...report.killed].toSorted(), ["root/in/x", "root/in/y", "root/z"])
+        assert.isAtMost(report.elapsedMs, 3_001)
+        assert.strictEqual(probes.journal.at(-1), "stop a#1")
+      })
+  )
+  it.effect(
+    "H13 hierarchy fuzz: a large random hierarchy with faults in every hook keeps all rules and leaks nothing",
+    () =>
+      Effect.gen(function* () {
+        const result = yield* runFuzz({ seed: 13, components: 500, operations: 10_000 })
+        assert.deepStrictEqual([result.violations, result.leaked], [[], []])
+        assert.isAbove(result.components, 499)
+      }),
+    120_000
+  )
+})
