@@ -262,6 +262,7 @@ describe("beyond OTP", () => {
         )
         tree.send("root/action", { type: "reject" })
         yield* turns(3)
+        yield* TestClock.adjust(5)
         const seen = ["callback", "action", "fiber"].map(
           (id) => `${node(tree, id).incarnation} ${node(tree, id).lastError}`
         )
