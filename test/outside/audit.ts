@@ -1,0 +1,151 @@
+/**
+ * The audit: what holdfast says it did, compared with what its producers were told and with the broker's own book.
+ *
+ * It answers the questions of the incidents: was anything lost, was anything doubled, and does every trade know why it
+ * was made?
+ *
+ * Promises: waits until everything has settled, then reports every difference as a sentence; an empty report means that
+ * signals, decisions, orders, create requests, fills, links and positions agree.
+ * Never: stops at the first difference, or reads a database.
+ */
+import { waitUntil } from "../support/exchange.ts"
+import type { BookFill } from "../support/paper-broker.ts"
+import type { Delivery } from "./producer.ts"
+import { isSettled, type Row, type Service } from "./service.ts"
+import { accounts, type World } from "./world.ts"
+
+/** A fill in words that both sides share; decimals without the zeros one of them keeps. */
+const fillKey = (fill: Row | BookFill): string => {
+  const row = fill as Row
+  const { account, symbol, trade_id, client_order_id, side, quantity, price } = row
+  return [account, symbol, trade_id, client_order_id, side, Number(quantity), Number(price)].join(" ")
+}
+
+const tally = (words: ReadonlyArray<string>): ReadonlyMap<string, number> => {
+  const counts = new Map<string, number>()
+  for (const word of words) counts.set(word, (counts.get(word) ?? 0) + 1)
+  return counts
+}
+
+const differences = (
+  what: string,
+  ours: ReadonlyArray<string>,
+  theirs: ReadonlyArray<string>
+): ReadonlyArray<string> => {
+  const mine = tally(ours)
+  const book = tally(theirs)
+  return [...new Set([...mine.keys(), ...book.keys()])].flatMap((word) =>
+    mine.get(word) === book.get(word)
+      ? []
+      : [`${what} [${word}]: ${mine.get(word) ?? 0} here, ${book.get(word) ?? 0} at the broker`]
+  )
+}
+
+/** Waits until no signal waits for a decision and no order for an answer. */
+const rest = async (service: Service, deadlineMs: number): Promise<void> => {
+  let open: ReadonlyArray<Row> = []
+  await waitUntil(
+    () => `everything to settle; open: ${JSON.stringify(open.slice(0, 5))}${service.tail()}`,
+    async () => {
+      open = [
+        ...(await service.list("signals", "status=received")),
+        ...(await service.list("signals", "status=processing")),
+        ...(await service.list("orders")).filter((order) => !isSettled(order))
+      ]
+      return open.length === 0 ? true : undefined
+    },
+    deadlineMs
+  )
+}
+
+/** Signals: each was decided once, and led to one order in each account of its strategy. */
+const auditSignals = async (
+  service: Service,
+  deliveries: ReadonlyArray<Delivery>,
+  orders: ReadonlyArray<Row>
+): Promise<ReadonlyArray<string>> => {
+  const faults: Array<string> = []
+  const known = new Set((await service.list("signals")).map((row) => row["id"]))
+  for (const delivery of deliveries) {
+    if (delivery.signalId === null) {
+      faults.push(`never taken: ${JSON.stringify({ ...delivery, tries: delivery.tries.slice(-3) })}`)
+      continue
+    }
+    const id = delivery.signalId
+    if (!known.delete(id)) faults.push(`signal ${id} was answered 2xx and is lost, or was told to two bodies`)
+    const { body, text } = await service.get(`/api/v1/signals/${id}`)
+    if (body.signal?.status !== "done" || !body.decision) faults.push(`signal ${id} is not decided: ${text}`)
+    const found = tally(
+      orders.filter((order) => order["signal_id"] === id).map((order) => order["account"] ?? "")
+    )
+    const wanted = delivery.source === "fan" ? accounts : accounts.slice(0, 1)
+    if (found.size !== wanted.length || !wanted.every((account) => found.get(account) === 1))
+      faults.push(
+        `signal ${id} led to orders in ${JSON.stringify([...found])} instead of one in ${wanted.join(", ")}`
+      )
+  }
+  for (const id of known) faults.push(`signal ${id} was posted by nobody`)
+  return faults
+}
+
+/** Orders: one create request and one order at the broker for each that was sent, none for the others. */
+const auditOrders = async (world: World, orders: ReadonlyArray<Row>): Promise<ReadonlyArray<string>> => {
+  const faults: Array<string> = []
+  const book = tally((await world.broker.orders()).map((order) => order.client_order_id ?? "no id"))
+  const creates = new Map((await world.broker.creates()).map((count) => [count.client_order_id, count]))
+  const intents = new Set<string>()
+  for (const order of orders) {
+    const id = order["client_order_id"] ?? "no id"
+    if (intents.has(id)) faults.push(`two orders share the client order id ${id}`)
+    intents.add(id)
+    const expected = order["status"] === "filled" ? 1 : 0
+    if (order["status"] !== "filled" && order["status"] !== "expired_unsent")
+      faults.push(`order ${id} ended as ${order["status"]} (${order["reason"]})`)
+    if ((book.get(id) ?? 0) !== expected)
+      faults.push(`order ${id} is ${order["status"]} and ${book.get(id) ?? 0} times in the broker's book`)
+    const received = creates.get(id)?.received ?? 0
+    if (received !== expected) faults.push(`order ${id} is ${order["status"]} and was sent ${received} times`)
+  }
+  for (const id of book.keys())
+    if (!intents.has(id)) faults.push(`the broker has an order ${id} that we do not know`)
+  return faults
+}
+
+const auditPositions = async (world: World): Promise<ReadonlyArray<string>> => {
+  const words = (rows: ReadonlyArray<Row>) =>
+    rows.flatMap((row) =>
+      Number(row["quantity"]) === 0 ? [] : [`${row["account"]} ${row["symbol"]} ${Number(row["quantity"])}`]
+    )
+  const book = (await Promise.all(accounts.map((account) => world.broker.positions(account)))).flat()
+  return differences(
+    "position",
+    words(await world.service.list("positions")),
+    words(book.map(({ account, symbol, quantity }) => ({ account, symbol, quantity })))
+  )
+}
+
+const auditLinkage = async (service: Service, fills: number): Promise<ReadonlyArray<string>> => {
+  const { body, text } = await service.get("/api/v1/linkage")
+  return body.ours === fills && body.linked === fills && Number(body.rate) === 1 && body.external === 0
+    ? []
+    : [`linkage after ${fills} fills: ${text}`]
+}
+
+/** Every difference there is, after waiting at most `deadlineMs` for everything to settle. */
+export const audit = async (
+  world: World,
+  deliveries: ReadonlyArray<Delivery>,
+  deadlineMs = 60_000
+): Promise<ReadonlyArray<string>> => {
+  const { broker, service } = world
+  await rest(service, deadlineMs)
+  const orders = await service.list("orders")
+  const fills = (await service.list("fills")).map(fillKey)
+  return [
+    ...(await auditSignals(service, deliveries, orders)),
+    ...(await auditOrders(world, orders)),
+    ...differences("fill", fills, (await broker.fills()).map(fillKey)),
+    ...(await auditLinkage(service, fills.length)),
+    ...(await auditPositions(world))
+  ]
+}

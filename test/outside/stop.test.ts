@@ -1,0 +1,53 @@
+import { afterEach, assert, describe, it } from "vitest"
+import { setTimeout as pause } from "node:timers/promises"
+import { alertBody } from "./service.ts"
+import { World } from "./world.ts"
+
+const worlds: Array<World> = []
+afterEach(async () => {
+  for (const world of worlds.splice(0)) await world.dispose()
+}, 60_000)
+
+describe("T8 stopping under load", () => {
+  it("SIGTERM while posts are in flight: exit 0, every 2xx is there afterwards, the others are refused, stop and start take less than 15 s", async () => {
+    const world = await World.open()
+    worlds.push(world)
+    const { service } = world
+    await service.start()
+    const taken: Array<string> = []
+    const other = new Map<string, number>()
+    const enough = new AbortController()
+    const poster = async () => {
+      while (!enough.signal.aborted) {
+        const answer = await service.post("/webhook", alertBody(), { deadlineMs: 5_000 }).catch(() => null)
+        if (answer?.status === 201) taken.push(String(answer.body.signal_id))
+        else {
+          const what = answer === null ? "no answer" : `${answer.status} ${answer.body?.status}`
+          other.set(what, (other.get(what) ?? 0) + 1)
+          await pause(20)
+        }
+      }
+    }
+    const posters = Array.from({ length: 6 }, poster)
+    await pause(400)
+    const from = performance.now()
+    const exit = await service.stop(15_000)
+    const stoppedMs = performance.now() - from
+    enough.abort()
+    await Promise.all(posters)
+    assert.strictEqual(exit.code, 0, service.tail())
+    assert.strictEqual(service.lastLine["event"], "stopped")
+    assert.isAbove(taken.length, 0)
+    assert.isEmpty([...other.keys()].filter((what) => what !== "no answer" && what !== "503 UNAVAILABLE"))
+    await service.start()
+    const bothMs = performance.now() - from
+    console.log(
+      `stop ${Math.round(stoppedMs)} ms, stop and start ${Math.round(bothMs)} ms, ${taken.length} taken, ${JSON.stringify([...other])}`
+    )
+    assert.isBelow(bothMs, 15_000)
+    for (const id of taken) {
+      const trace = await service.settled(id)
+      assert.lengthOf(trace.orders, 1, id)
+    }
+  }, 90_000)
+})

@@ -1,0 +1,89 @@
+/**
+ * A holdfast and its broker: the service on a configuration that names a venue in another process.
+ *
+ * Promises: the venue and its book outlive every end of the service; each world has directories, databases and ports of
+ * its own, so worlds run side by side.
+ * Never: shares a database between the service and the venue.
+ */
+import { Effect, Exit, Scope } from "effect"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import path from "node:path"
+import { type DuplicateRule, PaperBroker } from "../support/paper-broker.ts"
+import { emptyDatabase } from "../support/postgres.ts"
+import { Service } from "./service.ts"
+
+export interface WorldOptions {
+  readonly rule?: DuplicateRule
+  /** `embedded`: the server the service starts itself. `external`: DATABASE_URL on the server of the test run. */
+  readonly database?: "embedded" | "external"
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/** The accounts of the practice defaults, with money enough for any test; source `fan` goes to both. */
+const settingsFor = (url: string, rule: DuplicateRule) => ({
+  brokers: { practice: { kind: "paper", url, rule } },
+  accounts: {
+    "paper-1": { broker: "practice", startingCash: "1000000000" },
+    "paper-2": { broker: "practice", startingCash: "1000000000" }
+  },
+  sources: { fan: {} },
+  strategies: {
+    default: { sources: ["default", "wave"], accounts: ["paper-1"] },
+    fan: { sources: ["fan"], accounts: ["paper-1", "paper-2"] }
+  }
+})
+
+export const accounts = ["paper-1", "paper-2"] as const
+
+export class World {
+  readonly broker: PaperBroker
+  readonly service: Service
+  readonly #folder: string
+  readonly #scope: Scope.Closeable
+  readonly #env: Readonly<Record<string, string>>
+  readonly #others: Array<Service> = []
+
+  private constructor(
+    broker: PaperBroker,
+    folder: string,
+    scope: Scope.Closeable,
+    env: Readonly<Record<string, string>>
+  ) {
+    this.broker = broker
+    this.#folder = folder
+    this.#scope = scope
+    this.#env = env
+    this.service = new Service({ dataDir: path.join(folder, "data"), env })
+  }
+
+  /** Starts the venue; the service is the test's to start. */
+  static async open(options: WorldOptions = {}): Promise<World> {
+    const rule = options.rule ?? "U"
+    const broker = new PaperBroker({ rule })
+    await broker.start()
+    const folder = mkdtempSync(path.join(tmpdir(), "holdfast-world-"))
+    const config = path.join(folder, "holdfast.json")
+    writeFileSync(config, JSON.stringify(settingsFor(broker.url, rule)))
+    const scope = Effect.runSync(Scope.make())
+    const external =
+      options.database === "external"
+        ? { DATABASE_URL: (await Effect.runPromise(emptyDatabase.pipe(Scope.provide(scope)))).url }
+        : {}
+    return new World(broker, folder, scope, { HOLDFAST_CONFIG: config, ...external, ...options.env })
+  }
+
+  /** Another holdfast on the same configuration and, where it is external, the same database. */
+  another(name: string): Service {
+    const service = new Service({ dataDir: path.join(this.#folder, name), env: this.#env })
+    this.#others.push(service)
+    return service
+  }
+
+  async dispose(): Promise<void> {
+    await Promise.all([this.service, ...this.#others].map((service) => service.dispose()))
+    await this.broker.dispose()
+    await Effect.runPromise(Scope.close(this.#scope, Exit.void))
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+}
