@@ -107,7 +107,7 @@ export const healthSourceLayer = Layer.effect(
     const trading = yield* TradingState
     const protection = yield* Protection
     const clock = yield* Clock.Clock
-    const root = (): TreeNode | null => running.tree()?.snapshot() ?? null
+    const root = running.snapshot
     return makeHealthSource({
       facts: () => {
         const node = root()

@@ -8,23 +8,57 @@
  * Never: starts or stops it.
  */
 import { Context, Layer } from "effect"
-import type { Tree } from "../runtime/tree.ts"
+import type { Tree, TreeNode } from "../runtime/tree.ts"
 
 export interface RunningTreeService {
   readonly tree: () => Tree | null
   readonly attach: (tree: Tree) => void
+  /** The tree as it is now, null before it stands. `since` of a component is when its visible state began. */
+  readonly snapshot: () => TreeNode | null
+}
+
+interface Shown {
+  readonly state: string
+  readonly incarnation: number
+  readonly since: number
+}
+
+/**
+ * Since when each component shows the state it shows. The supervisor knows when a life began, the transitions say when
+ * it last moved; only a move that changes what an operator sees counts (a routine probe inside `Available` does not).
+ */
+const makeStateClock = () => {
+  // Both are bounded by the components of the tree; a path that is gone is replaced by the next of its name.
+  const shown = new Map<string, Shown>()
+  const movedAt = new Map<string, number>()
+  const dated = (node: TreeNode): TreeNode => {
+    const before = shown.get(node.path)
+    let since = node.since
+    if (before?.state === node.state && before.incarnation === node.incarnation) since = before.since
+    else {
+      since = Math.max(node.since, movedAt.get(node.path) ?? 0)
+      shown.set(node.path, { state: node.state, incarnation: node.incarnation, since })
+    }
+    return { ...node, since, children: node.children.map(dated) }
+  }
+  return { dated, moved: (path: string, at: number): void => void movedAt.set(path, at) }
+}
+
+const makeRunningTree = (): RunningTreeService => {
+  let running: Tree | null = null
+  const clock = makeStateClock()
+  return {
+    tree: () => running,
+    attach: (tree) => {
+      running = tree
+      tree.inspection.subscribe(({ at, path }) => clock.moved(path, at))
+    },
+    snapshot: () => (running === null ? null : clock.dated(running.snapshot()))
+  }
 }
 
 export class RunningTree extends Context.Service<RunningTree, RunningTreeService>()(
   "holdfast/actors/RunningTree"
 ) {
-  static readonly layer: Layer.Layer<RunningTree> = Layer.sync(RunningTree, () => {
-    let running: Tree | null = null
-    return RunningTree.of({
-      tree: () => running,
-      attach: (tree) => {
-        running = tree
-      }
-    })
-  })
+  static readonly layer: Layer.Layer<RunningTree> = Layer.sync(RunningTree, makeRunningTree)
 }
