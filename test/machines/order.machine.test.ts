@@ -19,11 +19,8 @@ describe("the order machine", () => {
         const actor = createActor(orderMachine, { snapshot: from })
         actor.start()
         const expected = ORDER_TRANSITIONS[status][event]
-        assert.strictEqual(
-          actor.getSnapshot().can({ type: event }),
-          expected !== undefined,
-          `${status} ${event}`
-        )
+        const handled = orderMachine.states[orderStateOf(status)]?.transitions.has(event)
+        assert.strictEqual(handled, expected !== undefined, `${status} ${event}`)
         actor.send({ type: event })
         assert.strictEqual(actor.getSnapshot().value, orderStateOf(expected ?? status), `${status} ${event}`)
       }
