@@ -13,6 +13,8 @@ import { Redacted, Result, Schema, SchemaIssue } from "effect"
 import {
   type AccountSettings,
   type BrokerSettings,
+  FeedFile,
+  type FeedSettings,
   logLevels,
   type LogFormat,
   type LogLevel,
@@ -145,6 +147,44 @@ const secretOf = (
   return Redacted.make(value, { label: name })
 }
 
+/** The feed that SIGNAL_WS_URL, and practice mode without it, is. */
+const DEFAULT_FEED = "default"
+const plainFeed = Schema.decodeSync(FeedFile)({})
+
+/** Feeds of the file; the environment sets address and token of the default one; practice has one of its own. */
+const feedsOf = (
+  input: Collected,
+  fromFile: Readonly<Record<string, FeedFile>> | undefined,
+  mode: Mode
+): Readonly<Record<string, FeedSettings>> => {
+  const url = variable(input, "SIGNAL_WS_URL")
+  const token = variable(input, "SIGNAL_WS_TOKEN")
+  if (url !== undefined && !(/^wss?:\/\//.test(url) && URL.canParse(url))) {
+    input.problems.push({ path: "SIGNAL_WS_URL", message: "must be a URL that starts with ws:// or wss://" })
+  }
+  const feeds: Record<string, FeedFile> = { ...fromFile }
+  const named = feeds[DEFAULT_FEED]
+  if (url !== undefined) feeds[DEFAULT_FEED] = { ...(named ?? plainFeed), url }
+  else if (fromFile === undefined && mode === "PRACTICE") feeds[DEFAULT_FEED] = plainFeed
+  for (const [name, feed] of Object.entries(feeds)) {
+    if (feed.url === null && mode !== "PRACTICE") {
+      input.problems.push({ path: `feeds.${name}.url`, message: `${mode} needs the address of the feed` })
+    }
+    if (feed.url !== null && !URL.canParse(feed.url)) {
+      input.problems.push({ path: `feeds.${name}.url`, message: "is not a URL" })
+    }
+  }
+  return Object.fromEntries(
+    Object.entries(feeds).map(([name, { token: own, ...feed }]) => {
+      const text = (name === DEFAULT_FEED ? token : undefined) ?? own
+      return [
+        name,
+        { ...feed, token: text === undefined ? null : Redacted.make(text, { label: "feed token" }) }
+      ]
+    })
+  )
+}
+
 /** Checks between fields: what each strategy and account names must exist, and money needs real guards. */
 const crossCheck = (settings: Settings, problems: Array<SettingsProblem>): void => {
   for (const [name, strategy] of Object.entries(settings.strategies)) {
@@ -157,6 +197,11 @@ const crossCheck = (settings: Settings, problems: Array<SettingsProblem>): void 
       if (!Object.hasOwn(settings.sources, source)) {
         problems.push({ path: `strategies.${name}.sources`, message: `there is no source "${source}"` })
       }
+    }
+  }
+  for (const [name, feed] of Object.entries(settings.feeds)) {
+    if (!Object.hasOwn(settings.sources, feed.source)) {
+      problems.push({ path: `feeds.${name}.source`, message: `there is no source "${feed.source}"` })
     }
   }
   for (const [name, account] of Object.entries(settings.accounts)) {
@@ -242,6 +287,7 @@ export const resolveSettings = (
     strategies: file.strategies ?? (practice ? practiceStrategies : {}),
     accounts: file.accounts ?? (practice ? practiceAccounts : {}),
     brokers: file.brokers ?? (practice ? practiceBrokers : {}),
+    feeds: feedsOf(collected, file.feeds, mode),
     risk: file.risk,
     market: file.market
   }

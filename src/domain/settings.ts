@@ -94,6 +94,49 @@ export const MarketSettings = Schema.Struct({
 })
 export type MarketSettings = typeof MarketSettings.Type
 
+/**
+ * A signal feed. `url: null` runs the practice signal server inside this process. The numbers are those of the best
+ * clients; an operator changes them for a peer that is slower, and a test for a test that is not.
+ */
+export const FeedFile = Schema.Struct({
+  url: orElse(
+    Schema.NullOr(
+      Schema.String.check(Schema.isPattern(/^wss?:\/\/[^\s]+$/, { message: "must be a ws or wss URL" }))
+    ),
+    null
+  ),
+  token: Schema.optionalKey(Schema.NonEmptyString),
+  // The source its signals are decided under: strategies subscribe to it.
+  source: orElse(Name, "wave"),
+  connectMsMax: orElse(PositiveInt, 10_000),
+  authMsMax: orElse(PositiveInt, 10_000),
+  // Full jitter below a ceiling that doubles from the first to the last; attempts never end.
+  retryFirstMs: orElse(PositiveInt, 1_000),
+  retryMsMax: orElse(PositiveInt, 30_000),
+  // The backoff starts small again after this time connected and one valid message, not after a mere handshake.
+  goodAfterMs: orElse(PositiveInt, 30_000),
+  pingEveryMs: orElse(PositiveInt, 20_000),
+  pongMsMax: orElse(PositiveInt, 10_000),
+  statsEveryMs: orElse(PositiveInt, 60_000),
+  // Answers to get_stats and get_signals.
+  answerMsMax: orElse(PositiveInt, 10_000),
+  // A credential that was refused is not tried faster than a human can change it.
+  credentialRetryMs: orElse(PositiveInt, 60_000),
+  flapConnects: orElse(PositiveInt, 5),
+  flapWithinMs: orElse(PositiveInt, 300_000),
+  // So many attempts in a row without a live connection are an alert.
+  alertAfterAttempts: orElse(PositiveInt, 5),
+  frameBytesMax: orElse(PositiveInt, 16 * 1_024 * 1_024),
+  // Signals per wave of the practice server inside this process: none, so that practice trades what you post only.
+  practiceSignals: orElse(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1_000 })), 0)
+})
+export type FeedFile = typeof FeedFile.Type
+
+/** A feed as the service runs with it: its token is never in clear text. */
+export interface FeedSettings extends Omit<FeedFile, "token"> {
+  readonly token: Redacted.Redacted<string> | null
+}
+
 /** `holdfast.json`. Everything is optional: an empty file is the practice configuration. */
 export const SettingsFile = Schema.Struct({
   mode: Schema.optionalKey(Mode),
@@ -122,6 +165,7 @@ export const SettingsFile = Schema.Struct({
   strategies: Schema.optionalKey(Schema.Record(Name, StrategySettings)),
   accounts: Schema.optionalKey(Schema.Record(Name, AccountSettings)),
   brokers: Schema.optionalKey(Schema.Record(Name, BrokerSettings)),
+  feeds: Schema.optionalKey(Schema.Record(Name, FeedFile)),
   risk: orElse(RiskSettings, {}),
   market: orElse(MarketSettings, {})
 })
@@ -153,6 +197,7 @@ export interface Settings {
   readonly strategies: Readonly<Record<string, StrategySettings>>
   readonly accounts: Readonly<Record<string, AccountSettings>>
   readonly brokers: Readonly<Record<string, BrokerSettings>>
+  readonly feeds: Readonly<Record<string, FeedSettings>>
   readonly risk: RiskSettings
   readonly market: MarketSettings
 }

@@ -55,7 +55,10 @@ export const loadSettings = (
 /** Every secret in clear text, for the log writer that keeps them out of its lines. */
 export const secretTexts = (settings: Settings): ReadonlyArray<string> => {
   const { admin, hmac, webhook } = settings.secrets
-  const texts = [admin, hmac, webhook].flatMap((secret) => (secret === null ? [] : [Redacted.value(secret)]))
+  const tokens = Object.values(settings.feeds).map((feed) => feed.token)
+  const texts = [admin, hmac, webhook, ...tokens].flatMap((secret) =>
+    secret === null ? [] : [Redacted.value(secret)]
+  )
   const url = settings.databaseUrl === null ? null : passwordOf(Redacted.value(settings.databaseUrl))
   return url === null ? texts : [...texts, ...new Set([url, decodeURIComponent(url)])]
 }
@@ -78,6 +81,9 @@ export const describeSettings = (settings: Settings): Record<string, unknown> =>
       settings.databaseUrl === null
         ? "embedded PostgreSQL under dataDir"
         : Redacted.value(settings.databaseUrl).replace(/\/\/([^@/]*)@/, "//[redacted]@"),
+    feeds: Object.fromEntries(
+      Object.entries(settings.feeds).map(([name, feed]) => [name, { ...feed, token: shown(feed.token) }])
+    ),
     secrets: {
       hmac: shown(settings.secrets.hmac),
       webhook: shown(settings.secrets.webhook),

@@ -141,3 +141,43 @@ describe("T1 outside practice", () => {
     assert.isNull(Result.isSuccess(resolve({ HMAC_SECRET: secret })) ? null : "practice must accept it")
   })
 })
+
+describe("signal feeds", () => {
+  it("practice has one of its own, with the numbers of the best clients", () => {
+    const { default: feed } = settingsOf({}).feeds
+    assert.deepStrictEqual(
+      [feed?.url, feed?.token, feed?.source, feed?.practiceSignals],
+      [null, null, "wave", 0]
+    )
+    assert.deepStrictEqual(
+      [feed?.retryFirstMs, feed?.retryMsMax, feed?.goodAfterMs, feed?.pingEveryMs, feed?.pongMsMax],
+      [1_000, 30_000, 30_000, 20_000, 10_000]
+    )
+    assert.deepStrictEqual(
+      [feed?.statsEveryMs, feed?.answerMsMax, feed?.credentialRetryMs],
+      [60_000, 10_000, 60_000]
+    )
+  })
+  it("SIGNAL_WS_URL and SIGNAL_WS_TOKEN are the default feed, and win over the file", () => {
+    const file = { feeds: { default: { url: "ws://file:1", goodAfterMs: 5 }, other: { url: "wss://b:2" } } }
+    const { feeds } = settingsOf({ SIGNAL_WS_URL: "ws://env:3", SIGNAL_WS_TOKEN: "tok" }, file)
+    assert.deepStrictEqual(Object.keys(feeds), ["default", "other"])
+    assert.deepStrictEqual([feeds["default"]?.url, feeds["default"]?.goodAfterMs], ["ws://env:3", 5])
+    const token = feeds["default"]?.token
+    assert.strictEqual(token === null || token === undefined ? null : Redacted.value(token), "tok")
+    assert.notInclude(JSON.stringify(feeds), 'tok"')
+  })
+  it("are refused with their path when they cannot work", () => {
+    assert.deepStrictEqual(problemsOf({ SIGNAL_WS_URL: "http://x" }), [
+      "SIGNAL_WS_URL: must be a URL that starts with ws:// or wss://"
+    ])
+    assert.deepStrictEqual(problemsOf({}, { feeds: { a: { url: "ws://x", source: "nowhere" } } }), [
+      'feeds.a.source: there is no source "nowhere"'
+    ])
+    assert.include(
+      problemsOf({ APP_MODE: "PAPER" }, { feeds: { a: {} } }),
+      "feeds.a.url: PAPER needs the address of the feed"
+    )
+    assert.deepStrictEqual(problemsOf({}, { feeds: { a: { retryMs: 1 } } }), ["feeds.a.retryMs: unknown key"])
+  })
+})
