@@ -1,0 +1,101 @@
+import { assert, describe, it, onTestFinished } from "vitest"
+import { setTimeout as pause } from "node:timers/promises"
+import { waitUntil } from "../support/exchange.ts"
+import { audit } from "./audit.ts"
+import { HealthWatch } from "./health-watch.ts"
+import { Load } from "./producer.ts"
+import { randomOf } from "./random.ts"
+import { databaseProcesses } from "./service.ts"
+import { World } from "./world.ts"
+
+/** A trading world with load and a witness, put away with the test. */
+const busyWorld = async (name: string, seed: number) => {
+  const world = await World.open()
+  const load = new Load(world.service, randomOf(name, seed), { producers: 3, pauseMs: [60, 250] })
+  const watch = new HealthWatch(world.service)
+  onTestFinished(async () => {
+    await load.stop(0)
+    await watch.stop()
+    await world.dispose()
+  }, 60_000)
+  await world.service.start()
+  load.start()
+  watch.start()
+  return { world, service: world.service, load, watch }
+}
+type Busy = Awaited<ReturnType<typeof busyWorld>>
+
+const signalAll = (pids: ReadonlyArray<number>, signal: NodeJS.Signals): void => {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, signal)
+    } catch {
+      // A backend may end by itself between the listing and the signal.
+    }
+  }
+}
+
+/** What posts were answered; 0 is no answer. */
+const statuses = (load: Load) =>
+  new Set(load.deliveries.flatMap(({ tries }) => tries.map(({ status }) => status)))
+
+const finish = async ({ world, load, watch }: Busy): Promise<void> => {
+  await load.stop(30_000)
+  assert.deepStrictEqual(await audit(world, load.deliveries), [])
+  await watch.stop()
+  assert.deepStrictEqual(load.strange, [])
+  assert.deepStrictEqual(watch.lies(load.deliveries.flatMap(({ tries }) => tries)).slice(0, 5), [])
+}
+
+describe("T7 losing the database is an event, not a death", () => {
+  it("SIGKILL of the server, three times under load: posts are stored or 503, it comes back, nothing is lost, no component restarts", async () => {
+    const busy = await busyWorld("database killed", 77)
+    const { service, load } = busy
+    for (let round = 0; round < 3; round += 1) {
+      await pause(500)
+      const [postmaster] = databaseProcesses(service.dataDir)
+      assert.isDefined(postmaster)
+      process.kill(postmaster, "SIGKILL")
+      await waitUntil(
+        () => `another server${service.tail()}`,
+        () => {
+          const [next] = databaseProcesses(service.dataDir)
+          return next !== undefined && next !== postmaster ? true : undefined
+        }
+      )
+      await service.trading(20_000)
+    }
+    assert.deepStrictEqual(await service.restarts(), {})
+    await finish(busy)
+    assert.isEmpty([...statuses(load)].filter((status) => ![201, 200, 503].includes(status)))
+  }, 90_000)
+
+  it("SIGSTOP of the server: said within the deadlines while /health stays fast, ready again after SIGCONT, nothing lost, no component restarts", async () => {
+    const busy = await busyWorld("database frozen", 78)
+    const { service, load, watch } = busy
+    await pause(500)
+    const frozen = databaseProcesses(service.dataDir)
+    signalAll(frozen, "SIGSTOP")
+    const from = performance.now()
+    await waitUntil(
+      () => `health to say that the database is away${service.tail()}`,
+      async () => {
+        const { status, body } = await service.get("/health", { deadlineMs: 1_000 })
+        return status === 503 && body.ready === false && body.can_trade === false ? true : undefined
+      },
+      10_000
+    )
+    console.log(`a frozen database was noticed after ${Math.round(performance.now() - from)} ms`)
+    assert.strictEqual((await service.get("/health/ready")).status, 503)
+    assert.strictEqual((await service.get("/health/live")).status, 200)
+    const refusal = await service.post("/webhook", load.deliveries[0]?.body, { deadlineMs: 3_000 })
+    assert.strictEqual(refusal.status, 503)
+    assert.isDefined(refusal.headers["retry-after"])
+    await pause(5_000)
+    signalAll(frozen, "SIGCONT")
+    await service.trading(20_000)
+    assert.deepStrictEqual(await service.restarts(), {})
+    await finish(busy)
+    assert.isBelow(watch.slowestMs, 1_500, "/health must not wait for the database")
+  }, 90_000)
+})
