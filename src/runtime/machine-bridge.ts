@@ -24,6 +24,7 @@ import type { DeadLetterReason, Delivery } from "./dead-letters.ts"
 import { describeError, normal } from "./exit-reason.ts"
 import type { Life } from "./life.ts"
 import { Mailbox, type MailboxDepth, type MailboxOptions } from "./mailbox.ts"
+import { Postponed } from "./postponed.ts"
 
 /** What XState hands to logic; the fields the bridge uses, which its declarations only type in part. */
 interface ActorScope {
@@ -121,8 +122,10 @@ export class MachineBridge {
   readonly drain: Effect.Effect<void> | undefined
   #actor: Actor<AnyActorLogic> | undefined
   #mailbox: Mailbox<EventObject> | undefined
+  #postponed: Postponed | undefined
   #busy = false
-  #unhandled = false
+  #handling: EventObject | undefined
+  #outcome: Delivery = "delivered"
 
   constructor(life: Life, context: Context.Context<any>, options: BridgeOptions) {
     this.life = life
@@ -144,7 +147,7 @@ export class MachineBridge {
     this.#actor = actor
     bridges.set(actor.system, this)
     actor.subscribe(this)
-    this.life.onClosing = () => actor.stop()
+    this.life.onClosing = () => this.#stop(actor)
     actor.start()
     this.next(actor.getSnapshot() as AnyMachineSnapshot)
   }
@@ -152,6 +155,9 @@ export class MachineBridge {
   /** Observer of the actor. */
   next(snapshot: AnyMachineSnapshot): void {
     this.life.setReady(snapshot.status === "active" && snapshot.hasTag("ready"))
+    if (this.#postponed === undefined || this.#postponed.size === 0 || snapshot.status !== "active") return
+    // XState queues them behind the event being handled and before anything that waits in our mailbox.
+    for (const event of this.#postponed.release(stateName(snapshot.value))) this.#actor?.send(event)
   }
   /** Observer of the actor: an error nobody handled. A tagged one is a failure, anything else a defect. */
   error(error: unknown): void {
@@ -192,8 +198,10 @@ export class MachineBridge {
     if (invoker === undefined || invoker === this.#actor) this.tell(event)
     else invoker.send(event)
   }
+  /** Events that wait: for the one being handled, and for another state. */
   mailbox(): MailboxDepth {
-    return this.#mailbox?.depth() ?? { depth: 0, capacity: this.options.mailbox.capacity, dropped: 0 }
+    const { depth, dropped } = this.#mailbox?.depth() ?? { depth: 0, dropped: 0 }
+    return { depth: depth + (this.#postponed?.size ?? 0), capacity: this.options.mailbox.capacity, dropped }
   }
   status(): ChildStatus {
     const snapshot = this.#actor?.getSnapshot() as AnyMachineSnapshot | undefined
@@ -261,8 +269,9 @@ export class MachineBridge {
     if (idle) {
       // XState's own events (a done or snapshot event without interest) are no letters of anybody.
       if (event.type.startsWith("xstate.")) return
-      if (root && this.#busy) this.#unhandled = true
-      else this.letterLost(event, "unhandled")
+      const outcome = root ? this.#postpone(from, event) : "unhandled"
+      if (root && this.#busy && event === this.#handling) this.#outcome = outcome
+      else if (outcome !== "queued") this.letterLost(event, outcome)
       return
     }
     if (to.status === "stopped") return
@@ -285,15 +294,34 @@ export class MachineBridge {
       this.letterLost(event, reason)
     ))
   }
+  /** What becomes of an event the present state has no transition for. */
+  #postpone(snapshot: AnyMachineSnapshot, event: EventObject): "queued" | "mailbox_full" | "unhandled" {
+    const postponed = (this.#postponed ??= new Postponed(this.options.mailbox.capacity))
+    const kept = postponed.keep(snapshot, stateName(snapshot.value), event)
+    return kept === "kept" ? "queued" : kept === "full" ? "mailbox_full" : "unhandled"
+  }
+  /** The end of the actor is the end of whatever still waited for it. */
+  #stop(actor: Actor<AnyActorLogic>): void {
+    actor.stop()
+    for (const event of this.#postponed?.takeAll() ?? []) this.letterLost(event, "not_running")
+    for (let event = this.#mailbox?.poll(); event !== undefined; event = this.#mailbox?.poll()) {
+      this.letterLost(event, "not_running")
+    }
+  }
   #deliver(event: EventObject): Delivery {
     this.#busy = true
-    this.#unhandled = false
+    this.#handling = event
+    this.#outcome = "delivered"
     try {
       this.#actor?.send(event)
     } finally {
       this.#busy = false
+      this.#handling = undefined
     }
-    return this.#unhandled ? "unhandled" : "delivered"
+    // Postponed events have no mailbox of their own to count the loss.
+    const outcome = this.#outcome as Delivery
+    if (outcome === "mailbox_full") this.letterLost(event, outcome)
+    return outcome
   }
   #deliverWaiting(): void {
     if (this.#mailbox === undefined) return

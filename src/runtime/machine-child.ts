@@ -56,7 +56,8 @@ export interface MachineChildOptions<
 
 /**
  * A start that runs a machine. Started when the actor runs; ready while its state has the tag `ready`; a final state
- * is the child's normal end, an unhandled error its crash.
+ * is the child's normal end, an unhandled error its crash. A state may put events off with
+ * `meta: { postpone: ["type"] }`: they are delivered again, in order, after the state has changed.
  */
 export const machineChild = <
   M extends AnyStateMachine,

@@ -1,0 +1,78 @@
+/**
+ * What the package gives out as `holdfast/runtime`.
+ *
+ * The files beside this one import each other by name and never through it: it is not a barrel for the house but the
+ * one list of what users of the package may rely on. Everything that is not named here (the core, the shell, the
+ * bridge) can change without a word.
+ * Promises: every name here is described in docs/runtime.md; removing or changing one is a breaking change.
+ * Never: holds code, or hands out a name of a dependency.
+ */
+export type {
+  AutoShutdown,
+  Backoff,
+  Budget,
+  ChildPolicy,
+  ChildSelf,
+  ChildSpec,
+  ChildStatus,
+  DynamicSpec,
+  Ignore,
+  Instance,
+  PolicyOptions,
+  RequirementsOf,
+  RestartType,
+  Running,
+  Start,
+  StopBudget,
+  Strategy,
+  SupervisorSpec,
+  Template,
+  WhenExhausted,
+  WorkerSpec
+} from "./child-spec.ts"
+export { dynamic, ignore, supervisor, worker } from "./child-spec.ts"
+export type { DeadLetter, DeadLetterReason, DeadLetters, Delivery } from "./dead-letters.ts"
+export { isAccepted } from "./dead-letters.ts"
+export type { ExitReason, FailureClass } from "./exit-reason.ts"
+export {
+  BadStartReturn,
+  describeCause,
+  describeError,
+  describeExit,
+  failureClassOf,
+  GaveUp,
+  isExitReason,
+  isOrderly,
+  NameTaken,
+  normal,
+  shutdown,
+  StartFailed,
+  StartTimedOut
+} from "./exit-reason.ts"
+export type { Inspection, Transition } from "./inspection.ts"
+export { logEvent, type LogLevelName } from "./log-event.ts"
+export type { ActorRequirements, EffectActor, MachineChildOptions, StreamActorScope } from "./machine-child.ts"
+export { effectActor, machineChild, streamActor } from "./machine-child.ts"
+export type { Mailbox, MailboxDepth, MailboxLoss, MailboxOptions, Overflow } from "./mailbox.ts"
+export type { ErrorReport, Observer, Offender, SupervisionEvent } from "./reports.ts"
+export { formatReport } from "./reports.ts"
+export { SpecInvalid } from "./spec-validation.ts"
+export type { StartupEvent, StartupStep, StartupStepState } from "./startup.ts"
+export { StartupProgress } from "./startup.ts"
+export { type RootSpec, startTree, type TreeOptions } from "./supervisor.ts"
+export { subtree } from "./supervisor-shell.ts"
+export type {
+  AdminReason,
+  ChildCounts,
+  ChildDown,
+  ChildLine,
+  Phase,
+  StartedChild,
+  StopReport,
+  SupervisorFlags,
+  Tree,
+  TreeEnd,
+  TreeFigures,
+  TreeNode
+} from "./tree.ts"
+export { AdminError, Deaf } from "./tree.ts"
