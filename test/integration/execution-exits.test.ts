@@ -166,6 +166,28 @@ layer(world(), { excludeTestServices: true })("exits", (it) => {
   )
 
   test(
+    "a venue that refuses every exit is asked again after pauses that grow, not with every tick",
+    Effect.gen(function* () {
+      const { venue, symbol, move, untilExit } = yield* opened()
+      venue.scriptCreate(
+        ...Array.from(
+          { length: 50 },
+          () => ({ _tag: "refuse", code: "market_closed", message: "later" }) as const
+        )
+      )
+      yield* move("97")
+      yield* untilExit()
+      for (let n = 0; n < 45; n += 1) {
+        yield* Effect.sleep(100)
+        yield* move("97")
+      }
+      const tries = (yield* exitsOf(symbol)).length
+      assert.isAtLeast(tries, 2)
+      assert.isAtMost(tries, 3)
+    })
+  )
+
+  test(
     "[T2] without quotes, or without a broker, the position is reported as not protected",
     Effect.gen(function* () {
       const { venue, node, symbol } = yield* opened()

@@ -210,4 +210,30 @@ layer(world(), { excludeTestServices: true })("orders with an unknown outcome", 
       assert.notInclude(yield* node.alerts, "order.illegal_event")
     })
   )
+
+  test(
+    "a resend waits its turn: it never overlaps with a create of its account",
+    Effect.gen(function* () {
+      const venue = makeVenue({ rule: "U" })
+      const lost = yield* orphan
+      const made = yield* Effect.forEach(Array.from({ length: 12 }), () => intend({ symbol: freshSymbol() }))
+      let [now, most] = [0, 0]
+      yield* startNode(venue, {
+        wrap: (connection) => ({
+          ...connection,
+          create: (create) =>
+            Effect.gen(function* () {
+              now += 1
+              most = Math.max(most, now)
+              yield* Effect.sleep(40)
+              now -= 1
+              return yield* connection.create(create)
+            })
+        })
+      })
+      yield* Effect.forEach([lost, ...made], (order) => untilStatus(order, "filled", 15_000))
+      assert.strictEqual(most, 1)
+      assert.strictEqual(venue.creates(lost.clientOrderId).orders, 1)
+    })
+  )
 })
