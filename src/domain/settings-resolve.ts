@@ -24,8 +24,11 @@ import {
   type Settings,
   SettingsFile,
   type SettingsProblem,
-  type StrategySettings
+  type StrategySettings,
+  type WaveSettings,
+  type WaveSettingsFile
 } from "./settings.ts"
+import { freshForMs, scheduleProblem, type WaveSchedule } from "./wave-clock.ts"
 
 export interface SettingsInput {
   readonly environment: Readonly<Record<string, string | undefined>>
@@ -185,6 +188,40 @@ const feedsOf = (
   )
 }
 
+/** Practice must show a wave within a minute; elsewhere the schedule of the producers we know. */
+const practiceSchedule: WaveSchedule = { periodMs: 60_000, offsetMs: 0, lagMs: 0 }
+const defaultSchedule: WaveSchedule = { periodMs: 900_000, offsetMs: 300_000, lagMs: 1_200_000 }
+
+const waveMs = (
+  input: Collected,
+  variableName: string,
+  fromFile: number | undefined,
+  fallback: number
+): number => {
+  const text = variable(input, variableName)
+  if (text === undefined) return fromFile ?? fallback
+  if (/^\d{1,12}$/.test(text)) return Number(text)
+  input.problems.push({ path: variableName, message: `"${text}" is not a whole number of milliseconds` })
+  return fallback
+}
+
+const wavesOf = (
+  input: Collected,
+  file: WaveSettingsFile,
+  mode: Mode,
+  signalAgeMsMax: number
+): WaveSettings => {
+  const fallback = mode === "PRACTICE" ? practiceSchedule : defaultSchedule
+  const schedule = {
+    periodMs: waveMs(input, "WAVE_PERIOD_MS", file.periodMs, fallback.periodMs),
+    offsetMs: waveMs(input, "WAVE_OFFSET_MS", file.offsetMs, fallback.offsetMs),
+    lagMs: waveMs(input, "WAVE_LAG_MS", file.lagMs, fallback.lagMs)
+  }
+  const problem = scheduleProblem(schedule)
+  if (problem !== null) input.problems.push({ path: "waves", message: problem })
+  return { schedule, freshMs: freshForMs(schedule, file.freshMs ?? signalAgeMsMax) }
+}
+
 /** Checks between fields: what each strategy and account names must exist, and money needs real guards. */
 const crossCheck = (settings: Settings, problems: Array<SettingsProblem>): void => {
   for (const [name, strategy] of Object.entries(settings.strategies)) {
@@ -252,6 +289,8 @@ export const resolveSettings = (
   if (url !== undefined && !/^postgres(ql)?:\/\//.test(url)) {
     collected.problems.push({ path: "DATABASE_URL", message: "must start with postgres:// or postgresql://" })
   }
+  // The two sources every installation has: the plain webhook and the wave feed.
+  const sources = { default: defaultSource, wave: defaultSource, ...file.sources }
   const settings: Settings = {
     mode,
     host: variable(collected, "HOST") ?? file.host ?? "127.0.0.1",
@@ -282,14 +321,14 @@ export const resolveSettings = (
       )
     },
     corsOrigins: file.corsOrigins,
-    // The two sources every installation has: the plain webhook and the wave feed.
-    sources: { default: defaultSource, wave: defaultSource, ...file.sources },
+    sources,
     strategies: file.strategies ?? (practice ? practiceStrategies : {}),
     accounts: file.accounts ?? (practice ? practiceAccounts : {}),
     brokers: file.brokers ?? (practice ? practiceBrokers : {}),
     feeds: feedsOf(collected, file.feeds, mode),
     risk: file.risk,
-    market: file.market
+    market: file.market,
+    waves: wavesOf(collected, file.waves, mode, sources.wave.ageMaxMs)
   }
   crossCheck(settings, collected.problems)
   return collected.problems.length === 0 ? Result.succeed(settings) : Result.fail(collected.problems)

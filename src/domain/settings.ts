@@ -8,6 +8,7 @@
  * Never: reads a file, the environment or a clock (see config.load.ts), or holds a secret in clear text.
  */
 import { Effect, type Redacted, Schema } from "effect"
+import type { WaveSchedule } from "./wave-clock.ts"
 
 const orElse = <S extends Schema.Top>(schema: S, value: S["Encoded"]) =>
   schema.pipe(Schema.withDecodingDefaultKey(Effect.succeed(value)))
@@ -137,6 +138,22 @@ export interface FeedSettings extends Omit<FeedFile, "token"> {
   readonly token: Redacted.Redacted<string> | null
 }
 
+/** The schedule of waves (B3), milliseconds; what is left out depends on the mode. */
+const WaveSettingsFile = Schema.Struct({
+  periodMs: Schema.optionalKey(PositiveInt),
+  offsetMs: Schema.optionalKey(Schema.Int),
+  lagMs: Schema.optionalKey(Schema.Int),
+  // Absent: as long as a signal of the source `wave` may be traded. Never longer than a period.
+  freshMs: Schema.optionalKey(PositiveInt)
+})
+export type WaveSettingsFile = typeof WaveSettingsFile.Type
+
+/** When waves are looked for, and how long one may be processed after it was due. */
+export interface WaveSettings {
+  readonly schedule: WaveSchedule
+  readonly freshMs: number
+}
+
 /** `holdfast.json`. Everything is optional: an empty file is the practice configuration. */
 export const SettingsFile = Schema.Struct({
   mode: Schema.optionalKey(Mode),
@@ -167,7 +184,8 @@ export const SettingsFile = Schema.Struct({
   brokers: Schema.optionalKey(Schema.Record(Name, BrokerSettings)),
   feeds: Schema.optionalKey(Schema.Record(Name, FeedFile)),
   risk: orElse(RiskSettings, {}),
-  market: orElse(MarketSettings, {})
+  market: orElse(MarketSettings, {}),
+  waves: orElse(WaveSettingsFile, {})
 })
 export type SettingsFile = typeof SettingsFile.Type
 
@@ -200,6 +218,7 @@ export interface Settings {
   readonly feeds: Readonly<Record<string, FeedSettings>>
   readonly risk: RiskSettings
   readonly market: MarketSettings
+  readonly waves: WaveSettings
 }
 
 /** One reason why a configuration is refused: where, and what is wrong with it. */

@@ -112,7 +112,10 @@ export const scheduleProblem = ({ lagMs, offsetMs, periodMs }: WaveSchedule): st
   if (periodMs < waveLimits.periodMsMin || periodMs > waveLimits.periodMsMax) {
     return `a period must be from ${waveLimits.periodMsMin} to ${waveLimits.periodMsMax} ms`
   }
-  if (offsetMs < 0 || offsetMs >= periodMs) return "an offset must be from 0 to below the period"
+  // An offset of a period or more means its remainder, so that a shorter period can be set alone.
+  if (offsetMs < 0 || offsetMs > waveLimits.periodMsMax) {
+    return `an offset must be from 0 to ${waveLimits.periodMsMax} ms`
+  }
   if (lagMs < 0 || lagMs > waveLimits.lagMsMax) return `a lag must be from 0 to ${waveLimits.lagMsMax} ms`
   return null
 }

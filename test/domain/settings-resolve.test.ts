@@ -181,3 +181,34 @@ describe("signal feeds", () => {
     assert.deepStrictEqual(problemsOf({}, { feeds: { a: { retryMs: 1 } } }), ["feeds.a.retryMs: unknown key"])
   })
 })
+
+describe("the schedule of waves", () => {
+  it("is a wave a minute in practice, and the producers' quarter of an hour elsewhere", () => {
+    assert.deepStrictEqual(settingsOf({}).waves, {
+      schedule: { periodMs: 60_000, offsetMs: 0, lagMs: 0 },
+      freshMs: 60_000
+    })
+    const paper = settingsOf({ APP_MODE: "PAPER", HMAC_SECRET: strong, ADMIN_TOKEN: strong })
+    assert.deepStrictEqual(paper.waves, {
+      schedule: { periodMs: 900_000, offsetMs: 300_000, lagMs: 1_200_000 },
+      freshMs: 300_000
+    })
+  })
+  it("comes from the environment before the file, each value by itself", () => {
+    const { waves } = settingsOf(
+      { WAVE_PERIOD_MS: "120000", WAVE_LAG_MS: "0" },
+      { waves: { periodMs: 5_000, offsetMs: 7_000, lagMs: 9_000, freshMs: 10_000 } }
+    )
+    assert.deepStrictEqual(waves, {
+      schedule: { periodMs: 120_000, offsetMs: 7_000, lagMs: 0 },
+      freshMs: 10_000
+    })
+  })
+  it("is refused when it cannot be kept", () => {
+    assert.deepStrictEqual(problemsOf({ WAVE_PERIOD_MS: "15m" }), [
+      'WAVE_PERIOD_MS: "15m" is not a whole number of milliseconds'
+    ])
+    assert.lengthOf(problemsOf({ WAVE_PERIOD_MS: "10" }), 1)
+    assert.lengthOf(problemsOf({}, { waves: { period: 60_000 } }), 1)
+  })
+})
