@@ -6,7 +6,7 @@
  * Promises: 0 <= delay <= maxMs for every attempt, also for attempts in the thousands; same seed, same delays.
  * Never: reads a clock or a global random source.
  */
-import type { Backoff } from "./child-spec.ts"
+import type { Backoff } from "./child-policy.ts"
 
 /** Draws numbers in [0, 1). Same seed, same sequence (mulberry32: 32 bits of state, enough to spread restarts). */
 export class SeededRandom {

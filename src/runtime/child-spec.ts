@@ -9,61 +9,28 @@
  */
 import type { Effect, Fiber, Scope } from "effect"
 import type { EventObject } from "xstate"
+import {
+  type Budget,
+  budgetFields,
+  type ChildPolicy,
+  completePolicy,
+  fiveInAMinute,
+  policyFields,
+  type PolicyOptions,
+  type RestartType,
+  supervisorPolicy,
+  supervisorTimes,
+  workerPolicy
+} from "./child-policy.ts"
 import type { Delivery } from "./dead-letters.ts"
 import type { ExitReason, NameTaken } from "./exit-reason.ts"
 import type { Mailbox, MailboxDepth, MailboxOptions } from "./mailbox.ts"
 import * as Check from "./spec-validation.ts"
 
-/** `permanent`: always restarted; `transient`: unless it ended in good order; `temporary`: never, and its spec is dropped. */
-export type RestartType = "permanent" | "transient" | "temporary"
 /** Which siblings share the fate of a crashed child. */
 export type Strategy = "one_for_one" | "one_for_all" | "rest_for_one"
 /** Whether the end of significant children ends their supervisor. */
 export type AutoShutdown = "never" | "any_significant" | "all_significant"
-
-/** Delay before restart n: `firstMs * factor^(n-1)`, at most `maxMs`; `full` jitter draws uniformly from 0 to that. */
-export interface Backoff {
-  readonly firstMs: number
-  readonly factor: number
-  readonly maxMs: number
-  readonly jitter: "full" | "none"
-  /** The attempt count returns to zero only after the child was ready this long. */
-  readonly resetAfterMs: number
-}
-/** At most `max` restarts within any window of `withinMs`; one more exhausts the budget. */
-export interface Budget {
-  readonly max: number
-  readonly withinMs: number
-}
-/**
- * What a child's exhausted budget does. `escalate`: the supervisor gives up and its parent decides.
- * `park`: only this child is `failed`, visible, and retried every `retryEveryMs`; restarts of a child that
- * parks never burn the group's intensity, so its failures stay its own.
- */
-export type WhenExhausted =
-  | { readonly action: "escalate" }
-  | { readonly action: "park"; readonly retryEveryMs: number }
-/** Milliseconds to end in good order; `kill`: no grace; `infinity`: the tree's whole stop deadline, which bounds every budget. */
-export type StopBudget = number | "kill" | "infinity"
-
-/** The policy every child declares. Times are milliseconds. */
-export interface ChildPolicy {
-  readonly restart: RestartType
-  /** A start that has not settled by then fails with `StartTimedOut`. `Infinity` only for supervisors, whose children have deadlines. */
-  readonly startDeadlineMs: number
-  readonly stopBudgetMs: StopBudget
-  readonly backoff: Backoff
-  readonly budget: Budget
-  readonly whenExhausted: WhenExhausted
-  /** `required`: the parent is ready only when this child is. */
-  readonly readiness: "required" | "optional"
-  /** `fail`: a failing first start rolls the parent's start back, as in OTP; `retry`: it goes into backoff and the parent starts. */
-  readonly initialStart: "fail" | "retry"
-  /** Its orderly end counts for the supervisor's `autoShutdown`. */
-  readonly significant: boolean
-  /** Delay between retries after an error of class `credentials`. */
-  readonly credentialsRetryMs: number
-}
 
 /** What a child shows of itself in the tree. `detail` must stay small: it is copied into every snapshot. */
 export interface ChildStatus {
@@ -171,58 +138,6 @@ export type RequirementsOf<S> =
         ? R
         : never
 
-/** Policy fields as written in a literal: everything has a default except what a constructor asks for. */
-export type PolicyOptions = Partial<Omit<ChildPolicy, "backoff">> & { readonly backoff?: Partial<Backoff> }
-
-const patience: Backoff = { firstMs: 100, factor: 2, maxMs: 30_000, jitter: "full", resetAfterMs: 30_000 }
-// A supervisor that is started again waits for nothing: its children carry their own backoff.
-const promptly: Backoff = { ...patience, firstMs: 0, maxMs: 0 }
-const unlimited: Budget = { max: Number.POSITIVE_INFINITY, withinMs: 60_000 }
-const fiveInAMinute: Budget = { max: 5, withinMs: 60_000 }
-const escalate: WhenExhausted = { action: "escalate" }
-
-const workerPolicy: ChildPolicy = {
-  restart: "permanent",
-  startDeadlineMs: 10_000,
-  stopBudgetMs: 5_000,
-  backoff: patience,
-  budget: unlimited,
-  whenExhausted: escalate,
-  readiness: "required",
-  initialStart: "fail",
-  significant: false,
-  credentialsRetryMs: 60_000
-}
-const supervisorPolicy: ChildPolicy = {
-  ...workerPolicy,
-  startDeadlineMs: Number.POSITIVE_INFINITY,
-  stopBudgetMs: "infinity",
-  backoff: promptly
-}
-
-const budget = Check.record({ max: Check.numberOrInfinity(0), withinMs: Check.numberFrom(1) })
-const policyFields = {
-  "restart?": Check.oneOf("permanent", "transient", "temporary"),
-  "startDeadlineMs?": Check.numberFrom(1),
-  "stopBudgetMs?": Check.either(Check.oneOf("kill", "infinity"), Check.numberFrom(0)),
-  "backoff?": Check.record({
-    "firstMs?": Check.numberFrom(0),
-    "factor?": Check.numberFrom(1),
-    "maxMs?": Check.numberFrom(0),
-    "jitter?": Check.oneOf("full", "none"),
-    "resetAfterMs?": Check.numberFrom(0)
-  }),
-  "budget?": budget,
-  "whenExhausted?": Check.either(
-    Check.record({ action: Check.oneOf("escalate") }),
-    Check.record({ action: Check.oneOf("park", "escalate"), retryEveryMs: Check.numberFrom(1) })
-  ),
-  "readiness?": Check.oneOf("required", "optional"),
-  "initialStart?": Check.oneOf("fail", "retry"),
-  "significant?": Check.aBoolean,
-  "credentialsRetryMs?": Check.numberFrom(1)
-}
-const supervisorTimes = { "startDeadlineMs?": Check.numberOrInfinity(1) }
 const typed = (type: string) => ({ "type?": Check.oneOf(type) })
 const checkWorker = Check.record({
   ...policyFields,
@@ -236,7 +151,7 @@ const checkSupervisor = Check.record({
   ...typed("supervisor"),
   id: Check.anId,
   children: Check.anArray,
-  "intensity?": budget,
+  "intensity?": budgetFields,
   "strategy?": Check.oneOf("one_for_one", "one_for_all", "rest_for_one"),
   "autoShutdown?": Check.oneOf("never", "any_significant", "all_significant")
 })
@@ -245,7 +160,7 @@ const checkDynamic = Check.record({
   ...supervisorTimes,
   ...typed("dynamic"),
   id: Check.anId,
-  "intensity?": budget,
+  "intensity?": budgetFields,
   template: Check.anything,
   "instances?": Check.anArray
 })
@@ -265,35 +180,6 @@ const nameOf = (kind: string, options: unknown): string =>
   options.id !== ""
     ? options.id
     : kind
-
-const completePolicy = (at: string, defaults: ChildPolicy, options: PolicyOptions): ChildPolicy => {
-  const whenExhausted = options.whenExhausted ?? defaults.whenExhausted
-  const backoff =
-    options.backoff === undefined ? defaults.backoff : { ...defaults.backoff, ...options.backoff }
-  // A longer first delay than the default cap is an intention; a first delay above a stated cap is a mistake.
-  const capped =
-    options.backoff?.maxMs === undefined
-      ? { ...backoff, maxMs: Math.max(backoff.maxMs, backoff.firstMs) }
-      : backoff
-  if (capped.firstMs > capped.maxMs)
-    Check.refuse(`${at}.backoff.maxMs`, `must be at least firstMs (${capped.firstMs})`)
-  const policy: ChildPolicy = {
-    restart: options.restart ?? defaults.restart,
-    startDeadlineMs: options.startDeadlineMs ?? defaults.startDeadlineMs,
-    stopBudgetMs: options.stopBudgetMs ?? defaults.stopBudgetMs,
-    backoff: capped,
-    budget: options.budget ?? (whenExhausted.action === "park" ? fiveInAMinute : defaults.budget),
-    whenExhausted,
-    readiness: options.readiness ?? defaults.readiness,
-    initialStart: options.initialStart ?? defaults.initialStart,
-    significant: options.significant ?? defaults.significant,
-    credentialsRetryMs: options.credentialsRetryMs ?? defaults.credentialsRetryMs
-  }
-  if (policy.significant && policy.restart === "permanent") {
-    Check.refuse(`${at}.significant`, "a permanent child cannot be significant: it is always restarted")
-  }
-  return policy
-}
 
 /**
  * A worker: `id` and `start` are required. Defaults: permanent, start deadline 10 s, stop budget 5 s, backoff

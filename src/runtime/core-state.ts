@@ -10,9 +10,9 @@
  */
 import type { SeededRandom } from "./backoff.ts"
 import { backoffDelayMs } from "./backoff.ts"
+import type { Budget } from "./child-policy.ts"
 import type {
   AutoShutdown,
-  Budget,
   ChildSpec,
   DynamicSpec,
   Instance,

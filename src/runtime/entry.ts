@@ -8,26 +8,28 @@
  * Never: holds code, or hands out a name of a dependency.
  */
 export type {
-  AutoShutdown,
   Backoff,
   Budget,
   ChildPolicy,
+  PolicyOptions,
+  RestartType,
+  StopBudget,
+  WhenExhausted
+} from "./child-policy.ts"
+export type {
+  AutoShutdown,
   ChildSelf,
   ChildSpec,
   ChildStatus,
   DynamicSpec,
   Ignore,
   Instance,
-  PolicyOptions,
   RequirementsOf,
-  RestartType,
   Running,
   Start,
-  StopBudget,
   Strategy,
   SupervisorSpec,
   Template,
-  WhenExhausted,
   WorkerSpec
 } from "./child-spec.ts"
 export { dynamic, ignore, supervisor, worker } from "./child-spec.ts"
@@ -51,7 +53,12 @@ export {
 } from "./exit-reason.ts"
 export type { Inspection, Transition } from "./inspection.ts"
 export { logEvent, type LogLevelName } from "./log-event.ts"
-export type { ActorRequirements, EffectActor, MachineChildOptions, StreamActorScope } from "./machine-child.ts"
+export type {
+  ActorRequirements,
+  EffectActor,
+  MachineChildOptions,
+  StreamActorScope
+} from "./machine-child.ts"
 export { effectActor, machineChild, streamActor } from "./machine-child.ts"
 export type { Mailbox, MailboxDepth, MailboxLoss, MailboxOptions, Overflow } from "./mailbox.ts"
 export type { ErrorReport, Observer, Offender, SupervisionEvent } from "./reports.ts"

@@ -7,7 +7,7 @@
  * isolated, it can neither stop delivery to the others nor hurt the supervisor.
  * Never: performs I/O; observers are synchronous functions.
  */
-import type { RestartType } from "./child-spec.ts"
+import type { RestartType } from "./child-policy.ts"
 
 /** The child a report is about. */
 export interface Offender {

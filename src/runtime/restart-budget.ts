@@ -6,7 +6,7 @@
  * Promises: at most `max + 1` times are kept; no memory before the first restart.
  * Never: reads a clock; times are given, in milliseconds of one monotonic clock.
  */
-import type { Budget } from "./child-spec.ts"
+import type { Budget } from "./child-policy.ts"
 
 /** Restart times inside the window, oldest first. */
 export class RestartWindow {

@@ -9,13 +9,12 @@
  */
 import { Data, type Effect, type Scope } from "effect"
 import type { EventObject } from "xstate"
+import type { Budget, RestartType } from "./child-policy.ts"
 import type {
   AutoShutdown,
-  Budget,
   ChildSpec,
   DynamicSpec,
   Instance,
-  RestartType,
   Strategy,
   SupervisorSpec
 } from "./child-spec.ts"

@@ -1,7 +1,8 @@
 /** OTP supervisor_SUITE rows 57-70: significant children and auto shutdown, also changed while running. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { type AutoShutdown, dynamic, type RestartType, supervisor } from "../../src/runtime/child-spec.ts"
+import type { RestartType } from "../../src/runtime/child-policy.ts"
+import { type AutoShutdown, dynamic, supervisor } from "../../src/runtime/child-spec.ts"
 import { SpecInvalid } from "../../src/runtime/spec-validation.ts"
 import { Probes } from "../runtime/probe-children.ts"
 import { phases, start, unlimited } from "../runtime/probe-tree.ts"

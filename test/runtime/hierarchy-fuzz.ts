@@ -9,12 +9,12 @@ import { Effect, Fiber, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { setup } from "xstate"
 import { SeededRandom } from "../../src/runtime/backoff.ts"
+import type { PolicyOptions } from "../../src/runtime/child-policy.ts"
 import {
   type ChildSelf,
   type ChildSpec,
   dynamic,
   ignore,
-  type PolicyOptions,
   type Running,
   supervisor,
   worker

@@ -6,13 +6,8 @@
  * Never: waits on its own.
  */
 import { Deferred, Effect } from "effect"
-import {
-  ignore,
-  type PolicyOptions,
-  type Running,
-  worker,
-  type WorkerSpec
-} from "../../src/runtime/child-spec.ts"
+import type { PolicyOptions } from "../../src/runtime/child-policy.ts"
+import { ignore, type Running, worker, type WorkerSpec } from "../../src/runtime/child-spec.ts"
 import type { ExitReason } from "../../src/runtime/exit-reason.ts"
 import type { SupervisionEvent } from "../../src/runtime/reports.ts"
 
