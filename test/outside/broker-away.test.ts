@@ -1,5 +1,7 @@
 import { assert, describe, it, type TestContext } from "vitest"
+import { setTimeout as pause } from "node:timers/promises"
 import { waitUntil } from "../support/exchange.ts"
+import { HealthWatch } from "./health-watch.ts"
 import { alertBody } from "./service.ts"
 import { World } from "./world.ts"
 
@@ -80,6 +82,14 @@ describe.concurrent("a broker that is away", () => {
       }
     )
     signals.push(await post(world, "DIA"))
+    // It never changes its mind before the broker is back.
+    const watch = new HealthWatch(service)
+    watch.start()
+    await pause(3_000)
+    await watch.stop()
+    assert.isAbove(watch.samples.length, 5)
+    assert.isEmpty(watch.samples.filter(({ answer }) => answer.body.can_trade !== false))
+    assert.isEmpty(watch.lies([]))
     await broker.start()
     await service.trading(60_000)
     // A create may have died with the venue after it was counted and before it was booked: then it is sent again.

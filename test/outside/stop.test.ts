@@ -1,6 +1,7 @@
 import { afterEach, assert, describe, it } from "vitest"
 import { setTimeout as pause } from "node:timers/promises"
-import { alertBody } from "./service.ts"
+import { waitUntil } from "../support/exchange.ts"
+import { alertBody, databaseProcesses } from "./service.ts"
 import { World } from "./world.ts"
 
 const worlds: Array<World> = []
@@ -37,6 +38,7 @@ describe("T8 stopping under load", () => {
     await Promise.all(posters)
     assert.strictEqual(exit.code, 0, service.tail())
     assert.strictEqual(service.lastLine["event"], "stopped")
+    assert.lengthOf(databaseProcesses(service.dataDir), 0)
     assert.isAbove(taken.length, 0)
     assert.isEmpty([...other.keys()].filter((what) => what !== "no answer" && what !== "503 UNAVAILABLE"))
     await service.start()
@@ -49,5 +51,11 @@ describe("T8 stopping under load", () => {
       const trace = await service.settled(id)
       assert.lengthOf(trace.orders, 1, id)
     }
+    // And killed instead of stopped, it leaves no server behind.
+    assert.isNotEmpty(databaseProcesses(service.dataDir))
+    await service.kill()
+    await waitUntil("the database server to end", () =>
+      databaseProcesses(service.dataDir).length === 0 ? true : undefined
+    )
   }, 90_000)
 })

@@ -89,6 +89,21 @@ describe("a plain alert", () => {
 })
 
 describe("identity", () => {
+  it("of a body without one is its content, however it is written", async () => {
+    const body = alertBody({ quantity: "2" })
+    const first = await service.post("/webhook", body)
+    const turned = Object.fromEntries(Object.entries(body).toReversed())
+    const again = await service.post("/webhook", JSON.stringify(turned, null, 2))
+    assert.deepStrictEqual([first.status, again.status], [201, 200])
+    assert.strictEqual(again.body.signal_id, first.body.signal_id)
+  })
+  it("belongs to its source: the same body from another one is another signal", async () => {
+    const body = alertBody({ id: randomUUID() })
+    const first = await service.post("/webhook", body)
+    const other = await service.post("/webhook/wave", body)
+    assert.deepStrictEqual([first.status, other.status], [201, 201])
+    assert.notStrictEqual(other.body.signal_id, first.body.signal_id)
+  })
   it("given explicitly with other content is a conflict and stores nothing over", async () => {
     const id = randomUUID()
     const first = await service.post("/webhook", alertBody({ id }))
@@ -201,6 +216,8 @@ describe("metadata", () => {
     }
     const answer = await service.post("/webhook", metadata)
     assert.strictEqual(answer.status, 201, answer.text)
+    const again = await service.post("/webhook", metadata)
+    assert.deepStrictEqual([again.status, again.body.signal_id], [200, answer.body.signal_id])
     const mixed = await service.post("/webhook", { ...alertBody(), ...metadata })
     assert.strictEqual(mixed.status, 400, mixed.text)
     const later = await service.post("/webhook", alertBody())
@@ -229,7 +246,11 @@ describe("age", () => {
 
 describe("with a secret", () => {
   const secret = "kV3x9QmT7rZp2LwYb8NcHf4JdSgA6uEo"
-  const guarded = new Service({ env: { HMAC_SECRET: secret, WEBHOOK_SECRET: `${secret}2` } })
+  const token = "Zq7fLm2XwR9bTd4KvN6pYh3JsGc8aUe5"
+  const guarded = new Service({
+    env: { HMAC_SECRET: secret, WEBHOOK_SECRET: `${secret}2`, ADMIN_TOKEN: token }
+  })
+  const authorization = `Bearer ${token}`
   const sign = (text: string) => createHmac("sha256", secret).update(text).digest("hex")
   beforeAll(() => guarded.start(), 60_000)
   afterAll(() => guarded.dispose(), 40_000)
@@ -265,7 +286,10 @@ describe("with a secret", () => {
   it("a secret in the body is taken and never kept", async () => {
     const answer = await guarded.post("/webhook", alertBody({ secret: `${secret}2` }))
     assert.strictEqual(answer.status, 201, answer.text)
-    const trace = await guarded.get(`/api/v1/signals/${answer.body.signal_id}`)
+    const trace = await guarded.get(`/api/v1/signals/${answer.body.signal_id}`, {
+      headers: { authorization }
+    })
+    assert.strictEqual(trace.status, 200, trace.text)
     assert.notInclude(trace.text, secret)
   })
   it.each([
@@ -289,12 +313,32 @@ describe("with a secret", () => {
     })
     assert.strictEqual(answer.status, 401)
   })
+  it.each([
+    ["GET", "/api/v1/signals"],
+    ["GET", "/api/v1/actors"],
+    ["POST", "/api/v1/trading-state"]
+  ])("the API wants its token: %s %s", async (method, path) => {
+    const body = method === "POST" ? { state: "HALTED", reason: "an intruder" } : undefined
+    const exchange = (headers: Readonly<Record<string, string>>) =>
+      body === undefined ? guarded.get(path, { headers }) : guarded.post(path, body, { headers })
+    assert.strictEqual((await exchange({})).status, 401)
+    assert.strictEqual((await exchange({ authorization: `Bearer ${secret}` })).status, 401)
+    if (body === undefined) assert.strictEqual((await exchange({ authorization })).status, 200)
+  })
   it("secrets appear in no log line", () => {
     assert.notInclude(JSON.stringify(guarded.lines), secret)
+    assert.notInclude(JSON.stringify(guarded.lines), token)
   })
 })
 
 describe("the other endpoints", () => {
+  it("take over a valid x-request-id and replace another one", async () => {
+    const own = `judge-${randomUUID()}`
+    const taken = await service.post("/webhook", alertBody(), { headers: { "x-request-id": own } })
+    assert.deepStrictEqual([taken.headers["x-request-id"], taken.body.request_id], [own, own])
+    const other = await service.get("/health", { headers: { "x-request-id": "no spaces, please" } })
+    assert.match(String(other.headers["x-request-id"]), /^[\w-]{8,}$/)
+  })
   it.each([
     "/health",
     "/health/live",
