@@ -17,7 +17,6 @@ import {
   fiveInAMinute,
   policyFields,
   type PolicyOptions,
-  type RestartType,
   supervisorPolicy,
   supervisorTimes,
   workerPolicy

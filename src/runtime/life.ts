@@ -21,10 +21,11 @@ import {
   NameTaken,
   normal,
   shutdown,
-  StartFailed,
+  type StartFailed,
   StartTimedOut
 } from "./exit-reason.ts"
 import { Mailbox, type MailboxOptions } from "./mailbox.ts"
+import { faultOf, isIgnored, startFailed } from "./start-answer.ts"
 import type { ChildDown, TreeNode } from "./tree.ts"
 import type { TreeRuntime } from "./tree-runtime.ts"
 
@@ -212,7 +213,6 @@ export class Life implements ChildSelf {
     const budget = this.child.spec.stopBudgetMs
     const immediate = this.host.killing || budget === "kill"
     const drain = this.running?.drain
-    if (immediate && this.subtree !== undefined) this.subtree.forceKill()
     if (drain === undefined || immediate || this.#ending !== undefined) this.#fiber?.interruptUnsafe()
     else {
       const draining = Effect.runForkWith(this.context)(drain)
@@ -371,31 +371,14 @@ export class Life implements ChildSelf {
       for (const watcher of watchers) watcher({ path: this.path, incarnation: this.incarnation, reason })
   }
 
-  /** The deepest failed start: that of a nested supervisor passes through unchanged. */
   #startFailed(cause: Cause.Cause<unknown>, elapsedMs: number): StartFailed {
-    for (const reason of cause.reasons)
-      if (Cause.isFailReason(reason) && reason.error instanceof StartFailed) return reason.error
-    const step = this.#step === undefined ? {} : { step: this.#step }
-    return new StartFailed({
+    const reason = this.#ending === undefined ? describeCause(cause) : describeExit(this.#ending)
+    return startFailed(cause, {
       path: this.path,
-      ...step,
-      reason: this.#ending === undefined ? describeCause(cause) : describeExit(this.#ending),
-      cause,
+      ...(this.#step === undefined ? {} : { step: this.#step }),
+      reason,
       elapsedMs,
       deadlineMs: this.child.spec.startDeadlineMs
     })
   }
-}
-
-const isIgnored = (answer: unknown): answer is Ignore =>
-  typeof answer === "object" && answer !== null && "_tag" in answer && answer._tag === "Ignore"
-
-/** What is wrong with a start's answer, or nothing. */
-const faultOf = (answer: unknown): string | undefined => {
-  if (typeof answer !== "object" || answer === null) return answer === null ? "null" : typeof answer
-  const { run, drain, send, status } = answer as Running<any>
-  if (run !== undefined && !Effect.isEffect(run)) return "a run that is not an Effect"
-  if (drain !== undefined && !Effect.isEffect(drain)) return "a drain that is not an Effect"
-  if (send !== undefined && typeof send !== "function") return "a send that is not a function"
-  return status !== undefined && typeof status !== "function" ? "a status that is not a function" : undefined
 }

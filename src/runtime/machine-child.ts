@@ -187,7 +187,7 @@ export const effectActor = <I, A, E, R>(
 /** What a long-running actor is given. `send` goes to the machine that invoked it; `events` are those sent to the actor. */
 export interface StreamActorScope<I> {
   readonly input: I
-  readonly send: (event: EventObject) => void
+  readonly send: <E extends EventObject>(event: E) => void
   readonly events: Mailbox<EventObject>
 }
 

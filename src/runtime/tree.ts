@@ -166,7 +166,7 @@ export interface Tree {
   /** Travels through the mailbox of every supervisor. */
   readonly ping: (deadlineMs: number) => Effect.Effect<void, Deaf>
   /** Sends an event to a child; anything but an accepted delivery is a counted dead letter. */
-  readonly send: (path: string, event: EventObject) => Delivery
+  readonly send: <E extends EventObject>(path: string, event: E) => Delivery
   readonly startChild: <R>(
     supervisorPath: string,
     spec: ChildSpec<R>

@@ -165,10 +165,12 @@ describe("what is kept", () => {
           const probes = new Probes()
           const tree = yield* start(
             [probes.worker("a"), probes.worker("b", { restart: "temporary" }), probes.worker("c")],
-            { strategy }
+            { strategy },
+            { observers: [probes.observe] }
           )
           yield* probes.crash("a")
           assert.strictEqual(phases(tree), "a:running c:running")
+          assert.deepStrictEqual(probes.tags("b"), ["Starting", "Started", "Ready", "Stopped"])
         }
       })
   )

@@ -1,0 +1,35 @@
+/**
+ * What a start may answer, and what a start that did not answer is called.
+ *
+ * Promises: an answer that is neither `Running` nor `Ignore` is named for what it is; the failure of a nested
+ * supervisor's child passes through unchanged, so the deepest path reaches the top.
+ * Never: runs anything of the answer.
+ */
+import { Cause, Effect } from "effect"
+import type { Ignore, Running } from "./child-spec.ts"
+import { StartFailed } from "./exit-reason.ts"
+
+/** True for the answer of a component that is switched off. */
+export const isIgnored = (answer: unknown): answer is Ignore =>
+  typeof answer === "object" && answer !== null && "_tag" in answer && answer._tag === "Ignore"
+
+/** What is wrong with a start's answer, or nothing. */
+export const faultOf = (answer: unknown): string | undefined => {
+  if (typeof answer !== "object" || answer === null) return answer === null ? "null" : typeof answer
+  const { run, drain, send, status } = answer as Running<any>
+  if (run !== undefined && !Effect.isEffect(run)) return "a run that is not an Effect"
+  if (drain !== undefined && !Effect.isEffect(drain)) return "a drain that is not an Effect"
+  if (send !== undefined && typeof send !== "function") return "a send that is not a function"
+  return status !== undefined && typeof status !== "function" ? "a status that is not a function" : undefined
+}
+
+/** The failure of a start: the deepest one known. */
+export const startFailed = (
+  cause: Cause.Cause<unknown>,
+  said: Omit<ConstructorParameters<typeof StartFailed>[0], "cause">
+): StartFailed => {
+  for (const reason of cause.reasons) {
+    if (Cause.isFailReason(reason) && reason.error instanceof StartFailed) return reason.error
+  }
+  return new StartFailed({ ...said, cause })
+}
