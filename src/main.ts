@@ -13,6 +13,7 @@ import { runService } from "./actors/service.ts"
 import { startupLayer } from "./actors/startup.ts"
 import { type Verdict, verdictOfFault, verdictOfProblems } from "./domain/exit-status.ts"
 import { readBuild } from "./layers/build.files.ts"
+import { ConfigReader } from "./layers/config.ts"
 import { describeSettings, loadSettings, secretTexts } from "./layers/config.load.ts"
 import { installHost } from "./layers/host.node.ts"
 import { logLayer, makeLineWriter } from "./layers/log.stdout.ts"
@@ -21,7 +22,8 @@ import { componentLayer, databaseTarget, listenerLayer } from "./layers/service.
 
 const host = installHost()
 const build = readBuild(fileURLToPath(new URL("..", import.meta.url)), process.env)
-const loaded = Result.flatMap(loadSettings(process.env, process.cwd(), process.stdout.isTTY), (settings) =>
+const read = () => loadSettings(process.env, process.cwd(), process.stdout.isTTY)
+const loaded = Result.flatMap(read(), (settings) =>
   Result.mapBoth(databaseTarget(settings), {
     onFailure: ({ reason }) => [{ path: "DATABASE_URL", message: reason }],
     onSuccess: (target) => ({ settings, target })
@@ -59,7 +61,9 @@ else if (process.argv.includes("--check-config")) {
   const components = componentLayer(settings, target, build, host, process.env)
   const layers = listenerLayer.pipe(
     Layer.provideMerge(healthSourceLayer),
-    Layer.provideMerge(Layer.mergeAll(RunningTree.layer, startupLayer)),
+    Layer.provideMerge(
+      Layer.mergeAll(RunningTree.layer, startupLayer, Layer.succeed(ConfigReader, { read }))
+    ),
     Layer.provideMerge(components),
     Layer.provideMerge(logLayer(log))
   )

@@ -31,6 +31,7 @@ import type { Observer, SupervisionEvent } from "../runtime/reports.ts"
 import { startTree } from "../runtime/supervisor.ts"
 import type { StopReport, Tree, TreeNode } from "../runtime/tree.ts"
 import { notifier } from "./notifier.ts"
+import { reloader } from "./reloader.ts"
 import { rootSupervisor } from "./root.supervisor.ts"
 import { RunningTree } from "./running-tree.ts"
 import { Startup } from "./startup.ts"
@@ -174,6 +175,7 @@ export const runService = (observers: ServiceObservers) =>
       running.attach(tree)
       startup.observeAll((below) => readyBelow(tree.snapshot(), below))
       yield* Effect.forkScoped(notifier)
+      yield* Effect.forkScoped(reloader)
       return yield* runUntilEnd(tree)
     })
   )

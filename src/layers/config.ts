@@ -7,7 +7,13 @@
  * Promises: complete, cross-checked settings (see domain/settings-resolve.ts).
  * Never: changes at run time.
  */
-import { Context } from "effect"
-import type { Settings } from "../domain/settings.ts"
+import { Context, type Result } from "effect"
+import type { Settings, SettingsProblem } from "../domain/settings.ts"
 
 export class Config extends Context.Service<Config, Settings>()("holdfast/layers/Config") {}
+
+/** Reads the configuration again, for a reload; what is in force does not change by it. */
+export class ConfigReader extends Context.Service<
+  ConfigReader,
+  { readonly read: () => Result.Result<Settings, ReadonlyArray<SettingsProblem>> }
+>()("holdfast/layers/ConfigReader") {}

@@ -15,6 +15,8 @@ export interface HostService {
   readonly stopRequested: Effect.Effect<StopRequest>
   /** A second signal while stopping: whoever sends it does not want to wait. */
   readonly forceRequested: Effect.Effect<void>
+  /** The next request to look at the configuration again; several while one is under way are one. */
+  readonly nextReload: Effect.Effect<void>
 }
 
 export class Host extends Context.Service<Host, HostService>()("holdfast/layers/Host") {}
