@@ -16,11 +16,13 @@ import { alertsActor } from "./alerts.actor.ts"
 import { brokerActor } from "./broker.actor.ts"
 import { databaseActor } from "./database.actor.ts"
 import { exitsActor } from "./exits.actor.ts"
+import { feedActor } from "./feed.actor.ts"
 import { httpActor } from "./http.actor.ts"
 import { marketActor } from "./market.actor.ts"
 import { paperVenueActor } from "./paper-venue.actor.ts"
 import { pipelineActor } from "./pipeline.actor.ts"
 import { reconcilerActor } from "./reconciler.actor.ts"
+import { signalServerActor } from "./signal-server.actor.ts"
 import { tradingStateActor } from "./trading-state.actor.ts"
 
 /** Delays between restarts: a passing fault is over before anyone notices, a lasting one costs a try each ten seconds. */
@@ -80,6 +82,27 @@ const trading = (settings: Settings) =>
     ]
   })
 
+/** A feed is alone with its faults: one_for_one, and a parked feed touches neither another feed nor trading. */
+const feeds = (settings: Settings) =>
+  supervisor({
+    ...localGroup,
+    id: "feeds",
+    strategy: "one_for_one",
+    children: Object.entries(settings.feeds).flatMap(([name, feed]) => [
+      ...(feed.url === null
+        ? [
+            worker({
+              ...local,
+              id: `signal-server:${name}`,
+              start: signalServerActor(name, feed.practiceSignals),
+              stopBudgetMs: 2_000
+            })
+          ]
+        : []),
+      worker({ ...local, id: `feed:${name}`, start: feedActor(name, feed), stopBudgetMs: 2_000 })
+    ])
+  })
+
 /** The whole tree for these settings. */
 export const rootSupervisor = (settings: Settings) =>
   supervisor({
@@ -99,6 +122,8 @@ export const rootSupervisor = (settings: Settings) =>
           worker({ ...local, id: "trading-state", start: tradingStateActor, stopBudgetMs: 2_000 })
         ]
       }),
+      // Before trading, so after it at the stop (T8): what the pipeline still decides may be stored until then.
+      ...(settings.roles.has("feeds") ? [feeds(settings)] : []),
       ...(settings.roles.has("accounts") ? [trading(settings)] : [])
     ]
   })

@@ -263,6 +263,8 @@ export const feedLimits = {
   waitingSignalsLow: 1_000,
   /** A goodbye is worth this much; after it the socket is destroyed. */
   closeMsMax: 500,
+  /** A statement that was slow marks nothing away: its signals are asked for again after this. */
+  storeRetryMs: seconds(1),
   /** The net under the database's return: the signals are asked for again at the latest after this. */
   databaseMsMax: seconds(30)
 } as const
@@ -285,12 +287,16 @@ export const waveLimits = {
   sliceMs: seconds(1),
   /** Below this many looks without a signal the feed is not asked a second time in one check. */
   askAgainLooks: 5,
-  /** Rows laid out for the time nobody was there: four months of quarter hours. Older ones are told in one alert. */
-  ledgerRowsMax: 11_520,
+  /** Rows laid out for the time nobody was there: thirty days of quarter hours. What was before has no rows. */
+  ledgerRowsMax: 2_880,
+  /** Waves that are ended by one statement. */
+  closeRowsMax: 200,
   /** Waves that are done and still counted again: orders may fill after the check has ended. */
   recountWaves: 4,
   /** Checks in a row that fail before the feed is restarted (B8). */
   failedChecksMax: 3,
+  /** Restarting a component; below the deadline of what waits for it. */
+  restartMsMax: seconds(5),
   /** Missed waves named one by one in an alert. */
   alertWavesMax: 20,
   /** Writing down what became of a wave, and giving it back. */

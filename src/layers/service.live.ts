@@ -22,6 +22,8 @@ import { layerDataDir } from "./data-dir.file.ts"
 import { layerSchemaPg } from "./database-schema.pg.ts"
 import { type DatabaseTarget, type DatabaseUrlInvalid, targetFromUrl } from "./database-target.ts"
 import { layerPg } from "./database.pg.ts"
+import { FeedBufferPg } from "./feed-buffer.pg.ts"
+import { Feeds } from "./feeds.ts"
 import { fillsStorePg } from "./fills-store.pg.ts"
 import { Host, type HostService } from "./host.ts"
 import { HttpIntake } from "./http.intake.ts"
@@ -42,6 +44,8 @@ import { embeddedTarget, layerEmbedded } from "./postgres-server.embedded.ts"
 import { layerExternal } from "./postgres-server.external.ts"
 import { Protection } from "./protection.ts"
 import { ReadStorePg } from "./read-store.pg.ts"
+import { SignalFeedWs } from "./signal-feed.ws.ts"
+import { layerEmbeddedSignalServers } from "./signal-server.embedded.ts"
 import { signalsStorePg } from "./signals-store.pg.ts"
 import { TradingState } from "./trading-state.ts"
 import { Wake } from "./wake.ts"
@@ -63,6 +67,7 @@ const databaseLayer = (settings: Settings, target: DatabaseTarget) =>
 const stores = Layer.mergeAll(
   accountsStorePg,
   alertsStorePg,
+  FeedBufferPg,
   fillsStorePg,
   IntakeStorePg,
   ordersStorePg,
@@ -92,8 +97,16 @@ export const componentLayer = (
     Protection.layer,
     Wake.layer
   )
-  return Layer.mergeAll(IntakeQueueBatch, layerConfiguredBrokers).pipe(
-    Layer.provideMerge(Layer.mergeAll(stores, layerEmbeddedVenues, layerPracticeMarket)),
+  return Layer.mergeAll(IntakeQueueBatch, layerConfiguredBrokers, Feeds.layer).pipe(
+    Layer.provideMerge(
+      Layer.mergeAll(
+        stores,
+        layerEmbeddedVenues,
+        layerPracticeMarket,
+        SignalFeedWs,
+        layerEmbeddedSignalServers
+      )
+    ),
     Layer.provideMerge(Layer.mergeAll(alertsQueue, databaseLayer(settings, target))),
     Layer.provideMerge(ground)
   )

@@ -13,6 +13,7 @@ import { alertsMachine } from "./alerts.machine.ts"
 import { brokerMachine } from "./broker.machine.ts"
 import { databaseMachine } from "./database.machine.ts"
 import { exitsMachine } from "./exits.machine.ts"
+import { feedMachine } from "./feed.machine.ts"
 import { httpMachine } from "./http.machine.ts"
 import { marketMachine } from "./market.machine.ts"
 import { orderMachine } from "./order.machine.ts"
@@ -33,6 +34,7 @@ export const catalog: ReadonlyArray<CatalogEntry> = [
   { name: "broker", machine: brokerMachine },
   { name: "database", machine: databaseMachine },
   { name: "exits", machine: exitsMachine },
+  { name: "feed", machine: feedMachine },
   { name: "http", machine: httpMachine },
   { name: "market", machine: marketMachine },
   { name: "order", machine: orderMachine },

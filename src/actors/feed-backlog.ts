@@ -1,0 +1,89 @@
+/**
+ * Feed backlog: the signals of one connection between the socket and the database, and who waits for them.
+ *
+ * A batch of ten thousand arrives faster than it is stored. The backlog is bounded by not reading the socket any
+ * further, so the peer's TCP waits with us and nothing is dropped.
+ *
+ * Promises: order is kept; a waiter is released when everything that was in the backlog with its answer is stored, or
+ * told why not; what is let go is counted.
+ * Never: grows by more than one chunk of the socket beyond `waitingSignalsMax`.
+ */
+import { Effect } from "effect"
+import type { WaveSignal } from "../domain/feed-wire.ts"
+import { feedLimits } from "../domain/limits.ts"
+import { FeedUnavailable } from "../layers/feeds.ts"
+
+type Resume = (effect: Effect.Effect<void, FeedUnavailable>) => void
+
+/** How many signals have gone which way; `Backlog` counts those that were let go. */
+export interface Backlog {
+  readonly size: () => number
+  /** Adds signals in order. */
+  readonly offer: (signals: ReadonlyArray<WaveSignal>) => void
+  /** Waits for signals and gives at most one statement's worth, without removing them. */
+  readonly next: Effect.Effect<ReadonlyArray<WaveSignal>>
+  /** The first `count` are stored. */
+  readonly stored: (count: number) => void
+  /** Lets everything go, for the reason waiters are told; returns how many signals that were. */
+  readonly letGo: (reason: string) => number
+  /** Waits for the next answer to get_signals to be stored. */
+  readonly answer: Effect.Effect<void, FeedUnavailable>
+  /** An answer was put into the backlog, or was empty. */
+  readonly answered: () => void
+}
+
+export const makeBacklog = (feed: string): Backlog => {
+  let signals: Array<WaveSignal> = []
+  let offered = 0
+  let done = 0
+  let bell: (() => void) | null = null
+  // A waiter has a mark as soon as its answer is in the backlog: the count of stored signals that releases it.
+  const waiters = new Map<Resume, number | null>()
+  const release = (): void => {
+    for (const [resume, mark] of waiters) {
+      if (mark === null || mark > done) continue
+      waiters.delete(resume)
+      resume(Effect.void)
+    }
+  }
+  const filled = Effect.callback<void>((resume) => {
+    if (signals.length > 0) return resume(Effect.void)
+    bell = () => resume(Effect.void)
+    return Effect.sync(() => {
+      bell = null
+    })
+  })
+  return {
+    size: () => signals.length,
+    offer: (more) => {
+      for (const signal of more) signals.push(signal)
+      offered += more.length
+      if (more.length === 0) return
+      bell?.()
+      bell = null
+    },
+    next: Effect.map(filled, () => signals.slice(0, feedLimits.storeRowsMax)),
+    stored: (count) => {
+      // A new array each time: a shifted one would keep what was taken.
+      signals = signals.slice(count)
+      done += count
+      release()
+    },
+    letGo: (reason) => {
+      const lost = signals.length
+      signals = []
+      done = offered
+      for (const resume of waiters.keys()) resume(Effect.fail(new FeedUnavailable({ feed, reason })))
+      waiters.clear()
+      return lost
+    },
+    answer: Effect.callback<void, FeedUnavailable>((resume) => {
+      waiters.set(resume, null)
+      return Effect.sync(() => void waiters.delete(resume))
+    }),
+    answered: () => {
+      for (const [resume, mark] of waiters) if (mark === null) waiters.set(resume, offered)
+      release()
+    }
+  }
+}

@@ -1,0 +1,234 @@
+/**
+ * Feed session: one connection of a feed, from its handshake to its end, as events for the machine and rows in the
+ * database.
+ *
+ * What the machine must decide about is told to it; the signals themselves go past it into the backlog, because a
+ * hundred thousand of them are work and not decisions.
+ *
+ * Promises: every message is counted once, as usable, as unusable or as ignored; reading pauses while the backlog is
+ * full and goes on when it has drained; what the database did not take is let go, counted, and told to the machine.
+ * Never: answers a deadline or an end itself; the machine owns that.
+ */
+import { Clock, Effect, Redacted } from "effect"
+import { authText, readFeedMessage, requestText } from "../domain/feed-wire.ts"
+import { feedLimits } from "../domain/limits.ts"
+import type { FeedSettings } from "../domain/settings.ts"
+import { Alerts } from "../layers/alerts.ts"
+import { Database } from "../layers/database.ts"
+import { FeedBuffer } from "../layers/feed-buffer.ts"
+import { feedBell } from "../layers/feeds.ts"
+import { type FeedConnection, SignalFeed } from "../layers/signal-feed.ts"
+import { Wake } from "../layers/wake.ts"
+import type { FeedCommand, FeedEvent } from "../machines/feed-setup.ts"
+import type { Mailbox } from "../runtime/mailbox.ts"
+import type { Backlog } from "./feed-backlog.ts"
+
+/** What has come since the feed started, over all its connections. */
+export interface FeedCounts {
+  /** Messages of the protocol. */
+  messages: number
+  /** Epoch milliseconds of the last one, null before it. */
+  lastDataAt: number | null
+  stored: number
+  duplicates: number
+  /** Invalid JSON, unknown types, binary frames. */
+  ignored: number
+  /** Signals that lack something. */
+  unusable: number
+  conflicts: number
+  /** Signals the database refuses for good. */
+  refused: number
+  /** Signals let go because the database was away; they are asked for again. */
+  letGo: number
+}
+
+export const noCounts = (): FeedCounts => ({
+  messages: 0,
+  lastDataAt: null,
+  stored: 0,
+  duplicates: 0,
+  ignored: 0,
+  unusable: 0,
+  conflicts: 0,
+  refused: 0,
+  letGo: 0
+})
+
+export interface FeedSession {
+  readonly name: string
+  readonly path: string
+  readonly settings: FeedSettings
+  /** Where the server is now; null while a server of this process is not up. */
+  readonly url: () => string | null
+  readonly counts: FeedCounts
+  readonly backlog: Backlog
+}
+
+interface Told {
+  readonly send: (event: FeedEvent) => void
+  readonly events: Mailbox<{ readonly type: string }>
+}
+
+/** What this connection still owes the machine, so that it is told once and not a hundred thousand times. */
+interface Owed {
+  heard: boolean
+  signals: boolean
+  stats: boolean
+  pong: boolean
+  paused: boolean
+}
+
+const hear = (
+  session: FeedSession,
+  owed: Owed,
+  send: Told["send"],
+  now: () => number,
+  text: string
+): void => {
+  const { backlog, counts } = session
+  const message = readFeedMessage(text)
+  if (message.type === "ignored") {
+    counts.ignored += 1
+    return
+  }
+  counts.messages += 1
+  counts.lastDataAt = now()
+  switch (message.type) {
+    case "auth_success":
+      return send({ type: "auth.accepted", at: now() })
+    case "auth_failed":
+      return send({ type: "auth.refused", reason: message.reason, at: now() })
+    case "stats":
+      if (owed.stats) send({ type: "stats.told" })
+      owed.stats = false
+      break
+    case "pong":
+      if (owed.pong) send({ type: "pong.told" })
+      owed.pong = false
+      break
+    case "signals":
+      counts.unusable += message.unusable.length
+      backlog.offer(message.signals)
+      if (message.kind === "batch") {
+        backlog.answered()
+        if (owed.signals) send({ type: "signals.told" })
+        owed.signals = false
+      }
+      break
+  }
+  if (owed.heard) send({ type: "message.heard" })
+  owed.heard = false
+}
+
+const obey = (session: FeedSession, owed: Owed, connection: FeedConnection, command: FeedCommand): void => {
+  switch (command.type) {
+    case "send.auth": {
+      const { token } = session.settings
+      return connection.send(authText(token === null ? "" : Redacted.value(token)))
+    }
+    case "send.get_signals":
+      owed.signals = true
+      return connection.send(requestText("get_signals"))
+    case "send.get_stats":
+      owed.stats = true
+      return connection.send(requestText("get_stats"))
+    case "send.pings":
+      owed.pong = true
+      connection.ping()
+      return connection.send(requestText("ping"))
+  }
+}
+
+/** Stores one statement's worth. What the database does not take now is let go: the server still has it. */
+const storeSome = (session: FeedSession, send: Told["send"]) =>
+  Effect.gen(function* () {
+    const { backlog, counts, name, path } = session
+    const buffer = yield* FeedBuffer
+    const database = yield* Database
+    const wake = yield* Wake
+    const alerts = yield* Alerts
+    const signals = yield* backlog.next
+    const letGo = (reason: string) =>
+      Effect.sync(() => {
+        counts.letGo += backlog.letGo(reason)
+        send({ type: "store.failed", reason })
+      })
+    if (database.availability.current() !== "available") return yield* letGo("the database is away")
+    const result = yield* Effect.result(
+      buffer.store({ feed: name, source: session.settings.source }, signals)
+    )
+    if (result._tag === "Failure") return yield* letGo(result.failure.message)
+    const { conflicts, duplicates, refused, stored } = result.success
+    counts.stored += stored
+    counts.duplicates += duplicates
+    counts.conflicts += conflicts.length
+    counts.refused += refused.length
+    backlog.stored(signals.length)
+    if (stored > 0 || backlog.size() === 0) wake.notify(feedBell(name))
+    const wrong = [...conflicts, ...refused]
+    if (wrong.length === 0) return
+    yield* alerts.raise({
+      severity: "HIGH",
+      kind: "feed.signals_refused",
+      dedupKey: `feed.signals_refused/${name}`,
+      component: path,
+      message: `${wrong.length} signals of ${name} were not stored: their ids are taken by other signals, or the database refuses them`,
+      detail: { ids: wrong.slice(0, 10) }
+    })
+  })
+
+/** Runs one connection; ends only by being left. */
+export const runFeedSession = (session: FeedSession, { events, send }: Told) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const feeds = yield* SignalFeed
+      const clock = yield* Clock.Clock
+      const now = () => clock.currentTimeMillisUnsafe()
+      const { backlog, counts, settings } = session
+      const owed: Owed = { heard: true, signals: false, stats: false, pong: false, paused: false }
+      const url = session.url()
+      if (url === null) {
+        const end = { kind: "refused", code: null, reason: "the practice server is not up" } as const
+        send({ type: "socket.ended", end, at: now() })
+        return yield* Effect.never
+      }
+      // What the last connection left behind is asked for again by this one.
+      counts.letGo += backlog.letGo("the connection ended")
+      const connection: FeedConnection = yield* feeds.open(
+        { url, frameBytesMax: settings.frameBytesMax },
+        {
+          opened: () => send({ type: "socket.opened" }),
+          text: (text) => {
+            hear(session, owed, send, now, text)
+            if (owed.paused || backlog.size() < feedLimits.waitingSignalsMax) return
+            owed.paused = true
+            connection.pause()
+            send({ type: "reading.paused" })
+          },
+          binary: () => {
+            counts.ignored += 1
+          },
+          pong: () => send({ type: "pong.framed" }),
+          ended: (end) => send({ type: "socket.ended", end, at: now() })
+        }
+      )
+      const storing = storeSome(session, send).pipe(
+        Effect.andThen(
+          Effect.sync(() => {
+            if (!owed.paused || backlog.size() > feedLimits.waitingSignalsLow) return
+            owed.paused = false
+            connection.resume()
+            send({ type: "reading.resumed" })
+          })
+        ),
+        Effect.forever
+      )
+      const obeying = Effect.forever(
+        Effect.map(events.take, (command) => {
+          // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- only the feed machine can send here, and it sends commands
+          obey(session, owed, connection, command as FeedCommand)
+        })
+      )
+      return yield* Effect.raceFirst(storing, obeying)
+    })
+  )

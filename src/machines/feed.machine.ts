@@ -1,0 +1,310 @@
+/**
+ * Feed machine: one connection to a signal server, kept alive for ever.
+ *
+ * The incident behind it: the server closed with 1000, the client's loop ended without an error, and three hours of
+ * waves went by. Here every end of a connection is an event with kind, code and reason, and only a stop that we asked
+ * for is not followed by another attempt. Four watches run side by side while it is live, because a socket can be dead
+ * in four ways that no close event tells: TCP, the peer's program, our request, our own database.
+ *
+ * Promises: unlimited attempts with full jitter; the backoff starts small again only after `goodAfterMs` connected and
+ * one valid message; a refused credential is tried again slowly and raised HIGH; a new connection asks for the signals
+ * at once, and so does the database's return; the last end is visible until the next.
+ * Never: reads a socket or a clock; gives up; ends a connection because our own database is slow (`paused`).
+ * States: Session {Connecting -> Authenticating -> Live {heartbeat + liveness + request + storage
+ * + stability}} -> BackingOff {Planning -> Waiting} | CredentialRefused -> Session; Stopped.
+ */
+import { assign, raise, type SnapshotFrom } from "xstate"
+import {
+  ceilingOf,
+  credentialRefused,
+  feedSetup,
+  givenUp,
+  live,
+  noAnswer,
+  silent,
+  socketEnded,
+  tell,
+  waiting
+} from "./feed-setup.ts"
+
+export const feedMachine = feedSetup.createMachine({
+  id: "feed",
+  context: ({ input }) => ({
+    ...input,
+    attempt: 0,
+    connects: 0,
+    connectedAt: [],
+    flapping: false,
+    connectedSince: null,
+    delayMs: 0,
+    nextAt: null,
+    lastEnd: null,
+    heard: false,
+    paused: false,
+    pongs: { frame: false, message: false },
+    databaseAway: true,
+    lastError: null
+  }),
+  invoke: { src: "watchDatabase", input: {} },
+  on: {
+    "feed.stop": ".Stopped",
+    "database.available": { actions: assign({ databaseAway: false }) },
+    "database.unavailable": { actions: assign({ databaseAway: true }) },
+    // A session that was left says good-bye late, and an answer may come before or after its state; ignored on purpose.
+    "socket.opened": {},
+    "auth.accepted": {},
+    "auth.refused": {},
+    "socket.ended": {},
+    "pong.framed": {},
+    "pong.told": {},
+    "stats.told": {},
+    "signals.told": {},
+    "message.heard": {},
+    "reading.paused": {},
+    "reading.resumed": {},
+    "store.failed": {},
+    "signals.ask": {}
+  },
+  initial: "Session",
+  states: {
+    Session: {
+      description: "There is a connection, or one is being made; it has one owner, which is this state.",
+      invoke: { src: "session", id: "session", input: {} },
+      entry: assign({ nextAt: null, heard: false, paused: false, connectedSince: null }),
+      on: {
+        "socket.ended": [
+          { guard: "isCredential", target: "CredentialRefused", actions: credentialRefused },
+          { target: "BackingOff", actions: socketEnded }
+        ],
+        "auth.refused": { target: "CredentialRefused", actions: credentialRefused },
+        "feed.reconnect": { target: "Session", reenter: true, actions: givenUp },
+        "message.heard": { actions: assign({ heard: true }) },
+        "reading.paused": { actions: assign({ paused: true }) },
+        "reading.resumed": { actions: assign({ paused: false }) }
+      },
+      initial: "Connecting",
+      states: {
+        Connecting: {
+          description: "Name, TCP, TLS and the WebSocket handshake, under one deadline.",
+          tags: ["starting", "degraded"],
+          on: { "socket.opened": "Authenticating" },
+          after: {
+            connectDeadline: {
+              target: "#feed.BackingOff",
+              actions: noAnswer((context) => silent("no_handshake", "no handshake", context.connectMsMax))
+            }
+          }
+        },
+        Authenticating: {
+          description: "The token is sent, and the server owes us its verdict.",
+          tags: ["starting", "degraded"],
+          entry: tell({ type: "send.auth" }),
+          on: { "auth.accepted": { target: "Live", actions: live } },
+          after: {
+            authDeadline: {
+              target: "#feed.BackingOff",
+              actions: noAnswer((context) => silent("no_auth", "no answer to auth", context.authMsMax))
+            }
+          }
+        },
+        Live: {
+          description: "Signals arrive as they happen and are stored; five watches run side by side.",
+          type: "parallel",
+          states: {
+            heartbeat: {
+              description: "Whether the peer's TCP stack and its program answer at all.",
+              initial: "Beating",
+              states: {
+                Beating: {
+                  description: "The last ping was answered; the next has a time.",
+                  after: { nextPing: "AwaitingPong" }
+                },
+                AwaitingPong: {
+                  description: "A ping frame and a ping message are out; both answers are owed.",
+                  entry: [assign({ pongs: { frame: false, message: false } }), tell({ type: "send.pings" })],
+                  always: { guard: "hasBothPongs", target: "Beating" },
+                  on: {
+                    "pong.framed": {
+                      actions: assign({ pongs: ({ context }) => ({ ...context.pongs, frame: true }) })
+                    },
+                    "pong.told": {
+                      actions: assign({ pongs: ({ context }) => ({ ...context.pongs, message: true }) })
+                    }
+                  },
+                  after: {
+                    pongDeadline: [
+                      { guard: "isPaused", target: "AwaitingPong", reenter: true },
+                      {
+                        target: "#feed.BackingOff",
+                        actions: noAnswer((context) =>
+                          silent(
+                            "no_pong",
+                            context.pongs.frame ? "no answer to ping" : "no pong frame",
+                            context.pongMsMax
+                          )
+                        )
+                      }
+                    ]
+                  }
+                }
+              }
+            },
+            liveness: {
+              description: "Whether the feed behind the socket is alive; only application messages tell.",
+              initial: "Listening",
+              states: {
+                Listening: {
+                  description: "The last get_stats was answered; the next has a time.",
+                  after: { nextStats: "AwaitingStats" }
+                },
+                AwaitingStats: {
+                  description: "get_stats is out, and its answer is owed.",
+                  entry: tell({ type: "send.get_stats" }),
+                  on: { "stats.told": "Listening" },
+                  after: {
+                    answerDeadline: [
+                      { guard: "isPaused", target: "AwaitingStats", reenter: true },
+                      {
+                        target: "#feed.BackingOff",
+                        actions: noAnswer((context) =>
+                          silent("no_stats", "no answer to get_stats", context.answerMsMax)
+                        )
+                      }
+                    ]
+                  }
+                }
+              }
+            },
+            request: {
+              description:
+                "What we asked for: a new connection asks at once, the wave scheduler when a wave is due.",
+              initial: "AwaitingSignals",
+              states: {
+                AwaitingSignals: {
+                  description: "get_signals is out, and its answer is owed.",
+                  entry: tell({ type: "send.get_signals" }),
+                  on: { "signals.told": "Answered", "signals.ask": {} },
+                  after: {
+                    answerDeadline: [
+                      { guard: "isPaused", target: "AwaitingSignals", reenter: true },
+                      {
+                        target: "#feed.BackingOff",
+                        actions: noAnswer((context) =>
+                          silent("no_signals", "no answer to get_signals", context.answerMsMax)
+                        )
+                      }
+                    ]
+                  }
+                },
+                Answered: {
+                  description: "Nothing is owed; the next request comes from outside.",
+                  tags: "resting",
+                  on: { "signals.ask": "AwaitingSignals" }
+                }
+              }
+            },
+            storage: {
+              description: "Whether what arrives can be stored; what cannot is asked for again.",
+              initial: "Storing",
+              states: {
+                Storing: {
+                  description: "Each signal is stored as it arrives.",
+                  tags: ["ready", "resting"],
+                  always: { guard: "isDatabaseAway", target: "WaitingForDatabase" },
+                  on: {
+                    "store.failed": {
+                      target: "WaitingForDatabase",
+                      actions: assign({ lastError: ({ event }) => event.reason })
+                    }
+                  }
+                },
+                WaitingForDatabase: {
+                  description:
+                    "The connection is kept, signals are let go; they are asked for when the database is back.",
+                  tags: "degraded",
+                  on: {
+                    "database.available": { target: "Restored", actions: assign({ databaseAway: false }) }
+                  },
+                  after: {
+                    // A statement that was slow, or a wait for a connection, marks nothing away: try again soon.
+                    storeRetry: { guard: "isDatabaseThere", target: "Restored" },
+                    databaseDeadline: { target: "WaitingForDatabase", reenter: true }
+                  }
+                },
+                Restored: {
+                  description: "The database is back; what was let go is asked for before anything else.",
+                  entry: raise({ type: "signals.ask" }),
+                  always: { target: "Storing", actions: assign({ lastError: null }) }
+                }
+              }
+            },
+            stability: {
+              description: "Whether this connection has earned that the next backoff starts small.",
+              initial: "Young",
+              states: {
+                Young: {
+                  description: "Connected for less than the good time.",
+                  after: { good: "Aged" }
+                },
+                Aged: {
+                  description: "Connected long enough; one valid message is owed.",
+                  tags: "resting",
+                  always: { guard: "hasHeard", target: "Proven" }
+                },
+                Proven: {
+                  description: "A good connection: the attempts are counted from zero again.",
+                  tags: "resting",
+                  entry: assign({ attempt: 0, flapping: false })
+                }
+              }
+            }
+          }
+        }
+      }
+    },
+    BackingOff: {
+      description: "The connection ended; how is kept, and the next attempt has a time.",
+      tags: ["degraded", "backingOff"],
+      on: { "feed.reconnect": "Session" },
+      initial: "Planning",
+      states: {
+        Planning: {
+          description: "Draws the delay below its ceiling.",
+          invoke: {
+            src: "plan",
+            input: {},
+            onDone: {
+              target: "Waiting",
+              actions: assign(({ context, event: { output } }) => {
+                const delayMs = Math.floor(output.jitter * ceilingOf(context))
+                return { delayMs, nextAt: output.at + delayMs }
+              })
+            }
+          },
+          after: {
+            // Without a draw the whole delay is spread enough.
+            planDeadline: {
+              target: "Waiting",
+              actions: assign(({ context }) => ({ delayMs: ceilingOf(context), nextAt: null }))
+            }
+          }
+        },
+        Waiting: {
+          description: "Waits for the drawn delay; never for ever, and never in step with other clients.",
+          entry: waiting,
+          after: { retry: "#feed.Session" }
+        }
+      }
+    },
+    CredentialRefused: {
+      description:
+        "The server does not know our token; a human must act, and we look once a minute whether he has.",
+      tags: ["degraded", "backingOff"],
+      on: { "feed.reconnect": "Session" },
+      after: { credentialRetry: "Session" }
+    },
+    Stopped: { description: "We asked for the end.", tags: "stopped", type: "final" }
+  }
+})
+
+export type FeedSnapshot = SnapshotFrom<typeof feedMachine>
