@@ -41,11 +41,18 @@ const differences = (
   )
 }
 
+/** What the log says about one order or signal. */
+const storyOf = (service: Service, row: Row | undefined): string => {
+  const ids = [row?.["client_order_id"], row?.["id"]].filter((id) => typeof id === "string")
+  const lines = service.lines.map((line) => JSON.stringify(line).slice(0, 400))
+  return `\n${lines.filter((line) => ids.some((id) => line.includes(id))).join("\n")}${service.tail(5)}`
+}
+
 /** Waits until no signal waits for a decision and no order for an answer. */
 const rest = async (service: Service, deadlineMs: number): Promise<void> => {
   let open: ReadonlyArray<Row> = []
   await waitUntil(
-    () => `everything to settle; open: ${JSON.stringify(open.slice(0, 5))}${service.tail()}`,
+    () => `everything to settle; open: ${JSON.stringify(open.slice(0, 5))}${storyOf(service, open[0])}`,
     async () => {
       open = [
         ...(await service.list("signals", "status=received")),

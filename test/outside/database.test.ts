@@ -5,7 +5,7 @@ import { audit } from "./audit.ts"
 import { HealthWatch } from "./health-watch.ts"
 import { Load } from "./producer.ts"
 import { randomOf } from "./random.ts"
-import { databaseProcesses } from "./service.ts"
+import { alertBody, databaseProcesses } from "./service.ts"
 import { World } from "./world.ts"
 
 /** A trading world with load and a witness, put away with the test. */
@@ -97,5 +97,37 @@ describe("T7 losing the database is an event, not a death", () => {
     assert.deepStrictEqual(await service.restarts(), {})
     await finish(busy)
     assert.isBelow(watch.slowestMs, 1_500, "/health must not wait for the database")
+  }, 90_000)
+
+  it("fills that come while the server is frozen are recorded once when it is back", async () => {
+    const world = await World.open()
+    onTestFinished(() => world.dispose(), 60_000)
+    const { broker, service } = world
+    await service.start()
+    await broker.faults({ holdFills: true })
+    const answers = await Promise.all(
+      ["SPY", "QQQ", "SPY", "IWM"].map((symbol) => service.post("/webhook", alertBody({ symbol })))
+    )
+    await waitUntil("four orders that were answered", async () => {
+      const orders = await service.list("orders", "status=acked")
+      return orders.length === 4 ? true : undefined
+    })
+    const frozen = databaseProcesses(service.dataDir)
+    signalAll(frozen, "SIGSTOP")
+    await broker.clearFaults()
+    await waitUntil("four fills", async () => ((await broker.fills()).length === 4 ? true : undefined))
+    await waitUntil("health to say it", async () =>
+      (await service.get("/health")).body.ready === false ? true : undefined
+    )
+    await pause(1_000)
+    signalAll(frozen, "SIGCONT")
+    const deliveries = answers.map(({ body }) => ({
+      source: "default" as const,
+      body: {},
+      tries: [],
+      signalId: String(body.signal_id)
+    }))
+    assert.deepStrictEqual(await audit(world, deliveries), [])
+    assert.deepStrictEqual(await service.restarts(), {})
   }, 90_000)
 })
