@@ -48,9 +48,10 @@ export interface LinkedTrade {
   readonly by: "order_id" | "window"
 }
 
-/** Venues spell one pair in several ways (`ZRX-USD`, `ZRX/USD`, `ZRXUSD`): compared without case and separators. */
-const spelling = (sql: SqlClient, column: string) =>
-  sql`regexp_replace(upper(${sql(column)}), '[-/_:. ]', '', 'g')`
+/**
+ * Venues spell one pair in several ways (`ZRX-USD`, `ZRX/USD`, `ZRXUSD`): compared without case and separators. The same
+ * expression is stored with each row (`pair_key`, `symbol_key`), so that both look-ups have an index.
+ */
 const spellingOf = (sql: SqlClient, symbol: string) =>
   sql`regexp_replace(upper(${symbol}::text), '[-/_:. ]', '', 'g')`
 
@@ -84,13 +85,13 @@ const candidateFor = (sql: SqlClient, trade: TradeToLink) => sql<Candidate>`
     LIMIT 1)
   UNION ALL
   (SELECT m.snapshot_id, m.signal_id, m.trigger, 'window',
-      2 + abs(extract(epoch FROM (coalesce(s.fired_at, m.received_at) - ${trade.orderTime}::timestamptz)))::float8 AS distance
-    FROM signal_metadata m JOIN signals s ON s.id = m.signal_id
+      2 + abs(extract(epoch FROM (m.at - ${trade.orderTime}::timestamptz)))::float8 AS distance
+    FROM signal_metadata m
     WHERE m.linked_at IS NULL AND m.order_id IS NULL
-      AND ${spelling(sql, "m.pair")} = ${spellingOf(sql, trade.symbol)}
+      AND m.pair_key = ${spellingOf(sql, trade.symbol)}
       AND (m.side IS NULL OR m.side = ${trade.side})
-      AND abs(extract(epoch FROM (coalesce(s.fired_at, m.received_at) - ${trade.orderTime}::timestamptz))) * 1000
-        <= ${ageLimits.linkWindowMs}::int
+      AND m.at BETWEEN ${trade.orderTime}::timestamptz - ${ageLimits.linkWindowMs}::int * interval '1 millisecond'
+        AND ${trade.orderTime}::timestamptz + ${ageLimits.linkWindowMs}::int * interval '1 millisecond'
     ORDER BY distance LIMIT 1)
   ORDER BY rank LIMIT 1`
 
@@ -131,16 +132,19 @@ interface TradeRow {
 
 /** Every stored trade of the order the metadata names. */
 const tradesNamed = (sql: SqlClient, orderId: string) => sql<TradeRow>`
-  SELECT t.id AS trade_record_id, t.order_id, t.symbol FROM trade_records t
-  WHERE t.client_order_id = ${orderId} OR t.venue_order_id = ${orderId}
-    OR t.order_id IN (SELECT o.id FROM orders o WHERE o.client_order_id = ${orderId} OR o.venue_order_id = ${orderId})`
+  SELECT t.id AS trade_record_id, t.order_id, t.symbol FROM trade_records t WHERE t.client_order_id = ${orderId}
+  UNION
+  SELECT t.id, t.order_id, t.symbol FROM trade_records t WHERE t.venue_order_id = ${orderId}
+  UNION
+  SELECT t.id, t.order_id, t.symbol FROM trade_records t JOIN orders o ON o.id = t.order_id
+    WHERE o.client_order_id = ${orderId}`
 
 /** Every trade of the one venue order nearest in time that no snapshot belongs to yet. */
 const tradesNear = (sql: SqlClient, metadata: Metadata, at: Date) => sql<TradeRow>`
   WITH nearest AS (
     SELECT t.venue, t.account, t.symbol, t.venue_order_id FROM trade_records t
     LEFT JOIN trade_strategy_link l ON l.trade_record_id = t.id
-    WHERE l.snapshot_id IS NULL AND ${spelling(sql, "t.symbol")} = ${spellingOf(sql, metadata.pair)}
+    WHERE l.snapshot_id IS NULL AND t.symbol_key = ${spellingOf(sql, metadata.pair)}
       AND (${metadata.side}::text IS NULL OR t.side = ${metadata.side}::text)
       AND t.order_time BETWEEN ${at}::timestamptz - ${ageLimits.linkWindowMs}::int * interval '1 millisecond'
         AND ${at}::timestamptz + ${ageLimits.linkWindowMs}::int * interval '1 millisecond'
@@ -160,9 +164,10 @@ export const recordMetadata = Effect.fnUntraced(function* (
 ) {
   yield* lock(sql, metadata.pair, metadata.orderId === null ? [] : [metadata.orderId])
   const inserted = yield* sql`
-    INSERT INTO signal_metadata (snapshot_id, signal_id, pair, trigger, buy_score, sell_score, order_id, side, received_at)
+    INSERT INTO signal_metadata (snapshot_id, signal_id, pair, trigger, buy_score, sell_score, order_id, side, received_at, at)
     SELECT ${metadata.snapshotId}, s.id, ${metadata.pair}, ${metadata.trigger}, ${metadata.buyScore}::float8,
-      ${metadata.sellScore}::float8, ${metadata.orderId}, ${metadata.side}, s.received_at
+      ${metadata.sellScore}::float8, ${metadata.orderId}, ${metadata.side}, s.received_at,
+      coalesce(s.fired_at, s.received_at)
     FROM signals s WHERE s.id = ${signalId}
     ON CONFLICT DO NOTHING RETURNING snapshot_id`
   if (inserted.length === 0) return null
