@@ -10,6 +10,7 @@
  * Never: sends an order that `submit` did not commit as `submitting` under the present grant.
  */
 import { Clock, Effect } from "effect"
+import { Alerts } from "../layers/alerts.ts"
 import type { LeaseGuard } from "../layers/accounts-lease.ts"
 import { OrdersStore, type StoredOrder, type SubmitRefusal } from "../layers/orders-store.ts"
 import { PositionsStore } from "../layers/positions-store.ts"
@@ -17,9 +18,32 @@ import type { StepOutcome } from "../machines/account.machine.ts"
 import { cancelsUnderWay, sendCancel } from "./account-cancel.ts"
 import { type AccountDesk, LeaseLost, usableGuard } from "./account-desk.ts"
 import { applyEvent, sendAndStore } from "./account-send.ts"
-import { traceOrder } from "./order-trace.ts"
+import { correlationOf, traceOrder } from "./order-trace.ts"
 
 const worked: StepOutcome = { _tag: "Worked" }
+
+/** Ends what is too old to be sent, and says it aloud: somebody was told that these were accepted. */
+const expire = (desk: AccountDesk, guard: LeaseGuard) =>
+  Effect.gen(function* () {
+    const orders = yield* OrdersStore
+    const alerts = yield* Alerts
+    const expired = yield* orders.expireStale(guard.grant)
+    if (expired === null) return yield* new LeaseLost({ account: desk.account, while: "expiring" })
+    for (const order of expired)
+      yield* traceOrder("warn", "order.expired_unsent", "too old to be sent", desk.path, order)
+    const [oldest] = expired
+    if (oldest === undefined) return worked
+    yield* alerts.raise({
+      severity: "HIGH",
+      kind: "order.expired_unsent",
+      dedupKey: `order.expired_unsent:${desk.account}`,
+      message: `${expired.length} accepted orders of ${desk.account} were too old to be sent, first ${oldest.symbol}`,
+      component: desk.path,
+      correlationId: correlationOf(oldest),
+      detail: { account: desk.account, count: expired.length, first_order_id: oldest.id }
+    })
+    return worked
+  })
 
 /** What a refused submit means for the order. */
 const refused = (desk: AccountDesk, guard: LeaseGuard, order: StoredOrder, why: SubmitRefusal) =>
@@ -29,11 +53,7 @@ const refused = (desk: AccountDesk, guard: LeaseGuard, order: StoredOrder, why: 
       case "lease_over":
         return yield* new LeaseLost({ account: desk.account, while: "submitting" })
       case "stale":
-        yield* applyEvent(desk, guard, order, "order.expired_unsent", {
-          reason: "stale: valid_until has passed"
-        })
-        yield* traceOrder("warn", "order.expired_unsent", "too old to be sent", desk.path, order)
-        return worked
+        return yield* expire(desk, guard)
       case "nothing_to_reduce":
         yield* applyEvent(desk, guard, order, "order.denied", {
           reason: "the broker confirms nothing to reduce"
@@ -86,7 +106,7 @@ export const executeNext = (desk: AccountDesk) =>
     const orders = yield* OrdersStore
     const guard = yield* usableGuard(desk, "looking for work")
     const nowMs = yield* Clock.currentTimeMillis
-    const next = yield* orders.next(desk.account, cancelsUnderWay(desk, nowMs))
+    const next = yield* orders.next(desk.account, { notCancels: cancelsUnderWay(desk, nowMs) })
     if (next === null) return { _tag: "Nothing" } satisfies StepOutcome
     const { order, work } = next
     switch (work) {
@@ -95,13 +115,12 @@ export const executeNext = (desk: AccountDesk) =>
         return worked
       case "send":
         return yield* sendNext(desk, guard, order)
+      case "expire":
+        return yield* expire(desk, guard)
       case "release":
-      case "expire": {
-        const event = work === "release" ? "order.released" : "order.expired_unsent"
-        yield* applyEvent(desk, guard, order, event)
-        yield* traceOrder("info", event, `held order: ${order.reason ?? ""}`, desk.path, order)
+        yield* applyEvent(desk, guard, order, "order.released")
+        yield* traceOrder("info", "order.released", `held order: ${order.reason ?? ""}`, desk.path, order)
         return worked
-      }
     }
   }).pipe(
     Effect.catchTag("LeaseLost", () => Effect.succeed<StepOutcome>({ _tag: "LeaseOver" })),

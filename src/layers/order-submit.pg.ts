@@ -20,7 +20,14 @@ import { AT_VENUE, BLOCKS_SYMBOL, nextStatus, type OrderEvent } from "../domain/
 import type { AccountGrant } from "./accounts-store.ts"
 import type { DatabaseService } from "./database.ts"
 import { columnsOf } from "./order-row.pg.ts"
-import type { OrdersStoreService, OrderWork, StoredOrder, Submitted, SubmitRefusal } from "./orders-store.ts"
+import type {
+  LookFor,
+  OrdersStoreService,
+  OrderWork,
+  StoredOrder,
+  Submitted,
+  SubmitRefusal
+} from "./orders-store.ts"
 
 /**
  * Whether the trading state lets an order of this intent out (T6): the most restrictive of the states that concern it
@@ -53,34 +60,65 @@ const quantityToSend = (sql: SqlClient): Fragment => sql`CASE
   WHEN o.sends = 0 THEN ${reducible(sql)}
   ELSE least(o.quantity, ${reducible(sql)}) END`
 
-/** Nothing that blocks it is unresolved: for an entry its symbol, for a reduce its symbol and side. */
-const unblocked = (sql: SqlClient): Fragment => sql`NOT EXISTS (
-  SELECT FROM orders b
-  WHERE b.account = o.account AND b.symbol = o.symbol AND b.id <> o.id
-    AND ${sql.in("b.status", [...BLOCKS_SYMBOL])}
-    AND (o.intent = 'entry' OR b.side = o.side))`
+/**
+ * Too old to be sent. What was sent before under its id (an operator vouched that it is not there) is not judged by the
+ * age of its first intent; what is held was never sent.
+ */
+const stale = (sql: SqlClient): Fragment => sql`coalesce(
+  o.valid_until <= clock_timestamp() AND (o.sends = 0 OR o.status = 'held'), false)`
+
+/**
+ * The choice costs one walk over what waits, whatever else there is: what blocks, what is shut and what is enabled is
+ * read once (hashed subplans and one materialized list), because a burst that waits must not slow down the cancel
+ * or the exit that overtakes it.
+ */
+const choice = (
+  sql: SqlClient,
+  account: string,
+  { notCancels = [], reducesOnly = false }: LookFor
+): Fragment => sql`
+  WITH shut AS MATERIALIZED (
+    SELECT scope, state FROM trading_state
+    WHERE state <> 'ACTIVE' AND (scope IN ('global', ${`account:${account}`}) OR scope LIKE 'strategy:%')
+  ), blocking AS MATERIALIZED (
+    SELECT DISTINCT symbol, side FROM orders
+    WHERE account = ${account} AND ${sql.in("status", [...BLOCKS_SYMBOL])}
+  ), waiting AS MATERIALIZED (
+    SELECT o.id, o.seq, o.status, o.intent, o.symbol, o.side, ${stale(sql)} AS stale,
+      NOT EXISTS (SELECT FROM shut s
+        WHERE s.scope IN ('global', 'account:' || o.account, 'strategy:' || o.strategy)
+          AND (s.state = 'HALTED' OR o.intent = 'entry'))
+      AND (o.intent = 'reduce' OR coalesce((SELECT enabled FROM accounts WHERE id = ${account}), false)) AS let_out
+    FROM orders o
+    WHERE o.account = ${account} AND o.status IN ('pending_cancel', 'held', 'intended')
+      AND (NOT ${reducesOnly}::boolean OR o.intent = 'reduce' OR o.status = 'pending_cancel' OR ${stale(sql)})
+  )
+  SELECT w.id, CASE
+      WHEN w.status = 'pending_cancel' THEN 'cancel'
+      WHEN w.stale THEN 'expire'
+      WHEN w.status = 'held' THEN 'release'
+      ELSE 'send' END AS work
+  FROM waiting w
+  WHERE CASE w.status
+    WHEN 'pending_cancel' THEN NOT (w.id = ANY(${[...notCancels]}::uuid[]))
+    -- What is stale is handed out whatever blocks it: it is about to expire, not to be sent.
+    WHEN 'held' THEN w.stale OR w.let_out
+    -- Nothing that blocks it is unresolved: for an entry its symbol, for a reduce its symbol and side.
+    ELSE w.stale OR (w.let_out AND CASE w.intent
+      WHEN 'entry' THEN w.symbol NOT IN (SELECT symbol FROM blocking)
+      ELSE (w.symbol, w.side) NOT IN (SELECT symbol, side FROM blocking) END) END
+  ORDER BY CASE w.status WHEN 'pending_cancel' THEN 0 WHEN 'held' THEN 1 ELSE 2 END,
+    (w.intent = 'reduce') DESC, w.seq
+  LIMIT 1`
 
 export const nextWork =
   (database: DatabaseService): OrdersStoreService["next"] =>
-  (account, notCancels = []) =>
+  (account, lookFor = {}) =>
     database
       .run(
         "orders.next",
         (sql) => sql<StoredOrder & Pick<OrderWork, "work">>`
-          SELECT ${columnsOf(sql)}, CASE
-              WHEN o.status = 'pending_cancel' THEN 'cancel'
-              WHEN o.status = 'intended' THEN 'send'
-              WHEN o.valid_until <= clock_timestamp() THEN 'expire'
-              ELSE 'release' END AS work
-          FROM orders o
-          WHERE o.account = ${account} AND o.status IN ('pending_cancel', 'held', 'intended') AND CASE o.status
-            WHEN 'pending_cancel' THEN NOT (o.id = ANY(${[...notCancels]}::uuid[]))
-            -- What is stale is handed out whatever blocks it: it is about to expire, not to be sent.
-            WHEN 'held' THEN o.valid_until <= clock_timestamp() OR ${letOut(sql)}
-            ELSE o.valid_until <= clock_timestamp() OR (${letOut(sql)} AND ${unblocked(sql)}) END
-          ORDER BY CASE o.status WHEN 'pending_cancel' THEN 0 WHEN 'held' THEN 1 ELSE 2 END,
-            (o.intent = 'reduce') DESC, o.seq
-          LIMIT 1`
+          SELECT ${columnsOf(sql)}, work FROM (${choice(sql, account, lookFor)}) chosen JOIN orders USING (id)`
       )
       .pipe(
         Effect.map(([row]): OrderWork | null => {
@@ -90,6 +128,46 @@ export const nextWork =
         }),
         Effect.catchTag("DatabaseFault", Effect.die)
       )
+
+/** One statement's worth of stale orders: a burst of thousands expires in a few steps. */
+const EXPIRED_MAX = 256
+
+export const expireStale =
+  (database: DatabaseService): OrdersStoreService["expireStale"] =>
+  (grant) =>
+    database
+      .run("orders.expire_stale", (sql) =>
+        Effect.gen(function* () {
+          const expired = yield* sql<StoredOrder>`
+            WITH own AS (
+              SELECT id FROM accounts
+              WHERE id = ${grant.account} AND owner = ${grant.owner} AND fence = ${grant.fence}
+              FOR SHARE
+            ), due AS MATERIALIZED (
+              SELECT o.id, o.status FROM orders o
+              WHERE o.account = ${grant.account} AND o.status IN ('intended', 'held') AND ${stale(sql)}
+              ORDER BY o.seq LIMIT ${EXPIRED_MAX}
+            ), moved AS (
+              UPDATE orders SET status = 'expired_unsent', updated_at = clock_timestamp(),
+                reason = coalesce('held too long: ' || CASE due.status WHEN 'held' THEN orders.reason END,
+                  'stale: valid_until has passed')
+              FROM own, due
+              WHERE orders.id = due.id AND orders.account = own.id AND orders.status = due.status
+              RETURNING orders.*, due.status AS from_status
+            ), logged AS (
+              INSERT INTO order_events (order_id, event, from_status, to_status, fence, detail)
+              SELECT id, 'order.expired_unsent', from_status, 'expired_unsent', ${grant.fence},
+                jsonb_build_object('reason', reason) FROM moved
+            )
+            SELECT ${columnsOf(sql)} FROM moved ORDER BY seq`
+          if (expired.length > 0) return expired
+          const own = yield* sql`
+            SELECT id FROM accounts
+            WHERE id = ${grant.account} AND owner = ${grant.owner} AND fence = ${grant.fence}`
+          return own.length === 1 ? expired : null
+        })
+      )
+      .pipe(Effect.catchTag("DatabaseFault", Effect.die))
 
 /** The guarded statement. No row: something in it is false. */
 const move = (sql: SqlClient, grant: AccountGrant, order: StoredOrder, event: OrderEvent) =>

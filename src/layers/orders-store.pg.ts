@@ -20,7 +20,7 @@ import type { AccountGrant } from "./accounts-store.ts"
 import { Database, type DatabaseService } from "./database.ts"
 import { intendExit } from "./order-exit.pg.ts"
 import { columnsOf, settledWhen } from "./order-row.pg.ts"
-import { nextWork, submit } from "./order-submit.pg.ts"
+import { expireStale, nextWork, submit } from "./order-submit.pg.ts"
 import {
   type Moved,
   type OrderNote,
@@ -231,6 +231,7 @@ const settle =
 const make = (database: DatabaseService): OrdersStoreService => ({
   ...reads(database),
   next: nextWork(database),
+  expireStale: expireStale(database),
   submit: submit(database),
   apply: apply(database),
   intendExit: intendExit(database),

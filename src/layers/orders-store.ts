@@ -112,8 +112,8 @@ export type SubmitRefusal =
   | "nothing_to_reduce"
 
 /**
- * What is to be done with an order. `release` and `expire` are for held ones: the trading state lets them out again, or
- * they became stale. A stale intended order is a `send` whose submit is refused.
+ * What is to be done with an order. `release` is for held ones, when the trading state lets them out again; `expire` for
+ * whatever became stale before it was sent.
  */
 export interface OrderWork {
   readonly order: StoredOrder
@@ -133,17 +133,28 @@ export interface UnresolvedOrder {
   readonly cancelWanted: boolean
 }
 
+/** What `next` may answer. */
+export interface LookFor {
+  /** Orders whose cancel was sent and is not due again. */
+  readonly notCancels?: ReadonlyArray<string>
+  /** Only cancels, reduces and what is stale: what is done while the account is not reconciled (T6). */
+  readonly reducesOnly?: boolean
+}
+
 export interface OrdersStoreService {
   /**
    * What the executor has to do next: cancels first, then held orders that may go or are too old, then reduces, then
    * entries, each oldest first. Entries of a symbol with an unresolved order are passed over, and so is a reduce when
-   * an order of its own side is unresolved: both might be the second half of a double. `notCancels` are orders whose
-   * cancel was sent and is not due again. Null: nothing may be done now.
+   * an order of its own side is unresolved: both might be the second half of a double. Null: nothing may be done now.
    */
-  readonly next: (
-    account: string,
-    notCancels?: ReadonlyArray<string>
-  ) => Effect.Effect<OrderWork | null, DatabaseUnavailable>
+  readonly next: (account: string, lookFor?: LookFor) => Effect.Effect<OrderWork | null, DatabaseUnavailable>
+  /**
+   * Ends what waits and became stale, oldest first, a few hundred at a time; answers what it ended. Null: the grant is
+   * void and nothing was written.
+   */
+  readonly expireStale: (
+    grant: AccountGrant
+  ) => Effect.Effect<ReadonlyArray<StoredOrder> | null, DatabaseUnavailable>
   /**
    * Commits `submitting`: sends + 1, sent_at, fence; guarded by status, fence and the live lease in one statement.
    * From `resolving` it is the resend under the same client order id. The quantity of a reduce becomes what ours and

@@ -39,13 +39,21 @@ layer(world(), { excludeTestServices: true })("executor", (it) => {
   )
 
   test(
-    "[T5 K3 stale] an intended order that is too old is never sent",
+    "[T5 K3 stale] an intended order that is too old is never sent, and an alert says so",
     Effect.gen(function* () {
       const venue = makeVenue()
       yield* own()
       const order = yield* intend({ symbol: freshSymbol(), validMs: -1 })
-      yield* startNode(venue)
+      const node = yield* startNode(venue)
       yield* untilStatus(order, "expired_unsent")
+      let kinds: ReadonlyArray<string> = []
+      yield* until(
+        "the alert is raised",
+        Effect.map(node.alerts, (raised) => {
+          kinds = [...kinds, ...raised]
+          return kinds.includes("order.expired_unsent")
+        })
+      )
       assert.deepStrictEqual(venue.creates(order.clientOrderId), { requests: 0, orders: 0 })
     })
   )

@@ -64,11 +64,81 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
       const orders = yield* OrdersStore
       const grant = yield* own()
       const order = yield* intend({ validMs: -1 })
-      assert.strictEqual((yield* orders.next("paper-1"))?.order.id, order.id)
+      const young = yield* intend({ validMs: 60_000 })
+      const next = yield* orders.next("paper-1")
+      assert.deepStrictEqual([next?.order.id, next?.work], [order.id, "expire"])
       assert.deepStrictEqual(yield* orders.submit(grant, order), { _tag: "NotSubmitted", why: "stale" })
-      const moved = yield* orders.apply(grant, order, "order.expired_unsent", { reason: "stale" })
-      assert.isTrue(moved._tag === "Moved" && moved.order.status === "expired_unsent")
-      assert.isTrue(moved._tag === "Moved" && moved.order.sends === 0)
+      assert.isNull(
+        yield* orders.expireStale({ ...grant, fence: grant.fence - 1n }),
+        "an older fence ends nothing"
+      )
+      const expired = yield* orders.expireStale(grant)
+      assert.deepStrictEqual(
+        expired?.map(({ id, status, sends }) => [id, status, sends]),
+        [[order.id, "expired_unsent", 0]]
+      )
+      assert.deepStrictEqual(yield* history(order.id), ["order.expired_unsent intended>expired_unsent"])
+      assert.strictEqual((yield* orders.next("paper-1"))?.order.id, young.id)
+      assert.deepStrictEqual(yield* orders.expireStale(grant), [])
+    })
+  )
+
+  it.effect("what an operator vouched for goes out again, however old its first intent is", () =>
+    Effect.gen(function* () {
+      yield* clear
+      const orders = yield* OrdersStore
+      const grant = yield* own()
+      const order = yield* intend({ validMs: -1 })
+      yield* sql((client) => client`UPDATE orders SET sends = 1 WHERE id = ${order.id}`)
+      assert.strictEqual((yield* orders.next("paper-1"))?.work, "send")
+      assert.deepStrictEqual(yield* orders.expireStale(grant), [])
+    })
+  )
+
+  it.effect("only cancels, reduces and what is stale are handed out when no exposure may be taken", () =>
+    Effect.gen(function* () {
+      yield* clear
+      const orders = yield* OrdersStore
+      yield* own()
+      const entry = yield* intend({ symbol: "ENTRY" })
+      const only = Effect.map(orders.next("paper-1", { reducesOnly: true }), (found) => found?.work ?? null)
+      assert.isNull(yield* only)
+      yield* sql((client) => client`UPDATE orders SET valid_until = now() WHERE id = ${entry.id}`)
+      assert.strictEqual(yield* only, "expire")
+      yield* sql((client) => client`UPDATE orders SET status = 'pending_cancel' WHERE id = ${entry.id}`)
+      assert.strictEqual(yield* only, "cancel")
+    })
+  )
+
+  it.effect("two thousand orders that wait do not slow down the choice of the next one", () =>
+    Effect.gen(function* () {
+      yield* clear
+      const orders = yield* OrdersStore
+      const grant = yield* own()
+      const first = yield* intend({ symbol: "BURST0" })
+      yield* sql(
+        (client) => client`
+          INSERT INTO orders (id, client_order_id, account, strategy, intent, symbol, side, type, quantity,
+            time_in_force, status, source, venue, signal_id, leg)
+          SELECT gen_random_uuid(), 'burst-' || n, 'paper-1', 'default', 'entry', 'BURST' || n, 'buy', 'market', 1,
+            'day', 'intended', 'webhook', 'practice', ${first.signalId}, n FROM generate_series(1, 1999) n`
+      )
+      const began = performance.now()
+      for (let look = 0; look < 5; look += 1)
+        assert.strictEqual((yield* orders.next("paper-1"))?.order.id, first.id)
+      // Quadratic in what waits, five looks took many seconds; linear they take some fifty milliseconds.
+      assert.isBelow(performance.now() - began, 2_000)
+      yield* sql(
+        (client) =>
+          client`UPDATE orders SET valid_until = now() WHERE symbol LIKE 'BURST%' AND status = 'intended'`
+      )
+      let expired = 0
+      for (;;) {
+        const some = (yield* orders.expireStale(grant)) ?? []
+        if (some.length === 0) break
+        expired += some.length
+      }
+      assert.strictEqual(expired, 2_000)
     })
   )
 
