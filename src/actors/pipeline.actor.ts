@@ -23,6 +23,8 @@ interface Incarnation {
   readonly pace: Pace
   /** The batch the machine was given a ticket for. */
   claim: Claim | null
+  /** Token of a batch that only the database kept us from deciding: no fault of its signals. */
+  undecided: string | null
   backlog: Backlog
   backlogAtMs: number
 }
@@ -33,7 +35,8 @@ const releaseOwn = (incarnation: Incarnation) =>
       const store = yield* SignalsStore
       // After an outage the accounts have to be reconciled again, so decisions may again be put off for a while.
       incarnation.pace.sinceMs = null
-      const released = yield* store.releaseOwn
+      const released = yield* store.releaseOwn(incarnation.undecided)
+      incarnation.undecided = null
       if (released > 0) {
         yield* logEvent("info", "signals.released", `${released} claims of before are open again`, {
           component: incarnation.path,
@@ -66,7 +69,9 @@ const decide = (incarnation: Incarnation) =>
       invariant(claim?.token === batch.token, "the batch that is decided is the one that was claimed", {
         token: batch.token
       })
-      return decideBatch(path, pace, claim)
+      return decideBatch(path, pace, claim).pipe(
+        Effect.tapError(() => Effect.sync(() => void (incarnation.undecided = batch.token)))
+      )
     })
   )
 
@@ -80,6 +85,7 @@ export const pipelineActor = () => (self: ChildSelf) => {
     path: self.path,
     pace: { sinceMs: null },
     claim: null,
+    undecided: null,
     backlog: { open: 0, oldestMs: 0 },
     backlogAtMs: Number.NEGATIVE_INFINITY
   }

@@ -158,7 +158,7 @@ const fail =
         Effect.catchTag("DatabaseFault", Effect.die)
       )
 
-const releaseOwn = (database: DatabaseService, instance: InstanceService) =>
+const releaseOwn = (database: DatabaseService, instance: InstanceService) => (undecided: string | null) =>
   Effect.suspend(() => {
     const nodeId = instance.current()?.nodeId
     if (nodeId === undefined) return Effect.succeed(0)
@@ -167,7 +167,8 @@ const releaseOwn = (database: DatabaseService, instance: InstanceService) =>
       .run(
         "signals.release_own",
         (sql) => sql`
-          UPDATE signals SET status = 'received', claim = NULL, lease_until = NULL
+          UPDATE signals SET status = 'received', claim = NULL, lease_until = NULL,
+            attempts = CASE WHEN claim = ${undecided}::uuid THEN greatest(attempts - 1, 0) ELSE attempts END
           WHERE status = 'processing' AND claim::text LIKE ${`${prefix.slice(0, 8)}-${prefix.slice(8)}-%`} RETURNING id`
       )
       .pipe(

@@ -79,8 +79,10 @@ export interface SignalsStoreService {
   /**
    * Gives back what former lives of this node had claimed; the lock on its DATA_DIR proves that they are dead. Only
    * to be called while nothing of this life is being decided. Returns how many there were.
+   * `undecided` is the token of a batch that this life could not decide because the database was away: its signals get
+   * the attempt back, because an outage says nothing against them.
    */
-  readonly releaseOwn: Effect.Effect<number, DatabaseUnavailable>
+  readonly releaseOwn: (undecided: string | null) => Effect.Effect<number, DatabaseUnavailable>
   /**
    * Claims up to `limit` rows, oldest first: received ones, and those whose lease is over. A row that was claimed
    * before comes alone.

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { claimLimits } from "../../src/domain/limits.ts"
 import { expireLeases, insertSignals, preparedStore, rows, storeOn } from "../support/decisions.ts"
 import { settingsFrom } from "../support/practice-settings.ts"
 
@@ -79,12 +80,38 @@ describe("claiming", () => {
         const [mine, theirs] = yield* insertSignals(database, [{}, {}])
         yield* before.claim(1)
         yield* other.claim(1)
-        assert.strictEqual(yield* after.releaseOwn, 1)
+        assert.strictEqual(yield* after.releaseOwn(null), 1)
         assert.deepStrictEqual(
           (yield* after.claim(10)).signals.map(({ id }) => id),
           [mine]
         )
         assert.notStrictEqual(mine, theirs)
+      })
+    )
+  )
+
+  it.live("gives the attempt back when only an outage kept this life from deciding, however often", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { database, store } = yield* preparedStore
+        yield* insertSignals(database, [{}])
+        for (let outage = 0; outage < 2 * claimLimits.claimsMax; outage += 1) {
+          const { signals, token } = yield* store.claim(10)
+          assert.deepStrictEqual(
+            signals.map(({ attempts }) => attempts),
+            [1],
+            `outage ${outage}`
+          )
+          assert.strictEqual(yield* store.releaseOwn(token), 1)
+        }
+        // A crash of the process is evidence against the signal: its attempt stays.
+        yield* store.claim(10)
+        yield* store.releaseOwn(null)
+        const { signals } = yield* store.claim(10)
+        assert.deepStrictEqual(
+          signals.map(({ attempts }) => attempts),
+          [2]
+        )
       })
     )
   )
@@ -100,7 +127,7 @@ describe("claiming", () => {
         )
         assert.isFalse((yield* store.claim(10)).more)
         for (let crash = 0; crash < 3; crash += 1) {
-          yield* store.releaseOwn
+          yield* store.releaseOwn(null)
           const { more, signals } = yield* store.claim(10)
           assert.deepStrictEqual([signals.map(({ id }) => id), more], [[a], true])
         }

@@ -105,7 +105,7 @@ const makeStore = () => {
     ])
   })
   const service: SignalsStoreService = {
-    releaseOwn: guarded("release", Effect.succeed(0)),
+    releaseOwn: () => guarded("release", Effect.succeed(0)),
     claim: (limit) =>
       guarded(
         "claim",
