@@ -110,6 +110,8 @@ const account = (adapter: Adapter, generation: number, exit: Exit.Exit<unknown, 
   if (failure instanceof DatabaseUnavailable) {
     counters.unavailableTotal += 1
     if (isAway(failure)) return adapter.availability.lost(generation)
+    // A call that ended by its own deadline heard nothing: it is no proof that the server answers others.
+    if (failure.reason === "busy") return
   } else if (failure instanceof DatabaseFault) {
     counters.faultsTotal += 1
   }

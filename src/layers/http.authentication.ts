@@ -7,7 +7,7 @@
  *
  * Promises: secrets and signatures are compared in constant time over equal-length digests; a signature header that
  * cannot be checked is a refusal, never ignored; unsigned posts pass only in practice, without any secret configured,
- * from loopback, and not from a web page of another origin.
+ * from loopback by a loopback name, and not from a web page of another origin.
  * Never: says why it refused, reads a body before the header checks are done, or trusts a forwarding header.
  * Failure: anything malformed is a refusal; no input makes it throw.
  */
@@ -123,7 +123,10 @@ export const judgeHeaders = (
     return hmac !== null && isStandardSignatureOf(caller, hmac) ? "accepted" : "refused"
   if (settings.secrets.webhook !== null) return "body"
   if (hmac !== null || settings.mode !== "PRACTICE") return "refused"
-  return isLoopback(caller.remoteAddress) && isTrustedOrigin(headers, settings.corsOrigins)
+  // A proxy or tunnel on this machine makes every stranger look like loopback, but it is asked by another host name.
+  return isLoopback(caller.remoteAddress) &&
+    isLoopbackHost(headers.host) &&
+    isTrustedOrigin(headers, settings.corsOrigins)
     ? "accepted"
     : "refused"
 }

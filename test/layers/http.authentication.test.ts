@@ -104,6 +104,16 @@ describe("authentication", () => {
   })
 })
 
+describe("an unsigned post in practice", () => {
+  it.each(["hooks.example.com", "hooks.example.com:443", "127.0.0.1.example.com"])(
+    "that a proxy of this machine passes on for %s is refused",
+    async (host) => {
+      await start({})
+      assert.strictEqual((await world.post(alert(), { host })).status, 401)
+    }
+  )
+})
+
 describe("the rate limit of a source", () => {
   it("refuses the second post of one sender within the window, after authentication", async () => {
     await start({
