@@ -174,4 +174,20 @@ const drawings: Guard = {
   run: async (root) => verdict(await runScript(root, "scripts/draw.ts", ["--check"]))
 }
 
-export const guards: ReadonlyArray<Guard> = [types, lint, arrows, deadCode, drawings, format, tidy, lock]
+/** The list of conformance rows and their tests, generated from the titles that vitest finds. */
+const conformance: Guard = {
+  name: "rows",
+  run: async (root) => verdict(await runScript(root, "scripts/conformance.ts", ["--check"]))
+}
+
+export const guards: ReadonlyArray<Guard> = [
+  types,
+  lint,
+  arrows,
+  deadCode,
+  drawings,
+  conformance,
+  format,
+  tidy,
+  lock
+]

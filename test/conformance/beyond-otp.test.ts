@@ -1,4 +1,4 @@
-/** Rows H1-H11 and H13: what OTP has no case for and holdfast must hold. H12 is a benchmark. */
+/** Rows H1-H13: what OTP has no case for and holdfast must hold. */
 import { assert, describe, it } from "@effect/vitest"
 import { Data, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
@@ -336,6 +336,20 @@ describe("beyond OTP", () => {
         assert.deepStrictEqual([...report.killed].toSorted(), ["root/in/x", "root/in/y", "root/z"])
         assert.isAtMost(report.elapsedMs, 3_001)
         assert.strictEqual(probes.journal.at(-1), "stop a#1")
+      })
+  )
+  it.effect(
+    "H12 restart latency: without a backoff a crashed child runs again within one turn of the event loop, without a timer",
+    () =>
+      Effect.gen(function* () {
+        const probes = new Probes()
+        const tree = yield* start([probes.worker("a", { backoff: atOnce })], { intensity: unlimited })
+        // The virtual clock stands still, so a restart that waits for a timer never comes; microseconds are the bench's.
+        for (let round = 2; round <= 20; round++) {
+          yield* probes.crash("a")
+          yield* turns()
+          assert.deepStrictEqual([probes.incarnation("a"), phases(tree)], [round, "a:running"])
+        }
       })
   )
   it.effect(

@@ -8,6 +8,7 @@ import { formatReport, type SupervisionEvent } from "../../src/runtime/reports.t
 import { Probes } from "../runtime/probe-children.ts"
 import { every, node, phases, reasonOf, start, unlimited } from "../runtime/probe-tree.ts"
 import { collectGarbage } from "./garbage.ts"
+import { stepsOf } from "./steps.ts"
 
 const plain = { start: () => () => Effect.succeed({}) }
 const numbered = (count: number) =>
@@ -141,20 +142,23 @@ describe("what is kept", () => {
       })
   )
   it.live(
-    "otp 77 simple_one_for_one_scale_many_temporary_children: ten times the children cost no more than fifty times the time",
+    "otp 77 simple_one_for_one_scale_many_temporary_children: the work for one child does not grow with their number",
     () =>
       Effect.gen(function* () {
         const cost = (count: number) =>
           Effect.gen(function* () {
             const tree = yield* start([dynamic({ id: "d", template: { ...plain, restart: "temporary" } })])
-            const begin = performance.now()
-            for (let index = 0; index < count; index++) yield* tree.startInstance("root/d", { args: index })
-            for (let index = 1; index <= count; index++) yield* tree.terminateChild(`root/d/${index}`)
-            return performance.now() - begin
+            return yield* stepsOf(
+              Effect.gen(function* () {
+                for (let index = 0; index < count; index++)
+                  yield* tree.startInstance("root/d", { args: index })
+                for (let index = 1; index <= count; index++) yield* tree.terminateChild(`root/d/${index}`)
+              })
+            )
           })
-        yield* cost(1_000)
-        const [small, large] = [yield* cost(1_000), yield* cost(10_000)]
-        assert.isBelow(large, Math.max(small, 5) * 50)
+        const [small, large] = [yield* cost(300), yield* cost(3_000)]
+        // OTP allows fifty times the time for ten times the children; the bench measures time, here steps are counted.
+        assert.isBelow(large, small * 12)
       })
   )
   it.effect(
@@ -382,20 +386,20 @@ describe("order and scale", () => {
       })
   )
   it.live(
-    "otp 88 scale_start_stop_many_children: start and stop of 1,000 and 20,000 children stay linear within a factor of ten",
+    "otp 88 scale_start_stop_many_children: the work to start and stop one child does not grow with their number",
     () =>
       Effect.gen(function* () {
         const cost = (count: number) =>
-          Effect.gen(function* () {
-            const begin = performance.now()
-            const tree = yield* start([dynamic({ id: "d", instances: numbered(count), template: plain })])
-            assert.strictEqual((yield* tree.countChildren("root/d")).active, count)
-            yield* tree.stop
-            return performance.now() - begin
-          })
-        yield* cost(1_000)
+          stepsOf(
+            Effect.gen(function* () {
+              const tree = yield* start([dynamic({ id: "d", instances: numbered(count), template: plain })])
+              assert.strictEqual((yield* tree.countChildren("root/d")).active, count)
+              yield* tree.stop
+            })
+          )
         const [small, large] = [yield* cost(1_000), yield* cost(20_000)]
-        assert.isBelow(large, Math.max(small, 5) * 20 * 10)
+        // OTP allows ten times linear in time; the bench measures that, here steps are counted.
+        assert.isBelow(large, small * 20 * 1.2)
       })
   )
 })
