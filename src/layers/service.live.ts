@@ -44,11 +44,12 @@ import { embeddedTarget, layerEmbedded } from "./postgres-server.embedded.ts"
 import { layerExternal } from "./postgres-server.external.ts"
 import { Protection } from "./protection.ts"
 import { ReadStorePg } from "./read-store.pg.ts"
-import { SignalFeedWs } from "./signal-feed.ws.ts"
+import { signalFeedWs } from "./signal-feed.ws.ts"
 import { layerEmbeddedSignalServers } from "./signal-server.embedded.ts"
 import { signalsStorePg } from "./signals-store.pg.ts"
 import { TradingState } from "./trading-state.ts"
 import { Wake } from "./wake.ts"
+import { wavesStorePg } from "./waves-store.pg.ts"
 
 /** Where the database of these settings is; the embedded one is known before it runs. */
 export const databaseTarget = (settings: Settings): Result.Result<DatabaseTarget, DatabaseUrlInvalid> =>
@@ -73,7 +74,8 @@ const stores = Layer.mergeAll(
   ordersStorePg,
   positionsStorePg,
   ReadStorePg,
-  signalsStorePg
+  signalsStorePg,
+  wavesStorePg
 )
 
 /** What the components use. */
@@ -103,7 +105,7 @@ export const componentLayer = (
         stores,
         layerEmbeddedVenues,
         layerPracticeMarket,
-        SignalFeedWs,
+        signalFeedWs(),
         layerEmbeddedSignalServers
       )
     ),

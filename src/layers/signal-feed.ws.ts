@@ -10,12 +10,13 @@
  * Failure: none of its own; every failure is an end.
  */
 import { Effect, Layer } from "effect"
+import type { LookupFunction } from "node:net"
 import type { ClientRequest, IncomingMessage } from "node:http"
 import { type ClientOptions, WebSocket } from "ws"
 import type { FeedEnd, FeedEndKind } from "../domain/feed-end.ts"
 import { feedLimits } from "../domain/limits.ts"
 import { errorCodeOf } from "./error-code.ts"
-import { type FeedConnection, type FeedListener, SignalFeed } from "./signal-feed.ts"
+import { type FeedAddress, type FeedConnection, type FeedListener, SignalFeed } from "./signal-feed.ts"
 
 /** `ws` reports a connection that ended without a close frame as 1006, and a frame without a code as 1005. */
 const NO_FRAME = 1_006
@@ -42,16 +43,24 @@ const messageOf = (error: unknown): string => {
   return message === "" ? (errorCodeOf(error) ?? "no reason known") : message
 }
 
+const unsent = (reason: string): FeedEnd => ({ kind: "send", code: null, reason })
+
 const short = (text: string): string => text.slice(0, feedLimits.reasonLengthMax)
+
+/** What a test may replace: the resolver of names. */
+export interface SignalFeedOptions {
+  readonly lookup?: LookupFunction
+}
 
 class Connection implements FeedConnection {
   readonly #socket: WebSocket
   readonly #listener: FeedListener
   #over = false
 
-  constructor(url: string, frameBytesMax: number, listener: FeedListener) {
+  constructor({ frameBytesMax, url }: FeedAddress, listener: FeedListener, given: SignalFeedOptions) {
     this.#listener = listener
     const options = {
+      ...given,
       maxPayload: frameBytesMax,
       perMessageDeflate: false,
       followRedirects: false,
@@ -63,9 +72,13 @@ class Connection implements FeedConnection {
   }
 
   send(text: string): void {
+    if (this.#socket.readyState !== WebSocket.OPEN) {
+      // A closing socket reports its own end; whoever sends before it is open has lost the order of things.
+      if (this.#socket.readyState === WebSocket.CONNECTING) this.#end(unsent("the connection is not open"))
+      return
+    }
     this.#socket.send(text, (error) => {
-      if (error !== undefined && error !== null)
-        this.#end({ kind: "send", code: null, reason: error.message })
+      if (error !== undefined && error !== null) this.#end(unsent(error.message))
     })
   }
   ping(): void {
@@ -134,14 +147,31 @@ class Connection implements FeedConnection {
   }
 }
 
+/** A connection that could not even be begun, because what was asked for makes no sense to the library. */
+const stillborn = (
+  error: unknown,
+  listener: FeedListener
+): FeedConnection & { readonly close: Effect.Effect<void> } => {
+  listener.ended({ kind: kindOfError(error, false), code: null, reason: short(messageOf(error)) })
+  const nothing = () => {}
+  return { send: nothing, ping: nothing, pause: nothing, resume: nothing, close: Effect.void }
+}
+
 /** Connections over `ws`. */
-export const SignalFeedWs: Layer.Layer<SignalFeed> = Layer.succeed(
-  SignalFeed,
-  SignalFeed.of({
-    open: ({ frameBytesMax, url }, listener) =>
-      Effect.acquireRelease(
-        Effect.sync(() => new Connection(url, frameBytesMax, listener)),
-        (connection) => connection.close
-      )
-  })
-)
+export const signalFeedWs = (options: SignalFeedOptions = {}): Layer.Layer<SignalFeed> =>
+  Layer.succeed(
+    SignalFeed,
+    SignalFeed.of({
+      open: (address, listener) =>
+        Effect.acquireRelease(
+          Effect.sync(() => {
+            try {
+              return new Connection(address, listener, options)
+            } catch (error) {
+              return stillborn(error, listener)
+            }
+          }),
+          (connection) => connection.close
+        )
+    })
+  )
