@@ -159,6 +159,8 @@ export const accountActor =
       const configured = settings.accounts[account]
       invariant(configured !== undefined, "an executor is started for a configured account", { account })
       const desk = makeDesk(self, account, brokers.get(configured.broker), pace)
+      // However this incarnation ends, nobody may go on to think that it executes.
+      yield* Effect.addFinalizer(() => dropGuard(desk))
       return yield* machineChild({
         machine: accountMachine,
         input: { account, ...executionLimits, pollMs: pace.pollMs },

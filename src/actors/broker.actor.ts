@@ -6,7 +6,8 @@
  * filled is told by the answer of its create and by its fills, and needs no third messenger.
  *
  * Promises: after every connect the accounts of this broker are told to reconcile, which fetches what the stream
- * missed; a fill that cannot be stored now is fetched again by the same way.
+ * missed; after every end as well, which finds out whether the broker is away. A fill that cannot be stored now is
+ * fetched again by the same way.
  * Never: holds the stream up for a database that is away, or lets an event of a foreign account in.
  */
 import { Clock, Effect, Random } from "effect"
@@ -120,6 +121,9 @@ const runStream = (stream: Stream) =>
         const at = yield* Clock.currentTimeMillis
         const jitter = yield* Random.next
         yield* logEvent("warn", "broker.stream_ended", reason, { component: stream.path, code })
+        // An account that rests asks nobody; the reconciliation tells whether the broker still answers.
+        const wake = yield* Wake
+        for (const account of stream.accounts.keys()) wake.notify(reconcileBell(account))
         stream.send({ type: "stream.ended", code, reason, jitter, at })
       })
     )

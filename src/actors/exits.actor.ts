@@ -10,12 +10,13 @@ import { decimal } from "../domain/decimal.ts"
 import { ageLimits, exitLimits } from "../domain/limits.ts"
 import { exitDue, type ExitKind } from "../domain/protection.ts"
 import { AccountLeases, type AccountLeasesService } from "../layers/accounts-lease.ts"
+import { Alerts } from "../layers/alerts.ts"
 import { Config } from "../layers/config.ts"
 import { Instance } from "../layers/instance.ts"
 import { Market, type MarketService } from "../layers/market.ts"
 import { OrdersStore } from "../layers/orders-store.ts"
 import { type OpenPosition, PositionsStore } from "../layers/positions-store.ts"
-import { Protection, type ProtectionService } from "../layers/protection.ts"
+import { Protection, type ProtectionService, type Watched } from "../layers/protection.ts"
 import { Wake } from "../layers/wake.ts"
 import { exitsMachine, type LookOutcome } from "../machines/exits.machine.ts"
 import type { ChildSelf } from "../runtime/child-spec.ts"
@@ -37,6 +38,8 @@ interface Watch {
   positions: ReadonlyArray<OpenPosition>
   /** By position id; bounded by the open positions. */
   readonly tried: Map<string, Tried>
+  /** Ids of positions whose exit waits for a human and of which was told; bounded like `tried`. */
+  readonly told: Set<string>
 }
 
 const isProtected = (position: OpenPosition): boolean =>
@@ -73,7 +76,10 @@ const gapOf = (
 ): string | null => {
   if (position.exitStatus === "needs_operator") return "its exit needs an operator"
   if (position.exitStatus === "held") return "its exit is held"
-  if (leases.current(position.account) === null) {
+  if (position.blockedBy === "operator") return "an order that needs an operator blocks its exit"
+  if (position.blockedBy === "unresolved") return "an order with an unknown outcome blocks its exit"
+  // A lease that ran out belongs to an executor that crashed, or that lost its database.
+  if (leases.current(position.account)?.mayWrite() !== true) {
     // Another node that holds the account protects it; nobody at all does not.
     return position.ownedElsewhere ? null : "nobody executes orders of its account"
   }
@@ -99,6 +105,24 @@ const intend = (watch: Watch, position: OpenPosition, kind: ExitKind, nowMs: num
     return 1
   })
 
+/** A position that only a human can free is told once, and again when it was free in between. */
+const tellStuck = (watch: Watch, position: OpenPosition, reason: string | null) =>
+  Effect.gen(function* () {
+    const stuck = position.exitStatus === "needs_operator" || position.blockedBy === "operator"
+    if (!stuck) return void watch.told.delete(position.id)
+    if (watch.told.has(position.id)) return
+    watch.told.add(position.id)
+    const alerts = yield* Alerts
+    yield* alerts.raise({
+      severity: "CRITICAL",
+      kind: "exit.blocked",
+      dedupKey: `exit.blocked:${position.id}`,
+      message: `${position.account} holds ${position.quantity} ${position.symbol} and cannot leave it: ${reason ?? "stuck"}`,
+      component: watch.path,
+      detail: { account: position.account, symbol: position.symbol, quantity: position.quantity, reason }
+    })
+  })
+
 /** One look: read, judge, store what is due, report what is not protected. */
 const look = (watch: Watch) =>
   Effect.gen(function* () {
@@ -110,17 +134,18 @@ const look = (watch: Watch) =>
     const nodeId = instance.current()?.nodeId ?? null
     const open = (yield* positions.open(watch.accounts, nodeId)).filter(isProtected)
     watch.positions = open
-    for (const id of watch.tried.keys()) {
-      if (!open.some((position) => position.id === id)) watch.tried.delete(id)
-    }
+    const ids = new Set(open.map(({ id }) => id))
+    for (const id of watch.tried.keys()) if (!ids.has(id)) watch.tried.delete(id)
+    for (const id of watch.told) if (!ids.has(id)) watch.told.delete(id)
     const nowMs = yield* Clock.currentTimeMillis
-    const gaps: Array<{ readonly account: string; readonly symbol: string; readonly reason: string }> = []
+    const watched: Array<Watched> = []
     let exits = 0
     for (const position of open) {
       const subscribed = market.subscribe(position.symbol)
       const due = judge(market, position, nowMs)
-      const reason = gapOf(position, subscribed && due !== undefined, leases, protection)
-      if (reason !== null) gaps.push({ account: position.account, symbol: position.symbol, reason })
+      const gap = gapOf(position, subscribed && due !== undefined, leases, protection)
+      watched.push({ account: position.account, symbol: position.symbol, gap })
+      yield* tellStuck(watch, position, gap)
       if (
         due === null ||
         due === undefined ||
@@ -130,8 +155,9 @@ const look = (watch: Watch) =>
         continue
       exits += yield* intend(watch, position, due, nowMs)
     }
-    protection.report(gaps, nowMs)
-    return { positions: open.length, exits, unprotected: gaps.length } satisfies LookOutcome
+    protection.report(watched, nowMs)
+    const unprotected = watched.filter(({ gap }) => gap !== null).length
+    return { positions: open.length, exits, unprotected } satisfies LookOutcome
   })
 
 /** Judges every tick in memory; only a position that may be left is worth a look. */
@@ -172,7 +198,8 @@ export const exitsActor = () => (self: ChildSelf) =>
       path: self.path,
       accounts: Object.keys(settings.accounts),
       positions: [],
-      tried: new Map()
+      tried: new Map(),
+      told: new Set()
     }
     return yield* machineChild({
       machine: exitsMachine,

@@ -111,8 +111,9 @@ export const healthSourceLayer = Layer.effect(
     return makeHealthSource({
       facts: () => {
         const node = root()
+        const nowMs = clock.currentTimeMillisUnsafe()
         return {
-          nowMs: clock.currentTimeMillisUnsafe(),
+          nowMs,
           ...build,
           mode: settings.mode,
           stopping: lifecycle.stopping(),
@@ -122,7 +123,7 @@ export const healthSourceLayer = Layer.effect(
           spool: "none",
           tradingState: trading.current(),
           accounts: accountsOf(settings, node),
-          unprotected: protection.unprotected().map(({ account, symbol }) => `${account}/${symbol}`),
+          unprotected: protection.unprotected(nowMs).map(({ account, symbol }) => `${account}/${symbol}`),
           canary: null,
           components: node === null ? [] : componentRows(node)
         }

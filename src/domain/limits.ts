@@ -236,7 +236,11 @@ export const exitLimits = {
   retryMs: seconds(1),
   /** After an exit that ended without closing its position the next one waits this long, doubled each time. */
   againFirstMs: seconds(1),
-  againMsMax: minutes(1)
+  againMsMax: minutes(1),
+  /** Three polls and one slow read: a look older than this protects nothing. */
+  lookAgeMsMax: seconds(9),
+  /** An order whose outcome is open this long blocks the exit of its side; a round trip alone is shorter. */
+  blockedMsMax: seconds(6)
 } as const
 
 /** Connections to brokers (traps: WebSocket). */
@@ -429,6 +433,14 @@ export const limitRelations: ReadonlyArray<LimitRelation> = [
   {
     rule: "an ordered stop ends before the service manager kills",
     holds: stopLimits.deadlineMs < stopLimits.serviceManagerMs
+  },
+  {
+    rule: "watching positions survives a slow read",
+    holds: exitLimits.lookAgeMsMax >= exitLimits.readMsMax + 3 * exitLimits.pollMs
+  },
+  {
+    rule: "an order in its round trip is not yet called a blocked exit",
+    holds: exitLimits.blockedMsMax > accountLimits.brokerCallMsMax
   },
   {
     rule: "a broker round trip fits into an ordered stop",

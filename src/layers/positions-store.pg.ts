@@ -9,7 +9,8 @@
 import { Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import { positionId } from "../domain/ids.ts"
-import { OPEN } from "../domain/order.ts"
+import { exitLimits } from "../domain/limits.ts"
+import { BLOCKS_SYMBOL, OPEN } from "../domain/order.ts"
 import type { AccountGrant } from "./accounts-store.ts"
 import { Database, type DatabaseService } from "./database.ts"
 import {
@@ -76,12 +77,21 @@ export const positionsStorePg: Layer.Layer<PositionsStore, never, Database> = La
           .run(
             "positions.open",
             (sql) => sql<OpenPosition>`
+              WITH blocking AS MATERIALIZED (
+                SELECT account, symbol, side, position_id, status FROM orders
+                WHERE account = ANY(${[...accounts]}::text[]) AND ${sql.in("status", [...BLOCKS_SYMBOL])}
+                  AND (status = 'needs_operator' OR coalesce(sent_at, updated_at)
+                    < clock_timestamp() - ${exitLimits.blockedMsMax}::int * interval '1 millisecond')
+              )
               SELECT p.id, p.account, p.symbol, p.epoch, trim_scale(p.quantity) AS quantity,
                 trim_scale(p.average_price) AS "averagePrice", trim_scale(p.stop_price) AS "stopPrice",
                 trim_scale(p.target_price) AS "targetPrice",
                 trim_scale(p.confirmed_quantity) AS "confirmedQuantity",
                 (SELECT o.status FROM orders o WHERE o.position_id = p.id AND o.intent = 'reduce'
                   AND ${sql.in("o.status", [...OPEN])} LIMIT 1) AS "exitStatus",
+                (SELECT min(CASE b.status WHEN 'needs_operator' THEN 'operator' ELSE 'unresolved' END) FROM blocking b
+                  WHERE b.account = p.account AND b.symbol = p.symbol AND b.position_id IS DISTINCT FROM p.id
+                  AND b.side = CASE WHEN p.quantity > 0 THEN 'sell' ELSE 'buy' END) AS "blockedBy",
                 coalesce(a.owner <> ${nodeId}::text AND a.lease_until > clock_timestamp(), false) AS "ownedElsewhere"
               FROM positions p JOIN accounts a ON a.id = p.account
               WHERE p.quantity <> 0 AND p.account = ANY(${[...accounts]}::text[])

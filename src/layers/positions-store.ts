@@ -28,6 +28,11 @@ export interface OpenPosition {
   readonly confirmedQuantity: string | null
   /** Status of the exit that is alive, null when there is none. */
   readonly exitStatus: OrderStatus | null
+  /**
+   * The worst an unresolved order does to an exit of this position, because it may be the first half of a double sale:
+   * `operator` until a human resolves it, `unresolved` while the venue is asked for longer than a round trip.
+   */
+  readonly blockedBy: "operator" | "unresolved" | null
   /** True when a node other than `nodeId` holds a live lease of the account. */
   readonly ownedElsewhere: boolean
 }

@@ -5,10 +5,12 @@
  * says here after each look what it cannot protect and why, and executors say whether their broker answers, so that
  * health can be unhealthy the moment a promise is not kept (T2).
  *
- * Promises: synchronous and cheap; a position is named once, with the first reason that holds.
- * Never: asks anybody; what was said last stays until it is said anew.
+ * Promises: synchronous and cheap; a position is named once, with the first reason that holds; when nobody has looked
+ * for too long (exits crashed, paused, without a database), every position of the last look counts as not protected.
+ * Never: asks anybody; repeats an old "all is well".
  */
 import { Context, Layer } from "effect"
+import { exitLimits } from "../domain/limits.ts"
 
 export interface Unprotected {
   readonly account: string
@@ -17,12 +19,18 @@ export interface Unprotected {
   readonly reason: string
 }
 
+/** A position with exit prices, and why it would not be left now; null when it would. */
+export interface Watched {
+  readonly account: string
+  readonly symbol: string
+  readonly gap: string | null
+}
+
 export interface ProtectionService {
-  readonly unprotected: () => ReadonlyArray<Unprotected>
-  /** Epoch milliseconds of the last complete look, null before the first. */
-  readonly lookedAt: () => number | null
-  /** The exits component, after a look. */
-  readonly report: (unprotected: ReadonlyArray<Unprotected>, atMs: number) => void
+  /** What is not protected at `nowMs` (epoch milliseconds). */
+  readonly unprotected: (nowMs: number) => ReadonlyArray<Unprotected>
+  /** The exits component, after a look: every position it watches. */
+  readonly report: (watched: ReadonlyArray<Watched>, atMs: number) => void
   /** An executor, when its broker stops or starts to answer. */
   readonly noteBroker: (account: string, answers: boolean) => void
   readonly brokerAnswers: (account: string) => boolean
@@ -31,13 +39,18 @@ export interface ProtectionService {
 const makeProtection = (): ProtectionService => {
   // Bounded by the configured accounts.
   const silent = new Set<string>()
-  let found: ReadonlyArray<Unprotected> = []
+  let watched: ReadonlyArray<Watched> = []
   let at: number | null = null
   return {
-    unprotected: () => found,
-    lookedAt: () => at,
-    report: (unprotected, atMs) => {
-      found = unprotected
+    unprotected: (nowMs) => {
+      const blind = at !== null && nowMs - at > exitLimits.lookAgeMsMax
+      return watched.flatMap(({ account, symbol, gap }) => {
+        const reason = blind ? "nobody watches its price" : gap
+        return reason === null ? [] : [{ account, symbol, reason }]
+      })
+    },
+    report: (found, atMs) => {
+      watched = found
       at = atMs
     },
     noteBroker: (account, answers) => {

@@ -1,8 +1,19 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
+import { randomUUID } from "node:crypto"
+import { exitLimits } from "../../src/domain/limits.ts"
 import { makeMemoryMarket } from "../../src/layers/market.memory.ts"
 import { OrdersStore, type StoredOrder } from "../../src/layers/orders-store.ts"
-import { freshSymbol, makeVenue, scenario, startNode, until, untilStatus } from "./execution-desk.ts"
+import type { ProtectionService } from "../../src/layers/protection.ts"
+import {
+  freshSymbol,
+  makeVenue,
+  type NodeOptions,
+  scenario,
+  startNode,
+  until,
+  untilStatus
+} from "./execution-desk.ts"
 import { intend, own, sql, world, type WorldServices } from "./execution-world.ts"
 
 layer(world(), { excludeTestServices: true })("exits", (it) => {
@@ -31,8 +42,11 @@ layer(world(), { excludeTestServices: true })("exits", (it) => {
       )
     )
 
+  const gapOf = (node: { readonly protection: ProtectionService }, symbol: string, aheadMs = 0) =>
+    node.protection.unprotected(Date.now() + aheadMs).find((gap) => gap.symbol === symbol)?.reason
+
   /** A position of 5 opened at 100 with its stop at 98 and its target at 103, watched. */
-  const opened = (side: "buy" | "sell" = "buy") =>
+  const opened = (side: "buy" | "sell" = "buy", wrap: NodeOptions["wrap"] = (same) => same) =>
     Effect.gen(function* () {
       const venue = makeVenue()
       const market = yield* makeMemoryMarket
@@ -40,16 +54,13 @@ layer(world(), { excludeTestServices: true })("exits", (it) => {
       const symbol = freshSymbol()
       venue.setPrice(symbol, "100")
       const entry: StoredOrder = yield* intend({ symbol, side, quantity: "5" })
-      const node = yield* startNode(venue, { market: market.service })
+      const node = yield* startNode(venue, { market: market.service, wrap })
       yield* untilStatus(entry, "filled")
       yield* market.setPrice(symbol, "100")
+      // A look that is imagined long after the last one names every watched position.
       yield* until(
-        "protected",
-        Effect.sync(
-          () =>
-            node.protection.lookedAt() !== null &&
-            node.protection.unprotected().every((gap) => gap.symbol !== symbol)
-        )
+        "watched and protected",
+        Effect.sync(() => gapOf(node, symbol, 60_000) !== undefined && gapOf(node, symbol) === undefined)
       )
       const move = (price: string) =>
         Effect.andThen(
@@ -188,27 +199,99 @@ layer(world(), { excludeTestServices: true })("exits", (it) => {
   )
 
   test(
-    "[T2] without quotes, or without a broker, the position is reported as not protected",
+    "[T2] a broker that goes away leaves the position unprotected at once, though nothing is to be sent",
     Effect.gen(function* () {
       const { venue, node, symbol } = yield* opened()
-      const reason = () => node.protection.unprotected().find((gap) => gap.symbol === symbol)?.reason
       venue.setReadable(false)
-      yield* node.ring("reconcile:paper-1")
+      venue.refuseStreams("gone")
+      venue.endStreams(null, "gone")
       yield* until(
         "no broker",
-        Effect.sync(() => reason() === "the broker does not answer")
+        Effect.sync(() => gapOf(node, symbol) === "the broker does not answer")
       )
       venue.setReadable(true)
       yield* until(
         "protected",
-        Effect.sync(() => reason() === undefined),
+        Effect.sync(() => gapOf(node, symbol) === undefined),
         15_000
       )
       yield* node.stopChild("paper-1")
       yield* until(
         "no executor",
-        Effect.sync(() => reason() === "nobody executes orders of its account")
+        Effect.sync(() => gapOf(node, symbol) === "nobody executes orders of its account")
       )
+    })
+  )
+
+  test(
+    "[T2] an executor that crashes protects nothing while it is down",
+    Effect.gen(function* () {
+      let broken = false
+      const { node, symbol } = yield* opened("buy", (connection) => ({
+        ...connection,
+        positions: (account) =>
+          broken ? Effect.die(new Error("broken for the test")) : connection.positions(account)
+      }))
+      broken = true
+      yield* node.ring("reconcile:paper-1")
+      yield* until(
+        "no executor",
+        Effect.andThen(
+          node.ring("positions"),
+          Effect.sync(() => gapOf(node, symbol) === "nobody executes orders of its account")
+        )
+      )
+    })
+  )
+
+  test(
+    "[T2] when nobody looks any more every position of the last look counts as not protected",
+    Effect.gen(function* () {
+      const { node, symbol } = yield* opened()
+      yield* node.stopChild("exits")
+      assert.isUndefined(gapOf(node, symbol))
+      assert.strictEqual(gapOf(node, symbol, exitLimits.lookAgeMsMax + 1), "nobody watches its price")
+    })
+  )
+
+  test(
+    "[T2 T6] an unresolved order of its side blocks the exit: said before the stop is reached, CRITICAL for a human",
+    Effect.gen(function* () {
+      const { node, symbol, move, untilExit, venue } = yield* opened()
+      const blocker = (status: string, agoMs: number) =>
+        sql(
+          (client) => client`
+            INSERT INTO orders (id, client_order_id, account, strategy, intent, symbol, side, type, quantity,
+              time_in_force, status, source, venue, sends, sent_at, signal_id, leg)
+            SELECT ${randomUUID()}, ${randomUUID()}, 'paper-1', 'default', 'entry', ${symbol}, 'sell', 'market', 1, 'day',
+              ${status}, 'webhook', 'practice', 1, now() - ${agoMs}::int * interval '1 millisecond', signal_id, 1
+            FROM orders WHERE symbol = ${symbol} AND intent = 'entry' LIMIT 1`
+        )
+      yield* blocker("needs_operator", 0)
+      yield* until(
+        "blocked",
+        Effect.sync(() => gapOf(node, symbol) === "an order that needs an operator blocks its exit")
+      )
+      let raised: ReadonlyArray<string> = []
+      yield* until(
+        "alerted",
+        Effect.map(node.alerts, (kinds) => {
+          raised = [...raised, ...kinds]
+          return raised.includes("exit.blocked")
+        })
+      )
+      yield* move("97")
+      yield* untilExit()
+      yield* Effect.sleep(200)
+      const [id] = yield* exitsOf(symbol)
+      assert.strictEqual((yield* order(id)).status, "intended")
+      assert.strictEqual(venue.creates((yield* order(id)).clientOrderId).requests, 0)
+      assert.strictEqual(gapOf(node, symbol), "an order that needs an operator blocks its exit")
+      assert.notInclude(yield* node.alerts, "exit.blocked", "told once")
+      yield* sql(
+        (client) => client`UPDATE orders SET status = 'rejected' WHERE symbol = ${symbol} AND leg = 1`
+      )
+      yield* untilStatus(yield* order(id), "filled")
     })
   )
 
@@ -225,14 +308,18 @@ layer(world(), { excludeTestServices: true })("exits", (it) => {
         "acked",
         Effect.map(order(id), (exit) => exit.venueOrderId !== null)
       )
-      // The fill is fetched by the reconciliation that the stream's return asks for.
+      // The fill is fetched by the reconciliation that the end of the stream, or its return, asks for.
       venue.refuseStreams(null)
       yield* until(
         "closed",
         Effect.map(quantityOf(symbol), (quantity) => quantity === "0"),
         15_000
       )
-      assert.strictEqual(node.state("broker"), "Streaming.Live")
+      yield* until(
+        "live",
+        Effect.sync(() => node.state("broker") === "Streaming.Live"),
+        15_000
+      )
     })
   )
 })
