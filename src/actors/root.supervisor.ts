@@ -9,7 +9,7 @@
  * `readiness: "required"` marks what taking a webhook durably needs, and nothing else.
  * Never: holds logic beyond leaving out what ROLES leaves out.
  */
-import type { Settings } from "../domain/settings.ts"
+import type { FeedSettings, Settings } from "../domain/settings.ts"
 import { dynamic, supervisor, worker } from "../runtime/child-spec.ts"
 import { accountActor } from "./account.actor.ts"
 import { alertsActor } from "./alerts.actor.ts"
@@ -24,6 +24,7 @@ import { pipelineActor } from "./pipeline.actor.ts"
 import { reconcilerActor } from "./reconciler.actor.ts"
 import { signalServerActor } from "./signal-server.actor.ts"
 import { tradingStateActor } from "./trading-state.actor.ts"
+import { wavesActor } from "./waves.actor.ts"
 
 /** Delays between restarts: a passing fault is over before anyone notices, a lasting one costs a try each ten seconds. */
 const backoff = { firstMs: 100, factor: 2, maxMs: 10_000, jitter: "full", resetAfterMs: 30_000 } as const
@@ -82,24 +83,35 @@ const trading = (settings: Settings) =>
     ]
   })
 
-/** A feed is alone with its faults: one_for_one, and a parked feed touches neither another feed nor trading. */
-const feeds = (settings: Settings) =>
+const feedWorkers = (name: string, feed: FeedSettings) => [
+  ...(feed.url === null
+    ? [
+        worker({
+          ...local,
+          id: `signal-server:${name}`,
+          start: signalServerActor(name, feed.practiceSignals),
+          stopBudgetMs: 2_000
+        })
+      ]
+    : []),
+  worker({ ...local, id: `feed:${name}`, start: feedActor(name, feed), stopBudgetMs: 2_000 })
+]
+
+/**
+ * A feed is alone with its faults: one_for_one, and a parked feed touches neither another feed nor trading. Its
+ * scheduler stands behind it, so that at the stop nobody waits for signals of a feed that is gone.
+ */
+const feeds = ({ feeds, roles }: Settings) =>
   supervisor({
     ...localGroup,
     id: "feeds",
     strategy: "one_for_one",
-    children: Object.entries(settings.feeds).flatMap(([name, feed]) => [
-      ...(feed.url === null
-        ? [
-            worker({
-              ...local,
-              id: `signal-server:${name}`,
-              start: signalServerActor(name, feed.practiceSignals),
-              stopBudgetMs: 2_000
-            })
-          ]
-        : []),
-      worker({ ...local, id: `feed:${name}`, start: feedActor(name, feed), stopBudgetMs: 2_000 })
+    children: Object.entries(feeds).flatMap(([name, feed]) => [
+      ...(roles.has("feeds") ? feedWorkers(name, feed) : []),
+      ...(roles.has("waves")
+        ? // Giving a wave back is one statement; its own deadline is the database's.
+          [worker({ ...local, id: `waves:${name}`, start: wavesActor(name), stopBudgetMs: 3_000 })]
+        : [])
     ])
   })
 
@@ -123,7 +135,7 @@ export const rootSupervisor = (settings: Settings) =>
         ]
       }),
       // Before trading, so after it at the stop (T8): what the pipeline still decides may be stored until then.
-      ...(settings.roles.has("feeds") ? [feeds(settings)] : []),
+      ...(settings.roles.has("feeds") || settings.roles.has("waves") ? [feeds(settings)] : []),
       ...(settings.roles.has("accounts") ? [trading(settings)] : [])
     ]
   })

@@ -21,6 +21,7 @@ import { paperVenueMachine } from "./paper-venue.machine.ts"
 import { pipelineMachine } from "./pipeline.machine.ts"
 import { reconcilerMachine } from "./reconciler.machine.ts"
 import { tradingStateMachine } from "./trading-state.machine.ts"
+import { wavesMachine } from "./waves.machine.ts"
 
 export interface CatalogEntry {
   /** Stem of the file, for example `paper-venue`. */
@@ -41,5 +42,6 @@ export const catalog: ReadonlyArray<CatalogEntry> = [
   { name: "paper-venue", machine: paperVenueMachine },
   { name: "pipeline", machine: pipelineMachine },
   { name: "reconciler", machine: reconcilerMachine },
-  { name: "trading-state", machine: tradingStateMachine }
+  { name: "trading-state", machine: tradingStateMachine },
+  { name: "waves", machine: wavesMachine }
 ]

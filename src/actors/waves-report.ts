@@ -1,0 +1,201 @@
+/**
+ * What the scheduler says about waves: log lines and alerts, and the restart of a feed that answers nobody.
+ *
+ * Promises: every moment is shown in UTC and in the local zone by its name (B3); missed waves are one alert per
+ * accounting with their number, reasons and the time without trading; a restart that is not possible becomes a new
+ * connection.
+ * Never: changes the ledger.
+ */
+import { Effect } from "effect"
+import { waveLimits } from "../domain/limits.ts"
+import type { WaveSettings } from "../domain/settings.ts"
+import { dueAtMs, showMoment } from "../domain/wave-clock.ts"
+import { Alerts } from "../layers/alerts.ts"
+import { Feeds } from "../layers/feeds.ts"
+import type { Accounted, ClosedWave, WaveTally } from "../layers/waves-store.ts"
+import type { WaveCheck } from "../machines/waves.machine.ts"
+import { logEvent } from "../runtime/log-event.ts"
+import { RunningTree } from "./running-tree.ts"
+
+/** Who speaks, and in which zone its people read clocks. */
+export interface WavesSpeaker {
+  readonly path: string
+  readonly feed: string
+  readonly waves: WaveSettings
+  readonly zone: string
+}
+
+const fieldsOf = (speaker: WavesSpeaker, waveMs: number) => {
+  const wave = showMoment(waveMs, speaker.zone)
+  const due = showMoment(dueAtMs(speaker.waves.schedule, waveMs), speaker.zone)
+  return {
+    component: speaker.path,
+    feed: speaker.feed,
+    wave: wave.utc,
+    wave_local: wave.local,
+    due_at: due.utc,
+    due_local: due.local
+  }
+}
+
+/** `22:45Z`, for messages; the day is in the fields. */
+const clockOf = (ms: number): string => `${new Date(ms).toISOString().slice(11, 16)}Z`
+
+/** Share of the signals that were to be traded and were; skips are not failures (B5). Null without any. */
+const rateOf = ({ failed, successful }: WaveTally): number | null =>
+  failed + successful === 0 ? null : successful / (failed + successful)
+
+const reportMissed = (speaker: WavesSpeaker, missed: ReadonlyArray<ClosedWave>) =>
+  Effect.gen(function* () {
+    const alerts = yield* Alerts
+    const [first] = missed
+    const last = missed.at(-1)
+    if (first === undefined || last === undefined) return
+    const reasons = [...new Set(missed.map(({ reason }) => reason))]
+    const lostMs = missed.reduce((sum, { lostMs }) => sum + lostMs, 0)
+    const skipped = missed.reduce((sum, wave) => sum + wave.skipped, 0)
+    const range =
+      missed.length === 1 ? clockOf(first.waveMs) : `${clockOf(first.waveMs)} to ${clockOf(last.waveMs)}`
+    const message = `${missed.length} ${missed.length === 1 ? "wave" : "waves"} missed (${range}, ${reasons.join(", ")}): ${Math.round(lostMs / 1_000)} s without trading`
+    const detail = {
+      feed: speaker.feed,
+      waves: missed.length,
+      reasons,
+      lost_ms: lostMs,
+      signals: skipped,
+      // The newest, because an outage of weeks has more waves than anybody reads.
+      latest: missed.slice(-waveLimits.alertWavesMax).map(({ reason, waveMs }) => ({
+        wave: new Date(waveMs).toISOString(),
+        reason
+      }))
+    }
+    yield* logEvent("warn", "wave.missed", message, { ...fieldsOf(speaker, last.waveMs), ...detail })
+    yield* alerts.raise({
+      severity: "HIGH",
+      kind: "wave.missed",
+      dedupKey: `wave.missed:${speaker.feed}`,
+      message: `${speaker.feed}: ${message}`,
+      component: speaker.path,
+      detail
+    })
+  })
+
+/** What an accounting found: waves that are over, a clock that was ahead. */
+export const reportAccounted = (speaker: WavesSpeaker, accounted: Accounted) =>
+  Effect.gen(function* () {
+    const { closed, rejectedSignals, reopened } = accounted
+    yield* reportMissed(
+      speaker,
+      closed.filter(({ status }) => status === "missed")
+    )
+    for (const wave of closed.filter(({ status }) => status === "done").slice(-waveLimits.alertWavesMax)) {
+      yield* logEvent(
+        "info",
+        "wave.accounted",
+        `wave ${clockOf(wave.waveMs)} had been traded and not ended`,
+        {
+          ...fieldsOf(speaker, wave.waveMs),
+          found: wave.found,
+          successful: wave.successful,
+          failed: wave.failed,
+          skipped: wave.skipped
+        }
+      )
+    }
+    if (reopened > 0) {
+      yield* logEvent("warn", "wave.clock_went_back", `${reopened} waves of the future are expected again`, {
+        component: speaker.path,
+        feed: speaker.feed,
+        reopened
+      })
+    }
+    if (rejectedSignals > 0) {
+      yield* logEvent(
+        "info",
+        "wave.signals_over",
+        `${rejectedSignals} stored signals are of waves that are over`,
+        {
+          component: speaker.path,
+          feed: speaker.feed,
+          rejected: rejectedSignals
+        }
+      )
+    }
+  })
+
+export const reportTaken = (speaker: WavesSpeaker, check: WaveCheck, formerOwner: string | null) =>
+  Effect.gen(function* () {
+    const fields = {
+      ...fieldsOf(speaker, check.waveMs),
+      epoch: check.epoch,
+      late: check.late,
+      deadline_ms: check.deadlineMs
+    }
+    if (formerOwner !== null) {
+      yield* logEvent("warn", "wave.taken_over", `wave ${clockOf(check.waveMs)} of a dead owner taken over`, {
+        ...fields,
+        former_owner: formerOwner
+      })
+    }
+    const { local, utc } = showMoment(check.dueAtMs, speaker.zone)
+    const msg = `check of ${utc} (${local}) looks for wave ${clockOf(check.waveMs)}${check.late ? ", late" : ""}`
+    yield* logEvent("info", "wave.check_started", msg, fields)
+  })
+
+export const reportDone = (speaker: WavesSpeaker, check: WaveCheck, tally: WaveTally, durationMs: number) => {
+  const rate = rateOf(tally)
+  const { failed, found, skipped, successful } = tally
+  const counts = `${successful} successful, ${failed} failed, ${skipped} skipped`
+  const msg =
+    found === 0 ? `wave ${clockOf(check.waveMs)} was empty` : `wave ${clockOf(check.waveMs)} done: ${counts}`
+  return logEvent("info", "wave.done", msg, {
+    ...fieldsOf(speaker, check.waveMs),
+    ...tally,
+    rate,
+    late: check.late,
+    duration_ms: durationMs
+  })
+}
+
+export const reportGivenBack = (speaker: WavesSpeaker, check: WaveCheck, failedChecks: number) =>
+  logEvent(
+    "warn",
+    "wave.feed_silent",
+    `the feed answered nobody in the check for wave ${clockOf(check.waveMs)}; it is tried again while it is fresh`,
+    { ...fieldsOf(speaker, check.waveMs), failed_checks: failedChecks }
+  )
+
+/** B8: the feed's component is restarted as an operator would do it, so the tree counts and shows it. */
+export const restartFeed = (speaker: WavesSpeaker, failedChecks: number) =>
+  Effect.gen(function* () {
+    const alerts = yield* Alerts
+    const running = yield* RunningTree
+    const feeds = yield* Feeds
+    const reason = `${failedChecks} checks in a row without an answer`
+    const path = `${speaker.path.slice(0, speaker.path.lastIndexOf("/"))}/feed:${speaker.feed}`
+    yield* alerts.raise({
+      severity: "HIGH",
+      kind: "feed.restarted",
+      dedupKey: `feed.restarted:${speaker.feed}`,
+      message: `the feed ${speaker.feed} is restarted: ${reason}`,
+      component: speaker.path,
+      detail: { feed: speaker.feed, failed_checks: failedChecks, path }
+    })
+    const tree = running.tree()
+    const restarted =
+      tree === null
+        ? false
+        : yield* tree.bounce(path).pipe(
+            Effect.as(true),
+            Effect.timeoutOrElse({ duration: waveLimits.restartMsMax, orElse: () => Effect.succeed(false) }),
+            Effect.catch(() => Effect.succeed(false))
+          )
+    // A feed of another shape of tree, or one whose restart was refused, at least gets a new connection.
+    if (!restarted) feeds.get(speaker.feed).reconnect(reason)
+    yield* logEvent("warn", "feed.restarted", `the feed ${speaker.feed} is restarted: ${reason}`, {
+      component: speaker.path,
+      feed: speaker.feed,
+      failed_checks: failedChecks,
+      by: restarted ? "restart" : "reconnect"
+    })
+  })

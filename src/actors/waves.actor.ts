@@ -1,0 +1,308 @@
+/**
+ * Waves actor: the waves machine of one feed, with the ledger, the feed and the clock it decides by.
+ *
+ * Promises: the wall clock is read again at least once a second; what a wave came to is a row, a log line and, when it
+ * was missed, an alert with its cost; a feed that leaves several checks in a row without an answer is restarted by
+ * itself, visibly; logs show UTC and name the local zone.
+ * Never: trades a signal itself (it hands rows to the pipeline), or ends because a feed or the database is away.
+ */
+import { Clock, Data, Effect } from "effect"
+import { waveLimits } from "../domain/limits.ts"
+import {
+  checkDeadlineMs,
+  freshWaveAt,
+  nextDueAtMs,
+  paceOf,
+  type ScheduledWave,
+  type WavePace
+} from "../domain/wave-clock.ts"
+import { Config } from "../layers/config.ts"
+import { FeedBuffer } from "../layers/feed-buffer.ts"
+import { feedBell, Feeds } from "../layers/feeds.ts"
+import { Instance } from "../layers/instance.ts"
+import { Wake } from "../layers/wake.ts"
+import { type Take, type WaveLease, WavesStore } from "../layers/waves-store.ts"
+import {
+  type AccountingReport,
+  type LookReport,
+  type WaveCheck,
+  type WavesContext,
+  wavesMachine
+} from "../machines/waves.machine.ts"
+import type { ChildSelf } from "../runtime/child-spec.ts"
+import { effectActor, machineChild } from "../runtime/machine-child.ts"
+import { watchDatabase } from "./database-watch.ts"
+import {
+  reportAccounted,
+  reportDone,
+  reportGivenBack,
+  reportTaken,
+  restartFeed,
+  type WavesSpeaker
+} from "./waves-report.ts"
+
+/** The node has no identity yet; it gets one with the lock on DATA_DIR, before there is a database. */
+class NodeUnknown extends Data.TaggedError("NodeUnknown")<{}> {
+  override get message(): string {
+    return "this node has no identity yet"
+  }
+}
+
+/** What one incarnation keeps. All of it can be lost: the ledger is in the database. */
+interface Scheduler extends WavesSpeaker {
+  /** The feed runs in another process: nothing to ask and nothing to restart, its signals are in the table. */
+  readonly remote: boolean
+  readonly pace: WavePace
+  upSinceMs: number | null
+  lease: WaveLease | null
+  startedAtMs: number
+  /** The wave that may still get late signals, or waits for the feed. */
+  open: { readonly wave: ScheduledWave; readonly waitsForFeed: boolean } | null
+}
+
+const feedLive = (scheduler: Scheduler) =>
+  Effect.map(Feeds, (feeds) => scheduler.remote || feeds.get(scheduler.feed).state() === "Live")
+
+/** Hands what is stored of a wave to the pipeline. */
+const dispatch = ({ feed }: Scheduler, wave: Pick<ScheduledWave, "waveMs" | "dueAtMs">) =>
+  Effect.gen(function* () {
+    const buffer = yield* FeedBuffer
+    const wake = yield* Wake
+    const taken = yield* buffer.dispatch(feed, wave.waveMs, wave.dueAtMs)
+    if (taken.length > 0) wake.notify("signals")
+    return taken.length
+  })
+
+/** What a fresh wave that was asked for means for the machine. */
+const afterTake = (scheduler: Scheduler, wave: ScheduledWave, take: Take, nowMs: number) =>
+  Effect.gen(function* () {
+    const { schedule } = scheduler.waves
+    const next = nextDueAtMs(schedule, nowMs)
+    const waiting = (wakeAtMs: number) => ({ check: null, wakeAtMs: Math.min(wakeAtMs, next) })
+    switch (take._tag) {
+      case "Taken": {
+        scheduler.lease = take.lease
+        scheduler.startedAtMs = nowMs
+        const ageMs = nowMs - wave.dueAtMs
+        const check: WaveCheck = {
+          ...wave,
+          epoch: take.lease.epoch,
+          // A late search has only what is left of the wave's time, so the next check finds the way free.
+          deadlineMs: Math.max(1, Math.min(checkDeadlineMs(schedule), scheduler.waves.freshMs - ageMs)),
+          late: ageMs > scheduler.pace.sliceMs
+        }
+        yield* reportTaken(scheduler, check, take.formerOwner)
+        return { check, wakeAtMs: next }
+      }
+      case "Held":
+        return waiting(nowMs + take.remainingMs + 1)
+      case "WaitsForFeed":
+        scheduler.open = { wave, waitsForFeed: true }
+        // Its end is told when its time is over, not a period later.
+        return waiting(wave.dueAtMs + scheduler.waves.freshMs + 1)
+      case "Ended":
+        // Signals that came after the end are traded as long as the wave is fresh.
+        scheduler.open = { wave, waitsForFeed: false }
+        yield* dispatch(scheduler, wave)
+        return waiting(next)
+      case "Unknown":
+        return waiting(next)
+    }
+  })
+
+const account = (scheduler: Scheduler) =>
+  effectActor("waves.account", ({ outage }: { readonly outage: boolean }) =>
+    Effect.gen(function* () {
+      const store = yield* WavesStore
+      const owner = (yield* Instance).current()?.nodeId
+      if (owner === undefined) return yield* new NodeUnknown()
+      const { feed, pace, waves } = scheduler
+      const nowMs = yield* Clock.currentTimeMillis
+      scheduler.upSinceMs ??= nowMs
+      scheduler.lease = null
+      scheduler.open = null
+      const { freshMs, schedule } = waves
+      const accounted = yield* store.account({
+        feed,
+        schedule,
+        freshMs,
+        nowMs,
+        owner,
+        upSinceMs: scheduler.upSinceMs,
+        outage
+      })
+      yield* reportAccounted(scheduler, accounted)
+      const missed = accounted.closed.filter(({ status }) => status === "missed").length
+      const next = nextDueAtMs(schedule, nowMs)
+      const report = { check: null, wakeAtMs: next, nextDueAtMs: next, missed } satisfies AccountingReport
+      const fresh = freshWaveAt(schedule, freshMs, nowMs)
+      if (fresh === null) return report
+      const take = yield* store.take(
+        { feed, waveMs: fresh.waveMs, owner },
+        {
+          leaseMs: pace.leaseMs,
+          late: nowMs - fresh.dueAtMs > pace.sliceMs,
+          feedLive: yield* feedLive(scheduler)
+        }
+      )
+      return { ...report, ...(yield* afterTake(scheduler, fresh, take, nowMs)) } satisfies AccountingReport
+    })
+  )
+
+/**
+ * Sleeps until `untilMs` of the wall clock, in slices: a timer alone would sleep through a suspension, and through a
+ * clock that was set. Ends early when the clock went back, when a wave waits for a feed that is live, and when signals
+ * of an ended wave were handed over, so that they are counted.
+ */
+const wait = (scheduler: Scheduler) =>
+  effectActor("waves.wait", ({ untilMs }: { readonly untilMs: number }) =>
+    Effect.gen(function* () {
+      const wake = yield* Wake
+      const { pace, waves } = scheduler
+      for (;;) {
+        const beforeMs = yield* Clock.currentTimeMillis
+        const sliceMs = Math.min(pace.sliceMs, untilMs - beforeMs)
+        if (sliceMs <= 0) return
+        yield* wake.wait(feedBell(scheduler.feed), sliceMs)
+        const wokeMs = yield* Clock.currentTimeMillis
+        // A bell leaves the rest of the slice, so that a storm of signals is one look a second.
+        if (wokeMs >= beforeMs && wokeMs - beforeMs < sliceMs)
+          yield* Effect.sleep(sliceMs - (wokeMs - beforeMs))
+        const nowMs = yield* Clock.currentTimeMillis
+        if (nowMs < beforeMs || nextDueAtMs(waves.schedule, nowMs) !== nextDueAtMs(waves.schedule, beforeMs))
+          return
+        const { open } = scheduler
+        if (open === null || nowMs > open.wave.dueAtMs + waves.freshMs) continue
+        // Signals stored by another process ring no bell here, so an ended wave is asked for at each slice.
+        if (open.waitsForFeed ? yield* feedLive(scheduler) : (yield* dispatch(scheduler, open.wave)) > 0)
+          return
+      }
+    })
+  )
+
+const request = (scheduler: Scheduler) =>
+  effectActor("waves.request", () =>
+    Effect.flatMap(Feeds, (feeds) =>
+      scheduler.remote ? Effect.void : feeds.get(scheduler.feed).requestSignals(scheduler.pace.requestMs)
+    )
+  )
+
+const pause = (scheduler: Scheduler) =>
+  effectActor("waves.pause", ({ maxMs }: { readonly maxMs: number }) =>
+    Effect.flatMap(Wake, (wake) => wake.wait(feedBell(scheduler.feed), maxMs))
+  )
+
+const look = (scheduler: Scheduler) =>
+  effectActor("waves.look", ({ check }: { readonly check: WaveCheck | null }) =>
+    Effect.gen(function* () {
+      const store = yield* WavesStore
+      const live = yield* feedLive(scheduler)
+      const { lease } = scheduler
+      const gone: LookReport = { owned: false, feedLive: live, dispatched: 0, found: 0, pending: 0 }
+      if (lease === null || check === null) return gone
+      const dispatched = yield* dispatch(scheduler, check)
+      const tally = yield* store.look(lease, scheduler.pace.leaseMs)
+      return tally === null
+        ? gone
+        : ({
+            owned: true,
+            feedLive: live,
+            dispatched,
+            found: tally.found,
+            pending: tally.pending
+          } satisfies LookReport)
+    })
+  )
+
+const finish = (scheduler: Scheduler) =>
+  effectActor("waves.finish", ({ check }: { readonly check: WaveCheck | null }) =>
+    Effect.gen(function* () {
+      const store = yield* WavesStore
+      const { lease } = scheduler
+      if (lease === null || check === null) return
+      const durationMs = Math.max(0, (yield* Clock.currentTimeMillis) - scheduler.startedAtMs)
+      const tally = yield* store.settle(lease, durationMs)
+      if (tally !== null) yield* reportDone(scheduler, check, tally, durationMs)
+    })
+  )
+
+const giveUp = (scheduler: Scheduler) =>
+  effectActor(
+    "waves.give_up",
+    ({ check, failedChecks }: { readonly check: WaveCheck | null; readonly failedChecks: number }) =>
+      Effect.gen(function* () {
+        const store = yield* WavesStore
+        const { lease } = scheduler
+        if (lease === null || check === null) return
+        yield* store.giveBack(lease, "feed_down")
+        yield* reportGivenBack(scheduler, check, failedChecks)
+        // Again after as many more: a feed that stays away is not restarted at every wave.
+        if (failedChecks % waveLimits.failedChecksMax === 0) yield* restartFeed(scheduler, failedChecks)
+      })
+  )
+
+const release = (scheduler: Scheduler) =>
+  effectActor("waves.release", () =>
+    Effect.flatMap(WavesStore, (store) =>
+      scheduler.lease === null ? Effect.succeed(false) : store.giveBack(scheduler.lease, null)
+    )
+  )
+
+const shown = (ms: number | null): string | null =>
+  ms === null || ms === 0 ? null : new Date(ms).toISOString()
+
+const detailOf = (scheduler: Scheduler, context: WavesContext) => ({
+  ...context.counters,
+  wave: shown(context.check?.waveMs ?? null),
+  found: context.check === null ? null : context.found,
+  next_due_at: shown(context.nextDueAtMs),
+  last_wave: shown(context.lastDoneMs),
+  failed_checks: context.failedChecks,
+  // Before the first wave was due there is nothing to be behind with (B8).
+  warming_up: context.counters.done + context.failedChecks + context.counters.missed === 0,
+  period_ms: scheduler.waves.schedule.periodMs,
+  zone: scheduler.zone
+})
+
+/** The component `root/feeds/waves:<feed>`. */
+export const wavesActor = (feed: string) => (self: ChildSelf) =>
+  Effect.gen(function* () {
+    const { roles, waves } = yield* Config
+    const pace = paceOf(waves.schedule)
+    const scheduler: Scheduler = {
+      path: self.path,
+      feed,
+      waves,
+      remote: !roles.has("feeds"),
+      pace,
+      zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+      upSinceMs: null,
+      lease: null,
+      startedAtMs: 0,
+      open: null
+    }
+    return yield* machineChild({
+      machine: wavesMachine,
+      input: {
+        periodMs: waves.schedule.periodMs,
+        firstLookMs: pace.firstLookMs,
+        lookEveryMs: pace.lookEveryMs,
+        askAgainLooks: waveLimits.askAgainLooks,
+        callMsMax: waveLimits.storeMsMax,
+        retryMs: waveLimits.retryMs
+      },
+      actors: {
+        watchDatabase: watchDatabase(),
+        account: account(scheduler),
+        wait: wait(scheduler),
+        request: request(scheduler),
+        pause: pause(scheduler),
+        look: look(scheduler),
+        finish: finish(scheduler),
+        giveUp: giveUp(scheduler),
+        release: release(scheduler)
+      },
+      stopEvent: { type: "waves.stop" },
+      status: ({ context }) => ({ detail: detailOf(scheduler, context) })
+    })(self)
+  })

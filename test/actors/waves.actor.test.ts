@@ -1,0 +1,318 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { TestClock } from "effect/testing"
+import { ledgerLines, makeWaveWorld, startScheduler, storeSignals, type WaveWorld } from "../support/waves.ts"
+
+const start = (world: WaveWorld, now = "2025-10-21T22:52:58Z") =>
+  Effect.gen(function* () {
+    yield* TestClock.setTime(Date.parse(now))
+    const process = yield* startScheduler(world)
+    yield* TestClock.adjust(0)
+    return process
+  })
+
+/** Lets time pass as it does: in steps, so that every timer fires at its own moment. */
+const until = (iso: string, stepMs = 500) =>
+  Effect.gen(function* () {
+    const end = Date.parse(iso)
+    for (;;) {
+      const nowMs = yield* TestClock.testClockWith((clock) => clock.currentTimeMillis)
+      if (nowMs >= end) return
+      yield* TestClock.adjust(Math.min(stepMs, end - nowMs))
+    }
+  })
+
+const handedOver = (world: WaveWorld) => [...world.signals.values()].map((signal) => signal.handedOver)
+
+describe("a wave", () => {
+  it.effect("is searched for at its due time, handed over at once, and done when all is settled", () =>
+    Effect.gen(function* () {
+      const world = makeWaveWorld()
+      const process = yield* start(world)
+      assert.deepStrictEqual(ledgerLines(world), ["22:45 expected 0"])
+      assert.strictEqual(process.scheduler()?.state, "Waiting")
+      assert.isTrue(process.scheduler()?.ready, "before the first wave is due nothing has failed (B8)")
+      assert.deepInclude(process.scheduler()?.detail, {
+        warming_up: true,
+        failed_checks: 0,
+        next_due_at: "2025-10-21T23:05:00.000Z"
+      })
+      storeSignals(world, "2025-10-21T22:45:00Z", 291)
+      yield* until("2025-10-21T23:04:59.500Z")
+      assert.deepStrictEqual(new Set(handedOver(world)), new Set([0]), "not before it is due")
+      yield* until("2025-10-21T23:05:00.500Z", 100)
+      assert.deepStrictEqual(new Set(handedOver(world)), new Set([1]), "the feed's answer rang the bell")
+      yield* until("2025-10-21T23:05:10Z")
+      assert.deepStrictEqual(ledgerLines(world), ["22:45 done 291", "23:00 expected 0"])
+      assert.deepInclude(process.scheduler()?.detail, {
+        done: 1,
+        dispatched: 291,
+        last_wave: "2025-10-21T22:45:00.000Z"
+      })
+      assert.deepStrictEqual(world.alerts, [])
+    })
+  )
+
+  it.effect("[B4] is looked at after a second and then every two, and handed over as signals arrive", () =>
+    Effect.gen(function* () {
+      const world = makeWaveWorld()
+      yield* start(world, "2025-10-21T23:04:50Z")
+      // Signals that ring no bell of this process, one every three seconds for a minute.
+      for (let n = 0; n < 20; n += 1) {
+        const at = Date.parse("2025-10-21T23:05:02Z") + n * 3_000
+        yield* until(new Date(at).toISOString())
+        storeSignals(world, "2025-10-21T22:45:00Z", 1, `late-${n}-`)
+        yield* until(new Date(at + 2_100).toISOString())
+        const counts = handedOver(world)
+        assert.strictEqual(counts.length, n + 1)
+        assert.isTrue(
+          counts.every((count) => count === 1),
+          `signal ${n} was not handed over within a look`
+        )
+      }
+      yield* until("2025-10-21T23:07:30Z")
+      assert.strictEqual(ledgerLines(world)[0], "22:45 done 20")
+    })
+  )
+
+  it.effect("without a signal is empty after the deadline of 120 s, and the feed was asked again", () =>
+    Effect.gen(function* () {
+      const world = makeWaveWorld()
+      const process = yield* start(world)
+      yield* until("2025-10-21T23:06:59Z")
+      assert.strictEqual(ledgerLines(world)[0], "22:45 processing 0")
+      assert.isAbove(world.feed.asked, 3)
+      assert.isBelow(world.feed.asked, 30)
+      yield* until("2025-10-21T23:07:01Z")
+      assert.strictEqual(ledgerLines(world)[0], "22:45 done 0 empty")
+      assert.isTrue(process.scheduler()?.ready)
+    })
+  )
+
+  it.effect("whose signals come after its end are traded as long as it is fresh, and not after that", () =>
+    Effect.gen(function* () {
+      const world = makeWaveWorld()
+      const process = yield* start(world)
+      storeSignals(world, "2025-10-21T22:45:00Z", 3)
+      yield* until("2025-10-21T23:05:30Z")
+      assert.strictEqual(ledgerLines(world)[0], "22:45 done 3")
+      storeSignals(world, "2025-10-21T22:45:00Z", 1, "straggler")
+      process.wake.notify("feed:north")
+      yield* until("2025-10-21T23:05:33Z")
+      assert.deepStrictEqual(handedOver(world), [1, 1, 1, 1])
+      yield* until("2025-10-21T23:12:00Z")
+      storeSignals(world, "2025-10-21T22:45:00Z", 1, "too-late")
+      process.wake.notify("feed:north")
+      yield* until("2025-10-21T23:20:05Z")
+      assert.deepStrictEqual(handedOver(world), [1, 1, 1, 1, 0])
+      assert.strictEqual(world.signals.get("2025-10-21T22:45:00Z/too-late0")?.status, "rejected")
+    })
+  )
+
+  it.effect("whose search never ends does not hold up the next check (W2)", () =>
+    Effect.gen(function* () {
+      const world = makeWaveWorld()
+      world.feed.answer = Effect.never
+      world.pipelineMs = 3_600_000
+      yield* start(world)
+      storeSignals(world, "2025-10-21T22:45:00Z", 2)
+      storeSignals(world, "2025-10-21T23:00:00Z", 2)
+      yield* until("2025-10-21T23:20:01.100Z")
+      assert.deepStrictEqual(ledgerLines(world).slice(0, 2), ["22:45 done 2", "23:00 processing 0"])
+      yield* until("2025-10-21T23:23:00Z")
+      assert.deepStrictEqual(handedOver(world), [1, 1, 1, 1])
+      assert.strictEqual(world.checksMax, 1, "never two checks at once")
+    })
+  )
+})
+
+describe("a feed that is away", () => {
+  it.effect("at the due time and back within the wave's time costs nothing", () =>
+    Effect.gen(function* () {
+      const world = makeWaveWorld()
+      world.feed.state = "BackingOff"
+      yield* start(world)
+      yield* until("2025-10-21T23:06:00Z")
+      world.feed.state = "Live"
+      world.feed.answer = Effect.sync(() => storeSignals(world, "2025-10-21T22:45:00Z", 7))
+      yield* until("2025-10-21T23:06:10Z")
+      assert.strictEqual(ledgerLines(world)[0], "22:45 done 7")
+      assert.deepStrictEqual(new Set(handedOver(world)), new Set([1]))
+    })
+  )
+
+  it.effect("until after the deadline, but not until the wave is stale, is processed late", () =>
+    Effect.gen(function* () {
+      const world = makeWaveWorld()
+      world.feed.state = "BackingOff"
+      const process = yield* start(world)
+      yield* until("2025-10-21T23:08:00Z")
+      assert.strictEqual(ledgerLines(world)[0], "22:45 expected 0 feed_down")
+      assert.isFalse(process.scheduler()?.ready, "a check that failed is seen in health")
+      world.feed.state = "Live"
+      world.feed.answer = Effect.sync(() => storeSignals(world, "2025-10-21T22:45:00Z", 7))
+      yield* until("2025-10-21T23:08:30Z")
+      assert.strictEqual(ledgerLines(world)[0], "22:45 done 7 late")
+      assert.isTrue(process.scheduler()?.ready)
+    })
+  )
+
+  it.effect(
+    "for three checks is restarted by itself, with an alert, and each wave is missed with its cost",
+    () =>
+      Effect.gen(function* () {
+        const world = makeWaveWorld()
+        world.feed.state = "BackingOff"
+        yield* start(world)
+        assert.strictEqual(world.feed.starts, 1)
+        yield* until("2025-10-21T23:34:00Z", 1_000)
+        assert.strictEqual(world.feed.starts, 1)
+        assert.deepStrictEqual(ledgerLines(world).slice(0, 2), [
+          "22:45 missed 0 feed_down",
+          "23:00 missed 0 feed_down"
+        ])
+        const missed = world.alerts.filter(({ kind }) => kind === "wave.missed")
+        assert.strictEqual(missed.length, 2)
+        assert.deepInclude(missed[0], {
+          severity: "HIGH",
+          message: "north: 1 wave missed (22:45Z, feed_down): 900 s without trading"
+        })
+        yield* until("2025-10-21T23:37:30Z", 1_000)
+        assert.strictEqual(world.feed.starts, 2, "the third failed check restarts the feed's component")
+        assert.deepInclude(
+          world.alerts.find(({ kind }) => kind === "feed.restarted"),
+          { severity: "HIGH" }
+        )
+      })
+  )
+})
+
+describe("a database that is away", () => {
+  it.effect("over a due time is a reason, and the scheduler goes on by itself", () =>
+    Effect.gen(function* () {
+      const world = makeWaveWorld()
+      const process = yield* start(world)
+      process.database(false)
+      yield* until("2025-10-21T23:12:00Z", 5_000)
+      assert.strictEqual(process.scheduler()?.state, "WaitingForDatabase")
+      process.database(true)
+      storeSignals(world, "2025-10-21T23:00:00Z", 4)
+      yield* until("2025-10-21T23:20:30Z")
+      assert.deepStrictEqual(ledgerLines(world), [
+        "22:45 missed 0 database_down",
+        "23:00 done 4",
+        "23:15 expected 0"
+      ])
+      assert.strictEqual(process.scheduler()?.restarts, 0)
+    })
+  )
+
+  it.effect("in the middle of a check for less than the wave's time costs nothing", () =>
+    Effect.gen(function* () {
+      const world = makeWaveWorld()
+      world.pipelineMs = 5_000
+      const process = yield* start(world)
+      storeSignals(world, "2025-10-21T22:45:00Z", 4)
+      yield* until("2025-10-21T23:05:02Z")
+      process.database(false)
+      yield* until("2025-10-21T23:06:00Z")
+      process.database(true)
+      yield* until("2025-10-21T23:06:20Z")
+      assert.strictEqual(ledgerLines(world)[0], "22:45 done 4 late")
+      assert.deepStrictEqual(handedOver(world), [1, 1, 1, 1])
+    })
+  )
+})
+
+describe("a clock that is not steady", () => {
+  it.effect("a machine that was suspended over two checks sees at once what it is late for", () =>
+    Effect.gen(function* () {
+      const world = makeWaveWorld()
+      yield* start(world)
+      storeSignals(world, "2025-10-21T23:15:00Z", 4)
+      // The wall clock jumps over two checks; no timer has fired in between.
+      yield* until("2025-10-21T23:00:00Z", 5_000)
+      world.wallAheadMs = 36 * 60_000
+      yield* until("2025-10-21T23:00:20Z")
+      assert.deepStrictEqual(ledgerLines(world), [
+        "22:45 missed 0 late",
+        "23:00 missed 0 late",
+        "23:15 done 4 late",
+        "23:30 expected 0"
+      ])
+    })
+  )
+
+  it.effect("that steps back repeats no wave and goes on with the next", () =>
+    Effect.gen(function* () {
+      const world = makeWaveWorld()
+      yield* start(world)
+      storeSignals(world, "2025-10-21T22:45:00Z", 4)
+      yield* until("2025-10-21T23:10:00Z", 1_000)
+      world.wallAheadMs = -30 * 60_000
+      yield* until("2025-10-21T23:40:00Z", 1_000)
+      // By this clock 22:30 became due, which the ledger had not known; 22:45 is due for the second time and done.
+      assert.deepStrictEqual(ledgerLines(world), ["22:30 done 0 empty", "22:45 done 4", "23:00 expected 0"])
+      world.wallAheadMs = 0
+      storeSignals(world, "2025-10-21T23:15:00Z", 2)
+      yield* until("2025-10-21T23:40:10Z")
+      assert.deepStrictEqual(
+        [...world.signals.values()].map(({ handedOver }) => handedOver),
+        [1, 1, 1, 1, 0, 0]
+      )
+    })
+  )
+
+  it.effect("that was a day ahead for a minute costs the waves of that minute only", () =>
+    Effect.gen(function* () {
+      const world = makeWaveWorld()
+      yield* start(world)
+      yield* until("2025-10-21T23:00:00Z", 5_000)
+      world.wallAheadMs = 86_400_000
+      yield* until("2025-10-21T23:01:00Z")
+      assert.isAbove(ledgerLines(world).filter((line) => line.includes("missed")).length, 90)
+      world.wallAheadMs = 0
+      storeSignals(world, "2025-10-21T22:45:00Z", 3)
+      storeSignals(world, "2025-10-21T23:00:00Z", 3)
+      yield* until("2025-10-21T23:21:00Z", 1_000)
+      assert.deepStrictEqual(ledgerLines(world).slice(0, 2), ["22:45 done 3", "23:00 done 3"])
+      assert.isFalse(ledgerLines(world).some((line) => line.includes("missed")))
+    })
+  )
+})
+
+describe("two processes", () => {
+  it.effect("share a wave: one does it, and when it is killed in the middle the other takes it over", () =>
+    Effect.gen(function* () {
+      const world = makeWaveWorld()
+      world.pipelineMs = 20_000
+      const a = yield* start(world, "2025-10-21T23:04:00Z")
+      const b = yield* startScheduler(world, { nodeId: "node-b" })
+      storeSignals(world, "2025-10-21T22:45:00Z", 9)
+      yield* until("2025-10-21T23:05:05Z")
+      const wave = world.waves.get(Date.parse("2025-10-21T22:45:00Z"))
+      const [owner, other] = wave?.owner === "node-a" ? [a, b] : [b, a]
+      assert.strictEqual(owner.scheduler()?.state.split(".")[0], "Checking")
+      assert.strictEqual(other.scheduler()?.state, "Waiting")
+      yield* owner.kill
+      yield* until("2025-10-21T23:05:40Z")
+      assert.strictEqual(wave?.status, "done")
+      assert.strictEqual(wave?.epoch, 2)
+      assert.deepStrictEqual(new Set(handedOver(world)), new Set([1]), "and no signal is handed over twice")
+      yield* other.stop
+    })
+  )
+
+  it.effect("one that stops in the middle of a check gives the wave back at once", () =>
+    Effect.gen(function* () {
+      const world = makeWaveWorld()
+      world.pipelineMs = 20_000
+      const process = yield* start(world, "2025-10-21T23:04:50Z")
+      storeSignals(world, "2025-10-21T22:45:00Z", 2)
+      yield* until("2025-10-21T23:05:05Z")
+      assert.strictEqual(ledgerLines(world)[0], "22:45 processing 0")
+      yield* process.stop
+      assert.strictEqual(ledgerLines(world)[0], "22:45 expected 0")
+    })
+  )
+})
