@@ -22,6 +22,7 @@ import type {
 import type { ChildSelf, ChildStatus, Start } from "./child-spec.ts"
 import { Life } from "./life.ts"
 import { bridgedLogic, bridgeOf, MachineBridge } from "./machine-bridge.ts"
+import type { PersistedMachine, Persistence, PersistenceRequirements } from "./machine-snapshot.ts"
 import { Mailbox, type MailboxOptions } from "./mailbox.ts"
 
 declare const requires: unique symbol
@@ -37,7 +38,8 @@ type Implementations<M extends AnyStateMachine> = Parameters<M["provide"]>[0]
 
 export interface MachineChildOptions<
   M extends AnyStateMachine,
-  Actors extends Readonly<Record<string, AnyActorLogic>>
+  Actors extends Readonly<Record<string, AnyActorLogic>>,
+  P extends Persistence<any> = Persistence
 > {
   readonly machine: M
   /** The machine's input, or a function of the child's self for inputs such as its path. */
@@ -52,6 +54,11 @@ export interface MachineChildOptions<
   readonly mailbox?: MailboxOptions
   /** Sent when the child is asked to stop; the stop then waits, within its budget, for the machine's final state. */
   readonly stopEvent?: EventObject
+  /**
+   * Keeps the state over restarts and processes: each start goes on from the state last saved, with every deadline at
+   * the moment it was set for. Invoked effects run again from their beginning, so they must bear a repetition.
+   */
+  readonly persist?: P
 }
 
 /**
@@ -61,11 +68,12 @@ export interface MachineChildOptions<
  */
 export const machineChild = <
   M extends AnyStateMachine,
-  const Actors extends Readonly<Record<string, AnyActorLogic>> = {}
+  const Actors extends Readonly<Record<string, AnyActorLogic>> = {},
+  P extends Persistence<any> = Persistence
 >(
-  options: MachineChildOptions<M, Actors>
-): Start<ActorRequirements<Actors>> => {
-  const { actions, actors, delays, guards } = options
+  options: MachineChildOptions<M, Actors, P>
+): Start<ActorRequirements<Actors> | PersistenceRequirements<P>> => {
+  const { actions, actors, delays, guards, persist } = options
   const logic = bridgedLogic(options.machine, {
     ...(actors === undefined ? {} : { actors }),
     ...(actions === undefined ? {} : { actions }),
@@ -75,19 +83,21 @@ export const machineChild = <
   const bridgeOptions = {
     mailbox: options.mailbox ?? { capacity: 1_024, overflow: "reject" as const },
     status: options.status as MachineBridge["options"]["status"],
-    stopEvent: options.stopEvent
+    stopEvent: options.stopEvent,
+    save: persist?.save
   }
   return (self) =>
-    Effect.contextWith((context: Context.Context<ActorRequirements<Actors> | Scope.Scope>) =>
-      Effect.sync(() => {
-        if (!(self instanceof Life))
-          throw new Error("machineChild() is a start for the children of a supervisor")
-        const bridge = new MachineBridge(self, context, bridgeOptions)
+    Effect.contextWith((context: Context.Context<ActorRequirements<Actors> | Scope.Scope>) => {
+      if (!(self instanceof Life))
+        return Effect.die(new Error("machineChild() is a start for the children of a supervisor"))
+      const bridge = new MachineBridge(self, context, bridgeOptions)
+      const begin = (kept: PersistedMachine | undefined) => {
         bridge.start(
           logic,
           typeof options.input === "function"
             ? (options.input as (self: ChildSelf) => unknown)(self)
-            : options.input
+            : options.input,
+          kept
         )
         // A plain object, because an actor file may spread it to add its own `extra` or `drain`.
         return {
@@ -96,8 +106,13 @@ export const machineChild = <
           mailbox: () => bridge.mailbox(),
           ...(bridge.drain === undefined ? {} : { drain: bridge.drain })
         }
-      })
-    )
+      }
+      if (persist === undefined) return Effect.sync(() => begin(undefined))
+      return Effect.andThen(
+        Effect.addFinalizer(() => bridge.flush),
+        Effect.map(persist.load(self.path), begin)
+      )
+    })
 }
 
 const resolved = "xstate.promise.resolve"

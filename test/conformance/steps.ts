@@ -27,7 +27,7 @@ export const stepsOf = <E, R>(effect: Effect.Effect<unknown, E, R>): Effect.Effe
       if (original === undefined) throw new Error(`no method ${key}`)
       const counted: Method = function (...parameters) {
         steps += cost(this)
-        return original.apply(this, parameters)
+        return Reflect.apply(original, this, parameters)
       }
       Object.defineProperty(owner, key, {
         value: counted,
