@@ -19,7 +19,7 @@ import { OrdersStore, type StoredOrder, type UnresolvedOrder } from "../layers/o
 import { Wake } from "../layers/wake.ts"
 import { type AccountDesk, usableGuard } from "./account-desk.ts"
 import { adoptVenueOrder, applyEvent, resolveBell } from "./account-send.ts"
-import { submitAndSend } from "./account-step.ts"
+import { confirmPositions, submitAndSend } from "./account-step.ts"
 import { catchUpFills } from "./fill-record.ts"
 import { alertOrder, traceOrder } from "./order-trace.ts"
 
@@ -94,6 +94,8 @@ const notFound = (desk: AccountDesk, guard: LeaseGuard, order: StoredOrder) =>
       desk.path,
       order
     )
+    // While nobody could be asked, somebody may have closed the position by hand.
+    if (order.intent === "reduce") yield* confirmPositions(desk, guard)
     const done = yield* submitAndSend(desk, order)
     if (done._tag === "Sent") return yield* catchUpFills(desk.path, desk.broker, desk.account)
     if (done.why === "nothing_to_reduce") {
@@ -132,6 +134,15 @@ const begin = (desk: AccountDesk, guard: LeaseGuard, order: StoredOrder) =>
 const delayOf = (desk: AccountDesk, tries: number): number =>
   desk.pace.lookupDelaysMs[Math.min(tries, desk.pace.lookupDelaysMs.length - 1)] ?? 0
 
+const tellUnresolved = (desk: AccountDesk, order: StoredOrder, rounds: number) =>
+  alertOrder(
+    "HIGH",
+    "order.unresolved",
+    `the broker cannot be asked about an order (${rounds} times)`,
+    desk.path,
+    order
+  )
+
 /** Asks until the order is found, or confirmed not to be there. */
 const resolveOne = (desk: AccountDesk, unresolved: UnresolvedOrder) =>
   Effect.gen(function* () {
@@ -142,20 +153,20 @@ const resolveOne = (desk: AccountDesk, unresolved: UnresolvedOrder) =>
     const began = yield* Clock.currentTimeMillis
     const countsAfterMs = wasOrphan ? desk.broker.propagationMs : unresolved.propagationLeftMs
     let absent = 0
+    let unanswered = 0
+    // By id or by list: a broker that does not say where the order is leaves its symbol blocked, which somebody must know.
+    const noAnswer = Effect.suspend(() => {
+      unanswered += 1
+      return unanswered % desk.pace.lookupDelaysMs.length === 0
+        ? tellUnresolved(desk, order, unanswered)
+        : Effect.void
+    })
     for (let tries = 0; ; tries += 1) {
       yield* Effect.sleep(delayOf(desk, tries))
       const usable = yield* usableGuard(desk, "resolving")
       const answer = yield* Effect.option(desk.broker.findByClientOrderId(desk.account, order.clientOrderId))
       if (Option.isNone(answer)) {
-        if (tries === desk.pace.lookupDelaysMs.length) {
-          yield* alertOrder(
-            "HIGH",
-            "order.unresolved",
-            "the broker cannot be asked about an order",
-            desk.path,
-            order
-          )
-        }
+        yield* noAnswer
         continue
       }
       if (Option.isSome(answer.value))
@@ -164,7 +175,10 @@ const resolveOne = (desk: AccountDesk, unresolved: UnresolvedOrder) =>
       const elapsedMs = (yield* Clock.currentTimeMillis) - began
       if (absent < lookupLimits.notFoundAnswersMin || elapsedMs < countsAfterMs) continue
       const listed = yield* Effect.option(findInLists(desk, order))
-      if (Option.isNone(listed)) continue
+      if (Option.isNone(listed)) {
+        yield* noAnswer
+        continue
+      }
       if (Option.isSome(listed.value))
         return yield* adopt(desk, usable, { ...unresolved, order }, listed.value.value)
       yield* notFound(desk, usable, order)

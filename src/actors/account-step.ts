@@ -80,7 +80,8 @@ export const submitAndSend = (desk: AccountDesk, order: StoredOrder) =>
     }).pipe(Effect.ensuring(Effect.sync(() => desk.inFlight.delete(order.id))))
   )
 
-const confirmPositions = (desk: AccountDesk, guard: LeaseGuard) =>
+/** Asks the broker what the account holds: the bound of every reduce. */
+export const confirmPositions = (desk: AccountDesk, guard: LeaseGuard) =>
   Effect.gen(function* () {
     const positions = yield* PositionsStore
     const said = yield* desk.broker.positions(desk.account)

@@ -5,11 +5,12 @@
  * things aloud and ring the same bells, and a fill that both bring is one fill.
  *
  * Promises: a catch-up records everything after the account's cursor in the venue's order and moves the cursor only
- * when all of it is stored; a venue whose sequence starts anew is noticed and asked for everything.
+ * over what is stored; a venue whose sequence starts anew is noticed and asked for everything.
  * Never: drops a fill: what could not be stored is fetched again.
  */
 import { BigDecimal, Effect } from "effect"
 import { decimal } from "../domain/decimal.ts"
+import { executionLimits } from "../domain/limits.ts"
 import { Alerts } from "../layers/alerts.ts"
 import type { BrokerConnection, VenueFill } from "../layers/broker.ts"
 import { FillsStore, type RecordedFill } from "../layers/fills-store.ts"
@@ -79,19 +80,25 @@ export const recordFill = (component: string, broker: BrokerConnection, fill: Ve
     return outcome
   })
 
-/** Records every fill of the account after its cursor. Answers how many were new. */
+/**
+ * Records every fill of the account after its cursor. Answers how many were new. The stream has stored most of them
+ * already, so what is known is asked in one statement; the cursor follows in steps, so that a catch-up that is cut by
+ * its deadline goes on where it was.
+ */
 export const catchUpFills = (component: string, broker: BrokerConnection, account: string) =>
   Effect.gen(function* () {
     const fills = yield* FillsStore
-    const cursor = yield* fills.cursor(account)
-    const missed = yield* broker.fillsSince(account, cursor)
+    const since = yield* broker.fillsSince(account, yield* fills.cursor(account))
     let fresh = 0
-    for (const fill of missed) {
-      const outcome = yield* recordFill(component, broker, fill)
-      if (outcome._tag === "Recorded") fresh += 1
+    for (let from = 0; from < since.length; from += executionLimits.catchUpFillsMax) {
+      const some = since.slice(from, from + executionLimits.catchUpFillsMax)
+      for (const fill of yield* fills.missing(broker.venue, some)) {
+        const outcome = yield* recordFill(component, broker, fill)
+        if (outcome._tag === "Recorded") fresh += 1
+      }
+      const last = some.at(-1)
+      if (last !== undefined) yield* fills.advance(account, last.sequence)
     }
-    const last = missed.at(-1)
-    if (last !== undefined) yield* fills.advance(account, last.sequence)
     return fresh
   })
 

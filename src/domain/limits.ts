@@ -220,6 +220,8 @@ export const executionLimits = {
   sendsMax: 5,
   /** A cancel the venue has accepted and not carried out is looked at again after this. */
   cancelAgainMs: seconds(2),
+  /** Fills that are compared with the stored ones in one statement; the cursor moves this far at a time. */
+  catchUpFillsMax: 256,
   /** The net under the reconciliations that a reconnect asks for. */
   reconcileEveryMs: minutes(5),
   /** How often it is looked at from outside that accounts are reconciled and orders settled. */

@@ -235,6 +235,22 @@ const make = (database: DatabaseService, settings: Settings): FillsStoreService 
     database
       .transact("fills.record", (sql) => recordIn(sql, settings, venue, fill), { retry: "idempotent" })
       .pipe(Effect.catchTag("DatabaseFault", Effect.die)),
+  missing: (venue, fills) =>
+    fills.length === 0
+      ? Effect.succeed([])
+      : database
+          .run(
+            "fills.missing",
+            (sql) => sql<{ readonly id: string }>`
+              SELECT id FROM trade_records WHERE id = ANY(${fills.map((fill) => tradeRecordId({ venue, ...fill }))}::uuid[])`
+          )
+          .pipe(
+            Effect.map((rows) => {
+              const stored = new Set(rows.map(({ id }) => id))
+              return fills.filter((fill) => !stored.has(tradeRecordId({ venue, ...fill })))
+            }),
+            Effect.catchTag("DatabaseFault", Effect.die)
+          ),
   cursor: (account) =>
     database
       .run(

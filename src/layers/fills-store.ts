@@ -43,12 +43,17 @@ export type FillOutcome = RecordedFill | { readonly _tag: "AlreadyKnown"; readon
 export interface FillsStoreService {
   /** Stores the trade and everything that follows from it. `venue` is the name of the venue, part of the trade's key. */
   readonly record: (venue: string, fill: VenueFill) => Effect.Effect<FillOutcome, DatabaseUnavailable>
+  /** Those of `fills` that are not stored yet, in their order: what a catch-up has to record. One statement. */
+  readonly missing: (
+    venue: string,
+    fills: ReadonlyArray<VenueFill>
+  ) => Effect.Effect<ReadonlyArray<VenueFill>, DatabaseUnavailable>
   /**
    * The venue's fill sequence up to which every fill of the account is stored, null before the first catch-up. The
    * stream does not move it: it may deliver fill 10 while 9 was lost with the last connection.
    */
   readonly cursor: (account: string) => Effect.Effect<string | null, DatabaseUnavailable>
-  /** Moves the cursor forward after a complete catch-up; a smaller sequence changes nothing. */
+  /** Moves the cursor forward when everything up to it is stored; a smaller sequence changes nothing. */
   readonly advance: (account: string, sequence: string) => Effect.Effect<void, DatabaseUnavailable>
   /** Forgets the cursor: the venue's sequence starts anew, so everything is asked for again. */
   readonly rewind: (account: string) => Effect.Effect<void, DatabaseUnavailable>

@@ -2,6 +2,8 @@ import { assert, layer } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
 import { randomUUID } from "node:crypto"
 import { exitLimits } from "../../src/domain/limits.ts"
+import type { MemoryBroker } from "../../src/layers/broker.memory.ts"
+import { BrokerOutcomeUnknown, BrokerUnavailable } from "../../src/layers/broker.ts"
 import { makeMemoryMarket } from "../../src/layers/market.memory.ts"
 import { OrdersStore, type StoredOrder } from "../../src/layers/orders-store.ts"
 import type { ProtectionService } from "../../src/layers/protection.ts"
@@ -47,8 +49,9 @@ layer(world(), { excludeTestServices: true })("exits", (it) => {
 
   /** A position of 5 opened at 100 with its stop at 98 and its target at 103, watched. */
   const opened = (side: "buy" | "sell" = "buy", wrap: NodeOptions["wrap"] = (same) => same) =>
+    openedAt(makeVenue(), side, wrap)
+  const openedAt = (venue: MemoryBroker, side: "buy" | "sell", wrap: NonNullable<NodeOptions["wrap"]>) =>
     Effect.gen(function* () {
-      const venue = makeVenue()
       const market = yield* makeMemoryMarket
       yield* own()
       const symbol = freshSymbol()
@@ -158,6 +161,53 @@ layer(world(), { excludeTestServices: true })("exits", (it) => {
         venue.book.positions("paper-1").find((position) => position.symbol === symbol)?.quantity ?? "0",
         "0"
       )
+    })
+  )
+
+  test(
+    "[T6] an exit that is sent again asks the broker for the position first: it never flips one closed by hand",
+    Effect.gen(function* () {
+      const venue = makeVenue()
+      const away = new BrokerUnavailable({ broker: "practice", operation: "fillsSince", reason: "500" })
+      let [cut, sent] = [false, 0]
+      const world = yield* openedAt(venue, "buy", (connection) => ({
+        ...connection,
+        // Our own books stay as they are: no stream, and no fills by another way.
+        fillsSince: (account, sequence) =>
+          cut ? Effect.fail(away) : connection.fillsSince(account, sequence),
+        create: (create) => {
+          sent += create.side === "sell" ? 1 : 0
+          if (create.side === "buy" || cut) return connection.create(create)
+          cut = true
+          venue.setReadable(false)
+          venue.refuseStreams("cut")
+          venue.endStreams(null, "cut")
+          return Effect.fail(new BrokerOutcomeUnknown({ broker: "practice", reason: "cut" }))
+        }
+      }))
+      const { symbol } = world
+      yield* world.move("97")
+      yield* world.untilExit()
+      const [id] = yield* exitsOf(symbol)
+      yield* untilStatus(yield* order(id), "resolving")
+      const byHand = venue.book.createExternal(
+        {
+          account: "paper-1",
+          symbol,
+          side: "sell",
+          type: "market",
+          quantity: "5",
+          limitPrice: null,
+          timeInForce: "day"
+        },
+        new Date()
+      )
+      yield* venue.fill(byHand.venueOrderId)
+      venue.setReadable(true)
+      yield* untilStatus(yield* order(id), "needs_operator")
+      assert.strictEqual(sent, 1)
+      const held = venue.book.positions("paper-1").find((position) => position.symbol === symbol)
+      assert.strictEqual(held?.quantity ?? "0", "0")
     })
   )
 

@@ -261,6 +261,23 @@ layer(world(), { excludeTestServices: true })("fills", (it) => {
     })
   )
 
+  it.effect("of many fills those that are not stored yet are named, in their order", () =>
+    Effect.gen(function* () {
+      const fills = yield* FillsStore
+      yield* own()
+      const order = yield* intend({ symbol: "MISSING", quantity: "9" })
+      const told = Array.from({ length: 6 }, () => fillOf(order))
+      for (const fill of told.filter((_, at) => at % 2 === 0)) yield* record(fill)
+      const missing = yield* fills.missing("practice", told)
+      assert.deepStrictEqual(
+        missing,
+        told.filter((_, at) => at % 2 === 1)
+      )
+      assert.deepStrictEqual(yield* fills.missing("practice", []), [])
+      assert.strictEqual((yield* fills.missing("elsewhere", told)).length, 6, "a venue is part of the key")
+    })
+  )
+
   it.effect("the cursor of an account moves forward only, and starts anew when told", () =>
     Effect.gen(function* () {
       const fills = yield* FillsStore

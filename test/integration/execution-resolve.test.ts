@@ -1,6 +1,6 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
-import { BrokerOutcomeUnknown, type ClientOrderIdRule } from "../../src/layers/broker.ts"
+import { BrokerOutcomeUnknown, BrokerUnavailable, type ClientOrderIdRule } from "../../src/layers/broker.ts"
 import { OrdersStore } from "../../src/layers/orders-store.ts"
 import {
   freshSymbol,
@@ -179,6 +179,30 @@ layer(world(), { excludeTestServices: true })("orders with an unknown outcome", 
       venue.setReadable(true)
       yield* untilStatus(order, "acked")
       assert.strictEqual(venue.creates(order.clientOrderId).requests, 1)
+    })
+  )
+
+  test(
+    "a broker that answers by id and cannot list its orders leaves the order unresolved, and an alert says so",
+    Effect.gen(function* () {
+      const venue = makeVenue({ rule: "U" })
+      const order = yield* orphan
+      const node = yield* startNode(venue, {
+        wrap: (connection) => ({
+          ...connection,
+          recentOrders: () =>
+            Effect.fail(
+              new BrokerUnavailable({ broker: "practice", operation: "recentOrders", reason: "500" })
+            )
+        })
+      })
+      const raised: Array<string> = []
+      yield* until(
+        "the alert",
+        Effect.map(node.alerts, (kinds) => raised.push(...kinds) > 0 && raised.includes("order.unresolved"))
+      )
+      assert.strictEqual(yield* statusOf(order), "resolving")
+      assert.strictEqual(venue.creates(order.clientOrderId).requests, 0)
     })
   )
 
