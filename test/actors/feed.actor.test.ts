@@ -1,0 +1,554 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, Deferred, Effect, Fiber, Layer, Logger, Redacted } from "effect"
+import { TestClock } from "effect/testing"
+import { feedActor } from "../../src/actors/feed.actor.ts"
+import type { FeedEnd } from "../../src/domain/feed-end.ts"
+import type { WaveSignal } from "../../src/domain/feed-wire.ts"
+import type { FeedSettings } from "../../src/domain/settings.ts"
+import { type Alert, Alerts } from "../../src/layers/alerts.ts"
+import { makeAvailability } from "../../src/layers/database-availability.ts"
+import { Database } from "../../src/layers/database.ts"
+import { FeedBuffer } from "../../src/layers/feed-buffer.ts"
+import { feedBell, Feeds } from "../../src/layers/feeds.ts"
+import { type FeedListener, SignalFeed } from "../../src/layers/signal-feed.ts"
+import { SignalServers } from "../../src/layers/signal-server.ts"
+import { Wake } from "../../src/layers/wake.ts"
+import { supervisor, worker } from "../../src/runtime/child-spec.ts"
+import { startTree } from "../../src/runtime/supervisor.ts"
+import { settingsFrom } from "../support/practice-settings.ts"
+
+/** A connection as the test holds its other end. */
+interface Wire {
+  readonly listener: FeedListener
+  readonly sent: Array<string>
+  pings: number
+  paused: boolean
+  closed: boolean
+}
+
+const signal = (id: string) => ({
+  id,
+  symbol: "BTC-USDT",
+  action: "BUY",
+  wave: "2025-10-21T22:45:00Z",
+  price: "1"
+})
+
+const makeWires = () => {
+  const wires: Array<Wire> = []
+  const service = SignalFeed.of({
+    open: (_address, listener) =>
+      Effect.acquireRelease(
+        Effect.sync(() => {
+          const wire: Wire = { listener, sent: [], pings: 0, paused: false, closed: false }
+          wires.push(wire)
+          return wire
+        }),
+        (wire) => Effect.sync(() => void (wire.closed = true))
+      ).pipe(
+        Effect.map((wire) => ({
+          send: (text: string) => void wire.sent.push(text),
+          ping: () => void (wire.pings += 1),
+          pause: () => void (wire.paused = true),
+          resume: () => void (wire.paused = false)
+        }))
+      )
+  })
+  return { wires, service }
+}
+
+/** Stores by id; waits at the gate when there is one. */
+const makeBuffer = () => {
+  const rows = new Map<string, WaveSignal>()
+  let gate: Deferred.Deferred<void> | null = null
+  const none = { stored: 0, duplicates: 0, conflicts: [], refused: [] }
+  const service = FeedBuffer.of({
+    store: (_from, signals) =>
+      Effect.gen(function* () {
+        if (gate !== null) yield* Deferred.await(gate)
+        const fresh = signals.filter(({ id }) => !rows.has(id))
+        for (const one of fresh) rows.set(one.id, one)
+        return { ...none, stored: fresh.length, duplicates: signals.length - fresh.length }
+      }),
+    count: () => Effect.succeed({ total: rows.size, buffered: rows.size }),
+    dispatch: () => Effect.succeed([]),
+    reject: () => Effect.succeed([])
+  })
+  return { rows, service, hold: (next: Deferred.Deferred<void> | null) => void (gate = next) }
+}
+
+const unused = () => Effect.die(new Error("this component asks the database nothing"))
+
+const world = (more: Partial<FeedSettings> = {}, databaseThere = true) =>
+  Effect.gen(function* () {
+    const { service, wires } = makeWires()
+    const buffer = makeBuffer()
+    const availability = makeAvailability()
+    if (databaseThere) availability.mark("available")
+    const alerts: Array<Alert> = []
+    const database = Database.of({
+      run: unused,
+      transact: unused,
+      probe: unused(),
+      availability,
+      stats: () => {
+        throw new Error("nobody asks")
+      }
+    })
+    const plain = settingsFrom().feeds["default"]
+    if (plain === undefined) return yield* Effect.die(new Error("practice has no feed"))
+    const settings = { ...plain, url: "ws://test", token: Redacted.make("token"), ...more }
+    const context = yield* Layer.build(
+      Feeds.layer.pipe(
+        Layer.provideMerge(
+          Layer.mergeAll(
+            Layer.succeed(FeedBuffer, buffer.service),
+            Layer.succeed(Database, database),
+            Layer.succeed(SignalFeed, service),
+            Layer.succeed(SignalServers, SignalServers.of({ addressOf: () => null, launch: unused })),
+            Layer.succeed(
+              Alerts,
+              Alerts.of({
+                raise: (alert) => Effect.sync(() => void alerts.push(alert)),
+                takePending: () => [],
+                putBack: () => {},
+                counts: () => ({ raised: 0, pending: 0, dropped: 0 })
+              })
+            ),
+            Logger.layer([]),
+            Wake.layer
+          )
+        )
+      )
+    )
+    const tree = yield* startTree(
+      supervisor({
+        id: "root",
+        children: [worker({ id: "feed:north", start: feedActor("north", settings) })]
+      }),
+      { stopDeadlineMs: 10_000 }
+    ).pipe(Effect.provideContext(context))
+    const child = () => {
+      const found = tree.snapshot().children[0]
+      if (found === undefined) throw new Error("the feed is not in the tree")
+      return found
+    }
+    const wire = () => {
+      const last = wires.at(-1)
+      if (last === undefined) throw new Error("nothing was opened")
+      return last
+    }
+    const settle = TestClock.adjust(0)
+    const say = (message: object) =>
+      Effect.andThen(
+        Effect.sync(() => wire().listener.text(JSON.stringify(message))),
+        settle
+      )
+    const end = (more: Partial<FeedEnd> = {}) =>
+      Effect.andThen(
+        Effect.sync(() => wire().listener.ended({ kind: "closed", code: 1_000, reason: "bye", ...more })),
+        settle
+      )
+    /** Handshake and authentication; the first batch only when asked for. */
+    const goLive = (batch: ReadonlyArray<object> | null = []) =>
+      Effect.gen(function* () {
+        wire().listener.opened()
+        yield* settle
+        yield* say({ type: "auth_success" })
+        if (batch !== null) yield* say({ type: "signals", signals: batch })
+      })
+    const feeds = yield* Effect.provideContext(Feeds, context)
+    const wake = yield* Effect.provideContext(Wake, context)
+    yield* settle
+    const kinds = () => alerts.map(({ kind, severity }) => `${kind} ${severity}`)
+    const feed = feeds.get("north")
+    return {
+      alerts,
+      availability,
+      buffer,
+      child,
+      end,
+      feed,
+      goLive,
+      kinds,
+      say,
+      settle,
+      tree,
+      wake,
+      wire,
+      wires
+    }
+  })
+
+const types = (wire: Wire): ReadonlyArray<unknown> =>
+  wire.sent.map((text) => (JSON.parse(text) as { readonly type: unknown }).type)
+
+describe("feed actor: the way to live", () => {
+  it.effect("authenticates with its token, then asks for the signals at once, and is ready", () =>
+    Effect.gen(function* () {
+      const { child, goLive, settle, wire } = yield* world()
+      assert.deepStrictEqual([child().state, child().ready], ["Connecting", false])
+      wire().listener.opened()
+      yield* settle
+      assert.strictEqual(child().state, "Authenticating")
+      assert.deepStrictEqual(wire().sent, ['{"type":"auth","token":"token"}'])
+      yield* goLive([signal("a")])
+      assert.deepStrictEqual([child().state, child().ready], ["Live", true])
+      assert.deepStrictEqual(types(wire()), ["auth", "get_signals"])
+    })
+  )
+
+  it.effect(
+    "a connection that hangs is given up at its deadline [10 s], and so is an authentication [10 s]",
+    () =>
+      Effect.gen(function* () {
+        const { child, settle, wire, wires } = yield* world()
+        yield* TestClock.adjust(9_999)
+        assert.strictEqual(child().state, "Connecting")
+        yield* TestClock.adjust(1)
+        assert.strictEqual(child().detail["end_kind"], "no_handshake")
+        assert.isTrue(wires[0]?.closed)
+        yield* TestClock.adjust(1_000)
+        wire().listener.opened()
+        yield* settle
+        yield* TestClock.adjust(10_000)
+        assert.strictEqual(child().detail["end_kind"], "no_auth")
+      })
+  )
+})
+
+describe("feed actor: backoff", () => {
+  it.effect("never gives up, and waits at random below a ceiling that doubles from 1 s to 30 s", () =>
+    Effect.gen(function* () {
+      const { child, end, wires } = yield* world()
+      const delays: Array<number> = []
+      for (let attempt = 1; attempt <= 200; attempt += 1) {
+        const before = yield* Clock.currentTimeMillis
+        yield* end({ kind: "refused", code: null, reason: "ECONNREFUSED" })
+        assert.strictEqual(child().state, "BackingOff")
+        const { attempt: said, next_at: nextAt } = child().detail as { attempt: number; next_at: string }
+        assert.strictEqual(said, attempt)
+        const delay = Date.parse(nextAt) - before
+        delays.push(delay)
+        assert.isBelow(delay, Math.min(30_000, 1_000 * 2 ** (attempt - 1)) + 1)
+        yield* TestClock.adjust(delay)
+        assert.strictEqual(wires.length, attempt + 1)
+      }
+      const late = delays.slice(10)
+      assert.isAbove(Math.max(...late), 20_000, "the whole range is used")
+      assert.isBelow(Math.min(...late), 5_000, "the whole range is used")
+    })
+  )
+
+  it.effect("starts small again only after 30 s connected and one valid message", () =>
+    Effect.gen(function* () {
+      // Deadlines of other watches are out of the way: this one is about time and a message.
+      const { child, end, goLive, say } = yield* world({ answerMsMax: 900_000, pongMsMax: 900_000 })
+      const attempt = () => child().detail["attempt"]
+      for (let n = 0; n < 4; n += 1) {
+        yield* end()
+        yield* TestClock.adjust(9_000)
+      }
+      yield* goLive(null)
+      yield* TestClock.adjust(60_000)
+      assert.strictEqual(attempt(), 4, "a minute connected, and nothing valid came")
+      yield* say({ type: "signals", signals: [] })
+      assert.strictEqual(attempt(), 0)
+      yield* end()
+      yield* TestClock.adjust(1_000)
+      yield* goLive([signal("a")])
+      yield* TestClock.adjust(29_999)
+      assert.strictEqual(attempt(), 1, "data, and not yet 30 s")
+      yield* TestClock.adjust(1)
+      assert.strictEqual(attempt(), 0)
+    })
+  )
+
+  it.effect("says how the last connection ended, and when the next attempt comes", () =>
+    Effect.gen(function* () {
+      const { child, end, goLive } = yield* world()
+      yield* goLive()
+      assert.isNotNull(child().detail["connected_since"])
+      yield* end({ code: 4_001, reason: "maintenance" })
+      const { close_code: code, close_reason: reason, connected_since: since } = child().detail
+      assert.deepStrictEqual([code, reason, since], [4_001, "maintenance", null])
+      assert.strictEqual(child().lastError, "closed with code 4001: maintenance")
+    })
+  )
+
+  it.effect("alerts HIGH once when it did not recover in 5 attempts, and again for the next outage", () =>
+    Effect.gen(function* () {
+      const { end, goLive, kinds, say } = yield* world({
+        connectMsMax: 900_000,
+        pongMsMax: 900_000,
+        statsEveryMs: 900_000
+      })
+      for (let n = 0; n < 12; n += 1) {
+        assert.strictEqual(kinds().length, n < 5 ? 0 : 1)
+        yield* end({ kind: "refused", code: null })
+        yield* TestClock.adjust(30_000)
+      }
+      assert.deepStrictEqual(kinds(), ["feed.not_recovered HIGH"])
+      yield* goLive()
+      yield* TestClock.adjust(30_000)
+      yield* say({ type: "pong" })
+      for (let n = 0; n < 6; n += 1) {
+        yield* end({ kind: "refused", code: null })
+        yield* TestClock.adjust(9_999)
+      }
+      assert.strictEqual(kinds().length, 2)
+    })
+  )
+
+  it.effect("a refused credential is tried once a minute, with a HIGH alert", () =>
+    Effect.gen(function* () {
+      const { child, goLive, kinds, say, settle, wire, wires } = yield* world()
+      wire().listener.opened()
+      yield* settle
+      yield* say({ type: "auth_failed", reason: "unknown token" })
+      assert.deepStrictEqual([child().state, wires.length], ["CredentialRefused", 1])
+      assert.deepStrictEqual(kinds(), ["feed.credentials_refused HIGH"])
+      assert.strictEqual(child().lastError, "credentials: unknown token")
+      yield* TestClock.adjust(59_999)
+      assert.strictEqual(wires.length, 1)
+      yield* TestClock.adjust(1)
+      assert.strictEqual(wires.length, 2)
+      yield* goLive()
+      assert.strictEqual(child().state, "Live")
+    })
+  )
+
+  it.effect("five connects within five minutes are flapping, alerted once; five in an hour are not", () =>
+    Effect.gen(function* () {
+      const { child, end, goLive, kinds } = yield* world({
+        connectMsMax: 9_000_000,
+        statsEveryMs: 9_000_000,
+        pingEveryMs: 9_000_000
+      })
+      for (let n = 0; n < 5; n += 1) {
+        yield* goLive()
+        yield* TestClock.adjust(700_000)
+        yield* end()
+        yield* TestClock.adjust(30_000)
+      }
+      assert.deepStrictEqual(kinds(), [])
+      for (let n = 0; n < 8; n += 1) {
+        yield* goLive()
+        yield* end()
+        yield* TestClock.adjust(30_000)
+      }
+      assert.deepStrictEqual(
+        kinds().filter((kind) => kind.startsWith("feed.flapping")),
+        ["feed.flapping MEDIUM"]
+      )
+      assert.isTrue(child().detail["flapping"])
+    })
+  )
+})
+
+describe("feed actor: watches", () => {
+  it.effect("pings every 20 s by frame and by message, and gives up when either stays away for 10 s", () =>
+    Effect.gen(function* () {
+      for (const missing of ["frame", "message"] as const) {
+        const { child, goLive, say, wire } = yield* world()
+        yield* goLive()
+        yield* TestClock.adjust(19_999)
+        assert.strictEqual(wire().pings, 0)
+        yield* TestClock.adjust(1)
+        assert.deepStrictEqual([wire().pings, types(wire()).at(-1)], [1, "ping"])
+        wire().listener.pong()
+        yield* say({ type: "pong" })
+        yield* TestClock.adjust(20_000)
+        assert.strictEqual(wire().pings, 2)
+        if (missing === "message") wire().listener.pong()
+        else yield* say({ type: "pong" })
+        yield* TestClock.adjust(9_999)
+        assert.strictEqual(child().state, "Live")
+        yield* TestClock.adjust(1)
+        assert.strictEqual(child().detail["end_kind"], "no_pong")
+      }
+    })
+  )
+
+  it.effect("asks for stats every 60 s; pongs and signals are no answer to that", () =>
+    Effect.gen(function* () {
+      const { child, goLive, say, wire } = yield* world({ pingEveryMs: 900_000 })
+      yield* goLive()
+      yield* TestClock.adjust(60_000)
+      assert.strictEqual(types(wire()).at(-1), "get_stats")
+      yield* say({ type: "stats" })
+      yield* TestClock.adjust(60_000)
+      wire().listener.pong()
+      yield* say({ type: "pong" })
+      yield* say({ type: "signal", signal: signal("late") })
+      yield* TestClock.adjust(9_999)
+      assert.strictEqual(child().state, "Live")
+      yield* TestClock.adjust(1)
+      assert.strictEqual(child().detail["end_kind"], "no_stats")
+    })
+  )
+
+  it.effect("a request for signals that nobody answers ends the connection after 10 s", () =>
+    Effect.gen(function* () {
+      const { child, goLive } = yield* world()
+      yield* goLive(null)
+      yield* TestClock.adjust(10_000)
+      assert.strictEqual(child().detail["end_kind"], "no_signals")
+    })
+  )
+
+  it.effect("garbage, unknown types and binary frames are counted and end nothing", () =>
+    Effect.gen(function* () {
+      const { child, goLive, say, settle, wire } = yield* world()
+      yield* goLive()
+      for (const text of ["{", "null", "[]", '"x"', '{"type":1}', '{"type":"signals","signals":1}']) {
+        wire().listener.text(text)
+      }
+      wire().listener.binary()
+      yield* say({ type: "news" })
+      yield* say({ type: "signals", signals: [signal("good"), { id: "bad" }] })
+      yield* settle
+      const { ignored, stored, unusable } = child().detail
+      assert.deepStrictEqual([child().state, ignored, stored, unusable], ["Live", 8, 1, 1])
+    })
+  )
+})
+
+describe("feed actor: storing", () => {
+  it.effect(
+    "a reconnect repeats what is stored and brings what was missed: stored once, repeats counted",
+    () =>
+      Effect.gen(function* () {
+        const { buffer, child, end, goLive } = yield* world()
+        yield* goLive([signal("a"), signal("b")])
+        yield* end()
+        yield* TestClock.adjust(1_000)
+        yield* goLive([signal("a"), signal("b"), signal("c")])
+        assert.deepStrictEqual([...buffer.rows.keys()], ["a", "b", "c"])
+        assert.deepStrictEqual([child().detail["stored"], child().detail["duplicates"]], [3, 2])
+      })
+  )
+
+  it.effect(
+    "keeps the connection while the database is away, lets signals go, and asks again when it is back",
+    () =>
+      Effect.gen(function* () {
+        const { availability, buffer, child, goLive, say, settle, wire, wires } = yield* world({}, false)
+        yield* goLive([signal("a")])
+        assert.deepStrictEqual([child().state, child().ready], ["Live.WaitingForDatabase", false])
+        assert.deepStrictEqual([buffer.rows.size, child().detail["let_go"]], [0, 1])
+        const asked = types(wire()).filter((type) => type === "get_signals").length
+        availability.mark("available")
+        yield* settle
+        assert.strictEqual(types(wire()).filter((type) => type === "get_signals").length, asked + 1)
+        yield* say({ type: "signals", signals: [signal("a")] })
+        assert.deepStrictEqual([child().state, child().ready, wires.length], ["Live", true, 1])
+        assert.deepStrictEqual([...buffer.rows.keys()], ["a"])
+        assert.strictEqual(child().restarts, 0)
+      })
+  )
+
+  it.effect(
+    "stops reading while the backlog is full, holds its own deadlines meanwhile, and loses nothing",
+    () =>
+      Effect.gen(function* () {
+        const { buffer, child, goLive, say, settle, wire } = yield* world()
+        yield* goLive()
+        const gate = yield* Deferred.make<void>()
+        buffer.hold(gate)
+        const batch = (from: number) =>
+          Array.from({ length: 1_000 }, (_, index) => signal(`s-${from * 1_000 + index}`))
+        for (let frame = 0; frame < 4; frame += 1) yield* say({ type: "signals", signals: batch(frame) })
+        assert.deepStrictEqual([wire().paused, child().detail["paused"]], [true, true])
+        // Pongs and stats wait behind what we do not read: not the peer's fault.
+        yield* TestClock.adjust(120_000)
+        assert.strictEqual(child().state, "Live")
+        buffer.hold(null)
+        yield* Deferred.succeed(gate, undefined)
+        yield* Effect.repeat(settle, { times: 4 })
+        assert.deepStrictEqual(
+          [wire().paused, child().detail["paused"], buffer.rows.size],
+          [false, false, 4_000]
+        )
+      })
+  )
+
+  it.effect("rings the feed's bell when signals are stored", () =>
+    Effect.gen(function* () {
+      const { goLive, say, wake } = yield* world()
+      yield* goLive()
+      const woken = yield* Effect.forkChild(wake.wait(feedBell("north"), 1), { startImmediately: true })
+      yield* TestClock.adjust(1)
+      yield* Fiber.join(woken)
+      const rung = yield* Effect.forkChild(wake.wait(feedBell("north"), 60_000), { startImmediately: true })
+      yield* say({ type: "signal", signal: signal("a") })
+      assert.isDefined(rung.pollUnsafe())
+    })
+  )
+})
+
+describe("feed actor: what others ask", () => {
+  it.effect("a request ends when its answer is stored, not when it came", () =>
+    Effect.gen(function* () {
+      const { buffer, feed, goLive, say, settle, wire } = yield* world()
+      yield* goLive()
+      const request = yield* Effect.forkChild(feed.requestSignals(60_000), { startImmediately: true })
+      yield* settle
+      assert.strictEqual(types(wire()).at(-1), "get_signals")
+      const gate = yield* Deferred.make<void>()
+      buffer.hold(gate)
+      yield* say({ type: "signals", signals: [signal("a")] })
+      assert.isUndefined(request.pollUnsafe())
+      yield* Deferred.succeed(gate, undefined)
+      yield* settle
+      assert.isDefined(request.pollUnsafe())
+    })
+  )
+
+  it.effect(
+    "a request to a feed that is not live fails at once, and a silent one at the caller's deadline",
+    () =>
+      Effect.gen(function* () {
+        const { feed, goLive } = yield* world()
+        assert.strictEqual((yield* Effect.flip(feed.requestSignals(1_000))).reason, "it is Connecting")
+        yield* goLive()
+        const request = yield* Effect.forkChild(Effect.flip(feed.requestSignals(1_000)))
+        yield* TestClock.adjust(1_000)
+        assert.strictEqual((yield* Fiber.join(request)).reason, "no answer within 1000 ms")
+      })
+  )
+
+  it.effect("a reconnect asked for is made at once, and its reason is the last end", () =>
+    Effect.gen(function* () {
+      const { child, feed, goLive, settle, wires } = yield* world()
+      yield* goLive()
+      feed.reconnect("three waves were empty")
+      yield* settle
+      assert.deepStrictEqual([child().state, wires.length, wires[0]?.closed], ["Connecting", 2, true])
+      assert.strictEqual(child().detail["close_reason"], "three waves were empty")
+      yield* goLive()
+      assert.strictEqual(feed.state(), "Live")
+    })
+  )
+
+  it.effect("a stop that we asked for closes the connection and is followed by no attempt", () =>
+    Effect.gen(function* () {
+      const { feed, goLive, tree, wire, wires } = yield* world()
+      yield* goLive()
+      yield* tree.stop
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual([wire().closed, wires.length, feed.state()], [true, 1, "Absent"])
+    })
+  )
+
+  it.effect("a parked or stopped feed says so to who asks", () =>
+    Effect.gen(function* () {
+      const { feed, tree } = yield* world()
+      yield* tree.stop
+      assert.strictEqual(
+        (yield* Effect.flip(feed.requestSignals(1_000))).reason,
+        "it does not run in this process"
+      )
+    })
+  )
+})
