@@ -127,6 +127,17 @@ describe("machines restored from a snapshot", () => {
         )
       })
   )
+  it.live("on the real clock, too, nobody sees the state that is over", () =>
+    Effect.gen(function* () {
+      const shelf = new Shelf()
+      yield* processLife(waiting, shelf, (tree) => Effect.sync(() => tree.send("root/m", { type: "go" })))
+      const kept = shelf.kept()
+      const past = kept?.deadlines.map((one) => ({ ...one, at: one.at - 60_000 }))
+      shelf.texts.set("root/m", JSON.stringify({ ...kept, deadlines: past }))
+      const tree = yield* start([child(waiting, shelf)])
+      assert.strictEqual(node(tree, "m").state, "Late")
+    })
+  )
   it.effect("of two passed deadlines the earlier fires, and takes the later one of its state along", () =>
     Effect.gen(function* () {
       const machine = setup({}).createMachine({
