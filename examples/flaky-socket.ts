@@ -19,7 +19,6 @@ import {
   machineChild,
   startTree,
   streamActor,
-  type StreamActorScope,
   supervisor,
   worker
 } from "../src/runtime/entry.ts"
@@ -94,7 +93,7 @@ const client = setup({
 
 /** Leaving the state interrupts the Effect, and its scope destroys the socket. */
 const read = (port: number) =>
-  streamActor("read", ({ send }: StreamActorScope<void>) =>
+  streamActor("read", ({ send }) =>
     Effect.scoped(
       Effect.gen(function* () {
         const socket = yield* Effect.acquireRelease(
@@ -108,8 +107,7 @@ const read = (port: number) =>
               const value = Number(line)
               // Not a failure of the network but a bug in what we believe about it: a defect crashes the child.
               if (Number.isNaN(value)) return resume(Effect.die(new Error(`not a number: ${line}`)))
-              const frame = { type: "frame", value } as const
-              send(frame)
+              send({ type: "frame", value })
             }
           })
           socket.on("end", () => resume(Effect.void))
