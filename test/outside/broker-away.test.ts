@@ -1,35 +1,9 @@
-import { assert, describe, it, type TestContext } from "vitest"
+import { assert, describe, it } from "vitest"
 import { setTimeout as pause } from "node:timers/promises"
 import { waitUntil } from "../support/exchange.ts"
 import { HealthWatch } from "./health-watch.ts"
+import { assertFilledOnce, openWorld, post } from "./broker-scenes.ts"
 import { alertBody } from "./service.ts"
-import { World } from "./world.ts"
-
-/** A service that trades with a broker of rule U. */
-const openWorld = async ({ onTestFinished }: TestContext): Promise<World> => {
-  const world = await World.open({ database: "external" })
-  onTestFinished(() => world.dispose(), 60_000)
-  await world.service.start()
-  return world
-}
-
-const post = async (world: World, symbol: string): Promise<string> => {
-  const answer = await world.service.post("/webhook", alertBody({ symbol }))
-  assert.strictEqual(answer.status, 201, answer.text)
-  return String(answer.body.signal_id)
-}
-
-/** The order of a signal is filled, once, and has one order in the broker's book. */
-const assertFilledOnce = async ({ broker, service }: World, signalId: string): Promise<number> => {
-  const trace = await service.settled(signalId, 60_000)
-  assert.lengthOf(trace.orders, 1)
-  const [order] = trace.orders
-  assert.strictEqual(order.status, "filled", JSON.stringify(order))
-  assert.lengthOf(trace.fills, 1)
-  assert.lengthOf(trace.links, 1)
-  assert.lengthOf(await broker.orders(order.client_order_id), 1)
-  return (await broker.creates(order.client_order_id))[0]?.received ?? 0
-}
 
 describe.concurrent("a broker that is away", () => {
   it("fills made while the stream was down are recorded once when it is back", async (context) => {
@@ -96,24 +70,4 @@ describe.concurrent("a broker that is away", () => {
     for (const signal of signals) assert.isAtMost(await assertFilledOnce(world, signal), 2)
     assert.deepStrictEqual(await service.restarts(), {})
   }, 120_000)
-
-  it("frozen: webhooks are taken at once all the same, and its orders are sent when it is back", async (context) => {
-    const world = await openWorld(context)
-    const { broker, service } = world
-    broker.freeze()
-    const from = performance.now()
-    const signal = await post(world, "SPY")
-    assert.isBelow(performance.now() - from, 1_000)
-    await waitUntil(
-      () => `health to say that the broker is away${service.tail()}`,
-      async () => {
-        const { body } = await service.get("/health")
-        return body.ready && !body.can_trade && body.status === "degraded" ? true : undefined
-      },
-      60_000
-    )
-    broker.thaw()
-    await service.trading(60_000)
-    await assertFilledOnce(world, signal)
-  }, 150_000)
 })

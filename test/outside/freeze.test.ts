@@ -1,4 +1,4 @@
-import { afterEach, assert, describe, it } from "vitest"
+import { assert, describe, it, type TestContext } from "vitest"
 import { setTimeout as pause } from "node:timers/promises"
 import { waitUntil } from "../support/exchange.ts"
 import { audit } from "./audit.ts"
@@ -6,10 +6,12 @@ import type { Delivery } from "./producer.ts"
 import { alertBody, type Service } from "./service.ts"
 import { World } from "./world.ts"
 
-const worlds: Array<World> = []
-afterEach(async () => {
-  await Promise.all(worlds.splice(0).map((world) => world.dispose()))
-}, 60_000)
+const openWorld = async ({ onTestFinished }: TestContext): Promise<World> => {
+  const world = await World.open({ database: "external" })
+  onTestFinished(() => world.dispose(), 60_000)
+  await world.service.start()
+  return world
+}
 
 /** A lease lasts 15 s and is renewed every 5 s: after this it has run out whatever was done last. */
 const pastTheLeaseMs = 17_000
@@ -38,11 +40,9 @@ const freezeWithOrdersPending = async (world: World): Promise<ReadonlyArray<Deli
   return deliveries
 }
 
-describe("T4 an executor that was frozen past its lease", () => {
-  it("goes on after SIGCONT and doubles nothing", async () => {
-    const world = await World.open({ database: "external" })
-    worlds.push(world)
-    await world.service.start()
+describe.concurrent("T4 an executor that was frozen past its lease", () => {
+  it("goes on after SIGCONT and doubles nothing", async (context) => {
+    const world = await openWorld(context)
     const deliveries = await freezeWithOrdersPending(world)
     await pause(pastTheLeaseMs)
     world.service.thaw()
@@ -50,10 +50,8 @@ describe("T4 an executor that was frozen past its lease", () => {
     assert.deepStrictEqual(await world.service.restarts(), {})
   }, 90_000)
 
-  it("finds another process in its place, sends nothing more, and nothing is doubled", async () => {
-    const world = await World.open({ database: "external" })
-    worlds.push(world)
-    await world.service.start()
+  it("finds another process in its place, sends nothing more, and nothing is doubled", async (context) => {
+    const world = await openWorld(context)
     const second = world.another("second")
     second.spawn()
     await second.ready()

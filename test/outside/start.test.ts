@@ -136,36 +136,32 @@ describe("T1 start-up and configuration faults", () => {
   })
 })
 
-describe("T8 stopping", () => {
-  it.each(["SIGTERM", "SIGINT"] as const)("%s ends with 0, in order, and frees the port", async (signal) => {
+describe("T8 stopping, and the log of a life", () => {
+  it("SIGTERM and SIGINT end with 0, in order, and free the port; a life begins with boot and names its steps", async () => {
     const service = make()
-    await service.start()
-    const url = service.url
-    const exit = await service.stop(15_000, signal)
-    assert.strictEqual(exit.code, 0, JSON.stringify(service.lastLine))
-    assert.lengthOf(service.events("stopping"), 1)
-    assert.strictEqual(service.lastLine["event"], "stopped")
-    const refused = await exchange(`${url}/health`, undefined).then(
-      () => false,
-      () => true
-    )
-    assert.isTrue(refused)
-  })
-})
-
-describe("the log", () => {
-  it("begins with boot, then says listening with its port, the steps and ready", async () => {
-    const service = make()
-    await service.start()
-    await waitUntil("ready in the log", () => (service.events("ready").length > 0 ? true : undefined))
-    const [boot] = service.lines
-    assert.strictEqual(boot?.["event"], "boot")
-    for (const field of ["version", "commit", "mode", "roles", "port"]) assert.property(boot, field)
-    assert.isNumber(service.events("http.listening")[0]?.["port"])
-    const step = service.events("startup.step")[0]
-    for (const field of ["n", "of", "step", "state", "ms"]) assert.property(step, field)
-    assert.lengthOf(service.events("not-json"), 0)
-    for (const line of service.lines)
-      for (const field of ["ts", "level", "event", "msg"]) assert.property(line, field)
-  })
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      service.lines.length = 0
+      await service.start()
+      await waitUntil("ready in the log", () => (service.events("ready").length > 0 ? true : undefined))
+      const { url } = service
+      const exit = await service.stop(15_000, signal)
+      assert.strictEqual(exit.code, 0, service.tail())
+      assert.lengthOf(service.events("stopping"), 1)
+      assert.strictEqual(service.lastLine["event"], "stopped")
+      const refused = await exchange(`${url}/health`, undefined).then(
+        () => false,
+        () => true
+      )
+      assert.isTrue(refused)
+      const [boot] = service.lines
+      assert.strictEqual(boot?.["event"], "boot")
+      for (const field of ["version", "commit", "mode", "roles", "port"]) assert.property(boot, field)
+      assert.isNumber(service.events("http.listening")[0]?.["port"])
+      const [step] = service.events("startup.step")
+      for (const field of ["n", "of", "step", "state", "ms"]) assert.property(step, field)
+      assert.lengthOf(service.events("not-json"), 0)
+      for (const line of service.lines)
+        for (const field of ["ts", "level", "event", "msg"]) assert.property(line, field)
+    }
+  }, 90_000)
 })
