@@ -9,6 +9,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { fileURLToPath } from "node:url"
 import { catalog } from "../src/machines/catalog.ts"
 import { pageOf } from "./chart.ts"
+import { matrixOf } from "./matrix.ts"
 
 const folder = new URL("../docs/machines/", import.meta.url)
 const check = process.argv.includes("--check")
@@ -27,12 +28,13 @@ const index = [
   "# The state machines",
   "",
   "Generated from `src/machines/catalog.ts` by `npm run draw`. One page per long-lived component: a diagram, and",
-  "what each state means, does and waits for.",
+  "what each state means, does and waits for; [matrix](matrix.md) has every state with every event.",
   "",
   ...catalog.map(({ name }) => `- [${name}](${name}.md)`),
   ""
 ].join("\n")
 pages.set("README.md", index)
+pages.set("matrix.md", matrixOf(catalog))
 
 const stale = readdirSync(folder).filter((file) => !pages.has(file))
 const different = [...pages].filter(([file, text]) => read(file) !== text).map(([file]) => file)

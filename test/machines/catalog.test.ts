@@ -1,6 +1,7 @@
 import { assert, describe, it } from "vitest"
 import { readdirSync } from "node:fs"
-import type { AnyStateNode } from "xstate"
+import { type AnyStateNode, fromPromise, setup } from "xstate"
+import { answerOf, effectsOf, eventsOf, waitingStates } from "../../scripts/matrix.ts"
 import { catalog } from "../../src/machines/catalog.ts"
 
 const walk = (node: AnyStateNode): ReadonlyArray<AnyStateNode> => [
@@ -13,6 +14,24 @@ const hasDeadline = (node: AnyStateNode): boolean =>
   node.after.length > 0 ||
   (node.always ?? []).length > 0 ||
   (node.parent !== undefined && node.parent.path.length > 0 && hasDeadline(node.parent))
+
+/**
+ * Effects whose failure no state handles, by machine. They run for as long as their state and tell by events what
+ * happens, or they are the first thing a component needs; a failure of one is nothing a state could answer to, so it
+ * ends the component, and the supervisor restarts, parks or escalates by the class of the failure.
+ */
+const crashesOnPurpose: Readonly<Record<string, ReadonlyArray<string>>> = {
+  account: ["keepLease", "watchBells", "resolveUnknown", "sendReduces"],
+  alerts: ["watchQueue"],
+  broker: ["stream", "venueBell"],
+  database: ["holdDataDir", "watchAvailability"],
+  exits: ["watchPositions", "watchTicks"],
+  feed: ["session", "plan"],
+  http: ["bind", "watch"],
+  pipeline: ["waitForSignals"],
+  "trading-state": ["watchChanges"],
+  waves: ["pause"]
+}
 
 const isLeaf = (node: AnyStateNode): boolean => Object.keys(node.states).length === 0
 
@@ -64,8 +83,21 @@ describe.each(catalog.map((entry) => [entry.name, entry.machine] as const))(
       }
     )
 
-    it("swallows nothing with a wildcard at the top", () => {
-      assert.notInclude([...machine.root.transitions.keys()], "*")
+    // A wildcard takes XState's error events as well, so the failure of an effect would vanish in it.
+    it("swallows nothing with a wildcard, at the top or in a state", () => {
+      for (const node of walk(machine.root)) assert.notInclude([...node.transitions.keys()], "*", node.id)
+    })
+
+    it("handles the failure of every effect, or crashes with it on purpose", () => {
+      const surprises = effectsOf(machine).filter(
+        ({ failure, slot }) =>
+          failure === "crashes" && slot !== "watchDatabase" && !(crashesOnPurpose[name] ?? []).includes(slot)
+      )
+      assert.deepStrictEqual(surprises, [])
+    })
+
+    it.each(eventsOf(machine))("takes %s in some state", (event) => {
+      assert.isTrue(waitingStates(machine).some((node) => answerOf(node, event) !== "fault"))
     })
 
     it("marks no state as ready and as backing off", () => {
@@ -77,3 +109,42 @@ describe.each(catalog.map((entry) => [entry.name, entry.machine] as const))(
     })
   }
 )
+
+describe("the matrix of states and events", () => {
+  const machine = setup({
+    guards: { sure: () => true },
+    actors: { work: fromPromise(async () => {}) }
+  }).createMachine({
+    on: { everywhere: { actions: () => {} }, calm: {} },
+    initial: "Shut",
+    states: {
+      Shut: {
+        meta: { postpone: ["job"] },
+        invoke: { id: "dies", src: "work" },
+        on: { open: { target: "Open", guard: "sure" }, calm: "Open" }
+      },
+      Open: {
+        type: "parallel",
+        states: { left: { on: { job: {} } }, right: { invoke: { src: "work", onError: "#over" } } }
+      },
+      Over: { id: "over", type: "final" }
+    }
+  })
+  it("tells handled, guarded, ignored, postponed, elsewhere and fault apart", () => {
+    const answers = waitingStates(machine).map((node) => [
+      node.key,
+      ...eventsOf(machine).map((event) => `${event}: ${answerOf(node, event)}`)
+    ])
+    assert.deepStrictEqual(answers, [
+      ["Shut", "calm: handled", "everywhere: handled", "job: postponed", "open: guarded"],
+      ["left", "calm: ignored", "everywhere: handled", "job: ignored", "open: fault"],
+      ["right", "calm: ignored", "everywhere: handled", "job: elsewhere", "open: fault"]
+    ])
+  })
+  it("tells which failed effect crashes", () => {
+    assert.deepStrictEqual(
+      effectsOf(machine).map(({ failure, state }) => `${state}: ${failure}`),
+      ["Shut: crashes", "Open.right: handled"]
+    )
+  })
+})
