@@ -38,8 +38,9 @@ const fieldsOf = (speaker: WavesSpeaker, waveMs: number) => {
   }
 }
 
-/** `22:45Z`, for messages; the day is in the fields. */
-const clockOf = (ms: number): string => `${new Date(ms).toISOString().slice(11, 16)}Z`
+/** `22:45Z`, for messages, with its seconds where a wave has any; the day is in the fields. */
+const clockOf = (ms: number): string =>
+  `${new Date(ms).toISOString().slice(11, ms % 60_000 === 0 ? 16 : 19)}Z`
 
 /** Share of the signals that were to be traded and were; skips are not failures (B5). Null without any. */
 const rateOf = ({ failed, successful }: WaveTally): number | null =>

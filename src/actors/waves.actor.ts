@@ -9,11 +9,11 @@
 import { Clock, Data, Effect } from "effect"
 import { waveLimits } from "../domain/limits.ts"
 import {
-  checkDeadlineMs,
-  freshWaveAt,
   nextDueAtMs,
   paceOf,
   type ScheduledWave,
+  searchedAt,
+  searchMs,
   type WavePace
 } from "../domain/wave-clock.ts"
 import { Config } from "../layers/config.ts"
@@ -56,21 +56,21 @@ interface Scheduler extends WavesSpeaker {
   upSinceMs: number | null
   lease: WaveLease | null
   startedAtMs: number
-  /** The wave that may still get late signals, or waits for the feed. */
-  open: { readonly wave: ScheduledWave; readonly waitsForFeed: boolean } | null
+  /** Signals handed to the pipeline. */
+  dispatched: number
+  /** The wave that was given back for want of the feed is taken again when the feed is live. */
+  waitsForFeed: boolean
 }
 
 const feedLive = (scheduler: Scheduler) =>
   Effect.map(Feeds, (feeds) => scheduler.remote || feeds.get(scheduler.feed).state() === "Live")
 
-/** Hands what is stored of a wave to the pipeline. */
-const dispatch = ({ feed }: Scheduler, wave: Pick<ScheduledWave, "waveMs" | "dueAtMs">) =>
-  Effect.gen(function* () {
-    const buffer = yield* FeedBuffer
-    const wake = yield* Wake
-    const taken = yield* buffer.dispatch(feed, wave.waveMs, wave.dueAtMs)
-    if (taken.length > 0) wake.notify("signals")
-    return taken.length
+/** What was handed over is counted, and the pipeline is told. */
+const noteDispatched = (scheduler: Scheduler, many: number) =>
+  Effect.map(Wake, (wake) => {
+    scheduler.dispatched += many
+    if (many > 0) wake.notify("signals")
+    return many
   })
 
 /** What a fresh wave that was asked for means for the machine. */
@@ -87,8 +87,7 @@ const afterTake = (scheduler: Scheduler, wave: ScheduledWave, take: Take, nowMs:
         const check: WaveCheck = {
           ...wave,
           epoch: take.lease.epoch,
-          // A late search has only what is left of the wave's time, so the next check finds the way free.
-          deadlineMs: Math.max(1, Math.min(checkDeadlineMs(schedule), scheduler.waves.freshMs - ageMs)),
+          deadlineMs: searchMs(schedule, scheduler.waves.freshMs, wave.dueAtMs, nowMs),
           late: ageMs > scheduler.pace.sliceMs
         }
         yield* reportTaken(scheduler, check, take.formerOwner)
@@ -97,14 +96,10 @@ const afterTake = (scheduler: Scheduler, wave: ScheduledWave, take: Take, nowMs:
       case "Held":
         return waiting(nowMs + take.remainingMs + 1)
       case "WaitsForFeed":
-        scheduler.open = { wave, waitsForFeed: true }
+        scheduler.waitsForFeed = true
         // Its end is told when its time is over, not a period later.
         return waiting(wave.dueAtMs + scheduler.waves.freshMs + 1)
       case "Ended":
-        // Signals that came after the end are traded as long as the wave is fresh.
-        scheduler.open = { wave, waitsForFeed: false }
-        yield* dispatch(scheduler, wave)
-        return waiting(next)
       case "Unknown":
         return waiting(next)
     }
@@ -120,7 +115,7 @@ const account = (scheduler: Scheduler) =>
       const nowMs = yield* Clock.currentTimeMillis
       scheduler.upSinceMs ??= nowMs
       scheduler.lease = null
-      scheduler.open = null
+      scheduler.waitsForFeed = false
       const { freshMs, schedule } = waves
       const accounted = yield* store.account({
         feed,
@@ -131,51 +126,60 @@ const account = (scheduler: Scheduler) =>
         upSinceMs: scheduler.upSinceMs,
         outage
       })
+      yield* noteDispatched(scheduler, accounted.handedOver)
       yield* reportAccounted(scheduler, accounted)
       const missed = accounted.closed.filter(({ status }) => status === "missed").length
       const next = nextDueAtMs(schedule, nowMs)
       const report = { check: null, wakeAtMs: next, nextDueAtMs: next, missed } satisfies AccountingReport
-      const fresh = freshWaveAt(schedule, freshMs, nowMs)
-      if (fresh === null) return report
+      const searched = searchedAt(schedule, freshMs, nowMs)
+      if (searched === null) return report
       const take = yield* store.take(
-        { feed, waveMs: fresh.waveMs, owner },
+        { feed, waveMs: searched.waveMs, owner },
         {
           leaseMs: pace.leaseMs,
-          late: nowMs - fresh.dueAtMs > pace.sliceMs,
+          late: nowMs - searched.dueAtMs > pace.sliceMs,
           feedLive: yield* feedLive(scheduler)
         }
       )
-      return { ...report, ...(yield* afterTake(scheduler, fresh, take, nowMs)) } satisfies AccountingReport
+      return { ...report, ...(yield* afterTake(scheduler, searched, take, nowMs)) } satisfies AccountingReport
     })
   )
 
+/** Hands over what came for waves that are due and fresh although nobody searches for them any more. */
+const handOver = (scheduler: Scheduler, nowMs: number) =>
+  Effect.gen(function* () {
+    const { feed, waves } = scheduler
+    if (nowMs - (nextDueAtMs(waves.schedule, nowMs) - waves.schedule.periodMs) > waves.freshMs) return 0
+    const store = yield* WavesStore
+    return yield* noteDispatched(scheduler, yield* store.handOver(feed, nowMs, waves.freshMs))
+  })
+
 /**
  * Sleeps until `untilMs` of the wall clock, in slices: a timer alone would sleep through a suspension, and through a
- * clock that was set. Ends early when the clock went back, when a wave waits for a feed that is live, and when signals
- * of an ended wave were handed over, so that they are counted.
+ * clock that was set. Ends early when the clock went back, when a wave waits for a feed that is live, and when late
+ * signals were handed over, so that they are counted.
  */
 const wait = (scheduler: Scheduler) =>
   effectActor("waves.wait", ({ untilMs }: { readonly untilMs: number }) =>
     Effect.gen(function* () {
       const wake = yield* Wake
       const { pace, waves } = scheduler
-      for (;;) {
+      for (let slice = 1; ; slice += 1) {
         const beforeMs = yield* Clock.currentTimeMillis
         const sliceMs = Math.min(pace.sliceMs, untilMs - beforeMs)
         if (sliceMs <= 0) return
         yield* wake.wait(feedBell(scheduler.feed), sliceMs)
         const wokeMs = yield* Clock.currentTimeMillis
         // A bell leaves the rest of the slice, so that a storm of signals is one look a second.
-        if (wokeMs >= beforeMs && wokeMs - beforeMs < sliceMs)
-          yield* Effect.sleep(sliceMs - (wokeMs - beforeMs))
+        const rung = wokeMs - beforeMs < sliceMs
+        if (rung && wokeMs >= beforeMs) yield* Effect.sleep(sliceMs - (wokeMs - beforeMs))
         const nowMs = yield* Clock.currentTimeMillis
         if (nowMs < beforeMs || nextDueAtMs(waves.schedule, nowMs) !== nextDueAtMs(waves.schedule, beforeMs))
           return
-        const { open } = scheduler
-        if (open === null || nowMs > open.wave.dueAtMs + waves.freshMs) continue
-        // Signals stored by another process ring no bell here, so an ended wave is asked for at each slice.
-        if (open.waitsForFeed ? yield* feedLive(scheduler) : (yield* dispatch(scheduler, open.wave)) > 0)
-          return
+        if (scheduler.waitsForFeed && (yield* feedLive(scheduler))) return
+        // Signals stored by another process ring no bell here.
+        const mayHave = rung || scheduler.remote || slice % waveLimits.silentSlices === 0
+        if (mayHave && (yield* handOver(scheduler, nowMs)) > 0) return
       }
     })
   )
@@ -200,7 +204,8 @@ const look = (scheduler: Scheduler) =>
       const { lease } = scheduler
       const gone: LookReport = { owned: false, feedLive: live, dispatched: 0, found: 0, pending: 0 }
       if (lease === null || check === null) return gone
-      const dispatched = yield* dispatch(scheduler, check)
+      const taken = yield* (yield* FeedBuffer).dispatch(scheduler.feed, check.waveMs, check.dueAtMs)
+      const dispatched = yield* noteDispatched(scheduler, taken.length)
       const tally = yield* store.look(lease, scheduler.pace.leaseMs)
       return tally === null
         ? gone
@@ -253,6 +258,7 @@ const shown = (ms: number | null): string | null =>
 
 const detailOf = (scheduler: Scheduler, context: WavesContext) => ({
   ...context.counters,
+  dispatched: scheduler.dispatched,
   wave: shown(context.check?.waveMs ?? null),
   found: context.check === null ? null : context.found,
   next_due_at: shown(context.nextDueAtMs),
@@ -279,7 +285,8 @@ export const wavesActor = (feed: string) => (self: ChildSelf) =>
       upSinceMs: null,
       lease: null,
       startedAtMs: 0,
-      open: null
+      dispatched: 0,
+      waitsForFeed: false
     }
     return yield* machineChild({
       machine: wavesMachine,

@@ -265,6 +265,8 @@ export const feedLimits = {
   storeMsMax: seconds(5),
   /** Signals that wait for their INSERT; above it the socket is not read, and the peer's TCP waits with them. */
   waitingSignalsMax: 4_000,
+  /** Beyond this signals are let go and asked for again: a database away for hours, and a reconnect every 30 s. */
+  waitingSignalsHard: 16_000,
   /** Signals that wait when reading goes on. */
   waitingSignalsLow: 1_000,
   /** A goodbye is worth this much; after it the socket is destroyed. */
@@ -291,6 +293,8 @@ export const waveLimits = {
   leaseLooks: 3,
   /** A suspended machine and a stepped clock are noticed after this, because the wall clock is read again. */
   sliceMs: seconds(1),
+  /** Signals that ring no bell here are looked for at each so many-th slice. */
+  silentSlices: 2,
   /** Below this many looks without a signal the feed is not asked a second time in one check. */
   askAgainLooks: 5,
   /** Rows laid out for the time nobody was there: thirty days of quarter hours. What was before has no rows. */
@@ -299,6 +303,8 @@ export const waveLimits = {
   closeRowsMax: 200,
   /** Waves that are done and still counted again: orders may fill after the check has ended. */
   recountWaves: 4,
+  /** How far back a wave with a signal that was pending is counted again: what is open after a day needs a human. */
+  recountMsMax: days(1),
   /** Checks in a row that fail before the feed is restarted (B8). */
   failedChecksMax: 3,
   /** Restarting a component; below the deadline of what waits for it. */
@@ -414,7 +420,8 @@ export const limitRelations: ReadonlyArray<LimitRelation> = [
     rule: "a full buffer of signals is written in a few statements, and reading goes on before it is empty",
     holds:
       feedLimits.waitingSignalsMax >= 2 * feedLimits.storeRowsMax &&
-      feedLimits.waitingSignalsLow < feedLimits.waitingSignalsMax
+      feedLimits.waitingSignalsLow < feedLimits.waitingSignalsMax &&
+      feedLimits.waitingSignalsHard >= 2 * feedLimits.waitingSignalsMax
   },
   {
     rule: "look-ups go on for longer than one round trip",

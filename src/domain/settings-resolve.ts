@@ -28,7 +28,7 @@ import {
   type WaveSettings,
   type WaveSettingsFile
 } from "./settings.ts"
-import { freshForMs, scheduleProblem, type WaveSchedule } from "./wave-clock.ts"
+import { scheduleProblem, type WaveSchedule } from "./wave-clock.ts"
 
 export interface SettingsInput {
   readonly environment: Readonly<Record<string, string | undefined>>
@@ -219,7 +219,7 @@ const wavesOf = (
   }
   const problem = scheduleProblem(schedule)
   if (problem !== null) input.problems.push({ path: "waves", message: problem })
-  return { schedule, freshMs: freshForMs(schedule, file.freshMs ?? signalAgeMsMax) }
+  return { schedule, freshMs: file.freshMs ?? signalAgeMsMax }
 }
 
 /** Checks between fields: what each strategy and account names must exist, and money needs real guards. */

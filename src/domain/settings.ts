@@ -143,7 +143,7 @@ const WaveSettingsFile = Schema.Struct({
   periodMs: Schema.optionalKey(PositiveInt),
   offsetMs: Schema.optionalKey(Schema.Int),
   lagMs: Schema.optionalKey(Schema.Int),
-  // Absent: as long as a signal of the source `wave` may be traded. Never longer than a period.
+  // Absent: as long as a signal of the source `wave` may be traded.
   freshMs: Schema.optionalKey(PositiveInt)
 })
 export type WaveSettingsFile = typeof WaveSettingsFile.Type

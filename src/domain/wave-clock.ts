@@ -68,17 +68,18 @@ export const checkDeadlineMs = ({ periodMs }: WaveSchedule): number =>
   Math.min(waveLimits.checkMsMax, Math.floor(0.8 * periodMs))
 
 /**
- * How long a wave stays worth trading after it was due. Never longer than a period: so at any moment at most one wave is
- * fresh, and waves that wait for each other do not exist.
+ * The one wave that is searched for at `nowMs`: the latest that is due, as long as its signals may be traded (`freshMs`).
+ * Earlier ones may still be fresh where the period is short, but a search for them would hold up the next check; what
+ * comes in for them is handed over without one.
  */
-export const freshForMs = ({ periodMs }: WaveSchedule, signalAgeMsMax: number): number =>
-  Math.min(periodMs, signalAgeMsMax)
-
-/** The one wave that may be processed at `nowMs`, or null when the latest is already too old. */
-export const freshWaveAt = (schedule: WaveSchedule, freshMs: number, nowMs: number): ScheduledWave | null => {
+export const searchedAt = (schedule: WaveSchedule, freshMs: number, nowMs: number): ScheduledWave | null => {
   const due = lastDueAtMs(schedule, nowMs)
   return nowMs - due <= freshMs ? { waveMs: due - schedule.lagMs, dueAtMs: due } : null
 }
+
+/** How long a search that starts at `nowMs` may take: it ends before the next check, and before its wave is stale. */
+export const searchMs = (schedule: WaveSchedule, freshMs: number, dueMs: number, nowMs: number): number =>
+  Math.max(1, Math.min(checkDeadlineMs(schedule), dueMs + Math.min(freshMs, schedule.periodMs) - nowMs))
 
 /** How often a wave is looked at while it is searched for, milliseconds. */
 export interface WavePace {

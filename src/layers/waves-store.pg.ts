@@ -13,7 +13,7 @@
 import { Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import { waveLimits } from "../domain/limits.ts"
-import { freshWaveAt, nextDueAtMs, type ScheduledWave, wavesBetween } from "../domain/wave-clock.ts"
+import { nextDueAtMs, searchedAt, wavesBetween } from "../domain/wave-clock.ts"
 import { Database, type DatabaseService } from "./database.ts"
 import {
   type Accounted,
@@ -85,11 +85,27 @@ interface ClosedRow extends WaveTally {
   readonly lost_ms: bigint
 }
 
-/** Ends waves before `beforeMs` that nobody holds, at most `closeRowsMax`: a join of thousands of them is quadratic. */
-const closeSome = Effect.fnUntraced(function* (sql: SqlClient, request: AccountRequest, beforeMs: number) {
-  const { feed, outage, owner, schedule, upSinceMs } = request
+/** The wave that is searched for now, or the next one: what is before it is searched for by nobody. */
+const firstSearched = ({ freshMs, nowMs, schedule }: AccountRequest): number =>
+  searchedAt(schedule, freshMs, nowMs)?.waveMs ?? nextDueAtMs(schedule, nowMs) - schedule.lagMs
+
+/** Signals of due and fresh waves of the ledger. What came before the ledger began is history. */
+const handOverIn = (sql: SqlClient, feed: string, nowMs: number, freshMs: number) =>
+  Effect.map(
+    sql`UPDATE signals s SET status = 'received', expires_from = w.due_at FROM waves w
+      WHERE w.feed = ${feed} AND w.due_at <= ${time(nowMs)}::timestamptz AND w.due_at >= ${time(nowMs - freshMs)}::timestamptz
+        AND s.feed = w.feed AND s.wave = w.wave AND s.status = 'buffered' RETURNING s.id`,
+    (rows) => rows.length
+  )
+
+/**
+ * Ends waves that nobody holds and for which nobody searches any more: those with traded signals as `done`, those whose
+ * time is over otherwise. Oldest first, at most `closeRowsMax`: a join of thousands of them is quadratic.
+ */
+const closeSome = Effect.fnUntraced(function* (sql: SqlClient, request: AccountRequest) {
+  const { feed, freshMs, nowMs, outage, owner, schedule, upSinceMs } = request
   const over = yield* sql<{ readonly wave: Date }>`
-    SELECT wave FROM waves WHERE feed = ${feed} AND wave < ${time(beforeMs)}::timestamptz
+    SELECT wave FROM waves WHERE feed = ${feed} AND wave < ${time(firstSearched(request))}::timestamptz
       AND status IN ('expected', 'processing') AND (status = 'expected' OR owner = ${owner} OR lease_until < now())
     ORDER BY wave LIMIT ${waveLimits.closeRowsMax}::int FOR UPDATE SKIP LOCKED`
   if (over.length === 0) return []
@@ -108,9 +124,10 @@ const closeSome = Effect.fnUntraced(function* (sql: SqlClient, request: AccountR
       FROM waves w LEFT JOIN tallies t ON t.wave = w.wave
       WHERE w.feed = ${feed} AND w.wave = ANY (${over.map(({ wave }) => wave.toISOString())}::timestamptz[]))
     UPDATE waves w SET status = e.status, reason = e.reason, signals = e.found, successful = e.successful,
-      failed = e.failed, skipped = e.skipped, lease_until = NULL, finished_at = now(),
+      failed = e.failed, skipped = e.skipped, lease_until = NULL, finished_at = now(), late = e.status = 'done',
       lost_ms = CASE WHEN e.status = 'missed' THEN ${schedule.periodMs}::bigint ELSE 0 END
     FROM ends e WHERE w.feed = ${feed} AND w.wave = e.wave
+      AND (e.status = 'done' OR w.due_at < ${time(nowMs - freshMs)}::timestamptz)
     RETURNING w.wave, w.due_at, w.status, w.reason, w.lost_ms, e.found, e.pending, e.successful, e.failed, e.skipped`
   const waves = closed
     .map(({ due_at: dueAt, lost_ms: lostMs, wave, ...row }): ClosedWave => {
@@ -120,39 +137,35 @@ const closeSome = Effect.fnUntraced(function* (sql: SqlClient, request: AccountR
   return waves
 })
 
-/** Ends every wave before `beforeMs` that nobody holds, and what is stored for it. */
-const close = Effect.fnUntraced(function* (sql: SqlClient, request: AccountRequest, beforeMs: number) {
-  const { feed, owner } = request
-  // Signals of waves of no ledger row as well: what a feed remembers from before our time is history.
+/** Ends what is over: waves nobody holds, and the stored signals of waves whose time is over, of any ledger. */
+const close = Effect.fnUntraced(function* (sql: SqlClient, request: AccountRequest) {
+  const { feed, freshMs, nowMs, schedule } = request
   const rejected = yield* sql`
-    UPDATE signals s SET status = 'rejected', reason = 'wave_over', decided_at = now()
-    WHERE s.feed = ${feed} AND s.wave < ${time(beforeMs)}::timestamptz AND s.status = 'buffered'
-      AND NOT EXISTS (SELECT 1 FROM waves w WHERE w.feed = s.feed AND w.wave = s.wave AND w.status = 'processing'
-        AND w.owner <> ${owner} AND w.lease_until >= now()) RETURNING s.id`
+    UPDATE signals SET status = 'rejected', reason = 'wave_over', decided_at = now()
+    WHERE feed = ${feed} AND wave < ${time(nowMs - freshMs - schedule.lagMs)}::timestamptz AND status = 'buffered'
+    RETURNING id`
   const closed: Array<ClosedWave> = []
   for (;;) {
-    const some = yield* closeSome(sql, request, beforeMs)
+    const some = yield* closeSome(sql, request)
     closed.push(...some)
     if (some.length < waveLimits.closeRowsMax) return { closed, rejectedSignals: rejected.length }
   }
 })
 
-/** Orders fill after a check has ended: the latest waves that ended are counted again. */
-const recount = (sql: SqlClient, { feed, nowMs, schedule }: AccountRequest) => {
+/** Orders fill after a check has ended: waves with signals that were pending, and the latest, are counted again. */
+const recount = Effect.fnUntraced(function* (sql: SqlClient, { feed, nowMs, schedule }: AccountRequest) {
+  const pending = yield* sql<{ readonly wave: Date }>`
+    SELECT wave FROM waves WHERE feed = ${feed} AND status = 'done' AND signals > successful + failed + skipped
+      AND due_at >= ${time(nowMs - waveLimits.recountMsMax)}::timestamptz ORDER BY wave LIMIT ${waveLimits.closeRowsMax}::int`
   const since = nowMs - waveLimits.recountWaves * schedule.periodMs
-  const waves = wavesBetween(schedule, since, nowMs, waveLimits.recountWaves).map(({ waveMs }) => waveMs)
-  return sql`
-    WITH tallies AS (${tallies(sql, feed, waves)})
+  const latest = wavesBetween(schedule, since, nowMs, waveLimits.recountWaves)
+  const waves = new Set([...pending.map(({ wave }) => wave.getTime()), ...latest.map(({ waveMs }) => waveMs)])
+  yield* sql`
+    WITH tallies AS (${tallies(sql, feed, [...waves])})
     UPDATE waves w SET signals = t.found, successful = t.successful, failed = t.failed, skipped = t.skipped
     FROM tallies t WHERE w.feed = ${feed} AND w.wave = t.wave AND w.status IN ('done', 'missed')
       AND (w.signals, w.successful, w.failed, w.skipped) IS DISTINCT FROM (t.found, t.successful, t.failed, t.skipped)`
-}
-
-/** The first wave that may still be processed, or the next one. */
-const firstOpenWave = (request: AccountRequest): number => {
-  const fresh: ScheduledWave | null = freshWaveAt(request.schedule, request.freshMs, request.nowMs)
-  return fresh?.waveMs ?? nextDueAtMs(request.schedule, request.nowMs) - request.schedule.lagMs
-}
+})
 
 const account = (database: DatabaseService) => (request: AccountRequest) =>
   database.transact(
@@ -163,9 +176,10 @@ const account = (database: DatabaseService) => (request: AccountRequest) =>
           UPDATE waves SET status = 'expected', reason = NULL, lost_ms = 0, finished_at = NULL
           WHERE feed = ${request.feed} AND status = 'missed' AND due_at > ${time(request.nowMs)}::timestamptz RETURNING wave`
         const laid = yield* layOut(sql, request)
-        const { closed, rejectedSignals } = yield* close(sql, request, firstOpenWave(request))
+        const handedOver = yield* handOverIn(sql, request.feed, request.nowMs, request.freshMs)
+        const { closed, rejectedSignals } = yield* close(sql, request)
         yield* recount(sql, request)
-        return { laid, closed, reopened: reopened.length, rejectedSignals } satisfies Accounted
+        return { handedOver, laid, closed, reopened: reopened.length, rejectedSignals } satisfies Accounted
       }),
     { retry: "idempotent" }
   )
@@ -251,6 +265,8 @@ export const wavesStorePg: Layer.Layer<WavesStore, never, Database> = Layer.effe
   Effect.map(Database, (database) =>
     WavesStore.of({
       account: account(database),
+      handOver: (feed, nowMs, freshMs) =>
+        database.run("waves.hand_over", (sql) => handOverIn(sql, feed, nowMs, freshMs)),
       take: take(database),
       look: look(database),
       settle: settle(database),

@@ -62,6 +62,8 @@ export interface ClosedWave extends WaveTally {
 }
 
 export interface Accounted {
+  /** Signals handed to the pipeline: the caller rings its bell. */
+  readonly handedOver: number
   /** Rows that were not there. */
   readonly laid: number
   readonly closed: ReadonlyArray<ClosedWave>
@@ -83,10 +85,16 @@ export type Take =
 
 export interface WavesStoreService {
   /**
-   * Brings the ledger up to the schedule: rows for all waves since the last one and for the next, an end for those
-   * whose time is over, new counts for the latest that ended. Doing it twice changes nothing.
+   * Brings the ledger up to the schedule: rows for all waves since the last one and for the next; signals of fresh waves
+   * handed over; an end for those that nobody holds and whose signals were traded or whose time is over; new counts for
+   * the latest that ended. Doing it twice changes nothing.
    */
   readonly account: (request: AccountRequest) => Effect.Effect<Accounted, DatabaseError>
+  /**
+   * Hands every stored signal of a wave that is due and fresh to the pipeline, whoever has the wave: a signal goes from
+   * `buffered` to `received` once. Returns how many.
+   */
+  readonly handOver: (feed: string, nowMs: number, freshMs: number) => Effect.Effect<number, DatabaseError>
   /** Takes a wave that is expected, or whose lease is over, or that a former life of this owner held. */
   readonly take: (
     wave: Omit<WaveLease, "epoch">,

@@ -58,7 +58,7 @@ export interface WavesCounters {
   readonly done: number
   readonly empty: number
   readonly missed: number
-  readonly dispatched: number
+  /** Checks that another process went on with. */
   readonly lost: number
 }
 
@@ -151,7 +151,7 @@ export const wavesMachine = setup({
     failedChecks: 0,
     lastDoneMs: null,
     outage: false,
-    counters: { done: 0, empty: 0, missed: 0, dispatched: 0, lost: 0 },
+    counters: { done: 0, empty: 0, missed: 0, lost: 0 },
     lastError: null
   }),
   invoke: { src: "watchDatabase", input: {} },
@@ -330,11 +330,7 @@ export const wavesMachine = setup({
                 actions: assign(({ context, event }) => ({
                   found: event.output.found,
                   // What a feed that died in between would have said next is not known.
-                  answered: context.answered && (event.output.feedLive || event.output.found > 0),
-                  counters: {
-                    ...context.counters,
-                    dispatched: context.counters.dispatched + event.output.dispatched
-                  }
+                  answered: context.answered && (event.output.feedLive || event.output.found > 0)
                 }))
               }
             ],

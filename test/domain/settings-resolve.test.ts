@@ -186,7 +186,7 @@ describe("the schedule of waves", () => {
   it("is a wave a minute in practice, and the producers' quarter of an hour elsewhere", () => {
     assert.deepStrictEqual(settingsOf({}).waves, {
       schedule: { periodMs: 60_000, offsetMs: 0, lagMs: 0 },
-      freshMs: 60_000
+      freshMs: 300_000
     })
     const paper = settingsOf({ APP_MODE: "PAPER", HMAC_SECRET: strong, ADMIN_TOKEN: strong })
     assert.deepStrictEqual(paper.waves, {

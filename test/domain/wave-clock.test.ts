@@ -5,12 +5,12 @@ import { Schema } from "effect"
 import {
   checkDeadlineMs,
   dueAtMs,
-  freshForMs,
-  freshWaveAt,
   isScheduled,
   nextDueAtMs,
   paceOf,
   scheduleProblem,
+  searchedAt,
+  searchMs,
   showMoment,
   waveAt,
   wavesBetween,
@@ -126,15 +126,20 @@ describe("any schedule", () => {
   )
 
   it.prop(
-    "at most one wave is fresh, and a search for it ends before the next is due",
-    { ...drawn, age: between(1, 86_400_000) },
-    ({ age, lag, now, offset, period }) => {
+    "one wave is searched for, the latest, and the search ends before the next is due",
+    { ...drawn, freshMs: between(1, 86_400_000) },
+    ({ freshMs, lag, now, offset, period }) => {
       const schedule = scheduleFrom(period, offset, lag)
-      const freshMs = freshForMs(schedule, age)
-      assert.isTrue(freshMs <= period)
-      const fresh = freshWaveAt(schedule, freshMs, now)
-      if (fresh === null) assert.isTrue(now - dueAtMs(schedule, waveAt(schedule, now)) > freshMs)
-      else assert.isTrue(now - fresh.dueAtMs <= freshMs && fresh.waveMs === waveAt(schedule, now))
+      const searched = searchedAt(schedule, freshMs, now)
+      if (searched === null) {
+        assert.isTrue(now - dueAtMs(schedule, waveAt(schedule, now)) > freshMs)
+      } else {
+        assert.isTrue(now - searched.dueAtMs <= freshMs && searched.waveMs === waveAt(schedule, now))
+        const ends = now + searchMs(schedule, freshMs, searched.dueAtMs, now)
+        assert.isTrue(
+          ends <= nextDueAtMs(schedule, now) && ends <= Math.max(searched.dueAtMs + freshMs, now + 1)
+        )
+      }
       assert.isTrue(checkDeadlineMs(schedule) <= 120_000 && checkDeadlineMs(schedule) <= 0.8 * period)
       const pace = paceOf(schedule)
       assert.isTrue(

@@ -86,7 +86,7 @@ layer(wavesStorePg.pipe(Layer.provideMerge(layerFreshDatabase({ poolSize: 8 })))
     Effect.gen(function* () {
       const store = yield* WavesStore
       const first = yield* store.account(request("begin", due - minute))
-      assert.deepStrictEqual(first, { laid: 1, closed: [], reopened: 0, rejectedSignals: 0 })
+      assert.deepStrictEqual(first, { handedOver: 0, laid: 1, closed: [], reopened: 0, rejectedSignals: 0 })
       assert.deepStrictEqual(yield* ledger("begin"), ["22:45 expected"])
       const again = yield* store.account(request("begin", due - minute))
       assert.strictEqual(again.laid, 0)
@@ -159,7 +159,11 @@ layer(wavesStorePg.pipe(Layer.provideMerge(layerFreshDatabase({ poolSize: 8 })))
       yield* takeIt("fresh", "node-b")
       yield* signals("fresh", wave, ["buffered"])
       const result = yield* store.account(request("fresh", due + 6 * minute))
-      assert.deepStrictEqual([result.closed.length, result.rejectedSignals], [0, 0])
+      assert.deepStrictEqual(
+        [result.closed.length, result.rejectedSignals],
+        [0, 1],
+        "past its time even its owner has nothing to trade"
+      )
       assert.strictEqual((yield* ledger("fresh"))[0], "22:45 processing")
     })
   )
@@ -186,6 +190,39 @@ layer(wavesStorePg.pipe(Layer.provideMerge(layerFreshDatabase({ poolSize: 8 })))
       assert.deepInclude(closed[0], { status: "done", successful: 2, failed: 1, lostMs: 0 })
       assert.strictEqual((yield* ledger("traded"))[0], "22:45 done accounted_late")
     })
+  )
+
+  it.effect(
+    "where the period is short, waves missed a moment ago are still traded, and called missed only when stale",
+    () =>
+      Effect.gen(function* () {
+        const store = yield* WavesStore
+        const minutely = {
+          schedule: { periodMs: minute, offsetMs: 0, lagMs: 0 },
+          upSinceMs: due + 10 * minute
+        }
+        yield* store.account(request("short", due, minutely))
+        for (let n = 1; n <= 8; n += 2) yield* signals("short", due + n * minute, ["buffered"])
+        const back = yield* store.account(request("short", due + 8 * minute, minutely))
+        assert.deepInclude(
+          back,
+          { handedOver: 3, rejectedSignals: 1 },
+          "23:08, :10 and :12 are fresh, :06 is not"
+        )
+        assert.deepStrictEqual(
+          back.closed.map(({ reason, status }) => `${status} ${reason}`),
+          [
+            "missed process_down",
+            "missed process_down",
+            "done accounted_late",
+            "done accounted_late",
+            "done accounted_late"
+          ]
+        )
+        const lines = yield* ledger("short")
+        assert.deepStrictEqual(lines.slice(3, 5), ["23:09 expected", "23:10 done accounted_late"])
+        assert.strictEqual(yield* store.handOver("short", due + 8 * minute, 5 * minute), 0)
+      })
   )
 
   it.effect("of eight that take a wave at once, one has it", () =>
@@ -327,7 +364,11 @@ layer(wavesStorePg.pipe(Layer.provideMerge(layerFreshDatabase({ poolSize: 8 })))
       const secondly = { schedule: { periodMs: 1_000, offsetMs: 0, lagMs: 0 }, freshMs: 1_000 }
       yield* store.account(request("bound", due, secondly))
       const result = yield* store.account(request("bound", due + 5 * 3_600_000, secondly))
-      assert.deepStrictEqual([result.laid, result.closed.length], [2_880, 2_879], "the newest is the next")
+      assert.deepStrictEqual(
+        [result.laid, result.closed.length],
+        [2_880, 2_878],
+        "two are open: the next, and one at the edge"
+      )
     })
   )
 })

@@ -11,7 +11,7 @@ import { randomUUID } from "node:crypto"
 import { RunningTree } from "../../src/actors/running-tree.ts"
 import { wavesActor } from "../../src/actors/waves.actor.ts"
 import type { Settings } from "../../src/domain/settings.ts"
-import { freshWaveAt, nextDueAtMs, wavesBetween } from "../../src/domain/wave-clock.ts"
+import { nextDueAtMs, searchedAt, wavesBetween } from "../../src/domain/wave-clock.ts"
 import { type Alert, Alerts } from "../../src/layers/alerts.ts"
 import { Config } from "../../src/layers/config.ts"
 import { Database, DatabaseUnavailable } from "../../src/layers/database.ts"
@@ -118,6 +118,20 @@ const noStats = {
   silentSocketsTotal: 0
 }
 
+/** Signals of waves that are due and fresh, from `buffered` to `received`. */
+const handOver = (world: WaveWorld, wallMs: number, nowMs: number, freshMs: number): number => {
+  let many = 0
+  for (const signal of world.signals.values()) {
+    const wave = world.waves.get(signal.waveMs)
+    if (wave === undefined || signal.status !== "buffered") continue
+    if (wave.dueAtMs > wallMs || wave.dueAtMs < wallMs - freshMs) continue
+    Object.assign(signal, { status: "received", doneAtMs: nowMs + world.pipelineMs })
+    signal.handedOver += 1
+    many += 1
+  }
+  return many
+}
+
 /** The ledger in memory, with the rules of the store on PostgreSQL. */
 const makeStore = (world: WaveWorld, alive: () => boolean): WavesStoreService => {
   const guarded = <A>(f: (nowMs: number) => A) =>
@@ -159,37 +173,36 @@ const makeStore = (world: WaveWorld, alive: () => boolean): WavesStoreService =>
           })
           laid += 1
         }
-        const fresh = freshWaveAt(schedule, freshMs, request.nowMs)
-        const before = fresh?.waveMs ?? nextDueAtMs(schedule, request.nowMs) - schedule.lagMs
+        const handedOver = handOver(world, request.nowMs, nowMs, freshMs)
+        const searched = searchedAt(schedule, freshMs, request.nowMs)
+        const before = searched?.waveMs ?? nextDueAtMs(schedule, request.nowMs) - schedule.lagMs
         const closed: Array<ClosedWave> = []
         let rejectedSignals = 0
-        const isHeld = (wave: FakeWave | undefined): boolean =>
-          wave?.status === "processing" && wave.owner !== owner && wave.leaseUntilMs >= nowMs
         for (const signal of world.signals.values()) {
-          if (
-            signal.status !== "buffered" ||
-            signal.waveMs >= before ||
-            isHeld(world.waves.get(signal.waveMs))
-          )
+          if (signal.status !== "buffered" || signal.waveMs >= request.nowMs - freshMs - schedule.lagMs)
             continue
           signal.status = "rejected"
           rejectedSignals += 1
         }
+        const isHeld = (wave: FakeWave): boolean =>
+          wave.status === "processing" && wave.owner !== owner && wave.leaseUntilMs >= nowMs
         for (const wave of world.waves.values()) {
           if (wave.waveMs >= before || wave.status === "done" || wave.status === "missed" || isHeld(wave))
             continue
           const tally = tallyOf(world, wave.waveMs, nowMs)
           const status = tally.found > tally.skipped ? "done" : "missed"
+          if (status === "missed" && wave.dueAtMs >= request.nowMs - freshMs) continue
           const reason = status === "done" ? "accounted_late" : reasonOf(wave, request)
-          Object.assign(wave, { status, reason, signals: tally.found })
+          Object.assign(wave, { status, reason, signals: tally.found, late: status === "done" })
           const lostMs = status === "missed" ? schedule.periodMs : 0
           closed.push({ ...tally, waveMs: wave.waveMs, dueAtMs: wave.dueAtMs, status, reason, lostMs })
         }
         for (const wave of world.waves.values()) {
           if (wave.status === "done") wave.signals = tallyOf(world, wave.waveMs, nowMs).found
         }
-        return { laid, closed, reopened, rejectedSignals }
+        return { handedOver, laid, closed, reopened, rejectedSignals }
       }),
+    handOver: (_feed, wallMs, freshMs) => guarded((nowMs) => handOver(world, wallMs, nowMs, freshMs)),
     take: ({ feed, owner, waveMs }, { feedLive, late, leaseMs }) =>
       guarded((nowMs) => {
         const wave = world.waves.get(waveMs)
