@@ -10,8 +10,11 @@
  * Never: sends an order that `submit` did not commit as `submitting` under the present grant.
  */
 import { Clock, Effect } from "effect"
+import { isOpen } from "../domain/calendar.ts"
+import { executionLimits } from "../domain/limits.ts"
 import { Alerts } from "../layers/alerts.ts"
 import type { LeaseGuard } from "../layers/accounts-lease.ts"
+import { Config } from "../layers/config.ts"
 import { OrdersStore, type StoredOrder, type SubmitRefusal } from "../layers/orders-store.ts"
 import { PositionsStore } from "../layers/positions-store.ts"
 import type { StepOutcome } from "../machines/account.machine.ts"
@@ -19,6 +22,9 @@ import { cancelsUnderWay, sendCancel } from "./account-cancel.ts"
 import { type AccountDesk, LeaseLost, usableGuard } from "./account-desk.ts"
 import { applyEvent, sendAndStore } from "./account-send.ts"
 import { correlationOf, traceOrder } from "./order-trace.ts"
+
+/** The reason of a reduce that waits for its market. */
+const MARKET_CLOSED = "market_closed"
 
 const worked: StepOutcome = { _tag: "Worked" }
 
@@ -101,13 +107,26 @@ const sendNext = (desk: AccountDesk, guard: LeaseGuard, order: StoredOrder) =>
       : worked
   })
 
-/** Fills the slot `executeNext`. Fails with `DatabaseUnavailable`; everything else is an outcome. */
-export const executeNext = (desk: AccountDesk) =>
+const isClosed = (desk: AccountDesk, nowMs: number) =>
+  Effect.map(Config, ({ accounts }) => {
+    const calendar = accounts[desk.account]?.calendar
+    return calendar !== undefined && !isOpen(calendar, nowMs)
+  })
+
+/**
+ * Fills the slot `executeNext`; `reducesOnly` takes no exposure. Fails with `DatabaseUnavailable`; everything else is an
+ * outcome.
+ */
+export const executeNext = (desk: AccountDesk, reducesOnly = false) =>
   Effect.gen(function* () {
     const orders = yield* OrdersStore
     const guard = yield* usableGuard(desk, "looking for work")
     const nowMs = yield* Clock.currentTimeMillis
-    const next = yield* orders.next(desk.account, { notCancels: cancelsUnderWay(desk, nowMs) })
+    const next = yield* orders.next(desk.account, {
+      notCancels: cancelsUnderWay(desk, nowMs),
+      reducesOnly,
+      closed: yield* isClosed(desk, nowMs)
+    })
     if (next === null) return { _tag: "Nothing" } satisfies StepOutcome
     const { order, work } = next
     switch (work) {
@@ -118,6 +137,10 @@ export const executeNext = (desk: AccountDesk) =>
         return yield* sendNext(desk, guard, order)
       case "expire":
         return yield* expire(desk, guard)
+      case "hold":
+        yield* applyEvent(desk, guard, order, "order.held", { reason: MARKET_CLOSED })
+        yield* traceOrder("warn", "order.held", "its market is closed", desk.path, order)
+        return worked
       case "release":
         yield* applyEvent(desk, guard, order, "order.released")
         yield* traceOrder("info", "order.released", `held order: ${order.reason ?? ""}`, desk.path, order)
@@ -127,5 +150,20 @@ export const executeNext = (desk: AccountDesk) =>
     Effect.catchTag("LeaseLost", () => Effect.succeed<StepOutcome>({ _tag: "LeaseOver" })),
     Effect.catchTag("BrokerUnavailable", (away) =>
       Effect.succeed<StepOutcome>({ _tag: "BrokerAway", reason: `${away.operation}: ${away.reason}` })
+    )
+  )
+
+/**
+ * Fills the slot `sendReduces`: cancels and reduces leave while the account is not reconciled, because a venue that
+ * answers one question wrong may still take an exit (T6). The broker is asked for the position before each reduce.
+ */
+export const sendReduces = (desk: AccountDesk) =>
+  Effect.forever(
+    executeNext(desk, true).pipe(
+      Effect.timeoutOption(executionLimits.stepMsMax),
+      Effect.map((done) => done._tag === "Some" && done.value._tag === "Worked"),
+      // Who watches the database says so to the machine; here is only nothing to do.
+      Effect.catchTag("DatabaseUnavailable", () => Effect.succeed(false)),
+      Effect.flatMap((more) => (more ? Effect.void : Effect.sleep(desk.pace.pollMs)))
     )
   )

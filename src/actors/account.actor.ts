@@ -23,7 +23,7 @@ import { type AccountDesk, defaultPace, type ExecutionPace, LeaseLost, makeDesk 
 import { reconcileAccount } from "./account-reconcile.ts"
 import { resolveUnknown } from "./account-resolve.ts"
 import { reconcileBell } from "./account-send.ts"
-import { executeNext } from "./account-step.ts"
+import { executeNext, sendReduces } from "./account-step.ts"
 import { watchDatabase } from "./database-watch.ts"
 import { invariant } from "../domain/invariant.ts"
 
@@ -177,6 +177,7 @@ export const accountActor =
           ),
           reconcile: effectActor("account.reconcile", () => reconcileAccount(desk)),
           executeNext: effectActor("account.step", () => executeNext(desk)),
+          sendReduces: streamActor("account.reduces", () => sendReduces(desk)),
           releaseLease: effectActor("account.release", () => release(desk))
         },
         actions: {

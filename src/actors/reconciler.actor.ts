@@ -11,6 +11,7 @@ import { Alerts } from "../layers/alerts.ts"
 import { Config } from "../layers/config.ts"
 import { Instance } from "../layers/instance.ts"
 import { OrdersStore } from "../layers/orders-store.ts"
+import { Protection } from "../layers/protection.ts"
 import { Wake } from "../layers/wake.ts"
 import { type CheckOutcome, reconcilerMachine } from "../machines/reconciler.machine.ts"
 import type { ChildSelf } from "../runtime/child-spec.ts"
@@ -31,7 +32,7 @@ const late = (round: Round, account: string, sinceMs: number, nowMs: number) =>
       severity: "HIGH",
       kind: "account.unreconciled",
       dedupKey: `account.unreconciled:${account}`,
-      message: `the account ${account} is not reconciled for ${Math.round((nowMs - sinceMs) / 1_000)} s; it takes no new orders`,
+      message: `the account ${account} is not reconciled with its broker for ${Math.round((nowMs - sinceMs) / 1_000)} s; it sends no entries`,
       component: round.path,
       detail: { account }
     })
@@ -42,6 +43,7 @@ const check = (round: Round) =>
     const accounts = yield* AccountsStore
     const orders = yield* OrdersStore
     const instance = yield* Instance
+    const protection = yield* Protection
     const wake = yield* Wake
     const nowMs = yield* Clock.currentTimeMillis
     const unreconciled: Array<string> = []
@@ -49,7 +51,9 @@ const check = (round: Round) =>
     for (const account of round.accounts) {
       const row = yield* accounts.read(account)
       const elsewhere = row !== null && row.owner !== null && row.owner !== instance.current()?.nodeId
-      if (elsewhere || (row !== null && row.reconciledAt !== null)) round.since.delete(account)
+      // Compared once and then without a broker is not reconciled either.
+      const agreed = row !== null && row.reconciledAt !== null && protection.brokerAnswers(account)
+      if (elsewhere || agreed) round.since.delete(account)
       else {
         const sinceMs = round.since.get(account) ?? nowMs
         round.since.set(account, sinceMs)

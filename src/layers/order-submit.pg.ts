@@ -75,7 +75,7 @@ const stale = (sql: SqlClient): Fragment => sql`coalesce(
 const choice = (
   sql: SqlClient,
   account: string,
-  { notCancels = [], reducesOnly = false }: LookFor
+  { notCancels = [], reducesOnly = false, closed = false }: LookFor
 ): Fragment => sql`
   WITH shut AS MATERIALIZED (
     SELECT scope, state FROM trading_state
@@ -85,6 +85,7 @@ const choice = (
     WHERE account = ${account} AND ${sql.in("status", [...BLOCKS_SYMBOL])}
   ), waiting AS MATERIALIZED (
     SELECT o.id, o.seq, o.status, o.intent, o.symbol, o.side, ${stale(sql)} AS stale,
+      o.intent = 'reduce' AND ${closed}::boolean AS waits,
       NOT EXISTS (SELECT FROM shut s
         WHERE s.scope IN ('global', 'account:' || o.account, 'strategy:' || o.strategy)
           AND (s.state = 'HALTED' OR o.intent = 'entry'))
@@ -97,18 +98,18 @@ const choice = (
       WHEN w.status = 'pending_cancel' THEN 'cancel'
       WHEN w.stale THEN 'expire'
       WHEN w.status = 'held' THEN 'release'
+      WHEN w.waits THEN 'hold'
       ELSE 'send' END AS work
   FROM waiting w
   WHERE CASE w.status
     WHEN 'pending_cancel' THEN NOT (w.id = ANY(${[...notCancels]}::uuid[]))
     -- What is stale is handed out whatever blocks it: it is about to expire, not to be sent.
-    WHEN 'held' THEN w.stale OR w.let_out
+    WHEN 'held' THEN w.stale OR (w.let_out AND NOT w.waits)
     -- Nothing that blocks it is unresolved: for an entry its symbol, for a reduce its symbol and side.
-    ELSE w.stale OR (w.let_out AND CASE w.intent
+    ELSE w.stale OR w.waits OR (w.let_out AND CASE w.intent
       WHEN 'entry' THEN w.symbol NOT IN (SELECT symbol FROM blocking)
       ELSE (w.symbol, w.side) NOT IN (SELECT symbol, side FROM blocking) END) END
-  ORDER BY CASE w.status WHEN 'pending_cancel' THEN 0 WHEN 'held' THEN 1 ELSE 2 END,
-    (w.intent = 'reduce') DESC, w.seq
+  ORDER BY w.status = 'pending_cancel' DESC, w.intent = 'reduce' DESC, w.status = 'held' DESC, w.seq
   LIMIT 1`
 
 export const nextWork =

@@ -112,12 +112,12 @@ export type SubmitRefusal =
   | "nothing_to_reduce"
 
 /**
- * What is to be done with an order. `release` is for held ones, when the trading state lets them out again; `expire` for
- * whatever became stale before it was sent.
+ * What is to be done with an order. `hold` is for reduces while their market is closed; `release` for held ones, when
+ * the trading state and the calendar let them out again; `expire` for whatever became stale before it was sent.
  */
 export interface OrderWork {
   readonly order: StoredOrder
-  readonly work: "cancel" | "release" | "expire" | "send"
+  readonly work: "cancel" | "hold" | "release" | "expire" | "send"
 }
 
 export type Submitted =
@@ -139,12 +139,14 @@ export interface LookFor {
   readonly notCancels?: ReadonlyArray<string>
   /** Only cancels, reduces and what is stale: what is done while the account is not reconciled (T6). */
   readonly reducesOnly?: boolean
+  /** The account's market is closed: a reduce waits until it opens (T6). Entries were judged when they were decided. */
+  readonly closed?: boolean
 }
 
 export interface OrdersStoreService {
   /**
-   * What the executor has to do next: cancels first, then held orders that may go or are too old, then reduces, then
-   * entries, each oldest first. Entries of a symbol with an unresolved order are passed over, and so is a reduce when
+   * What the executor has to do next: cancels first, then reduces, then held entries that may go or are too old, then
+   * the other entries, each oldest first. Entries of a symbol with an unresolved order are passed over, and so is a reduce when
    * an order of its own side is unresolved: both might be the second half of a double. Null: nothing may be done now.
    */
   readonly next: (account: string, lookFor?: LookFor) => Effect.Effect<OrderWork | null, DatabaseUnavailable>

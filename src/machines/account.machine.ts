@@ -6,8 +6,8 @@
  * then takes one order after another. A round trip that was begun is always brought to its end: what would end the
  * ownership (a lost lease, a lost database, a stop) is noted and acted upon when the step is over.
  *
- * Promises: no order is sent outside `Executing` and, for resends of unresolved orders, outside `Owning`; every way
- * back into `Executing` after a lost lease or database leads through `Reconciling`.
+ * Promises: no new exposure is sent outside `Executing`, nothing at all outside `Owning` (cancels, reduces, resends of
+ * unresolved orders); every way back into `Executing` after a lost lease or database leads through `Reconciling`.
  * Never: ends because a peer or the database is away; decides what an answer means for an order (the table does).
  * States: WaitingForDatabase -> TakingLease -> Standby | Owning {Reconciling -> Idle <-> Executing, BrokerAway};
  * TakingLease, Owning -> BackingOff -> TakingLease; Releasing -> Stopped.
@@ -86,6 +86,7 @@ export const accountMachine = setup({
     resolveUnknown: streamSlot<Record<string, never>>(),
     reconcile: slot<Record<string, never>, void>(),
     executeNext: slot<Record<string, never>, StepOutcome>(),
+    sendReduces: streamSlot<Record<string, never>>(),
     releaseLease: slot<Record<string, never>, void>()
   },
   actions: {
@@ -216,30 +217,34 @@ export const accountMachine = setup({
       on: { "lease.lost": "TakingLease" },
       states: {
         Reconciling: {
-          description: "Compares orders, fills and positions with the broker; new exposure only after it.",
+          description:
+            "Compares orders, fills and positions with the broker; until then only cancels and reduces leave.",
           tags: "starting",
           entry: assign({ reconcileWanted: false }),
           on: { "reconcile.wanted": { actions: "noteReconcile" } },
-          invoke: {
-            src: "reconcile",
-            input: {},
-            onDone: [
-              { guard: "mustReconcile", target: "Reconciling", reenter: true },
-              { target: "Executing", actions: ["noteBrokerBack", assign({ attempt: 0, lastError: null })] }
-            ],
-            onError: [
-              {
-                guard: ({ event }) => tagOf(event.error) === "BrokerUnavailable",
-                target: "BrokerAway",
-                actions: assign({ lastError: ({ event }) => textOf(event.error) })
-              },
-              // The lease is gone or the database was slow: both begin with a new grant.
-              {
-                target: "#account.BackingOff",
-                actions: assign({ lastError: ({ event }) => textOf(event.error) })
-              }
-            ]
-          },
+          invoke: [
+            { src: "sendReduces", input: {} },
+            {
+              src: "reconcile",
+              input: {},
+              onDone: [
+                { guard: "mustReconcile", target: "Reconciling", reenter: true },
+                { target: "Executing", actions: ["noteBrokerBack", assign({ attempt: 0, lastError: null })] }
+              ],
+              onError: [
+                {
+                  guard: ({ event }) => tagOf(event.error) === "BrokerUnavailable",
+                  target: "BrokerAway",
+                  actions: assign({ lastError: ({ event }) => textOf(event.error) })
+                },
+                // The lease is gone or the database was slow: both begin with a new grant.
+                {
+                  target: "#account.BackingOff",
+                  actions: assign({ lastError: ({ event }) => textOf(event.error) })
+                }
+              ]
+            }
+          ],
           after: {
             reconcileDeadline: {
               target: "BrokerAway",
@@ -249,9 +254,10 @@ export const accountMachine = setup({
         },
         BrokerAway: {
           description:
-            "The broker does not answer. Orders wait or grow stale; nothing is sent into the dark.",
+            "The broker does not answer. Entries wait or grow stale; a reduce leaves if the broker says its position.",
           tags: ["degraded", "backingOff"],
           entry: ["noteTry", "noteBrokerAway"],
+          invoke: { src: "sendReduces", input: {} },
           on: { "reconcile.wanted": "Reconciling" },
           after: { retry: "Reconciling" }
         },

@@ -274,6 +274,31 @@ layer(world(), { excludeTestServices: true })("exits", (it) => {
   )
 
   test(
+    "[T6] a venue that answers one question wrong still takes an exit, and no entry",
+    Effect.gen(function* () {
+      let broken = false
+      const away = new BrokerUnavailable({ broker: "practice", operation: "openOrders", reason: "500" })
+      const { node, symbol, move, untilExit, venue } = yield* opened("buy", (connection) => ({
+        ...connection,
+        openOrders: (account) => (broken ? Effect.fail(away) : connection.openOrders(account))
+      }))
+      broken = true
+      yield* node.ring("reconcile:paper-1")
+      yield* until(
+        "away",
+        Effect.sync(() => node.state("paper-1") === "Owning.BrokerAway")
+      )
+      const entry = yield* intend({ symbol: freshSymbol() })
+      yield* move("97")
+      yield* untilExit()
+      const [id] = yield* exitsOf(symbol)
+      yield* untilStatus(yield* order(id), "filled")
+      assert.strictEqual((yield* order(entry.id)).status, "intended")
+      assert.strictEqual(venue.creates(entry.clientOrderId).requests, 0)
+    })
+  )
+
+  test(
     "[T2] an executor that crashes protects nothing while it is down",
     Effect.gen(function* () {
       let broken = false

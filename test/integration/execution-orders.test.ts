@@ -1,12 +1,19 @@
 import { assert, layer } from "@effect/vitest"
-import { Deferred, Effect, Fiber } from "effect"
+import { Clock, Deferred, Effect, Fiber, Layer } from "effect"
+import { defaultPace, makeDesk } from "../../src/actors/account-desk.ts"
+import { executeNext } from "../../src/actors/account-step.ts"
 import { positionId } from "../../src/domain/ids.ts"
+import type { LeaseGuard } from "../../src/layers/accounts-lease.ts"
+import { alertsQueue } from "../../src/layers/alerts.queue.ts"
+import { Config } from "../../src/layers/config.ts"
 import { Database } from "../../src/layers/database.ts"
 import { FillsStore } from "../../src/layers/fills-store.ts"
 import { OrdersStore } from "../../src/layers/orders-store.ts"
 import { PositionsStore } from "../../src/layers/positions-store.ts"
 import { AccountsStore } from "../../src/layers/accounts-store.ts"
-import { fillOf, history, intend, own, sql, world } from "./execution-world.ts"
+import { Wake } from "../../src/layers/wake.ts"
+import { makeVenue } from "./execution-desk.ts"
+import { fillOf, history, intend, own, sql, testSettings, world } from "./execution-world.ts"
 
 const unreachable = (): never => {
   throw new Error("the assertion before this one failed")
@@ -429,6 +436,66 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
           "REDUCING lets it pass"
         )
         yield* clear
+      })
+  )
+
+  it.effect(
+    "[T6 calendar] an exit is held while its market is closed, and goes before entries when it opens",
+    () =>
+      Effect.gen(function* () {
+        yield* clear
+        const orders = yield* OrdersStore
+        const { exit, grant } = yield* openLong("CLOSED", "5")
+        const entry = yield* intend({ symbol: "LATER" })
+        const intended = yield* orders.intendExit(exit)
+        if (intended._tag !== "Intended") return unreachable()
+        const guard: LeaseGuard = {
+          grant,
+          mayWrite: () => true,
+          remainingMs: () => 1_000,
+          extend: () => undefined,
+          giveUp: () => undefined
+        }
+        const venue = makeVenue()
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const scope = yield* Effect.scope
+            const desk = makeDesk(
+              { path: "test", fork: (_name, effect) => Effect.forkIn(effect, scope) },
+              "paper-1",
+              venue.connection,
+              defaultPace
+            )
+            desk.setGuard(guard)
+            const live = yield* Clock.Clock
+            const settings = testSettings({
+              accounts: { "paper-1": { broker: "practice", startingCash: "100000", calendar: "XNYS" } }
+            })
+            const stepAt = (at: string) =>
+              executeNext(desk).pipe(
+                Effect.provideService(Config, settings),
+                Effect.provideService(
+                  Clock.Clock,
+                  Object.assign(Object.create(live), { currentTimeMillis: Effect.succeed(Date.parse(at)) })
+                ),
+                Effect.provide(alertsQueue.pipe(Layer.provideMerge(Wake.layer)))
+              )
+            const sunday = "2026-11-22T18:00:00Z"
+            yield* stepAt(sunday)
+            assert.deepInclude(yield* orders.byId(intended.order.id), {
+              status: "held",
+              reason: "market_closed"
+            })
+            const next = yield* orders.next("paper-1", { closed: true })
+            assert.strictEqual(next?.order.id, entry.id, "it is not released before the market opens")
+            yield* sql((client) => client`UPDATE orders SET status = 'denied' WHERE id = ${entry.id}`)
+            yield* stepAt(sunday)
+            assert.strictEqual((yield* orders.byId(intended.order.id))?.status, "held")
+            yield* stepAt("2026-11-23T18:00:00Z")
+            assert.strictEqual((yield* orders.byId(intended.order.id))?.status, "intended")
+          })
+        )
+        assert.strictEqual(venue.creates(intended.order.clientOrderId).requests, 0)
       })
   )
 

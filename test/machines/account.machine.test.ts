@@ -52,6 +52,7 @@ const start = () => {
         keepLease: fromCallback(() => undefined),
         watchBells: fromCallback(() => undefined),
         resolveUnknown: fromCallback(() => undefined),
+        sendReduces: fromCallback(() => undefined),
         takeLease: byHand<LeaseOutcome>("take"),
         reconcile: byHand<void>("reconcile"),
         executeNext: byHand<StepOutcome>("step"),

@@ -1,0 +1,67 @@
+import { assert, it } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import { TestClock } from "effect/testing"
+import { reconcilerActor } from "../../src/actors/reconciler.actor.ts"
+import { executionLimits } from "../../src/domain/limits.ts"
+import { AccountsStore } from "../../src/layers/accounts-store.ts"
+import { alertsQueue } from "../../src/layers/alerts.queue.ts"
+import { Alerts } from "../../src/layers/alerts.ts"
+import { Config } from "../../src/layers/config.ts"
+import { Database } from "../../src/layers/database.ts"
+import { makeAvailability } from "../../src/layers/database-availability.ts"
+import { Instance, makeInstance } from "../../src/layers/instance.ts"
+import { OrdersStore } from "../../src/layers/orders-store.ts"
+import { Protection } from "../../src/layers/protection.ts"
+import { Wake } from "../../src/layers/wake.ts"
+import { supervisor, worker } from "../../src/runtime/child-spec.ts"
+import { startTree } from "../../src/runtime/supervisor.ts"
+import { testSettings } from "../integration/execution-world.ts"
+
+it.effect("an account that was reconciled once and then lost its broker is an alert after two minutes", () =>
+  Effect.gen(function* () {
+    const availability = makeAvailability()
+    const settings = testSettings()
+    const instance = makeInstance()
+    instance.assign({ nodeId: "node-a", bootId: "boot" })
+    const row = {
+      venue: "practice",
+      startingCash: "1",
+      enabled: true,
+      fence: 1n,
+      owner: "node-a",
+      leaseUntil: null,
+      reconciledAt: new Date(0)
+    }
+    const services = Layer.mergeAll(
+      Protection.layer,
+      Layer.succeed(Config, settings),
+      Layer.succeed(Instance, instance),
+      Layer.mock(AccountsStore, { read: (id) => Effect.succeed({ id, ...row }) }),
+      Layer.mock(OrdersStore, { unsettled: () => Effect.succeed([]) }),
+      Layer.mock(Database, { availability, stats: () => assert.fail("nobody asks") }),
+      alertsQueue.pipe(Layer.provideMerge(Wake.layer))
+    )
+    yield* Effect.gen(function* () {
+      yield* startTree(
+        supervisor({ id: "root", children: [worker({ id: "reconciler", start: reconcilerActor() })] }),
+        {
+          stopDeadlineMs: 1_000
+        }
+      )
+      const alerts = yield* Alerts
+      const protection = yield* Protection
+      const raised = () => alerts.takePending().map(({ dedupKey }) => dedupKey)
+      availability.mark("available")
+      yield* TestClock.adjust(executionLimits.unreconciledMsMax)
+      assert.deepStrictEqual(raised(), [])
+      protection.noteBroker("paper-1", false)
+      yield* TestClock.adjust(executionLimits.unreconciledMsMax - 1)
+      assert.deepStrictEqual(raised(), [])
+      yield* TestClock.adjust(2 * executionLimits.checkEveryMs)
+      assert.deepStrictEqual(raised(), ["account.unreconciled:paper-1"])
+      protection.noteBroker("paper-1", true)
+      yield* TestClock.adjust(2 * executionLimits.unreconciledMsMax)
+      assert.deepStrictEqual(raised(), [])
+    }).pipe(Effect.provide(services))
+  })
+)
