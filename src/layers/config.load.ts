@@ -59,15 +59,17 @@ export const secretTexts = (settings: Settings): ReadonlyArray<string> => {
   const texts = [admin, hmac, webhook, ...tokens].flatMap((secret) =>
     secret === null ? [] : [Redacted.value(secret)]
   )
-  const url = settings.databaseUrl === null ? null : passwordOf(Redacted.value(settings.databaseUrl))
-  return url === null ? texts : [...texts, ...new Set([url, decodeURIComponent(url)])]
+  const passwords = settings.databaseUrl === null ? [] : passwordsOf(Redacted.value(settings.databaseUrl))
+  return [...texts, ...passwords]
 }
 
-const passwordOf = (url: string): string | null => {
+/** The password of a URL, as written and as meant; none when there is none or it cannot be read. */
+const passwordsOf = (url: string): ReadonlyArray<string> => {
   try {
-    return new URL(url).password || null
+    const { password } = new URL(url)
+    return password === "" ? [] : [...new Set([password, decodeURIComponent(password)])]
   } catch {
-    return null
+    return []
   }
 }
 
