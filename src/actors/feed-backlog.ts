@@ -4,18 +4,15 @@
  * A batch of ten thousand arrives faster than it is stored. The backlog is bounded by not reading the socket any
  * further, so the peer's TCP waits with us and nothing is dropped.
  *
- * Promises: order is kept; a waiter is released when everything that was in the backlog with its answer is stored, or
- * told why not; what is let go is counted.
- * Never: grows by more than one chunk of the socket beyond `waitingSignalsMax`.
+ * Promises: order is kept; a waiter is released when everything that was in the backlog with its answer is stored.
+ * Never: loses a signal it took.
  */
 import { Effect } from "effect"
 import type { WaveSignal } from "../domain/feed-wire.ts"
 import { feedLimits } from "../domain/limits.ts"
-import { FeedUnavailable } from "../layers/feeds.ts"
 
-type Resume = (effect: Effect.Effect<void, FeedUnavailable>) => void
+type Resume = (effect: Effect.Effect<void>) => void
 
-/** How many signals have gone which way; `Backlog` counts those that were let go. */
 export interface Backlog {
   readonly size: () => number
   /** Adds signals in order. */
@@ -24,15 +21,13 @@ export interface Backlog {
   readonly next: Effect.Effect<ReadonlyArray<WaveSignal>>
   /** The first `count` are stored. */
   readonly stored: (count: number) => void
-  /** Lets everything go, for the reason waiters are told; returns how many signals that were. */
-  readonly letGo: (reason: string) => number
   /** Waits for the next answer to get_signals to be stored. */
-  readonly answer: Effect.Effect<void, FeedUnavailable>
+  readonly answer: Effect.Effect<void>
   /** An answer was put into the backlog, or was empty. */
   readonly answered: () => void
 }
 
-export const makeBacklog = (feed: string): Backlog => {
+export const makeBacklog = (): Backlog => {
   let signals: Array<WaveSignal> = []
   let offered = 0
   let done = 0
@@ -69,15 +64,7 @@ export const makeBacklog = (feed: string): Backlog => {
       done += count
       release()
     },
-    letGo: (reason) => {
-      const lost = signals.length
-      signals = []
-      done = offered
-      for (const resume of waiters.keys()) resume(Effect.fail(new FeedUnavailable({ feed, reason })))
-      waiters.clear()
-      return lost
-    },
-    answer: Effect.callback<void, FeedUnavailable>((resume) => {
+    answer: Effect.callback<void>((resume) => {
       waiters.set(resume, null)
       return Effect.sync(() => void waiters.delete(resume))
     }),

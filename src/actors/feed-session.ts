@@ -6,10 +6,11 @@
  * hundred thousand of them are work and not decisions.
  *
  * Promises: every message is counted once, as usable, as unusable or as ignored; reading pauses while the backlog is
- * full and goes on when it has drained; what the database did not take is let go, counted, and told to the machine.
+ * full and goes on when it has drained; what was read is stored even when its connection has ended, and what no
+ * longer fits is let go, counted and asked for again.
  * Never: answers a deadline or an end itself; the machine owns that.
  */
-import { Clock, Effect, Redacted } from "effect"
+import { Clock, Effect, Redacted, Stream } from "effect"
 import { authText, readFeedMessage, requestText } from "../domain/feed-wire.ts"
 import { feedLimits } from "../domain/limits.ts"
 import type { FeedSettings } from "../domain/settings.ts"
@@ -38,7 +39,7 @@ export interface FeedCounts {
   conflicts: number
   /** Signals the database refuses for good. */
   refused: number
-  /** Signals let go because the database was away; they are asked for again. */
+  /** Signals let go because the database was away for long; they are asked for again. */
   letGo: number
 }
 
@@ -62,6 +63,15 @@ export interface FeedSession {
   readonly url: () => string | null
   readonly counts: FeedCounts
   readonly backlog: Backlog
+  readonly link: FeedLink
+}
+
+/** The connection of now, and whether it is read. */
+export interface FeedLink {
+  connection: FeedConnection | null
+  paused: boolean
+  /** Signals were let go, and must be asked for when there is room. */
+  missed: boolean
 }
 
 interface Told {
@@ -75,7 +85,6 @@ interface Owed {
   signals: boolean
   stats: boolean
   pong: boolean
-  paused: boolean
 }
 
 const hear = (
@@ -108,7 +117,11 @@ const hear = (
       break
     case "signals":
       counts.unusable += message.unusable.length
-      backlog.offer(message.signals)
+      if (backlog.size() < feedLimits.waitingSignalsHard) backlog.offer(message.signals)
+      else {
+        counts.letGo += message.signals.length
+        session.link.missed = true
+      }
       if (message.kind === "batch") {
         backlog.answered()
         if (owed.signals) send({ type: "signals.told" })
@@ -139,31 +152,37 @@ const obey = (session: FeedSession, owed: Owed, connection: FeedConnection, comm
   }
 }
 
-/** Stores one statement's worth. What the database does not take now is let go: the server still has it. */
+/** Reads on, and asks for what was let go, once the backlog has drained. */
+const drained = ({ backlog, link }: FeedSession, send: Told["send"]): void => {
+  if (backlog.size() > feedLimits.waitingSignalsLow) return
+  if (link.paused) {
+    link.paused = false
+    link.connection?.resume()
+    send({ type: "reading.resumed" })
+  }
+  if (!link.missed) return
+  link.missed = false
+  send({ type: "signals.ask" })
+}
+
+/** Stores one statement's worth; what the database does not take now stays in the backlog. */
 const storeSome = (session: FeedSession, send: Told["send"]) =>
   Effect.gen(function* () {
-    const { backlog, counts, name, path } = session
+    const { backlog, counts, name, path, settings } = session
     const buffer = yield* FeedBuffer
-    const database = yield* Database
     const wake = yield* Wake
     const alerts = yield* Alerts
     const signals = yield* backlog.next
-    const letGo = (reason: string) =>
-      Effect.sync(() => {
-        counts.letGo += backlog.letGo(reason)
-        send({ type: "store.failed", reason })
-      })
-    if (database.availability.current() !== "available") return yield* letGo("the database is away")
-    const result = yield* Effect.result(
-      buffer.store({ feed: name, source: session.settings.source }, signals)
+    const { conflicts, duplicates, refused, stored } = yield* buffer.store(
+      { feed: name, source: settings.source },
+      signals
     )
-    if (result._tag === "Failure") return yield* letGo(result.failure.message)
-    const { conflicts, duplicates, refused, stored } = result.success
     counts.stored += stored
     counts.duplicates += duplicates
     counts.conflicts += conflicts.length
     counts.refused += refused.length
     backlog.stored(signals.length)
+    drained(session, send)
     if (stored > 0 || backlog.size() === 0) wake.notify(feedBell(name))
     const wrong = [...conflicts, ...refused]
     if (wrong.length === 0) return
@@ -177,6 +196,30 @@ const storeSome = (session: FeedSession, send: Told["send"]) =>
     })
   })
 
+/**
+ * Stores what comes, over all connections: what was read is stored even when its connection ended meanwhile, because a
+ * server may not tell it twice.
+ */
+export const runFeedStoring = (session: FeedSession, { send }: Pick<Told, "send">) =>
+  Effect.gen(function* () {
+    const database = yield* Database
+    const back = database.availability.changes.pipe(
+      Stream.filter((state) => state === "available"),
+      Stream.take(1),
+      Stream.runDrain,
+      Effect.timeoutOption(feedLimits.databaseMsMax)
+    )
+    const failed = (reason: string) =>
+      Effect.gen(function* () {
+        send({ type: "store.failed", reason })
+        yield* Effect.sleep(feedLimits.storeRetryMs)
+      })
+    return yield* Effect.andThen(back, storeSome(session, send)).pipe(
+      Effect.catchTag(["DatabaseUnavailable", "DatabaseFault"], ({ message }) => failed(message)),
+      Effect.forever
+    )
+  })
+
 /** Runs one connection; ends only by being left. */
 export const runFeedSession = (session: FeedSession, { events, send }: Told) =>
   Effect.scoped(
@@ -184,24 +227,23 @@ export const runFeedSession = (session: FeedSession, { events, send }: Told) =>
       const feeds = yield* SignalFeed
       const clock = yield* Clock.Clock
       const now = () => clock.currentTimeMillisUnsafe()
-      const { backlog, counts, settings } = session
-      const owed: Owed = { heard: true, signals: false, stats: false, pong: false, paused: false }
+      const { backlog, counts, link, settings } = session
+      const owed: Owed = { heard: true, signals: false, stats: false, pong: false }
       const url = session.url()
       if (url === null) {
         const end = { kind: "refused", code: null, reason: "the practice server is not up" } as const
         send({ type: "socket.ended", end, at: now() })
         return yield* Effect.never
       }
-      // What the last connection left behind is asked for again by this one.
-      counts.letGo += backlog.letGo("the connection ended")
+      link.paused = false
       const connection: FeedConnection = yield* feeds.open(
         { url, frameBytesMax: settings.frameBytesMax },
         {
           opened: () => send({ type: "socket.opened" }),
           text: (text) => {
             hear(session, owed, send, now, text)
-            if (owed.paused || backlog.size() < feedLimits.waitingSignalsMax) return
-            owed.paused = true
+            if (link.paused || backlog.size() < feedLimits.waitingSignalsMax) return
+            link.paused = true
             connection.pause()
             send({ type: "reading.paused" })
           },
@@ -212,23 +254,12 @@ export const runFeedSession = (session: FeedSession, { events, send }: Told) =>
           ended: (end) => send({ type: "socket.ended", end, at: now() })
         }
       )
-      const storing = storeSome(session, send).pipe(
-        Effect.andThen(
-          Effect.sync(() => {
-            if (!owed.paused || backlog.size() > feedLimits.waitingSignalsLow) return
-            owed.paused = false
-            connection.resume()
-            send({ type: "reading.resumed" })
-          })
-        ),
-        Effect.forever
-      )
-      const obeying = Effect.forever(
+      link.connection = connection
+      return yield* Effect.forever(
         Effect.map(events.take, (command) => {
           // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- only the feed machine can send here, and it sends commands
           obey(session, owed, connection, command as FeedCommand)
         })
       )
-      return yield* Effect.raceFirst(storing, obeying)
     })
   )

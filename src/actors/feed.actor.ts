@@ -17,7 +17,14 @@ import { logEvent } from "../runtime/log-event.ts"
 import { effectActor, machineChild, streamActor } from "../runtime/machine-child.ts"
 import { watchDatabase } from "./database-watch.ts"
 import { makeBacklog } from "./feed-backlog.ts"
-import { type FeedCounts, noCounts, type FeedSession, runFeedSession } from "./feed-session.ts"
+import {
+  type FeedCounts,
+  noCounts,
+  type FeedLink,
+  type FeedSession,
+  runFeedSession,
+  runFeedStoring
+} from "./feed-session.ts"
 
 const iso = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString())
 
@@ -104,16 +111,18 @@ export const feedActor = (name: string, settings: FeedSettings) => (self: ChildS
   Effect.gen(function* () {
     const feeds = yield* Feeds
     const servers = yield* SignalServers
-    const backlog = makeBacklog(name)
+    const backlog = makeBacklog()
     const counts = noCounts()
+    const link: FeedLink = { connection: null, paused: false, missed: false }
     let connectedSince: number | null = null
     const url = () => settings.url ?? servers.addressOf(name)
-    const session: FeedSession = { name, path: self.path, settings, url, counts, backlog }
+    const session: FeedSession = { name, path: self.path, settings, url, counts, backlog, link }
     const running = yield* machineChild({
       machine: feedMachine,
       input: { feed: name, ...settings },
       actors: {
         session: streamActor("feed.session", (told) => runFeedSession(session, told)),
+        storing: streamActor("feed.storing", (told) => runFeedStoring(session, told)),
         watchDatabase: watchDatabase(),
         plan
       },

@@ -118,6 +118,8 @@ export const feedSetup = setup({
   },
   actors: {
     session: streamSlot<Record<string, never>>(),
+    /** Stores what comes, over all connections. */
+    storing: streamSlot<Record<string, never>>(),
     watchDatabase: streamSlot<Record<string, never>>(),
     /** Chance and clock for the next attempt. */
     plan: slot<Record<string, never>, { readonly jitter: number; readonly at: number }>()

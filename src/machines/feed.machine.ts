@@ -45,7 +45,10 @@ export const feedMachine = feedSetup.createMachine({
     databaseAway: true,
     lastError: null
   }),
-  invoke: { src: "watchDatabase", input: {} },
+  invoke: [
+    { src: "watchDatabase", input: {} },
+    { src: "storing", input: {} }
+  ],
   on: {
     "feed.stop": ".Stopped",
     "database.available": { actions: assign({ databaseAway: false }) },
@@ -220,19 +223,24 @@ export const feedMachine = feedSetup.createMachine({
                 },
                 WaitingForDatabase: {
                   description:
-                    "The connection is kept, signals are let go; they are asked for when the database is back.",
+                    "The connection is kept, signals wait up to a bound; what did not fit is asked for when the database is back.",
                   tags: "degraded",
                   on: {
                     "database.available": { target: "Restored", actions: assign({ databaseAway: false }) }
                   },
                   after: {
                     // A statement that was slow, or a wait for a connection, marks nothing away: try again soon.
-                    storeRetry: { guard: "isDatabaseThere", target: "Restored" },
+                    storeRetry: {
+                      guard: "isDatabaseThere",
+                      target: "Storing",
+                      actions: assign({ lastError: null })
+                    },
                     databaseDeadline: { target: "WaitingForDatabase", reenter: true }
                   }
                 },
                 Restored: {
-                  description: "The database is back; what was let go is asked for before anything else.",
+                  description:
+                    "The database is back; what may have been let go is asked for before anything else.",
                   entry: raise({ type: "signals.ask" }),
                   always: { target: "Storing", actions: assign({ lastError: null }) }
                 }

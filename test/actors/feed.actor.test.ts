@@ -430,13 +430,13 @@ describe("feed actor: storing", () => {
   )
 
   it.effect(
-    "keeps the connection while the database is away, lets signals go, and asks again when it is back",
+    "keeps the connection and the signals while the database is away, and stores and asks again when it is back",
     () =>
       Effect.gen(function* () {
         const { availability, buffer, child, goLive, say, settle, wire, wires } = yield* world({}, false)
         yield* goLive([signal("a")])
         assert.deepStrictEqual([child().state, child().ready], ["Live.WaitingForDatabase", false])
-        assert.deepStrictEqual([buffer.rows.size, child().detail["let_go"]], [0, 1])
+        assert.deepStrictEqual([buffer.rows.size, child().detail["waiting"]], [0, 1])
         const asked = types(wire()).filter((type) => type === "get_signals").length
         availability.mark("available")
         yield* settle

@@ -26,7 +26,7 @@ const crashesOnPurpose: Readonly<Record<string, ReadonlyArray<string>>> = {
   broker: ["stream", "venueBell"],
   database: ["holdDataDir", "watchAvailability"],
   exits: ["watchPositions", "watchTicks"],
-  feed: ["session", "plan"],
+  feed: ["session", "storing", "plan"],
   http: ["bind", "watch"],
   pipeline: ["waitForSignals"],
   "trading-state": ["watchChanges"],

@@ -1,0 +1,60 @@
+/**
+ * A flood of signals from the practice server through a feed into the database, and what it cost in memory.
+ *
+ * Promises: samples while it runs; the baseline is taken at half time, because V8 keeps the pages of its busiest moment
+ * and that is no growth.
+ * Never: asserts anything.
+ */
+import { Effect } from "effect"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
+import { openFreshDatabase } from "../support/postgres.ts"
+import { feedSettings, runningFeed, signalServer, until } from "./feed-world.ts"
+
+setFlagsFromString("--expose-gc")
+const collect = runInNewContext("gc") as () => void
+
+/** Bytes after garbage is collected: resident, and held by us. */
+const held = () => {
+  collect()
+  const { external, heapUsed, rss } = process.memoryUsage()
+  return { rss, held: heapUsed + external }
+}
+
+/** Sends `messages` single signals as fast as they are taken. */
+export const flood = (messages: number, withinMs: number) =>
+  Effect.gen(function* () {
+    const { database } = yield* openFreshDatabase({ poolSize: 4 })
+    database.availability.mark("available")
+    const faults = [{ on: "live", connection: 1, do: { type: "flood", signals: messages } }]
+    const server = yield* signalServer({ faults })
+    const { child } = yield* runningFeed(database, "flood", feedSettings(), () => server.url)
+    const stored = (): number => Number(child().detail["stored"])
+    let waitingMax = 0
+    let paused = false
+    const reach = (count: number) =>
+      until(
+        `${count} signals are stored`,
+        () => {
+          const { detail } = child()
+          waitingMax = Math.max(waitingMax, Number(detail["waiting"]))
+          paused = paused || detail["paused"] === true
+          return stored() >= count
+        },
+        withinMs
+      )
+    yield* reach(messages / 2)
+    const before = held()
+    yield* reach(messages)
+    const after = held()
+    const rows = yield* database.run(
+      "test",
+      (sql) =>
+        sql<{
+          n: number
+          ids: number
+        }>`SELECT count(*)::int AS n, count(DISTINCT identity)::int AS ids FROM signals`
+    )
+    const grown = { rss: after.rss - before.rss, held: after.held - before.held }
+    return { grown, waitingMax, paused, rows: rows[0], child: child() }
+  }).pipe(Effect.scoped)
