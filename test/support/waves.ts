@@ -133,7 +133,7 @@ const handOver = (world: WaveWorld, wallMs: number, nowMs: number, freshMs: numb
 }
 
 /** The ledger in memory, with the rules of the store on PostgreSQL. */
-const makeStore = (world: WaveWorld, alive: () => boolean): WavesStoreService => {
+export const memoryLedger = (world: WaveWorld, alive: () => boolean): WavesStoreService => {
   const guarded = <A>(f: (nowMs: number) => A) =>
     Effect.flatMap(Clock.currentTimeMillis, (nowMs) =>
       world.databaseUp && alive() ? Effect.sync(() => f(nowMs)) : Effect.fail(away)
@@ -257,7 +257,8 @@ const makeStore = (world: WaveWorld, alive: () => boolean): WavesStoreService =>
   }
 }
 
-const makeBuffer = (world: WaveWorld, alive: () => boolean) =>
+/** The buffer over the same table; nothing is stored through it. */
+export const memoryBuffer = (world: WaveWorld, alive: () => boolean) =>
   Layer.mock(FeedBuffer, {
     dispatch: (_feed, waveMs) =>
       Effect.flatMap(Clock.currentTimeMillis, (nowMs) =>
@@ -319,9 +320,9 @@ export const startScheduler = (
     const services = Layer.mergeAll(
       Layer.succeed(
         WavesStore,
-        makeStore(world, () => life.alive)
+        memoryLedger(world, () => life.alive)
       ),
-      makeBuffer(world, () => life.alive),
+      memoryBuffer(world, () => life.alive),
       Layer.succeed(Feeds, feeds),
       Layer.succeed(Wake, wake),
       Layer.succeed(Config, options.settings ?? incidentSettings),
