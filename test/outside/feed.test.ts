@@ -1,0 +1,108 @@
+import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { createServer } from "node:net"
+import { tmpdir } from "node:os"
+import path from "node:path"
+import { waitUntil } from "../support/exchange.ts"
+import { Program, projectRoot } from "../support/program.ts"
+import { alertBody, Service } from "./service.ts"
+
+const token = "feed-token-Zk3v9QmT7rZp2LwYb8NcHf4J"
+const folder = mkdtempSync(path.join(tmpdir(), "holdfast-feed-"))
+
+/** The practice signal server as a process, on a port of its own for all its lives. */
+class SignalServer extends Program {
+  async start(port: number): Promise<void> {
+    const script = path.join(folder, "script.json")
+    // Waves of a day: all of its signals are old news, so nothing of this test is traded.
+    writeFileSync(script, JSON.stringify({ token, perWave: 200, keepWaves: 3, periodMs: 86_400_000 }))
+    const args = ["peers/signal-server/main.ts", "--port", String(port), "--script", script]
+    const lives = this.lives
+    this.launch({ file: process.execPath, args, cwd: projectRoot, env: {} }, () => undefined)
+    await waitUntil(
+      () => `the signal server${this.tail()}`,
+      () => this.events("signals.listening")[lives],
+      30_000
+    )
+  }
+}
+
+const freePort = (): Promise<number> =>
+  new Promise((settle) => {
+    const server = createServer()
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address()
+      server.close(() => settle(typeof address === "object" && address !== null ? address.port : 0))
+    })
+  })
+
+const server = new SignalServer()
+let port = 0
+let service: Service
+beforeAll(async () => {
+  port = await freePort()
+  service = new Service({
+    env: { SIGNAL_WS_URL: `ws://127.0.0.1:${port}`, SIGNAL_WS_TOKEN: token, ROLES: "http,accounts,feeds" }
+  })
+  await service.start()
+}, 90_000)
+afterAll(async () => {
+  await server.kill()
+  await service.dispose()
+  rmSync(folder, { recursive: true })
+}, 40_000)
+
+const feed = async () => {
+  const { body } = await service.get("/health")
+  const component = body.components["root/feeds/feed:default"]
+  return { status: body.status, serves: body.ready, canTrade: body.can_trade, ...component }
+}
+type Feed = Awaited<ReturnType<typeof feed>>
+
+const feedUntil = (what: string, holds: (seen: Feed) => boolean): Promise<Feed> =>
+  waitUntil(
+    () => `${what}${service.tail()}`,
+    async () => {
+      const seen = await feed()
+      return holds(seen) ? seen : undefined
+    },
+    60_000
+  )
+
+describe("a signal feed", () => {
+  it("T2 that is away degrades and nothing more: ready, trading, webhooks taken; its state says what it does", async () => {
+    const seen = await feedUntil("a second attempt", ({ detail }) => detail.attempt >= 2)
+    assert.deepStrictEqual([seen.status, seen.serves, seen.canTrade], ["degraded", true, true])
+    assert.strictEqual(seen.detail.end_kind, "refused")
+    assert.match(seen.detail.close_reason, /ECONNREFUSED/)
+    assert.strictEqual(seen.restarts, 0)
+    assert.strictEqual((await service.post("/webhook", alertBody())).status, 201)
+  }, 90_000)
+
+  it("connects by itself when its server appears, and stores what it offers", async () => {
+    await server.start(port)
+    const seen = await feedUntil("600 stored signals", ({ detail }) => detail.stored === 600)
+    assert.deepStrictEqual([seen.state, seen.ready], ["Live", true])
+    assert.isString(seen.detail.connected_since)
+    await feedUntil("health", ({ status }) => status === "healthy")
+  }, 90_000)
+
+  it("comes back after its server was killed, without a restart, and stores nothing twice", async () => {
+    await server.kill()
+    const away = await feedUntil("the end", ({ state }) => state !== "Live")
+    assert.deepStrictEqual([away.ready, away.serves, away.status], [false, true, "degraded"])
+    assert.strictEqual((await service.post("/webhook", alertBody())).status, 201)
+    await server.start(port)
+    const back = await feedUntil(
+      "the repetition",
+      ({ detail }) => detail.connects >= 2 && detail.duplicates >= 600
+    )
+    assert.deepStrictEqual([back.state, back.detail.stored, back.restarts], ["Live", 600, 0])
+  }, 90_000)
+
+  it("never shows its token", async () => {
+    const { text } = await service.get("/health")
+    assert.notInclude(text, token)
+    assert.notInclude(JSON.stringify(service.lines), token)
+  })
+})
