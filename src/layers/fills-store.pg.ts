@@ -66,12 +66,15 @@ const fillOf = (fill: VenueFill): Fill => ({
 
 const lockPosition = (sql: SqlClient, id: string, fill: VenueFill) =>
   Effect.gen(function* () {
+    const locked = sql<StoredPosition>`
+      SELECT quantity, average_price, realised_pnl, epoch, exits FROM positions WHERE id = ${id} FOR UPDATE`
+    const [known] = yield* locked
+    if (known !== undefined) return known
     // Without a target: two first fills at once collide on the primary key too, which a named target would not cover.
     yield* sql`
       INSERT INTO positions (id, account, symbol, epoch) VALUES (${id}, ${fill.account}, ${fill.symbol}, 0)
       ON CONFLICT DO NOTHING`
-    const [row] = yield* sql<StoredPosition>`
-      SELECT quantity, average_price, realised_pnl, epoch, exits FROM positions WHERE id = ${id} FOR UPDATE`
+    const [row] = yield* locked
     if (row === undefined)
       return yield* Effect.die(new Error(`the position ${id} has another id in the table`))
     return row
@@ -92,16 +95,39 @@ const lockOwner = (sql: SqlClient, venue: string, fill: VenueFill) =>
     return { order, linkedBy: byClient ? "client_order_id" : "order_id" } satisfies Owner
   })
 
+interface Trade {
+  readonly id: string
+  readonly venue: string
+  readonly positionId: string
+  readonly orderId: string | null
+  readonly source: string
+  readonly realisedPnl: Decimal
+}
+
 /**
- * What all trades of the order add up to, this one included. Summed anew each time: the sum does not depend on the
- * order in which fills came, where an average carried along is rounded at every step.
+ * Stores the trade and answers what all trades of its order add up to, this one included; null when it was stored
+ * before. Summed anew each time: the sum does not depend on the order in which fills came, where an average carried
+ * along is rounded at every step. The sum does not see the row of its own statement, so that is added; the order is
+ * locked, so nobody else adds one meanwhile.
  */
-const tradesOf = (sql: SqlClient, orderId: string) =>
+const insertTrade = (sql: SqlClient, trade: Trade, fill: VenueFill) =>
   Effect.map(
     sql<{ readonly quantity: string; readonly notional: string }>`
-      SELECT sum(quantity) AS quantity, sum(quantity * price) AS notional
-      FROM trade_records WHERE order_id = ${orderId}`,
-    ([row]) => ({ quantity: decimal(row?.quantity ?? "0"), notional: decimal(row?.notional ?? "0") })
+      WITH inserted AS (
+        INSERT INTO trade_records (id, venue, account, symbol, venue_order_id, trade_id, client_order_id, order_id,
+          position_id, side, quantity, price, fee, realised_pnl, source, order_time)
+        VALUES (${trade.id}, ${trade.venue}, ${fill.account}, ${fill.symbol}, ${fill.venueOrderId}, ${fill.tradeId},
+          ${fill.clientOrderId}, ${trade.orderId}, ${trade.positionId}, ${fill.side}, ${fill.quantity}::numeric,
+          ${fill.price}::numeric, ${fill.fee}::numeric, ${formatDecimal(trade.realisedPnl)}::numeric, ${trade.source},
+          ${fill.at})
+        ON CONFLICT DO NOTHING RETURNING quantity, price
+      )
+      SELECT i.quantity + coalesce(sum(t.quantity), 0) AS quantity,
+        i.quantity * i.price + coalesce(sum(t.quantity * t.price), 0) AS notional
+      FROM inserted i LEFT JOIN trade_records t ON t.order_id = ${trade.orderId}::uuid
+      GROUP BY i.quantity, i.price`,
+    ([row]) =>
+      row === undefined ? null : { quantity: decimal(row.quantity), notional: decimal(row.notional) }
   )
 
 const orderStep = (
@@ -122,20 +148,34 @@ const orderStep = (
   }
 }
 
-const moveOrder = (sql: SqlClient, order: StoredOrder, step: OrderStep, fill: VenueFill) =>
-  Effect.gen(function* () {
-    const [moved] = yield* sql<StoredOrder>`
-      UPDATE orders SET status = ${step.to}, filled_quantity = ${step.filledQuantity}::numeric,
-        average_price = ${step.averagePrice}::numeric,
-        venue_order_id = coalesce(venue_order_id, ${fill.venueOrderId}), updated_at = clock_timestamp()
-      WHERE id = ${order.id}
-      RETURNING ${columnsOf(sql)}`
-    yield* sql`
-      INSERT INTO order_events (order_id, event, from_status, to_status, legal, fence, detail)
-      VALUES (${order.id}, ${step.event}, ${step.from}, ${step.to}, ${step.legal}, ${order.fence},
-        ${JSON.stringify({ tradeId: fill.tradeId, quantity: fill.quantity, price: fill.price })}::text::jsonb)`
-    return moved ?? order
-  })
+/** Moves the order, logs the step and links the trade to the order's strategy, in one statement. */
+const moveOrder = (
+  sql: SqlClient,
+  { order, linkedBy }: Owner,
+  step: OrderStep,
+  trade: Trade,
+  fill: VenueFill
+) =>
+  Effect.map(
+    sql<StoredOrder>`
+      WITH moved AS (
+        UPDATE orders SET status = ${step.to}, filled_quantity = ${step.filledQuantity}::numeric,
+          average_price = ${step.averagePrice}::numeric,
+          venue_order_id = coalesce(venue_order_id, ${fill.venueOrderId}), updated_at = clock_timestamp()
+        WHERE id = ${order.id}
+        RETURNING *
+      ), logged AS (
+        INSERT INTO order_events (order_id, event, from_status, to_status, legal, fence, detail)
+        SELECT id, ${step.event}, ${step.from}, ${step.to}, ${step.legal}::boolean, fence,
+          ${JSON.stringify({ tradeId: fill.tradeId, quantity: fill.quantity, price: fill.price })}::text::jsonb
+        FROM moved
+      ), linked AS (
+        INSERT INTO trade_strategy_link (trade_record_id, order_id, signal_id, strategy, linked_by)
+        SELECT ${trade.id}::uuid, id, signal_id, strategy, ${linkedBy} FROM moved
+      )
+      SELECT ${columnsOf(sql)} FROM moved`,
+    ([moved]) => moved ?? order
+  )
 
 const termsOf = (settings: Settings, order: StoredOrder | null): ProtectionTerms => {
   const strategy = order === null ? undefined : settings.strategies[order.strategy]
@@ -194,15 +234,16 @@ const recordIn = (sql: SqlClient, settings: Settings, venue: string, fill: Venue
       fillOf(fill)
     )
     const source = owner === null ? "external" : owner.order.source
-    const inserted = yield* sql`
-      INSERT INTO trade_records (id, venue, account, symbol, venue_order_id, trade_id, client_order_id, order_id,
-        position_id, side, quantity, price, fee, realised_pnl, source, order_time)
-      VALUES (${trade}, ${venue}, ${fill.account}, ${fill.symbol}, ${fill.venueOrderId}, ${fill.tradeId},
-        ${fill.clientOrderId}, ${owner === null ? null : owner.order.id}, ${position}, ${fill.side},
-        ${fill.quantity}::numeric, ${fill.price}::numeric, ${fill.fee}::numeric,
-        ${formatDecimal(moved.realisedPnl)}::numeric, ${source}, ${fill.at})
-      ON CONFLICT DO NOTHING RETURNING id`
-    if (inserted.length === 0) return { _tag: "AlreadyKnown", tradeRecordId: trade } satisfies FillOutcome
+    const stored: Trade = {
+      id: trade,
+      venue,
+      positionId: position,
+      orderId: owner === null ? null : owner.order.id,
+      source,
+      realisedPnl: moved.realisedPnl
+    }
+    const trades = yield* insertTrade(sql, stored, fill)
+    if (trades === null) return { _tag: "AlreadyKnown", tradeRecordId: trade } satisfies FillOutcome
     yield* movePosition(sql, position, moved, termsOf(settings, owner === null ? null : owner.order), fill.at)
     const facts = { tradeRecordId: trade, positionId: position, change: moved.change, source } as const
     const toLink = { ...fill, tradeRecordId: trade, venue, orderTime: fill.at }
@@ -211,12 +252,8 @@ const recordIn = (sql: SqlClient, settings: Settings, venue: string, fill: Venue
       const metadata = yield* linkMetadataForOrder(sql, toLink)
       return { _tag: "Recorded", ...facts, ...none, metadata } satisfies RecordedFill
     }
-    const trades = yield* tradesOf(sql, owner.order.id)
     const step = orderStep(owner.order, fillOf(fill), trades)
-    const order = yield* moveOrder(sql, owner.order, step, fill)
-    yield* sql`
-      INSERT INTO trade_strategy_link (trade_record_id, order_id, signal_id, strategy, linked_by)
-      VALUES (${trade}, ${order.id}, ${order.signalId}, ${order.strategy}, ${owner.linkedBy})`
+    const order = yield* moveOrder(sql, owner, step, stored, fill)
     const metadata = yield* linkMetadataForOrder(sql, toLink)
     return {
       _tag: "Recorded",
