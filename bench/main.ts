@@ -62,7 +62,8 @@ const sizes = options.quick ? quickSizes : fullSizes
 const absent = await gatherPeers(!options.offline)
 const rounds = await runRounds(sizes, options, absent)
 const outcomes = outcomesOf(rounds, sizes)
-const verdicts = verdictsOf(outcomes)
+// Small sizes run code that is not compiled yet; they say that it works, and nothing about the targets.
+const verdicts = options.quick ? [] : verdictsOf(outcomes)
 const ratios = Object.fromEntries(
   Object.keys(outcomes).map((key) => [
     key,

@@ -46,7 +46,7 @@ export const tableOf = (outcomes: Outcomes, verdicts: ReadonlyArray<Verdict>, ab
       .map((key) => blockOf(outcomes, key))
       .filter((block) => block !== ""),
     [
-      "targets",
+      verdicts.length === 0 ? "targets: not judged at these sizes" : "targets",
       ...verdicts.map(({ max, target, value }) => {
         const verdict = value === undefined ? "not measured" : value <= max ? "met" : "MISSED"
         return `  ${verdict.padEnd(13)}${target}: ${digits(value)}, at most ${digits(max)}`

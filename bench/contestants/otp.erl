@@ -55,13 +55,20 @@ crowd() ->
     supervisor_of(#{strategy => simple_one_for_one},
                   [#{id => child, restart => permanent, start => {?MODULE, start_child, [none]}}]).
 
+%% This supervisor walks the list of all restarts of the last second at each restart, and no service restarts a thousand
+%% times a second: a fresh one every hundred crashes keeps that list out of the figures, in OTP's favour.
 crash(Times) ->
-    Supervisor = single(),
-    receive {running, _} -> ok end,
-    All = [crash_once() || _ <- lists:seq(1, Times + Times div 4)],
-    stop(Supervisor),
+    All = crash_chunks(Times + Times div 4, []),
     Warm = lists:sort(lists:nthtail(Times div 4, All)),
     [{"p50Us", lists:nth(Times div 2 + 1, Warm)}, {"p99Us", lists:nth(Times * 99 div 100 + 1, Warm)}].
+crash_chunks(0, All) -> lists:reverse(All);
+crash_chunks(Left, All) ->
+    Supervisor = single(),
+    receive {running, _} -> ok end,
+    Count = min(Left, 100),
+    Chunk = [crash_once() || _ <- lists:seq(1, Count)],
+    stop(Supervisor),
+    crash_chunks(Left - Count, lists:reverse(Chunk, All)).
 crash_once() ->
     gen_server:cast(child, crash),
     receive {crashed, From} -> receive {running, To} -> (To - From) / 1000 end end.

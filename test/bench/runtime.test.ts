@@ -94,7 +94,7 @@ describe("npm run bench", () => {
     for (const found of Object.values(result.outcomes))
       for (const { median } of Object.values(found)) expect(median).toBeGreaterThan(0)
     expect(stdout).toContain("crash to running, p50")
-    expect(stdout).toContain("not measured holdfast-worker: crash to running, p50 against OTP")
+    expect(stdout).toContain("targets: not judged at these sizes")
   })
 
   test("refuses an unknown contestant and says who there is", async () => {
