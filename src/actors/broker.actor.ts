@@ -14,7 +14,7 @@ import { Clock, Effect, Random } from "effect"
 import { brokerStreamLimits } from "../domain/limits.ts"
 import { AccountLeases } from "../layers/accounts-lease.ts"
 import type { Alerts } from "../layers/alerts.ts"
-import type { FillsStore } from "../layers/fills-store.ts"
+import { FillsStore } from "../layers/fills-store.ts"
 import { AccountsStore } from "../layers/accounts-store.ts"
 import { type BrokerConnection, type BrokerEvent, Brokers, type VenueOrder } from "../layers/broker.ts"
 import { Config } from "../layers/config.ts"
@@ -36,7 +36,9 @@ interface Stream {
   readonly send: (event: BrokerMachineEvent) => void
 }
 
-const connected = (stream: Stream, lastSequence: string | null) =>
+type Cursors = ReadonlyMap<string, string | null>
+
+const connected = (stream: Stream, cursors: Cursors, lastSequence: string | null) =>
   Effect.gen(function* () {
     const wake = yield* Wake
     const accounts = yield* AccountsStore
@@ -49,7 +51,7 @@ const connected = (stream: Stream, lastSequence: string | null) =>
       [...stream.accounts].map(([id, { startingCash }]) => ({ id, venue: stream.broker.name, startingCash }))
     )
     for (const account of stream.accounts.keys()) {
-      yield* checkCursor(stream.path, account, lastSequence)
+      yield* checkCursor(stream.path, account, cursors.get(account) ?? null, lastSequence)
       wake.notify(reconcileBell(account))
     }
   }).pipe(
@@ -85,11 +87,11 @@ const orderEnded = (stream: Stream, venue: VenueOrder) =>
 type Needs = AccountLeases | AccountsStore | Alerts | FillsStore | OrdersStore | Wake
 
 const onEvent =
-  (stream: Stream) =>
+  (stream: Stream, cursors: Cursors) =>
   (event: BrokerEvent): Effect.Effect<void, never, Needs> => {
     switch (event._tag) {
       case "Connected":
-        return connected(stream, event.lastSequence)
+        return connected(stream, cursors, event.lastSequence)
       case "OrderUpdated": {
         const { order } = event
         const over = order.status === "cancelled" || order.status === "expired" || order.status === "rejected"
@@ -113,9 +115,28 @@ const onEvent =
 /** Rung by a venue of this process when it serves; venues elsewhere have no bell, and the backoff is the net. */
 export const venueBell = (broker: string): string => `venue:${broker}`
 
+/** Up to which fill each account is caught up, before the stream tells the venue's newest. */
+const readCursors = (stream: Stream) =>
+  Effect.gen(function* () {
+    const fills = yield* FillsStore
+    const cursors = new Map<string, string | null>()
+    for (const account of stream.accounts.keys()) cursors.set(account, yield* fills.cursor(account))
+    return cursors
+  }).pipe(
+    // Without them a venue that was set up anew is noticed at the next connect.
+    Effect.catchTag("DatabaseUnavailable", ({ message }) =>
+      Effect.as(
+        logEvent("warn", "broker.cursors_unread", message, { component: stream.path }),
+        new Map<string, string | null>()
+      )
+    )
+  )
+
 /** Lives as long as the stream does and tells how it ended. */
 const runStream = (stream: Stream) =>
-  Effect.scoped(stream.broker.stream(onEvent(stream))).pipe(
+  Effect.flatMap(readCursors(stream), (cursors) =>
+    Effect.scoped(stream.broker.stream(onEvent(stream, cursors)))
+  ).pipe(
     Effect.catchTag("BrokerStreamEnded", ({ code, reason }) =>
       Effect.gen(function* () {
         const at = yield* Clock.currentTimeMillis

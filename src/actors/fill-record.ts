@@ -104,13 +104,18 @@ export const catchUpFills = (component: string, broker: BrokerConnection, accoun
 
 /**
  * Forgets the cursor when the venue's newest sequence lies before it: the venue was set up anew, and asking for what
- * comes after the old cursor would miss everything.
+ * comes after the old cursor would miss everything. `cursor` was read before the venue said its sequence: one that
+ * was read later may have moved past it in between.
  */
-export const checkCursor = (component: string, account: string, lastSequence: string | null) =>
+export const checkCursor = (
+  component: string,
+  account: string,
+  cursor: string | null,
+  lastSequence: string | null
+) =>
   Effect.gen(function* () {
     const fills = yield* FillsStore
     const alerts = yield* Alerts
-    const cursor = yield* fills.cursor(account)
     if (cursor === null) return
     if (lastSequence !== null && !BigDecimal.isLessThan(decimal(lastSequence), decimal(cursor))) return
     yield* fills.rewind(account)

@@ -212,8 +212,8 @@ export const executionLimits = {
   reconcileMsMax: seconds(60),
   /** One step of the executor: a confirmation, a commit, a round trip, a commit. */
   stepMsMax: seconds(30),
-  /** Giving the lease back at the stop; not worth more, the lease runs out by itself. */
-  releaseMsMax: seconds(5),
+  /** Giving the lease back at the stop, after a round trip that was begun right before; else it runs out by itself. */
+  releaseMsMax: 5_800,
   /** Orders resolved at once per account. Each blocks its symbol, so more than a few is an outage, not a load. */
   resolversMax: 8,
   /** Creates under one client order id, after which asking and sending again helps nobody and a human decides. */
@@ -450,6 +450,10 @@ export const limitRelations: ReadonlyArray<LimitRelation> = [
   {
     rule: "an order in its round trip is not yet called a blocked exit",
     holds: exitLimits.blockedMsMax > accountLimits.brokerCallMsMax
+  },
+  {
+    rule: "a stop waits for the round trip that was begun right before it",
+    holds: executionLimits.releaseMsMax > accountLimits.brokerCallMsMax
   },
   {
     rule: "a broker round trip fits into an ordered stop",

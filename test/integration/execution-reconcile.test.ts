@@ -89,6 +89,36 @@ layer(world(), { excludeTestServices: true })("reconciliation and cancels", (it)
   )
 
   test(
+    "a catch-up that overtakes the hello of a stream is not taken for a venue that was set up anew",
+    Effect.gen(function* () {
+      const venue = makeVenue()
+      yield* own()
+      const fills = yield* FillsStore
+      const node = yield* startNode(venue, {
+        wrap: (connection) => ({
+          ...connection,
+          stream: (onEvent) =>
+            connection.stream((event) =>
+              // Between the venue's hello and its arrival here the account caught up to a newer fill.
+              event._tag === "Connected"
+                ? Effect.andThen(
+                    Effect.orDie(fills.advance("paper-1", "900")),
+                    onEvent({ ...event, lastSequence: "899" })
+                  )
+                : onEvent(event)
+            )
+        })
+      })
+      yield* until(
+        "live",
+        Effect.sync(() => node.state("broker") === "Streaming.Live")
+      )
+      assert.notInclude(yield* node.alerts, "broker.sequence_reset")
+      assert.strictEqual(yield* fills.cursor("paper-1"), "900")
+    })
+  )
+
+  test(
     "[B2] a stream that the venue closes with 1000 is opened again, like any other",
     Effect.gen(function* () {
       const venue = makeVenue()
