@@ -22,7 +22,7 @@ const programs = [...guide.matchAll(/^## ([^\n]+)\n(?:(?!^## )[\s\S])*?^```ts\n(
     code,
     file: `${heading.toLowerCase().replaceAll(/[^a-z]+/g, "-")}.ts`,
     // A comment behind a console.log is what the program must print there.
-    says: [...code.matchAll(/console\.log\(.*\) \/\/ ([^:\n]+)/g)].map(([, said = ""]) => said.trim())
+    says: [...code.matchAll(/console\.log\(.*\) \/\/ ([^(\n]+)/g)].map(([, said = ""]) => said.trim())
   })
 )
 
