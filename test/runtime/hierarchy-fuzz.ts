@@ -366,6 +366,7 @@ export const runFuzz = (options: FuzzOptions): Effect.Effect<FuzzResult, never, 
       // The start of the tree waits for hanging starts, one after the other; each has its deadline.
       for (let guard = 0; starting.pollUnsafe() === undefined && guard < 10_000; guard++)
         yield* TestClock.adjust(1_000)
+      if (starting.pollUnsafe() === undefined) return yield* Effect.die(new Error("the tree did not start"))
       const tree = yield* Effect.orDie(Fiber.join(starting))
       let paths: Array<TreeNode> = []
       for (let step = 0; step < options.operations && fuzz.ledger.violations.length === 0; step++) {
@@ -385,16 +386,17 @@ export const runFuzz = (options: FuzzOptions): Effect.Effect<FuzzResult, never, 
         second++
       )
         yield* TestClock.adjust(1_000)
-      if (stopping.pollUnsafe() === undefined)
-        fuzz.ledger.violations.push("the tree did not stop inside its deadline")
-      const report = yield* Fiber.join(stopping)
+      // Not joined when it hangs: a test that waits for ever names nothing.
+      const stopped = stopping.pollUnsafe()
+      if (stopped === undefined) fuzz.ledger.violations.push("the tree did not stop inside its deadline")
+      const report = stopped?._tag === "Success" ? stopped.value : undefined
       // What was killed may end late; what was not killed must be gone.
       const leaked = [...fuzz.ledger.open.keys()].filter((path) => fuzz.ledger.live(path) > 0)
       return {
         violations: fuzz.ledger.violations,
         components: fuzz.made,
         restarts: tree.figures().restarts,
-        killed: report.killed.length,
+        killed: report?.killed.length ?? 0,
         leaked,
         faults: fuzz.ledger.faults
       }
