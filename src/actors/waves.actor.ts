@@ -156,8 +156,8 @@ const handOver = (scheduler: Scheduler, nowMs: number) =>
 
 /**
  * Sleeps until `untilMs` of the wall clock, in slices: a timer alone would sleep through a suspension, and through a
- * clock that was set. Ends early when the clock went back, when a wave waits for a feed that is live, and when late
- * signals were handed over, so that they are counted.
+ * clock that was set. Ends early when by the clock another wave is the next, forwards or backwards, when a wave
+ * waits for a feed that is live, and when late signals were handed over, so that they are counted.
  */
 const wait = (scheduler: Scheduler) =>
   effectActor("waves.wait", ({ untilMs }: { readonly untilMs: number }) =>
@@ -174,8 +174,7 @@ const wait = (scheduler: Scheduler) =>
         const rung = wokeMs - beforeMs < sliceMs
         if (rung && wokeMs >= beforeMs) yield* Effect.sleep(sliceMs - (wokeMs - beforeMs))
         const nowMs = yield* Clock.currentTimeMillis
-        if (nowMs < beforeMs || nextDueAtMs(waves.schedule, nowMs) !== nextDueAtMs(waves.schedule, beforeMs))
-          return
+        if (nextDueAtMs(waves.schedule, nowMs) !== nextDueAtMs(waves.schedule, beforeMs)) return
         if (scheduler.waitsForFeed && (yield* feedLive(scheduler))) return
         // Signals stored by another process ring no bell here.
         const mayHave = rung || scheduler.remote || slice % waveLimits.silentSlices === 0
