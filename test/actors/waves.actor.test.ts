@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
+import { passUntil } from "../support/wave-incident.ts"
 import { ledgerLines, makeWaveWorld, startScheduler, storeSignals, type WaveWorld } from "../support/waves.ts"
 
 const start = (world: WaveWorld, now = "2025-10-21T22:52:58Z") =>
@@ -11,16 +12,7 @@ const start = (world: WaveWorld, now = "2025-10-21T22:52:58Z") =>
     return process
   })
 
-/** Lets time pass as it does: in steps, so that every timer fires at its own moment. */
-const until = (iso: string, stepMs = 500) =>
-  Effect.gen(function* () {
-    const end = Date.parse(iso)
-    for (;;) {
-      const nowMs = yield* TestClock.testClockWith((clock) => clock.currentTimeMillis)
-      if (nowMs >= end) return
-      yield* TestClock.adjust(Math.min(stepMs, end - nowMs))
-    }
-  })
+const until = passUntil
 
 const handedOver = (world: WaveWorld) => [...world.signals.values()].map((signal) => signal.handedOver)
 

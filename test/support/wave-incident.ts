@@ -13,13 +13,14 @@ import { ledgerLines, makeWaveWorld, startScheduler, storeSignals } from "./wave
 
 const at = (iso: string): number => Date.parse(iso)
 
-/** Lets time pass in half seconds, so that every timer fires at its own moment. */
+/** Lets time pass in steps, small ones towards the end, so that what is looked at there is seen as it happens. */
 export const passUntil = (iso: string, stepMs = 500) =>
   Effect.gen(function* () {
     for (;;) {
       const nowMs = yield* TestClock.testClockWith((clock) => clock.currentTimeMillis)
-      if (nowMs >= at(iso)) return
-      yield* TestClock.adjust(Math.min(stepMs, at(iso) - nowMs))
+      const leftMs = at(iso) - nowMs
+      if (leftMs <= 0) return
+      yield* TestClock.adjust(leftMs > 30_000 ? 5_000 : Math.min(stepMs, leftMs))
     }
   })
 
