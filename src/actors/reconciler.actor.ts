@@ -10,7 +10,7 @@ import { AccountsStore } from "../layers/accounts-store.ts"
 import { Alerts } from "../layers/alerts.ts"
 import { Config } from "../layers/config.ts"
 import { Instance } from "../layers/instance.ts"
-import { OrdersStore } from "../layers/orders-store.ts"
+import { type OrderBacklog, OrdersStore } from "../layers/orders-store.ts"
 import { Protection } from "../layers/protection.ts"
 import { Wake } from "../layers/wake.ts"
 import { type CheckOutcome, reconcilerMachine } from "../machines/reconciler.machine.ts"
@@ -47,6 +47,7 @@ const check = (round: Round) =>
     const wake = yield* Wake
     const nowMs = yield* Clock.currentTimeMillis
     const unreconciled: Array<string> = []
+    const backlog: Record<string, OrderBacklog> = {}
     let unsettled = 0
     for (const account of round.accounts) {
       const row = yield* accounts.read(account)
@@ -61,11 +62,12 @@ const check = (round: Round) =>
         if (nowMs - sinceMs >= executionLimits.unreconciledMsMax) yield* late(round, account, sinceMs, nowMs)
       }
       if (elsewhere) continue
+      backlog[account] = yield* orders.backlog(account)
       const waiting = yield* orders.unsettled(account)
       unsettled += waiting.length
       if (waiting.length > 0) wake.notify(reconcileBell(account))
     }
-    return { unreconciled, unsettled } satisfies CheckOutcome
+    return { unreconciled, unsettled, backlog } satisfies CheckOutcome
   })
 
 /** The component `root/trading/reconciler`. */
@@ -83,7 +85,7 @@ export const reconcilerActor = () => (self: ChildSelf) =>
       actors: { watchDatabase: watchDatabase(), check: effectActor("reconciler.check", () => check(round)) },
       stopEvent: { type: "reconciler.stop" },
       status: ({ context }) => ({
-        detail: { unreconciled: context.unreconciled, unsettled: context.unsettled }
+        detail: { unreconciled: context.unreconciled, unsettled: context.unsettled, backlog: context.backlog }
       })
     })(self)
   })

@@ -23,6 +23,7 @@ import { columnsOf, settledWhen } from "./order-row.pg.ts"
 import { expireStale, nextWork, submit } from "./order-submit.pg.ts"
 import {
   type Moved,
+  type OrderBacklog,
   type OrderNote,
   OrdersStore,
   type OrdersStoreService,
@@ -211,6 +212,22 @@ const unresolved =
         Effect.catchTag("DatabaseFault", Effect.die)
       )
 
+const backlog =
+  (database: DatabaseService): OrdersStoreService["backlog"] =>
+  (account) =>
+    database
+      .run(
+        "orders.backlog",
+        (sql) => sql<OrderBacklog>`
+          SELECT count(*)::int AS waiting,
+            coalesce(extract(epoch FROM clock_timestamp() - min(created_at)) * 1000, 0)::float8 AS "oldestMs"
+          FROM orders WHERE account = ${account} AND status = 'intended'`
+      )
+      .pipe(
+        Effect.map(([row]) => ({ waiting: row?.waiting ?? 0, oldestMs: Math.round(row?.oldestMs ?? 0) })),
+        Effect.catchTag("DatabaseFault", Effect.die)
+      )
+
 const settle =
   (database: DatabaseService): OrdersStoreService["settle"] =>
   (orderId, venueFilled) =>
@@ -236,6 +253,7 @@ const make = (database: DatabaseService): OrdersStoreService => ({
   apply: apply(database),
   intendExit: intendExit(database),
   unresolved: unresolved(database),
+  backlog: backlog(database),
   settle: settle(database)
 })
 

@@ -143,6 +143,11 @@ export interface LookFor {
   readonly closed?: boolean
 }
 
+export interface OrderBacklog {
+  readonly waiting: number
+  readonly oldestMs: number
+}
+
 export interface OrdersStoreService {
   /**
    * What the executor has to do next: cancels first, then reduces, then held entries that may go or are too old, then
@@ -176,6 +181,8 @@ export interface OrdersStoreService {
   readonly working: (account: string) => Effect.Effect<ReadonlyArray<StoredOrder>, DatabaseUnavailable>
   /** Terminal orders whose fills, position and links are not known to agree yet. */
   readonly unsettled: (account: string) => Effect.Effect<ReadonlyArray<StoredOrder>, DatabaseUnavailable>
+  /** What of the account waits to be sent, and since when (milliseconds, database clock; zero when nothing does). */
+  readonly backlog: (account: string) => Effect.Effect<OrderBacklog, DatabaseUnavailable>
   /** Settles a terminal order if our fills add up to `venueFilled` and are linked. True when it is settled now. */
   readonly settle: (orderId: string, venueFilled: string) => Effect.Effect<boolean, DatabaseUnavailable>
   /** Stores the next exit of a position, unless one is alive. */

@@ -24,6 +24,8 @@ export interface CheckOutcome {
   readonly unreconciled: ReadonlyArray<string>
   /** Terminal orders whose fills, position and links are not known to agree. */
   readonly unsettled: number
+  /** By account: orders that wait to be sent, and for how long the oldest of them has (milliseconds). */
+  readonly backlog: Readonly<Record<string, { readonly waiting: number; readonly oldestMs: number }>>
 }
 
 export interface ReconcilerContext extends ReconcilerInput, CheckOutcome {
@@ -55,7 +57,7 @@ export const reconcilerMachine = setup({
   }
 }).createMachine({
   id: "reconciler",
-  context: ({ input }) => ({ ...input, unreconciled: [], unsettled: 0, lastError: null }),
+  context: ({ input }) => ({ ...input, unreconciled: [], unsettled: 0, backlog: {}, lastError: null }),
   invoke: { src: "watchDatabase", input: {} },
   on: {
     "database.unavailable": ".WaitingForDatabase",

@@ -37,12 +37,15 @@ it.effect("an account that was reconciled once and then lost its broker is an al
       Layer.succeed(Config, settings),
       Layer.succeed(Instance, instance),
       Layer.mock(AccountsStore, { read: (id) => Effect.succeed({ id, ...row }) }),
-      Layer.mock(OrdersStore, { unsettled: () => Effect.succeed([]) }),
+      Layer.mock(OrdersStore, {
+        unsettled: () => Effect.succeed([]),
+        backlog: () => Effect.succeed({ waiting: 7, oldestMs: 12 })
+      }),
       Layer.mock(Database, { availability, stats: () => assert.fail("nobody asks") }),
       alertsQueue.pipe(Layer.provideMerge(Wake.layer))
     )
     yield* Effect.gen(function* () {
-      yield* startTree(
+      const tree = yield* startTree(
         supervisor({ id: "root", children: [worker({ id: "reconciler", start: reconcilerActor() })] }),
         {
           stopDeadlineMs: 1_000
@@ -54,6 +57,12 @@ it.effect("an account that was reconciled once and then lost its broker is an al
       availability.mark("available")
       yield* TestClock.adjust(executionLimits.unreconciledMsMax)
       assert.deepStrictEqual(raised(), [])
+      const detail = tree.snapshot().children[0]?.detail
+      assert.deepStrictEqual(detail, {
+        unreconciled: [],
+        unsettled: 0,
+        backlog: { "paper-1": { waiting: 7, oldestMs: 12 }, "paper-2": { waiting: 7, oldestMs: 12 } }
+      })
       protection.noteBroker("paper-1", false)
       yield* TestClock.adjust(executionLimits.unreconciledMsMax - 1)
       assert.deepStrictEqual(raised(), [])
