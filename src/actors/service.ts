@@ -29,7 +29,7 @@ import { describeCause, failureClassOf, type GaveUp, StartFailed } from "../runt
 import { logEvent } from "../runtime/log-event.ts"
 import type { Observer, SupervisionEvent } from "../runtime/reports.ts"
 import { startTree } from "../runtime/supervisor.ts"
-import type { StopReport, Tree, TreeNode } from "../runtime/tree.ts"
+import type { StopReport, Tree } from "../runtime/tree.ts"
 import { notifier } from "./notifier.ts"
 import { reloader } from "./reloader.ts"
 import { rootSupervisor } from "./root.supervisor.ts"
@@ -70,11 +70,6 @@ const verdictOfFailure = (
     everReady
   }
   return verdictOf(end)
-}
-
-const readyBelow = (node: TreeNode, below: string): boolean => {
-  if (node.type === "worker" && (node.path === below || node.path.startsWith(`${below}/`))) return node.ready
-  return node.children.every((child) => readyBelow(child, below))
 }
 
 /** T8, steps 1 and 2: new posts are refused from here on, and those taken in are committed and answered. */
@@ -158,7 +153,7 @@ export const runService = (observers: ServiceObservers) =>
             observers.reports,
             (event) => {
               const tree = running.tree()
-              if (tree !== null) startup.observe(event, (below) => readyBelow(tree.snapshot(), below))
+              if (tree !== null) startup.observe(event, tree.readyBelow)
             }
           ],
           deadLetterObservers: [observers.deadLetters]
@@ -173,7 +168,7 @@ export const runService = (observers: ServiceObservers) =>
       }
       const tree = started.success
       running.attach(tree)
-      startup.observeAll((below) => readyBelow(tree.snapshot(), below))
+      startup.observeAll(tree.readyBelow)
       yield* Effect.forkScoped(notifier)
       yield* Effect.forkScoped(reloader)
       return yield* runUntilEnd(tree)

@@ -11,7 +11,7 @@ import { Deferred, Effect, type Fiber, type Scope } from "effect"
 import type { EventObject } from "xstate"
 import { administration } from "./administration.ts"
 import { type ChildSpec, checkChildSpec, type SupervisorSpec } from "./child-spec.ts"
-import type { Ending } from "./core-state.ts"
+import type { Child, Ending } from "./core-state.ts"
 import {
   type DeadLetter,
   type DeadLetterReason,
@@ -138,6 +138,7 @@ class RootHandle {
       path: root.path,
       snapshot: () => rootNode(root),
       ready: () => isReady(root.core),
+      readyBelow: (path) => readyBelow(root, path),
       awaitEnd: this.awaitEnd,
       stop: this.stop,
       ping: (deadlineMs) => ping(root, deadlineMs),
@@ -218,6 +219,21 @@ const lifeAt = (root: SupervisorShell, path: string): Life | DeadLetterReason =>
     shell = found.subtree as SupervisorShell | undefined
   }
   return found
+}
+
+const isReadyBelow = (child: Child<Life>): boolean => {
+  const below = child.handle?.subtree as SupervisorShell | undefined
+  if (below !== undefined) return workersReady(below)
+  return child.spec.type === "worker" && child.phase === "running" && child.ready
+}
+const workersReady = (shell: SupervisorShell): boolean => {
+  for (const child of shell.core.children.values()) if (!isReadyBelow(child)) return false
+  return true
+}
+const readyBelow = (root: SupervisorShell, path: string): boolean => {
+  if (path === root.path) return workersReady(root)
+  const found = lifeAt(root, path)
+  return typeof found !== "string" && isReadyBelow(found.child)
 }
 
 const send = (root: SupervisorShell, path: string, event: EventObject): Delivery => {

@@ -159,6 +159,11 @@ export interface Tree {
   readonly snapshot: () => TreeNode
   /** True when every child that readiness needs is ready. O(1). */
   readonly ready: () => boolean
+  /**
+   * True when every worker at or below a path is ready, the optional ones included; false when nothing is there or a
+   * supervisor on the way has not started. Looks at no more than what is below, and copies nothing.
+   */
+  readonly readyBelow: (path: string) => boolean
   /** Completes when the tree has ended, for whatever reason. */
   readonly awaitEnd: Effect.Effect<TreeEnd>
   /** Stops everything in reverse order inside the tree's global deadline. Idempotent. */

@@ -2,10 +2,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber } from "effect"
 import { TestClock } from "effect/testing"
-import { supervisor } from "../../src/runtime/child-spec.ts"
+import { type ChildSelf, supervisor, worker } from "../../src/runtime/child-spec.ts"
 import { startTree } from "../../src/runtime/supervisor.ts"
 import type { Tree, TreeNode } from "../../src/runtime/tree.ts"
 import { Probes } from "./probe-children.ts"
+import { turns } from "./probe-tree.ts"
 
 const child = (tree: Tree, id: string): TreeNode => {
   const found = tree.snapshot().children.find((node) => node.id === id)
@@ -107,5 +108,49 @@ describe("one_for_one", () => {
       assert.strictEqual(error?.deadlineMs, 3_000)
       assert.deepStrictEqual(probes.take(), ["start a#1", "stop a#1"])
     })
+  )
+})
+
+describe("readiness of a part", () => {
+  it.effect(
+    "every worker at or below a path counts, the optional ones too; what is not there is not ready",
+    () =>
+      Effect.gen(function* () {
+        const selves = new Map<string, ChildSelf>()
+        const part = (id: string, readiness: "required" | "optional" = "required") =>
+          worker({
+            id,
+            readiness,
+            start: (self) =>
+              Effect.sync(() => {
+                selves.set(id, self)
+                return {}
+              })
+          })
+        const tree = yield* startTree(
+          supervisor({
+            id: "root",
+            children: [
+              part("a"),
+              supervisor({ id: "in", children: [part("b"), part("c", "optional")] }),
+              supervisor({ id: "empty", children: [] })
+            ]
+          }),
+          { stopDeadlineMs: 10_000 }
+        )
+        const parts = () =>
+          ["root", "root/a", "root/in", "root/in/c", "root/empty", "root/none", "other"].filter(
+            tree.readyBelow
+          )
+        assert.deepStrictEqual(parts(), ["root", "root/a", "root/in", "root/in/c", "root/empty"])
+        selves.get("c")?.setStatus({ ready: false })
+        yield* turns()
+        assert.isTrue(tree.ready())
+        assert.deepStrictEqual(parts(), ["root/a", "root/empty"])
+        selves.get("c")?.setStatus({ ready: true })
+        yield* turns()
+        yield* tree.terminateChild("root/in")
+        assert.deepStrictEqual(parts(), ["root/a", "root/empty"])
+      })
   )
 })
