@@ -2,7 +2,14 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { passUntil } from "../support/wave-incident.ts"
-import { ledgerLines, makeWaveWorld, startScheduler, storeSignals, type WaveWorld } from "../support/waves.ts"
+import {
+  incidentSettings,
+  ledgerLines,
+  makeWaveWorld,
+  startScheduler,
+  storeSignals,
+  type WaveWorld
+} from "../support/waves.ts"
 
 const start = (world: WaveWorld, now = "2025-10-21T22:52:58Z") =>
   Effect.gen(function* () {
@@ -274,6 +281,24 @@ describe("a clock that is not steady", () => {
 })
 
 describe("two processes", () => {
+  it.effect("one with the feed and one with the schedule: nothing to ask, the signals are in the table", () =>
+    Effect.gen(function* () {
+      const world = makeWaveWorld()
+      world.feed.state = "Absent"
+      yield* TestClock.setTime(Date.parse("2025-10-21T23:04:00Z"))
+      const settings = { ...incidentSettings, roles: new Set(["waves"] as const) }
+      const process = yield* startScheduler(world, { settings })
+      yield* TestClock.adjust(0)
+      storeSignals(world, "2025-10-21T22:45:00Z", 5)
+      yield* until("2025-10-21T23:05:10Z")
+      assert.strictEqual(ledgerLines(world)[0], "22:45 done 5")
+      yield* until("2025-10-21T23:22:30Z", 1_000)
+      assert.strictEqual(ledgerLines(world)[1], "23:00 done 0 empty")
+      assert.strictEqual(world.feed.asked, 0)
+      assert.isTrue(process.scheduler()?.ready)
+    })
+  )
+
   it.effect("share a wave: one does it, and when it is killed in the middle the other takes it over", () =>
     Effect.gen(function* () {
       const world = makeWaveWorld()
