@@ -1,12 +1,12 @@
 /** OTP supervisor_SUITE rows 30-43: strategies, escalation, dynamic children. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import type { PolicyOptions } from "../../src/runtime/child-policy.ts"
 import { dynamic, type Running } from "../../src/runtime/child-spec.ts"
 import { collectGarbage } from "./garbage.ts"
 import { Probes } from "../runtime/probe-children.ts"
-import { node, phases, start, unlimited } from "../runtime/probe-tree.ts"
+import { node, phases, settled, start, unlimited } from "../runtime/probe-tree.ts"
 
 const once = { max: 1, withinMs: 10_000 }
 const failsAgain = (incarnation: number) =>
@@ -152,7 +152,7 @@ describe("restart_simple_one_for_one", () => {
         ])
         const stopping = yield* Effect.forkChild(tree.stop, { startImmediately: true })
         yield* TestClock.adjust(2_000)
-        const report = yield* Fiber.join(stopping)
+        const report = yield* settled("the stop", stopping)
         assert.deepStrictEqual([report.killed, report.elapsedMs], [["root/d/deaf"], 2_000])
       })
   )

@@ -1,11 +1,11 @@
 /** OTP supervisor_SUITE rows 16-22: stopping with budgets, deaf children, races. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { dynamic, supervisor, worker } from "../../src/runtime/child-spec.ts"
 import { shutdown } from "../../src/runtime/exit-reason.ts"
 import { Probes } from "../runtime/probe-children.ts"
-import { phases, start, turns, unlimited } from "../runtime/probe-tree.ts"
+import { phases, settled, start, turns, unlimited } from "../runtime/probe-tree.ts"
 
 const deaf = { run: Effect.uninterruptible(Effect.never) }
 const reasons = (probes: Probes): Record<string, string> =>
@@ -29,7 +29,7 @@ describe("sup_stop", () => {
         )
         const stopping = yield* Effect.forkChild(tree.stop, { startImmediately: true })
         yield* TestClock.adjust(9_000)
-        assert.deepStrictEqual((yield* Fiber.join(stopping)).killed, [])
+        assert.deepStrictEqual((yield* settled("the stop", stopping)).killed, [])
         assert.deepStrictEqual(reasons(probes), { in: "shut down", s: "shut down", w: "shut down" })
       })
   )
@@ -51,7 +51,7 @@ describe("sup_stop", () => {
         yield* TestClock.adjust(999)
         assert.deepStrictEqual(phases(tree), "a:running deaf:stopping c:stopped")
         yield* TestClock.adjust(1)
-        assert.deepStrictEqual((yield* Fiber.join(stopping)).killed, ["root/deaf"])
+        assert.deepStrictEqual((yield* settled("the stop", stopping)).killed, ["root/deaf"])
         assert.deepStrictEqual(reasons(probes), {
           c: "shut down",
           deaf: "killed after 1000 ms",
@@ -83,7 +83,7 @@ describe("sup_stop", () => {
         const tree = yield* start([many(probes, 1_000, 5)])
         const stopping = yield* Effect.forkChild(tree.stop, { startImmediately: true })
         yield* TestClock.adjust(1_000)
-        const report = yield* Fiber.join(stopping)
+        const report = yield* settled("the stop", stopping)
         assert.deepStrictEqual(report.killed, ["root/d/deaf0", "root/d/deaf1"])
         assert.strictEqual(report.elapsedMs, 1_000)
         assert.strictEqual(probes.take().filter((line) => line.startsWith("stop c")).length, 3)
@@ -103,7 +103,7 @@ describe("sup_stop", () => {
       ])
       const stopping = yield* Effect.forkChild(tree.stop, { startImmediately: true })
       yield* turns(4)
-      assert.deepStrictEqual((yield* Fiber.join(stopping)).killed, ["root/brutal"])
+      assert.deepStrictEqual((yield* settled("the stop", stopping)).killed, ["root/brutal"])
       assert.deepStrictEqual(log, ["kind"])
     })
   )
@@ -113,7 +113,7 @@ describe("sup_stop", () => {
       const tree = yield* start([many(probes, "kill", 10)])
       const stopping = yield* Effect.forkChild(tree.stop, { startImmediately: true })
       yield* turns(4)
-      const report = yield* Fiber.join(stopping)
+      const report = yield* settled("the stop", stopping)
       assert.deepStrictEqual(report.killed, ["root/d/deaf0", "root/d/deaf1"])
       assert.strictEqual(report.elapsedMs, 0)
     })

@@ -1,12 +1,12 @@
 /** OTP supervisor_SUITE rows 44-56: how children end, and trees of supervisors. */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Fiber } from "effect"
+import { Cause, Effect } from "effect"
 import { TestClock } from "effect/testing"
 import type { RestartType } from "../../src/runtime/child-policy.ts"
 import { type Running, supervisor, worker } from "../../src/runtime/child-spec.ts"
 import { type ExitReason, shutdown } from "../../src/runtime/exit-reason.ts"
 import { Probes } from "../runtime/probe-children.ts"
-import { node, phases, start, startError } from "../runtime/probe-tree.ts"
+import { node, phases, settled, start, startError } from "../runtime/probe-tree.ts"
 
 const ended = (restart: RestartType, end: "crash" | ExitReason | undefined) =>
   Effect.gen(function* () {
@@ -148,7 +148,7 @@ describe("trees", () => {
         ])
         const terminating = yield* Effect.forkChild(tree.terminateChild("root/a"), { startImmediately: true })
         yield* TestClock.adjust(1_000)
-        yield* Fiber.join(terminating)
+        yield* settled("the termination", terminating)
         assert.strictEqual(phases(tree), "a:stopped")
         assert.deepStrictEqual(tree.figures().abandoned, ["root/a"])
       })

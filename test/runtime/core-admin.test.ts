@@ -5,7 +5,7 @@ import { TestClock } from "effect/testing"
 import { dynamic, supervisor, worker } from "../../src/runtime/child-spec.ts"
 import type { AdminError } from "../../src/runtime/tree.ts"
 import { Probes } from "./probe-children.ts"
-import { every, node, phases, reasonOf, start, unlimited } from "./probe-tree.ts"
+import { every, node, phases, reasonOf, settled, start, unlimited } from "./probe-tree.ts"
 
 class Greeting extends Context.Service<Greeting, { readonly word: string }>()("test/Greeting") {}
 
@@ -106,10 +106,10 @@ describe("administration", () => {
       assert.strictEqual(yield* reasonOf(tree.restartChild("root/back")), "restarting")
       assert.strictEqual(yield* reasonOf(tree.startChild("root", probes.worker("back"))), "already_present")
       yield* TestClock.adjust(2_000)
-      assert.strictEqual(yield* reasonOf(Fiber.join(starting)), "start_failed")
+      assert.strictEqual(yield* reasonOf(settled("the start", starting)), "start_failed")
       assert.isUndefined(stopping.pollUnsafe())
       yield* TestClock.adjust(1_000)
-      yield* Fiber.join(stopping)
+      yield* settled("the stop", stopping)
       assert.strictEqual(phases(tree), "back:backingOff slow:stopped")
       yield* tree.terminateChild("root/back")
       assert.strictEqual(phases(tree), "back:stopped slow:stopped")
@@ -203,7 +203,7 @@ describe("administration", () => {
       const tree = yield* start([probes.worker("a")])
       const watching = yield* Effect.forkChild(tree.watch("root/a"), { startImmediately: true })
       yield* probes.crash("a")
-      const down = yield* Fiber.join(watching)
+      const down = yield* settled("the watch", watching)
       assert.deepStrictEqual([down.path, down.incarnation, down.reason._tag], ["root/a", 1, "Crashed"])
       yield* tree.terminateChild("root/a")
       assert.strictEqual(yield* reasonOf(tree.watch("root/a")), "not_running")

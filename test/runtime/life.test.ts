@@ -4,7 +4,7 @@ import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { type ChildSelf, supervisor, worker } from "../../src/runtime/child-spec.ts"
 import { Probes } from "./probe-children.ts"
-import { atOnce, node, phases, start, startError, turns, unlimited } from "./probe-tree.ts"
+import { atOnce, node, phases, settled, start, startError, turns, unlimited } from "./probe-tree.ts"
 
 describe("ownership", () => {
   it.effect("a forked fiber ends with its child, and its end is awaited", () =>
@@ -226,7 +226,7 @@ describe("stopping", () => {
       const stopping = yield* Effect.forkChild(tree.stop, { startImmediately: true })
       yield* TestClock.adjust(300)
       assert.deepStrictEqual(log, ["drained", "interrupted", "closed"])
-      assert.deepStrictEqual((yield* Fiber.join(stopping)).killed, [])
+      assert.deepStrictEqual((yield* settled("the stop", stopping)).killed, [])
     })
   )
   it.effect("a drain longer than the budget is cut", () =>
@@ -236,7 +236,7 @@ describe("stopping", () => {
       ])
       const stopping = yield* Effect.forkChild(tree.stop, { startImmediately: true })
       yield* TestClock.adjust(1_000)
-      assert.deepStrictEqual((yield* Fiber.join(stopping)).killed, ["root/a"])
+      assert.deepStrictEqual((yield* settled("the stop", stopping)).killed, ["root/a"])
     })
   )
   it.effect("deaf children are abandoned after their own budget and named; the obedient end in order", () =>
@@ -251,7 +251,7 @@ describe("stopping", () => {
       yield* TestClock.adjust(2_000)
       assert.deepStrictEqual(probes.journal.slice(2), ["stop b#1"])
       yield* TestClock.adjust(1_000)
-      const report = yield* Fiber.join(stopping)
+      const report = yield* settled("the stop", stopping)
       assert.deepStrictEqual(report.killed, ["root/deafFinalizer", "root/deafRun"])
       assert.strictEqual(report.elapsedMs, 3_000)
       assert.deepStrictEqual(probes.journal.slice(2), ["stop b#1", "stop a#1"])
@@ -301,7 +301,7 @@ describe("stopping", () => {
       const stopping = yield* Effect.forkChild(tree.stop, { startImmediately: true })
       assert.deepStrictEqual(log, [])
       yield* TestClock.adjust(500)
-      assert.deepStrictEqual((yield* Fiber.join(stopping)).killed, ["root/a"])
+      assert.deepStrictEqual((yield* settled("the stop", stopping)).killed, ["root/a"])
       assert.deepStrictEqual(log, ["port closed"])
     })
   )
@@ -325,7 +325,7 @@ describe("stopping", () => {
         yield* TestClock.adjust(1_499)
         assert.isUndefined(starting.pollUnsafe())
         yield* TestClock.adjust(1)
-        const error = yield* Fiber.join(starting)
+        const error = yield* settled("the start", starting)
         assert.strictEqual(error.reason, "StartTimedOut: root/a did not start within 1000 ms")
       })
   )
@@ -349,7 +349,7 @@ describe("stopping", () => {
       yield* turns(3)
       assert.deepStrictEqual(tree.figures().abandoned, ["root/brutal"])
       yield* TestClock.adjust(9_000)
-      assert.deepStrictEqual((yield* Fiber.join(stopping)).killed, ["root/brutal"])
+      assert.deepStrictEqual((yield* settled("the stop", stopping)).killed, ["root/brutal"])
       assert.deepStrictEqual(log, ["drained"])
     })
   )
@@ -379,7 +379,7 @@ describe("stopping", () => {
       assert.isUndefined(stopping.pollUnsafe())
       yield* TestClock.adjust(1)
       yield* turns(4)
-      const report = yield* Fiber.join(stopping)
+      const report = yield* settled("the stop", stopping)
       assert.deepStrictEqual(report.killed.toSorted(), ["root/in/deep/y", "root/in/x", "root/z"])
       assert.isTrue(report.elapsedMs <= 4_001)
       assert.deepStrictEqual(probes.journal.slice(-2), ["stop b#1", "stop a#1"])

@@ -3,7 +3,8 @@
  *
  * Never: sleeps; time moves by the virtual clock, and `turns` only lets the event loop go round.
  */
-import { Cause, Effect, Exit } from "effect"
+import { Cause, Clock, Effect, Exit, Fiber } from "effect"
+import { TestClock } from "effect/testing"
 import { type ChildSpec, supervisor, type SupervisorSpec } from "../../src/runtime/child-spec.ts"
 import type { StartFailed } from "../../src/runtime/exit-reason.ts"
 import { startTree, type TreeOptions } from "../../src/runtime/supervisor.ts"
@@ -19,12 +20,29 @@ export const atOnce = { firstMs: 0 } as const
 /** A steady delay without jitter. */
 export const every = (ms: number) => ({ firstMs: ms, factor: 1, jitter: "none" as const })
 
+/**
+ * Stops a tree while time goes on. A test that has failed leaves its scope to be closed, and on a clock that stands
+ * still the stop of a deaf child would never end: the failure would show as a run that hangs.
+ */
+const fell = (tree: Tree): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const clock = yield* Clock.Clock
+    if (!("adjust" in clock)) return
+    const stopping = yield* Effect.forkChild(tree.stop, { startImmediately: true })
+    for (let second = 0; second < 120 && stopping.pollUnsafe() === undefined; second++)
+      yield* TestClock.adjust(1_000)
+  })
+
 /** Starts `root` over these children with a stop deadline of ten seconds. */
 export const start = (
   children: ReadonlyArray<ChildSpec>,
   root: RootOptions = {},
   options: Partial<TreeOptions> = {}
-) => startTree(supervisor({ id: "root", ...root, children }), { stopDeadlineMs: 10_000, seed: 7, ...options })
+) =>
+  Effect.tap(
+    startTree(supervisor({ id: "root", ...root, children }), { stopDeadlineMs: 10_000, seed: 7, ...options }),
+    (tree) => Effect.addFinalizer(() => fell(tree))
+  )
 
 /** The node at a path below `root`, such as `in/a`. */
 export const node = (tree: Tree, path: string): TreeNode => {
@@ -54,6 +72,19 @@ export const startError = <A, R>(
     const failed = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isFailReason) : undefined
     if (failed === undefined) throw new Error("the start did not fail")
     return failed.error
+  })
+/**
+ * The answer of something that must have ended by now, on the virtual clock as it stands. A plain join would wait for
+ * ever for what is overdue, and a run that hangs names nothing.
+ */
+export const settled = <A, E>(what: string, fiber: Fiber.Fiber<A, E>): Effect.Effect<A, E> =>
+  Effect.gen(function* () {
+    for (let turn = 0; turn < 20 && fiber.pollUnsafe() === undefined; turn++) yield* turns()
+    if (fiber.pollUnsafe() === undefined) {
+      const now = yield* Clock.currentTimeMillis
+      return yield* Effect.die(new Error(`${what} has not ended by ${now} ms on the virtual clock`))
+    }
+    return yield* Fiber.join(fiber)
   })
 /** Lets the event loop go round. */
 export const turns = (count = 1): Effect.Effect<void> =>

@@ -1,12 +1,12 @@
 /** The supervisor with real fibers on the virtual clock: starting, restarting, stopping, budgets, deaf children. */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber } from "effect"
+import { Cause, Effect, Exit } from "effect"
 import { TestClock } from "effect/testing"
 import { type ChildSelf, supervisor, worker } from "../../src/runtime/child-spec.ts"
 import { startTree } from "../../src/runtime/supervisor.ts"
 import type { Tree, TreeNode } from "../../src/runtime/tree.ts"
 import { Probes } from "./probe-children.ts"
-import { turns } from "./probe-tree.ts"
+import { settled, turns } from "./probe-tree.ts"
 
 const child = (tree: Tree, id: string): TreeNode => {
   const found = tree.snapshot().children.find((node) => node.id === id)
@@ -102,7 +102,7 @@ describe("one_for_one", () => {
       yield* TestClock.adjust(2_999)
       assert.isUndefined(starting.pollUnsafe())
       yield* TestClock.adjust(1)
-      const exit = yield* Fiber.join(starting)
+      const exit = yield* settled("the start", starting)
       const error = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isFailReason)?.error : undefined
       assert.strictEqual(error?.path, "root/deaf")
       assert.strictEqual(error?.deadlineMs, 3_000)
