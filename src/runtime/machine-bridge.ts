@@ -54,6 +54,13 @@ interface MachineLogic {
 /** An eventless cycle is a bug in a machine; a thousand microsteps is far beyond any honest one and costs milliseconds. */
 const microstepsMax = 1_000
 
+/**
+ * Machines that send to machines from their actions nest in one stack. An honest tree is a few deep; beyond this the
+ * event waits for the stack to unwind, because a stack that overflows takes the whole process with it.
+ */
+const deliveriesMax = 32
+let deliveries = 0
+
 const bridges = new WeakMap<ActorSystem<any>, MachineBridge>()
 // XState computes the initial snapshot inside `createActor`, before the system can be registered by its creator.
 let creating: MachineBridge | undefined
@@ -197,6 +204,9 @@ export class MachineBridge {
   send(event: EventObject): Delivery {
     if (this.#actor === undefined || this.#actor.getSnapshot().status !== "active") return "not_running"
     if (this.#busy) return this.#letters().offer(event)
+    if (deliveries >= deliveriesMax) return this.#deliverLater(event)
+    // What waits from before is older than this event.
+    this.#deliverWaiting()
     const delivery = this.#deliver(event)
     this.#deliverWaiting()
     return delivery
@@ -340,12 +350,14 @@ export class MachineBridge {
     }
   }
   #deliver(event: EventObject): Delivery {
+    deliveries++
     this.#busy = true
     this.#handling = event
     this.#outcome = "delivered"
     try {
       this.#actor?.send(event)
     } finally {
+      deliveries--
       this.#busy = false
       this.#handling = undefined
     }
@@ -353,6 +365,14 @@ export class MachineBridge {
     const outcome = this.#outcome as Delivery
     if (outcome === "mailbox_full") this.letterLost(event, outcome)
     return outcome
+  }
+  /** Too deep in the stack of other machines: the event waits in the mailbox until that stack is gone. */
+  #deliverLater(event: EventObject): Delivery {
+    const answer = this.#letters().offer(event)
+    queueMicrotask(() => {
+      if (!this.#busy) this.#deliverWaiting()
+    })
+    return answer
   }
   #deliverWaiting(): void {
     if (this.#mailbox === undefined) return

@@ -43,12 +43,6 @@ export class Mailbox<A> {
   }
   /** Puts a letter in. Anything but `queued` means that this letter was not taken. */
   offer(letter: A): Delivery {
-    const taker = this.#taker
-    if (taker !== undefined) {
-      this.#taker = undefined
-      taker(Effect.succeed(letter))
-      return "queued"
-    }
     if (this.size >= this.options.capacity) {
       this.#dropped++
       if (this.options.overflow === "reject") return this.#lose(letter, "mailbox_full")
@@ -57,6 +51,12 @@ export class Mailbox<A> {
       if (oldest !== undefined) this.#lose(oldest, "dropped_oldest")
     }
     this.#letters.push(letter)
+    const taker = this.#taker
+    if (taker !== undefined) {
+      this.#taker = undefined
+      // Not in the sender's stack: a letter that is passed on by a thousand receivers would be a thousand frames deep.
+      queueMicrotask(() => taker(this.take))
+    }
     return "queued"
   }
   /** The next letter, if one waits. */
@@ -75,9 +75,11 @@ export class Mailbox<A> {
     return letter
   }
   /** Waits for the next letter. One taker at a time. */
-  readonly take: Effect.Effect<A> = Effect.callback<A>((resume) => {
+  readonly take: Effect.Effect<A> = Effect.suspend(() => {
     const letter = this.poll()
-    if (letter !== undefined) return resume(Effect.succeed(letter))
+    return letter === undefined ? this.#waiting : Effect.succeed(letter)
+  })
+  readonly #waiting: Effect.Effect<A> = Effect.callback<A>((resume) => {
     this.#taker = resume
     return Effect.sync(() => {
       if (this.#taker === resume) this.#taker = undefined
