@@ -334,12 +334,6 @@ export const healthLimits = {
   reasonsMax: 16
 } as const
 
-/** Bounds of what the whole process shares. */
-export const limits = {
-  /** Alerts that wait for the database, merged by key: more kinds than the system has, less than one megabyte. */
-  alertsPendingMax: 256
-} as const
-
 /** Stopping (T8). */
 export const stopLimits = {
   /** The whole ordered stop. */
