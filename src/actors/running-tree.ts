@@ -44,6 +44,12 @@ const makeStateClock = () => {
   return { dated, moved: (path: string, at: number): void => void movedAt.set(path, at) }
 }
 
+/** What the runtime counts of itself, shown with the root: an event that reached nobody must be visible somewhere. */
+const figuresOf = (tree: Tree): Record<string, unknown> => {
+  const { abandoned, deadLetters, observerFaults, restarts } = tree.figures()
+  return { restarts, dead_letters: deadLetters, observer_faults: observerFaults, abandoned }
+}
+
 const makeRunningTree = (): RunningTreeService => {
   let running: Tree | null = null
   const clock = makeStateClock()
@@ -53,7 +59,8 @@ const makeRunningTree = (): RunningTreeService => {
       running = tree
       tree.inspection.subscribe(({ at, path }) => clock.moved(path, at))
     },
-    snapshot: () => (running === null ? null : clock.dated(running.snapshot()))
+    snapshot: () =>
+      running === null ? null : { ...clock.dated(running.snapshot()), detail: figuresOf(running) }
   }
 }
 

@@ -64,6 +64,12 @@ const databaseFamilies = (stats: DatabaseStats, available: boolean): ReadonlyArr
   }
 ]
 
+/** The root shows what the runtime counts of itself; zero before the tree stands. */
+const deadLettersOf = (detail: Readonly<Record<string, unknown>> | undefined): number => {
+  const count = detail?.["dead_letters"]
+  return typeof count === "number" ? count : 0
+}
+
 const componentFamilies = (source: HealthSource["Service"]): ReadonlyArray<Family> => {
   const { document } = source.health()
   const components = Object.entries(document.components)
@@ -92,6 +98,12 @@ const componentFamilies = (source: HealthSource["Service"]): ReadonlyArray<Famil
       help: "Restarts of the component since the process started.",
       type: "counter",
       samples: components.map(([component, row]) => ({ labels: { component }, value: row.restarts }))
+    },
+    {
+      name: "holdfast_dead_letters_total",
+      help: "Events that reached no component, or none that handles them.",
+      type: "counter",
+      samples: [{ labels: {}, value: deadLettersOf(document.components["root"]?.detail) }]
     }
   ]
 }

@@ -60,7 +60,7 @@ export const observeTree = Effect.contextWith((context: Context.Context<Alerts>)
     },
     deadLetters: (letter: DeadLetter): void =>
       run(
-        logEvent("debug", "event.dead_letter", `${letter.eventType} reached nobody: ${letter.reason}`, {
+        logEvent("warn", "event.dead_letter", `${letter.eventType} reached nobody: ${letter.reason}`, {
           component: letter.path
         })
       )
