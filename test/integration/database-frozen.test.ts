@@ -4,7 +4,7 @@ import { applySchema } from "../../src/layers/database-schema.pg.ts"
 import { databaseLimits } from "../../src/layers/database-limits.ts"
 import { makePgDatabase } from "../../src/layers/database.pg.ts"
 import { embeddedServer } from "../../src/layers/postgres-server.embedded.ts"
-import { freeze, patience, seededDirectory, thaw } from "./postgres-world.ts"
+import { freezeTree, patience, seededDirectory, thawTree } from "./postgres-world.ts"
 
 const quiet = Effect.provide(Logger.layer([]))
 const deadlineMs = 400
@@ -38,8 +38,8 @@ describe("a server frozen by SIGSTOP", patience, () => {
     () =>
       Effect.gen(function* () {
         const { database, pid } = yield* world
-        const tree = freeze(pid)
-        yield* Effect.addFinalizer(() => Effect.sync(() => thaw(tree)))
+        const tree = freezeTree(pid)
+        yield* Effect.addFinalizer(() => Effect.sync(() => thawTree(tree)))
         const calls = Array.from({ length: 12 }, (_, n) =>
           n % 2 === 0
             ? database.run("run", (sql) => sql`INSERT INTO item VALUES (${`run ${n}`})`, { deadlineMs })
@@ -63,10 +63,10 @@ describe("a server frozen by SIGSTOP", patience, () => {
   it.live("that goes on is usable at once, and no call is left hanging", () =>
     Effect.gen(function* () {
       const { database, pid } = yield* world
-      const tree = freeze(pid)
+      const tree = freezeTree(pid)
       const call = Effect.exit(database.transact("tx", (sql) => sql`SELECT 1`, { deadlineMs }))
       yield* Effect.forEach(Array.from({ length: 8 }), () => call, { concurrency: "unbounded" })
-      thaw(tree)
+      thawTree(tree)
       const { ms } = yield* elapsed(database.probe)
       assert.isBelow(ms, slackMs)
       yield* Effect.sleep(200)
@@ -86,7 +86,7 @@ describe("a server frozen by SIGSTOP", patience, () => {
           (sql) =>
             Effect.andThen(
               sql`INSERT INTO item VALUES ('committing')`,
-              Effect.sync(() => frozen.resolve(freeze(pid)))
+              Effect.sync(() => frozen.resolve(freezeTree(pid)))
             ),
           { deadlineMs: 1_000 }
         )
@@ -96,7 +96,7 @@ describe("a server frozen by SIGSTOP", patience, () => {
         assert.strictEqual(database.stats().abandoned, 1)
         yield* Effect.sleep(2_500)
         assert.include(database.stats(), { inFlight: 0, abandoned: 0, silentSocketsTotal: 1 })
-        thaw(tree)
+        thawTree(tree)
         yield* database.probe
       }).pipe(quiet)
   )
@@ -109,7 +109,7 @@ describe("a server frozen by SIGSTOP", patience, () => {
       const first = yield* Scope.provide(server.start, life)
       const database = yield* makePgDatabase({ target: server.target, poolSize: 2 })
       yield* database.run("create", (sql) => sql`CREATE TABLE item (id int)`)
-      freeze(first.pid ?? -1)
+      freezeTree(first.pid ?? -1)
       yield* Effect.exit(database.run("hung", (sql) => sql`INSERT INTO item VALUES (1)`, { deadlineMs }))
       yield* Scope.close(life, Exit.void)
       yield* server.start
@@ -123,7 +123,7 @@ describe("a server frozen by SIGSTOP", patience, () => {
       const scope = yield* Scope.make()
       const mine = yield* Scope.provide(makePgDatabase({ target: running.target, poolSize: 2 }), scope)
       yield* mine.probe
-      const tree = freeze(pid)
+      const tree = freezeTree(pid)
       const fiber = yield* Effect.forkChild(Effect.exit(mine.transact("tx", (sql) => sql`SELECT 1`)), {
         startImmediately: true
       })
@@ -131,7 +131,7 @@ describe("a server frozen by SIGSTOP", patience, () => {
       const { ms } = yield* elapsed(Scope.close(scope, Exit.void))
       assert.isBelow(ms, slackMs)
       assert.isTrue(Exit.isFailure(yield* Fiber.join(fiber)))
-      thaw(tree)
+      thawTree(tree)
       yield* database.probe
     }).pipe(quiet)
   )
@@ -139,8 +139,8 @@ describe("a server frozen by SIGSTOP", patience, () => {
   it.live("does not hold up a migration that is told to stop", () =>
     Effect.gen(function* () {
       const { pid, running } = yield* world
-      const tree = freeze(pid)
-      yield* Effect.addFinalizer(() => Effect.sync(() => thaw(tree)))
+      const tree = freezeTree(pid)
+      yield* Effect.addFinalizer(() => Effect.sync(() => thawTree(tree)))
       const migration = yield* Effect.forkChild(Effect.exit(applySchema({ target: running.target })), {
         startImmediately: true
       })

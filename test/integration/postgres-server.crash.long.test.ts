@@ -5,6 +5,7 @@ import { makePgDatabase } from "../../src/layers/database.pg.ts"
 import { processTree } from "../../src/layers/postgres-pid-file.ts"
 import { embeddedServer } from "../../src/layers/postgres-server.embedded.ts"
 import { noServerLeft, seededDirectory, startLife, until } from "./postgres-world.ts"
+import { signalAll } from "../support/signals.ts"
 
 const rounds = Number(process.env["KILL_ROUNDS"] ?? 25)
 const seed = Number(process.env["KILL_SEED"] ?? Math.floor(Math.random() * 2 ** 31))
@@ -33,7 +34,7 @@ describe("random kills", { timeout: 600_000 }, () => {
         yield* Effect.sleep(random() * 700)
         const kind = Math.floor(random() * 3)
         const tree = processTree(pid)
-        if (kind > 0) for (const each of kind === 1 ? [pid] : tree) process.kill(each, "SIGKILL")
+        if (kind > 0) signalAll(kind === 1 ? [pid] : tree, "SIGKILL")
         if (kind === 1) yield* life.said("started", 2)
         yield* life.end("SIGKILL")
         acked.push(...life.acked())

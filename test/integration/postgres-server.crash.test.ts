@@ -13,6 +13,7 @@ import {
   startLife,
   until
 } from "./postgres-world.ts"
+import { signalAll } from "../support/signals.ts"
 
 const clusterOf = (dataDir: string) => path.join(dataDir, "postgres")
 
@@ -96,7 +97,7 @@ describe("under write load, no acknowledged row is lost", patience, () => {
         yield* busy(life, 100)
         const tree = processTree(pid)
         const ended = life.end("SIGKILL")
-        for (const each of tree) process.kill(each, "SIGKILL")
+        signalAll(tree, "SIGKILL")
         yield* ended
         acked.push(...life.acked())
       }

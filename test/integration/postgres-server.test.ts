@@ -10,7 +10,7 @@ import { locateBinaries } from "../../src/layers/postgres-binaries.ts"
 import { pidFileOf } from "../../src/layers/postgres-pid-file.ts"
 import { embeddedServer, embeddedTarget } from "../../src/layers/postgres-server.embedded.ts"
 import {
-  freeze,
+  freezeTree,
   installBinaries,
   noServerLeft,
   patience,
@@ -89,7 +89,7 @@ describe("the embedded server", patience, () => {
       const dataDir = yield* seededDirectory
       const scope = yield* Scope.make()
       const running = yield* Scope.provide(embeddedServer({ dataDir }).start, scope)
-      const tree = freeze(running.pid ?? -1)
+      const tree = freezeTree(running.pid ?? -1)
       assert.isAbove(tree.length, 3)
       yield* Scope.close(scope, Exit.void)
       yield* noServerLeft(clusterOf(dataDir), tree)

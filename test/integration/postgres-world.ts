@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url"
 import { Effect, type Scope } from "effect"
 import { seedCluster } from "../support/postgres.ts"
 import { scratchRoot } from "../support/scratch.ts"
+import { signalAll } from "../support/signals.ts"
 import { isServerOf, processTree } from "../../src/layers/postgres-pid-file.ts"
 import type { LifeLine, LifeOptions } from "./postgres-life.ts"
 
@@ -91,14 +92,20 @@ export const noServerLeft = (cluster: string, backends: ReadonlyArray<number> = 
     return serversOf(cluster).length === 0 && alive.length === 0 ? true : undefined
   })
 
-export const freeze = (pid: number): ReadonlyArray<number> => {
+/**
+ * Stops the server first, so that it starts no further process, and then those it has. All of them, to thaw.
+ *
+ * The list is read a second time: proc(5) promises every child only of a process whose children are stopped.
+ */
+export const freezeTree = (pid: number): ReadonlyArray<number> => {
+  process.kill(pid, "SIGSTOP")
+  signalAll(processTree(pid), "SIGSTOP")
   const tree = processTree(pid)
-  for (const each of tree) process.kill(each, "SIGSTOP")
+  signalAll(tree, "SIGSTOP")
   return tree
 }
-export const thaw = (tree: ReadonlyArray<number>): void => {
-  for (const each of tree) process.kill(each, "SIGCONT")
-}
+
+export const thawTree = (tree: ReadonlyArray<number>): void => signalAll(tree, "SIGCONT")
 
 export interface Life {
   readonly child: ChildProcess

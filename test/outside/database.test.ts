@@ -1,6 +1,7 @@
 import { assert, describe, it, onTestFinished } from "vitest"
 import { setTimeout as pause } from "node:timers/promises"
 import { waitUntil } from "../support/exchange.ts"
+import { signalAll } from "../support/signals.ts"
 import { audit } from "./audit.ts"
 import { HealthWatch } from "./health-watch.ts"
 import { Load } from "./producer.ts"
@@ -24,16 +25,6 @@ const busyWorld = async (name: string, seed: number) => {
   return { world, service: world.service, load, watch }
 }
 type Busy = Awaited<ReturnType<typeof busyWorld>>
-
-const signalAll = (pids: ReadonlyArray<number>, signal: NodeJS.Signals): void => {
-  for (const pid of pids) {
-    try {
-      process.kill(pid, signal)
-    } catch {
-      // A backend may end by itself between the listing and the signal.
-    }
-  }
-}
 
 /** What posts were answered; 0 is no answer. */
 const statuses = (load: Load) =>
