@@ -61,14 +61,11 @@ const microstepsMax = 1_000
 const deliveriesMax = 32
 let deliveries = 0
 
-const bridges = new WeakMap<ActorSystem<any>, MachineBridge>()
-// XState computes the initial snapshot inside `createActor`, before the system can be registered by its creator.
-let creating: MachineBridge | undefined
-
 /** The bridge of the machine child an actor belongs to. Dies when the actor runs outside of a machine child. */
 export const bridgeOf = (system: ActorSystem<any>): MachineBridge => {
-  const bridge = bridges.get(system) ?? creating
-  if (bridge === undefined) throw new Error("an effect actor runs only inside a machine child")
+  // The one thing of ours that XState carries in the system from its first moment, before `createActor` returns.
+  const bridge = system._clock
+  if (!(bridge instanceof MachineBridge)) throw new Error("an effect actor runs only inside a machine child")
   return bridge
 }
 
@@ -138,6 +135,10 @@ export class MachineBridge {
   #mailbox: Mailbox<EventObject> | undefined
   #postponed: Postponed | undefined
   #writer: SnapshotWriter | undefined
+  // Maps of this incarnation, not weak ones for all: the collector keeps what a WeakMap names over every minor
+  // collection, and machines that crash often would be paid for with long pauses.
+  readonly #fibers = new Map<AnyActorRef, Fiber.Fiber<unknown, unknown>>()
+  readonly #inboxes = new Map<AnyActorRef, Mailbox<EventObject>>()
   #busy = false
   #handling: EventObject | undefined
   #outcome: Delivery = "delivered"
@@ -153,16 +154,8 @@ export class MachineBridge {
   start(logic: AnyActorLogic, input: unknown, kept: PersistedMachine | undefined): void {
     const from = canGoOn(kept) ? structuredClone(kept) : undefined
     const snapshot = from === undefined ? {} : { snapshot: from.snapshot as never }
-    // oxlint-disable-next-line typescript/no-this-alias -- the system made by createActor finds its bridge here, see above
-    creating = this
-    let actor: Actor<AnyActorLogic>
-    try {
-      actor = createActor(logic, { input, clock: this, ...snapshot })
-    } finally {
-      creating = undefined
-    }
+    const actor = createActor(logic, { input, clock: this, ...snapshot })
     this.#actor = actor
-    bridges.set(actor.system, this)
     const firePassed = this.#keep(actor, from)
     actor.subscribe(this)
     this.life.onClosing = () => this.#stop(actor)
@@ -244,19 +237,38 @@ export class MachineBridge {
 
   /** Runs an effect for an actor of this machine. Leaving the state interrupts it; the child's end waits for it. */
   runActor<A, E>(
+    actor: AnyActorRef,
     effect: Effect.Effect<A, E, any>,
     done: (value: A) => void,
     failed: (error: E) => void
-  ): Fiber.Fiber<A, E> {
+  ): void {
     const fiber = this.life.track(this.#run(effect))
+    this.#fibers.set(actor, fiber)
     fiber.addObserver((exit) => {
+      this.#fibers.delete(actor)
+      this.#inboxes.delete(actor)
       if (Exit.isSuccess(exit)) return done(exit.value)
       const reason = exit.cause.reasons.find((one) => Cause.isDieReason(one)) ?? exit.cause.reasons[0]
       if (reason !== undefined && Cause.isFailReason(reason)) return failed(reason.error)
       // A defect is a bug: no state of the machine is prepared for it, so it is the supervisor's business.
       if (!Cause.hasInterruptsOnly(exit.cause)) this.life.endWith({ _tag: "Crashed", cause: exit.cause })
     })
-    return fiber
+  }
+  /** The state that invoked the actor was left. */
+  leaveActor(actor: AnyActorRef): void {
+    this.#fibers.get(actor)?.interruptUnsafe()
+  }
+  /** The events the machine sends to an actor it invoked, for as long as that runs. */
+  inboxOf(actor: AnyActorRef, options: MailboxOptions): Mailbox<EventObject> {
+    const inbox = new Mailbox<EventObject>(options, (event, reason) => this.letterLost(event, reason))
+    this.#inboxes.set(actor, inbox)
+    return inbox
+  }
+  /** An event from the machine to an actor it invoked. */
+  tellActor(actor: AnyActorRef, event: EventObject): void {
+    const inbox = this.#inboxes.get(actor)
+    if (inbox === undefined) this.letterLost(event, "unhandled")
+    else inbox.offer(event)
   }
 
   /** Counts an event that reached nobody. */
@@ -302,12 +314,13 @@ export class MachineBridge {
     if (to.status === "stopped") return
     if (!root) this.#writer?.changed()
     const { runtime } = life.host
+    const name = stateName(from.value)
     runtime.inspection.record(
       root ? life.path : `${life.path}#${actor.id}`,
       life.incarnation,
       event.type,
-      stateName(from.value),
-      stateName(to.value),
+      name,
+      to.value === from.value ? name : stateName(to.value),
       runtime.nowAt()
     )
   }

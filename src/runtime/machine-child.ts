@@ -8,7 +8,7 @@
  * when the child ends they have all ended.
  * Never: runs an effect outside of a supervised child.
  */
-import { type Context, Effect, type Fiber, type Scope } from "effect"
+import { type Context, Effect, type Scope } from "effect"
 import type {
   ActorSystem,
   AnyActorLogic,
@@ -23,7 +23,7 @@ import type { ChildSelf, ChildStatus, Start } from "./child-spec.ts"
 import { Life } from "./life.ts"
 import { bridgedLogic, bridgeOf, MachineBridge } from "./machine-bridge.ts"
 import type { PersistedMachine, Persistence, PersistenceRequirements } from "./machine-snapshot.ts"
-import { Mailbox, type MailboxOptions } from "./mailbox.ts"
+import type { Mailbox, MailboxOptions } from "./mailbox.ts"
 
 declare const requires: unique symbol
 /** Actor logic made from an Effect that needs services `R`; XState sees a promise-like actor. */
@@ -129,11 +129,6 @@ interface LogicScope {
   readonly self: AnyActorRef
   readonly system: ActorSystem<any>
 }
-/** Fibers of running actors, for the moment their state is left. */
-const fibers = new WeakMap<AnyActorRef, Fiber.Fiber<unknown, unknown>>()
-/** Mailboxes of stream actors, for events the machine sends to them. */
-const inboxes = new WeakMap<AnyActorRef, Mailbox<EventObject>>()
-
 const settle = <I, A>(
   state: ActorState<I, A>,
   event: EventObject & { readonly data?: unknown },
@@ -146,14 +141,11 @@ const settle = <I, A>(
     case rejected:
       return { status: "error", output: undefined, error: event.data, input: undefined }
     case stopped:
-      fibers.get(scope.self)?.interruptUnsafe()
+      bridgeOf(scope.system).leaveActor(scope.self)
       return { ...state, status: "stopped", input: undefined }
-    default: {
-      const inbox = inboxes.get(scope.self)
-      if (inbox === undefined) bridgeOf(scope.system).letterLost(event, "unhandled")
-      else inbox.offer(event)
+    default:
+      bridgeOf(scope.system).tellActor(scope.self, event)
       return state
-    }
   }
 }
 
@@ -179,12 +171,12 @@ const logicOf = <I, A, E, R>(
     transition: settle,
     start: (state: ActorState<I, A>, scope: LogicScope) => {
       if (state.status !== "active") return
-      const fiber = bridgeOf(scope.system).runActor(
+      bridgeOf(scope.system).runActor(
+        scope.self,
         Effect.suspend(() => make(state.input as I, scope)),
         (value) => relay(scope, { type: resolved, data: value } as EventObject),
         (error) => relay(scope, { type: rejected, data: error } as EventObject)
       )
-      fibers.set(scope.self, fiber)
     },
     getPersistedSnapshot: (state: ActorState<I, A>) => state,
     restoreSnapshot: (state: ActorState<I, A>) => state
@@ -219,11 +211,7 @@ export const streamActor = <I, E, R>(
 ): EffectActor<I, void, R> =>
   logicOf((input: I, scope) => {
     const bridge = bridgeOf(scope.system)
-    const events = new Mailbox<EventObject>(
-      { capacity: inboxCapacity, overflow: "reject" },
-      (event, reason) => bridge.letterLost(event, reason)
-    )
-    inboxes.set(scope.self, events)
+    const events = bridge.inboxOf(scope.self, { capacity: inboxCapacity, overflow: "reject" })
     return Effect.withSpan(
       f({ input, send: (event) => bridge.tellInvoker(scope.self, event), events }),
       name
