@@ -112,6 +112,12 @@ const linearity = (what: string) => (figures: Figures, sizes: Sizes) =>
   (sizes.scale[0] / sizes.scale[2])
 
 export const measures: Readonly<Record<string, Measure>> = {
+  "crash.first": {
+    task: "crash",
+    title: "crash to running, the first of a process",
+    unit: "us",
+    of: field("firstUs")
+  },
   "crash.p50": { task: "crash", title: "crash to running, p50", unit: "us", of: field("p50Us") },
   "crash.p99": { task: "crash", title: "crash to running, p99", unit: "us", of: field("p99Us") },
   mailbox: {

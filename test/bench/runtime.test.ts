@@ -78,6 +78,7 @@ describe("npm run bench", () => {
     const result = JSON.parse(readFileSync(file, "utf8")) as { readonly outcomes: Outcomes }
     const measured = Object.entries(result.outcomes).map(([key, found]) => [key, Object.keys(found).length])
     expect(measured).toEqual([
+      ["crash.first", 4],
       ["crash.p50", 4],
       ["crash.p99", 4],
       ["mailbox", 4],
