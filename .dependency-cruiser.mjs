@@ -12,11 +12,11 @@
  */
 
 /** The launcher of the embedded server: many files of one adapter, all but its port. */
-const LAUNCHER = "postgres-(?!server\\.ts)[^/]+"
-/** A port: a file of layers/ without a dot in its name. */
-const PORT = `^src/layers/(?!${LAUNCHER})[^/.]+\\.ts$`
+const LAUNCHER = "postgres/postgres-(?!server\\.ts)[^/]+"
+/** A port: a file of a folder of layers/ without a dot in its name. */
+const PORT = `^src/layers/(?!${LAUNCHER})[^/]+/[^/.]+\\.ts$`
 /** An adapter: it has its kind after a dot. */
-const ADAPTER = `^src/layers/([^/]+\\.[^/]+|${LAUNCHER})\\.ts$`
+const ADAPTER = `^src/layers/(service\\.live|[^/]+/[^/]+\\.[^/]+|${LAUNCHER})\\.ts$`
 /** How the runtime tells what happened; a layer may write it down, and may log. */
 const REPORTS = "^src/runtime/(log-event|reports|dead-letters)\\.ts$"
 /** Packages and builtins that reach the world; only adapters, main and the peers may. */
@@ -55,7 +55,7 @@ export default {
     forbid(
       "src-stays-in-src",
       "Shipped code knows no test, script or peer, except main, which embeds the paper broker.",
-      { path: "^src/", pathNot: "^src/(main\\.ts$|layers/[^/]+\\.[^/]+\\.ts$)" },
+      { path: "^src/", pathNot: "^src/(main\\.ts$|layers/(service\\.live|[^/]+/[^/]+\\.[^/]+)\\.ts$)" },
       { path: "^(test|scripts|bench|peers|examples)/" }
     ),
     forbid(
@@ -105,7 +105,7 @@ export default {
       "peers-are-strangers",
       "A venue is another company: it shares the vocabulary and the embedded server, nothing else.",
       { path: "^peers/" },
-      { path: "^src/", pathNot: "^src/domain/|^src/layers/postgres-[^/]+\\.ts$" }
+      { path: "^src/", pathNot: "^src/domain/|^src/layers/postgres/[^/]+\\.ts$" }
     ),
     forbid(
       "drivers-in-adapters",
@@ -116,7 +116,10 @@ export default {
     forbid(
       "known-places",
       "A new folder below src needs its arrows first.",
-      { path: "^src/", pathNot: "^src/(main\\.ts$|(runtime|domain|machines|actors|layers)/)" },
+      {
+        path: "^src/",
+        pathNot: "^src/(main\\.ts$|(runtime|domain|machines|actors)/|layers/(service\\.live\\.ts$|[^/]+/))"
+      },
       { pathNot: "^$" }
     ),
     forbid(

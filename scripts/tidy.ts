@@ -24,7 +24,7 @@ const FIXTURES = "test/fixtures/guards/"
 const PRESCRIBED =
   /^(README|ARCHITECTURE|CONTRIBUTING|CHANGELOG|LICENSE|SECURITY|Dockerfile|Makefile)(\.\w+)*$/
 const KEBAB = /^\.?[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9]+(-[a-z0-9]+)*)*$/
-// The same shape as in src/layers/migration.files.ts, which loads them.
+// The same shape as in src/layers/database/migration.files.ts, which loads them.
 const MIGRATION = /^(\d{4})_[a-z0-9]+(?:-[a-z0-9]+)*\.ts$/
 
 /** Text that must not be in any file: what it is, and how it looks. */

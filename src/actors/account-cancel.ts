@@ -9,10 +9,10 @@
  * Never: treats a cancelled order as if nothing of it had traded.
  */
 import { Effect, Option, Result } from "effect"
-import type { LeaseGuard } from "../layers/accounts-lease.ts"
-import { SendPermit } from "../layers/broker.ts"
-import type { StoredOrder } from "../layers/orders-store.ts"
-import { Wake } from "../layers/wake.ts"
+import type { LeaseGuard } from "../layers/accounts/accounts-lease.ts"
+import { SendPermit } from "../layers/broker/broker.ts"
+import type { StoredOrder } from "../layers/orders/orders-store.ts"
+import { Wake } from "../layers/process/wake.ts"
 import { type AccountDesk, cancelAgainMs, usableGuard } from "./account-desk.ts"
 import { adoptVenueOrder, applyEvent, resolveBell } from "./account-send.ts"
 import { traceOrder } from "./order-trace.ts"

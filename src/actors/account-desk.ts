@@ -11,8 +11,8 @@
  */
 import { Data, Effect, Fiber, Semaphore } from "effect"
 import { accountLimits, executionLimits, lookupLimits } from "../domain/limits.ts"
-import type { LeaseGuard } from "../layers/accounts-lease.ts"
-import type { BrokerConnection } from "../layers/broker.ts"
+import type { LeaseGuard } from "../layers/accounts/accounts-lease.ts"
+import type { BrokerConnection } from "../layers/broker/broker.ts"
 import type { ChildSelf } from "../runtime/child-spec.ts"
 
 /** The lease or the fence is gone: nothing may be written or sent under it. */

@@ -6,9 +6,9 @@
  */
 import { Effect } from "effect"
 import { alertLimits } from "../domain/limits.ts"
-import { Alerts } from "../layers/alerts.ts"
-import { AlertsStore } from "../layers/alerts-store.ts"
-import { Wake } from "../layers/wake.ts"
+import { Alerts } from "../layers/alerts/alerts.ts"
+import { AlertsStore } from "../layers/alerts/alerts-store.ts"
+import { Wake } from "../layers/process/wake.ts"
 import { alertsMachine } from "../machines/alerts.machine.ts"
 import { effectActor, machineChild, streamActor } from "../runtime/machine-child.ts"
 import { watchDatabase } from "./database-watch.ts"

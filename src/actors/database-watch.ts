@@ -8,7 +8,7 @@
  * Never: asks the database anything itself.
  */
 import { Effect, Stream } from "effect"
-import { Database } from "../layers/database.ts"
+import { Database } from "../layers/database/database.ts"
 import { streamActor } from "../runtime/machine-child.ts"
 
 /** Fills the slot `watchDatabase` of a machine. An unknown database counts as away until a probe has answered. */

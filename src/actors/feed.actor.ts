@@ -7,9 +7,9 @@
  */
 import { Clock, Effect, Random } from "effect"
 import type { FeedSettings } from "../domain/settings.ts"
-import { Alerts } from "../layers/alerts.ts"
-import { Feeds, type FeedState, FeedUnavailable } from "../layers/feeds.ts"
-import { SignalServers } from "../layers/signal-server.ts"
+import { Alerts } from "../layers/alerts/alerts.ts"
+import { Feeds, type FeedState, FeedUnavailable } from "../layers/feeds/feeds.ts"
+import { SignalServers } from "../layers/feeds/signal-server.ts"
 import type { FeedAlert, FeedContext, FeedEvent, FeedNews } from "../machines/feed-setup.ts"
 import { feedMachine, type FeedSnapshot } from "../machines/feed.machine.ts"
 import type { ChildSelf } from "../runtime/child-spec.ts"

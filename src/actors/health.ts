@@ -10,20 +10,20 @@
 import { Clock, Effect, Layer } from "effect"
 import { componentRows, type HealthFacts } from "../domain/health.ts"
 import type { Settings } from "../domain/settings.ts"
-import { Build } from "../layers/build.ts"
-import { Config } from "../layers/config.ts"
-import { Database } from "../layers/database.ts"
+import { Build } from "../layers/config/build.ts"
+import { Config } from "../layers/config/config.ts"
+import { Database } from "../layers/database/database.ts"
 import {
   type ActorRow,
   ControlRefused,
   HealthSource,
   makeHealthSource,
   TreeDeaf
-} from "../layers/health-source.ts"
-import { IntakeQueue } from "../layers/intake-queue.ts"
-import { Lifecycle } from "../layers/lifecycle.ts"
-import { Protection } from "../layers/protection.ts"
-import { TradingState } from "../layers/trading-state.ts"
+} from "../layers/health/health-source.ts"
+import { IntakeQueue } from "../layers/intake/intake-queue.ts"
+import { Lifecycle } from "../layers/process/lifecycle.ts"
+import { Protection } from "../layers/accounts/protection.ts"
+import { TradingState } from "../layers/health/trading-state.ts"
 import type { Tree, TreeNode } from "../runtime/tree.ts"
 import { RunningTree } from "./running-tree.ts"
 import { Startup, type StartupService } from "./startup.ts"

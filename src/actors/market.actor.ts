@@ -6,7 +6,7 @@
  * Never: keeps quotes; the port does, so that a restart of this component forgets none.
  */
 import { Clock, Effect } from "effect"
-import { Market, marketLimits } from "../layers/market.ts"
+import { Market, marketLimits } from "../layers/market/market.ts"
 import { marketMachine } from "../machines/market.machine.ts"
 import type { MarketEvent } from "../machines/market.machine.ts"
 import type { ChildSelf } from "../runtime/child-spec.ts"

@@ -10,8 +10,8 @@
  */
 import { Effect } from "effect"
 import { notifierLimits } from "../domain/limits.ts"
-import { HealthSource } from "../layers/health-source.ts"
-import { OsNotify } from "../layers/os-notify.ts"
+import { HealthSource } from "../layers/health/health-source.ts"
+import { OsNotify } from "../layers/process/os-notify.ts"
 import { logEvent } from "../runtime/log-event.ts"
 
 const announceReady = Effect.gen(function* () {

@@ -6,8 +6,8 @@
  * Never: changes an order.
  */
 import { Effect } from "effect"
-import { Alerts, type Severity } from "../layers/alerts.ts"
-import type { Moved, StoredOrder } from "../layers/orders-store.ts"
+import { Alerts, type Severity } from "../layers/alerts/alerts.ts"
+import type { Moved, StoredOrder } from "../layers/orders/orders-store.ts"
 import { type LogLevelName, logEvent } from "../runtime/log-event.ts"
 
 /** The signal an order came from; an exit belongs to no signal and correlates with itself. */

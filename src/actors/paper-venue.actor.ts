@@ -6,8 +6,8 @@
  * Never: talks to the venue; brokers do, over its port.
  */
 import { Effect } from "effect"
-import { paperVenueLimits, PaperVenues } from "../layers/paper-venue.ts"
-import { Wake } from "../layers/wake.ts"
+import { paperVenueLimits, PaperVenues } from "../layers/broker/paper-venue.ts"
+import { Wake } from "../layers/process/wake.ts"
 import { type PaperVenueEvent, paperVenueMachine } from "../machines/paper-venue.machine.ts"
 import type { ChildSelf } from "../runtime/child-spec.ts"
 import { logEvent } from "../runtime/log-event.ts"

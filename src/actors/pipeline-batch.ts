@@ -13,10 +13,10 @@ import { targetsOf, planSignal } from "../domain/decision.ts"
 import { ageLimits, claimLimits } from "../domain/limits.ts"
 import type { PlanQuote, PlanSettings } from "../domain/order-plan.ts"
 import type { Settings } from "../domain/settings.ts"
-import { Alerts } from "../layers/alerts.ts"
-import { Config } from "../layers/config.ts"
-import type { DatabaseUnavailable } from "../layers/database.ts"
-import { Market, type MarketService } from "../layers/market.ts"
+import { Alerts } from "../layers/alerts/alerts.ts"
+import { Config } from "../layers/config/config.ts"
+import type { DatabaseUnavailable } from "../layers/database/database.ts"
+import { Market, type MarketService } from "../layers/market/market.ts"
 import {
   type Claim,
   type ClaimedSignal,
@@ -24,8 +24,8 @@ import {
   type SignalOutcome,
   SignalsStore,
   type SignalsStoreService
-} from "../layers/signals-store.ts"
-import { Wake } from "../layers/wake.ts"
+} from "../layers/signals/signals-store.ts"
+import { Wake } from "../layers/process/wake.ts"
 import type { BatchReport } from "../machines/pipeline.machine.ts"
 import { logEvent } from "../runtime/log-event.ts"
 

@@ -11,9 +11,9 @@
  */
 import { Effect, Redacted, Result } from "effect"
 import type { Settings } from "../domain/settings.ts"
-import { Alerts } from "../layers/alerts.ts"
-import { Config, ConfigReader } from "../layers/config.ts"
-import { Host } from "../layers/host.ts"
+import { Alerts } from "../layers/alerts/alerts.ts"
+import { Config, ConfigReader } from "../layers/config/config.ts"
+import { Host } from "../layers/process/host.ts"
 import { logEvent } from "../runtime/log-event.ts"
 
 /** Comparable text of one setting; stays inside this file. */

@@ -8,7 +8,7 @@
  * Never: talks to the feed.
  */
 import { Effect } from "effect"
-import { SignalServers } from "../layers/signal-server.ts"
+import { SignalServers } from "../layers/feeds/signal-server.ts"
 import type { ChildSelf, Running } from "../runtime/child-spec.ts"
 import { logEvent } from "../runtime/log-event.ts"
 

@@ -11,7 +11,7 @@
  */
 import { Clock, Context, Effect, Exit, Layer } from "effect"
 import type { Settings } from "../domain/settings.ts"
-import { Config } from "../layers/config.ts"
+import { Config } from "../layers/config/config.ts"
 import { describeCause } from "../runtime/exit-reason.ts"
 import type { SupervisionEvent } from "../runtime/reports.ts"
 import { logEvent } from "../runtime/log-event.ts"

@@ -16,12 +16,12 @@ import {
   searchMs,
   type WavePace
 } from "../domain/wave-clock.ts"
-import { Config } from "../layers/config.ts"
-import { FeedBuffer } from "../layers/feed-buffer.ts"
-import { feedBell, Feeds } from "../layers/feeds.ts"
-import { Instance } from "../layers/instance.ts"
-import { Wake } from "../layers/wake.ts"
-import { type Take, type WaveLease, WavesStore } from "../layers/waves-store.ts"
+import { Config } from "../layers/config/config.ts"
+import { FeedBuffer } from "../layers/feeds/feed-buffer.ts"
+import { feedBell, Feeds } from "../layers/feeds/feeds.ts"
+import { Instance } from "../layers/config/instance.ts"
+import { Wake } from "../layers/process/wake.ts"
+import { type Take, type WaveLease, WavesStore } from "../layers/feeds/waves-store.ts"
 import {
   type AccountingReport,
   type LookReport,

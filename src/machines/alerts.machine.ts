@@ -1,7 +1,7 @@
 /**
  * Alerts machine: brings raised alerts into the database, whenever there is one.
  *
- * Raising an alert never waits (see layers/alerts.ts); this component is the slow half, so that a lost
+ * Raising an alert never waits (see layers/alerts/alerts.ts); this component is the slow half, so that a lost
  * database delays the row and never the log line.
  *
  * Promises: an alert that was raised is stored once the database is back, or counted as dropped.

@@ -4,18 +4,18 @@ import { TestClock } from "effect/testing"
 import { databaseActor } from "../../src/actors/database.actor.ts"
 import { FatalStep, makeStartup, Startup } from "../../src/actors/startup.ts"
 import { resolveSettings } from "../../src/domain/settings-resolve.ts"
-import { DataDir, DataDirLocked } from "../../src/layers/data-dir.ts"
-import { makeAvailability } from "../../src/layers/database-availability.ts"
+import { DataDir, DataDirLocked } from "../../src/layers/process/data-dir.ts"
+import { makeAvailability } from "../../src/layers/database/database-availability.ts"
 import {
   DatabaseSchema,
   type SchemaError,
   SchemaNewer,
   type SchemaReport
-} from "../../src/layers/database-schema.ts"
-import { socketTarget } from "../../src/layers/database-target.ts"
-import { Database, type DatabaseService, DatabaseUnavailable } from "../../src/layers/database.ts"
-import { Instance, makeInstance } from "../../src/layers/instance.ts"
-import { PostgresServer, type ServerExit } from "../../src/layers/postgres-server.ts"
+} from "../../src/layers/database/database-schema.ts"
+import { socketTarget } from "../../src/layers/database/database-target.ts"
+import { Database, type DatabaseService, DatabaseUnavailable } from "../../src/layers/database/database.ts"
+import { Instance, makeInstance } from "../../src/layers/config/instance.ts"
+import { PostgresServer, type ServerExit } from "../../src/layers/postgres/postgres-server.ts"
 import { supervisor, worker } from "../../src/runtime/child-spec.ts"
 import { startTree } from "../../src/runtime/supervisor.ts"
 

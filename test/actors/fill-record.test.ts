@@ -3,11 +3,11 @@ import { Effect, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { catchUpFills } from "../../src/actors/fill-record.ts"
 import { executionLimits } from "../../src/domain/limits.ts"
-import { alertsQueue } from "../../src/layers/alerts.queue.ts"
-import { makeMemoryBroker } from "../../src/layers/broker.memory.ts"
-import type { VenueFill } from "../../src/layers/broker.ts"
-import { FillsStore, type RecordedFill } from "../../src/layers/fills-store.ts"
-import { Wake } from "../../src/layers/wake.ts"
+import { alertsQueue } from "../../src/layers/alerts/alerts.queue.ts"
+import { makeMemoryBroker } from "../../src/layers/broker/broker.memory.ts"
+import type { VenueFill } from "../../src/layers/broker/broker.ts"
+import { FillsStore, type RecordedFill } from "../../src/layers/orders/fills-store.ts"
+import { Wake } from "../../src/layers/process/wake.ts"
 
 const fillNumber = (n: number): VenueFill => ({
   tradeId: `t-${n}`,

@@ -2,10 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Queue, Result } from "effect"
 import { reloader } from "../../src/actors/reloader.ts"
 import { resolveSettings } from "../../src/domain/settings-resolve.ts"
-import { type Alert, Alerts } from "../../src/layers/alerts.ts"
-import { Config, ConfigReader } from "../../src/layers/config.ts"
-import { Host } from "../../src/layers/host.ts"
-import { logLayer } from "../../src/layers/log.stdout.ts"
+import { type Alert, Alerts } from "../../src/layers/alerts/alerts.ts"
+import { Config, ConfigReader } from "../../src/layers/config/config.ts"
+import { Host } from "../../src/layers/process/host.ts"
+import { logLayer } from "../../src/layers/process/log.stdout.ts"
 
 const read = (environment: Record<string, string>) =>
   resolveSettings({

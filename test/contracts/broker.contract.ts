@@ -14,7 +14,7 @@ import {
   SendPermit,
   type VenueFill,
   type VenueOrder
-} from "../../src/layers/broker.ts"
+} from "../../src/layers/broker/broker.ts"
 
 export interface BrokerWorld {
   readonly connection: BrokerConnection

@@ -2,15 +2,15 @@ import { randomUUID } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, type Scope } from "effect"
 import { intakeLimits } from "../../src/domain/limits.ts"
-import { Database } from "../../src/layers/database.ts"
-import { makeMemoryIntakeStore } from "../../src/layers/intake-store.memory.ts"
-import { IntakeStorePg } from "../../src/layers/intake-store.pg.ts"
+import { Database } from "../../src/layers/database/database.ts"
+import { makeMemoryIntakeStore } from "../../src/layers/intake/intake-store.memory.ts"
+import { IntakeStorePg } from "../../src/layers/intake/intake-store.pg.ts"
 import {
   type IntakeOutcome,
   type IntakeRow,
   IntakeStore,
   type IntakeStoreService
-} from "../../src/layers/intake-store.ts"
+} from "../../src/layers/intake/intake-store.ts"
 import { openFreshDatabase } from "../support/postgres.ts"
 
 let serial = 0

@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import { AccountsStore } from "../../src/layers/accounts-store.ts"
-import { OrdersStore } from "../../src/layers/orders-store.ts"
+import { AccountsStore } from "../../src/layers/accounts/accounts-store.ts"
+import { OrdersStore } from "../../src/layers/orders/orders-store.ts"
 import { history, intend, own, sql, world } from "./execution-world.ts"
 
 layer(world(), { excludeTestServices: true })("ownership of an account", (it) => {

@@ -1,8 +1,8 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
-import { AccountsStore } from "../../src/layers/accounts-store.ts"
-import { SendPermit } from "../../src/layers/broker.ts"
-import { OrdersStore } from "../../src/layers/orders-store.ts"
+import { AccountsStore } from "../../src/layers/accounts/accounts-store.ts"
+import { SendPermit } from "../../src/layers/broker/broker.ts"
+import { OrdersStore } from "../../src/layers/orders/orders-store.ts"
 import {
   freshSymbol,
   makeVenue,

@@ -2,11 +2,11 @@ import { assert, layer } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
 import { randomUUID } from "node:crypto"
 import { exitLimits } from "../../src/domain/limits.ts"
-import type { MemoryBroker } from "../../src/layers/broker.memory.ts"
-import { BrokerOutcomeUnknown, BrokerUnavailable } from "../../src/layers/broker.ts"
-import { makeMemoryMarket } from "../../src/layers/market.memory.ts"
-import { OrdersStore, type StoredOrder } from "../../src/layers/orders-store.ts"
-import type { ProtectionService } from "../../src/layers/protection.ts"
+import type { MemoryBroker } from "../../src/layers/broker/broker.memory.ts"
+import { BrokerOutcomeUnknown, BrokerUnavailable } from "../../src/layers/broker/broker.ts"
+import { makeMemoryMarket } from "../../src/layers/market/market.memory.ts"
+import { OrdersStore, type StoredOrder } from "../../src/layers/orders/orders-store.ts"
+import type { ProtectionService } from "../../src/layers/accounts/protection.ts"
 import {
   freshSymbol,
   makeVenue,

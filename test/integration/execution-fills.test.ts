@@ -1,11 +1,11 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { positionId } from "../../src/domain/ids.ts"
-import { AccountsStore } from "../../src/layers/accounts-store.ts"
-import type { VenueFill } from "../../src/layers/broker.ts"
-import { FillsStore } from "../../src/layers/fills-store.ts"
-import { OrdersStore, type StoredOrder } from "../../src/layers/orders-store.ts"
-import { PositionsStore } from "../../src/layers/positions-store.ts"
+import { AccountsStore } from "../../src/layers/accounts/accounts-store.ts"
+import type { VenueFill } from "../../src/layers/broker/broker.ts"
+import { FillsStore } from "../../src/layers/orders/fills-store.ts"
+import { OrdersStore, type StoredOrder } from "../../src/layers/orders/orders-store.ts"
+import { PositionsStore } from "../../src/layers/accounts/positions-store.ts"
 import { fillOf, history, intend, type OrderOptions, own, sql, world } from "./execution-world.ts"
 
 interface PositionRow {

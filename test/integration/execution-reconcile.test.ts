@@ -1,9 +1,9 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Option, type Scope } from "effect"
-import type { MemoryBroker } from "../../src/layers/broker.memory.ts"
-import { BrokerOutcomeUnknown } from "../../src/layers/broker.ts"
-import { FillsStore } from "../../src/layers/fills-store.ts"
-import { OrdersStore, type StoredOrder } from "../../src/layers/orders-store.ts"
+import type { MemoryBroker } from "../../src/layers/broker/broker.memory.ts"
+import { BrokerOutcomeUnknown } from "../../src/layers/broker/broker.ts"
+import { FillsStore } from "../../src/layers/orders/fills-store.ts"
+import { OrdersStore, type StoredOrder } from "../../src/layers/orders/orders-store.ts"
 import {
   freshSymbol,
   makeVenue,

@@ -1,7 +1,11 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
-import { BrokerOutcomeUnknown, BrokerUnavailable, type ClientOrderIdRule } from "../../src/layers/broker.ts"
-import { OrdersStore } from "../../src/layers/orders-store.ts"
+import {
+  BrokerOutcomeUnknown,
+  BrokerUnavailable,
+  type ClientOrderIdRule
+} from "../../src/layers/broker/broker.ts"
+import { OrdersStore } from "../../src/layers/orders/orders-store.ts"
 import {
   freshSymbol,
   makeVenue,

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { feedLimits } from "../../src/domain/limits.ts"
-import { type DatabaseService, DatabaseUnavailable } from "../../src/layers/database.ts"
+import { type DatabaseService, DatabaseUnavailable } from "../../src/layers/database/database.ts"
 import { openFreshDatabase } from "../support/postgres.ts"
 import { flood } from "./feed-flood.ts"
 import { feedSettings, runningFeed, signalServer, storedIds, until } from "./feed-world.ts"

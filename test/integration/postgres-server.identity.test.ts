@@ -3,10 +3,10 @@ import * as os from "node:os"
 import * as path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Logger } from "effect"
-import { makePgDatabase } from "../../src/layers/database.pg.ts"
-import { locateBinaries } from "../../src/layers/postgres-binaries.ts"
-import { shortNameOf } from "../../src/layers/postgres-cluster.ts"
-import { embeddedServer, type EmbeddedOptions } from "../../src/layers/postgres-server.embedded.ts"
+import { makePgDatabase } from "../../src/layers/database/database.pg.ts"
+import { locateBinaries } from "../../src/layers/postgres/postgres-binaries.ts"
+import { shortNameOf } from "../../src/layers/postgres/postgres-cluster.ts"
+import { embeddedServer, type EmbeddedOptions } from "../../src/layers/postgres/postgres-server.embedded.ts"
 import {
   installBinaries,
   isRoot,

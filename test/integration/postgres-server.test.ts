@@ -3,12 +3,12 @@ import * as os from "node:os"
 import * as path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Logger, Scope } from "effect"
-import { makePgDatabase } from "../../src/layers/database.pg.ts"
-import { postgresLimits } from "../../src/layers/database-limits.ts"
-import { type DatabaseTarget, socketAddress } from "../../src/layers/database-target.ts"
-import { locateBinaries } from "../../src/layers/postgres-binaries.ts"
-import { pidFileOf } from "../../src/layers/postgres-pid-file.ts"
-import { embeddedServer, embeddedTarget } from "../../src/layers/postgres-server.embedded.ts"
+import { makePgDatabase } from "../../src/layers/database/database.pg.ts"
+import { postgresLimits } from "../../src/layers/database/database-limits.ts"
+import { type DatabaseTarget, socketAddress } from "../../src/layers/database/database-target.ts"
+import { locateBinaries } from "../../src/layers/postgres/postgres-binaries.ts"
+import { pidFileOf } from "../../src/layers/postgres/postgres-pid-file.ts"
+import { embeddedServer, embeddedTarget } from "../../src/layers/postgres/postgres-server.embedded.ts"
 import {
   freezeTree,
   installBinaries,

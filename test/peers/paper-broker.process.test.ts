@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Random, Redacted, Scope } from "effect"
-import { socketFile, urlOf } from "../../src/layers/database-target.ts"
+import { socketFile, urlOf } from "../../src/layers/database/database-target.ts"
 import { callVenue, connectTo, venueVerbs } from "../contracts/broker-paper-world.ts"
 import { eventually, fillsCount, marketOrder } from "../contracts/broker.contract.ts"
 import { emptyDatabase, openFreshDatabase } from "../support/postgres.ts"

@@ -9,12 +9,16 @@ import { Effect, Layer } from "effect"
 import type { Settings } from "../../src/domain/settings.ts"
 import { planSignal } from "../../src/domain/decision.ts"
 import type { PlanSettings } from "../../src/domain/order-plan.ts"
-import { Config } from "../../src/layers/config.ts"
-import type { DatabaseService } from "../../src/layers/database.ts"
-import { Database } from "../../src/layers/database.ts"
-import { Instance, makeInstance } from "../../src/layers/instance.ts"
-import { signalsStorePg } from "../../src/layers/signals-store.pg.ts"
-import { type Planner, SignalsStore, type SignalsStoreService } from "../../src/layers/signals-store.ts"
+import { Config } from "../../src/layers/config/config.ts"
+import type { DatabaseService } from "../../src/layers/database/database.ts"
+import { Database } from "../../src/layers/database/database.ts"
+import { Instance, makeInstance } from "../../src/layers/config/instance.ts"
+import { signalsStorePg } from "../../src/layers/signals/signals-store.pg.ts"
+import {
+  type Planner,
+  SignalsStore,
+  type SignalsStoreService
+} from "../../src/layers/signals/signals-store.ts"
 import { openFreshDatabase } from "./postgres.ts"
 import { settingsFrom } from "./practice-settings.ts"
 

@@ -10,19 +10,19 @@ import { TestClock } from "effect/testing"
 import { pipelineActor } from "../../src/actors/pipeline.actor.ts"
 import type { Decision } from "../../src/domain/decision.ts"
 import type { PlanContext } from "../../src/domain/order-plan.ts"
-import { type Alert, Alerts } from "../../src/layers/alerts.ts"
-import { Config } from "../../src/layers/config.ts"
-import { Database, DatabaseFault, DatabaseUnavailable } from "../../src/layers/database.ts"
-import { makeAvailability } from "../../src/layers/database-availability.ts"
-import { Market } from "../../src/layers/market.ts"
-import { makeMemoryMarket } from "../../src/layers/market.memory.ts"
+import { type Alert, Alerts } from "../../src/layers/alerts/alerts.ts"
+import { Config } from "../../src/layers/config/config.ts"
+import { Database, DatabaseFault, DatabaseUnavailable } from "../../src/layers/database/database.ts"
+import { makeAvailability } from "../../src/layers/database/database-availability.ts"
+import { Market } from "../../src/layers/market/market.ts"
+import { makeMemoryMarket } from "../../src/layers/market/market.memory.ts"
 import {
   type ClaimedSignal,
   type SignalOutcome,
   SignalsStore,
   type SignalsStoreService
-} from "../../src/layers/signals-store.ts"
-import { Wake } from "../../src/layers/wake.ts"
+} from "../../src/layers/signals/signals-store.ts"
+import { Wake } from "../../src/layers/process/wake.ts"
 import { supervisor, worker } from "../../src/runtime/child-spec.ts"
 import { startTree } from "../../src/runtime/supervisor.ts"
 import { settingsFrom } from "./practice-settings.ts"

@@ -1,0 +1,78 @@
+/**
+ * HealthSource: the port through which the HTTP side learns what is true of the process.
+ *
+ * Health is derived from the supervision tree and a few facts, by one pure function; the HTTP side only renders it.
+ * The tree does not exist yet when the listener comes up, so the source answers from its first moment with what is
+ * known, which is: starting, in this step.
+ *
+ * Promises: `health` is synchronous and cheap, and never waits for a component; `ping` ends within its deadline.
+ * Never: changes anything, except through `control`.
+ */
+import { Context, Data, type Effect } from "effect"
+import {
+  type ComponentRow,
+  deriveHealth,
+  type Health,
+  type HealthFacts,
+  type HealthMemory,
+  healthMemoryAt
+} from "../../domain/health.ts"
+
+/** One component as the API lists it: the health row and what supervision knows about it. */
+export interface ActorRow extends ComponentRow {
+  /** Name of its statechart in the catalog, null for supervisors. */
+  readonly machine: string | null
+  readonly incarnation: number
+  readonly budget: { readonly used: number; readonly max: number; readonly withinMs: number }
+  readonly mailbox: { readonly depth: number; readonly capacity: number; readonly dropped: number } | null
+  /** Epoch milliseconds of the next attempt while it backs off or is parked. */
+  readonly nextAt: number | null
+}
+
+/** A component that did not answer in time. */
+export class TreeDeaf extends Data.TaggedError("TreeDeaf")<{
+  readonly path: string
+  readonly deadlineMs: number
+}> {}
+
+/** A request to a component that was not carried out. */
+export class ControlRefused extends Data.TaggedError("ControlRefused")<{
+  readonly path: string
+  readonly reason: string
+}> {}
+
+export type ControlCommand = "restart" | "pause" | "resume"
+
+export interface HealthSourceService {
+  readonly health: () => Health
+  /** Travels through the supervisors; fails when one of them is deaf. */
+  readonly ping: (deadlineMs: number) => Effect.Effect<void, TreeDeaf>
+  /** All components, parents before their children. */
+  readonly actors: () => ReadonlyArray<ActorRow>
+  readonly control: (command: ControlCommand, path: string) => Effect.Effect<void, ControlRefused>
+}
+
+export class HealthSource extends Context.Service<HealthSource, HealthSourceService>()(
+  "holdfast/layers/HealthSource"
+) {}
+
+/** What a source is made of. `facts` is asked at every derivation. */
+export interface HealthParts extends Omit<HealthSourceService, "health"> {
+  readonly facts: () => HealthFacts
+}
+
+/** A source that remembers what one derivation must tell the next (since when the status holds, whether it ever was ready). */
+export const makeHealthSource = (parts: HealthParts): HealthSourceService => {
+  let memory: HealthMemory | undefined
+  return {
+    ping: parts.ping,
+    actors: parts.actors,
+    control: parts.control,
+    health: () => {
+      const facts = parts.facts()
+      const health = deriveHealth(facts, memory ?? healthMemoryAt(facts.nowMs))
+      memory = health.memory
+      return health
+    }
+  }
+}

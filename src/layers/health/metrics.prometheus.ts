@@ -1,0 +1,197 @@
+/**
+ * Exposition in Prometheus text: Effect's own metrics and formatter, plus what is read at the moment of the scrape.
+ *
+ * Effect's formatter and not prom-client: it is in the tree already, sees every Effect metric of the process without
+ * registration, and costs about a microsecond per update. The formatter is imported at the first scrape, because
+ * nobody scrapes while the listener comes up.
+ *
+ * Promises: the text passes `promtool check metrics`; a source that cannot be read leaves its families out instead of
+ * reporting a number nobody measured.
+ * Never: does a query of its own; what needs one (the linkage rate) is asked from the read store with a deadline.
+ * Failure: none; a missing figure is the failure's shape.
+ */
+import { monitorEventLoopDelay } from "node:perf_hooks"
+import { Effect, Layer } from "effect"
+import { Alerts } from "../alerts/alerts.ts"
+import { Database, type DatabaseStats } from "../database/database.ts"
+import { HealthSource } from "./health-source.ts"
+import { readLimits } from "../http/http-limits.ts"
+import { IntakeQueue, type IntakeQueueService } from "../intake/intake-queue.ts"
+import { type Family, formatFamilies } from "./metrics-text.ts"
+import { Exposition, Metrics } from "./metrics.ts"
+import { ReadStore } from "./read-store.ts"
+
+const gauge = (name: string, help: string, value: number): Family => ({
+  name,
+  help,
+  type: "gauge",
+  samples: [{ labels: {}, value }]
+})
+const counter = (name: string, help: string, value: number): Family => ({
+  name,
+  help,
+  type: "counter",
+  samples: [{ labels: {}, value }]
+})
+
+const intakeFamilies = (queue: IntakeQueueService, perMinute: number): ReadonlyArray<Family> => [
+  gauge("holdfast_intake_waiting", "Posts that wait for their commit.", queue.depth()),
+  gauge(
+    "holdfast_intake_oldest_seconds",
+    "Age of the oldest post that waits for its commit.",
+    queue.oldestMs() / 1_000
+  ),
+  counter("holdfast_intake_batches_total", "Commits of the intake.", queue.totals().batches),
+  counter("holdfast_intake_rows_total", "Posts in those commits.", queue.totals().rows),
+  gauge("holdfast_signals_per_minute", "Signals stored in the last minute.", perMinute)
+]
+
+const databaseFamilies = (stats: DatabaseStats, available: boolean): ReadonlyArray<Family> => [
+  gauge("holdfast_database_available", "1 while the database answers.", available ? 1 : 0),
+  gauge("holdfast_database_connections", "Open connections of the pool.", stats.openConnections),
+  gauge("holdfast_database_calls_in_flight", "Calls under way.", stats.inFlight),
+  gauge("holdfast_database_calls_waiting", "Calls that wait for a connection.", stats.waiting),
+  counter("holdfast_database_calls_total", "Calls since start.", stats.callsTotal),
+  {
+    name: "holdfast_database_errors_total",
+    help: "Calls that failed, by kind.",
+    type: "counter",
+    samples: [
+      { labels: { kind: "unavailable" }, value: stats.unavailableTotal },
+      { labels: { kind: "fault" }, value: stats.faultsTotal },
+      { labels: { kind: "deadline" }, value: stats.deadlinesTotal }
+    ]
+  }
+]
+
+/** The root shows what the runtime counts of itself; zero before the tree stands. */
+const deadLettersOf = (detail: Readonly<Record<string, unknown>> | undefined): number => {
+  const count = detail?.["dead_letters"]
+  return typeof count === "number" ? count : 0
+}
+
+const componentFamilies = (source: HealthSource["Service"]): ReadonlyArray<Family> => {
+  const { document } = source.health()
+  const components = Object.entries(document.components)
+  const statuses = ["starting", "healthy", "degraded", "unhealthy", "stopping"]
+  return [
+    gauge("holdfast_ready", "1 while posts can be taken durably.", document.ready ? 1 : 0),
+    gauge(
+      "holdfast_can_trade",
+      "1 while at least one account may take on exposure.",
+      document.can_trade ? 1 : 0
+    ),
+    {
+      name: "holdfast_status",
+      help: "1 for the status of /health.",
+      type: "gauge",
+      samples: statuses.map((status) => ({ labels: { status }, value: document.status === status ? 1 : 0 }))
+    },
+    {
+      name: "holdfast_component_ready",
+      help: "1 while the component is ready.",
+      type: "gauge",
+      samples: components.map(([component, row]) => ({ labels: { component }, value: row.ready ? 1 : 0 }))
+    },
+    {
+      name: "holdfast_component_restarts_total",
+      help: "Restarts of the component since the process started.",
+      type: "counter",
+      samples: components.map(([component, row]) => ({ labels: { component }, value: row.restarts }))
+    },
+    {
+      name: "holdfast_dead_letters_total",
+      help: "Events that reached no component, or none that handles them.",
+      type: "counter",
+      samples: [{ labels: {}, value: deadLettersOf(document.components["root"]?.detail) }]
+    }
+  ]
+}
+
+const processFamilies = (delay: {
+  readonly mean: number
+  readonly max: number
+  percentile(p: number): number
+}): ReadonlyArray<Family> => {
+  const seconds = (nanos: number): number => (Number.isFinite(nanos) ? nanos / 1e9 : 0)
+  return [
+    gauge("process_resident_memory_bytes", "Resident memory.", process.memoryUsage.rss()),
+    gauge("process_heap_used_bytes", "Used heap of the JavaScript engine.", process.memoryUsage().heapUsed),
+    gauge("process_uptime_seconds", "Time since the process started.", process.uptime()),
+    {
+      name: "holdfast_event_loop_delay_seconds",
+      help: "Delay of the event loop since the scrape before.",
+      type: "gauge",
+      samples: [
+        { labels: { stat: "mean" }, value: seconds(delay.mean) },
+        { labels: { stat: "p99" }, value: seconds(delay.percentile(99)) },
+        { labels: { stat: "max" }, value: seconds(delay.max) }
+      ]
+    }
+  ]
+}
+
+export const ExpositionPrometheus: Layer.Layer<
+  Exposition,
+  never,
+  Alerts | Database | HealthSource | IntakeQueue | Metrics | ReadStore
+> = Layer.effect(
+  Exposition,
+  Effect.gen(function* () {
+    const context = yield* Effect.context()
+    const metrics = yield* Metrics
+    const alerts = yield* Alerts
+    const database = yield* Database
+    const source = yield* HealthSource
+    const queue = yield* IntakeQueue
+    const reads = yield* ReadStore
+    const delay = yield* Effect.acquireRelease(
+      Effect.sync(() => {
+        const histogram = monitorEventLoopDelay({ resolution: 20 })
+        histogram.enable()
+        return histogram
+      }),
+      (histogram) => Effect.sync(() => histogram.disable())
+    )
+    const linkage = reads.linkage.pipe(
+      Effect.timeoutOption(readLimits.pingMs),
+      Effect.map((found): ReadonlyArray<Family> =>
+        found._tag === "None" || found.value.rate === null
+          ? []
+          : [
+              gauge(
+                "holdfast_linkage_ratio",
+                "Linked fills of our own orders, of all of them.",
+                found.value.rate
+              ),
+              gauge("holdfast_external_fills", "Fills nobody here ordered.", found.value.external)
+            ]
+      ),
+      // The figure is left out while the database is away; its absence is what `holdfast_database_available` explains.
+      Effect.orElseSucceed((): ReadonlyArray<Family> => [])
+    )
+    return Exposition.of({
+      text: Effect.gen(function* () {
+        const prometheus = yield* Effect.promise(() => import("effect/observability/PrometheusMetrics"))
+        const linked = yield* linkage
+        const { dropped, pending, raised } = alerts.counts()
+        const families = [
+          ...componentFamilies(source),
+          ...intakeFamilies(queue, metrics.storedLastMinute()),
+          ...databaseFamilies(database.stats(), database.availability.current() === "available"),
+          ...linked,
+          counter("holdfast_alerts_raised_total", "Alerts raised since start.", raised),
+          counter(
+            "holdfast_alerts_dropped_total",
+            "Alerts that made room for newer ones before they were stored.",
+            dropped
+          ),
+          gauge("holdfast_alerts_pending", "Alerts that wait to be stored.", pending),
+          ...processFamilies(delay)
+        ]
+        delay.reset()
+        return prometheus.formatUnsafe(context) + formatFamilies(families)
+      })
+    })
+  })
+)

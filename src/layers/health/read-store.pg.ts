@@ -1,0 +1,290 @@
+/**
+ * ReadStore on PostgreSQL: one table of lists, one trace, two aggregates.
+ *
+ * Promises: as the port; every call has `readLimits.queryMs`, below the deadline of the route that makes it, so a slow
+ * query is named as such; a page is one indexed statement.
+ * Never: takes a column or table name from a request: both come from the tables below.
+ * Failure: `DatabaseUnavailable` is the caller's 503.
+ */
+import { Effect, Layer } from "effect"
+import type { SqlClient } from "effect/sql/SqlClient"
+import type { Fragment } from "effect/sql/Statement"
+import { Database, type DatabaseService } from "../database/database.ts"
+import { readLimits } from "../http/http-limits.ts"
+import {
+  BadCursor,
+  type Item,
+  type Linkage,
+  type ListName,
+  type Page,
+  type PageRequest,
+  ReadStore,
+  type ReadStoreService,
+  type Trace
+} from "./read-store.ts"
+
+interface ListTable {
+  readonly from: string
+  readonly columns: string
+  /** Columns that order the list, newest first; together unique. The cursor holds their values. */
+  readonly key: ReadonlyArray<{ readonly column: string; readonly type: "bigint" | "text" | "timestamptz" }>
+  readonly where?: string
+}
+
+const signalColumns = `id, kind, source, status, reason, symbol, action, direction, timeframe, quantity, price, strategy, strike,
+  expiration::text AS expiration, fired_at, expires_from, received_at, decided_at, request_id, experiment_id, variant, identity_kind, attempts, body`
+const orderColumns = `id, client_order_id, signal_id, account, strategy, leg, intent, symbol, side, type, quantity, limit_price, time_in_force,
+  status, attempt, source, venue, venue_order_id, filled_quantity, average_price, reason, sends, position_id, exit_kind,
+  valid_until, sent_at, resolve_until, created_at, updated_at, settled_at`
+const fillColumns = `id, venue, account, symbol, venue_order_id, trade_id, client_order_id, order_id, position_id, side, quantity, price, fee,
+  realised_pnl, source, order_time, recorded_at`
+const bySeq = [{ column: "seq", type: "bigint" }] as const
+
+const lists: Readonly<Record<ListName, ListTable>> = {
+  signals: { from: "signals", columns: signalColumns, key: bySeq, where: "source <> 'canary'" },
+  orders: { from: "orders", columns: orderColumns, key: bySeq, where: "source <> 'canary'" },
+  fills: { from: "trade_records", columns: fillColumns, key: bySeq, where: "source <> 'canary'" },
+  positions: {
+    from: "positions",
+    columns: `id, account, symbol, epoch, quantity, average_price, realised_pnl, stop_price, target_price, confirmed_quantity,
+      confirmed_at, opened_at, closed_at, updated_at`,
+    key: [
+      { column: "account", type: "text" },
+      { column: "symbol", type: "text" }
+    ]
+  },
+  accounts: {
+    from: `(SELECT a.*, (SELECT count(*)::int FROM positions p WHERE p.account = a.id AND p.quantity <> 0) AS open_positions,
+      (SELECT coalesce(sum(p.realised_pnl), 0) FROM positions p WHERE p.account = a.id) AS realised_pnl,
+      (SELECT coalesce(sum(t.fee), 0) FROM trade_records t WHERE t.account = a.id) AS fees FROM accounts a) AS accounts`,
+    columns: `id, venue, starting_cash, enabled, owner, fence::text AS fence, lease_until, reconciled_at, created_at, open_positions,
+      realised_pnl, fees`,
+    key: [{ column: "id", type: "text" }],
+    where: "id <> 'canary'"
+  },
+  waves: {
+    from: "waves",
+    columns: "feed, wave, due_at, status, successful, failed, skipped, duration_ms, reason",
+    key: [
+      { column: "wave", type: "timestamptz" },
+      { column: "feed", type: "text" }
+    ]
+  },
+  alerts: {
+    from: "alerts",
+    columns:
+      "id, severity, kind, dedup_key, message, component, detail, occurrences, first_at, last_at, acknowledged_at",
+    key: bySeq
+  },
+  dead_letters: {
+    from: "dead_letters",
+    columns: "id, origin, reference, reason, payload, created_at, replayed_at",
+    key: bySeq
+  },
+  circuit_breakers: {
+    from: "circuit_breakers",
+    columns: "id, state, reason, changed_by, opened_at, changed_at",
+    key: [{ column: "id", type: "text" }]
+  }
+}
+
+const options = { deadlineMs: readLimits.queryMs }
+
+/** The values of a cursor, in the order of the key; undefined when it is not one of ours. */
+const readCursor = (table: ListTable, cursor: string): ReadonlyArray<string> | undefined => {
+  const parts = Buffer.from(cursor, "base64url").toString("utf8").split("\u0000")
+  if (parts.length !== table.key.length) return undefined
+  const valid = table.key.every(({ type }, index) => {
+    const part = parts[index] ?? ""
+    if (type === "bigint") return /^\d{1,18}$/.test(part)
+    return type === "timestamptz" ? !Number.isNaN(Date.parse(part)) : !part.includes("\ufffd")
+  })
+  return valid ? parts : undefined
+}
+
+const writeCursor = (key: ReadonlyArray<unknown>): string =>
+  Buffer.from(
+    key.map((value) => (value instanceof Date ? value.toISOString() : String(value))).join("\u0000")
+  ).toString("base64url")
+
+/** Plain JSON: the client's bigints become strings; it gives decimals as strings and jsonb as values already. */
+const jsonItem = (row: Item): Item =>
+  Object.fromEntries(
+    Object.entries(row).map(([name, value]) => [name, typeof value === "bigint" ? value.toString() : value])
+  )
+
+const selectPage = (
+  sql: SqlClient,
+  table: ListTable,
+  request: PageRequest,
+  after: ReadonlyArray<string> | null
+) => {
+  const conditions: Array<Fragment> = Object.entries(request.filters).map(([column, value]) =>
+    column.endsWith("_id")
+      ? sql`${sql.literal(column)} = ${value}::uuid`
+      : sql`${sql.literal(column)} = ${value}`
+  )
+  if (table.where !== undefined) conditions.push(sql.literal(table.where))
+  if (after !== null) {
+    // Row comparison: exactly the order of the list, for keys of one column or two.
+    const columns = table.key.map(({ column }) => column).join(", ")
+    const values = table.key.map(({ type }, index) => sql`${after[index] ?? ""}::text::${sql.literal(type)}`)
+    const [first, second] = values
+    conditions.push(
+      second === undefined
+        ? sql`${sql.literal(columns)} < ${first ?? ""}`
+        : sql`(${sql.literal(columns)}) < (${first ?? ""}, ${second})`
+    )
+  }
+  const keys = table.key.map(({ column }, index) => `${column}::text AS key_${index}`).join(", ")
+  const order = table.key.map(({ column }) => `${column} DESC`).join(", ")
+  return sql<Item>`SELECT ${sql.literal(`${table.columns}, ${keys}`)} FROM ${sql.literal(table.from)}
+    ${conditions.length === 0 ? sql.literal("") : sql`WHERE ${sql.and(conditions)}`}
+    ORDER BY ${sql.literal(order)} LIMIT ${request.limit + 1}`
+}
+
+const listOf =
+  (database: DatabaseService) =>
+  (
+    name: ListName,
+    request: PageRequest
+  ): Effect.Effect<Page, Effect.Error<ReturnType<ReadStoreService["list"]>>> =>
+    Effect.gen(function* () {
+      const table = lists[name]
+      const after = request.cursor === null ? null : readCursor(table, request.cursor)
+      if (after === undefined) return yield* new BadCursor({ cursor: request.cursor ?? "" })
+      const rows = yield* database.run(
+        `read.${name}`,
+        (sql) => selectPage(sql, table, request, after),
+        options
+      )
+      const shown = rows.slice(0, request.limit)
+      const last = shown.at(-1)
+      const nextCursor =
+        rows.length > request.limit && last !== undefined
+          ? writeCursor(table.key.map((_, index) => last[`key_${index}`]))
+          : null
+      const items = shown.map((row) =>
+        jsonItem(Object.fromEntries(Object.entries(row).filter(([column]) => !column.startsWith("key_"))))
+      )
+      return { items, nextCursor }
+    })
+
+const traceOf = (database: DatabaseService) => (id: string) =>
+  database.run(
+    "read.trace",
+    (sql) =>
+      Effect.gen(function* () {
+        const [signal] =
+          yield* sql<Item>`SELECT ${sql.literal(signalColumns)}, answer FROM signals WHERE id = ${id}::uuid`
+        if (signal === undefined) return null
+        const [enrichment] =
+          yield* sql<Item>`SELECT symbol, bid, ask, last, quoted_at, enriched_at FROM enriched_signals WHERE signal_id = ${id}::uuid`
+        const [metadata] =
+          yield* sql<Item>`SELECT snapshot_id, pair, trigger, buy_score, sell_score, order_id, side, received_at, linked_at
+          FROM signal_metadata WHERE signal_id = ${id}::uuid`
+        const [decision] =
+          yield* sql<Item>`SELECT engine, experiment_id, variant, outcome, reason, checks, shadow, decided_at
+          FROM decisions WHERE signal_id = ${id}::uuid`
+        const orders =
+          yield* sql<Item>`SELECT ${sql.literal(orderColumns)} FROM orders WHERE signal_id = ${id}::uuid ORDER BY seq`
+        const fills = yield* sql<Item>`SELECT ${sql.literal(fillColumns)} FROM trade_records
+          WHERE order_id IN (SELECT o.id FROM orders o WHERE o.signal_id = ${id}::uuid) ORDER BY seq`
+        // A metadata body links by its snapshot, a signal by its own id.
+        const links =
+          yield* sql<Item>`SELECT trade_record_id, order_id, signal_id, strategy, snapshot_id, linked_by, linked_at
+          FROM trade_strategy_link WHERE signal_id = ${id}::uuid
+            OR snapshot_id IN (SELECT m.snapshot_id FROM signal_metadata m WHERE m.signal_id = ${id}::uuid)
+          ORDER BY linked_at, trade_record_id`
+        const trace: Trace = {
+          signal: jsonItem(signal),
+          enrichment: enrichment === undefined ? null : jsonItem(enrichment),
+          metadata: metadata === undefined ? null : jsonItem(metadata),
+          decision: decision === undefined ? null : jsonItem(decision),
+          orders: orders.map(jsonItem),
+          fills: fills.map(jsonItem),
+          links: links.map(jsonItem)
+        }
+        return trace
+      }),
+    options
+  )
+
+const orderOf = (database: DatabaseService) => (id: string) =>
+  database.run(
+    "read.order",
+    (sql) =>
+      Effect.gen(function* () {
+        const [order] =
+          yield* sql<Item>`SELECT ${sql.literal(orderColumns)} FROM orders WHERE id = ${id}::uuid`
+        if (order === undefined) return null
+        const events =
+          yield* sql<Item>`SELECT event, from_status, to_status, legal, detail, at FROM order_events
+          WHERE order_id = ${id}::uuid ORDER BY seq`
+        return { ...jsonItem(order), events: events.map(jsonItem) }
+      }),
+    options
+  )
+
+const linkageOf = (database: DatabaseService) =>
+  database.run(
+    "read.linkage",
+    (sql) =>
+      sql<{ readonly ours: number; readonly linked: number; readonly external: number }>`
+        SELECT count(*) FILTER (WHERE t.source <> 'external')::int AS ours,
+          count(l.trade_record_id) FILTER (WHERE t.source <> 'external')::int AS linked,
+          count(*) FILTER (WHERE t.source = 'external')::int AS external
+        FROM trade_records t LEFT JOIN trade_strategy_link l ON l.trade_record_id = t.id
+        WHERE t.source <> 'canary'`.pipe(
+        Effect.map(([row]): Linkage => {
+          const { external = 0, linked = 0, ours = 0 } = row ?? {}
+          return { ours, linked, rate: ours === 0 ? null : linked / ours, external }
+        })
+      ),
+    options
+  )
+
+const stateColumns = "scope, state, reason, changed_by, version, changed_at"
+
+const tradingStateOf = (database: DatabaseService) =>
+  database.run(
+    "read.trading_state",
+    (sql) =>
+      Effect.map(
+        sql<Item>`SELECT ${sql.literal(stateColumns)} FROM trading_state WHERE scope = 'global'`,
+        ([row]) => jsonItem(row ?? {})
+      ),
+    options
+  )
+
+const setTradingStateOf =
+  (database: DatabaseService): ReadStoreService["setTradingState"] =>
+  (change) =>
+    database.transact(
+      "trading_state.set",
+      (sql) =>
+        Effect.gen(function* () {
+          const [row] =
+            yield* sql<Item>`UPDATE trading_state SET state = ${change.state}, reason = ${change.reason},
+            changed_by = ${change.changedBy}, version = version + 1, changed_at = now()
+          WHERE scope = 'global' RETURNING ${sql.literal(stateColumns)}`
+          yield* sql`INSERT INTO actor_events (at, path, event, detail) VALUES (now(), 'root/http', 'trading_state.changed', ${JSON.stringify(change)}::text::jsonb)`
+          return jsonItem(row ?? {})
+        }),
+      options
+    )
+
+export const ReadStorePg: Layer.Layer<ReadStore, never, Database> = Layer.effect(
+  ReadStore,
+  Effect.gen(function* () {
+    const database = yield* Database
+    return ReadStore.of({
+      list: listOf(database),
+      trace: traceOf(database),
+      order: orderOf(database),
+      linkage: linkageOf(database),
+      tradingState: tradingStateOf(database),
+      setTradingState: setTradingStateOf(database)
+    })
+  })
+)

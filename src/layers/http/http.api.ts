@@ -1,0 +1,207 @@
+/**
+ * The read API and the few commands of an operator.
+ *
+ * Promises: lists are `{items, next_cursor}`; an unknown query parameter, a bad cursor or a bad limit is a 400 that
+ * names it; an id that is no UUID is 404, because nothing can have it.
+ * Never: answers from memory what the database knows; a caller that needs truth gets the row or a 503.
+ * Failure: as the routes': what the store cannot answer now is 503.
+ */
+import { Effect } from "effect"
+import { fieldOf, type JsonObject } from "../../domain/canonical-json.ts"
+import type { FieldError } from "../../domain/field.ts"
+import type { ActorRow, ControlCommand, HealthSourceService } from "../health/health-source.ts"
+import { readLimits } from "./http-limits.ts"
+import { Refused, type Reply, type Route, type RouteEffect, type RouteRequest } from "./http.route.ts"
+import { type ListName, listFilters, type PageRequest, type ReadStoreService } from "../health/read-store.ts"
+import type { TradingStateName } from "../health/trading-state.ts"
+
+const ok = (json: unknown): Reply => ({ status: 200, json })
+const invalid = (path: string, message: string): Refused =>
+  new Refused({ status: 400, errors: [{ path, message }] })
+const notFound = new Refused({ status: 404 })
+
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
+const limitOf = (text: string | null): number | undefined => {
+  if (text === null) return readLimits.pageDefault
+  return /^\d{1,4}$/.test(text) && Number(text) >= 1 && Number(text) <= readLimits.pageMax
+    ? Number(text)
+    : undefined
+}
+
+/** What is wrong with one filter of a list; filters named `..._id` are ids of other rows. */
+const filterProblem = (known: ReadonlyArray<string>, key: string, value: string): string | undefined => {
+  if (!known.includes(key)) return `unknown parameter; use limit, cursor, ${known.join(", ")}`
+  if (key.endsWith("_id") && !uuid.test(value)) return "must be a UUID"
+  return value.includes("\u0000") ? "must not contain NUL" : undefined
+}
+
+/** The page a query asks for, or everything that is wrong with it. */
+const pageOf = (name: ListName, query: URLSearchParams): PageRequest | ReadonlyArray<FieldError> => {
+  const errors: Array<FieldError> = []
+  const filters: Record<string, string> = {}
+  const known: ReadonlyArray<string> = listFilters[name]
+  for (const [key, value] of query) {
+    if (key === "limit" || key === "cursor") continue
+    const problem = filterProblem(known, key, value)
+    if (problem === undefined) filters[key] = value
+    else errors.push({ path: `query.${key}`, message: problem })
+  }
+  const limit = limitOf(query.get("limit"))
+  if (limit === undefined)
+    errors.push({ path: "query.limit", message: `must be a whole number from 1 to ${readLimits.pageMax}` })
+  return errors.length > 0 || limit === undefined ? errors : { limit, cursor: query.get("cursor"), filters }
+}
+
+const listRoute = (reads: ReadStoreService, pattern: string, name: ListName): Route => ({
+  method: "GET",
+  pattern,
+  access: "api",
+  handle: ({ query }) =>
+    Effect.gen(function* () {
+      const page = pageOf(name, query)
+      if (!("limit" in page)) return yield* new Refused({ status: 400, errors: page })
+      const { items, nextCursor } = yield* reads
+        .list(name, page)
+        .pipe(
+          Effect.catchTag("BadCursor", () =>
+            Effect.fail(invalid("query.cursor", "must be a next_cursor of this list"))
+          )
+        )
+      return ok({ items, next_cursor: nextCursor })
+    })
+})
+
+const iso = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString())
+
+const actorItem = (row: ActorRow) => ({
+  path: row.path,
+  type: row.type,
+  machine: row.machine,
+  phase: row.phase,
+  state: row.state,
+  ready: row.ready,
+  readiness: row.readiness,
+  since: iso(row.since),
+  incarnation: row.incarnation,
+  restarts: row.restarts,
+  budget: {
+    used: row.budget.used,
+    max: Number.isFinite(row.budget.max) ? row.budget.max : null,
+    within_ms: row.budget.withinMs
+  },
+  mailbox: row.mailbox,
+  next_at: iso(row.nextAt),
+  last_error: row.lastError ?? null,
+  detail: row.detail
+})
+
+const actorsRoute = (source: HealthSourceService): Route => ({
+  method: "GET",
+  pattern: "/api/v1/actors",
+  access: "api",
+  handle: () => Effect.sync(() => ok({ items: source.actors().map(actorItem), next_cursor: null }))
+})
+
+const controlRoute = (source: HealthSourceService, command: ControlCommand): Route => ({
+  method: "POST",
+  pattern: `/api/v1/actors/:path/${command}`,
+  access: "api",
+  body: true,
+  handle: ({ params }) => {
+    const path = params["path"] ?? ""
+    return source.control(command, path).pipe(
+      Effect.as<Reply>({ status: 202, json: { status: "ACCEPTED", path, command } }),
+      Effect.catchTag("ControlRefused", ({ reason }) =>
+        Effect.fail(reason === "not_found" ? notFound : new Refused({ status: 409, more: { reason } }))
+      )
+    )
+  }
+})
+
+/** One row by its id. */
+const itemRoute = (
+  pattern: string,
+  find: (id: string) => Effect.Effect<unknown, Effect.Error<ReturnType<ReadStoreService["order"]>>>
+): Route => ({
+  method: "GET",
+  pattern,
+  access: "api",
+  handle: ({ params }) =>
+    Effect.gen(function* () {
+      const id = params["id"] ?? ""
+      const found = uuid.test(id) ? yield* find(id) : null
+      if (found === null) return yield* notFound
+      return ok(found)
+    })
+})
+
+const stateNames: ReadonlyArray<TradingStateName> = ["ACTIVE", "REDUCING", "HALTED"]
+const reasonLengthMax = 500
+
+const readStateChange = (
+  body: JsonObject
+): { readonly state: TradingStateName; readonly reason: string } | ReadonlyArray<FieldError> => {
+  const given = fieldOf(body, "state")
+  const state = stateNames.find((name) => name === given)
+  const reason = fieldOf(body, "reason")
+  const text = typeof reason === "string" ? reason.trim() : ""
+  const errors: Array<FieldError> = []
+  if (state === undefined) errors.push({ path: "state", message: `must be one of ${stateNames.join(", ")}` })
+  if (text === "" || text.length > reasonLengthMax)
+    errors.push({ path: "reason", message: `must be a text of 1 to ${reasonLengthMax} characters` })
+  return state === undefined || errors.length > 0 ? errors : { state, reason: text }
+}
+
+const setStateRoute = (
+  reads: ReadStoreService,
+  changed: (state: TradingStateName, reason: string) => Effect.Effect<void>
+): Route => ({
+  method: "POST",
+  pattern: "/api/v1/trading-state",
+  access: "api",
+  body: true,
+  handle: ({ body, exchange }: RouteRequest): RouteEffect =>
+    Effect.gen(function* () {
+      const change = readStateChange(body)
+      if (!("state" in change)) return yield* new Refused({ status: 400, errors: change })
+      const changedBy = `api:${exchange.request.socket.remoteAddress ?? "unknown"}`
+      const row = yield* reads.setTradingState({ ...change, changedBy })
+      yield* changed(change.state, change.reason)
+      return ok(row)
+    })
+})
+
+/** What the API needs besides the rows. `tradingStateChanged` tells whoever holds the state in memory. */
+export interface ApiServices {
+  readonly reads: ReadStoreService
+  readonly source: HealthSourceService
+  readonly tradingStateChanged: (state: TradingStateName, reason: string) => Effect.Effect<void>
+}
+
+/** The routes of this file. */
+export const apiRoutes = ({ reads, source, tradingStateChanged }: ApiServices): ReadonlyArray<Route> => [
+  listRoute(reads, "/api/v1/signals", "signals"),
+  itemRoute("/api/v1/signals/:id", reads.trace),
+  listRoute(reads, "/api/v1/orders", "orders"),
+  itemRoute("/api/v1/orders/:id", reads.order),
+  listRoute(reads, "/api/v1/fills", "fills"),
+  listRoute(reads, "/api/v1/positions", "positions"),
+  listRoute(reads, "/api/v1/accounts", "accounts"),
+  listRoute(reads, "/api/v1/waves", "waves"),
+  { method: "GET", pattern: "/api/v1/linkage", access: "api", handle: () => Effect.map(reads.linkage, ok) },
+  actorsRoute(source),
+  controlRoute(source, "restart"),
+  controlRoute(source, "pause"),
+  controlRoute(source, "resume"),
+  {
+    method: "GET",
+    pattern: "/api/v1/trading-state",
+    access: "api",
+    handle: () => Effect.map(reads.tradingState, ok)
+  },
+  setStateRoute(reads, tradingStateChanged),
+  listRoute(reads, "/api/v1/monitoring/alerts", "alerts"),
+  listRoute(reads, "/api/v1/monitoring/circuit-breakers", "circuit_breakers"),
+  listRoute(reads, "/api/v1/dead-letters", "dead_letters")
+]

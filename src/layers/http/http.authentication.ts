@@ -1,0 +1,162 @@
+/**
+ * Who may post to the webhook, and who may use the API.
+ *
+ * Three kinds of senders exist: those that sign the raw body with a header, those that follow Standard Webhooks, and
+ * TradingView, which can send no header and so carries its secret in the body (W6). Each is accepted by what it can
+ * do; which check failed is nobody's business but the operator's.
+ *
+ * Promises: secrets and signatures are compared in constant time over equal-length digests; a signature header that
+ * cannot be checked is a refusal, never ignored; unsigned posts pass only in practice, without any secret configured,
+ * from loopback by a loopback name, and not from a web page of another origin.
+ * Never: says why it refused, reads a body before the header checks are done, or trusts a forwarding header.
+ * Failure: anything malformed is a refusal; no input makes it throw.
+ */
+import { createHash, createHmac, timingSafeEqual } from "node:crypto"
+import type { IncomingHttpHeaders } from "node:http"
+import { Redacted } from "effect"
+import type { Settings } from "../../domain/settings.ts"
+import { postLimits } from "./http-limits.ts"
+
+/** What the headers and the address say. `body`: the secret must be in the body. */
+export type Credential = "accepted" | "refused" | "body"
+
+export interface PostCaller {
+  readonly headers: IncomingHttpHeaders
+  readonly remoteAddress: string | undefined
+  readonly body: Uint8Array
+  readonly nowMs: number
+}
+
+const digestOf = (text: string): Buffer => createHash("sha256").update(text).digest()
+
+/** Equal texts, in a time that depends on neither their content nor where they differ. */
+export const equalSecrets = (given: string, wanted: string): boolean =>
+  timingSafeEqual(digestOf(given), digestOf(wanted))
+
+const one = (value: string | ReadonlyArray<string> | undefined): string | undefined =>
+  typeof value === "string" ? value : undefined
+
+/** IPv4 addresses of dual-stack sockets arrive as `::ffff:127.0.0.1`. */
+export const plainAddress = (address: string | undefined): string =>
+  address === undefined ? "" : address.startsWith("::ffff:") ? address.slice(7) : address
+
+export const isLoopback = (address: string | undefined): boolean => {
+  const plain = plainAddress(address)
+  return plain === "::1" || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(plain)
+}
+
+const loopbackHosts = new Set(["localhost", "127.0.0.1", "[::1]"])
+
+/** Whether a Host header names this machine: what a page that rebinds its own name to 127.0.0.1 cannot forge. */
+export const isLoopbackHost = (host: string | undefined): boolean =>
+  host !== undefined && loopbackHosts.has(host.toLowerCase().replace(/:\d{1,5}$/, ""))
+
+/**
+ * Whether a browser's page may do this. No Origin: not a browser. Else the page must be served by this very host, under
+ * a loopback name, or be an exact origin of the settings.
+ */
+export const isTrustedOrigin = (
+  headers: IncomingHttpHeaders,
+  corsOrigins: ReadonlyArray<string>
+): boolean => {
+  const origin = one(headers.origin)
+  if (origin === undefined) return headers.origin === undefined
+  if (corsOrigins.includes(origin)) return true
+  return (
+    isLoopbackHost(headers.host) && origin.toLowerCase() === `http://${headers.host?.toLowerCase() ?? ""}`
+  )
+}
+
+const isHexSignatureOf = (header: string, secret: string, body: Uint8Array): boolean => {
+  const hex = header.startsWith("sha256=") ? header.slice(7) : header
+  if (!/^[0-9a-fA-F]{64}$/.test(hex)) return false
+  return timingSafeEqual(Buffer.from(hex, "hex"), createHmac("sha256", secret).update(body).digest())
+}
+
+/** Standard Webhooks: the key is base64 after `whsec_`; a secret without that prefix is used as it is. */
+const standardKey = (secret: string): Buffer =>
+  secret.startsWith("whsec_") ? Buffer.from(secret.slice(6), "base64") : Buffer.from(secret)
+
+const isStandardSignatureOf = (caller: PostCaller, secret: string): boolean => {
+  const id = one(caller.headers["webhook-id"])
+  const timestamp = one(caller.headers["webhook-timestamp"])
+  const signatures = one(caller.headers["webhook-signature"])
+  if (
+    id === undefined ||
+    timestamp === undefined ||
+    signatures === undefined ||
+    !/^\d{1,12}$/.test(timestamp)
+  )
+    return false
+  const wanted = createHmac("sha256", standardKey(secret))
+    .update(`${id}.${timestamp}.`)
+    .update(caller.body)
+    .digest()
+  // All signatures of the list are compared: which of two keys was used shows in no timing.
+  let matched = false
+  for (const entry of signatures.split(" ").slice(0, 8)) {
+    const given = entry.startsWith("v1,") ? Buffer.from(entry.slice(3), "base64") : Buffer.alloc(0)
+    if (given.length === wanted.length && timingSafeEqual(given, wanted)) matched = true
+  }
+  return matched && Math.abs(caller.nowMs - Number(timestamp) * 1_000) <= postLimits.signatureToleranceMs
+}
+
+const clear = (secret: Redacted.Redacted<string> | null): string | null =>
+  secret === null ? null : Redacted.value(secret)
+
+/** Judges a post by its headers and its address. */
+export const judgeHeaders = (
+  settings: Settings,
+  ips: ReadonlyArray<string> | null,
+  caller: PostCaller
+): Credential => {
+  const { headers } = caller
+  if (ips !== null && !ips.includes(plainAddress(caller.remoteAddress))) return "refused"
+  const hmac = clear(settings.secrets.hmac)
+  if (headers["x-webhook-signature"] !== undefined) {
+    const signature = one(headers["x-webhook-signature"])
+    return hmac !== null && signature !== undefined && isHexSignatureOf(signature, hmac, caller.body)
+      ? "accepted"
+      : "refused"
+  }
+  if (headers["webhook-signature"] !== undefined)
+    return hmac !== null && isStandardSignatureOf(caller, hmac) ? "accepted" : "refused"
+  if (settings.secrets.webhook !== null) return "body"
+  if (hmac !== null || settings.mode !== "PRACTICE") return "refused"
+  // A proxy or tunnel on this machine makes every stranger look like loopback, but it is asked by another host name.
+  return isLoopback(caller.remoteAddress) &&
+    isLoopbackHost(headers.host) &&
+    isTrustedOrigin(headers, settings.corsOrigins)
+    ? "accepted"
+    : "refused"
+}
+
+/** Judges the secret of a body; `given` is whatever the body has there. */
+export const isBodySecret = (settings: Settings, given: unknown): boolean => {
+  const wanted = clear(settings.secrets.webhook)
+  // The comparison is made in any case, so that a missing secret takes as long as a wrong one.
+  const equal = equalSecrets(typeof given === "string" ? given : "", wanted ?? "")
+  return wanted !== null && typeof given === "string" && equal
+}
+
+/**
+ * Whether this request may use the API: the admin token, or, while none is configured in practice, a caller on this
+ * machine that says so in its Host header and comes from no foreign page.
+ */
+export const mayUseApi = (
+  settings: Settings,
+  headers: IncomingHttpHeaders,
+  remoteAddress: string | undefined
+): boolean => {
+  const token = clear(settings.secrets.admin)
+  if (token !== null) {
+    const given = /^Bearer +(\S+)$/i.exec(headers.authorization ?? "")?.[1] ?? ""
+    return equalSecrets(given, token) && given !== ""
+  }
+  return (
+    settings.mode === "PRACTICE" &&
+    isLoopback(remoteAddress) &&
+    isLoopbackHost(headers.host) &&
+    isTrustedOrigin(headers, settings.corsOrigins)
+  )
+}

@@ -1,0 +1,82 @@
+/**
+ * The routes that say how the process is: health in three questions, its version, its metrics.
+ *
+ * They are open to everybody who reaches the listener and touch no database: an orchestrator asks them when everything
+ * else is broken. `/health/live` asks the root supervisor itself, so a process whose tree is deaf is not alive.
+ *
+ * Promises: each answers within a second and a half, whatever is away; the status codes are those of T2.
+ * Failure: a component that is away is what the answer says, never a failure of the answer.
+ * Never: caches, or reports anything but what the health source derives at that moment.
+ */
+import { Effect } from "effect"
+import { intakeLimits } from "../../domain/limits.ts"
+import type { HealthSourceService } from "../health/health-source.ts"
+import { readLimits } from "./http-limits.ts"
+import type { Route } from "./http.route.ts"
+import type { Exposition } from "../health/metrics.ts"
+
+const retryAfter = { "retry-after": String(Math.ceil(intakeLimits.retryAfterMs / 1_000)) }
+
+/** The routes of this file. */
+export const healthRoutes = (
+  source: HealthSourceService,
+  exposition: Exposition["Service"]
+): ReadonlyArray<Route> => [
+  {
+    method: "GET",
+    pattern: "/health",
+    access: "open",
+    handle: () =>
+      Effect.sync(() => {
+        const { document, httpStatus } = source.health()
+        return { status: httpStatus, json: document }
+      })
+  },
+  {
+    method: "GET",
+    pattern: "/health/live",
+    access: "open",
+    handle: () =>
+      source.ping(readLimits.pingMs).pipe(
+        Effect.as({ status: 200, json: { status: "live" } }),
+        Effect.catchTag("TreeDeaf", ({ path }) =>
+          Effect.succeed({ status: 503, json: { status: "deaf", path } })
+        )
+      )
+  },
+  {
+    method: "GET",
+    pattern: "/health/ready",
+    access: "open",
+    handle: () =>
+      Effect.sync(() => {
+        const { ready, reasons, status } = source.health().document
+        return {
+          status: ready ? 200 : 503,
+          json: { ready, status, reasons },
+          ...(ready ? {} : { headers: retryAfter })
+        }
+      })
+  },
+  {
+    method: "GET",
+    pattern: "/version",
+    access: "open",
+    handle: () =>
+      Effect.sync(() => {
+        const { commit, mode, version } = source.health().document
+        return { status: 200, json: { name: "holdfast", version, commit, mode, node: process.version } }
+      })
+  },
+  {
+    method: "GET",
+    pattern: "/metrics",
+    access: "open",
+    handle: () =>
+      Effect.map(exposition.text, (text) => ({
+        status: 200,
+        text,
+        contentType: "text/plain; version=0.0.4; charset=utf-8"
+      }))
+  }
+]

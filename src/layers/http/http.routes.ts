@@ -1,0 +1,224 @@
+/**
+ * HttpFront over the intake and the route table: which path leads where, and who may go there.
+ *
+ * The intake comes first because it is the hot path; everything else is a table of effects that run as fibers of the
+ * listener's scope, so a caller that hangs up, or a listener that ends, interrupts them.
+ *
+ * Promises: every exchange is answered once and counted; an unknown path is 404, a wrong method 405 with Allow; the
+ * API is refused before its body is read; at most `readLimits.concurrentMax` reads are in work.
+ * Never: lets a page of a foreign origin read an answer, or post from a browser in practice mode.
+ * Failure: a defect of a route is a 500 with its request id and an error line.
+ */
+import { Effect, Layer, Result } from "effect"
+import { isJsonObject, type JsonObject } from "../../domain/canonical-json.ts"
+import { readJson } from "../../domain/json-reader.ts"
+import { intakeLimits } from "../../domain/limits.ts"
+import type { Settings } from "../../domain/settings.ts"
+import { Alerts } from "../alerts/alerts.ts"
+import { Config } from "../config/config.ts"
+import { HealthSource } from "../health/health-source.ts"
+import { apiRoutes } from "./http.api.ts"
+import { mayUseApi } from "./http.authentication.ts"
+import { readBody, refuseUnread } from "./http.body.ts"
+import { answerPreflight, applyCors } from "./http.cors.ts"
+import { elapsedMs, type Exchange, refuse } from "./http.exchange.ts"
+import { guarded, type Handling, HttpFront, type HttpFrontService } from "./http.front.ts"
+import { healthRoutes } from "./http.health.ts"
+import { HttpIntake, type HttpIntakeService } from "./http.intake.ts"
+import { readLimits } from "./http-limits.ts"
+import { makeMatcher, type Match, type Route, type RouteRequest, runRoute } from "./http.route.ts"
+import { Exposition, Metrics, type MetricsService } from "../health/metrics.ts"
+import { ReadStore } from "../health/read-store.ts"
+import { TradingState, type TradingStateName } from "../health/trading-state.ts"
+import { Wake } from "../process/wake.ts"
+
+interface Parts {
+  readonly settings: Settings
+  readonly intake: HttpIntakeService
+  readonly metrics: MetricsService
+  readonly match: (method: string, path: string) => Match
+  /** The process has the role `http`: it takes posts and serves the API, and not only its health. */
+  readonly takesPosts: boolean
+}
+
+const retryAfter = { "retry-after": String(Math.ceil(intakeLimits.retryAfterMs / 1_000)) }
+
+/** Status in the metrics of an exchange whose sender left before it was answered. */
+const senderGone = 499
+
+/** One path segment, decoded; undefined when its escapes are no UTF-8. */
+const decodeSegment = (segment: string): string | undefined => {
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    // The one error decodeURIComponent has. The caller answers it.
+    return undefined
+  }
+}
+
+/** The webhook paths: `/webhook`, `/webhook/test`, `/webhook/:source`. Returns the route's name for the metrics. */
+const webhook = (parts: Parts, exchange: Exchange, handling: Handling): string => {
+  const { method, path } = exchange
+  const segment = path === "/webhook" ? "default" : decodeSegment(path.slice("/webhook/".length))
+  if (segment === undefined) {
+    refuseUnread(
+      exchange,
+      400,
+      { errors: [{ path: "path", message: "must be percent-encoded UTF-8" }] },
+      {},
+      handling.expectsContinue
+    )
+    return "/webhook/:source"
+  }
+  if (segment === "test" && (method === "GET" || method === "HEAD")) {
+    parts.intake.test(exchange)
+    return "/webhook/test"
+  }
+  const known = Object.hasOwn(parts.settings.sources, segment)
+  const isTest = segment === "test" && !known
+  if (method !== "POST" || isTest) {
+    const status = known || isTest ? 405 : 404
+    refuseUnread(
+      exchange,
+      status,
+      {},
+      status === 405 ? { allow: isTest ? "GET, HEAD" : "POST" } : {},
+      handling.expectsContinue
+    )
+    return "/webhook/:source"
+  }
+  parts.intake.post(exchange, segment, handling)
+  return "/webhook/:source"
+}
+
+const parseBody = (
+  bytes: Buffer
+): Result.Result<JsonObject, { readonly path: string; readonly message: string }> => {
+  if (bytes.length === 0) return Result.succeed({})
+  const json = readJson(bytes)
+  if (Result.isFailure(json)) return Result.fail({ path: json.failure.path, message: json.failure.message })
+  return isJsonObject(json.success)
+    ? Result.succeed(json.success)
+    : Result.fail({ path: "", message: "must be a JSON object" })
+}
+
+/** Runs a route that the caller may use. */
+const serveRoute = (
+  parts: Parts,
+  exchange: Exchange,
+  handling: Handling,
+  route: Route,
+  params: Readonly<Record<string, string>>
+): void => {
+  const run = (body: JsonObject): void => {
+    const request: RouteRequest = { exchange, params, query: new URLSearchParams(exchange.query), body }
+    const stop = handling.run(runRoute(route, request))
+    // Nobody reads the answer any more: the query behind it is cancelled. A command is carried out all the same.
+    if (route.method === "GET") {
+      exchange.response.once("close", () => {
+        if (!exchange.response.writableFinished) stop()
+      })
+    }
+  }
+  if (route.body !== true) return run({})
+  if (handling.expectsContinue) exchange.response.writeContinue()
+  readBody(exchange, readLimits.bodyBytesMax, (body) => {
+    if (body === "gone") return exchange.response.destroy()
+    if (body === "too_large") return refuseUnread(exchange, 413)
+    if (body === "too_slow") return refuseUnread(exchange, 408, {}, { connection: "close" })
+    const parsed = parseBody(body)
+    if (Result.isFailure(parsed)) return refuse(exchange, 400, { errors: [parsed.failure] })
+    return run(parsed.success)
+  })
+  return undefined
+}
+
+/** Everything that is not the webhook. Returns the route's name for the metrics. */
+const dispatch = (parts: Parts, exchange: Exchange, handling: Handling): string => {
+  const match = parts.match(exchange.method, exchange.path)
+  const { request } = exchange
+  const isApi = exchange.path.startsWith("/api/")
+  // Who may not use the API learns nothing about its paths.
+  if (isApi && !mayUseApi(parts.settings, request.headers, request.socket.remoteAddress)) {
+    refuseUnread(exchange, 401, {}, { "www-authenticate": "Bearer" }, handling.expectsContinue)
+    return "unauthorized"
+  }
+  switch (match._tag) {
+    case "NotFound":
+      refuseUnread(exchange, 404, {}, {}, handling.expectsContinue)
+      return "unmatched"
+    case "BadPath":
+      refuseUnread(
+        exchange,
+        400,
+        { errors: [{ path: "path", message: "must be percent-encoded UTF-8" }] },
+        {},
+        handling.expectsContinue
+      )
+      return "unmatched"
+    case "OtherMethod":
+      refuseUnread(exchange, 405, {}, { allow: match.allow.join(", ") }, handling.expectsContinue)
+      return "unmatched"
+    case "Found":
+      if (isApi && handling.running() >= readLimits.concurrentMax)
+        refuseUnread(exchange, 503, {}, retryAfter, handling.expectsContinue)
+      else serveRoute(parts, exchange, handling, match.route, match.params)
+      return match.route.pattern
+  }
+}
+
+const makeFront = (parts: Parts): HttpFrontService => ({
+  handle: (exchange, handling) => {
+    applyCors(parts.settings.corsOrigins, exchange)
+    let route = "preflight"
+    // One listener for every way an answer can end, so nothing that was answered is missing in the metrics.
+    exchange.response.once("close", () => {
+      const status = exchange.response.headersSent ? exchange.response.statusCode : senderGone
+      parts.metrics.answered(route, status, elapsedMs(exchange) / 1_000)
+    })
+    guarded(exchange, handling, () => {
+      const { method, path } = exchange
+      if (method === "OPTIONS") answerPreflight(parts.settings.corsOrigins, exchange)
+      else if (parts.takesPosts && (path === "/webhook" || path.startsWith("/webhook/"))) {
+        route = webhook(parts, exchange, handling)
+      } else route = dispatch(parts, exchange, handling)
+    })
+  }
+})
+
+export const HttpFrontRoutes: Layer.Layer<
+  HttpFront,
+  never,
+  Alerts | Config | Exposition | HealthSource | HttpIntake | Metrics | ReadStore | TradingState | Wake
+> = Layer.effect(
+  HttpFront,
+  Effect.gen(function* () {
+    const settings = yield* Config
+    const source = yield* HealthSource
+    const metrics = yield* Metrics
+    const reads = yield* ReadStore
+    const alerts = yield* Alerts
+    const wake = yield* Wake
+    const tradingState = yield* TradingState
+    const tradingStateChanged = (state: TradingStateName, reason: string): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        tradingState.assign(state)
+        // Orders held by the old state wait for their accounts to look again, signals for the pipeline.
+        wake.notify("signals")
+        for (const account of Object.keys(settings.accounts)) wake.notify(`orders:${account}`)
+        return alerts.raise({
+          severity: state === "ACTIVE" ? "LOW" : "HIGH",
+          kind: "trading_state.changed",
+          dedupKey: "trading_state.changed",
+          message: `trading is ${state}: ${reason}`,
+          component: "root/http"
+        })
+      })
+    const takesPosts = settings.roles.has("http")
+    const match = makeMatcher([
+      ...healthRoutes(source, yield* Exposition),
+      ...(takesPosts ? apiRoutes({ reads, source, tradingStateChanged }) : [])
+    ])
+    return HttpFront.of(makeFront({ settings, intake: yield* HttpIntake, metrics, match, takesPosts }))
+  })
+)

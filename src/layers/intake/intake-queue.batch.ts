@@ -1,0 +1,218 @@
+/**
+ * IntakeQueue as one worker and one multi-row commit at a time.
+ *
+ * A batching timer was measured at three milliseconds per lone post and no gain under load, so there is none: the
+ * commit under way is the timer.
+ *
+ * Promises: as the port; the worker never ends by a failure of the store.
+ * Never: holds more posts than the bound, the ones already answered `Late` included.
+ * Failure: a store that fails for want of the database answers the batch `Unavailable`; one that refuses a batch is
+ * given its rows one by one, so that only the row it refuses is `Broken`.
+ */
+import { Cause, Clock, Effect, Layer } from "effect"
+import { intakeLimits } from "../../domain/limits.ts"
+import { Alerts } from "../alerts/alerts.ts"
+import { type DatabaseFault, DatabaseUnavailable } from "../database/database.ts"
+import { settleWith } from "./intake-queue.settle.ts"
+import { IntakeQueue, type IntakeQueueService, type PostResult, type SettledPost } from "./intake-queue.ts"
+import { type IntakeRow, IntakeStore, type IntakeStoreService } from "./intake-store.ts"
+import { Metrics } from "../health/metrics.ts"
+import { Wake } from "../process/wake.ts"
+
+interface Waiting {
+  readonly row: IntakeRow
+  readonly takenAtMs: number
+  readonly done: (result: PostResult) => void
+  answered: boolean
+}
+
+const tell = (post: Waiting, result: PostResult): void => {
+  if (post.answered) return
+  post.answered = true
+  post.done(result)
+}
+
+/** A doorbell for one fiber: rung twice is rung once, and a ring before the wait is not lost. */
+const makeBell = () => {
+  let rung = false
+  let release: (() => void) | null = null
+  return {
+    ring: (): void => {
+      rung = true
+      release?.()
+    },
+    wait: Effect.callback<void>((resume) => {
+      const wake = () => {
+        rung = false
+        release = null
+        resume(Effect.void)
+      }
+      if (rung) {
+        wake()
+        return undefined
+      }
+      release = wake
+      return Effect.sync(() => {
+        if (release === wake) release = null
+      })
+    })
+  }
+}
+
+type BatchResult = ReadonlyArray<PostResult>
+
+const resultOfFailure = (cause: Cause.Cause<DatabaseUnavailable | DatabaseFault>): PostResult => {
+  const error = Cause.squash(cause)
+  return error instanceof DatabaseUnavailable ? { _tag: "Unavailable" } : { _tag: "Broken", cause: error }
+}
+
+/** Stores a batch. Contention is tried once more; a batch the database refuses is stored row by row to find the culprit. */
+const storeBatch = (store: IntakeStoreService, rows: ReadonlyArray<IntakeRow>): Effect.Effect<BatchResult> =>
+  store.store(rows).pipe(
+    Effect.retry({
+      times: 1,
+      while: (error) => error._tag === "DatabaseUnavailable" && error.reason === "contention"
+    }),
+    Effect.catchCause((cause): Effect.Effect<BatchResult> => {
+      if (Cause.hasInterruptsOnly(cause)) return Effect.interrupt
+      const result = resultOfFailure(cause)
+      if (result._tag === "Unavailable" || rows.length === 1) return Effect.succeed(rows.map(() => result))
+      return Effect.forEach(rows, (row) =>
+        Effect.map(storeBatch(store, [row]), (results): PostResult => results[0] ?? result)
+      )
+    })
+  )
+
+/** What a queue is made of. `settled` is told each result after the sender was; `nowMs` never goes back. */
+interface QueueParts {
+  readonly store: IntakeStoreService
+  readonly settled: (posts: ReadonlyArray<SettledPost>) => Effect.Effect<void>
+  readonly nowMs: () => number
+}
+
+/** The posts that wait, in order of arrival: those the store has not been given, and those nobody has answered. */
+const makePosts = (nowMs: () => number) => {
+  const waiting: Array<Waiting> = []
+  let open: Array<Waiting> = []
+  /** The oldest post without an answer. Answers come nearly in order, so what is answered is at the front. */
+  const oldest = (): Waiting | undefined => {
+    let answered = 0
+    while (open[answered]?.answered === true) answered += 1
+    if (answered > 0) open = open.slice(answered)
+    return open[0]
+  }
+  return {
+    oldest,
+    add: (row: IntakeRow, done: Waiting["done"]): void => {
+      const post: Waiting = { row, done, takenAtMs: nowMs(), answered: false }
+      waiting.push(post)
+      open.push(post)
+    },
+    /** The next batch, without those that were answered meanwhile. */
+    take: (): ReadonlyArray<Waiting> =>
+      waiting.splice(0, intakeLimits.batchRowsMax).filter((post) => !post.answered),
+    hasWork: (): boolean => waiting.length > 0,
+    unanswered: (): number => (oldest() === undefined ? 0 : open.length),
+    // A post answered `Late` still takes a place until the store could have been given it.
+    isFull: (): boolean => Math.max(open.length, waiting.length) >= intakeLimits.waitingPostsMax,
+    /** Tells everybody and forgets them. What the store was given may be stored; its re-send is a duplicate. */
+    close: (): void => {
+      for (const post of open) tell(post, { _tag: "Late" })
+      waiting.length = 0
+      open = []
+    }
+  }
+}
+
+/** Answers each post `Late` at its deadline. All have the same, so the oldest is next: one fiber serves thousands. */
+const watchDeadlines = (
+  posts: ReturnType<typeof makePosts>,
+  bell: ReturnType<typeof makeBell>,
+  nowMs: () => number
+): Effect.Effect<never> =>
+  Effect.forever(
+    Effect.suspend(() => {
+      const oldest = posts.oldest()
+      if (oldest === undefined) return bell.wait
+      const leftMs = oldest.takenAtMs + intakeLimits.commitMsMax - nowMs()
+      return leftMs > 0 ? Effect.sleep(leftMs) : Effect.sync(() => tell(oldest, { _tag: "Late" }))
+    })
+  )
+
+const makeQueue = ({ nowMs, settled, store }: QueueParts): IntakeQueueService => {
+  const posts = makePosts(nowMs)
+  const work = makeBell()
+  const deadline = makeBell()
+  let running = 0
+  /** The oldest post of the batch the store has now. */
+  let underWay: Waiting | undefined
+  const stalled = (): boolean =>
+    underWay !== undefined && nowMs() - underWay.takenAtMs >= intakeLimits.commitMsMax
+  let batches = 0
+  let rows = 0
+
+  const storeOnce = Effect.gen(function* () {
+    const batch = posts.take()
+    if (batch.length === 0) return
+    underWay = batch[0]
+    const results = yield* storeBatch(
+      store,
+      batch.map((post) => post.row)
+    )
+    underWay = undefined
+    batches += 1
+    rows += batch.length
+    const told = batch.map((post, index): SettledPost => {
+      const result = results[index] ?? { _tag: "Broken" as const, cause: "the store gave no outcome" }
+      tell(post, result)
+      return { row: post.row, result }
+    })
+    yield* settled(told)
+  })
+  const storing = Effect.forever(Effect.suspend(() => (posts.hasWork() ? storeOnce : work.wait)))
+
+  return {
+    submit: (row, done) => {
+      const first = posts.oldest() === undefined
+      if (running === 0 || posts.isFull() || stalled()) return false
+      posts.add(row, done)
+      work.ring()
+      if (first) deadline.ring()
+      return true
+    },
+    worker: Effect.suspend(() => {
+      running += 1
+      return Effect.raceFirst(storing, watchDeadlines(posts, deadline, nowMs))
+    }).pipe(
+      Effect.ensuring(
+        Effect.sync(() => {
+          running -= 1
+          underWay = undefined
+          posts.close()
+        })
+      )
+    ),
+    alive: () => running > 0,
+    stalled,
+    depth: posts.unanswered,
+    oldestMs: () => {
+      const oldest = posts.oldest()
+      return oldest === undefined ? 0 : Math.max(0, nowMs() - oldest.takenAtMs)
+    },
+    totals: () => ({ batches, rows })
+  }
+}
+
+export const IntakeQueueBatch: Layer.Layer<IntakeQueue, never, Alerts | Metrics | IntakeStore | Wake> =
+  Layer.effect(
+    IntakeQueue,
+    Effect.gen(function* () {
+      const clock = yield* Clock.Clock
+      const settled = settleWith({ wake: yield* Wake, alerts: yield* Alerts, metrics: yield* Metrics })
+      return makeQueue({
+        store: yield* IntakeStore,
+        settled,
+        nowMs: () => Number(clock.currentTimeNanosUnsafe() / 1_000n) / 1_000
+      })
+    })
+  )

@@ -1,0 +1,106 @@
+/**
+ * What is said about posts after their senders were answered.
+ *
+ * The pipeline is woken, every post leaves a line with its correlation id, and the two results that need a person (one
+ * identity with two bodies, an alert that came too late to act on) raise an alert. It runs after the answer, so
+ * none of it costs the sender time.
+ *
+ * Promises: the wake comes before anything that could be slow; one line per post.
+ * Never: fails, or holds back the next batch for more than writing lines.
+ * Failure: none; an alert that cannot be stored waits in the alerts' own queue.
+ */
+import { Effect } from "effect"
+import { logEvent } from "../../runtime/log-event.ts"
+import type { AlertsService } from "../alerts/alerts.ts"
+import type { SettledPost } from "./intake-queue.ts"
+import type { IntakeRow } from "./intake-store.ts"
+import type { MetricsService } from "../health/metrics.ts"
+import type { WakeService } from "../process/wake.ts"
+
+/** Name of this component in lines and alerts. */
+const component = "root/http"
+
+const fieldsOf = (row: IntakeRow): Record<string, unknown> => ({
+  component,
+  correlation_id: row.id,
+  request_id: row.requestId,
+  source: row.source,
+  symbol: row.symbol
+})
+
+/** Metadata is named by its snapshot: that is what an operator of the old service greps for. */
+const snapshotOf = (row: IntakeRow): unknown => {
+  const body: unknown = JSON.parse(row.body)
+  return typeof body === "object" && body !== null && "snapshot_id" in body ? body.snapshot_id : null
+}
+
+const stored = (row: IntakeRow, alerts: AlertsService): Effect.Effect<void> => {
+  const fields = fieldsOf(row)
+  if (row.kind === "metadata")
+    return logEvent("info", "metadata.recorded", "metadata recorded", {
+      ...fields,
+      snapshot: snapshotOf(row)
+    })
+  const received = logEvent("info", "signal.received", "signal received", {
+    ...fields,
+    status: row.status,
+    reason: row.reason
+  })
+  if (row.status === "received") return received
+  return Effect.andThen(
+    received,
+    alerts.raise({
+      severity: "MEDIUM",
+      kind: "signal.too_old",
+      dedupKey: `signal.too_old:${row.source}`,
+      message: `a signal of source ${row.source} was too old when it came`,
+      component,
+      correlationId: row.id,
+      detail: {
+        symbol: row.symbol,
+        expires_from: row.expiresFromMs === null ? null : new Date(row.expiresFromMs).toISOString()
+      }
+    })
+  )
+}
+
+const tell = ({ result, row }: SettledPost, alerts: AlertsService): Effect.Effect<void> => {
+  switch (result._tag) {
+    case "Stored":
+      return stored(row, alerts)
+    case "Duplicate":
+      return logEvent("info", "signal.duplicate", "seen before", fieldsOf(row))
+    case "Conflict":
+      return alerts.raise({
+        severity: "HIGH",
+        kind: "signal.conflict",
+        dedupKey: `signal.conflict:${result.signalId}`,
+        message: "one identity was sent with two different bodies",
+        component,
+        correlationId: result.signalId,
+        detail: { source: row.source, request_id: row.requestId }
+      })
+    case "Late":
+    case "Unavailable":
+      return logEvent("warn", "signal.unavailable", "a post could not be stored in time", fieldsOf(row))
+    case "Broken":
+      return logEvent("error", "signal.broken", "a post could not be stored", {
+        ...fieldsOf(row),
+        error: String(result.cause).slice(0, 1_000)
+      })
+  }
+}
+
+/** What the worker of the intake queue runs after each batch. */
+export const settleWith =
+  (services: {
+    readonly wake: WakeService
+    readonly alerts: AlertsService
+    readonly metrics: MetricsService
+  }) =>
+  (posts: ReadonlyArray<SettledPost>): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      if (posts.some(({ result }) => result._tag === "Stored")) services.wake.notify("signals")
+      for (const { result, row } of posts) services.metrics.postSettled(row.source, result._tag)
+      return Effect.forEach(posts, (post) => tell(post, services.alerts), { discard: true })
+    })

@@ -1,0 +1,324 @@
+/**
+ * Fills store on PostgreSQL: one fill, one transaction.
+ *
+ * The position's row is locked first, which puts all fills of one account and symbol in line; then the order's. Every
+ * transaction that takes both takes them in this order, so fills never deadlock with exits. The insert of the trade
+ * decides whether this delivery is the first: the venue's key is unique, a second one changes nothing.
+ *
+ * Promises: trade, order, position and link are committed together; a duplicate commits nothing.
+ * Never: looks at a fence, or leaves a fill out because its order is in the wrong state.
+ * Failure: `DatabaseUnavailable`; the transaction is idempotent, so it is tried again after contention and after a
+ * commit whose answer was lost. A fault is a bug and dies.
+ */
+import { BigDecimal, Effect, Layer, Result } from "effect"
+import type { SqlClient } from "effect/sql/SqlClient"
+import { decimal, type Decimal, divideRounded, formatDecimal } from "../../domain/decimal.ts"
+import { type Fill, fillOrder } from "../../domain/fill.ts"
+import { positionId, tradeRecordId } from "../../domain/ids.ts"
+import { nextStatus, type OrderEvent, type OrderStatus, surpriseOf } from "../../domain/order.ts"
+import { applyFill, type PositionStep } from "../../domain/position.ts"
+import { exitPricesOf, noExitPrices, type ProtectionTerms } from "../../domain/protection.ts"
+import type { Settings } from "../../domain/settings.ts"
+import type { VenueFill } from "../broker/broker.ts"
+import { Config } from "../config/config.ts"
+import { Database, type DatabaseService } from "../database/database.ts"
+import {
+  type FillOutcome,
+  FillsStore,
+  type FillsStoreService,
+  type LinkedBy,
+  type RecordedFill
+} from "./fills-store.ts"
+import { linkMetadataForOrder } from "./metadata-link.pg.ts"
+import { columnsOf, settledWhen } from "./order-row.pg.ts"
+import type { StoredOrder } from "./orders-store.ts"
+
+interface StoredPosition {
+  readonly quantity: string
+  readonly average_price: string
+  readonly realised_pnl: string
+  readonly epoch: number
+  readonly exits: number
+}
+
+/** The order a trade belongs to, and by which of its ids it was found. */
+interface Owner {
+  readonly order: StoredOrder
+  readonly linkedBy: Exclude<LinkedBy, "none">
+}
+
+/** What the fill does to its order: the event, the status after it, and whether the table allows it. */
+interface OrderStep {
+  readonly event: OrderEvent
+  readonly from: OrderStatus
+  readonly to: OrderStatus
+  readonly legal: boolean
+  readonly filledQuantity: string
+  readonly averagePrice: string
+}
+
+const fillOf = (fill: VenueFill): Fill => ({
+  side: fill.side,
+  quantity: decimal(fill.quantity),
+  price: decimal(fill.price),
+  fee: decimal(fill.fee)
+})
+
+const lockPosition = (sql: SqlClient, id: string, fill: VenueFill) =>
+  Effect.gen(function* () {
+    const locked = sql<StoredPosition>`
+      SELECT quantity, average_price, realised_pnl, epoch, exits FROM positions WHERE id = ${id} FOR UPDATE`
+    const [known] = yield* locked
+    if (known !== undefined) return known
+    // Without a target: two first fills at once collide on the primary key too, which a named target would not cover.
+    yield* sql`
+      INSERT INTO positions (id, account, symbol, epoch) VALUES (${id}, ${fill.account}, ${fill.symbol}, 0)
+      ON CONFLICT DO NOTHING`
+    const [row] = yield* locked
+    if (row === undefined)
+      return yield* Effect.die(new Error(`the position ${id} has another id in the table`))
+    return row
+  })
+
+/** Ours by the client order id; by the venue's id only where a fill carries no client order id at all. */
+const lockOwner = (sql: SqlClient, venue: string, fill: VenueFill) =>
+  Effect.gen(function* () {
+    const byClient = fill.clientOrderId !== null
+    const [order] = byClient
+      ? yield* sql<StoredOrder>`
+          SELECT ${columnsOf(sql)} FROM orders
+          WHERE client_order_id = ${fill.clientOrderId} AND account = ${fill.account} FOR UPDATE`
+      : yield* sql<StoredOrder>`
+          SELECT ${columnsOf(sql)} FROM orders
+          WHERE venue_order_id = ${fill.venueOrderId} AND venue = ${venue} AND account = ${fill.account} FOR UPDATE`
+    if (order === undefined) return null
+    return { order, linkedBy: byClient ? "client_order_id" : "order_id" } satisfies Owner
+  })
+
+interface Trade {
+  readonly id: string
+  readonly venue: string
+  readonly positionId: string
+  readonly orderId: string | null
+  readonly source: string
+  readonly realisedPnl: Decimal
+}
+
+/**
+ * Stores the trade and answers what all trades of its order add up to, this one included; null when it was stored
+ * before. Summed anew each time: the sum does not depend on the order in which fills came, where an average carried
+ * along is rounded at every step. The sum does not see the row of its own statement, so that is added; the order is
+ * locked, so nobody else adds one meanwhile.
+ */
+const insertTrade = (sql: SqlClient, trade: Trade, fill: VenueFill) =>
+  Effect.map(
+    sql<{ readonly quantity: string; readonly notional: string }>`
+      WITH inserted AS (
+        INSERT INTO trade_records (id, venue, account, symbol, venue_order_id, trade_id, client_order_id, order_id,
+          position_id, side, quantity, price, fee, realised_pnl, source, order_time)
+        VALUES (${trade.id}, ${trade.venue}, ${fill.account}, ${fill.symbol}, ${fill.venueOrderId}, ${fill.tradeId},
+          ${fill.clientOrderId}, ${trade.orderId}, ${trade.positionId}, ${fill.side}, ${fill.quantity}::numeric,
+          ${fill.price}::numeric, ${fill.fee}::numeric, ${formatDecimal(trade.realisedPnl)}::numeric, ${trade.source},
+          ${fill.at})
+        ON CONFLICT DO NOTHING RETURNING quantity, price
+      )
+      SELECT i.quantity + coalesce(sum(t.quantity), 0) AS quantity,
+        i.quantity * i.price + coalesce(sum(t.quantity * t.price), 0) AS notional
+      FROM inserted i LEFT JOIN trade_records t ON t.order_id = ${trade.orderId}::uuid
+      GROUP BY i.quantity, i.price`,
+    ([row]) =>
+      row === undefined ? null : { quantity: decimal(row.quantity), notional: decimal(row.notional) }
+  )
+
+const orderStep = (
+  order: StoredOrder,
+  fill: Fill,
+  trades: { readonly quantity: Decimal; readonly notional: Decimal }
+): OrderStep => {
+  const before = { filledQuantity: BigDecimal.subtract(trades.quantity, fill.quantity), averagePrice: null }
+  const { event } = fillOrder(decimal(order.quantity), before, fill)
+  const next = nextStatus(order.status, event)
+  return {
+    event,
+    from: order.status,
+    to: Result.isSuccess(next) ? next.success : order.status,
+    legal: Result.isSuccess(next),
+    filledQuantity: formatDecimal(trades.quantity),
+    averagePrice: formatDecimal(divideRounded(trades.notional, trades.quantity))
+  }
+}
+
+/** Moves the order, logs the step and links the trade to the order's strategy, in one statement. */
+const moveOrder = (
+  sql: SqlClient,
+  { order, linkedBy }: Owner,
+  step: OrderStep,
+  trade: Trade,
+  fill: VenueFill
+) =>
+  Effect.map(
+    sql<StoredOrder>`
+      WITH moved AS (
+        UPDATE orders SET status = ${step.to}, filled_quantity = ${step.filledQuantity}::numeric,
+          average_price = ${step.averagePrice}::numeric,
+          venue_order_id = coalesce(venue_order_id, ${fill.venueOrderId}), updated_at = clock_timestamp()
+        WHERE id = ${order.id}
+        RETURNING *
+      ), logged AS (
+        INSERT INTO order_events (order_id, event, from_status, to_status, legal, fence, detail)
+        SELECT id, ${step.event}, ${step.from}, ${step.to}, ${step.legal}::boolean, fence,
+          ${JSON.stringify({ tradeId: fill.tradeId, quantity: fill.quantity, price: fill.price })}::text::jsonb
+        FROM moved
+      ), linked AS (
+        INSERT INTO trade_strategy_link (trade_record_id, order_id, signal_id, strategy, linked_by)
+        SELECT ${trade.id}::uuid, id, signal_id, strategy, ${linkedBy} FROM moved
+      )
+      SELECT ${columnsOf(sql)} FROM moved`,
+    ([moved]) => moved ?? order
+  )
+
+const termsOf = (settings: Settings, order: StoredOrder | null): ProtectionTerms => {
+  const strategy = order === null ? undefined : settings.strategies[order.strategy]
+  const pct = (text: string | null | undefined): Decimal | null =>
+    text === null || text === undefined ? null : decimal(text)
+  return { stopLossPct: pct(strategy?.stopLossPct), profitTargetPct: pct(strategy?.profitTargetPct) }
+}
+
+/** Writes the position after the fill; opening sets its exit prices, closing forgets them. */
+const movePosition = (sql: SqlClient, id: string, step: PositionStep, terms: ProtectionTerms, at: Date) => {
+  const { position, change } = step
+  const opens = change === "opened" || change === "flipped"
+  const flat = BigDecimal.isZero(position.quantity)
+  const prices = opens ? exitPricesOf(position.quantity, position.averagePrice, terms) : noExitPrices
+  const text = (price: Decimal | null): string | null => (price === null ? null : formatDecimal(price))
+  return sql`
+    UPDATE positions SET
+      quantity = ${formatDecimal(position.quantity)}::numeric,
+      average_price = ${formatDecimal(position.averagePrice)}::numeric,
+      realised_pnl = ${formatDecimal(position.realisedPnl)}::numeric,
+      epoch = ${position.epoch}, exits = ${position.exits},
+      stop_price = CASE WHEN ${opens || flat}::boolean THEN ${text(prices.stopPrice)}::numeric ELSE stop_price END,
+      target_price = CASE WHEN ${opens || flat}::boolean THEN ${text(prices.targetPrice)}::numeric
+        ELSE target_price END,
+      opened_at = CASE WHEN ${opens}::boolean THEN ${at}::timestamptz ELSE opened_at END,
+      closed_at = CASE WHEN ${flat}::boolean THEN ${at}::timestamptz WHEN ${opens}::boolean THEN NULL
+        ELSE closed_at END,
+      version = version + 1, updated_at = clock_timestamp()
+    WHERE id = ${id}`
+}
+
+/** A filled order is complete by definition; how much of a cancelled one the venue filled is told by a look-up. */
+const settleFilled = (sql: SqlClient, order: StoredOrder) =>
+  order.status !== "filled"
+    ? Effect.succeed(false)
+    : Effect.map(
+        sql`UPDATE orders SET settled_at = clock_timestamp()
+          WHERE id = ${order.id} AND settled_at IS NULL AND ${settledWhen(sql, order.quantity)} RETURNING id`,
+        (rows) => rows.length === 1
+      )
+
+const recordIn = (sql: SqlClient, settings: Settings, venue: string, fill: VenueFill) =>
+  Effect.gen(function* () {
+    const position = positionId(fill.account, fill.symbol)
+    const trade = tradeRecordId({ venue, ...fill })
+    const held = yield* lockPosition(sql, position, fill)
+    const owner = yield* lockOwner(sql, venue, fill)
+    const moved = applyFill(
+      {
+        quantity: decimal(held.quantity),
+        averagePrice: decimal(held.average_price),
+        realisedPnl: decimal(held.realised_pnl),
+        epoch: held.epoch,
+        exits: held.exits
+      },
+      fillOf(fill)
+    )
+    const source = owner === null ? "external" : owner.order.source
+    const stored: Trade = {
+      id: trade,
+      venue,
+      positionId: position,
+      orderId: owner === null ? null : owner.order.id,
+      source,
+      realisedPnl: moved.realisedPnl
+    }
+    const trades = yield* insertTrade(sql, stored, fill)
+    if (trades === null) return { _tag: "AlreadyKnown", tradeRecordId: trade } satisfies FillOutcome
+    yield* movePosition(sql, position, moved, termsOf(settings, owner === null ? null : owner.order), fill.at)
+    const facts = { tradeRecordId: trade, positionId: position, change: moved.change, source } as const
+    const toLink = { ...fill, tradeRecordId: trade, venue, orderTime: fill.at }
+    if (owner === null) {
+      const none = { order: null, linkedBy: "none", illegal: null, surprise: null, settled: false } as const
+      const metadata = yield* linkMetadataForOrder(sql, toLink)
+      return { _tag: "Recorded", ...facts, ...none, metadata } satisfies RecordedFill
+    }
+    const step = orderStep(owner.order, fillOf(fill), trades)
+    const order = yield* moveOrder(sql, owner, step, stored, fill)
+    const metadata = yield* linkMetadataForOrder(sql, toLink)
+    return {
+      _tag: "Recorded",
+      ...facts,
+      order,
+      linkedBy: owner.linkedBy,
+      metadata,
+      illegal: step.legal ? null : { status: step.from, event: step.event },
+      surprise: step.legal ? surpriseOf(step.from, step.event) : null,
+      settled: yield* settleFilled(sql, order)
+    } satisfies RecordedFill
+  })
+
+const make = (database: DatabaseService, settings: Settings): FillsStoreService => ({
+  record: (venue, fill) =>
+    database
+      .transact("fills.record", (sql) => recordIn(sql, settings, venue, fill), { retry: "idempotent" })
+      .pipe(Effect.catchTag("DatabaseFault", Effect.die)),
+  missing: (venue, fills) =>
+    fills.length === 0
+      ? Effect.succeed([])
+      : database
+          .run(
+            "fills.missing",
+            (sql) => sql<{ readonly id: string }>`
+              SELECT id FROM trade_records WHERE id = ANY(${fills.map((fill) => tradeRecordId({ venue, ...fill }))}::uuid[])`
+          )
+          .pipe(
+            Effect.map((rows) => {
+              const stored = new Set(rows.map(({ id }) => id))
+              return fills.filter((fill) => !stored.has(tradeRecordId({ venue, ...fill })))
+            }),
+            Effect.catchTag("DatabaseFault", Effect.die)
+          ),
+  cursor: (account) =>
+    database
+      .run(
+        "fills.cursor",
+        (sql) => sql<{ readonly sequence: string | null }>`
+          SELECT fills_sequence AS sequence FROM accounts WHERE id = ${account}`
+      )
+      .pipe(
+        Effect.map(([row]) => row?.sequence ?? null),
+        Effect.catchTag("DatabaseFault", Effect.die)
+      ),
+  advance: (account, sequence) =>
+    database
+      .run(
+        "fills.advance",
+        (sql) => sql`
+          UPDATE accounts SET fills_sequence = ${sequence}::numeric
+          WHERE id = ${account} AND (fills_sequence IS NULL OR fills_sequence < ${sequence}::numeric)`
+      )
+      .pipe(Effect.asVoid, Effect.catchTag("DatabaseFault", Effect.die)),
+  rewind: (account) =>
+    database
+      .run("fills.rewind", (sql) => sql`UPDATE accounts SET fills_sequence = NULL WHERE id = ${account}`)
+      .pipe(Effect.asVoid, Effect.catchTag("DatabaseFault", Effect.die))
+})
+
+export const fillsStorePg: Layer.Layer<FillsStore, never, Config | Database> = Layer.effect(
+  FillsStore,
+  Effect.gen(function* () {
+    const database = yield* Database
+    const settings = yield* Config
+    return FillsStore.of(make(database, settings))
+  })
+)

@@ -1,0 +1,77 @@
+/**
+ * Storing the intent to leave a position: the identity of an exit, and that there is one at a time (T4).
+ *
+ * The exit is numbered under the lock of its position, so two monitors, or one that restarts, compute the same next
+ * number and only one of them can insert it; the unique index over live exits refuses even what slips past that.
+ *
+ * Promises: an exit belongs to one opening (epoch) of one position; its id and client order id follow from position,
+ * epoch and number, so storing it again is the same row.
+ * Never: decides a price or sends; the quantity stored here is only what is open now, the one that is sent is
+ * decided when `submitting` is committed.
+ * Failure: `DatabaseUnavailable`; trying again after a lost answer finds the exit alive and stores nothing.
+ */
+import { Effect } from "effect"
+import { exitClientOrderId, exitOrderId } from "../../domain/ids.ts"
+import { OPEN } from "../../domain/order.ts"
+import type { DatabaseService } from "../database/database.ts"
+import { columnsOf } from "./order-row.pg.ts"
+import type { ExitOutcome, OrdersStoreService, StoredOrder } from "./orders-store.ts"
+
+interface ExitedPosition {
+  readonly symbol: string
+  readonly venue: string
+  readonly exits: number
+  readonly side: "buy" | "sell"
+  readonly quantity: string
+  readonly strategy: string | null
+}
+
+const notNeeded = (why: string): ExitOutcome => ({ _tag: "NotNeeded", why })
+
+export const intendExit =
+  (database: DatabaseService): OrdersStoreService["intendExit"] =>
+  (exit) =>
+    database
+      .transact(
+        "orders.intend_exit",
+        (sql) =>
+          Effect.gen(function* () {
+            const [position] = yield* sql<ExitedPosition>`
+              SELECT p.symbol, a.venue, p.exits, trim_scale(abs(p.quantity)) AS quantity,
+                CASE WHEN p.quantity > 0 THEN 'sell' ELSE 'buy' END AS side,
+                (SELECT l.strategy FROM trade_records t JOIN trade_strategy_link l ON l.trade_record_id = t.id
+                  WHERE t.position_id = p.id ORDER BY t.seq DESC LIMIT 1) AS strategy
+              FROM positions p JOIN accounts a ON a.id = p.account
+              WHERE p.id = ${exit.positionId} AND p.epoch = ${exit.positionEpoch} AND p.quantity <> 0
+              FOR UPDATE OF p`
+            if (position === undefined) return notNeeded("the position is closed or was opened anew")
+            const alive = yield* sql`
+              SELECT id FROM orders WHERE position_id = ${exit.positionId} AND intent = 'reduce'
+                AND ${sql.in("status", [...OPEN])} LIMIT 1`
+            if (alive.length > 0) return notNeeded("an exit of this position is alive")
+            const exitNumber = position.exits + 1
+            const key = {
+              account: exit.account,
+              positionId: exit.positionId,
+              positionEpoch: exit.positionEpoch,
+              exitNumber
+            }
+            const [order] = yield* sql<StoredOrder>`
+              INSERT INTO orders (id, client_order_id, account, strategy, intent, symbol, side, type, quantity,
+                time_in_force, status, source, venue, position_id, position_epoch, exit_number, exit_kind)
+              VALUES (${exitOrderId(key)}, ${exitClientOrderId(key, 1)}, ${exit.account},
+                ${position.strategy ?? "external"}, 'reduce', ${position.symbol}, ${position.side}, 'market',
+                ${position.quantity}::numeric, 'day', 'intended', 'exit_monitor', ${position.venue},
+                ${exit.positionId}, ${exit.positionEpoch}, ${exitNumber}, ${exit.exitKind})
+              ON CONFLICT DO NOTHING
+              RETURNING ${columnsOf(sql)}`
+            if (order === undefined) return notNeeded("an exit of this position is alive")
+            yield* sql`UPDATE positions SET exits = ${exitNumber} WHERE id = ${exit.positionId}`
+            yield* sql`
+              INSERT INTO order_events (order_id, event, from_status, to_status)
+              VALUES (${order.id}, 'order.intended', 'intended', 'intended')`
+            return { _tag: "Intended", order } satisfies ExitOutcome
+          }),
+        { retry: "idempotent" }
+      )
+      .pipe(Effect.catchTag("DatabaseFault", Effect.die))

@@ -1,0 +1,263 @@
+/**
+ * Orders store on PostgreSQL: steps of an order as guarded statements.
+ *
+ * The guard of T4 is one statement: it takes the account's row FOR SHARE, so that a takeover must wait for it or is
+ * seen by it, and updates the order only where status and fence still hold. Read and write in two statements would
+ * let a takeover slip between them.
+ *
+ * Promises: the event row is written by the same statement as the step; statuses move only as domain/order.ts says;
+ * numbers leave without trailing zeros.
+ * Never: updates a status without naming the one it comes from.
+ * Failure: `DatabaseUnavailable`; a step whose answer was lost may have happened, which every caller must assume: the
+ * next look finds it in the row. A fault of a statement is a bug and dies.
+ */
+import { Effect, Layer, Result } from "effect"
+import type { SqlClient } from "effect/sql/SqlClient"
+import type { Fragment } from "effect/sql/Statement"
+import { invariant, InvariantViolated } from "../../domain/invariant.ts"
+import { nextStatus, type OrderEvent, type OrderStatus, SETTLES } from "../../domain/order.ts"
+import type { AccountGrant } from "../accounts/accounts-store.ts"
+import { Database, type DatabaseService } from "../database/database.ts"
+import { intendExit } from "./order-exit.pg.ts"
+import { columnsOf, settledWhen } from "./order-row.pg.ts"
+import { expireStale, nextWork, submit } from "./order-submit.pg.ts"
+import {
+  type Moved,
+  type OrderBacklog,
+  type OrderNote,
+  OrdersStore,
+  type OrdersStoreService,
+  type StoredOrder,
+  type UnresolvedOrder
+} from "./orders-store.ts"
+
+/** A row that moves under our hands this often is fought over by two writers, which the fence excludes. */
+const LOOKS_MAX = 8
+/** One pass of the reconciler; what is left over is found by the next one. */
+const UNSETTLED_MAX = 256
+
+const readOrder = (sql: SqlClient, id: string) =>
+  Effect.map(
+    sql<StoredOrder>`SELECT ${columnsOf(sql)} FROM orders WHERE id = ${id}`,
+    ([order]) => order ?? null
+  )
+
+const holdsFence = (sql: SqlClient, grant: AccountGrant) =>
+  Effect.map(
+    sql<{ readonly id: string }>`
+      SELECT id FROM accounts WHERE id = ${grant.account} AND owner = ${grant.owner} AND fence = ${grant.fence}`,
+    (rows) => rows.length === 1
+  )
+
+const detailOf = (note: OrderNote): string =>
+  JSON.stringify({
+    ...note.detail,
+    ...(note.reason === undefined ? {} : { reason: note.reason }),
+    ...(note.venueOrderId === undefined ? {} : { venueOrderId: note.venueOrderId }),
+    ...(note.venueFilled === undefined ? {} : { venueFilled: note.venueFilled })
+  })
+
+interface Step {
+  readonly grant: AccountGrant
+  readonly orderId: string
+  readonly event: OrderEvent
+  readonly from: OrderStatus
+  readonly to: OrderStatus
+  readonly note: OrderNote
+}
+
+/** The guarded statement of T4. No row: the status changed or the grant is void. */
+const step = (sql: SqlClient, { grant, orderId, event, from, to, note }: Step) =>
+  sql<StoredOrder>`
+    WITH own AS (
+      SELECT id FROM accounts
+      WHERE id = ${grant.account} AND owner = ${grant.owner} AND fence = ${grant.fence}
+      FOR SHARE
+    ), moved AS (
+      UPDATE orders SET
+        status = ${to},
+        venue_order_id = coalesce(${note.venueOrderId ?? null}::text, venue_order_id),
+        reason = coalesce(${note.reason ?? null}::text, reason),
+        resolve_until = CASE WHEN ${note.resolveAfterMs ?? null}::int IS NULL THEN resolve_until
+          ELSE clock_timestamp() + ${note.resolveAfterMs ?? null}::int * interval '1 millisecond' END,
+        settled_at = CASE WHEN ${SETTLES.has(to)}::boolean AND ${settledWhen(sql, note.venueFilled ?? null)}
+          THEN clock_timestamp() ELSE settled_at END,
+        updated_at = clock_timestamp()
+      FROM own
+      WHERE orders.id = ${orderId} AND orders.account = own.id AND orders.status = ${from}
+      RETURNING orders.*
+    ), logged AS (
+      INSERT INTO order_events (order_id, event, from_status, to_status, fence, detail)
+      SELECT id, ${event}, ${from}, ${to}, ${grant.fence}, ${detailOf(note)}::text::jsonb FROM moved
+    )
+    SELECT ${columnsOf(sql)} FROM moved`
+
+const illegal = (
+  sql: SqlClient,
+  order: StoredOrder,
+  grant: AccountGrant,
+  event: OrderEvent,
+  note: OrderNote
+) =>
+  sql`
+    INSERT INTO order_events (order_id, event, from_status, to_status, legal, fence, detail)
+    VALUES (${order.id}, ${event}, ${order.status}, ${order.status}, false, ${grant.fence},
+      ${detailOf(note)}::text::jsonb)`
+
+const saysNothingNew = (order: StoredOrder, to: OrderStatus, note: OrderNote): boolean =>
+  order.status === to &&
+  (note.venueOrderId === undefined || note.venueOrderId === order.venueOrderId) &&
+  (note.venueFilled === undefined || order.settledAt !== null || !SETTLES.has(to))
+
+const apply =
+  (database: DatabaseService): OrdersStoreService["apply"] =>
+  (grant, known, event, note = {}) =>
+    database
+      .run("orders.apply", (sql) =>
+        Effect.gen(function* () {
+          let order = known
+          for (let look = 0; look < LOOKS_MAX; look += 1) {
+            if (note.ifStill !== undefined && order.status !== note.ifStill) {
+              return { _tag: "Unchanged", order } satisfies Moved
+            }
+            const next = nextStatus(order.status, event)
+            if (Result.isFailure(next)) {
+              // The caller's copy may be old: what is illegal is judged by the row as it is.
+              const fresh = yield* readOrder(sql, order.id)
+              if (fresh !== null && fresh.status !== order.status) {
+                order = fresh
+                continue
+              }
+              yield* illegal(sql, order, grant, event, note)
+              return { _tag: "Illegal", order, event } satisfies Moved
+            }
+            const to = next.success
+            if (saysNothingNew(order, to, note)) return { _tag: "Unchanged", order } satisfies Moved
+            const from = order.status
+            const [moved] = yield* step(sql, { grant, orderId: order.id, event, from, to, note })
+            if (moved !== undefined) return { _tag: "Moved", from, order: moved } satisfies Moved
+            if (!(yield* holdsFence(sql, grant))) return { _tag: "StaleFence" } satisfies Moved
+            const fresh = yield* readOrder(sql, order.id)
+            invariant(fresh !== null, "an order that was read exists", { order: order.id })
+            order = fresh
+          }
+          // Each look lost against a committed step of somebody else; under one fence that cannot go on.
+          const details = { order: order.id, event }
+          return yield* Effect.die(
+            new InvariantViolated("an order is moved by one writer at a time", details)
+          )
+        })
+      )
+      .pipe(Effect.catchTag("DatabaseFault", Effect.die))
+
+/** Reads one or more orders; `rest` is what follows FROM orders. */
+const list = (database: DatabaseService, operation: string, rest: (sql: SqlClient) => Fragment) =>
+  database
+    .run(operation, (sql) => sql<StoredOrder>`SELECT ${columnsOf(sql)} FROM orders ${rest(sql)}`)
+    .pipe(Effect.catchTag("DatabaseFault", Effect.die))
+
+const reads = (
+  database: DatabaseService
+): Pick<OrdersStoreService, "working" | "unsettled" | "byId" | "byClientOrderId"> => ({
+  working: (account) =>
+    list(
+      database,
+      "orders.working",
+      (sql) => sql`
+        WHERE account = ${account} AND status IN ('acked', 'partially_filled', 'pending_cancel') ORDER BY seq`
+    ),
+  unsettled: (account) =>
+    list(
+      database,
+      "orders.unsettled",
+      (sql) => sql`
+        WHERE account = ${account} AND settled_at IS NULL AND ${sql.in("status", [...SETTLES])}
+        ORDER BY updated_at LIMIT ${UNSETTLED_MAX}`
+    ),
+  byId: (id) =>
+    Effect.map(
+      list(database, "orders.by_id", (sql) => sql`WHERE id = ${id}`),
+      ([order]) => order ?? null
+    ),
+  byClientOrderId: (id) =>
+    Effect.map(
+      list(database, "orders.by_client_order_id", (sql) => sql`WHERE client_order_id = ${id}`),
+      ([order]) => order ?? null
+    )
+})
+
+const unresolved =
+  (database: DatabaseService): OrdersStoreService["unresolved"] =>
+  (account) =>
+    database
+      .run(
+        "orders.unresolved",
+        (sql) => sql<StoredOrder & Omit<UnresolvedOrder, "order">>`
+          SELECT ${columnsOf(sql)},
+            (SELECT e.event FROM order_events e WHERE e.order_id = orders.id AND e.legal
+              AND e.event IN ('order.cancel_requested', 'order.submitted', 'order.resubmitted')
+              ORDER BY e.seq DESC LIMIT 1) IS NOT DISTINCT FROM 'order.cancel_requested' AS "cancelWanted",
+            coalesce(greatest(0, extract(epoch FROM (resolve_until - clock_timestamp())) * 1000), 0)::float8
+              AS "propagationLeftMs"
+          FROM orders
+          WHERE account = ${account} AND status IN ('submitting', 'unknown', 'resolving')
+          ORDER BY seq`
+      )
+      .pipe(
+        Effect.map((rows) =>
+          rows.map(({ propagationLeftMs, cancelWanted, ...order }): UnresolvedOrder => {
+            return { order, propagationLeftMs: Math.ceil(propagationLeftMs), cancelWanted }
+          })
+        ),
+        Effect.catchTag("DatabaseFault", Effect.die)
+      )
+
+const backlog =
+  (database: DatabaseService): OrdersStoreService["backlog"] =>
+  (account) =>
+    database
+      .run(
+        "orders.backlog",
+        (sql) => sql<OrderBacklog>`
+          SELECT count(*)::int AS waiting,
+            coalesce(extract(epoch FROM clock_timestamp() - min(created_at)) * 1000, 0)::float8 AS "oldestMs"
+          FROM orders WHERE account = ${account} AND status = 'intended'`
+      )
+      .pipe(
+        Effect.map(([row]) => ({ waiting: row?.waiting ?? 0, oldestMs: Math.round(row?.oldestMs ?? 0) })),
+        Effect.catchTag("DatabaseFault", Effect.die)
+      )
+
+const settle =
+  (database: DatabaseService): OrdersStoreService["settle"] =>
+  (orderId, venueFilled) =>
+    database
+      .run(
+        "orders.settle",
+        (sql) => sql<{ readonly id: string }>`
+          UPDATE orders SET settled_at = clock_timestamp()
+          WHERE id = ${orderId} AND settled_at IS NULL AND ${sql.in("status", [...SETTLES])}
+            AND ${settledWhen(sql, venueFilled)}
+          RETURNING id`
+      )
+      .pipe(
+        Effect.map((rows) => rows.length === 1),
+        Effect.catchTag("DatabaseFault", Effect.die)
+      )
+
+const make = (database: DatabaseService): OrdersStoreService => ({
+  ...reads(database),
+  next: nextWork(database),
+  expireStale: expireStale(database),
+  submit: submit(database),
+  apply: apply(database),
+  intendExit: intendExit(database),
+  unresolved: unresolved(database),
+  backlog: backlog(database),
+  settle: settle(database)
+})
+
+export const ordersStorePg: Layer.Layer<OrdersStore, never, Database> = Layer.effect(
+  OrdersStore,
+  Effect.map(Database, (database) => OrdersStore.of(make(database)))
+)

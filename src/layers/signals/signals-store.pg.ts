@@ -1,0 +1,227 @@
+/**
+ * SignalsStore on PostgreSQL: the queue is the table.
+ *
+ * Claims skip rows that another claimer holds, so any number of processes share the queue without waiting for each
+ * other. A claim needs no durability of its own (a lost one is only an early retry), so it does not wait for the disk;
+ * the decision does. The token starts with a digest of the node, which is how the next life of a node knows the
+ * claims of the last one and takes them back at once instead of waiting for their leases.
+ *
+ * Promises: as the port; leases are judged by the database's clock alone.
+ * Never: reads a row without the claim it needs, or keeps anything in memory.
+ * Failure: `DatabaseUnavailable` with outcome `unknown` may have decided; the next claim then finds nothing to do. A
+ * fault of a decision is the caller's to isolate; any other fault is a bug and dies.
+ */
+import { createHash, randomBytes } from "node:crypto"
+import { Effect, Layer, Result } from "effect"
+import type { SqlClient } from "effect/sql/SqlClient"
+import { isJsonObject } from "../../domain/canonical-json.ts"
+import { uuidFromDigest } from "../../domain/ids.ts"
+import { claimLimits } from "../../domain/limits.ts"
+import { parseMetadata } from "../../domain/metadata.ts"
+import type { Action, Direction } from "../../domain/signal.ts"
+import { Config } from "../config/config.ts"
+import { Database, type DatabaseService } from "../database/database.ts"
+import { Instance, type InstanceService } from "../config/instance.ts"
+import { recordMetadata } from "../orders/metadata-link.pg.ts"
+import { decideIn, settleFailure } from "./signals-store.pg-decide.ts"
+import {
+  type Backlog,
+  type ClaimedSignal,
+  ClaimLost,
+  type RecordedMetadata,
+  SignalsStore,
+  type SignalsStoreService
+} from "./signals-store.ts"
+
+interface SignalRow {
+  readonly id: string
+  readonly seq: bigint
+  readonly kind: "signal" | "metadata"
+  readonly source: string
+  readonly body: unknown
+  readonly symbol: string | null
+  readonly action: Action | null
+  readonly direction: Direction | null
+  readonly quantity: string | null
+  readonly price: string | null
+  readonly strategy: string | null
+  readonly strike: string | null
+  readonly expiration: string | null
+  readonly experiment_id: string | null
+  readonly variant: string | null
+  readonly attempts: number
+  /** Rows that could have been claimed, at most the limit. */
+  readonly open: number
+  readonly received_at_ms: number
+  readonly fired_at_ms: number | null
+  readonly expires_from_ms: number | null
+}
+
+const metadataOf = (row: SignalRow): ClaimedSignal => {
+  const base = { id: row.id, source: row.source, attempts: row.attempts, receivedAtMs: row.received_at_ms }
+  const parsed = isJsonObject(row.body) ? parseMetadata(row.body) : null
+  if (parsed === null || Result.isFailure(parsed)) {
+    const problem =
+      parsed === null
+        ? "the body is no object"
+        : parsed.failure.map(({ path, message }) => `${path} ${message}`).join("; ")
+    return { ...base, kind: "unreadable", problem: `metadata: ${problem}` }
+  }
+  return { ...base, kind: "metadata", metadata: parsed.success, atMs: row.fired_at_ms ?? row.received_at_ms }
+}
+
+const claimedOf = (row: SignalRow): ClaimedSignal => {
+  if (row.kind === "metadata") return metadataOf(row)
+  const base = { id: row.id, source: row.source, attempts: row.attempts, receivedAtMs: row.received_at_ms }
+  if (row.symbol === null) return { ...base, kind: "unreadable", problem: "a signal without a symbol" }
+  const signal = {
+    id: row.id,
+    source: row.source,
+    symbol: row.symbol,
+    action: row.action,
+    direction: row.direction,
+    quantity: row.quantity,
+    price: row.price,
+    strategy: row.strategy,
+    strike: row.strike,
+    expiration: row.expiration,
+    experimentId: row.experiment_id,
+    variant: row.variant,
+    expiresFromMs: row.expires_from_ms ?? row.received_at_ms
+  }
+  return { ...base, kind: "signal", signal }
+}
+
+/** 48 bits of the node's name: what all claims of all lives of one node begin with. */
+const nodePrefix = (nodeId: string): string => createHash("sha256").update(nodeId).digest("hex").slice(0, 12)
+
+const tokenOf = (nodeId: string): string =>
+  uuidFromDigest(nodePrefix(nodeId) + randomBytes(10).toString("hex"))
+
+/**
+ * A row that was claimed before and not decided may be what killed its decider, so it is claimed alone: a batch would
+ * make suspects of all its rows each time, and bury innocent ones after a few crashes in a row. The locking CTE is
+ * materialized: a plan that ran it twice would lock more rows than it claims. The ids go through an array, because a
+ * join by a badly estimated CTE reads the whole table.
+ */
+const claimRows = (sql: SqlClient, token: string, limit: number) => sql<SignalRow>`
+  WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true) AS mode),
+  open AS MATERIALIZED (
+    SELECT id, seq, attempts FROM signals
+    WHERE status IN ('received', 'processing') AND (status = 'received' OR lease_until < now())
+    ORDER BY seq LIMIT ${limit}::int FOR UPDATE SKIP LOCKED),
+  ranked AS (
+    SELECT id, row_number() OVER oldest AS place, count(*) FILTER (WHERE attempts > 0) OVER oldest AS suspects
+    FROM open WINDOW oldest AS (ORDER BY seq)),
+  picked AS MATERIALIZED (SELECT id FROM ranked WHERE suspects = 0 OR place = 1)
+  UPDATE signals s SET status = 'processing', claim = ${token}::uuid, attempts = s.attempts + 1,
+    lease_until = now() + ${claimLimits.leaseMs}::int * interval '1 millisecond'
+  WHERE s.id = ANY (ARRAY (SELECT picked.id FROM picked, quick WHERE quick.mode = 'off'))
+  RETURNING s.id, s.seq, s.kind, s.source, CASE WHEN s.kind = 'metadata' THEN s.body END AS body, s.symbol, s.action, s.direction,
+    s.quantity, s.price, s.strategy, s.strike, to_char(s.expiration, 'YYYY-MM-DD') AS expiration, s.experiment_id, s.variant,
+    s.attempts, (SELECT count(*)::int FROM open) AS open,
+    (extract(epoch FROM s.received_at) * 1000)::float8 AS received_at_ms,
+    (extract(epoch FROM s.fired_at) * 1000)::float8 AS fired_at_ms,
+    (extract(epoch FROM s.expires_from) * 1000)::float8 AS expires_from_ms`
+
+/** Takes one row of a claim for a transaction; fails when it is not ours any more. */
+const take = (sql: SqlClient, token: string, id: string) =>
+  sql`UPDATE signals SET lease_until = lease_until WHERE id = ${id} AND status = 'processing' AND claim = ${token}::uuid RETURNING id`.pipe(
+    Effect.flatMap((rows) => (rows.length === 1 ? Effect.void : Effect.fail(new ClaimLost({ id }))))
+  )
+
+const storeMetadata =
+  (database: DatabaseService): SignalsStoreService["recordMetadata"] =>
+  (token, id, metadata, atMs) =>
+    database.transact("signals.metadata", (sql) =>
+      Effect.gen(function* () {
+        yield* take(sql, token, id)
+        const linked = yield* recordMetadata(sql, id, metadata, new Date(atMs))
+        const [status, reason] = linked === null ? ["rejected", "snapshot_known"] : ["done", null]
+        yield* sql`
+          UPDATE signals SET status = ${status}, reason = ${reason}, decided_at = now(), claim = NULL, lease_until = NULL
+          WHERE id = ${id}`
+        const { snapshotId, pair } = metadata
+        return { snapshotId, pair, linked: linked ?? [], known: linked === null } satisfies RecordedMetadata
+      })
+    )
+
+const fail =
+  (database: DatabaseService): SignalsStoreService["fail"] =>
+  (token, signal, error) =>
+    database
+      .transact("signals.fail", (sql) =>
+        Effect.andThen(take(sql, token, signal.id), settleFailure(sql, signal, error))
+      )
+      .pipe(
+        Effect.catchTag("ClaimLost", ({ id }) => Effect.succeed({ _tag: "ClaimLost" as const, id })),
+        Effect.catchTag("DatabaseFault", Effect.die)
+      )
+
+const releaseOwn = (database: DatabaseService, instance: InstanceService) => (undecided: string | null) =>
+  Effect.suspend(() => {
+    const nodeId = instance.current()?.nodeId
+    if (nodeId === undefined) return Effect.succeed(0)
+    const prefix = nodePrefix(nodeId)
+    return database
+      .run(
+        "signals.release_own",
+        (sql) => sql`
+          UPDATE signals SET status = 'received', claim = NULL, lease_until = NULL,
+            attempts = CASE WHEN claim = ${undecided}::uuid THEN greatest(attempts - 1, 0) ELSE attempts END
+          WHERE status = 'processing' AND claim::text LIKE ${`${prefix.slice(0, 8)}-${prefix.slice(8)}-%`} RETURNING id`
+      )
+      .pipe(
+        Effect.map((rows) => rows.length),
+        Effect.catchTag("DatabaseFault", Effect.die)
+      )
+  })
+
+const backlog = (database: DatabaseService) =>
+  database
+    .run(
+      "signals.backlog",
+      (sql) => sql<Backlog>`
+        SELECT count(*)::int AS open, coalesce(extract(epoch FROM now() - min(received_at)) * 1000, 0)::float8 AS "oldestMs"
+        FROM signals WHERE status IN ('received', 'processing')`
+    )
+    .pipe(
+      Effect.map(([row]) => row ?? { open: 0, oldestMs: 0 }),
+      Effect.catchTag("DatabaseFault", Effect.die)
+    )
+
+export const signalsStorePg: Layer.Layer<SignalsStore, never, Config | Database | Instance> = Layer.effect(
+  SignalsStore,
+  Effect.gen(function* () {
+    const database = yield* Database
+    const instance = yield* Instance
+    const { accounts: configured } = yield* Config
+    const calendars = new Map(Object.entries(configured).map(([id, { calendar }]) => [id, calendar] as const))
+    return SignalsStore.of({
+      releaseOwn: releaseOwn(database, instance),
+      claim: (limit) =>
+        Effect.suspend(() => {
+          // Before DATA_DIR is held there is no node yet; such a claim is only never taken back early.
+          const token = tokenOf(instance.current()?.nodeId ?? randomBytes(8).toString("hex"))
+          return database
+            .run("signals.claim", (sql) => claimRows(sql, token, limit))
+            .pipe(
+              // UPDATE returns its rows in no order.
+              Effect.map((rows) => ({
+                token,
+                signals: rows.toSorted((a, b) => (a.seq < b.seq ? -1 : 1)).map(claimedOf),
+                more: rows.length === limit || rows.some(({ open }) => open > rows.length)
+              })),
+              Effect.catchTag("DatabaseFault", Effect.die)
+            )
+        }),
+      decide: (token, signals, accounts, plan) =>
+        database.transact("signals.decide", (sql) =>
+          decideIn(sql, calendars, token, signals, accounts, plan)
+        ),
+      recordMetadata: storeMetadata(database),
+      fail: fail(database),
+      backlog: backlog(database)
+    })
+  })
+)

@@ -1,0 +1,109 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, Effect } from "effect"
+import { TestClock } from "effect/testing"
+import { accountLimits } from "../../../src/domain/limits.ts"
+import { AccountLeases, instantOf, makeLeaseGuard } from "../../../src/layers/accounts/accounts-lease.ts"
+
+const grant = { account: "paper-1", owner: "node-a", fence: 1n }
+const terms = { leaseMs: accountLimits.leaseMs, marginMs: accountLimits.leaseMarginMs }
+const usableMs = terms.leaseMs - terms.marginMs
+
+const guardAt = Effect.map(Clock.Clock, (clock) => ({
+  clock,
+  guard: makeLeaseGuard(clock, grant, terms, instantOf(clock))
+}))
+
+describe("a lease guard", () => {
+  it.effect(
+    "allows writes until the margin before the end of the lease, and not one millisecond longer",
+    () =>
+      Effect.gen(function* () {
+        const { guard } = yield* guardAt
+        yield* TestClock.adjust(usableMs - 1)
+        assert.isTrue(guard.mayWrite())
+        yield* TestClock.adjust(1)
+        assert.isFalse(guard.mayWrite())
+      })
+  )
+
+  it.effect("counts from before the query was sent, however late its answer comes", () =>
+    Effect.gen(function* () {
+      const { clock } = yield* guardAt
+      const sent = instantOf(clock)
+      yield* TestClock.adjust(4_000)
+      const guard = makeLeaseGuard(clock, grant, terms, sent)
+      assert.strictEqual(guard.remainingMs(), usableMs - 4_000)
+    })
+  )
+
+  it.effect("is extended by a renewal from when that was sent, never shortened by an older one", () =>
+    Effect.gen(function* () {
+      const { clock, guard } = yield* guardAt
+      const old = instantOf(clock)
+      yield* TestClock.adjust(5_000)
+      guard.extend(instantOf(clock))
+      guard.extend(old)
+      assert.strictEqual(guard.remainingMs(), usableMs)
+    })
+  )
+
+  it.effect("a lease that was given up is not brought back by a late renewal", () =>
+    Effect.gen(function* () {
+      const { clock, guard } = yield* guardAt
+      guard.giveUp()
+      yield* TestClock.adjust(1)
+      guard.extend(instantOf(clock))
+      assert.isFalse(guard.mayWrite())
+    })
+  )
+
+  const clockOf = (monotonicMs: () => number, wallMs: () => number): Clock.Clock => ({
+    currentTimeMillisUnsafe: wallMs,
+    currentTimeMillis: Effect.sync(wallMs),
+    currentTimeNanosUnsafe: () => BigInt(wallMs()) * 1_000_000n,
+    currentTimeNanos: Effect.sync(() => BigInt(wallMs()) * 1_000_000n),
+    monotonicTimeNanosUnsafe: () => BigInt(monotonicMs()) * 1_000_000n,
+    monotonicTimeNanos: Effect.sync(() => BigInt(monotonicMs()) * 1_000_000n),
+    sleep: () => Effect.void
+  })
+
+  it("a wall clock that is set back prolongs nothing: the monotonic one decides", () => {
+    let [monotonic, wall] = [0, 1_000_000]
+    const clock = clockOf(
+      () => monotonic,
+      () => wall
+    )
+    const guard = makeLeaseGuard(clock, grant, terms, instantOf(clock))
+    ;[monotonic, wall] = [usableMs, 0]
+    assert.isFalse(guard.mayWrite())
+  })
+
+  it("a machine that was suspended, whose monotonic clock stood still, may not write: the wall clock decides", () => {
+    let wall = 1_000_000
+    const clock = clockOf(
+      () => 0,
+      () => wall
+    )
+    const guard = makeLeaseGuard(clock, grant, terms, instantOf(clock))
+    wall += usableMs
+    assert.isFalse(guard.mayWrite())
+  })
+})
+
+describe("the leases of this process", () => {
+  it.effect("a newer lease of an account ends the one before it, and dropping an old one keeps the new", () =>
+    Effect.gen(function* () {
+      const leases = yield* AccountLeases
+      const { clock, guard: first } = yield* guardAt
+      leases.hold(first)
+      const second = makeLeaseGuard(clock, { ...grant, fence: 2n }, terms, instantOf(clock))
+      leases.hold(second)
+      assert.isFalse(first.mayWrite())
+      leases.drop(first)
+      assert.strictEqual(leases.current("paper-1"), second)
+      leases.drop(second)
+      assert.isNull(leases.current("paper-1"))
+      assert.isFalse(second.mayWrite())
+    }).pipe(Effect.provide(AccountLeases.layer))
+  )
+})

@@ -1,0 +1,180 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Metric } from "effect"
+import { TestClock } from "effect/testing"
+import type { HealthFacts } from "../../../src/domain/health.ts"
+import { Alerts } from "../../../src/layers/alerts/alerts.ts"
+import { Database, DatabaseUnavailable } from "../../../src/layers/database/database.ts"
+import { HealthSource, makeHealthSource } from "../../../src/layers/health/health-source.ts"
+import { IntakeQueue } from "../../../src/layers/intake/intake-queue.ts"
+import { formatFamilies } from "../../../src/layers/health/metrics-text.ts"
+import { ExpositionPrometheus } from "../../../src/layers/health/metrics.prometheus.ts"
+import { Exposition, Metrics } from "../../../src/layers/health/metrics.ts"
+import { type Linkage, ReadStore } from "../../../src/layers/health/read-store.ts"
+
+const facts: HealthFacts = {
+  nowMs: 1_760_000_000_000,
+  version: "0.1.0",
+  commit: "abc1234",
+  mode: "PRACTICE",
+  stopping: false,
+  startup: { step: "done", n: 1, of: 1, sinceMs: 0, done: true },
+  database: "ready",
+  spool: "none",
+  tradingState: "ACTIVE",
+  accounts: [{ id: "paper-1", canTrade: true, reason: null }],
+  unprotected: [],
+  canary: null,
+  components: [
+    {
+      path: "root/http",
+      type: "worker",
+      phase: "running",
+      state: 'Serving."odd"\nname',
+      ready: true,
+      readiness: "required",
+      tags: [],
+      since: 0,
+      restarts: 2,
+      detail: {}
+    }
+  ]
+}
+
+const stats = {
+  inFlight: 1,
+  waiting: 2,
+  abandoned: 0,
+  openConnections: 3,
+  callsTotal: 4,
+  unavailableTotal: 5,
+  faultsTotal: 6,
+  deadlinesTotal: 7,
+  retriesTotal: 8,
+  silentSocketsTotal: 9
+}
+const nothing = Effect.die("not part of this test")
+
+const services = (linkage: Effect.Effect<Linkage, DatabaseUnavailable>) =>
+  ExpositionPrometheus.pipe(
+    Layer.provideMerge(
+      Layer.mergeAll(
+        Metrics.layer,
+        Layer.succeed(Alerts, {
+          raise: () => Effect.void,
+          takePending: () => [],
+          putBack: () => undefined,
+          counts: () => ({ raised: 3, pending: 1, dropped: 0 })
+        }),
+        Layer.mock(Database, {
+          stats: () => stats,
+          availability: {
+            current: () => "available" as const,
+            changes: nothing as never,
+            mark: () => undefined
+          }
+        }),
+        Layer.succeed(
+          HealthSource,
+          makeHealthSource({
+            facts: () => facts,
+            ping: () => Effect.void,
+            actors: () => [],
+            control: () => Effect.void
+          })
+        ),
+        Layer.succeed(IntakeQueue, {
+          submit: () => false,
+          worker: Effect.never,
+          alive: () => true,
+          stalled: () => false,
+          depth: () => 4,
+          oldestMs: () => 250,
+          totals: () => ({ batches: 10, rows: 100 })
+        }),
+        Layer.succeed(ReadStore, {
+          list: () => nothing,
+          trace: () => nothing,
+          order: () => nothing,
+          linkage,
+          tradingState: nothing,
+          setTradingState: () => nothing
+        })
+      )
+    ),
+    // A registry of its own, so that a count is this test's.
+    Layer.provideMerge(Layer.sync(Metric.MetricRegistry, () => new Map()))
+  )
+
+const linked = Effect.succeed({ ours: 4, linked: 3, rate: 0.75, external: 2 })
+const away = Effect.fail(
+  new DatabaseUnavailable({ operation: "t", reason: "silent", outcome: "unknown", cause: "test" })
+)
+
+describe("the exposition", () => {
+  it.effect("says what was recorded and what is true now, one family once", () =>
+    Effect.gen(function* () {
+      const metrics = yield* Metrics
+      metrics.answered("/webhook/:source", 201, 0.004)
+      metrics.answered("/webhook/:source", 503, 0.4)
+      metrics.postSettled("default", "Stored")
+      metrics.postSettled("default", "Duplicate")
+      const text = yield* (yield* Exposition).text
+      for (const line of [
+        'holdfast_http_requests_total{route="/webhook/:source",status="201"} 1',
+        'holdfast_http_request_seconds_bucket{route="/webhook/:source",le="0.005"} 1',
+        'holdfast_http_request_seconds_count{route="/webhook/:source"} 2',
+        'holdfast_intake_posts_total{source="default",result="stored"} 1',
+        "holdfast_signals_per_minute 1",
+        "holdfast_intake_waiting 4",
+        "holdfast_intake_oldest_seconds 0.25",
+        "holdfast_database_connections 3",
+        'holdfast_component_ready{component="root/http"} 1',
+        'holdfast_component_restarts_total{component="root/http"} 2',
+        'holdfast_status{status="healthy"} 1',
+        "holdfast_linkage_ratio 0.75"
+      ]) {
+        assert.include(text.split("\n"), line)
+      }
+      const types = text.split("\n").filter((line) => line.startsWith("# TYPE"))
+      assert.strictEqual(types.length, new Set(types).size)
+      // What promtool calls an error: a family without help, a counter without `_total`, a line that does not parse.
+      for (const type of types) {
+        const [, , name = "", kind] = type.split(" ")
+        assert.include(text, `# HELP ${name} `)
+        if (kind === "counter") assert.match(name, /_total$/)
+        else assert.notMatch(name, /_total$/)
+      }
+      for (const line of text.split("\n").filter((one) => one !== "" && !one.startsWith("#"))) {
+        assert.match(line, /^[a-z_]+(\{([a-z_]+="([^"\\\n]|\\.)*",?)*\})? (-?[0-9.e+-]+|\+Inf)$/)
+      }
+    }).pipe(Effect.provide(services(linked)))
+  )
+
+  it.effect("forgets a signal after a minute", () =>
+    Effect.gen(function* () {
+      const metrics = yield* Metrics
+      metrics.postSettled("default", "Stored")
+      yield* TestClock.adjust("30 seconds")
+      metrics.postSettled("default", "Stored")
+      assert.strictEqual(metrics.storedLastMinute(), 2)
+      yield* TestClock.adjust("30 seconds")
+      assert.strictEqual(metrics.storedLastMinute(), 1)
+      yield* TestClock.adjust("10 minutes")
+      assert.strictEqual(metrics.storedLastMinute(), 0)
+    }).pipe(Effect.provide(Metrics.layer))
+  )
+
+  it.effect("leaves out the linkage while the database is away", () =>
+    Effect.gen(function* () {
+      assert.notInclude(yield* (yield* Exposition).text, "holdfast_linkage_ratio")
+    }).pipe(Effect.provide(services(away)))
+  )
+
+  it("escapes labels", () => {
+    const text = formatFamilies([
+      { name: "x", help: "h", type: "gauge", samples: [{ labels: { a: 'b"c\\d\ne' }, value: 1 }] },
+      { name: "empty", help: "h", type: "gauge", samples: [] }
+    ])
+    assert.strictEqual(text, '# HELP x h\n# TYPE x gauge\nx{a="b\\"c\\\\d\\ne"} 1\n')
+  })
+})

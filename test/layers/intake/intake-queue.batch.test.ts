@@ -1,0 +1,264 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, Layer } from "effect"
+import { TestClock } from "effect/testing"
+import { intakeLimits } from "../../../src/domain/limits.ts"
+import { Alerts } from "../../../src/layers/alerts/alerts.ts"
+import { DatabaseFault, DatabaseUnavailable } from "../../../src/layers/database/database.ts"
+import { IntakeQueueBatch } from "../../../src/layers/intake/intake-queue.batch.ts"
+import { IntakeQueue, type PostResult } from "../../../src/layers/intake/intake-queue.ts"
+import { makeMemoryIntakeStore } from "../../../src/layers/intake/intake-store.memory.ts"
+import {
+  type IntakeRow,
+  IntakeStore,
+  type IntakeStoreService
+} from "../../../src/layers/intake/intake-store.ts"
+import { Metrics } from "../../../src/layers/health/metrics.ts"
+import { Wake } from "../../../src/layers/process/wake.ts"
+
+const row = (n: number): IntakeRow => ({
+  id: `id-${n}`,
+  kind: "signal",
+  source: "default",
+  identity: `event:${n}`,
+  identityKind: "explicit",
+  neighbourIdentities: [],
+  bodyHash: `hash-${n}`,
+  body: "{}",
+  symbol: "SPY",
+  action: null,
+  direction: "LONG",
+  timeframe: "5m",
+  firedAtMs: 0,
+  expiresFromMs: 0,
+  quantity: null,
+  price: null,
+  strategy: null,
+  strike: null,
+  expiration: null,
+  requestId: `request-${n}`,
+  experimentId: "default",
+  variant: "A",
+  answer: {
+    status: "ACCEPTED",
+    signal_id: `id-${n}`,
+    experiment_id: "default",
+    variant: "A",
+    request_id: `request-${n}`,
+    processing_time_ms: 0
+  },
+  status: "received",
+  reason: null
+})
+
+const silentAlerts = Layer.succeed(Alerts, {
+  raise: () => Effect.void,
+  takePending: () => [],
+  putBack: () => undefined,
+  counts: () => ({ raised: 0, pending: 0, dropped: 0 })
+})
+
+/** Runs `test` with a queue over `store` whose worker runs; `batches` sees the size of every call of the store. */
+const withQueue = <A>(
+  store: IntakeStoreService["store"],
+  test: (world: {
+    readonly queue: IntakeQueue["Service"]
+    readonly batches: ReadonlyArray<number>
+    readonly results: Map<string, PostResult>
+    readonly submit: (n: number) => boolean
+    readonly worker: Fiber.Fiber<never>
+  }) => Effect.Effect<A>
+) =>
+  Effect.gen(function* () {
+    const batches: Array<number> = []
+    const watched: IntakeStoreService = {
+      available: () => true,
+      store: (rows) =>
+        Effect.andThen(
+          Effect.sync(() => batches.push(rows.length)),
+          store(rows)
+        )
+    }
+    const layer = IntakeQueueBatch.pipe(
+      Layer.provide(
+        Layer.mergeAll(Layer.succeed(IntakeStore, watched), silentAlerts, Metrics.layer, Wake.layer)
+      )
+    )
+    return yield* Effect.gen(function* () {
+      const queue = yield* IntakeQueue
+      const worker = yield* Effect.forkChild(queue.worker, { startImmediately: true })
+      const results = new Map<string, PostResult>()
+      const submit = (n: number): boolean => queue.submit(row(n), (result) => results.set(`id-${n}`, result))
+      const answer = yield* test({ queue, batches, results, submit, worker })
+      yield* Fiber.interrupt(worker)
+      return answer
+    }).pipe(Effect.provide(layer))
+  })
+
+const tagsOf = (results: Map<string, PostResult>): ReadonlyArray<string> =>
+  [...results.values()].map(({ _tag }) => _tag)
+const unavailable = (reason: "connection" | "contention") =>
+  Effect.fail(new DatabaseUnavailable({ operation: "t", reason, outcome: "not_applied", cause: "test" }))
+
+describe("the intake queue", () => {
+  it.effect("stores a lone post at once, without a timer", () =>
+    withQueue(makeMemoryIntakeStore().store, ({ batches, results, submit }) =>
+      Effect.gen(function* () {
+        assert.isTrue(submit(1))
+        yield* Effect.yieldNow
+        yield* TestClock.adjust(0)
+        assert.deepStrictEqual(tagsOf(results), ["Stored"])
+        assert.deepStrictEqual(batches, [1])
+      })
+    )
+  )
+
+  it.effect(`takes what waited behind a commit as one batch, ${intakeLimits.batchRowsMax} rows at most`, () =>
+    withQueue(
+      (rows) => Effect.andThen(Effect.sleep(10), makeMemoryIntakeStore().store(rows)),
+      ({ batches, results, submit }) =>
+        Effect.gen(function* () {
+          submit(0)
+          yield* TestClock.adjust(1)
+          for (let n = 1; n <= intakeLimits.batchRowsMax + 44; n += 1) submit(n)
+          yield* TestClock.adjust(100)
+          assert.deepStrictEqual(batches, [1, intakeLimits.batchRowsMax, 44])
+          assert.strictEqual(results.size, intakeLimits.batchRowsMax + 45)
+        })
+    )
+  )
+
+  it.effect("answers late at the deadline while the store hangs, and goes on when it wakes", () =>
+    Effect.suspend(() => {
+      const memory = makeMemoryIntakeStore()
+      let calls = 0
+      const store: IntakeStoreService["store"] = (rows) =>
+        Effect.andThen((calls += 1) === 1 ? Effect.sleep(3_000) : Effect.void, memory.store(rows))
+      return withQueue(store, ({ queue, results, submit }) =>
+        Effect.gen(function* () {
+          submit(1)
+          yield* TestClock.adjust(500)
+          submit(2)
+          yield* TestClock.adjust(intakeLimits.commitMsMax - 501)
+          assert.strictEqual(results.size, 0)
+          assert.isFalse(queue.stalled())
+          assert.strictEqual(Math.round(queue.oldestMs()), intakeLimits.commitMsMax - 1)
+          yield* TestClock.adjust(1)
+          assert.deepStrictEqual([...results.keys()], ["id-1"])
+          yield* TestClock.adjust(500)
+          assert.deepStrictEqual(tagsOf(results), ["Late", "Late"])
+          assert.strictEqual(queue.depth(), 0)
+          assert.isTrue(queue.stalled())
+          assert.isFalse(submit(9))
+          yield* TestClock.adjust(1_000)
+          assert.isFalse(queue.stalled())
+          submit(3)
+          yield* TestClock.adjust(10)
+          assert.strictEqual(results.get("id-3")?._tag, "Stored")
+          // What was given to the store is stored late; what was answered before its turn is not stored at all.
+          assert.deepStrictEqual(
+            memory.rows().map(({ id }) => id),
+            ["id-1", "id-3"]
+          )
+        })
+      )
+    })
+  )
+
+  it.effect("refuses what is beyond its bound, and takes again when there is room", () =>
+    withQueue(
+      (rows) => Effect.andThen(Effect.sleep(10), makeMemoryIntakeStore().store(rows)),
+      ({ queue, submit }) =>
+        Effect.gen(function* () {
+          let taken = 0
+          while (submit(taken)) taken += 1
+          assert.strictEqual(taken, intakeLimits.waitingPostsMax)
+          assert.strictEqual(queue.depth(), intakeLimits.waitingPostsMax)
+          yield* TestClock.adjust(20)
+          assert.isTrue(submit(taken))
+        })
+    )
+  )
+
+  it.effect("never holds more than its bound, although late posts are answered", () =>
+    withQueue(
+      () => Effect.never,
+      ({ submit }) =>
+        Effect.gen(function* () {
+          let taken = 0
+          for (let round = 0; round < 3; round += 1) {
+            while (submit(taken)) taken += 1
+            yield* TestClock.adjust(intakeLimits.commitMsMax)
+          }
+          assert.isAtMost(taken, intakeLimits.waitingPostsMax + intakeLimits.batchRowsMax)
+        })
+    )
+  )
+
+  it.effect("answers unavailable without the database, and tries contention once more", () =>
+    Effect.suspend(() => {
+      const memory = makeMemoryIntakeStore()
+      const failures = [unavailable("connection"), unavailable("contention")]
+      return withQueue(
+        (rows) => Effect.suspend(() => failures.shift() ?? memory.store(rows)),
+        ({ results, submit }) =>
+          Effect.gen(function* () {
+            submit(1)
+            yield* TestClock.adjust(1)
+            submit(2)
+            yield* TestClock.adjust(1)
+            assert.deepStrictEqual(tagsOf(results), ["Unavailable", "Stored"])
+          })
+      )
+    })
+  )
+
+  const refused = new DatabaseFault({
+    operation: "t",
+    cause: "bad",
+    sqlState: "22P05",
+    uniqueViolation: undefined
+  })
+  const failures: ReadonlyArray<readonly [string, Effect.Effect<never, DatabaseFault>]> = [
+    ["refuses", Effect.fail(refused)],
+    ["dies of", Effect.die(new Error("a bug"))]
+  ]
+  for (const [what, failure] of failures) {
+    it.effect(`stores everything but the one row the database ${what}`, () =>
+      Effect.suspend(() => {
+        const memory = makeMemoryIntakeStore()
+        const store: IntakeStoreService["store"] = (rows) =>
+          rows.some(({ id }) => id === "id-3") ? Effect.andThen(Effect.sleep(1), failure) : memory.store(rows)
+        return withQueue(store, ({ results, submit }) =>
+          Effect.gen(function* () {
+            for (let n = 0; n < 6; n += 1) submit(n)
+            yield* TestClock.adjust(100)
+            assert.strictEqual(results.get("id-3")?._tag, "Broken")
+            assert.lengthOf(
+              tagsOf(results).filter((tag) => tag === "Stored"),
+              5
+            )
+            submit(6)
+            yield* TestClock.adjust(10)
+            assert.strictEqual(results.get("id-6")?._tag, "Stored")
+          })
+        )
+      })
+    )
+  }
+
+  it.effect("tells everybody who waits when its worker ends, and takes nothing without it", () =>
+    withQueue(
+      () => Effect.never,
+      ({ queue, results, submit, worker }) =>
+        Effect.gen(function* () {
+          submit(1)
+          yield* TestClock.adjust(1)
+          submit(2)
+          yield* Fiber.interrupt(worker)
+          assert.deepStrictEqual(tagsOf(results), ["Late", "Late"])
+          assert.isFalse(queue.alive())
+          assert.isFalse(submit(3))
+        })
+    )
+  )
+})
