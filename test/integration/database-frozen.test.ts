@@ -60,6 +60,28 @@ describe("a server frozen by SIGSTOP", patience, () => {
       }).pipe(quiet)
   )
 
+  it.live("is lost by the first call that heard nothing, although another one ended as busy meanwhile", () =>
+    Effect.gen(function* () {
+      const { database, pid } = yield* world
+      const begin = <A, E>(call: Effect.Effect<A, E>) =>
+        Effect.forkChild(Effect.flip(call), { startImmediately: true })
+      const working = yield* begin(
+        database.run("working", (sql) => sql`SELECT pg_sleep(9)`, { deadlineMs: 2 * deadlineMs })
+      )
+      // Heard while the one above waits: that the server answers others makes its deadline its own.
+      yield* database.probe
+      const tree = freezeTree(pid)
+      yield* Effect.addFinalizer(() => Effect.sync(() => thawTree(tree)))
+      const unheard = yield* begin(
+        database.run("unheard", (sql) => sql`SELECT 1`, { deadlineMs: 4 * deadlineMs })
+      )
+      assert.include(yield* Fiber.join(working), { _tag: "DatabaseUnavailable", reason: "busy" })
+      assert.strictEqual(database.availability.current(), "available")
+      assert.include(yield* Fiber.join(unheard), { _tag: "DatabaseUnavailable", reason: "silent" })
+      assert.strictEqual(database.availability.current(), "unavailable")
+    }).pipe(quiet)
+  )
+
   it.live("that goes on is usable at once, and no call is left hanging", () =>
     Effect.gen(function* () {
       const { database, pid } = yield* world
