@@ -7,8 +7,8 @@
  *
  * Promises: secrets and signatures are compared in constant time over equal-length digests; a signature header that
  * cannot be checked is a refusal, never ignored; unsigned posts pass only in practice, without any secret configured,
- * from loopback by a loopback name, and not from a web page of another origin.
- * Never: says why it refused, reads a body before the header checks are done, or trusts a forwarding header.
+ * from loopback by a loopback name, through no proxy, and not from a web page of another origin.
+ * Never: says why it refused, reads a body before the header checks are done, or believes what a forwarding header says.
  * Failure: anything malformed is a refusal; no input makes it throw.
  */
 import { createHash, createHmac, timingSafeEqual } from "node:crypto"
@@ -50,6 +50,26 @@ const loopbackHosts = new Set(["localhost", "127.0.0.1", "[::1]"])
 /** Whether a Host header names this machine: what a page that rebinds its own name to 127.0.0.1 cannot forge. */
 export const isLoopbackHost = (host: string | undefined): boolean =>
   host !== undefined && loopbackHosts.has(host.toLowerCase().replace(/:\d{1,5}$/, ""))
+
+/** What proxies and tunnels add to a request they pass on; whoever speaks to us directly has no reason to. */
+const forwardingHeaders = [
+  "forwarded",
+  "via",
+  "x-forwarded-for",
+  "x-forwarded-host",
+  "x-forwarded-proto",
+  "x-real-ip"
+] as const
+
+/**
+ * Whether somebody on this machine speaks for himself. A proxy or tunnel here makes every stranger look like loopback;
+ * it is given away by the host name it was asked for, or, when it rewrites that to ours, by what it adds. Such a header
+ * is never believed, only its presence counts, so a sender can lose by it and not win.
+ */
+const isLocalCaller = (headers: IncomingHttpHeaders, remoteAddress: string | undefined): boolean =>
+  isLoopback(remoteAddress) &&
+  isLoopbackHost(headers.host) &&
+  forwardingHeaders.every((name) => headers[name] === undefined)
 
 /**
  * Whether a browser's page may do this. No Origin: not a browser. Else the page must be served by this very host, under
@@ -123,10 +143,7 @@ export const judgeHeaders = (
     return hmac !== null && isStandardSignatureOf(caller, hmac) ? "accepted" : "refused"
   if (settings.secrets.webhook !== null) return "body"
   if (hmac !== null || settings.mode !== "PRACTICE") return "refused"
-  // A proxy or tunnel on this machine makes every stranger look like loopback, but it is asked by another host name.
-  return isLoopback(caller.remoteAddress) &&
-    isLoopbackHost(headers.host) &&
-    isTrustedOrigin(headers, settings.corsOrigins)
+  return isLocalCaller(headers, caller.remoteAddress) && isTrustedOrigin(headers, settings.corsOrigins)
     ? "accepted"
     : "refused"
 }
@@ -141,7 +158,7 @@ export const isBodySecret = (settings: Settings, given: unknown): boolean => {
 
 /**
  * Whether this request may use the API: the admin token, or, while none is configured in practice, a caller on this
- * machine that says so in its Host header and comes from no foreign page.
+ * machine that speaks for himself and comes from no foreign page.
  */
 export const mayUseApi = (
   settings: Settings,
@@ -155,8 +172,7 @@ export const mayUseApi = (
   }
   return (
     settings.mode === "PRACTICE" &&
-    isLoopback(remoteAddress) &&
-    isLoopbackHost(headers.host) &&
+    isLocalCaller(headers, remoteAddress) &&
     isTrustedOrigin(headers, settings.corsOrigins)
   )
 }

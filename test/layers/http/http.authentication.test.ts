@@ -104,14 +104,49 @@ describe("authentication", () => {
   })
 })
 
-describe("an unsigned post in practice", () => {
-  it.each(["hooks.example.com", "hooks.example.com:443", "127.0.0.1.example.com"])(
+describe("an unsigned caller in practice", () => {
+  const refusals = async (headers: Record<string, string>): Promise<void> => {
+    await start({})
+    const posted = await world.post(alert(), headers)
+    assert.strictEqual(posted.status, 401)
+    assert.deepStrictEqual(Object.keys(posted.body), ["status", "request_id"])
+    assert.strictEqual((await world.send("GET", "/api/v1/actors", { headers })).status, 401)
+    assert.lengthOf(world.store.rows(), 0)
+  }
+
+  it.each(["hooks.example.com", "hooks.example.com:443", "127.0.0.1.example.com", "192.168.1.7:5003"])(
     "that a proxy of this machine passes on for %s is refused",
+    async (host) => refusals({ host })
+  )
+
+  it.each([
+    ["forwarded", "for=203.0.113.7"],
+    ["x-forwarded-for", "203.0.113.7"],
+    ["x-forwarded-for", "127.0.0.1"],
+    ["x-forwarded-host", "localhost"],
+    ["x-forwarded-proto", "https"],
+    ["x-real-ip", "203.0.113.7"],
+    ["via", "1.1 tunnel"]
+  ])("that a proxy which rewrites Host passes on is refused by its header [%s: %s]", async (name, value) =>
+    refusals({ host: "localhost:5003", [name]: value })
+  )
+
+  it.each(["localhost:5003", "127.0.0.1:5003", "[::1]:5003", "LOCALHOST"])(
+    "that asks this machine for %s is served",
     async (host) => {
       await start({})
-      assert.strictEqual((await world.post(alert(), { host })).status, 401)
+      assert.strictEqual((await world.post(alert(), { host })).status, 201)
+      assert.strictEqual((await world.send("GET", "/api/v1/actors", { headers: { host } })).status, 200)
     }
   )
+
+  it("is taken through a proxy once its posts are signed", async () => {
+    await start({ environment: { HMAC_SECRET: secret } })
+    const body = JSON.stringify(alert())
+    const through = { host: "hooks.example.com", "x-forwarded-for": "203.0.113.7" }
+    const answer = await world.post(body, { ...through, "x-webhook-signature": hmac(body) })
+    assert.strictEqual(answer.status, 201)
+  })
 })
 
 describe("the rate limit of a source", () => {
