@@ -36,6 +36,7 @@ const counter = (name: string, help: string, value: number): Family => ({
 
 const intakeFamilies = (queue: IntakeQueueService, perMinute: number): ReadonlyArray<Family> => [
   gauge("holdfast_intake_waiting", "Posts that wait for their commit.", queue.depth()),
+  gauge("holdfast_intake_waiting_bytes", "Bytes of the bodies that wait or are being stored.", queue.bytes()),
   gauge(
     "holdfast_intake_oldest_seconds",
     "Age of the oldest post that waits for its commit.",

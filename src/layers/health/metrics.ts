@@ -10,11 +10,19 @@
  */
 import { Clock, Context, Effect, Layer, Metric } from "effect"
 
+/**
+ * Why a post got 503 before it waited for a commit. `reading`, `posts` and `bytes` are the bounds of the intake;
+ * `stalled`: the commit under way is overdue.
+ */
+export type PostRefusal = "stopping" | "database" | "no_worker" | "stalled" | "reading" | "posts" | "bytes"
+
 export interface MetricsService {
   /** An exchange was answered. `route` is a pattern of the table, never a path. `seconds` from headers to the end. */
   readonly answered: (route: string, status: number, seconds: number) => void
   /** A post left the intake queue with this result. `source` is a configured name. */
   readonly postSettled: (source: string, result: string) => void
+  /** A post was answered 503 without waiting for a commit. */
+  readonly postRefused: (why: PostRefusal) => void
   /** Posts stored in the last 60 seconds. */
   readonly storedLastMinute: () => number
 }
@@ -30,6 +38,11 @@ const requestsTotal = Metric.counter("holdfast_http_requests_total", {
 })
 const postsTotal = Metric.counter("holdfast_intake_posts_total", {
   description: "Posts that reached the store, by source and result.",
+  incremental: true
+})
+
+const refusedTotal = Metric.counter("holdfast_intake_refused_total", {
+  description: "Posts answered 503 without waiting for a commit, by reason.",
   incremental: true
 })
 
@@ -82,6 +95,7 @@ const makeMetrics = (context: Context.Context<never>, nowMs: () => number): Metr
       if (result === "Stored") minute.add(nowMs())
       update(postsTotal, `p ${source} ${result}`, () => ({ source, result: result.toLowerCase() }), 1)
     },
+    postRefused: (why) => update(refusedTotal, `r ${why}`, () => ({ why }), 1),
     storedLastMinute: () => minute.total(nowMs())
   }
 }

@@ -5,8 +5,8 @@
  * with unread bytes makes the kernel send a reset that can overtake the answer. So a refusal writes the whole answer
  * first, then reads and drops a bounded rest, then closes.
  *
- * Promises: at most `bytesMax` bytes of a body are ever held; `then` is called exactly once; a refused body costs a
- * bounded number of bytes and a bounded time.
+ * Promises: at most `bytesMax` bytes of a body are ever held, and of all bodies together what their room allows;
+ * `then` is called exactly once; a refused body costs a bounded number of bytes and a bounded time.
  * Never: waits for a sender beyond the deadline.
  * Failure: a sender that leaves is `gone`, and nobody is answered.
  */
@@ -14,8 +14,36 @@ import { intakeLimits } from "../../domain/limits.ts"
 import { elapsedMs, type Exchange, refusalWords, type RefusalStatus, refuse } from "./http.exchange.ts"
 import { postLimits } from "./http-limits.ts"
 
-/** A body, or why there is none. `gone`: the sender left; nobody is there to be answered. */
-export type BodyRead = Buffer | "too_large" | "too_slow" | "gone"
+/**
+ * A body, or why there is none. `no_room`: too much is being read from others; `gone`: the sender left, and nobody is
+ * there to be answered.
+ */
+export type BodyRead = Buffer | "too_large" | "too_slow" | "no_room" | "gone"
+
+/** What the bodies that are being read may hold together, the first bytes of each apart. */
+export interface BodyRoom {
+  /** Takes that many more bytes; false when they do not fit, and then none are taken. */
+  readonly take: (bytes: number) => boolean
+  readonly giveBack: (bytes: number) => void
+}
+
+/** Room for `bytesMax` bytes. */
+export const makeBodyRoom = (bytesMax: number): BodyRoom => {
+  let held = 0
+  return {
+    take: (bytes) => {
+      if (held + bytes > bytesMax) return false
+      held += bytes
+      return true
+    },
+    giveBack: (bytes) => {
+      held -= bytes
+    }
+  }
+}
+
+/** Room that never ends, for bodies that are small and few. */
+const endlessRoom: BodyRoom = { take: () => true, giveBack: () => undefined }
 
 /** What the headers promise: the length in bytes, undefined when it is chunked, 0 when there is no body. */
 export const declaredLength = ({ request }: Exchange): number | undefined => {
@@ -24,21 +52,42 @@ export const declaredLength = ({ request }: Exchange): number | undefined => {
   return request.headers["transfer-encoding"] === undefined ? 0 : undefined
 }
 
-/** Reads the body. The listener must have sent 100 already where the sender waits for it. */
-export const readBody = (exchange: Exchange, bytesMax: number, then: (body: BodyRead) => void): void => {
+/**
+ * Reads the body. The listener must have sent 100 already where the sender waits for it. What it takes of the room is
+ * given back when `then` returns.
+ */
+export const readBody = (
+  exchange: Exchange,
+  bytesMax: number,
+  then: (body: BodyRead) => void,
+  room: BodyRoom = endlessRoom
+): void => {
   const { request } = exchange
   const chunks: Array<Buffer> = []
   let bytes = 0
+  let taken = 0
+  const fits = (): boolean => {
+    const more = Math.max(0, bytes - intakeLimits.readingBytesFree) - taken
+    if (!room.take(more)) return false
+    taken += more
+    return true
+  }
   const settle = (body: BodyRead): void => {
     clearTimeout(timer)
     request.off("data", onData).off("end", onEnd).off("close", onClose).off("error", onClose)
     // An abort after we stopped listening must not become an unhandled error event.
     request.on("error", () => undefined)
-    then(body)
+    try {
+      then(body)
+    } finally {
+      chunks.length = 0
+      room.giveBack(taken)
+    }
   }
   const onData = (chunk: Buffer): void => {
     bytes += chunk.length
     if (bytes > bytesMax) settle("too_large")
+    else if (!fits()) settle("no_room")
     else chunks.push(chunk)
   }
   const onEnd = (): void => {

@@ -8,7 +8,7 @@
  * Promises: 2xx is answered only after the commit; every refusal says what to fix, except 401, which says nothing; a
  * post is answered within the commit deadline; a sender that hangs up changes nothing for the others.
  * Never: waits for trading, stores a secret, or answers from anything but what the store said.
- * Failure: a database that is away or slow is 503 with Retry-After; a post the store cannot digest is 500.
+ * Failure: a database that is away or slow, and more bodies than the memory is meant for, are 503 with Retry-After; a post the store cannot digest is 500.
  */
 import { Clock, Context, Effect, Layer, Result } from "effect"
 import { type JsonValue, fieldOf, isJsonObject, SECRET_FIELD } from "../../domain/canonical-json.ts"
@@ -19,8 +19,16 @@ import { readJson } from "../../domain/json-reader.ts"
 import { intakeLimits } from "../../domain/limits.ts"
 import type { Settings, SourceSettings } from "../../domain/settings.ts"
 import { Config } from "../config/config.ts"
+import { Metrics, type MetricsService } from "../health/metrics.ts"
 import { isBodySecret, judgeHeaders, plainAddress } from "./http.authentication.ts"
-import { declaredLength, readBody, refuseUnread } from "./http.body.ts"
+import {
+  type BodyRead,
+  type BodyRoom,
+  declaredLength,
+  makeBodyRoom,
+  readBody,
+  refuseUnread
+} from "./http.body.ts"
 import { answerJson, elapsedMs, type Exchange, refuse } from "./http.exchange.ts"
 import { guarded, type Handling } from "./http.front.ts"
 import { makeRateLimiter, type RateLimiter } from "./http.rate-limit.ts"
@@ -39,21 +47,26 @@ export interface HttpIntakeService {
 export class HttpIntake extends Context.Service<HttpIntake, HttpIntakeService>()(
   "holdfast/layers/HttpIntake"
 ) {
-  static readonly layer: Layer.Layer<HttpIntake, never, Config | IntakeQueue | IntakeStore | Lifecycle> =
-    Layer.effect(
-      HttpIntake,
-      Effect.gen(function* () {
-        const clock = yield* Clock.Clock
-        return makeIntake({
-          settings: yield* Config,
-          queue: yield* IntakeQueue,
-          store: yield* IntakeStore,
-          lifecycle: yield* Lifecycle,
-          rates: makeRateLimiter(),
-          nowMs: () => clock.currentTimeMillisUnsafe()
-        })
+  static readonly layer: Layer.Layer<
+    HttpIntake,
+    never,
+    Config | IntakeQueue | IntakeStore | Lifecycle | Metrics
+  > = Layer.effect(
+    HttpIntake,
+    Effect.gen(function* () {
+      const clock = yield* Clock.Clock
+      return makeIntake({
+        settings: yield* Config,
+        queue: yield* IntakeQueue,
+        store: yield* IntakeStore,
+        lifecycle: yield* Lifecycle,
+        metrics: yield* Metrics,
+        room: makeBodyRoom(intakeLimits.readingBytesMax),
+        rates: makeRateLimiter(),
+        nowMs: () => clock.currentTimeMillisUnsafe()
       })
-    )
+    })
+  )
 }
 
 interface Parts {
@@ -61,6 +74,8 @@ interface Parts {
   readonly queue: IntakeQueueService
   readonly store: IntakeStoreService
   readonly lifecycle: LifecycleService
+  readonly metrics: MetricsService
+  readonly room: BodyRoom
   readonly rates: RateLimiter
   readonly nowMs: () => number
 }
@@ -145,8 +160,11 @@ const takeBody = (parts: Parts, exchange: Exchange, source: string, parsed: Inta
     refuse(exchange, 400, { errors: row.failure })
     return
   }
+  const available = parts.store.available()
+  if (!available) parts.metrics.postRefused("database")
+  // The queue counts for itself what it refuses.
   const taken =
-    parts.store.available() &&
+    available &&
     parts.queue.submit(row.success, (result) => answerResult(exchange, result, row.success.answer))
   if (!taken) refuse(exchange, 503, {}, retryAfter)
 }
@@ -202,6 +220,7 @@ const makeIntake = (parts: Parts): HttpIntakeService => ({
     const settings = Object.hasOwn(sources, source) ? sources[source] : undefined
     if (settings === undefined) return refuseUnread(exchange, 404, {}, {}, expectsContinue)
     if (parts.lifecycle.stopping()) {
+      parts.metrics.postRefused("stopping")
       return refuseUnread(exchange, 503, {}, { ...retryAfter, connection: "close" }, expectsContinue)
     }
     const form = refuseForm(exchange)
@@ -212,12 +231,16 @@ const makeIntake = (parts: Parts): HttpIntakeService => ({
     }
     // Said only now: a sender that waits for 100 learns of a refusal before it sends the body.
     if (expectsContinue) exchange.response.writeContinue()
-    return readBody(exchange, intakeLimits.bodyBytesMax, (body) => {
+    const then = (body: BodyRead): void => {
       if (body === "gone") exchange.response.destroy()
       else if (body === "too_large") refuseUnread(exchange, 413, tooLarge)
       else if (body === "too_slow") refuseUnread(exchange, 408, {}, { connection: "close" })
-      else guarded(exchange, handling, () => judge(parts, exchange, source, settings, body))
-    })
+      else if (body === "no_room") {
+        parts.metrics.postRefused("reading")
+        refuseUnread(exchange, 503, {}, retryAfter)
+      } else guarded(exchange, handling, () => judge(parts, exchange, source, settings, body))
+    }
+    return readBody(exchange, intakeLimits.bodyBytesMax, then, parts.room)
   },
   test: (exchange) => {
     const works =
@@ -225,7 +248,7 @@ const makeIntake = (parts: Parts): HttpIntakeService => ({
       parts.queue.alive() &&
       !parts.queue.stalled() &&
       parts.store.available() &&
-      parts.queue.depth() < intakeLimits.waitingPostsMax
+      parts.queue.hasRoom()
     if (!works) refuse(exchange, 503, {}, retryAfter)
     else {
       answerJson(exchange, 200, {

@@ -126,6 +126,7 @@ const serveRoute = (
     if (body === "gone") return exchange.response.destroy()
     if (body === "too_large") return refuseUnread(exchange, 413)
     if (body === "too_slow") return refuseUnread(exchange, 408, {}, { connection: "close" })
+    if (body === "no_room") return refuseUnread(exchange, 503)
     const parsed = parseBody(body)
     if (Result.isFailure(parsed)) return refuse(exchange, 400, { errors: [parsed.failure] })
     return run(parsed.success)

@@ -5,7 +5,7 @@
  * commit under way is the timer.
  *
  * Promises: as the port; the worker never ends by a failure of the store.
- * Never: holds more posts than the bound, the ones already answered `Late` included.
+ * Never: holds more posts or bytes than the bounds, the ones already answered `Late` included.
  * Failure: a store that fails for want of the database answers the batch `Unavailable`; one that refuses a batch is
  * given its rows one by one, so that only the row it refuses is `Broken`.
  */
@@ -16,15 +16,19 @@ import { type DatabaseFault, DatabaseUnavailable } from "../database/database.ts
 import { settleWith } from "./intake-queue.settle.ts"
 import { IntakeQueue, type IntakeQueueService, type PostResult, type SettledPost } from "./intake-queue.ts"
 import { type IntakeRow, IntakeStore, type IntakeStoreService } from "./intake-store.ts"
-import { Metrics } from "../health/metrics.ts"
+import { Metrics, type PostRefusal } from "../health/metrics.ts"
 import { Wake } from "../process/wake.ts"
 
 interface Waiting {
   readonly row: IntakeRow
+  /** Size of its body. Everything else of a row is bounded field by field and small. */
+  readonly bytes: number
   readonly takenAtMs: number
   readonly done: (result: PostResult) => void
   answered: boolean
 }
+
+const bytesOf = (row: IntakeRow): number => Buffer.byteLength(row.body)
 
 const tell = (post: Waiting, result: PostResult): void => {
   if (post.answered) return
@@ -87,6 +91,8 @@ const storeBatch = (store: IntakeStoreService, rows: ReadonlyArray<IntakeRow>): 
 interface QueueParts {
   readonly store: IntakeStoreService
   readonly settled: (posts: ReadonlyArray<SettledPost>) => Effect.Effect<void>
+  /** Counts a post that was not taken. */
+  readonly refused: (why: PostRefusal) => void
   readonly nowMs: () => number
 }
 
@@ -94,6 +100,7 @@ interface QueueParts {
 const makePosts = (nowMs: () => number) => {
   const waiting: Array<Waiting> = []
   let open: Array<Waiting> = []
+  let bytes = 0
   /** The oldest post without an answer. Answers come nearly in order, so what is answered is at the front. */
   const oldest = (): Waiting | undefined => {
     let answered = 0
@@ -101,25 +108,37 @@ const makePosts = (nowMs: () => number) => {
     if (answered > 0) open = open.slice(answered)
     return open[0]
   }
+  /** These are held no more: the store is done with them, or they were answered before it got them. */
+  const drop = (posts: ReadonlyArray<Waiting>): void => {
+    for (const post of posts) bytes -= post.bytes
+  }
   return {
     oldest,
     add: (row: IntakeRow, done: Waiting["done"]): void => {
-      const post: Waiting = { row, done, takenAtMs: nowMs(), answered: false }
+      const post: Waiting = { row, bytes: bytesOf(row), done, takenAtMs: nowMs(), answered: false }
+      bytes += post.bytes
       waiting.push(post)
       open.push(post)
     },
-    /** The next batch, without those that were answered meanwhile. */
-    take: (): ReadonlyArray<Waiting> =>
-      waiting.splice(0, intakeLimits.batchRowsMax).filter((post) => !post.answered),
+    /** The next batch, without those that were answered meanwhile. Its bytes are held until it is dropped. */
+    take: (): ReadonlyArray<Waiting> => {
+      const next = waiting.splice(0, intakeLimits.batchRowsMax)
+      drop(next.filter((post) => post.answered))
+      return next.filter((post) => !post.answered)
+    },
+    drop,
+    bytes: (): number => bytes,
     hasWork: (): boolean => waiting.length > 0,
     unanswered: (): number => (oldest() === undefined ? 0 : open.length),
     // A post answered `Late` still takes a place until the store could have been given it.
     isFull: (): boolean => Math.max(open.length, waiting.length) >= intakeLimits.waitingPostsMax,
+    fits: (row: IntakeRow): boolean => bytes + bytesOf(row) <= intakeLimits.waitingBytesMax,
     /** Tells everybody and forgets them. What the store was given may be stored; its re-send is a duplicate. */
     close: (): void => {
       for (const post of open) tell(post, { _tag: "Late" })
       waiting.length = 0
       open = []
+      bytes = 0
     }
   }
 }
@@ -139,7 +158,7 @@ const watchDeadlines = (
     })
   )
 
-const makeQueue = ({ nowMs, settled, store }: QueueParts): IntakeQueueService => {
+const makeQueue = ({ nowMs, refused, settled, store }: QueueParts): IntakeQueueService => {
   const posts = makePosts(nowMs)
   const work = makeBell()
   const deadline = makeBell()
@@ -151,6 +170,13 @@ const makeQueue = ({ nowMs, settled, store }: QueueParts): IntakeQueueService =>
   let batches = 0
   let rows = 0
 
+  const refusalOf = (row: IntakeRow): PostRefusal | null => {
+    if (running === 0) return "no_worker"
+    if (stalled()) return "stalled"
+    if (posts.isFull()) return "posts"
+    return posts.fits(row) ? null : "bytes"
+  }
+
   const storeOnce = Effect.gen(function* () {
     const batch = posts.take()
     if (batch.length === 0) return
@@ -160,6 +186,7 @@ const makeQueue = ({ nowMs, settled, store }: QueueParts): IntakeQueueService =>
       batch.map((post) => post.row)
     )
     underWay = undefined
+    posts.drop(batch)
     batches += 1
     rows += batch.length
     const told = batch.map((post, index): SettledPost => {
@@ -174,7 +201,11 @@ const makeQueue = ({ nowMs, settled, store }: QueueParts): IntakeQueueService =>
   return {
     submit: (row, done) => {
       const first = posts.oldest() === undefined
-      if (running === 0 || posts.isFull() || stalled()) return false
+      const why = refusalOf(row)
+      if (why !== null) {
+        refused(why)
+        return false
+      }
       posts.add(row, done)
       work.ring()
       if (first) deadline.ring()
@@ -194,6 +225,8 @@ const makeQueue = ({ nowMs, settled, store }: QueueParts): IntakeQueueService =>
     ),
     alive: () => running > 0,
     stalled,
+    hasRoom: () => !posts.isFull() && posts.bytes() < intakeLimits.waitingBytesMax,
+    bytes: posts.bytes,
     depth: posts.unanswered,
     oldestMs: () => {
       const oldest = posts.oldest()
@@ -208,10 +241,12 @@ export const IntakeQueueBatch: Layer.Layer<IntakeQueue, never, Alerts | Metrics 
     IntakeQueue,
     Effect.gen(function* () {
       const clock = yield* Clock.Clock
-      const settled = settleWith({ wake: yield* Wake, alerts: yield* Alerts, metrics: yield* Metrics })
+      const metrics = yield* Metrics
+      const settled = settleWith({ wake: yield* Wake, alerts: yield* Alerts, metrics })
       return makeQueue({
         store: yield* IntakeStore,
         settled,
+        refused: metrics.postRefused,
         nowMs: () => Number(clock.currentTimeNanosUnsafe() / 1_000n) / 1_000
       })
     })

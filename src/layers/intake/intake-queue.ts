@@ -5,8 +5,8 @@
  * the size of the batch, never a timer: alone, a post waits for nobody, and under load a commit is shared by hundreds.
  *
  * Promises: every post that was taken is told its result exactly once, `late` at the latest `commitMsMax` after it was
- * taken; the queue never holds more than `waitingPostsMax`; a client that goes away stops nothing; a post that the
- * store cannot digest fails alone.
+ * taken; the queue never holds more than `waitingPostsMax` posts or `waitingBytesMax` bytes of bodies, those the store
+ * has now included; a client that goes away stops nothing; a post that the store cannot digest fails alone.
  * Never: stores a post twice by itself, waits to fill a batch, or lets a failure of the store end the worker.
  */
 import { Context, type Effect } from "effect"
@@ -34,6 +34,10 @@ export interface IntakeQueueService {
    * whatever the database is believed to be. Over when the store answers, one way or the other.
    */
   readonly stalled: () => boolean
+  /** Whether another post of ordinary size would be taken, as far as the bounds go. */
+  readonly hasRoom: () => boolean
+  /** Bytes of the bodies that are held: those that wait, and those the store has now. */
+  readonly bytes: () => number
   /** Posts not answered yet, and the age of the oldest in milliseconds (0 when there is none). */
   readonly depth: () => number
   readonly oldestMs: () => number

@@ -87,6 +87,8 @@ const services = (linkage: Effect.Effect<Linkage, DatabaseUnavailable>) =>
           worker: Effect.never,
           alive: () => true,
           stalled: () => false,
+          hasRoom: () => true,
+          bytes: () => 1_234,
           depth: () => 4,
           oldestMs: () => 250,
           totals: () => ({ batches: 10, rows: 100 })
@@ -118,6 +120,7 @@ describe("the exposition", () => {
       metrics.answered("/webhook/:source", 503, 0.4)
       metrics.postSettled("default", "Stored")
       metrics.postSettled("default", "Duplicate")
+      metrics.postRefused("bytes")
       const text = yield* (yield* Exposition).text
       for (const line of [
         'holdfast_http_requests_total{route="/webhook/:source",status="201"} 1',
@@ -125,7 +128,9 @@ describe("the exposition", () => {
         'holdfast_http_request_seconds_count{route="/webhook/:source"} 2',
         'holdfast_intake_posts_total{source="default",result="stored"} 1',
         "holdfast_signals_per_minute 1",
+        'holdfast_intake_refused_total{why="bytes"} 1',
         "holdfast_intake_waiting 4",
+        "holdfast_intake_waiting_bytes 1234",
         "holdfast_intake_oldest_seconds 0.25",
         "holdfast_database_connections 3",
         'holdfast_component_ready{component="root/http"} 1',

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto"
 import { Effect } from "effect"
 import { afterEach, assert, describe, it } from "vitest"
+import { intakeLimits } from "../../../src/domain/limits.ts"
 import { alert, startWorld, until, type World, type WorldOptions } from "./http-world.ts"
 
 let world: World
@@ -250,6 +251,29 @@ describe("a post that cannot be made durable", () => {
     world.store.setAvailable(true)
     assert.strictEqual((await world.post(alert())).status, 201)
     assert.strictEqual((await world.send("GET", "/webhook/test")).body.status, "ok")
+  })
+
+  it("is 503 while the bodies of others fill the memory meant for reading, unless it is small", async () => {
+    await start()
+    const share = intakeLimits.bodyBytesMax - 1_024
+    const head = `POST /webhook HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${intakeLimits.bodyBytesMax}\r\n\r\n`
+    const holders = await Promise.all(
+      Array.from({ length: Math.ceil(intakeLimits.readingBytesMax / share) + 1 }, () => world.open())
+    )
+    const heard: Array<string> = []
+    for (const holder of holders) {
+      holder.on("error", () => undefined).on("data", (chunk: Buffer) => heard.push(chunk.toString()))
+      holder.write(head + " ".repeat(share))
+    }
+    await until("one of them to be refused", () => heard.some((text) => text.startsWith("HTTP/1.1 503 ")))
+    const large = await world.post(alert({ pad: "x".repeat(share) }))
+    assert.strictEqual(large.status, 503)
+    assert.strictEqual(large.body.status, "UNAVAILABLE")
+    assert.match(large.headers["retry-after"] ?? "", /^[1-9]\d*$/)
+    assert.strictEqual((await world.post(alert())).status, 201, "an alert of usual size is taken")
+    for (const holder of holders) holder.destroy()
+    await until("the senders to be gone", () => world.socket.load().exchanges === 0)
+    assert.strictEqual((await world.post(alert({ pad: "x".repeat(share) }))).status, 201)
   })
 
   it("is 503 when the commit takes longer than 1.5 s", async () => {

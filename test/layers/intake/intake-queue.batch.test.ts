@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer } from "effect"
+import { Effect, Fiber, Layer, Metric } from "effect"
 import { TestClock } from "effect/testing"
 import { intakeLimits } from "../../../src/domain/limits.ts"
 import { Alerts } from "../../../src/layers/alerts/alerts.ts"
@@ -15,7 +15,7 @@ import {
 import { Metrics } from "../../../src/layers/health/metrics.ts"
 import { Wake } from "../../../src/layers/process/wake.ts"
 
-const row = (n: number): IntakeRow => ({
+const row = (n: number, body = "{}"): IntakeRow => ({
   id: `id-${n}`,
   kind: "signal",
   source: "default",
@@ -23,7 +23,7 @@ const row = (n: number): IntakeRow => ({
   identityKind: "explicit",
   neighbourIdentities: [],
   bodyHash: `hash-${n}`,
-  body: "{}",
+  body,
   symbol: "SPY",
   action: null,
   direction: "LONG",
@@ -64,7 +64,9 @@ const withQueue = <A>(
     readonly queue: IntakeQueue["Service"]
     readonly batches: ReadonlyArray<number>
     readonly results: Map<string, PostResult>
-    readonly submit: (n: number) => boolean
+    readonly submit: (n: number, body?: string) => boolean
+    /** Samples of the counter of refused posts, by reason. */
+    readonly refusals: Effect.Effect<ReadonlyArray<string>>
     readonly worker: Fiber.Fiber<never>
   }) => Effect.Effect<A>
 ) =>
@@ -87,12 +89,23 @@ const withQueue = <A>(
       const queue = yield* IntakeQueue
       const worker = yield* Effect.forkChild(queue.worker, { startImmediately: true })
       const results = new Map<string, PostResult>()
-      const submit = (n: number): boolean => queue.submit(row(n), (result) => results.set(`id-${n}`, result))
-      const answer = yield* test({ queue, batches, results, submit, worker })
+      const submit = (n: number, body?: string): boolean =>
+        queue.submit(row(n, body), (result) => results.set(`id-${n}`, result))
+      const refusals = Effect.map(Metric.snapshot, (all) =>
+        all.flatMap((one) =>
+          one.id === "holdfast_intake_refused_total" && one.type === "Counter"
+            ? [`${one.attributes?.["why"] ?? ""}: ${one.state.count}`]
+            : []
+        )
+      )
+      const answer = yield* test({ queue, batches, results, submit, refusals, worker })
       yield* Fiber.interrupt(worker)
       return answer
     }).pipe(Effect.provide(layer))
-  })
+  }).pipe(
+    // A registry of its own, so that a count is this test's.
+    Effect.provide(Layer.sync(Metric.MetricRegistry, () => new Map()))
+  )
 
 const tagsOf = (results: Map<string, PostResult>): ReadonlyArray<string> =>
   [...results.values()].map(({ _tag }) => _tag)
@@ -177,6 +190,60 @@ describe("the intake queue", () => {
           assert.isTrue(submit(taken))
         })
     )
+  )
+
+  it.effect("refuses bodies beyond its bound of bytes, until the store is done with others", () =>
+    withQueue(
+      (rows) => Effect.andThen(Effect.sleep(10), makeMemoryIntakeStore().store(rows)),
+      ({ queue, refusals, submit }) =>
+        Effect.gen(function* () {
+          const large = "x".repeat(intakeLimits.bodyBytesMax)
+          const fitting = intakeLimits.waitingBytesMax / intakeLimits.bodyBytesMax
+          submit(0, large)
+          yield* TestClock.adjust(5)
+          let taken = 1
+          while (taken < 2 * fitting && submit(taken, large)) taken += 1
+          // The one the store has now is held as well.
+          assert.strictEqual(taken, fitting)
+          assert.strictEqual(queue.bytes(), intakeLimits.waitingBytesMax)
+          assert.isFalse(submit(taken), "two bytes are too many as well")
+          assert.isFalse(queue.hasRoom())
+          assert.deepStrictEqual(yield* refusals, ["bytes: 2"])
+          yield* TestClock.adjust(5)
+          assert.isTrue(submit(taken, large))
+          yield* TestClock.adjust(100)
+          assert.strictEqual(queue.bytes(), 0)
+          assert.isTrue(queue.hasRoom())
+        })
+    )
+  )
+
+  it.effect("holds no more bytes than its bound while the store hangs, and none of them afterwards", () =>
+    Effect.suspend(() => {
+      const memory = makeMemoryIntakeStore()
+      let hung = true
+      const store: IntakeStoreService["store"] = (rows) =>
+        Effect.suspend(() => (hung ? Effect.sleep(5_000) : Effect.void)).pipe(
+          Effect.andThen(memory.store(rows))
+        )
+      return withQueue(store, ({ queue, submit }) =>
+        Effect.gen(function* () {
+          const large = "é".repeat(intakeLimits.bodyBytesMax / 2)
+          for (let n = 0; n < 500; n += 1) {
+            submit(n, large)
+            yield* TestClock.adjust(2)
+          }
+          assert.isAtMost(queue.bytes(), intakeLimits.waitingBytesMax)
+          assert.isAbove(queue.bytes(), intakeLimits.waitingBytesMax / 2)
+          // All are answered `Late` and still held: the store has the first, the others wait behind it.
+          yield* TestClock.adjust(intakeLimits.commitMsMax)
+          assert.isAbove(queue.bytes(), intakeLimits.waitingBytesMax / 2)
+          hung = false
+          yield* TestClock.adjust(10_000)
+          assert.strictEqual(queue.bytes(), 0)
+        })
+      )
+    })
   )
 
   it.effect("never holds more than its bound, although late posts are answered", () =>
