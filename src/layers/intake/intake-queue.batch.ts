@@ -131,8 +131,14 @@ const makePosts = (nowMs: () => number) => {
     hasWork: (): boolean => waiting.length > 0,
     unanswered: (): number => (oldest() === undefined ? 0 : open.length),
     // A post answered `Late` still takes a place until the store could have been given it.
-    isFull: (): boolean => Math.max(open.length, waiting.length) >= intakeLimits.waitingPostsMax,
-    fits: (row: IntakeRow): boolean => bytes + bytesOf(row) <= intakeLimits.waitingBytesMax,
+    refusalOf: (more: number): "posts" | "bytes" | null => {
+      if (Math.max(open.length, waiting.length) >= intakeLimits.waitingPostsMax) return "posts"
+      return bytes + more > intakeLimits.waitingBytesMax ? "bytes" : null
+    },
+    oldestMs: (): number => {
+      const first = oldest()
+      return first === undefined ? 0 : Math.max(0, nowMs() - first.takenAtMs)
+    },
     /** Tells everybody and forgets them. What the store was given may be stored; its re-send is a duplicate. */
     close: (): void => {
       for (const post of open) tell(post, { _tag: "Late" })
@@ -172,9 +178,7 @@ const makeQueue = ({ nowMs, refused, settled, store }: QueueParts): IntakeQueueS
 
   const refusalOf = (row: IntakeRow): PostRefusal | null => {
     if (running === 0) return "no_worker"
-    if (stalled()) return "stalled"
-    if (posts.isFull()) return "posts"
-    return posts.fits(row) ? null : "bytes"
+    return stalled() ? "stalled" : posts.refusalOf(bytesOf(row))
   }
 
   const storeOnce = Effect.gen(function* () {
@@ -225,13 +229,10 @@ const makeQueue = ({ nowMs, refused, settled, store }: QueueParts): IntakeQueueS
     ),
     alive: () => running > 0,
     stalled,
-    hasRoom: () => !posts.isFull() && posts.bytes() < intakeLimits.waitingBytesMax,
+    hasRoom: () => posts.refusalOf(1) === null,
     bytes: posts.bytes,
     depth: posts.unanswered,
-    oldestMs: () => {
-      const oldest = posts.oldest()
-      return oldest === undefined ? 0 : Math.max(0, nowMs() - oldest.takenAtMs)
-    },
+    oldestMs: posts.oldestMs,
     totals: () => ({ batches, rows })
   }
 }
