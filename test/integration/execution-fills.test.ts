@@ -100,7 +100,7 @@ layer(world(), { excludeTestServices: true })("fills", (it) => {
     Effect.gen(function* () {
       const positions = yield* PositionsStore
       const grant = yield* own()
-      const symbols = Array.from({ length: 25 }, (_, n) => `NEW${n}`)
+      const symbols = Array.from({ length: 75 }, (_, n) => `NEW${n}`)
       yield* Effect.forEach(
         symbols,
         (symbol) => {
@@ -112,7 +112,8 @@ layer(world(), { excludeTestServices: true })("fills", (it) => {
             }
           )
         },
-        { concurrency: 8 }
+        // Nine transactions at once, the connections of one process: more would only wait for each other's locks.
+        { concurrency: 3 }
       )
       assert.strictEqual((yield* position("NEW7"))?.quantity, "2")
     })
