@@ -3,9 +3,9 @@
  *
  * They carry OTP's report fields (supervisor, error context, reason, offender) so an operator who knows Erlang
  * reads them at once; log lines, metrics, alerts and the console are all derived from them.
- * Promises: text in a report is at most a few hundred characters; an observer that throws is counted and
+ * Promises: text in a report is at most a few hundred characters; an observer that throws or rejects is counted and
  * isolated, it can neither stop delivery to the others nor hurt the supervisor.
- * Never: performs I/O; observers are synchronous functions.
+ * Never: performs I/O, or waits for an observer.
  */
 import type { RestartType } from "./child-policy.ts"
 
@@ -63,10 +63,10 @@ export type SupervisionEvent =
   | (ReportBase & { readonly _tag: "Paused" })
   | (ReportBase & { readonly _tag: "Resumed" })
 
-/** Called synchronously for every event, in order. */
+/** Called synchronously for every event, in order. Nothing waits for a promise it answers. */
 export type Observer<A> = (event: A) => void
 
-/** Fans events out to observers; one that throws is counted and skipped for that event. */
+/** Fans events out to observers; one that throws or rejects is counted and skipped for that event. */
 export class Observers<A> {
   #observers: ReadonlyArray<Observer<A>>
   #faults = 0
@@ -85,22 +85,31 @@ export class Observers<A> {
   emit(event: A): void {
     for (const observer of this.#observers) {
       try {
-        observer(event)
+        const answer: unknown = observer(event)
+        // TypeScript lets an async function pass for one that answers nothing, and a rejection that nobody hears ends
+        // the process.
+        if (isThenable(answer)) answer.then(undefined, this.#fault)
       } catch {
-        // Counted, not logged: the logger may be the observer that throws. The count is part of the tree's figures.
-        this.#faults++
+        this.#fault()
       }
     }
+  }
+  /** Counted, not logged: the logger may be the observer that throws. The count is part of the tree's figures. */
+  readonly #fault = (): void => {
+    this.#faults++
   }
   /** True when nobody listens, so that hot paths can skip building the event. */
   get idle(): boolean {
     return this.#observers.length === 0
   }
-  /** How many deliveries threw. */
+  /** How many deliveries threw or rejected. */
   get faults(): number {
     return this.#faults
   }
 }
+
+const isThenable = (value: unknown): value is PromiseLike<unknown> =>
+  typeof value === "object" && value !== null && "then" in value && typeof value.then === "function"
 
 /** One line of at most 400 characters for a report, for logs. */
 export const formatReport = (event: SupervisionEvent): string => {

@@ -280,30 +280,53 @@ describe("beyond OTP", () => {
       })
   )
   it.effect(
-    "H9 throwing observer: neither a report subscriber nor an inspector that throws can stop delivery",
+    "H9 throwing observer: a subscriber of reports, dead letters or transitions that throws or rejects cannot stop delivery",
     () =>
       Effect.gen(function* () {
         const machine = setup({ types: { events: {} as { type: "go" } } }).createMachine({
           initial: "A",
           states: { A: { on: { go: "B" } }, B: {} }
         })
+        const unhandled: Array<unknown> = []
+        const hear = (reason: unknown) => void unhandled.push(reason)
+        yield* Effect.acquireRelease(
+          Effect.sync(() => process.on("unhandledRejection", hear)),
+          () => Effect.sync(() => process.off("unhandledRejection", hear))
+        )
+        const heard: Array<string> = []
+        // One that throws, one that rejects, and behind them one that must hear everything all the same.
+        const audience = (stream: string): ReadonlyArray<(event: unknown) => void> => [
+          () => {
+            throw new Error(`${stream} throws`)
+          },
+          async () => {
+            throw new Error(`${stream} rejects`)
+          },
+          () => void heard.push(stream)
+        ]
         const tree = yield* start(
           [worker({ id: "m", start: machineChild({ machine }) })],
           {},
-          {
-            observers: [
-              () => {
-                throw new Error("observer")
-              }
-            ]
-          }
+          { observers: audience("report"), deadLetterObservers: audience("letter") }
         )
-        tree.inspection.subscribe(() => {
-          throw new Error("inspector")
-        })
-        assert.strictEqual(tree.send("root/m", { type: "go" }), "delivered")
+        for (const observer of audience("transition")) tree.inspection.subscribe(observer)
+        // What an observer's promise becomes is known in a later turn.
+        const faultsIn = (asked: () => unknown) =>
+          Effect.gen(function* () {
+            heard.length = 0
+            const before = tree.figures().observerFaults
+            asked()
+            yield* turns(2)
+            return [heard.join(" "), tree.figures().observerFaults - before]
+          })
+        yield* turns(2)
+        const reports = heard.length
+        assert.deepStrictEqual([reports, tree.figures().observerFaults], [2, 4])
+        assert.deepStrictEqual(yield* faultsIn(() => tree.send("root/m", { type: "go" })), ["transition", 2])
         assert.strictEqual(node(tree, "m").state, "B")
-        assert.isAbove(tree.figures().observerFaults, 1)
+        assert.deepStrictEqual(yield* faultsIn(() => tree.send("root/m", { type: "go" })), ["letter", 2])
+        assert.deepStrictEqual(tree.deadLetters.counts(), { unhandled: 1 })
+        assert.deepStrictEqual(unhandled, [])
       })
   )
   it.live("H10 restart storm: a machine that fails synchronously on start cannot starve the event loop", () =>
