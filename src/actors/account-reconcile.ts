@@ -22,6 +22,7 @@ import { type PositionMismatch, PositionsStore } from "../layers/accounts/positi
 import { logEvent } from "../runtime/log-event.ts"
 import { type AccountDesk, LeaseLost, usableGuard } from "./account-desk.ts"
 import { adoptVenueOrder } from "./account-send.ts"
+import { settleOrders } from "./account-settle.ts"
 import { catchUpFills } from "./fill-record.ts"
 import { alertOrder } from "./order-trace.ts"
 
@@ -106,15 +107,6 @@ const reconcilePositions = (desk: AccountDesk, guard: LeaseGuard) =>
     // A fill may have fallen between the two questions; it is there when fills are asked for once more.
     yield* catchUpFills(desk.path, desk.broker, desk.account)
     yield* alertMismatches(desk, yield* confirmOnce(desk, guard))
-  })
-
-const settleOrders = (desk: AccountDesk) =>
-  Effect.gen(function* () {
-    const orders = yield* OrdersStore
-    for (const order of yield* orders.unsettled(desk.account)) {
-      const venue = yield* desk.broker.findByClientOrderId(desk.account, order.clientOrderId)
-      if (Option.isSome(venue)) yield* orders.settle(order.id, venue.value.filledQuantity)
-    }
   })
 
 /** Fills the slot `reconcile`. Fails with `BrokerUnavailable`, `DatabaseUnavailable` or `LeaseLost`. */

@@ -63,9 +63,10 @@ const check = (round: Round) =>
       }
       if (elsewhere) continue
       backlog[account] = yield* orders.backlog(account)
-      const waiting = yield* orders.unsettled(account)
-      unsettled += waiting.length
-      if (waiting.length > 0) wake.notify(reconcileBell(account))
+      const { all, due } = yield* orders.unsettledCounts(account)
+      unsettled += all
+      // What was looked at in vain has a time; until then it is no reason to compare everything again.
+      if (due > 0) wake.notify(reconcileBell(account))
     }
     return { unreconciled, unsettled, backlog } satisfies CheckOutcome
   })

@@ -236,6 +236,12 @@ export const executionLimits = {
   reconcileEveryMs: minutes(5),
   /** How often it is looked at from outside that accounts are reconciled and orders settled. */
   checkEveryMs: seconds(15),
+  /** After a look that settled nothing an order is due again after this, doubled each time: a fill is late by seconds. */
+  settleAgainFirstMs: seconds(15),
+  /** What never adds up is still looked at this often, since a fill may turn up after days. */
+  settleAgainMsMax: hours(1),
+  /** Looks (some eight minutes, in each of which the venue answered) after which a human is told. */
+  settleLooksMax: 6,
   /** An account that is not reconciled this long after it should be is an alert. */
   unreconciledMsMax: minutes(2)
 } as const
@@ -466,6 +472,12 @@ export const limitRelations: ReadonlyArray<LimitRelation> = [
   {
     rule: "a stop waits for the round trip that was begun right before it",
     holds: executionLimits.releaseMsMax > accountLimits.brokerCallMsMax
+  },
+  {
+    rule: "an order that does not add up is told to a human only after a reconciliation that nobody asked for",
+    holds:
+      executionLimits.settleAgainFirstMs * (2 ** (executionLimits.settleLooksMax - 1) - 1) >
+      executionLimits.reconcileEveryMs
   },
   {
     rule: "a broker round trip fits into an ordered stop",

@@ -38,7 +38,7 @@ it.effect("an account that was reconciled once and then lost its broker is an al
       Layer.succeed(Instance, instance),
       Layer.mock(AccountsStore, { read: (id) => Effect.succeed({ id, ...row }) }),
       Layer.mock(OrdersStore, {
-        unsettled: () => Effect.succeed([]),
+        unsettledCounts: () => Effect.succeed({ all: 0, due: 0 }),
         backlog: () => Effect.succeed({ waiting: 7, oldestMs: 12 })
       }),
       Layer.mock(Database, { availability, stats: () => assert.fail("nobody asks") }),
@@ -71,6 +71,42 @@ it.effect("an account that was reconciled once and then lost its broker is an al
       protection.noteBroker("paper-1", true)
       yield* TestClock.adjust(2 * executionLimits.unreconciledMsMax)
       assert.deepStrictEqual(raised(), [])
+    }).pipe(Effect.provide(services))
+  })
+)
+
+it.effect("orders that do not add up are all counted, and rung for only when one is due", () =>
+  Effect.gen(function* () {
+    const availability = makeAvailability()
+    const instance = makeInstance()
+    instance.assign({ nodeId: "node-a", bootId: "boot" })
+    let due = 0
+    const rung: Array<string> = []
+    const services = Layer.mergeAll(
+      Protection.layer,
+      Layer.succeed(Config, testSettings()),
+      Layer.succeed(Instance, instance),
+      Layer.mock(AccountsStore, { read: () => Effect.succeed(null) }),
+      Layer.mock(OrdersStore, {
+        unsettledCounts: (account) => Effect.succeed({ all: 3, due: account === "paper-1" ? due : 0 }),
+        backlog: () => Effect.succeed({ waiting: 0, oldestMs: 0 })
+      }),
+      Layer.mock(Database, { availability, stats: () => assert.fail("nobody asks") }),
+      Layer.succeed(Wake, { notify: (topic) => void rung.push(topic), wait: () => Effect.never }),
+      alertsQueue.pipe(Layer.provide(Wake.layer))
+    )
+    yield* Effect.gen(function* () {
+      const tree = yield* startTree(
+        supervisor({ id: "root", children: [worker({ id: "reconciler", start: reconcilerActor() })] }),
+        { stopDeadlineMs: 1_000 }
+      )
+      availability.mark("available")
+      yield* TestClock.adjust(10 * executionLimits.checkEveryMs)
+      assert.deepStrictEqual(rung, [])
+      assert.strictEqual(tree.snapshot().children[0]?.detail["unsettled"], 6)
+      due = 1
+      yield* TestClock.adjust(executionLimits.checkEveryMs)
+      assert.deepStrictEqual(rung, ["reconcile:paper-1"])
     }).pipe(Effect.provide(services))
   })
 )

@@ -161,7 +161,8 @@ const moveOrder = (
       WITH moved AS (
         UPDATE orders SET status = ${step.to}, filled_quantity = ${step.filledQuantity}::numeric,
           average_price = ${step.averagePrice}::numeric,
-          venue_order_id = coalesce(venue_order_id, ${fill.venueOrderId}), updated_at = clock_timestamp()
+          venue_order_id = coalesce(venue_order_id, ${fill.venueOrderId}), settle_due = NULL,
+          updated_at = clock_timestamp()
         WHERE id = ${order.id}
         RETURNING *
       ), logged AS (

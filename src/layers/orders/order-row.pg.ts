@@ -23,8 +23,12 @@ export const columnsOf = (sql: SqlClient): Fragment => sql.literal(columns)
  * True for a row of `orders` whose fills are complete by the venue's own count and all of whose trades carry a
  * position and a link. `venueFilled` null: the venue's count is not known, so nothing is settled.
  */
-export const settledWhen = (sql: SqlClient, venueFilled: string | null): Fragment => sql`(
-  orders.filled_quantity = ${venueFilled}::numeric
+export const settledWhen = (sql: SqlClient, venueFilled: string | null): Fragment =>
+  settledBy(sql, sql`${venueFilled}::numeric`)
+
+/** The same by a count that is in a column. */
+export const settledBy = (sql: SqlClient, filled: Fragment): Fragment => sql`(
+  orders.filled_quantity = ${filled}
   AND orders.filled_quantity = (
     SELECT coalesce(sum(t.quantity), 0) FROM trade_records t WHERE t.order_id = orders.id)
   AND NOT EXISTS (

@@ -20,6 +20,7 @@ import type { AccountGrant } from "../accounts/accounts-store.ts"
 import { Database, type DatabaseService } from "../database/database.ts"
 import { intendExit } from "./order-exit.pg.ts"
 import { columnsOf, settledWhen } from "./order-row.pg.ts"
+import { settling } from "./order-settle.pg.ts"
 import { expireStale, nextWork, submit } from "./order-submit.pg.ts"
 import {
   type Moved,
@@ -33,8 +34,6 @@ import {
 
 /** A row that moves under our hands this often is fought over by two writers, which the fence excludes. */
 const LOOKS_MAX = 8
-/** One pass of the reconciler; what is left over is found by the next one. */
-const UNSETTLED_MAX = 256
 
 const readOrder = (sql: SqlClient, id: string) =>
   Effect.map(
@@ -80,6 +79,7 @@ const step = (sql: SqlClient, { grant, orderId, event, from, to, note }: Step) =
         reason = coalesce(${note.reason ?? null}::text, reason),
         resolve_until = CASE WHEN ${note.resolveAfterMs ?? null}::int IS NULL THEN resolve_until
           ELSE clock_timestamp() + ${note.resolveAfterMs ?? null}::int * interval '1 millisecond' END,
+        venue_filled = coalesce(${note.venueFilled ?? null}::numeric, venue_filled),
         settled_at = CASE WHEN ${SETTLES.has(to)}::boolean AND ${settledWhen(sql, note.venueFilled ?? null)}
           THEN clock_timestamp() ELSE settled_at END,
         updated_at = clock_timestamp()
@@ -158,21 +158,13 @@ const list = (database: DatabaseService, operation: string, rest: (sql: SqlClien
 
 const reads = (
   database: DatabaseService
-): Pick<OrdersStoreService, "working" | "unsettled" | "byId" | "byClientOrderId"> => ({
+): Pick<OrdersStoreService, "working" | "byId" | "byClientOrderId"> => ({
   working: (account) =>
     list(
       database,
       "orders.working",
       (sql) => sql`
         WHERE account = ${account} AND status IN ('acked', 'partially_filled', 'pending_cancel') ORDER BY seq`
-    ),
-  unsettled: (account) =>
-    list(
-      database,
-      "orders.unsettled",
-      (sql) => sql`
-        WHERE account = ${account} AND settled_at IS NULL AND ${sql.in("status", [...SETTLES])}
-        ORDER BY updated_at LIMIT ${UNSETTLED_MAX}`
     ),
   byId: (id) =>
     Effect.map(
@@ -228,23 +220,6 @@ const backlog =
         Effect.catchTag("DatabaseFault", Effect.die)
       )
 
-const settle =
-  (database: DatabaseService): OrdersStoreService["settle"] =>
-  (orderId, venueFilled) =>
-    database
-      .run(
-        "orders.settle",
-        (sql) => sql<{ readonly id: string }>`
-          UPDATE orders SET settled_at = clock_timestamp()
-          WHERE id = ${orderId} AND settled_at IS NULL AND ${sql.in("status", [...SETTLES])}
-            AND ${settledWhen(sql, venueFilled)}
-          RETURNING id`
-      )
-      .pipe(
-        Effect.map((rows) => rows.length === 1),
-        Effect.catchTag("DatabaseFault", Effect.die)
-      )
-
 const make = (database: DatabaseService): OrdersStoreService => ({
   ...reads(database),
   next: nextWork(database),
@@ -254,7 +229,7 @@ const make = (database: DatabaseService): OrdersStoreService => ({
   intendExit: intendExit(database),
   unresolved: unresolved(database),
   backlog: backlog(database),
-  settle: settle(database)
+  ...settling(database)
 })
 
 export const ordersStorePg: Layer.Layer<OrdersStore, never, Database> = Layer.effect(

@@ -148,6 +148,22 @@ export interface OrderBacklog {
   readonly oldestMs: number
 }
 
+/** What the venue says of an order that is over for us; `over`: it is over there as well. */
+export type VenueWord = "not_listed" | { readonly over: boolean; readonly filled: string }
+
+/** A look at an order that is over, which its count did not settle. */
+export interface Unsettled {
+  /** It is settled all the same: by the venue's last word, or, when `venues` is null, by our own books alone. */
+  readonly settled: boolean
+  /** How often it was looked at, this time included. */
+  readonly looks: number
+  /** Decimal strings: what our fills add up to, and the venue's last word, null when it never gave one. */
+  readonly ours: string
+  readonly venues: string | null
+  /** Trades of it without a position or a link. */
+  readonly unlinked: number
+}
+
 export interface OrdersStoreService {
   /**
    * What the executor has to do next: cancels first, then reduces, then held entries that may go or are too old, then
@@ -179,12 +195,25 @@ export interface OrdersStoreService {
   readonly unresolved: (account: string) => Effect.Effect<ReadonlyArray<UnresolvedOrder>, DatabaseUnavailable>
   /** Orders that may be alive at the venue: acked, partially filled, pending cancel. */
   readonly working: (account: string) => Effect.Effect<ReadonlyArray<StoredOrder>, DatabaseUnavailable>
-  /** Terminal orders whose fills, position and links are not known to agree yet. */
+  /** Terminal orders whose fills, position and links are not known to agree, and that are due for a look; a few hundred. */
   readonly unsettled: (account: string) => Effect.Effect<ReadonlyArray<StoredOrder>, DatabaseUnavailable>
+  /** How many of them there are in all, and how many are due now. */
+  readonly unsettledCounts: (
+    account: string
+  ) => Effect.Effect<{ readonly all: number; readonly due: number }, DatabaseUnavailable>
   /** What of the account waits to be sent, and since when (milliseconds, database clock; zero when nothing does). */
   readonly backlog: (account: string) => Effect.Effect<OrderBacklog, DatabaseUnavailable>
   /** Settles a terminal order if our fills add up to `venueFilled` and are linked. True when it is settled now. */
   readonly settle: (orderId: string, venueFilled: string) => Effect.Effect<boolean, DatabaseUnavailable>
+  /**
+   * Counts a look that did not settle an order, keeps the venue's word, and makes it due again after a pause that
+   * doubles. Where the venue lists it no more, its last word settles it if our fills add up to that; without any word,
+   * and after enough looks, our own complete books do. Null: it was settled or has moved meanwhile.
+   */
+  readonly noteUnsettled: (
+    orderId: string,
+    word: VenueWord
+  ) => Effect.Effect<Unsettled | null, DatabaseUnavailable>
   /** Stores the next exit of a position, unless one is alive. */
   readonly intendExit: (exit: ExitIntent) => Effect.Effect<ExitOutcome, DatabaseUnavailable>
   readonly byId: (orderId: string) => Effect.Effect<StoredOrder | null, DatabaseUnavailable>

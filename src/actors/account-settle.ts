@@ -1,0 +1,69 @@
+/**
+ * Settling: asking the venue about orders that are over until its count and our books agree, and saying so when they
+ * never will.
+ *
+ * The fills were fetched right before, so what is missing now is missing at the venue too, or late. After several looks
+ * with growing pauses a human is told what does not add up, in one alert per order, and the looks go on rarely: a fill
+ * that turns up after all settles the order without anybody's help.
+ *
+ * Promises: an order whose fills we lack is never called settled; one that the venue never gave a count for and lists
+ * no more is settled by our own books only when they are complete, and with an alert.
+ * Never: writes a fill, a position or a status.
+ */
+import { Effect, Option } from "effect"
+import { executionLimits } from "../domain/limits.ts"
+import type { VenueOrder } from "../layers/broker/broker.ts"
+import {
+  OrdersStore,
+  type StoredOrder,
+  type Unsettled,
+  type VenueWord
+} from "../layers/orders/orders-store.ts"
+import type { AccountDesk } from "./account-desk.ts"
+import { alertOrder } from "./order-trace.ts"
+
+const wordOf = (venue: Option.Option<VenueOrder>): VenueWord =>
+  Option.match(venue, {
+    onNone: () => "not_listed",
+    onSome: ({ filledQuantity, status }) => ({
+      over: status !== "open" && status !== "partially_filled",
+      filled: filledQuantity
+    })
+  })
+
+/** What does not add up, for people. */
+const differenceOf = (word: VenueWord, { ours, unlinked, venues }: Unsettled): string => {
+  const have = `we have stored ${ours}`
+  const links = unlinked === 0 ? "" : `; ${unlinked} of its trades have no position or no link`
+  if (word !== "not_listed") {
+    const verb = word.over ? "counts" : "still works on it and counts"
+    return `the venue ${verb} ${word.filled} filled, ${have}${links}`
+  }
+  const last = venues === null ? "it never gave a count" : `its last word was ${venues} filled`
+  return `the venue lists it no more, ${last}, ${have}${links}`
+}
+
+const tell = (desk: AccountDesk, order: StoredOrder, word: VenueWord, left: Unsettled) => {
+  const detail = { looks: left.looks, ours: left.ours, venues: left.venues, unlinked: left.unlinked }
+  const difference = differenceOf(word, left)
+  if (left.settled && left.venues !== null) return Effect.void
+  if (left.settled) {
+    const message = `an order is settled by our own books alone: ${difference}`
+    return alertOrder("HIGH", "order.settled_unattested", message, desk.path, order, detail)
+  }
+  if (left.looks < executionLimits.settleLooksMax) return Effect.void
+  const message = `an order is over and does not add up after ${left.looks} looks: ${difference}`
+  return alertOrder("HIGH", "order.unsettled", message, desk.path, order, detail)
+}
+
+/** Looks at every order of the account that is over, not settled and due. Call it after the fills were fetched. */
+export const settleOrders = (desk: AccountDesk) =>
+  Effect.gen(function* () {
+    const orders = yield* OrdersStore
+    for (const order of yield* orders.unsettled(desk.account)) {
+      const word = wordOf(yield* desk.broker.findByClientOrderId(desk.account, order.clientOrderId))
+      if (word !== "not_listed" && word.over && (yield* orders.settle(order.id, word.filled))) continue
+      const left = yield* orders.noteUnsettled(order.id, word)
+      if (left !== null) yield* tell(desk, order, word, left)
+    }
+  })

@@ -1,0 +1,113 @@
+/**
+ * Settling orders that are over: which are due for a look, and what a look that settled nothing leaves in the row.
+ *
+ * What does not add up may never do so: a venue forgets its orders, and a fill can be lost to both of us. Such rows
+ * are looked at ever more rarely, so that they take no place in a pass from those that still settle, and they count
+ * their looks, so that a human is told. Money is at stake, so an order that the venue once counted more of than we have
+ * is never settled by itself; only where the venue never gave a count do our own complete books stand for it.
+ *
+ * Promises: a row that was looked at is not due again before its pause; the venue's last word survives the venue's
+ * memory; a fill that arrives makes the row due at once (fills-store.pg.ts).
+ * Never: settles against a count of the venue; looks at a fence, for whether fills add up is a fact.
+ * Failure: `DatabaseUnavailable`; a look that is counted twice only makes the next one later. A fault is a bug and dies.
+ */
+import { Effect } from "effect"
+import { executionLimits } from "../../domain/limits.ts"
+import { SETTLES } from "../../domain/order.ts"
+import type { DatabaseService } from "../database/database.ts"
+import { columnsOf, settledBy, settledWhen } from "./order-row.pg.ts"
+import type { OrdersStoreService, StoredOrder, Unsettled } from "./orders-store.ts"
+
+/** One pass of the reconciler; what is left over is found by the next one. */
+const UNSETTLED_MAX = 256
+
+type Settling = Pick<OrdersStoreService, "unsettled" | "unsettledCounts" | "settle" | "noteUnsettled">
+
+const settle =
+  (database: DatabaseService): Settling["settle"] =>
+  (orderId, venueFilled) =>
+    database
+      .run(
+        "orders.settle",
+        (sql) => sql<{ readonly id: string }>`
+          UPDATE orders SET settled_at = clock_timestamp()
+          WHERE id = ${orderId} AND settled_at IS NULL AND ${sql.in("status", [...SETTLES])}
+            AND ${settledWhen(sql, venueFilled)}
+          RETURNING id`
+      )
+      .pipe(
+        Effect.map((rows) => rows.length === 1),
+        Effect.catchTag("DatabaseFault", Effect.die)
+      )
+
+/**
+ * `known` is the venue's last word: its answer now, one that was stored, or what follows from the row alone (a filled
+ * order is filled whole, one that was never sent is not filled at all).
+ */
+const noteUnsettled =
+  (database: DatabaseService): Settling["noteUnsettled"] =>
+  (orderId, word) => {
+    const filled = word === "not_listed" ? null : word.filled
+    const alive = word !== "not_listed" && !word.over
+    return database
+      .run(
+        "orders.note_unsettled",
+        (sql) => sql<Unsettled>`
+          WITH known AS (
+            SELECT id, coalesce(${filled}::numeric, venue_filled, CASE WHEN status = 'filled' THEN quantity
+              WHEN sends = 0 AND attempt = 1 THEN 0 END) AS filled
+            FROM orders WHERE id = ${orderId} AND settled_at IS NULL AND ${sql.in("status", [...SETTLES])}
+          )
+          UPDATE orders SET
+            venue_filled = coalesce(${filled}::numeric, venue_filled),
+            settle_looks = settle_looks + 1,
+            settle_due = clock_timestamp() + least(${executionLimits.settleAgainMsMax}::float8,
+              ${executionLimits.settleAgainFirstMs}::float8 * power(2, least(settle_looks, 30)))
+              * interval '1 millisecond',
+            settled_at = CASE
+              WHEN ${alive}::boolean THEN NULL
+              WHEN ${settledBy(sql, sql`known.filled`)} THEN clock_timestamp()
+              WHEN known.filled IS NULL AND settle_looks + 1 >= ${executionLimits.settleLooksMax}::int
+                AND ${settledBy(sql, sql`orders.filled_quantity`)} THEN clock_timestamp() END
+          FROM known WHERE orders.id = known.id
+          RETURNING settled_at IS NOT NULL AS settled, settle_looks AS looks,
+            trim_scale(orders.filled_quantity) AS ours, trim_scale(known.filled) AS venues,
+            (SELECT count(*) FROM trade_records t LEFT JOIN trade_strategy_link l ON l.trade_record_id = t.id
+              WHERE t.order_id = orders.id AND (t.position_id IS NULL OR l.trade_record_id IS NULL))::int AS unlinked`
+      )
+      .pipe(
+        Effect.map(([row]) => row ?? null),
+        Effect.catchTag("DatabaseFault", Effect.die)
+      )
+  }
+
+/** The part of the orders store that deals with orders that are over. */
+export const settling = (database: DatabaseService): Settling => ({
+  settle: settle(database),
+  noteUnsettled: noteUnsettled(database),
+  unsettled: (account) =>
+    database
+      .run(
+        "orders.unsettled",
+        (sql) => sql<StoredOrder>`
+          SELECT ${columnsOf(sql)} FROM orders
+          WHERE account = ${account} AND settled_at IS NULL AND ${sql.in("status", [...SETTLES])}
+            AND (settle_due IS NULL OR settle_due <= clock_timestamp())
+          ORDER BY settle_due NULLS FIRST, updated_at LIMIT ${UNSETTLED_MAX}`
+      )
+      .pipe(Effect.catchTag("DatabaseFault", Effect.die)),
+  unsettledCounts: (account) =>
+    database
+      .run(
+        "orders.unsettled_counts",
+        (sql) => sql<{ readonly all: number; readonly due: number }>`
+          SELECT count(*)::int AS all,
+            (count(*) FILTER (WHERE settle_due IS NULL OR settle_due <= clock_timestamp()))::int AS due
+          FROM orders
+          WHERE account = ${account} AND settled_at IS NULL AND ${sql.in("status", [...SETTLES])}`
+      )
+      .pipe(
+        Effect.map(([row]) => ({ all: row?.all ?? 0, due: row?.due ?? 0 })),
+        Effect.catchTag("DatabaseFault", Effect.die)
+      )
+})
