@@ -7,20 +7,22 @@
  */
 import { Cause, Effect } from "effect"
 import type { Ignore, Running } from "./child-spec.ts"
-import { StartFailed } from "./exit-reason.ts"
+import { StartFailed, tagOf } from "./exit-reason.ts"
 
 /** True for the answer of a component that is switched off. */
-export const isIgnored = (answer: unknown): answer is Ignore =>
-  typeof answer === "object" && answer !== null && "_tag" in answer && answer._tag === "Ignore"
+export const isIgnored = (answer: unknown): answer is Ignore => tagOf(answer) === "Ignore"
 
 /** What is wrong with a start's answer, or nothing. */
 export const faultOf = (answer: unknown): string | undefined => {
   if (typeof answer !== "object" || answer === null) return answer === null ? "null" : typeof answer
-  const { run, drain, send, status } = answer as Running<any>
+  const { run, drain, send, status, mailbox } = answer as Running<any>
   if (run !== undefined && !Effect.isEffect(run)) return "a run that is not an Effect"
   if (drain !== undefined && !Effect.isEffect(drain)) return "a drain that is not an Effect"
   if (send !== undefined && typeof send !== "function") return "a send that is not a function"
-  return status !== undefined && typeof status !== "function" ? "a status that is not a function" : undefined
+  if (status !== undefined && typeof status !== "function") return "a status that is not a function"
+  return mailbox !== undefined && typeof mailbox !== "function"
+    ? "a mailbox that is not a function"
+    : undefined
 }
 
 /** The failure of a start: the deepest one known. */

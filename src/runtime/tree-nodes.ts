@@ -1,11 +1,16 @@
 /**
  * From the core's books to the nodes of a snapshot.
  *
- * Promises: plain values only, cut off from the live state; times are converted to epoch milliseconds here, once.
+ * Promises: plain values only, cut off from the live state; times are converted to epoch milliseconds here, once; a
+ * child whose own functions throw or answer nonsense is shown without their answer and with the error in sight, and
+ * its neighbours as ever.
  * Never: changes anything.
  */
+import type { ChildStatus } from "./child-spec.ts"
 import { type Child, type Core, isStable } from "./core-state.ts"
+import { describeError } from "./exit-reason.ts"
 import type { Life } from "./life.ts"
+import type { MailboxDepth } from "./mailbox.ts"
 import type { ChildCounts, ChildLine, TreeNode } from "./tree.ts"
 
 /** The nodes of all children of one supervisor, in start order. */
@@ -15,13 +20,73 @@ export const nodesOf = (core: Core<Life>, nowMs: number, nowAt: number): Readonl
   return nodes
 }
 
+/** What a child says of itself, checked: it comes from the child's own functions, and a snapshot must never break. */
+interface Said {
+  readonly state: string
+  readonly tags: ReadonlyArray<string>
+  readonly detail: Record<string, unknown>
+  readonly mailbox: MailboxDepth | undefined
+  readonly lastError: string | undefined
+}
+/** Types lie about what a function answers. */
+type Unchecked<T> = { readonly [K in keyof T]?: unknown }
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null
+
+const silent: Said = { state: "", tags: [], detail: {}, mailbox: undefined, lastError: undefined }
+
+const saidBy = (life: Life): Said => {
+  const faults: Array<string> = []
+  const status = statusOf(life, faults)
+  const mailbox = mailboxOf(life, faults)
+  // The fault of a function of the child stands before its older errors: it is why the rest of the line is missing.
+  return { ...status, mailbox, lastError: faults[0] ?? status.lastError }
+}
+
+const statusOf = (life: Life, faults: Array<string>): Said => {
+  try {
+    const { detail = {}, lastError, state = "", tags = [] } = life.status() as Unchecked<ChildStatus>
+    const wrong: Array<string> = []
+    if (typeof state !== "string") wrong.push("state must be a string")
+    if (!Array.isArray(tags)) wrong.push("tags must be a list")
+    if (!isRecord(detail)) wrong.push("detail must be an object")
+    if (lastError !== undefined && typeof lastError !== "string") wrong.push("lastError must be a string")
+    if (wrong.length > 0) faults.push(`status: ${wrong.join(", ")}`)
+    return {
+      ...silent,
+      state: typeof state === "string" ? state : "",
+      tags: Array.isArray(tags) ? (tags as ReadonlyArray<string>) : [],
+      detail: isRecord(detail) ? detail : {},
+      lastError: typeof lastError === "string" ? lastError : undefined
+    }
+  } catch (error) {
+    faults.push(`status: ${describeError(error)}`)
+    return silent
+  }
+}
+
+const mailboxOf = (life: Life, faults: Array<string>): MailboxDepth | undefined => {
+  const { running } = life
+  if (running?.mailbox === undefined) return undefined
+  try {
+    const said: Unchecked<MailboxDepth> | undefined = running.mailbox()
+    const { capacity, depth, dropped } = said ?? {}
+    if (typeof depth === "number" && typeof capacity === "number" && typeof dropped === "number")
+      return { depth, capacity, dropped }
+    faults.push("mailbox: depth, capacity and dropped must be numbers")
+  } catch (error) {
+    faults.push(`mailbox: ${describeError(error)}`)
+  }
+  return undefined
+}
+
 const nodeOf = (core: Core<Life>, child: Child<Life>, nowMs: number, nowAt: number): TreeNode => {
   const life = child.handle
   const below = life?.subtree?.node()
-  const status = life?.status()
+  const said = life === undefined ? silent : saidBy(life)
   const { budget } = child.spec
-  const mailbox = life?.running?.mailbox?.()
-  const lastError = status?.lastError ?? child.lastError
+  const { mailbox } = said
+  const lastError = said.lastError ?? child.lastError
   const stable = isStable(child, nowMs)
   const running = child.phase === "running"
   return {
@@ -30,14 +95,10 @@ const nodeOf = (core: Core<Life>, child: Child<Life>, nowMs: number, nowAt: numb
     type: child.spec.type,
     phase: child.phase,
     state:
-      running && below !== undefined
-        ? below.state
-        : running && status !== undefined && status.state !== ""
-          ? status.state
-          : child.phase,
+      running && below !== undefined ? below.state : running && said.state !== "" ? said.state : child.phase,
     ready: running && child.ready,
     readiness: child.spec.readiness,
-    tags: status?.tags ?? [],
+    tags: said.tags,
     since: Math.round(nowAt - (nowMs - child.sinceMs)),
     incarnation: child.incarnation,
     restarts: child.restarts,
@@ -52,7 +113,7 @@ const nodeOf = (core: Core<Life>, child: Child<Life>, nowMs: number, nowAt: numb
     ...(below?.group === undefined ? {} : { group: below.group }),
     ...(mailbox === undefined ? {} : { mailbox }),
     ...(lastError === undefined ? {} : { lastError }),
-    detail: status?.detail ?? {},
+    detail: said.detail,
     children: below?.children ?? []
   }
 }
