@@ -9,6 +9,7 @@ import { runFuzz } from "../runtime/hierarchy-fuzz.ts"
 import { Probes } from "../runtime/probe-children.ts"
 import {
   atOnce,
+  endOf,
   every,
   node,
   phases,
@@ -113,7 +114,7 @@ describe("beyond OTP", () => {
         yield* probes.crash("exits")
         assert.strictEqual(phases(tree), "feed:failed exits:running")
         yield* probes.crash("exits")
-        const end = yield* tree.awaitEnd
+        const end = yield* endOf(tree)
         assert.strictEqual(end._tag === "GaveUp" ? end.error.why : "", "group_budget")
       })
   )

@@ -6,7 +6,7 @@ import type { RestartType } from "../../src/runtime/child-policy.ts"
 import { dynamic, supervisor, worker } from "../../src/runtime/child-spec.ts"
 import { SpecInvalid } from "../../src/runtime/spec-validation.ts"
 import { Probes } from "../runtime/probe-children.ts"
-import { node, phases, reasonOf, start } from "../runtime/probe-tree.ts"
+import { endOf, node, phases, reasonOf, start } from "../runtime/probe-tree.ts"
 
 const nothing = () => Effect.succeed({})
 const refused = (make: () => unknown): string => {
@@ -189,7 +189,7 @@ describe("validation", () => {
       assert.strictEqual(node(tree, "a").incarnation, 31)
       yield* TestClock.adjust(1_001)
       for (let restart = 0; restart < 4; restart++) yield* probes.crash("a")
-      assert.strictEqual((yield* tree.awaitEnd)._tag, "GaveUp")
+      assert.strictEqual((yield* endOf(tree))._tag, "GaveUp")
     })
   )
 })

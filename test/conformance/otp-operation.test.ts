@@ -6,7 +6,7 @@ import { dynamic, type Strategy, supervisor, worker } from "../../src/runtime/ch
 import { StartFailed } from "../../src/runtime/exit-reason.ts"
 import { formatReport, type SupervisionEvent } from "../../src/runtime/reports.ts"
 import { Probes } from "../runtime/probe-children.ts"
-import { every, node, phases, reasonOf, start, unlimited } from "../runtime/probe-tree.ts"
+import { endOf, every, node, phases, reasonOf, start, unlimited } from "../runtime/probe-tree.ts"
 import { collectGarbage } from "./garbage.ts"
 import { stepsOf } from "./steps.ts"
 
@@ -446,7 +446,7 @@ describe("reports", () => {
         yield* probes.crash("a", huge())
         yield* TestClock.adjust(1_000)
         yield* probes.crash("a", huge())
-        yield* tree.awaitEnd
+        yield* endOf(tree)
         assert.isAbove(lines.length, 5)
         assert.isTrue(
           lines.every((line) => line.length <= 400 && !line.includes("\n")),

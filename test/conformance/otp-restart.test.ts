@@ -6,7 +6,7 @@ import type { PolicyOptions } from "../../src/runtime/child-policy.ts"
 import { dynamic, type Running } from "../../src/runtime/child-spec.ts"
 import { collectGarbage } from "./garbage.ts"
 import { Probes } from "../runtime/probe-children.ts"
-import { node, phases, settled, start, unlimited } from "../runtime/probe-tree.ts"
+import { endOf, node, phases, settled, start, unlimited } from "../runtime/probe-tree.ts"
 
 const once = { max: 1, withinMs: 10_000 }
 const failsAgain = (incarnation: number) =>
@@ -26,7 +26,7 @@ describe("restart_one_for_one", () => {
         yield* probes.crash("a")
         assert.deepStrictEqual([node(tree, "a").incarnation, node(tree, "b").incarnation], [2, 1])
         yield* probes.crash("b")
-        assert.strictEqual((yield* tree.awaitEnd)._tag, "GaveUp")
+        assert.strictEqual((yield* endOf(tree))._tag, "GaveUp")
         assert.deepStrictEqual(probes.take().slice(-2), ["stop b#1", "stop a#2"])
       })
   )
@@ -39,7 +39,7 @@ describe("restart_one_for_one", () => {
           intensity: { max: 4, withinMs: 10_000 }
         })
         yield* probes.crash("a")
-        const end = yield* tree.awaitEnd
+        const end = yield* endOf(tree)
         assert.strictEqual(end._tag === "GaveUp" ? end.error.child : "", "root/a")
         assert.strictEqual(probes.incarnation("a"), 5)
         assert.strictEqual(probes.take().at(-1), "stop b#1")
@@ -58,7 +58,7 @@ describe("restart_one_for_all", () => {
       yield* probes.crash("a")
       assert.deepStrictEqual([node(tree, "a").incarnation, node(tree, "b").incarnation], [2, 2])
       yield* probes.crash("b")
-      assert.strictEqual((yield* tree.awaitEnd)._tag, "GaveUp")
+      assert.strictEqual((yield* endOf(tree))._tag, "GaveUp")
     })
   )
   it.effect("otp 33 one_for_all_escalation: one child that cannot restart brings the group down", () =>
@@ -69,7 +69,7 @@ describe("restart_one_for_all", () => {
         intensity: { max: 4, withinMs: 10_000 }
       })
       yield* probes.crash("a")
-      assert.strictEqual((yield* tree.awaitEnd)._tag, "GaveUp")
+      assert.strictEqual((yield* endOf(tree))._tag, "GaveUp")
       assert.strictEqual(
         probes.journal.filter((line) => line.startsWith("start")).length,
         probes.journal.filter((line) => line.startsWith("stop")).length
@@ -124,7 +124,7 @@ describe("restart_simple_one_for_one", () => {
       yield* probes.crash("a")
       assert.deepStrictEqual([node(tree, "d/a").incarnation, node(tree, "d/b").incarnation], [2, 1])
       yield* probes.crash("a")
-      const end = yield* tree.awaitEnd
+      const end = yield* endOf(tree)
       assert.strictEqual(end._tag === "GaveUp" ? end.error.child : "", "root/d")
     })
   )
@@ -186,7 +186,7 @@ describe("restart_simple_one_for_one", () => {
           { intensity: { max: 0, withinMs: 1_000 } }
         )
         yield* probes.crash("b")
-        assert.strictEqual((yield* tree.awaitEnd)._tag, "GaveUp")
+        assert.strictEqual((yield* endOf(tree))._tag, "GaveUp")
         assert.strictEqual(probes.incarnation("b"), 4)
         assert.strictEqual(probes.take().at(-1), "stop a#1")
       })
@@ -249,7 +249,7 @@ describe("restart_rest_for_one", () => {
           [1, 2, 2]
         )
         yield* probes.crash("b")
-        assert.strictEqual((yield* tree.awaitEnd)._tag, "GaveUp")
+        assert.strictEqual((yield* endOf(tree))._tag, "GaveUp")
       })
   )
   it.effect("otp 42 rest_for_one_escalation: a failing restart escalates", () =>
@@ -260,7 +260,7 @@ describe("restart_rest_for_one", () => {
         intensity: { max: 4, withinMs: 10_000 }
       })
       yield* probes.crash("a")
-      assert.strictEqual((yield* tree.awaitEnd)._tag, "GaveUp")
+      assert.strictEqual((yield* endOf(tree))._tag, "GaveUp")
       assert.deepStrictEqual(probes.incarnation("a"), 2)
     })
   )

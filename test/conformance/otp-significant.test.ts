@@ -5,7 +5,7 @@ import type { RestartType } from "../../src/runtime/child-policy.ts"
 import { type AutoShutdown, dynamic, supervisor } from "../../src/runtime/child-spec.ts"
 import { SpecInvalid } from "../../src/runtime/spec-validation.ts"
 import { Probes } from "../runtime/probe-children.ts"
-import { phases, start, unlimited } from "../runtime/probe-tree.ts"
+import { endOf, phases, start, unlimited } from "../runtime/probe-tree.ts"
 
 type End = "crash" | "normal"
 const end = (probes: Probes, id: string, how: End) => (how === "crash" ? probes.crash(id) : probes.finish(id))
@@ -45,13 +45,13 @@ describe("significant", () => {
           yield* any.terminateChild("root/b")
           assert.strictEqual(status(any), "running")
           yield* end(probes, "a", how)
-          assert.strictEqual((yield* any.awaitEnd)._tag, "AutoShutdown")
+          assert.strictEqual((yield* endOf(any))._tag, "AutoShutdown")
           const others = new Probes()
           const all = yield* start(pair(others, "temporary", true), { autoShutdown: "all_significant" })
           yield* end(others, "a", how)
           assert.strictEqual(status(all), "running")
           yield* end(others, "b", how)
-          assert.strictEqual((yield* all.awaitEnd)._tag, "AutoShutdown")
+          assert.strictEqual((yield* endOf(all))._tag, "AutoShutdown")
           assert.strictEqual(others.take().at(-1), "stop c#1")
         }
       })
@@ -63,7 +63,7 @@ describe("significant", () => {
       yield* probes.crash("a")
       assert.strictEqual(phases(tree), "a:running b:running c:running")
       yield* probes.finish("a")
-      assert.strictEqual((yield* tree.awaitEnd)._tag, "AutoShutdown")
+      assert.strictEqual((yield* endOf(tree))._tag, "AutoShutdown")
     })
   )
   it("otp 61 significant_simple: a significant template of a dynamic supervisor is refused", () => {
@@ -112,7 +112,7 @@ describe("significant", () => {
           })
           const tree = yield* start([inner, probes.worker("b")], { autoShutdown: "any_significant" })
           yield* probes.finish("a")
-          if (significant) assert.strictEqual((yield* tree.awaitEnd)._tag, "AutoShutdown")
+          if (significant) assert.strictEqual((yield* endOf(tree))._tag, "AutoShutdown")
           else assert.strictEqual(phases(tree), "in:stopped b:running")
         }
       })
@@ -165,7 +165,7 @@ describe("significant", () => {
       yield* probes.finish("b")
       assert.strictEqual(phases(tree), "a:running b:stopped")
       yield* probes.finish("a")
-      assert.strictEqual((yield* tree.awaitEnd)._tag, "AutoShutdown")
+      assert.strictEqual((yield* endOf(tree))._tag, "AutoShutdown")
     })
   )
 })

@@ -5,7 +5,7 @@ import { dynamic, supervisor, worker } from "../../src/runtime/child-spec.ts"
 import { BadStartReturn, StartFailed } from "../../src/runtime/exit-reason.ts"
 import type { AdminError } from "../../src/runtime/tree.ts"
 import { Probes } from "../runtime/probe-children.ts"
-import { phases, reasonOf, start, startError, unlimited } from "../runtime/probe-tree.ts"
+import { endOf, phases, reasonOf, start, startError, unlimited } from "../runtime/probe-tree.ts"
 
 const off = () => Effect.succeed("ignore" as const)
 /** The start failure inside an administrator's refusal. */
@@ -21,7 +21,7 @@ describe("sup_start", () => {
       const tree = yield* start([])
       assert.isTrue(tree.ready())
       yield* tree.stop
-      assert.strictEqual((yield* tree.awaitEnd)._tag, "Stopped")
+      assert.strictEqual((yield* endOf(tree))._tag, "Stopped")
     })
   )
   it.effect(

@@ -5,7 +5,7 @@ import { TestClock } from "effect/testing"
 import { dynamic, supervisor, worker } from "../../src/runtime/child-spec.ts"
 import { shutdown } from "../../src/runtime/exit-reason.ts"
 import { Probes } from "../runtime/probe-children.ts"
-import { phases, settled, start, turns, unlimited } from "../runtime/probe-tree.ts"
+import { endOf, phases, settled, start, turns, unlimited } from "../runtime/probe-tree.ts"
 
 const deaf = { run: Effect.uninterruptible(Effect.never) }
 const reasons = (probes: Probes): Record<string, string> =>
@@ -152,7 +152,7 @@ describe("sup_stop", () => {
             "stop last#1",
             "stop first#1"
           ])
-          assert.strictEqual((yield* tree.awaitEnd)._tag, "Stopped")
+          assert.strictEqual((yield* endOf(tree))._tag, "Stopped")
         }
       })
   )
@@ -177,7 +177,7 @@ describe("sup_stop", () => {
           })
         ])
         yield* tree.stop
-        assert.strictEqual((yield* tree.awaitEnd)._tag, "Stopped")
+        assert.strictEqual((yield* endOf(tree))._tag, "Stopped")
       })
   )
 })

@@ -1,6 +1,6 @@
 /** Administration by path: OTP's calls with OTP's refusals, and pause, resume, bounce. */
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Layer } from "effect"
+import { Context, Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { dynamic, supervisor, worker } from "../../src/runtime/child-spec.ts"
 import type { AdminError } from "../../src/runtime/tree.ts"
@@ -229,7 +229,7 @@ describe("administration", () => {
         { startImmediately: true }
       )
       yield* tree.stop
-      assert.strictEqual(yield* Fiber.join(asked), "stopping")
+      assert.strictEqual(yield* settled("the question", asked), "stopping")
       assert.strictEqual(yield* reasonOf(tree.startChild("root", probes.worker("late"))), "stopping")
     })
   )

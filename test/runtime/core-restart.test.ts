@@ -5,7 +5,7 @@ import { TestClock } from "effect/testing"
 import { supervisor } from "../../src/runtime/child-spec.ts"
 import { shutdown } from "../../src/runtime/exit-reason.ts"
 import { Probes } from "./probe-children.ts"
-import { every, node, phases, start, startError, unlimited } from "./probe-tree.ts"
+import { endOf, every, node, phases, start, startError, unlimited } from "./probe-tree.ts"
 
 class Bad extends Data.TaggedError("Bad")<{
   readonly failureClass: "configuration" | "fatal" | "credentials"
@@ -204,7 +204,7 @@ describe("budgets", () => {
       yield* probes.crash("a")
       assert.strictEqual(phases(tree), "a:running b:running")
       yield* probes.crash("a")
-      const end = yield* tree.awaitEnd
+      const end = yield* endOf(tree)
       assert.strictEqual(
         end._tag === "GaveUp" ? `${end.error.path} ${end.error.child} ${end.error.why}` : end._tag,
         "root root/a group_budget"
@@ -223,7 +223,7 @@ describe("budgets", () => {
       assert.strictEqual(phases(tree), "a:running b:running")
       assert.deepStrictEqual(node(tree, "a").budget, { used: 2, ...budget })
       yield* probes.crash("b")
-      const end = yield* tree.awaitEnd
+      const end = yield* endOf(tree)
       assert.strictEqual(
         end._tag === "GaveUp" ? `${end.error.child} ${end.error.why}` : end._tag,
         "root/b child_budget"
@@ -293,7 +293,7 @@ describe("budgets", () => {
         assert.strictEqual(node(tree, "in").incarnation, 2)
         yield* probes.crash("c")
         yield* probes.crash("c")
-        const end = yield* tree.awaitEnd
+        const end = yield* endOf(tree)
         assert.strictEqual(end._tag === "GaveUp" ? end.error.child : end._tag, "root/in")
         assert.deepStrictEqual(probes.take().slice(-2), ["stop b#1", "stop a#1"])
       })
@@ -340,7 +340,7 @@ describe("failure classes", () => {
           { intensity: unlimited }
         )
         yield* probes.crash("a")
-        const end = yield* tree.awaitEnd
+        const end = yield* endOf(tree)
         assert.strictEqual(
           end._tag === "GaveUp" ? `${end.error.why} ${end.error.failureClass}` : end._tag,
           `not_retryable ${failureClass}`

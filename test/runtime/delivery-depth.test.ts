@@ -4,8 +4,8 @@ import { Deferred, Effect } from "effect"
 import { setup } from "xstate"
 import { supervisor, worker } from "../../src/runtime/child-spec.ts"
 import { machineChild } from "../../src/runtime/machine-child.ts"
-import { startTree } from "../../src/runtime/supervisor.ts"
 import type { Tree } from "../../src/runtime/tree.ts"
+import { plant } from "./probe-tree.ts"
 
 const options = { stopDeadlineMs: 10_000 }
 const links = 2_000
@@ -30,7 +30,7 @@ describe("an event that is passed along a chain of components", () => {
             })
         })
       )
-      const tree = yield* startTree(supervisor({ id: "root", children }), options)
+      const tree = yield* plant(supervisor({ id: "root", children }), options)
       holder.tree = tree
       tree.send("root/c0", { type: "passed" })
       yield* Effect.timeout(Deferred.await(arrived), "10 seconds")
@@ -70,7 +70,7 @@ describe("an event that is passed along a chain of components", () => {
           })
         })
       )
-      const tree = yield* startTree(supervisor({ id: "root", children }), options)
+      const tree = yield* plant(supervisor({ id: "root", children }), options)
       holder.tree = tree
       tree.send("root/c0", { type: "first" })
       tree.send("root/c0", { type: "last" })

@@ -21,8 +21,8 @@ import {
 } from "../../src/runtime/child-spec.ts"
 import { shutdown } from "../../src/runtime/exit-reason.ts"
 import { effectActor, machineChild } from "../../src/runtime/machine-child.ts"
-import { startTree } from "../../src/runtime/supervisor.ts"
 import type { AdminError, Tree, TreeNode } from "../../src/runtime/tree.ts"
+import { plant } from "./probe-tree.ts"
 
 export interface FuzzOptions {
   readonly seed: number
@@ -348,7 +348,7 @@ export const runFuzz = (options: FuzzOptions): Effect.Effect<FuzzResult, never, 
           })
         )
       const starting = yield* Effect.forkChild(
-        startTree(
+        plant(
           supervisor({ id: "root", intensity: { max: Number.POSITIVE_INFINITY, withinMs: 1 }, children }),
           {
             stopDeadlineMs,

@@ -7,8 +7,8 @@ import type { PolicyOptions } from "../../src/runtime/child-policy.ts"
 import { supervisor, worker } from "../../src/runtime/child-spec.ts"
 import { effectActor, machineChild, streamActor } from "../../src/runtime/machine-child.ts"
 import type { SupervisionEvent } from "../../src/runtime/reports.ts"
-import { startTree } from "../../src/runtime/supervisor.ts"
 import type { TreeNode, Tree } from "../../src/runtime/tree.ts"
+import { plant } from "./probe-tree.ts"
 
 class Refused extends Data.TaggedError("Refused")<{ readonly why: string }> {}
 class Wire extends Context.Service<
@@ -78,7 +78,7 @@ const actors = {
 describe("machine child", () => {
   it.effect("runs effects as its own fibers, becomes ready by tag, and the virtual clock drives it", () =>
     Effect.gen(function* () {
-      const tree = yield* startTree(
+      const tree = yield* plant(
         supervisor({
           id: "root",
           children: [worker({ id: "m", ...policy, start: machineChild({ machine: client, actors }) })]
@@ -109,7 +109,7 @@ describe("machine child", () => {
 
   it.effect("hands a typed failure to onError unchanged and shows it as last error", () =>
     Effect.gen(function* () {
-      const tree = yield* startTree(
+      const tree = yield* plant(
         supervisor({
           id: "root",
           children: [worker({ id: "m", ...policy, start: machineChild({ machine: client, actors }) })]
@@ -136,7 +136,7 @@ describe("machine child", () => {
   it.effect("a defect in an effect crashes the child, not the machine's onError", () =>
     Effect.gen(function* () {
       const reports: Array<SupervisionEvent> = []
-      const tree = yield* startTree(
+      const tree = yield* plant(
         supervisor({
           id: "root",
           children: [worker({ id: "m", ...policy, start: machineChild({ machine: client, actors }) })]
@@ -165,7 +165,7 @@ describe("machine child", () => {
         ),
         ticks: actors.ticks
       }
-      const tree = yield* startTree(
+      const tree = yield* plant(
         supervisor({
           id: "root",
           children: [worker({ id: "m", ...policy, start: machineChild({ machine: client, actors: slow }) })]
@@ -183,7 +183,7 @@ describe("machine child", () => {
 
   it.effect("a final state is a normal end", () =>
     Effect.gen(function* () {
-      const tree = yield* startTree(
+      const tree = yield* plant(
         supervisor({
           id: "root",
           children: [
@@ -220,7 +220,7 @@ describe("machine child", () => {
           }
         }
       })
-      const tree = yield* startTree(
+      const tree = yield* plant(
         supervisor({
           id: "root",
           children: [worker({ id: "m", start: machineChild({ machine, stopEvent: { type: "stop" } }) })]
@@ -237,7 +237,7 @@ describe("machine child", () => {
 
   it.effect("unknown events, unknown targets and stopped targets are counted dead letters", () =>
     Effect.gen(function* () {
-      const tree = yield* startTree(
+      const tree = yield* plant(
         supervisor({
           id: "root",
           children: [
@@ -288,7 +288,7 @@ describe("machine child", () => {
           }
         })
         const reasons: Array<string> = []
-        const tree = yield* startTree(
+        const tree = yield* plant(
           supervisor({
             id: "root",
             children: [worker({ id: "m", ...policy, start: machineChild({ machine }) })]
@@ -312,7 +312,7 @@ describe("machine child", () => {
 
   it.effect("a throwing inspection subscriber is isolated", () =>
     Effect.gen(function* () {
-      const tree = yield* startTree(
+      const tree = yield* plant(
         supervisor({
           id: "root",
           children: [worker({ id: "m", ...policy, start: machineChild({ machine: client, actors }) })]
@@ -349,7 +349,7 @@ describe("machine child", () => {
           }
         }
       })
-      tree = yield* startTree(
+      tree = yield* plant(
         supervisor({
           id: "root",
           children: [

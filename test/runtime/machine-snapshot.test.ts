@@ -6,8 +6,7 @@ import { type AnyStateMachine, assign, raise, setup } from "xstate"
 import { supervisor, worker } from "../../src/runtime/child-spec.ts"
 import { effectActor, machineChild } from "../../src/runtime/machine-child.ts"
 import type { PersistedMachine, Persistence } from "../../src/runtime/machine-snapshot.ts"
-import { startTree } from "../../src/runtime/supervisor.ts"
-import { atOnce, node, start, startError, turns, unlimited } from "./probe-tree.ts"
+import { atOnce, node, plant, start, startError, turns, unlimited } from "./probe-tree.ts"
 
 class Disk extends Data.TaggedError("Disk")<{ readonly why: string }> {}
 
@@ -317,7 +316,7 @@ describe("machines restored from a snapshot", () => {
       yield* Effect.provide(
         Effect.scoped(
           Effect.andThen(
-            startTree(supervisor({ id: "root", children: [spec] }), { stopDeadlineMs: 1_000 }),
+            plant(supervisor({ id: "root", children: [spec] }), { stopDeadlineMs: 1_000 }),
             turns(2)
           )
         ),

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { worker } from "../../src/runtime/child-spec.ts"
 import { Mailbox } from "../../src/runtime/mailbox.ts"
-import { node, start } from "./probe-tree.ts"
+import { node, settled, start } from "./probe-tree.ts"
 
 const fill = (overflow: "drop_oldest" | "drop_newest" | "reject") => {
   const lost: Array<string> = []
@@ -43,7 +43,7 @@ describe("mailbox", () => {
       yield* Fiber.interrupt(gone)
       const waiting = yield* Effect.forkChild(mailbox.take, { startImmediately: true })
       mailbox.offer(1)
-      assert.strictEqual(yield* Fiber.join(waiting), 1)
+      assert.strictEqual(yield* settled("the take", waiting), 1)
       mailbox.offer(2)
       assert.strictEqual(yield* mailbox.take, 2)
     })

@@ -3,12 +3,12 @@
  *
  * Never: sleeps; time moves by the virtual clock, and `turns` only lets the event loop go round.
  */
-import { Cause, Clock, Effect, Exit, Fiber } from "effect"
+import { Cause, Clock, Effect, Exit, Fiber, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { type ChildSpec, supervisor, type SupervisorSpec } from "../../src/runtime/child-spec.ts"
 import type { StartFailed } from "../../src/runtime/exit-reason.ts"
 import { startTree, type TreeOptions } from "../../src/runtime/supervisor.ts"
-import type { AdminError, AdminReason, Tree, TreeNode } from "../../src/runtime/tree.ts"
+import type { AdminError, AdminReason, Tree, TreeEnd, TreeNode } from "../../src/runtime/tree.ts"
 
 /** Flags of the root supervisor under test. */
 export type RootOptions = Partial<Omit<SupervisorSpec, "type" | "id" | "children">>
@@ -20,29 +20,39 @@ export const atOnce = { firstMs: 0 } as const
 /** A steady delay without jitter. */
 export const every = (ms: number) => ({ firstMs: ms, factor: 1, jitter: "none" as const })
 
-/**
- * Stops a tree while time goes on. A test that has failed leaves its scope to be closed, and on a clock that stands
- * still the stop of a deaf child would never end: the failure would show as a run that hangs.
- */
-const fell = (tree: Tree): Effect.Effect<void> =>
+/** Steps of a second; far more than any stop deadline in the tests. */
+const fellingStepsMax = 120
+
+/** Closes the scope of a tree while time goes on, and says so when that is not enough. */
+const fell = (scope: Scope.Closeable, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
   Effect.gen(function* () {
     const clock = yield* Clock.Clock
-    if (!("adjust" in clock)) return
-    const stopping = yield* Effect.forkChild(tree.stop, { startImmediately: true })
-    for (let second = 0; second < 120 && stopping.pollUnsafe() === undefined; second++)
-      yield* TestClock.adjust(1_000)
+    const step = "adjust" in clock ? TestClock.adjust(1_000) : Effect.sleep(100)
+    // Detached, because nobody may wait for it: not even the end of the test that names it.
+    const closing = yield* Effect.forkDetach(Scope.close(scope, exit), { startImmediately: true })
+    for (let steps = 0; steps < fellingStepsMax && closing.pollUnsafe() === undefined; steps++) yield* step
+    yield* settled("the stop of the tree after the test", closing)
   })
+
+/**
+ * Starts a tree in a scope of its own that is closed while time goes on. A test that has failed, or a start that never
+ * settles, leaves a scope to be closed, and on a clock that stands still the stop of a deaf child would never end: the
+ * failure would show as a run that hangs.
+ */
+export const plant = <R = never>(
+  spec: SupervisorSpec<R>,
+  options: TreeOptions
+): Effect.Effect<Tree, StartFailed, Exclude<R, Scope.Scope> | Scope.Scope> =>
+  Effect.flatMap(Effect.acquireRelease(Scope.make(), fell), (scope) =>
+    Scope.provide(startTree(spec, options), scope)
+  )
 
 /** Starts `root` over these children with a stop deadline of ten seconds. */
 export const start = (
   children: ReadonlyArray<ChildSpec>,
   root: RootOptions = {},
   options: Partial<TreeOptions> = {}
-) =>
-  Effect.tap(
-    startTree(supervisor({ id: "root", ...root, children }), { stopDeadlineMs: 10_000, seed: 7, ...options }),
-    (tree) => Effect.addFinalizer(() => fell(tree))
-  )
+) => plant(supervisor({ id: "root", ...root, children }), { stopDeadlineMs: 10_000, seed: 7, ...options })
 
 /** The node at a path below `root`, such as `in/a`. */
 export const node = (tree: Tree, path: string): TreeNode => {
@@ -86,6 +96,11 @@ export const settled = <A, E>(what: string, fiber: Fiber.Fiber<A, E>): Effect.Ef
     }
     return yield* Fiber.join(fiber)
   })
+/** How a tree ended that must have ended by now. */
+export const endOf = (tree: Tree): Effect.Effect<TreeEnd> =>
+  Effect.flatMap(Effect.forkChild(tree.awaitEnd, { startImmediately: true }), (ending) =>
+    settled("the tree", ending)
+  )
 /** Lets the event loop go round. */
 export const turns = (count = 1): Effect.Effect<void> =>
   Effect.promise(async () => {

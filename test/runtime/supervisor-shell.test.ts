@@ -1,11 +1,11 @@
 /** The shell: it never blocks, yields to the event loop, answers pings through every mailbox, survives observers. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { dynamic, supervisor, worker } from "../../src/runtime/child-spec.ts"
 import { SupervisorShell } from "../../src/runtime/supervisor-shell.ts"
 import { Probes } from "./probe-children.ts"
-import { atOnce, node, phases, reasonOf, start, turns, unlimited } from "./probe-tree.ts"
+import { atOnce, node, phases, reasonOf, settled, start, turns, unlimited } from "./probe-tree.ts"
 
 describe("the event loop", () => {
   for (const [name, life] of [
@@ -82,7 +82,7 @@ describe("ping", () => {
       const pinging = yield* Effect.forkChild(Effect.flip(tree.ping(1_000)), { startImmediately: true })
       yield* TestClock.adjust(1_000)
       SupervisorShell.prototype.post = original
-      assert.strictEqual((yield* Fiber.join(pinging)).path, deaf)
+      assert.strictEqual((yield* settled("the ping", pinging)).path, deaf)
     })
   )
 })
@@ -180,7 +180,7 @@ describe("dynamic supervisors", () => {
       assert.strictEqual(node(tree, "d").children.length, 50)
       const stopping = yield* Effect.forkChild(tree.stop, { startImmediately: true })
       yield* TestClock.adjust(1_000)
-      assert.strictEqual((yield* Fiber.join(stopping)).elapsedMs, 1_000)
+      assert.strictEqual((yield* settled("the stop", stopping)).elapsedMs, 1_000)
       assert.strictEqual(log.length, 50)
     })
   )
@@ -197,10 +197,10 @@ describe("dynamic supervisors", () => {
         })
       const starting = yield* Effect.forkChild(start([make("none")]), { startImmediately: true })
       yield* TestClock.adjust(100)
-      assert.strictEqual(phases(yield* Fiber.join(starting), "d"), "a:running b:running c:running")
+      assert.strictEqual(phases(yield* settled("the start", starting), "d"), "a:running b:running c:running")
       const failing = yield* Effect.forkChild(Effect.flip(start([make("b")])), { startImmediately: true })
       yield* TestClock.adjust(100)
-      assert.strictEqual((yield* Fiber.join(failing)).path, "root/d/b")
+      assert.strictEqual((yield* settled("the start", failing)).path, "root/d/b")
     })
   )
 })

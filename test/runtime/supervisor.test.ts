@@ -3,10 +3,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit } from "effect"
 import { TestClock } from "effect/testing"
 import { type ChildSelf, supervisor, worker } from "../../src/runtime/child-spec.ts"
-import { startTree } from "../../src/runtime/supervisor.ts"
 import type { Tree, TreeNode } from "../../src/runtime/tree.ts"
 import { Probes } from "./probe-children.ts"
-import { settled, turns } from "./probe-tree.ts"
+import { endOf, plant, settled, turns } from "./probe-tree.ts"
 
 const child = (tree: Tree, id: string): TreeNode => {
   const found = tree.snapshot().children.find((node) => node.id === id)
@@ -18,7 +17,7 @@ describe("one_for_one", () => {
   it.effect("starts left to right and stops in reverse", () =>
     Effect.gen(function* () {
       const probes = new Probes()
-      const tree = yield* startTree(
+      const tree = yield* plant(
         supervisor({ id: "root", children: [probes.worker("a"), probes.worker("b"), probes.worker("c")] }),
         { stopDeadlineMs: 10_000 }
       )
@@ -27,13 +26,13 @@ describe("one_for_one", () => {
       const report = yield* tree.stop
       assert.deepStrictEqual(probes.take(), ["stop c#1", "stop b#1", "stop a#1"])
       assert.deepStrictEqual(report.killed, [])
-      assert.strictEqual((yield* tree.awaitEnd)._tag, "Stopped")
+      assert.strictEqual((yield* endOf(tree))._tag, "Stopped")
     })
   )
   it.effect("replaces only the crashed child", () =>
     Effect.gen(function* () {
       const probes = new Probes()
-      const tree = yield* startTree(
+      const tree = yield* plant(
         supervisor({ id: "root", children: [probes.worker("a"), probes.worker("b")] }),
         { stopDeadlineMs: 10_000, observers: [probes.observe] }
       )
@@ -57,7 +56,7 @@ describe("one_for_one", () => {
     Effect.gen(function* () {
       const probes = new Probes()
       const exit = yield* Effect.exit(
-        startTree(
+        plant(
           supervisor({
             id: "root",
             children: [
@@ -86,7 +85,7 @@ describe("one_for_one", () => {
       const probes = new Probes()
       const starting = yield* Effect.forkChild(
         Effect.exit(
-          startTree(
+          plant(
             supervisor({
               id: "root",
               children: [
@@ -127,7 +126,7 @@ describe("readiness of a part", () => {
                 return {}
               })
           })
-        const tree = yield* startTree(
+        const tree = yield* plant(
           supervisor({
             id: "root",
             children: [
