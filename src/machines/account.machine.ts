@@ -197,7 +197,6 @@ export const accountMachine = setup({
     },
     Standby: {
       description: "Another node owns the account; it is taken over when its lease ends.",
-      tags: "resting",
       after: { standby: "TakingLease" }
     },
     BackingOff: {
@@ -263,7 +262,7 @@ export const accountMachine = setup({
         },
         Idle: {
           description: "Nothing may be sent now; a bell or the poll says when to look again.",
-          tags: ["ready", "resting"],
+          tags: "ready",
           on: { "orders.waiting": "Executing", "reconcile.wanted": "Reconciling" },
           after: { poll: "Executing" }
         },

@@ -135,7 +135,7 @@ export const exitsMachine = setup({
     },
     Watching: {
       description: "Every tick is judged against the positions of the last look.",
-      tags: ["ready", "resting"],
+      tags: "ready",
       on: { "positions.changed": "Looking", "exit.due": "Looking" },
       after: { poll: "Looking" }
     },

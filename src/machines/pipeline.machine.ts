@@ -181,13 +181,13 @@ export const pipelineMachine = setup({
       states: {
         Running: {
           description: "The claim is under way.",
-          tags: ["ready", "resting"],
+          tags: "ready",
           on: { "pipeline.stop": { target: "Finishing", actions: assign({ stopping: true }) } }
         },
         Finishing: {
           description:
             "Asked to stop while a claim is under way: what it brings is decided, nothing more is claimed.",
-          tags: ["draining", "resting"],
+          tags: "draining",
           on: { "pipeline.stop": {} }
         }
       }
@@ -234,13 +234,13 @@ export const pipelineMachine = setup({
       states: {
         Running: {
           description: "The batch is being decided.",
-          tags: ["ready", "resting"],
+          tags: "ready",
           on: { "pipeline.stop": { target: "Finishing", actions: assign({ stopping: true }) } }
         },
         Finishing: {
           description:
             "Asked to stop in the middle of a batch: it is finished, and nothing more is claimed (T8).",
-          tags: ["draining", "resting"],
+          tags: "draining",
           on: { "pipeline.stop": {} }
         }
       }

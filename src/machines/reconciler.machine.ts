@@ -93,7 +93,7 @@ export const reconcilerMachine = setup({
     },
     Watching: {
       description: "All is known for now; the next check has a time.",
-      tags: ["ready", "resting"],
+      tags: "ready",
       after: { checkEvery: "Checking" }
     },
     BackingOff: {

@@ -223,7 +223,7 @@ export const wavesMachine = setup({
     Waiting: {
       description:
         "No wave is due. The wall clock is read again every second, so a suspended machine or a stepped clock is noticed; signals that come for the last wave while it is fresh are still handed over.",
-      tags: ["ready", "resting"],
+      tags: "ready",
       invoke: {
         src: "wait",
         input: ({ context }) => ({ untilMs: context.wakeAtMs }),
@@ -238,7 +238,7 @@ export const wavesMachine = setup({
     Behind: {
       description:
         "As Waiting, after a check that the feed did not answer: not ready, until a check has an end again.",
-      tags: ["degraded", "resting"],
+      tags: "degraded",
       invoke: {
         src: "wait",
         input: ({ context }) => ({ untilMs: context.wakeAtMs }),
