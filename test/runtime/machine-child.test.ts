@@ -259,6 +259,24 @@ describe("machine child", () => {
     }).pipe(Effect.provide(wire(() => Effect.never)))
   )
 
+  it.effect("what an invoked actor tells a state that does not care is a counted dead letter", () =>
+    Effect.gen(function* () {
+      const machine = setup({ actors }).createMachine({
+        initial: "Deaf",
+        states: { Deaf: { invoke: { src: "ticks" } } }
+      })
+      const tree = yield* plant(
+        supervisor({ id: "root", children: [worker({ id: "m", start: machineChild({ machine }) })] }),
+        options
+      )
+      yield* TestClock.adjust(250)
+      assert.deepStrictEqual(
+        tree.deadLetters.latest().map((one) => `${one.path} ${one.eventType} ${one.reason}`),
+        ["root/m tick unhandled", "root/m tick unhandled"]
+      )
+    })
+  )
+
   it.effect(
     "a throwing action, a rejected promise in an action and an endless loop crash the child with the cause",
     () =>
