@@ -28,6 +28,11 @@ export const databaseLimits = {
   connectMs: 3_000,
   /** A probe is `SELECT 1`: 2 s is four hundred times its usual time on a busy machine. */
   probeMs: 2_000,
+  /**
+   * Disk space a probe takes after a call was refused for want of it: 16 of the largest bodies, 30 ms to write. Less
+   * would say "back" to a disk that the next second of load fills again.
+   */
+  roomBytes: 4 * 1_024 * 1_024,
   /** After a deadline the abandoned call may clean up for this long before its caller is answered anyway. */
   abandonGraceMs: 50,
   /** Tries of a transaction that its caller declared idempotent. */

@@ -35,6 +35,7 @@ import { type AvailabilityLedger, makeAvailability } from "./database-availabili
 import { makeClient } from "./database.client.ts"
 import { findSqlError, hasBug, toDatabaseError } from "./database-errors.ts"
 import { databaseLimits } from "./database-limits.ts"
+import { type DiskSpace, makeProbe, noteSpace } from "./database-probe.pg.ts"
 import { makeSocketCensus, type SocketCensus } from "./database.socket.ts"
 import type { DatabaseTarget } from "./database-target.ts"
 
@@ -76,6 +77,7 @@ interface Adapter {
   readonly census: SocketCensus
   readonly poolSize: number
   readonly availability: AvailabilityLedger
+  readonly space: DiskSpace
   readonly counters: Counters
 }
 
@@ -109,6 +111,7 @@ const account = (adapter: Adapter, generation: number, exit: Exit.Exit<unknown, 
   const failure = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.findErrorOption(exit.cause)) : undefined
   if (failure instanceof DatabaseUnavailable) {
     counters.unavailableTotal += 1
+    noteSpace(adapter.space, failure)
     if (isAway(failure)) return adapter.availability.lost(generation)
     // A call that ended by its own deadline heard nothing: it is no proof that the server answers others.
     if (failure.reason === "busy") return
@@ -266,22 +269,6 @@ const statsOf = (adapter: Adapter): DatabaseStats => {
   }
 }
 
-/** A fault of `SELECT 1` means the login works and nothing else does: for a probe that is "away" too. */
-const probeWith = (run: DatabaseService["run"]): Effect.Effect<void, DatabaseUnavailable> =>
-  run("database.probe", (sql) => sql`SELECT 1`, { deadlineMs: databaseLimits.probeMs }).pipe(
-    Effect.catchTag("DatabaseFault", (fault) =>
-      Effect.fail(
-        new DatabaseUnavailable({
-          operation: "database.probe",
-          reason: "server",
-          outcome: "not_applied",
-          cause: fault.cause
-        })
-      )
-    ),
-    Effect.asVoid
-  )
-
 /** The port's service; its connections and abandoned calls end with the scope. */
 export const makePgDatabase = (
   options: PgDatabaseOptions
@@ -306,6 +293,7 @@ export const makePgDatabase = (
       census,
       poolSize,
       availability: makeAvailability(),
+      space: { wanting: false },
       counters: {
         inFlight: 0,
         abandoned: 0,
@@ -327,7 +315,7 @@ export const makePgDatabase = (
     return {
       run,
       transact: makeTransact(adapter),
-      probe: probeWith(run),
+      probe: makeProbe(run, adapter.space),
       availability: adapter.availability,
       stats: () => statsOf(adapter)
     }

@@ -141,6 +141,46 @@ describe("a database call", { timeout: 60_000 }, () => {
   )
 })
 
+describe("a probe", { timeout: 60_000 }, () => {
+  it.live("after a refusal for want of disk space answers only when space can be taken again", () =>
+    Effect.gen(function* () {
+      const database = yield* open()
+      const refuse = (when: string) =>
+        database.run(
+          "refuse",
+          (sql) => sql`CREATE EVENT TRIGGER full_disk ON ddl_command_start WHEN TAG IN (${sql.literal(when)})
+            EXECUTE FUNCTION no_space()`
+        )
+      yield* database.run(
+        "function",
+        (sql) => sql`CREATE FUNCTION no_space() RETURNS event_trigger LANGUAGE plpgsql AS $$
+          BEGIN RAISE EXCEPTION 'No space left on device' USING ERRCODE = '53100'; END $$`
+      )
+      yield* refuse("'CREATE TABLE AS', 'CREATE TABLE'")
+      yield* database.probe
+      const refused = yield* Effect.flip(database.run("write", (sql) => sql`CREATE TABLE more (id int)`))
+      assert.include(refused, { _tag: "DatabaseUnavailable", reason: "server", outcome: "not_applied" })
+      for (const _ of [1, 2]) {
+        const error = yield* Effect.flip(database.probe)
+        assert.include(error, { _tag: "DatabaseUnavailable", reason: "server" })
+        assert.match(error.message, /the disk of the database is full/)
+      }
+      yield* database.run("free", (sql) => sql`DROP EVENT TRIGGER full_disk`)
+      yield* database.probe
+      // Found once, it is not asked for again: the routine probe makes no tables.
+      yield* refuse("'CREATE TABLE AS'")
+      yield* database.probe
+      assert.deepStrictEqual(
+        yield* database.run(
+          "left",
+          (sql) => sql`SELECT relname FROM pg_class WHERE relname = 'holdfast_room'`
+        ),
+        []
+      )
+    })
+  )
+})
+
 describe("a transaction", { timeout: 60_000 }, () => {
   it.live("commits on success and rolls back on the caller's error, which arrives unchanged", () =>
     Effect.gen(function* () {
