@@ -86,7 +86,15 @@ export const supervisorPolicy: ChildPolicy = {
 }
 
 /** Checks a budget. */
-export const budgetFields = Check.record({ max: Check.numberOrInfinity(0), withinMs: Check.numberFrom(1) })
+export const budgetFields = Check.record({ max: Check.wholeOrInfinity(0), withinMs: Check.numberFrom(1) })
+const escalating = Check.record({ action: Check.oneOf("escalate") })
+const parking = Check.record({ action: Check.oneOf("escalate", "park"), retryEveryMs: Check.numberFrom(1) })
+/** A retry rate belongs to parking alone: beside `escalate` it is an intention that would silently come to nothing. */
+const exhaustion: Check.Check = (at, value) => {
+  const escalates =
+    typeof value === "object" && value !== null && "action" in value && value.action === "escalate"
+  return escalates ? escalating(at, value) : parking(at, value)
+}
 /** Checks of the policy fields, for the constructors of specs. */
 export const policyFields = {
   "restart?": Check.oneOf("permanent", "transient", "temporary"),
@@ -100,10 +108,7 @@ export const policyFields = {
     "resetAfterMs?": Check.numberFrom(0)
   }),
   "budget?": budgetFields,
-  "whenExhausted?": Check.either(
-    Check.record({ action: Check.oneOf("escalate") }),
-    Check.record({ action: Check.oneOf("park", "escalate"), retryEveryMs: Check.numberFrom(1) })
-  ),
+  "whenExhausted?": exhaustion,
   "readiness?": Check.oneOf("required", "optional"),
   "initialStart?": Check.oneOf("fail", "retry"),
   "significant?": Check.aBoolean,

@@ -42,6 +42,20 @@ export const numberFrom =
     if (typeof value !== "number" || !Number.isFinite(value) || value < low)
       refuse(at, `must be a number of at least ${low}, not ${show(value)}`)
   }
+/** A whole number of at least `low`. */
+export const wholeFrom =
+  (low: number): Check =>
+  (at, value) => {
+    if (!Number.isSafeInteger(value) || (value as number) < low)
+      refuse(at, `must be a whole number of at least ${low}, not ${show(value)}`)
+  }
+/** A whole number of at least `low`, or `Infinity`. */
+export const wholeOrInfinity =
+  (low: number): Check =>
+  (at, value) => {
+    if (value !== Number.POSITIVE_INFINITY && (!Number.isSafeInteger(value) || (value as number) < low))
+      refuse(at, `must be a whole number of at least ${low}, or Infinity, not ${show(value)}`)
+  }
 /** A finite number of at least `low`, or `Infinity`. */
 export const numberOrInfinity =
   (low: number): Check =>

@@ -103,6 +103,31 @@ describe("child specs", () => {
       "w.whenExhausted.retryEveryMs: is missing"
     ],
     [
+      "a retry rate of a child that escalates",
+      () => worker(any({ id: "w", start, whenExhausted: { action: "escalate", retryEveryMs: 5 } })),
+      "w.whenExhausted.retryEveryMs: unknown key; known are action"
+    ],
+    [
+      "an unknown action",
+      () => worker(any({ id: "w", start, whenExhausted: { action: "prk", retryEveryMs: 5 } })),
+      'w.whenExhausted.action: must be one of "escalate", "park", not "prk"'
+    ],
+    [
+      "a word as what an exhausted budget does",
+      () => worker(any({ id: "w", start, whenExhausted: "park" })),
+      'w.whenExhausted: must be an object, not "park"'
+    ],
+    [
+      "one and a half restarts",
+      () => worker({ id: "w", start, budget: { max: 1.5, withinMs: 1_000 } }),
+      "w.budget.max: must be a whole number of at least 0, or Infinity, not 1.5"
+    ],
+    [
+      "a negative budget",
+      () => supervisor({ id: "s", intensity: { max: -1, withinMs: 1_000 }, children: [] }),
+      "s.intensity.max: must be a whole number of at least 0, or Infinity, not -1"
+    ],
+    [
       "a significant permanent child",
       () => worker({ id: "w", start, significant: true }),
       "w.significant: a permanent child cannot be significant"
