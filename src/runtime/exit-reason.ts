@@ -31,15 +31,19 @@ const shutdownPlain: ExitReason = { _tag: "Shutdown" }
 export const isOrderly = (reason: ExitReason): boolean =>
   reason._tag === "Normal" || reason._tag === "Shutdown"
 
+/** The `_tag` of any value; undefined when it has none, or when asking for it throws. */
+export const tagOf = (value: unknown): unknown => {
+  try {
+    return typeof value === "object" && value !== null && "_tag" in value ? value._tag : undefined
+  } catch {
+    return undefined
+  }
+}
 /** True for the values a child's `run` may return to name its own end. */
-export const isExitReason = (value: unknown): value is ExitReason =>
-  typeof value === "object" &&
-  value !== null &&
-  "_tag" in value &&
-  (value._tag === "Normal" ||
-    value._tag === "Shutdown" ||
-    value._tag === "Crashed" ||
-    value._tag === "Killed")
+export const isExitReason = (value: unknown): value is ExitReason => {
+  const tag = tagOf(value)
+  return tag === "Normal" || tag === "Shutdown" || tag === "Crashed" || tag === "Killed"
+}
 
 /**
  * The class an error may carry in a field `failureClass`; the runtime acts on it.
@@ -58,9 +62,13 @@ const classes: ReadonlySet<unknown> = new Set<FailureClass>([
 
 const classOfError = (error: unknown, depth: number): FailureClass | undefined => {
   if (typeof error !== "object" || error === null || depth > 4) return undefined
-  if ("failureClass" in error && classes.has(error.failureClass)) return error.failureClass as FailureClass
-  // A StartFailed of a nested supervisor wraps the cause of the child that refused; the class must climb with it.
-  if ("cause" in error && Cause.isCause(error.cause)) return classOfCause(error.cause, depth + 1)
+  try {
+    if ("failureClass" in error && classes.has(error.failureClass)) return error.failureClass as FailureClass
+    // A StartFailed of a nested supervisor wraps the cause of the child that refused; the class must climb with it.
+    if ("cause" in error && Cause.isCause(error.cause)) return classOfCause(error.cause, depth + 1)
+  } catch {
+    // A getter that throws names no class; the error itself is judged by the child's policy.
+  }
   return undefined
 }
 
@@ -152,25 +160,34 @@ export class GaveUp extends Data.TaggedError("GaveUp")<{
 const clip = (text: string, chars: number): string =>
   text.length <= chars ? text : `${text.slice(0, chars - 1)}…`
 
-/** One bounded line of text for any thrown or failed value. */
-export const describeError = (error: unknown, chars = 300): string => {
+/** Types lie about what was thrown: a message may be anything, and every property may be a getter that throws. */
+const textOf = (error: unknown): string => {
+  if (typeof error === "string") return error
   if (error instanceof Error) {
-    const tag = "_tag" in error && typeof error._tag === "string" ? error._tag : error.name
-    return clip(
-      error.message === "" ? tag : error.message.startsWith(tag) ? error.message : `${tag}: ${error.message}`,
-      chars
-    )
+    const name: unknown = tagOf(error) ?? error.name
+    const tag = typeof name === "string" ? name : "Error"
+    const message: unknown = error.message
+    if (message === undefined || message === "") return tag
+    const said = typeof message === "string" ? message : textOf(message)
+    return said.startsWith(tag) ? said : `${tag}: ${said}`
   }
-  if (typeof error === "string") return clip(error, chars)
+  const json = JSON.stringify(error, (_key, value: unknown) =>
+    typeof value === "bigint" ? `${value}` : value
+  )
+  return json ?? String(error)
+}
+
+/** One bounded line of text for any thrown or failed value. Total: it has to work for the value that broke everything else. */
+export const describeError = (error: unknown, chars = 300): string => {
   try {
-    return clip(
-      JSON.stringify(error, (_key, value: unknown) => (typeof value === "bigint" ? `${value}` : value)) ??
-        String(error),
-      chars
-    )
+    return clip(textOf(error), chars)
   } catch {
     // Cyclic or hostile values still deserve a name in a report.
+  }
+  try {
     return clip(Object.prototype.toString.call(error), chars)
+  } catch {
+    return clip("a value that cannot be described", chars)
   }
 }
 

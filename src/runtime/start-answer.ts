@@ -25,13 +25,17 @@ export const faultOf = (answer: unknown): string | undefined => {
     : undefined
 }
 
+// The tag first: `instanceof` alone throws for a proxy that was revoked.
+const isStartFailed = (error: unknown): error is StartFailed =>
+  tagOf(error) === "StartFailed" && error instanceof StartFailed
+
 /** The failure of a start: the deepest one known. */
 export const startFailed = (
   cause: Cause.Cause<unknown>,
   said: Omit<ConstructorParameters<typeof StartFailed>[0], "cause">
 ): StartFailed => {
   for (const reason of cause.reasons) {
-    if (Cause.isFailReason(reason) && reason.error instanceof StartFailed) return reason.error
+    if (Cause.isFailReason(reason) && isStartFailed(reason.error)) return reason.error
   }
   return new StartFailed({ ...said, cause })
 }

@@ -35,7 +35,7 @@ import {
   setPhase,
   setReady
 } from "./core-state.ts"
-import { describeExit, type ExitReason, GaveUp, isOrderly, type StartFailed } from "./exit-reason.ts"
+import { describeExit, type ExitReason, GaveUp, isOrderly, type StartFailed, tagOf } from "./exit-reason.ts"
 import { RestartWindow } from "./restart-budget.ts"
 
 /** A supervisor that has not been booted. */
@@ -242,13 +242,17 @@ const down = (core: Core, event: Down): void => {
 }
 
 /** A nested supervisor that gave up over a failure that must not be retried takes its parent along, whatever its restart type. */
-const mustClimb = (reason: ExitReason): boolean =>
-  reason._tag === "Shutdown" && reason.detail instanceof GaveUp && reason.detail.why === "not_retryable"
+const mustClimb = (reason: ExitReason): boolean => gaveUpIn(reason)?.why === "not_retryable"
+
+/** Why a nested supervisor gave up. The tag first: a child may say anything as its detail, also what `instanceof` throws for. */
+const gaveUpIn = (reason: ExitReason): GaveUp | undefined =>
+  reason._tag === "Shutdown" && tagOf(reason.detail) === "GaveUp" && reason.detail instanceof GaveUp
+    ? reason.detail
+    : undefined
 
 const causeOf = (reason: ExitReason): Cause.Cause<unknown> => {
   if (reason._tag === "Crashed") return reason.cause
-  if (reason._tag === "Shutdown" && reason.detail instanceof GaveUp) return Cause.fail(reason.detail)
-  return Cause.fail(new Error(describeExit(reason)))
+  return Cause.fail(gaveUpIn(reason) ?? new Error(describeExit(reason)))
 }
 
 const askedDown = (core: Core, child: Child, after: NonNullable<Child["after"]>): void => {
