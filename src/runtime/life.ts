@@ -14,6 +14,7 @@ import type { Child, CoreEvent } from "./core-state.ts"
 import {
   BadStartReturn,
   describeCause,
+  describeError,
   describeExit,
   type ExitReason,
   isExitReason,
@@ -45,6 +46,14 @@ export interface Subtree {
   node(): Pick<TreeNode, "children" | "group" | "ready" | "state">
 }
 
+const causeOf = (error: unknown): Cause.Cause<unknown> => {
+  try {
+    return Cause.isCause(error) ? error : Cause.die(error)
+  } catch {
+    return Cause.die(error)
+  }
+}
+
 const startingStatus: ChildStatus = { state: "", ready: false, tags: [], detail: {} }
 
 export class Life implements ChildSelf {
@@ -71,6 +80,10 @@ export class Life implements ChildSelf {
   readonly #scope = Scope.makeUnsafe()
   #start: Start<any> | undefined
   #names: Array<string> | undefined
+  #mailboxes: Array<Mailbox<any>> | undefined
+  #leaving = false
+  /** How `run` ended, while the release still goes on. */
+  #lastWords: ExitReason | undefined
   #killedAfterMs: number | undefined
   #step: string | undefined
   readonly #sinceMs: number
@@ -86,6 +99,10 @@ export class Life implements ChildSelf {
   }
   get done(): boolean {
     return this.#done
+  }
+  /** True from the moment the end is decided: what is sent to it now would be lost. */
+  get ending(): boolean {
+    return this.#done || this.#ending !== undefined || this.#closing
   }
   /** The services of the tree, without a Scope. */
   get context(): Context.Context<any> {
@@ -125,20 +142,16 @@ export class Life implements ChildSelf {
     this.#readySet = true
     if (this.#status.ready !== ready) this.#status = { ...this.#status, ready }
     if (this.running === undefined || this.#saidReady === ready || this.#done) return
+    if (!this.#leaving) this.#post(this.#status.state, ready)
+  }
+  #post(state: string, ready: boolean): void {
     this.#saidReady = ready
-    this.host.post({
-      _tag: "Ready",
-      child: this.child,
-      incarnation: this.incarnation,
-      ready,
-      state: this.#status.state
-    })
+    this.host.post({ _tag: "Ready", child: this.child, incarnation: this.incarnation, ready, state })
   }
   step = (name: string): void => {
     this.#step = name
   }
-  crash = (error: unknown): void =>
-    this.endWith({ _tag: "Crashed", cause: Cause.isCause(error) ? error : Cause.die(error) })
+  crash = (error: unknown): void => this.endWith({ _tag: "Crashed", cause: causeOf(error) })
   end = (reason: ExitReason = normal): void => this.endWith(reason)
   fork = <A, E, R>(
     name: string,
@@ -159,21 +172,31 @@ export class Life implements ChildSelf {
       ;(this.#names ??= []).push(name)
       return Effect.void
     })
-  mailbox = <A extends { readonly type: string }>(options: MailboxOptions): Mailbox<A> =>
-    new Mailbox<A>(options, (letter, reason) => {
+  mailbox = <A extends { readonly type: string }>(options: MailboxOptions): Mailbox<A> => {
+    const mailbox = new Mailbox<A>(options, (letter, reason) => {
       const { runtime } = this.host
       runtime.deadLetters.add({ at: runtime.nowAt(), path: this.path, eventType: letter.type, reason })
     })
+    if (this.#done) mailbox.close()
+    else (this.#mailboxes ??= []).push(mailbox)
+    return mailbox
+  }
 
   /** The state to show: the child's own function when it has one. */
   status(): ChildStatus {
     const { running } = this
+    if (this.#leaving) {
+      const reason = this.#ending ?? this.#lastWords
+      const why = reason === undefined || isOrderly(reason) ? {} : { lastError: describeExit(reason) }
+      return { ...this.#status, state: "ending", ...why }
+    }
     if (running?.status === undefined) return this.#status
     try {
-      return { ...running.status(), ready: this.#status.ready }
+      const said: Partial<ChildStatus> | undefined = running.status()
+      return { ...startingStatus, ...said, state: said?.state ?? "", ready: this.#status.ready }
     } catch (error) {
       // A broken status function must not break the snapshot that would show it.
-      return { ...this.#status, lastError: `status: ${String(error)}` }
+      return { ...this.#status, lastError: `status: ${describeError(error)}` }
     }
   }
 
@@ -183,7 +206,7 @@ export class Life implements ChildSelf {
     const owned = (this.#owned ??= new Set())
     owned.add(fiber)
     fiber.addObserver(() => owned.delete(fiber))
-    if (this.#closing) fiber.interruptUnsafe()
+    if (this.#closing || this.#done) fiber.interruptUnsafe()
     return fiber
   }
   /** Makes a fiber part of this life: it ends with it, and its failure ends it. */
@@ -203,6 +226,17 @@ export class Life implements ChildSelf {
     this.#fiber?.interruptUnsafe()
     // The end may hang in a finalizer; without a budget a crashed child could stay crashed for ever.
     if (!this.#done && !this.#asked) this.#armKill()
+    this.#leave()
+  }
+  /** An end that takes time is told at once: who is dying is neither ready nor at work. A stop that was asked for is known. */
+  #leave(): void {
+    if (this.#done || this.#asked || this.running === undefined) return
+    // Most children end within the stack that ends them, and nobody needs to hear of that twice.
+    queueMicrotask(() => {
+      if (this.#done || this.#asked || this.#leaving) return
+      this.#leaving = true
+      this.#post("ending", false)
+    })
   }
 
   /** Asked to stop by the supervisor: drain, interrupt, wait at most the stop budget. */
@@ -309,6 +343,8 @@ export class Life implements ChildSelf {
       return Effect.void
     // A life that ends by itself may hang in its release as well as one that is asked.
     if (!this.#asked && this.#ending === undefined) this.#armKill()
+    this.#lastWords = this.#reasonOf(exit)
+    this.#leave()
     const owned = Effect.suspend(() =>
       this.#owned === undefined || this.#owned.size === 0 ? Effect.void : Fiber.interruptAll([...this.#owned])
     )
@@ -348,6 +384,8 @@ export class Life implements ChildSelf {
     this.#timer?.interruptUnsafe()
     this.#timer = undefined
     this.onClosing = undefined
+    if (this.#mailboxes !== undefined) for (const mailbox of this.#mailboxes) mailbox.close()
+    this.#mailboxes = undefined
   }
 
   #down(reason: ExitReason, cause: Cause.Cause<unknown>): void {

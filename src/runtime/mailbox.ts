@@ -17,7 +17,7 @@ export interface MailboxOptions {
   readonly overflow: Overflow
 }
 /** Why a mailbox lost a letter. */
-export type MailboxLoss = "dropped_oldest" | "dropped_newest" | "mailbox_full"
+export type MailboxLoss = "dropped_oldest" | "dropped_newest" | "mailbox_full" | "not_running"
 
 /** How full a mailbox is and what it has lost since it was made. */
 export interface MailboxDepth {
@@ -32,6 +32,7 @@ export class Mailbox<A> {
   #letters: Array<A> = []
   #head = 0
   #dropped = 0
+  #closed = false
   #taker: ((effect: Effect.Effect<A>) => void) | undefined
   constructor(options: MailboxOptions, onLost?: (letter: A, reason: MailboxLoss) => void) {
     this.options = options
@@ -43,6 +44,7 @@ export class Mailbox<A> {
   }
   /** Puts a letter in. Anything but `queued` means that this letter was not taken. */
   offer(letter: A): Delivery {
+    if (this.#closed) return this.#lose(letter, "not_running")
     if (this.size >= this.options.capacity) {
       this.#dropped++
       if (this.options.overflow === "reject") return this.#lose(letter, "mailbox_full")
@@ -85,6 +87,12 @@ export class Mailbox<A> {
       if (this.#taker === resume) this.#taker = undefined
     })
   })
+  /** Nobody will take from it any more: what waits is lost, and so is what is still offered. */
+  close(): void {
+    this.#closed = true
+    for (let letter = this.poll(); letter !== undefined; letter = this.poll())
+      this.#lose(letter, "not_running")
+  }
   /** How full it is, for the tree snapshot. */
   depth(): MailboxDepth {
     return { depth: this.size, capacity: this.options.capacity, dropped: this.#dropped }

@@ -112,8 +112,9 @@ class RootHandle {
       Effect.map(Deferred.await(this.root.ended), (ending) => {
         this.#deadline?.interruptUnsafe()
         this.#deadline = undefined
+        const nowMs = this.#runtime.nowMs()
         this.#report ??= {
-          elapsedMs: this.#runtime.nowMs() - (this.#stoppingSinceMs ?? this.#runtime.nowMs()),
+          elapsedMs: nowMs - (this.#stoppingSinceMs ?? nowMs),
           deadlineMs: this.#runtime.options.stopDeadlineMs,
           killed: [...this.#runtime.killed]
         }
@@ -251,7 +252,7 @@ const send = (root: SupervisorShell, path: string, event: EventObject): Delivery
 }
 
 const deliver = (root: SupervisorShell, life: Life, event: EventObject): Delivery => {
-  if (life.done || life.child.phase !== "running") return "not_running"
+  if (life.ending || life.child.phase !== "running") return "not_running"
   const { running } = life
   if (running?.send === undefined) return "no_mailbox"
   try {
