@@ -196,6 +196,16 @@ export const makeChild = <H>(id: string, spec: AnySpec, args: unknown, nowMs: nu
   handle: undefined
 })
 
+/** Closes the books of a supervisor that met a defect of its own: nothing in them may look alive. */
+export const abandon = (core: Core<any>): void => {
+  core.status = "ended"
+  for (const child of core.children.values()) {
+    child.phase = "stopped"
+    child.ready = false
+    child.nextMs = undefined
+  }
+}
+
 /** True while the child has a life. */
 export const isAlive = (child: Child): boolean =>
   child.phase === "starting" || child.phase === "running" || child.phase === "stopping"

@@ -21,7 +21,7 @@ import {
 } from "xstate"
 import type { ChildStatus } from "./child-spec.ts"
 import type { DeadLetterReason, Delivery } from "./dead-letters.ts"
-import { describeError, normal } from "./exit-reason.ts"
+import { describeError, normal, tagOf } from "./exit-reason.ts"
 import type { Life } from "./life.ts"
 import { canGoOn, Deadlines, type PersistedMachine, SnapshotWriter } from "./machine-snapshot.ts"
 import { Mailbox, type MailboxDepth, type MailboxOptions } from "./mailbox.ts"
@@ -139,6 +139,7 @@ export class MachineBridge {
   // collection, and machines that crash often would be paid for with long pauses.
   readonly #fibers = new Map<AnyActorRef, Fiber.Fiber<unknown, unknown>>()
   readonly #inboxes = new Map<AnyActorRef, Mailbox<EventObject>>()
+  #nextTurn = false
   #busy = false
   #handling: EventObject | undefined
   #outcome: Delivery = "delivered"
@@ -176,8 +177,8 @@ export class MachineBridge {
   }
   /** Observer of the actor: an error nobody handled. A tagged one is a failure, anything else a defect. */
   error(error: unknown): void {
-    const tagged = typeof error === "object" && error !== null && "_tag" in error
-    this.life.endWith({ _tag: "Crashed", cause: tagged ? Cause.fail(error) : Cause.die(error) })
+    const cause = tagOf(error) === undefined ? Cause.die(error) : Cause.fail(error)
+    this.life.endWith({ _tag: "Crashed", cause })
   }
   /** Observer of the actor: it ended. A stop that we asked for is not an end of its own. */
   complete(): void {
@@ -200,6 +201,7 @@ export class MachineBridge {
     if (deliveries >= deliveriesMax) return this.#deliverLater(event)
     // What waits from before is older than this event.
     this.#deliverWaiting()
+    if (this.#mailbox !== undefined && this.#mailbox.size > 0) return this.#mailbox.offer(event)
     const delivery = this.#deliver(event)
     this.#deliverWaiting()
     return delivery
@@ -388,11 +390,24 @@ export class MachineBridge {
     return answer
   }
   #deliverWaiting(): void {
-    if (this.#mailbox === undefined) return
-    for (let event = this.#mailbox.poll(); event !== undefined; event = this.#mailbox.poll()) {
+    const mailbox = this.#mailbox
+    if (mailbox === undefined) return
+    while (mailbox.size > 0) {
+      // Machines that answer each other for ever must leave turns to timers, sockets and whoever wants to stop them.
+      if (!this.life.host.runtime.letters.mayContinue()) return this.#goOnNextTurn()
+      const event = mailbox.poll()
+      if (event === undefined) return
       const delivery = this.#actor?.getSnapshot().status === "active" ? this.#deliver(event) : "not_running"
       if (delivery === "unhandled" || delivery === "not_running") this.letterLost(event, delivery)
     }
+  }
+  #goOnNextTurn(): void {
+    if (this.#nextTurn) return
+    this.#nextTurn = true
+    setImmediate(() => {
+      this.#nextTurn = false
+      if (!this.#busy) this.#deliverWaiting()
+    })
   }
   /** Tells the machine to finish and waits for its final state; the stop budget bounds it. */
   #drain(stopEvent: EventObject): Effect.Effect<void> {

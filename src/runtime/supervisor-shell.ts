@@ -11,7 +11,16 @@
 import { Cause, Deferred, Effect, Exit, type Fiber } from "effect"
 import { seedFor } from "./backoff.ts"
 import type { DynamicSpec, Start, SupervisorSpec, Template } from "./child-spec.ts"
-import type { Child, Command, Core, CoreEvent, Ending, ReportDraft, Ticket } from "./core-state.ts"
+import {
+  abandon,
+  type Child,
+  type Command,
+  type Core,
+  type CoreEvent,
+  type Ending,
+  type ReportDraft,
+  type Ticket
+} from "./core-state.ts"
 import { type ExitReason, GaveUp, shutdown, StartFailed } from "./exit-reason.ts"
 import { Life, type LifeHost, type Subtree } from "./life.ts"
 import type { PingProbe } from "./ping-probe.ts"
@@ -146,7 +155,7 @@ export class SupervisorShell implements LifeHost, Subtree {
 
   readonly #loop: Effect.Effect<void> = Effect.suspend(() => {
     while (this.#head < this.#queue.length) {
-      if (!this.runtime.mayContinue()) return Effect.flatMap(Effect.yieldNow, () => this.#loop)
+      if (!this.runtime.messages.mayContinue()) return Effect.flatMap(Effect.yieldNow, () => this.#loop)
       const message = this.#queue[this.#head++]
       if (this.#head === this.#queue.length) {
         this.#queue = []
@@ -262,9 +271,11 @@ export class SupervisorShell implements LifeHost, Subtree {
   #fault(cause: Cause.Cause<unknown>): void {
     if (this.#over) return
     this.killing = true
+    this.onEnding?.()
     for (const fiber of this.#timers.values()) fiber.interruptUnsafe()
     this.#over = true
     for (const child of this.core.children.values()) child.handle?.kill(0)
+    abandon(this.core)
     this.#over = false
     this.#end({
       _tag: "GaveUp",

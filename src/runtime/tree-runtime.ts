@@ -18,8 +18,34 @@ import { type SupervisionEvent } from "./reports.ts"
  * count and not a time, because a limit by time would make runs on the virtual clock depend on the machine.
  */
 const messagesPerTurn = 64
+/** Events that waited for a machine cost microseconds each. */
+const lettersPerTurn = 1_024
 /** Names of killed components kept for the stop report; beyond it a number would tell an operator no more. */
 const killedMax = 1_000
+
+/** How much of one kind of work is done before the event loop gets its turn. */
+export class TurnShare {
+  readonly #max: number
+  #spent = 0
+  #armed = false
+  constructor(max: number) {
+    this.#max = max
+  }
+  /**
+   * Counts one piece of work; false when this turn has had its share. The count is cleared by a real macrotask, not by
+   * the loops' own waiting: a child that fails in a microtask would otherwise starve timers.
+   */
+  mayContinue(): boolean {
+    if (!this.#armed) {
+      this.#armed = true
+      setImmediate(() => {
+        this.#armed = false
+        this.#spent = 0
+      })
+    }
+    return this.#spent++ < this.#max
+  }
+}
 
 /** Options of a tree that its supervisors need. */
 export interface RuntimeOptions {
@@ -42,8 +68,10 @@ export class TreeRuntime {
   readonly names = new Map<string, { readonly path: string }>()
   restarts = 0
   #tickets = 0
-  #spent = 0
-  #armed = false
+  /** Messages to supervisors, all of the tree together. */
+  readonly messages = new TurnShare(messagesPerTurn)
+  /** Events that waited for machines; apart, or machines that chatter could keep the supervisors from stopping them. */
+  readonly letters = new TurnShare(lettersPerTurn)
   readonly #clock: Clock.Clock
   constructor(
     context: Context.Context<any>,
@@ -82,19 +110,5 @@ export class TreeRuntime {
   /** Notes a component whose stop budget was used up. */
   noteKilled(path: string): void {
     if (this.killed.length < killedMax) this.killed.push(path)
-  }
-  /**
-   * Counts one handled message; false when this turn of the event loop has had its share. The count is cleared by a
-   * real macrotask, not by the loops' own waiting: a child that fails in a microtask would otherwise starve timers.
-   */
-  mayContinue(): boolean {
-    if (!this.#armed) {
-      this.#armed = true
-      setImmediate(() => {
-        this.#armed = false
-        this.#spent = 0
-      })
-    }
-    return this.#spent++ < messagesPerTurn
   }
 }

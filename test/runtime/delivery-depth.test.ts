@@ -81,3 +81,46 @@ describe("an event that is passed along a chain of components", () => {
     })
   )
 })
+
+describe("two machines that answer each other for ever", () => {
+  it.live("leave turns to timers, and can be stopped", () =>
+    Effect.gen(function* () {
+      const holder: { tree: Tree | null } = { tree: null }
+      let answers = 0
+      const chart = setup({
+        types: { events: {} as { type: "ping" } },
+        actions: { answer: () => undefined }
+      }).createMachine({
+        initial: "Open",
+        states: { Open: { tags: "ready", on: { ping: { actions: "answer" } } } }
+      })
+      const player = (id: string, other: string) =>
+        worker({
+          id,
+          start: machineChild({
+            machine: chart,
+            actions: {
+              answer: () => {
+                // An endless game that starved the loop would never come to the checks below, so it has an end.
+                if (++answers < 2_000_000) holder.tree?.send(`root/${other}`, { type: "ping" })
+              }
+            }
+          })
+        })
+      const tree = yield* plant(
+        supervisor({ id: "root", children: [player("a", "b"), player("b", "a")] }),
+        options
+      )
+      holder.tree = tree
+      let answersInFirstTurn = 0
+      setImmediate(() => {
+        answersInFirstTurn = answers
+      })
+      tree.send("root/a", { type: "ping" })
+      yield* Effect.sleep(50)
+      yield* tree.stop
+      assert.isBelow(answersInFirstTurn, 20_000, "answers before timers and sockets had their turn")
+      assert.isBelow(answers, 2_000_000, "the stop came before the end of the game")
+    })
+  )
+})

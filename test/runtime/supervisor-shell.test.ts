@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
-import { dynamic, supervisor, worker } from "../../src/runtime/child-spec.ts"
+import { type ChildSelf, dynamic, supervisor, worker } from "../../src/runtime/child-spec.ts"
 import { SupervisorShell } from "../../src/runtime/supervisor-shell.ts"
 import { Probes } from "./probe-children.ts"
 import { atOnce, node, phases, reasonOf, settled, start, turns, unlimited } from "./probe-tree.ts"
@@ -205,5 +205,51 @@ describe("dynamic supervisors", () => {
       yield* TestClock.adjust(100)
       assert.strictEqual((yield* settled("the start", failing)).path, "root/d/b")
     })
+  )
+})
+
+describe("a defect of the runtime itself", () => {
+  it.effect(
+    "ends the tree and says so everywhere: not ready, nothing running, what was held is released",
+    () =>
+      Effect.gen(function* () {
+        const released: Array<string> = []
+        const lives: Array<ChildSelf> = []
+        const broken = worker({
+          id: "a",
+          backoff: atOnce,
+          start: (self) => Effect.sync(() => (lives.push(self), {}))
+        })
+        const beside = worker({
+          id: "b",
+          start: () =>
+            Effect.as(
+              Effect.addFinalizer(() => Effect.sync(() => released.push("b"))),
+              {}
+            )
+        })
+        const tree = yield* start([broken, beside])
+        const bug = { there: true }
+        Object.defineProperty(broken, "restart", {
+          get: () => {
+            if (bug.there) throw new Error("a bug of the core")
+            return "permanent"
+          }
+        })
+        lives[0]?.crash(new Error("x"))
+        yield* turns(4)
+        bug.there = false
+        const end = yield* settled(
+          "the end of the tree",
+          yield* Effect.forkChild(tree.awaitEnd, { startImmediately: true })
+        )
+        assert.strictEqual(end._tag, "GaveUp")
+        assert.isAtLeast(end.report.elapsedMs, 0)
+        assert.isFalse(tree.ready())
+        assert.strictEqual(tree.snapshot().phase, "stopped")
+        assert.strictEqual(phases(tree), "a:stopped b:stopped")
+        assert.strictEqual(tree.send("root/b", { type: "order" }), "not_running")
+        assert.deepStrictEqual(released, ["b"])
+      })
   )
 })
