@@ -1,14 +1,18 @@
 /** OTP supervisor_SUITE rows 57-70: significant children and auto shutdown, also changed while running. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { TestClock } from "effect/testing"
 import type { RestartType } from "../../src/runtime/child-policy.ts"
 import { type AutoShutdown, dynamic, supervisor } from "../../src/runtime/child-spec.ts"
 import { SpecInvalid } from "../../src/runtime/spec-validation.ts"
 import { Probes } from "../runtime/probe-children.ts"
 import { endOf, phases, start, unlimited } from "../runtime/probe-tree.ts"
 
-type End = "crash" | "normal"
-const end = (probes: Probes, id: string, how: End) => (how === "crash" ? probes.crash(id) : probes.finish(id))
+const ends = {
+  crash: (probes: Probes, id: string) => probes.crash(id),
+  normal: (probes: Probes, id: string) => probes.finish(id),
+  kill: (probes: Probes, id: string) => probes.finish(id, { _tag: "Killed", budgetMs: 0 })
+}
 const status = (tree: { readonly snapshot: () => { readonly phase: string } }) => tree.snapshot().phase
 const pair = (probes: Probes, restart: RestartType, significant: boolean) => [
   probes.worker("a", { restart, significant }),
@@ -36,32 +40,55 @@ describe("significant", () => {
     )
   }
   it.effect(
-    "otp 59 significant_temporary: any end of its own triggers any_significant, terminateChild does not, all_significant waits for the last",
+    "otp 59 significant_temporary: a crash, an orderly end or a kill triggers any_significant, terminateChild does not, all_significant waits for the last",
     () =>
       Effect.gen(function* () {
-        for (const how of ["crash", "normal"] as const) {
+        for (const end of [ends.crash, ends.normal, ends.kill]) {
           const probes = new Probes()
           const any = yield* start(pair(probes, "temporary", true), { autoShutdown: "any_significant" })
           yield* any.terminateChild("root/b")
           assert.strictEqual(status(any), "running")
-          yield* end(probes, "a", how)
+          yield* end(probes, "a")
           assert.strictEqual((yield* endOf(any))._tag, "AutoShutdown")
           const others = new Probes()
           const all = yield* start(pair(others, "temporary", true), { autoShutdown: "all_significant" })
-          yield* end(others, "a", how)
+          yield* end(others, "a")
           assert.strictEqual(status(all), "running")
-          yield* end(others, "b", how)
+          yield* end(others, "b")
           assert.strictEqual((yield* endOf(all))._tag, "AutoShutdown")
           assert.strictEqual(others.take().at(-1), "stop c#1")
         }
+        // And killed by the runtime: its life is over, and its release is deaf beyond the budget.
+        const probes = new Probes()
+        const tree = yield* start(
+          [
+            probes.worker("a", {
+              restart: "temporary",
+              significant: true,
+              stopBudgetMs: 1_000,
+              onStop: Effect.never
+            })
+          ],
+          { autoShutdown: "any_significant" },
+          { observers: [probes.observe] }
+        )
+        yield* probes.finish("a")
+        yield* TestClock.adjust(999)
+        assert.strictEqual(status(tree), "running")
+        yield* TestClock.adjust(1)
+        assert.strictEqual((yield* tree.awaitEnd)._tag, "AutoShutdown")
+        assert.include(probes.tags("a"), "Killed")
       })
   )
-  it.effect("otp 60 significant_transient: only an orderly end triggers; a crash restarts", () =>
+  it.effect("otp 60 significant_transient: only an orderly end triggers; a crash or a kill restarts", () =>
     Effect.gen(function* () {
       const probes = new Probes()
       const tree = yield* start(pair(probes, "transient", true), { autoShutdown: "any_significant" })
-      yield* probes.crash("a")
-      assert.strictEqual(phases(tree), "a:running b:running c:running")
+      for (const end of [ends.crash, ends.kill]) {
+        yield* end(probes, "a")
+        assert.strictEqual(phases(tree), "a:running b:running c:running")
+      }
+      assert.strictEqual(probes.incarnation("a"), 3)
       yield* probes.finish("a")
       assert.strictEqual((yield* endOf(tree))._tag, "AutoShutdown")
     })

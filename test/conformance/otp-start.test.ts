@@ -1,8 +1,9 @@
 /** OTP supervisor_SUITE rows 1-15: starting, ignoring, failing to start, specifications as maps. */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect } from "effect"
-import { dynamic, supervisor, worker } from "../../src/runtime/child-spec.ts"
+import { dynamic, ignore, type Start, supervisor, worker } from "../../src/runtime/child-spec.ts"
 import { BadStartReturn, StartFailed } from "../../src/runtime/exit-reason.ts"
+import { subtree } from "../../src/runtime/supervisor-shell.ts"
 import type { AdminError } from "../../src/runtime/tree.ts"
 import { Probes } from "../runtime/probe-children.ts"
 import { endOf, phases, reasonOf, start, startError, unlimited } from "../runtime/probe-tree.ts"
@@ -24,15 +25,40 @@ describe("sup_start", () => {
       assert.strictEqual((yield* endOf(tree))._tag, "Stopped")
     })
   )
+  // A supervisor here is a value and has no init. Where a start decides at run time whether there is a supervisor, as
+  // OTP's init does, it is the start of an instance of the type supervisor; a worker that is off is the plainer case.
   it.effect(
-    "otp 2 sup_start_ignore_init: a component that is switched off answers ignore, and no end is reported",
+    "otp 2 sup_start_ignore_init: a supervisor or worker whose start answers ignore is ignored, nothing below it starts, and no end is reported",
     () =>
       Effect.gen(function* () {
         const probes = new Probes()
-        const tree = yield* start([], {}, { observers: [probes.observe] })
-        const answer = yield* tree.startChild("root", probes.worker("off", { onStart: off }))
-        assert.isTrue(answer.ignored)
-        assert.deepStrictEqual(probes.tags("off"), ["Starting", "Ignored"])
+        const desk = (id: string, isOn: boolean): Start =>
+          isOn
+            ? (subtree(supervisor({ id, children: [probes.worker(`in-${id}`)] })) as Start)
+            : () => Effect.succeed(ignore)
+        const tree = yield* start(
+          [
+            dynamic({
+              id: "desks",
+              template: { type: "supervisor", start: (isOn: boolean, id) => desk(id, isOn) }
+            })
+          ],
+          { intensity: { max: 0, withinMs: 1_000 } },
+          { observers: [probes.observe] }
+        )
+        const answers = [
+          yield* tree.startInstance("root/desks", { id: "on", args: true }),
+          yield* tree.startInstance("root/desks", { id: "off", args: false }),
+          yield* tree.startChild("root", probes.worker("alone", { onStart: off }))
+        ]
+        assert.deepStrictEqual(
+          answers.map(({ ignored, path }) => `${path} ${ignored}`),
+          ["root/desks/on false", "root/desks/off true", "root/alone true"]
+        )
+        for (const id of ["off", "alone"]) assert.deepStrictEqual(probes.tags(id), ["Starting", "Ignored"])
+        assert.deepStrictEqual(probes.take(), ["start in-on#1"])
+        assert.strictEqual(phases(tree, "desks"), "on:running")
+        assert.strictEqual(phases(tree), "desks:running alone:stopped")
       })
   )
   it.effect(
@@ -190,26 +216,62 @@ describe("sup_start_map", () => {
     "otp 13 sup_start_map: every default is filled in; getChildSpec gives the complete spec; an unknown id is not_found",
     () =>
       Effect.gen(function* () {
+        const running: Start = () => Effect.succeed({})
+        const template = { start: () => running }
         const tree = yield* start([
-          worker({ id: "a", start: () => Effect.succeed({}) }),
-          supervisor({ id: "s", children: [] })
+          worker({ id: "a", start: running }),
+          worker({ id: "p", start: running, whenExhausted: { action: "park", retryEveryMs: 7 } }),
+          supervisor({ id: "s", children: [] }),
+          dynamic({ id: "d", template })
         ])
-        const spec = yield* tree.getChildSpec("root/a")
-        assert.deepInclude(spec, {
-          id: "a",
-          type: "worker",
+        // Written out, not taken from the source: these are what the guide promises.
+        const plain = {
           restart: "permanent",
           startDeadlineMs: 10_000,
           stopBudgetMs: 5_000,
+          backoff: { firstMs: 100, factor: 2, maxMs: 30_000, jitter: "full", resetAfterMs: 30_000 },
+          budget: { max: Number.POSITIVE_INFINITY, withinMs: 60_000 },
+          whenExhausted: { action: "escalate" },
           readiness: "required",
-          significant: false
-        })
-        assert.deepInclude(yield* tree.getChildSpec("root/s"), {
-          id: "s",
-          type: "supervisor",
+          initialStart: "fail",
+          significant: false,
+          credentialsRetryMs: 60_000
+        }
+        const group = {
+          ...plain,
+          startDeadlineMs: Number.POSITIVE_INFINITY,
           stopBudgetMs: "infinity",
+          backoff: { ...plain.backoff, firstMs: 0, maxMs: 0 },
+          intensity: { max: 5, withinMs: 60_000 }
+        }
+        assert.deepStrictEqual<unknown>(yield* tree.getChildSpec("root/a"), {
+          ...plain,
+          type: "worker",
+          id: "a",
+          start: running
+        })
+        assert.deepStrictEqual<unknown>(yield* tree.getChildSpec("root/p"), {
+          ...plain,
+          type: "worker",
+          id: "p",
+          start: running,
+          budget: { max: 5, withinMs: 60_000 },
+          whenExhausted: { action: "park", retryEveryMs: 7 }
+        })
+        assert.deepStrictEqual<unknown>(yield* tree.getChildSpec("root/s"), {
+          ...group,
+          type: "supervisor",
+          id: "s",
           strategy: "one_for_one",
-          autoShutdown: "never"
+          autoShutdown: "never",
+          children: []
+        })
+        assert.deepStrictEqual<unknown>(yield* tree.getChildSpec("root/d"), {
+          ...group,
+          type: "dynamic",
+          id: "d",
+          instances: [],
+          template: { ...plain, type: "worker", start: template.start }
         })
         assert.strictEqual(yield* reasonOf(tree.getChildSpec("root/none")), "not_found")
       })

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
-import { dynamic, supervisor, worker } from "../../src/runtime/child-spec.ts"
+import { dynamic, type Start, supervisor, worker } from "../../src/runtime/child-spec.ts"
 import { shutdown } from "../../src/runtime/exit-reason.ts"
 import { Probes } from "../runtime/probe-children.ts"
 import { endOf, phases, settled, start, turns, unlimited } from "../runtime/probe-tree.ts"
@@ -160,24 +160,41 @@ describe("sup_stop", () => {
     "otp 22 sup_stop_non_shutdown_exit_dynamic: dynamic children that end with other reasons while stopped do not change the supervisor's end",
     () =>
       Effect.gen(function* () {
-        const tree = yield* start([
-          dynamic({
-            id: "d",
-            instances: [
-              { id: "a", args: 0 },
-              { id: "b", args: 1 }
-            ],
-            template: {
-              start: (index: number) => () =>
-                Effect.as(
-                  Effect.addFinalizer(() => (index === 0 ? Effect.die("other") : Effect.void)),
-                  {}
-                )
-            }
-          })
-        ])
-        yield* tree.stop
-        assert.strictEqual((yield* endOf(tree))._tag, "Stopped")
+        const probes = new Probes()
+        // Three ways to spoil one's own stop, and one child that does not.
+        const stops: Readonly<Record<string, Start>> = {
+          release: () =>
+            Effect.as(
+              Effect.addFinalizer(() => Effect.die(new Error("release"))),
+              {}
+            ),
+          drain: () => Effect.succeed({ drain: Effect.fail("drain"), run: Effect.never }),
+          run: () =>
+            Effect.succeed({ run: Effect.onInterrupt(Effect.never, () => Effect.die(new Error("run"))) }),
+          fine: () => Effect.succeed({})
+        }
+        const tree = yield* start(
+          [
+            dynamic({
+              id: "d",
+              instances: Object.entries(stops).map(([id, args]) => ({ id, args })),
+              template: { start: (own: Start) => own }
+            })
+          ],
+          {},
+          { observers: [probes.observe] }
+        )
+        const report = yield* tree.stop
+        const { d, ...others } = reasons(probes)
+        assert.strictEqual(d, "shut down")
+        assert.deepStrictEqual(others, {
+          release: "Error: release",
+          drain: "drain: drain",
+          run: "Error: run",
+          fine: "shut down"
+        })
+        assert.deepStrictEqual(report.killed, [])
+        assert.strictEqual((yield* tree.awaitEnd)._tag, "Stopped")
       })
   )
 })
