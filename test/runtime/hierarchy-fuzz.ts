@@ -9,6 +9,7 @@ import { Effect, Fiber, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { setup } from "xstate"
 import { SeededRandom } from "../../src/runtime/backoff.ts"
+import { oddValues } from "./odd-values.ts"
 import type { PolicyOptions } from "../../src/runtime/child-policy.ts"
 import {
   type ChildSelf,
@@ -119,6 +120,13 @@ class Fuzz {
   chance(probability: number): boolean {
     return this.random.next() < probability
   }
+  /** What a fault throws: mostly an error, sometimes a value nobody expects. */
+  thrown(message: string): unknown {
+    if (this.chance(0.7)) return new Error(message)
+    const name = this.pick(Object.keys(oddValues))
+    this.ledger.count(`throws ${name}`)
+    return oddValues[name]?.()
+  }
   policy(): PolicyOptions {
     const park = this.chance(0.4)
     return {
@@ -164,11 +172,11 @@ class Fuzz {
       if (fault !== "none") this.ledger.count(`start ${fault}`)
       switch (fault) {
         case "fail":
-          return Effect.andThen(this.resource(self), Effect.fail("start failed"))
+          return Effect.andThen(this.resource(self), Effect.fail(this.thrown("start failed")))
         case "die":
-          return Effect.andThen(this.resource(self), Effect.die("start died"))
+          return Effect.andThen(this.resource(self), Effect.die(this.thrown("start died")))
         case "throw":
-          throw new Error("start threw")
+          throw this.thrown("start threw")
         case "hang":
           return Effect.andThen(this.resource(self), Effect.never)
         case "deaf":
@@ -196,7 +204,7 @@ class Fuzz {
           if (fault !== "none") this.ledger.count(`release ${fault}`)
           const released = Effect.sync(() => this.ledger.release(self.path, self.incarnation))
           if (fault === "slow") return Effect.andThen(Effect.sleep(this.random.below(1_500)), released)
-          if (fault === "die") return Effect.andThen(released, Effect.die("release died"))
+          if (fault === "die") return Effect.andThen(released, Effect.die(this.thrown("release died")))
           // The resource of a deaf release is abandoned on purpose: the runtime must name it, not hold it.
           return fault === "never" ? Effect.andThen(released, Effect.never) : released
         })
@@ -211,7 +219,7 @@ class Fuzz {
           "loop",
           Effect.andThen(
             Effect.sleep(this.random.below(30_000)),
-            this.calm ? Effect.never : Effect.die("loop died")
+            this.calm ? Effect.never : Effect.die(this.thrown("loop died"))
           )
         )
       const end = this.calm
@@ -220,10 +228,11 @@ class Fuzz {
       const soon = Effect.sleep(this.random.below(10_000))
       if (end !== "never") this.ledger.count(`run ${end}`)
       const drain = this.chance(0.2) ? { drain: Effect.sleep(this.random.below(500)) } : {}
-      if (end === "crash") return { run: Effect.andThen(soon, Effect.fail("run failed")), ...drain }
+      if (end === "crash")
+        return { run: Effect.andThen(soon, Effect.fail(this.thrown("run failed"))), ...drain }
       if (end === "finish")
         return { run: Effect.as(soon, this.pick([undefined, shutdown("done")])), ...drain }
-      return end === "soon" ? { run: Effect.fail("run failed at once") } : drain
+      return end === "soon" ? { run: Effect.fail(this.thrown("run failed at once")) } : drain
     })
   }
   children(depth: number, prefix: string): ReadonlyArray<ChildSpec> {
@@ -295,7 +304,7 @@ const operate = (fuzz: Fuzz, tree: Tree, paths: ReadonlyArray<TreeNode>, step: n
     switch (fuzz.random.below(12)) {
       case 0:
       case 1:
-        return fuzz.selves.get(target.path)?.crash(new Error("poked"))
+        return fuzz.selves.get(target.path)?.crash(fuzz.thrown("poked"))
       case 2:
         return fuzz.selves.get(target.path)?.end()
       case 3:

@@ -1,45 +1,14 @@
 /** The end of one incarnation, whatever it dies of and however long that takes: told, exact, and nothing is left of it. */
 import { assert, describe, it } from "@effect/vitest"
-import { Data, Effect, type Scope } from "effect"
+import { Effect, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { setup } from "xstate"
 import { type ChildSelf, worker } from "../../src/runtime/child-spec.ts"
 import { describeError } from "../../src/runtime/exit-reason.ts"
 import { machineChild } from "../../src/runtime/machine-child.ts"
 import type { Tree } from "../../src/runtime/tree.ts"
+import { oddValues } from "./odd-values.ts"
 import { atOnce, node, phases, start, startError, turns } from "./probe-tree.ts"
-
-class ApiError extends Data.TaggedError("ApiError")<{ readonly message: string }> {}
-
-/** Values somebody may throw or fail with, each of which breaks code that believes in the type of errors. */
-const oddValues: Readonly<Record<string, () => unknown>> = {
-  "a tagged error whose message is undefined": () => new ApiError({ message: undefined as never }),
-  "an error whose message is an object": () => Object.assign(new Error("x"), { message: { en: "bad" } }),
-  "an error whose message throws": () =>
-    Object.defineProperty(new Error("x"), "message", {
-      get: () => {
-        throw new Error("no message")
-      }
-    }),
-  "a value whose failure class throws": () => ({
-    get failureClass() {
-      throw new Error("no class")
-    }
-  }),
-  "a value whose tag throws": () => ({
-    get _tag() {
-      throw new Error("no tag")
-    }
-  }),
-  "a revoked proxy": () => {
-    const { proxy, revoke } = Proxy.revocable({}, {})
-    revoke()
-    return proxy
-  },
-  "an object without a prototype": () => Object.create(null),
-  "a symbol": () => Symbol("odd"),
-  nothing: () => undefined
-}
 
 describe("a value nobody expects as an error", () => {
   for (const [name, make] of Object.entries(oddValues)) {
