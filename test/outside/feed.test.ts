@@ -57,6 +57,15 @@ const feed = async () => {
   const component = body.components["root/feeds/feed:default"]
   return { status: body.status, serves: body.ready, canTrade: body.can_trade, ...component }
 }
+/** The figures of the feed in /metrics, by name and labels without the feed's. */
+const figures = async (): Promise<Readonly<Record<string, number>>> => {
+  const { text } = await service.get("/metrics")
+  return Object.fromEntries(
+    [...text.matchAll(/^holdfast_(feed_\w+)\{feed="default"(?:,result="(\w+)")?\} (\S+)$/gm)].map(
+      ([, name = "", result, value]) => [result === undefined ? name : `${name} ${result}`, Number(value)]
+    )
+  )
+}
 type Feed = Awaited<ReturnType<typeof feed>>
 
 const feedUntil = (what: string, holds: (seen: Feed) => boolean): Promise<Feed> =>
@@ -77,6 +86,9 @@ describe("a signal feed", () => {
     assert.match(seen.detail.close_reason, /ECONNREFUSED/)
     assert.strictEqual(seen.restarts, 0)
     assert.strictEqual((await service.post("/webhook", alertBody())).status, 201)
+    const seenBy = await figures()
+    assert.strictEqual(seenBy["feed_connected"], 0)
+    assert.notProperty(seenBy, "feed_last_data_age_seconds", "there was none")
   }, 90_000)
 
   it("connects by itself when its server appears, and stores what it offers", async () => {
@@ -85,6 +97,15 @@ describe("a signal feed", () => {
     assert.deepStrictEqual([seen.state, seen.ready], ["Live", true])
     assert.isString(seen.detail.connected_since)
     await feedUntil("health", ({ status }) => status === "healthy")
+    const told = await figures()
+    assert.deepInclude(told, {
+      feed_connected: 1,
+      feed_reconnects_total: 0,
+      "feed_signals_total stored": 600,
+      feed_signals_waiting: 0
+    })
+    assert.isAtLeast(told["feed_messages_total"] ?? 0, 2)
+    assert.isBelow(told["feed_last_data_age_seconds"] ?? Infinity, 60)
   }, 90_000)
 
   it("comes back after its server was killed, without a restart, and stores nothing twice", async () => {
@@ -98,6 +119,9 @@ describe("a signal feed", () => {
       ({ detail }) => detail.connects >= 2 && detail.duplicates >= 600
     )
     assert.deepStrictEqual([back.state, back.detail.stored, back.restarts], ["Live", 600, 0])
+    const told = await figures()
+    assert.isAtLeast(told["feed_reconnects_total"] ?? 0, 1)
+    assert.isAtLeast(told["feed_signals_total duplicate"] ?? 0, 600)
   }, 90_000)
 
   it("never shows its token", async () => {

@@ -11,12 +11,13 @@
  * Failure: none; a missing figure is the failure's shape.
  */
 import { monitorEventLoopDelay } from "node:perf_hooks"
-import { Effect, Layer } from "effect"
+import { Clock, Effect, Layer } from "effect"
 import { Alerts } from "../alerts/alerts.ts"
 import { Database, type DatabaseStats } from "../database/database.ts"
 import { HealthSource } from "./health-source.ts"
 import { readLimits } from "../http/http-limits.ts"
 import { IntakeQueue, type IntakeQueueService } from "../intake/intake-queue.ts"
+import { feedAndWaveFamilies } from "./metrics-feeds.ts"
 import { type Family, formatFamilies } from "./metrics-text.ts"
 import { Exposition, Metrics } from "./metrics.ts"
 import { ReadStore } from "./read-store.ts"
@@ -71,7 +72,7 @@ const deadLettersOf = (detail: Readonly<Record<string, unknown>> | undefined): n
   return typeof count === "number" ? count : 0
 }
 
-const componentFamilies = (source: HealthSource["Service"]): ReadonlyArray<Family> => {
+const componentFamilies = (source: HealthSource["Service"], nowMs: number): ReadonlyArray<Family> => {
   const { document } = source.health()
   const components = Object.entries(document.components)
   const statuses = ["starting", "healthy", "degraded", "unhealthy", "stopping"]
@@ -105,7 +106,8 @@ const componentFamilies = (source: HealthSource["Service"]): ReadonlyArray<Famil
       help: "Events that reached no component, or none that handles them.",
       type: "counter",
       samples: [{ labels: {}, value: deadLettersOf(document.components["root"]?.detail) }]
-    }
+    },
+    ...feedAndWaveFamilies(document.components, nowMs)
   ]
 }
 
@@ -177,7 +179,7 @@ export const ExpositionPrometheus: Layer.Layer<
         const linked = yield* linkage
         const { dropped, pending, raised } = alerts.counts()
         const families = [
-          ...componentFamilies(source),
+          ...componentFamilies(source, yield* Clock.currentTimeMillis),
           ...intakeFamilies(queue, metrics.storedLastMinute()),
           ...databaseFamilies(database.stats(), database.availability.current() === "available"),
           ...linked,

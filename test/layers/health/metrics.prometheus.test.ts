@@ -11,6 +11,16 @@ import { ExpositionPrometheus } from "../../../src/layers/health/metrics.prometh
 import { Exposition, Metrics } from "../../../src/layers/health/metrics.ts"
 import { type Linkage, ReadStore } from "../../../src/layers/health/read-store.ts"
 
+const worker = {
+  type: "worker",
+  phase: "running",
+  ready: true,
+  readiness: "optional",
+  tags: [],
+  since: 0,
+  restarts: 0
+} as const
+
 const facts: HealthFacts = {
   nowMs: 1_760_000_000_000,
   version: "0.1.0",
@@ -25,6 +35,32 @@ const facts: HealthFacts = {
   unprotected: [],
   canary: null,
   components: [
+    {
+      ...worker,
+      path: "root/feeds/feed:north",
+      state: "Live.WaitingForDatabase",
+      detail: {
+        connects: 3,
+        messages: 41,
+        last_data_at: "2025-10-09T08:53:15.500Z",
+        stored: 30,
+        duplicates: 7,
+        ignored: 2,
+        unusable: 1,
+        conflicts: 0,
+        refused: 0,
+        let_go: 4,
+        waiting: 5
+      }
+    },
+    // Switched off, or between two lives: it shows nothing of itself.
+    { ...worker, path: "root/feeds/feed:south", state: "BackingOff", detail: {} },
+    {
+      ...worker,
+      path: "root/feeds/waves:north",
+      state: "Waiting",
+      detail: { done: 9, empty: 2, missed: 3, lost: 1, failed_checks: 1 }
+    },
     {
       path: "root/http",
       type: "worker",
@@ -115,6 +151,7 @@ const away = Effect.fail(
 describe("the exposition", () => {
   it.effect("says what was recorded and what is true now, one family once", () =>
     Effect.gen(function* () {
+      yield* TestClock.setTime(Date.parse("2025-10-09T08:53:20Z"))
       const metrics = yield* Metrics
       metrics.answered("/webhook/:source", 201, 0.004)
       metrics.answered("/webhook/:source", 503, 0.4)
@@ -136,10 +173,25 @@ describe("the exposition", () => {
         'holdfast_component_ready{component="root/http"} 1',
         'holdfast_component_restarts_total{component="root/http"} 2',
         'holdfast_status{status="healthy"} 1',
-        "holdfast_linkage_ratio 0.75"
+        "holdfast_linkage_ratio 0.75",
+        'holdfast_feed_connected{feed="north"} 1',
+        'holdfast_feed_connected{feed="south"} 0',
+        'holdfast_feed_reconnects_total{feed="north"} 2',
+        'holdfast_feed_messages_total{feed="north"} 41',
+        'holdfast_feed_ignored_total{feed="north"} 2',
+        'holdfast_feed_signals_total{feed="north",result="stored"} 30',
+        'holdfast_feed_signals_total{feed="north",result="duplicate"} 7',
+        'holdfast_feed_signals_total{feed="north",result="let_go"} 4',
+        'holdfast_feed_signals_waiting{feed="north"} 5',
+        'holdfast_feed_last_data_age_seconds{feed="north"} 4.5',
+        'holdfast_waves_total{feed="north",status="done"} 7',
+        'holdfast_waves_total{feed="north",status="empty"} 2',
+        'holdfast_waves_total{feed="north",status="missed"} 3',
+        'holdfast_wave_failed_checks{feed="north"} 1'
       ]) {
         assert.include(text.split("\n"), line)
       }
+      assert.notMatch(text, /_(total|seconds)\{feed="south"/, "what is not shown is not measured")
       const types = text.split("\n").filter((line) => line.startsWith("# TYPE"))
       assert.strictEqual(types.length, new Set(types).size)
       // What promtool calls an error: a family without help, a counter without `_total`, a line that does not parse.

@@ -1,0 +1,35 @@
+import { assert, describe, it, onTestFinished } from "vitest"
+import { waitUntil } from "../support/exchange.ts"
+import { alertBody, Service } from "./service.ts"
+
+/** Value of a sample by its name and labels, as it is written. */
+const sample = (text: string, written: string): number | undefined => {
+  const line = text.split("\n").find((one) => one.startsWith(`${written} `))
+  return line === undefined ? undefined : Number(line.slice(written.length + 1))
+}
+
+describe("GET /metrics", () => {
+  it("counts waves by how they ended and how long they took, and is text a scraper can read", async () => {
+    const service = new Service({ env: { WAVE_PERIOD_MS: "2000" } })
+    onTestFinished(() => service.dispose(), 60_000)
+    await service.start()
+    await service.post("/webhook", alertBody())
+    const text = await waitUntil(
+      () => `a wave that ended${service.tail()}`,
+      async () => {
+        const answer = await service.get("/metrics")
+        const ended = sample(answer.text, 'holdfast_wave_seconds_count{feed="default"}')
+        return ended !== undefined && ended > 0 ? answer.text : undefined
+      }
+    )
+    const by = (status: string) =>
+      sample(text, `holdfast_waves_total{feed="default",status="${status}"}`) ?? Number.NaN
+    assert.isAtLeast(by("done") + by("empty"), 1)
+    assert.isAtLeast(by("missed"), 0)
+    assert.strictEqual(sample(text, 'holdfast_feed_connected{feed="default"}'), 1)
+    const families = text.split("\n").filter((line) => line.startsWith("# TYPE"))
+    assert.strictEqual(new Set(families.map((line) => line.split(" ")[2])).size, families.length)
+    for (const line of text.split("\n").filter((one) => one !== "" && !one.startsWith("#")))
+      assert.match(line, /^[a-z_]+(\{([a-z_]+="([^"\\\n]|\\.)*",?)*\})? (-?[0-9.e+-]+|\+Inf)$/)
+  }, 60_000)
+})
