@@ -6,10 +6,17 @@
  * Never: touches a child itself.
  */
 import { Context, Effect } from "effect"
-import { type ChildSpec, checkChildSpec, type Running, type Ignore, type Start } from "./child-spec.ts"
+import {
+  type ChildSpec,
+  checkChildSpec,
+  checkInstance,
+  type Ignore,
+  type Running,
+  type Start
+} from "./child-spec.ts"
 import type { Child, CoreEvent, Ticket } from "./core-state.ts"
 import type { Life } from "./life.ts"
-import { SpecInvalid } from "./spec-validation.ts"
+import { type Check, SpecInvalid } from "./spec-validation.ts"
 import type { Answer, SupervisorShell } from "./supervisor-shell.ts"
 import {
   AdminError,
@@ -77,9 +84,14 @@ export const administration = (root: SupervisorShell): Operations => {
         )
       ),
     startInstance: (path, instance) =>
-      at("startInstance", path, (shell) =>
-        started(ask(shell, "startInstance", path, (ticket) => ({ _tag: "AddInstance", ticket, instance })))
-      ),
+      at("startInstance", path, (shell) => {
+        const fault = faultIn(checkInstance, "instance", instance)
+        return fault === undefined
+          ? started(
+              ask(shell, "startInstance", path, (ticket) => ({ _tag: "AddInstance", ticket, instance }))
+            )
+          : refused("startInstance", path, "spec_invalid", fault)
+      }),
     terminateChild: (path) => Effect.asVoid(verb("terminateChild", "Terminate")(path)),
     restartChild: (path) => started(verb("restartChild", "Restart")(path)),
     deleteChild: (path) => Effect.asVoid(verb("deleteChild", "Delete")(path)),
@@ -164,14 +176,22 @@ const withSpec = <A>(
   Effect.contextWith((context: Context.Context<any>) => {
     const shell = supervisorAt(root, path)
     if (typeof shell === "string") return refused(operation, path, shell)
-    try {
-      checkChildSpec("spec", spec)
-    } catch (error) {
-      if (error instanceof SpecInvalid) return refused(operation, path, "spec_invalid", error)
-      throw error
-    }
-    return use(shell, provideSpec(spec, context))
+    const fault = faultIn(checkChildSpec, "spec", spec)
+    return fault === undefined
+      ? use(shell, provideSpec(spec, context))
+      : refused(operation, path, "spec_invalid", fault)
   })
+
+/** What a check says about a value from outside, or nothing. */
+const faultIn = (check: Check, at: string, value: unknown): SpecInvalid | undefined => {
+  try {
+    check(at, value)
+    return undefined
+  } catch (error) {
+    if (error instanceof SpecInvalid) return error
+    throw error
+  }
+}
 
 const provideStart =
   (start: Start<any>, context: Context.Context<any>): Start<any> =>

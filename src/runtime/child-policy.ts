@@ -95,18 +95,19 @@ const exhaustion: Check.Check = (at, value) => {
     typeof value === "object" && value !== null && "action" in value && value.action === "escalate"
   return escalates ? escalating(at, value) : parking(at, value)
 }
+const backoffFields = {
+  "firstMs?": Check.numberFrom(0),
+  "factor?": Check.numberFrom(1),
+  "maxMs?": Check.numberFrom(0),
+  "jitter?": Check.oneOf("full", "none"),
+  "resetAfterMs?": Check.numberFrom(0)
+}
 /** Checks of the policy fields, for the constructors of specs. */
 export const policyFields = {
   "restart?": Check.oneOf("permanent", "transient", "temporary"),
   "startDeadlineMs?": Check.numberFrom(1),
-  "stopBudgetMs?": Check.either(Check.oneOf("kill", "infinity"), Check.numberFrom(0)),
-  "backoff?": Check.record({
-    "firstMs?": Check.numberFrom(0),
-    "factor?": Check.numberFrom(1),
-    "maxMs?": Check.numberFrom(0),
-    "jitter?": Check.oneOf("full", "none"),
-    "resetAfterMs?": Check.numberFrom(0)
-  }),
+  "stopBudgetMs?": Check.numberOrWord(0, "kill", "infinity"),
+  "backoff?": Check.record(backoffFields),
   "budget?": budgetFields,
   "whenExhausted?": exhaustion,
   "readiness?": Check.oneOf("required", "optional"),
@@ -114,6 +115,8 @@ export const policyFields = {
   "significant?": Check.aBoolean,
   "credentialsRetryMs?": Check.numberFrom(1)
 }
+/** What a complete policy has besides its required fields: a backoff that is complete as well. */
+export const completeBackoff = { backoff: Check.record(Check.required(backoffFields)) }
 /** A supervisor's start is bounded by its children's deadlines, so its own may be infinite. */
 export const supervisorTimes = { "startDeadlineMs?": Check.numberOrInfinity(1) }
 /** Fills a policy and refuses contradictions; `at` is where a fault is reported. */
@@ -126,8 +129,6 @@ export const completePolicy = (at: string, defaults: ChildPolicy, options: Polic
     options.backoff?.maxMs === undefined
       ? { ...backoff, maxMs: Math.max(backoff.maxMs, backoff.firstMs) }
       : backoff
-  if (capped.firstMs > capped.maxMs)
-    Check.refuse(`${at}.backoff.maxMs`, `must be at least firstMs (${capped.firstMs})`)
   const policy: ChildPolicy = {
     restart: options.restart ?? defaults.restart,
     startDeadlineMs: options.startDeadlineMs ?? defaults.startDeadlineMs,
@@ -140,8 +141,16 @@ export const completePolicy = (at: string, defaults: ChildPolicy, options: Polic
     significant: options.significant ?? defaults.significant,
     credentialsRetryMs: options.credentialsRetryMs ?? defaults.credentialsRetryMs
   }
-  if (policy.significant && policy.restart === "permanent") {
-    Check.refuse(`${at}.significant`, "a permanent child cannot be significant: it is always restarted")
-  }
+  refuseContradictions(at, policy)
   return policy
+}
+/** Refuses a policy whose fields are right one by one and contradict each other; `at` is where a fault is reported. */
+export const refuseContradictions = (
+  at: string,
+  { backoff, restart, significant }: Pick<ChildPolicy, "backoff" | "restart" | "significant">
+): void => {
+  if (backoff.firstMs > backoff.maxMs)
+    Check.refuse(`${at}.backoff.maxMs`, `must be at least firstMs (${backoff.firstMs})`)
+  if (significant && restart === "permanent")
+    Check.refuse(`${at}.significant`, "a permanent child cannot be significant: it is always restarted")
 }

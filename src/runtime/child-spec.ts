@@ -13,10 +13,12 @@ import {
   type Budget,
   budgetFields,
   type ChildPolicy,
+  completeBackoff,
   completePolicy,
   fiveInAMinute,
   policyFields,
   type PolicyOptions,
+  refuseContradictions,
   supervisorPolicy,
   supervisorTimes,
   workerPolicy
@@ -138,37 +140,84 @@ export type RequirementsOf<S> =
         : never
 
 const typed = (type: string) => ({ "type?": Check.oneOf(type) })
-const checkWorker = Check.record({
-  ...policyFields,
-  ...typed("worker"),
-  id: Check.anId,
-  start: Check.aFunction
-})
-const checkSupervisor = Check.record({
-  ...policyFields,
-  ...supervisorTimes,
-  ...typed("supervisor"),
-  id: Check.anId,
-  children: Check.anArray,
+/** Checks a child of a dynamic supervisor. An id that is no path segment could be started and never be found again. */
+export const checkInstance = Check.record({ "id?": Check.anId, "args?": Check.anything })
+const checkInstances = Check.distinct(checkInstance)
+const flagFields = {
   "intensity?": budgetFields,
   "strategy?": Check.oneOf("one_for_one", "one_for_all", "rest_for_one"),
   "autoShutdown?": Check.oneOf("never", "any_significant", "all_significant")
-})
-const checkDynamic = Check.record({
-  ...policyFields,
-  ...supervisorTimes,
-  ...typed("dynamic"),
+}
+const insignificant: Check.Check = (at, template) => {
+  if ((template as PolicyOptions).significant === true)
+    Check.refuse(`${at}.significant`, "children of a dynamic supervisor cannot be significant")
+}
+// What has no default comes first, because the first fault is the one that is reported.
+const workerFields = { id: Check.anId, start: Check.aFunction, ...typed("worker"), ...policyFields }
+const supervisorFields = {
   id: Check.anId,
-  "intensity?": budgetFields,
-  template: Check.anything,
-  "instances?": Check.anArray
-})
-const checkTemplate = Check.record({
+  children: Check.anArray,
+  ...typed("supervisor"),
+  ...flagFields,
   ...policyFields,
-  ...supervisorTimes,
+  ...supervisorTimes
+}
+const templateFields = {
+  start: Check.aFunction,
   "type?": Check.oneOf("worker", "supervisor"),
-  start: Check.aFunction
+  ...policyFields,
+  ...supervisorTimes
+}
+const dynamicFields = (template: Check.Check) => ({
+  id: Check.anId,
+  template: Check.all(template, insignificant),
+  ...typed("dynamic"),
+  "intensity?": budgetFields,
+  "instances?": checkInstances,
+  ...policyFields,
+  ...supervisorTimes
 })
+const checkWorker = Check.record(workerFields)
+const checkSupervisor = Check.record(supervisorFields)
+const checkDynamic = Check.record(dynamicFields(Check.record(templateFields)))
+
+/** The same without gaps, for what no constructor has completed. */
+const whole = (fields: Readonly<Record<string, Check.Check>>) => ({
+  ...Check.required(fields),
+  ...completeBackoff
+})
+const consistent: Check.Check = (at, spec) => refuseContradictions(at, spec as ChildPolicy)
+const checkWholeWorker = Check.all(Check.record(whole(workerFields)), consistent)
+const checkWholeSupervisor = Check.all(Check.record(whole(supervisorFields)), consistent, (at, value) => {
+  const spec = value as SupervisorSpec
+  checkChildren(at, spec.children, spec.autoShutdown)
+})
+const checkWholeTemplate = Check.all(Check.record(whole(templateFields)), consistent)
+const checkWholeDynamic = Check.all(Check.record(whole(dynamicFields(checkWholeTemplate))), consistent)
+
+/**
+ * Refuses a value that is not a complete specification, such as one written by hand or read from plain JavaScript: a
+ * key that is absent, at any depth, would be found by whoever looks at the running tree.
+ */
+export const checkChildSpec: Check.Check = (at, value) => {
+  const type = typeof value === "object" && value !== null && "type" in value ? value.type : undefined
+  if (type === "worker") checkWholeWorker(at, value)
+  else if (type === "supervisor") checkWholeSupervisor(at, value)
+  else if (type === "dynamic") checkWholeDynamic(at, value)
+  else Check.refuse(at, "must be made by worker(), supervisor() or dynamic()")
+}
+
+const checkDistinctSpecs = Check.distinct(checkChildSpec)
+const checkChildren = (at: string, children: ReadonlyArray<ChildSpec<any>>, autoShutdown: AutoShutdown) => {
+  checkDistinctSpecs(`${at}.children`, children)
+  if (autoShutdown !== "never") return
+  const index = children.findIndex((child) => child.significant)
+  if (index >= 0)
+    Check.refuse(
+      `${at}.children[${index}].significant`,
+      "a significant child needs a supervisor with autoShutdown"
+    )
+}
 
 /** Where a fault is reported: the id when there is one, else the kind of spec. */
 const nameOf = (kind: string, options: unknown): string =>
@@ -216,19 +265,7 @@ export const supervisor = <const C extends ReadonlyArray<ChildSpec<any>>>(
   const at = nameOf("supervisor", options)
   checkSupervisor(at, options)
   const autoShutdown = options.autoShutdown ?? "never"
-  const seen = new Set<string>()
-  options.children.forEach((child, index) => {
-    checkChildSpec(`${at}.children[${index}]`, child)
-    if (seen.has(child.id))
-      Check.refuse(`${at}.children[${index}].id`, `duplicate id ${JSON.stringify(child.id)}`)
-    seen.add(child.id)
-    if (child.significant && autoShutdown === "never") {
-      Check.refuse(
-        `${at}.children[${index}].significant`,
-        "a significant child needs a supervisor with autoShutdown"
-      )
-    }
-  })
+  checkChildren(at, options.children, autoShutdown)
   return {
     type: "supervisor",
     id: options.id,
@@ -243,7 +280,7 @@ export const supervisor = <const C extends ReadonlyArray<ChildSpec<any>>>(
 /**
  * A dynamic supervisor: children of one template, added and removed at run time, looked up in constant time and
  * stopped in parallel. `id` and `template.start` are required; the template takes the worker's defaults.
- * Throws `SpecInvalid`, also for significant templates: a dynamic supervisor has no auto shutdown.
+ * Throws `SpecInvalid`, also for two instances of one id and for significant templates: there is no auto shutdown here.
  */
 export const dynamic = <A, R = never>(
   options: PolicyOptions & {
@@ -258,10 +295,7 @@ export const dynamic = <A, R = never>(
 ): DynamicSpec<Exclude<R, Scope.Scope>> => {
   const at = nameOf("dynamic", options)
   checkDynamic(at, options)
-  checkTemplate(`${at}.template`, options.template)
   const type = options.template.type ?? "worker"
-  if (options.template.significant === true)
-    Check.refuse(`${at}.template.significant`, "children of a dynamic supervisor cannot be significant")
   const template: Template<Exclude<R, Scope.Scope>> = {
     type,
     start: options.template.start as Template<Exclude<R, Scope.Scope>>["start"],
@@ -275,13 +309,4 @@ export const dynamic = <A, R = never>(
     instances: options.instances ?? [],
     ...completePolicy(at, supervisorPolicy, options)
   }
-}
-
-/** Refuses a value that is not a complete specification, such as one written by hand or read from plain JavaScript. */
-export const checkChildSpec: Check.Check = (at, value) => {
-  const type = typeof value === "object" && value !== null && "type" in value ? value.type : undefined
-  if (type === "worker") checkWorker(at, value)
-  else if (type === "supervisor") checkSupervisor(at, value)
-  else if (type === "dynamic") checkDynamic(at, value)
-  else Check.refuse(at, "must be made by worker(), supervisor() or dynamic()")
 }

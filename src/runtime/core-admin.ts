@@ -12,6 +12,7 @@ import {
   type Child,
   type Core,
   type CoreEvent,
+  generateId,
   insertChild,
   isAlive,
   isPending,
@@ -61,7 +62,7 @@ const addChild = (core: Core, event: AdminEvent & { _tag: "AddChild" }): void =>
 const addInstance = (core: Core, event: AdminEvent & { _tag: "AddInstance" }): void => {
   const template = core.dynamic
   if (template === undefined) return refuseTicket(core, event.ticket, "not_allowed")
-  const id = event.instance.id ?? `${++core.generated}`
+  const id = event.instance.id ?? generateId(core, core.children)
   if (core.children.has(id)) return refuseTicket(core, event.ticket, "already_started")
   add(core, makeChild(id, template, event.instance.args, core.nowMs), event.ticket)
 }

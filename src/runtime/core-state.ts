@@ -258,6 +258,13 @@ export const insertChild = <H>(core: Core<H>, child: Child<H>): void => {
   core.unready += weighs(child)
 }
 
+/** The next generated id of a dynamic supervisor that nobody has chosen: a child may be called `1` as well. */
+export const generateId = (core: Core<any>, taken: { readonly has: (id: string) => boolean }): string => {
+  let id = `${++core.generated}`
+  while (taken.has(id)) id = `${++core.generated}`
+  return id
+}
+
 /** Removes a child from the books; its life is over. */
 export const removeChild = <H>(core: Core<H>, child: Child<H>): void => {
   setPhase(core, child, "stopped")

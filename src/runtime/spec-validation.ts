@@ -28,12 +28,16 @@ export const refuse = (at: string, problem: string): never => {
 /** Checks one value; refuses by throwing. */
 export type Check = (at: string, value: unknown) => void
 
-const show = (value: unknown): string =>
-  typeof value === "string"
-    ? JSON.stringify(value)
-    : typeof value === "function"
-      ? "a function"
-      : String(value)
+/** Longer texts are cut: a refusal is a line for a person. */
+const shownChars = 64
+const show = (value: unknown): string => {
+  if (typeof value === "string")
+    return JSON.stringify(value.length > shownChars ? `${value.slice(0, shownChars)}…` : value)
+  if (typeof value === "function") return "a function"
+  // Not by its own word: an object without a prototype has none, and a hostile one throws.
+  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "an array" : "an object"
+  return String(value)
+}
 
 /** A finite number of at least `low`. */
 export const numberFrom =
@@ -69,16 +73,13 @@ export const oneOf =
     if (!allowed.includes(value))
       refuse(at, `must be one of ${allowed.map(show).join(", ")}, not ${show(value)}`)
   }
-/** Passes what either check passes; reports the second one's refusal. */
-export const either =
-  (first: Check, second: Check): Check =>
+/** A finite number of at least `low`, or one of the words. Without a throw: most values are numbers, and specs are many. */
+export const numberOrWord =
+  (low: number, ...words: ReadonlyArray<string>): Check =>
   (at, value) => {
-    try {
-      first(at, value)
-    } catch {
-      // The first alternative's refusal is expected here; the second one speaks for both.
-      second(at, value)
-    }
+    if (typeof value === "number" && Number.isFinite(value) && value >= low) return
+    if (!words.includes(value as string))
+      refuse(at, `must be a number of at least ${low}, ${words.map(show).join(" or ")}, not ${show(value)}`)
   }
 /** A function. */
 export const aFunction: Check = (at, value) => {
@@ -101,8 +102,32 @@ export const anId: Check = (at, value) => {
   }
 }
 
+type Fields = Readonly<Record<string, Check>>
+/** The same fields, none of which may be absent. */
+export const required = (fields: Fields): Fields =>
+  Object.fromEntries(Object.entries(fields).map(([key, check]) => [key.replace("?", ""), check]))
+/** Passes what every check passes; the first refusal speaks. */
+export const all =
+  (...checks: ReadonlyArray<Check>): Check =>
+  (at, value) => {
+    for (const check of checks) check(at, value)
+  }
+/** An array whose elements pass the check and have different ids, where they have one. */
+export const distinct =
+  (check: Check): Check =>
+  (at, value) => {
+    anArray(at, value)
+    const seen = new Set<unknown>()
+    // By index, because an array's own methods step over holes.
+    for (const [index, element] of (value as ReadonlyArray<{ readonly id?: unknown }>).entries()) {
+      check(`${at}[${index}]`, element)
+      const { id } = element
+      if (id !== undefined && seen.has(id)) refuse(`${at}[${index}].id`, `duplicate id ${show(id)}`)
+      seen.add(id)
+    }
+  }
 /** An object with exactly these keys, each checked; a key ending in `?` may be absent. */
-export const record = (fields: Readonly<Record<string, Check>>): Check => {
+export const record = (fields: Fields): Check => {
   const known = new Map(
     Object.entries(fields).map(([key, check]) => [
       key.replace("?", ""),

@@ -26,6 +26,7 @@ import {
   type Command,
   type Core,
   type CoreEvent,
+  generateId,
   insertChild,
   makeChild,
   offenderOf,
@@ -68,11 +69,9 @@ export const makeCore = <H>(
     out: []
   }
   if (spec.type === "dynamic") {
-    for (const instance of spec.instances)
-      insertChild(
-        core,
-        makeChild<H>(instance.id ?? `${++core.generated}`, spec.template, instance.args, nowMs)
-      )
+    const chosen = new Set(spec.instances.map((instance) => instance.id))
+    for (const { args, id } of spec.instances)
+      insertChild(core, makeChild<H>(id ?? generateId(core, chosen), spec.template, args, nowMs))
   } else for (const child of spec.children) insertChild(core, makeChild<H>(child.id, child, undefined, nowMs))
   return core
 }

@@ -1,7 +1,7 @@
 /** Specifications: defaults, precise refusals, unknown keys. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { dynamic, supervisor, worker } from "../../src/runtime/child-spec.ts"
+import { checkChildSpec, dynamic, supervisor, worker } from "../../src/runtime/child-spec.ts"
 import { SpecInvalid } from "../../src/runtime/spec-validation.ts"
 
 const start = () => Effect.succeed({})
@@ -90,7 +90,7 @@ describe("child specs", () => {
     [
       "a word as stop budget",
       () => worker(any({ id: "w", start, stopBudgetMs: "soon" })),
-      "w.stopBudgetMs: must be a number"
+      'w.stopBudgetMs: must be a number of at least 0, "kill" or "infinity", not "soon"'
     ],
     [
       "a cap below the first delay",
@@ -162,6 +162,46 @@ describe("child specs", () => {
       "s.children[0]: must be made by worker(), supervisor() or dynamic()"
     ],
     [
+      "a child that is incomplete",
+      () => supervisor(any({ id: "s", children: [{ type: "worker", id: "w", start }] })),
+      "s.children[0].restart: is missing"
+    ],
+    [
+      "a hole between the children",
+      () =>
+        supervisor(any({ id: "s", children: Object.assign([worker({ id: "w", start })], { length: 2 }) })),
+      "s.children[1]: must be made by worker(), supervisor() or dynamic()"
+    ],
+    [
+      "two instances of one id",
+      () =>
+        dynamic({
+          id: "d",
+          template: { start: () => start },
+          instances: [
+            { id: "x", args: 0 },
+            { id: "x", args: 1 }
+          ]
+        }),
+      'd.instances[1].id: duplicate id "x"'
+    ],
+    [
+      "an instance with a slash in its id",
+      () => dynamic({ id: "d", template: { start: () => start }, instances: [{ id: "a/b", args: 0 }] }),
+      "d.instances[0].id: must be a non-empty string"
+    ],
+    [
+      "an unknown key of an instance",
+      () => dynamic(any({ id: "d", template: { start: () => start }, instances: [{ idd: "x", args: 0 }] })),
+      "d.instances[0].idd: unknown key; known are id, args"
+    ],
+    [
+      "an instance that is no object",
+      () => dynamic(any({ id: "d", template: { start: () => start }, instances: [null] })),
+      "d.instances[0]: must be an object, not null"
+    ],
+    ["a missing template", () => dynamic(any({ id: "d" })), "d.template: is missing"],
+    [
       "a significant template",
       () => dynamic({ id: "d", template: { start: () => start, restart: "transient", significant: true } }),
       "d.template.significant: children of a dynamic supervisor"
@@ -196,4 +236,78 @@ describe("child specs", () => {
       "temporary all_significant"
     ])
   })
+})
+
+describe("a specification from outside", () => {
+  const leaf = worker({ id: "w", start })
+  const group = supervisor({ id: "g", children: [leaf] })
+  const pool = dynamic({ id: "p", template: { start: () => start } })
+  const without = (spec: object, key: string): object =>
+    Object.fromEntries(Object.entries(spec).filter(([name]) => name !== key))
+  const check = (spec: unknown): string => refusal(() => checkChildSpec("spec", spec))
+
+  it("passes when a constructor made it", () => {
+    for (const spec of [leaf, group, pool, supervisor({ id: "s", children: [group, pool] })])
+      assert.strictEqual(check(spec), "accepted")
+  })
+  it("needs every key, and is told which one is missing", () => {
+    for (const spec of [leaf, group, pool])
+      for (const key of Object.keys(spec)) {
+        const expected =
+          key === "type"
+            ? "spec: must be made by worker(), supervisor() or dynamic()"
+            : `spec.${key}: is missing`
+        assert.strictEqual(check(without(spec, key)), expected)
+      }
+    for (const key of Object.keys(leaf.backoff))
+      assert.strictEqual(
+        check({ ...leaf, backoff: without(leaf.backoff, key) }),
+        `spec.backoff.${key}: is missing`
+      )
+    for (const key of Object.keys(pool.template))
+      assert.strictEqual(
+        check({ ...pool, template: without(pool.template, key) }),
+        `spec.template.${key}: is missing`
+      )
+  })
+  const nested = (...children: ReadonlyArray<unknown>) => ({
+    ...supervisor({ id: "s", children: [] }),
+    children: [leaf, { ...group, children }]
+  })
+  const table: ReadonlyArray<readonly [string, unknown, string]> = [
+    [
+      "an incomplete grandchild",
+      nested(leaf, without({ ...leaf, id: "x" }, "backoff")),
+      "spec.children[1].children[1].backoff: is missing"
+    ],
+    ["grandchildren of one id", nested(leaf, leaf), 'spec.children[1].children[1].id: duplicate id "w"'],
+    [
+      "a significant grandchild without auto shutdown",
+      nested({ ...leaf, restart: "transient", significant: true }),
+      "spec.children[1].children[0].significant: a significant child needs"
+    ],
+    [
+      "a grandchild that is permanent and significant",
+      nested({ ...leaf, significant: true }),
+      "spec.children[1].children[0].significant: a permanent child cannot be significant"
+    ],
+    [
+      "a cap below the first delay",
+      nested({ ...leaf, backoff: { ...leaf.backoff, maxMs: 1 } }),
+      "spec.children[1].children[0].backoff.maxMs: must be at least firstMs (100)"
+    ],
+    [
+      "an instance of a dynamic grandchild",
+      nested({ ...pool, instances: [{ id: "", args: 0 }] }),
+      "spec.children[1].children[0].instances[0].id: must be a non-empty string"
+    ],
+    [
+      "a significant template",
+      { ...pool, template: { ...pool.template, restart: "transient", significant: true } },
+      "spec.template.significant: children of a dynamic supervisor"
+    ]
+  ]
+  for (const [name, spec, expected] of table) {
+    it(`is refused for ${name}`, () => assert.include(check(spec), expected))
+  }
 })

@@ -79,6 +79,24 @@ describe("administration", () => {
       assert.strictEqual(phases(tree), "")
     })
   )
+  it.effect(
+    "an incomplete spec is refused by name, added or reconfigured, and the tree can still be looked at",
+    () =>
+      Effect.gen(function* () {
+        const tree = yield* start([])
+        const bare = { type: "worker", id: "a", start: () => Effect.succeed({}) } as never
+        const asks: ReadonlyArray<Effect.Effect<unknown, AdminError>> = [
+          tree.startChild<never>("root", bare),
+          tree.reconfigure<never>("root", { ...supervisor({ id: "root", children: [] }), children: [bare] })
+        ]
+        for (const ask of asks) {
+          const refused = yield* Effect.flip(ask)
+          assert.strictEqual(refused.reason, "spec_invalid")
+          assert.include(String(refused.cause), "restart: is missing")
+        }
+        assert.strictEqual(phases(tree), "")
+      })
+  )
   it.effect("answers while a child starts, backs off or stops", () =>
     Effect.gen(function* () {
       const probes = new Probes()
@@ -195,6 +213,44 @@ describe("administration", () => {
         supervisors: 0,
         workers: 2
       })
+    })
+  )
+  const crowd = (instances: ReadonlyArray<{ readonly id?: string; readonly args: number }> = []) =>
+    dynamic({
+      id: "d",
+      intensity: unlimited,
+      instances,
+      template: { start: (args: number) => () => Effect.succeed({ extra: args }) }
+    })
+  it.effect("a generated id gives way to one that was chosen", () =>
+    Effect.gen(function* () {
+      const tree = yield* start([crowd([{ args: 10 }, { id: "1", args: 11 }, { args: 12 }])])
+      assert.strictEqual(phases(tree, "d"), "2:running 1:running 3:running")
+      assert.isTrue(tree.ready())
+      yield* tree.startInstance("root/d", { id: "4", args: 13 })
+      const { extra, path } = yield* tree.startInstance("root/d", { args: 14 })
+      assert.deepStrictEqual([path, extra], ["root/d/5", 14])
+    })
+  )
+  it.effect("an instance that no path could name is refused, and its supervisor lives on", () =>
+    Effect.gen(function* () {
+      const tree = yield* start([crowd()])
+      const faults: ReadonlyArray<readonly [unknown, string]> = [
+        [undefined, "instance: must be an object, not undefined"],
+        [null, "instance: must be an object, not null"],
+        [{ id: "a/b", args: 0 }, "instance.id: must be a non-empty string"],
+        [{ id: "", args: 0 }, "instance.id: must be a non-empty string"],
+        [{ id: 5, args: 0 }, "instance.id: must be a non-empty string"],
+        [{ id: "x".repeat(129), args: 0 }, "instance.id: must be a non-empty string"],
+        [{ idd: "x", args: 0 }, "instance.idd: unknown key"]
+      ]
+      for (const [instance, problem] of faults) {
+        const refused = yield* Effect.flip(tree.startInstance("root/d", instance as never))
+        assert.strictEqual(refused.reason, "spec_invalid")
+        assert.include(String(refused.cause), problem)
+      }
+      assert.strictEqual(phases(tree, "d"), "")
+      assert.deepStrictEqual([node(tree, "d").phase, node(tree, "d").restarts], ["running", 0])
     })
   )
   it.effect("watch reports the end of the present incarnation, once", () =>
