@@ -1,10 +1,12 @@
-/** Rows H1-H13: what OTP has no case for and holdfast must hold. */
+/** Rows H1-H6 and H8-H13: what OTP has no case for and holdfast must hold. */
 import { assert, describe, it } from "@effect/vitest"
 import { Data, Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { setup } from "xstate"
+import type { WhenExhausted } from "../../src/runtime/child-policy.ts"
 import { type ChildSelf, supervisor, worker } from "../../src/runtime/child-spec.ts"
-import { effectActor, machineChild } from "../../src/runtime/machine-child.ts"
+import { machineChild } from "../../src/runtime/machine-child.ts"
+import type { Tree } from "../../src/runtime/tree.ts"
 import { runFuzz } from "../runtime/hierarchy-fuzz.ts"
 import { Probes } from "../runtime/probe-children.ts"
 import {
@@ -21,7 +23,7 @@ import {
 } from "../runtime/probe-tree.ts"
 
 class Refused extends Data.TaggedError("Refused")<{
-  readonly failureClass: "configuration" | "credentials"
+  readonly failureClass: "configuration" | "credentials" | "fatal"
 }> {}
 const deaf = (id: string, stopBudgetMs: number) =>
   worker({ id, stopBudgetMs, start: () => Effect.succeed({ run: Effect.uninterruptible(Effect.never) }) })
@@ -161,75 +163,84 @@ describe("beyond OTP", () => {
     })
   )
   it.effect(
-    "H6 failure classes: configuration is not retried and climbs with its class, credentials retry slowly, the rest follows the policy",
+    "H6 failure classes: configuration and fatal are not retried and climb with their class, from a start and from a life",
     () =>
       Effect.gen(function* () {
-        const probes = new Probes()
-        const refusing = (failureClass: "configuration" | "credentials") =>
-          probes.worker("a", {
+        for (const failureClass of ["configuration", "fatal"] as const) {
+          const probes = new Probes()
+          const refusing = probes.worker("a", {
             initialStart: "retry",
-            credentialsRetryMs: 60_000,
-            backoff: every(10),
             onStart: () => Effect.fail(new Refused({ failureClass }))
           })
-        const error = yield* startError(
-          start([supervisor({ id: "in", children: [refusing("configuration")] })])
-        )
-        assert.deepStrictEqual(
-          [error.failureClass, error.path, probes.incarnation("a")],
-          ["configuration", "root/in/a", 1]
-        )
-        yield* start([refusing("credentials")], { intensity: { max: 0, withinMs: 1_000 } })
-        yield* TestClock.adjust(179_999)
-        assert.strictEqual(probes.incarnation("a"), 3)
+          const error = yield* startError(start([supervisor({ id: "in", children: [refusing] })]))
+          assert.deepStrictEqual(
+            [error.failureClass, error.path, probes.incarnation("a")],
+            [failureClass, "root/in/a", 1]
+          )
+          const tree = yield* start([supervisor({ id: "in", children: [probes.worker("b")] })])
+          yield* probes.crash("b", new Refused({ failureClass }))
+          const end = yield* tree.awaitEnd
+          assert.deepInclude(end._tag === "GaveUp" ? end.error : end, { why: "not_retryable", failureClass })
+          assert.strictEqual(probes.incarnation("b"), 1)
+        }
       })
   )
+  it.effect("H6 failure classes: credentials retry slowly, in sight as failed, and use up no budget", () =>
+    Effect.gen(function* () {
+      const probes = new Probes()
+      const refusing = probes.worker("a", {
+        initialStart: "retry",
+        credentialsRetryMs: 60_000,
+        backoff: every(10),
+        onStart: () => Effect.fail(new Refused({ failureClass: "credentials" }))
+      })
+      const tree = yield* start([refusing], { intensity: { max: 0, withinMs: 1_000 } })
+      yield* TestClock.adjust(179_999)
+      assert.strictEqual(probes.incarnation("a"), 3)
+      assert.strictEqual(phases(tree), "a:failed")
+      yield* TestClock.adjust(1)
+      assert.strictEqual(probes.incarnation("a"), 4)
+    })
+  )
   it.effect(
-    "H7 no orphan: at whatever point a child dies, no fiber, timer or nested actor of it is alive",
+    "H6 failure classes: transient, no class and a word that is none follow the child's policy: its backoff, its budget, then its way out",
     () =>
       Effect.gen(function* () {
-        let open = 0
-        const held = Effect.acquireRelease(
-          Effect.sync(() => open++),
-          () => Effect.sync(() => open--)
-        )
-        const endless = Effect.onExit(Effect.forever(Effect.sleep(10)), () => Effect.sync(() => open--))
-        const beat = Effect.suspend(() => {
-          open++
-          return endless
-        })
-        const machine = setup({ actors: { beat: effectActor("beat", () => beat) } }).createMachine({
-          initial: "A",
-          states: {
-            A: { invoke: { src: "beat" }, after: { 1: "B" } },
-            B: { invoke: { src: "beat" }, after: { 1: "A" } }
+        for (const failure of [{ failureClass: "transient" }, {}, { failureClass: "colour" }]) {
+          const probes = new Probes()
+          const refusing = (whenExhausted: WhenExhausted) =>
+            probes.worker("a", {
+              initialStart: "retry",
+              backoff: every(10),
+              budget: { max: 2, withinMs: 60_000 },
+              whenExhausted,
+              onStart: () => Effect.fail(failure)
+            })
+          const seen = (tree: Tree) => `${probes.incarnation("a")} ${phases(tree)}`
+          const parks = yield* start([refusing({ action: "park", retryEveryMs: 5_000 })], {
+            intensity: { max: 0, withinMs: 1_000 }
+          })
+          const lives: Array<string> = []
+          for (const ms of [0, 9, 1, 10, 4_999, 1]) {
+            yield* TestClock.adjust(ms)
+            lives.push(seen(parks))
           }
-        })
-        const life = worker({
-          id: "a",
-          backoff: every(1_000),
-          start: (self) =>
-            Effect.gen(function* () {
-              yield* held
-              yield* self.fork("beat", beat)
-              if (self.incarnation === 1) return yield* Effect.fail("while starting")
-              const running = yield* machineChild({ machine })(self)
-              return self.incarnation === 2
-                ? { ...running, run: Effect.andThen(Effect.sleep(50), Effect.fail("while running")) }
-                : running
-            }),
-          initialStart: "retry"
-        })
-        const tree = yield* start([life], { intensity: unlimited })
-        assert.deepStrictEqual([phases(tree), open], ["a:backingOff", 0])
-        yield* TestClock.adjust(1_000)
-        assert.deepStrictEqual([phases(tree), open], ["a:running", 3])
-        yield* TestClock.adjust(50)
-        assert.deepStrictEqual([phases(tree), open], ["a:backingOff", 0])
-        yield* TestClock.adjust(1_000)
-        assert.deepStrictEqual([phases(tree), open], ["a:running", 3])
-        yield* tree.stop
-        assert.strictEqual(open, 0)
+          assert.deepStrictEqual(lives, [
+            "1 a:backingOff",
+            "1 a:backingOff",
+            "2 a:backingOff",
+            "3 a:failed",
+            "3 a:failed",
+            "4 a:failed"
+          ])
+          const escalates = yield* start([refusing({ action: "escalate" })], { intensity: unlimited })
+          yield* TestClock.adjust(20)
+          const end = yield* escalates.awaitEnd
+          assert.deepInclude(end._tag === "GaveUp" ? end.error : end, {
+            why: "child_budget",
+            failureClass: "transient"
+          })
+        }
       })
   )
   it.effect(
