@@ -11,9 +11,12 @@ import { tmpdir } from "node:os"
 import path from "node:path"
 import { waitUntil } from "../support/exchange.ts"
 
+const mountProgram = "/bin/mount"
+const unmountProgram = "/bin/umount"
+
 const mount = (folder: string, megabytes: number): void => {
   mkdirSync(folder, { recursive: true })
-  execFileSync("mount", ["-t", "tmpfs", "-o", `size=${megabytes}m,mode=755`, "tmpfs", folder], {
+  execFileSync(mountProgram, ["-t", "tmpfs", "-o", `size=${megabytes}m,mode=755`, "tmpfs", folder], {
     stdio: "pipe"
   })
 }
@@ -24,7 +27,7 @@ export const whyNoSmallDisk = (): string | null => {
   const folder = mkdtempSync(path.join(tmpdir(), "holdfast-mount-"))
   try {
     mount(folder, 1)
-    execFileSync("umount", [folder])
+    execFileSync(unmountProgram, [folder])
     return null
   } catch {
     return "mounting is not allowed here"
@@ -62,7 +65,7 @@ export class SmallDisk {
     await waitUntil(
       "the disk to be unused",
       () => {
-        execFileSync("umount", [this.folder], { stdio: "pipe" })
+        execFileSync(unmountProgram, [this.folder], { stdio: "pipe" })
         return true
       },
       10_000
