@@ -9,6 +9,7 @@ import { Context, Effect } from "effect"
 import {
   type ChildSpec,
   checkChildSpec,
+  checkFlags,
   checkInstance,
   type Ignore,
   type Running,
@@ -237,6 +238,8 @@ const setFlags = (
   flags: SupervisorFlags
 ): Effect.Effect<void, AdminError> =>
   Effect.suspend(() => {
+    const fault = faultIn(checkFlags, "flags", flags)
+    if (fault !== undefined) return refused("setFlags", path, "spec_invalid", fault)
     const { core } = shell
     if (core.dynamic !== undefined && (flags.strategy !== undefined || flags.autoShutdown !== undefined))
       return refused("setFlags", path, "not_allowed")

@@ -148,6 +148,8 @@ const flagFields = {
   "strategy?": Check.oneOf("one_for_one", "one_for_all", "rest_for_one"),
   "autoShutdown?": Check.oneOf("never", "any_significant", "all_significant")
 }
+/** Checks new flags of a running supervisor, which are those a literal may have. */
+export const checkFlags = Check.record(flagFields)
 const insignificant: Check.Check = (at, template) => {
   if ((template as PolicyOptions).significant === true)
     Check.refuse(`${at}.significant`, "children of a dynamic supervisor cannot be significant")

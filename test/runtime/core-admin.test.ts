@@ -276,6 +276,30 @@ describe("administration", () => {
       assert.deepStrictEqual([node(tree, "a").incarnation, node(tree, "b").incarnation], [2, 2])
     })
   )
+  it.effect("flags that mean nothing are refused by name and change nothing", () =>
+    Effect.gen(function* () {
+      const tree = yield* start([supervisor({ id: "in", children: [] })])
+      const before = node(tree, "in").group
+      const faults: ReadonlyArray<readonly [unknown, string]> = [
+        [undefined, "flags: must be an object, not undefined"],
+        [{ strategy: "bogus" }, 'flags.strategy: must be one of "one_for_one"'],
+        [{ strategy: "one_for_all", intensity: { max: -5, withinMs: 1 } }, "flags.intensity.max: must be"],
+        [{ intensity: { max: 1, withinMs: -1 } }, "flags.intensity.withinMs: must be"],
+        [{ intensity: { max: 1 } }, "flags.intensity.withinMs: is missing"],
+        [{ autoShutdown: "sometimes" }, 'flags.autoShutdown: must be one of "never"'],
+        [
+          { autoShutdwn: "never" },
+          "flags.autoShutdwn: unknown key; known are intensity, strategy, autoShutdown"
+        ]
+      ]
+      for (const [flags, problem] of faults) {
+        const refused = yield* Effect.flip(tree.setFlags("root/in", flags as never))
+        assert.strictEqual(refused.reason, "spec_invalid")
+        assert.include(String(refused.cause), problem)
+      }
+      assert.deepStrictEqual(node(tree, "in").group, before)
+    })
+  )
   it.effect("every question is answered when the supervisor stops", () =>
     Effect.gen(function* () {
       const probes = new Probes()
