@@ -141,7 +141,8 @@ const terminate: Verb = (core, child, ticket) => {
 }
 
 const restart: Verb = (core, child, ticket) => {
-  if (core.dynamic !== undefined) return "not_allowed"
+  // Whoever paused it had a reason that somebody who restarts it may not know: only `resume` takes that back.
+  if (core.dynamic !== undefined || child.phase === "paused") return "not_allowed"
   if (isAlive(child)) return "running"
   if (isPending(child)) return "restarting"
   child.startTicket = ticket
@@ -184,7 +185,9 @@ const resume: Verb = (core, child, ticket) => {
 }
 
 const bounce: Verb = (core, child, ticket) => {
-  if (child.phase === "paused") return "not_running"
+  // The pause was accepted, so it holds although the child takes its time to stop.
+  if (child.phase === "paused" || (child.phase === "stopping" && child.after === "pause"))
+    return "not_running"
   dropStartTicket(core, child)
   child.startTicket = ticket
   if (isAlive(child)) stopChild(core, child, "bounce")

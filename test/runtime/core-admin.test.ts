@@ -152,6 +152,38 @@ describe("administration", () => {
       assert.includeMembers([...probes.tags("b")], ["Paused", "Resumed"])
     })
   )
+  it.effect("nothing but resume starts a paused child: a restart is refused, and so is a bounce", () =>
+    Effect.gen(function* () {
+      const probes = new Probes()
+      const tree = yield* start([probes.worker("a")])
+      yield* tree.pause("root/a")
+      probes.take()
+      assert.strictEqual(yield* reasonOf(tree.restartChild("root/a")), "not_allowed")
+      assert.strictEqual(yield* reasonOf(tree.bounce("root/a")), "not_running")
+      assert.strictEqual(phases(tree), "a:paused")
+      assert.deepStrictEqual(probes.take(), [])
+      yield* tree.resume("root/a")
+      assert.strictEqual(phases(tree), "a:running")
+      yield* tree.pause("root/a")
+      yield* tree.terminateChild("root/a")
+      assert.strictEqual((yield* tree.restartChild("root/a")).incarnation, 3)
+    })
+  )
+  it.effect("a bounce does not overtake a pause that still waits for the child to stop", () =>
+    Effect.gen(function* () {
+      const probes = new Probes()
+      const tree = yield* start([probes.worker("slow", { onStop: Effect.sleep(3_000) })])
+      // The first sleep on a test clock can be interrupted even in a release; one that has moved does not warn.
+      yield* TestClock.adjust(1)
+      const pausing = yield* Effect.forkChild(tree.pause("root/slow"), { startImmediately: true })
+      assert.strictEqual(phases(tree), "slow:stopping")
+      const bouncing = yield* Effect.forkChild(reasonOf(tree.bounce("root/slow")), { startImmediately: true })
+      yield* TestClock.adjust(3_000)
+      assert.strictEqual(yield* settled("the bounce", bouncing), "not_running")
+      yield* settled("the pause", pausing)
+      assert.strictEqual(phases(tree), "slow:paused")
+    })
+  )
   it.effect(
     "bounce restarts a child at once and outside of every budget, also while it backs off or is failed",
     () =>
