@@ -3,10 +3,12 @@
  *
  * The packing happens in a copy, because a user who may only read the checkout can run the tests as well.
  */
-import { execFile } from "node:child_process"
+import { execFile, spawn } from "node:child_process"
+import { once } from "node:events"
 import * as fs from "node:fs"
 import { tmpdir } from "node:os"
 import path from "node:path"
+import { setTimeout } from "node:timers/promises"
 import { promisify } from "node:util"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { exampleMsMax, runExample } from "../support/example-run.ts"
@@ -33,22 +35,32 @@ const npm = (cwd: string, ...options: ReadonlyArray<string>) =>
     }
   })
 
-interface LockEntry {
-  readonly dev?: boolean
-  readonly optional?: boolean
-  readonly devOptional?: boolean
+interface Manifest {
+  readonly version: string
+  readonly license: string
+  readonly engines: unknown
+  readonly dependencies: Readonly<Record<string, string>>
 }
-/** What a production install of this package holds, taken from the lock. */
-const productionPackages = (): ReadonlyArray<string> => {
-  const lock = JSON.parse(fs.readFileSync(path.join(root, "package-lock.json"), "utf8")) as {
-    readonly packages: Readonly<Record<string, LockEntry>>
-  }
-  return Object.entries(lock.packages).flatMap(([key, entry]) =>
-    key === "" || entry.dev === true || entry.optional === true || entry.devOptional === true ? [] : [key]
-  )
-}
+const manifestOf = (folder: string) =>
+  JSON.parse(fs.readFileSync(path.join(folder, "package.json"), "utf8")) as Manifest
+const service = manifestOf(root)
+const peers = ["effect", "xstate"] as const
+
+/** Every file below a directory with its size and the moment it was last written. */
+const filesOf = (folder: string): ReadonlyArray<string> =>
+  fs
+    .readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => {
+      const file = path.join(entry.parentPath, entry.name)
+      const { mtimeMs, size } = fs.statSync(file)
+      return `${path.relative(folder, file)} ${size} ${mtimeMs}`
+    })
+    .toSorted()
 
 const packed: Array<string> = []
+
+const installed = path.join(elsewhere, "node_modules/holdfast")
 
 beforeAll(async () => {
   fs.mkdirSync(source)
@@ -64,12 +76,12 @@ beforeAll(async () => {
   for (const folder of ["src/runtime", "scripts", "docs"])
     fs.cpSync(path.join(root, folder), path.join(source, folder), { recursive: true })
   fs.symlinkSync(path.join(root, "node_modules"), path.join(source, "node_modules"))
-  await npm(source, "run", "prepack")
-  // The scripts are left out of the packing itself: `prepare` would patch the compiler others are using just now.
   const { stdout } = await npm(
     source,
-    "pack",
-    "--ignore-scripts",
+    "run",
+    "--silent",
+    "package",
+    "--",
     "--json",
     `--pack-destination=${directory}`
   )
@@ -79,50 +91,108 @@ beforeAll(async () => {
   }>
   if (tarball === undefined) throw new Error("npm packed nothing")
   packed.push(...tarball.files.map((file) => file.path))
-  // What the tarball depends on lies there already, because there is no registry to ask.
-  for (const key of productionPackages())
-    fs.cpSync(path.join(root, key), path.join(elsewhere, key), {
-      recursive: true,
-      filter: (from) => from === path.join(root, key) || path.basename(from) !== "node_modules"
+  // The peers lie there already, because there is no registry to ask; nothing else does.
+  for (const name of peers)
+    fs.cpSync(path.join(root, "node_modules", name), path.join(elsewhere, "node_modules", name), {
+      recursive: true
     })
   fs.writeFileSync(
     path.join(elsewhere, "package.json"),
     JSON.stringify({ name: "elsewhere", private: true, type: "module" })
   )
-  await npm(
-    elsewhere,
-    "install",
-    "--ignore-scripts",
-    "--omit=optional",
-    path.join(directory, tarball.filename)
-  )
+  await npm(elsewhere, "install", path.join(directory, tarball.filename))
 }, installMsMax)
 
 afterAll(() => fs.rmSync(directory, { recursive: true, force: true }))
 
+describe("the package, made in a checkout", () => {
+  const stages = () => fs.readdirSync(directory).filter((name) => name.startsWith("holdfast-pack-"))
+
+  test("is refused by plain npm pack, which would pack the service, with the command that makes it", async () => {
+    const refused = await npm(source, "pack").catch((error: { readonly stderr: string }) => error)
+    expect(refused.stderr).toContain("The package of the runtime is made by: npm run package")
+    expect(fs.readdirSync(source).filter((name) => name.endsWith(".tgz"))).toEqual([])
+  })
+
+  test(
+    "leaves the checkout as it was, also when it is killed half-way",
+    { timeout: installMsMax },
+    async () => {
+      const before = filesOf(source)
+      expect(stages()).toEqual([])
+      const child = spawn(process.execPath, ["scripts/package.ts", `--pack-destination=${directory}`], {
+        cwd: source,
+        env: { ...process.env, TMPDIR: directory },
+        stdio: "ignore",
+        detached: true
+      })
+      const ended = once(child, "exit")
+      // The stage is there before anything is compiled; a run that is over before it is seen fails below.
+      while (stages().length === 0 && child.exitCode === null) await setTimeout(5)
+      process.kill(-(child.pid ?? 0), "SIGKILL")
+      await ended
+      expect(child.signalCode).toBe("SIGKILL")
+      expect(stages()).toHaveLength(1)
+      expect(filesOf(source)).toEqual(before)
+    }
+  )
+})
+
 describe("the package, installed elsewhere", () => {
-  test("holds JavaScript and declarations of the runtime, its guide, and nothing of the service", () => {
-    const foreign = packed.filter(
-      (file) =>
-        !/^dist\/runtime\/[a-z-]+\.(js|d\.ts)$/.test(file) &&
-        !["package.json", "README.md", "docs/runtime.md"].includes(file)
+  test("depends on effect and xstate alone, as peers in the versions of this checkout, and runs no script", () => {
+    const { effect, xstate } = service.dependencies
+    expect(manifestOf(installed)).toEqual({
+      name: "holdfast",
+      version: service.version,
+      license: service.license,
+      type: "module",
+      exports: { "./runtime": "./dist/runtime/entry.js", "./package.json": "./package.json" },
+      files: ["dist/runtime", "docs/runtime.md"],
+      engines: service.engines,
+      peerDependencies: { effect, xstate }
+    })
+    const beside = fs
+      .readdirSync(path.join(elsewhere, "node_modules"))
+      .filter((name) => !name.startsWith("."))
+    expect(beside.toSorted()).toEqual(["effect", "holdfast", "xstate"])
+  })
+
+  test.for(["README.md", "docs/runtime.md"])("tells in %s how to install it with its peers", (file) => {
+    const { effect, xstate } = service.dependencies
+    expect(fs.readFileSync(path.join(installed, file), "utf8")).toContain(
+      `npm install ./holdfast-${service.version}.tgz effect@${effect} xstate@${xstate}\n`
     )
-    expect(foreign).toEqual([])
-    expect(packed).toEqual(expect.arrayContaining(["dist/runtime/entry.js", "dist/runtime/entry.d.ts"]))
-    const sources = fs.readdirSync(path.join(root, "src/runtime")).filter((file) => file.endsWith(".ts"))
-    expect(packed.filter((file) => file.endsWith(".js"))).toHaveLength(sources.length)
+  })
+
+  test("has a README of its own, whose program runs and whose links lead to files of the package", async () => {
+    const readme = fs.readFileSync(path.join(installed, "README.md"), "utf8")
+    const [, program = ""] = /^```ts\n([\s\S]*?)^```$/m.exec(readme) ?? []
+    fs.writeFileSync(path.join(elsewhere, "readme.ts"), program)
+    const { lines, stderr } = await runExample(elsewhere, "readme.ts")
+    expect([lines, stderr]).toEqual([["life 1", "life 2", "life 3", "stopped"], ""])
+    const links = [...readme.matchAll(/\]\((?!https:)([^)#]+)\)/g)].map(([, target]) => target)
+    expect(links).toEqual(["docs/runtime.md"])
+    expect(packed).toContain("docs/runtime.md")
+  })
+
+  test("holds JavaScript and declarations of the runtime, its guide, and nothing of the service", () => {
+    const foreign = packed.filter((file) => !/^dist\/runtime\/[a-z-]+\.(js|d\.ts)$/.test(file))
+    expect(foreign.toSorted()).toEqual(["README.md", "docs/runtime.md", "package.json"])
+    const sources = fs.readdirSync(path.join(source, "src/runtime")).filter((file) => file.endsWith(".ts"))
+    for (const ending of [".js", ".d.ts"])
+      expect(packed.filter((file) => file.endsWith(ending)).toSorted()).toEqual(
+        sources.map((file) => `dist/runtime/${file.replace(/\.ts$/, ending)}`).toSorted()
+      )
   })
 
   test("imports effect, xstate and itself only", () => {
-    const installed = path.join(elsewhere, "node_modules/holdfast/dist/runtime")
+    const emitted = path.join(installed, "dist/runtime")
     // Declarations may name `./x.ts`, which TypeScript reads as `./x.d.ts`; what Node reads must name `./x.js`.
     const targets = fs
-      .readdirSync(installed)
+      .readdirSync(emitted)
       .filter((file) => file.endsWith(".js"))
       .flatMap((file) => [
-        ...fs
-          .readFileSync(path.join(installed, file), "utf8")
-          .matchAll(/^(?:import|export) .*from "([^"]+)"/gm)
+        ...fs.readFileSync(path.join(emitted, file), "utf8").matchAll(/^(?:import|export) .*from "([^"]+)"/gm)
       ])
       .map((match) => match[1] ?? "")
     expect(targets.length).toBeGreaterThan(50)

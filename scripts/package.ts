@@ -1,0 +1,64 @@
+/**
+ * `npm run package`: makes the package of the runtime, `holdfast-<version>.tgz`, in the current directory.
+ *
+ * The checkout is the whole service; its dependencies (Node, PostgreSQL, drivers) are nothing a user of the runtime
+ * should install. npm packs the package.json that lies on the disk, and one that is rewritten before a pack and put
+ * back after it is lost when the pack is interrupted. So the package is staged in a directory of its own, with a
+ * package.json made here, and plain `npm pack` in the checkout refuses and names this command.
+ * Promises: what follows `--` goes to `npm pack` (`--json`, `--pack-destination=`); nothing of the checkout is written
+ * but the tarball, also when it is interrupted; effect and xstate are peers, in the versions the tests ran with.
+ * Never: publishes, or is called `pack`: npm would run `prepack`, which refuses, before a script of that name.
+ */
+import { spawnSync } from "node:child_process"
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import path from "node:path"
+
+const root = path.dirname(import.meta.dirname)
+
+interface Manifest {
+  readonly name: string
+  readonly version: string
+  readonly license: string
+  readonly type: string
+  readonly engines: Readonly<Record<string, string>>
+  readonly dependencies: Readonly<Record<string, string>>
+}
+
+/** What the tarball says of itself. Exact peers: the runtime leans on insides of both that a minor version may change. */
+const leanManifest = ({ dependencies, engines, license, name, type, version }: Manifest) => ({
+  name,
+  version,
+  license,
+  type,
+  exports: { "./runtime": "./dist/runtime/entry.js", "./package.json": "./package.json" },
+  files: ["dist/runtime", "docs/runtime.md"],
+  engines,
+  peerDependencies: { effect: dependencies["effect"], xstate: dependencies["xstate"] }
+})
+
+const run = (command: string, args: ReadonlyArray<string>, cwd: string): void => {
+  const { error, status } = spawnSync(command, args, { cwd, stdio: "inherit", timeout: 300_000 })
+  if (error !== undefined) throw error
+  if (status !== 0) throw new Error(`${path.basename(args[0] ?? command)} ended with ${status ?? "a signal"}`)
+}
+
+const stage = mkdtempSync(path.join(tmpdir(), "holdfast-pack-"))
+try {
+  const manifest = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8")) as Manifest
+  const compiler = path.join(root, "node_modules/typescript/bin/tsc")
+  run(
+    process.execPath,
+    [compiler, "-p", "tsconfig.build.json", "--outDir", path.join(stage, "dist/runtime")],
+    root
+  )
+  cpSync(path.join(root, "docs/runtime.md"), path.join(stage, "docs/runtime.md"))
+  cpSync(path.join(root, "src/runtime/README.md"), path.join(stage, "README.md"))
+  writeFileSync(path.join(stage, "package.json"), `${JSON.stringify(leanManifest(manifest), null, 2)}\n`)
+  run("npm", ["pack", stage, "--ignore-scripts", ...process.argv.slice(2)], process.cwd())
+} catch (error) {
+  console.error(`the package was not made: ${error instanceof Error ? error.message : String(error)}`)
+  process.exitCode = 1
+} finally {
+  rmSync(stage, { recursive: true, force: true })
+}
