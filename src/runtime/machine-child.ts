@@ -23,7 +23,7 @@ import type { ChildSelf, ChildStatus, Start } from "./child-spec.ts"
 import { Life } from "./life.ts"
 import { bridgedLogic, bridgeOf, MachineBridge } from "./machine-bridge.ts"
 import type { PersistedMachine, Persistence, PersistenceRequirements } from "./machine-snapshot.ts"
-import type { Mailbox, MailboxOptions } from "./mailbox.ts"
+import { checkMailbox, type Mailbox, type MailboxOptions } from "./mailbox.ts"
 
 declare const requires: unique symbol
 /** Actor logic made from an Effect that needs services `R`; XState sees a promise-like actor. */
@@ -65,6 +65,7 @@ export interface MachineChildOptions<
  * A start that runs a machine. Started when the actor runs; ready while its state has the tag `ready`; a final state
  * is the child's normal end, an unhandled error its crash. A state may put events off with
  * `meta: { postpone: ["type"] }`: they are delivered again, in order, after the state has changed.
+ * Throws `SpecInvalid` for a `mailbox` without a bound or with an unknown policy.
  */
 export const machineChild = <
   M extends AnyStateMachine,
@@ -74,6 +75,8 @@ export const machineChild = <
   options: MachineChildOptions<M, Actors, P>
 ): Start<ActorRequirements<Actors> | PersistenceRequirements<P>> => {
   const { actions, actors, delays, guards, persist } = options
+  // Here and not only in the mailbox, which is made for the first event that has to wait: in production, some day.
+  if (options.mailbox !== undefined) checkMailbox("machineChild.mailbox", options.mailbox)
   const logic = bridgedLogic(options.machine, {
     ...(actors === undefined ? {} : { actors }),
     ...(actions === undefined ? {} : { actions }),

@@ -9,9 +9,11 @@
  */
 import { Effect } from "effect"
 import type { Delivery } from "./dead-letters.ts"
+import * as Check from "./spec-validation.ts"
 
 /** `drop_oldest`: the longest waiting letter gives way; `drop_newest`: the new one is lost; `reject`: the sender is told. */
 export type Overflow = "drop_oldest" | "drop_newest" | "reject"
+/** `capacity`: letters that may wait, a whole number of at least 1. */
 export interface MailboxOptions {
   readonly capacity: number
   readonly overflow: Overflow
@@ -26,6 +28,12 @@ export interface MailboxDepth {
   readonly dropped: number
 }
 
+/** Checks the options: with a capacity that no number is below, a mailbox would have no bound and say nothing. */
+export const checkMailbox = Check.record({
+  capacity: Check.wholeFrom(1),
+  overflow: Check.oneOf("drop_oldest", "drop_newest", "reject")
+})
+
 export class Mailbox<A> {
   readonly options: MailboxOptions
   readonly #onLost: ((letter: A, reason: MailboxLoss) => void) | undefined
@@ -34,7 +42,9 @@ export class Mailbox<A> {
   #dropped = 0
   #closed = false
   #taker: ((effect: Effect.Effect<A>) => void) | undefined
+  /** Throws `SpecInvalid` for a faulty option: in a child's start, a configuration error of that child. */
   constructor(options: MailboxOptions, onLost?: (letter: A, reason: MailboxLoss) => void) {
+    checkMailbox("mailbox", options)
     this.options = options
     this.#onLost = onLost
   }

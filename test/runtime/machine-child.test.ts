@@ -7,6 +7,7 @@ import type { PolicyOptions } from "../../src/runtime/child-policy.ts"
 import { supervisor, worker } from "../../src/runtime/child-spec.ts"
 import { effectActor, machineChild, streamActor } from "../../src/runtime/machine-child.ts"
 import type { SupervisionEvent } from "../../src/runtime/reports.ts"
+import { SpecInvalid } from "../../src/runtime/spec-validation.ts"
 import type { TreeNode, Tree } from "../../src/runtime/tree.ts"
 import { plant } from "./probe-tree.ts"
 
@@ -386,4 +387,18 @@ describe("machine child", () => {
       assert.strictEqual(tree.deadLetters.counts().mailbox_full, 1)
     })
   )
+  it("a mailbox without a bound or with an unknown policy is refused when the literal is built", () => {
+    const faults: ReadonlyArray<readonly [unknown, string]> = [
+      [{ capacity: Number.NaN, overflow: "reject" }, "machineChild.mailbox.capacity: must be a whole number"],
+      [{ capacity: 2, overflow: "drop" }, "machineChild.mailbox.overflow: must be one of"]
+    ]
+    for (const [mailbox, problem] of faults) {
+      try {
+        machineChild({ machine: client, mailbox: mailbox as never })
+        assert.fail("accepted")
+      } catch (error) {
+        assert.include(error instanceof SpecInvalid ? error.message : String(error), problem)
+      }
+    }
+  })
 })

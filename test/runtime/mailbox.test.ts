@@ -3,7 +3,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { worker } from "../../src/runtime/child-spec.ts"
 import { Mailbox } from "../../src/runtime/mailbox.ts"
-import { node, settled, start } from "./probe-tree.ts"
+import { SpecInvalid } from "../../src/runtime/spec-validation.ts"
+import { node, settled, start, startError } from "./probe-tree.ts"
 
 const fill = (overflow: "drop_oldest" | "drop_newest" | "reject") => {
   const lost: Array<string> = []
@@ -58,6 +59,56 @@ describe("mailbox", () => {
     }
     assert.strictEqual(mailbox.size, 2_000)
   })
+  const faults: ReadonlyArray<readonly [unknown, string]> = [
+    [undefined, "mailbox: must be an object, not undefined"],
+    [{ overflow: "reject" }, "mailbox.capacity: is missing"],
+    [
+      { capacity: Number.NaN, overflow: "reject" },
+      "mailbox.capacity: must be a whole number of at least 1, not NaN"
+    ],
+    [
+      { capacity: Number.POSITIVE_INFINITY, overflow: "reject" },
+      "mailbox.capacity: must be a whole number of at least 1, not Infinity"
+    ],
+    [
+      { capacity: 0, overflow: "drop_oldest" },
+      "mailbox.capacity: must be a whole number of at least 1, not 0"
+    ],
+    [
+      { capacity: 1.5, overflow: "reject" },
+      "mailbox.capacity: must be a whole number of at least 1, not 1.5"
+    ],
+    [{ capacity: 1 }, "mailbox.overflow: is missing"],
+    [{ capacity: 1, overflow: "drop_old" }, 'mailbox.overflow: must be one of "drop_oldest"'],
+    [{ capacity: 1, overflow: "reject", size: 1 }, "mailbox.size: unknown key; known are capacity, overflow"]
+  ]
+  for (const [options, problem] of faults) {
+    it(`has a bound and a policy: ${problem}`, () => {
+      try {
+        new Mailbox(options as never)
+      } catch (error) {
+        assert.instanceOf(error, SpecInvalid)
+        return assert.include(error.message, problem)
+      }
+      assert.fail("accepted")
+    })
+  }
+  it.effect("a child that asks for a mailbox without a bound does not start, and no restart is tried", () =>
+    Effect.gen(function* () {
+      const unbounded = worker({
+        id: "a",
+        initialStart: "retry",
+        start: (self) =>
+          Effect.sync(() => {
+            self.mailbox({ capacity: Number.NaN, overflow: "reject" })
+            return {}
+          })
+      })
+      const failed = yield* startError(start([unbounded]))
+      assert.strictEqual(failed.failureClass, "configuration")
+      assert.include(failed.message, "mailbox.capacity: must be a whole number of at least 1, not NaN")
+    })
+  )
   it.effect("a child's own mailbox shows its depth in the tree and its losses among the dead letters", () =>
     Effect.gen(function* () {
       const tree = yield* start([
