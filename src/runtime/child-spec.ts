@@ -231,6 +231,14 @@ const nameOf = (kind: string, options: unknown): string =>
     ? options.id
     : kind
 
+/** Refuses what cannot be the root of a tree. */
+export const checkRootSpec = (value: unknown): void => {
+  const at = nameOf("root", value)
+  if (typeof value !== "object" || value === null || !("type" in value) || value.type !== "supervisor")
+    Check.refuse(at, "the root must be made by supervisor()")
+  checkChildSpec(at, value)
+}
+
 /**
  * A worker: `id` and `start` are required. Defaults: permanent, start deadline 10 s, stop budget 5 s, backoff
  * 100 ms x 2 up to 30 s with full jitter and reset after 30 s ready, budget unlimited when it escalates (the

@@ -112,20 +112,24 @@ export const all =
   (at, value) => {
     for (const check of checks) check(at, value)
   }
-/** An array whose elements pass the check and have different ids, where they have one. */
-export const distinct =
+/** An array whose elements pass the check. */
+export const each =
   (check: Check): Check =>
   (at, value) => {
     anArray(at, value)
-    const seen = new Set<unknown>()
-    // By index, because an array's own methods step over holes.
-    for (const [index, element] of (value as ReadonlyArray<{ readonly id?: unknown }>).entries()) {
+    // Not by `forEach`, which steps over holes.
+    for (const [index, element] of (value as ReadonlyArray<unknown>).entries())
       check(`${at}[${index}]`, element)
-      const { id } = element
+  }
+/** An array whose elements pass the check and have different ids, where they have one. */
+export const distinct = (check: Check): Check =>
+  all(each(check), (at, value) => {
+    const seen = new Set<unknown>()
+    for (const [index, { id }] of (value as ReadonlyArray<{ readonly id?: unknown }>).entries()) {
       if (id !== undefined && seen.has(id)) refuse(`${at}[${index}].id`, `duplicate id ${show(id)}`)
       seen.add(id)
     }
-  }
+  })
 /** An object with exactly these keys, each checked; a key ending in `?` may be absent. */
 export const record = (fields: Fields): Check => {
   const known = new Map(

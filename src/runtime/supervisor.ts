@@ -10,7 +10,7 @@
 import { Deferred, Effect, type Fiber, type Scope } from "effect"
 import type { EventObject } from "xstate"
 import { administration } from "./administration.ts"
-import { type ChildSpec, checkChildSpec, type SupervisorSpec } from "./child-spec.ts"
+import { checkRootSpec, type SupervisorSpec } from "./child-spec.ts"
 import type { Child, Ending } from "./core-state.ts"
 import {
   type DeadLetter,
@@ -23,7 +23,7 @@ import { describeError, type StartFailed } from "./exit-reason.ts"
 import type { Life } from "./life.ts"
 import { PingProbe } from "./ping-probe.ts"
 import { type Observer, Observers, type SupervisionEvent } from "./reports.ts"
-import { refuse } from "./spec-validation.ts"
+import * as Check from "./spec-validation.ts"
 import { isReady } from "./supervisor-core.ts"
 import { SupervisorShell } from "./supervisor-shell.ts"
 import { Deaf, type StopReport, type Tree, type TreeEnd, type TreeNode } from "./tree.ts"
@@ -31,34 +31,41 @@ import { TreeRuntime } from "./tree-runtime.ts"
 
 /** Options of a tree. */
 export interface TreeOptions {
-  /** The whole tree ends within this, deaf children or not. */
+  /** The whole tree ends within this, deaf children or not. At least 1. */
   readonly stopDeadlineMs: number
   /** Called synchronously with every supervision event; one that throws is isolated and counted. */
   readonly observers?: ReadonlyArray<Observer<SupervisionEvent>>
   /** Called synchronously with every dead letter; isolated and counted in the same way. */
   readonly deadLetterObservers?: ReadonlyArray<Observer<DeadLetter>>
-  /** Seed of all jitter; random when absent. */
+  /** Seed of all jitter, a whole number; random when absent. */
   readonly seed?: number
   /** Transitions kept by the inspection stream. Default 1,000. */
   readonly inspectionCapacity?: number
 }
+
+const checkOptions = Check.record({
+  stopDeadlineMs: Check.numberFrom(1),
+  "observers?": Check.each(Check.aFunction),
+  "deadLetterObservers?": Check.each(Check.aFunction),
+  "seed?": Check.wholeFrom(0),
+  "inspectionCapacity?": Check.wholeFrom(1)
+})
 
 /** A root supervisor cannot be its own parent's child: only these parts of its policy have no meaning and are ignored. */
 export type RootSpec<R> = SupervisorSpec<R>
 
 /**
  * Brings a tree up and keeps it until the caller's scope closes.
- * Fails with `StartFailed` naming the deepest path; nothing is left behind then.
+ * Fails with `StartFailed` naming the deepest path; nothing is left behind then. Dies with `SpecInvalid` for a faulty
+ * option or specification, before anything is started.
  */
 export const startTree = <R = never>(
   spec: RootSpec<R>,
   options: TreeOptions
 ): Effect.Effect<Tree, StartFailed, Exclude<R, Scope.Scope> | Scope.Scope> =>
   Effect.gen(function* () {
-    if (!(options.stopDeadlineMs > 0 && options.stopDeadlineMs < Number.POSITIVE_INFINITY)) {
-      refuse("stopDeadlineMs", `must be a number above zero, not ${options.stopDeadlineMs}`)
-    }
-    checkChildSpec(spec.id, spec satisfies ChildSpec<R>)
+    checkOptions("options", options)
+    checkRootSpec(spec)
     const context = yield* Effect.context<R | Scope.Scope>()
     const letters = new Observers<DeadLetter>(options.deadLetterObservers ?? [])
     const runtime = new TreeRuntime(

@@ -3,6 +3,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit } from "effect"
 import { TestClock } from "effect/testing"
 import { type ChildSelf, supervisor, worker } from "../../src/runtime/child-spec.ts"
+import { SpecInvalid } from "../../src/runtime/spec-validation.ts"
+import { startTree } from "../../src/runtime/supervisor.ts"
 import type { Tree, TreeNode } from "../../src/runtime/tree.ts"
 import { Probes } from "./probe-children.ts"
 import { endOf, plant, settled, turns } from "./probe-tree.ts"
@@ -108,6 +110,51 @@ describe("one_for_one", () => {
       assert.deepStrictEqual(probes.take(), ["start a#1", "stop a#1"])
     })
   )
+})
+
+describe("what startTree is given", () => {
+  const empty = supervisor({ id: "root", children: [] })
+  const leaf = worker({ id: "a", start: () => Effect.succeed({}) })
+  const tree = (spec: unknown, options: unknown = { stopDeadlineMs: 10_000 }) =>
+    startTree<never>(spec as never, options as never)
+  const stop = { stopDeadlineMs: 10_000 }
+  const faults: ReadonlyArray<readonly [unknown, unknown, string]> = [
+    [empty, null, "options: must be an object, not null"],
+    [empty, {}, "options.stopDeadlineMs: is missing"],
+    [empty, { stopDeadlineMs: 0 }, "options.stopDeadlineMs: must be a number of at least 1, not 0"],
+    [
+      empty,
+      { stopDeadlineMs: Number.POSITIVE_INFINITY },
+      "options.stopDeadlineMs: must be a number of at least 1, not Infinity"
+    ],
+    [empty, { ...stop, observer: [] }, "options.observer: unknown key; known are stopDeadlineMs, observers"],
+    [empty, { ...stop, observers: () => {} }, "options.observers: must be an array, not a function"],
+    [empty, { ...stop, observers: [() => {}, 5] }, "options.observers[1]: must be a function, not 5"],
+    [empty, { ...stop, deadLetterObservers: [{}] }, "options.deadLetterObservers[0]: must be a function"],
+    [empty, { ...stop, seed: 0.5 }, "options.seed: must be a whole number of at least 0, not 0.5"],
+    [
+      empty,
+      { ...stop, inspectionCapacity: -1 },
+      "options.inspectionCapacity: must be a whole number of at least 1"
+    ],
+    [leaf, stop, "a: the root must be made by supervisor()"],
+    [undefined, stop, "root: the root must be made by supervisor()"],
+    [
+      { ...empty, children: [{ type: "worker", id: "b", start: leaf.start }] },
+      stop,
+      "root.children[0].restart: is missing"
+    ]
+  ]
+  for (const [spec, options, problem] of faults) {
+    it.effect(`is a defect of the caller: ${problem}`, () =>
+      Effect.gen(function* () {
+        const exit = yield* Effect.exit(tree(spec, options))
+        const defect = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isDieReason)?.defect : "accepted"
+        assert.include(defect instanceof SpecInvalid ? defect.message : String(defect), problem)
+        assert.instanceOf(defect, SpecInvalid)
+      })
+    )
+  }
 })
 
 describe("readiness of a part", () => {
