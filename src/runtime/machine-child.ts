@@ -24,6 +24,7 @@ import { Life } from "./life.ts"
 import { bridgedLogic, bridgeOf, MachineBridge } from "./machine-bridge.ts"
 import type { PersistedMachine, Persistence, PersistenceRequirements } from "./machine-snapshot.ts"
 import { checkMailbox, type Mailbox, type MailboxOptions } from "./mailbox.ts"
+import { misfitOf, StateIncompatible } from "./snapshot-check.ts"
 
 declare const requires: unique symbol
 /** Actor logic made from an Effect that needs services `R`; XState sees a promise-like actor. */
@@ -77,12 +78,14 @@ export const machineChild = <
   const { actions, actors, delays, guards, persist } = options
   // Here and not only in the mailbox, which is made for the first event that has to wait: in production, some day.
   if (options.mailbox !== undefined) checkMailbox("machineChild.mailbox", options.mailbox)
-  const logic = bridgedLogic(options.machine, {
+  const implementations = {
     ...(actors === undefined ? {} : { actors }),
     ...(actions === undefined ? {} : { actions }),
     ...(guards === undefined ? {} : { guards }),
     ...(delays === undefined ? {} : { delays })
-  })
+  }
+  const logic = bridgedLogic(options.machine, implementations)
+  const provided: AnyStateMachine = options.machine.provide(implementations)
   const bridgeOptions = {
     mailbox: options.mailbox ?? { capacity: 1_024, overflow: "reject" as const },
     status: options.status as MachineBridge["options"]["status"],
@@ -113,9 +116,39 @@ export const machineChild = <
       if (persist === undefined) return Effect.sync(() => begin(undefined))
       return Effect.andThen(
         Effect.addFinalizer(() => bridge.flush),
-        Effect.map(persist.load(self.path), begin)
+        Effect.map(
+          Effect.flatMap(persist.load(self.path), (kept) => fitting(provided, self, persist, kept)),
+          begin
+        )
       )
     })
+}
+
+/** The kept state when the machine can go on from it; what else happens is the persistence's choice, and never silent. */
+const fitting = (
+  machine: AnyStateMachine,
+  life: Life,
+  persist: Persistence<any>,
+  kept: PersistedMachine | null | undefined
+): Effect.Effect<PersistedMachine | undefined, StateIncompatible> => {
+  // A table that has no row may say so with null.
+  if (kept === undefined || kept === null) return Effect.succeed(undefined)
+  const reason = misfitOf(machine, kept)
+  if (reason === undefined) return Effect.succeed(kept)
+  if (persist.onIncompatible !== "fresh")
+    return Effect.fail(new StateIncompatible({ path: life.path, reason }))
+  return Effect.sync(() => {
+    const { child, host, incarnation, path } = life
+    const { restart, type } = child.spec
+    host.runtime.reports.emit({
+      _tag: "StateDropped",
+      at: host.runtime.nowAt(),
+      supervisor: host.path,
+      offender: { id: child.id, path, type, restart, incarnation },
+      reason
+    })
+    return undefined
+  })
 }
 
 const resolved = "xstate.promise.resolve"

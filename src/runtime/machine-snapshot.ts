@@ -32,6 +32,12 @@ export interface Persistence<R = never> {
   readonly load: (path: string) => Effect.Effect<PersistedMachine | undefined, unknown, R>
   /** Called after changes of state, one at a time; states that came and went during a save are skipped. */
   readonly save: (path: string, state: PersistedMachine) => Effect.Effect<void, unknown, R>
+  /**
+   * What becomes of a kept state that the machine cannot go on from, because a new version has no such state, effect
+   * or deadline. `fail`, the default: the start fails with `StateIncompatible`, and the state stays where it is kept.
+   * `fresh`: the machine starts anew, a `StateDropped` report says why, and the next save replaces the old state.
+   */
+  readonly onIncompatible?: "fail" | "fresh"
 }
 /** The services a persistence needs. */
 export type PersistenceRequirements<P> = P extends Persistence<infer R> ? R : never

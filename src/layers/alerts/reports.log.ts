@@ -27,7 +27,8 @@ const lines: Readonly<Record<SupervisionEvent["_tag"], readonly [LogLevelName, s
   Stopped: ["debug", "component.stopped"],
   Killed: ["error", "component.killed"],
   Paused: ["info", "component.paused"],
-  Resumed: ["info", "component.resumed"]
+  Resumed: ["info", "component.resumed"],
+  StateDropped: ["error", "component.state_dropped"]
 }
 
 const alertOf = (event: SupervisionEvent): Effect.Effect<void, never, Alerts> => {
