@@ -1,13 +1,13 @@
 /**
  * `npm run package`: makes the package of the runtime, `holdfast-<version>.tgz`, in the current directory.
  *
- * The checkout is the whole service; its dependencies (Node, PostgreSQL, drivers) are nothing a user of the runtime
- * should install. npm packs the package.json that lies on the disk, and one that is rewritten before a pack and put
- * back after it is lost when the pack is interrupted. So the package is staged in a directory of its own, with a
- * package.json made here, and plain `npm pack` in the checkout refuses and names this command.
+ * Plain `npm pack` packs the same code with the package.json on the disk, which is the service's: it works, and whoever
+ * installs it gets Node, PostgreSQL and drivers along (340 MB). A package.json that is rewritten before a pack and put
+ * back after it is lost when the pack is interrupted. So the lean package is staged in a directory of its own, with a
+ * package.json made here.
  * Promises: what follows `--` goes to `npm pack` (`--json`, `--pack-destination=`); nothing of the checkout is written
  * but the tarball, also when it is interrupted; effect and xstate are peers, in the versions the tests ran with.
- * Never: publishes, or is called `pack`: npm would run `prepack`, which refuses, before a script of that name.
+ * Never: publishes, or is called `pack`: npm would run `prepack` before a script of that name.
  */
 import { spawnSync } from "node:child_process"
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -21,18 +21,20 @@ interface Manifest {
   readonly version: string
   readonly license: string
   readonly type: string
+  readonly exports: unknown
+  readonly files: ReadonlyArray<string>
   readonly engines: Readonly<Record<string, string>>
   readonly dependencies: Readonly<Record<string, string>>
 }
 
 /** What the tarball says of itself. Exact peers: the runtime leans on insides of both that a minor version may change. */
-const leanManifest = ({ dependencies, engines, license, name, type, version }: Manifest) => ({
+const leanManifest = ({ dependencies, engines, exports, files, license, name, type, version }: Manifest) => ({
   name,
   version,
   license,
   type,
-  exports: { "./runtime": "./dist/runtime/entry.js", "./package.json": "./package.json" },
-  files: ["dist/runtime", "docs/runtime.md"],
+  exports,
+  files,
   engines,
   peerDependencies: { effect: dependencies["effect"], xstate: dependencies["xstate"] }
 })
