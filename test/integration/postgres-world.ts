@@ -69,12 +69,25 @@ export const until = <A>(what: string, look: () => A | undefined, withinMs = 60_
     }
   })
 
-/** Postmasters of this cluster that the kernel lists, whoever started them. */
-export const serversOf = (cluster: string): ReadonlyArray<number> =>
-  fs
+const parentOf = (pid: number): number | undefined => {
+  try {
+    return Number(/\) . (\d+) /.exec(fs.readFileSync(`/proc/${pid}/stat`, "utf8"))?.[1])
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * Postmasters of this cluster that the kernel lists, whoever started them. A backend that has just been forked still
+ * bears its postmaster's command line.
+ */
+export const serversOf = (cluster: string): ReadonlyArray<number> => {
+  const named = fs
     .readdirSync("/proc")
     .map(Number)
     .filter((pid) => Number.isInteger(pid) && isServerOf(pid, cluster))
+  return named.filter((pid) => !named.includes(parentOf(pid) ?? 0))
+}
 
 /** False for a zombie too: it has ended, and only waits for its parent to take notice. */
 const isAlive = (pid: number): boolean => {

@@ -2,7 +2,9 @@
  * A witness of `/health`: asks all the time, and says afterwards where it was told something that was not so.
  *
  * A single answer may be overtaken by an event while it is on its way; so `ready` is only called a lie when the same
- * life of the process refused a post before it, refused one after it, and took none in between.
+ * life of the process refused a post before it, refused one after it, and took none in between. A post that waited for
+ * its commit and was refused at the deadline proves a slow moment, not a state: refusals count when they are quick,
+ * or when nothing has been taken for longer than the service may need to notice.
  *
  * Promises: every contradiction is a sentence with the answer it is about.
  * Never: judges an answer by anything but what a caller saw.
@@ -21,6 +23,10 @@ interface Sample {
 
 /** Time a change needs from the answer of a post to the answer of the next health request. */
 const graceMs = 100
+/** A refusal that was not waited for. A commit has 1.5 s. */
+const quickMsMax = 1_000
+/** Whatever is wrong with the database is noticed by then. */
+const noticedMsMax = 10_000
 
 export class HealthWatch {
   readonly samples: Array<Sample> = []
@@ -72,13 +78,16 @@ export class HealthWatch {
     if (sample.answer.body?.ready !== true) return []
     const same = posts.filter(({ lives: [from, to] }) => from === sample.life && to === sample.life)
     const refused = same.filter(({ status }) => status === 503)
-    const before = refused.findLast(({ until }) => until + graceMs < sample.at)
-    const after = refused.find(({ at }) => at > sample.until + graceMs)
-    if (before === undefined || after === undefined) return []
-    const taken = same.some(
-      ({ at, until, status }) => status < 300 && status > 0 && until > before.at && at < after.until
-    )
-    return taken ? [] : ["ready while posts were refused before and after"]
+    const taken = same.filter(({ status }) => status < 300 && status > 0)
+    const lie = ["ready while posts were refused before and after"]
+    const quick = refused.filter(({ at, until }) => until - at < quickMsMax)
+    const before = quick.findLast(({ until }) => until + graceMs < sample.at)
+    const after = quick.find(({ at }) => at > sample.until + graceMs)
+    if (before !== undefined && after !== undefined)
+      if (!taken.some(({ at, until }) => until > before.at && at < after.until)) return lie
+    const lastTaken = taken.findLast(({ until }) => until < sample.at)?.until ?? Number.NEGATIVE_INFINITY
+    const first = refused.find(({ at }) => at > lastTaken)
+    return first !== undefined && sample.at - first.until > noticedMsMax ? lie : []
   }
 }
 
