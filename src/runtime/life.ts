@@ -26,6 +26,7 @@ import {
   StartTimedOut
 } from "./exit-reason.ts"
 import { Mailbox, type MailboxOptions } from "./mailbox.ts"
+import { Release } from "./release.ts"
 import { faultOf, isIgnored, startFailed } from "./start-answer.ts"
 import type { ChildDown, TreeNode } from "./tree.ts"
 import type { TreeRuntime } from "./tree-runtime.ts"
@@ -78,6 +79,7 @@ export class Life implements ChildSelf {
   #done = false
   #ignored = false
   readonly #scope = Scope.makeUnsafe()
+  #release: Release | undefined
   #start: Start<any> | undefined
   #names: Array<string> | undefined
   #mailboxes: Array<Mailbox<any>> | undefined
@@ -280,8 +282,9 @@ export class Life implements ChildSelf {
     if (this.#owned !== undefined) for (const fiber of [...this.#owned]) fiber.interruptUnsafe()
     if (this.#done) return
     this.host.runtime.abandoned.set(this, this.path)
-    // The deaf fiber may never reach its release; what it holds (a port, a lock) must not be held for ever.
-    this.host.runtime.run(Effect.ensuring(this.#closingHook(), Scope.close(this.#scope, Exit.interrupt())))
+    // The deaf fiber may never reach its release, or the end of it; what it holds (a port, a lock) must not be held for ever.
+    this.host.runtime.run(this.#closingHook())
+    this.#releasing().kill()
     this.#down(this.#ending ?? { _tag: "Killed", budgetMs }, Cause.interrupt())
   }
 
@@ -330,6 +333,9 @@ export class Life implements ChildSelf {
     return this.#ending === undefined && answer.run !== undefined ? answer.run : Effect.never
   }
 
+  #releasing(): Release {
+    return (this.#release ??= new Release(this.#scope, (effect) => this.host.runtime.run(effect)))
+  }
   #closingHook(): Effect.Effect<void> {
     const onClosing = this.onClosing
     this.onClosing = undefined
@@ -338,8 +344,7 @@ export class Life implements ChildSelf {
 
   #close(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
     this.#closing = true
-    const scope = this.#scope
-    if (this.onClosing === undefined && this.#owned === undefined && scope.state._tag === "Empty")
+    if (this.onClosing === undefined && this.#owned === undefined && this.#scope.state._tag === "Empty")
       return Effect.void
     // A life that ends by itself may hang in its release as well as one that is asked.
     if (!this.#asked && this.#ending === undefined) this.#armKill()
@@ -350,7 +355,7 @@ export class Life implements ChildSelf {
     )
     return Effect.ensuring(
       Effect.ensuring(this.#closingHook(), owned),
-      Effect.ensuring(Scope.close(scope, exit), owned)
+      Effect.ensuring(this.#releasing().begin(exit), owned)
     )
   }
 

@@ -120,6 +120,16 @@ const deaths: Readonly<Record<string, Death>> = {
     die: terminated,
     lingers: true
   },
+  "killed, with a release that does not end": {
+    last: releasing(Effect.never),
+    die: terminated,
+    lingers: true
+  },
+  "killed after a crash, with a release that does not end": {
+    last: releasing(Effect.never),
+    die: (_tree, self) => Effect.sync(() => self.crash("crash")),
+    lingers: true
+  },
   "killed after a crash, with a life that is deaf": {
     last: running({ run: Effect.uninterruptible(Effect.never) }),
     die: (_tree, self) => Effect.sync(() => self.crash("crash")),

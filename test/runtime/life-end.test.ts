@@ -245,3 +245,60 @@ describe("what an abandoned life still sets going", () => {
     })
   )
 })
+
+describe("a release that never ends", () => {
+  for (const [name, run] of [
+    ["of a child that obeys", Effect.never],
+    ["of a child that is deaf as well", Effect.uninterruptible(Effect.never)]
+  ] as const) {
+    it.effect(`${name} keeps nothing that was acquired before it from being released`, () =>
+      Effect.gen(function* () {
+        const released: Array<string> = []
+        const note = (what: string) => Effect.sync(() => released.push(what))
+        const tree = yield* start([
+          worker({
+            id: "a",
+            stopBudgetMs: 1_000,
+            restart: "temporary",
+            start: () =>
+              Effect.gen(function* () {
+                yield* Effect.addFinalizer(() => note("socket"))
+                yield* Effect.addFinalizer(() => Effect.andThen(Effect.die("in between"), note("never said")))
+                yield* Effect.addFinalizer(() => Effect.andThen(note("begun"), Effect.never))
+                yield* Effect.addFinalizer(() => Effect.andThen(Effect.sleep(100), note("slow")))
+                return { run }
+              })
+          })
+        ])
+        yield* Effect.forkChild(Effect.exit(tree.terminateChild("root/a")), { startImmediately: true })
+        yield* TestClock.adjust(999)
+        assert.notInclude(released, "socket")
+        yield* TestClock.adjust(1)
+        yield* TestClock.adjust(100)
+        assert.sameMembers(released, ["slow", "begun", "socket"])
+        assert.deepStrictEqual(tree.figures().abandoned, ["root/a"])
+      })
+    )
+  }
+
+  it.effect("is the only thing that ends the waiting for each other: last acquired, first released", () =>
+    Effect.gen(function* () {
+      const released: Array<string> = []
+      const slowly = (what: string) =>
+        Effect.addFinalizer(() =>
+          Effect.andThen(
+            Effect.sleep(100),
+            Effect.sync(() => released.push(what))
+          )
+        )
+      const tree = yield* start([
+        worker({ id: "a", start: () => Effect.as(Effect.andThen(slowly("first"), slowly("second")), {}) })
+      ])
+      yield* Effect.forkChild(tree.stop, { startImmediately: true })
+      yield* TestClock.adjust(100)
+      assert.deepStrictEqual(released, ["second"])
+      yield* TestClock.adjust(100)
+      assert.deepStrictEqual(released, ["second", "first"])
+    })
+  )
+})
