@@ -33,12 +33,16 @@ export interface DeadLetter {
 
 const kept = 100
 
-/** Collects dead letters of one tree. Observers that throw are isolated. */
+/**
+ * Collects dead letters of one tree. Observers that throw are isolated; a letter that dies while they are told of
+ * another is counted and kept, and not told: an observer that sends would otherwise be told for ever.
+ */
 export class DeadLetters {
   #counts = new Map<DeadLetterReason, number>()
   #latest: Array<DeadLetter> = []
   #next = 0
   #total = 0
+  #telling = false
   readonly #observe: (letter: DeadLetter) => void
   constructor(observe: (letter: DeadLetter) => void) {
     this.#observe = observe
@@ -50,7 +54,13 @@ export class DeadLetters {
     if (this.#latest.length < kept) this.#latest.push(letter)
     else this.#latest[this.#next] = letter
     this.#next = (this.#next + 1) % kept
-    this.#observe(letter)
+    if (this.#telling) return
+    this.#telling = true
+    try {
+      this.#observe(letter)
+    } finally {
+      this.#telling = false
+    }
   }
   /** Letters since the tree was started. */
   get total(): number {

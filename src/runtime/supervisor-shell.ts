@@ -10,7 +10,13 @@
  */
 import { Cause, Deferred, Effect, Exit, type Fiber } from "effect"
 import { seedFor } from "./backoff.ts"
-import type { DynamicSpec, Start, SupervisorSpec, Template } from "./child-spec.ts"
+import {
+  checkChildSpec,
+  type DynamicSpec,
+  type Start,
+  type SupervisorSpec,
+  type Template
+} from "./child-spec.ts"
 import {
   abandon,
   type Child,
@@ -296,7 +302,7 @@ const stoppedWhileStarting = (path: string, ending: Ending): StartFailed =>
 /** The start of any child: a worker's own, an instance's from its template, or a nested supervisor. */
 const startOf = (child: Child<Life>): Start<any> => {
   const spec = child.spec
-  if (spec.type === "dynamic" || (spec.type === "supervisor" && "children" in spec)) return subtree(spec)
+  if (spec.type === "dynamic" || (spec.type === "supervisor" && "children" in spec)) return nested(spec)
   if ("id" in spec) return spec.start
   const template: Template<any> = spec
   return (self) => (template.start as (args: unknown, id: string) => Start<any>)(child.args, child.id)(self)
@@ -304,9 +310,14 @@ const startOf = (child: Child<Life>): Start<any> => {
 
 /**
  * A nested supervisor as a start, for templates of dynamic supervisors whose children are supervisors. Stopping the
- * child is the ordered stop of the subtree.
+ * child is the ordered stop of the subtree. Throws `SpecInvalid` with the path of the offending key.
  */
-export const subtree =
+export const subtree = (spec: SupervisorSpec<any> | DynamicSpec<any>): Start<any> => {
+  checkChildSpec("subtree", spec)
+  return nested(spec)
+}
+
+const nested =
   (spec: SupervisorSpec<any> | DynamicSpec<any>): Start<any> =>
   (self) => {
     if (!(self instanceof Life))

@@ -3,7 +3,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { type ChildSelf, dynamic, supervisor, worker } from "../../src/runtime/child-spec.ts"
-import { SupervisorShell } from "../../src/runtime/supervisor-shell.ts"
+import { subtree, SupervisorShell } from "../../src/runtime/supervisor-shell.ts"
+import type { Tree } from "../../src/runtime/tree.ts"
 import { Probes } from "./probe-children.ts"
 import { atOnce, node, phases, reasonOf, settled, start, turns, unlimited } from "./probe-tree.ts"
 
@@ -116,6 +117,32 @@ describe("observers", () => {
       assert.strictEqual(tree.send("root/a", { type: "x" }), "no_mailbox")
       assert.strictEqual(tree.figures().observerFaults, probes.reports.length + 1)
     })
+  )
+  it.effect(
+    "one of dead letters that sends a letter itself is told of the first and no more; all are counted",
+    () =>
+      Effect.gen(function* () {
+        const probes = new Probes()
+        const told: Array<string> = []
+        const holder: { tree: Tree | null } = { tree: null }
+        const tree = yield* start(
+          [probes.worker("a")],
+          {},
+          {
+            deadLetterObservers: [
+              (letter) => {
+                told.push(letter.eventType)
+                holder.tree?.send("root/nobody", { type: "echo" })
+              }
+            ]
+          }
+        )
+        holder.tree = tree
+        tree.send("root/nobody", { type: "first" })
+        tree.send("root/nobody", { type: "second" })
+        assert.deepStrictEqual(told, ["first", "second"])
+        assert.deepStrictEqual(tree.deadLetters.counts(), { no_such_child: 4 })
+      })
   )
   it.effect("one may leave while an event is being delivered", () =>
     Effect.gen(function* () {
@@ -252,4 +279,12 @@ describe("a defect of the runtime itself", () => {
         assert.deepStrictEqual(released, ["b"])
       })
   )
+})
+
+describe("a subtree as the start of a child", () => {
+  it("refuses a specification that is not complete, naming the key", () => {
+    const good = supervisor({ id: "in", children: [worker({ id: "a", start: () => Effect.succeed({}) })] })
+    const { backoff: _, ...lacking } = good
+    assert.throws(() => subtree(lacking as typeof good), /subtree\.backoff/)
+  })
 })
