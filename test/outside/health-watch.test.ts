@@ -6,8 +6,12 @@ import type { Try } from "./producer.ts"
 import type { Service } from "./service.ts"
 
 const healthy = { status: "healthy", ready: true, can_trade: true, components: {} }
-const answer = (body: object, status = 200): Answer =>
-  ({ status, body, text: JSON.stringify(body), headers: {} }) as unknown as Answer
+const answer = (body: object, status = 200): Answer => ({
+  status,
+  body,
+  text: JSON.stringify(body),
+  headers: {}
+})
 
 /** A witness that was told `body` at a moment of life 1, milliseconds. */
 const told = (at: number, body: object = healthy, status = 200): HealthWatch => {
