@@ -26,6 +26,7 @@ import type { Life } from "./life.ts"
 import { canGoOn, Deadlines, type PersistedMachine, SnapshotWriter } from "./machine-snapshot.ts"
 import { Mailbox, type MailboxDepth, type MailboxOptions } from "./mailbox.ts"
 import { Postponed } from "./postponed.ts"
+import { isThenable } from "./reports.ts"
 
 /** What XState hands to logic; the fields the bridge uses, which its declarations only type in part. */
 interface ActorScope {
@@ -424,6 +425,3 @@ export class MachineBridge {
     })
   }
 }
-
-const isThenable = (value: unknown): value is PromiseLike<unknown> =>
-  typeof value === "object" && value !== null && "then" in value && typeof value.then === "function"

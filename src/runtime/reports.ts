@@ -109,7 +109,8 @@ export class Observers<A> {
   }
 }
 
-const isThenable = (value: unknown): value is PromiseLike<unknown> =>
+/** True for what a callback answers that is `async` although nobody waits for it. */
+export const isThenable = (value: unknown): value is PromiseLike<unknown> =>
   typeof value === "object" && value !== null && "then" in value && typeof value.then === "function"
 
 /** One line of at most 400 characters for a report, for logs. */
