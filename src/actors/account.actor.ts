@@ -22,7 +22,7 @@ import { effectActor, machineChild, streamActor } from "../runtime/machine-child
 import { type AccountDesk, defaultPace, type ExecutionPace, LeaseLost, makeDesk } from "./account-desk.ts"
 import { reconcileAccount } from "./account-reconcile.ts"
 import { resolveUnknown } from "./account-resolve.ts"
-import { reconcileBell } from "./account-send.ts"
+import { reconcileBell, venueBell } from "./account-send.ts"
 import { executeNext, sendReduces } from "./account-step.ts"
 import { watchDatabase } from "./database-watch.ts"
 import { invariant } from "../domain/invariant.ts"
@@ -156,6 +156,7 @@ export const accountActor =
       const settings = yield* Config
       const brokers = yield* Brokers
       const protection = yield* Protection
+      const wake = yield* Wake
       const configured = settings.accounts[account]
       invariant(configured !== undefined, "an executor is started for a configured account", { account })
       const desk = makeDesk(self, account, brokers.get(configured.broker), pace)
@@ -182,15 +183,22 @@ export const accountActor =
         },
         actions: {
           noteBrokerAway: () => protection.noteBroker(account, false),
-          noteBrokerBack: () => protection.noteBroker(account, true)
+          noteBrokerBack: () => {
+            if (protection.brokerAnswers(account)) return
+            protection.noteBroker(account, true)
+            // Its stream waits for a chance; that the broker answers again is one.
+            wake.notify(venueBell(configured.broker))
+          }
         },
         stopEvent: { type: "account.stop" },
-        status: ({ context }) => ({
+        // Asking now and then whether the other node is still there is part of standing by, and no news.
+        status: (snapshot) => ({
+          ...(snapshot.matches("Standby") ? { state: "Standby" } : {}),
           detail: {
             account,
-            fence: context.fence,
-            held_by: context.heldBy,
-            unresolved: context.unresolved,
+            fence: snapshot.context.fence,
+            held_by: snapshot.context.heldBy,
+            unresolved: snapshot.context.unresolved,
             lease_left_ms: desk.guard()?.remainingMs() ?? null
           }
         })

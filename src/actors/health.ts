@@ -22,7 +22,7 @@ import {
 } from "../layers/health/health-source.ts"
 import { IntakeQueue } from "../layers/intake/intake-queue.ts"
 import { Lifecycle } from "../layers/process/lifecycle.ts"
-import { Protection } from "../layers/accounts/protection.ts"
+import { Protection, type ProtectionService } from "../layers/accounts/protection.ts"
 import { TradingState } from "../layers/health/trading-state.ts"
 import type { Tree, TreeNode } from "../runtime/tree.ts"
 import { RunningTree } from "./running-tree.ts"
@@ -35,7 +35,11 @@ const nodeAt = (root: TreeNode | null, path: string): TreeNode | null => {
 }
 
 /** Which accounts of this process may take on exposure: their executor, their broker, the market and the pipeline. */
-const accountsOf = (settings: Settings, root: TreeNode | null): HealthFacts["accounts"] => {
+const accountsOf = (
+  settings: Settings,
+  root: TreeNode | null,
+  protection: ProtectionService
+): HealthFacts["accounts"] => {
   if (!settings.roles.has("accounts")) return []
   return Object.entries(settings.accounts).map(([id, account]) => {
     const needed = [
@@ -44,6 +48,11 @@ const accountsOf = (settings: Settings, root: TreeNode | null): HealthFacts["acc
       "root/trading/market",
       "root/trading/pipeline"
     ]
+    // Its executor is as ready as it can be; whether that one trades is the other process's to say.
+    if (nodeAt(root, `root/trading/accounts/${id}`)?.tags.includes("standby") === true) {
+      return { id, canTrade: false, reason: "held by another process" }
+    }
+    if (!protection.brokerAnswers(id)) return { id, canTrade: false, reason: "the broker does not answer" }
     const missing = needed.find((path) => nodeAt(root, path)?.ready !== true)
     return {
       id,
@@ -122,7 +131,8 @@ export const healthSourceLayer = Layer.effect(
           database: database.availability.current() === "available" && !queue.stalled() ? "ready" : "away",
           spool: "none",
           tradingState: trading.current(),
-          accounts: accountsOf(settings, node),
+          trades: settings.roles.has("accounts"),
+          accounts: accountsOf(settings, node, protection),
           unprotected: protection.unprotected(nowMs).map(({ account, symbol }) => `${account}/${symbol}`),
           canary: null,
           components: node === null ? [] : componentRows(node)

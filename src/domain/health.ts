@@ -6,7 +6,8 @@
  * positions. `ready` is about taking webhooks durably, `can_trade` about new exposure, `status` about whether an
  * operator should look; they are different questions and are answered apart.
  *
- * Promises: the same facts give the same document; every status but healthy comes with its reasons.
+ * Promises: the same facts give the same document; every status but healthy comes with its reasons, and so does a
+ * healthy process that does not trade.
  * Promises: `intake` (what a post gets) and `ready` never disagree.
  * Never: reads a clock or a component; a spool is one input, absent (`none`) until there is one.
  */
@@ -67,6 +68,8 @@ export interface HealthFacts {
   readonly spool: "none" | "usable" | "full"
   /** Null until it was read from the database once. */
   readonly tradingState: "ACTIVE" | "REDUCING" | "HALTED" | null
+  /** This process has the role that trades. */
+  readonly trades: boolean
   /** The accounts of this process; `reason` says why one cannot trade. */
   readonly accounts: ReadonlyArray<{
     readonly id: string
@@ -205,6 +208,18 @@ const mildReasons = (facts: HealthFacts, intake: IntakePosture): ReadonlyArray<s
   return reasons
 }
 
+/**
+ * Why a process in which nothing is wrong does not trade: an operator's word, or there is no account for it to trade. It
+ * is no trouble, so it counts against no status; unsaid it would be a riddle.
+ */
+const idleReasons = (facts: HealthFacts): ReadonlyArray<string> => {
+  if (!facts.trades) return ["this process has not the role accounts"]
+  if (facts.tradingState !== "ACTIVE")
+    return [`the trading state is ${facts.tradingState ?? "not known yet"}`]
+  if (facts.accounts.length === 0) return ["no account is configured"]
+  return facts.accounts.map(({ id, reason }) => `${id}: ${reason ?? "cannot trade"}`)
+}
+
 const statusOf = (
   facts: HealthFacts,
   started: boolean,
@@ -247,6 +262,9 @@ export const deriveHealth = (facts: HealthFacts, memory: HealthMemory): Health =
   const status = statusOf(facts, started, severe, mild)
   const sinceMs = status === memory.status ? memory.sinceMs : facts.nowMs
   const tradable = intake === "store" && facts.tradingState === "ACTIVE" && facts.unprotected.length === 0
+  const canTrade = tradable && facts.accounts.some((account) => account.canTrade)
+  const troubles = [...severe, ...mild]
+  const reasons = canTrade || troubles.length > 0 ? troubles : idleReasons(facts)
   const { startup, canary } = facts
   const document: HealthDocument = {
     status,
@@ -255,10 +273,10 @@ export const deriveHealth = (facts: HealthFacts, memory: HealthMemory): Health =
     commit: facts.commit,
     mode: facts.mode,
     ready,
-    can_trade: tradable && facts.accounts.some((account) => account.canTrade),
+    can_trade: canTrade,
     halted: facts.tradingState === "HALTED",
     trading_state: facts.tradingState,
-    reasons: [...severe, ...mild].slice(0, healthLimits.reasonsMax),
+    reasons: reasons.slice(0, healthLimits.reasonsMax),
     startup: {
       step: startup.step,
       n: startup.n,
@@ -271,7 +289,10 @@ export const deriveHealth = (facts: HealthFacts, memory: HealthMemory): Health =
         ? null
         : { last_ok: canary.lastOkMs === null ? null : iso(canary.lastOkMs), latency_ms: canary.latencyMs },
     accounts: Object.fromEntries(
-      facts.accounts.map(({ id, canTrade, reason }) => [id, { can_trade: tradable && canTrade, reason }])
+      facts.accounts.map((account) => [
+        account.id,
+        { can_trade: tradable && account.canTrade, reason: account.reason }
+      ])
     ),
     components: componentDocuments(facts.components)
   }

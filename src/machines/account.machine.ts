@@ -9,8 +9,8 @@
  * Promises: no new exposure is sent outside `Executing`, nothing at all outside `Owning` (cancels, reduces, resends of
  * unresolved orders); every way back into `Executing` after a lost lease or database leads through `Reconciling`.
  * Never: ends because a peer or the database is away; decides what an answer means for an order (the table does).
- * States: WaitingForDatabase -> TakingLease -> Standby | Owning {Reconciling -> Idle <-> Executing, BrokerAway};
- * TakingLease, Owning -> BackingOff -> TakingLease; Releasing -> Stopped.
+ * States: WaitingForDatabase -> TakingLease -> Standby {Waiting <-> Asking} | Owning {Reconciling -> Idle <-> Executing,
+ * BrokerAway}; Standby.Asking -> Owning; TakingLease, Standby, Owning -> BackingOff -> TakingLease; Releasing -> Stopped.
  */
 import { assign, setup } from "xstate"
 import { slot, streamSlot } from "./slot.ts"
@@ -49,7 +49,7 @@ export type StepOutcome =
   | { readonly _tag: "Worked" }
   /** Nothing may be done now. */
   | { readonly _tag: "Nothing" }
-  /** The broker cannot be reached; new creates would only become unknown orders. */
+  /** The broker did not answer; new creates would only become unknown orders. */
   | { readonly _tag: "BrokerAway"; readonly reason: string }
   /** The lease or the fence is gone; nothing may be written. */
   | { readonly _tag: "LeaseOver" }
@@ -73,10 +73,24 @@ const tagOf = (error: unknown): unknown =>
 
 export const accountMachine = setup({
   types: {
+/** Whose the lease is, after an answer. */
+const granted = (answer: LeaseOutcome): Partial<AccountContext> =>
+  answer._tag === "Taken"
+    ? { fence: answer.fence, heldBy: null, attempt: 0, lastError: null }
+    : { heldBy: answer.owner, heldForMs: answer.remainingMs, attempt: 0, lastError: null }
+
     context: {} as AccountContext,
     events: {} as AccountEvent,
     input: {} as AccountInput,
-    tags: {} as "starting" | "ready" | "degraded" | "backingOff" | "draining" | "stopped" | "resting"
+    tags: {} as
+      | "starting"
+      | "ready"
+      | "standby"
+      | "degraded"
+      | "backingOff"
+      | "draining"
+      | "stopped"
+      | "resting"
   },
   actors: {
     watchDatabase: streamSlot<Record<string, never>>(),
@@ -96,6 +110,7 @@ export const accountMachine = setup({
     noteReconcile: assign({ reconcileWanted: true }),
     noteBell: assign({ rang: true }),
     // For those who must know without asking: filled by the actor.
+    noteNoLease: assign({ lastError: "the lease was not taken in time" }),
     noteBrokerAway: () => undefined,
     noteBrokerBack: () => undefined,
     noteTry: assign({ attempt: ({ context }) => context.attempt + 1 })
@@ -170,34 +185,46 @@ export const accountMachine = setup({
           {
             guard: ({ event }) => event.output._tag === "Taken",
             target: "Owning",
-            actions: assign(({ event }) => ({
-              fence: event.output._tag === "Taken" ? event.output.fence : null,
-              heldBy: null,
-              attempt: 0,
-              lastError: null
-            }))
+            actions: assign(({ event }) => granted(event.output))
           },
-          {
-            target: "Standby",
-            actions: assign(({ event }) => ({
-              heldBy: event.output._tag === "HeldByOther" ? event.output.owner : null,
-              heldForMs: event.output._tag === "HeldByOther" ? event.output.remainingMs : 0,
-              attempt: 0
-            }))
-          }
+          { target: "Standby", actions: assign(({ event }) => granted(event.output)) }
         ],
         onError: { target: "BackingOff", actions: assign({ lastError: ({ event }) => textOf(event.error) }) }
       },
-      after: {
-        takeLeaseDeadline: {
-          target: "BackingOff",
-          actions: assign({ lastError: "the lease was not taken in time" })
-        }
-      }
+      after: { takeLeaseDeadline: { target: "BackingOff", actions: "noteNoLease" } }
     },
     Standby: {
-      description: "Another node owns the account; it is taken over when its lease ends.",
-      after: { standby: "TakingLease" }
+      description:
+        "Another node owns the account and keeps its lease: all is well, and the account is not ours to trade.",
+      tags: ["ready", "standby"],
+      initial: "Waiting",
+      states: {
+        Waiting: {
+          description: "The lease of the other node runs; whether it was renewed is asked when it would end.",
+          after: { standby: "Asking" }
+        },
+        Asking: {
+          description: "Takes the lease over if it has ended; the other node goes on otherwise.",
+          entry: [assign({ leaseLost: false, reconcileWanted: false }), "noteTry"],
+          invoke: {
+            src: "takeLease",
+            input: {},
+            onDone: [
+              {
+                guard: ({ event }) => event.output._tag === "Taken",
+                target: "#account.Owning",
+                actions: assign(({ event }) => granted(event.output))
+              },
+              { target: "Waiting", actions: assign(({ event }) => granted(event.output)) }
+            ],
+            onError: {
+              target: "#account.BackingOff",
+              actions: assign({ lastError: ({ event }) => textOf(event.error) })
+            }
+          },
+          after: { takeLeaseDeadline: { target: "#account.BackingOff", actions: "noteNoLease" } }
+        }
+      }
     },
     BackingOff: {
       description: "The lease could not be taken although the database is said to be there.",

@@ -47,6 +47,7 @@ const well: HealthFacts = {
   database: "ready",
   spool: "none",
   tradingState: "ACTIVE",
+  trades: true,
   accounts: [
     { id: "paper-1", canTrade: true, reason: null },
     { id: "paper-2", canTrade: true, reason: null }
@@ -292,6 +293,46 @@ describe("health", () => {
     assert.isFalse(health({ tradingState: null }).document.can_trade)
   })
 
+  it("is healthy while another process holds its accounts, and says that it trades none itself", () => {
+    const elsewhere = { canTrade: false, reason: "held by another process" }
+    const components = [
+      ...rows(),
+      row("root/trading/accounts/paper-1", { state: "Standby", tags: ["ready", "standby"] })
+    ]
+    const standby = health({ components, accounts: [{ id: "paper-1", ...elsewhere }] })
+    assert.deepStrictEqual(said(standby), {
+      ready: true,
+      status: "healthy",
+      can_trade: false,
+      intake: "store",
+      httpStatus: 200
+    })
+    assert.deepStrictEqual(standby.document.accounts, {
+      "paper-1": { can_trade: false, reason: "held by another process" }
+    })
+    assert.deepStrictEqual(standby.document.reasons, ["paper-1: held by another process"])
+    const shared = health({
+      components,
+      accounts: [
+        { id: "paper-1", ...elsewhere },
+        { id: "paper-2", canTrade: true, reason: null }
+      ]
+    })
+    assert.deepInclude(said(shared), { status: "healthy", can_trade: true })
+  })
+
+  it("says why nothing trades where there is nothing to trade with", () => {
+    const none = health({ accounts: [] })
+    assert.deepInclude(said(none), { status: "healthy", can_trade: false })
+    assert.deepStrictEqual(none.document.reasons, ["no account is configured"])
+    assert.deepStrictEqual(health({ tradingState: "HALTED" }).document.reasons, [
+      "the trading state is HALTED"
+    ])
+    const elsewhere = health({ accounts: [], trades: false })
+    assert.deepInclude(said(elsewhere), { status: "healthy", can_trade: false })
+    assert.deepStrictEqual(elsewhere.document.reasons, ["this process has not the role accounts"])
+  })
+
   it("does not count a component that is switched off or ended by design", () => {
     assert.strictEqual(
       health({
@@ -371,7 +412,7 @@ describe("health", () => {
       assert.strictEqual(now.httpStatus === 200, status === "healthy" || status === "degraded")
       if (can_trade) assert.isTrue(ready && fact.tradingState === "ACTIVE" && fact.database === "ready")
       if (!ready) assert.isTrue(status === "starting" || status === "unhealthy" || status === "stopping")
-      if (status === "healthy") assert.isEmpty(reasons)
+      if (status === "healthy") assert.strictEqual(reasons.length === 0, can_trade)
       if (status === "degraded" || status === "unhealthy") assert.isNotEmpty(reasons)
     },
     { arbitrary: { runs: 1_000, seed: 101 } }

@@ -114,12 +114,42 @@ describe("the account machine", () => {
     const { send, value, take, clock, actor } = start()
     send("database.available")
     await take.answer({ _tag: "HeldByOther", owner: "node-b", remainingMs: 60_000 })
-    assert.strictEqual(value(), "Standby")
+    assert.strictEqual(value(), "Standby.Waiting")
     assert.strictEqual(actor.getSnapshot().context.heldBy, "node-b")
     clock.increment(4_999)
-    assert.strictEqual(value(), "Standby")
+    assert.strictEqual(value(), "Standby.Waiting")
     clock.increment(1)
-    assert.strictEqual(value(), "TakingLease")
+    assert.strictEqual(value(), "Standby.Asking")
+    await take.answer({ _tag: "HeldByOther", owner: "node-b", remainingMs: 60_000 })
+    assert.strictEqual(value(), "Standby.Waiting")
+  })
+
+  it("is ready while it stands by, also in the moments of asking, and until it has to reconcile", async () => {
+    const { send, value, take, clock, actor } = start()
+    const ready = () => actor.getSnapshot().hasTag("ready")
+    send("database.available")
+    assert.isFalse(ready())
+    await take.answer({ _tag: "HeldByOther", owner: "node-b", remainingMs: 60_000 })
+    assert.isTrue(ready())
+    clock.increment(5_000)
+    assert.isTrue(ready())
+    await take.answer({ _tag: "Taken", fence: "8" })
+    assert.strictEqual(value(), "Owning.Reconciling")
+    assert.isFalse(ready())
+    assert.isNull(actor.getSnapshot().context.heldBy)
+  })
+
+  it("stands by no longer when the asking fails or hangs: nobody knows then who holds the lease", async () => {
+    for (const hangs of [false, true]) {
+      const { send, value, take, clock, actor } = start()
+      send("database.available")
+      await take.answer({ _tag: "HeldByOther", owner: "node-b", remainingMs: 60_000 })
+      clock.increment(5_000)
+      if (hangs) clock.increment(20_000)
+      else await take.fail(new Error("no answer"))
+      assert.strictEqual(value(), "BackingOff")
+      assert.isFalse(actor.getSnapshot().hasTag("ready"))
+    }
   })
 
   it("goes on until nothing is left, then rests until a bell or the poll", async () => {

@@ -40,6 +40,59 @@ const freezeWithOrdersPending = async (world: World): Promise<ReadonlyArray<Deli
   return deliveries
 }
 
+/** Healthy, every step of the start taken, and a reason for what it does not trade. */
+const standsBy = async (service: Service): Promise<boolean> => {
+  const { body } = await service.get("/health")
+  const held = { can_trade: false, reason: "held by another process" }
+  if (body.status !== "healthy") return false
+  assert.isTrue(body.ready)
+  assert.isTrue(body.startup.done, JSON.stringify(body.startup))
+  assert.isFalse(body.can_trade, "nothing in this process trades")
+  assert.deepStrictEqual(body.accounts, { "paper-1": held, "paper-2": held })
+  for (const id of ["paper-1", "paper-2"])
+    assert.deepInclude(body.components[`root/trading/accounts/${id}`], { state: "Standby", ready: true })
+  return true
+}
+
+describe.concurrent("T2 the second process of a healthy pair", () => {
+  it("is healthy while the first holds the accounts, and takes them over when the first dies", async (context) => {
+    const world = await openWorld(context)
+    const second = world.another("second")
+    second.spawn()
+    await second.ready()
+    let last = ""
+    await waitUntil(
+      () => `the second to stand by; last ${last}${second.tail()}`,
+      async () => {
+        last = (await second.get("/health")).text
+        return (await standsBy(second)) ? true : undefined
+      },
+      20_000
+    )
+    // Longer than two of its looks at the lease: asking is part of standing by.
+    for (const until = Date.now() + 11_000; Date.now() < until; await pause(100)) {
+      assert.isTrue(await standsBy(second), (await second.get("/health")).text)
+    }
+    assert.strictEqual((await world.service.get("/health")).body.status, "healthy")
+    await world.service.kill()
+    const ours = { can_trade: true, reason: null }
+    await waitUntil(
+      () => `the second to trade; last ${last}${second.tail()}`,
+      async () => {
+        const { body, text } = await second.get("/health")
+        last = text
+        const trades =
+          body.accounts["paper-1"].can_trade === true && body.accounts["paper-2"].can_trade === true
+        if (!trades) return undefined
+        assert.strictEqual(body.status, "healthy", text)
+        assert.deepStrictEqual(body.accounts, { "paper-1": ours, "paper-2": ours })
+        return true
+      },
+      40_000
+    )
+  }, 120_000)
+})
+
 describe.concurrent("T4 an executor that was frozen past its lease", () => {
   it("goes on after SIGCONT and doubles nothing", async (context) => {
     const world = await openWorld(context)
