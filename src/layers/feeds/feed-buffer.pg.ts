@@ -34,19 +34,21 @@ interface BufferedRow {
   readonly signal: WaveSignal
 }
 
+/** The first of two in one frame leads, as the first of two frames does; a second of other content is a conflict. */
 const rowsOf = (
   { feed, source }: FeedSource,
   signals: ReadonlyArray<WaveSignal>
-): ReadonlyArray<BufferedRow> => {
+): { readonly rows: ReadonlyArray<BufferedRow>; readonly conflicts: ReadonlyArray<string> } => {
   const rows = new Map<string, BufferedRow>()
+  const conflicts: Array<string> = []
   for (const signal of signals) {
     const key = waveSignalId(source, feed, signal)
-    // The first of two in one frame leads, as the first of two frames does.
-    if (!rows.has(key)) {
-      rows.set(key, { key, identity: waveIdentity(feed, signal), hash: waveBodyHash(signal), signal })
-    }
+    const hash = waveBodyHash(signal)
+    const first = rows.get(key)
+    if (first === undefined) rows.set(key, { key, identity: waveIdentity(feed, signal), hash, signal })
+    else if (first.hash !== hash) conflicts.push(signal.id)
   }
-  return [...rows.values()]
+  return { rows: [...rows.values()], conflicts }
 }
 
 const answerOf = (feed: string, row: BufferedRow, { experimentId, variant }: Experiment): IntakeAnswer => ({
@@ -146,9 +148,13 @@ const makeStore = (database: DatabaseService, settings: Settings) => {
     const parts: Array<BufferedCounts> = []
     for (let at = 0; at < signals.length; at += feedLimits.storeRowsMax) {
       const part = signals.slice(at, at + feedLimits.storeRowsMax)
-      const rows = rowsOf(from, part)
+      const { conflicts, rows } = rowsOf(from, part)
       const counts = yield* write(from, rows)
-      parts.push({ ...counts, duplicates: counts.duplicates + part.length - rows.length })
+      parts.push({
+        ...counts,
+        duplicates: counts.duplicates + part.length - rows.length - conflicts.length,
+        conflicts: [...counts.conflicts, ...conflicts]
+      })
     }
     return sumOf(parts)
   })

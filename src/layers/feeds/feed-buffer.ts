@@ -24,9 +24,9 @@ export interface FeedSource {
 export interface BufferedCounts {
   /** New rows. */
   readonly stored: number
-  /** Stored before, or twice in this call. */
+  /** Stored before with the same content, or twice in this call. */
   readonly duplicates: number
-  /** Ids that are stored with another symbol or another action: nothing was written. */
+  /** Ids that are stored, or came first in this call, with another symbol or another action: nothing was written. */
   readonly conflicts: ReadonlyArray<string>
   /** Ids the database refuses for good. */
   readonly refused: ReadonlyArray<string>

@@ -77,6 +77,26 @@ layer(world)("feed buffer", (it) => {
     })
   )
 
+  it.effect(
+    "the same id with two contents in one call is a conflict: the first leads, and nothing is silent",
+    () =>
+      Effect.gen(function* () {
+        const buffer = yield* FeedBuffer
+        const db = yield* Database
+        const other = { symbol: "ETH-USDT", action: "SELL" } as const
+        const batch = [signal("torn"), signal("torn", other), signal("torn", { price: "7" }), signal("whole")]
+        const counts = yield* buffer.store(from, batch)
+        assert.deepStrictEqual(counts, { stored: 2, duplicates: 1, conflicts: ["torn"], refused: [] })
+        const rows = yield* db.run(
+          "test",
+          (sql) => sql<{ symbol: string }>`SELECT symbol FROM signals WHERE request_id = 'north/torn'`
+        )
+        assert.deepStrictEqual(rows, [{ symbol: "BTC-USDT" }])
+        const again = yield* buffer.store(from, batch)
+        assert.deepStrictEqual(again, { stored: 0, duplicates: 3, conflicts: ["torn"], refused: [] })
+      })
+  )
+
   it.effect("two writers with the same 2,000 signals store each once between them", () =>
     Effect.gen(function* () {
       const buffer = yield* FeedBuffer
