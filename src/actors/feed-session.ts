@@ -13,6 +13,7 @@
 import { Clock, Effect, Redacted, Stream } from "effect"
 import { authText, readFeedMessage, requestText } from "../domain/feed-wire.ts"
 import { feedLimits } from "../domain/limits.ts"
+import type { Mask } from "../domain/redaction.ts"
 import type { FeedSettings } from "../domain/settings.ts"
 import { Alerts } from "../layers/alerts/alerts.ts"
 import { Database } from "../layers/database/database.ts"
@@ -61,6 +62,8 @@ export interface FeedSession {
   readonly settings: FeedSettings
   /** Where the server is now; null while a server of this process is not up. */
   readonly url: () => string | null
+  /** Keeps what the feed was given out of what its server says. */
+  readonly mask: Mask
   readonly counts: FeedCounts
   readonly backlog: Backlog
   readonly link: FeedLink
@@ -106,7 +109,8 @@ const hear = (
     case "auth_success":
       return send({ type: "auth.accepted", at: now() })
     case "auth_failed":
-      return send({ type: "auth.refused", reason: message.reason, at: now() })
+      // A server may repeat the token it refuses.
+      return send({ type: "auth.refused", reason: session.mask(message.reason), at: now() })
     case "stats":
       if (owed.stats) send({ type: "stats.told" })
       owed.stats = false
@@ -251,7 +255,8 @@ export const runFeedSession = (session: FeedSession, { events, send }: Told) =>
             counts.ignored += 1
           },
           pong: () => send({ type: "pong.framed" }),
-          ended: (end) => send({ type: "socket.ended", end, at: now() })
+          ended: (end) =>
+            send({ type: "socket.ended", end: { ...end, reason: session.mask(end.reason) }, at: now() })
         }
       )
       link.connection = connection

@@ -7,6 +7,7 @@
  */
 import { Clock, Effect, Random } from "effect"
 import type { FeedSettings } from "../domain/settings.ts"
+import { feedMask } from "../domain/settings-secrets.ts"
 import { Alerts } from "../layers/alerts/alerts.ts"
 import { Feeds, type FeedState, FeedUnavailable } from "../layers/feeds/feeds.ts"
 import { SignalServers } from "../layers/feeds/signal-server.ts"
@@ -116,7 +117,8 @@ export const feedActor = (name: string, settings: FeedSettings) => (self: ChildS
     const link: FeedLink = { connection: null, paused: false, missed: false }
     let connectedSince: number | null = null
     const url = () => settings.url ?? servers.addressOf(name)
-    const session: FeedSession = { name, path: self.path, settings, url, counts, backlog, link }
+    const mask = feedMask(settings)
+    const session: FeedSession = { name, path: self.path, settings, url, mask, counts, backlog, link }
     const running = yield* machineChild({
       machine: feedMachine,
       input: { feed: name, ...settings },

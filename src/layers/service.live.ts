@@ -11,10 +11,11 @@
  */
 import { Layer, Result } from "effect"
 import type { Settings } from "../domain/settings.ts"
+import { settingsMask } from "../domain/settings-secrets.ts"
 import { AccountLeases } from "./accounts/accounts-lease.ts"
 import { accountsStorePg } from "./accounts/accounts-store.pg.ts"
 import { alertsStorePg } from "./alerts/alerts-store.pg.ts"
-import { alertsQueue } from "./alerts/alerts.queue.ts"
+import { alertsQueueMasked } from "./alerts/alerts.queue.ts"
 import { layerConfiguredBrokers } from "./broker/broker.configured.ts"
 import { Build, type BuildIdentity } from "./config/build.ts"
 import { Config } from "./config/config.ts"
@@ -109,7 +110,9 @@ export const componentLayer = (
         layerEmbeddedSignalServers
       )
     ),
-    Layer.provideMerge(Layer.mergeAll(alertsQueue, databaseLayer(settings, target))),
+    Layer.provideMerge(
+      Layer.mergeAll(alertsQueueMasked(settingsMask(settings)), databaseLayer(settings, target))
+    ),
     Layer.provideMerge(ground)
   )
 }

@@ -300,6 +300,22 @@ describe("feed actor: backoff", () => {
     })
   )
 
+  it.effect("what a server repeats of the token or the address is not repeated by us", () =>
+    Effect.gen(function* () {
+      const { child, end, say, settle, wire } = yield* world({
+        token: Redacted.make("hunter22"),
+        url: "ws://u:retnuh22@test/?key=planted22"
+      })
+      wire().listener.opened()
+      yield* settle
+      yield* say({ type: "auth_failed", reason: "hunter22 is no token" })
+      assert.strictEqual(child().lastError, "credentials: [redacted] is no token")
+      yield* TestClock.adjust(60_000)
+      yield* end({ kind: "refused", code: null, reason: "no ws://u:retnuh22@test/?key=planted22, planted22" })
+      assert.notMatch(JSON.stringify(child()), /hunter22|retnuh22|planted22/)
+    })
+  )
+
   it.effect("a refused credential is tried once a minute, with a HIGH alert", () =>
     Effect.gen(function* () {
       const { child, goLive, kinds, say, settle, wire, wires } = yield* world()

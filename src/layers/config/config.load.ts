@@ -5,13 +5,16 @@
  * before a tree, a logger or a listener could make it look started.
  *
  * Promises: all problems at once; a file named by HOLDFAST_CONFIG that is missing is a problem, the default
- * file that is missing is not.
- * Never: prints, exits or keeps a secret outside of `Redacted`.
+ * file that is missing is not; the file is read as strictly as a webhook: a key given twice is a problem, because
+ * nobody can know which of the two was meant.
+ * Never: prints, exits or keeps a secret outside of `Redacted`; repeats the file in a problem.
  * Failure: an unreadable file or invalid JSON is a problem with the file's path.
  */
 import { Redacted, Result } from "effect"
 import { readFileSync } from "node:fs"
 import { resolve } from "node:path"
+import { readJsonText } from "../../domain/json-reader.ts"
+import { type Mask, maskedRecord, redactUrl, redactUrls } from "../../domain/redaction.ts"
 import { resolveSettings } from "../../domain/settings-resolve.ts"
 import type { Settings, SettingsProblem } from "../../domain/settings.ts"
 
@@ -31,13 +34,14 @@ const readFile = (named: string | undefined, cwd: string): FileResult => {
       { path: "HOLDFAST_CONFIG", message: `cannot read ${path}: ${String(codeOf(error) ?? error)}` }
     ])
   }
-  try {
-    return Result.succeed(JSON.parse(text))
-  } catch (error) {
-    return Result.fail([
-      { path, message: `is not JSON: ${error instanceof Error ? error.message : String(error)}` }
-    ])
-  }
+  return Result.mapError(readJsonText(text), (refused) => [
+    refused.reason === "syntax"
+      ? {
+          path,
+          message: `is not JSON: ${refused.path === "" ? "" : `${refused.path}: `}${refused.message}`
+        }
+      : { path: refused.path === "" ? path : refused.path, message: refused.message }
+  ])
 }
 
 /** Loads and resolves the settings of this process. */
@@ -52,37 +56,16 @@ export const loadSettings = (
   return resolveSettings({ environment, file: file.success, cwd, stdoutIsTerminal, resolvePath: resolve })
 }
 
-/** Every secret in clear text, for the log writer that keeps them out of its lines. */
-export const secretTexts = (settings: Settings): ReadonlyArray<string> => {
-  const { admin, hmac, webhook } = settings.secrets
-  const tokens = Object.values(settings.feeds).map((feed) => feed.token)
-  const texts = [admin, hmac, webhook, ...tokens].flatMap((secret) =>
-    secret === null ? [] : [Redacted.value(secret)]
-  )
-  const passwords = settings.databaseUrl === null ? [] : passwordsOf(Redacted.value(settings.databaseUrl))
-  return [...texts, ...passwords]
-}
-
-/** The password of a URL, as written and as meant; none when there is none or it cannot be read. */
-const passwordsOf = (url: string): ReadonlyArray<string> => {
-  try {
-    const { password } = new URL(url)
-    return password === "" ? [] : [...new Set([password, decodeURIComponent(password)])]
-  } catch {
-    return []
-  }
-}
-
-/** The settings as plain JSON with every secret replaced, for `--check-config`. */
+/** The settings as plain JSON with every secret replaced, for `--check-config`. URLs show where they lead. */
 export const describeSettings = (settings: Settings): Record<string, unknown> => {
   const shown = (secret: unknown): string => (secret === null ? "not set" : "[redacted]")
-  return {
+  const described = {
     ...settings,
     roles: [...settings.roles],
     databaseUrl:
       settings.databaseUrl === null
         ? "embedded PostgreSQL under dataDir"
-        : Redacted.value(settings.databaseUrl).replace(/\/\/([^@/]*)@/, "//[redacted]@"),
+        : Redacted.value(settings.databaseUrl),
     feeds: Object.fromEntries(
       Object.entries(settings.feeds).map(([name, feed]) => [name, { ...feed, token: shown(feed.token) }])
     ),
@@ -92,4 +75,7 @@ export const describeSettings = (settings: Settings): Record<string, unknown> =>
       admin: shown(settings.secrets.admin)
     }
   }
+  // Every text and not only the settings known to be URLs: a new setting with a URL is safe before anybody thinks of it.
+  const mask: Mask = (text) => redactUrls(redactUrl(text))
+  return maskedRecord(mask, described)
 }

@@ -17,6 +17,7 @@ import {
   type HealthMemory,
   healthMemoryAt
 } from "../../domain/health.ts"
+import { type Mask, maskedRecord } from "../../domain/redaction.ts"
 
 /** One component as the API lists it: the health row and what supervision knows about it. */
 export interface ActorRow extends ComponentRow {
@@ -55,6 +56,35 @@ export interface HealthSourceService {
 export class HealthSource extends Context.Service<HealthSource, HealthSourceService>()(
   "holdfast/layers/HealthSource"
 ) {}
+
+/**
+ * The source as it may be shown: what components repeat of peers, errors and settings is masked. Their paths and states
+ * are our own words and stay.
+ */
+export const maskedHealth = (source: HealthSourceService, mask: Mask): HealthSourceService => ({
+  ...source,
+  health: () => {
+    const health = source.health()
+    const components = Object.entries(health.document.components).map(([path, component]) => [
+      path,
+      {
+        ...component,
+        last_error: component.last_error === null ? null : mask(component.last_error),
+        detail: maskedRecord(mask, component.detail)
+      }
+    ])
+    return {
+      ...health,
+      document: { ...health.document, components: Object.fromEntries(components) }
+    }
+  },
+  actors: () =>
+    source.actors().map((row) => ({
+      ...row,
+      ...(row.lastError === undefined ? {} : { lastError: mask(row.lastError) }),
+      detail: maskedRecord(mask, row.detail)
+    }))
+})
 
 /** What a source is made of. `facts` is asked at every derivation. */
 export interface HealthParts extends Omit<HealthSourceService, "health"> {

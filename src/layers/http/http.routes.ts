@@ -14,9 +14,10 @@ import { isJsonObject, type JsonObject } from "../../domain/canonical-json.ts"
 import { readJson } from "../../domain/json-reader.ts"
 import { intakeLimits } from "../../domain/limits.ts"
 import type { Settings } from "../../domain/settings.ts"
+import { settingsMask } from "../../domain/settings-secrets.ts"
 import { Alerts } from "../alerts/alerts.ts"
 import { Config } from "../config/config.ts"
-import { HealthSource } from "../health/health-source.ts"
+import { HealthSource, maskedHealth } from "../health/health-source.ts"
 import { apiRoutes } from "./http.api.ts"
 import { mayUseApi } from "./http.authentication.ts"
 import { readBody, refuseUnread } from "./http.body.ts"
@@ -195,7 +196,7 @@ export const HttpFrontRoutes: Layer.Layer<
   HttpFront,
   Effect.gen(function* () {
     const settings = yield* Config
-    const source = yield* HealthSource
+    const source = maskedHealth(yield* HealthSource, settingsMask(settings))
     const metrics = yield* Metrics
     const reads = yield* ReadStore
     const alerts = yield* Alerts

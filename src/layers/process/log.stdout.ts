@@ -5,11 +5,13 @@
  * one exists, then the fields. Writing is one synchronous call per line, so the last line before an exit is
  * never lost in a buffer.
  *
- * Promises: every line parses as JSON in json format; a configured secret is replaced wherever it would appear.
+ * Promises: every line parses as JSON in json format; a configured secret is replaced wherever it would appear, and so
+ * is what could be one in any URL.
  * Never: throws into the program, whatever is logged or whoever closed the pipe.
  * Failure: a closed stdout is ignored, because a service must not die with its log reader.
  */
 import { Cause, Layer, Logger, References } from "effect"
+import { makeMask } from "../../domain/redaction.ts"
 import type { LogFormat, LogLevel } from "../../domain/settings.ts"
 
 export interface LogOptions {
@@ -74,12 +76,10 @@ export const makeLineWriter = (options: LogOptions): ((fields: Record<string, un
     ((line: string) => {
       process.stdout.write(line)
     })
-  // Shorter values would blank out ordinary words; secrets of that length are refused outside practice anyway.
-  const secrets = options.secrets.filter((secret) => secret.length >= 6)
+  const mask = makeMask(options.secrets)
   return (fields) => {
-    let line = options.format === "json" ? encode(fields) : pretty(fields)
-    for (const secret of secrets) line = line.replaceAll(secret, "[redacted]")
-    write(`${line}\n`)
+    const line = options.format === "json" ? encode(fields) : pretty(fields)
+    write(`${mask(line)}\n`)
   }
 }
 

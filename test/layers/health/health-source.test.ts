@@ -1,0 +1,72 @@
+/** What is shown of components: their errors and details repeat peers, and a peer may repeat what it was given. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import type { ComponentRow } from "../../../src/domain/health.ts"
+import { makeMask } from "../../../src/domain/redaction.ts"
+import { type ActorRow, makeHealthSource, maskedHealth } from "../../../src/layers/health/health-source.ts"
+
+const row: ComponentRow = {
+  path: "root/feeds/feed:hunter22",
+  type: "worker",
+  phase: "running",
+  state: "BackingOff",
+  ready: false,
+  readiness: "optional",
+  tags: [],
+  since: 0,
+  restarts: 0,
+  lastError: "cannot reach ws://u:p@h/?token=t: hunter22 is wrong",
+  detail: { url: "ws://h/?token=t", close_reason: "hunter22?", deep: [{ said: "hunter22" }], attempt: 2 }
+}
+const actor: ActorRow = {
+  ...row,
+  machine: "feed",
+  incarnation: 1,
+  budget: { used: 0, max: 1, withinMs: 1 },
+  mailbox: null,
+  nextAt: null
+}
+
+const plain = makeHealthSource({
+  facts: () => ({
+    nowMs: 0,
+    version: "1",
+    commit: "c",
+    mode: "PRACTICE",
+    stopping: false,
+    startup: { step: "ready", n: 1, of: 1, sinceMs: 0, done: true },
+    database: "ready",
+    spool: "none",
+    tradingState: "ACTIVE",
+    trades: false,
+    accounts: [],
+    unprotected: [],
+    canary: null,
+    components: [row]
+  }),
+  ping: () => Effect.void,
+  actors: () => [actor],
+  control: () => Effect.void
+})
+
+describe("health as it is shown", () => {
+  const source = maskedHealth(plain, makeMask(["hunter22"]))
+  it("keeps secrets out of errors and details, and paths and states as they are", () => {
+    for (const shown of [
+      Object.entries(source.health().document.components)[0],
+      source.actors().map((it) => [it.path, it])[0]
+    ]) {
+      const [path, component] = shown ?? []
+      assert.strictEqual(path, row.path)
+      const text = JSON.stringify({ ...Object(component), path: "" })
+      assert.notMatch(text, /hunter22|u:p|token=t/)
+      assert.include(text, "BackingOff")
+      assert.include(text, '"attempt":2')
+    }
+  })
+  it("is the source itself in everything else", () => {
+    const { components: _masked, ...shown } = source.health().document
+    const { components: _plain, ...whole } = plain.health().document
+    assert.deepStrictEqual(shown, whole)
+  })
+})
