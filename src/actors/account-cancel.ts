@@ -13,8 +13,9 @@ import type { LeaseGuard } from "../layers/accounts/accounts-lease.ts"
 import { SendPermit } from "../layers/broker/broker.ts"
 import type { StoredOrder } from "../layers/orders/orders-store.ts"
 import { Wake } from "../layers/process/wake.ts"
+import type { StepOutcome } from "../machines/account.machine.ts"
 import { type AccountDesk, cancelAgainMs, usableGuard } from "./account-desk.ts"
-import { adoptVenueOrder, applyEvent, resolveBell } from "./account-send.ts"
+import { adoptVenueOrder, applyEvent, askBroker, resolveBell } from "./account-send.ts"
 import { traceOrder } from "./order-trace.ts"
 
 const lose = (
@@ -35,6 +36,8 @@ const lose = (
     wake.notify(resolveBell(desk.account))
   })
 
+const worked: StepOutcome = { _tag: "Worked" }
+
 const venueIdOf = (desk: AccountDesk, order: StoredOrder) =>
   order.venueOrderId !== null
     ? Effect.succeed(Option.some(order.venueOrderId))
@@ -49,7 +52,8 @@ const cancel = (desk: AccountDesk, order: StoredOrder) =>
       const guard = yield* usableGuard(desk, "waiting to cancel")
       const venueOrderId = yield* venueIdOf(desk, order)
       if (Option.isNone(venueOrderId)) {
-        return yield* lose(desk, guard, order, "order.outcome_lost", "the venue shows no order to cancel")
+        yield* lose(desk, guard, order, "order.outcome_lost", "the venue shows no order to cancel")
+        return worked
       }
       yield* traceOrder("info", "order.cancelling", "cancel sent", desk.path, order)
       const answer = yield* desk.broker
@@ -57,24 +61,23 @@ const cancel = (desk: AccountDesk, order: StoredOrder) =>
         .pipe(Effect.provideService(SendPermit, guard.mayWrite), Effect.result)
       if (Result.isSuccess(answer)) {
         // Still open in the answer: the venue works on it; the row stays `pending_cancel`.
-        if (answer.success.status === "open" || answer.success.status === "partially_filled") return
+        if (answer.success.status === "open" || answer.success.status === "partially_filled") return worked
         yield* adoptVenueOrder(desk, guard, order, answer.success)
-        return
+        return worked
       }
       const failure = answer.failure
       switch (failure._tag) {
         case "BrokerUnavailable":
           return yield* failure
-        case "BrokerRefused":
-          return yield* lose(
-            desk,
-            guard,
-            order,
-            "order.cancel_refused",
-            `${failure.code}: ${failure.message}`
-          )
+        case "BrokerRefused": {
+          const reason = `${failure.code}: ${failure.message}`
+          yield* lose(desk, guard, order, "order.cancel_refused", reason)
+          return worked
+        }
         case "BrokerOutcomeUnknown":
-          return yield* lose(desk, guard, order, "order.outcome_lost", failure.reason)
+          yield* lose(desk, guard, order, "order.outcome_lost", failure.reason)
+          yield* askBroker(desk)
+          return { _tag: "BrokerAway", reason: `cancel: ${failure.reason}` } satisfies StepOutcome
       }
     })
   )

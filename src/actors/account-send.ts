@@ -6,7 +6,7 @@
  * right before the bytes go to the socket; a process that was frozen past its lease sends nothing when it wakes up.
  *
  * Promises: every outcome is stored under the fence before anything else is sent; a refusal because the client order
- * id is taken is never a rejection, because an order of ours exists then.
+ * id is taken is never a rejection, because an order of ours exists then; no answer is told to every account of the broker.
  * Never: retries, or sends for an order that is not `submitting`.
  */
 import { BigDecimal, Effect, Result } from "effect"
@@ -15,6 +15,7 @@ import { invariant } from "../domain/invariant.ts"
 import type { OrderEvent } from "../domain/order.ts"
 import type { LeaseGuard } from "../layers/accounts/accounts-lease.ts"
 import { type CreateOrder, SendPermit, type VenueOrder } from "../layers/broker/broker.ts"
+import { Config } from "../layers/config/config.ts"
 import { type Moved, type OrderNote, OrdersStore, type StoredOrder } from "../layers/orders/orders-store.ts"
 import { Wake } from "../layers/process/wake.ts"
 import { type AccountDesk, LeaseLost } from "./account-desk.ts"
@@ -26,13 +27,16 @@ export type Place = Pick<AccountDesk, "account" | "path">
 /** How a round trip ended, for the one who decides what to do next. */
 export type SendOutcome =
   | { readonly _tag: "Stored" }
-  /** Nothing left this process: the broker is away. */
-  | { readonly _tag: "NotSent"; readonly reason: string }
+  /** Stored as unknown: the broker did not answer, or nothing reached it. */
+  | { readonly _tag: "NoAnswer"; readonly reason: string }
 
 /** Rung when an order became unresolved, so that asking begins at once. */
 export const resolveBell = (account: string): string => `resolve:${account}`
 /** Rung when the venue has filled more than we have stored, and by the broker connection when it is up again. */
 export const reconcileBell = (account: string): string => `reconcile:${account}`
+
+/** Rung when a broker serves again; its stream need not wait out its backoff, which is the net. */
+export const venueBell = (broker: string): string => `venue:${broker}`
 
 const createOf = (order: StoredOrder): CreateOrder => ({
   clientOrderId: order.clientOrderId,
@@ -134,6 +138,19 @@ const lose = (desk: AccountDesk, guard: LeaseGuard, order: StoredOrder, reason: 
     return moved
   })
 
+/**
+ * A call that ended without an answer is evidence against the broker, for all its accounts: each of them asks it at once
+ * and takes no new exposure before it answers. Waiting for the stream to notice would feed a dead socket with creates.
+ */
+export const askBroker = (desk: AccountDesk) =>
+  Effect.gen(function* () {
+    const { accounts } = yield* Config
+    const wake = yield* Wake
+    const broker = accounts[desk.account]?.broker
+    for (const [id, account] of Object.entries(accounts))
+      if (account.broker === broker) wake.notify(reconcileBell(id))
+  })
+
 /** Sends an order that was just committed as `submitting`, and stores what came of it. Call it inside a round trip. */
 export const sendAndStore = (desk: AccountDesk, guard: LeaseGuard, order: StoredOrder) =>
   Effect.gen(function* () {
@@ -164,11 +181,13 @@ export const sendAndStore = (desk: AccountDesk, guard: LeaseGuard, order: Stored
       }
       case "BrokerOutcomeUnknown":
         yield* lose(desk, guard, order, failure.reason)
-        return { _tag: "Stored" } satisfies SendOutcome
+        yield* askBroker(desk)
+        return { _tag: "NoAnswer", reason: failure.reason } satisfies SendOutcome
       case "BrokerNotSent":
         // Without a permit the grant is void and the row stays `submitting`: the next owner looks it up.
         if (!guard.mayWrite()) return yield* new LeaseLost({ account: desk.account, while: "sending" })
         yield* lose(desk, guard, order, `not sent: ${failure.reason}`)
-        return { _tag: "NotSent", reason: failure.reason } satisfies SendOutcome
+        yield* askBroker(desk)
+        return { _tag: "NoAnswer", reason: failure.reason } satisfies SendOutcome
     }
   })

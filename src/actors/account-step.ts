@@ -102,7 +102,7 @@ const sendNext = (desk: AccountDesk, guard: LeaseGuard, order: StoredOrder) =>
     if (order.intent === "reduce") yield* confirmPositions(desk, guard)
     const done = yield* submitAndSend(desk, order)
     if (done._tag === "Refused") return yield* refused(desk, done.guard, order, done.why)
-    return done.outcome._tag === "NotSent"
+    return done.outcome._tag === "NoAnswer"
       ? ({ _tag: "BrokerAway", reason: done.outcome.reason } satisfies StepOutcome)
       : worked
   })
@@ -131,8 +131,7 @@ export const executeNext = (desk: AccountDesk, reducesOnly = false) =>
     const { order, work } = next
     switch (work) {
       case "cancel":
-        yield* sendCancel(desk, order, nowMs)
-        return worked
+        return yield* sendCancel(desk, order, nowMs)
       case "send":
         return yield* sendNext(desk, guard, order)
       case "expire":

@@ -24,7 +24,7 @@ import { brokerMachine, type BrokerMachineEvent } from "../machines/broker.machi
 import type { ChildSelf } from "../runtime/child-spec.ts"
 import { logEvent } from "../runtime/log-event.ts"
 import { machineChild, streamActor } from "../runtime/machine-child.ts"
-import { adoptVenueOrder, reconcileBell } from "./account-send.ts"
+import { adoptVenueOrder, reconcileBell, venueBell } from "./account-send.ts"
 import { watchDatabase } from "./database-watch.ts"
 import { checkCursor, recordFill } from "./fill-record.ts"
 
@@ -111,9 +111,6 @@ const onEvent =
       }
     }
   }
-
-/** Rung by a venue of this process when it serves; venues elsewhere have no bell, and the backoff is the net. */
-export const venueBell = (broker: string): string => `venue:${broker}`
 
 /** Up to which fill each account is caught up, before the stream tells the venue's newest. */
 const readCursors = (stream: Stream) =>

@@ -12,7 +12,7 @@ import { type PaperVenueEvent, paperVenueMachine } from "../machines/paper-venue
 import type { ChildSelf } from "../runtime/child-spec.ts"
 import { logEvent } from "../runtime/log-event.ts"
 import { machineChild, streamActor } from "../runtime/machine-child.ts"
-import { venueBell } from "./broker.actor.ts"
+import { venueBell } from "./account-send.ts"
 import { watchDatabase } from "./database-watch.ts"
 
 const runVenue = (broker: string, component: string) =>

@@ -218,6 +218,8 @@ export const executionLimits = {
   standbyMsMax: seconds(5),
   retryFirstMs: 250,
   retryMsMax: seconds(10),
+  /** A broker that does not answer is asked again this often: one look-up costs it nothing, and its return is seen soon. */
+  askAgainMsMax: seconds(2),
   /** A reconciliation reads orders, fills and positions of one account; each read has a deadline of its own. */
   reconcileMsMax: seconds(60),
   /** One step of the executor: a confirmation, a commit, a round trip, a commit. */

@@ -21,6 +21,8 @@ export interface AccountInput {
   readonly standbyMsMax: number
   readonly retryFirstMs: number
   readonly retryMsMax: number
+  /** How long a broker that does not answer is left alone at most. */
+  readonly askAgainMsMax: number
   readonly reconcileMsMax: number
   readonly stepMsMax: number
   readonly releaseMsMax: number
@@ -71,14 +73,14 @@ const textOf = (error: unknown): string => (error instanceof Error ? error.messa
 const tagOf = (error: unknown): unknown =>
   typeof error === "object" && error !== null && "_tag" in error ? error._tag : undefined
 
-export const accountMachine = setup({
-  types: {
 /** Whose the lease is, after an answer. */
 const granted = (answer: LeaseOutcome): Partial<AccountContext> =>
   answer._tag === "Taken"
     ? { fence: answer.fence, heldBy: null, attempt: 0, lastError: null }
     : { heldBy: answer.owner, heldForMs: answer.remainingMs, attempt: 0, lastError: null }
 
+export const accountMachine = setup({
+  types: {
     context: {} as AccountContext,
     events: {} as AccountEvent,
     input: {} as AccountInput,
@@ -108,9 +110,9 @@ const granted = (answer: LeaseOutcome): Partial<AccountContext> =>
     noteDatabaseLost: assign({ databaseLost: true }),
     noteStop: assign({ stopping: true }),
     noteReconcile: assign({ reconcileWanted: true }),
+    noteNoLease: assign({ lastError: "the lease was not taken in time" }),
     noteBell: assign({ rang: true }),
     // For those who must know without asking: filled by the actor.
-    noteNoLease: assign({ lastError: "the lease was not taken in time" }),
     noteBrokerAway: () => undefined,
     noteBrokerBack: () => undefined,
     noteTry: assign({ attempt: ({ context }) => context.attempt + 1 })
@@ -123,6 +125,11 @@ const granted = (answer: LeaseOutcome): Partial<AccountContext> =>
     retry: ({ context }) =>
       Math.min(
         context.retryMsMax,
+        context.retryFirstMs * 2 ** Math.min(Math.max(context.attempt - 1, 0), 10)
+      ),
+    askAgain: ({ context }) =>
+      Math.min(
+        context.askAgainMsMax,
         context.retryFirstMs * 2 ** Math.min(Math.max(context.attempt - 1, 0), 10)
       ),
     reconcileDeadline: ({ context }) => context.reconcileMsMax,
@@ -285,7 +292,7 @@ const granted = (answer: LeaseOutcome): Partial<AccountContext> =>
           entry: ["noteTry", "noteBrokerAway"],
           invoke: { src: "sendReduces", input: {} },
           on: { "reconcile.wanted": "Reconciling" },
-          after: { retry: "Reconciling" }
+          after: { askAgain: "Reconciling" }
         },
         Idle: {
           description: "Nothing may be sent now; a bell or the poll says when to look again.",

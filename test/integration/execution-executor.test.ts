@@ -12,7 +12,7 @@ import {
   until,
   untilStatus
 } from "./execution-desk.ts"
-import { history, intend, own, world, type WorldServices } from "./execution-world.ts"
+import { history, intend, own, sql, world, type WorldServices } from "./execution-world.ts"
 
 layer(world(), { excludeTestServices: true })("executor", (it) => {
   const test = <E>(name: string, body: Effect.Effect<void, E, Scope.Scope | WorldServices>) =>
@@ -266,6 +266,79 @@ layer(world(), { excludeTestServices: true })("executor", (it) => {
       venue.setReadable(true)
       yield* untilStatus(second, "filled", 15_000)
       assert.deepStrictEqual(venue.creates(second.clientOrderId), { requests: 1, orders: 1 })
+    })
+  )
+
+  test(
+    "a create without an answer is evidence at once: no entry leaves, of no account of that broker, before it answers",
+    Effect.gen(function* () {
+      const venue = makeVenue()
+      venue.scriptCreate({ _tag: "lost", applied: false })
+      yield* own()
+      const node = yield* startNode(venue, { accounts: ["paper-1", "paper-2"] })
+      yield* until(
+        "idle",
+        Effect.sync(() => ["paper-1", "paper-2"].every((account) => node.state(account) === "Owning.Idle"))
+      )
+      venue.setReadable(false)
+      const first = yield* intend({ symbol: freshSymbol() })
+      const second = yield* intend({ symbol: freshSymbol() })
+      yield* node.ring("orders:paper-1")
+      yield* until(
+        "paper-1 and paper-2 away",
+        Effect.sync(
+          () =>
+            !node.protection.brokerAnswers("paper-1") &&
+            !node.protection.brokerAnswers("paper-2") &&
+            node.state("paper-1") !== "Owning.Idle"
+        )
+      )
+      const third = yield* intend({ symbol: freshSymbol(), account: "paper-2" })
+      yield* node.ring("orders:paper-2")
+      yield* Effect.sleep(400)
+      assert.strictEqual(venue.creates(first.clientOrderId).requests, 1)
+      assert.strictEqual(yield* statusOf(second), "intended")
+      assert.strictEqual(yield* statusOf(third), "intended")
+      venue.setReadable(true)
+      yield* Effect.forEach([first, second, third], (order) => untilStatus(order, "filled", 15_000))
+      for (const order of [second, third])
+        assert.deepStrictEqual(venue.creates(order.clientOrderId), { requests: 1, orders: 1 })
+      yield* until(
+        "answering again",
+        Effect.sync(() => ["paper-1", "paper-2"].every((account) => node.protection.brokerAnswers(account)))
+      )
+    })
+  )
+
+  test(
+    "a cancel without an answer is evidence as well",
+    Effect.gen(function* () {
+      const venue = makeVenue()
+      venue.holdFills(true)
+      yield* own()
+      const order = yield* intend({ symbol: freshSymbol() })
+      const node = yield* startNode(venue)
+      yield* untilStatus(order, "acked")
+      yield* until(
+        "idle",
+        Effect.sync(() => node.state("paper-1") === "Owning.Idle")
+      )
+      venue.setReadable(false)
+      venue.scriptCancel({ _tag: "lost", applied: false })
+      yield* sql((client) =>
+        Effect.all([
+          client`UPDATE orders SET status = 'pending_cancel' WHERE id = ${order.id}`,
+          client`INSERT INTO order_events (order_id, event, from_status, to_status)
+            VALUES (${order.id}, 'order.cancel_requested', 'acked', 'pending_cancel')`
+        ])
+      )
+      yield* node.ring("orders:paper-1")
+      yield* until(
+        "away",
+        Effect.sync(() => !node.protection.brokerAnswers("paper-1"))
+      )
+      venue.setReadable(true)
+      yield* untilStatus(order, "cancelled", 15_000)
     })
   )
 

@@ -13,6 +13,7 @@ const input = {
   standbyMsMax: 5_000,
   retryFirstMs: 250,
   retryMsMax: 10_000,
+  askAgainMsMax: 2_000,
   reconcileMsMax: 60_000,
   stepMsMax: 30_000,
   releaseMsMax: 5_000,
@@ -234,6 +235,21 @@ describe("the account machine", () => {
     assert.strictEqual(value(), "Owning.BrokerAway", "the second delay is longer")
     send("reconcile.wanted")
     assert.strictEqual(value(), "Owning.Reconciling")
+  })
+
+  it("a broker that was away for long is asked again within the cap, and no order is looked for before it answers", async () => {
+    const { value, step, reconcile, clock, asked } = await executing()
+    await step.answer({ _tag: "BrokerAway", reason: "no answer to a create" })
+    for (let round = 0; round < 12; round += 1) {
+      assert.strictEqual(value(), "Owning.BrokerAway")
+      assert.isFalse(asked("step"))
+      clock.increment(input.askAgainMsMax)
+      assert.strictEqual(value(), "Owning.Reconciling")
+      await reconcile.fail(Object.assign(new Error("still away"), { _tag: "BrokerUnavailable" }))
+    }
+    clock.increment(input.askAgainMsMax)
+    await reconcile.answer()
+    assert.isTrue(asked("step"))
   })
 
   it("a reconnect during a reconciliation means one more", async () => {

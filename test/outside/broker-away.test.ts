@@ -1,6 +1,8 @@
 import { assert, describe, it } from "vitest"
 import { setTimeout as pause } from "node:timers/promises"
 import { waitUntil } from "../support/exchange.ts"
+import { accountLimits } from "../../src/domain/limits.ts"
+import { brokerLimits } from "../../src/layers/broker/broker-limits.ts"
 import { HealthWatch } from "./health-watch.ts"
 import { assertFilledOnce, openWorld, post } from "./broker-scenes.ts"
 import { alertBody } from "./service.ts"
@@ -38,6 +40,68 @@ describe.concurrent("a broker that is away", () => {
     assert.lengthOf(trace.fills, 3)
     assert.lengthOf(trace.links, 3)
   }, 60_000)
+
+  // Nobody hears a frozen peer: its sockets stay open, and the silence after a call is all there is.
+  it("T2 frozen: said within the deadline of the first call, no entry leaves meanwhile, trading within seconds of its return", async (context) => {
+    const world = await openWorld(context)
+    const { broker, service } = world
+    await service.settled(await post(world, "WARM"))
+    broker.freeze()
+    const from = performance.now()
+    const signals = [await post(world, "SPY")]
+    assert.isBelow(performance.now() - from, 1_000)
+    await waitUntil(
+      () => `health to say that the broker does not answer${service.tail()}`,
+      async () => {
+        const { body } = await service.get("/health")
+        return body.ready && !body.can_trade && body.status === "degraded" ? true : undefined
+      },
+      20_000
+    )
+    assert.isBelow(performance.now() - from, accountLimits.brokerCallMsMax + 2_000)
+    assert.strictEqual(
+      (await service.get("/health")).body.accounts["paper-1"].reason,
+      "the broker does not answer"
+    )
+    const watch = new HealthWatch(service)
+    watch.start()
+    for (const symbol of ["QQQ", "IWM", "DIA"]) signals.push(await post(world, symbol))
+    await pause(8_000)
+    await watch.stop()
+    assert.isAbove(watch.samples.length, 10)
+    assert.isEmpty(watch.samples.filter(({ answer }) => answer.body.can_trade !== false))
+    assert.isEmpty(watch.lies([]))
+    const waiting = (await service.get("/api/v1/orders")).body.items as ReadonlyArray<{
+      symbol: string
+      status: string
+    }>
+    for (const symbol of ["QQQ", "IWM", "DIA"])
+      assert.strictEqual(waiting.find((order) => order.symbol === symbol)?.status, "intended", symbol)
+    const back = performance.now()
+    broker.thaw()
+    await service.trading(60_000)
+    assert.isBelow(performance.now() - back, 10_000)
+    const sends = []
+    for (const signal of signals) sends.push(await assertFilledOnce(world, signal))
+    assert.deepStrictEqual(sends.slice(1), [1, 1, 1])
+    assert.deepStrictEqual(await service.restarts(), {})
+  }, 120_000)
+
+  it("T2 frozen while nobody orders: its stream says so", async (context) => {
+    const world = await openWorld(context)
+    const { broker, service } = world
+    broker.freeze()
+    await waitUntil(
+      () => `health to say that the broker is away${service.tail()}`,
+      async () => {
+        const { body } = await service.get("/health")
+        return body.ready && !body.can_trade && body.status === "degraded" ? true : undefined
+      },
+      brokerLimits.pingEveryMs + brokerLimits.pongMsMax + 2_000
+    )
+    broker.thaw()
+    await service.trading(30_000)
+  }, 120_000)
 
   it("T2 killed and started again: ready, degraded and no trading meanwhile, webhooks taken, each order sent once", async (context) => {
     const world = await openWorld(context)

@@ -16,9 +16,12 @@ export const brokerLimits = {
   /** Handshake of the stream, and the venue's hello after it: what the clients of real venues use. */
   streamConnectMsMax: 10_000,
   streamHelloMsMax: 10_000,
-  /** Pings tell about the peer's TCP stack; what the venue says tells about the venue. Both are watched. */
-  pingEveryMs: 20_000,
-  pongMsMax: 10_000,
+  /**
+   * Sockets of a frozen or unplugged peer stay open, and while nobody orders its pong is all it says. A ping is a few
+   * bytes, so it is asked often; a pong takes microseconds, and 4 s outlast a long pause of either process.
+   */
+  pingEveryMs: 5_000,
+  pongMsMax: 4_000,
   /** Events that wait for their reader. A burst of fills after an outage is fetched, not streamed, so this is ample. */
   streamEventsMax: 4_096,
   /** One message of the stream is one order or one fill: 1 KiB. */
