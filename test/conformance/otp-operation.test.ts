@@ -6,7 +6,7 @@ import { dynamic, type Strategy, supervisor, worker } from "../../src/runtime/ch
 import { formatReport, type SupervisionEvent } from "../../src/runtime/reports.ts"
 import { Probes } from "../runtime/probe-children.ts"
 import { endOf, every, node, phases, reasonOf, start, unlimited } from "../runtime/probe-tree.ts"
-import { collectGarbage } from "./garbage.ts"
+import { collectGarbage } from "../support/garbage.ts"
 import { stepsOf } from "./steps.ts"
 
 const plain = { start: () => () => Effect.succeed({}) }

@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import type { PolicyOptions } from "../../src/runtime/child-policy.ts"
 import { dynamic, type Running } from "../../src/runtime/child-spec.ts"
-import { collectGarbage } from "./garbage.ts"
+import { collectGarbage } from "../support/garbage.ts"
 import { Probes } from "../runtime/probe-children.ts"
 import { endOf, node, phases, settled, start, unlimited } from "../runtime/probe-tree.ts"
 

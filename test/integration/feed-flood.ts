@@ -6,20 +6,15 @@
  * Never: asserts anything.
  */
 import { Effect } from "effect"
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
+import { collectGarbage } from "../support/garbage.ts"
 import { openFreshDatabase } from "../support/postgres.ts"
 import { feedSettings, runningFeed, signalServer, until } from "./feed-world.ts"
 
-setFlagsFromString("--expose-gc")
-const collect = runInNewContext("gc") as () => void
-
 /** Bytes after garbage is collected: resident, and held by us. */
-const held = () => {
-  collect()
+const held = Effect.map(collectGarbage, () => {
   const { external, heapUsed, rss } = process.memoryUsage()
   return { rss, held: heapUsed + external }
-}
+})
 
 /** Sends `messages` single signals as fast as they are taken: half of them, a quiet moment to measure in, the rest. */
 export const flood = (messages: number, withinMs: number) =>
@@ -50,10 +45,10 @@ export const flood = (messages: number, withinMs: number) =>
         withinMs
       )
     yield* reach(messages / 2)
-    const before = held()
+    const before = yield* held
     yield* Effect.exit(feed.requestSignals(1))
     yield* reach(messages)
-    const after = held()
+    const after = yield* held
     const rows = yield* database.run(
       "test",
       (sql) =>
