@@ -10,6 +10,7 @@
  */
 import { BigDecimal, Clock, Effect } from "effect"
 import { randomUUID } from "node:crypto"
+import { formatDecimal } from "../../src/domain/decimal.ts"
 import { applyTrade, weightedAverage } from "../../src/domain/practice-ledger.ts"
 import type { DatabaseAway, Sql, VenueDatabase } from "./database.ts"
 import { openingNotional, availableFunds } from "./funds.ts"
@@ -18,7 +19,6 @@ import { Refusal } from "./refusal.ts"
 import { type FillRow, isOpen, type OrderRequest, type OrderRow } from "./wire.ts"
 
 const decimal = BigDecimal.fromStringUnsafe
-const format = BigDecimal.format
 
 export interface Placed {
   readonly order: OrderRow
@@ -114,10 +114,10 @@ const place = (database: VenueDatabase, options: PaperBrokerOptions, request: Or
       const needed = yield* openingNotional(sql, request, price)
       const available = yield* availableFunds(sql, request.account, cash)
       if (BigDecimal.isGreaterThan(needed, available)) {
-        const message = `needs ${format(needed)}, has ${format(available)}`
+        const message = `needs ${formatDecimal(needed)}, has ${formatDecimal(available)}`
         return yield* new Refusal({ code: "insufficient_funds", message })
       }
-      const rows = yield* insertOrder(sql, request, format(needed), at)
+      const rows = yield* insertOrder(sql, request, formatDecimal(needed), at)
       const order = rows[0]
       return order === undefined ? yield* Effect.die("an INSERT returns its row") : { order, created: true }
     })
@@ -136,11 +136,11 @@ const settle = (sql: Sql, order: OrderRow, signed: BigDecimal.BigDecimal, price:
     yield* sql`INSERT INTO positions ${sql.insert({
       account: order.account,
       symbol: order.symbol,
-      quantity: format(after.quantity),
-      average_price: format(after.averagePrice)
+      quantity: formatDecimal(after.quantity),
+      average_price: formatDecimal(after.averagePrice)
     })} ON CONFLICT (account, symbol) DO UPDATE
       SET quantity = excluded.quantity, average_price = excluded.average_price`
-    const cost = format(BigDecimal.multiply(signed, price))
+    const cost = formatDecimal(BigDecimal.multiply(signed, price))
     yield* sql`UPDATE accounts SET cash = cash - ${cost}::numeric WHERE id = ${order.account}`
   })
 
@@ -165,8 +165,9 @@ const fill = (
       const average = weightedAverage(decimal(order.average_price ?? "0"), already, decimal(price), quantity)
       yield* settle(sql, order, order.side === "buy" ? quantity : BigDecimal.negate(quantity), decimal(price))
       const complete = BigDecimal.equals(filled, decimal(order.quantity))
-      const orders = yield* sql<OrderRow>`UPDATE orders SET filled_quantity = ${format(filled)}::numeric,
-        average_price = ${format(average)}::numeric, updated_at = ${at},
+      const orders =
+        yield* sql<OrderRow>`UPDATE orders SET filled_quantity = ${formatDecimal(filled)}::numeric,
+        average_price = ${formatDecimal(average)}::numeric, updated_at = ${at},
         status = ${complete ? "filled" : "partially_filled"} WHERE id = ${order.id} RETURNING *`
       // Last, because this row is shared by all accounts and is held until the commit.
       const numbers = yield* sql<{
@@ -174,7 +175,7 @@ const fill = (
       }>`UPDATE fill_sequence SET value = value + 1 RETURNING value`
       const sequence =
         numbers[0]?.value ?? (yield* Effect.die("the sequence row exists since the first migration"))
-      const trade = { trade_id: `t-${sequence}`, quantity: format(quantity), price, fee: "0", at }
+      const trade = { trade_id: `t-${sequence}`, quantity: formatDecimal(quantity), price, fee: "0", at }
       yield* sql`INSERT INTO fills ${sql.insert({ sequence, order_id: order.id, account: order.account, ...trade })}`
       const { account, symbol, side, client_order_id } = order
       const row: FillRow = { sequence, order_id: order.id, client_order_id, account, symbol, side, ...trade }

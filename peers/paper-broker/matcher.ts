@@ -10,6 +10,7 @@
  * Never: holds an order in memory: the queue has names of orders, the book has the orders.
  */
 import { BigDecimal, Clock, Effect, Option, Queue, Semaphore } from "effect"
+import { formatDecimal } from "../../src/domain/decimal.ts"
 import type { Book, Filled } from "./book.ts"
 import type { DatabaseAway } from "./database.ts"
 import type { Faults } from "./faults.ts"
@@ -52,7 +53,7 @@ const partsOf = (quantity: string, parts: number): ReadonlyArray<string | null> 
     { scale: 6, mode: "floor" }
   )
   if (BigDecimal.isZero(share)) return [null]
-  return [...Array.from({ length: parts - 1 }, () => BigDecimal.format(share)), null]
+  return [...Array.from({ length: parts - 1 }, () => formatDecimal(share)), null]
 }
 
 export const makeMatcher = (parts: MatcherParts): Effect.Effect<Matcher> =>

@@ -6,7 +6,8 @@
  * symbols held, and the counts of creates, for tests, come whole.
  * Never: changes anything.
  */
-import { BigDecimal, Clock, Effect } from "effect"
+import { Clock, Effect } from "effect"
+import { formatDecimal } from "../../src/domain/decimal.ts"
 import type { DatabaseAway, VenueDatabase } from "./database.ts"
 import { availableFunds } from "./funds.ts"
 import { type PaperBrokerOptions, venueLimits } from "./options.ts"
@@ -85,7 +86,7 @@ const readAccount = (database: VenueDatabase, options: PaperBrokerOptions, accou
       const rows = yield* sql<{ cash: string }>`SELECT cash FROM accounts WHERE id = ${account}`
       const cash = rows[0]?.cash ?? options.accounts[account] ?? options.startingCash
       const available = yield* availableFunds(sql, account, cash)
-      return { id: account, cash: plain(cash), buying_power: BigDecimal.format(available) }
+      return { id: account, cash: plain(cash), buying_power: formatDecimal(available) }
     })
   )
 

@@ -6,6 +6,7 @@
  * Never: passes on a value it did not check.
  */
 import { BigDecimal, Result, Schema } from "effect"
+import { formatDecimal } from "../../src/domain/decimal.ts"
 import { venueLimits } from "./options.ts"
 import { Refusal } from "./refusal.ts"
 
@@ -13,15 +14,23 @@ const Text = Schema.NonEmptyString.check(
   Schema.isMaxLength(venueLimits.textLengthMax),
   Schema.isPattern(/^[\x21-\x7e]+$/, { message: "must be printable ASCII without spaces" })
 )
+// Names as people write them: `BRK B`, `SPY 2026-12-18 C 42`, other alphabets. Nothing invisible, no space at an end.
+const SymbolText = Schema.NonEmptyString.check(
+  Schema.isMaxLength(venueLimits.textLengthMax),
+  Schema.isPattern(/^(?! )[\p{L}\p{N}\p{P}\p{S} ]+(?<! )$/u, {
+    message: "must be letters, digits, punctuation and spaces between them"
+  })
+)
+// The sizes of `decimalLimits`: from 10^20 of the smallest coins down to a wei.
 const PositiveDecimal = Schema.String.check(
-  Schema.isPattern(/^(0|[1-9]\d{0,11})(\.\d{1,12})?$/, { message: "must be a decimal string" }),
+  Schema.isPattern(/^(0|[1-9]\d{0,19})(\.\d{1,18})?$/, { message: "must be a decimal string" }),
   Schema.makeFilter((text: string) => /[1-9]/.test(text) || "must be greater than 0")
 )
 
 const OrderRequest = Schema.Struct({
   client_order_id: Schema.optionalKey(Schema.NullOr(Text)),
   account: Text,
-  symbol: Text,
+  symbol: SymbolText,
   side: Schema.Literals(["buy", "sell"]),
   type: Schema.Literals(["market", "limit"]),
   quantity: PositiveDecimal,
@@ -91,7 +100,7 @@ export const isOpen = (status: OrderRow["status"]): boolean =>
   status === "open" || status === "partially_filled"
 
 /** `numeric` keeps the zeros it was written with; the wire has one spelling for one number. */
-export const plain = (text: string): string => BigDecimal.format(BigDecimal.fromStringUnsafe(text))
+export const plain = (text: string): string => formatDecimal(BigDecimal.fromStringUnsafe(text))
 
 const plainOrNull = (text: string | null): string | null => (text === null ? null : plain(text))
 

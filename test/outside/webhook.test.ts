@@ -50,6 +50,45 @@ describe("a plain alert", () => {
     assert.strictEqual(Number(body.rate), 1)
   })
 
+  // An expiration of the past is refused, and one of a fixed year becomes past.
+  const december = `${new Date().getUTCFullYear() + 1}-12-18`
+  const ordered: ReadonlyArray<readonly [what: string, fields: Record<string, unknown>, symbol: RegExp]> = [
+    ["CALL, contract chosen by rule", { direction: "CALL" }, /^SPY \d{4}-\d\d-\d\d C \d+(\.\d+)?$/],
+    [
+      "PUT with strike and expiration",
+      { direction: "PUT", strike: "42.50", expiration: december },
+      new RegExp(`^SPY ${december} P 42\\.5$`)
+    ],
+    ["a symbol with a space", { symbol: "BRK B" }, /^BRK B$/],
+    ["a symbol of another alphabet", { symbol: "МосБиржа" }, /^МосБиржа$/],
+    [
+      "the longest symbol",
+      { symbol: `${"L".repeat(31)} ${"M".repeat(32)}`, direction: "CALL", strike: 7 },
+      / C 7$/
+    ],
+    ["18 digits after the point", { symbol: "WEI", quantity: "0.123456789012345678" }, /^WEI$/],
+    ["the shortest text of a double", { symbol: "DBL", quantity: 0.1 + 0.2 }, /^DBL$/],
+    ["the smallest quantity", { symbol: "DUST", quantity: "0.000000000000000001" }, /^DUST$/]
+  ]
+  for (const [what, fields, symbol] of ordered) {
+    it(`in practice one alert is one order that fills, and a position: ${what}`, async () => {
+      const answer = await service.post("/webhook", alertBody(fields))
+      assert.strictEqual(answer.status, 201, answer.text)
+      const trace = await service.settled(answer.body.signal_id)
+      assert.lengthOf(trace.orders, 1, JSON.stringify(trace.decision))
+      const [order] = trace.orders
+      assert.strictEqual(order.status, "filled", order.reason)
+      assert.match(order.symbol, symbol)
+      assert.strictEqual(order.quantity, String(fields["quantity"] ?? "1"))
+      assert.strictEqual(order.filled_quantity, order.quantity)
+      assert.lengthOf(trace.fills, 1)
+      assert.lengthOf(trace.links, 1)
+      const { body } = await service.get("/api/v1/positions?limit=200")
+      const position = body.items.find((item: { symbol: string }) => item.symbol === order.symbol)
+      assert.strictEqual(position?.quantity, order.quantity)
+    })
+  }
+
   it("posted twice is a duplicate with the stored answer", async () => {
     const body = alertBody()
     const first = await service.post("/webhook", body)

@@ -123,6 +123,21 @@ describe("paper venue: bad input", () => {
     ["a limit order without a limit", JSON.stringify({ ...body, type: "limit" }), 422, "invalid_order"],
     ["a market order with a limit", JSON.stringify({ ...body, limit_price: "5" }), 422, "invalid_order"],
     [
+      "a quantity with 19 digits after the point",
+      JSON.stringify({ ...body, quantity: `0.${"1".repeat(19)}` }),
+      422,
+      "invalid_order"
+    ],
+    ["a symbol that begins with a space", JSON.stringify({ ...body, symbol: " SPY" }), 422, "invalid_order"],
+    ["a symbol that ends with a space", JSON.stringify({ ...body, symbol: "SPY " }), 422, "invalid_order"],
+    ["a symbol with a line break", JSON.stringify({ ...body, symbol: "SPY\nQQQ" }), 422, "invalid_order"],
+    [
+      "a symbol with half a character",
+      JSON.stringify({ ...body, symbol: "SPY\ud800" }),
+      422,
+      "invalid_order"
+    ],
+    [
       "an id with a zero byte",
       JSON.stringify({ ...body, client_order_id: "a\u0000b" }),
       422,
