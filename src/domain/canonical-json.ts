@@ -2,7 +2,7 @@
  * canonical-json: one text per JSON value, whatever order its keys were sent in.
  *
  * Two posts are the same when their canonical texts are: keys sorted by UTF-16 code units and numbers in their
- * shortest form, as RFC 8785 has it. The body's `secret` proves who sent it and is no part of what was sent, so
+ * shortest form, as RFC 8785 has it, or with all their digits when a double cannot hold them. The body's `secret` proves who sent it and is no part of what was sent, so
  * it is dropped before anything is hashed or stored.
  *
  * Promises: values that differ only in key order, whitespace, escapes or number notation have equal texts.
@@ -10,7 +10,9 @@
  */
 import { hash } from "node:crypto"
 
-export type JsonValue = null | boolean | number | string | ReadonlyArray<JsonValue> | JsonObject
+import { ExactNumber } from "./exact-number.ts"
+
+export type JsonValue = null | boolean | number | ExactNumber | string | ReadonlyArray<JsonValue> | JsonObject
 
 /** A JSON object. Read it with `Object.hasOwn` or through `fieldOf`: its keys come from outside. */
 export interface JsonObject {
@@ -22,7 +24,7 @@ export const SECRET_FIELD = "secret"
 
 /** True for a JSON object, false for null, arrays and scalars. */
 export const isJsonObject = (value: unknown): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
+  typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof ExactNumber)
 
 /** An own field of an object from outside; undefined when absent. Never looks at a prototype. */
 export const fieldOf = (object: JsonObject, key: string): JsonValue | undefined =>

@@ -7,7 +7,7 @@
  *
  * Promises: `formatDecimal` never writes an exponent, a leading plus, a trailing zero or a negative zero;
  * what it writes, `parseDecimal` reads back to an equal number.
- * Never: goes through binary floating point, except when the input itself was a JSON number.
+ * Never: goes through binary floating point, except for a JSON number that a double holds as it was written.
  */
 import { BigDecimal, Option } from "effect"
 

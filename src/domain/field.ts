@@ -11,6 +11,7 @@ import { Option } from "effect"
 
 import { fieldOf, type JsonObject, type JsonValue } from "./canonical-json.ts"
 import { decimalFromNumber, formatDecimal, parseDecimal } from "./decimal.ts"
+import { ExactNumber } from "./exact-number.ts"
 import { decimalLimits } from "./limits.ts"
 
 /** One thing that is wrong with a body: where, and what it should have been. `path` is "" for the body itself. */
@@ -48,9 +49,12 @@ export const readText = (value: unknown, lengthMax: number): { text: string } | 
 }
 
 const readPositive = (value: JsonValue): { text: string } | { message: string } => {
-  if (typeof value !== "number" && typeof value !== "string")
+  if (typeof value !== "number" && typeof value !== "string" && !(value instanceof ExactNumber))
     return { message: "must be a decimal above zero" }
-  const parsed = typeof value === "number" ? decimalFromNumber(value) : parseDecimal(value.trim())
+  const parsed =
+    typeof value === "number"
+      ? decimalFromNumber(value)
+      : parseDecimal(typeof value === "string" ? value.trim() : value.text)
   if (Option.isNone(parsed)) {
     const { integerDigitsMax, scaleMax } = decimalLimits
     return {

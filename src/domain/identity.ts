@@ -12,6 +12,7 @@
 import { Option, Result } from "effect"
 
 import { bodyHash, fieldOf, type JsonObject } from "./canonical-json.ts"
+import { ExactNumber } from "./exact-number.ts"
 import type { FieldError } from "./field.ts"
 import { signalId } from "./ids.ts"
 import { ageLimits, intakeLimits } from "./limits.ts"
@@ -39,8 +40,8 @@ const PRINTABLE = /^[\u0021-\u007e](?:[\u0020-\u007e]*[\u0021-\u007e])?$/
 
 const namedBy = (path: string, value: unknown): Result.Result<string | null, FieldError> => {
   if (value === undefined || value === null) return Result.succeed(null)
-  // An unsafe integer was already rounded when it was read: two ids could have become one.
-  if (typeof value === "number" && !Number.isSafeInteger(value)) {
+  // Other programs on the way round an unsafe integer when they read it: two ids could have become one.
+  if (value instanceof ExactNumber || (typeof value === "number" && !Number.isSafeInteger(value))) {
     return Result.fail({ path, message: "must be a string, or an integer that is exact in JSON" })
   }
   if (typeof value !== "string" && typeof value !== "number") {

@@ -2,17 +2,18 @@
  * json-reader: the bytes of a body as a JSON value, or the exact place where they are not one.
  *
  * The native parser is fast and too kind: it takes a key twice (the last wins, so a signature may cover another
- * order than the one that is read), turns 1e999 into Infinity, and lets half of a surrogate pair through, which
- * PostgreSQL then refuses. So its answer is walked once, and the source is scanned once for the number of keys;
- * only a body that fails pays for finding out where.
+ * order than the one that is read), turns 1e999 into Infinity, rounds a number of many digits, and lets half of a
+ * surrogate pair through, which PostgreSQL then refuses. So its answer is walked once, and the source is scanned once
+ * for the number of keys; only a body that fails pays for finding out where, and only one with long numbers for them.
  *
- * Promises: an accepted value is finite, bounded in size and depth, well-formed text, free of NUL, of duplicate
+ * Promises: an accepted number is the number that was written; an accepted value is finite, bounded in size and depth, well-formed text, free of NUL, of duplicate
  * and `__proto__` keys, and so can be stored as jsonb and hashed; time is linear in the size of the body.
  * Never: repeats the body in a message (it may hold the secret); throws for any bytes.
  */
 import { Result } from "effect"
 
 import { type JsonValue, isJsonObject } from "./canonical-json.ts"
+import { exactNumber, mayBeInexact } from "./exact-number.ts"
 import type { FieldError } from "./field.ts"
 import { findJsonFault } from "./json-fault.ts"
 import { jsonPath } from "./json-path.ts"
@@ -54,7 +55,10 @@ const TOO_MANY: Fault = {
   reason: "too_many",
   message: `must not have more than ${intakeLimits.bodyValuesMax} values`
 }
-const NOT_FINITE: Fault = { reason: "not_finite", message: "must be a number that fits a double (not 1e999)" }
+const NOT_FINITE: Fault = {
+  reason: "not_finite",
+  message: "must be a number within a double's range (not 1e999), of at most 1,000 digits"
+}
 const LONE_SURROGATE: Fault = {
   reason: "bad_text",
   message: "must be well-formed Unicode (a surrogate stands alone)"
@@ -139,6 +143,27 @@ const parseNative = (text: string): { readonly value: JsonValue } | null => {
   }
 }
 
+/**
+ * Any JSON, with numbers that a double cannot hold as `ExactNumber`, and NaN for what is no number to keep. Throws
+ * SyntaxError as the native parser does, and RangeError for a text that nests thousands deep.
+ */
+export const parseExactly = (text: string): JsonValue => {
+  if (!mayBeInexact(text)) return JSON.parse(text)
+  return JSON.parse(text, (_key, value: JsonValue, context?: { readonly source?: string }) =>
+    typeof value === "number" ? exactNumber(context?.source ?? "", value) : value
+  )
+}
+
+/** The second reading, of a text that the first one found to be valid and flat enough for it. */
+const readExactly = (text: string): Result.Result<JsonValue, JsonRefused> => {
+  const value = parseExactly(text)
+  const walk: Walk = { keys: 0, values: 0, trail: [] }
+  const fault = walkValue(value, 0, walk)
+  return fault === null
+    ? Result.succeed(value)
+    : Result.fail(refused(fault.reason, jsonPath(walk.trail.toReversed()), fault.message))
+}
+
 /** Reads a text as JSON under the rules of this file. */
 export const readJsonText = (text: string): Result.Result<JsonValue, JsonRefused> => {
   if (text.trim() === "") return Result.fail(refused("syntax", "", "must be JSON, and is empty"))
@@ -150,7 +175,7 @@ export const readJsonText = (text: string): Result.Result<JsonValue, JsonRefused
     return Result.fail(refused(fault.reason, jsonPath(walk.trail.toReversed()), fault.message))
   // A key given twice is one key of the value and two of the text.
   if (countMembers(text) !== walk.keys) return Result.fail(located(text, "duplicate_key"))
-  return Result.succeed(parsed.value)
+  return mayBeInexact(text) ? readExactly(text) : Result.succeed(parsed.value)
 }
 
 // Fatal: a byte that is not UTF-8 would become U+FFFD and change what was signed. A byte order mark is dropped.

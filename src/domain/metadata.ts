@@ -11,6 +11,7 @@
 import { Result } from "effect"
 
 import { fieldOf, isJsonObject, type JsonObject } from "./canonical-json.ts"
+import { ExactNumber } from "./exact-number.ts"
 import { type FieldError, type FieldReader, fieldReader } from "./field.ts"
 import { readSymbol } from "./instrument.ts"
 import { fieldLimits } from "./limits.ts"
@@ -46,7 +47,9 @@ const readScore = (reader: FieldReader, score: JsonObject, name: string): number
   const value = fieldOf(score, name)
   if (value === undefined) return reader.fail(`score.${name}`, "is required")
   // Finite by the reader of the body, which refuses numbers out of range; null and text are what senders get wrong.
-  return typeof value === "number" ? value : reader.fail(`score.${name}`, "must be a number")
+  if (typeof value === "number") return value
+  // A score is a measure: the nearest double does, and the stored body has all its digits.
+  return value instanceof ExactNumber ? value.nearest : reader.fail(`score.${name}`, "must be a number")
 }
 
 const readSide = (reader: FieldReader): Side | null => {

@@ -8,6 +8,7 @@
  * Promises: what is accepted is one instant, in epoch milliseconds; what is refused says what was expected.
  * Never: uses Date.parse (it guesses zones and rolls over days), the local zone, or the current time.
  */
+import { ExactNumber } from "./exact-number.ts"
 import { daysInMonth } from "./instrument.ts"
 import { fieldLimits } from "./limits.ts"
 
@@ -68,6 +69,8 @@ const readIso = (groups: Readonly<Record<string, string | undefined>>): Read => 
  */
 export const readTimestamp = (value: unknown): Read => {
   if (typeof value === "number") return Number.isFinite(value) ? readEpoch(value) : { message: EXPECTED }
+  // Nanoseconds have more digits than a double; milliseconds, which is all that is kept, have not.
+  if (value instanceof ExactNumber) return readEpoch(value.nearest)
   if (typeof value !== "string") return { message: EXPECTED }
   const text = value.trim()
   if (text === "") return { message: "must not be empty" }

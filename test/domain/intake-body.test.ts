@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Result, Schema } from "effect"
 
-import { isJsonObject, type JsonObject, type JsonValue } from "../../src/domain/canonical-json.ts"
+import { bodyHash, isJsonObject, type JsonObject, type JsonValue } from "../../src/domain/canonical-json.ts"
 import { identityOf } from "../../src/domain/identity.ts"
 import { parseIntakeBody } from "../../src/domain/intake-body.ts"
 import { readJson } from "../../src/domain/json-reader.ts"
@@ -65,6 +65,104 @@ describe("a post", () => {
     assert.deepStrictEqual(pathsOf({ ...signal, id: {}, quantity: 0 }), ["quantity", "id"])
     assert.deepStrictEqual(pathsOf({ ...signal, id: "" }), ["id"])
     assert.deepStrictEqual(pathsOf({ ...signal, id: 7 }), [])
+  })
+})
+
+describe("the numbers of a post", () => {
+  const read = (fields: string) => {
+    const json = readJson(
+      new TextEncoder().encode(
+        `{"symbol":"SPY","action":"BUY","timeframe":"5m","timestamp":"2025-10-21T22:45:00Z",${fields}}`
+      )
+    )
+    assert(Result.isSuccess(json), fields)
+    return parseIntakeBody(json.success)
+  }
+  const signalOf = (fields: string) => {
+    const parsed = read(fields)
+    if (Result.isFailure(parsed)) assert.fail(JSON.stringify(parsed.failure))
+    assert(parsed.success.kind === "signal")
+    return parsed.success
+  }
+  const hashOf = (fields: string): string => bodyHash(signalOf(fields).body)
+
+  for (const [sent, meant] of [
+    ["0.1", "0.1"],
+    ["1e3", "1000"],
+    ["100.50", "100.5"],
+    ["9007199254740992", "9007199254740992"],
+    ["9007199254740993", "9007199254740993"],
+    ["12345678901234567890.123456789", "12345678901234567890.123456789"],
+    ["0.10000000000000001", "0.10000000000000001"]
+  ] as const) {
+    it(`mean what they say [${sent}]`, () => {
+      const { body, signal: given } = signalOf(`"quantity":${sent},"price":${sent},"strike":${sent}`)
+      assert.deepStrictEqual([given.quantity, given.price, given.strike], [meant, meant, meant])
+      // What is stored is what was sent, too.
+      assert.include(JSON.stringify(body), `"quantity":${meant},`)
+    })
+  }
+
+  it("with more digits than money has are an error of their field, never rounded", () => {
+    for (const field of ["quantity", "price", "strike"]) {
+      for (const number of ["123456789012345678901.5", "0.1234567890123456789"]) {
+        const parsed = read(`"${field}":${number}`)
+        assert(Result.isFailure(parsed))
+        assert.deepStrictEqual(
+          parsed.failure.map(({ path }) => path),
+          [field]
+        )
+      }
+    }
+  })
+
+  it("make another body of another number, in fields nobody knows as well", () => {
+    assert.notStrictEqual(hashOf('"quantity":9007199254740992'), hashOf('"quantity":9007199254740993'))
+    assert.notStrictEqual(hashOf('"x":{"y":[0.1]}'), hashOf('"x":{"y":[0.10000000000000001]}'))
+    assert.strictEqual(
+      hashOf('"x":9007199254740993'),
+      hashOf('"x":9.007199254740993e15'),
+      "one value in two notations is one body"
+    )
+  })
+
+  it("leave the identity of an ordinary body what it was", () => {
+    assert.strictEqual(
+      hashOf('"quantity":0.1,"a":1e3,"b":100.50,"c":-0,"d":1e21,"e":[123456789012345680000,5e-7,1.0]'),
+      "bc9602e591a44de76d875847200c1531b1aa65ba501a0962cef2912c0d6ae5c4"
+    )
+  })
+
+  it("are no event id when they are not exact for everybody", () => {
+    const parsed = read('"id":9007199254740993')
+    assert(Result.isFailure(parsed))
+    assert.deepStrictEqual(parsed.failure, [
+      { path: "id", message: "must be a string, or an integer that is exact in JSON" }
+    ])
+  })
+
+  it("may be a time with more digits than anybody needs", () => {
+    const json = readJson(
+      new TextEncoder().encode(
+        '{"symbol":"SPY","action":"BUY","timeframe":"5m","timestamp":1761086700.1234567891}'
+      )
+    )
+    assert(Result.isSuccess(json))
+    const parsed = parseIntakeBody(json.success)
+    assert(Result.isSuccess(parsed) && parsed.success.kind === "signal")
+    assert.strictEqual(parsed.success.signal.firedAtMs, 1_761_086_700_123)
+  })
+
+  it("may be scores with more digits than a double has", () => {
+    const json = readJson(
+      new TextEncoder().encode(
+        '{"snapshot_id":"7f3b1c52-2f5a-4a53-9c0e-0b1d2e3f4a5b","score":{"Buy Score":0.12345678901234567891,"Sell Score":2},"trigger":"t","pair":"ZRX-USD"}'
+      )
+    )
+    assert(Result.isSuccess(json))
+    const parsed = parseIntakeBody(json.success)
+    assert(Result.isSuccess(parsed) && parsed.success.kind === "metadata")
+    assert.strictEqual(parsed.success.metadata.buyScore, 0.12345678901234568)
   })
 })
 

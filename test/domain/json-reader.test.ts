@@ -4,7 +4,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Result, Schema } from "effect"
 
-import type { JsonValue } from "../../src/domain/canonical-json.ts"
+import { canonicalJson, type JsonValue } from "../../src/domain/canonical-json.ts"
 import { findJsonFault } from "../../src/domain/json-fault.ts"
 import { type JsonRefused, readJson, readJsonText } from "../../src/domain/json-reader.ts"
 import { intakeLimits } from "../../src/domain/limits.ts"
@@ -92,6 +92,8 @@ describe("a body is refused with the path of its fault", () => {
     ["a raw line break in text", '{"note":"a\nb"}', "syntax", "note"],
     ["an unknown escape", String.raw`{"note":"\x41"}`, "syntax", "note"],
     ["a number out of range", '{"score":{"Buy Score":1e999}}', "not_finite", "score.Buy Score"],
+    ["a number too small for a double", '{"a":[1e-400]}', "not_finite", "a[0]"],
+    ["a number of thousands of digits", `{"a":0.${"3".repeat(2_000)}}`, "not_finite", "a"],
     ["a key given twice", '{"action":"BUY","action":"SELL"}', "duplicate_key", "action"],
     [
       "a key given twice through an escape",
@@ -167,6 +169,88 @@ describe("a body is refused with the path of its fault", () => {
       const before = performance.now()
       assert.isTrue(Result.isFailure(readJsonText(text)))
       // Measured below 20 ms each; a quadratic path would take minutes.
+      assert.isBelow(performance.now() - before, 2_000)
+    }
+  })
+})
+
+describe("a number", () => {
+  /** An integer and a power of ten, written in one of the ways JSON has for it. */
+  const digits = Arbitrary.map(
+    Arbitrary.array(Arbitrary.schema(Schema.Literals("0123456789".split(""))), {
+      minLength: 1,
+      maxLength: 40
+    }),
+    (parts) => parts.join("").replace(/^0+(?=\d)/, "")
+  )
+  const exponent = Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: -60, maximum: 60 })))
+  const sign = Arbitrary.schema(Schema.Literals(["", "-"]))
+  const pointed = (whole: string, scale: number): string => {
+    if (scale === 0) return whole
+    const padded = whole.padStart(scale + 1, "0")
+    return `${padded.slice(0, -scale)}.${padded.slice(-scale)}`
+  }
+  const notations = (minus: string, whole: string, power: number): ReadonlyArray<string> => [
+    `${minus}${whole}e${power}`,
+    `${minus}${whole}.000E${power >= 0 ? "+" : ""}${power}`,
+    `${minus}${pointed(whole, 3)}e${power + 3}`,
+    `${minus}${whole === "0" ? "0" : `${whole}00`}e${power - 2}`,
+    `${minus}${power < 0 ? pointed(whole, -power) : whole === "0" ? "0" : whole + "0".repeat(power)}`
+  ]
+  const canonicalOf = (text: string): string => canonicalJson(accepted(`{"a":[${text}]}`))
+
+  it("that a double holds as it is written is a number like any other", () => {
+    for (const text of ["0.1", "1e3", "100.50", "-0", "9007199254740992", "0.30000000000000004", "1e21"]) {
+      assert.deepStrictEqual(accepted(text), JSON.parse(text), text)
+    }
+  })
+
+  it("that a double cannot hold keeps its digits, in the value, in JSON and in what is hashed", () => {
+    for (const [text, plain] of [
+      ["9007199254740993", "9007199254740993"],
+      ["-9.007199254740993e15", "-9007199254740993"],
+      ["12345678901234567890.123456789", "12345678901234567890.123456789"],
+      ["0.10000000000000001", "0.10000000000000001"],
+      ["1.00000000000000000010e-3", "0.0010000000000000000001"]
+    ] as const) {
+      const value = accepted(` {"a":${text}}`)
+      assert.strictEqual(JSON.stringify(value), `{"a":${plain}}`)
+      assert.strictEqual(canonicalJson(value), `{"a":${plain}}`)
+    }
+  })
+
+  it.prop(
+    "has one canonical text per value, whatever it looks like, and another one for every other value",
+    [sign, digits, exponent],
+    ([minus, whole, power]) => {
+      const texts = notations(minus, whole, power).map(canonicalOf)
+      assert.strictEqual(new Set(texts).size, 1, texts.join(" "))
+      const next = `${minus}${BigInt(whole) + 1n}e${power}`
+      assert.notStrictEqual(canonicalOf(next), texts[0], next)
+    },
+    { arbitrary: { runs: 2_000, seed: 13 } }
+  )
+
+  it.prop(
+    "of a double is hashed as it always was",
+    [Schema.Finite],
+    ([number]) => {
+      assert.strictEqual(canonicalOf(JSON.stringify(number)), `{"a":[${JSON.stringify(number)}]}`)
+    },
+    { arbitrary: { runs: 2_000, seed: 14 } }
+  )
+
+  it("is looked at in bounded time, for texts made to be slow", () => {
+    const size = intakeLimits.bodyBytesMax - 40
+    for (const text of [
+      `{"a":0.${"0".repeat(size)}1}`,
+      `{"a":1${"0".repeat(300)},"b":"${"1.".repeat(size / 2 - 200)}"}`,
+      `{"a":"${"1e1".repeat(size / 3)}"}`,
+      `{"a":${" ".repeat(size)}1}`,
+      `{"a":1e${"1".repeat(size)}}`
+    ]) {
+      const before = performance.now()
+      readJsonText(text)
       assert.isBelow(performance.now() - before, 2_000)
     }
   })

@@ -99,6 +99,37 @@ describe("an answered post", () => {
     assert.strictEqual(Number(row?.["quantity"]), 2.5)
   })
 
+  it("keeps every digit of every number, in the row, in the trace and in what makes it another body", async () => {
+    const fields = JSON.stringify(alert({ symbol: "WEI", id: "digits-1" })).slice(0, -1)
+    const send = (quantity: string, extra: string) =>
+      world.send("POST", "/webhook", {
+        body: `${fields},"quantity":${quantity},"extra":[${extra}]}`,
+        headers: { "content-type": "application/json" }
+      })
+    const first = await send("9007199254740993", "12345678901234567890.123456789")
+    assert.strictEqual(first.status, 201)
+    const id = String(JSON.parse(first.text).signal_id)
+    const [row] = await world.sql<Record<string, unknown>>(
+      "SELECT quantity::text AS quantity, body->>'quantity' AS sent, body->'extra'->>0 AS extra FROM signals WHERE id = $1::uuid",
+      [id]
+    )
+    assert.deepStrictEqual(row, {
+      quantity: "9007199254740993",
+      sent: "9007199254740993",
+      extra: "12345678901234567890.123456789"
+    })
+    const trace = await get(`/api/v1/signals/${id}`)
+    assert.include(trace.text, '"extra":[12345678901234567890.123456789]')
+    assert.include(trace.text, '"quantity":9007199254740993')
+    assert.strictEqual(
+      (await send("9007199254740993.0", "1.2345678901234567890123456789e19")).status,
+      200,
+      "the same"
+    )
+    assert.strictEqual((await send("9007199254740992", "12345678901234567890.123456789")).status, 409)
+    assert.strictEqual((await send("9007199254740993", "12345678901234567890.123456788")).status, 409)
+  })
+
   it("sent 200 times at once over 64 connections is one row", async () => {
     const agent = new Agent({ keepAlive: true, maxSockets: 64 })
     const body = JSON.stringify(alert({ symbol: "IWM" }))

@@ -9,6 +9,7 @@
 import { Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { Fragment } from "effect/sql/Statement"
+import { parseExactly } from "../../domain/json-reader.ts"
 import { Database, type DatabaseService } from "../database/database.ts"
 import { readLimits } from "../http/http-limits.ts"
 import {
@@ -32,7 +33,7 @@ interface ListTable {
 }
 
 const signalColumns = `id, kind, source, status, reason, symbol, action, direction, timeframe, quantity, price, strategy, strike,
-  expiration::text AS expiration, fired_at, expires_from, received_at, decided_at, request_id, experiment_id, variant, identity_kind, attempts, body`
+  expiration::text AS expiration, fired_at, expires_from, received_at, decided_at, request_id, experiment_id, variant, identity_kind, attempts, body::text AS body_text`
 const orderColumns = `id, client_order_id, signal_id, account, strategy, leg, intent, symbol, side, type, quantity, limit_price, time_in_force,
   status, attempt, source, venue, venue_order_id, filled_quantity, average_price, reason, sends, position_id, exit_kind,
   valid_until, sent_at, resolve_until, created_at, updated_at, settled_at`
@@ -107,10 +108,16 @@ const writeCursor = (key: ReadonlyArray<unknown>): string =>
     key.map((value) => (value instanceof Date ? value.toISOString() : String(value))).join("\u0000")
   ).toString("base64url")
 
-/** Plain JSON: the client's bigints become strings; it gives decimals as strings and jsonb as values already. */
+/**
+ * Plain JSON: the client's bigints become strings; it gives decimals as strings and jsonb as values already. The body of
+ * a sender is read as text, because the client would round its long numbers.
+ */
 const jsonItem = (row: Item): Item =>
   Object.fromEntries(
-    Object.entries(row).map(([name, value]) => [name, typeof value === "bigint" ? value.toString() : value])
+    Object.entries(row).map(([name, value]) => {
+      if (name === "body_text" && typeof value === "string") return ["body", parseExactly(value)]
+      return [name, typeof value === "bigint" ? value.toString() : value]
+    })
   )
 
 const selectPage = (
