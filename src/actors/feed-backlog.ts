@@ -8,17 +8,20 @@
  * Never: loses a signal it took.
  */
 import { Effect } from "effect"
-import type { WaveSignal } from "../domain/feed-wire.ts"
+import type { UnusableSignal, WaveSignal } from "../domain/feed-wire.ts"
 import { feedLimits } from "../domain/limits.ts"
 
 type Resume = (effect: Effect.Effect<void>) => void
 
+/** What is written down: a signal, or that one came that cannot be traded. */
+export type FeedItem = WaveSignal | UnusableSignal
+
 export interface Backlog {
   readonly size: () => number
   /** Adds signals in order. */
-  readonly offer: (signals: ReadonlyArray<WaveSignal>) => void
+  readonly offer: (signals: ReadonlyArray<FeedItem>) => void
   /** Waits for signals and gives at most one statement's worth, without removing them. */
-  readonly next: Effect.Effect<ReadonlyArray<WaveSignal>>
+  readonly next: Effect.Effect<ReadonlyArray<FeedItem>>
   /** The first `count` are stored. */
   readonly stored: (count: number) => void
   /** Waits for the next answer to get_signals to be stored. */
@@ -28,7 +31,7 @@ export interface Backlog {
 }
 
 export const makeBacklog = (): Backlog => {
-  let signals: Array<WaveSignal> = []
+  let signals: Array<FeedItem> = []
   let offered = 0
   let done = 0
   let bell: (() => void) | null = null

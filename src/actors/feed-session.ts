@@ -11,19 +11,27 @@
  * Never: answers a deadline or an end itself; the machine owns that.
  */
 import { Clock, Effect, Redacted, Stream } from "effect"
-import { authText, readFeedMessage, requestText } from "../domain/feed-wire.ts"
+import {
+  authText,
+  readFeedMessage,
+  requestText,
+  type UnusableSignal,
+  type WaveSignal
+} from "../domain/feed-wire.ts"
 import { feedLimits } from "../domain/limits.ts"
 import type { Mask } from "../domain/redaction.ts"
 import type { FeedSettings } from "../domain/settings.ts"
 import { Alerts } from "../layers/alerts/alerts.ts"
 import { Database } from "../layers/database/database.ts"
-import { FeedBuffer } from "../layers/feeds/feed-buffer.ts"
+import { FeedBuffer, type FeedBufferService } from "../layers/feeds/feed-buffer.ts"
 import { feedBell } from "../layers/feeds/feeds.ts"
 import { type FeedConnection, SignalFeed } from "../layers/feeds/signal-feed.ts"
 import { Wake } from "../layers/process/wake.ts"
 import type { FeedCommand, FeedEvent } from "../machines/feed-setup.ts"
+import { logEvent } from "../runtime/log-event.ts"
 import type { Mailbox } from "../runtime/mailbox.ts"
-import type { Backlog } from "./feed-backlog.ts"
+import type { Backlog, FeedItem } from "./feed-backlog.ts"
+import { reportUnusable, type UnusableTold } from "./feed-unusable.ts"
 
 /** What has come since the feed started, over all its connections. */
 export interface FeedCounts {
@@ -35,7 +43,7 @@ export interface FeedCounts {
   duplicates: number
   /** Invalid JSON, unknown types, binary frames. */
   ignored: number
-  /** Signals that lack something. */
+  /** Signals that cannot be traded, each time they came. */
   unusable: number
   conflicts: number
   /** Signals the database refuses for good. */
@@ -67,6 +75,7 @@ export interface FeedSession {
   readonly counts: FeedCounts
   readonly backlog: Backlog
   readonly link: FeedLink
+  readonly told: UnusableTold
 }
 
 /** The connection of now, and whether it is read. */
@@ -121,9 +130,11 @@ const hear = (
       break
     case "signals":
       counts.unusable += message.unusable.length
-      if (backlog.size() < feedLimits.waitingSignalsHard) backlog.offer(message.signals)
-      else {
-        counts.letGo += message.signals.length
+      if (backlog.size() < feedLimits.waitingSignalsHard) {
+        backlog.offer(message.signals)
+        backlog.offer(message.unusable)
+      } else {
+        counts.letGo += message.signals.length + message.unusable.length
         session.link.missed = true
       }
       if (message.kind === "batch") {
@@ -169,6 +180,33 @@ const drained = ({ backlog, link }: FeedSession, send: Told["send"]): void => {
   send({ type: "signals.ask" })
 }
 
+const isUnusable = (item: FeedItem): item is UnusableSignal => "errors" in item
+const isUsable = (item: FeedItem): item is WaveSignal => !isUnusable(item)
+
+/**
+ * Tells of what cannot be traded before it is written down: the words do not need the database. A row that the database
+ * refuses is said and given up, because the signals behind it have a right to be stored.
+ */
+const storeUnusable = (
+  { counts, name, path, settings, told }: FeedSession,
+  buffer: FeedBufferService,
+  unusable: ReadonlyArray<UnusableSignal>
+) =>
+  Effect.gen(function* () {
+    if (unusable.length === 0) return
+    yield* reportUnusable({ component: path, feed: name, told, total: counts.unusable }, unusable)
+    yield* buffer
+      .storeUnusable({ feed: name, source: settings.source }, unusable)
+      .pipe(
+        Effect.catchTag("DatabaseFault", ({ message }) =>
+          logEvent("error", "feed.unusable_not_stored", message, {
+            component: path,
+            signals: unusable.length
+          })
+        )
+      )
+  })
+
 /** Stores one statement's worth; what the database does not take now stays in the backlog. */
 const storeSome = (session: FeedSession, send: Told["send"]) =>
   Effect.gen(function* () {
@@ -176,16 +214,17 @@ const storeSome = (session: FeedSession, send: Told["send"]) =>
     const buffer = yield* FeedBuffer
     const wake = yield* Wake
     const alerts = yield* Alerts
-    const signals = yield* backlog.next
+    const items = yield* backlog.next
+    yield* storeUnusable(session, buffer, items.filter(isUnusable))
     const { conflicts, duplicates, refused, stored } = yield* buffer.store(
       { feed: name, source: settings.source },
-      signals
+      items.filter(isUsable)
     )
     counts.stored += stored
     counts.duplicates += duplicates
     counts.conflicts += conflicts.length
     counts.refused += refused.length
-    backlog.stored(signals.length)
+    backlog.stored(items.length)
     drained(session, send)
     if (stored > 0 || backlog.size() === 0) wake.notify(feedBell(name))
     const wrong = [...conflicts, ...refused]

@@ -26,6 +26,7 @@ import {
   runFeedSession,
   runFeedStoring
 } from "./feed-session.ts"
+import { nothingTold } from "./feed-unusable.ts"
 
 const iso = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString())
 
@@ -118,7 +119,17 @@ export const feedActor = (name: string, settings: FeedSettings) => (self: ChildS
     let connectedSince: number | null = null
     const url = () => settings.url ?? servers.addressOf(name)
     const mask = feedMask(settings)
-    const session: FeedSession = { name, path: self.path, settings, url, mask, counts, backlog, link }
+    const session: FeedSession = {
+      name,
+      path: self.path,
+      settings,
+      url,
+      mask,
+      counts,
+      backlog,
+      link,
+      told: nothingTold()
+    }
     const running = yield* machineChild({
       machine: feedMachine,
       input: { feed: name, ...settings },

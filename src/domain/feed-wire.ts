@@ -9,7 +9,7 @@
  * reason and does not spoil the others of its frame; the same signal has the same identity on every connection.
  * Never: reads a clock, or guesses a field.
  */
-import { bodyHash, isJsonObject, type JsonObject, type JsonValue } from "./canonical-json.ts"
+import { bodyHash, fieldOf, isJsonObject, type JsonObject, type JsonValue } from "./canonical-json.ts"
 import { type FieldError, fieldReader, readText } from "./field.ts"
 import { signalId } from "./ids.ts"
 import { readSymbol } from "./instrument.ts"
@@ -26,6 +26,17 @@ export interface WaveSignal {
   readonly score: number | null
 }
 
+/**
+ * A signal that cannot be traded: all that is wrong with it, and whose it would be as far as that can be read. `shown`:
+ * the fields of the protocol that are short and printable, for a row and a reader; never the rest of what came.
+ */
+export interface UnusableSignal {
+  readonly id: string | null
+  readonly waveMs: number | null
+  readonly errors: ReadonlyArray<FieldError>
+  readonly shown: JsonObject
+}
+
 /** What the server may say. `ignored` is everything that is not of the protocol. */
 export type FeedMessage =
   | { readonly type: "auth_success" }
@@ -35,7 +46,7 @@ export type FeedMessage =
       /** `pushed`: one signal at any time; `batch`: the whole list, or 1,000 of it. */
       readonly kind: "pushed" | "batch"
       readonly signals: ReadonlyArray<WaveSignal>
-      readonly unusable: ReadonlyArray<FieldError>
+      readonly unusable: ReadonlyArray<UnusableSignal>
     }
   | { readonly type: "stats" }
   | { readonly type: "pong" }
@@ -59,28 +70,48 @@ const readWave = (value: JsonValue | undefined): { ms: number } | { message: str
   return readTimestamp(value)
 }
 
-/** Reads one signal. Fails with the first thing that is wrong with it. */
-export const readWaveSignal = (value: JsonValue): WaveSignal | FieldError => {
-  if (!isJsonObject(value)) return { path: "", message: "must be an object" }
-  const reader = fieldReader(value)
-  const given = reader.given("id")
-  const id = readText(typeof given === "number" ? String(given) : given, feedLimits.signalIdLengthMax)
-  if ("message" in id) return { path: "id", message: id.message }
-  if (!ID.test(id.text)) return { path: "id", message: "must be printable ASCII without spaces" }
-  const symbol = readSymbol(reader.given("symbol"))
-  if ("message" in symbol) return { path: "symbol", message: symbol.message }
-  const action = reader.given("action")
-  if (action !== "BUY" && action !== "SELL") return { path: "action", message: "must be BUY or SELL" }
-  const wave = readWave(reader.given("wave"))
-  if ("message" in wave) return { path: "wave", message: wave.message }
-  const price = reader.positive("price")
-  const score = reader.given("score")
-  const [wrong] = reader.errors
-  if (wrong !== undefined) return wrong
-  if (score !== undefined && (typeof score !== "number" || !Number.isFinite(score))) {
-    return { path: "score", message: "must be a number" }
+const readId = (value: JsonValue | undefined): { text: string } | { message: string } => {
+  const id = readText(typeof value === "number" ? String(value) : value, feedLimits.signalIdLengthMax)
+  return "message" in id || ID.test(id.text) ? id : { message: "must be printable ASCII without spaces" }
+}
+
+const wireFields = ["id", "symbol", "action", "wave", "price", "score"] as const
+
+/** The fields of the protocol that may be repeated as they are: numbers, and short text without control characters. */
+const shownOf = (value: JsonObject): JsonObject =>
+  Object.fromEntries(
+    wireFields.flatMap((key): ReadonlyArray<readonly [string, JsonValue]> => {
+      const given = fieldOf(value, key)
+      if (typeof given === "number") return [[key, given]]
+      const text = readText(given, feedLimits.signalIdLengthMax)
+      return "text" in text ? [[key, text.text.toWellFormed()]] : []
+    })
+  )
+
+/** Reads one signal. Fails with everything that is wrong with it. */
+export const readWaveSignal = (value: JsonValue): WaveSignal | UnusableSignal => {
+  if (!isJsonObject(value)) {
+    return { id: null, waveMs: null, errors: [{ path: "", message: "must be an object" }], shown: {} }
   }
-  return { id: id.text, symbol: symbol.text, action, waveMs: wave.ms, price, score: score ?? null }
+  const reader = fieldReader(value)
+  const text = (path: string, read: { text: string } | { message: string }): string | null =>
+    "text" in read ? read.text : reader.fail(path, read.message)
+  const id = text("id", readId(reader.given("id")))
+  const symbol = text("symbol", readSymbol(reader.given("symbol")))
+  const action = reader.given("action")
+  const isAction = action === "BUY" || action === "SELL"
+  if (!isAction) reader.fail("action", "must be BUY or SELL")
+  const wave = readWave(reader.given("wave"))
+  const waveMs = "ms" in wave ? wave.ms : reader.fail("wave", wave.message)
+  const price = reader.positive("price")
+  const score = reader.given("score") ?? null
+  const isScore = score === null || (typeof score === "number" && Number.isFinite(score))
+  if (!isScore) reader.fail("score", "must be a number")
+  const { errors } = reader
+  const isWhole = id !== null && symbol !== null && waveMs !== null
+  return isWhole && isAction && isScore && errors.length === 0
+    ? { id, symbol, action, waveMs, price, score }
+    : { id, waveMs, errors, shown: shownOf(value) }
 }
 
 const ignored = (why: "not_json" | "unknown_type" | "malformed"): FeedMessage => ({ type: "ignored", why })
@@ -96,11 +127,11 @@ const parsed = (text: string): JsonValue | undefined => {
 
 const readSignals = (values: ReadonlyArray<JsonValue>, kind: "pushed" | "batch"): FeedMessage => {
   const signals: Array<WaveSignal> = []
-  const unusable: Array<FieldError> = []
+  const unusable: Array<UnusableSignal> = []
   for (const value of values) {
     const read = readWaveSignal(value)
-    if ("waveMs" in read) signals.push(read)
-    else unusable.push(read)
+    if ("errors" in read) unusable.push(read)
+    else signals.push(read)
   }
   return { type: "signals", kind, signals, unusable }
 }
@@ -136,6 +167,20 @@ export const readFeedMessage = (text: string): FeedMessage => {
  */
 export const waveIdentity = (feed: string, signal: WaveSignal): string =>
   `wave:${JSON.stringify([feed, new Date(signal.waveMs).toISOString(), signal.id])}`
+
+/**
+ * The key of an unusable signal within its source: its id, else what it shows, so that a server that repeats it all day
+ * long counts once. A server that mends it sends another signal, and that one is free to be stored.
+ */
+export const unusableIdentity = (feed: string, { id, shown, waveMs }: UnusableSignal): string =>
+  `wave-unusable:${JSON.stringify([feed, waveMs === null ? null : new Date(waveMs).toISOString(), id ?? shown])}`
+
+/** How `signals.reason` of an unusable signal begins. */
+export const unusableMark = "unusable: "
+
+/** What is wrong with an unusable signal, in one line; it repeats no value. */
+export const faultsOf = ({ errors }: UnusableSignal): string =>
+  errors.map(({ message, path }) => (path === "" ? message : `${path} ${message}`)).join(", ")
 
 /** `signals.id` of a wave signal: the same on every connection, process and machine. */
 export const waveSignalId = (source: string, feed: string, signal: WaveSignal): string =>

@@ -287,6 +287,11 @@ export const feedLimits = {
   waitingSignalsHard: 16_000,
   /** Signals that wait when reading goes on. */
   waitingSignalsLow: 1_000,
+  /** Log lines about single unusable signals in a while: a server that writes none properly must not fill the log. */
+  unusableLinesMax: 20,
+  unusableLinesPerMs: minutes(1),
+  /** Unusable signals remembered so that a server's repeating them is told once; at most 1 KB each. */
+  unusableToldMax: 1_000,
   /** A goodbye is worth this much; after it the socket is destroyed. */
   closeMsMax: 500,
   /** A statement that was slow marks nothing away: its signals are asked for again after this. */

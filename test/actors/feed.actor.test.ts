@@ -3,7 +3,7 @@ import { Clock, Deferred, Effect, Fiber, Layer, Logger, Redacted } from "effect"
 import { TestClock } from "effect/testing"
 import { feedActor } from "../../src/actors/feed.actor.ts"
 import type { FeedEnd } from "../../src/domain/feed-end.ts"
-import type { WaveSignal } from "../../src/domain/feed-wire.ts"
+import { unusableIdentity, type WaveSignal } from "../../src/domain/feed-wire.ts"
 import type { FeedSettings } from "../../src/domain/settings.ts"
 import { type Alert, Alerts } from "../../src/layers/alerts/alerts.ts"
 import { makeAvailability } from "../../src/layers/database/database-availability.ts"
@@ -60,6 +60,7 @@ const makeWires = () => {
 /** Stores by id; waits at the gate when there is one. */
 const makeBuffer = () => {
   const rows = new Map<string, WaveSignal>()
+  const dead = new Set<string>()
   let gate: Deferred.Deferred<void> | null = null
   const none = { stored: 0, duplicates: 0, conflicts: [], refused: [] }
   const service = FeedBuffer.of({
@@ -70,11 +71,15 @@ const makeBuffer = () => {
         for (const one of fresh) rows.set(one.id, one)
         return { ...none, stored: fresh.length, duplicates: signals.length - fresh.length }
       }),
+    storeUnusable: (_from, unusable) =>
+      Effect.sync(() => {
+        for (const one of unusable) dead.add(unusableIdentity("north", one))
+      }),
     count: () => Effect.succeed({ total: rows.size, buffered: rows.size }),
     dispatch: () => Effect.succeed([]),
     reject: () => Effect.succeed([])
   })
-  return { rows, service, hold: (next: Deferred.Deferred<void> | null) => void (gate = next) }
+  return { rows, dead, service, hold: (next: Deferred.Deferred<void> | null) => void (gate = next) }
 }
 
 const unused = () => Effect.die(new Error("this component asks the database nothing"))
@@ -415,7 +420,7 @@ describe("feed actor: watches", () => {
 
   it.effect("garbage, unknown types and binary frames are counted and end nothing", () =>
     Effect.gen(function* () {
-      const { child, goLive, say, settle, wire } = yield* world()
+      const { buffer, child, goLive, kinds, say, settle, wire } = yield* world()
       yield* goLive()
       for (const text of ["{", "null", "[]", '"x"', '{"type":1}', '{"type":"signals","signals":1}']) {
         wire().listener.text(text)
@@ -426,6 +431,10 @@ describe("feed actor: watches", () => {
       yield* settle
       const { ignored, stored, unusable } = child().detail
       assert.deepStrictEqual([child().state, ignored, stored, unusable], ["Live", 8, 1, 1])
+      // What claims to be a signal and cannot be traded is told and written down besides.
+      assert.deepStrictEqual([kinds(), buffer.dead.size], [["feed.signals_unusable MEDIUM"], 1])
+      yield* say({ type: "signals", signals: [signal("good"), { id: "bad" }] })
+      assert.deepStrictEqual([kinds().length, child().detail["unusable"]], [1, 2])
     })
   )
 })

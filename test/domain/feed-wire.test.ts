@@ -4,6 +4,7 @@ import {
   authText,
   readFeedMessage,
   readWaveSignal,
+  unusableIdentity,
   waveBody,
   waveBodyHash,
   waveIdentity,
@@ -54,7 +55,32 @@ describe("a signal of a feed", () => {
     ["score", { score: "high" }]
   ])("is refused with the path of what is wrong [%s %o]", (path, wrong) => {
     const result = readWaveSignal({ ...wire, ...wrong })
-    assert.strictEqual("path" in result ? result.path : null, path)
+    assert.deepStrictEqual("errors" in result ? result.errors.map((error) => error.path) : null, [path])
+  })
+  it("that is refused says all that is wrong with it, and whose it would be as far as that can be read", () => {
+    const result = readWaveSignal({
+      ...wire,
+      action: "HOLD",
+      price: "NaN",
+      score: "x".repeat(900),
+      more: "secret"
+    })
+    if (!("errors" in result)) return assert.fail("it is usable")
+    assert.deepStrictEqual(
+      result.errors.map(({ path }) => path),
+      ["action", "price", "score"]
+    )
+    assert.deepStrictEqual([result.id, result.waveMs], ["s1", read.waveMs])
+    assert.deepStrictEqual(result.shown, {
+      id: "s1",
+      symbol: "BTC-USDT",
+      action: "HOLD",
+      wave: "2025-10-21T22:45:00Z",
+      price: "NaN"
+    })
+    const nameless = readWaveSignal({ ...wire, id: null, wave: "soon" })
+    assert.deepStrictEqual("errors" in nameless ? [nameless.id, nameless.waveMs] : null, [null, null])
+    return undefined
   })
   it("needs neither price nor score", () => {
     const { price: _price, score: _score, ...bare } = wire
@@ -88,8 +114,8 @@ describe("a message of the server", () => {
     if (message.type !== "signals") return assert.fail(message.type)
     assert.deepStrictEqual([message.kind, message.signals], ["batch", [read]])
     assert.deepStrictEqual(
-      message.unusable.map(({ path }) => path),
-      ["symbol", ""]
+      message.unusable.map(({ errors }) => errors.map(({ path }) => path)),
+      [["symbol", "action", "wave"], [""]]
     )
     return undefined
   })
@@ -110,6 +136,16 @@ describe("the identity of a wave signal", () => {
     ]
     assert.strictEqual(new Set(keys).size, keys.length)
     assert.strictEqual(waveIdentity("a", { ...read, price: "7", score: null }), keys[0])
+  })
+  it("of an unusable one is its id, else what it shows, and never that of a usable one", () => {
+    const broken = (more: object) => {
+      const result = readWaveSignal({ ...wire, price: "NaN", ...more })
+      return "errors" in result ? unusableIdentity("a", result) : assert.fail("it is usable")
+    }
+    assert.strictEqual(broken({}), broken({ score: 2 }))
+    assert.notStrictEqual(broken({}), broken({ id: "s2" }))
+    assert.notStrictEqual(broken({ id: null }), broken({ id: null, symbol: "ETH-USDT" }))
+    assert.notStrictEqual(broken({}), waveIdentity("a", read))
   })
   it("cannot meet an identity that a webhook names or computes", () => {
     assert.isTrue(waveIdentity("a", read).startsWith("wave:"))

@@ -12,18 +12,30 @@
  */
 import { Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
+import { bodyHash } from "../../domain/canonical-json.ts"
 import {
+  faultsOf,
+  unusableIdentity,
+  unusableMark,
+  type UnusableSignal,
   waveBody,
   waveBodyHash,
   waveIdentity,
   type WaveSignal,
   waveSignalId
 } from "../../domain/feed-wire.ts"
+import { signalId } from "../../domain/ids.ts"
 import { feedLimits } from "../../domain/limits.ts"
 import type { Settings } from "../../domain/settings.ts"
 import { Config } from "../config/config.ts"
 import { Database, type DatabaseError, type DatabaseService } from "../database/database.ts"
-import { type BufferedCounts, FeedBuffer, type FeedSource, type WaveCounts } from "./feed-buffer.ts"
+import {
+  type BufferedCounts,
+  FeedBuffer,
+  type FeedBufferService,
+  type FeedSource,
+  type WaveCounts
+} from "./feed-buffer.ts"
 import { type Experiment, experimentOf } from "../intake/intake-row.ts"
 import type { IntakeAnswer } from "../intake/intake-store.ts"
 
@@ -162,6 +174,35 @@ const makeStore = (database: DatabaseService, settings: Settings) => {
 
 const time = (ms: number): string => new Date(ms).toISOString()
 
+/** One statement; almost all of them are known, because a server repeats what it cannot write properly. */
+const makeStoreUnusable =
+  (database: DatabaseService): FeedBufferService["storeUnusable"] =>
+  ({ feed, source }, unusable) => {
+    const rows = new Map(unusable.map((signal) => [unusableIdentity(feed, signal), signal]))
+    const identities = [...rows.keys()]
+    const column = (f: (signal: UnusableSignal) => string): ReadonlyArray<string> => [...rows.values()].map(f)
+    return database.run(
+      "feed.store_unusable",
+      (sql) =>
+        Effect.asVoid(sql`
+          INSERT INTO signals (id, kind, source, identity, identity_kind, body_hash, body, fired_at, request_id, answer,
+            status, reason, decided_at, feed, wave)
+          SELECT rows.id, 'signal', ${source}::text, identity, 'explicit', body_hash, body::jsonb, at.wave, request_id,
+            '{"status":"UNUSABLE"}', 'dead', reason, now(), ${feed}::text, at.wave
+          FROM unnest(${identities.map((identity) => signalId(source, identity))}::uuid[], ${identities}::text[],
+            ${column(({ shown }) => bodyHash(shown))}::text[], ${column(({ shown }) => JSON.stringify(shown))}::text[],
+            ${column(({ waveMs }) => (waveMs === null ? "" : time(waveMs)))}::text[],
+            ${column(({ id }) => `${feed}/${id ?? "?"}`)}::text[],
+            ${column((signal) => `${unusableMark}${faultsOf(signal)}`)}::text[])
+            AS rows (id, identity, body_hash, body, wave, request_id, reason)
+          CROSS JOIN LATERAL (SELECT coalesce(nullif(rows.wave, '')::timestamptz, (SELECT max(w.wave) FROM waves w
+            WHERE w.feed = ${feed} AND w.status = 'processing')) AS wave) AS at
+          WHERE at.wave IS NOT NULL AND NOT EXISTS (SELECT 1 FROM signals s WHERE s.id = rows.id)
+          ORDER BY identity COLLATE "C" ON CONFLICT (source, identity) DO NOTHING`),
+      { deadlineMs: feedLimits.storeMsMax }
+    )
+  }
+
 /** The buffer over the `Database` of the service. */
 export const FeedBufferPg: Layer.Layer<FeedBuffer, never, Config | Database> = Layer.effect(
   FeedBuffer,
@@ -170,6 +211,7 @@ export const FeedBufferPg: Layer.Layer<FeedBuffer, never, Config | Database> = L
     const settings = yield* Config
     return FeedBuffer.of({
       store: makeStore(database, settings),
+      storeUnusable: makeStoreUnusable(database),
       count: (feed, waveMs) =>
         database
           .run(

@@ -11,7 +11,7 @@
  * Never: decides what is due, or changes what was stored.
  */
 import { Context, type Effect } from "effect"
-import type { WaveSignal } from "../../domain/feed-wire.ts"
+import type { UnusableSignal, WaveSignal } from "../../domain/feed-wire.ts"
 import type { DatabaseError } from "../database/database.ts"
 
 /** A feed and the source its signals are decided under. */
@@ -45,6 +45,14 @@ export interface FeedBufferService {
     from: FeedSource,
     signals: ReadonlyArray<WaveSignal>
   ) => Effect.Effect<BufferedCounts, DatabaseError>
+  /**
+   * Writes down signals that cannot be traded, as `dead` rows that their waves count as failed: of the wave they name,
+   * else of the one that is being collected; without either nothing is written. Storing one again changes nothing.
+   */
+  readonly storeUnusable: (
+    from: FeedSource,
+    unusable: ReadonlyArray<UnusableSignal>
+  ) => Effect.Effect<void, DatabaseError>
   /** The stored signals of one wave; `waveMs` is epoch milliseconds. */
   readonly count: (feed: string, waveMs: number) => Effect.Effect<WaveCounts, DatabaseError>
   /**

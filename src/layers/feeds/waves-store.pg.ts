@@ -12,6 +12,7 @@
  */
 import { Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
+import { unusableMark } from "../../domain/feed-wire.ts"
 import { waveLimits } from "../../domain/limits.ts"
 import { nextDueAtMs, searchedAt, wavesBetween } from "../../domain/wave-clock.ts"
 import { Database, type DatabaseService } from "../database/database.ts"
@@ -46,13 +47,17 @@ const outcome = `CASE
       'expired')) > 0 THEN 'successful'
     ELSE 'skipped' END FROM orders o WHERE o.signal_id = s.id) END`
 
-/** Counts of the signals of these waves, one row per wave that has any. A fragment for a CTE. */
+/**
+ * Counts of the signals of these waves, one row per wave that has any. A fragment for a CTE. `unusable` ones are among the
+ * failed: they failed as they came, so they are no sign that anybody processed their wave.
+ */
 const tallies = (sql: SqlClient, feed: string, waves: ReadonlyArray<number>) => sql`
   SELECT wave, count(*)::int AS found, (count(*) FILTER (WHERE outcome = 'pending'))::int AS pending,
     (count(*) FILTER (WHERE outcome = 'successful'))::int AS successful,
     (count(*) FILTER (WHERE outcome = 'failed'))::int AS failed,
-    (count(*) FILTER (WHERE outcome = 'skipped'))::int AS skipped
-  FROM (SELECT s.wave, ${sql.literal(outcome)} AS outcome FROM signals s
+    (count(*) FILTER (WHERE outcome = 'skipped'))::int AS skipped, (count(*) FILTER (WHERE unusable))::int AS unusable
+  FROM (SELECT s.wave, ${sql.literal(outcome)} AS outcome,
+      s.status = 'dead' AND starts_with(coalesce(s.reason, ''), ${unusableMark}) AS unusable FROM signals s
     WHERE s.feed = ${feed} AND s.wave = ANY (${times(waves)}::timestamptz[])) AS signals GROUP BY wave`
 
 /** Rows since the last one that was due, and the next; a ledger without rows begins with the next wave. */
@@ -117,8 +122,8 @@ const closeSome = Effect.fnUntraced(function* (sql: SqlClient, request: AccountR
     )}),
     ends AS (SELECT w.wave, coalesce(t.found, 0) AS found, coalesce(t.pending, 0) AS pending,
       coalesce(t.successful, 0) AS successful, coalesce(t.failed, 0) AS failed, coalesce(t.skipped, 0) AS skipped,
-      CASE WHEN t.found > t.skipped THEN 'done' ELSE 'missed' END AS status,
-      CASE WHEN t.found > t.skipped THEN 'accounted_late' WHEN w.reason IS NOT NULL THEN w.reason
+      CASE WHEN t.found > t.skipped + t.unusable THEN 'done' ELSE 'missed' END AS status,
+      CASE WHEN t.found > t.skipped + t.unusable THEN 'accounted_late' WHEN w.reason IS NOT NULL THEN w.reason
         WHEN w.due_at < ${time(upSinceMs)}::timestamptz OR (w.epoch > 0 AND w.owner <> ${owner}) THEN 'process_down'
         WHEN ${outage}::boolean THEN 'database_down' WHEN w.epoch > 0 THEN 'process_down' ELSE 'late' END AS reason
       FROM waves w LEFT JOIN tallies t ON t.wave = w.wave

@@ -1,6 +1,6 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
-import type { WaveSignal } from "../../../src/domain/feed-wire.ts"
+import { readWaveSignal, type UnusableSignal, type WaveSignal } from "../../../src/domain/feed-wire.ts"
 import { Config } from "../../../src/layers/config/config.ts"
 import { Database } from "../../../src/layers/database/database.ts"
 import { FeedBuffer } from "../../../src/layers/feeds/feed-buffer.ts"
@@ -19,6 +19,11 @@ const signal = (id: string, more: Partial<WaveSignal> = {}): WaveSignal => ({
   score: 1,
   ...more
 })
+const unusable = (id: string, more: object = {}): UnusableSignal => {
+  const wave = new Date(waveMs).toISOString()
+  const read = readWaveSignal({ id, symbol: "BTC-USDT", action: "BUY", wave, price: "NaN", ...more })
+  return "errors" in read ? read : assert.fail(`${id} is usable`)
+}
 const many = (n: number, prefix: string): ReadonlyArray<WaveSignal> =>
   Array.from({ length: n }, (_, index) => signal(`${prefix}-${index}`))
 
@@ -95,6 +100,64 @@ layer(world)("feed buffer", (it) => {
         const again = yield* buffer.store(from, batch)
         assert.deepStrictEqual(again, { stored: 0, duplicates: 3, conflicts: ["torn"], refused: [] })
       })
+  )
+
+  it.effect(
+    "an unusable signal is a dead row of its wave, once, and a usable one of its id has its own",
+    () =>
+      Effect.gen(function* () {
+        const buffer = yield* FeedBuffer
+        const db = yield* Database
+        const broken = { ...from, feed: "broken" }
+        const bad = [
+          unusable("b1"),
+          unusable("b1", { score: 2 }),
+          unusable("b2", { id: 7, symbol: "<b>", more: "\u0000" })
+        ]
+        yield* buffer.storeUnusable(broken, bad)
+        yield* buffer.storeUnusable(broken, bad)
+        const counts = yield* buffer.store(broken, [signal("b1")])
+        assert.deepStrictEqual(counts, { stored: 1, duplicates: 0, conflicts: [], refused: [] })
+        const stored = yield* db.run(
+          "test",
+          (sql) => sql<{ id: string; status: string; reason: string | null; wave: Date }>`
+          SELECT body->>'id' AS id, status, reason, wave FROM signals WHERE feed = 'broken' ORDER BY status DESC, body->>'id' DESC`
+        )
+        assert.deepStrictEqual(
+          stored.map(({ id, reason, status, wave }) => [id, status, reason?.slice(0, 16), wave.getTime()]),
+          [
+            ["b1", "dead", "unusable: price ", waveMs],
+            ["7", "dead", "unusable: symbol", waveMs],
+            ["b1", "buffered", undefined, waveMs]
+          ]
+        )
+      })
+  )
+
+  it.effect("an unusable signal without a wave counts in the wave that is collected, else in none", () =>
+    Effect.gen(function* () {
+      const buffer = yield* FeedBuffer
+      const db = yield* Database
+      const lost = { ...from, feed: "lost" }
+      const waves = db.run(
+        "test",
+        (sql) => sql<{ wave: Date }>`SELECT wave FROM signals WHERE feed = 'lost' ORDER BY seq`
+      )
+      yield* buffer.storeUnusable(lost, [unusable("l1", { wave: "soon" })])
+      assert.deepStrictEqual(yield* waves, [])
+      yield* db.run(
+        "test",
+        (sql) => sql`INSERT INTO waves (feed, wave, due_at, status) VALUES
+          ('lost', ${new Date(waveMs).toISOString()}::timestamptz, now(), 'processing'),
+          ('lost', ${new Date(waveMs + 900_000).toISOString()}::timestamptz, now(), 'expected')`
+      )
+      yield* buffer.storeUnusable(lost, [unusable("l1", { wave: "soon" }), unusable("l2", { wave: null })])
+      yield* buffer.storeUnusable(lost, [unusable("l2", { wave: null })])
+      assert.deepStrictEqual(
+        (yield* waves).map(({ wave }) => wave.getTime()),
+        [waveMs, waveMs]
+      )
+    })
   )
 
   it.effect("two writers with the same 2,000 signals store each once between them", () =>

@@ -185,6 +185,33 @@ layer(wavesStorePg.pipe(Layer.provideMerge(layerFreshDatabase({ poolSize: 8 })))
     })
   )
 
+  it.effect("an unusable signal counts as failed, and keeps no wave from being missed", () =>
+    Effect.gen(function* () {
+      const store = yield* begun("unusable")
+      const database = yield* Database
+      yield* signals("unusable", wave, ["dead", "buffered"])
+      yield* database.run(
+        "test",
+        (sql) => sql`UPDATE signals SET reason = 'unusable: price must be above zero'
+          WHERE feed = 'unusable' AND status = 'dead'`
+      )
+      const { closed } = yield* store.account(request("unusable", due + 6 * minute))
+      assert.deepInclude(closed[0], {
+        status: "missed",
+        found: 2,
+        failed: 1,
+        skipped: 1,
+        lostMs: 900_000
+      })
+
+      const other = yield* begun("unusable-done")
+      const lease = leaseOf(yield* takeIt("unusable-done"))
+      yield* signals("unusable-done", wave, [["filled"], "dead"])
+      const tally = yield* other.settle(lease, 5)
+      assert.deepInclude(tally, { found: 2, pending: 0, successful: 1, failed: 1, skipped: 0 })
+    })
+  )
+
   it.effect("a wave whose signals were traded before its owner died is done, not missed", () =>
     Effect.gen(function* () {
       const store = yield* begun("traded")
