@@ -24,12 +24,17 @@ export const applyCors = (corsOrigins: ReadonlyArray<string>, exchange: Exchange
   exchange.headers["access-control-expose-headers"] = "x-request-id, retry-after"
 }
 
-/** Answers OPTIONS: what a listed origin may send; an empty 204 without permissions for everybody else. */
-export const answerPreflight = (corsOrigins: ReadonlyArray<string>, exchange: Exchange): void => {
-  if (originOf(corsOrigins, exchange) === undefined) {
-    answerEmpty(exchange, 204, { allow: "GET, HEAD, POST, OPTIONS" })
-    return
-  }
+/**
+ * The question of a browser whether a page of a listed origin may send something. Every other OPTIONS, also that of a
+ * foreign origin, asks what a path takes.
+ */
+export const isPreflight = (corsOrigins: ReadonlyArray<string>, exchange: Exchange): boolean =>
+  exchange.method === "OPTIONS" &&
+  exchange.request.headers["access-control-request-method"] !== undefined &&
+  originOf(corsOrigins, exchange) !== undefined
+
+/** Answers a preflight: what a listed origin may send, to whatever path, for it comes without credentials. */
+export const answerPreflight = (exchange: Exchange): void => {
   answerEmpty(exchange, 204, {
     "access-control-allow-methods": "GET, HEAD, POST",
     "access-control-allow-headers":

@@ -21,7 +21,7 @@ export interface Exchange {
   readonly requestId: string
   /** Upper case. */
   readonly method: string
-  /** Path as sent, without the query, still percent-encoded. */
+  /** Path as sent, without scheme, host and query, still percent-encoded. */
   readonly path: string
   /** Query without its question mark, "" when there is none. */
   readonly query: string
@@ -35,9 +35,25 @@ export interface Exchange {
 export const requestIdOf = (given: string | ReadonlyArray<string> | undefined): string =>
   typeof given === "string" && requestIdPattern.test(given) ? given : randomUUID()
 
+// The authority without a userinfo, which no such target may have.
+const absoluteForm = /^https?:\/\/(?<authority>[^/?#@]+)(?<rest>.*)$/i
+
+/**
+ * The target as path and query. A proxy names scheme and host in it, which every server must take (RFC 9112, 3.2.2);
+ * that host then counts and not the header, also for who is a caller of this machine.
+ */
+const originForm = (request: IncomingMessage): string => {
+  const url = request.url ?? "/"
+  const groups = absoluteForm.exec(url)?.groups
+  if (groups === undefined) return url
+  const { authority = "", rest = "" } = groups
+  request.headers.host = authority
+  return rest.startsWith("/") ? rest : `/${rest}`
+}
+
 /** Opens the exchange of a request whose headers are complete. */
 export const openExchange = (request: IncomingMessage, response: ServerResponse): Exchange => {
-  const url = request.url ?? "/"
+  const url = originForm(request)
   const cut = url.indexOf("?")
   return {
     request,
@@ -128,6 +144,7 @@ export const refusalWords = {
   429: "RATE_LIMITED",
   431: "HEADERS_TOO_LARGE",
   500: "INTERNAL_ERROR",
+  501: "NOT_IMPLEMENTED",
   503: "UNAVAILABLE"
 } as const
 export type RefusalStatus = keyof typeof refusalWords

@@ -15,7 +15,14 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Duplex } from "node:stream"
 import { Deferred, Effect, FiberSet, Layer } from "effect"
 import { Config } from "../config/config.ts"
-import { answerJson, openExchange, refuse, refusalWords, type RefusalStatus } from "./http.exchange.ts"
+import {
+  answerJson,
+  openExchange,
+  refuse,
+  refusalWords,
+  type RefusalStatus,
+  requestIdOf
+} from "./http.exchange.ts"
 import { type Handling, HttpFront, type HttpFrontService } from "./http.front.ts"
 import { listenerLimits } from "./http-limits.ts"
 import {
@@ -87,24 +94,42 @@ const refusalOf = (error: Error): RefusalStatus => {
 const reasonPhrases: Partial<Record<RefusalStatus, string>> = {
   400: "Bad Request",
   408: "Request Timeout",
-  431: "Request Header Fields Too Large"
+  431: "Request Header Fields Too Large",
+  501: "Not Implemented"
 }
 
-/** Answers on the bare socket, because the parser gave up before there was a response object. */
+/** Answers on the bare socket where there is no response object, and closes it. */
+const answerBare = (
+  socket: Duplex,
+  status: RefusalStatus,
+  requestId: string,
+  more: Record<string, unknown> = {}
+): void => {
+  const body = `${JSON.stringify({ status: refusalWords[status], ...more, request_id: requestId })}\n`
+  socket.end(
+    `HTTP/1.1 ${status} ${reasonPhrases[status] ?? "Bad Request"}\r\nx-request-id: ${requestId}\r\ncontent-type: application/json; charset=utf-8\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\ncache-control: no-store\r\nconnection: close\r\n\r\n${body}`,
+    () => socket.destroy()
+  )
+}
+
+/** CONNECT asks for a tunnel, which only a proxy has. Node gives the bare socket away with it. */
+const answerConnect = (request: IncomingMessage, socket: Duplex): void => {
+  // Nobody else listens any more, and an error without a listener would end the process.
+  socket.on("error", () => socket.destroy())
+  answerBare(socket, 501, requestIdOf(request.headers["x-request-id"]))
+}
+
+/** Answers a request that the parser gave up before there was a response object. */
 const answerBroken = (error: Error, socket: Duplex): void => {
   // A peer that reset the connection reads nothing; writing would only raise a second error.
   if (!socket.writable || codeOf(error) === "ECONNRESET") {
     socket.destroy()
     return
   }
-  const status = refusalOf(error)
-  const requestId = randomUUID()
-  const body = `${JSON.stringify({ status: refusalWords[status], errors: [{ path: "", message: "not a valid HTTP request" }], request_id: requestId })}\n`
-  socket.end(
-    `HTTP/1.1 ${status} ${reasonPhrases[status] ?? "Bad Request"}\r\nx-request-id: ${requestId}\r\ncontent-type: application/json; charset=utf-8\r\n` +
-      `content-length: ${Buffer.byteLength(body)}\r\ncache-control: no-store\r\nconnection: close\r\n\r\n${body}`,
-    () => socket.destroy()
-  )
+  answerBare(socket, refusalOf(error), randomUUID(), {
+    errors: [{ path: "", message: "not a valid HTTP request" }]
+  })
 }
 
 interface Traffic {
@@ -131,9 +156,10 @@ const serve = (
       // A response that ends while the listener closes leaves an idle connection, which nobody else would close.
       if (!server.listening) setImmediate(() => server.closeIdleConnections())
     })
+    const hasHost = request.headers.host !== undefined
     const exchange = openExchange(request, response)
     // Node would answer a missing Host itself, without a request id; so that check is off there and made here.
-    if (request.headers.host === undefined && request.httpVersion === "1.1") {
+    if (!hasHost && request.httpVersion === "1.1") {
       refuse(
         exchange,
         400,
@@ -164,6 +190,7 @@ const makeServer = (front: HttpFrontService, traffic: Traffic, fibers: Fibers): 
   server.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) => {
     answerJson(openExchange(request, response), 417, { status: refusalWords[417] }, { connection: "close" })
   })
+  server.on("connect", (request: IncomingMessage, socket) => answerConnect(request, socket))
   server.on("clientError", (error: Error, socket) => answerBroken(error, socket))
   return server
 }

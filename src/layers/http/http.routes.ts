@@ -4,8 +4,8 @@
  * The intake comes first because it is the hot path; everything else is a table of effects that run as fibers of the
  * listener's scope, so a caller that hangs up, or a listener that ends, interrupts them.
  *
- * Promises: every exchange is answered once and counted; an unknown path is 404, a wrong method 405 with Allow; the
- * API is refused before its body is read; at most `readLimits.concurrentMax` reads are in work.
+ * Promises: every exchange is answered once and counted; an unknown path is 404, a wrong method 405 with Allow, OPTIONS
+ * 204 with what the path takes; the API is refused before its body is read; at most `readLimits.concurrentMax` reads are in work.
  * Never: lets a page of a foreign origin read an answer, or post from a browser in practice mode.
  * Failure: a defect of a route is a 500 with its request id and an error line.
  */
@@ -21,8 +21,8 @@ import { HealthSource, maskedHealth } from "../health/health-source.ts"
 import { apiRoutes } from "./http.api.ts"
 import { mayUseApi } from "./http.authentication.ts"
 import { readBody, refuseUnread } from "./http.body.ts"
-import { answerPreflight, applyCors } from "./http.cors.ts"
-import { elapsedMs, type Exchange, refuse } from "./http.exchange.ts"
+import { answerPreflight, applyCors, isPreflight } from "./http.cors.ts"
+import { answerEmpty, elapsedMs, type Exchange, refuse } from "./http.exchange.ts"
 import { guarded, type Handling, HttpFront, type HttpFrontService } from "./http.front.ts"
 import { healthRoutes } from "./http.health.ts"
 import { HttpIntake, type HttpIntakeService } from "./http.intake.ts"
@@ -57,6 +57,10 @@ const decodeSegment = (segment: string): string | undefined => {
   }
 }
 
+/** Answers OPTIONS with what the path takes. */
+const answerAllowed = (exchange: Exchange, methods: ReadonlyArray<string>): void =>
+  answerEmpty(exchange, 204, { allow: [...methods, "OPTIONS"].join(", ") })
+
 /** The webhook paths: `/webhook`, `/webhook/test`, `/webhook/:source`. Returns the route's name for the metrics. */
 const webhook = (parts: Parts, exchange: Exchange, handling: Handling): string => {
   const { method, path } = exchange
@@ -76,6 +80,10 @@ const webhook = (parts: Parts, exchange: Exchange, handling: Handling): string =
     return "/webhook/test"
   }
   const known = Object.hasOwn(parts.settings.sources, segment)
+  if (method === "OPTIONS" && (known || segment === "test")) {
+    answerAllowed(exchange, [...(segment === "test" ? ["GET", "HEAD"] : []), ...(known ? ["POST"] : [])])
+    return "/webhook/:source"
+  }
   const isTest = segment === "test" && !known
   if (method !== "POST" || isTest) {
     const status = known || isTest ? 405 : 404
@@ -159,7 +167,8 @@ const dispatch = (parts: Parts, exchange: Exchange, handling: Handling): string 
       )
       return "unmatched"
     case "OtherMethod":
-      refuseUnread(exchange, 405, {}, { allow: match.allow.join(", ") }, handling.expectsContinue)
+      if (exchange.method === "OPTIONS") answerAllowed(exchange, match.allow)
+      else refuseUnread(exchange, 405, {}, { allow: match.allow.join(", ") }, handling.expectsContinue)
       return "unmatched"
     case "Found":
       if (isApi && handling.running() >= readLimits.concurrentMax)
@@ -180,7 +189,8 @@ const makeFront = (parts: Parts): HttpFrontService => ({
     })
     guarded(exchange, handling, () => {
       const { method, path } = exchange
-      if (method === "OPTIONS") answerPreflight(parts.settings.corsOrigins, exchange)
+      if (isPreflight(parts.settings.corsOrigins, exchange)) answerPreflight(exchange)
+      else if (method === "OPTIONS" && path === "*") answerAllowed(exchange, ["GET", "HEAD", "POST"])
       else if (parts.takesPosts && (path === "/webhook" || path.startsWith("/webhook/"))) {
         route = webhook(parts, exchange, handling)
       } else route = dispatch(parts, exchange, handling)

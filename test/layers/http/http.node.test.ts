@@ -100,6 +100,43 @@ describe("a listening socket", () => {
     assert.strictEqual((await world.post(alert())).status, 201)
   })
 
+  it("answers CONNECT with a status and the request id, and closes", async () => {
+    world = await startWorld()
+    const answer = await world.raw(
+      "CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\nx-request-id: mine-1\r\n\r\n"
+    )
+    assert.match(answer, /^HTTP\/1\.1 501 Not Implemented\r\n/)
+    assert.match(answer, /\r\nx-request-id: mine-1\r\n/)
+    assert.match(answer, /\r\nconnection: close\r\n/)
+    assert.match(answer, /"status":"NOT_IMPLEMENTED","request_id":"mine-1"/)
+    assert.match(await world.raw("CONNECT x:1 HTTP/1.1\r\n\r\n"), /x-request-id: [0-9a-f-]{36}/)
+    await until("its end", () => world.socket.load().connections === 0)
+    assert.strictEqual((await world.post(alert())).status, 201)
+  })
+
+  it("takes a target that names scheme and host, as a proxy sends it", async () => {
+    world = await startWorld()
+    const ask = (line: string, more = "", body = "") =>
+      world.raw(`${line} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n${more}\r\n${body}`)
+    const body = JSON.stringify(alert())
+    const length = `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n`
+    assert.match(await ask("POST http://localhost:5003/webhook/default", length, body), /^HTTP\/1\.1 201 /)
+    for (const target of [
+      "http://localhost:5003/health/live",
+      "HTTP://localhost/health/live",
+      "https://h/version?x=1"
+    ]) {
+      assert.match(await ask(`GET ${target}`), /^HTTP\/1\.1 200 /, target)
+    }
+    for (const target of ["http://localhost:5003", "http://localhost?x=1", "http://localhost/health/nope"]) {
+      assert.match(await ask(`GET ${target}`), /^HTTP\/1\.1 404 /, target)
+    }
+    // The host of the target counts and not the header: a foreign name is still no caller of this machine.
+    assert.match(await ask("GET http://localhost/api/v1/actors"), /^HTTP\/1\.1 200 /)
+    assert.match(await ask("GET http://evil.example/api/v1/actors"), /^HTTP\/1\.1 401 /)
+    assert.match(await world.raw("GET http://localhost/version HTTP/1.1\r\n\r\n"), /^HTTP\/1\.1 400 /)
+  })
+
   it("answers a body that ends too early with 400, when the sender still listens", async () => {
     world = await startWorld()
     const answer = await world.raw(

@@ -210,6 +210,37 @@ describe("the trading state", () => {
   })
 })
 
+describe("OPTIONS", () => {
+  it.each([
+    ["/health", 204, "GET, HEAD, OPTIONS"],
+    ["/webhook", 204, "POST, OPTIONS"],
+    ["/webhook/default", 204, "POST, OPTIONS"],
+    ["/webhook/test", 204, "GET, HEAD, OPTIONS"],
+    ["/api/v1/trading-state", 204, "GET, HEAD, POST, OPTIONS"],
+    ["/api/v1/orders/x/nope", 404, undefined],
+    ["*", 204, "GET, HEAD, POST, OPTIONS"],
+    ["/nope", 404, undefined],
+    ["/webhook/nope", 404, undefined],
+    ["/webhook/%ff", 400, undefined]
+  ])("says of %s what it takes [%i %s]", async (path, status, allow) => {
+    await start()
+    const answer = await world.send("OPTIONS", path)
+    assert.deepStrictEqual([answer.status, answer.headers["allow"]], [status, allow])
+    assert.isDefined(answer.headers["x-request-id"])
+  })
+  it("says nothing of the API to who may not use it", async () => {
+    await start({ environment: { ADMIN_TOKEN: "t".repeat(40) } })
+    for (const path of ["/api/v1/orders", "/api/v1/nope"]) {
+      assert.strictEqual((await world.send("OPTIONS", path)).status, 401)
+    }
+  })
+  it("of a path that the process does not serve is 404", async () => {
+    await start({ environment: { ROLES: "feeds" } })
+    assert.strictEqual((await world.send("OPTIONS", "/webhook")).status, 404)
+    assert.strictEqual((await world.send("OPTIONS", "/version")).status, 204)
+  })
+})
+
 describe("other origins", () => {
   const file = { corsOrigins: ["https://desk.example"] }
 
