@@ -11,6 +11,7 @@
 import { BigDecimal, Clock, Effect } from "effect"
 import { randomUUID } from "node:crypto"
 import { formatDecimal } from "../../src/domain/decimal.ts"
+import { contractMultiplier } from "../../src/domain/option-contract.ts"
 import { applyTrade, weightedAverage } from "../../src/domain/practice-ledger.ts"
 import type { DatabaseAway, Sql, VenueDatabase } from "./database.ts"
 import { openingNotional, availableFunds } from "./funds.ts"
@@ -140,7 +141,7 @@ const settle = (sql: Sql, order: OrderRow, signed: BigDecimal.BigDecimal, price:
       average_price: formatDecimal(after.averagePrice)
     })} ON CONFLICT (account, symbol) DO UPDATE
       SET quantity = excluded.quantity, average_price = excluded.average_price`
-    const cost = formatDecimal(BigDecimal.multiply(signed, price))
+    const cost = formatDecimal(BigDecimal.multiplyAll([signed, price, contractMultiplier(order.symbol)]))
     yield* sql`UPDATE accounts SET cash = cash - ${cost}::numeric WHERE id = ${order.account}`
   })
 

@@ -9,6 +9,7 @@
  */
 import { BigDecimal, Effect } from "effect"
 import type { SqlError } from "effect/sql"
+import { contractMultiplier } from "../../src/domain/option-contract.ts"
 import type { Sql } from "./database.ts"
 import type { OrderRequest } from "./wire.ts"
 
@@ -31,7 +32,11 @@ export const openingNotional = (
         BigDecimal.subtract(decimal(request.quantity), closing),
         BigDecimal.fromBigInt(0n)
       )
-      return BigDecimal.multiply(opening, decimal(request.limit_price ?? price))
+      return BigDecimal.multiplyAll([
+        opening,
+        decimal(request.limit_price ?? price),
+        contractMultiplier(request.symbol)
+      ])
     }
   )
 
@@ -45,13 +50,20 @@ export const availableFunds = (
   cash: string
 ): Effect.Effect<BigDecimal.BigDecimal, SqlError.SqlError> =>
   Effect.map(
-    sql<{ tied: string }>`SELECT
-        (SELECT coalesce(sum((abs(quantity) - quantity) * average_price), 0) FROM positions WHERE account = ${account})
-      + (SELECT coalesce(sum(reserved * (quantity - filled_quantity) / quantity), 0) FROM orders
-          WHERE account = ${account} AND status IN ('open', 'partially_filled')) AS tied`,
-    (rows) =>
-      BigDecimal.round(BigDecimal.subtract(decimal(cash), decimal(rows[0]?.tied ?? "0")), {
+    // What an order reserved is money already; a position counts in units of its symbol.
+    sql<{ symbol: string | null; tied: string }>`
+      SELECT symbol, (abs(quantity) - quantity) * average_price AS tied FROM positions
+        WHERE account = ${account} AND quantity < 0
+      UNION ALL
+      SELECT NULL, coalesce(sum(reserved * (quantity - filled_quantity) / quantity), 0) FROM orders
+        WHERE account = ${account} AND status IN ('open', 'partially_filled')`,
+    (rows) => {
+      const tied = rows.map(({ symbol, tied }) =>
+        symbol === null ? decimal(tied) : BigDecimal.multiply(decimal(tied), contractMultiplier(symbol))
+      )
+      return BigDecimal.round(BigDecimal.subtract(decimal(cash), BigDecimal.sumAll(tied)), {
         scale: 8,
         mode: "floor"
       })
+    }
   )

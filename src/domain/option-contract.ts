@@ -35,11 +35,14 @@ export type OptionChoice =
   | { readonly _tag: "Chosen"; readonly contract: OptionContract }
   | { readonly _tag: "NotChosen"; readonly code: "option_price_missing" | "option_expired" }
 
-const contractPattern = /^\S+ \d{4}-\d{2}-\d{2} [CP] \d+(\.\d+)?$/
+const contractPattern = /^\S.* \d{4}-\d{2}-\d{2} [CP] \d+(\.\d+)?$/
+
+/** Whether a symbol is spelled as `chooseContract` spells contracts. */
+export const isOptionContract = (symbol: string): boolean => contractPattern.test(symbol)
 
 /** How many units of the underlying one unit of this symbol stands for: 100 for an option contract, else 1. */
 export const contractMultiplier = (symbol: string): BigDecimal.BigDecimal =>
-  BigDecimal.fromBigInt(contractPattern.test(symbol) ? optionLimits.contractMultiplier : 1n)
+  BigDecimal.fromBigInt(isOptionContract(symbol) ? optionLimits.contractMultiplier : 1n)
 
 const isoDate = (date: { readonly year: number; readonly month: number; readonly day: number }): string =>
   `${date.year}-${String(date.month).padStart(2, "0")}-${String(date.day).padStart(2, "0")}`

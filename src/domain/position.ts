@@ -37,6 +37,8 @@ export interface PositionStep {
   readonly change: PositionChange
 }
 
+const one: Decimal = BigDecimal.fromBigInt(1n)
+
 /** A position nobody has opened yet. */
 export const flatPosition: Position = {
   quantity: zero,
@@ -54,10 +56,10 @@ export const reducingSide = (position: Pick<Position, "quantity">): "buy" | "sel
   return BigDecimal.isPositive(position.quantity) ? "sell" : "buy"
 }
 
-/** Profit of closing `closed` (above zero) of a position that is long or short at `averagePrice`. */
-const profitOf = (position: Position, closed: Decimal, price: Decimal): Decimal => {
+/** Profit of closing `closed` (above zero) of a position that is long or short at `averagePrice`, each worth `units` of its price. */
+const profitOf = (position: Position, closed: Decimal, price: Decimal, units: Decimal): Decimal => {
   const perUnit = BigDecimal.subtract(price, position.averagePrice)
-  const profit = BigDecimal.multiply(closed, perUnit)
+  const profit = BigDecimal.multiplyAll([closed, perUnit, units])
   return BigDecimal.normalize(BigDecimal.isPositive(position.quantity) ? profit : BigDecimal.negate(profit))
 }
 
@@ -69,10 +71,10 @@ const opened = (before: Position, quantity: Decimal, price: Decimal, realised: D
   exits: 0
 })
 
-const reduced = (before: Position, fill: Fill, quantity: Decimal): PositionStep => {
+const reduced = (before: Position, fill: Fill, quantity: Decimal, units: Decimal): PositionStep => {
   const size = BigDecimal.abs(before.quantity)
   const closed = BigDecimal.min(size, fill.quantity)
-  const realisedPnl = profitOf(before, closed, fill.price)
+  const realisedPnl = profitOf(before, closed, fill.price, units)
   const total = BigDecimal.normalize(BigDecimal.sum(before.realisedPnl, realisedPnl))
   if (BigDecimal.isGreaterThan(fill.quantity, size)) {
     return { position: opened(before, quantity, fill.price, total), realisedPnl, change: "flipped" }
@@ -86,8 +88,11 @@ const reduced = (before: Position, fill: Fill, quantity: Decimal): PositionStep 
   }
 }
 
-/** Applies one fill. The caller has made sure that it is applied once. */
-export const applyFill = (before: Position, fill: Fill): PositionStep => {
+/**
+ * Applies one fill. The caller has made sure that it is applied once. `units` is what one of the quantity stands for
+ * (`contractMultiplier`): it makes money of a profit and changes neither quantity nor average.
+ */
+export const applyFill = (before: Position, fill: Fill, units: Decimal = one): PositionStep => {
   invariant(BigDecimal.isPositive(fill.quantity), "a fill has a quantity above zero")
   const signed = signedQuantity(fill)
   const quantity = BigDecimal.normalize(BigDecimal.sum(before.quantity, signed))
@@ -95,11 +100,12 @@ export const applyFill = (before: Position, fill: Fill): PositionStep => {
     const position = opened(before, quantity, fill.price, before.realisedPnl)
     return { position, realisedPnl: zero, change: "opened" }
   }
-  if (BigDecimal.sign(before.quantity) !== BigDecimal.sign(signed)) return reduced(before, fill, quantity)
+  if (BigDecimal.sign(before.quantity) !== BigDecimal.sign(signed))
+    return reduced(before, fill, quantity, units)
   const averagePrice = averageOf(before.quantity, before.averagePrice, signed, fill.price)
   return { position: { ...before, quantity, averagePrice }, realisedPnl: zero, change: "increased" }
 }
 
 /** Profit of what is open, at a price: what closing it there would realise. Gross of fees. */
-export const unrealisedPnl = (position: Position, price: Decimal): Decimal =>
-  isFlat(position) ? zero : profitOf(position, BigDecimal.abs(position.quantity), price)
+export const unrealisedPnl = (position: Position, price: Decimal, units: Decimal = one): Decimal =>
+  isFlat(position) ? zero : profitOf(position, BigDecimal.abs(position.quantity), price, units)

@@ -11,6 +11,8 @@
  * Never: knows a real market, a calendar or a clock.
  */
 
+import { isOptionContract } from "./option-contract.ts"
+
 /** A quote holds this long: both sides of the house ask at slightly different instants and should mostly agree. */
 export const PRACTICE_STEP_MS = 250
 
@@ -21,6 +23,10 @@ const TICKS_PER_UNIT = 10 ** PRICE_SCALE
 /** Bases are spread evenly in ratio between these, as prices of listed instruments roughly are. */
 const BASE_MIN = 20
 const BASE_MAX = 500
+
+/** The same for option contracts, which cost a small part of what they are written on, times a hundred units. */
+const CONTRACT_BASE_MIN = 0.5
+const CONTRACT_BASE_MAX = 20
 
 /**
  * Layers of noise: period and the largest log-return each contributes. From a slow tide of a week to a ripple of two
@@ -81,7 +87,10 @@ const formatTicks = (ticks: number): string => {
 export const practiceQuote = (seed: number, symbol: string, atMs: number): PracticeQuote => {
   const stepMs = Math.floor(atMs / PRACTICE_STEP_MS) * PRACTICE_STEP_MS
   const root = hashText(seed, symbol)
-  const base = BASE_MIN * (BASE_MAX / BASE_MIN) ** (mix(root) / 0x1_00_00_00_00)
+  const [least, most] = isOptionContract(symbol)
+    ? [CONTRACT_BASE_MIN, CONTRACT_BASE_MAX]
+    : [BASE_MIN, BASE_MAX]
+  const base = least * (most / least) ** (mix(root) / 0x1_00_00_00_00)
   let logReturn = 0
   for (const [i, layer] of LAYERS.entries()) {
     logReturn += layer.amplitude * noise(mix(root + i + 1), stepMs / layer.periodMs)

@@ -320,6 +320,20 @@ const lookUpContract = (make: MakeWorld): void => {
     })
   )
 
+  it.live("an option contract moves the cash of its hundred units", () =>
+    Effect.gen(function* () {
+      const world = yield* make("U")
+      const symbol = "BRK B 2099-12-18 C 42.5"
+      yield* world.setPrice(symbol, "3")
+      yield* world.connection.create(marketOrder({ clientOrderId: "a", symbol, quantity: "2" }))
+      yield* fillsCount(world.connection, 1)
+      assert.deepStrictEqual(yield* world.connection.positions(ACCOUNT), [
+        { account: ACCOUNT, symbol, quantity: "2", averagePrice: "3" }
+      ])
+      assert.strictEqual((yield* world.connection.balance(ACCOUNT)).cash, "99400")
+    })
+  )
+
   it.live("recent orders are those touched since a time, in any status; open orders are the open ones", () =>
     Effect.gen(function* () {
       const world = yield* make("U")

@@ -133,7 +133,9 @@ describe("options", () => {
 
   it("counts an option contract as a hundred units and anything else as one", () => {
     assert.strictEqual(contractMultiplier("SPY 2026-12-18 C 450").value, 100n)
+    assert.strictEqual(contractMultiplier("BRK B 2026-12-18 P 0.5").value, 100n)
     assert.strictEqual(contractMultiplier("SPY").value, 1n)
+    assert.strictEqual(contractMultiplier("BRK B").value, 1n)
     assert.strictEqual(contractMultiplier("BTC-USDT").value, 1n)
   })
 })

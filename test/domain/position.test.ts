@@ -161,6 +161,14 @@ describe("any fills", () => {
     { arbitrary: { runs: 500, seed: 82 } }
   )
 
+  it("of an option contract realise the profit of its hundred units", () => {
+    const open = applyFill(flatPosition, trade("buy", "2", "3"), decimal("100")).position
+    const step = applyFill(open, trade("sell", "1", "4.5"), decimal("100"))
+    assert.strictEqual(formatDecimal(step.realisedPnl), "150")
+    assert.strictEqual(formatDecimal(step.position.averagePrice), "3")
+    assert.strictEqual(formatDecimal(unrealisedPnl(step.position, decimal("2"), decimal("100"))), "-100")
+  })
+
   it.prop(
     "realise in sum what their steps say, and open one epoch each time the position leaves flat or flips",
     [fills],

@@ -30,6 +30,14 @@ describe("practice price", () => {
     })
   })
 
+  it("a contract costs what a contract costs, so that its hundred units fit into an account", () => {
+    for (let strike = 1; strike <= 200; strike += 1) {
+      const ask = Number(practiceQuote(1, `SPY 2026-12-18 C ${strike}`, 1_790_000_000_000).ask)
+      assert.isAbove(ask, 0.2)
+      assert.isBelow(ask, 40)
+    }
+  })
+
   it("seeds and symbols have prices of their own", () => {
     const at = 1_790_000_000_000
     const prices = [practiceQuote(1, "SPY", at), practiceQuote(2, "SPY", at), practiceQuote(1, "QQQ", at)]

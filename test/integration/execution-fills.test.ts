@@ -81,6 +81,17 @@ layer(world(), { excludeTestServices: true })("fills", (it) => {
     })
   )
 
+  it.effect("what an option contract earns is the profit of its hundred units", () =>
+    Effect.gen(function* () {
+      const symbol = "SPY 2099-12-18 C 42"
+      const external = { clientOrderId: null, symbol }
+      yield* record(fillOf({ ...external, side: "buy" }, { price: "3", quantity: "2" }))
+      yield* record(fillOf({ ...external, side: "sell" }, { price: "4.5", quantity: "1" }))
+      const { quantity, average, pnl } = (yield* position(symbol))!
+      assert.deepStrictEqual({ quantity, average, pnl }, { quantity: "1", average: "3", pnl: "150" })
+    })
+  )
+
   it.effect("the same trade delivered by stream and reconcile at once, twenty times, is one trade", () =>
     Effect.gen(function* () {
       const { order } = yield* submitted({ symbol: "TWICE", quantity: "2" })

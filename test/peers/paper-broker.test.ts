@@ -286,6 +286,29 @@ describe("paper venue: its own rules", () => {
     })
   )
 
+  it.live("an option contract ties up the money of its hundred units, bought, short and resting", () =>
+    Effect.gen(function* () {
+      const { url } = yield* startVenue({ startingCash: "1000" })
+      const connection = yield* connectTo(url)
+      const contract = (right: string) => `SPY 2099-12-18 ${right} 42`
+      for (const right of ["C", "P"])
+        yield* callVenue(url, "POST", "/admin/price", { symbol: contract(right), price: "3" })
+      const order = { symbol: contract("C"), quantity: "1" }
+      const refused = yield* Effect.flip(
+        connection.create(marketOrder({ ...order, clientOrderId: "a", quantity: "4" }))
+      )
+      assert.include(JSON.stringify(refused), "insufficient_funds")
+      yield* connection.create(marketOrder({ ...order, clientOrderId: "b" }))
+      yield* connection.create(
+        marketOrder({ ...order, clientOrderId: "c", symbol: contract("P"), side: "sell" })
+      )
+      yield* fillsCount(connection, 2)
+      yield* connection.create(marketOrder({ ...order, clientOrderId: "d", type: "limit", limitPrice: "2" }))
+      const { cash, buyingPower } = yield* connection.balance("paper-1")
+      assert.deepStrictEqual({ cash, buyingPower }, { cash: "1000", buyingPower: "200" })
+    })
+  )
+
   it.live("a list comes in pages, in order, and the last one says so", () =>
     Effect.gen(function* () {
       const { url } = yield* startVenue({ rule: "N" })

@@ -10,6 +10,7 @@
  * Failure: none of its own; the venue's refusals are answers, and outcomes that fail are scripted by the test.
  */
 import { BigDecimal } from "effect"
+import { contractMultiplier } from "../../domain/option-contract.ts"
 import { applyTrade, FLAT, type PracticePosition, weightedAverage } from "../../domain/practice-ledger.ts"
 import type {
   BrokerEvent,
@@ -147,7 +148,8 @@ const fill = (
   const order = orderNamed(state, venueOrderId)
   const ledger = ledgerOf(state, order.account)
   const signed = order.side === "buy" ? decimal(quantity) : BigDecimal.negate(decimal(quantity))
-  ledger.cash = BigDecimal.subtract(ledger.cash, BigDecimal.multiply(signed, decimal(price)))
+  const cost = BigDecimal.multiplyAll([signed, decimal(price), contractMultiplier(order.symbol)])
+  ledger.cash = BigDecimal.subtract(ledger.cash, cost)
   ledger.positions.set(
     order.symbol,
     applyTrade(ledger.positions.get(order.symbol) ?? FLAT, signed, decimal(price))

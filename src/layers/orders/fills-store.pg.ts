@@ -16,6 +16,7 @@ import { decimal, type Decimal, divideRounded, formatDecimal } from "../../domai
 import { type Fill, fillOrder } from "../../domain/fill.ts"
 import { positionId, tradeRecordId } from "../../domain/ids.ts"
 import { nextStatus, type OrderEvent, type OrderStatus, surpriseOf } from "../../domain/order.ts"
+import { contractMultiplier } from "../../domain/option-contract.ts"
 import { applyFill, type PositionStep } from "../../domain/position.ts"
 import { exitPricesOf, noExitPrices, type ProtectionTerms } from "../../domain/protection.ts"
 import type { Settings } from "../../domain/settings.ts"
@@ -232,7 +233,8 @@ const recordIn = (sql: SqlClient, settings: Settings, venue: string, fill: Venue
         epoch: held.epoch,
         exits: held.exits
       },
-      fillOf(fill)
+      fillOf(fill),
+      contractMultiplier(fill.symbol)
     )
     const source = owner === null ? "external" : owner.order.source
     const stored: Trade = {
