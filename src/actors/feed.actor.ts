@@ -57,10 +57,14 @@ const nameOf = (snapshot: FeedSnapshot): string => {
   if (!snapshot.matches("Session")) return typeof snapshot.value === "string" ? snapshot.value : "BackingOff"
   if (snapshot.matches({ Session: "Connecting" })) return "Connecting"
   if (snapshot.matches({ Session: "Authenticating" })) return "Authenticating"
-  return snapshot.matches({ Session: { Live: { storage: "WaitingForDatabase" } } })
-    ? "Live.WaitingForDatabase"
-    : "Live"
+  if (snapshot.matches({ Session: { Live: { storage: "WaitingForDatabase" } } }))
+    return "Live.WaitingForDatabase"
+  return snapshot.context.flapping ? "Live.Flapping" : "Live"
 }
+
+/** A feed that flaps counts as away between two moments of being live, until a connection has proved good (T2). */
+const tagsOf = ({ context, tags }: FeedSnapshot): ReadonlyArray<string> =>
+  context.flapping ? [...new Set<string>([...tags, "degraded"])] : [...tags]
 
 const publicStates: ReadonlyArray<FeedState> = [
   "Connecting",
@@ -143,7 +147,11 @@ export const feedActor = (name: string, settings: FeedSettings) => (self: ChildS
       stopEvent: { type: "feed.stop" },
       status: (snapshot) => {
         connectedSince = snapshot.context.connectedSince
-        return { state: nameOf(snapshot), detail: detailOf(snapshot.context, counts, backlog.size()) }
+        return {
+          state: nameOf(snapshot),
+          tags: tagsOf(snapshot),
+          detail: detailOf(snapshot.context, counts, backlog.size())
+        }
       }
     })(self)
     if (!("send" in running) || running.send === undefined || running.status === undefined) return running

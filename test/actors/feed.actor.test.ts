@@ -341,7 +341,7 @@ describe("feed actor: backoff", () => {
 
   it.effect("five connects within five minutes are flapping, alerted once; five in an hour are not", () =>
     Effect.gen(function* () {
-      const { child, end, goLive, kinds } = yield* world({
+      const { child, end, feed, goLive, kinds } = yield* world({
         connectMsMax: 9_000_000,
         statsEveryMs: 9_000_000,
         pingEveryMs: 9_000_000
@@ -363,6 +363,18 @@ describe("feed actor: backoff", () => {
         ["feed.flapping MEDIUM"]
       )
       assert.isTrue(child().detail["flapping"])
+      // Live for a moment is no end of it: it counts as away until a connection has proved good.
+      yield* goLive([signal("a")])
+      assert.deepStrictEqual([child().state, child().ready, feed.state()], ["Live.Flapping", false, "Live"])
+      assert.include(child().tags, "degraded")
+      yield* TestClock.adjust(29_999)
+      assert.isFalse(child().ready)
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual(
+        [child().state, child().ready, child().detail["flapping"]],
+        ["Live", true, false]
+      )
+      assert.notInclude(child().tags, "degraded")
     })
   )
 })
