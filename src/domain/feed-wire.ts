@@ -10,9 +10,11 @@
  * Never: reads a clock, or guesses a field.
  */
 import { bodyHash, fieldOf, isJsonObject, type JsonObject, type JsonValue } from "./canonical-json.ts"
+import { ExactNumber } from "./exact-number.ts"
 import { type FieldError, fieldReader, readText } from "./field.ts"
 import { signalId } from "./ids.ts"
 import { readSymbol } from "./instrument.ts"
+import { parseExactly } from "./json-reader.ts"
 import { feedLimits } from "./limits.ts"
 import { readTimestamp } from "./moment.ts"
 
@@ -70,8 +72,15 @@ const readWave = (value: JsonValue | undefined): { ms: number } | { message: str
   return readTimestamp(value)
 }
 
+const isNumber = (value: JsonValue | undefined): value is number | ExactNumber =>
+  value instanceof ExactNumber || (typeof value === "number" && Number.isFinite(value))
+
+// All digits: two long ids must not become one signal.
+const numberText = (value: number | ExactNumber): string =>
+  typeof value === "number" ? String(value) : value.text
+
 const readId = (value: JsonValue | undefined): { text: string } | { message: string } => {
-  const id = readText(typeof value === "number" ? String(value) : value, feedLimits.signalIdLengthMax)
+  const id = readText(isNumber(value) ? numberText(value) : value, feedLimits.signalIdLengthMax)
   return "message" in id || ID.test(id.text) ? id : { message: "must be printable ASCII without spaces" }
 }
 
@@ -82,8 +91,8 @@ const shownOf = (value: JsonObject): JsonObject =>
   Object.fromEntries(
     wireFields.flatMap((key): ReadonlyArray<readonly [string, JsonValue]> => {
       const given = fieldOf(value, key)
-      if (typeof given === "number") return [[key, given]]
-      const text = readText(given, feedLimits.signalIdLengthMax)
+      if (typeof given === "number" && isNumber(given)) return [[key, given]]
+      const text = readText(given instanceof ExactNumber ? given.text : given, feedLimits.signalIdLengthMax)
       return "text" in text ? [[key, text.text.toWellFormed()]] : []
     })
   )
@@ -104,7 +113,9 @@ export const readWaveSignal = (value: JsonValue): WaveSignal | UnusableSignal =>
   const wave = readWave(reader.given("wave"))
   const waveMs = "ms" in wave ? wave.ms : reader.fail("wave", wave.message)
   const price = reader.positive("price")
-  const score = reader.given("score") ?? null
+  const given = reader.given("score") ?? null
+  // A score is a measure: the nearest double does.
+  const score = given instanceof ExactNumber ? given.nearest : given
   const isScore = score === null || (typeof score === "number" && Number.isFinite(score))
   if (!isScore) reader.fail("score", "must be a number")
   const { errors } = reader
@@ -118,9 +129,9 @@ const ignored = (why: "not_json" | "unknown_type" | "malformed"): FeedMessage =>
 
 const parsed = (text: string): JsonValue | undefined => {
   try {
-    return JSON.parse(text)
+    return parseExactly(text)
   } catch {
-    // Counted by the caller as `not_json`.
+    // Counted by the caller as `not_json`, and so is a text that nests thousands deep.
     return undefined
   }
 }

@@ -119,6 +119,25 @@ describe("a message of the server", () => {
     )
     return undefined
   })
+  it("keeps every digit of a price and of an id that is a number", () => {
+    const frame = (id: string, price: string): string =>
+      `{"type":"signal","signal":{"id":${id},"symbol":"BTC-USDT","action":"BUY","wave":"2025-10-21T22:45:00Z","price":${price},"score":0.12345678901234567891}}`
+    const read = (id: string, price: string) => {
+      const message = readFeedMessage(frame(id, price))
+      if (message.type !== "signals") return assert.fail(message.type)
+      return message.signals.map((it) => [it.id, it.price, it.score])
+    }
+    const score = 0.12345678901234568
+    assert.deepStrictEqual(read("9007199254740993", "0.10000000000000001"), [
+      ["9007199254740993", "0.10000000000000001", score]
+    ])
+    assert.deepStrictEqual(read("9007199254740992", "1e3"), [["9007199254740992", "1000", score]])
+    assert.deepStrictEqual(read("7", "12345678901234567890.123456789"), [
+      ["7", "12345678901234567890.123456789", score]
+    ])
+    assert.deepStrictEqual(read("1e999", "1"), [], "infinity names nothing")
+    assert.deepStrictEqual(read("1e-999", "1"), [])
+  })
   it.prop("never throws, whatever comes", [Schema.String], ([text]) => {
     assert.isString(readFeedMessage(text).type)
     assert.isString(readFeedMessage(JSON.stringify({ type: "signals", signals: [text] })).type)
