@@ -22,11 +22,11 @@ export class FaultPlan {
     this.#faults = faults
     this.#connection = connection
   }
-  /** The fault of this moment, if the script has one; counts the moment. */
-  at(moment: Moment): Fault | undefined {
+  /** The faults of this moment, in the order of the script; counts the moment. */
+  at(moment: Moment): ReadonlyArray<Fault> {
     const seen = (this.#seen.get(moment) ?? 0) + 1
     this.#seen.set(moment, seen)
-    return this.#faults.find(
+    return this.#faults.filter(
       (fault) =>
         fault.on === moment &&
         (fault.connection === null || fault.connection === this.#connection) &&
@@ -73,8 +73,7 @@ export class Connection {
     webSocket.on("close", () => this.#over())
     // The end is what counts here; why a client broke off is the client's business.
     webSocket.on("error", () => this.#over())
-    const fault = plan.at("open")
-    if (fault !== undefined) this.#later(fault, () => {})
+    for (const fault of plan.at("open")) this.#later(fault, () => {})
   }
 
   get authenticated(): boolean {
@@ -114,10 +113,10 @@ export class Connection {
     this.#welcome(plan.at("live"))
   }
 
-  #welcome(fault: Fault | undefined): void {
+  #welcome(faults: ReadonlyArray<Fault>): void {
     this.#authenticated = true
     this.#sendAll()
-    if (fault !== undefined) this.#later(fault, () => {})
+    for (const fault of faults) this.#later(fault, () => {})
   }
 
   #refuse(reason: string): void {
@@ -139,9 +138,9 @@ export class Connection {
   }
 
   #answer(moment: Moment, usual: () => void): void {
-    const fault = this.#options.plan.at(moment)
-    if (fault === undefined) usual()
-    else this.#later(fault, usual)
+    const faults = this.#options.plan.at(moment)
+    if (faults.length === 0) usual()
+    for (const fault of faults) this.#later(fault, usual)
   }
 
   #later(fault: Fault, usual: () => void): void {

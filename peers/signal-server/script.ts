@@ -81,7 +81,10 @@ const Moment = Schema.Literals([
 ])
 export type Moment = typeof Moment.Type
 
-/** At `connect`, `upgrade` and at a message the deed stands for the usual answer; at `open` and `live` it is done besides. */
+/**
+ * At `connect`, `upgrade` and at a message the deed stands for the usual answer; at `open` and `live` it is done besides.
+ * All faults of a moment are performed: those of one `afterMs` in the order of the script.
+ */
 export const Fault = Schema.Struct({
   on: Moment,
   /** Only on the n-th connection, from 1; null: on each. */

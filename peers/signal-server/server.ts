@@ -67,6 +67,15 @@ const beforeOpen = (socket: Duplex & { resetAndDestroy?: () => unknown }, deed: 
   }
 }
 
+/** A connection goes on as usual once, however many faults of a script say so. */
+const once = (run: () => void): (() => void) => {
+  let done = false
+  return () => {
+    if (!done) run()
+    done = true
+  }
+}
+
 const listening = (server: ReturnType<typeof createServer>, port: number) =>
   Effect.callback<number, ListenFailed>((resume) => {
     server.once("error", (error: NodeJS.ErrnoException) =>
@@ -106,9 +115,10 @@ export const startSignalServer = (
       const socket = [...sockets].find((one) => one === duplex)
       const plan = plans.get(duplex)
       if (socket === undefined || plan === undefined) return
-      const fault = plan.at("upgrade")
-      if (fault === undefined) return open(request, socket, head, plan)
-      performLater(fault, socket, () => open(request, socket, head, plan))
+      const faults = plan.at("upgrade")
+      if (faults.length === 0) return open(request, socket, head, plan)
+      const usual = once(() => open(request, socket, head, plan))
+      for (const fault of faults) performLater(fault, socket, usual)
     })
 
     const performLater = (fault: Fault, socket: Socket, usual: () => void): void => {
@@ -126,9 +136,10 @@ export const startSignalServer = (
       socket.on("error", () => socket.destroy())
       const plan = new FaultPlan(script.faults, accepted)
       plans.set(socket, plan)
-      const fault = plan.at("connect")
-      if (fault === undefined) http.emit("connection", socket)
-      else performLater(fault, socket, () => http.emit("connection", socket))
+      const faults = plan.at("connect")
+      if (faults.length === 0) http.emit("connection", socket)
+      const usual = once(() => void http.emit("connection", socket))
+      for (const fault of faults) performLater(fault, socket, usual)
     })
     const bound = yield* Effect.acquireRelease(listening(tcp, port), () =>
       Effect.callback<void>((resume) => {

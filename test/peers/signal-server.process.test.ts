@@ -108,6 +108,51 @@ describe("npm run signal-server", () => {
     assert.deepStrictEqual(answers, [{ type: "auth_failed", reason: "the token is wrong" }])
   })
 
+  it("performs all faults of one moment, in the order of their times and then of the script", async () => {
+    const say = (n: number) => ({ type: "text", text: JSON.stringify({ n }) })
+    const { line } = start({
+      perWave: 0,
+      faults: [
+        { on: "live", afterMs: 200, do: { type: "close", code: 4_001, reason: "last" } },
+        { on: "live", do: say(1) },
+        { on: "live", connection: 2, do: say(9) },
+        { on: "live", do: say(2) },
+        { on: "live", afterMs: 100, do: say(3) },
+        { on: "ping", nth: 1, do: say(4) },
+        { on: "ping", do: say(5) }
+      ]
+    })
+    const { url = "" } = await line("signals.listening")
+    const answers = await talk(url, [{ type: "auth", token: "" }, { type: "ping" }, { type: "ping" }], 99)
+    assert.deepStrictEqual(
+      answers.map(({ n, type }) => n ?? type),
+      ["auth_success", "signals", 1, 2, 4, 5, 5, 3]
+    )
+  })
+
+  it("performs all faults of a handshake too", async () => {
+    const part = (text: string) => ({ type: "raw", hex: Buffer.from(text).toString("hex") })
+    const { line } = start({
+      faults: [
+        { on: "upgrade", do: part("HTTP/1.1 503 ") },
+        { on: "upgrade", do: part("Busy\r\ncontent-length: 0\r\n\r\n") },
+        { on: "upgrade", afterMs: 50, do: { type: "end" } }
+      ]
+    })
+    const { url = "" } = await line("signals.listening")
+    const error = await talk(url, [], 1).catch((reason: unknown) => String(reason))
+    assert.include(String(error), "503")
+    // Two that both let the handshake go on are one handshake.
+    const slow = { on: "upgrade", do: { type: "slow", everyMs: 1 } }
+    const second = start({ perWave: 0, faults: [slow, slow] })
+    const { url: other = "" } = await second.line("signals.listening")
+    const answers = await talk(other, [{ type: "auth", token: "" }], 2)
+    assert.deepStrictEqual(
+      answers.map(({ type }) => type),
+      ["auth_success", "signals"]
+    )
+  })
+
   it("refuses a script that means nothing, with the path of the mistake and status 78", async () => {
     const { exited, line } = start({ faults: [{ on: "live", do: { type: "explode" } }] })
     assert.include((await line("fatal")).problems?.join() ?? "", "faults.0.do")
