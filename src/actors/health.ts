@@ -131,6 +131,7 @@ export const healthSourceLayer = Layer.effect(
           database: database.availability.current() === "available" && !queue.stalled() ? "ready" : "away",
           spool: "none",
           tradingState: trading.current(),
+          takesPosts: settings.roles.has("http"),
           trades: settings.roles.has("accounts"),
           accounts: accountsOf(settings, node, protection),
           unprotected: protection.unprotected(nowMs).map(({ account, symbol }) => `${account}/${symbol}`),

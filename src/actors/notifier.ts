@@ -1,7 +1,8 @@
 /**
  * Notifier: READY, STATUS and WATCHDOG of the service manager, read off the same health as everything else.
  *
- * READY=1 is `/health/ready`; STATUS is what an operator sees in `systemctl status`; the watchdog ping is sent only
+ * READY=1 is `/health/ready`, and in a process without the role `http`, which is never ready for webhooks, that its
+ * work can be done durably: else a service manager would wait for ever. STATUS is what an operator sees in `systemctl status`; the watchdog ping is sent only
  * after a ping has travelled through every supervisor, so a deaf supervisor stops it and the service manager
  * starts the process again. It depends on nothing else: not on health, not on the database (T8).
  *
@@ -21,13 +22,17 @@ const announceReady = Effect.gen(function* () {
   let ready = false
   return yield* Effect.forever(
     Effect.gen(function* () {
-      const { document } = health.health()
-      if (document.ready && !ready) {
+      const { document, works } = health.health()
+      if (works && !ready) {
         ready = true
-        yield* logEvent("info", "ready", "takes webhooks durably", {
-          component: "root",
-          status: document.status
-        })
+        yield* logEvent(
+          "info",
+          "ready",
+          document.ready
+            ? "takes webhooks durably"
+            : "works durably; takes no webhooks, for it has not the role http",
+          { component: "root", status: document.status }
+        )
         if (notify.enabled) yield* notify.send("READY=1")
       }
       const status = `${document.status}: ${document.reasons[0] ?? "all well"}`

@@ -4,7 +4,8 @@
  * The systems this one replaces had health that was green while trading was dead, because health was a text that
  * somebody wrote. Here it is a pure function of what is observed: the tree, the database, the trading state, the
  * positions. `ready` is about taking webhooks durably, `can_trade` about new exposure, `status` about whether an
- * operator should look; they are different questions and are answered apart.
+ * operator should look; they are different questions and are answered apart. A process without the role `http` is
+ * never ready, and `works` like any other: that is for its supervisor.
  *
  * Promises: the same facts give the same document; every status but healthy comes with its reasons, and so does a
  * healthy process that does not trade.
@@ -68,6 +69,8 @@ export interface HealthFacts {
   readonly spool: "none" | "usable" | "full"
   /** Null until it was read from the database once. */
   readonly tradingState: "ACTIVE" | "REDUCING" | "HALTED" | null
+  /** This process has the role that takes webhooks. */
+  readonly takesPosts: boolean
   /** This process has the role that trades. */
   readonly trades: boolean
   /** The accounts of this process; `reason` says why one cannot trade. */
@@ -130,6 +133,8 @@ export interface ComponentDocument {
 
 export interface Health {
   readonly document: HealthDocument
+  /** What the roles of this process take on can be done durably now. Equal to `ready` where one of them is `http`. */
+  readonly works: boolean
   readonly intake: IntakePosture
   /** Status code of `GET /health`. */
   readonly httpStatus: 200 | 503
@@ -212,13 +217,18 @@ const mildReasons = (facts: HealthFacts, intake: IntakePosture): ReadonlyArray<s
  * Why a process in which nothing is wrong does not trade: an operator's word, or there is no account for it to trade. It
  * is no trouble, so it counts against no status; unsaid it would be a riddle.
  */
-const idleReasons = (facts: HealthFacts): ReadonlyArray<string> => {
+const tradelessReasons = (facts: HealthFacts): ReadonlyArray<string> => {
   if (!facts.trades) return ["this process has not the role accounts"]
   if (facts.tradingState !== "ACTIVE")
     return [`the trading state is ${facts.tradingState ?? "not known yet"}`]
   if (facts.accounts.length === 0) return ["no account is configured"]
   return facts.accounts.map(({ id, reason }) => `${id}: ${reason ?? "cannot trade"}`)
 }
+
+const idleReasons = (facts: HealthFacts, canTrade: boolean): ReadonlyArray<string> => [
+  ...(facts.takesPosts ? [] : ["this process has not the role http: it takes no webhooks"]),
+  ...(canTrade ? [] : tradelessReasons(facts))
+]
 
 const statusOf = (
   facts: HealthFacts,
@@ -254,17 +264,18 @@ const componentDocuments = (rows: ReadonlyArray<ComponentRow>): Readonly<Record<
  * at least one account may take on new exposure; each account's own answer stands under `accounts`.
  */
 export const deriveHealth = (facts: HealthFacts, memory: HealthMemory): Health => {
-  const intake = intakeOf(facts)
-  const ready = intake !== "refuse"
-  const started = memory.started || ready
-  const severe = severeReasons(facts, intake)
-  const mild = mildReasons(facts, intake)
+  const posture = intakeOf(facts)
+  const works = posture !== "refuse"
+  const ready = works && facts.takesPosts
+  const started = memory.started || works
+  const severe = severeReasons(facts, posture)
+  const mild = mildReasons(facts, posture)
   const status = statusOf(facts, started, severe, mild)
   const sinceMs = status === memory.status ? memory.sinceMs : facts.nowMs
-  const tradable = intake === "store" && facts.tradingState === "ACTIVE" && facts.unprotected.length === 0
+  const tradable = posture === "store" && facts.tradingState === "ACTIVE" && facts.unprotected.length === 0
   const canTrade = tradable && facts.accounts.some((account) => account.canTrade)
   const troubles = [...severe, ...mild]
-  const reasons = canTrade || troubles.length > 0 ? troubles : idleReasons(facts)
+  const reasons = troubles.length > 0 ? troubles : idleReasons(facts, canTrade)
   const { startup, canary } = facts
   const document: HealthDocument = {
     status,
@@ -297,5 +308,6 @@ export const deriveHealth = (facts: HealthFacts, memory: HealthMemory): Health =
     components: componentDocuments(facts.components)
   }
   const httpStatus = status === "healthy" || status === "degraded" ? 200 : 503
-  return { document, intake, httpStatus, memory: { status, sinceMs, started } }
+  const intake = ready ? posture : "refuse"
+  return { document, works, intake, httpStatus, memory: { status, sinceMs, started } }
 }

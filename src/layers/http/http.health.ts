@@ -50,11 +50,13 @@ export const healthRoutes = (
     access: "open",
     handle: () =>
       Effect.sync(() => {
-        const { ready, reasons, status } = source.health().document
+        const { document, works } = source.health()
+        const { ready, reasons, status } = document
         return {
           status: ready ? 200 : 503,
           json: { ready, status, reasons },
-          ...(ready ? {} : { headers: retryAfter })
+          // Where the work goes on, nobody has to come back: this process takes no webhooks at all.
+          ...(works ? {} : { headers: retryAfter })
         }
       })
   },

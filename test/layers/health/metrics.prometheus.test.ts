@@ -31,6 +31,7 @@ const facts: HealthFacts = {
   database: "ready",
   spool: "none",
   tradingState: "ACTIVE",
+  takesPosts: true,
   trades: true,
   accounts: [{ id: "paper-1", canTrade: true, reason: null }],
   unprotected: [],

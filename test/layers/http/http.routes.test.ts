@@ -75,8 +75,16 @@ describe("health", () => {
 
 describe("a process without the role http", () => {
   it("serves its health and nothing else", async () => {
-    await start({ environment: { ROLES: "accounts" } })
+    await start({ environment: { ROLES: "accounts" }, facts: { takesPosts: false } })
     assert.strictEqual((await world.send("GET", "/health")).status, 200)
+    const ready = await world.send("GET", "/health/ready")
+    assert.deepStrictEqual(
+      [ready.status, ready.body["ready"], ready.body["status"], ready.headers["retry-after"]],
+      [503, false, "healthy", undefined]
+    )
+    assert.deepStrictEqual(ready.body["reasons"], [
+      "this process has not the role http: it takes no webhooks"
+    ])
     assert.strictEqual((await world.send("GET", "/api/v1/linkage")).status, 404)
     assert.strictEqual((await world.send("POST", "/webhook")).status, 404)
     assert.strictEqual((await world.send("GET", "/webhook/test")).status, 404)
