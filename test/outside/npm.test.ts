@@ -51,6 +51,8 @@ describe("npm start in a directory with spaces", () => {
     const exit = await service.stop(20_000)
     assert.deepStrictEqual(exit, { code: 0, signal: null }, service.tail())
     assert.strictEqual(service.lastLine["event"], "stopped")
+    // Without --silent npm says first what it runs; with it a collector of logs reads JSON from the first line on.
+    assert.strictEqual(service.lines[0]?.["event"], "boot")
   }, 90_000)
 
   it("passes on the exit status of a refused configuration", async () => {
