@@ -195,16 +195,14 @@ const storeUnusable = (
   Effect.gen(function* () {
     if (unusable.length === 0) return
     yield* reportUnusable({ component: path, feed: name, told, total: counts.unusable }, unusable)
-    yield* buffer
-      .storeUnusable({ feed: name, source: settings.source }, unusable)
-      .pipe(
-        Effect.catchTag("DatabaseFault", ({ message }) =>
-          logEvent("error", "feed.unusable_not_stored", message, {
-            component: path,
-            signals: unusable.length
-          })
-        )
+    yield* buffer.storeUnusable({ feed: name, source: settings.source }, unusable).pipe(
+      Effect.catchTag("DatabaseFault", ({ message }) =>
+        logEvent("error", "feed.unusable_not_stored", message, {
+          component: path,
+          signals: unusable.length
+        })
       )
+    )
   })
 
 /** Stores one statement's worth; what the database does not take now stays in the backlog. */
