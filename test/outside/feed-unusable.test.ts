@@ -1,0 +1,95 @@
+import { assert, describe, it } from "vitest"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import path from "node:path"
+import { waitUntil } from "../support/exchange.ts"
+import { Program, projectRoot } from "../support/program.ts"
+import type { Row } from "./service.ts"
+import { World } from "./world.ts"
+
+const periodMs = 4_000
+
+/** The practice signal server with a script, as a process. */
+class SignalServer extends Program {
+  async start(folder: string, script: object): Promise<string> {
+    const file = path.join(folder, "script.json")
+    writeFileSync(file, JSON.stringify(script))
+    const args = ["peers/signal-server/main.ts", "--port", "0", "--script", file]
+    this.launch({ file: process.execPath, args, cwd: projectRoot, env: {} }, () => undefined)
+    const line = await waitUntil(
+      () => `the signal server${this.tail()}`,
+      () => this.events("signals.listening")[0],
+      30_000
+    )
+    return String(line["url"])
+  }
+}
+
+describe("B5 signals that cannot be traded", () => {
+  it("and one that contradicts another of its frame are told, alerted and counted in their wave", async ({
+    onTestFinished
+  }) => {
+    const folder = mkdtempSync(path.join(tmpdir(), "holdfast-unusable-"))
+    const server = new SignalServer()
+    // Far enough that the ledger has begun when it is due.
+    const waveMs = (Math.floor(Date.now() / periodMs) + 4) * periodMs
+    const wave = new Date(waveMs).toISOString()
+    const good = { id: "d1", symbol: "BTC-USDT", action: "BUY", wave, price: "1", score: 1 }
+    const signals = [
+      good,
+      { ...good, symbol: "ETH-USDT", action: "SELL" },
+      { ...good, id: "bad1", price: "NaN" },
+      { ...good, id: "bad2", action: "HOLD" },
+      { ...good, id: "bad3", symbol: null }
+    ]
+    const text = JSON.stringify({ type: "signals", signals })
+    const faults = [{ on: "live", connection: 1, do: { type: "text", text } }]
+    const url = await server.start(folder, { perWave: 0, periodMs, faults })
+    const world = await World.open({
+      database: "external",
+      env: {
+        SIGNAL_WS_URL: url,
+        SIGNAL_WS_TOKEN: "any",
+        WAVE_PERIOD_MS: String(periodMs),
+        WAVE_OFFSET_MS: "0",
+        WAVE_LAG_MS: "0"
+      }
+    })
+    onTestFinished(async () => {
+      await world.dispose()
+      await server.dispose()
+      rmSync(folder, { recursive: true, force: true })
+    }, 60_000)
+    const { service } = world
+    await service.start()
+    let rows: ReadonlyArray<Row> = []
+    const row = await waitUntil(
+      () => `the wave ${wave}; ledger ${JSON.stringify(rows)}${service.tail()}`,
+      async () => {
+        rows = await service.list("waves")
+        return rows.find((one) => one["wave"] === wave && one["status"] === "done")
+      },
+      60_000
+    )
+    const { failed, skipped, successful } = row
+    assert.deepStrictEqual([successful, failed, skipped].map(Number), [1, 3, 0])
+    const { detail } = (await service.get("/health")).body.components["root/feeds/feed:default"]
+    assert.deepInclude(detail, { stored: 1, duplicates: 0, conflicts: 1, unusable: 3 })
+    assert.deepStrictEqual(
+      (await service.list("orders")).map(({ symbol }) => symbol),
+      ["BTC-USDT"]
+    )
+    assert.deepStrictEqual(
+      service.events("feed.signal_unusable").map(({ id, level }) => [id, level]),
+      [
+        ["bad1", "warn"],
+        ["bad2", "warn"],
+        ["bad3", "warn"]
+      ]
+    )
+    const alerts = (await service.list("monitoring/alerts")).map(
+      ({ kind, severity }) => `${kind} ${severity}`
+    )
+    assert.deepStrictEqual(alerts.toSorted(), ["feed.signals_refused HIGH", "feed.signals_unusable MEDIUM"])
+  }, 120_000)
+})
