@@ -1,8 +1,7 @@
 /**
  * Notifier: READY, STATUS and WATCHDOG of the service manager, read off the same health as everything else.
  *
- * READY=1 is `/health/ready`, and in a process without the role `http`, which is never ready for webhooks, that its
- * work can be done durably: else a service manager would wait for ever. STATUS is what an operator sees in `systemctl status`; the watchdog ping is sent only
+ * READY=1 is `/health/ready`; STATUS is what an operator sees in `systemctl status`; the watchdog ping is sent only
  * after a ping has travelled through every supervisor, so a deaf supervisor stops it and the service manager
  * starts the process again. It depends on nothing else: not on health, not on the database (T8).
  *
@@ -11,6 +10,7 @@
  */
 import { Effect } from "effect"
 import { notifierLimits } from "../domain/limits.ts"
+import { Config } from "../layers/config/config.ts"
 import { HealthSource } from "../layers/health/health-source.ts"
 import { OsNotify } from "../layers/process/os-notify.ts"
 import { logEvent } from "../runtime/log-event.ts"
@@ -18,17 +18,18 @@ import { logEvent } from "../runtime/log-event.ts"
 const announceReady = Effect.gen(function* () {
   const health = yield* HealthSource
   const notify = yield* OsNotify
+  const { roles } = yield* Config
   let told = ""
   let ready = false
   return yield* Effect.forever(
     Effect.gen(function* () {
-      const { document, works } = health.health()
-      if (works && !ready) {
+      const { document } = health.health()
+      if (document.ready && !ready) {
         ready = true
         yield* logEvent(
           "info",
           "ready",
-          document.ready
+          roles.has("http")
             ? "takes webhooks durably"
             : "works durably; takes no webhooks, for it has not the role http",
           { component: "root", status: document.status }

@@ -3,9 +3,8 @@
  *
  * The systems this one replaces had health that was green while trading was dead, because health was a text that
  * somebody wrote. Here it is a pure function of what is observed: the tree, the database, the trading state, the
- * positions. `ready` is about taking webhooks durably, `can_trade` about new exposure, `status` about whether an
- * operator should look; they are different questions and are answered apart. A process without the role `http` is
- * never ready, and `works` like any other: that is for its supervisor.
+ * positions. `ready` is about taking durably what the roles of the process take (webhooks, for most), `can_trade` about
+ * new exposure, `status` about whether an operator should look; they are different questions and are answered apart.
  *
  * Promises: the same facts give the same document; every status but healthy comes with its reasons, and so does a
  * healthy process that does not trade.
@@ -133,8 +132,6 @@ export interface ComponentDocument {
 
 export interface Health {
   readonly document: HealthDocument
-  /** What the roles of this process take on can be done durably now. Equal to `ready` where one of them is `http`. */
-  readonly works: boolean
   readonly intake: IntakePosture
   /** Status code of `GET /health`. */
   readonly httpStatus: 200 | 503
@@ -264,15 +261,14 @@ const componentDocuments = (rows: ReadonlyArray<ComponentRow>): Readonly<Record<
  * at least one account may take on new exposure; each account's own answer stands under `accounts`.
  */
 export const deriveHealth = (facts: HealthFacts, memory: HealthMemory): Health => {
-  const posture = intakeOf(facts)
-  const works = posture !== "refuse"
-  const ready = works && facts.takesPosts
-  const started = memory.started || works
-  const severe = severeReasons(facts, posture)
-  const mild = mildReasons(facts, posture)
+  const intake = intakeOf(facts)
+  const ready = intake !== "refuse"
+  const started = memory.started || ready
+  const severe = severeReasons(facts, intake)
+  const mild = mildReasons(facts, intake)
   const status = statusOf(facts, started, severe, mild)
   const sinceMs = status === memory.status ? memory.sinceMs : facts.nowMs
-  const tradable = posture === "store" && facts.tradingState === "ACTIVE" && facts.unprotected.length === 0
+  const tradable = intake === "store" && facts.tradingState === "ACTIVE" && facts.unprotected.length === 0
   const canTrade = tradable && facts.accounts.some((account) => account.canTrade)
   const troubles = [...severe, ...mild]
   const reasons = troubles.length > 0 ? troubles : idleReasons(facts, canTrade)
@@ -308,6 +304,5 @@ export const deriveHealth = (facts: HealthFacts, memory: HealthMemory): Health =
     components: componentDocuments(facts.components)
   }
   const httpStatus = status === "healthy" || status === "degraded" ? 200 : 503
-  const intake = ready ? posture : "refuse"
-  return { document, works, intake, httpStatus, memory: { status, sinceMs, started } }
+  return { document, intake, httpStatus, memory: { status, sinceMs, started } }
 }

@@ -50,13 +50,11 @@ export const healthRoutes = (
     access: "open",
     handle: () =>
       Effect.sync(() => {
-        const { document, works } = source.health()
-        const { ready, reasons, status } = document
+        const { ready, reasons, status } = source.health().document
         return {
           status: ready ? 200 : 503,
           json: { ready, status, reasons },
-          // Where the work goes on, nobody has to come back: this process takes no webhooks at all.
-          ...(works ? {} : { headers: retryAfter })
+          ...(ready ? {} : { headers: retryAfter })
         }
       })
   },
