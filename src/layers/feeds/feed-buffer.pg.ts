@@ -103,7 +103,7 @@ const insert = (
         nullif(price, '')::numeric, wave::timestamptz, request_id, nullif(${experiment.experimentId ?? ""}::text, ''),
         nullif(${experiment.variant ?? ""}::text, ''), answer::jsonb, 'buffered', ${feed}::text, wave::timestamptz
       FROM rows ORDER BY identity COLLATE "C"
-      ON CONFLICT (source, identity) DO NOTHING
+      ON CONFLICT DO NOTHING
       RETURNING id)
     SELECT id, NULL AS body_hash FROM stored UNION ALL SELECT id, body_hash FROM known`
 }
@@ -198,7 +198,7 @@ const makeStoreUnusable =
           CROSS JOIN LATERAL (SELECT coalesce(nullif(rows.wave, '')::timestamptz, (SELECT max(w.wave) FROM waves w
             WHERE w.feed = ${feed} AND w.status = 'processing')) AS wave) AS at
           WHERE at.wave IS NOT NULL AND NOT EXISTS (SELECT 1 FROM signals s WHERE s.id = rows.id)
-          ORDER BY identity COLLATE "C" ON CONFLICT (source, identity) DO NOTHING`),
+          ORDER BY identity COLLATE "C" ON CONFLICT DO NOTHING`),
       { deadlineMs: feedLimits.storeMsMax }
     )
   }

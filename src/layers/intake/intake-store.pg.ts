@@ -2,7 +2,8 @@
  * IntakeStore on PostgreSQL: one multi-row INSERT per batch.
  *
  * The unique key (source, identity) decides who is first, in one statement and without a lock of ours, because two
- * processes may receive the same alert. Only payloads without an identity and without a time need more: they are equal
+ * processes may receive the same alert. The conflict names no key: the id follows from that pair, so two that race may meet
+ * at the primary key as well, and a named key would make that an error of the server. Only payloads without an identity and without a time need more: they are equal
  * when they come within a time bucket of each other, which no unique key can say, so they take an advisory lock on
  * their hash for the length of the transaction (T3).
  *
@@ -69,7 +70,7 @@ const insert = (sql: SqlClient, rows: ReadonlyArray<IntakeRow>) => {
       nullif(experiment_id, ''), nullif(variant, ''), answer::jsonb, status, nullif(reason, ''),
       CASE WHEN status = 'rejected' THEN now() END
     FROM rows ORDER BY source COLLATE "C", identity COLLATE "C"
-    ON CONFLICT (source, identity) DO NOTHING
+    ON CONFLICT DO NOTHING
     RETURNING source, identity`
 }
 
