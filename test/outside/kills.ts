@@ -31,8 +31,11 @@ const victims = (kills: number, random: Random): ReadonlyArray<Victim> => {
 
 const strike = async (world: World, victim: Victim): Promise<void> => {
   const { service } = world
-  const [postmaster] = victim === "service" ? [] : databaseProcesses(service.dataDir)
-  if (postmaster !== undefined) process.kill(postmaster, "SIGKILL")
+  if (victim !== "service") {
+    // One that was killed a moment ago is still being started again.
+    const postmaster = await waitUntil("a server to kill", () => databaseProcesses(service.dataDir)[0])
+    process.kill(postmaster, "SIGKILL")
+  }
   if (victim === "database") return
   await service.kill()
   service.spawn()

@@ -7,7 +7,7 @@
  * Promises: every wait has a deadline and says what it last saw; every process it started is gone after `dispose`.
  * Never: sleeps for a guess, signals a process it did not start, leaves 127.0.0.1.
  */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import path from "node:path"
 import { type Answer, exchange, type ExchangeOptions, waitUntil } from "../support/exchange.ts"
@@ -170,14 +170,21 @@ const removed = (folder: string): true => {
 
 /** Process ids of the embedded server of a data directory, the postmaster first; empty while there is none. */
 export const databaseProcesses = (dataDir: string): ReadonlyArray<number> => {
-  const name = readdirSync(dataDir, { recursive: true, encoding: "utf8" }).find((entry) =>
-    entry.endsWith("postmaster.pid")
-  )
-  if (name === undefined) return []
-  const postmaster = Number(readFileSync(path.join(dataDir, name), "utf8").split("\n")[0])
-  if (!Number.isInteger(postmaster) || !existsSync(`/proc/${postmaster}`)) return []
-  const children = readFileSync(`/proc/${postmaster}/task/${postmaster}/children`, "utf8")
-  return [postmaster, ...children.trim().split(" ").filter(Boolean).map(Number)]
+  try {
+    const name = readdirSync(dataDir, { recursive: true, encoding: "utf8" }).find((entry) =>
+      entry.endsWith("postmaster.pid")
+    )
+    if (name === undefined) return []
+    const postmaster = Number(readFileSync(path.join(dataDir, name), "utf8").split("\n")[0])
+    if (!Number.isInteger(postmaster)) return []
+    const children = readFileSync(`/proc/${postmaster}/task/${postmaster}/children`, "utf8")
+    return [postmaster, ...children.trim().split(" ").filter(Boolean).map(Number)]
+  } catch (error) {
+    // A server that ends takes its file and its place in /proc along, also between one look and the next.
+    if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ESRCH"))
+      return []
+    throw error
+  }
 }
 
 let counter = 0
