@@ -47,7 +47,7 @@ const trade = async (): Promise<{ signal: string; order: string; snapshot: strin
   )
   await run(
     `INSERT INTO positions (id, account, symbol, quantity, average_price) VALUES ($1::uuid, 'paper-1', 'SPY', 1.5, 401.123456789)
-      ON CONFLICT (account, symbol) DO NOTHING`,
+      ON CONFLICT DO NOTHING`,
     [position]
   )
   await run(

@@ -70,6 +70,10 @@ beforeAll(() => {
   put("docs/registry.md", glued("https:/", "/registry.example.com/"))
   put("docs/emoji.md", `done ${String.fromCodePoint(0x1f680)}`)
   put("docs/conflict.md", glued("<<<", "<<<< ours"))
+  put(
+    "src/layers/lamp/store.forestalled.ts",
+    `${header}export const insert = "${glued("ON CONFLICT (id)", " DO NOTHING")}"\n`
+  )
   put("src/layers/utils/order.ts", "export const order = 1\n")
   const description = readFileSync(path.join(bad, "package.json"), "utf8")
   put("package.json", description.replace('"5.33.3"', '"^5.33.3"'))
@@ -151,7 +155,8 @@ const OFFENCES: Record<string, ReadonlyArray<readonly [file: string, finding: Re
     ["docs/path.md", /a path of one machine/],
     ["docs/registry.md", /the address of a package registry/],
     ["docs/emoji.md", /an emoji/],
-    ["docs/conflict.md", /a conflict marker/]
+    ["docs/conflict.md", /a conflict marker/],
+    ["src/layers/lamp/store.forestalled.ts", /a key in ON CONFLICT DO NOTHING/]
   ]
 }
 

@@ -87,7 +87,7 @@ const make = (database: DatabaseService): AccountsStoreService => ({
           yield* sql`
             INSERT INTO accounts (id, venue, starting_cash)
             SELECT * FROM unnest(${ids}::text[], ${venues}::text[], ${cash}::numeric[])
-            ON CONFLICT (id) DO NOTHING`
+            ON CONFLICT DO NOTHING`
           return yield* sql<{ readonly id: string; readonly stored: string; readonly configured: string }>`
             SELECT a.id, a.venue AS stored, c.venue AS configured
             FROM accounts a JOIN unnest(${ids}::text[], ${venues}::text[]) AS c (id, venue) ON c.id = a.id

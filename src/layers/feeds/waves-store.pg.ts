@@ -78,7 +78,7 @@ const layOut = Effect.fnUntraced(function* (sql: SqlClient, request: AccountRequ
     SELECT ${feed}::text, wave, due_at, 'expected'
     FROM unnest(${times(rows.map(({ waveMs }) => waveMs))}::timestamptz[],
       ${times(rows.map(({ dueAtMs }) => dueAtMs))}::timestamptz[]) AS rows (wave, due_at)
-    ON CONFLICT (feed, wave) DO NOTHING RETURNING wave`
+    ON CONFLICT DO NOTHING RETURNING wave`
   return laid.length
 })
 
