@@ -1,29 +1,13 @@
 import { assert, describe, it } from "vitest"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import path from "node:path"
 import { waitUntil } from "../support/exchange.ts"
-import { Program, projectRoot } from "../support/program.ts"
 import type { Row } from "./service.ts"
+import { SignalServer } from "./signal-server.ts"
 import { World } from "./world.ts"
 
 const periodMs = 4_000
-
-/** The practice signal server with a script, as a process. */
-class SignalServer extends Program {
-  async start(folder: string, script: object): Promise<string> {
-    const file = path.join(folder, "script.json")
-    writeFileSync(file, JSON.stringify(script))
-    const args = ["peers/signal-server/main.ts", "--port", "0", "--script", file]
-    this.launch({ file: process.execPath, args, cwd: projectRoot, env: {} }, () => undefined)
-    const line = await waitUntil(
-      () => `the signal server${this.tail()}`,
-      () => this.events("signals.listening")[0],
-      30_000
-    )
-    return String(line["url"])
-  }
-}
 
 describe("B5 signals that cannot be traded", () => {
   it("and one that contradicts another of its frame are told, alerted and counted in their wave", async ({

@@ -1,31 +1,17 @@
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, rmSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import path from "node:path"
 import { waitUntil } from "../support/exchange.ts"
-import { Program, projectRoot } from "../support/program.ts"
 import { alertBody, Service } from "./service.ts"
+import { SignalServer } from "./signal-server.ts"
 
 const token = "feed-token-Zk3v9QmT7rZp2LwYb8NcHf4J"
 const folder = mkdtempSync(path.join(tmpdir(), "holdfast-feed-"))
 
-/** The practice signal server as a process, on a port of its own for all its lives. */
-class SignalServer extends Program {
-  async start(port: number): Promise<void> {
-    const script = path.join(folder, "script.json")
-    // Waves of a day: all of its signals are old news, so nothing of this test is traded.
-    writeFileSync(script, JSON.stringify({ token, perWave: 200, keepWaves: 3, periodMs: 86_400_000 }))
-    const args = ["peers/signal-server/main.ts", "--port", String(port), "--script", script]
-    const lives = this.lives
-    this.launch({ file: process.execPath, args, cwd: projectRoot, env: {} }, () => undefined)
-    await waitUntil(
-      () => `the signal server${this.tail()}`,
-      () => this.events("signals.listening")[lives],
-      30_000
-    )
-  }
-}
+// Waves of a day: all of its signals are old news, so nothing of this test is traded.
+const script = { token, perWave: 200, keepWaves: 3, periodMs: 86_400_000 }
 
 const freePort = (): Promise<number> =>
   new Promise((settle) => {
@@ -92,7 +78,7 @@ describe("a signal feed", () => {
   }, 90_000)
 
   it("connects by itself when its server appears, and stores what it offers", async () => {
-    await server.start(port)
+    await server.start(folder, script, port)
     const seen = await feedUntil("600 stored signals", ({ detail }) => detail.stored === 600)
     assert.deepStrictEqual([seen.state, seen.ready], ["Live", true])
     assert.isString(seen.detail.connected_since)
@@ -113,7 +99,7 @@ describe("a signal feed", () => {
     const away = await feedUntil("the end", ({ state }) => state !== "Live")
     assert.deepStrictEqual([away.ready, away.serves, away.status], [false, true, "degraded"])
     assert.strictEqual((await service.post("/webhook", alertBody())).status, 201)
-    await server.start(port)
+    await server.start(folder, script, port)
     const back = await feedUntil(
       "the repetition",
       ({ detail }) => detail.connects >= 2 && detail.duplicates >= 600

@@ -7,34 +7,20 @@
  * Never: reads a database, or imports anything of `src`.
  */
 import { assert } from "vitest"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import path from "node:path"
 import { setTimeout as pause } from "node:timers/promises"
 import { waitUntil } from "../support/exchange.ts"
-import { Program, projectRoot } from "../support/program.ts"
 import type { Random } from "./random.ts"
 import { isSettled, type Row, type Service } from "./service.ts"
+import { SignalServer } from "./signal-server.ts"
 import { World } from "./world.ts"
 
 const periodMs = 1_000
 const perWave = 2
-
-/** The practice signal server as a process; it remembers the waves of two minutes. */
-class SignalServer extends Program {
-  async start(folder: string): Promise<string> {
-    const script = path.join(folder, "script.json")
-    writeFileSync(script, JSON.stringify({ periodMs, perWave, keepWaves: 120 }))
-    const args = ["peers/signal-server/main.ts", "--port", "0", "--script", script]
-    this.launch({ file: process.execPath, args, cwd: projectRoot, env: {} }, () => undefined)
-    const line = await waitUntil(
-      () => `the signal server${this.tail()}`,
-      () => this.events("signals.listening")[0],
-      30_000
-    )
-    return String(line["url"])
-  }
-}
+/** What the signal server is told; it remembers the waves of two minutes. */
+const script = { periodMs, perWave, keepWaves: 120 }
 
 /** The service that has begun a check and not ended it, if there is one. */
 const ownerOf = (services: ReadonlyArray<Service>): Service | undefined =>
@@ -141,7 +127,7 @@ export const twoProcesses = async (
 ): Promise<void> => {
   const folder = mkdtempSync(path.join(tmpdir(), "holdfast-waves-"))
   const server = new SignalServer()
-  const url = await server.start(folder)
+  const url = await server.start(folder, script)
   const world = await World.open({
     database: "external",
     env: {

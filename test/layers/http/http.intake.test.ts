@@ -10,6 +10,23 @@ afterEach(() => world.dispose())
 
 const secret = "kV3x9QmT7rZp2LwYb8NcHf4JdSgA6uEo"
 
+/** A world whose store answers nobody before it is released. */
+const startHeld = async (): Promise<() => void> => {
+  let release = (): void => undefined
+  const gate = new Promise<void>((resolve) => (release = resolve))
+  await start({
+    store: (memory) => ({
+      available: memory.available,
+      store: (rows) =>
+        Effect.andThen(
+          Effect.promise(() => gate),
+          memory.store(rows)
+        )
+    })
+  })
+  return release
+}
+
 describe("a post", () => {
   it("is stored and answered 201 with the contract's fields", async () => {
     await start()
@@ -291,18 +308,7 @@ describe("a post that cannot be made durable", () => {
   })
 
   it("is 503 once the process stops, while posts in flight are answered", async () => {
-    let release = (): void => undefined
-    const gate = new Promise<void>((resolve) => (release = resolve))
-    await start({
-      store: (memory) => ({
-        available: memory.available,
-        store: (rows) =>
-          Effect.andThen(
-            Effect.promise(() => gate),
-            memory.store(rows)
-          )
-      })
-    })
+    const release = await startHeld()
     const inFlight = world.post(alert())
     await until("the post to wait", () => world.queue.depth() === 1)
     world.lifecycle.announceStop(new Date())
@@ -316,18 +322,7 @@ describe("a post that cannot be made durable", () => {
 
 describe("a sender that goes away", () => {
   it("before its answer stops nobody else", async () => {
-    let release = (): void => undefined
-    const gate = new Promise<void>((resolve) => (release = resolve))
-    await start({
-      store: (memory) => ({
-        available: memory.available,
-        store: (rows) =>
-          Effect.andThen(
-            Effect.promise(() => gate),
-            memory.store(rows)
-          )
-      })
-    })
+    const release = await startHeld()
     const text = JSON.stringify(alert())
     const client = await world.open()
     client.write(
