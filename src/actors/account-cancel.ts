@@ -82,15 +82,9 @@ const cancel = (desk: AccountDesk, order: StoredOrder) =>
     })
   )
 
-/** Cancels that were sent and are not due again; whoever asks for work passes them over. */
-export const cancelsUnderWay = (desk: AccountDesk, nowMs: number): ReadonlyArray<string> => {
-  for (const [id, dueMs] of desk.cancelsDue) if (dueMs <= nowMs) desk.cancelsDue.delete(id)
-  return [...desk.cancelsDue.keys()]
-}
-
 /** Sends a cancel; it is due again after a pause if the order is still waiting for it then. */
 export const sendCancel = (desk: AccountDesk, order: StoredOrder, nowMs: number) =>
   Effect.suspend(() => {
-    desk.cancelsDue.set(order.id, nowMs + cancelAgainMs)
+    desk.dueAt.set(order.id, nowMs + cancelAgainMs)
     return cancel(desk, order)
   })

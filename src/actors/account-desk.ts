@@ -58,8 +58,13 @@ export interface AccountDesk {
   readonly between: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   /** Orders between the commit of `submitting` and the commit of what came of it. Bounded by the one turn. */
   readonly inFlight: Set<string>
-  /** Cancels that were sent, and when (milliseconds of the clock) they may be sent again. Bounded by open orders. */
-  readonly cancelsDue: Map<string, number>
+  /**
+   * Orders that are not due before a time (milliseconds of the clock): their cancel was sent, or what they wait for was
+   * not there. Bounded by open orders.
+   */
+  readonly dueAt: Map<string, number>
+  /** When (milliseconds of the clock) all fills may be asked for again; zero at first. */
+  fullLookAt: number
 }
 
 /** The desk of one incarnation of an executor. */
@@ -87,7 +92,8 @@ export const makeDesk = (
         .pipe(Effect.flatMap(Fiber.join), Effect.flatMap(Effect.fromResult)),
     between: (effect) => turn.withPermit(effect),
     inFlight: new Set(),
-    cancelsDue: new Map()
+    dueAt: new Map(),
+    fullLookAt: 0
   }
 }
 

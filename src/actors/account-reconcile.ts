@@ -7,8 +7,8 @@
  *
  * This file is the one owner of reconciliation. The reconciler component only rings for it and watches that it is done.
  *
- * Promises: `reconciled_at` is set only after all of it; a position that differs is compared twice, with the fills
- * fetched again in between, before it is an alert; a difference is never repaired by hand.
+ * Promises: `reconciled_at` is set only after all of it; a position that differs is compared again, with all fills
+ * fetched in between, before it is disputed and an alert; a difference is never repaired by hand.
  * Never: sends an order, cancels one, or writes a position's quantity.
  */
 import { Effect, Option } from "effect"
@@ -18,31 +18,39 @@ import type { LeaseGuard } from "../layers/accounts/accounts-lease.ts"
 import { Alerts } from "../layers/alerts/alerts.ts"
 import type { VenueOrder } from "../layers/broker/broker.ts"
 import { OrdersStore, type StoredOrder } from "../layers/orders/orders-store.ts"
-import { type PositionMismatch, PositionsStore } from "../layers/accounts/positions-store.ts"
+import type { PositionMismatch } from "../layers/accounts/positions-store.ts"
 import { logEvent } from "../runtime/log-event.ts"
 import { type AccountDesk, LeaseLost, usableGuard } from "./account-desk.ts"
-import { adoptVenueOrder } from "./account-send.ts"
-import { settleOrders } from "./account-settle.ts"
+import { adoptVenueOrder, hasFilledMore } from "./account-send.ts"
+import { lookAtAllFills, settleOrders } from "./account-settle.ts"
+import { confirmPositions } from "./account-step.ts"
 import { catchUpFills } from "./fill-record.ts"
 import { alertOrder } from "./order-trace.ts"
 
-/** Compares our working orders with the venue's open ones; what is not open there any more is asked for by its id. */
+/**
+ * Compares our working orders with the venue's open ones; what is not open there any more is asked for by its id. Answers
+ * whether the venue has filled more of one than we have stored.
+ */
 const reconcileWorking = (desk: AccountDesk, guard: LeaseGuard, open: ReadonlyArray<VenueOrder>) =>
   Effect.gen(function* () {
     const orders = yield* OrdersStore
     const byClientId = new Map(open.map((venue) => [venue.clientOrderId, venue]))
+    let behind = false
     for (const order of yield* orders.working(desk.account)) {
       const listed = byClientId.get(order.clientOrderId)
       const venue =
         listed === undefined
           ? yield* desk.broker.findByClientOrderId(desk.account, order.clientOrderId)
           : Option.some(listed)
-      if (Option.isSome(venue)) yield* adoptVenueOrder(desk, guard, order, venue.value)
-      else {
+      if (Option.isSome(venue)) {
+        const moved = yield* adoptVenueOrder(desk, guard, order, venue.value)
+        behind ||= hasFilledMore(venue.value, moved.order)
+      } else {
         const message = "the venue acknowledged this order and shows it no more"
         yield* alertOrder("HIGH", "order.vanished", message, desk.path, order)
       }
     }
+    return behind
   })
 
 /** Statuses whose orders are looked after by somebody else: the working list, the resolver, a round trip under way. */
@@ -76,16 +84,6 @@ const reconcileOpen = (desk: AccountDesk, guard: LeaseGuard, open: ReadonlyArray
     }
   })
 
-const confirmOnce = (desk: AccountDesk, guard: LeaseGuard) =>
-  Effect.gen(function* () {
-    const positions = yield* PositionsStore
-    const said = yield* desk.broker.positions(desk.account)
-    const confirmed = yield* positions.confirm(guard.grant, said)
-    if (confirmed._tag === "StaleFence")
-      return yield* new LeaseLost({ account: desk.account, while: "reconciling" })
-    return confirmed.mismatches
-  })
-
 const alertMismatches = (desk: AccountDesk, mismatches: ReadonlyArray<PositionMismatch>) =>
   Effect.gen(function* () {
     const alerts = yield* Alerts
@@ -101,12 +99,19 @@ const alertMismatches = (desk: AccountDesk, mismatches: ReadonlyArray<PositionMi
     }
   })
 
-const reconcilePositions = (desk: AccountDesk, guard: LeaseGuard) =>
+/**
+ * Where positions or filled quantities differ, fills are missing here or late there. First those after the cursor are
+ * fetched again; then all of them, because a cursor proves nothing about a venue that was set up anew (T10). The latter
+ * is a long look at a venue that nobody may be able to help, so it has a pause. What differs after it is disputed.
+ */
+const reconcilePositions = (desk: AccountDesk, guard: LeaseGuard, behind: boolean) =>
   Effect.gen(function* () {
-    if ((yield* confirmOnce(desk, guard)).length === 0) return
-    // A fill may have fallen between the two questions; it is there when fills are asked for once more.
+    if ((yield* confirmPositions(desk, guard)).length === 0 && !behind) return
+    // A fill may have fallen between the two questions.
     yield* catchUpFills(desk.path, desk.broker, desk.account)
-    yield* alertMismatches(desk, yield* confirmOnce(desk, guard))
+    if ((yield* confirmPositions(desk, guard)).length === 0 && !behind) return
+    yield* lookAtAllFills(desk)
+    yield* alertMismatches(desk, yield* confirmPositions(desk, guard, true))
   })
 
 /** Fills the slot `reconcile`. Fails with `BrokerUnavailable`, `DatabaseUnavailable` or `LeaseLost`. */
@@ -116,9 +121,9 @@ export const reconcileAccount = (desk: AccountDesk) =>
     const guard = yield* usableGuard(desk, "reconciling")
     const fresh = yield* catchUpFills(desk.path, desk.broker, desk.account)
     const open = yield* desk.broker.openOrders(desk.account)
-    yield* reconcileWorking(desk, guard, open)
+    const behind = yield* reconcileWorking(desk, guard, open)
     yield* reconcileOpen(desk, guard, open)
-    yield* reconcilePositions(desk, guard)
+    yield* reconcilePositions(desk, guard, behind)
     yield* settleOrders(desk)
     const marked = yield* accounts.markReconciled(guard.grant)
     if (!marked) return yield* new LeaseLost({ account: desk.account, while: "reconciling" })

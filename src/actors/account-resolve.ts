@@ -13,13 +13,14 @@
  */
 import { Clock, Effect, FiberMap, Option } from "effect"
 import { executionLimits, lookupLimits } from "../domain/limits.ts"
+import type { Permit } from "../domain/permit.ts"
 import type { LeaseGuard } from "../layers/accounts/accounts-lease.ts"
 import type { VenueOrder } from "../layers/broker/broker.ts"
 import { OrdersStore, type StoredOrder, type UnresolvedOrder } from "../layers/orders/orders-store.ts"
 import { Wake } from "../layers/process/wake.ts"
 import { type AccountDesk, usableGuard } from "./account-desk.ts"
 import { adoptVenueOrder, applyEvent, resolveBell } from "./account-send.ts"
-import { confirmPositions, submitAndSend } from "./account-step.ts"
+import { submitAndSend } from "./account-step.ts"
 import { catchUpFills } from "./fill-record.ts"
 import { alertOrder, traceOrder } from "./order-trace.ts"
 
@@ -94,15 +95,43 @@ const notFound = (desk: AccountDesk, guard: LeaseGuard, order: StoredOrder) =>
       desk.path,
       order
     )
-    // While nobody could be asked, somebody may have closed the position by hand.
-    if (order.intent === "reduce") yield* confirmPositions(desk, guard)
     const done = yield* submitAndSend(desk, order)
     if (done._tag === "Sent") return yield* catchUpFills(desk.path, desk.broker, desk.account)
-    if (done.why === "nothing_to_reduce") {
-      return yield* escalate(desk, guard, order, "not found, and nothing is left to reduce")
-    }
-    // Halted, or moved by a fill in between: the row says what is next, and the next pass reads it.
-    return yield* traceOrder("info", "order.resubmit_waits", done.why, desk.path, order)
+    if (done._tag === "Refused")
+      // Moved by a fill in between, or owned by another: the row says what is next.
+      return yield* traceOrder("info", "order.resubmit_waits", done.why, desk.path, order)
+    return yield* notSentAgain(desk, guard, order, done.permit)
+  })
+
+/**
+ * It is not at the venue, and what was right when it was first sent is not right any more: too old, not allowed, nothing
+ * left to do. It ends here, and a human is told, because somebody was told that it was sent (T5 K4). Only while something
+ * is not known yet, such as what the account holds, does it wait.
+ */
+const notSentAgain = (
+  desk: AccountDesk,
+  guard: LeaseGuard,
+  order: StoredOrder,
+  permit: Exclude<Permit, { readonly _tag: "Send" }>
+) =>
+  Effect.gen(function* () {
+    const { code, numbers } = permit
+    if (permit._tag === "Wait")
+      return yield* traceOrder("info", "order.resubmit_waits", code, desk.path, order)
+    const reason = `not at the venue and not sent again: ${code}`
+    const moved = yield* applyEvent(desk, guard, order, "order.expired_unsent", {
+      reason,
+      detail: numbers,
+      ifStill: "resolving"
+    })
+    if (moved._tag !== "Moved") return
+    yield* traceOrder("warn", "order.expired_unsent", reason, desk.path, moved.order, { code })
+    yield* alertOrder("HIGH", "order.expired_unsent", `an order is ${reason}`, desk.path, moved.order, {
+      code,
+      ...numbers
+    })
+    const wake = yield* Wake
+    wake.notify(`orders:${desk.account}`)
   })
 
 /** Brings an order into `resolving` from wherever it was found. */

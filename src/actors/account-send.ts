@@ -89,6 +89,10 @@ const sameOrder = (order: StoredOrder, venue: VenueOrder): boolean =>
   venue.side === order.side &&
   BigDecimal.equals(decimal(venue.quantity), decimal(order.quantity))
 
+/** Whether the venue has filled more of an order than we have stored. */
+export const hasFilledMore = (venue: VenueOrder, order: StoredOrder): boolean =>
+  BigDecimal.isGreaterThan(decimal(venue.filledQuantity), decimal(order.filledQuantity))
+
 /** Applies what the venue says about one of our orders, from an answer, a look-up or the stream. */
 export const adoptVenueOrder = (desk: Place, guard: LeaseGuard, order: StoredOrder, venue: VenueOrder) =>
   Effect.gen(function* () {
@@ -114,10 +118,7 @@ export const adoptVenueOrder = (desk: Place, guard: LeaseGuard, order: StoredOrd
         venue_order_id: venue.venueOrderId
       })
     }
-    const behind = BigDecimal.isGreaterThan(
-      decimal(venue.filledQuantity),
-      decimal(moved.order.filledQuantity)
-    )
+    const behind = hasFilledMore(venue, moved.order)
     // The stream delivers its fills; if it does not, the next reconciliation fetches them.
     if (behind && event !== "order.acked") wake.notify(reconcileBell(desk.account))
     return moved

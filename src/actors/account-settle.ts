@@ -10,7 +10,7 @@
  * no more is settled by our own books only when they are complete, and with an alert.
  * Never: writes a fill, a position or a status.
  */
-import { Effect, Option } from "effect"
+import { Clock, Effect, Option } from "effect"
 import { executionLimits } from "../domain/limits.ts"
 import type { VenueOrder } from "../layers/broker/broker.ts"
 import {
@@ -19,7 +19,10 @@ import {
   type Unsettled,
   type VenueWord
 } from "../layers/orders/orders-store.ts"
+import { logEvent } from "../runtime/log-event.ts"
 import type { AccountDesk } from "./account-desk.ts"
+import { hasFilledMore } from "./account-send.ts"
+import { catchUpFills } from "./fill-record.ts"
 import { alertOrder } from "./order-trace.ts"
 
 const wordOf = (venue: Option.Option<VenueOrder>): VenueWord =>
@@ -56,12 +59,35 @@ const tell = (desk: AccountDesk, order: StoredOrder, word: VenueWord, left: Unse
   return alertOrder("HIGH", "order.unsettled", message, desk.path, order, detail)
 }
 
+/** Asks for all fills of the account, unless that was done a moment ago. */
+export const lookAtAllFills = (desk: AccountDesk) =>
+  Effect.gen(function* () {
+    const nowMs = yield* Clock.currentTimeMillis
+    if (nowMs < desk.fullLookAt) return 0
+    desk.fullLookAt = nowMs + executionLimits.fullLookEveryMs
+    const fresh = yield* catchUpFills(desk.path, desk.broker, desk.account, true)
+    yield* logEvent(
+      "warn",
+      "account.fills_asked_again",
+      `books differ: all fills were asked for, ${fresh} were new`,
+      {
+        component: desk.path,
+        account: desk.account,
+        fresh
+      }
+    )
+    return fresh
+  })
+
 /** Looks at every order of the account that is over, not settled and due. Call it after the fills were fetched. */
 export const settleOrders = (desk: AccountDesk) =>
   Effect.gen(function* () {
     const orders = yield* OrdersStore
     for (const order of yield* orders.unsettled(desk.account)) {
-      const word = wordOf(yield* desk.broker.findByClientOrderId(desk.account, order.clientOrderId))
+      const venue = yield* desk.broker.findByClientOrderId(desk.account, order.clientOrderId)
+      const word = wordOf(venue)
+      // Fills that the venue counts and we lack may lie before the cursor.
+      if (Option.isSome(venue) && hasFilledMore(venue.value, order)) yield* lookAtAllFills(desk)
       if (word !== "not_listed" && word.over && (yield* orders.settle(order.id, word.filled))) continue
       const left = yield* orders.noteUnsettled(order.id, word)
       if (left !== null) yield* tell(desk, order, word, left)

@@ -14,7 +14,7 @@ import { Clock, Effect, Random } from "effect"
 import { brokerStreamLimits } from "../domain/limits.ts"
 import { AccountLeases } from "../layers/accounts/accounts-lease.ts"
 import type { Alerts } from "../layers/alerts/alerts.ts"
-import { FillsStore } from "../layers/orders/fills-store.ts"
+import type { FillsStore } from "../layers/orders/fills-store.ts"
 import { AccountsStore } from "../layers/accounts/accounts-store.ts"
 import { type BrokerConnection, type BrokerEvent, Brokers, type VenueOrder } from "../layers/broker/broker.ts"
 import { Config } from "../layers/config/config.ts"
@@ -26,7 +26,7 @@ import { logEvent } from "../runtime/log-event.ts"
 import { machineChild, streamActor } from "../runtime/machine-child.ts"
 import { adoptVenueOrder, reconcileBell, venueBell } from "./account-send.ts"
 import { watchDatabase } from "./database-watch.ts"
-import { checkCursor, recordFill } from "./fill-record.ts"
+import { recordFill } from "./fill-record.ts"
 
 interface Stream {
   readonly path: string
@@ -36,24 +36,18 @@ interface Stream {
   readonly send: (event: BrokerMachineEvent) => void
 }
 
-type Cursors = ReadonlyMap<string, string | null>
-
-const connected = (stream: Stream, cursors: Cursors, lastSequence: string | null) =>
+const connected = (stream: Stream) =>
   Effect.gen(function* () {
     const wake = yield* Wake
     const accounts = yield* AccountsStore
     yield* logEvent("info", "broker.connected", "the stream is live", {
-      component: stream.path,
-      last_sequence: lastSequence
+      component: stream.path
     })
     // A fill needs its account's row; whoever comes first inserts it.
     yield* accounts.ensure(
       [...stream.accounts].map(([id, { startingCash }]) => ({ id, venue: stream.broker.name, startingCash }))
     )
-    for (const account of stream.accounts.keys()) {
-      yield* checkCursor(stream.path, account, cursors.get(account) ?? null, lastSequence)
-      wake.notify(reconcileBell(account))
-    }
+    for (const account of stream.accounts.keys()) wake.notify(reconcileBell(account))
   }).pipe(
     // A database that comes back brings every account through its reconciliation.
     Effect.catchTag("DatabaseUnavailable", ({ message }) =>
@@ -87,11 +81,11 @@ const orderEnded = (stream: Stream, venue: VenueOrder) =>
 type Needs = AccountLeases | AccountsStore | Alerts | FillsStore | OrdersStore | Wake
 
 const onEvent =
-  (stream: Stream, cursors: Cursors) =>
+  (stream: Stream) =>
   (event: BrokerEvent): Effect.Effect<void, never, Needs> => {
     switch (event._tag) {
       case "Connected":
-        return connected(stream, cursors, event.lastSequence)
+        return connected(stream)
       case "OrderUpdated": {
         const { order } = event
         const over = order.status === "cancelled" || order.status === "expired" || order.status === "rejected"
@@ -112,28 +106,9 @@ const onEvent =
     }
   }
 
-/** Up to which fill each account is caught up, before the stream tells the venue's newest. */
-const readCursors = (stream: Stream) =>
-  Effect.gen(function* () {
-    const fills = yield* FillsStore
-    const cursors = new Map<string, string | null>()
-    for (const account of stream.accounts.keys()) cursors.set(account, yield* fills.cursor(account))
-    return cursors
-  }).pipe(
-    // Without them a venue that was set up anew is noticed at the next connect.
-    Effect.catchTag("DatabaseUnavailable", ({ message }) =>
-      Effect.as(
-        logEvent("warn", "broker.cursors_unread", message, { component: stream.path }),
-        new Map<string, string | null>()
-      )
-    )
-  )
-
 /** Lives as long as the stream does and tells how it ended. */
 const runStream = (stream: Stream) =>
-  Effect.flatMap(readCursors(stream), (cursors) =>
-    Effect.scoped(stream.broker.stream(onEvent(stream, cursors)))
-  ).pipe(
+  Effect.scoped(stream.broker.stream(onEvent(stream))).pipe(
     Effect.catchTag("BrokerStreamEnded", ({ code, reason }) =>
       Effect.gen(function* () {
         const at = yield* Clock.currentTimeMillis

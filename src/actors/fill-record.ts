@@ -5,15 +5,15 @@
  * things aloud and ring the same bells, and a fill that both bring is one fill.
  *
  * Promises: a catch-up records everything after the account's cursor in the venue's order and moves the cursor only
- * over what is stored; a venue whose sequence starts anew is noticed and asked for everything.
+ * over what is stored; a full one asks for everything, whatever the cursor says (T10); a trade that contradicts the one
+ * that is stored under its key is told.
  * Never: drops a fill: what could not be stored is fetched again.
  */
-import { BigDecimal, Effect } from "effect"
-import { decimal } from "../domain/decimal.ts"
+import { Effect } from "effect"
 import { executionLimits } from "../domain/limits.ts"
 import { Alerts } from "../layers/alerts/alerts.ts"
 import type { BrokerConnection, VenueFill } from "../layers/broker/broker.ts"
-import { FillsStore, type RecordedFill } from "../layers/orders/fills-store.ts"
+import { type ContradictingFill, FillsStore, type RecordedFill } from "../layers/orders/fills-store.ts"
 import { Wake } from "../layers/process/wake.ts"
 import { logEvent } from "../runtime/log-event.ts"
 import { alertOrder, correlationOf, traceOrder } from "./order-trace.ts"
@@ -33,6 +33,15 @@ const say = (component: string, fill: VenueFill, recorded: RecordedFill) =>
     const fields = { component, ...correlation, account: fill.account, source: recorded.source, ...trade }
     if (order === null) {
       yield* logEvent("warn", "trade.external", "a trade that is not ours", fields)
+      const alerts = yield* Alerts
+      yield* alerts.raise({
+        severity: "MEDIUM",
+        kind: "trade.external",
+        dedupKey: `trade.external:${fill.account}:${fill.symbol}`,
+        message: `a trade that no order of ours caused: ${fill.side} ${fill.quantity} ${fill.symbol} in ${fill.account}; the position follows it`,
+        component,
+        detail: { account: fill.account, ...trade }
+      })
     } else {
       const event = order.status === "filled" ? "order.filled" : "order.partially_filled"
       yield* traceOrder(
@@ -65,6 +74,30 @@ const say = (component: string, fill: VenueFill, recorded: RecordedFill) =>
     if (recorded.surprise !== null) yield* logEvent("info", "order.surprise", recorded.surprise, fields)
   })
 
+/** A fill is a fact: two that differ under one key mean that ours or the venue's books are wrong. */
+const contradiction = (component: string, fill: VenueFill, { stored, tradeRecordId }: ContradictingFill) =>
+  Alerts.use((alerts) =>
+    alerts.raise({
+      severity: "CRITICAL",
+      kind: "fill.contradiction",
+      dedupKey: `fill.contradiction:${tradeRecordId}`,
+      message: `the venue tells the trade ${fill.tradeId} of ${fill.account} ${fill.symbol} differently than it was stored; the stored one stays`,
+      component,
+      detail: {
+        account: fill.account,
+        symbol: fill.symbol,
+        trade_record_id: tradeRecordId,
+        stored,
+        told: {
+          side: fill.side,
+          quantity: fill.quantity,
+          price: fill.price,
+          client_order_id: fill.clientOrderId
+        }
+      }
+    })
+  )
+
 /** Stores one fill, logs it and rings the bells. Fails only with `DatabaseUnavailable`. */
 export const recordFill = (component: string, broker: BrokerConnection, fill: VenueFill) =>
   Effect.gen(function* () {
@@ -72,6 +105,10 @@ export const recordFill = (component: string, broker: BrokerConnection, fill: Ve
     const wake = yield* Wake
     const outcome = yield* fills.record(broker.venue, fill)
     if (outcome._tag === "AlreadyKnown") return outcome
+    if (outcome._tag === "Contradicts") {
+      yield* contradiction(component, fill, outcome)
+      return outcome
+    }
     yield* say(component, fill, outcome)
     wake.notify("fills")
     wake.notify("positions")
@@ -81,14 +118,14 @@ export const recordFill = (component: string, broker: BrokerConnection, fill: Ve
   })
 
 /**
- * Records every fill of the account after its cursor. Answers how many were new. The stream has stored most of them
- * already, so what is known is asked in one statement; the cursor follows in steps, so that a catch-up that is cut by
- * its deadline goes on where it was.
+ * Records every fill of the account after its cursor, or with `all` every fill there is: a cursor is a saving, never a
+ * truth. Answers how many were new. The stream has stored most of them already, so what is known is asked in one
+ * statement; the cursor follows in steps, so that a catch-up that is cut by its deadline goes on where it was.
  */
-export const catchUpFills = (component: string, broker: BrokerConnection, account: string) =>
+export const catchUpFills = (component: string, broker: BrokerConnection, account: string, all = false) =>
   Effect.gen(function* () {
     const fills = yield* FillsStore
-    const since = yield* broker.fillsSince(account, yield* fills.cursor(account))
+    const since = yield* broker.fillsSince(account, all ? null : yield* fills.cursor(account))
     let fresh = 0
     for (let from = 0; from < since.length; from += executionLimits.catchUpFillsMax) {
       const some = since.slice(from, from + executionLimits.catchUpFillsMax)
@@ -97,34 +134,9 @@ export const catchUpFills = (component: string, broker: BrokerConnection, accoun
         if (outcome._tag === "Recorded") fresh += 1
       }
       const last = some.at(-1)
-      if (last !== undefined) yield* fills.advance(account, last.sequence)
+      if (last !== undefined) yield* fills.advance(account, last.cursor)
     }
+    // A venue without any fill has no place to go on from: the old cursor is from another life of it.
+    if (all && since.length === 0) yield* fills.advance(account, null)
     return fresh
-  })
-
-/**
- * Forgets the cursor when the venue's newest sequence lies before it: the venue was set up anew, and asking for what
- * comes after the old cursor would miss everything. `cursor` was read before the venue said its sequence: one that
- * was read later may have moved past it in between.
- */
-export const checkCursor = (
-  component: string,
-  account: string,
-  cursor: string | null,
-  lastSequence: string | null
-) =>
-  Effect.gen(function* () {
-    const fills = yield* FillsStore
-    const alerts = yield* Alerts
-    if (cursor === null) return
-    if (lastSequence !== null && !BigDecimal.isLessThan(decimal(lastSequence), decimal(cursor))) return
-    yield* fills.rewind(account)
-    yield* alerts.raise({
-      severity: "HIGH",
-      kind: "broker.sequence_reset",
-      dedupKey: `broker.sequence_reset:${account}`,
-      message: `the venue's fills of ${account} end at ${lastSequence ?? "nothing"}, before ${cursor} which is stored`,
-      component,
-      detail: { account, cursor, last_sequence: lastSequence }
-    })
   })

@@ -9,10 +9,9 @@
  * Never: retries in place, or lets one signal end the batch of the others.
  */
 import { Clock, Effect, Metric } from "effect"
-import { targetsOf, planSignal } from "../domain/decision.ts"
-import { ageLimits, claimLimits } from "../domain/limits.ts"
-import type { PlanQuote, PlanSettings } from "../domain/order-plan.ts"
-import type { Settings } from "../domain/settings.ts"
+import { type Decision, targetsOf, planSignal } from "../domain/decision.ts"
+import { claimLimits } from "../domain/limits.ts"
+import type { PlanSettings } from "../domain/order-plan.ts"
 import { Alerts } from "../layers/alerts/alerts.ts"
 import { Config } from "../layers/config/config.ts"
 import type { DatabaseUnavailable } from "../layers/database/database.ts"
@@ -28,6 +27,7 @@ import {
 import { Wake } from "../layers/process/wake.ts"
 import type { BatchReport } from "../machines/pipeline.machine.ts"
 import { logEvent } from "../runtime/log-event.ts"
+import { freshQuote, planSettingsOf } from "./plan-input.ts"
 
 /** Since when this incarnation decides, on the database's clock; null until its first decision after a recovery. */
 export interface Pace {
@@ -45,26 +45,6 @@ const decisionSeconds = Metric.histogram("holdfast_decision_seconds", {
   // The budget from webhook to acknowledged order is 8 ms at p50 and 30 ms at p99.
   boundaries: [0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.1, 0.5, 1, 5, 30, 300]
 })
-
-/** In practice an alert is a fill whatever it costs; where money is at stake its own money is the default bound. */
-const planSettingsOf = (settings: Settings): PlanSettings => {
-  const { buyingPowerMultiple = settings.mode === "PRACTICE" ? null : "1", ...limits } = settings.risk
-  return { ...settings, limits: { ...limits, buyingPowerMultiple } }
-}
-
-/** A quote that is fresh now; asking for an unknown symbol subscribes to it for the next time. */
-const freshQuote =
-  (market: MarketService, nowMs: number) =>
-  (symbol: string): PlanQuote | null => {
-    const quote = market.quote(symbol)
-    if (quote === null) {
-      market.subscribe(symbol)
-      return null
-    }
-    const { ask, at, bid, last } = quote
-    const atMs = at.getTime()
-    return nowMs - atMs > ageLimits.quoteAgeMsMax ? null : { symbol, bid, ask, last, atMs }
-  }
 
 /** Waits briefly for quotes of symbols that have none, all at once. */
 const enrich = (market: MarketService, signals: ReadonlyArray<Claimed<"signal">>) => {
@@ -175,6 +155,7 @@ const tellDecided = (
         status
       }))
     })
+    yield* tellRefused(component, claimed, decision)
     if (reason === "too_old") {
       yield* alerts.raise({
         severity: "MEDIUM",
@@ -183,6 +164,35 @@ const tellDecided = (
         component,
         correlationId: id,
         message: `a signal of source ${claimed.source} was too old to trade when its turn came`
+      })
+    }
+  })
+
+/** What the sender has to know: a name nobody subscribes under, and a position it believes to have and has not. */
+const tellRefused = (component: string, claimed: Claimed<"signal">, decision: Decision) =>
+  Effect.gen(function* () {
+    const alerts = yield* Alerts
+    const { id, signal, source } = claimed
+    const about = { component, correlationId: id }
+    if (decision.reason === "strategy_unknown") {
+      yield* alerts.raise({
+        ...about,
+        severity: "MEDIUM",
+        kind: "signal.strategy_unknown",
+        dedupKey: `signal.strategy_unknown:${source}:${signal.strategy ?? ""}`,
+        message: `a signal of source ${source} names the strategy ${signal.strategy ?? ""}, which is not subscribed to it: nothing was traded`,
+        detail: { source, strategy: signal.strategy, symbol: signal.symbol }
+      })
+    }
+    for (const { account, code, numbers, strategy } of decision.checks) {
+      if (code !== "position_drift") continue
+      yield* alerts.raise({
+        ...about,
+        severity: "MEDIUM",
+        kind: "position.drift",
+        dedupKey: `position.drift:${account ?? ""}:${strategy ?? ""}:${signal.symbol}`,
+        message: `the sender says it was ${String(numbers["said"])} in ${signal.symbol}, ${strategy ?? ""} is ${String(numbers["held"])} in ${account ?? ""}: an earlier alert is missing`,
+        detail: { account, strategy, symbol: signal.symbol, ...numbers }
       })
     }
   })

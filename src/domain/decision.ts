@@ -46,8 +46,8 @@ export type Plan =
   | { readonly _tag: "Deferred"; readonly codes: ReadonlyArray<string> }
 
 /**
- * The strategies a signal goes to. A name in the signal selects among several; where only one is subscribed there is
- * nothing to select and the name is a label of the sender's.
+ * The strategies a signal goes to. A name in the signal selects one, however few are subscribed: an alert that names
+ * `momentun` is a mistake of its sender, and trading it by `momentum` would hide that (T10).
  */
 export const targetsOf = (
   signal: DecisionSignal,
@@ -56,9 +56,8 @@ export const targetsOf = (
   const subscribed = Object.entries(settings.strategies).filter(([, { sources }]) =>
     sources.includes(signal.source)
   )
-  const named = subscribed.filter(([name]) => name === signal.strategy)
-  if (signal.strategy !== null && named.length === 0 && subscribed.length > 1) return "strategy_unknown"
-  const chosen = named.length > 0 ? named : subscribed
+  const chosen = subscribed.filter(([name]) => signal.strategy === null || name === signal.strategy)
+  if (signal.strategy !== null && chosen.length === 0) return "strategy_unknown"
   return chosen.flatMap(([name, strategy]) =>
     strategy.accounts.map((account) => ({ name, strategy, account }))
   )
@@ -121,7 +120,7 @@ export const planSignal = (input: PlanInput): Plan => {
     outcome,
     reason,
     checks: early === null ? steps.flatMap(({ checks }) => checks) : [early],
-    orders: steps.flatMap(({ order }) => (order === null ? [] : [order])),
+    orders: steps.flatMap(({ orders }) => orders),
     signalStatus: outcome === "denied" ? "rejected" : "done",
     quote: input.quoteOf(signal.symbol)
   }

@@ -234,6 +234,8 @@ export const executionLimits = {
   cancelAgainMs: seconds(2),
   /** Fills that are compared with the stored ones in one statement; the cursor moves this far at a time. */
   catchUpFillsMax: 256,
+  /** All fills of an account, because its books differ: a long look, which a venue that stays wrong gets no more often. */
+  fullLookEveryMs: seconds(30),
   /** The net under the reconciliations that a reconnect asks for. */
   reconcileEveryMs: minutes(5),
   /** How often it is looked at from outside that accounts are reconciled and orders settled. */
@@ -260,7 +262,9 @@ export const exitLimits = {
   /** Three polls and one slow read: a look older than this protects nothing. */
   lookAgeMsMax: seconds(9),
   /** An order whose outcome is open this long blocks the exit of its side; a round trip alone is shorter. */
-  blockedMsMax: seconds(6)
+  blockedMsMax: seconds(6),
+  /** A share that cannot be left for this long is an alert; one late quote or one reconnect is shorter. */
+  gapMsMax: seconds(5)
 } as const
 
 /** Connections to brokers (traps: WebSocket). */

@@ -44,6 +44,36 @@ export const isOptionContract = (symbol: string): boolean => contractPattern.tes
 export const contractMultiplier = (symbol: string): BigDecimal.BigDecimal =>
   BigDecimal.fromBigInt(isOptionContract(symbol) ? optionLimits.contractMultiplier : 1n)
 
+const symbolOf = (
+  underlying: string,
+  expiration: string,
+  right: OptionRequest["right"],
+  strike: string
+): string => `${underlying} ${expiration} ${right === "CALL" ? "C" : "P"} ${strike}`
+
+/**
+ * The contracts a request can mean among `symbols`, nearest expiration first: all of its underlying and right that agree
+ * with what it names. One that names everything means that contract, whether it is there or not.
+ */
+export const contractsLike = (
+  request: OptionRequest,
+  symbols: ReadonlyArray<string>
+): ReadonlyArray<string> => {
+  const { expiration, right, underlying } = request
+  const strike = request.strike === null ? null : formatDecimal(decimal(request.strike))
+  if (expiration !== null && strike !== null) return [symbolOf(underlying, expiration, right, strike)]
+  const fits = (symbol: string): boolean => {
+    if (!isOptionContract(symbol) || !symbol.startsWith(`${underlying} `)) return false
+    const [day, letter, price] = symbol.slice(underlying.length + 1).split(" ")
+    return (
+      letter === (right === "CALL" ? "C" : "P") &&
+      (expiration === null || day === expiration) &&
+      (strike === null || price === strike)
+    )
+  }
+  return symbols.filter(fits).toSorted()
+}
+
 const isoDate = (date: { readonly year: number; readonly month: number; readonly day: number }): string =>
   `${date.year}-${String(date.month).padStart(2, "0")}-${String(date.day).padStart(2, "0")}`
 
@@ -75,6 +105,6 @@ export const chooseContract = (request: OptionRequest, price: string | null, now
   const chosen: Array<"strike" | "expiration"> = []
   if (request.strike === null) chosen.push("strike")
   if (request.expiration === null) chosen.push("expiration")
-  const symbol = `${request.underlying} ${expiration} ${request.right === "CALL" ? "C" : "P"} ${strike}`
+  const symbol = symbolOf(request.underlying, expiration, request.right, strike)
   return { _tag: "Chosen", contract: { symbol, strike, expiration, chosen } }
 }

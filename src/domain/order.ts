@@ -23,6 +23,7 @@ export const ORDER_STATUSES = [
   "resolving",
   "needs_operator",
   "denied",
+  "withdrawn",
   "expired_unsent",
   "rejected",
   "filled",
@@ -39,9 +40,9 @@ export const OWN_EVENTS = [
   "order.held",
   /** What held it is over. */
   "order.released",
-  /** It was not sent in time and will not be (T5 K3, stale). */
+  /** It was not sent in time, or may not go out again, and will not be (T5). */
   "order.expired_unsent",
-  /** It was cancelled before it was sent. */
+  /** It is taken back before it was sent: nothing is left for it to do (T10), or a newer alert replaces it. */
   "order.withdrawn",
   /** `submitting` is committed; from here on the venue may know it. */
   "order.submitted",
@@ -110,14 +111,14 @@ export const ORDER_TRANSITIONS: { readonly [status in OrderStatus]: Row } = {
     "order.denied": "denied",
     "order.held": "held",
     "order.expired_unsent": "expired_unsent",
-    "order.withdrawn": "cancelled",
+    "order.withdrawn": "withdrawn",
     "order.submitted": "submitting"
   },
   held: {
     "order.denied": "denied",
     "order.released": "intended",
     "order.expired_unsent": "expired_unsent",
-    "order.withdrawn": "cancelled"
+    "order.withdrawn": "withdrawn"
   },
   // Committed before the bytes leave, so that a crash in between is found and looked up. A fill before the ack is a
   // legal surprise: the stream may be faster than the answer.
@@ -146,11 +147,13 @@ export const ORDER_TRANSITIONS: { readonly [status in OrderStatus]: Row } = {
   },
   // A create or cancel without an answer. Its symbol is blocked; anything the venue attests ends the doubt.
   unknown: { ...ATTESTED, "order.lookup_started": "resolving", "order.escalated": "needs_operator" },
-  // The venue is being asked. `outcome_lost`: the asking itself was cut off, and starts over.
+  // The venue is being asked. `outcome_lost`: the asking itself was cut off, and starts over. `expired_unsent`: it is
+  // not there, and what was right when it was first sent is not right any more (T5 K4).
   resolving: {
     ...ATTESTED,
     "order.outcome_lost": "unknown",
     "order.resubmitted": "submitting",
+    "order.expired_unsent": "expired_unsent",
     "order.escalated": "needs_operator"
   },
   // Waits for a human, or for the venue to attest it after all.
@@ -161,6 +164,7 @@ export const ORDER_TRANSITIONS: { readonly [status in OrderStatus]: Row } = {
     "order.resolved_not_placed": "intended"
   },
   denied: {},
+  withdrawn: {},
   expired_unsent: {},
   // The venue refused it, definitively. A fill now contradicts that and must be seen.
   rejected: { "order.rejected": "rejected" },
@@ -211,7 +215,15 @@ export const nextStatus = (
 const statuses = (...members: ReadonlyArray<OrderStatus>): ReadonlySet<OrderStatus> => new Set(members)
 
 /** Nothing follows, except a fill that a cancelled or expired order turns out to have had. */
-export const TERMINAL = statuses("denied", "expired_unsent", "rejected", "filled", "cancelled", "expired")
+export const TERMINAL = statuses(
+  "denied",
+  "withdrawn",
+  "expired_unsent",
+  "rejected",
+  "filled",
+  "cancelled",
+  "expired"
+)
 
 /** Not over: what the account's executor, the risk checks and the boot reconciliation have to look at. */
 export const OPEN = statuses(
@@ -249,7 +261,7 @@ export const SETTLES = statuses("rejected", "filled", "cancelled", "expired")
 /** May be cancelled at the venue. */
 export const CANCELLABLE = statuses("acked", "partially_filled")
 
-/** May be taken back without the venue. */
+/** May be withdrawn without the venue. */
 export const WITHDRAWABLE = statuses("intended", "held")
 
 /** Legal, and still worth a line in the log: what happened in an order nobody plans for. */

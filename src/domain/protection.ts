@@ -1,16 +1,16 @@
 /**
- * protection: the prices at which a position is left, and when a quote has reached them.
+ * protection: the prices at which a share of a position is left, and when a quote has reached them.
  *
- * Stop loss and profit target are set when a position opens, from the average price of its opening and the
- * percentages of the strategy that opened it. They stay where they are while the position grows, so that adding to a
- * loser never moves its stop away.
+ * Stop loss and profit target belong to a strategy's share (T10). They are set when the share opens, from its average
+ * price and the percentages of its strategy, and stay where they are while it grows, so that adding to a loser never
+ * moves its stop away; when the settings say other percentages they are set anew.
  *
  * Promises: a long is judged by the bid, a short by the ask: by the price at which it could be left now; a stop wins
  * over a target when a gap reaches both.
  * Never: decides with a crossed or one-sided guess: a side that is not quoted protects nothing.
  */
 import { BigDecimal } from "effect"
-import { type Decimal, zero } from "./decimal.ts"
+import { type Decimal, decimal, zero } from "./decimal.ts"
 
 export type ExitKind = "stop_loss" | "profit_target"
 
@@ -19,6 +19,22 @@ export interface ProtectionTerms {
   readonly stopLossPct: Decimal | null
   readonly profitTargetPct: Decimal | null
 }
+
+/** The terms of a strategy; a share whose strategy is not configured has none. */
+export const termsOf = (
+  strategy: { readonly stopLossPct: string | null; readonly profitTargetPct: string | null } | undefined
+): ProtectionTerms => {
+  const pct = (text: string | null | undefined): Decimal | null =>
+    text === null || text === undefined ? null : decimal(text)
+  return { stopLossPct: pct(strategy?.stopLossPct), profitTargetPct: pct(strategy?.profitTargetPct) }
+}
+
+const samePct = (a: Decimal | null, b: Decimal | null): boolean =>
+  a === null || b === null ? a === b : BigDecimal.equals(a, b)
+
+/** Whether a share is armed with these terms. */
+export const sameTerms = (armed: ProtectionTerms, terms: ProtectionTerms): boolean =>
+  samePct(armed.stopLossPct, terms.stopLossPct) && samePct(armed.profitTargetPct, terms.profitTargetPct)
 
 export interface ExitPrices {
   readonly stopPrice: Decimal | null
@@ -37,7 +53,7 @@ const moved = (price: Decimal, pct: Decimal, up: boolean): Decimal | null => {
   return BigDecimal.isGreaterThan(result, zero) ? BigDecimal.normalize(result) : null
 }
 
-/** The exit prices of a position that just opened with this signed quantity at this average price. */
+/** The exit prices of a share with this signed quantity at this average price. */
 export const exitPricesOf = (
   quantity: Decimal,
   averagePrice: Decimal,

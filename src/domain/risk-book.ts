@@ -11,8 +11,11 @@
  */
 import { BigDecimal } from "effect"
 import { type Decimal, decimal, zero } from "./decimal.ts"
+import { AT_VENUE, type OrderStatus } from "./order.ts"
 import { contractMultiplier } from "./option-contract.ts"
+import { EXTERNAL } from "./share.ts"
 import type { Side } from "./signal.ts"
+import type { Holding, Sides } from "./sizing.ts"
 
 /**
  * Orders that are not terminal, added up where they differ in nothing else: `count` of them. `price` is their limit,
@@ -20,9 +23,10 @@ import type { Side } from "./signal.ts"
  */
 export interface BookOrder {
   readonly symbol: string
+  readonly strategy: string
   readonly side: Side
   readonly intent: "entry" | "reduce"
-  readonly status: string
+  readonly status: OrderStatus
   readonly count: number
   readonly quantity: string
   readonly filledQuantity: string
@@ -34,6 +38,12 @@ export interface BookPosition {
   readonly symbol: string
   readonly quantity: string
   readonly averagePrice: string
+  /** What the venue said last, null when it was not asked. */
+  readonly confirmed: string | null
+  /** The venue's word and ours differ, also after all fills were asked for again (T10). */
+  readonly disputed: boolean
+  /** Whose it is: signed quantities that add up to `quantity`. */
+  readonly shares: ReadonlyArray<{ readonly strategy: string; readonly quantity: string }>
 }
 
 export interface Book {
@@ -42,7 +52,7 @@ export interface Book {
 }
 
 /** Unresolved by us, being looked up: may be resolved within seconds. */
-const lookedUp: ReadonlySet<string> = new Set(["unknown", "resolving"])
+const lookedUp: ReadonlySet<OrderStatus> = new Set<OrderStatus>(["unknown", "resolving"])
 
 /** Whether an order's outcome is unknown: `looked_up` ends by itself, `needs_operator` only by a human. */
 export const unresolved = (order: BookOrder): "looked_up" | "needs_operator" | null => {
@@ -56,15 +66,52 @@ const pending = (order: BookOrder): Decimal =>
     ? BigDecimal.max(zero, BigDecimal.subtract(decimal(order.quantity), decimal(order.filledQuantity)))
     : decimal(order.quantity)
 
+/** The row of a symbol, undefined when nothing was ever held of it. */
+export const rowOf = (book: Book, symbol: string): BookPosition | undefined =>
+  book.positions.find((position) => position.symbol === symbol)
+
 /** The signed position of a symbol, zero when there is none. */
 export const positionOf = (book: Book, symbol: string): Decimal =>
-  decimal(book.positions.find((position) => position.symbol === symbol)?.quantity ?? "0")
+  decimal(rowOf(book, symbol)?.quantity ?? "0")
+
+const sumOf = (orders: ReadonlyArray<BookOrder>, side: Side): Decimal =>
+  orders
+    .filter((order) => order.side === side)
+    .reduce((total, order) => BigDecimal.sum(total, pending(order)), zero)
 
 /** What is open on one side of one symbol. */
 export const pendingOn = (book: Book, symbol: string, side: Side): Decimal =>
-  book.orders
-    .filter((order) => order.symbol === symbol && order.side === side)
-    .reduce((total, order) => BigDecimal.sum(total, pending(order)), zero)
+  sumOf(
+    book.orders.filter((order) => order.symbol === symbol),
+    side
+  )
+
+/** A symbol as one strategy sees it, with all open orders of the book as live. */
+export const holdingOf = (book: Book, symbol: string, strategy: string): Holding => {
+  const row = rowOf(book, symbol)
+  const shareOf = (owner: string): Decimal =>
+    decimal(row?.shares.find((share) => share.strategy === owner)?.quantity ?? "0")
+  const orders = book.orders.filter((order) => order.symbol === symbol)
+  const own = orders.filter((order) => order.strategy === strategy)
+  const sidesOf = (some: ReadonlyArray<BookOrder>): Sides => ({
+    buy: sumOf(some, "buy"),
+    sell: sumOf(some, "sell")
+  })
+  return {
+    position: decimal(row?.quantity ?? "0"),
+    confirmed: row === undefined || row.confirmed === null ? null : decimal(row.confirmed),
+    own: shareOf(strategy),
+    external: shareOf(EXTERNAL),
+    live: sidesOf(orders),
+    ownLive: sidesOf(own)
+  }
+}
+
+/** The book with only those orders that the venue has, or may have. */
+export const atVenue = <B extends Book>(book: B): B => ({
+  ...book,
+  orders: book.orders.filter(({ status }) => AT_VENUE.has(status))
+})
 
 /** The largest absolute position the symbol can reach with what is open. */
 export const worstQuantity = (book: Book, symbol: string): Decimal => {

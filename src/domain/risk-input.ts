@@ -8,9 +8,9 @@
  * Never: holds behaviour.
  */
 import type { CalendarName } from "./calendar.ts"
-import type { SidePolicy } from "./engine-a.ts"
 import type { Book } from "./risk-book.ts"
 import type { Side } from "./signal.ts"
+import type { SidePolicy } from "./sizing.ts"
 
 export type TradingState = "ACTIVE" | "REDUCING" | "HALTED"
 
@@ -58,6 +58,7 @@ export interface RiskInput {
   readonly positionConfirmed: boolean
   readonly order: {
     readonly symbol: string
+    readonly strategy: string
     readonly side: Side
     readonly quantity: string
     readonly price: string | null

@@ -20,12 +20,14 @@ import {
   exposureOf,
   pendingOn,
   positionOf,
+  rowOf,
   symbolsOf,
   unresolved,
   withOrder,
   worstQuantity
 } from "./risk-book.ts"
 import type { EntryOrigin, RiskColumn, RiskInput, RiskLimits } from "./risk-input.ts"
+import { heldAgainst, permits } from "./sizing.ts"
 
 export type RiskNumbers = Readonly<Record<string, string | number | boolean | null>>
 
@@ -76,6 +78,7 @@ const above = (value: Decimal, limit: string | null): boolean =>
 
 const asOpen = (input: RiskInput): BookOrder => ({
   symbol: input.order.symbol,
+  strategy: input.order.strategy,
   side: input.order.side,
   intent: "entry",
   status: "intended",
@@ -137,16 +140,25 @@ const duplicate = entryCheck((_, origin) =>
   verdictOf(origin.alreadyOrdered, deny("duplicate"), { already_ordered: origin.alreadyOrdered })
 )
 
-/** A one-sided policy is measured against the position that is certain: open orders count only where they hurt. */
+/**
+ * A one-sided policy is measured against the position that is certain: open orders count only where they hurt. On the
+ * side it forbids an order closes at most; on the other side it opens, but not against what others hold there: that
+ * would be theirs to close, and the way through zero.
+ */
 const sidePolicy = entryCheck((input, origin) => {
   const { symbol, side, quantity } = input.order
+  const policy = origin.sidePolicy
   const held = positionOf(input.account, symbol)
-  const numbers = { policy: origin.sidePolicy, position: text(held), quantity }
-  const forbidden = origin.sidePolicy === "long_only" ? "sell" : "buy"
-  if (origin.sidePolicy === "both" || side !== forbidden) return { failure: null, numbers }
+  const numbers = { policy, position: text(held), quantity }
+  if (policy === "both") return { failure: null, numbers }
+  const wanted = decimal(quantity)
+  if (permits(policy, side)) {
+    const against = heldAgainst(held, side)
+    return verdictOf(!BigDecimal.isZero(against), deny("side_policy"), numbers)
+  }
   const owned = side === "sell" ? held : BigDecimal.negate(held)
   const free = BigDecimal.subtract(owned, pendingOn(input.account, symbol, side))
-  return verdictOf(BigDecimal.isGreaterThan(decimal(quantity), free), deny("side_policy"), {
+  return verdictOf(BigDecimal.isGreaterThan(wanted, free), deny("side_policy"), {
     ...numbers,
     closable: text(free)
   })
@@ -167,6 +179,13 @@ const symbolResolved = (input: RiskInput): Evaluation => {
   const [looking, human] = [count("looked_up"), count("needs_operator")]
   const failure = human > 0 ? deny("symbol_needs_operator") : defer("symbol_unresolved")
   return verdictOf(human + looking > 0, failure, { unresolved: looking, needs_operator: human })
+}
+
+/** A symbol about which the venue and our fills differ takes no new exposure until they agree again (T10). */
+const positionAgrees = (input: RiskInput): Evaluation => {
+  const row = rowOf(input.account, input.order.symbol)
+  const numbers = { position: row?.quantity ?? "0", confirmed: row?.confirmed ?? null }
+  return verdictOf(row?.disputed === true && !onlyCloses(input), defer("position_disputed"), numbers)
 }
 
 const openPositions = (input: RiskInput): Evaluation => {
@@ -261,6 +280,7 @@ export const riskTable: ReadonlyArray<RiskCheck> = [
   { check: "side_policy", columns: entryOnly, readsBook: true, evaluate: sidePolicy },
   { check: "symbol_list", columns: entryOnly, readsBook: false, evaluate: symbolList },
   { check: "symbol_resolved", columns: entryOnly, readsBook: true, evaluate: symbolResolved },
+  { check: "position_agrees", columns: entryOnly, readsBook: true, evaluate: positionAgrees },
   { check: "open_positions", columns: entryOnly, readsBook: true, evaluate: openPositions },
   { check: "per_symbol", columns: entryOnly, readsBook: true, evaluate: perSymbol },
   { check: "quantity", columns: entryOnly, readsBook: false, evaluate: size },

@@ -21,9 +21,12 @@ export interface ExitsInput {
 
 /** What one look found. */
 export interface LookOutcome {
+  /** Shares that are watched. */
   readonly positions: number
   readonly exits: number
   readonly unprotected: number
+  /** Open shares whose strategy has no stop: allowed, and shown. */
+  readonly unstopped: number
 }
 
 export interface ExitsContext extends ExitsInput {
@@ -31,6 +34,7 @@ export interface ExitsContext extends ExitsInput {
   /** Exits intended since the start. */
   readonly exits: number
   readonly unprotected: number
+  readonly unstopped: number
   /** Something happened while a look was under way: look again at once. */
   readonly again: boolean
   readonly lastError: string | null
@@ -72,6 +76,7 @@ export const exitsMachine = setup({
     positions: 0,
     exits: 0,
     unprotected: 0,
+    unstopped: 0,
     again: false,
     lastError: null
   }),

@@ -9,7 +9,7 @@
  * Never: adds, drops or renames a transition. Deadlines of waiting states belong to the executor (account.machine.ts)
  * and to the look-up schedule, which is why every state here rests.
  * States: Intended, Held -> Submitting -> Acked -> PartiallyFilled -> Filled | Cancelled | Expired | Rejected;
- * Submitting, PendingCancel -> Unknown -> Resolving -> any; Denied and ExpiredUnsent end before the wire.
+ * Submitting, PendingCancel -> Unknown -> Resolving -> any; Denied, Withdrawn and ExpiredUnsent end before the wire.
  */
 import { setup } from "xstate"
 import {
@@ -43,6 +43,7 @@ const descriptions: Readonly<Record<OrderStatus, string>> = {
   resolving: "The venue is being asked whether it exists.",
   needs_operator: "Asking did not settle it; a human decides.",
   denied: "A check said no before it was sent.",
+  withdrawn: "It was taken back before it was sent: nothing was left for it to do.",
   expired_unsent: "It was not sent in time and never will be.",
   rejected: "The venue refused it, documented and for good.",
   filled: "All of it has traded.",

@@ -15,7 +15,7 @@ import { Instance } from "../../src/layers/config/instance.ts"
 import { Market } from "../../src/layers/market/market.ts"
 import { makeMemoryMarket } from "../../src/layers/market/market.memory.ts"
 import { OrdersStore } from "../../src/layers/orders/orders-store.ts"
-import { type OpenPosition, PositionsStore } from "../../src/layers/accounts/positions-store.ts"
+import { type OpenShare, PositionsStore } from "../../src/layers/accounts/positions-store.ts"
 import { Protection } from "../../src/layers/accounts/protection.ts"
 import { SignalFeed } from "../../src/layers/feeds/signal-feed.ts"
 import { SignalServers } from "../../src/layers/feeds/signal-server.ts"
@@ -25,17 +25,21 @@ import { supervisor, worker } from "../../src/runtime/child-spec.ts"
 import { startTree } from "../../src/runtime/supervisor.ts"
 import { incidentSettings, ledgerLines, makeWaveWorld, memoryBuffer, memoryLedger } from "../support/waves.ts"
 
-const position: OpenPosition = {
-  id: "p-1",
+const share: OpenShare = {
+  positionId: "p-1",
   account: "paper-1",
   symbol: "BTC-USDT",
   epoch: 1,
+  strategy: "default",
+  opening: "1",
   quantity: "5",
   averagePrice: "100",
+  stopPct: "2",
+  targetPct: null,
   stopPrice: "98",
   targetPrice: null,
-  confirmedQuantity: "5",
   exitStatus: null,
+  refused: null,
   blockedBy: null,
   ownedElsewhere: false
 }
@@ -71,7 +75,7 @@ const start = Effect.gen(function* () {
         Layer.succeed(SignalFeed, refusing),
         Layer.mock(SignalServers, { addressOf: () => null }),
         Layer.succeed(Market, market.service),
-        Layer.mock(PositionsStore, { open: () => Effect.succeed(exits.length === 0 ? [position] : []) }),
+        Layer.mock(PositionsStore, { open: () => Effect.succeed(exits.length === 0 ? [share] : []) }),
         Layer.mock(OrdersStore, {
           intendExit: ({ account, exitKind, positionId }) =>
             Effect.sync(() => {

@@ -20,7 +20,7 @@ const fillNumber = (n: number): VenueFill => ({
   price: "100",
   fee: "0",
   at: new Date(n),
-  sequence: String(n)
+  cursor: String(n)
 })
 
 /** A store in memory in which one record takes ten milliseconds, as on a busy machine. */
@@ -49,11 +49,10 @@ const makeStore = (known: ReadonlyArray<number>) => {
       }).pipe(Effect.delay(10)),
     missing: (_venue, fills) => Effect.sync(() => fills.filter(({ tradeId }) => !stored.has(tradeId))),
     cursor: () => Effect.sync(() => cursor),
-    advance: (_account, sequence) =>
+    advance: (_account, at) =>
       Effect.sync(() => {
-        cursor = sequence
-      }),
-    rewind: () => Effect.void
+        cursor = at
+      })
   })
   return {
     recorded,
@@ -64,10 +63,10 @@ const makeStore = (known: ReadonlyArray<number>) => {
 
 const broker = (count: number) => ({
   ...makeMemoryBroker().connection,
-  fillsSince: (_account: string, sequence: string | null) =>
+  fillsSince: (_account: string, cursor: string | null) =>
     Effect.sync(() =>
       Array.from({ length: count }, (_, at) => fillNumber(at + 1)).filter(
-        (fill) => Number(fill.sequence) > Number(sequence ?? 0)
+        (fill) => Number(fill.cursor) > Number(cursor ?? 0)
       )
     )
 })

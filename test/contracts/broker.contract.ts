@@ -285,18 +285,19 @@ const cancelContract = (make: MakeWorld): void => {
 }
 
 const lookUpContract = (make: MakeWorld): void => {
-  it.live("fills come in the order of their sequence, and a cursor skips exactly those before it", () =>
+  it.live("fills come in the order in which they became visible, and after a cursor none is left out", () =>
     Effect.gen(function* () {
       const world = yield* make("U")
       for (const id of ["a", "b", "c"]) yield* world.connection.create(marketOrder({ clientOrderId: id }))
       const all = yield* fillsCount(world.connection, 3)
-      const sequences = all.map((fill) => BigInt(fill.sequence))
       assert.deepStrictEqual(
-        sequences,
-        sequences.toSorted((a, b) => (a < b ? -1 : 1))
+        all.map(({ clientOrderId }) => clientOrderId),
+        ["a", "b", "c"]
       )
-      const rest = yield* world.connection.fillsSince(ACCOUNT, all[0]?.sequence ?? null)
-      assert.deepStrictEqual(rest, all.slice(1))
+      // A few from before it may come again; what comes after it always does, in the same order.
+      const rest = yield* world.connection.fillsSince(ACCOUNT, all[0]?.cursor ?? null)
+      assert.deepStrictEqual(rest, all.slice(all.length - rest.length))
+      assert.isAtLeast(rest.length, 2)
       assert.deepStrictEqual(yield* world.connection.fillsSince("paper-2", null), [])
     })
   )
@@ -365,30 +366,23 @@ const lookUpContract = (make: MakeWorld): void => {
 }
 
 const streamContract = (make: MakeWorld): void => {
-  it.live("the stream greets with the newest sequence, replays nothing, and tells what happens after", () =>
+  it.live("the stream greets, replays nothing, and tells what happens after", () =>
     Effect.gen(function* () {
       const world = yield* make("U")
       yield* world.connection.create(marketOrder({ clientOrderId: "before" }))
       const [before] = yield* fillsCount(world.connection, 1)
       yield* eventually(world.connection.openOrders(ACCOUNT), (orders) => orders.length === 0)
       const stream = yield* listen(world.connection)
-      assert.deepStrictEqual(yield* stream.take, {
-        _tag: "Connected",
-        lastSequence: before?.sequence ?? null
-      })
+      assert.deepStrictEqual(yield* stream.take, { _tag: "Connected" })
       yield* world.connection.create(marketOrder({ clientOrderId: "after" }))
       const fill = yield* stream.nextFill
       assert.strictEqual(fill.clientOrderId, "after")
-      assert.deepStrictEqual([fill], yield* world.connection.fillsSince(ACCOUNT, before?.sequence ?? null))
+      assert.deepStrictEqual(
+        fill,
+        (yield* world.connection.fillsSince(ACCOUNT, before?.cursor ?? null)).at(-1)
+      )
       const updated = yield* stream.take
       assert.isTrue(updated._tag === "OrderUpdated" && updated.order.status === "filled")
-    })
-  )
-
-  it.live("a venue without fills greets with null", () =>
-    Effect.gen(function* () {
-      const stream = yield* listen((yield* make("U")).connection)
-      assert.deepStrictEqual(yield* stream.take, { _tag: "Connected", lastSequence: null })
     })
   )
 

@@ -23,6 +23,11 @@ const signal: DecisionSignal = {
   strike: null,
   expiration: null,
   strategy: null,
+  intent: null,
+  positionSize: null,
+  marketPosition: null,
+  prevMarketPosition: null,
+  marketPositionSize: null,
   experimentId: null,
   variant: null,
   expiresFromMs: nowMs - 1_000
@@ -100,6 +105,8 @@ describe("one alert in practice", () => {
         id: orderId(key),
         clientOrderId: clientOrderId(key, 1),
         intent: "entry",
+        sizing: "open",
+        wanted: "1",
         symbol: "SPY",
         side: "buy",
         type: "market",
@@ -261,12 +268,15 @@ describe("fan-out", () => {
       ["s2"]
     )
   })
-  it("is denied when the name fits none of several, and not when there is only one to go to", () => {
-    assert.strictEqual(
-      decided({ settings: with2({}, {}), signal: { ...signal, strategy: "momentum" } }).decision.reason,
-      "strategy_unknown"
-    )
-    assert.strictEqual(decided({ signal: { ...signal, strategy: "momentum" } }).decision.outcome, "ordered")
+  it("[T10 strategy named] is denied when nobody subscribes under the name, however few subscribe", () => {
+    for (const given of [settings, with2({}), with2({}, {})]) {
+      const { decision } = decided({ settings: given, signal: { ...signal, strategy: "momentun" } })
+      assert.deepStrictEqual(
+        [decision.outcome, decision.reason, decision.signalStatus, decision.orders.length],
+        ["denied", "strategy_unknown", "rejected", 0]
+      )
+    }
+    assert.strictEqual(decided({ signal: { ...signal, strategy: "default" } }).decision.outcome, "ordered")
   })
 })
 

@@ -1,6 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Schema } from "effect"
-import { decideA, type EngineSignal, type SidePolicy } from "../../src/domain/engine-a.ts"
+import { decideA, type EngineSignal } from "../../src/domain/engine-a.ts"
 import { chooseContract, contractMultiplier } from "../../src/domain/option-contract.ts"
 
 const nowMs = Date.parse("2026-11-23T15:00:00Z")
@@ -11,103 +10,76 @@ const signal = (given: Partial<EngineSignal>): EngineSignal => ({
   quantity: null,
   strike: null,
   expiration: null,
+  intent: null,
+  positionSize: null,
+  marketPosition: null,
+  marketPositionSize: null,
   ...given
 })
-const ask = (
+const wish = (
   given: Partial<EngineSignal>,
-  position = "0",
-  sidePolicy: SidePolicy = "both",
+  symbols: ReadonlyArray<string> = [],
   lastPrice: string | null = "450"
-) =>
-  decideA({
-    signal: signal(given),
-    strategy: { sidePolicy, quantity: "1" },
-    positionOf: () => position,
-    lastPrice,
-    nowMs
-  })
-const wish = (...given: Parameters<typeof ask>): string => {
-  const answer = ask(...given)
+): string => {
+  const answer = decideA({ signal: signal(given), strategy: { quantity: "1" }, symbols, lastPrice, nowMs })
   if (answer._tag !== "Propose") return answer._tag === "Nothing" ? answer.reason : answer.code
-  const { side, quantity, intent, symbol } = answer.proposal
-  return `${side} ${quantity} ${symbol} ${intent}`
+  return answer.proposals
+    .map(({ leg, symbol, wish: { kind } }) => `${leg === 0 ? "" : `${leg}: `}${kind} ${symbol}`)
+    .join(", ")
 }
 
-describe("what a signal asks for", () => {
-  const table: ReadonlyArray<readonly [Partial<EngineSignal>, string, string]> = [
-    [{ direction: "LONG" }, "0", "buy 1 SPY open"],
-    [{ action: "BUY" }, "0", "buy 1 SPY open"],
-    [{ direction: "SHORT" }, "0", "sell 1 SPY open"],
-    [{ action: "SELL" }, "0", "sell 1 SPY open"],
-    [{ action: "BUY", direction: "LONG", quantity: "2.5" }, "1", "buy 2.5 SPY open"],
-    [{ action: "SELL", quantity: "2" }, "2", "sell 2 SPY close"],
-    [{ action: "SELL", quantity: "3" }, "2", "sell 3 SPY reverse"],
-    [{ action: "BUY", quantity: "3" }, "-2", "buy 3 SPY reverse"],
-    [{ action: "SELL", direction: "LONG", quantity: "3" }, "2", "sell 2 SPY close"],
-    [{ action: "SELL", direction: "LONG" }, "0", "nothing_to_close"],
-    [{ action: "SELL", direction: "LONG" }, "-4", "nothing_to_close"],
-    [{ action: "BUY", direction: "SHORT", quantity: "9" }, "-4", "buy 4 SPY close"],
-    [{ action: "SELL", direction: "SHORT" }, "0", "sell 1 SPY open"]
-  ]
-  for (const [given, position, expected] of table) {
-    it(`[${given.action ?? "-"} ${given.direction ?? "-"} ${given.quantity ?? "default"} holding ${position}] is ${expected}`, () => {
-      assert.strictEqual(wish(given, position), expected)
-    })
-  }
-
-  it("closes under long_only no more than is held, so that a sell cannot flip", () => {
-    assert.strictEqual(wish({ action: "SELL", quantity: "5" }, "2", "long_only"), "sell 2 SPY close")
+describe("what a strategy would like to do", () => {
+  it("is about the symbol of the signal, whatever is held", () => {
+    assert.strictEqual(wish({ direction: "LONG" }), "open SPY")
+    assert.strictEqual(wish({ action: "SELL", direction: "LONG" }, ["QQQ"]), "close SPY")
   })
 
-  it("leaves a sell without a long to the side policy check under long_only, instead of swallowing it (W9)", () => {
-    assert.strictEqual(wish({ action: "SELL", quantity: "5" }, "0", "long_only"), "sell 5 SPY open")
+  it("is refused when the signal does not say enough", () => {
+    assert.strictEqual(wish({ intent: "open" }), "wish_unclear")
   })
-
-  const whole = Schema.Int.check(Schema.isBetween({ minimum: -50, maximum: 50 }))
-  const size = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 100 }))
-  it.prop(
-    "[any position and quantity] a closing signal never opens, adds or flips",
-    [whole, size],
-    ([position, quantity]) => {
-      for (const given of [
-        { action: "SELL", direction: "LONG" },
-        { action: "BUY", direction: "SHORT" }
-      ] as const) {
-        const answer = ask({ ...given, quantity: String(quantity) }, String(position))
-        if (answer._tag !== "Propose") continue
-        const after = position + (answer.proposal.side === "buy" ? 1 : -1) * Number(answer.proposal.quantity)
-        assert.isTrue(
-          Math.abs(after) < Math.abs(position) && after * position >= 0,
-          `${position} -> ${after}`
-        )
-      }
-    }
-  )
 })
 
 describe("options", () => {
-  it("buys the contract that the alert names", () => {
-    assert.strictEqual(
-      wish({ direction: "CALL", strike: "450", expiration: "2026-12-18" }),
-      "buy 1 SPY 2026-12-18 C 450 open"
-    )
+  const december = "SPY 2026-12-18 C 450"
+  const january = "SPY 2027-01-15 C 460"
+
+  it("opens the contract that the alert names", () => {
+    const named = { strike: "450", expiration: "2026-12-18" }
+    assert.strictEqual(wish({ direction: "CALL", ...named }), `open ${december}`)
     assert.strictEqual(
       wish({ direction: "PUT", strike: "449.50", expiration: "2026-12-18" }),
-      "buy 1 SPY 2026-12-18 P 449.5 open"
+      "open SPY 2026-12-18 P 449.5"
     )
   })
 
-  it("closes a held contract on SELL and never writes one", () => {
-    const named = { action: "SELL", direction: "CALL", strike: "450", expiration: "2026-12-18" } as const
-    assert.strictEqual(wish(named, "1"), "sell 1 SPY 2026-12-18 C 450 close")
-    assert.strictEqual(wish(named, "0"), "nothing_to_close")
+  it("closes the contract that is named, held or not, and otherwise those that are held", () => {
+    const close = { action: "SELL", direction: "CALL" } as const
+    assert.strictEqual(wish({ ...close, strike: "450", expiration: "2026-12-18" }), `close ${december}`)
+    const held = [january, december, "SPY 2026-12-18 P 450", "SPYX 2026-12-18 C 450", "SPY"]
+    assert.strictEqual(wish(close, held), `close ${december}, 1: close ${january}`)
+    assert.strictEqual(wish({ ...close, quantity: "1" }, held), `close ${december}`)
+    assert.strictEqual(wish({ ...close, strike: "460.0" }, held), `close ${january}`)
+    assert.strictEqual(wish({ ...close, expiration: "2026-12-18" }, held), `close ${december}`)
+    assert.strictEqual(wish(close, ["SPY"]), "nothing_to_close")
+    // The price moved since it was bought: what would be chosen today is another contract.
+    assert.strictEqual(wish(close, [december], "499"), `close ${december}`)
+  })
+
+  it("never writes one", () => {
+    assert.strictEqual(wish({ intent: "open", action: "SELL", direction: "CALL" }), "option_written")
+    assert.strictEqual(wish({ intent: "reverse", action: "SELL", direction: "PUT" }), "option_written")
+    assert.strictEqual(wish({ intent: "target", positionSize: "-1", direction: "PUT" }), "option_written")
+    assert.strictEqual(
+      wish({ intent: "target", positionSize: "2", direction: "CALL" }),
+      "target SPY 2026-12-18 C 450"
+    )
   })
 
   it("chooses the strike at the money and the next monthly expiration when the alert is silent", () => {
-    assert.strictEqual(wish({ direction: "CALL" }, "0", "both", "452.7"), "buy 1 SPY 2026-12-18 C 455 open")
-    assert.strictEqual(wish({ direction: "CALL" }, "0", "both", "102.5"), "buy 1 SPY 2026-12-18 C 103 open")
-    assert.strictEqual(wish({ direction: "PUT" }, "0", "both", "12.2"), "buy 1 SPY 2026-12-18 P 12 open")
-    assert.strictEqual(wish({ direction: "PUT" }, "0", "both", "0.01"), "buy 1 SPY 2026-12-18 P 0.5 open")
+    assert.strictEqual(wish({ direction: "CALL" }, [], "452.7"), "open SPY 2026-12-18 C 455")
+    assert.strictEqual(wish({ direction: "CALL" }, [], "102.5"), "open SPY 2026-12-18 C 103")
+    assert.strictEqual(wish({ direction: "PUT" }, [], "12.2"), "open SPY 2026-12-18 P 12")
+    assert.strictEqual(wish({ direction: "PUT" }, [], "0.01"), "open SPY 2026-12-18 P 0.5")
   })
 
   it("says what it chose", () => {
@@ -121,13 +93,13 @@ describe("options", () => {
 
   it("refuses to choose a strike from nothing, and a contract that has expired", () => {
     assert.strictEqual(
-      wish({ direction: "CALL", expiration: "2026-12-18" }, "0", "both", null),
+      wish({ direction: "CALL", expiration: "2026-12-18" }, [], null),
       "option_price_missing"
     )
     assert.strictEqual(wish({ direction: "CALL", strike: "450", expiration: "2026-11-22" }), "option_expired")
     assert.strictEqual(
       wish({ direction: "CALL", strike: "450", expiration: "2026-11-23" }),
-      "buy 1 SPY 2026-11-23 C 450 open"
+      "open SPY 2026-11-23 C 450"
     )
   })
 

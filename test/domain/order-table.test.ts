@@ -1,5 +1,5 @@
 /** The order table as a whole: its status sets, their agreement with the schema, and every legal pair. */
-import { readFileSync } from "node:fs"
+import { readdirSync, readFileSync } from "node:fs"
 
 import { assert, describe, expect, it } from "@effect/vitest"
 
@@ -54,15 +54,21 @@ describe("the sets of statuses", () => {
     assert.isFalse(BLOCKS_SYMBOL.has("acked") || BLOCKS_SYMBOL.has("pending_cancel"))
   })
 
-  const schema = readFileSync(new URL("../../migrations/0001_init.ts", import.meta.url), "utf8")
+  const folder = new URL("../../migrations/", import.meta.url)
+  const schema = readdirSync(folder)
+    .toSorted()
+    .map((file) => readFileSync(new URL(file, folder), "utf8"))
+    .join("\n")
   const listAfter = (marker: string): ReadonlyArray<string> => {
-    const from = schema.indexOf(marker)
+    // The newest migration that says it is the one in force.
+    const from = schema.lastIndexOf(marker)
     assert.isAtLeast(from, 0, marker)
     const list = /status IN \(([^)]*)\)/.exec(schema.slice(from))?.[1] ?? ""
     return [...list.matchAll(/'(\w+)'/g)].map((match) => match[1] ?? "").toSorted()
   }
   for (const [marker, set] of [
-    ["CREATE TABLE orders (", ORDER_STATUSES],
+    ["ADD CONSTRAINT orders_status_check", ORDER_STATUSES],
+    ["CREATE INDEX orders_at_venue", AT_VENUE],
     ["CREATE INDEX orders_open", OPEN],
     ["CREATE INDEX orders_unsettled", SETTLES],
     ["CREATE UNIQUE INDEX orders_one_live_exit", OPEN]
@@ -82,19 +88,19 @@ describe("the table", () => {
       })
       return [status, ...pairs].join("\n  ")
     })
-    assert.strictEqual(rows.length, 15)
+    assert.strictEqual(rows.length, 16)
     expect(rows.join("\n")).toMatchInlineSnapshot(`
       "intended
         order.denied -> denied
         order.held -> held
         order.expired_unsent -> expired_unsent
-        order.withdrawn -> cancelled
+        order.withdrawn -> withdrawn
         order.submitted -> submitting
       held
         order.denied -> denied
         order.released -> intended
         order.expired_unsent -> expired_unsent
-        order.withdrawn -> cancelled
+        order.withdrawn -> withdrawn
       submitting
         order.outcome_lost -> unknown
         order.acked -> acked
@@ -147,6 +153,7 @@ describe("the table", () => {
         fill.partial -> partially_filled
         fill.complete -> filled
       resolving
+        order.expired_unsent -> expired_unsent
         order.outcome_lost -> unknown
         order.resubmitted -> submitting
         order.escalated -> needs_operator
@@ -171,6 +178,7 @@ describe("the table", () => {
         fill.partial -> partially_filled
         fill.complete -> filled
       denied
+      withdrawn
       expired_unsent
       rejected
         order.rejected -> =

@@ -51,7 +51,7 @@ describe("an order that goes well", () => {
     assert.deepStrictEqual(lived("intended", "order.held", "order.released", "order.withdrawn"), [
       "held",
       "intended",
-      "cancelled"
+      "withdrawn"
     ])
   })
 })

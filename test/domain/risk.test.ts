@@ -2,7 +2,13 @@ import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import { formatDecimal } from "../../src/domain/decimal.ts"
 import { evaluateRisk, riskTable } from "../../src/domain/risk.ts"
-import { type BookOrder, exposureOf, withOrder, worstQuantity } from "../../src/domain/risk-book.ts"
+import {
+  type BookOrder,
+  type BookPosition,
+  exposureOf,
+  withOrder,
+  worstQuantity
+} from "../../src/domain/risk-book.ts"
 import type { RiskAccount, RiskInput, RiskLimits } from "../../src/domain/risk-input.ts"
 
 const nowMs = Date.parse("2026-11-23T15:00:00Z")
@@ -24,9 +30,17 @@ const account = (given: Partial<RiskAccount> = {}): RiskAccount => ({
   orders: [],
   ...given
 })
-const held = (symbol: string, quantity: string, averagePrice = "100") => ({ symbol, quantity, averagePrice })
+const held = (symbol: string, quantity: string, averagePrice = "100"): BookPosition => ({
+  symbol,
+  quantity,
+  averagePrice,
+  confirmed: quantity,
+  disputed: false,
+  shares: [{ strategy: "default", quantity }]
+})
 const open = (given: Partial<BookOrder>): BookOrder => ({
   symbol: "SPY",
+  strategy: "default",
   side: "buy",
   intent: "entry",
   status: "acked",
@@ -43,7 +57,7 @@ const base: RiskInput = {
   byOperator: false,
   account: account(),
   positionConfirmed: true,
-  order: { symbol: "SPY", side: "buy", quantity: "1", price: "100" },
+  order: { symbol: "SPY", strategy: "default", side: "buy", quantity: "1", price: "100" },
   origin: {
     expiresFromMs: nowMs - 5_000,
     ageMaxMs: 300_000,
@@ -76,6 +90,7 @@ describe("T6, column by column", () => {
         "side_policy",
         "symbol_list",
         "symbol_resolved",
+        "position_agrees",
         "open_positions",
         "per_symbol",
         "quantity",
@@ -224,7 +239,7 @@ describe("side policy", () => {
 })
 
 describe("an order whose outcome is unknown", () => {
-  for (const status of ["unknown", "resolving"]) {
+  for (const status of ["unknown", "resolving"] as const) {
     it(`[${status}] blocks its symbol for now, and its symbol only`, () => {
       const blocked = { account: account({ orders: [open({ status })] }) }
       assert.strictEqual(outcome(blocked), "Deferred symbol_unresolved")
@@ -243,7 +258,7 @@ describe("an order whose outcome is unknown", () => {
       formatDecimal(worstQuantity(account({ positions: [held("SPY", "3")], orders: [doubtful] }), "SPY")),
       "7"
     )
-    const sure = { ...doubtful, status: "partially_filled" }
+    const sure = { ...doubtful, status: "partially_filled" } as const
     assert.strictEqual(
       formatDecimal(worstQuantity(account({ positions: [held("SPY", "3")], orders: [sure] }), "SPY")),
       "4"

@@ -2,7 +2,7 @@ import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { AccountsStore } from "../../src/layers/accounts/accounts-store.ts"
 import { OrdersStore } from "../../src/layers/orders/orders-store.ts"
-import { history, intend, own, sql, world } from "./execution-world.ts"
+import { history, intend, own, sql, world, permitOf } from "./execution-world.ts"
 
 layer(world(), { excludeTestServices: true })("ownership of an account", (it) => {
   const define = (id: string) => ({ id, venue: "practice", startingCash: "100000" })
@@ -34,8 +34,8 @@ layer(world(), { excludeTestServices: true })("ownership of an account", (it) =>
       const accounts = yield* AccountsStore
       const first = yield* own("a-3")
       assert.isTrue(yield* accounts.markReconciled(first))
-      const second = yield* own("a-3")
-      assert.strictEqual(second.fence, first.fence + 1n)
+      const second = yield* accounts.take("a-3", "node-a", 60_000)
+      assert.isTrue(second._tag === "Taken" && second.grant.fence === first.fence + 1n)
       assert.isNull((yield* accounts.read("a-3"))?.reconciledAt)
       assert.isFalse(yield* accounts.markReconciled(first))
     })
@@ -103,7 +103,10 @@ layer(world(), { excludeTestServices: true })("ownership of an account", (it) =>
       const old = yield* own("paper-1")
       const order = yield* intend()
       yield* own("paper-1")
-      assert.deepStrictEqual(yield* orders.submit(old, order), { _tag: "NotSubmitted", why: "stale_fence" })
+      assert.deepStrictEqual(yield* orders.submit(old, order, permitOf()), {
+        _tag: "NotSubmitted",
+        why: "stale_fence"
+      })
       const applied = yield* orders.apply(old, order, "order.denied")
       assert.strictEqual(applied._tag, "StaleFence")
       assert.strictEqual((yield* orders.byId(order.id))?.status, "intended")

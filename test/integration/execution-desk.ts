@@ -29,7 +29,7 @@ import { Protection } from "../../src/layers/accounts/protection.ts"
 import { Wake } from "../../src/layers/process/wake.ts"
 import { supervisor, worker } from "../../src/runtime/child-spec.ts"
 import { startTree } from "../../src/runtime/supervisor.ts"
-import { intend, own, sql, type WorldServices } from "./execution-world.ts"
+import { intend, own, sql, type WorldServices, permitOf } from "./execution-world.ts"
 
 export const quickPace: ExecutionPace = {
   ...defaultPace,
@@ -128,8 +128,8 @@ export const orphan = Effect.gen(function* () {
   const orders = yield* OrdersStore
   const grant = yield* own()
   const order = yield* intend({ symbol: freshSymbol() })
-  const submitted = yield* orders.submit(grant, order)
-  if (submitted._tag !== "Submitting") return yield* Effect.die(new Error(submitted.why))
+  const submitted = yield* orders.submit(grant, order, permitOf())
+  if (submitted._tag !== "Submitting") return yield* Effect.die(new Error(submitted._tag))
   return submitted.order
 })
 

@@ -12,7 +12,7 @@ import {
   until,
   untilStatus
 } from "./execution-desk.ts"
-import { history, intend, own, sql, world, type WorldServices } from "./execution-world.ts"
+import { history, intend, own, sql, world, type WorldServices, permitOf } from "./execution-world.ts"
 
 layer(world(), { excludeTestServices: true })("executor", (it) => {
   const test = <E>(name: string, body: Effect.Effect<void, E, Scope.Scope | WorldServices>) =>
@@ -165,7 +165,7 @@ layer(world(), { excludeTestServices: true })("executor", (it) => {
       // Node A is frozen in the middle of a create: its answer is held back, its lease runs out.
       const frozen = yield* own("paper-1", "node-a", 300)
       const order = yield* intend({ symbol: freshSymbol() })
-      const submitted = yield* orders.submit(frozen, order)
+      const submitted = yield* orders.submit(frozen, order, permitOf())
       assert.strictEqual(submitted._tag, "Submitting")
       venue.book.create({ ...order, account: "paper-1" }, new Date())
       const node = yield* startNode(venue, { nodeId: "node-b" })

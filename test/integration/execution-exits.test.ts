@@ -173,8 +173,7 @@ layer(world(), { excludeTestServices: true })("exits", (it) => {
       const world = yield* openedAt(venue, "buy", (connection) => ({
         ...connection,
         // Our own books stay as they are: no stream, and no fills by another way.
-        fillsSince: (account, sequence) =>
-          cut ? Effect.fail(away) : connection.fillsSince(account, sequence),
+        fillsSince: (account, cursor) => (cut ? Effect.fail(away) : connection.fillsSince(account, cursor)),
         create: (create) => {
           sent += create.side === "sell" ? 1 : 0
           if (create.side === "buy" || cut) return connection.create(create)
@@ -204,7 +203,8 @@ layer(world(), { excludeTestServices: true })("exits", (it) => {
       )
       yield* venue.fill(byHand.venueOrderId)
       venue.setReadable(true)
-      yield* untilStatus(yield* order(id), "needs_operator")
+      yield* untilStatus(yield* order(id), "expired_unsent")
+      assert.include(yield* world.node.alerts, "order.expired_unsent")
       assert.strictEqual(sent, 1)
       const held = venue.book.positions("paper-1").find((position) => position.symbol === symbol)
       assert.strictEqual(held?.quantity ?? "0", "0")

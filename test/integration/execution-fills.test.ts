@@ -6,7 +6,7 @@ import type { VenueFill } from "../../src/layers/broker/broker.ts"
 import { FillsStore } from "../../src/layers/orders/fills-store.ts"
 import { OrdersStore, type StoredOrder } from "../../src/layers/orders/orders-store.ts"
 import { PositionsStore } from "../../src/layers/accounts/positions-store.ts"
-import { fillOf, history, intend, type OrderOptions, own, sql, world } from "./execution-world.ts"
+import { fillOf, history, intend, type OrderOptions, own, sql, world, permitOf } from "./execution-world.ts"
 
 interface PositionRow {
   readonly quantity: string
@@ -22,7 +22,9 @@ layer(world(), { excludeTestServices: true })("fills", (it) => {
     sql((client) =>
       Effect.map(
         client<PositionRow>`SELECT trim_scale(quantity) AS quantity, trim_scale(average_price) AS average,
-            trim_scale(realised_pnl) AS pnl, epoch, trim_scale(stop_price) AS stop, trim_scale(target_price) AS target
+            trim_scale(realised_pnl) AS pnl, epoch,
+            (SELECT trim_scale(max(h.stop_price)) FROM position_shares h WHERE h.position_id = positions.id) AS stop,
+            (SELECT trim_scale(max(h.target_price)) FROM position_shares h WHERE h.position_id = positions.id) AS target
           FROM positions WHERE account = 'paper-1' AND symbol = ${symbol}`,
         ([row]) => row
       )
@@ -41,8 +43,8 @@ layer(world(), { excludeTestServices: true })("fills", (it) => {
       const orders = yield* OrdersStore
       const grant = yield* own()
       const order = yield* intend(options)
-      const outcome = yield* orders.submit(grant, order)
-      if (outcome._tag !== "Submitting") return yield* Effect.die(new Error(outcome.why))
+      const outcome = yield* orders.submit(grant, order, permitOf())
+      if (outcome._tag !== "Submitting") return yield* Effect.die(new Error(outcome._tag))
       return { grant, order: outcome.order }
     })
   const record = (fill: VenueFill) => FillsStore.use((fills) => fills.record("practice", fill))
@@ -290,17 +292,40 @@ layer(world(), { excludeTestServices: true })("fills", (it) => {
     })
   )
 
-  it.effect("the cursor of an account moves forward only, and starts anew when told", () =>
+  it.effect("the cursor of an account is the venue's own text, kept as it was given", () =>
     Effect.gen(function* () {
       const fills = yield* FillsStore
       yield* own("paper-2")
       assert.isNull(yield* fills.cursor("paper-2"))
-      yield* fills.advance("paper-2", "10")
-      yield* fills.advance("paper-2", "9")
-      assert.strictEqual(yield* fills.cursor("paper-2"), "10")
-      yield* fills.rewind("paper-2")
-      assert.isNull(yield* fills.cursor("paper-2"))
+      yield* fills.advance("paper-2", "page:9f/10")
+      assert.strictEqual(yield* fills.cursor("paper-2"), "page:9f/10")
     })
+  )
+
+  it.effect(
+    "[T10 contradiction] a trade told differently than it is stored is missing, and recording it changes nothing",
+    () =>
+      Effect.gen(function* () {
+        const fills = yield* FillsStore
+        yield* own("paper-3")
+        const told = fillOf({ clientOrderId: null, symbol: "CONTRA", side: "buy" }, { account: "paper-3" })
+        assert.strictEqual((yield* record(told))._tag, "Recorded")
+        for (const other of [{ quantity: "2" }, { price: "101" }, { side: "sell" }] as const) {
+          const changed = { ...told, ...other }
+          assert.deepStrictEqual(yield* fills.missing("practice", [changed]), [changed])
+          assert.deepInclude(yield* record(changed), {
+            _tag: "Contradicts",
+            stored: { side: "buy", quantity: "1", price: "100", clientOrderId: null }
+          })
+        }
+        assert.deepStrictEqual(
+          yield* fills.missing("practice", [{ ...told, price: "100.0", cursor: "77" }]),
+          []
+        )
+        const positions = yield* PositionsStore
+        const open = yield* positions.open(["paper-3"], null)
+        assert.strictEqual(open.find(({ symbol }) => symbol === "CONTRA")?.quantity, "1")
+      })
   )
 
   it.effect("a confirmation names every symbol the broker sees otherwise, also those we never had", () =>
@@ -321,13 +346,11 @@ layer(world(), { excludeTestServices: true })("fills", (it) => {
         _tag: "Confirmed",
         mismatches: [{ symbol: "CONF", ours: "1", brokers: "0" }]
       })
-      const [open] = yield* positions.open(["paper-2"], "node-a")
-      assert.deepInclude(open, {
-        id: positionId("paper-2", "CONF"),
-        confirmedQuantity: "0",
-        exitStatus: null,
-        ownedElsewhere: false
-      })
+      const open = yield* positions.open(["paper-2"], "node-a")
+      assert.deepInclude(
+        open.find(({ symbol }) => symbol === "CONF"),
+        { positionId: positionId("paper-2", "CONF"), quantity: "1", exitStatus: null, ownedElsewhere: false }
+      )
       yield* own("paper-2")
       assert.deepStrictEqual(yield* positions.confirm(grant, said), { _tag: "StaleFence" })
     })

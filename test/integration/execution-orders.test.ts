@@ -6,6 +6,8 @@ import { positionId } from "../../src/domain/ids.ts"
 import type { LeaseGuard } from "../../src/layers/accounts/accounts-lease.ts"
 import { alertsQueue } from "../../src/layers/alerts/alerts.queue.ts"
 import { Config } from "../../src/layers/config/config.ts"
+import { makeMemoryMarket } from "../../src/layers/market/market.memory.ts"
+import { Market } from "../../src/layers/market/market.ts"
 import { Database } from "../../src/layers/database/database.ts"
 import { FillsStore } from "../../src/layers/orders/fills-store.ts"
 import { OrdersStore } from "../../src/layers/orders/orders-store.ts"
@@ -13,7 +15,7 @@ import { PositionsStore } from "../../src/layers/accounts/positions-store.ts"
 import { AccountsStore } from "../../src/layers/accounts/accounts-store.ts"
 import { Wake } from "../../src/layers/process/wake.ts"
 import { makeVenue } from "./execution-desk.ts"
-import { fillOf, history, intend, own, sql, testSettings, world } from "./execution-world.ts"
+import { fillOf, history, intend, own, permitOf, sql, testSettings, world } from "./execution-world.ts"
 
 const unreachable = (): never => {
   throw new Error("the assertion before this one failed")
@@ -32,7 +34,7 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
       const orders = yield* OrdersStore
       const grant = yield* own()
       const order = yield* intend()
-      const submitted = yield* orders.submit(grant, order)
+      const submitted = yield* orders.submit(grant, order, permitOf())
       assert.strictEqual(submitted._tag, "Submitting")
       if (submitted._tag !== "Submitting") return
       assert.strictEqual(submitted.order.status, "submitting")
@@ -41,7 +43,7 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
       assert.instanceOf(submitted.order.sentAt, Date)
       assert.deepStrictEqual(yield* history(order.id), ["order.submitted intended>submitting"])
       assert.deepStrictEqual(
-        yield* orders.submit(grant, order),
+        yield* orders.submit(grant, order, permitOf()),
         { _tag: "NotSubmitted", why: "status_changed" },
         "a second sender of the same intent gets nothing"
       )
@@ -58,7 +60,7 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
         yield* sql(
           (client) => client`UPDATE accounts SET lease_until = now() - interval '1 ms' WHERE id = 'paper-1'`
         )
-        assert.deepStrictEqual(yield* orders.submit(grant, order), {
+        assert.deepStrictEqual(yield* orders.submit(grant, order, permitOf()), {
           _tag: "NotSubmitted",
           why: "lease_over"
         })
@@ -74,7 +76,10 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
       const young = yield* intend({ validMs: 60_000 })
       const next = yield* orders.next("paper-1")
       assert.deepStrictEqual([next?.order.id, next?.work], [order.id, "expire"])
-      assert.deepStrictEqual(yield* orders.submit(grant, order), { _tag: "NotSubmitted", why: "stale" })
+      assert.deepInclude(yield* orders.submit(grant, order, permitOf()), {
+        _tag: "NotPermitted",
+        permit: { _tag: "Expire", code: "stale", numbers: {} }
+      })
       assert.isNull(
         yield* orders.expireStale({ ...grant, fence: grant.fence - 1n }),
         "an older fence ends nothing"
@@ -90,16 +95,22 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
     })
   )
 
-  it.effect("what an operator vouched for goes out again, however old its first intent is", () =>
-    Effect.gen(function* () {
-      yield* clear
-      const orders = yield* OrdersStore
-      const grant = yield* own()
-      const order = yield* intend({ validMs: -1 })
-      yield* sql((client) => client`UPDATE orders SET sends = 1 WHERE id = ${order.id}`)
-      assert.strictEqual((yield* orders.next("paper-1"))?.work, "send")
-      assert.deepStrictEqual(yield* orders.expireStale(grant), [])
-    })
+  it.effect(
+    "[T5] what was sent before is as stale as anything else: an operator's word is judged now as well",
+    () =>
+      Effect.gen(function* () {
+        yield* clear
+        const orders = yield* OrdersStore
+        const grant = yield* own()
+        const order = yield* intend({ validMs: -1 })
+        yield* sql((client) => client`UPDATE orders SET sends = 1 WHERE id = ${order.id}`)
+        assert.strictEqual((yield* orders.next("paper-1"))?.work, "expire")
+        assert.strictEqual((yield* orders.submit(grant, order, permitOf()))._tag, "NotPermitted")
+        assert.deepStrictEqual(
+          (yield* orders.expireStale(grant))?.map(({ id }) => id),
+          [order.id]
+        )
+      })
   )
 
   it.effect("only cancels, reduces and what is stale are handed out when no exposure may be taken", () =>
@@ -162,7 +173,11 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
         const order = yield* intend()
         yield* sql((client) => client`UPDATE trading_state SET state = 'REDUCING' WHERE scope = 'global'`)
         assert.isNull(yield* orders.next("paper-1"))
-        assert.deepStrictEqual(yield* orders.submit(grant, order), { _tag: "NotSubmitted", why: "halted" })
+        const refused = yield* orders.submit(grant, order, permitOf())
+        assert.deepInclude(refused._tag === "NotPermitted" ? refused.permit : {}, {
+          _tag: "Hold",
+          code: "trading_reducing"
+        })
         yield* sql((client) => client`UPDATE trading_state SET state = 'ACTIVE' WHERE scope = 'global'`)
         yield* sql(
           (client) => client`INSERT INTO trading_state (scope, state, reason, changed_by)
@@ -204,7 +219,7 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
       const first = yield* intend({ symbol: "AAA" })
       const blocked = yield* intend({ symbol: "AAA" })
       const free = yield* intend({ symbol: "BBB" })
-      const submitted = yield* orders.submit(grant, first)
+      const submitted = yield* orders.submit(grant, first, permitOf())
       assert.isTrue(submitted._tag === "Submitting")
       if (submitted._tag !== "Submitting") return
       for (const event of ["order.outcome_lost", "order.lookup_started", "order.escalated"] as const) {
@@ -239,7 +254,7 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
       const orders = yield* OrdersStore
       const grant = yield* own()
       const order = yield* intend()
-      const submitted = yield* orders.submit(grant, order)
+      const submitted = yield* orders.submit(grant, order, permitOf())
       const known = submitted._tag === "Submitting" ? submitted.order : order
       const moved = yield* orders.apply(grant, known, "order.rejected", {
         reason: "no money",
@@ -257,7 +272,7 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
       const fills = yield* FillsStore
       const grant = yield* own()
       const order = yield* intend({ symbol: "LATE" })
-      const submitted = yield* orders.submit(grant, order)
+      const submitted = yield* orders.submit(grant, order, permitOf())
       assert.isTrue(submitted._tag === "Submitting")
       if (submitted._tag !== "Submitting") return
       yield* fills.record("practice", fillOf(order))
@@ -274,7 +289,7 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
       const orders = yield* OrdersStore
       const grant = yield* own()
       const order = yield* intend({ symbol: "ORPHAN" })
-      yield* orders.submit(grant, order)
+      yield* orders.submit(grant, order, permitOf())
       assert.deepStrictEqual(
         (yield* orders.unresolved("paper-1")).map((found) => found.order.id),
         [order.id]
@@ -292,7 +307,7 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
       const order = yield* intend({ symbol: "RACE" })
       const locked = yield* Deferred.make<void>()
       const release = yield* Deferred.make<void>()
-      // Somebody holds the order's row, so that the submit has checked the fence and cannot write yet.
+      // Somebody holds the order's row, so that the step has checked the fence and cannot write yet.
       const holder = yield* Effect.forkChild(
         database.transact("test", (client) =>
           Effect.gen(function* () {
@@ -303,7 +318,7 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
         )
       )
       yield* Deferred.await(locked)
-      const submit = yield* Effect.forkChild(orders.submit(grant, order))
+      const step = yield* Effect.forkChild(orders.apply(grant, order, "order.held"))
       const waiting = (many: number) =>
         Effect.repeat(
           sql(
@@ -319,8 +334,37 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
       assert.isUndefined(takeover.pollUnsafe())
       yield* Deferred.succeed(release, undefined)
       yield* Fiber.join(holder)
-      assert.strictEqual((yield* Fiber.join(submit))._tag, "Submitting")
+      assert.strictEqual((yield* Fiber.join(step))._tag, "Moved")
       assert.strictEqual((yield* Fiber.join(takeover))._tag, "Taken")
+    })
+  )
+
+  it.effect("[T4] a takeover while a submit waits for the rows it judges leaves it nothing to send", () =>
+    Effect.gen(function* () {
+      yield* clear
+      const orders = yield* OrdersStore
+      const accounts = yield* AccountsStore
+      const database = yield* Database
+      const grant = yield* own()
+      const order = yield* intend({ symbol: "RACE2" })
+      const locked = yield* Deferred.make<void>()
+      const release = yield* Deferred.make<void>()
+      const holder = yield* Effect.forkChild(
+        database.transact("test", (client) =>
+          Effect.gen(function* () {
+            yield* client`SELECT id FROM orders WHERE id = ${order.id} FOR UPDATE`
+            yield* Deferred.succeed(locked, undefined)
+            yield* Deferred.await(release)
+          })
+        )
+      )
+      yield* Deferred.await(locked)
+      const submit = yield* Effect.forkChild(orders.submit(grant, order, permitOf()))
+      assert.strictEqual((yield* accounts.take("paper-1", "node-a", 60_000))._tag, "Taken")
+      yield* Deferred.succeed(release, undefined)
+      yield* Fiber.join(holder)
+      assert.deepStrictEqual(yield* Fiber.join(submit), { _tag: "NotSubmitted", why: "stale_fence" })
+      assert.deepInclude(yield* orders.byId(order.id), { status: "intended", sends: 0 })
     })
   )
 
@@ -331,11 +375,18 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
       const positions = yield* PositionsStore
       const grant = yield* own()
       const entry = yield* intend({ symbol, quantity })
-      yield* orders.submit(grant, entry)
+      yield* orders.submit(grant, entry, permitOf())
       yield* fills.record("practice", fillOf(entry, { quantity }))
       yield* positions.confirm(grant, [{ symbol, quantity }])
       const id = positionId("paper-1", symbol)
-      const exit = { account: "paper-1", positionId: id, positionEpoch: 1, exitKind: "stop_loss" } as const
+      const exit = {
+        account: "paper-1",
+        positionId: id,
+        positionEpoch: 1,
+        exitKind: "stop_loss",
+        strategy: "default",
+        quantity: null
+      } as const
       return { grant, exit, id }
     })
 
@@ -374,7 +425,7 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
         assert.isTrue(intended._tag === "Intended")
         if (intended._tag !== "Intended") return
         yield* positions.confirm(grant, [{ symbol: "EXIT2", quantity: "3" }])
-        const submitted = yield* orders.submit(grant, intended.order)
+        const submitted = yield* orders.submit(grant, intended.order, permitOf())
         assert.isTrue(submitted._tag === "Submitting" && submitted.order.quantity === "3")
       })
   )
@@ -384,13 +435,13 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
       const orders = yield* OrdersStore
       const { exit, grant } = yield* openLong("EXIT3", "5")
       const other = yield* intend({ symbol: "EXIT3", side: "sell", quantity: "4" })
-      const sent = yield* orders.submit(grant, other)
+      const sent = yield* orders.submit(grant, other, permitOf())
       assert.isTrue(sent._tag === "Submitting")
       if (sent._tag === "Submitting") yield* orders.apply(grant, sent.order, "order.acked")
       const intended = yield* orders.intendExit(exit)
       assert.isTrue(intended._tag === "Intended")
       if (intended._tag !== "Intended") return
-      const submitted = yield* orders.submit(grant, intended.order)
+      const submitted = yield* orders.submit(grant, intended.order, permitOf())
       assert.isTrue(submitted._tag === "Submitting" && submitted.order.quantity === "1")
     })
   )
@@ -409,9 +460,10 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
         assert.isTrue(intended._tag === "Intended")
         if (intended._tag !== "Intended") return
         yield* positions.confirm(grant, [{ symbol, quantity: confirmed }])
-        assert.deepStrictEqual(yield* orders.submit(grant, intended.order), {
-          _tag: "NotSubmitted",
-          why: "nothing_to_reduce"
+        const refused = yield* orders.submit(grant, intended.order, permitOf())
+        assert.deepInclude(refused._tag === "NotPermitted" ? refused.permit : {}, {
+          _tag: "Withdraw",
+          code: "nothing_to_close"
         })
       })
     )
@@ -425,7 +477,7 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
         const orders = yield* OrdersStore
         const { exit, grant } = yield* openLong("EXIT5", "2")
         const unknown = yield* intend({ symbol: "EXIT5" })
-        const sent = yield* orders.submit(grant, unknown)
+        const sent = yield* orders.submit(grant, unknown, permitOf())
         if (sent._tag === "Submitting") yield* orders.apply(grant, sent.order, "order.outcome_lost")
         yield* intend({ symbol: "ELSE" })
         const intended = yield* orders.intendExit(exit)
@@ -460,6 +512,7 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
           giveUp: () => undefined
         }
         const venue = makeVenue()
+        const market = (yield* makeMemoryMarket).service
         yield* Effect.scoped(
           Effect.gen(function* () {
             const scope = yield* Effect.scope
@@ -481,7 +534,8 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
                   Clock.Clock,
                   Object.assign(Object.create(live), { currentTimeMillis: Effect.succeed(Date.parse(at)) })
                 ),
-                Effect.provide(alertsQueue.pipe(Layer.provideMerge(Wake.layer)))
+                Effect.provide(alertsQueue.pipe(Layer.provideMerge(Wake.layer))),
+                Effect.provideService(Market, market)
               )
             const sunday = "2026-11-22T18:00:00Z"
             yield* stepAt(sunday)
@@ -510,7 +564,7 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
       assert.isTrue(intended._tag === "Intended")
       if (intended._tag !== "Intended") return
       yield* sql((client) => client`UPDATE positions SET epoch = 2 WHERE id = ${id}`)
-      assert.strictEqual((yield* orders.submit(grant, intended.order))._tag, "NotSubmitted")
+      assert.strictEqual((yield* orders.submit(grant, intended.order, permitOf()))._tag, "NotPermitted")
       assert.strictEqual((yield* orders.intendExit(exit))._tag, "NotNeeded")
     })
   )

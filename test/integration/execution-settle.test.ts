@@ -4,7 +4,7 @@ import { executionLimits } from "../../src/domain/limits.ts"
 import { FillsStore } from "../../src/layers/orders/fills-store.ts"
 import { type OrderNote, OrdersStore, type StoredOrder } from "../../src/layers/orders/orders-store.ts"
 import { freshSymbol, makeVenue, scenario, startNode, until } from "./execution-desk.ts"
-import { fillOf, intend, own, sql, world, type WorldServices } from "./execution-world.ts"
+import { fillOf, intend, own, sql, world, type WorldServices, permitOf } from "./execution-world.ts"
 
 /** More than one pass of the reconciliation looks at. */
 const CROWD = 300
@@ -27,7 +27,7 @@ layer(world(), { excludeTestServices: true })("orders that are over", (it) => {
       const orders = yield* OrdersStore
       const grant = yield* own()
       const order = yield* intend({ symbol: freshSymbol(), quantity: "2" })
-      const submitted = yield* orders.submit(grant, order)
+      const submitted = yield* orders.submit(grant, order, permitOf())
       assert.strictEqual(submitted._tag, "Submitting")
       yield* orders.apply(grant, yield* reread(order), "order.acked", { venueOrderId: `v-${order.symbol}` })
       yield* orders.apply(grant, yield* reread(order), "order.cancelled", note)
@@ -161,7 +161,8 @@ layer(world(), { excludeTestServices: true })("orders that are over", (it) => {
       const orders = yield* OrdersStore
       const grant = yield* own()
       const order = yield* intend({ symbol: freshSymbol() })
-      yield* orders.apply(grant, order, "order.withdrawn")
+      yield* orders.apply(grant, order, "order.held")
+      yield* sql((client) => client`UPDATE orders SET status = 'cancelled' WHERE id = ${order.id}`)
       assert.deepInclude(yield* orders.noteUnsettled(order.id, "not_listed"), { settled: true, venues: "0" })
     })
   )

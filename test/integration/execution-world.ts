@@ -7,6 +7,8 @@
 import { Effect, Layer, Result } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import { randomUUID } from "node:crypto"
+import { planSettingsOf } from "../../src/actors/plan-input.ts"
+import { permitToSend } from "../../src/domain/permit.ts"
 import type { Settings } from "../../src/domain/settings.ts"
 import { resolveSettings } from "../../src/domain/settings-resolve.ts"
 import { accountsStorePg } from "../../src/layers/accounts/accounts-store.pg.ts"
@@ -17,7 +19,7 @@ import { Database } from "../../src/layers/database/database.ts"
 import { fillsStorePg } from "../../src/layers/orders/fills-store.pg.ts"
 import type { FillsStore } from "../../src/layers/orders/fills-store.ts"
 import { ordersStorePg } from "../../src/layers/orders/orders-store.pg.ts"
-import { OrdersStore } from "../../src/layers/orders/orders-store.ts"
+import { type Judge, OrdersStore } from "../../src/layers/orders/orders-store.ts"
 import { positionsStorePg } from "../../src/layers/accounts/positions-store.pg.ts"
 import type { PositionsStore } from "../../src/layers/accounts/positions-store.ts"
 import { layerFreshDatabase } from "../support/postgres.ts"
@@ -41,6 +43,12 @@ export const testSettings = (file: Record<string, unknown> = {}): Settings => {
   return resolved.success
 }
 
+/** The permit of production, with the settings of a test and no market. */
+export const permitOf =
+  (settings: Settings = testSettings()): Judge =>
+  (order, context) =>
+    permitToSend({ order, context, settings: planSettingsOf(settings), quoteOf: () => null })
+
 /** SQL written by a test, outside every store. Failures are the test's. */
 export const sql = <A>(f: (client: SqlClient) => Effect.Effect<A, unknown>) =>
   Effect.gen(function* () {
@@ -60,7 +68,7 @@ export type WorldServices = AccountsStore | OrdersStore | FillsStore | Positions
 
 export const LEASE_MS = 60_000
 
-/** Ensures the account and takes its lease for `owner`. */
+/** Ensures the account, takes its lease for `owner` and says that it is reconciled. */
 export const own = (account = "paper-1", owner = "node-a", leaseMs = LEASE_MS) =>
   Effect.gen(function* () {
     const accounts = yield* AccountsStore
@@ -68,6 +76,7 @@ export const own = (account = "paper-1", owner = "node-a", leaseMs = LEASE_MS) =
     const taken = yield* accounts.take(account, owner, leaseMs)
     if (taken._tag !== "Taken")
       return yield* Effect.die(new Error(`the lease of ${account} is ${taken._tag}`))
+    yield* accounts.markReconciled(taken.grant)
     return taken.grant
   })
 
@@ -77,6 +86,8 @@ export interface OrderOptions {
   readonly side?: "buy" | "sell"
   readonly quantity?: string
   readonly strategy?: string
+  /** A close of the strategy instead of an entry: of so much, or null for its share. */
+  readonly closes?: string | null
   /** Milliseconds from now until the intent is stale; null for never. */
   readonly validMs?: number | null
 }
@@ -92,10 +103,11 @@ export const intend = (options: OrderOptions = {}) =>
       Effect.all([
         client`INSERT INTO signals (id, kind, source, identity, identity_kind, body_hash, body, request_id, answer)
           VALUES (${signal}, 'signal', 'default', ${signal}, 'explicit', 'h', '{}', 'r', '{}')`,
-        client`INSERT INTO orders (id, client_order_id, signal_id, account, strategy, intent, symbol, side, type,
-            quantity, time_in_force, status, source, venue, valid_until)
+        client`INSERT INTO orders (id, client_order_id, signal_id, account, strategy, intent, sizing, wanted, symbol, side,
+            type, quantity, time_in_force, status, source, venue, valid_until)
           VALUES (${id}, ${clientOrderId}, ${signal}, ${options.account ?? "paper-1"}, ${options.strategy ?? "default"},
-            'entry', ${options.symbol ?? "SPY"}, ${options.side ?? "buy"}, 'market', ${options.quantity ?? "1"}::numeric,
+            ${options.closes === undefined ? "entry" : "reduce"}, ${options.closes === null ? "share" : "fixed"},
+            ${options.closes === undefined ? (options.quantity ?? "1") : options.closes}::numeric, ${options.symbol ?? "SPY"}, ${options.side ?? "buy"}, 'market', ${options.quantity ?? "1"}::numeric,
             'day', 'intended', 'webhook', 'practice',
             clock_timestamp() + ${options.validMs ?? null}::int * interval '1 millisecond')`
       ])
@@ -124,7 +136,7 @@ export const fillOf = (
     price: "100",
     fee: "0",
     at: new Date(1_700_000_000_000 + sequence),
-    sequence: String(sequence),
+    cursor: String(sequence),
     ...over
   }
 }

@@ -67,6 +67,7 @@ const resting: Readonly<Record<string, Rests>> = {
       why: "A human decides; an alert has told him, and guessing with money is what the state is there to prevent."
     },
     Denied: ended,
+    Withdrawn: ended,
     ExpiredUnsent: ended,
     Rejected: ended,
     Filled: ended,

@@ -95,7 +95,7 @@ describe("paper venue as a process", () => {
           orders.map((o) => o.venueOrderId).toSorted()
         )
         assert.deepStrictEqual(
-          fills.map((f) => Number(f.sequence)),
+          fills.map((f) => Number(f.cursor)),
           fills.map((_, i) => i + 1)
         )
         const { creates } = (yield* callVenue(venue.url, "GET", "/admin/creates")) as {

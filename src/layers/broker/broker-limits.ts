@@ -30,6 +30,8 @@ export const brokerLimits = {
   answerBytesMax: 4_194_304,
   /** Pages of one look-up. Beyond it the cursor is wrong or the venue counts in circles. */
   pagesMax: 200,
+  /** Fills from before a cursor that are asked for again: what became visible out of order. One short page. */
+  fillsOverlap: 64,
   /** Connections to one venue: one round trip per account at a time, and the look-ups beside them. */
   socketsMax: 32,
   /** Characters of an answer that are quoted in a reason. */

@@ -99,19 +99,17 @@ const makeStreams = (name: string) => {
     refuse: (reason: string | null): void => {
       refused = reason
     },
-    connection:
-      (lastSequence: () => string | null): BrokerConnection["stream"] =>
-      (onEvent) =>
-        Effect.gen(function* () {
-          if (refused !== null) return yield* ended(null, refused)
-          const queue: Stream = yield* Queue.dropping<BrokerEvent, BrokerStreamEnded>(STREAM_BUFFER_MAX)
-          yield* Effect.acquireRelease(
-            Effect.sync(() => live.add(queue)),
-            () => Effect.sync(() => live.delete(queue))
-          )
-          yield* onEvent({ _tag: "Connected", lastSequence: lastSequence() })
-          return yield* Effect.forever(Effect.flatMap(Queue.take(queue), onEvent))
-        })
+    connection: <R>(onEvent: (event: BrokerEvent) => Effect.Effect<void, never, R>) =>
+      Effect.gen(function* () {
+        if (refused !== null) return yield* ended(null, refused)
+        const queue: Stream = yield* Queue.dropping<BrokerEvent, BrokerStreamEnded>(STREAM_BUFFER_MAX)
+        yield* Effect.acquireRelease(
+          Effect.sync(() => live.add(queue)),
+          () => Effect.sync(() => live.delete(queue))
+        )
+        yield* onEvent({ _tag: "Connected" })
+        return yield* Effect.forever(Effect.flatMap(Queue.take(queue), onEvent))
+      })
   }
 }
 
@@ -250,9 +248,9 @@ const readsOf = (twin: Twin): Reads => {
       readOrders("openOrders", account, (orders) => orders.filter((o) => isOpen(o.status))),
     recentOrders: (account, since) =>
       readOrders("recentOrders", account, (orders) => orders.filter((o) => o.updatedAt >= since)),
-    fillsSince: (account, sequence) =>
+    fillsSince: (account, cursor) =>
       read("fillsSince", () =>
-        twin.book.fills(account).filter((f) => sequence === null || BigInt(f.sequence) > BigInt(sequence))
+        twin.book.fills(account).filter((f) => cursor === null || BigInt(f.cursor) > BigInt(cursor))
       ),
     positions: (account) => read("positions", () => twin.book.positions(account)),
     balance: (account) => read("balance", () => twin.book.balance(account))
@@ -286,7 +284,7 @@ export const makeMemoryBroker = (options: MemoryBrokerOptions = {}): MemoryBroke
       create: createIn(twin),
       cancel: cancelIn(twin),
       ...readsOf(twin),
-      stream: streams.connection(book.lastSequence)
+      stream: streams.connection
     },
     book,
     scriptCreate: (...outcomes) => void twin.createScript.push(...outcomes),

@@ -98,7 +98,7 @@ const fillIn = (wire: typeof WireFill.Type): VenueFill => ({
   price: wire.price,
   fee: wire.fee,
   at: new Date(wire.at),
-  sequence: wire.sequence
+  cursor: wire.sequence
 })
 
 /** A reader of JSON text that answers null instead of failing. */
@@ -143,7 +143,7 @@ export const readRefusal = reader(
 export const readMessage = reader(Message, (message): { readonly n: number; readonly event: BrokerEvent } => {
   switch (message.type) {
     case "hello":
-      return { n: message.n, event: { _tag: "Connected", lastSequence: message.last_sequence } }
+      return { n: message.n, event: { _tag: "Connected" } }
     case "order":
       return { n: message.n, event: { _tag: "OrderUpdated", order: orderIn(message.order) } }
     case "fill":

@@ -178,6 +178,12 @@ const lookAll = <A>(
     return yield* new BrokerUnavailable({ broker: wire.options.name, operation, reason })
   })
 
+/** A cursor of this venue is the sequence of a fill; a few before it are asked for again. */
+const beforeCursor = (cursor: string): string => {
+  const from = BigInt(cursor) - BigInt(brokerLimits.fillsOverlap)
+  return String(from > 0n ? from : 0n)
+}
+
 type Reads = Pick<
   BrokerConnection,
   "findByClientOrderId" | "openOrders" | "recentOrders" | "fillsSince" | "positions" | "balance"
@@ -193,12 +199,12 @@ const readsOn = (wire: Wire): Reads => {
       ),
     openOrders: (account) => orders("openOrders", { account, status: "open" }),
     recentOrders: (account, since) => orders("recentOrders", { account, updated_since: since.toISOString() }),
-    fillsSince: (account, sequence) =>
+    fillsSince: (account, cursor) =>
       lookAll(
         wire,
         "fillsSince",
         "fills",
-        { account, ...(sequence === null ? {} : { after_sequence: sequence }) },
+        { account, ...(cursor === null ? {} : { after_sequence: beforeCursor(cursor) }) },
         "after_sequence",
         readFills
       ),

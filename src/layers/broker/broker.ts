@@ -54,8 +54,7 @@ export interface VenueOrder {
 }
 
 /**
- * One trade. Unique by (account, symbol, venueOrderId, tradeId). `sequence` is a decimal integer that rises with
- * every fill of the venue, in the order in which fills became visible, so it is a safe cursor for `fillsSince`.
+ * One trade. Unique by (account, symbol, venueOrderId, tradeId). `cursor` is the venue's place of it, for `fillsSince`.
  */
 export interface VenueFill {
   readonly tradeId: string
@@ -68,7 +67,7 @@ export interface VenueFill {
   readonly price: string
   readonly fee: string
   readonly at: Date
-  readonly sequence: string
+  readonly cursor: string
 }
 
 /** Quantity is signed: negative is short. A flat symbol may be absent or have quantity "0". */
@@ -88,11 +87,10 @@ export interface VenueBalance {
 
 /**
  * What the stream says. `Connected` comes exactly once, first, when the venue has said hello: whatever happened
- * before it is not replayed, so it is the moment to ask for `fillsSince`. `lastSequence` is the venue's newest
- * fill at that moment, null when it never had one.
+ * before it is not replayed, so it is the moment to ask for `fillsSince`.
  */
 export type BrokerEvent =
-  | { readonly _tag: "Connected"; readonly lastSequence: string | null }
+  | { readonly _tag: "Connected" }
   | { readonly _tag: "OrderUpdated"; readonly order: VenueOrder }
   | { readonly _tag: "Filled"; readonly fill: VenueFill }
 
@@ -177,10 +175,14 @@ export interface BrokerConnection {
     account: string,
     since: Date
   ) => Effect.Effect<ReadonlyArray<VenueOrder>, BrokerUnavailable>
-  /** Fills with a greater sequence (all when null), in sequence order. All pages are fetched. */
+  /**
+   * Fills after that place, all of them when null, in the order in which they became visible; all pages are fetched. The
+   * cursor is opaque: only the adapter that made it reads it. It saves work and proves nothing, since a venue that was
+   * set up anew may be anywhere; an adapter therefore answers with a few fills from before it as well.
+   */
   readonly fillsSince: (
     account: string,
-    sequence: string | null
+    cursor: string | null
   ) => Effect.Effect<ReadonlyArray<VenueFill>, BrokerUnavailable>
   readonly positions: (account: string) => Effect.Effect<ReadonlyArray<VenuePosition>, BrokerUnavailable>
   readonly balance: (account: string) => Effect.Effect<VenueBalance, BrokerUnavailable>

@@ -41,7 +41,6 @@ export interface MemoryBook {
   readonly fills: (account: string) => ReadonlyArray<VenueFill>
   readonly positions: (account: string) => ReadonlyArray<VenuePosition>
   readonly balance: (account: string) => VenueBalance
-  readonly lastSequence: () => string | null
 }
 
 const ZERO = BigDecimal.fromBigInt(0n)
@@ -165,7 +164,7 @@ const fill = (
     price,
     fee: "0",
     at,
-    sequence: String(state.fills.length + 1)
+    cursor: String(state.fills.length + 1)
   }
   state.fills.push(trade)
   state.tell({ _tag: "Filled", fill: trade })
@@ -206,7 +205,6 @@ export const makeMemoryBook = (options: {
         cash: BigDecimal.format(cash),
         buyingPower: BigDecimal.format(BigDecimal.max(cash, ZERO))
       }
-    },
-    lastSequence: () => state.fills.at(-1)?.sequence ?? null
+    }
   }
 }

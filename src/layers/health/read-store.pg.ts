@@ -34,8 +34,8 @@ interface ListTable {
 
 const signalColumns = `id, kind, source, status, reason, symbol, action, direction, timeframe, quantity, price, strategy, strike,
   expiration::text AS expiration, fired_at, expires_from, received_at, decided_at, request_id, experiment_id, variant, identity_kind, attempts, body::text AS body_text`
-const orderColumns = `id, client_order_id, signal_id, account, strategy, leg, intent, symbol, side, type, quantity, limit_price, time_in_force,
-  status, attempt, source, venue, venue_order_id, filled_quantity, average_price, reason, sends, position_id, exit_kind,
+const orderColumns = `id, client_order_id, signal_id, account, strategy, leg, intent, sizing, wanted, symbol, side, type, quantity, limit_price,
+  time_in_force, status, attempt, source, venue, venue_order_id, filled_quantity, average_price, reason, sends, position_id, exit_kind,
   valid_until, sent_at, resolve_until, created_at, updated_at, settled_at`
 const fillColumns = `id, venue, account, symbol, venue_order_id, trade_id, client_order_id, order_id, position_id, side, quantity, price, fee,
   realised_pnl, source, order_time, recorded_at`
@@ -47,8 +47,13 @@ const lists: Readonly<Record<ListName, ListTable>> = {
   fills: { from: "trade_records", columns: fillColumns, key: bySeq, where: "source <> 'canary'" },
   positions: {
     from: "positions",
-    columns: `id, account, symbol, epoch, quantity, average_price, realised_pnl, stop_price, target_price, confirmed_quantity,
-      confirmed_at, opened_at, closed_at, updated_at`,
+    columns: `id, account, symbol, epoch, quantity, average_price, realised_pnl, confirmed_quantity, confirmed_at,
+      disputed_at, opened_at, closed_at, updated_at,
+      (SELECT coalesce(jsonb_agg(jsonb_build_object('strategy', h.strategy, 'quantity', trim_scale(h.quantity)::text,
+          'average_price', trim_scale(h.average_price)::text, 'stop_price', trim_scale(h.stop_price)::text,
+          'target_price', trim_scale(h.target_price)::text, 'opened_at', h.opened_at)
+          ORDER BY h.opened_seq, h.strategy), '[]')
+        FROM position_shares h WHERE h.position_id = positions.id AND h.quantity <> 0) AS strategies`,
     key: [
       { column: "account", type: "text" },
       { column: "symbol", type: "text" }

@@ -18,7 +18,7 @@ import { positionId, tradeRecordId } from "../../domain/ids.ts"
 import { nextStatus, type OrderEvent, type OrderStatus, surpriseOf } from "../../domain/order.ts"
 import { contractMultiplier } from "../../domain/option-contract.ts"
 import { applyFill, type PositionStep } from "../../domain/position.ts"
-import { exitPricesOf, noExitPrices, type ProtectionTerms } from "../../domain/protection.ts"
+import { EXTERNAL } from "../../domain/share.ts"
 import type { Settings } from "../../domain/settings.ts"
 import type { VenueFill } from "../broker/broker.ts"
 import { Config } from "../config/config.ts"
@@ -28,10 +28,12 @@ import {
   FillsStore,
   type FillsStoreService,
   type LinkedBy,
-  type RecordedFill
+  type RecordedFill,
+  type StoredTrade
 } from "./fills-store.ts"
 import { linkMetadataForOrder } from "./metadata-link.pg.ts"
 import { columnsOf, settledWhen } from "./order-row.pg.ts"
+import { moveShares } from "./position-shares.pg.ts"
 import type { StoredOrder } from "./orders-store.ts"
 
 interface StoredPosition {
@@ -40,6 +42,7 @@ interface StoredPosition {
   readonly realised_pnl: string
   readonly epoch: number
   readonly exits: number
+  readonly version: number
 }
 
 /** The order a trade belongs to, and by which of its ids it was found. */
@@ -68,7 +71,7 @@ const fillOf = (fill: VenueFill): Fill => ({
 const lockPosition = (sql: SqlClient, id: string, fill: VenueFill) =>
   Effect.gen(function* () {
     const locked = sql<StoredPosition>`
-      SELECT quantity, average_price, realised_pnl, epoch, exits FROM positions WHERE id = ${id} FOR UPDATE`
+      SELECT quantity, average_price, realised_pnl, epoch, exits, version FROM positions WHERE id = ${id} FOR UPDATE`
     const [known] = yield* locked
     if (known !== undefined) return known
     // Without a target: two first fills at once collide on the primary key too, which a named target would not cover.
@@ -131,6 +134,23 @@ const insertTrade = (sql: SqlClient, trade: Trade, fill: VenueFill) =>
       row === undefined ? null : { quantity: decimal(row.quantity), notional: decimal(row.notional) }
   )
 
+type KnownTrade = StoredTrade & { readonly id: string }
+
+const storedTrades = (sql: SqlClient, ids: ReadonlyArray<string>) =>
+  sql<KnownTrade>`
+    SELECT id, side, trim_scale(quantity) AS quantity, trim_scale(price) AS price, client_order_id AS "clientOrderId"
+    FROM trade_records WHERE id = ANY(${ids}::uuid[])`
+
+/** Whether a trade is stored as it is told. A venue that leaves the client order id out of one telling says nothing new. */
+const isSame = (stored: KnownTrade | undefined, fill: VenueFill): boolean =>
+  stored !== undefined &&
+  stored.side === fill.side &&
+  BigDecimal.equals(decimal(stored.quantity), decimal(fill.quantity)) &&
+  BigDecimal.equals(decimal(stored.price), decimal(fill.price)) &&
+  (stored.clientOrderId === fill.clientOrderId ||
+    stored.clientOrderId === null ||
+    fill.clientOrderId === null)
+
 const orderStep = (
   order: StoredOrder,
   fill: Fill,
@@ -179,29 +199,17 @@ const moveOrder = (
     ([moved]) => moved ?? order
   )
 
-const termsOf = (settings: Settings, order: StoredOrder | null): ProtectionTerms => {
-  const strategy = order === null ? undefined : settings.strategies[order.strategy]
-  const pct = (text: string | null | undefined): Decimal | null =>
-    text === null || text === undefined ? null : decimal(text)
-  return { stopLossPct: pct(strategy?.stopLossPct), profitTargetPct: pct(strategy?.profitTargetPct) }
-}
-
-/** Writes the position after the fill; opening sets its exit prices, closing forgets them. */
-const movePosition = (sql: SqlClient, id: string, step: PositionStep, terms: ProtectionTerms, at: Date) => {
+/** Writes the position after the fill. */
+const movePosition = (sql: SqlClient, id: string, step: PositionStep, at: Date) => {
   const { position, change } = step
   const opens = change === "opened" || change === "flipped"
   const flat = BigDecimal.isZero(position.quantity)
-  const prices = opens ? exitPricesOf(position.quantity, position.averagePrice, terms) : noExitPrices
-  const text = (price: Decimal | null): string | null => (price === null ? null : formatDecimal(price))
   return sql`
     UPDATE positions SET
       quantity = ${formatDecimal(position.quantity)}::numeric,
       average_price = ${formatDecimal(position.averagePrice)}::numeric,
       realised_pnl = ${formatDecimal(position.realisedPnl)}::numeric,
       epoch = ${position.epoch}, exits = ${position.exits},
-      stop_price = CASE WHEN ${opens || flat}::boolean THEN ${text(prices.stopPrice)}::numeric ELSE stop_price END,
-      target_price = CASE WHEN ${opens || flat}::boolean THEN ${text(prices.targetPrice)}::numeric
-        ELSE target_price END,
       opened_at = CASE WHEN ${opens}::boolean THEN ${at}::timestamptz ELSE opened_at END,
       closed_at = CASE WHEN ${flat}::boolean THEN ${at}::timestamptz WHEN ${opens}::boolean THEN NULL
         ELSE closed_at END,
@@ -246,8 +254,16 @@ const recordIn = (sql: SqlClient, settings: Settings, venue: string, fill: Venue
       realisedPnl: moved.realisedPnl
     }
     const trades = yield* insertTrade(sql, stored, fill)
-    if (trades === null) return { _tag: "AlreadyKnown", tradeRecordId: trade } satisfies FillOutcome
-    yield* movePosition(sql, position, moved, termsOf(settings, owner === null ? null : owner.order), fill.at)
+    if (trades === null) {
+      const [known] = yield* storedTrades(sql, [trade])
+      if (known === undefined || isSame(known, fill))
+        return { _tag: "AlreadyKnown", tradeRecordId: trade } satisfies FillOutcome
+      const { id, ...told } = known
+      return { _tag: "Contradicts", tradeRecordId: id, stored: told } satisfies FillOutcome
+    }
+    yield* movePosition(sql, position, moved, fill.at)
+    const strategy = owner === null ? EXTERNAL : owner.order.strategy
+    yield* moveShares(sql, settings, { positionId: position, version: held.version, strategy }, fillOf(fill))
     const facts = { tradeRecordId: trade, positionId: position, change: moved.change, source } as const
     const toLink = { ...fill, tradeRecordId: trade, venue, orderTime: fill.at }
     if (owner === null) {
@@ -279,15 +295,16 @@ const make = (database: DatabaseService, settings: Settings): FillsStoreService 
     fills.length === 0
       ? Effect.succeed([])
       : database
-          .run(
-            "fills.missing",
-            (sql) => sql<{ readonly id: string }>`
-              SELECT id FROM trade_records WHERE id = ANY(${fills.map((fill) => tradeRecordId({ venue, ...fill }))}::uuid[])`
+          .run("fills.missing", (sql) =>
+            storedTrades(
+              sql,
+              fills.map((fill) => tradeRecordId({ venue, ...fill }))
+            )
           )
           .pipe(
             Effect.map((rows) => {
-              const stored = new Set(rows.map(({ id }) => id))
-              return fills.filter((fill) => !stored.has(tradeRecordId({ venue, ...fill })))
+              const stored = new Map(rows.map((row) => [row.id, row]))
+              return fills.filter((fill) => !isSame(stored.get(tradeRecordId({ venue, ...fill })), fill))
             }),
             Effect.catchTag("DatabaseFault", Effect.die)
           ),
@@ -295,25 +312,21 @@ const make = (database: DatabaseService, settings: Settings): FillsStoreService 
     database
       .run(
         "fills.cursor",
-        (sql) => sql<{ readonly sequence: string | null }>`
-          SELECT fills_sequence AS sequence FROM accounts WHERE id = ${account}`
+        (sql) => sql<{ readonly cursor: string | null }>`
+          SELECT fills_cursor AS cursor FROM accounts WHERE id = ${account}`
       )
       .pipe(
-        Effect.map(([row]) => row?.sequence ?? null),
+        Effect.map(([row]) => row?.cursor ?? null),
         Effect.catchTag("DatabaseFault", Effect.die)
       ),
-  advance: (account, sequence) =>
+  advance: (account, cursor) =>
     database
       .run(
         "fills.advance",
         (sql) => sql`
-          UPDATE accounts SET fills_sequence = ${sequence}::numeric
-          WHERE id = ${account} AND (fills_sequence IS NULL OR fills_sequence < ${sequence}::numeric)`
+          UPDATE accounts SET fills_cursor = ${cursor}
+          WHERE id = ${account} AND fills_cursor IS DISTINCT FROM ${cursor}`
       )
-      .pipe(Effect.asVoid, Effect.catchTag("DatabaseFault", Effect.die)),
-  rewind: (account) =>
-    database
-      .run("fills.rewind", (sql) => sql`UPDATE accounts SET fills_sequence = NULL WHERE id = ${account}`)
       .pipe(Effect.asVoid, Effect.catchTag("DatabaseFault", Effect.die))
 })
 

@@ -38,25 +38,41 @@ export interface RecordedFill {
   readonly settled: boolean
 }
 
-export type FillOutcome = RecordedFill | { readonly _tag: "AlreadyKnown"; readonly tradeRecordId: string }
+/** What is stored of a trade, in decimal strings. */
+export interface StoredTrade {
+  readonly side: "buy" | "sell"
+  readonly quantity: string
+  readonly price: string
+  readonly clientOrderId: string | null
+}
+
+/** Another trade is stored under the venue's key of this one. Nothing was changed. */
+export interface ContradictingFill {
+  readonly _tag: "Contradicts"
+  readonly tradeRecordId: string
+  readonly stored: StoredTrade
+}
+
+export type FillOutcome =
+  | RecordedFill
+  | { readonly _tag: "AlreadyKnown"; readonly tradeRecordId: string }
+  | ContradictingFill
 
 export interface FillsStoreService {
   /** Stores the trade and everything that follows from it. `venue` is the name of the venue, part of the trade's key. */
   readonly record: (venue: string, fill: VenueFill) => Effect.Effect<FillOutcome, DatabaseUnavailable>
-  /** Those of `fills` that are not stored yet, in their order: what a catch-up has to record. One statement. */
+  /** Those of `fills` that are not stored as they are told, in their order: what a catch-up has to record. One statement. */
   readonly missing: (
     venue: string,
     fills: ReadonlyArray<VenueFill>
   ) => Effect.Effect<ReadonlyArray<VenueFill>, DatabaseUnavailable>
   /**
-   * The venue's fill sequence up to which every fill of the account is stored, null before the first catch-up. The
-   * stream does not move it: it may deliver fill 10 while 9 was lost with the last connection.
+   * The venue's place up to which every fill of the account is stored, as its adapter wrote it; null before the first
+   * catch-up. The stream does not move it: it may deliver fill 10 while 9 was lost with the last connection.
    */
   readonly cursor: (account: string) => Effect.Effect<string | null, DatabaseUnavailable>
-  /** Moves the cursor forward when everything up to it is stored; a smaller sequence changes nothing. */
-  readonly advance: (account: string, sequence: string) => Effect.Effect<void, DatabaseUnavailable>
-  /** Forgets the cursor: the venue's sequence starts anew, so everything is asked for again. */
-  readonly rewind: (account: string) => Effect.Effect<void, DatabaseUnavailable>
+  /** Moves the cursor, when everything up to there is stored. One that is moved back only costs a few fills more. */
+  readonly advance: (account: string, cursor: string | null) => Effect.Effect<void, DatabaseUnavailable>
 }
 
 export class FillsStore extends Context.Service<FillsStore, FillsStoreService>()(

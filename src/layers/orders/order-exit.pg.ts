@@ -4,7 +4,7 @@
  * The exit is numbered under the lock of its position, so two monitors, or one that restarts, compute the same next
  * number and only one of them can insert it; the unique index over live exits refuses even what slips past that.
  *
- * Promises: an exit belongs to one opening (epoch) of one position; its id and client order id follow from position,
+ * Promises: an exit belongs to one opening (epoch) of one position, and closes the share of one strategy; its id and client order id follow from position,
  * epoch and number, so storing it again is the same row.
  * Never: decides a price or sends; the quantity stored here is only what is open now, the one that is sent is
  * decided when `submitting` is committed.
@@ -23,7 +23,6 @@ interface ExitedPosition {
   readonly exits: number
   readonly side: "buy" | "sell"
   readonly quantity: string
-  readonly strategy: string | null
 }
 
 const notNeeded = (why: string): ExitOutcome => ({ _tag: "NotNeeded", why })
@@ -37,12 +36,12 @@ export const intendExit =
         (sql) =>
           Effect.gen(function* () {
             const [position] = yield* sql<ExitedPosition>`
-              SELECT p.symbol, a.venue, p.exits, trim_scale(abs(p.quantity)) AS quantity,
-                CASE WHEN p.quantity > 0 THEN 'sell' ELSE 'buy' END AS side,
-                (SELECT l.strategy FROM trade_records t JOIN trade_strategy_link l ON l.trade_record_id = t.id
-                  WHERE t.position_id = p.id ORDER BY t.seq DESC LIMIT 1) AS strategy
+              SELECT p.symbol, a.venue, p.exits,
+                trim_scale(least(abs(h.quantity), ${exit.quantity}::numeric)) AS quantity,
+                CASE WHEN h.quantity > 0 THEN 'sell' ELSE 'buy' END AS side
               FROM positions p JOIN accounts a ON a.id = p.account
-              WHERE p.id = ${exit.positionId} AND p.epoch = ${exit.positionEpoch} AND p.quantity <> 0
+                JOIN position_shares h ON h.position_id = p.id AND h.strategy = ${exit.strategy}
+              WHERE p.id = ${exit.positionId} AND p.epoch = ${exit.positionEpoch} AND h.quantity <> 0
               FOR UPDATE OF p`
             if (position === undefined) return notNeeded("the position is closed or was opened anew")
             const alive = yield* sql`
@@ -57,11 +56,11 @@ export const intendExit =
               exitNumber
             }
             const [order] = yield* sql<StoredOrder>`
-              INSERT INTO orders (id, client_order_id, account, strategy, intent, symbol, side, type, quantity,
-                time_in_force, status, source, venue, position_id, position_epoch, exit_number, exit_kind)
-              VALUES (${exitOrderId(key)}, ${exitClientOrderId(key, 1)}, ${exit.account},
-                ${position.strategy ?? "external"}, 'reduce', ${position.symbol}, ${position.side}, 'market',
-                ${position.quantity}::numeric, 'day', 'intended', 'exit_monitor', ${position.venue},
+              INSERT INTO orders (id, client_order_id, account, strategy, intent, sizing, wanted, symbol, side, type,
+                quantity, time_in_force, status, source, venue, position_id, position_epoch, exit_number, exit_kind)
+              VALUES (${exitOrderId(key)}, ${exitClientOrderId(key, 1)}, ${exit.account}, ${exit.strategy}, 'reduce',
+                ${exit.quantity === null ? "share" : "fixed"}, ${exit.quantity}::numeric, ${position.symbol},
+                ${position.side}, 'market', ${position.quantity}::numeric, 'day', 'intended', 'exit_monitor', ${position.venue},
                 ${exit.positionId}, ${exit.positionEpoch}, ${exitNumber}, ${exit.exitKind})
               ON CONFLICT DO NOTHING
               RETURNING ${columnsOf(sql)}`

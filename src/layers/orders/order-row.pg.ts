@@ -9,7 +9,8 @@
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { Fragment } from "effect/sql/Statement"
 
-const columns = `id, client_order_id AS "clientOrderId", signal_id AS "signalId", account, strategy, leg, intent, symbol,
+const columns = `id, client_order_id AS "clientOrderId", signal_id AS "signalId", account, strategy, leg, intent,
+  sizing, trim_scale(wanted) AS wanted, symbol,
   side, type, trim_scale(quantity) AS quantity, trim_scale(limit_price) AS "limitPrice",
   time_in_force AS "timeInForce", status, attempt, source, venue, venue_order_id AS "venueOrderId",
   trim_scale(filled_quantity) AS "filledQuantity", trim_scale(average_price) AS "averagePrice", reason, fence, sends,

@@ -1,13 +1,13 @@
 /**
- * The step to `submitting`: the last statement before an order may reach a wire, and the choice of that order.
+ * The step to `submitting`: the last transaction before an order may reach a wire, and the choice of that order.
  *
- * Everything that must be true at the moment of sending is judged in one statement on the server: the status, the
- * fence, the lease on the database's clock, the age of the intent, the trading state, and for a reduce the quantity.
- * The quantity of a reduce is what our book and the broker's confirmation both have, less what other orders of the
- * same side may still take. Each of the three can lag behind the others by a fill in flight; taking the smaller book
- * and counting open orders in full is short by at most that fill, and never flips a position.
+ * Everything that must be true at the moment of sending is judged here: the status, the fence and the lease on the
+ * database's clock by the statement, and by domain/permit.ts whatever was judged when the order was decided. The rows
+ * that this depends on are locked first, in the order in which fills lock them: what the permit is given for cannot move
+ * before the commit. Rejected: the rule again in SQL, which was a second one beside the one that is tested.
  *
- * Promises: a row that this moved to `submitting` has sends + 1, sent_at and the fence of its sender.
+ * Promises: a row that this moved to `submitting` has sends + 1, sent_at, the fence of its sender and the quantity of its
+ * permit.
  * Never: sends; decides what a refusal means for the order (see the executor).
  * Failure: `DatabaseUnavailable`; when the answer was lost the row may be `submitting` with nothing sent, which
  * is crash point K4 and resolved like it.
@@ -16,11 +16,15 @@ import { Effect } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { Fragment } from "effect/sql/Statement"
 import { invariant } from "../../domain/invariant.ts"
-import { AT_VENUE, BLOCKS_SYMBOL, nextStatus, type OrderEvent } from "../../domain/order.ts"
+import { BLOCKS_SYMBOL, nextStatus, type OrderEvent, type OrderStatus } from "../../domain/order.ts"
+import type { PlanAccount } from "../../domain/order-plan.ts"
+import type { Permit } from "../../domain/permit.ts"
+import { readContext } from "../accounts/account-book.pg.ts"
 import type { AccountGrant } from "../accounts/accounts-store.ts"
 import type { DatabaseService } from "../database/database.ts"
 import { columnsOf } from "./order-row.pg.ts"
 import type {
+  Judge,
   LookFor,
   OrdersStoreService,
   OrderWork,
@@ -29,43 +33,8 @@ import type {
   SubmitRefusal
 } from "./orders-store.ts"
 
-/**
- * Whether the trading state lets an order of this intent out (T6): the most restrictive of the states that concern it
- * decides, a scope without a row is ACTIVE. An operator's flatten, which passes HALTED, comes with its endpoint.
- */
-const letOut = (sql: SqlClient): Fragment => sql`(
-  NOT EXISTS (SELECT FROM trading_state s
-    WHERE s.scope IN ('global', 'account:' || o.account, 'strategy:' || o.strategy)
-      AND (s.state = 'HALTED' OR (s.state = 'REDUCING' AND o.intent = 'entry')))
-  AND (o.intent = 'reduce' OR EXISTS (SELECT FROM accounts e WHERE e.id = o.account AND e.enabled)))`
-
-/** What a reduce may close now; zero when nothing. The side of the order and the sign of both books must agree. */
-const reducible = (sql: SqlClient): Fragment => sql`coalesce((
-  SELECT CASE
-      WHEN o.side = 'sell' THEN least(p.quantity, p.confirmed_quantity)
-      ELSE least(-p.quantity, -p.confirmed_quantity) END
-    - coalesce((
-      SELECT sum(w.quantity - w.filled_quantity) FROM orders w
-      WHERE w.account = o.account AND w.symbol = o.symbol AND w.side = o.side AND w.id <> o.id
-        AND ${sql.in("w.status", [...AT_VENUE])}), 0)
-  FROM positions p
-  WHERE p.id = o.position_id AND p.epoch = o.position_epoch AND p.confirmed_quantity IS NOT NULL), 0)`
-
-/**
- * The quantity to send. A resend keeps to what was sent before: under its client order id the venue may already have
- * an order of that size.
- */
-const quantityToSend = (sql: SqlClient): Fragment => sql`CASE
-  WHEN o.intent = 'entry' THEN o.quantity
-  WHEN o.sends = 0 THEN ${reducible(sql)}
-  ELSE least(o.quantity, ${reducible(sql)}) END`
-
-/**
- * Too old to be sent. What was sent before under its id (an operator vouched that it is not there) is not judged by the
- * age of its first intent; what is held was never sent.
- */
-const stale = (sql: SqlClient): Fragment => sql`coalesce(
-  o.valid_until <= clock_timestamp() AND (o.sends = 0 OR o.status = 'held'), false)`
+/** Too old to be sent, also when it was sent before: a market order that is hours late is a wrong order (T5). */
+const stale = (sql: SqlClient): Fragment => sql`coalesce(o.valid_until <= clock_timestamp(), false)`
 
 /**
  * The choice costs one walk over what waits, whatever else there is: what blocks, what is shut and what is enabled is
@@ -75,7 +44,7 @@ const stale = (sql: SqlClient): Fragment => sql`coalesce(
 const choice = (
   sql: SqlClient,
   account: string,
-  { notCancels = [], reducesOnly = false, closed = false }: LookFor
+  { passOver = [], reducesOnly = false, closed = false }: LookFor
 ): Fragment => sql`
   WITH shut AS MATERIALIZED (
     SELECT scope, state FROM trading_state
@@ -101,8 +70,8 @@ const choice = (
       WHEN w.waits THEN 'hold'
       ELSE 'send' END AS work
   FROM waiting w
-  WHERE CASE w.status
-    WHEN 'pending_cancel' THEN NOT (w.id = ANY(${[...notCancels]}::uuid[]))
+  WHERE NOT (w.id = ANY(${[...passOver]}::uuid[])) AND CASE w.status
+    WHEN 'pending_cancel' THEN true
     -- What is stale is handed out whatever blocks it: it is about to expire, not to be sent.
     WHEN 'held' THEN w.stale OR (w.let_out AND NOT w.waits)
     -- Nothing that blocks it is unresolved: for an entry its symbol, for a reduce its symbol and side.
@@ -170,8 +139,46 @@ export const expireStale =
       )
       .pipe(Effect.catchTag("DatabaseFault", Effect.die))
 
-/** The guarded statement. No row: something in it is false. */
-const move = (sql: SqlClient, grant: AccountGrant, order: StoredOrder, event: OrderEvent) =>
+interface LockedRow {
+  readonly status: OrderStatus
+  readonly stale: boolean
+  readonly superseded: boolean
+  readonly openingOver: boolean
+  readonly owned: boolean
+  readonly leased: boolean
+}
+
+/**
+ * Takes the position's row, so that no fill moves it, then the order's. The account's row is taken only by the statement
+ * that writes: a takeover need not wait for a process that froze in between. `superseded`: a later close of the strategy found less than it wanted, so what this would open is not wanted
+ * any more.
+ */
+const lock = (sql: SqlClient, grant: AccountGrant, order: StoredOrder) =>
+  Effect.gen(function* () {
+    yield* sql`SELECT id FROM positions WHERE account = ${order.account} AND symbol = ${order.symbol} FOR UPDATE`
+    const [row] = yield* sql<LockedRow>`
+      SELECT o.status, ${stale(sql)} AS stale,
+        o.intent = 'entry' AND EXISTS (SELECT FROM orders r
+          WHERE r.account = o.account AND r.strategy = o.strategy AND r.symbol = o.symbol AND r.seq > o.seq
+            AND r.intent = 'reduce' AND r.exit_number IS NULL AND r.side <> o.side AND r.status <> 'denied'
+            AND (r.sizing = 'share' OR r.status = 'withdrawn' OR r.quantity < r.wanted)) AS superseded,
+        o.position_id IS NOT NULL AND NOT EXISTS (SELECT FROM positions p
+          WHERE p.id = o.position_id AND p.epoch = o.position_epoch) AS "openingOver",
+        a.fence = ${grant.fence} AND a.owner IS NOT DISTINCT FROM ${grant.owner} AS owned,
+        coalesce(a.lease_until > clock_timestamp(), false) AS leased
+      FROM orders o JOIN accounts a ON a.id = o.account
+      WHERE o.id = ${order.id} AND o.account = ${grant.account} FOR UPDATE OF o`
+    return row
+  })
+
+/** The guarded statement. No row: the lease ended, or the fence rose, since it was looked at. */
+const move = (
+  sql: SqlClient,
+  grant: AccountGrant,
+  order: StoredOrder,
+  event: OrderEvent,
+  permit: Extract<Permit, { readonly _tag: "Send" }>
+) =>
   sql<StoredOrder>`
     WITH own AS (
       SELECT id FROM accounts
@@ -181,45 +188,46 @@ const move = (sql: SqlClient, grant: AccountGrant, order: StoredOrder, event: Or
     ), moved AS (
       UPDATE orders AS o SET
         status = 'submitting',
-        quantity = ${quantityToSend(sql)},
+        quantity = ${permit.quantity}::numeric,
         sends = o.sends + 1,
         sent_at = clock_timestamp(),
         fence = ${grant.fence},
+        reason = NULL,
         updated_at = clock_timestamp()
       FROM own
       WHERE o.id = ${order.id} AND o.account = own.id AND o.status = ${order.status}
-        AND (o.sends > 0 OR o.valid_until IS NULL OR o.valid_until > clock_timestamp())
-        AND ${letOut(sql)}
-        AND ${quantityToSend(sql)} > 0
       RETURNING o.*
     ), logged AS (
       INSERT INTO order_events (order_id, event, from_status, to_status, fence, detail)
       SELECT id, ${event}, ${order.status}, 'submitting', ${grant.fence},
-        jsonb_build_object('send', sends, 'quantity', quantity::text) FROM moved
+        ${JSON.stringify(permit.numbers)}::text::jsonb || jsonb_build_object('send', sends) FROM moved
     )
     SELECT ${columnsOf(sql)} FROM moved`
 
-/** Why nothing moved, asked right after: the first reason that still holds, `status_changed` when none does. */
-const whyNot = (sql: SqlClient, grant: AccountGrant, order: StoredOrder) =>
-  Effect.map(
-    sql<{ readonly why: SubmitRefusal }>`
-      SELECT CASE
-        WHEN a.fence <> ${grant.fence} OR a.owner IS DISTINCT FROM ${grant.owner} THEN 'stale_fence'
-        WHEN a.lease_until IS NULL OR a.lease_until <= clock_timestamp() THEN 'lease_over'
-        WHEN o.status <> ${order.status} THEN 'status_changed'
-        WHEN o.sends = 0 AND o.valid_until <= clock_timestamp() THEN 'stale'
-        WHEN NOT ${letOut(sql)} THEN 'halted'
-        WHEN NOT (${quantityToSend(sql)} > 0) THEN 'nothing_to_reduce'
-        ELSE 'status_changed' END AS why
-      FROM orders o JOIN accounts a ON a.id = o.account WHERE o.id = ${order.id}`,
-    ([row]): SubmitRefusal => row?.why ?? "status_changed"
-  )
+type Calendars = ReadonlyMap<string, PlanAccount["calendar"]>
+
+/** The order as it is now, with the book it is judged against. */
+const judged = (
+  sql: SqlClient,
+  calendars: Calendars,
+  grant: AccountGrant,
+  order: StoredOrder,
+  row: LockedRow,
+  judge: Judge
+) =>
+  Effect.gen(function* () {
+    const { nowMs, trading, accounts } = yield* readContext(sql, calendars, [grant.account], [], order.id)
+    const account = accounts.get(grant.account)
+    invariant(account !== undefined, "an account that is locked exists", { account: grant.account })
+    const { openingOver, stale: isStale, superseded } = row
+    return judge(order, { nowMs, trading, account, stale: isStale, superseded, openingOver })
+  })
 
 export const submit =
-  (database: DatabaseService): OrdersStoreService["submit"] =>
-  (grant, order) =>
+  (database: DatabaseService, calendars: Calendars): OrdersStoreService["submit"] =>
+  (grant, order, judge) =>
     database
-      .run("orders.submit", (sql) =>
+      .transact("orders.submit", (sql) =>
         Effect.gen(function* () {
           const event: OrderEvent = order.status === "intended" ? "order.submitted" : "order.resubmitted"
           const legal = nextStatus(order.status, event)
@@ -227,9 +235,16 @@ export const submit =
             order: order.id,
             status: order.status
           })
-          const [moved] = yield* move(sql, grant, order, event)
-          if (moved !== undefined) return { _tag: "Submitting", order: moved } satisfies Submitted
-          return { _tag: "NotSubmitted", why: yield* whyNot(sql, grant, order) } satisfies Submitted
+          const refused = (why: SubmitRefusal): Submitted => ({ _tag: "NotSubmitted", why })
+          const row = yield* lock(sql, grant, order)
+          if (row === undefined || !row.owned) return refused("stale_fence")
+          if (!row.leased) return refused("lease_over")
+          if (row.status !== order.status) return refused("status_changed")
+          const permit = yield* judged(sql, calendars, grant, order, row, judge)
+          if (permit._tag !== "Send") return { _tag: "NotPermitted", permit } satisfies Submitted
+          const [moved] = yield* move(sql, grant, order, event, permit)
+          if (moved === undefined) return refused("lease_over")
+          return { _tag: "Submitting", order: moved } satisfies Submitted
         })
       )
       .pipe(Effect.catchTag("DatabaseFault", Effect.die))

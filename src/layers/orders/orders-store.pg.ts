@@ -14,9 +14,12 @@
 import { Effect, Layer, Result } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { Fragment } from "effect/sql/Statement"
+import { ageLimits } from "../../domain/limits.ts"
 import { invariant, InvariantViolated } from "../../domain/invariant.ts"
 import { nextStatus, type OrderEvent, type OrderStatus, SETTLES } from "../../domain/order.ts"
+import type { PlanAccount } from "../../domain/order-plan.ts"
 import type { AccountGrant } from "../accounts/accounts-store.ts"
+import { Config } from "../config/config.ts"
 import { Database, type DatabaseService } from "../database/database.ts"
 import { intendExit } from "./order-exit.pg.ts"
 import { columnsOf, settledWhen } from "./order-row.pg.ts"
@@ -80,6 +83,8 @@ const step = (sql: SqlClient, { grant, orderId, event, from, to, note }: Step) =
         resolve_until = CASE WHEN ${note.resolveAfterMs ?? null}::int IS NULL THEN resolve_until
           ELSE clock_timestamp() + ${note.resolveAfterMs ?? null}::int * interval '1 millisecond' END,
         venue_filled = coalesce(${note.venueFilled ?? null}::numeric, venue_filled),
+        valid_until = CASE WHEN ${event === "order.released"}::boolean AND intent = 'entry' THEN least(valid_until,
+          clock_timestamp() + ${ageLimits.orderUnsentMsMax}::int * interval '1 millisecond') ELSE valid_until END,
         settled_at = CASE WHEN ${SETTLES.has(to)}::boolean AND ${settledWhen(sql, note.venueFilled ?? null)}
           THEN clock_timestamp() ELSE settled_at END,
         updated_at = clock_timestamp()
@@ -220,11 +225,14 @@ const backlog =
         Effect.catchTag("DatabaseFault", Effect.die)
       )
 
-const make = (database: DatabaseService): OrdersStoreService => ({
+const make = (
+  database: DatabaseService,
+  calendars: ReadonlyMap<string, PlanAccount["calendar"]>
+): OrdersStoreService => ({
   ...reads(database),
   next: nextWork(database),
   expireStale: expireStale(database),
-  submit: submit(database),
+  submit: submit(database, calendars),
   apply: apply(database),
   intendExit: intendExit(database),
   unresolved: unresolved(database),
@@ -232,7 +240,12 @@ const make = (database: DatabaseService): OrdersStoreService => ({
   ...settling(database)
 })
 
-export const ordersStorePg: Layer.Layer<OrdersStore, never, Database> = Layer.effect(
+export const ordersStorePg: Layer.Layer<OrdersStore, never, Config | Database> = Layer.effect(
   OrdersStore,
-  Effect.map(Database, (database) => OrdersStore.of(make(database)))
+  Effect.gen(function* () {
+    const database = yield* Database
+    const { accounts } = yield* Config
+    const calendars = new Map(Object.entries(accounts).map(([id, { calendar }]) => [id, calendar] as const))
+    return OrdersStore.of(make(database, calendars))
+  })
 )

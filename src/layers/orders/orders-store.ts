@@ -12,6 +12,8 @@
  */
 import { Context, type Effect } from "effect"
 import type { OrderEvent, OrderStatus } from "../../domain/order.ts"
+import type { Permit, PermitContext } from "../../domain/permit.ts"
+import type { Sizing } from "../../domain/sizing.ts"
 import type { AccountGrant } from "../accounts/accounts-store.ts"
 import type { DatabaseUnavailable } from "../database/database.ts"
 
@@ -27,6 +29,9 @@ export interface StoredOrder {
   readonly strategy: string
   readonly leg: number
   readonly intent: OrderIntent
+  /** How its quantity follows from what is held when it is sent, and from what was wanted. */
+  readonly sizing: Sizing
+  readonly wanted: string | null
   readonly symbol: string
   readonly side: "buy" | "sell"
   readonly type: "market" | "limit"
@@ -55,12 +60,19 @@ export interface StoredOrder {
   readonly settledAt: Date | null
 }
 
+/** Why a position is left: its stop, its target, or a close of its strategy that the venue refused before. */
+export type StoredExitKind = "stop_loss" | "profit_target" | "close_again"
+
 /** A reduce to be stored as `intended`; the id follows from position, epoch and exit number (T4). */
 export interface ExitIntent {
   readonly account: string
   readonly positionId: string
   readonly positionEpoch: number
-  readonly exitKind: "stop_loss" | "profit_target"
+  readonly exitKind: StoredExitKind
+  /** Whose share it closes. */
+  readonly strategy: string
+  /** At most so much of it, null for all. */
+  readonly quantity: string | null
 }
 
 export type ExitOutcome =
@@ -104,12 +116,9 @@ export type SubmitRefusal =
   | "lease_over"
   /** The row left the status it was read in. */
   | "status_changed"
-  /** `valid_until` has passed and nothing was ever sent. */
-  | "stale"
-  /** The trading state or the account does not let an order of this intent out. */
-  | "halted"
-  /** The broker confirms nothing (or nothing more) that this reduce may close. */
-  | "nothing_to_reduce"
+
+/** Judges an order by what is true while its rows are locked. Pure and quick: it runs inside the transaction. */
+export type Judge = (order: StoredOrder, context: PermitContext) => Permit
 
 /**
  * What is to be done with an order. `hold` is for reduces while their market is closed; `release` for held ones, when
@@ -123,6 +132,8 @@ export interface OrderWork {
 export type Submitted =
   | { readonly _tag: "Submitting"; readonly order: StoredOrder }
   | { readonly _tag: "NotSubmitted"; readonly why: SubmitRefusal }
+  /** Its permit was refused: it may not go out, or not now. */
+  | { readonly _tag: "NotPermitted"; readonly permit: Exclude<Permit, { readonly _tag: "Send" }> }
 
 /** An order that waits for the truth, and since when "not found" counts. */
 export interface UnresolvedOrder {
@@ -135,8 +146,8 @@ export interface UnresolvedOrder {
 
 /** What `next` may answer. */
 export interface LookFor {
-  /** Orders whose cancel was sent and is not due again. */
-  readonly notCancels?: ReadonlyArray<string>
+  /** Orders that are not due again: their cancel was sent, or what they wait for is not there yet. */
+  readonly passOver?: ReadonlyArray<string>
   /** Only cancels, reduces and what is stale: what is done while the account is not reconciled (T6). */
   readonly reducesOnly?: boolean
   /** The account's market is closed: a reduce waits until it opens (T6). Entries were judged when they were decided. */
@@ -179,11 +190,15 @@ export interface OrdersStoreService {
     grant: AccountGrant
   ) => Effect.Effect<ReadonlyArray<StoredOrder> | null, DatabaseUnavailable>
   /**
-   * Commits `submitting`: sends + 1, sent_at, fence; guarded by status, fence and the live lease in one statement.
-   * From `resolving` it is the resend under the same client order id. The quantity of a reduce becomes what ours and
-   * the broker's books both confirm, less what other orders of its side may still take: it can never flip.
+   * Commits `submitting`: sends + 1, sent_at, fence and the quantity of its permit; guarded by status, fence and the live
+   * lease in the statement that writes it, while the rows `judge` is shown are locked. From `resolving` it is the resend
+   * under the same client order id.
    */
-  readonly submit: (grant: AccountGrant, order: StoredOrder) => Effect.Effect<Submitted, DatabaseUnavailable>
+  readonly submit: (
+    grant: AccountGrant,
+    order: StoredOrder,
+    judge: Judge
+  ) => Effect.Effect<Submitted, DatabaseUnavailable>
   /** Applies `event` by the table, guarded by the fence. Looks again by itself when a fill moved the row meanwhile. */
   readonly apply: (
     grant: AccountGrant,

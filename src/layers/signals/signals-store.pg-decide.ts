@@ -16,7 +16,7 @@ import type { Decision, Plan } from "../../domain/decision.ts"
 import { deadLetterId } from "../../domain/ids.ts"
 import { claimLimits } from "../../domain/limits.ts"
 import type { PlanAccount, PlanContext } from "../../domain/order-plan.ts"
-import { readContext } from "./signals-store.pg-context.ts"
+import { readContext } from "../accounts/account-book.pg.ts"
 import type { ClaimedSignal, Planner, SignalOutcome } from "./signals-store.ts"
 
 /** Takes the claimed rows and the accounts' locks. Returns the rows that are still ours. */
@@ -67,6 +67,8 @@ const orderRows = (decisions: ReadonlyArray<Decision>) =>
       strategy: order.strategy,
       leg: order.leg,
       intent: order.intent,
+      sizing: order.sizing,
+      wanted: order.wanted,
       symbol: order.symbol,
       side: order.side,
       type: order.type,
@@ -77,7 +79,7 @@ const orderRows = (decisions: ReadonlyArray<Decision>) =>
       source: order.source,
       venue: order.venue,
       reason: order.reason,
-      valid_until: iso(order.validUntilMs)
+      valid_until: order.validUntilMs === null ? null : iso(order.validUntilMs)
     }))
 
 /**
@@ -99,13 +101,13 @@ const write = (
     INSERT INTO enriched_signals (signal_id, symbol, bid, ask, last, quoted_at)
     SELECT signal_id, symbol, bid, ask, last, quoted_at FROM decided ORDER BY ordinal),
   ordered AS (
-    INSERT INTO orders (id, client_order_id, signal_id, account, strategy, leg, intent, symbol, side, type, quantity,
-      limit_price, time_in_force, status, source, venue, reason, valid_until)
-    SELECT id, client_order_id, signal_id, account, strategy, leg, intent, symbol, side, type, quantity, limit_price,
-      time_in_force, status, source, venue, reason, valid_until
+    INSERT INTO orders (id, client_order_id, signal_id, account, strategy, leg, intent, sizing, wanted, symbol, side, type,
+      quantity, limit_price, time_in_force, status, source, venue, reason, valid_until)
+    SELECT id, client_order_id, signal_id, account, strategy, leg, intent, sizing, wanted, symbol, side, type, quantity,
+      limit_price, time_in_force, status, source, venue, reason, valid_until
     FROM jsonb_to_recordset(${JSON.stringify(orderRows(decided.map(({ decision }) => decision)))}::text::jsonb)
       AS o (ordinal int, id uuid, client_order_id text, signal_id uuid, account text, strategy text, leg int, intent text,
-        symbol text, side text, type text, quantity numeric, limit_price numeric, time_in_force text, status text,
+        sizing text, wanted numeric, symbol text, side text, type text, quantity numeric, limit_price numeric, time_in_force text, status text,
         source text, venue text, reason text, valid_until timestamptz)
     ORDER BY ordinal)
   UPDATE signals s SET status = d.signal_status, reason = d.reason, decided_at = now(), claim = NULL, lease_until = NULL

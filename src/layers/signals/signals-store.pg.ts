@@ -85,6 +85,11 @@ const claimedOf = (row: SignalRow): ClaimedSignal => {
     strategy: row.strategy,
     strike: row.strike,
     expiration: row.expiration,
+    intent: null,
+    positionSize: null,
+    marketPosition: null,
+    prevMarketPosition: null,
+    marketPositionSize: null,
     experimentId: row.experiment_id,
     variant: row.variant,
     expiresFromMs: row.expires_from_ms ?? row.received_at_ms

@@ -86,7 +86,7 @@ describe("deciding", () => {
           outcome: "ordered",
           engine: "A",
           variant: "A",
-          checks: 17
+          checks: 18
         }
         assert.deepStrictEqual(trace, [
           { ...row, symbol: "SPY" },
@@ -214,10 +214,20 @@ describe("deciding", () => {
             calendar: "24x7",
             startingCash: "100000",
             realisedPnl: "-12.34",
-            positions: [{ symbol: "SPY", quantity: "-3", averagePrice: "99.5" }],
+            positions: [
+              {
+                symbol: "SPY",
+                quantity: "-3",
+                averagePrice: "99.5",
+                confirmed: null,
+                disputed: false,
+                shares: []
+              }
+            ],
             orders: [
               {
                 symbol: "SPY",
+                strategy: "default",
                 side: "buy",
                 intent: "entry",
                 status: "unknown",

@@ -191,6 +191,11 @@ describe("claiming", () => {
           strategy: null,
           strike: "450.50",
           expiration: "2026-12-18",
+          intent: null,
+          positionSize: null,
+          marketPosition: null,
+          prevMarketPosition: null,
+          marketPositionSize: null,
           experimentId: null,
           variant: null,
           expiresFromMs: Date.parse("2026-11-23T15:00:00.123Z")

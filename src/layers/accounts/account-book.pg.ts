@@ -1,11 +1,11 @@
 /**
- * The context of a decision, read from PostgreSQL in one statement.
+ * What is known of accounts at one moment, read from PostgreSQL in one statement: the context of a decision and of a send.
  *
- * Risk compares numbers of five tables; read one after the other they would describe five different moments. One
+ * Risk compares numbers of six tables; read one after the other they would describe five different moments. One
  * statement sees one snapshot, and costs one round trip.
  *
  * Promises: money and quantities never pass through a float (they travel as text inside the JSON); open orders come
- * added up by symbol, side, intent and status, so that a backlog of thousands does not become thousands of rows.
+ * added up by symbol, strategy, side, intent and status, so that a backlog of thousands does not become thousands of rows.
  * Never: locks anything, or reads an account that was not asked for.
  * Failure: errors of the SQL client pass through.
  */
@@ -29,13 +29,17 @@ interface PositionPart {
   readonly symbol: string
   readonly quantity: string
   readonly average_price: string
+  readonly confirmed: string | null
+  readonly disputed: boolean
+  readonly shares: ReadonlyArray<{ readonly strategy: string; readonly quantity: string }>
 }
 interface OrderPart {
   readonly account: string
   readonly symbol: string
+  readonly strategy: string
   readonly side: BookOrder["side"]
   readonly intent: BookOrder["intent"]
-  readonly status: string
+  readonly status: BookOrder["status"]
   readonly count: number
   readonly quantity: string
   readonly filled_quantity: string
@@ -53,7 +57,8 @@ interface ContextRow {
 const query = (
   sql: SqlClient,
   accounts: ReadonlyArray<string>,
-  signalIds: ReadonlyArray<string>
+  signalIds: ReadonlyArray<string>,
+  except: string | null
 ) => sql<ContextRow>`
   SELECT
     (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now_ms,
@@ -62,17 +67,22 @@ const query = (
         'reconciled_at_ms', extract(epoch FROM a.reconciled_at) * 1000, 'starting_cash', a.starting_cash::text,
         'realised_pnl', (SELECT coalesce(sum(p.realised_pnl), 0)::text FROM positions p WHERE p.account = a.id))), '[]')
       FROM accounts a WHERE a.id = ANY (${accounts}::text[])) AS accounts,
-    (SELECT coalesce(jsonb_agg(jsonb_build_object('account', account, 'symbol', symbol, 'quantity', quantity::text,
-        'average_price', average_price::text)), '[]')
-      FROM positions WHERE account = ANY (${accounts}::text[]) AND quantity <> 0) AS positions,
-    (SELECT coalesce(jsonb_agg(jsonb_build_object('account', account, 'symbol', symbol, 'side', side, 'intent', intent,
-        'status', status, 'count', count, 'quantity', quantity::text, 'filled_quantity', filled::text,
+    (SELECT coalesce(jsonb_agg(jsonb_build_object('account', p.account, 'symbol', p.symbol, 'quantity', p.quantity::text,
+        'average_price', p.average_price::text, 'confirmed', p.confirmed_quantity::text,
+        'disputed', p.disputed_at IS NOT NULL, 'shares', (SELECT coalesce(jsonb_agg(jsonb_build_object(
+          'strategy', h.strategy, 'quantity', h.quantity::text)), '[]') FROM position_shares h
+          WHERE h.position_id = p.id AND h.quantity <> 0))), '[]')
+      FROM positions p WHERE p.account = ANY (${accounts}::text[])
+        AND (p.quantity <> 0 OR p.disputed_at IS NOT NULL)) AS positions,
+    (SELECT coalesce(jsonb_agg(jsonb_build_object('account', account, 'symbol', symbol, 'strategy', strategy, 'side', side,
+        'intent', intent, 'status', status, 'count', count, 'quantity', quantity::text, 'filled_quantity', filled::text,
         'price', price::text)), '[]')
-      FROM (SELECT account, symbol, side, intent, status, count(*) AS count, sum(quantity) AS quantity,
+      FROM (SELECT account, symbol, strategy, side, intent, status, count(*) AS count, sum(quantity) AS quantity,
           sum(least(filled_quantity, quantity)) AS filled, max(coalesce(limit_price, average_price)) AS price
         FROM orders WHERE account = ANY (${accounts}::text[]) AND status IN ('intended', 'submitting', 'acked',
           'partially_filled', 'pending_cancel', 'unknown', 'resolving', 'held', 'needs_operator')
-        GROUP BY account, symbol, side, intent, status) AS open) AS orders,
+          AND id IS DISTINCT FROM ${except}::uuid
+        GROUP BY account, symbol, strategy, side, intent, status) AS open) AS orders,
     (SELECT coalesce(array_agg(id::text), '{}') FROM orders WHERE signal_id = ANY (${signalIds}::uuid[])) AS order_ids`
 
 const accountOf = (row: ContextRow, part: AccountPart, calendar: PlanAccount["calendar"]): PlanAccount => ({
@@ -85,11 +95,19 @@ const accountOf = (row: ContextRow, part: AccountPart, calendar: PlanAccount["ca
   realisedPnl: part.realised_pnl,
   positions: row.positions
     .filter(({ account }) => account === part.id)
-    .map(({ symbol, quantity, average_price }) => ({ symbol, quantity, averagePrice: average_price })),
+    .map(({ symbol, quantity, average_price, confirmed, disputed, shares }) => ({
+      symbol,
+      quantity,
+      averagePrice: average_price,
+      confirmed,
+      disputed,
+      shares
+    })),
   orders: row.orders
     .filter(({ account }) => account === part.id)
-    .map(({ symbol, side, intent, status, count, quantity, filled_quantity, price }) => ({
+    .map(({ symbol, strategy, side, intent, status, count, quantity, filled_quantity, price }) => ({
       symbol,
+      strategy,
       side,
       intent,
       status,
@@ -100,14 +118,18 @@ const accountOf = (row: ContextRow, part: AccountPart, calendar: PlanAccount["ca
     }))
 })
 
-/** Reads what is known about the accounts, and which orders the signals have already. */
+/**
+ * Reads what is known about the accounts, and which orders the signals have already. `except` is an order that is not to
+ * be in the book: the one that is judged against it.
+ */
 export const readContext = Effect.fnUntraced(function* (
   sql: SqlClient,
   calendars: ReadonlyMap<string, PlanAccount["calendar"]>,
   accounts: ReadonlyArray<string>,
-  signalIds: ReadonlyArray<string>
+  signalIds: ReadonlyArray<string>,
+  except: string | null = null
 ) {
-  const [row] = yield* query(sql, accounts, signalIds)
+  const [row] = yield* query(sql, accounts, signalIds, except)
   invariant(row !== undefined, "a select without FROM has one row")
   const context: PlanContext = {
     nowMs: row.now_ms,

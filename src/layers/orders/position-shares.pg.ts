@@ -1,0 +1,77 @@
+/**
+ * The shares of a position as rows, moved by the fill that moves the position.
+ *
+ * The caller holds the lock of the position's row, so shares need none of their own. A share that opens gets its exit
+ * prices here, from the settings of its strategy, in the transaction of the fill: no committed share of a strategy with a
+ * stop is ever without one (T10, protection).
+ *
+ * Promises: after each fill the shares add up to the position; a share that is closed forgets its exit prices.
+ * Never: touches the position, or runs outside of the caller's transaction.
+ * Failure: errors of the SQL client pass through.
+ */
+import { Effect } from "effect"
+import type { SqlClient } from "effect/sql/SqlClient"
+import { decimal, type Decimal, formatDecimal } from "../../domain/decimal.ts"
+import type { Fill } from "../../domain/fill.ts"
+import { exitPricesOf, noExitPrices, termsOf } from "../../domain/protection.ts"
+import type { Settings } from "../../domain/settings.ts"
+import { applyToShares, type Share, type ShareChange } from "../../domain/share.ts"
+
+interface ShareRow {
+  readonly strategy: string
+  readonly quantity: string
+  readonly average_price: string
+  readonly opened_seq: bigint
+}
+
+/** The fill's place: which position, which of its versions, and whose order it was. */
+interface Place {
+  readonly positionId: string
+  readonly version: number
+  readonly strategy: string
+}
+
+const text = (value: Decimal | null): string | null => (value === null ? null : formatDecimal(value))
+
+const shareOf = (row: ShareRow): Share => ({
+  strategy: row.strategy,
+  quantity: decimal(row.quantity),
+  averagePrice: decimal(row.average_price),
+  openedSeq: row.opened_seq
+})
+
+const write = (sql: SqlClient, settings: Settings, place: Place, { share, change }: ShareChange) => {
+  const terms = termsOf(settings.strategies[share.strategy])
+  const opens = change === "opened"
+  const closes = change === "closed"
+  const prices = opens ? exitPricesOf(share.quantity, share.averagePrice, terms) : noExitPrices
+  const pct = opens ? terms : { stopLossPct: null, profitTargetPct: null }
+  return sql`
+    INSERT INTO position_shares AS h (position_id, strategy, quantity, average_price, opened_seq, stop_pct, target_pct,
+       stop_price, target_price)
+    VALUES (${place.positionId}, ${share.strategy}, ${formatDecimal(share.quantity)}::numeric,
+      ${formatDecimal(share.averagePrice)}::numeric, ${share.openedSeq}::bigint, ${text(pct.stopLossPct)}::numeric,
+      ${text(pct.profitTargetPct)}::numeric, ${text(prices.stopPrice)}::numeric, ${text(prices.targetPrice)}::numeric)
+    ON CONFLICT (position_id, strategy) DO UPDATE SET
+      quantity = excluded.quantity, average_price = excluded.average_price, opened_seq = excluded.opened_seq,
+      opened_at = CASE WHEN ${opens}::boolean THEN clock_timestamp() ELSE h.opened_at END,
+      stop_pct = CASE WHEN ${opens || closes}::boolean THEN excluded.stop_pct ELSE h.stop_pct END,
+      target_pct = CASE WHEN ${opens || closes}::boolean THEN excluded.target_pct ELSE h.target_pct END,
+      stop_price = CASE WHEN ${opens || closes}::boolean THEN excluded.stop_price ELSE h.stop_price END,
+      target_price = CASE WHEN ${opens || closes}::boolean THEN excluded.target_price ELSE h.target_price END,
+      updated_at = clock_timestamp()`
+}
+
+/** Applies one fill to the shares of its position. */
+export const moveShares = Effect.fnUntraced(function* (
+  sql: SqlClient,
+  settings: Settings,
+  place: Place,
+  fill: Fill
+) {
+  const rows = yield* sql<ShareRow>`
+    SELECT strategy, quantity, average_price, opened_seq FROM position_shares
+    WHERE position_id = ${place.positionId} AND quantity <> 0`
+  const changes = applyToShares(rows.map(shareOf), place.strategy, fill, BigInt(place.version))
+  for (const change of changes) yield* write(sql, settings, place, change)
+})
