@@ -3,7 +3,8 @@
  *
  * Outside (bodies, rows, wires) a decimal is a plain string such as "0.25"; inside it is Effect's BigDecimal.
  * Two traps of BigDecimal are closed here: it parses the empty string as zero, and its own `format` turns to
- * exponents from 16 decimals on, which PostgreSQL reads but no person and no venue expects.
+ * exponents from 16 decimals on, which PostgreSQL reads but no person and no venue expects. Senders do write exponents
+ * (JavaScript prints 0.00000023 as 2.3e-7), so they are read, exactly, and written out plainly from there on.
  *
  * Promises: `formatDecimal` never writes an exponent, a leading plus, a trailing zero or a negative zero;
  * what it writes, `parseDecimal` reads back to an equal number.
@@ -16,35 +17,40 @@ import { decimalLimits } from "./limits.ts"
 
 export type Decimal = BigDecimal.BigDecimal
 
-// No leading plus, no bare point, no exponent: what is not written like a decimal is more often a mistake of a
-// template than a number, and an exponent hides the size of an order from the person who reads it.
-const PLAIN = /^-?(?<whole>\d+)(?:\.(?<fraction>\d+))?$/
+// What programs and hands write for a decimal: a sign, a bare point on either side, an exponent. No blanks inside, no
+// commas (1,000 is a thousand or one, by country), no names for what is no number.
+const WRITTEN =
+  /^(?<sign>[+-]?)(?:(?<whole>\d+)(?:\.(?<fraction>\d*))?|\.(?<bare>\d+))(?:[eE](?<exponent>[+-]?\d{1,4}))?$/
 
 /** Zero, the quantity of a flat position. */
 export const zero: Decimal = BigDecimal.fromBigInt(0n)
 
-const withinSize = (text: string): boolean => {
-  const groups = PLAIN.exec(text)?.groups
-  if (groups === undefined) return false
-  const whole = (groups["whole"] ?? "").replace(/^0+(?=\d)/, "")
-  const fraction = (groups["fraction"] ?? "").replace(/0+$/, "")
-  return whole.length <= decimalLimits.integerDigitsMax && fraction.length <= decimalLimits.scaleMax
+/** Digits before and after the point, without zeros that say nothing. */
+const withinSize = ({ value, scale }: Decimal): boolean => {
+  const digits = `${value < 0n ? -value : value}`.length
+  return digits - scale <= decimalLimits.integerDigitsMax && scale <= decimalLimits.scaleMax
 }
 
-/** Reads a plain decimal string. None for exponents, blanks, signs other than `-`, or more digits than the limits. */
-export const parseDecimal = (text: string): Option.Option<Decimal> =>
-  text.length <= decimalLimits.lengthMax && withinSize(text)
-    ? Option.map(BigDecimal.fromString(text), BigDecimal.normalize)
-    : Option.none()
+/**
+ * Reads a decimal as it is written outside: `12`, `-0.5`, `+1`, `.5`, `5.`, `2.3e-7`, exactly. None for blanks, commas,
+ * names such as NaN, or more digits than the limits.
+ */
+export const parseDecimal = (text: string): Option.Option<Decimal> => {
+  const groups = text.length <= decimalLimits.lengthMax ? WRITTEN.exec(text)?.groups : undefined
+  if (groups === undefined) return Option.none()
+  const fraction = groups["fraction"] ?? groups["bare"] ?? ""
+  const digits = BigInt(`${groups["whole"] ?? ""}${fraction}`)
+  const scale = fraction.length - Number(groups["exponent"] ?? "0")
+  // Normalized: the scale is below zero for 1e3, and is what is left of it for 1.500.
+  const read = BigDecimal.normalize(BigDecimal.make(groups["sign"] === "-" ? -digits : digits, scale))
+  return withinSize(read) ? Option.some(read) : Option.none()
+}
 
 /**
  * Reads a JSON number by its shortest decimal text, the one the sender most likely wrote (0.1 is 0.1).
  * None for NaN, infinities and numbers with more digits than the limits.
  */
-export const decimalFromNumber = (value: number): Option.Option<Decimal> =>
-  Number.isFinite(value)
-    ? Option.flatMap(BigDecimal.fromString(String(value)), (decimal) => parseDecimal(formatDecimal(decimal)))
-    : Option.none()
+export const decimalFromNumber = (value: number): Option.Option<Decimal> => parseDecimal(String(value))
 
 /** Reads a decimal that our own code or database wrote; anything else is a bug and dies. */
 export const decimal = (text: string): Decimal => {

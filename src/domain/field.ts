@@ -24,12 +24,16 @@ export interface FieldError {
 export interface FieldReader {
   readonly errors: ReadonlyArray<FieldError>
   readonly fail: (path: string, message: string) => null
-  /** The field, or undefined when it is absent or null. */
+  /** The field, or undefined when it is absent, null, or blank text: a template writes "" for what it does not know. */
   readonly given: (key: string) => JsonValue | undefined
   /** Text of 1 to `lengthMax` characters after trimming, without control characters; null when absent or wrong. */
   readonly text: (key: string, lengthMax: number) => string | null
   /** A decimal above zero as plain text; null when absent or wrong. */
   readonly positive: (key: string) => string | null
+  /** A decimal not below zero as plain text; null when absent or wrong. */
+  readonly notNegative: (key: string) => string | null
+  /** A decimal of any sign as plain text; null when absent or wrong. */
+  readonly signed: (key: string) => string | null
   /** Notes an error when nothing was given and nothing is wrong yet at `key`. */
   readonly require: (key: string, value: unknown) => void
 }
@@ -48,9 +52,16 @@ export const readText = (value: unknown, lengthMax: number): { text: string } | 
   return { text }
 }
 
-const readPositive = (value: JsonValue): { text: string } | { message: string } => {
+/** The sign that a decimal may have, and what is said when it has another one. */
+const SIGNS = {
+  positive: [(value: bigint) => value > 0n, "must be above zero"],
+  notNegative: [(value: bigint) => value >= 0n, "must not be below zero"],
+  signed: [() => true, ""]
+} as const
+
+const readDecimal = (value: JsonValue, sign: keyof typeof SIGNS): { text: string } | { message: string } => {
   if (typeof value !== "number" && typeof value !== "string" && !(value instanceof ExactNumber))
-    return { message: "must be a decimal above zero" }
+    return { message: "must be a decimal, as a number or as text" }
   const parsed =
     typeof value === "number"
       ? decimalFromNumber(value)
@@ -58,10 +69,11 @@ const readPositive = (value: JsonValue): { text: string } | { message: string } 
   if (Option.isNone(parsed)) {
     const { integerDigitsMax, scaleMax } = decimalLimits
     return {
-      message: `must be a plain decimal of at most ${integerDigitsMax} digits before and ${scaleMax} after the point`
+      message: `must be a decimal such as 1250.5 (no commas), of at most ${integerDigitsMax} digits before and ${scaleMax} after the point`
     }
   }
-  return parsed.value.value > 0n ? { text: formatDecimal(parsed.value) } : { message: "must be above zero" }
+  const [allowed, message] = SIGNS[sign]
+  return allowed(parsed.value.value) ? { text: formatDecimal(parsed.value) } : { message }
 }
 
 /** A reader over `object` whose errors carry `prefix` before the key. */
@@ -72,7 +84,10 @@ export const fieldReader = (object: JsonObject, prefix = ""): FieldReader => {
     if (!errors.some((known) => known.path === full)) errors.push({ path: full, message })
     return null
   }
-  const given = (key: string): JsonValue | undefined => fieldOf(object, key) ?? undefined
+  const given = (key: string): JsonValue | undefined => {
+    const value = fieldOf(object, key)
+    return value === null || (typeof value === "string" && value.trim() === "") ? undefined : value
+  }
   const read = (
     key: string,
     reader: (value: JsonValue) => { text: string } | { message: string }
@@ -87,7 +102,9 @@ export const fieldReader = (object: JsonObject, prefix = ""): FieldReader => {
     fail,
     given,
     text: (key, lengthMax) => read(key, (value) => readText(value, lengthMax)),
-    positive: (key) => read(key, readPositive),
+    positive: (key) => read(key, (value) => readDecimal(value, "positive")),
+    notNegative: (key) => read(key, (value) => readDecimal(value, "notNegative")),
+    signed: (key) => read(key, (value) => readDecimal(value, "signed")),
     require: (key, value) => {
       if (value === null) fail(key, "is required")
     }

@@ -15,7 +15,8 @@ import type { FieldError } from "./field.ts"
 import { eventIdError } from "./identity.ts"
 import { intakeLimits } from "./limits.ts"
 import { isMetadata, type Metadata, parseMetadata } from "./metadata.ts"
-import { parseSignal, type Signal } from "./signal.ts"
+import type { Signal } from "./signal.ts"
+import { parseSignal } from "./signal-body.ts"
 
 /** A valid body. `hasTimestamp` is what its identity needs to know (T3). */
 export type IntakeBody =

@@ -17,17 +17,15 @@ import { evaluateRisk, type RiskVerdict } from "./risk.ts"
 import { holdingOf, withOrder } from "./risk-book.ts"
 import type { RiskAccount, RiskLimits, TradingState } from "./risk-input.ts"
 import type { AccountSettings, StrategySettings } from "./settings.ts"
+import type { SignalTarget } from "./signal.ts"
 import { type Planned, planSize, type Sized, type Sizing } from "./sizing.ts"
-import type { MarketPosition } from "./wish.ts"
 
 /** A claimed signal, as far as deciding needs it. */
-export interface DecisionSignal extends EngineSignal {
+export interface DecisionSignal extends EngineSignal, SignalTarget {
   readonly id: string
   readonly source: string
   readonly strategy: string | null
   readonly price: string | null
-  /** The position the sender says it had before this alert. */
-  readonly prevMarketPosition: MarketPosition | null
   readonly experimentId: string | null
   readonly variant: string | null
   /** The moment its age counts from. */

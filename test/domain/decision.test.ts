@@ -22,12 +22,12 @@ const signal: DecisionSignal = {
   price: null,
   strike: null,
   expiration: null,
-  strategy: null,
   intent: null,
   positionSize: null,
   marketPosition: null,
   prevMarketPosition: null,
   marketPositionSize: null,
+  strategy: null,
   experimentId: null,
   variant: null,
   expiresFromMs: nowMs - 1_000
@@ -130,6 +130,35 @@ describe("one alert in practice", () => {
       numbers: { symbol: "SPY", side: "buy", quantity: "1", intent: "open", chosen: null }
     })
     assert.isTrue(decision.checks.every(({ ok }) => ok))
+  })
+
+  it("[T10 drift] says when the sender believes to hold what we do not, and decides all the same", () => {
+    const long = account("paper-1", {
+      positions: [
+        {
+          symbol: "SPY",
+          quantity: "2",
+          averagePrice: "100",
+          confirmed: "2",
+          disputed: false,
+          shares: [{ strategy: "default", quantity: "2" }]
+        }
+      ]
+    })
+    const drift = (prevMarketPosition: "long" | "short" | "flat" | null) => {
+      const { decision } = decided({
+        context: contextOf({}, long),
+        signal: { ...signal, prevMarketPosition }
+      })
+      assert.strictEqual(decision.outcome, "ordered")
+      return decision.checks
+        .filter(({ check }) => check === "drift")
+        .map(({ code, numbers }) => [code, numbers])
+    }
+    assert.deepStrictEqual(drift("flat"), [["position_drift", { said: "flat", held: "long", share: "2" }]])
+    assert.deepStrictEqual(drift("short"), [["position_drift", { said: "short", held: "long", share: "2" }]])
+    assert.deepStrictEqual(drift("long"), [])
+    assert.deepStrictEqual(drift(null), [])
   })
 
   it("is decided the same way twice, ids included", () => {

@@ -34,8 +34,8 @@ const alert = (choose: (count: number) => number): Partial<DecisionSignal> => {
     { intent: "close" },
     { intent: "reverse" },
     { intent: "target", positionSize: String(choose(7) - 3) },
-    { action: "SELL", marketPosition: "flat" },
-    { action: "BUY", marketPosition: "long", marketPositionSize: String(choose(3)) }
+    { action: "SELL", intent: "close", marketPosition: "flat" },
+    { action: "SELL", marketPosition: "long" }
   ]
   return { ...kinds[choose(kinds.length)], quantity, strategy }
 }

@@ -3,7 +3,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 
 import type { JsonObject } from "../../src/domain/canonical-json.ts"
-import { parseSignal, type Signal } from "../../src/domain/signal.ts"
+import { intentOf, type Signal } from "../../src/domain/signal.ts"
+import { parseSignal } from "../../src/domain/signal-body.ts"
 
 const plain: JsonObject = {
   symbol: "SPY",
@@ -30,8 +31,6 @@ describe("a plain alert", () => {
       symbol: "SPY",
       action: null,
       direction: "LONG",
-      intentSide: "buy",
-      intentEffect: "open",
       timeframe: "5m",
       timeframeMs: 300_000,
       firedAtMs: Date.UTC(2025, 9, 21, 22, 45),
@@ -39,7 +38,12 @@ describe("a plain alert", () => {
       price: null,
       strategy: null,
       strike: null,
-      expiration: null
+      expiration: null,
+      intent: null,
+      positionSize: null,
+      marketPosition: null,
+      prevMarketPosition: null,
+      marketPositionSize: null
     })
   })
 
@@ -66,7 +70,7 @@ describe("a plain alert", () => {
     })
   })
 
-  it("may carry fields that we do not know, and null for what it does not use", () => {
+  it("may carry fields that we do not know, and null or nothing for what it does not use", () => {
     assert.deepStrictEqual(
       signalOf({
         ...plain,
@@ -75,7 +79,13 @@ describe("a plain alert", () => {
         score: 0.5,
         action: null,
         strike: null,
-        quantity: null
+        quantity: null,
+        price: "",
+        strategy: " ",
+        intent: "",
+        order_type: "",
+        limit_price: "",
+        stop_price: null
       }),
       signalOf(plain)
     )
@@ -99,10 +109,6 @@ describe("the intent of action and direction", () => {
   for (const [action, direction, side, effect] of [
     ["BUY", null, "buy", "either"],
     ["SELL", null, "sell", "either"],
-    [null, "LONG", "buy", "open"],
-    [null, "SHORT", "sell", "open"],
-    [null, "CALL", "buy", "open"],
-    [null, "PUT", "buy", "open"],
     ["BUY", "LONG", "buy", "open"],
     ["SELL", "LONG", "sell", "close"],
     ["SELL", "SHORT", "sell", "open"],
@@ -112,9 +118,10 @@ describe("the intent of action and direction", () => {
     ["BUY", "PUT", "buy", "open"],
     ["SELL", "PUT", "sell", "close"]
   ] as const) {
-    it(`[${action ?? "no action"}, ${direction ?? "no direction"}] is to ${effect} with a ${side}`, () => {
+    it(`[${action}, ${direction ?? "no direction"}] is to ${effect} with a ${side}`, () => {
       const signal = signalOf({ ...plain, action, direction: direction?.toLowerCase() ?? null })
-      assert.deepInclude(signal, { action, direction, intentSide: side, intentEffect: effect })
+      assert.deepInclude(signal, { action, direction, intent: null })
+      assert.deepStrictEqual(intentOf(action, direction), { side, effect })
     })
   }
 })
@@ -127,7 +134,10 @@ describe("the symbol", () => {
     assert.deepStrictEqual(pathsOf({ ...plain, ticker: "QQQ" }), ["ticker"])
   })
   it("that is wrong under one name is not taken from the other", () => {
-    assert.deepStrictEqual(pathsOf({ ...plain, ticker: "" }), ["ticker"])
+    assert.deepStrictEqual(pathsOf({ ...plain, ticker: "x\ty" }), ["ticker"])
+  })
+  it("left blank under one name is taken from the other", () => {
+    assert.strictEqual(signalOf({ ...without("symbol"), symbol: "", ticker: "SPY" }).symbol, "SPY")
   })
 })
 
@@ -141,17 +151,16 @@ describe("an error names its field", () => {
     ["a timestamp without zone", { ...plain, timestamp: "2025-10-21T22:45:00" }, ["timestamp"]],
     ["an unknown action", { ...plain, action: "HOLD" }, ["action"]],
     ["an action that is no text", { ...plain, action: 1 }, ["action"]],
-    ["an unknown direction", { ...plain, direction: "flat" }, ["direction"]],
+    ["an unknown direction", { ...plain, direction: "sideways" }, ["direction"]],
     ["a wrong direction beside a good action", { ...plain, action: "BUY", direction: "up" }, ["direction"]],
     ["a quantity of zero", { ...plain, quantity: 0 }, ["quantity"]],
     ["a negative quantity", { ...plain, quantity: "-1" }, ["quantity"]],
-    ["a quantity with an exponent", { ...plain, quantity: "1e3" }, ["quantity"]],
+    ["a quantity with a comma", { ...plain, quantity: "1,000" }, ["quantity"]],
+    ["a blank timeframe", { ...plain, timeframe: " " }, ["timeframe"]],
     ["a quantity that is NaN as text", { ...plain, quantity: "NaN" }, ["quantity"]],
     ["a quantity that is too large", { ...plain, quantity: 1e30 }, ["quantity"]],
     ["a quantity that is true", { ...plain, quantity: true }, ["quantity"]],
-    ["an empty price", { ...plain, price: "" }, ["price"]],
     ["an object as a price", { ...plain, price: {} }, ["price"]],
-    ["an empty strategy", { ...plain, strategy: " " }, ["strategy"]],
     ["a strategy with a line break", { ...plain, strategy: "a\nb" }, ["strategy"]],
     ["a strategy that is too long", { ...plain, strategy: "a".repeat(129) }, ["strategy"]],
     ["a strategy that is a number", { ...plain, strategy: 5 }, ["strategy"]],
@@ -167,7 +176,7 @@ describe("an error names its field", () => {
   it("and all errors come at once, one per field", () => {
     assert.deepStrictEqual(
       pathsOf({
-        ticker: "",
+        ticker: "a\nb",
         action: "x",
         direction: "y",
         quantity: -1,

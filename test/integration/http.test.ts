@@ -75,6 +75,9 @@ describe("an answered post", () => {
       price: 401.25,
       strike: 400,
       expiration: "2027-01-15",
+      intent: "target",
+      position_size: "+2.50",
+      prev_market_position: "flat",
       extra: { a: [1, null] }
     })
     const { body, status } = await world.post(sent, { "x-request-id": "trace-1" })
@@ -92,7 +95,12 @@ describe("an answered post", () => {
       request_id: "trace-1",
       status: "received",
       experiment_id: "default",
-      variant: "A"
+      variant: "A",
+      intent: "target",
+      position_size: "2.5",
+      market_position: null,
+      prev_market_position: "flat",
+      market_position_size: null
     })
     assert.deepStrictEqual(row?.["body"], sent)
     assert.deepStrictEqual(row?.["answer"], body)

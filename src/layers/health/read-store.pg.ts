@@ -33,7 +33,7 @@ interface ListTable {
 }
 
 const signalColumns = `id, kind, source, status, reason, symbol, action, direction, timeframe, quantity, price, strategy, strike,
-  expiration::text AS expiration, fired_at, expires_from, received_at, decided_at, request_id, experiment_id, variant, identity_kind, attempts, body::text AS body_text`
+  expiration::text AS expiration, intent, position_size, market_position, prev_market_position, market_position_size, fired_at, expires_from, received_at, decided_at, request_id, experiment_id, variant, identity_kind, attempts, body::text AS body_text`
 const orderColumns = `id, client_order_id, signal_id, account, strategy, leg, intent, sizing, wanted, symbol, side, type, quantity, limit_price,
   time_in_force, status, attempt, source, venue, venue_order_id, filled_quantity, average_price, reason, sends, position_id, exit_kind,
   valid_until, sent_at, resolve_until, created_at, updated_at, settled_at`

@@ -99,6 +99,11 @@ export const intakeRow = (
       strategy: null,
       strike: null,
       expiration: null,
+      intent: null,
+      positionSize: null,
+      marketPosition: null,
+      prevMarketPosition: null,
+      marketPositionSize: null,
       status: "received",
       reason: null
     })
@@ -134,6 +139,11 @@ export const intakeRow = (
     strategy: signal.strategy,
     strike: signal.strike,
     expiration: signal.expiration,
+    intent: signal.intent,
+    positionSize: signal.positionSize,
+    marketPosition: signal.marketPosition,
+    prevMarketPosition: signal.prevMarketPosition,
+    marketPositionSize: signal.marketPositionSize,
     status: verdict === "too_old" ? "rejected" : "received",
     reason: verdict === "too_old" ? TOO_OLD : null
   })

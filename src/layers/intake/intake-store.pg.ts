@@ -55,20 +55,24 @@ const insert = (sql: SqlClient, rows: ReadonlyArray<IntakeRow>) => {
       ${column((row) => row.expiration)}::text[], ${column((row) => row.requestId)}::text[],
       ${column((row) => row.experimentId)}::text[], ${column((row) => row.variant)}::text[],
       ${column((row) => JSON.stringify(row.answer))}::text[], ${column((row) => row.status)}::text[],
-      ${column((row) => row.reason)}::text[])
+      ${column((row) => row.reason)}::text[], ${column((row) => row.intent)}::text[],
+      ${column((row) => row.positionSize)}::text[], ${column((row) => row.marketPosition)}::text[],
+      ${column((row) => row.prevMarketPosition)}::text[], ${column((row) => row.marketPositionSize)}::text[])
       AS rows (id, kind, source, identity, identity_kind, body_hash, body, symbol, action, direction, timeframe,
         fired_at, expires_from, quantity, price, strategy, strike, expiration, request_id, experiment_id, variant,
-        answer, status, reason))
+        answer, status, reason, intent, position_size, market_position, prev_market_position, market_position_size))
     INSERT INTO signals (seq, id, kind, source, identity, identity_kind, body_hash, body, symbol, action, direction,
       timeframe, fired_at, expires_from, quantity, price, strategy, strike, expiration, request_id, experiment_id,
-      variant, answer, status, reason, decided_at)
+      variant, answer, status, reason, decided_at, intent, position_size, market_position, prev_market_position,
+      market_position_size)
     OVERRIDING SYSTEM VALUE
     SELECT seq, id::uuid, kind, source, identity, identity_kind, body_hash, body::jsonb, nullif(symbol, ''),
       nullif(action, ''), nullif(direction, ''), nullif(timeframe, ''), nullif(fired_at, '')::timestamptz,
       nullif(expires_from, '')::timestamptz, nullif(quantity, '')::numeric, nullif(price, '')::numeric,
       nullif(strategy, ''), nullif(strike, '')::numeric, nullif(expiration, '')::date, request_id,
       nullif(experiment_id, ''), nullif(variant, ''), answer::jsonb, status, nullif(reason, ''),
-      CASE WHEN status = 'rejected' THEN now() END
+      CASE WHEN status = 'rejected' THEN now() END, nullif(intent, ''), nullif(position_size, '')::numeric,
+      nullif(market_position, ''), nullif(prev_market_position, ''), nullif(market_position_size, '')::numeric
     FROM rows ORDER BY source COLLATE "C", identity COLLATE "C"
     ON CONFLICT DO NOTHING
     RETURNING source, identity`

@@ -9,6 +9,7 @@
  * Never: changes a stored row, and never decides what is valid.
  */
 import { Context, type Effect } from "effect"
+import type { SignalTarget } from "../../domain/signal.ts"
 import type { DatabaseError } from "../database/database.ts"
 
 /** The body of the 201, stored with its row and given again to duplicates. */
@@ -23,7 +24,7 @@ export interface IntakeAnswer {
 }
 
 /** One row of `signals`, as the intake writes it. Decimals are strings, times epoch milliseconds. */
-export interface IntakeRow {
+export interface IntakeRow extends SignalTarget {
   readonly id: string
   readonly kind: "signal" | "metadata"
   readonly source: string

@@ -18,7 +18,7 @@ import { isJsonObject } from "../../domain/canonical-json.ts"
 import { uuidFromDigest } from "../../domain/ids.ts"
 import { claimLimits } from "../../domain/limits.ts"
 import { parseMetadata } from "../../domain/metadata.ts"
-import type { Action, Direction } from "../../domain/signal.ts"
+import type { Action, Direction, MarketPosition, SignalIntent } from "../../domain/signal.ts"
 import { Config } from "../config/config.ts"
 import { Database, type DatabaseService } from "../database/database.ts"
 import { Instance, type InstanceService } from "../config/instance.ts"
@@ -47,6 +47,11 @@ interface SignalRow {
   readonly strategy: string | null
   readonly strike: string | null
   readonly expiration: string | null
+  readonly intent: SignalIntent | null
+  readonly position_size: string | null
+  readonly market_position: MarketPosition | null
+  readonly prev_market_position: MarketPosition | null
+  readonly market_position_size: string | null
   readonly experiment_id: string | null
   readonly variant: string | null
   readonly attempts: number
@@ -85,11 +90,11 @@ const claimedOf = (row: SignalRow): ClaimedSignal => {
     strategy: row.strategy,
     strike: row.strike,
     expiration: row.expiration,
-    intent: null,
-    positionSize: null,
-    marketPosition: null,
-    prevMarketPosition: null,
-    marketPositionSize: null,
+    intent: row.intent,
+    positionSize: row.position_size,
+    marketPosition: row.market_position,
+    prevMarketPosition: row.prev_market_position,
+    marketPositionSize: row.market_position_size,
     experimentId: row.experiment_id,
     variant: row.variant,
     expiresFromMs: row.expires_from_ms ?? row.received_at_ms
@@ -123,8 +128,9 @@ const claimRows = (sql: SqlClient, token: string, limit: number) => sql<SignalRo
     lease_until = now() + ${claimLimits.leaseMs}::int * interval '1 millisecond'
   WHERE s.id = ANY (ARRAY (SELECT picked.id FROM picked, quick WHERE quick.mode = 'off'))
   RETURNING s.id, s.seq, s.kind, s.source, CASE WHEN s.kind = 'metadata' THEN s.body END AS body, s.symbol, s.action, s.direction,
-    s.quantity, s.price, s.strategy, s.strike, to_char(s.expiration, 'YYYY-MM-DD') AS expiration, s.experiment_id, s.variant,
-    s.attempts, (SELECT count(*)::int FROM open) AS open,
+    s.quantity, s.price, s.strategy, s.strike, to_char(s.expiration, 'YYYY-MM-DD') AS expiration, s.intent, s.position_size,
+    s.market_position, s.prev_market_position, s.market_position_size, s.experiment_id, s.variant, s.attempts,
+    (SELECT count(*)::int FROM open) AS open,
     (extract(epoch FROM s.received_at) * 1000)::float8 AS received_at_ms,
     (extract(epoch FROM s.fired_at) * 1000)::float8 AS fired_at_ms,
     (extract(epoch FROM s.expires_from) * 1000)::float8 AS expires_from_ms`

@@ -177,7 +177,9 @@ describe("claiming", () => {
         yield* database.run(
           "test.option",
           (sql) =>
-            sql`UPDATE signals SET strike = 450.50, expiration = '2026-12-18', price = 451, expires_from = '2026-11-23T15:00:00.123Z'`
+            sql`UPDATE signals SET strike = 450.50, expiration = '2026-12-18', price = 451, expires_from = '2026-11-23T15:00:00.123Z',
+              intent = 'target', position_size = -2.50, market_position = 'short', prev_market_position = 'flat',
+              market_position_size = 2.5`
         )
         const [claimed] = (yield* store.claim(1)).signals
         assert.deepStrictEqual(claimed?.kind === "signal" ? claimed.signal : null, {
@@ -191,11 +193,11 @@ describe("claiming", () => {
           strategy: null,
           strike: "450.50",
           expiration: "2026-12-18",
-          intent: null,
-          positionSize: null,
-          marketPosition: null,
-          prevMarketPosition: null,
-          marketPositionSize: null,
+          intent: "target",
+          positionSize: "-2.50",
+          marketPosition: "short",
+          prevMarketPosition: "flat",
+          marketPositionSize: "2.5",
           experimentId: null,
           variant: null,
           expiresFromMs: Date.parse("2026-11-23T15:00:00.123Z")

@@ -1,5 +1,5 @@
 /**
- * 0006 shares: whose a position is, how large an order may be when it is sent, and up to where fills are known.
+ * 0007 shares: whose a position is, how large an order may be when it is sent, and up to where fills are known.
  *
  * A strategy that closes, or that is to be protected, has to find its own part of a position that several share; so every
  * position gets shares that add up to it, and exit prices belong to them. An order keeps what was wanted and the rule
