@@ -13,6 +13,7 @@
 import { Clock, Effect, Redacted, Stream } from "effect"
 import {
   authText,
+  pongText,
   readFeedMessage,
   requestText,
   type UnusableSignal,
@@ -41,7 +42,7 @@ export interface FeedCounts {
   lastDataAt: number | null
   stored: number
   duplicates: number
-  /** Invalid JSON, unknown types, binary frames. */
+  /** Invalid JSON, unknown types, frames that are not UTF-8. */
   ignored: number
   /** Signals that cannot be traded, each time they came. */
   unusable: number
@@ -102,6 +103,7 @@ interface Owed {
 const hear = (
   session: FeedSession,
   owed: Owed,
+  connection: FeedConnection,
   send: Told["send"],
   now: () => number,
   text: string
@@ -123,6 +125,10 @@ const hear = (
     case "stats":
       if (owed.stats) send({ type: "stats.told" })
       owed.stats = false
+      break
+    case "ping":
+      // At once and past the machine: a server that pings hangs up on whoever is slow to answer.
+      connection.send(pongText)
       break
     case "pong":
       if (owed.pong) send({ type: "pong.told" })
@@ -282,13 +288,13 @@ export const runFeedSession = (session: FeedSession, { events, send }: Told) =>
         {
           opened: () => send({ type: "socket.opened" }),
           text: (text) => {
-            hear(session, owed, send, now, text)
+            hear(session, owed, connection, send, now, text)
             if (link.paused || backlog.size() < feedLimits.waitingSignalsMax) return
             link.paused = true
             connection.pause()
             send({ type: "reading.paused" })
           },
-          binary: () => {
+          unreadable: () => {
             counts.ignored += 1
           },
           pong: () => send({ type: "pong.framed" }),

@@ -51,6 +51,7 @@ export type FeedMessage =
       readonly unusable: ReadonlyArray<UnusableSignal>
     }
   | { readonly type: "stats" }
+  | { readonly type: "ping" }
   | { readonly type: "pong" }
   | { readonly type: "ignored"; readonly why: "not_json" | "unknown_type" | "malformed" }
 
@@ -58,20 +59,12 @@ export type FeedMessage =
 export type FeedRequest = "get_signals" | "get_stats" | "ping"
 
 export const authText = (token: string): string => JSON.stringify({ type: "auth", token })
+/** The answer to a server that pings in JSON. */
+export const pongText = JSON.stringify({ type: "pong" })
 export const requestText = (type: FeedRequest): string => JSON.stringify({ type })
 
 // An id is compared, stored and logged: printable ASCII without spaces, as for every identity a sender names.
 const ID = /^[\u0021-\u007e]+$/
-// The zone must be named: a wave is a moment, and a local date is how the incident was misread.
-const MOMENT = /(?:Z|[+-]\d\d:?\d\d)$/
-
-const readWave = (value: JsonValue | undefined): { ms: number } | { message: string } => {
-  if (typeof value !== "string" || !MOMENT.test(value)) {
-    return { message: "must be an ISO time with its zone" }
-  }
-  return readTimestamp(value)
-}
-
 const isNumber = (value: JsonValue | undefined): value is number | ExactNumber =>
   value instanceof ExactNumber || (typeof value === "number" && Number.isFinite(value))
 
@@ -110,7 +103,7 @@ export const readWaveSignal = (value: JsonValue): WaveSignal | UnusableSignal =>
   const action = reader.given("action")
   const isAction = action === "BUY" || action === "SELL"
   if (!isAction) reader.fail("action", "must be BUY or SELL")
-  const wave = readWave(reader.given("wave"))
+  const wave = readTimestamp(reader.given("wave"))
   const waveMs = "ms" in wave ? wave.ms : reader.fail("wave", wave.message)
   const price = reader.positive("price")
   const given = reader.given("score") ?? null
@@ -155,6 +148,7 @@ export const readFeedMessage = (text: string): FeedMessage => {
   switch (value["type"]) {
     case "auth_success":
     case "stats":
+    case "ping":
     case "pong":
       return { type: value["type"] }
     case "auth_failed": {

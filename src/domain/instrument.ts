@@ -1,26 +1,30 @@
 /**
- * instrument: what a symbol and an option contract look like, and nothing about which ones exist.
+ * instrument: what a symbol and an option's day look like, and nothing about which ones exist.
  *
- * Venues disagree about symbols (`BTC-USDT`, `BTCUSDT`, `BINANCE:BTCUSDT`, `ES1!`, `BRK.B`), and a mapping that
- * guesses trades the wrong thing. So a symbol is kept as it was given, trimmed and checked for form only; two
- * spellings are two instruments until a venue's adapter says otherwise.
+ * Senders disagree about symbols (`BTC-USDT`, `BINANCE:BTCUSDT.P`, `ES1!`, `/MESZ26`, `@ES`, `EURUSD=X`, `.SPX270115C5500`), and
+ * every alphabet that was tried here left some of them out. So a symbol is any printable ASCII, trimmed, in upper case:
+ * no market tells two instruments apart by case alone, and a list that names `spy` must meet an alert that says `SPY`. What a
+ * symbol means is said by the settings (symbol-map.ts); how a venue spells it is its adapter's business.
  *
- * Promises: a symbol that passes is safe in a URL segment after encoding, in a log line and in a metric label.
- * Never: changes case, strips an exchange prefix, or guesses a quote currency.
+ * Promises: symbols of intake, feeds and settings are read by one rule; one that passes is one line without control
+ * characters or marks that reverse text. It may hold quotes and brackets: whoever writes it into a URL, a metric label or a page escapes it.
+ * Never: strips an exchange prefix, or guesses a quote currency.
  */
 import { readText } from "./field.ts"
 import { fieldLimits } from "./limits.ts"
 
-// Letters and digits first; after that what real symbols use: ES1!, BRK.B, BTC/USD, BINANCE:ETH-PERP, ^SPX, O:SPY251219C00600000.
-const SYMBOL = /^[\p{L}\p{N}^$][\p{L}\p{N}.\-_:/!$^&*+ ]*$/u
+const PRINTABLE = /^[\u0020-\u007e]+$/
+/** An alert whose template was never filled in: `{{ticker}}` is nobody's symbol. */
+const PLACEHOLDER = /\{\{|\}\}/
 
-/** A symbol as given, trimmed; or what is wrong with it. */
+/** A symbol in upper case, trimmed; or what is wrong with it. */
 export const readSymbol = (value: unknown): { text: string } | { message: string } => {
   const read = readText(value, fieldLimits.symbolLengthMax)
   if ("message" in read) return read
-  return SYMBOL.test(read.text)
-    ? read
-    : { message: "must be a symbol: letters and digits, then also . - _ : / ! $ ^ & * + and spaces" }
+  if (PLACEHOLDER.test(read.text)) return { message: "must be a symbol: a placeholder was not filled in" }
+  return PRINTABLE.test(read.text)
+    ? { text: read.text.toUpperCase() }
+    : { message: "must be a symbol: printable ASCII characters" }
 }
 
 const DATE = /^(?<year>\d{4})-?(?<month>\d{2})-?(?<day>\d{2})$/

@@ -3,7 +3,7 @@
  *
  * Runs only on bodies that are refused anyway, so it is written for its answers: a strict reader of RFC 8259
  * that keeps the path while it reads and names the usual mistakes of hand-written templates (NaN, Infinity,
- * single quotes, a trailing comma, a placeholder that was never filled in, a body cut off in the middle).
+ * single quotes, a comma too many or one too few, a placeholder that was never filled in, a body cut off in the middle).
  *
  * Promises: finds a fault exactly when the native parser refuses the text, when a key is given twice, or when the
  * text nests too deep; messages contain no text of the body.
@@ -117,26 +117,49 @@ const readKey = (cursor: Cursor, seen: Set<string>): string | null => {
   seen.add(key)
   skip(cursor)
   if (cursor.text.charAt(cursor.at) !== ":") {
-    failHere(cursor, "a colon is missing after the key")
+    // Not a mistake of what stands here, which may be a good value; only the end of the body is another matter.
+    if (cursor.at >= cursor.text.length) failHere(cursor, "")
+    else fail(cursor, "a colon is missing after the key")
     return null
   }
   cursor.at += 1
   return key
 }
 
+/** Reads a member and leaves its key in the path: what may be wrong behind it is said of it. */
 const readMember = (cursor: Cursor, seen: Set<string>): boolean => {
   skip(cursor)
-  if (readKey(cursor, seen) === null) return false
-  if (!readValue(cursor)) return false
-  cursor.path.pop()
-  return true
+  return readKey(cursor, seen) !== null && readValue(cursor)
 }
 
+/** Reads an item and leaves its number in the path. */
 const readItem = (cursor: Cursor, index: number): boolean => {
   cursor.path.push(index)
-  if (!readValue(cursor)) return false
-  cursor.path.pop()
-  return true
+  return readValue(cursor)
+}
+
+/** What begins a key or a value: where it follows a value, a comma was forgotten. */
+const BEGINS = /^(?:["{[\w-]|\.\d)/
+/** A key with its colon, which no array has. */
+const KEY = /^"[^"]*"\s*:/
+
+/**
+ * Says what is wrong behind a value, `end` being where that value ends. A comma that was forgotten is forgotten there, and not
+ * at the good text after it.
+ */
+const failBehind = (cursor: Cursor, close: "}" | "]", end: number): false => {
+  const rest = cursor.text.slice(cursor.at)
+  if (!BEGINS.test(rest)) {
+    cursor.path.pop()
+    return failHere(cursor, `a comma or ${close} is missing`)
+  }
+  cursor.at = end
+  return fail(
+    cursor,
+    close === "]" && KEY.test(rest)
+      ? "a ] is missing after this value"
+      : "a comma is missing after this value"
+  )
 }
 
 /** Reads an object or array whose opening bracket is at the cursor. */
@@ -153,14 +176,13 @@ const readNest = (cursor: Cursor, close: "}" | "]"): boolean => {
   const seen = new Set<string>()
   for (let index = 0; ; index += 1) {
     if (!(close === "}" ? readMember(cursor, seen) : readItem(cursor, index))) return false
+    const end = cursor.at
     skip(cursor)
     const next = cursor.text.charAt(cursor.at)
-    if (next === close) {
-      cursor.at += 1
-      return true
-    }
-    if (next !== ",") return failHere(cursor, `a comma or ${close} is missing`)
+    if (next !== close && next !== ",") return failBehind(cursor, close, end)
+    cursor.path.pop()
     cursor.at += 1
+    if (next === close) return true
   }
 }
 

@@ -75,8 +75,8 @@ export const fieldLimits = {
   /** Years outside are a unit mistake (microseconds, a missing digit), never a signal. */
   timestampYearMin: 2_000,
   timestampYearMax: 2_099,
-  /** A bar of a year is the longest that charts offer. */
-  timeframeMsMax: days(366)
+  /** A bar of a year is the longest that charts offer, and `12M` counts each of its months as 31 days. */
+  timeframeMsMax: days(372)
 } as const
 
 /** Sizes of decimal numbers. */
@@ -296,6 +296,8 @@ export const feedLimits = {
   unusableLinesPerMs: minutes(1),
   /** Unusable signals remembered so that a server's repeating them is told once; at most 1 KB each. */
   unusableToldMax: 1_000,
+  /** Requests and pongs that the peer has not read; a server that asks for pongs and reads none must not fill our memory. */
+  unsentBytesMax: 1_048_576,
   /** A goodbye is worth this much; after it the socket is destroyed. */
   closeMsMax: 500,
   /** A statement that was slow marks nothing away: its signals are asked for again after this. */

@@ -13,7 +13,7 @@ import { daysInMonth } from "./instrument.ts"
 import { fieldLimits } from "./limits.ts"
 
 const ISO =
-  /^(?<year>\d{4})-(?<month>\d{2})-(?<day>\d{2})[Tt ](?<hour>\d{2}):(?<minute>\d{2})(?::(?<second>\d{2})(?:[.,](?<fraction>\d{1,9}))?)?(?<zone>[Zz]|[+-]\d{2}:?\d{2})?$/
+  /^(?<year>\d{4})-(?<month>\d{2})-(?<day>\d{2})[Tt ](?<hour>\d{2}):(?<minute>\d{2})(?::(?<second>\d{2})(?:[.,](?<fraction>\d{1,9}))?)?(?: ?(?<zone>[Zz]|[+-]\d{2}(?::?\d{2})?))?$/
 const EPOCH = /^\d{9,13}(?:\.\d{1,9})?$/
 
 const { timestampYearMin, timestampYearMax } = fieldLimits
@@ -37,7 +37,7 @@ const readEpoch = (value: number): Read => {
 const zoneOffsetMs = (zone: string): number | null => {
   if (zone === "Z" || zone === "z") return 0
   const hours = Number(zone.slice(1, 3))
-  const minutes = Number(zone.slice(-2))
+  const minutes = Number(zone.slice(3).replace(":", ""))
   // The largest offset in use is +14:00.
   if (hours > 14 || minutes > 59) return null
   return (zone.startsWith("-") ? -1 : 1) * (hours * 60 + minutes) * 60_000
@@ -65,7 +65,8 @@ const readIso = (groups: Readonly<Record<string, string | undefined>>): Read => 
 
 /**
  * A timestamp as epoch milliseconds. Accepts ISO 8601 with a zone (`2025-10-21T22:45:00Z`, a space for the T,
- * offsets with or without colon, seconds optional) and epoch seconds or milliseconds as a number or its text.
+ * offsets with or without colon or minutes, seconds and
+ * their fraction optional) and epoch seconds or milliseconds as a number or its text.
  */
 export const readTimestamp = (value: unknown): Read => {
   if (typeof value === "number") return Number.isFinite(value) ? readEpoch(value) : { message: EXPECTED }
@@ -99,24 +100,31 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   W: 7 * DAY,
   M: 31 * DAY,
   y: 366 * DAY,
-  Y: 366 * DAY
+  Y: 366 * DAY,
+  // Bars of so many trades or of so much movement take as long as they take: such a bar ends at its own time.
+  T: 0,
+  R: 0
 }
 
 const TIMEFRAME = /^(?<count>\d{1,5})?(?<unit>[a-zA-Z]{1,3})?$/
 
 /**
- * A timeframe: its text as given and its length in milliseconds. Accepts `5m`, `1h`, `1D`, `W`, `3M`, `30S`, and a bare
- * number, text or not, which is minutes as in TradingView's `{{interval}}`.
+ * A timeframe: its text as given and its length in milliseconds, zero for ticks (`100T`) and ranges (`10R`). Accepts `5m`,
+ * `1h`, `1D`, `W`, `3M`, `30S`, and a bare number, text or not, which is minutes as in TradingView's `{{interval}}`.
  */
 export const readTimeframe = (value: unknown): { text: string; ms: number } | { message: string } => {
-  const expected = { message: "must be a timeframe such as 5m, 1h, 1D, 1W, 1M, or a number of minutes" }
+  const expected = {
+    message:
+      "must be a timeframe such as 5m, 1h, 1D, 1W, 1M, 100T (ticks), 10R (range), or a number of minutes"
+  }
   if (typeof value !== "string" && typeof value !== "number") return expected
   const text = String(value).trim()
   if (text === "") return { message: "must not be empty" }
   const groups = text.length > fieldLimits.timeframeLengthMax ? undefined : TIMEFRAME.exec(text)?.groups
   const unit = groups?.["unit"] ?? "m"
   if (groups === undefined || !Object.hasOwn(UNIT_MS, unit)) return expected
-  const ms = Number(groups["count"] ?? "1") * (UNIT_MS[unit] ?? 0)
-  if (ms <= 0) return { message: "must be longer than zero" }
+  const count = Number(groups["count"] ?? "1")
+  if (count <= 0) return { message: "must be longer than zero" }
+  const ms = count * (UNIT_MS[unit] ?? 0)
   return ms <= fieldLimits.timeframeMsMax ? { text, ms } : { message: "must not be longer than a year" }
 }

@@ -243,14 +243,31 @@ describe("feed actor: watches", () => {
     })
   )
 
-  it.effect("garbage, unknown types and binary frames are counted and end nothing", () =>
+  it.effect("a server that pings is answered at once, each time, before it accepts us as well", () =>
+    Effect.gen(function* () {
+      const { child, say, settle, wire, wires } = yield* world()
+      wire().listener.opened()
+      yield* settle
+      yield* say({ type: "ping" })
+      const pongs = () => types(wire()).filter((type) => type === "pong").length
+      assert.strictEqual(pongs(), 1)
+      yield* say({ type: "auth_success" })
+      yield* say({ type: "signals", signals: [] })
+      wire().listener.text('{"type":"ping","at":1}')
+      // Not even the machine was run in between.
+      assert.strictEqual(pongs(), 2)
+      assert.deepStrictEqual([child().state, child().detail["ignored"], wires.length], ["Live", 0, 1])
+    })
+  )
+
+  it.effect("garbage, unknown types and frames that are not UTF-8 are counted and end nothing", () =>
     Effect.gen(function* () {
       const { buffer, child, goLive, kinds, say, settle, wire } = yield* world()
       yield* goLive()
       for (const text of ["{", "null", "[]", '"x"', '{"type":1}', '{"type":"signals","signals":1}']) {
         wire().listener.text(text)
       }
-      wire().listener.binary()
+      wire().listener.unreadable()
       yield* say({ type: "news" })
       yield* say({ type: "signals", signals: [signal("good"), { id: "bad" }] })
       yield* settle

@@ -34,8 +34,12 @@ describe("a signal of a feed", () => {
     assert.deepStrictEqual(readWaveSignal({ ...wire, extra: "\u0000", __proto__: { id: "x" } }), read)
   })
   it("has its wave as a moment, whatever zone it is written in", () => {
-    const east = readWaveSignal({ ...wire, wave: "2025-10-22T02:45:00+04:00" })
+    const east = readWaveSignal({ ...wire, wave: "2025-10-22T02:45:00+04" })
     assert.deepStrictEqual(east, read)
+  })
+  it("has its symbol in upper case, as every sender's", () => {
+    assert.deepStrictEqual(readWaveSignal({ ...wire, symbol: " btc-usdt " }), read)
+    assert.deepInclude(readWaveSignal({ ...wire, symbol: "/es" }), { symbol: "/ES" })
   })
   it.each([
     ["id", { id: "" }],
@@ -43,12 +47,13 @@ describe("a signal of a feed", () => {
     ["id", { id: "ü" }],
     ["id", { id: "x".repeat(129) }],
     ["id", { id: null }],
-    ["symbol", { symbol: "<script>" }],
+    ["symbol", { symbol: "{{ticker}}" }],
+    ["symbol", { symbol: "S".repeat(65) }],
     ["action", { action: "HOLD" }],
     ["action", { action: "buy" }],
     ["wave", { wave: "2025-10-21T22:45:00" }],
     ["wave", { wave: "yesterday" }],
-    ["wave", { wave: 1_761_086_700 }],
+    ["wave", { wave: 1_761_086 }],
     ["wave", { wave: "2025-02-30T00:00:00Z" }],
     ["price", { price: "-1" }],
     ["price", { price: "abc" }],
@@ -99,6 +104,7 @@ describe("a message of the server", () => {
     ],
     ["stats", '{"type":"stats","a":{}}', { type: "stats" }],
     ["pong", '{"type":"pong"}', { type: "pong" }],
+    ["ping", '{"type":"ping","at":1}', { type: "ping" }],
     ["invalid JSON", "{", { type: "ignored", why: "not_json" }],
     ["an unknown type", '{"type":"news"}', { type: "ignored", why: "unknown_type" }],
     ["no type", "{}", { type: "ignored", why: "unknown_type" }],

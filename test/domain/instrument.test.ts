@@ -1,4 +1,4 @@
-/** Symbols are checked for form and kept as given; option days exist in the calendar. */
+/** T3b: symbols of any sender are taken, in one case; option days exist in the calendar. */
 import { assert, describe, it } from "@effect/vitest"
 
 import { readExpiration, readSymbol } from "../../src/domain/instrument.ts"
@@ -7,28 +7,40 @@ import { fieldLimits } from "../../src/domain/limits.ts"
 describe("a symbol", () => {
   for (const symbol of [
     "SPY",
-    "spy",
     "BTC-USDT",
-    "BTC/USD",
-    "BINANCE:BTCUSDT",
+    "BTC/USDT",
     "BINANCE:BTCUSDT.P",
+    "NASDAQ:AAPL",
     "BRK.B",
+    "BRK B",
     "ES1!",
+    "/ES",
+    "/MESZ26",
+    "/ESZ26:XCME",
+    "@ES",
+    "@ES#C",
+    "ES=F",
+    "EURUSD=X",
     "^SPX",
-    "CL=F".replace("=", "_"),
+    "$SPX.X",
+    ".SPX270115C5500",
+    "./ESZ26 E1AZ26 261218C6000",
     "M&M",
     "600519",
     "O:SPY251219C00600000",
     "SPY   251219C00600000",
-    "日経225"
+    "AAPL/MSFT*2-1",
+    "(USDJPY+EURUSD)/2",
+    "A".repeat(fieldLimits.symbolLengthMax)
   ]) {
-    it(`[${symbol}] is kept as it was given`, () => {
+    it(`[${symbol}] is a symbol`, () => {
       assert.deepStrictEqual(readSymbol(symbol), { text: symbol })
     })
   }
 
-  it("is trimmed, and nothing else", () => {
-    assert.deepStrictEqual(readSymbol("  btc-USDT "), { text: "btc-USDT" })
+  it("is trimmed and in upper case, and nothing else", () => {
+    assert.deepStrictEqual(readSymbol("  btc-USDT "), { text: "BTC-USDT" })
+    assert.deepStrictEqual(readSymbol("es1!"), { text: "ES1!" })
   })
 
   for (const [name, symbol] of [
@@ -38,9 +50,10 @@ describe("a symbol", () => {
     ["NUL", "SP\u0000Y"],
     ["a mark that reverses text", "SP\u202eY"],
     ["an unfilled placeholder", "{{ticker}}"],
-    ["markup", "<b>SPY</b>"],
-    ["a quote", "SPY'--"],
-    ["a leading point", "../etc"],
+    ["a placeholder inside", "NASDAQ:{{ticker}}"],
+    ["letters beyond ASCII", "日経225"],
+    ["a letter that upper case makes two of", "ß"],
+    ["a blank that is not ASCII", "SPY\u00a0X"],
     ["a number", 5],
     ["null", null],
     ["too long", "A".repeat(fieldLimits.symbolLengthMax + 1)]

@@ -76,7 +76,10 @@ describe("a body is refused with the path of its fault", () => {
     ["text without an end", '{"symbol":"SPY', "syntax", "symbol"],
     ["a missing value", '{"symbol":}', "syntax", "symbol"],
     ["a trailing comma", '{"symbol":"SPY",}', "syntax", ""],
-    ["a missing comma", '{"a":1 "b":2}', "syntax", ""],
+    ["a missing comma", '{"a":1 "b":2}', "syntax", "a"],
+    ["a missing comma in an inner array", '{"legs":[{"a":1} {"a":2}]}', "syntax", "legs[0]"],
+    ["a missing bracket", '{"legs":[1 "a":2}', "syntax", "legs[0]"],
+    ["a semicolon for a comma", '{"a":1; "b":2}', "syntax", ""],
     ["a missing colon", '{"a" 1}', "syntax", "a"],
     ["a second value", '{"a":1}{"b":2}', "syntax", ""],
     ["single quotes", "{'a':1}", "syntax", ""],
@@ -117,6 +120,30 @@ describe("a body is refused with the path of its fault", () => {
       const fault = refusal(text)
       assert.deepStrictEqual({ reason: fault.reason, path: fault.path }, { reason, path })
       assert.isNotEmpty(fault.message)
+    })
+  }
+
+  for (const [text, message] of [
+    ['{"a":1 "b":2}', "a comma is missing after this value (character 7)"],
+    ['{"a":"x"\n  "b":2}', "a comma is missing after this value (character 9)"],
+    ['{"a":"x""b":2}', "a comma is missing after this value (character 9)"],
+    ['{"a":true "b":2}', "a comma is missing after this value (character 10)"],
+    ['{"a":{} "b":2}', "a comma is missing after this value (character 8)"],
+    ['{"a":1 b:2}', "a comma is missing after this value (character 7)"],
+    ["[1 2]", "a comma is missing after this value (character 3)"],
+    ["[1 -2]", "a comma is missing after this value (character 3)"],
+    ['["a" "b"]', "a comma is missing after this value (character 5)"],
+    ["[{} {}]", "a comma is missing after this value (character 4)"],
+    ["[null true]", "a comma is missing after this value (character 6)"],
+    ['{"a":[1 "b":2}', "a ] is missing after this value (character 8)"],
+    ['{"a" 1}', "a colon is missing after the key (character 6)"],
+    ['{"a","b":1}', "a colon is missing after the key (character 5)"],
+    ['{"a"', "the body ends here: it was cut off (character 5)"],
+    ['{"a":1', "the body ends here: it was cut off (character 7)"],
+    ['{"a":1,}', "a value is missing, or a comma is too many (character 8)"]
+  ] as const) {
+    it(`[${text}] with the message: ${message}`, () => {
+      assert.strictEqual(refusal(text).message, message)
     })
   }
 

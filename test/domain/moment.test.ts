@@ -29,6 +29,14 @@ describe("a timestamp", () => {
     "2025-10-22T02:45:00+0400",
     "2025-10-21T17:15:00-05:30",
     " 2025-10-21T22:45:00Z ",
+    "2025-10-21T22:45:00+00:00",
+    "2025-10-21T22:45:00+0000",
+    "2025-10-21T22:45:00+00",
+    "2025-10-21 22:45:00+00",
+    "2025-10-21 22:45:00 +0000",
+    "2025-10-21T22:45:00-00",
+    "2025-10-22T03:45:00.0+05",
+    "2025-10-21T12:45:00-10",
     at,
     at / 1_000,
     String(at),
@@ -54,6 +62,10 @@ describe("a timestamp", () => {
     ["hour 24", "2025-10-21T24:00:00Z"],
     ["a leap second", "2025-10-21T23:59:60Z"],
     ["a zone that does not exist", "2025-10-21T22:45:00+15:00"],
+    ["a zone of 15 hours", "2025-10-21T22:45:00+15"],
+    ["a zone of one digit", "2025-10-21T22:45:00+5"],
+    ["a zone with half its minutes", "2025-10-21T22:45:00+053"],
+    ["ten digits of a second", "2025-10-21T22:45:00.0123456789Z"],
     ["a zone with 60 minutes", "2025-10-21T22:45:00+01:60"],
     ["the year 1999", "1999-12-31T23:59:59Z"],
     ["the year 2100", "2100-01-01T00:00:00Z"],
@@ -124,6 +136,17 @@ describe("a timeframe", () => {
     ["W", 7 * 1_440 * minute],
     ["M", 31 * 1_440 * minute],
     ["3M", 93 * 1_440 * minute],
+    ["1M", 31 * 1_440 * minute],
+    ["12M", 372 * 1_440 * minute],
+    ["1W", 7 * 1_440 * minute],
+    ["1440", 1_440 * minute],
+    ["1", minute],
+    ["1S", 1_000],
+    ["1T", 0],
+    ["100T", 0],
+    ["1000T", 0],
+    ["10R", 0],
+    ["T", 0],
     [" 5m ", 5 * minute]
   ] as const) {
     it(`[${value}] is ${ms} ms`, () => {
@@ -140,8 +163,9 @@ describe("a timeframe", () => {
     "5 m",
     "m5",
     "5x",
-    "100R",
-    "T",
+    "0T",
+    "0R",
+    "100t",
     "{{interval}}",
     "99999D",
     null,
@@ -159,8 +183,9 @@ describe("a timeframe", () => {
   }
 
   it("is never longer than the limit", () => {
-    assert.strictEqual(lengthOf("366D"), fieldLimits.timeframeMsMax)
-    assert.isNull(lengthOf("367D"))
+    assert.strictEqual(lengthOf("372D"), fieldLimits.timeframeMsMax)
+    assert.isNull(lengthOf("373D"))
+    assert.isNull(lengthOf("13M"))
   })
 
   it("keeps its text as it was given", () => {

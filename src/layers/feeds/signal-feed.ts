@@ -14,10 +14,10 @@ import type { FeedEnd } from "../../domain/feed-end.ts"
 export interface FeedListener {
   /** The handshake is done. */
   readonly opened: () => void
-  /** A text frame of the server. */
+  /** A text of the server, whichever kind of frame brought it: some servers send their JSON in binary ones. */
   readonly text: (text: string) => void
-  /** A frame that is no text: not of this protocol. */
-  readonly binary: () => void
+  /** A frame that is not UTF-8: not of this protocol. */
+  readonly unreadable: () => void
   /** A pong frame. */
   readonly pong: () => void
   readonly ended: (end: FeedEnd) => void
@@ -30,7 +30,7 @@ export interface FeedAddress {
 }
 
 export interface FeedConnection {
-  /** Sends a text frame; a send that fails ends the connection. */
+  /** Sends a text frame; a send that fails, or a peer that reads nothing of what was sent, ends the connection. */
   readonly send: (text: string) => void
   /** Sends a ping frame. */
   readonly ping: () => void

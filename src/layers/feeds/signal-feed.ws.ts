@@ -43,6 +43,18 @@ const messageOf = (error: unknown): string => {
   return message === "" ? (errorCodeOf(error) ?? "no reason known") : message
 }
 
+const utf8 = new TextDecoder("utf-8", { fatal: true })
+
+/** The text of a frame, null when it is not UTF-8. `ws` has checked text frames; nobody has checked binary ones. */
+const textOf = (bytes: Buffer): string | null => {
+  try {
+    return utf8.decode(bytes)
+  } catch {
+    // The one error a fatal decoder has. The caller counts the frame.
+    return null
+  }
+}
+
 const unsent = (reason: string): FeedEnd => ({ kind: "send", code: null, reason })
 
 const short = (text: string): string => text.slice(0, feedLimits.reasonLengthMax)
@@ -75,6 +87,10 @@ class Connection implements FeedConnection {
     if (this.#socket.readyState !== WebSocket.OPEN) {
       // A closing socket reports its own end; whoever sends before it is open has lost the order of things.
       if (this.#socket.readyState === WebSocket.CONNECTING) this.#end(unsent("the connection is not open"))
+      return
+    }
+    if (this.#socket.bufferedAmount > feedLimits.unsentBytesMax) {
+      this.#end(unsent("the peer does not read"))
       return
     }
     this.#socket.send(text, (error) => {
@@ -115,10 +131,11 @@ class Connection implements FeedConnection {
       opened = true
       if (!this.#over) this.#listener.opened()
     })
-    socket.on("message", (bytes, isBinary) => {
+    socket.on("message", (bytes) => {
       if (this.#over) return
-      if (isBinary || !Buffer.isBuffer(bytes)) this.#listener.binary()
-      else this.#listener.text(bytes.toString("utf8"))
+      const text = Buffer.isBuffer(bytes) ? textOf(bytes) : null
+      if (text === null) this.#listener.unreadable()
+      else this.#listener.text(text)
     })
     socket.on("pong", () => {
       if (!this.#over) this.#listener.pong()

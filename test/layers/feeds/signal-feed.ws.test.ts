@@ -21,18 +21,19 @@ const portOf = (server: { readonly address: () => unknown }): number => {
 const makeListener = Effect.gen(function* () {
   const opened = yield* Deferred.make<void>()
   const ends: Array<FeedEnd> = []
+  const texts: Array<string | null> = []
   const ended = yield* Deferred.make<FeedEnd>()
   const listener: FeedListener = {
     opened: () => Deferred.doneUnsafe(opened, Effect.void),
-    text: () => {},
-    binary: () => {},
+    text: (text) => texts.push(text),
+    unreadable: () => texts.push(null),
     pong: () => {},
     ended: (end) => {
       ends.push(end)
       Deferred.doneUnsafe(ended, Effect.succeed(end))
     }
   }
-  return { listener, ends, opened: Deferred.await(opened), ended: Deferred.await(ended) }
+  return { listener, ends, texts, opened: Deferred.await(opened), ended: Deferred.await(ended) }
 })
 
 const open = (url: string, listener: FeedListener) =>
@@ -40,8 +41,8 @@ const open = (url: string, listener: FeedListener) =>
     Effect.provide(signalFeedWs())
   )
 
-/** Upgrades by hand and sends these bytes; ends nothing by itself. */
-const rawServer = (hex: string) =>
+/** Upgrades by hand and sends these bytes; ends nothing by itself, and reads on only when it is told to. */
+const rawServer = (hex: string, reads = true) =>
   Effect.gen(function* () {
     const sockets = new Set<Socket>()
     const server = createServer((socket) => {
@@ -60,6 +61,7 @@ const rawServer = (hex: string) =>
         ]
         socket.write(`${head.join("\r\n")}\r\n\r\n`)
         socket.write(Buffer.from(hex, "hex"))
+        if (!reads) socket.pause()
       })
     })
     yield* Effect.acquireRelease(listening(server), () =>
@@ -112,6 +114,39 @@ describe("signal feed over ws", () => {
       connection.send("too late")
       yield* Effect.sleep(50)
       assert.strictEqual(ends.length, 1)
+    })
+  )
+
+  it.live("text is taken from binary frames as well; what is not UTF-8 is no text", () =>
+    Effect.gen(function* () {
+      const frame = (opcode: number, bytes: Buffer) => Buffer.from([opcode, bytes.length, ...bytes])
+      const url = yield* rawServer(
+        Buffer.concat([
+          frame(0x82, Buffer.from('{"n":"é"}')),
+          frame(0x82, Buffer.from([0x22, 0xff, 0x22])),
+          frame(0x81, Buffer.from("plain")),
+          frame(0x82, Buffer.from([])),
+          Buffer.from("880203e8", "hex")
+        ]).toString("hex")
+      )
+      const { ended, listener, texts } = yield* makeListener
+      yield* open(url, listener)
+      assert.strictEqual((yield* ended).kind, "closed")
+      assert.deepStrictEqual(texts, ['{"n":"é"}', null, "plain", ""])
+    })
+  )
+
+  it.live("a peer that reads nothing of what is sent is an end, within the bound of what waits", () =>
+    Effect.gen(function* () {
+      const url = yield* rawServer("", false)
+      const { ended, ends, listener, opened } = yield* makeListener
+      const connection = yield* open(url, listener)
+      yield* opened
+      const part = "x".repeat(65_536)
+      // What the kernel takes of it is its own; 64 MB are beyond every socket buffer.
+      for (let sent = 0; sent < 1_000 && ends.length === 0; sent += 1) connection.send(part)
+      const end = yield* ended
+      assert.deepStrictEqual([end.kind, end.reason], ["send", "the peer does not read"])
     })
   )
 
