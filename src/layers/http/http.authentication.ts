@@ -87,15 +87,34 @@ export const isTrustedOrigin = (
   )
 }
 
+const encodedKey = /^(?:v1,)?(?<text>whsec_(?<base64>[A-Za-z0-9+/_-]{8,}={0,2}))$/
+
+/**
+ * The keys that a secret may mean. Standard Webhooks shows one as base64 after `whsec_`, some of its tools with `v1,` before
+ * that, and a sender that knows nothing of it signs with the very text it was given. All of them are as secret as the
+ * secret is. What looks encoded and is not (an empty key above all, with which anybody could sign) is text.
+ */
+const keysOfSecret = (secret: string): ReadonlyArray<Buffer> => {
+  const groups = encodedKey.exec(secret)?.groups
+  const texts = [...new Set([secret, groups?.["text"] ?? secret])].map((text) => Buffer.from(text))
+  return groups === undefined ? texts : [Buffer.from(groups["base64"] ?? "", "base64"), ...texts]
+}
+
+/** Whether one of the given digests is one of ours. All are compared: which key was used shows in no timing. */
+const matchesOne = (given: ReadonlyArray<Buffer>, wanted: ReadonlyArray<Buffer>): boolean => {
+  let matched = false
+  for (const one of given) {
+    for (const other of wanted) if (one.length === other.length && timingSafeEqual(one, other)) matched = true
+  }
+  return matched
+}
+
 const isHexSignatureOf = (header: string, secret: string, body: Uint8Array): boolean => {
   const hex = header.startsWith("sha256=") ? header.slice(7) : header
   if (!/^[0-9a-fA-F]{64}$/.test(hex)) return false
-  return timingSafeEqual(Buffer.from(hex, "hex"), createHmac("sha256", secret).update(body).digest())
+  const wanted = keysOfSecret(secret).map((key) => createHmac("sha256", key).update(body).digest())
+  return matchesOne([Buffer.from(hex, "hex")], wanted)
 }
-
-/** Standard Webhooks: the key is base64 after `whsec_`; a secret without that prefix is used as it is. */
-const standardKey = (secret: string): Buffer =>
-  secret.startsWith("whsec_") ? Buffer.from(secret.slice(6), "base64") : Buffer.from(secret)
 
 const isStandardSignatureOf = (caller: PostCaller, secret: string): boolean => {
   const id = one(caller.headers["webhook-id"])
@@ -108,17 +127,18 @@ const isStandardSignatureOf = (caller: PostCaller, secret: string): boolean => {
     !/^\d{1,12}$/.test(timestamp)
   )
     return false
-  const wanted = createHmac("sha256", standardKey(secret))
-    .update(`${id}.${timestamp}.`)
-    .update(caller.body)
-    .digest()
-  // All signatures of the list are compared: which of two keys was used shows in no timing.
-  let matched = false
-  for (const entry of signatures.split(" ").slice(0, 8)) {
-    const given = entry.startsWith("v1,") ? Buffer.from(entry.slice(3), "base64") : Buffer.alloc(0)
-    if (given.length === wanted.length && timingSafeEqual(given, wanted)) matched = true
-  }
-  return matched && Math.abs(caller.nowMs - Number(timestamp) * 1_000) <= postLimits.signatureToleranceMs
+  const wanted = keysOfSecret(secret).map((key) =>
+    createHmac("sha256", key).update(`${id}.${timestamp}.`).update(caller.body).digest()
+  )
+  const given = signatures
+    .split(" ")
+    .slice(0, 8)
+    .filter((entry) => entry.startsWith("v1,"))
+    .map((entry) => Buffer.from(entry.slice(3), "base64"))
+  return (
+    matchesOne(given, wanted) &&
+    Math.abs(caller.nowMs - Number(timestamp) * 1_000) <= postLimits.signatureToleranceMs
+  )
 }
 
 const clear = (secret: Redacted.Redacted<string> | null): string | null =>

@@ -21,7 +21,7 @@ export interface Exchange {
   readonly requestId: string
   /** Upper case. */
   readonly method: string
-  /** Path as sent, without scheme, host and query, still percent-encoded. */
+  /** Path as sent, without scheme, host, query and one slash at its end, still percent-encoded. */
   readonly path: string
   /** Query without its question mark, "" when there is none. */
   readonly query: string
@@ -51,6 +51,10 @@ const originForm = (request: IncomingMessage): string => {
   return rest.startsWith("/") ? rest : `/${rest}`
 }
 
+/** Senders and proxies write `/webhook/` for `/webhook`; two slashes are somebody's mistake and stay one path more. */
+const withoutSlash = (path: string): string =>
+  path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path
+
 /** Opens the exchange of a request whose headers are complete. */
 export const openExchange = (request: IncomingMessage, response: ServerResponse): Exchange => {
   const url = originForm(request)
@@ -60,7 +64,7 @@ export const openExchange = (request: IncomingMessage, response: ServerResponse)
     response,
     requestId: requestIdOf(request.headers["x-request-id"]),
     method: request.method ?? "GET",
-    path: cut < 0 ? url : url.slice(0, cut),
+    path: withoutSlash(cut < 0 ? url : url.slice(0, cut)),
     query: cut < 0 ? "" : url.slice(cut + 1),
     startedAt: performance.now(),
     headers: {}

@@ -83,6 +83,12 @@ interface Parts {
 const retryAfter = { "retry-after": String(Math.ceil(intakeLimits.retryAfterMs / 1_000)) }
 const utf8 = /^(utf-?8|us-ascii)$/i
 
+/** A header that is there and says nothing counts as absent: some senders write every header they know. */
+const said = (header: string | undefined): string | undefined => {
+  const text = header?.trim()
+  return text === "" ? undefined : text
+}
+
 /** JSON comes as application/json from most senders and as text/plain from TradingView when its text is not JSON to it. */
 const isAcceptedType = (contentType: string | undefined): boolean => {
   if (contentType === undefined) return true
@@ -91,17 +97,17 @@ const isAcceptedType = (contentType: string | undefined): boolean => {
   const charset = parameters
     .map((part) => /^charset="?([^"]*)"?$/i.exec(part)?.[1])
     .find((name) => name !== undefined)
-  return charset === undefined || utf8.test(charset)
+  return charset === undefined || charset === "" || utf8.test(charset)
 }
 
 /** What is wrong with the form of a request, by its headers alone. */
 const refuseForm = (exchange: Exchange): FieldError | undefined => {
   const { headers } = exchange.request
-  const encoding = headers["content-encoding"]
+  const encoding = said(headers["content-encoding"])
   if (encoding !== undefined && encoding.toLowerCase() !== "identity") {
     return { path: "headers.content-encoding", message: "must be absent: compressed bodies are not accepted" }
   }
-  return isAcceptedType(headers["content-type"])
+  return isAcceptedType(said(headers["content-type"]))
     ? undefined
     : { path: "headers.content-type", message: "must be application/json or text/plain, in UTF-8" }
 }

@@ -42,6 +42,46 @@ describe("authentication", () => {
     assert.strictEqual((await world.post(body, { ...sign("msg_3", now), "webhook-id": "msg_4" })).status, 401)
   })
 
+  const key = Buffer.from("0123456789abcdef0123456789abcdef")
+  it.each([`whsec_${key.toString("base64")}`, `v1,whsec_${key.toString("base64")}`])(
+    "takes a secret written as %s by its key and by its text",
+    async (written) => {
+      await start({ environment: { HMAC_SECRET: written } })
+      const at = Math.floor(Date.now() / 1_000)
+      for (const by of new Set([key, written, written.replace("v1,", "")])) {
+        const body = JSON.stringify(alert({ by: String(by) }))
+        const hex = createHmac("sha256", by).update(body).digest("hex")
+        assert.strictEqual((await world.post(body, { "x-webhook-signature": hex })).status, 201)
+        const id = `msg_${String(by)}`.replaceAll("/", "")
+        const standard = createHmac("sha256", by).update(`${id}.${at}.${body}`).digest("base64")
+        const headers = {
+          "webhook-id": id,
+          "webhook-timestamp": String(at),
+          "webhook-signature": `v1,${standard}`
+        }
+        assert.strictEqual((await world.post(body, headers)).status, 201)
+      }
+      const body = JSON.stringify(alert())
+      for (const wrong of ["", "whsec_", key.toString("base64"), key.toString("hex")]) {
+        const hex = createHmac("sha256", wrong).update(body).digest("hex")
+        assert.strictEqual((await world.post(body, { "x-webhook-signature": hex })).status, 401)
+      }
+    }
+  )
+
+  it.each(["whsec_", "v1,whsec_", "whsec_====", "whsec_not base64"])(
+    "never makes an empty or half-read key of what only looks encoded [%s]",
+    async (written) => {
+      await start({ environment: { HMAC_SECRET: written } })
+      const body = JSON.stringify(alert())
+      for (const wrong of ["", Buffer.from(written.replace(/^.*whsec_/, ""), "base64")]) {
+        const hex = createHmac("sha256", wrong).update(body).digest("hex")
+        assert.strictEqual((await world.post(body, { "x-webhook-signature": hex })).status, 401)
+      }
+      assert.strictEqual((await world.post(body, { "x-webhook-signature": hmac(body, written) })).status, 201)
+    }
+  )
+
   it("takes the secret in the body when one is configured", async () => {
     await start({ environment: { WEBHOOK_SECRET: secret } })
     assert.strictEqual((await world.post(alert({ secret }))).status, 201)

@@ -57,6 +57,32 @@ describe("a post", () => {
     )
   })
 
+  it("to the path with one slash at its end is the same post", async () => {
+    await start()
+    const body = JSON.stringify(alert())
+    const send = (path: string) =>
+      world.send("POST", path, { body, headers: { "content-type": "application/json" } })
+    assert.strictEqual((await send("/webhook")).status, 201)
+    for (const path of ["/webhook/", "/webhook/default", "/webhook/default/", "/webhook/?a=/"]) {
+      assert.strictEqual((await send(path)).status, 200, path)
+    }
+    for (const path of ["/webhook//", "//webhook", "/webhook/default//", "/webhook/%2F"]) {
+      assert.strictEqual((await send(path)).status, 404, path)
+    }
+    assert.strictEqual((await world.send("GET", "/webhook/test/")).status, 200)
+    assert.strictEqual((await world.send("GET", "/webhook/")).status, 405)
+    assert.strictEqual((await world.send("GET", "/health/live/")).status, 200)
+  })
+
+  it("whose JSON lacks a comma is told where it belongs", async () => {
+    await start()
+    const answer = await world.post('{"symbol":"SPY" "direction":"long"}')
+    assert.strictEqual(answer.status, 400)
+    assert.deepStrictEqual(answer.body.errors, [
+      { path: "symbol", message: "a comma is missing after this value (character 16)" }
+    ])
+  })
+
   it("sent twice is 200 with the stored answer", async () => {
     await start()
     const body = alert()
@@ -201,10 +227,23 @@ describe("the form of a post", () => {
     ["text/plain; charset=UTF-8", 201],
     ["application/x-www-form-urlencoded", 415],
     ["application/json; charset=utf-16", 415],
+    ["", 201],
+    [" ", 201],
+    ["application/json; charset=", 201],
+    [";", 415],
     ["multipart/form-data; boundary=x", 415]
   ])("%s is answered %i", async (type, status) => {
     await start()
     assert.strictEqual((await world.post(alert(), { "content-type": type })).status, status)
+  })
+
+  it.each([
+    { "content-encoding": "" },
+    { "content-encoding": "", "content-type": "" },
+    { "content-encoding": "Identity" }
+  ])("with headers that say nothing is taken [%o]", async (headers) => {
+    await start()
+    assert.strictEqual((await world.post(alert(), headers)).status, 201)
   })
 
   it("compressed is 415", async () => {
