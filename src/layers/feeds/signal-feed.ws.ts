@@ -20,6 +20,7 @@ import { type FeedAddress, type FeedConnection, type FeedListener, SignalFeed } 
 
 /** `ws` reports a connection that ended without a close frame as 1006, and a frame without a code as 1005. */
 const NO_FRAME = 1_006
+const NO_FRAME_REASON = "the connection ended without a close frame"
 
 const unreachable = new Set(["ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH", "EHOSTDOWN", "EADDRNOTAVAIL"])
 const tls = /^(?:EPROTO|ERR_SSL_|ERR_TLS_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/
@@ -68,6 +69,8 @@ class Connection implements FeedConnection {
   readonly #socket: WebSocket
   readonly #listener: FeedListener
   #over = false
+  /** What a write met when the peer was gone. */
+  #brokenBy: string | undefined
 
   constructor({ frameBytesMax, url }: FeedAddress, listener: FeedListener, given: SignalFeedOptions) {
     this.#listener = listener
@@ -94,7 +97,7 @@ class Connection implements FeedConnection {
       return
     }
     this.#socket.send(text, (error) => {
-      if (error !== undefined && error !== null) this.#end(unsent(error.message))
+      if (error !== undefined && error !== null) this.#unsent(error)
     })
   }
   ping(): void {
@@ -151,9 +154,20 @@ class Connection implements FeedConnection {
     })
     socket.on("close", (code, reason) => {
       if (code === NO_FRAME) {
-        this.#end({ kind: "broken", code, reason: "the connection ended without a close frame" })
+        this.#end({ kind: "broken", code, reason: this.#brokenBy ?? NO_FRAME_REASON })
       } else this.#end({ kind: "closed", code, reason: reason.toString("utf8") || "no reason given" })
     })
+  }
+
+  /**
+   * A write fails because the peer has ended the connection, and which of the two we hear of first is a race: the end is
+   * told by `close`, which also knows a close frame that was not read yet. Destroying the socket makes `close` certain.
+   */
+  #unsent(error: Error): void {
+    if (kindOfError(error, true) === "broken" && errorCodeOf(error) !== undefined) {
+      this.#brokenBy = messageOf(error)
+      this.#socket.terminate()
+    } else this.#end(unsent(messageOf(error)))
   }
 
   #end(end: FeedEnd): void {

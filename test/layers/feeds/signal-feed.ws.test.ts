@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Scope } from "effect"
 import { createHash } from "node:crypto"
+import { createServer as createHttpServer } from "node:http"
 import { createServer, type Socket } from "node:net"
 import { WebSocketServer } from "ws"
 import type { FeedEnd } from "../../../src/domain/feed-end.ts"
@@ -147,6 +148,31 @@ describe("signal feed over ws", () => {
       for (let sent = 0; sent < 1_000 && ends.length === 0; sent += 1) connection.send(part)
       const end = yield* ended
       assert.deepStrictEqual([end.kind, end.reason], ["send", "the peer does not read"])
+    })
+  )
+
+  it.live("a peer that resets TCP breaks the connection, also when our own write hears of it first", () =>
+    Effect.gen(function* () {
+      const peer = yield* Deferred.make<Socket>()
+      const handshakes = new WebSocketServer({ noServer: true })
+      const server = createHttpServer()
+      server.on("connection", (socket) => void Deferred.doneUnsafe(peer, Effect.succeed(socket)))
+      server.on("upgrade", (request, socket, head) =>
+        handshakes.handleUpgrade(request, socket, head, () => {})
+      )
+      yield* Effect.acquireRelease(listening(server), () => Effect.sync(() => server.close()))
+      const { ended, ends, listener, opened } = yield* makeListener
+      const connection = yield* open(`ws://127.0.0.1:${portOf(server)}`, listener)
+      yield* opened
+      const socket = yield* Deferred.await(peer)
+      // In one turn of the loop, so that nothing of the reset can be read before the write meets it.
+      socket.resetAndDestroy()
+      for (let n = 0; n < 3; n += 1) connection.send("anybody there?")
+      const end = yield* ended
+      assert.deepStrictEqual([end.kind, end.code], ["broken", 1_006], end.reason)
+      assert.match(end.reason, /^write E/)
+      yield* Effect.sleep(20)
+      assert.strictEqual(ends.length, 1)
     })
   )
 
