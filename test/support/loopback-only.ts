@@ -23,6 +23,9 @@ process.env["LOOPBACK_ONLY_REPORT"] = report
 const inherited = process.env["NODE_OPTIONS"] ?? ""
 if (!inherited.includes(guard)) process.env["NODE_OPTIONS"] = `${inherited} ${guard}`.trim()
 
+// npm asks the registry for its own newest version when a home is fresh; a test that runs npm does not mean that.
+process.env["npm_config_update_notifier"] = "false"
+
 const refusals = (): string => {
   try {
     return readFileSync(report, "utf8")
