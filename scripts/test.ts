@@ -7,6 +7,7 @@
  * Promises: the last line is `N passed, N failed`, with `, N skipped` when there are any; exit 0 only when
  * something passed, nothing failed and vitest itself ended well; a run past its time limit is killed and
  * counts as failed. Arguments other than `--long` go to vitest: `npm test -- test/runtime`.
+ * Prints what failed, whole, with everything it logged, and how far the run is; of what passes only the number.
  * Never: repeats a failed test.
  */
 import { spawn } from "node:child_process"
@@ -40,7 +41,9 @@ const readCounts = (): Counts => {
   }
 }
 
-const reporter = path.join(import.meta.dirname, "count-reporter.ts")
+/** `npm test -- --reporter=default` shows every file and all that is logged. */
+const isReporterGiven = given.some((argument) => argument.startsWith("--reporter"))
+const reporterOf = (name: string): string => `--reporter=${path.join(import.meta.dirname, name)}`
 const vitest = spawn(
   process.execPath,
   [
@@ -48,8 +51,9 @@ const vitest = spawn(
     "run",
     // Node reads the configuration itself; vite would write a bundle of it next to it.
     "--configLoader=native",
-    "--reporter=default",
-    `--reporter=${reporter}`,
+    // First, so that its line is gone when the others print.
+    ...(isReporterGiven ? [] : [reporterOf("progress-reporter.ts"), "--reporter=minimal"]),
+    reporterOf("count-reporter.ts"),
     ...filters
   ],
   {

@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import path from "node:path"
+import { stripVTControlCharacters } from "node:util"
 import { afterAll, expect, test } from "vitest"
 
 const root = path.resolve(import.meta.dirname, "../..")
@@ -19,7 +20,13 @@ const results = (...files: ReadonlyArray<string>) => {
     [path.join(root, "scripts/test.ts"), "--config", config, ...filters],
     { encoding: "utf8", env: { ...inherited, FIXTURE_CACHE: scratch }, timeout: 60_000 }
   )
-  return { status: run.status, lastLine: run.stdout.trimEnd().split("\n").at(-1) }
+  const lines = run.stdout.trimEnd().split("\n")
+  return {
+    status: run.status,
+    lastLine: lines.at(-1),
+    lines,
+    said: stripVTControlCharacters(run.stdout + run.stderr)
+  }
 }
 
 test.each([
@@ -33,7 +40,7 @@ test.each([
 ])(
   "the last line and the exit status are right when a file [%s]",
   (_, files, status, lastLine) => {
-    expect(results(...files)).toEqual({ status, lastLine })
+    expect(results(...files)).toMatchObject({ status, lastLine })
   },
   90_000
 )
@@ -42,4 +49,27 @@ test("a test process that dies is a failure", () => {
   const { status, lastLine } = results("passing", "dying")
   expect(status).toBe(1)
   expect(lastLine).toMatch(/^2 passed, [1-9] failed/)
+}, 90_000)
+
+/** The banner, the summary and the last line; half a minute is not over. */
+const SCREEN_LINES_MAX = 20
+
+test("what passes is a number, not a line each, however much it logs", () => {
+  const { lines, said, status } = results("talking.test", "passing", "skipping")
+  expect(status).toBe(0)
+  expect(said).not.toContain("nobody needs")
+  expect(lines.length).toBeLessThan(SCREEN_LINES_MAX)
+}, 90_000)
+
+test("what fails is shown whole: its name, what was expected, where, and all it logged", () => {
+  const { said, status } = results("talking-failing")
+  expect(status).toBe(1)
+  for (const part of [
+    "talks and fails",
+    "expected 1 to be 2",
+    "talking-failing.test.ts:9",
+    "what the service said"
+  ])
+    expect(said).toContain(part)
+  expect(said).not.toContain("nobody needs")
 }, 90_000)
