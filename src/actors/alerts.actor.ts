@@ -6,7 +6,7 @@
  */
 import { Effect } from "effect"
 import { alertLimits } from "../domain/limits.ts"
-import { Alerts } from "../layers/alerts/alerts.ts"
+import { Alerts, resolvedLine } from "../layers/alerts/alerts.ts"
 import { AlertsStore } from "../layers/alerts/alerts-store.ts"
 import { Wake } from "../layers/process/wake.ts"
 import { alertsMachine } from "../machines/alerts.machine.ts"
@@ -19,7 +19,10 @@ const storePending = effectActor("alerts.store", () =>
     const store = yield* AlertsStore
     const batch = alerts.takePending()
     // Also on interruption: the state may be left because the database went away in the middle.
-    yield* store.store(batch).pipe(Effect.onError(() => Effect.sync(() => alerts.putBack(batch))))
+    const closed = yield* store
+      .store(batch)
+      .pipe(Effect.onError(() => Effect.sync(() => alerts.putBack(batch))))
+    for (const { by, dedupKey } of closed) yield* resolvedLine(dedupKey, by)
     return batch.length
   })
 )

@@ -179,6 +179,12 @@ export const tradingStateLimits = {
 export const alertLimits = {
   /** Different alerts that wait while the database is away: one per key, so a storm of one kind is one entry. */
   pendingMax: 1_000,
+  /** Another process may have raised it in between, so what is over is said again, but not at every look. */
+  resolveAgainMs: minutes(10),
+  /** Keys of which it is known that they are over: every account and position of a large installation. */
+  settledMax: 10_000,
+  /** An event (not a state) is over when none of its kind came for this long; the next one is news. */
+  quietMs: minutes(60),
   /** The net under a lost wake. */
   pollMs: seconds(5),
   retryMs: seconds(1),

@@ -92,6 +92,8 @@ const start = Effect.gen(function* () {
         Layer.mock(Alerts, {
           raise: (alert) => Effect.sync(() => void alerts.push(alert)),
           takePending: () => [],
+          resolve: () => Effect.void,
+          resolveAllBut: () => Effect.void,
           putBack: () => undefined,
           counts: () => ({ raised: 0, pending: 0, dropped: 0 })
         }),

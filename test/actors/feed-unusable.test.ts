@@ -27,6 +27,8 @@ const world = () => {
       Alerts.of({
         raise: (alert) => Effect.sync(() => void alerts.push(alert)),
         takePending: () => [],
+        resolve: () => Effect.void,
+        resolveAllBut: () => Effect.void,
         putBack: () => {},
         counts: () => ({ raised: 0, pending: 0, dropped: 0 })
       })

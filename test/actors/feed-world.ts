@@ -120,6 +120,8 @@ export const world = (more: Partial<FeedSettings> = {}, databaseThere = true) =>
               Alerts.of({
                 raise: (alert) => Effect.sync(() => void alerts.push(alert)),
                 takePending: () => [],
+                resolve: () => Effect.void,
+                resolveAllBut: () => Effect.void,
                 putBack: () => {},
                 counts: () => ({ raised: 0, pending: 0, dropped: 0 })
               })

@@ -31,6 +31,8 @@ const services = (environment: Record<string, string> = {}) =>
         Layer.succeed(Alerts, {
           raise: () => Effect.void,
           takePending: () => [],
+          resolve: () => Effect.void,
+          resolveAllBut: () => Effect.void,
           putBack: () => undefined,
           counts: () => ({ raised: 0, pending: 0, dropped: 0 })
         }),

@@ -53,7 +53,8 @@ it.effect("an account that was reconciled once and then lost its broker is an al
       )
       const alerts = yield* Alerts
       const protection = yield* Protection
-      const raised = () => alerts.takePending().map(({ dedupKey }) => dedupKey)
+      const raised = () =>
+        alerts.takePending().flatMap((entry) => (entry._tag === "Outbreak" ? [entry.dedupKey] : []))
       availability.mark("available")
       yield* TestClock.adjust(executionLimits.unreconciledMsMax)
       assert.deepStrictEqual(raised(), [])

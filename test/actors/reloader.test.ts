@@ -37,6 +37,8 @@ const reload = (before: Record<string, string>, after: Record<string, string>) =
           Layer.succeed(Alerts, {
             raise: (alert) => Effect.sync(() => void raised.push(alert)),
             takePending: () => [],
+            resolve: () => Effect.void,
+            resolveAllBut: () => Effect.void,
             putBack: () => undefined,
             counts: () => ({ raised: 0, pending: 0, dropped: 0 })
           }),

@@ -100,7 +100,11 @@ export const startNode = (twin: MemoryBroker, options: NodeOptions = {}) =>
       stopChild: (id: string) => tree.terminateChild(`root/${id}`),
       protection: yield* provided(Protection),
       alerts: provided(
-        Alerts.use((alerts) => Effect.sync(() => alerts.takePending().map((alert) => alert.kind)))
+        Alerts.use((alerts) =>
+          Effect.sync(() =>
+            alerts.takePending().flatMap((entry) => (entry._tag === "Outbreak" ? [entry.kind] : []))
+          )
+        )
       )
     }
   })

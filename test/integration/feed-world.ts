@@ -64,6 +64,8 @@ const memoryAlerts = (raised: Array<Alert>) =>
     Alerts.of({
       raise: (alert) => Effect.sync(() => void raised.push(alert)),
       takePending: () => [],
+      resolve: () => Effect.void,
+      resolveAllBut: () => Effect.void,
       putBack: () => {},
       counts: () => ({ raised: raised.length, pending: 0, dropped: 0 })
     })

@@ -30,6 +30,8 @@ instance.assign({ nodeId: process.env["NODE_ID"] ?? randomUUID(), bootId: random
 const quiet = Alerts.of({
   raise: () => Effect.void,
   takePending: () => [],
+  resolve: () => Effect.void,
+  resolveAllBut: () => Effect.void,
   putBack: () => undefined,
   counts: () => ({ raised: 0, pending: 0, dropped: 0 })
 })

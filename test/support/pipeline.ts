@@ -171,6 +171,8 @@ export const startPipeline = Effect.gen(function* () {
     }),
     Layer.mock(Alerts, {
       takePending: () => [],
+      resolve: () => Effect.void,
+      resolveAllBut: () => Effect.void,
       putBack: () => undefined,
       counts: () => ({ raised: alerts.length, pending: 0, dropped: 0 }),
       raise: (alert) =>

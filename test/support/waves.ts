@@ -329,6 +329,8 @@ export const startScheduler = (
       Layer.succeed(Instance, { current: () => ({ nodeId, bootId: randomUUID() }), assign: () => undefined }),
       Layer.mock(Alerts, {
         takePending: () => [],
+        resolve: () => Effect.void,
+        resolveAllBut: () => Effect.void,
         putBack: () => undefined,
         counts: () => ({ raised: world.alerts.length, pending: 0, dropped: 0 }),
         raise: (alert) =>

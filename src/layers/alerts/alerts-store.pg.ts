@@ -1,50 +1,144 @@
 /**
  * Alerts store on PostgreSQL.
  *
- * One statement for everything that waited. The partial unique index on open alerts makes the dedup key the
- * identity: until an operator acknowledges an alert, the next of its kind only raises the count.
+ * A partial unique index makes the dedup key of an open row its identity: repetitions raise its count, and once it is
+ * resolved the next one of its key is a new row. Entries of one key must not overtake each other, so the batch is
+ * applied in rounds of different keys; as good as always there is one round.
  *
- * Promises: all of the batch or nothing; `last_at` and `version` move with every repetition.
- * Never: reopens an acknowledged alert.
+ * Promises: all of the batch or nothing; the first message and detail of an outbreak stay, those of the last repetition
+ * stand beside them; times are when it happened, not when it could be stored.
+ * Never: changes a row that is resolved.
  * Failure: `DatabaseUnavailable` gives the batch back to the caller, who keeps it in memory.
  */
 import { Effect, Layer } from "effect"
-import { randomUUID } from "node:crypto"
-import { AlertsStore } from "./alerts-store.ts"
-import type { PendingAlert } from "./alerts.ts"
+import type { SqlClient } from "effect/sql/SqlClient"
+import { alertLimits } from "../../domain/limits.ts"
+import { AlertsStore, type ClosedAlert } from "./alerts-store.ts"
+import type { Alert, PendingAlert, PendingClosing, PendingEntry } from "./alerts.ts"
 import { Database } from "../database/database.ts"
 
-const detailOf = (alert: PendingAlert): string =>
-  JSON.stringify({
-    ...alert.detail,
-    ...(alert.correlationId === undefined ? {} : { correlation_id: alert.correlationId })
+const detailOf = ({ correlationId, detail }: Pick<Alert, "correlationId" | "detail">): string =>
+  JSON.stringify({ ...detail, ...(correlationId === undefined ? {} : { correlation_id: correlationId }) })
+
+/** An event of which nothing was heard for long is over; the next one of its key is another outbreak. */
+const closeQuiet = (sql: SqlClient, alerts: ReadonlyArray<PendingAlert>) => sql`
+  UPDATE alerts SET resolved_at = last_at, resolved_by = 'no other within an hour', version = version + 1
+  FROM unnest(${alerts.map(({ dedupKey }) => dedupKey)}::text[], ${alerts.map(({ firstAtMs }) => firstAtMs)}::float8[])
+    AS e (dedup_key, first_ms)
+  WHERE alerts.dedup_key = e.dedup_key AND alerts.resolved_at IS NULL AND NOT alerts.standing
+    AND alerts.last_at < to_timestamp((e.first_ms - ${alertLimits.quietMs}::float8) / 1000)`
+
+const openOrCount = (sql: SqlClient, alerts: ReadonlyArray<PendingAlert>) => sql`
+  INSERT INTO alerts (id, severity, kind, dedup_key, message, component, detail, occurrences, standing, first_at, last_at,
+    last_message, last_detail, last_entry)
+  SELECT id, severity, kind, dedup_key, message, component, detail, occurrences, standing,
+    to_timestamp(first_ms / 1000), to_timestamp(last_ms / 1000), last_message, last_detail, id
+  FROM unnest(
+    ${alerts.map(({ id }) => id)}::uuid[],
+    ${alerts.map(({ severity }) => severity)}::text[],
+    ${alerts.map(({ kind }) => kind)}::text[],
+    ${alerts.map(({ dedupKey }) => dedupKey)}::text[],
+    ${alerts.map(({ message }) => message)}::text[],
+    ${alerts.map(({ component }) => component ?? "")}::text[],
+    ${alerts.map(detailOf)}::jsonb[],
+    ${alerts.map(({ occurrences }) => occurrences)}::int[],
+    ${alerts.map(({ standing }) => standing === true)}::boolean[],
+    ${alerts.map(({ firstAtMs }) => firstAtMs)}::float8[],
+    ${alerts.map(({ lastAtMs }) => lastAtMs)}::float8[],
+    ${alerts.map(({ last }) => last.message)}::text[],
+    ${alerts.map(({ last, correlationId }) => detailOf({ ...last, ...(correlationId === undefined ? {} : { correlationId }) }))}::jsonb[]
+  ) WITH ORDINALITY AS e (id, severity, kind, dedup_key, message, component, detail, occurrences, standing, first_ms, last_ms,
+    last_message, last_detail, n)
+  -- An entry whose answer was lost comes again; its row may be over by now.
+  WHERE NOT EXISTS (SELECT 1 FROM alerts a WHERE a.resolved_at IS NOT NULL AND a.last_entry = e.id)
+  ORDER BY n
+  ON CONFLICT (dedup_key) WHERE resolved_at IS NULL DO UPDATE SET
+    occurrences = alerts.occurrences + excluded.occurrences,
+    severity = CASE WHEN array_position(ARRAY['LOW', 'MEDIUM', 'HIGH', 'CRITICAL'], excluded.severity)
+        > array_position(ARRAY['LOW', 'MEDIUM', 'HIGH', 'CRITICAL'], alerts.severity)
+      THEN excluded.severity ELSE alerts.severity END,
+    last_message = excluded.last_message, last_detail = excluded.last_detail, last_entry = excluded.last_entry,
+    last_at = greatest(alerts.last_at, excluded.last_at), version = alerts.version + 1
+  WHERE alerts.last_entry IS DISTINCT FROM excluded.last_entry`
+
+/** `entry`: the outbreak that ended, where the queue knows it; what began after the end stays open. */
+interface End extends ClosedAlert {
+  readonly atMs: number
+  readonly entry: string | null
+}
+const closeKeys = (sql: SqlClient, ends: ReadonlyArray<End>) =>
+  sql<ClosedAlert>`
+  UPDATE alerts SET resolved_at = to_timestamp(e.at_ms / 1000), resolved_by = e.by,
+    version = version + 1
+  FROM unnest(${ends.map(({ dedupKey }) => dedupKey)}::text[], ${ends.map(({ by }) => by)}::text[],
+    ${ends.map(({ atMs }) => atMs)}::float8[], ${ends.map(({ entry }) => entry ?? "")}::text[])
+    AS e (dedup_key, by, at_ms, entry)
+  WHERE alerts.dedup_key = e.dedup_key AND alerts.resolved_at IS NULL AND (e.entry = '' OR e.entry = alerts.last_entry::text)
+    AND alerts.first_at <= to_timestamp(e.at_ms / 1000)
+  RETURNING alerts.dedup_key AS "dedupKey", alerts.resolved_by AS by`
+
+const closePrefix = (sql: SqlClient, { allBut, key, resolution }: PendingClosing) =>
+  sql<ClosedAlert>`
+  UPDATE alerts SET resolved_at = to_timestamp(${resolution.atMs}::float8 / 1000),
+    resolved_by = ${resolution.by}, version = version + 1
+  WHERE starts_with(dedup_key, ${key}) AND dedup_key <> ALL(${allBut ?? []}::text[]) AND resolved_at IS NULL
+    AND first_at <= to_timestamp(${resolution.atMs}::float8 / 1000)
+  RETURNING dedup_key AS "dedupKey", resolved_by AS by`
+
+/** Splits a batch so that no round has a key twice; a prefix is a round of its own. */
+const roundsOf = (entries: ReadonlyArray<PendingEntry>): ReadonlyArray<ReadonlyArray<PendingEntry>> => {
+  const rounds: Array<Array<PendingEntry>> = []
+  let seen = new Set<string>()
+  let open = false
+  for (const entry of entries) {
+    const isPrefix = entry._tag === "Closing" && entry.allBut !== null
+    const key = entry._tag === "Outbreak" ? entry.dedupKey : entry.key
+    if (!open || isPrefix || seen.has(key)) {
+      rounds.push([])
+      seen = new Set()
+    }
+    rounds.at(-1)?.push(entry)
+    seen.add(key)
+    open = !isPrefix
+  }
+  return rounds
+}
+
+const storeRound = (sql: SqlClient, round: ReadonlyArray<PendingEntry>) =>
+  Effect.gen(function* () {
+    const alerts = round.filter((entry) => entry._tag === "Outbreak")
+    const closings = round.filter((entry) => entry._tag === "Closing")
+    if (alerts.length > 0) {
+      yield* closeQuiet(sql, alerts)
+      yield* openOrCount(sql, alerts)
+    }
+    // The queue has said of these that they are over; of a closing only the table knows whether there was one.
+    const over = alerts.flatMap(({ dedupKey, id, resolved }) =>
+      resolved === null ? [] : [{ dedupKey, entry: id, ...resolved }]
+    )
+    if (over.length > 0) yield* closeKeys(sql, over)
+    const prefix = closings.find(({ allBut }) => allBut !== null)
+    if (prefix !== undefined) return yield* closePrefix(sql, prefix)
+    if (closings.length === 0) return []
+    return yield* closeKeys(
+      sql,
+      closings.map(({ key, resolution }) => ({ dedupKey: key, entry: null, ...resolution }))
+    )
   })
 
 export const alertsStorePg: Layer.Layer<AlertsStore, never, Database> = Layer.effect(
   AlertsStore,
   Effect.map(Database, (database) =>
     AlertsStore.of({
-      store: (alerts) =>
-        database.run("alerts.store", (sql) =>
-          alerts.length === 0
-            ? Effect.void
-            : sql`
-          INSERT INTO alerts (id, severity, kind, dedup_key, message, component, detail, occurrences)
-          SELECT * FROM unnest(
-            ${alerts.map(() => randomUUID())}::uuid[],
-            ${alerts.map((alert) => alert.severity)}::text[],
-            ${alerts.map((alert) => alert.kind)}::text[],
-            ${alerts.map((alert) => alert.dedupKey)}::text[],
-            ${alerts.map((alert) => alert.message)}::text[],
-            ${alerts.map((alert) => alert.component ?? "")}::text[],
-            ${alerts.map(detailOf)}::jsonb[],
-            ${alerts.map((alert) => alert.occurrences)}::int[]
-          )
-          ON CONFLICT (dedup_key) WHERE acknowledged_at IS NULL DO UPDATE SET
-            occurrences = alerts.occurrences + excluded.occurrences,
-            severity = excluded.severity, message = excluded.message, detail = excluded.detail,
-            last_at = now(), version = alerts.version + 1`.pipe(Effect.asVoid)
-        )
+      store: (entries) =>
+        entries.length === 0
+          ? Effect.succeed([])
+          : database.transact("alerts.store", (sql) =>
+              Effect.map(
+                Effect.forEach(roundsOf(entries), (round) => storeRound(sql, round)),
+                (closed) => closed.flat()
+              )
+            )
     })
   )
 )

@@ -2,16 +2,26 @@
  * Alerts queue: the in-memory half of the `Alerts` port.
  *
  * Promises: what alerts.ts promises; alerts with one dedup key are one entry with a count; what an alert repeats of a
- * peer or an error is masked before it is kept, because it is shown and stored.
+ * peer or an error is masked before it is kept, because it is shown and stored; a `resolve` that was just told is not
+ * told to the database again.
  * Never: waits for anything or calls the database.
- * Failure: none; when more than `alertLimits.pendingMax` different alerts wait, the oldest is dropped, counted, and
+ * Failure: none; when more than `alertLimits.pendingMax` entries wait, the oldest is dropped, counted, and
  * still in the log.
  */
-import { Effect, Layer } from "effect"
+import { Clock, Effect, Layer } from "effect"
+import { randomUUID } from "node:crypto"
 import { alertLimits } from "../../domain/limits.ts"
 import { type Mask, maskedRecord, redactUrls } from "../../domain/redaction.ts"
-import { logEvent } from "../../runtime/log-event.ts"
-import { type Alert, Alerts, type AlertsService, type PendingAlert } from "./alerts.ts"
+import { logEvent, type LogLevelName } from "../../runtime/log-event.ts"
+import { makePendingAlerts } from "./alerts-pending.ts"
+import {
+  type Alert,
+  Alerts,
+  type AlertsService,
+  type PendingClosing,
+  resolvedLine,
+  type Severity
+} from "./alerts.ts"
 import { Wake } from "../process/wake.ts"
 
 const masked = (mask: Mask, alert: Alert): Alert => ({
@@ -20,50 +30,91 @@ const masked = (mask: Mask, alert: Alert): Alert => ({
   ...(alert.detail === undefined ? {} : { detail: maskedRecord(mask, alert.detail) })
 })
 
+const levels: Readonly<Record<Severity, LogLevelName>> = {
+  LOW: "info",
+  MEDIUM: "warn",
+  HIGH: "error",
+  CRITICAL: "error"
+}
+
+/** What an operator did is no fault of the process, however grave (T11). */
+const levelOf = ({ byOperator, severity }: Alert): LogLevelName =>
+  byOperator === true && levels[severity] === "error" ? "warn" : levels[severity]
+
+const raisedLine = (alert: Alert) =>
+  logEvent(levelOf(alert), "alert.raised", alert.message, {
+    ...alert.detail,
+    severity: alert.severity,
+    kind: alert.kind,
+    dedup_key: alert.dedupKey,
+    ...(alert.component === undefined ? {} : { component: alert.component }),
+    ...(alert.correlationId === undefined ? {} : { correlation_id: alert.correlationId })
+  })
+
+/** When a closing was last told, so that a component may say at every look that all is well. */
+const makeSettled = () => {
+  const told = new Map<string, number>()
+  const keyOf = ({ allBut, key }: PendingClosing): string =>
+    allBut === null ? key : JSON.stringify([key, allBut])
+  return {
+    isNews: (closing: PendingClosing, nowMs: number): boolean => {
+      const at = told.get(keyOf(closing))
+      return at === undefined || nowMs - at >= alertLimits.resolveAgainMs
+    },
+    note: (closing: PendingClosing, nowMs: number): void => {
+      // Forgetting costs one statement that closes nothing.
+      if (told.size >= alertLimits.settledMax) told.clear()
+      told.set(keyOf(closing), nowMs)
+    },
+    forget: (dedupKey: string): void => {
+      told.delete(dedupKey)
+      // A prefix that was settled is not settled any more; which keys it covers is not worth knowing.
+      for (const key of told.keys()) if (key.startsWith("[")) told.delete(key)
+    }
+  }
+}
+
 const makeAlerts = (mask: Mask): Effect.Effect<AlertsService, never, Wake> =>
   Effect.gen(function* () {
     const wake = yield* Wake
-    const pending = new Map<string, PendingAlert>()
+    const pending = makePendingAlerts()
+    const settled = makeSettled()
     let raised = 0
-    let dropped = 0
-    const enqueue = (alert: PendingAlert): void => {
-      const waiting = pending.get(alert.dedupKey)
-      if (waiting !== undefined) {
-        pending.set(alert.dedupKey, { ...alert, occurrences: waiting.occurrences + alert.occurrences })
-        return
-      }
-      if (pending.size >= alertLimits.pendingMax) {
-        const oldest = pending.keys().next()
-        if (oldest.done !== true) pending.delete(oldest.value)
-        dropped += 1
-      }
-      pending.set(alert.dedupKey, alert)
-    }
+    const close = (key: string, allBut: ReadonlyArray<string> | null, given: string) =>
+      Effect.flatMap(Clock.currentTimeMillis, (atMs) => {
+        const by = mask(given)
+        const closing: PendingClosing = { _tag: "Closing", key, allBut, resolution: { by, atMs } }
+        const known = pending.open(closing)
+        if (known.length === 0 && !settled.isNews(closing, atMs)) return Effect.void
+        pending.add(closing)
+        settled.note(closing, atMs)
+        wake.notify("alerts")
+        return Effect.forEach(known, (dedupKey) => resolvedLine(dedupKey, by), { discard: true })
+      })
     return Alerts.of({
       raise: (given) =>
-        Effect.suspend(() => {
+        Effect.flatMap(Clock.currentTimeMillis, (atMs) => {
           const alert = masked(mask, given)
           raised += 1
-          enqueue({ ...alert, occurrences: 1 })
-          wake.notify("alerts")
-          const level = alert.severity === "LOW" ? "info" : alert.severity === "MEDIUM" ? "warn" : "error"
-          return logEvent(level, "alert.raised", alert.message, {
-            severity: alert.severity,
-            kind: alert.kind,
-            ...(alert.component === undefined ? {} : { component: alert.component }),
-            ...(alert.correlationId === undefined ? {} : { correlation_id: alert.correlationId }),
-            ...alert.detail
+          pending.add({
+            ...alert,
+            _tag: "Outbreak",
+            id: randomUUID(),
+            occurrences: 1,
+            firstAtMs: atMs,
+            lastAtMs: atMs,
+            last: alert,
+            resolved: null
           })
+          settled.forget(alert.dedupKey)
+          wake.notify("alerts")
+          return raisedLine(alert)
         }),
-      takePending: () => {
-        const taken = [...pending.values()]
-        pending.clear()
-        return taken
-      },
-      putBack: (alerts) => {
-        for (const alert of alerts) enqueue(alert)
-      },
-      counts: () => ({ raised, pending: pending.size, dropped })
+      resolve: (dedupKey, by) => close(dedupKey, null, by),
+      resolveAllBut: (prefix, keys, by) => close(prefix, keys, by),
+      takePending: pending.take,
+      putBack: pending.putBack,
+      counts: () => ({ raised, pending: pending.size(), dropped: pending.dropped() })
     })
   })
 

@@ -1,15 +1,20 @@
 /**
- * Alerts: the port through which any component says that an operator should look.
+ * Alerts: the port through which any component says that an operator should look, and that it is over.
  *
  * An alert is logged the moment it is raised and stored when the database is there, because the time an
  * alert is needed most is the time the database is away (T4). Between the two it waits here, in memory,
  * merged by its dedup key so that a flapping component cannot fill the queue.
  *
- * Promises: `raise` never fails, never waits and always logs; at most `alertLimits.pendingMax` wait, the oldest
- * makes room and is counted as dropped.
+ * One row is one outbreak (T11): repetitions raise its count, what ends it closes it, and the next one is a new row. A
+ * `standing` alert is a state of the world and is closed by `resolve`, whether or not somebody has acknowledged it; any
+ * other one is an event, closed by who acknowledges it or by an hour without another.
+ *
+ * Promises: `raise` and `resolve` never fail, never wait; a raise always logs, at the level of its severity; at most
+ * `alertLimits.pendingMax` entries wait, the oldest makes room and is counted as dropped.
  * Never: sends anything (sinks are components of their own) or touches the database.
  */
 import { Context, type Effect } from "effect"
+import { logEvent } from "../../runtime/log-event.ts"
 
 export type Severity = "LOW" | "MEDIUM" | "HIGH" | "CRITICAL"
 
@@ -17,24 +22,62 @@ export interface Alert {
   readonly severity: Severity
   /** Stable, dotted, for example `order.needs_operator`. */
   readonly kind: string
-  /** Alerts with the same key are one row with a count, until an operator acknowledges it. */
+  /** What the outbreak is about. Alerts with the same key are one row with a count, until it is over. */
   readonly dedupKey: string
   readonly message: string
   readonly component?: string
   readonly correlationId?: string
   readonly detail?: Readonly<Record<string, unknown>>
+  /** A state that lasts until `resolve` is told of it. */
+  readonly standing?: true
+  /** An operator did it on purpose: told, but never logged as an error. */
+  readonly byOperator?: true
 }
 
-export interface PendingAlert extends Alert {
-  readonly occurrences: number
+/** What ended an outbreak, and when (epoch milliseconds of this process). */
+export interface Resolution {
+  readonly by: string
+  readonly atMs: number
 }
+
+/** An outbreak as far as it was not stored yet. */
+export interface PendingAlert extends Alert {
+  readonly _tag: "Outbreak"
+  /** A UUID; storing the same entry twice counts once. */
+  readonly id: string
+  readonly occurrences: number
+  readonly firstAtMs: number
+  readonly lastAtMs: number
+  /** Words and detail of the last repetition; those of the first stay with the outbreak. */
+  readonly last: Pick<Alert, "message" | "detail">
+  readonly resolved: Resolution | null
+}
+
+/** Closes what is open in the table: one key, or all keys of a prefix but these. */
+export interface PendingClosing {
+  readonly _tag: "Closing"
+  readonly key: string
+  /** Null: `key` is a key. Otherwise it is a prefix, and these keys of it are still true. */
+  readonly allBut: ReadonlyArray<string> | null
+  readonly resolution: Resolution
+}
+
+export type PendingEntry = PendingAlert | PendingClosing
 
 export interface AlertsService {
   readonly raise: (alert: Alert) => Effect.Effect<void>
-  /** Takes everything that waits; what cannot be stored is given back with `putBack`. */
-  readonly takePending: () => ReadonlyArray<PendingAlert>
-  readonly putBack: (alerts: ReadonlyArray<PendingAlert>) => void
+  /** What an alert was about is over; `by` says in a few words what ended it. Cheap to repeat, also when none was raised. */
+  readonly resolve: (dedupKey: string, by: string) => Effect.Effect<void>
+  /** Of the alerts whose key begins with `prefix` only those of `keys` are still true. */
+  readonly resolveAllBut: (prefix: string, keys: ReadonlyArray<string>, by: string) => Effect.Effect<void>
+  /** Takes everything that waits, in order; what cannot be stored is given back with `putBack`. */
+  readonly takePending: () => ReadonlyArray<PendingEntry>
+  readonly putBack: (entries: ReadonlyArray<PendingEntry>) => void
   readonly counts: () => { readonly raised: number; readonly pending: number; readonly dropped: number }
 }
 
 export class Alerts extends Context.Service<Alerts, AlertsService>()("holdfast/layers/Alerts") {}
+
+/** The line of an outbreak that is over. Told by whoever knows that there was one. */
+export const resolvedLine = (dedupKey: string, by: string): Effect.Effect<void> =>
+  logEvent("info", "alert.resolved", by, { dedup_key: dedupKey })

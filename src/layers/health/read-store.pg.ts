@@ -77,9 +77,11 @@ const lists: Readonly<Record<ListName, ListTable>> = {
     ]
   },
   alerts: {
-    from: "alerts",
-    columns:
-      "id, severity, kind, dedup_key, message, component, detail, occurrences, first_at, last_at, acknowledged_at",
+    // "open" is what an operator looks for; the two other words say how far it has come.
+    from: `(SELECT *, CASE WHEN resolved_at IS NOT NULL THEN 'resolved' WHEN acknowledged_at IS NOT NULL
+      THEN 'acknowledged' ELSE 'open' END AS status FROM alerts) AS alerts`,
+    columns: `id, status, severity, kind, dedup_key, message, component, detail, occurrences, first_at, last_at,
+      last_message, last_detail, standing, acknowledged_at, acknowledged_by, acknowledged_note, resolved_at, resolved_by`,
     key: bySeq
   },
   dead_letters: {
@@ -256,6 +258,27 @@ const linkageOf = (database: DatabaseService) =>
     options
   )
 
+/** The first who has seen it stays; a state of the world is over when it is over, not when it was seen. */
+const acknowledgeAlertOf =
+  (database: DatabaseService): ReadStoreService["acknowledgeAlert"] =>
+  ({ by, id, note }) =>
+    database.run(
+      "alerts.acknowledge",
+      (sql) =>
+        Effect.gen(function* () {
+          yield* sql`UPDATE alerts SET acknowledged_at = now(), acknowledged_by = ${by}, acknowledged_note = ${note},
+            resolved_at = coalesce(resolved_at, CASE WHEN NOT standing THEN now() END),
+            resolved_by = coalesce(resolved_by, CASE WHEN NOT standing THEN ${`acknowledged by ${by}`} END),
+            version = version + 1
+          WHERE id = ${id}::uuid AND acknowledged_at IS NULL`
+          const { columns, from } = lists.alerts
+          const [row] =
+            yield* sql<Item>`SELECT ${sql.literal(columns)} FROM ${sql.literal(from)} WHERE id = ${id}::uuid`
+          return row === undefined ? null : jsonItem(row)
+        }),
+      options
+    )
+
 const stateColumns = "scope, state, reason, changed_by, version, changed_at"
 
 const tradingStateOf = (database: DatabaseService) =>
@@ -296,6 +319,7 @@ export const ReadStorePg: Layer.Layer<ReadStore, never, Database> = Layer.effect
       order: orderOf(database),
       linkage: linkageOf(database),
       tradingState: tradingStateOf(database),
+      acknowledgeAlert: acknowledgeAlertOf(database),
       setTradingState: setTradingStateOf(database)
     })
   })

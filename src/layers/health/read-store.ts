@@ -40,7 +40,7 @@ export const listFilters = {
   positions: ["account", "symbol"],
   accounts: ["venue"],
   waves: ["feed", "status"],
-  alerts: ["severity", "kind"],
+  alerts: ["severity", "kind", "status", "dedup_key"],
   dead_letters: ["origin"],
   circuit_breakers: ["state"]
 } as const
@@ -82,6 +82,12 @@ export interface ReadStoreService {
   readonly order: (orderId: string) => Read<Item | null>
   readonly linkage: Read<Linkage>
   readonly tradingState: Read<Item>
+  /** Notes that somebody has seen an alert, which closes one that is an event. Null when there is no such alert. */
+  readonly acknowledgeAlert: (given: {
+    readonly id: string
+    readonly by: string
+    readonly note: string | null
+  }) => Read<Item | null>
   /** Writes state, who and why in one transaction with its audit line. */
   readonly setTradingState: (change: TradingStateChange) => Read<Item>
 }

@@ -153,6 +153,10 @@ const readStateChange = (
   return state === undefined || errors.length > 0 ? errors : { state, reason: text }
 }
 
+/** Who asks, for the audit. */
+const callerOf = ({ request }: RouteRequest["exchange"]): string =>
+  `api:${request.socket.remoteAddress ?? "unknown"}`
+
 const setStateRoute = (
   reads: ReadStoreService,
   changed: (state: TradingStateName, reason: string) => Effect.Effect<void>
@@ -165,9 +169,25 @@ const setStateRoute = (
     Effect.gen(function* () {
       const change = readStateChange(body)
       if (!("state" in change)) return yield* new Refused({ status: 400, errors: change })
-      const changedBy = `api:${exchange.request.socket.remoteAddress ?? "unknown"}`
-      const row = yield* reads.setTradingState({ ...change, changedBy })
+      const row = yield* reads.setTradingState({ ...change, changedBy: callerOf(exchange) })
       yield* changed(change.state, change.reason)
+      return ok(row)
+    })
+})
+
+const acknowledgeRoute = (reads: ReadStoreService): Route => ({
+  method: "POST",
+  pattern: "/api/v1/alerts/:id/ack",
+  access: "api",
+  body: true,
+  handle: ({ body, exchange, params }: RouteRequest): RouteEffect =>
+    Effect.gen(function* () {
+      const id = params["id"] ?? ""
+      const note = fieldOf(body, "note") ?? null
+      if (note !== null && (typeof note !== "string" || note.length > reasonLengthMax))
+        return yield* invalid("note", `must be a text of at most ${reasonLengthMax} characters`)
+      const row = uuid.test(id) ? yield* reads.acknowledgeAlert({ id, by: callerOf(exchange), note }) : null
+      if (row === null) return yield* notFound
       return ok(row)
     })
 })
@@ -202,6 +222,7 @@ export const apiRoutes = ({ reads, source, tradingStateChanged }: ApiServices): 
   },
   setStateRoute(reads, tradingStateChanged),
   listRoute(reads, "/api/v1/monitoring/alerts", "alerts"),
+  acknowledgeRoute(reads),
   listRoute(reads, "/api/v1/monitoring/circuit-breakers", "circuit_breakers"),
   listRoute(reads, "/api/v1/dead-letters", "dead_letters")
 ]

@@ -218,13 +218,21 @@ export const HttpFrontRoutes: Layer.Layer<
         // Orders held by the old state wait for their accounts to look again, signals for the pipeline.
         wake.notify("signals")
         for (const account of Object.keys(settings.accounts)) wake.notify(`orders:${account}`)
-        return alerts.raise({
-          severity: state === "ACTIVE" ? "LOW" : "HIGH",
-          kind: "trading_state.changed",
-          dedupKey: "trading_state.changed",
-          message: `trading is ${state}: ${reason}`,
-          component: "root/http"
-        })
+        // Each change is a row of its own (T11): the one before ends with it.
+        const dedupKey = "trading_state.changed:global"
+        return Effect.andThen(
+          alerts.resolve(dedupKey, `trading is ${state}: ${reason}`),
+          alerts.raise({
+            severity: state === "HALTED" ? "HIGH" : "LOW",
+            kind: "trading_state.changed",
+            dedupKey,
+            message: `trading is ${state}: ${reason}`,
+            component: "root/http",
+            detail: { state },
+            standing: true,
+            byOperator: true
+          })
+        )
       })
     const takesPosts = settings.roles.has("http")
     const match = makeMatcher([

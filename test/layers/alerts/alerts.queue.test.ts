@@ -1,10 +1,23 @@
 /** What an alert keeps of the words of others. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Logger } from "effect"
+import { TestClock } from "effect/testing"
+import { alertLimits } from "../../../src/domain/limits.ts"
 import { makeMask } from "../../../src/domain/redaction.ts"
-import { Alerts } from "../../../src/layers/alerts/alerts.ts"
+import { type Alert, Alerts, type PendingEntry } from "../../../src/layers/alerts/alerts.ts"
 import { alertsQueueMasked } from "../../../src/layers/alerts/alerts.queue.ts"
 import { Wake } from "../../../src/layers/process/wake.ts"
+
+const outbreaks = (entries: ReadonlyArray<PendingEntry>) =>
+  entries.flatMap((entry) => (entry._tag === "Outbreak" ? [entry] : []))
+
+const alert = (over: Partial<Alert> = {}): Alert => ({
+  severity: "HIGH",
+  kind: "broker.away",
+  dedupKey: "broker.away:b",
+  message: "away",
+  ...over
+})
 
 describe("an alert", () => {
   it.effect("is kept without the secrets a peer repeated", () =>
@@ -17,10 +30,107 @@ describe("an alert", () => {
         message: "the server says: token hunter22 is wrong",
         detail: { url: "ws://u:p@h/x", said: ["hunter22"] }
       })
-      const [alert] = alerts.takePending()
+      const [alert] = outbreaks(alerts.takePending())
       assert.strictEqual(alert?.message, "the server says: token [redacted] is wrong")
       assert.deepStrictEqual(alert?.detail, { url: "ws://[redacted]@h/x", said: ["[redacted]"] })
       assert.strictEqual(alert?.dedupKey, "feed.credentials:f")
     }).pipe(Effect.provide(alertsQueueMasked(makeMask(["hunter22"])).pipe(Layer.provide(Wake.layer))))
+  )
+})
+
+const queue = alertsQueueMasked(makeMask([])).pipe(Layer.provideMerge(Wake.layer))
+
+describe("outbreaks that wait to be stored", () => {
+  it.effect("repetitions are one entry: the worst severity, the first words and the last ones", () =>
+    Effect.gen(function* () {
+      const alerts = yield* Alerts
+      yield* alerts.raise(alert({ severity: "MEDIUM", message: "first" }))
+      yield* TestClock.adjust("5 seconds")
+      yield* alerts.raise(alert({ message: "second" }))
+      yield* alerts.raise(alert({ severity: "LOW", message: "third" }))
+      const entries = outbreaks(alerts.takePending())
+      assert.strictEqual(entries.length, 1)
+      const [one] = entries
+      assert.deepInclude(one, { severity: "HIGH", message: "first", occurrences: 3, resolved: null })
+      assert.strictEqual(one?.last.message, "third")
+      assert.deepStrictEqual([one?.firstAtMs, one?.lastAtMs], [0, 5_000])
+    }).pipe(Effect.provide(queue))
+  )
+
+  it.effect(
+    "what is over and comes again is another entry, also when the first came back from a failed store",
+    () =>
+      Effect.gen(function* () {
+        const alerts = yield* Alerts
+        yield* alerts.raise(alert())
+        const taken = alerts.takePending()
+        yield* alerts.resolve("broker.away:b", "it is back")
+        yield* alerts.raise(alert({ message: "again" }))
+        alerts.putBack(taken)
+        const entries = outbreaks(alerts.takePending())
+        assert.deepStrictEqual(
+          entries.map(({ message, resolved }) => [message, resolved?.by ?? null]),
+          [
+            ["away", "it is back"],
+            ["again", null]
+          ]
+        )
+      }).pipe(Effect.provide(queue))
+  )
+
+  it.effect("that all is well is told once, and again after a while or another alert", () =>
+    Effect.gen(function* () {
+      const alerts = yield* Alerts
+      const told = () => alerts.takePending().filter(({ _tag }) => _tag === "Closing").length
+      const well = alerts.resolve("broker.away:b", "it is back")
+      yield* well
+      yield* well
+      assert.strictEqual(told(), 1)
+      yield* well
+      assert.strictEqual(told(), 0)
+      yield* alerts.raise(alert())
+      alerts.takePending()
+      yield* well
+      assert.strictEqual(told(), 1)
+      yield* TestClock.adjust(alertLimits.resolveAgainMs)
+      yield* well
+      assert.strictEqual(told(), 1)
+    }).pipe(Effect.provide(queue))
+  )
+
+  it.effect("closings make room before outbreaks do, and what is dropped is counted", () =>
+    Effect.gen(function* () {
+      const alerts = yield* Alerts
+      yield* alerts.resolve("a", "well")
+      for (let n = 0; n < alertLimits.pendingMax; n += 1) yield* alerts.raise(alert({ dedupKey: `k${n}` }))
+      assert.deepInclude(alerts.counts(), { pending: alertLimits.pendingMax, dropped: 0 })
+      yield* alerts.raise(alert({ dedupKey: "one more" }))
+      assert.deepInclude(alerts.counts(), { pending: alertLimits.pendingMax, dropped: 1 })
+      assert.strictEqual(outbreaks(alerts.takePending())[0]?.dedupKey, "k1")
+    }).pipe(Effect.provide(queue))
+  )
+})
+
+describe("the line of an alert", () => {
+  const levelOf = (given: Partial<Alert>) =>
+    Effect.gen(function* () {
+      const lines: Array<string> = []
+      const logger = Logger.make(({ logLevel }) => void lines.push(logLevel))
+      const alerts = yield* Alerts
+      yield* alerts.raise(alert(given)).pipe(Effect.provide(Logger.layer([logger])))
+      return lines
+    }).pipe(Effect.provide(queue))
+
+  it.effect.each([
+    ["LOW", undefined, "Info"],
+    ["MEDIUM", undefined, "Warn"],
+    ["HIGH", undefined, "Error"],
+    ["CRITICAL", undefined, "Error"],
+    ["LOW", true, "Info"],
+    ["HIGH", true, "Warn"]
+  ] as const)("[T11] %s (by an operator: %s) is logged at %s", ([severity, byOperator, level]) =>
+    Effect.map(levelOf({ severity, ...(byOperator === undefined ? {} : { byOperator }) }), (lines) =>
+      assert.deepStrictEqual(lines, [level])
+    )
   )
 })

@@ -100,6 +100,8 @@ const services = (linkage: Effect.Effect<Linkage, DatabaseUnavailable>) =>
         Layer.succeed(Alerts, {
           raise: () => Effect.void,
           takePending: () => [],
+          resolve: () => Effect.void,
+          resolveAllBut: () => Effect.void,
           putBack: () => undefined,
           counts: () => ({ raised: 3, pending: 1, dropped: 0 })
         }),
@@ -137,6 +139,7 @@ const services = (linkage: Effect.Effect<Linkage, DatabaseUnavailable>) =>
           order: () => nothing,
           linkage,
           tradingState: nothing,
+          acknowledgeAlert: () => nothing,
           setTradingState: () => nothing
         })
       )

@@ -141,6 +141,7 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     order: () => nothing,
     linkage: nothing,
     tradingState: nothing,
+    acknowledgeAlert: () => nothing,
     setTradingState: () => nothing,
     ...options.reads
   }
@@ -150,6 +151,8 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     Layer.succeed(Alerts, {
       raise: (alert) => Effect.sync(() => void alerts.push(alert)),
       takePending: () => [],
+      resolve: () => Effect.void,
+      resolveAllBut: () => Effect.void,
       putBack: () => undefined,
       counts: () => ({ raised: alerts.length, pending: 0, dropped: 0 })
     }),

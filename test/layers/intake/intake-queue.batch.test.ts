@@ -58,6 +58,8 @@ const row = (n: number, body = "{}"): IntakeRow => ({
 const silentAlerts = Layer.succeed(Alerts, {
   raise: () => Effect.void,
   takePending: () => [],
+  resolve: () => Effect.void,
+  resolveAllBut: () => Effect.void,
   putBack: () => undefined,
   counts: () => ({ raised: 0, pending: 0, dropped: 0 })
 })

@@ -1,0 +1,112 @@
+/**
+ * Alerts pending: what waits to be stored, kept so that one outbreak is one entry however often it is told.
+ *
+ * Why apart from the queue: order matters here (raised, over, raised again are two outbreaks), also when a batch comes
+ * back because the database went away in the middle, and that is easier to see without Effects around it.
+ *
+ * Promises: at most one open outbreak per key; entries leave in the order in which they came; a closing makes room
+ * before an outbreak does.
+ * Never: reads a clock, logs, or keeps more than `alertLimits.pendingMax` entries.
+ */
+import { alertLimits } from "../../domain/limits.ts"
+import type { PendingAlert, PendingClosing, PendingEntry, Severity } from "./alerts.ts"
+
+const severities: ReadonlyArray<Severity> = ["LOW", "MEDIUM", "HIGH", "CRITICAL"]
+const worse = (one: Severity, other: Severity): Severity =>
+  severities.indexOf(one) < severities.indexOf(other) ? other : one
+
+/** Whether a closing is about this key. */
+const closes = ({ allBut, key }: PendingClosing, dedupKey: string): boolean =>
+  allBut === null ? key === dedupKey : dedupKey.startsWith(key) && !allBut.includes(dedupKey)
+
+const merged = (open: PendingAlert, next: PendingAlert): PendingAlert => ({
+  ...open,
+  severity: worse(open.severity, next.severity),
+  occurrences: open.occurrences + next.occurrences,
+  lastAtMs: next.lastAtMs,
+  last: next.last,
+  resolved: next.resolved
+})
+
+export interface PendingAlerts {
+  readonly add: (entry: PendingEntry) => void
+  /** Keys of the open outbreaks that this closing would close. */
+  readonly open: (closing: PendingClosing) => ReadonlyArray<string>
+  readonly take: () => ReadonlyArray<PendingEntry>
+  /** Entries of an earlier `take`: they were told before whatever waits now. */
+  readonly putBack: (entries: ReadonlyArray<PendingEntry>) => void
+  readonly size: () => number
+  readonly dropped: () => number
+}
+
+export const makePendingAlerts = (): PendingAlerts => {
+  // By a running number, so that an entry is replaced and dropped where it stands.
+  let entries = new Map<number, PendingEntry>()
+  let openByKey = new Map<string, number>()
+  let next = 0
+  let dropped = 0
+
+  const openAt = (key: string): { readonly at: number; readonly entry: PendingAlert } | undefined => {
+    const at = openByKey.get(key)
+    const entry = at === undefined ? undefined : entries.get(at)
+    return at === undefined || entry?._tag !== "Outbreak" ? undefined : { at, entry }
+  }
+  const makeRoom = (): void => {
+    if (entries.size < alertLimits.pendingMax) return
+    const victim = [...entries].find(([, { _tag }]) => _tag === "Closing") ?? entries.entries().next().value
+    if (victim === undefined) return
+    const [at, entry] = victim
+    entries.delete(at)
+    if (entry._tag === "Closing") return
+    dropped += 1
+    if (openByKey.get(entry.dedupKey) === at) openByKey.delete(entry.dedupKey)
+  }
+  const push = (entry: PendingEntry): void => {
+    makeRoom()
+    entries.set(next, entry)
+    if (entry._tag === "Outbreak" && entry.resolved === null) openByKey.set(entry.dedupKey, next)
+    next += 1
+  }
+  const addOutbreak = (entry: PendingAlert): void => {
+    const open = openAt(entry.dedupKey)
+    if (open === undefined) return push(entry)
+    entries.set(open.at, merged(open.entry, entry))
+    if (entry.resolved !== null) openByKey.delete(entry.dedupKey)
+  }
+  const openKeys = (closing: PendingClosing): ReadonlyArray<string> =>
+    closing.allBut === null
+      ? openByKey.has(closing.key)
+        ? [closing.key]
+        : []
+      : [...openByKey.keys()].filter((key) => closes(closing, key))
+  const addClosing = (closing: PendingClosing): void => {
+    const keys = openKeys(closing)
+    for (const key of keys) {
+      const open = openAt(key)
+      if (open === undefined) continue
+      entries.set(open.at, { ...open.entry, resolved: closing.resolution })
+      openByKey.delete(key)
+    }
+    // The open entry merges with its row when it is stored, and closes both. A prefix may be about rows nobody here knows.
+    if (keys.length === 0 || closing.allBut !== null) push(closing)
+  }
+  const add = (entry: PendingEntry): void =>
+    entry._tag === "Outbreak" ? addOutbreak(entry) : addClosing(entry)
+  const take = (): ReadonlyArray<PendingEntry> => {
+    const taken = [...entries.values()]
+    entries = new Map()
+    openByKey = new Map()
+    return taken
+  }
+  return {
+    add,
+    open: openKeys,
+    take,
+    putBack: (earlier) => {
+      const later = take()
+      for (const entry of [...earlier, ...later]) add(entry)
+    },
+    size: () => entries.size,
+    dropped: () => dropped
+  }
+}
