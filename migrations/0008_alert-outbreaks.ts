@@ -1,5 +1,5 @@
 /**
- * 0006 alert outbreaks: one row per outbreak, closed by what ended it.
+ * 0008 alert outbreaks: one row per outbreak, closed by what ended it.
  *
  * An alert stayed open until an operator acknowledged it, so a broker that was back for hours looked as if it were away,
  * its next outage was counted on the old row, and that row's words were overwritten. A row is now open until it is
