@@ -23,6 +23,7 @@ import {
 import { IntakeQueue } from "../layers/intake/intake-queue.ts"
 import { Lifecycle } from "../layers/process/lifecycle.ts"
 import { Protection, type ProtectionService } from "../layers/accounts/protection.ts"
+import { SignalQueue } from "../layers/signals/signal-queue.ts"
 import { TradingState } from "../layers/health/trading-state.ts"
 import type { Tree, TreeNode } from "../runtime/tree.ts"
 import { RunningTree } from "./running-tree.ts"
@@ -115,6 +116,7 @@ export const healthSourceLayer = Layer.effect(
     const queue = yield* IntakeQueue
     const trading = yield* TradingState
     const protection = yield* Protection
+    const signals = yield* SignalQueue
     const clock = yield* Clock.Clock
     const root = running.snapshot
     return makeHealthSource({
@@ -131,6 +133,7 @@ export const healthSourceLayer = Layer.effect(
           database: database.availability.current() === "available" && !queue.stalled() ? "ready" : "away",
           spool: "none",
           tradingState: trading.current(),
+          queue: signals.current(),
           takesPosts: settings.roles.has("http"),
           trades: settings.roles.has("accounts"),
           accounts: accountsOf(settings, node, protection),

@@ -36,7 +36,8 @@ export interface Pace {
 
 type Claimed<Kind extends ClaimedSignal["kind"]> = Extract<ClaimedSignal, { readonly kind: Kind }>
 
-const decidedTotal = Metric.counter("holdfast_signals_total", {
+/** Signals by what became of them; those that were too old are counted where they are ended. */
+export const decidedTotal = Metric.counter("holdfast_signals_total", {
   description: "Signals that left the pipeline, by outcome.",
   incremental: true
 })

@@ -5,9 +5,10 @@
  * claims no more (T8); an outage of the database ends no incarnation of it.
  * Never: holds a signal longer than one batch, or decides without a claim.
  */
-import { Clock, Effect } from "effect"
+import { Effect } from "effect"
 import { invariant } from "../domain/invariant.ts"
 import { claimLimits } from "../domain/limits.ts"
+import { SignalQueue } from "../layers/signals/signal-queue.ts"
 import { type Backlog, type Claim, SignalsStore } from "../layers/signals/signals-store.ts"
 import { Wake } from "../layers/process/wake.ts"
 import { type ClaimedBatch, pipelineMachine } from "../machines/pipeline.machine.ts"
@@ -16,6 +17,7 @@ import { logEvent } from "../runtime/log-event.ts"
 import { effectActor, machineChild } from "../runtime/machine-child.ts"
 import { watchDatabase } from "./database-watch.ts"
 import { decideBatch, type Pace } from "./pipeline-batch.ts"
+import { type Expiry, expireSome, expiryAt, tellExpired } from "./pipeline-expire.ts"
 
 /** What one incarnation keeps between its batches. */
 interface Incarnation {
@@ -25,8 +27,7 @@ interface Incarnation {
   claim: Claim | null
   /** Token of a batch that only the database kept us from deciding: no fault of its signals. */
   undecided: string | null
-  backlog: Backlog
-  backlogAtMs: number
+  readonly expiry: Expiry
 }
 
 const releaseOwn = (incarnation: Incarnation) =>
@@ -51,14 +52,11 @@ const claim = (incarnation: Incarnation) =>
   effectActor("pipeline.claim", () =>
     Effect.gen(function* () {
       const store = yield* SignalsStore
+      const left = yield* expireSome(incarnation.path, incarnation.expiry)
       const claimed = yield* store.claim(claimLimits.batchMax)
-      const nowMs = yield* Clock.currentTimeMillis
-      if (nowMs - incarnation.backlogAtMs >= claimLimits.backlogEveryMs) {
-        incarnation.backlog = yield* store.backlog
-        incarnation.backlogAtMs = nowMs
-      }
-      incarnation.claim = claimed
-      return { size: claimed.signals.length, token: claimed.token } satisfies ClaimedBatch
+      const more = claimed.more || left
+      incarnation.claim = { ...claimed, more }
+      return { size: claimed.signals.length, token: claimed.token, more } satisfies ClaimedBatch
     })
   )
 
@@ -79,39 +77,46 @@ const waitForSignals = effectActor("pipeline.wait", ({ maxWaitMs }: { readonly m
   Effect.flatMap(Wake, (wake) => wake.wait("signals", maxWaitMs))
 )
 
+const queueOf = (backlog: Backlog | null) =>
+  backlog === null
+    ? null
+    : { open: backlog.open, oldest_ms: Math.round(backlog.oldestMs), expired: backlog.expired }
+
 /** The component `root/trading/pipeline`. */
-export const pipelineActor = () => (self: ChildSelf) => {
-  const incarnation: Incarnation = {
-    path: self.path,
-    pace: { sinceMs: null },
-    claim: null,
-    undecided: null,
-    backlog: { open: 0, oldestMs: 0 },
-    backlogAtMs: Number.NEGATIVE_INFINITY
-  }
-  return machineChild({
-    machine: pipelineMachine,
-    input: {
-      pollMs: claimLimits.pollMs,
-      deferMs: claimLimits.deferMs,
-      retryMs: claimLimits.retryMs,
-      claimDeadlineMs: claimLimits.claimMsMax,
-      decideDeadlineMs: claimLimits.leaseMs
-    },
-    actors: {
-      watchDatabase: watchDatabase(),
-      releaseOwn: releaseOwn(incarnation),
-      waitForSignals,
-      claim: claim(incarnation),
-      decide: decide(incarnation)
-    },
-    status: ({ context }) => ({
-      detail: {
-        ...context.counters,
-        deferred: context.deferred,
-        queue: { open: incarnation.backlog.open, oldest_ms: Math.round(incarnation.backlog.oldestMs) }
-      }
-    }),
-    stopEvent: { type: "pipeline.stop" }
-  })(self)
-}
+export const pipelineActor = () => (self: ChildSelf) =>
+  Effect.gen(function* () {
+    const incarnation: Incarnation = {
+      path: self.path,
+      pace: { sinceMs: null },
+      claim: null,
+      undecided: null,
+      expiry: expiryAt()
+    }
+    const queue = yield* SignalQueue
+    yield* Effect.addFinalizer(() => tellExpired(self.path, incarnation.expiry))
+    return yield* machineChild({
+      machine: pipelineMachine,
+      input: {
+        pollMs: claimLimits.pollMs,
+        deferMs: claimLimits.deferMs,
+        retryMs: claimLimits.retryMs,
+        claimDeadlineMs: claimLimits.claimMsMax,
+        decideDeadlineMs: claimLimits.leaseMs
+      },
+      actors: {
+        watchDatabase: watchDatabase(),
+        releaseOwn: releaseOwn(incarnation),
+        waitForSignals,
+        claim: claim(incarnation),
+        decide: decide(incarnation)
+      },
+      status: ({ context }) => ({
+        detail: {
+          ...context.counters,
+          deferred: context.deferred,
+          queue: queueOf(queue.current())
+        }
+      }),
+      stopEvent: { type: "pipeline.stop" }
+    })(self)
+  })

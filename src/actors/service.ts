@@ -31,6 +31,7 @@ import type { Observer, SupervisionEvent } from "../runtime/reports.ts"
 import { startTree } from "../runtime/supervisor.ts"
 import type { StopReport, Tree } from "../runtime/tree.ts"
 import { notifier } from "./notifier.ts"
+import { queueWatch } from "./queue-watch.ts"
 import { reloader } from "./reloader.ts"
 import { rootSupervisor } from "./root.supervisor.ts"
 import { RunningTree } from "./running-tree.ts"
@@ -170,6 +171,7 @@ export const runService = (observers: ServiceObservers) =>
       running.attach(tree)
       startup.observeAll(tree.readyBelow)
       yield* Effect.forkScoped(notifier)
+      yield* Effect.forkScoped(queueWatch)
       yield* Effect.forkScoped(reloader)
       return yield* runUntilEnd(tree)
     })

@@ -11,7 +11,7 @@
  * Promises: `intake` (what a post gets) and `ready` never disagree.
  * Never: reads a clock or a component; a spool is one input, absent (`none`) until there is one.
  */
-import { healthLimits } from "./limits.ts"
+import { claimLimits, healthLimits } from "./limits.ts"
 
 export type HealthStatus = "starting" | "healthy" | "degraded" | "unhealthy" | "stopping"
 
@@ -68,6 +68,8 @@ export interface HealthFacts {
   readonly spool: "none" | "usable" | "full"
   /** Null until it was read from the database once. */
   readonly tradingState: "ACTIVE" | "REDUCING" | "HALTED" | null
+  /** The undecided signals: how many, how long the oldest has waited, how many are too old. Null while unknown. */
+  readonly queue: { readonly open: number; readonly oldestMs: number; readonly expired: number } | null
   /** This process has the role that takes webhooks. */
   readonly takesPosts: boolean
   /** This process has the role that trades. */
@@ -171,6 +173,16 @@ const canaryTrouble = ({ canary, nowMs }: HealthFacts): string | null => {
     : null
 }
 
+/** A backlog (T2): what waits has waited too long, or more is too old than one look of the pipeline ends. */
+const queueTrouble = ({ queue }: HealthFacts): string | null => {
+  if (queue === null) return null
+  const expired = queue.expired >= claimLimits.expireMax
+  if (!expired && queue.oldestMs <= claimLimits.queueAgeMsMax) return null
+  const count = queue.open >= claimLimits.backlogCountMax ? `${queue.open} or more` : String(queue.open)
+  const signals = `${count} signals are undecided, the oldest for ${Math.round(queue.oldestMs / 1_000)} s`
+  return expired ? `${signals}; ${queue.expired} or more are too old to trade` : signals
+}
+
 const intakeOf = (facts: HealthFacts): IntakePosture => {
   if (facts.stopping) return "refuse"
   if (facts.database === "ready") {
@@ -203,6 +215,8 @@ const mildReasons = (facts: HealthFacts, intake: IntakePosture): ReadonlyArray<s
   if (!facts.startup.done) reasons.push(`start-up is in step ${facts.startup.step}`)
   const canary = canaryTrouble(facts)
   if (canary !== null) reasons.push(canary)
+  const queue = queueTrouble(facts)
+  if (queue !== null) reasons.push(queue)
   for (const row of facts.components) {
     const trouble = troubleOf(row)
     if (trouble !== null) reasons.push(trouble)

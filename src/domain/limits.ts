@@ -140,8 +140,26 @@ export const claimLimits = {
   pollMs: seconds(1),
   /** How long a batch waits for quotes of new symbols: a decision needs to be prompt more than it needs a price. */
   enrichMsMax: 50,
+  /**
+   * Signals that one statement ends because they are too old: 60 ms on two quiet cores. Where it takes longer than
+   * `expireMsMax`, fewer are ended at once, because a fresh signal may have to wait for one such statement.
+   */
+  expireMax: 1_000,
+  expireMin: 50,
+  expireMsMax: 150,
+  /** How soon a signal that expires while it waits is told so; until then a claim leaves it alone. */
+  expireEveryMs: seconds(1),
+  /** A backlog that takes long to end is told in between, not only when it is over. */
+  expireTellMs: seconds(10),
   /** How often the depth and age of the queue are looked at. */
   backlogEveryMs: seconds(1),
+  /** Signals of one source are counted up to here: 10 ms of an index. Beyond it the exact number helps nobody. */
+  backlogCountMax: 10_000,
+  /**
+   * A signal undecided for this long degrades the status (T2). Deciding takes milliseconds and a full batch less than a
+   * second, so this is a backlog, or an account that is not ready; a restart of the database is shorter.
+   */
+  queueAgeMsMax: seconds(10),
   /** One claim: above the deadline of the call below it, so that the call's own error is the one that is seen. */
   claimMsMax: seconds(8)
 } as const

@@ -47,6 +47,7 @@ import { Protection } from "./accounts/protection.ts"
 import { ReadStorePg } from "./health/read-store.pg.ts"
 import { signalFeedWs } from "./feeds/signal-feed.ws.ts"
 import { layerEmbeddedSignalServers } from "./feeds/signal-server.embedded.ts"
+import { SignalQueue } from "./signals/signal-queue.ts"
 import { signalsStorePg } from "./signals/signals-store.pg.ts"
 import { TradingState } from "./health/trading-state.ts"
 import { Wake } from "./process/wake.ts"
@@ -96,6 +97,7 @@ export const componentLayer = (
     Lifecycle.layer,
     Metrics.layer,
     TradingState.layer,
+    SignalQueue.layer,
     AccountLeases.layer,
     Protection.layer,
     Wake.layer

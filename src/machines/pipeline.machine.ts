@@ -47,6 +47,8 @@ export interface PipelineCounters {
 export interface ClaimedBatch {
   readonly size: number
   readonly token: string
+  /** There is more to do than this batch: claim again at once, also when it is empty. */
+  readonly more: boolean
 }
 
 export interface PipelineContext extends PipelineInput {
@@ -63,7 +65,7 @@ export type PipelineEvent =
   | { readonly type: "database.unavailable" }
   | { readonly type: "pipeline.stop" }
 
-const nothing: ClaimedBatch = { size: 0, token: "" }
+const nothing: ClaimedBatch = { size: 0, token: "", more: false }
 
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
@@ -151,7 +153,8 @@ export const pipelineMachine = setup({
       after: { net: "Claiming" }
     },
     Claiming: {
-      description: "Takes the oldest signals that nobody holds, under a lease and a token.",
+      description:
+        "Ends a bounded number of signals that are too old, then takes the oldest others that nobody holds, under a lease and a token.",
       initial: "Running",
       invoke: {
         src: "claim",
@@ -168,6 +171,8 @@ export const pipelineMachine = setup({
             actions: assign({ batch: ({ event }) => event.output })
           },
           { guard: "stopping", target: "Stopped" },
+          // Nothing fresh, and others are still to be ended.
+          { guard: ({ event }) => event.output.more, target: "Claiming", reenter: true },
           { target: "Idle", actions: assign({ lastError: null, deferred: 0 }) }
         ],
         onError: { target: "BackingOff", actions: assign({ lastError: ({ event }) => textOf(event.error) }) }

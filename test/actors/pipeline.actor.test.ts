@@ -12,7 +12,7 @@ describe("with a database", () => {
       assert.strictEqual(pipeline().state, "WaitingForDatabase")
       availability.mark("available")
       yield* TestClock.adjust(0)
-      assert.deepStrictEqual(state.calls, ["release", "claim", "backlog", "decide a,b"])
+      assert.deepStrictEqual(state.calls, ["release", "expire", "claim", "decide a,b"])
       assert.deepStrictEqual(
         state.decided.map(({ id }) => id),
         ["a", "b"]
@@ -27,7 +27,7 @@ describe("with a database", () => {
         buried: 0,
         metadata: 0,
         deferred: 0,
-        queue: { open: 7, oldest_ms: 12 }
+        queue: { open: 7, oldest_ms: 12, expired: 0 }
       })
     })
   )
@@ -161,6 +161,93 @@ describe("a signal that makes trouble", () => {
   )
 })
 
+describe("signals that are too old", () => {
+  it.effect(
+    "end without any time passing, and a fresh one is decided after the first statement of many",
+    () =>
+      Effect.gen(function* () {
+        const { availability, state } = yield* start
+        state.expired.count = 10 * claimLimits.expireMax
+        state.rows.push(signal("fresh"))
+        availability.mark("available")
+        yield* TestClock.adjust(0)
+        assert.deepStrictEqual(state.calls.slice(0, 5), [
+          "release",
+          "expire",
+          "claim",
+          "decide fresh",
+          "expire"
+        ])
+        assert.strictEqual(state.expired.count, 0)
+      })
+  )
+
+  it.effect("are told once, with their number, their source and the oldest", () =>
+    Effect.gen(function* () {
+      const { alerts, availability, pipeline, state } = yield* start
+      state.expired.count = 10 * claimLimits.expireMax + 7
+      availability.mark("available")
+      yield* TestClock.adjust(0)
+      assert.deepStrictEqual(
+        alerts.map(({ dedupKey, detail, kind, severity }) => [severity, kind, dedupKey, detail]),
+        [
+          [
+            "MEDIUM",
+            "signal.too_old",
+            "signal.too_old:default",
+            {
+              source: "default",
+              count: 10 * claimLimits.expireMax + 7,
+              oldest_ms: 400_000,
+              oldest: "oldest"
+            }
+          ]
+        ]
+      )
+      assert.include(alerts[0]?.message, "10007 signals of source default were too old")
+      assert.strictEqual(pipeline().state, "Idle")
+      // Looked for again once a second, whatever else there is to do.
+      state.expired.count = 1
+      yield* TestClock.adjust(claimLimits.expireEveryMs)
+      assert.include(alerts[1]?.message, "a signal of source default was too old")
+      assert.strictEqual(alerts[1]?.correlationId, "oldest")
+    })
+  )
+
+  it.effect("are told in between when ending them takes long, and fewer are ended at once", () =>
+    Effect.gen(function* () {
+      const { alerts, availability, state } = yield* start
+      state.expired.count = 40 * claimLimits.expireMax
+      state.expireFor = Effect.sleep(1_000)
+      availability.mark("available")
+      yield* TestClock.adjust(claimLimits.expireTellMs + 2_000)
+      assert.lengthOf(alerts, 1)
+      assert.isAbove(state.expired.count, 35 * claimLimits.expireMax)
+      state.expireFor = Effect.void
+      yield* TestClock.adjust(1_000)
+      assert.strictEqual(state.expired.count, 0)
+      assert.lengthOf(alerts, 2)
+      const told = alerts.map(({ detail }) => Number(detail?.["count"]))
+      assert.strictEqual(told[0]! + told[1]!, 40 * claimLimits.expireMax)
+    })
+  )
+
+  it.effect("are told before the pipeline ends", () =>
+    Effect.gen(function* () {
+      const { alerts, availability, state, tree } = yield* start
+      state.expired.count = 40 * claimLimits.expireMax
+      state.expireFor = Effect.sleep(1_000)
+      availability.mark("available")
+      yield* TestClock.adjust(3_000)
+      assert.lengthOf(alerts, 0)
+      const stopping = yield* tree.stop.pipe(Effect.forkChild({ startImmediately: true }))
+      yield* TestClock.adjust(3_000)
+      assert.isDefined(stopping.pollUnsafe())
+      assert.lengthOf(alerts, 1)
+    })
+  )
+})
+
 describe("without a database", () => {
   it.effect("waits through ten minutes of outage without one restart, and goes on by itself", () =>
     Effect.gen(function* () {
@@ -185,7 +272,13 @@ describe("without a database", () => {
         state.decided.map(({ id }) => id),
         ["during"]
       )
-      assert.deepStrictEqual(state.calls.slice(calls, calls + 2), ["release", "claim"])
+      assert.deepStrictEqual(
+        state.calls
+          .slice(calls)
+          .filter((call) => call !== "expire")
+          .slice(0, 2),
+        ["release", "claim"]
+      )
       assert.strictEqual(pipeline().restarts, 0)
     })
   )

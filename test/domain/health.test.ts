@@ -11,6 +11,7 @@ import {
   type HealthMemory,
   healthMemoryAt
 } from "../../src/domain/health.ts"
+import { claimLimits } from "../../src/domain/limits.ts"
 
 const t0 = Date.UTC(2025, 9, 21, 22, 45)
 const row = (path: string, change: Partial<ComponentRow> = {}): ComponentRow => ({
@@ -47,6 +48,7 @@ const well: HealthFacts = {
   database: "ready",
   spool: "none",
   tradingState: "ACTIVE",
+  queue: null,
   takesPosts: true,
   trades: true,
   accounts: [
@@ -350,6 +352,26 @@ describe("health", () => {
     const elsewhere = health({ accounts: [], trades: false })
     assert.deepInclude(said(elsewhere), { status: "healthy", can_trade: false })
     assert.deepStrictEqual(elsewhere.document.reasons, ["this process has not the role accounts"])
+  })
+
+  it("is degraded by a backlog, with the age of the oldest, and takes posts and trades all the same", () => {
+    const queue = (change: Partial<NonNullable<HealthFacts["queue"]>>) =>
+      health({ queue: { open: 12, oldestMs: 0, expired: 0, ...change } })
+    assert.strictEqual(queue({ oldestMs: claimLimits.queueAgeMsMax }).document.status, "healthy")
+    const late = queue({ oldestMs: claimLimits.queueAgeMsMax + 73_000 })
+    assert.deepStrictEqual(said(late), {
+      ready: true,
+      status: "degraded",
+      can_trade: true,
+      intake: "store",
+      httpStatus: 200
+    })
+    assert.deepStrictEqual(late.document.reasons, ["12 signals are undecided, the oldest for 83 s"])
+    // Those that are too old are ended within a second, unless there are more than that.
+    assert.strictEqual(queue({ expired: claimLimits.expireMax - 1 }).document.status, "healthy")
+    assert.deepStrictEqual(queue({ open: 10_000, expired: claimLimits.expireMax }).document.reasons, [
+      "10000 or more signals are undecided, the oldest for 0 s; 1000 or more are too old to trade"
+    ])
   })
 
   it("does not count a component that is switched off or ended by design", () => {

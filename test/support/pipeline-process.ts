@@ -19,6 +19,7 @@ import { Market } from "../../src/layers/market/market.ts"
 import { makeMemoryMarket } from "../../src/layers/market/market.memory.ts"
 import { signalsStorePg } from "../../src/layers/signals/signals-store.pg.ts"
 import { SignalsStore } from "../../src/layers/signals/signals-store.ts"
+import { SignalQueue } from "../../src/layers/signals/signal-queue.ts"
 import { Wake } from "../../src/layers/process/wake.ts"
 import { supervisor, worker } from "../../src/runtime/child-spec.ts"
 import { startTree } from "../../src/runtime/supervisor.ts"
@@ -81,7 +82,7 @@ const program = Effect.gen(function* () {
           Effect.map(makeMemoryMarket, ({ service }) => service)
         )
       ),
-      Layer.provideMerge(Wake.layer),
+      Layer.provideMerge(Layer.mergeAll(Wake.layer, SignalQueue.layer)),
       Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "Error"))
     )
   )

@@ -16,6 +16,7 @@ import { Database, DatabaseFault, DatabaseUnavailable } from "../../src/layers/d
 import { makeAvailability } from "../../src/layers/database/database-availability.ts"
 import { Market } from "../../src/layers/market/market.ts"
 import { makeMemoryMarket } from "../../src/layers/market/market.memory.ts"
+import { SignalQueue } from "../../src/layers/signals/signal-queue.ts"
 import {
   type ClaimedSignal,
   type SignalOutcome,
@@ -80,8 +81,11 @@ const makeStore = () => {
     reconciled: true,
     decideFor: Effect.void,
     claimFor: Effect.void,
+    expireFor: Effect.void,
     refuses: new Set<string>(),
-    failed: [] as Array<string>
+    failed: [] as Array<string>,
+    /** Signals that are too old. */
+    expired: { count: 0 }
   }
   const guarded = <A, E>(name: string, effect: Effect.Effect<A, E>) =>
     Effect.suspend((): Effect.Effect<A, E | DatabaseUnavailable> => {
@@ -144,7 +148,17 @@ const makeStore = () => {
         state.failed.push(claimed.id)
         return { _tag: "Buried", id: claimed.id, reason: "refused" }
       }),
-    backlog: guarded("backlog", Effect.succeed({ open: 7, oldestMs: 12.4 }))
+    expire: (limit) =>
+      guarded(
+        "expire",
+        Effect.map(state.expireFor, () => {
+          const { expired } = state
+          const count = Math.min(expired.count, limit)
+          expired.count -= count
+          return count === 0 ? [] : [{ source: "default", count, oldestMs: 400_000, oldestId: "oldest" }]
+        })
+      ),
+    backlog: guarded("backlog", Effect.succeed({ open: 7, oldestMs: 12.4, expired: 0 }))
   }
   return { state, service }
 }
@@ -160,6 +174,10 @@ export const startPipeline = Effect.gen(function* () {
   const market = yield* makeMemoryMarket
   const services = Layer.mergeAll(
     Layer.succeed(SignalsStore, service),
+    Layer.succeed(SignalQueue, {
+      current: () => ({ open: 7, oldestMs: 12.4, expired: 0 }),
+      assign: () => undefined
+    }),
     Layer.succeed(Market, market.service),
     Layer.succeed(Config, settingsFrom()),
     Layer.succeed(Wake, {

@@ -21,6 +21,8 @@ import { feedAndWaveFamilies } from "./metrics-feeds.ts"
 import { type Family, formatFamilies } from "./metrics-text.ts"
 import { Exposition, Metrics } from "./metrics.ts"
 import { ReadStore } from "./read-store.ts"
+import { SignalQueue } from "../signals/signal-queue.ts"
+import type { Backlog } from "../signals/signals-store.ts"
 
 const gauge = (name: string, help: string, value: number): Family => ({
   name,
@@ -47,6 +49,24 @@ const intakeFamilies = (queue: IntakeQueueService, perMinute: number): ReadonlyA
   counter("holdfast_intake_rows_total", "Posts in those commits.", queue.totals().rows),
   gauge("holdfast_signals_per_minute", "Signals stored in the last minute.", perMinute)
 ]
+
+/** Left out while unknown: zero would be a number nobody measured. */
+const queueFamilies = (backlog: Backlog | null): ReadonlyArray<Family> =>
+  backlog === null
+    ? []
+    : [
+        gauge("holdfast_queue_open", "Undecided signals; counted up to a bound.", backlog.open),
+        gauge(
+          "holdfast_queue_oldest_seconds",
+          "How long the oldest undecided signal has waited.",
+          backlog.oldestMs / 1_000
+        ),
+        gauge(
+          "holdfast_queue_expired",
+          "Undecided signals that are too old to trade; counted up to a bound.",
+          backlog.expired
+        )
+      ]
 
 const databaseFamilies = (stats: DatabaseStats, available: boolean): ReadonlyArray<Family> => [
   gauge("holdfast_database_available", "1 while the database answers.", available ? 1 : 0),
@@ -137,7 +157,7 @@ const processFamilies = (delay: {
 export const ExpositionPrometheus: Layer.Layer<
   Exposition,
   never,
-  Alerts | Database | HealthSource | IntakeQueue | Metrics | ReadStore
+  Alerts | Database | HealthSource | IntakeQueue | Metrics | ReadStore | SignalQueue
 > = Layer.effect(
   Exposition,
   Effect.gen(function* () {
@@ -148,6 +168,7 @@ export const ExpositionPrometheus: Layer.Layer<
     const source = yield* HealthSource
     const queue = yield* IntakeQueue
     const reads = yield* ReadStore
+    const signals = yield* SignalQueue
     const delay = yield* Effect.acquireRelease(
       Effect.sync(() => {
         const histogram = monitorEventLoopDelay({ resolution: 20 })
@@ -181,6 +202,7 @@ export const ExpositionPrometheus: Layer.Layer<
         const families = [
           ...componentFamilies(source, yield* Clock.currentTimeMillis),
           ...intakeFamilies(queue, metrics.storedLastMinute()),
+          ...queueFamilies(signals.current()),
           ...databaseFamilies(database.stats(), database.availability.current() === "available"),
           ...linked,
           counter("holdfast_alerts_raised_total", "Alerts raised since start.", raised),

@@ -14,53 +14,23 @@
 import { createHash, randomBytes } from "node:crypto"
 import { Effect, Layer, Result } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
 import { isJsonObject } from "../../domain/canonical-json.ts"
 import { uuidFromDigest } from "../../domain/ids.ts"
-import { claimLimits } from "../../domain/limits.ts"
 import { parseMetadata } from "../../domain/metadata.ts"
-import type { Action, Direction, MarketPosition, SignalIntent } from "../../domain/signal.ts"
 import { Config } from "../config/config.ts"
 import { Database, type DatabaseService } from "../database/database.ts"
 import { Instance, type InstanceService } from "../config/instance.ts"
 import { recordMetadata } from "../orders/metadata-link.pg.ts"
 import { decideIn, settleFailure } from "./signals-store.pg-decide.ts"
+import { backlogRow, claimRows, expireRows, type SignalRow } from "./signals-store.pg-queue.ts"
 import {
-  type Backlog,
   type ClaimedSignal,
   ClaimLost,
   type RecordedMetadata,
   SignalsStore,
   type SignalsStoreService
 } from "./signals-store.ts"
-
-interface SignalRow {
-  readonly id: string
-  readonly seq: bigint
-  readonly kind: "signal" | "metadata"
-  readonly source: string
-  readonly body: unknown
-  readonly symbol: string | null
-  readonly action: Action | null
-  readonly direction: Direction | null
-  readonly quantity: string | null
-  readonly price: string | null
-  readonly strategy: string | null
-  readonly strike: string | null
-  readonly expiration: string | null
-  readonly intent: SignalIntent | null
-  readonly position_size: string | null
-  readonly market_position: MarketPosition | null
-  readonly prev_market_position: MarketPosition | null
-  readonly market_position_size: string | null
-  readonly experiment_id: string | null
-  readonly variant: string | null
-  readonly attempts: number
-  /** Rows that could have been claimed, at most the limit. */
-  readonly open: number
-  readonly received_at_ms: number
-  readonly fired_at_ms: number | null
-  readonly expires_from_ms: number | null
-}
 
 const metadataOf = (row: SignalRow): ClaimedSignal => {
   const base = { id: row.id, source: row.source, attempts: row.attempts, receivedAtMs: row.received_at_ms }
@@ -107,33 +77,6 @@ const nodePrefix = (nodeId: string): string => createHash("sha256").update(nodeI
 
 const tokenOf = (nodeId: string): string =>
   uuidFromDigest(nodePrefix(nodeId) + randomBytes(10).toString("hex"))
-
-/**
- * A row that was claimed before and not decided may be what killed its decider, so it is claimed alone: a batch would
- * make suspects of all its rows each time, and bury innocent ones after a few crashes in a row. The locking CTE is
- * materialized: a plan that ran it twice would lock more rows than it claims. The ids go through an array, because a
- * join by a badly estimated CTE reads the whole table.
- */
-const claimRows = (sql: SqlClient, token: string, limit: number) => sql<SignalRow>`
-  WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true) AS mode),
-  open AS MATERIALIZED (
-    SELECT id, seq, attempts FROM signals
-    WHERE status IN ('received', 'processing') AND (status = 'received' OR lease_until < now())
-    ORDER BY seq LIMIT ${limit}::int FOR UPDATE SKIP LOCKED),
-  ranked AS (
-    SELECT id, row_number() OVER oldest AS place, count(*) FILTER (WHERE attempts > 0) OVER oldest AS suspects
-    FROM open WINDOW oldest AS (ORDER BY seq)),
-  picked AS MATERIALIZED (SELECT id FROM ranked WHERE suspects = 0 OR place = 1)
-  UPDATE signals s SET status = 'processing', claim = ${token}::uuid, attempts = s.attempts + 1,
-    lease_until = now() + ${claimLimits.leaseMs}::int * interval '1 millisecond'
-  WHERE s.id = ANY (ARRAY (SELECT picked.id FROM picked, quick WHERE quick.mode = 'off'))
-  RETURNING s.id, s.seq, s.kind, s.source, CASE WHEN s.kind = 'metadata' THEN s.body END AS body, s.symbol, s.action, s.direction,
-    s.quantity, s.price, s.strategy, s.strike, to_char(s.expiration, 'YYYY-MM-DD') AS expiration, s.intent, s.position_size,
-    s.market_position, s.prev_market_position, s.market_position_size, s.experiment_id, s.variant, s.attempts,
-    (SELECT count(*)::int FROM open) AS open,
-    (extract(epoch FROM s.received_at) * 1000)::float8 AS received_at_ms,
-    (extract(epoch FROM s.fired_at) * 1000)::float8 AS fired_at_ms,
-    (extract(epoch FROM s.expires_from) * 1000)::float8 AS expires_from_ms`
 
 /** Takes one row of a claim for a transaction; fails when it is not ours any more. */
 const take = (sql: SqlClient, token: string, id: string) =>
@@ -188,25 +131,19 @@ const releaseOwn = (database: DatabaseService, instance: InstanceService) => (un
       )
   })
 
-const backlog = (database: DatabaseService) =>
-  database
-    .run(
-      "signals.backlog",
-      (sql) => sql<Backlog>`
-        SELECT count(*)::int AS open, coalesce(extract(epoch FROM now() - min(received_at)) * 1000, 0)::float8 AS "oldestMs"
-        FROM signals WHERE status IN ('received', 'processing')`
-    )
-    .pipe(
-      Effect.map(([row]) => row ?? { open: 0, oldestMs: 0 }),
-      Effect.catchTag("DatabaseFault", Effect.die)
-    )
+/** A statement about the queue as a whole; the database refuses none of them. */
+const look = <A>(
+  database: DatabaseService,
+  operation: string,
+  f: (sql: SqlClient) => Effect.Effect<A, SqlError>
+) => database.run(operation, f).pipe(Effect.catchTag("DatabaseFault", Effect.die))
 
 export const signalsStorePg: Layer.Layer<SignalsStore, never, Config | Database | Instance> = Layer.effect(
   SignalsStore,
   Effect.gen(function* () {
     const database = yield* Database
     const instance = yield* Instance
-    const { accounts: configured } = yield* Config
+    const { accounts: configured, sources } = yield* Config
     const calendars = new Map(Object.entries(configured).map(([id, { calendar }]) => [id, calendar] as const))
     return SignalsStore.of({
       releaseOwn: releaseOwn(database, instance),
@@ -214,17 +151,14 @@ export const signalsStorePg: Layer.Layer<SignalsStore, never, Config | Database 
         Effect.suspend(() => {
           // Before DATA_DIR is held there is no node yet; such a claim is only never taken back early.
           const token = tokenOf(instance.current()?.nodeId ?? randomBytes(8).toString("hex"))
-          return database
-            .run("signals.claim", (sql) => claimRows(sql, token, limit))
-            .pipe(
-              // UPDATE returns its rows in no order.
-              Effect.map((rows) => ({
-                token,
-                signals: rows.toSorted((a, b) => (a.seq < b.seq ? -1 : 1)).map(claimedOf),
-                more: rows.length === limit || rows.some(({ open }) => open > rows.length)
-              })),
-              Effect.catchTag("DatabaseFault", Effect.die)
-            )
+          return look(database, "signals.claim", (sql) => claimRows(sql, sources, token, limit)).pipe(
+            // UPDATE returns its rows in no order.
+            Effect.map((rows) => ({
+              token,
+              signals: rows.toSorted((a, b) => (a.seq < b.seq ? -1 : 1)).map(claimedOf),
+              more: rows.length === limit || rows.some(({ open }) => open > rows.length)
+            }))
+          )
         }),
       decide: (token, signals, accounts, plan) =>
         database.transact("signals.decide", (sql) =>
@@ -232,7 +166,10 @@ export const signalsStorePg: Layer.Layer<SignalsStore, never, Config | Database 
         ),
       recordMetadata: storeMetadata(database),
       fail: fail(database),
-      backlog: backlog(database)
+      expire: (limit) => look(database, "signals.expire", (sql) => expireRows(sql, sources, limit)),
+      backlog: look(database, "signals.backlog", (sql) => backlogRow(sql, sources)).pipe(
+        Effect.map(([row]) => row ?? { open: 0, oldestMs: 0, expired: 0 })
+      )
     })
   })
 )

@@ -69,10 +69,21 @@ export interface RecordedMetadata {
 export class ClaimLost extends Data.TaggedError("ClaimLost")<{ readonly id: string }> {}
 
 export interface Backlog {
-  /** Signals and metadata that are not decided. */
+  /** Signals and metadata that are not decided; counted up to `claimLimits.backlogCountMax` per source. */
   readonly open: number
-  /** Age of the oldest of them in milliseconds, zero when there is none. */
+  /** How long the oldest of them has waited, in milliseconds; zero when there is none. */
   readonly oldestMs: number
+  /** How many of them are too old to trade; counted up to `claimLimits.expireMax` per source. */
+  readonly expired: number
+}
+
+/** What one source lost to its age limit. */
+export interface ExpiredSignals {
+  readonly source: string
+  readonly count: number
+  /** Age of the oldest of them, in milliseconds. */
+  readonly oldestMs: number
+  readonly oldestId: string
 }
 
 export interface SignalsStoreService {
@@ -85,7 +96,7 @@ export interface SignalsStoreService {
   readonly releaseOwn: (undecided: string | null) => Effect.Effect<number, DatabaseUnavailable>
   /**
    * Claims up to `limit` rows, oldest first: received ones, and those whose lease is over. A row that was claimed
-   * before comes alone.
+   * before comes alone. Signals that are too old are left to `expire`.
    */
   readonly claim: (limit: number) => Effect.Effect<Claim, DatabaseUnavailable>
   /**
@@ -111,6 +122,11 @@ export interface SignalsStoreService {
     signal: ClaimedSignal,
     error: string
   ) => Effect.Effect<SignalOutcome, DatabaseUnavailable>
+  /**
+   * Rejects up to `limit` signals that are too old, oldest first, each with its decision. `limit` of them ended: others
+   * may be left.
+   */
+  readonly expire: (limit: number) => Effect.Effect<ReadonlyArray<ExpiredSignals>, DatabaseUnavailable>
   readonly backlog: Effect.Effect<Backlog, DatabaseUnavailable>
 }
 

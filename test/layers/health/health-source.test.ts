@@ -38,6 +38,7 @@ const plain = makeHealthSource({
     database: "ready",
     spool: "none",
     tradingState: "ACTIVE",
+    queue: null,
     takesPosts: true,
     trades: false,
     accounts: [],

@@ -10,6 +10,7 @@ import { formatFamilies } from "../../../src/layers/health/metrics-text.ts"
 import { ExpositionPrometheus } from "../../../src/layers/health/metrics.prometheus.ts"
 import { Exposition, Metrics } from "../../../src/layers/health/metrics.ts"
 import { type Linkage, ReadStore } from "../../../src/layers/health/read-store.ts"
+import { SignalQueue } from "../../../src/layers/signals/signal-queue.ts"
 
 const worker = {
   type: "worker",
@@ -31,6 +32,7 @@ const facts: HealthFacts = {
   database: "ready",
   spool: "none",
   tradingState: "ACTIVE",
+  queue: null,
   takesPosts: true,
   trades: true,
   accounts: [{ id: "paper-1", canTrade: true, reason: null }],
@@ -122,6 +124,10 @@ const services = (linkage: Effect.Effect<Linkage, DatabaseUnavailable>) =>
             control: () => Effect.void
           })
         ),
+        Layer.succeed(SignalQueue, {
+          current: () => ({ open: 12, oldestMs: 3_500, expired: 2 }),
+          assign: () => undefined
+        }),
         Layer.succeed(IntakeQueue, {
           submit: () => false,
           worker: Effect.never,
@@ -174,6 +180,9 @@ describe("the exposition", () => {
         "holdfast_intake_waiting 4",
         "holdfast_intake_waiting_bytes 1234",
         "holdfast_intake_oldest_seconds 0.25",
+        "holdfast_queue_open 12",
+        "holdfast_queue_oldest_seconds 3.5",
+        "holdfast_queue_expired 2",
         "holdfast_database_connections 3",
         'holdfast_component_ready{component="root/http"} 1',
         'holdfast_component_restarts_total{component="root/http"} 2',

@@ -114,6 +114,7 @@ const factsFor = (facts: Partial<HealthFacts> = {}): HealthFacts => ({
   database: "ready",
   spool: "none",
   tradingState: "ACTIVE",
+  queue: null,
   takesPosts: true,
   trades: true,
   accounts: [{ id: "paper-1", canTrade: true, reason: null }],

@@ -177,7 +177,7 @@ describe("claiming", () => {
         yield* database.run(
           "test.option",
           (sql) =>
-            sql`UPDATE signals SET strike = 450.50, expiration = '2026-12-18', price = 451, expires_from = '2026-11-23T15:00:00.123Z',
+            sql`UPDATE signals SET strike = 450.50, expiration = '2026-12-18', price = 451, expires_from = '2099-11-23T15:00:00.123Z',
               intent = 'target', position_size = -2.50, market_position = 'short', prev_market_position = 'flat',
               market_position_size = 2.5`
         )
@@ -200,7 +200,7 @@ describe("claiming", () => {
           marketPositionSize: "2.5",
           experimentId: null,
           variant: null,
-          expiresFromMs: Date.parse("2026-11-23T15:00:00.123Z")
+          expiresFromMs: Date.parse("2099-11-23T15:00:00.123Z")
         })
       })
     )
@@ -212,7 +212,7 @@ describe("the backlog", () => {
     Effect.scoped(
       Effect.gen(function* () {
         const { database, store } = yield* preparedStore
-        assert.deepStrictEqual(yield* store.backlog, { open: 0, oldestMs: 0 })
+        assert.deepStrictEqual(yield* store.backlog, { open: 0, oldestMs: 0, expired: 0 })
         yield* insertSignals(database, [{}, {}])
         yield* database.run(
           "test.age",

@@ -1,0 +1,78 @@
+/** A backlog of dead signals, seen from outside: it starves nobody, fills no log, and is told. */
+import { Effect, Exit, Scope } from "effect"
+import { assert, describe, it, onTestFinished } from "vitest"
+import type { DatabaseService } from "../../src/layers/database/database.ts"
+import { waitUntil } from "../support/exchange.ts"
+import { openFreshDatabase } from "../support/postgres.ts"
+import { insertStale } from "../support/stale-signals.ts"
+import { alertBody, type Row, Service } from "./service.ts"
+
+const staleSignals = 300_000
+
+/** A service on an external database that the test can write to. */
+const open = async (): Promise<{ readonly service: Service; readonly database: DatabaseService }> => {
+  const scope = Scope.makeUnsafe()
+  const { database, url } = await Effect.runPromise(Scope.provide(openFreshDatabase(), scope))
+  const service = new Service({ env: { DATABASE_URL: url } })
+  onTestFinished(async () => {
+    await service.dispose()
+    await Effect.runPromise(Scope.close(scope, Exit.void))
+  }, 60_000)
+  return { service, database }
+}
+
+describe("300,000 signals that are too old", () => {
+  it("end in bulk behind fresh ones, told by few lines and one alert, and health is degraded while they are there", async () => {
+    const { database, service } = await open()
+    await service.start()
+    await Effect.runPromise(insertStale(database, staleSignals))
+    await waitUntil(
+      () => `health to tell the backlog${service.tail()}`,
+      async () => {
+        const { body } = await service.get("/health")
+        return body.status === "degraded" && String(body.reasons).includes("signals are undecided")
+          ? true
+          : undefined
+      },
+      5_000
+    )
+    const left = async (): Promise<boolean> =>
+      !(await service.get("/metrics")).text.includes("holdfast_queue_expired 0")
+    const took: Array<number> = []
+    while (took.length < 5) {
+      const from = performance.now()
+      const { body } = await service.post("/webhook", alertBody())
+      const id = String(body.signal_id)
+      await waitUntil(
+        () => `the fresh signal to be decided${service.tail()}`,
+        async () => {
+          const trace = await service.get(`/api/v1/signals/${id}`)
+          return trace.body.signal?.status === "done" ? true : undefined
+        },
+        20_000
+      )
+      took.push(performance.now() - from)
+      assert.isTrue(await left(), "the dead ones are still being ended")
+      assert.strictEqual((await service.get("/health")).body.status, "degraded")
+    }
+    console.log(`fresh signals were decided after ${took.map(Math.round).join(", ")} ms`)
+    assert.isBelow(Math.min(...took), 1_000)
+    assert.isBelow(service.lines.filter(({ event }) => event !== "startup.step").length, 100 + 5 * 6)
+    await waitUntil(
+      () => `what was ended to be told${service.tail()}`,
+      () => (service.events("signals.expired").length > 0 ? true : undefined),
+      20_000
+    )
+    const told = service.events("alert.raised").filter(({ kind }) => kind === "signal.too_old")
+    assert.strictEqual(told.length, service.events("signals.expired").length)
+    assert.isAtMost(told.length, 3)
+    assert.deepInclude(told[0], { severity: "MEDIUM", source: "default", level: "warn" })
+    assert.isAbove(Number(told[0]?.["count"]), 1_000)
+    // What was ended tells why, as any signal does.
+    const [ended] = (await service.get("/api/v1/signals?status=rejected&limit=1")).body
+      .items as ReadonlyArray<Row>
+    const trace = (await service.get(`/api/v1/signals/${ended?.["id"] ?? ""}`)).body
+    assert.deepInclude(trace.signal as Row, { status: "rejected", reason: "too_old" })
+    assert.strictEqual(trace.decision.checks[0].code, "too_old")
+  }, 120_000)
+})
