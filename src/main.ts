@@ -16,8 +16,10 @@ import { secretTexts } from "./domain/settings-secrets.ts"
 import { readBuild } from "./layers/config/build.files.ts"
 import { ConfigReader } from "./layers/config/config.ts"
 import { describeSettings, loadSettings } from "./layers/config/config.load.ts"
+import { makeControlToken } from "./layers/process/control-token.file.ts"
 import { installHost } from "./layers/process/host.node.ts"
 import { logLayer, makeLineWriter } from "./layers/process/log.stdout.ts"
+import { terminalLayer } from "./layers/process/terminal.stdout.ts"
 import { observeTree } from "./layers/alerts/reports.log.ts"
 import { componentLayer, databaseTarget, listenerLayer } from "./layers/service.live.ts"
 
@@ -27,13 +29,17 @@ const read = () => loadSettings(process.env, process.cwd(), process.stdout.isTTY
 const loaded = Result.flatMap(read(), (settings) =>
   Result.mapBoth(databaseTarget(settings), {
     onFailure: ({ reason }) => [{ path: "DATABASE_URL", message: reason }],
-    onSuccess: (target) => ({ settings, target })
+    onSuccess: (target) => ({ settings, target, token: makeControlToken(settings) })
   })
 )
 
 const log = Result.match(loaded, {
   onFailure: () => ({ level: "info", format: "json", secrets: [] }) as const,
-  onSuccess: ({ settings }) => ({ ...settings.log, secrets: secretTexts(settings) })
+  onSuccess: ({ settings, token }) => ({
+    ...settings.log,
+    secrets: secretTexts(settings),
+    mask: token.mask
+  })
 })
 const writeLine = makeLineWriter(log)
 const line = (level: string, event: string, msg: string, fields: object): void =>
@@ -49,7 +55,7 @@ else if (process.argv.includes("--check-config")) {
   process.stdout.write(`${JSON.stringify(describeSettings(loaded.success.settings), null, 2)}\n`)
   process.exit(0)
 } else {
-  const { settings, target } = loaded.success
+  const { settings, target, token } = loaded.success
   const { mode, port, roles } = settings
   line("info", "boot", `holdfast ${build.version} (${build.commit.slice(0, 12)}) in ${mode} mode`, {
     ...build,
@@ -59,11 +65,16 @@ else if (process.argv.includes("--check-config")) {
     pid: process.pid,
     node: process.version
   })
-  const components = componentLayer(settings, target, build, host, process.env)
+  const components = componentLayer(settings, target, build, { host, token }, process.env)
   const layers = listenerLayer.pipe(
     Layer.provideMerge(healthSourceLayer),
     Layer.provideMerge(
-      Layer.mergeAll(RunningTree.layer, startupLayer, Layer.succeed(ConfigReader, { read }))
+      Layer.mergeAll(
+        RunningTree.layer,
+        startupLayer,
+        Layer.succeed(ConfigReader, { read }),
+        terminalLayer(settings.log.format)
+      )
     ),
     Layer.provideMerge(components),
     Layer.provideMerge(logLayer(log))

@@ -2,13 +2,14 @@
  * Database actor: the database machine with the effects that lock, launch, probe and migrate.
  *
  * Promises: the lock on DATA_DIR is held before a server of ours starts and for as long as the component lives;
- * the node's identity is known before anyone can see the database as available; only a successful probe says so.
+ * the node's identity and the control token are known before anyone can see the database as available; only a successful probe says so.
  * Never: gives up because the database is away; ends for good only where waiting cannot help, with a named step.
  */
 import { Effect, Stream } from "effect"
 import { databaseActorLimits } from "../domain/limits.ts"
 import { Database } from "../layers/database/database.ts"
 import { DatabaseSchema } from "../layers/database/database-schema.ts"
+import { ControlToken } from "../layers/process/control-token.ts"
 import { DataDir } from "../layers/process/data-dir.ts"
 import { Instance } from "../layers/config/instance.ts"
 import { isHopeless, PostgresServer } from "../layers/postgres/postgres-server.ts"
@@ -20,6 +21,22 @@ import { FatalStep, Startup } from "./startup.ts"
 
 type Send = (event: DatabaseEvent) => void
 
+/** The token that controls this service; made here because only the holder of DATA_DIR may write there. */
+const openControlToken = Effect.gen(function* () {
+  const token = yield* ControlToken
+  const did = yield* token.open.pipe(Effect.mapError((error) => new FatalStep("data-dir.lock", error)))
+  if (did === null) return
+  const replaced = did === "replaced"
+  yield* logEvent(
+    replaced ? "warn" : "info",
+    "control.token",
+    replaced
+      ? `${token.file} could be no token and was replaced`
+      : `control over HTTP takes the token in ${token.file}`,
+    { component: "root/database", file: token.file, did }
+  )
+})
+
 const holdDataDir = streamActor("database.hold-data-dir", ({ send }: { readonly send: Send }) =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -30,6 +47,7 @@ const holdDataDir = streamActor("database.hold-data-dir", ({ send }: { readonly 
         .step("data-dir.lock", dataDir.hold)
         .pipe(Effect.mapError((error) => new FatalStep("data-dir.lock", error)))
       instance.assign({ nodeId, bootId })
+      yield* openControlToken
       send({ type: "dataDir.locked" })
       return yield* Effect.never
     })

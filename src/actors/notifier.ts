@@ -5,14 +5,18 @@
  * after a ping has travelled through every supervisor, so a deaf supervisor stops it and the service manager
  * starts the process again. It depends on nothing else: not on health, not on the database (T8).
  *
+ * Whoever sits at the terminal is told where the console is, with the token that opens it.
+ *
  * Promises: "ready" is logged and sent once, when it is true for the first time.
- * Never: pings for a tree that did not answer.
+ * Never: pings for a tree that did not answer; lets the token into a log.
  */
-import { Effect } from "effect"
+import { Effect, Schedule } from "effect"
 import { notifierLimits } from "../domain/limits.ts"
 import { Config } from "../layers/config/config.ts"
 import { HealthSource } from "../layers/health/health-source.ts"
+import { ControlToken } from "../layers/process/control-token.ts"
 import { OsNotify } from "../layers/process/os-notify.ts"
+import { Terminal } from "../layers/process/terminal.ts"
 import { logEvent } from "../runtime/log-event.ts"
 
 const announceReady = Effect.gen(function* () {
@@ -67,5 +71,34 @@ const pingWatchdog = Effect.gen(function* () {
   )
 })
 
+/** Where a browser on this machine finds the listener: an address that stands for all of them is asked for by name. */
+const originOf = (host: unknown, port: number): string => {
+  if (typeof host !== "string" || host === "0.0.0.0" || host === "::") return `http://localhost:${port}`
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`
+}
+
+/** A configured token is its operator's to know, so only one that was made here is shown. */
+const announceConsole = Effect.gen(function* () {
+  const health = yield* HealthSource
+  const token = yield* ControlToken
+  const { say } = yield* Terminal
+  const { roles } = yield* Config
+  if (say === null || token.file === null || !roles.has("http")) return
+  const look = Effect.sync(() => {
+    const { host, port } = health.health().document.components["root/http"]?.detail ?? {}
+    const secret = token.current()
+    if (secret === null || typeof port !== "number") return false
+    say(`console: ${originOf(host, port)}/console/#token=${secret}`)
+    return true
+  })
+  yield* Effect.repeat(look, {
+    until: (said) => said,
+    schedule: Schedule.spaced(notifierLimits.readyEveryMs)
+  })
+})
+
 /** Runs until it is interrupted. */
-export const notifier = Effect.all([announceReady, pingWatchdog], { concurrency: 2, discard: true })
+export const notifier = Effect.all([announceReady, announceConsole, pingWatchdog], {
+  concurrency: 3,
+  discard: true
+})

@@ -11,7 +11,7 @@
  * Never: throws for any text; decides what is a secret of the settings (config.load.ts does).
  */
 
-const REDACTED = "[redacted]"
+export const REDACTED = "[redacted]"
 
 /** Names of a query whose values say how a database is reached, and never who may. */
 const HARMLESS: ReadonlySet<string> = new Set([

@@ -19,6 +19,7 @@ import { alertsQueueMasked } from "./alerts/alerts.queue.ts"
 import { layerConfiguredBrokers } from "./broker/broker.configured.ts"
 import { Build, type BuildIdentity } from "./config/build.ts"
 import { Config } from "./config/config.ts"
+import { ControlToken, type ControlTokenService } from "./process/control-token.ts"
 import { layerDataDir } from "./process/data-dir.file.ts"
 import { layerSchemaPg } from "./database/database-schema.pg.ts"
 import { type DatabaseTarget, type DatabaseUrlInvalid, targetFromUrl } from "./database/database-target.ts"
@@ -27,6 +28,7 @@ import { FeedBufferPg } from "./feeds/feed-buffer.pg.ts"
 import { Feeds } from "./feeds/feeds.ts"
 import { fillsStorePg } from "./orders/fills-store.pg.ts"
 import { Host, type HostService } from "./process/host.ts"
+import { HttpAccess } from "./http/http.access.ts"
 import { HttpIntake } from "./http/http.intake.ts"
 import { HttpListenerNode } from "./http/http.node.ts"
 import { HttpFrontRoutes } from "./http/http.routes.ts"
@@ -85,13 +87,15 @@ export const componentLayer = (
   settings: Settings,
   target: DatabaseTarget,
   build: BuildIdentity,
-  host: HostService,
+  { host, token }: { readonly host: HostService; readonly token: ControlTokenService },
   environment: Readonly<Record<string, string | undefined>>
 ) => {
+  const mask = settingsMask(settings)
   const ground = Layer.mergeAll(
     Layer.succeed(Config, settings),
     Layer.succeed(Build, build),
     Layer.succeed(Host, host),
+    Layer.succeed(ControlToken, token),
     Layer.sync(Instance, makeInstance),
     osNotifyLayer(environment, process.pid),
     Lifecycle.layer,
@@ -113,7 +117,10 @@ export const componentLayer = (
       )
     ),
     Layer.provideMerge(
-      Layer.mergeAll(alertsQueueMasked(settingsMask(settings)), databaseLayer(settings, target))
+      Layer.mergeAll(
+        alertsQueueMasked((text) => mask(token.mask(text))),
+        databaseLayer(settings, target)
+      )
     ),
     Layer.provideMerge(ground)
   )
@@ -122,5 +129,5 @@ export const componentLayer = (
 /** What the listener serves; needs health, which is read off the tree. */
 export const listenerLayer = HttpListenerNode.pipe(
   Layer.provideMerge(HttpFrontRoutes),
-  Layer.provideMerge(Layer.mergeAll(HttpIntake.layer, ExpositionPrometheus))
+  Layer.provideMerge(Layer.mergeAll(HttpAccess.layer, HttpIntake.layer, ExpositionPrometheus))
 )

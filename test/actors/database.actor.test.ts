@@ -4,6 +4,7 @@ import { TestClock } from "effect/testing"
 import { databaseActor } from "../../src/actors/database.actor.ts"
 import { FatalStep, makeStartup, Startup } from "../../src/actors/startup.ts"
 import { resolveSettings } from "../../src/domain/settings-resolve.ts"
+import { ControlToken } from "../../src/layers/process/control-token.ts"
 import { DataDir, DataDirLocked } from "../../src/layers/process/data-dir.ts"
 import { makeAvailability } from "../../src/layers/database/database-availability.ts"
 import {
@@ -79,6 +80,15 @@ const makeWorld = () => {
           : Effect.fail(new DataDirLocked({ path: "/data", pid: 7, hint: "stop the other one" }))
       )
     }),
+    Layer.succeed(ControlToken, {
+      current: () => null,
+      file: "/data/admin-token",
+      open: Effect.sync(() => {
+        world.steps.push("token opened")
+        return "made" as const
+      }),
+      mask: (text) => text
+    }),
     Layer.succeed(DatabaseSchema, {
       apply: Effect.suspend(() => {
         world.migrations += 1
@@ -136,10 +146,11 @@ describe("the database component", () => {
       assert.strictEqual(world.availability.current(), "available")
       assert.deepStrictEqual(world.instance.current(), { nodeId: "node", bootId: "boot" })
       assert.deepStrictEqual(
-        world.steps.filter((step) => step.endsWith("succeeded")),
+        world.steps.filter((step) => step.endsWith("succeeded") || step === "token opened"),
         [
           "config.load succeeded",
           "data-dir.lock succeeded",
+          "token opened",
           "database.start succeeded",
           "database.connect succeeded",
           "database.migrate succeeded"

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto"
 import { Agent } from "node:http"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
-import { alert } from "../layers/http/http-world.ts"
+import { alert, bearer } from "../layers/http/http-world.ts"
 import { type PgWorld, startPgWorld } from "./http-world.pg.ts"
 
 let world: PgWorld
@@ -319,7 +319,8 @@ describe("the trading state", () => {
   it("is read, changed with its audit line, and read again", async () => {
     assert.deepInclude((await get("/api/v1/trading-state")).body, { state: "ACTIVE", changed_by: "system" })
     const changed = await world.send("POST", "/api/v1/trading-state", {
-      body: '{"state":"HALTED","reason":"drill"}'
+      body: '{"state":"HALTED","reason":"drill"}',
+      headers: bearer
     })
     assert.deepInclude(changed.body, {
       state: "HALTED",

@@ -7,7 +7,7 @@
  * Promises: every wait has a deadline and says what it last saw; every process it started is gone after `dispose`.
  * Never: sleeps for a guess, signals a process it did not start, leaves 127.0.0.1.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import path from "node:path"
 import { type Answer, exchange, type ExchangeOptions, waitUntil } from "../support/exchange.ts"
@@ -108,8 +108,16 @@ export class Service extends Program {
   get(target: string, options: ExchangeOptions = {}): Promise<Answer> {
     return exchange(this.url + target, undefined, options)
   }
+  /** A post; one to the API carries the control token of the data directory, unless it brings a credential of its own. */
   post(target: string, body: unknown, options: ExchangeOptions = {}): Promise<Answer> {
-    return exchange(this.url + target, body, options)
+    const known = options.headers?.["authorization"] !== undefined || !target.startsWith("/api/")
+    const headers = known ? options.headers : { ...options.headers, ...this.bearer() }
+    return exchange(this.url + target, body, headers === undefined ? options : { ...options, headers })
+  }
+  /** The generated control token as a header; none while there is no such file. */
+  bearer(): Readonly<Record<string, string>> {
+    const file = path.join(this.dataDir, "admin-token")
+    return existsSync(file) ? { authorization: `Bearer ${readFileSync(file, "utf8").trim()}` } : {}
   }
   /** Every row of a list, page by page; `query` narrows it, such as `status=received`. */
   async list(name: string, query = ""): Promise<ReadonlyArray<Row>> {

@@ -66,6 +66,16 @@ export const readLimits = {
   pingMs: 1_000
 } as const
 
+/** Logins of the console. */
+export const sessionLimits = {
+  /** A shift. Longer ones would outlive the person at the screen; a restart of the service ends them all. */
+  lifeMs: 12 * 3_600_000,
+  /** Sessions at once. A desk has a dozen screens; above it the oldest ends. */
+  sessionsMax: 64,
+  /** Random bytes of a session's name, and of its CSRF token. */
+  secretBytes: 32
+} as const
+
 invariant(readLimits.queryMs < readLimits.routeMs, "a slow query is named by its own deadline")
 invariant(listenerLimits.headersMs <= listenerLimits.requestMs, "headers are part of the request")
 invariant(

@@ -154,8 +154,8 @@ const readStateChange = (
 }
 
 /** Who asks, for the audit. */
-const callerOf = ({ request }: RouteRequest["exchange"]): string =>
-  `api:${request.socket.remoteAddress ?? "unknown"}`
+const operatorOf = ({ request }: RouteRequest["exchange"], { by }: RouteRequest["standing"]): string =>
+  `${by === "session" ? "console" : "api"}:${request.socket.remoteAddress ?? "unknown"}`
 
 const setStateRoute = (
   reads: ReadStoreService,
@@ -165,11 +165,11 @@ const setStateRoute = (
   pattern: "/api/v1/trading-state",
   access: "api",
   body: true,
-  handle: ({ body, exchange }: RouteRequest): RouteEffect =>
+  handle: ({ body, exchange, standing }: RouteRequest): RouteEffect =>
     Effect.gen(function* () {
       const change = readStateChange(body)
       if (!("state" in change)) return yield* new Refused({ status: 400, errors: change })
-      const row = yield* reads.setTradingState({ ...change, changedBy: callerOf(exchange) })
+      const row = yield* reads.setTradingState({ ...change, changedBy: operatorOf(exchange, standing) })
       yield* changed(change.state, change.reason)
       return ok(row)
     })
@@ -180,13 +180,15 @@ const acknowledgeRoute = (reads: ReadStoreService): Route => ({
   pattern: "/api/v1/alerts/:id/ack",
   access: "api",
   body: true,
-  handle: ({ body, exchange, params }: RouteRequest): RouteEffect =>
+  handle: ({ body, exchange, params, standing }: RouteRequest): RouteEffect =>
     Effect.gen(function* () {
       const id = params["id"] ?? ""
       const note = fieldOf(body, "note") ?? null
       if (note !== null && (typeof note !== "string" || note.length > reasonLengthMax))
         return yield* invalid("note", `must be a text of at most ${reasonLengthMax} characters`)
-      const row = uuid.test(id) ? yield* reads.acknowledgeAlert({ id, by: callerOf(exchange), note }) : null
+      const row = uuid.test(id)
+        ? yield* reads.acknowledgeAlert({ id, by: operatorOf(exchange, standing), note })
+        : null
       if (row === null) return yield* notFound
       return ok(row)
     })

@@ -20,7 +20,7 @@ import { intakeLimits } from "../../domain/limits.ts"
 import type { Settings, SourceSettings } from "../../domain/settings.ts"
 import { Config } from "../config/config.ts"
 import { Metrics, type MetricsService } from "../health/metrics.ts"
-import { isBodySecret, judgeHeaders, plainAddress } from "./http.authentication.ts"
+import { isBodySecret, judgeHeaders } from "./http.authentication.ts"
 import {
   type BodyRead,
   type BodyRoom,
@@ -29,6 +29,7 @@ import {
   readBody,
   refuseUnread
 } from "./http.body.ts"
+import { callerOf, plainAddress } from "./http.caller.ts"
 import { answerJson, elapsedMs, type Exchange, refuse } from "./http.exchange.ts"
 import { guarded, type Handling } from "./http.front.ts"
 import { makeRateLimiter, type RateLimiter } from "./http.rate-limit.ts"
@@ -186,8 +187,7 @@ const judge = (
   const { remoteAddress } = exchange.request.socket
   const nowMs = parts.nowMs()
   const credential = judgeHeaders(parts.settings, settings.ips, {
-    headers: exchange.request.headers,
-    remoteAddress,
+    ...callerOf(exchange.request),
     body,
     nowMs
   })

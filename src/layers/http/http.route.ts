@@ -16,6 +16,7 @@ import type { FieldError } from "../../domain/field.ts"
 import { intakeLimits } from "../../domain/limits.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 import { type DatabaseError } from "../database/database.ts"
+import type { Standing } from "./http.access.ts"
 import { answerJson, answerText, type Exchange, refuse, type RefusalStatus } from "./http.exchange.ts"
 import { readLimits } from "./http-limits.ts"
 
@@ -31,13 +32,20 @@ export interface RouteRequest {
   readonly exchange: Exchange
   readonly params: Readonly<Record<string, string>>
   readonly query: URLSearchParams
+  /** What the caller may do; routes of the API run only for who may. */
+  readonly standing: Standing
   /** The JSON object of the body for routes with `body: true`, else empty. */
   readonly body: JsonObject
 }
 
 export type Reply =
   | { readonly status: number; readonly json: unknown; readonly headers?: Record<string, string> }
-  | { readonly status: number; readonly text: string; readonly contentType: string }
+  | {
+      readonly status: number
+      readonly text: string
+      readonly contentType: string
+      readonly headers?: Record<string, string>
+    }
 
 export type RouteEffect = Effect.Effect<Reply, Refused | DatabaseError>
 
@@ -45,7 +53,7 @@ export interface Route {
   readonly method: "GET" | "POST"
   /** Segments; one that starts with a colon is a parameter. */
   readonly pattern: string
-  /** `open` to everybody, or for who may use the API. */
+  /** `open` to everybody, or for who may use the API: read it, and control by it where the method is POST. */
   readonly access: "open" | "api"
   /** The route reads a JSON object from the body. */
   readonly body?: boolean
@@ -115,7 +123,7 @@ const retryAfter = { "retry-after": String(Math.ceil(intakeLimits.retryAfterMs /
 
 const answer = (exchange: Exchange, reply: Reply): void => {
   if ("json" in reply) answerJson(exchange, reply.status, reply.json, reply.headers)
-  else answerText(exchange, reply.status, reply.contentType, reply.text)
+  else answerText(exchange, reply.status, reply.contentType, reply.text, reply.headers)
 }
 
 const answerCause = (

@@ -5,7 +5,7 @@
  * listener's scope, so a caller that hangs up, or a listener that ends, interrupts them.
  *
  * Promises: every exchange is answered once and counted; an unknown path is 404, a wrong method 405 with Allow, OPTIONS
- * 204 with what the path takes; the API is refused before its body is read; at most `readLimits.concurrentMax` reads are in work.
+ * 204 with what the path takes; the API is refused before its body is read, and control to everybody without the token; at most `readLimits.concurrentMax` reads are in work.
  * Never: lets a page of a foreign origin read an answer, or post from a browser in practice mode.
  * Failure: a defect of a route is a 500 with its request id and an error line.
  */
@@ -19,8 +19,9 @@ import { Alerts } from "../alerts/alerts.ts"
 import { Config } from "../config/config.ts"
 import { HealthSource, maskedHealth } from "../health/health-source.ts"
 import { apiRoutes } from "./http.api.ts"
-import { mayUseApi } from "./http.authentication.ts"
+import { HttpAccess, type HttpAccessService, type Standing } from "./http.access.ts"
 import { readBody, refuseUnread } from "./http.body.ts"
+import { consoleRoutes } from "./http.console.ts"
 import { answerPreflight, applyCors, isPreflight } from "./http.cors.ts"
 import { answerEmpty, elapsedMs, type Exchange, refuse } from "./http.exchange.ts"
 import { guarded, type Handling, HttpFront, type HttpFrontService } from "./http.front.ts"
@@ -31,12 +32,14 @@ import { makeMatcher, type Match, type Route, type RouteRequest, runRoute } from
 import { Exposition, Metrics, type MetricsService } from "../health/metrics.ts"
 import { ReadStore } from "../health/read-store.ts"
 import { TradingState, type TradingStateName } from "../health/trading-state.ts"
+import { ControlToken } from "../process/control-token.ts"
 import { Wake } from "../process/wake.ts"
 
 interface Parts {
   readonly settings: Settings
   readonly intake: HttpIntakeService
   readonly metrics: MetricsService
+  readonly access: HttpAccessService
   readonly match: (method: string, path: string) => Match
   /** The process has the role `http`: it takes posts and serves the API, and not only its health. */
   readonly takesPosts: boolean
@@ -117,10 +120,12 @@ const serveRoute = (
   exchange: Exchange,
   handling: Handling,
   route: Route,
-  params: Readonly<Record<string, string>>
+  params: Readonly<Record<string, string>>,
+  standing: Standing
 ): void => {
   const run = (body: JsonObject): void => {
-    const request: RouteRequest = { exchange, params, query: new URLSearchParams(exchange.query), body }
+    const query = new URLSearchParams(exchange.query)
+    const request: RouteRequest = { exchange, params, query, standing, body }
     const stop = handling.run(runRoute(route, request))
     // Nobody reads the answer any more: the query behind it is cancelled. A command is carried out all the same.
     if (route.method === "GET") {
@@ -143,16 +148,28 @@ const serveRoute = (
   return undefined
 }
 
+const csrfMissing = { path: "headers.x-csrf-token", message: "must be the csrf_token of GET /api/v1/session" }
+
+/**
+ * Refuses who may not do this to the API, and says whether it did. Reading and asking what a path takes change nothing;
+ * every other method is control. Who may not pass learns nothing about paths.
+ */
+const refuseAccess = (exchange: Exchange, handling: Handling, { may }: Standing): boolean => {
+  const changes = !["GET", "HEAD", "OPTIONS"].includes(exchange.method)
+  if (may === "control" || (!changes && (may === "read" || may === "forged"))) return false
+  const { expectsContinue } = handling
+  if (may === "unknown") refuseUnread(exchange, 503, {}, retryAfter, expectsContinue)
+  else if (may === "forged") refuseUnread(exchange, 403, { errors: [csrfMissing] }, {}, expectsContinue)
+  else refuseUnread(exchange, 401, {}, { "www-authenticate": "Bearer" }, expectsContinue)
+  return true
+}
+
 /** Everything that is not the webhook. Returns the route's name for the metrics. */
 const dispatch = (parts: Parts, exchange: Exchange, handling: Handling): string => {
   const match = parts.match(exchange.method, exchange.path)
-  const { request } = exchange
   const isApi = exchange.path.startsWith("/api/")
-  // Who may not use the API learns nothing about its paths.
-  if (isApi && !mayUseApi(parts.settings, request.headers, request.socket.remoteAddress)) {
-    refuseUnread(exchange, 401, {}, { "www-authenticate": "Bearer" }, handling.expectsContinue)
-    return "unauthorized"
-  }
+  const standing = parts.access.standingOf(exchange)
+  if (isApi && refuseAccess(exchange, handling, standing)) return "unauthorized"
   switch (match._tag) {
     case "NotFound":
       refuseUnread(exchange, 404, {}, {}, handling.expectsContinue)
@@ -173,7 +190,7 @@ const dispatch = (parts: Parts, exchange: Exchange, handling: Handling): string 
     case "Found":
       if (isApi && handling.running() >= readLimits.concurrentMax)
         refuseUnread(exchange, 503, {}, retryAfter, handling.expectsContinue)
-      else serveRoute(parts, exchange, handling, match.route, match.params)
+      else serveRoute(parts, exchange, handling, match.route, match.params, standing)
       return match.route.pattern
   }
 }
@@ -201,12 +218,25 @@ const makeFront = (parts: Parts): HttpFrontService => ({
 export const HttpFrontRoutes: Layer.Layer<
   HttpFront,
   never,
-  Alerts | Config | Exposition | HealthSource | HttpIntake | Metrics | ReadStore | TradingState | Wake
+  | Alerts
+  | Config
+  | ControlToken
+  | Exposition
+  | HealthSource
+  | HttpAccess
+  | HttpIntake
+  | Metrics
+  | ReadStore
+  | TradingState
+  | Wake
 > = Layer.effect(
   HttpFront,
   Effect.gen(function* () {
     const settings = yield* Config
-    const source = maskedHealth(yield* HealthSource, settingsMask(settings))
+    const token = yield* ControlToken
+    const configured = settingsMask(settings)
+    const source = maskedHealth(yield* HealthSource, (text) => configured(token.mask(text)))
+    const access = yield* HttpAccess
     const metrics = yield* Metrics
     const reads = yield* ReadStore
     const alerts = yield* Alerts
@@ -237,8 +267,10 @@ export const HttpFrontRoutes: Layer.Layer<
     const takesPosts = settings.roles.has("http")
     const match = makeMatcher([
       ...healthRoutes(source, yield* Exposition),
-      ...(takesPosts ? apiRoutes({ reads, source, tradingStateChanged }) : [])
+      ...(takesPosts ? [...consoleRoutes(access), ...apiRoutes({ reads, source, tradingStateChanged })] : [])
     ])
-    return HttpFront.of(makeFront({ settings, intake: yield* HttpIntake, metrics, match, takesPosts }))
+    return HttpFront.of(
+      makeFront({ settings, intake: yield* HttpIntake, metrics, access, match, takesPosts })
+    )
   })
 )

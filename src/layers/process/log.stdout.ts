@@ -11,7 +11,7 @@
  * Failure: a closed stdout is ignored, because a service must not die with its log reader.
  */
 import { Cause, Layer, Logger, References } from "effect"
-import { makeMask } from "../../domain/redaction.ts"
+import { makeMask, type Mask } from "../../domain/redaction.ts"
 import type { LogFormat, LogLevel } from "../../domain/settings.ts"
 
 export interface LogOptions {
@@ -19,6 +19,8 @@ export interface LogOptions {
   readonly format: LogFormat
   /** Clear text that must never be printed. */
   readonly secrets: ReadonlyArray<string>
+  /** Hides what became secret after the settings were read. */
+  readonly mask?: Mask
   readonly write?: (line: string) => void
 }
 
@@ -79,7 +81,7 @@ export const makeLineWriter = (options: LogOptions): ((fields: Record<string, un
   const mask = makeMask(options.secrets)
   return (fields) => {
     const line = options.format === "json" ? encode(fields) : pretty(fields)
-    write(`${mask(line)}\n`)
+    write(`${mask(options.mask?.(line) ?? line)}\n`)
   }
 }
 

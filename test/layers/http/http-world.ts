@@ -6,12 +6,13 @@
  */
 import { type Agent, request } from "node:http"
 import { type AddressInfo, connect, Server, type Socket } from "node:net"
-import { Context, Effect, Exit, Layer, Logger, References, Result, Scope } from "effect"
+import { Context, Effect, Exit, Layer, Logger, Redacted, References, Result, Scope } from "effect"
 import { type HealthFacts } from "../../../src/domain/health.ts"
 import { resolveSettings } from "../../../src/domain/settings-resolve.ts"
 import { type Alert, Alerts } from "../../../src/layers/alerts/alerts.ts"
 import { Config } from "../../../src/layers/config/config.ts"
 import { HealthSource, makeHealthSource, TreeDeaf } from "../../../src/layers/health/health-source.ts"
+import { HttpAccess } from "../../../src/layers/http/http.access.ts"
 import { HttpIntake } from "../../../src/layers/http/http.intake.ts"
 import { HttpListenerNode } from "../../../src/layers/http/http.node.ts"
 import { HttpFrontRoutes } from "../../../src/layers/http/http.routes.ts"
@@ -23,11 +24,16 @@ import {
   type MemoryIntakeStore
 } from "../../../src/layers/intake/intake-store.memory.ts"
 import { IntakeStore } from "../../../src/layers/intake/intake-store.ts"
+import { ControlToken } from "../../../src/layers/process/control-token.ts"
 import { Lifecycle, type LifecycleService } from "../../../src/layers/process/lifecycle.ts"
 import { Exposition, Metrics, type MetricsService } from "../../../src/layers/health/metrics.ts"
 import { ReadStore, type ReadStoreService } from "../../../src/layers/health/read-store.ts"
 import { TradingState } from "../../../src/layers/health/trading-state.ts"
 import { Wake } from "../../../src/layers/process/wake.ts"
+
+/** The generated token of every world without a configured one, and the header that shows it. */
+export const controlToken = "5f".repeat(32)
+export const bearer = { authorization: `Bearer ${controlToken}` }
 
 export interface WorldOptions {
   readonly environment?: Record<string, string>
@@ -35,6 +41,8 @@ export interface WorldOptions {
   readonly facts?: Partial<HealthFacts>
   readonly reads?: Partial<ReadStoreService>
   readonly deaf?: boolean
+  /** Nobody holds DATA_DIR yet. */
+  readonly tokenUnknown?: boolean
   /** Wraps the store, for stores that fail or stall. */
   readonly store?: (memory: MemoryIntakeStore) => IntakeStore["Service"]
   /** Without it posts find nobody who stores them. */
@@ -146,8 +154,16 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     setTradingState: () => nothing,
     ...options.reads
   }
+  const settings = settingsFor(options.environment, options.file)
+  const configured = settings.secrets.admin === null ? controlToken : Redacted.value(settings.secrets.admin)
   const ports = Layer.mergeAll(
-    Layer.succeed(Config, settingsFor(options.environment, options.file)),
+    Layer.succeed(Config, settings),
+    Layer.succeed(ControlToken, {
+      current: () => (options.tokenUnknown === true ? null : configured),
+      file: null,
+      open: Effect.succeed(null),
+      mask: (text) => text
+    }),
     Layer.succeed(IntakeStore, options.store?.(store) ?? store),
     Layer.succeed(Alerts, {
       raise: (alert) => Effect.sync(() => void alerts.push(alert)),
@@ -171,7 +187,7 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
   })
   const services = HttpListenerNode.pipe(
     Layer.provide(HttpFrontRoutes),
-    Layer.provide(HttpIntake.layer),
+    Layer.provide(Layer.mergeAll(HttpAccess.layer, HttpIntake.layer)),
     Layer.provideMerge(IntakeQueueBatch),
     Layer.provideMerge(ports),
     Layer.provideMerge(Logger.layer([logger]))

@@ -165,8 +165,38 @@ describe("an unsigned caller in practice", () => {
     ["x-forwarded-for", "127.0.0.1"],
     ["x-forwarded-host", "localhost"],
     ["x-forwarded-proto", "https"],
+    ["x-forwarded", "for=203.0.113.7"],
+    ["x-forwarded-port", "443"],
+    ["x-forwarded-prefix", "/desk"],
+    ["x-forwarded-anything-new", ""],
     ["x-real-ip", "203.0.113.7"],
-    ["via", "1.1 tunnel"]
+    ["x-original-host", "hooks.example.com"],
+    ["x-original-forwarded-for", "203.0.113.7"],
+    ["x-client-ip", "203.0.113.7"],
+    ["x-cluster-client-ip", "203.0.113.7"],
+    ["true-client-ip", "203.0.113.7"],
+    ["cf-connecting-ip", "203.0.113.7"],
+    ["cf-ray", "8f1"],
+    ["cf-warp-tag-id", "x"],
+    ["cdn-loop", "cloudflare"],
+    ["fly-client-ip", "203.0.113.7"],
+    ["fly-forwarded-port", "443"],
+    ["x-envoy-external-address", "203.0.113.7"],
+    ["x-envoy-expected-rq-timeout-ms", "15000"],
+    ["x-amzn-trace-id", "Root=1"],
+    ["x-amz-cf-id", "x"],
+    ["fastly-client-ip", "203.0.113.7"],
+    ["x-appengine-country", "ZZ"],
+    ["x-azure-clientip", "203.0.113.7"],
+    ["tailscale-user-login", "a@example.com"],
+    ["proxy-connection", "keep-alive"],
+    ["via", "1.1 tunnel"],
+    ["origin", "http://localhost:1"],
+    ["origin", "null"],
+    ["sec-fetch-site", "cross-site"],
+    ["sec-fetch-site", "same-site"],
+    ["sec-fetch-site", "none, cross-site"],
+    ["sec-fetch-site", ""]
   ])("that a proxy which rewrites Host passes on is refused by its header [%s: %s]", async (name, value) =>
     refusals({ host: "localhost:5003", [name]: value })
   )
@@ -179,6 +209,48 @@ describe("an unsigned caller in practice", () => {
       assert.strictEqual((await world.send("GET", "/api/v1/actors", { headers: { host } })).status, 200)
     }
   )
+
+  it("that a proxy passes on over HTTP/1.0, with no header and our own Host, is refused", async () => {
+    await start({})
+    const body = JSON.stringify(alert())
+    const head = `Host: 127.0.0.1:${world.port}\r\nConnection: close\r\n`
+    const length = `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n`
+    const posted = await world.raw(`POST /webhook HTTP/1.0\r\n${head}${length}\r\n${body}`)
+    assert.match(posted, /^HTTP\/1\.1 401 /)
+    assert.match(await world.raw(`GET /api/v1/actors HTTP/1.0\r\n${head}\r\n`), /^HTTP\/1\.1 401 /)
+    assert.match(await world.raw(`GET /api/v1/actors HTTP/1.1\r\n${head}\r\n`), /^HTTP\/1\.1 200 /)
+    assert.lengthOf(world.store.rows(), 0)
+  })
+
+  it("that names two hosts is refused, whichever comes first", async () => {
+    await start({})
+    for (const hosts of [
+      ["localhost", "hooks.example.com"],
+      ["localhost", "localhost"]
+    ]) {
+      const head = hosts.map((host) => `Host: ${host}\r\n`).join("")
+      const answer = await world.raw(`GET /api/v1/actors HTTP/1.1\r\n${head}Connection: close\r\n\r\n`)
+      assert.match(answer, /^HTTP\/1\.1 40[01] /)
+    }
+  })
+
+  it.each([
+    ["sec-fetch-site", "none"],
+    ["sec-fetch-site", "same-origin"],
+    ["x-request-id", "mine"],
+    ["traceparent", "00-1-2-01"]
+  ])("that says %s: %s is served", async (name, value) => {
+    await start({})
+    const headers = { [name]: value }
+    assert.strictEqual((await world.post(alert(), headers)).status, 201)
+    assert.strictEqual((await world.send("GET", "/api/v1/actors", { headers })).status, 200)
+  })
+
+  it("on a page of a listed origin is served, whatever its browser says of the site", async () => {
+    await start({ file: { corsOrigins: ["https://desk.example"] } })
+    const headers = { origin: "https://desk.example", "sec-fetch-site": "cross-site" }
+    assert.strictEqual((await world.post(alert(), headers)).status, 201)
+  })
 
   it("is taken through a proxy once its posts are signed", async () => {
     await start({ environment: { HMAC_SECRET: secret } })

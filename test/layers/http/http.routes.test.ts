@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import { afterEach, assert, describe, it } from "vitest"
 import { BadCursor } from "../../../src/layers/health/read-store.ts"
 import { DatabaseUnavailable } from "../../../src/layers/database/database.ts"
-import { startWorld, type World, type WorldOptions } from "./http-world.ts"
+import { bearer, startWorld, type World, type WorldOptions } from "./http-world.ts"
 
 let world: World
 const start = async (options: WorldOptions = {}): Promise<World> => (world = await startWorld(options))
@@ -131,10 +131,130 @@ describe("the API's door", () => {
   })
 })
 
+describe("control", () => {
+  const change = '{"state":"HALTED","reason":"drill"}'
+  const halt = (headers: Record<string, string>) =>
+    world.send("POST", "/api/v1/trading-state", { body: change, headers })
+  const reads = {
+    setTradingState: () => Effect.succeed({ scope: "global" }),
+    linkage: Effect.succeed({ ours: 1, linked: 1, rate: 1, external: 0 })
+  }
+  const paths = ["trading-state", "actors/root%2Ftrading/pause", "actors/x/restart", "session", "nothing"]
+
+  it("takes the token from everybody, also in practice and from this machine", async () => {
+    await start({ reads })
+    for (const path of paths)
+      assert.strictEqual((await world.send("POST", `/api/v1/${path}`)).status, 401, path)
+    assert.strictEqual((await halt({ authorization: "Bearer nope" })).status, 401)
+    assert.strictEqual((await halt({ authorization: "Bearer" })).status, 401)
+    assert.strictEqual((await halt(bearer)).status, 200)
+    // A token is worth the same through a proxy: it proves who speaks, an address does not.
+    assert.strictEqual((await halt({ ...bearer, host: "desk.example", via: "1.1 x" })).status, 200)
+  })
+
+  it("is refused over a token that is wrong, although its caller could read without one", async () => {
+    await start({ reads })
+    const read = (headers: Record<string, string>) => world.send("GET", "/api/v1/linkage", { headers })
+    assert.strictEqual((await read({})).status, 200)
+    assert.strictEqual((await read({ authorization: "Bearer nope" })).status, 401)
+    assert.strictEqual((await read({ authorization: "Basic bm9wZQ==" })).status, 200)
+  })
+
+  it("waits while nobody holds DATA_DIR, and says so to who shows a token", async () => {
+    await start({ tokenUnknown: true })
+    const answer = await halt(bearer)
+    assert.deepStrictEqual([answer.status, answer.headers["retry-after"]], [503, "5"])
+    assert.strictEqual((await halt({})).status, 401)
+  })
+})
+
+describe("a session of the console", () => {
+  const reads = {
+    setTradingState: () => Effect.succeed({ scope: "global" }),
+    linkage: Effect.succeed({ ours: 1, linked: 1, rate: 1, external: 0 })
+  }
+  const login = async (headers: Record<string, string> = {}) => {
+    const answer = await world.send("POST", "/api/v1/session", { headers: { ...bearer, ...headers } })
+    assert.strictEqual(answer.status, 200, answer.text)
+    const set = answer.headers["set-cookie"] ?? ""
+    return { set, cookie: set.split(";")[0] ?? "", csrf: String(answer.body["csrf_token"]) }
+  }
+  const halt = (headers: Record<string, string>) =>
+    world.send("POST", "/api/v1/trading-state", { body: '{"state":"HALTED","reason":"drill"}', headers })
+
+  it("is given for the token, in a cookie that no script reads and no other site sends", async () => {
+    await start({ reads })
+    const { cookie, csrf, set } = await login()
+    assert.match(set, /; HttpOnly; SameSite=Strict$/)
+    assert.notInclude(set, "Secure")
+    assert.notInclude(set, csrf)
+    assert.include((await login({ origin: "https://desk.example" })).set, "; Secure")
+    assert.strictEqual((await world.send("POST", "/api/v1/session", { headers: { cookie } })).status, 403)
+  })
+
+  it("reads by its cookie and controls by cookie and CSRF token together", async () => {
+    const changes: Array<unknown> = []
+    const setTradingState = (change: object) => Effect.sync(() => (changes.push(change), {}))
+    await start({ environment: { ADMIN_TOKEN: token }, reads: { ...reads, setTradingState } })
+    const { cookie, csrf } = await login({ authorization: `Bearer ${token}` })
+    const linkage = (headers: Record<string, string>) => world.send("GET", "/api/v1/linkage", { headers })
+    assert.strictEqual((await linkage({})).status, 401)
+    assert.strictEqual((await linkage({ cookie })).status, 200)
+    assert.strictEqual((await linkage({ cookie: `other=1; ${cookie}` })).status, 200)
+    assert.strictEqual((await linkage({ cookie: `${cookie}x` })).status, 401)
+    assert.strictEqual((await linkage({ cookie, "sec-fetch-site": "cross-site" })).status, 401)
+    const forged = await halt({ cookie })
+    assert.deepStrictEqual([forged.status, forged.body.errors[0]?.path], [403, "headers.x-csrf-token"])
+    assert.strictEqual((await halt({ cookie, "x-csrf-token": `${csrf}x` })).status, 403)
+    assert.strictEqual((await halt({ "x-csrf-token": csrf })).status, 401)
+    assert.strictEqual((await halt({ cookie, "x-csrf-token": csrf })).status, 200)
+    assert.deepInclude(changes[0], { changedBy: "console:127.0.0.1" })
+    const shown = await world.send("GET", "/api/v1/session", { headers: { cookie } })
+    assert.deepInclude(shown.body, { by: "session", csrf_token: csrf })
+  })
+
+  it("does not prolong itself: a login takes the token", async () => {
+    await start({ reads })
+    const { cookie, csrf } = await login()
+    const headers = { cookie, "x-csrf-token": csrf }
+    assert.strictEqual((await world.send("POST", "/api/v1/session", { headers })).status, 401)
+  })
+
+  it("ends at its logout, for everybody who holds the cookie", async () => {
+    await start({ reads })
+    const { cookie, csrf } = await login()
+    const headers = { cookie, "x-csrf-token": csrf }
+    assert.strictEqual((await world.send("POST", "/api/v1/session/end", { headers: { cookie } })).status, 403)
+    const ended = await world.send("POST", "/api/v1/session/end", { headers })
+    assert.strictEqual(ended.status, 200)
+    assert.match(ended.headers["set-cookie"] ?? "", /=; Path=\/; Max-Age=0; /)
+    assert.strictEqual((await halt(headers)).status, 401)
+  })
+})
+
+describe("the pages", () => {
+  it("say that there is no console yet, under a policy that lets nothing foreign in", async () => {
+    await start()
+    const root = await world.send("GET", "/")
+    assert.deepStrictEqual([root.status, root.headers["location"]], [302, "console/"])
+    assert.strictEqual((await world.send("GET", "/console")).status, 302)
+    const page = await world.send("GET", "/console/")
+    assert.strictEqual(page.status, 200)
+    assert.include(page.text, "no console pages yet")
+    for (const { headers } of [root, page]) {
+      const policy = headers["content-security-policy"] ?? ""
+      assert.include(policy, "default-src 'none'")
+      assert.include(policy, "frame-ancestors 'none'")
+      assert.notMatch(policy, /unsafe|http|\*/)
+    }
+    assert.notMatch(page.text, /<script|<style|style=|on[a-z]+=/)
+  })
+})
+
 describe("the API's answers", () => {
   it("are 405 with Allow, 404 and 400 where they should be", async () => {
     await start()
-    const wrong = await world.send("POST", "/api/v1/orders")
+    const wrong = await world.send("POST", "/api/v1/orders", { headers: bearer })
     assert.strictEqual(wrong.status, 405)
     assert.strictEqual(wrong.headers["allow"], "GET, HEAD")
     assert.strictEqual((await world.send("GET", "/api/v1/nothing")).status, 404)
@@ -195,7 +315,8 @@ describe("the trading state", () => {
       }
     })
     const answer = await world.send("POST", "/api/v1/trading-state", {
-      body: '{"state":"HALTED","reason":"drill"}'
+      body: '{"state":"HALTED","reason":"drill"}',
+      headers: bearer
     })
     assert.strictEqual(answer.status, 200)
     assert.deepStrictEqual(changes, [{ state: "HALTED", reason: "drill", changedBy: "api:127.0.0.1" }])
@@ -204,17 +325,14 @@ describe("the trading state", () => {
 
   it("names everything that is wrong with a change", async () => {
     await start()
-    const answer = await world.send("POST", "/api/v1/trading-state", { body: '{"state":"STOPPED"}' })
+    const send = (body: string) => world.send("POST", "/api/v1/trading-state", { body, headers: bearer })
+    const answer = await send('{"state":"STOPPED"}')
     assert.deepStrictEqual(
       answer.body.errors.map(({ path }) => path),
       ["state", "reason"]
     )
-    for (const body of ["{", "[]"])
-      assert.strictEqual((await world.send("POST", "/api/v1/trading-state", { body })).status, 400)
-    assert.strictEqual(
-      (await world.send("POST", "/api/v1/trading-state", { body: " ".repeat(20_000) })).status,
-      413
-    )
+    for (const body of ["{", "[]"]) assert.strictEqual((await send(body)).status, 400)
+    assert.strictEqual((await send(" ".repeat(20_000))).status, 413)
   })
 })
 

@@ -1,0 +1,125 @@
+/**
+ * Whom we believe to be local: somebody on this machine who speaks for himself.
+ *
+ * In practice mode, while no secret is set, a local caller posts unsigned and reads the API. A proxy or a tunnel on this
+ * machine makes every stranger look like one: its socket is loopback. It is given away by the host name it was asked
+ * for, by the old protocol it speaks to us (the default of the most common proxy is HTTP/1.0, with the Host rewritten to
+ * ours and no header of its own), or by what it adds (T16). None of this proves anything, so it opens only what costs nothing
+ * real: paper trading and reading. Control takes a token from everybody.
+ *
+ * Promises: every sign can only take trust away: a sender can lose by a header and not win.
+ * Never: believes what a forwarding header says; only its presence counts.
+ * Failure: anything malformed is a stranger; no input makes it throw.
+ */
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http"
+
+/** What is known of a caller before its body is read. */
+export interface Caller {
+  readonly headers: IncomingHttpHeaders
+  readonly httpVersion: string
+  readonly remoteAddress: string | undefined
+  /** Names and values as they came: a proxy may add a Host to that of its caller, and `headers` keeps only the first. */
+  readonly rawHeaders: ReadonlyArray<string>
+}
+
+/** The caller of a request. */
+export const callerOf = ({ headers, httpVersion, rawHeaders, socket }: IncomingMessage): Caller => ({
+  headers,
+  httpVersion,
+  rawHeaders,
+  remoteAddress: socket.remoteAddress
+})
+
+/** A header that came once; Node joins or lists what came twice. */
+export const oneHeader = (value: string | ReadonlyArray<string> | undefined): string | undefined =>
+  typeof value === "string" ? value : undefined
+
+/** IPv4 addresses of dual-stack sockets arrive as `::ffff:127.0.0.1`. */
+export const plainAddress = (address: string | undefined): string =>
+  address === undefined ? "" : address.startsWith("::ffff:") ? address.slice(7) : address
+
+const isLoopback = (address: string | undefined): boolean => {
+  const plain = plainAddress(address)
+  return plain === "::1" || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(plain)
+}
+
+const loopbackHosts = new Set(["localhost", "127.0.0.1", "[::1]"])
+
+/** Whether a Host header names this machine: what a page that rebinds its own name to 127.0.0.1 cannot forge. */
+const isLoopbackHost = (host: string | undefined): boolean =>
+  host !== undefined && loopbackHosts.has(host.toLowerCase().replace(/:\d{1,5}$/, ""))
+
+/** What proxies, tunnels and content networks add to a request they pass on; a program that speaks to us has no reason to. */
+const forwardingHeaders = new Set([
+  "forwarded",
+  "via",
+  "x-real-ip",
+  "x-client-ip",
+  "x-cluster-client-ip",
+  "x-originating-ip",
+  "x-remote-addr",
+  "x-remote-ip",
+  "x-scheme",
+  "x-url-scheme",
+  "true-client-ip",
+  "wl-proxy-client-ip",
+  "cdn-loop",
+  "front-end-https"
+])
+
+/** The same by how the names begin: most of these families grow with every release of what adds them. */
+const forwardingPrefixes = [
+  "x-forwarded",
+  "forwarded-",
+  "x-original-",
+  "x-proxy",
+  "proxy-",
+  "cf-",
+  "fly-",
+  "fastly-",
+  "x-envoy-",
+  "x-amzn-",
+  "x-amz-",
+  "x-arr-",
+  "x-azure-",
+  "x-appengine-",
+  "x-cloud-trace-",
+  "x-goog-",
+  "x-nf-",
+  "x-vercel-",
+  "tailscale-",
+  "ngrok-"
+] as const
+
+const namesOneHost = (rawHeaders: ReadonlyArray<string>): boolean =>
+  rawHeaders.filter((text, at) => at % 2 === 0 && text.toLowerCase() === "host").length === 1
+
+const isForwarding = (name: string): boolean =>
+  forwardingHeaders.has(name) || forwardingPrefixes.some((prefix) => name.startsWith(prefix))
+
+/** Where a browser says that a request was made by a page of ours, by the user himself, or by no browser at all. */
+export const isSameSite = (headers: IncomingHttpHeaders): boolean => {
+  const site = headers["sec-fetch-site"]
+  return site === undefined || site === "same-origin" || site === "none"
+}
+
+/**
+ * Whether a browser's page may do this. Listed in the settings: yes. No Origin: not a page's script. Else the page must be
+ * served by this very host, under a loopback name.
+ */
+const isTrustedPage = (headers: IncomingHttpHeaders, corsOrigins: ReadonlyArray<string>): boolean => {
+  const origin = oneHeader(headers.origin)
+  if (origin !== undefined && corsOrigins.includes(origin)) return true
+  if (!isSameSite(headers)) return false
+  if (origin === undefined) return headers.origin === undefined
+  return origin.toLowerCase() === `http://${headers.host?.toLowerCase() ?? ""}`
+}
+
+/** Whether somebody on this machine speaks for himself, and through no page of another origin. */
+export const isLocalCaller = (caller: Caller, corsOrigins: ReadonlyArray<string>): boolean =>
+  isLoopback(caller.remoteAddress) &&
+  caller.httpVersion === "1.1" &&
+  namesOneHost(caller.rawHeaders) &&
+  isLoopbackHost(caller.headers.host) &&
+  !Object.keys(caller.headers).some(isForwarding) &&
+  isTrustedPage(caller.headers, corsOrigins)

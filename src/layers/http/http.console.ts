@@ -1,0 +1,133 @@
+/**
+ * The console's door: login, logout, and the page that stands where the console will be.
+ *
+ * Promises: login takes the control token as a bearer and answers with a session (T16); logout ends the session that asks; every
+ * page carries a policy under which it can load from this service only, be framed by nobody, and run nothing inline.
+ * Never: takes a token from a URL or a body, where logs and histories would keep it.
+ * Failure: none of its own.
+ */
+import { Clock, Effect } from "effect"
+import { type HttpAccessService, portOf, type Standing } from "./http.access.ts"
+import type { Exchange } from "./http.exchange.ts"
+import { Refused, type Route } from "./http.route.ts"
+import { sessionCookie, sessionNameIn } from "./http.session.ts"
+
+/** What a page of ours may do in a browser. */
+const pageHeaders = {
+  "content-security-policy": [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self'",
+    "font-src 'self'",
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'"
+  ].join("; "),
+  "referrer-policy": "no-referrer",
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin"
+}
+
+/** A relative target, so that a path prefix in front of us stays. */
+const toConsole = (pattern: string): Route => ({
+  method: "GET",
+  pattern,
+  access: "open",
+  handle: () =>
+    Effect.succeed({
+      status: 302,
+      text: "the console is at console/\n",
+      contentType: "text/plain; charset=utf-8",
+      headers: { location: "console/", ...pageHeaders }
+    })
+})
+
+const page = `<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>holdfast</title></head>
+<body>
+<h1>holdfast</h1>
+<p>The service runs. This version has no console pages yet.</p>
+<ul>
+<li><a href="../health">health</a></li>
+<li><a href="../version">version</a></li>
+<li><a href="../metrics">metrics</a></li>
+<li><a href="../api/v1/signals">signals</a>, <a href="../api/v1/orders">orders</a>, <a href="../api/v1/positions">positions</a></li>
+</ul>
+</body>
+</html>
+`
+
+const iso = (ms: number): string => new Date(ms).toISOString()
+const isSecurePage = ({ request }: Exchange): boolean =>
+  request.headers.origin?.toLowerCase().startsWith("https://") === true
+
+const sessionAnswer = (by: Standing["by"], session: { csrfToken: string; expiresAtMs: number } | null) => ({
+  status: "ok",
+  by,
+  csrf_token: session?.csrfToken ?? null,
+  expires_at: session === null ? null : iso(session.expiresAtMs)
+})
+
+/** The routes of this file. */
+export const consoleRoutes = (access: HttpAccessService): ReadonlyArray<Route> => [
+  toConsole("/"),
+  toConsole("/console"),
+  {
+    method: "GET",
+    pattern: "/console/",
+    access: "open",
+    handle: () =>
+      Effect.succeed({
+        status: 200,
+        text: page,
+        contentType: "text/html; charset=utf-8",
+        headers: pageHeaders
+      })
+  },
+  {
+    method: "GET",
+    pattern: "/api/v1/session",
+    access: "api",
+    handle: ({ standing }) =>
+      Effect.succeed({
+        status: 200,
+        json: sessionAnswer(standing.by, standing.by === "session" ? standing.session : null)
+      })
+  },
+  {
+    method: "POST",
+    pattern: "/api/v1/session",
+    access: "api",
+    body: true,
+    handle: ({ exchange, standing }) =>
+      Effect.gen(function* () {
+        // A session must not prolong itself for ever: the token is asked for again.
+        if (standing.by !== "token") return yield* new Refused({ status: 401 })
+        const session = access.sessions.open(yield* Clock.currentTimeMillis)
+        return {
+          status: 200,
+          json: sessionAnswer("session", session),
+          headers: { "set-cookie": sessionCookie(portOf(exchange), session.name, isSecurePage(exchange)) }
+        }
+      })
+  },
+  {
+    method: "POST",
+    pattern: "/api/v1/session/end",
+    access: "api",
+    body: true,
+    handle: ({ exchange }) =>
+      Effect.sync(() => {
+        const name = sessionNameIn(exchange.request.headers.cookie, portOf(exchange))
+        if (name !== null) access.sessions.end(name)
+        return {
+          status: 200,
+          json: { status: "ok" },
+          headers: { "set-cookie": sessionCookie(portOf(exchange), null, isSecurePage(exchange)) }
+        }
+      })
+  }
+]
