@@ -13,19 +13,15 @@ import type { Settings } from "../domain/settings.ts"
 import { Build } from "../layers/config/build.ts"
 import { Config } from "../layers/config/config.ts"
 import { Database } from "../layers/database/database.ts"
-import {
-  type ActorRow,
-  ControlRefused,
-  HealthSource,
-  makeHealthSource,
-  TreeDeaf
-} from "../layers/health/health-source.ts"
+import { type ActorRow, HealthSource, makeHealthSource, TreeDeaf } from "../layers/health/health-source.ts"
 import { IntakeQueue } from "../layers/intake/intake-queue.ts"
 import { Lifecycle } from "../layers/process/lifecycle.ts"
+import { PositionsStore } from "../layers/accounts/positions-store.ts"
 import { Protection, type ProtectionService } from "../layers/accounts/protection.ts"
 import { SignalQueue } from "../layers/signals/signal-queue.ts"
 import { TradingState } from "../layers/health/trading-state.ts"
-import type { Tree, TreeNode } from "../runtime/tree.ts"
+import type { TreeNode } from "../runtime/tree.ts"
+import { controlOf } from "./control.ts"
 import { RunningTree } from "./running-tree.ts"
 import { Startup, type StartupService } from "./startup.ts"
 
@@ -95,14 +91,6 @@ const actorRows = (node: TreeNode): ReadonlyArray<ActorRow> => [
   ...node.children.flatMap(actorRows)
 ]
 
-const control = (tree: Tree | null, command: "restart" | "pause" | "resume", path: string) =>
-  Effect.gen(function* () {
-    if (tree === null) return yield* new ControlRefused({ path, reason: "starting" })
-    const done: Effect.Effect<unknown, { readonly reason: string }> =
-      command === "restart" ? tree.bounce(path) : command === "pause" ? tree.pause(path) : tree.resume(path)
-    yield* Effect.mapError(done, ({ reason }) => new ControlRefused({ path, reason }))
-  })
-
 /** Fills the `HealthSource` port from the running tree. */
 export const healthSourceLayer = Layer.effect(
   HealthSource,
@@ -117,6 +105,7 @@ export const healthSourceLayer = Layer.effect(
     const trading = yield* TradingState
     const protection = yield* Protection
     const signals = yield* SignalQueue
+    const positions = yield* PositionsStore
     const clock = yield* Clock.Clock
     const root = running.snapshot
     return makeHealthSource({
@@ -150,7 +139,7 @@ export const healthSourceLayer = Layer.effect(
         const node = root()
         return node === null ? [] : actorRows(node)
       },
-      control: (command, path) => Effect.suspend(() => control(running.tree(), command, path))
+      control: controlOf({ settings, positions, tree: running.tree })
     })
   })
 )

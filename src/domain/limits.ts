@@ -395,6 +395,16 @@ export const stopLimits = {
   serviceManagerMs: seconds(15)
 } as const
 
+/** What an operator's command may take. */
+export const controlLimits = {
+  /** Reading what is open before a pause. Longer, and what cannot be read counts as open. */
+  positionsMsMax: seconds(2),
+  /** How long a restart of the listener waits for a refusal before its answer goes out through the listener that drains. */
+  answerFirstMs: 50,
+  /** A command to a supervisor waits for the stop of all it holds, which the whole ordered stop bounds. */
+  commandMsMax: stopLimits.deadlineMs + seconds(3)
+} as const
+
 /** A relation between limits that must hold; the name is its reason. */
 export interface LimitRelation {
   readonly rule: string

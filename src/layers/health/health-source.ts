@@ -9,6 +9,7 @@
  * Never: changes anything, except through `control`.
  */
 import { Context, Data, type Effect } from "effect"
+import type { ControlCommand } from "../../domain/control.ts"
 import {
   type ComponentRow,
   deriveHealth,
@@ -36,13 +37,25 @@ export class TreeDeaf extends Data.TaggedError("TreeDeaf")<{
   readonly deadlineMs: number
 }> {}
 
-/** A request to a component that was not carried out. */
+/** What an operator asks of a component. `confirmed`: although open positions are not protected meanwhile. */
+export interface ControlRequest {
+  readonly command: ControlCommand
+  readonly path: string
+  readonly confirmed: boolean
+}
+
+/** A command that was carried out. `unprotected`: `account/symbol` of what is left alone by it, null when nobody can say. */
+export interface ControlDone {
+  readonly unprotected: ReadonlyArray<string> | null
+}
+
+/** A command that was not carried out. `reason` is a word of the tree's, or `irrevocable` or `unprotected` (T14), which say more. */
 export class ControlRefused extends Data.TaggedError("ControlRefused")<{
   readonly path: string
   readonly reason: string
+  readonly message?: string
+  readonly positions?: ReadonlyArray<string> | null
 }> {}
-
-export type ControlCommand = "restart" | "pause" | "resume"
 
 export interface HealthSourceService {
   readonly health: () => Health
@@ -50,7 +63,7 @@ export interface HealthSourceService {
   readonly ping: (deadlineMs: number) => Effect.Effect<void, TreeDeaf>
   /** All components, parents before their children. */
   readonly actors: () => ReadonlyArray<ActorRow>
-  readonly control: (command: ControlCommand, path: string) => Effect.Effect<void, ControlRefused>
+  readonly control: (request: ControlRequest) => Effect.Effect<ControlDone, ControlRefused>
 }
 
 export class HealthSource extends Context.Service<HealthSource, HealthSourceService>()(

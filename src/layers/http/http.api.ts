@@ -8,8 +8,10 @@
  */
 import { Effect } from "effect"
 import { fieldOf, type JsonObject } from "../../domain/canonical-json.ts"
+import { type ControlCommand, controlCommands, UNPROTECTED } from "../../domain/control.ts"
 import type { FieldError } from "../../domain/field.ts"
-import type { ActorRow, ControlCommand, HealthSourceService } from "../health/health-source.ts"
+import type { ActorRow, ControlDone, ControlRefused, HealthSourceService } from "../health/health-source.ts"
+import { controlLimits } from "../../domain/limits.ts"
 import { readLimits } from "./http-limits.ts"
 import { Refused, type Reply, type Route, type RouteEffect, type RouteRequest } from "./http.route.ts"
 import { type ListName, listFilters, type PageRequest, type ReadStoreService } from "../health/read-store.ts"
@@ -103,20 +105,48 @@ const actorsRoute = (source: HealthSourceService): Route => ({
   handle: () => Effect.sync(() => ok({ items: source.actors().map(actorItem), next_cursor: null }))
 })
 
-const controlRoute = (source: HealthSourceService, command: ControlCommand): Route => ({
+/** Names of positions in an answer; more than a screen of them tells an operator no more. */
+const shownMax = 20
+
+const refusalOf = ({ message, positions, reason }: ControlRefused): Refused =>
+  reason === "not_found"
+    ? notFound
+    : new Refused({
+        status: 409,
+        more: {
+          reason,
+          ...(message === undefined ? {} : { message }),
+          ...(reason === UNPROTECTED
+            ? { confirm: UNPROTECTED, positions: positions?.slice(0, shownMax) ?? null }
+            : {})
+        }
+      })
+
+const viaOf = ({ exchange, standing }: RouteRequest): string =>
+  `${standing.by === "session" ? "console" : "api"}:${exchange.request.socket.remoteAddress ?? "unknown"}`
+
+const controlRoute = (
+  { controlled, source }: Pick<ApiServices, "controlled" | "source">,
+  command: ControlCommand
+): Route => ({
   method: "POST",
   pattern: `/api/v1/actors/:path/${command}`,
   access: "api",
   body: true,
-  handle: ({ params }) => {
-    const path = params["path"] ?? ""
-    return source.control(command, path).pipe(
-      Effect.as<Reply>({ status: 202, json: { status: "ACCEPTED", path, command } }),
-      Effect.catchTag("ControlRefused", ({ reason }) =>
-        Effect.fail(reason === "not_found" ? notFound : new Refused({ status: 409, more: { reason } }))
-      )
-    )
-  }
+  deadlineMs: controlLimits.commandMsMax,
+  handle: (request) =>
+    Effect.gen(function* () {
+      const path = request.params["path"] ?? ""
+      const confirm = fieldOf(request.body, "confirm")
+      if (confirm !== undefined && confirm !== UNPROTECTED)
+        return yield* invalid("confirm", `must be "${UNPROTECTED}" or absent`)
+      const confirmed = confirm === UNPROTECTED
+      const done = yield* source
+        .control({ command, path, confirmed })
+        .pipe(Effect.catchTag("ControlRefused", (refused) => Effect.fail(refusalOf(refused))))
+      yield* controlled({ command, path, by: viaOf(request), ...done })
+      return { status: 202, json: { status: "ACCEPTED", path, command } }
+    })
 })
 
 /** One row by its id. */
@@ -154,9 +184,6 @@ const readStateChange = (
 }
 
 /** Who asks, for the audit. */
-const operatorOf = ({ request }: RouteRequest["exchange"], { by }: RouteRequest["standing"]): string =>
-  `${by === "session" ? "console" : "api"}:${request.socket.remoteAddress ?? "unknown"}`
-
 const setStateRoute = (
   reads: ReadStoreService,
   changed: (state: TradingStateName, reason: string) => Effect.Effect<void>
@@ -165,11 +192,11 @@ const setStateRoute = (
   pattern: "/api/v1/trading-state",
   access: "api",
   body: true,
-  handle: ({ body, exchange, standing }: RouteRequest): RouteEffect =>
+  handle: (request: RouteRequest): RouteEffect =>
     Effect.gen(function* () {
-      const change = readStateChange(body)
+      const change = readStateChange(request.body)
       if (!("state" in change)) return yield* new Refused({ status: 400, errors: change })
-      const row = yield* reads.setTradingState({ ...change, changedBy: operatorOf(exchange, standing) })
+      const row = yield* reads.setTradingState({ ...change, changedBy: viaOf(request) })
       yield* changed(change.state, change.reason)
       return ok(row)
     })
@@ -180,29 +207,45 @@ const acknowledgeRoute = (reads: ReadStoreService): Route => ({
   pattern: "/api/v1/alerts/:id/ack",
   access: "api",
   body: true,
-  handle: ({ body, exchange, params, standing }: RouteRequest): RouteEffect =>
+  handle: (request: RouteRequest): RouteEffect =>
     Effect.gen(function* () {
+      const { body, params } = request
       const id = params["id"] ?? ""
       const note = fieldOf(body, "note") ?? null
       if (note !== null && (typeof note !== "string" || note.length > reasonLengthMax))
         return yield* invalid("note", `must be a text of at most ${reasonLengthMax} characters`)
-      const row = uuid.test(id)
-        ? yield* reads.acknowledgeAlert({ id, by: operatorOf(exchange, standing), note })
-        : null
+      const row = uuid.test(id) ? yield* reads.acknowledgeAlert({ id, by: viaOf(request), note }) : null
       if (row === null) return yield* notFound
       return ok(row)
     })
 })
 
-/** What the API needs besides the rows. `tradingStateChanged` tells whoever holds the state in memory. */
+/** A command that was carried out, and by whom. */
+export interface ControlReport extends ControlDone {
+  readonly command: ControlCommand
+  readonly path: string
+  readonly by: string
+}
+
+/**
+ * What the API needs besides the rows. `tradingStateChanged` tells whoever holds the state in memory, `controlled` whoever must
+ * know what an operator did.
+ */
 export interface ApiServices {
+  readonly controlled: (report: ControlReport) => Effect.Effect<void>
   readonly reads: ReadStoreService
   readonly source: HealthSourceService
   readonly tradingStateChanged: (state: TradingStateName, reason: string) => Effect.Effect<void>
 }
 
 /** The routes of this file. */
-export const apiRoutes = ({ reads, source, tradingStateChanged }: ApiServices): ReadonlyArray<Route> => [
+export const apiRoutes = (services: ApiServices): ReadonlyArray<Route> => [
+  ...readRoutes(services),
+  ...controlCommands.map((command) => controlRoute(services, command)),
+  setStateRoute(services.reads, services.tradingStateChanged)
+]
+
+const readRoutes = ({ reads, source }: ApiServices): ReadonlyArray<Route> => [
   listRoute(reads, "/api/v1/signals", "signals"),
   itemRoute("/api/v1/signals/:id", reads.trace),
   listRoute(reads, "/api/v1/orders", "orders"),
@@ -213,16 +256,12 @@ export const apiRoutes = ({ reads, source, tradingStateChanged }: ApiServices): 
   listRoute(reads, "/api/v1/waves", "waves"),
   { method: "GET", pattern: "/api/v1/linkage", access: "api", handle: () => Effect.map(reads.linkage, ok) },
   actorsRoute(source),
-  controlRoute(source, "restart"),
-  controlRoute(source, "pause"),
-  controlRoute(source, "resume"),
   {
     method: "GET",
     pattern: "/api/v1/trading-state",
     access: "api",
     handle: () => Effect.map(reads.tradingState, ok)
   },
-  setStateRoute(reads, tradingStateChanged),
   listRoute(reads, "/api/v1/monitoring/alerts", "alerts"),
   acknowledgeRoute(reads),
   listRoute(reads, "/api/v1/monitoring/circuit-breakers", "circuit_breakers"),

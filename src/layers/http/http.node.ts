@@ -258,8 +258,14 @@ const closeServer = (server: Server, traffic: Traffic, graceMs: number): Effect.
     return { finished: finished ?? traffic.finished - before, cut }
   })
 
-const makeBind = (front: HttpFrontService, host: string, port: number): HttpListener["Service"]["bind"] =>
-  Effect.gen(function* () {
+const makeBind = (
+  front: HttpFrontService,
+  host: string,
+  wantedPort: number
+): HttpListener["Service"]["bind"] => {
+  // A port that was given by the kernel is kept over a restart of the component: nobody would find the next one.
+  let port = wantedPort
+  return Effect.gen(function* () {
     const traffic: Traffic = { exchanges: 0, finished: 0 }
     const set = yield* FiberSet.make<void>()
     const fork = yield* FiberSet.runtime(set)<never>()
@@ -292,7 +298,7 @@ const makeBind = (front: HttpFrontService, host: string, port: number): HttpList
         server.closeAllConnections()
       })
     )
-    const boundPort = yield* listen(server, host, port)
+    port = yield* listen(server, host, port)
     const fail = (cause: unknown) => {
       if (!closing) Deferred.doneUnsafe(lost, Effect.fail(new ListenerLost({ cause })))
     }
@@ -300,7 +306,7 @@ const makeBind = (front: HttpFrontService, host: string, port: number): HttpList
     server.on("close", () => fail(new Error("the server closed")))
     const bound: BoundListener = {
       host,
-      port: boundPort,
+      port,
       lost: Deferred.await(lost),
       load: () => ({ connections, exchanges: traffic.exchanges }),
       close: (graceMs) =>
@@ -311,6 +317,7 @@ const makeBind = (front: HttpFrontService, host: string, port: number): HttpList
     }
     return bound
   })
+}
 
 export const HttpListenerNode: Layer.Layer<HttpListener, never, Config | HttpFront> = Layer.effect(
   HttpListener,

@@ -18,7 +18,8 @@ import { settingsMask } from "../../domain/settings-secrets.ts"
 import { Alerts } from "../alerts/alerts.ts"
 import { Config } from "../config/config.ts"
 import { HealthSource, maskedHealth } from "../health/health-source.ts"
-import { apiRoutes } from "./http.api.ts"
+import { apiRoutes, type ControlReport } from "./http.api.ts"
+import { logEvent } from "../../runtime/log-event.ts"
 import { HttpAccess, type HttpAccessService, type Standing } from "./http.access.ts"
 import { readBody, refuseUnread } from "./http.body.ts"
 import { consoleRoutes } from "./http.console.ts"
@@ -264,10 +265,27 @@ export const HttpFrontRoutes: Layer.Layer<
           })
         )
       })
+    const controlled = ({ by, command, path, unprotected }: ControlReport): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        const alone = unprotected === null ? ["what is open could not be read"] : unprotected.slice(0, 20)
+        const fields = { component: path, command, by, unprotected: alone }
+        const said = logEvent("info", "control.done", `${command} of ${path} by ${by}`, fields)
+        if (alone.length === 0) return said
+        const raised = alerts.raise({
+          severity: "HIGH",
+          kind: "control.unprotected",
+          dedupKey: `control.unprotected:${path}`,
+          message: `${path} was paused by ${by} while positions are open: ${alone.join(", ")}`,
+          component: path
+        })
+        return Effect.andThen(said, raised)
+      })
     const takesPosts = settings.roles.has("http")
     const match = makeMatcher([
       ...healthRoutes(source, yield* Exposition),
-      ...(takesPosts ? [...consoleRoutes(access), ...apiRoutes({ reads, source, tradingStateChanged })] : [])
+      ...(takesPosts
+        ? [...consoleRoutes(access), ...apiRoutes({ reads, source, controlled, tradingStateChanged })]
+        : [])
     ])
     return HttpFront.of(
       makeFront({ settings, intake: yield* HttpIntake, metrics, access, match, takesPosts })

@@ -48,7 +48,7 @@ const plain = makeHealthSource({
   }),
   ping: () => Effect.void,
   actors: () => [actor],
-  control: () => Effect.void
+  control: () => Effect.succeed({ unprotected: [] })
 })
 
 describe("health as it is shown", () => {

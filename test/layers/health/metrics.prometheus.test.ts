@@ -121,7 +121,7 @@ const services = (linkage: Effect.Effect<Linkage, DatabaseUnavailable>) =>
             facts: () => facts,
             ping: () => Effect.void,
             actors: () => [],
-            control: () => Effect.void
+            control: () => Effect.succeed({ unprotected: [] })
           })
         ),
         Layer.succeed(SignalQueue, {

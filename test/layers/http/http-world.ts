@@ -41,6 +41,7 @@ export interface WorldOptions {
   readonly facts?: Partial<HealthFacts>
   readonly reads?: Partial<ReadStoreService>
   readonly deaf?: boolean
+  readonly control?: HealthSource["Service"]["control"]
   /** Nobody holds DATA_DIR yet. */
   readonly tokenUnknown?: boolean
   /** Wraps the store, for stores that fail or stall. */
@@ -141,7 +142,7 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     ping: (deadlineMs) =>
       options.deaf === true ? Effect.fail(new TreeDeaf({ path: "root", deadlineMs })) : Effect.void,
     actors: () => [],
-    control: () => Effect.void
+    control: options.control ?? (() => Effect.succeed({ unprotected: [] }))
   })
   const nothing = Effect.die("not part of this test")
   const reads: ReadStoreService = {

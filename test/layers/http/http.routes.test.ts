@@ -1,5 +1,6 @@
 import { Effect } from "effect"
 import { afterEach, assert, describe, it } from "vitest"
+import { ControlRefused, type ControlRequest } from "../../../src/layers/health/health-source.ts"
 import { BadCursor } from "../../../src/layers/health/read-store.ts"
 import { DatabaseUnavailable } from "../../../src/layers/database/database.ts"
 import { bearer, startWorld, type World, type WorldOptions } from "./http-world.ts"
@@ -165,6 +166,57 @@ describe("control", () => {
     const answer = await halt(bearer)
     assert.deepStrictEqual([answer.status, answer.headers["retry-after"]], [503, "5"])
     assert.strictEqual((await halt({})).status, 401)
+  })
+})
+
+describe("a command to a component", () => {
+  const asked: Array<ControlRequest> = []
+  const send = (body: string, command = "pause") =>
+    world.send("POST", `/api/v1/actors/root%2Ftrading%2Fexits/${command}`, { body, headers: bearer })
+
+  it.each(["restart", "pause", "resume"])("is carried out and told [%s]", async (command) => {
+    asked.length = 0
+    await start({ control: (request) => Effect.sync(() => (asked.push(request), { unprotected: [] })) })
+    const answer = await send("", command)
+    const path = "root/trading/exits"
+    assert.strictEqual(answer.status, 202)
+    assert.deepStrictEqual(answer.body, { status: "ACCEPTED", path, command } as never)
+    assert.deepStrictEqual(asked, [{ command, path, confirmed: false }] as never)
+    const told = world.lines.find(({ event }) => event === "control.done")
+    assert.deepInclude(told ?? {}, { component: path, command, by: "api:127.0.0.1" })
+    assert.lengthOf(world.alerts, 0)
+  })
+
+  it("that leaves positions alone must say so, and is an alert then", async () => {
+    const positions = Array.from({ length: 30 }, (_, at) => `paper-1/S${at}`)
+    await start({
+      control: ({ confirmed, path }) =>
+        confirmed
+          ? Effect.succeed({ unprotected: positions })
+          : Effect.fail(new ControlRefused({ path, reason: "unprotected", message: "30 open", positions }))
+    })
+    const refused = await send("{}")
+    assert.strictEqual(refused.status, 409)
+    assert.deepInclude(refused.body, { reason: "unprotected", message: "30 open", confirm: "unprotected" })
+    assert.lengthOf(refused.body["positions"] as ReadonlyArray<string>, 20)
+    assert.strictEqual((await send('{"confirm":"yes"}')).body.errors[0]?.path, "confirm")
+    assert.strictEqual((await send('{"confirm":true}')).status, 400)
+    assert.strictEqual((await send('{"confirm":"unprotected"}')).status, 202)
+    assert.deepInclude(world.alerts[0], { severity: "HIGH", kind: "control.unprotected" })
+  })
+
+  it("that cannot be given is 409 with its reason, or 404 for nobody", async () => {
+    let reason = "irrevocable"
+    await start({
+      control: ({ path }) =>
+        Effect.suspend(() => Effect.fail(new ControlRefused({ path, reason, message: "why" })))
+    })
+    const refused = await send("")
+    assert.strictEqual(refused.status, 409)
+    assert.deepInclude(refused.body, { status: "CONFLICT", reason: "irrevocable", message: "why" })
+    assert.notProperty(refused.body, "positions")
+    reason = "not_found"
+    assert.strictEqual((await send("")).status, 404)
   })
 })
 

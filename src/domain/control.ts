@@ -1,0 +1,56 @@
+/**
+ * control: what an operator may do to a component, and what must be said first (T14).
+ *
+ * A command that takes away the way back is no command: who pauses the listener has nothing left to resume it with. And a
+ * component that keeps a promise about money (a stop loss, a look at the broker) is not switched off by the way.
+ *
+ * Promises: what cannot be taken back from outside is refused with its reason, for the component itself and for whatever
+ * holds it; a pause that leaves open positions unwatched names whose.
+ * Never: knows which components run; asks nobody.
+ */
+
+export type ControlCommand = "restart" | "pause" | "resume"
+
+export const controlCommands: ReadonlyArray<ControlCommand> = ["restart", "pause", "resume"]
+
+/** The one word by which an operator says that he knows what he leaves alone. */
+export const UNPROTECTED = "unprotected"
+
+/** Who keeps positions safe where: the accounts of these settings with their brokers. */
+export type AccountBrokers = Readonly<Record<string, { readonly broker: string }>>
+
+const within = (path: string, holder: string): boolean => path === holder || path.startsWith(`${holder}/`)
+
+/** What every command comes in by, and what it would take along. */
+const wayBack: ReadonlyArray<{ readonly path: string; readonly why: string }> = [
+  {
+    path: "root/http",
+    why: "health and this API are served by root/http: nothing outside could resume it"
+  },
+  {
+    path: "root/database",
+    why: "whatever is durable and whatever this API reads goes through root/database: its absence is an outage"
+  }
+]
+
+/** Why a command cannot be given because nobody could take it back; null when somebody could. */
+export const irrevocable = (command: ControlCommand, path: string): string | null => {
+  if (path === "root")
+    return "root is the whole process: stop it by SIGTERM, and what started it can start it again"
+  if (command !== "pause") return null
+  return wayBack.find((held) => within(held.path, path))?.why ?? null
+}
+
+/**
+ * Accounts whose open positions nobody watches, or nobody can leave, while a component is away: the market prices them, the venue
+ * and the brokers take the orders, the executors send them, the reconciler confirms what is held, the exits decide. The
+ * pipeline is not among them: exits go through no engine (T6).
+ */
+export const unwatchedBy = (path: string, accounts: AccountBrokers): ReadonlyArray<string> => {
+  const all = Object.keys(accounts)
+  const ofBroker = (broker: string) => all.filter((id) => accounts[id]?.broker === broker)
+  if (!within(path, "root/trading") || within(path, "root/trading/pipeline")) return []
+  const [, kind, name = ""] = /^root\/trading\/(accounts\/|brokers\/|paper-venue:)(.+)$/.exec(path) ?? []
+  if (kind === undefined) return all
+  return kind === "accounts/" ? all.filter((id) => id === name) : ofBroker(name)
+}
