@@ -189,6 +189,7 @@ const install = async () => {
   }
   process.on("SIGTERM", stop)
   process.on("SIGINT", stop)
+  process.on("SIGHUP", stop)
   const status = await new Promise((resolve) => {
     child.on("error", (error) => {
       say(error.message)
@@ -199,6 +200,9 @@ const install = async () => {
   if (interrupted) fail("interrupted; the next command installs again")
   if (status !== 0) fail(`npm ci ended with ${status}; is the package registry reachable?`)
 }
+
+// This is the machine's own Node, which may be too old for --disable-sigusr1: a handler keeps its debugger closed too.
+for (const signal of ["SIGUSR1", "SIGUSR2"]) process.on(signal, () => say(`${signal} does nothing here`))
 
 if (isInstalled(needsDevelopment)) {
   finish()

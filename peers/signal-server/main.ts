@@ -47,7 +47,9 @@ const program = Effect.scoped(
     const server = yield* startSignalServer(script, port)
     line({ level: "info", event: "signals.listening", port: server.port, url: server.url })
     yield* Effect.callback<void>((resume) => {
-      for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resume(Effect.void))
+      // `on`: under npm one Ctrl-C is two signals, and the second must not find the default, which kills.
+      for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => resume(Effect.void))
+      process.on("SIGUSR2", () => undefined)
     })
   })
 ).pipe(

@@ -50,6 +50,12 @@ const announceReady = Effect.gen(function* () {
   )
 })
 
+const sayNotices = Effect.flatMap(OsNotify, ({ notices }) =>
+  Effect.forEach(notices, (notice) => logEvent("warn", "os_notify.notice", notice, { component: "root" }), {
+    discard: true
+  })
+)
+
 const pingWatchdog = Effect.gen(function* () {
   const health = yield* HealthSource
   const notify = yield* OsNotify
@@ -98,7 +104,7 @@ const announceConsole = Effect.gen(function* () {
 })
 
 /** Runs until it is interrupted. */
-export const notifier = Effect.all([announceReady, announceConsole, pingWatchdog], {
-  concurrency: 3,
-  discard: true
-})
+export const notifier = Effect.andThen(
+  sayNotices,
+  Effect.all([announceReady, announceConsole, pingWatchdog], { concurrency: 3, discard: true })
+)

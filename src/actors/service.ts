@@ -88,7 +88,12 @@ const stopInOrder = (tree: Tree, request: StopRequest) =>
     const lifecycle = yield* Lifecycle
     const notify = yield* OsNotify
     lifecycle.announceStop(new Date(yield* Clock.currentTimeMillis))
-    const why = request._tag === "Signal" ? request.signal : "a fault that no component owns"
+    const why =
+      request._tag === "Fault"
+        ? "a fault that no component owns"
+        : request.signal === "SIGHUP"
+          ? "SIGHUP: the terminal has closed"
+          : request.signal
     yield* logEvent("info", "stopping", `stopping because of ${why}`, { component: "root", reason: why })
     if (notify.enabled) yield* notify.send("STOPPING=1")
     yield* drainIntake
@@ -108,6 +113,18 @@ const verdictOfStop = (request: StopRequest, report: StopReport): Verdict => {
   return verdictOfFault(request.error)
 }
 
+/** SIGUSR1 and SIGUSR2 ask for nothing here; whoever sent one learns that it came. */
+const tellStrays = Effect.flatMap(Host, (host) =>
+  Effect.forever(
+    Effect.flatMap(host.nextStray, (signal) =>
+      logEvent("info", "signal.ignored", `${signal} means nothing here and does nothing`, {
+        component: "root",
+        signal
+      })
+    )
+  )
+)
+
 /** Waits for the end of a standing tree, whatever brings it. */
 const runUntilEnd = (tree: Tree) =>
   Effect.gen(function* () {
@@ -121,7 +138,8 @@ const runUntilEnd = (tree: Tree) =>
     if (end._tag === "StopRequested") {
       const forced = Effect.as(host.forceRequested, null)
       const report = yield* Effect.raceFirst(stopInOrder(tree, end.request), forced)
-      if (report === null) return verdictOfForcedStop(0, ["root (a second signal)"])
+      if (report === null)
+        return verdictOfForcedStop(0, ["root (asked again, later than one request can be told twice)"])
       yield* sayStopped(report)
       return verdictOfStop(end.request, report)
     }
@@ -147,6 +165,7 @@ export const runService = (observers: ServiceObservers) =>
       const running = yield* RunningTree
       const startup = yield* Startup
       const host = yield* Host
+      yield* Effect.forkScoped(tellStrays)
       const starting = Effect.result(
         startTree(rootSupervisor(settings), {
           stopDeadlineMs: stopLimits.deadlineMs,

@@ -387,8 +387,20 @@ export const healthLimits = {
   reasonsMax: 16
 } as const
 
+/** Signals to the process that ask for nothing. */
+export const processLimits = {
+  /** Such a signal is for people: half a second is at once, and costs one small read of /proc. */
+  blockedLookMs: 500,
+  /** Told one by one; a flood of them says nothing more than its last few. */
+  straysKept: 16,
+  /** npm and a shell or two stand between a service manager and us; a chain this long is no chain of parents. */
+  ancestorsMax: 32
+} as const
+
 /** Stopping (T8). */
 export const stopLimits = {
+  /** npm passes a terminal's signal on within milliseconds, on a busy machine within hundreds; nobody asks twice so fast. */
+  sameRequestMs: seconds(2),
   /** The whole ordered stop. */
   deadlineMs: seconds(12),
   /** The service manager kills after this; stop and start together stay below it too. */
@@ -507,6 +519,10 @@ export const limitRelations: ReadonlyArray<LimitRelation> = [
   {
     rule: "an ordered stop ends before the service manager kills",
     holds: stopLimits.deadlineMs < stopLimits.serviceManagerMs
+  },
+  {
+    rule: "whoever asks twice is heard long before the stop would be over anyway",
+    holds: stopLimits.sameRequestMs * 4 < stopLimits.deadlineMs
   },
   {
     rule: "watching positions survives a slow read",

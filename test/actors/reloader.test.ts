@@ -32,7 +32,8 @@ const reload = (before: Record<string, string>, after: Record<string, string>) =
           Layer.succeed(Host, {
             stopRequested: Effect.never,
             forceRequested: Effect.never,
-            nextReload: Queue.take(asked)
+            nextReload: Queue.take(asked),
+            nextStray: Effect.never
           }),
           Layer.succeed(Alerts, {
             raise: (alert) => Effect.sync(() => void raised.push(alert)),

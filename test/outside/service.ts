@@ -20,6 +20,8 @@ export interface ServiceOptions {
   readonly cwd?: string
   /** The command; the service itself when left out. */
   readonly command?: readonly [file: string, ...args: ReadonlyArray<string>]
+  readonly ownGroup?: boolean
+  readonly typed?: boolean
 }
 
 /** A row of one of the lists of the API. */
@@ -31,6 +33,7 @@ export class Service extends Program {
   readonly #env: Readonly<Record<string, string>>
   readonly #cwd: string
   readonly #command: readonly [file: string, ...args: ReadonlyArray<string>]
+  readonly #stance: { readonly ownGroup: boolean; readonly typed: boolean }
   readonly #ownsData: boolean
   #port = 0
 
@@ -40,6 +43,7 @@ export class Service extends Program {
     this.dataDir = options.dataDir ?? mkdtempSync(path.join(tmpdir(), "holdfast-outside-"))
     this.#cwd = options.cwd ?? projectRoot
     this.#command = options.command ?? [process.execPath, "src/main.ts"]
+    this.#stance = { ownGroup: options.ownGroup ?? false, typed: options.typed ?? false }
     this.#env = {
       PORT: "0",
       LOG_FORMAT: "json",
@@ -57,7 +61,7 @@ export class Service extends Program {
   spawn(env: Readonly<Record<string, string>> = {}): void {
     this.#port = 0
     const [file, ...args] = this.#command
-    this.launch({ file, args, cwd: this.#cwd, env: { ...this.#env, ...env } }, (line) => {
+    this.launch({ file, args, cwd: this.#cwd, env: { ...this.#env, ...env }, ...this.#stance }, (line) => {
       if (line["event"] === "http.listening" && typeof line["port"] === "number") this.#port = line["port"]
     })
   }

@@ -23,6 +23,10 @@ export interface Command {
   readonly args: ReadonlyArray<string>
   readonly cwd: string
   readonly env: Readonly<Record<string, string>>
+  /** A process group of its own, so that a test can signal the whole of it. */
+  readonly ownGroup?: boolean
+  /** Standard input is a pipe that `type` writes to; else it is empty. */
+  readonly typed?: boolean
 }
 
 const setpriv = "/usr/bin/setpriv"
@@ -72,12 +76,13 @@ export class Program {
     const child = spawn(file, args, {
       cwd,
       env: { ...process.env, ...env },
-      stdio: ["ignore", "pipe", "pipe"]
+      detached: command.ownGroup === true,
+      stdio: [command.typed === true ? "pipe" : "ignore", "pipe", "pipe"]
     })
     this.lives += 1
     this.#child = child
     let rest = ""
-    child.stdout.on("data", (chunk: Buffer) => {
+    child.stdout?.on("data", (chunk: Buffer) => {
       const parts = (rest + chunk.toString("utf8")).split("\n")
       rest = parts.pop() ?? ""
       for (const part of parts) {
@@ -86,7 +91,7 @@ export class Program {
         take(line)
       }
     })
-    child.stderr.on("data", (chunk: Buffer) => {
+    child.stderr?.on("data", (chunk: Buffer) => {
       this.stderr = (this.stderr + chunk.toString("utf8")).slice(-20_000)
     })
     child.on("error", (error) => {
@@ -103,6 +108,14 @@ export class Program {
   async kill(): Promise<Exit> {
     this.#child?.kill("SIGKILL")
     return await this.#exit
+  }
+  /** A signal to the process, or to everything in its group. */
+  signal(name: NodeJS.Signals, whom: "process" | "group" = "process"): void {
+    process.kill(whom === "group" ? -this.pid : this.pid, name)
+  }
+  /** Writes to its standard input. */
+  type(text: string): void {
+    this.#child?.stdin?.write(text)
   }
   freeze(): void {
     this.#child?.kill("SIGSTOP")

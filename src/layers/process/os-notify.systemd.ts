@@ -4,12 +4,15 @@
  * Node has no unix datagram sockets, and spawning `systemd-notify` per ping would be a process a few times a
  * minute whose pid systemd may refuse; so libc is called through koffi, loaded only when NOTIFY_SOCKET is set.
  *
- * Promises: non-blocking sends; path and abstract (`@name`) socket addresses.
+ * Promises: non-blocking sends; path and abstract (`@name`) socket addresses; served also when npm or a shell stands
+ * between the service manager and us, with a word on the setting that needs.
  * Never: loads native code when no service manager asked for it.
  * Failure: a failed send or a missing native library is `false` and one warning, never an error: a service that
  * trades must not stop because nobody listens to its status.
  */
 import { Effect, Layer } from "effect"
+import { readFileSync } from "node:fs"
+import { processLimits } from "../../domain/limits.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 import { OsNotify, type OsNotifyService } from "./os-notify.ts"
 
@@ -60,28 +63,89 @@ const openSender = async (address: Buffer): Promise<Send> => {
   }
 }
 
-const silent: OsNotifyService = { send: () => Effect.succeed(false), watchdogMs: null, enabled: false }
+type Environment = Readonly<Record<string, string | undefined>>
 
-const watchdogOf = (
-  environment: Readonly<Record<string, string | undefined>>,
-  pid: number
-): number | null => {
+const silent = (notices: ReadonlyArray<string>): OsNotifyService => ({
+  send: () => Effect.succeed(false),
+  watchdogMs: null,
+  enabled: false,
+  notices
+})
+
+/** The parent of a process, from `pid (name) state ppid`; the name may hold blanks and brackets. */
+const parentOf = (pid: number): number | null => {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1")
+    const parent = Number(
+      stat
+        .slice(stat.lastIndexOf(")") + 2)
+        .split(" ")
+        .at(1)
+    )
+    return Number.isInteger(parent) && parent > 0 ? parent : null
+  } catch {
+    return null
+  }
+}
+
+/** The processes above one, the nearest first. */
+export const ancestorsOf = (pid: number): ReadonlyArray<number> => {
+  const above: Array<number> = []
+  for (let at = parentOf(pid); at !== null && above.length < processLimits.ancestorsMax; at = parentOf(at))
+    above.push(at)
+  return above
+}
+
+const pidIn = (text: string | undefined): number | null =>
+  text !== undefined && /^[1-9]\d{0,9}$/.test(text) ? Number(text) : null
+
+/** The process a service manager watches, as far as it says so: WATCHDOG_PID, else SYSTEMD_EXEC_PID. */
+const watchedPid = (environment: Environment): number | null =>
+  pidIn(environment["WATCHDOG_PID"]) ?? pidIn(environment["SYSTEMD_EXEC_PID"])
+
+const behind = (name: string): string =>
+  `the service manager watches ${name}, not this process: READY, STOPPING and watchdog pings reach it only with NotifyAccess=all in the unit`
+
+/**
+ * The watchdog's interval, and what is to be said. WATCHDOG_PID names the process that must ping; under `npm start` that
+ * is npm or its shell, which will not, so whoever stands below it does. Named is somebody else: not our watchdog.
+ */
+const watchdogOf = (environment: Environment, pid: number, above: ReadonlyArray<number>) => {
   const usec = Number(environment["WATCHDOG_USEC"])
-  const forPid = environment["WATCHDOG_PID"]
-  // WATCHDOG_PID names the process that must ping; set for another one, it is not us.
-  if (forPid !== undefined && forPid !== "" && Number(forPid) !== pid) return null
-  return Number.isFinite(usec) && usec >= 1_000 ? usec / 1_000 : null
+  const everyMs = Number.isFinite(usec) && usec >= 1_000 ? usec / 1_000 : null
+  const watched = watchedPid(environment)
+  if (watched === pid) return { watchdogMs: everyMs, notices: [] }
+  if (watched === null) {
+    const npm = environment["npm_lifecycle_event"] !== undefined && environment["npm_lifecycle_event"] !== ""
+    return { watchdogMs: everyMs, notices: npm ? [behind("npm")] : [] }
+  }
+  if (above.includes(watched)) return { watchdogMs: everyMs, notices: [behind(`process ${watched}`)] }
+  // Only WATCHDOG_PID says who must ping; a stale SYSTEMD_EXEC_PID, inherited from a shell, says nothing about us.
+  if (pidIn(environment["WATCHDOG_PID"]) === null) return { watchdogMs: everyMs, notices: [] }
+  return {
+    watchdogMs: null,
+    notices:
+      everyMs === null
+        ? []
+        : [
+            `WATCHDOG_PID names ${watched}, which is neither this process nor one above it: its watchdog is not pinged`
+          ]
+  }
 }
 
 /** The notifier for this environment: systemd's when NOTIFY_SOCKET is set, else one that does nothing. */
 export const osNotifyLayer = (
-  environment: Readonly<Record<string, string | undefined>>,
-  pid: number
+  environment: Environment,
+  pid: number,
+  above: ReadonlyArray<number> = environment["NOTIFY_SOCKET"] === undefined ? [] : ancestorsOf(pid)
 ): Layer.Layer<OsNotify> => {
   const name = environment["NOTIFY_SOCKET"]
-  if (name === undefined || name === "") return Layer.succeed(OsNotify, silent)
+  if (name === undefined || name === "") return Layer.succeed(OsNotify, silent([]))
   const address = socketAddress(name)
-  if (address === null) return Layer.succeed(OsNotify, silent)
+  if (address === null) {
+    const notice = "NOTIFY_SOCKET is neither an absolute path nor an abstract name: nobody is notified"
+    return Layer.succeed(OsNotify, silent([notice]))
+  }
   let sender: Promise<Send | null> | null = null
   const send = (text: string): Effect.Effect<boolean> =>
     Effect.gen(function* () {
@@ -91,5 +155,5 @@ export const osNotifyLayer = (
         yield* logEvent("warn", "os_notify.failed", "the service manager could not be notified", { text })
       return sent
     })
-  return Layer.succeed(OsNotify, { send, watchdogMs: watchdogOf(environment, pid), enabled: true })
+  return Layer.succeed(OsNotify, { send, ...watchdogOf(environment, pid, above), enabled: true })
 }

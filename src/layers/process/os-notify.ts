@@ -15,6 +15,8 @@ export interface OsNotifyService {
   /** The watchdog interval asked for by the service manager in milliseconds, or null. */
   readonly watchdogMs: number | null
   readonly enabled: boolean
+  /** What an operator should know about the way to the service manager; empty when nothing is in it. */
+  readonly notices: ReadonlyArray<string>
 }
 
 export class OsNotify extends Context.Service<OsNotify, OsNotifyService>()("holdfast/layers/OsNotify") {}

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { OsNotify } from "../../../src/layers/process/os-notify.ts"
-import { osNotifyLayer, socketAddress } from "../../../src/layers/process/os-notify.systemd.ts"
+import { ancestorsOf, osNotifyLayer, socketAddress } from "../../../src/layers/process/os-notify.systemd.ts"
 
 // Node cannot receive unix datagrams, so the far end is a few lines of Perl, which every Debian has.
 const receiver = `
@@ -63,18 +63,49 @@ describe("systemd notification", () => {
   it("does nothing without a service manager", async () => {
     assert.isFalse(await send({}, "READY=1"))
   })
-  it("takes the watchdog interval only when it is meant for this process", async () => {
-    const watchdogOf = (pid: string) =>
-      Effect.runPromise(
-        OsNotify.useSync((notify) => notify.watchdogMs).pipe(
-          Effect.provide(
-            osNotifyLayer({ NOTIFY_SOCKET: "/tmp/x", WATCHDOG_USEC: "30000000", WATCHDOG_PID: pid }, 42)
-          )
+  // This process is 42; 41 is npm's shell, 40 is npm.
+  const behind = /NotifyAccess=all/
+  it.each([
+    ["this process", { WATCHDOG_PID: "42" }, 30_000, null],
+    ["nobody", {}, 30_000, null],
+    ["nobody, in an empty variable", { WATCHDOG_PID: "" }, 30_000, null],
+    ["the shell of npm", { WATCHDOG_PID: "41" }, 30_000, behind],
+    ["npm", { WATCHDOG_PID: "40" }, 30_000, behind],
+    ["somebody else", { WATCHDOG_PID: "7" }, null, /neither this process nor one above it/],
+    ["nobody, but npm is the main process", { SYSTEMD_EXEC_PID: "40" }, 30_000, behind],
+    [
+      "nobody, and this is the main process",
+      { SYSTEMD_EXEC_PID: "42", npm_lifecycle_event: "start" },
+      30_000,
+      null
+    ],
+    ["nobody, and an older manager started npm", { npm_lifecycle_event: "start" }, 30_000, behind]
+  ] as const)(
+    "pings, and says what is missing, when the manager names %s",
+    async (_who, names, everyMs, says) => {
+      const environment = { NOTIFY_SOCKET: "/tmp/x", WATCHDOG_USEC: "30000000", ...names }
+      const notify = await Effect.runPromise(
+        OsNotify.useSync((service) => service).pipe(
+          Effect.provide(osNotifyLayer(environment, 42, [41, 40, 1]))
         )
       )
-    assert.strictEqual(await watchdogOf("42"), 30_000)
-    assert.strictEqual(await watchdogOf(""), 30_000)
-    assert.isNull(await watchdogOf("7"))
+      assert.strictEqual(notify.watchdogMs, everyMs)
+      if (says === null) assert.isEmpty(notify.notices)
+      else assert.match(notify.notices.join("\n"), says)
+    }
+  )
+  it("finds the processes above this one", () => {
+    assert.strictEqual(ancestorsOf(process.pid)[0], process.ppid)
+    assert.include(ancestorsOf(process.pid), 1)
+  })
+  it("says that an address cannot be reached", async () => {
+    const notify = await Effect.runPromise(
+      OsNotify.useSync((service) => service).pipe(
+        Effect.provide(osNotifyLayer({ NOTIFY_SOCKET: "vsock:2:1" }, 42))
+      )
+    )
+    assert.isFalse(notify.enabled)
+    assert.lengthOf(notify.notices, 1)
   })
   it("refuses addresses the kernel cannot take", () => {
     assert.isNull(socketAddress("relative"))
