@@ -64,6 +64,11 @@ const ensureOwner = async (directory: string, identity: ServerIdentity): Promise
   await chownTree(directory, uid, gid)
 }
 
+const isMine = (found: { readonly uid: number }, identity: ServerIdentity): boolean => {
+  const own = process.getuid?.() ?? identity.owner.uid
+  return own === 0 || found.uid === own || found.uid === identity.owner.uid
+}
+
 /** The socket directory: ours, mode 0700, never somebody else's directory of the same name in /tmp. */
 export const prepareSocketDirectory = (
   directory: string,
@@ -71,13 +76,12 @@ export const prepareSocketDirectory = (
 ): Effect.Effect<void, ClusterUnusable> =>
   Effect.tryPromise({
     try: async () => {
-      // A link is what linkSocketDirectory left when the cluster was kept elsewhere.
-      if ((await fs.lstat(directory).catch(() => undefined))?.isSymbolicLink() === true)
-        await fs.unlink(directory)
+      // A link is what linkSocketDirectory left when the cluster was kept elsewhere; a file is no directory of ours.
+      const found = await fs.lstat(directory).catch(() => undefined)
+      if (found !== undefined && !found.isDirectory() && isMine(found, identity)) await fs.unlink(directory)
       await fs.mkdir(directory, { recursive: true, mode: 0o700 })
       const stat = await fs.lstat(directory)
-      const mine = [identity.owner.uid, process.getuid?.() ?? identity.owner.uid]
-      if (!stat.isDirectory() || !(mine.includes(stat.uid) || process.getuid?.() === 0)) {
+      if (!stat.isDirectory() || !isMine(stat, identity)) {
         throw new Error("exists and belongs to somebody else")
       }
       await fs.chmod(directory, 0o700)
@@ -200,12 +204,14 @@ export const ensureCluster = (
     return true
   })
 
+/** The setting is a list: quotes keep commas and spaces of a path together, and a quote inside is written twice. */
+export const socketSetting = (directory: string): string =>
+  `unix_socket_directories="${directory.replaceAll('"', '""')}"`
+
 /** Command line of the server. All settings are here, so nothing stale in a file of an older version applies. */
 export const serverArguments = (cluster: string, socketDirectory: string): ReadonlyArray<string> => {
   const settings: Record<string, string | number> = {
     listen_addresses: "",
-    // The setting is a list: quotes keep commas and spaces of a path together.
-    unix_socket_directories: `"${socketDirectory}"`,
     unix_socket_permissions: "0700",
     port: serverPort,
     max_connections: postgresLimits.connectionsMax,
@@ -231,5 +237,6 @@ export const serverArguments = (cluster: string, socketDirectory: string): Reado
     log_min_messages: "fatal",
     log_min_error_statement: "panic"
   }
-  return ["-D", cluster, ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])]
+  const given = Object.entries(settings).map(([name, value]) => `${name}=${value}`)
+  return ["-D", cluster, ...[socketSetting(socketDirectory), ...given].flatMap((setting) => ["-c", setting])]
 }

@@ -1,13 +1,15 @@
 /**
- * PostgreSQL pid file: what `postmaster.pid` says about a server of this cluster, past or present.
+ * PostgreSQL pid file: what `postmaster.pid` says about a server of this cluster, and what it is worth.
  *
- * The file outlives a killed server. PostgreSQL's own interlock handles a dead pid, and old backends of it that still
- * write, better than we could: so it is never deleted for a dead pid. One case it cannot solve: the pid was reused by
- * a stranger (usual in containers, where pids are small), or is a zombie nobody reaps; then the server would refuse to
- * start for ever. Only then, and only when nobody is attached to the old shared memory, the lock files go.
+ * The file outlives a killed server, and a crash of the machine leaves anything of it: nothing, zeros, half a line, a
+ * pid that a stranger has now (usual in containers, where pids are small). PostgreSQL takes it at its word and would
+ * refuse to start for ever. So a file is never believed here: a process proves it, by its own command line and working
+ * directory. What nobody proves is a remnant, and goes; the caller holds the lock of DATA_DIR, so nobody makes a new one.
+ * A readable file of a dead pid stays: PostgreSQL removes it itself, after a look at the old shared memory.
  *
- * Promises: a process is called ours only when its command line is `postgres -D <this cluster>`.
- * Never: signals anything; removes the file of a dead pid or of a running server.
+ * Promises: a process is called ours only when it is `postgres -D <this cluster>`, or a postgres that works in it; a
+ * remnant is removed whatever it is (file, directory, link, unreadable), but never while a process of the cluster lives.
+ * Never: signals anything; reads more than a few lines; waits on what is no file.
  */
 import { execFileSync } from "node:child_process"
 import * as fs from "node:fs"
@@ -17,39 +19,45 @@ import { errorCodeOf } from "../process/error-code.ts"
 /** The lines of postmaster.pid that we use. */
 export interface PidFile {
   readonly pid: number
-  /** Line 7: id of the shared memory segment; undefined until the server wrote it. */
-  readonly sharedMemoryId: number | undefined
   /** Line 8: "starting", "stopping", "ready", "standby"; undefined until written. */
   readonly status: string | undefined
-  /** Line 5. */
-  readonly socketDirectory: string | undefined
 }
+
+/** A pid file of PostgreSQL has some 100 bytes; whatever is longer is none. */
+const fileBytesMax = 4_096
 
 export const pidFileOf = (cluster: string): string => path.join(cluster, "postmaster.pid")
 
-/** Undefined when there is none, or when the server has not written its first line yet. */
-export const readPidFile = (cluster: string): PidFile | undefined => {
-  let text: string
+/** The beginning of a regular file; undefined for anything else, and for what cannot be read. */
+const beginningOf = (file: string): string | undefined => {
   try {
-    text = fs.readFileSync(pidFileOf(cluster), "utf8")
-  } catch (cause) {
-    if (errorCodeOf(cause) === "ENOENT") return undefined
-    throw cause
-  }
-  const lines = text.split("\n").map((line) => line.trim())
-  const pid = Number(lines[0])
-  if (!Number.isInteger(pid) || pid <= 0) return undefined
-  const segment = lines[6]?.split(/\s+/)[1]
-  return {
-    pid,
-    sharedMemoryId: segment === undefined ? undefined : Number(segment),
-    status: lines[7] === undefined || lines[7] === "" ? undefined : lines[7],
-    socketDirectory: lines[4] === undefined || lines[4] === "" ? undefined : lines[4]
+    // A pipe in the file's place would be waited on for ever.
+    if (!fs.lstatSync(file).isFile()) return undefined
+    const descriptor = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK)
+    try {
+      const bytes = Buffer.alloc(fileBytesMax)
+      return bytes.toString("utf8", 0, fs.readSync(descriptor, bytes, 0, fileBytesMax, 0))
+    } finally {
+      fs.closeSync(descriptor)
+    }
+  } catch {
+    return undefined
   }
 }
 
+/** Undefined when there is none, and when its first line is no pid (empty, garbled, not written yet). */
+export const readPidFile = (cluster: string): PidFile | undefined => {
+  const lines = beginningOf(pidFileOf(cluster))
+    ?.split("\n")
+    .map((line) => line.trim())
+  const first = lines?.[0] ?? ""
+  if (!/^[1-9]\d{0,9}$/.test(first)) return undefined
+  const status = lines?.[7]
+  return { pid: Number(first), status: status === undefined || status === "" ? undefined : status }
+}
+
 /** True for any process the kernel still lists, zombies included: what PostgreSQL's own interlock sees. */
-export const isListed = (pid: number): boolean => {
+const isListed = (pid: number): boolean => {
   try {
     process.kill(pid, 0)
     return true
@@ -80,51 +88,95 @@ const commandLine = (pid: number): ReadonlyArray<string> | undefined => {
   }
 }
 
+/** Whether a process works in this directory, under whatever name the directory was reached. Linux only. */
+const worksIn = (pid: number, directory: string): boolean => {
+  try {
+    const at = fs.statSync(`/proc/${pid}/cwd/.`)
+    const wanted = fs.statSync(directory)
+    return at.dev === wanted.dev && at.ino === wanted.ino
+  } catch {
+    return false
+  }
+}
+
 /** True when `pid` is a postmaster of exactly this cluster. */
 export const isServerOf = (pid: number, cluster: string): boolean => {
   const args = commandLine(pid)
   if (args === undefined || args.length === 0) return false
   if (args.length === 1)
     return /\bpostgres\b/.test(args[0] ?? "") && (args[0] ?? "").includes(`-D ${cluster}`)
-  const directory = args[args.indexOf("-D") + 1]
-  return path.basename(args[0] ?? "") === "postgres" && args.includes("-D") && directory === cluster
+  if (path.basename(args[0] ?? "") !== "postgres" || !args.includes("-D")) return false
+  return args[args.indexOf("-D") + 1] === cluster || worksIn(pid, cluster)
 }
 
-/** True when somebody may still be attached to the segment. Unknown counts as attached. */
-const isAttached = (sharedMemoryId: number | undefined): boolean => {
-  if (sharedMemoryId === undefined) return false
-  let table: string
+/** A backend keeps its postmaster's working directory and calls itself "postgres: <what it does>". */
+const isBackendOf = (pid: number, cluster: string): boolean =>
+  (commandLine(pid)?.[0]?.startsWith("postgres: ") ?? false) && worksIn(pid, cluster)
+
+/** Every process of the kernel's list; empty where there is no such list. */
+const listedPids = (): ReadonlyArray<number> => {
   try {
-    table = fs.readFileSync("/proc/sysvipc/shm", "utf8")
+    return fs.readdirSync("/proc").flatMap((name) => (/^\d+$/.test(name) ? [Number(name)] : []))
   } catch {
-    return true
+    return []
   }
-  const [header, ...rows] = table
-    .trim()
-    .split("\n")
-    .map((line) => line.trim().split(/\s+/))
-  const id = header?.indexOf("shmid") ?? -1
-  const attached = header?.indexOf("nattch") ?? -1
-  if (id < 0 || attached < 0) return true
-  const row = rows.find((columns) => Number(columns[id]) === sharedMemoryId)
-  return row !== undefined && Number(row[attached]) > 0
+}
+
+/** A postmaster of the cluster that lives, whatever the pid file says; without a list of processes, the file's pid. */
+export const findServerOf = (cluster: string): number | undefined => {
+  const named = readPidFile(cluster)?.pid
+  if (named !== undefined && isServerOf(named, cluster)) return named
+  return listedPids().find((pid) => isServerOf(pid, cluster))
+}
+
+/** What was in the way of a new server of a cluster that no living postmaster proves. */
+export type PidFileVerdict =
+  | { readonly _tag: "Clear" }
+  | { readonly _tag: "Removed"; readonly what: string }
+  /** Backends of a dead postmaster still end; the file protects them until then. */
+  | { readonly _tag: "Draining"; readonly pid: number }
+
+const remnantIn = (cluster: string): string | undefined => {
+  try {
+    fs.lstatSync(pidFileOf(cluster))
+  } catch {
+    return undefined
+  }
+  const file = readPidFile(cluster)
+  if (file === undefined) return "names no process"
+  return isListed(file.pid) ? `names process ${file.pid}, which is no server of this cluster` : undefined
 }
 
 /**
- * Removes the lock files of a server whose pid now belongs to a stranger or a zombie, when its shared memory is free.
- * Returns what it found: `clear` (nothing in the way), `removed`, or `attached` (old backends still live: wait).
+ * Removes a pid file that nobody proves. Call it when `findServerOf` found nobody, under the lock of DATA_DIR. One that
+ * cannot be removed is left for the server to refuse, in its own words.
  */
-export const clearForeignPid = (cluster: string, file: PidFile): "clear" | "removed" | "attached" => {
-  if (!isListed(file.pid) || isServerOf(file.pid, cluster)) return "clear"
-  if (isAttached(file.sharedMemoryId)) return "attached"
-  fs.rmSync(pidFileOf(cluster), { force: true })
-  if (file.socketDirectory !== undefined) {
-    for (const name of fs.readdirSync(file.socketDirectory)) {
-      if (/^\.s\.PGSQL\.\d+(\.lock)?$/.test(name))
-        fs.rmSync(path.join(file.socketDirectory, name), { force: true })
-    }
+export const clearPidFile = (cluster: string): PidFileVerdict => {
+  const what = remnantIn(cluster)
+  if (what === undefined) return { _tag: "Clear" }
+  const backend = listedPids().find((pid) => isBackendOf(pid, cluster))
+  if (backend !== undefined) return { _tag: "Draining", pid: backend }
+  return removed(pidFileOf(cluster)) ? { _tag: "Removed", what } : { _tag: "Clear" }
+}
+
+const removed = (file: string): boolean => {
+  try {
+    fs.rmSync(file, { recursive: true, force: true })
+    return true
+  } catch {
+    return false
   }
-  return "removed"
+}
+
+/**
+ * Removes sockets and their lock files from the directory of a server that does not run. `setting` is how a server is
+ * told to listen there: while one was told so, nothing is touched. Returns the names removed.
+ */
+export const clearSocketDirectory = (directory: string, setting: string): ReadonlyArray<string> => {
+  const names = fs.readdirSync(directory).filter((name) => name.startsWith(".s.PGSQL."))
+  if (names.length === 0) return []
+  if (listedPids().some((pid) => commandLine(pid)?.includes(setting) ?? false)) return []
+  return names.filter((name) => removed(path.join(directory, name)))
 }
 
 /** The postmaster and its children, from the kernel's list. Linux only; elsewhere the postmaster alone. */

@@ -5,27 +5,31 @@
  * that is restarted at once meets it still stopping. Where there is no such signal it is still running. It is never
  * adopted: it is not our child, so we would neither see its end nor be sure to end it.
  *
- * Promises: when it succeeds no postmaster of this cluster runs; a running one was given time, then asked to stop, and
- * at last stopped hard, under one deadline.
+ * Promises: when it succeeds no postmaster of this cluster runs and no pid file pretends so; a running one was given
+ * time, then asked to stop, and at last stopped hard, under one deadline.
  * Never: signals a process whose command line is not `postgres -D <this cluster>`.
  * Failure: `OldServerStillRunning` with the pid.
  */
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import { postgresLimits } from "../database/database-limits.ts"
-import { clearForeignPid, isServerOf, readPidFile } from "./postgres-pid-file.ts"
+import { logEvent } from "../../runtime/log-event.ts"
+import { clearPidFile, findServerOf, isServerOf } from "./postgres-pid-file.ts"
 import { OldServerStillRunning } from "./postgres-server.ts"
 
 const pollMs = 20
 
-/** Succeeds when no process of the cluster is in the way; fails with the pid that is. */
+/** Succeeds when no process of the cluster is in the way and no remnant of one is left; fails with the pid that is. */
 const look = (cluster: string): Effect.Effect<void, number> =>
-  Effect.suspend(() => {
-    const file = readPidFile(cluster)
-    if (file === undefined) return Effect.void
-    if (isServerOf(file.pid, cluster)) return Effect.fail(file.pid)
-    // A dead pid is PostgreSQL's own business. A living stranger is ours, unless old backends are still attached.
-    return clearForeignPid(cluster, file) === "attached" ? Effect.fail(file.pid) : Effect.void
+  Effect.suspend((): Effect.Effect<void, number> => {
+    const running = findServerOf(cluster)
+    if (running !== undefined) return Effect.fail(running)
+    const verdict = clearPidFile(cluster)
+    if (verdict._tag === "Draining") return Effect.fail(verdict.pid)
+    if (verdict._tag === "Clear") return Effect.void
+    return logEvent("warn", "postgres.remnant_removed", `postmaster.pid ${verdict.what}: removed`, {
+      component: "root/database"
+    })
   })
 
 const goneWithin = (cluster: string, ms: number): Effect.Effect<void, number> =>

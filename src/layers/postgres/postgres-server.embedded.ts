@@ -26,8 +26,10 @@ import {
   serverArguments,
   serverUser,
   shortNameOf,
-  socketDirectoryOf
+  socketDirectoryOf,
+  socketSetting
 } from "./postgres-cluster.ts"
+import { clearSocketDirectory } from "./postgres-pid-file.ts"
 import { endPreviousServer } from "./postgres-previous.ts"
 import { chooseIdentity, type ServerIdentity } from "./postgres-privileges.ts"
 import { startProcess, withParentDeathSignal } from "./postgres-process.ts"
@@ -39,6 +41,7 @@ import {
   type RunningServer
 } from "./postgres-server.ts"
 import { inRealTime } from "../process/subprocess.node.ts"
+import { logEvent } from "../../runtime/log-event.ts"
 
 export interface EmbeddedOptions {
   /** DATA_DIR; created when missing. The cluster is `<dataDir>/postgres`. */
@@ -166,6 +169,31 @@ const isHeldByOldBackends = (error: { readonly _tag: string; readonly cause: unk
 
 const oldBackendsSchedule = Schedule.spaced(100).pipe(Schedule.upTo({ duration: postgresLimits.oldServerMs }))
 
+/** A socket's lock file is believed by PostgreSQL when its pid lives, whoever has it now. */
+const clearSockets = (directory: string): Effect.Effect<void, ClusterUnusable> =>
+  Effect.try({
+    try: () => clearSocketDirectory(directory, socketSetting(directory)),
+    catch: (cause) =>
+      new ClusterUnusable({
+        path: directory,
+        cause,
+        hint: "the directory of the server's socket must be writable"
+      })
+  }).pipe(
+    Effect.flatMap((names) =>
+      names.some((name) => name.endsWith(".lock"))
+        ? logEvent(
+            "info",
+            "postgres.remnant_removed",
+            `removed what a killed server left: ${names.join(", ")}`,
+            {
+              component: "root/database"
+            }
+          )
+        : Effect.void
+    )
+  )
+
 const start = (options: EmbeddedOptions): Effect.Effect<RunningServer, PostgresServerError, Scope.Scope> =>
   Effect.gen(function* () {
     const startedAt = performance.now()
@@ -177,6 +205,7 @@ const start = (options: EmbeddedOptions): Effect.Effect<RunningServer, PostgresS
     yield* endPreviousServer(cluster)
     yield* ensureCluster(cluster, binaries, identity)
     yield* prepareSocketDirectory(socketDirectory, identity)
+    yield* clearSockets(socketDirectory)
     if (socketDirectory !== target.directory) yield* linkSocketDirectory(target.directory, socketDirectory)
     const settings = (options.extraSettings ?? []).flatMap((setting) => ["-c", setting])
     const plain = {
@@ -185,7 +214,13 @@ const start = (options: EmbeddedOptions): Effect.Effect<RunningServer, PostgresS
     }
     // The namespace outside, the death signal inside: changing credentials would clear it.
     const command = identity.wrap(yield* withParentDeathSignal(plain))
+    // Looked at again before another try: a pid that was dead a moment ago may be a stranger's by now.
+    const again = Effect.andThen(
+      endPreviousServer(cluster),
+      startProcess({ command, cluster, target, database })
+    )
     const server = yield* startProcess({ command, cluster, target, database }).pipe(
+      Effect.catchIf(isHeldByOldBackends, () => again),
       Effect.retry({ while: isHeldByOldBackends, schedule: oldBackendsSchedule })
     )
     return {

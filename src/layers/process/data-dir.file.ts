@@ -19,6 +19,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { errorCodeOf } from "./error-code.ts"
+import { readNote, writeNote } from "./data-dir-note.file.ts"
 import { DataDir, DataDirLocked, type DataDirService, DataDirUnusable, type HeldDataDir } from "./data-dir.ts"
 import { postgresLimits } from "../database/database-limits.ts"
 import { inRealTime, runCommand } from "./subprocess.node.ts"
@@ -65,6 +66,19 @@ const makeDirectories = (directory: string, mode: number): void => {
   }
 }
 
+/** Opens the lock's file also when an empty directory, or a mode that shuts out its owner, was left in its place. */
+const openPlain = (file: string, flags: number): number => {
+  try {
+    return fs.openSync(file, flags, 0o644)
+  } catch (cause) {
+    const code = errorCodeOf(cause)
+    if (code === "EISDIR") fs.rmdirSync(file)
+    else if (code === "EACCES") fs.chmodSync(file, 0o644)
+    else throw cause
+    return fs.openSync(file, flags, 0o644)
+  }
+}
+
 const openLockFile = (directory: string): Effect.Effect<number, DataDirLocked | DataDirUnusable> =>
   Effect.try({
     try: () => {
@@ -72,7 +86,7 @@ const openLockFile = (directory: string): Effect.Effect<number, DataDirLocked | 
       makeDirectories(directory, 0o711)
       const flags = fs.constants.O_RDWR | fs.constants.O_CREAT
       const locking = process.platform === "darwin" ? exclusiveOpen | fs.constants.O_NONBLOCK : 0
-      return fs.openSync(path.join(directory, lockName), flags | locking, 0o644)
+      return openPlain(path.join(directory, lockName), flags | locking)
     },
     catch: (cause) => {
       const code = errorCodeOf(cause)
@@ -109,15 +123,12 @@ const sign = (descriptor: number): void => {
   fs.writeSync(descriptor, `${process.pid}\nsince ${new Date().toISOString()}\n`, 0)
 }
 
-/** The node's identity: made once, written beside and renamed, so a crash leaves the whole file or none. */
+/** The node's identity: made once. One that cannot be read is made anew: a new node, which shares no lease with the old. */
 const readNodeId = (directory: string): string => {
-  const file = path.join(directory, "node-id")
-  const known = fs.existsSync(file) ? fs.readFileSync(file, "utf8").trim() : ""
+  const known = readNote(directory, "node-id") ?? ""
   if (/^[0-9a-f-]{36}$/.test(known)) return known
   const made = randomUUID()
-  const beside = `${file}.new`
-  fs.writeFileSync(beside, `${made}\n`, { flush: true })
-  fs.renameSync(beside, file)
+  writeNote(directory, "node-id", made)
   return made
 }
 
