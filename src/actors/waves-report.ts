@@ -1,8 +1,8 @@
 /**
  * What the scheduler says about waves: log lines, alerts and durations, and the restart of a feed that answers nobody.
  *
- * Promises: every moment is shown in UTC and in the local zone by its name (B3); missed waves are one alert per
- * accounting with their number, reasons and the time without trading; a restart that is not possible becomes a new
+ * Promises: every moment is shown in UTC and in the local zone by its name (B3); missed waves are one alert
+ * per outage with their number, reasons and the time without trading, closed by the next wave that is processed; a restart that is not possible becomes a new
  * connection.
  * Never: changes the ledger.
  */
@@ -12,7 +12,7 @@ import type { WaveSettings } from "../domain/settings.ts"
 import { dueAtMs, showMoment } from "../domain/wave-clock.ts"
 import { Alerts } from "../layers/alerts/alerts.ts"
 import { Feeds } from "../layers/feeds/feeds.ts"
-import type { Accounted, ClosedWave, WaveTally } from "../layers/feeds/waves-store.ts"
+import type { Accounted, ClosedWave, Take, WaveTally } from "../layers/feeds/waves-store.ts"
 import type { WaveCheck } from "../machines/waves.machine.ts"
 import { logEvent } from "../runtime/log-event.ts"
 import { RunningTree } from "./running-tree.ts"
@@ -52,24 +52,51 @@ const clockOf = (ms: number): string =>
 const rateOf = ({ failed, successful }: WaveTally): number | null =>
   failed + successful === 0 ? null : successful / (failed + successful)
 
-const reportMissed = (speaker: WavesSpeaker, missed: ReadonlyArray<ClosedWave>) =>
+/** The waves missed since one was last processed: an outage is one alert, however many accountings tell of it. */
+export interface Missing {
+  waves: number
+  lostMs: number
+  signals: number
+  firstMs: number
+  readonly reasons: Set<string>
+}
+export const nothingMissing = (): Missing => ({
+  waves: 0,
+  lostMs: 0,
+  signals: 0,
+  firstMs: 0,
+  reasons: new Set()
+})
+
+const missedKey = ({ feed }: WavesSpeaker): string => `wave.missed:${feed}`
+
+/** Adds to the outage what an accounting found. */
+const addMissed = (missing: Missing, missed: ReadonlyArray<ClosedWave>): void => {
+  if (missing.waves === 0) missing.firstMs = missed[0]?.waveMs ?? 0
+  missing.waves += missed.length
+  for (const { lostMs, reason, skipped } of missed) {
+    missing.lostMs += lostMs
+    missing.signals += skipped
+    missing.reasons.add(reason)
+  }
+}
+
+const reportMissed = (speaker: WavesSpeaker, missing: Missing, missed: ReadonlyArray<ClosedWave>) =>
   Effect.gen(function* () {
     const alerts = yield* Alerts
-    const [first] = missed
     const last = missed.at(-1)
-    if (first === undefined || last === undefined) return
-    const reasons = [...new Set(missed.map(({ reason }) => reason))]
-    const lostMs = missed.reduce((sum, { lostMs }) => sum + lostMs, 0)
-    const skipped = missed.reduce((sum, wave) => sum + wave.skipped, 0)
-    const range =
-      missed.length === 1 ? clockOf(first.waveMs) : `${clockOf(first.waveMs)} to ${clockOf(last.waveMs)}`
-    const message = `${missed.length} ${missed.length === 1 ? "wave" : "waves"} missed (${range}, ${reasons.join(", ")}): ${Math.round(lostMs / 1_000)} s without trading`
+    if (last === undefined) return
+    addMissed(missing, missed)
+    const { firstMs, lostMs, signals, waves } = missing
+    const reasons = [...missing.reasons]
+    const range = waves === 1 ? clockOf(firstMs) : `${clockOf(firstMs)} to ${clockOf(last.waveMs)}`
+    const message = `${waves} ${waves === 1 ? "wave" : "waves"} missed (${range}, ${reasons.join(", ")}): ${Math.round(lostMs / 1_000)} s without trading`
     const detail = {
       feed: speaker.feed,
-      waves: missed.length,
+      waves,
       reasons,
       lost_ms: lostMs,
-      signals: skipped,
+      signals,
       // The newest, because an outage of weeks has more waves than anybody reads.
       latest: missed.slice(-waveLimits.alertWavesMax).map(({ reason, waveMs }) => ({
         wave: new Date(waveMs).toISOString(),
@@ -80,19 +107,31 @@ const reportMissed = (speaker: WavesSpeaker, missed: ReadonlyArray<ClosedWave>) 
     yield* alerts.raise({
       severity: "HIGH",
       kind: "wave.missed",
-      dedupKey: `wave.missed:${speaker.feed}`,
+      dedupKey: missedKey(speaker),
       message: `${speaker.feed}: ${message}`,
       component: speaker.path,
-      detail
+      detail,
+      standing: true
     })
   })
 
+/** A wave was processed: the outage is over, and the next one is counted from nothing. */
+export const endMissing = (speaker: WavesSpeaker & { readonly missing: Missing }, check: WaveCheck) => {
+  const { missing } = speaker
+  missing.reasons.clear()
+  Object.assign(missing, { waves: 0, lostMs: 0, signals: 0, firstMs: 0 })
+  return Alerts.use((alerts) =>
+    alerts.resolve(missedKey(speaker), `wave ${clockOf(check.waveMs)} of ${speaker.feed} was processed`)
+  )
+}
+
 /** What an accounting found: waves that are over, a clock that was ahead. */
-export const reportAccounted = (speaker: WavesSpeaker, accounted: Accounted) =>
+export const reportAccounted = (speaker: WavesSpeaker, missing: Missing, accounted: Accounted) =>
   Effect.gen(function* () {
     const { closed, rejectedSignals, reopened } = accounted
     yield* reportMissed(
       speaker,
+      missing,
       closed.filter(({ status }) => status === "missed")
     )
     for (const wave of closed.filter(({ status }) => status === "done").slice(-waveLimits.alertWavesMax)) {
@@ -130,7 +169,9 @@ export const reportAccounted = (speaker: WavesSpeaker, accounted: Accounted) =>
     }
   })
 
-export const reportTaken = (speaker: WavesSpeaker, check: WaveCheck, formerOwner: string | null) =>
+type Taken = Extract<Take, { readonly _tag: "Taken" }>
+
+export const reportTaken = (speaker: WavesSpeaker, check: WaveCheck, { formerOwner, lease }: Taken) =>
   Effect.gen(function* () {
     const fields = {
       ...fieldsOf(speaker, check.waveMs),
@@ -138,7 +179,15 @@ export const reportTaken = (speaker: WavesSpeaker, check: WaveCheck, formerOwner
       late: check.late,
       deadline_ms: check.deadlineMs
     }
-    if (formerOwner !== null) {
+    if (formerOwner === lease.owner) {
+      // Our own former life, or an accounting of this one that the database cut off: nobody else is dead.
+      yield* logEvent(
+        "info",
+        "wave.resumed",
+        `wave ${clockOf(check.waveMs)} that was begun here is gone on with`,
+        fields
+      )
+    } else if (formerOwner !== null) {
       yield* logEvent("warn", "wave.taken_over", `wave ${clockOf(check.waveMs)} of a dead owner taken over`, {
         ...fields,
         former_owner: formerOwner

@@ -33,6 +33,9 @@ import type { ChildSelf } from "../runtime/child-spec.ts"
 import { effectActor, machineChild } from "../runtime/machine-child.ts"
 import { watchDatabase } from "./database-watch.ts"
 import {
+  endMissing,
+  type Missing,
+  nothingMissing,
   reportAccounted,
   reportDone,
   reportGivenBack,
@@ -53,8 +56,9 @@ interface Scheduler extends WavesSpeaker {
   /** The feed runs in another process: nothing to ask and nothing to restart, its signals are in the table. */
   readonly remote: boolean
   readonly pace: WavePace
-  upSinceMs: number | null
+  readonly upSinceMs: number
   lease: WaveLease | null
+  readonly missing: Missing
   startedAtMs: number
   /** Signals handed to the pipeline. */
   dispatched: number
@@ -90,7 +94,7 @@ const afterTake = (scheduler: Scheduler, wave: ScheduledWave, take: Take, nowMs:
           deadlineMs: searchMs(schedule, scheduler.waves.freshMs, wave.dueAtMs, nowMs),
           late: ageMs > scheduler.pace.sliceMs
         }
-        yield* reportTaken(scheduler, check, take.formerOwner)
+        yield* reportTaken(scheduler, check, take)
         return { check, wakeAtMs: next }
       }
       case "Held":
@@ -113,7 +117,6 @@ const account = (scheduler: Scheduler) =>
       if (owner === undefined) return yield* new NodeUnknown()
       const { feed, pace, waves } = scheduler
       const nowMs = yield* Clock.currentTimeMillis
-      scheduler.upSinceMs ??= nowMs
       scheduler.lease = null
       scheduler.waitsForFeed = false
       const { freshMs, schedule } = waves
@@ -127,7 +130,7 @@ const account = (scheduler: Scheduler) =>
         outage
       })
       yield* noteDispatched(scheduler, accounted.handedOver)
-      yield* reportAccounted(scheduler, accounted)
+      yield* reportAccounted(scheduler, scheduler.missing, accounted)
       const missed = accounted.closed.filter(({ status }) => status === "missed").length
       const next = nextDueAtMs(schedule, nowMs)
       const report = { check: null, wakeAtMs: next, nextDueAtMs: next, missed } satisfies AccountingReport
@@ -226,7 +229,9 @@ const finish = (scheduler: Scheduler) =>
       if (lease === null || check === null) return
       const durationMs = Math.max(0, (yield* Clock.currentTimeMillis) - scheduler.startedAtMs)
       const tally = yield* store.settle(lease, durationMs)
-      if (tally !== null) yield* reportDone(scheduler, check, tally, durationMs)
+      if (tally === null) return
+      yield* reportDone(scheduler, check, tally, durationMs)
+      yield* endMissing(scheduler, check)
     })
   )
 
@@ -281,8 +286,10 @@ export const wavesActor = (feed: string) => (self: ChildSelf) =>
       remote: !roles.has("feeds"),
       pace,
       zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
-      upSinceMs: null,
+      // Not the first accounting: a database that is away when we start is no reason to say that nobody was there.
+      upSinceMs: yield* Clock.currentTimeMillis,
       lease: null,
+      missing: nothingMissing(),
       startedAtMs: 0,
       dispatched: 0,
       waitsForFeed: false

@@ -99,10 +99,9 @@ const tallyOf = (world: WaveWorld, waveMs: number, nowMs: number) => {
 
 const reasonOf = (wave: FakeWave, request: Parameters<WavesStoreService["account"]>[0]): string => {
   if (wave.reason !== null) return wave.reason
-  if (wave.dueAtMs < request.upSinceMs || (wave.epoch > 0 && wave.owner !== request.owner))
-    return "process_down"
-  if (request.outage) return "database_down"
-  return wave.epoch > 0 ? "process_down" : "late"
+  if (wave.epoch > 0 && wave.owner !== request.owner) return "process_down"
+  if (request.outage && wave.dueAtMs >= request.upSinceMs - request.freshMs / 2) return "database_down"
+  return wave.epoch > 0 || wave.dueAtMs < request.upSinceMs ? "process_down" : "late"
 }
 
 const noStats = {

@@ -41,8 +41,9 @@ const levels: Readonly<Record<Severity, LogLevelName>> = {
 const levelOf = ({ byOperator, severity }: Alert): LogLevelName =>
   byOperator === true && levels[severity] === "error" ? "warn" : levels[severity]
 
-const raisedLine = (alert: Alert) =>
-  logEvent(levelOf(alert), "alert.raised", alert.message, {
+/** That a state lasts is no news: it was said when it began, and its row counts on. */
+const raisedLine = (alert: Alert, lasts: boolean) =>
+  logEvent(lasts ? "debug" : levelOf(alert), lasts ? "alert.repeated" : "alert.raised", alert.message, {
     ...alert.detail,
     severity: alert.severity,
     kind: alert.kind,
@@ -80,6 +81,16 @@ const makeAlerts = (mask: Mask): Effect.Effect<AlertsService, never, Wake> =>
     const pending = makePendingAlerts()
     const settled = makeSettled()
     let raised = 0
+    // States that were raised here and are not over, with their last raise; bounded like what is settled.
+    const lasting = new Map<string, number>()
+    const lasts = ({ dedupKey, standing }: Alert, nowMs: number): boolean => {
+      if (standing !== true) return false
+      const at = lasting.get(dedupKey)
+      if (lasting.size >= alertLimits.settledMax) lasting.clear()
+      lasting.set(dedupKey, nowMs)
+      // Another process may have ended it meanwhile; after a pause it is news in any case.
+      return at !== undefined && nowMs - at < alertLimits.resolveAgainMs
+    }
     const close = (key: string, allBut: ReadonlyArray<string> | null, given: string) =>
       Effect.flatMap(Clock.currentTimeMillis, (atMs) => {
         const by = mask(given)
@@ -88,6 +99,9 @@ const makeAlerts = (mask: Mask): Effect.Effect<AlertsService, never, Wake> =>
         if (known.length === 0 && !settled.isNews(closing, atMs)) return Effect.void
         pending.add(closing)
         settled.note(closing, atMs)
+        for (const dedupKey of lasting.keys())
+          if (allBut === null ? dedupKey === key : dedupKey.startsWith(key) && !allBut.includes(dedupKey))
+            lasting.delete(dedupKey)
         wake.notify("alerts")
         return Effect.forEach(known, (dedupKey) => resolvedLine(dedupKey, by), { discard: true })
       })
@@ -108,7 +122,7 @@ const makeAlerts = (mask: Mask): Effect.Effect<AlertsService, never, Wake> =>
           })
           settled.forget(alert.dedupKey)
           wake.notify("alerts")
-          return raisedLine(alert)
+          return raisedLine(alert, lasts(alert, atMs))
         }),
       resolve: (dedupKey, by) => close(dedupKey, null, by),
       resolveAllBut: (prefix, keys, by) => close(prefix, keys, by),

@@ -9,7 +9,8 @@
  * `standing` alert is a state of the world and is closed by `resolve`, whether or not somebody has acknowledged it; any
  * other one is an event, closed by who acknowledges it or by an hour without another.
  *
- * Promises: `raise` and `resolve` never fail, never wait; a raise always logs, at the level of its severity; at most
+ * Promises: `raise` and `resolve` never fail, never wait; a raise always logs, at the level of its severity (a
+ * state that merely lasts: at debug); at most
  * `alertLimits.pendingMax` entries wait, the oldest makes room and is counted as dropped.
  * Never: sends anything (sinks are components of their own) or touches the database.
  */

@@ -124,13 +124,18 @@ const closeSome = Effect.fnUntraced(function* (sql: SqlClient, request: AccountR
       coalesce(t.successful, 0) AS successful, coalesce(t.failed, 0) AS failed, coalesce(t.skipped, 0) AS skipped,
       CASE WHEN t.found > t.skipped + t.unusable THEN 'done' ELSE 'missed' END AS status,
       CASE WHEN t.found > t.skipped + t.unusable THEN 'accounted_late' WHEN w.reason IS NOT NULL THEN w.reason
-        WHEN w.due_at < ${time(upSinceMs)}::timestamptz OR (w.epoch > 0 AND w.owner <> ${owner}) THEN 'process_down'
-        WHEN ${outage}::boolean THEN 'database_down' WHEN w.epoch > 0 THEN 'process_down' ELSE 'late' END AS reason
+        WHEN w.epoch > 0 AND w.owner <> ${owner} THEN 'process_down'
+        -- Who is there for half of the time in which a wave may be processed would have processed it.
+        WHEN ${outage}::boolean AND w.due_at >= ${time(upSinceMs - freshMs / 2)}::timestamptz THEN 'database_down'
+        WHEN w.epoch > 0 OR w.due_at < ${time(upSinceMs)}::timestamptz THEN 'process_down' ELSE 'late' END AS reason,
+      -- A wave that was begun went without trading from its last beginning on; the others as long as they are.
+      CASE WHEN w.status = 'processing' AND w.started_at IS NOT NULL THEN least(${schedule.periodMs}::bigint,
+        greatest(0, extract(epoch FROM now() - w.started_at) * 1000)::bigint) ELSE ${schedule.periodMs}::bigint END AS lost_ms
       FROM waves w LEFT JOIN tallies t ON t.wave = w.wave
       WHERE w.feed = ${feed} AND w.wave = ANY (${over.map(({ wave }) => wave.toISOString())}::timestamptz[]))
     UPDATE waves w SET status = e.status, reason = e.reason, signals = e.found, successful = e.successful,
       failed = e.failed, skipped = e.skipped, lease_until = NULL, finished_at = now(), late = e.status = 'done',
-      lost_ms = CASE WHEN e.status = 'missed' THEN ${schedule.periodMs}::bigint ELSE 0 END
+      lost_ms = CASE WHEN e.status = 'missed' THEN e.lost_ms ELSE 0 END
     FROM ends e WHERE w.feed = ${feed} AND w.wave = e.wave
       AND (e.status = 'done' OR w.due_at < ${time(nowMs - freshMs)}::timestamptz)
     RETURNING w.wave, w.due_at, w.status, w.reason, w.lost_ms, e.found, e.pending, e.successful, e.failed, e.skipped`

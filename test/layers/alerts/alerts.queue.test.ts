@@ -98,6 +98,26 @@ describe("outbreaks that wait to be stored", () => {
     }).pipe(Effect.provide(queue))
   )
 
+  it.effect(
+    "a state is said when it begins, not each time it still lasts, and again when it comes back",
+    () =>
+      Effect.gen(function* () {
+        const lines: Array<string> = []
+        const logger = Logger.make(
+          ({ logLevel, message }) => void lines.push(`${logLevel} ${String(message)}`)
+        )
+        const alerts = yield* Alerts
+        const state = alert({ standing: true })
+        yield* Effect.gen(function* () {
+          yield* alerts.raise(state)
+          yield* alerts.raise(state)
+          yield* alerts.resolve(state.dedupKey, "it is back")
+          yield* alerts.raise(state)
+        }).pipe(Effect.provide(Logger.layer([logger])))
+        assert.deepStrictEqual(lines, ["Error away", "Info it is back", "Error away"])
+      }).pipe(Effect.provide(queue))
+  )
+
   it.effect("closings make room before outbreaks do, and what is dropped is counted", () =>
     Effect.gen(function* () {
       const alerts = yield* Alerts

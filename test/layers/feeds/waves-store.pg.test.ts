@@ -145,7 +145,17 @@ layer(wavesStorePg.pipe(Layer.provideMerge(layerFreshDatabase({ poolSize: 8 })))
       yield* begun("why-feed")
       yield* store.giveBack(leaseOf(yield* takeIt("why-feed")), "feed_down")
       yield* store.account(request("why-feed", later, { outage: true }))
+      // Up again in the middle of the wave, which then went by with the database away: nobody else was missing.
+      yield* begun("why-both")
+      yield* takeIt("why-both")
+      const both = yield* store.account(request("why-both", later, { upSinceMs: due + minute, outage: true }))
+      assert.isBelow(both.closed[0]?.lostMs ?? 900_000, 60_000, "begun a moment ago: not all of it was lost")
+      // Up again when hardly anything was left of its time.
+      yield* begun("why-end")
+      yield* store.account(request("why-end", later, { upSinceMs: due + 4 * minute, outage: true }))
       for (const [feed, reason] of [
+        ["why-both", "database_down"],
+        ["why-end", "process_down"],
         ["why-down", "process_down"],
         ["why-database", "database_down"],
         ["why-owner", "process_down"],
