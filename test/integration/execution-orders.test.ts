@@ -10,7 +10,8 @@ import { makeMemoryMarket } from "../../src/layers/market/market.memory.ts"
 import { Market } from "../../src/layers/market/market.ts"
 import { Database } from "../../src/layers/database/database.ts"
 import { FillsStore } from "../../src/layers/orders/fills-store.ts"
-import { OrdersStore } from "../../src/layers/orders/orders-store.ts"
+import type { OrderEvent } from "../../src/domain/order.ts"
+import { OrdersStore, type StoredOrder } from "../../src/layers/orders/orders-store.ts"
 import { PositionsStore } from "../../src/layers/accounts/positions-store.ts"
 import { AccountsStore } from "../../src/layers/accounts/accounts-store.ts"
 import { Wake } from "../../src/layers/process/wake.ts"
@@ -263,6 +264,39 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
       assert.isTrue(
         moved._tag === "Moved" && moved.order.settledAt !== null && moved.order.reason === "no money"
       )
+    })
+  )
+
+  it.effect("a reason ends with the status it explains: a step and a fill leave none behind", () =>
+    Effect.gen(function* () {
+      yield* clear
+      const orders = yield* OrdersStore
+      const fills = yield* FillsStore
+      const grant = yield* own()
+      const intended = yield* intend({ symbol: "WHY" })
+      const reasons: Array<string | null> = []
+      const step = (order: StoredOrder, event: OrderEvent, reason?: string) =>
+        Effect.gen(function* () {
+          const moved = yield* orders.apply(grant, order, event, reason === undefined ? {} : { reason })
+          if (moved._tag !== "Moved") return unreachable()
+          reasons.push(moved.order.reason)
+          return moved.order
+        })
+      const held = yield* step(intended, "order.held", "trading_halted")
+      const submitted = yield* orders.submit(grant, yield* step(held, "order.released"))
+      if (submitted._tag !== "Submitting") return unreachable()
+      const unknown = yield* step(submitted.order, "order.outcome_lost", "no answer within 4000 ms")
+      const resolving = yield* step(unknown, "order.lookup_started")
+      assert.deepStrictEqual(reasons, [
+        "trading_halted",
+        null,
+        "no answer within 4000 ms",
+        "no answer within 4000 ms"
+      ])
+      yield* fills.record("practice", fillOf(resolving))
+      const filled = yield* orders.byId(resolving.id)
+      assert.deepStrictEqual([filled?.status, filled?.reason], ["filled", null])
+      return undefined
     })
   )
 

@@ -181,7 +181,7 @@ const moveOrder = (
     sql<StoredOrder>`
       WITH moved AS (
         UPDATE orders SET status = ${step.to}, filled_quantity = ${step.filledQuantity}::numeric,
-          average_price = ${step.averagePrice}::numeric,
+          average_price = ${step.averagePrice}::numeric, reason = CASE WHEN status = ${step.to} THEN reason END,
           venue_order_id = coalesce(venue_order_id, ${fill.venueOrderId}), settle_due = NULL,
           updated_at = clock_timestamp()
         WHERE id = ${order.id}

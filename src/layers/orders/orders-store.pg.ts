@@ -59,6 +59,9 @@ const detailOf = (note: OrderNote): string =>
     ...(note.venueFilled === undefined ? {} : { venueFilled: note.venueFilled })
   })
 
+/** A reason explains the status it came with, and is over with it; only what is being looked up still has it. */
+const keepsReason = (from: OrderStatus, to: OrderStatus): boolean => from === to || to === "resolving"
+
 interface Step {
   readonly grant: AccountGrant
   readonly orderId: string
@@ -79,7 +82,7 @@ const step = (sql: SqlClient, { grant, orderId, event, from, to, note }: Step) =
       UPDATE orders SET
         status = ${to},
         venue_order_id = coalesce(${note.venueOrderId ?? null}::text, venue_order_id),
-        reason = coalesce(${note.reason ?? null}::text, reason),
+        reason = CASE WHEN ${keepsReason(from, to)}::boolean THEN coalesce(${note.reason ?? null}::text, reason) ELSE ${note.reason ?? null}::text END,
         resolve_until = CASE WHEN ${note.resolveAfterMs ?? null}::int IS NULL THEN resolve_until
           ELSE clock_timestamp() + ${note.resolveAfterMs ?? null}::int * interval '1 millisecond' END,
         venue_filled = coalesce(${note.venueFilled ?? null}::numeric, venue_filled),
