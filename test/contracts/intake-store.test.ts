@@ -51,8 +51,7 @@ const row = (more: Partial<IntakeRow> = {}): IntakeRow => {
       signal_id: id,
       experiment_id: "default",
       variant: "A",
-      request_id: `request-${serial}`,
-      processing_time_ms: 0.25
+      request_id: `request-${serial}`
     },
     status: "received",
     reason: null,

@@ -68,8 +68,7 @@ const answerOf = (feed: string, row: BufferedRow, { experimentId, variant }: Exp
   signal_id: row.key,
   experiment_id: experimentId,
   variant,
-  request_id: `${feed}/${row.signal.id}`,
-  processing_time_ms: 0
+  request_id: `${feed}/${row.signal.id}`
 })
 
 /**

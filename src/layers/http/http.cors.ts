@@ -38,7 +38,7 @@ export const answerPreflight = (exchange: Exchange): void => {
   answerEmpty(exchange, 204, {
     "access-control-allow-methods": "GET, HEAD, POST",
     "access-control-allow-headers":
-      "authorization, content-type, idempotency-key, webhook-id, x-request-id, x-webhook-signature",
+      "authorization, content-type, idempotency-key, webhook-id, webhook-timestamp, webhook-signature, x-request-id, x-webhook-signature",
     "access-control-max-age": "600"
   })
 }

@@ -35,7 +35,7 @@ import { guarded, type Handling } from "./http.front.ts"
 import { makeRateLimiter, type RateLimiter } from "./http.rate-limit.ts"
 import { IntakeQueue, type IntakeQueueService, type PostResult } from "../intake/intake-queue.ts"
 import { intakeRow } from "../intake/intake-row.ts"
-import { IntakeStore, type IntakeStoreService } from "../intake/intake-store.ts"
+import { type IntakeAnswer, IntakeStore, type IntakeStoreService } from "../intake/intake-store.ts"
 import { Lifecycle, type LifecycleService } from "../process/lifecycle.ts"
 
 export interface HttpIntakeService {
@@ -122,13 +122,15 @@ const header = (exchange: Exchange, name: string): string | undefined => {
 }
 
 /** The answer to each result of the queue: the intake's whole truth table in one place. */
-const answerResult = (exchange: Exchange, result: PostResult, accepted: unknown): void => {
+const answerResult = (exchange: Exchange, result: PostResult, accepted: IntakeAnswer): void => {
+  // Taken now: what a sender waits for is the commit.
+  const timed = (answer: IntakeAnswer) => ({ ...answer, processing_time_ms: elapsedMs(exchange) })
   switch (result._tag) {
     case "Stored":
-      answerJson(exchange, 201, accepted)
+      answerJson(exchange, 201, timed(accepted))
       return
     case "Duplicate":
-      answerJson(exchange, 200, { ...result.answer, status: "DUPLICATE" })
+      answerJson(exchange, 200, { ...timed(result.answer), status: "DUPLICATE" })
       return
     case "Conflict":
       refuse(exchange, 409, { signal_id: result.signalId })
@@ -160,8 +162,7 @@ const takeBody = (parts: Parts, exchange: Exchange, source: string, parsed: Inta
     parsed,
     identity: identity.success,
     requestId: exchange.requestId,
-    nowMs,
-    processingMs: elapsedMs(exchange)
+    nowMs
   })
   if (Result.isFailure(row)) {
     refuse(exchange, 400, { errors: row.failure })

@@ -22,8 +22,6 @@ export interface IntakePost {
   readonly identity: Identity
   readonly requestId: string
   readonly nowMs: number
-  /** Milliseconds spent on the post so far. */
-  readonly processingMs: number
 }
 
 /** Reason of a row that was too old when it came. */
@@ -54,8 +52,7 @@ const answerOf = (post: IntakePost, experiment: Experiment): IntakeAnswer => ({
   signal_id: post.identity.signalId,
   experiment_id: experiment.experimentId,
   variant: experiment.variant,
-  request_id: post.requestId,
-  processing_time_ms: post.processingMs
+  request_id: post.requestId
 })
 
 /** The buckets on both sides; nothing for an identity that is no bucket. */

@@ -12,15 +12,13 @@ import { Context, type Effect } from "effect"
 import type { SignalTarget } from "../../domain/signal.ts"
 import type { DatabaseError } from "../database/database.ts"
 
-/** The body of the 201, stored with its row and given again to duplicates. */
+/** The body of the 201, stored with its row and given again to duplicates; how long each took is not of it. */
 export interface IntakeAnswer {
   readonly status: "ACCEPTED"
   readonly signal_id: string
   readonly experiment_id: string | null
   readonly variant: string | null
   readonly request_id: string
-  /** Milliseconds from complete headers to the hand-over to the store. */
-  readonly processing_time_ms: number
 }
 
 /** One row of `signals`, as the intake writes it. Decimals are strings, times epoch milliseconds. */

@@ -83,13 +83,25 @@ describe("a post", () => {
     ])
   })
 
+  it("says how long it took, the commit and the wait for it included", async () => {
+    const release = await startHeld()
+    const body = alert()
+    const answers = [world.post(body), world.post(body)]
+    setTimeout(release, 120)
+    for (const answer of await Promise.all(answers))
+      assert.isAbove(Number(answer.body["processing_time_ms"]), 100, answer.text)
+  })
+
   it("sent twice is 200 with the stored answer", async () => {
     await start()
     const body = alert()
     const first = await world.post(body)
     const second = await world.post(body)
     assert.strictEqual(second.status, 200)
-    assert.deepStrictEqual(second.body, { ...first.body, status: "DUPLICATE" })
+    const { processing_time_ms: _first, ...stored } = first.body
+    const { processing_time_ms: own, ...again } = second.body
+    assert.deepStrictEqual(again, { ...stored, status: "DUPLICATE" })
+    assert.isNumber(own)
     assert.notStrictEqual(second.headers["x-request-id"], first.headers["x-request-id"])
     assert.lengthOf(world.store.rows(), 1)
   })

@@ -445,6 +445,18 @@ describe("other origins", () => {
     })
     assert.strictEqual(listed.status, 204)
     assert.include(listed.headers["access-control-allow-methods"], "POST")
+    const allowed = (listed.headers["access-control-allow-headers"] ?? "").split(", ")
+    for (const name of [
+      "authorization",
+      "content-type",
+      "idempotency-key",
+      "x-request-id",
+      "x-webhook-signature",
+      "webhook-id",
+      "webhook-timestamp",
+      "webhook-signature"
+    ])
+      assert.include(allowed, name)
     const other = await world.send("OPTIONS", "/webhook", { headers: { origin: "http://evil.example" } })
     assert.isUndefined(other.headers["access-control-allow-methods"])
   })

@@ -48,8 +48,7 @@ const row = (n: number, body = "{}"): IntakeRow => ({
     signal_id: `id-${n}`,
     experiment_id: "default",
     variant: "A",
-    request_id: `request-${n}`,
-    processing_time_ms: 0
+    request_id: `request-${n}`
   },
   status: "received",
   reason: null
