@@ -8,6 +8,7 @@
  * Never: caches a fact or waits for a component.
  */
 import { Clock, Effect, Layer } from "effect"
+import { closedReason } from "../domain/calendar.ts"
 import { componentRows, type HealthFacts } from "../domain/health.ts"
 import type { Settings } from "../domain/settings.ts"
 import { Build } from "../layers/config/build.ts"
@@ -31,11 +32,12 @@ const nodeAt = (root: TreeNode | null, path: string): TreeNode | null => {
   return next === undefined ? null : nodeAt(next, path)
 }
 
-/** Which accounts of this process may take on exposure: their executor, their broker, the market and the pipeline. */
+/** Which accounts of this process may take on exposure: their executor, their broker, the market, the pipeline and the hour. */
 const accountsOf = (
   settings: Settings,
   root: TreeNode | null,
-  protection: ProtectionService
+  protection: ProtectionService,
+  nowMs: number
 ): HealthFacts["accounts"] => {
   if (!settings.roles.has("accounts")) return []
   return Object.entries(settings.accounts).map(([id, account]) => {
@@ -51,11 +53,11 @@ const accountsOf = (
     }
     if (!protection.brokerAnswers(id)) return { id, canTrade: false, reason: "the broker does not answer" }
     const missing = needed.find((path) => nodeAt(root, path)?.ready !== true)
-    return {
-      id,
-      canTrade: missing === undefined,
-      reason: missing === undefined ? null : `${missing} is ${nodeAt(root, missing)?.state ?? "not there"}`
+    if (missing !== undefined) {
+      return { id, canTrade: false, reason: `${missing} is ${nodeAt(root, missing)?.state ?? "not there"}` }
     }
+    const reason = closedReason(account.calendar, nowMs)
+    return { id, canTrade: reason === null, reason }
   })
 }
 
@@ -125,7 +127,7 @@ export const healthSourceLayer = Layer.effect(
           queue: signals.current(),
           takesPosts: settings.roles.has("http"),
           trades: settings.roles.has("accounts"),
-          accounts: accountsOf(settings, node, protection),
+          accounts: accountsOf(settings, node, protection, nowMs),
           unprotected: protection.unprotected(nowMs).map(({ account, symbol }) => `${account}/${symbol}`),
           canary: null,
           components: node === null ? [] : componentRows(node)

@@ -159,6 +159,10 @@ export const nextOpenMs = (calendar: CalendarName, atMs: number): number => {
   throw new RangeError(`no session within a fortnight of ${atMs}`)
 }
 
+/** Why nothing new is traded by this calendar now, null while it is open: what health and people are told (T2). */
+export const closedReason = (calendar: CalendarName, atMs: number): string | null =>
+  isOpen(calendar, atMs) ? null : `market closed until ${new Date(nextOpenMs(calendar, atMs)).toISOString()}`
+
 /**
  * The standard monthly expiration: the third Friday, or the trading day before it when the exchange is closed.
  * Returns the first one that is at least `daysAheadMin` whole days after the UTC date of `atMs`.

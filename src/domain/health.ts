@@ -6,8 +6,8 @@
  * positions. `ready` is about taking durably what the roles of the process take (webhooks, for most), `can_trade` about
  * new exposure, `status` about whether an operator should look; they are different questions and are answered apart.
  *
- * Promises: the same facts give the same document; every status but healthy comes with its reasons, and so does a
- * healthy process that does not trade.
+ * Promises: the same facts give the same document; every status but healthy comes with its reasons, and so does every
+ * process and every account that does not trade.
  * Promises: `intake` (what a post gets) and `ready` never disagree.
  * Never: reads a clock or a component; a spool is one input, absent (`none`) until there is one.
  */
@@ -132,8 +132,17 @@ export interface ComponentDocument {
   readonly detail: Readonly<Record<string, unknown>>
 }
 
+/** What a stranger may know: how it stands, and why, without a name of an account or a symbol. */
+export interface HealthOutline {
+  readonly status: HealthStatus
+  readonly ready: boolean
+  readonly can_trade: boolean
+  readonly reasons: ReadonlyArray<string>
+}
+
 export interface Health {
   readonly document: HealthDocument
+  readonly outline: HealthOutline
   readonly intake: IntakePosture
   /** Status code of `GET /health`. */
   readonly httpStatus: 200 | 503
@@ -224,17 +233,42 @@ const mildReasons = (facts: HealthFacts, intake: IntakePosture): ReadonlyArray<s
   return reasons
 }
 
+const stateSaid = ({ tradingState }: HealthFacts): string =>
+  `the trading state is ${tradingState ?? "not known yet"}`
+
 /**
  * Why a process in which nothing is wrong does not trade: an operator's word, or there is no account for it to trade. It
  * is no trouble, so it counts against no status; unsaid it would be a riddle.
  */
 const tradelessReasons = (facts: HealthFacts): ReadonlyArray<string> => {
   if (!facts.trades) return ["this process has not the role accounts"]
-  if (facts.tradingState !== "ACTIVE")
-    return [`the trading state is ${facts.tradingState ?? "not known yet"}`]
+  if (facts.tradingState !== "ACTIVE") return [stateSaid(facts)]
   if (facts.accounts.length === 0) return ["no account is configured"]
   return facts.accounts.map(({ id, reason }) => `${id}: ${reason ?? "cannot trade"}`)
 }
+
+/** Why no account may take on exposure, whatever its own state; null when nothing stands against all of them. */
+const blockOf = (facts: HealthFacts, intake: IntakePosture): string | null => {
+  if (facts.stopping) return "the process is stopping"
+  if (facts.database === "away") return "the database is away"
+  if (intake !== "store") return "a component that intake needs is not ready"
+  if (facts.tradingState !== "ACTIVE") return stateSaid(facts)
+  const [name] = facts.unprotected
+  return name === undefined ? null : `the open position ${name} is not protected`
+}
+
+/** What of these reasons the troubles do not say already, in the same words or in more. */
+const unsaid = (troubles: ReadonlyArray<string>, reasons: ReadonlyArray<string>): ReadonlyArray<string> =>
+  reasons.filter((reason) => !troubles.some((trouble) => trouble.startsWith(reason)))
+
+/** Each account's own answer, and the reason of every no. */
+const accountsSaid = (facts: HealthFacts, block: string | null): HealthDocument["accounts"] =>
+  Object.fromEntries(
+    facts.accounts.map(({ canTrade, id, reason }) => {
+      const may = block === null && canTrade
+      return [id, { can_trade: may, reason: may ? null : (reason ?? block ?? "cannot trade") }]
+    })
+  )
 
 const idleReasons = (facts: HealthFacts, canTrade: boolean): ReadonlyArray<string> => [
   ...(facts.takesPosts ? [] : ["this process has not the role http: it takes no webhooks"]),
@@ -271,6 +305,24 @@ const componentDocuments = (rows: ReadonlyArray<ComponentRow>): Readonly<Record<
   )
 
 /**
+ * The document without names. They are taken out of the finished reasons and not left out where each is made, so a reason that
+ * is written tomorrow cannot forget it.
+ */
+const outlineOf = (
+  { accounts, can_trade, ready, reasons, status }: HealthDocument,
+  unprotected: ReadonlyArray<string>
+): HealthOutline => {
+  const names = [...Object.keys(accounts), ...unprotected.flatMap((name) => name.split(/[/ ]/))]
+    .filter((name) => name !== "")
+    .toSorted((a, b) => b.length - a.length)
+    .map((name) => name.replaceAll(/[^\w]/g, "\\$&"))
+  // A name inside of another word is that word.
+  const named = new RegExp(`(?<![\\w-])(?:${names.join("|")})(?![\\w-])`, "g")
+  const said = names.length === 0 ? reasons : reasons.map((reason) => reason.replaceAll(named, "*"))
+  return { status, ready, can_trade, reasons: [...new Set(said)] }
+}
+
+/**
  * Derives health. `memory` is the one of the derivation before (`healthMemoryAt` at first). `can_trade` is true while
  * at least one account may take on new exposure; each account's own answer stands under `accounts`.
  */
@@ -282,10 +334,17 @@ export const deriveHealth = (facts: HealthFacts, memory: HealthMemory): Health =
   const mild = mildReasons(facts, intake)
   const status = statusOf(facts, started, severe, mild)
   const sinceMs = status === memory.status ? memory.sinceMs : facts.nowMs
-  const tradable = intake === "store" && facts.tradingState === "ACTIVE" && facts.unprotected.length === 0
-  const canTrade = tradable && facts.accounts.some((account) => account.canTrade)
+  const block = blockOf(facts, intake)
+  const accounts = accountsSaid(facts, block)
+  const canTrade = Object.values(accounts).some((account) => account.can_trade)
   const troubles = [...severe, ...mild]
-  const reasons = troubles.length > 0 ? troubles : idleReasons(facts, canTrade)
+  const reasons =
+    troubles.length === 0
+      ? idleReasons(facts, canTrade)
+      : [
+          ...troubles,
+          ...(canTrade ? [] : unsaid(troubles, block === null ? tradelessReasons(facts) : [block]))
+        ]
   const { startup, canary } = facts
   const document: HealthDocument = {
     status,
@@ -309,14 +368,15 @@ export const deriveHealth = (facts: HealthFacts, memory: HealthMemory): Health =
       canary === null
         ? null
         : { last_ok: canary.lastOkMs === null ? null : iso(canary.lastOkMs), latency_ms: canary.latencyMs },
-    accounts: Object.fromEntries(
-      facts.accounts.map((account) => [
-        account.id,
-        { can_trade: tradable && account.canTrade, reason: account.reason }
-      ])
-    ),
+    accounts,
     components: componentDocuments(facts.components)
   }
   const httpStatus = status === "healthy" || status === "degraded" ? 200 : 503
-  return { document, intake, httpStatus, memory: { status, sinceMs, started } }
+  return {
+    document,
+    outline: outlineOf(document, facts.unprotected),
+    intake,
+    httpStatus,
+    memory: { status, sinceMs, started }
+  }
 }

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { isOpen, monthlyExpiration, nextOpenMs, sessionOn } from "../../src/domain/calendar.ts"
+import { closedReason, isOpen, monthlyExpiration, nextOpenMs, sessionOn } from "../../src/domain/calendar.ts"
 
 const at = (iso: string): number => Date.parse(iso)
 const dateOf = (iso: string) => {
@@ -92,6 +92,12 @@ describe("XNYS", () => {
     assert.isTrue(isOpen("XNYS", at("2026-11-20T14:30:00.000Z")))
     assert.isTrue(isOpen("XNYS", at("2026-11-20T20:59:59.999Z")))
     assert.isFalse(isOpen("XNYS", at("2026-11-20T21:00:00.000Z")))
+    assert.isNull(closedReason("XNYS", at("2026-11-20T20:59:59.999Z")))
+    assert.isNull(closedReason("24x7", at("2026-11-20T21:00:00.000Z")))
+    assert.strictEqual(
+      closedReason("XNYS", at("2026-11-20T21:00:00.000Z")),
+      "market closed until 2026-11-23T14:30:00.000Z"
+    )
   })
 
   it("follows New York through the switch to summer time", () => {

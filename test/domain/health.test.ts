@@ -155,6 +155,52 @@ describe("T2", () => {
     assert.isFalse(health({}).document.halted)
   })
 
+  it("halted: every account says why it does not trade", () => {
+    const why = (change: Partial<HealthFacts>) =>
+      Object.values(health(change).document.accounts).map(({ can_trade, reason }) => [can_trade, reason])
+    const all = (reason: string) => [
+      [false, reason],
+      [false, reason]
+    ]
+    assert.deepStrictEqual(why({ tradingState: "HALTED" }), all("the trading state is HALTED"))
+    assert.deepStrictEqual(why({ tradingState: "REDUCING" }), all("the trading state is REDUCING"))
+    assert.deepStrictEqual(why({ tradingState: null }), all("the trading state is not known yet"))
+    assert.deepStrictEqual(why({ stopping: true }), all("the process is stopping"))
+    assert.deepStrictEqual(why({ database: "away", spool: "usable" }), all("the database is away"))
+    assert.deepStrictEqual(
+      why({ unprotected: ["paper-1/SPY"] }),
+      all("the open position paper-1/SPY is not protected")
+    )
+    assert.deepStrictEqual(why({}), [
+      [true, null],
+      [true, null]
+    ])
+  })
+
+  it("degraded and halted: the document says both", () => {
+    const feed = row("root/feeds/main", { state: "BackingOff", ready: false })
+    const { document } = health({ tradingState: "HALTED", components: rows(feed) })
+    assert.deepStrictEqual(document.reasons, ["root/feeds/main is BackingOff", "the trading state is HALTED"])
+    const spooled = health({ database: "away", spool: "usable" }).document.reasons
+    assert.deepStrictEqual(spooled, ["the database is away, posts are spooled"])
+  })
+
+  it("every calendar of an account closed: ready, healthy, no trading of that account, posts are stored", () => {
+    const closed = { id: "paper-1", canTrade: false, reason: "market closed until 2025-10-22T13:30:00.000Z" }
+    const none = health({ accounts: [closed] })
+    assert.deepStrictEqual(said(none), {
+      ready: true,
+      status: "healthy",
+      can_trade: false,
+      intake: "store",
+      httpStatus: 200
+    })
+    assert.deepStrictEqual(none.document.accounts, { "paper-1": { can_trade: false, reason: closed.reason } })
+    assert.deepStrictEqual(none.document.reasons, [`paper-1: ${closed.reason}`])
+    const one = health({ accounts: [closed, { id: "paper-2", canTrade: true, reason: null }] })
+    assert.deepInclude(said(one), { status: "healthy", can_trade: true })
+  })
+
   it("reducing: as halted, and shown as what it is", () => {
     const reducing = health({ tradingState: "REDUCING" })
     assert.deepStrictEqual(said(reducing), said(health({ tradingState: "HALTED" })))
@@ -253,6 +299,42 @@ describe("T2", () => {
     const never = { lastOkMs: null, latencyMs: null, periodMs: 10_000, watchedSinceMs: t0 }
     assert.strictEqual(health({ canary: never, nowMs: t0 + 30_000 }).document.status, "healthy")
     assert.strictEqual(health({ canary: never, nowMs: t0 + 30_001 }).document.status, "degraded")
+  })
+})
+
+describe("what a stranger is told", () => {
+  it("is how it stands and why, without a name of an account or a symbol", () => {
+    const accounts = [
+      { id: "paper-1", canTrade: false, reason: "root/trading/accounts/paper-1 is BackingOff" },
+      { id: "paper", canTrade: true, reason: null }
+    ]
+    const { outline } = health({
+      accounts,
+      unprotected: ["paper-1/BRK.B", "paper-1/SPY"],
+      components: rows(row("root/trading/market", { ready: false, state: "BackingOff" })).concat(
+        row("root/trading/accounts/paper-1", { ready: false, state: "BackingOff" })
+      )
+    })
+    assert.deepStrictEqual(outline, {
+      status: "unhealthy",
+      ready: true,
+      can_trade: false,
+      reasons: [
+        "the open position */* is not protected",
+        "root/trading/market is BackingOff",
+        "root/trading/accounts/* is BackingOff"
+      ]
+    })
+  })
+
+  it("keeps reasons that name nobody, and words that only contain a name", () => {
+    const accounts = [{ id: "http", canTrade: false, reason: "held by another process" }]
+    assert.deepStrictEqual(health({ accounts }).outline.reasons, ["*: held by another process"])
+    const mild = health({ accounts: [], components: rows(row("root/feeds/main", { ready: false })) })
+    assert.deepStrictEqual(mild.outline.reasons, mild.document.reasons)
+    const inside = [{ id: "feed", canTrade: true, reason: null }]
+    const other = health({ accounts: inside, components: rows(row("root/feeds/main", { ready: false })) })
+    assert.deepStrictEqual(other.outline.reasons, ["root/feeds/main is Ready"])
   })
 })
 

@@ -1,7 +1,7 @@
 /**
  * The routes that say how the process is: health in three questions, its version, its metrics.
  *
- * They are open to everybody who reaches the listener and touch no database: an orchestrator asks them when everything
+ * They are open to everybody who reaches the listener, though not with everything they know, and touch no database: an orchestrator asks them when everything
  * else is broken. `/health/live` asks the root supervisor itself, so a process whose tree is deaf is not alive.
  *
  * Promises: each answers within a second and a half, whatever is away; the status codes are those of T2.
@@ -11,36 +11,46 @@
 import { Effect } from "effect"
 import { intakeLimits } from "../../domain/limits.ts"
 import type { HealthSourceService } from "../health/health-source.ts"
+import type { Mode } from "../../domain/settings.ts"
+import type { Standing } from "./http.access.ts"
 import { readLimits } from "./http-limits.ts"
 import type { Route } from "./http.route.ts"
 import type { Exposition } from "../health/metrics.ts"
 
 const retryAfter = { "retry-after": String(Math.ceil(intakeLimits.retryAfterMs / 1_000)) }
 
+/** Outside of practice a stranger is told how it stands and not what it holds: accounts and symbols are for who has the token. */
+const mayKnow = (mode: Mode, { may }: Standing): boolean =>
+  mode === "PRACTICE" || may === "control" || may === "forged"
+
 /** The routes of this file. */
 export const healthRoutes = (
   source: HealthSourceService,
-  exposition: Exposition["Service"]
+  exposition: Exposition["Service"],
+  mode: Mode
 ): ReadonlyArray<Route> => [
   {
     method: "GET",
     pattern: "/health",
     access: "open",
-    handle: () =>
+    handle: ({ standing }) =>
       Effect.sync(() => {
-        const { document, httpStatus } = source.health()
-        return { status: httpStatus, json: document }
+        const { document, httpStatus, outline } = source.health()
+        return { status: httpStatus, json: mayKnow(mode, standing) ? document : outline }
       })
   },
   {
     method: "GET",
     pattern: "/health/live",
     access: "open",
-    handle: () =>
+    handle: ({ standing }) =>
       source.ping(readLimits.pingMs).pipe(
         Effect.as({ status: 200, json: { status: "live" } }),
         Effect.catchTag("TreeDeaf", ({ path }) =>
-          Effect.succeed({ status: 503, json: { status: "deaf", path } })
+          Effect.succeed({
+            status: 503,
+            json: { status: "deaf", ...(mayKnow(mode, standing) ? { path } : {}) }
+          })
         )
       )
   },
@@ -48,12 +58,13 @@ export const healthRoutes = (
     method: "GET",
     pattern: "/health/ready",
     access: "open",
-    handle: () =>
+    handle: ({ standing }) =>
       Effect.sync(() => {
-        const { ready, reasons, status } = source.health().document
+        const { document, outline } = source.health()
+        const { can_trade, ready, reasons, status } = mayKnow(mode, standing) ? document : outline
         return {
           status: ready ? 200 : 503,
-          json: { ready, status, reasons },
+          json: { ready, status, can_trade, reasons },
           ...(ready ? {} : { headers: retryAfter })
         }
       })

@@ -282,7 +282,7 @@ export const HttpFrontRoutes: Layer.Layer<
       })
     const takesPosts = settings.roles.has("http")
     const match = makeMatcher([
-      ...healthRoutes(source, yield* Exposition),
+      ...healthRoutes(source, yield* Exposition, settings.mode),
       ...(takesPosts
         ? [...consoleRoutes(access), ...apiRoutes({ reads, source, controlled, tradingStateChanged })]
         : [])

@@ -74,6 +74,44 @@ describe("health", () => {
   })
 })
 
+describe("health outside of practice", () => {
+  const environment = { APP_MODE: "PAPER", HMAC_SECRET: `${token}h`, ADMIN_TOKEN: token }
+  const facts = {
+    mode: "PAPER",
+    accounts: [{ id: "acct-7", canTrade: false, reason: "market closed until tomorrow" }],
+    unprotected: ["acct-7/TSLA"]
+  }
+  const paths = ["/health", "/health/ready", "/health/live"]
+
+  it("tells a stranger how it stands, and no name", async () => {
+    await start({ environment, facts })
+    for (const headers of [{}, { authorization: "Bearer nope" }, { host: "desk.example" }]) {
+      for (const path of paths) {
+        const { text } = await world.send("GET", path, { headers })
+        assert.notMatch(text, /acct-7|TSLA/, path)
+      }
+      const { body } = await world.send("GET", "/health", { headers })
+      assert.hasAllKeys(body, ["status", "ready", "can_trade", "reasons"])
+      assert.deepStrictEqual(body["reasons"], ["the open position */* is not protected"])
+    }
+    const deaf = await startWorld({ environment, facts, deaf: true })
+    assert.deepStrictEqual((await deaf.send("GET", "/health/live")).body, { status: "deaf" } as never)
+    await deaf.dispose()
+  })
+
+  it("tells everything to who has the token", async () => {
+    await start({ environment, facts })
+    const headers = { authorization: `Bearer ${token}` }
+    const { body } = await world.send("GET", "/health", { headers })
+    assert.deepStrictEqual(body["accounts"], {
+      "acct-7": { can_trade: false, reason: "market closed until tomorrow" }
+    })
+    const ready = await world.send("GET", "/health/ready", { headers })
+    assert.deepStrictEqual(ready.body["reasons"], ["the open position acct-7/TSLA is not protected"])
+    assert.strictEqual(ready.body["can_trade"], false)
+  })
+})
+
 describe("a process without the role http", () => {
   it("serves its health and nothing else", async () => {
     await start({ environment: { ROLES: "accounts" }, facts: { takesPosts: false } })
