@@ -94,9 +94,12 @@ const alertMismatches = (desk: AccountDesk, mismatches: ReadonlyArray<PositionMi
         dedupKey: `position.mismatch:${desk.account}:${symbol}`,
         message: `${desk.account} ${symbol}: our fills say ${ours}, the broker says ${brokers}`,
         component: desk.path,
-        detail: { account: desk.account, symbol, ours, brokers }
+        detail: { account: desk.account, symbol, ours, brokers },
+        standing: true
       })
     }
+    const still = mismatches.map(({ symbol }) => `position.mismatch:${desk.account}:${symbol}`)
+    yield* alerts.resolveAllBut(`position.mismatch:${desk.account}:`, still, "fills and broker agree")
   })
 
 /**
@@ -106,10 +109,17 @@ const alertMismatches = (desk: AccountDesk, mismatches: ReadonlyArray<PositionMi
  */
 const reconcilePositions = (desk: AccountDesk, guard: LeaseGuard, behind: boolean) =>
   Effect.gen(function* () {
-    if ((yield* confirmPositions(desk, guard)).length === 0 && !behind) return
+    if ((yield* confirmPositions(desk, guard)).length === 0 && !behind)
+      return yield* alertMismatches(desk, [])
     // A fill may have fallen between the two questions.
     yield* catchUpFills(desk.path, desk.broker, desk.account)
-    if ((yield* confirmPositions(desk, guard)).length === 0 && !behind) return
+    if ((yield* confirmPositions(desk, guard)).length === 0 && !behind)
+      return yield* alertMismatches(desk, [])
+    return yield* stillDiffers(desk, guard)
+  })
+
+const stillDiffers = (desk: AccountDesk, guard: LeaseGuard) =>
+  Effect.gen(function* () {
     yield* lookAtAllFills(desk)
     yield* alertMismatches(desk, yield* confirmPositions(desk, guard, true))
   })

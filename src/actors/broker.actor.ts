@@ -13,14 +13,14 @@
 import { Clock, Effect, Random } from "effect"
 import { brokerStreamLimits } from "../domain/limits.ts"
 import { AccountLeases } from "../layers/accounts/accounts-lease.ts"
-import type { Alerts } from "../layers/alerts/alerts.ts"
+import { Alerts } from "../layers/alerts/alerts.ts"
 import type { FillsStore } from "../layers/orders/fills-store.ts"
 import { AccountsStore } from "../layers/accounts/accounts-store.ts"
 import { type BrokerConnection, type BrokerEvent, Brokers, type VenueOrder } from "../layers/broker/broker.ts"
 import { Config } from "../layers/config/config.ts"
 import { OrdersStore } from "../layers/orders/orders-store.ts"
 import { Wake } from "../layers/process/wake.ts"
-import { brokerMachine, type BrokerMachineEvent } from "../machines/broker.machine.ts"
+import { type BrokerContext, brokerMachine, type BrokerMachineEvent } from "../machines/broker.machine.ts"
 import type { ChildSelf } from "../runtime/child-spec.ts"
 import { logEvent } from "../runtime/log-event.ts"
 import { machineChild, streamActor } from "../runtime/machine-child.ts"
@@ -78,7 +78,7 @@ const orderEnded = (stream: Stream, venue: VenueOrder) =>
     )
   )
 
-type Needs = AccountLeases | AccountsStore | Alerts | FillsStore | OrdersStore | Wake
+type Needs = AccountLeases | AccountsStore | Alerts | Config | FillsStore | OrdersStore | Wake
 
 const onEvent =
   (stream: Stream) =>
@@ -122,6 +122,31 @@ const runStream = (stream: Stream) =>
     )
   )
 
+/** Alerts about the stream. They do not wait, so an action of the machine may raise them. */
+const voices = (name: string, component: string) =>
+  Effect.gen(function* () {
+    const alerts = yield* Alerts
+    const run = Effect.runSyncWith(yield* Effect.context())
+    const dedupKey = `broker.not_recovered:${name}`
+    return {
+      tellAway: ({ context }: { readonly context: BrokerContext }) => {
+        if (context.attempt < brokerStreamLimits.alertAfterAttempts) return
+        run(
+          alerts.raise({
+            severity: "HIGH",
+            kind: "broker.not_recovered",
+            dedupKey,
+            message: `the broker ${name} did not come back in ${context.attempt} attempts: ${context.lastError ?? "no reason known"}`,
+            component,
+            detail: { broker: name, attempt: context.attempt },
+            standing: true
+          })
+        )
+      },
+      tellBack: () => run(alerts.resolve(dedupKey, `the stream of the broker ${name} is live`))
+    }
+  })
+
 /** The component `root/trading/brokers/<name>`. */
 export const brokerActor = (name: string) => (self: ChildSelf) =>
   Effect.gen(function* () {
@@ -147,6 +172,7 @@ export const brokerActor = (name: string) => (self: ChildSelf) =>
           })
         )
       },
+      actions: yield* voices(name, self.path),
       stopEvent: { type: "broker.stop" },
       status: ({ context }) => ({
         detail: {

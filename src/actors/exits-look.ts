@@ -24,6 +24,7 @@ import { OrdersStore, type StoredExitKind } from "../layers/orders/orders-store.
 import { Wake } from "../layers/process/wake.ts"
 import type { LookOutcome } from "../machines/exits.machine.ts"
 import { logEvent } from "../runtime/log-event.ts"
+import { type GapsSince, tellGaps } from "./exits-alerts.ts"
 import { traceOrder } from "./order-trace.ts"
 
 /** Exits already tried for one opening of a share, so that a refused one is not repeated with every tick. */
@@ -40,8 +41,9 @@ export interface Watch {
   shares: ReadonlyArray<OpenShare>
   /** By share; bounded by the open shares. */
   readonly tried: Map<string, Tried>
-  /** Shares of which it was told that they cannot be left, and since when they cannot; bounded like `tried`. */
-  readonly gaps: Map<string, { readonly sinceMs: number; told: boolean }>
+  /** Positions whose exit waits for a human and of which was told; bounded like `tried`. */
+  readonly told: Set<string>
+  readonly gapsSince: GapsSince
 }
 
 export const makeWatch = (path: string, accounts: ReadonlyArray<string>): Watch => ({
@@ -49,7 +51,8 @@ export const makeWatch = (path: string, accounts: ReadonlyArray<string>): Watch 
   accounts,
   shares: [],
   tried: new Map(),
-  gaps: new Map()
+  told: new Set(),
+  gapsSince: new Map()
 })
 
 const keyOf = ({ positionId, strategy }: OpenShare): string => `${positionId}/${strategy}`
@@ -173,41 +176,31 @@ const intend = (watch: Watch, share: OpenShare, kind: StoredExitKind, nowMs: num
     return 1
   })
 
-/**
- * A share that cannot be left is told once per time that it cannot: at once when only a human can free it, else after a
- * moment in which a single late quote or a round trip would have ended.
- */
-const tellGap = (watch: Watch, share: OpenShare, reason: string | null, nowMs: number) =>
+/** A position that only a human can free is told once, and again when it was free in between. */
+const tellStuck = (watch: Watch, share: OpenShare, reason: string | null) =>
   Effect.gen(function* () {
-    const key = keyOf(share)
-    if (reason === null) return void watch.gaps.delete(key)
-    const gap = watch.gaps.get(key) ?? { sinceMs: nowMs, told: false }
-    watch.gaps.set(key, gap)
+    const { positionId } = share
     const stuck = share.exitStatus === "needs_operator" || share.blockedBy === "operator"
-    if (gap.told || (!stuck && nowMs - gap.sinceMs < exitLimits.gapMsMax)) return
-    gap.told = true
+    if (!stuck) return void watch.told.delete(positionId)
+    if (watch.told.has(positionId)) return
+    watch.told.add(positionId)
     const alerts = yield* Alerts
-    const kind = stuck ? "exit.blocked" : "position.unprotected"
     yield* alerts.raise({
       severity: "CRITICAL",
-      kind,
-      dedupKey: `${kind}:${share.positionId}:${share.strategy}`,
-      message: `${share.account} holds ${share.quantity} ${share.symbol} of ${share.strategy} and cannot leave it: ${reason}`,
+      kind: "exit.blocked",
+      dedupKey: `exit.blocked:${positionId}`,
+      message: `${share.account} holds ${share.quantity} ${share.symbol} and cannot leave it: ${reason ?? "stuck"}`,
       component: watch.path,
-      detail: {
-        account: share.account,
-        symbol: share.symbol,
-        strategy: share.strategy,
-        quantity: share.quantity,
-        reason
-      }
+      detail: { account: share.account, symbol: share.symbol, quantity: share.quantity, reason },
+      standing: true
     })
   })
 
 const forget = (watch: Watch, shares: ReadonlyArray<OpenShare>): void => {
   const keys = new Set(shares.map(keyOf))
   for (const key of watch.tried.keys()) if (!keys.has(key)) watch.tried.delete(key)
-  for (const key of watch.gaps.keys()) if (!keys.has(key)) watch.gaps.delete(key)
+  const positions = new Set(shares.map(({ positionId }) => positionId))
+  for (const id of watch.told) if (!positions.has(id)) watch.told.delete(id)
 }
 
 /** One look: read, arm, judge, store what is due, report what is not protected. */
@@ -235,7 +228,7 @@ export const look = (watch: Watch) =>
       const due = dueByPrice(market, share, nowMs)
       const gap = gapOf(share, terms, subscribed && due !== undefined, leases, protection)
       watched.push({ account: share.account, symbol: share.symbol, gap })
-      yield* tellGap(watch, share, gap, nowMs)
+      yield* tellStuck(watch, share, gap)
       if (!isDue(watch, market, share, nowMs)) continue
       exits += yield* intend(
         watch,
@@ -247,6 +240,9 @@ export const look = (watch: Watch) =>
     forget(watch, shares)
     watch.shares = shares
     protection.report(watched, nowMs)
+    // What another node holds is its own to tell, and to call over.
+    if (open.every(({ ownedElsewhere }) => !ownedElsewhere))
+      yield* tellGaps(watch.gapsSince, watch.path, watched, watch.told, nowMs)
     const unprotected = watched.filter(({ gap }) => gap !== null).length
     const unstopped = open.filter(({ strategy }) => termsOf(strategies[strategy]).stopLossPct === null).length
     return { positions: shares.length, exits, unprotected, unstopped } satisfies LookOutcome

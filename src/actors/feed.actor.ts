@@ -77,6 +77,9 @@ const publicStates: ReadonlyArray<FeedState> = [
 const publicState = (name: string): FeedState =>
   publicStates.find((state) => name === state || name.startsWith(`${state}.`)) ?? "Absent"
 
+/** Kinds of alerts that are over once the feed is live. */
+const endedByLive: ReadonlyArray<string> = ["feed.not_recovered", "feed.credentials_refused"]
+
 /** Actions of the machine that leave it: an alert, a line of the log. Neither waits. */
 const voices = (name: string, component: string) =>
   Effect.gen(function* () {
@@ -84,10 +87,21 @@ const voices = (name: string, component: string) =>
     const run = Effect.runSyncWith(yield* Effect.context())
     return {
       raise: (_of: unknown, { kind, message, severity }: FeedAlert) =>
-        run(alerts.raise({ kind, message, severity, component, dedupKey: `${kind}/${name}` })),
+        run(
+          alerts.raise({
+            kind,
+            message,
+            severity,
+            component,
+            dedupKey: `${kind}/${name}`,
+            ...(endedByLive.includes(kind) ? { standing: true } : {})
+          })
+        ),
       say: ({ context }: { readonly context: FeedContext }, news: FeedNews) => {
         switch (news.event) {
           case "feed.live":
+            for (const kind of endedByLive)
+              run(alerts.resolve(`${kind}/${name}`, `the signal feed ${name} is live`))
             return run(logEvent("info", news.event, `the signal feed ${name} is live`, { component }))
           case "feed.ended": {
             const { code, kind, reason } = news.end

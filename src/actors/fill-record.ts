@@ -13,10 +13,17 @@ import { Effect } from "effect"
 import { executionLimits } from "../domain/limits.ts"
 import { Alerts } from "../layers/alerts/alerts.ts"
 import type { BrokerConnection, VenueFill } from "../layers/broker/broker.ts"
+import { Config } from "../layers/config/config.ts"
 import { type ContradictingFill, FillsStore, type RecordedFill } from "../layers/orders/fills-store.ts"
 import { Wake } from "../layers/process/wake.ts"
 import { logEvent } from "../runtime/log-event.ts"
 import { alertOrder, correlationOf, traceOrder } from "./order-trace.ts"
+
+/** Whether a source of this strategy says that metadata comes with its signals; without that promise none is missing. */
+const promisesMetadata = (strategy: string) =>
+  Effect.map(Config, ({ sources, strategies }) =>
+    (strategies[strategy]?.sources ?? []).some((source) => sources[source]?.metadata === true)
+  )
 
 const say = (component: string, fill: VenueFill, recorded: RecordedFill) =>
   Effect.gen(function* () {
@@ -60,7 +67,7 @@ const say = (component: string, fill: VenueFill, recorded: RecordedFill) =>
     if (recorded.metadata._tag === "Linked") {
       const { snapshotId } = recorded.metadata
       yield* logEvent("info", "metadata.linked", "metadata linked", { ...fields, snapshot_id: snapshotId })
-    } else {
+    } else if (order !== null && (yield* promisesMetadata(order.strategy))) {
       yield* logEvent("info", "metadata.missing", recorded.metadata.why, {
         ...fields,
         why: recorded.metadata.why

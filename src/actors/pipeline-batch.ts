@@ -247,10 +247,9 @@ const handleMetadata = (component: string, token: string, claimed: Claimed<"meta
     }
     if (recorded.known)
       return yield* logEvent("warn", "metadata.known", "this snapshot is stored already", fields)
-    yield* logEvent("info", "metadata.recorded", "metadata recorded", {
-      ...fields,
-      waits_for_fill: recorded.linked.length === 0
-    })
+    // That it was recorded is said by the intake, which answered for it.
+    if (recorded.linked.length === 0)
+      yield* logEvent("info", "metadata.waiting", "metadata waits for its fill", fields)
     for (const { by, orderId, tradeRecordId } of recorded.linked) {
       yield* logEvent("info", "metadata.linked", "linkage created", {
         ...fields,

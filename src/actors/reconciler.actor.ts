@@ -24,23 +24,29 @@ interface Round {
   readonly accounts: ReadonlyArray<string>
   /** Since when (milliseconds of the clock) an account is seen unreconciled. */
   readonly since: Map<string, number>
+  /** Accounts of which it was said that they are reconciled. */
+  readonly settled: Set<string>
 }
+
+const lateKey = (account: string): string => `account.unreconciled:${account}`
 
 const late = (round: Round, account: string, sinceMs: number, nowMs: number) =>
   Alerts.use((alerts) =>
     alerts.raise({
       severity: "HIGH",
       kind: "account.unreconciled",
-      dedupKey: `account.unreconciled:${account}`,
+      dedupKey: lateKey(account),
       message: `the account ${account} is not reconciled with its broker for ${Math.round((nowMs - sinceMs) / 1_000)} s; it sends no entries`,
       component: round.path,
-      detail: { account }
+      detail: { account },
+      standing: true
     })
   )
 
 const check = (round: Round) =>
   Effect.gen(function* () {
     const accounts = yield* AccountsStore
+    const alerts = yield* Alerts
     const orders = yield* OrdersStore
     const instance = yield* Instance
     const protection = yield* Protection
@@ -54,8 +60,15 @@ const check = (round: Round) =>
       const elsewhere = row !== null && row.owner !== null && row.owner !== instance.current()?.nodeId
       // Compared once and then without a broker is not reconciled either.
       const agreed = row !== null && row.reconciledAt !== null && protection.brokerAnswers(account)
-      if (elsewhere || agreed) round.since.delete(account)
-      else {
+      if (elsewhere || agreed) {
+        // Once also without a memory of it: an alert of a former life is as over as one of ours.
+        if (round.since.delete(account) || !round.settled.has(account))
+          yield* alerts.resolve(
+            lateKey(account),
+            elsewhere ? "another process has the account" : "it is reconciled"
+          )
+        round.settled.add(account)
+      } else {
         const sinceMs = round.since.get(account) ?? nowMs
         round.since.set(account, sinceMs)
         unreconciled.push(account)
@@ -75,7 +88,12 @@ const check = (round: Round) =>
 export const reconcilerActor = () => (self: ChildSelf) =>
   Effect.gen(function* () {
     const settings = yield* Config
-    const round: Round = { path: self.path, accounts: Object.keys(settings.accounts), since: new Map() }
+    const round: Round = {
+      path: self.path,
+      accounts: Object.keys(settings.accounts),
+      since: new Map(),
+      settled: new Set()
+    }
     return yield* machineChild({
       machine: reconcilerMachine,
       input: {

@@ -285,10 +285,10 @@ export const exitLimits = {
   againMsMax: minutes(1),
   /** Three polls and one slow read: a look older than this protects nothing. */
   lookAgeMsMax: seconds(9),
+  /** A position that is not protected for this long is an alert; a late quote and a new stream are over before. */
+  unprotectedToldMs: seconds(5),
   /** An order whose outcome is open this long blocks the exit of its side; a round trip alone is shorter. */
-  blockedMsMax: seconds(6),
-  /** A share that cannot be left for this long is an alert; one late quote or one reconnect is shorter. */
-  gapMsMax: seconds(5)
+  blockedMsMax: seconds(6)
 } as const
 
 /** Connections to brokers (traps: WebSocket). */
@@ -296,6 +296,8 @@ export const brokerStreamLimits = {
   connectMsMax: seconds(10),
   retryFirstMs: 500,
   retryMsMax: seconds(30),
+  /** Attempts in a row without a stream after which an operator is told: about a quarter of a minute. */
+  alertAfterAttempts: 5,
   /** A connection that lived this long was a good one: the next backoff starts small again. */
   goodAfterMs: seconds(30)
 } as const

@@ -334,4 +334,10 @@ export const resolveSettings = (
   return collected.problems.length === 0 ? Result.succeed(settings) : Result.fail(collected.problems)
 }
 
-const defaultSource = { timestampIs: "fired", ageMaxMs: 300_000, rateLimit: null, ips: null } as const
+const defaultSource = {
+  timestampIs: "fired",
+  metadata: false,
+  ageMaxMs: 300_000,
+  rateLimit: null,
+  ips: null
+} as const

@@ -37,6 +37,8 @@ export type Role = (typeof roles)[number]
 export const SourceSettings = Schema.Struct({
   // A TradingView `{{time}}` is the open of the bar: its age counts from the end of the bar (T3).
   timestampIs: orElse(Schema.Literals(["fired", "bar"]), "fired"),
+  /** Its signals are announced or followed by metadata (A1), so a fill without any is worth a line. */
+  metadata: orElse(Schema.Boolean, false),
   ageMaxMs: orElse(PositiveInt, 300_000),
   // Off by default: a 429 loses the alert for good, TradingView does not send it again (W12).
   rateLimit: orElse(Schema.NullOr(Schema.Struct({ requests: PositiveInt, perMs: PositiveInt })), null),

@@ -83,6 +83,8 @@ export const brokerMachine = setup({
     stream: streamSlot<Record<string, never>>(),
     venueBell: streamSlot<Record<string, never>>()
   },
+  // What an operator is told is the actor's to say; each is given the context.
+  actions: { tellAway: () => {}, tellBack: () => {} },
   delays: {
     connectDeadline: ({ context }) => context.connectMsMax,
     retry: ({ context }) => context.delayMs,
@@ -163,6 +165,7 @@ export const brokerMachine = setup({
           description:
             "Orders and fills arrive as they happen; accounts have been told to fetch what came before.",
           tags: ["ready", "resting"],
+          entry: "tellBack",
           after: { good: { actions: assign({ attempt: 0 }) } }
         }
       }
@@ -170,6 +173,7 @@ export const brokerMachine = setup({
     BackingOff: {
       description: "The stream ended; code and reason are kept, and the next attempt has a time.",
       tags: ["degraded", "backingOff"],
+      entry: "tellAway",
       invoke: { src: "venueBell", input: {} },
       on: { "venue.serves": "Streaming" },
       after: { retry: "Streaming" }

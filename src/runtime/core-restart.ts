@@ -87,6 +87,15 @@ export const failChild = (
   schedule(core, child, nextDelayMs(core, child), "backingOff")
 }
 
+/** Of the budgets a restart was paid from, the one that is nearest to its end. */
+const tightestBudget = (core: Core, child: Child) => {
+  const { budget, whenExhausted } = child.spec
+  const own = { ...budget, used: child.window?.used(budget, core.nowMs) ?? 0 }
+  if (whenExhausted.action === "park") return own
+  const group = { ...core.intensity, used: core.window.used(core.intensity, core.nowMs) }
+  return group.used / group.max > own.used / own.max ? group : own
+}
+
 /** Puts a failed child (and, by strategy, its siblings) on the way back. */
 const schedule = (core: Core, child: Child, delayMs: number, phase: "backingOff" | "failed"): void => {
   if (delayMs > 0) {
@@ -112,7 +121,8 @@ const schedule = (core: Core, child: Child, delayMs: number, phase: "backingOff"
         attempt: child.attempt,
         delayMs,
         inMs: delayMs,
-        lastError
+        lastError,
+        budget: tightestBudget(core, child)
       })
   } else setPhase(core, child, "waiting")
   if (core.dynamic !== undefined || core.strategy === "one_for_one") {

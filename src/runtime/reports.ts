@@ -45,6 +45,8 @@ export type SupervisionEvent =
       readonly delayMs: number
       readonly nextAt: number
       readonly lastError: string
+      /** Restarts within the window of the budget that is nearest to its end: the child's own, or its group's. */
+      readonly budget: { readonly used: number; readonly max: number; readonly withinMs: number }
     })
   | (ReportBase & {
       readonly _tag: "Parked"

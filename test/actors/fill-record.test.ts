@@ -7,6 +7,8 @@ import { alertsQueue } from "../../src/layers/alerts/alerts.queue.ts"
 import { makeMemoryBroker } from "../../src/layers/broker/broker.memory.ts"
 import type { VenueFill } from "../../src/layers/broker/broker.ts"
 import { FillsStore, type RecordedFill } from "../../src/layers/orders/fills-store.ts"
+import { Config } from "../../src/layers/config/config.ts"
+import { settingsFrom } from "../support/practice-settings.ts"
 import { Wake } from "../../src/layers/process/wake.ts"
 
 const fillNumber = (n: number): VenueFill => ({
@@ -57,7 +59,11 @@ const makeStore = (known: ReadonlyArray<number>) => {
   return {
     recorded,
     cursor: () => cursor,
-    layer: Layer.mergeAll(layer, alertsQueue.pipe(Layer.provideMerge(Wake.layer)))
+    layer: Layer.mergeAll(
+      layer,
+      Layer.succeed(Config, settingsFrom()),
+      alertsQueue.pipe(Layer.provideMerge(Wake.layer))
+    )
   }
 }
 

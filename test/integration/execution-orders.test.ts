@@ -283,7 +283,7 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
           return moved.order
         })
       const held = yield* step(intended, "order.held", "trading_halted")
-      const submitted = yield* orders.submit(grant, yield* step(held, "order.released"))
+      const submitted = yield* orders.submit(grant, yield* step(held, "order.released"), permitOf())
       if (submitted._tag !== "Submitting") return unreachable()
       const unknown = yield* step(submitted.order, "order.outcome_lost", "no answer within 4000 ms")
       const resolving = yield* step(unknown, "order.lookup_started")

@@ -18,6 +18,8 @@ export interface WorldOptions {
   /** `embedded`: the server the service starts itself. `external`: DATABASE_URL on the server of the test run. */
   readonly database?: "embedded" | "external"
   readonly env?: Readonly<Record<string, string>>
+  /** Keys of the configuration file beside those of the world, or instead of them. */
+  readonly settings?: Readonly<Record<string, unknown>>
 }
 
 /** The accounts of the practice defaults, with money enough for any test; source `fan` goes to both. */
@@ -64,7 +66,7 @@ export class World {
     await broker.start()
     const folder = mkdtempSync(path.join(tmpdir(), "holdfast-world-"))
     const config = path.join(folder, "holdfast.json")
-    writeFileSync(config, JSON.stringify(settingsFor(broker.url, rule)))
+    writeFileSync(config, JSON.stringify({ ...settingsFor(broker.url, rule), ...options.settings }))
     const scope = Effect.runSync(Scope.make())
     const external =
       options.database === "external"

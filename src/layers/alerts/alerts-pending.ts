@@ -16,7 +16,7 @@ const worse = (one: Severity, other: Severity): Severity =>
   severities.indexOf(one) < severities.indexOf(other) ? other : one
 
 /** Whether a closing is about this key. */
-const closes = ({ allBut, key }: PendingClosing, dedupKey: string): boolean =>
+export const closes = ({ allBut, key }: PendingClosing, dedupKey: string): boolean =>
   allBut === null ? key === dedupKey : dedupKey.startsWith(key) && !allBut.includes(dedupKey)
 
 const merged = (open: PendingAlert, next: PendingAlert): PendingAlert => ({

@@ -13,7 +13,7 @@ import { randomUUID } from "node:crypto"
 import { alertLimits } from "../../domain/limits.ts"
 import { type Mask, maskedRecord, redactUrls } from "../../domain/redaction.ts"
 import { logEvent, type LogLevelName } from "../../runtime/log-event.ts"
-import { makePendingAlerts } from "./alerts-pending.ts"
+import { closes, makePendingAlerts } from "./alerts-pending.ts"
 import {
   type Alert,
   Alerts,
@@ -54,23 +54,22 @@ const raisedLine = (alert: Alert, lasts: boolean) =>
 
 /** When a closing was last told, so that a component may say at every look that all is well. */
 const makeSettled = () => {
-  const told = new Map<string, number>()
+  const told = new Map<string, { readonly closing: PendingClosing; readonly atMs: number }>()
   const keyOf = ({ allBut, key }: PendingClosing): string =>
     allBut === null ? key : JSON.stringify([key, allBut])
   return {
     isNews: (closing: PendingClosing, nowMs: number): boolean => {
-      const at = told.get(keyOf(closing))
-      return at === undefined || nowMs - at >= alertLimits.resolveAgainMs
+      const last = told.get(keyOf(closing))
+      return last === undefined || nowMs - last.atMs >= alertLimits.resolveAgainMs
     },
     note: (closing: PendingClosing, nowMs: number): void => {
       // Forgetting costs one statement that closes nothing.
       if (told.size >= alertLimits.settledMax) told.clear()
-      told.set(keyOf(closing), nowMs)
+      told.set(keyOf(closing), { closing, atMs: nowMs })
     },
+    /** An alert was raised: whoever has said that it is over must say so again. */
     forget: (dedupKey: string): void => {
-      told.delete(dedupKey)
-      // A prefix that was settled is not settled any more; which keys it covers is not worth knowing.
-      for (const key of told.keys()) if (key.startsWith("[")) told.delete(key)
+      for (const [key, { closing }] of told) if (closes(closing, dedupKey)) told.delete(key)
     }
   }
 }
@@ -99,9 +98,7 @@ const makeAlerts = (mask: Mask): Effect.Effect<AlertsService, never, Wake> =>
         if (known.length === 0 && !settled.isNews(closing, atMs)) return Effect.void
         pending.add(closing)
         settled.note(closing, atMs)
-        for (const dedupKey of lasting.keys())
-          if (allBut === null ? dedupKey === key : dedupKey.startsWith(key) && !allBut.includes(dedupKey))
-            lasting.delete(dedupKey)
+        for (const dedupKey of lasting.keys()) if (closes(closing, dedupKey)) lasting.delete(dedupKey)
         wake.notify("alerts")
         return Effect.forEach(known, (dedupKey) => resolvedLine(dedupKey, by), { discard: true })
       })

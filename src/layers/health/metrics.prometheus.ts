@@ -131,12 +131,16 @@ const componentFamilies = (source: HealthSource["Service"], nowMs: number): Read
   ]
 }
 
+/** Node's histogram counts from one sample to the next, so this much of each figure is no delay. */
+const SAMPLED_MS = 20
+
 const processFamilies = (delay: {
   readonly mean: number
   readonly max: number
   percentile(p: number): number
 }): ReadonlyArray<Family> => {
-  const seconds = (nanos: number): number => (Number.isFinite(nanos) ? nanos / 1e9 : 0)
+  const seconds = (nanos: number): number =>
+    Math.max(0, (Number.isFinite(nanos) ? nanos : 0) / 1e9 - SAMPLED_MS / 1e3)
   return [
     gauge("process_resident_memory_bytes", "Resident memory.", process.memoryUsage.rss()),
     gauge("process_heap_used_bytes", "Used heap of the JavaScript engine.", process.memoryUsage().heapUsed),
@@ -171,7 +175,7 @@ export const ExpositionPrometheus: Layer.Layer<
     const signals = yield* SignalQueue
     const delay = yield* Effect.acquireRelease(
       Effect.sync(() => {
-        const histogram = monitorEventLoopDelay({ resolution: 20 })
+        const histogram = monitorEventLoopDelay({ resolution: SAMPLED_MS })
         histogram.enable()
         return histogram
       }),

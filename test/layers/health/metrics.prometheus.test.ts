@@ -221,6 +221,18 @@ describe("the exposition", () => {
     }).pipe(Effect.provide(services(linked)))
   )
 
+  it.live("an idle loop has no delay: the sampling interval is not counted", () =>
+    Effect.gen(function* () {
+      const exposition = yield* Exposition
+      yield* exposition.text
+      yield* Effect.sleep(300)
+      const text = yield* exposition.text
+      const [, mean = "1"] = /event_loop_delay_seconds\{stat="mean"\} (\S+)/.exec(text) ?? []
+      // With it the mean of an idle loop is above 20 ms.
+      assert.isBelow(Number(mean), 0.018)
+    }).pipe(Effect.provide(services(linked)))
+  )
+
   it.effect("forgets a signal after a minute", () =>
     Effect.gen(function* () {
       const metrics = yield* Metrics
