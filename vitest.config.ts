@@ -16,8 +16,9 @@ export default defineConfig({
     // Processes, not threads: tests kill, change NODE_OPTIONS and start servers.
     pool: "forks",
     maxWorkers: Math.max(2, Math.floor(availableParallelism() / 2)),
-    testTimeout: isLong ? 600_000 : 30_000,
-    hookTimeout: 60_000,
+    // A test of ten seconds of computing takes a minute beside other work; a run that hangs has a limit of its own.
+    testTimeout: isLong ? 600_000 : 90_000,
+    hookTimeout: 120_000,
     teardownTimeout: 10_000,
     // A test that fails once fails: a retry would hide the race it found.
     retry: 0,
