@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Logger, References } from "effect"
 import { TestClock } from "effect/testing"
 import { passUntil } from "../support/wave-incident.ts"
 import {
@@ -183,6 +183,72 @@ describe("a feed that is away", () => {
           { severity: "HIGH" }
         )
       })
+  )
+})
+
+describe("an outage", () => {
+  it.effect(
+    "[T11] is one alert that adds up, until a wave is processed; the next is counted from nothing",
+    () =>
+      Effect.gen(function* () {
+        const world = makeWaveWorld()
+        world.feed.state = "BackingOff"
+        yield* start(world)
+        yield* until("2025-10-21T23:56:00Z", 1_000)
+        const missed = () => world.alerts.filter(({ kind }) => kind === "wave.missed")
+        assert.deepStrictEqual(
+          new Set(missed().map(({ dedupKey, standing }) => `${dedupKey} ${standing}`)),
+          new Set(["wave.missed:north true"])
+        )
+        assert.strictEqual(
+          missed().at(-1)?.message,
+          "north: 4 waves missed (22:45Z to 23:30Z, feed_down): 3600 s without trading"
+        )
+        assert.deepStrictEqual(world.resolved, [])
+        world.feed.state = "Live"
+        yield* until("2025-10-22T00:08:00Z", 1_000)
+        assert.include(world.resolved, "wave.missed:north")
+        world.feed.state = "BackingOff"
+        yield* until("2025-10-22T00:26:00Z", 1_000)
+        assert.match(missed().at(-1)?.message ?? "", /^north: 1 wave missed/)
+      })
+  )
+
+  it.effect("restarts the feed at the third failed check and at the sixth, not in between", () =>
+    Effect.gen(function* () {
+      const world = makeWaveWorld()
+      world.feed.state = "BackingOff"
+      yield* start(world)
+      const starts: Array<number> = []
+      // Checks from 23:05 on, every quarter of an hour, each given up within two minutes and a half.
+      for (let check = 0; check < 6; check += 1) {
+        const at = Date.parse("2025-10-21T23:08:00Z") + check * 900_000
+        yield* until(new Date(at).toISOString(), 1_000)
+        starts.push(world.feed.starts)
+      }
+      assert.deepStrictEqual(starts, [1, 1, 2, 2, 2, 3])
+      assert.strictEqual(world.alerts.filter(({ kind }) => kind === "feed.restarted").length, 2)
+    })
+  )
+
+  it.effect("in the middle of a check is not the death of anybody: the wave is gone on with", () =>
+    Effect.gen(function* () {
+      const world = makeWaveWorld()
+      world.pipelineMs = 20_000
+      const lines: Array<string> = []
+      const logger = Logger.make(
+        (line) => void lines.push(String(line.fiber.getRef(References.CurrentLogAnnotations)["event"]))
+      )
+      const first = yield* Effect.provide(start(world, "2025-10-21T23:04:50Z"), Logger.layer([logger]))
+      storeSignals(world, "2025-10-21T22:45:00Z", 2)
+      yield* until("2025-10-21T23:05:05Z")
+      yield* first.kill
+      yield* Effect.provide(startScheduler(world), Logger.layer([logger]))
+      yield* until("2025-10-21T23:05:40Z")
+      assert.strictEqual(ledgerLines(world)[0], "22:45 done 2 late")
+      assert.include(lines, "wave.resumed")
+      assert.notInclude(lines, "wave.taken_over")
+    })
   )
 })
 

@@ -70,6 +70,8 @@ export const makeWaveWorld = () => ({
   wallAheadMs: 0,
   pipelineMs: 200,
   alerts: [] as Array<Alert>,
+  /** Alerts that were said to be over, by key. */
+  resolved: [] as Array<string>,
   /** Checks that were under way at once, at most. */
   checksMax: 0
 })
@@ -328,7 +330,7 @@ export const startScheduler = (
       Layer.succeed(Instance, { current: () => ({ nodeId, bootId: randomUUID() }), assign: () => undefined }),
       Layer.mock(Alerts, {
         takePending: () => [],
-        resolve: () => Effect.void,
+        resolve: (key) => Effect.sync(() => void world.resolved.push(key)),
         resolveAllBut: () => Effect.void,
         putBack: () => undefined,
         counts: () => ({ raised: world.alerts.length, pending: 0, dropped: 0 }),
