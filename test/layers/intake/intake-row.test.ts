@@ -22,7 +22,6 @@ const rowOf = (body: JsonObject, source = "default", at = nowMs) => {
     identity: identity.success,
     requestId: "r",
     nowMs: at,
-    processingMs: 1
   })
 }
 const signalAt = (timestampMs: number): JsonObject => ({
