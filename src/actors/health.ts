@@ -9,7 +9,7 @@
  */
 import { Clock, Effect, Layer } from "effect"
 import { closedReason } from "../domain/calendar.ts"
-import { componentRows, type HealthFacts } from "../domain/health.ts"
+import { componentRows, type HealthDocument, type HealthFacts } from "../domain/health.ts"
 import type { Settings } from "../domain/settings.ts"
 import { Build } from "../layers/config/build.ts"
 import { Config } from "../layers/config/config.ts"
@@ -21,6 +21,7 @@ import { PositionsStore } from "../layers/accounts/positions-store.ts"
 import { Protection, type ProtectionService } from "../layers/accounts/protection.ts"
 import { SignalQueue } from "../layers/signals/signal-queue.ts"
 import { TradingState } from "../layers/health/trading-state.ts"
+import { logEvent } from "../runtime/log-event.ts"
 import type { TreeNode } from "../runtime/tree.ts"
 import { controlOf } from "./control.ts"
 import { RunningTree } from "./running-tree.ts"
@@ -93,6 +94,35 @@ const actorRows = (node: TreeNode): ReadonlyArray<ActorRow> => [
   ...node.children.flatMap(actorRows)
 ]
 
+const levels = {
+  starting: "info",
+  healthy: "info",
+  degraded: "warn",
+  unhealthy: "error",
+  stopping: "info"
+} as const
+
+/** One line per change of the status, with what it is for, and what is over. */
+const tellChange = (now: HealthDocument, before: HealthDocument | null) => {
+  const { reasons, status } = now
+  const was = before?.status ?? "starting"
+  return logEvent(
+    levels[status],
+    "health.changed",
+    `health is ${status}${reasons.length === 0 ? "" : `: ${reasons.join("; ")}`}`,
+    {
+      component: "root",
+      status,
+      was,
+      reasons,
+      reasons_before: before?.reasons ?? [],
+      ready: now.ready,
+      can_trade: now.can_trade,
+      ...(before === null ? {} : { lasted_ms: Date.parse(now.since) - Date.parse(before.since) })
+    }
+  )
+}
+
 /** Fills the `HealthSource` port from the running tree. */
 export const healthSourceLayer = Layer.effect(
   HealthSource,
@@ -110,7 +140,9 @@ export const healthSourceLayer = Layer.effect(
     const positions = yield* PositionsStore
     const clock = yield* Clock.Clock
     const root = running.snapshot
+    const run = Effect.runSyncWith(yield* Effect.context<never>())
     return makeHealthSource({
+      changed: (now, before) => run(tellChange(now, before)),
       facts: () => {
         const node = root()
         const nowMs = clock.currentTimeMillisUnsafe()

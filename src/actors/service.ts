@@ -36,6 +36,7 @@ import { reloader } from "./reloader.ts"
 import { rootSupervisor } from "./root.supervisor.ts"
 import { RunningTree } from "./running-tree.ts"
 import { Startup } from "./startup.ts"
+import { troubleWatch } from "./trouble-watch.ts"
 
 /** Who listens to the supervisors and to events that reached nobody; main wires the log. */
 export interface ServiceObservers {
@@ -191,6 +192,7 @@ export const runService = (observers: ServiceObservers) =>
       startup.observeAll(tree.readyBelow)
       yield* Effect.forkScoped(notifier)
       yield* Effect.forkScoped(queueWatch)
+      yield* Effect.forkScoped(troubleWatch)
       yield* Effect.forkScoped(reloader)
       return yield* runUntilEnd(tree)
     })

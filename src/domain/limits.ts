@@ -50,6 +50,13 @@ export const intakeLimits = {
   readingBytesFree: 8 * 1_024,
   /** What a refused sender is told to wait: longer than a database restart, shorter than a signal's age limit. */
   retryAfterMs: seconds(5),
+  /** Lines about refused posts of one source with one status; what is more in this time becomes one sum. */
+  refusalLinesMax: 20,
+  refusalLinesPerMs: minutes(1),
+  /** Senders that were taken and are watched for being refused: TradingView has four addresses per source. */
+  sendersMax: 1_000,
+  /** Refusals in a row of a sender that was taken before: one may be an accident of its own. */
+  unauthorizedInRow: 3,
   /** Prefix and UUID fit twice; an idempotency key longer than this is a mistake of the sender. */
   identityLengthMax: 255,
   /** `x-request-id` taken over from the caller, beyond which we make our own. */
@@ -175,7 +182,9 @@ export const databaseActorLimits = {
   launchDeadlineMs: seconds(90),
   /** Above the deadline of the probe itself. */
   probeDeadlineMs: seconds(5),
-  migrateDeadlineMs: minutes(3)
+  migrateDeadlineMs: minutes(3),
+  /** An absence is an alert from here on (T11): a server of ours that died is back in a quarter of a second. */
+  awayMsMax: seconds(5)
 } as const
 
 /** What the service manager is told, and how often it is looked at. */
@@ -383,6 +392,8 @@ export const lookupLimits = {
 
 /** What health says when. */
 export const healthLimits = {
+  /** How often health is derived for the log: a change that is over sooner is seen only by who asks. */
+  lookEveryMs: 250,
   /** A canary older than this many of its periods degrades the status (T2). */
   canaryPeriodsMax: 3,
   /** Reasons named in one document. */

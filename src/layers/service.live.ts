@@ -31,6 +31,7 @@ import { Host, type HostService } from "./process/host.ts"
 import { HttpAccess } from "./http/http.access.ts"
 import { HttpIntake } from "./http/http.intake.ts"
 import { HttpListenerNode } from "./http/http.node.ts"
+import { RefusedPosts } from "./http/refused-posts.ts"
 import { HttpFrontRoutes } from "./http/http.routes.ts"
 import { Instance, makeInstance } from "./config/instance.ts"
 import { IntakeQueueBatch } from "./intake/intake-queue.batch.ts"
@@ -106,7 +107,7 @@ export const componentLayer = (
     Protection.layer,
     Wake.layer
   )
-  return Layer.mergeAll(IntakeQueueBatch, layerConfiguredBrokers, Feeds.layer).pipe(
+  return Layer.mergeAll(IntakeQueueBatch, layerConfiguredBrokers, Feeds.layer, RefusedPosts.layer).pipe(
     Layer.provideMerge(
       Layer.mergeAll(
         stores,

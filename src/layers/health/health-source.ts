@@ -14,6 +14,7 @@ import {
   type ComponentRow,
   deriveHealth,
   type Health,
+  type HealthDocument,
   type HealthFacts,
   type HealthMemory,
   healthMemoryAt
@@ -102,19 +103,27 @@ export const maskedHealth = (source: HealthSourceService, mask: Mask): HealthSou
 /** What a source is made of. `facts` is asked at every derivation. */
 export interface HealthParts extends Omit<HealthSourceService, "health"> {
   readonly facts: () => HealthFacts
+  /** Called at each change of the status, with the document before it; null at the first derivation. */
+  readonly changed?: (now: HealthDocument, before: HealthDocument | null) => void
 }
 
 /** A source that remembers what one derivation must tell the next (since when the status holds, whether it ever was ready). */
 export const makeHealthSource = (parts: HealthParts): HealthSourceService => {
   let memory: HealthMemory | undefined
+  let last: HealthDocument | null = null
   return {
     ping: parts.ping,
     actors: parts.actors,
     control: parts.control,
     health: () => {
       const facts = parts.facts()
-      const health = deriveHealth(facts, memory ?? healthMemoryAt(facts.nowMs))
+      const before = memory ?? healthMemoryAt(facts.nowMs)
+      const health = deriveHealth(facts, before)
+      const { document } = health
+      const previous = last
       memory = health.memory
+      last = document
+      if (document.status !== before.status) parts.changed?.(document, previous)
       return health
     }
   }

@@ -11,7 +11,14 @@
  * Failure: a sender that leaves is `gone`, and nobody is answered.
  */
 import { intakeLimits } from "../../domain/limits.ts"
-import { elapsedMs, type Exchange, refusalWords, type RefusalStatus, refuse } from "./http.exchange.ts"
+import {
+  elapsedMs,
+  type Exchange,
+  refusalWords,
+  type RefusalBody,
+  type RefusalStatus,
+  refuse
+} from "./http.exchange.ts"
 import { postLimits } from "./http-limits.ts"
 
 /**
@@ -115,7 +122,7 @@ const isSmall = (exchange: Exchange): boolean => {
 export const refuseUnread = (
   exchange: Exchange,
   status: RefusalStatus,
-  more: Record<string, unknown> = {},
+  more: RefusalBody = {},
   headers: Record<string, string> = {},
   waiting = false
 ): void => {
@@ -125,6 +132,7 @@ export const refuseUnread = (
     return
   }
   if (response.headersSent || response.destroyed) return
+  exchange.errors = more.errors ?? []
   const bytes = Buffer.from(
     `${JSON.stringify({ status: refusalWords[status], ...more, request_id: exchange.requestId })}\n`
   )

@@ -11,6 +11,7 @@
  */
 import { randomUUID } from "node:crypto"
 import type { IncomingMessage, ServerResponse } from "node:http"
+import type { FieldError } from "../../domain/field.ts"
 
 /** Printable, short, and free of anything that could end a header or a log field. */
 const requestIdPattern = /^[A-Za-z0-9][A-Za-z0-9._:+/=@-]{0,127}$/
@@ -29,6 +30,8 @@ export interface Exchange {
   readonly startedAt: number
   /** Headers that belong on the answer whatever it says, such as the CORS ones. */
   readonly headers: Record<string, string>
+  /** What the sender was told to mend; empty unless it was refused for that. */
+  errors: ReadonlyArray<FieldError>
 }
 
 /** The caller's request id when it may be repeated, else a fresh one. */
@@ -67,7 +70,8 @@ export const openExchange = (request: IncomingMessage, response: ServerResponse)
     path: withoutSlash(cut < 0 ? url : url.slice(0, cut)),
     query: cut < 0 ? "" : url.slice(cut + 1),
     startedAt: performance.now(),
-    headers: {}
+    headers: {},
+    errors: []
   }
 }
 
@@ -153,16 +157,21 @@ export const refusalWords = {
 } as const
 export type RefusalStatus = keyof typeof refusalWords
 
+/** What a refusal says beyond its word. `errors`: what the sender can mend. */
+export type RefusalBody = Readonly<Record<string, unknown>> & { readonly errors?: ReadonlyArray<FieldError> }
+
 /** Refuses: `{status: WORD, request_id, ...more}`. */
 export const refuse = (
   exchange: Exchange,
   status: RefusalStatus,
-  more: Record<string, unknown> = {},
+  more: RefusalBody = {},
   headers: Record<string, string> = {}
-): void =>
+): void => {
+  exchange.errors = more.errors ?? []
   answerJson(
     exchange,
     status,
     { status: refusalWords[status], ...more, request_id: exchange.requestId },
     headers
   )
+}

@@ -30,6 +30,7 @@ import { healthRoutes } from "./http.health.ts"
 import { HttpIntake, type HttpIntakeService } from "./http.intake.ts"
 import { readLimits } from "./http-limits.ts"
 import { makeMatcher, type Match, type Route, type RouteRequest, runRoute } from "./http.route.ts"
+import { RefusedPosts, type RefusedPostsService } from "./refused-posts.ts"
 import { Exposition, Metrics, type MetricsService } from "../health/metrics.ts"
 import { ReadStore } from "../health/read-store.ts"
 import { TradingState, type TradingStateName } from "../health/trading-state.ts"
@@ -41,12 +42,16 @@ interface Parts {
   readonly intake: HttpIntakeService
   readonly metrics: MetricsService
   readonly access: HttpAccessService
+  readonly refused: RefusedPostsService
   readonly match: (method: string, path: string) => Match
   /** The process has the role `http`: it takes posts and serves the API, and not only its health. */
   readonly takesPosts: boolean
 }
 
 const retryAfter = { "retry-after": String(Math.ceil(intakeLimits.retryAfterMs / 1_000)) }
+
+/** The webhook paths as one route of the metrics. */
+const webhookRoute = "/webhook/:source"
 
 /** Status in the metrics of an exchange whose sender left before it was answered. */
 const senderGone = 499
@@ -77,7 +82,7 @@ const webhook = (parts: Parts, exchange: Exchange, handling: Handling): string =
       {},
       handling.expectsContinue
     )
-    return "/webhook/:source"
+    return webhookRoute
   }
   if (segment === "test" && (method === "GET" || method === "HEAD")) {
     parts.intake.test(exchange)
@@ -86,7 +91,7 @@ const webhook = (parts: Parts, exchange: Exchange, handling: Handling): string =
   const known = Object.hasOwn(parts.settings.sources, segment)
   if (method === "OPTIONS" && (known || segment === "test")) {
     answerAllowed(exchange, [...(segment === "test" ? ["GET", "HEAD"] : []), ...(known ? ["POST"] : [])])
-    return "/webhook/:source"
+    return webhookRoute
   }
   const isTest = segment === "test" && !known
   if (method !== "POST" || isTest) {
@@ -98,10 +103,10 @@ const webhook = (parts: Parts, exchange: Exchange, handling: Handling): string =
       status === 405 ? { allow: isTest ? "GET, HEAD" : "POST" } : {},
       handling.expectsContinue
     )
-    return "/webhook/:source"
+    return webhookRoute
   }
   parts.intake.post(exchange, segment, handling)
-  return "/webhook/:source"
+  return webhookRoute
 }
 
 const parseBody = (
@@ -196,14 +201,26 @@ const dispatch = (parts: Parts, exchange: Exchange, handling: Handling): string 
   }
 }
 
+/** Notes what a post to the webhook was answered. The address is read before: a socket that is gone has none. */
+const noteAnswer = (parts: Parts, exchange: Exchange, address: string, status: number): void => {
+  const segment =
+    exchange.path === "/webhook" ? "default" : decodeSegment(exchange.path.slice("/webhook/".length))
+  const source = segment !== undefined && Object.hasOwn(parts.settings.sources, segment) ? segment : null
+  const { errors, requestId } = exchange
+  parts.refused.note({ status, source, address, requestId, errors })
+}
+
 const makeFront = (parts: Parts): HttpFrontService => ({
   handle: (exchange, handling) => {
     applyCors(parts.settings.corsOrigins, exchange)
     let route = "preflight"
+    const address = plainAddress(exchange.request.socket.remoteAddress)
     // One listener for every way an answer can end, so nothing that was answered is missing in the metrics.
     exchange.response.once("close", () => {
       const status = exchange.response.headersSent ? exchange.response.statusCode : senderGone
       parts.metrics.answered(route, status, elapsedMs(exchange) / 1_000)
+      if (route === webhookRoute && exchange.method === "POST" && status !== senderGone)
+        noteAnswer(parts, exchange, address, status)
     })
     guarded(exchange, handling, () => {
       const { method, path } = exchange
@@ -228,6 +245,7 @@ export const HttpFrontRoutes: Layer.Layer<
   | HttpIntake
   | Metrics
   | ReadStore
+  | RefusedPosts
   | TradingState
   | Wake
 > = Layer.effect(
@@ -288,7 +306,15 @@ export const HttpFrontRoutes: Layer.Layer<
         : [])
     ])
     return HttpFront.of(
-      makeFront({ settings, intake: yield* HttpIntake, metrics, access, match, takesPosts })
+      makeFront({
+        settings,
+        intake: yield* HttpIntake,
+        metrics,
+        refused: yield* RefusedPosts,
+        access,
+        match,
+        takesPosts
+      })
     )
   })
 )

@@ -82,7 +82,8 @@ const tell = ({ result, row }: SettledPost, alerts: AlertsService): Effect.Effec
       })
     case "Late":
     case "Unavailable":
-      return logEvent("warn", "signal.unavailable", "a post could not be stored in time", fieldsOf(row))
+      // The refusal itself is told where it is answered, with a bound.
+      return logEvent("debug", "signal.unavailable", "a post could not be stored in time", fieldsOf(row))
     case "Broken":
       return logEvent("error", "signal.broken", "a post could not be stored", {
         ...fieldsOf(row),

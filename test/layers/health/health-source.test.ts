@@ -1,7 +1,7 @@
 /** What is shown of components: their errors and details repeat peers, and a peer may repeat what it was given. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import type { ComponentRow } from "../../../src/domain/health.ts"
+import type { ComponentRow, HealthFacts } from "../../../src/domain/health.ts"
 import { makeMask } from "../../../src/domain/redaction.ts"
 import { type ActorRow, makeHealthSource, maskedHealth } from "../../../src/layers/health/health-source.ts"
 
@@ -27,25 +27,28 @@ const actor: ActorRow = {
   nextAt: null
 }
 
+const trader = { id: "paper-1", canTrade: true, reason: null }
+const facts: HealthFacts = {
+  nowMs: 0,
+  version: "1",
+  commit: "c",
+  mode: "PRACTICE",
+  stopping: false,
+  startup: { step: "ready", n: 1, of: 1, sinceMs: 0, done: true },
+  database: "ready",
+  spool: "none",
+  tradingState: "ACTIVE",
+  queue: null,
+  takesPosts: true,
+  trades: false,
+  accounts: [],
+  unprotected: [],
+  canary: null,
+  components: [row]
+}
+
 const plain = makeHealthSource({
-  facts: () => ({
-    nowMs: 0,
-    version: "1",
-    commit: "c",
-    mode: "PRACTICE",
-    stopping: false,
-    startup: { step: "ready", n: 1, of: 1, sinceMs: 0, done: true },
-    database: "ready",
-    spool: "none",
-    tradingState: "ACTIVE",
-    queue: null,
-    takesPosts: true,
-    trades: false,
-    accounts: [],
-    unprotected: [],
-    canary: null,
-    components: [row]
-  }),
+  facts: () => facts,
   ping: () => Effect.void,
   actors: () => [actor],
   control: () => Effect.succeed({ unprotected: [] })
@@ -70,5 +73,33 @@ describe("health as it is shown", () => {
     const { components: _masked, ...shown } = source.health().document
     const { components: _plain, ...whole } = plain.health().document
     assert.deepStrictEqual(shown, whole)
+  })
+})
+
+describe("a change of the status", () => {
+  it("is told once, in both directions, with what it was before", () => {
+    let database: "ready" | "away" = "ready"
+    const told: Array<unknown> = []
+    const source = makeHealthSource({
+      facts: () => ({ ...facts, components: [], database, trades: true, accounts: [trader] }),
+      ping: () => Effect.void,
+      actors: () => [],
+      control: () => Effect.void,
+      changed: (now, before) =>
+        told.push([before?.status ?? null, now.status, now.reasons, before?.reasons ?? []])
+    })
+    const look = (state: "ready" | "away") => {
+      database = state
+      source.health()
+      source.health()
+    }
+    look("ready")
+    look("away")
+    look("ready")
+    assert.deepStrictEqual(told, [
+      [null, "healthy", [], []],
+      ["healthy", "unhealthy", ["the database is away"], []],
+      ["unhealthy", "healthy", [], ["the database is away"]]
+    ])
   })
 })

@@ -15,6 +15,7 @@ import { HealthSource, makeHealthSource, TreeDeaf } from "../../../src/layers/he
 import { HttpAccess } from "../../../src/layers/http/http.access.ts"
 import { HttpIntake } from "../../../src/layers/http/http.intake.ts"
 import { HttpListenerNode } from "../../../src/layers/http/http.node.ts"
+import { RefusedPosts, type RefusedPostsService } from "../../../src/layers/http/refused-posts.ts"
 import { HttpFrontRoutes } from "../../../src/layers/http/http.routes.ts"
 import { type BoundListener, HttpListener } from "../../../src/layers/http/http-listener.ts"
 import { IntakeQueueBatch } from "../../../src/layers/intake/intake-queue.batch.ts"
@@ -80,6 +81,9 @@ export interface World {
   readonly lifecycle: LifecycleService
   readonly queue: IntakeQueue["Service"]
   readonly metrics: MetricsService
+  readonly refused: Pick<RefusedPostsService, "unavailable">
+  /** Says the sums of refused posts, into `lines`. */
+  readonly sumUp: (which: "over" | "all") => Promise<void>
   readonly send: (
     method: string,
     path: string,
@@ -188,6 +192,7 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
   })
   const services = HttpListenerNode.pipe(
     Layer.provide(HttpFrontRoutes),
+    Layer.provideMerge(RefusedPosts.layer),
     Layer.provide(Layer.mergeAll(HttpAccess.layer, HttpIntake.layer)),
     Layer.provideMerge(IntakeQueueBatch),
     Layer.provideMerge(ports),
@@ -242,6 +247,9 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     queue,
     lifecycle: Context.get(context, Lifecycle),
     metrics: Context.get(context, Metrics),
+    refused: Context.get(context, RefusedPosts),
+    sumUp: (which) =>
+      Effect.runPromise(Effect.provideContext(Context.get(context, RefusedPosts).sumUp(which), context)),
     send,
     post: (body, headers = {}, path = "/webhook") => {
       const text = typeof body === "string" || Buffer.isBuffer(body) ? body : JSON.stringify(body)

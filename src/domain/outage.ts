@@ -1,0 +1,71 @@
+/**
+ * Outage: when an absence has lasted long enough to be told, and what is told when it is over.
+ *
+ * Promises: pure; a short absence is told by nothing, a long one twice: while it lasts, and with its length and what it
+ * cost when it is over.
+ * Never: reads a clock, or decides what counts as away.
+ */
+
+/** What is remembered between two looks; null while all is there. */
+export type Outage = {
+  readonly sinceMs: number
+  readonly told: boolean
+  readonly cause: string
+  /** Posts refused before it began. */
+  readonly refusedBefore: number
+} | null
+
+export interface OutageLook {
+  readonly nowMs: number
+  readonly away: boolean
+  /** What is known of the reason now, null when nothing is. */
+  readonly cause: string | null
+  /** Posts refused since start, and since the last one that was taken: the first of those gave the absence away. */
+  readonly refused: number
+  readonly refusedInRow: number
+}
+
+export type OutageNews =
+  | { readonly _tag: "Away"; readonly sinceMs: number; readonly cause: string; readonly refused: number }
+  | {
+      readonly _tag: "Back"
+      readonly sinceMs: number
+      readonly cause: string
+      readonly refused: number
+      readonly lastedMs: number
+    }
+
+/** The next memory, and what is to be told. */
+export const lookAtOutage = (
+  before: Outage,
+  { away, cause, nowMs, refused, refusedInRow }: OutageLook,
+  tellAfterMs: number
+): { readonly outage: Outage; readonly news: OutageNews | null } => {
+  if (!away) {
+    if (before === null || !before.told) return { outage: null, news: null }
+    const { refusedBefore, sinceMs } = before
+    const news = {
+      _tag: "Back" as const,
+      sinceMs,
+      cause: before.cause,
+      refused: refused - refusedBefore,
+      lastedMs: nowMs - sinceMs
+    }
+    return { outage: null, news }
+  }
+  const begun = before ?? {
+    sinceMs: nowMs,
+    told: false,
+    cause: "unknown",
+    refusedBefore: refused - refusedInRow
+  }
+  const outage = { ...begun, cause: cause ?? begun.cause }
+  if (outage.told || nowMs - outage.sinceMs <= tellAfterMs) return { outage, news: null }
+  const news = {
+    _tag: "Away" as const,
+    sinceMs: outage.sinceMs,
+    cause: outage.cause,
+    refused: refused - outage.refusedBefore
+  }
+  return { outage: { ...outage, told: true }, news }
+}
