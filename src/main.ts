@@ -12,6 +12,7 @@ import { RunningTree } from "./actors/running-tree.ts"
 import { runService } from "./actors/service.ts"
 import { startupLayer } from "./actors/startup.ts"
 import { type Verdict, verdictOfFault, verdictOfProblems } from "./domain/exit-status.ts"
+import { settingsWarnings } from "./domain/settings-warnings.ts"
 import { secretTexts } from "./domain/settings-secrets.ts"
 import { readBuild } from "./layers/config/build.files.ts"
 import { ConfigReader } from "./layers/config/config.ts"
@@ -52,6 +53,8 @@ const exit = ({ fatal, status }: Verdict): never => {
 
 if (Result.isFailure(loaded)) exit(verdictOfProblems(loaded.failure))
 else if (process.argv.includes("--check-config")) {
+  for (const { message, path } of settingsWarnings(loaded.success.settings))
+    process.stderr.write(`warning: ${path}: ${message}\n`)
   process.stdout.write(`${JSON.stringify(describeSettings(loaded.success.settings), null, 2)}\n`)
   process.exit(0)
 } else {

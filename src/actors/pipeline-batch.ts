@@ -156,7 +156,7 @@ const tellDecided = (
         status
       }))
     })
-    yield* tellRefused(component, claimed, decision)
+    yield* tellDrift(component, claimed, decision)
     if (reason === "too_old") {
       yield* alerts.raise({
         severity: "MEDIUM",
@@ -169,31 +169,54 @@ const tellDecided = (
     }
   })
 
-/** What the sender has to know: a name nobody subscribes under, and a position it believes to have and has not. */
-const tellRefused = (component: string, claimed: Claimed<"signal">, decision: Decision) =>
+/** What the sender believes to hold and we do not: an earlier alert of it never arrived, or was not traded. */
+const tellDrift = (component: string, claimed: Claimed<"signal">, decision: Decision) =>
   Effect.gen(function* () {
     const alerts = yield* Alerts
-    const { id, signal, source } = claimed
-    const about = { component, correlationId: id }
-    if (decision.reason === "strategy_unknown") {
-      yield* alerts.raise({
-        ...about,
-        severity: "MEDIUM",
-        kind: "signal.strategy_unknown",
-        dedupKey: `signal.strategy_unknown:${source}:${signal.strategy ?? ""}`,
-        message: `a signal of source ${source} names the strategy ${signal.strategy ?? ""}, which is not subscribed to it: nothing was traded`,
-        detail: { source, strategy: signal.strategy, symbol: signal.symbol }
-      })
-    }
+    const { id, signal } = claimed
     for (const { account, code, numbers, strategy } of decision.checks) {
       if (code !== "position_drift") continue
       yield* alerts.raise({
-        ...about,
+        component,
+        correlationId: id,
         severity: "MEDIUM",
         kind: "position.drift",
         dedupKey: `position.drift:${account ?? ""}:${strategy ?? ""}:${signal.symbol}`,
         message: `the sender says it was ${String(numbers["said"])} in ${signal.symbol}, ${strategy ?? ""} is ${String(numbers["held"])} in ${account ?? ""}: an earlier alert is missing`,
         detail: { account, strategy, symbol: signal.symbol, ...numbers }
+      })
+    }
+  })
+
+/** Why a signal reached no strategy at all. */
+const unheard: Readonly<Record<string, string>> = {
+  no_strategy: "no strategy takes signals of this source",
+  strategy_unknown: "the strategy they name does not take this source"
+}
+
+/** Signals that nobody wanted are an alert per source, from the first one on (T11); each has its line already. */
+const tellUnheard = (component: string, claim: Claim, outcomes: ReadonlyArray<SignalOutcome>) =>
+  Effect.gen(function* () {
+    const alerts = yield* Alerts
+    const sources = new Map(claim.signals.map(({ id, source }) => [id, source]))
+    const found = new Map<string, { readonly reason: string; readonly source: string; ids: Array<string> }>()
+    for (const outcome of outcomes) {
+      const reason = outcome._tag === "Decided" ? outcome.decision.reason : null
+      if (reason === null || unheard[reason] === undefined) continue
+      const source = sources.get(outcome.id) ?? ""
+      const one = found.get(`${reason}:${source}`) ?? { reason, source, ids: [] }
+      one.ids.push(outcome.id)
+      found.set(`${reason}:${source}`, one)
+    }
+    for (const { ids, reason, source } of found.values()) {
+      yield* alerts.raise({
+        severity: "MEDIUM",
+        kind: `signal.${reason}`,
+        dedupKey: `signal.${reason}:${source}`,
+        component,
+        ...(ids[0] === undefined ? {} : { correlationId: ids[0] }),
+        message: `${ids.length === 1 ? "a signal" : `${ids.length} signals`} of source ${source} cannot be traded: ${unheard[reason] ?? reason}`,
+        detail: { source, count: ids.length }
       })
     }
   })
@@ -311,5 +334,6 @@ export const decideBatch = (component: string, pace: Pace, claim: Claim) =>
       }
       outcomes.push(...results)
     }
+    yield* tellUnheard(component, claim, outcomes)
     return reportOf(claim, outcomes, metadata)
   })

@@ -18,6 +18,7 @@ import {
   verdictOfForcedStop
 } from "../domain/exit-status.ts"
 import { intakeLimits, stopLimits } from "../domain/limits.ts"
+import { settingsWarnings } from "../domain/settings-warnings.ts"
 import { Config } from "../layers/config/config.ts"
 import { HealthSource } from "../layers/health/health-source.ts"
 import { Host, type StopRequest } from "../layers/process/host.ts"
@@ -167,6 +168,12 @@ export const runService = (observers: ServiceObservers) =>
       const startup = yield* Startup
       const host = yield* Host
       yield* Effect.forkScoped(tellStrays)
+      yield* Effect.forEach(
+        settingsWarnings(settings),
+        ({ message, path }) =>
+          logEvent("warn", "settings.warning", `${path}: ${message}`, { component: "root", path }),
+        { discard: true }
+      )
       const starting = Effect.result(
         startTree(rootSupervisor(settings), {
           stopDeadlineMs: stopLimits.deadlineMs,

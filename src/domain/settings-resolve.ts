@@ -114,6 +114,27 @@ const portOf = (input: Collected, fromFile: number | undefined): number => {
   return 5003
 }
 
+/** Roles that have no component: part of the default, which means whatever there is, and refused as a wish. */
+const plannedRoles: ReadonlySet<Role> = new Set(["telegram", "monitors"])
+const plannedVariables = ["TELEGRAM_BOT_TOKEN", "TELEGRAM_API_ROOT", "TELEGRAM_CHAT_IDS"]
+
+/** A setting that would be accepted and do nothing is worse than none: somebody relies on it. */
+const notYet = (what: string): string => `${what} does not exist yet: leave it out`
+
+const refusePlanned = (settings: Settings, input: Collected): void => {
+  for (const name of plannedVariables) {
+    if (variable(input, name) !== undefined)
+      input.problems.push({ path: name, message: notYet("what this variable configures") })
+  }
+  for (const [name, { shadow }] of Object.entries(settings.strategies)) {
+    if (shadow !== null)
+      input.problems.push({
+        path: `strategies.${name}.shadow`,
+        message: notYet(`the shadow engine "${shadow}"`)
+      })
+  }
+}
+
 const rolesOf = (input: Collected, fromFile: ReadonlyArray<string> | undefined): ReadonlySet<Role> => {
   const text = variable(input, "ROLES")
   const path = text === undefined ? "roles" : "ROLES"
@@ -127,7 +148,10 @@ const rolesOf = (input: Collected, fromFile: ReadonlyArray<string> | undefined):
         path,
         message: `unknown role "${name}"; use a comma list of ${roles.join(", ")}`
       })
-    } else known.add(role)
+    } else {
+      known.add(role)
+      if (plannedRoles.has(role)) input.problems.push({ path, message: notYet(`the role "${role}"`) })
+    }
   }
   if (known.size === 0 && input.problems.length === 0) {
     input.problems.push({ path, message: "names no role; leave it out to run all of them" })
@@ -331,6 +355,7 @@ export const resolveSettings = (
     waves: wavesOf(collected, file.waves, mode, sources.wave.ageMaxMs)
   }
   crossCheck(settings, collected.problems)
+  refusePlanned(settings, collected)
   return collected.problems.length === 0 ? Result.succeed(settings) : Result.fail(collected.problems)
 }
 

@@ -161,6 +161,39 @@ describe("a signal that makes trouble", () => {
   )
 })
 
+describe("signals that no strategy wants", () => {
+  it.effect("are an alert per source from the first one on, with their number", () =>
+    Effect.gen(function* () {
+      const { alerts, availability, state } = yield* start
+      const from = (id: string, source: string, strategy: string | null = null) => {
+        const claimed = signal(id)
+        return claimed.kind === "signal"
+          ? { ...claimed, source, signal: { ...claimed.signal, source, strategy } }
+          : claimed
+      }
+      state.rows.push(from("a", "nobody"), signal("b"), from("c", "nobody"), from("d", "other"))
+      availability.mark("available")
+      yield* TestClock.adjust(0)
+      assert.deepStrictEqual(
+        alerts.map(({ correlationId, dedupKey, detail, severity }) => [
+          severity,
+          dedupKey,
+          correlationId,
+          detail
+        ]),
+        [
+          ["MEDIUM", "signal.no_strategy:nobody", "a", { source: "nobody", count: 2 }],
+          ["MEDIUM", "signal.no_strategy:other", "d", { source: "other", count: 1 }]
+        ]
+      )
+      assert.deepStrictEqual(
+        state.decided.map(({ decision }) => decision.outcome),
+        ["ignored", "ordered", "ignored", "ignored"]
+      )
+    })
+  )
+})
+
 describe("signals that are too old", () => {
   it.effect(
     "end without any time passing, and a fresh one is decided after the first statement of many",

@@ -22,6 +22,8 @@ const start = Effect.gen(function* () {
         Layer.mergeAll(
           Layer.succeed(Alerts, {
             raise: (alert) => Effect.sync(() => void alerts.push(alert)),
+            resolve: () => Effect.void,
+            resolveAllBut: () => Effect.void,
             takePending: () => [],
             putBack: () => undefined,
             counts: () => assert.fail("nobody asks")

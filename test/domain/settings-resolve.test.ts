@@ -105,6 +105,30 @@ describe("T1 a bad, unknown or missing setting is refused with its path", () => 
   })
 })
 
+describe("what does not exist yet is refused, not accepted and ignored", () => {
+  const withShadow = { s: { sources: ["default"], accounts: ["paper-1"], shadow: "B" } }
+  it.each([
+    [{ ROLES: "http,telegram" }, undefined, 'ROLES: the role "telegram" does not exist yet: leave it out'],
+    [{}, { roles: ["http", "monitors"] }, 'roles: the role "monitors" does not exist yet: leave it out'],
+    [
+      { TELEGRAM_BOT_TOKEN: strong },
+      undefined,
+      "TELEGRAM_BOT_TOKEN: what this variable configures does not exist yet"
+    ],
+    [{ TELEGRAM_API_ROOT: "http://x" }, undefined, "TELEGRAM_API_ROOT: what this variable configures"],
+    [{ TELEGRAM_CHAT_IDS: "1" }, undefined, "TELEGRAM_CHAT_IDS: what this variable configures"],
+    [{}, { strategies: withShadow }, 'strategies.s.shadow: the shadow engine "B" does not exist yet']
+  ])("%j with file %j", (environment, file, expected) => {
+    const [problem, ...others] = problemsOf(environment, file)
+    assert.isTrue(problem?.startsWith(expected), problem)
+    assert.deepStrictEqual(others, [])
+    assert.notInclude(problem, strong)
+  })
+  it("but a variable that is set to nothing, and the default of all roles, are no wish", () => {
+    assert.isTrue(settingsOf({ TELEGRAM_BOT_TOKEN: "", ROLES: "" }).roles.has("telegram"))
+  })
+})
+
 describe("T1 outside practice", () => {
   const configured = { APP_MODE: "PAPER", HMAC_SECRET: strong, ADMIN_TOKEN: strong }
   it("strong secrets start", () => {

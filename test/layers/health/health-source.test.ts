@@ -84,7 +84,7 @@ describe("a change of the status", () => {
       facts: () => ({ ...facts, components: [], database, trades: true, accounts: [trader] }),
       ping: () => Effect.void,
       actors: () => [],
-      control: () => Effect.void,
+      control: () => Effect.succeed({ unprotected: [] }),
       changed: (now, before) =>
         told.push([before?.status ?? null, now.status, now.reasons, before?.reasons ?? []])
     })
