@@ -79,7 +79,14 @@ const makeStore = () => {
     calls: [] as Array<string>,
     available: true,
     reconciled: true,
-    decideFor: Effect.void,
+    /** The database's clock at a decision. */
+    databaseMs: nowMs + 1_000,
+    /** The token each release was told of. */
+    undecided: [] as Array<string | null>,
+    releaseFor: Effect.void,
+    decideFor: Effect.void as Effect.Effect<void, DatabaseUnavailable>,
+    /** What a call comes to while the database is away. */
+    fails: Effect.fail(away),
     claimFor: Effect.void,
     expireFor: Effect.void,
     refuses: new Set<string>(),
@@ -93,7 +100,7 @@ const makeStore = () => {
       return state.available ? effect : Effect.fail(away)
     })
   const context = (): PlanContext => ({
-    nowMs: nowMs + 1_000,
+    nowMs: state.databaseMs,
     trading: new Map(),
     orderIds: new Set(),
     accounts: new Map([
@@ -114,7 +121,11 @@ const makeStore = () => {
     ])
   })
   const service: SignalsStoreService = {
-    releaseOwn: () => guarded("release", Effect.succeed(0)),
+    releaseOwn: (undecided) =>
+      guarded(
+        "release",
+        Effect.map(state.releaseFor, () => state.undecided.push(undecided))
+      ),
     claim: (limit) =>
       guarded(
         "claim",
