@@ -13,7 +13,8 @@ import { runService } from "./actors/service.ts"
 import { startupLayer } from "./actors/startup.ts"
 import { type Verdict, verdictOfFault, verdictOfProblems } from "./domain/exit-status.ts"
 import { settingsWarnings } from "./domain/settings-warnings.ts"
-import { secretTexts } from "./domain/settings-secrets.ts"
+import { describeReading, secretReadings, secretTexts } from "./domain/settings-secrets.ts"
+import { plainEnvironment } from "./domain/settings-text.ts"
 import { readBuild } from "./layers/config/build.files.ts"
 import { ConfigReader } from "./layers/config/config.ts"
 import { describeSettings, loadSettings } from "./layers/config/config.load.ts"
@@ -25,7 +26,8 @@ import { observeTree } from "./layers/alerts/reports.log.ts"
 import { componentLayer, databaseTarget, listenerLayer } from "./layers/service.live.ts"
 
 const host = installHost()
-const build = readBuild(fileURLToPath(new URL("..", import.meta.url)), process.env)
+const { environment } = plainEnvironment(process.env)
+const build = readBuild(fileURLToPath(new URL("..", import.meta.url)), environment)
 const read = () => loadSettings(process.env, process.cwd(), process.stdout.isTTY)
 const loaded = Result.flatMap(read(), (settings) =>
   Result.mapBoth(databaseTarget(settings), {
@@ -68,7 +70,10 @@ else if (process.argv.includes("--check-config")) {
     pid: process.pid,
     node: process.version
   })
-  const components = componentLayer(settings, target, build, { host, token }, process.env)
+  const reading = describeReading(settings)
+  if (reading !== null)
+    line("info", "config.read", reading, { secrets: secretReadings(settings), trimmed: settings.trimmed })
+  const components = componentLayer(settings, target, build, { host, token }, environment)
   const layers = listenerLayer.pipe(
     Layer.provideMerge(healthSourceLayer),
     Layer.provideMerge(

@@ -28,6 +28,7 @@ import {
   type WaveSettings,
   type WaveSettingsFile
 } from "./settings.ts"
+import { plainEnvironment, plainSecret } from "./settings-text.ts"
 import { scheduleProblem, type WaveSchedule } from "./wave-clock.ts"
 
 export interface SettingsInput {
@@ -80,6 +81,8 @@ export const weakness = (secret: string): string | null => {
 interface Collected {
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly problems: Array<SettingsProblem>
+  /** Names of what ended with a line break and was taken without it. */
+  readonly trimmed: Array<string>
 }
 
 /** An environment variable that is set and not empty; an empty one counts as not set, as shells produce them. */
@@ -159,6 +162,43 @@ const rolesOf = (input: Collected, fromFile: ReadonlyArray<string> | undefined):
   return known
 }
 
+/** A secret of the file, without the line break a secret store left at its end. */
+const secretOfFile = (input: Collected, path: string, text: string | undefined): string | undefined => {
+  if (text === undefined) return undefined
+  const plain = plainSecret(text)
+  if (plain !== text) input.trimmed.push(path)
+  if (plain !== "") return plain
+  input.problems.push({ path, message: "is empty" })
+  return undefined
+}
+
+const hostOf = (input: Collected, fromFile: string | undefined): string => {
+  const text = variable(input, "HOST")
+  const host = text ?? fromFile ?? "127.0.0.1"
+  // As it stands in a URL; a socket wants it without the brackets.
+  const address = /^\[([\dA-Fa-f:.]+(?:%[\w.-]+)?)\]$/.exec(host)?.[1] ?? host
+  if (/[[\]/\s]|^[^:]*:\d+$/.test(address)) {
+    input.problems.push({
+      path: text === undefined ? "host" : "HOST",
+      message: `"${host}" is no host name or address; the port is set by PORT`
+    })
+  }
+  return address
+}
+
+const dataDirOf = (input: Collected, fromFile: string | undefined): string => {
+  const text = variable(input, "DATA_DIR")
+  const name = text ?? fromFile ?? "data"
+  // Files of PostgreSQL hold the name as a line of text.
+  if (/\p{Cc}/u.test(name.replaceAll("\t", ""))) {
+    input.problems.push({
+      path: text === undefined ? "dataDir" : "DATA_DIR",
+      message: "holds a line break or another control character"
+    })
+  }
+  return name
+}
+
 const secretOf = (
   input: Collected,
   name: string,
@@ -166,8 +206,9 @@ const secretOf = (
   fromFile: string | undefined,
   mode: Mode
 ): Redacted.Redacted<string> | null => {
-  const value = variable(input, name) ?? fromFile
-  const path = variable(input, name) === undefined && fromFile !== undefined ? key : name
+  const given = variable(input, name)
+  const path = given === undefined && fromFile !== undefined ? key : name
+  const value = given ?? secretOfFile(input, key, fromFile)
   if (value === undefined) return null
   const weak = mode === "PRACTICE" ? null : weakness(value)
   if (weak !== null) input.problems.push({ path, message: `the secret ${weak}` })
@@ -203,7 +244,8 @@ const feedsOf = (
   }
   return Object.fromEntries(
     Object.entries(feeds).map(([name, { token: own, ...feed }]) => {
-      const text = (name === DEFAULT_FEED ? token : undefined) ?? own
+      const text =
+        (name === DEFAULT_FEED ? token : undefined) ?? secretOfFile(input, `feeds.${name}.token`, own)
       return [
         name,
         { ...feed, token: text === undefined ? null : Redacted.make(text, { label: "feed token" }) }
@@ -300,7 +342,8 @@ export const resolveSettings = (
     )
   }
   const file = decoded.success
-  const collected: Collected = { environment: input.environment, problems: [] }
+  const { environment, trimmed } = plainEnvironment(input.environment)
+  const collected: Collected = { environment, problems: [], trimmed: [...trimmed] }
   const mode = oneOf<Mode>(
     collected,
     "APP_MODE",
@@ -317,9 +360,9 @@ export const resolveSettings = (
   const sources = { default: defaultSource, wave: defaultSource, ...file.sources }
   const settings: Settings = {
     mode,
-    host: variable(collected, "HOST") ?? file.host ?? "127.0.0.1",
+    host: hostOf(collected, file.host),
     port: portOf(collected, file.port),
-    dataDir: input.resolvePath(input.cwd, variable(collected, "DATA_DIR") ?? file.dataDir ?? "data"),
+    dataDir: input.resolvePath(input.cwd, dataDirOf(collected, file.dataDir)),
     databaseUrl: url === undefined ? null : Redacted.make(url, { label: "DATABASE_URL" }),
     databasePool: file.databasePool ?? 10,
     roles: rolesOf(collected, file.roles),
@@ -352,7 +395,8 @@ export const resolveSettings = (
     feeds: feedsOf(collected, file.feeds, mode),
     risk: file.risk,
     market: file.market,
-    waves: wavesOf(collected, file.waves, mode, sources.wave.ageMaxMs)
+    waves: wavesOf(collected, file.waves, mode, sources.wave.ageMaxMs),
+    trimmed: collected.trimmed
   }
   crossCheck(settings, collected.problems)
   refusePlanned(settings, collected)

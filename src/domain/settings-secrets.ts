@@ -10,6 +10,7 @@
 import { Redacted } from "effect"
 import { makeMask, type Mask, secretsOfUrl } from "./redaction.ts"
 import type { FeedSettings, Settings } from "./settings.ts"
+import { readSecret, type SecretForm } from "./settings-text.ts"
 
 const clear = (secret: Redacted.Redacted<string> | null): ReadonlyArray<string> =>
   secret === null ? [] : [Redacted.value(secret)]
@@ -31,3 +32,43 @@ export const settingsMask = (settings: Settings): Mask => makeMask(secretTexts(s
 
 /** The mask of what one feed was given. */
 export const feedMask = (feed: FeedSettings): Mask => makeMask(feedSecrets(feed))
+
+/** What may be said of a secret: how it was written, and how many bytes it has. */
+export interface SecretReading {
+  readonly form: SecretForm
+  readonly bytes: number
+}
+
+/** How each secret that is set was read; only signatures know other forms than text. */
+export const secretReadings = ({ secrets }: Settings): Readonly<Record<string, SecretReading>> => {
+  const text = (secret: string): SecretReading => ({
+    form: "text",
+    bytes: new TextEncoder().encode(secret).length
+  })
+  const signing = (secret: string): SecretReading => {
+    const { form, key } = readSecret(secret)
+    return { form, bytes: key.length }
+  }
+  const readings = [
+    ["HMAC_SECRET", clear(secrets.hmac).map(signing)],
+    ["WEBHOOK_SECRET", clear(secrets.webhook).map(text)],
+    ["ADMIN_TOKEN", clear(secrets.admin).map(text)]
+  ] as const
+  return Object.fromEntries(
+    readings.flatMap(([name, read]) => read.map((reading) => [name, reading] as const))
+  )
+}
+
+/** One sentence on what was read and how, null when there is nothing to say. */
+export const describeReading = (settings: Settings): string | null => {
+  const secrets = Object.entries(secretReadings(settings)).map(
+    ([name, { bytes, form }]) =>
+      `${name} is ${form === "text" ? "plain text" : `in the form ${form}`}, ${bytes} bytes`
+  )
+  const breaks =
+    settings.trimmed.length === 0
+      ? []
+      : [`taken without the line break at its end: ${settings.trimmed.join(", ")}`]
+  const said = [...secrets, ...breaks]
+  return said.length === 0 ? null : said.join("; ")
+}

@@ -221,6 +221,8 @@ export interface Settings {
   readonly risk: RiskSettings
   readonly market: MarketSettings
   readonly waves: WaveSettings
+  /** Names of the values that ended with a line break and were taken without it. */
+  readonly trimmed: ReadonlyArray<string>
 }
 
 /** One reason why a configuration is refused: where, and what is wrong with it. */

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Redacted, Result } from "effect"
+import { describeReading } from "../../src/domain/settings-secrets.ts"
 import { resolveSettings, weakness } from "../../src/domain/settings-resolve.ts"
 
 const strong = "kV3x9QmT7rZp2LwYb8NcHf4JdSgA6uEo"
@@ -235,4 +236,66 @@ describe("the schedule of waves", () => {
     assert.lengthOf(problemsOf({ WAVE_PERIOD_MS: "10" }), 1)
     assert.lengthOf(problemsOf({}, { waves: { period: 60_000 } }), 1)
   })
+})
+
+describe("T3b values as shells, editors and secret stores write them", () => {
+  it.each(["\n", "\r\n", "\r", "\n\n"])(
+    "a line break at the end of any variable is not meant [%j]",
+    (end) => {
+      const settings = settingsOf({
+        APP_MODE: `PAPER${end}`,
+        PORT: `7000${end}`,
+        HOST: `127.0.0.2${end}`,
+        ROLES: `http,accounts${end}`,
+        DATA_DIR: `/var/lib/x ${end}`,
+        HMAC_SECRET: `${strong}${end}`,
+        ADMIN_TOKEN: `${strong}${end}`,
+        LOG_LEVEL: `debug${end}`,
+        WAVE_PERIOD_MS: `60000${end}`,
+        WAVE_OFFSET_MS: `0${end}`,
+        WAVE_LAG_MS: `0${end}`
+      })
+      assert.strictEqual(settings.port, 7000)
+      assert.strictEqual(settings.host, "127.0.0.2")
+      assert.strictEqual(settings.dataDir, "/srv//var/lib/x ")
+      assert.strictEqual(Redacted.value(settings.secrets.hmac!), strong)
+      assert.includeMembers([...settings.trimmed], ["APP_MODE", "PORT", "HOST", "HMAC_SECRET", "ADMIN_TOKEN"])
+      const said = describeReading(settings) ?? ""
+      assert.include(said, "taken without the line break at its end: ADMIN_TOKEN, APP_MODE")
+      assert.notInclude(said, strong)
+    }
+  )
+  it("a variable that is only a line break counts as not set", () => {
+    assert.strictEqual(settingsOf({ PORT: "\n" }).port, 5003)
+  })
+  it("and so does the one of a secret in the file", () => {
+    const settings = settingsOf({}, { hmacSecret: `${strong}\n` })
+    assert.strictEqual(Redacted.value(settings.secrets.hmac!), strong)
+    assert.deepStrictEqual(settings.trimmed, ["hmacSecret"])
+  })
+  it("nothing is said when there is nothing to say", () => {
+    assert.isNull(describeReading(settingsOf({})))
+  })
+  it.each([
+    ["[::1]", "::1"],
+    ["::1", "::1"],
+    ["[fe80::1%eth0]", "fe80::1%eth0"],
+    ["0.0.0.0", "0.0.0.0"],
+    ["localhost", "localhost"]
+  ])("HOST %s is the address %s", (given, host) => {
+    assert.strictEqual(settingsOf({ HOST: given }).host, host)
+    assert.strictEqual(settingsOf({}, { host: given }).host, host)
+  })
+  it.each(["[::1]:5003", "localhost:5003", "http://localhost", "a b", "[::1"])(
+    "HOST %s is refused",
+    (HOST) => {
+      assert.match(problemsOf({ HOST }).join(), /^HOST: .*no host name or address/)
+    }
+  )
+  it.each(["a\nb", "a\u0000b", "a\u007fb"])(
+    "DATA_DIR with a control character is refused [%j]",
+    (dataDir) => {
+      assert.match(problemsOf({}, { dataDir }).join(), /^dataDir: holds a line break/)
+    }
+  )
 })

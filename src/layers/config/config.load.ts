@@ -17,23 +17,39 @@ import { readJsonText } from "../../domain/json-reader.ts"
 import { type Mask, maskedRecord, redactUrl, redactUrls } from "../../domain/redaction.ts"
 import { resolveSettings } from "../../domain/settings-resolve.ts"
 import type { Settings, SettingsProblem } from "../../domain/settings.ts"
+import { plainEnvironment } from "../../domain/settings-text.ts"
 
 type FileResult = Result.Result<unknown, ReadonlyArray<SettingsProblem>>
 
 const codeOf = (error: unknown): unknown =>
   typeof error === "object" && error !== null && "code" in error ? error.code : undefined
 
+/** The text of a file as editors save it: UTF-8 or UTF-16 with a byte order mark, or UTF-8 without; null for another. */
+const decodeText = (bytes: Uint8Array): string | null => {
+  const [first, second] = bytes
+  const encoding =
+    first === 0xff && second === 0xfe ? "utf-16le" : first === 0xfe && second === 0xff ? "utf-16be" : "utf-8"
+  try {
+    // The decoder takes the byte order mark off.
+    return new TextDecoder(encoding, { fatal: true }).decode(bytes)
+  } catch {
+    return null
+  }
+}
+
 const readFile = (named: string | undefined, cwd: string): FileResult => {
   const path = resolve(cwd, named ?? "holdfast.json")
-  let text: string
+  let bytes: Uint8Array
   try {
-    text = readFileSync(path, "utf8")
+    bytes = readFileSync(path)
   } catch (error) {
     if (named === undefined && codeOf(error) === "ENOENT") return Result.succeed(undefined)
     return Result.fail([
       { path: "HOLDFAST_CONFIG", message: `cannot read ${path}: ${String(codeOf(error) ?? error)}` }
     ])
   }
+  const text = decodeText(bytes)
+  if (text === null) return Result.fail([{ path, message: "is not UTF-8 text; save it as UTF-8" }])
   return Result.mapError(readJsonText(text), (refused) => [
     refused.reason === "syntax"
       ? {
@@ -50,7 +66,7 @@ export const loadSettings = (
   cwd: string,
   stdoutIsTerminal: boolean
 ): Result.Result<Settings, ReadonlyArray<SettingsProblem>> => {
-  const named = environment["HOLDFAST_CONFIG"]
+  const named = plainEnvironment(environment).environment["HOLDFAST_CONFIG"]
   const file = readFile(named === "" ? undefined : named, cwd)
   if (Result.isFailure(file)) return Result.fail(file.failure)
   return resolveSettings({ environment, file: file.success, cwd, stdoutIsTerminal, resolvePath: resolve })

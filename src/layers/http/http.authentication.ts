@@ -14,6 +14,7 @@
 import { createHash, createHmac, timingSafeEqual } from "node:crypto"
 import { Redacted } from "effect"
 import type { Settings } from "../../domain/settings.ts"
+import { readSecret } from "../../domain/settings-text.ts"
 import { type Caller, isLocalCaller, oneHeader, plainAddress } from "./http.caller.ts"
 import { postLimits } from "./http-limits.ts"
 
@@ -31,17 +32,15 @@ const digestOf = (text: string): Buffer => createHash("sha256").update(text).dig
 export const equalSecrets = (given: string, wanted: string): boolean =>
   timingSafeEqual(digestOf(given), digestOf(wanted))
 
-const encodedKey = /^(?:v1,)?(?<text>whsec_(?<base64>[A-Za-z0-9+/_-]{8,}={0,2}))$/
-
 /**
- * The keys that a secret may mean. Standard Webhooks shows one as base64 after `whsec_`, some of its tools with `v1,` before
- * that, and a sender that knows nothing of it signs with the very text it was given. All of them are as secret as the
- * secret is. What looks encoded and is not (an empty key above all, with which anybody could sign) is text.
+ * The keys that a secret may mean: the bytes its form encodes, and the very text it was given, with which a sender that
+ * knows nothing of that form signs. All of them are as secret as the secret is.
  */
-const keysOfSecret = (secret: string): ReadonlyArray<Buffer> => {
-  const groups = encodedKey.exec(secret)?.groups
-  const texts = [...new Set([secret, groups?.["text"] ?? secret])].map((text) => Buffer.from(text))
-  return groups === undefined ? texts : [Buffer.from(groups["base64"] ?? "", "base64"), ...texts]
+const keysOfSecret = (secret: string): ReadonlyArray<Uint8Array> => {
+  const { form, key } = readSecret(secret)
+  if (form === "text") return [key]
+  const texts = new Set([secret, secret.slice(secret.indexOf("whsec_"))])
+  return [key, ...[...texts].map((text) => Buffer.from(text))]
 }
 
 /** Whether one of the given digests is one of ours. All are compared: which key was used shows in no timing. */

@@ -7,7 +7,7 @@ import { join } from "node:path"
 import { secretTexts } from "../../../src/domain/settings-secrets.ts"
 import { describeSettings, loadSettings } from "../../../src/layers/config/config.load.ts"
 
-const load = (environment: Record<string, string>, file?: string) => {
+const load = (environment: Record<string, string>, file?: string | Buffer) => {
   const folder = mkdtempSync(join(tmpdir(), "holdfast config "))
   try {
     if (file !== undefined) writeFileSync(join(folder, "holdfast.json"), file)
@@ -17,13 +17,13 @@ const load = (environment: Record<string, string>, file?: string) => {
   }
 }
 
-const settingsOf = (environment: Record<string, string>, file?: string) => {
+const settingsOf = (environment: Record<string, string>, file?: string | Buffer) => {
   const loaded = load(environment, file)
   if (Result.isFailure(loaded)) assert.fail(JSON.stringify(loaded.failure))
   return loaded.success
 }
 
-const problemsOf = (file: string) => {
+const problemsOf = (file: string | Buffer) => {
   const loaded = load({}, file)
   if (Result.isSuccess(loaded)) assert.fail("the file was accepted")
   return loaded.failure
@@ -100,5 +100,23 @@ describe("a configuration file is refused with its path", () => {
     assert.notInclude(JSON.stringify(problemsOf('{"adminToken":77312345}')), "77312345")
     assert.notInclude(JSON.stringify(problemsOf('{"feeds":{"f":{"token":["hunter2"]}}}')), "hunter2")
     assert.notInclude(JSON.stringify(problemsOf('{"feeds":{"f":{"url":"u:hunter2@h"}}}')), "hunter2")
+  })
+})
+
+describe("T3b the configuration as editors save it", () => {
+  const text = JSON.stringify({ port: 6123 })
+  const swapped = (buffer: Buffer): Buffer => Buffer.from(buffer).swap16()
+  it.each([
+    ["UTF-8 with a byte order mark", Buffer.from(`\uFEFF${text}`)],
+    ["UTF-16, low byte first", Buffer.from(`\uFEFF${text}`, "utf16le")],
+    ["UTF-16, high byte first", swapped(Buffer.from(`\uFEFF${text}`, "utf16le"))],
+    ["lines that end with CR LF", Buffer.from(`{\r\n"port": 6123\r\n}\r\n`)]
+  ])("%s", (_name, content) => {
+    assert.strictEqual(settingsOf({}, content).port, 6123)
+  })
+  it("is refused when it is no text, with the path of the file", () => {
+    const [problem] = problemsOf(Buffer.from([0x7b, 0xc3, 0x28, 0x7d]))
+    assert.match(problem?.path ?? "", /holdfast\.json$/)
+    assert.match(problem?.message ?? "", /not UTF-8/)
   })
 })
