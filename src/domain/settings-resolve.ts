@@ -119,6 +119,7 @@ const portOf = (input: Collected, fromFile: number | undefined): number => {
 
 /** Roles that have no component: part of the default, which means whatever there is, and refused as a wish. */
 const plannedRoles: ReadonlySet<Role> = new Set(["telegram", "monitors"])
+const existing = roles.filter((role) => !plannedRoles.has(role))
 const plannedVariables = ["TELEGRAM_BOT_TOKEN", "TELEGRAM_API_ROOT", "TELEGRAM_CHAT_IDS"]
 
 /** A setting that would be accepted and do nothing is worse than none: somebody relies on it. */
@@ -149,7 +150,7 @@ const rolesOf = (input: Collected, fromFile: ReadonlyArray<string> | undefined):
     if (role === undefined) {
       input.problems.push({
         path,
-        message: `unknown role "${name}"; use a comma list of ${roles.join(", ")}`
+        message: `unknown role "${name}"; use a comma list of ${existing.join(", ")}`
       })
     } else {
       known.add(role)

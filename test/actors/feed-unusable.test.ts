@@ -45,7 +45,7 @@ describe("signals of a feed that cannot be traded", () => {
   it.effect("are a line each, with the id and what is wrong, and one alert with an example", () =>
     Effect.gen(function* () {
       const { alerts, lines, report } = world()
-      yield* report(bad("b1"), bad(null, { symbol: "<x>", action: "HOLD", wave: "soon", note: "hidden" }))
+      yield* report(bad("b1"), bad(null, { symbol: "{{x}}", action: "HOLD", wave: "soon", note: "hidden" }))
       assert.deepStrictEqual(lines[0], {
         event: "feed.signal_unusable",
         component: "root/feeds/feed:north",

@@ -60,7 +60,6 @@ describe("a plain alert", () => {
       new RegExp(`^SPY ${december} P 42\\.5$`)
     ],
     ["a symbol with a space", { symbol: "BRK B" }, /^BRK B$/],
-    ["a symbol of another alphabet", { symbol: "МосБиржа" }, /^МосБиржа$/],
     [
       "the longest symbol",
       { symbol: `${"L".repeat(31)} ${"M".repeat(32)}`, direction: "CALL", strike: 7 },

@@ -25,7 +25,14 @@ import { readBody, refuseUnread } from "./http.body.ts"
 import { plainAddress } from "./http.caller.ts"
 import { consoleRoutes } from "./http.console.ts"
 import { answerPreflight, applyCors, isPreflight } from "./http.cors.ts"
-import { answerEmpty, elapsedMs, type Exchange, refuse } from "./http.exchange.ts"
+import {
+  answerEmpty,
+  elapsedMs,
+  type Exchange,
+  type RefusalStatus,
+  refusalWords,
+  refuse
+} from "./http.exchange.ts"
 import { guarded, type Handling, HttpFront, type HttpFrontService } from "./http.front.ts"
 import { healthRoutes } from "./http.health.ts"
 import { HttpIntake, type HttpIntakeService } from "./http.intake.ts"
@@ -202,13 +209,22 @@ const dispatch = (parts: Parts, exchange: Exchange, handling: Handling): string 
   }
 }
 
+const isRefusal = (status: number): status is RefusalStatus => status in refusalWords
+
 /** Notes what a post to the webhook was answered. The address is read before: a socket that is gone has none. */
 const noteAnswer = (parts: Parts, exchange: Exchange, address: string, status: number): void => {
   const segment =
     exchange.path === "/webhook" ? "default" : decodeSegment(exchange.path.slice("/webhook/".length))
   const source = segment !== undefined && Object.hasOwn(parts.settings.sources, segment) ? segment : null
   const { errors, requestId } = exchange
-  parts.refused.note({ status, source, address, requestId, errors })
+  parts.refused.note({
+    status,
+    reason: isRefusal(status) ? refusalWords[status] : "TAKEN",
+    source,
+    address,
+    requestId,
+    errors
+  })
 }
 
 const makeFront = (parts: Parts): HttpFrontService => ({

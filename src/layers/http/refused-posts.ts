@@ -14,11 +14,12 @@ import type { FieldError } from "../../domain/field.ts"
 import { intakeLimits } from "../../domain/limits.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 import { Alerts } from "../alerts/alerts.ts"
-import { refusalWords } from "./http.exchange.ts"
 
 /** A post that was answered. */
 export interface AnsweredPost {
   readonly status: number
+  /** The word of the answer for it, such as `INVALID`. */
+  readonly reason: string
   /** Name of a configured source; null for any other. */
   readonly source: string | null
   readonly address: string
@@ -37,6 +38,7 @@ export interface RefusedPostsService {
 
 interface Minute {
   readonly status: number
+  readonly reason: string
   readonly source: string | null
   readonly sinceMs: number
   lines: number
@@ -45,8 +47,6 @@ interface Minute {
 
 const component = "root/http"
 const nameOf = (source: string | null): string => (source === null ? "no known source" : `source ${source}`)
-const isWord = (status: number): status is keyof typeof refusalWords => status in refusalWords
-const wordOf = (status: number): string => (isWord(status) ? refusalWords[status] : "REFUSED")
 const textOf = (errors: ReadonlyArray<FieldError>): string =>
   errors.map(({ message, path }) => `${path === "" ? "the body" : path} ${message}`).join("; ")
 
@@ -63,9 +63,9 @@ const makeMinutes = () => {
       return ended.map(([, minute]) => minute)
     },
     /** How many of this kind have a line already, this one included; null when it gets none. */
-    take: ({ source, status }: AnsweredPost, nowMs: number): number | null => {
+    take: ({ reason, source, status }: AnsweredPost, nowMs: number): number | null => {
       const key = `${status} ${source ?? ""}`
-      const minute = minutes.get(key) ?? { status, source, sinceMs: nowMs, lines: 0, untold: 0 }
+      const minute = minutes.get(key) ?? { status, reason, source, sinceMs: nowMs, lines: 0, untold: 0 }
       minutes.set(key, minute)
       if (minute.lines >= intakeLimits.refusalLinesMax) {
         minute.untold += 1
@@ -103,23 +103,23 @@ const sayOne = (post: AnsweredPost) =>
   logEvent(
     "warn",
     "post.refused",
-    `a post of ${nameOf(post.source)} was answered ${post.status} ${wordOf(post.status)}${post.errors.length === 0 ? "" : `: ${textOf(post.errors.slice(0, 3))}`}`,
+    `a post of ${nameOf(post.source)} was answered ${post.status} ${post.reason}${post.errors.length === 0 ? "" : `: ${textOf(post.errors.slice(0, 3))}`}`,
     {
       component,
       source: post.source,
       status: post.status,
-      reason: wordOf(post.status),
+      reason: post.reason,
       address: post.address,
       request_id: post.requestId
     }
   )
 
-const sum = ({ source, status, untold }: Minute) =>
+const sum = ({ reason, source, status, untold }: Minute) =>
   logEvent(
     "warn",
     "post.refused",
-    `${untold} more posts of ${nameOf(source)} were answered ${status} ${wordOf(status)}`,
-    { component, source, status, reason: wordOf(status), more: untold }
+    `${untold} more posts of ${nameOf(source)} were answered ${status} ${reason}`,
+    { component, source, status, reason, more: untold }
   )
 
 const raiseInvalid = ({ errors, requestId, source, status }: AnsweredPost) =>

@@ -129,7 +129,7 @@ export const expireRows = (sql: SqlClient, sources: SourceAges, limit: number) =
     FROM ended JOIN lanes ON lanes.kind = 'signal' AND lanes.source = ended.source)
   SELECT source, count(*)::int AS count, max(age_ms)::float8 AS "oldestMs",
     (array_agg(id::text ORDER BY age_ms DESC))[1] AS "oldestId"
-  FROM ended GROUP BY source`
+  FROM ended GROUP BY source ORDER BY source`
 
 /**
  * What waits. The oldest of a lane is its first by age. It has waited since it was stored, a signal of a feed since its

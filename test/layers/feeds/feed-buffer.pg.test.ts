@@ -112,7 +112,7 @@ layer(world)("feed buffer", (it) => {
         const bad = [
           unusable("b1"),
           unusable("b1", { score: 2 }),
-          unusable("b2", { id: 7, symbol: "<b>", more: "\u0000" })
+          unusable("b2", { id: 7, symbol: "{{b}}", more: "\u0000" })
         ]
         yield* buffer.storeUnusable(broken, bad)
         yield* buffer.storeUnusable(broken, bad)
