@@ -34,40 +34,56 @@ const snapshotOf = (row: IntakeRow): unknown => {
   return typeof body === "object" && body !== null && "snapshot_id" in body ? body.snapshot_id : null
 }
 
-const stored = (row: IntakeRow, alerts: AlertsService): Effect.Effect<void> => {
+const stored = (row: IntakeRow): Effect.Effect<void> => {
   const fields = fieldsOf(row)
   if (row.kind === "metadata")
     return logEvent("info", "metadata.recorded", "metadata recorded", {
       ...fields,
       snapshot: snapshotOf(row)
     })
-  const received = logEvent("info", "signal.received", "signal received", {
+  return logEvent("info", "signal.received", "signal received", {
     ...fields,
     status: row.status,
     reason: row.reason
   })
-  if (row.status === "received") return received
-  return Effect.andThen(
-    received,
-    alerts.raise({
-      severity: "MEDIUM",
-      kind: "signal.too_old",
-      dedupKey: `signal.too_old:${row.source}`,
-      message: `a signal of source ${row.source} was too old when it came`,
-      component,
-      correlationId: row.id,
-      detail: {
-        symbol: row.symbol,
-        expires_from: row.expiresFromMs === null ? null : new Date(row.expiresFromMs).toISOString()
-      }
-    })
+}
+
+/** Signals that were too old when they came: an alert per source and commit, because they come in floods. */
+const tellTooOld = (posts: ReadonlyArray<SettledPost>, alerts: AlertsService): Effect.Effect<void> => {
+  const bySource = new Map<string, Array<IntakeRow>>()
+  for (const { result, row } of posts) {
+    if (result._tag !== "Stored" || row.kind !== "signal" || row.status !== "rejected") continue
+    bySource.set(row.source, [...(bySource.get(row.source) ?? []), row])
+  }
+  return Effect.forEach(
+    bySource.values(),
+    ([first, ...others]) =>
+      first === undefined
+        ? Effect.void
+        : alerts.raise({
+            severity: "MEDIUM",
+            kind: "signal.too_old",
+            dedupKey: `signal.too_old:${first.source}`,
+            message:
+              others.length === 0
+                ? `a signal of source ${first.source} was too old when it came`
+                : `${others.length + 1} signals of source ${first.source} were too old when they came`,
+            component,
+            correlationId: first.id,
+            detail: {
+              count: others.length + 1,
+              symbol: first.symbol,
+              expires_from: first.expiresFromMs === null ? null : new Date(first.expiresFromMs).toISOString()
+            }
+          }),
+    { discard: true }
   )
 }
 
 const tell = ({ result, row }: SettledPost, alerts: AlertsService): Effect.Effect<void> => {
   switch (result._tag) {
     case "Stored":
-      return stored(row, alerts)
+      return stored(row)
     case "Duplicate":
       return logEvent("info", "signal.duplicate", "seen before", fieldsOf(row))
     case "Conflict":
@@ -103,5 +119,8 @@ export const settleWith =
     Effect.suspend(() => {
       if (posts.some(({ result }) => result._tag === "Stored")) services.wake.notify("signals")
       for (const { result, row } of posts) services.metrics.postSettled(row.source, result._tag)
-      return Effect.forEach(posts, (post) => tell(post, services.alerts), { discard: true })
+      return Effect.andThen(
+        Effect.forEach(posts, (post) => tell(post, services.alerts), { discard: true }),
+        tellTooOld(posts, services.alerts)
+      )
     })

@@ -141,6 +141,20 @@ describe("a post", () => {
     await until("the alert", () => world.alerts.some(({ kind }) => kind === "signal.too_old"))
   })
 
+  it("too old, with many of its kind, is one alert of them all per commit", async () => {
+    const release = await startHeld()
+    const old = () => alert({ timestamp: new Date(Date.now() - 3_600_000).toISOString() })
+    const posts = Array.from({ length: 21 }, () => world.post(old()))
+    await until("all of them to wait", () => world.queue.depth() === 21)
+    release()
+    for (const { status } of await Promise.all(posts)) assert.strictEqual(status, 201)
+    await until(
+      "the alerts",
+      () => world.alerts.reduce((sum, { detail }) => sum + Number(detail?.["count"]), 0) === 21
+    )
+    assert.isAtMost(world.alerts.length, 2)
+  })
+
   it("from the future is 400 and names the timestamp", async () => {
     await start()
     const answer = await world.post(alert({ timestamp: new Date(Date.now() + 120_000).toISOString() }))
