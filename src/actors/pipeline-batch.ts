@@ -12,6 +12,7 @@ import { Clock, Effect, Metric } from "effect"
 import { type Decision, targetsOf, planSignal } from "../domain/decision.ts"
 import { claimLimits } from "../domain/limits.ts"
 import type { PlanSettings } from "../domain/order-plan.ts"
+import { meaningOf, type SymbolRules } from "../domain/symbol-map.ts"
 import { Alerts } from "../layers/alerts/alerts.ts"
 import { Config } from "../layers/config/config.ts"
 import type { DatabaseUnavailable } from "../layers/database/database.ts"
@@ -47,11 +48,16 @@ const decisionSeconds = Metric.histogram("holdfast_decision_seconds", {
   boundaries: [0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.1, 0.5, 1, 5, 30, 300]
 })
 
+/** The instrument a sender's symbol means; one that is refused later keeps its name until then. */
+const instrumentName = (given: string, settings: SymbolRules): string => {
+  const meaning = meaningOf(given, settings)
+  return meaning._tag === "Means" ? meaning.symbol : given
+}
+
 /** Waits briefly for quotes of symbols that have none, all at once. */
-const enrich = (market: MarketService, signals: ReadonlyArray<Claimed<"signal">>) => {
-  const missing = [...new Set(signals.map(({ signal }) => signal.symbol))].filter(
-    (symbol) => market.quote(symbol) === null
-  )
+const enrich = (market: MarketService, settings: SymbolRules, signals: ReadonlyArray<Claimed<"signal">>) => {
+  const named = signals.map(({ signal }) => instrumentName(signal.symbol, settings))
+  const missing = [...new Set(named)].filter((symbol) => market.quote(symbol) === null)
   return Effect.forEach(missing, (symbol) => market.lookUp(symbol, claimLimits.enrichMsMax), {
     concurrency: "unbounded",
     discard: true
@@ -258,10 +264,22 @@ const tellTrouble = (component: string, outcome: Exclude<SignalOutcome, { readon
   })
 
 /** Stores one metadata row and links it; trouble becomes an outcome like that of any signal. */
-const handleMetadata = (component: string, token: string, claimed: Claimed<"metadata">) =>
+const handleMetadata = (
+  component: string,
+  settings: SymbolRules,
+  token: string,
+  claimed: Claimed<"metadata">
+) =>
   Effect.gen(function* () {
     const store = yield* SignalsStore
-    const recorded = yield* store.recordMetadata(token, claimed.id, claimed.metadata, claimed.atMs)
+    // It is linked to fills, whose symbols are instruments.
+    const pair = instrumentName(claimed.metadata.pair, settings)
+    const recorded = yield* store.recordMetadata(
+      token,
+      claimed.id,
+      { ...claimed.metadata, pair },
+      claimed.atMs
+    )
     const fields = {
       component,
       correlation_id: claimed.id,
@@ -311,6 +329,7 @@ export const decideBatch = (component: string, pace: Pace, claim: Claim) =>
     const settings = planSettingsOf(yield* Config)
     yield* enrich(
       market,
+      settings,
       claim.signals.filter((claimed) => claimed.kind === "signal")
     )
     const planner = plannerOf(settings, market, yield* Clock.currentTimeMillis, pace, claim.signals)
@@ -321,7 +340,7 @@ export const decideBatch = (component: string, pace: Pace, claim: Claim) =>
       const [first] = group
       let results: ReadonlyArray<SignalOutcome>
       if (first?.kind === "metadata" && first.attempts <= claimLimits.claimsMax) {
-        const trouble = yield* handleMetadata(component, claim.token, first)
+        const trouble = yield* handleMetadata(component, settings, claim.token, first)
         results = trouble === null ? [] : [trouble]
         metadata += trouble === null ? 1 : 0
       } else {

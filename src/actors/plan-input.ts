@@ -6,6 +6,7 @@
  * Promises: a quote older than the limit is no quote; an unknown symbol is subscribed to for the next time.
  * Never: waits.
  */
+import { instrumentsOf } from "../domain/instruments.ts"
 import { ageLimits } from "../domain/limits.ts"
 import type { PlanQuote, PlanSettings } from "../domain/order-plan.ts"
 import type { Settings } from "../domain/settings.ts"
@@ -14,7 +15,11 @@ import type { MarketService } from "../layers/market/market.ts"
 /** In practice an alert is a fill whatever it costs; where money is at stake its own money is the default bound. */
 export const planSettingsOf = (settings: Settings): PlanSettings => {
   const { buyingPowerMultiple = settings.mode === "PRACTICE" ? null : "1", ...limits } = settings.risk
-  return { ...settings, limits: { ...limits, buyingPowerMultiple } }
+  return {
+    ...settings,
+    limits: { ...limits, buyingPowerMultiple },
+    instruments: instrumentsOf(settings)
+  }
 }
 
 /** A quote that is fresh now; asking for an unknown symbol subscribes to it for the next time. */

@@ -22,6 +22,7 @@ import {
   type Target
 } from "./order-plan.ts"
 import type { RiskNumbers } from "./risk.ts"
+import { meaningOf, type SymbolRules } from "./symbol-map.ts"
 
 export type DecisionOutcome = "ordered" | "held" | "denied" | "ignored"
 
@@ -73,9 +74,32 @@ const combined = (
   return { outcome: "ignored", reason: "no_strategy" }
 }
 
+/** What was made of the signal's symbol. Nothing is said of one that means itself at a price that somebody quoted. */
+const symbolCheck = (
+  given: string,
+  { mode, symbols }: SymbolRules
+): { readonly symbol: string; readonly check: RecordedCheck | null } => {
+  const meaning = meaningOf(given, { mode, symbols })
+  const whole = { strategy: null, account: null, leg: null, check: "symbol" }
+  if (meaning._tag === "Refused") {
+    const { code, hint } = meaning
+    return { symbol: given, check: { ...whole, ok: false, code, numbers: { given, hint } } }
+  }
+  const { how, symbol } = meaning
+  const invented = mode === "PRACTICE"
+  if (how === "as_given" && !invented) return { symbol, check: null }
+  return {
+    symbol,
+    check: { ...whole, ok: true, code: null, numbers: { given, symbol, how, price_invented: invented } }
+  }
+}
+
 /** Decides one signal. `Deferred` only when `mayDefer` is true. */
-export const planSignal = (input: PlanInput): Plan => {
-  const { signal, settings } = input
+export const planSignal = (given: PlanInput): Plan => {
+  const { settings } = given
+  const named = symbolCheck(given.signal.symbol, settings)
+  const input = { ...given, signal: { ...given.signal, symbol: named.symbol } }
+  const { signal } = input
   const steps: Array<Step> = []
   let { context } = input
   const ageMs = context.nowMs - signal.expiresFromMs
@@ -95,7 +119,9 @@ export const planSignal = (input: PlanInput): Plan => {
       ? whole("age", "too_old", { age_ms: ageMs, limit_ms: ageMaxMs })
       : targets === "strategy_unknown"
         ? whole("strategy", targets, { strategy: signal.strategy })
-        : null
+        : named.check?.ok === false
+          ? named.check
+          : null
   if (early === null && targets !== "strategy_unknown") {
     for (const target of targets) {
       const step = planTarget(input, context, target)
@@ -119,7 +145,11 @@ export const planSignal = (input: PlanInput): Plan => {
     variant: signal.variant ?? "A",
     outcome,
     reason,
-    checks: early === null ? steps.flatMap(({ checks }) => checks) : [early],
+    // Last, because it is about the whole signal and the first check of a target is what its engine wished.
+    checks:
+      early === null
+        ? [...steps.flatMap(({ checks }) => checks), ...(named.check === null ? [] : [named.check])]
+        : [early],
     orders: steps.flatMap(({ orders }) => orders),
     signalStatus: outcome === "denied" ? "rejected" : "done",
     quote: input.quoteOf(signal.symbol)

@@ -231,6 +231,14 @@ export const optionLimits = {
   ]
 } as const
 
+/** Instruments, as tables and settings describe them. */
+export const instrumentLimits = {
+  /** Symbols whose instrument is remembered: 300 bytes each, and more than a service trades in a day. */
+  rememberedMax: 10_000,
+  /** Entries of the settings' maps; more are a catalogue, which belongs elsewhere. */
+  entriesMax: 10_000
+} as const
+
 /** Ownership of an account (T4). */
 export const accountLimits = {
   leaseMs: seconds(15),

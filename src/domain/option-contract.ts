@@ -12,6 +12,7 @@
 import { BigDecimal } from "effect"
 import { monthlyExpiration } from "./calendar.ts"
 import { decimal, formatDecimal } from "./decimal.ts"
+import { multiplierOf, plainInstruments } from "./instruments.ts"
 import { optionLimits } from "./limits.ts"
 
 export interface OptionRequest {
@@ -35,14 +36,12 @@ export type OptionChoice =
   | { readonly _tag: "Chosen"; readonly contract: OptionContract }
   | { readonly _tag: "NotChosen"; readonly code: "option_price_missing" | "option_expired" }
 
-const contractPattern = /^\S.* \d{4}-\d{2}-\d{2} [CP] \d+(\.\d+)?$/
+/** Whether a symbol is an option's, in our own spelling or another one. */
+export const isOptionContract = (symbol: string): boolean => plainInstruments.of(symbol).kind === "option"
 
-/** Whether a symbol is spelled as `chooseContract` spells contracts. */
-export const isOptionContract = (symbol: string): boolean => contractPattern.test(symbol)
-
-/** How many units of the underlying one unit of this symbol stands for: 100 for an option contract, else 1. */
+/** Money per unit of price for a quantity of one, by the tables alone; with settings at hand ask `instrumentsOf(settings)`. */
 export const contractMultiplier = (symbol: string): BigDecimal.BigDecimal =>
-  BigDecimal.fromBigInt(isOptionContract(symbol) ? optionLimits.contractMultiplier : 1n)
+  multiplierOf(plainInstruments, symbol)
 
 const symbolOf = (
   underlying: string,

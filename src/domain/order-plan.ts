@@ -12,6 +12,7 @@ import { BigDecimal } from "effect"
 import { formatDecimal } from "./decimal.ts"
 import { decideA, type EngineSignal, type Proposal } from "./engine-a.ts"
 import { clientOrderId, orderId } from "./ids.ts"
+import { instrumentNumbers, type Instruments, multiplierOf } from "./instruments.ts"
 import { ageLimits } from "./limits.ts"
 import { evaluateRisk, type RiskVerdict } from "./risk.ts"
 import { holdingOf, withOrder } from "./risk-book.ts"
@@ -19,6 +20,7 @@ import type { RiskAccount, RiskLimits, TradingState } from "./risk-input.ts"
 import type { AccountSettings, StrategySettings } from "./settings.ts"
 import type { SignalTarget } from "./signal.ts"
 import { type Planned, planSize, type Sized, type Sizing } from "./sizing.ts"
+import type { SymbolRules } from "./symbol-map.ts"
 
 /** A claimed signal, as far as deciding needs it. */
 export interface DecisionSignal extends EngineSignal, SignalTarget {
@@ -56,11 +58,12 @@ export interface PlanQuote {
 }
 
 /** What the configuration says. */
-export interface PlanSettings {
+export interface PlanSettings extends SymbolRules {
   readonly sources: Readonly<Record<string, { readonly ageMaxMs: number }>>
   readonly strategies: Readonly<Record<string, StrategySettings>>
   readonly accounts: Readonly<Record<string, Pick<AccountSettings, "calendar">>>
   readonly limits: RiskLimits
+  readonly instruments: Instruments
 }
 
 /** One recorded verdict; `strategy`, `account` and `leg` are null for what concerns the whole signal. */
@@ -199,7 +202,8 @@ const riskOf = (input: PlanInput, context: PlanContext, wanted: Wanted) =>
             symbols: wanted.target.strategy.symbols
           },
     limits: input.settings.limits,
-    marketPrice: (symbol) => input.quoteOf(symbol)?.last ?? null
+    marketPrice: (symbol) => input.quoteOf(symbol)?.last ?? null,
+    multiplierOf: (symbol) => multiplierOf(input.settings.instruments, symbol)
   })
 
 const validUntil = (input: PlanInput, nowMs: number, sized: Sized, status: string): number | null => {
@@ -280,7 +284,9 @@ const engineVerdict = ({ proposal, sized }: Wanted): RiskVerdict => ({
 const pass = (input: PlanInput, context: PlanContext, wanted: Wanted): Step => {
   const { outcome, verdicts } = riskOf(input, context, wanted)
   const exists = context.orderIds.has(wanted.id)
-  const checks = [engineVerdict(wanted), ...verdicts].map((verdict) =>
+  const about = instrumentNumbers(input.settings.instruments.of(wanted.proposal.symbol))
+  const instrument = { check: "instrument", ok: true, code: null, numbers: about }
+  const checks = [engineVerdict(wanted), instrument, ...verdicts].map((verdict) =>
     record(wanted.target, wanted.proposal.leg, verdict)
   )
   const code = outcome._tag === "Passed" ? (exists ? "duplicate" : null) : outcome.code

@@ -10,6 +10,7 @@
  * Never: reads a clock, a table or a quote feed; decides what a refusal means for the row.
  */
 import { formatDecimal } from "./decimal.ts"
+import { multiplierOf } from "./instruments.ts"
 import { type PlanAccount, type PlanQuote, type PlanSettings, priceFor, tradingOf } from "./order-plan.ts"
 import { evaluateRisk, type RiskNumbers } from "./risk.ts"
 import { atVenue, holdingOf } from "./risk-book.ts"
@@ -91,7 +92,8 @@ const judgeRisk = (input: PermitInput, quantity: string): Permit | null => {
     origin:
       strategy === undefined || order.intent === "reduce" ? null : entryOrigin(input, strategy.sidePolicy),
     limits: settings.limits,
-    marketPrice: (symbol) => input.quoteOf(symbol)?.last ?? null
+    marketPrice: (symbol) => input.quoteOf(symbol)?.last ?? null,
+    multiplierOf: (symbol) => multiplierOf(input.settings.instruments, symbol)
   })
   if (outcome._tag === "Passed") return null
   const numbers = verdicts.find(({ code }) => code === outcome.code)?.numbers ?? none

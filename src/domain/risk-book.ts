@@ -12,7 +12,6 @@
 import { BigDecimal } from "effect"
 import { type Decimal, decimal, zero } from "./decimal.ts"
 import { AT_VENUE, type OrderStatus } from "./order.ts"
-import { contractMultiplier } from "./option-contract.ts"
 import { EXTERNAL } from "./share.ts"
 import type { Side } from "./signal.ts"
 import type { Holding, Sides } from "./sizing.ts"
@@ -156,6 +155,12 @@ const priceIn = (
   return price === null ? null : decimal(price)
 }
 
+/** What makes money of a quantity. */
+export interface Valuation {
+  readonly marketPrice: (symbol: string) => string | null
+  readonly multiplierOf: (symbol: string) => Decimal
+}
+
 export interface Exposure {
   /** Sum over symbols of worst quantity x price x contract size. Unpriced symbols are not in it. */
   readonly total: Decimal
@@ -163,7 +168,7 @@ export interface Exposure {
 }
 
 /** The gross worst-case exposure of a book. */
-export const exposureOf = (book: Book, marketPrice: (symbol: string) => string | null): Exposure => {
+export const exposureOf = (book: Book, { marketPrice, multiplierOf }: Valuation): Exposure => {
   let total = zero
   const unpriced: Array<string> = []
   for (const symbol of symbolsOf(book)) {
@@ -171,7 +176,7 @@ export const exposureOf = (book: Book, marketPrice: (symbol: string) => string |
     if (BigDecimal.isZero(worst)) continue
     const price = priceIn(book, symbol, marketPrice)
     if (price === null) unpriced.push(symbol)
-    else total = BigDecimal.sum(total, BigDecimal.multiplyAll([worst, price, contractMultiplier(symbol)]))
+    else total = BigDecimal.sum(total, BigDecimal.multiplyAll([worst, price, multiplierOf(symbol)]))
   }
   return { total, unpriced }
 }

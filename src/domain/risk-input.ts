@@ -8,6 +8,7 @@
  * Never: holds behaviour.
  */
 import type { CalendarName } from "./calendar.ts"
+import type { Decimal } from "./decimal.ts"
 import type { Book } from "./risk-book.ts"
 import type { Side } from "./signal.ts"
 import type { SidePolicy } from "./sizing.ts"
@@ -67,4 +68,6 @@ export interface RiskInput {
   readonly origin: EntryOrigin | null
   readonly limits: RiskLimits
   readonly marketPrice: (symbol: string) => string | null
+  /** What one unit of a symbol's price is worth for a quantity of one. */
+  readonly multiplierOf: (symbol: string) => Decimal
 }

@@ -13,7 +13,6 @@
 import { BigDecimal } from "effect"
 import { isOpen, nextOpenMs } from "./calendar.ts"
 import { type Decimal, decimal, formatDecimal } from "./decimal.ts"
-import { contractMultiplier } from "./option-contract.ts"
 import {
   type BookOrder,
   countOf,
@@ -224,7 +223,7 @@ const moneyLimits = (limits: RiskLimits): boolean =>
 const priced = (input: RiskInput): Evaluation => {
   const missing =
     input.order.price === null ||
-    exposureOf(withOrder(input.account, asOpen(input)), input.marketPrice).unpriced.length > 0
+    exposureOf(withOrder(input.account, asOpen(input)), input).unpriced.length > 0
   return verdictOf(missing && moneyLimits(input.limits) && !onlyCloses(input), defer("price_missing"), {
     price: input.order.price,
     needed: moneyLimits(input.limits)
@@ -235,7 +234,7 @@ const notional = (input: RiskInput): Evaluation => {
   const limit = input.limits.notionalMax
   const { price, quantity, symbol } = input.order
   if (price === null) return { failure: null, numbers: { notional: null, limit } }
-  const value = BigDecimal.multiplyAll([decimal(quantity), decimal(price), contractMultiplier(symbol)])
+  const value = BigDecimal.multiplyAll([decimal(quantity), decimal(price), input.multiplierOf(symbol)])
   return verdictOf(above(value, limit) && !onlyCloses(input), deny("notional"), {
     notional: text(value),
     limit
@@ -244,8 +243,8 @@ const notional = (input: RiskInput): Evaluation => {
 
 const exposure = (input: RiskInput): Evaluation => {
   const limit = input.limits.exposureMax
-  const before = exposureOf(input.account, input.marketPrice).total
-  const after = exposureOf(withOrder(input.account, asOpen(input)), input.marketPrice).total
+  const before = exposureOf(input.account, input).total
+  const after = exposureOf(withOrder(input.account, asOpen(input)), input).total
   return verdictOf(above(after, limit) && !onlyCloses(input), deny("exposure"), {
     before: text(before),
     after: text(after),
@@ -257,7 +256,7 @@ const buyingPower = (input: RiskInput): Evaluation => {
   const multiple = input.limits.buyingPowerMultiple
   const money = BigDecimal.sum(decimal(input.account.startingCash), decimal(input.account.realisedPnl))
   const limit = multiple === null ? null : text(BigDecimal.multiply(money, decimal(multiple)))
-  const after = exposureOf(withOrder(input.account, asOpen(input)), input.marketPrice).total
+  const after = exposureOf(withOrder(input.account, asOpen(input)), input).total
   return verdictOf(above(after, limit) && !onlyCloses(input), deny("buying_power"), {
     money: text(money),
     multiple,

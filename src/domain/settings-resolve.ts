@@ -28,6 +28,7 @@ import {
   type WaveSettings,
   type WaveSettingsFile
 } from "./settings.ts"
+import { namesOf } from "./settings-symbols.ts"
 import { plainEnvironment, plainSecret } from "./settings-text.ts"
 import { scheduleProblem, type WaveSchedule } from "./wave-clock.ts"
 
@@ -390,7 +391,7 @@ export const resolveSettings = (
     },
     corsOrigins: file.corsOrigins,
     sources,
-    strategies: file.strategies ?? (practice ? practiceStrategies : {}),
+    ...namesOf({ strategies: practice ? practiceStrategies : {}, ...file }, mode, collected.problems),
     accounts: file.accounts ?? (practice ? practiceAccounts : {}),
     brokers: file.brokers ?? (practice ? practiceBrokers : {}),
     feeds: feedsOf(collected, file.feeds, mode),

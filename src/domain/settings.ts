@@ -8,6 +8,7 @@
  * Never: reads a file, the environment or a clock (see config.load.ts), or holds a secret in clear text.
  */
 import { Effect, type Redacted, Schema } from "effect"
+import { INSTRUMENT_KINDS, type InstrumentOverride } from "./instruments.ts"
 import type { WaveSchedule } from "./wave-clock.ts"
 
 const orElse = <S extends Schema.Top>(schema: S, value: S["Encoded"]) =>
@@ -29,6 +30,23 @@ const PositiveInt = Schema.Int.check(Schema.isGreaterThan(0))
 
 export const Mode = Schema.Literals(["PRACTICE", "PAPER", "LIVE"])
 export type Mode = typeof Mode.Type
+
+/**
+ * What is known about the instruments of a pattern (`ES*`, `BTC-USDT`); what is left out is what the tables say. A multiplier
+ * named here is the operator's word, and no figure made of it is called assumed.
+ */
+const InstrumentFile = Schema.Struct({
+  kind: Schema.optionalKey(Schema.Literals(INSTRUMENT_KINDS)),
+  multiplier: Schema.optionalKey(PositiveDecimal),
+  tick: Schema.optionalKey(PositiveDecimal),
+  lot: Schema.optionalKey(PositiveDecimal),
+  currency: Schema.optionalKey(
+    Schema.String.check(
+      Schema.isPattern(/^[A-Z][A-Z0-9]{2,9}$/, { message: "must be a currency such as USD" })
+    )
+  ),
+  calendar: Schema.optionalKey(Schema.Literals(["24x7", "XNYS"]))
+})
 
 export const roles = ["http", "feeds", "waves", "accounts", "telegram", "monitors"] as const
 export type Role = (typeof roles)[number]
@@ -181,6 +199,9 @@ export const SettingsFile = Schema.Struct({
     []
   ),
   sources: orElse(Schema.Record(Name, SourceSettings), {}),
+  // Sender's spelling to instrument, and what instruments are; keys are symbols, in any case.
+  symbols: orElse(Schema.Record(Schema.String, Schema.String), {}),
+  instruments: orElse(Schema.Record(Schema.String, InstrumentFile), {}),
   strategies: Schema.optionalKey(Schema.Record(Name, StrategySettings)),
   accounts: Schema.optionalKey(Schema.Record(Name, AccountSettings)),
   brokers: Schema.optionalKey(Schema.Record(Name, BrokerSettings)),
@@ -214,6 +235,8 @@ export interface Settings {
   readonly log: { readonly level: LogLevel; readonly format: LogFormat }
   readonly corsOrigins: ReadonlyArray<string>
   readonly sources: Readonly<Record<string, SourceSettings>>
+  readonly symbols: Readonly<Record<string, string>>
+  readonly instruments: Readonly<Record<string, InstrumentOverride>>
   readonly strategies: Readonly<Record<string, StrategySettings>>
   readonly accounts: Readonly<Record<string, AccountSettings>>
   readonly brokers: Readonly<Record<string, BrokerSettings>>

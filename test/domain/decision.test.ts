@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { planSignal, type Plan } from "../../src/domain/decision.ts"
 import { clientOrderId, orderId } from "../../src/domain/ids.ts"
+import { plainInstruments } from "../../src/domain/instruments.ts"
 import { ageLimits } from "../../src/domain/limits.ts"
 import {
   type DecisionSignal,
@@ -44,6 +45,9 @@ const strategy = {
   profitTargetPct: null
 } as const
 const settings: PlanSettings = {
+  mode: "PAPER",
+  symbols: {},
+  instruments: plainInstruments,
   sources: { default: { ageMaxMs: 300_000 } },
   strategies: { default: strategy },
   accounts: { "paper-1": { calendar: "24x7" }, "paper-2": { calendar: "24x7" } },
@@ -91,6 +95,60 @@ const with2 = (
   strategies: Object.fromEntries(
     strategies.map((given, index) => [`s${index + 1}`, { ...strategy, ...given }])
   )
+})
+
+describe("the symbol of a sender", () => {
+  const symbolOf = (symbol: string, given: Partial<PlanSettings> = {}) => {
+    const { decision } = decided({ signal: { ...signal, symbol }, settings: { ...settings, ...given } })
+    const checks = decision.checks.filter(({ check }) => check === "symbol")
+    return {
+      ordered: decision.orders.map((order) => order.symbol),
+      outcome: decision.outcome,
+      reason: decision.reason,
+      numbers: checks.map(({ numbers }) => numbers)
+    }
+  }
+
+  it("loses a prefix that nobody mapped, and the trace says so", () => {
+    assert.deepStrictEqual(symbolOf("NASDAQ:AAPL"), {
+      ordered: ["AAPL"],
+      outcome: "ordered",
+      reason: null,
+      numbers: [{ given: "NASDAQ:AAPL", symbol: "AAPL", how: "prefix_dropped", price_invented: false }]
+    })
+  })
+
+  it("is what the settings map it to, with a prefix or without", () => {
+    const symbols = { "ES1!": "ESZ26", "BINANCE:BTCUSDT.P": "BTC-USDT" }
+    assert.deepStrictEqual(symbolOf("CME_MINI:ES1!", { symbols }).ordered, ["ESZ26"])
+    assert.deepStrictEqual(symbolOf("BINANCE:BTCUSDT.P", { symbols }).ordered, ["BTC-USDT"])
+    assert.strictEqual(symbolOf("ES1!", { symbols }).numbers[0]?.["how"], "mapped")
+  })
+
+  it("that is a continuous contract is refused with a hint where money counts", () => {
+    const refused = symbolOf("ES1!")
+    assert.deepInclude(refused, { ordered: [], outcome: "denied", reason: "symbol_continuous" })
+    assert.include(String(refused.numbers[0]?.["hint"]), '"symbols": { "ES1!"')
+  })
+
+  it("trades in practice whatever it is, at a price that is said to be invented", () => {
+    assert.deepStrictEqual(symbolOf("ES1!", { mode: "PRACTICE" }), {
+      ordered: ["ES1!"],
+      outcome: "ordered",
+      reason: null,
+      numbers: [{ given: "ES1!", symbol: "ES1!", how: "continuous_as_given", price_invented: true }]
+    })
+    assert.strictEqual(symbolOf("SPY", { mode: "PRACTICE" }).numbers[0]?.["price_invented"], true)
+  })
+
+  it("that means itself needs no line, and what it is worth is in the trace with who says so", () => {
+    assert.deepStrictEqual(symbolOf("SPY").numbers, [])
+    const instrument = (symbol: string) =>
+      decided({ signal: { ...signal, symbol } }).decision.checks.find(({ check }) => check === "instrument")
+        ?.numbers
+    assert.deepInclude(instrument("SPY"), { multiplier: "1", assumed: true, basis: "spelling" })
+    assert.deepInclude(instrument("MESZ26"), { multiplier: "5", assumed: false, basis: "table" })
+  })
 })
 
 describe("one alert in practice", () => {

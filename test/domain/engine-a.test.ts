@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { decideA, type EngineSignal } from "../../src/domain/engine-a.ts"
-import { chooseContract, contractMultiplier } from "../../src/domain/option-contract.ts"
+import { chooseContract } from "../../src/domain/option-contract.ts"
 
 const nowMs = Date.parse("2026-11-23T15:00:00Z")
 const signal = (given: Partial<EngineSignal>): EngineSignal => ({
@@ -101,13 +101,5 @@ describe("options", () => {
       wish({ direction: "CALL", strike: "450", expiration: "2026-11-23" }),
       "open SPY 2026-11-23 C 450"
     )
-  })
-
-  it("counts an option contract as a hundred units and anything else as one", () => {
-    assert.strictEqual(contractMultiplier("SPY 2026-12-18 C 450").value, 100n)
-    assert.strictEqual(contractMultiplier("BRK B 2026-12-18 P 0.5").value, 100n)
-    assert.strictEqual(contractMultiplier("SPY").value, 1n)
-    assert.strictEqual(contractMultiplier("BRK B").value, 1n)
-    assert.strictEqual(contractMultiplier("BTC-USDT").value, 1n)
   })
 })

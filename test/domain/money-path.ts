@@ -12,6 +12,7 @@
 import { BigDecimal, Result } from "effect"
 import { planSignal } from "../../src/domain/decision.ts"
 import { type Decimal, decimal, formatDecimal, zero } from "../../src/domain/decimal.ts"
+import { plainInstruments } from "../../src/domain/instruments.ts"
 import type { DecisionSignal, PlanAccount, PlanSettings } from "../../src/domain/order-plan.ts"
 import { AT_VENUE, nextStatus, OPEN, type OrderEvent, type OrderStatus } from "../../src/domain/order.ts"
 import { permitToSend } from "../../src/domain/permit.ts"
@@ -96,6 +97,9 @@ export class MoneyPath {
       ])
     )
     return {
+      mode: "PRACTICE",
+      symbols: {},
+      instruments: plainInstruments,
       sources: { default: { ageMaxMs: 300_000 } },
       strategies,
       accounts: { "paper-1": { calendar: "24x7" } },

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import { formatDecimal } from "../../src/domain/decimal.ts"
+import { contractMultiplier } from "../../src/domain/option-contract.ts"
 import { evaluateRisk, riskTable } from "../../src/domain/risk.ts"
 import {
   type BookOrder,
@@ -66,7 +67,8 @@ const base: RiskInput = {
     symbols: null
   },
   limits,
-  marketPrice: () => "100"
+  marketPrice: () => "100",
+  multiplierOf: contractMultiplier
 }
 const origin = base.origin ?? assert.fail("an entry has an origin")
 const outcome = (given: Partial<RiskInput>): string => {
@@ -343,7 +345,7 @@ describe("limits on positions and money", () => {
         positions: [held("A", "2", "30")],
         orders: [open({ symbol: "B", price: "7" }), open({ symbol: "C", price: null })]
       }),
-      () => null
+      { marketPrice: () => null, multiplierOf: contractMultiplier }
     )
     assert.strictEqual(formatDecimal(exposure.total), "67")
     assert.deepStrictEqual(exposure.unpriced, ["C"])

@@ -167,6 +167,45 @@ describe("T1 outside practice", () => {
   })
 })
 
+describe("symbols and instruments", () => {
+  const strategies = (symbols: ReadonlyArray<string>) => ({
+    strategies: { s: { sources: ["default"], accounts: ["paper-1"], symbols } }
+  })
+
+  it("are read as those of an alert: in any case, blanks around (T3b)", () => {
+    const settings = settingsOf(
+      {},
+      {
+        ...strategies(["spy", " Btc-usdt ", "nasdaq:aapl", "es1!"]),
+        symbols: { " es1! ": "esz26" },
+        instruments: { "fdax*": { multiplier: "25", currency: "EUR" } }
+      }
+    )
+    assert.deepStrictEqual(settings.strategies["s"]?.symbols, ["SPY", "BTC-USDT", "AAPL", "ESZ26"])
+    assert.deepStrictEqual(settings.symbols, { "ES1!": "ESZ26" })
+    assert.deepStrictEqual(settings.instruments, { "FDAX*": { multiplier: "25", currency: "EUR" } })
+  })
+
+  it("name no list, no map and no instrument by default", () => {
+    const { instruments, strategies: plain, symbols } = settingsOf({})
+    assert.deepStrictEqual([plain["default"]?.symbols, symbols, instruments], [null, {}, {}])
+  })
+
+  it("that can never match or contradict each other are refused with their path", () => {
+    const paths = (file: object, mode = "PRACTICE") =>
+      problemsOf({ APP_MODE: mode }, file).map((problem) => problem.split(": ")[0])
+    assert.deepStrictEqual(paths(strategies(["SPY", "日経225"])), ["strategies.s.symbols.1"])
+    assert.include(paths(strategies(["ES1!"]), "PAPER"), "strategies.s.symbols.0")
+    assert.deepStrictEqual(paths({ symbols: { spy: "A", SPY: "B" } }), ["symbols.SPY"])
+    assert.deepStrictEqual(paths({ symbols: { "ES1!": "/ES" } }), ["symbols.ES1!"])
+    assert.deepStrictEqual(paths({ symbols: { "": "A", B: " " } }), ["symbols.", "symbols.B"])
+    assert.deepStrictEqual(paths({ instruments: { "a*": {}, "A*": {} } }), ["instruments.A*"])
+    assert.deepStrictEqual(paths({ instruments: { A: { multiplier: "0" } } }), ["instruments.A.multiplier"])
+    assert.deepStrictEqual(paths({ instruments: { A: { multiplyer: "1" } } }), ["instruments.A.multiplyer"])
+    assert.deepStrictEqual(paths({ instruments: { A: { calendar: "XLON" } } }), ["instruments.A.calendar"])
+  })
+})
+
 describe("signal feeds", () => {
   it("practice has one of its own, with the numbers of the best clients", () => {
     const { default: feed } = settingsOf({}).feeds

@@ -8,6 +8,7 @@ import { randomUUID } from "node:crypto"
 import { Effect, Layer } from "effect"
 import type { Settings } from "../../src/domain/settings.ts"
 import { planSignal } from "../../src/domain/decision.ts"
+import { instrumentsOf } from "../../src/domain/instruments.ts"
 import type { PlanSettings } from "../../src/domain/order-plan.ts"
 import { Config } from "../../src/layers/config/config.ts"
 import type { DatabaseService } from "../../src/layers/database/database.ts"
@@ -23,6 +24,9 @@ import { openFreshDatabase } from "./postgres.ts"
 import { settingsFrom } from "./practice-settings.ts"
 
 export const planSettings = (settings: Settings): PlanSettings => ({
+  mode: settings.mode,
+  symbols: settings.symbols,
+  instruments: instrumentsOf(settings),
   sources: settings.sources,
   strategies: settings.strategies,
   accounts: settings.accounts,

@@ -194,7 +194,9 @@ export const decideIn = Effect.fnUntraced(function* (
       outcomes.push({ _tag: "Decided", id, decision: planned.plan.decision })
       decided.push({
         decision: planned.plan.decision,
-        symbol: claimed.kind === "signal" ? claimed.signal.symbol : ""
+        // The quote is that of the instrument the signal's symbol means.
+        symbol:
+          planned.plan.decision.quote?.symbol ?? (claimed.kind === "signal" ? claimed.signal.symbol : "")
       })
     }
   }

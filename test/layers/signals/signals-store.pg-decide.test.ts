@@ -86,7 +86,7 @@ describe("deciding", () => {
           outcome: "ordered",
           engine: "A",
           variant: "A",
-          checks: 18
+          checks: 20
         }
         assert.deepStrictEqual(trace, [
           { ...row, symbol: "SPY" },
