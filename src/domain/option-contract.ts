@@ -36,9 +36,6 @@ export type OptionChoice =
   | { readonly _tag: "Chosen"; readonly contract: OptionContract }
   | { readonly _tag: "NotChosen"; readonly code: "option_price_missing" | "option_expired" }
 
-/** Whether a symbol is an option's, in our own spelling or another one. */
-export const isOptionContract = (symbol: string): boolean => plainInstruments.of(symbol).kind === "option"
-
 /** Money per unit of price for a quantity of one, by the tables alone; with settings at hand ask `instrumentsOf(settings)`. */
 export const contractMultiplier = (symbol: string): BigDecimal.BigDecimal =>
   multiplierOf(plainInstruments, symbol)

@@ -6,19 +6,18 @@
  * built from layers of smooth noise of ever shorter period, which looks like a random walk and can be asked anywhere.
  *
  * Promises: pure; the same (seed, symbol, time) gives the same quote in every process; any symbol has a price; bid <
- * last < ask; prices are positive decimal strings with at most `PRICE_SCALE` digits; a price stays within a factor of
+ * last < ask; prices are positive decimal strings; one contract of anything fits into a practice account; a price stays within a factor of
  * two of the symbol's base for ever, so a test that runs for years never meets zero.
  * Never: knows a real market, a calendar or a clock.
  */
 
-import { isOptionContract } from "./option-contract.ts"
+import { plainInstruments } from "./instruments.ts"
 
 /** A quote holds this long: both sides of the house ask at slightly different instants and should mostly agree. */
 export const PRACTICE_STEP_MS = 250
 
 /** Cents: the tick of US equities, fine enough for the bases below. */
-export const PRICE_SCALE = 2
-const TICKS_PER_UNIT = 10 ** PRICE_SCALE
+const PRICE_SCALE = 2
 
 /** Bases are spread evenly in ratio between these, as prices of listed instruments roughly are. */
 const BASE_MIN = 20
@@ -27,6 +26,34 @@ const BASE_MAX = 500
 /** The same for option contracts, which cost a small part of what they are written on, times a hundred units. */
 const CONTRACT_BASE_MIN = 0.5
 const CONTRACT_BASE_MAX = 20
+
+/**
+ * The largest multiplier at which a future costs what a share costs: fifty times the dearest is a quarter of a practice
+ * account. Beyond it prices are smaller by as much, and their ticks finer.
+ */
+const PLAIN_MULTIPLIER_MAX = 50
+
+/** Between what the bases of a symbol lie, and the digits of its prices. */
+interface PriceRange {
+  readonly least: number
+  readonly most: number
+  readonly scale: number
+}
+
+const shares: PriceRange = { least: BASE_MIN, most: BASE_MAX, scale: PRICE_SCALE }
+const contracts: PriceRange = { least: CONTRACT_BASE_MIN, most: CONTRACT_BASE_MAX, scale: PRICE_SCALE }
+
+const rangeOf = (symbol: string): PriceRange => {
+  const { kind, multiplier } = plainInstruments.of(symbol)
+  if (kind === "option") return contracts
+  const shrink = Number(multiplier) / PLAIN_MULTIPLIER_MAX
+  if (kind !== "future" || shrink <= 1) return shares
+  return {
+    least: BASE_MIN / shrink,
+    most: BASE_MAX / shrink,
+    scale: PRICE_SCALE + Math.ceil(Math.log10(shrink))
+  }
+}
 
 /**
  * Layers of noise: period and the largest log-return each contributes. From a slow tide of a week to a ripple of two
@@ -78,29 +105,27 @@ const noise = (stream: number, position: number): number => {
   return gridValue(stream, index) * (1 - blend) + gridValue(stream, index + 1) * blend
 }
 
-const formatTicks = (ticks: number): string => {
-  const whole = Math.floor(ticks / TICKS_PER_UNIT)
-  return `${whole}.${String(ticks % TICKS_PER_UNIT).padStart(PRICE_SCALE, "0")}`
+const formatTicks = (ticks: number, scale: number): string => {
+  const perUnit = 10 ** scale
+  return `${Math.floor(ticks / perUnit)}.${String(ticks % perUnit).padStart(scale, "0")}`
 }
 
 /** The quote of `symbol` at `atMs` (epoch milliseconds) in the market of `seed`. Total: every symbol has one. */
 export const practiceQuote = (seed: number, symbol: string, atMs: number): PracticeQuote => {
   const stepMs = Math.floor(atMs / PRACTICE_STEP_MS) * PRACTICE_STEP_MS
   const root = hashText(seed, symbol)
-  const [least, most] = isOptionContract(symbol)
-    ? [CONTRACT_BASE_MIN, CONTRACT_BASE_MAX]
-    : [BASE_MIN, BASE_MAX]
+  const { least, most, scale } = rangeOf(symbol)
   const base = least * (most / least) ** (mix(root) / 0x1_00_00_00_00)
   let logReturn = 0
   for (const [i, layer] of LAYERS.entries()) {
     logReturn += layer.amplitude * noise(mix(root + i + 1), stepMs / layer.periodMs)
   }
-  const last = Math.round(base * Math.exp(logReturn) * TICKS_PER_UNIT)
+  const last = Math.round(base * Math.exp(logReturn) * 10 ** scale)
   const half = Math.max(1, Math.round(last * HALF_SPREAD))
   return {
-    bid: formatTicks(last - half),
-    ask: formatTicks(last + half),
-    last: formatTicks(last),
+    bid: formatTicks(last - half, scale),
+    ask: formatTicks(last + half, scale),
+    last: formatTicks(last, scale),
     atMs: stepMs
   }
 }

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
+import { futuresTable } from "../../src/domain/futures-table.ts"
 import { PRACTICE_STEP_MS, practiceQuote } from "../../src/domain/practice-price.ts"
 
 const year = 31_536_000_000
@@ -35,6 +36,20 @@ describe("practice price", () => {
       const ask = Number(practiceQuote(1, `SPY 2026-12-18 C ${strike}`, 1_790_000_000_000).ask)
       assert.isAbove(ask, 0.2)
       assert.isBelow(ask, 40)
+    }
+  })
+
+  it("one contract of every listed future fits into an account, at a price of three digits and more", () => {
+    for (const [root, { multiplier }] of Object.entries(futuresTable)) {
+      for (const symbol of [`${root}Z26`, `${root}1!`, `/${root}`]) {
+        const quote = practiceQuote(1, symbol, 1_790_000_000_000)
+        assert.isBelow(Number(quote.ask) * Number(multiplier), 50_000, symbol)
+        assert.isAbove(Number(quote.last.replace(".", "")), 999, symbol)
+        assert.isTrue(
+          Number(quote.bid) < Number(quote.last) && Number(quote.last) < Number(quote.ask),
+          symbol
+        )
+      }
     }
   })
 

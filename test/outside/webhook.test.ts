@@ -60,6 +60,13 @@ describe("a plain alert", () => {
       new RegExp(`^SPY ${december} P 42\\.5$`)
     ],
     ["a symbol with a space", { symbol: "BRK B" }, /^BRK B$/],
+    ["a symbol in lower case with a prefix", { symbol: " nasdaq:aapl " }, /^AAPL$/],
+    ["a coin's perpetual", { symbol: "BINANCE:BTCUSDT.P" }, /^BTCUSDT\.P$/],
+    ["a future of a month", { symbol: "/MESZ26" }, /^\/MESZ26$/],
+    ["a continuous contract", { symbol: "CL1!" }, /^CL1!$/],
+    ["a future of millions of units", { symbol: "6J=F" }, /^6J=F$/],
+    ["an option of another spelling", { symbol: ".SPX270115C5500" }, /^\.SPX270115C5500$/],
+    ["a tick chart's alert", { symbol: "TICKS", timeframe: "100T" }, /^TICKS$/],
     [
       "the longest symbol",
       { symbol: `${"L".repeat(31)} ${"M".repeat(32)}`, direction: "CALL", strike: 7 },
