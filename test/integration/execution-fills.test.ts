@@ -6,7 +6,17 @@ import type { VenueFill } from "../../src/layers/broker/broker.ts"
 import { FillsStore } from "../../src/layers/orders/fills-store.ts"
 import { OrdersStore, type StoredOrder } from "../../src/layers/orders/orders-store.ts"
 import { PositionsStore } from "../../src/layers/accounts/positions-store.ts"
-import { fillOf, history, intend, type OrderOptions, own, sql, world, permitOf } from "./execution-world.ts"
+import {
+  fillOf,
+  history,
+  intend,
+  type OrderOptions,
+  own,
+  permitOf,
+  sql,
+  testSettings,
+  world
+} from "./execution-world.ts"
 
 interface PositionRow {
   readonly quantity: string
@@ -17,7 +27,9 @@ interface PositionRow {
   readonly target: string | null
 }
 
-layer(world(), { excludeTestServices: true })("fills", (it) => {
+const settings = testSettings({ instruments: { "FDAX*": { multiplier: "25" } } })
+
+layer(world(settings), { excludeTestServices: true })("fills", (it) => {
   const position = (symbol: string) =>
     sql((client) =>
       Effect.map(
@@ -91,6 +103,22 @@ layer(world(), { excludeTestServices: true })("fills", (it) => {
       yield* record(fillOf({ ...external, side: "sell" }, { price: "4.5", quantity: "1" }))
       const { quantity, average, pnl } = (yield* position(symbol))!
       assert.deepStrictEqual({ quantity, average, pnl }, { quantity: "1", average: "3", pnl: "150" })
+    })
+  )
+
+  it.effect("what a contract earns is what the tables, and before them the settings, say it is worth", () =>
+    Effect.gen(function* () {
+      const earned = (symbol: string) =>
+        Effect.gen(function* () {
+          const external = { clientOrderId: null, symbol }
+          yield* record(fillOf({ ...external, side: "buy" }, { price: "10", quantity: "2" }))
+          yield* record(fillOf({ ...external, side: "sell" }, { price: "11.5", quantity: "2" }))
+          return (yield* position(symbol))!.pnl
+        })
+      assert.strictEqual(yield* earned("MESZ26"), "15")
+      assert.strictEqual(yield* earned("SPY991218C00600000"), "300")
+      assert.strictEqual(yield* earned("FDAXZ26"), "75")
+      assert.strictEqual(yield* earned("PLAIN"), "3")
     })
   )
 

@@ -16,7 +16,7 @@ import { decimal, type Decimal, divideRounded, formatDecimal } from "../../domai
 import { type Fill, fillOrder } from "../../domain/fill.ts"
 import { positionId, tradeRecordId } from "../../domain/ids.ts"
 import { nextStatus, type OrderEvent, type OrderStatus, surpriseOf } from "../../domain/order.ts"
-import { contractMultiplier } from "../../domain/option-contract.ts"
+import { instrumentsOf, multiplierOf } from "../../domain/instruments.ts"
 import { applyFill, type PositionStep } from "../../domain/position.ts"
 import { EXTERNAL } from "../../domain/share.ts"
 import type { Settings } from "../../domain/settings.ts"
@@ -242,7 +242,7 @@ const recordIn = (sql: SqlClient, settings: Settings, venue: string, fill: Venue
         exits: held.exits
       },
       fillOf(fill),
-      contractMultiplier(fill.symbol)
+      multiplierOf(instrumentsOf(settings), fill.symbol)
     )
     const source = owner === null ? "external" : owner.order.source
     const stored: Trade = {
