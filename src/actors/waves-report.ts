@@ -1,9 +1,9 @@
 /**
  * What the scheduler says about waves: log lines, alerts and durations, and the restart of a feed that answers nobody.
  *
- * Promises: every moment is shown in UTC and in the local zone by its name (B3); missed waves are one alert
- * per outage with their number, reasons and the time without trading, closed by the next wave that is processed; a restart that is not possible becomes a new
- * connection.
+ * Promises: every moment is shown in UTC and in the local zone by its name (B3); missed waves are one alert per outage
+ * with their number, reasons and the time without trading, closed by the next wave that is processed; a restart that is
+ * not possible becomes a new connection.
  * Never: changes the ledger.
  */
 import { Effect, Metric } from "effect"
