@@ -15,20 +15,7 @@ describe("B5 signals that cannot be traded", () => {
   }) => {
     const folder = mkdtempSync(path.join(tmpdir(), "holdfast-unusable-"))
     const server = new SignalServer()
-    // Far enough that the ledger has begun when it is due.
-    const waveMs = (Math.floor(Date.now() / periodMs) + 4) * periodMs
-    const wave = new Date(waveMs).toISOString()
-    const good = { id: "d1", symbol: "BTC-USDT", action: "BUY", wave, price: "1", score: 1 }
-    const signals = [
-      good,
-      { ...good, symbol: "ETH-USDT", action: "SELL" },
-      { ...good, id: "bad1", price: "NaN" },
-      { ...good, id: "bad2", action: "HOLD" },
-      { ...good, id: "bad3", symbol: null }
-    ]
-    const text = JSON.stringify({ type: "signals", signals })
-    const faults = [{ on: "live", connection: 1, do: { type: "text", text } }]
-    const url = await server.start(folder, { perWave: 0, periodMs, faults })
+    const url = await server.start(folder, { perWave: 0, periodMs })
     const world = await World.open({
       database: "external",
       env: {
@@ -46,6 +33,21 @@ describe("B5 signals that cannot be traded", () => {
     }, 60_000)
     const { service } = world
     await service.start()
+    // The ledger has begun. A wave of the near future, told by the next life of the server at its first connection.
+    const waveMs = (Math.floor(Date.now() / periodMs) + 3) * periodMs
+    const wave = new Date(waveMs).toISOString()
+    const good = { id: "d1", symbol: "BTC-USDT", action: "BUY", wave, price: "1", score: 1 }
+    const signals = [
+      good,
+      { ...good, symbol: "ETH-USDT", action: "SELL" },
+      { ...good, id: "bad1", price: "NaN" },
+      { ...good, id: "bad2", action: "HOLD" },
+      { ...good, id: "bad3", symbol: null }
+    ]
+    const text = JSON.stringify({ type: "signals", signals })
+    const faults = [{ on: "live", connection: 1, do: { type: "text", text } }]
+    await server.kill()
+    await server.start(folder, { perWave: 0, periodMs, faults }, Number(new URL(url).port))
     let rows: ReadonlyArray<Row> = []
     const row = await waitUntil(
       () => `the wave ${wave}; ledger ${JSON.stringify(rows)}${service.tail()}`,
