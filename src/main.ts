@@ -8,6 +8,7 @@
 import { Effect, Layer, Result } from "effect"
 import { fileURLToPath } from "node:url"
 import { healthSourceLayer } from "./actors/health.ts"
+import { resetPractice } from "./actors/reset.ts"
 import { RunningTree } from "./actors/running-tree.ts"
 import { runService } from "./actors/service.ts"
 import { startupLayer } from "./actors/startup.ts"
@@ -87,8 +88,10 @@ else if (process.argv.includes("--check-config")) {
     Layer.provideMerge(components),
     Layer.provideMerge(logLayer(log))
   )
-  Effect.runPromise(Effect.flatMap(observeTree, runService).pipe(Effect.provide(layers))).then(
-    exit,
-    (fault: unknown) => exit(verdictOfFault(fault))
+  const program = process.argv.includes("--reset-practice")
+    ? resetPractice
+    : Effect.flatMap(observeTree, runService)
+  Effect.runPromise(program.pipe(Effect.provide(layers))).then(exit, (fault: unknown) =>
+    exit(verdictOfFault(fault))
   )
 }

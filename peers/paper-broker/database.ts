@@ -139,6 +139,10 @@ export const makeVenueDatabase = (
       Effect.gen(function* () {
         yield* sql`CREATE SCHEMA IF NOT EXISTS ${sql(options.schema)}`
         yield* migrate
+        // Money paid in or taken out since: what the account has made or lost stays.
+        for (const [id, cash] of Object.entries(options.accounts))
+          yield* sql`UPDATE accounts SET cash = cash + (${cash}::numeric - starting_cash), starting_cash = ${cash}::numeric
+            WHERE id = ${id} AND starting_cash <> ${cash}::numeric`
       }).pipe(Effect.provideService(SqlClient.SqlClient, sql)),
       wires
     ).pipe(

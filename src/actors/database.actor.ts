@@ -6,7 +6,12 @@
  * Never: gives up because the database is away; ends for good only where waiting cannot help, with a named step.
  */
 import { Effect, Stream } from "effect"
+import { modeProblem } from "../domain/installation.ts"
 import { databaseActorLimits } from "../domain/limits.ts"
+import { Config } from "../layers/config/config.ts"
+import { describeTarget } from "../layers/database/database-target.ts"
+import { Installation } from "../layers/database/installation.ts"
+import { TradingState } from "../layers/health/trading-state.ts"
 import { Database } from "../layers/database/database.ts"
 import { DatabaseSchema } from "../layers/database/database-schema.ts"
 import { ControlToken } from "../layers/process/control-token.ts"
@@ -43,8 +48,13 @@ const holdDataDir = streamActor("database.hold-data-dir", ({ send }: { readonly 
       const dataDir = yield* DataDir
       const startup = yield* Startup
       const instance = yield* Instance
+      const settings = yield* Config
+      const held = Effect.tap(dataDir.hold, ({ mode, path }) => {
+        const problem = modeProblem(mode, settings.mode, path)
+        return problem === null ? Effect.void : Effect.fail(problem)
+      })
       const { bootId, nodeId } = yield* startup
-        .step("data-dir.lock", dataDir.hold)
+        .step("data-dir.lock", held)
         .pipe(Effect.mapError((error) => new FatalStep("data-dir.lock", error)))
       instance.assign({ nodeId, bootId })
       yield* openControlToken
@@ -64,11 +74,22 @@ const runServer = streamActor("database.run-server", ({ send }: { readonly send:
         .pipe(
           Effect.mapError((error) => (isHopeless(error) ? new FatalStep("database.start", error) : error))
         )
-      yield* logEvent("info", "database.started", `PostgreSQL runs ${running.mode}`, {
-        component: "root/database",
-        ms: running.startedInMs,
-        ...(running.pid === undefined ? {} : { pid: running.pid })
-      })
+      const where = describeTarget(running.target)
+      yield* server.kind === "external"
+        ? logEvent(
+            "info",
+            "database.external",
+            `the database is external, at ${where}; it is not ours to start`,
+            {
+              component: "root/database",
+              target: where
+            }
+          )
+        : logEvent("info", "database.started", `PostgreSQL runs ${running.mode}`, {
+            component: "root/database",
+            ms: running.startedInMs,
+            ...(running.pid === undefined ? {} : { pid: running.pid })
+          })
       send({ type: "server.started", server: running.mode })
       const exit = yield* running.exited
       const reason = exit.lastLines.at(-1) ?? `code ${exit.code ?? "none"}, signal ${exit.signal ?? "none"}`
@@ -88,6 +109,44 @@ const probe = effectActor("database.probe", () =>
   })
 )
 
+/** The data and the settings must agree before anybody trades on both; what the settings changed is told. */
+const adoptData = Effect.gen(function* () {
+  const installation = yield* Installation
+  const dataDir = yield* DataDir
+  const { mode } = yield* Config
+  const startup = yield* Startup
+  const tradingState = yield* TradingState
+  const adopted = Effect.tap(installation.adopt, () => dataDir.rememberMode(mode))
+  const { flows, restricted } = yield* startup
+    .step("database.adopt", adopted)
+    .pipe(
+      Effect.mapError((error) =>
+        error._tag === "DatabaseUnavailable" ? error : new FatalStep("database.adopt", error)
+      )
+    )
+  for (const { account, after, amount, before } of flows) {
+    const kind = amount.startsWith("-") ? "withdrawal" : "deposit"
+    yield* logEvent(
+      "info",
+      "account.cash_flow",
+      `${account}: ${kind} of ${amount}, from ${before} to ${after}`,
+      {
+        component: "root/database",
+        account,
+        amount
+      }
+    )
+  }
+  tradingState.noteRestricted(restricted)
+  for (const { reason, scope, state } of restricted)
+    yield* logEvent("warn", "trading_state.restricted", `trading is ${state} (${scope}): ${reason}`, {
+      component: "root/database",
+      scope,
+      state,
+      reason
+    })
+})
+
 const migrate = effectActor("database.migrate", () =>
   Effect.gen(function* () {
     const schema = yield* DatabaseSchema
@@ -103,6 +162,7 @@ const migrate = effectActor("database.migrate", () =>
       component: "root/database",
       applied: report.applied
     })
+    yield* adoptData
   })
 )
 

@@ -181,7 +181,10 @@ export const runService = (observers: ServiceObservers) =>
             observers.reports,
             (event) => {
               const tree = running.tree()
-              if (tree !== null) startup.observe(event, tree.readyBelow)
+              // The listener is up before the tree stands, and nobody else's readiness can be asked before.
+              const listens = (below: string): boolean =>
+                below === "root/http" && event._tag === "Ready" && event.offender.path === below
+              startup.observe(event, tree === null ? listens : tree.readyBelow)
             }
           ],
           deadLetterObservers: [observers.deadLetters]

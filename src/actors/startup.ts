@@ -17,28 +17,34 @@ import type { SupervisionEvent } from "../runtime/reports.ts"
 import { logEvent } from "../runtime/log-event.ts"
 import { StartupProgress, type StartupEvent } from "../runtime/startup.ts"
 
-export type DatabaseStep = "data-dir.lock" | "database.start" | "database.connect" | "database.migrate"
+export type DatabaseStep =
+  | "data-dir.lock"
+  | "database.start"
+  | "database.connect"
+  | "database.migrate"
+  | "database.adopt"
 
 /** Steps that are taken when every component below a path is ready. */
 const readySteps: ReadonlyArray<{ readonly step: string; readonly below: string }> = [
   { step: "http.listen", below: "root/http" },
+  { step: "pipeline.start", below: "root/trading/pipeline" },
   { step: "brokers.connect", below: "root/trading/brokers" },
-  { step: "accounts.reconcile", below: "root/trading/accounts" },
-  { step: "pipeline.start", below: "root/trading/pipeline" }
+  { step: "accounts.reconcile", below: "root/trading/accounts" }
 ]
 const databaseSteps: ReadonlyArray<DatabaseStep> = [
   "data-dir.lock",
   "database.start",
   "database.connect",
-  "database.migrate"
+  "database.migrate",
+  "database.adopt"
 ]
 
-/** The steps for these settings, in the order they are expected to end. */
+/** The steps for these settings, in the order in which they run and are told. A database that is not ours is not started. */
 export const startupSteps = (settings: Settings): ReadonlyArray<string> => [
   "config.load",
   "http.listen",
-  ...databaseSteps,
-  ...(settings.roles.has("accounts") ? ["brokers.connect", "accounts.reconcile", "pipeline.start"] : [])
+  ...databaseSteps.filter((step) => step !== "database.start" || settings.databaseUrl === null),
+  ...(settings.roles.has("accounts") ? ["pipeline.start", "brokers.connect", "accounts.reconcile"] : [])
 ]
 
 /** Fields of a tagged error that say nothing about what happened, or are told elsewhere. */
@@ -61,11 +67,15 @@ interface TaggedFault {
   readonly message: string
   readonly hint?: string
   readonly cause?: unknown
+  readonly failureClass?: "configuration"
+  readonly path?: string
 }
 
-/** An error of a start-up step that trying again cannot mend; keeps the tag of what went wrong. */
+/** An error of a start-up step that trying again cannot mend; keeps the tag, class and path of what went wrong. */
 export class FatalStep extends Error {
-  readonly failureClass = "fatal"
+  readonly failureClass: "fatal" | "configuration"
+  /** Of a setting; what else went wrong is found at the component. */
+  readonly path: string | undefined
   readonly _tag: string
   readonly step: string
   readonly hint: string
@@ -73,6 +83,8 @@ export class FatalStep extends Error {
     super(textOf(fault), { cause: fault })
     this.name = fault._tag
     this._tag = fault._tag
+    this.failureClass = fault.failureClass ?? "fatal"
+    this.path = fault.failureClass === "configuration" ? fault.path : undefined
     this.step = step
     this.hint = fault.hint ?? "mend the cause named here and start again"
   }
@@ -106,7 +118,7 @@ export const makeStartup = (
     progress.succeed(name)
     // The next one nobody reports the beginning of begins now, so that a hang has a name and a time.
     const next = readySteps.find(({ step }) => steps.includes(step) && !succeeded.has(step))
-    const databaseDone = databaseSteps.every((step) => succeeded.has(step))
+    const databaseDone = databaseSteps.every((step) => !steps.includes(step) || succeeded.has(step))
     if (next === undefined || begun.has(next.step)) return
     if (!databaseDone && next.step !== "http.listen") return
     begun.add(next.step)
@@ -114,7 +126,10 @@ export const makeStartup = (
   }
   const observeAll = (allReady: (below: string) => boolean): void => {
     for (const { below, step } of readySteps) {
-      if (steps.includes(step) && !succeeded.has(step) && allReady(below)) succeed(step)
+      if (!steps.includes(step) || succeeded.has(step)) continue
+      // In their order: one that is ready early is told when its turn has come, as begun and done.
+      if (!begun.has(step) || !allReady(below)) return
+      succeed(step)
     }
   }
   progress.begin("config.load")
@@ -123,7 +138,7 @@ export const makeStartup = (
     progress,
     step: (name, effect) =>
       Effect.suspend(() => {
-        if (succeeded.has(name)) return effect
+        if (succeeded.has(name) || !steps.includes(name)) return effect
         progress.begin(name)
         return Effect.onExit(effect, (exit) =>
           Effect.sync(() => {
@@ -134,7 +149,7 @@ export const makeStartup = (
       }),
     observe: (event, allReady) => {
       if (event._tag !== "Ready") return
-      observeAll((below) => event.offender.path.startsWith(below) && allReady(below))
+      observeAll(allReady)
     },
     observeAll
   }

@@ -59,9 +59,11 @@ export const contractsLike = (
   const strike = request.strike === null ? null : formatDecimal(decimal(request.strike))
   if (expiration !== null && strike !== null) return [symbolOf(underlying, expiration, right, strike)]
   const fits = (symbol: string): boolean => {
-    if (!isOptionContract(symbol) || !symbol.startsWith(`${underlying} `)) return false
-    const [day, letter, price] = symbol.slice(underlying.length + 1).split(" ")
+    if (!symbol.startsWith(`${underlying} `)) return false
+    const [day, letter, price, more] = symbol.slice(underlying.length + 1).split(" ")
     return (
+      price !== undefined &&
+      more === undefined &&
       letter === (right === "CALL" ? "C" : "P") &&
       (expiration === null || day === expiration) &&
       (strike === null || price === strike)

@@ -33,6 +33,7 @@ import { HttpIntake } from "./http/http.intake.ts"
 import { HttpListenerNode } from "./http/http.node.ts"
 import { RefusedPosts } from "./http/refused-posts.ts"
 import { HttpFrontRoutes } from "./http/http.routes.ts"
+import { layerInstallationPg } from "./database/installation.pg.ts"
 import { Instance, makeInstance } from "./config/instance.ts"
 import { IntakeQueueBatch } from "./intake/intake-queue.batch.ts"
 import { IntakeStorePg } from "./intake/intake-store.pg.ts"
@@ -42,7 +43,7 @@ import { Metrics } from "./health/metrics.ts"
 import { ExpositionPrometheus } from "./health/metrics.prometheus.ts"
 import { ordersStorePg } from "./orders/orders-store.pg.ts"
 import { osNotifyLayer } from "./process/os-notify.systemd.ts"
-import { layerEmbeddedVenues } from "./broker/paper-venue.embedded.ts"
+import { layerEmbeddedVenues, venueSchemasOf } from "./broker/paper-venue.embedded.ts"
 import { positionsStorePg } from "./accounts/positions-store.pg.ts"
 import { embeddedTarget, layerEmbedded } from "./postgres/postgres-server.embedded.ts"
 import { layerExternal } from "./postgres/postgres-server.external.ts"
@@ -111,6 +112,7 @@ export const componentLayer = (
     Layer.provideMerge(
       Layer.mergeAll(
         stores,
+        layerInstallationPg(settings, venueSchemasOf(settings)),
         layerEmbeddedVenues,
         layerPracticeMarket,
         signalFeedWs(),

@@ -38,9 +38,17 @@ export type DatabaseEvent =
   | { readonly type: "server.exited"; readonly reason: string }
   | { readonly type: "database.lost"; readonly reason: string }
 
+/** Failure classes that no later attempt can mend. */
+const hopeless: ReadonlySet<unknown> = new Set(["fatal", "configuration"])
+
 /** True for errors that a later attempt can mend; the others crash the component with their cause. */
 const isTransient = (error: unknown): boolean =>
-  !(typeof error === "object" && error !== null && "failureClass" in error && error.failureClass === "fatal")
+  !(
+    typeof error === "object" &&
+    error !== null &&
+    "failureClass" in error &&
+    hopeless.has(error.failureClass)
+  )
 
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 

@@ -5,6 +5,10 @@ import { databaseActor } from "../../src/actors/database.actor.ts"
 import { FatalStep, makeStartup, Startup } from "../../src/actors/startup.ts"
 import { resolveSettings } from "../../src/domain/settings-resolve.ts"
 import { ControlToken } from "../../src/layers/process/control-token.ts"
+import { DataOfAnotherMode } from "../../src/domain/installation.ts"
+import { Config } from "../../src/layers/config/config.ts"
+import { Installation } from "../../src/layers/database/installation.ts"
+import { TradingState } from "../../src/layers/health/trading-state.ts"
 import { DataDir, DataDirLocked } from "../../src/layers/process/data-dir.ts"
 import { makeAvailability } from "../../src/layers/database/database-availability.ts"
 import {
@@ -27,6 +31,9 @@ const makeWorld = () => {
     probe: "answers" as "answers" | "refuses" | "hangs",
     lock: "free" as "free" | "taken",
     schema: "ours" as "ours" | "newer" | "away",
+    mode: "PRACTICE" as string | null,
+    stored: "PRACTICE",
+    remembered: [] as Array<string>,
     probes: 0,
     launches: 0,
     migrations: 0,
@@ -64,6 +71,22 @@ const makeWorld = () => {
   const layer = Layer.mergeAll(
     Layer.succeed(Database, database),
     Layer.succeed(Instance, world.instance),
+    Layer.succeed(Config, settings.success),
+    TradingState.layer,
+    Layer.succeed(Installation, {
+      adopt: Effect.suspend(() =>
+        world.stored === "PRACTICE"
+          ? Effect.succeed({ flows: [], restricted: [] })
+          : Effect.fail(
+              new DataOfAnotherMode({
+                stored: world.stored,
+                configured: "PRACTICE",
+                where: "the database"
+              })
+            )
+      ),
+      reset: () => Effect.void
+    }),
     Layer.succeed(
       Startup,
       makeStartup(
@@ -76,9 +99,11 @@ const makeWorld = () => {
       path: "/data",
       hold: Effect.suspend(() =>
         world.lock === "free"
-          ? Effect.succeed({ path: "/data", nodeId: "node", bootId: "boot" })
+          ? Effect.succeed({ path: "/data", nodeId: "node", bootId: "boot", mode: world.mode })
           : Effect.fail(new DataDirLocked({ path: "/data", pid: 7, hint: "stop the other one" }))
-      )
+      ),
+      rememberMode: (mode) => Effect.sync(() => void world.remembered.push(mode)),
+      forgetMode: Effect.void
     }),
     Layer.succeed(ControlToken, {
       current: () => null,
@@ -153,7 +178,8 @@ describe("the database component", () => {
           "token opened",
           "database.start succeeded",
           "database.connect succeeded",
-          "database.migrate succeeded"
+          "database.migrate succeeded",
+          "database.adopt succeeded"
         ]
       )
     }).pipe(Effect.provide(layer))
@@ -232,11 +258,19 @@ describe("the database component", () => {
   })
 
   it.effect.each([
-    ["DataDirLocked", { lock: "taken" }, "data-dir.lock", "path /data, pid 7"],
-    ["SchemaNewer", { schema: "newer" }, "database.migrate", "database 9, code 1"]
+    ["DataDirLocked", { lock: "taken" }, "data-dir.lock", "path /data, pid 7", "fatal"],
+    ["SchemaNewer", { schema: "newer" }, "database.migrate", "database 9, code 1", "fatal"],
+    ["DataOfAnotherMode", { mode: "PAPER" }, "data-dir.lock", "/data holds PAPER data", "configuration"],
+    [
+      "DataOfAnotherMode",
+      { mode: null, stored: "LIVE" },
+      "database.adopt",
+      "the database holds LIVE data",
+      "configuration"
+    ]
   ] as const)(
     "T1 %s ends the tree at once with its step, because waiting cannot help",
-    ([tag, fault, step, text]) => {
+    ([tag, fault, step, text, failureClass]) => {
       const { layer, world } = makeWorld()
       Object.assign(world, fault)
       return Effect.gen(function* () {
@@ -247,7 +281,8 @@ describe("the database component", () => {
           )
         )
         if (!("failureClass" in failure)) return assert.fail(JSON.stringify(failure))
-        assert.strictEqual(failure.failureClass, "fatal")
+        assert.strictEqual(failure.failureClass, failureClass)
+        assert.isEmpty(world.remembered)
         assert.include(failure.message, "root/database")
         const reason = failure.cause.reasons[0]
         const error = reason !== undefined && "error" in reason ? reason.error : undefined

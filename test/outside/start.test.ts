@@ -121,6 +121,16 @@ describe("T1 start-up and configuration faults", () => {
     await waitUntil("the step to be named", async () =>
       (await service.get("/health")).body.startup.step === "database.connect" ? true : undefined
     )
+    const failed = await waitUntil("a failed try", () =>
+      service
+        .events("startup.step")
+        .find(({ state, step }) => step === "database.connect" && state === "failed")
+    )
+    assert.match(String(failed["error"]), /tcp:127\.0\.0\.1:1 ECONNREFUSED/)
+    assert.lengthOf(service.events("database.external"), 1)
+    // It is not ours to start, so nothing is said to have been started.
+    assert.isEmpty(service.events("database.started"))
+    assert.isEmpty(service.events("startup.step").filter(({ step }) => step === "database.start"))
     assert.strictEqual((await service.get("/health/live")).status, 200)
     assert.strictEqual((await service.get("/health/ready")).status, 503)
     const post = await service.post("/webhook", {
@@ -157,6 +167,12 @@ describe("T8 stopping, and the log of a life", () => {
       assert.strictEqual(boot?.["event"], "boot")
       for (const field of ["version", "commit", "mode", "roles", "port"]) assert.property(boot, field)
       assert.isNumber(service.events("http.listening")[0]?.["port"])
+      const ended = service.events("startup.step").filter(({ state }) => state === "succeeded")
+      const numbers = ended.map(({ n }) => Number(n))
+      assert.deepStrictEqual(
+        numbers,
+        numbers.toSorted((a, b) => a - b)
+      )
       const [step] = service.events("startup.step")
       for (const field of ["n", "of", "step", "state", "ms"]) assert.property(step, field)
       assert.lengthOf(service.events("not-json"), 0)

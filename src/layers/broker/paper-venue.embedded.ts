@@ -22,6 +22,10 @@ import { PostgresServer } from "../postgres/postgres-server.ts"
 const schemaOf = (broker: string): string =>
   broker === "practice" ? venueDefaults.schema : `${venueDefaults.schema}_${broker.replaceAll("-", "_")}`
 
+/** The schemas in which the venues of these settings keep their books. */
+export const venueSchemasOf = ({ brokers }: Settings): ReadonlyArray<string> =>
+  Object.entries(brokers).flatMap(([name, { url }]) => (url === null ? [schemaOf(name)] : []))
+
 const optionsOf = (settings: Settings, target: DatabaseTarget, broker: string): PaperBrokerOptions => {
   const accounts = Object.entries(settings.accounts).filter(([, account]) => account.broker === broker)
   return {

@@ -16,6 +16,7 @@ import type { SqlClient } from "effect/sql/SqlClient"
 import * as SqlError from "effect/sql/SqlError"
 import { type DatabaseService, DatabaseUnavailable } from "./database.ts"
 import { codeOf } from "./database-errors.ts"
+import { type DatabaseTarget, describeTarget } from "./database-target.ts"
 import { databaseLimits } from "./database-limits.ts"
 
 /** Whether a call was refused for want of disk space and no probe has found any since. */
@@ -38,6 +39,16 @@ export const noteSpace = (space: DiskSpace, failure: DatabaseUnavailable): void 
 const away = (cause: unknown): DatabaseUnavailable =>
   new DatabaseUnavailable({ operation: "database.probe", reason: "server", outcome: "not_applied", cause })
 
+/** With the place and the code: "the database is away" is told to people who have more than one. */
+const naming = (target: DatabaseTarget, failure: DatabaseUnavailable): DatabaseUnavailable => {
+  const code = SqlError.isSqlError(failure.cause) ? codeOf(failure.cause) : undefined
+  const said = failure.cause instanceof Error ? failure.cause.message : "no cause"
+  const { operation, outcome, reason } = failure
+  const place = code === undefined ? describeTarget(target) : `${describeTarget(target)} ${code}`
+  const cause = new Error(`${place}: ${said}`, { cause: failure.cause })
+  return new DatabaseUnavailable({ operation, outcome, reason, cause })
+}
+
 const takeRoom = (sql: SqlClient) => sql`
   CREATE TEMP TABLE holdfast_room ON COMMIT DROP AS
   SELECT repeat('x', ${sql.literal(String(ROW_BYTES))}) AS filling
@@ -46,7 +57,8 @@ const takeRoom = (sql: SqlClient) => sql`
 /** The probe of an adapter whose calls go through `run` and note in `space` what they were refused for. */
 export const makeProbe = (
   run: DatabaseService["run"],
-  space: DiskSpace
+  space: DiskSpace,
+  target: DatabaseTarget
 ): Effect.Effect<void, DatabaseUnavailable> => {
   const limit = { deadlineMs: databaseLimits.probeMs }
   const answers = run("database.probe", (sql) => sql`SELECT 1`, limit).pipe(
@@ -70,5 +82,5 @@ export const makeProbe = (
   return Effect.andThen(
     answers,
     Effect.suspend(() => (space.wanting ? hasRoom : Effect.void))
-  )
+  ).pipe(Effect.mapError((failure) => naming(target, failure)))
 }

@@ -315,7 +315,7 @@ export const makePgDatabase = (
     return {
       run,
       transact: makeTransact(adapter),
-      probe: makeProbe(run, adapter.space),
+      probe: makeProbe(run, adapter.space, options.target),
       availability: adapter.availability,
       stats: () => statsOf(adapter)
     }

@@ -68,6 +68,11 @@ const lists: Readonly<Record<ListName, ListTable>> = {
     key: [{ column: "id", type: "text" }],
     where: "id <> 'canary'"
   },
+  cash_flows: {
+    from: "account_cash_flows",
+    columns: "account, amount, cash_before, cash_after, reason, at",
+    key: bySeq
+  },
   waves: {
     from: "waves",
     columns: "feed, wave, due_at, status, successful, failed, skipped, duration_ms, reason",

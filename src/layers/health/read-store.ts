@@ -39,6 +39,7 @@ export const listFilters = {
   fills: ["account", "symbol", "source", "order_id"],
   positions: ["account", "symbol"],
   accounts: ["venue"],
+  cash_flows: ["account"],
   waves: ["feed", "status"],
   alerts: ["severity", "kind", "status", "dedup_key"],
   dead_letters: ["origin"],

@@ -253,6 +253,7 @@ const readRoutes = ({ reads, source }: ApiServices): ReadonlyArray<Route> => [
   listRoute(reads, "/api/v1/fills", "fills"),
   listRoute(reads, "/api/v1/positions", "positions"),
   listRoute(reads, "/api/v1/accounts", "accounts"),
+  listRoute(reads, "/api/v1/cash-flows", "cash_flows"),
   listRoute(reads, "/api/v1/waves", "waves"),
   { method: "GET", pattern: "/api/v1/linkage", access: "api", handle: () => Effect.map(reads.linkage, ok) },
   actorsRoute(source),

@@ -31,6 +31,7 @@ const conflictStatus = 75
 const exclusiveOpen = 0x20
 
 const lockName = "holdfast.lock"
+const modeNote = "mode"
 
 const unusable = (directory: string, hint: string) => (cause: unknown) =>
   new DataDirUnusable({ path: directory, cause, hint })
@@ -143,7 +144,8 @@ const hold = (directory: string): Effect.Effect<HeldDataDir, DataDirLocked | Dat
     return yield* Effect.try({
       try: () => {
         sign(descriptor)
-        return { path: directory, nodeId: readNodeId(directory), bootId: randomUUID() }
+        const mode = readNote(directory, modeNote)
+        return { path: directory, nodeId: readNodeId(directory), bootId: randomUUID(), mode: mode || null }
       },
       catch: unusable(directory, "DATA_DIR must be writable and not full")
     })
@@ -151,7 +153,12 @@ const hold = (directory: string): Effect.Effect<HeldDataDir, DataDirLocked | Dat
 
 export const dataDirAt = (directory: string): DataDirService => {
   const resolved = path.resolve(directory)
-  return { path: resolved, hold: hold(resolved) }
+  const note = (text: string): Effect.Effect<void, DataDirUnusable> =>
+    Effect.try({
+      try: () => writeNote(resolved, modeNote, text),
+      catch: unusable(resolved, "DATA_DIR must be writable and not full")
+    })
+  return { path: resolved, hold: hold(resolved), rememberMode: note, forgetMode: note("") }
 }
 
 export const layerDataDir = (directory: string): Layer.Layer<DataDir> =>

@@ -30,12 +30,18 @@ export interface HeldDataDir {
   readonly nodeId: string
   /** UUID of this life. */
   readonly bootId: string
+  /** The mode its data is of, null when it was never used or does not say. */
+  readonly mode: string | null
 }
 
 export interface DataDirService {
   readonly path: string
   /** Creates the directory when missing, locks it until the scope closes. */
   readonly hold: Effect.Effect<HeldDataDir, DataDirLocked | DataDirUnusable, Scope.Scope>
+  /** Says for every later life which mode its data is of. The caller holds the directory. */
+  readonly rememberMode: (mode: string) => Effect.Effect<void, DataDirUnusable>
+  /** Unsays it, when the data is gone. */
+  readonly forgetMode: Effect.Effect<void, DataDirUnusable>
 }
 
 export class DataDir extends Context.Service<DataDir, DataDirService>()("holdfast/layers/DataDir") {}
