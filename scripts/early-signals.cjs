@@ -8,7 +8,7 @@
  * service takes over with `release`.
  * Never: does anything else; is loaded by programs that have no handlers of their own.
  */
-const { isatty } = require("node:tty")
+const { isatty } = process.getBuiltinModule("node:tty")
 
 const strays = []
 const hasTerminal = isatty(0)

@@ -217,6 +217,12 @@ const secretOf = (
   return Redacted.make(value, { label: name })
 }
 
+const secretsOf = (input: Collected, file: SettingsFile, mode: Mode): Settings["secrets"] => ({
+  hmac: secretOf(input, "HMAC_SECRET", "hmacSecret", file.hmacSecret, mode),
+  webhook: secretOf(input, "WEBHOOK_SECRET", "webhookSecret", file.webhookSecret, mode),
+  admin: secretOf(input, "ADMIN_TOKEN", "adminToken", file.adminToken, mode)
+})
+
 /** The feed that SIGNAL_WS_URL, and practice mode without it, is. */
 const DEFAULT_FEED = "default"
 const plainFeed = Schema.decodeSync(FeedFile)({})
@@ -368,11 +374,7 @@ export const resolveSettings = (
     databaseUrl: url === undefined ? null : Redacted.make(url, { label: "DATABASE_URL" }),
     databasePool: file.databasePool ?? 10,
     roles: rolesOf(collected, file.roles),
-    secrets: {
-      hmac: secretOf(collected, "HMAC_SECRET", "hmacSecret", file.hmacSecret, mode),
-      webhook: secretOf(collected, "WEBHOOK_SECRET", "webhookSecret", file.webhookSecret, mode),
-      admin: secretOf(collected, "ADMIN_TOKEN", "adminToken", file.adminToken, mode)
-    },
+    secrets: secretsOf(collected, file, mode),
     log: {
       level: oneOf<LogLevel>(
         collected,

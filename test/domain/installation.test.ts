@@ -34,7 +34,7 @@ describe("T16 an account that changed in the settings", () => {
     const refused = accountChanges(stored, [{ id: "a", venue: "y", startingCash: "1" }])
     assert.instanceOf(refused, AccountVenueChanged)
     assert.include(refused, { path: "accounts.a.broker", failureClass: "configuration" })
-    assert.include((refused as AccountVenueChanged).message, "belongs to the broker x")
+    assert.include(refused.message, "belongs to the broker x")
   })
   it("an account the data does not know is new, and one the settings do not name is left alone", () => {
     assert.deepStrictEqual(accountChanges(stored, [{ id: "b", venue: "y", startingCash: "1" }]), [])
