@@ -27,18 +27,12 @@ export class LeaseLost extends Data.TaggedError("LeaseLost")<{
 
 /** Numbers a test may shorten; everybody else takes the limits. */
 export interface ExecutionPace {
-  readonly leaseMs: number
-  readonly leaseMarginMs: number
-  readonly renewEveryMs: number
   readonly pollMs: number
   /** Waits before each look-up, in milliseconds; the last one repeats. */
   readonly lookupDelaysMs: ReadonlyArray<number>
 }
 
 export const defaultPace: ExecutionPace = {
-  leaseMs: accountLimits.leaseMs,
-  leaseMarginMs: accountLimits.leaseMarginMs,
-  renewEveryMs: accountLimits.renewEveryMs,
   pollMs: accountLimits.pollMs,
   lookupDelaysMs: lookupLimits.delaysMs
 }

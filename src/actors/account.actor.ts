@@ -1,13 +1,13 @@
 /**
  * Account actor: the executor of one account, the account machine with the effects it may run.
  *
- * Promises: the lease deadline is counted from before each query was sent; leaving a state never cuts a round trip;
- * at a stop the round trip under way is finished and the lease given back (T8).
+ * Promises: what is held is held under the lease of the node; leaving a state never cuts a round trip; at a stop the round
+ * trip under way is finished and the account given back (T8).
  * Never: places an order without a lease; holds state that a restart would lose: everything is in the rows.
  */
-import { Clock, Effect } from "effect"
+import { Effect } from "effect"
 import { executionLimits } from "../domain/limits.ts"
-import { AccountLeases, instantOf, makeLeaseGuard } from "../layers/accounts/accounts-lease.ts"
+import { AccountLeases, makeLeaseGuard } from "../layers/accounts/accounts-lease.ts"
 import { AccountsStore } from "../layers/accounts/accounts-store.ts"
 import { Alerts } from "../layers/alerts/alerts.ts"
 import { Brokers } from "../layers/broker/broker.ts"
@@ -56,19 +56,25 @@ const takeLease = (desk: AccountDesk) =>
     const accounts = yield* AccountsStore
     const leases = yield* AccountLeases
     const instance = yield* Instance
-    const clock = yield* Clock.Clock
-    const identity = instance.current()
-    // The identity comes with the lock on DATA_DIR; without it nobody can tell our former life from another node.
-    if (identity === null)
+    // Until the node's own lease is decided nobody can say whether we may hold anything; the machine has the deadline.
+    const standing = yield* instance.settled
+    const life = instance.current()?.life
+    if (standing._tag === "Cloned") return { _tag: "HeldByOther", owner: standing.by } satisfies LeaseOutcome
+    if (life === undefined)
       return yield* new LeaseLost({ account: desk.account, while: "this node has no identity" })
     yield* ensureAccount(desk)
-    const sent = instantOf(clock)
-    const { leaseMs, leaseMarginMs } = desk.pace
-    const taken = yield* accounts.take(desk.account, identity.nodeId, leaseMs)
+    const taken = yield* accounts.take(desk.account, life)
     if (taken._tag === "Missing")
       return yield* new LeaseLost({ account: desk.account, while: "its row was missing" })
-    if (taken._tag === "HeldByOther") return taken satisfies LeaseOutcome
-    const guard = makeLeaseGuard(clock, taken.grant, { leaseMs, marginMs: leaseMarginMs }, sent)
+    if (taken._tag === "NoLease")
+      return yield* new LeaseLost({ account: desk.account, while: "its node had no lease" })
+    if (taken._tag === "HeldByOther")
+      return { _tag: "HeldByOther", owner: taken.owner } satisfies LeaseOutcome
+    // The lease that the database knew at the take; it may have been opened anew while we waited.
+    const now = instance.standing()
+    if (now._tag !== "Held")
+      return yield* new LeaseLost({ account: desk.account, while: "its node lost its lease" })
+    const guard = makeLeaseGuard(taken.grant, now.deadline)
     leases.hold(guard)
     desk.setGuard(guard)
     const fence = String(taken.grant.fence)
@@ -88,32 +94,28 @@ const dropGuard = (desk: AccountDesk) =>
     return guard
   })
 
-/** Renews until the fence is gone or the lease ran out without an answer. */
-const keepLease = (desk: AccountDesk) =>
+/** Hears from the keeper of the node's lease that the account is lost. */
+const watchLease = (desk: AccountDesk) =>
   streamActor("account.lease", ({ send }) =>
     Effect.gen(function* () {
-      const accounts = yield* AccountsStore
-      const clock = yield* Clock.Clock
+      const leases = yield* AccountLeases
       const guard = desk.guard()
-      if (guard === null) return send({ type: "lease.lost" })
-      let waitMs = desk.pace.renewEveryMs
-      for (;;) {
-        yield* Effect.sleep(waitMs)
-        const sent = instantOf(clock)
-        // A lost answer is no answer: the lease is not extended, and the next try comes while some of it is left.
-        const renewed = yield* Effect.option(accounts.renew(guard.grant, desk.pace.leaseMs))
-        if (renewed._tag === "Some" && renewed.value) guard.extend(sent)
-        waitMs =
-          renewed._tag === "Some"
-            ? desk.pace.renewEveryMs
-            : Math.min(desk.pace.renewEveryMs, desk.pace.pollMs)
-        if ((renewed._tag === "Some" && !renewed.value) || !guard.mayWrite()) {
-          yield* dropGuard(desk)
-          yield* logEvent("warn", "account.lease_lost", "the lease was not renewed", { component: desk.path })
-          return send({ type: "lease.lost" })
-        }
-      }
+      const lost = Effect.callback<void>((resume) =>
+        Effect.sync(leases.watch(desk.account, () => resume(Effect.void)))
+      )
+      // Lost between the take and now. Said in a turn of its own: the state is still being entered.
+      yield* Effect.yieldNow
+      if (guard !== null && leases.current(desk.account) === guard) yield* lost
+      if (desk.guard() === guard) desk.setGuard(null)
+      send({ type: "lease.lost" })
     })
+  )
+
+const waitInLine = (desk: AccountDesk) =>
+  streamActor("account.line", ({ send }) =>
+    Effect.flatMap(AccountLeases, (leases) =>
+      Effect.callback<void>(() => Effect.sync(leases.want(desk.account, () => send({ type: "lease.free" }))))
+    )
   )
 
 const watchBells = (desk: AccountDesk) =>
@@ -144,7 +146,7 @@ const release = (desk: AccountDesk) =>
     // From here on nothing that waits for its turn may begin; what has begun is waited for.
     const guard = yield* dropGuard(desk)
     if (guard === null) return
-    yield* desk.between(accounts.release(guard.grant))
+    yield* desk.between(accounts.release([guard.grant]))
     yield* logEvent("info", "account.lease_released", "the lease was given back", { component: desk.path })
   })
 
@@ -168,7 +170,8 @@ export const accountActor =
         actors: {
           watchDatabase: watchDatabase(),
           takeLease: effectActor("account.take", () => desk.between(takeLease(desk))),
-          keepLease: keepLease(desk),
+          waitInLine: waitInLine(desk),
+          watchLease: watchLease(desk),
           watchBells: watchBells(desk),
           resolveUnknown: streamActor("account.resolve", ({ send }) =>
             resolveUnknown(desk, (count) => {

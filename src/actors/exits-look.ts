@@ -211,8 +211,8 @@ export const look = (watch: Watch) =>
     const leases = yield* AccountLeases
     const protection = yield* Protection
     const { strategies } = yield* Config
-    const nodeId = (yield* Instance).current()?.nodeId ?? null
-    const open = yield* positions.open(watch.accounts, nodeId)
+    const life = (yield* Instance).current()?.life ?? null
+    const open = yield* positions.open(watch.accounts, life)
     const nowMs = yield* Clock.currentTimeMillis
     const shares: Array<OpenShare> = []
     const watched: Array<Watched> = []

@@ -13,6 +13,7 @@ import { componentRows, type HealthDocument, type HealthFacts } from "../domain/
 import type { Settings } from "../domain/settings.ts"
 import { Build } from "../layers/config/build.ts"
 import { Config } from "../layers/config/config.ts"
+import { Instance, type Standing } from "../layers/config/instance.ts"
 import { Database } from "../layers/database/database.ts"
 import { type ActorRow, HealthSource, makeHealthSource, TreeDeaf } from "../layers/health/health-source.ts"
 import { IntakeQueue } from "../layers/intake/intake-queue.ts"
@@ -38,7 +39,8 @@ const accountsOf = (
   settings: Settings,
   root: TreeNode | null,
   protection: ProtectionService,
-  nowMs: number
+  nowMs: number,
+  standing: Standing
 ): HealthFacts["accounts"] => {
   if (!settings.roles.has("accounts")) return []
   return Object.entries(settings.accounts).map(([id, account]) => {
@@ -50,7 +52,11 @@ const accountsOf = (
     ]
     // Its executor is as ready as it can be; whether that one trades is the other process's to say.
     if (nodeAt(root, `root/trading/accounts/${id}`)?.tags.includes("standby") === true) {
-      return { id, canTrade: false, reason: "held by another process" }
+      const cloned = standing._tag === "Cloned"
+      const reason = cloned
+        ? "another process runs as this node: DATA_DIR was copied"
+        : "held by another process"
+      return { id, canTrade: false, reason }
     }
     if (!protection.brokerAnswers(id)) return { id, canTrade: false, reason: "the broker does not answer" }
     const missing = needed.find((path) => nodeAt(root, path)?.ready !== true)
@@ -138,6 +144,7 @@ export const healthSourceLayer = Layer.effect(
     const protection = yield* Protection
     const signals = yield* SignalQueue
     const positions = yield* PositionsStore
+    const instance = yield* Instance
     const clock = yield* Clock.Clock
     const root = running.snapshot
     const run = Effect.runSyncWith(yield* Effect.context<never>())
@@ -159,7 +166,7 @@ export const healthSourceLayer = Layer.effect(
           queue: signals.current(),
           takesPosts: settings.roles.has("http"),
           trades: settings.roles.has("accounts"),
-          accounts: accountsOf(settings, node, protection, nowMs),
+          accounts: accountsOf(settings, node, protection, nowMs, instance.standing()),
           unprotected: protection.unprotected(nowMs).map(({ account, symbol }) => `${account}/${symbol}`),
           canary: null,
           components: node === null ? [] : componentRows(node)

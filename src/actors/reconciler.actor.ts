@@ -55,11 +55,12 @@ const check = (round: Round) =>
     const unreconciled: Array<string> = []
     const backlog: Record<string, OrderBacklog> = {}
     let unsettled = 0
+    const rows = new Map((yield* accounts.read(round.accounts)).map((row) => [row.id, row]))
     for (const account of round.accounts) {
-      const row = yield* accounts.read(account)
-      const elsewhere = row !== null && row.owner !== null && row.owner !== instance.current()?.nodeId
+      const row = rows.get(account)
+      const elsewhere = row !== undefined && row.leased && row.owner !== instance.current()?.life
       // Compared once and then without a broker is not reconciled either.
-      const agreed = row !== null && row.reconciledAt !== null && protection.brokerAnswers(account)
+      const agreed = row !== undefined && row.reconciledAt !== null && protection.brokerAnswers(account)
       if (elsewhere || agreed) {
         // Once also without a memory of it: an alert of a former life is as over as one of ours.
         if (round.since.delete(account) || !round.settled.has(account))

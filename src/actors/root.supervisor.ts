@@ -19,6 +19,7 @@ import { exitsActor } from "./exits.actor.ts"
 import { feedActor } from "./feed.actor.ts"
 import { httpActor } from "./http.actor.ts"
 import { marketActor } from "./market.actor.ts"
+import { nodeActor } from "./node.actor.ts"
 import { paperVenueActor } from "./paper-venue.actor.ts"
 import { pipelineActor } from "./pipeline.actor.ts"
 import { reconcilerActor } from "./reconciler.actor.ts"
@@ -126,6 +127,8 @@ export const rootSupervisor = (settings: Settings) =>
       worker({ ...vital, id: "http", start: httpActor, stopBudgetMs: 5_000, readiness: "required" }),
       // A fast shutdown of the embedded server took 60 ms at most; ten seconds cover a checkpoint on a slow disk.
       worker({ ...vital, id: "database", start: databaseActor, stopBudgetMs: 10_000, readiness: "required" }),
+      // Before everybody who holds something under the node's lease, so after them at the stop.
+      worker({ ...vital, id: "node", start: nodeActor(), stopBudgetMs: 3_000 }),
       supervisor({
         ...localGroup,
         id: "operators",

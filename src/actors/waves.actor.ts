@@ -19,7 +19,7 @@ import {
 import { Config } from "../layers/config/config.ts"
 import { FeedBuffer } from "../layers/feeds/feed-buffer.ts"
 import { feedBell, Feeds } from "../layers/feeds/feeds.ts"
-import { Instance } from "../layers/config/instance.ts"
+import { Instance, NodeUnknown } from "../layers/config/instance.ts"
 import { Wake } from "../layers/process/wake.ts"
 import { type Take, type WaveLease, WavesStore } from "../layers/feeds/waves-store.ts"
 import {
@@ -43,13 +43,6 @@ import {
   restartFeed,
   type WavesSpeaker
 } from "./waves-report.ts"
-
-/** The node has no identity yet; it gets one with the lock on DATA_DIR, before there is a database. */
-class NodeUnknown extends Data.TaggedError("NodeUnknown")<{}> {
-  override get message(): string {
-    return "this node has no identity yet"
-  }
-}
 
 /** What one incarnation keeps. All of it can be lost: the ledger is in the database. */
 interface Scheduler extends WavesSpeaker {
@@ -113,13 +106,21 @@ const account = (scheduler: Scheduler) =>
   effectActor("waves.account", ({ outage }: { readonly outage: boolean }) =>
     Effect.gen(function* () {
       const store = yield* WavesStore
-      const owner = (yield* Instance).current()?.nodeId
+      const instance = yield* Instance
+      const standing = yield* instance.settled
+      const owner = instance.current()?.life
       if (owner === undefined) return yield* new NodeUnknown()
       const { feed, pace, waves } = scheduler
       const nowMs = yield* Clock.currentTimeMillis
       scheduler.lease = null
       scheduler.waitsForFeed = false
       const { freshMs, schedule } = waves
+      // A copy of a node leaves the waves to the process it was copied from, and looks again soon.
+      if (standing._tag === "Cloned") {
+        const next = nextDueAtMs(schedule, nowMs)
+        const wakeAtMs = Math.min(next, nowMs + waveLimits.requestMsMax)
+        return { check: null, wakeAtMs, nextDueAtMs: next, missed: 0 } satisfies AccountingReport
+      }
       const accounted = yield* store.account({
         feed,
         schedule,

@@ -239,24 +239,47 @@ export const instrumentLimits = {
   entriesMax: 10_000
 } as const
 
-/** Ownership of an account (T4). */
+/** The lease of a node, under which it holds accounts (T4, T16). One row, so it may be short and renewed often. */
+export const nodeLimits = {
+  /** What a standby waits for after a kill: the largest part of a takeover, which takes less than 5 s. */
+  leaseMs: seconds(4),
+  renewEveryMs: 800,
+  /** A renewal is one small statement; a probe of the database is given as much. */
+  renewMsMax: seconds(2),
+  /**
+   * Nothing is written to a socket when less than this is left: the step from the look at the lease to the wire, and what
+   * two clocks differ by in the seconds of a lease. What was written before is the venue's to show within its own window,
+   * for which the next owner waits before it believes a "not found" (T5).
+   */
+  leaseMarginMs: seconds(1),
+  /** A stall of the event loop, a collection or a starved machine, that must cost no lease. */
+  stallMsMax: seconds(2),
+  /** How often an account of a former incarnation that nobody here executes is looked for, before it is given back. */
+  orphanMs: seconds(4),
+  /** Finding out whether the lease is free; above the deadline of its two statements. */
+  openMsMax: seconds(17),
+  retryFirstMs: 250,
+  retryMsMax: seconds(5),
+  /** How often a copy of a node asks whether the other has gone. */
+  clonedAskMs: seconds(1),
+  /** Giving the lease back at a stop; else it runs out by itself. */
+  releaseMsMax: seconds(2)
+} as const
+
+/** The executor's dealings with its account's venue and rows (T4). */
 export const accountLimits = {
-  leaseMs: seconds(15),
-  renewEveryMs: seconds(5),
-  /** A create is not written to the socket when less than this is left of the lease. */
-  leaseMarginMs: seconds(6),
-  /** One round trip to the venue, after which the outcome is unknown. Below the margin: it ends inside the lease. */
+  /** One round trip to the venue, after which the outcome is unknown. */
   brokerCallMsMax: seconds(5),
   /** The net under the in-process wake. */
-  pollMs: seconds(1)
+  pollMs: seconds(1),
+  /** Accounts of one statement: some 100 KB of parameters, and a few tens of milliseconds at the server. */
+  batchMax: 2_000
 } as const
 
 /** How the executor of an account, its resolver and its reconciliation pace themselves. */
 export const executionLimits = {
   /** Waiting for the round trip of a former grant, then one statement: both have deadlines of their own below this. */
   takeLeaseMsMax: seconds(20),
-  /** A standby asks again at the latest after this, though the lease it waits for may run longer. */
-  standbyMsMax: seconds(5),
   retryFirstMs: 250,
   retryMsMax: seconds(10),
   /** A broker that does not answer is asked again this often: one look-up costs it nothing, and its return is seen soon. */
@@ -493,18 +516,20 @@ export const limitRelations: ReadonlyArray<LimitRelation> = [
     holds: claimLimits.deferMsMax > lookupTotalMs && claimLimits.deferMsMax < ageLimits.signalAgeMsDefault
   },
   {
-    rule: "a lease survives one lost renewal with its margin intact",
-    holds:
-      accountLimits.leaseMs > 2 * accountLimits.renewEveryMs &&
-      accountLimits.leaseMarginMs < accountLimits.leaseMs
+    rule: "a lease survives one renewal without an answer, and nothing sent has to wait for it",
+    holds: nodeLimits.renewEveryMs + nodeLimits.renewMsMax < nodeLimits.leaseMs - nodeLimits.leaseMarginMs
   },
   {
-    rule: "a renewed lease leaves time to send before the margin",
-    holds: accountLimits.leaseMs - accountLimits.renewEveryMs > accountLimits.leaseMarginMs
+    rule: "an event loop that stalls keeps its lease, and may still send when it goes on",
+    holds: nodeLimits.renewEveryMs + nodeLimits.stallMsMax < nodeLimits.leaseMs - nodeLimits.leaseMarginMs
   },
   {
-    rule: "a create that was started inside the lease is over before another owner may start",
-    holds: accountLimits.brokerCallMsMax < accountLimits.leaseMarginMs
+    rule: "a killed owner's accounts are taken over in less than five seconds",
+    holds: nodeLimits.leaseMs + nodeLimits.renewEveryMs < seconds(5)
+  },
+  {
+    rule: "a clock that runs a hundredth too slow keeps a lease no longer than the database's",
+    holds: nodeLimits.leaseMs / 100 < nodeLimits.leaseMarginMs
   },
   {
     rule: "a former grant's round trip and its commit end before a new lease is given up on",

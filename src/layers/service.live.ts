@@ -41,12 +41,14 @@ import { Lifecycle } from "./process/lifecycle.ts"
 import { layerPracticeMarket } from "./market/market.practice.ts"
 import { Metrics } from "./health/metrics.ts"
 import { ExpositionPrometheus } from "./health/metrics.prometheus.ts"
+import { nodeStorePg } from "./node/node-store.pg.ts"
 import { ordersStorePg } from "./orders/orders-store.pg.ts"
 import { osNotifyLayer } from "./process/os-notify.systemd.ts"
 import { layerEmbeddedVenues, venueSchemasOf } from "./broker/paper-venue.embedded.ts"
 import { positionsStorePg } from "./accounts/positions-store.pg.ts"
 import { embeddedTarget, layerEmbedded } from "./postgres/postgres-server.embedded.ts"
 import { layerExternal } from "./postgres/postgres-server.external.ts"
+import { layerProcessMarks } from "./process/process-mark.proc.ts"
 import { Protection } from "./accounts/protection.ts"
 import { ReadStorePg } from "./health/read-store.pg.ts"
 import { signalFeedWs } from "./feeds/signal-feed.ws.ts"
@@ -77,6 +79,7 @@ const stores = Layer.mergeAll(
   FeedBufferPg,
   fillsStorePg,
   IntakeStorePg,
+  nodeStorePg,
   ordersStorePg,
   positionsStorePg,
   ReadStorePg,
@@ -99,6 +102,7 @@ export const componentLayer = (
     Layer.succeed(Host, host),
     Layer.succeed(ControlToken, token),
     Layer.sync(Instance, makeInstance),
+    layerProcessMarks,
     osNotifyLayer(environment, process.pid),
     Lifecycle.layer,
     Metrics.layer,

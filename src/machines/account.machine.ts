@@ -9,7 +9,7 @@
  * Promises: no new exposure is sent outside `Executing`, nothing at all outside `Owning` (cancels, reduces, resends of
  * unresolved orders); every way back into `Executing` after a lost lease or database leads through `Reconciling`.
  * Never: ends because a peer or the database is away; decides what an answer means for an order (the table does).
- * States: WaitingForDatabase -> TakingLease -> Standby {Waiting <-> Asking} | Owning {Reconciling -> Idle <-> Executing,
+ * States: WaitingForDatabase -> TakingLease -> Standby {InLine <-> Asking} | Owning {Reconciling -> Idle <-> Executing,
  * BrokerAway}; Standby.Asking -> Owning; TakingLease, Standby, Owning -> BackingOff -> TakingLease; Releasing -> Stopped.
  */
 import { assign, setup } from "xstate"
@@ -18,7 +18,6 @@ import { slot, streamSlot } from "./slot.ts"
 export interface AccountInput {
   readonly account: string
   readonly takeLeaseMsMax: number
-  readonly standbyMsMax: number
   readonly retryFirstMs: number
   readonly retryMsMax: number
   /** How long a broker that does not answer is left alone at most. */
@@ -34,7 +33,6 @@ export interface AccountContext extends AccountInput {
   readonly fence: string | null
   /** Node that holds the lease while we stand by. */
   readonly heldBy: string | null
-  readonly heldForMs: number
   /** A bell rang while a step was under way: look again before resting. */
   readonly rang: boolean
   readonly reconcileWanted: boolean
@@ -58,7 +56,7 @@ export type StepOutcome =
 
 export type LeaseOutcome =
   | { readonly _tag: "Taken"; readonly fence: string }
-  | { readonly _tag: "HeldByOther"; readonly owner: string; readonly remainingMs: number }
+  | { readonly _tag: "HeldByOther"; readonly owner: string }
 
 export type AccountEvent =
   | { readonly type: "database.available" }
@@ -66,6 +64,7 @@ export type AccountEvent =
   | { readonly type: "orders.waiting" }
   | { readonly type: "reconcile.wanted" }
   | { readonly type: "lease.lost" }
+  | { readonly type: "lease.free" }
   | { readonly type: "orders.unresolved"; readonly count: number }
   | { readonly type: "account.stop" }
 
@@ -77,7 +76,7 @@ const tagOf = (error: unknown): unknown =>
 const granted = (answer: LeaseOutcome): Partial<AccountContext> =>
   answer._tag === "Taken"
     ? { fence: answer.fence, heldBy: null, attempt: 0, lastError: null }
-    : { heldBy: answer.owner, heldForMs: answer.remainingMs, attempt: 0, lastError: null }
+    : { heldBy: answer.owner, attempt: 0, lastError: null }
 
 export const accountMachine = setup({
   types: {
@@ -97,7 +96,8 @@ export const accountMachine = setup({
   actors: {
     watchDatabase: streamSlot<Record<string, never>>(),
     takeLease: slot<Record<string, never>, LeaseOutcome>(),
-    keepLease: streamSlot<Record<string, never>>(),
+    waitInLine: streamSlot<Record<string, never>>(),
+    watchLease: streamSlot<Record<string, never>>(),
     watchBells: streamSlot<Record<string, never>>(),
     resolveUnknown: streamSlot<Record<string, never>>(),
     reconcile: slot<Record<string, never>, void>(),
@@ -119,9 +119,6 @@ export const accountMachine = setup({
   },
   delays: {
     takeLeaseDeadline: ({ context }) => context.takeLeaseMsMax,
-    // The lease may be released early, so a standby never waits it out in full.
-    standby: ({ context }) =>
-      Math.min(context.standbyMsMax, Math.max(context.retryFirstMs, context.heldForMs)),
     retry: ({ context }) =>
       Math.min(
         context.retryMsMax,
@@ -151,7 +148,6 @@ export const accountMachine = setup({
     attempt: 0,
     fence: null,
     heldBy: null,
-    heldForMs: 0,
     rang: false,
     reconcileWanted: false,
     leaseLost: false,
@@ -169,7 +165,8 @@ export const accountMachine = setup({
     "orders.waiting": {},
     "reconcile.wanted": {},
     "orders.unresolved": { actions: assign({ unresolved: ({ event }) => event.count }) },
-    "lease.lost": {}
+    "lease.lost": {},
+    "lease.free": {}
   },
   initial: "WaitingForDatabase",
   states: {
@@ -202,16 +199,19 @@ export const accountMachine = setup({
     },
     Standby: {
       description:
-        "Another node owns the account and keeps its lease: all is well, and the account is not ours to trade.",
+        "Another life owns the account and keeps its lease: all is well, and the account is not ours to trade.",
       tags: ["ready", "standby"],
-      initial: "Waiting",
+      initial: "InLine",
       states: {
-        Waiting: {
-          description: "The lease of the other node runs; whether it was renewed is asked when it would end.",
-          after: { standby: "Asking" }
+        InLine: {
+          description:
+            "The keeper of our node's lease asks for all accounts in line at once, and says when one is free.",
+          tags: "resting",
+          invoke: { src: "waitInLine", input: {} },
+          on: { "lease.free": "Asking" }
         },
         Asking: {
-          description: "Takes the lease over if it has ended; the other node goes on otherwise.",
+          description: "Takes the account over if its owner's lease has ended; the other goes on otherwise.",
           entry: [assign({ leaseLost: false, reconcileWanted: false }), "noteTry"],
           invoke: {
             src: "takeLease",
@@ -222,7 +222,7 @@ export const accountMachine = setup({
                 target: "#account.Owning",
                 actions: assign(({ event }) => granted(event.output))
               },
-              { target: "Waiting", actions: assign(({ event }) => granted(event.output)) }
+              { target: "InLine", actions: assign(({ event }) => granted(event.output)) }
             ],
             onError: {
               target: "#account.BackingOff",
@@ -240,10 +240,10 @@ export const accountMachine = setup({
     },
     Owning: {
       description:
-        "The lease is ours and kept; unresolved orders are being asked about, each in its own fiber.",
+        "The account is ours, under the lease of our node; unresolved orders are asked about, each in its own fiber.",
       initial: "Reconciling",
       invoke: [
-        { src: "keepLease", input: {} },
+        { src: "watchLease", input: {} },
         { src: "watchBells", input: {} },
         { src: "resolveUnknown", input: {} }
       ],
@@ -373,6 +373,7 @@ export const accountMachine = setup({
         "account.stop": {},
         "orders.waiting": {},
         "reconcile.wanted": {},
+        "lease.free": {},
         "orders.unresolved": {}
       },
       after: { releaseDeadline: "Stopped" }

@@ -16,6 +16,7 @@ import { exitsMachine } from "./exits.machine.ts"
 import { feedMachine } from "./feed.machine.ts"
 import { httpMachine } from "./http.machine.ts"
 import { marketMachine } from "./market.machine.ts"
+import { nodeMachine } from "./node.machine.ts"
 import { orderMachine } from "./order.machine.ts"
 import { paperVenueMachine } from "./paper-venue.machine.ts"
 import { pipelineMachine } from "./pipeline.machine.ts"
@@ -38,6 +39,7 @@ export const catalog: ReadonlyArray<CatalogEntry> = [
   { name: "feed", machine: feedMachine },
   { name: "http", machine: httpMachine },
   { name: "market", machine: marketMachine },
+  { name: "node", machine: nodeMachine },
   { name: "order", machine: orderMachine },
   { name: "paper-venue", machine: paperVenueMachine },
   { name: "pipeline", machine: pipelineMachine },

@@ -169,7 +169,7 @@ describe("the database component", () => {
       assert.strictEqual(tree.snapshot().children[0]?.state, "Available")
       assert.isTrue(tree.ready())
       assert.strictEqual(world.availability.current(), "available")
-      assert.deepStrictEqual(world.instance.current(), { nodeId: "node", bootId: "boot" })
+      assert.deepStrictEqual(world.instance.current(), { nodeId: "node", bootId: "boot", life: "node/boot" })
       assert.deepStrictEqual(
         world.steps.filter((step) => step.endsWith("succeeded") || step === "token opened"),
         [

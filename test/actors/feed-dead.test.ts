@@ -24,6 +24,7 @@ import { WavesStore } from "../../src/layers/feeds/waves-store.ts"
 import { supervisor, worker } from "../../src/runtime/child-spec.ts"
 import { startTree } from "../../src/runtime/supervisor.ts"
 import { incidentSettings, ledgerLines, makeWaveWorld, memoryBuffer, memoryLedger } from "../support/waves.ts"
+import { heldInstance } from "../support/instance.ts"
 
 const share: OpenShare = {
   positionId: "p-1",
@@ -85,10 +86,7 @@ const start = Effect.gen(function* () {
         }),
         Layer.mock(Database, { availability, stats: () => assert.fail("nobody asks") }),
         Layer.succeed(Config, incidentSettings),
-        Layer.succeed(Instance, {
-          current: () => ({ nodeId: "node-a", bootId: "boot" }),
-          assign: () => undefined
-        }),
+        Layer.succeed(Instance, heldInstance("node-a", "boot")),
         Layer.mock(Alerts, {
           raise: (alert) => Effect.sync(() => void alerts.push(alert)),
           takePending: () => [],

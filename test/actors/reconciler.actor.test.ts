@@ -28,15 +28,15 @@ it.effect("an account that was reconciled once and then lost its broker is an al
       startingCash: "1",
       enabled: true,
       fence: 1n,
-      owner: "node-a",
-      leaseUntil: null,
+      owner: "node-a/boot",
+      leased: true,
       reconciledAt: new Date(0)
     }
     const services = Layer.mergeAll(
       Protection.layer,
       Layer.succeed(Config, settings),
       Layer.succeed(Instance, instance),
-      Layer.mock(AccountsStore, { read: (id) => Effect.succeed({ id, ...row }) }),
+      Layer.mock(AccountsStore, { read: (ids) => Effect.succeed(ids.map((id) => ({ id, ...row }))) }),
       Layer.mock(OrdersStore, {
         unsettledCounts: () => Effect.succeed({ all: 0, due: 0 }),
         backlog: () => Effect.succeed({ waiting: 7, oldestMs: 12 })
@@ -87,7 +87,7 @@ it.effect("orders that do not add up are all counted, and rung for only when one
       Protection.layer,
       Layer.succeed(Config, testSettings()),
       Layer.succeed(Instance, instance),
-      Layer.mock(AccountsStore, { read: () => Effect.succeed(null) }),
+      Layer.mock(AccountsStore, { read: () => Effect.succeed([]) }),
       Layer.mock(OrdersStore, {
         unsettledCounts: (account) => Effect.succeed({ all: 3, due: account === "paper-1" ? due : 0 }),
         backlog: () => Effect.succeed({ waiting: 0, oldestMs: 0 })

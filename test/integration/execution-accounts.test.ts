@@ -1,8 +1,10 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Fiber } from "effect"
 import { AccountsStore } from "../../src/layers/accounts/accounts-store.ts"
+import { Database } from "../../src/layers/database/database.ts"
+import { NodeStore } from "../../src/layers/node/node-store.ts"
 import { OrdersStore } from "../../src/layers/orders/orders-store.ts"
-import { history, intend, own, sql, world, permitOf } from "./execution-world.ts"
+import { history, intend, openNode, own, permitOf, readAccount, sql, world } from "./execution-world.ts"
 
 layer(world(), { excludeTestServices: true })("ownership of an account", (it) => {
   const define = (id: string) => ({ id, venue: "practice", startingCash: "100000" })
@@ -15,7 +17,7 @@ layer(world(), { excludeTestServices: true })("ownership of an account", (it) =>
         yield* accounts.ensure([{ id: "a-1", venue: "practice", startingCash: "5" }]),
         []
       )
-      assert.strictEqual((yield* accounts.read("a-1"))?.startingCash, "100000")
+      assert.strictEqual((yield* readAccount("a-1"))?.startingCash, "100000")
     })
   )
 
@@ -25,7 +27,7 @@ layer(world(), { excludeTestServices: true })("ownership of an account", (it) =>
       yield* accounts.ensure([define("a-2")])
       const mismatches = yield* accounts.ensure([{ id: "a-2", venue: "other", startingCash: "1" }])
       assert.deepStrictEqual(mismatches, [{ id: "a-2", stored: "practice", configured: "other" }])
-      assert.strictEqual((yield* accounts.read("a-2"))?.venue, "practice")
+      assert.strictEqual((yield* readAccount("a-2"))?.venue, "practice")
     })
   )
 
@@ -34,53 +36,133 @@ layer(world(), { excludeTestServices: true })("ownership of an account", (it) =>
       const accounts = yield* AccountsStore
       const first = yield* own("a-3")
       assert.isTrue(yield* accounts.markReconciled(first))
-      const second = yield* accounts.take("a-3", "node-a", 60_000)
-      assert.isTrue(second._tag === "Taken" && second.grant.fence === first.fence + 1n)
-      assert.isNull((yield* accounts.read("a-3"))?.reconciledAt)
+      const second = yield* own("a-3")
+      assert.strictEqual(second.fence, first.fence + 1n)
+      assert.isNull((yield* readAccount("a-3"))?.reconciledAt)
       assert.isFalse(yield* accounts.markReconciled(first))
     })
   )
 
-  it.effect("the next life of the same node takes over at once, another node waits", () =>
+  it.effect("the next life of a node takes over at once what the one before it had, another node waits", () =>
     Effect.gen(function* () {
       const accounts = yield* AccountsStore
-      yield* own("a-4", "node-a")
-      const other = yield* accounts.take("a-4", "node-b", 1_000)
+      yield* own("a-4", "node-4a/first", 1)
+      yield* openNode("node-4a/second")
+      yield* openNode("node-4b")
+      assert.strictEqual((yield* accounts.take("a-4", "node-4a/second"))._tag, "Taken")
+      const other = yield* accounts.take("a-4", "node-4b/boot")
       assert.strictEqual(other._tag, "HeldByOther")
-      assert.isTrue(other._tag === "HeldByOther" && other.owner === "node-a" && other.remainingMs > 50_000)
-      assert.strictEqual((yield* accounts.take("a-4", "node-a", 1_000))._tag, "Taken")
+      assert.isTrue(
+        other._tag === "HeldByOther" && other.owner === "node-4a/second" && other.remainingMs > 50_000
+      )
     })
   )
 
-  it.effect("a lease that is over on the database's clock is taken by another node", () =>
+  it.effect("two lives of one node: the live one keeps its lease and accounts, the other gets neither", () =>
+    Effect.gen(function* () {
+      const nodes = yield* NodeStore
+      const accounts = yield* AccountsStore
+      yield* own("a-10", "node-10/original")
+      const mark = { host: null, pid: 1, startedAt: "1" }
+      const copy = { nodeId: "node-10", life: "node-10/copy", mark }
+      const opened = yield* nodes.open(copy, 1_000, null)
+      assert.deepInclude(opened, { _tag: "Leased", life: "node-10/original" })
+      assert.strictEqual((yield* nodes.open(copy, 1_000, "node-10/somebody"))._tag, "Leased")
+      assert.strictEqual((yield* accounts.take("a-10", "node-10/copy"))._tag, "NoLease")
+      assert.isTrue((yield* nodes.renew("node-10/original", 60_000)).held)
+      assert.isFalse((yield* nodes.renew("node-10/copy", 60_000)).held)
+      assert.strictEqual((yield* readAccount("a-10"))?.fence, 1n)
+      // What a host proves is enough.
+      assert.strictEqual((yield* nodes.open(copy, 60_000, "node-10/original"))._tag, "Held")
+      assert.isFalse((yield* nodes.renew("node-10/original", 60_000)).held)
+      assert.strictEqual((yield* accounts.take("a-10", "node-10/copy"))._tag, "Taken")
+    })
+  )
+
+  it.effect(
+    "a lease that is over on the database's clock is taken by another node, and its renewal says so",
+    () =>
+      Effect.gen(function* () {
+        const nodes = yield* NodeStore
+        const accounts = yield* AccountsStore
+        const old = yield* own("a-5", "node-5a")
+        yield* openNode("node-5b")
+        yield* sql(
+          (client) =>
+            client`UPDATE nodes SET lease_until = now() - interval '1 second' WHERE life = 'node-5a/boot'`
+        )
+        const taken = yield* accounts.take("a-5", "node-5b/boot")
+        assert.strictEqual(taken._tag, "Taken")
+        assert.deepStrictEqual(yield* nodes.renew("node-5a/boot", 60_000), {
+          held: true,
+          lapsed: true,
+          accounts: 0
+        })
+        yield* accounts.release([old])
+        assert.strictEqual((yield* readAccount("a-5"))?.owner, "node-5b/boot", "nor can it release")
+      })
+  )
+
+  it.effect("a renewal under way is waited for by whoever would take its accounts", () =>
     Effect.gen(function* () {
       const accounts = yield* AccountsStore
-      const old = yield* own("a-5", "node-a")
-      yield* sql(
-        (client) => client`UPDATE accounts SET lease_until = now() - interval '1 second' WHERE id = 'a-5'`
+      const database = yield* Database
+      yield* own("a-8", "node-8a")
+      yield* openNode("node-8b")
+      yield* sql((client) => client`UPDATE nodes SET lease_until = now() WHERE life = 'node-8a/boot'`)
+      const renewing = yield* Effect.forkChild(
+        database.transact("test", (client) =>
+          Effect.andThen(
+            client`UPDATE nodes SET lease_until = clock_timestamp() + interval '1 minute' WHERE life = 'node-8a/boot'`,
+            client`SELECT pg_sleep(0.3)`
+          )
+        )
       )
-      const taken = yield* accounts.take("a-5", "node-b", 60_000)
-      assert.strictEqual(taken._tag, "Taken")
-      assert.isFalse(yield* accounts.renew(old, 60_000), "the former owner cannot renew")
-      yield* accounts.release(old)
-      assert.strictEqual((yield* accounts.read("a-5"))?.owner, "node-b", "nor release")
+      yield* Effect.sleep(100)
+      assert.strictEqual((yield* accounts.take("a-8", "node-8b/boot"))._tag, "HeldByOther")
+      yield* Fiber.join(renewing)
     })
   )
 
-  it.effect("a released lease is free for everybody", () =>
+  it.effect("an owner of the version before is judged by the lease in its own row", () =>
+    Effect.gen(function* () {
+      const accounts = yield* AccountsStore
+      yield* openNode("node-9b")
+      yield* accounts.ensure([define("a-9")])
+      const lease = (until: string) =>
+        sql((client) =>
+          client.unsafe(`UPDATE accounts SET owner = 'node-9a', lease_until = ${until} WHERE id = 'a-9'`)
+        )
+      yield* lease("now() + interval '1 minute'")
+      assert.isTrue((yield* readAccount("a-9"))?.leased)
+      assert.deepStrictEqual((yield* accounts.free(["a-9"])).free, [])
+      assert.deepInclude(yield* accounts.take("a-9", "node-9b/boot"), {
+        _tag: "HeldByOther",
+        owner: "node-9a"
+      })
+      yield* lease("now() - interval '1 second'")
+      assert.deepStrictEqual((yield* accounts.free(["a-9"])).free, ["a-9"])
+      assert.strictEqual((yield* accounts.take("a-9", "node-9b/boot"))._tag, "Taken")
+    })
+  )
+
+  it.effect("a released account is free for everybody", () =>
     Effect.gen(function* () {
       const accounts = yield* AccountsStore
       const grant = yield* own("a-6", "node-a")
-      yield* accounts.release(grant)
-      assert.strictEqual((yield* accounts.take("a-6", "node-b", 1_000))._tag, "Taken")
+      yield* openNode("node-b")
+      assert.deepStrictEqual((yield* accounts.free(["a-6"])).free, [])
+      yield* accounts.release([grant])
+      assert.deepStrictEqual((yield* accounts.free(["a-6"])).free, ["a-6"])
+      assert.strictEqual((yield* accounts.take("a-6", "node-b/boot"))._tag, "Taken")
     })
   )
 
   it.effect("an account that was never ensured is missing", () =>
     Effect.gen(function* () {
       const accounts = yield* AccountsStore
-      assert.strictEqual((yield* accounts.take("nobody", "node-a", 1_000))._tag, "Missing")
-      assert.isNull(yield* accounts.read("nobody"))
+      assert.strictEqual((yield* accounts.take("nobody", yield* openNode()))._tag, "Missing")
+      assert.isNull(yield* readAccount("nobody"))
     })
   )
 
@@ -88,12 +170,13 @@ layer(world(), { excludeTestServices: true })("ownership of an account", (it) =>
     Effect.gen(function* () {
       const accounts = yield* AccountsStore
       yield* accounts.ensure([define("a-7")])
+      for (let n = 0; n < 8; n += 1) yield* openNode(`node-${n}`)
       const outcomes = yield* Effect.all(
-        Array.from({ length: 8 }, (_, n) => accounts.take("a-7", `node-${n}`, 60_000)),
+        Array.from({ length: 8 }, (_, n) => accounts.take("a-7", `node-${n}/boot`)),
         { concurrency: "unbounded" }
       )
       assert.strictEqual(outcomes.filter((outcome) => outcome._tag === "Taken").length, 1)
-      assert.strictEqual((yield* accounts.read("a-7"))?.fence, 1n)
+      assert.strictEqual((yield* readAccount("a-7"))?.fence, 1n)
     })
   )
 

@@ -9,6 +9,7 @@ import { Effect, Layer, type Scope } from "effect"
 import { accountActor } from "../../src/actors/account.actor.ts"
 import { defaultPace, type ExecutionPace } from "../../src/actors/account-desk.ts"
 import { brokerActor } from "../../src/actors/broker.actor.ts"
+import { defaultNodePace, nodeActor, type NodePace } from "../../src/actors/node.actor.ts"
 import { exitsActor } from "../../src/actors/exits.actor.ts"
 import type { OrderStatus } from "../../src/domain/order.ts"
 import { AccountLeases } from "../../src/layers/accounts/accounts-lease.ts"
@@ -26,6 +27,7 @@ import { makeMemoryMarket } from "../../src/layers/market/market.memory.ts"
 import { Market, type MarketService } from "../../src/layers/market/market.ts"
 import { OrdersStore, type StoredOrder } from "../../src/layers/orders/orders-store.ts"
 import { Protection } from "../../src/layers/accounts/protection.ts"
+import { ProcessMarks, type ProcessMarksService } from "../../src/layers/process/process-mark.ts"
 import { Wake } from "../../src/layers/process/wake.ts"
 import { supervisor, worker } from "../../src/runtime/child-spec.ts"
 import { startTree } from "../../src/runtime/supervisor.ts"
@@ -37,10 +39,19 @@ export const quickPace: ExecutionPace = {
   lookupDelaysMs: [5, 10, 10, 20, 40, 80]
 }
 
+const noMarks: ProcessMarksService = {
+  self: { host: null, pid: 1, startedAt: "1" },
+  seen: () => null
+}
+
 export interface NodeOptions {
   readonly nodeId?: string
+  /** Tells one life of a node from another. */
+  readonly bootId?: string
+  /** What the host knows of processes; nothing, by default. */
+  readonly marks?: ProcessMarksService
   readonly accounts?: ReadonlyArray<string>
-  readonly pace?: Partial<ExecutionPace>
+  readonly pace?: Partial<ExecutionPace & NodePace>
   /** Wraps the twin's connection, to break it in ways the twin does not know. */
   readonly wrap?: (connection: BrokerConnection) => BrokerConnection
   readonly stream?: boolean
@@ -55,24 +66,26 @@ export const startNode = (twin: MemoryBroker, options: NodeOptions = {}) =>
     database.availability.mark("available")
     const connection = (options.wrap ?? ((same) => same))(twin.connection)
     const instance = makeInstance()
-    instance.assign({ nodeId: options.nodeId ?? "node-a", bootId: "boot" })
+    instance.assign({ nodeId: options.nodeId ?? "node-a", bootId: options.bootId ?? "boot" })
     const wake = Wake.layer
     const services = Layer.mergeAll(
       AccountLeases.layer,
       Protection.layer,
       Layer.succeed(Market, options.market ?? (yield* makeMemoryMarket).service),
       Layer.succeed(Instance, instance),
+      Layer.succeed(ProcessMarks, options.marks ?? noMarks),
       Layer.succeed(Brokers, { get: () => connection, names: [connection.name] }),
       alertsQueue.pipe(Layer.provideMerge(wake))
     )
     const context = yield* Layer.build(services)
-    const pace = { ...quickPace, ...options.pace }
+    const pace = { ...quickPace, ...defaultNodePace, ...options.pace }
     const accounts = options.accounts ?? ["paper-1"]
     const tree = yield* Effect.provide(
       startTree(
         supervisor({
           id: "root",
           children: [
+            worker({ id: "node", start: nodeActor(pace) }),
             ...(options.market === undefined ? [] : [worker({ id: "exits", start: exitsActor() })]),
             ...(options.stream === false ? [] : [worker({ id: "broker", start: brokerActor("practice") })]),
             ...accounts.map((account) =>
@@ -98,6 +111,7 @@ export const startNode = (twin: MemoryBroker, options: NodeOptions = {}) =>
         tree.snapshot().children.find((child) => child.path === `root/${id}`)?.detail ?? {},
       ring: (topic: string) => provided(Wake.use((bells) => Effect.sync(() => bells.notify(topic)))),
       stopChild: (id: string) => tree.terminateChild(`root/${id}`),
+      instance,
       protection: yield* provided(Protection),
       alerts: provided(
         Alerts.use((alerts) =>

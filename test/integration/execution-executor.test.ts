@@ -12,7 +12,7 @@ import {
   until,
   untilStatus
 } from "./execution-desk.ts"
-import { history, intend, own, sql, world, type WorldServices, permitOf } from "./execution-world.ts"
+import { history, intend, own, permitOf, readAccount, sql, world, type WorldServices } from "./execution-world.ts"
 
 layer(world(), { excludeTestServices: true })("executor", (it) => {
   const test = <E>(name: string, body: Effect.Effect<void, E, Scope.Scope | WorldServices>) =>
@@ -34,7 +34,7 @@ layer(world(), { excludeTestServices: true })("executor", (it) => {
         events.join(", ")
       )
       const accounts = yield* AccountsStore
-      assert.instanceOf((yield* accounts.read("paper-1"))?.reconciledAt, Date)
+      assert.instanceOf((yield* readAccount("paper-1"))?.reconciledAt, Date)
     })
   )
 
@@ -134,7 +134,7 @@ layer(world(), { excludeTestServices: true })("executor", (it) => {
       let asked = 0
       const permits: Array<boolean> = []
       const node = yield* startNode(venue, {
-        pace: { leaseMs: 400, leaseMarginMs: 100, renewEveryMs: 100_000 },
+        pace: { leaseMs: 1_000, leaseMarginMs: 200, renewEveryMs: 300 },
         wrap: (connection) => ({
           ...connection,
           create: (create) =>
@@ -142,7 +142,7 @@ layer(world(), { excludeTestServices: true })("executor", (it) => {
               asked += 1
               // The freeze of SIGSTOP: nothing of the process runs, the clock goes on.
               if (asked === 1)
-                yield* Effect.sync(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500))
+                yield* Effect.sync(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_200))
               const permit = yield* SendPermit
               permits.push(permit())
               return yield* connection.create(create)
@@ -219,7 +219,7 @@ layer(world(), { excludeTestServices: true })("executor", (it) => {
       assert.strictEqual(yield* statusOf(order), "acked")
       assert.strictEqual(yield* statusOf(second), "intended", "nothing new was begun")
       const accounts = yield* AccountsStore
-      assert.deepInclude(yield* accounts.read("paper-1"), { owner: null, leaseUntil: null })
+      assert.deepInclude(yield* readAccount("paper-1"), { owner: null, leased: false })
     })
   )
 

@@ -203,7 +203,7 @@ layer(world(settings), { excludeTestServices: true })("fills", (it) => {
         const accounts = yield* AccountsStore
         const { grant, order } = yield* submitted({ symbol: "FENCE" })
         yield* own("paper-1", "node-a")
-        yield* accounts.release(grant)
+        yield* accounts.release([grant])
         assert.strictEqual((yield* record(fillOf(order)))._tag, "Recorded")
         assert.strictEqual((yield* reread(order)).status, "filled")
       })
@@ -374,7 +374,7 @@ layer(world(settings), { excludeTestServices: true })("fills", (it) => {
         _tag: "Confirmed",
         mismatches: [{ symbol: "CONF", ours: "1", brokers: "0" }]
       })
-      const open = yield* positions.open(["paper-2"], "node-a")
+      const open = yield* positions.open(["paper-2"], "node-a/boot")
       assert.deepInclude(
         open.find(({ symbol }) => symbol === "CONF"),
         { positionId: positionId("paper-2", "CONF"), quantity: "1", exitStatus: null, ownedElsewhere: false }

@@ -362,7 +362,7 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
           { until: ([row]) => (row?.n ?? 0n) >= BigInt(many), times: 20_000 }
         )
       yield* waiting(1)
-      const takeover = yield* Effect.forkChild(accounts.take("paper-1", "node-a", 60_000))
+      const takeover = yield* Effect.forkChild(accounts.take("paper-1", "node-a/boot"))
       const [blocked] = yield* waiting(2)
       assert.strictEqual(blocked?.n, 2n, "the takeover waits for the step that has seen the old fence")
       assert.isUndefined(takeover.pollUnsafe())
@@ -394,7 +394,7 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
       )
       yield* Deferred.await(locked)
       const submit = yield* Effect.forkChild(orders.submit(grant, order, permitOf()))
-      assert.strictEqual((yield* accounts.take("paper-1", "node-a", 60_000))._tag, "Taken")
+      assert.strictEqual((yield* accounts.take("paper-1", grant.owner))._tag, "Taken")
       yield* Deferred.succeed(release, undefined)
       yield* Fiber.join(holder)
       assert.deepStrictEqual(yield* Fiber.join(submit), { _tag: "NotSubmitted", why: "stale_fence" })
@@ -542,7 +542,6 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
           grant,
           mayWrite: () => true,
           remainingMs: () => 1_000,
-          extend: () => undefined,
           giveUp: () => undefined
         }
         const venue = makeVenue()

@@ -9,6 +9,7 @@ import type { SqlClient } from "effect/sql/SqlClient"
 import { randomUUID } from "node:crypto"
 import { planSettingsOf } from "../../src/actors/plan-input.ts"
 import { permitToSend } from "../../src/domain/permit.ts"
+import { nodeOfLife } from "../../src/domain/node-life.ts"
 import type { Settings } from "../../src/domain/settings.ts"
 import { resolveSettings } from "../../src/domain/settings-resolve.ts"
 import { accountsStorePg } from "../../src/layers/accounts/accounts-store.pg.ts"
@@ -18,6 +19,8 @@ import { Config } from "../../src/layers/config/config.ts"
 import { Database } from "../../src/layers/database/database.ts"
 import { fillsStorePg } from "../../src/layers/orders/fills-store.pg.ts"
 import type { FillsStore } from "../../src/layers/orders/fills-store.ts"
+import { nodeStorePg } from "../../src/layers/node/node-store.pg.ts"
+import { NodeStore } from "../../src/layers/node/node-store.ts"
 import { ordersStorePg } from "../../src/layers/orders/orders-store.pg.ts"
 import { type Judge, OrdersStore } from "../../src/layers/orders/orders-store.ts"
 import { positionsStorePg } from "../../src/layers/accounts/positions-store.pg.ts"
@@ -58,27 +61,60 @@ export const sql = <A>(f: (client: SqlClient) => Effect.Effect<A, unknown>) =>
 
 /** Everything the execution side stores, on a database of its own. */
 export const world = (settings: Settings = testSettings()) =>
-  Layer.mergeAll(accountsStorePg, ordersStorePg, fillsStorePg, positionsStorePg).pipe(
+  Layer.mergeAll(accountsStorePg, nodeStorePg, ordersStorePg, fillsStorePg, positionsStorePg).pipe(
     Layer.provideMerge(Layer.succeed(Config, settings)),
     Layer.provideMerge(layerFreshDatabase({ poolSize: 8 }))
   )
 
 /** What a test in the world may ask for. */
-export type WorldServices = AccountsStore | OrdersStore | FillsStore | PositionsStore | Config | Database
+export type WorldServices =
+  | AccountsStore
+  | NodeStore
+  | OrdersStore
+  | FillsStore
+  | PositionsStore
+  | Config
+  | Database
 
 export const LEASE_MS = 60_000
 
-/** Ensures the account, takes its lease for `owner` and says that it is reconciled. */
+/** The name of a life in a test: the same node has the same one, unless a test says otherwise. */
+export const lifeOf = (node: string): string => (node.includes("/") ? node : `${node}/boot`)
+
+/** Gives a node's lease to one of its lives. A process of no host proves nothing, and nothing is proven of it. */
+export const openNode = (node = "node-a", leaseMs = LEASE_MS) =>
+  Effect.gen(function* () {
+    const nodes = yield* NodeStore
+    const life = lifeOf(node)
+    const opened = yield* nodes.open(
+      { nodeId: nodeOfLife(life), life, mark: { host: null, pid: 1, startedAt: "1" } },
+      leaseMs,
+      null
+    )
+    if (opened._tag !== "Held") return yield* Effect.die(new Error(`the node ${node} is leased`))
+    return life
+  })
+
+/** Ensures the account, takes it for `owner`, whose node then has its lease for `leaseMs`, and says that it is reconciled. */
 export const own = (account = "paper-1", owner = "node-a", leaseMs = LEASE_MS) =>
   Effect.gen(function* () {
     const accounts = yield* AccountsStore
+    const life = yield* openNode(owner)
     yield* accounts.ensure([{ id: account, venue: "practice", startingCash: "100000" }])
-    const taken = yield* accounts.take(account, owner, leaseMs)
+    const taken = yield* accounts.take(account, life)
     if (taken._tag !== "Taken")
       return yield* Effect.die(new Error(`the lease of ${account} is ${taken._tag}`))
     yield* accounts.markReconciled(taken.grant)
+    if (leaseMs !== LEASE_MS) yield* NodeStore.use((nodes) => nodes.renew(life, leaseMs))
     return taken.grant
   })
+
+/** One account row. */
+export const readAccount = (account: string) =>
+  Effect.map(
+    AccountsStore.use((accounts) => accounts.read([account])),
+    ([row]) => row ?? null
+  )
 
 export interface OrderOptions {
   readonly account?: string

@@ -10,7 +10,6 @@ import {
 const input = {
   account: "paper-1",
   takeLeaseMsMax: 20_000,
-  standbyMsMax: 5_000,
   retryFirstMs: 250,
   retryMsMax: 10_000,
   askAgainMsMax: 2_000,
@@ -50,7 +49,8 @@ const start = () => {
     accountMachine.provide({
       actors: {
         watchDatabase: fromCallback(() => undefined),
-        keepLease: fromCallback(() => undefined),
+        waitInLine: fromCallback(() => undefined),
+        watchLease: fromCallback(() => undefined),
         watchBells: fromCallback(() => undefined),
         resolveUnknown: fromCallback(() => undefined),
         sendReduces: fromCallback(() => undefined),
@@ -111,28 +111,28 @@ describe("the account machine", () => {
     assert.isTrue(asked("step"))
   })
 
-  it("stands by while another node holds the lease, and asks again before it ends", async () => {
+  it("stands by while another life owns the account, and asks again when it is told that it is free", async () => {
     const { send, value, take, clock, actor } = start()
     send("database.available")
-    await take.answer({ _tag: "HeldByOther", owner: "node-b", remainingMs: 60_000 })
-    assert.strictEqual(value(), "Standby.Waiting")
+    await take.answer({ _tag: "HeldByOther", owner: "node-b" })
+    assert.strictEqual(value(), "Standby.InLine")
     assert.strictEqual(actor.getSnapshot().context.heldBy, "node-b")
-    clock.increment(4_999)
-    assert.strictEqual(value(), "Standby.Waiting")
-    clock.increment(1)
+    clock.increment(60_000)
+    assert.strictEqual(value(), "Standby.InLine")
+    send("lease.free")
     assert.strictEqual(value(), "Standby.Asking")
-    await take.answer({ _tag: "HeldByOther", owner: "node-b", remainingMs: 60_000 })
-    assert.strictEqual(value(), "Standby.Waiting")
+    await take.answer({ _tag: "HeldByOther", owner: "node-b" })
+    assert.strictEqual(value(), "Standby.InLine")
   })
 
   it("is ready while it stands by, also in the moments of asking, and until it has to reconcile", async () => {
-    const { send, value, take, clock, actor } = start()
+    const { send, value, take, actor } = start()
     const ready = () => actor.getSnapshot().hasTag("ready")
     send("database.available")
     assert.isFalse(ready())
-    await take.answer({ _tag: "HeldByOther", owner: "node-b", remainingMs: 60_000 })
+    await take.answer({ _tag: "HeldByOther", owner: "node-b" })
     assert.isTrue(ready())
-    clock.increment(5_000)
+    send("lease.free")
     assert.isTrue(ready())
     await take.answer({ _tag: "Taken", fence: "8" })
     assert.strictEqual(value(), "Owning.Reconciling")
@@ -144,8 +144,8 @@ describe("the account machine", () => {
     for (const hangs of [false, true]) {
       const { send, value, take, clock, actor } = start()
       send("database.available")
-      await take.answer({ _tag: "HeldByOther", owner: "node-b", remainingMs: 60_000 })
-      clock.increment(5_000)
+      await take.answer({ _tag: "HeldByOther", owner: "node-b" })
+      send("lease.free")
       if (hangs) clock.increment(20_000)
       else await take.fail(new Error("no answer"))
       assert.strictEqual(value(), "BackingOff")

@@ -31,7 +31,13 @@ const ended: Rest = { until: [], why: "An end. Words of the venue that come late
 
 /** States that rest by design, by machine. Whoever adds one says for what it waits, and why no clock can help. */
 const resting: Readonly<Record<string, Rests>> = {
-  account: { WaitingForDatabase: database },
+  account: {
+    WaitingForDatabase: database,
+    "Standby.InLine": {
+      until: ["lease.free"],
+      why: "The keeper of the node's lease asks for every account in line with each renewal; ten thousand clocks would ask the same question."
+    }
+  },
   alerts: { WaitingForDatabase: database },
   broker: {
     WaitingForDatabase: database,
@@ -51,6 +57,13 @@ const resting: Readonly<Record<string, Rests>> = {
     "Serving.Listening": {
       until: ["stop.announced", "listener.close"],
       why: "A server serves until it is told to stop; the end of its socket is a failure of `watch`."
+    }
+  },
+  node: {
+    WaitingForDatabase: database,
+    Holding: {
+      until: ["lease.lost"],
+      why: "As long as the lease is kept; its effect renews it and says when it is lost."
     }
   },
   order: {
@@ -94,13 +107,14 @@ const resting: Readonly<Record<string, Rests>> = {
  * ends the component, and the supervisor restarts, parks or escalates by the class of the failure.
  */
 const crashesOnPurpose: Readonly<Record<string, ReadonlyArray<string>>> = {
-  account: ["keepLease", "watchBells", "resolveUnknown", "sendReduces"],
+  account: ["waitInLine", "watchLease", "watchBells", "resolveUnknown", "sendReduces"],
   alerts: ["watchQueue"],
   broker: ["stream", "venueBell"],
   database: ["holdDataDir", "watchAvailability"],
   exits: ["watchPositions", "watchTicks"],
   feed: ["session", "storing", "plan"],
   http: ["bind", "watch"],
+  node: ["keepLife", "standBy"],
   pipeline: ["waitForSignals"],
   "trading-state": ["watchChanges"],
   waves: ["pause"]

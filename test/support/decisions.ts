@@ -13,7 +13,7 @@ import type { PlanSettings } from "../../src/domain/order-plan.ts"
 import { Config } from "../../src/layers/config/config.ts"
 import type { DatabaseService } from "../../src/layers/database/database.ts"
 import { Database } from "../../src/layers/database/database.ts"
-import { Instance, makeInstance } from "../../src/layers/config/instance.ts"
+import { Instance } from "../../src/layers/config/instance.ts"
 import { signalsStorePg } from "../../src/layers/signals/signals-store.pg.ts"
 import {
   type Planner,
@@ -22,6 +22,7 @@ import {
 } from "../../src/layers/signals/signals-store.ts"
 import { openFreshDatabase } from "./postgres.ts"
 import { settingsFrom } from "./practice-settings.ts"
+import { heldInstance } from "./instance.ts"
 
 export const planSettings = (settings: Settings): PlanSettings => ({
   mode: settings.mode,
@@ -45,8 +46,7 @@ export const storeOn = (
   settings: Settings = settingsFrom(),
   nodeId: string = randomUUID()
 ) => {
-  const instance = makeInstance()
-  instance.assign({ nodeId, bootId: randomUUID() })
+  const instance = heldInstance(nodeId, randomUUID())
   return Effect.map(SignalsStore, (store): SignalsStoreService => store).pipe(
     Effect.provide(
       signalsStorePg.pipe(

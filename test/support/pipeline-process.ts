@@ -14,7 +14,7 @@ import { Config } from "../../src/layers/config/config.ts"
 import { Database } from "../../src/layers/database/database.ts"
 import { targetFromUrl } from "../../src/layers/database/database-target.ts"
 import { layerPg } from "../../src/layers/database/database.pg.ts"
-import { Instance, makeInstance } from "../../src/layers/config/instance.ts"
+import { Instance } from "../../src/layers/config/instance.ts"
 import { Market } from "../../src/layers/market/market.ts"
 import { makeMemoryMarket } from "../../src/layers/market/market.memory.ts"
 import { signalsStorePg } from "../../src/layers/signals/signals-store.pg.ts"
@@ -24,9 +24,9 @@ import { Wake } from "../../src/layers/process/wake.ts"
 import { supervisor, worker } from "../../src/runtime/child-spec.ts"
 import { startTree } from "../../src/runtime/supervisor.ts"
 import { settingsFrom } from "./practice-settings.ts"
+import { heldInstance } from "./instance.ts"
 
-const instance = makeInstance()
-instance.assign({ nodeId: process.env["NODE_ID"] ?? randomUUID(), bootId: randomUUID() })
+const instance = heldInstance(process.env["NODE_ID"] ?? randomUUID(), randomUUID())
 
 const quiet = Alerts.of({
   raise: () => Effect.void,

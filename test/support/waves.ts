@@ -29,6 +29,7 @@ import {
 import { supervisor, worker } from "../../src/runtime/child-spec.ts"
 import { startTree } from "../../src/runtime/supervisor.ts"
 import { settingsFrom } from "./practice-settings.ts"
+import { heldInstance } from "./instance.ts"
 
 export const feedName = "north"
 
@@ -327,7 +328,7 @@ export const startScheduler = (
       Layer.succeed(Feeds, feeds),
       Layer.succeed(Wake, wake),
       Layer.succeed(Config, options.settings ?? incidentSettings),
-      Layer.succeed(Instance, { current: () => ({ nodeId, bootId: randomUUID() }), assign: () => undefined }),
+      Layer.succeed(Instance, heldInstance(nodeId, "boot")),
       Layer.mock(Alerts, {
         takePending: () => [],
         resolve: (key) => Effect.sync(() => void world.resolved.push(key)),

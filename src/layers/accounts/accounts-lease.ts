@@ -1,74 +1,36 @@
 /**
- * Account leases: what this process believes it holds, judged by its own monotonic clock.
+ * Account leases: which accounts this process owns, and until when it may believe so.
  *
- * A fence guards rows, not wires. Between the commit of `submitting` and the bytes on the socket a process can be
- * frozen for as long as somebody likes, and wake up when another process owns the account. So the lease is looked
- * at once more, synchronously, right before the write (T4). The deadline is counted from before the renewing query
- * was SENT, minus a margin: whatever the network did, the database's lease ends later than ours.
+ * An account is owned under a fence, and for as long as the lease of the node that owns it. The fence guards rows, the
+ * lease guards wires: it is looked at once more, synchronously, right before the bytes of a create or a cancel (T4).
  *
- * Promises: `mayWrite` is synchronous and false from the deadline on, after a freeze (monotonic clock) and after a
- * suspended machine (wall clock; the monotonic one stands still there). A clock set back never prolongs a lease.
- * Never: asks the database, or gives a lost lease back.
+ * Promises: `mayWrite` is synchronous and false once the node's lease may not be used any more, whatever froze whom; a
+ * guard that was dropped never becomes true again. Whoever holds an account is told when it is lost.
+ * Never: asks the database.
  */
-import { type Clock, Context, Layer } from "effect"
+import { Context, Layer } from "effect"
+import type { LeaseDeadline } from "../node/lease-deadline.ts"
 import type { AccountGrant } from "./accounts-store.ts"
 
-/** A point in time on both clocks, taken before a query is sent. */
-export interface Instant {
-  readonly monotonicNanos: bigint
-  readonly wallMs: number
-}
-
-/** One held lease. `fence` is what rows are guarded by, `mayWrite` what the wire is guarded by. */
+/** One held account. `grant.fence` is what rows are guarded by, `mayWrite` what the wire is guarded by. */
 export interface LeaseGuard {
   readonly grant: AccountGrant
   /** True while nobody else can have taken the account over. */
   readonly mayWrite: () => boolean
   /** Milliseconds until `mayWrite` turns false; zero or less afterwards. */
   readonly remainingMs: () => number
-  /** The lease was extended by a query sent at `sent`. A lease that was given up stays given up. */
-  readonly extend: (sent: Instant) => void
-  /** Turns `mayWrite` false for good. */
+  /** Turns `mayWrite` false for good, for this account alone. */
   readonly giveUp: () => void
 }
 
-export interface LeaseTerms {
-  readonly leaseMs: number
-  /** How much earlier than the database's lease ours ends. Covers the time between the check and the wire. */
-  readonly marginMs: number
-}
-
-const nanosPerMs = 1_000_000n
-
-export const instantOf = (clock: Clock.Clock): Instant => ({
-  monotonicNanos: clock.monotonicTimeNanosUnsafe(),
-  wallMs: clock.currentTimeMillisUnsafe()
-})
-
-/** A guard for a lease granted by a query that was sent at `sent`. */
-export const makeLeaseGuard = (
-  clock: Clock.Clock,
-  grant: AccountGrant,
-  terms: LeaseTerms,
-  sent: Instant
-): LeaseGuard => {
-  const usableMs = terms.leaseMs - terms.marginMs
-  let since = sent
+/** A guard under the lease of the node. */
+export const makeLeaseGuard = (grant: AccountGrant, deadline: LeaseDeadline): LeaseGuard => {
   let givenUp = false
-  const remainingMs = (): number => {
-    if (givenUp) return 0
-    const now = instantOf(clock)
-    const elapsedMonotonicMs = Number((now.monotonicNanos - since.monotonicNanos) / nanosPerMs)
-    // The later of the two clocks counts: one of them may have stood still or been set back.
-    return usableMs - Math.max(elapsedMonotonicMs, now.wallMs - since.wallMs)
-  }
+  const remainingMs = (): number => (givenUp ? 0 : deadline.remainingMs())
   return {
     grant,
     remainingMs,
     mayWrite: () => remainingMs() > 0,
-    extend: (next) => {
-      if (next.monotonicNanos > since.monotonicNanos) since = next
-    },
     giveUp: () => {
       givenUp = true
     }
@@ -78,25 +40,53 @@ export const makeLeaseGuard = (
 export interface AccountLeasesService {
   /** The lease of `account` that this process holds now, null when another process has it or nobody. */
   readonly current: (account: string) => LeaseGuard | null
+  /** Every lease this process holds. */
+  readonly all: () => ReadonlyArray<LeaseGuard>
+  readonly size: () => number
   /** Registers a lease that was just taken; an older one of the same account is given up. */
   readonly hold: (guard: LeaseGuard) => void
   /** Gives a lease up. Another guard registered meanwhile stays. */
   readonly drop: (guard: LeaseGuard) => void
+  /** Gives a lease up that somebody else took or may have taken, and tells whoever watches the account. */
+  readonly lose: (guard: LeaseGuard) => void
+  /** Calls `lost` whenever the lease of `account` is lost. One watcher per account: its executor. Answers how to end it. */
+  readonly watch: (account: string, lost: () => void) => () => void
+  /** Waits in line for an account of another owner; `free` is called when it may be asked for again. Answers how to end it. */
+  readonly want: (account: string, free: () => void) => () => void
+  readonly wanted: () => ReadonlyMap<string, () => void>
 }
 
 const makeLeases = (): AccountLeasesService => {
-  // Bounded by the configured accounts: one guard each.
+  // All three are bounded by the configured accounts: one guard, one watcher, one place in line each.
   const held = new Map<string, LeaseGuard>()
+  const watchers = new Map<string, () => void>()
+  const line = new Map<string, () => void>()
+  const drop = (guard: LeaseGuard): void => {
+    guard.giveUp()
+    if (held.get(guard.grant.account) === guard) held.delete(guard.grant.account)
+  }
+  const enter = (map: Map<string, () => void>, account: string, tell: () => void) => {
+    map.set(account, tell)
+    return () => {
+      if (map.get(account) === tell) map.delete(account)
+    }
+  }
   return {
     current: (account) => held.get(account) ?? null,
+    all: () => [...held.values()],
+    size: () => held.size,
     hold: (guard) => {
       held.get(guard.grant.account)?.giveUp()
       held.set(guard.grant.account, guard)
     },
-    drop: (guard) => {
-      guard.giveUp()
-      if (held.get(guard.grant.account) === guard) held.delete(guard.grant.account)
-    }
+    drop,
+    lose: (guard) => {
+      drop(guard)
+      watchers.get(guard.grant.account)?.()
+    },
+    watch: (account, lost) => enter(watchers, account, lost),
+    want: (account, free) => enter(line, account, free),
+    wanted: () => line
   }
 }
 

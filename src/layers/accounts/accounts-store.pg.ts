@@ -1,83 +1,115 @@
 /**
  * Accounts store on PostgreSQL.
  *
- * Every method is one statement, so every guard is evaluated by the server on the row it changes. The clock is
- * `clock_timestamp()`, not `now()`: a statement that waited for a row lock must judge the lease by the time it
- * got the lock, not by the time it began to wait.
+ * Every guard is evaluated by the server on the row it changes. The clock is `clock_timestamp()`, not `now()`: a statement
+ * that waited for a row lock must judge the lease by the time it got the lock, not by the time it began to wait.
  *
- * Promises: two takers of one account are serialised by the row lock, and the second sees the lease of the first.
+ * Promises: two takers of one account are serialised by its row, and the second sees the fence of the first; a taker and
+ * a renewal of the former owner are serialised by the row of that owner's node, so an account is never taken from a life
+ * that renewed in time.
  * Never: trusts a time of this process.
  * Failure: an unreachable or silent database is `DatabaseUnavailable`; a take whose answer was lost may have raised
  * the fence, which is harmless: the next take raises it again. A fault of a statement is a bug and dies.
  */
 import { Effect, Layer } from "effect"
+import type { SqlClient } from "effect/sql/SqlClient"
+import { accountLimits } from "../../domain/limits.ts"
+import { collapse } from "../database/collapse.ts"
+import { Database, type DatabaseService } from "../database/database.ts"
+import { accountLeased, lifeAlive } from "../node/node-life.pg.ts"
 import {
+  type AccountDefinition,
   type AccountGrant,
   type AccountRow,
   AccountsStore,
   type AccountsStoreService,
-  type TakeOutcome
+  type TakeOutcome,
+  type VenueMismatch
 } from "./accounts-store.ts"
-import { Database, type DatabaseService } from "../database/database.ts"
 
-interface StoredAccount {
-  readonly id: string
-  readonly venue: string
-  readonly starting_cash: string
-  readonly enabled: boolean
-  readonly fence: bigint
-  readonly owner: string | null
-  readonly lease_until: Date | null
-  readonly reconciled_at: Date | null
+interface Taker {
+  readonly account: string
+  readonly owner: string
 }
 
-const rowOf = (stored: StoredAccount): AccountRow => ({
-  id: stored.id,
-  venue: stored.venue,
-  startingCash: stored.starting_cash,
-  enabled: stored.enabled,
-  fence: stored.fence,
-  owner: stored.owner,
-  leaseUntil: stored.lease_until,
-  reconciledAt: stored.reconciled_at
-})
+/**
+ * Takes what is free. `over` locks the nodes whose lease has run out: a renewal that is under way is waited for and seen,
+ * one that comes later finds that it lapsed. The rows are looked at without locks first and taken only under the fence
+ * they had then, so an account that somebody else takes in between is his; in the order of their names, so that two
+ * takers wait for each other and never both.
+ */
+const takeFree = (sql: SqlClient, ids: ReadonlyArray<string>, owner: string) => sql<{
+  readonly id: string
+  readonly fence: bigint
+}>`
+  WITH self AS MATERIALIZED (
+    SELECT life FROM nodes WHERE life = ${owner} AND lease_until > clock_timestamp() FOR SHARE
+  ), over AS MATERIALIZED (
+    SELECT life FROM nodes WHERE lease_until <= clock_timestamp() AND life <> ${owner} ORDER BY life FOR UPDATE
+  ), seen AS MATERIALIZED (
+    SELECT a.id, a.fence FROM accounts a
+    WHERE a.id = ANY (${[...ids]}::text[]) AND (a.owner IS NULL OR a.owner = ${owner} OR a.lease_until IS NULL
+      OR a.lease_until <= clock_timestamp() OR (strpos(a.owner, '/') > 0 AND (a.owner IN (SELECT life FROM over)
+        OR NOT EXISTS (SELECT FROM nodes WHERE nodes.life = a.owner))))
+  ), free AS MATERIALIZED (
+    SELECT a.id FROM accounts a JOIN seen ON seen.id = a.id AND seen.fence = a.fence
+    ORDER BY a.id FOR NO KEY UPDATE OF a
+  )
+  UPDATE accounts SET fence = accounts.fence + 1, owner = ${owner}, reconciled_at = NULL, lease_until = 'infinity'
+  FROM free, self WHERE accounts.id = free.id RETURNING accounts.id, accounts.fence`
 
-const take =
-  (database: DatabaseService): AccountsStoreService["take"] =>
-  (account, owner, leaseMs) =>
-    database
-      .run("accounts.take", (sql) =>
-        Effect.gen(function* () {
-          const taken = yield* sql<{ readonly fence: bigint }>`
-            UPDATE accounts SET fence = fence + 1, owner = ${owner}, reconciled_at = NULL,
-              lease_until = clock_timestamp() + ${leaseMs}::int * interval '1 millisecond'
-            WHERE id = ${account}
-              AND (owner IS NULL OR owner = ${owner} OR lease_until IS NULL OR lease_until <= clock_timestamp())
-            RETURNING fence`
-          const [row] = taken
-          if (row !== undefined) {
-            return { _tag: "Taken", grant: { account, owner, fence: row.fence } } satisfies TakeOutcome
-          }
-          // The holder may have released between the two statements; then the remaining time is zero and the
-          // next try takes it.
-          const [held] = yield* sql<{ readonly owner: string | null; readonly remaining_ms: number }>`
-            SELECT owner, coalesce(
-              greatest(0, extract(epoch FROM (lease_until - clock_timestamp())) * 1000), 0)::float8 AS remaining_ms
-            FROM accounts WHERE id = ${account}`
-          return held === undefined
-            ? ({ _tag: "Missing" } satisfies TakeOutcome)
-            : ({
-                _tag: "HeldByOther",
-                owner: held.owner ?? "",
-                remainingMs: Math.ceil(held.remaining_ms)
-              } satisfies TakeOutcome)
-        })
+interface HeldRow {
+  readonly id: string
+  readonly owner: string | null
+  readonly remaining_ms: number
+}
+
+/** Whose the others are. One that was released in between has no time left, and the next try takes it. */
+const holders = (sql: SqlClient, ids: ReadonlyArray<string>) => sql<HeldRow>`
+  SELECT a.id, a.owner, coalesce(greatest(0, extract(epoch FROM (CASE WHEN strpos(a.owner, '/') > 0 THEN n.lease_until
+    ELSE a.lease_until END) - clock_timestamp()) * 1000), 0)::float8 AS remaining_ms
+  FROM accounts a LEFT JOIN nodes n ON n.life = a.owner WHERE a.id = ANY (${[...ids]}::text[])`
+
+const takeAs = (sql: SqlClient, ids: ReadonlyArray<string>, owner: string) =>
+  Effect.gen(function* () {
+    const outcomes = new Map<string, TakeOutcome>()
+    for (const { fence, id } of yield* takeFree(sql, ids, owner))
+      outcomes.set(id, { _tag: "Taken", grant: { account: id, owner, fence } })
+    const left = ids.filter((id) => !outcomes.has(id))
+    if (left.length === 0) return outcomes
+    const [alive] = yield* sql<{ readonly alive: boolean }>`SELECT ${lifeAlive(sql, "me.life")} AS alive
+      FROM (VALUES (${owner}::text)) AS me (life)`
+    for (const { id, owner: holder, remaining_ms: remainingMs } of yield* holders(sql, left)) {
+      outcomes.set(
+        id,
+        alive?.alive === true
+          ? { _tag: "HeldByOther", owner: holder ?? "", remainingMs: Math.ceil(remainingMs) }
+          : { _tag: "NoLease" }
       )
-      .pipe(Effect.catchTag("DatabaseFault", Effect.die))
+    }
+    return outcomes
+  })
 
-const make = (database: DatabaseService): AccountsStoreService => ({
-  take: take(database),
-  ensure: (accounts) =>
+/** Owners differ only in tests: a process has one life. */
+const takeAll = (database: DatabaseService) => (takers: ReadonlyArray<Taker>) =>
+  database
+    .run("accounts.take", (sql) =>
+      Effect.gen(function* () {
+        const byOwner = new Map<string, ReadonlyMap<string, TakeOutcome>>()
+        for (const owner of new Set(takers.map((taker) => taker.owner))) {
+          const ids = takers.flatMap((taker) => (taker.owner === owner ? [taker.account] : []))
+          byOwner.set(owner, yield* takeAs(sql, ids, owner))
+        }
+        return takers.map(
+          ({ account, owner }): TakeOutcome => byOwner.get(owner)?.get(account) ?? { _tag: "Missing" }
+        )
+      })
+    )
+    .pipe(Effect.catchTag("DatabaseFault", Effect.die))
+
+const ensure =
+  (database: DatabaseService): AccountsStoreService["ensure"] =>
+  (accounts) =>
     database
       .run("accounts.ensure", (sql) =>
         Effect.gen(function* () {
@@ -88,63 +120,123 @@ const make = (database: DatabaseService): AccountsStoreService => ({
             INSERT INTO accounts (id, venue, starting_cash)
             SELECT * FROM unnest(${ids}::text[], ${venues}::text[], ${cash}::numeric[])
             ON CONFLICT DO NOTHING`
-          return yield* sql<{ readonly id: string; readonly stored: string; readonly configured: string }>`
+          return yield* sql<VenueMismatch>`
             SELECT a.id, a.venue AS stored, c.venue AS configured
             FROM accounts a JOIN unnest(${ids}::text[], ${venues}::text[]) AS c (id, venue) ON c.id = a.id
             WHERE a.venue <> c.venue`
         })
       )
-      .pipe(Effect.catchTag("DatabaseFault", Effect.die)),
-  renew: (grant: AccountGrant, leaseMs: number) =>
+      .pipe(Effect.catchTag("DatabaseFault", Effect.die))
+
+/** One account each, many at a time: executors that start together. */
+const ensureEach = (database: DatabaseService) => (accounts: ReadonlyArray<AccountDefinition>) =>
+  Effect.map(ensure(database)(accounts), (mismatches) => {
+    const byId = new Map(mismatches.map((mismatch) => [mismatch.id, mismatch]))
+    return accounts.map(({ id }): ReadonlyArray<VenueMismatch> => {
+      const mismatch = byId.get(id)
+      return mismatch === undefined ? [] : [mismatch]
+    })
+  })
+
+/** What is asked of grants goes by three arrays of one length. */
+const columnsOfGrants = (grants: ReadonlyArray<AccountGrant>) => ({
+  ids: grants.map(({ account }) => account),
+  owners: grants.map(({ owner }) => owner),
+  fences: grants.map(({ fence }) => fence.toString())
+})
+
+const markReconciled = (database: DatabaseService) => (grants: ReadonlyArray<AccountGrant>) =>
+  database
+    .run("accounts.mark_reconciled", (sql) => {
+      const { fences, ids, owners } = columnsOfGrants(grants)
+      return sql<{ readonly id: string; readonly fence: bigint }>`
+        UPDATE accounts a SET reconciled_at = clock_timestamp()
+        FROM unnest(${ids}::text[], ${owners}::text[], ${fences}::bigint[]) AS g (id, owner, fence)
+        WHERE a.id = g.id AND a.owner = g.owner AND a.fence = g.fence RETURNING a.id, a.fence`
+    })
+    .pipe(
+      Effect.map((rows) => {
+        const marked = new Map(rows.map(({ fence, id }) => [id, fence]))
+        return grants.map(({ account, fence }) => marked.get(account) === fence)
+      }),
+      Effect.catchTag("DatabaseFault", Effect.die)
+    )
+
+const release =
+  (database: DatabaseService): AccountsStoreService["release"] =>
+  (grants) =>
+    database
+      .run("accounts.release", (sql) => {
+        const { fences, ids, owners } = columnsOfGrants(grants)
+        return sql`
+          UPDATE accounts a SET owner = NULL, lease_until = NULL
+          FROM unnest(${ids}::text[], ${owners}::text[], ${fences}::bigint[]) AS g (id, owner, fence)
+          WHERE a.id = g.id AND a.owner = g.owner AND a.fence = g.fence`
+      })
+      .pipe(Effect.asVoid, Effect.catchTag("DatabaseFault", Effect.die))
+
+const free =
+  (database: DatabaseService): AccountsStoreService["free"] =>
+  (accounts) =>
     database
       .run(
-        "accounts.renew",
-        (sql) => sql<{ readonly id: string }>`
-          UPDATE accounts SET lease_until = clock_timestamp() + ${leaseMs}::int * interval '1 millisecond'
-          WHERE id = ${grant.account} AND owner = ${grant.owner} AND fence = ${grant.fence}
-          RETURNING id`
+        "accounts.free",
+        (sql) => sql<{ readonly free: ReadonlyArray<string>; readonly next_ms: number | null }>`
+          WITH asked AS MATERIALIZED (
+            SELECT a.id, CASE WHEN a.owner IS NULL THEN NULL WHEN strpos(a.owner, '/') > 0 THEN n.lease_until
+              ELSE a.lease_until END AS until
+            FROM accounts a LEFT JOIN nodes n ON n.life = a.owner WHERE a.id = ANY (${[...accounts]}::text[]))
+          SELECT coalesce(array_agg(id) FILTER (WHERE until IS NULL OR until <= clock_timestamp()), '{}') AS free,
+            (extract(epoch FROM min(until) FILTER (WHERE until > clock_timestamp()) - clock_timestamp()) * 1000)::float8
+              AS next_ms FROM asked`
       )
       .pipe(
-        Effect.map((rows) => rows.length === 1),
+        Effect.map(([row]) => ({
+          free: row?.free ?? [],
+          nextMs: row === undefined || row.next_ms === null ? null : Math.max(0, Math.ceil(row.next_ms))
+        })),
         Effect.catchTag("DatabaseFault", Effect.die)
-      ),
-  release: (grant: AccountGrant) =>
-    database
-      .run(
-        "accounts.release",
-        (sql) => sql`
-          UPDATE accounts SET owner = NULL, lease_until = NULL
-          WHERE id = ${grant.account} AND owner = ${grant.owner} AND fence = ${grant.fence}`
       )
-      .pipe(Effect.asVoid, Effect.catchTag("DatabaseFault", Effect.die)),
-  markReconciled: (grant: AccountGrant) =>
-    database
-      .run(
-        "accounts.mark_reconciled",
-        (sql) => sql<{ readonly id: string }>`
-          UPDATE accounts SET reconciled_at = clock_timestamp()
-          WHERE id = ${grant.account} AND owner = ${grant.owner} AND fence = ${grant.fence}
-          RETURNING id`
-      )
-      .pipe(
-        Effect.map((rows) => rows.length === 1),
-        Effect.catchTag("DatabaseFault", Effect.die)
-      ),
-  read: (account: string) =>
+
+const read =
+  (database: DatabaseService): AccountsStoreService["read"] =>
+  (accounts) =>
     database
       .run(
         "accounts.read",
-        (sql) => sql<StoredAccount>`
-          SELECT id, venue, starting_cash, enabled, fence, owner, lease_until, reconciled_at
-          FROM accounts WHERE id = ${account}`
+        (sql) => sql<AccountRow>`
+          SELECT id, venue, starting_cash AS "startingCash", enabled, fence, owner, reconciled_at AS "reconciledAt",
+            ${accountLeased(sql, "accounts")} AS leased
+          FROM accounts WHERE id = ANY (${[...accounts]}::text[])`
       )
-      .pipe(
-        Effect.map(([row]) => (row === undefined ? null : rowOf(row))),
-        Effect.catchTag("DatabaseFault", Effect.die)
-      )
-})
+      .pipe(Effect.catchTag("DatabaseFault", Effect.die))
 
 export const accountsStorePg: Layer.Layer<AccountsStore, never, Database> = Layer.effect(
   AccountsStore,
-  Effect.map(Database, (database) => AccountsStore.of(make(database)))
+  Effect.gen(function* () {
+    const database = yield* Database
+    const { batchMax } = accountLimits
+    const take = yield* collapse(takeAll(database), batchMax)
+    const ensureOne = yield* collapse(ensureEach(database), batchMax)
+    const many = ensure(database)
+    return AccountsStore.of({
+      take: (account, owner) => take({ account, owner }),
+      ensure: (accounts) => {
+        const [only, ...others] = accounts
+        return only !== undefined && others.length === 0 ? ensureOne(only) : many(accounts)
+      },
+      free: free(database),
+      release: release(database),
+      owned: (owner) =>
+        database
+          .run(
+            "accounts.owned",
+            (sql) =>
+              sql<AccountGrant>`SELECT id AS account, owner, fence FROM accounts WHERE owner = ${owner}`
+          )
+          .pipe(Effect.catchTag("DatabaseFault", Effect.die)),
+      markReconciled: yield* collapse(markReconciled(database), batchMax),
+      read: read(database)
+    })
+  })
 )

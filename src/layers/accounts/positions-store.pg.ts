@@ -20,6 +20,7 @@ import {
   type PositionsStoreService,
   type RefusedReduce
 } from "./positions-store.ts"
+import { accountLeased } from "../node/node-life.pg.ts"
 
 type Said = ReadonlyArray<{ readonly symbol: string; readonly quantity: string }>
 
@@ -77,7 +78,7 @@ type ShareRow = Omit<OpenShare, "refused"> & {
 
 const openShares =
   (database: DatabaseService): PositionsStoreService["open"] =>
-  (accounts, nodeId) =>
+  (accounts, life) =>
     database
       .run(
         "positions.open",
@@ -102,7 +103,7 @@ const openShares =
             (SELECT min(CASE b.status WHEN 'needs_operator' THEN 'operator' ELSE 'unresolved' END) FROM blocking b
               WHERE b.account = p.account AND b.symbol = p.symbol AND b.position_id IS DISTINCT FROM p.id
               AND b.side = CASE WHEN p.quantity > 0 THEN 'sell' ELSE 'buy' END) AS "blockedBy",
-            coalesce(a.owner <> ${nodeId}::text AND a.lease_until > clock_timestamp(), false) AS "ownedElsewhere"
+            coalesce(a.owner <> ${life}::text AND ${accountLeased(sql, "a")}, false) AS "ownedElsewhere"
           FROM position_shares h JOIN positions p ON p.id = h.position_id JOIN accounts a ON a.id = p.account
           WHERE h.quantity <> 0 AND p.account = ANY(${[...accounts]}::text[])
           ORDER BY p.account, p.symbol, h.opened_seq, h.strategy`

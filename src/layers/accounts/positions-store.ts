@@ -49,7 +49,7 @@ export interface OpenShare {
    * `operator` until a human resolves it, `unresolved` while the venue is asked for longer than a round trip.
    */
   readonly blockedBy: "operator" | "unresolved" | null
-  /** True when a node other than `nodeId` holds a live lease of the account. */
+  /** True when a life other than `life` owns the account and is alive. */
   readonly ownedElsewhere: boolean
 }
 
@@ -76,10 +76,10 @@ export type ConfirmOutcome =
   | { readonly _tag: "StaleFence" }
 
 export interface PositionsStoreService {
-  /** Every share of the given accounts that is not flat. `nodeId` is this node, null while it is not known. */
+  /** Every share of the given accounts that is not flat. `life` is this process, null while it is not known. */
   readonly open: (
     accounts: ReadonlyArray<string>,
-    nodeId: string | null
+    life: string | null
   ) => Effect.Effect<ReadonlyArray<OpenShare>, DatabaseUnavailable>
   /** Sets the exit prices of a share anew. False: it was closed meanwhile. */
   readonly arm: (arming: Arming) => Effect.Effect<boolean, DatabaseUnavailable>

@@ -16,6 +16,7 @@ import { unusableMark } from "../../domain/feed-wire.ts"
 import { waveLimits } from "../../domain/limits.ts"
 import { nextDueAtMs, searchedAt, wavesBetween } from "../../domain/wave-clock.ts"
 import { Database, type DatabaseService } from "../database/database.ts"
+import { lifeOver } from "../node/node-life.pg.ts"
 import {
   type Accounted,
   type AccountRequest,
@@ -111,7 +112,8 @@ const closeSome = Effect.fnUntraced(function* (sql: SqlClient, request: AccountR
   const { feed, freshMs, nowMs, outage, owner, schedule, upSinceMs } = request
   const over = yield* sql<{ readonly wave: Date }>`
     SELECT wave FROM waves WHERE feed = ${feed} AND wave < ${time(firstSearched(request))}::timestamptz
-      AND status IN ('expected', 'processing') AND (status = 'expected' OR owner = ${owner} OR lease_until < now())
+      AND status IN ('expected', 'processing') AND (status = 'expected' OR owner = ${owner} OR lease_until < now()
+        OR ${lifeOver(sql, "waves.owner")})
     ORDER BY wave LIMIT ${waveLimits.closeRowsMax}::int FOR UPDATE SKIP LOCKED`
   if (over.length === 0) return []
   const closed = yield* sql<ClosedRow>`
@@ -205,7 +207,7 @@ const take =
           FROM (SELECT feed, wave, CASE WHEN status = 'processing' THEN owner END AS former FROM waves
             WHERE feed = ${feed} AND wave = ${time(waveMs)}::timestamptz FOR UPDATE) AS was
           WHERE w.feed = was.feed AND w.wave = was.wave AND ((w.status = 'expected' AND (w.reason IS NULL OR ${feedLive}::boolean))
-            OR (w.status = 'processing' AND (w.lease_until < now() OR w.owner = ${owner})))
+            OR (w.status = 'processing' AND (w.lease_until < now() OR w.owner = ${owner} OR ${lifeOver(sql, "w.owner")})))
           RETURNING w.epoch, was.former`
         if (taken !== undefined) {
           const lease = { feed, waveMs, owner, epoch: taken.epoch }

@@ -63,7 +63,9 @@ const lists: Readonly<Record<ListName, ListTable>> = {
     from: `(SELECT a.*, (SELECT count(*)::int FROM positions p WHERE p.account = a.id AND p.quantity <> 0) AS open_positions,
       (SELECT coalesce(sum(p.realised_pnl), 0) FROM positions p WHERE p.account = a.id) AS realised_pnl,
       (SELECT coalesce(sum(t.fee), 0) FROM trade_records t WHERE t.account = a.id) AS fees FROM accounts a) AS accounts`,
-    columns: `id, venue, starting_cash, enabled, owner, fence::text AS fence, lease_until, reconciled_at, created_at, open_positions,
+    columns: `id, venue, starting_cash, enabled, owner, fence::text AS fence,
+      CASE WHEN strpos(owner, '/') > 0 THEN (SELECT n.lease_until FROM nodes n WHERE n.life = owner) ELSE lease_until END
+        AS lease_until, reconciled_at, created_at, open_positions,
       realised_pnl, fees`,
     key: [{ column: "id", type: "text" }],
     where: "id <> 'canary'"

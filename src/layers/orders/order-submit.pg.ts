@@ -32,6 +32,7 @@ import type {
   Submitted,
   SubmitRefusal
 } from "./orders-store.ts"
+import { accountLeased } from "../node/node-life.pg.ts"
 
 /** Too old to be sent, also when it was sent before: a market order that is hours late is a wrong order (T5). */
 const stale = (sql: SqlClient): Fragment => sql`coalesce(o.valid_until <= clock_timestamp(), false)`
@@ -165,7 +166,7 @@ const lock = (sql: SqlClient, grant: AccountGrant, order: StoredOrder) =>
         o.position_id IS NOT NULL AND NOT EXISTS (SELECT FROM positions p
           WHERE p.id = o.position_id AND p.epoch = o.position_epoch) AS "openingOver",
         a.fence = ${grant.fence} AND a.owner IS NOT DISTINCT FROM ${grant.owner} AS owned,
-        coalesce(a.lease_until > clock_timestamp(), false) AS leased
+        ${accountLeased(sql, "a")} AS leased
       FROM orders o JOIN accounts a ON a.id = o.account
       WHERE o.id = ${order.id} AND o.account = ${grant.account} FOR UPDATE OF o`
     return row
@@ -183,7 +184,7 @@ const move = (
     WITH own AS (
       SELECT id FROM accounts
       WHERE id = ${grant.account} AND owner = ${grant.owner} AND fence = ${grant.fence}
-        AND lease_until > clock_timestamp()
+        AND ${accountLeased(sql, "accounts")}
       FOR SHARE
     ), moved AS (
       UPDATE orders AS o SET

@@ -3,8 +3,8 @@
  *
  * Claims skip rows that another claimer holds, so any number of processes share the queue without waiting for each
  * other. A claim needs no durability of its own (a lost one is only an early retry), so it does not wait for the disk;
- * the decision does. The token starts with a digest of the node, which is how the next life of a node knows the
- * claims of the last one and takes them back at once instead of waiting for their leases.
+ * the decision does. The token starts with a digest of the node and ends with one of its life, which is how the next life
+ * of a node knows the claims of those before it and takes them back at once instead of waiting for their leases.
  *
  * Promises: as the port; leases are judged by the database's clock alone.
  * Never: reads a row without the claim it needs, or keeps anything in memory.
@@ -18,9 +18,10 @@ import type { SqlError } from "effect/sql/SqlError"
 import { isJsonObject } from "../../domain/canonical-json.ts"
 import { uuidFromDigest } from "../../domain/ids.ts"
 import { parseMetadata } from "../../domain/metadata.ts"
+import { claimDigits, claimToken } from "../../domain/node-life.ts"
 import { Config } from "../config/config.ts"
 import { Database, type DatabaseService } from "../database/database.ts"
-import { Instance, type InstanceService } from "../config/instance.ts"
+import { Instance, type InstanceIdentity, type InstanceService } from "../config/instance.ts"
 import { recordMetadata } from "../orders/metadata-link.pg.ts"
 import { decideIn, settleFailure } from "./signals-store.pg-decide.ts"
 import { backlogRow, claimRows, expireRows, type SignalRow } from "./signals-store.pg-queue.ts"
@@ -72,11 +73,21 @@ const claimedOf = (row: SignalRow): ClaimedSignal => {
   return { ...base, kind: "signal", signal }
 }
 
-/** 48 bits of the node's name: what all claims of all lives of one node begin with. */
-const nodePrefix = (nodeId: string): string => createHash("sha256").update(nodeId).digest("hex").slice(0, 12)
+const digestOf = (name: string): string => createHash("sha256").update(name).digest("hex")
 
-const tokenOf = (nodeId: string): string =>
-  uuidFromDigest(nodePrefix(nodeId) + randomBytes(10).toString("hex"))
+/** The token of one claim: which node made it and which of its lives, and chance. */
+const tokenOf = (identity: InstanceIdentity | null): string => {
+  const random = randomBytes(16).toString("hex")
+  // Before DATA_DIR is held there is no node yet; such a claim is only never taken back early.
+  const { life, nodeId } = identity ?? { nodeId: random, life: random }
+  return uuidFromDigest(claimToken(digestOf(nodeId), digestOf(life), random))
+}
+
+/** What the tokens of all lives of a node look like, and those of one life, to LIKE. */
+const patternsOf = ({ life, nodeId }: InstanceIdentity) => {
+  const node = digestOf(nodeId).slice(0, claimDigits.node)
+  return { node: `${node}-%`, life: `${node}-%-${digestOf(life).slice(0, claimDigits.life)}` }
+}
 
 /** Takes one row of a claim for a transaction; fails when it is not ours any more. */
 const take = (sql: SqlClient, token: string, id: string) =>
@@ -112,24 +123,26 @@ const fail =
         Effect.catchTag("DatabaseFault", Effect.die)
       )
 
+/**
+ * What this life claimed before (its pipeline crashed, or lost the database), and what every other life of the node did
+ * while this one holds the node's lease: they are over (T16). A copy of the node takes back only what is its own.
+ */
 const releaseOwn = (database: DatabaseService, instance: InstanceService) => (undecided: string | null) =>
-  Effect.suspend(() => {
-    const nodeId = instance.current()?.nodeId
-    if (nodeId === undefined) return Effect.succeed(0)
-    const prefix = nodePrefix(nodeId)
-    return database
-      .run(
-        "signals.release_own",
-        (sql) => sql`
+  Effect.gen(function* () {
+    const { _tag: standing } = yield* instance.settled
+    const identity = instance.current()
+    if (identity === null) return 0
+    const patterns = patternsOf(identity)
+    const released = yield* database.run(
+      "signals.release_own",
+      (sql) => sql`
           UPDATE signals SET status = 'received', claim = NULL, lease_until = NULL,
             attempts = CASE WHEN claim = ${undecided}::uuid THEN greatest(attempts - 1, 0) ELSE attempts END
-          WHERE status = 'processing' AND claim::text LIKE ${`${prefix.slice(0, 8)}-${prefix.slice(8)}-%`} RETURNING id`
-      )
-      .pipe(
-        Effect.map((rows) => rows.length),
-        Effect.catchTag("DatabaseFault", Effect.die)
-      )
-  })
+          WHERE status = 'processing'
+            AND claim::text LIKE ${standing === "Held" ? patterns.node : patterns.life} RETURNING id`
+    )
+    return released.length
+  }).pipe(Effect.catchTag("DatabaseFault", Effect.die))
 
 /** A statement about the queue as a whole; the database refuses none of them. */
 const look = <A>(
@@ -149,8 +162,7 @@ export const signalsStorePg: Layer.Layer<SignalsStore, never, Config | Database 
       releaseOwn: releaseOwn(database, instance),
       claim: (limit) =>
         Effect.suspend(() => {
-          // Before DATA_DIR is held there is no node yet; such a claim is only never taken back early.
-          const token = tokenOf(instance.current()?.nodeId ?? randomBytes(8).toString("hex"))
+          const token = tokenOf(instance.current())
           return look(database, "signals.claim", (sql) => claimRows(sql, sources, token, limit)).pipe(
             // UPDATE returns its rows in no order.
             Effect.map((rows) => ({

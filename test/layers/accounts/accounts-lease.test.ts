@@ -1,17 +1,18 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect } from "effect"
 import { TestClock } from "effect/testing"
-import { accountLimits } from "../../../src/domain/limits.ts"
-import { AccountLeases, instantOf, makeLeaseGuard } from "../../../src/layers/accounts/accounts-lease.ts"
+import { nodeLimits } from "../../../src/domain/limits.ts"
+import { AccountLeases, makeLeaseGuard } from "../../../src/layers/accounts/accounts-lease.ts"
+import { instantOf, makeLeaseDeadline } from "../../../src/layers/node/lease-deadline.ts"
 
 const grant = { account: "paper-1", owner: "node-a", fence: 1n }
-const terms = { leaseMs: accountLimits.leaseMs, marginMs: accountLimits.leaseMarginMs }
+const terms = { leaseMs: nodeLimits.leaseMs, marginMs: nodeLimits.leaseMarginMs }
 const usableMs = terms.leaseMs - terms.marginMs
 
-const guardAt = Effect.map(Clock.Clock, (clock) => ({
-  clock,
-  guard: makeLeaseGuard(clock, grant, terms, instantOf(clock))
-}))
+const guardAt = Effect.map(Clock.Clock, (clock) => {
+  const deadline = makeLeaseDeadline(clock, terms, instantOf(clock))
+  return { clock, deadline, guard: makeLeaseGuard(grant, deadline) }
+})
 
 describe("a lease guard", () => {
   it.effect(
@@ -30,29 +31,29 @@ describe("a lease guard", () => {
     Effect.gen(function* () {
       const { clock } = yield* guardAt
       const sent = instantOf(clock)
-      yield* TestClock.adjust(4_000)
-      const guard = makeLeaseGuard(clock, grant, terms, sent)
-      assert.strictEqual(guard.remainingMs(), usableMs - 4_000)
+      yield* TestClock.adjust(1_500)
+      const guard = makeLeaseGuard(grant, makeLeaseDeadline(clock, terms, sent))
+      assert.strictEqual(guard.remainingMs(), usableMs - 1_500)
     })
   )
 
   it.effect("is extended by a renewal from when that was sent, never shortened by an older one", () =>
     Effect.gen(function* () {
-      const { clock, guard } = yield* guardAt
+      const { clock, deadline, guard } = yield* guardAt
       const old = instantOf(clock)
       yield* TestClock.adjust(5_000)
-      guard.extend(instantOf(clock))
-      guard.extend(old)
+      deadline.extend(instantOf(clock))
+      deadline.extend(old)
       assert.strictEqual(guard.remainingMs(), usableMs)
     })
   )
 
   it.effect("a lease that was given up is not brought back by a late renewal", () =>
     Effect.gen(function* () {
-      const { clock, guard } = yield* guardAt
-      guard.giveUp()
+      const { clock, deadline, guard } = yield* guardAt
+      deadline.giveUp()
       yield* TestClock.adjust(1)
-      guard.extend(instantOf(clock))
+      deadline.extend(instantOf(clock))
       assert.isFalse(guard.mayWrite())
     })
   )
@@ -73,7 +74,7 @@ describe("a lease guard", () => {
       () => monotonic,
       () => wall
     )
-    const guard = makeLeaseGuard(clock, grant, terms, instantOf(clock))
+    const guard = makeLeaseGuard(grant, makeLeaseDeadline(clock, terms, instantOf(clock)))
     ;[monotonic, wall] = [usableMs, 0]
     assert.isFalse(guard.mayWrite())
   })
@@ -84,7 +85,7 @@ describe("a lease guard", () => {
       () => 0,
       () => wall
     )
-    const guard = makeLeaseGuard(clock, grant, terms, instantOf(clock))
+    const guard = makeLeaseGuard(grant, makeLeaseDeadline(clock, terms, instantOf(clock)))
     wall += usableMs
     assert.isFalse(guard.mayWrite())
   })
@@ -94,9 +95,9 @@ describe("the leases of this process", () => {
   it.effect("a newer lease of an account ends the one before it, and dropping an old one keeps the new", () =>
     Effect.gen(function* () {
       const leases = yield* AccountLeases
-      const { clock, guard: first } = yield* guardAt
+      const { deadline, guard: first } = yield* guardAt
       leases.hold(first)
-      const second = makeLeaseGuard(clock, { ...grant, fence: 2n }, terms, instantOf(clock))
+      const second = makeLeaseGuard({ ...grant, fence: 2n }, deadline)
       leases.hold(second)
       assert.isFalse(first.mayWrite())
       leases.drop(first)

@@ -1,0 +1,63 @@
+/**
+ * Lease deadline: until when this process may believe in its lease, by its own clocks.
+ *
+ * A fence guards rows, not wires. Between the commit of `submitting` and the bytes on the socket a process can be frozen
+ * for as long as somebody likes, and wake up when another process owns the account. So the lease is looked at once more,
+ * synchronously, right before the write (T4). The deadline is counted from before the renewing query was SENT, minus a
+ * margin: whatever the network did, the database's lease ends later than ours.
+ *
+ * Promises: nothing remains from the deadline on, after a freeze (monotonic clock) and after a suspended machine (wall
+ * clock; the monotonic one stands still there). A clock set back never prolongs a lease.
+ * Never: asks the database, or gives a lost lease back.
+ */
+import type { Clock } from "effect"
+
+/** A point in time on both clocks, taken before a query is sent. */
+export interface Instant {
+  readonly monotonicNanos: bigint
+  readonly wallMs: number
+}
+
+export interface LeaseTerms {
+  readonly leaseMs: number
+  /** How much earlier than the database's lease ours ends. Covers the time between the check and the wire. */
+  readonly marginMs: number
+}
+
+export interface LeaseDeadline {
+  /** Milliseconds for which the lease may still be used; zero or less afterwards. */
+  readonly remainingMs: () => number
+  /** The lease was extended by a query sent at `sent`. A lease that was given up stays given up. */
+  readonly extend: (sent: Instant) => void
+  /** Ends it for good. */
+  readonly giveUp: () => void
+}
+
+const nanosPerMs = 1_000_000n
+
+export const instantOf = (clock: Clock.Clock): Instant => ({
+  monotonicNanos: clock.monotonicTimeNanosUnsafe(),
+  wallMs: clock.currentTimeMillisUnsafe()
+})
+
+/** The deadline of a lease granted by a query that was sent at `sent`. */
+export const makeLeaseDeadline = (clock: Clock.Clock, terms: LeaseTerms, sent: Instant): LeaseDeadline => {
+  const usableMs = terms.leaseMs - terms.marginMs
+  let since = sent
+  let givenUp = false
+  return {
+    remainingMs: () => {
+      if (givenUp) return 0
+      const now = instantOf(clock)
+      const elapsedMonotonicMs = Number((now.monotonicNanos - since.monotonicNanos) / nanosPerMs)
+      // The later of the two clocks counts: one of them may have stood still or been set back.
+      return usableMs - Math.max(elapsedMonotonicMs, now.wallMs - since.wallMs)
+    },
+    extend: (next) => {
+      if (next.monotonicNanos > since.monotonicNanos) since = next
+    },
+    giveUp: () => {
+      givenUp = true
+    }
+  }
+}
