@@ -5,7 +5,8 @@
  * a refusal or a lost answer the venue is asked and nothing is assumed (K9).
  *
  * Promises: a cancel always passes, also while trading is halted; one that the venue accepted and has not carried out
- * yet is looked at again after a pause; an order without a venue id is looked up before it is cancelled.
+ * yet is looked at again after a pause; an order without a venue id is looked up before it is cancelled; the lease is
+ * asked right before the bytes, and one that is over is no silence of the broker.
  * Never: treats a cancelled order as if nothing of it had traded.
  */
 import { Effect, Option, Result } from "effect"
@@ -14,7 +15,7 @@ import { SendPermit } from "../layers/broker/broker.ts"
 import type { StoredOrder } from "../layers/orders/orders-store.ts"
 import { Wake } from "../layers/process/wake.ts"
 import type { StepOutcome } from "../machines/account.machine.ts"
-import { type AccountDesk, cancelAgainMs, usableGuard } from "./account-desk.ts"
+import { type AccountDesk, cancelAgainMs, LeaseLost, usableGuard } from "./account-desk.ts"
 import { adoptVenueOrder, applyEvent, askBroker, resolveBell } from "./account-send.ts"
 import { traceOrder } from "./order-trace.ts"
 
@@ -67,8 +68,12 @@ const cancel = (desk: AccountDesk, order: StoredOrder) =>
       }
       const failure = answer.failure
       switch (failure._tag) {
-        case "BrokerUnavailable":
-          return yield* failure
+        case "BrokerNotSent":
+          // Nothing left, so it is due at once for whoever may send it next.
+          desk.cancelsDue.delete(order.id)
+          // Without a permit the broker has done nothing wrong: the account is somebody else's, or ours under a new grant.
+          if (!guard.mayWrite()) return yield* new LeaseLost({ account: desk.account, while: "cancelling" })
+          return { _tag: "BrokerAway", reason: `cancel: ${failure.reason}` } satisfies StepOutcome
         case "BrokerRefused": {
           const reason = `${failure.code}: ${failure.message}`
           yield* lose(desk, guard, order, "order.cancel_refused", reason)

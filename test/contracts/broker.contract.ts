@@ -267,6 +267,19 @@ const doubtContract = (make: MakeWorld): void => {
 }
 
 const cancelContract = (make: MakeWorld): void => {
+  it.live("a cancel without the permit to send leaves nothing, and is not the broker's silence", () =>
+    Effect.gen(function* () {
+      const world = yield* make("U")
+      yield* world.holdFills(true)
+      const placed = yield* world.connection.create(marketOrder())
+      const cancelling = world.connection.cancel(ACCOUNT, placed.venueOrderId)
+      const error = yield* Effect.flip(Effect.provideService(cancelling, SendPermit, () => false))
+      assert.strictEqual(error._tag, "BrokerNotSent")
+      const found = yield* world.connection.findByClientOrderId(ACCOUNT, "c1")
+      assert.strictEqual(Option.getOrThrow(found).status, "open")
+    })
+  )
+
   it.live("an open order is cancelled once; after that, and for strangers, a cancel is refused", () =>
     Effect.gen(function* () {
       const world = yield* make("U")

@@ -112,6 +112,7 @@ export const startNode = (twin: MemoryBroker, options: NodeOptions = {}) =>
       ring: (topic: string) => provided(Wake.use((bells) => Effect.sync(() => bells.notify(topic)))),
       stopChild: (id: string) => tree.terminateChild(`root/${id}`),
       instance,
+      leases: yield* provided(AccountLeases),
       protection: yield* provided(Protection),
       alerts: provided(
         Alerts.use((alerts) =>

@@ -6,6 +6,7 @@ import { OrdersStore } from "../../src/layers/orders/orders-store.ts"
 import {
   freshSymbol,
   makeVenue,
+  orphan,
   scenario,
   startNode,
   statusOf,
@@ -219,6 +220,38 @@ layer(world(), { excludeTestServices: true })("executor", (it) => {
       assert.strictEqual(yield* statusOf(order), "acked")
       assert.strictEqual(yield* statusOf(second), "intended", "nothing new was begun")
       const accounts = yield* AccountsStore
+      assert.deepInclude(yield* readAccount("paper-1"), { owner: null, leased: false })
+    })
+  )
+
+  test(
+    "[T8] a stop waits for the resend of a resolver before it gives the account back",
+    Effect.gen(function* () {
+      const venue = makeVenue()
+      venue.holdFills(true)
+      const order = yield* orphan
+      venue.scriptCreate({ _tag: "delay", ms: 600 })
+      const owners: Array<string | null> = []
+      const context = yield* Effect.context<WorldServices>()
+      const node = yield* startNode(venue, {
+        wrap: (connection) => ({
+          ...connection,
+          create: (create) =>
+            Effect.tap(connection.create(create), () =>
+              Effect.map(readAccount("paper-1"), (row) => owners.push(row?.owner ?? null)).pipe(
+                Effect.provide(context),
+                Effect.orDie
+              )
+            )
+        })
+      })
+      yield* until(
+        "the resend to be under way",
+        Effect.sync(() => venue.creates(order.clientOrderId).requests === 1)
+      )
+      yield* node.tree.stop
+      assert.deepStrictEqual(owners, ["node-a/boot"], "the account was given back under the round trip")
+      assert.strictEqual(yield* statusOf(order), "acked")
       assert.deepInclude(yield* readAccount("paper-1"), { owner: null, leased: false })
     })
   )

@@ -528,6 +528,46 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
       })
   )
 
+  it.effect("a lease that is over on the database's clock ends the step; it is no reason to look again", () =>
+    Effect.gen(function* () {
+      yield* clear
+      const grant = yield* own()
+      const order = yield* intend({ symbol: "OVER" })
+      yield* sql(
+        (client) => client`UPDATE nodes SET lease_until = clock_timestamp() WHERE life = ${grant.owner}`
+      )
+      assert.deepStrictEqual(yield* OrdersStore.use((orders) => orders.submit(grant, order)), {
+        _tag: "NotSubmitted",
+        why: "lease_over"
+      })
+      const venue = makeVenue()
+      // By its own clocks this process still believes in the lease.
+      const guard: LeaseGuard = {
+        grant,
+        mayWrite: () => true,
+        remainingMs: () => 1_000,
+        giveUp: () => undefined
+      }
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const scope = yield* Effect.scope
+          const desk = makeDesk(
+            { path: "test", fork: (_name, effect) => Effect.forkIn(effect, scope) },
+            "paper-1",
+            venue.connection,
+            defaultPace
+          )
+          desk.setGuard(guard)
+          const outcome = yield* executeNext(desk).pipe(
+            Effect.provide(alertsQueue.pipe(Layer.provideMerge(Wake.layer)))
+          )
+          assert.deepStrictEqual(outcome, { _tag: "LeaseOver" })
+        })
+      )
+      assert.strictEqual(venue.creates(order.clientOrderId).requests, 0)
+    })
+  )
+
   it.effect(
     "[T6 calendar] an exit is held while its market is closed, and goes before entries when it opens",
     () =>

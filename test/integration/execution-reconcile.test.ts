@@ -1,7 +1,8 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Option, type Scope } from "effect"
 import type { MemoryBroker } from "../../src/layers/broker/broker.memory.ts"
-import { BrokerOutcomeUnknown } from "../../src/layers/broker/broker.ts"
+import type { AccountLeasesService } from "../../src/layers/accounts/accounts-lease.ts"
+import { BrokerOutcomeUnknown, SendPermit } from "../../src/layers/broker/broker.ts"
 import { FillsStore } from "../../src/layers/orders/fills-store.ts"
 import { OrdersStore, type StoredOrder } from "../../src/layers/orders/orders-store.ts"
 import {
@@ -13,7 +14,16 @@ import {
   until,
   untilStatus
 } from "./execution-desk.ts"
-import { fillOf, history, intend, own, sql, world, type WorldServices } from "./execution-world.ts"
+import {
+  fillOf,
+  history,
+  intend,
+  own,
+  readAccount,
+  sql,
+  world,
+  type WorldServices
+} from "./execution-world.ts"
 
 layer(world(), { excludeTestServices: true })("reconciliation and cancels", (it) => {
   const test = <E>(name: string, body: Effect.Effect<void, E, Scope.Scope | WorldServices>) =>
@@ -236,6 +246,43 @@ layer(world(), { excludeTestServices: true })("reconciliation and cancels", (it)
           sql((client) => client`UPDATE trading_state SET state = 'ACTIVE' WHERE scope = 'global'`)
         )
       )
+    })
+  )
+
+  test(
+    "[T5 K9] a lease that is over right before the bytes of a cancel sends nothing, and is no silence of the broker",
+    Effect.gen(function* () {
+      const venue = makeVenue()
+      venue.holdFills(true)
+      const first = yield* own()
+      const order = yield* intend({ symbol: freshSymbol(), quantity: "2" })
+      const permits: Array<boolean> = []
+      const leases: Array<AccountLeasesService> = []
+      const node = yield* startNode(venue, {
+        wrap: (connection) => ({
+          ...connection,
+          cancel: (account, id) =>
+            Effect.gen(function* () {
+              // The connection is made, the request is ready: the lease ends in this moment.
+              if (permits.length === 0) leases[0]?.current("paper-1")?.giveUp()
+              permits.push((yield* SendPermit)())
+              return yield* connection.cancel(account, id)
+            })
+        })
+      })
+      leases.push(node.leases)
+      yield* untilStatus(order, "acked")
+      yield* askCancel(order)
+      yield* node.ring("orders:paper-1")
+      yield* untilStatus(order, "cancelled", 15_000)
+      assert.deepStrictEqual(permits, [false, true])
+      assert.isTrue(node.protection.brokerAnswers("paper-1"))
+      // The first grant was ours, the second the node's; the third is the one the cancel went out under.
+      assert.strictEqual((yield* readAccount("paper-1"))?.fence, first.fence + 2n)
+      assert.deepStrictEqual(yield* history(order.id).pipe(Effect.map((lines) => lines.slice(-2))), [
+        "order.cancel_requested acked>pending_cancel",
+        "order.cancelled pending_cancel>cancelled"
+      ])
     })
   )
 

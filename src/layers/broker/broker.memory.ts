@@ -201,12 +201,11 @@ const cancelIn =
     Effect.gen(function* () {
       const outcome = twin.cancelScript.shift() ?? { _tag: "answer" as const }
       if (outcome._tag === "notSent") {
-        return yield* new BrokerUnavailable({
-          broker: twin.name,
-          operation: "cancel",
-          reason: "connection refused"
-        })
+        return yield* new BrokerNotSent({ broker: twin.name, reason: "connection refused" })
       }
+      const permit = yield* SendPermit
+      if (!permit())
+        return yield* new BrokerNotSent({ broker: twin.name, reason: "the permit to send is gone" })
       const apply = Effect.flatMap(now, (at) => {
         const order = twin.book.order(venueOrderId)
         if (order === undefined || order.account !== account) {

@@ -129,7 +129,7 @@ const cancelOn =
         return Effect.fail(
           sent
             ? new BrokerOutcomeUnknown({ broker, reason, cause })
-            : new BrokerUnavailable({ broker, operation: "cancel", reason, cause })
+            : new BrokerNotSent({ broker, reason, cause })
         )
       })
     )

@@ -139,8 +139,8 @@ export class BrokerStreamEnded extends Data.TaggedError("BrokerStreamEnded")<{
 }> {}
 
 /**
- * Asked synchronously by an adapter right before the bytes of a create are handed to the socket; false means that the
- * sender lost the right to send (its lease is over) and the create ends as `BrokerNotSent` with nothing written. It is
+ * Asked synchronously by an adapter right before the bytes of a create or a cancel are handed to the socket; false means
+ * that the sender lost the right to send (its lease is over) and the call ends as `BrokerNotSent` with nothing written. It is
  * a reference and not an argument because it must be read after connecting, queueing and serialising, when the caller
  * is long out of the way: a process frozen anywhere before the write may not send when it wakes up (T4).
  */
@@ -159,11 +159,11 @@ export interface BrokerConnection {
   readonly create: (
     order: CreateOrder
   ) => Effect.Effect<VenueOrder, BrokerRefused | BrokerOutcomeUnknown | BrokerNotSent>
-  /** One try. `BrokerUnavailable` means that no byte left; `BrokerOutcomeUnknown` that it may have been cancelled. */
+  /** One try. `BrokerNotSent` means that no byte left; `BrokerOutcomeUnknown` that it may have been cancelled. */
   readonly cancel: (
     account: string,
     venueOrderId: string
-  ) => Effect.Effect<VenueOrder, BrokerRefused | BrokerOutcomeUnknown | BrokerUnavailable>
+  ) => Effect.Effect<VenueOrder, BrokerRefused | BrokerOutcomeUnknown | BrokerNotSent>
   /** The newest order under this client order id, in any status. */
   readonly findByClientOrderId: (
     account: string,
