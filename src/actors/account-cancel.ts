@@ -70,7 +70,7 @@ const cancel = (desk: AccountDesk, order: StoredOrder) =>
       switch (failure._tag) {
         case "BrokerNotSent":
           // Nothing left, so it is due at once for whoever may send it next.
-          desk.cancelsDue.delete(order.id)
+          desk.dueAt.delete(order.id)
           // Without a permit the broker has done nothing wrong: the account is somebody else's, or ours under a new grant.
           if (!guard.mayWrite()) return yield* new LeaseLost({ account: desk.account, while: "cancelling" })
           return { _tag: "BrokerAway", reason: `cancel: ${failure.reason}` } satisfies StepOutcome

@@ -242,7 +242,7 @@ export const resolveUnknown = (desk: AccountDesk, report: (count: number) => voi
         Effect.catchTag(["DatabaseUnavailable", "LeaseLost"], () => Effect.void)
       )
       const passes = Effect.forever(
-        Effect.andThen(pass, wake.wait(resolveBell(desk.account), desk.pace.pollMs))
+        Effect.andThen(pass, wake.wait(resolveBell(desk.account), executionLimits.reconcileEveryMs))
       )
       // A defect of a resolver is a bug and crashes the executor; without the join it would only vanish.
       return yield* Effect.raceFirst(passes, FiberMap.join(fibers))

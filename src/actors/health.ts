@@ -28,10 +28,15 @@ import { controlOf } from "./control.ts"
 import { RunningTree } from "./running-tree.ts"
 import { Startup, type StartupService } from "./startup.ts"
 
-const nodeAt = (root: TreeNode | null, path: string): TreeNode | null => {
-  if (root === null || root.path === path) return root
-  const next = root.children.find((child) => path === child.path || path.startsWith(`${child.path}/`))
-  return next === undefined ? null : nodeAt(next, path)
+/** Every component by its path: looking one up among ten thousand by walking would be a hundred million steps a look. */
+const indexOf = (root: TreeNode | null): ReadonlyMap<string, TreeNode> => {
+  const byPath = new Map<string, TreeNode>()
+  const add = (node: TreeNode): void => {
+    byPath.set(node.path, node)
+    node.children.forEach(add)
+  }
+  if (root !== null) add(root)
+  return byPath
 }
 
 /** Which accounts of this process may take on exposure: their executor, their broker, the market, the pipeline and the hour. */
@@ -43,6 +48,7 @@ const accountsOf = (
   standing: Standing
 ): HealthFacts["accounts"] => {
   if (!settings.roles.has("accounts")) return []
+  const nodes = indexOf(root)
   return Object.entries(settings.accounts).map(([id, account]) => {
     const needed = [
       `root/trading/accounts/${id}`,
@@ -51,7 +57,7 @@ const accountsOf = (
       "root/trading/pipeline"
     ]
     // Its executor is as ready as it can be; whether that one trades is the other process's to say.
-    if (nodeAt(root, `root/trading/accounts/${id}`)?.tags.includes("standby") === true) {
+    if (nodes.get(`root/trading/accounts/${id}`)?.tags.includes("standby") === true) {
       const cloned = standing._tag === "Cloned"
       const reason = cloned
         ? "another process runs as this node: DATA_DIR was copied"
@@ -59,9 +65,9 @@ const accountsOf = (
       return { id, canTrade: false, reason }
     }
     if (!protection.brokerAnswers(id)) return { id, canTrade: false, reason: "the broker does not answer" }
-    const missing = needed.find((path) => nodeAt(root, path)?.ready !== true)
+    const missing = needed.find((path) => nodes.get(path)?.ready !== true)
     if (missing !== undefined) {
-      return { id, canTrade: false, reason: `${missing} is ${nodeAt(root, missing)?.state ?? "not there"}` }
+      return { id, canTrade: false, reason: `${missing} is ${nodes.get(missing)?.state ?? "not there"}` }
     }
     const reason = closedReason(account.calendar, nowMs)
     return { id, canTrade: reason === null, reason }

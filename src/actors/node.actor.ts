@@ -9,7 +9,7 @@
  * Never: takes an account (its executor does), or proves a death by anything but the host it happened on.
  */
 import { Clock, Effect } from "effect"
-import { nodeLimits } from "../domain/limits.ts"
+import { accountLimits, nodeLimits } from "../domain/limits.ts"
 import { isProvenDead } from "../domain/node-life.ts"
 import { AccountLeases, type LeaseGuard } from "../layers/accounts/accounts-lease.ts"
 import { type AccountGrant, AccountsStore } from "../layers/accounts/accounts-store.ts"
@@ -18,10 +18,13 @@ import { Instance, NodeUnknown } from "../layers/config/instance.ts"
 import { instantOf, type LeaseDeadline, makeLeaseDeadline } from "../layers/node/lease-deadline.ts"
 import { NodeStore } from "../layers/node/node-store.ts"
 import { ProcessMarks } from "../layers/process/process-mark.ts"
-import { nodeMachine, type OpenOutcome } from "../machines/node.machine.ts"
+import { OrdersStore } from "../layers/orders/orders-store.ts"
+import { Wake } from "../layers/process/wake.ts"
+import { type NodeEvent, nodeMachine, type OpenOutcome } from "../machines/node.machine.ts"
 import type { ChildSelf } from "../runtime/child-spec.ts"
 import { logEvent } from "../runtime/log-event.ts"
 import { effectActor, machineChild, streamActor } from "../runtime/machine-child.ts"
+import { resolveBell } from "./account-send.ts"
 import { watchDatabase } from "./database-watch.ts"
 
 /** Numbers a test may shorten; everybody else takes the limits. */
@@ -29,9 +32,10 @@ export interface NodePace {
   readonly leaseMs: number
   readonly leaseMarginMs: number
   readonly renewEveryMs: number
+  readonly pollMs: number
 }
 
-export const defaultNodePace: NodePace = nodeLimits
+export const defaultNodePace: NodePace = { ...nodeLimits, pollMs: accountLimits.pollMs }
 
 interface Keeper {
   readonly path: string
@@ -147,30 +151,48 @@ const serveLine = (keeper: Keeper) =>
     return Math.min(keeper.pace.renewEveryMs, (nextMs ?? keeper.pace.renewEveryMs) + 1)
   }).pipe(Effect.catchTag("DatabaseUnavailable", () => Effect.succeed(keeper.pace.renewEveryMs)))
 
-const keepLife = (keeper: Keeper) =>
-  streamActor("node.keep", ({ send }) =>
+/** Rings for every account of ours that has something to do: the net under lost bells, and under other processes' rows. */
+const sweep = (keeper: Keeper) =>
+  Effect.forever(
     Effect.gen(function* () {
-      const clock = yield* Clock.Clock
-      const life = (yield* Instance).current()?.life
-      const { deadline } = keeper
-      if (deadline === null || life === undefined) return send({ type: "lease.lost" })
-      let dueMs = clock.currentTimeMillisUnsafe() + keeper.pace.renewEveryMs
-      for (;;) {
-        const lookMs = yield* serveLine(keeper)
-        yield* Effect.sleep(Math.max(0, Math.min(lookMs, dueMs - clock.currentTimeMillisUnsafe())))
-        const nowMs = clock.currentTimeMillisUnsafe()
-        // A clock that was set back must not put the renewal off.
-        if (nowMs < dueMs && dueMs - nowMs <= keeper.pace.renewEveryMs) continue
-        dueMs = nowMs + keeper.pace.renewEveryMs
-        if (yield* renew(keeper, deadline, life)) continue
-        yield* loseAll(keeper)
-        yield* logEvent("warn", "node.lease_lost", "the lease of this node was not renewed in time", {
-          component: keeper.path
-        })
-        return send({ type: "lease.lost" })
+      yield* Effect.sleep(keeper.pace.pollMs)
+      const leases = yield* AccountLeases
+      const wake = yield* Wake
+      if (leases.size() === 0) return
+      const orders = yield* OrdersStore
+      const held = leases.all().map(({ grant }) => grant.account)
+      for (const { account, unresolved, waiting } of yield* orders.busy(held)) {
+        if (waiting) wake.notify(`orders:${account}`)
+        if (unresolved) wake.notify(resolveBell(account))
       }
-    })
+    }).pipe(Effect.catchTag("DatabaseUnavailable", () => Effect.void))
   )
+
+const keepLife = (keeper: Keeper) =>
+  streamActor("node.keep", ({ send }) => Effect.raceFirst(sweep(keeper), keepLease(keeper, send)))
+
+const keepLease = (keeper: Keeper, send: (event: NodeEvent) => void) =>
+  Effect.gen(function* () {
+    const clock = yield* Clock.Clock
+    const life = (yield* Instance).current()?.life
+    const { deadline } = keeper
+    if (deadline === null || life === undefined) return send({ type: "lease.lost" })
+    let dueMs = clock.currentTimeMillisUnsafe() + keeper.pace.renewEveryMs
+    for (;;) {
+      const lookMs = yield* serveLine(keeper)
+      yield* Effect.sleep(Math.max(0, Math.min(lookMs, dueMs - clock.currentTimeMillisUnsafe())))
+      const nowMs = clock.currentTimeMillisUnsafe()
+      // A clock that was set back must not put the renewal off.
+      if (nowMs < dueMs && dueMs - nowMs <= keeper.pace.renewEveryMs) continue
+      dueMs = nowMs + keeper.pace.renewEveryMs
+      if (yield* renew(keeper, deadline, life)) continue
+      yield* loseAll(keeper)
+      yield* logEvent("warn", "node.lease_lost", "the lease of this node was not renewed in time", {
+        component: keeper.path
+      })
+      return send({ type: "lease.lost" })
+    }
+  })
 
 const release = (keeper: Keeper) =>
   Effect.gen(function* () {

@@ -11,7 +11,7 @@
  */
 import type { FeedSettings, Settings } from "../domain/settings.ts"
 import { dynamic, supervisor, worker } from "../runtime/child-spec.ts"
-import { accountActor } from "./account.actor.ts"
+import { accountActors } from "./account.actor.ts"
 import { alertsActor } from "./alerts.actor.ts"
 import { brokerActor } from "./broker.actor.ts"
 import { databaseActor } from "./database.actor.ts"
@@ -75,7 +75,7 @@ const trading = (settings: Settings) =>
         ...vitalGroup,
         id: "accounts",
         // T8: an executor finishes its round trip; the deadline of a create is below this.
-        template: { ...local, start: (account: string) => accountActor(account), stopBudgetMs: 6_000 },
+        template: { ...local, start: accountActors(), stopBudgetMs: 6_000 },
         instances: instancesOf(Object.keys(settings.accounts))
       }),
       worker({ ...vital, id: "reconciler", start: reconcilerActor(), stopBudgetMs: 3_000 }),
@@ -128,7 +128,9 @@ export const rootSupervisor = (settings: Settings) =>
       // A fast shutdown of the embedded server took 60 ms at most; ten seconds cover a checkpoint on a slow disk.
       worker({ ...vital, id: "database", start: databaseActor, stopBudgetMs: 10_000, readiness: "required" }),
       // Before everybody who holds something under the node's lease, so after them at the stop.
-      worker({ ...vital, id: "node", start: nodeActor(), stopBudgetMs: 3_000 }),
+      ...(settings.roles.has("accounts") || settings.roles.has("waves")
+        ? [worker({ ...vital, id: "node", start: nodeActor(), stopBudgetMs: 3_000 })]
+        : []),
       supervisor({
         ...localGroup,
         id: "operators",

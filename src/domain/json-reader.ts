@@ -38,7 +38,20 @@ const refused = (reason: JsonRefused["reason"], path: string, message: string): 
   message
 })
 
+/** How much one text may hold. */
+export interface JsonBounds {
+  readonly depthMax: number
+  readonly valuesMax: number
+}
+
+/** What a stranger may send. */
+const bodyBounds: JsonBounds = {
+  depthMax: intakeLimits.bodyDepthMax,
+  valuesMax: intakeLimits.bodyValuesMax
+}
+
 interface Walk {
+  readonly bounds: JsonBounds
   keys: number
   values: number
   /** From the inside out: pushed while the recursion returns, so that a valid body pays nothing for paths. */
@@ -47,14 +60,14 @@ interface Walk {
 
 type Fault = { readonly reason: JsonRefused["reason"]; readonly message: string }
 
-const TOO_DEEP: Fault = {
+const tooDeep = ({ bounds }: Walk): Fault => ({
   reason: "too_deep",
-  message: `must not nest deeper than ${intakeLimits.bodyDepthMax}`
-}
-const TOO_MANY: Fault = {
+  message: `must not nest deeper than ${bounds.depthMax}`
+})
+const tooMany = ({ bounds }: Walk): Fault => ({
   reason: "too_many",
-  message: `must not have more than ${intakeLimits.bodyValuesMax} values`
-}
+  message: `must not have more than ${bounds.valuesMax} values`
+})
 const NOT_FINITE: Fault = {
   reason: "not_finite",
   message: "must be a number within a double's range (not 1e999), of at most 1,000 digits"
@@ -98,13 +111,13 @@ const walkArray = (items: ReadonlyArray<JsonValue>, depth: number, walk: Walk): 
 
 const walkValue = (value: JsonValue, depth: number, walk: Walk): Fault | null => {
   walk.values += 1
-  if (walk.values > intakeLimits.bodyValuesMax) return TOO_MANY
+  if (walk.values > walk.bounds.valuesMax) return tooMany(walk)
   if (typeof value === "string") return textFault(value)
   if (typeof value === "number") return Number.isFinite(value) ? null : NOT_FINITE
   if (Array.isArray(value))
-    return depth >= intakeLimits.bodyDepthMax ? TOO_DEEP : walkArray(value, depth, walk)
+    return depth >= walk.bounds.depthMax ? tooDeep(walk) : walkArray(value, depth, walk)
   if (isJsonObject(value))
-    return depth >= intakeLimits.bodyDepthMax ? TOO_DEEP : walkObject(value, depth, walk)
+    return depth >= walk.bounds.depthMax ? tooDeep(walk) : walkObject(value, depth, walk)
   return null
 }
 
@@ -155,27 +168,30 @@ export const parseExactly = (text: string): JsonValue => {
 }
 
 /** The second reading, of a text that the first one found to be valid and flat enough for it. */
-const readExactly = (text: string): Result.Result<JsonValue, JsonRefused> => {
+const readExactly = (text: string, bounds: JsonBounds): Result.Result<JsonValue, JsonRefused> => {
   const value = parseExactly(text)
-  const walk: Walk = { keys: 0, values: 0, trail: [] }
+  const walk: Walk = { bounds, keys: 0, values: 0, trail: [] }
   const fault = walkValue(value, 0, walk)
   return fault === null
     ? Result.succeed(value)
     : Result.fail(refused(fault.reason, jsonPath(walk.trail.toReversed()), fault.message))
 }
 
-/** Reads a text as JSON under the rules of this file. */
-export const readJsonText = (text: string): Result.Result<JsonValue, JsonRefused> => {
+/** Reads a text as JSON under the rules of this file; `bounds` are those of a body unless a caller has its own. */
+export const readJsonText = (
+  text: string,
+  bounds: JsonBounds = bodyBounds
+): Result.Result<JsonValue, JsonRefused> => {
   if (text.trim() === "") return Result.fail(refused("syntax", "", "must be JSON, and is empty"))
   const parsed = parseNative(text)
   if (parsed === null) return Result.fail(located(text, "syntax"))
-  const walk: Walk = { keys: 0, values: 0, trail: [] }
+  const walk: Walk = { bounds, keys: 0, values: 0, trail: [] }
   const fault = walkValue(parsed.value, 0, walk)
   if (fault !== null)
     return Result.fail(refused(fault.reason, jsonPath(walk.trail.toReversed()), fault.message))
   // A key given twice is one key of the value and two of the text.
   if (countMembers(text) !== walk.keys) return Result.fail(located(text, "duplicate_key"))
-  return mayBeInexact(text) ? readExactly(text) : Result.succeed(parsed.value)
+  return mayBeInexact(text) ? readExactly(text, bounds) : Result.succeed(parsed.value)
 }
 
 // Fatal: a byte that is not UTF-8 would become U+FFFD and change what was signed. A byte order mark is dropped.

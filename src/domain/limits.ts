@@ -67,6 +67,14 @@ export const intakeLimits = {
   identityBucketMs: seconds(60)
 } as const
 
+/** What the settings file may be. An operator wrote it, so its bounds are against mistakes and not against strangers. */
+export const settingsLimits = {
+  /** Ten thousand accounts with every key are some 2 MB. */
+  fileBytesMax: 32 * 1_024 * 1_024,
+  valuesMax: 1_000_000,
+  depthMax: 32
+} as const
+
 /** What one field of a body may be. */
 export const fieldLimits = {
   /** Longest symbol seen on any venue is an OCC option symbol of 21; exchanges prefix theirs (`BINANCE:...`). */

@@ -25,7 +25,6 @@ export interface AccountInput {
   readonly reconcileMsMax: number
   readonly stepMsMax: number
   readonly releaseMsMax: number
-  readonly pollMs: number
 }
 
 export interface AccountContext extends AccountInput {
@@ -131,8 +130,7 @@ export const accountMachine = setup({
       ),
     reconcileDeadline: ({ context }) => context.reconcileMsMax,
     stepDeadline: ({ context }) => context.stepMsMax,
-    releaseDeadline: ({ context }) => context.releaseMsMax,
-    poll: ({ context }) => context.pollMs
+    releaseDeadline: ({ context }) => context.releaseMsMax
   },
   guards: {
     mustStop: ({ context }) => context.stopping,
@@ -295,10 +293,10 @@ export const accountMachine = setup({
           after: { askAgain: "Reconciling" }
         },
         Idle: {
-          description: "Nothing may be sent now; a bell or the poll says when to look again.",
-          tags: "ready",
-          on: { "orders.waiting": "Executing", "reconcile.wanted": "Reconciling" },
-          after: { poll: "Executing" }
+          description:
+            "Nothing may be sent now; a bell says when to look again, and one look at all accounts is its net.",
+          tags: ["ready", "resting"],
+          on: { "orders.waiting": "Executing", "reconcile.wanted": "Reconciling" }
         },
         Executing: {
           description:

@@ -17,6 +17,7 @@ import {
   type Opening,
   type Renewal
 } from "../../src/layers/node/node-store.ts"
+import { OrdersStore } from "../../src/layers/orders/orders-store.ts"
 import { ProcessMarks } from "../../src/layers/process/process-mark.ts"
 import { Wake } from "../../src/layers/process/wake.ts"
 import { supervisor, worker } from "../../src/runtime/child-spec.ts"
@@ -71,6 +72,7 @@ const setUp = (alivePid: number | null = 99) =>
         release: (grants) => Effect.sync(() => void script.released.push(...grants)),
         free: (accounts) => Effect.succeed({ free: accounts, nextMs: null })
       }),
+      Layer.mock(OrdersStore, { busy: () => Effect.succeed([]) }),
       Layer.mock(Database, { availability, stats: () => assert.fail("nobody asks") }),
       alertsQueue.pipe(Layer.provideMerge(Wake.layer))
     )

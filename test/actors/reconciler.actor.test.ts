@@ -93,7 +93,11 @@ it.effect("orders that do not add up are all counted, and rung for only when one
         backlog: () => Effect.succeed({ waiting: 0, oldestMs: 0 })
       }),
       Layer.mock(Database, { availability, stats: () => assert.fail("nobody asks") }),
-      Layer.succeed(Wake, { notify: (topic) => void rung.push(topic), wait: () => Effect.never }),
+      Layer.succeed(Wake, {
+        notify: (topic) => void rung.push(topic),
+        listen: () => () => undefined,
+        wait: () => Effect.never
+      }),
       alertsQueue.pipe(Layer.provide(Wake.layer))
     )
     yield* Effect.gen(function* () {

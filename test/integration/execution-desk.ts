@@ -6,7 +6,7 @@
  * Never: asserts anything.
  */
 import { Effect, Layer, type Scope } from "effect"
-import { accountActor } from "../../src/actors/account.actor.ts"
+import { accountActors } from "../../src/actors/account.actor.ts"
 import { defaultPace, type ExecutionPace } from "../../src/actors/account-desk.ts"
 import { brokerActor } from "../../src/actors/broker.actor.ts"
 import { defaultNodePace, nodeActor, type NodePace } from "../../src/actors/node.actor.ts"
@@ -80,6 +80,7 @@ export const startNode = (twin: MemoryBroker, options: NodeOptions = {}) =>
     const context = yield* Layer.build(services)
     const pace = { ...quickPace, ...defaultNodePace, ...options.pace }
     const accounts = options.accounts ?? ["paper-1"]
+    const executor = accountActors(pace)
     const tree = yield* Effect.provide(
       startTree(
         supervisor({
@@ -89,7 +90,7 @@ export const startNode = (twin: MemoryBroker, options: NodeOptions = {}) =>
             ...(options.market === undefined ? [] : [worker({ id: "exits", start: exitsActor() })]),
             ...(options.stream === false ? [] : [worker({ id: "broker", start: brokerActor("practice") })]),
             ...accounts.map((account) =>
-              worker({ id: account, start: accountActor(account, pace), stopBudgetMs: 6_000 })
+              worker({ id: account, start: executor(account), stopBudgetMs: 6_000 })
             )
           ]
         }),

@@ -536,7 +536,7 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
       yield* sql(
         (client) => client`UPDATE nodes SET lease_until = clock_timestamp() WHERE life = ${grant.owner}`
       )
-      assert.deepStrictEqual(yield* OrdersStore.use((orders) => orders.submit(grant, order)), {
+      assert.deepStrictEqual(yield* OrdersStore.use((orders) => orders.submit(grant, order, permitOf())), {
         _tag: "NotSubmitted",
         why: "lease_over"
       })
@@ -559,7 +559,8 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
           )
           desk.setGuard(guard)
           const outcome = yield* executeNext(desk).pipe(
-            Effect.provide(alertsQueue.pipe(Layer.provideMerge(Wake.layer)))
+            Effect.provide(alertsQueue.pipe(Layer.provideMerge(Wake.layer))),
+            Effect.provideService(Market, (yield* makeMemoryMarket).service)
           )
           assert.deepStrictEqual(outcome, { _tag: "LeaseOver" })
         })

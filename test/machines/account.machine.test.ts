@@ -15,8 +15,7 @@ const input = {
   askAgainMsMax: 2_000,
   reconcileMsMax: 60_000,
   stepMsMax: 30_000,
-  releaseMsMax: 5_000,
-  pollMs: 1_000
+  releaseMsMax: 5_000
 }
 
 interface Settled<A> {
@@ -153,7 +152,7 @@ describe("the account machine", () => {
     }
   })
 
-  it("goes on until nothing is left, then rests until a bell or the poll", async () => {
+  it("goes on until nothing is left, then rests until a bell", async () => {
     const { send, value, step, clock } = await executing()
     await step.answer({ _tag: "Worked" })
     assert.strictEqual(value(), "Owning.Executing")
@@ -162,8 +161,8 @@ describe("the account machine", () => {
     send("orders.waiting")
     assert.strictEqual(value(), "Owning.Executing")
     await step.answer({ _tag: "Nothing" })
-    clock.increment(1_000)
-    assert.strictEqual(value(), "Owning.Executing")
+    clock.increment(60_000)
+    assert.strictEqual(value(), "Owning.Idle")
   })
 
   it("does not lose a bell that rings during its last look", async () => {

@@ -33,6 +33,10 @@ const ended: Rest = { until: [], why: "An end. Words of the venue that come late
 const resting: Readonly<Record<string, Rests>> = {
   account: {
     WaitingForDatabase: database,
+    "Owning.Idle": {
+      until: ["orders.waiting", "reconcile.wanted"],
+      why: "One look each second at all accounts of the process rings for those with something to do."
+    },
     "Standby.InLine": {
       until: ["lease.free"],
       why: "The keeper of the node's lease asks for every account in line with each renewal; ten thousand clocks would ask the same question."

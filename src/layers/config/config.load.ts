@@ -11,8 +11,9 @@
  * Failure: an unreadable file or invalid JSON is a problem with the file's path.
  */
 import { Redacted, Result } from "effect"
-import { readFileSync } from "node:fs"
+import { readFileSync, statSync } from "node:fs"
 import { resolve } from "node:path"
+import { settingsLimits } from "../../domain/limits.ts"
 import { readJsonText } from "../../domain/json-reader.ts"
 import { type Mask, maskedRecord, redactUrl, redactUrls } from "../../domain/redaction.ts"
 import { resolveSettings } from "../../domain/settings-resolve.ts"
@@ -41,6 +42,10 @@ const readFile = (named: string | undefined, cwd: string): FileResult => {
   const path = resolve(cwd, named ?? "holdfast.json")
   let bytes: Uint8Array
   try {
+    const { size } = statSync(path)
+    if (size > settingsLimits.fileBytesMax) {
+      return Result.fail([{ path, message: `must be at most ${settingsLimits.fileBytesMax} bytes` }])
+    }
     bytes = readFileSync(path)
   } catch (error) {
     if (named === undefined && codeOf(error) === "ENOENT") return Result.succeed(undefined)
@@ -50,7 +55,7 @@ const readFile = (named: string | undefined, cwd: string): FileResult => {
   }
   const text = decodeText(bytes)
   if (text === null) return Result.fail([{ path, message: "is not UTF-8 text; save it as UTF-8" }])
-  return Result.mapError(readJsonText(text), (refused) => [
+  return Result.mapError(readJsonText(text, settingsLimits), (refused) => [
     refused.reason === "syntax"
       ? {
           path,

@@ -212,6 +212,22 @@ const unresolved =
         Effect.catchTag("DatabaseFault", Effect.die)
       )
 
+const busy =
+  (database: DatabaseService): OrdersStoreService["busy"] =>
+  (accounts) =>
+    database
+      .run(
+        "orders.busy",
+        (sql) => sql<{ readonly account: string; readonly waiting: boolean; readonly unresolved: boolean }>`
+          SELECT account, bool_or(status IN ('intended', 'held', 'pending_cancel')) AS waiting,
+            bool_or(status IN ('submitting', 'unknown', 'resolving')) AS unresolved
+          FROM orders
+          WHERE status IN ('intended', 'held', 'pending_cancel', 'submitting', 'unknown', 'resolving')
+            AND account = ANY (${[...accounts]}::text[])
+          GROUP BY account`
+      )
+      .pipe(Effect.catchTag("DatabaseFault", Effect.die))
+
 const backlog =
   (database: DatabaseService): OrdersStoreService["backlog"] =>
   (account) =>
@@ -239,6 +255,7 @@ const make = (
   apply: apply(database),
   intendExit: intendExit(database),
   unresolved: unresolved(database),
+  busy: busy(database),
   backlog: backlog(database),
   ...settling(database)
 })

@@ -216,6 +216,16 @@ export interface OrdersStoreService {
   readonly unsettledCounts: (
     account: string
   ) => Effect.Effect<{ readonly all: number; readonly due: number }, DatabaseUnavailable>
+  /**
+   * Those of `accounts` that have something to do, in one statement: the net under the bells. `waiting` is for the
+   * executor, `unresolved` for the resolver.
+   */
+  readonly busy: (
+    accounts: ReadonlyArray<string>
+  ) => Effect.Effect<
+    ReadonlyArray<{ readonly account: string; readonly waiting: boolean; readonly unresolved: boolean }>,
+    DatabaseUnavailable
+  >
   /** What of the account waits to be sent, and since when (milliseconds, database clock; zero when nothing does). */
   readonly backlog: (account: string) => Effect.Effect<OrderBacklog, DatabaseUnavailable>
   /** Settles a terminal order if our fills add up to `venueFilled` and are linked. True when it is settled now. */

@@ -14,6 +14,11 @@ import { Context, Effect, Layer } from "effect"
 export interface WakeService {
   /** Rings the bell of `topic`. Synchronous and cheap, callable from any callback. */
   readonly notify: (topic: string) => void
+  /**
+   * Calls `rung` whenever the bell of `topic` rings, at once if it was rung while nobody listened. For those who would
+   * otherwise keep a fiber waiting for each of thousands of topics. Answers how to end it.
+   */
+  readonly listen: (topic: string, rung: () => void) => () => void
   /** Waits for the bell of `topic`, at most `maxWaitMs` milliseconds of the ambient clock. */
   readonly wait: (topic: string, maxWaitMs: number) => Effect.Effect<void>
 }
@@ -21,6 +26,7 @@ export interface WakeService {
 interface Bell {
   rung: boolean
   readonly waiters: Set<() => void>
+  readonly listeners: Set<() => void>
 }
 
 const makeWake = (): WakeService => {
@@ -29,16 +35,17 @@ const makeWake = (): WakeService => {
   const bellOf = (topic: string): Bell => {
     const known = bells.get(topic)
     if (known !== undefined) return known
-    const bell: Bell = { rung: false, waiters: new Set() }
+    const bell: Bell = { rung: false, waiters: new Set(), listeners: new Set() }
     bells.set(topic, bell)
     return bell
   }
   const notify = (topic: string): void => {
     const bell = bellOf(topic)
-    if (bell.waiters.size === 0) {
+    if (bell.waiters.size === 0 && bell.listeners.size === 0) {
       bell.rung = true
       return
     }
+    for (const rung of bell.listeners) rung()
     // Every waiter is released: two readers of one topic each look for themselves.
     const waiters = [...bell.waiters]
     bell.waiters.clear()
@@ -58,7 +65,16 @@ const makeWake = (): WakeService => {
         bell.waiters.delete(release)
       })
     }).pipe(Effect.timeoutOption(maxWaitMs), Effect.asVoid)
-  return { notify, wait }
+  const listen = (topic: string, rung: () => void): (() => void) => {
+    const bell = bellOf(topic)
+    bell.listeners.add(rung)
+    if (bell.rung) {
+      bell.rung = false
+      rung()
+    }
+    return () => void bell.listeners.delete(rung)
+  }
+  return { listen, notify, wait }
 }
 
 export class Wake extends Context.Service<Wake, WakeService>()("holdfast/layers/Wake") {
