@@ -242,7 +242,8 @@ export const resolveUnknown = (desk: AccountDesk, report: (count: number) => voi
         Effect.catchTag(["DatabaseUnavailable", "LeaseLost"], () => Effect.void)
       )
       const passes = Effect.forever(
-        Effect.andThen(pass, wake.wait(resolveBell(desk.account), executionLimits.reconcileEveryMs))
+        // What is unresolved is rung for each second, also right after a start.
+        Effect.andThen(wake.wait(resolveBell(desk.account), executionLimits.reconcileEveryMs), pass)
       )
       // A defect of a resolver is a bug and crashes the executor; without the join it would only vanish.
       return yield* Effect.raceFirst(passes, FiberMap.join(fibers))

@@ -18,6 +18,7 @@ import type { LeaseGuard } from "../layers/accounts/accounts-lease.ts"
 import { Config } from "../layers/config/config.ts"
 import { Market } from "../layers/market/market.ts"
 import { OrdersStore, type StoredOrder, type SubmitRefusal } from "../layers/orders/orders-store.ts"
+import { Wake } from "../layers/process/wake.ts"
 import { PositionsStore } from "../layers/accounts/positions-store.ts"
 import type { StepOutcome } from "../machines/account.machine.ts"
 import { sendCancel } from "./account-cancel.ts"
@@ -216,13 +217,15 @@ export const executeNext = (desk: AccountDesk, reducesOnly = false) =>
  * Fills the slot `sendReduces`: cancels and reduces leave while the account is not reconciled, because a venue that
  * answers one question wrong may still take an exit (T6). The broker is asked for the position before each reduce.
  */
-export const sendReduces = (desk: AccountDesk) =>
-  Effect.forever(
-    executeNext(desk, true).pipe(
-      Effect.timeoutOption(executionLimits.stepMsMax),
-      Effect.map((done) => done._tag === "Some" && done.value._tag === "Worked"),
-      // Who watches the database says so to the machine; here is only nothing to do.
-      Effect.catchTag("DatabaseUnavailable", () => Effect.succeed(false)),
-      Effect.flatMap((more) => (more ? Effect.void : Effect.sleep(desk.pace.pollMs)))
-    )
+export const sendReduces = (desk: AccountDesk) => {
+  // The executor's own bell; whoever has something waiting is rung for each second. Thousands of accounts that start at
+  // once and look for themselves would keep each other, and the lease of the node, from the database.
+  const bell = Wake.use((wake) => wake.wait(`orders:${desk.account}`, executionLimits.reconcileEveryMs))
+  const step = executeNext(desk, true).pipe(
+    Effect.timeoutOption(executionLimits.stepMsMax),
+    Effect.map((done) => done._tag === "Some" && done.value._tag === "Worked"),
+    // Who watches the database says so to the machine; here is only nothing to do.
+    Effect.catchTag("DatabaseUnavailable", () => Effect.succeed(false))
   )
+  return Effect.forever(Effect.andThen(bell, Effect.repeat(step, { while: (more) => more })))
+}

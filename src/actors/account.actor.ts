@@ -5,7 +5,7 @@
  * trip under way is finished and the account given back (T8).
  * Never: places an order without a lease; holds state that a restart would lose: everything is in the rows.
  */
-import { Context, Effect } from "effect"
+import { Context, Effect, Semaphore } from "effect"
 import { executionLimits } from "../domain/limits.ts"
 import { AccountLeases, makeLeaseGuard } from "../layers/accounts/accounts-lease.ts"
 import { AccountsStore } from "../layers/accounts/accounts-store.ts"
@@ -157,12 +157,24 @@ const release = (desk: AccountDesk) =>
 const withDesk = <A, E, R>(name: string, f: (desk: AccountDesk) => Effect.Effect<A, E, R>) =>
   effectActor(name, () => Effect.flatMap(Current, ({ desk }) => f(desk)))
 
+/** Reconciliations of one broker that go on at once: thousands together would all miss the deadlines of their look-ups. */
+const makeTurns = () => {
+  // Bounded by the configured brokers.
+  const turns = new Map<string, Semaphore.Semaphore>()
+  return (broker: string): Semaphore.Semaphore => {
+    const turn = turns.get(broker) ?? Semaphore.makeUnsafe(executionLimits.reconcilesMax)
+    turns.set(broker, turn)
+    return turn
+  }
+}
+
 /**
  * One machine for every executor of a tree: what differs between accounts is found by the account. A machine made for each
  * account costs a megabyte and fifteen milliseconds, most of it for states that are the same.
  */
-const machineOf = (paths: ReadonlyMap<string, string>, executors: ReadonlyMap<string, Executor>) =>
-  machineChild({
+const machineOf = (paths: ReadonlyMap<string, string>, executors: ReadonlyMap<string, Executor>) => {
+  const turnOf = makeTurns()
+  return machineChild({
     machine: accountMachine,
     input: ({ path }) => ({ account: paths.get(path) ?? "", ...executionLimits }),
     actors: {
@@ -179,7 +191,9 @@ const machineOf = (paths: ReadonlyMap<string, string>, executors: ReadonlyMap<st
           })
         )
       ),
-      reconcile: withDesk("account.reconcile", reconcileAccount),
+      reconcile: withDesk("account.reconcile", (desk) =>
+        turnOf(desk.broker.name).withPermit(reconcileAccount(desk))
+      ),
       executeNext: withDesk("account.step", (desk) => executeNext(desk)),
       sendReduces: streamActor("account.reduces", () =>
         Effect.flatMap(Current, ({ desk }) => sendReduces(desk))
@@ -203,6 +217,7 @@ const machineOf = (paths: ReadonlyMap<string, string>, executors: ReadonlyMap<st
       }
     })
   })
+}
 
 /** The components `root/trading/accounts/<account>` of one tree; the child is named by its account. `pace` is for tests. */
 export const accountActors = (pace: ExecutionPace = defaultPace) => {

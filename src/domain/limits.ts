@@ -292,8 +292,13 @@ export const executionLimits = {
   retryMsMax: seconds(10),
   /** A broker that does not answer is asked again this often: one look-up costs it nothing, and its return is seen soon. */
   askAgainMsMax: seconds(2),
-  /** A reconciliation reads orders, fills and positions of one account; each read has a deadline of its own. */
-  reconcileMsMax: seconds(60),
+  /**
+   * A reconciliation reads orders, fills and positions of one account, when it is its turn; each read has a deadline of its
+   * own, so this one is for the wait of the last of thousands.
+   */
+  reconcileMsMax: minutes(3),
+  /** Reconciliations of one broker at once: a few for each of its sockets keep them busy and no look-up waiting. */
+  reconcilesMax: 16,
   /** One step of the executor: a confirmation, a commit, a round trip, a commit. */
   stepMsMax: seconds(30),
   /** Giving the lease back at the stop, after a round trip that was begun right before; else it runs out by itself. */

@@ -73,13 +73,16 @@ const databaseLayer = (settings: Settings, target: DatabaseTarget) =>
     layerDataDir(settings.dataDir)
   )
 
+/** A connection of its own: a lease that waits in line behind the work done under it is lost when there is most to do. */
+const nodeStore = (target: DatabaseTarget) =>
+  nodeStorePg.pipe(Layer.provide(layerPg({ target, poolSize: 1, applicationName: "holdfast-lease" })))
+
 const stores = Layer.mergeAll(
   accountsStorePg,
   alertsStorePg,
   FeedBufferPg,
   fillsStorePg,
   IntakeStorePg,
-  nodeStorePg,
   ordersStorePg,
   positionsStorePg,
   ReadStorePg,
@@ -117,6 +120,7 @@ export const componentLayer = (
       Layer.mergeAll(
         stores,
         layerInstallationPg(settings, venueSchemasOf(settings)),
+        nodeStore(target),
         layerEmbeddedVenues,
         layerPracticeMarket,
         signalFeedWs(),
