@@ -6,7 +6,7 @@
  * itself, visibly; logs show UTC and name the local zone.
  * Never: trades a signal itself (it hands rows to the pipeline), or ends because a feed or the database is away.
  */
-import { Clock, Data, Effect } from "effect"
+import { Clock, Effect } from "effect"
 import { waveLimits } from "../domain/limits.ts"
 import {
   nextDueAtMs,

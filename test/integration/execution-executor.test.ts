@@ -1,6 +1,5 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
-import { AccountsStore } from "../../src/layers/accounts/accounts-store.ts"
 import { SendPermit } from "../../src/layers/broker/broker.ts"
 import { OrdersStore } from "../../src/layers/orders/orders-store.ts"
 import {
@@ -34,7 +33,6 @@ layer(world(), { excludeTestServices: true })("executor", (it) => {
         events.some((line) => line.endsWith("!")),
         events.join(", ")
       )
-      const accounts = yield* AccountsStore
       assert.instanceOf((yield* readAccount("paper-1"))?.reconciledAt, Date)
     })
   )
@@ -219,7 +217,6 @@ layer(world(), { excludeTestServices: true })("executor", (it) => {
       yield* node.tree.stop
       assert.strictEqual(yield* statusOf(order), "acked")
       assert.strictEqual(yield* statusOf(second), "intended", "nothing new was begun")
-      const accounts = yield* AccountsStore
       assert.deepInclude(yield* readAccount("paper-1"), { owner: null, leased: false })
     })
   )

@@ -1,5 +1,6 @@
 import { assert, describe, it, type TestContext } from "vitest"
 import { setTimeout as pause } from "node:timers/promises"
+import { nodeLimits } from "../../src/domain/limits.ts"
 import { waitUntil } from "../support/exchange.ts"
 import { audit } from "./audit.ts"
 import type { Delivery } from "./producer.ts"
@@ -13,8 +14,8 @@ const openWorld = async ({ onTestFinished }: TestContext): Promise<World> => {
   return world
 }
 
-/** A lease lasts 15 s and is renewed every 5 s: after this it has run out whatever was done last. */
-const pastTheLeaseMs = 17_000
+/** After this a lease has run out whatever was done last. */
+const pastTheLeaseMs = 2 * nodeLimits.leaseMs
 
 const postMany = async (service: Service, count: number): Promise<ReadonlyArray<Delivery>> =>
   await Promise.all(

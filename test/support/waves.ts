@@ -7,7 +7,6 @@
  * Never: reads the real clock.
  */
 import { Clock, Effect, Exit, Layer, Scope } from "effect"
-import { randomUUID } from "node:crypto"
 import { RunningTree } from "../../src/actors/running-tree.ts"
 import { wavesActor } from "../../src/actors/waves.actor.ts"
 import type { Settings } from "../../src/domain/settings.ts"
