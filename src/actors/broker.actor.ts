@@ -13,6 +13,7 @@
 import { Clock, Effect, Random } from "effect"
 import { brokerStreamLimits } from "../domain/limits.ts"
 import { AccountLeases } from "../layers/accounts/accounts-lease.ts"
+import type { Protection } from "../layers/accounts/protection.ts"
 import { Alerts } from "../layers/alerts/alerts.ts"
 import type { FillsStore } from "../layers/orders/fills-store.ts"
 import { AccountsStore } from "../layers/accounts/accounts-store.ts"
@@ -78,7 +79,7 @@ const orderEnded = (stream: Stream, venue: VenueOrder) =>
     )
   )
 
-type Needs = AccountLeases | AccountsStore | Alerts | Config | FillsStore | OrdersStore | Wake
+type Needs = AccountLeases | AccountsStore | Alerts | Config | FillsStore | OrdersStore | Protection | Wake
 
 const onEvent =
   (stream: Stream) =>

@@ -9,8 +9,10 @@
  * that is stored under its key is told.
  * Never: drops a fill: what could not be stored is fetched again.
  */
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import { executionLimits } from "../domain/limits.ts"
+import { termsOf } from "../domain/protection.ts"
+import { Protection } from "../layers/accounts/protection.ts"
 import { Alerts } from "../layers/alerts/alerts.ts"
 import type { BrokerConnection, VenueFill } from "../layers/broker/broker.ts"
 import { Config } from "../layers/config/config.ts"
@@ -105,6 +107,17 @@ const contradiction = (component: string, fill: VenueFill, { stored, tradeRecord
     })
   )
 
+/** What has exit prices from now on is missed by health when no look of the exits follows. */
+const noteOpened = ({ account, symbol }: VenueFill, { change, order }: RecordedFill) =>
+  Effect.gen(function* () {
+    const protection = yield* Protection
+    const { strategies } = yield* Config
+    const { profitTargetPct, stopLossPct } = termsOf(strategies[order?.strategy ?? ""])
+    const opens = change === "opened" || change === "increased" || change === "flipped"
+    if (!opens || (stopLossPct === null && profitTargetPct === null)) return
+    protection.noteOpened(account, symbol, yield* Clock.currentTimeMillis)
+  })
+
 /** Stores one fill, logs it and rings the bells. Fails only with `DatabaseUnavailable`. */
 export const recordFill = (component: string, broker: BrokerConnection, fill: VenueFill) =>
   Effect.gen(function* () {
@@ -116,6 +129,7 @@ export const recordFill = (component: string, broker: BrokerConnection, fill: Ve
       yield* contradiction(component, fill, outcome)
       return outcome
     }
+    yield* noteOpened(fill, outcome)
     yield* say(component, fill, outcome)
     wake.notify("fills")
     wake.notify("positions")

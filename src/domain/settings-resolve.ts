@@ -10,6 +10,7 @@
  * Never: reads anything itself; guesses a value that was given but is wrong.
  */
 import { Redacted, Result, Schema, SchemaIssue } from "effect"
+import { EXTERNAL } from "./share.ts"
 import {
   type AccountSettings,
   type BrokerSettings,
@@ -299,6 +300,11 @@ const wavesOf = (
 /** Checks between fields: what each strategy and account names must exist, and money needs real guards. */
 const crossCheck = (settings: Settings, problems: Array<SettingsProblem>): void => {
   for (const [name, strategy] of Object.entries(settings.strategies)) {
+    if (name === EXTERNAL)
+      problems.push({
+        path: `strategies.${name}`,
+        message: "is the name of what no strategy ordered; choose another"
+      })
     for (const account of strategy.accounts) {
       if (!Object.hasOwn(settings.accounts, account)) {
         problems.push({ path: `strategies.${name}.accounts`, message: `there is no account "${account}"` })

@@ -9,6 +9,7 @@ import type { VenueFill } from "../../src/layers/broker/broker.ts"
 import { FillsStore, type RecordedFill } from "../../src/layers/orders/fills-store.ts"
 import { Config } from "../../src/layers/config/config.ts"
 import { settingsFrom } from "../support/practice-settings.ts"
+import { Protection } from "../../src/layers/accounts/protection.ts"
 import { Wake } from "../../src/layers/process/wake.ts"
 
 const fillNumber = (n: number): VenueFill => ({
@@ -61,6 +62,7 @@ const makeStore = (known: ReadonlyArray<number>) => {
     cursor: () => cursor,
     layer: Layer.mergeAll(
       layer,
+      Protection.layer,
       Layer.succeed(Config, settingsFrom()),
       alertsQueue.pipe(Layer.provideMerge(Wake.layer))
     )

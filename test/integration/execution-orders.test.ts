@@ -13,6 +13,7 @@ import { FillsStore } from "../../src/layers/orders/fills-store.ts"
 import type { OrderEvent } from "../../src/domain/order.ts"
 import { OrdersStore, type StoredOrder } from "../../src/layers/orders/orders-store.ts"
 import { PositionsStore } from "../../src/layers/accounts/positions-store.ts"
+import { Protection } from "../../src/layers/accounts/protection.ts"
 import { AccountsStore } from "../../src/layers/accounts/accounts-store.ts"
 import { Wake } from "../../src/layers/process/wake.ts"
 import { makeVenue } from "./execution-desk.ts"
@@ -559,7 +560,7 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
           )
           desk.setGuard(guard)
           const outcome = yield* executeNext(desk).pipe(
-            Effect.provide(alertsQueue.pipe(Layer.provideMerge(Wake.layer))),
+            Effect.provide(Layer.merge(Protection.layer, alertsQueue.pipe(Layer.provideMerge(Wake.layer)))),
             Effect.provideService(Market, (yield* makeMemoryMarket).service)
           )
           assert.deepStrictEqual(outcome, { _tag: "LeaseOver" })
@@ -608,7 +609,9 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
                   Clock.Clock,
                   Object.assign(Object.create(live), { currentTimeMillis: Effect.succeed(Date.parse(at)) })
                 ),
-                Effect.provide(alertsQueue.pipe(Layer.provideMerge(Wake.layer))),
+                Effect.provide(
+                  Layer.merge(Protection.layer, alertsQueue.pipe(Layer.provideMerge(Wake.layer)))
+                ),
                 Effect.provideService(Market, market)
               )
             const sunday = "2026-11-22T18:00:00Z"

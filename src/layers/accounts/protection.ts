@@ -6,7 +6,8 @@
  * health can be unhealthy the moment a promise is not kept (T2).
  *
  * Promises: synchronous and cheap; a position is named once, with the first reason that holds; when nobody has looked
- * for too long (exits crashed, paused, without a database), every position of the last look counts as not protected.
+ * for too long (exits crashed, paused, without a database), every position of the last look, and every one that was opened
+ * since, counts as not protected.
  * Never: asks anybody; repeats an old "all is well".
  */
 import { Context, Layer } from "effect"
@@ -31,6 +32,11 @@ export interface ProtectionService {
   readonly unprotected: (nowMs: number) => ReadonlyArray<Unprotected>
   /** The exits component, after a look: every position it watches. */
   readonly report: (watched: ReadonlyArray<Watched>, atMs: number) => void
+  /**
+   * Whoever stores a fill that opens or adds to what has exit prices: it counts as watched from now on, so that it is
+   * missed when no look follows.
+   */
+  readonly noteOpened: (account: string, symbol: string, nowMs: number) => void
   /** An executor, when its broker stops or starts to answer. */
   readonly noteBroker: (account: string, answers: boolean) => void
   readonly brokerAnswers: (account: string) => boolean
@@ -52,6 +58,11 @@ const makeProtection = (): ProtectionService => {
     report: (found, atMs) => {
       watched = found
       at = atMs
+    },
+    noteOpened: (account, symbol, nowMs) => {
+      at ??= nowMs
+      if (watched.some((known) => known.account === account && known.symbol === symbol)) return
+      watched = [...watched, { account, symbol, gap: null }]
     },
     noteBroker: (account, answers) => {
       if (answers) silent.delete(account)
