@@ -79,8 +79,9 @@ const check = (round: Round) =>
       backlog[account] = yield* orders.backlog(account)
       const { all, due } = yield* orders.unsettledCounts(account)
       unsettled += all
-      // What was looked at in vain has a time; until then it is no reason to compare everything again.
-      if (due > 0) wake.notify(reconcileBell(account))
+      // What was looked at in vain has a time; until then it is no reason to compare everything again. What is in dispute
+      // takes no exposure, so it is compared at every check.
+      if (due > 0 || row?.disputed === true) wake.notify(reconcileBell(account))
     }
     return { unreconciled, unsettled, backlog } satisfies CheckOutcome
   })

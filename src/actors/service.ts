@@ -23,6 +23,7 @@ import { Config } from "../layers/config/config.ts"
 import { HealthSource } from "../layers/health/health-source.ts"
 import { Host, type StopRequest } from "../layers/process/host.ts"
 import { IntakeQueue } from "../layers/intake/intake-queue.ts"
+import { RefusedPosts } from "../layers/http/refused-posts.ts"
 import { Lifecycle } from "../layers/process/lifecycle.ts"
 import { OsNotify } from "../layers/process/os-notify.ts"
 import type { DeadLetter } from "../runtime/dead-letters.ts"
@@ -133,6 +134,7 @@ const runUntilEnd = (tree: Tree) =>
     const host = yield* Host
     const startup = yield* Startup
     const health = yield* HealthSource
+    const refused = yield* RefusedPosts
     const end = yield* Effect.raceFirst(
       tree.awaitEnd,
       Effect.map(host.stopRequested, (request) => ({ _tag: "StopRequested", request }) as const)
@@ -142,6 +144,8 @@ const runUntilEnd = (tree: Tree) =>
       const report = yield* Effect.raceFirst(stopInOrder(tree, end.request), forced)
       if (report === null)
         return verdictOfForcedStop(0, ["root (asked again, later than one request can be told twice)"])
+      // What a flood of refusals still has to say comes before the last line.
+      yield* refused.sumUp("all")
       yield* sayStopped(report)
       return verdictOfStop(end.request, report)
     }

@@ -27,10 +27,11 @@ const tell = (news: OutageNews) =>
   Alerts.use((alerts) => {
     const { cause, refused, sinceMs } = news
     const since = new Date(sinceMs).toISOString()
-    return alerts.raise({
+    const dedupKey = `database.away:${since}`
+    const raised = alerts.raise({
       severity: "HIGH",
       kind: "database.away",
-      dedupKey: `database.away:${since}`,
+      dedupKey,
       component,
       message:
         news._tag === "Away"
@@ -43,6 +44,9 @@ const tell = (news: OutageNews) =>
         ...(news._tag === "Away" ? {} : { lasted_ms: news.lastedMs })
       }
     })
+    return news._tag === "Away"
+      ? raised
+      : Effect.andThen(raised, alerts.resolve(dedupKey, "the database is back"))
   })
 
 /** Runs until it is interrupted. */

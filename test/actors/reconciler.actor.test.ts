@@ -30,7 +30,8 @@ it.effect("an account that was reconciled once and then lost its broker is an al
       fence: 1n,
       owner: "node-a/boot",
       leased: true,
-      reconciledAt: new Date(0)
+      reconciledAt: new Date(0),
+      disputed: false
     }
     const services = Layer.mergeAll(
       Protection.layer,

@@ -39,7 +39,7 @@ layer(world(), { excludeTestServices: true })(
     const both = Effect.gen(function* () {
       yield* own("paper-1")
       yield* own("paper-2")
-      yield* sql((client) => client`UPDATE accounts SET fills_sequence = NULL`)
+      yield* sql((client) => client`UPDATE accounts SET fills_cursor = NULL`)
     })
 
     it.effect("ends, and ours stays open", () =>

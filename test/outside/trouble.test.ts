@@ -48,7 +48,8 @@ describe("a database that was frozen for ten seconds (T11)", () => {
       async () => {
         const { body } = await service.get("/api/v1/monitoring/alerts")
         return (body.items as ReadonlyArray<Row>).find(
-          ({ kind, message }) => kind === "database.away" && String(message).includes("was away for")
+          ({ kind, last_message, status }) =>
+            kind === "database.away" && status === "resolved" && String(last_message).includes("was away for")
         )
       },
       10_000

@@ -206,7 +206,8 @@ const read =
         "accounts.read",
         (sql) => sql<AccountRow>`
           SELECT id, venue, starting_cash AS "startingCash", enabled, fence, owner, reconciled_at AS "reconciledAt",
-            ${accountLeased(sql, "accounts")} AS leased
+            ${accountLeased(sql, "accounts")} AS leased,
+            EXISTS (SELECT FROM positions p WHERE p.account = accounts.id AND p.disputed_at IS NOT NULL) AS disputed
           FROM accounts WHERE id = ANY (${[...accounts]}::text[])`
       )
       .pipe(Effect.catchTag("DatabaseFault", Effect.die))

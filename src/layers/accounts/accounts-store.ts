@@ -32,6 +32,8 @@ export interface AccountRow {
   readonly leased: boolean
   /** Null until the account was compared with the broker under the present fence. */
   readonly reconciledAt: Date | null
+  /** A position of it is in dispute with the broker (T10). */
+  readonly disputed: boolean
 }
 
 /** What is configured for an account. `startingCash` is a decimal string. */

@@ -74,10 +74,10 @@ const sessionAnswer = (by: Standing["by"], session: { csrfToken: string; expires
 /** The routes of this file. */
 export const consoleRoutes = (access: HttpAccessService): ReadonlyArray<Route> => [
   toConsole("/"),
-  toConsole("/console"),
   {
     method: "GET",
-    pattern: "/console/",
+    // The router knows no slash at the end of a path.
+    pattern: "/console",
     access: "open",
     handle: () =>
       Effect.succeed({

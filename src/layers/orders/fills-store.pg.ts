@@ -84,7 +84,10 @@ const lockPosition = (sql: SqlClient, id: string, fill: VenueFill) =>
     return row
   })
 
-/** Ours by the client order id; by the venue's id only where a fill carries no client order id at all. */
+/**
+ * Ours by the client order id; by the venue's id only where a fill carries no client order id at all, and only of what it
+ * trades: a venue that was set up anew gives its ids out again.
+ */
 const lockOwner = (sql: SqlClient, venue: string, fill: VenueFill) =>
   Effect.gen(function* () {
     const byClient = fill.clientOrderId !== null
@@ -94,7 +97,8 @@ const lockOwner = (sql: SqlClient, venue: string, fill: VenueFill) =>
           WHERE client_order_id = ${fill.clientOrderId} AND account = ${fill.account} FOR UPDATE`
       : yield* sql<StoredOrder>`
           SELECT ${columnsOf(sql)} FROM orders
-          WHERE venue_order_id = ${fill.venueOrderId} AND venue = ${venue} AND account = ${fill.account} FOR UPDATE`
+          WHERE venue_order_id = ${fill.venueOrderId} AND venue = ${venue} AND account = ${fill.account}
+            AND symbol = ${fill.symbol} AND side = ${fill.side} FOR UPDATE`
     if (order === undefined) return null
     return { order, linkedBy: byClient ? "client_order_id" : "order_id" } satisfies Owner
   })

@@ -102,8 +102,7 @@ export const settling = (database: DatabaseService): Settling => ({
         "orders.unsettled_counts",
         (sql) => sql<{ readonly all: number; readonly due: number }>`
           SELECT count(*)::int AS all,
-            (count(*) FILTER (WHERE settle_due IS NULL OR settle_due <= clock_timestamp()) + (
-              SELECT count(*) FROM positions WHERE account = ${account} AND disputed_at IS NOT NULL))::int AS due
+            (count(*) FILTER (WHERE settle_due IS NULL OR settle_due <= clock_timestamp()))::int AS due
           FROM orders
           WHERE account = ${account} AND settled_at IS NULL AND ${sql.in("status", [...SETTLES])}`
       )

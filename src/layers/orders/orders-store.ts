@@ -212,7 +212,7 @@ export interface OrdersStoreService {
   readonly working: (account: string) => Effect.Effect<ReadonlyArray<StoredOrder>, DatabaseUnavailable>
   /** Terminal orders whose fills, position and links are not known to agree, and that are due for a look; a few hundred. */
   readonly unsettled: (account: string) => Effect.Effect<ReadonlyArray<StoredOrder>, DatabaseUnavailable>
-  /** How many of them there are in all, and how many are due now; a disputed position is due until it agrees (T10). */
+  /** How many of them there are in all, and how many are due now. */
   readonly unsettledCounts: (
     account: string
   ) => Effect.Effect<{ readonly all: number; readonly due: number }, DatabaseUnavailable>

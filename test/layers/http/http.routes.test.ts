@@ -327,7 +327,7 @@ describe("the pages", () => {
     await start()
     const root = await world.send("GET", "/")
     assert.deepStrictEqual([root.status, root.headers["location"]], [302, "console/"])
-    assert.strictEqual((await world.send("GET", "/console")).status, 302)
+    assert.strictEqual((await world.send("GET", "/console")).status, 200)
     const page = await world.send("GET", "/console/")
     assert.strictEqual(page.status, 200)
     assert.include(page.text, "no console pages yet")
