@@ -130,6 +130,10 @@ const table: ReadonlyArray<Trouble> = [
     severity: "HIGH",
     level: "error",
     begin: async () => {
+      // An outage of before has to be over in the table: a kill takes along what was not stored yet.
+      await waitUntil("waves of before to be closed", async () =>
+        (await alertsOf("wave.missed")).every(({ status }) => status === "resolved") ? true : undefined
+      )
       await world.service.kill()
       await pause(3 * periodMs)
       await world.service.start()
@@ -170,8 +174,18 @@ const linesOf = (event: string, kind: string) =>
     .events(event)
     .filter((line) => line["kind"] === kind || String(line["dedup_key"]).startsWith(kind))
 
+/** Each row waits for something to last; one of each sort is enough for every run, and the quick ones. */
+const isLong = process.env["TEST_SIZE"] === "long"
+const always = new Set([
+  "signal.too_old",
+  "trading_state.changed",
+  "feed.not_recovered",
+  "position.unprotected"
+])
+const rows = table.filter(({ event, kind }) => isLong || (always.has(kind) && !event.includes("second time")))
+
 describe("[T11]", () => {
-  for (const { begin, end, event, health, kind, level, severity } of table) {
+  for (const { begin, end, event, health, kind, level, severity } of rows) {
     it(`${event}: ${kind}, ${severity}, logged at ${level}${end === null ? "" : ", closed by what ended it"}`, async () => {
       const before = new Set((await alertsOf(kind)).map(({ id }) => id))
       const said = linesOf("alert.raised", kind).length

@@ -55,8 +55,10 @@ const refused = async (service: Service, path_: string, text: RegExp): Promise<v
   assert.match(JSON.stringify(service.lastLine), text)
 }
 
+const isLong = process.env["TEST_SIZE"] === "long"
+
 describe("T16 data of another mode", () => {
-  it.each(["embedded", "external"] as const)(
+  it.each(isLong ? (["embedded", "external"] as const) : (["external"] as const))(
     "practice data is refused in PAPER with both ways out, and its reset is one of them [%s database]",
     async (kind) => {
       const at = folder()

@@ -31,8 +31,11 @@ const assertCleanStop = async (service: Service): Promise<void> => {
   assert.lengthOf(service.events("fatal"), 0, service.tail())
 }
 
+const isLong = process.env["TEST_SIZE"] === "long"
+
 describe("T16 a stop that is told twice is one stop", () => {
-  it.each(["SIGTERM", "SIGINT"] as const)(
+  // The other one is what Ctrl-C is, below.
+  it.each(isLong ? (["SIGTERM", "SIGINT"] as const) : (["SIGTERM"] as const))(
     "%s to the process group of npm: exit 0",
     async (signal) => {
       const service = make({ command: npmStart, ownGroup: true, env: quiet })
@@ -53,7 +56,7 @@ describe("T16 a stop that is told twice is one stop", () => {
 
   it("Ctrl-C while the service still loads: exit 0, and nothing is left", async () => {
     const service = make({ ownGroup: true, command: npmStart, env: quiet })
-    for (const afterMs of [600, 900, 1_300]) {
+    for (const afterMs of isLong ? [600, 900, 1_300] : [900]) {
       service.spawn()
       await pause(afterMs)
       service.signal("SIGINT", "group")
@@ -83,24 +86,27 @@ describe("T16 signals that ask for nothing, and a terminal that closes", () => {
     assert.strictEqual((await service.stop(25_000)).code, 0)
   }, 120_000)
 
-  it("SIGUSR1 at any moment of the start opens no debugger and kills nobody", async () => {
-    // What npm runs, without npm: that is another program, with a debugger of its own.
-    const service = make({ command: ["sh", "scripts/node.sh", ...startArguments()] })
-    service.spawn()
-    const sent = new AbortController()
-    const shower = (async () => {
-      while (!sent.signal.aborted) {
-        if (/bin\/node\0/.test(commandLine(service.pid))) service.signal("SIGUSR1")
-        await pause(1)
-      }
-    })()
-    await service.ready(60_000)
-    sent.abort()
-    await shower
-    assert.notInclude(service.stderr, "Debugger", service.tail())
-    assert.isNotEmpty(service.events("signal.ignored"))
-    assert.strictEqual((await service.stop(25_000)).code, 0)
-  }, 120_000)
+  // Its shower of signals takes a core for as long as the start lasts.
+  if (isLong) {
+    it("SIGUSR1 at any moment of the start opens no debugger and kills nobody", async () => {
+      // What npm runs, without npm: that is another program, with a debugger of its own.
+      const service = make({ command: ["sh", "scripts/node.sh", ...startArguments()] })
+      service.spawn()
+      const sent = new AbortController()
+      const shower = (async () => {
+        while (!sent.signal.aborted) {
+          if (/bin\/node\0/.test(commandLine(service.pid))) service.signal("SIGUSR1")
+          await pause(1)
+        }
+      })()
+      await service.ready(60_000)
+      sent.abort()
+      await shower
+      assert.notInclude(service.stderr, "Debugger", service.tail())
+      assert.isNotEmpty(service.events("signal.ignored"))
+      assert.strictEqual((await service.stop(25_000)).code, 0)
+    }, 120_000)
+  }
 
   it("SIGHUP reads the settings again, and when the terminal has closed it stops", async () => {
     const service = make({ command: inTerminal, typed: true, env: quiet })

@@ -103,7 +103,7 @@ describe("paper adapter: what an answer to a create means", () => {
         reason: "the venue is not up"
       })
       assert.strictEqual((yield* Effect.flip(venue.positions("paper-1")))._tag, "BrokerUnavailable")
-      assert.strictEqual((yield* Effect.flip(venue.cancel("paper-1", "v1")))._tag, "BrokerUnavailable")
+      assert.strictEqual((yield* Effect.flip(venue.cancel("paper-1", "v1")))._tag, "BrokerNotSent")
     })
   )
 
