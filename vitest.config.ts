@@ -1,8 +1,27 @@
+import { statSync } from "node:fs"
 import { availableParallelism } from "node:os"
 import { defineConfig } from "vitest/config"
+import { BaseSequencer, type TestSpecification } from "vitest/node"
 
 /** `npm run test:long` takes the long files as well; everything else about the run is the same. */
 const isLong = process.env["TEST_SIZE"] === "long"
+
+/** A file of a few lines is the entry to a long body beside it, which `npm test` and `test:long` share. */
+const entryBytesMax = 1_024
+
+/**
+ * Entries to long bodies first: vitest begins with the largest files when it has no memory of a former run, so the longest
+ * tests came last, alone, while the other worker stood idle.
+ */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: Array<TestSpecification>): Promise<Array<TestSpecification>> {
+    const isEntry = ({ moduleId }: TestSpecification): boolean =>
+      moduleId.includes("/outside/") && statSync(moduleId).size <= entryBytesMax
+    // oxlint-disable-next-line unicorn/no-array-sort -- a sequencer's own method, no array's
+    const sorted = await super.sort(files)
+    return [...sorted.filter(isEntry), ...sorted.filter((file) => !isEntry(file))]
+  }
+}
 
 export default defineConfig({
   // Nothing is written next to the packages, so that a user who may only read the checkout can run the tests.
@@ -15,6 +34,7 @@ export default defineConfig({
     setupFiles: ["test/support/loopback-only.ts"],
     // Processes, not threads: tests kill, change NODE_OPTIONS and start servers.
     pool: "forks",
+    sequence: { sequencer: LongestFirst },
     maxWorkers: Math.max(2, Math.floor(availableParallelism() / 2)),
     // A test of ten seconds of computing takes a minute beside other work; a run that hangs has a limit of its own.
     testTimeout: isLong ? 600_000 : 90_000,

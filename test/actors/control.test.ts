@@ -61,9 +61,7 @@ const world = (open: PositionsStoreService["open"]) =>
 const held =
   (symbols: ReadonlyArray<string>): PositionsStoreService["open"] =>
   (accounts) =>
-    Effect.succeed(
-      symbols.map((symbol) => ({ account: accounts[0] ?? "", symbol }) as unknown as OpenShare)
-    )
+    Effect.succeed(symbols.map((symbol) => ({ account: accounts[0] ?? "", symbol }) as unknown as OpenShare))
 
 describe("control", () => {
   it.effect("refuses what cannot be taken back before anything is touched", () =>

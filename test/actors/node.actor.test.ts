@@ -102,7 +102,11 @@ const setUp = (alivePid: number | null = 99) =>
       script,
       state: () => tree.snapshot().children[0]?.state,
       alerts: provided(
-        Alerts.use((alerts) => Effect.sync(() => alerts.takePending().flatMap((entry) => (entry._tag === "Outbreak" ? [entry.kind] : []))))
+        Alerts.use((alerts) =>
+          Effect.sync(() =>
+            alerts.takePending().flatMap((entry) => (entry._tag === "Outbreak" ? [entry.kind] : []))
+          )
+        )
       )
     }
   })

@@ -1,5 +1,14 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Effect, Fiber, Layer } from "effect"
+import { defaultPace, makeDesk } from "../../src/actors/account-desk.ts"
+import { executeNext } from "../../src/actors/account-step.ts"
+import type { LeaseGuard } from "../../src/layers/accounts/accounts-lease.ts"
+import { Protection } from "../../src/layers/accounts/protection.ts"
+import { alertsQueue } from "../../src/layers/alerts/alerts.queue.ts"
+import { makeMemoryMarket } from "../../src/layers/market/market.memory.ts"
+import { Market } from "../../src/layers/market/market.ts"
+import { Wake } from "../../src/layers/process/wake.ts"
+import { makeVenue } from "./execution-desk.ts"
 import { AccountsStore } from "../../src/layers/accounts/accounts-store.ts"
 import { Database } from "../../src/layers/database/database.ts"
 import { NodeStore } from "../../src/layers/node/node-store.ts"
@@ -194,6 +203,46 @@ layer(world(), { excludeTestServices: true })("ownership of an account", (it) =>
       assert.strictEqual(applied._tag, "StaleFence")
       assert.strictEqual((yield* orders.byId(order.id))?.status, "intended")
       assert.deepStrictEqual(yield* history(order.id), [])
+    })
+  )
+
+  it.effect("a lease that is over on the database's clock ends the step; it is no reason to look again", () =>
+    Effect.gen(function* () {
+      const grant = yield* own()
+      const order = yield* intend({ symbol: "OVER" })
+      yield* sql(
+        (client) => client`UPDATE nodes SET lease_until = clock_timestamp() WHERE life = ${grant.owner}`
+      )
+      assert.deepStrictEqual(yield* OrdersStore.use((orders) => orders.submit(grant, order, permitOf())), {
+        _tag: "NotSubmitted",
+        why: "lease_over"
+      })
+      const venue = makeVenue()
+      // By its own clocks this process still believes in the lease.
+      const guard: LeaseGuard = {
+        grant,
+        mayWrite: () => true,
+        remainingMs: () => 1_000,
+        giveUp: () => undefined
+      }
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const scope = yield* Effect.scope
+          const desk = makeDesk(
+            { path: "test", fork: (_name, effect) => Effect.forkIn(effect, scope) },
+            "paper-1",
+            venue.connection,
+            defaultPace
+          )
+          desk.setGuard(guard)
+          const outcome = yield* executeNext(desk).pipe(
+            Effect.provide(Layer.merge(Protection.layer, alertsQueue.pipe(Layer.provideMerge(Wake.layer)))),
+            Effect.provideService(Market, (yield* makeMemoryMarket).service)
+          )
+          assert.deepStrictEqual(outcome, { _tag: "LeaseOver" })
+        })
+      )
+      assert.strictEqual(venue.creates(order.clientOrderId).requests, 0)
     })
   )
 })

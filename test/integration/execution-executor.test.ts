@@ -12,7 +12,16 @@ import {
   until,
   untilStatus
 } from "./execution-desk.ts"
-import { history, intend, own, permitOf, readAccount, sql, world, type WorldServices } from "./execution-world.ts"
+import {
+  history,
+  intend,
+  own,
+  permitOf,
+  readAccount,
+  sql,
+  world,
+  type WorldServices
+} from "./execution-world.ts"
 
 layer(world(), { excludeTestServices: true })("executor", (it) => {
   const test = <E>(name: string, body: Effect.Effect<void, E, Scope.Scope | WorldServices>) =>

@@ -64,8 +64,11 @@ describe(`${staleSignals} signals that are too old`, () => {
       () => (service.events("signals.expired").length > 0 ? true : undefined),
       20_000
     )
-    const told = service.events("alert.raised").filter(({ kind }) => kind === "signal.too_old")
-    assert.strictEqual(told.length, service.events("signals.expired").length)
+    // One alert beside each line.
+    const told = await waitUntil("the alert beside the line", () => {
+      const raised = service.events("alert.raised").filter(({ kind }) => kind === "signal.too_old")
+      return raised.length === service.events("signals.expired").length ? raised : undefined
+    })
     assert.isAtMost(told.length, 3)
     assert.deepInclude(told[0], { severity: "MEDIUM", source: "default", level: "warn" })
     assert.isAbove(Number(told[0]?.["count"]), 1_000)

@@ -34,7 +34,8 @@ export const collapse = <K, A, E>(
             // A row for every key: a run that answers fewer is a bug, and must not leave its caller waiting for ever.
             Effect.flatMap(exit, (answers) =>
               index < answers.length
-                ? Effect.succeed(answers[index] as A)
+                ? // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- within its length a list has its elements
+                  Effect.succeed(answers[index] as A)
                 : Effect.die(new Error("a collapsed call was not answered"))
             )
           )

@@ -21,7 +21,7 @@ const rowOf = (body: JsonObject, source = "default", at = nowMs) => {
     parsed: parsed.success,
     identity: identity.success,
     requestId: "r",
-    nowMs: at,
+    nowMs: at
   })
 }
 const signalAt = (timestampMs: number): JsonObject => ({

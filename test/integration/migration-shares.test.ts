@@ -1,0 +1,77 @@
+import * as fs from "node:fs"
+import * as os from "node:os"
+import * as path from "node:path"
+import { assert, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { makePgDatabase } from "../../src/layers/database/database.pg.ts"
+import { applySchema } from "../../src/layers/database/database-schema.pg.ts"
+import { emptyDatabase } from "../support/postgres.ts"
+
+const migrations = path.join(import.meta.dirname, "../../migrations")
+
+/** A directory with the migrations up to a number; links, so that each finds its packages. */
+const upTo = (number: number) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const directory = fs.mkdtempSync(path.join(os.tmpdir(), "holdfast-migrations-"))
+      for (const file of fs.readdirSync(migrations).filter((name) => Number(name.slice(0, 4)) <= number))
+        fs.symlinkSync(path.join(migrations, file), path.join(directory, file))
+      return directory
+    }),
+    (directory) => Effect.sync(() => fs.rmSync(directory, { recursive: true, force: true }))
+  )
+
+const id = (n: number): string => `00000000-0000-8000-8000-${String(n).padStart(12, "0")}`
+
+it.live(
+  "a database of the version before keeps positions, exits and cursors: shares add up, whoever traded",
+  () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { target } = yield* emptyDatabase
+        const database = yield* makePgDatabase({ target, poolSize: 2 })
+        const run = (text: string) => database.run("test", (sql) => sql.unsafe<Record<string, unknown>>(text))
+        yield* applySchema({ target, directory: yield* upTo(5) })
+        yield* run(
+          `INSERT INTO accounts (id, venue, starting_cash, fills_sequence) VALUES ('a', 'v', 1000, 41)`
+        )
+        yield* run(`INSERT INTO positions (id, account, symbol, quantity, average_price, stop_price, opened_at) VALUES
+          ('${id(1)}', 'a', 'TWO', 5, 100, 98, now()), ('${id(2)}', 'a', 'TURNED', -1, 50, NULL, now()),
+          ('${id(3)}', 'a', 'HAND', 2, 10, NULL, now()), ('${id(4)}', 'a', 'FLAT', 0, 0, NULL, now())`)
+        // TWO is of two strategies; TURNED was turned by the second; HAND was never ours; FLAT is over.
+        const trades = [
+          [11, 1, "buy", 2, "x"],
+          [12, 1, "buy", 3, "y"],
+          [13, 2, "buy", 2, "x"],
+          [14, 2, "sell", 3, "y"],
+          [15, 3, "buy", 2, null],
+          [16, 4, "buy", 1, "x"],
+          [17, 4, "sell", 1, "x"]
+        ] as const
+        for (const [trade, position, side, quantity, strategy] of trades) {
+          yield* run(`INSERT INTO trade_records (id, venue, account, symbol, venue_order_id, trade_id, position_id, side, quantity,
+            price, source, order_time) VALUES ('${id(trade)}', 'v', 'a', 's', 'o', 't${trade}', '${id(position)}', '${side}',
+            ${quantity}, 1, 'webhook', now())`)
+          if (strategy !== null)
+            yield* run(`INSERT INTO trade_strategy_link (trade_record_id, strategy, linked_by)
+              VALUES ('${id(trade)}', '${strategy}', 'order_id')`)
+        }
+        yield* run(`INSERT INTO orders (id, client_order_id, account, strategy, intent, symbol, side, type, quantity, time_in_force,
+          status, source, venue, position_id, position_epoch, exit_number, exit_kind) VALUES ('${id(21)}', 'c', 'a', 'x', 'reduce',
+          'TWO', 'sell', 'market', 5, 'day', 'intended', 'exit_monitor', 'v', '${id(1)}', 1, 1, 'stop_loss')`)
+
+        yield* applySchema({ target, directory: migrations })
+        assert.deepStrictEqual(
+          yield* run(`SELECT p.symbol || ' ' || h.strategy || ' ' || trim_scale(h.quantity) || ' ' ||
+              coalesce(trim_scale(h.stop_price)::text, '-') AS line
+            FROM position_shares h JOIN positions p ON p.id = h.position_id ORDER BY 1`),
+          ["HAND external 2 -", "TURNED y -1 -", "TWO x 2 98", "TWO y 3 98"].map((line) => ({ line }))
+        )
+        assert.deepStrictEqual(yield* run("SELECT fills_cursor FROM accounts"), [{ fills_cursor: "41" }])
+        assert.deepStrictEqual(yield* run("SELECT sizing, wanted FROM orders"), [
+          { sizing: "share", wanted: null }
+        ])
+      })
+    ),
+  60_000
+)
