@@ -264,7 +264,7 @@ export class MoneyPath {
           !it.isExit &&
           it.side !== row.side &&
           it.status !== "denied" &&
-          (it.sizing === "share" ||
+          (it.sizing !== "fixed" ||
             it.status === "withdrawn" ||
             BigDecimal.isLessThan(decimal(it.quantity), decimal(it.wanted ?? it.quantity)))
       )

@@ -4,7 +4,7 @@ import type { ProtectionService } from "../../src/layers/accounts/protection.ts"
 import { makeMemoryMarket } from "../../src/layers/market/market.memory.ts"
 import { OrdersStore } from "../../src/layers/orders/orders-store.ts"
 import { freshSymbol, makeVenue, orphan, scenario, startNode, until, untilStatus } from "./execution-desk.ts"
-import { intend, own, sql, world, type WorldServices } from "./execution-world.ts"
+import { intend, own, permitOf, sql, world, type WorldServices } from "./execution-world.ts"
 
 layer(world(), { excludeTestServices: true })("shares of a position", (it) => {
   const test = <E>(name: string, body: Effect.Effect<void, E, Scope.Scope | WorldServices>) =>
@@ -182,6 +182,29 @@ layer(world(), { excludeTestServices: true })("shares of a position", (it) => {
       said = null
       yield* node.ring("reconcile:paper-1")
       yield* untilStatus(entry, "filled", 12_000)
+    })
+  )
+
+  test(
+    "[T10 close] a close, and a target, that arrives before its opening was sent takes the opening back",
+    Effect.gen(function* () {
+      const orders = yield* OrdersStore
+      const grant = yield* own()
+      const symbol = freshSymbol()
+      const opening = yield* intend({ symbol })
+      const close = yield* intend({ symbol, side: "sell", closes: null })
+      const later = yield* intend({ symbol })
+      const permit = (order: typeof opening) =>
+        Effect.map(orders.submit(grant, order, permitOf()), (outcome) =>
+          outcome._tag === "NotPermitted" ? outcome.permit.code : outcome._tag
+        )
+      assert.strictEqual(yield* permit(close), "nothing_to_close")
+      assert.strictEqual(yield* permit(opening), "superseded")
+      assert.strictEqual(yield* permit(later), "Submitting", "what was asked for after the close is wanted")
+      const other = freshSymbol()
+      const more = yield* intend({ symbol: other })
+      yield* intend({ symbol: other, side: "sell", target: "1" })
+      assert.strictEqual(yield* permit(more), "superseded", "sent, it would lead past the target")
     })
   )
 

@@ -124,6 +124,8 @@ export interface OrderOptions {
   readonly strategy?: string
   /** A close of the strategy instead of an entry: of so much, or null for its share. */
   readonly closes?: string | null
+  /** A reduction to this position instead of an entry. */
+  readonly target?: string
   /** Milliseconds from now until the intent is stale; null for never. */
   readonly validMs?: number | null
 }
@@ -135,6 +137,9 @@ export const intend = (options: OrderOptions = {}) =>
     const signal = randomUUID()
     const id = randomUUID()
     const clientOrderId = randomUUID().replaceAll("-", "")
+    const { closes, target, quantity = "1" } = options
+    const isEntry = closes === undefined && target === undefined
+    const sizing = target !== undefined ? "target" : closes === null ? "share" : "fixed"
     yield* sql((client) =>
       Effect.all([
         client`INSERT INTO signals (id, kind, source, identity, identity_kind, body_hash, body, request_id, answer)
@@ -142,10 +147,9 @@ export const intend = (options: OrderOptions = {}) =>
         client`INSERT INTO orders (id, client_order_id, signal_id, account, strategy, intent, sizing, wanted, symbol, side,
             type, quantity, time_in_force, status, source, venue, valid_until)
           VALUES (${id}, ${clientOrderId}, ${signal}, ${options.account ?? "paper-1"}, ${options.strategy ?? "default"},
-            ${options.closes === undefined ? "entry" : "reduce"}, ${options.closes === null ? "share" : "fixed"},
-            ${options.closes === undefined ? (options.quantity ?? "1") : options.closes}::numeric, ${options.symbol ?? "SPY"}, ${options.side ?? "buy"}, 'market', ${options.quantity ?? "1"}::numeric,
-            'day', 'intended', 'webhook', 'practice',
-            clock_timestamp() + ${options.validMs ?? null}::int * interval '1 millisecond')`
+            ${isEntry ? "entry" : "reduce"}, ${sizing}, ${isEntry ? quantity : (target ?? closes ?? null)}::numeric,
+            ${options.symbol ?? "SPY"}, ${options.side ?? "buy"}, 'market', ${quantity}::numeric, 'day', 'intended',
+            'webhook', 'practice', clock_timestamp() + ${options.validMs ?? null}::int * interval '1 millisecond')`
       ])
     )
     const order = yield* orders.byId(id)

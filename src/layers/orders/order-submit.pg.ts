@@ -151,8 +151,8 @@ interface LockedRow {
 
 /**
  * Takes the position's row, so that no fill moves it, then the order's. The account's row is taken only by the statement
- * that writes: a takeover need not wait for a process that froze in between. `superseded`: a later close of the strategy found less than it wanted, so what this would open is not wanted
- * any more.
+ * that writes: a takeover need not wait for a process that froze in between. `superseded`: a later close of the strategy
+ * found less than it wanted, or a later alert named the position it wants, so what this would open is not wanted any more.
  */
 const lock = (sql: SqlClient, grant: AccountGrant, order: StoredOrder) =>
   Effect.gen(function* () {
@@ -162,7 +162,7 @@ const lock = (sql: SqlClient, grant: AccountGrant, order: StoredOrder) =>
         o.intent = 'entry' AND EXISTS (SELECT FROM orders r
           WHERE r.account = o.account AND r.strategy = o.strategy AND r.symbol = o.symbol AND r.seq > o.seq
             AND r.intent = 'reduce' AND r.exit_number IS NULL AND r.side <> o.side AND r.status <> 'denied'
-            AND (r.sizing = 'share' OR r.status = 'withdrawn' OR r.quantity < r.wanted)) AS superseded,
+            AND (r.sizing <> 'fixed' OR r.status = 'withdrawn' OR r.quantity < r.wanted)) AS superseded,
         o.position_id IS NOT NULL AND NOT EXISTS (SELECT FROM positions p
           WHERE p.id = o.position_id AND p.epoch = o.position_epoch) AS "openingOver",
         a.fence = ${grant.fence} AND a.owner IS NOT DISTINCT FROM ${grant.owner} AS owned,
