@@ -21,7 +21,8 @@ afterEach(async () => {
 const quiet = { npm_config_update_notifier: "false" }
 const npmStart = ["npm", "start", "--silent"] as const
 /** What a person at a terminal runs: `script` gives it one, and passes on what is typed. */
-const inTerminal = ["script", "-qefc", npmStart.join(" "), "/dev/null"] as const
+// With `exec`, because a plain sh that waits for a command ends with 130 of its own when Ctrl-C is typed.
+const inTerminal = ["script", "-qefc", `exec ${npmStart.join(" ")}`, "/dev/null"] as const
 const ctrlC = "\u0003"
 
 const assertCleanStop = async (service: Service): Promise<void> => {
