@@ -16,8 +16,8 @@ import { tmpdir } from "node:os"
 import path from "node:path"
 import type { Counts } from "./count-reporter.ts"
 
-/** The promise is twelve minutes; the rest is for setting up and for saying what hung. */
-const RUN_MS_MAX = 11.5 * 60_000
+/** For a run that hangs. It takes nine to eleven minutes on two free cores; beside other work it may take its time. */
+const RUN_MS_MAX = 25 * 60_000
 /** The full sizes run by hand and at night. */
 const LONG_RUN_MS_MAX = 8 * 3_600_000
 /** After SIGTERM vitest stops its workers; then it is killed. */

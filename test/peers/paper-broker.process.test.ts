@@ -36,7 +36,7 @@ const wireOrder = {
   time_in_force: "gtc"
 }
 
-const rounds = process.env["TEST_SIZE"] === "long" ? 20 : 5
+const rounds = process.env["TEST_SIZE"] === "long" ? 20 : 2
 
 describe("paper venue as a process", () => {
   it.live(
