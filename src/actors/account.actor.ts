@@ -13,6 +13,7 @@ import { Alerts } from "../layers/alerts/alerts.ts"
 import { Brokers } from "../layers/broker/broker.ts"
 import { Config } from "../layers/config/config.ts"
 import { Instance } from "../layers/config/instance.ts"
+import { overdueStatus } from "../layers/node/lease-deadline.ts"
 import { Protection } from "../layers/accounts/protection.ts"
 import { Wake } from "../layers/process/wake.ts"
 import { type AccountEvent, accountMachine, type LeaseOutcome } from "../machines/account.machine.ts"
@@ -205,17 +206,22 @@ const machineOf = (paths: ReadonlyMap<string, string>, executors: ReadonlyMap<st
       noteBrokerBack: ({ context }) => executors.get(context.account)?.noteBroker(true)
     },
     stopEvent: { type: "account.stop" },
-    // Asking now and then whether the other is still there is part of standing by, and no news.
-    status: (snapshot) => ({
-      ...(snapshot.matches("Standby") ? { state: "Standby" } : {}),
-      detail: {
-        account: snapshot.context.account,
-        fence: snapshot.context.fence,
-        held_by: snapshot.context.heldBy,
-        unresolved: snapshot.context.unresolved,
-        lease_left_ms: executors.get(snapshot.context.account)?.desk.guard()?.remainingMs() ?? null
+    status: (snapshot) => {
+      const guard = executors.get(snapshot.context.account)?.desk.guard() ?? null
+      const standsBy = snapshot.matches("Standby")
+      return {
+        // Asking now and then whether the other is still there is part of standing by, and no news.
+        ...(standsBy ? { state: "Standby" } : {}),
+        ...(snapshot.hasTag("ready") && !standsBy ? overdueStatus(guard) : {}),
+        detail: {
+          account: snapshot.context.account,
+          fence: snapshot.context.fence,
+          held_by: snapshot.context.heldBy,
+          unresolved: snapshot.context.unresolved,
+          lease_left_ms: guard?.remainingMs() ?? null
+        }
       }
-    })
+    }
   })
 }
 

@@ -15,7 +15,12 @@ import { AccountLeases, type LeaseGuard } from "../layers/accounts/accounts-leas
 import { type AccountGrant, AccountsStore } from "../layers/accounts/accounts-store.ts"
 import { Alerts } from "../layers/alerts/alerts.ts"
 import { Instance, NodeUnknown } from "../layers/config/instance.ts"
-import { instantOf, type LeaseDeadline, makeLeaseDeadline } from "../layers/node/lease-deadline.ts"
+import {
+  instantOf,
+  type LeaseDeadline,
+  makeLeaseDeadline,
+  overdueStatus
+} from "../layers/node/lease-deadline.ts"
 import { NodeStore } from "../layers/node/node-store.ts"
 import { ProcessMarks } from "../layers/process/process-mark.ts"
 import { OrdersStore } from "../layers/orders/orders-store.ts"
@@ -247,9 +252,10 @@ export const nodeActor =
           releaseLife: effectActor("node.release", () => release(keeper))
         },
         stopEvent: { type: "node.stop" },
-        // Asking now and then whether the other process is still there is part of standing by, and no news.
         status: (snapshot) => ({
+          // Asking now and then whether the other process is still there is part of standing by, and no news.
           ...(snapshot.matches("Cloned") ? { state: "Cloned" } : {}),
+          ...(snapshot.matches("Holding") ? overdueStatus(keeper.deadline) : {}),
           detail: {
             life: instance.current()?.life ?? null,
             by: snapshot.context.by,

@@ -77,7 +77,10 @@ export interface Running<R = never> {
   readonly drain?: Effect.Effect<void, unknown, R> | undefined
   /** Depth and bounds of the child's own mailbox, for the tree snapshot. */
   readonly mailbox?: () => MailboxDepth
-  /** Computes the visible state on demand; wins over `setStatus` except for `ready`. */
+  /**
+   * Computes the visible state on demand; wins over `setStatus`. A `ready: false` takes the readiness away from what is
+   * shown at that moment, a `ready: true` gives none: supervision goes by what was published.
+   */
   readonly status?: () => ChildStatus
   /** Handed to whoever asked for the start. */
   readonly extra?: unknown

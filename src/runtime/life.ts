@@ -195,7 +195,8 @@ export class Life implements ChildSelf {
     if (running?.status === undefined) return this.#status
     try {
       const said: Partial<ChildStatus> | undefined = running.status()
-      return { ...startingStatus, ...said, state: said?.state ?? "", ready: this.#status.ready }
+      const ready = this.#status.ready && said?.ready !== false
+      return { ...startingStatus, ...said, state: said?.state ?? "", ready }
     } catch (error) {
       // A broken status function must not break the snapshot that would show it.
       return { ...this.#status, lastError: `status: ${describeError(error)}` }

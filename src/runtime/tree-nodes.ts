@@ -23,6 +23,8 @@ export const nodesOf = (core: Core<Life>, nowMs: number, nowAt: number): Readonl
 /** What a child says of itself, checked: it comes from the child's own functions, and a snapshot must never break. */
 interface Said {
   readonly state: string
+  /** False only: what it says may take readiness away from what is shown, and give none. */
+  readonly ready: boolean
   readonly tags: ReadonlyArray<string>
   readonly detail: Record<string, unknown>
   readonly mailbox: MailboxDepth | undefined
@@ -33,7 +35,14 @@ type Unchecked<T> = { readonly [K in keyof T]?: unknown }
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null
 
-const silent: Said = { state: "", tags: [], detail: {}, mailbox: undefined, lastError: undefined }
+const silent: Said = {
+  state: "",
+  ready: true,
+  tags: [],
+  detail: {},
+  mailbox: undefined,
+  lastError: undefined
+}
 
 const saidBy = (life: Life): Said => {
   const faults: Array<string> = []
@@ -45,7 +54,7 @@ const saidBy = (life: Life): Said => {
 
 const statusOf = (life: Life, faults: Array<string>): Said => {
   try {
-    const { detail = {}, lastError, state = "", tags = [] } = life.status() as Unchecked<ChildStatus>
+    const { detail = {}, lastError, ready, state = "", tags = [] } = life.status() as Unchecked<ChildStatus>
     const wrong: Array<string> = []
     if (typeof state !== "string") wrong.push("state must be a string")
     if (!Array.isArray(tags)) wrong.push("tags must be a list")
@@ -55,6 +64,7 @@ const statusOf = (life: Life, faults: Array<string>): Said => {
     return {
       ...silent,
       state: typeof state === "string" ? state : "",
+      ready: ready !== false,
       tags: Array.isArray(tags) ? (tags as ReadonlyArray<string>) : [],
       detail: isRecord(detail) ? detail : {},
       lastError: typeof lastError === "string" ? lastError : undefined
@@ -96,7 +106,7 @@ const nodeOf = (core: Core<Life>, child: Child<Life>, nowMs: number, nowAt: numb
     phase: child.phase,
     state:
       running && below !== undefined ? below.state : running && said.state !== "" ? said.state : child.phase,
-    ready: running && child.ready,
+    ready: running && child.ready && said.ready,
     readiness: child.spec.readiness,
     tags: said.tags,
     since: Math.round(nowAt - (nowMs - child.sinceMs)),

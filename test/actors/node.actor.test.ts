@@ -101,6 +101,7 @@ const setUp = (alivePid: number | null = 99) =>
       leases,
       script,
       state: () => tree.snapshot().children[0]?.state,
+      ready: () => tree.snapshot().children[0]?.ready,
       alerts: provided(
         Alerts.use((alerts) =>
           Effect.sync(() =>
@@ -157,6 +158,17 @@ it.effect("renewals without an answer stop sending at the margin, and lose the l
     node.script.renew = Effect.fail(away)
     yield* TestClock.adjust(nodeLimits.leaseMs + nodeLimits.renewEveryMs)
     assert.isNull(node.leases.current("paper-1"))
+  })
+)
+
+it.effect("[T2] ready ends with the time of the lease, whatever the machine has heard of by then", () =>
+  Effect.gen(function* () {
+    const node = yield* setUp()
+    node.script.renew = Effect.never
+    yield* TestClock.adjust(usableMs - 1)
+    assert.deepStrictEqual([node.state(), node.ready()], ["Holding", true])
+    yield* TestClock.adjust(1)
+    assert.deepStrictEqual([node.state(), node.ready()], ["Overdue", false])
   })
 )
 

@@ -82,6 +82,25 @@ describe("a server frozen by SIGSTOP", patience, () => {
     }).pipe(quiet)
   )
 
+  it.live("is lost by a call of seconds, although another one was answered right after that one began", () =>
+    Effect.gen(function* () {
+      const { database, pid } = yield* world
+      const unheard = yield* Effect.forkChild(
+        Effect.flip(
+          database.run("unheard", (sql) => sql`SELECT pg_sleep(9)`, {
+            deadlineMs: databaseLimits.quietMs + 1_000
+          })
+        ),
+        { startImmediately: true }
+      )
+      yield* database.probe
+      const tree = freezeTree(pid)
+      yield* Effect.addFinalizer(() => Effect.sync(() => thawTree(tree)))
+      assert.include(yield* Fiber.join(unheard), { _tag: "DatabaseUnavailable", reason: "silent" })
+      assert.strictEqual(database.availability.current(), "unavailable")
+    }).pipe(quiet)
+  )
+
   it.live("that goes on is usable at once, and no call is left hanging", () =>
     Effect.gen(function* () {
       const { database, pid } = yield* world

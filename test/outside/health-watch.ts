@@ -14,6 +14,11 @@ import type { Answer } from "../support/exchange.ts"
 import type { Try } from "./producer.ts"
 import type { Service } from "./service.ts"
 
+interface Component {
+  readonly ready: boolean
+  readonly detail?: { readonly lease_left_ms?: number | null }
+}
+
 interface Sample {
   readonly at: number
   readonly until: number
@@ -106,7 +111,12 @@ const contradictions = ({ status, body }: Answer): ReadonlyArray<string> => {
     !(body.status === "starting" || body.status === "stopping") || !body.ready,
     `${body.status} and ready`
   )
-  const unready = Object.entries(body.components as Readonly<Record<string, { readonly ready: boolean }>>)
+  const components: Readonly<Record<string, Component>> = body.components
+  const over = Object.entries(components).flatMap(([name, { detail, ready }]) =>
+    ready && typeof detail?.lease_left_ms === "number" && detail.lease_left_ms <= 0 ? [name] : []
+  )
+  claim(over.length === 0, `${over.join(", ")} ready although its lease is over`)
+  const unready = Object.entries(components)
     .filter(([, component]) => !component.ready)
     .map(([name]) => name)
   claim(body.status !== "healthy" || unready.length === 0, `healthy while ${unready.join(", ")} is not ready`)

@@ -83,6 +83,22 @@ describe("a child's status in the snapshot", () => {
       })
     )
   }
+  it.effect("shows no readiness that its status denies, and none that it only claims", () =>
+    Effect.gen(function* () {
+      const saying = (id: string, published: boolean, said: boolean) =>
+        worker({
+          id,
+          start: (self) =>
+            Effect.sync(() => {
+              self.setStatus({ ready: published })
+              return { status: () => ({ state: "Open", ready: said, tags: [], detail: {} }) }
+            })
+        })
+      const tree = yield* start([saying("denies", true, false), saying("claims", false, true)])
+      assert.isFalse(node(tree, "denies").ready)
+      assert.isFalse(node(tree, "claims").ready)
+    })
+  )
   it.effect("keeps to its types when setStatus is given others", () =>
     Effect.gen(function* () {
       const tree = yield* start([

@@ -24,6 +24,9 @@ export const databaseLimits = {
   /** A started exchange without one byte of answer for this long means a frozen server or a dead network: the socket is
    * destroyed. Above `statementMs`, because a living server answers by then, if only with an error. */
   silenceMs: 6_000,
+  /** Nobody was answered for this long when a call misses its deadline: that is the server's silence and not the call's own
+   * slowness. As long as a commit of the intake may take before posts are refused for it. */
+  quietMs: 1_500,
   /** TCP and authentication of a new connection. */
   connectMs: 3_000,
   /** A probe is `SELECT 1`: 2 s is four hundred times its usual time on a busy machine. */

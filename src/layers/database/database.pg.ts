@@ -12,6 +12,7 @@
  * Failure: see database-errors.ts; a closed adapter answers `DatabaseUnavailable { reason: "connection" }`.
  */
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -67,8 +68,8 @@ interface Counters {
   faultsTotal: number
   deadlinesTotal: number
   retriesTotal: number
-  /** Answers of the server, good or bad: tells a busy database from a silent one. */
-  answersTotal: number
+  /** When the server last answered anybody, good or bad: tells a busy database from a silent one. */
+  answeredMs: number
 }
 
 interface Adapter {
@@ -79,6 +80,8 @@ interface Adapter {
   readonly availability: AvailabilityLedger
   readonly space: DiskSpace
   readonly counters: Counters
+  /** Milliseconds that never go back. */
+  readonly nowMs: () => number
 }
 
 type Typed<E> = DatabaseError | Exclude<E, SqlError>
@@ -118,7 +121,7 @@ const account = (adapter: Adapter, generation: number, exit: Exit.Exit<unknown, 
   } else if (failure instanceof DatabaseFault) {
     counters.faultsTotal += 1
   }
-  counters.answersTotal += 1
+  counters.answeredMs = adapter.nowMs()
 }
 
 /** Interrupts a call and waits a moment for it to finish cleaning up; after that it finishes alone, in the scope. */
@@ -137,17 +140,20 @@ const abandon = <A, E>(adapter: Adapter, fiber: Fiber.Fiber<A, E>): Effect.Effec
     )
   })
 
-/** The error of a call whose deadline passed. Silence of everybody is the server's; silence of one call is its own. */
+/**
+ * The error of a call whose deadline passed. Silence of everybody is the server's; silence of one call is its own. What
+ * counts is the silence up to now: a server that froze right after a word to somebody else is frozen all the same.
+ */
 const missed = (
-  adapter: Adapter,
+  { counters, nowMs }: Adapter,
   operation: string,
   deadlineMs: number,
   attempt: Attempt,
-  answersBefore: number
+  sinceMs: number
 ): DatabaseUnavailable =>
   new DatabaseUnavailable({
     operation,
-    reason: adapter.counters.answersTotal > answersBefore ? "busy" : "silent",
+    reason: counters.answeredMs > Math.max(sinceMs, nowMs() - databaseLimits.quietMs) ? "busy" : "silent",
     outcome: attempt.commitSent ? "unknown" : "not_applied",
     cause: new Error(`no answer within ${deadlineMs} ms`)
   })
@@ -163,7 +169,7 @@ const bounded = <A, E, R>(
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
       const { counters } = adapter
-      const answersBefore = counters.answersTotal
+      const sinceMs = adapter.nowMs()
       const generation = adapter.availability.generation()
       counters.callsTotal += 1
       counters.inFlight += 1
@@ -182,7 +188,7 @@ const bounded = <A, E, R>(
         return yield* exit
       }
       const error = Option.isNone(ended)
-        ? missed(adapter, operation, deadlineMs, attempt, answersBefore)
+        ? missed(adapter, operation, deadlineMs, attempt, sinceMs)
         : closed(operation)
       if (Option.isNone(ended)) counters.deadlinesTotal += 1
       account(adapter, generation, Exit.fail(error))
@@ -275,6 +281,7 @@ export const makePgDatabase = (
 ): Effect.Effect<DatabaseService, never, Scope.Scope> =>
   Effect.gen(function* () {
     const census = makeSocketCensus()
+    const clock = yield* Clock.Clock
     const poolSize = options.poolSize ?? databaseLimits.poolSize
     const client = yield* makeClient({
       target: options.target,
@@ -302,8 +309,9 @@ export const makePgDatabase = (
         faultsTotal: 0,
         deadlinesTotal: 0,
         retriesTotal: 0,
-        answersTotal: 0
-      }
+        answeredMs: Number.NEGATIVE_INFINITY
+      },
+      nowMs: () => Number(clock.monotonicTimeNanosUnsafe() / 1_000n) / 1_000
     }
     // Runs before the pool closes: an exchange that still waits (a frozen server) must not hold up the stop.
     yield* Effect.addFinalizer(() =>

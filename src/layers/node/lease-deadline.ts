@@ -61,3 +61,12 @@ export const makeLeaseDeadline = (clock: Clock.Clock, terms: LeaseTerms, sent: I
     }
   }
 }
+
+/**
+ * What a holder says of itself instead of its state once its time is over. Judged at the moment of the answer: the renewal
+ * that is missing is the very thing that would have told.
+ */
+export const overdueStatus = (lease: Pick<LeaseDeadline, "remainingMs"> | null) =>
+  lease !== null && lease.remainingMs() > 0
+    ? {}
+    : { state: "Overdue", ready: false, lastError: "the lease is over by our clock and was not renewed" }
