@@ -140,9 +140,10 @@ export const makeVenueDatabase = (
         yield* sql`CREATE SCHEMA IF NOT EXISTS ${sql(options.schema)}`
         yield* migrate
         // Money paid in or taken out since: what the account has made or lost stays.
-        for (const [id, cash] of Object.entries(options.accounts))
-          yield* sql`UPDATE accounts SET cash = cash + (${cash}::numeric - starting_cash), starting_cash = ${cash}::numeric
-            WHERE id = ${id} AND starting_cash <> ${cash}::numeric`
+        yield* sql`
+          UPDATE accounts SET cash = cash + (paid.total - starting_cash), starting_cash = paid.total
+          FROM unnest(${Object.keys(options.accounts)}::text[], ${Object.values(options.accounts)}::numeric[]) AS paid (id, total)
+          WHERE accounts.id = paid.id AND starting_cash <> paid.total`
       }).pipe(Effect.provideService(SqlClient.SqlClient, sql)),
       wires
     ).pipe(

@@ -56,6 +56,8 @@ const check = (round: Round) =>
     const backlog: Record<string, OrderBacklog> = {}
     let unsettled = 0
     const rows = new Map((yield* accounts.read(round.accounts)).map((row) => [row.id, row]))
+    const waiting = yield* orders.backlog(round.accounts)
+    const counts = yield* orders.unsettledCounts(round.accounts)
     for (const account of round.accounts) {
       const row = rows.get(account)
       const elsewhere = row !== undefined && row.leased && row.owner !== instance.current()?.life
@@ -76,8 +78,8 @@ const check = (round: Round) =>
         if (nowMs - sinceMs >= executionLimits.unreconciledMsMax) yield* late(round, account, sinceMs, nowMs)
       }
       if (elsewhere) continue
-      backlog[account] = yield* orders.backlog(account)
-      const { all, due } = yield* orders.unsettledCounts(account)
+      backlog[account] = waiting.get(account) ?? { waiting: 0, oldestMs: 0 }
+      const { all, due } = counts.get(account) ?? { all: 0, due: 0 }
       unsettled += all
       // What was looked at in vain has a time; until then it is no reason to compare everything again. What is in dispute
       // takes no exposure, so it is compared at every check.

@@ -39,8 +39,9 @@ it.effect("an account that was reconciled once and then lost its broker is an al
       Layer.succeed(Instance, instance),
       Layer.mock(AccountsStore, { read: (ids) => Effect.succeed(ids.map((id) => ({ id, ...row }))) }),
       Layer.mock(OrdersStore, {
-        unsettledCounts: () => Effect.succeed({ all: 0, due: 0 }),
-        backlog: () => Effect.succeed({ waiting: 7, oldestMs: 12 })
+        unsettledCounts: () => Effect.succeed(new Map()),
+        backlog: (accounts) =>
+          Effect.succeed(new Map(accounts.map((account) => [account, { waiting: 7, oldestMs: 12 }])))
       }),
       Layer.mock(Database, { availability, stats: () => assert.fail("nobody asks") }),
       alertsQueue.pipe(Layer.provideMerge(Wake.layer))
@@ -90,8 +91,11 @@ it.effect("orders that do not add up are all counted, and rung for only when one
       Layer.succeed(Instance, instance),
       Layer.mock(AccountsStore, { read: () => Effect.succeed([]) }),
       Layer.mock(OrdersStore, {
-        unsettledCounts: (account) => Effect.succeed({ all: 3, due: account === "paper-1" ? due : 0 }),
-        backlog: () => Effect.succeed({ waiting: 0, oldestMs: 0 })
+        unsettledCounts: (accounts) =>
+          Effect.succeed(
+            new Map(accounts.map((account) => [account, { all: 3, due: account === "paper-1" ? due : 0 }]))
+          ),
+        backlog: () => Effect.succeed(new Map())
       }),
       Layer.mock(Database, { availability, stats: () => assert.fail("nobody asks") }),
       Layer.succeed(Wake, {

@@ -152,9 +152,9 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
         (client) =>
           client`UPDATE orders SET valid_until = now() WHERE symbol LIKE 'BURST%' AND status = 'intended'`
       )
-      const backlog = yield* orders.backlog("paper-1")
-      assert.strictEqual(backlog.waiting, 2_000)
-      assert.isAbove(backlog.oldestMs, 0)
+      const backlog = (yield* orders.backlog(["paper-1", "paper-2"])).get("paper-1")
+      assert.strictEqual(backlog?.waiting, 2_000)
+      assert.isAbove(backlog?.oldestMs ?? 0, 0)
       let expired = 0
       for (;;) {
         const some = (yield* orders.expireStale(grant)) ?? []

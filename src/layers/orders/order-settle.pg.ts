@@ -96,18 +96,19 @@ export const settling = (database: DatabaseService): Settling => ({
           ORDER BY settle_due NULLS FIRST, updated_at LIMIT ${UNSETTLED_MAX}`
       )
       .pipe(Effect.catchTag("DatabaseFault", Effect.die)),
-  unsettledCounts: (account) =>
+  unsettledCounts: (accounts) =>
     database
       .run(
         "orders.unsettled_counts",
-        (sql) => sql<{ readonly all: number; readonly due: number }>`
-          SELECT count(*)::int AS all,
+        (sql) => sql<{ readonly account: string; readonly all: number; readonly due: number }>`
+          SELECT account, count(*)::int AS all,
             (count(*) FILTER (WHERE settle_due IS NULL OR settle_due <= clock_timestamp()))::int AS due
           FROM orders
-          WHERE account = ${account} AND settled_at IS NULL AND ${sql.in("status", [...SETTLES])}`
+          WHERE account = ANY (${[...accounts]}::text[]) AND settled_at IS NULL AND ${sql.in("status", [...SETTLES])}
+          GROUP BY account`
       )
       .pipe(
-        Effect.map(([row]) => ({ all: row?.all ?? 0, due: row?.due ?? 0 })),
+        Effect.map((rows) => new Map(rows.map(({ account, ...counts }) => [account, counts]))),
         Effect.catchTag("DatabaseFault", Effect.die)
       )
 })

@@ -230,17 +230,17 @@ const busy =
 
 const backlog =
   (database: DatabaseService): OrdersStoreService["backlog"] =>
-  (account) =>
+  (accounts) =>
     database
       .run(
         "orders.backlog",
-        (sql) => sql<OrderBacklog>`
-          SELECT count(*)::int AS waiting,
-            coalesce(extract(epoch FROM clock_timestamp() - min(created_at)) * 1000, 0)::float8 AS "oldestMs"
-          FROM orders WHERE account = ${account} AND status = 'intended'`
+        (sql) => sql<OrderBacklog & { readonly account: string }>`
+          SELECT account, count(*)::int AS waiting,
+            round(extract(epoch FROM clock_timestamp() - min(created_at)) * 1000)::float8 AS "oldestMs"
+          FROM orders WHERE account = ANY (${[...accounts]}::text[]) AND status = 'intended' GROUP BY account`
       )
       .pipe(
-        Effect.map(([row]) => ({ waiting: row?.waiting ?? 0, oldestMs: Math.round(row?.oldestMs ?? 0) })),
+        Effect.map((rows) => new Map(rows.map(({ account, ...counts }) => [account, counts]))),
         Effect.catchTag("DatabaseFault", Effect.die)
       )
 

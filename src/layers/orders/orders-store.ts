@@ -212,10 +212,10 @@ export interface OrdersStoreService {
   readonly working: (account: string) => Effect.Effect<ReadonlyArray<StoredOrder>, DatabaseUnavailable>
   /** Terminal orders whose fills, position and links are not known to agree, and that are due for a look; a few hundred. */
   readonly unsettled: (account: string) => Effect.Effect<ReadonlyArray<StoredOrder>, DatabaseUnavailable>
-  /** How many of them there are in all, and how many are due now. */
+  /** How many of them each of `accounts` has in all, and how many are due now; one that has none is left out. */
   readonly unsettledCounts: (
-    account: string
-  ) => Effect.Effect<{ readonly all: number; readonly due: number }, DatabaseUnavailable>
+    accounts: ReadonlyArray<string>
+  ) => Effect.Effect<ReadonlyMap<string, { readonly all: number; readonly due: number }>, DatabaseUnavailable>
   /**
    * Those of `accounts` that have something to do, in one statement: the net under the bells. `waiting` is for the
    * executor, `unresolved` for the resolver.
@@ -226,8 +226,10 @@ export interface OrdersStoreService {
     ReadonlyArray<{ readonly account: string; readonly waiting: boolean; readonly unresolved: boolean }>,
     DatabaseUnavailable
   >
-  /** What of the account waits to be sent, and since when (milliseconds, database clock; zero when nothing does). */
-  readonly backlog: (account: string) => Effect.Effect<OrderBacklog, DatabaseUnavailable>
+  /** What of each of `accounts` waits to be sent, and since when (milliseconds, database clock); an empty one is left out. */
+  readonly backlog: (
+    accounts: ReadonlyArray<string>
+  ) => Effect.Effect<ReadonlyMap<string, OrderBacklog>, DatabaseUnavailable>
   /** Settles a terminal order if our fills add up to `venueFilled` and are linked. True when it is settled now. */
   readonly settle: (orderId: string, venueFilled: string) => Effect.Effect<boolean, DatabaseUnavailable>
   /**
