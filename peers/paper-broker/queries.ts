@@ -47,6 +47,11 @@ export interface Queries {
     page: PageAsked
   ) => Effect.Effect<{ readonly fills: ReadonlyArray<FillOut>; readonly next: string | null }, DatabaseAway>
   readonly positions: (account: string) => Effect.Effect<ReadonlyArray<object>, DatabaseAway>
+  /** What there is of each account, in the order of their names, from the one after `after` on. */
+  readonly activity: (
+    after: string,
+    limit: number
+  ) => Effect.Effect<{ readonly accounts: ReadonlyArray<object>; readonly next: string | null }, DatabaseAway>
   /** An account the venue has not heard of yet has its starting cash. */
   readonly account: (account: string) => Effect.Effect<object, DatabaseAway>
   readonly creates: (clientOrderId: string | null) => Effect.Effect<ReadonlyArray<CreateCount>, DatabaseAway>
@@ -90,6 +95,31 @@ const readAccount = (database: VenueDatabase, options: PaperBrokerOptions, accou
     })
   )
 
+const readActivity = (database: VenueDatabase, after: string, limit: number) =>
+  Effect.map(
+    database.run(
+      (sql) => sql<{
+        readonly id: string
+        readonly open_orders: number
+        readonly positions: number
+        readonly last_sequence: bigint | null
+      }>`
+        SELECT a.id,
+          (SELECT count(*)::int FROM orders o
+            WHERE o.account = a.id AND o.status IN ('open', 'partially_filled')) AS open_orders,
+          (SELECT count(*)::int FROM positions p WHERE p.account = a.id AND p.quantity <> 0) AS positions,
+          (SELECT max(f.sequence) FROM fills f WHERE f.account = a.id) AS last_sequence
+        FROM accounts a WHERE a.id > ${after} COLLATE "C" ORDER BY a.id COLLATE "C" LIMIT ${limit}`
+    ),
+    (rows) => ({
+      accounts: rows.map((row) => ({
+        ...row,
+        last_sequence: row.last_sequence === null ? null : String(row.last_sequence)
+      })),
+      next: rows.length === limit ? (rows.at(-1)?.id ?? null) : null
+    })
+  )
+
 export const makeQueries = (database: VenueDatabase, options: PaperBrokerOptions): Queries => ({
   orders: (filter, invisibleMs) =>
     Effect.gen(function* () {
@@ -118,6 +148,7 @@ export const makeQueries = (database: VenueDatabase, options: PaperBrokerOptions
           average_price: plain(row.average_price)
         }))
     ),
+  activity: (after, limit) => readActivity(database, after, limit),
   account: (account) => readAccount(database, options, account),
   creates: (clientOrderId) =>
     Effect.map(

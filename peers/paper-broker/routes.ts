@@ -2,7 +2,8 @@
  * Routes of the venue: what a client may ask, and the switches of the tests under /admin.
  *
  * Orders: POST /orders, DELETE /orders/:id?account=, GET /orders?account=&client_order_id=&status=open|all&updated_since=
- * &after=&limit=. Facts: GET /fills?account=&after_sequence=&limit=, /positions?account=, /accounts/:id, /quotes/:symbol, /health.
+ * &after=&limit=. Facts: GET /fills?account=&after_sequence=&limit=, /positions?account=, /accounts/:id, /activity?after=,
+ * /quotes/:symbol, /health.
  * Tests: GET|POST|DELETE /admin/faults, GET /admin/creates?client_order_id=, POST /admin/price, POST /admin/fill,
  * POST /admin/expire, POST /admin/stream/close.
  *
@@ -159,6 +160,10 @@ const readRoute = (
       const account = yield* Effect.fromResult(needed(query, "account"))
       return json(200, { positions: yield* parts.queries.positions(account) })
     })
+  }
+  if (path.length === 1 && first === "activity") {
+    const activity = parts.queries.activity(query.get("after") ?? "", venueLimits.pageRowsMax)
+    return Effect.map(activity, (page) => json(200, page))
   }
   if (path.length !== 2 || second === undefined) return null
   if (first === "accounts") return Effect.map(parts.queries.account(second), (account) => json(200, account))

@@ -19,7 +19,7 @@ import type { VenueOrder } from "../layers/broker/broker.ts"
 import { OrdersStore, type StoredOrder, type UnresolvedOrder } from "../layers/orders/orders-store.ts"
 import { Wake } from "../layers/process/wake.ts"
 import { type AccountDesk, usableGuard } from "./account-desk.ts"
-import { adoptVenueOrder, applyEvent, resolveBell } from "./account-send.ts"
+import { adoptVenueOrder, applyEvent, ordersBell, resolveBell } from "./account-send.ts"
 import { submitAndSend } from "./account-step.ts"
 import { catchUpFills } from "./fill-record.ts"
 import { alertOrder, traceOrder } from "./order-trace.ts"
@@ -53,7 +53,7 @@ const adopt = (desk: AccountDesk, guard: LeaseGuard, unresolved: UnresolvedOrder
       yield* applyEvent(desk, guard, moved.order, "order.cancel_requested", { ifStill: moved.order.status })
     yield* catchUpFills(desk.path, desk.broker, desk.account)
     const wake = yield* Wake
-    wake.notify(`orders:${desk.account}`)
+    wake.notify(ordersBell(desk.account))
   })
 
 /** The look-up by id has said no often enough; the venue's lists of orders must say the same. */
@@ -131,7 +131,7 @@ const notSentAgain = (
       ...numbers
     })
     const wake = yield* Wake
-    wake.notify(`orders:${desk.account}`)
+    wake.notify(ordersBell(desk.account))
   })
 
 /** Brings an order into `resolving` from wherever it was found. */

@@ -30,6 +30,8 @@ export type SendOutcome =
   /** Stored as unknown: the broker did not answer, or nothing reached it. */
   | { readonly _tag: "NoAnswer"; readonly reason: string }
 
+/** Rung when there may be an order to send or to cancel. */
+export const ordersBell = (account: string): string => `orders:${account}`
 /** Rung when an order became unresolved, so that asking begins at once. */
 export const resolveBell = (account: string): string => `resolve:${account}`
 /** Rung when the venue has filled more than we have stored, and by the broker connection when it is up again. */

@@ -23,7 +23,7 @@ import { PositionsStore } from "../layers/accounts/positions-store.ts"
 import type { StepOutcome } from "../machines/account.machine.ts"
 import { sendCancel } from "./account-cancel.ts"
 import { type AccountDesk, LeaseLost, usableGuard } from "./account-desk.ts"
-import { applyEvent, sendAndStore } from "./account-send.ts"
+import { applyEvent, ordersBell, sendAndStore } from "./account-send.ts"
 import { catchUpFills } from "./fill-record.ts"
 import { correlationOf, traceOrder } from "./order-trace.ts"
 import { freshQuote, planSettingsOf } from "./plan-input.ts"
@@ -220,7 +220,7 @@ export const executeNext = (desk: AccountDesk, reducesOnly = false) =>
 export const sendReduces = (desk: AccountDesk) => {
   // The executor's own bell; whoever has something waiting is rung for each second. Thousands of accounts that start at
   // once and look for themselves would keep each other, and the lease of the node, from the database.
-  const bell = Wake.use((wake) => wake.wait(`orders:${desk.account}`, executionLimits.reconcileEveryMs))
+  const bell = Wake.use((wake) => wake.wait(ordersBell(desk.account), executionLimits.reconcileEveryMs))
   const step = executeNext(desk, true).pipe(
     Effect.timeoutOption(executionLimits.stepMsMax),
     Effect.map((done) => done._tag === "Some" && done.value._tag === "Worked"),

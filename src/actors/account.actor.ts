@@ -7,23 +7,26 @@
  */
 import { Context, Effect, Semaphore } from "effect"
 import { executionLimits } from "../domain/limits.ts"
+import type { Settings } from "../domain/settings.ts"
 import { AccountLeases, makeLeaseGuard } from "../layers/accounts/accounts-lease.ts"
 import { AccountsStore } from "../layers/accounts/accounts-store.ts"
-import { Alerts } from "../layers/alerts/alerts.ts"
 import { Brokers } from "../layers/broker/broker.ts"
 import { Config } from "../layers/config/config.ts"
 import { Instance } from "../layers/config/instance.ts"
 import { overdueStatus } from "../layers/node/lease-deadline.ts"
+import { RestingAccounts } from "../layers/accounts/resting-accounts.ts"
 import { Protection } from "../layers/accounts/protection.ts"
 import { Wake } from "../layers/process/wake.ts"
 import { type AccountEvent, accountMachine, type LeaseOutcome } from "../machines/account.machine.ts"
-import type { ChildSelf } from "../runtime/child-spec.ts"
+import type { ChildSelf, Ignore, Running } from "../runtime/child-spec.ts"
 import { logEvent } from "../runtime/log-event.ts"
 import { effectActor, machineChild, streamActor } from "../runtime/machine-child.ts"
+import { ensureAccounts } from "./account-ensure.ts"
+import { Sleeper } from "./account-sleeper.ts"
 import { type AccountDesk, defaultPace, type ExecutionPace, LeaseLost, makeDesk } from "./account-desk.ts"
 import { reconcileAccount } from "./account-reconcile.ts"
 import { resolveUnknown } from "./account-resolve.ts"
-import { reconcileBell, venueBell } from "./account-send.ts"
+import { ordersBell, reconcileBell, venueBell } from "./account-send.ts"
 import { executeNext, sendReduces } from "./account-step.ts"
 import { watchDatabase } from "./database-watch.ts"
 import { invariant } from "../domain/invariant.ts"
@@ -37,30 +40,6 @@ interface Executor {
 /** The executor whose machine runs the effect. */
 class Current extends Context.Service<Current, Executor>()("holdfast/actors/AccountExecutor") {}
 
-/** Inserts the account's row when it is new; a row of another venue is left alone and said aloud. */
-const ensureAccount = (desk: AccountDesk) =>
-  Effect.gen(function* () {
-    const accounts = yield* AccountsStore
-    const settings = yield* Config
-    const configured = settings.accounts[desk.account]
-    invariant(configured !== undefined, "an executor is started for a configured account", {
-      account: desk.account
-    })
-    const mismatches = yield* accounts.ensure([
-      { id: desk.account, venue: configured.broker, startingCash: configured.startingCash }
-    ])
-    const alerts = yield* Alerts
-    yield* Effect.forEach(mismatches, ({ id, stored, configured: now }) =>
-      alerts.raise({
-        severity: "HIGH",
-        kind: "account.venue_mismatch",
-        dedupKey: `account.venue_mismatch:${id}`,
-        message: `the account ${id} belongs to ${stored}, the configuration says ${now}; the stored venue stays`,
-        component: desk.path
-      })
-    )
-  })
-
 const takeLease = (desk: AccountDesk) =>
   Effect.gen(function* () {
     const accounts = yield* AccountsStore
@@ -72,7 +51,7 @@ const takeLease = (desk: AccountDesk) =>
     if (standing._tag === "Cloned") return { _tag: "HeldByOther", owner: standing.by } satisfies LeaseOutcome
     if (life === undefined)
       return yield* new LeaseLost({ account: desk.account, while: "this node has no identity" })
-    yield* ensureAccount(desk)
+    yield* ensureAccounts([desk.account], desk.path)
     const taken = yield* accounts.take(desk.account, life)
     if (taken._tag === "Missing")
       return yield* new LeaseLost({ account: desk.account, while: "its row was missing" })
@@ -137,7 +116,7 @@ const watchBells = streamActor("account.bells", ({ send }) =>
     const wake = yield* Wake
     return yield* Effect.callback<void>(() => {
       const ends = [
-        wake.listen(`orders:${desk.account}`, () => send({ type: "orders.waiting" })),
+        wake.listen(ordersBell(desk.account), () => send({ type: "orders.waiting" })),
         wake.listen(reconcileBell(desk.account), () => send({ type: "reconcile.wanted" }))
       ]
       return Effect.sync(() => ends.forEach((end) => end()))
@@ -225,12 +204,64 @@ const machineOf = (paths: ReadonlyMap<string, string>, executors: ReadonlyMap<st
   })
 }
 
+/**
+ * The executor without its machine, which begins when there is something to do. Beginning it is synchronous, as every start
+ * of a machine is, so that whoever rang finds it there.
+ */
+const resting = <R, E, S>(
+  self: ChildSelf,
+  desk: AccountDesk,
+  broker: string,
+  begin: Effect.Effect<Running<R> | Ignore, E, S>
+) =>
+  Effect.gen(function* () {
+    const run = Effect.runSyncWith(yield* Effect.context<S>())
+    let running: Running<R> | null = null
+    const sleeper = new Sleeper({
+      account: desk.account,
+      broker,
+      leases: yield* AccountLeases,
+      resting: yield* RestingAccounts,
+      wake: yield* Wake,
+      guard: desk.guard,
+      setGuard: desk.setGuard,
+      publish: self.setStatus,
+      begin: () => {
+        try {
+          const started = run(begin)
+          running = "_tag" in started ? null : started
+        } catch (error) {
+          self.crash(error)
+        }
+      }
+    })
+    yield* Effect.addFinalizer(() => Effect.sync(() => sleeper.leave()))
+    const answer: Running<R> = {
+      send: (event) => {
+        sleeper.awaken()
+        return running?.send?.(event) ?? "not_running"
+      },
+      status: () => running?.status?.() ?? sleeper.status(),
+      mailbox: () => running?.mailbox?.() ?? { depth: 0, capacity: 0, dropped: 0 },
+      // What rests owes nothing: its lease ends with that of its node.
+      drain: Effect.suspend((): Effect.Effect<void, unknown, R> => {
+        sleeper.leave()
+        return running?.drain ?? Effect.void
+      })
+    }
+    return answer
+  })
+
 /** The components `root/trading/accounts/<account>` of one tree; the child is named by its account. `pace` is for tests. */
 export const accountActors = (pace: ExecutionPace = defaultPace) => {
   // Bounded by the configured accounts.
   const executors = new Map<string, Executor>()
   const paths = new Map<string, string>()
   const run = machineOf(paths, executors)
+  // Counted once: ten thousand accounts that each count all of them are fourteen seconds.
+  let rests: boolean | null = null
+  const mayRest = ({ accounts }: Settings): boolean =>
+    (rests ??= Object.keys(accounts).length > executionLimits.awakeMax)
   return (account: string) => (self: ChildSelf) =>
     Effect.gen(function* () {
       const settings = yield* Config
@@ -253,12 +284,14 @@ export const accountActors = (pace: ExecutionPace = defaultPace) => {
       paths.set(self.path, account)
       // However this incarnation ends, nobody may go on to think that it executes.
       yield* Effect.addFinalizer(() => dropGuard(desk))
-      const running = yield* Effect.provideService(run(self), Current, executor)
-      if ("_tag" in running) return running
-      const { drain, run: life, ...rest } = running
-      const under = <A, E, R>(effect: Effect.Effect<A, E, R> | undefined) =>
-        effect === undefined ? undefined : Effect.provideService(effect, Current, executor)
-      const [drained, lived] = [under(drain), under(life)]
-      return { ...rest, drain: drained, ...(lived === undefined ? {} : { run: lived }) }
+      const begin = Effect.map(Effect.provideService(run(self), Current, executor), (running) => {
+        if ("_tag" in running) return running
+        const { drain, run: life, ...rest } = running
+        const under = <A, E, R>(effect: Effect.Effect<A, E, R> | undefined) =>
+          effect === undefined ? undefined : Effect.provideService(effect, Current, executor)
+        const [drained, lived] = [under(drain), under(life)]
+        return { ...rest, drain: drained, ...(lived === undefined ? {} : { run: lived }) }
+      })
+      return yield* mayRest(settings) ? resting(self, desk, configured.broker, begin) : begin
     })
 }

@@ -26,6 +26,7 @@ import type { LookOutcome } from "../machines/exits.machine.ts"
 import { logEvent } from "../runtime/log-event.ts"
 import { type GapsSince, tellGaps } from "./exits-alerts.ts"
 import { traceOrder } from "./order-trace.ts"
+import { ordersBell } from "./account-send.ts"
 
 /** Exits already tried for one opening of a share, so that a refused one is not repeated with every tick. */
 interface Tried {
@@ -172,7 +173,7 @@ const intend = (watch: Watch, share: OpenShare, kind: StoredExitKind, nowMs: num
     const detail = { exit_kind: kind, exit_number: outcome.order.exitNumber, source: outcome.order.source }
     const why = kind === "close_again" ? "the venue refused its close before" : `${kind} reached`
     yield* traceOrder("info", "order.intended", why, watch.path, outcome.order, detail)
-    wake.notify(`orders:${share.account}`)
+    wake.notify(ordersBell(share.account))
     return 1
   })
 

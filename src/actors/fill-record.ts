@@ -20,6 +20,7 @@ import { type ContradictingFill, FillsStore, type RecordedFill } from "../layers
 import { Wake } from "../layers/process/wake.ts"
 import { logEvent } from "../runtime/log-event.ts"
 import { alertOrder, correlationOf, traceOrder } from "./order-trace.ts"
+import { ordersBell } from "./account-send.ts"
 
 /** Whether a source of this strategy says that metadata comes with its signals; without that promise none is missing. */
 const promisesMetadata = (strategy: string) =>
@@ -134,7 +135,7 @@ export const recordFill = (component: string, broker: BrokerConnection, fill: Ve
     wake.notify("fills")
     wake.notify("positions")
     // A symbol may be free again, and an exit may have found its end.
-    wake.notify(`orders:${fill.account}`)
+    wake.notify(ordersBell(fill.account))
     return outcome
   })
 

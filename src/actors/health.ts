@@ -49,15 +49,12 @@ const accountsOf = (
 ): HealthFacts["accounts"] => {
   if (!settings.roles.has("accounts")) return []
   const nodes = indexOf(root)
+  const isMissing = (path: string): boolean => nodes.get(path)?.ready !== true
+  const shared = ["root/trading/market", "root/trading/pipeline"].find(isMissing)
   return Object.entries(settings.accounts).map(([id, account]) => {
-    const needed = [
-      `root/trading/accounts/${id}`,
-      `root/trading/brokers/${account.broker}`,
-      "root/trading/market",
-      "root/trading/pipeline"
-    ]
+    const own = `root/trading/accounts/${id}`
     // Its executor is as ready as it can be; whether that one trades is the other process's to say.
-    if (nodes.get(`root/trading/accounts/${id}`)?.tags.includes("standby") === true) {
+    if (nodes.get(own)?.tags.includes("standby") === true) {
       const cloned = standing._tag === "Cloned"
       const reason = cloned
         ? "another process runs as this node: DATA_DIR was copied"
@@ -65,7 +62,7 @@ const accountsOf = (
       return { id, canTrade: false, reason }
     }
     if (!protection.brokerAnswers(id)) return { id, canTrade: false, reason: "the broker does not answer" }
-    const missing = needed.find((path) => nodes.get(path)?.ready !== true)
+    const missing = [own, `root/trading/brokers/${account.broker}`].find(isMissing) ?? shared
     if (missing !== undefined) {
       return { id, canTrade: false, reason: `${missing} is ${nodes.get(missing)?.state ?? "not there"}` }
     }

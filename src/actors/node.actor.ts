@@ -29,7 +29,7 @@ import { type NodeEvent, nodeMachine, type OpenOutcome } from "../machines/node.
 import type { ChildSelf } from "../runtime/child-spec.ts"
 import { logEvent } from "../runtime/log-event.ts"
 import { effectActor, machineChild, streamActor } from "../runtime/machine-child.ts"
-import { resolveBell } from "./account-send.ts"
+import { ordersBell, resolveBell } from "./account-send.ts"
 import { watchDatabase } from "./database-watch.ts"
 
 /** Numbers a test may shorten; everybody else takes the limits. */
@@ -156,18 +156,21 @@ const serveLine = (keeper: Keeper) =>
     return Math.min(keeper.pace.renewEveryMs, (nextMs ?? keeper.pace.renewEveryMs) + 1)
   }).pipe(Effect.catchTag("DatabaseUnavailable", () => Effect.succeed(keeper.pace.renewEveryMs)))
 
-/** Rings for every account of ours that has something to do: the net under lost bells, and under other processes' rows. */
+/**
+ * Rings for every account of ours that has something to do, when all should look again and now and then: the net under lost
+ * bells, and under other processes' rows.
+ */
 const sweep = (keeper: Keeper) =>
   Effect.forever(
     Effect.gen(function* () {
-      yield* Effect.sleep(keeper.pace.pollMs)
       const leases = yield* AccountLeases
       const wake = yield* Wake
+      yield* wake.wait("orders", keeper.pace.pollMs)
       if (leases.size() === 0) return
       const orders = yield* OrdersStore
       const held = leases.all().map(({ grant }) => grant.account)
       for (const { account, unresolved, waiting } of yield* orders.busy(held)) {
-        if (waiting) wake.notify(`orders:${account}`)
+        if (waiting) wake.notify(ordersBell(account))
         if (unresolved) wake.notify(resolveBell(account))
       }
     }).pipe(Effect.catchTag("DatabaseUnavailable", () => Effect.void))

@@ -19,6 +19,7 @@ import { TradingState } from "../layers/health/trading-state.ts"
 import { OsNotify } from "../layers/process/os-notify.ts"
 import { Terminal } from "../layers/process/terminal.ts"
 import { logEvent } from "../runtime/log-event.ts"
+import { pacedLook } from "./paced-look.ts"
 
 const announceReady = Effect.gen(function* () {
   const health = yield* HealthSource
@@ -27,7 +28,7 @@ const announceReady = Effect.gen(function* () {
   const tradingState = yield* TradingState
   let told = ""
   let ready = false
-  return yield* Effect.forever(
+  return yield* pacedLook(
     Effect.gen(function* () {
       const { document } = health.health()
       if (document.ready && !ready) {
@@ -50,7 +51,7 @@ const announceReady = Effect.gen(function* () {
         told = status
         yield* notify.send(`STATUS=${status}`)
       }
-      yield* Effect.sleep(ready ? notifierLimits.statusEveryMs : notifierLimits.readyEveryMs)
+      return ready ? notifierLimits.statusEveryMs : notifierLimits.readyEveryMs
     })
   )
 })

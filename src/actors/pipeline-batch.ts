@@ -29,6 +29,7 @@ import { Wake } from "../layers/process/wake.ts"
 import type { BatchReport } from "../machines/pipeline.machine.ts"
 import { logEvent } from "../runtime/log-event.ts"
 import { freshQuote, planSettingsOf } from "./plan-input.ts"
+import { ordersBell } from "./account-send.ts"
 
 /** Since when this incarnation decides, on the database's clock; null until its first decision after a recovery. */
 export interface Pace {
@@ -142,7 +143,7 @@ const tellDecided = (
     for (const account of new Set(
       decision.orders.filter(({ status }) => status !== "denied").map((order) => order.account)
     )) {
-      wake.notify(`orders:${account}`)
+      wake.notify(ordersBell(account))
     }
     const tookMs = Math.max(0, (yield* Clock.currentTimeMillis) - claimed.receivedAtMs)
     yield* Metric.update(Metric.withAttributes(decidedTotal, { outcome: decision.outcome }), 1)

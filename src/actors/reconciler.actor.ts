@@ -1,8 +1,9 @@
 /**
- * Reconciler actor: watches from outside that accounts are reconciled, and rings for those that should be again.
+ * Reconciler actor: watches from outside that accounts are reconciled, rings for those that should be again, and opens
+ * those that rest (account-rest.ts).
  *
  * Promises: one alert per account that stays unreconciled; nothing is asked of accounts another node owns.
- * Never: reconciles; the account's executor is the one owner of that (account-reconcile.ts).
+ * Never: reconciles what has anything to reconcile; the account's executor is the one owner of that (account-reconcile.ts).
  */
 import { Clock, Effect } from "effect"
 import { executionLimits, exitLimits } from "../domain/limits.ts"
@@ -11,11 +12,13 @@ import { Alerts } from "../layers/alerts/alerts.ts"
 import { Config } from "../layers/config/config.ts"
 import { Instance } from "../layers/config/instance.ts"
 import { type OrderBacklog, OrdersStore } from "../layers/orders/orders-store.ts"
+import { RestingAccounts } from "../layers/accounts/resting-accounts.ts"
 import { Protection } from "../layers/accounts/protection.ts"
 import { Wake } from "../layers/process/wake.ts"
 import { type CheckOutcome, reconcilerMachine } from "../machines/reconciler.machine.ts"
 import type { ChildSelf } from "../runtime/child-spec.ts"
 import { effectActor, machineChild } from "../runtime/machine-child.ts"
+import { openResting } from "./account-rest.ts"
 import { reconcileBell } from "./account-send.ts"
 import { watchDatabase } from "./database-watch.ts"
 
@@ -51,14 +54,17 @@ const check = (round: Round) =>
     const instance = yield* Instance
     const protection = yield* Protection
     const wake = yield* Wake
+    const resting = yield* RestingAccounts
     const nowMs = yield* Clock.currentTimeMillis
+    // Who rests agrees with its broker and has nothing that could wait.
+    const watched = round.accounts.filter((account) => !resting.isResting(account))
     const unreconciled: Array<string> = []
     const backlog: Record<string, OrderBacklog> = {}
     let unsettled = 0
-    const rows = new Map((yield* accounts.read(round.accounts)).map((row) => [row.id, row]))
-    const waiting = yield* orders.backlog(round.accounts)
-    const counts = yield* orders.unsettledCounts(round.accounts)
-    for (const account of round.accounts) {
+    const rows = new Map((yield* accounts.read(watched)).map((row) => [row.id, row]))
+    const waiting = yield* orders.backlog(watched)
+    const counts = yield* orders.unsettledCounts(watched)
+    for (const account of watched) {
       const row = rows.get(account)
       const elsewhere = row !== undefined && row.leased && row.owner !== instance.current()?.life
       // Compared once and then without a broker is not reconciled either.
@@ -105,7 +111,11 @@ export const reconcilerActor = () => (self: ChildSelf) =>
         checkMsMax: exitLimits.readMsMax,
         retryMs: executionLimits.retryMsMax
       },
-      actors: { watchDatabase: watchDatabase(), check: effectActor("reconciler.check", () => check(round)) },
+      actors: {
+        watchDatabase: watchDatabase(),
+        openResting: openResting(self.path),
+        check: effectActor("reconciler.check", () => check(round))
+      },
       stopEvent: { type: "reconciler.stop" },
       status: ({ context }) => ({
         detail: { unreconciled: context.unreconciled, unsettled: context.unsettled, backlog: context.backlog }

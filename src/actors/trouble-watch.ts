@@ -17,6 +17,7 @@ import { HealthSource } from "../layers/health/health-source.ts"
 import { RefusedPosts } from "../layers/http/refused-posts.ts"
 import { IntakeQueue } from "../layers/intake/intake-queue.ts"
 import { Lifecycle } from "../layers/process/lifecycle.ts"
+import { pacedLook } from "./paced-look.ts"
 
 const component = "root/database"
 
@@ -60,10 +61,10 @@ export const troubleWatch = Effect.gen(function* () {
   let everThere = false
   const look = Effect.gen(function* () {
     const { document } = health.health()
-    const row = document.components[component]
     // A frozen server refuses nothing: the intake's overdue commit says so first.
     const there = database.availability.current() === "available" && !queue.stalled()
     everThere ||= there
+    const row = there ? undefined : document.components[component]
     const attempt = row?.detail["attempt"]
     const started = everThere || (typeof attempt === "number" && attempt > 0)
     const { inRow, total } = refused.unavailable()
@@ -81,8 +82,7 @@ export const troubleWatch = Effect.gen(function* () {
     outage = now.outage
     if (now.news !== null) yield* tell(now.news)
     yield* refused.sumUp("over")
+    return healthLimits.lookEveryMs
   })
-  return yield* Effect.forever(Effect.andThen(look, Effect.sleep(healthLimits.lookEveryMs))).pipe(
-    Effect.ensuring(refused.sumUp("all"))
-  )
+  return yield* Effect.ensuring(pacedLook(look), refused.sumUp("all"))
 })

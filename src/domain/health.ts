@@ -227,6 +227,8 @@ const mildReasons = (facts: HealthFacts, intake: IntakePosture): ReadonlyArray<s
   const queue = queueTrouble(facts)
   if (queue !== null) reasons.push(queue)
   for (const row of facts.components) {
+    // What is more is told nowhere, and ten thousand components may all be on their way.
+    if (reasons.length >= healthLimits.reasonsMax) break
     const trouble = troubleOf(row)
     if (trouble !== null) reasons.push(trouble)
   }
@@ -244,7 +246,9 @@ const tradelessReasons = (facts: HealthFacts): ReadonlyArray<string> => {
   if (!facts.trades) return ["this process has not the role accounts"]
   if (facts.tradingState !== "ACTIVE") return [stateSaid(facts)]
   if (facts.accounts.length === 0) return ["no account is configured"]
-  return facts.accounts.map(({ id, reason }) => `${id}: ${reason ?? "cannot trade"}`)
+  return facts.accounts
+    .slice(0, healthLimits.reasonsMax)
+    .map(({ id, reason }) => `${id}: ${reason ?? "cannot trade"}`)
 }
 
 /** Why no account may take on exposure, whatever its own state; null when nothing stands against all of them. */
@@ -312,14 +316,25 @@ const outlineOf = (
   { accounts, can_trade, ready, reasons, status }: HealthDocument,
   unprotected: ReadonlyArray<string>
 ): HealthOutline => {
-  const names = [...Object.keys(accounts), ...unprotected.flatMap((name) => name.split(/[/ ]/))]
-    .filter((name) => name !== "")
+  // A name inside of another word is that word. Accounts are words and looked up: there may be ten thousand of them.
+  const known = new Set(unprotected.flatMap((name) => name.split(/[/ ]/)))
+  const names = [...known]
+    .filter((name) => !/^[\w-]*$/.test(name))
     .toSorted((a, b) => b.length - a.length)
     .map((name) => name.replaceAll(/[^\w]/g, "\\$&"))
-  // A name inside of another word is that word.
-  const named = new RegExp(`(?<![\\w-])(?:${names.join("|")})(?![\\w-])`, "g")
-  const said = names.length === 0 ? reasons : reasons.map((reason) => reason.replaceAll(named, "*"))
+  const other = names.length === 0 ? null : new RegExp(`(?<![\\w-])(?:${names.join("|")})(?![\\w-])`, "g")
+  const said = reasons.map((reason) =>
+    (other === null ? reason : reason.replaceAll(other, "*")).replaceAll(/[\w-]+/g, (word) =>
+      known.has(word) || Object.hasOwn(accounts, word) ? "*" : word
+    )
+  )
   return { status, ready, can_trade, reasons: [...new Set(said)] }
+}
+
+/** What is made when somebody asks, once: most looks want the status, and there may be ten thousand components. */
+const lazily = <A>(make: () => A): (() => A) => {
+  let made: { readonly value: A } | undefined
+  return () => (made ??= { value: make() }).value
 }
 
 /**
@@ -335,8 +350,7 @@ export const deriveHealth = (facts: HealthFacts, memory: HealthMemory): Health =
   const status = statusOf(facts, started, severe, mild)
   const sinceMs = status === memory.status ? memory.sinceMs : facts.nowMs
   const block = blockOf(facts, intake)
-  const accounts = accountsSaid(facts, block)
-  const canTrade = Object.values(accounts).some((account) => account.can_trade)
+  const canTrade = block === null && facts.accounts.some((account) => account.canTrade)
   const troubles = [...severe, ...mild]
   const reasons =
     troubles.length === 0
@@ -346,6 +360,8 @@ export const deriveHealth = (facts: HealthFacts, memory: HealthMemory): Health =
           ...(canTrade ? [] : unsaid(troubles, block === null ? tradelessReasons(facts) : [block]))
         ]
   const { startup, canary } = facts
+  const accounts = lazily(() => accountsSaid(facts, block))
+  const components = lazily(() => componentDocuments(facts.components))
   const document: HealthDocument = {
     status,
     since: iso(sinceMs),
@@ -368,13 +384,20 @@ export const deriveHealth = (facts: HealthFacts, memory: HealthMemory): Health =
       canary === null
         ? null
         : { last_ok: canary.lastOkMs === null ? null : iso(canary.lastOkMs), latency_ms: canary.latencyMs },
-    accounts,
-    components: componentDocuments(facts.components)
+    get accounts() {
+      return accounts()
+    },
+    get components() {
+      return components()
+    }
   }
+  const outline = lazily(() => outlineOf(document, facts.unprotected))
   const httpStatus = status === "healthy" || status === "degraded" ? 200 : 503
   return {
     document,
-    outline: outlineOf(document, facts.unprotected),
+    get outline() {
+      return outline()
+    },
     intake,
     httpStatus,
     memory: { status, sinceMs, started }

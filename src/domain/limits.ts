@@ -297,6 +297,11 @@ export const executionLimits = {
    * own, so this one is for the wait of the last of thousands.
    */
   reconcileMsMax: minutes(3),
+  /**
+   * With more accounts than this, those that have nothing to do rest without a machine (60 KB and 4 ms each). The first
+   * order of one that rests waits for its lease and a comparison, some 50 ms; a few accounts need not pay that.
+   */
+  awakeMax: 64,
   /** Reconciliations of one broker at once: a few for each of its sockets keep them busy and no look-up waiting. */
   reconcilesMax: 16,
   /** One step of the executor: a confirmation, a commit, a round trip, a commit. */

@@ -13,6 +13,7 @@ import { Layer, Result } from "effect"
 import type { Settings } from "../domain/settings.ts"
 import { settingsMask } from "../domain/settings-secrets.ts"
 import { AccountLeases } from "./accounts/accounts-lease.ts"
+import { RestingAccounts } from "./accounts/resting-accounts.ts"
 import { accountsStorePg } from "./accounts/accounts-store.pg.ts"
 import { alertsStorePg } from "./alerts/alerts-store.pg.ts"
 import { alertsQueueMasked } from "./alerts/alerts.queue.ts"
@@ -112,6 +113,7 @@ export const componentLayer = (
     TradingState.layer,
     SignalQueue.layer,
     AccountLeases.layer,
+    RestingAccounts.layer,
     Protection.layer,
     Wake.layer
   )

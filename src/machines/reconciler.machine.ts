@@ -48,6 +48,7 @@ export const reconcilerMachine = setup({
   },
   actors: {
     watchDatabase: streamSlot<Record<string, never>>(),
+    openResting: streamSlot<Record<string, never>>(),
     check: slot<Record<string, never>, CheckOutcome>()
   },
   delays: {
@@ -58,7 +59,10 @@ export const reconcilerMachine = setup({
 }).createMachine({
   id: "reconciler",
   context: ({ input }) => ({ ...input, unreconciled: [], unsettled: 0, backlog: {}, lastError: null }),
-  invoke: { src: "watchDatabase", input: {} },
+  invoke: [
+    { src: "watchDatabase", input: {} },
+    { src: "openResting", input: {} }
+  ],
   on: {
     "database.unavailable": ".WaitingForDatabase",
     // News only to the state that waits for it; elsewhere ignored on purpose.

@@ -3,9 +3,12 @@ import { Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { reconcilerActor } from "../../src/actors/reconciler.actor.ts"
 import { executionLimits } from "../../src/domain/limits.ts"
+import { AccountLeases } from "../../src/layers/accounts/accounts-lease.ts"
 import { AccountsStore } from "../../src/layers/accounts/accounts-store.ts"
 import { alertsQueue } from "../../src/layers/alerts/alerts.queue.ts"
 import { Alerts } from "../../src/layers/alerts/alerts.ts"
+import { RestingAccounts } from "../../src/layers/accounts/resting-accounts.ts"
+import { Brokers } from "../../src/layers/broker/broker.ts"
 import { Config } from "../../src/layers/config/config.ts"
 import { Database } from "../../src/layers/database/database.ts"
 import { makeAvailability } from "../../src/layers/database/database-availability.ts"
@@ -35,6 +38,9 @@ it.effect("an account that was reconciled once and then lost its broker is an al
     }
     const services = Layer.mergeAll(
       Protection.layer,
+      AccountLeases.layer,
+      RestingAccounts.layer,
+      Layer.succeed(Brokers, { get: () => assert.fail("nobody rests"), names: [] }),
       Layer.succeed(Config, settings),
       Layer.succeed(Instance, instance),
       Layer.mock(AccountsStore, { read: (ids) => Effect.succeed(ids.map((id) => ({ id, ...row }))) }),
@@ -87,6 +93,9 @@ it.effect("orders that do not add up are all counted, and rung for only when one
     const rung: Array<string> = []
     const services = Layer.mergeAll(
       Protection.layer,
+      AccountLeases.layer,
+      RestingAccounts.layer,
+      Layer.succeed(Brokers, { get: () => assert.fail("nobody rests"), names: [] }),
       Layer.succeed(Config, testSettings()),
       Layer.succeed(Instance, instance),
       Layer.mock(AccountsStore, { read: () => Effect.succeed([]) }),

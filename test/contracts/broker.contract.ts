@@ -334,6 +334,29 @@ const lookUpContract = (make: MakeWorld): void => {
     })
   )
 
+  it.live("activity tells of every account in one look: open orders, positions, the newest fill", () =>
+    Effect.gen(function* () {
+      const world = yield* make("U")
+      assert.deepStrictEqual(yield* world.connection.activity, [])
+      yield* world.connection.create(marketOrder({ clientOrderId: "a" }))
+      const [bought] = yield* fillsCount(world.connection, 1)
+      const told = { account: ACCOUNT, openOrders: 0, positions: 1, lastFill: bought?.cursor ?? "none" }
+      assert.deepStrictEqual(yield* world.connection.activity, [told])
+      yield* world.connection.create(marketOrder({ clientOrderId: "b", side: "sell" }))
+      const sold = (yield* fillsCount(world.connection, 2)).at(-1)
+      yield* world.holdFills(true)
+      yield* world.connection.create(marketOrder({ clientOrderId: "c" }))
+      yield* world.connection.create(marketOrder({ clientOrderId: "d", account: "paper-2" }))
+      assert.sameDeepMembers(
+        [...(yield* world.connection.activity)],
+        [
+          { account: ACCOUNT, openOrders: 1, positions: 0, lastFill: sold?.cursor ?? "none" },
+          { account: "paper-2", openOrders: 1, positions: 0, lastFill: null }
+        ]
+      )
+    })
+  )
+
   it.live("an option contract moves the cash of its hundred units", () =>
     Effect.gen(function* () {
       const world = yield* make("U")

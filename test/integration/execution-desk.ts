@@ -11,7 +11,9 @@ import { defaultPace, type ExecutionPace } from "../../src/actors/account-desk.t
 import { brokerActor } from "../../src/actors/broker.actor.ts"
 import { defaultNodePace, nodeActor, type NodePace } from "../../src/actors/node.actor.ts"
 import { exitsActor } from "../../src/actors/exits.actor.ts"
+import { reconcilerActor } from "../../src/actors/reconciler.actor.ts"
 import type { OrderStatus } from "../../src/domain/order.ts"
+import { RestingAccounts } from "../../src/layers/accounts/resting-accounts.ts"
 import { AccountLeases } from "../../src/layers/accounts/accounts-lease.ts"
 import { alertsQueue } from "../../src/layers/alerts/alerts.queue.ts"
 import { Alerts } from "../../src/layers/alerts/alerts.ts"
@@ -55,6 +57,8 @@ export interface NodeOptions {
   /** Wraps the twin's connection, to break it in ways the twin does not know. */
   readonly wrap?: (connection: BrokerConnection) => BrokerConnection
   readonly stream?: boolean
+  /** Runs the reconciler, which opens the accounts that rest. */
+  readonly reconciler?: boolean
   /** Runs the exits component on this market. */
   readonly market?: MarketService
 }
@@ -70,6 +74,7 @@ export const startNode = (twin: MemoryBroker, options: NodeOptions = {}) =>
     const wake = Wake.layer
     const services = Layer.mergeAll(
       AccountLeases.layer,
+      RestingAccounts.layer,
       Protection.layer,
       Layer.succeed(Market, options.market ?? (yield* makeMemoryMarket).service),
       Layer.succeed(Instance, instance),
@@ -88,6 +93,7 @@ export const startNode = (twin: MemoryBroker, options: NodeOptions = {}) =>
           children: [
             worker({ id: "node", start: nodeActor(pace) }),
             ...(options.market === undefined ? [] : [worker({ id: "exits", start: exitsActor() })]),
+            ...(options.reconciler === true ? [worker({ id: "reconciler", start: reconcilerActor() })] : []),
             ...(options.stream === false ? [] : [worker({ id: "broker", start: brokerActor("practice") })]),
             ...accounts.map((account) =>
               worker({ id: account, start: executor(account), stopBudgetMs: 6_000 })

@@ -120,6 +120,7 @@ const crashesOnPurpose: Readonly<Record<string, ReadonlyArray<string>>> = {
   http: ["bind", "watch"],
   node: ["keepLife", "standBy"],
   pipeline: ["waitForSignals"],
+  reconciler: ["openResting"],
   "trading-state": ["watchChanges"],
   waves: ["pause"]
 }

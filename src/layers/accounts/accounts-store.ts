@@ -66,6 +66,11 @@ export interface AccountsStoreService {
   ) => Effect.Effect<ReadonlyArray<VenueMismatch>, DatabaseUnavailable>
   /** Makes the life `owner` the owner, raises the fence and forgets `reconciledAt`. */
   readonly take: (account: string, owner: string) => Effect.Effect<TakeOutcome, DatabaseUnavailable>
+  /** Takes many at once; what `take` would answer for each. */
+  readonly takeMany: (
+    accounts: ReadonlyArray<string>,
+    owner: string
+  ) => Effect.Effect<ReadonlyMap<string, TakeOutcome>, DatabaseUnavailable>
   /** Which of these accounts may be taken now, and in how many milliseconds the next one may be, null when that is not known. */
   readonly free: (
     accounts: ReadonlyArray<string>
@@ -79,6 +84,17 @@ export interface AccountsStoreService {
   readonly owned: (owner: string) => Effect.Effect<ReadonlyArray<AccountGrant>, DatabaseUnavailable>
   /** Says that the account agrees with the broker as far as can be told. False: the grant is void. */
   readonly markReconciled: (grant: AccountGrant) => Effect.Effect<boolean, DatabaseUnavailable>
+  /** Marks many at once: those of `grants` that are not void. */
+  readonly markManyReconciled: (
+    grants: ReadonlyArray<AccountGrant>
+  ) => Effect.Effect<ReadonlySet<AccountGrant>, DatabaseUnavailable>
+  /**
+   * Those of `accounts` that have nothing to be done or watched by our books: no order that may be alive or is unsettled,
+   * no position on either side. With the venue's place up to which their fills are stored (`FillsStore.cursor`).
+   */
+  readonly quiet: (
+    accounts: ReadonlyArray<string>
+  ) => Effect.Effect<ReadonlyMap<string, string | null>, DatabaseUnavailable>
   /** The rows of these accounts, in no order; those that do not exist are left out. */
   readonly read: (
     accounts: ReadonlyArray<string>

@@ -220,7 +220,7 @@ const cancelIn =
 
 type Reads = Pick<
   BrokerConnection,
-  "findByClientOrderId" | "openOrders" | "recentOrders" | "fillsSince" | "positions" | "balance"
+  "activity" | "findByClientOrderId" | "openOrders" | "recentOrders" | "fillsSince" | "positions" | "balance"
 >
 
 const readsOf = (twin: Twin): Reads => {
@@ -251,6 +251,14 @@ const readsOf = (twin: Twin): Reads => {
       read("fillsSince", () =>
         twin.book.fills(account).filter((f) => cursor === null || BigInt(f.cursor) > BigInt(cursor))
       ),
+    activity: read("activity", () =>
+      [...new Set(twin.book.orders().map(({ account }) => account))].map((account) => ({
+        account,
+        openOrders: twin.book.orders(account).filter((o) => isOpen(o.status)).length,
+        positions: twin.book.positions(account).filter(({ quantity }) => quantity !== "0").length,
+        lastFill: twin.book.fills(account).at(-1)?.cursor ?? null
+      }))
+    ),
     positions: (account) => read("positions", () => twin.book.positions(account)),
     balance: (account) => read("balance", () => twin.book.balance(account))
   }

@@ -13,6 +13,7 @@ import { Option, Schema } from "effect"
 import type {
   BrokerEvent,
   CreateOrder,
+  VenueActivity,
   VenueBalance,
   VenueFill,
   VenueOrder,
@@ -133,6 +134,28 @@ export const readPositions = reader(
 export const readBalance = reader(
   Schema.Struct({ id: Schema.String, cash: Amount, buying_power: Amount }),
   ({ id, cash, buying_power }): VenueBalance => ({ account: id, cash, buyingPower: buying_power })
+)
+export const readActivity = reader(
+  Schema.Struct({
+    accounts: Schema.Array(
+      Schema.Struct({
+        id: Schema.NonEmptyString,
+        open_orders: Schema.Natural,
+        positions: Schema.Natural,
+        last_sequence: Schema.NullOr(Digits)
+      })
+    ),
+    next: Schema.NullOr(Schema.String)
+  }),
+  ({ accounts, next }): Page<VenueActivity> => ({
+    items: accounts.map(({ id, last_sequence, open_orders, positions }) => ({
+      account: id,
+      openOrders: open_orders,
+      positions,
+      lastFill: last_sequence
+    })),
+    next
+  })
 )
 export const readRefusal = reader(
   Schema.Struct({ code: Schema.String, message: Schema.String }),

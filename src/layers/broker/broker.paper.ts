@@ -30,6 +30,7 @@ import {
   documentedRefusals,
   orderBody,
   type Page,
+  readActivity,
   readBalance,
   readFills,
   readOrder,
@@ -186,7 +187,7 @@ const beforeCursor = (cursor: string): string => {
 
 type Reads = Pick<
   BrokerConnection,
-  "findByClientOrderId" | "openOrders" | "recentOrders" | "fillsSince" | "positions" | "balance"
+  "activity" | "findByClientOrderId" | "openOrders" | "recentOrders" | "fillsSince" | "positions" | "balance"
 >
 
 const readsOn = (wire: Wire): Reads => {
@@ -208,6 +209,7 @@ const readsOn = (wire: Wire): Reads => {
         "after_sequence",
         readFills
       ),
+    activity: lookAll(wire, "activity", "activity", {}, "after", readActivity),
     positions: (account) => look(wire, "positions", "positions", { account }, readPositions),
     balance: (account) => look(wire, "balance", `accounts/${encodeURIComponent(account)}`, {}, readBalance)
   }

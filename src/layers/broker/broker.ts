@@ -86,6 +86,17 @@ export interface VenueBalance {
 }
 
 /**
+ * What the venue has of one account, in short: orders that are open, symbols with a position, and the cursor of its newest
+ * fill, null without any.
+ */
+export interface VenueActivity {
+  readonly account: string
+  readonly openOrders: number
+  readonly positions: number
+  readonly lastFill: string | null
+}
+
+/**
  * What the stream says. `Connected` comes exactly once, first, when the venue has said hello: whatever happened
  * before it is not replayed, so it is the moment to ask for `fillsSince`.
  */
@@ -186,6 +197,8 @@ export interface BrokerConnection {
   ) => Effect.Effect<ReadonlyArray<VenueFill>, BrokerUnavailable>
   readonly positions: (account: string) => Effect.Effect<ReadonlyArray<VenuePosition>, BrokerUnavailable>
   readonly balance: (account: string) => Effect.Effect<VenueBalance, BrokerUnavailable>
+  /** Every account of which the venue has anything to tell: one look at thousands. One that is not there is untouched. */
+  readonly activity: Effect.Effect<ReadonlyArray<VenueActivity>, BrokerUnavailable>
   /**
    * Connects and hands every event to `onEvent`, one at a time, in order; ends only by failing. A slow `onEvent`
    * fills a bounded buffer; a full buffer ends the stream, because a gap is refetched and a dropped fill is not.

@@ -79,17 +79,29 @@ export const maskedHealth = (source: HealthSourceService, mask: Mask): HealthSou
   ...source,
   health: () => {
     const health = source.health()
-    const components = Object.entries(health.document.components).map(([path, component]) => [
-      path,
-      {
-        ...component,
-        last_error: component.last_error === null ? null : mask(component.last_error),
-        detail: maskedRecord(mask, component.detail)
-      }
-    ])
+    const masked = (): HealthDocument => {
+      const components = Object.entries(health.document.components).map(([path, component]) => [
+        path,
+        {
+          ...component,
+          last_error: component.last_error === null ? null : mask(component.last_error),
+          detail: maskedRecord(mask, component.detail)
+        }
+      ])
+      return { ...health.document, components: Object.fromEntries(components) }
+    }
+    const { httpStatus, intake, memory } = health
+    // Made when somebody asks, as in the original: there may be ten thousand components.
     return {
-      ...health,
-      document: { ...health.document, components: Object.fromEntries(components) }
+      httpStatus,
+      intake,
+      memory,
+      get outline() {
+        return health.outline
+      },
+      get document() {
+        return masked()
+      }
     }
   },
   actors: () =>

@@ -281,9 +281,9 @@ export const HttpFrontRoutes: Layer.Layer<
     const tradingStateChanged = (state: TradingStateName, reason: string): Effect.Effect<void> =>
       Effect.suspend(() => {
         tradingState.assign(state)
-        // Orders held by the old state wait for their accounts to look again, signals for the pipeline.
+        // Orders held by the old state wait for their accounts to be looked through again, signals for the pipeline.
         wake.notify("signals")
-        for (const account of Object.keys(settings.accounts)) wake.notify(`orders:${account}`)
+        wake.notify("orders")
         // Each change is a row of its own (T11): the one before ends with it.
         const dedupKey = "trading_state.changed:global"
         return Effect.andThen(

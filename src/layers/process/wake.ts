@@ -23,11 +23,14 @@ export interface WakeService {
   readonly wait: (topic: string, maxWaitMs: number) => Effect.Effect<void>
 }
 
+/** Lists and not sets: nearly all of thousands of bells have one listener and nobody who waits. */
 interface Bell {
   rung: boolean
-  readonly waiters: Set<() => void>
-  readonly listeners: Set<() => void>
+  waiters: ReadonlyArray<() => void>
+  listeners: ReadonlyArray<() => void>
 }
+
+const nobody: ReadonlyArray<() => void> = []
 
 const makeWake = (): WakeService => {
   // One bell per topic; topics are table names and account names, so the map is bounded by the configuration.
@@ -35,20 +38,20 @@ const makeWake = (): WakeService => {
   const bellOf = (topic: string): Bell => {
     const known = bells.get(topic)
     if (known !== undefined) return known
-    const bell: Bell = { rung: false, waiters: new Set(), listeners: new Set() }
+    const bell: Bell = { rung: false, waiters: nobody, listeners: nobody }
     bells.set(topic, bell)
     return bell
   }
   const notify = (topic: string): void => {
     const bell = bellOf(topic)
-    if (bell.waiters.size === 0 && bell.listeners.size === 0) {
+    if (bell.waiters.length === 0 && bell.listeners.length === 0) {
       bell.rung = true
       return
     }
     for (const rung of bell.listeners) rung()
     // Every waiter is released: two readers of one topic each look for themselves.
-    const waiters = [...bell.waiters]
-    bell.waiters.clear()
+    const { waiters } = bell
+    bell.waiters = nobody
     for (const release of waiters) release()
   }
   const wait = (topic: string, maxWaitMs: number): Effect.Effect<void> =>
@@ -60,19 +63,21 @@ const makeWake = (): WakeService => {
         return undefined
       }
       const release = () => resume(Effect.void)
-      bell.waiters.add(release)
+      bell.waiters = [...bell.waiters, release]
       return Effect.sync(() => {
-        bell.waiters.delete(release)
+        bell.waiters = bell.waiters.filter((waiting) => waiting !== release)
       })
     }).pipe(Effect.timeoutOption(maxWaitMs), Effect.asVoid)
   const listen = (topic: string, rung: () => void): (() => void) => {
     const bell = bellOf(topic)
-    bell.listeners.add(rung)
+    bell.listeners = [...bell.listeners, rung]
     if (bell.rung) {
       bell.rung = false
       rung()
     }
-    return () => void bell.listeners.delete(rung)
+    return () => {
+      bell.listeners = bell.listeners.filter((listener) => listener !== rung)
+    }
   }
   return { listen, notify, wait }
 }

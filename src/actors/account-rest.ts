@@ -1,0 +1,202 @@
+/**
+ * Opening resting accounts: leases, books and brokers of thousands of idle executors in a handful of statements and looks.
+ *
+ * It asks what the executor's machine would ask, for all at once: is the account ours, does it owe anything by our books,
+ * does its broker have anything of it that we have not. Whoever has nothing on either side rests; everybody else is woken
+ * and finds out for itself, by the one path there is (account-reconcile.ts).
+ *
+ * Promises: an account rests only under a lease, after our books and the broker's were both found empty and the newest fill
+ * known; after every reconnect, every lost lease and every return of the database all of that is asked again.
+ * Never: sends, settles, adopts or repairs anything: where something is to be done, the account's own executor does it.
+ */
+import { Effect, Stream } from "effect"
+import { executionLimits, nodeLimits } from "../domain/limits.ts"
+import { AccountLeases, type LeaseGuard, makeLeaseGuard } from "../layers/accounts/accounts-lease.ts"
+import { AccountsStore } from "../layers/accounts/accounts-store.ts"
+import { Protection } from "../layers/accounts/protection.ts"
+import { type RestingAccount, RestingAccounts } from "../layers/accounts/resting-accounts.ts"
+import { Brokers } from "../layers/broker/broker.ts"
+import { Instance } from "../layers/config/instance.ts"
+import { Database } from "../layers/database/database.ts"
+import { logEvent } from "../runtime/log-event.ts"
+import { streamActor } from "../runtime/machine-child.ts"
+import { ensureAccounts } from "./account-ensure.ts"
+
+interface Opened {
+  readonly entry: RestingAccount
+  readonly guard: LeaseGuard
+}
+
+/** The leases of `entries`; what is not ours is told so. Null: the node has none to hold anything under. */
+const takeLeases = (entries: ReadonlyArray<RestingAccount>, path: string) =>
+  Effect.gen(function* () {
+    const accounts = yield* AccountsStore
+    const leases = yield* AccountLeases
+    const instance = yield* Instance
+    const standing = yield* instance.settled
+    if (standing._tag === "Cloned") {
+      for (const entry of entries) entry.standBy(standing.by)
+      return []
+    }
+    const life = instance.current()?.life
+    if (life === undefined) return null
+    const opened: Array<Opened> = []
+    const unheld: Array<RestingAccount> = []
+    for (const entry of entries) {
+      const guard = entry.guard()
+      if (guard?.mayWrite() === true) opened.push({ entry, guard })
+      else unheld.push(entry)
+    }
+    if (unheld.length === 0) return opened
+    const names = unheld.map(({ account }) => account)
+    yield* ensureAccounts(names, path)
+    const taken = yield* accounts.takeMany(names, life)
+    // The lease that the database knew at the take; it may have been opened anew meanwhile.
+    const now = instance.standing()
+    for (const entry of unheld) {
+      const outcome = taken.get(entry.account)
+      if (outcome?._tag === "HeldByOther") entry.standBy(outcome.owner)
+      else if (outcome?._tag === "Taken" && now._tag === "Held") {
+        const guard = makeLeaseGuard(outcome.grant, now.deadline)
+        leases.hold(guard)
+        opened.push({ entry, guard })
+      } else entry.wait("TakingLease")
+    }
+    return opened
+  })
+
+/** Of those of one broker: who has nothing on either side rests, who has anything wakes, and nobody when it is silent. */
+const compareAll = (name: string, opened: ReadonlyArray<Opened>) =>
+  Effect.gen(function* () {
+    const accounts = yield* AccountsStore
+    const brokers = yield* Brokers
+    const protection = yield* Protection
+    const theirs = yield* brokers.get(name).activity
+    const there = new Map(theirs.map((activity) => [activity.account, activity]))
+    const quiet = yield* accounts.quiet(opened.map(({ entry }) => entry.account))
+    const isIdle = ({ entry: { account } }: Opened): boolean => {
+      const activity = there.get(account)
+      return (
+        quiet.has(account) &&
+        (activity?.openOrders ?? 0) === 0 &&
+        (activity?.positions ?? 0) === 0 &&
+        (activity?.lastFill ?? null) === quiet.get(account)
+      )
+    }
+    const idle = opened.filter(isIdle)
+    const marked = yield* accounts.markManyReconciled(idle.map(({ guard }) => guard.grant))
+    for (const one of opened) {
+      protection.noteBroker(one.entry.account, true)
+      if (!isIdle(one)) one.entry.awaken()
+      else if (marked.has(one.guard.grant)) one.entry.rest(one.guard)
+      else one.entry.wait("TakingLease")
+    }
+    return { resting: marked.size, awake: opened.length - idle.length }
+  })
+
+/** Opens everybody who is due. Answers whether all of them found their place. */
+const openDue = (entries: ReadonlyArray<RestingAccount>, path: string) =>
+  Effect.gen(function* () {
+    const protection = yield* Protection
+    const opened = yield* takeLeases(entries, path)
+    if (opened === null) return false
+    let isDone = true
+    for (const name of new Set(opened.map(({ entry }) => entry.broker))) {
+      const some = opened.filter(({ entry }) => entry.broker === name)
+      const counts = yield* compareAll(name, some).pipe(
+        Effect.catchTag("BrokerUnavailable", ({ reason }) =>
+          Effect.gen(function* () {
+            for (const { entry } of some) {
+              protection.noteBroker(entry.account, false)
+              entry.wait("BrokerAway")
+            }
+            yield* logEvent(
+              "warn",
+              "accounts.not_compared",
+              `the broker ${name} does not answer: ${reason}`,
+              {
+                component: path,
+                broker: name,
+                accounts: some.length
+              }
+            )
+            return null
+          })
+        )
+      )
+      isDone &&= counts !== null
+      if (counts !== null)
+        yield* logEvent("info", "accounts.compared", `${counts.resting} idle accounts rest`, {
+          component: path,
+          broker: name,
+          ...counts
+        })
+    }
+    return isDone
+  })
+
+const untilDue = Effect.map(RestingAccounts, ({ onDue }) =>
+  Effect.callback<void>((resume) => {
+    const end = onDue(() => resume(Effect.void))
+    return Effect.sync(end)
+  })
+).pipe(Effect.flatten)
+
+/** One pass over what is due; whatever stops it, nobody is left in the middle. */
+const pass = (path: string) =>
+  Effect.gen(function* () {
+    yield* untilDue
+    const resting = yield* RestingAccounts
+    const entries = resting.takeDue()
+    for (const entry of entries) entry.begin()
+    const isDone = yield* openDue(entries, path).pipe(
+      Effect.timeout(nodeLimits.openMsMax),
+      Effect.catchTag(["DatabaseUnavailable", "TimeoutError"], ({ message }) =>
+        Effect.as(logEvent("warn", "accounts.not_opened", message, { component: path }), false)
+      ),
+      Effect.ensuring(
+        Effect.sync(() => {
+          for (const entry of entries) if (entry.isOpening()) entry.wait("TakingLease")
+        })
+      )
+    )
+    return isDone
+  })
+
+/** One pass after the other; what failed is tried again soon, and less and less often. */
+const passes = (path: string) =>
+  Effect.gen(function* () {
+    const { askAgainMsMax, retryFirstMs } = executionLimits
+    for (let pauseMs: number = retryFirstMs; ;) {
+      if (yield* pass(path)) {
+        pauseMs = retryFirstMs
+        continue
+      }
+      yield* Effect.sleep(pauseMs)
+      pauseMs = Math.min(2 * pauseMs, askAgainMsMax)
+    }
+  })
+
+/** Waits until the database is there, or is not. */
+const untilDatabase = (isThere: boolean) =>
+  Effect.flatMap(Database, ({ availability }) =>
+    availability.changes.pipe(
+      Stream.filter((state) => (state === "available") === isThere),
+      Stream.runHead
+    )
+  )
+
+/** Fills the slot `openResting`: works while the database is there; without it everybody who rests waits for it. */
+export const openResting = (path: string) =>
+  streamActor("accounts.open", () =>
+    Effect.gen(function* () {
+      const resting = yield* RestingAccounts
+      // A former incarnation may have left them in the middle of anything.
+      for (const { account } of resting.all()) resting.due(account)
+      const round = Effect.andThen(untilDatabase(true), Effect.raceFirst(passes(path), untilDatabase(false)))
+      const close = Effect.sync(() => {
+        for (const entry of resting.all()) entry.wait("WaitingForDatabase")
+      })
+      return yield* Effect.forever(Effect.andThen(round, close))
+    })
+  )
