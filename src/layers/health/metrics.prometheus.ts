@@ -92,9 +92,17 @@ const deadLettersOf = (detail: Readonly<Record<string, unknown>> | undefined): n
   return typeof count === "number" ? count : 0
 }
 
-const componentFamilies = (source: HealthSource["Service"], nowMs: number): ReadonlyArray<Family> => {
+const accountsPath = "root/trading/accounts/"
+
+const componentFamilies = (
+  source: HealthSource["Service"],
+  named: boolean,
+  nowMs: number
+): ReadonlyArray<Family> => {
   const { document } = source.health()
-  const components = Object.entries(document.components)
+  const components = Object.entries(document.components).filter(
+    ([path]) => named || !path.startsWith(accountsPath)
+  )
   const statuses = ["starting", "healthy", "degraded", "unhealthy", "stopping"]
   return [
     gauge("holdfast_ready", "1 while posts can be taken durably.", document.ready ? 1 : 0),
@@ -199,12 +207,12 @@ export const ExpositionPrometheus: Layer.Layer<
       Effect.orElseSucceed((): ReadonlyArray<Family> => [])
     )
     return Exposition.of({
-      text: Effect.gen(function* () {
+      text: Effect.fnUntraced(function* (named) {
         const prometheus = yield* Effect.promise(() => import("effect/observability/PrometheusMetrics"))
         const linked = yield* linkage
         const { dropped, pending, raised } = alerts.counts()
         const families = [
-          ...componentFamilies(source, yield* Clock.currentTimeMillis),
+          ...componentFamilies(source, named, yield* Clock.currentTimeMillis),
           ...intakeFamilies(queue, metrics.storedLastMinute()),
           ...queueFamilies(signals.current()),
           ...databaseFamilies(database.stats(), database.availability.current() === "available"),

@@ -110,7 +110,11 @@ export class Metrics extends Context.Service<Metrics, MetricsService>()("holdfas
   )
 }
 
-/** The whole exposition, format version 0.0.4. Never fails: a figure that cannot be read is left out. */
-export class Exposition extends Context.Service<Exposition, { readonly text: Effect.Effect<string> }>()(
-  "holdfast/layers/Exposition"
-) {}
+/**
+ * The whole exposition, format version 0.0.4. Never fails: a figure that cannot be read is left out. Without `named` no line
+ * has the name of an account.
+ */
+export class Exposition extends Context.Service<
+  Exposition,
+  { readonly text: (named: boolean) => Effect.Effect<string> }
+>()("holdfast/layers/Exposition") {}

@@ -83,8 +83,8 @@ export const healthRoutes = (
     method: "GET",
     pattern: "/metrics",
     access: "open",
-    handle: () =>
-      Effect.map(exposition.text, (text) => ({
+    handle: ({ standing }) =>
+      Effect.map(exposition.text(mayKnow(mode, standing)), (text) => ({
         status: 200,
         text,
         contentType: "text/plain; version=0.0.4; charset=utf-8"

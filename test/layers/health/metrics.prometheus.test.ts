@@ -65,6 +65,7 @@ const facts: HealthFacts = {
       state: "Waiting",
       detail: { done: 9, empty: 2, missed: 3, lost: 1, failed_checks: 1 }
     },
+    { ...worker, path: "root/trading/accounts/acct-7", state: "Owning.Idle", detail: {} },
     {
       path: "root/http",
       type: "worker",
@@ -169,7 +170,7 @@ describe("the exposition", () => {
       metrics.postSettled("default", "Stored")
       metrics.postSettled("default", "Duplicate")
       metrics.postRefused("bytes")
-      const text = yield* (yield* Exposition).text
+      const text = yield* (yield* Exposition).text(true)
       for (const line of [
         'holdfast_http_requests_total{route="/webhook/:source",status="201"} 1',
         'holdfast_http_request_seconds_bucket{route="/webhook/:source",le="0.005"} 1',
@@ -205,6 +206,8 @@ describe("the exposition", () => {
       ]) {
         assert.include(text.split("\n"), line)
       }
+      assert.include(text, 'component="root/trading/accounts/acct-7"')
+      assert.notInclude(yield* (yield* Exposition).text(false), "acct-7")
       assert.notMatch(text, /_(total|seconds)\{feed="south"/, "what is not shown is not measured")
       const types = text.split("\n").filter((line) => line.startsWith("# TYPE"))
       assert.strictEqual(types.length, new Set(types).size)
@@ -224,9 +227,9 @@ describe("the exposition", () => {
   it.live("an idle loop has no delay: the sampling interval is not counted", () =>
     Effect.gen(function* () {
       const exposition = yield* Exposition
-      yield* exposition.text
+      yield* exposition.text(true)
       yield* Effect.sleep(300)
-      const text = yield* exposition.text
+      const text = yield* exposition.text(true)
       const [, mean = "1"] = /event_loop_delay_seconds\{stat="mean"\} (\S+)/.exec(text) ?? []
       // With it the mean of an idle loop is above 20 ms.
       assert.isBelow(Number(mean), 0.018)
@@ -249,7 +252,7 @@ describe("the exposition", () => {
 
   it.effect("leaves out the linkage while the database is away", () =>
     Effect.gen(function* () {
-      assert.notInclude(yield* (yield* Exposition).text, "holdfast_linkage_ratio")
+      assert.notInclude(yield* (yield* Exposition).text(true), "holdfast_linkage_ratio")
     }).pipe(Effect.provide(services(away)))
   )
 

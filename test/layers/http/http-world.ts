@@ -180,7 +180,9 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     }),
     Layer.succeed(HealthSource, source),
     Layer.succeed(ReadStore, reads),
-    Layer.succeed(Exposition, { text: Effect.succeed("# nothing\n") }),
+    Layer.succeed(Exposition, {
+      text: (named) => Effect.succeed(named ? "# acct-7\n" : "# nothing\n")
+    }),
     Lifecycle.layer,
     Metrics.layer,
     TradingState.layer,

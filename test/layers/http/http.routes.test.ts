@@ -81,7 +81,7 @@ describe("health outside of practice", () => {
     accounts: [{ id: "acct-7", canTrade: false, reason: "market closed until tomorrow" }],
     unprotected: ["acct-7/TSLA"]
   }
-  const paths = ["/health", "/health/ready", "/health/live"]
+  const paths = ["/health", "/health/ready", "/health/live", "/metrics"]
 
   it("tells a stranger how it stands, and no name", async () => {
     await start({ environment, facts })
@@ -108,6 +108,7 @@ describe("health outside of practice", () => {
     })
     const ready = await world.send("GET", "/health/ready", { headers })
     assert.deepStrictEqual(ready.body["reasons"], ["the open position acct-7/TSLA is not protected"])
+    assert.include((await world.send("GET", "/metrics", { headers })).text, "acct-7")
     assert.strictEqual(ready.body["can_trade"], false)
   })
 })
