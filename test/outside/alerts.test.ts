@@ -154,6 +154,23 @@ const table: ReadonlyArray<Trouble> = [
     health: "degraded"
   },
   {
+    event: "a component that has used half of its restarts",
+    kind: "component.restarts",
+    severity: "HIGH",
+    level: "error",
+    begin: () => world.alter("UPDATE trading_state SET scope = 'gone' WHERE scope = 'global'"),
+    end: null
+  },
+  {
+    event: "the same component when it has used all of them",
+    kind: "component.parked",
+    severity: "HIGH",
+    level: "error",
+    begin: () => Promise.resolve(),
+    end: () => world.alter("UPDATE trading_state SET scope = 'global' WHERE scope = 'gone'"),
+    health: "degraded"
+  },
+  {
     event: "an open position that could not be left",
     kind: "position.unprotected",
     severity: "CRITICAL",

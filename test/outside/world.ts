@@ -10,7 +10,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import path from "node:path"
 import { type DuplicateRule, PaperBroker } from "../support/paper-broker.ts"
-import { emptyDatabase } from "../support/postgres.ts"
+import { alterDatabase, emptyDatabase, type TestDatabase } from "../support/postgres.ts"
 import { Service } from "./service.ts"
 
 export interface WorldOptions {
@@ -44,18 +44,21 @@ export class World {
   readonly #folder: string
   readonly #scope: Scope.Closeable
   readonly #env: Readonly<Record<string, string>>
+  readonly #database: TestDatabase | null
   readonly #others: Array<Service> = []
 
   private constructor(
     broker: PaperBroker,
     folder: string,
     scope: Scope.Closeable,
-    env: Readonly<Record<string, string>>
+    env: Readonly<Record<string, string>>,
+    database: TestDatabase | null
   ) {
     this.broker = broker
     this.#folder = folder
     this.#scope = scope
     this.#env = env
+    this.#database = database
     this.service = new Service({ dataDir: path.join(folder, "data"), env })
   }
 
@@ -68,11 +71,19 @@ export class World {
     const config = path.join(folder, "holdfast.json")
     writeFileSync(config, JSON.stringify({ ...settingsFor(broker.url, rule), ...options.settings }))
     const scope = Effect.runSync(Scope.make())
-    const external =
+    const database =
       options.database === "external"
-        ? { DATABASE_URL: (await Effect.runPromise(emptyDatabase.pipe(Scope.provide(scope)))).url }
-        : {}
-    return new World(broker, folder, scope, { HOLDFAST_CONFIG: config, ...external, ...options.env })
+        ? await Effect.runPromise(emptyDatabase.pipe(Scope.provide(scope)))
+        : null
+    const external = database === null ? {} : { DATABASE_URL: database.url }
+    const env = { HOLDFAST_CONFIG: config, ...external, ...options.env }
+    return new World(broker, folder, scope, env, database)
+  }
+
+  /** One statement on the external database, behind the back of the service. */
+  async alter(statement: string): Promise<void> {
+    if (this.#database === null) throw new Error("the database of this world is the service's own")
+    await Effect.runPromise(alterDatabase(this.#database, statement))
   }
 
   /** Another holdfast on the same configuration and, where it is external, the same database. */

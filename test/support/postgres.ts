@@ -62,23 +62,23 @@ export const seedCluster = (dataDir: string): Effect.Effect<void> =>
     fs.chmodSync(path.join(dataDir, "postgres"), 0o700)
   })
 
-/** One statement on the maintenance database, on a connection of its own: CREATE DATABASE takes no transaction. */
-const administer = (
-  server: SocketTarget,
-  statement: (name: string) => string,
-  name: string
-): Effect.Effect<void> =>
+/** One statement, on a connection of its own and in no transaction. */
+const administer = (target: SocketTarget, statement: string): Effect.Effect<void> =>
   Effect.gen(function* () {
     const sql = yield* makeClient({
-      target: { ...server, database: "postgres" },
+      target,
       applicationName: "test administration",
       connections: 1,
       census: makeSocketCensus(),
       statementMs: 30_000,
       silenceMs: 31_000
     })
-    yield* sql.unsafe(statement(name))
+    yield* sql.unsafe(statement)
   }).pipe(Effect.scoped, Effect.orDie)
+
+/** One statement on a database of a test. */
+export const alterDatabase = ({ target }: TestDatabase, statement: string): Effect.Effect<void> =>
+  administer(target, statement)
 
 const makeDatabase = (
   server: SocketTarget,
@@ -86,13 +86,10 @@ const makeDatabase = (
 ): Effect.Effect<TestDatabase, never, Scope.Scope> =>
   Effect.gen(function* () {
     const name = `t_${randomBytes(8).toString("hex")}`
+    const maintenance = { ...server, database: "postgres" }
     yield* Effect.acquireRelease(
-      administer(
-        server,
-        (database) => `CREATE DATABASE ${database} TEMPLATE ${template} STRATEGY file_copy`,
-        name
-      ),
-      () => administer(server, (database) => `DROP DATABASE IF EXISTS ${database} WITH (FORCE)`, name)
+      administer(maintenance, `CREATE DATABASE ${name} TEMPLATE ${template} STRATEGY file_copy`),
+      () => administer(maintenance, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
     )
     const target = { ...server, database: name }
     return { target, url: Redacted.value(urlOf(target)) }

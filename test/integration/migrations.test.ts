@@ -60,6 +60,11 @@ it.live(
           status, source, venue, position_id, position_epoch, exit_number, exit_kind) VALUES ('${id(21)}', 'c', 'a', 'x', 'reduce',
           'TWO', 'sell', 'market', 5, 'day', 'intended', 'exit_monitor', 'v', '${id(1)}', 1, 1, 'stop_loss')`)
 
+        // 0012: a filled order that says why it once waited, beside one that still does.
+        yield* run(`INSERT INTO orders (id, client_order_id, account, strategy, intent, symbol, side, type, quantity, time_in_force,
+          status, source, venue, reason) SELECT gen_random_uuid(), status, 'a', 'x', 'entry', 'TWO', 'buy', 'market', 1, 'day', status,
+          'webhook', 'v', 'trading_halted' FROM unnest(ARRAY['filled', 'held']) AS status`)
+
         yield* applySchema({ target, directory: migrations })
         assert.deepStrictEqual(
           yield* run(`SELECT p.symbol || ' ' || h.strategy || ' ' || trim_scale(h.quantity) || ' ' ||
@@ -68,9 +73,16 @@ it.live(
           ["HAND external 2 -", "TURNED y -1 -", "TWO x 2 98", "TWO y 3 98"].map((line) => ({ line }))
         )
         assert.deepStrictEqual(yield* run("SELECT fills_cursor FROM accounts"), [{ fills_cursor: "41" }])
-        assert.deepStrictEqual(yield* run("SELECT sizing, wanted FROM orders"), [
+        assert.deepStrictEqual(yield* run("SELECT sizing, wanted FROM orders WHERE intent = 'reduce'"), [
           { sizing: "share", wanted: null }
         ])
+        assert.deepStrictEqual(
+          yield* run("SELECT status, reason FROM orders WHERE intent = 'entry' ORDER BY status"),
+          [
+            { status: "filled", reason: null },
+            { status: "held", reason: "trading_halted" }
+          ]
+        )
       })
     ),
   60_000
