@@ -3,6 +3,7 @@ import { assert, describe, it, onTestFinished } from "vitest"
 import { readFileSync } from "node:fs"
 import { setTimeout as pause } from "node:timers/promises"
 import { waitUntil } from "../support/exchange.ts"
+import { projectRoot } from "../support/program.ts"
 import { alertBody, type Service } from "./service.ts"
 import { World } from "./world.ts"
 
@@ -18,6 +19,14 @@ const cpuSeconds = ({ pid }: Service): number => {
   return (Number(fields[11]) + Number(fields[12])) / TICKS
 }
 
+/** What `npm start` says of the heap: memory without it is another figure. */
+const heapFlags = (): ReadonlyArray<string> => {
+  const { scripts } = JSON.parse(readFileSync(`${projectRoot}/package.json`, "utf8")) as {
+    readonly scripts: Readonly<Record<string, string>>
+  }
+  return (scripts["start"] ?? "").split(" ").filter((word) => /^--(max|heap)-/.test(word))
+}
+
 const namesOf = (count: number): ReadonlyArray<string> => Array.from({ length: count }, (_, n) => `acc-${n}`)
 
 /** A warm start with so many accounts: how long until all may trade, then what it holds and does while nothing happens. */
@@ -25,6 +34,7 @@ const measure = async (count: number) => {
   const names = namesOf(count)
   const account = { broker: "practice", startingCash: "100000" }
   const world = await World.open({
+    nodeFlags: heapFlags(),
     settings: {
       accounts: Object.fromEntries(names.map((name) => [name, account])),
       strategies: { default: { sources: ["default"], accounts: names.slice(0, 1) } }

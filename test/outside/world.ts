@@ -18,6 +18,8 @@ export interface WorldOptions {
   /** `embedded`: the server the service starts itself. `external`: DATABASE_URL on the server of the test run. */
   readonly database?: "embedded" | "external"
   readonly env?: Readonly<Record<string, string>>
+  /** Flags of Node, such as those of `npm start`. */
+  readonly nodeFlags?: ReadonlyArray<string>
   /** Keys of the configuration file beside those of the world, or instead of them. */
   readonly settings?: Readonly<Record<string, unknown>>
 }
@@ -52,14 +54,19 @@ export class World {
     folder: string,
     scope: Scope.Closeable,
     env: Readonly<Record<string, string>>,
-    database: TestDatabase | null
+    database: TestDatabase | null,
+    nodeFlags: ReadonlyArray<string>
   ) {
     this.broker = broker
     this.#folder = folder
     this.#scope = scope
     this.#env = env
     this.#database = database
-    this.service = new Service({ dataDir: path.join(folder, "data"), env })
+    this.service = new Service({
+      dataDir: path.join(folder, "data"),
+      env,
+      command: [process.execPath, ...nodeFlags, "src/main.ts"]
+    })
   }
 
   /** Starts the venue; the service is the test's to start. */
@@ -77,7 +84,7 @@ export class World {
         : null
     const external = database === null ? {} : { DATABASE_URL: database.url }
     const env = { HOLDFAST_CONFIG: config, ...external, ...options.env }
-    return new World(broker, folder, scope, env, database)
+    return new World(broker, folder, scope, env, database, options.nodeFlags ?? [])
   }
 
   /** One statement on the external database, behind the back of the service. */
