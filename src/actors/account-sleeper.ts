@@ -95,6 +95,8 @@ export class Sleeper implements RestingAccount {
   }
   rest(guard: LeaseGuard): void {
     if (this.#phase === over) return
+    // It may have been lost while the account was compared.
+    if (!guard.mayWrite()) return this.wait("TakingLease")
     this.#parts.setGuard(guard)
     this.#enter(resting)
   }

@@ -66,6 +66,20 @@ const counting = () => {
   return { counts, wrap }
 }
 
+/** A venue whose first look at its activity waits for a test. */
+const gated = Effect.gen(function* () {
+  const gate = yield* Deferred.make<void>()
+  const asked = yield* Deferred.make<void>()
+  const wrap = (connection: BrokerConnection): BrokerConnection => ({
+    ...connection,
+    activity: Deferred.succeed(asked, undefined).pipe(
+      Effect.andThen(Deferred.await(gate)),
+      Effect.andThen(connection.activity)
+    )
+  })
+  return { asked, gate, wrap }
+})
+
 layer(world(settings), { excludeTestServices: true })("accounts that rest", (it) => {
   it.effect("are owned and compared by a few looks for all, and by none for one", () =>
     fresh(
@@ -150,15 +164,7 @@ layer(world(settings), { excludeTestServices: true })("accounts that rest", (it)
   it.effect("a bell in the middle of a comparison wakes after it, and none is lost", () =>
     fresh(
       Effect.gen(function* () {
-        const gate = yield* Deferred.make<void>()
-        const asked = yield* Deferred.make<void>()
-        const wrap = (connection: BrokerConnection): BrokerConnection => ({
-          ...connection,
-          activity: Deferred.succeed(asked, undefined).pipe(
-            Effect.andThen(Deferred.await(gate)),
-            Effect.andThen(connection.activity)
-          )
-        })
+        const { asked, gate, wrap } = yield* gated
         const node = yield* start(makeVenue(), { wrap, stream: false })
         yield* Deferred.await(asked)
         yield* node.ring(`orders:${first}`)
@@ -205,6 +211,25 @@ layer(world(settings), { excludeTestServices: true })("accounts that rest", (it)
         yield* node.resting(names.length)
         assert.isAbove(Number((yield* readAccount(second))?.fence), Number(before))
         assert.isTrue(node.leases.current(second)?.mayWrite())
+      })
+    )
+  )
+
+  it.effect("[T4] a lease that is lost while its account is compared is taken anew before it rests", () =>
+    fresh(
+      Effect.gen(function* () {
+        const { asked, gate, wrap } = yield* gated
+        const node = yield* start(makeVenue(), { wrap, stream: false, pace: { renewEveryMs: 50 } })
+        yield* Deferred.await(asked)
+        const held = node.leases.current(first)
+        yield* sql((client) => client`UPDATE nodes SET lease_until = now() - interval '1 second'`)
+        yield* until(
+          "the guard is given up",
+          Effect.sync(() => held?.mayWrite() === false)
+        )
+        yield* Deferred.succeed(gate, undefined)
+        yield* node.resting(names.length)
+        assert.isTrue(node.leases.current(first)?.mayWrite())
       })
     )
   )
