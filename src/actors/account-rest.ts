@@ -70,6 +70,7 @@ const compareAll = (name: string, opened: ReadonlyArray<Opened>) =>
   Effect.gen(function* () {
     const accounts = yield* AccountsStore
     const brokers = yield* Brokers
+    const leases = yield* AccountLeases
     const protection = yield* Protection
     const theirs = yield* brokers.get(name).activity
     const there = new Map(theirs.map((activity) => [activity.account, activity]))
@@ -89,12 +90,16 @@ const compareAll = (name: string, opened: ReadonlyArray<Opened>) =>
       protection.noteBroker(one.entry.account, true)
       if (!isIdle(one)) one.entry.awaken()
       else if (marked.has(one.guard.grant)) one.entry.rest(one.guard)
-      else one.entry.wait("TakingLease")
+      else {
+        // The rows say that it is not ours, whatever our clock says of the lease.
+        leases.lose(one.guard)
+        one.entry.wait("TakingLease")
+      }
     }
     return { resting: marked.size, awake: opened.length - idle.length }
   })
 
-/** Opens everybody who is due. Answers whether all of them found their place. */
+/** Opens everybody who is due. False: the node holds nothing, or a broker did not answer. */
 const openDue = (entries: ReadonlyArray<RestingAccount>, path: string) =>
   Effect.gen(function* () {
     const protection = yield* Protection
@@ -142,7 +147,7 @@ const untilDue = Effect.map(RestingAccounts, ({ onDue }) =>
   })
 ).pipe(Effect.flatten)
 
-/** One pass over what is due; whatever stops it, nobody is left in the middle. */
+/** One pass over what is due: whether all found their place. Whatever stops it, nobody is left in the middle. */
 const pass = (path: string) =>
   Effect.gen(function* () {
     yield* untilDue
@@ -156,11 +161,11 @@ const pass = (path: string) =>
       ),
       Effect.ensuring(
         Effect.sync(() => {
-          for (const entry of entries) if (entry.isOpening()) entry.wait("TakingLease")
+          for (const entry of entries) if (entry.phase() === "Opening") entry.wait("TakingLease")
         })
       )
     )
-    return isDone
+    return isDone && !entries.some((entry) => entry.phase() === "Waiting")
   })
 
 /** One pass after the other; what failed is tried again soon, and less and less often. */

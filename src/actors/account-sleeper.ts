@@ -13,6 +13,7 @@ import type { AccountLeasesService, LeaseGuard } from "../layers/accounts/accoun
 import type {
   RestingAccount,
   RestingAccountsService,
+  RestingPhase,
   RestingState
 } from "../layers/accounts/resting-accounts.ts"
 import { overdueStatus } from "../layers/node/lease-deadline.ts"
@@ -87,11 +88,8 @@ export class Sleeper implements RestingAccount {
   begin(): void {
     this.#isOpening = true
   }
-  isOpening(): boolean {
-    return this.#isOpening
-  }
-  isResting(): boolean {
-    return this.#phase === resting
+  phase(): RestingPhase {
+    return this.#isOpening ? "Opening" : this.#phase._tag
   }
   rest(guard: LeaseGuard): void {
     if (this.#phase === over) return

@@ -234,6 +234,29 @@ layer(world(settings), { excludeTestServices: true })("accounts that rest", (it)
     )
   )
 
+  it.effect(
+    "[T4] a fence that rose behind our back is not rested under: the account is taken anew, once",
+    () =>
+      fresh(
+        Effect.gen(function* () {
+          const { counts, wrap } = counting()
+          const node = yield* start(makeVenue(), { wrap })
+          yield* node.resting(names.length)
+          const before = counts.activity
+          const held = node.leases.current(second)
+          yield* sql((client) => client`UPDATE accounts SET fence = fence + 5 WHERE id = ${second}`)
+          yield* node.ring(`reconcile:${second}`)
+          yield* until(
+            "another guard",
+            Effect.sync(() => node.leases.current(second) !== held && held !== null)
+          )
+          yield* node.resting(names.length)
+          assert.strictEqual(node.detail(second)["fence"], String((held?.grant.fence ?? 0n) + 6n))
+          assert.isAtMost(counts.activity - before, 4)
+        })
+      )
+  )
+
   it.effect("a database that was away has all of them compared again", () =>
     fresh(
       Effect.gen(function* () {

@@ -15,6 +15,9 @@ import type { LeaseGuard } from "./accounts-lease.ts"
 /** Why an executor that rests cannot trade yet, as it shows it. */
 export type RestingState = "WaitingForDatabase" | "TakingLease" | "BrokerAway"
 
+/** `Opening`: between `begin` and what came of it. `Over`: it is awake or has ended, and nothing moves it any more. */
+export type RestingPhase = "Waiting" | "Opening" | "Resting" | "Standby" | "Over"
+
 /** One executor, as the one who opens all of them sees it. */
 export interface RestingAccount {
   readonly account: string
@@ -24,8 +27,7 @@ export interface RestingAccount {
   readonly guard: () => LeaseGuard | null
   /** It is being opened or compared: bells wait until one of the following is called. */
   readonly begin: () => void
-  readonly isOpening: () => boolean
-  readonly isResting: () => boolean
+  readonly phase: () => RestingPhase
   /** It is owned, agrees with its broker, and has nothing to do. */
   readonly rest: (guard: LeaseGuard) => void
   /** Another life owns it. */
@@ -76,7 +78,7 @@ const make = (): RestingAccountsService => {
       due.clear()
       return taken
     },
-    isResting: (account) => entries.get(account)?.isResting() === true,
+    isResting: (account) => entries.get(account)?.phase() === "Resting",
     all: () => [...entries.values()],
     onDue: (next) => {
       listener = next
