@@ -16,7 +16,7 @@ import path from "node:path"
 const BANNED_WORDS = new Set(
   "util utils helper helpers common misc manager managers data info temp tmp".split(" ")
 )
-/** Directories that hold no source of ours. */
+/** What holds no source of ours: directories, and the file that stands for `.git` in a second work tree. */
 const FOREIGN = new Set(["node_modules", ".git", "data", "dist", ".cache", ".setup-lock", "results"])
 /** Fixtures break rules on purpose. */
 const FIXTURES = "test/fixtures/guards/"
@@ -49,12 +49,10 @@ export const projectFiles = (root: string): ReadonlyArray<string> => {
   const files: Array<string> = []
   const walk = (directory: string) => {
     for (const entry of readdirSync(path.join(root, directory), { withFileTypes: true })) {
+      if (FOREIGN.has(entry.name)) continue
       const file = directory === "" ? entry.name : `${directory}/${entry.name}`
-      if (entry.isDirectory()) {
-        if (!FOREIGN.has(entry.name)) walk(file)
-      } else if (entry.isFile()) {
-        files.push(file)
-      }
+      if (entry.isDirectory()) walk(file)
+      else if (entry.isFile()) files.push(file)
     }
   }
   walk("")
