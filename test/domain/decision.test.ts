@@ -338,6 +338,28 @@ describe("fan-out", () => {
       ]
     )
   })
+  it("counts an order that is held in the checks of the next one: it will be sent when it is released", () => {
+    const limited = { ...with2({}, {}), limits: { ...settings.limits, openPositionsPerSymbolMax: 1 } }
+    const context = contextOf({ trading: new Map([["strategy:s1", "HALTED"]]) })
+    assert.deepStrictEqual(
+      decided({ settings: limited, context }).decision.orders.map(({ status, reason }) => [status, reason]),
+      [
+        ["held", "trading_halted"],
+        ["denied", "per_symbol"]
+      ]
+    )
+  })
+  it("is held when one account holds it and the other denies it, whichever comes first", () => {
+    for (const halted of ["paper-1", "paper-2"]) {
+      const accounts = ["paper-1", "paper-2"].map((id) => account(id, { enabled: id === halted }))
+      const context = contextOf({ trading: new Map([[`account:${halted}`, "HALTED"]]) }, ...accounts)
+      const { decision } = decided({ settings: with2({ accounts: ["paper-1", "paper-2"] }), context })
+      assert.deepStrictEqual(
+        [decision.outcome, decision.reason, decision.signalStatus],
+        ["held", "trading_halted", "done"]
+      )
+    }
+  })
   it("hands the planned orders on to the next signal of the batch", () => {
     const limited = { ...settings, limits: { ...settings.limits, openPositionsPerSymbolMax: 1 } }
     const first = decided({ settings: limited })

@@ -107,6 +107,7 @@ describe("an order that is about to leave is judged again", () => {
     filledQuantity: "0",
     price: null
   })
+  const oneEach = { ...settings(), limits: { ...settings().limits, openPositionsPerSymbolMax: 1 } }
   const rows: ReadonlyArray<readonly [string, string, string]> = [
     ["as it was decided", judge(entry), "Send 2"],
     ["too old by now", judge(entry, { stale: true }), "Expire stale"],
@@ -151,6 +152,16 @@ describe("an order that is about to leave is judged again", () => {
       "a close whose strategy is gone",
       judge({ ...close, strategy: "gone", sizing: "fixed", wanted: "1" }, { account: account({}, "2") }),
       "Send 1"
+    ],
+    [
+      "an entry beside one that is only intended, one allowed",
+      judge(entry, { account: account({ orders: [working("buy", "intended", "1")] }) }, oneEach),
+      "Send 2"
+    ],
+    [
+      "an entry beside one that works, one allowed",
+      judge(entry, { account: account({ orders: [working("buy", "acked", "1")] }) }, oneEach),
+      "Deny per_symbol"
     ],
     ["a close of nothing", judge(close), "Withdraw nothing_to_close"],
     [

@@ -339,6 +339,25 @@ describe("limits on positions and money", () => {
       "Deferred price_missing"
     )
   })
+  it("waits for the price of an open order as well: what has none is not worth nothing", () => {
+    const busy = {
+      account: account({ orders: [open({ symbol: "B", price: null })] }),
+      marketPrice: (symbol: string) => (symbol === "SPY" ? "100" : null)
+    }
+    for (const limit of ["notionalMax", "exposureMax", "buyingPowerMultiple"])
+      assert.strictEqual(
+        outcome({ ...busy, limits: { ...limits, [limit]: "1000000" } }),
+        "Deferred price_missing"
+      )
+    assert.strictEqual(outcome(busy), "Passed")
+  })
+  it("prices open orders of one symbol at the newest of their prices", () => {
+    const { total } = exposureOf(
+      account({ orders: [open({ price: "7" }), open({ price: "9" }), open({ price: null })] }),
+      { marketPrice: () => null, multiplierOf: contractMultiplier }
+    )
+    assert.strictEqual(formatDecimal(total), "27")
+  })
   it("prices a position without a quote at its average, and an order without one at its own price", () => {
     const exposure = exposureOf(
       account({

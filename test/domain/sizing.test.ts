@@ -156,6 +156,7 @@ describe("a wish becomes an order (T10)", () => {
     ["target up", target("5"), { position: "2" }, "entry buy 3 target open"],
     ["target down", target("1"), { position: "3" }, "reduce sell 2 target close"],
     ["target counts what works", target("5"), { position: "2", buy: "3" }, "nothing_to_do"],
+    ["target below what is about to be held", target("2"), { buy: "5" }, "entry sell 3 target close"],
     ["target reached", target("2"), { position: "2" }, "nothing_to_do"],
     ["target across", target("-1"), { position: "2" }, "entry sell 3 target reverse"],
     [
@@ -238,6 +239,12 @@ describe("what is sent (T10)", () => {
       {},
       { position: "5", own: "2", sell: "4", ownSell: "0" },
       "1"
+    ],
+    [
+      "a second close of a share while the first works and others hold more",
+      {},
+      { position: "5", own: "2", sell: "2" },
+      "nothing_to_close"
     ],
     ["a close after the stop filled", {}, {}, "nothing_to_close"],
     ["a close after the position turned", {}, { position: "-2" }, "nothing_to_close"],
