@@ -39,6 +39,7 @@ describe("authentication", () => {
     assert.strictEqual((await world.post(body, sign("msg_1", now))).status, 201)
     assert.strictEqual((await world.post(body, sign("msg_1", now))).status, 200)
     assert.strictEqual((await world.post(body, sign("msg_2", now - 301))).status, 401)
+    assert.strictEqual((await world.post(body, sign("msg_5", now + 400))).status, 401, "of the future")
     assert.strictEqual((await world.post(body, { ...sign("msg_3", now), "webhook-id": "msg_4" })).status, 401)
   })
 

@@ -334,4 +334,27 @@ describe("the intake queue", () => {
         })
     )
   )
+
+  it.effect("is not stalled by a commit whose worker ended: the next worker takes posts at once", () =>
+    Effect.suspend(() => {
+      const memory = makeMemoryIntakeStore()
+      let hangs = true
+      return withQueue(
+        (rows) => Effect.suspend(() => (hangs ? Effect.never : memory.store(rows))),
+        ({ queue, results, submit, worker }) =>
+          Effect.gen(function* () {
+            submit(1)
+            yield* TestClock.adjust(intakeLimits.commitMsMax)
+            assert.isTrue(queue.stalled())
+            yield* Fiber.interrupt(worker)
+            hangs = false
+            yield* Effect.forkChild(queue.worker, { startImmediately: true })
+            assert.isFalse(queue.stalled())
+            assert.isTrue(submit(2))
+            yield* TestClock.adjust(1)
+            assert.strictEqual(results.get("id-2")?._tag, "Stored")
+          })
+      )
+    })
+  )
 })
