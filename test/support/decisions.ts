@@ -13,7 +13,7 @@ import type { PlanSettings } from "../../src/domain/order-plan.ts"
 import { Config } from "../../src/layers/config/config.ts"
 import type { DatabaseService } from "../../src/layers/database/database.ts"
 import { Database } from "../../src/layers/database/database.ts"
-import { Instance } from "../../src/layers/config/instance.ts"
+import { Instance, type InstanceService } from "../../src/layers/config/instance.ts"
 import { signalsStorePg } from "../../src/layers/signals/signals-store.pg.ts"
 import {
   type Planner,
@@ -44,10 +44,10 @@ export const plannerOf =
 export const storeOn = (
   database: DatabaseService,
   settings: Settings = settingsFrom(),
-  nodeId: string = randomUUID()
-) => {
-  const instance = heldInstance(nodeId, randomUUID())
-  return Effect.map(SignalsStore, (store): SignalsStoreService => store).pipe(
+  nodeId: string = randomUUID(),
+  instance: InstanceService = heldInstance(nodeId, randomUUID())
+) =>
+  Effect.map(SignalsStore, (store): SignalsStoreService => store).pipe(
     Effect.provide(
       signalsStorePg.pipe(
         Layer.provide(Layer.succeed(Database, database)),
@@ -56,7 +56,6 @@ export const storeOn = (
       )
     )
   )
-}
 
 /** A fresh database with both practice accounts, and a store on it. */
 export const preparedStore = Effect.gen(function* () {

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { claimLimits } from "../../../src/domain/limits.ts"
+import { makeInstance } from "../../../src/layers/config/instance.ts"
 import { expireLeases, insertSignals, preparedStore, rows, storeOn } from "../../support/decisions.ts"
 import { settingsFrom } from "../../support/practice-settings.ts"
 
@@ -88,6 +89,27 @@ describe("claiming", () => {
         assert.notStrictEqual(mine, theirs)
       })
     )
+  )
+
+  it.live(
+    "[T16] a copy of a node gives back what is its own, and nothing of the one it was copied from",
+    () =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const { database } = yield* preparedStore
+          const nodeId = randomUUID()
+          const instance = makeInstance()
+          instance.assign({ nodeId, bootId: "copy" })
+          instance.stand({ _tag: "Cloned", by: "the original" })
+          const original = yield* storeOn(database, settings, nodeId)
+          const copy = yield* storeOn(database, settings, nodeId, instance)
+          yield* insertSignals(database, [{}, {}])
+          yield* original.claim(1)
+          assert.strictEqual(yield* copy.releaseOwn(null), 0)
+          yield* copy.claim(1)
+          assert.strictEqual(yield* copy.releaseOwn(null), 1)
+        })
+      )
   )
 
   it.live("gives the attempt back when only an outage kept this life from deciding, however often", () =>
