@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Deferred, Effect, Fiber, Redacted } from "effect"
 import { TestClock } from "effect/testing"
+import { feedLimits } from "../../src/domain/limits.ts"
 import { feedBell } from "../../src/layers/feeds/feeds.ts"
 import { signal, types, world } from "./feed-world.ts"
 
@@ -367,6 +368,27 @@ describe("feed actor: what others ask", () => {
       yield* say({ type: "signals", signals: [signal("a")] })
       assert.isUndefined(request.pollUnsafe())
       yield* Deferred.succeed(gate, undefined)
+      yield* settle
+      assert.isDefined(request.pollUnsafe())
+    })
+  )
+
+  it.effect("a request whose answer takes more than one statement ends with the last of them", () =>
+    Effect.gen(function* () {
+      const { buffer, feed, goLive, say, settle } = yield* world()
+      yield* goLive()
+      const request = yield* Effect.forkChild(feed.requestSignals(60_000), { startImmediately: true })
+      yield* settle
+      const gates = [yield* Deferred.make<void>(), yield* Deferred.make<void>()] as const
+      buffer.hold(gates[0])
+      const many = feedLimits.storeRowsMax + 1
+      yield* say({ type: "signals", signals: Array.from({ length: many }, (_, n) => signal(`many-${n}`)) })
+      buffer.hold(gates[1])
+      yield* Deferred.succeed(gates[0], undefined)
+      yield* settle
+      assert.strictEqual(buffer.rows.size, feedLimits.storeRowsMax)
+      assert.isUndefined(request.pollUnsafe())
+      yield* Deferred.succeed(gates[1], undefined)
       yield* settle
       assert.isDefined(request.pollUnsafe())
     })

@@ -206,6 +206,21 @@ it.effect("an account that another took is lost alone; one that nobody here exec
   })
 )
 
+it.effect("an account that nobody here executes is given time anew when it was taken again meanwhile", () =>
+  Effect.gen(function* () {
+    const node = yield* setUp()
+    const orphan = (fence: bigint) => ({ account: "paper-3", owner: "node-a/boot", fence })
+    node.script.renew = Effect.succeed({ held: true, lapsed: false, accounts: 1 })
+    node.script.owned = [orphan(4n)]
+    yield* TestClock.adjust(nodeLimits.orphanMs)
+    node.script.owned = [orphan(5n)]
+    yield* TestClock.adjust(nodeLimits.orphanMs)
+    assert.deepStrictEqual(node.script.released, [])
+    yield* TestClock.adjust(2 * nodeLimits.renewEveryMs)
+    assert.deepStrictEqual(node.script.released.slice(0, 1), [orphan(5n)])
+  })
+)
+
 it.effect("[T16] a former life that is proven dead is followed at once", () =>
   Effect.gen(function* () {
     const node = yield* setUp(null)
@@ -251,6 +266,28 @@ it.effect("[T16] a life whose lease ran out without a renewal was no copy: nobod
     assert.strictEqual(node.state(), "Holding")
     assert.deepStrictEqual(yield* node.alerts, [])
   })
+)
+
+it.effect(
+  "[T16] a life that was waited for and had gone is waited for again when it turns up once more",
+  () =>
+    Effect.gen(function* () {
+      const node = yield* setUp()
+      const turnsUp = Effect.suspend(() => {
+        node.script.open = () => leasedBy("node-a/before")
+        node.script.renew = Effect.succeed({ held: false, lapsed: true, accounts: 0 })
+        return TestClock.adjust(nodeLimits.renewEveryMs)
+      })
+      yield* turnsUp
+      assert.strictEqual(node.state(), "Waiting")
+      node.script.open = () => ({ _tag: "Held" })
+      node.script.renew = Effect.succeed({ held: true, lapsed: false, accounts: 0 })
+      yield* TestClock.adjust(3_001)
+      assert.strictEqual(node.state(), "Holding")
+      yield* turnsUp
+      assert.strictEqual(node.state(), "Waiting")
+      assert.deepStrictEqual(yield* node.alerts, [])
+    })
 )
 
 it.effect("a short outage of the database costs no lease", () =>

@@ -65,7 +65,13 @@ it.effect("an account that was reconciled once and then lost its broker is an al
         alerts.takePending().flatMap((entry) => (entry._tag === "Outbreak" ? [entry.dedupKey] : []))
       availability.mark("available")
       yield* TestClock.adjust(executionLimits.unreconciledMsMax)
-      assert.deepStrictEqual(raised(), [])
+      // Alerts of a former life, of which nobody here knows, are closed by the first look.
+      assert.deepStrictEqual(
+        alerts
+          .takePending()
+          .map((entry) => (entry._tag === "Closing" ? `closes ${entry.key}` : entry.dedupKey)),
+        ["closes account.unreconciled:paper-1", "closes account.unreconciled:paper-2"]
+      )
       const detail = tree.snapshot().children[0]?.detail
       assert.deepStrictEqual(detail, {
         unreconciled: [],
