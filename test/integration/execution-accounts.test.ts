@@ -167,6 +167,31 @@ layer(world(), { excludeTestServices: true })("ownership of an account", (it) =>
     })
   )
 
+  it.effect("a life whose lease is over takes nothing, not even what is free", () =>
+    Effect.gen(function* () {
+      const accounts = yield* AccountsStore
+      yield* accounts.ensure([define("a-11")])
+      const life = yield* openNode("node-11")
+      yield* sql((client) => client`UPDATE nodes SET lease_until = clock_timestamp() WHERE life = ${life}`)
+      assert.strictEqual((yield* accounts.take("a-11", life))._tag, "NoLease")
+      assert.deepInclude(yield* readAccount("a-11"), { owner: null, fence: 0n })
+      const renewal = yield* NodeStore.use((nodes) => nodes.renew(life, 60_000))
+      assert.isTrue(renewal.lapsed, "over for a moment is over")
+    })
+  )
+
+  it.effect("[T4] a grant that its own life took anew marks nothing and gives nothing back", () =>
+    Effect.gen(function* () {
+      const accounts = yield* AccountsStore
+      const former = yield* own("a-12", "node-12")
+      const taken = yield* accounts.take("a-12", former.owner)
+      assert.strictEqual(taken._tag, "Taken")
+      assert.isFalse(yield* accounts.markReconciled(former))
+      yield* accounts.release([former])
+      assert.deepInclude(yield* readAccount("a-12"), { owner: former.owner, reconciledAt: null })
+    })
+  )
+
   it.effect("an account that was never ensured is missing", () =>
     Effect.gen(function* () {
       const accounts = yield* AccountsStore

@@ -263,6 +263,29 @@ layer(world(), { excludeTestServices: true })("executor", (it) => {
   )
 
   test(
+    "[T4] a lease that is lost under the resend of a resolver is taken anew only after that round trip",
+    Effect.gen(function* () {
+      const venue = makeVenue()
+      venue.holdFills(true)
+      const order = yield* orphan
+      venue.scriptCreate({ _tag: "delay", ms: 400 })
+      const node = yield* startNode(venue)
+      yield* until(
+        "the resend to be under way",
+        Effect.sync(() => venue.creates(order.clientOrderId).requests === 1)
+      )
+      const before = (yield* readAccount("paper-1"))?.fence ?? 0n
+      for (const guard of node.leases.all()) node.leases.lose(guard)
+      yield* untilStatus(order, "acked")
+      yield* until(
+        "the next grant",
+        Effect.map(readAccount("paper-1"), (row) => row?.fence === before + 1n)
+      )
+      assert.strictEqual((yield* history(order.id)).at(-1), "order.acked submitting>acked")
+    })
+  )
+
+  test(
     "[T7] losing the database is a state and not a death; the order goes out when it is back",
     Effect.gen(function* () {
       const venue = makeVenue()

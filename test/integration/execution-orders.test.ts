@@ -2,7 +2,6 @@ import { assert, layer } from "@effect/vitest"
 import { Clock, Deferred, Effect, Fiber, Layer } from "effect"
 import { defaultPace, makeDesk } from "../../src/actors/account-desk.ts"
 import { executeNext } from "../../src/actors/account-step.ts"
-import { positionId } from "../../src/domain/ids.ts"
 import type { LeaseGuard } from "../../src/layers/accounts/accounts-lease.ts"
 import { alertsQueue } from "../../src/layers/alerts/alerts.queue.ts"
 import { Config } from "../../src/layers/config/config.ts"
@@ -17,7 +16,17 @@ import { Protection } from "../../src/layers/accounts/protection.ts"
 import { AccountsStore } from "../../src/layers/accounts/accounts-store.ts"
 import { Wake } from "../../src/layers/process/wake.ts"
 import { makeVenue } from "./execution-desk.ts"
-import { fillOf, history, intend, own, permitOf, sql, testSettings, world } from "./execution-world.ts"
+import {
+  fillOf,
+  history,
+  intend,
+  openLong,
+  own,
+  permitOf,
+  sql,
+  testSettings,
+  world
+} from "./execution-world.ts"
 
 const unreachable = (): never => {
   throw new Error("the assertion before this one failed")
@@ -403,28 +412,6 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
       assert.deepInclude(yield* orders.byId(order.id), { status: "intended", sends: 0 })
     })
   )
-
-  const openLong = (symbol: string, quantity: string) =>
-    Effect.gen(function* () {
-      const orders = yield* OrdersStore
-      const fills = yield* FillsStore
-      const positions = yield* PositionsStore
-      const grant = yield* own()
-      const entry = yield* intend({ symbol, quantity })
-      yield* orders.submit(grant, entry, permitOf())
-      yield* fills.record("practice", fillOf(entry, { quantity }))
-      yield* positions.confirm(grant, [{ symbol, quantity }])
-      const id = positionId("paper-1", symbol)
-      const exit = {
-        account: "paper-1",
-        positionId: id,
-        positionEpoch: 1,
-        exitKind: "stop_loss",
-        strategy: "default",
-        quantity: null
-      } as const
-      return { grant, exit, id }
-    })
 
   it.effect("[T4 exits] a position has one live exit at a time, however many monitors want one", () =>
     Effect.gen(function* () {

@@ -127,6 +127,78 @@ layer(world(), { excludeTestServices: true })("reconciliation and cancels", (it)
   }
 
   test(
+    "a fill between the two looks at a position is fetched behind the cursor, and is no difference",
+    Effect.gen(function* () {
+      const venue = makeVenue()
+      venue.holdFills(true)
+      yield* own()
+      const order = yield* intend({ symbol: freshSymbol(), quantity: "2" })
+      const cursors: Array<string | null> = []
+      let between: Effect.Effect<unknown> = Effect.void
+      const node = yield* startNode(venue, {
+        stream: false,
+        wrap: (connection) => ({
+          ...connection,
+          fillsSince: (account, cursor) =>
+            Effect.andThen(
+              Effect.sync(() => cursors.push(cursor)),
+              connection.fillsSince(account, cursor)
+            ),
+          positions: (account) =>
+            Effect.suspend(() => {
+              const now = between
+              between = Effect.void
+              return Effect.andThen(now, connection.positions(account))
+            })
+        })
+      })
+      yield* untilStatus(order, "acked")
+      const fill = venue.fill(venueOrder(venue, order).venueOrderId, "1")
+      yield* fill
+      yield* node.ring("reconcile:paper-1")
+      yield* untilStatus(order, "partially_filled")
+      yield* until(
+        "idle",
+        Effect.sync(() => node.state("paper-1") === "Owning.Idle")
+      )
+      cursors.length = 0
+      between = fill
+      yield* node.ring("reconcile:paper-1")
+      yield* untilStatus(order, "filled")
+      assert.notInclude(cursors, null, "nothing is asked for from the beginning")
+      assert.notInclude(yield* node.alerts, "position.mismatch")
+    })
+  )
+
+  test(
+    "[T10 full look] fills that add up to nothing are missed by their order alone, whichever orders agree",
+    Effect.gen(function* () {
+      const venue = makeVenue()
+      const { order, node } = yield* resting(venue)
+      cut(venue)
+      yield* FillsStore.use((fills) => fills.advance("paper-1", "900"))
+      const agrees = yield* intend({ symbol: freshSymbol() })
+      yield* node.ring("orders:paper-1")
+      yield* untilStatus(agrees, "acked")
+      const sold = {
+        symbol: order.symbol,
+        side: "sell",
+        type: "market",
+        quantity: "1",
+        limitPrice: null
+      } as const
+      const byHand = venue.book.createExternal(
+        { ...sold, account: "paper-1", timeInForce: "day" },
+        new Date()
+      )
+      yield* venue.fill(venueOrder(venue, order).venueOrderId, "1")
+      yield* venue.fill(byHand.venueOrderId)
+      yield* node.ring("reconcile:paper-1")
+      yield* untilStatus(order, "partially_filled")
+    })
+  )
+
+  test(
     "[B2] a stream that the venue closes with 1000 is opened again, like any other",
     Effect.gen(function* () {
       const venue = makeVenue()
@@ -301,6 +373,77 @@ layer(world(), { excludeTestServices: true })("reconciliation and cancels", (it)
       })
     )
   }
+
+  test(
+    "[T5 K9] a cancel that was wanted is still wanted when a fill comes while the venue is asked",
+    Effect.gen(function* () {
+      const venue = makeVenue()
+      venue.holdFills(true)
+      yield* own()
+      const order = yield* intend({ symbol: freshSymbol(), quantity: "2" })
+      const context = yield* Effect.context<OrdersStore>()
+      let lost = false
+      const node = yield* startNode(venue, {
+        wrap: (connection) => ({
+          ...connection,
+          findByClientOrderId: (account, id) =>
+            Effect.gen(function* () {
+              if (lost && (yield* statusOf(order)) === "resolving") {
+                lost = false
+                yield* venue.fill(venueOrder(venue, order).venueOrderId, "1")
+                yield* untilStatus(order, "partially_filled")
+              }
+              return yield* connection.findByClientOrderId(account, id)
+            }).pipe(Effect.provide(context), Effect.orDie)
+        })
+      })
+      yield* untilStatus(order, "acked")
+      venue.scriptCancel({ _tag: "lost", applied: false })
+      lost = true
+      yield* askCancel(order)
+      yield* node.ring("orders:paper-1")
+      yield* untilStatus(order, "cancelled", 15_000)
+      assert.isFalse(lost, "the fill came in between")
+      assert.deepInclude(yield* reread(order), { filledQuantity: "1" })
+    })
+  )
+
+  test(
+    "[T5 K9] a cancel whose answer is lost after the stream has told the end leaves no doubt and no illegal event",
+    Effect.gen(function* () {
+      const venue = makeVenue()
+      venue.holdFills(true)
+      yield* own()
+      const order = yield* intend({ symbol: freshSymbol() })
+      const context = yield* Effect.context<OrdersStore>()
+      const node = yield* startNode(venue, {
+        wrap: (connection) => ({
+          ...connection,
+          cancel: (account, id) =>
+            connection
+              .cancel(account, id)
+              .pipe(
+                Effect.andThen(untilStatus(order, "cancelled").pipe(Effect.provide(context), Effect.orDie)),
+                Effect.andThen(Effect.fail(new BrokerOutcomeUnknown({ broker: "practice", reason: "cut" })))
+              )
+        })
+      })
+      yield* untilStatus(order, "acked")
+      yield* until(
+        "live",
+        Effect.sync(() => node.state("broker") === "Streaming.Live")
+      )
+      yield* askCancel(order)
+      yield* node.ring("orders:paper-1")
+      yield* untilStatus(order, "cancelled")
+      yield* until(
+        "idle",
+        Effect.sync(() => node.state("paper-1") === "Owning.Idle")
+      )
+      assert.isFalse((yield* history(order.id)).some((line) => line.endsWith("!")))
+      assert.notInclude(yield* node.alerts, "order.illegal_event")
+    })
+  )
 
   test(
     "[T5 K9] a cancel that comes too late leaves the order filled, whatever it wished",

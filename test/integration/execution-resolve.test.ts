@@ -1,5 +1,6 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect, type Scope } from "effect"
+import { Effect, Option, type Scope } from "effect"
+import { lookupLimits } from "../../src/domain/limits.ts"
 import {
   BrokerOutcomeUnknown,
   BrokerUnavailable,
@@ -84,6 +85,71 @@ layer(world(), { excludeTestServices: true })("orders with an unknown outcome", 
       })
     )
   }
+
+  test(
+    "[T5 K4] what was found in submitting waits out the whole propagation window, over another restart as well",
+    Effect.gen(function* () {
+      const venue = makeVenue({ rule: "U", propagationMs: 600_000 })
+      const order = yield* orphan
+      for (const life of ["the first life", "the next life"]) {
+        let asked = 0
+        const node = yield* startNode(venue, {
+          wrap: (connection) => ({
+            ...connection,
+            findByClientOrderId: (account, id) =>
+              Effect.tap(connection.findByClientOrderId(account, id), () => Effect.sync(() => (asked += 1)))
+          })
+        })
+        const sends = () => venue.creates(order.clientOrderId).requests
+        yield* until(
+          `${life} to ask more often than a not-found needs`,
+          Effect.sync(() => asked > 2 * lookupLimits.notFoundAnswersMin || sends() > 0)
+        )
+        assert.strictEqual(sends(), 0, life)
+        assert.strictEqual(yield* statusOf(order), "resolving", life)
+        yield* node.tree.stop
+      }
+    })
+  )
+
+  test(
+    "an order that the look-up by id denies and the list of recent orders shows is adopted, not sent again",
+    Effect.gen(function* () {
+      const venue = makeVenue({ rule: "U" })
+      const order = yield* orphan
+      const placed = venue.book.create({ ...order, account: "paper-1" }, new Date())
+      assert.strictEqual(placed._tag, "Created")
+      for (const { venueOrderId } of venue.book.orders())
+        venue.book.end(venueOrderId, "cancelled", new Date())
+      yield* startNode(venue, {
+        wrap: (connection) => ({ ...connection, findByClientOrderId: () => Effect.succeed(Option.none()) })
+      })
+      yield* untilStatus(order, "cancelled")
+      assert.strictEqual(venue.creates(order.clientOrderId).requests, 0)
+    })
+  )
+
+  test(
+    "[T7] a bug in the look-up of one order is a restart of its executor, and the next incarnation resolves it",
+    Effect.gen(function* () {
+      const venue = makeVenue({ rule: "U" })
+      const order = yield* orphan
+      let broken = true
+      const node = yield* startNode(venue, {
+        wrap: (connection) => ({
+          ...connection,
+          findByClientOrderId: (account, id) =>
+            Effect.suspend(() => {
+              if (!broken) return connection.findByClientOrderId(account, id)
+              broken = false
+              return Effect.die(new Error("a bug, for the test"))
+            })
+        })
+      })
+      yield* untilStatus(order, "filled", 15_000)
+      assert.strictEqual(node.restarts("paper-1"), 1)
+    })
+  )
 
   for (const rule of reusable) {
     test(

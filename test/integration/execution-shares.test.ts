@@ -101,6 +101,48 @@ layer(world(), { excludeTestServices: true })("shares of a position", (it) => {
   )
 
   test(
+    "[T6 reduce] a close is not cut by a fill that the venue lists only when it is asked a second time",
+    Effect.gen(function* () {
+      const venue = makeVenue()
+      yield* own()
+      const symbol = freshSymbol()
+      venue.setPrice(symbol, "100")
+      let asksWithoutIt = 0
+      const node = yield* startNode(venue, {
+        stream: false,
+        wrap: (connection) => ({
+          ...connection,
+          fillsSince: (account, cursor) =>
+            Effect.map(connection.fillsSince(account, cursor), (fills) =>
+              asksWithoutIt > 0 ? ((asksWithoutIt -= 1), fills.slice(0, -1)) : fills
+            )
+        })
+      })
+      const acked = (options: Parameters<typeof intend>[0]) =>
+        Effect.gen(function* () {
+          const order = yield* intend({ symbol, strategy: "plain", ...options })
+          yield* node.ring("orders:paper-1")
+          yield* untilStatus(order, "acked")
+          return order
+        })
+      const held = yield* acked({ quantity: "2" })
+      yield* node.ring("reconcile:paper-1")
+      yield* untilStatus(held, "filled")
+      venue.holdFills(true)
+      const late = yield* acked({ quantity: "1" })
+      yield* until(
+        "idle",
+        Effect.sync(() => node.state("paper-1") === "Owning.Idle")
+      )
+      asksWithoutIt = 1
+      for (const { clientOrderId, venueOrderId } of venue.book.orders())
+        if (clientOrderId === late.clientOrderId) yield* venue.fill(venueOrderId)
+      const close = yield* acked({ side: "sell", closes: null })
+      assert.deepInclude(yield* OrdersStore.use((orders) => orders.byId(close.id)), { quantity: "3" })
+    })
+  )
+
+  test(
     "[T10 refused close] the venue's refusal is told, the share counts as unprotected, and the close is tried again",
     Effect.gen(function* () {
       const { node, symbol, venue } = yield* shared

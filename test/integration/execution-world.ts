@@ -9,6 +9,7 @@ import type { SqlClient } from "effect/sql/SqlClient"
 import { randomUUID } from "node:crypto"
 import { planSettingsOf } from "../../src/actors/plan-input.ts"
 import { permitToSend } from "../../src/domain/permit.ts"
+import { positionId } from "../../src/domain/ids.ts"
 import { nodeOfLife } from "../../src/domain/node-life.ts"
 import type { Settings } from "../../src/domain/settings.ts"
 import { resolveSettings } from "../../src/domain/settings-resolve.ts"
@@ -18,13 +19,13 @@ import type { VenueFill } from "../../src/layers/broker/broker.ts"
 import { Config } from "../../src/layers/config/config.ts"
 import { Database } from "../../src/layers/database/database.ts"
 import { fillsStorePg } from "../../src/layers/orders/fills-store.pg.ts"
-import type { FillsStore } from "../../src/layers/orders/fills-store.ts"
+import { FillsStore } from "../../src/layers/orders/fills-store.ts"
 import { nodeStorePg } from "../../src/layers/node/node-store.pg.ts"
 import { NodeStore } from "../../src/layers/node/node-store.ts"
 import { ordersStorePg } from "../../src/layers/orders/orders-store.pg.ts"
 import { type Judge, OrdersStore } from "../../src/layers/orders/orders-store.ts"
 import { positionsStorePg } from "../../src/layers/accounts/positions-store.pg.ts"
-import type { PositionsStore } from "../../src/layers/accounts/positions-store.ts"
+import { PositionsStore } from "../../src/layers/accounts/positions-store.ts"
 import { layerFreshDatabase } from "../support/postgres.ts"
 
 /** Practice settings with one strategy that protects its positions: 2 % stop, 3 % target. */
@@ -191,3 +192,26 @@ export const history = (orderId: string) =>
       (rows) => rows.map((row) => row.line)
     )
   )
+
+/** A long position of `default` that the venue confirms, and the exit of it. */
+export const openLong = (symbol: string, quantity: string) =>
+  Effect.gen(function* () {
+    const orders = yield* OrdersStore
+    const fills = yield* FillsStore
+    const positions = yield* PositionsStore
+    const grant = yield* own()
+    const entry = yield* intend({ symbol, quantity })
+    yield* orders.submit(grant, entry, permitOf())
+    yield* fills.record("practice", fillOf(entry, { quantity }))
+    yield* positions.confirm(grant, [{ symbol, quantity }])
+    const id = positionId("paper-1", symbol)
+    const exit = {
+      account: "paper-1",
+      positionId: id,
+      positionEpoch: 1,
+      exitKind: "stop_loss",
+      strategy: "default",
+      quantity: null
+    } as const
+    return { grant, exit, id }
+  })
