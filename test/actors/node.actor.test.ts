@@ -44,6 +44,7 @@ const setUp = (alivePid: number | null = 99) =>
     instance.assign({ nodeId: "node-a", bootId: "boot" })
     const script = {
       open: (_dead: string | null): Opening => ({ _tag: "Held" }),
+      openTakesMs: 0,
       renew: Effect.succeed<Renewal>({ held: true, lapsed: false, accounts: 0 }) as ReturnType<
         NodeStoreService["renew"]
       >,
@@ -59,7 +60,11 @@ const setUp = (alivePid: number | null = 99) =>
         seen: (pid) => (pid === alivePid ? { startedAt: "1" } : null)
       }),
       Layer.succeed(NodeStore, {
-        open: (_me, _leaseMs, dead) => Effect.sync(() => script.open(dead)),
+        open: (_me, _leaseMs, dead) =>
+          Effect.suspend(() => {
+            const answer = Effect.sync(() => script.open(dead))
+            return script.openTakesMs === 0 ? answer : Effect.delay(answer, script.openTakesMs)
+          }),
         renew: () =>
           Effect.suspend(() => {
             script.renewals += 1
@@ -128,6 +133,19 @@ it.effect("[T4] a renewal is counted from its request, however late the answer c
     yield* Deferred.succeed(answer, { held: true, lapsed: false, accounts: 1 })
     yield* TestClock.adjust(0)
     assert.strictEqual(guard.remainingMs(), usableMs - 1_500)
+  })
+)
+
+it.effect("[T4] and so is the opening", () =>
+  Effect.gen(function* () {
+    const node = yield* setUp()
+    node.script.openTakesMs = 1_500
+    node.script.renew = Effect.succeed({ held: false, lapsed: true, accounts: 0 })
+    yield* TestClock.adjust(nodeLimits.renewEveryMs)
+    node.script.renew = Effect.never
+    yield* TestClock.adjust(1_500)
+    assert.strictEqual(node.state(), "Holding")
+    assert.strictEqual(node.hold("paper-1").remainingMs(), usableMs - 1_500)
   })
 )
 

@@ -20,6 +20,13 @@ import { supervisor, worker } from "../../src/runtime/child-spec.ts"
 import { startTree } from "../../src/runtime/supervisor.ts"
 import { testSettings } from "../integration/execution-world.ts"
 
+/** A few accounts are always awake. */
+const nobodyRests = Layer.mergeAll(
+  AccountLeases.layer,
+  RestingAccounts.layer,
+  Layer.succeed(Brokers, { get: () => assert.fail("nobody rests"), names: [] })
+)
+
 it.effect("an account that was reconciled once and then lost its broker is an alert after two minutes", () =>
   Effect.gen(function* () {
     const availability = makeAvailability()
@@ -38,9 +45,7 @@ it.effect("an account that was reconciled once and then lost its broker is an al
     }
     const services = Layer.mergeAll(
       Protection.layer,
-      AccountLeases.layer,
-      RestingAccounts.layer,
-      Layer.succeed(Brokers, { get: () => assert.fail("nobody rests"), names: [] }),
+      nobodyRests,
       Layer.succeed(Config, settings),
       Layer.succeed(Instance, instance),
       Layer.mock(AccountsStore, { read: (ids) => Effect.succeed(ids.map((id) => ({ id, ...row }))) }),
@@ -99,9 +104,7 @@ it.effect("orders that do not add up are all counted, and rung for only when one
     const rung: Array<string> = []
     const services = Layer.mergeAll(
       Protection.layer,
-      AccountLeases.layer,
-      RestingAccounts.layer,
-      Layer.succeed(Brokers, { get: () => assert.fail("nobody rests"), names: [] }),
+      nobodyRests,
       Layer.succeed(Config, testSettings()),
       Layer.succeed(Instance, instance),
       Layer.mock(AccountsStore, { read: () => Effect.succeed([]) }),
@@ -134,4 +137,54 @@ it.effect("orders that do not add up are all counted, and rung for only when one
       assert.deepStrictEqual(rung, ["reconcile:paper-1"])
     }).pipe(Effect.provide(services))
   })
+)
+
+it.effect(
+  "an account whose other owner is over is looked after here, and rung for at each check in dispute",
+  () =>
+    Effect.gen(function* () {
+      const availability = makeAvailability()
+      const instance = makeInstance()
+      instance.assign({ nodeId: "node-a", bootId: "boot" })
+      const rung: Array<string> = []
+      const row = {
+        venue: "practice",
+        startingCash: "1",
+        enabled: true,
+        fence: 1n,
+        owner: "node-b/boot",
+        leased: false,
+        reconciledAt: null
+      }
+      const services = Layer.mergeAll(
+        Protection.layer,
+        nobodyRests,
+        Layer.succeed(Config, testSettings()),
+        Layer.succeed(Instance, instance),
+        Layer.mock(AccountsStore, {
+          read: (ids) => Effect.succeed(ids.map((id) => ({ id, ...row, disputed: id === "paper-2" })))
+        }),
+        Layer.mock(OrdersStore, {
+          unsettledCounts: () => Effect.succeed(new Map()),
+          backlog: () => Effect.succeed(new Map())
+        }),
+        Layer.mock(Database, { availability, stats: () => assert.fail("nobody asks") }),
+        Layer.succeed(Wake, {
+          notify: (topic) => void rung.push(topic),
+          listen: () => () => undefined,
+          wait: () => Effect.never
+        }),
+        alertsQueue.pipe(Layer.provide(Wake.layer))
+      )
+      yield* Effect.gen(function* () {
+        const tree = yield* startTree(
+          supervisor({ id: "root", children: [worker({ id: "reconciler", start: reconcilerActor() })] }),
+          { stopDeadlineMs: 1_000 }
+        )
+        availability.mark("available")
+        yield* TestClock.adjust(executionLimits.checkEveryMs)
+        assert.deepStrictEqual(tree.snapshot().children[0]?.detail["unreconciled"], ["paper-1", "paper-2"])
+        assert.deepStrictEqual(rung, ["reconcile:paper-2", "reconcile:paper-2"])
+      }).pipe(Effect.provide(services))
+    })
 )
