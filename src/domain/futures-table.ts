@@ -15,8 +15,11 @@ export interface FutureRow {
   readonly tick: string
 }
 
-/** When the list was last compared with the contract specifications of CME Group and Cboe. */
-export const FUTURES_AS_OF = "2025-06"
+/**
+ * When the list was last compared with published tables of contract specifications. Indices, volatility, energy, metals and
+ * grains were found there as they stand here; rates, currencies, meats and crypto were not in those tables.
+ */
+export const FUTURES_AS_OF = "2026-11"
 
 const row = (multiplier: string, tick: string): FutureRow => ({ multiplier, tick })
 

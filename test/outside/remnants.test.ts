@@ -28,10 +28,25 @@ const end = async (): Promise<void> => {
     databaseProcesses(dataDir).length === 0 ? true : undefined
   )
 }
+/** What the start that is running took from its first line to `ready`: the loading of a busy machine is not counted. */
+const readyMs = async (): Promise<number> => {
+  await service.ready(60_000)
+  const ready = await waitUntil("the line that says so", () => service.events("ready").at(-1))
+  return Date.parse(String(ready["ts"])) - Date.parse(String(service.events("boot").at(-1)?.["ts"]))
+}
+/** The promise, on a machine that does nothing else. */
+const readyMsMax = 10_000
+/** How much longer a remnant may make a start than a kill that left nothing odd: what a busy machine does to both. */
+const TIMES = 3
+let plainMs = 0
+
 beforeAll(async () => {
   await service.start()
   await end()
-}, 90_000)
+  service.spawn()
+  plainMs = await readyMs()
+  await end()
+}, 150_000)
 afterEach(end, 30_000)
 afterAll(async () => {
   await service.dispose()
@@ -125,18 +140,9 @@ describe("T16 a remnant of a crash is no living lock", () => {
       leave()
       service.lines.length = 0
       service.spawn()
-      await service.ready(30_000)
-      await waitUntil("the line that says so", () => (service.events("ready").length > 0 ? true : undefined))
-      // From its first line on, so that the loading of a busy machine is not counted.
-      const [boot] = service.events("boot")
-      const [ready] = service.events("ready")
-      assert.isBelow(
-        Date.parse(String(ready?.["ts"])) - Date.parse(String(boot?.["ts"])),
-        10_000,
-        service.tail()
-      )
+      assert.isBelow(await readyMs(), Math.max(readyMsMax, TIMES * plainMs), service.tail())
     },
-    60_000
+    90_000
   )
 })
 
