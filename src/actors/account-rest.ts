@@ -10,17 +10,22 @@
  * Never: sends, settles, adopts or repairs anything: where something is to be done, the account's own executor does it.
  */
 import { Effect, Stream } from "effect"
-import { executionLimits, nodeLimits } from "../domain/limits.ts"
+import { executionLimits } from "../domain/limits.ts"
 import { AccountLeases, type LeaseGuard, makeLeaseGuard } from "../layers/accounts/accounts-lease.ts"
-import { AccountsStore } from "../layers/accounts/accounts-store.ts"
+import { type AccountGrant, AccountsStore } from "../layers/accounts/accounts-store.ts"
 import { Protection } from "../layers/accounts/protection.ts"
 import { type RestingAccount, RestingAccounts } from "../layers/accounts/resting-accounts.ts"
 import { Brokers } from "../layers/broker/broker.ts"
 import { Instance } from "../layers/config/instance.ts"
 import { Database } from "../layers/database/database.ts"
+import { Wake } from "../layers/process/wake.ts"
 import { logEvent } from "../runtime/log-event.ts"
 import { streamActor } from "../runtime/machine-child.ts"
 import { ensureAccounts } from "./account-ensure.ts"
+import { venueBell } from "./account-send.ts"
+
+/** Machines that are begun before others have their turn. */
+const BEGIN_AT_ONCE = 8
 
 interface Opened {
   readonly entry: RestingAccount
@@ -53,15 +58,21 @@ const takeLeases = (entries: ReadonlyArray<RestingAccount>, path: string) =>
     const taken = yield* accounts.takeMany(names, life)
     // The lease that the database knew at the take; it may have been opened anew meanwhile.
     const now = instance.standing()
+    const unwanted: Array<AccountGrant> = []
     for (const entry of unheld) {
       const outcome = taken.get(entry.account)
       if (outcome?._tag === "HeldByOther") entry.standBy(outcome.owner)
-      else if (outcome?._tag === "Taken" && now._tag === "Held") {
+      else if (outcome?._tag !== "Taken" || now._tag !== "Held") entry.wait("TakingLease")
+      else if (entry.phase() === "Over") unwanted.push(outcome.grant)
+      else {
         const guard = makeLeaseGuard(outcome.grant, now.deadline)
         leases.hold(guard)
+        entry.hold(guard)
         opened.push({ entry, guard })
-      } else entry.wait("TakingLease")
+      }
     }
+    // It woke or ended meanwhile. What its machine took since has a higher fence and is not touched by this.
+    if (unwanted.length > 0) yield* accounts.release(unwanted)
     return opened
   })
 
@@ -72,6 +83,7 @@ const compareAll = (name: string, opened: ReadonlyArray<Opened>) =>
     const brokers = yield* Brokers
     const leases = yield* AccountLeases
     const protection = yield* Protection
+    const wake = yield* Wake
     const theirs = yield* brokers.get(name).activity
     const there = new Map(theirs.map((activity) => [activity.account, activity]))
     const quiet = yield* accounts.quiet(opened.map(({ entry }) => entry.account))
@@ -86,58 +98,70 @@ const compareAll = (name: string, opened: ReadonlyArray<Opened>) =>
     }
     const idle = opened.filter(isIdle)
     const marked = yield* accounts.markManyReconciled(idle.map(({ guard }) => guard.grant))
+    // Its stream waits for a chance; that the broker answers again is one.
+    if (opened.some(({ entry }) => !protection.brokerAnswers(entry.account))) wake.notify(venueBell(name))
+    const rests = new Set(idle)
+    let begun = 0
     for (const one of opened) {
-      protection.noteBroker(one.entry.account, true)
-      if (!isIdle(one)) one.entry.awaken()
-      else if (marked.has(one.guard.grant)) one.entry.rest(one.guard)
+      const { entry, guard } = one
+      protection.noteBroker(entry.account, true)
+      if (!rests.has(one)) {
+        entry.awaken()
+        begun += 1
+        // A machine takes milliseconds to begin; a thousand of them must not hold up the renewal of the lease.
+        if (begun % BEGIN_AT_ONCE === 0) yield* Effect.yieldNow
+      } else if (marked.has(guard.grant)) entry.rest(guard)
       else {
         // The rows say that it is not ours, whatever our clock says of the lease.
-        leases.lose(one.guard)
-        one.entry.wait("TakingLease")
+        if (leases.current(entry.account) === guard) leases.lose(guard)
+        entry.wait("TakingLease")
       }
     }
     return { resting: marked.size, awake: opened.length - idle.length }
   })
 
-/** Opens everybody who is due. False: the node holds nothing, or a broker did not answer. */
-const openDue = (entries: ReadonlyArray<RestingAccount>, path: string) =>
+/** A broker that does not answer: said of each of its accounts, and in one line when it is news. */
+const away = (name: string, some: ReadonlyArray<Opened>, reason: string, path: string) =>
   Effect.gen(function* () {
     const protection = yield* Protection
+    const isNews = some.some(({ entry }) => protection.brokerAnswers(entry.account))
+    for (const { entry } of some) {
+      protection.noteBroker(entry.account, false)
+      entry.wait("BrokerAway")
+    }
+    if (!isNews) return
+    yield* logEvent("warn", "accounts.not_compared", `the broker ${name} does not answer: ${reason}`, {
+      component: path,
+      broker: name,
+      accounts: some.length
+    })
+  })
+
+/** Opens everybody who is due. False: the node holds nothing. */
+const openDue = (entries: ReadonlyArray<RestingAccount>, path: string) =>
+  Effect.gen(function* () {
     const opened = yield* takeLeases(entries, path)
     if (opened === null) return false
-    let isDone = true
-    for (const name of new Set(opened.map(({ entry }) => entry.broker))) {
-      const some = opened.filter(({ entry }) => entry.broker === name)
-      const counts = yield* compareAll(name, some).pipe(
-        Effect.catchTag("BrokerUnavailable", ({ reason }) =>
-          Effect.gen(function* () {
-            for (const { entry } of some) {
-              protection.noteBroker(entry.account, false)
-              entry.wait("BrokerAway")
-            }
-            yield* logEvent(
-              "warn",
-              "accounts.not_compared",
-              `the broker ${name} does not answer: ${reason}`,
-              {
-                component: path,
-                broker: name,
-                accounts: some.length
-              }
-            )
-            return null
-          })
+    const names = [...new Set(opened.map(({ entry }) => entry.broker))]
+    // All at once: one that is silent must not keep the accounts of another waiting. Bounded by the configured brokers.
+    yield* Effect.forEach(
+      names,
+      (name) => {
+        const some = opened.filter(({ entry }) => entry.broker === name)
+        return compareAll(name, some).pipe(
+          Effect.flatMap((counts) =>
+            logEvent("info", "accounts.compared", `${counts.resting} idle accounts rest`, {
+              component: path,
+              broker: name,
+              ...counts
+            })
+          ),
+          Effect.catchTag("BrokerUnavailable", ({ reason }) => away(name, some, reason, path))
         )
-      )
-      isDone &&= counts !== null
-      if (counts !== null)
-        yield* logEvent("info", "accounts.compared", `${counts.resting} idle accounts rest`, {
-          component: path,
-          broker: name,
-          ...counts
-        })
-    }
-    return isDone
+      },
+      { concurrency: "unbounded", discard: true }
+    )
+    return true
   })
 
 const untilDue = Effect.map(RestingAccounts, ({ onDue }) =>
@@ -151,11 +175,16 @@ const untilDue = Effect.map(RestingAccounts, ({ onDue }) =>
 const pass = (path: string) =>
   Effect.gen(function* () {
     yield* untilDue
+    // Whoever rings for one rings for all of them in a moment.
+    yield* Effect.yieldNow
     const resting = yield* RestingAccounts
     const entries = resting.takeDue()
-    for (const entry of entries) entry.begin()
-    const isDone = yield* openDue(entries, path).pipe(
-      Effect.timeout(nodeLimits.openMsMax),
+    const open = Effect.suspend(() => {
+      for (const entry of entries) entry.begin()
+      return openDue(entries, path)
+    })
+    const isDone = yield* open.pipe(
+      Effect.timeout(executionLimits.openRestingMsMax),
       Effect.catchTag(["DatabaseUnavailable", "TimeoutError"], ({ message }) =>
         Effect.as(logEvent("warn", "accounts.not_opened", message, { component: path }), false)
       ),

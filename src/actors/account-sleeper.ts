@@ -6,7 +6,7 @@
  * anything is sent, so a sleeper decides nothing about orders.
  *
  * Promises: no bell is lost: what rings while the account is compared wakes it afterwards; it is ready only under a lease
- * whose time is not over.
+ * whose time is not over, or while another life has the account.
  * Never: sends, stores, or goes back to sleep.
  */
 import type { AccountLeasesService, LeaseGuard } from "../layers/accounts/accounts-lease.ts"
@@ -29,7 +29,7 @@ export interface SleeperParts {
   readonly wake: WakeService
   /** The lease it rests under, kept where the machine will look for it. */
   readonly guard: () => LeaseGuard | null
-  readonly setGuard: (guard: LeaseGuard) => void
+  readonly setGuard: (guard: LeaseGuard | null) => void
   readonly publish: (status: Partial<ChildStatus>) => void
   /** Begins the machine. Called once at most. */
   readonly begin: () => void
@@ -55,8 +55,9 @@ export class Sleeper implements RestingAccount {
   readonly account: string
   readonly broker: string
   readonly #parts: SleeperParts
-  readonly #ends: ReadonlyArray<() => void>
+  #ends: ReadonlyArray<() => void> = []
   #phase: Phase = { _tag: "Waiting", state: "WaitingForDatabase" }
+  #isListening = false
   #isOpening = false
   #rang = false
   #endLine: (() => void) | null = null
@@ -66,20 +67,25 @@ export class Sleeper implements RestingAccount {
     this.#parts = parts
     this.account = account
     this.broker = broker
+    parts.publish({ ready: false })
     const ring = (): void => {
-      if (this.#isOpening) this.#rang = true
-      else this.awaken()
+      // What is to be done with the account of another life is that life's; a takeover finds the rest in the rows.
+      if (this.#phase._tag === "Standby" && !this.#isOpening) return
+      this.#rang = true
+      this.#answer()
     }
     this.#ends = [
-      parts.resting.enter(this),
       wake.listen(ordersBell(account), ring),
       wake.listen(resolveBell(account), ring),
       // Only a comparison is wanted, and thousands are wanted at once.
       wake.listen(reconcileBell(account), () => this.#due()),
       leases.watch(account, () => {
         if (!this.#isOpening) this.wait("TakingLease")
-      })
+      }),
+      parts.resting.enter(this)
     ]
+    this.#isListening = true
+    this.#answer()
   }
 
   guard(): LeaseGuard | null {
@@ -91,12 +97,13 @@ export class Sleeper implements RestingAccount {
   phase(): RestingPhase {
     return this.#isOpening ? "Opening" : this.#phase._tag
   }
-  rest(guard: LeaseGuard): void {
-    if (this.#phase === over) return
-    // It may have been lost while the account was compared.
-    if (!guard.mayWrite()) return this.wait("TakingLease")
+  hold(guard: LeaseGuard): void {
     this.#parts.setGuard(guard)
-    this.#enter(resting)
+  }
+  rest(guard: LeaseGuard): void {
+    // It may have been lost while the account was compared.
+    if (guard.mayWrite()) this.#enter(resting)
+    else this.wait("TakingLease")
   }
   standBy(owner: string): void {
     if (!this.#enter({ _tag: "Standby", owner })) return
@@ -141,6 +148,10 @@ export class Sleeper implements RestingAccount {
   #due(): void {
     this.#parts.resting.due(this.account)
   }
+  /** Wakes, if something rang and nobody is in the middle of it. */
+  #answer(): void {
+    if (this.#rang && this.#isListening && !this.#isOpening) this.awaken()
+  }
   /** The account is not being compared any more: what rang meanwhile counts now. Answers whether it is in `phase`. */
   #enter(phase: Phase): boolean {
     if (this.#phase === over) return false
@@ -149,7 +160,7 @@ export class Sleeper implements RestingAccount {
     this.#endLine = null
     this.#phase = phase
     this.#parts.publish({ ready: phase._tag !== "Waiting" })
-    if (this.#rang) this.awaken()
+    this.#answer()
     return this.#phase === phase
   }
 }

@@ -292,6 +292,9 @@ export const accountActors = (pace: ExecutionPace = defaultPace) => {
         const [drained, lived] = [under(drain), under(life)]
         return { ...rest, drain: drained, ...(lived === undefined ? {} : { run: lived }) }
       })
-      return yield* mayRest(settings) ? resting(self, desk, configured.broker, begin) : begin
+      // What one that is started anew was doing is not known: it finds out by itself, whoever else is there.
+      return yield* mayRest(settings) && self.incarnation === 1
+        ? resting(self, desk, configured.broker, begin)
+        : begin
     })
 }

@@ -125,7 +125,11 @@ export const recordFill = (component: string, broker: BrokerConnection, fill: Ve
     const fills = yield* FillsStore
     const wake = yield* Wake
     const outcome = yield* fills.record(broker.venue, fill)
-    if (outcome._tag === "AlreadyKnown") return outcome
+    if (outcome._tag === "AlreadyKnown") {
+      // Another process may have stored it, and its bells ring there.
+      wake.notify(ordersBell(fill.account))
+      return outcome
+    }
     if (outcome._tag === "Contradicts") {
       yield* contradiction(component, fill, outcome)
       return outcome

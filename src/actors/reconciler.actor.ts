@@ -27,8 +27,8 @@ interface Round {
   readonly accounts: ReadonlyArray<string>
   /** Since when (milliseconds of the clock) an account is seen unreconciled. */
   readonly since: Map<string, number>
-  /** Accounts of which it was said that they are reconciled. */
-  readonly settled: Set<string>
+  /** What a former life has told is over for everybody who is reconciled now. */
+  isFirst: boolean
 }
 
 const lateKey = (account: string): string => `account.unreconciled:${account}`
@@ -70,13 +70,11 @@ const check = (round: Round) =>
       // Compared once and then without a broker is not reconciled either.
       const agreed = row !== undefined && row.reconciledAt !== null && protection.brokerAnswers(account)
       if (elsewhere || agreed) {
-        // Once also without a memory of it: an alert of a former life is as over as one of ours.
-        if (round.since.delete(account) || !round.settled.has(account))
+        if (round.since.delete(account))
           yield* alerts.resolve(
             lateKey(account),
             elsewhere ? "another process has the account" : "it is reconciled"
           )
-        round.settled.add(account)
       } else {
         const sinceMs = round.since.get(account) ?? nowMs
         round.since.set(account, sinceMs)
@@ -91,6 +89,14 @@ const check = (round: Round) =>
       // takes no exposure, so it is compared at every check.
       if (due > 0 || row?.disputed === true) wake.notify(reconcileBell(account))
     }
+    for (const account of [...round.since.keys()])
+      if (resting.isResting(account)) {
+        round.since.delete(account)
+        yield* alerts.resolve(lateKey(account), "it is reconciled")
+      }
+    // An alert of a former life is as over as one of ours.
+    if (round.isFirst) yield* alerts.resolveAllBut(lateKey(""), unreconciled.map(lateKey), "it is reconciled")
+    round.isFirst = false
     return { unreconciled, unsettled, backlog } satisfies CheckOutcome
   })
 
@@ -102,7 +108,7 @@ export const reconcilerActor = () => (self: ChildSelf) =>
       path: self.path,
       accounts: Object.keys(settings.accounts),
       since: new Map(),
-      settled: new Set()
+      isFirst: true
     }
     return yield* machineChild({
       machine: reconcilerMachine,

@@ -302,6 +302,8 @@ export const executionLimits = {
    * order of one that rests waits for its lease and a comparison, some 50 ms; a few accounts need not pay that.
    */
   awakeMax: 64,
+  /** Opening all that rest: a few statements and a look of a few pages, each with a deadline of its own. */
+  openRestingMsMax: seconds(30),
   /** Reconciliations of one broker at once: a few for each of its sockets keep them busy and no look-up waiting. */
   reconcilesMax: 16,
   /** One step of the executor: a confirmation, a commit, a round trip, a commit. */

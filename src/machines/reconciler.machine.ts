@@ -7,7 +7,7 @@
  *
  * Promises: an account that should be reconciled and is not for `unreconciledMsMax` is an alert; an order that waits
  * to be settled gets its account reconciled again.
- * Never: compares, writes orders, or stops anybody.
+ * Never: writes orders or stops anybody; what it compares itself, through its actor, has nothing to be done.
  * States: WaitingForDatabase -> Checking -> Watching -> Checking; Checking -> BackingOff -> Checking; Stopped.
  */
 import { assign, setup } from "xstate"
@@ -72,7 +72,7 @@ export const reconcilerMachine = setup({
   initial: "WaitingForDatabase",
   states: {
     WaitingForDatabase: {
-      description: "The database is away; every account reconciles by itself when it is back.",
+      description: "The database is away; every account is compared again when it is back.",
       tags: ["degraded", "resting"],
       on: { "database.available": "Checking", "database.unavailable": {} }
     },

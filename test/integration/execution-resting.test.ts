@@ -169,6 +169,7 @@ layer(world(settings), { excludeTestServices: true })("accounts that rest", (it)
         yield* Deferred.await(asked)
         yield* node.ring(`orders:${first}`)
         assert.isFalse(node.state(first).startsWith("Owning"))
+        assert.isEmpty(node.tree.snapshot().children.filter(({ id, ready }) => ready && names.includes(id)))
         yield* Deferred.succeed(gate, undefined)
         yield* node.isAwake(first)
         yield* node.resting(names.length - 1)
@@ -180,8 +181,10 @@ layer(world(settings), { excludeTestServices: true })("accounts that rest", (it)
     fresh(
       Effect.gen(function* () {
         const twin = makeVenue()
-        const node = yield* start(twin)
+        const { counts, wrap } = counting()
+        const node = yield* start(twin, { wrap })
         yield* node.resting(names.length)
+        const fence = (yield* readAccount(second))?.fence
         twin.setReadable(false)
         twin.endStreams(1_006, "cut")
         yield* until(
@@ -189,9 +192,15 @@ layer(world(settings), { excludeTestServices: true })("accounts that rest", (it)
           Effect.sync(() => node.inState("BrokerAway").length === names.length)
         )
         assert.isFalse(node.protection.brokerAnswers(second))
+        const asked = counts.activity
+        yield* until(
+          "it is asked again",
+          Effect.sync(() => counts.activity >= asked + 2)
+        )
         twin.setReadable(true)
         yield* node.resting(names.length)
         assert.isTrue(node.protection.brokerAnswers(second))
+        assert.strictEqual((yield* readAccount(second))?.fence, fence, "its lease was never in doubt")
       })
     )
   )

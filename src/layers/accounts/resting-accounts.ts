@@ -5,8 +5,7 @@
  * more than the machine of a small installation has. What most of them do is to wait. So an executor may rest here: it
  * is owned, compared with its broker together with all others, and woken by the bell of its account.
  *
- * Promises: one entry per account; whoever is due is found by one look; a bell in the middle of a comparison is acted upon
- * after it.
+ * Promises: one entry per account; whoever is due is found by one look.
  * Never: opens or compares an account (account-rest.ts does), or decides that one may rest.
  */
 import { Context, Layer } from "effect"
@@ -28,7 +27,9 @@ export interface RestingAccount {
   /** It is being opened or compared: bells wait until one of the following is called. */
   readonly begin: () => void
   readonly phase: () => RestingPhase
-  /** It is owned, agrees with its broker, and has nothing to do. */
+  /** It is owned from now on, under this lease. */
+  readonly hold: (guard: LeaseGuard) => void
+  /** It agrees with its broker, and has nothing to do. */
   readonly rest: (guard: LeaseGuard) => void
   /** Another life owns it. */
   readonly standBy: (owner: string) => void

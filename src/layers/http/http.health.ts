@@ -35,8 +35,8 @@ export const healthRoutes = (
     access: "open",
     handle: ({ standing }) =>
       Effect.sync(() => {
-        const { document, httpStatus, outline } = source.health()
-        return { status: httpStatus, json: mayKnow(mode, standing) ? document : outline }
+        const health = source.health()
+        return { status: health.httpStatus, json: mayKnow(mode, standing) ? health.document : health.outline }
       })
   },
   {
@@ -60,8 +60,10 @@ export const healthRoutes = (
     access: "open",
     handle: ({ standing }) =>
       Effect.sync(() => {
-        const { document, outline } = source.health()
-        const { can_trade, ready, reasons, status } = mayKnow(mode, standing) ? document : outline
+        const health = source.health()
+        const { can_trade, ready, reasons, status } = mayKnow(mode, standing)
+          ? health.document
+          : health.outline
         return {
           status: ready ? 200 : 503,
           json: { ready, status, can_trade, reasons },
