@@ -19,7 +19,7 @@ import { TradingState } from "../layers/health/trading-state.ts"
 import { OsNotify } from "../layers/process/os-notify.ts"
 import { Terminal } from "../layers/process/terminal.ts"
 import { logEvent } from "../runtime/log-event.ts"
-import { pacedLook } from "./paced-look.ts"
+import { ALL_THE_TIME, FOR_A_MOMENT, pacedLook } from "./paced-look.ts"
 
 const announceReady = Effect.gen(function* () {
   const health = yield* HealthSource
@@ -51,7 +51,9 @@ const announceReady = Effect.gen(function* () {
         told = status
         yield* notify.send(`STATUS=${status}`)
       }
-      return ready ? notifierLimits.statusEveryMs : notifierLimits.readyEveryMs
+      return ready
+        ? { everyMs: notifierLimits.statusEveryMs, times: ALL_THE_TIME }
+        : { everyMs: notifierLimits.readyEveryMs, times: FOR_A_MOMENT }
     })
   )
 })

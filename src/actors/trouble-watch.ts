@@ -17,7 +17,7 @@ import { HealthSource } from "../layers/health/health-source.ts"
 import { RefusedPosts } from "../layers/http/refused-posts.ts"
 import { IntakeQueue } from "../layers/intake/intake-queue.ts"
 import { Lifecycle } from "../layers/process/lifecycle.ts"
-import { pacedLook } from "./paced-look.ts"
+import { ALL_THE_TIME, pacedLook } from "./paced-look.ts"
 
 const component = "root/database"
 
@@ -82,7 +82,7 @@ export const troubleWatch = Effect.gen(function* () {
     outage = now.outage
     if (now.news !== null) yield* tell(now.news)
     yield* refused.sumUp("over")
-    return healthLimits.lookEveryMs
+    return { everyMs: healthLimits.lookEveryMs, times: ALL_THE_TIME }
   })
   return yield* Effect.ensuring(pacedLook(look), refused.sumUp("all"))
 })

@@ -158,7 +158,8 @@ describe("T14 a state that is not ACTIVE is said at the start", () => {
   it("in the start-up log and in the ready line", async () => {
     const service = make(path.join(folder(), "data"))
     await service.start()
-    assert.notProperty(service.events("ready")[0], "trading_state")
+    const line = await waitUntil("the line", () => service.events("ready")[0])
+    assert.notProperty(line, "trading_state")
     const change = { state: "HALTED", reason: "a look at the book" }
     assert.strictEqual((await service.post("/api/v1/trading-state", change)).status, 200)
     assert.strictEqual((await service.stop()).code, 0)

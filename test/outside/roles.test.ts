@@ -1,6 +1,6 @@
 import { afterEach, assert, describe, it } from "vitest"
 import { waitUntil } from "../support/exchange.ts"
-import { alertBody } from "./service.ts"
+import { alertBody, type Service } from "./service.ts"
 import { World } from "./world.ts"
 
 const worlds: Array<World> = []
@@ -37,7 +37,9 @@ describe("A7 roles", () => {
     assert.strictEqual((await trader.get("/health/live")).status, 200)
     assert.strictEqual((await trader.get("/health/ready")).status, 200, "ready for the work of its roles")
     assert.strictEqual((await trader.get("/health")).status, 200)
-    assert.match(String(trader.events("ready")[0]?.["msg"]), /takes no webhooks/)
-    assert.match(String(intake.events("ready")[0]?.["msg"]), /^takes webhooks durably; status \w+$/)
+    const said = async (service: Service) =>
+      String((await waitUntil("the line ready", () => service.events("ready")[0]))["msg"])
+    assert.match(await said(trader), /takes no webhooks/)
+    assert.match(await said(intake), /^takes webhooks durably; status \w+$/)
   }, 90_000)
 })
