@@ -163,6 +163,19 @@ const runUntilEnd = (tree: Tree) =>
     })
   })
 
+/** Runs the last of what is asked for in one turn: ten thousand accounts become ready together, and a look is at all of them. */
+const makeSoon = () => {
+  let isAsked = false
+  return (look: () => void): void => {
+    if (isAsked) return
+    isAsked = true
+    queueMicrotask(() => {
+      isAsked = false
+      look()
+    })
+  }
+}
+
 /** Runs the service until it ends and says how. */
 export const runService = (observers: ServiceObservers) =>
   Effect.scoped(
@@ -171,6 +184,7 @@ export const runService = (observers: ServiceObservers) =>
       const running = yield* RunningTree
       const startup = yield* Startup
       const host = yield* Host
+      const soon = makeSoon()
       yield* Effect.forkScoped(tellStrays)
       yield* Effect.forEach(
         settingsWarnings(settings),
@@ -184,11 +198,12 @@ export const runService = (observers: ServiceObservers) =>
           observers: [
             observers.reports,
             (event) => {
+              if (event._tag !== "Ready") return
               const tree = running.tree()
               // The listener is up before the tree stands, and nobody else's readiness can be asked before.
-              const listens = (below: string): boolean =>
-                below === "root/http" && event._tag === "Ready" && event.offender.path === below
-              startup.observe(event, tree === null ? listens : tree.readyBelow)
+              if (tree === null)
+                startup.observe((below) => below === "root/http" && event.offender.path === below)
+              else soon(() => startup.observe(tree.readyBelow))
             }
           ],
           deadLetterObservers: [observers.deadLetters]
@@ -203,7 +218,7 @@ export const runService = (observers: ServiceObservers) =>
       }
       const tree = started.success
       running.attach(tree)
-      startup.observeAll(tree.readyBelow)
+      startup.observe(tree.readyBelow)
       yield* Effect.forkScoped(notifier)
       yield* Effect.forkScoped(queueWatch)
       yield* Effect.forkScoped(troubleWatch)

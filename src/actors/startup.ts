@@ -13,7 +13,6 @@ import { Clock, Context, Effect, Exit, Layer } from "effect"
 import type { Settings } from "../domain/settings.ts"
 import { Config } from "../layers/config/config.ts"
 import { describeCause } from "../runtime/exit-reason.ts"
-import type { SupervisionEvent } from "../runtime/reports.ts"
 import { logEvent } from "../runtime/log-event.ts"
 import { StartupProgress, type StartupEvent } from "../runtime/startup.ts"
 
@@ -94,10 +93,8 @@ export interface StartupService {
   readonly progress: StartupProgress
   /** Runs an effect as a step; once the step has succeeded, later runs are not start-up any more. */
   readonly step: <A, E, R>(name: DatabaseStep, effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  /** Feeds a supervision report; `allReady` says whether every component at or below a path is ready. */
-  readonly observe: (event: SupervisionEvent, allReady: (below: string) => boolean) => void
-  /** Looks at everything at once: for what became ready before anybody could be asked. */
-  readonly observeAll: (allReady: (below: string) => boolean) => void
+  /** Looks which components have become ready; `allReady` says whether every one at or below a path is. */
+  readonly observe: (allReady: (below: string) => boolean) => void
 }
 
 export class Startup extends Context.Service<Startup, StartupService>()("holdfast/actors/Startup") {}
@@ -124,7 +121,7 @@ export const makeStartup = (
     begun.add(next.step)
     progress.begin(next.step)
   }
-  const observeAll = (allReady: (below: string) => boolean): void => {
+  const observe = (allReady: (below: string) => boolean): void => {
     for (const { below, step } of readySteps) {
       if (!steps.includes(step) || succeeded.has(step)) continue
       // In their order: one that is ready early is told when its turn has come, as begun and done.
@@ -147,11 +144,7 @@ export const makeStartup = (
           })
         )
       }),
-    observe: (event, allReady) => {
-      if (event._tag !== "Ready") return
-      observeAll(allReady)
-    },
-    observeAll
+    observe
   }
 }
 
