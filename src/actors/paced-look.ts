@@ -21,8 +21,8 @@ export interface Pause {
 
 /** A twentieth of a core at most, for what goes on for as long as the process does. */
 export const ALL_THE_TIME = 20
-/** Half of one, for what somebody waits for and is over soon. */
-export const FOR_A_MOMENT = 1
+/** A quarter of one, for what somebody waits for and is over soon. */
+export const FOR_A_MOMENT = 3
 
 /** Runs `look`, which answers the pause it asks for, for ever. */
 export const pacedLook = <E, R>(look: Effect.Effect<Pause, E, R>): Effect.Effect<never, E, R> =>

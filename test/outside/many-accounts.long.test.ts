@@ -50,6 +50,8 @@ const measure = async (count: number) => {
     () => `all to trade${service.tail()}`,
     async () => {
       if (!service.isRunning) throw new Error("the process has ended")
+      // Each answer is a look at ten thousand components: asked all the time it would be what is measured.
+      await pause(250)
       const outline = await service.get("/health/ready", { deadlineMs: 10_000 }).catch(() => null)
       return outline?.body.status === "healthy" ? true : undefined
     },
