@@ -92,7 +92,7 @@ export class Sleeper implements RestingAccount {
     return this.#parts.guard()
   }
   begin(): void {
-    this.#isOpening = true
+    this.#isOpening = this.#phase !== over
   }
   phase(): RestingPhase {
     return this.#isOpening ? "Opening" : this.#phase._tag

@@ -66,7 +66,9 @@ it.effect("a bell of before it listened wakes it, once", () =>
     assert.deepStrictEqual(resting.takeDue(), [])
     wake.notify("orders:paper-1")
     sleeper.awaken()
-    assert.strictEqual(seen.begun, 1)
+    sleeper.begin()
+    sleeper.rest(guardOf(() => 1))
+    assert.deepStrictEqual([seen.begun, sleeper.phase()], [1, "Over"])
   }).pipe(Effect.provide(world))
 )
 
