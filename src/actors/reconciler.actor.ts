@@ -27,8 +27,8 @@ interface Round {
   readonly accounts: ReadonlyArray<string>
   /** Since when (milliseconds of the clock) an account is seen unreconciled. */
   readonly since: Map<string, number>
-  /** What a former life has told is over for everybody who is reconciled now. */
-  isFirst: boolean
+  /** Accounts of which it was said that they are reconciled. */
+  readonly settled: Set<string>
 }
 
 const lateKey = (account: string): string => `account.unreconciled:${account}`
@@ -46,18 +46,28 @@ const late = (round: Round, account: string, sinceMs: number, nowMs: number) =>
     })
   )
 
+/** Not late any more. Once also without a memory of it: an alert of a former life is as over as one of ours. */
+const over = ({ settled, since }: Round, account: string, why: string) =>
+  Effect.suspend(() => {
+    if (!since.delete(account) && settled.has(account)) return Effect.void
+    settled.add(account)
+    return Alerts.use((alerts) => alerts.resolve(lateKey(account), why))
+  })
+
 const check = (round: Round) =>
   Effect.gen(function* () {
     const accounts = yield* AccountsStore
-    const alerts = yield* Alerts
     const orders = yield* OrdersStore
     const instance = yield* Instance
     const protection = yield* Protection
     const wake = yield* Wake
     const resting = yield* RestingAccounts
     const nowMs = yield* Clock.currentTimeMillis
+    const watched: Array<string> = []
     // Who rests agrees with its broker and has nothing that could wait.
-    const watched = round.accounts.filter((account) => !resting.isResting(account))
+    for (const account of round.accounts)
+      if (resting.isResting(account)) yield* over(round, account, "it is reconciled")
+      else watched.push(account)
     const unreconciled: Array<string> = []
     const backlog: Record<string, OrderBacklog> = {}
     let unsettled = 0
@@ -70,11 +80,7 @@ const check = (round: Round) =>
       // Compared once and then without a broker is not reconciled either.
       const agreed = row !== undefined && row.reconciledAt !== null && protection.brokerAnswers(account)
       if (elsewhere || agreed) {
-        if (round.since.delete(account))
-          yield* alerts.resolve(
-            lateKey(account),
-            elsewhere ? "another process has the account" : "it is reconciled"
-          )
+        yield* over(round, account, elsewhere ? "another process has the account" : "it is reconciled")
       } else {
         const sinceMs = round.since.get(account) ?? nowMs
         round.since.set(account, sinceMs)
@@ -89,14 +95,6 @@ const check = (round: Round) =>
       // takes no exposure, so it is compared at every check.
       if (due > 0 || row?.disputed === true) wake.notify(reconcileBell(account))
     }
-    for (const account of [...round.since.keys()])
-      if (resting.isResting(account)) {
-        round.since.delete(account)
-        yield* alerts.resolve(lateKey(account), "it is reconciled")
-      }
-    // An alert of a former life is as over as one of ours.
-    if (round.isFirst) yield* alerts.resolveAllBut(lateKey(""), unreconciled.map(lateKey), "it is reconciled")
-    round.isFirst = false
     return { unreconciled, unsettled, backlog } satisfies CheckOutcome
   })
 
@@ -108,7 +106,7 @@ export const reconcilerActor = () => (self: ChildSelf) =>
       path: self.path,
       accounts: Object.keys(settings.accounts),
       since: new Map(),
-      isFirst: true
+      settled: new Set()
     }
     return yield* machineChild({
       machine: reconcilerMachine,
