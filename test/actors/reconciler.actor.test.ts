@@ -27,6 +27,22 @@ const nobodyRests = Layer.mergeAll(
   Layer.succeed(Brokers, { get: () => assert.fail("nobody rests"), names: [] })
 )
 
+const start = startTree(
+  supervisor({ id: "root", children: [worker({ id: "reconciler", start: reconcilerActor() })] }),
+  { stopDeadlineMs: 1_000 }
+)
+
+/** Bells that are written down and wake nobody. */
+const ringing = (rung: Array<string>) =>
+  Layer.merge(
+    Layer.succeed(Wake, {
+      notify: (topic) => void rung.push(topic),
+      listen: () => () => undefined,
+      wait: () => Effect.never
+    }),
+    alertsQueue.pipe(Layer.provide(Wake.layer))
+  )
+
 it.effect("an account that was reconciled once and then lost its broker is an alert after two minutes", () =>
   Effect.gen(function* () {
     const availability = makeAvailability()
@@ -58,12 +74,7 @@ it.effect("an account that was reconciled once and then lost its broker is an al
       alertsQueue.pipe(Layer.provideMerge(Wake.layer))
     )
     yield* Effect.gen(function* () {
-      const tree = yield* startTree(
-        supervisor({ id: "root", children: [worker({ id: "reconciler", start: reconcilerActor() })] }),
-        {
-          stopDeadlineMs: 1_000
-        }
-      )
+      const tree = yield* start
       const alerts = yield* Alerts
       const protection = yield* Protection
       const raised = () =>
@@ -116,18 +127,10 @@ it.effect("orders that do not add up are all counted, and rung for only when one
         backlog: () => Effect.succeed(new Map())
       }),
       Layer.mock(Database, { availability, stats: () => assert.fail("nobody asks") }),
-      Layer.succeed(Wake, {
-        notify: (topic) => void rung.push(topic),
-        listen: () => () => undefined,
-        wait: () => Effect.never
-      }),
-      alertsQueue.pipe(Layer.provide(Wake.layer))
+      ringing(rung)
     )
     yield* Effect.gen(function* () {
-      const tree = yield* startTree(
-        supervisor({ id: "root", children: [worker({ id: "reconciler", start: reconcilerActor() })] }),
-        { stopDeadlineMs: 1_000 }
-      )
+      const tree = yield* start
       availability.mark("available")
       yield* TestClock.adjust(10 * executionLimits.checkEveryMs)
       assert.deepStrictEqual(rung, [])
@@ -169,18 +172,10 @@ it.effect(
           backlog: () => Effect.succeed(new Map())
         }),
         Layer.mock(Database, { availability, stats: () => assert.fail("nobody asks") }),
-        Layer.succeed(Wake, {
-          notify: (topic) => void rung.push(topic),
-          listen: () => () => undefined,
-          wait: () => Effect.never
-        }),
-        alertsQueue.pipe(Layer.provide(Wake.layer))
+        ringing(rung)
       )
       yield* Effect.gen(function* () {
-        const tree = yield* startTree(
-          supervisor({ id: "root", children: [worker({ id: "reconciler", start: reconcilerActor() })] }),
-          { stopDeadlineMs: 1_000 }
-        )
+        const tree = yield* start
         availability.mark("available")
         yield* TestClock.adjust(executionLimits.checkEveryMs)
         assert.deepStrictEqual(tree.snapshot().children[0]?.detail["unreconciled"], ["paper-1", "paper-2"])
@@ -226,10 +221,7 @@ it.effect("an account that rests after it was unreconciled for too long is no al
         wait: nothing,
         awaken: nothing
       })
-      yield* startTree(
-        supervisor({ id: "root", children: [worker({ id: "reconciler", start: reconcilerActor() })] }),
-        { stopDeadlineMs: 1_000 }
-      )
+      yield* start
       availability.mark("available")
       yield* TestClock.adjust(2 * executionLimits.unreconciledMsMax)
       const late = (account: string) =>
