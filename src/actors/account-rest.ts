@@ -84,6 +84,9 @@ const compareAll = (name: string, opened: ReadonlyArray<Opened>) =>
     const leases = yield* AccountLeases
     const protection = yield* Protection
     const wake = yield* Wake
+    const resting = yield* RestingAccounts
+    // Whoever rang until now, as the broker's connection does for all of its accounts, gets this look as the answer.
+    resting.answered(opened.map(({ entry }) => entry.account))
     const theirs = yield* brokers.get(name).activity
     const there = new Map(theirs.map((activity) => [activity.account, activity]))
     const quiet = yield* accounts.quiet(opened.map(({ entry }) => entry.account))

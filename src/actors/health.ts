@@ -28,15 +28,11 @@ import { controlOf } from "./control.ts"
 import { RunningTree } from "./running-tree.ts"
 import { Startup, type StartupService } from "./startup.ts"
 
-/** Every component by its path: looking one up among ten thousand by walking would be a hundred million steps a look. */
-const indexOf = (root: TreeNode | null): ReadonlyMap<string, TreeNode> => {
-  const byPath = new Map<string, TreeNode>()
-  const add = (node: TreeNode): void => {
-    byPath.set(node.path, node)
-    node.children.forEach(add)
-  }
-  if (root !== null) add(root)
-  return byPath
+/** The components below `path`, by their ids: thousands looked up by paths made for it would be most of a look. */
+const childrenOf = (root: TreeNode | null, path: string): ReadonlyMap<string, TreeNode> => {
+  let node: TreeNode | undefined = root ?? undefined
+  for (const id of path.split("/").slice(1)) node = node?.children.find((child) => child.id === id)
+  return new Map(node?.children.map((child) => [child.id, child]))
 }
 
 /** Which accounts of this process may take on exposure: their executor, their broker, the market, the pipeline and the hour. */
@@ -48,13 +44,18 @@ const accountsOf = (
   standing: Standing
 ): HealthFacts["accounts"] => {
   if (!settings.roles.has("accounts")) return []
-  const nodes = indexOf(root)
-  const isMissing = (path: string): boolean => nodes.get(path)?.ready !== true
-  const shared = ["root/trading/market", "root/trading/pipeline"].find(isMissing)
+  const trading = childrenOf(root, "root/trading")
+  const brokers = childrenOf(root, "root/trading/brokers")
+  const executors = childrenOf(root, "root/trading/accounts")
+  /** What is said of a component that is not ready; null for one that is. */
+  const missing = (node: TreeNode | undefined, below: string, id: string): string | null =>
+    node?.ready === true ? null : `root/trading/${below}${id} is ${node?.state ?? "not there"}`
+  const shared =
+    missing(trading.get("market"), "", "market") ?? missing(trading.get("pipeline"), "", "pipeline")
   return Object.entries(settings.accounts).map(([id, account]) => {
-    const own = `root/trading/accounts/${id}`
+    const executor = executors.get(id)
     // Its executor is as ready as it can be; whether that one trades is the other process's to say.
-    if (nodes.get(own)?.tags.includes("standby") === true) {
+    if (executor?.tags.includes("standby") === true) {
       const cloned = standing._tag === "Cloned"
       const reason = cloned
         ? "another process runs as this node: DATA_DIR was copied"
@@ -62,10 +63,11 @@ const accountsOf = (
       return { id, canTrade: false, reason }
     }
     if (!protection.brokerAnswers(id)) return { id, canTrade: false, reason: "the broker does not answer" }
-    const missing = [own, `root/trading/brokers/${account.broker}`].find(isMissing) ?? shared
-    if (missing !== undefined) {
-      return { id, canTrade: false, reason: `${missing} is ${nodes.get(missing)?.state ?? "not there"}` }
-    }
+    const because =
+      missing(executor, "accounts/", id) ??
+      missing(brokers.get(account.broker), "brokers/", account.broker) ??
+      shared
+    if (because !== null) return { id, canTrade: false, reason: because }
     const reason = closedReason(account.calendar, nowMs)
     return { id, canTrade: reason === null, reason }
   })

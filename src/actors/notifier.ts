@@ -99,7 +99,7 @@ const announceConsole = Effect.gen(function* () {
   const { roles } = yield* Config
   if (say === null || token.file === null || !roles.has("http")) return
   const look = Effect.sync(() => {
-    const { host, port } = health.health().document.components["root/http"]?.detail ?? {}
+    const { host, port } = health.health().component("root/http")?.detail ?? {}
     const secret = token.current()
     if (secret === null || typeof port !== "number") return false
     say(`console: ${originOf(host, port)}/console/#token=${secret}`)

@@ -47,11 +47,11 @@ const late = (round: Round, account: string, sinceMs: number, nowMs: number) =>
   )
 
 /** Not late any more. Once also without a memory of it: an alert of a former life is as over as one of ours. */
-const over = ({ settled, since }: Round, account: string, why: string) =>
+const over = ({ settled, since }: Round, accounts: ReadonlyArray<string>, why: string) =>
   Effect.suspend(() => {
-    if (!since.delete(account) && settled.has(account)) return Effect.void
-    settled.add(account)
-    return Alerts.use((alerts) => alerts.resolve(lateKey(account), why))
+    const news = accounts.filter((account) => since.delete(account) || !settled.has(account))
+    for (const account of news) settled.add(account)
+    return Alerts.use((alerts) => alerts.resolve(news.map(lateKey), why))
   })
 
 const check = (round: Round) =>
@@ -65,9 +65,9 @@ const check = (round: Round) =>
     const nowMs = yield* Clock.currentTimeMillis
     const watched: Array<string> = []
     // Who rests agrees with its broker and has nothing that could wait.
-    for (const account of round.accounts)
-      if (resting.isResting(account)) yield* over(round, account, "it is reconciled")
-      else watched.push(account)
+    const rest: Array<string> = []
+    for (const account of round.accounts) (resting.isResting(account) ? rest : watched).push(account)
+    yield* over(round, rest, "it is reconciled")
     const unreconciled: Array<string> = []
     const backlog: Record<string, OrderBacklog> = {}
     let unsettled = 0
@@ -80,7 +80,7 @@ const check = (round: Round) =>
       // Compared once and then without a broker is not reconciled either.
       const agreed = row !== undefined && row.reconciledAt !== null && protection.brokerAnswers(account)
       if (elsewhere || agreed) {
-        yield* over(round, account, elsewhere ? "another process has the account" : "it is reconciled")
+        yield* over(round, [account], elsewhere ? "another process has the account" : "it is reconciled")
       } else {
         const sinceMs = round.since.get(account) ?? nowMs
         round.since.set(account, sinceMs)

@@ -60,11 +60,11 @@ export const troubleWatch = Effect.gen(function* () {
   let outage: Outage = null
   let everThere = false
   const look = Effect.gen(function* () {
-    const { document } = health.health()
+    const { component: componentAt } = health.health()
     // A frozen server refuses nothing: the intake's overdue commit says so first.
     const there = database.availability.current() === "available" && !queue.stalled()
     everThere ||= there
-    const row = there ? undefined : document.components[component]
+    const row = there ? undefined : componentAt(component)
     const attempt = row?.detail["attempt"]
     const started = everThere || (typeof attempt === "number" && attempt > 0)
     const { inRow, total } = refused.unavailable()

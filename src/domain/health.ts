@@ -142,6 +142,8 @@ export interface HealthOutline {
 
 export interface Health {
   readonly document: HealthDocument
+  /** One component of the document, without the making of all of them. */
+  readonly component: (path: string) => ComponentDocument | undefined
   readonly outline: HealthOutline
   readonly intake: IntakePosture
   /** Status code of `GET /health`. */
@@ -293,20 +295,14 @@ const statusOf = (
 
 const iso = (ms: number): string => new Date(ms).toISOString()
 
-const componentDocuments = (rows: ReadonlyArray<ComponentRow>): Readonly<Record<string, ComponentDocument>> =>
-  Object.fromEntries(
-    rows.map((row) => [
-      row.path,
-      {
-        state: row.state,
-        ready: row.ready,
-        since: iso(row.since),
-        restarts: row.restarts,
-        last_error: row.lastError ?? null,
-        detail: row.detail
-      }
-    ])
-  )
+const componentDocument = (row: ComponentRow): ComponentDocument => ({
+  state: row.state,
+  ready: row.ready,
+  since: iso(row.since),
+  restarts: row.restarts,
+  last_error: row.lastError ?? null,
+  detail: row.detail
+})
 
 /**
  * The document without names. They are taken out of the finished reasons and not left out where each is made, so a reason that
@@ -361,7 +357,9 @@ export const deriveHealth = (facts: HealthFacts, memory: HealthMemory): Health =
         ]
   const { startup, canary } = facts
   const accounts = lazily(() => accountsSaid(facts, block))
-  const components = lazily(() => componentDocuments(facts.components))
+  const components = lazily(() =>
+    Object.fromEntries(facts.components.map((row) => [row.path, componentDocument(row)]))
+  )
   const document: HealthDocument = {
     status,
     since: iso(sinceMs),
@@ -395,6 +393,10 @@ export const deriveHealth = (facts: HealthFacts, memory: HealthMemory): Health =
   const httpStatus = status === "healthy" || status === "degraded" ? 200 : 503
   return {
     document,
+    component: (path) => {
+      const row = facts.components.find((one) => one.path === path)
+      return row === undefined ? undefined : componentDocument(row)
+    },
     get outline() {
       return outline()
     },

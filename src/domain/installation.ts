@@ -79,11 +79,13 @@ export const accountChanges = (
   configured: ReadonlyArray<AccountFacts>
 ): AccountVenueChanged | ReadonlyArray<CashFlow> => {
   const flows: Array<CashFlow> = []
+  const byId = new Map(stored.map((account) => [account.id, account]))
   for (const wanted of configured) {
-    const known = stored.find(({ id }) => id === wanted.id)
+    const known = byId.get(wanted.id)
     if (known === undefined) continue
     if (known.venue !== wanted.venue)
       return new AccountVenueChanged({ account: wanted.id, stored: known.venue, configured: wanted.venue })
+    if (known.startingCash === wanted.startingCash) continue
     const amount = BigDecimal.subtract(
       BigDecimal.fromStringUnsafe(wanted.startingCash),
       BigDecimal.fromStringUnsafe(known.startingCash)

@@ -226,6 +226,12 @@ export const alertLimits = {
   storeMsMax: seconds(10)
 } as const
 
+/** What supervision says. */
+export const reportLimits = {
+  /** Components of one supervisor that are ready, or not any more, in one turn and have a line each; the others are one line. */
+  turnLinesMax: 16
+} as const
+
 /** Choosing an option contract where the alert leaves it open (D7). */
 export const optionLimits = {
   /** Units of the underlying one listed contract stands for. */

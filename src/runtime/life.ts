@@ -89,6 +89,7 @@ export class Life implements ChildSelf {
   #killedAfterMs: number | undefined
   #step: string | undefined
   readonly #sinceMs: number
+  #path: string | undefined
 
   constructor(host: LifeHost, child: Child<Life>) {
     this.host = host
@@ -96,8 +97,9 @@ export class Life implements ChildSelf {
     this.incarnation = child.incarnation
     this.#sinceMs = host.runtime.nowMs()
   }
+  /** Kept: looked up by it again and again, a string made anew would be hashed each time. */
   get path(): string {
-    return `${this.host.path}/${this.child.id}`
+    return (this.#path ??= `${this.host.path}/${this.child.id}`)
   }
   get done(): boolean {
     return this.#done

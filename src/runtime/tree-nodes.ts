@@ -90,6 +90,8 @@ const mailboxOf = (life: Life, faults: Array<string>): MailboxDepth | undefined 
   return undefined
 }
 
+const nothingBelow: ReadonlyArray<TreeNode> = []
+
 const nodeOf = (core: Core<Life>, child: Child<Life>, nowMs: number, nowAt: number): TreeNode => {
   const life = child.handle
   const below = life?.subtree?.node()
@@ -99,9 +101,9 @@ const nodeOf = (core: Core<Life>, child: Child<Life>, nowMs: number, nowAt: numb
   const lastError = said.lastError ?? child.lastError
   const stable = isStable(child, nowMs)
   const running = child.phase === "running"
-  return {
+  const node: { -readonly [K in keyof TreeNode]: TreeNode[K] } = {
     id: child.id,
-    path: `${core.path}/${child.id}`,
+    path: life?.path ?? `${core.path}/${child.id}`,
     type: child.spec.type,
     phase: child.phase,
     state:
@@ -113,19 +115,20 @@ const nodeOf = (core: Core<Life>, child: Child<Life>, nowMs: number, nowAt: numb
     incarnation: child.incarnation,
     restarts: child.restarts,
     attempt: stable ? 0 : child.attempt,
-    ...(child.nextMs === undefined ? {} : { nextAt: Math.round(nowAt + (child.nextMs - nowMs)) }),
     restart: child.spec.restart,
     budget: {
       used: stable ? 0 : (child.window?.used(budget, nowMs) ?? 0),
       max: budget.max,
       withinMs: budget.withinMs
     },
-    ...(below?.group === undefined ? {} : { group: below.group }),
-    ...(mailbox === undefined ? {} : { mailbox }),
-    ...(lastError === undefined ? {} : { lastError }),
     detail: said.detail,
-    children: below?.children ?? []
+    children: below?.children ?? nothingBelow
   }
+  if (child.nextMs !== undefined) node.nextAt = Math.round(nowAt + (child.nextMs - nowMs))
+  if (below?.group !== undefined) node.group = below.group
+  if (mailbox !== undefined) node.mailbox = mailbox
+  if (lastError !== undefined) node.lastError = lastError
+  return node
 }
 
 /** OTP's which_children. */

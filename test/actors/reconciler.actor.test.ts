@@ -85,7 +85,7 @@ it.effect("an account that was reconciled once and then lost its broker is an al
       assert.deepStrictEqual(
         alerts
           .takePending()
-          .map((entry) => (entry._tag === "Closing" ? `closes ${entry.key}` : entry.dedupKey)),
+          .map((entry) => (entry._tag === "Closing" ? `closes ${entry.ended.keys.join()}` : entry.dedupKey)),
         ["closes account.unreconciled:paper-1", "closes account.unreconciled:paper-2"]
       )
       const detail = tree.snapshot().children[0]?.detail
@@ -233,7 +233,7 @@ it.effect("an account that rests after it was unreconciled for too long is no al
       yield* TestClock.adjust(executionLimits.checkEveryMs)
       const closed = alerts
         .takePending()
-        .flatMap((entry) => (entry._tag === "Closing" && entry.allBut === null ? [entry.key] : []))
+        .flatMap((entry) => (entry._tag === "Closing" && entry.ended._tag === "Keys" ? entry.ended.keys : []))
       assert.deepStrictEqual(closed, ["account.unreconciled:paper-1"])
     }).pipe(Effect.provide(services))
   })

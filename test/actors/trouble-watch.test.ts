@@ -33,11 +33,10 @@ const start = Effect.gen(function* () {
             actors: () => [],
             health: () =>
               ({
-                document: {
-                  components: {
-                    "root/database": { last_error: state.cause, detail: { attempt: state.attempt } }
-                  }
-                }
+                component: (path: string) =>
+                  path === "root/database"
+                    ? { last_error: state.cause, detail: { attempt: state.attempt } }
+                    : assert.fail(`nobody asks for ${path}`)
               }) as never
           }),
           Layer.succeed(IntakeQueue, {

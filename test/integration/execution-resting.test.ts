@@ -177,6 +177,45 @@ layer(world(settings), { excludeTestServices: true })("accounts that rest", (it)
     )
   )
 
+  it.effect("what rings before the broker is asked is answered by that look, without a second one", () =>
+    fresh(
+      Effect.gen(function* () {
+        const { counts, wrap } = counting()
+        const node = yield* start(makeVenue(), { wrap, stream: false, pace: { renewEveryMs: 50 } })
+        yield* node.resting(names.length)
+        const [locked, release] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+        yield* Effect.forkScoped(
+          sql((client) =>
+            client.withTransaction(
+              client`LOCK TABLE accounts IN EXCLUSIVE MODE`.pipe(
+                Effect.andThen(Deferred.succeed(locked, undefined)),
+                Effect.andThen(Deferred.await(release))
+              )
+            )
+          )
+        )
+        yield* Deferred.await(locked)
+        const before = counts.activity
+        yield* sql((client) => client`UPDATE nodes SET lease_until = now() - interval '1 second'`)
+        yield* until(
+          "all accounts are taken anew",
+          Effect.map(
+            sql(
+              (client) => client`SELECT 1 FROM pg_locks WHERE relation = 'accounts'::regclass AND NOT granted`
+            ),
+            (waiting) => waiting.length > 0
+          )
+        )
+        for (const name of names) yield* node.ring(`reconcile:${name}`)
+        yield* Deferred.succeed(release, undefined)
+        yield* node.resting(names.length)
+        yield* node.ring(`orders:${second}`)
+        yield* node.isAwake(second)
+        assert.strictEqual(counts.activity - before, 1)
+      })
+    )
+  )
+
   it.effect("a broker that is silent is said of each, and all rest again when it answers", () =>
     fresh(
       Effect.gen(function* () {

@@ -330,7 +330,7 @@ export const startScheduler = (
       Layer.succeed(Instance, heldInstance(nodeId, "boot")),
       Layer.mock(Alerts, {
         takePending: () => [],
-        resolve: (key) => Effect.sync(() => void world.resolved.push(key)),
+        resolve: (keys) => Effect.sync(() => void world.resolved.push(...[keys].flat())),
         resolveAllBut: () => Effect.void,
         putBack: () => undefined,
         counts: () => ({ raised: world.alerts.length, pending: 0, dropped: 0 }),

@@ -46,6 +46,8 @@ export interface RestingAccountsService {
   readonly due: (account: string) => void
   /** Takes out what is due, to be worked on. */
   readonly takeDue: () => ReadonlyArray<RestingAccount>
+  /** What they were due for is what is being asked now. */
+  readonly answered: (accounts: Iterable<string>) => void
   /** Owned, compared, and with nothing to do. */
   readonly isResting: (account: string) => boolean
   readonly all: () => ReadonlyArray<RestingAccount>
@@ -78,6 +80,9 @@ const make = (): RestingAccountsService => {
       const taken = [...due].flatMap((account) => entries.get(account) ?? [])
       due.clear()
       return taken
+    },
+    answered: (accounts) => {
+      for (const account of accounts) due.delete(account)
     },
     isResting: (account) => entries.get(account)?.phase() === "Resting",
     all: () => [...entries.values()],

@@ -9,15 +9,17 @@
  * Never: reads a clock, logs, or keeps more than `alertLimits.pendingMax` entries.
  */
 import { alertLimits } from "../../domain/limits.ts"
-import type { PendingAlert, PendingClosing, PendingEntry, Severity } from "./alerts.ts"
+import type { Ended, PendingAlert, PendingClosing, PendingEntry, Severity } from "./alerts.ts"
 
 const severities: ReadonlyArray<Severity> = ["LOW", "MEDIUM", "HIGH", "CRITICAL"]
 const worse = (one: Severity, other: Severity): Severity =>
   severities.indexOf(one) < severities.indexOf(other) ? other : one
 
-/** Whether a closing is about this key. */
-export const closes = ({ allBut, key }: PendingClosing, dedupKey: string): boolean =>
-  allBut === null ? key === dedupKey : dedupKey.startsWith(key) && !allBut.includes(dedupKey)
+/** The keys among `open` that are over. */
+export const endedOf = (ended: Ended, open: ReadonlyMap<string, unknown>): ReadonlyArray<string> =>
+  ended._tag === "Keys"
+    ? ended.keys.filter((key) => open.has(key))
+    : [...open.keys()].filter((key) => key.startsWith(ended.prefix) && !ended.keys.includes(key))
 
 const merged = (open: PendingAlert, next: PendingAlert): PendingAlert => ({
   ...open,
@@ -30,8 +32,8 @@ const merged = (open: PendingAlert, next: PendingAlert): PendingAlert => ({
 
 export interface PendingAlerts {
   readonly add: (entry: PendingEntry) => void
-  /** Keys of the open outbreaks that this closing would close. */
-  readonly open: (closing: PendingClosing) => ReadonlyArray<string>
+  /** Keys of the open outbreaks that are over with this. */
+  readonly open: (ended: Ended) => ReadonlyArray<string>
   readonly take: () => ReadonlyArray<PendingEntry>
   /** Entries of an earlier `take`: they were told before whatever waits now. */
   readonly putBack: (entries: ReadonlyArray<PendingEntry>) => void
@@ -73,22 +75,21 @@ export const makePendingAlerts = (): PendingAlerts => {
     entries.set(open.at, merged(open.entry, entry))
     if (entry.resolved !== null) openByKey.delete(entry.dedupKey)
   }
-  const openKeys = (closing: PendingClosing): ReadonlyArray<string> =>
-    closing.allBut === null
-      ? openByKey.has(closing.key)
-        ? [closing.key]
-        : []
-      : [...openByKey.keys()].filter((key) => closes(closing, key))
+  const openKeys = (ended: Ended): ReadonlyArray<string> => endedOf(ended, openByKey)
   const addClosing = (closing: PendingClosing): void => {
-    const keys = openKeys(closing)
-    for (const key of keys) {
+    const { ended } = closing
+    const known = new Set(openKeys(ended))
+    for (const key of known) {
       const open = openAt(key)
       if (open === undefined) continue
       entries.set(open.at, { ...open.entry, resolved: closing.resolution })
       openByKey.delete(key)
     }
-    // The open entry merges with its row when it is stored, and closes both. A prefix may be about rows nobody here knows.
-    if (keys.length === 0 || closing.allBut !== null) push(closing)
+    // A prefix may be about rows nobody here knows.
+    if (ended._tag === "AllBut") return push(closing)
+    // The open entry merges with its row when it is stored, and closes both.
+    const keys = known.size === 0 ? ended.keys : ended.keys.filter((key) => !known.has(key))
+    if (keys.length > 0) push({ ...closing, ended: { _tag: "Keys", keys } })
   }
   const add = (entry: PendingEntry): void =>
     entry._tag === "Outbreak" ? addOutbreak(entry) : addClosing(entry)

@@ -14,7 +14,7 @@ import { Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import { alertLimits } from "../../domain/limits.ts"
 import { AlertsStore, type ClosedAlert } from "./alerts-store.ts"
-import type { Alert, PendingAlert, PendingClosing, PendingEntry } from "./alerts.ts"
+import type { Alert, Ended, PendingAlert, PendingEntry, Resolution } from "./alerts.ts"
 import { Database } from "../database/database.ts"
 
 const detailOf = ({ correlationId, detail }: Pick<Alert, "correlationId" | "detail">): string =>
@@ -77,11 +77,14 @@ const closeKeys = (sql: SqlClient, ends: ReadonlyArray<End>) =>
     AND alerts.first_at <= to_timestamp(e.at_ms / 1000)
   RETURNING alerts.dedup_key AS "dedupKey", alerts.resolved_by AS by`
 
-const closePrefix = (sql: SqlClient, { allBut, key, resolution }: PendingClosing) =>
-  sql<ClosedAlert>`
+const closeAllBut = (
+  sql: SqlClient,
+  { keys, prefix }: Extract<Ended, { readonly _tag: "AllBut" }>,
+  resolution: Resolution
+) => sql<ClosedAlert>`
   UPDATE alerts SET resolved_at = to_timestamp(${resolution.atMs}::float8 / 1000),
     resolved_by = ${resolution.by}, version = version + 1
-  WHERE starts_with(dedup_key, ${key}) AND dedup_key <> ALL(${allBut ?? []}::text[]) AND resolved_at IS NULL
+  WHERE starts_with(dedup_key, ${prefix}) AND dedup_key <> ALL(${keys}::text[]) AND resolved_at IS NULL
     AND first_at <= to_timestamp(${resolution.atMs}::float8 / 1000)
   RETURNING dedup_key AS "dedupKey", resolved_by AS by`
 
@@ -91,14 +94,14 @@ const roundsOf = (entries: ReadonlyArray<PendingEntry>): ReadonlyArray<ReadonlyA
   let seen = new Set<string>()
   let open = false
   for (const entry of entries) {
-    const isPrefix = entry._tag === "Closing" && entry.allBut !== null
-    const key = entry._tag === "Outbreak" ? entry.dedupKey : entry.key
-    if (!open || isPrefix || seen.has(key)) {
+    const isPrefix = entry._tag === "Closing" && entry.ended._tag === "AllBut"
+    const keys = entry._tag === "Outbreak" ? [entry.dedupKey] : entry.ended.keys
+    if (!open || isPrefix || keys.some((key) => seen.has(key))) {
       rounds.push([])
       seen = new Set()
     }
     rounds.at(-1)?.push(entry)
-    seen.add(key)
+    for (const key of keys) seen.add(key)
     open = !isPrefix
   }
   return rounds
@@ -117,13 +120,13 @@ const storeRound = (sql: SqlClient, round: ReadonlyArray<PendingEntry>) =>
       resolved === null ? [] : [{ dedupKey, entry: id, ...resolved }]
     )
     if (over.length > 0) yield* closeKeys(sql, over)
-    const prefix = closings.find(({ allBut }) => allBut !== null)
-    if (prefix !== undefined) return yield* closePrefix(sql, prefix)
-    if (closings.length === 0) return []
-    return yield* closeKeys(
-      sql,
-      closings.map(({ key, resolution }) => ({ dedupKey: key, entry: null, ...resolution }))
-    )
+    const ends: Array<End> = []
+    for (const { ended, resolution } of closings) {
+      // A round of its own.
+      if (ended._tag === "AllBut") return yield* closeAllBut(sql, ended, resolution)
+      for (const dedupKey of ended.keys) ends.push({ dedupKey, entry: null, ...resolution })
+    }
+    return ends.length === 0 ? [] : yield* closeKeys(sql, ends)
   })
 
 export const alertsStorePg: Layer.Layer<AlertsStore, never, Database> = Layer.effect(

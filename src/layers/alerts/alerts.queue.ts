@@ -13,15 +13,8 @@ import { randomUUID } from "node:crypto"
 import { alertLimits } from "../../domain/limits.ts"
 import { type Mask, maskedRecord, redactUrls } from "../../domain/redaction.ts"
 import { logEvent, type LogLevelName } from "../../runtime/log-event.ts"
-import { closes, makePendingAlerts } from "./alerts-pending.ts"
-import {
-  type Alert,
-  Alerts,
-  type AlertsService,
-  type PendingClosing,
-  resolvedLine,
-  type Severity
-} from "./alerts.ts"
+import { endedOf, makePendingAlerts } from "./alerts-pending.ts"
+import { type Alert, Alerts, type AlertsService, type Ended, resolvedLine, type Severity } from "./alerts.ts"
 import { Wake } from "../process/wake.ts"
 
 const masked = (mask: Mask, alert: Alert): Alert => ({
@@ -52,24 +45,32 @@ const raisedLine = (alert: Alert, lasts: boolean) =>
     ...(alert.correlationId === undefined ? {} : { correlation_id: alert.correlationId })
   })
 
-/** When a closing was last told, so that a component may say at every look that all is well. */
+/** When something was last said to be over, so that a component may say at every look that all is well. */
 const makeSettled = () => {
-  const told = new Map<string, { readonly closing: PendingClosing; readonly atMs: number }>()
-  const keyOf = ({ allBut, key }: PendingClosing): string =>
-    allBut === null ? key : JSON.stringify([key, allBut])
+  const keys = new Map<string, number>()
+  const prefixes = new Map<string, { readonly prefix: string; readonly atMs: number }>()
+  const nameOf = (prefix: string, allBut: ReadonlyArray<string>): string => JSON.stringify([prefix, allBut])
+  const isNews = (last: number | undefined, nowMs: number): boolean =>
+    last === undefined || nowMs - last >= alertLimits.resolveAgainMs
   return {
-    isNews: (closing: PendingClosing, nowMs: number): boolean => {
-      const last = told.get(keyOf(closing))
-      return last === undefined || nowMs - last.atMs >= alertLimits.resolveAgainMs
+    /** What of this is news; null when nothing is. */
+    newsOf: (ended: Ended, nowMs: number): Ended | null => {
+      if (ended._tag === "AllBut")
+        return isNews(prefixes.get(nameOf(ended.prefix, ended.keys))?.atMs, nowMs) ? ended : null
+      const news = ended.keys.filter((key) => isNews(keys.get(key), nowMs))
+      return news.length === 0 ? null : { _tag: "Keys", keys: news }
     },
-    note: (closing: PendingClosing, nowMs: number): void => {
+    note: (ended: Ended, nowMs: number): void => {
       // Forgetting costs one statement that closes nothing.
-      if (told.size >= alertLimits.settledMax) told.clear()
-      told.set(keyOf(closing), { closing, atMs: nowMs })
+      if (keys.size >= alertLimits.settledMax) keys.clear()
+      if (prefixes.size >= alertLimits.settledMax) prefixes.clear()
+      if (ended._tag === "Keys") for (const key of ended.keys) keys.set(key, nowMs)
+      else prefixes.set(nameOf(ended.prefix, ended.keys), { prefix: ended.prefix, atMs: nowMs })
     },
     /** An alert was raised: whoever has said that it is over must say so again. */
     forget: (dedupKey: string): void => {
-      for (const [key, { closing }] of told) if (closes(closing, dedupKey)) told.delete(key)
+      keys.delete(dedupKey)
+      for (const [name, { prefix }] of prefixes) if (dedupKey.startsWith(prefix)) prefixes.delete(name)
     }
   }
 }
@@ -90,15 +91,15 @@ const makeAlerts = (mask: Mask): Effect.Effect<AlertsService, never, Wake> =>
       // Another process may have ended it meanwhile; after a pause it is news in any case.
       return at !== undefined && nowMs - at < alertLimits.resolveAgainMs
     }
-    const close = (key: string, allBut: ReadonlyArray<string> | null, given: string) =>
+    const close = (ended: Ended, given: string) =>
       Effect.flatMap(Clock.currentTimeMillis, (atMs) => {
         const by = mask(given)
-        const closing: PendingClosing = { _tag: "Closing", key, allBut, resolution: { by, atMs } }
-        const known = pending.open(closing)
-        if (known.length === 0 && !settled.isNews(closing, atMs)) return Effect.void
-        pending.add(closing)
-        settled.note(closing, atMs)
-        for (const dedupKey of lasting.keys()) if (closes(closing, dedupKey)) lasting.delete(dedupKey)
+        const known = pending.open(ended)
+        const news = known.length > 0 ? ended : settled.newsOf(ended, atMs)
+        if (news === null) return Effect.void
+        pending.add({ _tag: "Closing", ended: news, resolution: { by, atMs } })
+        settled.note(news, atMs)
+        for (const dedupKey of endedOf(news, lasting)) lasting.delete(dedupKey)
         wake.notify("alerts")
         return Effect.forEach(known, (dedupKey) => resolvedLine(dedupKey, by), { discard: true })
       })
@@ -121,8 +122,8 @@ const makeAlerts = (mask: Mask): Effect.Effect<AlertsService, never, Wake> =>
           wake.notify("alerts")
           return raisedLine(alert, lasts(alert, atMs))
         }),
-      resolve: (dedupKey, by) => close(dedupKey, null, by),
-      resolveAllBut: (prefix, keys, by) => close(prefix, keys, by),
+      resolve: (keys, by) => close({ _tag: "Keys", keys: typeof keys === "string" ? [keys] : keys }, by),
+      resolveAllBut: (prefix, keys, by) => close({ _tag: "AllBut", prefix, keys }, by),
       takePending: pending.take,
       putBack: pending.putBack,
       counts: () => ({ raised, pending: pending.size(), dropped: pending.dropped() })

@@ -54,12 +54,15 @@ export interface PendingAlert extends Alert {
   readonly resolved: Resolution | null
 }
 
-/** Closes what is open in the table: one key, or all keys of a prefix but these. */
+/** Which alerts are over: those of these keys, or all of a prefix but these, which are still true. */
+export type Ended =
+  | { readonly _tag: "Keys"; readonly keys: ReadonlyArray<string> }
+  | { readonly _tag: "AllBut"; readonly prefix: string; readonly keys: ReadonlyArray<string> }
+
+/** Closes what is open in the table. */
 export interface PendingClosing {
   readonly _tag: "Closing"
-  readonly key: string
-  /** Null: `key` is a key. Otherwise it is a prefix, and these keys of it are still true. */
-  readonly allBut: ReadonlyArray<string> | null
+  readonly ended: Ended
   readonly resolution: Resolution
 }
 
@@ -67,8 +70,11 @@ export type PendingEntry = PendingAlert | PendingClosing
 
 export interface AlertsService {
   readonly raise: (alert: Alert) => Effect.Effect<void>
-  /** What an alert was about is over; `by` says in a few words what ended it. Cheap to repeat, also when none was raised. */
-  readonly resolve: (dedupKey: string, by: string) => Effect.Effect<void>
+  /**
+   * What an alert was about is over; `by` says in a few words what ended it. Cheap to repeat, also when none was raised.
+   * Many keys are one entry of the queue.
+   */
+  readonly resolve: (dedupKeys: string | ReadonlyArray<string>, by: string) => Effect.Effect<void>
   /** Of the alerts whose key begins with `prefix` only those of `keys` are still true. */
   readonly resolveAllBut: (prefix: string, keys: ReadonlyArray<string>, by: string) => Effect.Effect<void>
   /** Takes everything that waits, in order; what cannot be stored is given back with `putBack`. */

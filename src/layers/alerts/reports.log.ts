@@ -5,11 +5,13 @@
  * somebody should look when they repeat, a parked or given-up component is an alert at once (T7).
  *
  * Promises: every report is one line with the component's path; parked and escalated components raise an alert,
- * and so does one that has used up half of its restarts; being ready again ends that of a parked one.
+ * and so does one that has used up half of its restarts; being ready again ends that of a parked one. Of many components of
+ * one supervisor that are ready, or not ready any more, in one turn, the first are lines and the others one line.
  * Never: blocks or fails the supervisor (observers are synchronous and isolated by the runtime).
  * Failure: none of its own; the logger swallows a closed stdout.
  */
-import { type Context, Effect } from "effect"
+import { Context, Effect, LogLevel, References } from "effect"
+import { reportLimits } from "../../domain/limits.ts"
 import type { DeadLetter } from "../../runtime/dead-letters.ts"
 import { logEvent, type LogLevelName } from "../../runtime/log-event.ts"
 import { formatReport, type SupervisionEvent } from "../../runtime/reports.ts"
@@ -86,13 +88,72 @@ const tell = (event: SupervisionEvent): Effect.Effect<void, never, Alerts> =>
     return alert === null ? Effect.void : alerts.raise(alert)
   })
 
+type Turn = "Ready" | "Unready"
+const turnOf = ({ _tag }: SupervisionEvent): Turn | null =>
+  _tag === "Ready" || _tag === "Unready" ? _tag : null
+
+interface Untold {
+  readonly supervisor: string
+  readonly turn: Turn
+  readonly paths: ReadonlyArray<string>
+}
+
+/** Thousands of accounts become ready at once, and lose their lease at once: more lines and closings than anybody could use. */
+const makeTurns = (sum: (untold: Untold) => void) => {
+  // Emptied at the end of every turn.
+  const turns = new Map<
+    string,
+    { readonly supervisor: string; readonly turn: Turn; readonly paths: Array<string> }
+  >()
+  const end = (): void => {
+    const ended = [...turns.values()]
+    turns.clear()
+    for (const { paths, supervisor, turn } of ended) {
+      const untold = paths.slice(reportLimits.turnLinesMax)
+      if (untold.length > 0) sum({ supervisor, turn, paths: untold })
+    }
+  }
+  return {
+    /** Whether this one is told by itself. */
+    isTold: ({ offender: { path }, supervisor }: SupervisionEvent, turn: Turn): boolean => {
+      if (turns.size === 0) queueMicrotask(end)
+      const key = `${turn} ${supervisor}`
+      const known = turns.get(key) ?? { supervisor, turn, paths: [] }
+      turns.set(key, known)
+      known.paths.push(path)
+      return known.paths.length <= reportLimits.turnLinesMax
+    }
+  }
+}
+
 /** The observers of a tree, logging and alerting with the services they are made in. */
 export const observeTree = Effect.contextWith((context: Context.Context<Alerts>) => {
   const run = Effect.runSyncWith(context)
+  const minimum = Context.get(context, References.MinimumLogLevel)
+  // Bounded by the components.
+  const parked = new Set<string>()
+  const turns = makeTurns(({ paths, supervisor, turn }) => {
+    const [level, name] = lines[turn]
+    const others = `${paths.length} more components of ${supervisor} are ${turn === "Ready" ? "ready" : "not ready any more"}`
+    const line = logEvent(level, name, others, { component: supervisor, count: paths.length })
+    const over = turn === "Ready" ? paths.filter((path) => !parked.has(path)).map(parkedKey) : []
+    run(
+      Effect.andThen(
+        line,
+        Alerts.use((alerts) => alerts.resolve(over, others))
+      )
+    )
+  })
   return Effect.succeed({
     reports: (event: SupervisionEvent): void => {
       const [level, name] = lines[event._tag]
+      // None of these is an alert, and the start of ten thousand components is thirty thousand of them.
+      if (level === "debug" && LogLevel.isGreaterThan(minimum, "Debug")) return
       const { incarnation, path } = event.offender
+      if (event._tag === "Parked") parked.add(path)
+      if (event._tag === "Ready") parked.delete(path)
+      const turn = turnOf(event)
+      if (turn !== null && !turns.isTold(event, turn)) return
       run(
         Effect.andThen(
           logEvent(level, name, formatReport(event), { component: path, incarnation }),

@@ -11,6 +11,7 @@
 import { Context, Data, type Effect } from "effect"
 import type { ControlCommand } from "../../domain/control.ts"
 import {
+  type ComponentDocument,
   type ComponentRow,
   deriveHealth,
   type Health,
@@ -79,16 +80,14 @@ export const maskedHealth = (source: HealthSourceService, mask: Mask): HealthSou
   ...source,
   health: () => {
     const health = source.health()
+    const maskedOne = (component: ComponentDocument): ComponentDocument => ({
+      ...component,
+      last_error: component.last_error === null ? null : mask(component.last_error),
+      detail: maskedRecord(mask, component.detail)
+    })
     const masked = (): HealthDocument["components"] =>
       Object.fromEntries(
-        Object.entries(health.document.components).map(([path, component]) => [
-          path,
-          {
-            ...component,
-            last_error: component.last_error === null ? null : mask(component.last_error),
-            detail: maskedRecord(mask, component.detail)
-          }
-        ])
+        Object.entries(health.document.components).map(([path, component]) => [path, maskedOne(component)])
       )
     const { document, httpStatus, intake, memory } = health
     // Made when somebody asks, as in the original: there may be ten thousand components.
@@ -96,6 +95,10 @@ export const maskedHealth = (source: HealthSourceService, mask: Mask): HealthSou
       httpStatus,
       intake,
       memory,
+      component: (path) => {
+        const component = health.component(path)
+        return component === undefined ? undefined : maskedOne(component)
+      },
       get outline() {
         return health.outline
       },

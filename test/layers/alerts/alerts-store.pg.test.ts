@@ -27,10 +27,9 @@ const outbreak = (dedupKey: string, over: Partial<PendingAlert> = {}): PendingAl
   resolved: null,
   ...over
 })
-const closing = (key: string, atMs = 9_000, allBut: PendingClosing["allBut"] = null): PendingClosing => ({
+const closing = (key: string, atMs = 9_000, allBut: ReadonlyArray<string> | null = null): PendingClosing => ({
   _tag: "Closing",
-  key,
-  allBut,
+  ended: allBut === null ? { _tag: "Keys", keys: [key] } : { _tag: "AllBut", prefix: key, keys: allBut },
   resolution: { by: "it is back", atMs }
 })
 

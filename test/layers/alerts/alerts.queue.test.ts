@@ -118,6 +118,27 @@ describe("outbreaks that wait to be stored", () => {
       }).pipe(Effect.provide(queue))
   )
 
+  it.effect("many closings at once are one entry, and only of keys for which that is news", () =>
+    Effect.gen(function* () {
+      const alerts = yield* Alerts
+      const keys = Array.from({ length: 2 * alertLimits.pendingMax }, (_, n) => `k${n}`)
+      yield* alerts.raise(alert({ dedupKey: "k1" }))
+      yield* alerts.resolve(keys, "all well")
+      const [outbreak, closing] = alerts.takePending()
+      assert.strictEqual(outbreak?._tag === "Outbreak" ? outbreak.resolved?.by : null, "all well")
+      assert.deepStrictEqual(
+        closing?._tag === "Closing" ? closing.ended.keys : [],
+        keys.filter((key) => key !== "k1")
+      )
+      yield* alerts.resolve([...keys, "other"], "all well")
+      yield* alerts.resolve(keys, "all well")
+      assert.deepStrictEqual(
+        alerts.takePending().flatMap((entry) => (entry._tag === "Closing" ? entry.ended.keys : [])),
+        ["other"]
+      )
+    }).pipe(Effect.provide(queue))
+  )
+
   it.effect("closings make room before outbreaks do, and what is dropped is counted", () =>
     Effect.gen(function* () {
       const alerts = yield* Alerts

@@ -2,14 +2,16 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger } from "effect"
 import { TestClock } from "effect/testing"
+import { alertLimits } from "../../../src/domain/limits.ts"
 import { alertsQueue } from "../../../src/layers/alerts/alerts.queue.ts"
 import { Alerts } from "../../../src/layers/alerts/alerts.ts"
 import { observeTree } from "../../../src/layers/alerts/reports.log.ts"
 import { Wake } from "../../../src/layers/process/wake.ts"
-import { supervisor, worker } from "../../../src/runtime/child-spec.ts"
+import { type ChildSelf, supervisor, worker } from "../../../src/runtime/child-spec.ts"
 import { startTree } from "../../../src/runtime/supervisor.ts"
 
-const services = Layer.mergeAll(alertsQueue.pipe(Layer.provideMerge(Wake.layer)), Logger.layer([]))
+const queue = alertsQueue.pipe(Layer.provideMerge(Wake.layer))
+const services = Layer.mergeAll(queue, Logger.layer([]))
 
 describe("[T11] a component", () => {
   it.effect(
@@ -56,7 +58,7 @@ describe("[T11] a component", () => {
             .map((entry) =>
               entry._tag === "Outbreak"
                 ? `${entry.kind} ${entry.severity} x${entry.occurrences}`
-                : `end of ${entry.key}`
+                : `end of ${entry.ended.keys.join()}`
             )
         crash()
         yield* TestClock.adjust(200)
@@ -73,3 +75,56 @@ describe("[T11] a component", () => {
       }).pipe(Effect.provide(services))
   )
 })
+
+it.effect(
+  "of hundreds that become ready, and not ready, in one turn the first are lines, the others one line and one closing",
+  () =>
+    Effect.gen(function* () {
+      const lines: Array<string> = []
+      const logger = Logger.make(({ message }) => void lines.push(String(message)))
+      yield* Effect.gen(function* () {
+        const alerts = yield* Alerts
+        const ids = Array.from({ length: 100 }, (_, n) => `w${n}`)
+        const lives: Array<ChildSelf> = []
+        const start = (self: ChildSelf) =>
+          Effect.sync(() => {
+            lives.push(self)
+            return {}
+          })
+        const observers = yield* observeTree
+        yield* startTree(supervisor({ id: "root", children: ids.map((id) => worker({ id, start })) }), {
+          stopDeadlineMs: 1_000,
+          observers: [observers.reports],
+          deadLetterObservers: [observers.deadLetters]
+        })
+        yield* TestClock.adjust(1)
+        const all = (ready: boolean) =>
+          Effect.gen(function* () {
+            lines.length = 0
+            for (const life of lives) life.setStatus({ ready })
+            yield* TestClock.adjust(1)
+            return lines.slice()
+          })
+        // The supervisor may take more than one turn for a hundred.
+        const said = (told: ReadonlyArray<string>, others: RegExp) => {
+          const sums = told.flatMap((line) => others.exec(line)?.[1] ?? []).map(Number)
+          assert.isAtMost(told.length, 50)
+          assert.strictEqual(told.length - sums.length + sums.reduce((sum, count) => sum + count, 0), 100)
+        }
+        said(yield* all(false), /^(\d+) more components of root are not ready any more$/)
+        said(yield* all(true), /^(\d+) more components of root are ready$/)
+        alerts.takePending()
+        yield* TestClock.adjust(alertLimits.resolveAgainMs)
+        yield* all(false)
+        yield* all(true)
+        const closings = alerts
+          .takePending()
+          .map((entry) => (entry._tag === "Closing" ? entry.ended.keys : []))
+        assert.isAtMost(closings.length, 50)
+        assert.sameMembers(
+          closings.flat(),
+          ids.map((id) => `component.parked:root/${id}`)
+        )
+      }).pipe(Effect.provide(Logger.layer([logger])))
+    }).pipe(Effect.provide(queue))
+)
