@@ -228,8 +228,10 @@ export const alertLimits = {
 
 /** What supervision says. */
 export const reportLimits = {
-  /** Components of one supervisor that are ready, or not any more, in one turn and have a line each; the others are one line. */
-  turnLinesMax: 16
+  /** Components of one supervisor that are ready, or not any more, at once and have a line each; the others are one line. */
+  burstLinesMax: 16,
+  /** What goes on for longer is another burst. */
+  burstMsMax: seconds(1)
 } as const
 
 /** Choosing an option contract where the alert leaves it open (D7). */

@@ -80,6 +80,8 @@ export interface Plan {
 /** What the core is told. `atMs` of `handle` is monotonic. */
 export type CoreEvent<H = unknown> =
   | { readonly _tag: "Boot" }
+  /** The answer to `Continue`. */
+  | { readonly _tag: "GoOn" }
   | {
       readonly _tag: "Started"
       readonly child: Child<H>
@@ -134,6 +136,8 @@ export type Command<H = unknown> =
       readonly reason: AdminReason
       readonly cause?: unknown
     }
+  /** There is more to start: `GoOn` is to come behind whatever waits already. */
+  | { readonly _tag: "Continue" }
   | { readonly _tag: "Booted" }
   | { readonly _tag: "Readiness"; readonly ready: boolean }
   | { readonly _tag: "Ending" }
@@ -163,6 +167,8 @@ export interface Core<H = unknown> {
   alive: number
   /** Dynamic boot: instances whose first start has not settled. */
   readonly booting: Set<Child<H>>
+  /** Dynamic boot: the instances that have not had their turn; undefined when all have. */
+  unbooted: Iterator<Child<H>> | undefined
   unready: number
   saidReady: boolean
   generated: number

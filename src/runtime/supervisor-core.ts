@@ -39,6 +39,9 @@ import {
 import { describeExit, type ExitReason, GaveUp, isOrderly, type StartFailed, tagOf } from "./exit-reason.ts"
 import { RestartWindow } from "./restart-budget.ts"
 
+/** Instances that are begun before the supervisor's mailbox is looked at again. */
+const bootAtOnce = 64
+
 /** A supervisor that has not been booted. */
 export const makeCore = <H>(
   path: string,
@@ -59,6 +62,7 @@ export const makeCore = <H>(
     plan: undefined,
     alive: 0,
     booting: new Set(),
+    unbooted: undefined,
     unready: 0,
     saidReady: false,
     generated: 0,
@@ -104,6 +108,8 @@ const dispatch = (core: Core, event: CoreEvent): void => {
   switch (event._tag) {
     case "Boot":
       return boot(core)
+    case "GoOn":
+      return bootMore(core)
     case "Started":
       return isCurrent(event) ? started(core, event) : undefined
     case "Ignored":
@@ -134,16 +140,36 @@ const boot = (core: Core): void => {
     core.plan = { from: 0, stage: "starting", cursor: 0 }
     return advancePlan(core)
   }
-  // Instances of a dynamic supervisor do not depend on each other, so they start at the same time.
-  for (const child of core.children.values()) {
-    core.booting.add(child)
-    startChild(core, child)
+  core.unbooted = core.children.values()
+  bootMore(core)
+}
+
+/**
+ * Instances do not depend on each other, so they start at the same time: as many at once as one turn is for, and then
+ * whoever else waits for the event loop has it.
+ */
+const bootMore = (core: Core): void => {
+  if (core.status !== "booting") return
+  for (let begun = 0; core.unbooted !== undefined;) {
+    if (begun === bootAtOnce) return void core.out.push({ _tag: "Continue" })
+    const next = core.unbooted.next()
+    if (next.done === true) core.unbooted = undefined
+    // Who was paused or started by an administrator meanwhile is not the boot's any more.
+    else if (next.value.phase === "waiting") {
+      begun += 1
+      core.booting.add(next.value)
+      startChild(core, next.value)
+    }
   }
-  if (core.booting.size === 0) finishBoot(core)
+  settleDynamicBoot(core)
+}
+
+const settleDynamicBoot = (core: Core): void => {
+  if (core.dynamic !== undefined && core.unbooted === undefined && core.booting.size === 0) finishBoot(core)
 }
 
 const settleBoot = (core: Core, child: Child): void => {
-  if (core.booting.delete(child) && core.booting.size === 0) finishBoot(core)
+  if (core.booting.delete(child)) settleDynamicBoot(core)
 }
 
 const started = (core: Core, event: CoreEvent & { _tag: "Started" }): void => {

@@ -212,6 +212,8 @@ export class SupervisorShell implements LifeHost, Subtree {
         return this.#answer(command.ticket, { ok: true, started: command.started })
       case "Refuse":
         return this.#answer(command.ticket, { ok: false, reason: command.reason, cause: command.cause })
+      case "Continue":
+        return this.post({ _tag: "GoOn" })
       case "Booted":
         Deferred.doneUnsafe(this.booted, Effect.void)
         return

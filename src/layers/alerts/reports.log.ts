@@ -6,7 +6,7 @@
  *
  * Promises: every report is one line with the component's path; parked and escalated components raise an alert,
  * and so does one that has used up half of its restarts; being ready again ends that of a parked one. Of many components of
- * one supervisor that are ready, or not ready any more, in one turn, the first are lines and the others one line.
+ * one supervisor that are ready, or not ready any more, at once, the first are lines and the others one line.
  * Never: blocks or fails the supervisor (observers are synchronous and isolated by the runtime).
  * Failure: none of its own; the logger swallows a closed stdout.
  */
@@ -92,36 +92,44 @@ type Turn = "Ready" | "Unready"
 const turnOf = ({ _tag }: SupervisionEvent): Turn | null =>
   _tag === "Ready" || _tag === "Unready" ? _tag : null
 
-interface Untold {
+interface Burst {
   readonly supervisor: string
   readonly turn: Turn
-  readonly paths: ReadonlyArray<string>
+  /** Of its first report, epoch milliseconds. */
+  readonly at: number
+  readonly paths: Array<string>
 }
 
-/** Thousands of accounts become ready at once, and lose their lease at once: more lines and closings than anybody could use. */
-const makeTurns = (sum: (untold: Untold) => void) => {
-  // Emptied at the end of every turn.
-  const turns = new Map<
-    string,
-    { readonly supervisor: string; readonly turn: Turn; readonly paths: Array<string> }
-  >()
-  const end = (): void => {
-    const ended = [...turns.values()]
-    turns.clear()
-    for (const { paths, supervisor, turn } of ended) {
-      const untold = paths.slice(reportLimits.turnLinesMax)
-      if (untold.length > 0) sum({ supervisor, turn, paths: untold })
-    }
+/**
+ * Thousands of accounts become ready at once, and lose their lease at once: more lines and closings than anybody could use.
+ * `sum` gets what was not told by itself, when a turn of the event loop brought no more of it.
+ */
+const makeBursts = (sum: (burst: Burst) => void) => {
+  // Bounded by the components: emptied after a turn without more, or a second.
+  const bursts = new Map<string, Burst>()
+  let grown = false
+  const end = (burst: Burst): void => {
+    bursts.delete(`${burst.turn} ${burst.supervisor}`)
+    const paths = burst.paths.slice(reportLimits.burstLinesMax)
+    if (paths.length > 0) sum({ ...burst, paths })
+  }
+  const look = (): void => {
+    if (!grown) return void [...bursts.values()].forEach(end)
+    grown = false
+    setImmediate(look)
   }
   return {
     /** Whether this one is told by itself. */
-    isTold: ({ offender: { path }, supervisor }: SupervisionEvent, turn: Turn): boolean => {
-      if (turns.size === 0) queueMicrotask(end)
+    isTold: ({ at, offender: { path }, supervisor }: SupervisionEvent, turn: Turn): boolean => {
+      if (bursts.size === 0) setImmediate(look)
+      grown = true
       const key = `${turn} ${supervisor}`
-      const known = turns.get(key) ?? { supervisor, turn, paths: [] }
-      turns.set(key, known)
-      known.paths.push(path)
-      return known.paths.length <= reportLimits.turnLinesMax
+      const known = bursts.get(key)
+      if (known !== undefined && at - known.at > reportLimits.burstMsMax) end(known)
+      const burst = bursts.get(key) ?? { supervisor, turn, at, paths: [] }
+      bursts.set(key, burst)
+      burst.paths.push(path)
+      return burst.paths.length <= reportLimits.burstLinesMax
     }
   }
 }
@@ -132,7 +140,7 @@ export const observeTree = Effect.contextWith((context: Context.Context<Alerts>)
   const minimum = Context.get(context, References.MinimumLogLevel)
   // Bounded by the components.
   const parked = new Set<string>()
-  const turns = makeTurns(({ paths, supervisor, turn }) => {
+  const bursts = makeBursts(({ paths, supervisor, turn }) => {
     const [level, name] = lines[turn]
     const others = `${paths.length} more components of ${supervisor} are ${turn === "Ready" ? "ready" : "not ready any more"}`
     const line = logEvent(level, name, others, { component: supervisor, count: paths.length })
@@ -153,7 +161,7 @@ export const observeTree = Effect.contextWith((context: Context.Context<Alerts>)
       if (event._tag === "Parked") parked.add(path)
       if (event._tag === "Ready") parked.delete(path)
       const turn = turnOf(event)
-      if (turn !== null && !turns.isTold(event, turn)) return
+      if (turn !== null && !bursts.isTold(event, turn)) return
       run(
         Effect.andThen(
           logEvent(level, name, formatReport(event), { component: path, incarnation }),
