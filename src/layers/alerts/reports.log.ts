@@ -114,9 +114,9 @@ const makeBursts = (sum: (burst: Burst) => void) => {
     if (paths.length > 0) sum({ ...burst, paths })
   }
   const look = (): void => {
-    if (!grown) return void [...bursts.values()].forEach(end)
+    if (grown) setImmediate(look)
+    else for (const burst of bursts.values()) end(burst)
     grown = false
-    setImmediate(look)
   }
   return {
     /** Whether this one is told by itself. */
