@@ -8,11 +8,17 @@
  * Never: waits for an answer that can only be given before the command is carried out, such as that of the listener.
  */
 import { Effect } from "effect"
-import { type ControlCommand, irrevocable, unwatchedBy } from "../domain/control.ts"
+import {
+  type ControlCommand,
+  type ControlDone,
+  ControlRefused,
+  type ControlRequest,
+  irrevocable,
+  unwatchedBy
+} from "../domain/control.ts"
 import { controlLimits } from "../domain/limits.ts"
 import type { Settings } from "../domain/settings.ts"
 import type { PositionsStoreService } from "../layers/accounts/positions-store.ts"
-import { type ControlDone, ControlRefused, type ControlRequest } from "../layers/health/health-source.ts"
 import type { Tree, TreeNode } from "../runtime/tree.ts"
 
 interface Parts {

@@ -11,7 +11,7 @@
 import { Clock, Effect, Metric } from "effect"
 import { type Decision, targetsOf, planSignal } from "../domain/decision.ts"
 import { claimLimits } from "../domain/limits.ts"
-import type { PlanSettings } from "../domain/order-plan.ts"
+import type { PlanSettings } from "../domain/plan-context.ts"
 import { meaningOf, type SymbolRules } from "../domain/symbol-map.ts"
 import { Alerts } from "../layers/alerts/alerts.ts"
 import { Config } from "../layers/config/config.ts"

@@ -8,7 +8,7 @@
  */
 import { instrumentsOf } from "../domain/instruments.ts"
 import { ageLimits } from "../domain/limits.ts"
-import type { PlanQuote, PlanSettings } from "../domain/order-plan.ts"
+import type { PlanQuote, PlanSettings } from "../domain/plan-context.ts"
 import type { Settings } from "../domain/settings.ts"
 import type { MarketService } from "../layers/market/market.ts"
 

@@ -8,6 +8,7 @@
  * holds it; a pause that leaves open positions unwatched names whose.
  * Never: knows which components run; asks nobody.
  */
+import { Data } from "effect"
 
 export type ControlCommand = "restart" | "pause" | "resume"
 
@@ -54,3 +55,23 @@ export const unwatchedBy = (path: string, accounts: AccountBrokers): ReadonlyArr
   if (kind === undefined) return all
   return kind === "accounts/" ? all.filter((id) => id === name) : ofBroker(name)
 }
+
+/** What an operator asks of a component. `confirmed`: although open positions are not protected meanwhile. */
+export interface ControlRequest {
+  readonly command: ControlCommand
+  readonly path: string
+  readonly confirmed: boolean
+}
+
+/** A command that was carried out. `unprotected`: `account/symbol` of what is left alone by it, null when nobody can say. */
+export interface ControlDone {
+  readonly unprotected: ReadonlyArray<string> | null
+}
+
+/** A command that was not carried out. `reason` is a word of the tree's, or `irrevocable` or `unprotected` (T14), which say more. */
+export class ControlRefused extends Data.TaggedError("ControlRefused")<{
+  readonly path: string
+  readonly reason: string
+  readonly message?: string
+  readonly positions?: ReadonlyArray<string> | null
+}> {}

@@ -11,16 +11,14 @@
 import {
   ageMaxOf,
   type DecisionSignal,
-  type PlanContext,
   type PlanInput,
   type PlannedOrder,
-  type PlanQuote,
-  type PlanSettings,
   planTarget,
   type RecordedCheck,
   type Step,
   type Target
 } from "./order-plan.ts"
+import { type PlanContext, type PlanQuote, type PlanSettings } from "./plan-context.ts"
 import type { RiskNumbers } from "./risk.ts"
 import { meaningOf, type SymbolRules } from "./symbol-map.ts"
 

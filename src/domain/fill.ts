@@ -14,6 +14,25 @@ import { type Decimal, divideRounded, zero } from "./decimal.ts"
 import type { OrderEvent } from "./order.ts"
 import type { Side } from "./signal.ts"
 
+/**
+ * One trade as its venue tells it. Unique by (account, symbol, venueOrderId, tradeId). `cursor` is the venue's place of it,
+ * for the look at all fills since then.
+ */
+export interface VenueFill {
+  readonly tradeId: string
+  readonly venueOrderId: string
+  readonly clientOrderId: string | null
+  readonly account: string
+  readonly symbol: string
+  readonly side: Side
+  /** Decimal strings. */
+  readonly quantity: string
+  readonly price: string
+  readonly fee: string
+  readonly at: Date
+  readonly cursor: string
+}
+
 /** A trade as arithmetic needs it. Quantity and price are above zero; the fee is in the account's currency. */
 export interface Fill {
   readonly side: Side

@@ -12,15 +12,21 @@ import { BigDecimal } from "effect"
 import { formatDecimal } from "./decimal.ts"
 import { decideA, type EngineSignal, type Proposal } from "./engine-a.ts"
 import { clientOrderId, orderId } from "./ids.ts"
-import { instrumentNumbers, type Instruments, multiplierOf } from "./instruments.ts"
+import { instrumentNumbers, multiplierOf } from "./instruments.ts"
 import { ageLimits } from "./limits.ts"
+import {
+  type PlanAccount,
+  type PlanContext,
+  type PlanQuote,
+  type PlanSettings,
+  priceFor,
+  tradingOf
+} from "./plan-context.ts"
 import { evaluateRisk, type RiskVerdict } from "./risk.ts"
 import { holdingOf, withOrder } from "./risk-book.ts"
-import type { RiskAccount, RiskLimits, TradingState } from "./risk-input.ts"
-import type { AccountSettings, StrategySettings } from "./settings.ts"
+import type { StrategySettings } from "./settings.ts"
 import type { SignalTarget } from "./signal.ts"
 import { type Planned, planSize, type Sized, type Sizing } from "./sizing.ts"
-import type { SymbolRules } from "./symbol-map.ts"
 
 /** A claimed signal, as far as deciding needs it. */
 export interface DecisionSignal extends EngineSignal, SignalTarget {
@@ -32,38 +38,6 @@ export interface DecisionSignal extends EngineSignal, SignalTarget {
   readonly variant: string | null
   /** The moment its age counts from. */
   readonly expiresFromMs: number
-}
-
-export interface PlanAccount extends RiskAccount {
-  readonly id: string
-  readonly venue: string
-}
-
-/** What the database knows at the moment of the decision. Accounts without a row yet are absent. */
-export interface PlanContext {
-  readonly nowMs: number
-  /** Trading states by scope: `global`, `account:<id>`, `strategy:<name>`. */
-  readonly trading: ReadonlyMap<string, TradingState>
-  readonly accounts: ReadonlyMap<string, PlanAccount>
-  /** Orders that exist, as `orderId`: deciding a replayed signal again must find its own. */
-  readonly orderIds: ReadonlySet<string>
-}
-
-export interface PlanQuote {
-  readonly symbol: string
-  readonly bid: string | null
-  readonly ask: string | null
-  readonly last: string | null
-  readonly atMs: number
-}
-
-/** What the configuration says. */
-export interface PlanSettings extends SymbolRules {
-  readonly sources: Readonly<Record<string, { readonly ageMaxMs: number }>>
-  readonly strategies: Readonly<Record<string, StrategySettings>>
-  readonly accounts: Readonly<Record<string, Pick<AccountSettings, "calendar">>>
-  readonly limits: RiskLimits
-  readonly instruments: Instruments
 }
 
 /** One recorded verdict; `strategy`, `account` and `leg` are null for what concerns the whole signal. */
@@ -106,18 +80,6 @@ export interface PlannedOrder {
 export const originOf = (source: string): string =>
   ["wave", "telegram", "console", "canary"].includes(source) ? source : "webhook"
 
-const severity: Readonly<Record<TradingState, number>> = { ACTIVE: 0, REDUCING: 1, HALTED: 2 }
-
-/** The most restrictive state that concerns an order, and the scope it comes from. */
-export const tradingOf = (
-  context: Pick<PlanContext, "trading">,
-  strategy: string,
-  account: string
-): { readonly scope: string; readonly state: TradingState } =>
-  ["global", `account:${account}`, `strategy:${strategy}`]
-    .map((scope) => ({ scope, state: context.trading.get(scope) ?? ("ACTIVE" as const) }))
-    .reduce((worst, next) => (severity[next.state] > severity[worst.state] ? next : worst))
-
 /** One strategy in one account. */
 export interface Target {
   readonly name: string
@@ -157,9 +119,6 @@ export interface Step {
   readonly code: string | null
   readonly result: "ordered" | "held" | "denied" | "ignored" | "deferred"
 }
-
-export const priceFor = (quote: PlanQuote | null, side: "buy" | "sell"): string | null =>
-  (side === "buy" ? quote?.ask : quote?.bid) ?? quote?.last ?? null
 
 /** The age limit of a signal's source, in milliseconds. */
 export const ageMaxOf = (signal: Pick<DecisionSignal, "source">, settings: PlanSettings): number =>

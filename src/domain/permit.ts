@@ -11,7 +11,7 @@
  */
 import { formatDecimal } from "./decimal.ts"
 import { multiplierOf } from "./instruments.ts"
-import { type PlanAccount, type PlanQuote, type PlanSettings, priceFor, tradingOf } from "./order-plan.ts"
+import { type PlanAccount, type PlanQuote, type PlanSettings, priceFor, tradingOf } from "./plan-context.ts"
 import { evaluateRisk, type RiskNumbers } from "./risk.ts"
 import { atVenue, holdingOf } from "./risk-book.ts"
 import type { TradingState } from "./risk-input.ts"

@@ -12,7 +12,7 @@
 import { BigDecimal } from "effect"
 import { type Decimal, decimal, zero } from "./decimal.ts"
 import { AT_VENUE, type OrderStatus } from "./order.ts"
-import { EXTERNAL } from "./share.ts"
+import { EXTERNAL } from "./settings.ts"
 import type { Side } from "./signal.ts"
 import type { Holding, Sides } from "./sizing.ts"
 

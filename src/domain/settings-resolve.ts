@@ -10,7 +10,7 @@
  * Never: reads anything itself; guesses a value that was given but is wrong.
  */
 import { Redacted, Result, Schema, SchemaIssue } from "effect"
-import { EXTERNAL } from "./share.ts"
+import { EXTERNAL } from "./settings.ts"
 import {
   type AccountSettings,
   type BrokerSettings,

@@ -212,6 +212,9 @@ export const SettingsFile = Schema.Struct({
 })
 export type SettingsFile = typeof SettingsFile.Type
 
+/** The owner of what no order of ours brought: a manual trade, an assignment, a liquidation. No strategy may be named so. */
+export const EXTERNAL = "external"
+
 export const logLevels = ["debug", "info", "warn", "error"] as const
 export type LogLevel = (typeof logLevels)[number]
 export type LogFormat = "json" | "pretty"

@@ -13,9 +13,7 @@
 import { BigDecimal } from "effect"
 import type { Decimal } from "./decimal.ts"
 import { averageOf, type Fill, signedQuantity } from "./fill.ts"
-
-/** The owner of what no order of ours brought: a manual trade, an assignment, a liquidation. No strategy may be named so. */
-export const EXTERNAL = "external"
+import { EXTERNAL } from "./settings.ts"
 
 /** One strategy's part of one position. `quantity` is signed and not zero; `openedSeq` orders shares by age. */
 export interface Share {

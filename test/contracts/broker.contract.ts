@@ -6,13 +6,13 @@
  */
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Option, Queue, type Scope } from "effect"
+import type { VenueFill } from "../../src/domain/fill.ts"
 import {
   type BrokerConnection,
   type BrokerEvent,
   type ClientOrderIdRule,
   type CreateOrder,
   SendPermit,
-  type VenueFill,
   type VenueOrder
 } from "../../src/layers/broker/broker.ts"
 

@@ -3,14 +3,8 @@ import { planSignal, type Plan } from "../../src/domain/decision.ts"
 import { clientOrderId, orderId } from "../../src/domain/ids.ts"
 import { plainInstruments } from "../../src/domain/instruments.ts"
 import { ageLimits } from "../../src/domain/limits.ts"
-import {
-  type DecisionSignal,
-  originOf,
-  type PlanAccount,
-  type PlanContext,
-  type PlanInput,
-  type PlanSettings
-} from "../../src/domain/order-plan.ts"
+import { type DecisionSignal, originOf, type PlanInput } from "../../src/domain/order-plan.ts"
+import { type PlanAccount, type PlanContext, type PlanSettings } from "../../src/domain/plan-context.ts"
 
 const nowMs = Date.parse("2026-11-23T15:00:00Z")
 const signal: DecisionSignal = {

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { plainInstruments } from "../../src/domain/instruments.ts"
-import type { PlanAccount, PlanSettings } from "../../src/domain/order-plan.ts"
+import type { PlanAccount, PlanSettings } from "../../src/domain/plan-context.ts"
 import { type PermitContext, type PermitOrder, permitToSend } from "../../src/domain/permit.ts"
 import type { TradingState } from "../../src/domain/risk-input.ts"
 import type { SidePolicy } from "../../src/domain/sizing.ts"

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { decimal, formatDecimal, zero } from "../../src/domain/decimal.ts"
-import { applyToShares, EXTERNAL, type Share } from "../../src/domain/share.ts"
+import { EXTERNAL } from "../../src/domain/settings.ts"
+import { applyToShares, type Share } from "../../src/domain/share.ts"
 
 const share = (strategy: string, quantity: string, seq: bigint, averagePrice = "100"): Share => ({
   strategy,

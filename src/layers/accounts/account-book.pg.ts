@@ -12,7 +12,7 @@
 import { Effect } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import { invariant } from "../../domain/invariant.ts"
-import type { PlanAccount, PlanContext } from "../../domain/order-plan.ts"
+import type { PlanAccount, PlanContext } from "../../domain/plan-context.ts"
 import type { BookOrder } from "../../domain/risk-book.ts"
 import type { TradingState } from "../../domain/risk-input.ts"
 

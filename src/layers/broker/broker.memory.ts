@@ -12,6 +12,7 @@
  */
 import { BigDecimal, Cause, Clock, Effect, Option, Queue } from "effect"
 import { accountLimits } from "../../domain/limits.ts"
+import type { VenueFill } from "../../domain/fill.ts"
 import {
   type BrokerConnection,
   type BrokerEvent,
@@ -23,7 +24,6 @@ import {
   type ClientOrderIdRule,
   type CreateOrder,
   SendPermit,
-  type VenueFill,
   type VenueOrder
 } from "./broker.ts"
 import { isOpen, makeMemoryBook, type MemoryBook, remainingQuantity } from "./venue-book.memory.ts"

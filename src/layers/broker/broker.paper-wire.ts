@@ -10,12 +10,12 @@
  * Failure: none; what cannot be read is null.
  */
 import { Option, Schema } from "effect"
+import type { VenueFill } from "../../domain/fill.ts"
 import type {
   BrokerEvent,
   CreateOrder,
   VenueActivity,
   VenueBalance,
-  VenueFill,
   VenueOrder,
   VenuePosition
 } from "./broker.ts"

@@ -11,6 +11,8 @@
  * Never: retries a create or a cancel, invents an answer, or ends a stream in silence.
  */
 import { Context, Data, type Effect, type Option, type Scope } from "effect"
+import type { VenueFill } from "../../domain/fill.ts"
+import type { Side } from "../../domain/signal.ts"
 
 /**
  * What the venue does with a client order id it has seen before:
@@ -18,7 +20,6 @@ import { Context, Data, type Effect, type Option, type Scope } from "effect"
  */
 export type ClientOrderIdRule = "U" | "R" | "O" | "N"
 
-export type VenueSide = "buy" | "sell"
 export type VenueOrderType = "market" | "limit"
 export type VenueTimeInForce = "day" | "gtc" | "ioc"
 export type VenueOrderStatus = "open" | "partially_filled" | "filled" | "cancelled" | "expired" | "rejected"
@@ -28,7 +29,7 @@ export interface CreateOrder {
   readonly clientOrderId: string
   readonly account: string
   readonly symbol: string
-  readonly side: VenueSide
+  readonly side: Side
   readonly type: VenueOrderType
   readonly quantity: string
   readonly limitPrice: string | null
@@ -41,7 +42,7 @@ export interface VenueOrder {
   readonly clientOrderId: string | null
   readonly account: string
   readonly symbol: string
-  readonly side: VenueSide
+  readonly side: Side
   readonly type: VenueOrderType
   readonly quantity: string
   readonly limitPrice: string | null
@@ -51,23 +52,6 @@ export interface VenueOrder {
   readonly averagePrice: string | null
   readonly createdAt: Date
   readonly updatedAt: Date
-}
-
-/**
- * One trade. Unique by (account, symbol, venueOrderId, tradeId). `cursor` is the venue's place of it, for `fillsSince`.
- */
-export interface VenueFill {
-  readonly tradeId: string
-  readonly venueOrderId: string
-  readonly clientOrderId: string | null
-  readonly account: string
-  readonly symbol: string
-  readonly side: VenueSide
-  readonly quantity: string
-  readonly price: string
-  readonly fee: string
-  readonly at: Date
-  readonly cursor: string
 }
 
 /** Quantity is signed: negative is short. A flat symbol may be absent or have quantity "0". */

@@ -12,12 +12,12 @@
 import { BigDecimal } from "effect"
 import { contractMultiplier } from "../../domain/option-contract.ts"
 import { applyTrade, FLAT, type PracticePosition, weightedAverage } from "../../domain/practice-ledger.ts"
+import type { VenueFill } from "../../domain/fill.ts"
 import type {
   BrokerEvent,
   ClientOrderIdRule,
   CreateOrder,
   VenueBalance,
-  VenueFill,
   VenueOrder,
   VenueOrderStatus,
   VenuePosition

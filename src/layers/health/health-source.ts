@@ -9,7 +9,7 @@
  * Never: changes anything, except through `control`.
  */
 import { Context, Data, type Effect } from "effect"
-import type { ControlCommand } from "../../domain/control.ts"
+import type { ControlDone, ControlRefused, ControlRequest } from "../../domain/control.ts"
 import {
   type ComponentDocument,
   type ComponentRow,
@@ -37,26 +37,6 @@ export interface ActorRow extends ComponentRow {
 export class TreeDeaf extends Data.TaggedError("TreeDeaf")<{
   readonly path: string
   readonly deadlineMs: number
-}> {}
-
-/** What an operator asks of a component. `confirmed`: although open positions are not protected meanwhile. */
-export interface ControlRequest {
-  readonly command: ControlCommand
-  readonly path: string
-  readonly confirmed: boolean
-}
-
-/** A command that was carried out. `unprotected`: `account/symbol` of what is left alone by it, null when nobody can say. */
-export interface ControlDone {
-  readonly unprotected: ReadonlyArray<string> | null
-}
-
-/** A command that was not carried out. `reason` is a word of the tree's, or `irrevocable` or `unprotected` (T14), which say more. */
-export class ControlRefused extends Data.TaggedError("ControlRefused")<{
-  readonly path: string
-  readonly reason: string
-  readonly message?: string
-  readonly positions?: ReadonlyArray<string> | null
 }> {}
 
 export interface HealthSourceService {

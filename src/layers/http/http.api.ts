@@ -8,9 +8,15 @@
  */
 import { Effect } from "effect"
 import { fieldOf, type JsonObject } from "../../domain/canonical-json.ts"
-import { type ControlCommand, controlCommands, UNPROTECTED } from "../../domain/control.ts"
+import {
+  type ControlCommand,
+  controlCommands,
+  type ControlDone,
+  type ControlRefused,
+  UNPROTECTED
+} from "../../domain/control.ts"
 import type { FieldError } from "../../domain/field.ts"
-import type { ActorRow, ControlDone, ControlRefused, HealthSourceService } from "../health/health-source.ts"
+import type { ActorRow, HealthSourceService } from "../health/health-source.ts"
 import { controlLimits } from "../../domain/limits.ts"
 import { readLimits } from "./http-limits.ts"
 import { Refused, type Reply, type Route, type RouteEffect, type RouteRequest } from "./http.route.ts"

@@ -12,7 +12,7 @@
 import { Context, type Effect } from "effect"
 import type { OrderEvent, OrderStatus, Surprise } from "../../domain/order.ts"
 import type { PositionChange } from "../../domain/position.ts"
-import type { VenueFill } from "../broker/broker.ts"
+import type { VenueFill } from "../../domain/fill.ts"
 import type { DatabaseUnavailable } from "../database/database.ts"
 import type { StoredOrder } from "./orders-store.ts"
 

@@ -15,7 +15,7 @@ import type { SqlClient } from "effect/sql/SqlClient"
 import type { Decision, Plan } from "../../domain/decision.ts"
 import { deadLetterId } from "../../domain/ids.ts"
 import { claimLimits } from "../../domain/limits.ts"
-import type { PlanAccount, PlanContext } from "../../domain/order-plan.ts"
+import type { PlanAccount, PlanContext } from "../../domain/plan-context.ts"
 import { readContext } from "../accounts/account-book.pg.ts"
 import type { ClaimedSignal, Planner, SignalOutcome } from "./signals-store.ts"
 

@@ -12,7 +12,8 @@
 import { Context, Data, type Effect } from "effect"
 import type { Decision, Plan } from "../../domain/decision.ts"
 import type { Metadata } from "../../domain/metadata.ts"
-import type { DecisionSignal, PlanContext } from "../../domain/order-plan.ts"
+import type { DecisionSignal } from "../../domain/order-plan.ts"
+import type { PlanContext } from "../../domain/plan-context.ts"
 import type { DatabaseFault, DatabaseUnavailable } from "../database/database.ts"
 
 interface ClaimedRow {

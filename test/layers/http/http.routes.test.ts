@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { afterEach, assert, describe, it } from "vitest"
-import { ControlRefused, type ControlRequest } from "../../../src/layers/health/health-source.ts"
+import { ControlRefused, type ControlRequest } from "../../../src/domain/control.ts"
 import { BadCursor } from "../../../src/layers/health/read-store.ts"
 import { DatabaseUnavailable } from "../../../src/layers/database/database.ts"
 import { bearer, startWorld, type World, type WorldOptions } from "./http-world.ts"
