@@ -9,6 +9,7 @@
  * asked right before the bytes, and one that is over is no silence of the broker.
  * Never: treats a cancelled order as if nothing of it had traded.
  */
+import { resolveBell } from "../layers/process/bells.ts"
 import { Effect, Option, Result } from "effect"
 import type { LeaseGuard } from "../layers/accounts/accounts-lease.ts"
 import { SendPermit } from "../layers/broker/broker.ts"
@@ -16,7 +17,7 @@ import type { StoredOrder } from "../layers/orders/orders-store.ts"
 import { Wake } from "../layers/process/wake.ts"
 import type { StepOutcome } from "../machines/account.machine.ts"
 import { type AccountDesk, cancelAgainMs, LeaseLost, usableGuard } from "./account-desk.ts"
-import { adoptVenueOrder, applyEvent, askBroker, resolveBell } from "./account-send.ts"
+import { adoptVenueOrder, applyEvent, askBroker } from "./account-send.ts"
 import { traceOrder } from "./order-trace.ts"
 
 const lose = (

@@ -11,6 +11,7 @@
  * a broker that cannot be asked leaves the order unresolved and raises an alert.
  * Never: sends under another id, sends where ids are not unique for good, or takes silence for an answer.
  */
+import { ordersBell, resolveBell } from "../layers/process/bells.ts"
 import { Clock, Effect, FiberMap, Option } from "effect"
 import { executionLimits, lookupLimits } from "../domain/limits.ts"
 import type { Permit } from "../domain/permit.ts"
@@ -19,7 +20,7 @@ import type { VenueOrder } from "../layers/broker/broker.ts"
 import { OrdersStore, type StoredOrder, type UnresolvedOrder } from "../layers/orders/orders-store.ts"
 import { Wake } from "../layers/process/wake.ts"
 import { type AccountDesk, usableGuard } from "./account-desk.ts"
-import { adoptVenueOrder, applyEvent, ordersBell, resolveBell } from "./account-send.ts"
+import { adoptVenueOrder, applyEvent } from "./account-send.ts"
 import { submitAndSend } from "./account-step.ts"
 import { catchUpFills } from "./fill-record.ts"
 import { alertOrder, traceOrder } from "./order-trace.ts"

@@ -9,6 +9,7 @@
  * known; after every reconnect, every lost lease and every return of the database all of that is asked again.
  * Never: sends, settles, adopts or repairs anything: where something is to be done, the account's own executor does it.
  */
+import { venueBell } from "../layers/process/bells.ts"
 import { Effect, Stream } from "effect"
 import { executionLimits } from "../domain/limits.ts"
 import { AccountLeases, type LeaseGuard, makeLeaseGuard } from "../layers/accounts/accounts-lease.ts"
@@ -22,7 +23,6 @@ import { Wake } from "../layers/process/wake.ts"
 import { logEvent } from "../runtime/log-event.ts"
 import { streamActor } from "../runtime/machine-child.ts"
 import { ensureAccounts } from "./account-ensure.ts"
-import { venueBell } from "./account-send.ts"
 
 /** Machines that are begun before others have their turn. */
 const BEGIN_AT_ONCE = 8

@@ -9,6 +9,7 @@
  * id is taken is never a rejection, because an order of ours exists then; no answer is told to every account of the broker.
  * Never: retries, or sends for an order that is not `submitting`.
  */
+import { reconcileBell, resolveBell } from "../layers/process/bells.ts"
 import { BigDecimal, Effect, Result } from "effect"
 import { decimal } from "../domain/decimal.ts"
 import { invariant } from "../domain/invariant.ts"
@@ -29,16 +30,6 @@ export type SendOutcome =
   | { readonly _tag: "Stored" }
   /** Stored as unknown: the broker did not answer, or nothing reached it. */
   | { readonly _tag: "NoAnswer"; readonly reason: string }
-
-/** Rung when there may be an order to send or to cancel. */
-export const ordersBell = (account: string): string => `orders:${account}`
-/** Rung when an order became unresolved, so that asking begins at once. */
-export const resolveBell = (account: string): string => `resolve:${account}`
-/** Rung when the venue has filled more than we have stored, and by the broker connection when it is up again. */
-export const reconcileBell = (account: string): string => `reconcile:${account}`
-
-/** Rung when a broker serves again; its stream need not wait out its backoff, which is the net. */
-export const venueBell = (broker: string): string => `venue:${broker}`
 
 const createOf = (order: StoredOrder): CreateOrder => ({
   clientOrderId: order.clientOrderId,

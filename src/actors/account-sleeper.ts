@@ -9,6 +9,7 @@
  * whose time is not over, or while another life has the account.
  * Never: sends, stores, or goes back to sleep.
  */
+import { ordersBell, reconcileBell, resolveBell } from "../layers/process/bells.ts"
 import type { AccountLeasesService, LeaseGuard } from "../layers/accounts/accounts-lease.ts"
 import type {
   RestingAccount,
@@ -19,7 +20,6 @@ import type {
 import { overdueStatus } from "../layers/node/lease-deadline.ts"
 import type { WakeService } from "../layers/process/wake.ts"
 import type { ChildStatus } from "../runtime/child-spec.ts"
-import { ordersBell, reconcileBell, resolveBell } from "./account-send.ts"
 
 export interface SleeperParts {
   readonly account: string

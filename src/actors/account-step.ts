@@ -9,6 +9,7 @@
  * here with its reason instead of being looked at for ever; one that has to wait holds up no other.
  * Never: sends an order that `submit` did not commit as `submitting` under the present grant.
  */
+import { ordersBell } from "../layers/process/bells.ts"
 import { Clock, Effect } from "effect"
 import { isOpen } from "../domain/calendar.ts"
 import { executionLimits } from "../domain/limits.ts"
@@ -23,7 +24,7 @@ import { PositionsStore } from "../layers/accounts/positions-store.ts"
 import type { StepOutcome } from "../machines/account.machine.ts"
 import { sendCancel } from "./account-cancel.ts"
 import { type AccountDesk, LeaseLost, usableGuard } from "./account-desk.ts"
-import { applyEvent, ordersBell, sendAndStore } from "./account-send.ts"
+import { applyEvent, sendAndStore } from "./account-send.ts"
 import { catchUpFills } from "./fill-record.ts"
 import { correlationOf, traceOrder } from "./order-trace.ts"
 import { freshQuote, planSettingsOf } from "./plan-input.ts"

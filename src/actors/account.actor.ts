@@ -5,6 +5,7 @@
  * trip under way is finished and the account given back (T8).
  * Never: places an order without a lease; holds state that a restart would lose: everything is in the rows.
  */
+import { ordersBell, reconcileBell, venueBell } from "../layers/process/bells.ts"
 import { Context, Effect, Semaphore } from "effect"
 import { executionLimits } from "../domain/limits.ts"
 import type { Settings } from "../domain/settings.ts"
@@ -26,7 +27,7 @@ import { Sleeper } from "./account-sleeper.ts"
 import { type AccountDesk, defaultPace, type ExecutionPace, LeaseLost, makeDesk } from "./account-desk.ts"
 import { reconcileAccount } from "./account-reconcile.ts"
 import { resolveUnknown } from "./account-resolve.ts"
-import { ordersBell, reconcileBell, venueBell } from "./account-send.ts"
+
 import { executeNext, sendReduces } from "./account-step.ts"
 import { watchDatabase } from "./database-watch.ts"
 import { invariant } from "../domain/invariant.ts"

@@ -10,6 +10,7 @@
  * fetched again by the same way.
  * Never: holds the stream up for a database that is away, or lets an event of a foreign account in.
  */
+import { reconcileBell, venueBell } from "../layers/process/bells.ts"
 import { Clock, Effect, Random } from "effect"
 import { brokerStreamLimits } from "../domain/limits.ts"
 import { AccountLeases } from "../layers/accounts/accounts-lease.ts"
@@ -25,7 +26,7 @@ import { type BrokerContext, brokerMachine, type BrokerMachineEvent } from "../m
 import type { ChildSelf } from "../runtime/child-spec.ts"
 import { logEvent } from "../runtime/log-event.ts"
 import { machineChild, streamActor } from "../runtime/machine-child.ts"
-import { adoptVenueOrder, reconcileBell, venueBell } from "./account-send.ts"
+import { adoptVenueOrder } from "./account-send.ts"
 import { watchDatabase } from "./database-watch.ts"
 import { recordFill } from "./fill-record.ts"
 

@@ -11,7 +11,6 @@ import { databaseActorLimits } from "../domain/limits.ts"
 import { Config } from "../layers/config/config.ts"
 import { describeTarget } from "../layers/database/database-target.ts"
 import { Installation } from "../layers/database/installation.ts"
-import { TradingState } from "../layers/health/trading-state.ts"
 import { Database } from "../layers/database/database.ts"
 import { DatabaseSchema } from "../layers/database/database-schema.ts"
 import { ControlToken } from "../layers/process/control-token.ts"
@@ -115,7 +114,6 @@ const adoptData = Effect.gen(function* () {
   const dataDir = yield* DataDir
   const { mode } = yield* Config
   const startup = yield* Startup
-  const tradingState = yield* TradingState
   const adopted = Effect.tap(installation.adopt, () => dataDir.rememberMode(mode))
   const { flows, restricted } = yield* startup
     .step("database.adopt", adopted)
@@ -137,7 +135,6 @@ const adoptData = Effect.gen(function* () {
       }
     )
   }
-  tradingState.noteRestricted(restricted)
   for (const { reason, scope, state } of restricted)
     yield* logEvent("warn", "trading_state.restricted", `trading is ${state} (${scope}): ${reason}`, {
       component: "root/database",

@@ -9,6 +9,7 @@
  * share open the next one waits, longer each time; a refused reduce counts as not protected until the share is closed.
  * Never: guesses a price: a quote older than the limit protects nothing.
  */
+import { ordersBell } from "../layers/process/bells.ts"
 import { Clock, Effect } from "effect"
 import { decimal, type Decimal, formatDecimal } from "../domain/decimal.ts"
 import { ageLimits, exitLimits } from "../domain/limits.ts"
@@ -26,7 +27,6 @@ import type { LookOutcome } from "../machines/exits.machine.ts"
 import { logEvent } from "../runtime/log-event.ts"
 import { type GapsSince, tellGaps } from "./exits-alerts.ts"
 import { traceOrder } from "./order-trace.ts"
-import { ordersBell } from "./account-send.ts"
 
 /** Exits already tried for one opening of a share, so that a refused one is not repeated with every tick. */
 interface Tried {

@@ -10,6 +10,7 @@
  * longer fits is let go, counted and asked for again.
  * Never: answers a deadline or an end itself; the machine owns that.
  */
+import { feedBell } from "../layers/process/bells.ts"
 import { Clock, Effect, Redacted, Stream } from "effect"
 import {
   authText,
@@ -25,7 +26,7 @@ import type { FeedSettings } from "../domain/settings.ts"
 import { Alerts } from "../layers/alerts/alerts.ts"
 import { Database } from "../layers/database/database.ts"
 import { FeedBuffer, type FeedBufferService } from "../layers/feeds/feed-buffer.ts"
-import { feedBell } from "../layers/feeds/feeds.ts"
+
 import { type FeedConnection, SignalFeed } from "../layers/feeds/signal-feed.ts"
 import { Wake } from "../layers/process/wake.ts"
 import type { FeedCommand, FeedEvent } from "../machines/feed-setup.ts"

@@ -9,6 +9,7 @@
  * that is stored under its key is told.
  * Never: drops a fill: what could not be stored is fetched again.
  */
+import { ordersBell } from "../layers/process/bells.ts"
 import { Clock, Effect } from "effect"
 import { executionLimits } from "../domain/limits.ts"
 import { termsOf } from "../domain/protection.ts"
@@ -21,7 +22,6 @@ import { type ContradictingFill, FillsStore, type RecordedFill } from "../layers
 import { Wake } from "../layers/process/wake.ts"
 import { logEvent } from "../runtime/log-event.ts"
 import { alertOrder, correlationOf, traceOrder } from "./order-trace.ts"
-import { ordersBell } from "./account-send.ts"
 
 /** Whether a source of this strategy says that metadata comes with its signals; without that promise none is missing. */
 const promisesMetadata = (strategy: string) =>
@@ -137,7 +137,6 @@ export const recordFill = (component: string, broker: BrokerConnection, fill: Ve
     }
     yield* noteOpened(fill, outcome)
     yield* say(component, fill, outcome)
-    wake.notify("fills")
     wake.notify("positions")
     // A symbol may be free again, and an exit may have found its end.
     wake.notify(ordersBell(fill.account))

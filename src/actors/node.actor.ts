@@ -8,6 +8,7 @@
  * accounts, whoever may have taken them; an account that the rows give us and nobody here executes is given back.
  * Never: takes an account (its executor does), or proves a death by anything but the host it happened on.
  */
+import { ordersBell, resolveBell } from "../layers/process/bells.ts"
 import { Clock, Effect } from "effect"
 import { accountLimits, nodeLimits } from "../domain/limits.ts"
 import { isProvenDead } from "../domain/node-life.ts"
@@ -29,7 +30,7 @@ import { type NodeEvent, nodeMachine, type OpenOutcome } from "../machines/node.
 import type { ChildSelf } from "../runtime/child-spec.ts"
 import { logEvent } from "../runtime/log-event.ts"
 import { effectActor, machineChild, streamActor } from "../runtime/machine-child.ts"
-import { ordersBell, resolveBell } from "./account-send.ts"
+
 import { watchDatabase } from "./database-watch.ts"
 
 /** Numbers a test may shorten; everybody else takes the limits. */

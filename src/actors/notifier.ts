@@ -15,7 +15,7 @@ import { notifierLimits } from "../domain/limits.ts"
 import { Config } from "../layers/config/config.ts"
 import { HealthSource } from "../layers/health/health-source.ts"
 import { ControlToken } from "../layers/process/control-token.ts"
-import { TradingState } from "../layers/health/trading-state.ts"
+import { Installation } from "../layers/database/installation.ts"
 import { OsNotify } from "../layers/process/os-notify.ts"
 import { Terminal } from "../layers/process/terminal.ts"
 import { logEvent } from "../runtime/log-event.ts"
@@ -25,7 +25,7 @@ const announceReady = Effect.gen(function* () {
   const health = yield* HealthSource
   const notify = yield* OsNotify
   const { roles } = yield* Config
-  const tradingState = yield* TradingState
+  const installation = yield* Installation
   let told = ""
   let ready = false
   return yield* pacedLook(
@@ -33,16 +33,17 @@ const announceReady = Effect.gen(function* () {
       const { document } = health.health()
       if (document.ready && !ready) {
         ready = true
-        const restricted = tradingState.restricted().map(({ scope, state }) => `${scope} ${state}`)
+        const restricted = installation.restricted()
+        const scopes = restricted.map(({ scope, state }) => `${scope} ${state}`)
         const work = roles.has("http")
           ? "takes webhooks durably"
           : "works durably; takes no webhooks, for it has not the role http"
-        const trading = restricted.length === 0 ? "" : `; trading is restricted: ${restricted.join(", ")}`
+        const trading = restricted.length === 0 ? "" : `; trading is restricted: ${scopes.join(", ")}`
         yield* logEvent("info", "ready", `${work}; status ${document.status}${trading}`, {
           component: "root",
           status: document.status,
           reasons: document.reasons,
-          ...(restricted.length === 0 ? {} : { trading_state: tradingState.restricted() })
+          ...(restricted.length === 0 ? {} : { trading_state: restricted })
         })
         if (notify.enabled) yield* notify.send("READY=1")
       }

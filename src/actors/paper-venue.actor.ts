@@ -5,6 +5,7 @@
  * its address.
  * Never: talks to the venue; brokers do, over its port.
  */
+import { venueBell } from "../layers/process/bells.ts"
 import { Effect } from "effect"
 import { paperVenueLimits, PaperVenues } from "../layers/broker/paper-venue.ts"
 import { Wake } from "../layers/process/wake.ts"
@@ -12,7 +13,7 @@ import { type PaperVenueEvent, paperVenueMachine } from "../machines/paper-venue
 import type { ChildSelf } from "../runtime/child-spec.ts"
 import { logEvent } from "../runtime/log-event.ts"
 import { machineChild, streamActor } from "../runtime/machine-child.ts"
-import { venueBell } from "./account-send.ts"
+
 import { watchDatabase } from "./database-watch.ts"
 
 const runVenue = (broker: string, component: string) =>

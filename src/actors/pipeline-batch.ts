@@ -8,6 +8,7 @@
  * outcome is logged with the signal's id as correlation id; executors are woken after the commit, never before.
  * Never: retries in place, or lets one signal end the batch of the others.
  */
+import { ordersBell } from "../layers/process/bells.ts"
 import { Clock, Effect, Metric } from "effect"
 import { type Decision, targetsOf, planSignal } from "../domain/decision.ts"
 import { claimLimits } from "../domain/limits.ts"
@@ -29,7 +30,6 @@ import { Wake } from "../layers/process/wake.ts"
 import type { BatchReport } from "../machines/pipeline.machine.ts"
 import { logEvent } from "../runtime/log-event.ts"
 import { freshQuote, planSettingsOf } from "./plan-input.ts"
-import { ordersBell } from "./account-send.ts"
 
 /** Since when this incarnation decides, on the database's clock; null until its first decision after a recovery. */
 export interface Pace {

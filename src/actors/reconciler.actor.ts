@@ -5,6 +5,7 @@
  * Promises: one alert per account that stays unreconciled; nothing is asked of accounts another node owns.
  * Never: reconciles what has anything to reconcile; the account's executor is the one owner of that (account-reconcile.ts).
  */
+import { reconcileBell } from "../layers/process/bells.ts"
 import { Clock, Effect } from "effect"
 import { executionLimits, exitLimits } from "../domain/limits.ts"
 import { AccountsStore } from "../layers/accounts/accounts-store.ts"
@@ -19,7 +20,7 @@ import { type CheckOutcome, reconcilerMachine } from "../machines/reconciler.mac
 import type { ChildSelf } from "../runtime/child-spec.ts"
 import { effectActor, machineChild } from "../runtime/machine-child.ts"
 import { openResting } from "./account-rest.ts"
-import { reconcileBell } from "./account-send.ts"
+
 import { watchDatabase } from "./database-watch.ts"
 
 interface Round {

@@ -5,25 +5,20 @@
  * Never: writes the state.
  */
 import { Effect } from "effect"
-import { invariant } from "../domain/invariant.ts"
 import { tradingStateLimits } from "../domain/limits.ts"
-import { ReadStore } from "../layers/health/read-store.ts"
-import { TradingState, type TradingStateName } from "../layers/health/trading-state.ts"
+import { TradingState } from "../layers/health/trading-state.ts"
+import { TradingStateStore } from "../layers/health/trading-state-store.ts"
 import { Wake } from "../layers/process/wake.ts"
 import { tradingStateMachine } from "../machines/trading-state.machine.ts"
 import type { ChildSelf } from "../runtime/child-spec.ts"
 import { effectActor, machineChild, streamActor } from "../runtime/machine-child.ts"
 import { watchDatabase } from "./database-watch.ts"
 
-const names: ReadonlyArray<TradingStateName> = ["ACTIVE", "REDUCING", "HALTED"]
-
 const read = effectActor("trading-state.read", () =>
   Effect.gen(function* () {
-    const reads = yield* ReadStore
+    const store = yield* TradingStateStore
     const view = yield* TradingState
-    const row = yield* reads.tradingState
-    const state = names.find((name) => name === row["state"])
-    invariant(state !== undefined, "the trading state row holds a known state", { row })
+    const { state } = yield* store.read
     view.assign(state)
     return state
   })

@@ -6,6 +6,7 @@
  * itself, visibly; logs show UTC and name the local zone.
  * Never: trades a signal itself (it hands rows to the pipeline), or ends because a feed or the database is away.
  */
+import { feedBell } from "../layers/process/bells.ts"
 import { Clock, Effect } from "effect"
 import { waveLimits } from "../domain/limits.ts"
 import {
@@ -18,7 +19,7 @@ import {
 } from "../domain/wave-clock.ts"
 import { Config } from "../layers/config/config.ts"
 import { FeedBuffer } from "../layers/feeds/feed-buffer.ts"
-import { feedBell, Feeds } from "../layers/feeds/feeds.ts"
+import { Feeds } from "../layers/feeds/feeds.ts"
 import { Instance, NodeUnknown } from "../layers/config/instance.ts"
 import { Wake } from "../layers/process/wake.ts"
 import { type Take, type WaveLease, WavesStore } from "../layers/feeds/waves-store.ts"

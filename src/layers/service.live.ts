@@ -52,6 +52,7 @@ import { layerExternal } from "./postgres/postgres-server.external.ts"
 import { layerProcessMarks } from "./process/process-mark.proc.ts"
 import { Protection } from "./accounts/protection.ts"
 import { ReadStorePg } from "./health/read-store.pg.ts"
+import { tradingStateStorePg } from "./health/trading-state-store.pg.ts"
 import { signalFeedWs } from "./feeds/signal-feed.ws.ts"
 import { layerEmbeddedSignalServers } from "./feeds/signal-server.embedded.ts"
 import { SignalQueue } from "./signals/signal-queue.ts"
@@ -87,6 +88,7 @@ const stores = Layer.mergeAll(
   ordersStorePg,
   positionsStorePg,
   ReadStorePg,
+  tradingStateStorePg,
   signalsStorePg,
   wavesStorePg
 )

@@ -11,6 +11,7 @@
  * Never: sends orders; a dead stream stops nobody from asking the venue.
  * States: WaitingForDatabase -> Streaming {Connecting -> Live} -> BackingOff -> Streaming; Stopped.
  */
+import { venueBell } from "../layers/process/bells.ts"
 import { assign, setup } from "xstate"
 import { streamSlot } from "./slot.ts"
 

@@ -8,7 +8,6 @@ import { ControlToken } from "../../src/layers/process/control-token.ts"
 import { DataOfAnotherMode } from "../../src/domain/installation.ts"
 import { Config } from "../../src/layers/config/config.ts"
 import { Installation } from "../../src/layers/database/installation.ts"
-import { TradingState } from "../../src/layers/health/trading-state.ts"
 import { DataDir, DataDirLocked } from "../../src/layers/process/data-dir.ts"
 import { makeAvailability } from "../../src/layers/database/database-availability.ts"
 import {
@@ -72,7 +71,6 @@ const makeWorld = () => {
     Layer.succeed(Database, database),
     Layer.succeed(Instance, world.instance),
     Layer.succeed(Config, settings.success),
-    TradingState.layer,
     Layer.succeed(Installation, {
       adopt: Effect.suspend(() =>
         world.stored === "PRACTICE"
@@ -85,6 +83,7 @@ const makeWorld = () => {
               })
             )
       ),
+      restricted: () => [],
       reset: () => Effect.void
     }),
     Layer.succeed(

@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
+import { feedBell } from "../../src/layers/process/bells.ts"
 import { Clock, Deferred, Effect, Fiber, Redacted } from "effect"
 import { TestClock } from "effect/testing"
 import { feedLimits } from "../../src/domain/limits.ts"
-import { feedBell } from "../../src/layers/feeds/feeds.ts"
+
 import { signal, types, world } from "./feed-world.ts"
 
 describe("feed actor: the way to live", () => {

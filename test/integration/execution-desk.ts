@@ -30,6 +30,7 @@ import { Market, type MarketService } from "../../src/layers/market/market.ts"
 import { OrdersStore, type StoredOrder } from "../../src/layers/orders/orders-store.ts"
 import { Protection } from "../../src/layers/accounts/protection.ts"
 import { ProcessMarks, type ProcessMarksService } from "../../src/layers/process/process-mark.ts"
+import type { Bell } from "../../src/layers/process/bells.ts"
 import { Wake } from "../../src/layers/process/wake.ts"
 import { supervisor, worker } from "../../src/runtime/child-spec.ts"
 import { startTree } from "../../src/runtime/supervisor.ts"
@@ -116,7 +117,7 @@ export const startNode = (twin: MemoryBroker, options: NodeOptions = {}) =>
       findDatabase: Effect.sync(() => database.availability.mark("available")),
       detail: (id: string) =>
         tree.snapshot().children.find((child) => child.path === `root/${id}`)?.detail ?? {},
-      ring: (topic: string) => provided(Wake.use((bells) => Effect.sync(() => bells.notify(topic)))),
+      ring: (bell: Bell) => provided(Wake.use((bells) => Effect.sync(() => bells.notify(bell)))),
       stopChild: (id: string) => tree.terminateChild(`root/${id}`),
       instance,
       leases: yield* provided(AccountLeases),

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "vitest"
+import { venueBell } from "../../src/layers/process/bells.ts"
 import { createActor, fromCallback, SimulatedClock } from "xstate"
 import { brokerMachine } from "../../src/machines/broker.machine.ts"
 

@@ -1,4 +1,5 @@
 /** The rules of every machine in the catalog, and for each rule a machine that breaks it. */
+import { venueBell } from "../../src/layers/process/bells.ts"
 import { readdirSync } from "node:fs"
 import { assert, describe, it } from "vitest"
 import { fromPromise, raise, setup } from "xstate"

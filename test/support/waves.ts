@@ -6,6 +6,7 @@
  * closing); what is handed over twice is counted twice, so that a test can see it.
  * Never: reads the real clock.
  */
+import { feedBell } from "../../src/layers/process/bells.ts"
 import { Clock, Effect, Exit, Layer, Scope } from "effect"
 import { RunningTree } from "../../src/actors/running-tree.ts"
 import { wavesActor } from "../../src/actors/waves.actor.ts"
@@ -16,7 +17,7 @@ import { Config } from "../../src/layers/config/config.ts"
 import { Database, DatabaseUnavailable } from "../../src/layers/database/database.ts"
 import { makeAvailability } from "../../src/layers/database/database-availability.ts"
 import { FeedBuffer } from "../../src/layers/feeds/feed-buffer.ts"
-import { feedBell, Feeds, type FeedState, FeedUnavailable } from "../../src/layers/feeds/feeds.ts"
+import { Feeds, type FeedState, FeedUnavailable } from "../../src/layers/feeds/feeds.ts"
 import { Instance } from "../../src/layers/config/instance.ts"
 import { Wake } from "../../src/layers/process/wake.ts"
 import {

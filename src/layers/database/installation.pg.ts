@@ -125,8 +125,16 @@ export const layerInstallationPg = (
 ): Layer.Layer<Installation, never, Database> =>
   Layer.effect(
     Installation,
-    Effect.map(Database, (database) => ({
-      adopt: adopt(database, settings),
-      reset: reset(database, venueSchemas)
-    }))
+    Effect.map(Database, (database) => {
+      let restricted: ReadonlyArray<RestrictedScope> = []
+      return {
+        adopt: Effect.tap(adopt(database, settings), (adoption) =>
+          Effect.sync(() => {
+            restricted = adoption.restricted
+          })
+        ),
+        restricted: () => restricted,
+        reset: reset(database, venueSchemas)
+      }
+    })
   )

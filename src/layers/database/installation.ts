@@ -37,6 +37,8 @@ export class ResetRefused extends Data.TaggedError("ResetRefused")<{
 export interface InstallationService {
   /** Compares the settings with what is stored, and records what they change. */
   readonly adopt: Effect.Effect<Adoption, DatabaseUnavailable | DataOfAnotherMode | AccountVenueChanged>
+  /** What was not ACTIVE at the last adoption, for the `ready` line. */
+  readonly restricted: () => ReadonlyArray<RestrictedScope>
   /** Removes every table of ours and every book of a practice venue. `node` is who asks: its own lease is no obstacle. */
   readonly reset: (node: string) => Effect.Effect<void, DatabaseUnavailable | ResetRefused>
 }

@@ -8,12 +8,10 @@
  * `feedBell` is rung after each commit of new signals and after each answered request.
  * Never: connects, or restarts a feed by itself; the feed's machine owns that.
  */
+import { feedBell } from "../process/bells.ts"
 import { Context, Data, Effect, Layer } from "effect"
 import type { DatabaseError } from "../database/database.ts"
 import { FeedBuffer, type FeedBufferService, type WaveCounts } from "./feed-buffer.ts"
-
-/** Topic of `Wake` that is rung when signals of this feed were stored. */
-export const feedBell = (feed: string): string => `feed:${feed}`
 
 /** The feed cannot answer now: it is not live, not of this process, or was silent until the deadline. */
 export class FeedUnavailable extends Data.TaggedError("FeedUnavailable")<{

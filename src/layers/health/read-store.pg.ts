@@ -286,36 +286,6 @@ const acknowledgeAlertOf =
       options
     )
 
-const stateColumns = "scope, state, reason, changed_by, version, changed_at"
-
-const tradingStateOf = (database: DatabaseService) =>
-  database.run(
-    "read.trading_state",
-    (sql) =>
-      Effect.map(
-        sql<Item>`SELECT ${sql.literal(stateColumns)} FROM trading_state WHERE scope = 'global'`,
-        ([row]) => jsonItem(row ?? {})
-      ),
-    options
-  )
-
-const setTradingStateOf =
-  (database: DatabaseService): ReadStoreService["setTradingState"] =>
-  (change) =>
-    database.transact(
-      "trading_state.set",
-      (sql) =>
-        Effect.gen(function* () {
-          const [row] =
-            yield* sql<Item>`UPDATE trading_state SET state = ${change.state}, reason = ${change.reason},
-            changed_by = ${change.changedBy}, version = version + 1, changed_at = now()
-          WHERE scope = 'global' RETURNING ${sql.literal(stateColumns)}`
-          yield* sql`INSERT INTO actor_events (at, path, event, detail) VALUES (now(), 'root/http', 'trading_state.changed', ${JSON.stringify(change)}::text::jsonb)`
-          return jsonItem(row ?? {})
-        }),
-      options
-    )
-
 export const ReadStorePg: Layer.Layer<ReadStore, never, Database> = Layer.effect(
   ReadStore,
   Effect.gen(function* () {
@@ -325,9 +295,7 @@ export const ReadStorePg: Layer.Layer<ReadStore, never, Database> = Layer.effect
       trace: traceOf(database),
       order: orderOf(database),
       linkage: linkageOf(database),
-      tradingState: tradingStateOf(database),
-      acknowledgeAlert: acknowledgeAlertOf(database),
-      setTradingState: setTradingStateOf(database)
+      acknowledgeAlert: acknowledgeAlertOf(database)
     })
   })
 )

@@ -11,7 +11,6 @@
  */
 import { Context, Data, type Effect } from "effect"
 import type { DatabaseError } from "../database/database.ts"
-import type { TradingStateName } from "./trading-state.ts"
 
 /** One row as JSON. */
 export type Item = Readonly<Record<string, unknown>>
@@ -67,12 +66,6 @@ export interface Linkage {
   readonly external: number
 }
 
-export interface TradingStateChange {
-  readonly state: TradingStateName
-  readonly reason: string
-  readonly changedBy: string
-}
-
 type Read<A, E = never> = Effect.Effect<A, DatabaseError | E>
 
 export interface ReadStoreService {
@@ -82,15 +75,12 @@ export interface ReadStoreService {
   /** The order with its events, null when there is none. */
   readonly order: (orderId: string) => Read<Item | null>
   readonly linkage: Read<Linkage>
-  readonly tradingState: Read<Item>
   /** Notes that somebody has seen an alert, which closes one that is an event. Null when there is no such alert. */
   readonly acknowledgeAlert: (given: {
     readonly id: string
     readonly by: string
     readonly note: string | null
   }) => Read<Item | null>
-  /** Writes state, who and why in one transaction with its audit line. */
-  readonly setTradingState: (change: TradingStateChange) => Read<Item>
 }
 
 export class ReadStore extends Context.Service<ReadStore, ReadStoreService>()("holdfast/layers/ReadStore") {}

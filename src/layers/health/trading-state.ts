@@ -5,16 +5,13 @@
  * Never: decides about an order: decisions read the row itself, in their own statement.
  */
 import { Context, Layer } from "effect"
-import type { RestrictedScope } from "../database/installation.ts"
 
-export type TradingStateName = "ACTIVE" | "REDUCING" | "HALTED"
+export const tradingStateNames = ["ACTIVE", "REDUCING", "HALTED"] as const
+export type TradingStateName = (typeof tradingStateNames)[number]
 
 export interface TradingStateService {
   readonly current: () => TradingStateName | null
   readonly assign: (state: TradingStateName | null) => void
-  /** What was not ACTIVE when this process started, for its `ready` line. */
-  readonly restricted: () => ReadonlyArray<RestrictedScope>
-  readonly noteRestricted: (scopes: ReadonlyArray<RestrictedScope>) => void
 }
 
 export class TradingState extends Context.Service<TradingState, TradingStateService>()(
@@ -22,15 +19,10 @@ export class TradingState extends Context.Service<TradingState, TradingStateServ
 ) {
   static readonly layer: Layer.Layer<TradingState> = Layer.sync(TradingState, () => {
     let state: TradingStateName | null = null
-    let restricted: ReadonlyArray<RestrictedScope> = []
     return TradingState.of({
       current: () => state,
       assign: (next) => {
         state = next
-      },
-      restricted: () => restricted,
-      noteRestricted: (scopes) => {
-        restricted = scopes
       }
     })
   })

@@ -21,7 +21,8 @@ import { controlLimits } from "../../domain/limits.ts"
 import { readLimits } from "./http-limits.ts"
 import { Refused, type Reply, type Route, type RouteEffect, type RouteRequest } from "./http.route.ts"
 import { type ListName, listFilters, type PageRequest, type ReadStoreService } from "../health/read-store.ts"
-import type { TradingStateName } from "../health/trading-state.ts"
+import { type TradingStateName, tradingStateNames } from "../health/trading-state.ts"
+import type { TradingStateStoreService } from "../health/trading-state-store.ts"
 
 const ok = (json: unknown): Reply => ({ status: 200, json })
 const invalid = (path: string, message: string): Refused =>
@@ -172,18 +173,18 @@ const itemRoute = (
     })
 })
 
-const stateNames: ReadonlyArray<TradingStateName> = ["ACTIVE", "REDUCING", "HALTED"]
 const reasonLengthMax = 500
 
 const readStateChange = (
   body: JsonObject
 ): { readonly state: TradingStateName; readonly reason: string } | ReadonlyArray<FieldError> => {
   const given = fieldOf(body, "state")
-  const state = stateNames.find((name) => name === given)
+  const state = tradingStateNames.find((name) => name === given)
   const reason = fieldOf(body, "reason")
   const text = typeof reason === "string" ? reason.trim() : ""
   const errors: Array<FieldError> = []
-  if (state === undefined) errors.push({ path: "state", message: `must be one of ${stateNames.join(", ")}` })
+  if (state === undefined)
+    errors.push({ path: "state", message: `must be one of ${tradingStateNames.join(", ")}` })
   if (text === "" || text.length > reasonLengthMax)
     errors.push({ path: "reason", message: `must be a text of 1 to ${reasonLengthMax} characters` })
   return state === undefined || errors.length > 0 ? errors : { state, reason: text }
@@ -191,7 +192,7 @@ const readStateChange = (
 
 /** Who asks, for the audit. */
 const setStateRoute = (
-  reads: ReadStoreService,
+  states: TradingStateStoreService,
   changed: (state: TradingStateName, reason: string) => Effect.Effect<void>
 ): Route => ({
   method: "POST",
@@ -202,7 +203,7 @@ const setStateRoute = (
     Effect.gen(function* () {
       const change = readStateChange(request.body)
       if (!("state" in change)) return yield* new Refused({ status: 400, errors: change })
-      const row = yield* reads.setTradingState({ ...change, changedBy: viaOf(request) })
+      const row = yield* states.set({ ...change, changedBy: viaOf(request) })
       yield* changed(change.state, change.reason)
       return ok(row)
     })
@@ -240,6 +241,7 @@ export interface ControlReport extends ControlDone {
 export interface ApiServices {
   readonly controlled: (report: ControlReport) => Effect.Effect<void>
   readonly reads: ReadStoreService
+  readonly states: TradingStateStoreService
   readonly source: HealthSourceService
   readonly tradingStateChanged: (state: TradingStateName, reason: string) => Effect.Effect<void>
 }
@@ -248,10 +250,10 @@ export interface ApiServices {
 export const apiRoutes = (services: ApiServices): ReadonlyArray<Route> => [
   ...readRoutes(services),
   ...controlCommands.map((command) => controlRoute(services, command)),
-  setStateRoute(services.reads, services.tradingStateChanged)
+  setStateRoute(services.states, services.tradingStateChanged)
 ]
 
-const readRoutes = ({ reads, source }: ApiServices): ReadonlyArray<Route> => [
+const readRoutes = ({ reads, source, states }: ApiServices): ReadonlyArray<Route> => [
   listRoute(reads, "/api/v1/signals", "signals"),
   itemRoute("/api/v1/signals/:id", reads.trace),
   listRoute(reads, "/api/v1/orders", "orders"),
@@ -267,7 +269,7 @@ const readRoutes = ({ reads, source }: ApiServices): ReadonlyArray<Route> => [
     method: "GET",
     pattern: "/api/v1/trading-state",
     access: "api",
-    handle: () => Effect.map(reads.tradingState, ok)
+    handle: () => Effect.map(states.read, ok)
   },
   listRoute(reads, "/api/v1/monitoring/alerts", "alerts"),
   acknowledgeRoute(reads),

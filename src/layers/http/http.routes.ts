@@ -41,6 +41,7 @@ import { makeMatcher, type Match, type Route, type RouteRequest, runRoute } from
 import { RefusedPosts, type RefusedPostsService } from "./refused-posts.ts"
 import { Exposition, Metrics, type MetricsService } from "../health/metrics.ts"
 import { ReadStore } from "../health/read-store.ts"
+import { TradingStateStore } from "../health/trading-state-store.ts"
 import { TradingState, type TradingStateName } from "../health/trading-state.ts"
 import { ControlToken } from "../process/control-token.ts"
 import { Wake } from "../process/wake.ts"
@@ -262,6 +263,7 @@ export const HttpFrontRoutes: Layer.Layer<
   | HttpIntake
   | Metrics
   | ReadStore
+  | TradingStateStore
   | RefusedPosts
   | TradingState
   | Wake
@@ -275,6 +277,7 @@ export const HttpFrontRoutes: Layer.Layer<
     const access = yield* HttpAccess
     const metrics = yield* Metrics
     const reads = yield* ReadStore
+    const states = yield* TradingStateStore
     const alerts = yield* Alerts
     const wake = yield* Wake
     const tradingState = yield* TradingState
@@ -284,6 +287,7 @@ export const HttpFrontRoutes: Layer.Layer<
         // Orders held by the old state wait for their accounts to be looked through again, signals for the pipeline.
         wake.notify("signals")
         wake.notify("orders")
+        wake.notify("trading-state")
         // Each change is a row of its own (T11): the one before ends with it.
         const dedupKey = "trading_state.changed:global"
         return Effect.andThen(
@@ -319,7 +323,7 @@ export const HttpFrontRoutes: Layer.Layer<
     const match = makeMatcher([
       ...healthRoutes(source, yield* Exposition, settings.mode),
       ...(takesPosts
-        ? [...consoleRoutes(access), ...apiRoutes({ reads, source, controlled, tradingStateChanged })]
+        ? [...consoleRoutes(access), ...apiRoutes({ reads, states, source, controlled, tradingStateChanged })]
         : [])
     ])
     return HttpFront.of(

@@ -10,17 +10,18 @@
  * Never: carries data, orders anything, or is needed for correctness.
  */
 import { Context, Effect, Layer } from "effect"
+import type { Bell as BellName } from "./bells.ts"
 
 export interface WakeService {
   /** Rings the bell of `topic`. Synchronous and cheap, callable from any callback. */
-  readonly notify: (topic: string) => void
+  readonly notify: (topic: BellName) => void
   /**
    * Calls `rung` whenever the bell of `topic` rings, at once if it was rung while nobody listened. For those who would
    * otherwise keep a fiber waiting for each of thousands of topics. Answers how to end it.
    */
-  readonly listen: (topic: string, rung: () => void) => () => void
+  readonly listen: (topic: BellName, rung: () => void) => () => void
   /** Waits for the bell of `topic`, at most `maxWaitMs` milliseconds of the ambient clock. */
-  readonly wait: (topic: string, maxWaitMs: number) => Effect.Effect<void>
+  readonly wait: (topic: BellName, maxWaitMs: number) => Effect.Effect<void>
 }
 
 /** Lists and not sets: nearly all of thousands of bells have one listener and nobody who waits. */
@@ -35,14 +36,14 @@ const nobody: ReadonlyArray<() => void> = []
 const makeWake = (): WakeService => {
   // One bell per topic; topics are table names and account names, so the map is bounded by the configuration.
   const bells = new Map<string, Bell>()
-  const bellOf = (topic: string): Bell => {
+  const bellOf = (topic: BellName): Bell => {
     const known = bells.get(topic)
     if (known !== undefined) return known
     const bell: Bell = { rung: false, waiters: nobody, listeners: nobody }
     bells.set(topic, bell)
     return bell
   }
-  const notify = (topic: string): void => {
+  const notify = (topic: BellName): void => {
     const bell = bellOf(topic)
     if (bell.waiters.length === 0 && bell.listeners.length === 0) {
       bell.rung = true
@@ -54,7 +55,7 @@ const makeWake = (): WakeService => {
     bell.waiters = nobody
     for (const release of waiters) release()
   }
-  const wait = (topic: string, maxWaitMs: number): Effect.Effect<void> =>
+  const wait = (topic: BellName, maxWaitMs: number): Effect.Effect<void> =>
     Effect.callback<void>((resume) => {
       const bell = bellOf(topic)
       if (bell.rung) {
@@ -68,7 +69,7 @@ const makeWake = (): WakeService => {
         bell.waiters = bell.waiters.filter((waiting) => waiting !== release)
       })
     }).pipe(Effect.timeoutOption(maxWaitMs), Effect.asVoid)
-  const listen = (topic: string, rung: () => void): (() => void) => {
+  const listen = (topic: BellName, rung: () => void): (() => void) => {
     const bell = bellOf(topic)
     bell.listeners = [...bell.listeners, rung]
     if (bell.rung) {

@@ -145,9 +145,7 @@ const services = (linkage: Effect.Effect<Linkage, DatabaseUnavailable>) =>
           trace: () => nothing,
           order: () => nothing,
           linkage,
-          tradingState: nothing,
-          acknowledgeAlert: () => nothing,
-          setTradingState: () => nothing
+          acknowledgeAlert: () => nothing
         })
       )
     ),

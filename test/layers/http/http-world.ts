@@ -30,6 +30,7 @@ import { Lifecycle, type LifecycleService } from "../../../src/layers/process/li
 import { Exposition, Metrics, type MetricsService } from "../../../src/layers/health/metrics.ts"
 import { ReadStore, type ReadStoreService } from "../../../src/layers/health/read-store.ts"
 import { TradingState } from "../../../src/layers/health/trading-state.ts"
+import { type TradingStateChange, TradingStateStore } from "../../../src/layers/health/trading-state-store.ts"
 import { Wake } from "../../../src/layers/process/wake.ts"
 
 /** The generated token of every world without a configured one, and the header that shows it. */
@@ -41,6 +42,8 @@ export interface WorldOptions {
   readonly file?: Record<string, unknown>
   readonly facts?: Partial<HealthFacts>
   readonly reads?: Partial<ReadStoreService>
+  /** Gets every change of the trading state. */
+  readonly stateChanged?: (change: TradingStateChange) => void
   readonly deaf?: boolean
   readonly control?: HealthSource["Service"]["control"]
   /** Nobody holds DATA_DIR yet. */
@@ -154,9 +157,7 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     trace: () => nothing,
     order: () => nothing,
     linkage: nothing,
-    tradingState: nothing,
     acknowledgeAlert: () => nothing,
-    setTradingState: () => nothing,
     ...options.reads
   }
   const settings = settingsFor(options.environment, options.file)
@@ -180,6 +181,14 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     }),
     Layer.succeed(HealthSource, source),
     Layer.succeed(ReadStore, reads),
+    Layer.succeed(TradingStateStore, {
+      read: nothing,
+      set: (change) =>
+        Effect.sync(() => {
+          options.stateChanged?.(change)
+          return { scope: "global", state: change.state }
+        })
+    }),
     Layer.succeed(Exposition, {
       text: (named) => Effect.succeed(named ? "# acct-7\n" : "# nothing\n")
     }),

@@ -176,7 +176,6 @@ describe("control", () => {
   const halt = (headers: Record<string, string>) =>
     world.send("POST", "/api/v1/trading-state", { body: change, headers })
   const reads = {
-    setTradingState: () => Effect.succeed({ scope: "global" }),
     linkage: Effect.succeed({ ours: 1, linked: 1, rate: 1, external: 0 })
   }
   const paths = ["trading-state", "actors/root%2Ftrading/pause", "actors/x/restart", "session", "nothing"]
@@ -261,7 +260,6 @@ describe("a command to a component", () => {
 
 describe("a session of the console", () => {
   const reads = {
-    setTradingState: () => Effect.succeed({ scope: "global" }),
     linkage: Effect.succeed({ ours: 1, linked: 1, rate: 1, external: 0 })
   }
   const login = async (headers: Record<string, string> = {}) => {
@@ -285,8 +283,11 @@ describe("a session of the console", () => {
 
   it("reads by its cookie and controls by cookie and CSRF token together", async () => {
     const changes: Array<unknown> = []
-    const setTradingState = (change: object) => Effect.sync(() => (changes.push(change), {}))
-    await start({ environment: { ADMIN_TOKEN: token }, reads: { ...reads, setTradingState } })
+    await start({
+      environment: { ADMIN_TOKEN: token },
+      reads,
+      stateChanged: (change) => void changes.push(change)
+    })
     const { cookie, csrf } = await login({ authorization: `Bearer ${token}` })
     const linkage = (headers: Record<string, string>) => world.send("GET", "/api/v1/linkage", { headers })
     assert.strictEqual((await linkage({})).status, 401)
@@ -399,12 +400,7 @@ describe("the API's answers", () => {
 describe("the trading state", () => {
   it("is changed with who and why, and raises an alert", async () => {
     const changes: Array<unknown> = []
-    await start({
-      reads: {
-        setTradingState: (change) =>
-          Effect.sync(() => (changes.push(change), { scope: "global", state: change.state }))
-      }
-    })
+    await start({ stateChanged: (change) => void changes.push(change) })
     const answer = await world.send("POST", "/api/v1/trading-state", {
       body: '{"state":"HALTED","reason":"drill"}',
       headers: bearer
