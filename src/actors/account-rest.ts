@@ -16,6 +16,7 @@ import { AccountLeases, type LeaseGuard, makeLeaseGuard } from "../layers/accoun
 import { type AccountGrant, AccountsStore } from "../layers/accounts/accounts-store.ts"
 import { Protection } from "../layers/accounts/protection.ts"
 import { type RestingAccount, RestingAccounts } from "../layers/accounts/resting-accounts.ts"
+import { OrdersStore } from "../layers/orders/orders-store.ts"
 import { Brokers } from "../layers/broker/broker.ts"
 import { Instance } from "../layers/config/instance.ts"
 import { Database } from "../layers/database/database.ts"
@@ -80,6 +81,7 @@ const takeLeases = (entries: ReadonlyArray<RestingAccount>, path: string) =>
 const compareAll = (name: string, opened: ReadonlyArray<Opened>) =>
   Effect.gen(function* () {
     const accounts = yield* AccountsStore
+    const orders = yield* OrdersStore
     const brokers = yield* Brokers
     const leases = yield* AccountLeases
     const protection = yield* Protection
@@ -89,7 +91,7 @@ const compareAll = (name: string, opened: ReadonlyArray<Opened>) =>
     resting.answered(opened.map(({ entry }) => entry.account))
     const theirs = yield* brokers.get(name).activity
     const there = new Map(theirs.map((activity) => [activity.account, activity]))
-    const quiet = yield* accounts.quiet(opened.map(({ entry }) => entry.account))
+    const quiet = yield* orders.quiet(opened.map(({ entry }) => entry.account))
     const isIdle = ({ entry: { account } }: Opened): boolean => {
       const activity = there.get(account)
       return (

@@ -14,8 +14,7 @@
 import { Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import { accountLimits } from "../../domain/limits.ts"
-import { OPEN, SETTLES } from "../../domain/order.ts"
-import { collapse } from "../database/collapse.ts"
+import { collapse, inBatches } from "../database/collapse.ts"
 import { Database, type DatabaseService } from "../database/database.ts"
 import { accountLeased, lifeAlive } from "../node/node-life.pg.ts"
 import {
@@ -165,33 +164,6 @@ const markReconciled = (database: DatabaseService) => (grants: ReadonlyArray<Acc
       Effect.catchTag("DatabaseFault", Effect.die)
     )
 
-/** Runs `f` for at most `batchMax` of `all` at a time. */
-const inBatches = <A, B, E>(
-  all: ReadonlyArray<A>,
-  f: (some: ReadonlyArray<A>) => Effect.Effect<ReadonlyArray<B>, E>
-): Effect.Effect<ReadonlyArray<B>, E> => {
-  const { batchMax } = accountLimits
-  const batches = Array.from({ length: Math.ceil(all.length / batchMax) }, (_, n) =>
-    all.slice(n * batchMax, (n + 1) * batchMax)
-  )
-  return Effect.map(Effect.forEach(batches, f), (answers) => answers.flat())
-}
-
-const quiet = (database: DatabaseService) => (accounts: ReadonlyArray<string>) =>
-  database
-    .run(
-      "accounts.quiet",
-      (sql) => sql<{ readonly id: string; readonly cursor: string | null }>`
-        SELECT a.id, a.fills_cursor AS cursor FROM accounts a
-        WHERE a.id = ANY (${[...accounts]}::text[])
-          AND NOT EXISTS (SELECT FROM orders o WHERE o.account = a.id AND ${sql.in("o.status", [...OPEN])})
-          AND NOT EXISTS (SELECT FROM orders o
-            WHERE o.account = a.id AND o.settled_at IS NULL AND ${sql.in("o.status", [...SETTLES])})
-          AND NOT EXISTS (SELECT FROM positions p WHERE p.account = a.id
-            AND (p.quantity <> 0 OR p.confirmed_quantity <> 0 OR p.disputed_at IS NOT NULL))`
-    )
-    .pipe(Effect.catchTag("DatabaseFault", Effect.die))
-
 const release =
   (database: DatabaseService): AccountsStoreService["release"] =>
   (grants) =>
@@ -259,6 +231,7 @@ export const accountsStorePg: Layer.Layer<AccountsStore, never, Database> = Laye
         Effect.map(
           inBatches(
             accounts.map((account) => ({ account, owner })),
+            batchMax,
             takeAll(database)
           ),
           (outcomes) => new Map(accounts.flatMap((account, n) => paired(account, outcomes[n])))
@@ -280,13 +253,8 @@ export const accountsStorePg: Layer.Layer<AccountsStore, never, Database> = Laye
       markReconciled: yield* collapse(markReconciled(database), batchMax),
       markManyReconciled: (grants) =>
         Effect.map(
-          inBatches(grants, markReconciled(database)),
+          inBatches(grants, batchMax, markReconciled(database)),
           (marked) => new Set(grants.filter((_, n) => marked[n] === true))
-        ),
-      quiet: (accounts) =>
-        Effect.map(
-          inBatches(accounts, quiet(database)),
-          (rows) => new Map(rows.map(({ cursor, id }) => [id, cursor]))
         ),
       read: read(database)
     })

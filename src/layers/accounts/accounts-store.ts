@@ -88,13 +88,6 @@ export interface AccountsStoreService {
   readonly markManyReconciled: (
     grants: ReadonlyArray<AccountGrant>
   ) => Effect.Effect<ReadonlySet<AccountGrant>, DatabaseUnavailable>
-  /**
-   * Those of `accounts` that have nothing to be done or watched by our books: no order that may be alive or is unsettled,
-   * no position on either side. With the venue's place up to which their fills are stored (`FillsStore.cursor`).
-   */
-  readonly quiet: (
-    accounts: ReadonlyArray<string>
-  ) => Effect.Effect<ReadonlyMap<string, string | null>, DatabaseUnavailable>
   /** The rows of these accounts, in no order; those that do not exist are left out. */
   readonly read: (
     accounts: ReadonlyArray<string>

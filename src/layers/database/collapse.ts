@@ -59,3 +59,15 @@ export const collapse = <K, A, E>(
         return Effect.andThen(Effect.forkIn(work, scope), Deferred.await(answer))
       })
   })
+
+/** Runs `f` for at most `batchMax` of `all` at a time, one batch after the other. */
+export const inBatches = <A, B, E>(
+  all: ReadonlyArray<A>,
+  batchMax: number,
+  f: (some: ReadonlyArray<A>) => Effect.Effect<ReadonlyArray<B>, E>
+): Effect.Effect<ReadonlyArray<B>, E> => {
+  const batches = Array.from({ length: Math.ceil(all.length / batchMax) }, (_, n) =>
+    all.slice(n * batchMax, (n + 1) * batchMax)
+  )
+  return Effect.map(Effect.forEach(batches, f), (answers) => answers.flat())
+}

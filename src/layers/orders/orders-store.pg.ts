@@ -14,12 +14,13 @@
 import { Effect, Layer, Result } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { Fragment } from "effect/sql/Statement"
-import { ageLimits } from "../../domain/limits.ts"
+import { accountLimits, ageLimits } from "../../domain/limits.ts"
 import { invariant, InvariantViolated } from "../../domain/invariant.ts"
-import { nextStatus, type OrderEvent, type OrderStatus, SETTLES } from "../../domain/order.ts"
+import { nextStatus, OPEN, type OrderEvent, type OrderStatus, SETTLES } from "../../domain/order.ts"
 import type { PlanAccount } from "../../domain/plan-context.ts"
 import type { AccountGrant } from "../accounts/accounts-store.ts"
 import { Config } from "../config/config.ts"
+import { inBatches } from "../database/collapse.ts"
 import { Database, type DatabaseService } from "../database/database.ts"
 import { intendExit } from "./order-exit.pg.ts"
 import { columnsOf, settledWhen } from "./order-row.pg.ts"
@@ -244,6 +245,29 @@ const backlog =
         Effect.catchTag("DatabaseFault", Effect.die)
       )
 
+const quietOnes = (database: DatabaseService) => (accounts: ReadonlyArray<string>) =>
+  database
+    .run(
+      "orders.quiet",
+      (sql) => sql<{ readonly id: string; readonly cursor: string | null }>`
+        SELECT a.id, a.fills_cursor AS cursor FROM accounts a
+        WHERE a.id = ANY (${[...accounts]}::text[])
+          AND NOT EXISTS (SELECT FROM orders o WHERE o.account = a.id AND ${sql.in("o.status", [...OPEN])})
+          AND NOT EXISTS (SELECT FROM orders o
+            WHERE o.account = a.id AND o.settled_at IS NULL AND ${sql.in("o.status", [...SETTLES])})
+          AND NOT EXISTS (SELECT FROM positions p WHERE p.account = a.id
+            AND (p.quantity <> 0 OR p.confirmed_quantity <> 0 OR p.disputed_at IS NOT NULL))`
+    )
+    .pipe(Effect.catchTag("DatabaseFault", Effect.die))
+
+const quiet =
+  (database: DatabaseService): OrdersStoreService["quiet"] =>
+  (accounts) =>
+    Effect.map(
+      inBatches(accounts, accountLimits.batchMax, quietOnes(database)),
+      (rows) => new Map(rows.map(({ cursor, id }) => [id, cursor]))
+    )
+
 const make = (
   database: DatabaseService,
   calendars: ReadonlyMap<string, PlanAccount["calendar"]>
@@ -256,6 +280,7 @@ const make = (
   intendExit: intendExit(database),
   unresolved: unresolved(database),
   busy: busy(database),
+  quiet: quiet(database),
   backlog: backlog(database),
   ...settling(database)
 })

@@ -226,6 +226,13 @@ export interface OrdersStoreService {
     ReadonlyArray<{ readonly account: string; readonly waiting: boolean; readonly unresolved: boolean }>,
     DatabaseUnavailable
   >
+  /**
+   * Those of `accounts` that have nothing to be done or watched by our books: no order that may be alive or is unsettled,
+   * no position on either side. With the venue's place up to which their fills are stored (`FillsStore.cursor`).
+   */
+  readonly quiet: (
+    accounts: ReadonlyArray<string>
+  ) => Effect.Effect<ReadonlyMap<string, string | null>, DatabaseUnavailable>
   /** What of each of `accounts` waits to be sent, and since when (milliseconds, database clock); an empty one is left out. */
   readonly backlog: (
     accounts: ReadonlyArray<string>

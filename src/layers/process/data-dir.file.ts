@@ -21,8 +21,10 @@ import type * as Scope from "effect/Scope"
 import { errorCodeOf } from "./error-code.ts"
 import { readNote, writeNote } from "./data-dir-note.file.ts"
 import { DataDir, DataDirLocked, type DataDirService, DataDirUnusable, type HeldDataDir } from "./data-dir.ts"
-import { postgresLimits } from "../database/database-limits.ts"
 import { inRealTime, runCommand } from "./subprocess.node.ts"
+
+/** `flock -n` answers at once; what takes this long hangs. */
+const flockMsMax = 10_000
 
 /** Exit status we ask `flock` for when somebody else has the lock; its default, 1, could mean anything. */
 const conflictStatus = 75
@@ -105,7 +107,7 @@ const lock = (directory: string, descriptor: number): Effect.Effect<void, DataDi
     if (process.platform === "darwin") return
     const result = yield* runCommand(
       { file: "flock", args: ["-n", "-E", String(conflictStatus), "3"], descriptors: [descriptor] },
-      postgresLimits.commandMs
+      flockMsMax
     )
     if (result.code === 0) return
     if (result.code === conflictStatus) return yield* lockedBy(directory)
