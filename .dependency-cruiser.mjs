@@ -5,18 +5,31 @@
  * it. Type imports count, because a type from the wrong side drags its vocabulary along, and cycles among
  * types are cycles.
  *
- * Promises: every folder below src is allowed a named list of targets and nothing else, so a new folder is
- * an error until it gets its place here.
+ * Promises: every floor (what kind of code) and every room (what it is about) is allowed a named list of targets and
+ * nothing else, so a new folder is an error until it gets its place here.
  * Never: runs with the TypeScript parser; with TypeScript 7 that sees no module at all and stays
  * green, hence the swc parser, and scripts/guards.ts asserts the number of modules.
  */
 
+/**
+ * The rooms of the house in the order in which they may know each other: a file imports from its own room and from those
+ * before it, on its own floor or below. An order of operations reads the same way: who comes later is built on who came first.
+ */
+const ROOMS =
+  "kernel platform database alerts accounts signals orders control market venues execution decision feeds intake health api operators service".split(
+    " "
+  )
+/** The floors that have rooms. */
+const FLOORS = "domain|machines|layers|actors"
+/** What stands on its floor outside of every room: the tree, the choice of adapters, what all machines share. */
+const HALL = "actors/root\\.supervisor|layers/service\\.live|machines/(?:catalog|slot)"
+
 /** The launcher of the embedded server: many files of one adapter, all but its port. */
-const LAUNCHER = "postgres/postgres-(?!server\\.ts)[^/]+"
-/** A port: a file of a folder of layers/ without a dot in its name. */
-const PORT = `^src/layers/(?!${LAUNCHER})[^/]+/[^/.]+\\.ts$`
+const LAUNCHER = "database/postgres-(?!server\\.port)[^/]+"
+/** A port is called so; a part of a layer without a dot in its name touches the world as little. */
+const PORT = `^src/layers/(?!${LAUNCHER})[^/]+/[^/.]+(?:\\.port)?\\.ts$`
 /** An adapter: it has its kind after a dot. */
-const ADAPTER = `^src/layers/(service\\.live|[^/]+/[^/]+\\.[^/]+|${LAUNCHER})\\.ts$`
+const ADAPTER = `^src/layers/(service\\.live|[^/]+/[^/]+\\.(?!port\\.)[^/]+|${LAUNCHER})\\.ts$`
 /** How the runtime tells what happened; a layer may write it down, and may log. */
 const REPORTS = "^src/runtime/(log-event|reports|dead-letters)\\.ts$"
 /** Packages and builtins that reach the world; only adapters, main and the peers may. */
@@ -55,7 +68,7 @@ export default {
     forbid(
       "src-stays-in-src",
       "Shipped code knows no test, script or peer, except main, which embeds the paper broker.",
-      { path: "^src/", pathNot: "^src/(main\\.ts$|layers/(service\\.live|[^/]+/[^/]+\\.[^/]+)\\.ts$)" },
+      { path: "^src/", pathNot: `^src/main\\.ts$|${ADAPTER}` },
       { path: "^(test|scripts|bench|peers|examples)/" }
     ),
     forbid(
@@ -105,7 +118,7 @@ export default {
       "peers-are-strangers",
       "A venue is another company: it shares the vocabulary and the embedded server, nothing else.",
       { path: "^peers/" },
-      { path: "^src/", pathNot: "^src/domain/|^src/layers/postgres/[^/]+\\.ts$" }
+      { path: "^src/", pathNot: "^src/domain/|^src/layers/database/postgres-[^/]+\\.ts$" }
     ),
     forbid(
       "drivers-in-adapters",
@@ -118,9 +131,19 @@ export default {
       "A new folder below src needs its arrows first.",
       {
         path: "^src/",
-        pathNot: "^src/(main\\.ts$|(runtime|domain|machines|actors)/|layers/(service\\.live\\.ts$|[^/]+/))"
+        pathNot: `^src/(main\\.ts$|runtime/|(${HALL})\\.ts$|(${FLOORS})/(${ROOMS.join("|")})/)`
       },
       { pathNot: "^$" }
+    ),
+    ...ROOMS.slice(0, -1).map((room, index) =>
+      forbid(
+        "rooms-in-order",
+        `The room ${room} knows only the rooms before it, on its floor and below.`,
+        { path: `^src/(${FLOORS})/${room}/` },
+        {
+          path: `^src/((${FLOORS})/(${ROOMS.slice(index + 1).join("|")})/|actors/root\\.supervisor|layers/service\\.live)`
+        }
+      )
     ),
     forbid(
       "migrations-alone",

@@ -127,13 +127,13 @@ const textOf = (node: AnyStateNode): ReadonlyArray<string> => {
 }
 
 /** The whole page of one machine, Markdown with one mermaid diagram. */
-export const pageOf = (name: string, machine: AnyStateMachine): string => {
+export const pageOf = (name: string, source: string, machine: AnyStateMachine): string => {
   const [root, ...states] = walk(machine.root)
   const everywhere = root === undefined ? [] : edgesOf(root)
   return [
     `# ${name}`,
     "",
-    `Generated from \`src/machines/${name}.machine.ts\` by \`npm run draw\`; the checks fail when it differs.`,
+    `Generated from \`${source}\` by \`npm run draw\`; the checks fail when it differs.`,
     "",
     "```mermaid",
     ...mermaidOf(machine),

@@ -23,7 +23,19 @@ const read = (file: string): string | null => {
 }
 
 mkdirSync(folder, { recursive: true })
-const pages = new Map(catalog.map(({ machine, name }) => [`${name}.md`, pageOf(name, machine)]))
+/** A machine is found in its room by its name. */
+const sources = readdirSync(new URL("../src/machines", import.meta.url), {
+  recursive: true,
+  encoding: "utf8"
+})
+const sourceOf = (name: string): string => {
+  const file = sources.find((one) => one.endsWith(`/${name}.machine.ts`))
+  if (file === undefined) throw new Error(`no file below src/machines is called ${name}.machine.ts`)
+  return `src/machines/${file}`
+}
+const pages = new Map(
+  catalog.map(({ machine, name }) => [`${name}.md`, pageOf(name, sourceOf(name), machine)])
+)
 const index = [
   "# The state machines",
   "",

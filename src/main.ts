@@ -3,26 +3,26 @@
  *
  * Promises: a refused configuration is status 78 before anything started; every non-zero end is preceded by one
  * `fatal` line.
- * Never: decides anything; what runs is in actors/root.supervisor.ts, how it stops in actors/service.ts.
+ * Never: decides anything; what runs is in actors/root.supervisor.ts, how it stops in actors/service/service.ts.
  */
 import { Effect, Layer, Result } from "effect"
 import { fileURLToPath } from "node:url"
-import { healthSourceLayer } from "./actors/health.ts"
-import { resetPractice } from "./actors/reset.ts"
-import { RunningTree } from "./actors/running-tree.ts"
-import { runService } from "./actors/service.ts"
-import { startupLayer } from "./actors/startup.ts"
-import { type Verdict, verdictOfFault, verdictOfProblems } from "./domain/exit-status.ts"
-import { settingsWarnings } from "./domain/settings-warnings.ts"
-import { describeReading, secretReadings, secretTexts } from "./domain/settings-secrets.ts"
-import { plainEnvironment } from "./domain/settings-text.ts"
-import { readBuild } from "./layers/config/build.files.ts"
-import { ConfigReader } from "./layers/config/config.ts"
-import { describeSettings, loadSettings } from "./layers/config/config.load.ts"
-import { makeControlToken } from "./layers/process/control-token.file.ts"
-import { installHost } from "./layers/process/host.node.ts"
-import { logLayer, makeLineWriter } from "./layers/process/log.stdout.ts"
-import { terminalLayer } from "./layers/process/terminal.stdout.ts"
+import { healthSourceLayer } from "./actors/health/health.ts"
+import { resetPractice } from "./actors/service/reset.ts"
+import { RunningTree } from "./actors/platform/running-tree.ts"
+import { runService } from "./actors/service/service.ts"
+import { startupLayer } from "./actors/platform/startup.ts"
+import { type Verdict, verdictOfFault, verdictOfProblems } from "./domain/platform/exit-status.ts"
+import { settingsWarnings } from "./domain/kernel/settings-warnings.ts"
+import { describeReading, secretReadings, secretTexts } from "./domain/kernel/settings-secrets.ts"
+import { plainEnvironment } from "./domain/kernel/settings-text.ts"
+import { readBuild } from "./layers/platform/build.files.ts"
+import { ConfigReader } from "./layers/platform/config.port.ts"
+import { describeSettings, loadSettings } from "./layers/platform/config.load.ts"
+import { makeControlToken } from "./layers/platform/control-token.file.ts"
+import { installHost } from "./layers/platform/host.node.ts"
+import { logLayer, makeLineWriter } from "./layers/platform/log.stdout.ts"
+import { terminalLayer } from "./layers/platform/terminal.stdout.ts"
 import { observeTree } from "./layers/alerts/reports.log.ts"
 import { componentLayer, databaseTarget, listenerLayer } from "./layers/service.live.ts"
 

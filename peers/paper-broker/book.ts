@@ -10,9 +10,9 @@
  */
 import { BigDecimal, Clock, Effect } from "effect"
 import { randomUUID } from "node:crypto"
-import { formatDecimal } from "../../src/domain/decimal.ts"
-import { contractMultiplier } from "../../src/domain/option-contract.ts"
-import { applyTrade, weightedAverage } from "../../src/domain/practice-ledger.ts"
+import { formatDecimal } from "../../src/domain/kernel/decimal.ts"
+import { contractMultiplier } from "../../src/domain/kernel/option-contract.ts"
+import { applyTrade, weightedAverage } from "../../src/domain/venues/practice-ledger.ts"
 import type { DatabaseAway, Sql, VenueDatabase } from "./database.ts"
 import { openingNotional, availableFunds } from "./funds.ts"
 import type { PaperBrokerOptions } from "./options.ts"

@@ -9,7 +9,7 @@
  */
 import { BigDecimal, Effect } from "effect"
 import type { SqlError } from "effect/sql"
-import { contractMultiplier } from "../../src/domain/option-contract.ts"
+import { contractMultiplier } from "../../src/domain/kernel/option-contract.ts"
 import type { Sql } from "./database.ts"
 import type { OrderRequest } from "./wire.ts"
 

@@ -10,7 +10,7 @@
  * Never: holds an order in memory: the queue has names of orders, the book has the orders.
  */
 import { BigDecimal, Clock, Effect, Option, Queue, Semaphore } from "effect"
-import { formatDecimal } from "../../src/domain/decimal.ts"
+import { formatDecimal } from "../../src/domain/kernel/decimal.ts"
 import type { Book, Filled } from "./book.ts"
 import type { DatabaseAway } from "./database.ts"
 import type { Faults } from "./faults.ts"

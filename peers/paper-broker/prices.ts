@@ -7,7 +7,7 @@
  * Never: asks the database on the order path: overrides are read once at start and kept in step by `set`.
  */
 import { BigDecimal, Clock, Effect } from "effect"
-import { practiceQuote } from "../../src/domain/practice-price.ts"
+import { practiceQuote } from "../../src/domain/market/practice-price.ts"
 import type { DatabaseAway, VenueDatabase } from "./database.ts"
 import { type OrderRow, plain } from "./wire.ts"
 

@@ -7,7 +7,7 @@
  * Never: changes anything.
  */
 import { Clock, Effect } from "effect"
-import { formatDecimal } from "../../src/domain/decimal.ts"
+import { formatDecimal } from "../../src/domain/kernel/decimal.ts"
 import type { DatabaseAway, VenueDatabase } from "./database.ts"
 import { availableFunds } from "./funds.ts"
 import { type PaperBrokerOptions, venueLimits } from "./options.ts"

@@ -6,7 +6,7 @@
  * Never: passes on a value it did not check.
  */
 import { BigDecimal, Result, Schema } from "effect"
-import { formatDecimal } from "../../src/domain/decimal.ts"
+import { formatDecimal } from "../../src/domain/kernel/decimal.ts"
 import { venueLimits } from "./options.ts"
 import { Refusal } from "./refusal.ts"
 

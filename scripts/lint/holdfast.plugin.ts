@@ -55,7 +55,7 @@ const HEADER_LINES_MACHINE_MAX = 60
 const headerLabels = (path: string): ReadonlyArray<string> => {
   if (!/(^|\/)(src|peers)\//.test(path)) return []
   if (path.endsWith(".machine.ts")) return ["Promises:", "Never:", "States:"]
-  if (/\/layers\/([^/]+\/)?[^/]+\.[^/]+\.ts$/.test(path)) return ["Promises:", "Never:", "Failure:"]
+  if (/\/layers\/([^/]+\/)?[^/]+\.(?!port\.)[^/]+\.ts$/.test(path)) return ["Promises:", "Never:", "Failure:"]
   return ["Promises:", "Never:"]
 }
 

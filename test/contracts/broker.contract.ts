@@ -6,7 +6,7 @@
  */
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Option, Queue, type Scope } from "effect"
-import type { VenueFill } from "../../src/domain/fill.ts"
+import type { VenueFill } from "../../src/domain/orders/fill.ts"
 import {
   type BrokerConnection,
   type BrokerEvent,
@@ -14,7 +14,7 @@ import {
   type CreateOrder,
   SendPermit,
   type VenueOrder
-} from "../../src/layers/broker/broker.ts"
+} from "../../src/layers/venues/broker.port.ts"
 
 export interface BrokerWorld {
   readonly connection: BrokerConnection

@@ -1,16 +1,16 @@
 import { randomUUID } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, type Scope } from "effect"
-import { intakeLimits } from "../../src/domain/limits.ts"
-import { Database } from "../../src/layers/database/database.ts"
-import { makeMemoryIntakeStore } from "../../src/layers/intake/intake-store.memory.ts"
-import { IntakeStorePg } from "../../src/layers/intake/intake-store.pg.ts"
+import { intakeLimits } from "../../src/domain/kernel/limits.ts"
+import { Database } from "../../src/layers/database/database.port.ts"
+import { makeMemoryIntakeStore } from "../../src/layers/signals/intake-store.memory.ts"
+import { IntakeStorePg } from "../../src/layers/signals/intake-store.pg.ts"
 import {
   type IntakeOutcome,
   type IntakeRow,
   IntakeStore,
   type IntakeStoreService
-} from "../../src/layers/intake/intake-store.ts"
+} from "../../src/layers/signals/intake-store.port.ts"
 import { openFreshDatabase } from "../support/postgres.ts"
 
 let serial = 0

@@ -3,7 +3,7 @@ import { Effect, Exit, Fiber, Logger, Scope } from "effect"
 import { applySchema } from "../../src/layers/database/database-schema.pg.ts"
 import { databaseLimits } from "../../src/layers/database/database-limits.ts"
 import { makePgDatabase } from "../../src/layers/database/database.pg.ts"
-import { embeddedServer } from "../../src/layers/postgres/postgres-server.embedded.ts"
+import { embeddedServer } from "../../src/layers/database/postgres-server.embedded.ts"
 import { freezeTree, patience, seededDirectory, thawTree } from "./postgres-world.ts"
 
 const quiet = Effect.provide(Logger.layer([]))

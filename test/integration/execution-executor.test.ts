@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
-import { SendPermit } from "../../src/layers/broker/broker.ts"
-import { OrdersStore } from "../../src/layers/orders/orders-store.ts"
+import { SendPermit } from "../../src/layers/venues/broker.port.ts"
+import { OrdersStore } from "../../src/layers/orders/orders-store.port.ts"
 import {
   freshSymbol,
   makeVenue,

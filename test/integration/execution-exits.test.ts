@@ -1,12 +1,12 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
 import { randomUUID } from "node:crypto"
-import { exitLimits } from "../../src/domain/limits.ts"
-import type { MemoryBroker } from "../../src/layers/broker/broker.memory.ts"
-import { BrokerOutcomeUnknown, BrokerUnavailable } from "../../src/layers/broker/broker.ts"
+import { exitLimits } from "../../src/domain/kernel/limits.ts"
+import type { MemoryBroker } from "../../src/layers/venues/broker.memory.ts"
+import { BrokerOutcomeUnknown, BrokerUnavailable } from "../../src/layers/venues/broker.port.ts"
 import { makeMemoryMarket } from "../../src/layers/market/market.memory.ts"
-import { OrdersStore, type StoredOrder } from "../../src/layers/orders/orders-store.ts"
-import type { ProtectionService } from "../../src/layers/accounts/protection.ts"
+import { OrdersStore, type StoredOrder } from "../../src/layers/orders/orders-store.port.ts"
+import type { ProtectionService } from "../../src/layers/orders/protection.port.ts"
 import {
   freshSymbol,
   makeVenue,

@@ -1,11 +1,11 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import { positionId } from "../../src/domain/ids.ts"
-import { AccountsStore } from "../../src/layers/accounts/accounts-store.ts"
-import type { VenueFill } from "../../src/domain/fill.ts"
-import { FillsStore } from "../../src/layers/orders/fills-store.ts"
-import { OrdersStore, type StoredOrder } from "../../src/layers/orders/orders-store.ts"
-import { PositionsStore } from "../../src/layers/accounts/positions-store.ts"
+import { positionId } from "../../src/domain/kernel/ids.ts"
+import { AccountsStore } from "../../src/layers/accounts/accounts-store.port.ts"
+import type { VenueFill } from "../../src/domain/orders/fill.ts"
+import { FillsStore } from "../../src/layers/orders/fills-store.port.ts"
+import { OrdersStore, type StoredOrder } from "../../src/layers/orders/orders-store.port.ts"
+import { PositionsStore } from "../../src/layers/orders/positions-store.port.ts"
 import {
   fillOf,
   history,

@@ -1,10 +1,10 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Option, type Scope } from "effect"
-import type { MemoryBroker } from "../../src/layers/broker/broker.memory.ts"
-import type { AccountLeasesService } from "../../src/layers/accounts/accounts-lease.ts"
-import { BrokerOutcomeUnknown, SendPermit } from "../../src/layers/broker/broker.ts"
-import { FillsStore } from "../../src/layers/orders/fills-store.ts"
-import { OrdersStore, type StoredOrder } from "../../src/layers/orders/orders-store.ts"
+import type { MemoryBroker } from "../../src/layers/venues/broker.memory.ts"
+import type { AccountLeasesService } from "../../src/layers/accounts/accounts-lease.port.ts"
+import { BrokerOutcomeUnknown, SendPermit } from "../../src/layers/venues/broker.port.ts"
+import { FillsStore } from "../../src/layers/orders/fills-store.port.ts"
+import { OrdersStore, type StoredOrder } from "../../src/layers/orders/orders-store.port.ts"
 import {
   freshSymbol,
   makeVenue,

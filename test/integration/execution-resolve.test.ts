@@ -1,12 +1,12 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Option, type Scope } from "effect"
-import { lookupLimits } from "../../src/domain/limits.ts"
+import { lookupLimits } from "../../src/domain/kernel/limits.ts"
 import {
   BrokerOutcomeUnknown,
   BrokerUnavailable,
   type ClientOrderIdRule
-} from "../../src/layers/broker/broker.ts"
-import { OrdersStore } from "../../src/layers/orders/orders-store.ts"
+} from "../../src/layers/venues/broker.port.ts"
+import { OrdersStore } from "../../src/layers/orders/orders-store.port.ts"
 import {
   freshSymbol,
   makeVenue,

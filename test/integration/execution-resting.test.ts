@@ -1,9 +1,9 @@
 /** Accounts that rest: opened all at once, woken one by one, and never resting on what somebody else knows better. */
 import { assert, layer } from "@effect/vitest"
 import { Deferred, Effect, type Scope } from "effect"
-import { executionLimits } from "../../src/domain/limits.ts"
-import type { MemoryBroker } from "../../src/layers/broker/broker.memory.ts"
-import type { BrokerConnection } from "../../src/layers/broker/broker.ts"
+import { executionLimits } from "../../src/domain/kernel/limits.ts"
+import type { MemoryBroker } from "../../src/layers/venues/broker.memory.ts"
+import type { BrokerConnection } from "../../src/layers/venues/broker.port.ts"
 import { makeVenue, type NodeOptions, scenario, startNode, until, untilStatus } from "./execution-desk.ts"
 import { intend, readAccount, sql, testSettings, world, type WorldServices } from "./execution-world.ts"
 

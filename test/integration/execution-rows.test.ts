@@ -1,12 +1,12 @@
 /** What stands beside an order in the rows, and what it may do there: other orders, its position, the states of trading. */
 import { assert, layer } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
-import { ageLimits } from "../../src/domain/limits.ts"
-import type { OrderEvent } from "../../src/domain/order.ts"
-import { PositionsStore } from "../../src/layers/accounts/positions-store.ts"
-import { Database } from "../../src/layers/database/database.ts"
-import { FillsStore } from "../../src/layers/orders/fills-store.ts"
-import { OrdersStore, type StoredOrder } from "../../src/layers/orders/orders-store.ts"
+import { ageLimits } from "../../src/domain/kernel/limits.ts"
+import type { OrderEvent } from "../../src/domain/orders/order.ts"
+import { PositionsStore } from "../../src/layers/orders/positions-store.port.ts"
+import { Database } from "../../src/layers/database/database.port.ts"
+import { FillsStore } from "../../src/layers/orders/fills-store.port.ts"
+import { OrdersStore, type StoredOrder } from "../../src/layers/orders/orders-store.port.ts"
 import { fillOf, intend, openLong, own, permitOf, sql, world } from "./execution-world.ts"
 
 const unreachable = (): never => {

@@ -4,7 +4,7 @@
  * Promises: `documented` is docs/reconnect-matrix.md word for word, which a test compares.
  * Never: runs anything.
  */
-import type { FeedEndKind } from "../../src/domain/feed-end.ts"
+import type { FeedEndKind } from "../../src/domain/feeds/feed-end.ts"
 
 /** Beyond what the server's script can do: what happens to names, ports, certificates, and what we do ourselves. */
 export type Special =

@@ -5,12 +5,12 @@
  * an answer is when the database goes away.
  */
 import { Context, Effect, Exit, Layer, Scope } from "effect"
-import { Database, type DatabaseService } from "../../src/layers/database/database.ts"
-import { IntakeStorePg } from "../../src/layers/intake/intake-store.pg.ts"
-import { IntakeStore } from "../../src/layers/intake/intake-store.ts"
+import { Database, type DatabaseService } from "../../src/layers/database/database.port.ts"
+import { IntakeStorePg } from "../../src/layers/signals/intake-store.pg.ts"
+import { IntakeStore } from "../../src/layers/signals/intake-store.port.ts"
 import { ReadStorePg } from "../../src/layers/health/read-store.pg.ts"
-import { ReadStore } from "../../src/layers/health/read-store.ts"
-import { startWorld, type World, type WorldOptions } from "../layers/http/http-world.ts"
+import { ReadStore } from "../../src/layers/health/read-store.port.ts"
+import { startWorld, type World, type WorldOptions } from "../layers/api/http-world.ts"
 import { openFreshDatabase } from "../support/postgres.ts"
 
 export interface PgWorld extends World {

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto"
 import { Agent } from "node:http"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
-import { alert, bearer } from "../layers/http/http-world.ts"
+import { alert, bearer } from "../layers/api/http-world.ts"
 import { type PgWorld, startPgWorld } from "./http-world.pg.ts"
 
 let world: PgWorld

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto"
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
-import type { DatabaseService } from "../../src/layers/database/database.ts"
+import type { DatabaseService } from "../../src/layers/database/database.port.ts"
 import { insertAccounts, insertSignals, rows } from "../support/decisions.ts"
 import { openFreshDatabase } from "../support/postgres.ts"
 

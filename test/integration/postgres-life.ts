@@ -11,9 +11,9 @@ import { writeSync } from "node:fs"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import { makePgDatabase } from "../../src/layers/database/database.pg.ts"
-import type { DatabaseService } from "../../src/layers/database/database.ts"
-import { dataDirAt } from "../../src/layers/process/data-dir.file.ts"
-import { embeddedServer, type EmbeddedOptions } from "../../src/layers/postgres/postgres-server.embedded.ts"
+import type { DatabaseService } from "../../src/layers/database/database.port.ts"
+import { dataDirAt } from "../../src/layers/platform/data-dir.file.ts"
+import { embeddedServer, type EmbeddedOptions } from "../../src/layers/database/postgres-server.embedded.ts"
 
 export interface LifeOptions extends EmbeddedOptions {
   /** Writers that insert without pause; 0 = only run the server. */

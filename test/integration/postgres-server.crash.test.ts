@@ -2,8 +2,8 @@ import * as path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { makePgDatabase } from "../../src/layers/database/database.pg.ts"
-import { processTree } from "../../src/layers/postgres/postgres-pid-file.ts"
-import { embeddedServer } from "../../src/layers/postgres/postgres-server.embedded.ts"
+import { processTree } from "../../src/layers/database/postgres-pid-file.ts"
+import { embeddedServer } from "../../src/layers/database/postgres-server.embedded.ts"
 import {
   type Life,
   noServerLeft,

@@ -4,9 +4,9 @@ import * as path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Logger } from "effect"
 import { makePgDatabase } from "../../src/layers/database/database.pg.ts"
-import { locateBinaries } from "../../src/layers/postgres/postgres-binaries.ts"
-import { shortNameOf } from "../../src/layers/postgres/postgres-cluster.ts"
-import { embeddedServer, type EmbeddedOptions } from "../../src/layers/postgres/postgres-server.embedded.ts"
+import { locateBinaries } from "../../src/layers/database/postgres-binaries.ts"
+import { shortNameOf } from "../../src/layers/database/postgres-cluster.ts"
+import { embeddedServer, type EmbeddedOptions } from "../../src/layers/database/postgres-server.embedded.ts"
 import {
   installBinaries,
   isRoot,

@@ -6,9 +6,9 @@ import { Effect, Exit, Logger, Scope } from "effect"
 import { makePgDatabase } from "../../src/layers/database/database.pg.ts"
 import { postgresLimits } from "../../src/layers/database/database-limits.ts"
 import { type DatabaseTarget, socketAddress } from "../../src/layers/database/database-target.ts"
-import { locateBinaries } from "../../src/layers/postgres/postgres-binaries.ts"
-import { pidFileOf } from "../../src/layers/postgres/postgres-pid-file.ts"
-import { embeddedServer, embeddedTarget } from "../../src/layers/postgres/postgres-server.embedded.ts"
+import { locateBinaries } from "../../src/layers/database/postgres-binaries.ts"
+import { pidFileOf } from "../../src/layers/database/postgres-pid-file.ts"
+import { embeddedServer, embeddedTarget } from "../../src/layers/database/postgres-server.embedded.ts"
 import {
   freezeTree,
   installBinaries,

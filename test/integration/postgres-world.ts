@@ -12,7 +12,7 @@ import { Effect, type Scope } from "effect"
 import { seedCluster } from "../support/postgres.ts"
 import { scratchRoot } from "../support/scratch.ts"
 import { signalAll } from "../support/signals.ts"
-import { isServerOf, processTree } from "../../src/layers/postgres/postgres-pid-file.ts"
+import { isServerOf, processTree } from "../../src/layers/database/postgres-pid-file.ts"
 import type { LifeLine, LifeOptions } from "./postgres-life.ts"
 
 export const isRoot = process.getuid?.() === 0

@@ -1,6 +1,6 @@
 /** The rules of every machine in the catalog, and for each rule a machine that breaks it. */
-import { venueBell } from "../../src/layers/process/bells.ts"
 import { readdirSync } from "node:fs"
+import { basename } from "node:path"
 import { assert, describe, it } from "vitest"
 import { fromPromise, raise, setup } from "xstate"
 import { answerOf, effectsOf, eventsOf, waitingStates } from "../../scripts/matrix.ts"
@@ -128,9 +128,12 @@ const crashesOnPurpose: Readonly<Record<string, ReadonlyArray<string>>> = {
 
 describe("the catalog", () => {
   it("lists every machine file once, by its stem", () => {
-    const files = readdirSync(new URL("../../src/machines/", import.meta.url))
+    const files = readdirSync(new URL("../../src/machines/", import.meta.url), {
+      recursive: true,
+      encoding: "utf8"
+    })
       .filter((file) => file.endsWith(".machine.ts"))
-      .map((file) => file.replace(".machine.ts", ""))
+      .map((file) => basename(file, ".machine.ts"))
     assert.deepStrictEqual(catalog.map(({ name }) => name).toSorted(), files.toSorted())
   })
   it("is what the exceptions are from", () => {

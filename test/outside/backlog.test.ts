@@ -1,7 +1,7 @@
 /** A backlog of dead signals, seen from outside: it starves nobody, fills no log, and is told. */
 import { Effect, Exit, Scope } from "effect"
 import { assert, describe, it, onTestFinished } from "vitest"
-import type { DatabaseService } from "../../src/layers/database/database.ts"
+import type { DatabaseService } from "../../src/layers/database/database.port.ts"
 import { waitUntil } from "../support/exchange.ts"
 import { openFreshDatabase } from "../support/postgres.ts"
 import { insertStale } from "../support/stale-signals.ts"

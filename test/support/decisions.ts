@@ -6,20 +6,20 @@
  */
 import { randomUUID } from "node:crypto"
 import { Effect, Layer } from "effect"
-import type { Settings } from "../../src/domain/settings.ts"
-import { planSignal } from "../../src/domain/decision.ts"
-import { instrumentsOf } from "../../src/domain/instruments.ts"
-import type { PlanSettings } from "../../src/domain/plan-context.ts"
-import { Config } from "../../src/layers/config/config.ts"
-import type { DatabaseService } from "../../src/layers/database/database.ts"
-import { Database } from "../../src/layers/database/database.ts"
-import { Instance, type InstanceService } from "../../src/layers/config/instance.ts"
-import { signalsStorePg } from "../../src/layers/signals/signals-store.pg.ts"
+import type { Settings } from "../../src/domain/kernel/settings.ts"
+import { planSignal } from "../../src/domain/decision/decision.ts"
+import { instrumentsOf } from "../../src/domain/kernel/instruments.ts"
+import type { PlanSettings } from "../../src/domain/orders/plan-context.ts"
+import { Config } from "../../src/layers/platform/config.port.ts"
+import type { DatabaseService } from "../../src/layers/database/database.port.ts"
+import { Database } from "../../src/layers/database/database.port.ts"
+import { Instance, type InstanceService } from "../../src/layers/platform/instance.port.ts"
+import { signalsStorePg } from "../../src/layers/decision/signals-store.pg.ts"
 import {
   type Planner,
   SignalsStore,
   type SignalsStoreService
-} from "../../src/layers/signals/signals-store.ts"
+} from "../../src/layers/decision/signals-store.port.ts"
 import { openFreshDatabase } from "./postgres.ts"
 import { settingsFrom } from "./practice-settings.ts"
 import { heldInstance } from "./instance.ts"

@@ -4,7 +4,7 @@
  * Promises: the standing is known from the first moment, as after the node component has opened the lease.
  * Never: asks a database.
  */
-import { type InstanceService, makeInstance } from "../../src/layers/config/instance.ts"
+import { type InstanceService, makeInstance } from "../../src/layers/platform/instance.port.ts"
 
 export const heldInstance = (nodeId: string, bootId: string): InstanceService => {
   const instance = makeInstance()

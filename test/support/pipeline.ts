@@ -7,23 +7,23 @@
 import { assert } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
-import { pipelineActor } from "../../src/actors/pipeline.actor.ts"
-import type { Decision } from "../../src/domain/decision.ts"
-import type { PlanContext } from "../../src/domain/plan-context.ts"
-import { type Alert, Alerts } from "../../src/layers/alerts/alerts.ts"
-import { Config } from "../../src/layers/config/config.ts"
-import { Database, DatabaseFault, DatabaseUnavailable } from "../../src/layers/database/database.ts"
+import { pipelineActor } from "../../src/actors/decision/pipeline.actor.ts"
+import type { Decision } from "../../src/domain/decision/decision.ts"
+import type { PlanContext } from "../../src/domain/orders/plan-context.ts"
+import { type Alert, Alerts } from "../../src/layers/alerts/alerts.port.ts"
+import { Config } from "../../src/layers/platform/config.port.ts"
+import { Database, DatabaseFault, DatabaseUnavailable } from "../../src/layers/database/database.port.ts"
 import { makeAvailability } from "../../src/layers/database/database-availability.ts"
-import { Market } from "../../src/layers/market/market.ts"
+import { Market } from "../../src/layers/market/market.port.ts"
 import { makeMemoryMarket } from "../../src/layers/market/market.memory.ts"
-import { SignalQueue } from "../../src/layers/signals/signal-queue.ts"
+import { SignalQueue } from "../../src/layers/decision/signal-queue.port.ts"
 import {
   type ClaimedSignal,
   type SignalOutcome,
   SignalsStore,
   type SignalsStoreService
-} from "../../src/layers/signals/signals-store.ts"
-import { Wake } from "../../src/layers/process/wake.ts"
+} from "../../src/layers/decision/signals-store.port.ts"
+import { Wake } from "../../src/layers/platform/wake.port.ts"
 import { supervisor, worker } from "../../src/runtime/child-spec.ts"
 import { startTree } from "../../src/runtime/supervisor.ts"
 import { settingsFrom } from "./practice-settings.ts"

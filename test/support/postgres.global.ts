@@ -16,8 +16,8 @@ import { Effect, Exit, Logger, Scope } from "effect"
 import type { TestProject } from "vitest/node"
 import { applySchema } from "../../src/layers/database/database-schema.pg.ts"
 import { type SocketTarget, withDatabase } from "../../src/layers/database/database-target.ts"
-import { connectOnce } from "../../src/layers/postgres/postgres-process.ts"
-import { embeddedServer } from "../../src/layers/postgres/postgres-server.embedded.ts"
+import { connectOnce } from "../../src/layers/database/postgres-process.ts"
+import { embeddedServer } from "../../src/layers/database/postgres-server.embedded.ts"
 import { scratchRoot } from "./scratch.ts"
 
 declare module "vitest" {

@@ -5,8 +5,8 @@
  * Never: reads a file or the environment.
  */
 import { Result } from "effect"
-import { resolveSettings } from "../../src/domain/settings-resolve.ts"
-import type { Settings } from "../../src/domain/settings.ts"
+import { resolveSettings } from "../../src/domain/kernel/settings-resolve.ts"
+import type { Settings } from "../../src/domain/kernel/settings.ts"
 
 /** Settings as the service resolves them from this configuration file, in practice mode. */
 export const settingsFrom = (file: Record<string, unknown> = {}): Settings => {

@@ -5,7 +5,7 @@
  * Never: decides anything; the rows' source and age are the test's.
  */
 import { Effect } from "effect"
-import type { DatabaseService } from "../../src/layers/database/database.ts"
+import type { DatabaseService } from "../../src/layers/database/database.port.ts"
 
 const partRows = 10_000
 

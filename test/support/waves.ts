@@ -6,26 +6,26 @@
  * closing); what is handed over twice is counted twice, so that a test can see it.
  * Never: reads the real clock.
  */
-import { feedBell } from "../../src/layers/process/bells.ts"
+import { feedBell } from "../../src/layers/platform/bells.ts"
 import { Clock, Effect, Exit, Layer, Scope } from "effect"
-import { RunningTree } from "../../src/actors/running-tree.ts"
-import { wavesActor } from "../../src/actors/waves.actor.ts"
-import type { Settings } from "../../src/domain/settings.ts"
-import { nextDueAtMs, searchedAt, wavesBetween } from "../../src/domain/wave-clock.ts"
-import { type Alert, Alerts } from "../../src/layers/alerts/alerts.ts"
-import { Config } from "../../src/layers/config/config.ts"
-import { Database, DatabaseUnavailable } from "../../src/layers/database/database.ts"
+import { RunningTree } from "../../src/actors/platform/running-tree.ts"
+import { wavesActor } from "../../src/actors/feeds/waves.actor.ts"
+import type { Settings } from "../../src/domain/kernel/settings.ts"
+import { nextDueAtMs, searchedAt, wavesBetween } from "../../src/domain/kernel/wave-clock.ts"
+import { type Alert, Alerts } from "../../src/layers/alerts/alerts.port.ts"
+import { Config } from "../../src/layers/platform/config.port.ts"
+import { Database, DatabaseUnavailable } from "../../src/layers/database/database.port.ts"
 import { makeAvailability } from "../../src/layers/database/database-availability.ts"
-import { FeedBuffer } from "../../src/layers/feeds/feed-buffer.ts"
-import { Feeds, type FeedState, FeedUnavailable } from "../../src/layers/feeds/feeds.ts"
-import { Instance } from "../../src/layers/config/instance.ts"
-import { Wake } from "../../src/layers/process/wake.ts"
+import { FeedBuffer } from "../../src/layers/feeds/feed-buffer.port.ts"
+import { Feeds, type FeedState, FeedUnavailable } from "../../src/layers/feeds/feeds.port.ts"
+import { Instance } from "../../src/layers/platform/instance.port.ts"
+import { Wake } from "../../src/layers/platform/wake.port.ts"
 import {
   type ClosedWave,
   type WaveLease,
   WavesStore,
   type WavesStoreService
-} from "../../src/layers/feeds/waves-store.ts"
+} from "../../src/layers/feeds/waves-store.port.ts"
 import { supervisor, worker } from "../../src/runtime/child-spec.ts"
 import { startTree } from "../../src/runtime/supervisor.ts"
 import { settingsFrom } from "./practice-settings.ts"

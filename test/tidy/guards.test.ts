@@ -54,14 +54,17 @@ beforeAll(() => {
   project(bad, path.join(fixtures, "good"), path.join(fixtures, "bad"))
   const header = "/**\n * Too much.\n *\n * Promises: length.\n * Never: ends.\n */\n"
   put(
-    "src/domain/long-file.ts",
+    "src/domain/market/long-file.ts",
     `${header}${lines(401, (index) => `export const value${index} = ${index}`)}\n`
   )
   put(
-    "src/domain/long-function.ts",
+    "src/domain/market/long-function.ts",
     `${header}export const long = (given: number): number => {\n  let sum = given\n${lines(70, () => "  sum += given")}\n  return sum\n}\n`
   )
-  put("test/domain/focused.test.ts", 'import { test } from "vitest"\n\ntest.only("alone", () => undefined)\n')
+  put(
+    "test/domain/market/focused.test.ts",
+    'import { test } from "vitest"\n\ntest.only("alone", () => undefined)\n'
+  )
   // Written here, because these must not stand in any file of the project, not even in a fixture.
   put("docs/key.md", glued("-----BEGIN", " PRIVATE KEY-----"))
   put("docs/token.md", glued("gh", "p_", "a".repeat(36)))
@@ -71,7 +74,7 @@ beforeAll(() => {
   put("docs/emoji.md", `done ${String.fromCodePoint(0x1f680)}`)
   put("docs/conflict.md", glued("<<<", "<<<< ours"))
   put(
-    "src/layers/lamp/store.forestalled.ts",
+    "src/layers/market/store.forestalled.ts",
     `${header}export const insert = "${glued("ON CONFLICT (id)", " DO NOTHING")}"\n`
   )
   put("src/layers/utils/order.ts", "export const order = 1\n")
@@ -84,68 +87,71 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }))
 
 const OFFENCES: Record<string, ReadonlyArray<readonly [file: string, finding: RegExp]>> = {
   types: [
-    ["src/actors/floating-effect.ts", /TS377001: This Effect value is neither yielded nor used/],
-    ["src/actors/starless-yield.ts", /effect\(missingStarInYieldEffectGen\)/],
-    ["src/domain/type-error.ts", /TS2322/]
+    ["src/actors/market/floating-effect.ts", /TS377001: This Effect value is neither yielded nor used/],
+    ["src/actors/market/starless-yield.ts", /effect\(missingStarInYieldEffectGen\)/],
+    ["src/domain/market/type-error.ts", /TS2322/]
   ],
   lint: [
-    ["src/machines/reads-clock.machine.ts", /Date\.now/],
-    ["src/machines/reads-date.machine.ts", /new Date\(\) reads the clock/],
-    ["src/machines/throws-dice.machine.ts", /Math\.random/],
-    ["src/machines/sets-timer.machine.ts", /setTimeout/],
-    ["src/machines/fetches.machine.ts", /fetch/],
-    ["src/machines/waits.machine.ts", /A machine only decides/],
-    ["src/machines/imports-late.machine.ts", /a dynamic import/],
-    ["src/machines/swallows.machine.ts", /swallows the errors of its children/],
-    ["src/domain/reads-clock.ts", /Date\.now/],
-    ["src/domain/no-header.ts", /must open with a header/],
-    ["src/domain/no-promises.ts", /lacks its "Promises:" line/],
-    ["src/machines/no-states.machine.ts", /lacks its "States:" line/],
-    ["src/layers/lamp/store.faultless.ts", /lacks its "Failure:" line/],
-    ["src/layers/lamp/floating-promise.ts", /no-floating-promises/],
-    ["src/domain/forgets-case.ts", /switch-exhaustiveness-check/],
-    ["src/domain/unsafe-claim.ts", /no-unsafe-type-assertion/],
-    ["src/domain/any-type.ts", /no-explicit-any/],
-    ["src/domain/long-file.ts", /max-lines\)/],
-    ["src/domain/long-function.ts", /max-lines-per-function/],
-    ["src/domain/unfinished.ts", /no-warning-comments/],
-    ["src/domain/orderBook.ts", /filename-case/],
-    ["src/layers/lamp/prints.ts", /no-console/],
-    ["src/layers/lamp/exits.ts", /no-process-exit/],
-    ["test/domain/focused.test.ts", /no-focused-tests/]
+    ["src/machines/market/reads-clock.machine.ts", /Date\.now/],
+    ["src/machines/market/reads-date.machine.ts", /new Date\(\) reads the clock/],
+    ["src/machines/market/throws-dice.machine.ts", /Math\.random/],
+    ["src/machines/market/sets-timer.machine.ts", /setTimeout/],
+    ["src/machines/market/fetches.machine.ts", /fetch/],
+    ["src/machines/market/waits.machine.ts", /A machine only decides/],
+    ["src/machines/market/imports-late.machine.ts", /a dynamic import/],
+    ["src/machines/market/swallows.machine.ts", /swallows the errors of its children/],
+    ["src/domain/market/reads-clock.ts", /Date\.now/],
+    ["src/domain/market/no-header.ts", /must open with a header/],
+    ["src/domain/market/no-promises.ts", /lacks its "Promises:" line/],
+    ["src/machines/market/no-states.machine.ts", /lacks its "States:" line/],
+    ["src/layers/market/store.faultless.ts", /lacks its "Failure:" line/],
+    ["src/layers/market/floating-promise.ts", /no-floating-promises/],
+    ["src/domain/market/forgets-case.ts", /switch-exhaustiveness-check/],
+    ["src/domain/market/unsafe-claim.ts", /no-unsafe-type-assertion/],
+    ["src/domain/market/any-type.ts", /no-explicit-any/],
+    ["src/domain/market/long-file.ts", /max-lines\)/],
+    ["src/domain/market/long-function.ts", /max-lines-per-function/],
+    ["src/domain/market/unfinished.ts", /no-warning-comments/],
+    ["src/domain/market/orderBook.ts", /filename-case/],
+    ["src/layers/market/prints.ts", /no-console/],
+    ["src/layers/market/exits.ts", /no-process-exit/],
+    ["test/domain/market/focused.test.ts", /no-focused-tests/]
   ],
   arrows: [
     [
-      "src/actors/imports-adapter.ts",
-      /actors-use-ports: must not import src\/layers\/lamp\/lamp-store\.memory\.ts/
+      "src/actors/market/imports-adapter.ts",
+      /actors-use-ports: must not import src\/layers\/market\/lamp-store\.memory\.ts/
     ],
-    ["src/actors/imports-main.ts", /nobody-imports-main/],
-    ["src/actors/imports-driver.ts", /drivers-in-adapters: must not import net/],
-    ["src/machines/imports-port.machine.ts", /machines-decide/],
-    ["src/machines/imports-actor.machine.ts", /machines-decide/],
-    ["src/machines/imports-effect.machine.ts", /machines-decide/],
-    ["src/machines/reads-files.machine.ts", /machines-decide: must not import fs/],
-    ["src/runtime/imports-domain.ts", /runtime-alone: must not import src\/domain\/lamp\.ts/],
-    ["src/domain/imports-machine.ts", /domain-alone/],
-    ["src/domain/imports-files.ts", /domain-alone: must not import fs/],
-    ["src/domain/cycle-first.ts", /no-cycle/],
-    ["src/layers/lamp/port-with-sockets.ts", /ports-are-promises: must not import http/],
-    ["src/layers/lamp/store.upwards.ts", /adapters-implement/],
-    ["src/layers/lamp/imports-test.ts", /src-never-tests/],
+    ["src/actors/market/imports-main.ts", /nobody-imports-main/],
+    ["src/actors/market/imports-driver.ts", /drivers-in-adapters: must not import net/],
+    ["src/machines/market/imports-port.machine.ts", /machines-decide/],
+    ["src/machines/market/imports-actor.machine.ts", /machines-decide/],
+    ["src/machines/market/imports-effect.machine.ts", /machines-decide/],
+    ["src/machines/market/reads-files.machine.ts", /machines-decide: must not import fs/],
+    ["src/runtime/imports-domain.ts", /runtime-alone: must not import src\/domain\/market\/lamp\.ts/],
+    ["src/domain/market/imports-machine.ts", /domain-alone/],
+    ["src/domain/market/imports-files.ts", /domain-alone: must not import fs/],
+    ["src/domain/market/cycle-first.ts", /no-cycle/],
+    ["src/layers/market/port-with-sockets.ts", /ports-are-promises: must not import http/],
+    ["src/layers/market/store.upwards.ts", /adapters-implement/],
+    ["src/layers/market/imports-test.ts", /src-never-tests/],
+    ["src/domain/kernel/knows-market.ts", /rooms-in-order: must not import src\/domain\/market\/lamp\.ts/],
+    ["src/layers/database/knows-market.ts", /rooms-in-order: must not import src\/domain\/market\/lamp\.ts/],
+    ["src/domain/nowhere/roomless.ts", /known-places/],
     ["src/places/placeless.ts", /known-places/],
     ["src/layers/homeless.ts", /known-places/],
     ["peers/venue/imports-actor.ts", /peers-are-strangers/],
     ["migrations/0002_moving.ts", /migrations-alone/]
   ],
   "dead code": [
-    ["src/domain/half-used.ts", /unwanted/],
-    ["src/domain/unfinished.ts", /^src\/domain\/unfinished\.ts/]
+    ["src/domain/market/half-used.ts", /unwanted/],
+    ["src/domain/market/unfinished.ts", /^src\/domain\/market\/unfinished\.ts/]
   ],
-  format: [["src/domain/unformatted.ts", /unformatted/]],
+  format: [["src/domain/market/unformatted.ts", /unformatted/]],
   tidy: [
-    ["src/domain/order-helper.ts", /"helper" names nothing/],
+    ["src/domain/market/order-helper.ts", /"helper" names nothing/],
     ["src/layers/utils/order.ts", /"utils" names nothing/],
-    ["src/domain/orderBook.ts", /not kebab-case/],
+    ["src/domain/market/orderBook.ts", /not kebab-case/],
     ["migrations/0004_gap.ts", /number 0003 was to come next/],
     ["test/machines/deep/order.test.ts", /src\/machines\/deep does not exist/],
     ["package.json", /xstate is not pinned exactly/],
@@ -156,7 +162,7 @@ const OFFENCES: Record<string, ReadonlyArray<readonly [file: string, finding: Re
     ["docs/registry.md", /the address of a package registry/],
     ["docs/emoji.md", /an emoji/],
     ["docs/conflict.md", /a conflict marker/],
-    ["src/layers/lamp/store.forestalled.ts", /a key in ON CONFLICT DO NOTHING/]
+    ["src/layers/market/store.forestalled.ts", /a key in ON CONFLICT DO NOTHING/]
   ]
 }
 

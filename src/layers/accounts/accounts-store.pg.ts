@@ -13,10 +13,10 @@
  */
 import { Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
-import { accountLimits } from "../../domain/limits.ts"
+import { accountLimits } from "../../domain/kernel/limits.ts"
 import { collapse, inBatches } from "../database/collapse.ts"
-import { Database, type DatabaseService } from "../database/database.ts"
-import { accountLeased, lifeAlive } from "../node/node-life.pg.ts"
+import { Database, type DatabaseService } from "../database/database.port.ts"
+import { accountLeased, lifeAlive } from "./node-life.pg.ts"
 import {
   type AccountDefinition,
   type AccountGrant,
@@ -25,7 +25,7 @@ import {
   type AccountsStoreService,
   type TakeOutcome,
   type VenueMismatch
-} from "./accounts-store.ts"
+} from "./accounts-store.port.ts"
 
 interface Taker {
   readonly account: string

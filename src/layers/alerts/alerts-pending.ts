@@ -8,8 +8,8 @@
  * before an outbreak does.
  * Never: reads a clock, logs, or keeps more than `alertLimits.pendingMax` entries.
  */
-import { alertLimits } from "../../domain/limits.ts"
-import type { Ended, PendingAlert, PendingClosing, PendingEntry, Severity } from "./alerts.ts"
+import { alertLimits } from "../../domain/kernel/limits.ts"
+import type { Ended, PendingAlert, PendingClosing, PendingEntry, Severity } from "./alerts.port.ts"
 
 const severities: ReadonlyArray<Severity> = ["LOW", "MEDIUM", "HIGH", "CRITICAL"]
 const worse = (one: Severity, other: Severity): Severity =>

@@ -12,10 +12,10 @@
  */
 import { Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
-import { alertLimits } from "../../domain/limits.ts"
-import { AlertsStore, type ClosedAlert } from "./alerts-store.ts"
-import type { Alert, Ended, PendingAlert, PendingEntry, Resolution } from "./alerts.ts"
-import { Database } from "../database/database.ts"
+import { alertLimits } from "../../domain/kernel/limits.ts"
+import { AlertsStore, type ClosedAlert } from "./alerts-store.port.ts"
+import type { Alert, Ended, PendingAlert, PendingEntry, Resolution } from "./alerts.port.ts"
+import { Database } from "../database/database.port.ts"
 
 const detailOf = ({ correlationId, detail }: Pick<Alert, "correlationId" | "detail">): string =>
   JSON.stringify({ ...detail, ...(correlationId === undefined ? {} : { correlation_id: correlationId }) })

@@ -10,12 +10,19 @@
  */
 import { Clock, Effect, Layer } from "effect"
 import { randomUUID } from "node:crypto"
-import { alertLimits } from "../../domain/limits.ts"
-import { type Mask, maskedRecord, redactUrls } from "../../domain/redaction.ts"
+import { alertLimits } from "../../domain/kernel/limits.ts"
+import { type Mask, maskedRecord, redactUrls } from "../../domain/kernel/redaction.ts"
 import { logEvent, type LogLevelName } from "../../runtime/log-event.ts"
 import { endedOf, makePendingAlerts } from "./alerts-pending.ts"
-import { type Alert, Alerts, type AlertsService, type Ended, resolvedLine, type Severity } from "./alerts.ts"
-import { Wake } from "../process/wake.ts"
+import {
+  type Alert,
+  Alerts,
+  type AlertsService,
+  type Ended,
+  resolvedLine,
+  type Severity
+} from "./alerts.port.ts"
+import { Wake } from "../platform/wake.port.ts"
 
 const masked = (mask: Mask, alert: Alert): Alert => ({
   ...alert,

@@ -11,11 +11,11 @@
  * Failure: none of its own; the logger swallows a closed stdout.
  */
 import { Context, Effect, LogLevel, References } from "effect"
-import { reportLimits } from "../../domain/limits.ts"
+import { reportLimits } from "../../domain/kernel/limits.ts"
 import type { DeadLetter } from "../../runtime/dead-letters.ts"
 import { logEvent, type LogLevelName } from "../../runtime/log-event.ts"
 import { formatReport, type SupervisionEvent } from "../../runtime/reports.ts"
-import { type Alert, Alerts } from "./alerts.ts"
+import { type Alert, Alerts } from "./alerts.port.ts"
 
 const lines: Readonly<Record<SupervisionEvent["_tag"], readonly [LogLevelName, string]>> = {
   SupervisorError: ["warn", "component.failed"],

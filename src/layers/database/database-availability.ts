@@ -12,7 +12,7 @@
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
-import type { Availability, AvailabilityState } from "./database.ts"
+import type { Availability, AvailabilityState } from "./database.port.ts"
 
 export interface AvailabilityLedger extends Availability {
   /** Rises with every `mark("available")`. */

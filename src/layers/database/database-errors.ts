@@ -10,8 +10,13 @@
  */
 import * as Cause from "effect/Cause"
 import * as SqlError from "effect/sql/SqlError"
-import { type DatabaseError, DatabaseFault, DatabaseUnavailable, type UnavailableReason } from "./database.ts"
-import { errorCodeOf } from "../process/error-code.ts"
+import {
+  type DatabaseError,
+  DatabaseFault,
+  DatabaseUnavailable,
+  type UnavailableReason
+} from "./database.port.ts"
+import { errorCodeOf } from "../platform/error-code.ts"
 
 /** SQLSTATE when the server answered, errno (`ECONNREFUSED`) when the socket did, else undefined. */
 export const codeOf = (error: SqlError.SqlError): string | undefined => errorCodeOf(error.reason.cause)

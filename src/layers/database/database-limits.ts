@@ -1,13 +1,13 @@
 /**
  * The numbers of the database layer in one place, each with its reason and with the relations that must hold.
  *
- * They live beside the adapters and not in `domain/limits.ts` because no rule of trading depends on them:
+ * They live beside the adapters and not in `domain/kernel/limits.ts` because no rule of trading depends on them:
  * they say how long a peer may stay silent before it is called away.
  *
  * Promises: the relations asserted at the end hold, or the process does not load.
  * Never: read from the environment; what an operator may set is a setting, not a limit.
  */
-import { invariant } from "../../domain/invariant.ts"
+import { invariant } from "../../domain/kernel/invariant.ts"
 
 export const databaseLimits = {
   /** Connections of one process. Two cores saturate at 8 to 32 writers; 10 leaves room for a second process under 40. */

@@ -14,7 +14,7 @@
 import * as Effect from "effect/Effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import * as SqlError from "effect/sql/SqlError"
-import { type DatabaseService, DatabaseUnavailable } from "./database.ts"
+import { type DatabaseService, DatabaseUnavailable } from "./database.port.ts"
 import { codeOf } from "./database-errors.ts"
 import { type DatabaseTarget, describeTarget } from "./database-target.ts"
 import { databaseLimits } from "./database-limits.ts"

@@ -16,7 +16,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import { SqlClient } from "effect/sql/SqlClient"
-import { DatabaseUnavailable } from "./database.ts"
+import { DatabaseUnavailable } from "./database.port.ts"
 import { makeClient } from "./database.client.ts"
 import { findSqlError, toDatabaseError } from "./database-errors.ts"
 import { databaseLimits } from "./database-limits.ts"
@@ -27,7 +27,7 @@ import {
   type SchemaError,
   SchemaNewer,
   type SchemaReport
-} from "./database-schema.ts"
+} from "./database-schema.port.ts"
 import { makeSocketCensus } from "./database.socket.ts"
 import type { DatabaseTarget } from "./database-target.ts"
 import { loadMigrations, type Migration } from "./migration.files.ts"

@@ -31,7 +31,7 @@ import {
   DatabaseFault,
   DatabaseUnavailable,
   type TransactOptions
-} from "./database.ts"
+} from "./database.port.ts"
 import { type AvailabilityLedger, makeAvailability } from "./database-availability.ts"
 import { makeClient } from "./database.client.ts"
 import { findSqlError, hasBug, toDatabaseError } from "./database-errors.ts"

@@ -9,12 +9,17 @@
  */
 import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
-import { accountChanges, modeProblem } from "../../domain/installation.ts"
-import type { Settings } from "../../domain/settings.ts"
-import { Database, type DatabaseService } from "./database.ts"
+import { accountChanges, modeProblem } from "../../domain/database/installation.ts"
+import type { Settings } from "../../domain/kernel/settings.ts"
+import { Database, type DatabaseService } from "./database.port.ts"
 import { databaseLimits } from "./database-limits.ts"
 import { projectMigrations } from "./database-schema.pg.ts"
-import { Installation, type InstallationService, ResetRefused, type RestrictedScope } from "./installation.ts"
+import {
+  Installation,
+  type InstallationService,
+  ResetRefused,
+  type RestrictedScope
+} from "./installation.port.ts"
 import { loadMigrations } from "./migration.files.ts"
 
 const claimMode = (sql: SqlClient, mode: Settings["mode"]) =>

@@ -14,7 +14,7 @@ import * as path from "node:path"
 import { pathToFileURL } from "node:url"
 import * as Effect from "effect/Effect"
 import type { SqlClient } from "effect/sql/SqlClient"
-import { MigrationFailed } from "./database-schema.ts"
+import { MigrationFailed } from "./database-schema.port.ts"
 
 export interface Migration {
   readonly id: number

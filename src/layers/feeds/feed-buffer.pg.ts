@@ -12,7 +12,7 @@
  */
 import { Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
-import { bodyHash } from "../../domain/canonical-json.ts"
+import { bodyHash } from "../../domain/kernel/canonical-json.ts"
 import {
   faultsOf,
   unusableIdentity,
@@ -23,21 +23,21 @@ import {
   waveIdentity,
   type WaveSignal,
   waveSignalId
-} from "../../domain/feed-wire.ts"
-import { signalId } from "../../domain/ids.ts"
-import { feedLimits } from "../../domain/limits.ts"
-import type { Settings } from "../../domain/settings.ts"
-import { Config } from "../config/config.ts"
-import { Database, type DatabaseError, type DatabaseService } from "../database/database.ts"
+} from "../../domain/feeds/feed-wire.ts"
+import { signalId } from "../../domain/kernel/ids.ts"
+import { feedLimits } from "../../domain/kernel/limits.ts"
+import type { Settings } from "../../domain/kernel/settings.ts"
+import { Config } from "../platform/config.port.ts"
+import { Database, type DatabaseError, type DatabaseService } from "../database/database.port.ts"
 import {
   type BufferedCounts,
   FeedBuffer,
   type FeedBufferService,
   type FeedSource,
   type WaveCounts
-} from "./feed-buffer.ts"
-import { type Experiment, experimentOf } from "../intake/intake-row.ts"
-import type { IntakeAnswer } from "../intake/intake-store.ts"
+} from "./feed-buffer.port.ts"
+import { type Experiment, experimentOf } from "../signals/intake-row.ts"
+import type { IntakeAnswer } from "../signals/intake-store.port.ts"
 
 interface BufferedRow {
   readonly key: string

@@ -13,10 +13,10 @@ import { Effect, Layer } from "effect"
 import type { LookupFunction } from "node:net"
 import type { ClientRequest, IncomingMessage } from "node:http"
 import { type ClientOptions, WebSocket } from "ws"
-import type { FeedEnd, FeedEndKind } from "../../domain/feed-end.ts"
-import { feedLimits } from "../../domain/limits.ts"
-import { errorCodeOf } from "../process/error-code.ts"
-import { type FeedAddress, type FeedConnection, type FeedListener, SignalFeed } from "./signal-feed.ts"
+import type { FeedEnd, FeedEndKind } from "../../domain/feeds/feed-end.ts"
+import { feedLimits } from "../../domain/kernel/limits.ts"
+import { errorCodeOf } from "../platform/error-code.ts"
+import { type FeedAddress, type FeedConnection, type FeedListener, SignalFeed } from "./signal-feed.port.ts"
 
 /** `ws` reports a connection that ended without a close frame as 1006, and a frame without a code as 1005. */
 const NO_FRAME = 1_006

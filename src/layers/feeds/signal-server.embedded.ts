@@ -8,7 +8,7 @@
 import { Effect, Layer, Result } from "effect"
 import { readScript } from "../../../peers/signal-server/script.ts"
 import { startSignalServer } from "../../../peers/signal-server/server.ts"
-import { SignalServerFailed, SignalServers } from "./signal-server.ts"
+import { SignalServerFailed, SignalServers } from "./signal-server.port.ts"
 
 /** Nothing starts until `launch`. */
 export const layerEmbeddedSignalServers: Layer.Layer<SignalServers> = Layer.sync(SignalServers, () => {

@@ -12,11 +12,11 @@
  */
 import { Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
-import { unusableMark } from "../../domain/feed-wire.ts"
-import { waveLimits } from "../../domain/limits.ts"
-import { nextDueAtMs, searchedAt, wavesBetween } from "../../domain/wave-clock.ts"
-import { Database, type DatabaseService } from "../database/database.ts"
-import { lifeOver } from "../node/node-life.pg.ts"
+import { unusableMark } from "../../domain/feeds/feed-wire.ts"
+import { waveLimits } from "../../domain/kernel/limits.ts"
+import { nextDueAtMs, searchedAt, wavesBetween } from "../../domain/kernel/wave-clock.ts"
+import { Database, type DatabaseService } from "../database/database.port.ts"
+import { lifeOver } from "../accounts/node-life.pg.ts"
 import {
   type Accounted,
   type AccountRequest,
@@ -26,7 +26,7 @@ import {
   WavesStore,
   type WavesStoreService,
   type WaveTally
-} from "./waves-store.ts"
+} from "./waves-store.port.ts"
 
 const time = (ms: number): string => new Date(ms).toISOString()
 const times = (waves: ReadonlyArray<number>): ReadonlyArray<string> => waves.map(time)

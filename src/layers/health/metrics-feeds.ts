@@ -8,7 +8,7 @@
  * Promises: one sample per configured feed; a figure that a component does not show now is left out, never zero.
  * Never: takes a label from anything but the path of a component, which is made of configured names.
  */
-import type { ComponentDocument } from "../../domain/health.ts"
+import type { ComponentDocument } from "../../domain/health/health.ts"
 import type { Family } from "./metrics-text.ts"
 
 type Detail = ComponentDocument["detail"]

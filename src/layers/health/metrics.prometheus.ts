@@ -12,17 +12,17 @@
  */
 import { monitorEventLoopDelay } from "node:perf_hooks"
 import { Clock, Effect, Layer } from "effect"
-import { Alerts } from "../alerts/alerts.ts"
-import { Database, type DatabaseStats } from "../database/database.ts"
-import { HealthSource } from "./health-source.ts"
-import { readLimits } from "../http/http-limits.ts"
-import { IntakeQueue, type IntakeQueueService } from "../intake/intake-queue.ts"
+import { Alerts } from "../alerts/alerts.port.ts"
+import { Database, type DatabaseStats } from "../database/database.port.ts"
+import { HealthSource } from "./health-source.port.ts"
+import { readLimits } from "../platform/http-limits.ts"
+import { IntakeQueue, type IntakeQueueService } from "../intake/intake-queue.port.ts"
 import { feedAndWaveFamilies } from "./metrics-feeds.ts"
 import { type Family, formatFamilies } from "./metrics-text.ts"
-import { Exposition, Metrics } from "./metrics.ts"
-import { ReadStore } from "./read-store.ts"
-import { SignalQueue } from "../signals/signal-queue.ts"
-import type { Backlog } from "../signals/signals-store.ts"
+import { Exposition, Metrics } from "../platform/metrics.port.ts"
+import { ReadStore } from "./read-store.port.ts"
+import { SignalQueue } from "../decision/signal-queue.port.ts"
+import type { Backlog } from "../decision/signals-store.port.ts"
 
 const gauge = (name: string, help: string, value: number): Family => ({
   name,

@@ -9,9 +9,9 @@
 import { Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { Fragment } from "effect/sql/Statement"
-import { parseExactly } from "../../domain/json-reader.ts"
-import { Database, type DatabaseService } from "../database/database.ts"
-import { readLimits } from "../http/http-limits.ts"
+import { parseExactly } from "../../domain/kernel/json-reader.ts"
+import { Database, type DatabaseService } from "../database/database.port.ts"
+import { readLimits } from "../platform/http-limits.ts"
 import {
   BadCursor,
   type Item,
@@ -22,7 +22,7 @@ import {
   ReadStore,
   type ReadStoreService,
   type Trace
-} from "./read-store.ts"
+} from "./read-store.port.ts"
 
 interface ListTable {
   readonly from: string

@@ -10,14 +10,19 @@
  * given its rows one by one, so that only the row it refuses is `Broken`.
  */
 import { Cause, Clock, Effect, Layer } from "effect"
-import { intakeLimits } from "../../domain/limits.ts"
-import { Alerts } from "../alerts/alerts.ts"
-import { type DatabaseFault, DatabaseUnavailable } from "../database/database.ts"
+import { intakeLimits } from "../../domain/kernel/limits.ts"
+import { Alerts } from "../alerts/alerts.port.ts"
+import { type DatabaseFault, DatabaseUnavailable } from "../database/database.port.ts"
 import { settleWith } from "./intake-queue.settle.ts"
-import { IntakeQueue, type IntakeQueueService, type PostResult, type SettledPost } from "./intake-queue.ts"
-import { type IntakeRow, IntakeStore, type IntakeStoreService } from "./intake-store.ts"
-import { Metrics, type PostRefusal } from "../health/metrics.ts"
-import { Wake } from "../process/wake.ts"
+import {
+  IntakeQueue,
+  type IntakeQueueService,
+  type PostResult,
+  type SettledPost
+} from "./intake-queue.port.ts"
+import { type IntakeRow, IntakeStore, type IntakeStoreService } from "../signals/intake-store.port.ts"
+import { Metrics, type PostRefusal } from "../platform/metrics.port.ts"
+import { Wake } from "../platform/wake.port.ts"
 
 interface Waiting {
   readonly row: IntakeRow

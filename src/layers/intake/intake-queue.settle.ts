@@ -11,11 +11,11 @@
  */
 import { Effect } from "effect"
 import { logEvent } from "../../runtime/log-event.ts"
-import type { AlertsService } from "../alerts/alerts.ts"
-import type { SettledPost } from "./intake-queue.ts"
-import type { IntakeRow } from "./intake-store.ts"
-import type { MetricsService } from "../health/metrics.ts"
-import type { WakeService } from "../process/wake.ts"
+import type { AlertsService } from "../alerts/alerts.port.ts"
+import type { SettledPost } from "./intake-queue.port.ts"
+import type { IntakeRow } from "../signals/intake-store.port.ts"
+import type { MetricsService } from "../platform/metrics.port.ts"
+import type { WakeService } from "../platform/wake.port.ts"
 
 /** Name of this component in lines and alerts. */
 const component = "root/http"

@@ -10,9 +10,9 @@
  * Failure: none; the feed runs until it is interrupted, and while it does not run there are no new quotes.
  */
 import { Clock, Effect, Layer, PubSub, Stream } from "effect"
-import { practiceQuote } from "../../domain/practice-price.ts"
-import { Config } from "../config/config.ts"
-import { Market, marketLimits, type MarketService, type Quote } from "./market.ts"
+import { practiceQuote } from "../../domain/market/practice-price.ts"
+import { Config } from "../platform/config.port.ts"
+import { Market, marketLimits, type MarketService, type Quote } from "./market.port.ts"
 
 export interface PracticeMarketOptions {
   readonly seed: number

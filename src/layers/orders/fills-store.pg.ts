@@ -12,17 +12,17 @@
  */
 import { BigDecimal, Effect, Layer, Result } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
-import { decimal, type Decimal, divideRounded, formatDecimal } from "../../domain/decimal.ts"
-import { type Fill, fillOrder } from "../../domain/fill.ts"
-import { positionId, tradeRecordId } from "../../domain/ids.ts"
-import { nextStatus, type OrderEvent, type OrderStatus, surpriseOf } from "../../domain/order.ts"
-import { instrumentsOf, multiplierOf } from "../../domain/instruments.ts"
-import { applyFill, type PositionStep } from "../../domain/position.ts"
-import { EXTERNAL } from "../../domain/settings.ts"
-import type { Settings } from "../../domain/settings.ts"
-import type { VenueFill } from "../../domain/fill.ts"
-import { Config } from "../config/config.ts"
-import { Database, type DatabaseService } from "../database/database.ts"
+import { decimal, type Decimal, divideRounded, formatDecimal } from "../../domain/kernel/decimal.ts"
+import { type Fill, fillOrder } from "../../domain/orders/fill.ts"
+import { positionId, tradeRecordId } from "../../domain/kernel/ids.ts"
+import { nextStatus, type OrderEvent, type OrderStatus, surpriseOf } from "../../domain/orders/order.ts"
+import { instrumentsOf, multiplierOf } from "../../domain/kernel/instruments.ts"
+import { applyFill, type PositionStep } from "../../domain/orders/position.ts"
+import { EXTERNAL } from "../../domain/kernel/settings.ts"
+import type { Settings } from "../../domain/kernel/settings.ts"
+import type { VenueFill } from "../../domain/orders/fill.ts"
+import { Config } from "../platform/config.port.ts"
+import { Database, type DatabaseService } from "../database/database.port.ts"
 import {
   type FillOutcome,
   FillsStore,
@@ -30,11 +30,11 @@ import {
   type LinkedBy,
   type RecordedFill,
   type StoredTrade
-} from "./fills-store.ts"
+} from "./fills-store.port.ts"
 import { linkMetadataForOrder } from "./metadata-link.pg.ts"
 import { columnsOf, settledWhen } from "./order-row.pg.ts"
 import { moveShares } from "./position-shares.pg.ts"
-import type { StoredOrder } from "./orders-store.ts"
+import type { StoredOrder } from "./orders-store.port.ts"
 
 interface StoredPosition {
   readonly quantity: string

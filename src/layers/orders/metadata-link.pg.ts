@@ -16,8 +16,8 @@
 import { Effect } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import type { Metadata } from "../../domain/metadata.ts"
-import { ageLimits } from "../../domain/limits.ts"
+import type { Metadata } from "../../domain/signals/metadata.ts"
+import { ageLimits } from "../../domain/kernel/limits.ts"
 
 /** A trade as it was just stored, in the same transaction. */
 export interface TradeToLink {

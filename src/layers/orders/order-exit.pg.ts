@@ -11,11 +11,11 @@
  * Failure: `DatabaseUnavailable`; trying again after a lost answer finds the exit alive and stores nothing.
  */
 import { Effect } from "effect"
-import { exitClientOrderId, exitOrderId } from "../../domain/ids.ts"
-import { OPEN } from "../../domain/order.ts"
-import type { DatabaseService } from "../database/database.ts"
+import { exitClientOrderId, exitOrderId } from "../../domain/kernel/ids.ts"
+import { OPEN } from "../../domain/orders/order.ts"
+import type { DatabaseService } from "../database/database.port.ts"
 import { columnsOf } from "./order-row.pg.ts"
-import type { ExitOutcome, OrdersStoreService, StoredOrder } from "./orders-store.ts"
+import type { ExitOutcome, OrdersStoreService, StoredOrder } from "./orders-store.port.ts"
 
 interface ExitedPosition {
   readonly symbol: string

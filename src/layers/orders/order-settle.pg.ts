@@ -12,11 +12,11 @@
  * Failure: `DatabaseUnavailable`; a look that is counted twice only makes the next one later. A fault is a bug and dies.
  */
 import { Effect } from "effect"
-import { executionLimits } from "../../domain/limits.ts"
-import { SETTLES } from "../../domain/order.ts"
-import type { DatabaseService } from "../database/database.ts"
+import { executionLimits } from "../../domain/kernel/limits.ts"
+import { SETTLES } from "../../domain/orders/order.ts"
+import type { DatabaseService } from "../database/database.port.ts"
 import { columnsOf, settledBy, settledWhen } from "./order-row.pg.ts"
-import type { OrdersStoreService, StoredOrder, Unsettled } from "./orders-store.ts"
+import type { OrdersStoreService, StoredOrder, Unsettled } from "./orders-store.port.ts"
 
 /** One pass of the reconciler; what is left over is found by the next one. */
 const UNSETTLED_MAX = 256

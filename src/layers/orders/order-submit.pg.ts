@@ -2,7 +2,7 @@
  * The step to `submitting`: the last transaction before an order may reach a wire, and the choice of that order.
  *
  * Everything that must be true at the moment of sending is judged here: the status, the fence and the lease on the
- * database's clock by the statement, and by domain/permit.ts whatever was judged when the order was decided. The rows
+ * database's clock by the statement, and by domain/orders/permit.ts whatever was judged when the order was decided. The rows
  * that this depends on are locked first, in the order in which fills lock them: what the permit is given for cannot move
  * before the commit. Rejected: the rule again in SQL, which was a second one beside the one that is tested.
  *
@@ -15,13 +15,13 @@
 import { Effect } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { Fragment } from "effect/sql/Statement"
-import { invariant } from "../../domain/invariant.ts"
-import { BLOCKS_SYMBOL, nextStatus, type OrderEvent, type OrderStatus } from "../../domain/order.ts"
-import type { PlanAccount } from "../../domain/plan-context.ts"
-import type { Permit } from "../../domain/permit.ts"
-import { readContext } from "../accounts/account-book.pg.ts"
-import type { AccountGrant } from "../accounts/accounts-store.ts"
-import type { DatabaseService } from "../database/database.ts"
+import { invariant } from "../../domain/kernel/invariant.ts"
+import { BLOCKS_SYMBOL, nextStatus, type OrderEvent, type OrderStatus } from "../../domain/orders/order.ts"
+import type { PlanAccount } from "../../domain/orders/plan-context.ts"
+import type { Permit } from "../../domain/orders/permit.ts"
+import { readContext } from "./account-book.pg.ts"
+import type { AccountGrant } from "../accounts/accounts-store.port.ts"
+import type { DatabaseService } from "../database/database.port.ts"
 import { columnsOf } from "./order-row.pg.ts"
 import type {
   Judge,
@@ -31,8 +31,8 @@ import type {
   StoredOrder,
   Submitted,
   SubmitRefusal
-} from "./orders-store.ts"
-import { accountLeased } from "../node/node-life.pg.ts"
+} from "./orders-store.port.ts"
+import { accountLeased } from "../accounts/node-life.pg.ts"
 
 /** Too old to be sent, also when it was sent before: a market order that is hours late is a wrong order (T5). */
 const stale = (sql: SqlClient): Fragment => sql`coalesce(o.valid_until <= clock_timestamp(), false)`

@@ -5,7 +5,7 @@
  * seen by it, and updates the order only where status and fence still hold. Read and write in two statements would
  * let a takeover slip between them.
  *
- * Promises: the event row is written by the same statement as the step; statuses move only as domain/order.ts says;
+ * Promises: the event row is written by the same statement as the step; statuses move only as domain/orders/order.ts says;
  * numbers leave without trailing zeros.
  * Never: updates a status without naming the one it comes from.
  * Failure: `DatabaseUnavailable`; a step whose answer was lost may have happened, which every caller must assume: the
@@ -14,14 +14,14 @@
 import { Effect, Layer, Result } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { Fragment } from "effect/sql/Statement"
-import { accountLimits, ageLimits } from "../../domain/limits.ts"
-import { invariant, InvariantViolated } from "../../domain/invariant.ts"
-import { nextStatus, OPEN, type OrderEvent, type OrderStatus, SETTLES } from "../../domain/order.ts"
-import type { PlanAccount } from "../../domain/plan-context.ts"
-import type { AccountGrant } from "../accounts/accounts-store.ts"
-import { Config } from "../config/config.ts"
+import { accountLimits, ageLimits } from "../../domain/kernel/limits.ts"
+import { invariant, InvariantViolated } from "../../domain/kernel/invariant.ts"
+import { nextStatus, OPEN, type OrderEvent, type OrderStatus, SETTLES } from "../../domain/orders/order.ts"
+import type { PlanAccount } from "../../domain/orders/plan-context.ts"
+import type { AccountGrant } from "../accounts/accounts-store.port.ts"
+import { Config } from "../platform/config.port.ts"
 import { inBatches } from "../database/collapse.ts"
-import { Database, type DatabaseService } from "../database/database.ts"
+import { Database, type DatabaseService } from "../database/database.port.ts"
 import { intendExit } from "./order-exit.pg.ts"
 import { columnsOf, settledWhen } from "./order-row.pg.ts"
 import { settling } from "./order-settle.pg.ts"
@@ -34,7 +34,7 @@ import {
   type OrdersStoreService,
   type StoredOrder,
   type UnresolvedOrder
-} from "./orders-store.ts"
+} from "./orders-store.port.ts"
 
 /** A row that moves under our hands this often is fought over by two writers, which the fence excludes. */
 const LOOKS_MAX = 8

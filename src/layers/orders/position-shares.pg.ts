@@ -11,11 +11,11 @@
  */
 import { Effect } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
-import { decimal, type Decimal, formatDecimal } from "../../domain/decimal.ts"
-import type { Fill } from "../../domain/fill.ts"
-import { exitPricesOf, noExitPrices, termsOf } from "../../domain/protection.ts"
-import type { Settings } from "../../domain/settings.ts"
-import { applyToShares, type Share, type ShareChange } from "../../domain/share.ts"
+import { decimal, type Decimal, formatDecimal } from "../../domain/kernel/decimal.ts"
+import type { Fill } from "../../domain/orders/fill.ts"
+import { exitPricesOf, noExitPrices, termsOf } from "../../domain/orders/protection.ts"
+import type { Settings } from "../../domain/kernel/settings.ts"
+import { applyToShares, type Share, type ShareChange } from "../../domain/orders/share.ts"
 
 interface ShareRow {
   readonly strategy: string

@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect } from "effect"
 import { TestClock } from "effect/testing"
-import { nodeLimits } from "../../../src/domain/limits.ts"
-import { AccountLeases, makeLeaseGuard } from "../../../src/layers/accounts/accounts-lease.ts"
-import { instantOf, makeLeaseDeadline } from "../../../src/layers/node/lease-deadline.ts"
+import { nodeLimits } from "../../../src/domain/kernel/limits.ts"
+import { AccountLeases, makeLeaseGuard } from "../../../src/layers/accounts/accounts-lease.port.ts"
+import { instantOf, makeLeaseDeadline } from "../../../src/layers/platform/lease-deadline.ts"
 
 const grant = { account: "paper-1", owner: "node-a", fence: 1n }
 const terms = { leaseMs: nodeLimits.leaseMs, marginMs: nodeLimits.leaseMarginMs }

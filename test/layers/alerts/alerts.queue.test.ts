@@ -2,11 +2,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger } from "effect"
 import { TestClock } from "effect/testing"
-import { alertLimits } from "../../../src/domain/limits.ts"
-import { makeMask } from "../../../src/domain/redaction.ts"
-import { type Alert, Alerts, type PendingEntry } from "../../../src/layers/alerts/alerts.ts"
+import { alertLimits } from "../../../src/domain/kernel/limits.ts"
+import { makeMask } from "../../../src/domain/kernel/redaction.ts"
+import { type Alert, Alerts, type PendingEntry } from "../../../src/layers/alerts/alerts.port.ts"
 import { alertsQueueMasked } from "../../../src/layers/alerts/alerts.queue.ts"
-import { Wake } from "../../../src/layers/process/wake.ts"
+import { Wake } from "../../../src/layers/platform/wake.port.ts"
 
 const outbreaks = (entries: ReadonlyArray<PendingEntry>) =>
   entries.flatMap((entry) => (entry._tag === "Outbreak" ? [entry] : []))

@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Data, Effect, Exit, Fiber } from "effect"
-import type { DatabaseService } from "../../../src/layers/database/database.ts"
+import type { DatabaseService } from "../../../src/layers/database/database.port.ts"
 import { makePgDatabase } from "../../../src/layers/database/database.pg.ts"
 import { socketTarget } from "../../../src/layers/database/database-target.ts"
 import { emptyDatabase, layerFreshDatabase, openFreshDatabase } from "../../support/postgres.ts"
-import { Database } from "../../../src/layers/database/database.ts"
+import { Database } from "../../../src/layers/database/database.port.ts"
 
 class Refused extends Data.TaggedError("Refused")<{ readonly why: string }> {}
 

@@ -4,9 +4,9 @@ import { createHash } from "node:crypto"
 import { createServer as createHttpServer } from "node:http"
 import { createServer, type Socket } from "node:net"
 import { WebSocketServer } from "ws"
-import type { FeedEnd } from "../../../src/domain/feed-end.ts"
-import { feedLimits } from "../../../src/domain/limits.ts"
-import { type FeedListener, SignalFeed } from "../../../src/layers/feeds/signal-feed.ts"
+import type { FeedEnd } from "../../../src/domain/feeds/feed-end.ts"
+import { feedLimits } from "../../../src/domain/kernel/limits.ts"
+import { type FeedListener, SignalFeed } from "../../../src/layers/feeds/signal-feed.port.ts"
 import { kindOfError, signalFeedWs } from "../../../src/layers/feeds/signal-feed.ws.ts"
 
 const listening = <S extends { listen: (port: number, host: string, done: () => void) => unknown }>(

@@ -1,14 +1,14 @@
 import { randomUUID } from "node:crypto"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
-import type { WaveSchedule } from "../../../src/domain/wave-clock.ts"
-import { Database } from "../../../src/layers/database/database.ts"
+import type { WaveSchedule } from "../../../src/domain/kernel/wave-clock.ts"
+import { Database } from "../../../src/layers/database/database.port.ts"
 import {
   type AccountRequest,
   type Take,
   type WaveLease,
   WavesStore
-} from "../../../src/layers/feeds/waves-store.ts"
+} from "../../../src/layers/feeds/waves-store.port.ts"
 import { wavesStorePg } from "../../../src/layers/feeds/waves-store.pg.ts"
 import { rows } from "../../support/decisions.ts"
 import { layerFreshDatabase } from "../../support/postgres.ts"

@@ -1,9 +1,13 @@
 /** What is shown of components: their errors and details repeat peers, and a peer may repeat what it was given. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import type { ComponentRow, HealthFacts } from "../../../src/domain/health.ts"
-import { makeMask } from "../../../src/domain/redaction.ts"
-import { type ActorRow, makeHealthSource, maskedHealth } from "../../../src/layers/health/health-source.ts"
+import type { ComponentRow, HealthFacts } from "../../../src/domain/health/health.ts"
+import { makeMask } from "../../../src/domain/kernel/redaction.ts"
+import {
+  type ActorRow,
+  makeHealthSource,
+  maskedHealth
+} from "../../../src/layers/health/health-source.port.ts"
 
 const row: ComponentRow = {
   path: "root/feeds/feed:hunter22",

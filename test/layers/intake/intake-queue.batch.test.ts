@@ -1,19 +1,19 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Metric } from "effect"
 import { TestClock } from "effect/testing"
-import { intakeLimits } from "../../../src/domain/limits.ts"
-import { Alerts } from "../../../src/layers/alerts/alerts.ts"
-import { DatabaseFault, DatabaseUnavailable } from "../../../src/layers/database/database.ts"
+import { intakeLimits } from "../../../src/domain/kernel/limits.ts"
+import { Alerts } from "../../../src/layers/alerts/alerts.port.ts"
+import { DatabaseFault, DatabaseUnavailable } from "../../../src/layers/database/database.port.ts"
 import { IntakeQueueBatch } from "../../../src/layers/intake/intake-queue.batch.ts"
-import { IntakeQueue, type PostResult } from "../../../src/layers/intake/intake-queue.ts"
-import { makeMemoryIntakeStore } from "../../../src/layers/intake/intake-store.memory.ts"
+import { IntakeQueue, type PostResult } from "../../../src/layers/intake/intake-queue.port.ts"
+import { makeMemoryIntakeStore } from "../../../src/layers/signals/intake-store.memory.ts"
 import {
   type IntakeRow,
   IntakeStore,
   type IntakeStoreService
-} from "../../../src/layers/intake/intake-store.ts"
-import { Metrics } from "../../../src/layers/health/metrics.ts"
-import { Wake } from "../../../src/layers/process/wake.ts"
+} from "../../../src/layers/signals/intake-store.port.ts"
+import { Metrics } from "../../../src/layers/platform/metrics.port.ts"
+import { Wake } from "../../../src/layers/platform/wake.port.ts"
 
 const row = (n: number, body = "{}"): IntakeRow => ({
   id: `id-${n}`,

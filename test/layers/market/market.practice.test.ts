@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { marketLimits } from "../../../src/layers/market/market.ts"
+import { marketLimits } from "../../../src/layers/market/market.port.ts"
 import { makePracticeMarket } from "../../../src/layers/market/market.practice.ts"
-import { practiceQuote } from "../../../src/domain/practice-price.ts"
+import { practiceQuote } from "../../../src/domain/market/practice-price.ts"
 
 const running = (seed = 1) =>
   Effect.gen(function* () {

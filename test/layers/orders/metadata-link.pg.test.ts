@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import type { DatabaseService } from "../../../src/layers/database/database.ts"
+import type { DatabaseService } from "../../../src/layers/database/database.port.ts"
 import { linkMetadataForOrder } from "../../../src/layers/orders/metadata-link.pg.ts"
-import type { SignalsStoreService } from "../../../src/layers/signals/signals-store.ts"
+import type { SignalsStoreService } from "../../../src/layers/decision/signals-store.port.ts"
 import {
   insertMetadata,
   insertSignals,

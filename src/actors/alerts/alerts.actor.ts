@@ -1,0 +1,55 @@
+/**
+ * Alerts actor: the alerts machine with the effects that bring alerts into the database.
+ *
+ * Promises: one batch at a time; a batch that could not be stored goes back to the queue it came from.
+ * Never: loses an alert to a failed write, or holds up whoever raised it.
+ */
+import { Effect } from "effect"
+import { alertLimits } from "../../domain/kernel/limits.ts"
+import { Alerts, resolvedLine } from "../../layers/alerts/alerts.port.ts"
+import { AlertsStore } from "../../layers/alerts/alerts-store.port.ts"
+import { Wake } from "../../layers/platform/wake.port.ts"
+import { alertsMachine } from "../../machines/alerts/alerts.machine.ts"
+import { effectActor, machineChild, streamActor } from "../../runtime/machine-child.ts"
+import { watchDatabase } from "../database/database-watch.ts"
+
+const storePending = effectActor("alerts.store", () =>
+  Effect.gen(function* () {
+    const alerts = yield* Alerts
+    const store = yield* AlertsStore
+    const batch = alerts.takePending()
+    // Also on interruption: the state may be left because the database went away in the middle.
+    const closed = yield* store
+      .store(batch)
+      .pipe(Effect.onError(() => Effect.sync(() => alerts.putBack(batch))))
+    for (const { by, dedupKey } of closed) yield* resolvedLine(dedupKey, by)
+    return batch.length
+  })
+)
+
+const watchQueue = streamActor("alerts.watch", ({ send }) =>
+  Effect.gen(function* () {
+    const alerts = yield* Alerts
+    const wake = yield* Wake
+    return yield* Effect.forever(
+      Effect.andThen(
+        wake.wait("alerts", alertLimits.pollMs),
+        Effect.sync(() => {
+          if (alerts.counts().pending > 0) send({ type: "alerts.raised" })
+        })
+      )
+    )
+  })
+)
+
+/** The component `root/operators/alerts`. */
+export const alertsActor = machineChild({
+  machine: alertsMachine,
+  input: {
+    pollMs: alertLimits.pollMs,
+    retryMs: alertLimits.retryMs,
+    storeDeadlineMs: alertLimits.storeMsMax
+  },
+  actors: { watchDatabase: watchDatabase(), watchQueue, storePending },
+  status: ({ context }) => ({ detail: { stored: context.stored } })
+})

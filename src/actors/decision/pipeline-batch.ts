@@ -1,0 +1,359 @@
+/**
+ * Pipeline batch: one claimed batch, from quotes to committed decisions and everybody who has to know.
+ *
+ * Signals that were never tried before share a transaction, because one commit for many is what keeps up with the
+ * intake. A signal that failed before, or whose decider died, is decided alone: what it does then, it does to itself.
+ *
+ * Promises: metadata goes only to the link procedure; a batch the database refuses is decided again one by one; each
+ * outcome is logged with the signal's id as correlation id; executors are woken after the commit, never before.
+ * Never: retries in place, or lets one signal end the batch of the others.
+ */
+import { ordersBell } from "../../layers/platform/bells.ts"
+import { Clock, Effect, Metric } from "effect"
+import { type Decision, targetsOf, planSignal } from "../../domain/decision/decision.ts"
+import { claimLimits } from "../../domain/kernel/limits.ts"
+import type { PlanSettings } from "../../domain/orders/plan-context.ts"
+import { meaningOf, type SymbolRules } from "../../domain/kernel/symbol-map.ts"
+import { Alerts } from "../../layers/alerts/alerts.port.ts"
+import { Config } from "../../layers/platform/config.port.ts"
+import type { DatabaseUnavailable } from "../../layers/database/database.port.ts"
+import { Market, type MarketService } from "../../layers/market/market.port.ts"
+import {
+  type Claim,
+  type ClaimedSignal,
+  type Planner,
+  type SignalOutcome,
+  SignalsStore,
+  type SignalsStoreService
+} from "../../layers/decision/signals-store.port.ts"
+import { Wake } from "../../layers/platform/wake.port.ts"
+import type { BatchReport } from "../../machines/decision/pipeline.machine.ts"
+import { logEvent } from "../../runtime/log-event.ts"
+import { freshQuote, planSettingsOf } from "../execution/plan-input.ts"
+
+/** Since when this incarnation decides, on the database's clock; null until its first decision after a recovery. */
+export interface Pace {
+  sinceMs: number | null
+}
+
+type Claimed<Kind extends ClaimedSignal["kind"]> = Extract<ClaimedSignal, { readonly kind: Kind }>
+
+/** Signals by what became of them; those that were too old are counted where they are ended. */
+export const decidedTotal = Metric.counter("holdfast_signals_total", {
+  description: "Signals that left the pipeline, by outcome.",
+  incremental: true
+})
+const decisionSeconds = Metric.histogram("holdfast_decision_seconds", {
+  description: "Time from storing a signal to the commit of its decision.",
+  // The budget from webhook to acknowledged order is 8 ms at p50 and 30 ms at p99.
+  boundaries: [0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.1, 0.5, 1, 5, 30, 300]
+})
+
+/** The instrument a sender's symbol means; one that is refused later keeps its name until then. */
+const instrumentName = (given: string, settings: SymbolRules): string => {
+  const meaning = meaningOf(given, settings)
+  return meaning._tag === "Means" ? meaning.symbol : given
+}
+
+/** Waits briefly for quotes of symbols that have none, all at once. */
+const enrich = (market: MarketService, settings: SymbolRules, signals: ReadonlyArray<Claimed<"signal">>) => {
+  const named = signals.map(({ signal }) => instrumentName(signal.symbol, settings))
+  const missing = [...new Set(named)].filter((symbol) => market.quote(symbol) === null)
+  return Effect.forEach(missing, (symbol) => market.lookUp(symbol, claimLimits.enrichMsMax), {
+    concurrency: "unbounded",
+    discard: true
+  })
+}
+
+const plannerOf = (
+  settings: PlanSettings,
+  market: MarketService,
+  nowMs: number,
+  pace: Pace,
+  batch: ReadonlyArray<ClaimedSignal>
+): Planner => {
+  const received = new Map(batch.map(({ id, receivedAtMs }) => [id, receivedAtMs]))
+  const quoteOf = freshQuote(market, nowMs)
+  return (signal, context) => {
+    pace.sinceMs ??= context.nowMs
+    const waitingSinceMs = Math.max(received.get(signal.id) ?? 0, pace.sinceMs)
+    return planSignal({
+      signal,
+      settings,
+      context,
+      quoteOf,
+      mayDefer: context.nowMs < waitingSinceMs + claimLimits.deferMsMax
+    })
+  }
+}
+
+/** Every account that one of the signals may go to. */
+const accountsOf = (settings: PlanSettings, signals: ReadonlyArray<ClaimedSignal>): ReadonlyArray<string> => {
+  const accounts = new Set<string>()
+  for (const claimed of signals) {
+    const targets = claimed.kind === "signal" ? targetsOf(claimed.signal, settings) : []
+    if (targets !== "strategy_unknown") for (const { account } of targets) accounts.add(account)
+  }
+  return [...accounts]
+}
+
+/** Runs of never-tried signals together, every other one alone; the order is kept. */
+const groupsOf = (signals: ReadonlyArray<ClaimedSignal>): ReadonlyArray<ReadonlyArray<ClaimedSignal>> => {
+  const groups: Array<Array<ClaimedSignal>> = []
+  let open: Array<ClaimedSignal> | null = null
+  for (const signal of signals) {
+    const suspect = signal.attempts > 1 || signal.kind !== "signal"
+    if (open === null || suspect) groups.push((open = []))
+    open.push(signal)
+    if (suspect) open = null
+  }
+  return groups
+}
+
+/** Decides a group; a fault of the database is narrowed down to the signal that causes it. */
+const decideGroup = (
+  store: SignalsStoreService,
+  settings: PlanSettings,
+  planner: Planner,
+  token: string,
+  group: ReadonlyArray<ClaimedSignal>
+): Effect.Effect<ReadonlyArray<SignalOutcome>, DatabaseUnavailable> =>
+  store.decide(token, group, accountsOf(settings, group), planner).pipe(
+    Effect.catchTag("DatabaseFault", (fault) => {
+      const [only, ...others] = group
+      if (only === undefined) return Effect.succeed([])
+      if (others.length === 0)
+        return Effect.map(store.fail(token, only, fault.message), (outcome) => [outcome])
+      return Effect.map(
+        Effect.forEach(group, (signal) => decideGroup(store, settings, planner, token, [signal])),
+        (outcomes) => outcomes.flat()
+      )
+    })
+  )
+
+const tellDecided = (
+  component: string,
+  claimed: Claimed<"signal">,
+  outcome: Extract<SignalOutcome, { readonly _tag: "Decided" }>
+) =>
+  Effect.gen(function* () {
+    const wake = yield* Wake
+    const alerts = yield* Alerts
+    const { decision, id } = outcome
+    for (const account of new Set(
+      decision.orders.filter(({ status }) => status !== "denied").map((order) => order.account)
+    )) {
+      wake.notify(ordersBell(account))
+    }
+    const tookMs = Math.max(0, (yield* Clock.currentTimeMillis) - claimed.receivedAtMs)
+    yield* Metric.update(Metric.withAttributes(decidedTotal, { outcome: decision.outcome }), 1)
+    yield* Metric.update(decisionSeconds, tookMs / 1_000)
+    const { outcome: result, reason } = decision
+    yield* logEvent("info", "signal.decided", `signal ${result}${reason === null ? "" : `: ${reason}`}`, {
+      component,
+      correlation_id: id,
+      source: claimed.source,
+      symbol: claimed.signal.symbol,
+      outcome: result,
+      reason,
+      took_ms: tookMs,
+      orders: decision.orders.map(({ account, clientOrderId, status }) => ({
+        account,
+        client_order_id: clientOrderId,
+        status
+      }))
+    })
+    yield* tellDrift(component, claimed, decision)
+    if (reason === "too_old") {
+      yield* alerts.raise({
+        severity: "MEDIUM",
+        kind: "signal.too_old",
+        dedupKey: `signal.too_old:${claimed.source}`,
+        component,
+        correlationId: id,
+        message: `a signal of source ${claimed.source} was too old to trade when its turn came`
+      })
+    }
+  })
+
+/** What the sender believes to hold and we do not: an earlier alert of it never arrived, or was not traded. */
+const tellDrift = (component: string, claimed: Claimed<"signal">, decision: Decision) =>
+  Effect.gen(function* () {
+    const alerts = yield* Alerts
+    const { id, signal } = claimed
+    for (const { account, code, numbers, strategy } of decision.checks) {
+      if (code !== "position_drift") continue
+      yield* alerts.raise({
+        component,
+        correlationId: id,
+        severity: "MEDIUM",
+        kind: "position.drift",
+        dedupKey: `position.drift:${account ?? ""}:${strategy ?? ""}:${signal.symbol}`,
+        message: `the sender says it was ${String(numbers["said"])} in ${signal.symbol}, ${strategy ?? ""} is ${String(numbers["held"])} in ${account ?? ""}: an earlier alert is missing`,
+        detail: { account, strategy, symbol: signal.symbol, ...numbers }
+      })
+    }
+  })
+
+/** Why a signal reached no strategy at all. */
+const unheard: Readonly<Record<string, string>> = {
+  no_strategy: "no strategy takes signals of this source",
+  strategy_unknown: "the strategy they name does not take this source"
+}
+
+/** Signals that nobody wanted are an alert per source, from the first one on (T11); each has its line already. */
+const tellUnheard = (component: string, claim: Claim, outcomes: ReadonlyArray<SignalOutcome>) =>
+  Effect.gen(function* () {
+    const alerts = yield* Alerts
+    const sources = new Map(claim.signals.map(({ id, source }) => [id, source]))
+    const found = new Map<string, { readonly reason: string; readonly source: string; ids: Array<string> }>()
+    for (const outcome of outcomes) {
+      const reason = outcome._tag === "Decided" ? outcome.decision.reason : null
+      if (reason === null || unheard[reason] === undefined) continue
+      const source = sources.get(outcome.id) ?? ""
+      const one = found.get(`${reason}:${source}`) ?? { reason, source, ids: [] }
+      one.ids.push(outcome.id)
+      found.set(`${reason}:${source}`, one)
+    }
+    for (const { ids, reason, source } of found.values()) {
+      yield* alerts.raise({
+        severity: "MEDIUM",
+        kind: `signal.${reason}`,
+        dedupKey: `signal.${reason}:${source}`,
+        component,
+        ...(ids[0] === undefined ? {} : { correlationId: ids[0] }),
+        message: `${ids.length === 1 ? "a signal" : `${ids.length} signals`} of source ${source} cannot be traded: ${unheard[reason] ?? reason}`,
+        detail: { source, count: ids.length }
+      })
+    }
+  })
+
+const tellTrouble = (component: string, outcome: Exclude<SignalOutcome, { readonly _tag: "Decided" }>) =>
+  Effect.gen(function* () {
+    const fields = { component, correlation_id: outcome.id }
+    switch (outcome._tag) {
+      case "Deferred":
+        return yield* logEvent("debug", "signal.deferred", "the decision was put off", {
+          ...fields,
+          codes: outcome.codes
+        })
+      case "ClaimLost":
+        return yield* logEvent("warn", "signal.claim_lost", "another decider took the signal over", fields)
+      case "Failed":
+        return yield* logEvent("error", "signal.failed", "deciding failed and will be tried again", {
+          ...fields,
+          error: outcome.error,
+          attempts: outcome.attempts
+        })
+      case "Buried": {
+        const alerts = yield* Alerts
+        yield* Metric.update(Metric.withAttributes(decidedTotal, { outcome: "dead" }), 1)
+        yield* logEvent("error", "signal.dead", "deciding failed too often; the signal is a dead letter", {
+          ...fields,
+          reason: outcome.reason
+        })
+        return yield* alerts.raise({
+          severity: "HIGH",
+          kind: "signal.dead",
+          dedupKey: `signal.dead:${outcome.id}`,
+          component,
+          correlationId: outcome.id,
+          message: `signal ${outcome.id} could not be decided and is a dead letter: ${outcome.reason}`
+        })
+      }
+    }
+  })
+
+/** Stores one metadata row and links it; trouble becomes an outcome like that of any signal. */
+const handleMetadata = (
+  component: string,
+  settings: SymbolRules,
+  token: string,
+  claimed: Claimed<"metadata">
+) =>
+  Effect.gen(function* () {
+    const store = yield* SignalsStore
+    // It is linked to fills, whose symbols are instruments.
+    const pair = instrumentName(claimed.metadata.pair, settings)
+    const recorded = yield* store.recordMetadata(
+      token,
+      claimed.id,
+      { ...claimed.metadata, pair },
+      claimed.atMs
+    )
+    const fields = {
+      component,
+      correlation_id: claimed.id,
+      symbol: recorded.pair,
+      snapshot_id: recorded.snapshotId
+    }
+    if (recorded.known)
+      return yield* logEvent("warn", "metadata.known", "this snapshot is stored already", fields)
+    // That it was recorded is said by the intake, which answered for it.
+    if (recorded.linked.length === 0)
+      yield* logEvent("info", "metadata.waiting", "metadata waits for its fill", fields)
+    for (const { by, orderId, tradeRecordId } of recorded.linked) {
+      yield* logEvent("info", "metadata.linked", "linkage created", {
+        ...fields,
+        order_id: orderId,
+        trade_record_id: tradeRecordId,
+        by
+      })
+    }
+    return undefined
+  }).pipe(
+    Effect.as(null),
+    Effect.catchTags({
+      ClaimLost: ({ id }) => Effect.succeed<SignalOutcome>({ _tag: "ClaimLost", id }),
+      DatabaseFault: (fault) =>
+        Effect.flatMap(SignalsStore, (store) => store.fail(token, claimed, fault.message))
+    })
+  )
+
+const reportOf = (claim: Claim, outcomes: ReadonlyArray<SignalOutcome>, metadata: number): BatchReport => {
+  const count = (tag: SignalOutcome["_tag"]): number => outcomes.filter(({ _tag }) => _tag === tag).length
+  return {
+    more: claim.more,
+    decided: count("Decided"),
+    deferred: count("Deferred"),
+    failed: count("Failed"),
+    buried: count("Buried"),
+    metadata
+  }
+}
+
+/** Handles a claimed batch, oldest first. Fails only when the database is away; what was committed by then stays so. */
+export const decideBatch = (component: string, pace: Pace, claim: Claim) =>
+  Effect.gen(function* () {
+    const store = yield* SignalsStore
+    const market = yield* Market
+    const settings = planSettingsOf(yield* Config)
+    yield* enrich(
+      market,
+      settings,
+      claim.signals.filter((claimed) => claimed.kind === "signal")
+    )
+    const planner = plannerOf(settings, market, yield* Clock.currentTimeMillis, pace, claim.signals)
+    const byId = new Map(claim.signals.map((claimed) => [claimed.id, claimed]))
+    const outcomes: Array<SignalOutcome> = []
+    let metadata = 0
+    for (const group of groupsOf(claim.signals)) {
+      const [first] = group
+      let results: ReadonlyArray<SignalOutcome>
+      if (first?.kind === "metadata" && first.attempts <= claimLimits.claimsMax) {
+        const trouble = yield* handleMetadata(component, settings, claim.token, first)
+        results = trouble === null ? [] : [trouble]
+        metadata += trouble === null ? 1 : 0
+      } else {
+        results = yield* decideGroup(store, settings, planner, claim.token, group)
+      }
+      for (const outcome of results) {
+        const claimed = byId.get(outcome.id)
+        if (outcome._tag !== "Decided") yield* tellTrouble(component, outcome)
+        else if (claimed?.kind === "signal") yield* tellDecided(component, claimed, outcome)
+      }
+      outcomes.push(...results)
+    }
+    yield* tellUnheard(component, claim, outcomes)
+    return reportOf(claim, outcomes, metadata)
+  })

@@ -1,0 +1,97 @@
+/**
+ * Pipeline expiry: ends signals that waited until they were too old, and says so once.
+ *
+ * After an outage, or a source gone mad, hundreds of thousands may be too old at once. Each is ended with its decision, so
+ * its trace tells why; a line and an alert for each would bury what an operator has to read. So what was ended is added
+ * up per source, and told when nothing is left, or after a while when that takes long.
+ *
+ * Promises: one bounded statement per call; what was ended is told once, at the latest when the pipeline ends.
+ * Never: touches a signal that somebody decides, or judges an age by our own clock.
+ */
+import { Clock, Effect, Metric } from "effect"
+import { claimLimits } from "../../domain/kernel/limits.ts"
+import { Alerts } from "../../layers/alerts/alerts.port.ts"
+import { type ExpiredSignals, SignalsStore } from "../../layers/decision/signals-store.port.ts"
+import { logEvent } from "../../runtime/log-event.ts"
+import { decidedTotal } from "./pipeline-batch.ts"
+
+/** What one incarnation of the pipeline remembers of its expiries. Times are of the process's clock. */
+export interface Expiry {
+  lookedAtMs: number
+  /** How many the next look may end: as many as take a moment, which a fresh signal may have to wait for. */
+  limit: number
+  /** The last look ended as many as it may: others are left. */
+  more: boolean
+  /** What is not told yet, by source. */
+  readonly untold: Map<string, ExpiredSignals>
+  untoldSinceMs: number
+}
+
+export const expiryAt = (): Expiry => ({
+  lookedAtMs: Number.NEGATIVE_INFINITY,
+  limit: claimLimits.expireMax,
+  more: false,
+  untold: new Map(),
+  untoldSinceMs: 0
+})
+
+/** Tells what was ended since the last time, one line and one alert per source. */
+export const tellExpired = (component: string, expiry: Expiry) =>
+  Effect.gen(function* () {
+    const alerts = yield* Alerts
+    const sources = [...expiry.untold.values()]
+    expiry.untold.clear()
+    for (const { count, oldestId, oldestMs, source } of sources) {
+      const oldestSeconds = Math.round(oldestMs / 1_000)
+      const fields = { source, count, oldest_ms: oldestMs, oldest: oldestId }
+      const message = `${count === 1 ? "a signal" : `${count} signals`} of source ${source} ${count === 1 ? "was" : "were"} too old to trade when ${count === 1 ? "its" : "their"} turn came; the oldest was ${oldestSeconds} s old`
+      yield* logEvent("warn", "signals.expired", message, {
+        component,
+        ...(count === 1 ? { correlation_id: oldestId } : {}),
+        ...fields
+      })
+      yield* alerts.raise({
+        severity: "MEDIUM",
+        kind: "signal.too_old",
+        dedupKey: `signal.too_old:${source}`,
+        component,
+        ...(count === 1 ? { correlationId: oldestId } : {}),
+        message,
+        detail: fields
+      })
+    }
+  })
+
+const add = (expiry: Expiry, found: ExpiredSignals, nowMs: number): void => {
+  if (expiry.untold.size === 0) expiry.untoldSinceMs = nowMs
+  const before = expiry.untold.get(found.source)
+  const older = before === undefined || found.oldestMs > before.oldestMs ? found : before
+  expiry.untold.set(found.source, { ...older, count: found.count + (before?.count ?? 0) })
+}
+
+/** Half as many after a statement that took too long, twice as many after a quick one. */
+const nextLimit = (limit: number, tookMs: number): number =>
+  tookMs > claimLimits.expireMsMax
+    ? Math.max(Math.floor(limit / 2), claimLimits.expireMin)
+    : tookMs < claimLimits.expireMsMax / 3
+      ? Math.min(limit * 2, claimLimits.expireMax)
+      : limit
+
+/** Ends what is too old when it is time to look; true when others are left. */
+export const expireSome = (component: string, expiry: Expiry) =>
+  Effect.gen(function* () {
+    const nowMs = yield* Clock.currentTimeMillis
+    if (!expiry.more && nowMs - expiry.lookedAtMs < claimLimits.expireEveryMs) return false
+    const store = yield* SignalsStore
+    const { limit } = expiry
+    const found = yield* store.expire(limit)
+    expiry.limit = nextLimit(limit, (yield* Clock.currentTimeMillis) - nowMs)
+    const ended = found.reduce((sum, { count }) => sum + count, 0)
+    expiry.lookedAtMs = nowMs
+    expiry.more = ended >= limit
+    for (const expired of found) add(expiry, expired, nowMs)
+    if (ended > 0) yield* Metric.update(Metric.withAttributes(decidedTotal, { outcome: "denied" }), ended)
+    if (!expiry.more || nowMs - expiry.untoldSinceMs >= claimLimits.expireTellMs)
+      yield* tellExpired(component, expiry)
+    return expiry.more
+  })

@@ -1,0 +1,104 @@
+/**
+ * Account desk: what the effects of one account's executor share while it lives.
+ *
+ * Step, resolver, reconciliation and lease keeper run in different fibers of one child. The desk is the little they
+ * have to agree on: the lease as it is now, whose turn it is to talk to the broker, and a place where a round trip
+ * goes on although the state that began it was left.
+ *
+ * Promises: one create or cancel round trip of the account at a time; a round trip that was begun ends by itself, it
+ * is interrupted only with the whole child.
+ * Never: outlives its child.
+ */
+import { Data, Effect, Fiber, Semaphore } from "effect"
+import { accountLimits, executionLimits, lookupLimits } from "../../domain/kernel/limits.ts"
+import type { LeaseGuard } from "../../layers/accounts/accounts-lease.port.ts"
+import type { BrokerConnection } from "../../layers/venues/broker.port.ts"
+import type { ChildSelf } from "../../runtime/child-spec.ts"
+
+/** The lease or the fence is gone: nothing may be written or sent under it. */
+export class LeaseLost extends Data.TaggedError("LeaseLost")<{
+  readonly account: string
+  readonly while: string
+}> {
+  override get message(): string {
+    return `the lease of ${this.account} was lost while ${this.while}`
+  }
+}
+
+/** Numbers a test may shorten; everybody else takes the limits. */
+export interface ExecutionPace {
+  readonly pollMs: number
+  /** Waits before each look-up, in milliseconds; the last one repeats. */
+  readonly lookupDelaysMs: ReadonlyArray<number>
+}
+
+export const defaultPace: ExecutionPace = {
+  pollMs: accountLimits.pollMs,
+  lookupDelaysMs: lookupLimits.delaysMs
+}
+
+export interface AccountDesk {
+  readonly account: string
+  /** Path of the child in the tree, for log lines. */
+  readonly path: string
+  readonly broker: BrokerConnection
+  readonly pace: ExecutionPace
+  /** The lease as it is now; null when there is none. */
+  readonly guard: () => LeaseGuard | null
+  readonly setGuard: (guard: LeaseGuard | null) => void
+  /** Runs `effect` when it is its turn, in a fiber of the child: leaving the state that waits for it does not end it. */
+  readonly roundTrip: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  /** Waits until no round trip is under way, and keeps others from beginning while `effect` runs. */
+  readonly between: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  /** Orders between the commit of `submitting` and the commit of what came of it. Bounded by the one turn. */
+  readonly inFlight: Set<string>
+  /**
+   * Orders that are not due before a time (milliseconds of the clock): their cancel was sent, or what they wait for was
+   * not there. Bounded by open orders.
+   */
+  readonly dueAt: Map<string, number>
+  /** When (milliseconds of the clock) all fills may be asked for again; zero at first. */
+  fullLookAt: number
+}
+
+/** The desk of one incarnation of an executor. */
+export const makeDesk = (
+  self: Pick<ChildSelf, "fork" | "path">,
+  account: string,
+  broker: BrokerConnection,
+  pace: ExecutionPace
+): AccountDesk => {
+  const turn = Semaphore.makeUnsafe(1)
+  let guard: LeaseGuard | null = null
+  return {
+    account,
+    path: self.path,
+    broker,
+    pace,
+    guard: () => guard,
+    setGuard: (next) => {
+      guard = next
+    },
+    // A typed failure belongs to whoever waits; only a defect is the child's, which is what `fork` does with failures.
+    roundTrip: (effect) =>
+      self
+        .fork("round trip", Effect.result(turn.withPermit(effect)))
+        .pipe(Effect.flatMap(Fiber.join), Effect.flatMap(Effect.fromResult)),
+    between: (effect) => turn.withPermit(effect),
+    inFlight: new Set(),
+    dueAt: new Map(),
+    fullLookAt: 0
+  }
+}
+
+/** The lease, or `LeaseLost` when it may not be used to write any more. */
+export const usableGuard = (desk: AccountDesk, doing: string): Effect.Effect<LeaseGuard, LeaseLost> =>
+  Effect.suspend(() => {
+    const guard = desk.guard()
+    return guard === null || !guard.mayWrite()
+      ? Effect.fail(new LeaseLost({ account: desk.account, while: doing }))
+      : Effect.succeed(guard)
+  })
+
+/** How long a step of the executor may look at one cancel before it is sent again. */
+export const cancelAgainMs: number = executionLimits.cancelAgainMs

@@ -1,0 +1,33 @@
+/**
+ * The rows of accounts: inserted when they are new, and a contradiction with the settings said aloud.
+ *
+ * Promises: a row of another venue is left alone, because its positions are there; that is an alert for each.
+ * Never: changes a row that exists.
+ */
+import { Effect } from "effect"
+import { AccountsStore } from "../../layers/accounts/accounts-store.port.ts"
+import { Alerts } from "../../layers/alerts/alerts.port.ts"
+import { Config } from "../../layers/platform/config.port.ts"
+import { invariant } from "../../domain/kernel/invariant.ts"
+
+/** Fails with `DatabaseUnavailable`. `component` is who says it. */
+export const ensureAccounts = (names: ReadonlyArray<string>, component: string) =>
+  Effect.gen(function* () {
+    const accounts = yield* AccountsStore
+    const alerts = yield* Alerts
+    const settings = yield* Config
+    const definitions = names.map((account) => {
+      const configured = settings.accounts[account]
+      invariant(configured !== undefined, "an executor is started for a configured account", { account })
+      return { id: account, venue: configured.broker, startingCash: configured.startingCash }
+    })
+    yield* Effect.forEach(yield* accounts.ensure(definitions), ({ id, stored, configured }) =>
+      alerts.raise({
+        severity: "HIGH",
+        kind: "account.venue_mismatch",
+        dedupKey: `account.venue_mismatch:${id}`,
+        message: `the account ${id} belongs to ${stored}, the configuration says ${configured}; the stored venue stays`,
+        component
+      })
+    )
+  })

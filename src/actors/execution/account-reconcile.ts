@@ -1,0 +1,145 @@
+/**
+ * Reconciling an account with its broker: at every activation, after every reconnect, and now and then.
+ *
+ * Boot and recovery are one path. Fills first, because they are facts and everything else follows from them; then the
+ * orders that may be alive, then the positions, then the orders that wait to be settled. Orders with an unknown
+ * outcome are not dealt with here: their resolver asks on its own schedule and blocks nothing but their symbol.
+ *
+ * This file is the one owner of reconciliation. The reconciler component only rings for it and watches that it is done.
+ *
+ * Promises: `reconciled_at` is set only after all of it; a position that differs is compared again, with all fills
+ * fetched in between, before it is disputed and an alert; a difference is never repaired by hand.
+ * Never: sends an order, cancels one, or writes a position's quantity.
+ */
+import { Effect, Option } from "effect"
+import type { OrderStatus } from "../../domain/orders/order.ts"
+import { AccountsStore } from "../../layers/accounts/accounts-store.port.ts"
+import type { LeaseGuard } from "../../layers/accounts/accounts-lease.port.ts"
+import { Alerts } from "../../layers/alerts/alerts.port.ts"
+import type { VenueOrder } from "../../layers/venues/broker.port.ts"
+import { OrdersStore, type StoredOrder } from "../../layers/orders/orders-store.port.ts"
+import type { PositionMismatch } from "../../layers/orders/positions-store.port.ts"
+import { logEvent } from "../../runtime/log-event.ts"
+import { type AccountDesk, LeaseLost, usableGuard } from "./account-desk.ts"
+import { adoptVenueOrder, hasFilledMore } from "./account-send.ts"
+import { lookAtAllFills, settleOrders } from "./account-settle.ts"
+import { confirmPositions } from "./account-step.ts"
+import { catchUpFills } from "./fill-record.ts"
+import { alertOrder } from "./order-trace.ts"
+
+/**
+ * Compares our working orders with the venue's open ones; what is not open there any more is asked for by its id. Answers
+ * whether the venue has filled more of one than we have stored.
+ */
+const reconcileWorking = (desk: AccountDesk, guard: LeaseGuard, open: ReadonlyArray<VenueOrder>) =>
+  Effect.gen(function* () {
+    const orders = yield* OrdersStore
+    const byClientId = new Map(open.map((venue) => [venue.clientOrderId, venue]))
+    let behind = false
+    for (const order of yield* orders.working(desk.account)) {
+      const listed = byClientId.get(order.clientOrderId)
+      const venue =
+        listed === undefined
+          ? yield* desk.broker.findByClientOrderId(desk.account, order.clientOrderId)
+          : Option.some(listed)
+      if (Option.isSome(venue)) {
+        const moved = yield* adoptVenueOrder(desk, guard, order, venue.value)
+        behind ||= hasFilledMore(venue.value, moved.order)
+      } else {
+        const message = "the venue acknowledged this order and shows it no more"
+        yield* alertOrder("HIGH", "order.vanished", message, desk.path, order)
+      }
+    }
+    return behind
+  })
+
+/** Statuses whose orders are looked after by somebody else: the working list, the resolver, a round trip under way. */
+const lookedAfter: ReadonlySet<OrderStatus> = new Set<OrderStatus>([
+  "submitting",
+  "unknown",
+  "resolving",
+  "acked",
+  "partially_filled",
+  "pending_cancel"
+])
+
+/** Open orders of the venue that we believe to be over, never sent, or have never heard of. */
+const reconcileOpen = (desk: AccountDesk, guard: LeaseGuard, open: ReadonlyArray<VenueOrder>) =>
+  Effect.gen(function* () {
+    const orders = yield* OrdersStore
+    for (const venue of open) {
+      const known: StoredOrder | null =
+        venue.clientOrderId === null ? null : yield* orders.byClientOrderId(venue.clientOrderId)
+      if (known === null || known.account !== desk.account) {
+        yield* logEvent("warn", "order.external", "an open order at the venue is not ours", {
+          component: desk.path,
+          account: desk.account,
+          symbol: venue.symbol,
+          venue_order_id: venue.venueOrderId
+        })
+      } else if (!lookedAfter.has(known.status)) {
+        // For `needs_operator` this ends the doubt; for an order that was never sent it is illegal and alerted.
+        yield* adoptVenueOrder(desk, guard, known, venue)
+      }
+    }
+  })
+
+const alertMismatches = (desk: AccountDesk, mismatches: ReadonlyArray<PositionMismatch>) =>
+  Effect.gen(function* () {
+    const alerts = yield* Alerts
+    for (const { symbol, ours, brokers } of mismatches) {
+      yield* alerts.raise({
+        severity: "HIGH",
+        kind: "position.mismatch",
+        dedupKey: `position.mismatch:${desk.account}:${symbol}`,
+        message: `${desk.account} ${symbol}: our fills say ${ours}, the broker says ${brokers}`,
+        component: desk.path,
+        detail: { account: desk.account, symbol, ours, brokers },
+        standing: true
+      })
+    }
+    const still = mismatches.map(({ symbol }) => `position.mismatch:${desk.account}:${symbol}`)
+    yield* alerts.resolveAllBut(`position.mismatch:${desk.account}:`, still, "fills and broker agree")
+  })
+
+/**
+ * Where positions or filled quantities differ, fills are missing here or late there. First those after the cursor are
+ * fetched again; then all of them, because a cursor proves nothing about a venue that was set up anew (T10). The latter
+ * is a long look at a venue that nobody may be able to help, so it has a pause. What differs after it is disputed.
+ */
+const reconcilePositions = (desk: AccountDesk, guard: LeaseGuard, behind: boolean) =>
+  Effect.gen(function* () {
+    if ((yield* confirmPositions(desk, guard)).length === 0 && !behind)
+      return yield* alertMismatches(desk, [])
+    // A fill may have fallen between the two questions.
+    yield* catchUpFills(desk.path, desk.broker, desk.account)
+    if ((yield* confirmPositions(desk, guard)).length === 0 && !behind)
+      return yield* alertMismatches(desk, [])
+    return yield* stillDiffers(desk, guard)
+  })
+
+const stillDiffers = (desk: AccountDesk, guard: LeaseGuard) =>
+  Effect.gen(function* () {
+    yield* lookAtAllFills(desk)
+    yield* alertMismatches(desk, yield* confirmPositions(desk, guard, true))
+  })
+
+/** Fills the slot `reconcile`. Fails with `BrokerUnavailable`, `DatabaseUnavailable` or `LeaseLost`. */
+export const reconcileAccount = (desk: AccountDesk) =>
+  Effect.gen(function* () {
+    const accounts = yield* AccountsStore
+    const guard = yield* usableGuard(desk, "reconciling")
+    const fresh = yield* catchUpFills(desk.path, desk.broker, desk.account)
+    const open = yield* desk.broker.openOrders(desk.account)
+    const behind = yield* reconcileWorking(desk, guard, open)
+    yield* reconcileOpen(desk, guard, open)
+    yield* reconcilePositions(desk, guard, behind)
+    yield* settleOrders(desk)
+    const marked = yield* accounts.markReconciled(guard.grant)
+    if (!marked) return yield* new LeaseLost({ account: desk.account, while: "reconciling" })
+    yield* logEvent("info", "account.reconciled", "orders, fills and positions agree as far as can be told", {
+      component: desk.path,
+      account: desk.account,
+      fills_caught_up: fresh
+    })
+  })

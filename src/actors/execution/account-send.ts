@@ -1,0 +1,192 @@
+/**
+ * The round trip of a create, and what its answer means for the order.
+ *
+ * Only a refusal that the venue documents is a rejection. Everything else that is not an order in the answer leaves
+ * the order `unknown`: it may exist, and only asking tells. The lease is checked by the adapter, through the permit,
+ * right before the bytes go to the socket; a process that was frozen past its lease sends nothing when it wakes up.
+ *
+ * Promises: every outcome is stored under the fence before anything else is sent; a refusal because the client order
+ * id is taken is never a rejection, because an order of ours exists then; no answer is told to every account of the broker.
+ * Never: retries, or sends for an order that is not `submitting`.
+ */
+import { reconcileBell, resolveBell } from "../../layers/platform/bells.ts"
+import { BigDecimal, Effect, Result } from "effect"
+import { decimal } from "../../domain/kernel/decimal.ts"
+import { invariant } from "../../domain/kernel/invariant.ts"
+import type { OrderEvent } from "../../domain/orders/order.ts"
+import type { LeaseGuard } from "../../layers/accounts/accounts-lease.port.ts"
+import { type CreateOrder, SendPermit, type VenueOrder } from "../../layers/venues/broker.port.ts"
+import { Config } from "../../layers/platform/config.port.ts"
+import {
+  type Moved,
+  type OrderNote,
+  OrdersStore,
+  type StoredOrder
+} from "../../layers/orders/orders-store.port.ts"
+import { Wake } from "../../layers/platform/wake.port.ts"
+import { type AccountDesk, LeaseLost } from "./account-desk.ts"
+import { alertIllegal, alertOrder, traceOrder } from "./order-trace.ts"
+
+/** Where something happens: enough to apply what a venue says, with or without an executor. */
+export type Place = Pick<AccountDesk, "account" | "path">
+
+/** How a round trip ended, for the one who decides what to do next. */
+export type SendOutcome =
+  | { readonly _tag: "Stored" }
+  /** Stored as unknown: the broker did not answer, or nothing reached it. */
+  | { readonly _tag: "NoAnswer"; readonly reason: string }
+
+const createOf = (order: StoredOrder): CreateOrder => ({
+  clientOrderId: order.clientOrderId,
+  account: order.account,
+  symbol: order.symbol,
+  side: order.side,
+  type: order.type,
+  quantity: order.quantity,
+  limitPrice: order.limitPrice,
+  timeInForce: order.timeInForce
+})
+
+/** Fails with `LeaseLost` when the grant is void, and says aloud what did not fit. */
+export const applyEvent = (
+  desk: Place,
+  guard: LeaseGuard,
+  order: StoredOrder,
+  event: OrderEvent,
+  note: OrderNote = {}
+) =>
+  Effect.gen(function* () {
+    const orders = yield* OrdersStore
+    const moved = yield* orders.apply(guard.grant, order, event, note)
+    if (moved._tag === "StaleFence") return yield* new LeaseLost({ account: desk.account, while: event })
+    yield* alertIllegal(desk.path, moved)
+    return moved
+  })
+
+/**
+ * What the venue's own account of an order says in our events. Fills are facts of their own, so an order that is
+ * filled there is acked here until its fills are stored.
+ */
+const attested = (venue: VenueOrder): OrderEvent => {
+  switch (venue.status) {
+    case "open":
+    case "partially_filled":
+    case "filled":
+      return "order.acked"
+    case "cancelled":
+      return "order.cancelled"
+    case "expired":
+      return "order.expired"
+    case "rejected":
+      return "order.rejected"
+  }
+}
+
+const sameOrder = (order: StoredOrder, venue: VenueOrder): boolean =>
+  venue.symbol === order.symbol &&
+  venue.side === order.side &&
+  BigDecimal.equals(decimal(venue.quantity), decimal(order.quantity))
+
+/** Whether the venue has filled more of an order than we have stored. */
+export const hasFilledMore = (venue: VenueOrder, order: StoredOrder): boolean =>
+  BigDecimal.isGreaterThan(decimal(venue.filledQuantity), decimal(order.filledQuantity))
+
+/** Applies what the venue says about one of our orders, from an answer, a look-up or the stream. */
+export const adoptVenueOrder = (desk: Place, guard: LeaseGuard, order: StoredOrder, venue: VenueOrder) =>
+  Effect.gen(function* () {
+    const wake = yield* Wake
+    const event = attested(venue)
+    const moved = yield* applyEvent(desk, guard, order, event, {
+      venueOrderId: venue.venueOrderId,
+      ...(event === "order.acked" ? {} : { venueFilled: venue.filledQuantity })
+    })
+    if (!sameOrder(order, venue)) {
+      const theirs = { venue_symbol: venue.symbol, venue_side: venue.side, venue_quantity: venue.quantity }
+      yield* alertOrder(
+        "HIGH",
+        "order.contradicted",
+        "the venue has another order under our client order id",
+        desk.path,
+        order,
+        theirs
+      )
+    }
+    if (moved._tag === "Moved") {
+      yield* traceOrder("info", event, `the venue says ${venue.status}`, desk.path, moved.order, {
+        venue_order_id: venue.venueOrderId
+      })
+    }
+    const behind = hasFilledMore(venue, moved.order)
+    // The stream delivers its fills; if it does not, the next reconciliation fetches them.
+    if (behind && event !== "order.acked") wake.notify(reconcileBell(desk.account))
+    return moved
+  })
+
+const lose = (desk: AccountDesk, guard: LeaseGuard, order: StoredOrder, reason: string) =>
+  Effect.gen(function* () {
+    const wake = yield* Wake
+    const moved: Moved = yield* applyEvent(desk, guard, order, "order.outcome_lost", {
+      reason,
+      // The stream may have told more than the answer would have.
+      ifStill: "submitting",
+      resolveAfterMs: desk.broker.propagationMs
+    })
+    if (moved._tag !== "Moved") return moved
+    yield* traceOrder("warn", "order.unknown", `no usable answer: ${reason}`, desk.path, order, { reason })
+    wake.notify(resolveBell(desk.account))
+    return moved
+  })
+
+/**
+ * A call that ended without an answer is evidence against the broker, for all its accounts: each of them asks it at once
+ * and takes no new exposure before it answers. Waiting for the stream to notice would feed a dead socket with creates.
+ */
+export const askBroker = (desk: AccountDesk) =>
+  Effect.gen(function* () {
+    const { accounts } = yield* Config
+    const wake = yield* Wake
+    const broker = accounts[desk.account]?.broker
+    for (const [id, account] of Object.entries(accounts))
+      if (account.broker === broker) wake.notify(reconcileBell(id))
+  })
+
+/** Sends an order that was just committed as `submitting`, and stores what came of it. Call it inside a round trip. */
+export const sendAndStore = (desk: AccountDesk, guard: LeaseGuard, order: StoredOrder) =>
+  Effect.gen(function* () {
+    invariant(order.status === "submitting", "only a submitting order is sent", { order: order.id })
+    yield* traceOrder("info", "order.submitting", `send ${order.sends}`, desk.path, order, {
+      send: order.sends
+    })
+    const answer = yield* desk.broker
+      .create(createOf(order))
+      .pipe(Effect.provideService(SendPermit, guard.mayWrite), Effect.result)
+    if (Result.isSuccess(answer)) {
+      yield* adoptVenueOrder(desk, guard, order, answer.success)
+      return { _tag: "Stored" } satisfies SendOutcome
+    }
+    const failure = answer.failure
+    switch (failure._tag) {
+      case "BrokerRefused": {
+        const reason = `${failure.code}: ${failure.message}`
+        if (failure.duplicate) yield* lose(desk, guard, order, reason)
+        else {
+          yield* applyEvent(desk, guard, order, "order.rejected", { reason, venueFilled: "0" })
+          yield* traceOrder("warn", "order.rejected", reason, desk.path, order, { code: failure.code })
+          // A refused exit leaves its position open, which somebody has to know.
+          if (order.intent === "reduce")
+            yield* alertOrder("HIGH", "exit.rejected", `an exit was refused: ${reason}`, desk.path, order)
+        }
+        return { _tag: "Stored" } satisfies SendOutcome
+      }
+      case "BrokerOutcomeUnknown":
+        yield* lose(desk, guard, order, failure.reason)
+        yield* askBroker(desk)
+        return { _tag: "NoAnswer", reason: failure.reason } satisfies SendOutcome
+      case "BrokerNotSent":
+        // Without a permit the grant is void and the row stays `submitting`: the next owner looks it up.
+        if (!guard.mayWrite()) return yield* new LeaseLost({ account: desk.account, while: "sending" })
+        yield* lose(desk, guard, order, `not sent: ${failure.reason}`)
+        yield* askBroker(desk)
+        return { _tag: "NoAnswer", reason: failure.reason } satisfies SendOutcome
+    }
+  })

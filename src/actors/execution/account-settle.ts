@@ -1,0 +1,95 @@
+/**
+ * Settling: asking the venue about orders that are over until its count and our books agree, and saying so when they
+ * never will.
+ *
+ * The fills were fetched right before, so what is missing now is missing at the venue too, or late. After several looks
+ * with growing pauses a human is told what does not add up, in one alert per order, and the looks go on rarely: a fill
+ * that turns up after all settles the order without anybody's help.
+ *
+ * Promises: an order whose fills we lack is never called settled; one that the venue never gave a count for and lists
+ * no more is settled by our own books only when they are complete, and with an alert.
+ * Never: writes a fill, a position or a status.
+ */
+import { Clock, Effect, Option } from "effect"
+import { executionLimits } from "../../domain/kernel/limits.ts"
+import type { VenueOrder } from "../../layers/venues/broker.port.ts"
+import {
+  OrdersStore,
+  type StoredOrder,
+  type Unsettled,
+  type VenueWord
+} from "../../layers/orders/orders-store.port.ts"
+import { logEvent } from "../../runtime/log-event.ts"
+import type { AccountDesk } from "./account-desk.ts"
+import { hasFilledMore } from "./account-send.ts"
+import { catchUpFills } from "./fill-record.ts"
+import { alertOrder } from "./order-trace.ts"
+
+const wordOf = (venue: Option.Option<VenueOrder>): VenueWord =>
+  Option.match(venue, {
+    onNone: () => "not_listed",
+    onSome: ({ filledQuantity, status }) => ({
+      over: status !== "open" && status !== "partially_filled",
+      filled: filledQuantity
+    })
+  })
+
+/** What does not add up, for people. */
+const differenceOf = (word: VenueWord, { ours, unlinked, venues }: Unsettled): string => {
+  const have = `we have stored ${ours}`
+  const links = unlinked === 0 ? "" : `; ${unlinked} of its trades have no position or no link`
+  if (word !== "not_listed") {
+    const verb = word.over ? "counts" : "still works on it and counts"
+    return `the venue ${verb} ${word.filled} filled, ${have}${links}`
+  }
+  const last = venues === null ? "it never gave a count" : `its last word was ${venues} filled`
+  return `the venue lists it no more, ${last}, ${have}${links}`
+}
+
+const tell = (desk: AccountDesk, order: StoredOrder, word: VenueWord, left: Unsettled) => {
+  const detail = { looks: left.looks, ours: left.ours, venues: left.venues, unlinked: left.unlinked }
+  const difference = differenceOf(word, left)
+  if (left.settled && left.venues !== null) return Effect.void
+  if (left.settled) {
+    const message = `an order is settled by our own books alone: ${difference}`
+    return alertOrder("HIGH", "order.settled_unattested", message, desk.path, order, detail)
+  }
+  if (left.looks < executionLimits.settleLooksMax) return Effect.void
+  const message = `an order is over and does not add up after ${left.looks} looks: ${difference}`
+  return alertOrder("HIGH", "order.unsettled", message, desk.path, order, detail)
+}
+
+/** Asks for all fills of the account, unless that was done a moment ago. */
+export const lookAtAllFills = (desk: AccountDesk) =>
+  Effect.gen(function* () {
+    const nowMs = yield* Clock.currentTimeMillis
+    if (nowMs < desk.fullLookAt) return 0
+    desk.fullLookAt = nowMs + executionLimits.fullLookEveryMs
+    const fresh = yield* catchUpFills(desk.path, desk.broker, desk.account, true)
+    yield* logEvent(
+      "warn",
+      "account.fills_asked_again",
+      `books differ: all fills were asked for, ${fresh} were new`,
+      {
+        component: desk.path,
+        account: desk.account,
+        fresh
+      }
+    )
+    return fresh
+  })
+
+/** Looks at every order of the account that is over, not settled and due. Call it after the fills were fetched. */
+export const settleOrders = (desk: AccountDesk) =>
+  Effect.gen(function* () {
+    const orders = yield* OrdersStore
+    for (const order of yield* orders.unsettled(desk.account)) {
+      const venue = yield* desk.broker.findByClientOrderId(desk.account, order.clientOrderId)
+      const word = wordOf(venue)
+      // Fills that the venue counts and we lack may lie before the cursor.
+      if (Option.isSome(venue) && hasFilledMore(venue.value, order)) yield* lookAtAllFills(desk)
+      if (word !== "not_listed" && word.over && (yield* orders.settle(order.id, word.filled))) continue
+      const left = yield* orders.noteUnsettled(order.id, word)
+      if (left !== null) yield* tell(desk, order, word, left)
+    }
+  })

@@ -1,0 +1,166 @@
+/**
+ * Sleeper: the executor of an account while it rests: a few fields and three bells instead of a machine.
+ *
+ * Its life has three ends that matter: a bell that says that there is something to do, an event that somebody sends it,
+ * and what a comparison finds. Each of them begins the machine, which takes the account and compares it by itself before
+ * anything is sent, so a sleeper decides nothing about orders.
+ *
+ * Promises: no bell is lost: what rings while the account is compared wakes it afterwards; it is ready only under a lease
+ * whose time is not over, or while another life has the account.
+ * Never: sends, stores, or goes back to sleep.
+ */
+import { ordersBell, reconcileBell, resolveBell } from "../../layers/platform/bells.ts"
+import type { AccountLeasesService, LeaseGuard } from "../../layers/accounts/accounts-lease.port.ts"
+import type {
+  RestingAccount,
+  RestingAccountsService,
+  RestingPhase,
+  RestingState
+} from "../../layers/execution/resting-accounts.port.ts"
+import { overdueStatus } from "../../layers/platform/lease-deadline.ts"
+import type { WakeService } from "../../layers/platform/wake.port.ts"
+import type { ChildStatus } from "../../runtime/child-spec.ts"
+
+export interface SleeperParts {
+  readonly account: string
+  readonly broker: string
+  readonly leases: AccountLeasesService
+  readonly resting: RestingAccountsService
+  readonly wake: WakeService
+  /** The lease it rests under, kept where the machine will look for it. */
+  readonly guard: () => LeaseGuard | null
+  readonly setGuard: (guard: LeaseGuard | null) => void
+  readonly publish: (status: Partial<ChildStatus>) => void
+  /** Begins the machine. Called once at most. */
+  readonly begin: () => void
+}
+
+type Phase =
+  | { readonly _tag: "Waiting"; readonly state: RestingState }
+  | { readonly _tag: "Resting" }
+  | { readonly _tag: "Standby"; readonly owner: string }
+  | { readonly _tag: "Over" }
+
+const resting: Phase = { _tag: "Resting" }
+const over: Phase = { _tag: "Over" }
+const tagsOf: { readonly [tag in Phase["_tag"]]: ReadonlyArray<string> } = {
+  Waiting: [],
+  Resting: ["ready", "resting"],
+  Standby: ["ready", "standby"],
+  Over: []
+}
+
+/** A class for its size: ten thousand of them share their functions. */
+export class Sleeper implements RestingAccount {
+  readonly account: string
+  readonly broker: string
+  readonly #parts: SleeperParts
+  #ends: ReadonlyArray<() => void> = []
+  #phase: Phase = { _tag: "Waiting", state: "WaitingForDatabase" }
+  #isListening = false
+  #isOpening = false
+  #rang = false
+  #endLine: (() => void) | null = null
+
+  constructor(parts: SleeperParts) {
+    const { account, broker, leases, wake } = parts
+    this.#parts = parts
+    this.account = account
+    this.broker = broker
+    parts.publish({ ready: false })
+    const ring = (): void => {
+      // What is to be done with the account of another life is that life's; a takeover finds the rest in the rows.
+      if (this.#phase._tag === "Standby" && !this.#isOpening) return
+      this.#rang = true
+      this.#answer()
+    }
+    this.#ends = [
+      wake.listen(ordersBell(account), ring),
+      wake.listen(resolveBell(account), ring),
+      // Only a comparison is wanted, and thousands are wanted at once.
+      wake.listen(reconcileBell(account), () => this.#due()),
+      leases.watch(account, () => {
+        if (!this.#isOpening) this.wait("TakingLease")
+      }),
+      parts.resting.enter(this)
+    ]
+    this.#isListening = true
+    this.#answer()
+  }
+
+  guard(): LeaseGuard | null {
+    return this.#parts.guard()
+  }
+  begin(): void {
+    this.#isOpening = this.#phase !== over
+  }
+  phase(): RestingPhase {
+    return this.#isOpening ? "Opening" : this.#phase._tag
+  }
+  hold(guard: LeaseGuard): void {
+    this.#parts.setGuard(guard)
+  }
+  rest(guard: LeaseGuard): void {
+    // It may have been lost while the account was compared.
+    if (guard.mayWrite()) this.#enter(resting)
+    else this.wait("TakingLease")
+  }
+  standBy(owner: string): void {
+    if (!this.#enter({ _tag: "Standby", owner })) return
+    this.#endLine = this.#parts.leases.want(this.account, () => this.#due())
+  }
+  wait(state: RestingState): void {
+    if (this.#enter({ _tag: "Waiting", state })) this.#due()
+  }
+  awaken(): void {
+    if (this.#phase === over) return
+    this.leave()
+    this.#parts.begin()
+  }
+
+  /** It ends, woken or not. */
+  leave(): void {
+    if (this.#phase === over) return
+    this.#phase = over
+    this.#isOpening = false
+    this.#endLine?.()
+    for (const end of this.#ends) end()
+  }
+
+  status(): ChildStatus {
+    const phase = this.#phase
+    const held = phase === resting ? this.guard() : null
+    return {
+      state: phase._tag === "Waiting" ? phase.state : phase._tag,
+      ready: true,
+      tags: tagsOf[phase._tag],
+      ...(phase === resting ? overdueStatus(held) : {}),
+      detail: {
+        account: this.account,
+        fence: held === null ? null : String(held.grant.fence),
+        held_by: phase._tag === "Standby" ? phase.owner : null,
+        unresolved: 0,
+        lease_left_ms: held?.remainingMs() ?? null
+      }
+    }
+  }
+
+  #due(): void {
+    this.#parts.resting.due(this.account)
+  }
+  /** Wakes, if something rang and nobody is in the middle of it. */
+  #answer(): void {
+    if (this.#rang && this.#isListening && !this.#isOpening) this.awaken()
+  }
+  /** The account is not being compared any more: what rang meanwhile counts now. Answers whether it is in `phase`. */
+  #enter(phase: Phase): boolean {
+    if (this.#phase === over) return false
+    this.#isOpening = false
+    this.#endLine?.()
+    this.#endLine = null
+    this.#phase = phase
+    this.#parts.publish({ ready: phase._tag !== "Waiting" })
+    this.#answer()
+    return this.#phase === phase
+  }
+}

@@ -1,0 +1,232 @@
+/**
+ * One step of an account's executor: the next cancel, the next order, or nothing.
+ *
+ * Cancels go first, then reduces, then entries, each oldest first; what may go is judged by domain/orders/permit.ts in the
+ * transaction that commits it. A reduce asks the broker for the position right before, because its quantity is what the
+ * broker confirms and not what we believe.
+ *
+ * Promises: at most one round trip per step; an order that cannot go any more (stale, denied, nothing left to reduce) ends
+ * here with its reason instead of being looked at for ever; one that has to wait holds up no other.
+ * Never: sends an order that `submit` did not commit as `submitting` under the present grant.
+ */
+import { ordersBell } from "../../layers/platform/bells.ts"
+import { Clock, Effect } from "effect"
+import { isOpen } from "../../domain/kernel/calendar.ts"
+import { executionLimits } from "../../domain/kernel/limits.ts"
+import { type PermitContext, type Permit, permitToSend } from "../../domain/orders/permit.ts"
+import { Alerts } from "../../layers/alerts/alerts.port.ts"
+import type { LeaseGuard } from "../../layers/accounts/accounts-lease.port.ts"
+import { Config } from "../../layers/platform/config.port.ts"
+import { Market } from "../../layers/market/market.port.ts"
+import { OrdersStore, type StoredOrder, type SubmitRefusal } from "../../layers/orders/orders-store.port.ts"
+import { Wake } from "../../layers/platform/wake.port.ts"
+import { PositionsStore } from "../../layers/orders/positions-store.port.ts"
+import type { StepOutcome } from "../../machines/execution/account.machine.ts"
+import { sendCancel } from "./account-cancel.ts"
+import { type AccountDesk, LeaseLost, usableGuard } from "./account-desk.ts"
+import { applyEvent, sendAndStore } from "./account-send.ts"
+import { catchUpFills } from "./fill-record.ts"
+import { correlationOf, traceOrder } from "./order-trace.ts"
+import { freshQuote, planSettingsOf } from "./plan-input.ts"
+
+/** The reason of a reduce that waits for its market. */
+const MARKET_CLOSED = "market_closed"
+
+const worked: StepOutcome = { _tag: "Worked" }
+
+type Refusal = Exclude<Permit, { readonly _tag: "Send" }>
+
+/** Ends what is too old to be sent, and says it aloud: somebody was told that these were accepted. */
+const expire = (desk: AccountDesk, guard: LeaseGuard) =>
+  Effect.gen(function* () {
+    const orders = yield* OrdersStore
+    const alerts = yield* Alerts
+    const expired = yield* orders.expireStale(guard.grant)
+    if (expired === null) return yield* new LeaseLost({ account: desk.account, while: "expiring" })
+    for (const order of expired)
+      yield* traceOrder("warn", "order.expired_unsent", "too old to be sent", desk.path, order)
+    const [oldest] = expired
+    if (oldest === undefined) return worked
+    yield* alerts.raise({
+      severity: "HIGH",
+      kind: "order.expired_unsent",
+      dedupKey: `order.expired_unsent:${desk.account}`,
+      message: `${expired.length} accepted orders of ${desk.account} were too old to be sent, first ${oldest.symbol}`,
+      component: desk.path,
+      correlationId: correlationOf(oldest),
+      detail: { account: desk.account, count: expired.length, first_order_id: oldest.id }
+    })
+    return worked
+  })
+
+/** What a refused submit means for the executor. */
+const refused = (desk: AccountDesk, why: SubmitRefusal) =>
+  why === "status_changed"
+    ? // Somebody moved it in between; the next look sees it as it is.
+      Effect.succeed(worked)
+    : Effect.fail(new LeaseLost({ account: desk.account, while: "submitting" }))
+
+/** How often a reduce asks the venue again while a fill is between its book and ours, before it takes the smaller one. */
+const CONFIRM_LOOKS = 3
+
+/** What a refused permit means for an order that was not sent yet. */
+const notPermitted = (desk: AccountDesk, guard: LeaseGuard, order: StoredOrder, permit: Refusal) =>
+  Effect.gen(function* () {
+    const { code } = permit
+    switch (permit._tag) {
+      case "Expire":
+        return yield* expire(desk, guard)
+      case "Hold":
+      case "Wait": {
+        desk.dueAt.set(order.id, (yield* Clock.currentTimeMillis) + desk.pace.pollMs)
+        yield* traceOrder("debug", "order.waits", code, desk.path, order, permit.numbers)
+        return worked
+      }
+      case "Withdraw":
+      case "Deny": {
+        const event = permit._tag === "Withdraw" ? "order.withdrawn" : "order.denied"
+        yield* applyEvent(desk, guard, order, event, { reason: code, detail: permit.numbers })
+        const level = permit._tag === "Withdraw" ? "info" : "warn"
+        yield* traceOrder(level, event, code, desk.path, order, permit.numbers)
+        return worked
+      }
+    }
+  })
+
+/** Commits `submitting` and sends, as one turn: nobody else of this account talks to the broker in between. */
+export const submitAndSend = (desk: AccountDesk, order: StoredOrder) =>
+  desk.roundTrip(
+    Effect.gen(function* () {
+      const orders = yield* OrdersStore
+      const judge = yield* judgeNow
+      const guard = yield* usableGuard(desk, "waiting for its turn")
+      desk.inFlight.add(order.id)
+      if (order.intent === "reduce") yield* confirmFor(desk, guard, order.symbol)
+      const submitted = yield* orders.submit(guard.grant, order, judge)
+      switch (submitted._tag) {
+        case "NotSubmitted":
+          return { _tag: "Refused", why: submitted.why } as const
+        case "NotPermitted":
+          return { _tag: "NotPermitted", guard, permit: submitted.permit } as const
+        case "Submitting":
+          return { _tag: "Sent", outcome: yield* sendAndStore(desk, guard, submitted.order) } as const
+      }
+    }).pipe(Effect.ensuring(Effect.sync(() => desk.inFlight.delete(order.id))))
+  )
+
+/**
+ * The rules of the decision, with the settings and quotes of this moment, for the transaction that commits `submitting`.
+ */
+const judgeNow = Effect.gen(function* () {
+  const settings = planSettingsOf(yield* Config)
+  const quoteOf = freshQuote(yield* Market, yield* Clock.currentTimeMillis)
+  return (order: StoredOrder, context: PermitContext) => permitToSend({ order, context, settings, quoteOf })
+})
+
+/**
+ * Asks the broker what the account holds, which bounds every reduce. Where a symbol's answer is not what our fills say, a
+ * fill is on its way or was missed: fills are fetched and the broker is asked again, so that a close is not cut by a
+ * fill that is merely late. What still differs is left to the smaller of both books.
+ */
+const confirmFor = (desk: AccountDesk, guard: LeaseGuard, symbol: string) =>
+  Effect.gen(function* () {
+    for (let looks = 1; ; looks += 1) {
+      const mismatches = yield* confirmPositions(desk, guard)
+      if (looks >= CONFIRM_LOOKS || !mismatches.some((mismatch) => mismatch.symbol === symbol)) return
+      // A venue that says what is held and not what was traded still bounds the order.
+      const caughtUp = yield* catchUpFills(desk.path, desk.broker, desk.account).pipe(
+        Effect.as(true),
+        Effect.catchTag("BrokerUnavailable", () => Effect.succeed(false))
+      )
+      if (!caughtUp) return
+    }
+  })
+
+/** Asks the broker what the account holds and stores it beside ours; answers where the two differ. */
+export const confirmPositions = (desk: AccountDesk, guard: LeaseGuard, dispute = false) =>
+  Effect.gen(function* () {
+    const positions = yield* PositionsStore
+    const said = yield* desk.broker.positions(desk.account)
+    const confirmed = yield* positions.confirm(guard.grant, said, dispute)
+    if (confirmed._tag === "StaleFence")
+      return yield* new LeaseLost({ account: desk.account, while: "confirming" })
+    return confirmed.mismatches
+  })
+
+const sendNext = (desk: AccountDesk, order: StoredOrder) =>
+  Effect.gen(function* () {
+    const done = yield* submitAndSend(desk, order)
+    if (done._tag === "Refused") return yield* refused(desk, done.why)
+    if (done._tag === "NotPermitted") return yield* notPermitted(desk, done.guard, order, done.permit)
+    return done.outcome._tag === "NoAnswer"
+      ? ({ _tag: "BrokerAway", reason: done.outcome.reason } satisfies StepOutcome)
+      : worked
+  })
+
+/** Orders that are not due yet; whoever asks for work passes them over. */
+const notDue = (desk: AccountDesk, nowMs: number): ReadonlyArray<string> => {
+  for (const [id, dueMs] of desk.dueAt) if (dueMs <= nowMs) desk.dueAt.delete(id)
+  return [...desk.dueAt.keys()]
+}
+
+const isClosed = (desk: AccountDesk, nowMs: number) =>
+  Effect.map(Config, ({ accounts }) => {
+    const calendar = accounts[desk.account]?.calendar
+    return calendar !== undefined && !isOpen(calendar, nowMs)
+  })
+
+/**
+ * Fills the slot `executeNext`; `reducesOnly` takes no exposure. Fails with `DatabaseUnavailable`; everything else is an
+ * outcome.
+ */
+export const executeNext = (desk: AccountDesk, reducesOnly = false) =>
+  Effect.gen(function* () {
+    const orders = yield* OrdersStore
+    const guard = yield* usableGuard(desk, "looking for work")
+    const nowMs = yield* Clock.currentTimeMillis
+    const next = yield* orders.next(desk.account, {
+      passOver: notDue(desk, nowMs),
+      reducesOnly,
+      closed: yield* isClosed(desk, nowMs)
+    })
+    if (next === null) return { _tag: "Nothing" } satisfies StepOutcome
+    const { order, work } = next
+    switch (work) {
+      case "cancel":
+        return yield* sendCancel(desk, order, nowMs)
+      case "send":
+        return yield* sendNext(desk, order)
+      case "expire":
+        return yield* expire(desk, guard)
+      case "hold":
+        yield* applyEvent(desk, guard, order, "order.held", { reason: MARKET_CLOSED })
+        yield* traceOrder("warn", "order.held", "its market is closed", desk.path, order)
+        return worked
+      case "release":
+        yield* applyEvent(desk, guard, order, "order.released")
+        yield* traceOrder("info", "order.released", `held order: ${order.reason ?? ""}`, desk.path, order)
+        return worked
+    }
+  }).pipe(
+    Effect.catchTag("LeaseLost", () => Effect.succeed<StepOutcome>({ _tag: "LeaseOver" })),
+    Effect.catchTag("BrokerUnavailable", (away) =>
+      Effect.succeed<StepOutcome>({ _tag: "BrokerAway", reason: `${away.operation}: ${away.reason}` })
+    )
+  )
+
+/**
+ * Fills the slot `sendReduces`: cancels and reduces leave while the account is not reconciled, because a venue that
+ * answers one question wrong may still take an exit (T6). The broker is asked for the position before each reduce.
+ */
+export const sendReduces = (desk: AccountDesk) => {
+  // The executor's own bell; whoever has something waiting is rung for each second. Thousands of accounts that start at
+  // once and look for themselves would keep each other, and the lease of the node, from the database.
+  const bell = Wake.use((wake) => wake.wait(ordersBell(desk.account), executionLimits.reconcileEveryMs))
+  const step = executeNext(desk, true).pipe(
+    Effect.timeoutOption(executionLimits.stepMsMax),
+    Effect.map((done) => done._tag === "Some" && done.value._tag === "Worked"),
+    // Who watches the database says so to the machine; here is only nothing to do.
+    Effect.catchTag("DatabaseUnavailable", () => Effect.succeed(false))
+  )
+  return Effect.forever(Effect.andThen(bell, Effect.repeat(step, { while: (more) => more })))
+}

@@ -1,0 +1,201 @@
+/**
+ * Broker actor: the stream of one broker connection with what it brings: fills, and ends of orders.
+ *
+ * Fills are facts and are stored whoever owns the account. Ends of orders (cancelled, expired, rejected) are steps of
+ * an order and carry a fence, so they are applied only for accounts this process owns; that an order is alive or
+ * filled is told by the answer of its create and by its fills, and needs no third messenger.
+ *
+ * Promises: after every connect the accounts of this broker are told to reconcile, which fetches what the stream
+ * missed; after every end as well, which finds out whether the broker is away. A fill that cannot be stored now is
+ * fetched again by the same way.
+ * Never: holds the stream up for a database that is away, or lets an event of a foreign account in.
+ */
+import { reconcileBell, venueBell } from "../../layers/platform/bells.ts"
+import { Clock, Effect, Random } from "effect"
+import { brokerStreamLimits } from "../../domain/kernel/limits.ts"
+import { AccountLeases } from "../../layers/accounts/accounts-lease.port.ts"
+import type { Protection } from "../../layers/orders/protection.port.ts"
+import { Alerts } from "../../layers/alerts/alerts.port.ts"
+import type { FillsStore } from "../../layers/orders/fills-store.port.ts"
+import { AccountsStore } from "../../layers/accounts/accounts-store.port.ts"
+import {
+  type BrokerConnection,
+  type BrokerEvent,
+  Brokers,
+  type VenueOrder
+} from "../../layers/venues/broker.port.ts"
+import { Config } from "../../layers/platform/config.port.ts"
+import { OrdersStore } from "../../layers/orders/orders-store.port.ts"
+import { Wake } from "../../layers/platform/wake.port.ts"
+import {
+  type BrokerContext,
+  brokerMachine,
+  type BrokerMachineEvent
+} from "../../machines/execution/broker.machine.ts"
+import type { ChildSelf } from "../../runtime/child-spec.ts"
+import { logEvent } from "../../runtime/log-event.ts"
+import { machineChild, streamActor } from "../../runtime/machine-child.ts"
+import { adoptVenueOrder } from "./account-send.ts"
+import { watchDatabase } from "../database/database-watch.ts"
+import { recordFill } from "./fill-record.ts"
+
+interface Stream {
+  readonly path: string
+  readonly broker: BrokerConnection
+  /** Configured accounts of this broker; whatever else a venue tells is not ours to store. */
+  readonly accounts: ReadonlyMap<string, { readonly startingCash: string }>
+  readonly send: (event: BrokerMachineEvent) => void
+}
+
+const connected = (stream: Stream) =>
+  Effect.gen(function* () {
+    const wake = yield* Wake
+    const accounts = yield* AccountsStore
+    yield* logEvent("info", "broker.connected", "the stream is live", {
+      component: stream.path
+    })
+    // A fill needs its account's row; whoever comes first inserts it.
+    yield* accounts.ensure(
+      [...stream.accounts].map(([id, { startingCash }]) => ({ id, venue: stream.broker.name, startingCash }))
+    )
+    for (const account of stream.accounts.keys()) wake.notify(reconcileBell(account))
+  }).pipe(
+    // A database that comes back brings every account through its reconciliation.
+    Effect.catchTag("DatabaseUnavailable", ({ message }) =>
+      logEvent("warn", "broker.connected_unseen", message, { component: stream.path })
+    ),
+    Effect.andThen(Effect.sync(() => stream.send({ type: "stream.connected" })))
+  )
+
+const orderEnded = (stream: Stream, venue: VenueOrder) =>
+  Effect.gen(function* () {
+    const leases = yield* AccountLeases
+    const orders = yield* OrdersStore
+    const guard = leases.current(venue.account)
+    if (guard === null || venue.clientOrderId === null) return
+    const order = yield* orders.byClientOrderId(venue.clientOrderId)
+    if (order === null || order.account !== venue.account) return
+    yield* adoptVenueOrder({ ...stream, account: venue.account }, guard, order, venue)
+  }).pipe(
+    Effect.catchTag(["DatabaseUnavailable", "LeaseLost"], ({ message }) =>
+      Effect.gen(function* () {
+        const wake = yield* Wake
+        yield* logEvent("warn", "broker.update_unseen", message, {
+          component: stream.path,
+          account: venue.account
+        })
+        wake.notify(reconcileBell(venue.account))
+      })
+    )
+  )
+
+type Needs = AccountLeases | AccountsStore | Alerts | Config | FillsStore | OrdersStore | Protection | Wake
+
+const onEvent =
+  (stream: Stream) =>
+  (event: BrokerEvent): Effect.Effect<void, never, Needs> => {
+    switch (event._tag) {
+      case "Connected":
+        return connected(stream)
+      case "OrderUpdated": {
+        const { order } = event
+        const over = order.status === "cancelled" || order.status === "expired" || order.status === "rejected"
+        return over && stream.accounts.has(order.account) ? orderEnded(stream, order) : Effect.void
+      }
+      case "Filled": {
+        const { fill } = event
+        if (!stream.accounts.has(fill.account)) return Effect.void
+        return recordFill(stream.path, stream.broker, fill).pipe(
+          Effect.catchTag("DatabaseUnavailable", ({ message }) =>
+            Effect.map(Wake, (wake) => {
+              stream.send({ type: "fills.missed", reason: message })
+              wake.notify(reconcileBell(fill.account))
+            })
+          )
+        )
+      }
+    }
+  }
+
+/** Lives as long as the stream does and tells how it ended. */
+const runStream = (stream: Stream) =>
+  Effect.scoped(stream.broker.stream(onEvent(stream))).pipe(
+    Effect.catchTag("BrokerStreamEnded", ({ code, reason }) =>
+      Effect.gen(function* () {
+        const at = yield* Clock.currentTimeMillis
+        const jitter = yield* Random.next
+        yield* logEvent("warn", "broker.stream_ended", reason, { component: stream.path, code })
+        // An account that rests asks nobody; the reconciliation tells whether the broker still answers.
+        const wake = yield* Wake
+        for (const account of stream.accounts.keys()) wake.notify(reconcileBell(account))
+        stream.send({ type: "stream.ended", code, reason, jitter, at })
+      })
+    )
+  )
+
+/** Alerts about the stream. They do not wait, so an action of the machine may raise them. */
+const voices = (name: string, component: string) =>
+  Effect.gen(function* () {
+    const alerts = yield* Alerts
+    const run = Effect.runSyncWith(yield* Effect.context())
+    const dedupKey = `broker.not_recovered:${name}`
+    return {
+      tellAway: ({ context }: { readonly context: BrokerContext }) => {
+        if (context.attempt < brokerStreamLimits.alertAfterAttempts) return
+        run(
+          alerts.raise({
+            severity: "HIGH",
+            kind: "broker.not_recovered",
+            dedupKey,
+            message: `the broker ${name} did not come back in ${context.attempt} attempts: ${context.lastError ?? "no reason known"}`,
+            component,
+            detail: { broker: name, attempt: context.attempt },
+            standing: true
+          })
+        )
+      },
+      tellBack: () => run(alerts.resolve(dedupKey, `the stream of the broker ${name} is live`))
+    }
+  })
+
+/** The component `root/trading/brokers/<name>`. */
+export const brokerActor = (name: string) => (self: ChildSelf) =>
+  Effect.gen(function* () {
+    const settings = yield* Config
+    const brokers = yield* Brokers
+    const broker = brokers.get(name)
+    const accounts = new Map(
+      Object.entries(settings.accounts).filter(([, account]) => account.broker === name)
+    )
+    return yield* machineChild({
+      machine: brokerMachine,
+      input: { broker: name, ...brokerStreamLimits },
+      actors: {
+        watchDatabase: watchDatabase(),
+        stream: streamActor("broker.stream", ({ send }) =>
+          runStream({ path: self.path, broker, accounts, send })
+        ),
+        venueBell: streamActor("broker.venue-bell", ({ send }) =>
+          Effect.gen(function* () {
+            const wake = yield* Wake
+            yield* wake.wait(venueBell(name), brokerStreamLimits.retryMsMax)
+            send({ type: "venue.serves" })
+          })
+        )
+      },
+      actions: yield* voices(name, self.path),
+      stopEvent: { type: "broker.stop" },
+      status: ({ context }) => ({
+        detail: {
+          venue: broker.venue,
+          rule: broker.rule,
+          attempt: context.attempt,
+          connects: context.connects,
+          next_at: context.nextAt === null ? null : new Date(context.nextAt).toISOString(),
+          close_code: context.closeCode,
+          close_reason: context.closeReason,
+          fills_missed: context.fillsMissed
+        }
+      })
+    })(self)
+  })

@@ -1,0 +1,256 @@
+/**
+ * One look of the exits: every open share armed as its settings say, judged by the market, left when it is due.
+ *
+ * Protection belongs to a strategy's share of a position (T10), so a share is what is watched here. Three things make one
+ * due: its stop, its target, and a close of its strategy that the venue refused. What keeps a share from being left is
+ * reported with its reason, because a stop that nobody could act on is worse than none.
+ *
+ * Promises: a share is armed anew at the first look after its settings changed; after an exit that ended and left the
+ * share open the next one waits, longer each time; a refused reduce counts as not protected until the share is closed.
+ * Never: guesses a price: a quote older than the limit protects nothing.
+ */
+import { ordersBell } from "../../layers/platform/bells.ts"
+import { Clock, Effect } from "effect"
+import { decimal, type Decimal, formatDecimal } from "../../domain/kernel/decimal.ts"
+import { ageLimits, exitLimits } from "../../domain/kernel/limits.ts"
+import {
+  exitDue,
+  exitPricesOf,
+  type ProtectionTerms,
+  sameTerms,
+  termsOf
+} from "../../domain/orders/protection.ts"
+import { AccountLeases, type AccountLeasesService } from "../../layers/accounts/accounts-lease.port.ts"
+import { type OpenShare, PositionsStore } from "../../layers/orders/positions-store.port.ts"
+import { Protection, type ProtectionService, type Watched } from "../../layers/orders/protection.port.ts"
+import { Alerts } from "../../layers/alerts/alerts.port.ts"
+import { Config } from "../../layers/platform/config.port.ts"
+import { Instance } from "../../layers/platform/instance.port.ts"
+import { Market, type MarketService } from "../../layers/market/market.port.ts"
+import { OrdersStore, type StoredExitKind } from "../../layers/orders/orders-store.port.ts"
+import { Wake } from "../../layers/platform/wake.port.ts"
+import type { LookOutcome } from "../../machines/execution/exits.machine.ts"
+import { logEvent } from "../../runtime/log-event.ts"
+import { type GapsSince, tellGaps } from "./exits-alerts.ts"
+import { traceOrder } from "./order-trace.ts"
+
+/** Exits already tried for one opening of a share, so that a refused one is not repeated with every tick. */
+interface Tried {
+  readonly opening: string
+  readonly count: number
+  readonly againAt: number
+}
+
+export interface Watch {
+  readonly path: string
+  readonly accounts: ReadonlyArray<string>
+  /** The shares of the last look; ticks are judged against these. */
+  shares: ReadonlyArray<OpenShare>
+  /** By share; bounded by the open shares. */
+  readonly tried: Map<string, Tried>
+  /** Positions whose exit waits for a human and of which was told; bounded like `tried`. */
+  readonly told: Set<string>
+  readonly gapsSince: GapsSince
+}
+
+export const makeWatch = (path: string, accounts: ReadonlyArray<string>): Watch => ({
+  path,
+  accounts,
+  shares: [],
+  tried: new Map(),
+  told: new Set(),
+  gapsSince: new Map()
+})
+
+const keyOf = ({ positionId, strategy }: OpenShare): string => `${positionId}/${strategy}`
+
+const numberOf = (text: string | null): Decimal | null => (text === null ? null : decimal(text))
+const textOf = (value: Decimal | null): string | null => (value === null ? null : formatDecimal(value))
+
+/** Something may have to be done about it: it has exit prices, should have, or its close was refused. */
+const isWatched = (share: OpenShare, terms: ProtectionTerms): boolean =>
+  share.stopPrice !== null ||
+  share.targetPrice !== null ||
+  share.refused !== null ||
+  terms.stopLossPct !== null ||
+  terms.profitTargetPct !== null
+
+/** Which exit is due by the market's fresh quote; null when none is, undefined when there is no such quote. */
+const dueByPrice = (
+  market: MarketService,
+  share: OpenShare,
+  nowMs: number
+): StoredExitKind | null | undefined => {
+  const quote = market.quote(share.symbol)
+  if (quote === null || nowMs - quote.at.getTime() > ageLimits.quoteAgeMsMax) return undefined
+  const prices = { stopPrice: numberOf(share.stopPrice), targetPrice: numberOf(share.targetPrice) }
+  return exitDue(decimal(share.quantity), prices, { bid: decimal(quote.bid), ask: decimal(quote.ask) })
+}
+
+const mayTry = (watch: Watch, share: OpenShare, nowMs: number): boolean => {
+  const tried = watch.tried.get(keyOf(share))
+  return tried === undefined || tried.opening !== share.opening || tried.againAt <= nowMs
+}
+
+/** Whether a share is to be left now, as far as memory can tell. */
+export const isDue = (watch: Watch, market: MarketService, share: OpenShare, nowMs: number): boolean => {
+  if (share.exitStatus !== null || !mayTry(watch, share, nowMs)) return false
+  if (share.refused?.isClose === true) return true
+  const kind = dueByPrice(market, share, nowMs)
+  return kind !== null && kind !== undefined
+}
+
+const noteTried = (watch: Watch, share: OpenShare, nowMs: number): void => {
+  const before = watch.tried.get(keyOf(share))
+  const count = before !== undefined && before.opening === share.opening ? before.count + 1 : 1
+  const pauseMs = Math.min(exitLimits.againMsMax, exitLimits.againFirstMs * 2 ** Math.min(count - 1, 10))
+  watch.tried.set(keyOf(share), { opening: share.opening, count, againAt: nowMs + pauseMs })
+}
+
+/** Why a share would not be left now although it should be able to; null when it would. */
+const gapOf = (
+  share: OpenShare,
+  terms: ProtectionTerms,
+  quoted: boolean,
+  leases: AccountLeasesService,
+  protection: ProtectionService
+): string | null => {
+  if (share.exitStatus === "needs_operator") return "its exit needs an operator"
+  if (share.exitStatus === "held") return "its exit is held"
+  if (share.blockedBy === "operator") return "an order that needs an operator blocks its exit"
+  if (share.blockedBy === "unresolved") return "an order with an unknown outcome blocks its exit"
+  // A lease that ran out belongs to an executor that crashed, or that lost its database.
+  if (leases.current(share.account)?.mayWrite() !== true) {
+    // Another node that holds the account protects it; nobody at all does not.
+    return share.ownedElsewhere ? null : "nobody executes orders of its account"
+  }
+  if (!protection.brokerAnswers(share.account)) return "the broker does not answer"
+  if (share.refused !== null) return `the venue refused to close it: ${share.refused.reason ?? "no reason"}`
+  if (terms.stopLossPct !== null && share.stopPrice === null)
+    return "its stop loss is configured and not armed"
+  return quoted || (share.stopPrice === null && share.targetPrice === null) ? null : "no fresh quote"
+}
+
+/** Sets the exit prices of a share anew when its strategy's settings are not those it is armed with. */
+const armed = (watch: Watch, share: OpenShare, terms: ProtectionTerms) =>
+  Effect.gen(function* () {
+    const now = { stopLossPct: numberOf(share.stopPct), profitTargetPct: numberOf(share.targetPct) }
+    if (sameTerms(now, terms)) return share
+    const positions = yield* PositionsStore
+    const prices = exitPricesOf(decimal(share.quantity), decimal(share.averagePrice), terms)
+    const arming = {
+      stopPct: textOf(terms.stopLossPct),
+      targetPct: textOf(terms.profitTargetPct),
+      stopPrice: textOf(prices.stopPrice),
+      targetPrice: textOf(prices.targetPrice)
+    }
+    const { epoch, positionId, strategy } = share
+    if (!(yield* positions.arm({ positionId, strategy, epoch, ...arming }))) return share
+    yield* logEvent(
+      "info",
+      "exit.armed",
+      `exit prices of ${share.symbol} follow the settings of ${strategy}`,
+      {
+        component: watch.path,
+        account: share.account,
+        symbol: share.symbol,
+        strategy,
+        stop_price: arming.stopPrice,
+        target_price: arming.targetPrice
+      }
+    )
+    return { ...share, ...arming }
+  })
+
+const intend = (watch: Watch, share: OpenShare, kind: StoredExitKind, nowMs: number) =>
+  Effect.gen(function* () {
+    const orders = yield* OrdersStore
+    const wake = yield* Wake
+    noteTried(watch, share, nowMs)
+    const outcome = yield* orders.intendExit({
+      account: share.account,
+      positionId: share.positionId,
+      positionEpoch: share.epoch,
+      exitKind: kind,
+      strategy: share.strategy,
+      quantity: kind === "close_again" ? (share.refused?.wanted ?? null) : null
+    })
+    if (outcome._tag === "NotNeeded") return 0
+    const detail = { exit_kind: kind, exit_number: outcome.order.exitNumber, source: outcome.order.source }
+    const why = kind === "close_again" ? "the venue refused its close before" : `${kind} reached`
+    yield* traceOrder("info", "order.intended", why, watch.path, outcome.order, detail)
+    wake.notify(ordersBell(share.account))
+    return 1
+  })
+
+/** A position that only a human can free is told once, and again when it was free in between. */
+const tellStuck = (watch: Watch, share: OpenShare, reason: string | null) =>
+  Effect.gen(function* () {
+    const { positionId } = share
+    const stuck = share.exitStatus === "needs_operator" || share.blockedBy === "operator"
+    if (!stuck) return void watch.told.delete(positionId)
+    if (watch.told.has(positionId)) return
+    watch.told.add(positionId)
+    const alerts = yield* Alerts
+    yield* alerts.raise({
+      severity: "CRITICAL",
+      kind: "exit.blocked",
+      dedupKey: `exit.blocked:${positionId}`,
+      message: `${share.account} holds ${share.quantity} ${share.symbol} and cannot leave it: ${reason ?? "stuck"}`,
+      component: watch.path,
+      detail: { account: share.account, symbol: share.symbol, quantity: share.quantity, reason },
+      standing: true
+    })
+  })
+
+const forget = (watch: Watch, shares: ReadonlyArray<OpenShare>): void => {
+  const keys = new Set(shares.map(keyOf))
+  for (const key of watch.tried.keys()) if (!keys.has(key)) watch.tried.delete(key)
+  const positions = new Set(shares.map(({ positionId }) => positionId))
+  for (const id of watch.told) if (!positions.has(id)) watch.told.delete(id)
+}
+
+/** One look: read, arm, judge, store what is due, report what is not protected. */
+export const look = (watch: Watch) =>
+  Effect.gen(function* () {
+    const positions = yield* PositionsStore
+    const market = yield* Market
+    const leases = yield* AccountLeases
+    const protection = yield* Protection
+    const { strategies } = yield* Config
+    const life = (yield* Instance).current()?.life ?? null
+    const open = yield* positions.open(watch.accounts, life)
+    const nowMs = yield* Clock.currentTimeMillis
+    const shares: Array<OpenShare> = []
+    const watched: Array<Watched> = []
+    let exits = 0
+    for (const found of open) {
+      const terms = termsOf(strategies[found.strategy])
+      if (!isWatched(found, terms)) continue
+      // Only who executes the account arms: another node may run with other settings.
+      const owned = leases.current(found.account)?.mayWrite() === true
+      const share = owned ? yield* armed(watch, found, terms) : found
+      shares.push(share)
+      const subscribed = market.subscribe(share.symbol)
+      const due = dueByPrice(market, share, nowMs)
+      const gap = gapOf(share, terms, subscribed && due !== undefined, leases, protection)
+      watched.push({ account: share.account, symbol: share.symbol, gap })
+      yield* tellStuck(watch, share, gap)
+      if (!isDue(watch, market, share, nowMs)) continue
+      exits += yield* intend(
+        watch,
+        share,
+        share.refused?.isClose === true ? "close_again" : (due ?? "stop_loss"),
+        nowMs
+      )
+    }
+    forget(watch, shares)
+    watch.shares = shares
+    protection.report(watched, nowMs)
+    // What another node holds is its own to tell, and to call over.
+    if (open.every(({ ownedElsewhere }) => !ownedElsewhere))
+      yield* tellGaps(watch.gapsSince, watch.path, watched, watch.told, nowMs)
+    const unprotected = watched.filter(({ gap }) => gap !== null).length
+    const unstopped = open.filter(({ strategy }) => termsOf(strategies[strategy]).stopLossPct === null).length
+    return { positions: shares.length, exits, unprotected, unstopped } satisfies LookOutcome
+  })

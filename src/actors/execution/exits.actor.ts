@@ -1,0 +1,69 @@
+/**
+ * Exits actor: stop losses and profit targets, from the tick that reaches a price to the stored intent of an order.
+ *
+ * Promises: one exit of a position at a time, by its identity in the table; a tick that makes a share due is looked at at
+ * once, and every share at the latest after a poll.
+ * Never: sends an order or decides a quantity; what a look does is exits-look.ts.
+ */
+import { Clock, Effect, Stream } from "effect"
+import { exitLimits } from "../../domain/kernel/limits.ts"
+import { Config } from "../../layers/platform/config.port.ts"
+import { Market } from "../../layers/market/market.port.ts"
+import { Wake } from "../../layers/platform/wake.port.ts"
+import { exitsMachine } from "../../machines/execution/exits.machine.ts"
+import type { ChildSelf } from "../../runtime/child-spec.ts"
+import { effectActor, machineChild, streamActor } from "../../runtime/machine-child.ts"
+import { watchDatabase } from "../database/database-watch.ts"
+import { isDue, look, makeWatch, type Watch } from "./exits-look.ts"
+
+/** Judges every tick in memory; only a share that may be left is worth a look. */
+const watchTicks = (watch: Watch) =>
+  streamActor("exits.ticks", ({ send }) =>
+    Effect.gen(function* () {
+      const market = yield* Market
+      yield* Stream.runForEach(market.ticks, () =>
+        Effect.map(Clock.currentTimeMillis, (nowMs) => {
+          const due = watch.shares.some((share) => isDue(watch, market, share, nowMs))
+          if (due) send({ type: "exit.due" })
+        })
+      )
+    })
+  )
+
+const watchPositions = streamActor("exits.positions", ({ send }) =>
+  Effect.flatMap(Wake, (wake) =>
+    Effect.forever(
+      Effect.andThen(
+        // The machine polls by itself; a wait that ends without a bell is only one more look.
+        wake.wait("positions", exitLimits.pollMs * 12),
+        Effect.sync(() => send({ type: "positions.changed" }))
+      )
+    )
+  )
+)
+
+/** The component `root/trading/exits`. */
+export const exitsActor = () => (self: ChildSelf) =>
+  Effect.gen(function* () {
+    const settings = yield* Config
+    const watch = makeWatch(self.path, Object.keys(settings.accounts))
+    return yield* machineChild({
+      machine: exitsMachine,
+      input: { pollMs: exitLimits.pollMs, readMsMax: exitLimits.readMsMax, retryMs: exitLimits.retryMs },
+      actors: {
+        watchDatabase: watchDatabase(),
+        watchPositions,
+        watchTicks: watchTicks(watch),
+        look: effectActor("exits.look", () => look(watch))
+      },
+      stopEvent: { type: "exits.stop" },
+      status: ({ context }) => ({
+        detail: {
+          positions: context.positions,
+          exits: context.exits,
+          unprotected: context.unprotected,
+          unstopped: context.unstopped
+        }
+      })
+    })(self)
+  })

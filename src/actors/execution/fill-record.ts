@@ -1,0 +1,172 @@
+/**
+ * Recording fills: the one way from a venue's trade into the store, whoever brings it.
+ *
+ * The stream brings fills as they happen, a catch-up brings those it missed. Both end here, so both say the same
+ * things aloud and ring the same bells, and a fill that both bring is one fill.
+ *
+ * Promises: a catch-up records everything after the account's cursor in the venue's order and moves the cursor only
+ * over what is stored; a full one asks for everything, whatever the cursor says (T10); a trade that contradicts the one
+ * that is stored under its key is told.
+ * Never: drops a fill: what could not be stored is fetched again.
+ */
+import { ordersBell } from "../../layers/platform/bells.ts"
+import { Clock, Effect } from "effect"
+import { executionLimits } from "../../domain/kernel/limits.ts"
+import { termsOf } from "../../domain/orders/protection.ts"
+import { Protection } from "../../layers/orders/protection.port.ts"
+import { Alerts } from "../../layers/alerts/alerts.port.ts"
+import type { VenueFill } from "../../domain/orders/fill.ts"
+import type { BrokerConnection } from "../../layers/venues/broker.port.ts"
+import { Config } from "../../layers/platform/config.port.ts"
+import {
+  type ContradictingFill,
+  FillsStore,
+  type RecordedFill
+} from "../../layers/orders/fills-store.port.ts"
+import { Wake } from "../../layers/platform/wake.port.ts"
+import { logEvent } from "../../runtime/log-event.ts"
+import { alertOrder, correlationOf, traceOrder } from "./order-trace.ts"
+
+/** Whether a source of this strategy says that metadata comes with its signals; without that promise none is missing. */
+const promisesMetadata = (strategy: string) =>
+  Effect.map(Config, ({ sources, strategies }) =>
+    (strategies[strategy]?.sources ?? []).some((source) => sources[source]?.metadata === true)
+  )
+
+const say = (component: string, fill: VenueFill, recorded: RecordedFill) =>
+  Effect.gen(function* () {
+    const { order } = recorded
+    const trade = {
+      symbol: fill.symbol,
+      side: fill.side,
+      quantity: fill.quantity,
+      price: fill.price,
+      trade_id: fill.tradeId,
+      trade_record_id: recorded.tradeRecordId
+    }
+    const correlation = order === null ? {} : { correlation_id: correlationOf(order), order_id: order.id }
+    const fields = { component, ...correlation, account: fill.account, source: recorded.source, ...trade }
+    if (order === null) {
+      yield* logEvent("warn", "trade.external", "a trade that is not ours", fields)
+      const alerts = yield* Alerts
+      yield* alerts.raise({
+        severity: "MEDIUM",
+        kind: "trade.external",
+        dedupKey: `trade.external:${fill.account}:${fill.symbol}`,
+        message: `a trade that no order of ours caused: ${fill.side} ${fill.quantity} ${fill.symbol} in ${fill.account}; the position follows it`,
+        component,
+        detail: { account: fill.account, ...trade }
+      })
+    } else {
+      const event = order.status === "filled" ? "order.filled" : "order.partially_filled"
+      yield* traceOrder(
+        "info",
+        event,
+        `filled ${order.filledQuantity} of ${order.quantity}`,
+        component,
+        order,
+        trade
+      )
+      yield* logEvent("info", "linkage.created", `linked to ${order.strategy}`, {
+        ...fields,
+        strategy: order.strategy
+      })
+    }
+    if (recorded.metadata._tag === "Linked") {
+      const { snapshotId } = recorded.metadata
+      yield* logEvent("info", "metadata.linked", "metadata linked", { ...fields, snapshot_id: snapshotId })
+    } else if (order !== null && (yield* promisesMetadata(order.strategy))) {
+      yield* logEvent("info", "metadata.missing", recorded.metadata.why, {
+        ...fields,
+        why: recorded.metadata.why
+      })
+    }
+    if (order !== null && recorded.illegal !== null) {
+      const { status, event } = recorded.illegal
+      const message = `a fill (${event}) of an order that was ${status}: stored, and to be looked at`
+      yield* alertOrder("HIGH", "order.illegal_fill", message, component, order, { event, status })
+    }
+    if (recorded.surprise !== null) yield* logEvent("info", "order.surprise", recorded.surprise, fields)
+  })
+
+/** A fill is a fact: two that differ under one key mean that ours or the venue's books are wrong. */
+const contradiction = (component: string, fill: VenueFill, { stored, tradeRecordId }: ContradictingFill) =>
+  Alerts.use((alerts) =>
+    alerts.raise({
+      severity: "CRITICAL",
+      kind: "fill.contradiction",
+      dedupKey: `fill.contradiction:${tradeRecordId}`,
+      message: `the venue tells the trade ${fill.tradeId} of ${fill.account} ${fill.symbol} differently than it was stored; the stored one stays`,
+      component,
+      detail: {
+        account: fill.account,
+        symbol: fill.symbol,
+        trade_record_id: tradeRecordId,
+        stored,
+        told: {
+          side: fill.side,
+          quantity: fill.quantity,
+          price: fill.price,
+          client_order_id: fill.clientOrderId
+        }
+      }
+    })
+  )
+
+/** What has exit prices from now on is missed by health when no look of the exits follows. */
+const noteOpened = ({ account, symbol }: VenueFill, { change, order }: RecordedFill) =>
+  Effect.gen(function* () {
+    const protection = yield* Protection
+    const { strategies } = yield* Config
+    const { profitTargetPct, stopLossPct } = termsOf(strategies[order?.strategy ?? ""])
+    const opens = change === "opened" || change === "increased" || change === "flipped"
+    if (!opens || (stopLossPct === null && profitTargetPct === null)) return
+    protection.noteOpened(account, symbol, yield* Clock.currentTimeMillis)
+  })
+
+/** Stores one fill, logs it and rings the bells. Fails only with `DatabaseUnavailable`. */
+export const recordFill = (component: string, broker: BrokerConnection, fill: VenueFill) =>
+  Effect.gen(function* () {
+    const fills = yield* FillsStore
+    const wake = yield* Wake
+    const outcome = yield* fills.record(broker.venue, fill)
+    if (outcome._tag === "AlreadyKnown") {
+      // Another process may have stored it, and its bells ring there.
+      wake.notify(ordersBell(fill.account))
+      return outcome
+    }
+    if (outcome._tag === "Contradicts") {
+      yield* contradiction(component, fill, outcome)
+      return outcome
+    }
+    yield* noteOpened(fill, outcome)
+    yield* say(component, fill, outcome)
+    wake.notify("positions")
+    // A symbol may be free again, and an exit may have found its end.
+    wake.notify(ordersBell(fill.account))
+    return outcome
+  })
+
+/**
+ * Records every fill of the account after its cursor, or with `all` every fill there is: a cursor is a saving, never a
+ * truth. Answers how many were new. The stream has stored most of them already, so what is known is asked in one
+ * statement; the cursor follows in steps, so that a catch-up that is cut by its deadline goes on where it was.
+ */
+export const catchUpFills = (component: string, broker: BrokerConnection, account: string, all = false) =>
+  Effect.gen(function* () {
+    const fills = yield* FillsStore
+    const since = yield* broker.fillsSince(account, all ? null : yield* fills.cursor(account))
+    let fresh = 0
+    for (let from = 0; from < since.length; from += executionLimits.catchUpFillsMax) {
+      const some = since.slice(from, from + executionLimits.catchUpFillsMax)
+      for (const fill of yield* fills.missing(broker.venue, some)) {
+        const outcome = yield* recordFill(component, broker, fill)
+        if (outcome._tag === "Recorded") fresh += 1
+      }
+      const last = some.at(-1)
+      if (last !== undefined) yield* fills.advance(account, last.cursor)
+    }
+    // A venue without any fill has no place to go on from: the old cursor is from another life of it.
+    if (all && since.length === 0) yield* fills.advance(account, null)
+    return fresh
+  })

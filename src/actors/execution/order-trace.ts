@@ -1,0 +1,69 @@
+/**
+ * What operators see of an order's life: one log line per step with the signal as correlation id, and the alerts.
+ *
+ * Promises: every line carries order, client order id, account and symbol under the same names everywhere; what no
+ * order should ever go through is an alert with the order as its key, so that it is one row however often it happens.
+ * Never: changes an order.
+ */
+import { Effect } from "effect"
+import { Alerts, type Severity } from "../../layers/alerts/alerts.port.ts"
+import type { Moved, StoredOrder } from "../../layers/orders/orders-store.port.ts"
+import { type LogLevelName, logEvent } from "../../runtime/log-event.ts"
+
+/** The signal an order came from; an exit belongs to no signal and correlates with itself. */
+export const correlationOf = (order: Pick<StoredOrder, "id" | "signalId">): string =>
+  order.signalId ?? order.id
+
+const fieldsOf = (order: StoredOrder): Record<string, unknown> => ({
+  correlation_id: correlationOf(order),
+  order_id: order.id,
+  client_order_id: order.clientOrderId,
+  account: order.account,
+  symbol: order.symbol,
+  side: order.side,
+  quantity: order.quantity
+})
+
+/** Logs one step of an order: `order.acked`, `order.rejected`, ... */
+export const traceOrder = (
+  level: LogLevelName,
+  event: string,
+  msg: string,
+  component: string,
+  order: StoredOrder,
+  more: Record<string, unknown> = {}
+): Effect.Effect<void> => logEvent(level, event, msg, { component, ...fieldsOf(order), ...more })
+
+/** Raises an alert about an order. `kind` is dotted; one alert per kind and order. */
+export const alertOrder = (
+  severity: Severity,
+  kind: string,
+  message: string,
+  component: string,
+  order: StoredOrder,
+  detail: Record<string, unknown> = {}
+): Effect.Effect<void, never, Alerts> =>
+  Alerts.use((alerts) =>
+    alerts.raise({
+      severity,
+      kind,
+      dedupKey: `${kind}:${order.id}`,
+      message,
+      component,
+      correlationId: correlationOf(order),
+      detail: { ...fieldsOf(order), ...detail }
+    })
+  )
+
+/** An event that did not fit the table is stored already; here it is said aloud. */
+export const alertIllegal = (component: string, moved: Moved): Effect.Effect<void, never, Alerts> =>
+  moved._tag !== "Illegal"
+    ? Effect.void
+    : alertOrder(
+        "HIGH",
+        "order.illegal_event",
+        `the event ${moved.event} does not fit an order in ${moved.order.status}`,
+        component,
+        moved.order,
+        { event: moved.event, status: moved.order.status }
+      )

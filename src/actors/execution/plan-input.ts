@@ -1,0 +1,37 @@
+/**
+ * What deciding and sending read besides the database: the settings as the plan wants them, and quotes that are fresh.
+ *
+ * Both steps judge by the same rules (T10), so both take their input from here.
+ *
+ * Promises: a quote older than the limit is no quote; an unknown symbol is subscribed to for the next time.
+ * Never: waits.
+ */
+import { instrumentsOf } from "../../domain/kernel/instruments.ts"
+import { ageLimits } from "../../domain/kernel/limits.ts"
+import type { PlanQuote, PlanSettings } from "../../domain/orders/plan-context.ts"
+import type { Settings } from "../../domain/kernel/settings.ts"
+import type { MarketService } from "../../layers/market/market.port.ts"
+
+/** In practice an alert is a fill whatever it costs; where money is at stake its own money is the default bound. */
+export const planSettingsOf = (settings: Settings): PlanSettings => {
+  const { buyingPowerMultiple = settings.mode === "PRACTICE" ? null : "1", ...limits } = settings.risk
+  return {
+    ...settings,
+    limits: { ...limits, buyingPowerMultiple },
+    instruments: instrumentsOf(settings)
+  }
+}
+
+/** A quote that is fresh now; asking for an unknown symbol subscribes to it for the next time. */
+export const freshQuote =
+  (market: MarketService, nowMs: number) =>
+  (symbol: string): PlanQuote | null => {
+    const quote = market.quote(symbol)
+    if (quote === null) {
+      market.subscribe(symbol)
+      return null
+    }
+    const { ask, at, bid, last } = quote
+    const atMs = at.getTime()
+    return nowMs - atMs > ageLimits.quoteAgeMsMax ? null : { symbol, bid, ask, last, atMs }
+  }

@@ -1,0 +1,195 @@
+/**
+ * Feed actor: one signal feed, its machine joined with its socket and its rows.
+ *
+ * Promises: what the feed is and has counted is visible in its status; `Feeds` knows it while it runs; its alerts are
+ * raised at the moment the machine decides them.
+ * Never: decides when to connect; holds a signal that is neither stored nor counted.
+ */
+import { Clock, Effect, Random } from "effect"
+import type { FeedSettings } from "../../domain/kernel/settings.ts"
+import { feedMask } from "../../domain/kernel/settings-secrets.ts"
+import { Alerts } from "../../layers/alerts/alerts.port.ts"
+import { Feeds, type FeedState, FeedUnavailable } from "../../layers/feeds/feeds.port.ts"
+import { SignalServers } from "../../layers/feeds/signal-server.port.ts"
+import type { FeedAlert, FeedContext, FeedEvent, FeedNews } from "../../machines/feeds/feed-setup.ts"
+import { feedMachine, type FeedSnapshot } from "../../machines/feeds/feed.machine.ts"
+import type { ChildSelf } from "../../runtime/child-spec.ts"
+import { logEvent } from "../../runtime/log-event.ts"
+import { effectActor, machineChild, streamActor } from "../../runtime/machine-child.ts"
+import { watchDatabase } from "../database/database-watch.ts"
+import { makeBacklog } from "./feed-backlog.ts"
+import {
+  type FeedCounts,
+  noCounts,
+  type FeedLink,
+  type FeedSession,
+  runFeedSession,
+  runFeedStoring
+} from "./feed-session.ts"
+import { nothingTold } from "./feed-unusable.ts"
+
+const iso = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString())
+
+const detailOf = (context: FeedContext, counts: FeedCounts, waiting: number): Record<string, unknown> => ({
+  attempt: context.attempt,
+  next_at: iso(context.nextAt),
+  close_code: context.lastEnd?.code ?? null,
+  close_reason: context.lastEnd?.reason ?? null,
+  end_kind: context.lastEnd?.kind ?? null,
+  connected_since: iso(context.connectedSince),
+  connects: context.connects,
+  flapping: context.flapping,
+  messages: counts.messages,
+  last_data_at: iso(counts.lastDataAt),
+  stored: counts.stored,
+  duplicates: counts.duplicates,
+  ignored: counts.ignored,
+  unusable: counts.unusable,
+  conflicts: counts.conflicts,
+  refused: counts.refused,
+  let_go: counts.letGo,
+  waiting,
+  paused: context.paused
+})
+
+/** The state as an operator reads it: where the connection is, and whether what it brings can be stored. */
+const nameOf = (snapshot: FeedSnapshot): string => {
+  if (!snapshot.matches("Session")) return typeof snapshot.value === "string" ? snapshot.value : "BackingOff"
+  if (snapshot.matches({ Session: "Connecting" })) return "Connecting"
+  if (snapshot.matches({ Session: "Authenticating" })) return "Authenticating"
+  if (snapshot.matches({ Session: { Live: { storage: "WaitingForDatabase" } } }))
+    return "Live.WaitingForDatabase"
+  return snapshot.context.flapping ? "Live.Flapping" : "Live"
+}
+
+/** A feed that flaps counts as away between two moments of being live, until a connection has proved good (T2). */
+const tagsOf = ({ context, tags }: FeedSnapshot): ReadonlyArray<string> =>
+  context.flapping ? [...new Set<string>([...tags, "degraded"])] : [...tags]
+
+const publicStates: ReadonlyArray<FeedState> = [
+  "Connecting",
+  "Authenticating",
+  "Live",
+  "BackingOff",
+  "CredentialRefused",
+  "Stopped"
+]
+const publicState = (name: string): FeedState =>
+  publicStates.find((state) => name === state || name.startsWith(`${state}.`)) ?? "Absent"
+
+/** Kinds of alerts that are over once the feed is live. */
+const endedByLive: ReadonlyArray<string> = ["feed.not_recovered", "feed.credentials_refused"]
+
+/** Actions of the machine that leave it: an alert, a line of the log. Neither waits. */
+const voices = (name: string, component: string) =>
+  Effect.gen(function* () {
+    const alerts = yield* Alerts
+    const run = Effect.runSyncWith(yield* Effect.context())
+    return {
+      raise: (_of: unknown, { kind, message, severity }: FeedAlert) =>
+        run(
+          alerts.raise({
+            kind,
+            message,
+            severity,
+            component,
+            dedupKey: `${kind}/${name}`,
+            ...(endedByLive.includes(kind) ? { standing: true } : {})
+          })
+        ),
+      say: ({ context }: { readonly context: FeedContext }, news: FeedNews) => {
+        switch (news.event) {
+          case "feed.live":
+            for (const kind of endedByLive)
+              run(alerts.resolve(`${kind}/${name}`, `the signal feed ${name} is live`))
+            return run(logEvent("info", news.event, `the signal feed ${name} is live`, { component }))
+          case "feed.ended": {
+            const { code, kind, reason } = news.end
+            return run(logEvent("warn", news.event, reason, { component, kind, code }))
+          }
+          case "feed.waiting":
+            return run(
+              logEvent("info", news.event, `the next attempt comes in ${context.delayMs} ms`, {
+                component,
+                attempt: context.attempt,
+                next_at: iso(context.nextAt)
+              })
+            )
+        }
+      }
+    }
+  })
+
+const plan = effectActor("feed.plan", () =>
+  Effect.gen(function* () {
+    return { jitter: yield* Random.next, at: yield* Clock.currentTimeMillis }
+  })
+)
+
+/** The component `root/feeds/feed:<name>`. */
+export const feedActor = (name: string, settings: FeedSettings) => (self: ChildSelf) =>
+  Effect.gen(function* () {
+    const feeds = yield* Feeds
+    const servers = yield* SignalServers
+    const backlog = makeBacklog()
+    const counts = noCounts()
+    const link: FeedLink = { connection: null, paused: false, missed: false }
+    let connectedSince: number | null = null
+    const url = () => settings.url ?? servers.addressOf(name)
+    const mask = feedMask(settings)
+    const session: FeedSession = {
+      name,
+      path: self.path,
+      settings,
+      url,
+      mask,
+      counts,
+      backlog,
+      link,
+      told: nothingTold()
+    }
+    const running = yield* machineChild({
+      machine: feedMachine,
+      input: { feed: name, ...settings },
+      actors: {
+        session: streamActor("feed.session", (told) => runFeedSession(session, told)),
+        storing: streamActor("feed.storing", (told) => runFeedStoring(session, told)),
+        watchDatabase: watchDatabase(),
+        plan
+      },
+      actions: yield* voices(name, self.path),
+      stopEvent: { type: "feed.stop" },
+      status: (snapshot) => {
+        connectedSince = snapshot.context.connectedSince
+        return {
+          state: nameOf(snapshot),
+          tags: tagsOf(snapshot),
+          detail: detailOf(snapshot.context, counts, backlog.size())
+        }
+      }
+    })(self)
+    if (!("send" in running) || running.send === undefined || running.status === undefined) return running
+    const { send, status } = running
+    const state = () => publicState(status().state)
+    yield* Effect.acquireRelease(
+      Effect.sync(() =>
+        feeds.publish(name, {
+          state,
+          connectedSinceMs: () => (status(), connectedSince),
+          requestSignals: Effect.suspend(() => {
+            if (state() !== "Live") {
+              return Effect.fail(new FeedUnavailable({ feed: name, reason: `it is ${status().state}` }))
+            }
+            send({ type: "signals.ask" } satisfies FeedEvent)
+            return backlog.answer
+          }),
+          reconnect: (reason) => {
+            const event: FeedEvent = { type: "feed.reconnect", reason }
+            send(event)
+          }
+        })
+      ),
+      (withdraw) => Effect.sync(withdraw)
+    )
+    return running
+  })

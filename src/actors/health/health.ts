@@ -1,0 +1,196 @@
+/**
+ * Health wiring: what is observed of the running process, as the facts health is derived from.
+ *
+ * The rules are in domain/health/health.ts and the endpoints in layers; this only looks: at the tree, the start-up, the
+ * database, the trading state, the open positions.
+ *
+ * Promises: answers from the first moment of the process, before there is a tree; costs one walk over the tree.
+ * Never: caches a fact or waits for a component.
+ */
+import { Clock, Effect, Layer } from "effect"
+import { closedReason } from "../../domain/kernel/calendar.ts"
+import { componentRows, type HealthDocument, type HealthFacts } from "../../domain/health/health.ts"
+import type { Settings } from "../../domain/kernel/settings.ts"
+import { Build } from "../../layers/platform/build.port.ts"
+import { Config } from "../../layers/platform/config.port.ts"
+import { Instance, type Standing } from "../../layers/platform/instance.port.ts"
+import { Database } from "../../layers/database/database.port.ts"
+import {
+  type ActorRow,
+  HealthSource,
+  makeHealthSource,
+  TreeDeaf
+} from "../../layers/health/health-source.port.ts"
+import { IntakeQueue } from "../../layers/intake/intake-queue.port.ts"
+import { Lifecycle } from "../../layers/platform/lifecycle.port.ts"
+import { PositionsStore } from "../../layers/orders/positions-store.port.ts"
+import { Protection, type ProtectionService } from "../../layers/orders/protection.port.ts"
+import { SignalQueue } from "../../layers/decision/signal-queue.port.ts"
+import { TradingState } from "../../layers/control/trading-state.port.ts"
+import { logEvent } from "../../runtime/log-event.ts"
+import type { TreeNode } from "../../runtime/tree.ts"
+import { controlOf } from "./control.ts"
+import { RunningTree } from "../platform/running-tree.ts"
+import { Startup, type StartupService } from "../platform/startup.ts"
+
+/** The components below `path`, by their ids: thousands looked up by paths made for it would be most of a look. */
+const childrenOf = (root: TreeNode | null, path: string): ReadonlyMap<string, TreeNode> => {
+  let node: TreeNode | undefined = root ?? undefined
+  for (const id of path.split("/").slice(1)) node = node?.children.find((child) => child.id === id)
+  return new Map(node?.children.map((child) => [child.id, child]))
+}
+
+/** Which accounts of this process may take on exposure: their executor, their broker, the market, the pipeline and the hour. */
+const accountsOf = (
+  settings: Settings,
+  root: TreeNode | null,
+  protection: ProtectionService,
+  nowMs: number,
+  standing: Standing
+): HealthFacts["accounts"] => {
+  if (!settings.roles.has("accounts")) return []
+  const trading = childrenOf(root, "root/trading")
+  const brokers = childrenOf(root, "root/trading/brokers")
+  const executors = childrenOf(root, "root/trading/accounts")
+  /** What is said of a component that is not ready; null for one that is. */
+  const missing = (node: TreeNode | undefined, below: string, id: string): string | null =>
+    node?.ready === true ? null : `root/trading/${below}${id} is ${node?.state ?? "not there"}`
+  const shared =
+    missing(trading.get("market"), "", "market") ?? missing(trading.get("pipeline"), "", "pipeline")
+  return Object.entries(settings.accounts).map(([id, account]) => {
+    const executor = executors.get(id)
+    // Its executor is as ready as it can be; whether that one trades is the other process's to say.
+    if (executor?.tags.includes("standby") === true) {
+      const cloned = standing._tag === "Cloned"
+      const reason = cloned
+        ? "another process runs as this node: DATA_DIR was copied"
+        : "held by another process"
+      return { id, canTrade: false, reason }
+    }
+    if (!protection.brokerAnswers(id)) return { id, canTrade: false, reason: "the broker does not answer" }
+    const because =
+      missing(executor, "accounts/", id) ??
+      missing(brokers.get(account.broker), "brokers/", account.broker) ??
+      shared
+    if (because !== null) return { id, canTrade: false, reason: because }
+    const reason = closedReason(account.calendar, nowMs)
+    return { id, canTrade: reason === null, reason }
+  })
+}
+
+const startupOf = ({ progress }: StartupService): HealthFacts["startup"] => {
+  const steps = progress.steps()
+  const last = steps.at(-1)
+  const current = progress.current() ?? steps.find(({ state }) => state === "waiting") ?? last
+  return {
+    step: current?.step ?? "none",
+    n: current?.n ?? 0,
+    of: steps.length,
+    sinceMs: current?.since ?? 0,
+    done: progress.complete()
+  }
+}
+
+/** Supervisors have no statechart; a worker's is named by its place in the tree. */
+const machineOf = (node: TreeNode): string | null => {
+  if (node.type !== "worker") return null
+  if (node.path.startsWith("root/trading/accounts/")) return "account"
+  if (node.path.startsWith("root/trading/brokers/")) return "broker"
+  return node.id.split(":")[0] ?? null
+}
+
+const actorRows = (node: TreeNode): ReadonlyArray<ActorRow> => [
+  {
+    ...node,
+    machine: machineOf(node),
+    budget: node.group ?? node.budget,
+    mailbox: node.mailbox ?? null,
+    nextAt: node.nextAt ?? null
+  },
+  ...node.children.flatMap(actorRows)
+]
+
+const levels = {
+  starting: "info",
+  healthy: "info",
+  degraded: "warn",
+  unhealthy: "error",
+  stopping: "info"
+} as const
+
+/** One line per change of the status, with what it is for, and what is over. */
+const tellChange = (now: HealthDocument, before: HealthDocument | null) => {
+  const { reasons, status } = now
+  const was = before?.status ?? "starting"
+  return logEvent(
+    levels[status],
+    "health.changed",
+    `health is ${status}${reasons.length === 0 ? "" : `: ${reasons.join("; ")}`}`,
+    {
+      component: "root",
+      status,
+      was,
+      reasons,
+      reasons_before: before?.reasons ?? [],
+      ready: now.ready,
+      can_trade: now.can_trade,
+      ...(before === null ? {} : { lasted_ms: Date.parse(now.since) - Date.parse(before.since) })
+    }
+  )
+}
+
+/** Fills the `HealthSource` port from the running tree. */
+export const healthSourceLayer = Layer.effect(
+  HealthSource,
+  Effect.gen(function* () {
+    const settings = yield* Config
+    const build = yield* Build
+    const running = yield* RunningTree
+    const startup = yield* Startup
+    const lifecycle = yield* Lifecycle
+    const database = yield* Database
+    const queue = yield* IntakeQueue
+    const trading = yield* TradingState
+    const protection = yield* Protection
+    const signals = yield* SignalQueue
+    const positions = yield* PositionsStore
+    const instance = yield* Instance
+    const clock = yield* Clock.Clock
+    const root = running.snapshot
+    const run = Effect.runSyncWith(yield* Effect.context<never>())
+    return makeHealthSource({
+      changed: (now, before) => run(tellChange(now, before)),
+      facts: () => {
+        const node = root()
+        const nowMs = clock.currentTimeMillisUnsafe()
+        return {
+          nowMs,
+          ...build,
+          mode: settings.mode,
+          stopping: lifecycle.stopping(),
+          startup: startupOf(startup),
+          // A frozen server refuses nothing: the intake's overdue commit says so first.
+          database: database.availability.current() === "available" && !queue.stalled() ? "ready" : "away",
+          spool: "none",
+          tradingState: trading.current(),
+          queue: signals.current(),
+          takesPosts: settings.roles.has("http"),
+          trades: settings.roles.has("accounts"),
+          accounts: accountsOf(settings, node, protection, nowMs, instance.standing()),
+          unprotected: protection.unprotected(nowMs).map(({ account, symbol }) => `${account}/${symbol}`),
+          canary: null,
+          components: node === null ? [] : componentRows(node)
+        }
+      },
+      ping: (deadlineMs) =>
+        Effect.suspend(() => running.tree()?.ping(deadlineMs) ?? Effect.void).pipe(
+          Effect.mapError(({ path }) => new TreeDeaf({ path, deadlineMs }))
+        ),
+      actors: () => {
+        const node = root()
+        return node === null ? [] : actorRows(node)
+      },
+      control: controlOf({ settings, positions, tree: running.tree })
+    })
+  })
+)

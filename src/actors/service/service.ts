@@ -1,0 +1,228 @@
+/**
+ * Service: one life of the process, from the first log line to the verdict on how it ended.
+ *
+ * The tree does the work; this starts it, waits for whichever comes first of a request to stop, the end of the tree
+ * and a fault nobody owns, and stops it in the order of T8.
+ *
+ * Promises: every end has a verdict; stopping refuses new posts first, lets those in flight be answered, then stops
+ * the tree in reverse order under one deadline; what had to be killed is named.
+ * Never: ends the process (main does, with the verdict's status), or retries a failed start.
+ */
+import { Cause, Clock, Effect, Schedule } from "effect"
+import {
+  type EndOfTree,
+  exitStatus,
+  type Verdict,
+  verdictOf,
+  verdictOfFault,
+  verdictOfForcedStop
+} from "../../domain/platform/exit-status.ts"
+import { intakeLimits, stopLimits } from "../../domain/kernel/limits.ts"
+import { settingsWarnings } from "../../domain/kernel/settings-warnings.ts"
+import { Config } from "../../layers/platform/config.port.ts"
+import { HealthSource } from "../../layers/health/health-source.port.ts"
+import { Host, type StopRequest } from "../../layers/platform/host.port.ts"
+import { IntakeQueue } from "../../layers/intake/intake-queue.port.ts"
+import { RefusedPosts } from "../../layers/intake/refused-posts.port.ts"
+import { Lifecycle } from "../../layers/platform/lifecycle.port.ts"
+import { OsNotify } from "../../layers/platform/os-notify.port.ts"
+import type { DeadLetter } from "../../runtime/dead-letters.ts"
+import { describeCause, failureClassOf, type GaveUp, StartFailed } from "../../runtime/exit-reason.ts"
+import { logEvent } from "../../runtime/log-event.ts"
+import type { Observer, SupervisionEvent } from "../../runtime/reports.ts"
+import { startTree } from "../../runtime/supervisor.ts"
+import type { StopReport, Tree } from "../../runtime/tree.ts"
+import { notifier } from "../operators/notifier.ts"
+import { queueWatch } from "../operators/queue-watch.ts"
+import { reloader } from "../operators/reloader.ts"
+import { rootSupervisor } from "../root.supervisor.ts"
+import { RunningTree } from "../platform/running-tree.ts"
+import { Startup } from "../platform/startup.ts"
+import { troubleWatch } from "../operators/trouble-watch.ts"
+
+/** Who listens to the supervisors and to events that reached nobody; main wires the log. */
+export interface ServiceObservers {
+  readonly reports: Observer<SupervisionEvent>
+  readonly deadLetters: Observer<DeadLetter>
+}
+
+const innermost = (cause: Cause.Cause<unknown>): unknown => {
+  const reason = cause.reasons[0]
+  const error =
+    reason === undefined
+      ? undefined
+      : Cause.isFailReason(reason)
+        ? reason.error
+        : Cause.isDieReason(reason)
+          ? reason.defect
+          : undefined
+  // A nested supervisor wraps what happened below it; the operator wants the first cause.
+  return error instanceof StartFailed ? innermost(error.cause) : error
+}
+
+const verdictOfFailure = (
+  failure: StartFailed | GaveUp,
+  everReady: boolean,
+  step: string | null
+): Verdict => {
+  const end: EndOfTree = {
+    error: innermost(failure.cause) ?? failure,
+    failureClass: failureClassOf(failure.cause),
+    path: failure._tag === "GaveUp" ? failure.child : failure.path,
+    step: failure._tag === "StartFailed" ? (failure.step ?? step) : step,
+    cause: describeCause(failure.cause),
+    everReady
+  }
+  return verdictOf(end)
+}
+
+/** T8, steps 1 and 2: new posts are refused from here on, and those taken in are committed and answered. */
+const drainIntake = Effect.gen(function* () {
+  const queue = yield* IntakeQueue
+  yield* Effect.sync(() => queue.depth()).pipe(
+    Effect.repeat({ until: (depth) => depth === 0, schedule: Schedule.spaced(5) }),
+    Effect.timeoutOption(intakeLimits.commitMsMax),
+    Effect.asVoid
+  )
+})
+
+const stopInOrder = (tree: Tree, request: StopRequest) =>
+  Effect.gen(function* () {
+    const lifecycle = yield* Lifecycle
+    const notify = yield* OsNotify
+    lifecycle.announceStop(new Date(yield* Clock.currentTimeMillis))
+    const why =
+      request._tag === "Fault"
+        ? "a fault that no component owns"
+        : request.signal === "SIGHUP"
+          ? "SIGHUP: the terminal has closed"
+          : request.signal
+    yield* logEvent("info", "stopping", `stopping because of ${why}`, { component: "root", reason: why })
+    if (notify.enabled) yield* notify.send("STOPPING=1")
+    yield* drainIntake
+    return yield* tree.stop
+  })
+
+const sayStopped = (report: StopReport): Effect.Effect<void> =>
+  logEvent("info", "stopped", `stopped in ${Math.round(report.elapsedMs)} ms`, {
+    component: "root",
+    ms: Math.round(report.elapsedMs),
+    killed: report.killed
+  })
+
+const verdictOfStop = (request: StopRequest, report: StopReport): Verdict => {
+  if (report.elapsedMs >= report.deadlineMs) return verdictOfForcedStop(report.deadlineMs, report.killed)
+  if (request._tag === "Signal") return { status: exitStatus.clean, fatal: null }
+  return verdictOfFault(request.error)
+}
+
+/** SIGUSR1 and SIGUSR2 ask for nothing here; whoever sent one learns that it came. */
+const tellStrays = Effect.flatMap(Host, (host) =>
+  Effect.forever(
+    Effect.flatMap(host.nextStray, (signal) =>
+      logEvent("info", "signal.ignored", `${signal} means nothing here and does nothing`, {
+        component: "root",
+        signal
+      })
+    )
+  )
+)
+
+/** Waits for the end of a standing tree, whatever brings it. */
+const runUntilEnd = (tree: Tree) =>
+  Effect.gen(function* () {
+    const host = yield* Host
+    const startup = yield* Startup
+    const health = yield* HealthSource
+    const refused = yield* RefusedPosts
+    const end = yield* Effect.raceFirst(
+      tree.awaitEnd,
+      Effect.map(host.stopRequested, (request) => ({ _tag: "StopRequested", request }) as const)
+    )
+    if (end._tag === "StopRequested") {
+      const forced = Effect.as(host.forceRequested, null)
+      const report = yield* Effect.raceFirst(stopInOrder(tree, end.request), forced)
+      if (report === null)
+        return verdictOfForcedStop(0, ["root (asked again, later than one request can be told twice)"])
+      // What a flood of refusals still has to say comes before the last line.
+      yield* refused.sumUp("all")
+      yield* sayStopped(report)
+      return verdictOfStop(end.request, report)
+    }
+    const everReady = startup.progress.complete() || health.health().memory.started
+    if (end._tag === "GaveUp")
+      return verdictOfFailure(end.error, everReady, startup.progress.current()?.step ?? null)
+    // Nobody asked, and no supervisor gave up: a tree that ends by itself is a fault all the same.
+    return verdictOf({
+      error: { _tag: "TreeEnded" },
+      failureClass: "transient",
+      path: "root",
+      step: null,
+      cause: end._tag,
+      everReady: true
+    })
+  })
+
+/** Runs the last of what is asked for in one turn: ten thousand accounts become ready together, and a look is at all of them. */
+const makeSoon = () => {
+  let isAsked = false
+  return (look: () => void): void => {
+    if (isAsked) return
+    isAsked = true
+    queueMicrotask(() => {
+      isAsked = false
+      look()
+    })
+  }
+}
+
+/** Runs the service until it ends and says how. */
+export const runService = (observers: ServiceObservers) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const settings = yield* Config
+      const running = yield* RunningTree
+      const startup = yield* Startup
+      const host = yield* Host
+      const soon = makeSoon()
+      yield* Effect.forkScoped(tellStrays)
+      yield* Effect.forEach(
+        settingsWarnings(settings),
+        ({ message, path }) =>
+          logEvent("warn", "settings.warning", `${path}: ${message}`, { component: "root", path }),
+        { discard: true }
+      )
+      const starting = Effect.result(
+        startTree(rootSupervisor(settings), {
+          stopDeadlineMs: stopLimits.deadlineMs,
+          observers: [
+            observers.reports,
+            (event) => {
+              if (event._tag !== "Ready") return
+              const tree = running.tree()
+              // The listener is up before the tree stands, and nobody else's readiness can be asked before.
+              if (tree === null)
+                startup.observe((below) => below === "root/http" && event.offender.path === below)
+              else soon(() => startup.observe(tree.readyBelow))
+            }
+          ],
+          deadLetterObservers: [observers.deadLetters]
+        })
+      )
+      const asked = Effect.as(host.stopRequested, null)
+      const started = yield* Effect.raceFirst(starting, asked)
+      // Asked to stop before the tree stood: closing this scope rolls back what has started, in reverse.
+      if (started === null) return { status: exitStatus.clean, fatal: null }
+      if (started._tag === "Failure") {
+        return verdictOfFailure(started.failure, false, startup.progress.current()?.step ?? null)
+      }
+      const tree = started.success
+      running.attach(tree)
+      startup.observe(tree.readyBelow)
+      yield* Effect.forkScoped(notifier)
+      yield* Effect.forkScoped(queueWatch)
+      yield* Effect.forkScoped(troubleWatch)
+      yield* Effect.forkScoped(reloader)
+      return yield* runUntilEnd(tree)
+    })
+  )

@@ -1,0 +1,378 @@
+/**
+ * Order plan: one strategy in one account asks its engine, sizes its wish, passes it through risk, and gets complete order rows.
+ *
+ * The row is complete before any broker hears of it (E2): ids, quantity, validity, venue. A denied wish becomes a row
+ * too, because the trace of a signal must show the order that was not sent as plainly as the one that was.
+ *
+ * Promises: pure; the same signal and context give the same row and ids; each planned order is in the book that the
+ * next one is checked against; every verdict is kept.
+ * Never: reads a clock, a quote feed or a table; drops a wish without a verdict that says why.
+ */
+import { BigDecimal } from "effect"
+import { formatDecimal } from "../kernel/decimal.ts"
+import { decideA, type EngineSignal, type Proposal } from "./engine-a.ts"
+import { clientOrderId, orderId } from "../kernel/ids.ts"
+import { instrumentNumbers, multiplierOf } from "../kernel/instruments.ts"
+import { ageLimits } from "../kernel/limits.ts"
+import {
+  type PlanAccount,
+  type PlanContext,
+  type PlanQuote,
+  type PlanSettings,
+  priceFor,
+  tradingOf
+} from "../orders/plan-context.ts"
+import { evaluateRisk, type RiskVerdict } from "../orders/risk.ts"
+import { holdingOf, withOrder } from "../orders/risk-book.ts"
+import type { StrategySettings } from "../kernel/settings.ts"
+import type { SignalTarget } from "../signals/signal.ts"
+import { type Planned, planSize, type Sized, type Sizing } from "../orders/sizing.ts"
+
+/** A claimed signal, as far as deciding needs it. */
+export interface DecisionSignal extends EngineSignal, SignalTarget {
+  readonly id: string
+  readonly source: string
+  readonly strategy: string | null
+  readonly price: string | null
+  readonly experimentId: string | null
+  readonly variant: string | null
+  /** The moment its age counts from. */
+  readonly expiresFromMs: number
+}
+
+/** One recorded verdict; `strategy`, `account` and `leg` are null for what concerns the whole signal. */
+export interface RecordedCheck extends RiskVerdict {
+  readonly strategy: string | null
+  readonly account: string | null
+  readonly leg: number | null
+}
+
+export interface PlannedOrder {
+  readonly id: string
+  readonly clientOrderId: string
+  readonly signalId: string
+  readonly account: string
+  readonly strategy: string
+  readonly leg: number
+  readonly intent: "entry" | "reduce"
+  /** How its quantity follows from what is held when it is sent, and from what was wanted (sizing.ts). */
+  readonly sizing: Sizing
+  readonly wanted: string | null
+  readonly symbol: string
+  readonly side: "buy" | "sell"
+  readonly type: "market"
+  /** What `sizing` gives now; decided again when it is sent. */
+  readonly quantity: string
+  readonly limitPrice: null
+  readonly timeInForce: "day" | "gtc"
+  readonly status: "intended" | "held" | "denied"
+  readonly source: string
+  readonly venue: string
+  readonly reason: string | null
+  /**
+   * After this it must not be sent any more (T5, K3). Null for a reduce, which does not age (T6). Of a held order it is
+   * the end of its signal; its own clock starts when it is released (T10).
+   */
+  readonly validUntilMs: number | null
+}
+
+/** Where a signal came from in the words of requirement A3: a source that is no channel of its own is a webhook. */
+export const originOf = (source: string): string =>
+  ["wave", "telegram", "console", "canary"].includes(source) ? source : "webhook"
+
+/** One strategy in one account. */
+export interface Target {
+  readonly name: string
+  readonly strategy: StrategySettings
+  readonly account: string
+}
+
+export interface PlanInput {
+  readonly signal: DecisionSignal
+  readonly settings: PlanSettings
+  readonly context: PlanContext
+  /** The market's quote of a symbol, null when it has none that is fresh. */
+  readonly quoteOf: (symbol: string) => PlanQuote | null
+  /** False when the decision was put off long enough: a deferral is then a denial. */
+  readonly mayDefer: boolean
+}
+
+/** An account whose row does not exist yet: its executor has not started, so it is not reconciled either. */
+const unknownAccount = (id: string, settings: PlanSettings): PlanAccount => ({
+  id,
+  venue: "",
+  enabled: true,
+  reconciledAtMs: null,
+  calendar: settings.accounts[id]?.calendar ?? "24x7",
+  startingCash: "0",
+  realisedPnl: "0",
+  positions: [],
+  orders: []
+})
+
+/** What came of one target. `code` is the first reason against it, null when it was ordered. */
+export interface Step {
+  /** The given context, with the planned orders in their account's book. */
+  readonly context: PlanContext
+  readonly checks: ReadonlyArray<RecordedCheck>
+  readonly orders: ReadonlyArray<PlannedOrder>
+  readonly code: string | null
+  readonly result: "ordered" | "held" | "denied" | "ignored" | "deferred"
+}
+
+/** The age limit of a signal's source, in milliseconds. */
+export const ageMaxOf = (signal: Pick<DecisionSignal, "source">, settings: PlanSettings): number =>
+  settings.sources[signal.source]?.ageMaxMs ?? ageLimits.signalAgeMsDefault
+
+interface Wanted {
+  readonly account: PlanAccount
+  readonly target: Target
+  readonly proposal: Proposal
+  readonly sized: Sized
+  /** `orders.id` it would have. */
+  readonly id: string
+  readonly price: string | null
+}
+
+const riskOf = (input: PlanInput, context: PlanContext, wanted: Wanted) =>
+  evaluateRisk({
+    column: wanted.sized.intent,
+    nowMs: context.nowMs,
+    trading: tradingOf(context, wanted.target.name, wanted.account.id),
+    byOperator: false,
+    account: wanted.account,
+    // The venue is asked when it is sent; a close that waits for its broker must not be lost over that.
+    positionConfirmed: true,
+    order: {
+      symbol: wanted.proposal.symbol,
+      strategy: wanted.target.name,
+      side: wanted.sized.side,
+      quantity: formatDecimal(wanted.sized.quantity),
+      price: wanted.price
+    },
+    origin:
+      wanted.sized.intent === "reduce"
+        ? null
+        : {
+            expiresFromMs: input.signal.expiresFromMs,
+            ageMaxMs: ageMaxOf(input.signal, input.settings),
+            alreadyOrdered: context.orderIds.has(wanted.id),
+            sidePolicy: wanted.target.strategy.sidePolicy,
+            symbols: wanted.target.strategy.symbols
+          },
+    limits: input.settings.limits,
+    marketPrice: (symbol) => input.quoteOf(symbol)?.last ?? null,
+    multiplierOf: (symbol) => multiplierOf(input.settings.instruments, symbol)
+  })
+
+const validUntil = (input: PlanInput, nowMs: number, sized: Sized, status: string): number | null => {
+  if (sized.intent === "reduce") return null
+  const signalEndsMs = input.signal.expiresFromMs + ageMaxOf(input.signal, input.settings)
+  return status === "held" ? signalEndsMs : Math.min(signalEndsMs, nowMs + ageLimits.orderUnsentMsMax)
+}
+
+const rowOf = (
+  input: PlanInput,
+  nowMs: number,
+  wanted: Wanted,
+  status: PlannedOrder["status"],
+  reason: string | null
+): PlannedOrder => {
+  const { signal } = input
+  const { account, proposal, sized, target } = wanted
+  const key = { signalId: signal.id, account: account.id, strategy: target.name, leg: proposal.leg }
+  return {
+    ...key,
+    id: wanted.id,
+    clientOrderId: clientOrderId(key, 1),
+    intent: sized.intent,
+    sizing: sized.sizing,
+    wanted: sized.wanted,
+    symbol: proposal.symbol,
+    side: sized.side,
+    type: "market",
+    quantity: formatDecimal(sized.quantity),
+    limitPrice: null,
+    timeInForce: account.calendar === "24x7" ? "gtc" : "day",
+    status,
+    source: originOf(signal.source),
+    venue: account.venue,
+    reason,
+    validUntilMs: validUntil(input, nowMs, sized, status)
+  }
+}
+
+/** The context with one more open order in its account's book. */
+const withPlanned = (context: PlanContext, { account, price }: Wanted, order: PlannedOrder): PlanContext => {
+  const { symbol, strategy, side, quantity, intent, status } = order
+  const book = withOrder(account, {
+    symbol,
+    strategy,
+    side,
+    intent,
+    status,
+    count: 1,
+    quantity,
+    filledQuantity: "0",
+    price
+  })
+  return { ...context, accounts: new Map(context.accounts).set(account.id, { ...account, ...book }) }
+}
+
+const record = (target: Target, leg: number, verdict: RiskVerdict): RecordedCheck => ({
+  strategy: target.name,
+  account: target.account,
+  leg,
+  ...verdict
+})
+
+const engineVerdict = ({ proposal, sized }: Wanted): RiskVerdict => ({
+  check: "engine",
+  ok: true,
+  code: null,
+  numbers: {
+    symbol: proposal.symbol,
+    side: sized.side,
+    quantity: formatDecimal(sized.quantity),
+    intent: sized.effect,
+    chosen: proposal.contract === null ? null : proposal.contract.chosen.join(","),
+    ...(sized.note === null ? {} : { note: sized.note })
+  }
+})
+
+const pass = (input: PlanInput, context: PlanContext, wanted: Wanted): Step => {
+  const { outcome, verdicts } = riskOf(input, context, wanted)
+  const exists = context.orderIds.has(wanted.id)
+  const about = instrumentNumbers(input.settings.instruments.of(wanted.proposal.symbol))
+  const instrument = { check: "instrument", ok: true, code: null, numbers: about }
+  const checks = [engineVerdict(wanted), instrument, ...verdicts].map((verdict) =>
+    record(wanted.target, wanted.proposal.leg, verdict)
+  )
+  const code = outcome._tag === "Passed" ? (exists ? "duplicate" : null) : outcome.code
+  if (outcome._tag === "Deferred" && input.mayDefer)
+    return { context, checks, orders: [], code, result: "deferred" }
+  const result = outcome._tag === "Held" && !exists ? "held" : code === null ? "ordered" : "denied"
+  // A duplicate's order exists, and an account without a row can own none: there the decision alone is the record.
+  if (exists || !context.accounts.has(wanted.account.id)) return { context, checks, orders: [], code, result }
+  const order = rowOf(input, context.nowMs, wanted, result === "ordered" ? "intended" : result, code)
+  return {
+    context: result === "denied" ? context : withPlanned(context, wanted, order),
+    checks,
+    orders: [order],
+    code,
+    result
+  }
+}
+
+/** One proposal: sized by what the account holds, then judged. */
+const planProposal = (input: PlanInput, context: PlanContext, target: Target, proposal: Proposal): Step => {
+  const account = context.accounts.get(target.account) ?? unknownAccount(target.account, input.settings)
+  const { state } = tradingOf(context, target.name, target.account)
+  const sized: Planned = planSize(proposal.wish, holdingOf(account, proposal.symbol, target.name), {
+    policy: target.strategy.sidePolicy,
+    reducing: state === "REDUCING"
+  })
+  if (sized._tag === "Nothing") return nothing(input, context, target, account, sized.reason)
+  const key = { signalId: input.signal.id, account: target.account, strategy: target.name, leg: proposal.leg }
+  return pass(input, context, {
+    account,
+    target,
+    proposal,
+    sized,
+    id: orderId(key),
+    price: priceFor(input.quoteOf(proposal.symbol), sized.side)
+  })
+}
+
+const without = (
+  context: PlanContext,
+  target: Target,
+  ok: boolean,
+  code: string,
+  result: Step["result"]
+): Step => ({
+  context,
+  checks: [record(target, 0, { check: "engine", ok, code, numbers: {} })],
+  orders: [],
+  code,
+  result
+})
+
+/** "Nothing to close" from a book that is not reconciled is no answer: the wish waits like any other. */
+const nothing = (
+  input: PlanInput,
+  context: PlanContext,
+  target: Target,
+  account: PlanAccount,
+  reason: string
+): Step =>
+  account.reconciledAtMs !== null
+    ? without(context, target, true, reason, "ignored")
+    : without(context, target, false, "account_not_reconciled", input.mayDefer ? "deferred" : "denied")
+
+const ranking = ["deferred", "ordered", "held", "denied", "ignored"] as const
+
+/** Several legs as one step: one that waits makes all wait, else the best of them speaks for the target. */
+const merged = (steps: ReadonlyArray<Step>, context: PlanContext): Step => {
+  const [best] = steps.toSorted((a, b) => ranking.indexOf(a.result) - ranking.indexOf(b.result))
+  return {
+    context,
+    checks: steps.flatMap(({ checks }) => checks),
+    orders: steps.flatMap(({ orders }) => orders),
+    code: best?.code ?? null,
+    result: best?.result ?? "ignored"
+  }
+}
+
+/** What of the account the strategy has to do with: symbols of its shares and of its open orders. */
+const symbolsFor = (account: PlanAccount, strategy: string): ReadonlyArray<string> => [
+  ...new Set([
+    ...account.positions
+      .filter(({ shares }) => shares.some((share) => share.strategy === strategy && share.quantity !== "0"))
+      .map(({ symbol }) => symbol),
+    ...account.orders.filter((order) => order.strategy === strategy).map(({ symbol }) => symbol)
+  ])
+]
+
+/** What the sender says it held before, against what the strategy holds by our books: an alert in between is missing. */
+const driftOf = (input: PlanInput, account: PlanAccount, target: Target): ReadonlyArray<RecordedCheck> => {
+  const said = input.signal.prevMarketPosition
+  if (said === null || account.reconciledAtMs === null) return []
+  const { own } = holdingOf(account, input.signal.symbol, target.name)
+  const sign = BigDecimal.sign(own)
+  const held = sign === 0 ? "flat" : sign > 0 ? "long" : "short"
+  return said === held
+    ? []
+    : [
+        record(target, 0, {
+          check: "drift",
+          ok: true,
+          code: "position_drift",
+          numbers: { said, held, share: formatDecimal(own) }
+        })
+      ]
+}
+
+/** Decides one target: engine, sizes, risk, order rows. `deferred` only when the input allows it. */
+export const planTarget = (input: PlanInput, context: PlanContext, target: Target): Step => {
+  const { signal, settings, quoteOf } = input
+  const account = context.accounts.get(target.account) ?? unknownAccount(target.account, settings)
+  const answer = decideA({
+    signal,
+    strategy: target.strategy,
+    symbols: symbolsFor(account, target.name),
+    lastPrice: quoteOf(signal.symbol)?.last ?? signal.price,
+    nowMs: context.nowMs
+  })
+  if (answer._tag === "Refuse") return without(context, target, false, answer.code, "denied")
+  if (answer._tag === "Nothing") return nothing(input, context, target, account, answer.reason)
+  const steps: Array<Step> = []
+  let current = context
+  for (const proposal of answer.proposals) {
+    const step = planProposal(input, current, target, proposal)
+    steps.push(step)
+    current = step.context
+  }
+  const step = merged(steps, current)
+  return { ...step, checks: [...driftOf(input, account, target), ...step.checks] }
+}

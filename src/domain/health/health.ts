@@ -1,0 +1,407 @@
+/**
+ * health: what the process says about itself, derived from facts and nothing else (T2).
+ *
+ * The systems this one replaces had health that was green while trading was dead, because health was a text that
+ * somebody wrote. Here it is a pure function of what is observed: the tree, the database, the trading state, the
+ * positions. `ready` is about taking durably what the roles of the process take (webhooks, for most), `can_trade` about
+ * new exposure, `status` about whether an operator should look; they are different questions and are answered apart.
+ *
+ * Promises: the same facts give the same document; every status but healthy comes with its reasons, and so does every
+ * process and every account that does not trade.
+ * Promises: `intake` (what a post gets) and `ready` never disagree.
+ * Never: reads a clock or a component; a spool is one input, absent (`none`) until there is one.
+ */
+import { claimLimits, healthLimits } from "../kernel/limits.ts"
+
+export type HealthStatus = "starting" | "healthy" | "degraded" | "unhealthy" | "stopping"
+
+/** What a post to the webhook gets: stored (201), spooled (202), or refused (503). */
+export type IntakePosture = "store" | "spool" | "refuse"
+
+/** One component of the tree; the runtime's tree nodes have this shape. `since` is epoch milliseconds. */
+export interface ComponentRow {
+  readonly path: string
+  readonly type: "worker" | "supervisor" | "dynamic"
+  readonly phase:
+    | "waiting"
+    | "starting"
+    | "running"
+    | "stopping"
+    | "backingOff"
+    | "failed"
+    | "stopped"
+    | "paused"
+  readonly state: string
+  readonly ready: boolean
+  /** `required`: posts cannot be taken durably without it. */
+  readonly readiness: "required" | "optional"
+  readonly tags: ReadonlyArray<string>
+  readonly since: number
+  readonly restarts: number
+  readonly lastError?: string
+  readonly detail: Readonly<Record<string, unknown>>
+}
+
+/** A component and what it supervises. */
+export interface ComponentNode extends ComponentRow {
+  readonly children: ReadonlyArray<ComponentNode>
+}
+
+/** The facts. Times are epoch milliseconds. */
+export interface HealthFacts {
+  readonly nowMs: number
+  readonly version: string
+  readonly commit: string
+  readonly mode: string
+  readonly stopping: boolean
+  /** The step start-up is in; `n` of `of`, from 1. `done`: the last one has ended. */
+  readonly startup: {
+    readonly step: string
+    readonly n: number
+    readonly of: number
+    readonly sinceMs: number
+    readonly done: boolean
+  }
+  /** `away` covers dead, hung and never reached. */
+  readonly database: "ready" | "away"
+  /** `full` covers a full disk. */
+  readonly spool: "none" | "usable" | "full"
+  /** Null until it was read from the database once. */
+  readonly tradingState: "ACTIVE" | "REDUCING" | "HALTED" | null
+  /** The undecided signals: how many, how long the oldest has waited, how many are too old. Null while unknown. */
+  readonly queue: { readonly open: number; readonly oldestMs: number; readonly expired: number } | null
+  /** This process has the role that takes webhooks. */
+  readonly takesPosts: boolean
+  /** This process has the role that trades. */
+  readonly trades: boolean
+  /** The accounts of this process; `reason` says why one cannot trade. */
+  readonly accounts: ReadonlyArray<{
+    readonly id: string
+    readonly canTrade: boolean
+    readonly reason: string | null
+  }>
+  /** Symbols (or position names) that are open and without a working exit. */
+  readonly unprotected: ReadonlyArray<string>
+  /** Null when no canary runs. `watchedSinceMs`: from when a first answer could be expected. */
+  readonly canary: {
+    readonly lastOkMs: number | null
+    readonly latencyMs: number | null
+    readonly periodMs: number
+    readonly watchedSinceMs: number
+  } | null
+  readonly components: ReadonlyArray<ComponentRow>
+}
+
+/** What has to be remembered between two derivations: since when the status is what it is, and whether it ever was ready. */
+export interface HealthMemory {
+  readonly status: HealthStatus
+  readonly sinceMs: number
+  readonly started: boolean
+}
+
+/** The document of `GET /health`; times are ISO 8601 in UTC. */
+export interface HealthDocument {
+  readonly status: HealthStatus
+  readonly since: string
+  readonly version: string
+  readonly commit: string
+  readonly mode: string
+  readonly ready: boolean
+  readonly can_trade: boolean
+  readonly halted: boolean
+  readonly trading_state: "ACTIVE" | "REDUCING" | "HALTED" | null
+  readonly reasons: ReadonlyArray<string>
+  readonly startup: {
+    readonly step: string
+    readonly n: number
+    readonly of: number
+    readonly since: string
+    readonly done: boolean
+  }
+  readonly canary: { readonly last_ok: string | null; readonly latency_ms: number | null } | null
+  readonly accounts: Readonly<Record<string, { readonly can_trade: boolean; readonly reason: string | null }>>
+  readonly components: Readonly<Record<string, ComponentDocument>>
+}
+
+export interface ComponentDocument {
+  readonly state: string
+  readonly ready: boolean
+  readonly since: string
+  readonly restarts: number
+  readonly last_error: string | null
+  readonly detail: Readonly<Record<string, unknown>>
+}
+
+/** What a stranger may know: how it stands, and why, without a name of an account or a symbol. */
+export interface HealthOutline {
+  readonly status: HealthStatus
+  readonly ready: boolean
+  readonly can_trade: boolean
+  readonly reasons: ReadonlyArray<string>
+}
+
+export interface Health {
+  readonly document: HealthDocument
+  /** One component of the document, without the making of all of them. */
+  readonly component: (path: string) => ComponentDocument | undefined
+  readonly outline: HealthOutline
+  readonly intake: IntakePosture
+  /** Status code of `GET /health`. */
+  readonly httpStatus: 200 | 503
+  readonly memory: HealthMemory
+}
+
+/** What is remembered before the first derivation. */
+export const healthMemoryAt = (nowMs: number): HealthMemory => ({
+  status: "starting",
+  sinceMs: nowMs,
+  started: false
+})
+
+/** Every component of a tree, parents before their children. */
+export const componentRows = (root: ComponentNode): ReadonlyArray<ComponentRow> => [
+  root,
+  ...root.children.flatMap(componentRows)
+]
+
+/**
+ * Why a component counts against the status; null when it does not. One that ended by design or is switched off
+ * (`stopped`) does not. A supervisor speaks for itself only while it is not running: its children are rows too.
+ */
+const troubleOf = (row: ComponentRow): string | null => {
+  if (row.phase === "stopped" || row.phase === "stopping") return null
+  if (row.phase !== "running") return `${row.path} is ${row.phase}`
+  if (row.type !== "worker") return null
+  if (row.ready && !row.tags.includes("degraded")) return null
+  return `${row.path} is ${row.state}`
+}
+
+const canaryTrouble = ({ canary, nowMs }: HealthFacts): string | null => {
+  if (canary === null) return null
+  const ageMs = nowMs - (canary.lastOkMs ?? canary.watchedSinceMs)
+  return ageMs > healthLimits.canaryPeriodsMax * canary.periodMs
+    ? `the canary was last seen ${Math.round(ageMs / 1_000)} s ago`
+    : null
+}
+
+/** A backlog (T2): what waits has waited too long, or more is too old than one look of the pipeline ends. */
+const queueTrouble = ({ queue }: HealthFacts): string | null => {
+  if (queue === null) return null
+  const expired = queue.expired >= claimLimits.expireMax
+  if (!expired && queue.oldestMs <= claimLimits.queueAgeMsMax) return null
+  const count = queue.open >= claimLimits.backlogCountMax ? `${queue.open} or more` : String(queue.open)
+  const signals = `${count} signals are undecided, the oldest for ${Math.round(queue.oldestMs / 1_000)} s`
+  return expired ? `${signals}; ${queue.expired} or more are too old to trade` : signals
+}
+
+const intakeOf = (facts: HealthFacts): IntakePosture => {
+  if (facts.stopping) return "refuse"
+  if (facts.database === "ready") {
+    const missing = facts.components.some(
+      (row) => row.readiness === "required" && row.type === "worker" && row.phase !== "stopped" && !row.ready
+    )
+    return missing ? "refuse" : "store"
+  }
+  // With the database away everything that stores waits for it, so the required rows say nothing more: the spool decides.
+  return facts.spool === "usable" ? "spool" : "refuse"
+}
+
+/** What must be looked at before anything else: nothing can be taken, or something is open and unguarded. */
+const severeReasons = (facts: HealthFacts, intake: IntakePosture): ReadonlyArray<string> => {
+  if (facts.stopping) return ["the process is stopping"]
+  const reasons: Array<string> = []
+  if (intake === "refuse") {
+    reasons.push(
+      facts.database === "away" ? "the database is away" : "a component that intake needs is not ready"
+    )
+    if (facts.spool === "full") reasons.push("the spool is full")
+  }
+  for (const name of facts.unprotected) reasons.push(`the open position ${name} is not protected`)
+  return reasons
+}
+
+const mildReasons = (facts: HealthFacts, intake: IntakePosture): ReadonlyArray<string> => {
+  const reasons: Array<string> = []
+  if (intake === "spool") reasons.push("the database is away, posts are spooled")
+  if (!facts.startup.done) reasons.push(`start-up is in step ${facts.startup.step}`)
+  const canary = canaryTrouble(facts)
+  if (canary !== null) reasons.push(canary)
+  const queue = queueTrouble(facts)
+  if (queue !== null) reasons.push(queue)
+  for (const row of facts.components) {
+    // What is more is told nowhere, and ten thousand components may all be on their way.
+    if (reasons.length >= healthLimits.reasonsMax) break
+    const trouble = troubleOf(row)
+    if (trouble !== null) reasons.push(trouble)
+  }
+  return reasons
+}
+
+const stateSaid = ({ tradingState }: HealthFacts): string =>
+  `the trading state is ${tradingState ?? "not known yet"}`
+
+/**
+ * Why a process in which nothing is wrong does not trade: an operator's word, or there is no account for it to trade. It
+ * is no trouble, so it counts against no status; unsaid it would be a riddle.
+ */
+const tradelessReasons = (facts: HealthFacts): ReadonlyArray<string> => {
+  if (!facts.trades) return ["this process has not the role accounts"]
+  if (facts.tradingState !== "ACTIVE") return [stateSaid(facts)]
+  if (facts.accounts.length === 0) return ["no account is configured"]
+  return facts.accounts
+    .slice(0, healthLimits.reasonsMax)
+    .map(({ id, reason }) => `${id}: ${reason ?? "cannot trade"}`)
+}
+
+/** Why no account may take on exposure, whatever its own state; null when nothing stands against all of them. */
+const blockOf = (facts: HealthFacts, intake: IntakePosture): string | null => {
+  if (facts.stopping) return "the process is stopping"
+  if (facts.database === "away") return "the database is away"
+  if (intake !== "store") return "a component that intake needs is not ready"
+  if (facts.tradingState !== "ACTIVE") return stateSaid(facts)
+  const [name] = facts.unprotected
+  return name === undefined ? null : `the open position ${name} is not protected`
+}
+
+/** What of these reasons the troubles do not say already, in the same words or in more. */
+const unsaid = (troubles: ReadonlyArray<string>, reasons: ReadonlyArray<string>): ReadonlyArray<string> =>
+  reasons.filter((reason) => !troubles.some((trouble) => trouble.startsWith(reason)))
+
+/** Each account's own answer, and the reason of every no. */
+const accountsSaid = (facts: HealthFacts, block: string | null): HealthDocument["accounts"] =>
+  Object.fromEntries(
+    facts.accounts.map(({ canTrade, id, reason }) => {
+      const may = block === null && canTrade
+      return [id, { can_trade: may, reason: may ? null : (reason ?? block ?? "cannot trade") }]
+    })
+  )
+
+const idleReasons = (facts: HealthFacts, canTrade: boolean): ReadonlyArray<string> => [
+  ...(facts.takesPosts ? [] : ["this process has not the role http: it takes no webhooks"]),
+  ...(canTrade ? [] : tradelessReasons(facts))
+]
+
+const statusOf = (
+  facts: HealthFacts,
+  started: boolean,
+  severe: ReadonlyArray<string>,
+  mild: ReadonlyArray<string>
+): HealthStatus => {
+  if (facts.stopping) return "stopping"
+  if (!started) return "starting"
+  if (severe.length > 0) return "unhealthy"
+  return mild.length > 0 ? "degraded" : "healthy"
+}
+
+const iso = (ms: number): string => new Date(ms).toISOString()
+
+const componentDocument = (row: ComponentRow): ComponentDocument => ({
+  state: row.state,
+  ready: row.ready,
+  since: iso(row.since),
+  restarts: row.restarts,
+  last_error: row.lastError ?? null,
+  detail: row.detail
+})
+
+/**
+ * The document without names. They are taken out of the finished reasons and not left out where each is made, so a reason that
+ * is written tomorrow cannot forget it.
+ */
+const outlineOf = (
+  { accounts, can_trade, ready, reasons, status }: HealthDocument,
+  unprotected: ReadonlyArray<string>
+): HealthOutline => {
+  // A name inside of another word is that word. Accounts are words and looked up: there may be ten thousand of them.
+  const known = new Set(unprotected.flatMap((name) => name.split(/[/ ]/)))
+  const names = [...known]
+    .filter((name) => !/^[\w-]*$/.test(name))
+    .toSorted((a, b) => b.length - a.length)
+    .map((name) => name.replaceAll(/[^\w]/g, "\\$&"))
+  const other = names.length === 0 ? null : new RegExp(`(?<![\\w-])(?:${names.join("|")})(?![\\w-])`, "g")
+  const said = reasons.map((reason) =>
+    (other === null ? reason : reason.replaceAll(other, "*")).replaceAll(/[\w-]+/g, (word) =>
+      known.has(word) || Object.hasOwn(accounts, word) ? "*" : word
+    )
+  )
+  return { status, ready, can_trade, reasons: [...new Set(said)] }
+}
+
+/** What is made when somebody asks, once: most looks want the status, and there may be ten thousand components. */
+const lazily = <A>(make: () => A): (() => A) => {
+  let made: { readonly value: A } | undefined
+  return () => (made ??= { value: make() }).value
+}
+
+/**
+ * Derives health. `memory` is the one of the derivation before (`healthMemoryAt` at first). `can_trade` is true while
+ * at least one account may take on new exposure; each account's own answer stands under `accounts`.
+ */
+export const deriveHealth = (facts: HealthFacts, memory: HealthMemory): Health => {
+  const intake = intakeOf(facts)
+  const ready = intake !== "refuse"
+  const started = memory.started || ready
+  const severe = severeReasons(facts, intake)
+  const mild = mildReasons(facts, intake)
+  const status = statusOf(facts, started, severe, mild)
+  const sinceMs = status === memory.status ? memory.sinceMs : facts.nowMs
+  const block = blockOf(facts, intake)
+  const canTrade = block === null && facts.accounts.some((account) => account.canTrade)
+  const troubles = [...severe, ...mild]
+  const reasons =
+    troubles.length === 0
+      ? idleReasons(facts, canTrade)
+      : [
+          ...troubles,
+          ...(canTrade ? [] : unsaid(troubles, block === null ? tradelessReasons(facts) : [block]))
+        ]
+  const { startup, canary } = facts
+  const accounts = lazily(() => accountsSaid(facts, block))
+  const components = lazily(() =>
+    Object.fromEntries(facts.components.map((row) => [row.path, componentDocument(row)]))
+  )
+  const document: HealthDocument = {
+    status,
+    since: iso(sinceMs),
+    version: facts.version,
+    commit: facts.commit,
+    mode: facts.mode,
+    ready,
+    can_trade: canTrade,
+    halted: facts.tradingState === "HALTED",
+    trading_state: facts.tradingState,
+    reasons: reasons.slice(0, healthLimits.reasonsMax),
+    startup: {
+      step: startup.step,
+      n: startup.n,
+      of: startup.of,
+      since: iso(startup.sinceMs),
+      done: startup.done
+    },
+    canary:
+      canary === null
+        ? null
+        : { last_ok: canary.lastOkMs === null ? null : iso(canary.lastOkMs), latency_ms: canary.latencyMs },
+    get accounts() {
+      return accounts()
+    },
+    get components() {
+      return components()
+    }
+  }
+  const outline = lazily(() => outlineOf(document, facts.unprotected))
+  const httpStatus = status === "healthy" || status === "degraded" ? 200 : 503
+  return {
+    document,
+    component: (path) => {
+      const row = facts.components.find((one) => one.path === path)
+      return row === undefined ? undefined : componentDocument(row)
+    },
+    get outline() {
+      return outline()
+    },
+    intake,
+    httpStatus,
+    memory: { status, sinceMs, started }
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * permit: whether an order that was decided before may leave now, and how large (T10, T5).
+ *
+ * The decision gave a permit against rows as they were then. An order may have waited since: for its broker, for a held
+ * state, for an unresolved neighbour, or because its first send was lost. So everything that can have changed is judged
+ * again, by the rules that judged it first, inside the transaction that commits `submitting`: age, trading state, policy,
+ * limits, and the quantity.
+ *
+ * Promises: pure; what passes is bounded by the holding it was shown; every refusal has a code.
+ * Never: reads a clock, a table or a quote feed; decides what a refusal means for the row.
+ */
+import { formatDecimal } from "../kernel/decimal.ts"
+import { multiplierOf } from "../kernel/instruments.ts"
+import { type PlanAccount, type PlanQuote, type PlanSettings, priceFor, tradingOf } from "./plan-context.ts"
+import { evaluateRisk, type RiskNumbers } from "./risk.ts"
+import { atVenue, holdingOf } from "./risk-book.ts"
+import type { TradingState } from "./risk-input.ts"
+import { holdingNumbers, type SizedOrder, sizeToSend } from "./sizing.ts"
+
+/** An order row, as far as its permit needs it. */
+export interface PermitOrder extends SizedOrder {
+  readonly account: string
+  readonly strategy: string
+  readonly symbol: string
+  /** Null for an exit. */
+  readonly signalId: string | null
+  readonly source: string
+}
+
+/** What the transaction read, with the rows that matter locked. */
+export interface PermitContext {
+  readonly nowMs: number
+  readonly trading: ReadonlyMap<string, TradingState>
+  /** Its book has every open order except the one that is judged. */
+  readonly account: PlanAccount
+  /** `valid_until` has passed. */
+  readonly stale: boolean
+  /** A later alert of the strategy closed more of the symbol than there was: this opening is not wanted any more. */
+  readonly superseded: boolean
+  /** The opening that this exit was to leave is over: what is held now is another. */
+  readonly openingOver: boolean
+}
+
+export interface PermitInput {
+  readonly order: PermitOrder
+  readonly context: PermitContext
+  readonly settings: PlanSettings
+  readonly quoteOf: (symbol: string) => PlanQuote | null
+}
+
+export type Permit =
+  | { readonly _tag: "Send"; readonly quantity: string; readonly numbers: RiskNumbers }
+  /** Not known yet: the venue's word, a price, or the end of another order is missing. */
+  | { readonly _tag: "Wait"; readonly code: string; readonly numbers: RiskNumbers }
+  /** Not as things are: trading is halted, or the market is closed. */
+  | { readonly _tag: "Hold"; readonly code: string; readonly numbers: RiskNumbers }
+  /** Nothing is left for it to do. */
+  | { readonly _tag: "Withdraw"; readonly code: string; readonly numbers: RiskNumbers }
+  | { readonly _tag: "Deny"; readonly code: string; readonly numbers: RiskNumbers }
+  | { readonly _tag: "Expire"; readonly code: string; readonly numbers: RiskNumbers }
+
+const none: RiskNumbers = {}
+
+const entryOrigin = (input: PermitInput, sidePolicy: "both" | "long_only" | "short_only") => ({
+  // Its age is judged by `stale`, which knows the signal's own limit and that of the row.
+  expiresFromMs: input.context.nowMs,
+  ageMaxMs: 0,
+  alreadyOrdered: false,
+  sidePolicy,
+  symbols: input.settings.strategies[input.order.strategy]?.symbols ?? null
+})
+
+const judgeRisk = (input: PermitInput, quantity: string): Permit | null => {
+  const { context, order, settings } = input
+  const strategy = settings.strategies[order.strategy]
+  if (order.intent === "entry" && strategy === undefined)
+    return { _tag: "Deny", code: "strategy_unknown", numbers: { strategy: order.strategy } }
+  const { outcome, verdicts } = evaluateRisk({
+    column: order.intent,
+    nowMs: context.nowMs,
+    trading: tradingOf(context, order.strategy, order.account),
+    byOperator: false,
+    account: atVenue(context.account),
+    positionConfirmed: true,
+    order: {
+      symbol: order.symbol,
+      strategy: order.strategy,
+      side: order.side,
+      quantity,
+      price: priceFor(input.quoteOf(order.symbol), order.side)
+    },
+    origin:
+      strategy === undefined || order.intent === "reduce" ? null : entryOrigin(input, strategy.sidePolicy),
+    limits: settings.limits,
+    marketPrice: (symbol) => input.quoteOf(symbol)?.last ?? null,
+    multiplierOf: (symbol) => multiplierOf(input.settings.instruments, symbol)
+  })
+  if (outcome._tag === "Passed") return null
+  const numbers = verdicts.find(({ code }) => code === outcome.code)?.numbers ?? none
+  const tags = { Denied: "Deny", Deferred: "Wait", Held: "Hold" } as const
+  return { _tag: tags[outcome._tag], code: outcome.code, numbers }
+}
+
+/** Judges one order that is about to be committed as `submitting`. */
+export const permitToSend = (input: PermitInput): Permit => {
+  const { context, order } = input
+  if (context.stale) return { _tag: "Expire", code: "stale", numbers: none }
+  if (context.superseded) return { _tag: "Withdraw", code: "superseded", numbers: none }
+  if (context.openingOver) return { _tag: "Withdraw", code: "nothing_to_close", numbers: none }
+  const holding = holdingOf(atVenue(context.account), order.symbol, order.strategy)
+  const numbers = holdingNumbers(holding)
+  const policy = input.settings.strategies[order.strategy]?.sidePolicy ?? "both"
+  const size = sizeToSend(order, holding, policy)
+  if (size._tag === "Wait") return { _tag: "Wait", code: size.code, numbers }
+  if (size._tag === "Nothing") return { _tag: "Withdraw", code: size.code, numbers }
+  const quantity = formatDecimal(size.quantity)
+  return judgeRisk(input, quantity) ?? { _tag: "Send", quantity, numbers: { ...numbers, quantity } }
+}

@@ -1,0 +1,60 @@
+/**
+ * Plan context: what is known at the moment when an order is planned, and again when its permit is asked for.
+ *
+ * Why apart from the plan: a plan asks an engine, a permit judges an order that exists; both look at the same account,
+ * trading states, prices and settings.
+ *
+ * Promises: pure; a scope without a row is ACTIVE; the most restrictive scope decides.
+ * Never: says whether an order may be sent (risk.ts and permit.ts do).
+ */
+import type { Instruments } from "../kernel/instruments.ts"
+import type { RiskAccount, RiskLimits, TradingState } from "./risk-input.ts"
+import type { AccountSettings, StrategySettings } from "../kernel/settings.ts"
+import type { SymbolRules } from "../kernel/symbol-map.ts"
+
+export interface PlanAccount extends RiskAccount {
+  readonly id: string
+  readonly venue: string
+}
+
+/** What the database knows at the moment of the decision. Accounts without a row yet are absent. */
+export interface PlanContext {
+  readonly nowMs: number
+  /** Trading states by scope: `global`, `account:<id>`, `strategy:<name>`. */
+  readonly trading: ReadonlyMap<string, TradingState>
+  readonly accounts: ReadonlyMap<string, PlanAccount>
+  /** Orders that exist, as `orderId`: deciding a replayed signal again must find its own. */
+  readonly orderIds: ReadonlySet<string>
+}
+
+export interface PlanQuote {
+  readonly symbol: string
+  readonly bid: string | null
+  readonly ask: string | null
+  readonly last: string | null
+  readonly atMs: number
+}
+
+/** What the configuration says. */
+export interface PlanSettings extends SymbolRules {
+  readonly sources: Readonly<Record<string, { readonly ageMaxMs: number }>>
+  readonly strategies: Readonly<Record<string, StrategySettings>>
+  readonly accounts: Readonly<Record<string, Pick<AccountSettings, "calendar">>>
+  readonly limits: RiskLimits
+  readonly instruments: Instruments
+}
+
+const severity: Readonly<Record<TradingState, number>> = { ACTIVE: 0, REDUCING: 1, HALTED: 2 }
+
+/** The most restrictive state that concerns an order, and the scope it comes from. */
+export const tradingOf = (
+  context: Pick<PlanContext, "trading">,
+  strategy: string,
+  account: string
+): { readonly scope: string; readonly state: TradingState } =>
+  ["global", `account:${account}`, `strategy:${strategy}`]
+    .map((scope) => ({ scope, state: context.trading.get(scope) ?? ("ACTIVE" as const) }))
+    .reduce((worst, next) => (severity[next.state] > severity[worst.state] ? next : worst))
+
+export const priceFor = (quote: PlanQuote | null, side: "buy" | "sell"): string | null =>
+  (side === "buy" ? quote?.ask : quote?.bid) ?? quote?.last ?? null

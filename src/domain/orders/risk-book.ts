@@ -1,0 +1,182 @@
+/**
+ * Risk book: what an account is exposed to in the worst case its open orders allow.
+ *
+ * A limit that counts only filled quantity is passed ten times by ten alerts in one second. So each symbol counts
+ * with the larger of what it would be if every open buy filled and if every open sell did, and an order whose outcome
+ * nobody knows counts in full, whatever was reported filled of it (F3).
+ *
+ * Promises: pure; adding an open order never lowers a number here; quantities are positive decimals or signed
+ * positions as strings, money is exact.
+ * Never: nets one symbol against another, or guesses a price: a symbol without any price is named as unpriced.
+ */
+import { BigDecimal } from "effect"
+import { type Decimal, decimal, zero } from "../kernel/decimal.ts"
+import { AT_VENUE, type OrderStatus } from "./order.ts"
+import { EXTERNAL } from "../kernel/settings.ts"
+import type { Side } from "../signals/signal.ts"
+import type { Holding, Sides } from "./sizing.ts"
+
+/**
+ * Orders that are not terminal, added up where they differ in nothing else: `count` of them. `price` is their limit,
+ * or the quote they were decided on, or null.
+ */
+export interface BookOrder {
+  readonly symbol: string
+  readonly strategy: string
+  readonly side: Side
+  readonly intent: "entry" | "reduce"
+  readonly status: OrderStatus
+  readonly count: number
+  readonly quantity: string
+  readonly filledQuantity: string
+  readonly price: string | null
+}
+
+/** A position; `quantity` is signed, "0" when flat. */
+export interface BookPosition {
+  readonly symbol: string
+  readonly quantity: string
+  readonly averagePrice: string
+  /** What the venue said last, null when it was not asked. */
+  readonly confirmed: string | null
+  /** The venue's word and ours differ, also after all fills were asked for again (T10). */
+  readonly disputed: boolean
+  /** Whose it is: signed quantities that add up to `quantity`. */
+  readonly shares: ReadonlyArray<{ readonly strategy: string; readonly quantity: string }>
+}
+
+export interface Book {
+  readonly positions: ReadonlyArray<BookPosition>
+  readonly orders: ReadonlyArray<BookOrder>
+}
+
+/** Unresolved by us, being looked up: may be resolved within seconds. */
+const lookedUp: ReadonlySet<OrderStatus> = new Set<OrderStatus>(["unknown", "resolving"])
+
+/** Whether an order's outcome is unknown: `looked_up` ends by itself, `needs_operator` only by a human. */
+export const unresolved = (order: BookOrder): "looked_up" | "needs_operator" | null => {
+  if (order.status === "needs_operator") return "needs_operator"
+  return lookedUp.has(order.status) ? "looked_up" : null
+}
+
+/** What may still fill of an order: its remainder, or all of it when nobody knows. */
+const pending = (order: BookOrder): Decimal =>
+  unresolved(order) === null
+    ? BigDecimal.max(zero, BigDecimal.subtract(decimal(order.quantity), decimal(order.filledQuantity)))
+    : decimal(order.quantity)
+
+/** The row of a symbol, undefined when nothing was ever held of it. */
+export const rowOf = (book: Book, symbol: string): BookPosition | undefined =>
+  book.positions.find((position) => position.symbol === symbol)
+
+/** The signed position of a symbol, zero when there is none. */
+export const positionOf = (book: Book, symbol: string): Decimal =>
+  decimal(rowOf(book, symbol)?.quantity ?? "0")
+
+const sumOf = (orders: ReadonlyArray<BookOrder>, side: Side): Decimal =>
+  orders
+    .filter((order) => order.side === side)
+    .reduce((total, order) => BigDecimal.sum(total, pending(order)), zero)
+
+/** What is open on one side of one symbol. */
+export const pendingOn = (book: Book, symbol: string, side: Side): Decimal =>
+  sumOf(
+    book.orders.filter((order) => order.symbol === symbol),
+    side
+  )
+
+/** A symbol as one strategy sees it, with all open orders of the book as live. */
+export const holdingOf = (book: Book, symbol: string, strategy: string): Holding => {
+  const row = rowOf(book, symbol)
+  const shareOf = (owner: string): Decimal =>
+    decimal(row?.shares.find((share) => share.strategy === owner)?.quantity ?? "0")
+  const orders = book.orders.filter((order) => order.symbol === symbol)
+  const own = orders.filter((order) => order.strategy === strategy)
+  const sidesOf = (some: ReadonlyArray<BookOrder>): Sides => ({
+    buy: sumOf(some, "buy"),
+    sell: sumOf(some, "sell")
+  })
+  return {
+    position: decimal(row?.quantity ?? "0"),
+    confirmed: row === undefined || row.confirmed === null ? null : decimal(row.confirmed),
+    own: shareOf(strategy),
+    external: shareOf(EXTERNAL),
+    live: sidesOf(orders),
+    ownLive: sidesOf(own)
+  }
+}
+
+/** The book with only those orders that the venue has, or may have. */
+export const atVenue = <B extends Book>(book: B): B => ({
+  ...book,
+  orders: book.orders.filter(({ status }) => AT_VENUE.has(status))
+})
+
+/** The largest absolute position the symbol can reach with what is open. */
+export const worstQuantity = (book: Book, symbol: string): Decimal => {
+  const held = positionOf(book, symbol)
+  return BigDecimal.max(
+    BigDecimal.abs(BigDecimal.sum(held, pendingOn(book, symbol, "buy"))),
+    BigDecimal.abs(BigDecimal.subtract(held, pendingOn(book, symbol, "sell")))
+  )
+}
+
+/** Every symbol with a position or an open order, each once. */
+export const symbolsOf = (book: Book): ReadonlyArray<string> => [
+  ...new Set([
+    ...book.positions
+      .filter((position) => !BigDecimal.isZero(decimal(position.quantity)))
+      .map(({ symbol }) => symbol),
+    ...book.orders.map(({ symbol }) => symbol)
+  ])
+]
+
+/** How many open orders fit a description. */
+export const countOf = (book: Book, fits: (order: BookOrder) => boolean): number =>
+  book.orders.filter(fits).reduce((total, { count }) => total + count, 0)
+
+/** The book as it would be with one more open order. */
+export const withOrder = (book: Book, order: BookOrder): Book => ({
+  ...book,
+  orders: [...book.orders, order]
+})
+
+/** Price of one unit of a symbol's quantity: the market's, else the position's average, else the newest order's. */
+const priceIn = (
+  book: Book,
+  symbol: string,
+  marketPrice: (symbol: string) => string | null
+): Decimal | null => {
+  const price =
+    marketPrice(symbol) ??
+    book.positions.find((position) => position.symbol === symbol)?.averagePrice ??
+    book.orders.findLast((order) => order.symbol === symbol && order.price !== null)?.price ??
+    null
+  return price === null ? null : decimal(price)
+}
+
+/** What makes money of a quantity. */
+export interface Valuation {
+  readonly marketPrice: (symbol: string) => string | null
+  readonly multiplierOf: (symbol: string) => Decimal
+}
+
+export interface Exposure {
+  /** Sum over symbols of worst quantity x price x contract size. Unpriced symbols are not in it. */
+  readonly total: Decimal
+  readonly unpriced: ReadonlyArray<string>
+}
+
+/** The gross worst-case exposure of a book. */
+export const exposureOf = (book: Book, { marketPrice, multiplierOf }: Valuation): Exposure => {
+  let total = zero
+  const unpriced: Array<string> = []
+  for (const symbol of symbolsOf(book)) {
+    const worst = worstQuantity(book, symbol)
+    if (BigDecimal.isZero(worst)) continue
+    const price = priceIn(book, symbol, marketPrice)
+    if (price === null) unpriced.push(symbol)
+    else total = BigDecimal.sum(total, BigDecimal.multiplyAll([worst, price, multiplierOf(symbol)]))
+  }
+  return { total, unpriced }
+}

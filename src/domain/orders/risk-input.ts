@@ -1,0 +1,73 @@
+/**
+ * Risk input: everything a risk check may look at, and nothing else.
+ *
+ * The checks are pure, so what they know is exactly what is written here; a check that needs more shows up as a
+ * change of this file. It is read in one consistent query and handed over whole.
+ *
+ * Promises: money and quantities are decimal strings, times are epoch milliseconds of the database's clock.
+ * Never: holds behaviour.
+ */
+import type { CalendarName } from "../kernel/calendar.ts"
+import type { Decimal } from "../kernel/decimal.ts"
+import type { Book } from "./risk-book.ts"
+import type { Side } from "../signals/signal.ts"
+import type { SidePolicy } from "./sizing.ts"
+
+export type TradingState = "ACTIVE" | "REDUCING" | "HALTED"
+
+/** The columns of T6. */
+export type RiskColumn = "entry" | "reduce" | "cancel"
+
+export interface RiskLimits {
+  readonly openPositionsMax: number | null
+  readonly openPositionsPerSymbolMax: number | null
+  readonly quantityMax: string | null
+  readonly notionalMax: string | null
+  readonly exposureMax: string | null
+  /** Times the account's own money its exposure may reach; null switches the check off. */
+  readonly buyingPowerMultiple: string | null
+}
+
+export interface RiskAccount extends Book {
+  readonly enabled: boolean
+  /** When the account was last reconciled with its broker under its present owner, null when it was not. */
+  readonly reconciledAtMs: number | null
+  readonly calendar: CalendarName
+  readonly startingCash: string
+  /** Realised profit and loss of all positions, signed. */
+  readonly realisedPnl: string
+}
+
+/** What only an entry has: it comes from a signal, through a strategy. */
+export interface EntryOrigin {
+  readonly expiresFromMs: number
+  readonly ageMaxMs: number
+  /** An order of this signal, account, strategy and leg exists already. */
+  readonly alreadyOrdered: boolean
+  readonly sidePolicy: SidePolicy
+  readonly symbols: ReadonlyArray<string> | null
+}
+
+export interface RiskInput {
+  readonly column: RiskColumn
+  readonly nowMs: number
+  readonly trading: { readonly state: TradingState; readonly scope: string }
+  /** An operator's flatten, the only reduce that passes HALTED. */
+  readonly byOperator: boolean
+  readonly account: RiskAccount
+  /** For a reduce: the broker confirmed the position it reduces. */
+  readonly positionConfirmed: boolean
+  readonly order: {
+    readonly symbol: string
+    readonly strategy: string
+    readonly side: Side
+    readonly quantity: string
+    readonly price: string | null
+  }
+  /** Null for a reduce and a cancel. */
+  readonly origin: EntryOrigin | null
+  readonly limits: RiskLimits
+  readonly marketPrice: (symbol: string) => string | null
+  /** What one unit of a symbol's price is worth for a quantity of one. */
+  readonly multiplierOf: (symbol: string) => Decimal
+}

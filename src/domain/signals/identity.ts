@@ -1,0 +1,164 @@
+/**
+ * identity: which posts are the same signal, and how old a signal is (T3).
+ *
+ * The wrong third trade of the incident was a signal that was acted on twice. So every post has an identity
+ * that is unique per source for good: named by the sender, else computed from what was sent. A window of time
+ * decides only where nothing else can: a payload that names neither an event nor a time.
+ *
+ * Promises: the same post has the same identity and signal id on every path, process and machine.
+ * Promises: identities named by a sender never meet computed ones (`event:` and `sha256:` are told apart).
+ * Never: reads a clock; "now" is a parameter in epoch milliseconds.
+ */
+import { Option, Result } from "effect"
+
+import { bodyHash, fieldOf, type JsonObject } from "../kernel/canonical-json.ts"
+import { ExactNumber } from "../kernel/exact-number.ts"
+import type { FieldError } from "../kernel/field.ts"
+import { signalId } from "../kernel/ids.ts"
+import { ageLimits, intakeLimits } from "../kernel/limits.ts"
+
+/** `explicit`: named by the sender. `hash`: computed from the body. `bucket`: computed, and only for its minute. */
+export type IdentityKind = "explicit" | "hash" | "bucket"
+
+/** What makes a second post a duplicate. `previous` is the bucket before, to be checked under the lock on the hash. */
+export interface Identity {
+  readonly kind: IdentityKind
+  readonly key: string
+  readonly bodyHash: string
+  readonly signalId: string
+  readonly previous: { readonly key: string; readonly signalId: string } | null
+}
+
+/** Headers that name an event, in the order of their rank; lower case, undefined when absent. */
+export interface IdentityHeaders {
+  readonly webhookId?: string | undefined
+  readonly idempotencyKey?: string | undefined
+}
+
+// Printable ASCII: an identity is compared, stored and logged, and must look like what it is.
+const PRINTABLE = /^[\u0021-\u007e](?:[\u0020-\u007e]*[\u0021-\u007e])?$/
+
+const namedBy = (path: string, value: unknown): Result.Result<string | null, FieldError> => {
+  if (value === undefined || value === null) return Result.succeed(null)
+  // Other programs on the way round an unsafe integer when they read it: two ids could have become one.
+  if (value instanceof ExactNumber || (typeof value === "number" && !Number.isSafeInteger(value))) {
+    return Result.fail({ path, message: "must be a string, or an integer that is exact in JSON" })
+  }
+  if (typeof value !== "string" && typeof value !== "number") {
+    return Result.fail({ path, message: "must be a string" })
+  }
+  const text = String(value).trim()
+  if (text.length > intakeLimits.identityLengthMax) {
+    return Result.fail({ path, message: `must be at most ${intakeLimits.identityLengthMax} characters` })
+  }
+  if (!PRINTABLE.test(text)) return Result.fail({ path, message: "must be printable ASCII and not empty" })
+  return Result.succeed(text)
+}
+
+/** What is wrong with the `id` of a body; null when it is absent or can be used. */
+export const eventIdError = (body: JsonObject): FieldError | null =>
+  Option.getOrNull(Result.getFailure(namedBy("id", fieldOf(body, "id"))))
+
+const explicitName = (
+  headers: IdentityHeaders,
+  body: JsonObject
+): Result.Result<string | null, FieldError> => {
+  // A named identity that cannot be used is an error, never a reason to fall through to the next one:
+  // the sender relies on it, and the next rank would quietly mean something else.
+  for (const [path, value] of [
+    ["headers.webhook-id", headers.webhookId],
+    ["headers.idempotency-key", headers.idempotencyKey],
+    ["id", fieldOf(body, "id")]
+  ] as const) {
+    const name = namedBy(path, value)
+    if (Result.isFailure(name) || name.success !== null) return name
+  }
+  return Result.succeed(null)
+}
+
+/** Key of a payload that names neither event nor time: its hash and the 60 s bucket that holds `nowMs`. */
+export const bucketKey = (hash: string, nowMs: number): string =>
+  `sha256:${hash}@${Math.floor(nowMs / intakeLimits.identityBucketMs) * intakeLimits.identityBucketMs}`
+
+/** The bucket before: two posts a second apart must meet even when a minute began between them. */
+export const previousBucketKey = (hash: string, nowMs: number): string =>
+  bucketKey(hash, nowMs - intakeLimits.identityBucketMs)
+
+/**
+ * The identity of a post: `webhook-id` header > `Idempotency-Key` header > `id` in the body > hash of the body.
+ * `hasTimestamp` says whether the body names its time; without it a hash counts for its bucket only.
+ * Fails with the path of an identity that was given and cannot be used.
+ */
+export const identityOf = (
+  source: string,
+  headers: IdentityHeaders,
+  body: JsonObject,
+  hasTimestamp: boolean,
+  nowMs: number
+): Result.Result<Identity, FieldError> =>
+  Result.map(explicitName(headers, body), (name) => {
+    const hash = bodyHash(body)
+    const made = (kind: IdentityKind, key: string, previousKey: string | null): Identity => ({
+      kind,
+      key,
+      bodyHash: hash,
+      signalId: signalId(source, key),
+      previous: previousKey === null ? null : { key: previousKey, signalId: signalId(source, previousKey) }
+    })
+    if (name !== null) return made("explicit", `event:${name}`, null)
+    if (hasTimestamp) return made("hash", `sha256:${hash}`, null)
+    return made("bucket", bucketKey(hash, nowMs), previousBucketKey(hash, nowMs))
+  })
+
+/** What a post is, compared with what is stored under its identity. */
+export type Sighting = "new" | "duplicate" | "conflict"
+
+/**
+ * Compares a post with the stored body hash of its identity (null: nothing stored). A computed identity has the hash
+ * in it and can therefore only be a duplicate; a named one may come with another body, which is a conflict.
+ */
+export const sightingOf = (identity: Identity, storedHash: string | null): Sighting => {
+  if (storedHash === null) return "new"
+  return storedHash === identity.bodyHash ? "duplicate" : "conflict"
+}
+
+/** What a source's `timestamp` means: when the alert fired, or when its bar opened. */
+export type TimestampIs = "fired" | "bar"
+
+/** What the age of a signal is counted from. */
+export interface Timed {
+  /** Epoch milliseconds of `timestamp`. */
+  readonly firedAtMs: number
+  readonly timeframeMs: number
+}
+
+/** `signals.expires_from`, epoch milliseconds: the timestamp, or the end of its bar. */
+export const expiresFromMs = (signal: Timed, timestampIs: TimestampIs): number =>
+  timestampIs === "bar" ? signal.firedAtMs + signal.timeframeMs : signal.firedAtMs
+
+/** Age in milliseconds; negative while a bar is still open, or when the sender's clock runs ahead. */
+export const ageOf = (signal: Timed, timestampIs: TimestampIs, nowMs: number): number =>
+  nowMs - expiresFromMs(signal, timestampIs)
+
+export type AgeVerdict = "fresh" | "too_old" | "from_the_future"
+
+/**
+ * Whether a signal may still be acted on. Exactly at the limit it may. The future is judged by the timestamp
+ * itself, not by the bar's end: an alert inside an open bar is legitimate.
+ */
+export const ageVerdict = (
+  signal: Timed,
+  timestampIs: TimestampIs,
+  nowMs: number,
+  ageMsMax: number
+): AgeVerdict => {
+  if (signal.firedAtMs - nowMs > ageLimits.clockSkewMsMax) return "from_the_future"
+  return ageOf(signal, timestampIs, nowMs) > ageMsMax ? "too_old" : "fresh"
+}
+
+/**
+ * Until when the identity of a signal must be kept, epoch milliseconds: weeks after its receipt, and in any case for as
+ * long as the same post could still be accepted. The second term matters for bars of months, which end long after.
+ */
+export const retainUntilMs = (receivedAtMs: number, expiresFrom: number): number =>
+  Math.max(receivedAtMs + ageLimits.identityRetentionMs, expiresFrom + ageLimits.signalAgeMsMax + 1)

@@ -1,0 +1,215 @@
+/**
+ * signal-intent: what a body asks for, out of all the fields by which senders say it (T3b, T10).
+ *
+ * Some senders say what to do (`action`, `direction`), some name it (`intent`), some say where their own book stands
+ * after the order (`market_position`, `position_size`), and TradingView's strategies say all of it at once. So the fields
+ * are read together, what follows from them is written down once here, and a body whose fields cannot all be true is
+ * refused: each of the readings it would allow is a different trade.
+ *
+ * Promises: a target has its size in `positionSize`, signed, by whichever fields it was given; a close with a direction has
+ * the closing action; where neither action nor direction is left, the intent says what is wanted.
+ * Never: looks at what is held (whether a wish fits the position is decided later), or lets a stronger word of the
+ * body be overruled by a weaker one: `intent` counts before the words of action and direction, those before the book.
+ */
+import { BigDecimal } from "effect"
+
+import { decimal, formatDecimal } from "../kernel/decimal.ts"
+import type { FieldReader } from "../kernel/field.ts"
+import {
+  type Action,
+  type Direction,
+  intentOf,
+  MARKET_POSITIONS,
+  type MarketPosition,
+  SIGNAL_INTENTS,
+  type SignalIntent,
+  type SignalTarget
+} from "./signal.ts"
+
+/** What the body asks for, as it is stored and decided on. */
+export interface ReadIntent extends SignalTarget {
+  readonly action: Action | null
+  readonly direction: Direction | null
+}
+
+/** The fields as they were given. `closeWord`: action or direction said close, exit or flat. */
+interface Given extends SignalTarget {
+  readonly action: Action | null
+  readonly direction: Direction | null
+  readonly closeWord: boolean
+  /** The direction said so: then nothing may be left, whatever the rest of the body says. */
+  readonly endsFlat: boolean
+}
+
+const CLOSE_WORDS = ["CLOSE", "EXIT", "FLAT"] as const
+const ACTIONS = ["BUY", "SELL"] as const
+const DIRECTIONS = ["LONG", "SHORT", "CALL", "PUT"] as const
+const BOOK: Readonly<Record<"long" | "short", Direction>> = { long: "LONG", short: "SHORT" }
+const CLOSING: Readonly<Record<Direction, Action>> = { LONG: "SELL", SHORT: "BUY", CALL: "SELL", PUT: "SELL" }
+
+const readWord = <Word extends string>(
+  reader: FieldReader,
+  key: string,
+  words: ReadonlyArray<Word>
+): Word | null => {
+  const value = reader.given(key)
+  if (value === undefined) return null
+  const text = typeof value === "string" ? value.trim().toUpperCase() : ""
+  return (
+    words.find((word) => word.toUpperCase() === text) ??
+    reader.fail(key, `must be one of ${words.join(", ")}`)
+  )
+}
+
+const wordIn = <Word extends string>(words: ReadonlyArray<Word>, word: string | null): Word | null =>
+  words.find((one) => one === word) ?? null
+
+const readGiven = (reader: FieldReader): Given => {
+  const action = readWord(reader, "action", [...ACTIONS, ...CLOSE_WORDS])
+  const direction = readWord(reader, "direction", [...DIRECTIONS, ...CLOSE_WORDS])
+  const endsFlat = wordIn(CLOSE_WORDS, direction) !== null
+  return {
+    action: wordIn(ACTIONS, action),
+    direction: wordIn(DIRECTIONS, direction),
+    closeWord: endsFlat || wordIn(CLOSE_WORDS, action) !== null,
+    endsFlat,
+    intent: readWord(reader, "intent", SIGNAL_INTENTS),
+    positionSize: reader.signed("position_size"),
+    marketPosition: readWord(reader, "market_position", MARKET_POSITIONS),
+    prevMarketPosition: readWord(reader, "prev_market_position", MARKET_POSITIONS),
+    marketPositionSize: reader.notNegative("market_position_size")
+  }
+}
+
+const signOf = (text: string): number => BigDecimal.sign(decimal(text))
+
+const SIGN: Readonly<Record<MarketPosition, number>> = { long: 1, short: -1, flat: 0 }
+
+/** The signed size that market position and its size give together; null when they give none. */
+const bookSize = ({ marketPosition, marketPositionSize }: Given): string | null => {
+  if (marketPosition === "flat") return "0"
+  if (marketPosition === null || marketPositionSize === null) return null
+  const size = decimal(marketPositionSize)
+  return formatDecimal(marketPosition === "short" ? BigDecimal.negate(size) : size)
+}
+
+/** Whether the fields of the sender's book can all be true. Notes what is wrong with them. */
+const checkBook = (reader: FieldReader, given: Given): void => {
+  const { marketPosition, marketPositionSize, positionSize } = given
+  if (marketPositionSize !== null) {
+    const some = signOf(marketPositionSize) > 0
+    if (marketPosition === null) reader.fail("market_position", "is required beside market_position_size")
+    else if (marketPosition === "flat" && some)
+      reader.fail("market_position_size", "must be 0 when market_position is flat")
+    else if (marketPosition !== "flat" && !some)
+      reader.fail("market_position_size", `must be above zero when market_position is ${marketPosition}`)
+  }
+  if (positionSize === null || marketPosition === null) return
+  const size = bookSize(given)
+  if (size === null ? signOf(positionSize) !== SIGN[marketPosition] : size !== positionSize)
+    reader.fail("position_size", "must agree with market_position and market_position_size")
+}
+
+/** The intent by the strongest field that names one. */
+const intentFrom = (given: Given): SignalIntent | null => {
+  const { action, direction, marketPosition, marketPositionSize, positionSize } = given
+  if (given.intent !== null) return given.intent
+  if (given.closeWord || marketPosition === "flat") return "close"
+  if (marketPosition !== null && marketPositionSize !== null) return "target"
+  // Beside an action it is what the sender's book will be, and only news; alone it can only be what is wanted.
+  const alone = action === null && direction === null && marketPosition === null
+  return positionSize !== null && alone ? "target" : null
+}
+
+/** The effect of action and direction together; null when they do not decide it. */
+const pairEffect = ({ action, direction }: Given): "open" | "close" | null => {
+  if (action === null || direction === null) return null
+  const { effect } = intentOf(action, direction)
+  return effect === "either" ? null : effect
+}
+
+/** Where a contradiction is said: at the field that the body's author wrote to name the intent. */
+const fieldOfIntent = ({ intent, marketPosition }: Given): string =>
+  intent === null && marketPosition !== null ? "market_position" : "intent"
+
+const settleTarget = (reader: FieldReader, given: Given): ReadIntent | null => {
+  const size = given.positionSize ?? bookSize(given)
+  if (size === null) {
+    return given.marketPosition === null
+      ? reader.fail("position_size", "is required for a target (or market_position with its size)")
+      : reader.fail("market_position_size", "is required for a target (or position_size)")
+  }
+  const option = given.direction === "CALL" || given.direction === "PUT"
+  if (option && signOf(size) < 0) {
+    return reader.fail(fieldOfIntent(given), "must not be short of a CALL or PUT: options are not written")
+  }
+  return { ...given, intent: "target", positionSize: size }
+}
+
+const settleClose = (reader: FieldReader, given: Given): ReadIntent | null => {
+  const { action, direction } = given
+  if (pairEffect(given) === "open") {
+    const path = given.closeWord ? "action" : fieldOfIntent(given)
+    return reader.fail(path, `must not be a close: ${action} with ${direction} opens`)
+  }
+  return {
+    ...given,
+    intent: "close",
+    // The words mean all of it (T3b), and that is what flat says.
+    marketPosition: given.marketPosition ?? (given.closeWord ? "flat" : null),
+    action: action ?? (direction === null ? null : CLOSING[direction])
+  }
+}
+
+const settleOther = (
+  reader: FieldReader,
+  given: Given,
+  intent: "open" | "reverse" | null
+): ReadIntent | null => {
+  const { action, direction, marketPosition } = given
+  if (intent !== null && marketPosition === "flat")
+    return reader.fail("market_position", `must not be flat beside the intent ${intent}`)
+  if (intent === "open" && pairEffect(given) === "close")
+    return reader.fail("intent", `must not be open: ${action} with ${direction} closes`)
+  if (intent === "reverse" && (direction === "CALL" || direction === "PUT"))
+    return reader.fail("intent", "must not be reverse for a CALL or PUT: options are not written")
+  const book = marketPosition === "long" || marketPosition === "short" ? BOOK[marketPosition] : null
+  // "The book shall be long" and nothing else is what a direction says: to be in it.
+  const side = action === null && direction === null ? book : direction
+  // A reverse turns whatever is held; the others must name a side.
+  if (action === null && side === null && intent !== "reverse")
+    return reader.fail("action", "is required (or direction, market_position, or intent close or target)")
+  return { ...given, intent, direction: side }
+}
+
+/** Reads what a body asks for. Null when something is wrong with it; the reader has noted what. */
+export const readSignalIntent = (reader: FieldReader): ReadIntent | null => {
+  const before = reader.errors.length
+  const given = readGiven(reader)
+  // What could not be read cannot be judged together with the rest.
+  if (reader.errors.length > before) return null
+  checkBook(reader, given)
+  if (given.closeWord && given.intent !== null && given.intent !== "close")
+    reader.fail("intent", "must be close, or absent, when action or direction says to close")
+  if (given.endsFlat && given.marketPosition !== null && given.marketPosition !== "flat")
+    reader.fail("market_position", "must be flat, or absent, when direction says to close")
+  if (reader.errors.length > before) return null
+  const intent = intentFrom(given)
+  const settled =
+    intent === "target"
+      ? settleTarget(reader, given)
+      : intent === "close"
+        ? settleClose(reader, given)
+        : settleOther(reader, given, intent)
+  if (settled === null) return null
+  const { action, direction, positionSize, marketPosition, prevMarketPosition, marketPositionSize } = settled
+  return {
+    action,
+    direction,
+    intent: settled.intent,
+    positionSize,
+    marketPosition,
+    prevMarketPosition,
+    marketPositionSize
+  }
+}

@@ -1,0 +1,165 @@
+/**
+ * Reading a body to its end, and refusing one without reading it.
+ *
+ * A sender of two megabytes must see 413 and not a reset connection, although we keep none of it: closing a socket
+ * with unread bytes makes the kernel send a reset that can overtake the answer. So a refusal writes the whole answer
+ * first, then reads and drops a bounded rest, then closes.
+ *
+ * Promises: at most `bytesMax` bytes of a body are ever held, and of all bodies together what their room allows;
+ * `then` is called exactly once; a refused body costs a bounded number of bytes and a bounded time.
+ * Never: waits for a sender beyond the deadline.
+ * Failure: a sender that leaves is `gone`, and nobody is answered.
+ */
+import { intakeLimits } from "../../domain/kernel/limits.ts"
+import {
+  elapsedMs,
+  type Exchange,
+  refusalWords,
+  type RefusalBody,
+  type RefusalStatus,
+  refuse
+} from "./http.exchange.ts"
+import { postLimits } from "../platform/http-limits.ts"
+
+/**
+ * A body, or why there is none. `no_room`: too much is being read from others; `gone`: the sender left, and nobody is
+ * there to be answered.
+ */
+export type BodyRead = Buffer | "too_large" | "too_slow" | "no_room" | "gone"
+
+/** What the bodies that are being read may hold together, the first bytes of each apart. */
+export interface BodyRoom {
+  /** Takes that many more bytes; false when they do not fit, and then none are taken. */
+  readonly take: (bytes: number) => boolean
+  readonly giveBack: (bytes: number) => void
+}
+
+/** Room for `bytesMax` bytes. */
+export const makeBodyRoom = (bytesMax: number): BodyRoom => {
+  let held = 0
+  return {
+    take: (bytes) => {
+      if (held + bytes > bytesMax) return false
+      held += bytes
+      return true
+    },
+    giveBack: (bytes) => {
+      held -= bytes
+    }
+  }
+}
+
+/** Room that never ends, for bodies that are small and few. */
+const endlessRoom: BodyRoom = { take: () => true, giveBack: () => undefined }
+
+/** What the headers promise: the length in bytes, undefined when it is chunked, 0 when there is no body. */
+export const declaredLength = ({ request }: Exchange): number | undefined => {
+  const length = request.headers["content-length"]
+  if (length !== undefined) return Number(length)
+  return request.headers["transfer-encoding"] === undefined ? 0 : undefined
+}
+
+/**
+ * Reads the body. The listener must have sent 100 already where the sender waits for it. What it takes of the room is
+ * given back when `then` returns.
+ */
+export const readBody = (
+  exchange: Exchange,
+  bytesMax: number,
+  then: (body: BodyRead) => void,
+  room: BodyRoom = endlessRoom
+): void => {
+  const { request } = exchange
+  const chunks: Array<Buffer> = []
+  let bytes = 0
+  let taken = 0
+  const fits = (): boolean => {
+    const more = Math.max(0, bytes - intakeLimits.readingBytesFree) - taken
+    if (!room.take(more)) return false
+    taken += more
+    return true
+  }
+  const settle = (body: BodyRead): void => {
+    clearTimeout(timer)
+    request.off("data", onData).off("end", onEnd).off("close", onClose).off("error", onClose)
+    // An abort after we stopped listening must not become an unhandled error event.
+    request.on("error", () => undefined)
+    try {
+      then(body)
+    } finally {
+      chunks.length = 0
+      room.giveBack(taken)
+    }
+  }
+  const onData = (chunk: Buffer): void => {
+    bytes += chunk.length
+    if (bytes > bytesMax) settle("too_large")
+    else if (!fits()) settle("no_room")
+    else chunks.push(chunk)
+  }
+  const onEnd = (): void => {
+    const [only] = chunks
+    settle(chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, bytes))
+  }
+  const onClose = (): void => settle("gone")
+  const timer = setTimeout(
+    () => settle("too_slow"),
+    Math.max(1, intakeLimits.bodyReadMsMax - elapsedMs(exchange))
+  )
+  request.on("data", onData).on("end", onEnd).on("close", onClose).on("error", onClose)
+}
+
+/** Whether what is left of the body is small enough for Node to read it away and keep the connection. */
+const isSmall = (exchange: Exchange): boolean => {
+  const declared = declaredLength(exchange)
+  return declared !== undefined && declared <= intakeLimits.bodyBytesMax
+}
+
+/**
+ * Refuses a request whose body is not read to its end. `waiting`: the sender has not begun to send it (Expect: 100).
+ * The connection is kept when the rest is small and closed after a bounded rest otherwise.
+ */
+export const refuseUnread = (
+  exchange: Exchange,
+  status: RefusalStatus,
+  more: RefusalBody = {},
+  headers: Record<string, string> = {},
+  waiting = false
+): void => {
+  const { request, response } = exchange
+  if (request.complete || (isSmall(exchange) && !waiting)) {
+    refuse(exchange, status, more, headers)
+    return
+  }
+  if (response.headersSent || response.destroyed) return
+  exchange.errors = more.errors ?? []
+  const bytes = Buffer.from(
+    `${JSON.stringify({ status: refusalWords[status], ...more, request_id: exchange.requestId })}\n`
+  )
+  response.writeHead(status, {
+    "x-request-id": exchange.requestId,
+    "content-type": "application/json; charset=utf-8",
+    "content-length": bytes.length,
+    "cache-control": "no-store",
+    connection: "close",
+    ...exchange.headers,
+    ...headers
+  })
+  if (exchange.method !== "HEAD") response.write(bytes)
+  if (waiting) {
+    response.end()
+    return
+  }
+  let dropped = 0
+  const end = (): void => {
+    clearTimeout(timer)
+    response.end()
+  }
+  const timer = setTimeout(end, postLimits.lingerMs)
+  request.on("data", (chunk: Buffer) => {
+    dropped += chunk.length
+    if (dropped > postLimits.lingerBytesMax) end()
+  })
+  request.once("end", end).once("close", end)
+  request.on("error", end)
+}

@@ -1,0 +1,177 @@
+/**
+ * An exchange: one request and its one answer, with the identity both share.
+ *
+ * Every answer of the service leaves through `answerJson` or `answerText`, so what holds for all of them is written
+ * once: the request id, the length, no caching, no sniffing, and exactly one answer per request.
+ *
+ * Promises: `x-request-id` is on every answer, taken over from the caller when it is valid; a second answer to the
+ * same exchange is a no-op and not a crash; a HEAD request gets the headers alone.
+ * Never: throws because the peer is gone; a peer that hung up simply does not read.
+ * Failure: a write to a peer that is gone is dropped by the socket; nothing waits for it.
+ */
+import { randomUUID } from "node:crypto"
+import type { IncomingMessage, ServerResponse } from "node:http"
+import type { FieldError } from "../../domain/kernel/field.ts"
+
+/** Printable, short, and free of anything that could end a header or a log field. */
+const requestIdPattern = /^[A-Za-z0-9][A-Za-z0-9._:+/=@-]{0,127}$/
+
+export interface Exchange {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly requestId: string
+  /** Upper case. */
+  readonly method: string
+  /** Path as sent, without scheme, host, query and one slash at its end, still percent-encoded. */
+  readonly path: string
+  /** Query without its question mark, "" when there is none. */
+  readonly query: string
+  /** `performance.now()` when the headers were complete. */
+  readonly startedAt: number
+  /** Headers that belong on the answer whatever it says, such as the CORS ones. */
+  readonly headers: Record<string, string>
+  /** What the sender was told to mend; empty unless it was refused for that. */
+  errors: ReadonlyArray<FieldError>
+}
+
+/** The caller's request id when it may be repeated, else a fresh one. */
+export const requestIdOf = (given: string | ReadonlyArray<string> | undefined): string =>
+  typeof given === "string" && requestIdPattern.test(given) ? given : randomUUID()
+
+// The authority without a userinfo, which no such target may have.
+const absoluteForm = /^https?:\/\/(?<authority>[^/?#@]+)(?<rest>.*)$/i
+
+/**
+ * The target as path and query. A proxy names scheme and host in it, which every server must take (RFC 9112, 3.2.2);
+ * that host then counts and not the header, also for who is a caller of this machine.
+ */
+const originForm = (request: IncomingMessage): string => {
+  const url = request.url ?? "/"
+  const groups = absoluteForm.exec(url)?.groups
+  if (groups === undefined) return url
+  const { authority = "", rest = "" } = groups
+  request.headers.host = authority
+  return rest.startsWith("/") ? rest : `/${rest}`
+}
+
+/** Senders and proxies write `/webhook/` for `/webhook`; two slashes are somebody's mistake and stay one path more. */
+const withoutSlash = (path: string): string =>
+  path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path
+
+/** Opens the exchange of a request whose headers are complete. */
+export const openExchange = (request: IncomingMessage, response: ServerResponse): Exchange => {
+  const url = originForm(request)
+  const cut = url.indexOf("?")
+  return {
+    request,
+    response,
+    requestId: requestIdOf(request.headers["x-request-id"]),
+    method: request.method ?? "GET",
+    path: withoutSlash(cut < 0 ? url : url.slice(0, cut)),
+    query: cut < 0 ? "" : url.slice(cut + 1),
+    startedAt: performance.now(),
+    headers: {},
+    errors: []
+  }
+}
+
+/** Milliseconds since the headers were complete, to the microsecond. */
+export const elapsedMs = (exchange: Exchange): number =>
+  Math.round((performance.now() - exchange.startedAt) * 1_000) / 1_000
+
+const send = (
+  exchange: Exchange,
+  status: number,
+  contentType: string,
+  text: string,
+  headers: Record<string, string>
+): void => {
+  const { response } = exchange
+  if (response.headersSent || response.destroyed) return
+  response.writeHead(status, {
+    "x-request-id": exchange.requestId,
+    "content-type": contentType,
+    "content-length": Buffer.byteLength(text),
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    ...exchange.headers,
+    ...headers
+  })
+  // A text leaves in one write with the headers; bytes would be a second one.
+  if (exchange.method === "HEAD") response.end()
+  else response.end(text)
+}
+
+/** Answers with JSON. `body` must be plain: bigints are the caller's business. */
+export const answerJson = (
+  exchange: Exchange,
+  status: number,
+  body: unknown,
+  headers: Record<string, string> = {}
+): void => send(exchange, status, "application/json; charset=utf-8", `${JSON.stringify(body)}\n`, headers)
+
+/** Answers with text of the given type. */
+export const answerText = (
+  exchange: Exchange,
+  status: number,
+  contentType: string,
+  text: string,
+  headers: Record<string, string> = {}
+): void => send(exchange, status, contentType, text, headers)
+
+/** Answers without a body (204). */
+export const answerEmpty = (
+  exchange: Exchange,
+  status: number,
+  headers: Record<string, string> = {}
+): void => {
+  const { response } = exchange
+  if (response.headersSent || response.destroyed) return
+  response.writeHead(status, {
+    "x-request-id": exchange.requestId,
+    "content-length": 0,
+    ...exchange.headers,
+    ...headers
+  })
+  response.end()
+}
+
+/** The words of a refusal, by status: stable, upper case, the `status` of the body. */
+export const refusalWords = {
+  400: "INVALID",
+  401: "UNAUTHORIZED",
+  403: "FORBIDDEN",
+  404: "NOT_FOUND",
+  405: "METHOD_NOT_ALLOWED",
+  408: "REQUEST_TIMEOUT",
+  409: "CONFLICT",
+  413: "TOO_LARGE",
+  415: "UNSUPPORTED_MEDIA_TYPE",
+  417: "EXPECTATION_FAILED",
+  421: "MISDIRECTED",
+  429: "RATE_LIMITED",
+  431: "HEADERS_TOO_LARGE",
+  500: "INTERNAL_ERROR",
+  501: "NOT_IMPLEMENTED",
+  503: "UNAVAILABLE"
+} as const
+export type RefusalStatus = keyof typeof refusalWords
+
+/** What a refusal says beyond its word. `errors`: what the sender can mend. */
+export type RefusalBody = Readonly<Record<string, unknown>> & { readonly errors?: ReadonlyArray<FieldError> }
+
+/** Refuses: `{status: WORD, request_id, ...more}`. */
+export const refuse = (
+  exchange: Exchange,
+  status: RefusalStatus,
+  more: RefusalBody = {},
+  headers: Record<string, string> = {}
+): void => {
+  exchange.errors = more.errors ?? []
+  answerJson(
+    exchange,
+    status,
+    { status: refusalWords[status], ...more, request_id: exchange.requestId },
+    headers
+  )
+}

@@ -1,0 +1,95 @@
+/**
+ * The routes that say how the process is: health in three questions, its version, its metrics.
+ *
+ * They are open to everybody who reaches the listener, though not with everything they know, and touch no database: an orchestrator asks them when everything
+ * else is broken. `/health/live` asks the root supervisor itself, so a process whose tree is deaf is not alive.
+ *
+ * Promises: each answers within a second and a half, whatever is away; the status codes are those of T2.
+ * Failure: a component that is away is what the answer says, never a failure of the answer.
+ * Never: caches, or reports anything but what the health source derives at that moment.
+ */
+import { Effect } from "effect"
+import { intakeLimits } from "../../domain/kernel/limits.ts"
+import type { HealthSourceService } from "../health/health-source.port.ts"
+import type { Mode } from "../../domain/kernel/settings.ts"
+import type { Standing } from "./http.access.ts"
+import { readLimits } from "../platform/http-limits.ts"
+import type { Route } from "./http.route.ts"
+import type { Exposition } from "../platform/metrics.port.ts"
+
+const retryAfter = { "retry-after": String(Math.ceil(intakeLimits.retryAfterMs / 1_000)) }
+
+/** Outside of practice a stranger is told how it stands and not what it holds: accounts and symbols are for who has the token. */
+const mayKnow = (mode: Mode, { may }: Standing): boolean =>
+  mode === "PRACTICE" || may === "control" || may === "forged"
+
+/** The routes of this file. */
+export const healthRoutes = (
+  source: HealthSourceService,
+  exposition: Exposition["Service"],
+  mode: Mode
+): ReadonlyArray<Route> => [
+  {
+    method: "GET",
+    pattern: "/health",
+    access: "open",
+    handle: ({ standing }) =>
+      Effect.sync(() => {
+        const health = source.health()
+        return { status: health.httpStatus, json: mayKnow(mode, standing) ? health.document : health.outline }
+      })
+  },
+  {
+    method: "GET",
+    pattern: "/health/live",
+    access: "open",
+    handle: ({ standing }) =>
+      source.ping(readLimits.pingMs).pipe(
+        Effect.as({ status: 200, json: { status: "live" } }),
+        Effect.catchTag("TreeDeaf", ({ path }) =>
+          Effect.succeed({
+            status: 503,
+            json: { status: "deaf", ...(mayKnow(mode, standing) ? { path } : {}) }
+          })
+        )
+      )
+  },
+  {
+    method: "GET",
+    pattern: "/health/ready",
+    access: "open",
+    handle: ({ standing }) =>
+      Effect.sync(() => {
+        const health = source.health()
+        const { can_trade, ready, reasons, status } = mayKnow(mode, standing)
+          ? health.document
+          : health.outline
+        return {
+          status: ready ? 200 : 503,
+          json: { ready, status, can_trade, reasons },
+          ...(ready ? {} : { headers: retryAfter })
+        }
+      })
+  },
+  {
+    method: "GET",
+    pattern: "/version",
+    access: "open",
+    handle: () =>
+      Effect.sync(() => {
+        const { commit, mode, version } = source.health().document
+        return { status: 200, json: { name: "holdfast", version, commit, mode, node: process.version } }
+      })
+  },
+  {
+    method: "GET",
+    pattern: "/metrics",
+    access: "open",
+    handle: ({ standing }) =>
+      Effect.map(exposition.text(mayKnow(mode, standing)), (text) => ({
+        status: 200,
+        text,
+        contentType: "text/plain; version=0.0.4; charset=utf-8"
+      }))
+  }
+]

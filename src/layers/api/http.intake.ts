@@ -1,0 +1,269 @@
+/**
+ * The intake: one plain handler from the bytes of a post to its durable answer.
+ *
+ * It stands in front of the routes and uses no fiber per request, because this is the path whose speed and whose
+ * order of checks matter: what must refuse comes before what costs, and nothing after the commit can fail.
+ * Order: stopping -> form of the request -> size -> authentication -> rate -> JSON -> fields -> identity -> store.
+ *
+ * Promises: 2xx is answered only after the commit; every refusal says what to fix, except 401, which says nothing; a
+ * post is answered within the commit deadline; a sender that hangs up changes nothing for the others.
+ * Never: waits for trading, stores a secret, or answers from anything but what the store said.
+ * Failure: a database that is away or slow, and more bodies than the memory is meant for, are 503 with Retry-After; a post the store cannot digest is 500.
+ */
+import { Clock, Context, Effect, Layer, Result } from "effect"
+import { type JsonValue, fieldOf, isJsonObject, SECRET_FIELD } from "../../domain/kernel/canonical-json.ts"
+import type { FieldError } from "../../domain/kernel/field.ts"
+import { identityOf } from "../../domain/signals/identity.ts"
+import { type IntakeBody, parseIntakeBody } from "../../domain/signals/intake-body.ts"
+import { readJson } from "../../domain/kernel/json-reader.ts"
+import { intakeLimits } from "../../domain/kernel/limits.ts"
+import type { Settings, SourceSettings } from "../../domain/kernel/settings.ts"
+import { Config } from "../platform/config.port.ts"
+import { Metrics, type MetricsService } from "../platform/metrics.port.ts"
+import { isBodySecret, judgeHeaders } from "./http.authentication.ts"
+import {
+  type BodyRead,
+  type BodyRoom,
+  declaredLength,
+  makeBodyRoom,
+  readBody,
+  refuseUnread
+} from "./http.body.ts"
+import { callerOf, plainAddress } from "./http.caller.ts"
+import { answerJson, elapsedMs, type Exchange, refuse } from "./http.exchange.ts"
+import { guarded, type Handling } from "./http.front.ts"
+import { makeRateLimiter, type RateLimiter } from "./http.rate-limit.ts"
+import { IntakeQueue, type IntakeQueueService, type PostResult } from "../intake/intake-queue.port.ts"
+import { intakeRow } from "../signals/intake-row.ts"
+import { type IntakeAnswer, IntakeStore, type IntakeStoreService } from "../signals/intake-store.port.ts"
+import { Lifecycle, type LifecycleService } from "../platform/lifecycle.port.ts"
+
+export interface HttpIntakeService {
+  /** `POST /webhook/:source`. `source` is decoded from the path and may be unknown. */
+  readonly post: (exchange: Exchange, source: string, handling: Handling) => void
+  /** `GET /webhook/test`: ok only when a post would be taken now. */
+  readonly test: (exchange: Exchange) => void
+}
+
+export class HttpIntake extends Context.Service<HttpIntake, HttpIntakeService>()(
+  "holdfast/layers/HttpIntake"
+) {
+  static readonly layer: Layer.Layer<
+    HttpIntake,
+    never,
+    Config | IntakeQueue | IntakeStore | Lifecycle | Metrics
+  > = Layer.effect(
+    HttpIntake,
+    Effect.gen(function* () {
+      const clock = yield* Clock.Clock
+      return makeIntake({
+        settings: yield* Config,
+        queue: yield* IntakeQueue,
+        store: yield* IntakeStore,
+        lifecycle: yield* Lifecycle,
+        metrics: yield* Metrics,
+        room: makeBodyRoom(intakeLimits.readingBytesMax),
+        rates: makeRateLimiter(),
+        nowMs: () => clock.currentTimeMillisUnsafe()
+      })
+    })
+  )
+}
+
+interface Parts {
+  readonly settings: Settings
+  readonly queue: IntakeQueueService
+  readonly store: IntakeStoreService
+  readonly lifecycle: LifecycleService
+  readonly metrics: MetricsService
+  readonly room: BodyRoom
+  readonly rates: RateLimiter
+  readonly nowMs: () => number
+}
+
+const retryAfter = { "retry-after": String(Math.ceil(intakeLimits.retryAfterMs / 1_000)) }
+const utf8 = /^(utf-?8|us-ascii)$/i
+
+/** A header that is there and says nothing counts as absent: some senders write every header they know. */
+const said = (header: string | undefined): string | undefined => {
+  const text = header?.trim()
+  return text === "" ? undefined : text
+}
+
+/** JSON comes as application/json from most senders and as text/plain from TradingView when its text is not JSON to it. */
+const isAcceptedType = (contentType: string | undefined): boolean => {
+  if (contentType === undefined) return true
+  const [type = "", ...parameters] = contentType.split(";").map((part) => part.trim())
+  if (!/^(application\/([a-z0-9.+-]+\+)?json|text\/plain)$/i.test(type)) return false
+  const charset = parameters
+    .map((part) => /^charset="?([^"]*)"?$/i.exec(part)?.[1])
+    .find((name) => name !== undefined)
+  return charset === undefined || charset === "" || utf8.test(charset)
+}
+
+/** What is wrong with the form of a request, by its headers alone. */
+const refuseForm = (exchange: Exchange): FieldError | undefined => {
+  const { headers } = exchange.request
+  const encoding = said(headers["content-encoding"])
+  if (encoding !== undefined && encoding.toLowerCase() !== "identity") {
+    return { path: "headers.content-encoding", message: "must be absent: compressed bodies are not accepted" }
+  }
+  return isAcceptedType(said(headers["content-type"]))
+    ? undefined
+    : { path: "headers.content-type", message: "must be application/json or text/plain, in UTF-8" }
+}
+
+const tooLarge = { errors: [{ path: "", message: `must be at most ${intakeLimits.bodyBytesMax} bytes` }] }
+
+/** One header that may name an event; a repeated one is joined by Node and judged as it is. */
+const header = (exchange: Exchange, name: string): string | undefined => {
+  const value = exchange.request.headers[name]
+  return typeof value === "string" ? value : undefined
+}
+
+/** The answer to each result of the queue: the intake's whole truth table in one place. */
+const answerResult = (exchange: Exchange, result: PostResult, accepted: IntakeAnswer): void => {
+  // Taken now: what a sender waits for is the commit.
+  const timed = (answer: IntakeAnswer) => ({ ...answer, processing_time_ms: elapsedMs(exchange) })
+  switch (result._tag) {
+    case "Stored":
+      answerJson(exchange, 201, timed(accepted))
+      return
+    case "Duplicate":
+      answerJson(exchange, 200, { ...timed(result.answer), status: "DUPLICATE" })
+      return
+    case "Conflict":
+      refuse(exchange, 409, { signal_id: result.signalId })
+      return
+    case "Late":
+    case "Unavailable":
+      refuse(exchange, 503, {}, retryAfter)
+      return
+    case "Broken":
+      refuse(exchange, 500)
+      return
+  }
+}
+
+/** Authenticated bytes to a row, or the errors of the body. */
+const takeBody = (parts: Parts, exchange: Exchange, source: string, parsed: IntakeBody): void => {
+  const nowMs = parts.nowMs()
+  const headers = {
+    webhookId: header(exchange, "webhook-id"),
+    idempotencyKey: header(exchange, "idempotency-key")
+  }
+  const identity = identityOf(source, headers, parsed.body, parsed.hasTimestamp, nowMs)
+  if (Result.isFailure(identity)) {
+    refuse(exchange, 400, { errors: [identity.failure] })
+    return
+  }
+  const row = intakeRow(parts.settings, {
+    source,
+    parsed,
+    identity: identity.success,
+    requestId: exchange.requestId,
+    nowMs
+  })
+  if (Result.isFailure(row)) {
+    refuse(exchange, 400, { errors: row.failure })
+    return
+  }
+  const available = parts.store.available()
+  if (!available) parts.metrics.postRefused("database")
+  // The queue counts for itself what it refuses.
+  const taken =
+    available &&
+    parts.queue.submit(row.success, (result) => answerResult(exchange, result, row.success.answer))
+  if (!taken) refuse(exchange, 503, {}, retryAfter)
+}
+
+/** The body is complete: authentication first, then everything that may be told to an authenticated sender. */
+const judge = (
+  parts: Parts,
+  exchange: Exchange,
+  source: string,
+  settings: SourceSettings,
+  body: Buffer
+): void => {
+  const { remoteAddress } = exchange.request.socket
+  const nowMs = parts.nowMs()
+  const credential = judgeHeaders(parts.settings, settings.ips, {
+    ...callerOf(exchange.request),
+    body,
+    nowMs
+  })
+  if (credential === "refused") {
+    refuse(exchange, 401)
+    return
+  }
+  const json = readJson(body)
+  if (credential === "body") {
+    const value: JsonValue | undefined = Result.isSuccess(json) ? json.success : undefined
+    const secret = value !== undefined && isJsonObject(value) ? fieldOf(value, SECRET_FIELD) : undefined
+    if (!isBodySecret(parts.settings, secret)) {
+      refuse(exchange, 401)
+      return
+    }
+  }
+  if (settings.rateLimit !== null) {
+    const waitMs = parts.rates.take(source, plainAddress(remoteAddress), settings.rateLimit, nowMs)
+    if (waitMs > 0) {
+      refuse(exchange, 429, {}, { "retry-after": String(Math.ceil(waitMs / 1_000)) })
+      return
+    }
+  }
+  const parsed = Result.flatMap(
+    Result.mapError(json, ({ message, path }) => [{ path, message }]),
+    parseIntakeBody
+  )
+  if (Result.isFailure(parsed)) refuse(exchange, 400, { errors: parsed.failure })
+  else takeBody(parts, exchange, source, parsed.success)
+}
+
+const makeIntake = (parts: Parts): HttpIntakeService => ({
+  post: (exchange, source, handling) => {
+    const { expectsContinue } = handling
+    const { sources } = parts.settings
+    const settings = Object.hasOwn(sources, source) ? sources[source] : undefined
+    if (settings === undefined) return refuseUnread(exchange, 404, {}, {}, expectsContinue)
+    if (parts.lifecycle.stopping()) {
+      parts.metrics.postRefused("stopping")
+      return refuseUnread(exchange, 503, {}, { ...retryAfter, connection: "close" }, expectsContinue)
+    }
+    const form = refuseForm(exchange)
+    if (form !== undefined) return refuseUnread(exchange, 415, { errors: [form] }, {}, expectsContinue)
+    const declared = declaredLength(exchange)
+    if (declared !== undefined && declared > intakeLimits.bodyBytesMax) {
+      return refuseUnread(exchange, 413, tooLarge, {}, expectsContinue)
+    }
+    // Said only now: a sender that waits for 100 learns of a refusal before it sends the body.
+    if (expectsContinue) exchange.response.writeContinue()
+    const then = (body: BodyRead): void => {
+      if (body === "gone") exchange.response.destroy()
+      else if (body === "too_large") refuseUnread(exchange, 413, tooLarge)
+      else if (body === "too_slow") refuseUnread(exchange, 408, {}, { connection: "close" })
+      else if (body === "no_room") {
+        parts.metrics.postRefused("reading")
+        refuseUnread(exchange, 503, {}, retryAfter)
+      } else guarded(exchange, handling, () => judge(parts, exchange, source, settings, body))
+    }
+    return readBody(exchange, intakeLimits.bodyBytesMax, then, parts.room)
+  },
+  test: (exchange) => {
+    const works =
+      !parts.lifecycle.stopping() &&
+      parts.queue.alive() &&
+      !parts.queue.stalled() &&
+      parts.store.available() &&
+      parts.queue.hasRoom()
+    if (!works) refuse(exchange, 503, {}, retryAfter)
+    else {
+      answerJson(exchange, 200, {
+        status: "ok",
+        message: "posts are taken and stored",
+        timestamp: new Date(parts.nowMs()).toISOString(),
+        request_id: exchange.requestId
+      })
+    }
+  }
+})

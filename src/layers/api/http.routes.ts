@@ -1,0 +1,341 @@
+/**
+ * HttpFront over the intake and the route table: which path leads where, and who may go there.
+ *
+ * The intake comes first because it is the hot path; everything else is a table of effects that run as fibers of the
+ * listener's scope, so a caller that hangs up, or a listener that ends, interrupts them.
+ *
+ * Promises: every exchange is answered once and counted; an unknown path is 404, a wrong method 405 with Allow, OPTIONS
+ * 204 with what the path takes; the API is refused before its body is read, and control to everybody without the token; at most `readLimits.concurrentMax` reads are in work.
+ * Never: lets a page of a foreign origin read an answer, or post from a browser in practice mode.
+ * Failure: a defect of a route is a 500 with its request id and an error line.
+ */
+import { Effect, Layer, Result } from "effect"
+import { isJsonObject, type JsonObject } from "../../domain/kernel/canonical-json.ts"
+import { readJson } from "../../domain/kernel/json-reader.ts"
+import { intakeLimits } from "../../domain/kernel/limits.ts"
+import type { Settings } from "../../domain/kernel/settings.ts"
+import { settingsMask } from "../../domain/kernel/settings-secrets.ts"
+import { Alerts } from "../alerts/alerts.port.ts"
+import { Config } from "../platform/config.port.ts"
+import { HealthSource, maskedHealth } from "../health/health-source.port.ts"
+import { apiRoutes, type ControlReport } from "./http.api.ts"
+import { logEvent } from "../../runtime/log-event.ts"
+import { HttpAccess, type HttpAccessService, type Standing } from "./http.access.ts"
+import { readBody, refuseUnread } from "./http.body.ts"
+import { plainAddress } from "./http.caller.ts"
+import { consoleRoutes } from "./http.console.ts"
+import { answerPreflight, applyCors, isPreflight } from "./http.cors.ts"
+import {
+  answerEmpty,
+  elapsedMs,
+  type Exchange,
+  type RefusalStatus,
+  refusalWords,
+  refuse
+} from "./http.exchange.ts"
+import { guarded, type Handling, HttpFront, type HttpFrontService } from "./http.front.ts"
+import { healthRoutes } from "./http.health.ts"
+import { HttpIntake, type HttpIntakeService } from "./http.intake.ts"
+import { readLimits } from "../platform/http-limits.ts"
+import { makeMatcher, type Match, type Route, type RouteRequest, runRoute } from "./http.route.ts"
+import { RefusedPosts, type RefusedPostsService } from "../intake/refused-posts.port.ts"
+import { Exposition, Metrics, type MetricsService } from "../platform/metrics.port.ts"
+import { ReadStore } from "../health/read-store.port.ts"
+import { TradingStateStore } from "../control/trading-state-store.port.ts"
+import { TradingState, type TradingStateName } from "../control/trading-state.port.ts"
+import { ControlToken } from "../platform/control-token.port.ts"
+import { Wake } from "../platform/wake.port.ts"
+
+interface Parts {
+  readonly settings: Settings
+  readonly intake: HttpIntakeService
+  readonly metrics: MetricsService
+  readonly access: HttpAccessService
+  readonly refused: RefusedPostsService
+  readonly match: (method: string, path: string) => Match
+  /** The process has the role `http`: it takes posts and serves the API, and not only its health. */
+  readonly takesPosts: boolean
+}
+
+const retryAfter = { "retry-after": String(Math.ceil(intakeLimits.retryAfterMs / 1_000)) }
+
+/** The webhook paths as one route of the metrics. */
+const webhookRoute = "/webhook/:source"
+
+/** Status in the metrics of an exchange whose sender left before it was answered. */
+const senderGone = 499
+
+/** One path segment, decoded; undefined when its escapes are no UTF-8. */
+const decodeSegment = (segment: string): string | undefined => {
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    // The one error decodeURIComponent has. The caller answers it.
+    return undefined
+  }
+}
+
+/** Answers OPTIONS with what the path takes. */
+const answerAllowed = (exchange: Exchange, methods: ReadonlyArray<string>): void =>
+  answerEmpty(exchange, 204, { allow: [...methods, "OPTIONS"].join(", ") })
+
+/** The webhook paths: `/webhook`, `/webhook/test`, `/webhook/:source`. Returns the route's name for the metrics. */
+const webhook = (parts: Parts, exchange: Exchange, handling: Handling): string => {
+  const { method, path } = exchange
+  const segment = path === "/webhook" ? "default" : decodeSegment(path.slice("/webhook/".length))
+  if (segment === undefined) {
+    refuseUnread(
+      exchange,
+      400,
+      { errors: [{ path: "path", message: "must be percent-encoded UTF-8" }] },
+      {},
+      handling.expectsContinue
+    )
+    return webhookRoute
+  }
+  if (segment === "test" && (method === "GET" || method === "HEAD")) {
+    parts.intake.test(exchange)
+    return "/webhook/test"
+  }
+  const known = Object.hasOwn(parts.settings.sources, segment)
+  if (method === "OPTIONS" && (known || segment === "test")) {
+    answerAllowed(exchange, [...(segment === "test" ? ["GET", "HEAD"] : []), ...(known ? ["POST"] : [])])
+    return webhookRoute
+  }
+  const isTest = segment === "test" && !known
+  if (method !== "POST" || isTest) {
+    const status = known || isTest ? 405 : 404
+    refuseUnread(
+      exchange,
+      status,
+      {},
+      status === 405 ? { allow: isTest ? "GET, HEAD" : "POST" } : {},
+      handling.expectsContinue
+    )
+    return webhookRoute
+  }
+  parts.intake.post(exchange, segment, handling)
+  return webhookRoute
+}
+
+const parseBody = (
+  bytes: Buffer
+): Result.Result<JsonObject, { readonly path: string; readonly message: string }> => {
+  if (bytes.length === 0) return Result.succeed({})
+  const json = readJson(bytes)
+  if (Result.isFailure(json)) return Result.fail({ path: json.failure.path, message: json.failure.message })
+  return isJsonObject(json.success)
+    ? Result.succeed(json.success)
+    : Result.fail({ path: "", message: "must be a JSON object" })
+}
+
+/** Runs a route that the caller may use. */
+const serveRoute = (
+  parts: Parts,
+  exchange: Exchange,
+  handling: Handling,
+  route: Route,
+  params: Readonly<Record<string, string>>,
+  standing: Standing
+): void => {
+  const run = (body: JsonObject): void => {
+    const query = new URLSearchParams(exchange.query)
+    const request: RouteRequest = { exchange, params, query, standing, body }
+    const stop = handling.run(runRoute(route, request))
+    // Nobody reads the answer any more: the query behind it is cancelled. A command is carried out all the same.
+    if (route.method === "GET") {
+      exchange.response.once("close", () => {
+        if (!exchange.response.writableFinished) stop()
+      })
+    }
+  }
+  if (route.body !== true) return run({})
+  if (handling.expectsContinue) exchange.response.writeContinue()
+  readBody(exchange, readLimits.bodyBytesMax, (body) => {
+    if (body === "gone") return exchange.response.destroy()
+    if (body === "too_large") return refuseUnread(exchange, 413)
+    if (body === "too_slow") return refuseUnread(exchange, 408, {}, { connection: "close" })
+    if (body === "no_room") return refuseUnread(exchange, 503)
+    const parsed = parseBody(body)
+    if (Result.isFailure(parsed)) return refuse(exchange, 400, { errors: [parsed.failure] })
+    return run(parsed.success)
+  })
+  return undefined
+}
+
+const csrfMissing = { path: "headers.x-csrf-token", message: "must be the csrf_token of GET /api/v1/session" }
+
+/**
+ * Refuses who may not do this to the API, and says whether it did. Reading and asking what a path takes change nothing;
+ * every other method is control. Who may not pass learns nothing about paths.
+ */
+const refuseAccess = (exchange: Exchange, handling: Handling, { may }: Standing): boolean => {
+  const changes = !["GET", "HEAD", "OPTIONS"].includes(exchange.method)
+  if (may === "control" || (!changes && (may === "read" || may === "forged"))) return false
+  const { expectsContinue } = handling
+  if (may === "unknown") refuseUnread(exchange, 503, {}, retryAfter, expectsContinue)
+  else if (may === "forged") refuseUnread(exchange, 403, { errors: [csrfMissing] }, {}, expectsContinue)
+  else refuseUnread(exchange, 401, {}, { "www-authenticate": "Bearer" }, expectsContinue)
+  return true
+}
+
+/** Everything that is not the webhook. Returns the route's name for the metrics. */
+const dispatch = (parts: Parts, exchange: Exchange, handling: Handling): string => {
+  const match = parts.match(exchange.method, exchange.path)
+  const isApi = exchange.path.startsWith("/api/")
+  const standing = parts.access.standingOf(exchange)
+  if (isApi && refuseAccess(exchange, handling, standing)) return "unauthorized"
+  switch (match._tag) {
+    case "NotFound":
+      refuseUnread(exchange, 404, {}, {}, handling.expectsContinue)
+      return "unmatched"
+    case "BadPath":
+      refuseUnread(
+        exchange,
+        400,
+        { errors: [{ path: "path", message: "must be percent-encoded UTF-8" }] },
+        {},
+        handling.expectsContinue
+      )
+      return "unmatched"
+    case "OtherMethod":
+      if (exchange.method === "OPTIONS") answerAllowed(exchange, match.allow)
+      else refuseUnread(exchange, 405, {}, { allow: match.allow.join(", ") }, handling.expectsContinue)
+      return "unmatched"
+    case "Found":
+      if (isApi && handling.running() >= readLimits.concurrentMax)
+        refuseUnread(exchange, 503, {}, retryAfter, handling.expectsContinue)
+      else serveRoute(parts, exchange, handling, match.route, match.params, standing)
+      return match.route.pattern
+  }
+}
+
+const isRefusal = (status: number): status is RefusalStatus => status in refusalWords
+
+/** Notes what a post to the webhook was answered. The address is read before: a socket that is gone has none. */
+const noteAnswer = (parts: Parts, exchange: Exchange, address: string, status: number): void => {
+  const segment =
+    exchange.path === "/webhook" ? "default" : decodeSegment(exchange.path.slice("/webhook/".length))
+  const source = segment !== undefined && Object.hasOwn(parts.settings.sources, segment) ? segment : null
+  const { errors, requestId } = exchange
+  parts.refused.note({
+    status,
+    reason: isRefusal(status) ? refusalWords[status] : "TAKEN",
+    source,
+    address,
+    requestId,
+    errors
+  })
+}
+
+const makeFront = (parts: Parts): HttpFrontService => ({
+  handle: (exchange, handling) => {
+    applyCors(parts.settings.corsOrigins, exchange)
+    let route = "preflight"
+    const address = plainAddress(exchange.request.socket.remoteAddress)
+    // One listener for every way an answer can end, so nothing that was answered is missing in the metrics.
+    exchange.response.once("close", () => {
+      const status = exchange.response.headersSent ? exchange.response.statusCode : senderGone
+      parts.metrics.answered(route, status, elapsedMs(exchange) / 1_000)
+      if (route === webhookRoute && exchange.method === "POST" && status !== senderGone)
+        noteAnswer(parts, exchange, address, status)
+    })
+    guarded(exchange, handling, () => {
+      const { method, path } = exchange
+      if (isPreflight(parts.settings.corsOrigins, exchange)) answerPreflight(exchange)
+      else if (method === "OPTIONS" && path === "*") answerAllowed(exchange, ["GET", "HEAD", "POST"])
+      else if (parts.takesPosts && (path === "/webhook" || path.startsWith("/webhook/"))) {
+        route = webhook(parts, exchange, handling)
+      } else route = dispatch(parts, exchange, handling)
+    })
+  }
+})
+
+export const HttpFrontRoutes: Layer.Layer<
+  HttpFront,
+  never,
+  | Alerts
+  | Config
+  | ControlToken
+  | Exposition
+  | HealthSource
+  | HttpAccess
+  | HttpIntake
+  | Metrics
+  | ReadStore
+  | TradingStateStore
+  | RefusedPosts
+  | TradingState
+  | Wake
+> = Layer.effect(
+  HttpFront,
+  Effect.gen(function* () {
+    const settings = yield* Config
+    const token = yield* ControlToken
+    const configured = settingsMask(settings)
+    const source = maskedHealth(yield* HealthSource, (text) => configured(token.mask(text)))
+    const access = yield* HttpAccess
+    const metrics = yield* Metrics
+    const reads = yield* ReadStore
+    const states = yield* TradingStateStore
+    const alerts = yield* Alerts
+    const wake = yield* Wake
+    const tradingState = yield* TradingState
+    const tradingStateChanged = (state: TradingStateName, reason: string): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        tradingState.assign(state)
+        // Orders held by the old state wait for their accounts to be looked through again, signals for the pipeline.
+        wake.notify("signals")
+        wake.notify("orders")
+        wake.notify("trading-state")
+        // Each change is a row of its own (T11): the one before ends with it.
+        const dedupKey = "trading_state.changed:global"
+        return Effect.andThen(
+          alerts.resolve(dedupKey, `trading is ${state}: ${reason}`),
+          alerts.raise({
+            severity: state === "HALTED" ? "HIGH" : "LOW",
+            kind: "trading_state.changed",
+            dedupKey,
+            message: `trading is ${state}: ${reason}`,
+            component: "root/http",
+            detail: { state },
+            standing: true,
+            byOperator: true
+          })
+        )
+      })
+    const controlled = ({ by, command, path, unprotected }: ControlReport): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        const alone = unprotected === null ? ["what is open could not be read"] : unprotected.slice(0, 20)
+        const fields = { component: path, command, by, unprotected: alone }
+        const said = logEvent("info", "control.done", `${command} of ${path} by ${by}`, fields)
+        if (alone.length === 0) return said
+        const raised = alerts.raise({
+          severity: "HIGH",
+          kind: "control.unprotected",
+          dedupKey: `control.unprotected:${path}`,
+          message: `${path} was paused by ${by} while positions are open: ${alone.join(", ")}`,
+          component: path
+        })
+        return Effect.andThen(said, raised)
+      })
+    const takesPosts = settings.roles.has("http")
+    const match = makeMatcher([
+      ...healthRoutes(source, yield* Exposition, settings.mode),
+      ...(takesPosts
+        ? [...consoleRoutes(access), ...apiRoutes({ reads, states, source, controlled, tradingStateChanged })]
+        : [])
+    ])
+    return HttpFront.of(
+      makeFront({
+        settings,
+        intake: yield* HttpIntake,
+        metrics,
+        refused: yield* RefusedPosts,
+        access,
+        match,
+        takesPosts
+      })
+    )
+  })
+)

@@ -1,0 +1,89 @@
+/**
+ * Sessions of the console: the control token exchanged for a cookie a page cannot read (T16).
+ *
+ * A page that kept the token itself would hand it to any script that ever runs in it. So the page shows the token once and
+ * gets a session: an HttpOnly cookie, which scripts cannot read, and a CSRF token, which pages of other origins cannot.
+ * Sessions live in memory and not in a signed cookie: a logout then really ends one, and so does a restart.
+ *
+ * Promises: names and CSRF tokens are compared in constant time over digests; sessions are bounded in number and end by
+ * themselves; a session is worth nothing once the token it was given for is another.
+ * Never: stores or prints the control token, or a session's name in clear text.
+ * Failure: a cookie that cannot be read is no session.
+ */
+import { createHash, randomBytes } from "node:crypto"
+import { sessionLimits } from "../platform/http-limits.ts"
+import { equalSecrets } from "./http.authentication.ts"
+
+export interface Session {
+  readonly csrfToken: string
+  readonly expiresAtMs: number
+}
+
+export interface SessionsService {
+  /** A new session; `name` is what the cookie carries. */
+  readonly open: (nowMs: number) => Session & { readonly name: string }
+  /** The session of a name, null when there is none (any more). */
+  readonly find: (name: string, nowMs: number) => Session | null
+  readonly end: (name: string) => void
+}
+
+const secret = (): string => randomBytes(sessionLimits.secretBytes).toString("base64url")
+// Looked up by its digest: how long a look-up takes says nothing about the names that exist.
+const keyOf = (name: string): string => createHash("sha256").update(name).digest("hex")
+
+/** The sessions of one process. */
+export const makeSessions = (): SessionsService => {
+  // In the order of their making, which is that of their ends.
+  const sessions = new Map<string, Session>()
+  const forgetOver = (nowMs: number): void => {
+    for (const [key, { expiresAtMs }] of sessions) {
+      if (expiresAtMs > nowMs && sessions.size <= sessionLimits.sessionsMax) return
+      sessions.delete(key)
+    }
+  }
+  return {
+    open: (nowMs) => {
+      const name = secret()
+      const session: Session = { csrfToken: secret(), expiresAtMs: nowMs + sessionLimits.lifeMs }
+      sessions.set(keyOf(name), session)
+      forgetOver(nowMs)
+      return { name, ...session }
+    },
+    find: (name, nowMs) => {
+      const session = sessions.get(keyOf(name))
+      return session !== undefined && session.expiresAtMs > nowMs ? session : null
+    },
+    end: (name) => void sessions.delete(keyOf(name))
+  }
+}
+
+/** Whether a request repeats the CSRF token of its session. */
+export const repeatsCsrfToken = (session: Session, given: unknown): boolean =>
+  typeof given === "string" && equalSecrets(given, session.csrfToken)
+
+/** Cookies know no ports: two services on one host must not overwrite each other's. */
+const cookieName = (port: number): string => `holdfast_session_${port}`
+
+/** The session's name in a Cookie header. */
+export const sessionNameIn = (cookies: string | undefined, port: number): string | null => {
+  const wanted = `${cookieName(port)}=`
+  const found = (cookies ?? "")
+    .split(";")
+    .map((cookie) => cookie.trim())
+    .find((cookie) => cookie.startsWith(wanted))
+  return found === undefined || found.length === wanted.length ? null : found.slice(wanted.length)
+}
+
+/**
+ * The Set-Cookie of a session, or of its end. `secure` when the page came by TLS, which only a proxy in front of us can
+ * have; without it a browser would keep the cookie back from plain loopback.
+ */
+export const sessionCookie = (port: number, name: string | null, secure: boolean): string =>
+  [
+    `${cookieName(port)}=${name ?? ""}`,
+    "Path=/",
+    `Max-Age=${name === null ? 0 : sessionLimits.lifeMs / 1_000}`,
+    "HttpOnly",
+    "SameSite=Strict",
+    ...(secure ? ["Secure"] : [])
+  ].join("; ")

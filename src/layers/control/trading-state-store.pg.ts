@@ -1,0 +1,63 @@
+/**
+ * TradingStateStore on PostgreSQL: one row per scope; `global` is the only one so far.
+ *
+ * Promises: what the port promises; every call has the deadline of a read of the API.
+ * Never: reads a state it does not know: that is a defect.
+ * Failure: `DatabaseUnavailable` is the caller's 503.
+ */
+import { Effect, Layer } from "effect"
+import { invariant } from "../../domain/kernel/invariant.ts"
+import { Database } from "../database/database.port.ts"
+import { readLimits } from "../platform/http-limits.ts"
+import { tradingStateNames } from "./trading-state.port.ts"
+import { type TradingStateRow, TradingStateStore } from "./trading-state-store.port.ts"
+
+interface Stored {
+  readonly scope: string
+  readonly state: string
+  readonly reason: string
+  readonly changed_by: string
+  readonly version: number
+  readonly changed_at: Date
+}
+
+const columns = "scope, state, reason, changed_by, version, changed_at"
+const options = { deadlineMs: readLimits.queryMs }
+
+const decoded = ([row]: ReadonlyArray<Stored>): TradingStateRow => {
+  const state = tradingStateNames.find((name) => name === row?.state)
+  invariant(state !== undefined, "the trading state row holds a known state", { row })
+  return { ...row, state }
+}
+
+export const tradingStateStorePg: Layer.Layer<TradingStateStore, never, Database> = Layer.effect(
+  TradingStateStore,
+  Effect.map(Database, (database) =>
+    TradingStateStore.of({
+      read: database.run(
+        "trading_state.read",
+        (sql) =>
+          Effect.map(
+            sql<Stored>`SELECT ${sql.literal(columns)} FROM trading_state WHERE scope = 'global'`,
+            decoded
+          ),
+        options
+      ),
+      set: (change) =>
+        database.transact(
+          "trading_state.set",
+          (sql) =>
+            Effect.gen(function* () {
+              const rows =
+                yield* sql<Stored>`UPDATE trading_state SET state = ${change.state}, reason = ${change.reason},
+                changed_by = ${change.changedBy}, version = version + 1, changed_at = now()
+              WHERE scope = 'global' RETURNING ${sql.literal(columns)}`
+              yield* sql`INSERT INTO actor_events (at, path, event, detail)
+                VALUES (now(), 'root/http', 'trading_state.changed', ${JSON.stringify(change)}::text::jsonb)`
+              return decoded(rows)
+            }),
+          options
+        )
+    })
+  )
+)

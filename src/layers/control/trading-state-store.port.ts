@@ -1,0 +1,29 @@
+/**
+ * TradingStateStore: the port to the one row that says whether this installation trades.
+ *
+ * Promises: a change is written with who made it and why, in one transaction with its audit line.
+ * Never: tells anybody; whoever changes it rings (bells.ts).
+ */
+import { Context, type Effect } from "effect"
+import type { DatabaseError } from "../database/database.port.ts"
+import type { TradingStateName } from "./trading-state.port.ts"
+
+/** The row as it is shown: scope, state, reason, changed_by, version, changed_at; values as JSON. */
+export interface TradingStateRow extends Readonly<Record<string, unknown>> {
+  readonly state: TradingStateName
+}
+
+export interface TradingStateChange {
+  readonly state: TradingStateName
+  readonly reason: string
+  readonly changedBy: string
+}
+
+export interface TradingStateStoreService {
+  readonly read: Effect.Effect<TradingStateRow, DatabaseError>
+  readonly set: (change: TradingStateChange) => Effect.Effect<TradingStateRow, DatabaseError>
+}
+
+export class TradingStateStore extends Context.Service<TradingStateStore, TradingStateStoreService>()(
+  "holdfast/layers/TradingStateStore"
+) {}

@@ -1,0 +1,20 @@
+/**
+ * PostgreSQL server, external: DATABASE_URL points at a server that is not ours.
+ *
+ * Promises: starting it is nothing, so it always succeeds; it never ends as far as we are told.
+ * Never: connects. Whether it answers is for the probe to say.
+ * Failure: none here.
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { DatabaseTarget } from "./database-target.ts"
+import { PostgresServer, type PostgresServerService } from "./postgres-server.port.ts"
+
+export const externalServer = (target: DatabaseTarget): PostgresServerService => ({
+  kind: "external",
+  target,
+  start: Effect.succeed({ target, pid: undefined, mode: "external", startedInMs: 0, exited: Effect.never })
+})
+
+export const layerExternal = (target: DatabaseTarget): Layer.Layer<PostgresServer> =>
+  Layer.succeed(PostgresServer, externalServer(target))

@@ -1,0 +1,207 @@
+/**
+ * The decision transaction: claim guard, context, plans, and one statement that writes everything.
+ *
+ * Its first statement takes the rows of the claim and, for each account concerned, an advisory lock: two processes
+ * that decide for one account at the same time would each miss the other's orders and together pass every limit. The
+ * planning in between is synchronous and takes microseconds, so the locks are held for about one commit.
+ *
+ * Promises: nothing is written for a row whose claim is not ours; decision, orders, quote and status are one commit;
+ * a plan that throws changes only its own signal.
+ * Never: waits for anything but the database, or retries.
+ * Failure: errors of the SQL client pass through and roll everything back.
+ */
+import { Effect } from "effect"
+import type { SqlClient } from "effect/sql/SqlClient"
+import type { Decision, Plan } from "../../domain/decision/decision.ts"
+import { deadLetterId } from "../../domain/kernel/ids.ts"
+import { claimLimits } from "../../domain/kernel/limits.ts"
+import type { PlanAccount, PlanContext } from "../../domain/orders/plan-context.ts"
+import { readContext } from "../orders/account-book.pg.ts"
+import type { ClaimedSignal, Planner, SignalOutcome } from "./signals-store.port.ts"
+
+/** Takes the claimed rows and the accounts' locks. Returns the rows that are still ours. */
+const guard = (
+  sql: SqlClient,
+  token: string,
+  ids: ReadonlyArray<string>,
+  accounts: ReadonlyArray<string>
+) => sql<{
+  readonly id: string
+}>`
+  WITH locks AS MATERIALIZED (
+    SELECT count(pg_advisory_xact_lock(hashtextextended('decide:' || account, 0))) AS held
+    FROM (SELECT account FROM unnest(${[...accounts].toSorted()}::text[]) AS names (account)) AS sorted)
+  UPDATE signals SET lease_until = now() + ${claimLimits.leaseMs}::int * interval '1 millisecond'
+  FROM locks
+  WHERE id = ANY (${ids}::uuid[]) AND status = 'processing' AND claim = ${token}::uuid AND locks.held >= 0
+  RETURNING id`
+
+const iso = (ms: number): string => new Date(ms).toISOString()
+
+const decisionRow = (decision: Decision, symbol: string, index: number) => ({
+  ordinal: index,
+  signal_id: decision.signalId,
+  engine: decision.engine,
+  experiment_id: decision.experimentId,
+  variant: decision.variant,
+  outcome: decision.outcome,
+  reason: decision.reason,
+  checks: decision.checks,
+  signal_status: decision.signalStatus,
+  symbol,
+  bid: decision.quote?.bid ?? null,
+  ask: decision.quote?.ask ?? null,
+  last: decision.quote?.last ?? null,
+  quoted_at: decision.quote === null ? null : iso(decision.quote.atMs)
+})
+
+const orderRows = (decisions: ReadonlyArray<Decision>) =>
+  decisions
+    .flatMap(({ orders }) => orders)
+    .map((order, index) => ({
+      ordinal: index,
+      id: order.id,
+      client_order_id: order.clientOrderId,
+      signal_id: order.signalId,
+      account: order.account,
+      strategy: order.strategy,
+      leg: order.leg,
+      intent: order.intent,
+      sizing: order.sizing,
+      wanted: order.wanted,
+      symbol: order.symbol,
+      side: order.side,
+      type: order.type,
+      quantity: order.quantity,
+      limit_price: order.limitPrice,
+      time_in_force: order.timeInForce,
+      status: order.status,
+      source: order.source,
+      venue: order.venue,
+      reason: order.reason,
+      valid_until: order.validUntilMs === null ? null : iso(order.validUntilMs)
+    }))
+
+/**
+ * One statement for all rows of all decisions. The foreign keys between them are checked at its end. The ids are given
+ * twice, because the planner takes the records for a hundred rows and would read the whole table to join them.
+ */
+const write = (
+  sql: SqlClient,
+  decided: ReadonlyArray<{ readonly decision: Decision; readonly symbol: string }>
+) => sql`
+  WITH decided AS (
+    SELECT * FROM jsonb_to_recordset(${JSON.stringify(decided.map((it, index) => decisionRow(it.decision, it.symbol, index)))}::text::jsonb)
+      AS d (ordinal int, signal_id uuid, engine text, experiment_id text, variant text, outcome text, reason text,
+        checks jsonb, signal_status text, symbol text, bid numeric, ask numeric, last numeric, quoted_at timestamptz)),
+  decision AS (
+    INSERT INTO decisions (signal_id, engine, experiment_id, variant, outcome, reason, checks)
+    SELECT signal_id, engine, experiment_id, variant, outcome, reason, checks FROM decided ORDER BY ordinal),
+  enriched AS (
+    INSERT INTO enriched_signals (signal_id, symbol, bid, ask, last, quoted_at)
+    SELECT signal_id, symbol, bid, ask, last, quoted_at FROM decided ORDER BY ordinal),
+  ordered AS (
+    INSERT INTO orders (id, client_order_id, signal_id, account, strategy, leg, intent, sizing, wanted, symbol, side, type,
+      quantity, limit_price, time_in_force, status, source, venue, reason, valid_until)
+    SELECT id, client_order_id, signal_id, account, strategy, leg, intent, sizing, wanted, symbol, side, type, quantity,
+      limit_price, time_in_force, status, source, venue, reason, valid_until
+    FROM jsonb_to_recordset(${JSON.stringify(orderRows(decided.map(({ decision }) => decision)))}::text::jsonb)
+      AS o (ordinal int, id uuid, client_order_id text, signal_id uuid, account text, strategy text, leg int, intent text,
+        sizing text, wanted numeric, symbol text, side text, type text, quantity numeric, limit_price numeric, time_in_force text, status text,
+        source text, venue text, reason text, valid_until timestamptz)
+    ORDER BY ordinal)
+  UPDATE signals s SET status = d.signal_status, reason = d.reason, decided_at = now(), claim = NULL, lease_until = NULL
+  FROM decided d
+  WHERE s.id = d.signal_id AND s.id = ANY (${decided.map(({ decision }) => decision.signalId)}::uuid[])`
+
+/** Puts signals off on purpose: that is not an attempt. */
+const putOff = (sql: SqlClient, ids: ReadonlyArray<string>) => sql`
+  UPDATE signals SET lease_until = now() + ${claimLimits.deferMs}::int * interval '1 millisecond', attempts = attempts - 1
+  WHERE id = ANY (${ids}::uuid[])`
+
+/** What follows from a failure: another try later, or the end. The row is ours; the caller took it. */
+export const settleFailure = Effect.fnUntraced(function* (
+  sql: SqlClient,
+  signal: ClaimedSignal,
+  error: string
+) {
+  const { id, attempts } = signal
+  const reason = error.slice(0, 1_000)
+  if (attempts < claimLimits.attemptsMax) {
+    yield* sql`
+      UPDATE signals SET reason = ${reason}, lease_until = now() + ${claimLimits.retryMs}::int * interval '1 millisecond'
+      WHERE id = ${id}`
+    return { _tag: "Failed" as const, id, error, attempts }
+  }
+  yield* sql`
+    WITH dead AS (
+      UPDATE signals SET status = 'dead', reason = ${reason}, decided_at = now(), claim = NULL, lease_until = NULL
+      WHERE id = ${id} RETURNING id, source, body)
+    INSERT INTO dead_letters (id, origin, reference, reason, payload)
+    SELECT ${deadLetterId("pipeline", id, reason)}::uuid, 'pipeline', dead.id::text, ${reason}, dead.body FROM dead
+    ON CONFLICT DO NOTHING`
+  return { _tag: "Buried" as const, id, reason }
+})
+
+type Planned =
+  | { readonly _tag: "Plan"; readonly plan: Plan }
+  | { readonly _tag: "Threw"; readonly error: string }
+
+const planOne = (plan: Planner, claimed: ClaimedSignal, context: PlanContext): Planned => {
+  // So many claims and no outcome: its deciders died of it, so it is not tried once more.
+  if (claimed.attempts > claimLimits.claimsMax) {
+    return { _tag: "Threw", error: `claimed ${claimed.attempts} times without a decision` }
+  }
+  if (claimed.kind !== "signal")
+    return { _tag: "Threw", error: claimed.kind === "unreadable" ? claimed.problem : "not a signal" }
+  try {
+    return { _tag: "Plan", plan: plan(claimed.signal, context) }
+  } catch (error) {
+    return {
+      _tag: "Threw",
+      error: error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+    }
+  }
+}
+
+/** The whole transaction. Runs inside one that the caller opened. */
+export const decideIn = Effect.fnUntraced(function* (
+  sql: SqlClient,
+  calendars: ReadonlyMap<string, PlanAccount["calendar"]>,
+  token: string,
+  signals: ReadonlyArray<ClaimedSignal>,
+  accounts: ReadonlyArray<string>,
+  plan: Planner
+) {
+  const ids = signals.map(({ id }) => id)
+  const ours = new Set((yield* guard(sql, token, ids, accounts)).map(({ id }) => id))
+  let context = yield* readContext(sql, calendars, accounts, ids)
+  const outcomes: Array<SignalOutcome> = []
+  const decided: Array<{ readonly decision: Decision; readonly symbol: string }> = []
+  for (const claimed of signals) {
+    const { id } = claimed
+    if (!ours.has(id)) {
+      outcomes.push({ _tag: "ClaimLost", id })
+      continue
+    }
+    const planned = planOne(plan, claimed, context)
+    if (planned._tag === "Threw") {
+      outcomes.push(yield* settleFailure(sql, claimed, planned.error))
+    } else if (planned.plan._tag === "Deferred") {
+      outcomes.push({ _tag: "Deferred", id, codes: planned.plan.codes })
+    } else {
+      context = planned.plan.context
+      outcomes.push({ _tag: "Decided", id, decision: planned.plan.decision })
+      decided.push({
+        decision: planned.plan.decision,
+        // The quote is that of the instrument the signal's symbol means.
+        symbol:
+          planned.plan.decision.quote?.symbol ?? (claimed.kind === "signal" ? claimed.signal.symbol : "")
+      })
+    }
+  }
+  const deferred = outcomes.filter((outcome) => outcome._tag === "Deferred").map(({ id }) => id)
+  if (deferred.length > 0) yield* putOff(sql, deferred)
+  if (decided.length > 0) yield* write(sql, decided)
+  return outcomes
+})

@@ -1,0 +1,86 @@
+/**
+ * ReadStore: the port behind the read API, and the few writes an operator makes through it.
+ *
+ * The API shows rows as they are, in the names of the tables, so that what an operator reads there, in psql and in a
+ * log line is the same word. Lists are paged by position, not by number: a page never skips or repeats a row because
+ * new ones came.
+ *
+ * Promises: decimals are strings, 64-bit integers are strings, times are ISO text, nothing needs a replacer to become
+ * JSON; lists are newest first; the canary appears nowhere (T9).
+ * Never: shows a secret (bodies are stored without theirs).
+ */
+import { Context, Data, type Effect } from "effect"
+import type { DatabaseError } from "../database/database.port.ts"
+
+/** One row as JSON. */
+export type Item = Readonly<Record<string, unknown>>
+
+/** A list, and where its next page begins (null: this was the last). */
+export interface Page {
+  readonly items: ReadonlyArray<Item>
+  readonly nextCursor: string | null
+}
+
+/** `cursor` is what a page before gave; `filters` are exact matches by column, already known to be columns. */
+export interface PageRequest {
+  readonly limit: number
+  readonly cursor: string | null
+  readonly filters: Readonly<Record<string, string>>
+}
+
+/** A cursor that no page of this list gave. */
+export class BadCursor extends Data.TaggedError("BadCursor")<{ readonly cursor: string }> {}
+
+/** The lists, and the columns each may be filtered by. */
+export const listFilters = {
+  signals: ["status", "source", "symbol", "kind"],
+  orders: ["status", "account", "symbol", "strategy", "signal_id"],
+  fills: ["account", "symbol", "source", "order_id"],
+  positions: ["account", "symbol"],
+  accounts: ["venue"],
+  cash_flows: ["account"],
+  waves: ["feed", "status"],
+  alerts: ["severity", "kind", "status", "dedup_key"],
+  dead_letters: ["origin"],
+  circuit_breakers: ["state"]
+} as const
+export type ListName = keyof typeof listFilters
+
+/** The whole life of a signal. Null where that part does not exist yet. */
+export interface Trace {
+  readonly signal: Item
+  readonly enrichment: Item | null
+  readonly metadata: Item | null
+  readonly decision: Item | null
+  readonly orders: ReadonlyArray<Item>
+  readonly fills: ReadonlyArray<Item>
+  readonly links: ReadonlyArray<Item>
+}
+
+export interface Linkage {
+  /** Fills of orders we originated. */
+  readonly ours: number
+  readonly linked: number
+  /** linked / ours, null while there is none of ours. */
+  readonly rate: number | null
+  readonly external: number
+}
+
+type Read<A, E = never> = Effect.Effect<A, DatabaseError | E>
+
+export interface ReadStoreService {
+  readonly list: (name: ListName, page: PageRequest) => Read<Page, BadCursor>
+  /** Null when there is no such signal. */
+  readonly trace: (signalId: string) => Read<Trace | null>
+  /** The order with its events, null when there is none. */
+  readonly order: (orderId: string) => Read<Item | null>
+  readonly linkage: Read<Linkage>
+  /** Notes that somebody has seen an alert, which closes one that is an event. Null when there is no such alert. */
+  readonly acknowledgeAlert: (given: {
+    readonly id: string
+    readonly by: string
+    readonly note: string | null
+  }) => Read<Item | null>
+}
+
+export class ReadStore extends Context.Service<ReadStore, ReadStoreService>()("holdfast/layers/ReadStore") {}

@@ -1,0 +1,56 @@
+/**
+ * IntakeQueue: the one place between many posts and one commit.
+ *
+ * A single worker takes whatever waits, stores it with one INSERT, answers, and takes again. The commit before sets
+ * the size of the batch, never a timer: alone, a post waits for nobody, and under load a commit is shared by hundreds.
+ *
+ * Promises: every post that was taken is told its result exactly once, `late` at the latest `commitMsMax` after it was
+ * taken; the queue never holds more than `waitingPostsMax` posts or `waitingBytesMax` bytes of bodies, those the store
+ * has now included; a client that goes away stops nothing; a post that the store cannot digest fails alone.
+ * Never: stores a post twice by itself, waits to fill a batch, or lets a failure of the store end the worker.
+ */
+import { Context, type Effect } from "effect"
+import type { IntakeOutcome, IntakeRow } from "../signals/intake-store.port.ts"
+
+/**
+ * What a post is told. `Late`: not known to be stored within the deadline; it may still be. `Unavailable`: the
+ * database could not take it. `Broken`: storing this post fails for a reason that trying again does not change.
+ */
+export type PostResult =
+  | IntakeOutcome
+  | { readonly _tag: "Late" }
+  | { readonly _tag: "Unavailable" }
+  | { readonly _tag: "Broken"; readonly cause: unknown }
+
+export interface IntakeQueueService {
+  /** Takes a post; false when it is full, stalled, or without its worker, and then `done` is never called. */
+  readonly submit: (row: IntakeRow, done: (result: PostResult) => void) => boolean
+  /** The life of the queue: run it in one fiber that somebody owns. */
+  readonly worker: Effect.Effect<never>
+  /** Whether the worker runs. */
+  readonly alive: () => boolean
+  /**
+   * Whether the commit under way is overdue: its posts are being answered 503, so nothing can be made durable now,
+   * whatever the database is believed to be. Over when the store answers, one way or the other.
+   */
+  readonly stalled: () => boolean
+  /** Whether another post of ordinary size would be taken, as far as the bounds go. */
+  readonly hasRoom: () => boolean
+  /** Bytes of the bodies that are held: those that wait, and those the store has now. */
+  readonly bytes: () => number
+  /** Posts not answered yet, and the age of the oldest in milliseconds (0 when there is none). */
+  readonly depth: () => number
+  readonly oldestMs: () => number
+  /** Batches and rows since start. */
+  readonly totals: () => { readonly batches: number; readonly rows: number }
+}
+
+/** A post and what it was told. */
+export interface SettledPost {
+  readonly row: IntakeRow
+  readonly result: PostResult
+}
+
+export class IntakeQueue extends Context.Service<IntakeQueue, IntakeQueueService>()(
+  "holdfast/layers/IntakeQueue"
+) {}

@@ -1,0 +1,66 @@
+/**
+ * Market: the port through which the rest of the house learns prices.
+ *
+ * Deciding and protecting need a price and its age, now and without waiting for a socket; so quotes are kept in memory
+ * and read synchronously, and one component (the market actor) runs the feed that keeps them fresh.
+ *
+ * Promises: `quote` is the last one known, however old: its age is the caller's question and `ageLimits.quoteAgeMsMax`
+ * the answer; a symbol once subscribed is quoted for as long as the feed runs; building it does no I/O.
+ * Never: invents a quote while the feed is down, or blocks a reader.
+ */
+import { Context, Data, type Effect, type Stream } from "effect"
+import { ageLimits } from "../../domain/kernel/limits.ts"
+
+/** Prices are decimal strings; bid <= last <= ask. `at` is when the price held, not when it arrived. */
+export interface Quote {
+  readonly symbol: string
+  readonly bid: string
+  readonly ask: string
+  readonly last: string
+  readonly at: Date
+}
+
+/** The feed ended. Every end that nobody asked for is one, however politely the other side put it. */
+export class MarketFeedEnded extends Data.TaggedError("MarketFeedEnded")<{ readonly reason: string }> {}
+
+export interface MarketStatus {
+  /** True while the feed runs. */
+  readonly live: boolean
+  readonly symbols: number
+  readonly lastTickAt: Date | null
+}
+
+export const marketLimits = {
+  /** Symbols quoted at once. A symbol comes in a webhook body, so without a bound a sender could fill the memory. */
+  symbolsMax: 2_000,
+  /** Ticks a slow reader may fall behind before it misses some: it wants the latest prices, not all of them. */
+  ticksBehindMax: 16,
+  /** From the start of a feed to its first tick: what a stream of a real provider needs, twice. */
+  connectMsMax: 20_000,
+  /** Without a tick for this long the quotes are stale. Equal to the age beyond which nobody may use them. */
+  staleAfterMs: ageLimits.quoteAgeMsMax,
+  /** A feed that is stale for this long is given up and connected again. */
+  staleMsMax: 20_000,
+  retryMsFirst: 250,
+  retryMsMax: 30_000,
+  /** How often the machine hears that the feed ticks: a fifth of the staleness deadline, which it starts again. */
+  tellEveryMs: 2_000,
+  /** A feed that was heard this often (30 s) was really up; one tick per connection must not reset the backoff. */
+  ticksUntilStable: 15
+} as const
+
+export interface MarketService {
+  /** The last quote of a symbol, or null when there was none since the start. Synchronous. */
+  readonly quote: (symbol: string) => Quote | null
+  /** Asks for quotes of a symbol from now on. False when `symbolsMax` is reached; known symbols are always true. */
+  readonly subscribe: (symbol: string) => boolean
+  /** Subscribes and waits at most `maxWaitMs` for a quote; null when the feed is down or too slow. */
+  readonly lookUp: (symbol: string, maxWaitMs: number) => Effect.Effect<Quote | null>
+  /** Every tick of the feed, with the quotes of all subscribed symbols. A slow reader misses ticks, never blocks. */
+  readonly ticks: Stream.Stream<ReadonlyArray<Quote>>
+  readonly status: () => MarketStatus
+  /** Runs the feed, calling `onTick` after each; for the market actor alone. Ends only by failing. */
+  readonly feed: <R>(onTick: Effect.Effect<void, never, R>) => Effect.Effect<never, MarketFeedEnded, R>
+}
+
+export class Market extends Context.Service<Market, MarketService>()("holdfast/layers/Market") {}

@@ -1,0 +1,143 @@
+/**
+ * What is known of accounts at one moment, read from PostgreSQL in one statement: the context of a decision and of a send.
+ *
+ * Risk compares numbers of six tables; read one after the other they would describe five different moments. One
+ * statement sees one snapshot, and costs one round trip.
+ *
+ * Promises: money and quantities never pass through a float (they travel as text inside the JSON); open orders come
+ * added up by symbol, strategy, side, intent and status, so that a backlog of thousands does not become thousands of rows.
+ * Never: locks anything, or reads an account that was not asked for.
+ * Failure: errors of the SQL client pass through.
+ */
+import { Effect } from "effect"
+import type { SqlClient } from "effect/sql/SqlClient"
+import { invariant } from "../../domain/kernel/invariant.ts"
+import type { PlanAccount, PlanContext } from "../../domain/orders/plan-context.ts"
+import type { BookOrder } from "../../domain/orders/risk-book.ts"
+import type { TradingState } from "../../domain/orders/risk-input.ts"
+
+interface AccountPart {
+  readonly id: string
+  readonly venue: string
+  readonly enabled: boolean
+  readonly reconciled_at_ms: number | null
+  readonly starting_cash: string
+  readonly realised_pnl: string
+}
+interface PositionPart {
+  readonly account: string
+  readonly symbol: string
+  readonly quantity: string
+  readonly average_price: string
+  readonly confirmed: string | null
+  readonly disputed: boolean
+  readonly shares: ReadonlyArray<{ readonly strategy: string; readonly quantity: string }>
+}
+interface OrderPart {
+  readonly account: string
+  readonly symbol: string
+  readonly strategy: string
+  readonly side: BookOrder["side"]
+  readonly intent: BookOrder["intent"]
+  readonly status: BookOrder["status"]
+  readonly count: number
+  readonly quantity: string
+  readonly filled_quantity: string
+  readonly price: string | null
+}
+interface ContextRow {
+  readonly now_ms: number
+  readonly trading: ReadonlyArray<{ readonly scope: string; readonly state: TradingState }>
+  readonly accounts: ReadonlyArray<AccountPart>
+  readonly positions: ReadonlyArray<PositionPart>
+  readonly orders: ReadonlyArray<OrderPart>
+  readonly order_ids: ReadonlyArray<string>
+}
+
+const query = (
+  sql: SqlClient,
+  accounts: ReadonlyArray<string>,
+  signalIds: ReadonlyArray<string>,
+  except: string | null
+) => sql<ContextRow>`
+  SELECT
+    (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now_ms,
+    (SELECT coalesce(jsonb_agg(jsonb_build_object('scope', scope, 'state', state)), '[]') FROM trading_state) AS trading,
+    (SELECT coalesce(jsonb_agg(jsonb_build_object('id', a.id, 'venue', a.venue, 'enabled', a.enabled,
+        'reconciled_at_ms', extract(epoch FROM a.reconciled_at) * 1000, 'starting_cash', a.starting_cash::text,
+        'realised_pnl', (SELECT coalesce(sum(p.realised_pnl), 0)::text FROM positions p WHERE p.account = a.id))), '[]')
+      FROM accounts a WHERE a.id = ANY (${accounts}::text[])) AS accounts,
+    (SELECT coalesce(jsonb_agg(jsonb_build_object('account', p.account, 'symbol', p.symbol, 'quantity', p.quantity::text,
+        'average_price', p.average_price::text, 'confirmed', p.confirmed_quantity::text,
+        'disputed', p.disputed_at IS NOT NULL, 'shares', (SELECT coalesce(jsonb_agg(jsonb_build_object(
+          'strategy', h.strategy, 'quantity', h.quantity::text)), '[]') FROM position_shares h
+          WHERE h.position_id = p.id AND h.quantity <> 0))), '[]')
+      FROM positions p WHERE p.account = ANY (${accounts}::text[])
+        AND (p.quantity <> 0 OR p.disputed_at IS NOT NULL)) AS positions,
+    (SELECT coalesce(jsonb_agg(jsonb_build_object('account', account, 'symbol', symbol, 'strategy', strategy, 'side', side,
+        'intent', intent, 'status', status, 'count', count, 'quantity', quantity::text, 'filled_quantity', filled::text,
+        'price', price::text)), '[]')
+      FROM (SELECT account, symbol, strategy, side, intent, status, count(*) AS count, sum(quantity) AS quantity,
+          sum(least(filled_quantity, quantity)) AS filled, max(coalesce(limit_price, average_price)) AS price
+        FROM orders WHERE account = ANY (${accounts}::text[]) AND status IN ('intended', 'submitting', 'acked',
+          'partially_filled', 'pending_cancel', 'unknown', 'resolving', 'held', 'needs_operator')
+          AND id IS DISTINCT FROM ${except}::uuid
+        GROUP BY account, symbol, strategy, side, intent, status) AS open) AS orders,
+    (SELECT coalesce(array_agg(id::text), '{}') FROM orders WHERE signal_id = ANY (${signalIds}::uuid[])) AS order_ids`
+
+const accountOf = (row: ContextRow, part: AccountPart, calendar: PlanAccount["calendar"]): PlanAccount => ({
+  id: part.id,
+  venue: part.venue,
+  enabled: part.enabled,
+  reconciledAtMs: part.reconciled_at_ms,
+  calendar,
+  startingCash: part.starting_cash,
+  realisedPnl: part.realised_pnl,
+  positions: row.positions
+    .filter(({ account }) => account === part.id)
+    .map(({ symbol, quantity, average_price, confirmed, disputed, shares }) => ({
+      symbol,
+      quantity,
+      averagePrice: average_price,
+      confirmed,
+      disputed,
+      shares
+    })),
+  orders: row.orders
+    .filter(({ account }) => account === part.id)
+    .map(({ symbol, strategy, side, intent, status, count, quantity, filled_quantity, price }) => ({
+      symbol,
+      strategy,
+      side,
+      intent,
+      status,
+      count,
+      quantity,
+      filledQuantity: filled_quantity,
+      price
+    }))
+})
+
+/**
+ * Reads what is known about the accounts, and which orders the signals have already. `except` is an order that is not to
+ * be in the book: the one that is judged against it.
+ */
+export const readContext = Effect.fnUntraced(function* (
+  sql: SqlClient,
+  calendars: ReadonlyMap<string, PlanAccount["calendar"]>,
+  accounts: ReadonlyArray<string>,
+  signalIds: ReadonlyArray<string>,
+  except: string | null = null
+) {
+  const [row] = yield* query(sql, accounts, signalIds, except)
+  invariant(row !== undefined, "a select without FROM has one row")
+  const context: PlanContext = {
+    nowMs: row.now_ms,
+    trading: new Map(row.trading.map(({ scope, state }) => [scope, state])),
+    accounts: new Map(
+      row.accounts.map((part) => [part.id, accountOf(row, part, calendars.get(part.id) ?? "24x7")])
+    ),
+    orderIds: new Set(row.order_ids)
+  }
+  return context
+})

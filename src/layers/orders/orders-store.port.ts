@@ -1,0 +1,259 @@
+/**
+ * Orders store: the port to the order rows, the memory of what was, is and may be at a venue.
+ *
+ * An order is written in full before a broker hears of it, and every later step is one guarded statement: the row
+ * must still be in the status the step starts from, and the writer must still own the account (T4). Which step is
+ * legal is not decided here; the table in domain/orders/order.ts is the only judge, and what it refuses is stored as an
+ * illegal event instead of being forced upon the row.
+ *
+ * Promises: a step and its row in `order_events` are committed together; a writer with an older fence changes
+ * nothing; `submit` is the only way to `submitting`, counts every send and decides the quantity of a reduce.
+ * Never: talks to a broker; forgets an event that did not fit.
+ */
+import { Context, type Effect } from "effect"
+import type { OrderEvent, OrderStatus } from "../../domain/orders/order.ts"
+import type { Permit, PermitContext } from "../../domain/orders/permit.ts"
+import type { Sizing } from "../../domain/orders/sizing.ts"
+import type { AccountGrant } from "../accounts/accounts-store.port.ts"
+import type { DatabaseUnavailable } from "../database/database.port.ts"
+
+export type OrderIntent = "entry" | "reduce"
+
+/** One order row. Money and quantities are decimal strings. */
+export interface StoredOrder {
+  readonly id: string
+  readonly clientOrderId: string
+  /** Null for exits, which belong to a position and not to a signal. */
+  readonly signalId: string | null
+  readonly account: string
+  readonly strategy: string
+  readonly leg: number
+  readonly intent: OrderIntent
+  /** How its quantity follows from what is held when it is sent, and from what was wanted. */
+  readonly sizing: Sizing
+  readonly wanted: string | null
+  readonly symbol: string
+  readonly side: "buy" | "sell"
+  readonly type: "market" | "limit"
+  readonly quantity: string
+  readonly limitPrice: string | null
+  readonly timeInForce: "day" | "gtc" | "ioc"
+  readonly status: OrderStatus
+  readonly attempt: number
+  /** The origin of requirement A3: webhook, wave, exit_monitor, ... */
+  readonly source: string
+  readonly venue: string
+  readonly venueOrderId: string | null
+  readonly filledQuantity: string
+  readonly averagePrice: string | null
+  readonly reason: string | null
+  /** The fence under which it was last submitted, null before the first time. */
+  readonly fence: bigint | null
+  /** How often a create was allowed to leave under the present client order id. */
+  readonly sends: number
+  readonly positionId: string | null
+  readonly positionEpoch: number | null
+  readonly exitNumber: number | null
+  readonly exitKind: string | null
+  readonly validUntil: Date | null
+  readonly sentAt: Date | null
+  readonly settledAt: Date | null
+}
+
+/** Why a position is left: its stop, its target, or a close of its strategy that the venue refused before. */
+export type StoredExitKind = "stop_loss" | "profit_target" | "close_again"
+
+/** A reduce to be stored as `intended`; the id follows from position, epoch and exit number (T4). */
+export interface ExitIntent {
+  readonly account: string
+  readonly positionId: string
+  readonly positionEpoch: number
+  readonly exitKind: StoredExitKind
+  /** Whose share it closes. */
+  readonly strategy: string
+  /** At most so much of it, null for all. */
+  readonly quantity: string | null
+}
+
+export type ExitOutcome =
+  | { readonly _tag: "Intended"; readonly order: StoredOrder }
+  /** An exit of this position is alive already, or the position is closed, reopened or not confirmed. */
+  | { readonly _tag: "NotNeeded"; readonly why: string }
+
+/** What a step may say about itself. Everything given is stored with the event. */
+export interface OrderNote {
+  readonly venueOrderId?: string
+  /** Code and text for people; replaces the former reason of the row. */
+  readonly reason?: string
+  /**
+   * What the venue has filled of the order by its own account, as a decimal string. A terminal order is settled only
+   * when our fills add up to it.
+   */
+  readonly venueFilled?: string
+  /**
+   * Only while the row is in this status: our own doubt ends the moment the venue attests something, so an event of
+   * doubt that comes second is not an illegal event but no event.
+   */
+  readonly ifStill?: OrderStatus
+  /** "Not found" proves nothing before this many milliseconds from now (database clock). */
+  readonly resolveAfterMs?: number
+  readonly detail?: Readonly<Record<string, unknown>>
+}
+
+export type Moved =
+  | { readonly _tag: "Moved"; readonly from: OrderStatus; readonly order: StoredOrder }
+  /** The event says what the row says already. */
+  | { readonly _tag: "Unchanged"; readonly order: StoredOrder }
+  /** The table refuses the event in this status; it is stored with `legal = false`. */
+  | { readonly _tag: "Illegal"; readonly order: StoredOrder; readonly event: OrderEvent }
+  /** The grant is void: another executor owns the account. Nothing was written. */
+  | { readonly _tag: "StaleFence" }
+
+export type SubmitRefusal =
+  /** The grant is void. */
+  | "stale_fence"
+  /** The lease is over on the database's clock. */
+  | "lease_over"
+  /** The row left the status it was read in. */
+  | "status_changed"
+
+/** Judges an order by what is true while its rows are locked. Pure and quick: it runs inside the transaction. */
+export type Judge = (order: StoredOrder, context: PermitContext) => Permit
+
+/**
+ * What is to be done with an order. `hold` is for reduces while their market is closed; `release` for held ones, when
+ * the trading state and the calendar let them out again; `expire` for whatever became stale before it was sent.
+ */
+export interface OrderWork {
+  readonly order: StoredOrder
+  readonly work: "cancel" | "hold" | "release" | "expire" | "send"
+}
+
+export type Submitted =
+  | { readonly _tag: "Submitting"; readonly order: StoredOrder }
+  | { readonly _tag: "NotSubmitted"; readonly why: SubmitRefusal }
+  /** Its permit was refused: it may not go out, or not now. */
+  | { readonly _tag: "NotPermitted"; readonly permit: Exclude<Permit, { readonly _tag: "Send" }> }
+
+/** An order that waits for the truth, and since when "not found" counts. */
+export interface UnresolvedOrder {
+  readonly order: StoredOrder
+  /** Milliseconds (database clock) until a "not found" may count, zero when it may now. */
+  readonly propagationLeftMs: number
+  /** A cancel was asked for since it was last sent: when it turns out to live, it is cancelled again. */
+  readonly cancelWanted: boolean
+}
+
+/** What `next` may answer. */
+export interface LookFor {
+  /** Orders that are not due again: their cancel was sent, or what they wait for is not there yet. */
+  readonly passOver?: ReadonlyArray<string>
+  /** Only cancels, reduces and what is stale: what is done while the account is not reconciled (T6). */
+  readonly reducesOnly?: boolean
+  /** The account's market is closed: a reduce waits until it opens (T6). Entries were judged when they were decided. */
+  readonly closed?: boolean
+}
+
+export interface OrderBacklog {
+  readonly waiting: number
+  readonly oldestMs: number
+}
+
+/** What the venue says of an order that is over for us; `over`: it is over there as well. */
+export type VenueWord = "not_listed" | { readonly over: boolean; readonly filled: string }
+
+/** A look at an order that is over, which its count did not settle. */
+export interface Unsettled {
+  /** It is settled all the same: by the venue's last word, or, when `venues` is null, by our own books alone. */
+  readonly settled: boolean
+  /** How often it was looked at, this time included. */
+  readonly looks: number
+  /** Decimal strings: what our fills add up to, and the venue's last word, null when it never gave one. */
+  readonly ours: string
+  readonly venues: string | null
+  /** Trades of it without a position or a link. */
+  readonly unlinked: number
+}
+
+export interface OrdersStoreService {
+  /**
+   * What the executor has to do next: cancels first, then reduces, then held entries that may go or are too old, then
+   * the other entries, each oldest first. Entries of a symbol with an unresolved order are passed over, and so is a reduce when
+   * an order of its own side is unresolved: both might be the second half of a double. Null: nothing may be done now.
+   */
+  readonly next: (account: string, lookFor?: LookFor) => Effect.Effect<OrderWork | null, DatabaseUnavailable>
+  /**
+   * Ends what waits and became stale, oldest first, a few hundred at a time; answers what it ended. Null: the grant is
+   * void and nothing was written.
+   */
+  readonly expireStale: (
+    grant: AccountGrant
+  ) => Effect.Effect<ReadonlyArray<StoredOrder> | null, DatabaseUnavailable>
+  /**
+   * Commits `submitting`: sends + 1, sent_at, fence and the quantity of its permit; guarded by status, fence and the live
+   * lease in the statement that writes it, while the rows `judge` is shown are locked. From `resolving` it is the resend
+   * under the same client order id.
+   */
+  readonly submit: (
+    grant: AccountGrant,
+    order: StoredOrder,
+    judge: Judge
+  ) => Effect.Effect<Submitted, DatabaseUnavailable>
+  /** Applies `event` by the table, guarded by the fence. Looks again by itself when a fill moved the row meanwhile. */
+  readonly apply: (
+    grant: AccountGrant,
+    order: StoredOrder,
+    event: OrderEvent,
+    note?: OrderNote
+  ) => Effect.Effect<Moved, DatabaseUnavailable>
+  /** Orders in `submitting`, `unknown` or `resolving`. Which of the first are on their way now only their sender knows. */
+  readonly unresolved: (account: string) => Effect.Effect<ReadonlyArray<UnresolvedOrder>, DatabaseUnavailable>
+  /** Orders that may be alive at the venue: acked, partially filled, pending cancel. */
+  readonly working: (account: string) => Effect.Effect<ReadonlyArray<StoredOrder>, DatabaseUnavailable>
+  /** Terminal orders whose fills, position and links are not known to agree, and that are due for a look; a few hundred. */
+  readonly unsettled: (account: string) => Effect.Effect<ReadonlyArray<StoredOrder>, DatabaseUnavailable>
+  /** How many of them each of `accounts` has in all, and how many are due now; one that has none is left out. */
+  readonly unsettledCounts: (
+    accounts: ReadonlyArray<string>
+  ) => Effect.Effect<ReadonlyMap<string, { readonly all: number; readonly due: number }>, DatabaseUnavailable>
+  /**
+   * Those of `accounts` that have something to do, in one statement: the net under the bells. `waiting` is for the
+   * executor, `unresolved` for the resolver.
+   */
+  readonly busy: (
+    accounts: ReadonlyArray<string>
+  ) => Effect.Effect<
+    ReadonlyArray<{ readonly account: string; readonly waiting: boolean; readonly unresolved: boolean }>,
+    DatabaseUnavailable
+  >
+  /**
+   * Those of `accounts` that have nothing to be done or watched by our books: no order that may be alive or is unsettled,
+   * no position on either side. With the venue's place up to which their fills are stored (`FillsStore.cursor`).
+   */
+  readonly quiet: (
+    accounts: ReadonlyArray<string>
+  ) => Effect.Effect<ReadonlyMap<string, string | null>, DatabaseUnavailable>
+  /** What of each of `accounts` waits to be sent, and since when (milliseconds, database clock); an empty one is left out. */
+  readonly backlog: (
+    accounts: ReadonlyArray<string>
+  ) => Effect.Effect<ReadonlyMap<string, OrderBacklog>, DatabaseUnavailable>
+  /** Settles a terminal order if our fills add up to `venueFilled` and are linked. True when it is settled now. */
+  readonly settle: (orderId: string, venueFilled: string) => Effect.Effect<boolean, DatabaseUnavailable>
+  /**
+   * Counts a look that did not settle an order, keeps the venue's word, and makes it due again after a pause that
+   * doubles. Where the venue lists it no more, its last word settles it if our fills add up to that; without any word,
+   * and after enough looks, our own complete books do. Null: it was settled or has moved meanwhile.
+   */
+  readonly noteUnsettled: (
+    orderId: string,
+    word: VenueWord
+  ) => Effect.Effect<Unsettled | null, DatabaseUnavailable>
+  /** Stores the next exit of a position, unless one is alive. */
+  readonly intendExit: (exit: ExitIntent) => Effect.Effect<ExitOutcome, DatabaseUnavailable>
+  readonly byId: (orderId: string) => Effect.Effect<StoredOrder | null, DatabaseUnavailable>
+  readonly byClientOrderId: (clientOrderId: string) => Effect.Effect<StoredOrder | null, DatabaseUnavailable>
+}
+
+export class OrdersStore extends Context.Service<OrdersStore, OrdersStoreService>()(
+  "holdfast/layers/OrdersStore"
+) {}

@@ -1,0 +1,147 @@
+/**
+ * Positions store on PostgreSQL.
+ *
+ * Promises: a confirmation is one transaction that holds the account's row FOR SHARE from its first statement on, so
+ * no takeover happens in the middle of it.
+ * Never: creates a position with a quantity; a row for a symbol only the broker knows is flat on our side.
+ * Failure: `DatabaseUnavailable`; a confirmation is the same when it is written twice. A fault is a bug and dies.
+ */
+import { Effect, Layer } from "effect"
+import type { SqlClient } from "effect/sql/SqlClient"
+import { positionId } from "../../domain/kernel/ids.ts"
+import { exitLimits } from "../../domain/kernel/limits.ts"
+import { BLOCKS_SYMBOL, OPEN, type OrderStatus } from "../../domain/orders/order.ts"
+import { Database, type DatabaseService } from "../database/database.port.ts"
+import {
+  type ConfirmOutcome,
+  type OpenShare,
+  type PositionMismatch,
+  PositionsStore,
+  type PositionsStoreService,
+  type RefusedReduce
+} from "./positions-store.port.ts"
+import { accountLeased } from "../accounts/node-life.pg.ts"
+
+type Said = ReadonlyArray<{ readonly symbol: string; readonly quantity: string }>
+
+const store = (sql: SqlClient, account: string, said: Said, dispute: boolean) =>
+  Effect.gen(function* () {
+    const ids = said.map(({ symbol }) => positionId(account, symbol))
+    const symbols = said.map(({ symbol }) => symbol)
+    const quantities = said.map(({ quantity }) => quantity)
+    // An upsert with a named target would fail on the other unique index when a first fill inserts the row at once.
+    yield* sql`
+      INSERT INTO positions (id, account, symbol, epoch)
+      SELECT s.id, ${account}, s.symbol, 0 FROM unnest(${ids}::uuid[], ${symbols}::text[]) AS s (id, symbol)
+      ON CONFLICT DO NOTHING`
+    // In one order for everybody, so that two confirmations at once wait for each other instead of deadlocking.
+    yield* sql`SELECT id FROM positions WHERE account = ${account} ORDER BY id FOR UPDATE`
+    yield* sql`
+      UPDATE positions p SET confirmed_quantity = s.quantity, confirmed_at = clock_timestamp()
+      FROM unnest(${symbols}::text[], ${quantities}::numeric[]) AS s (symbol, quantity)
+      WHERE p.account = ${account} AND p.symbol = s.symbol`
+    yield* sql`
+      UPDATE positions SET confirmed_quantity = 0, confirmed_at = clock_timestamp()
+      WHERE account = ${account} AND NOT (symbol = ANY(${symbols}::text[]))
+        AND (quantity <> 0 OR confirmed_quantity IS DISTINCT FROM 0)`
+    yield* sql`
+      UPDATE positions SET disputed_at = CASE WHEN quantity = confirmed_quantity THEN NULL
+        WHEN ${dispute}::boolean THEN coalesce(disputed_at, clock_timestamp()) ELSE disputed_at END
+      WHERE account = ${account} AND (disputed_at IS NOT NULL OR quantity <> confirmed_quantity)`
+    return yield* sql<PositionMismatch>`
+      SELECT symbol, trim_scale(quantity) AS ours, trim_scale(confirmed_quantity) AS brokers
+      FROM positions WHERE account = ${account} AND quantity <> confirmed_quantity ORDER BY symbol`
+  })
+
+const confirm =
+  (database: DatabaseService): PositionsStoreService["confirm"] =>
+  (grant, said, dispute = false) =>
+    database
+      .transact(
+        "positions.confirm",
+        (sql) =>
+          Effect.gen(function* () {
+            const own = yield* sql`
+              SELECT id FROM accounts
+              WHERE id = ${grant.account} AND owner = ${grant.owner} AND fence = ${grant.fence} FOR SHARE`
+            if (own.length === 0) return { _tag: "StaleFence" } satisfies ConfirmOutcome
+            const mismatches = yield* store(sql, grant.account, said, dispute)
+            return { _tag: "Confirmed", mismatches } satisfies ConfirmOutcome
+          }),
+        { retry: "idempotent" }
+      )
+      .pipe(Effect.catchTag("DatabaseFault", Effect.die))
+
+type ShareRow = Omit<OpenShare, "refused"> & {
+  readonly lastReduce: (RefusedReduce & { readonly status: OrderStatus }) | null
+}
+
+const openShares =
+  (database: DatabaseService): PositionsStoreService["open"] =>
+  (accounts, life) =>
+    database
+      .run(
+        "positions.open",
+        (sql) => sql<ShareRow>`
+          WITH blocking AS MATERIALIZED (
+            SELECT account, symbol, side, position_id, status FROM orders
+            WHERE account = ANY(${[...accounts]}::text[]) AND ${sql.in("status", [...BLOCKS_SYMBOL])}
+              AND (status = 'needs_operator' OR coalesce(sent_at, updated_at)
+                < clock_timestamp() - ${exitLimits.blockedMsMax}::int * interval '1 millisecond')
+          )
+          SELECT p.id AS "positionId", p.account, p.symbol, p.epoch, h.strategy,
+            h.opened_seq::text AS opening, trim_scale(h.quantity) AS quantity,
+            trim_scale(h.average_price) AS "averagePrice", trim_scale(h.stop_pct) AS "stopPct",
+            trim_scale(h.target_pct) AS "targetPct", trim_scale(h.stop_price) AS "stopPrice",
+            trim_scale(h.target_price) AS "targetPrice",
+            (SELECT o.status FROM orders o WHERE o.position_id = p.id AND o.intent = 'reduce'
+              AND ${sql.in("o.status", [...OPEN])} LIMIT 1) AS "exitStatus",
+            (SELECT jsonb_build_object('status', o.status, 'wanted', trim_scale(o.wanted)::text, 'reason', o.reason,
+                'isClose', o.exit_number IS NULL OR o.exit_kind = 'close_again')
+              FROM orders o WHERE o.account = p.account AND o.symbol = p.symbol AND o.intent = 'reduce'
+                AND o.strategy = h.strategy AND o.created_at >= h.opened_at ORDER BY o.seq DESC LIMIT 1) AS "lastReduce",
+            (SELECT min(CASE b.status WHEN 'needs_operator' THEN 'operator' ELSE 'unresolved' END) FROM blocking b
+              WHERE b.account = p.account AND b.symbol = p.symbol AND b.position_id IS DISTINCT FROM p.id
+              AND b.side = CASE WHEN p.quantity > 0 THEN 'sell' ELSE 'buy' END) AS "blockedBy",
+            coalesce(a.owner <> ${life}::text AND ${accountLeased(sql, "a")}, false) AS "ownedElsewhere"
+          FROM position_shares h JOIN positions p ON p.id = h.position_id JOIN accounts a ON a.id = p.account
+          WHERE h.quantity <> 0 AND p.account = ANY(${[...accounts]}::text[])
+          ORDER BY p.account, p.symbol, h.opened_seq, h.strategy`
+      )
+      .pipe(
+        Effect.map((rows) =>
+          rows.map(({ lastReduce, ...share }): OpenShare => {
+            if (lastReduce?.status !== "rejected") return { ...share, refused: null }
+            const { isClose, wanted, reason } = lastReduce
+            return { ...share, refused: { isClose, wanted, reason } }
+          })
+        ),
+        Effect.catchTag("DatabaseFault", Effect.die)
+      )
+
+const arm =
+  (database: DatabaseService): PositionsStoreService["arm"] =>
+  (arming) =>
+    database
+      .run(
+        "positions.arm",
+        (sql) => sql`
+          UPDATE position_shares h SET stop_pct = ${arming.stopPct}::numeric, target_pct = ${arming.targetPct}::numeric,
+            stop_price = ${arming.stopPrice}::numeric, target_price = ${arming.targetPrice}::numeric,
+            updated_at = clock_timestamp()
+          FROM positions p
+          WHERE p.id = h.position_id AND h.position_id = ${arming.positionId} AND h.strategy = ${arming.strategy}
+            AND p.epoch = ${arming.epoch} AND h.quantity <> 0
+          RETURNING h.strategy`
+      )
+      .pipe(
+        Effect.map((rows) => rows.length === 1),
+        Effect.catchTag("DatabaseFault", Effect.die)
+      )
+
+export const positionsStorePg: Layer.Layer<PositionsStore, never, Database> = Layer.effect(
+  PositionsStore,
+  Effect.map(Database, (database) =>
+    PositionsStore.of({ open: openShares(database), arm: arm(database), confirm: confirm(database) })
+  )
+)

@@ -1,0 +1,99 @@
+/**
+ * Positions store: the port to what we hold by our own fills, and to what the broker says we hold.
+ *
+ * Both numbers stand side by side in one row. Ours follows from fills and is never corrected by hand; the broker's
+ * is a confirmation with a time. Only where they agree may something be closed, and a difference is an alert and
+ * never a repair (W11: what is filled is filled).
+ *
+ * Promises: a confirmation is written under the fence of the account's owner, so an old answer of a frozen owner
+ * never replaces a newer one.
+ * Never: changes a quantity; fills do, in fills-store.ts. What is armed is a share, and only with prices it is given.
+ */
+import { Context, type Effect } from "effect"
+import type { OrderStatus } from "../../domain/orders/order.ts"
+import type { AccountGrant } from "../accounts/accounts-store.port.ts"
+import type { DatabaseUnavailable } from "../database/database.port.ts"
+
+/** The last close or exit of a share, when the venue refused it. */
+export interface RefusedReduce {
+  /** True for a close that its strategy asked for, which is wanted whatever the price does. */
+  readonly isClose: boolean
+  /** How much of the share it was to close, null for all. */
+  readonly wanted: string | null
+  readonly reason: string | null
+}
+
+/**
+ * One strategy's share of one open position. Quantities are signed decimal strings, below zero is short. Percentages are
+ * those it is armed with.
+ */
+export interface OpenShare {
+  readonly positionId: string
+  readonly account: string
+  readonly symbol: string
+  readonly epoch: number
+  readonly strategy: string
+  /** Tells this opening of the share from earlier ones. */
+  readonly opening: string
+  readonly quantity: string
+  readonly averagePrice: string
+  readonly stopPct: string | null
+  readonly targetPct: string | null
+  readonly stopPrice: string | null
+  readonly targetPrice: string | null
+  /** Status of the position's exit that is alive, null when there is none. */
+  readonly exitStatus: OrderStatus | null
+  readonly refused: RefusedReduce | null
+  /**
+   * The worst an unresolved order does to an exit of this position, because it may be the first half of a double sale:
+   * `operator` until a human resolves it, `unresolved` while the venue is asked for longer than a round trip.
+   */
+  readonly blockedBy: "operator" | "unresolved" | null
+  /** True when a life other than `life` owns the account and is alive. */
+  readonly ownedElsewhere: boolean
+}
+
+/** Exit prices of a share, and the percentages they are made of. */
+export interface Arming {
+  readonly positionId: string
+  readonly strategy: string
+  readonly epoch: number
+  readonly stopPct: string | null
+  readonly targetPct: string | null
+  readonly stopPrice: string | null
+  readonly targetPrice: string | null
+}
+
+/** A symbol about which we and the broker differ. */
+export interface PositionMismatch {
+  readonly symbol: string
+  readonly ours: string
+  readonly brokers: string
+}
+
+export type ConfirmOutcome =
+  | { readonly _tag: "Confirmed"; readonly mismatches: ReadonlyArray<PositionMismatch> }
+  | { readonly _tag: "StaleFence" }
+
+export interface PositionsStoreService {
+  /** Every share of the given accounts that is not flat. `life` is this process, null while it is not known. */
+  readonly open: (
+    accounts: ReadonlyArray<string>,
+    life: string | null
+  ) => Effect.Effect<ReadonlyArray<OpenShare>, DatabaseUnavailable>
+  /** Sets the exit prices of a share anew. False: it was closed meanwhile. */
+  readonly arm: (arming: Arming) => Effect.Effect<boolean, DatabaseUnavailable>
+  /**
+   * Stores the broker's answer for the whole account: a symbol it does not name is flat there. `dispute`: all fills were
+   * asked for before, so what still differs is disputed and takes no new exposure; what agrees is free again either way.
+   */
+  readonly confirm: (
+    grant: AccountGrant,
+    said: ReadonlyArray<{ readonly symbol: string; readonly quantity: string }>,
+    dispute?: boolean
+  ) => Effect.Effect<ConfirmOutcome, DatabaseUnavailable>
+}
+
+export class PositionsStore extends Context.Service<PositionsStore, PositionsStoreService>()(
+  "holdfast/layers/PositionsStore"
+) {}

@@ -1,0 +1,79 @@
+/**
+ * Protection: which open positions would not be left now, though they should be able to.
+ *
+ * A stop loss is a promise that silence breaks: no quotes, no broker, an exit that waits for a human. The exits component
+ * says here after each look what it cannot protect and why, and executors say whether their broker answers, so that
+ * health can be unhealthy the moment a promise is not kept (T2).
+ *
+ * Promises: synchronous and cheap; a position is named once, with the first reason that holds; when nobody has looked
+ * for too long (exits crashed, paused, without a database), every position of the last look, and every one that was opened
+ * since, counts as not protected.
+ * Never: asks anybody; repeats an old "all is well".
+ */
+import { Context, Layer } from "effect"
+import { exitLimits } from "../../domain/kernel/limits.ts"
+
+export interface Unprotected {
+  readonly account: string
+  readonly symbol: string
+  /** For people: "no fresh quote", "the broker does not answer", ... */
+  readonly reason: string
+}
+
+/** A position with exit prices, and why it would not be left now; null when it would. */
+export interface Watched {
+  readonly account: string
+  readonly symbol: string
+  readonly gap: string | null
+}
+
+export interface ProtectionService {
+  /** What is not protected at `nowMs` (epoch milliseconds). */
+  readonly unprotected: (nowMs: number) => ReadonlyArray<Unprotected>
+  /** The exits component, after a look: every position it watches. */
+  readonly report: (watched: ReadonlyArray<Watched>, atMs: number) => void
+  /**
+   * Whoever stores a fill that opens or adds to what has exit prices: it counts as watched from now on, so that it is
+   * missed when no look follows.
+   */
+  readonly noteOpened: (account: string, symbol: string, nowMs: number) => void
+  /** An executor, when its broker stops or starts to answer. */
+  readonly noteBroker: (account: string, answers: boolean) => void
+  readonly brokerAnswers: (account: string) => boolean
+}
+
+const makeProtection = (): ProtectionService => {
+  // Bounded by the configured accounts.
+  const silent = new Set<string>()
+  let watched: ReadonlyArray<Watched> = []
+  let at: number | null = null
+  return {
+    unprotected: (nowMs) => {
+      const blind = at !== null && nowMs - at > exitLimits.lookAgeMsMax
+      return watched.flatMap(({ account, symbol, gap }) => {
+        const reason = blind ? "nobody watches its price" : gap
+        return reason === null ? [] : [{ account, symbol, reason }]
+      })
+    },
+    report: (found, atMs) => {
+      watched = found
+      at = atMs
+    },
+    noteOpened: (account, symbol, nowMs) => {
+      at ??= nowMs
+      if (watched.some((known) => known.account === account && known.symbol === symbol)) return
+      watched = [...watched, { account, symbol, gap: null }]
+    },
+    noteBroker: (account, answers) => {
+      if (answers) silent.delete(account)
+      else silent.add(account)
+    },
+    brokerAnswers: (account) => !silent.has(account)
+  }
+}
+
+export class Protection extends Context.Service<Protection, ProtectionService>()(
+  "holdfast/layers/Protection"
+) {
+  static readonly layer: Layer.Layer<Protection> = Layer.sync(Protection, makeProtection)
+}

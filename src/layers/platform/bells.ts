@@ -1,0 +1,37 @@
+/**
+ * Bells: everything that may be rung in this process, as one closed union.
+ *
+ * A bell says "look again": its sender has written a row, its listener reads the table. The names are written here and
+ * nowhere else, so that a bell nobody hears, or one nobody rings, cannot be misspelled into being.
+ *
+ * Promises: every bell is rung by somebody and heard by somebody (test/layers/platform/bells.test.ts).
+ * Never: carries what happened.
+ */
+
+export type Bell =
+  /** Signals were stored, or may be decided now. */
+  | "signals"
+  /** Orders of any account may be sent now: the trading state changed. */
+  | "orders"
+  /** This process changed the trading state. */
+  | "trading-state"
+  /** A position changed. */
+  | "positions"
+  /** An alert was raised, or is over. */
+  | "alerts"
+  | ReturnType<typeof ordersBell>
+  | ReturnType<typeof resolveBell>
+  | ReturnType<typeof reconcileBell>
+  | ReturnType<typeof venueBell>
+  | ReturnType<typeof feedBell>
+
+/** There may be an order of the account to send or to cancel. */
+export const ordersBell = (account: string) => `orders:${account}` as const
+/** An order of the account became unresolved, so that asking begins at once. */
+export const resolveBell = (account: string) => `resolve:${account}` as const
+/** The venue has filled more than we have stored, or the connection to it is up again. */
+export const reconcileBell = (account: string) => `reconcile:${account}` as const
+/** A broker serves again; its stream need not wait out its backoff, which is the net. */
+export const venueBell = (broker: string) => `venue:${broker}` as const
+/** Signals of this feed were stored, or its request was answered. */
+export const feedBell = (feed: string) => `feed:${feed}` as const

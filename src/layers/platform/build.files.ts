@@ -1,0 +1,54 @@
+/**
+ * Build identity from the files beside the code: package.json, and the checkout's own pointers.
+ *
+ * Read without starting git: a service image has no git, and a boot must not wait for a process to say its name.
+ *
+ * Promises: `HOLDFAST_COMMIT` wins (an image built from an archive has no checkout); a missing file is `unknown`.
+ * Never: throws.
+ * Failure: `unknown`.
+ */
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import { Option, Schema } from "effect"
+import type { BuildIdentity } from "./build.port.ts"
+
+const read = (path: string): string | null => {
+  try {
+    return readFileSync(path, "utf8").trim()
+  } catch {
+    return null
+  }
+}
+
+const decodePackage = Schema.decodeUnknownOption(
+  Schema.fromJsonString(Schema.Struct({ version: Schema.String }))
+)
+
+const headOf = (git: string): string | null => {
+  const head = read(join(git, "HEAD"))
+  if (head === null) return null
+  const ref = /^ref: (.+)$/.exec(head)?.[1]
+  if (ref === undefined) return head
+  const loose = read(join(git, ref))
+  if (loose !== null) return loose
+  const packed = read(join(git, "packed-refs"))
+    ?.split("\n")
+    .find((line) => line.endsWith(` ${ref}`))
+  return packed?.split(" ")[0] ?? null
+}
+
+/** The identity of the code below `root`, the directory of package.json. */
+export const readBuild = (
+  root: string,
+  environment: Readonly<Record<string, string | undefined>>
+): BuildIdentity => {
+  const version = Option.match(decodePackage(read(join(root, "package.json")) ?? ""), {
+    onNone: () => "unknown",
+    onSome: (manifest) => manifest.version
+  })
+  const named = environment["HOLDFAST_COMMIT"]
+  return {
+    version,
+    commit: named !== undefined && named !== "" ? named : (headOf(join(root, ".git")) ?? "unknown")
+  }
+}

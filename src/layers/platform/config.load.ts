@@ -1,0 +1,102 @@
+/**
+ * Configuration loader: reads the file and the environment, once, before anything else exists.
+ *
+ * It is a plain function and not a layer, because a refused configuration must end the process with status 78
+ * before a tree, a logger or a listener could make it look started.
+ *
+ * Promises: all problems at once; a file named by HOLDFAST_CONFIG that is missing is a problem, the default
+ * file that is missing is not; the file is read as strictly as a webhook: a key given twice is a problem, because
+ * nobody can know which of the two was meant.
+ * Never: prints, exits or keeps a secret outside of `Redacted`; repeats the file in a problem.
+ * Failure: an unreadable file or invalid JSON is a problem with the file's path.
+ */
+import { Redacted, Result } from "effect"
+import { readFileSync, statSync } from "node:fs"
+import { resolve } from "node:path"
+import { settingsLimits } from "../../domain/kernel/limits.ts"
+import { readJsonText } from "../../domain/kernel/json-reader.ts"
+import { type Mask, maskedRecord, redactUrl, redactUrls } from "../../domain/kernel/redaction.ts"
+import { resolveSettings } from "../../domain/kernel/settings-resolve.ts"
+import type { Settings, SettingsProblem } from "../../domain/kernel/settings.ts"
+import { plainEnvironment } from "../../domain/kernel/settings-text.ts"
+
+type FileResult = Result.Result<unknown, ReadonlyArray<SettingsProblem>>
+
+const codeOf = (error: unknown): unknown =>
+  typeof error === "object" && error !== null && "code" in error ? error.code : undefined
+
+/** The text of a file as editors save it: UTF-8 or UTF-16 with a byte order mark, or UTF-8 without; null for another. */
+const decodeText = (bytes: Uint8Array): string | null => {
+  const [first, second] = bytes
+  const encoding =
+    first === 0xff && second === 0xfe ? "utf-16le" : first === 0xfe && second === 0xff ? "utf-16be" : "utf-8"
+  try {
+    // The decoder takes the byte order mark off.
+    return new TextDecoder(encoding, { fatal: true }).decode(bytes)
+  } catch {
+    return null
+  }
+}
+
+const readFile = (named: string | undefined, cwd: string): FileResult => {
+  const path = resolve(cwd, named ?? "holdfast.json")
+  let bytes: Uint8Array
+  try {
+    const { size } = statSync(path)
+    if (size > settingsLimits.fileBytesMax) {
+      return Result.fail([{ path, message: `must be at most ${settingsLimits.fileBytesMax} bytes` }])
+    }
+    bytes = readFileSync(path)
+  } catch (error) {
+    if (named === undefined && codeOf(error) === "ENOENT") return Result.succeed(undefined)
+    return Result.fail([
+      { path: "HOLDFAST_CONFIG", message: `cannot read ${path}: ${String(codeOf(error) ?? error)}` }
+    ])
+  }
+  const text = decodeText(bytes)
+  if (text === null) return Result.fail([{ path, message: "is not UTF-8 text; save it as UTF-8" }])
+  return Result.mapError(readJsonText(text, settingsLimits), (refused) => [
+    refused.reason === "syntax"
+      ? {
+          path,
+          message: `is not JSON: ${refused.path === "" ? "" : `${refused.path}: `}${refused.message}`
+        }
+      : { path: refused.path === "" ? path : refused.path, message: refused.message }
+  ])
+}
+
+/** Loads and resolves the settings of this process. */
+export const loadSettings = (
+  environment: Readonly<Record<string, string | undefined>>,
+  cwd: string,
+  stdoutIsTerminal: boolean
+): Result.Result<Settings, ReadonlyArray<SettingsProblem>> => {
+  const named = plainEnvironment(environment).environment["HOLDFAST_CONFIG"]
+  const file = readFile(named === "" ? undefined : named, cwd)
+  if (Result.isFailure(file)) return Result.fail(file.failure)
+  return resolveSettings({ environment, file: file.success, cwd, stdoutIsTerminal, resolvePath: resolve })
+}
+
+/** The settings as plain JSON with every secret replaced, for `--check-config`. URLs show where they lead. */
+export const describeSettings = (settings: Settings): Record<string, unknown> => {
+  const shown = (secret: unknown): string => (secret === null ? "not set" : "[redacted]")
+  const described = {
+    ...settings,
+    roles: [...settings.roles],
+    databaseUrl:
+      settings.databaseUrl === null
+        ? "embedded PostgreSQL under dataDir"
+        : Redacted.value(settings.databaseUrl),
+    feeds: Object.fromEntries(
+      Object.entries(settings.feeds).map(([name, feed]) => [name, { ...feed, token: shown(feed.token) }])
+    ),
+    secrets: {
+      hmac: shown(settings.secrets.hmac),
+      webhook: shown(settings.secrets.webhook),
+      admin: shown(settings.secrets.admin)
+    }
+  }
+  // Every text and not only the settings known to be URLs: a new setting with a URL is safe before anybody thinks of it.
+  const mask: Mask = (text) => redactUrls(redactUrl(text))
+  return maskedRecord(mask, described)
+}

@@ -1,0 +1,91 @@
+/**
+ * The numbers of the HTTP side in one place, each with its reason and with the relations that must hold.
+ *
+ * What a signal may be is bounded in `domain/kernel/limits.ts`; these live beside the adapters because no rule of trading
+ * depends on them: they say how much a stranger on a socket may cost us, and how long a caller is kept waiting.
+ *
+ * Promises: the relations asserted at the end hold, or the process does not load.
+ * Never: read from the environment; what an operator may set is a setting, not a limit.
+ */
+import { invariant } from "../../domain/kernel/invariant.ts"
+import { intakeLimits } from "../../domain/kernel/limits.ts"
+
+export const listenerLimits = {
+  /** `listen` on an address answers in microseconds; a host name may need the resolver. */
+  bindMs: 3_000,
+  /** How much later than its effect a machine gives up by itself: the effect names the cause, so it goes first. */
+  netMs: 500,
+  /** Complete headers. A slow client on a bad line needs a second; a slowloris needs for ever. */
+  headersMs: 5_000,
+  /** Complete request, body included. TradingView hangs up at 3 s, so nobody slower is worth a connection. */
+  requestMs: 10_000,
+  /** How often the two limits above are looked at; a limit is therefore late by at most this. */
+  checkMs: 1_000,
+  /** An idle keep-alive connection. Longer than the 60 s of common proxies, so that the proxy closes first. */
+  keepAliveMs: 65_000,
+  /** No byte in either direction inside an exchange: a reader that does not read. */
+  inactivityMs: 70_000,
+  /** Connections at once. 10 k descriptors are not ours alone; a burst of alerts is a few hundred. */
+  connectionsMax: 1_024,
+  /** Request line and headers together. Node's default, and above what browsers send. */
+  headerBytesMax: 16_384,
+  /** Number of header lines; the rest of a request that has more is not read as headers. */
+  headersMax: 100,
+  /** At close, answers under way may take this long before their connections are cut. */
+  closeGraceMs: 2_000
+} as const
+
+export const postLimits = {
+  /** Bytes of a refused body that are still read, so that the sender sees our answer and not a reset connection. */
+  lingerBytesMax: 8 * 1_024 * 1_024,
+  /** Time for the same. */
+  lingerMs: 2_000,
+  /** One INSERT may take this long before the worker gives the batch up and takes the next. Above the commit deadline:
+   * by then every post of the batch has its 503, and a row stored late answers its own re-send with 200. */
+  storeMs: 3_000,
+  /** Clock difference accepted for Standard Webhooks timestamps, the value of its specification. */
+  signatureToleranceMs: 300_000,
+  /** Senders remembered by the rate limits of all sources. Above it the longest unseen is forgotten first. */
+  rateSendersMax: 10_000
+} as const
+
+export const readLimits = {
+  /** Items of one page when the caller does not say. */
+  pageDefault: 50,
+  /** Items of one page at most: about 500 KB of JSON. */
+  pageMax: 500,
+  /** One read of the API, pool wait included. A person waits; a deadline below the proxy's usual 30 s names the cause. */
+  queryMs: 4_000,
+  /** One route as a whole: the query, or two of them, and the way back. */
+  routeMs: 5_000,
+  /** Bodies of control posts. */
+  bodyBytesMax: 16_384,
+  /** Read requests in work at once; above it 503. Two pool connections would serve more, the intake must not starve. */
+  concurrentMax: 32,
+  /** /health and /metrics ask the tree for an answer; a tree that is silent this long is deaf. */
+  pingMs: 1_000
+} as const
+
+/** Logins of the console. */
+export const sessionLimits = {
+  /** A shift. Longer ones would outlive the person at the screen; a restart of the service ends them all. */
+  lifeMs: 12 * 3_600_000,
+  /** Sessions at once. A desk has a dozen screens; above it the oldest ends. */
+  sessionsMax: 64,
+  /** Random bytes of a session's name, and of its CSRF token. */
+  secretBytes: 32
+} as const
+
+invariant(readLimits.queryMs < readLimits.routeMs, "a slow query is named by its own deadline")
+invariant(listenerLimits.headersMs <= listenerLimits.requestMs, "headers are part of the request")
+invariant(
+  listenerLimits.keepAliveMs < listenerLimits.inactivityMs,
+  "an idle connection ends as idle, not as stuck"
+)
+invariant(intakeLimits.commitMsMax < postLimits.storeMs, "a post is answered before its batch is given up")
+invariant(intakeLimits.batchRowsMax <= intakeLimits.waitingPostsMax, "a full batch fits the queue")
+invariant(intakeLimits.bodyReadMsMax <= listenerLimits.requestMs, "the body is part of the request")
+invariant(
+  intakeLimits.bodyBytesMax < postLimits.lingerBytesMax,
+  "a body slightly over the limit is answered, not cut"
+)

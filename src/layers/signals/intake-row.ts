@@ -1,0 +1,147 @@
+/**
+ * From a valid body to the row that is stored for it.
+ *
+ * The intake handler, and later the spool and the feeds, must write the same row for the same post; so the mapping is
+ * here once, and it is pure.
+ *
+ * Promises: a signal over age becomes a `rejected` row with its reason, never an error (it is stored, T3); a
+ * timestamp of the future is an error, because no later moment makes it right; metadata has no trading fields.
+ * Never: reads a clock.
+ */
+import { Result } from "effect"
+import type { FieldError } from "../../domain/kernel/field.ts"
+import { ageVerdict, bucketKey, expiresFromMs, type Identity } from "../../domain/signals/identity.ts"
+import type { IntakeBody } from "../../domain/signals/intake-body.ts"
+import { ageLimits, intakeLimits } from "../../domain/kernel/limits.ts"
+import type { Settings } from "../../domain/kernel/settings.ts"
+import type { IntakeAnswer, IntakeRow } from "./intake-store.port.ts"
+
+export interface IntakePost {
+  readonly source: string
+  readonly parsed: IntakeBody
+  readonly identity: Identity
+  readonly requestId: string
+  readonly nowMs: number
+}
+
+/** Reason of a row that was too old when it came. */
+export const TOO_OLD = "too_old"
+
+/** The experiment a signal belongs to: the strategy that will decide it first, and the engine it decides with. */
+export interface Experiment {
+  readonly experimentId: string | null
+  readonly variant: string | null
+}
+
+/**
+ * The strategy that takes the signal: the one the body names when it is subscribed to the source, else the first
+ * subscribed. Nobody subscribed: no experiment; the signal is stored and will be ignored with that reason.
+ */
+export const experimentOf = (settings: Settings, source: string, named: string | null): Experiment => {
+  const subscribed = Object.entries(settings.strategies).filter(([, strategy]) =>
+    strategy.sources.includes(source)
+  )
+  const found = subscribed.find(([name]) => name === named) ?? subscribed[0]
+  return found === undefined
+    ? { experimentId: null, variant: null }
+    : { experimentId: found[0], variant: found[1].engine }
+}
+
+const answerOf = (post: IntakePost, experiment: Experiment): IntakeAnswer => ({
+  status: "ACCEPTED",
+  signal_id: post.identity.signalId,
+  experiment_id: experiment.experimentId,
+  variant: experiment.variant,
+  request_id: post.requestId
+})
+
+/** The buckets on both sides; nothing for an identity that is no bucket. */
+const neighboursOf = ({ identity, nowMs }: IntakePost): ReadonlyArray<string> =>
+  identity.previous === null
+    ? []
+    : [identity.previous.key, bucketKey(identity.bodyHash, nowMs + intakeLimits.identityBucketMs)]
+
+const rowOf = (post: IntakePost, experiment: Experiment) => ({
+  id: post.identity.signalId,
+  source: post.source,
+  identity: post.identity.key,
+  identityKind: post.identity.kind,
+  neighbourIdentities: neighboursOf(post),
+  bodyHash: post.identity.bodyHash,
+  body: JSON.stringify(post.parsed.body),
+  requestId: post.requestId,
+  experimentId: experiment.experimentId,
+  variant: experiment.variant,
+  answer: answerOf(post, experiment)
+})
+
+/** The row of a post, or what is wrong with its time. */
+export const intakeRow = (
+  settings: Settings,
+  post: IntakePost
+): Result.Result<IntakeRow, ReadonlyArray<FieldError>> => {
+  const { parsed } = post
+  if (parsed.kind === "metadata") {
+    return Result.succeed({
+      ...rowOf(post, { experimentId: null, variant: null }),
+      kind: "metadata",
+      symbol: parsed.metadata.pair,
+      action: null,
+      direction: null,
+      timeframe: null,
+      firedAtMs: parsed.metadata.firedAtMs,
+      expiresFromMs: null,
+      quantity: null,
+      price: null,
+      strategy: null,
+      strike: null,
+      expiration: null,
+      intent: null,
+      positionSize: null,
+      marketPosition: null,
+      prevMarketPosition: null,
+      marketPositionSize: null,
+      status: "received",
+      reason: null
+    })
+  }
+  const { signal } = parsed
+  const source = settings.sources[post.source]
+  const timestampIs = source?.timestampIs ?? "fired"
+  const verdict = ageVerdict(
+    signal,
+    timestampIs,
+    post.nowMs,
+    source?.ageMaxMs ?? ageLimits.signalAgeMsDefault
+  )
+  if (verdict === "from_the_future") {
+    return Result.fail([
+      {
+        path: "timestamp",
+        message: `must not be more than ${ageLimits.clockSkewMsMax / 1_000} s in the future`
+      }
+    ])
+  }
+  return Result.succeed({
+    ...rowOf(post, experimentOf(settings, post.source, signal.strategy)),
+    kind: "signal",
+    symbol: signal.symbol,
+    action: signal.action,
+    direction: signal.direction,
+    timeframe: signal.timeframe,
+    firedAtMs: signal.firedAtMs,
+    expiresFromMs: expiresFromMs(signal, timestampIs),
+    quantity: signal.quantity,
+    price: signal.price,
+    strategy: signal.strategy,
+    strike: signal.strike,
+    expiration: signal.expiration,
+    intent: signal.intent,
+    positionSize: signal.positionSize,
+    marketPosition: signal.marketPosition,
+    prevMarketPosition: signal.prevMarketPosition,
+    marketPositionSize: signal.marketPositionSize,
+    status: verdict === "too_old" ? "rejected" : "received",
+    reason: verdict === "too_old" ? TOO_OLD : null
+  })
+}

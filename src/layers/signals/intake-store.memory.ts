@@ -1,0 +1,64 @@
+/**
+ * IntakeStore in memory: the twin that says what the port means, for tests without a database.
+ *
+ * Promises: passes the same contract suite as the PostgreSQL adapter.
+ * Never: used by the service; it forgets everything with the process.
+ * Failure: `setAvailable(false)` makes every call fail as an unreachable database does.
+ */
+import { Effect } from "effect"
+import { DatabaseUnavailable } from "../database/database.port.ts"
+import { identityKey, leadersOf, keysOf, outcomesOf, type StoredIdentity } from "./intake-batch.ts"
+import type { IntakeRow, IntakeStoreService } from "./intake-store.port.ts"
+import { invariant } from "../../domain/kernel/invariant.ts"
+
+export interface MemoryIntakeStore extends IntakeStoreService {
+  /** All stored rows, oldest first. */
+  readonly rows: () => ReadonlyArray<IntakeRow>
+  readonly setAvailable: (available: boolean) => void
+}
+
+/** A new, empty store. */
+export const makeMemoryIntakeStore = (): MemoryIntakeStore => {
+  const stored: Array<IntakeRow> = []
+  const byKey = new Map<string, StoredIdentity>()
+  let available = true
+  return {
+    rows: () => stored,
+    setAvailable: (value) => {
+      available = value
+    },
+    available: () => available,
+    store: (rows) =>
+      Effect.suspend(() => {
+        if (!available) {
+          return Effect.fail(
+            new DatabaseUnavailable({
+              operation: "intake.store",
+              reason: "connection",
+              outcome: "not_applied",
+              cause: "switched off"
+            })
+          )
+        }
+        const existing = new Map<string, StoredIdentity>()
+        for (const key of rows.flatMap(keysOf)) {
+          const known = byKey.get(key)
+          if (known !== undefined) existing.set(key, known)
+        }
+        const inserted = new Set<string>()
+        for (const row of leadersOf(rows)) {
+          if (keysOf(row).some((key) => existing.has(key))) continue
+          const key = identityKey(row.source, row.identity)
+          inserted.add(key)
+          stored.push(row)
+          byKey.set(key, { signalId: row.id, bodyHash: row.bodyHash, answer: row.answer })
+        }
+        return Effect.succeed(
+          outcomesOf(rows, inserted, existing).map((outcome) => {
+            invariant(outcome !== undefined, "every row of a batch is new or known")
+            return outcome
+          })
+        )
+      })
+  }
+}

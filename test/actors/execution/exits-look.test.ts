@@ -1,0 +1,164 @@
+/** Looks of the exits one after another, on the virtual clock: what a look remembers of those before it. */
+import { assert, it } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import { TestClock } from "effect/testing"
+import { look, makeWatch } from "../../../src/actors/execution/exits-look.ts"
+import { exitLimits } from "../../../src/domain/kernel/limits.ts"
+import { AccountLeases, type LeaseGuard } from "../../../src/layers/accounts/accounts-lease.port.ts"
+import { type OpenShare, PositionsStore } from "../../../src/layers/orders/positions-store.port.ts"
+import { Protection } from "../../../src/layers/orders/protection.port.ts"
+import { alertsQueue } from "../../../src/layers/alerts/alerts.queue.ts"
+import { Alerts } from "../../../src/layers/alerts/alerts.port.ts"
+import { Config } from "../../../src/layers/platform/config.port.ts"
+import { Instance, makeInstance } from "../../../src/layers/platform/instance.port.ts"
+import { makeMemoryMarket } from "../../../src/layers/market/market.memory.ts"
+import { Market } from "../../../src/layers/market/market.port.ts"
+import { OrdersStore } from "../../../src/layers/orders/orders-store.port.ts"
+import { Wake } from "../../../src/layers/platform/wake.port.ts"
+import { testSettings } from "../../integration/execution-world.ts"
+
+/** Five bought at 100, armed as the settings say. */
+const share: OpenShare = {
+  positionId: "p-1",
+  account: "paper-1",
+  symbol: "SPY",
+  epoch: 1,
+  strategy: "default",
+  opening: "1",
+  quantity: "5",
+  averagePrice: "100",
+  stopPct: "2",
+  targetPct: "3",
+  stopPrice: "98",
+  targetPrice: "103",
+  exitStatus: null,
+  refused: null,
+  blockedBy: null,
+  ownedElsewhere: false
+}
+
+const guard: LeaseGuard = {
+  grant: { account: "paper-1", owner: "node-a/boot", fence: 1n },
+  mayWrite: () => true,
+  remainingMs: () => 1_000,
+  giveUp: () => undefined
+}
+
+const setUp = Effect.gen(function* () {
+  const market = yield* makeMemoryMarket
+  let [armed, intended] = [0, 0]
+  let shares: ReadonlyArray<OpenShare> = []
+  const context = yield* Layer.build(
+    Layer.mergeAll(
+      AccountLeases.layer,
+      Protection.layer,
+      Layer.succeed(Config, testSettings()),
+      Layer.succeed(Instance, makeInstance()),
+      Layer.succeed(Market, market.service),
+      Layer.mock(PositionsStore, {
+        open: () => Effect.sync(() => shares),
+        arm: () => Effect.sync(() => (armed += 1) > 0)
+      }),
+      Layer.mock(OrdersStore, {
+        intendExit: () =>
+          Effect.sync(() => {
+            intended += 1
+            return { _tag: "NotNeeded", why: "a test" } as const
+          })
+      }),
+      alertsQueue.pipe(Layer.provideMerge(Wake.layer))
+    )
+  )
+  const leases = yield* Effect.provide(AccountLeases, context)
+  const alerts = yield* Effect.provide(Alerts, context)
+  leases.hold(guard)
+  const watch = makeWatch("root/trading/exits", ["paper-1"])
+  return {
+    leases,
+    armed: () => armed,
+    intended: () => intended,
+    /** A look at this share, at this price. */
+    lookAt: (found: Partial<OpenShare> = {}, price = "100") => {
+      shares = [{ ...share, ...found }]
+      return Effect.andThen(market.setPrice("SPY", price), Effect.provide(look(watch), context))
+    },
+    /** Alerts since the last time, with the reason of each. */
+    raised: () =>
+      alerts
+        .takePending()
+        .flatMap((entry) =>
+          entry._tag === "Outbreak" ? [`${entry.kind}: ${String(entry.detail?.["reason"])}`] : []
+        )
+  }
+})
+
+it.effect(
+  "a new opening is left at once, and its pauses begin small, however often the one before failed",
+  () =>
+    Effect.gen(function* () {
+      const { intended, lookAt } = yield* setUp
+      for (let tries = 1; tries <= 6; tries += 1) {
+        yield* TestClock.adjust(exitLimits.againMsMax)
+        yield* lookAt({}, "97")
+        assert.strictEqual(intended(), tries)
+      }
+      yield* TestClock.adjust(2 * exitLimits.againFirstMs)
+      yield* lookAt({}, "97")
+      assert.strictEqual(intended(), 6, "the same opening waits")
+      yield* lookAt({ opening: "2" }, "97")
+      assert.strictEqual(intended(), 7, "another one does not")
+      yield* TestClock.adjust(exitLimits.againFirstMs)
+      yield* lookAt({ opening: "2" }, "97")
+      assert.strictEqual(intended(), 8)
+    })
+)
+
+it.effect(
+  "[T11] a gap is told when it has lasted, again for another reason, and again after it was closed",
+  () =>
+    Effect.gen(function* () {
+      const { lookAt, raised } = yield* setUp
+      const lasting = (exitStatus: "held" | "submitting") =>
+        Effect.andThen(TestClock.adjust(exitLimits.unprotectedToldMs), lookAt({ exitStatus }))
+      yield* lookAt({ exitStatus: "held" })
+      assert.deepStrictEqual(raised(), [])
+      yield* lasting("held")
+      assert.deepStrictEqual(raised(), ["position.unprotected: its exit is held"])
+      yield* lasting("held")
+      assert.deepStrictEqual(raised(), [], "told once")
+      yield* lookAt({ blockedBy: "unresolved" })
+      const blocked = "position.unprotected: an order with an unknown outcome blocks its exit"
+      assert.deepStrictEqual(raised(), [blocked])
+      yield* lasting("submitting")
+      yield* lookAt({ exitStatus: "held" })
+      assert.deepStrictEqual(raised(), [], "another gap has only begun")
+      yield* lasting("held")
+      assert.deepStrictEqual(raised(), ["position.unprotected: its exit is held"])
+    })
+)
+
+it.effect("a position that needs an operator a second time is told a second time", () =>
+  Effect.gen(function* () {
+    const { lookAt, raised } = yield* setUp
+    const told = "exit.blocked: its exit needs an operator"
+    for (const expected of [[told], []]) {
+      yield* lookAt({ exitStatus: "needs_operator" })
+      assert.deepStrictEqual(raised(), expected)
+    }
+    yield* lookAt()
+    yield* lookAt({ exitStatus: "needs_operator" })
+    assert.deepStrictEqual(raised(), [told])
+  })
+)
+
+it.effect("a share is armed by who executes its account, and by nobody else", () =>
+  Effect.gen(function* () {
+    const { armed, leases, lookAt } = yield* setUp
+    leases.drop(guard)
+    yield* lookAt({ stopPct: "5", stopPrice: "95" })
+    assert.strictEqual(armed(), 0)
+    leases.hold(guard)
+    yield* lookAt({ stopPct: "5", stopPrice: "95" })
+    assert.strictEqual(armed(), 1)
+  })
+)

@@ -1,0 +1,62 @@
+/** When an absence is told, and what is said of it. */
+import { assert, describe, it } from "vitest"
+import {
+  lookAtOutage,
+  type Outage,
+  type OutageLook,
+  type OutageNews
+} from "../../../src/domain/database/outage.ts"
+
+/** Looks one after the other; the news of each. */
+const watch = (looks: ReadonlyArray<Partial<OutageLook> & { readonly nowMs: number }>) => {
+  let outage: Outage = null
+  const news: Array<OutageNews | null> = []
+  for (const look of looks) {
+    const now = { away: true, cause: null, refused: 0, ...look }
+    const next = lookAtOutage(outage, { refusedInRow: 0, ...now }, 5_000)
+    outage = next.outage
+    news.push(next.news)
+  }
+  return news
+}
+
+describe("an absence", () => {
+  it("of five seconds is told by nothing", () => {
+    assert.deepStrictEqual(
+      watch([{ nowMs: 0 }, { nowMs: 5_000 }, { nowMs: 5_001, away: false }, { nowMs: 6_000 }]),
+      [null, null, null, null]
+    )
+  })
+  it("that is longer is told once while it lasts, and with length, cause and cost when it is over", () => {
+    const news = watch([
+      { nowMs: 500, away: false, refused: 7, refusedInRow: 1 },
+      { nowMs: 1_000, cause: "first", refused: 7, refusedInRow: 1 },
+      { nowMs: 6_001, cause: "connect ECONNREFUSED", refused: 9 },
+      { nowMs: 30_000, cause: null, refused: 12 },
+      { nowMs: 94_000, away: false, cause: null, refused: 12 },
+      { nowMs: 95_000, away: false }
+    ])
+    assert.deepStrictEqual(news, [
+      null,
+      null,
+      { _tag: "Away", sinceMs: 1_000, cause: "connect ECONNREFUSED", refused: 3 },
+      null,
+      { _tag: "Back", sinceMs: 1_000, cause: "connect ECONNREFUSED", refused: 6, lastedMs: 93_000 },
+      null
+    ])
+  })
+  it("that comes again is another one", () => {
+    const news = watch([
+      { nowMs: 0 },
+      { nowMs: 6_000 },
+      { nowMs: 7_000, away: false },
+      { nowMs: 8_000 },
+      { nowMs: 13_000 },
+      { nowMs: 13_001 }
+    ])
+    assert.deepStrictEqual(
+      news.map((one) => one && [one._tag, one.sinceMs]),
+      [null, ["Away", 0], ["Back", 0], null, null, ["Away", 8_000]]
+    )
+  })
+})

@@ -1,0 +1,435 @@
+import { assert, describe, it } from "@effect/vitest"
+import { planSignal, type Plan } from "../../../src/domain/decision/decision.ts"
+import { clientOrderId, orderId } from "../../../src/domain/kernel/ids.ts"
+import { plainInstruments } from "../../../src/domain/kernel/instruments.ts"
+import { ageLimits } from "../../../src/domain/kernel/limits.ts"
+import { type DecisionSignal, originOf, type PlanInput } from "../../../src/domain/decision/order-plan.ts"
+import {
+  type PlanAccount,
+  type PlanContext,
+  type PlanSettings
+} from "../../../src/domain/orders/plan-context.ts"
+
+const nowMs = Date.parse("2026-11-23T15:00:00Z")
+const signal: DecisionSignal = {
+  id: "11111111-1111-8111-8111-111111111111",
+  source: "default",
+  symbol: "SPY",
+  action: null,
+  direction: "LONG",
+  quantity: null,
+  price: null,
+  strike: null,
+  expiration: null,
+  intent: null,
+  positionSize: null,
+  marketPosition: null,
+  prevMarketPosition: null,
+  marketPositionSize: null,
+  strategy: null,
+  experimentId: null,
+  variant: null,
+  expiresFromMs: nowMs - 1_000
+}
+const strategy = {
+  sources: ["default", "wave"],
+  accounts: ["paper-1"],
+  engine: "A",
+  shadow: null,
+  sidePolicy: "both",
+  symbols: null,
+  quantity: "1",
+  stopLossPct: null,
+  profitTargetPct: null
+} as const
+const settings: PlanSettings = {
+  mode: "PAPER",
+  symbols: {},
+  instruments: plainInstruments,
+  sources: { default: { ageMaxMs: 300_000 } },
+  strategies: { default: strategy },
+  accounts: { "paper-1": { calendar: "24x7" }, "paper-2": { calendar: "24x7" } },
+  limits: {
+    openPositionsMax: null,
+    openPositionsPerSymbolMax: null,
+    quantityMax: null,
+    notionalMax: null,
+    exposureMax: null,
+    buyingPowerMultiple: null
+  }
+}
+const account = (id: string, given: Partial<PlanAccount> = {}): PlanAccount => ({
+  id,
+  venue: "practice",
+  enabled: true,
+  reconciledAtMs: nowMs - 60_000,
+  calendar: "24x7",
+  startingCash: "100000",
+  realisedPnl: "0",
+  positions: [],
+  orders: [],
+  ...given
+})
+const contextOf = (
+  given: Partial<PlanContext> = {},
+  ...accounts: ReadonlyArray<PlanAccount>
+): PlanContext => ({
+  nowMs,
+  trading: new Map([["global", "ACTIVE"]]),
+  accounts: new Map((accounts.length > 0 ? accounts : [account("paper-1")]).map((it) => [it.id, it])),
+  orderIds: new Set(),
+  ...given
+})
+const plan = (given: Partial<PlanInput> = {}): Plan =>
+  planSignal({ signal, settings, context: contextOf(), quoteOf: () => null, mayDefer: true, ...given })
+const decided = (given: Partial<PlanInput> = {}) => {
+  const answer = plan(given)
+  return answer._tag === "Decided" ? answer : assert.fail(`deferred: ${answer.codes.join()}`)
+}
+const with2 = (
+  ...strategies: ReadonlyArray<Partial<typeof strategy> | { accounts: ReadonlyArray<string> }>
+): PlanSettings => ({
+  ...settings,
+  strategies: Object.fromEntries(
+    strategies.map((given, index) => [`s${index + 1}`, { ...strategy, ...given }])
+  )
+})
+
+describe("the symbol of a sender", () => {
+  const symbolOf = (symbol: string, given: Partial<PlanSettings> = {}) => {
+    const { decision } = decided({ signal: { ...signal, symbol }, settings: { ...settings, ...given } })
+    const checks = decision.checks.filter(({ check }) => check === "symbol")
+    return {
+      ordered: decision.orders.map((order) => order.symbol),
+      outcome: decision.outcome,
+      reason: decision.reason,
+      numbers: checks.map(({ numbers }) => numbers)
+    }
+  }
+
+  it("loses a prefix that nobody mapped, and the trace says so", () => {
+    assert.deepStrictEqual(symbolOf("NASDAQ:AAPL"), {
+      ordered: ["AAPL"],
+      outcome: "ordered",
+      reason: null,
+      numbers: [{ given: "NASDAQ:AAPL", symbol: "AAPL", how: "prefix_dropped", price_invented: false }]
+    })
+  })
+
+  it("is what the settings map it to, with a prefix or without", () => {
+    const symbols = { "ES1!": "ESZ26", "BINANCE:BTCUSDT.P": "BTC-USDT" }
+    assert.deepStrictEqual(symbolOf("CME_MINI:ES1!", { symbols }).ordered, ["ESZ26"])
+    assert.deepStrictEqual(symbolOf("BINANCE:BTCUSDT.P", { symbols }).ordered, ["BTC-USDT"])
+    assert.strictEqual(symbolOf("ES1!", { symbols }).numbers[0]?.["how"], "mapped")
+  })
+
+  it("that is a continuous contract is refused with a hint where money counts", () => {
+    const refused = symbolOf("ES1!")
+    assert.deepInclude(refused, { ordered: [], outcome: "denied", reason: "symbol_continuous" })
+    assert.include(String(refused.numbers[0]?.["hint"]), '"symbols": { "ES1!"')
+  })
+
+  it("trades in practice whatever it is, at a price that is said to be invented", () => {
+    assert.deepStrictEqual(symbolOf("ES1!", { mode: "PRACTICE" }), {
+      ordered: ["ES1!"],
+      outcome: "ordered",
+      reason: null,
+      numbers: [{ given: "ES1!", symbol: "ES1!", how: "continuous_as_given", price_invented: true }]
+    })
+    assert.strictEqual(symbolOf("SPY", { mode: "PRACTICE" }).numbers[0]?.["price_invented"], true)
+  })
+
+  it("that means itself needs no line, and what it is worth is in the trace with who says so", () => {
+    assert.deepStrictEqual(symbolOf("SPY").numbers, [])
+    const instrument = (symbol: string) =>
+      decided({ signal: { ...signal, symbol } }).decision.checks.find(({ check }) => check === "instrument")
+        ?.numbers
+    assert.deepInclude(instrument("SPY"), { multiplier: "1", assumed: true, basis: "spelling" })
+    assert.deepInclude(instrument("MESZ26"), { multiplier: "5", assumed: false, basis: "table" })
+  })
+})
+
+describe("one alert in practice", () => {
+  it("is one complete order of quantity 1, before any broker hears of it (E2)", () => {
+    const { decision } = decided()
+    const key = { signalId: signal.id, account: "paper-1", strategy: "default", leg: 0 }
+    assert.strictEqual(decision.outcome, "ordered")
+    assert.strictEqual(decision.signalStatus, "done")
+    assert.deepStrictEqual(decision.orders, [
+      {
+        ...key,
+        id: orderId(key),
+        clientOrderId: clientOrderId(key, 1),
+        intent: "entry",
+        sizing: "open",
+        wanted: "1",
+        symbol: "SPY",
+        side: "buy",
+        type: "market",
+        quantity: "1",
+        limitPrice: null,
+        timeInForce: "gtc",
+        status: "intended",
+        source: "webhook",
+        venue: "practice",
+        reason: null,
+        validUntilMs: nowMs + ageLimits.orderUnsentMsMax
+      }
+    ])
+    assert.deepStrictEqual(decision.checks[0], {
+      strategy: "default",
+      account: "paper-1",
+      leg: 0,
+      check: "engine",
+      ok: true,
+      code: null,
+      numbers: { symbol: "SPY", side: "buy", quantity: "1", intent: "open", chosen: null }
+    })
+    assert.isTrue(decision.checks.every(({ ok }) => ok))
+  })
+
+  it("[T10 drift] says when the sender believes to hold what we do not, and decides all the same", () => {
+    const long = account("paper-1", {
+      positions: [
+        {
+          symbol: "SPY",
+          quantity: "2",
+          averagePrice: "100",
+          confirmed: "2",
+          disputed: false,
+          shares: [{ strategy: "default", quantity: "2" }]
+        }
+      ]
+    })
+    const drift = (prevMarketPosition: "long" | "short" | "flat" | null) => {
+      const { decision } = decided({
+        context: contextOf({}, long),
+        signal: { ...signal, prevMarketPosition }
+      })
+      assert.strictEqual(decision.outcome, "ordered")
+      return decision.checks
+        .filter(({ check }) => check === "drift")
+        .map(({ code, numbers }) => [code, numbers])
+    }
+    assert.deepStrictEqual(drift("flat"), [["position_drift", { said: "flat", held: "long", share: "2" }]])
+    assert.deepStrictEqual(drift("short"), [["position_drift", { said: "short", held: "long", share: "2" }]])
+    assert.deepStrictEqual(drift("long"), [])
+    assert.deepStrictEqual(drift(null), [])
+  })
+
+  it("is decided the same way twice, ids included", () => {
+    assert.deepStrictEqual(decided().decision, decided().decision)
+  })
+
+  it("may be sent only as long as the signal is young", () => {
+    const late = { ...signal, expiresFromMs: nowMs - 299_000 }
+    assert.strictEqual(decided({ signal: late }).decision.orders[0]?.validUntilMs, nowMs + 1_000)
+  })
+})
+
+describe("a signal that becomes no order", () => {
+  it("is rejected as too old, without asking any engine", () => {
+    const { decision } = decided({ signal: { ...signal, expiresFromMs: nowMs - 300_001 } })
+    assert.deepStrictEqual(
+      [decision.outcome, decision.signalStatus, decision.reason, decision.orders.length],
+      ["denied", "rejected", "too_old", 0]
+    )
+    assert.deepStrictEqual(decision.checks, [
+      {
+        strategy: null,
+        account: null,
+        leg: null,
+        check: "age",
+        ok: false,
+        code: "too_old",
+        numbers: { age_ms: 300_001, limit_ms: 300_000 }
+      }
+    ])
+  })
+  it("is ignored when no strategy is subscribed to its source", () => {
+    const { decision } = decided({ signal: { ...signal, source: "elsewhere" } })
+    assert.deepStrictEqual(
+      [decision.outcome, decision.signalStatus, decision.reason],
+      ["ignored", "done", "no_strategy"]
+    )
+  })
+  it("is ignored when it closes what nobody holds", () => {
+    const { decision } = decided({ signal: { ...signal, action: "SELL" } })
+    assert.deepStrictEqual(
+      [decision.outcome, decision.reason, decision.orders.length],
+      ["ignored", "nothing_to_close", 0]
+    )
+  })
+  it("is denied with a denied order row when a check refuses it", () => {
+    const { decision } = decided({
+      settings: { ...settings, limits: { ...settings.limits, quantityMax: "0.5" } }
+    })
+    assert.deepStrictEqual(
+      [decision.outcome, decision.signalStatus, decision.reason],
+      ["denied", "rejected", "quantity"]
+    )
+    assert.deepStrictEqual(
+      decision.orders.map(({ status, reason }) => [status, reason]),
+      [["denied", "quantity"]]
+    )
+  })
+  it("is a duplicate when its order exists already, and no second row is planned", () => {
+    const key = { signalId: signal.id, account: "paper-1", strategy: "default", leg: 0 }
+    const { decision } = decided({ context: contextOf({ orderIds: new Set([orderId(key)]) }) })
+    assert.deepStrictEqual(
+      [decision.outcome, decision.reason, decision.orders.length],
+      ["denied", "duplicate", 0]
+    )
+  })
+  it("is denied when an option cannot be chosen", () => {
+    const { decision } = decided({ signal: { ...signal, direction: "CALL" } })
+    assert.deepStrictEqual(
+      [decision.outcome, decision.reason, decision.orders.length],
+      ["denied", "option_price_missing", 0]
+    )
+  })
+})
+
+describe("trading state", () => {
+  for (const scope of ["global", "account:paper-1", "strategy:default"]) {
+    it(`holds the order while [${scope}] is halted`, () => {
+      const { decision } = decided({ context: contextOf({ trading: new Map([[scope, "HALTED"]]) }) })
+      assert.deepStrictEqual(
+        [decision.outcome, decision.signalStatus, decision.orders[0]?.status],
+        ["held", "done", "held"]
+      )
+    })
+  }
+  it("takes the most restrictive of all scopes and ignores other accounts'", () => {
+    const mixed = contextOf({
+      trading: new Map([
+        ["global", "REDUCING"],
+        ["account:paper-1", "HALTED"]
+      ])
+    })
+    assert.strictEqual(decided({ context: mixed }).decision.reason, "trading_halted")
+    assert.strictEqual(
+      decided({ context: contextOf({ trading: new Map([["account:paper-2", "HALTED"]]) }) }).decision.outcome,
+      "ordered"
+    )
+  })
+})
+
+describe("fan-out", () => {
+  const two = contextOf({}, account("paper-1"), account("paper-2", { enabled: false }))
+  it("gives each strategy and account its own order and its own denial (E4)", () => {
+    const { decision } = decided({ settings: with2({ accounts: ["paper-1", "paper-2"] }, {}), context: two })
+    assert.strictEqual(decision.outcome, "ordered")
+    assert.deepStrictEqual(
+      decision.orders.map(({ strategy, account, status }) => `${strategy} ${account} ${status}`),
+      ["s1 paper-1 intended", "s1 paper-2 denied", "s2 paper-1 intended"]
+    )
+    assert.strictEqual(new Set(decision.orders.map(({ clientOrderId }) => clientOrderId)).size, 3)
+  })
+  it("counts an order just planned in the checks of the next one", () => {
+    const limited = { ...with2({}, {}), limits: { ...settings.limits, openPositionsPerSymbolMax: 1 } }
+    assert.deepStrictEqual(
+      decided({ settings: limited }).decision.orders.map(({ status, reason }) => [status, reason]),
+      [
+        ["intended", null],
+        ["denied", "per_symbol"]
+      ]
+    )
+  })
+  it("counts an order that is held in the checks of the next one: it will be sent when it is released", () => {
+    const limited = { ...with2({}, {}), limits: { ...settings.limits, openPositionsPerSymbolMax: 1 } }
+    const context = contextOf({ trading: new Map([["strategy:s1", "HALTED"]]) })
+    assert.deepStrictEqual(
+      decided({ settings: limited, context }).decision.orders.map(({ status, reason }) => [status, reason]),
+      [
+        ["held", "trading_halted"],
+        ["denied", "per_symbol"]
+      ]
+    )
+  })
+  it("is held when one account holds it and the other denies it, whichever comes first", () => {
+    for (const halted of ["paper-1", "paper-2"]) {
+      const accounts = ["paper-1", "paper-2"].map((id) => account(id, { enabled: id === halted }))
+      const context = contextOf({ trading: new Map([[`account:${halted}`, "HALTED"]]) }, ...accounts)
+      const { decision } = decided({ settings: with2({ accounts: ["paper-1", "paper-2"] }), context })
+      assert.deepStrictEqual(
+        [decision.outcome, decision.reason, decision.signalStatus],
+        ["held", "trading_halted", "done"]
+      )
+    }
+  })
+  it("hands the planned orders on to the next signal of the batch", () => {
+    const limited = { ...settings, limits: { ...settings.limits, openPositionsPerSymbolMax: 1 } }
+    const first = decided({ settings: limited })
+    const next = decided({
+      settings: limited,
+      signal: { ...signal, id: "22222222-2222-8222-8222-222222222222" },
+      context: first.context
+    })
+    assert.strictEqual(next.decision.reason, "per_symbol")
+  })
+  it("goes only to the strategy a signal names", () => {
+    const { decision } = decided({ settings: with2({}, {}), signal: { ...signal, strategy: "s2" } })
+    assert.deepStrictEqual(
+      decision.orders.map(({ strategy }) => strategy),
+      ["s2"]
+    )
+  })
+  it("[T10 strategy named] is denied when nobody subscribes under the name, however few subscribe", () => {
+    for (const given of [settings, with2({}), with2({}, {})]) {
+      const { decision } = decided({ settings: given, signal: { ...signal, strategy: "momentun" } })
+      assert.deepStrictEqual(
+        [decision.outcome, decision.reason, decision.signalStatus, decision.orders.length],
+        ["denied", "strategy_unknown", "rejected", 0]
+      )
+    }
+    assert.strictEqual(decided({ signal: { ...signal, strategy: "default" } }).decision.outcome, "ordered")
+  })
+})
+
+describe("putting a decision off", () => {
+  const waiting = contextOf({}, account("paper-1", { reconciledAtMs: null }))
+  it("defers while an account is not reconciled, also for a signal that closes", () => {
+    assert.deepStrictEqual(plan({ context: waiting }), {
+      _tag: "Deferred",
+      codes: ["paper-1:account_not_reconciled"]
+    })
+    assert.strictEqual(plan({ context: waiting, signal: { ...signal, action: "SELL" } })._tag, "Deferred")
+  })
+  it("denies with the same code when it was put off long enough", () => {
+    const { decision } = decided({ context: waiting, mayDefer: false })
+    assert.deepStrictEqual(
+      [decision.outcome, decision.reason, decision.orders[0]?.status],
+      ["denied", "account_not_reconciled", "denied"]
+    )
+  })
+  it("plans no row for an account that has none yet", () => {
+    assert.strictEqual(plan({ context: contextOf({ accounts: new Map() }) })._tag, "Deferred")
+    const { decision } = decided({ context: contextOf({ accounts: new Map() }), mayDefer: false })
+    assert.deepStrictEqual(
+      [decision.outcome, decision.reason, decision.orders.length],
+      ["denied", "account_not_reconciled", 0]
+    )
+  })
+  it("defers the whole signal when one of its accounts waits, because there is only one decision", () => {
+    const context = contextOf({}, account("paper-1"), account("paper-2", { reconciledAtMs: null }))
+    const both = with2({ accounts: ["paper-1", "paper-2"] })
+    assert.deepStrictEqual(plan({ settings: both, context }), {
+      _tag: "Deferred",
+      codes: ["paper-2:account_not_reconciled"]
+    })
+    assert.strictEqual(decided({ settings: both, context, mayDefer: false }).decision.outcome, "ordered")
+  })
+})
+
+describe("origin", () => {
+  it("is a channel of its own for the wave feed and an operator's, else a webhook (A3)", () => {
+    assert.deepStrictEqual(["default", "tv-main", "wave", "telegram", "console"].map(originOf), [
+      "webhook",
+      "webhook",
+      "wave",
+      "telegram",
+      "console"
+    ])
+  })
+})

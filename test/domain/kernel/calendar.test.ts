@@ -1,0 +1,176 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Schema } from "effect"
+import {
+  closedReason,
+  isOpen,
+  monthlyExpiration,
+  nextOpenMs,
+  sessionOn
+} from "../../../src/domain/kernel/calendar.ts"
+
+const at = (iso: string): number => Date.parse(iso)
+const dateOf = (iso: string) => {
+  const [year, month, day] = iso.split("-").map(Number)
+  return { year: year ?? 0, month: month ?? 0, day: day ?? 0 }
+}
+const isoOf = (date: { year: number; month: number; day: number }): string =>
+  `${date.year}-${String(date.month).padStart(2, "0")}-${String(date.day).padStart(2, "0")}`
+
+// Written down from the exchange's own announcements: the oracle must not be computed by the rules under test.
+const closed: Record<string, ReadonlyArray<string>> = {
+  "2024": ["01-01", "01-15", "02-19", "03-29", "05-27", "06-19", "07-04", "09-02", "11-28", "12-25"],
+  "2025": ["01-01", "01-09", "01-20", "02-17", "04-18", "05-26", "06-19", "07-04", "09-01", "11-27", "12-25"],
+  "2026": ["01-01", "01-19", "02-16", "04-03", "05-25", "06-19", "07-03", "09-07", "11-26", "12-25"],
+  "2027": ["01-01", "01-18", "02-15", "03-26", "05-31", "06-18", "07-05", "09-06", "11-25", "12-24"],
+  "2028": ["01-17", "02-21", "04-14", "05-29", "06-19", "07-04", "09-04", "11-23", "12-25"],
+  "2029": ["01-01", "01-15", "02-19", "03-30", "05-28", "06-19", "07-04", "09-03", "11-22", "12-25"],
+  "2030": ["01-01", "01-21", "02-18", "04-19", "05-27", "06-19", "07-04", "09-02", "11-28", "12-25"]
+}
+const early: Record<string, ReadonlyArray<string>> = {
+  "2024": ["07-03", "11-29", "12-24"],
+  "2025": ["07-03", "11-28", "12-24"],
+  "2026": ["11-27", "12-24"],
+  "2027": ["11-26"],
+  "2028": ["07-03", "11-24"],
+  "2029": ["07-03", "11-23", "12-24"],
+  "2030": ["07-03", "11-29", "12-24"]
+}
+
+const newYork = new Intl.DateTimeFormat("en-US", {
+  timeZone: "America/New_York",
+  hourCycle: "h23",
+  year: "numeric",
+  month: "2-digit",
+  day: "2-digit",
+  weekday: "short",
+  hour: "2-digit",
+  minute: "2-digit"
+})
+const local = (ms: number): Record<string, string> =>
+  Object.fromEntries(newYork.formatToParts(ms).map((part) => [part.type, part.value]))
+
+describe("XNYS", () => {
+  for (const year of Object.keys(closed)) {
+    it(`keeps exactly the announced holidays and early closes of ${year}`, () => {
+      const foundClosed: Array<string> = []
+      const foundEarly: Array<string> = []
+      for (
+        let ms = at(`${year}-01-01T00:00:00Z`);
+        ms < at(`${Number(year) + 1}-01-01T00:00:00Z`);
+        ms += 86_400_000
+      ) {
+        const iso = new Date(ms).toISOString().slice(0, 10)
+        const weekend = [0, 6].includes(new Date(ms).getUTCDay())
+        const session = sessionOn(dateOf(iso))
+        if (weekend) assert.isNull(session, iso)
+        else if (session === null) foundClosed.push(iso.slice(5))
+        else if (session.early) foundEarly.push(iso.slice(5))
+      }
+      assert.deepStrictEqual(foundClosed, closed[year])
+      assert.deepStrictEqual(foundEarly, early[year])
+    })
+  }
+
+  it("keeps New Year's Day on the Monday after a Sunday, and on no other day when it is a Saturday", () => {
+    assert.isNull(sessionOn(dateOf("2023-01-02")))
+    assert.isNull(sessionOn(dateOf("2034-01-02")))
+    assert.isNotNull(sessionOn(dateOf("2027-12-31")))
+    assert.isNotNull(sessionOn(dateOf("2021-12-31")))
+  })
+
+  it("opens at 09:30 and closes at 16:00, or 13:00 early, in New York's own time, on every day of 2024-2030", () => {
+    for (let ms = at("2024-01-01T00:00:00Z"); ms < at("2031-01-01T00:00:00Z"); ms += 86_400_000) {
+      const iso = new Date(ms).toISOString().slice(0, 10)
+      const session = sessionOn(dateOf(iso))
+      if (session === null) continue
+      const open = local(session.openMs)
+      const close = local(session.closeMs)
+      assert.strictEqual(
+        `${open["year"]}-${open["month"]}-${open["day"]} ${open["hour"]}:${open["minute"]}`,
+        `${iso} 09:30`
+      )
+      assert.strictEqual(`${close["hour"]}:${close["minute"]}`, session.early ? "13:00" : "16:00", iso)
+    }
+  })
+
+  it("is open from the first millisecond of the session to the last one before the close", () => {
+    assert.isFalse(isOpen("XNYS", at("2026-11-20T14:29:59.999Z")))
+    assert.isTrue(isOpen("XNYS", at("2026-11-20T14:30:00.000Z")))
+    assert.isTrue(isOpen("XNYS", at("2026-11-20T20:59:59.999Z")))
+    assert.isFalse(isOpen("XNYS", at("2026-11-20T21:00:00.000Z")))
+    assert.isNull(closedReason("XNYS", at("2026-11-20T20:59:59.999Z")))
+    assert.isNull(closedReason("24x7", at("2026-11-20T21:00:00.000Z")))
+    assert.strictEqual(
+      closedReason("XNYS", at("2026-11-20T21:00:00.000Z")),
+      "market closed until 2026-11-23T14:30:00.000Z"
+    )
+  })
+
+  it("follows New York through the switch to summer time", () => {
+    assert.isFalse(isOpen("XNYS", at("2026-03-06T13:45:00Z")))
+    assert.isTrue(isOpen("XNYS", at("2026-03-09T13:45:00Z")))
+  })
+
+  const instant = Schema.Int.check(
+    Schema.isBetween({ minimum: at("2024-01-01T00:00:00Z"), maximum: at("2030-12-31T00:00:00Z") })
+  )
+
+  it.prop(
+    "[any instant of 2024-2030] open implies a weekday and exchange hours in New York",
+    [instant],
+    ([ms]) => {
+      if (!isOpen("XNYS", ms)) return
+      const parts = local(ms)
+      const minutes = Number(parts["hour"]) * 60 + Number(parts["minute"])
+      assert.notInclude(["Sat", "Sun"], parts["weekday"])
+      assert.isTrue(minutes >= 570 && minutes < 960)
+    },
+    { arbitrary: { runs: 2_000 } }
+  )
+
+  it.prop(
+    "[any instant of 2024-2030] the next opening is open, not before, and nothing between is open",
+    [instant],
+    ([ms]) => {
+      const next = nextOpenMs("XNYS", ms)
+      assert.isTrue(next >= ms && next - ms <= 5 * 86_400_000)
+      assert.isTrue(isOpen("XNYS", next))
+      if (next > ms) {
+        assert.isFalse(isOpen("XNYS", next - 1))
+        for (let probe = ms; probe < next; probe += 15 * 60_000) assert.isFalse(isOpen("XNYS", probe))
+      }
+    },
+    { arbitrary: { runs: 500 } }
+  )
+
+  it.prop(
+    "[any instant of 2024-2030] a monthly expiration is a trading day, far enough ahead, and within 60 days",
+    [instant],
+    ([ms]) => {
+      const expiration = monthlyExpiration(ms, 7)
+      assert.isNotNull(sessionOn(expiration))
+      const ahead =
+        Math.floor(at(`${isoOf(expiration)}T00:00:00Z`) / 86_400_000) - Math.floor(ms / 86_400_000)
+      assert.isTrue(ahead >= 7 && ahead <= 60)
+    },
+    { arbitrary: { runs: 500 } }
+  )
+
+  it("moves a monthly expiration to Thursday when the third Friday is a holiday", () => {
+    assert.strictEqual(isoOf(monthlyExpiration(at("2025-04-01T12:00:00Z"), 7)), "2025-04-17")
+    assert.strictEqual(isoOf(monthlyExpiration(at("2026-06-01T12:00:00Z"), 7)), "2026-06-18")
+  })
+
+  it("takes the next month when the third Friday is too near", () => {
+    assert.strictEqual(isoOf(monthlyExpiration(at("2026-11-13T12:00:00Z"), 7)), "2026-11-20")
+    assert.strictEqual(isoOf(monthlyExpiration(at("2026-11-14T12:00:00Z"), 7)), "2026-12-18")
+    assert.strictEqual(isoOf(monthlyExpiration(at("2026-12-20T12:00:00Z"), 7)), "2027-01-15")
+  })
+})
+
+describe("24x7", () => {
+  it("never closes", () => {
+    assert.isTrue(isOpen("24x7", at("2026-12-25T03:00:00Z")))
+    assert.strictEqual(nextOpenMs("24x7", 5), 5)
+  })
+})

@@ -1,0 +1,37 @@
+/** What is allowed and hardly meant is said. */
+import { assert, describe, it } from "vitest"
+import { settingsWarnings } from "../../../src/domain/kernel/settings-warnings.ts"
+import { settingsFor } from "../../layers/api/http-world.ts"
+
+const strong = "kV3x9QmT7rZp2LwYb8NcHf4JdSgA6uEo"
+const paper = { APP_MODE: "PAPER", HMAC_SECRET: strong, ADMIN_TOKEN: strong }
+const trader = { accounts: { a: { broker: "b", startingCash: "1" } }, brokers: { b: { kind: "paper" } } }
+const paths = (environment: Record<string, string>, file?: Record<string, unknown>) =>
+  settingsWarnings(settingsFor(environment, file)).map(({ path }) => path)
+
+describe("a warning", () => {
+  it("is none in practice with nothing configured", () => {
+    assert.deepStrictEqual(paths({}), [])
+  })
+  it("says loudly that PAPER trades on prices nobody quoted", () => {
+    const [warning] = settingsWarnings(
+      settingsFor(paper, { ...trader, strategies: { s: { sources: ["default"], accounts: ["a"] } } })
+    )
+    assert.strictEqual(warning?.path, "market.kind")
+    assert.match(warning?.message ?? "", /^PAPER runs on the seeded practice market: EVERY PRICE IS INVENTED/)
+  })
+  it("names every source that no strategy takes, the wave source where a feed brings it", () => {
+    const file = {
+      ...trader,
+      sources: { tv: {}, spare: {} },
+      strategies: { s: { sources: ["tv"], accounts: ["a"] } }
+    }
+    assert.deepStrictEqual(paths(paper, file), ["market.kind", "sources.default", "sources.spare"])
+    assert.deepStrictEqual(paths({ ...paper, SIGNAL_WS_URL: "ws://127.0.0.1:1" }, file), [
+      "market.kind",
+      "sources.default",
+      "sources.wave",
+      "sources.spare"
+    ])
+  })
+})

@@ -1,0 +1,57 @@
+import { assert, describe, it } from "@effect/vitest"
+import { decimal, formatDecimal, zero } from "../../../src/domain/kernel/decimal.ts"
+import { EXTERNAL } from "../../../src/domain/kernel/settings.ts"
+import { applyToShares, type Share } from "../../../src/domain/orders/share.ts"
+
+const share = (strategy: string, quantity: string, seq: bigint, averagePrice = "100"): Share => ({
+  strategy,
+  quantity: decimal(quantity),
+  averagePrice: decimal(averagePrice),
+  openedSeq: seq
+})
+const fill = (side: "buy" | "sell", quantity: string, price = "110") => ({
+  side,
+  quantity: decimal(quantity),
+  price: decimal(price),
+  fee: zero
+})
+const applied = (shares: ReadonlyArray<Share>, strategy: string, ...given: Parameters<typeof fill>) =>
+  applyToShares(shares, strategy, fill(...given), 9n).map(
+    ({ change, share: { averagePrice, quantity, strategy: owner } }) =>
+      `${owner} ${change} ${formatDecimal(quantity)} at ${formatDecimal(averagePrice)}`
+  )
+
+describe("a fill moves the shares of its position", () => {
+  const three = [share("old", "2", 1n), share("young", "3", 2n), share(EXTERNAL, "1", 3n)]
+
+  it("opens one, and adds to it at the average of its own entries", () => {
+    assert.deepStrictEqual(applied([], "a", "buy", "2"), ["a opened 2 at 110"])
+    assert.deepStrictEqual(applied([share("a", "2", 1n)], "a", "buy", "2"), ["a increased 4 at 105"])
+    assert.deepStrictEqual(applied([share("b", "2", 1n)], "a", "buy", "2"), ["a opened 2 at 110"])
+  })
+
+  it("takes from the sender first, then from what belongs to nobody, then from the oldest", () => {
+    assert.deepStrictEqual(applied(three, "young", "sell", "2"), ["young reduced 1 at 100"])
+    assert.deepStrictEqual(applied(three, "young", "sell", "5"), [
+      "young closed 0 at 100",
+      `${EXTERNAL} closed 0 at 100`,
+      "old reduced 1 at 100"
+    ])
+    assert.deepStrictEqual(applied(three, EXTERNAL, "sell", "2"), [
+      `${EXTERNAL} closed 0 at 100`,
+      "old reduced 1 at 100"
+    ])
+    assert.deepStrictEqual(
+      applied([three[1] ?? share("x", "1", 1n), share("old", "2", 1n)], "other", "sell", "1"),
+      ["old reduced 1 at 100"]
+    )
+  })
+
+  it("opens the sender's share on the other side with what is left of it", () => {
+    assert.deepStrictEqual(applied([share("a", "2", 1n)], "a", "sell", "5"), ["a opened -3 at 110"])
+    assert.deepStrictEqual(applied([share("a", "2", 1n)], "b", "sell", "5"), [
+      "a closed 0 at 100",
+      "b opened -3 at 110"
+    ])
+  })
+})

@@ -1,0 +1,313 @@
+import { assert, describe, it } from "@effect/vitest"
+import { decimal, formatDecimal } from "../../../src/domain/kernel/decimal.ts"
+import {
+  type Holding,
+  type Leave,
+  planSize,
+  type SidePolicy,
+  type SizedOrder,
+  sizeToSend
+} from "../../../src/domain/orders/sizing.ts"
+import type { Wish } from "../../../src/domain/signals/wish.ts"
+
+interface Given {
+  readonly position?: string
+  readonly confirmed?: string | null
+  readonly own?: string
+  readonly external?: string
+  readonly buy?: string
+  readonly sell?: string
+  readonly ownBuy?: string
+  readonly ownSell?: string
+}
+/** A symbol that one strategy trades alone, unless a test says otherwise. */
+const holding = (given: Given): Holding => {
+  const { buy = "0", position = "0", sell = "0" } = given
+  const { confirmed = position, external = "0", own = position, ownBuy = buy, ownSell = sell } = given
+  return {
+    position: decimal(position),
+    confirmed: confirmed === null ? null : decimal(confirmed),
+    own: decimal(own),
+    external: decimal(external),
+    live: { buy: decimal(buy), sell: decimal(sell) },
+    ownLive: { buy: decimal(ownBuy), sell: decimal(ownSell) }
+  }
+}
+const planned = (wish: Wish, given: Given, policy: SidePolicy = "both", reducing = false): string => {
+  const leave: Leave = { policy, reducing }
+  const plan = planSize(wish, holding(given), leave)
+  if (plan._tag === "Nothing") return plan.reason
+  const note = plan.note === null ? "" : ` (${plan.note})`
+  return `${plan.intent} ${plan.side} ${formatDecimal(plan.quantity)} ${plan.sizing} ${plan.effect}${note}`
+}
+const open = (side: "buy" | "sell", quantity: string): Wish => ({ kind: "open", side, quantity })
+const plain = (side: "buy" | "sell", quantity: string): Wish => ({ kind: "plain", side, quantity })
+const close = (quantity: string | null, side: "buy" | "sell" | null = null): Wish => ({
+  kind: "close",
+  side,
+  quantity
+})
+const target = (position: string): Wish => ({ kind: "target", position })
+
+describe("a wish becomes an order (T10)", () => {
+  const rows: ReadonlyArray<readonly [string, Wish, Given, string, SidePolicy?, boolean?]> = [
+    ["open from flat", open("buy", "2"), {}, "entry buy 2 open open"],
+    ["add", open("buy", "2"), { position: "1" }, "entry buy 2 open open"],
+    [
+      "SELL + short on a long of equal size",
+      open("sell", "1"),
+      { position: "1" },
+      "entry sell 2 open reverse"
+    ],
+    [
+      "open while the opposite is about to be held",
+      open("sell", "1"),
+      { buy: "3" },
+      "entry sell 4 open reverse"
+    ],
+    [
+      "open while the opposite is being closed",
+      open("sell", "1"),
+      { position: "2", sell: "2" },
+      "entry sell 1 open open"
+    ],
+    [
+      "open short, long_only, long held",
+      open("sell", "1"),
+      { position: "3" },
+      "reduce sell 3 share close (nothing_opened)",
+      "long_only"
+    ],
+    ["open short, long_only, flat", open("sell", "1"), {}, "entry sell 1 open open", "long_only"],
+    [
+      "open long, long_only, short held",
+      open("buy", "1"),
+      { position: "-3" },
+      "reduce buy 3 share close (nothing_opened)",
+      "long_only"
+    ],
+    [
+      "open short while REDUCING, long held",
+      open("sell", "1"),
+      { position: "3" },
+      "reduce sell 3 share close (nothing_opened)",
+      "both",
+      true
+    ],
+    ["open long while REDUCING", open("buy", "1"), { position: "3" }, "entry buy 1 open open", "both", true],
+    ["plain sell", plain("sell", "5"), { position: "2" }, "entry sell 5 fixed reverse"],
+    [
+      "plain sell, long_only",
+      plain("sell", "5"),
+      { position: "2" },
+      "reduce sell 2 fixed close",
+      "long_only"
+    ],
+    ["plain sell, long_only, flat", plain("sell", "5"), {}, "entry sell 5 fixed open", "long_only"],
+    [
+      "plain buy, long_only, short held",
+      plain("buy", "5"),
+      { position: "-2" },
+      "reduce buy 2 fixed close",
+      "long_only"
+    ],
+    [
+      "plain sell while REDUCING",
+      plain("sell", "1"),
+      { position: "2" },
+      "reduce sell 1 fixed close",
+      "both",
+      true
+    ],
+    ["close all", close(null), { position: "3" }, "reduce sell 3 share close"],
+    ["close all of a short", close(null), { position: "-3" }, "reduce buy 3 share close"],
+    ["close all of the own share", close(null), { position: "5", own: "2" }, "reduce sell 2 share close"],
+    ["close some", close("1"), { position: "3" }, "reduce sell 1 fixed close"],
+    ["close more than there is", close("9"), { position: "3" }, "reduce sell 3 fixed close"],
+    ["close the other side", close(null, "buy"), { position: "3" }, "nothing_to_close"],
+    ["close nothing", close(null), {}, "nothing_to_close"],
+    ["close what is about to be opened", close(null, "sell"), { buy: "2" }, "reduce sell 2 share close"],
+    [
+      "close either side of what is about to be opened",
+      close(null),
+      { sell: "2" },
+      "reduce buy 2 share close"
+    ],
+    [
+      "close when the strategy holds nothing of it",
+      close(null),
+      { position: "5", own: "0" },
+      "nothing_to_close"
+    ],
+    [
+      "reverse",
+      { kind: "reverse", side: null, quantity: "1" },
+      { position: "2" },
+      "entry sell 3 open reverse"
+    ],
+    ["reverse of nothing", { kind: "reverse", side: null, quantity: "1" }, {}, "nothing_to_do"],
+    [
+      "reverse, long_only",
+      { kind: "reverse", side: null, quantity: "1" },
+      { position: "2" },
+      "reduce sell 2 share close (nothing_opened)",
+      "long_only"
+    ],
+    ["target up", target("5"), { position: "2" }, "entry buy 3 target open"],
+    ["target down", target("1"), { position: "3" }, "reduce sell 2 target close"],
+    ["target counts what works", target("5"), { position: "2", buy: "3" }, "nothing_to_do"],
+    ["target below what is about to be held", target("2"), { buy: "5" }, "entry sell 3 target close"],
+    ["target reached", target("2"), { position: "2" }, "nothing_to_do"],
+    ["target across", target("-1"), { position: "2" }, "entry sell 3 target reverse"],
+    [
+      "target across, long_only",
+      target("-1"),
+      { position: "2" },
+      "reduce sell 2 share close (nothing_opened)",
+      "long_only"
+    ],
+    [
+      "target across while REDUCING",
+      target("-1"),
+      { position: "2" },
+      "reduce sell 2 share close (nothing_opened)",
+      "both",
+      true
+    ],
+    ["target of one of two strategies", target("2"), { position: "5", own: "2" }, "nothing_to_do"],
+    [
+      "target over what belongs to nobody",
+      target("2"),
+      { position: "5", own: "0", external: "5" },
+      "reduce sell 3 target close"
+    ]
+  ]
+  for (const [name, wish, given, expected, policy, reducing] of rows) {
+    it(`[${name}] ${expected}`, () => {
+      assert.strictEqual(planned(wish, given, policy, reducing), expected)
+    })
+  }
+})
+
+const order = (given: Partial<SizedOrder>): SizedOrder => ({
+  intent: "reduce",
+  sizing: "share",
+  wanted: null,
+  side: "sell",
+  quantity: "1",
+  sends: 0,
+  ...given
+})
+const sent = (given: Partial<SizedOrder>, held: Given, policy: SidePolicy = "both"): string => {
+  const size = sizeToSend(order(given), holding(held), policy)
+  return size._tag === "Send" ? formatDecimal(size.quantity) : size.code
+}
+
+describe("what a one-sided strategy sends", () => {
+  const buys: Partial<SizedOrder> = { intent: "entry", sizing: "open", wanted: "3", side: "buy" }
+  it("closes nothing of the other side on its way", () => {
+    assert.strictEqual(sent(buys, { position: "0" }, "long_only"), "3")
+    assert.strictEqual(sent(buys, { position: "0", sell: "2" }, "both"), "5")
+  })
+  it("waits while an order works that may yet put the position on the other side", () => {
+    assert.strictEqual(
+      sent(buys, { position: "0", sell: "2", ownSell: "0" }, "long_only"),
+      "other_side_works"
+    )
+    assert.strictEqual(sent(buys, { position: "2", sell: "2", ownSell: "0" }, "long_only"), "3")
+    const sells = { ...buys, side: "sell" } as const
+    assert.strictEqual(
+      sent(sells, { position: "0", buy: "2", ownBuy: "0" }, "short_only"),
+      "other_side_works"
+    )
+  })
+})
+
+describe("what is sent (T10)", () => {
+  const rows: ReadonlyArray<readonly [string, Partial<SizedOrder>, Given, string]> = [
+    ["a close of all", {}, { position: "3" }, "3"],
+    ["a close without quantity of 3", { quantity: "1" }, { position: "3" }, "3"],
+    ["a second close while the first works", {}, { position: "1", sell: "1" }, "nothing_to_close"],
+    [
+      "a close while a stop of another strategy works",
+      {},
+      { position: "5", own: "2", sell: "3", ownSell: "0" },
+      "2"
+    ],
+    [
+      "a close while more is being sold than others hold",
+      {},
+      { position: "5", own: "2", sell: "4", ownSell: "0" },
+      "1"
+    ],
+    [
+      "a second close of a share while the first works and others hold more",
+      {},
+      { position: "5", own: "2", sell: "2" },
+      "nothing_to_close"
+    ],
+    ["a close after the stop filled", {}, {}, "nothing_to_close"],
+    ["a close after the position turned", {}, { position: "-2" }, "nothing_to_close"],
+    ["a close of some", { sizing: "fixed", wanted: "2" }, { position: "3" }, "2"],
+    ["a close of some, less is left", { sizing: "fixed", wanted: "2" }, { position: "1" }, "1"],
+    ["a close whose venue has less", {}, { position: "3", confirmed: "1" }, "1"],
+    ["a close whose venue is flat", {}, { position: "3", confirmed: "0" }, "nothing_to_close"],
+    ["a close whose venue is on the other side", {}, { position: "3", confirmed: "-3" }, "nothing_to_close"],
+    ["a close whose venue was not asked", {}, { position: "3", confirmed: null }, "position_not_confirmed"],
+    ["a close of nothing needs nobody's word", {}, { position: "0", confirmed: null }, "nothing_to_close"],
+    ["a close while the opening works", {}, { buy: "1" }, "opening_works"],
+    ["a buy that covers", { side: "buy" }, { position: "-2" }, "2"],
+    ["a second cover", { side: "buy" }, { position: "-2", buy: "2" }, "nothing_to_close"],
+    ["a resend keeps to what was sent", { sends: 1, quantity: "1" }, { position: "3" }, "1"],
+    ["a resend of more than is left", { sends: 1, quantity: "3" }, { position: "2" }, "2"],
+    [
+      "a plain order is as large as it says",
+      { intent: "entry", sizing: "fixed", wanted: "4" },
+      { position: "1" },
+      "4"
+    ],
+    [
+      "an opening closes what is held by then",
+      { intent: "entry", sizing: "open", wanted: "1" },
+      { position: "2" },
+      "3"
+    ],
+    ["an opening after the close filled", { intent: "entry", sizing: "open", wanted: "1" }, {}, "1"],
+    [
+      "an opening while another of its side works",
+      { intent: "entry", sizing: "open", wanted: "1" },
+      { position: "2", sell: "3" },
+      "1"
+    ],
+    [
+      "a target by then",
+      { intent: "entry", sizing: "target", wanted: "5", side: "buy" },
+      { position: "3" },
+      "2"
+    ],
+    [
+      "a target that was reached meanwhile",
+      { intent: "entry", sizing: "target", wanted: "5", side: "buy" },
+      { position: "3", buy: "2" },
+      "nothing_to_do"
+    ],
+    [
+      "a target that was passed",
+      { intent: "entry", sizing: "target", wanted: "5", side: "buy" },
+      { position: "6" },
+      "nothing_to_do"
+    ],
+    ["a reducing target", { sizing: "target", wanted: "1" }, { position: "3" }, "2"],
+    [
+      "a reducing target that a stop overtook",
+      { sizing: "target", wanted: "1" },
+      { position: "0" },
+      "nothing_to_do"
+    ]
+  ]
+  for (const [name, given, held, expected] of rows) {
+    it(`[${name}] ${expected}`, () => {
+      assert.strictEqual(sent(given, held), expected)
+    })
+  }
+})

@@ -1,0 +1,183 @@
+/** T3, every row that is pure: which posts are the same signal, and how old one is. */
+import { assert, describe, it } from "@effect/vitest"
+import { Result, Schema } from "effect"
+
+import type { JsonObject } from "../../../src/domain/kernel/canonical-json.ts"
+import {
+  ageOf,
+  ageVerdict,
+  bucketKey,
+  expiresFromMs,
+  type Identity,
+  type IdentityHeaders,
+  identityOf,
+  previousBucketKey,
+  retainUntilMs,
+  sightingOf
+} from "../../../src/domain/signals/identity.ts"
+import { ageLimits, fieldLimits, intakeLimits } from "../../../src/domain/kernel/limits.ts"
+
+const body: JsonObject = { symbol: "SPY", action: "BUY", timeframe: "5m", timestamp: "2025-10-21T22:45:00Z" }
+const now = Date.UTC(2025, 9, 21, 22, 45, 59, 999)
+
+const identity = (
+  headers: IdentityHeaders,
+  of: JsonObject = body,
+  hasTimestamp = true,
+  at = now
+): Identity => {
+  const result = identityOf("default", headers, of, hasTimestamp, at)
+  assert(Result.isSuccess(result), JSON.stringify(Result.isFailure(result) ? result.failure : null))
+  return result.success
+}
+const refusedAt = (headers: IdentityHeaders, of: JsonObject = body): string | null => {
+  const result = identityOf("default", headers, of, true, now)
+  return Result.isFailure(result) ? result.failure.path : null
+}
+
+describe("T3 identity", () => {
+  it("is the webhook-id header before everything else", () => {
+    const named = identity({ webhookId: "w", idempotencyKey: "k" }, { ...body, id: "b" })
+    assert.deepInclude(named, { kind: "explicit", key: "event:w", previous: null })
+  })
+  it("is the Idempotency-Key header before the body", () => {
+    assert.strictEqual(identity({ idempotencyKey: "k" }, { ...body, id: "b" }).key, "event:k")
+  })
+  it("is the id of the body before the hash, text or exact integer", () => {
+    assert.strictEqual(identity({}, { ...body, id: "b" }).key, "event:b")
+    assert.strictEqual(identity({}, { ...body, id: 42 }).key, "event:42")
+  })
+  it("is the hash of the canonical body without its secret when nothing names it", () => {
+    const hashed = identity({}, { secret: "one", ...body })
+    assert.strictEqual(hashed.kind, "hash")
+    assert.match(hashed.key, /^sha256:[0-9a-f]{64}$/)
+    assert.strictEqual(hashed.key, identity({}, { ...body, secret: "two" }).key)
+    assert.strictEqual(hashed.key, `sha256:${hashed.bodyHash}`)
+    assert.notStrictEqual(hashed.key, identity({}, { ...body, extra: 1 }).key)
+  })
+  it("does not move with the clock when the body names its time", () => {
+    assert.strictEqual(identity({}).key, identity({}, body, true, now + 86_400_000).key)
+  })
+  it("named by a sender is never one that was computed", () => {
+    const hashed = identity({})
+    assert.notStrictEqual(identity({ webhookId: hashed.key }).signalId, hashed.signalId)
+  })
+
+  for (const [name, headers, of, path] of [
+    ["an empty webhook-id", { webhookId: " " }, body, "headers.webhook-id"],
+    ["a webhook-id that is too long", { webhookId: "w".repeat(256) }, body, "headers.webhook-id"],
+    ["an Idempotency-Key that is not ASCII", { idempotencyKey: "é" }, body, "headers.idempotency-key"],
+    ["an id that is an object", {}, { ...body, id: {} }, "id"],
+    ["an id that is a fraction", {}, { ...body, id: 1.5 }, "id"],
+    ["an id that JSON cannot hold exactly", {}, { ...body, id: 2 ** 53 }, "id"],
+    ["an id with a line break", {}, { ...body, id: "a\nb" }, "id"]
+  ] as const) {
+    it(`[${name}] is refused and not passed over`, () => {
+      assert.strictEqual(refusedAt(headers, of), path)
+    })
+  }
+
+  it(`may be ${intakeLimits.identityLengthMax} characters long`, () => {
+    assert.isNull(refusedAt({ webhookId: "w".repeat(intakeLimits.identityLengthMax) }))
+  })
+})
+
+describe("T3 signal_id", () => {
+  it("is a UUID that follows from source and identity", () => {
+    const one = identity({ webhookId: "w" })
+    assert.match(one.signalId, /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
+    assert.strictEqual(one.signalId, identity({ webhookId: "w" }, { other: true }).signalId)
+    assert.strictEqual(one.signalId, identity({}, { ...body, id: "w" }).signalId)
+  })
+  it("is another one for another source", () => {
+    const other = identityOf("tradingview", { webhookId: "w" }, body, true, now)
+    assert(Result.isSuccess(other))
+    assert.notStrictEqual(other.success.signalId, identity({ webhookId: "w" }).signalId)
+  })
+})
+
+describe("T3 a second post", () => {
+  const explicit = identity({ webhookId: "w" })
+  const hashed = identity({})
+  it("under an unknown identity is new", () => {
+    assert.strictEqual(sightingOf(explicit, null), "new")
+  })
+  it("with the same identity and body is a duplicate", () => {
+    assert.strictEqual(sightingOf(explicit, explicit.bodyHash), "duplicate")
+    assert.strictEqual(sightingOf(hashed, hashed.bodyHash), "duplicate")
+  })
+  it("with the same explicit identity and another body is a conflict", () => {
+    assert.strictEqual(sightingOf(explicit, "0".repeat(64)), "conflict")
+  })
+})
+
+describe("T3 a payload that names neither event nor time", () => {
+  const untimed = (at: number): Identity => identity({}, { pair: "ZRX-USD" }, false, at)
+  it("is the same within its bucket", () => {
+    const start = Math.floor(now / intakeLimits.identityBucketMs) * intakeLimits.identityBucketMs
+    assert.strictEqual(untimed(start).kind, "bucket")
+    assert.strictEqual(untimed(start).signalId, untimed(start + intakeLimits.identityBucketMs - 1).signalId)
+    assert.notStrictEqual(untimed(start).signalId, untimed(start + intakeLimits.identityBucketMs).signalId)
+  })
+  it("names the bucket before, so that two posts a second apart meet across a minute", () => {
+    const [before, after] = [untimed(now), untimed(now + 1)]
+    assert.notStrictEqual(before.key, after.key)
+    assert.deepStrictEqual(after.previous, { key: before.key, signalId: before.signalId })
+    assert.strictEqual(previousBucketKey("h", now + 1), bucketKey("h", now))
+  })
+  it("is explicit as soon as something names it", () => {
+    assert.strictEqual(identity({ idempotencyKey: "k" }, { pair: "ZRX-USD" }, false).kind, "explicit")
+  })
+})
+
+describe("T3 age", () => {
+  const firedAtMs = Date.UTC(2025, 9, 21, 22, 45)
+  const signal = { firedAtMs, timeframeMs: 300_000 }
+  const limit = ageLimits.signalAgeMsDefault
+
+  it("counts from a fire time itself", () => {
+    assert.strictEqual(expiresFromMs(signal, "fired"), firedAtMs)
+    assert.strictEqual(ageOf(signal, "fired", firedAtMs + 1_000), 1_000)
+  })
+  it("counts from the end of a bar whose time is given", () => {
+    assert.strictEqual(expiresFromMs(signal, "bar"), firedAtMs + 300_000)
+    assert.strictEqual(ageOf(signal, "bar", firedAtMs + 301_000), 1_000)
+  })
+  for (const [name, timestampIs, elapsedMs, verdict] of [
+    ["at the limit", "fired", limit, "fresh"],
+    ["a millisecond past the limit", "fired", limit + 1, "too_old"],
+    ["a bar at the limit after its end", "bar", 300_000 + limit, "fresh"],
+    ["a bar a millisecond past it", "bar", 300_001 + limit, "too_old"],
+    ["a bar that is still open", "bar", 60_000, "fresh"],
+    ["a sender's clock within the skew", "fired", -ageLimits.clockSkewMsMax, "fresh"],
+    ["a sender's clock past the skew", "fired", -ageLimits.clockSkewMsMax - 1, "from_the_future"],
+    ["a bar from the future", "bar", -ageLimits.clockSkewMsMax - 1, "from_the_future"],
+    ["the repeat of W7, twenty minutes later", "fired", 20 * 60_000, "too_old"]
+  ] as const) {
+    it(`[${name}] is ${verdict}`, () => {
+      assert.strictEqual(ageVerdict(signal, timestampIs, firedAtMs + elapsedMs, limit), verdict)
+    })
+  }
+})
+
+describe("T3 retention", () => {
+  it("is longer than the age limit, weeks by default", () => {
+    assert.isAbove(ageLimits.identityRetentionMs, ageLimits.signalAgeMsMax)
+    assert.isAtLeast(ageLimits.identityRetentionMs, 14 * 86_400_000)
+  })
+
+  it.prop(
+    "outlives every signal that could still be accepted, bars of a year too",
+    [
+      Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: fieldLimits.timeframeMsMax })),
+      Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: ageLimits.signalAgeMsMax })),
+      Schema.Literals(["fired", "bar"])
+    ],
+    ([timeframeMs, receivedLateMs, timestampIs]) => {
+      const signal = { firedAtMs: now, timeframeMs }
+      const until = retainUntilMs(now + receivedLateMs, expiresFromMs(signal, timestampIs))
+      assert.strictEqual(ageVerdict(signal, timestampIs, until, ageLimits.signalAgeMsMax), "too_old")
+    },
+    { arbitrary: { runs: 500, seed: 51 } }
+  )
+})

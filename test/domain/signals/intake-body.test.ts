@@ -1,0 +1,263 @@
+/** What a post is: a signal, metadata, or refused with every error. */
+import { assert, describe, it } from "@effect/vitest"
+import { Arbitrary, Result, Schema } from "effect"
+
+import {
+  bodyHash,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue
+} from "../../../src/domain/kernel/canonical-json.ts"
+import { identityOf } from "../../../src/domain/signals/identity.ts"
+import { parseIntakeBody } from "../../../src/domain/signals/intake-body.ts"
+import { readJson } from "../../../src/domain/kernel/json-reader.ts"
+
+const signal: JsonObject = {
+  symbol: "SPY",
+  action: "BUY",
+  timeframe: "5m",
+  timestamp: "2025-10-21T22:45:00Z"
+}
+const metadata: JsonObject = {
+  snapshot_id: "7f3b1c52-2f5a-4a53-9c0e-0b1d2e3f4a5b",
+  score: { "Buy Score": 1, "Sell Score": 2 },
+  trigger: "t",
+  pair: "ZRX-USD"
+}
+const pathsOf = (body: JsonValue): ReadonlyArray<string> => {
+  const parsed = parseIntakeBody(body)
+  return Result.isFailure(parsed) ? parsed.failure.map((error) => error.path) : []
+}
+
+describe("a post", () => {
+  it("with the fields of a signal is a signal, stored without its secret", () => {
+    const parsed = parseIntakeBody({ ...signal, secret: "s", note: "mine" })
+    assert(Result.isSuccess(parsed) && parsed.success.kind === "signal")
+    assert.deepStrictEqual(parsed.success.body, { ...signal, note: "mine" })
+    assert.isTrue(parsed.success.hasTimestamp)
+  })
+
+  it("T3 with a snapshot_id is metadata, never an order", () => {
+    const parsed = parseIntakeBody({ ...metadata, secret: "s" })
+    assert(Result.isSuccess(parsed))
+    assert.strictEqual(parsed.success.kind, "metadata")
+    assert.deepStrictEqual(parsed.success.body, metadata)
+    assert.isFalse(parsed.success.hasTimestamp)
+  })
+
+  it("of metadata that names its time has a timestamp", () => {
+    const parsed = parseIntakeBody({ ...metadata, timestamp: 1_761_086_700 })
+    assert(Result.isSuccess(parsed))
+    assert.isTrue(parsed.success.hasTimestamp)
+  })
+
+  it("T3 with fields of a signal and of metadata together is refused", () => {
+    assert.deepStrictEqual(pathsOf({ ...metadata, ...signal }), ["symbol", "action", "timeframe"])
+  })
+
+  for (const [name, body] of [
+    ["null", null],
+    ["text", "BUY SPY"],
+    ["a number", 5],
+    ["an array", [signal]]
+  ] as const) {
+    it(`[${name}] is refused as a whole`, () => {
+      assert.deepStrictEqual(pathsOf(body), [""])
+    })
+  }
+
+  it("with an id that cannot be used is refused together with its other errors", () => {
+    assert.deepStrictEqual(pathsOf({ ...signal, id: {}, quantity: 0 }), ["quantity", "id"])
+    assert.deepStrictEqual(pathsOf({ ...signal, id: "" }), ["id"])
+    assert.deepStrictEqual(pathsOf({ ...signal, id: 7 }), [])
+  })
+})
+
+describe("the numbers of a post", () => {
+  const read = (fields: string) => {
+    const json = readJson(
+      new TextEncoder().encode(
+        `{"symbol":"SPY","action":"BUY","timeframe":"5m","timestamp":"2025-10-21T22:45:00Z",${fields}}`
+      )
+    )
+    assert(Result.isSuccess(json), fields)
+    return parseIntakeBody(json.success)
+  }
+  const signalOf = (fields: string) => {
+    const parsed = read(fields)
+    if (Result.isFailure(parsed)) assert.fail(JSON.stringify(parsed.failure))
+    assert(parsed.success.kind === "signal")
+    return parsed.success
+  }
+  const hashOf = (fields: string): string => bodyHash(signalOf(fields).body)
+
+  for (const [sent, meant] of [
+    ["0.1", "0.1"],
+    ["1e3", "1000"],
+    ["100.50", "100.5"],
+    ["9007199254740992", "9007199254740992"],
+    ["9007199254740993", "9007199254740993"],
+    ["12345678901234567890.123456789", "12345678901234567890.123456789"],
+    ["0.10000000000000001", "0.10000000000000001"]
+  ] as const) {
+    it(`mean what they say [${sent}]`, () => {
+      const { body, signal: given } = signalOf(`"quantity":${sent},"price":${sent},"strike":${sent}`)
+      assert.deepStrictEqual([given.quantity, given.price, given.strike], [meant, meant, meant])
+      // What is stored is what was sent, too.
+      assert.include(JSON.stringify(body), `"quantity":${meant},`)
+    })
+  }
+
+  it("with more digits than money has are an error of their field, never rounded", () => {
+    for (const field of ["quantity", "price", "strike"]) {
+      for (const number of ["123456789012345678901.5", "0.1234567890123456789"]) {
+        const parsed = read(`"${field}":${number}`)
+        assert(Result.isFailure(parsed))
+        assert.deepStrictEqual(
+          parsed.failure.map(({ path }) => path),
+          [field]
+        )
+      }
+    }
+  })
+
+  it("make another body of another number, in fields nobody knows as well", () => {
+    assert.notStrictEqual(hashOf('"quantity":9007199254740992'), hashOf('"quantity":9007199254740993'))
+    assert.notStrictEqual(hashOf('"x":{"y":[0.1]}'), hashOf('"x":{"y":[0.10000000000000001]}'))
+    assert.strictEqual(
+      hashOf('"x":9007199254740993'),
+      hashOf('"x":9.007199254740993e15'),
+      "one value in two notations is one body"
+    )
+  })
+
+  it("leave the identity of an ordinary body what it was", () => {
+    assert.strictEqual(
+      hashOf('"quantity":0.1,"a":1e3,"b":100.50,"c":-0,"d":1e21,"e":[123456789012345680000,5e-7,1.0]'),
+      "bc9602e591a44de76d875847200c1531b1aa65ba501a0962cef2912c0d6ae5c4"
+    )
+  })
+
+  it("are no event id when they are not exact for everybody", () => {
+    const parsed = read('"id":9007199254740993')
+    assert(Result.isFailure(parsed))
+    assert.deepStrictEqual(parsed.failure, [
+      { path: "id", message: "must be a string, or an integer that is exact in JSON" }
+    ])
+  })
+
+  it("may be a time with more digits than anybody needs", () => {
+    const json = readJson(
+      new TextEncoder().encode(
+        '{"symbol":"SPY","action":"BUY","timeframe":"5m","timestamp":1761086700.1234567891}'
+      )
+    )
+    assert(Result.isSuccess(json))
+    const parsed = parseIntakeBody(json.success)
+    assert(Result.isSuccess(parsed) && parsed.success.kind === "signal")
+    assert.strictEqual(parsed.success.signal.firedAtMs, 1_761_086_700_123)
+  })
+
+  it("may be scores with more digits than a double has", () => {
+    const json = readJson(
+      new TextEncoder().encode(
+        '{"snapshot_id":"7f3b1c52-2f5a-4a53-9c0e-0b1d2e3f4a5b","score":{"Buy Score":0.12345678901234567891,"Sell Score":2},"trigger":"t","pair":"ZRX-USD"}'
+      )
+    )
+    assert(Result.isSuccess(json))
+    const parsed = parseIntakeBody(json.success)
+    assert(Result.isSuccess(parsed) && parsed.success.kind === "metadata")
+    assert.strictEqual(parsed.success.metadata.buyScore, 0.12345678901234568)
+  })
+})
+
+describe("any body", () => {
+  const odd: ReadonlyArray<string> = [
+    "null",
+    "true",
+    "0",
+    "-0",
+    "-1",
+    "1e400",
+    "1e-400",
+    "5e-324",
+    "9007199254740993",
+    '""',
+    '" "',
+    '"NaN"',
+    '"BUY"',
+    '"long"',
+    '"5m"',
+    '"SPY"',
+    '"2025-10-21T22:45:00Z"',
+    '"\\u0000"',
+    '"\\ud800"',
+    '"{{close}}"',
+    "[]",
+    "{}",
+    '[{"a":[null]}]',
+    '{"Buy Score":null}',
+    '{"__proto__":1}',
+    '{"a":1,"a":2}',
+    "1761086700",
+    "1761086700000",
+    '"7f3b1c52-2f5a-4a53-9c0e-0b1d2e3f4a5b"'
+  ]
+  const keys = [
+    "symbol",
+    "ticker",
+    "action",
+    "direction",
+    "timeframe",
+    "timestamp",
+    "quantity",
+    "price",
+    "strategy",
+    "strike",
+    "expiration",
+    "id",
+    "secret",
+    "snapshot_id",
+    "score",
+    "trigger",
+    "pair",
+    "order_id",
+    "side",
+    "constructor",
+    "__proto__",
+    "x"
+  ]
+  const members = Arbitrary.array(
+    Arbitrary.all([Arbitrary.schema(Schema.Literals(keys)), Arbitrary.schema(Schema.Literals(odd))]),
+    { maxLength: 10 }
+  )
+
+  it.prop(
+    "is taken or refused with paths and messages, and what is taken can be stored, hashed and identified",
+    [members, Schema.Boolean],
+    ([list, complete]) => {
+      const usual = complete
+        ? Object.entries(signal).map(([key, value]) => [key, JSON.stringify(value)] as const)
+        : []
+      const chosen = new Map<string, string>([...usual, ...list])
+      const text = `{${[...chosen].map(([key, value]) => `${JSON.stringify(key)}:${value}`).join(",")}}`
+      const parsed = Result.flatMap(
+        Result.mapError(readJson(new TextEncoder().encode(text)), (refused) => [refused]),
+        parseIntakeBody
+      )
+      if (Result.isFailure(parsed)) {
+        assert.isNotEmpty(parsed.failure)
+        for (const { path, message } of parsed.failure)
+          assert.isTrue(typeof path === "string" && message !== "", text)
+        assert.strictEqual(new Set(parsed.failure.map(({ path }) => path)).size, parsed.failure.length, text)
+        return
+      }
+      const { body, hasTimestamp } = parsed.success
+      assert(isJsonObject(body))
+      assert.isFalse(Object.hasOwn(body, "secret"))
+      assert.notInclude(JSON.stringify(body), "\\u0000")
+      assert.isTrue(Result.isSuccess(identityOf("default", {}, body, hasTimestamp, 0)), text)
+    },
+    { arbitrary: { runs: 3_000, seed: 111 } }
+  )
+})

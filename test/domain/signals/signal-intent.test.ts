@@ -1,0 +1,188 @@
+/** T3b and T10: by which fields senders say what they want, what each of them is taken as, and which cannot all be true. */
+import { assert, describe, it } from "@effect/vitest"
+import { Result } from "effect"
+
+import type { JsonObject } from "../../../src/domain/kernel/canonical-json.ts"
+import { parseSignal } from "../../../src/domain/signals/signal-body.ts"
+import type { Signal } from "../../../src/domain/signals/signal.ts"
+
+const read = (fields: JsonObject): Signal | ReadonlyArray<string> => {
+  const parsed = parseSignal({ symbol: "SPY", timeframe: "5m", timestamp: "2025-10-21T22:45:00Z", ...fields })
+  return Result.isSuccess(parsed) ? parsed.success : parsed.failure.map(({ path }) => path)
+}
+const told = (fields: JsonObject): string => JSON.stringify(fields)
+
+describe("what is said is taken as", () => {
+  const nothing = { action: null, direction: null, intent: null, positionSize: null }
+  const close = { ...nothing, intent: "close" } as const
+  const cases: ReadonlyArray<readonly [JsonObject, Partial<Signal>]> = [
+    // Words that close all of the strategy's share (T3b).
+    [{ direction: "flat" }, close],
+    [{ direction: "Close" }, close],
+    [{ action: "close" }, close],
+    [{ action: "EXIT" }, close],
+    [{ action: " flat " }, close],
+    [{ action: "close", direction: "flat" }, close],
+    [{ action: "close", intent: "close" }, close],
+    [
+      { action: "sell", direction: "flat" },
+      { ...close, action: "SELL" }
+    ],
+    [{ intent: "close" }, close],
+    [
+      { intent: "close", quantity: "2" },
+      { ...close, quantity: "2" }
+    ],
+    [
+      { intent: "close", action: "sell" },
+      { ...close, action: "SELL" }
+    ],
+    // A direction beside a close says which side is closed, and never opens it.
+    [
+      { intent: "close", direction: "long" },
+      { ...close, action: "SELL", direction: "LONG" }
+    ],
+    [
+      { action: "exit", direction: "short" },
+      { ...close, action: "BUY", direction: "SHORT" }
+    ],
+    [
+      { action: "close", direction: "put" },
+      { ...close, action: "SELL", direction: "PUT" }
+    ],
+    [{ market_position: "flat" }, { ...close, marketPosition: "flat" }],
+    [
+      { action: "sell", market_position: "flat", market_position_size: 0, prev_market_position: "long" },
+      {
+        ...close,
+        action: "SELL",
+        marketPosition: "flat",
+        marketPositionSize: "0",
+        prevMarketPosition: "long"
+      }
+    ],
+    // A partial exit leaves the book on its side.
+    [
+      { intent: "close", action: "sell", quantity: 1, market_position: "long", market_position_size: 2 },
+      { ...close, action: "SELL", quantity: "1", marketPosition: "long", marketPositionSize: "2" }
+    ],
+    // Targets, signed.
+    [
+      { intent: "target", position_size: "-2.50" },
+      { ...nothing, intent: "target", positionSize: "-2.5" }
+    ],
+    [
+      { intent: "target", position_size: 0 },
+      { ...nothing, intent: "target", positionSize: "0" }
+    ],
+    [{ position_size: "+1" }, { ...nothing, intent: "target", positionSize: "1" }],
+    [
+      { market_position: "short", market_position_size: "3" },
+      { ...nothing, intent: "target", positionSize: "-3", marketPosition: "short", marketPositionSize: "3" }
+    ],
+    [
+      { intent: "target", market_position: "flat" },
+      { ...nothing, intent: "target", positionSize: "0" }
+    ],
+    [
+      { action: "buy", quantity: 2, market_position: "long", market_position_size: 1, position_size: 1 },
+      { ...nothing, action: "BUY", quantity: "2", intent: "target", positionSize: "1" }
+    ],
+    // Beside an action the size of the book is news, not a wish.
+    [
+      { action: "buy", position_size: 4 },
+      { ...nothing, action: "BUY", positionSize: "4" }
+    ],
+    // The side of the book without a size is a direction.
+    [{ market_position: "short" }, { ...nothing, direction: "SHORT", marketPosition: "short" }],
+    [
+      { intent: "open", market_position: "long" },
+      { ...nothing, intent: "open", direction: "LONG" }
+    ],
+    [
+      { action: "buy", market_position: "long" },
+      { ...nothing, action: "BUY", marketPosition: "long" }
+    ],
+    [
+      { intent: "open", action: "buy" },
+      { ...nothing, intent: "open", action: "BUY" }
+    ],
+    [
+      { intent: "open", market_position: "long", market_position_size: 5 },
+      { ...nothing, intent: "open", direction: "LONG", marketPositionSize: "5" }
+    ],
+    [
+      { intent: "reverse", direction: "short" },
+      { ...nothing, intent: "reverse", direction: "SHORT" }
+    ],
+    [{ intent: "Reverse" }, { ...nothing, intent: "reverse" }],
+    [
+      { action: "sell", prev_market_position: "Long" },
+      { ...nothing, action: "SELL", prevMarketPosition: "long" }
+    ],
+    [
+      { action: "buy", order_type: "Market" },
+      { ...nothing, action: "BUY" }
+    ]
+  ]
+  for (const [fields, expected] of cases) {
+    it(`[${told(fields)}] ${told(expected)}`, () => {
+      assert.deepInclude(read(fields), expected)
+    })
+  }
+})
+
+describe("what cannot be is refused", () => {
+  const cases: ReadonlyArray<readonly [JsonObject, ReadonlyArray<string>]> = [
+    [{}, ["action"]],
+    [{ intent: "open" }, ["action"]],
+    [{ intent: "target" }, ["position_size"]],
+    [{ intent: "target", action: "buy", quantity: 1 }, ["position_size"]],
+    [{ intent: "target", market_position: "long" }, ["market_position_size"]],
+    [{ intent: "hold" }, ["intent"]],
+    [
+      { intent: 1, market_position: "up", prev_market_position: true },
+      ["intent", "market_position", "prev_market_position"]
+    ],
+    [{ intent: "target", position_size: "1,000" }, ["position_size"]],
+    [{ intent: "target", position_size: "NaN" }, ["position_size"]],
+    [{ market_position: "long", market_position_size: -1 }, ["market_position_size"]],
+    [{ market_position: "long", market_position_size: 0 }, ["market_position_size"]],
+    [{ market_position: "flat", market_position_size: 2 }, ["market_position_size"]],
+    [{ action: "buy", market_position_size: 2 }, ["market_position"]],
+    [{ market_position: "long", market_position_size: 2, position_size: -2 }, ["position_size"]],
+    [{ action: "sell", market_position: "flat", position_size: 1 }, ["position_size"]],
+    [{ intent: "target", market_position: "short", position_size: 1 }, ["position_size"]],
+    [{ action: "close", intent: "open" }, ["intent"]],
+    [{ direction: "flat", intent: "target", position_size: 1 }, ["intent"]],
+    [{ direction: "flat", market_position: "long" }, ["market_position"]],
+    [{ intent: "close", action: "sell", direction: "short" }, ["intent"]],
+    [{ action: "buy", direction: "long", market_position: "flat" }, ["market_position"]],
+    [{ intent: "open", action: "sell", direction: "long" }, ["intent"]],
+    [{ intent: "open", action: "buy", market_position: "flat" }, ["market_position"]],
+    [{ intent: "reverse", direction: "call" }, ["intent"]],
+    [{ intent: "target", direction: "put", position_size: -1 }, ["intent"]],
+    [{ action: "buy", order_type: "limit", limit_price: "10" }, ["order_type", "limit_price"]],
+    [{ action: "buy", order_type: "stop", stop_price: 9 }, ["order_type", "stop_price"]],
+    [{ action: "buy", limit_price: 10 }, ["limit_price"]],
+    [{ action: "buy", order_type: 1 }, ["order_type"]]
+  ]
+  for (const [fields, paths] of cases) {
+    it(`[${told(fields)}] at ${paths.join(", ")}`, () => {
+      assert.deepStrictEqual(read(fields), paths)
+    })
+  }
+
+  it("and a kind of order that cannot be placed is said to be one of later", () => {
+    const parsed = parseSignal({
+      symbol: "SPY",
+      action: "buy",
+      timeframe: "5m",
+      timestamp: "2025-10-21T22:45:00Z",
+      order_type: "limit",
+      limit_price: 10
+    })
+    assert(Result.isFailure(parsed))
+    for (const { message } of parsed.failure) assert.include(message, "yet")
+  })
+})

@@ -1,0 +1,325 @@
+/**
+ * A listener with everything behind it, over real loopback sockets and a store in memory, and the verbs to use it.
+ *
+ * The tests of the HTTP side differ in one or two parts (a store that stalls, a secret, a fact of health); everything
+ * else is the real thing, so that what passes here is what a sender sees.
+ */
+import { type Agent, request } from "node:http"
+import { type AddressInfo, connect, Server, type Socket } from "node:net"
+import { Context, Effect, Exit, Layer, Logger, Redacted, References, Result, Scope } from "effect"
+import { type HealthFacts } from "../../../src/domain/health/health.ts"
+import { resolveSettings } from "../../../src/domain/kernel/settings-resolve.ts"
+import { type Alert, Alerts } from "../../../src/layers/alerts/alerts.port.ts"
+import { Config } from "../../../src/layers/platform/config.port.ts"
+import { HealthSource, makeHealthSource, TreeDeaf } from "../../../src/layers/health/health-source.port.ts"
+import { HttpAccess } from "../../../src/layers/api/http.access.ts"
+import { HttpIntake } from "../../../src/layers/api/http.intake.ts"
+import { HttpListenerNode } from "../../../src/layers/api/http.node.ts"
+import { RefusedPosts, type RefusedPostsService } from "../../../src/layers/intake/refused-posts.port.ts"
+import { HttpFrontRoutes } from "../../../src/layers/api/http.routes.ts"
+import { type BoundListener, HttpListener } from "../../../src/layers/api/http-listener.port.ts"
+import { IntakeQueueBatch } from "../../../src/layers/intake/intake-queue.batch.ts"
+import { IntakeQueue } from "../../../src/layers/intake/intake-queue.port.ts"
+import {
+  makeMemoryIntakeStore,
+  type MemoryIntakeStore
+} from "../../../src/layers/signals/intake-store.memory.ts"
+import { IntakeStore } from "../../../src/layers/signals/intake-store.port.ts"
+import { ControlToken } from "../../../src/layers/platform/control-token.port.ts"
+import { Lifecycle, type LifecycleService } from "../../../src/layers/platform/lifecycle.port.ts"
+import { Exposition, Metrics, type MetricsService } from "../../../src/layers/platform/metrics.port.ts"
+import { ReadStore, type ReadStoreService } from "../../../src/layers/health/read-store.port.ts"
+import { TradingState } from "../../../src/layers/control/trading-state.port.ts"
+import {
+  type TradingStateChange,
+  TradingStateStore
+} from "../../../src/layers/control/trading-state-store.port.ts"
+import { Wake } from "../../../src/layers/platform/wake.port.ts"
+
+/** The generated token of every world without a configured one, and the header that shows it. */
+export const controlToken = "5f".repeat(32)
+export const bearer = { authorization: `Bearer ${controlToken}` }
+
+export interface WorldOptions {
+  readonly environment?: Record<string, string>
+  readonly file?: Record<string, unknown>
+  readonly facts?: Partial<HealthFacts>
+  readonly reads?: Partial<ReadStoreService>
+  /** Gets every change of the trading state. */
+  readonly stateChanged?: (change: TradingStateChange) => void
+  readonly deaf?: boolean
+  readonly control?: HealthSource["Service"]["control"]
+  /** Nobody holds DATA_DIR yet. */
+  readonly tokenUnknown?: boolean
+  /** Wraps the store, for stores that fail or stall. */
+  readonly store?: (memory: MemoryIntakeStore) => IntakeStore["Service"]
+  /** Without it posts find nobody who stores them. */
+  readonly worker?: boolean
+}
+
+/** The fields any answer of the service may have; a test reads those of the answer it asked for. */
+export interface Body {
+  readonly [field: string]: unknown
+  readonly status: string
+  readonly signal_id: string
+  readonly request_id: string
+  readonly experiment_id: string
+  readonly variant: string
+  readonly errors: ReadonlyArray<{ readonly path: string; readonly message: string }>
+  readonly items: ReadonlyArray<Record<string, unknown>>
+  readonly next_cursor: string | null
+}
+
+export interface Reply {
+  readonly status: number
+  readonly headers: Record<string, string>
+  readonly text: string
+  readonly body: Body
+}
+
+export interface World {
+  readonly port: number
+  readonly socket: BoundListener
+  readonly store: MemoryIntakeStore
+  readonly alerts: Array<Alert>
+  /** Every line that was logged, as its fields. */
+  readonly lines: Array<Record<string, unknown>>
+  readonly lifecycle: LifecycleService
+  readonly queue: IntakeQueue["Service"]
+  readonly metrics: MetricsService
+  readonly refused: Pick<RefusedPostsService, "unavailable">
+  /** Says the sums of refused posts, into `lines`. */
+  readonly sumUp: (which: "over" | "all") => Promise<void>
+  readonly send: (
+    method: string,
+    path: string,
+    options?: {
+      body?: string | Buffer
+      headers?: Record<string, string>
+      localAddress?: string
+      agent?: Agent
+    }
+  ) => Promise<Reply>
+  readonly post: (body: unknown, headers?: Record<string, string>, path?: string) => Promise<Reply>
+  /** Writes raw bytes and returns everything that came back until the peer closed or `ms` passed. */
+  readonly raw: (
+    bytes: string | Buffer | ReadonlyArray<string | Buffer>,
+    ms?: number,
+    end?: boolean
+  ) => Promise<string>
+  readonly open: () => Promise<Socket>
+  readonly dispose: () => Promise<void>
+}
+
+export const settingsFor = (environment: Record<string, string> = {}, file?: Record<string, unknown>) => {
+  const result = resolveSettings({
+    environment: { PORT: "0", ...environment },
+    file,
+    cwd: "/srv",
+    stdoutIsTerminal: false,
+    resolvePath: (from, to) => `${from}/${to}`
+  })
+  if (Result.isFailure(result)) throw new Error(JSON.stringify(result.failure))
+  return result.success
+}
+
+const factsFor = (facts: Partial<HealthFacts> = {}): HealthFacts => ({
+  nowMs: Date.now(),
+  version: "0.1.0",
+  commit: "abc1234",
+  mode: "PRACTICE",
+  stopping: false,
+  startup: { step: "done", n: 1, of: 1, sinceMs: Date.now(), done: true },
+  database: "ready",
+  spool: "none",
+  tradingState: "ACTIVE",
+  queue: null,
+  takesPosts: true,
+  trades: true,
+  accounts: [{ id: "paper-1", canTrade: true, reason: null }],
+  unprotected: [],
+  canary: null,
+  components: [],
+  ...facts
+})
+
+/** Starts a world on a free port. */
+export const startWorld = async (options: WorldOptions = {}): Promise<World> => {
+  const store = makeMemoryIntakeStore()
+  const alerts: Array<Alert> = []
+  const source = makeHealthSource({
+    facts: () => factsFor(options.facts),
+    ping: (deadlineMs) =>
+      options.deaf === true ? Effect.fail(new TreeDeaf({ path: "root", deadlineMs })) : Effect.void,
+    actors: () => [],
+    control: options.control ?? (() => Effect.succeed({ unprotected: [] }))
+  })
+  const nothing = Effect.die("not part of this test")
+  const reads: ReadStoreService = {
+    list: () => nothing,
+    trace: () => nothing,
+    order: () => nothing,
+    linkage: nothing,
+    acknowledgeAlert: () => nothing,
+    ...options.reads
+  }
+  const settings = settingsFor(options.environment, options.file)
+  const configured = settings.secrets.admin === null ? controlToken : Redacted.value(settings.secrets.admin)
+  const ports = Layer.mergeAll(
+    Layer.succeed(Config, settings),
+    Layer.succeed(ControlToken, {
+      current: () => (options.tokenUnknown === true ? null : configured),
+      file: null,
+      open: Effect.succeed(null),
+      mask: (text) => text
+    }),
+    Layer.succeed(IntakeStore, options.store?.(store) ?? store),
+    Layer.succeed(Alerts, {
+      raise: (alert) => Effect.sync(() => void alerts.push(alert)),
+      takePending: () => [],
+      resolve: () => Effect.void,
+      resolveAllBut: () => Effect.void,
+      putBack: () => undefined,
+      counts: () => ({ raised: alerts.length, pending: 0, dropped: 0 })
+    }),
+    Layer.succeed(HealthSource, source),
+    Layer.succeed(ReadStore, reads),
+    Layer.succeed(TradingStateStore, {
+      read: nothing,
+      set: (change) =>
+        Effect.sync(() => {
+          options.stateChanged?.(change)
+          return { scope: "global", state: change.state }
+        })
+    }),
+    Layer.succeed(Exposition, {
+      text: (named) => Effect.succeed(named ? "# acct-7\n" : "# nothing\n")
+    }),
+    Lifecycle.layer,
+    Metrics.layer,
+    TradingState.layer,
+    Wake.layer
+  )
+  const lines: Array<Record<string, unknown>> = []
+  const logger = Logger.make<unknown, void>(({ fiber, message }) => {
+    lines.push({ ...fiber.getRef(References.CurrentLogAnnotations), msg: String(message) })
+  })
+  const services = HttpListenerNode.pipe(
+    Layer.provide(HttpFrontRoutes),
+    Layer.provideMerge(RefusedPosts.layer),
+    Layer.provide(Layer.mergeAll(HttpAccess.layer, HttpIntake.layer)),
+    Layer.provideMerge(IntakeQueueBatch),
+    Layer.provideMerge(ports),
+    Layer.provideMerge(Logger.layer([logger]))
+  )
+  const scope = Scope.makeUnsafe()
+  const program = Effect.gen(function* () {
+    const context = yield* Layer.build(services)
+    const queue = Context.get(context, IntakeQueue)
+    if (options.worker !== false)
+      yield* Effect.forkScoped(Effect.provideContext(queue.worker, context), { startImmediately: true })
+    const socket = yield* Effect.provideContext(Context.get(context, HttpListener).bind, context)
+    return { context, queue, socket }
+  })
+  const { context, queue, socket } = await Effect.runPromise(Scope.provide(program, scope))
+  const { port } = socket
+  const send: World["send"] = (method, path, more = {}) =>
+    new Promise((resolve, reject) => {
+      const { agent, body, headers, localAddress } = more
+      const sent = request(
+        { host: "127.0.0.1", port, method, path, headers, agent: agent ?? false, localAddress },
+        (response) => {
+          const chunks: Array<Buffer> = []
+          response.on("data", (chunk: Buffer) => chunks.push(chunk))
+          response.on("error", reject)
+          response.on("end", () => {
+            const text = Buffer.concat(chunks).toString()
+            const isJson =
+              response.headers["content-type"]?.startsWith("application/json") === true && text !== ""
+            const parsed: Body = JSON.parse(isJson ? text : "{}")
+            const flat = Object.fromEntries(
+              Object.entries(response.headers).map(([name, value]) => [name, String(value)])
+            )
+            resolve({ status: response.statusCode ?? 0, headers: flat, text, body: parsed })
+          })
+        }
+      )
+      sent.on("error", reject)
+      sent.end(body)
+    })
+  const open: World["open"] = () =>
+    new Promise((resolve, reject) => {
+      const socket = connect({ host: "127.0.0.1", port, allowHalfOpen: true }, () => resolve(socket))
+      socket.once("error", reject)
+    })
+  return {
+    port,
+    socket,
+    store,
+    alerts,
+    lines,
+    queue,
+    lifecycle: Context.get(context, Lifecycle),
+    metrics: Context.get(context, Metrics),
+    refused: Context.get(context, RefusedPosts),
+    sumUp: (which) =>
+      Effect.runPromise(Effect.provideContext(Context.get(context, RefusedPosts).sumUp(which), context)),
+    send,
+    post: (body, headers = {}, path = "/webhook") => {
+      const text = typeof body === "string" || Buffer.isBuffer(body) ? body : JSON.stringify(body)
+      return send("POST", path, { body: text, headers: { "content-type": "application/json", ...headers } })
+    },
+    raw: async (bytes, ms = 1_500, end = false) => {
+      const client = await open()
+      let text = ""
+      client.on("data", (chunk: Buffer) => {
+        text += chunk.toString("latin1")
+      })
+      client.on("error", () => undefined)
+      const closed = new Promise<void>((resolve) => {
+        client.once("close", () => resolve())
+        client.once("end", () => resolve())
+      })
+      for (const part of Array.isArray(bytes) ? bytes : [bytes]) client.write(part)
+      if (end) client.end()
+      await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, ms))])
+      client.destroy()
+      return text
+    },
+    open,
+    dispose: () => Effect.runPromise(Scope.close(scope, Exit.void))
+  }
+}
+
+/** The listening server of this process on `port`: what no interface gives, and a kernel can take away. */
+export const serverOn = (port: number): Server => {
+  const inside = process as unknown as { readonly _getActiveHandles: () => ReadonlyArray<unknown> }
+  const found = inside
+    ._getActiveHandles()
+    .find(
+      (handle): handle is Server =>
+        handle instanceof Server && (handle.address() as AddressInfo).port === port
+    )
+  if (found === undefined) throw new Error(`nothing listens on ${port}`)
+  return found
+}
+
+let serial = 0
+/** An alert like the README's, different from every other of this process. */
+export const alert = (more: Record<string, unknown> = {}): Record<string, unknown> => ({
+  symbol: "SPY",
+  direction: "long",
+  timeframe: "5m",
+  timestamp: new Date().toISOString(),
+  n: (serial += 1),
+  ...more
+})
+
+/** Waits until `test` is true, at most `ms`. */
+export const until = async (what: string, test: () => boolean, ms = 5_000): Promise<void> => {
+  const end = Date.now() + ms
+  while (!test()) {
+    if (Date.now() > end) throw new Error(`waited ${ms} ms for ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}

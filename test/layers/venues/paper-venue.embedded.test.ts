@@ -1,0 +1,106 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect, Layer, Scope } from "effect"
+import { layerConfiguredBrokers } from "../../../src/layers/venues/broker.configured.ts"
+import { Brokers } from "../../../src/layers/venues/broker.port.ts"
+import { Config } from "../../../src/layers/platform/config.port.ts"
+import { practiceQuote } from "../../../src/domain/market/practice-price.ts"
+import { makeEmbeddedVenues } from "../../../src/layers/venues/paper-venue.embedded.ts"
+import { PaperVenues } from "../../../src/layers/venues/paper-venue.port.ts"
+import { fillsCount, marketOrder } from "../../contracts/broker.contract.ts"
+import { openFreshDatabase } from "../../support/postgres.ts"
+import { settingsFrom } from "../../support/practice-settings.ts"
+
+const settings = settingsFrom({
+  brokers: { practice: { kind: "paper" }, "other-one": { kind: "paper", rule: "R" } },
+  accounts: {
+    "paper-1": { broker: "practice", startingCash: "5000" },
+    "paper-9": { broker: "other-one", startingCash: "70" }
+  },
+  strategies: { default: { sources: ["default"], accounts: ["paper-1"] } },
+  market: { seed: 42 }
+})
+
+const world = Effect.gen(function* () {
+  const { database, target } = yield* openFreshDatabase()
+  const venues = makeEmbeddedVenues(settings, target)
+  const layer = layerConfiguredBrokers.pipe(
+    Layer.provide(Layer.mergeAll(Layer.succeed(Config, settings), Layer.succeed(PaperVenues, venues)))
+  )
+  const brokers = Context.get(yield* Layer.build(layer), Brokers)
+  return { database, venues, brokers }
+})
+
+describe("embedded paper venue behind the configured brokers", () => {
+  it.live(
+    "a broker is there before its venue, finds it when it is launched, and loses it when it closes",
+    () =>
+      Effect.gen(function* () {
+        const { brokers, venues } = yield* world
+        const broker = brokers.get("practice")
+        assert.deepStrictEqual(brokers.names, ["practice", "other-one"])
+        assert.strictEqual((yield* Effect.flip(broker.create(marketOrder())))._tag, "BrokerNotSent")
+        const scope = yield* Scope.make()
+        const venue = yield* Scope.provide(venues.launch("practice"), scope)
+        yield* venue.serving
+        assert.strictEqual((yield* broker.create(marketOrder({ quantity: "1" }))).clientOrderId, "c1")
+        yield* fillsCount(broker, 1)
+        yield* Scope.close(scope, yield* Effect.exit(Effect.void))
+        assert.isNull(venues.addressOf("practice"))
+        assert.strictEqual((yield* Effect.flip(broker.create(marketOrder())))._tag, "BrokerNotSent")
+      })
+  )
+
+  it.live("the book outlives the venue: a second launch has the fills, at another address", () =>
+    Effect.gen(function* () {
+      const { brokers, venues } = yield* world
+      const broker = brokers.get("practice")
+      const before = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const venue = yield* venues.launch("practice")
+          yield* venue.serving
+          yield* broker.create(marketOrder({ quantity: "1" }))
+          return { url: venue.url, fills: yield* fillsCount(broker, 1) }
+        })
+      )
+      const again = yield* venues.launch("practice")
+      yield* again.serving
+      assert.notStrictEqual(again.url, before.url)
+      assert.deepStrictEqual(yield* broker.fillsSince("paper-1", null), before.fills)
+    })
+  )
+
+  it.live("each broker has a venue, a schema, a rule and the starting cash of its own", () =>
+    Effect.gen(function* () {
+      const { brokers, database, venues } = yield* world
+      for (const name of brokers.names) yield* Effect.flatMap(venues.launch(name), ({ serving }) => serving)
+      assert.strictEqual((yield* brokers.get("practice").balance("paper-1")).cash, "5000")
+      assert.strictEqual((yield* brokers.get("other-one").balance("paper-9")).cash, "70")
+      const order = marketOrder({ account: "paper-9", quantity: "0.01" })
+      yield* brokers.get("other-one").create(order)
+      const again = yield* Effect.flip(brokers.get("other-one").create(order))
+      assert.isTrue(again._tag === "BrokerRefused" && again.duplicate)
+      const schemas = yield* database.run(
+        "test.schemas",
+        (sql) => sql<{ table_schema: string }>`SELECT table_schema FROM information_schema.tables
+          WHERE table_name = 'create_requests' ORDER BY 1`
+      )
+      assert.deepStrictEqual(
+        schemas.map((row) => row.table_schema),
+        ["paper_venue", "paper_venue_other_one"]
+      )
+    })
+  )
+
+  it.live("it fills at the price the practice market quotes for the configured seed", () =>
+    Effect.gen(function* () {
+      const { brokers, venues } = yield* world
+      yield* Effect.flatMap(venues.launch("practice"), ({ serving }) => serving)
+      yield* brokers.get("practice").create(marketOrder({ quantity: "1" }))
+      const [fill] = yield* fillsCount(brokers.get("practice"), 1)
+      const at = fill?.at.getTime() ?? 0
+      // The quote was taken in the step of the fill or in the one before it.
+      const asks = [0, 250, 500].map((back) => practiceQuote(42, "SPY", at - back).ask.replace(/\.?0+$/, ""))
+      assert.include(asks, fill?.price)
+    })
+  )
+})
