@@ -4,7 +4,7 @@
  * One process at a time may place orders for an account. Ownership has two halves (T4): a lease on the database's
  * clock says who may act now, and a fencing number that rises with every activation lets the database refuse the
  * writes of everybody who acted before. A lease alone would let a process frozen past its end write on. The lease is that
- * of the owner's node (node-store.ts): an account has an owner and a fence, and nothing that must be renewed.
+ * of the owner's node (node-store.port.ts): an account has an owner and a fence, and nothing that must be renewed.
  *
  * Promises: `take` raises the fence exactly when it says `Taken`; an account of a life that is over is taken at once, one
  * of a life that is alive never is. Calls that come together are one statement, so thousands of accounts start as one.

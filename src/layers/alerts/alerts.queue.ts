@@ -1,7 +1,7 @@
 /**
  * Alerts queue: the in-memory half of the `Alerts` port.
  *
- * Promises: what alerts.ts promises; alerts with one dedup key are one entry with a count; what an alert repeats of a
+ * Promises: what alerts.port.ts promises; alerts with one dedup key are one entry with a count; what an alert repeats of a
  * peer or an error is masked before it is kept, because it is shown and stored; a `resolve` that was just told is not
  * told to the database again.
  * Never: waits for anything or calls the database.

@@ -8,7 +8,7 @@
  * and a request id where the socket still takes one; keep-alive connections never hold up `close`; an error of the
  * socket after binding fails `lost`.
  * Never: does I/O before `bind` runs; reads a body.
- * Failure: bind errors by errno as in `http-listener.ts`; anything unknown is `ListenFailed` with its cause.
+ * Failure: bind errors by errno as in `http-listener.port.ts`; anything unknown is `ListenFailed` with its cause.
  */
 import { randomUUID } from "node:crypto"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"

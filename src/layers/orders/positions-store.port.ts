@@ -7,7 +7,7 @@
  *
  * Promises: a confirmation is written under the fence of the account's owner, so an old answer of a frozen owner
  * never replaces a newer one.
- * Never: changes a quantity; fills do, in fills-store.ts. What is armed is a share, and only with prices it is given.
+ * Never: changes a quantity; fills do, in fills-store.port.ts. What is armed is a share, and only with prices it is given.
  */
 import { Context, type Effect } from "effect"
 import type { OrderStatus } from "../../domain/orders/order.ts"
