@@ -21,6 +21,7 @@ import {
 import { type PlanContext, type PlanQuote, type PlanSettings } from "../orders/plan-context.ts"
 import type { RiskNumbers } from "../orders/risk.ts"
 import { meaningOf, type SymbolRules } from "../kernel/symbol-map.ts"
+import { takersOf } from "../signals/routing.ts"
 
 export type DecisionOutcome = "ordered" | "held" | "denied" | "ignored"
 
@@ -44,20 +45,14 @@ export type Plan =
   /** Some check may pass soon; ask again. `codes` as `account:code`. */
   | { readonly _tag: "Deferred"; readonly codes: ReadonlyArray<string> }
 
-/**
- * The strategies a signal goes to. A name in the signal selects one, however few are subscribed: an alert that names
- * `momentun` is a mistake of its sender, and trading it by `momentum` would hide that (T10).
- */
+/** Where a signal goes: each account of each strategy that takes it. */
 export const targetsOf = (
   signal: DecisionSignal,
   settings: PlanSettings
 ): ReadonlyArray<Target> | "strategy_unknown" => {
-  const subscribed = Object.entries(settings.strategies).filter(([, { sources }]) =>
-    sources.includes(signal.source)
-  )
-  const chosen = subscribed.filter(([name]) => signal.strategy === null || name === signal.strategy)
-  if (signal.strategy !== null && chosen.length === 0) return "strategy_unknown"
-  return chosen.flatMap(([name, strategy]) =>
+  const takers = takersOf(settings.strategies, signal.source, signal.strategy)
+  if (signal.strategy !== null && takers.length === 0) return "strategy_unknown"
+  return takers.flatMap(([name, strategy]) =>
     strategy.accounts.map((account) => ({ name, strategy, account }))
   )
 }

@@ -12,6 +12,7 @@ import { Result } from "effect"
 import type { FieldError } from "../../domain/kernel/field.ts"
 import { ageVerdict, bucketKey, expiresFromMs, type Identity } from "../../domain/signals/identity.ts"
 import type { IntakeBody } from "../../domain/signals/intake-body.ts"
+import { takersOf } from "../../domain/signals/routing.ts"
 import { ageLimits, intakeLimits } from "../../domain/kernel/limits.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
 import type { IntakeAnswer, IntakeRow } from "./intake-store.port.ts"
@@ -33,18 +34,12 @@ export interface Experiment {
   readonly variant: string | null
 }
 
-/**
- * The strategy that takes the signal: the one the body names when it is subscribed to the source, else the first
- * subscribed. Nobody subscribed: no experiment; the signal is stored and will be ignored with that reason.
- */
+/** The first strategy that takes it. Nobody does: no experiment; the signal is stored, and its decision says why. */
 export const experimentOf = (settings: Settings, source: string, named: string | null): Experiment => {
-  const subscribed = Object.entries(settings.strategies).filter(([, strategy]) =>
-    strategy.sources.includes(source)
-  )
-  const found = subscribed.find(([name]) => name === named) ?? subscribed[0]
-  return found === undefined
+  const [first] = takersOf(settings.strategies, source, named)
+  return first === undefined
     ? { experimentId: null, variant: null }
-    : { experimentId: found[0], variant: found[1].engine }
+    : { experimentId: first[0], variant: first[1].engine }
 }
 
 const answerOf = (post: IntakePost, experiment: Experiment): IntakeAnswer => ({

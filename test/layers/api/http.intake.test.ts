@@ -57,6 +57,14 @@ describe("a post", () => {
     )
   })
 
+  it("[T10] that names a strategy nobody has is answered without an experiment: nobody will decide it", async () => {
+    await start()
+    const answer = await world.post(alert({ strategy: "defualt" }))
+    assert.strictEqual(answer.status, 201, answer.text)
+    assert.isNull(answer.body.experiment_id)
+    assert.isNull(answer.body.variant)
+  })
+
   it("to the path with one slash at its end is the same post", async () => {
     await start()
     const body = JSON.stringify(alert())
