@@ -135,6 +135,31 @@ const mirrorFindings = (root: string, files: ReadonlyArray<string>): ReadonlyArr
       : [`${file}: src/${folder} does not exist`]
   })
 
+/** Where the ids stand that tests, comments and documents cite. */
+const CITED_IN = ["docs/requirements.md", "docs/truth-tables.md"]
+const DEFINITION = /^(?:## (T\d+[a-z]?)\b|- ([A-Z]\d+) )/gm
+/** One id or several, alone in brackets: `[T10]`, `(T5, K3)`. */
+const CITATION = /[[(]([A-Z]\d{1,2}[a-z]?(?:(?:, | and |-)[A-Z]\d{1,2}[a-z]?)*)[\])]/g
+
+/** A citation nobody can look up says nothing. */
+const citationFindings = (root: string, files: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const defined = new Set(
+    CITED_IN.filter((file) => existsSync(path.join(root, file))).flatMap((file) =>
+      [...readFileSync(path.join(root, file), "utf8").matchAll(DEFINITION)].map(
+        ([, table, item]) => table ?? item
+      )
+    )
+  )
+  return files
+    .filter((file) => /\.(ts|md)$/.test(file) && !CITED_IN.includes(file))
+    .flatMap((file) =>
+      [...readFileSync(path.join(root, file), "utf8").matchAll(CITATION)]
+        .flatMap(([, ids = ""]) => ids.split(/, | and |-/))
+        .filter((id) => !defined.has(id))
+        .map((id) => `${file}: cites ${id}, which is in none of ${CITED_IN.join(", ")}`)
+    )
+}
+
 /** Every offence of the project below `root`, one line each, empty when it is tidy. */
 export const findings = (root: string): ReadonlyArray<string> => {
   const files = projectFiles(root).filter((file) => !file.startsWith(FIXTURES))
@@ -143,6 +168,7 @@ export const findings = (root: string): ReadonlyArray<string> => {
     ...migrationFindings(files),
     ...versionFindings(root),
     ...mirrorFindings(root, files),
+    ...citationFindings(root, files),
     ...files.flatMap((file) => textFindings(root, file))
   ]
 }

@@ -71,6 +71,7 @@ beforeAll(() => {
   put("docs/bot.md", glued("123456789:", "AA", "x".repeat(33)))
   put("docs/path.md", glued("see /ho", "me/someone/notes"))
   put("docs/registry.md", glued("https:/", "/registry.example.com/"))
+  put("docs/cites.md", glued("as it says there (T", "99)"))
   put("docs/emoji.md", `done ${String.fromCodePoint(0x1f680)}`)
   put("docs/conflict.md", glued("<<<", "<<<< ours"))
   put(
@@ -153,6 +154,7 @@ const OFFENCES: Record<string, ReadonlyArray<readonly [file: string, finding: Re
     ["src/layers/utils/order.ts", /"utils" names nothing/],
     ["src/domain/market/orderBook.ts", /not kebab-case/],
     ["migrations/0004_gap.ts", /number 0003 was to come next/],
+    ["docs/cites.md", /cites T99, which is in none of/],
     ["test/machines/deep/order.test.ts", /src\/machines\/deep does not exist/],
     ["package.json", /xstate is not pinned exactly/],
     ["docs/key.md", /a private key/],
