@@ -1,6 +1,6 @@
 import { describe } from "@effect/vitest"
 import { Clock, Effect } from "effect"
-import { makeMemoryBroker } from "../../src/layers/venues/broker.memory.ts"
+import { makeMemoryBroker } from "../support/broker.memory.ts"
 import { brokerContract, type MakeWorld } from "./broker.contract.ts"
 
 const make: MakeWorld = (rule) =>

@@ -17,15 +17,11 @@ import { RestingAccounts } from "../../src/layers/execution/resting-accounts.por
 import { AccountLeases } from "../../src/layers/accounts/accounts-lease.port.ts"
 import { alertsQueue } from "../../src/layers/alerts/alerts.queue.ts"
 import { Alerts } from "../../src/layers/alerts/alerts.port.ts"
-import {
-  makeMemoryBroker,
-  type MemoryBroker,
-  type MemoryBrokerOptions
-} from "../../src/layers/venues/broker.memory.ts"
+import { makeMemoryBroker, type MemoryBroker, type MemoryBrokerOptions } from "../support/broker.memory.ts"
 import { type BrokerConnection, Brokers } from "../../src/layers/venues/broker.port.ts"
 import { Database } from "../../src/layers/database/database.port.ts"
 import { Instance, makeInstance } from "../../src/layers/platform/instance.port.ts"
-import { makeMemoryMarket } from "../../src/layers/market/market.memory.ts"
+import { makeMemoryMarket } from "../support/market.memory.ts"
 import { Market, type MarketService } from "../../src/layers/market/market.port.ts"
 import { OrdersStore, type StoredOrder } from "../../src/layers/orders/orders-store.port.ts"
 import { Protection } from "../../src/layers/orders/protection.port.ts"

@@ -1,7 +1,7 @@
 /** A client order id is only unique within its account: what another account's order does is nothing to ours. */
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import type { MemoryBroker } from "../../src/layers/venues/broker.memory.ts"
+import type { MemoryBroker } from "../support/broker.memory.ts"
 import { FillsStore } from "../../src/layers/orders/fills-store.port.ts"
 import { OrdersStore, type StoredOrder } from "../../src/layers/orders/orders-store.port.ts"
 import {

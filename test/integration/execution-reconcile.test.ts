@@ -1,6 +1,6 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Option, type Scope } from "effect"
-import type { MemoryBroker } from "../../src/layers/venues/broker.memory.ts"
+import type { MemoryBroker } from "../support/broker.memory.ts"
 import type { AccountLeasesService } from "../../src/layers/accounts/accounts-lease.port.ts"
 import { BrokerOutcomeUnknown, SendPermit } from "../../src/layers/venues/broker.port.ts"
 import { FillsStore } from "../../src/layers/orders/fills-store.port.ts"

@@ -2,7 +2,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Deferred, Effect, type Scope } from "effect"
 import { executionLimits } from "../../src/domain/kernel/limits.ts"
-import type { MemoryBroker } from "../../src/layers/venues/broker.memory.ts"
+import type { MemoryBroker } from "../support/broker.memory.ts"
 import type { BrokerConnection } from "../../src/layers/venues/broker.port.ts"
 import { makeVenue, type NodeOptions, scenario, startNode, until, untilStatus } from "./execution-desk.ts"
 import { intend, readAccount, sql, testSettings, world, type WorldServices } from "./execution-world.ts"

@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
 import type { ProtectionService } from "../../src/layers/orders/protection.port.ts"
-import { makeMemoryMarket } from "../../src/layers/market/market.memory.ts"
+import { makeMemoryMarket } from "../support/market.memory.ts"
 import { OrdersStore } from "../../src/layers/orders/orders-store.port.ts"
 import { freshSymbol, makeVenue, orphan, scenario, startNode, until, untilStatus } from "./execution-desk.ts"
 import { intend, own, permitOf, sql, world, type WorldServices } from "./execution-world.ts"

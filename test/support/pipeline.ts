@@ -15,7 +15,7 @@ import { Config } from "../../src/layers/platform/config.port.ts"
 import { Database, DatabaseFault, DatabaseUnavailable } from "../../src/layers/database/database.port.ts"
 import { makeAvailability } from "../../src/layers/database/database-availability.ts"
 import { Market } from "../../src/layers/market/market.port.ts"
-import { makeMemoryMarket } from "../../src/layers/market/market.memory.ts"
+import { makeMemoryMarket } from "./market.memory.ts"
 import { SignalQueue } from "../../src/layers/decision/signal-queue.port.ts"
 import {
   type ClaimedSignal,

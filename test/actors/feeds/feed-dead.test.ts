@@ -13,7 +13,7 @@ import { makeAvailability } from "../../../src/layers/database/database-availabi
 import { Feeds } from "../../../src/layers/feeds/feeds.port.ts"
 import { Instance } from "../../../src/layers/platform/instance.port.ts"
 import { Market } from "../../../src/layers/market/market.port.ts"
-import { makeMemoryMarket } from "../../../src/layers/market/market.memory.ts"
+import { makeMemoryMarket } from "../../support/market.memory.ts"
 import { OrdersStore } from "../../../src/layers/orders/orders-store.port.ts"
 import { type OpenShare, PositionsStore } from "../../../src/layers/orders/positions-store.port.ts"
 import { Protection } from "../../../src/layers/orders/protection.port.ts"

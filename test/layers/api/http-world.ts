@@ -20,10 +20,7 @@ import { HttpFrontRoutes } from "../../../src/layers/api/http.routes.ts"
 import { type BoundListener, HttpListener } from "../../../src/layers/api/http-listener.port.ts"
 import { IntakeQueueBatch } from "../../../src/layers/intake/intake-queue.batch.ts"
 import { IntakeQueue } from "../../../src/layers/intake/intake-queue.port.ts"
-import {
-  makeMemoryIntakeStore,
-  type MemoryIntakeStore
-} from "../../../src/layers/signals/intake-store.memory.ts"
+import { makeMemoryIntakeStore, type MemoryIntakeStore } from "../../support/intake-store.memory.ts"
 import { IntakeStore } from "../../../src/layers/signals/intake-store.port.ts"
 import { ControlToken } from "../../../src/layers/platform/control-token.port.ts"
 import { Lifecycle, type LifecycleService } from "../../../src/layers/platform/lifecycle.port.ts"

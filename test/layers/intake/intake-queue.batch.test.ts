@@ -6,7 +6,7 @@ import { Alerts } from "../../../src/layers/alerts/alerts.port.ts"
 import { DatabaseFault, DatabaseUnavailable } from "../../../src/layers/database/database.port.ts"
 import { IntakeQueueBatch } from "../../../src/layers/intake/intake-queue.batch.ts"
 import { IntakeQueue, type PostResult } from "../../../src/layers/intake/intake-queue.port.ts"
-import { makeMemoryIntakeStore } from "../../../src/layers/signals/intake-store.memory.ts"
+import { makeMemoryIntakeStore } from "../../support/intake-store.memory.ts"
 import {
   type IntakeRow,
   IntakeStore,

@@ -6,10 +6,16 @@
  * Failure: `setAvailable(false)` makes every call fail as an unreachable database does.
  */
 import { Effect } from "effect"
-import { DatabaseUnavailable } from "../database/database.port.ts"
-import { identityKey, leadersOf, keysOf, outcomesOf, type StoredIdentity } from "./intake-batch.ts"
-import type { IntakeRow, IntakeStoreService } from "./intake-store.port.ts"
-import { invariant } from "../../domain/kernel/invariant.ts"
+import { DatabaseUnavailable } from "../../src/layers/database/database.port.ts"
+import {
+  identityKey,
+  leadersOf,
+  keysOf,
+  outcomesOf,
+  type StoredIdentity
+} from "../../src/layers/signals/intake-batch.ts"
+import type { IntakeRow, IntakeStoreService } from "../../src/layers/signals/intake-store.port.ts"
+import { invariant } from "../../src/domain/kernel/invariant.ts"
 
 export interface MemoryIntakeStore extends IntakeStoreService {
   /** All stored rows, oldest first. */

@@ -11,8 +11,8 @@
  * Failure: exactly what the script says, with the tags of the port.
  */
 import { BigDecimal, Cause, Clock, Effect, Option, Queue } from "effect"
-import { accountLimits } from "../../domain/kernel/limits.ts"
-import type { VenueFill } from "../../domain/orders/fill.ts"
+import { accountLimits } from "../../src/domain/kernel/limits.ts"
+import type { VenueFill } from "../../src/domain/orders/fill.ts"
 import {
   type BrokerConnection,
   type BrokerEvent,
@@ -25,7 +25,7 @@ import {
   type CreateOrder,
   SendPermit,
   type VenueOrder
-} from "./broker.port.ts"
+} from "../../src/layers/venues/broker.port.ts"
 import { isOpen, makeMemoryBook, type MemoryBook, remainingQuantity } from "./venue-book.memory.ts"
 
 /**

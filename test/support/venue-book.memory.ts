@@ -10,14 +10,9 @@
  * Failure: none of its own; the venue's refusals are answers, and outcomes that fail are scripted by the test.
  */
 import { BigDecimal } from "effect"
-import { contractMultiplier } from "../../domain/kernel/option-contract.ts"
-import {
-  applyTrade,
-  FLAT,
-  type PracticePosition,
-  weightedAverage
-} from "../../domain/venues/practice-ledger.ts"
-import type { VenueFill } from "../../domain/orders/fill.ts"
+import { contractMultiplier } from "../../src/domain/kernel/option-contract.ts"
+import { applyTrade, FLAT, type PracticePosition, weightedAverage } from "../../peers/paper-broker/ledger.ts"
+import type { VenueFill } from "../../src/domain/orders/fill.ts"
 import type {
   BrokerEvent,
   ClientOrderIdRule,
@@ -26,7 +21,7 @@ import type {
   VenueOrder,
   VenueOrderStatus,
   VenuePosition
-} from "./broker.port.ts"
+} from "../../src/layers/venues/broker.port.ts"
 
 /** What a create did to the book. `Existing` and `Taken` created nothing. */
 export type CreateResult =

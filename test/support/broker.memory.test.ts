@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Option } from "effect"
 import { TestClock } from "effect/testing"
-import { makeMemoryBroker } from "../../../src/layers/venues/broker.memory.ts"
-import type { BrokerEvent, CreateOrder } from "../../../src/layers/venues/broker.port.ts"
+import { makeMemoryBroker } from "./broker.memory.ts"
+import type { BrokerEvent, CreateOrder } from "../../src/layers/venues/broker.port.ts"
 
 const order = (over: Partial<CreateOrder> = {}): CreateOrder => ({
   clientOrderId: "c1",

@@ -8,7 +8,12 @@
  * Failure: `MarketFeedEnded` with the reason given to `endFeed`.
  */
 import { Clock, Deferred, Effect, PubSub, Stream } from "effect"
-import { MarketFeedEnded, marketLimits, type MarketService, type Quote } from "./market.port.ts"
+import {
+  MarketFeedEnded,
+  marketLimits,
+  type MarketService,
+  type Quote
+} from "../../src/layers/market/market.port.ts"
 
 export interface MemoryMarket {
   readonly service: MarketService
