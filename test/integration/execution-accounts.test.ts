@@ -1,5 +1,5 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect, Fiber, Layer } from "effect"
+import { Deferred, Effect, Fiber, Layer } from "effect"
 import { defaultPace, makeDesk } from "../../src/actors/execution/account-desk.ts"
 import { executeNext } from "../../src/actors/execution/account-step.ts"
 import type { LeaseGuard } from "../../src/layers/accounts/accounts-lease.port.ts"
@@ -8,7 +8,7 @@ import { alertsQueue } from "../../src/layers/alerts/alerts.queue.ts"
 import { makeMemoryMarket } from "../support/market.memory.ts"
 import { Market } from "../../src/layers/market/market.port.ts"
 import { Wake } from "../../src/layers/platform/wake.port.ts"
-import { makeVenue } from "./execution-desk.ts"
+import { makeVenue, until } from "./execution-desk.ts"
 import { AccountsStore } from "../../src/layers/accounts/accounts-store.port.ts"
 import { Database } from "../../src/layers/database/database.port.ts"
 import { NodeStore } from "../../src/layers/accounts/node-store.port.ts"
@@ -177,6 +177,38 @@ layer(world(), { excludeTestServices: true })("ownership of an account", (it) =>
       assert.deepInclude(yield* readAccount("a-11"), { owner: null, fence: 0n })
       const renewal = yield* NodeStore.use((nodes) => nodes.renew(life, 60_000))
       assert.isTrue(renewal.lapsed, "over for a moment is over")
+    })
+  )
+
+  it.effect("what its own life has is no other owner's: the take is tried again, not waited for", () =>
+    Effect.gen(function* () {
+      const accounts = yield* AccountsStore
+      const { owner: life } = yield* own("a-12", "node-12")
+      const [moved, release] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      // Between the two statements of a take its row, or the lease of its node, may become the life's own.
+      const other = yield* Effect.forkChild(
+        sql((client) =>
+          client.withTransaction(
+            client`UPDATE accounts SET fence = fence + 1 WHERE id = 'a-12'`.pipe(
+              Effect.andThen(Deferred.succeed(moved, undefined)),
+              Effect.andThen(Deferred.await(release))
+            )
+          )
+        )
+      )
+      yield* Deferred.await(moved)
+      const taking = yield* Effect.forkChild(accounts.take("a-12", life))
+      yield* until(
+        "the take waits",
+        Effect.map(
+          sql((client) => client`SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'`),
+          (rows) => rows.length > 0
+        )
+      )
+      yield* Deferred.succeed(release, undefined)
+      yield* Fiber.join(other)
+      assert.strictEqual((yield* Fiber.join(taking))._tag, "NoLease")
+      assert.strictEqual((yield* accounts.take("a-12", life))._tag, "Taken")
     })
   )
 

@@ -191,8 +191,9 @@ const machineOf = (paths: ReadonlyMap<string, string>, executors: ReadonlyMap<st
     },
     stopEvent: { type: "account.stop" },
     status: (snapshot) => {
-      const guard = executors.get(snapshot.context.account)?.desk.guard() ?? null
       const standsBy = snapshot.matches("Standby")
+      // What was held before it stood by is over, and nobody's business any more.
+      const guard = standsBy ? null : (executors.get(snapshot.context.account)?.desk.guard() ?? null)
       return {
         // Asking now and then whether the other is still there is part of standing by, and no news.
         ...(standsBy ? { state: "Standby" } : {}),

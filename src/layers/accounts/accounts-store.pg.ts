@@ -82,7 +82,9 @@ const takeAs = (sql: SqlClient, ids: ReadonlyArray<string>, owner: string) =>
     for (const { id, owner: holder, remaining_ms: remainingMs } of yield* holders(sql, left)) {
       outcomes.set(
         id,
-        alive?.alive === true
+        // Ours by now: the lease of our node, or the row, has changed since the statement before. To stand by for ourselves
+        // would be to wait until our own lease is over.
+        alive?.alive === true && holder !== owner
           ? { _tag: "HeldByOther", owner: holder ?? "", remainingMs: Math.ceil(remainingMs) }
           : { _tag: "NoLease" }
       )
