@@ -79,7 +79,10 @@ describe("a signal feed", () => {
 
   it("connects by itself when its server appears, and stores what it offers", async () => {
     await server.start(folder, script, port)
-    const seen = await feedUntil("600 stored signals", ({ detail }) => detail.stored === 600)
+    const seen = await feedUntil(
+      "600 stored signals and none that waits",
+      ({ detail }) => detail.stored === 600 && detail.waiting === 0
+    )
     assert.deepStrictEqual([seen.state, seen.ready], ["Live", true])
     assert.isString(seen.detail.connected_since)
     await feedUntil("health", ({ status }) => status === "healthy")
