@@ -23,24 +23,24 @@ export interface Expiry {
   /** The last look ended as many as it may: others are left. */
   more: boolean
   /** What is not told yet, by source. */
-  readonly untold: Map<string, ExpiredSignals>
-  untoldSinceMs: number
+  readonly unreported: Map<string, ExpiredSignals>
+  unreportedSinceMs: number
 }
 
 export const expiryAt = (): Expiry => ({
   lookedAtMs: Number.NEGATIVE_INFINITY,
   limit: claimLimits.expireMax,
   more: false,
-  untold: new Map(),
-  untoldSinceMs: 0
+  unreported: new Map(),
+  unreportedSinceMs: 0
 })
 
 /** Tells what was ended since the last time, one line and one alert per source. */
 export const tellExpired = (component: string, expiry: Expiry) =>
   Effect.gen(function* () {
     const alerts = yield* Alerts
-    const sources = [...expiry.untold.values()]
-    expiry.untold.clear()
+    const sources = [...expiry.unreported.values()]
+    expiry.unreported.clear()
     for (const { count, oldestId, oldestMs, source } of sources) {
       const oldestSeconds = Math.round(oldestMs / 1_000)
       const fields = { source, count, oldest_ms: oldestMs, oldest: oldestId }
@@ -63,10 +63,10 @@ export const tellExpired = (component: string, expiry: Expiry) =>
   })
 
 const add = (expiry: Expiry, found: ExpiredSignals, nowMs: number): void => {
-  if (expiry.untold.size === 0) expiry.untoldSinceMs = nowMs
-  const before = expiry.untold.get(found.source)
+  if (expiry.unreported.size === 0) expiry.unreportedSinceMs = nowMs
+  const before = expiry.unreported.get(found.source)
   const older = before === undefined || found.oldestMs > before.oldestMs ? found : before
-  expiry.untold.set(found.source, { ...older, count: found.count + (before?.count ?? 0) })
+  expiry.unreported.set(found.source, { ...older, count: found.count + (before?.count ?? 0) })
 }
 
 /** Half as many after a statement that took too long, twice as many after a quick one. */
@@ -91,7 +91,7 @@ export const expireSome = (component: string, expiry: Expiry) =>
     expiry.more = ended >= limit
     for (const expired of found) add(expiry, expired, nowMs)
     if (ended > 0) yield* Metric.update(Metric.withAttributes(decidedTotal, { outcome: "denied" }), ended)
-    if (!expiry.more || nowMs - expiry.untoldSinceMs >= claimLimits.expireTellMs)
+    if (!expiry.more || nowMs - expiry.unreportedSinceMs >= claimLimits.expireTellMs)
       yield* tellExpired(component, expiry)
     return expiry.more
   })

@@ -16,7 +16,7 @@ import { Alerts } from "../../layers/alerts/alerts.port.ts"
 const prefix = "position.unprotected:"
 
 /** By the alert's key: since when (milliseconds of the clock) a position is seen unprotected, and the reason last told. */
-export type GapsSince = Map<string, { readonly sinceMs: number; told: string | null }>
+export type GapsSince = Map<string, { readonly sinceMs: number; alerted: string | null }>
 
 /** After each look. `stuck`: ids of the positions whose exit waits for a human, of which was told apart. */
 export const tellGaps = (
@@ -33,11 +33,11 @@ export const tellGaps = (
       if (position.gap !== null) open.set(`${prefix}${position.account}/${position.symbol}`, position)
     for (const key of since.keys()) if (!open.has(key)) since.delete(key)
     for (const [dedupKey, { account, gap, symbol }] of open) {
-      const gone = since.get(dedupKey) ?? { sinceMs: nowMs, told: null }
+      const gone = since.get(dedupKey) ?? { sinceMs: nowMs, alerted: null }
       since.set(dedupKey, gone)
       // Told again when it lasts for another reason; that it lasts is said by the row being open.
-      if (nowMs - gone.sinceMs < exitLimits.unprotectedToldMs || gone.told === gap) continue
-      gone.told = gap
+      if (nowMs - gone.sinceMs < exitLimits.unprotectedAlertMs || gone.alerted === gap) continue
+      gone.alerted = gap
       yield* alerts.raise({
         severity: "CRITICAL",
         kind: "position.unprotected",

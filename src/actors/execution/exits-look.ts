@@ -49,7 +49,7 @@ export interface Watch {
   /** By share; bounded by the open shares. */
   readonly tried: Map<string, Tried>
   /** Positions whose exit waits for a human and of which was told; bounded like `tried`. */
-  readonly told: Set<string>
+  readonly alerted: Set<string>
   readonly gapsSince: GapsSince
 }
 
@@ -58,7 +58,7 @@ export const makeWatch = (path: string, accounts: ReadonlyArray<string>): Watch 
   accounts,
   shares: [],
   tried: new Map(),
-  told: new Set(),
+  alerted: new Set(),
   gapsSince: new Map()
 })
 
@@ -188,9 +188,9 @@ const tellStuck = (watch: Watch, share: OpenShare, reason: string | null) =>
   Effect.gen(function* () {
     const { positionId } = share
     const stuck = share.exitStatus === "needs_operator" || share.blockedBy === "operator"
-    if (!stuck) return void watch.told.delete(positionId)
-    if (watch.told.has(positionId)) return
-    watch.told.add(positionId)
+    if (!stuck) return void watch.alerted.delete(positionId)
+    if (watch.alerted.has(positionId)) return
+    watch.alerted.add(positionId)
     const alerts = yield* Alerts
     yield* alerts.raise({
       severity: "CRITICAL",
@@ -207,7 +207,7 @@ const forget = (watch: Watch, shares: ReadonlyArray<OpenShare>): void => {
   const keys = new Set(shares.map(keyOf))
   for (const key of watch.tried.keys()) if (!keys.has(key)) watch.tried.delete(key)
   const positions = new Set(shares.map(({ positionId }) => positionId))
-  for (const id of watch.told) if (!positions.has(id)) watch.told.delete(id)
+  for (const id of watch.alerted) if (!positions.has(id)) watch.alerted.delete(id)
 }
 
 /** One look: read, arm, judge, store what is due, report what is not protected. */
@@ -249,7 +249,7 @@ export const look = (watch: Watch) =>
     protection.report(watched, nowMs)
     // What another node holds is its own to tell, and to call over.
     if (open.every(({ ownedElsewhere }) => !ownedElsewhere))
-      yield* tellGaps(watch.gapsSince, watch.path, watched, watch.told, nowMs)
+      yield* tellGaps(watch.gapsSince, watch.path, watched, watch.alerted, nowMs)
     const unprotected = watched.filter(({ gap }) => gap !== null).length
     const unstopped = open.filter(({ strategy }) => termsOf(strategies[strategy]).stopLossPct === null).length
     return { positions: shares.length, exits, unprotected, unstopped } satisfies LookOutcome

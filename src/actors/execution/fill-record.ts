@@ -103,7 +103,7 @@ const contradiction = (component: string, fill: VenueFill, { stored, tradeRecord
         symbol: fill.symbol,
         trade_record_id: tradeRecordId,
         stored,
-        told: {
+        reported: {
           side: fill.side,
           quantity: fill.quantity,
           price: fill.price,

@@ -33,7 +33,7 @@ import type { FeedCommand, FeedEvent } from "../../machines/feeds/feed-setup.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 import type { Mailbox } from "../../runtime/mailbox.ts"
 import type { Backlog, FeedItem } from "./feed-backlog.ts"
-import { reportUnusable, type UnusableTold } from "./feed-unusable.ts"
+import { reportUnusable, type UnusableReported } from "./feed-unusable.ts"
 
 /** What has come since the feed started, over all its connections. */
 export interface FeedCounts {
@@ -77,7 +77,7 @@ export interface FeedSession {
   readonly counts: FeedCounts
   readonly backlog: Backlog
   readonly link: FeedLink
-  readonly told: UnusableTold
+  readonly reported: UnusableReported
 }
 
 /** The connection of now, and whether it is read. */
@@ -88,13 +88,13 @@ export interface FeedLink {
   missed: boolean
 }
 
-interface Told {
+interface FeedChannel {
   readonly send: (event: FeedEvent) => void
   readonly events: Mailbox<{ readonly type: string }>
 }
 
-/** What this connection still owes the machine, so that it is told once and not a hundred thousand times. */
-interface Owed {
+/** What the machine awaits of this connection, so that it hears of each once and not a hundred thousand times. */
+interface Awaited {
   heard: boolean
   signals: boolean
   stats: boolean
@@ -103,9 +103,9 @@ interface Owed {
 
 const hear = (
   session: FeedSession,
-  owed: Owed,
+  awaited: Awaited,
   connection: FeedConnection,
-  send: Told["send"],
+  send: FeedChannel["send"],
   now: () => number,
   text: string
 ): void => {
@@ -124,16 +124,16 @@ const hear = (
       // A server may repeat the token it refuses.
       return send({ type: "auth.refused", reason: session.mask(message.reason), at: now() })
     case "stats":
-      if (owed.stats) send({ type: "stats.told" })
-      owed.stats = false
+      if (awaited.stats) send({ type: "stats.received" })
+      awaited.stats = false
       break
     case "ping":
       // At once and past the machine: a server that pings hangs up on whoever is slow to answer.
       connection.send(pongText)
       break
     case "pong":
-      if (owed.pong) send({ type: "pong.told" })
-      owed.pong = false
+      if (awaited.pong) send({ type: "pong.received" })
+      awaited.pong = false
       break
     case "signals":
       counts.unusable += message.unusable.length
@@ -146,36 +146,41 @@ const hear = (
       }
       if (message.kind === "batch") {
         backlog.answered()
-        if (owed.signals) send({ type: "signals.told" })
-        owed.signals = false
+        if (awaited.signals) send({ type: "signals.received" })
+        awaited.signals = false
       }
       break
   }
-  if (owed.heard) send({ type: "message.heard" })
-  owed.heard = false
+  if (awaited.heard) send({ type: "message.received" })
+  awaited.heard = false
 }
 
-const obey = (session: FeedSession, owed: Owed, connection: FeedConnection, command: FeedCommand): void => {
+const carryOut = (
+  session: FeedSession,
+  awaited: Awaited,
+  connection: FeedConnection,
+  command: FeedCommand
+): void => {
   switch (command.type) {
     case "send.auth": {
       const { token } = session.settings
       return connection.send(authText(token === null ? "" : Redacted.value(token)))
     }
     case "send.get_signals":
-      owed.signals = true
+      awaited.signals = true
       return connection.send(requestText("get_signals"))
     case "send.get_stats":
-      owed.stats = true
+      awaited.stats = true
       return connection.send(requestText("get_stats"))
     case "send.pings":
-      owed.pong = true
+      awaited.pong = true
       connection.ping()
       return connection.send(requestText("ping"))
   }
 }
 
 /** Reads on, and asks for what was let go, once the backlog has drained. */
-const drained = ({ backlog, link }: FeedSession, send: Told["send"]): void => {
+const drained = ({ backlog, link }: FeedSession, send: FeedChannel["send"]): void => {
   if (backlog.size() > feedLimits.waitingSignalsLow) return
   if (link.paused) {
     link.paused = false
@@ -195,13 +200,13 @@ const isUsable = (item: FeedItem): item is WaveSignal => !isUnusable(item)
  * refuses is said and given up, because the signals behind it have a right to be stored.
  */
 const storeUnusable = (
-  { counts, name, path, settings, told }: FeedSession,
+  { counts, name, path, settings, reported }: FeedSession,
   buffer: FeedBufferService,
   unusable: ReadonlyArray<UnusableSignal>
 ) =>
   Effect.gen(function* () {
     if (unusable.length === 0) return
-    yield* reportUnusable({ component: path, feed: name, told, total: counts.unusable }, unusable)
+    yield* reportUnusable({ component: path, feed: name, reported, total: counts.unusable }, unusable)
     yield* buffer.storeUnusable({ feed: name, source: settings.source }, unusable).pipe(
       Effect.catchTag("DatabaseFault", ({ message }) =>
         logEvent("error", "feed.unusable_not_stored", message, {
@@ -213,7 +218,7 @@ const storeUnusable = (
   })
 
 /** Stores one statement's worth; what the database does not take now stays in the backlog. */
-const storeSome = (session: FeedSession, send: Told["send"]) =>
+const storeSome = (session: FeedSession, send: FeedChannel["send"]) =>
   Effect.gen(function* () {
     const { backlog, counts, name, path, settings } = session
     const buffer = yield* FeedBuffer
@@ -248,7 +253,7 @@ const storeSome = (session: FeedSession, send: Told["send"]) =>
  * Stores what comes, over all connections: what was read is stored even when its connection ended meanwhile, because a
  * server may not tell it twice.
  */
-export const runFeedStoring = (session: FeedSession, { send }: Pick<Told, "send">) =>
+export const runFeedStoring = (session: FeedSession, { send }: Pick<FeedChannel, "send">) =>
   Effect.gen(function* () {
     const database = yield* Database
     const back = database.availability.changes.pipe(
@@ -269,14 +274,14 @@ export const runFeedStoring = (session: FeedSession, { send }: Pick<Told, "send"
   })
 
 /** Runs one connection; ends only by being left. */
-export const runFeedSession = (session: FeedSession, { events, send }: Told) =>
+export const runFeedSession = (session: FeedSession, { events, send }: FeedChannel) =>
   Effect.scoped(
     Effect.gen(function* () {
       const feeds = yield* SignalFeed
       const clock = yield* Clock.Clock
       const now = () => clock.currentTimeMillisUnsafe()
       const { backlog, counts, link, settings } = session
-      const owed: Owed = { heard: true, signals: false, stats: false, pong: false }
+      const awaited: Awaited = { heard: true, signals: false, stats: false, pong: false }
       const url = session.url()
       if (url === null) {
         const end = { kind: "refused", code: null, reason: "the practice server is not up" } as const
@@ -289,7 +294,7 @@ export const runFeedSession = (session: FeedSession, { events, send }: Told) =>
         {
           opened: () => send({ type: "socket.opened" }),
           text: (text) => {
-            hear(session, owed, connection, send, now, text)
+            hear(session, awaited, connection, send, now, text)
             if (link.paused || backlog.size() < feedLimits.waitingSignalsMax) return
             link.paused = true
             connection.pause()
@@ -307,7 +312,7 @@ export const runFeedSession = (session: FeedSession, { events, send }: Told) =>
       return yield* Effect.forever(
         Effect.map(events.take, (command) => {
           // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- only the feed machine can send here, and it sends commands
-          obey(session, owed, connection, command as FeedCommand)
+          carryOut(session, awaited, connection, command as FeedCommand)
         })
       )
     })

@@ -15,50 +15,55 @@ import { Alerts } from "../../layers/alerts/alerts.port.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 
 /** What was said already; one per feed. */
-export interface UnusableTold {
+export interface UnusableReported {
   readonly keys: Set<string>
   /** The window of the lines: since when, epoch milliseconds, and how many. */
   sinceMs: number
   lines: number
   /** Signals that had no line of their own. */
-  untold: number
+  unreported: number
 }
 
-export const nothingTold = (): UnusableTold => ({ keys: new Set(), sinceMs: 0, lines: 0, untold: 0 })
+export const nothingReported = (): UnusableReported => ({
+  keys: new Set(),
+  sinceMs: 0,
+  lines: 0,
+  unreported: 0
+})
 
 const fresh = (
-  told: UnusableTold,
+  reported: UnusableReported,
   feed: string,
   unusable: ReadonlyArray<UnusableSignal>
 ): ReadonlyArray<UnusableSignal> =>
   unusable.filter((signal) => {
     const key = unusableIdentity(feed, signal)
-    if (told.keys.has(key)) return false
-    if (told.keys.size >= feedLimits.unusableToldMax) told.keys.clear()
-    told.keys.add(key)
+    if (reported.keys.has(key)) return false
+    if (reported.keys.size >= feedLimits.unusableReportedMax) reported.keys.clear()
+    reported.keys.add(key)
     return true
   })
 
-const sayOne = (told: UnusableTold, component: string, signal: UnusableSignal) =>
+const sayOne = (reported: UnusableReported, component: string, signal: UnusableSignal) =>
   Effect.gen(function* () {
     const nowMs = yield* Clock.currentTimeMillis
-    if (Math.abs(nowMs - told.sinceMs) >= feedLimits.unusableLinesPerMs) {
-      told.sinceMs = nowMs
-      told.lines = 0
+    if (Math.abs(nowMs - reported.sinceMs) >= feedLimits.unusableLinesPerMs) {
+      reported.sinceMs = nowMs
+      reported.lines = 0
     }
-    if (told.lines >= feedLimits.unusableLinesMax) {
-      told.untold += 1
+    if (reported.lines >= feedLimits.unusableLinesMax) {
+      reported.unreported += 1
       return
     }
-    told.lines += 1
-    const { untold } = told
-    told.untold = 0
+    reported.lines += 1
+    const { unreported } = reported
+    reported.unreported = 0
     yield* logEvent("warn", "feed.signal_unusable", faultsOf(signal), {
       component,
       id: signal.id,
       wave: signal.waveMs === null ? null : new Date(signal.waveMs).toISOString(),
       errors: signal.errors,
-      ...(untold === 0 ? {} : { untold })
+      ...(unreported === 0 ? {} : { unreported })
     })
   })
 
@@ -67,21 +72,21 @@ export const reportUnusable = (
   {
     component,
     feed,
-    told,
+    reported,
     total
   }: {
     readonly component: string
     readonly feed: string
-    readonly told: UnusableTold
+    readonly reported: UnusableReported
     readonly total: number
   },
   unusable: ReadonlyArray<UnusableSignal>
 ) =>
   Effect.gen(function* () {
-    const news = fresh(told, feed, unusable)
+    const news = fresh(reported, feed, unusable)
     const [example] = news
     if (example === undefined) return
-    yield* Effect.forEach(news, (signal) => sayOne(told, component, signal), { discard: true })
+    yield* Effect.forEach(news, (signal) => sayOne(reported, component, signal), { discard: true })
     const alerts = yield* Alerts
     const name = example.id ?? "one without an id"
     yield* alerts.raise({

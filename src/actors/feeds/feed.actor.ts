@@ -26,7 +26,7 @@ import {
   runFeedSession,
   runFeedStoring
 } from "./feed-session.ts"
-import { nothingTold } from "./feed-unusable.ts"
+import { nothingReported } from "./feed-unusable.ts"
 
 const iso = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString())
 
@@ -146,14 +146,14 @@ export const feedActor = (name: string, settings: FeedSettings) => (self: ChildS
       counts,
       backlog,
       link,
-      told: nothingTold()
+      reported: nothingReported()
     }
     const running = yield* machineChild({
       machine: feedMachine,
       input: { feed: name, ...settings },
       actors: {
-        session: streamActor("feed.session", (told) => runFeedSession(session, told)),
-        storing: streamActor("feed.storing", (told) => runFeedStoring(session, told)),
+        session: streamActor("feed.session", (channel) => runFeedSession(session, channel)),
+        storing: streamActor("feed.storing", (channel) => runFeedStoring(session, channel)),
         watchDatabase: watchDatabase(),
         plan
       },

@@ -17,12 +17,12 @@ const feed = streamActor("market.feed", ({ send }: { readonly send: (event: Mark
     const market = yield* Market
     let toldAtMs = Number.NEGATIVE_INFINITY
     // One word per `tellEveryMs` proves that the feed lives; a word per tick would drown everything else that is inspected.
-    const told = Effect.map(Clock.currentTimeMillis, (ms) => {
+    const changes = Effect.map(Clock.currentTimeMillis, (ms) => {
       if (ms - toldAtMs < marketLimits.tellEveryMs) return
       toldAtMs = ms
       send({ type: "market.ticked" })
     })
-    return yield* market.feed(told)
+    return yield* market.feed(changes)
   })
 )
 

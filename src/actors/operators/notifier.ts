@@ -26,7 +26,7 @@ const announceReady = Effect.gen(function* () {
   const notify = yield* OsNotify
   const { roles } = yield* Config
   const installation = yield* Installation
-  let told = ""
+  let announced = ""
   let ready = false
   return yield* pacedLook(
     Effect.gen(function* () {
@@ -37,7 +37,7 @@ const announceReady = Effect.gen(function* () {
         const scopes = restricted.map(({ scope, state }) => `${scope} ${state}`)
         const work = roles.has("http")
           ? "takes webhooks durably"
-          : "works durably; takes no webhooks, for it has not the role http"
+          : "works durably; takes no webhooks, because it does not have the role http"
         const trading = restricted.length === 0 ? "" : `; trading is restricted: ${scopes.join(", ")}`
         yield* logEvent("info", "ready", `${work}; status ${document.status}${trading}`, {
           component: "root",
@@ -48,8 +48,8 @@ const announceReady = Effect.gen(function* () {
         if (notify.enabled) yield* notify.send("READY=1")
       }
       const status = `${document.status}: ${document.reasons[0] ?? "all well"}`
-      if (notify.enabled && status !== told) {
-        told = status
+      if (notify.enabled && status !== announced) {
+        announced = status
         yield* notify.send(`STATUS=${status}`)
       }
       return ready

@@ -9,7 +9,7 @@
 /** What is remembered between two looks; null while all is there. */
 export type Outage = {
   readonly sinceMs: number
-  readonly told: boolean
+  readonly alerted: boolean
   readonly cause: string
   /** Posts refused before it began. */
   readonly refusedBefore: number
@@ -42,7 +42,7 @@ export const lookAtOutage = (
   tellAfterMs: number
 ): { readonly outage: Outage; readonly news: OutageNews | null } => {
   if (!away) {
-    if (before === null || !before.told) return { outage: null, news: null }
+    if (before === null || !before.alerted) return { outage: null, news: null }
     const { refusedBefore, sinceMs } = before
     const news = {
       _tag: "Back" as const,
@@ -55,17 +55,17 @@ export const lookAtOutage = (
   }
   const begun = before ?? {
     sinceMs: nowMs,
-    told: false,
+    alerted: false,
     cause: "unknown",
     refusedBefore: refused - refusedInRow
   }
   const outage = { ...begun, cause: cause ?? begun.cause }
-  if (outage.told || nowMs - outage.sinceMs <= tellAfterMs) return { outage, news: null }
+  if (outage.alerted || nowMs - outage.sinceMs <= tellAfterMs) return { outage, news: null }
   const news = {
     _tag: "Away" as const,
     sinceMs: outage.sinceMs,
     cause: outage.cause,
     refused: refused - outage.refusedBefore
   }
-  return { outage: { ...outage, told: true }, news }
+  return { outage: { ...outage, alerted: true }, news }
 }

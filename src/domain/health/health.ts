@@ -245,7 +245,7 @@ const stateSaid = ({ tradingState }: HealthFacts): string =>
  * is no trouble, so it counts against no status; unsaid it would be a riddle.
  */
 const tradelessReasons = (facts: HealthFacts): ReadonlyArray<string> => {
-  if (!facts.trades) return ["this process has not the role accounts"]
+  if (!facts.trades) return ["this process does not have the role accounts"]
   if (facts.tradingState !== "ACTIVE") return [stateSaid(facts)]
   if (facts.accounts.length === 0) return ["no account is configured"]
   return facts.accounts
@@ -277,7 +277,7 @@ const accountsSaid = (facts: HealthFacts, block: string | null): HealthDocument[
   )
 
 const idleReasons = (facts: HealthFacts, canTrade: boolean): ReadonlyArray<string> => [
-  ...(facts.takesPosts ? [] : ["this process has not the role http: it takes no webhooks"]),
+  ...(facts.takesPosts ? [] : ["this process does not have the role http: it takes no webhooks"]),
   ...(canTrade ? [] : tradelessReasons(facts))
 ]
 

@@ -354,7 +354,7 @@ export const exitLimits = {
   /** Three polls and one slow read: a look older than this protects nothing. */
   lookAgeMsMax: seconds(9),
   /** A position that is not protected for this long is an alert; a late quote and a new stream are over before. */
-  unprotectedToldMs: seconds(5),
+  unprotectedAlertMs: seconds(5),
   /** An order whose outcome is open this long blocks the exit of its side; a round trip alone is shorter. */
   blockedMsMax: seconds(6)
 } as const
@@ -389,7 +389,7 @@ export const feedLimits = {
   unusableLinesMax: 20,
   unusableLinesPerMs: minutes(1),
   /** Unusable signals remembered so that a server's repeating them is told once; at most 1 KB each. */
-  unusableToldMax: 1_000,
+  unusableReportedMax: 1_000,
   /** Requests and pongs that the peer has not read; a server that asks for pongs and reads none must not fill our memory. */
   unsentBytesMax: 1_048_576,
   /** A goodbye is worth this much; after it the socket is destroyed. */

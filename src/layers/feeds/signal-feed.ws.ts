@@ -179,7 +179,7 @@ class Connection implements FeedConnection {
 }
 
 /** A connection that could not even be begun, because what was asked for makes no sense to the library. */
-const stillborn = (
+const failedConnection = (
   error: unknown,
   listener: FeedListener
 ): FeedConnection & { readonly close: Effect.Effect<void> } => {
@@ -199,7 +199,7 @@ export const signalFeedWs = (options: SignalFeedOptions = {}): Layer.Layer<Signa
             try {
               return new Connection(address, listener, options)
             } catch (error) {
-              return stillborn(error, listener)
+              return failedConnection(error, listener)
             }
           }),
           (connection) => connection.close

@@ -198,12 +198,12 @@ const makeQueue = ({ nowMs, refused, settled, store }: QueueParts): IntakeQueueS
     posts.drop(batch)
     batches += 1
     rows += batch.length
-    const told = batch.map((post, index): SettledPost => {
+    const answered = batch.map((post, index): SettledPost => {
       const result = results[index] ?? { _tag: "Broken" as const, cause: "the store gave no outcome" }
       tell(post, result)
       return { row: post.row, result }
     })
-    yield* settled(told)
+    yield* settled(answered)
   })
   const storing = Effect.forever(Effect.suspend(() => (posts.hasWork() ? storeOnce : work.wait)))
 

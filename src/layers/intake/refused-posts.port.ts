@@ -42,7 +42,7 @@ interface Minute {
   readonly source: string | null
   readonly sinceMs: number
   lines: number
-  untold: number
+  unreported: number
 }
 
 const component = "root/http"
@@ -65,10 +65,10 @@ const makeMinutes = () => {
     /** How many of this kind have a line already, this one included; null when it gets none. */
     take: ({ reason, source, status }: AnsweredPost, nowMs: number): number | null => {
       const key = `${status} ${source ?? ""}`
-      const minute = minutes.get(key) ?? { status, reason, source, sinceMs: nowMs, lines: 0, untold: 0 }
+      const minute = minutes.get(key) ?? { status, reason, source, sinceMs: nowMs, lines: 0, unreported: 0 }
       minutes.set(key, minute)
       if (minute.lines >= intakeLimits.refusalLinesMax) {
-        minute.untold += 1
+        minute.unreported += 1
         return null
       }
       minute.lines += 1
@@ -114,12 +114,12 @@ const sayOne = (post: AnsweredPost) =>
     }
   )
 
-const sum = ({ reason, source, status, untold }: Minute) =>
+const sum = ({ reason, source, status, unreported }: Minute) =>
   logEvent(
     "warn",
     "post.refused",
-    `${untold} more posts of ${nameOf(source)} were answered ${status} ${reason}`,
-    { component, source, status, reason, more: untold }
+    `${unreported} more posts of ${nameOf(source)} were answered ${status} ${reason}`,
+    { component, source, status, reason, more: unreported }
   )
 
 const raiseInvalid = ({ errors, requestId, source, status }: AnsweredPost) =>
@@ -180,7 +180,7 @@ export class RefusedPosts extends Context.Service<RefusedPosts, RefusedPostsServ
         sumUp: (which) =>
           Effect.suspend(() =>
             Effect.forEach(
-              minutes.end(which, clock.currentTimeMillisUnsafe()).filter(({ untold }) => untold > 0),
+              minutes.end(which, clock.currentTimeMillisUnsafe()).filter(({ unreported }) => unreported > 0),
               sum,
               { discard: true }
             )

@@ -262,8 +262,8 @@ const recordIn = (sql: SqlClient, settings: Settings, venue: string, fill: Venue
       const [known] = yield* storedTrades(sql, [trade])
       if (known === undefined || isSame(known, fill))
         return { _tag: "AlreadyKnown", tradeRecordId: trade } satisfies FillOutcome
-      const { id, ...told } = known
-      return { _tag: "Contradicts", tradeRecordId: id, stored: told } satisfies FillOutcome
+      const { id, ...stored } = known
+      return { _tag: "Contradicts", tradeRecordId: id, stored } satisfies FillOutcome
     }
     yield* movePosition(sql, position, moved, fill.at)
     const strategy = owner === null ? EXTERNAL : owner.order.strategy

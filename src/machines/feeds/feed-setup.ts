@@ -56,10 +56,10 @@ export type FeedEvent =
   | { readonly type: "auth.refused"; readonly reason: string; readonly at: number }
   | { readonly type: "socket.ended"; readonly end: FeedEnd; readonly at: number }
   | { readonly type: "pong.framed" }
-  | { readonly type: "pong.told" }
-  | { readonly type: "stats.told" }
-  | { readonly type: "signals.told" }
-  | { readonly type: "message.heard" }
+  | { readonly type: "pong.received" }
+  | { readonly type: "stats.received" }
+  | { readonly type: "signals.received" }
+  | { readonly type: "message.received" }
   | { readonly type: "reading.paused" }
   | { readonly type: "reading.resumed" }
   | { readonly type: "store.failed"; readonly reason: string }

@@ -59,10 +59,10 @@ export const feedMachine = feedSetup.createMachine({
     "auth.refused": {},
     "socket.ended": {},
     "pong.framed": {},
-    "pong.told": {},
-    "stats.told": {},
-    "signals.told": {},
-    "message.heard": {},
+    "pong.received": {},
+    "stats.received": {},
+    "signals.received": {},
+    "message.received": {},
     "reading.paused": {},
     "reading.resumed": {},
     "store.failed": {},
@@ -81,7 +81,7 @@ export const feedMachine = feedSetup.createMachine({
         ],
         "auth.refused": { target: "CredentialRefused", actions: credentialRefused },
         "feed.reconnect": { target: "Session", reenter: true, actions: givenUp },
-        "message.heard": { actions: assign({ heard: true }) },
+        "message.received": { actions: assign({ heard: true }) },
         "reading.paused": { actions: assign({ paused: true }) },
         "reading.resumed": { actions: assign({ paused: false }) }
       },
@@ -130,7 +130,7 @@ export const feedMachine = feedSetup.createMachine({
                     "pong.framed": {
                       actions: assign({ pongs: ({ context }) => ({ ...context.pongs, frame: true }) })
                     },
-                    "pong.told": {
+                    "pong.received": {
                       actions: assign({ pongs: ({ context }) => ({ ...context.pongs, message: true }) })
                     }
                   },
@@ -163,7 +163,7 @@ export const feedMachine = feedSetup.createMachine({
                 AwaitingStats: {
                   description: "get_stats is out, and its answer is owed.",
                   entry: tell({ type: "send.get_stats" }),
-                  on: { "stats.told": "Listening" },
+                  on: { "stats.received": "Listening" },
                   after: {
                     answerDeadline: [
                       { guard: "isPaused", target: "AwaitingStats", reenter: true },
@@ -186,7 +186,7 @@ export const feedMachine = feedSetup.createMachine({
                 AwaitingSignals: {
                   description: "get_signals is out, and its answer is owed.",
                   entry: tell({ type: "send.get_signals" }),
-                  on: { "signals.told": "Answered", "signals.ask": {} },
+                  on: { "signals.received": "Answered", "signals.ask": {} },
                   after: {
                     answerDeadline: [
                       { guard: "isPaused", target: "AwaitingSignals", reenter: true },

@@ -119,7 +119,7 @@ it.effect(
     Effect.gen(function* () {
       const { lookAt, raised } = yield* setUp
       const lasting = (exitStatus: "held" | "submitting") =>
-        Effect.andThen(TestClock.adjust(exitLimits.unprotectedToldMs), lookAt({ exitStatus }))
+        Effect.andThen(TestClock.adjust(exitLimits.unprotectedAlertMs), lookAt({ exitStatus }))
       yield* lookAt({ exitStatus: "held" })
       assert.deepStrictEqual(raised(), [])
       yield* lasting("held")

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger, References } from "effect"
 import { TestClock } from "effect/testing"
-import { nothingTold, reportUnusable } from "../../../src/actors/feeds/feed-unusable.ts"
+import { nothingReported, reportUnusable } from "../../../src/actors/feeds/feed-unusable.ts"
 import { readWaveSignal, type UnusableSignal } from "../../../src/domain/feeds/feed-wire.ts"
 import { type Alert, Alerts } from "../../../src/layers/alerts/alerts.port.ts"
 
@@ -15,7 +15,7 @@ const bad = (id: string | null, more: object = {}): UnusableSignal => {
 const world = () => {
   const alerts: Array<Alert> = []
   const lines: Array<Readonly<Record<string, unknown>>> = []
-  const told = nothingTold()
+  const reported = nothingReported()
   const layers = Layer.mergeAll(
     Logger.layer([
       Logger.make<unknown, void>(({ fiber, logLevel, message }) => {
@@ -35,10 +35,10 @@ const world = () => {
     )
   )
   const report = (...unusable: ReadonlyArray<UnusableSignal>) =>
-    reportUnusable({ component: "root/feeds/feed:north", feed: "north", told, total: 7 }, unusable).pipe(
+    reportUnusable({ component: "root/feeds/feed:north", feed: "north", reported, total: 7 }, unusable).pipe(
       Effect.provide(layers)
     )
-  return { alerts, lines, report, told }
+  return { alerts, lines, report, reported }
 }
 
 describe("signals of a feed that cannot be traded", () => {
@@ -101,16 +101,16 @@ describe("signals of a feed that cannot be traded", () => {
       assert.lengthOf(lines, 20)
       yield* TestClock.adjust(1)
       yield* report(bad("later"), bad("last"))
-      assert.deepInclude(lines[20], { id: "later", untold: 281 })
-      assert.notProperty(lines[21], "untold")
+      assert.deepInclude(lines[20], { id: "later", unreported: 281 })
+      assert.notProperty(lines[21], "unreported")
     })
   )
 
   it.effect("are remembered up to a bound", () =>
     Effect.gen(function* () {
-      const { report, told } = world()
+      const { report, reported } = world()
       for (let n = 0; n < 3; n += 1) yield* report(...Array.from({ length: 999 }, (_, m) => bad(`${n}-${m}`)))
-      assert.isAtMost(told.keys.size, 1_000)
+      assert.isAtMost(reported.keys.size, 1_000)
     })
   )
 })

@@ -344,7 +344,7 @@ describe("a process that takes no webhooks", () => {
     assert.deepInclude(now.document, { ready: true, status: "healthy", can_trade: true })
     assert.deepStrictEqual(
       [now.httpStatus, now.document.reasons],
-      [200, ["this process has not the role http: it takes no webhooks"]]
+      [200, ["this process does not have the role http: it takes no webhooks"]]
     )
   })
   it("starts when its work can be done durably, and is unhealthy when it cannot", () => {
@@ -433,7 +433,7 @@ describe("health", () => {
     ])
     const elsewhere = health({ accounts: [], trades: false })
     assert.deepInclude(said(elsewhere), { status: "healthy", can_trade: false })
-    assert.deepStrictEqual(elsewhere.document.reasons, ["this process has not the role accounts"])
+    assert.deepStrictEqual(elsewhere.document.reasons, ["this process does not have the role accounts"])
   })
 
   it("is degraded by a backlog, with the age of the oldest, and takes posts and trades all the same", () => {

@@ -123,7 +123,7 @@ describe("a process without the role http", () => {
       [200, true, "healthy", undefined]
     )
     assert.deepStrictEqual(ready.body["reasons"], [
-      "this process has not the role http: it takes no webhooks"
+      "this process does not have the role http: it takes no webhooks"
     ])
     assert.strictEqual((await world.send("GET", "/api/v1/linkage")).status, 404)
     assert.strictEqual((await world.send("POST", "/webhook")).status, 404)
