@@ -89,9 +89,6 @@ export const positionId = (account: string, symbol: string): string => uuidOf("p
 export const tradeRecordId = (key: TradeKey): string =>
   uuidOf("trade", [key.venue, key.account, key.symbol, key.venueOrderId, key.tradeId])
 
-/** `alerts.id`: one alert per deduplication key and first occurrence (`firstAtMs`, epoch milliseconds). */
-export const alertId = (dedupKey: string, firstAtMs: number): string => uuidOf("alert", [dedupKey, firstAtMs])
-
 /** `dead_letters.id`: one letter per origin, reference and reason. */
 export const deadLetterId = (origin: string, reference: string, reason: string): string =>
   uuidOf("dead-letter", [origin, reference, reason])

@@ -41,10 +41,6 @@ export const dueAtMs = (schedule: WaveSchedule, waveMs: number): number => waveM
 export const nextDueAtMs = (schedule: WaveSchedule, nowMs: number): number =>
   lastDueAtMs(schedule, nowMs) + schedule.periodMs
 
-/** Whether the schedule ever looks for this wave. */
-export const isScheduled = (schedule: WaveSchedule, waveMs: number): boolean =>
-  waveAt(schedule, dueAtMs(schedule, waveMs)) === waveMs
-
 /**
  * The waves that become due after `afterMs` and not later than `untilMs`, oldest first. More than `max` of them: the
  * newest `max`, because what is oldest is least worth a row.

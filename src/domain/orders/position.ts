@@ -50,12 +50,6 @@ export const flatPosition: Position = {
 
 export const isFlat = (position: Pick<Position, "quantity">): boolean => BigDecimal.isZero(position.quantity)
 
-/** Side of the order that reduces a position; null when there is nothing to reduce. */
-export const reducingSide = (position: Pick<Position, "quantity">): "buy" | "sell" | null => {
-  if (isFlat(position)) return null
-  return BigDecimal.isPositive(position.quantity) ? "sell" : "buy"
-}
-
 /** Profit of closing `closed` (above zero) of a position that is long or short at `averagePrice`, each worth `units` of its price. */
 const profitOf = (position: Position, closed: Decimal, price: Decimal, units: Decimal): Decimal => {
   const perUnit = BigDecimal.subtract(price, position.averagePrice)
@@ -105,7 +99,3 @@ export const applyFill = (before: Position, fill: Fill, units: Decimal = one): P
   const averagePrice = averageOf(before.quantity, before.averagePrice, signed, fill.price)
   return { position: { ...before, quantity, averagePrice }, realisedPnl: zero, change: "increased" }
 }
-
-/** Profit of what is open, at a price: what closing it there would realise. Gross of fees. */
-export const unrealisedPnl = (position: Position, price: Decimal, units: Decimal = one): Decimal =>
-  isFlat(position) ? zero : profitOf(position, BigDecimal.abs(position.quantity), price, units)

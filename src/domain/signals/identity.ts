@@ -110,18 +110,6 @@ export const identityOf = (
     return made("bucket", bucketKey(hash, nowMs), previousBucketKey(hash, nowMs))
   })
 
-/** What a post is, compared with what is stored under its identity. */
-export type Sighting = "new" | "duplicate" | "conflict"
-
-/**
- * Compares a post with the stored body hash of its identity (null: nothing stored). A computed identity has the hash
- * in it and can therefore only be a duplicate; a named one may come with another body, which is a conflict.
- */
-export const sightingOf = (identity: Identity, storedHash: string | null): Sighting => {
-  if (storedHash === null) return "new"
-  return storedHash === identity.bodyHash ? "duplicate" : "conflict"
-}
-
 /** What a source's `timestamp` means: when the alert fired, or when its bar opened. */
 export type TimestampIs = "fired" | "bar"
 

@@ -5,7 +5,6 @@ import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 
 import {
-  alertId,
   clientOrderId,
   deadLetterId,
   digest128,
@@ -85,7 +84,6 @@ describe("an id", () => {
       exitOrderId(exit),
       positionId("a", "b"),
       tradeRecordId(trade),
-      alertId("k", 1),
       deadLetterId("a", "b", "c")
     ]) {
       assert.match(id, UUID_8)

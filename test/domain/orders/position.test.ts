@@ -4,14 +4,7 @@ import { Arbitrary, BigDecimal, Schema } from "effect"
 
 import { decimal, formatDecimal, zero } from "../../../src/domain/kernel/decimal.ts"
 import { type Fill, signedQuantity } from "../../../src/domain/orders/fill.ts"
-import {
-  applyFill,
-  flatPosition,
-  isFlat,
-  type Position,
-  reducingSide,
-  unrealisedPnl
-} from "../../../src/domain/orders/position.ts"
+import { applyFill, flatPosition, isFlat, type Position } from "../../../src/domain/orders/position.ts"
 
 const trade = (side: "buy" | "sell", quantity: string, price: string): Fill => ({
   side,
@@ -81,17 +74,6 @@ describe("a position", () => {
       [step.change, formatDecimal(step.realisedPnl), step.position.exits],
       ["flipped", "4", 0]
     )
-  })
-
-  it("knows which side reduces it, and what closing it would realise", () => {
-    const [long, short] = [after(trade("buy", "2", "10")), after(trade("sell", "2", "10"))]
-    assert.deepStrictEqual(
-      [reducingSide(long), reducingSide(short), reducingSide(flatPosition)],
-      ["sell", "buy", null]
-    )
-    assert.strictEqual(formatDecimal(unrealisedPnl(long, decimal("11"))), "2")
-    assert.strictEqual(formatDecimal(unrealisedPnl(short, decimal("11"))), "-2")
-    assert.strictEqual(formatDecimal(unrealisedPnl(flatPosition, decimal("11"))), "0")
   })
 
   it("is exact where binary numbers are not", () => {
@@ -166,7 +148,6 @@ describe("any fills", () => {
     const step = applyFill(open, trade("sell", "1", "4.5"), decimal("100"))
     assert.strictEqual(formatDecimal(step.realisedPnl), "150")
     assert.strictEqual(formatDecimal(step.position.averagePrice), "3")
-    assert.strictEqual(formatDecimal(unrealisedPnl(step.position, decimal("2"), decimal("100"))), "-100")
   })
 
   it.prop(

@@ -12,8 +12,7 @@ import {
   type IdentityHeaders,
   identityOf,
   previousBucketKey,
-  retainUntilMs,
-  sightingOf
+  retainUntilMs
 } from "../../../src/domain/signals/identity.ts"
 import { ageLimits, fieldLimits, intakeLimits } from "../../../src/domain/kernel/limits.ts"
 
@@ -93,21 +92,6 @@ describe("T3 signal_id", () => {
     const other = identityOf("tradingview", { webhookId: "w" }, body, true, now)
     assert(Result.isSuccess(other))
     assert.notStrictEqual(other.success.signalId, identity({ webhookId: "w" }).signalId)
-  })
-})
-
-describe("T3 a second post", () => {
-  const explicit = identity({ webhookId: "w" })
-  const hashed = identity({})
-  it("under an unknown identity is new", () => {
-    assert.strictEqual(sightingOf(explicit, null), "new")
-  })
-  it("with the same identity and body is a duplicate", () => {
-    assert.strictEqual(sightingOf(explicit, explicit.bodyHash), "duplicate")
-    assert.strictEqual(sightingOf(hashed, hashed.bodyHash), "duplicate")
-  })
-  it("with the same explicit identity and another body is a conflict", () => {
-    assert.strictEqual(sightingOf(explicit, "0".repeat(64)), "conflict")
   })
 })
 
