@@ -11,6 +11,7 @@
  * Promises: `intake` (what a post gets) and `ready` never disagree.
  * Never: reads a clock or a component; a spool is one input, absent (`none`) until there is one.
  */
+import type { TradingStateName } from "../kernel/trading-state.ts"
 import { claimLimits, healthLimits } from "../kernel/limits.ts"
 
 export type HealthStatus = "starting" | "healthy" | "degraded" | "unhealthy" | "stopping"
@@ -67,7 +68,7 @@ export interface HealthFacts {
   /** `full` covers a full disk. */
   readonly spool: "none" | "usable" | "full"
   /** Null until it was read from the database once. */
-  readonly tradingState: "ACTIVE" | "REDUCING" | "HALTED" | null
+  readonly tradingState: TradingStateName | null
   /** The undecided signals: how many, how long the oldest has waited, how many are too old. Null while unknown. */
   readonly queue: { readonly open: number; readonly oldestMs: number; readonly expired: number } | null
   /** This process has the role that takes webhooks. */
@@ -109,7 +110,7 @@ export interface HealthDocument {
   readonly ready: boolean
   readonly can_trade: boolean
   readonly halted: boolean
-  readonly trading_state: "ACTIVE" | "REDUCING" | "HALTED" | null
+  readonly trading_state: TradingStateName | null
   readonly reasons: ReadonlyArray<string>
   readonly startup: {
     readonly step: string

@@ -14,7 +14,7 @@ import { multiplierOf } from "../kernel/instruments.ts"
 import { type PlanAccount, type PlanQuote, type PlanSettings, priceFor, tradingOf } from "./plan-context.ts"
 import { evaluateRisk, type RiskNumbers } from "./risk.ts"
 import { atVenue, holdingOf } from "./risk-book.ts"
-import type { TradingState } from "./risk-input.ts"
+import type { TradingStateName } from "../kernel/trading-state.ts"
 import { holdingNumbers, type SizedOrder, sizeToSend } from "./sizing.ts"
 
 /** An order row, as far as its permit needs it. */
@@ -30,7 +30,7 @@ export interface PermitOrder extends SizedOrder {
 /** What the transaction read, with the rows that matter locked. */
 export interface PermitContext {
   readonly nowMs: number
-  readonly trading: ReadonlyMap<string, TradingState>
+  readonly trading: ReadonlyMap<string, TradingStateName>
   /** Its book has every open order except the one that is judged. */
   readonly account: PlanAccount
   /** `valid_until` has passed. */

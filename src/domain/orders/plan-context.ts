@@ -8,7 +8,8 @@
  * Never: says whether an order may be sent (risk.ts and permit.ts do).
  */
 import type { Instruments } from "../kernel/instruments.ts"
-import type { RiskAccount, RiskLimits, TradingState } from "./risk-input.ts"
+import { isStricter, type TradingStateName } from "../kernel/trading-state.ts"
+import type { RiskAccount, RiskLimits } from "./risk-input.ts"
 import type { AccountSettings, StrategySettings } from "../kernel/settings.ts"
 import type { SymbolRules } from "../kernel/symbol-map.ts"
 
@@ -21,7 +22,7 @@ export interface PlanAccount extends RiskAccount {
 export interface PlanContext {
   readonly nowMs: number
   /** Trading states by scope: `global`, `account:<id>`, `strategy:<name>`. */
-  readonly trading: ReadonlyMap<string, TradingState>
+  readonly trading: ReadonlyMap<string, TradingStateName>
   readonly accounts: ReadonlyMap<string, PlanAccount>
   /** Orders that exist, as `orderId`: deciding a replayed signal again must find its own. */
   readonly orderIds: ReadonlySet<string>
@@ -44,17 +45,15 @@ export interface PlanSettings extends SymbolRules {
   readonly instruments: Instruments
 }
 
-const severity: Readonly<Record<TradingState, number>> = { ACTIVE: 0, REDUCING: 1, HALTED: 2 }
-
 /** The most restrictive state that concerns an order, and the scope it comes from. */
 export const tradingOf = (
   context: Pick<PlanContext, "trading">,
   strategy: string,
   account: string
-): { readonly scope: string; readonly state: TradingState } =>
+): { readonly scope: string; readonly state: TradingStateName } =>
   ["global", `account:${account}`, `strategy:${strategy}`]
     .map((scope) => ({ scope, state: context.trading.get(scope) ?? ("ACTIVE" as const) }))
-    .reduce((worst, next) => (severity[next.state] > severity[worst.state] ? next : worst))
+    .reduce((worst, next) => (isStricter(next.state, worst.state) ? next : worst))
 
 export const priceFor = (quote: PlanQuote | null, side: "buy" | "sell"): string | null =>
   (side === "buy" ? quote?.ask : quote?.bid) ?? quote?.last ?? null

@@ -7,13 +7,12 @@
  * Promises: money and quantities are decimal strings, times are epoch milliseconds of the database's clock.
  * Never: holds behaviour.
  */
+import type { TradingStateName } from "../kernel/trading-state.ts"
 import type { CalendarName } from "../kernel/calendar.ts"
 import type { Decimal } from "../kernel/decimal.ts"
 import type { Book } from "./risk-book.ts"
 import type { Side } from "../signals/signal.ts"
 import type { SidePolicy } from "./sizing.ts"
-
-export type TradingState = "ACTIVE" | "REDUCING" | "HALTED"
 
 /** The columns of T6. */
 export type RiskColumn = "entry" | "reduce" | "cancel"
@@ -51,7 +50,7 @@ export interface EntryOrigin {
 export interface RiskInput {
   readonly column: RiskColumn
   readonly nowMs: number
-  readonly trading: { readonly state: TradingState; readonly scope: string }
+  readonly trading: { readonly state: TradingStateName; readonly scope: string }
   /** An operator's flatten, the only reduce that passes HALTED. */
   readonly byOperator: boolean
   readonly account: RiskAccount

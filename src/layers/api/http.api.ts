@@ -26,7 +26,7 @@ import {
   type PageRequest,
   type ReadStoreService
 } from "../health/read-store.port.ts"
-import { type TradingStateName, tradingStateNames } from "../control/trading-state.port.ts"
+import { TRADING_STATES, type TradingStateName } from "../../domain/kernel/trading-state.ts"
 import type { TradingStateStoreService } from "../control/trading-state-store.port.ts"
 
 const ok = (json: unknown): Reply => ({ status: 200, json })
@@ -70,6 +70,7 @@ const pageOf = (name: ListName, query: URLSearchParams): PageRequest | ReadonlyA
 const listRoute = (reads: ReadStoreService, pattern: string, name: ListName): Route => ({
   method: "GET",
   pattern,
+  filters: listFilters[name],
   access: "api",
   handle: ({ query }) =>
     Effect.gen(function* () {
@@ -184,12 +185,12 @@ const readStateChange = (
   body: JsonObject
 ): { readonly state: TradingStateName; readonly reason: string } | ReadonlyArray<FieldError> => {
   const given = fieldOf(body, "state")
-  const state = tradingStateNames.find((name) => name === given)
+  const state = TRADING_STATES.find((name) => name === given)
   const reason = fieldOf(body, "reason")
   const text = typeof reason === "string" ? reason.trim() : ""
   const errors: Array<FieldError> = []
   if (state === undefined)
-    errors.push({ path: "state", message: `must be one of ${tradingStateNames.join(", ")}` })
+    errors.push({ path: "state", message: `must be one of ${TRADING_STATES.join(", ")}` })
   if (text === "" || text.length > reasonLengthMax)
     errors.push({ path: "reason", message: `must be a text of 1 to ${reasonLengthMax} characters` })
   return state === undefined || errors.length > 0 ? errors : { state, reason: text }
@@ -281,3 +282,19 @@ const readRoutes = ({ reads, source, states }: ApiServices): ReadonlyArray<Route
   listRoute(reads, "/api/v1/monitoring/circuit-breakers", "circuit_breakers"),
   listRoute(reads, "/api/v1/dead-letters", "dead_letters")
 ]
+
+/** What there is below `/api/v1`, for whoever meets it without its documentation. */
+export const indexRoute = (routes: ReadonlyArray<Route>): Route => ({
+  method: "GET",
+  pattern: "/api/v1",
+  access: "api",
+  handle: () =>
+    Effect.succeed(
+      ok({
+        items: routes.flatMap(({ filters = null, method, pattern }) =>
+          pattern.startsWith("/api/v1/") ? [{ method, path: pattern, filters }] : []
+        ),
+        next_cursor: null
+      })
+    )
+})

@@ -57,6 +57,8 @@ export interface Route {
   readonly access: "open" | "api"
   /** The route reads a JSON object from the body. */
   readonly body?: boolean
+  /** Query parameters beside `limit` and `cursor`, for the index of the API. */
+  readonly filters?: ReadonlyArray<string>
   /** Milliseconds; default `readLimits.queryMs` and a little for the way. */
   readonly deadlineMs?: number
   /** Name in metrics; the pattern is used when it is missing. */

@@ -18,7 +18,7 @@ import { settingsMask } from "../../domain/kernel/settings-secrets.ts"
 import { Alerts } from "../alerts/alerts.port.ts"
 import { Config } from "../platform/config.port.ts"
 import { HealthSource, maskedHealth } from "../health/health-source.port.ts"
-import { apiRoutes, type ControlReport } from "./http.api.ts"
+import { apiRoutes, type ControlReport, indexRoute } from "./http.api.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 import { HttpAccess, type HttpAccessService, type Standing } from "./http.access.ts"
 import { readBody, refuseUnread } from "./http.body.ts"
@@ -42,7 +42,8 @@ import { RefusedPosts, type RefusedPostsService } from "../intake/refused-posts.
 import { Exposition, Metrics, type MetricsService } from "../platform/metrics.port.ts"
 import { ReadStore } from "../health/read-store.port.ts"
 import { TradingStateStore } from "../control/trading-state-store.port.ts"
-import { TradingState, type TradingStateName } from "../control/trading-state.port.ts"
+import type { TradingStateName } from "../../domain/kernel/trading-state.ts"
+import { TradingState } from "../control/trading-state.port.ts"
 import { ControlToken } from "../platform/control-token.port.ts"
 import { Wake } from "../platform/wake.port.ts"
 
@@ -320,11 +321,13 @@ export const HttpFrontRoutes: Layer.Layer<
         return Effect.andThen(said, raised)
       })
     const takesPosts = settings.roles.has("http")
+    const api = takesPosts
+      ? [...consoleRoutes(access), ...apiRoutes({ reads, states, source, controlled, tradingStateChanged })]
+      : []
     const match = makeMatcher([
       ...healthRoutes(source, yield* Exposition, settings.mode),
-      ...(takesPosts
-        ? [...consoleRoutes(access), ...apiRoutes({ reads, states, source, controlled, tradingStateChanged })]
-        : [])
+      ...api,
+      ...(takesPosts ? [indexRoute(api)] : [])
     ])
     return HttpFront.of(
       makeFront({

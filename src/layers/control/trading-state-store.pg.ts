@@ -7,9 +7,9 @@
  */
 import { Effect, Layer } from "effect"
 import { invariant } from "../../domain/kernel/invariant.ts"
+import { TRADING_STATES } from "../../domain/kernel/trading-state.ts"
 import { Database } from "../database/database.port.ts"
 import { readLimits } from "../platform/http-limits.ts"
-import { tradingStateNames } from "./trading-state.port.ts"
 import { type TradingStateRow, TradingStateStore } from "./trading-state-store.port.ts"
 
 interface Stored {
@@ -25,7 +25,7 @@ const columns = "scope, state, reason, changed_by, version, changed_at"
 const options = { deadlineMs: readLimits.queryMs }
 
 const decoded = ([row]: ReadonlyArray<Stored>): TradingStateRow => {
-  const state = tradingStateNames.find((name) => name === row?.state)
+  const state = TRADING_STATES.find((name) => name === row?.state)
   invariant(state !== undefined, "the trading state row holds a known state", { row })
   return { ...row, state }
 }

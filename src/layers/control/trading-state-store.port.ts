@@ -5,8 +5,8 @@
  * Never: tells anybody; whoever changes it rings (bells.ts).
  */
 import { Context, type Effect } from "effect"
+import type { TradingStateName } from "../../domain/kernel/trading-state.ts"
 import type { DatabaseError } from "../database/database.port.ts"
-import type { TradingStateName } from "./trading-state.port.ts"
 
 /** The row as it is shown: scope, state, reason, changed_by, version, changed_at; values as JSON. */
 export interface TradingStateRow extends Readonly<Record<string, unknown>> {

@@ -5,9 +5,7 @@
  * Never: decides about an order: decisions read the row itself, in their own statement.
  */
 import { Context, Layer } from "effect"
-
-export const tradingStateNames = ["ACTIVE", "REDUCING", "HALTED"] as const
-export type TradingStateName = (typeof tradingStateNames)[number]
+import type { TradingStateName } from "../../domain/kernel/trading-state.ts"
 
 export interface TradingStateService {
   readonly current: () => TradingStateName | null

@@ -14,7 +14,7 @@ import type { SqlClient } from "effect/sql/SqlClient"
 import { invariant } from "../../domain/kernel/invariant.ts"
 import type { PlanAccount, PlanContext } from "../../domain/orders/plan-context.ts"
 import type { BookOrder } from "../../domain/orders/risk-book.ts"
-import type { TradingState } from "../../domain/orders/risk-input.ts"
+import type { TradingStateName } from "../../domain/kernel/trading-state.ts"
 
 interface AccountPart {
   readonly id: string
@@ -47,7 +47,7 @@ interface OrderPart {
 }
 interface ContextRow {
   readonly now_ms: number
-  readonly trading: ReadonlyArray<{ readonly scope: string; readonly state: TradingState }>
+  readonly trading: ReadonlyArray<{ readonly scope: string; readonly state: TradingStateName }>
   readonly accounts: ReadonlyArray<AccountPart>
   readonly positions: ReadonlyArray<PositionPart>
   readonly orders: ReadonlyArray<OrderPart>

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { plainInstruments } from "../../../src/domain/kernel/instruments.ts"
 import type { PlanAccount, PlanSettings } from "../../../src/domain/orders/plan-context.ts"
 import { type PermitContext, type PermitOrder, permitToSend } from "../../../src/domain/orders/permit.ts"
-import type { TradingState } from "../../../src/domain/orders/risk-input.ts"
+import type { TradingStateName } from "../../../src/domain/kernel/trading-state.ts"
 import type { SidePolicy } from "../../../src/domain/orders/sizing.ts"
 
 const nowMs = Date.parse("2026-11-23T15:00:00Z")
@@ -74,7 +74,7 @@ const entry: PermitOrder = {
 const close: PermitOrder = { ...entry, intent: "reduce", sizing: "share", wanted: null, side: "sell" }
 const judge = (
   order: PermitOrder,
-  context: Partial<PermitContext> & { readonly state?: TradingState } = {},
+  context: Partial<PermitContext> & { readonly state?: TradingStateName } = {},
   given = settings()
 ): string => {
   const { state = "ACTIVE", ...more } = context

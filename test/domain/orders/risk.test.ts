@@ -1,3 +1,4 @@
+import type { TradingStateName } from "../../../src/domain/kernel/trading-state.ts"
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import { formatDecimal } from "../../../src/domain/kernel/decimal.ts"
@@ -125,7 +126,7 @@ describe("T6, column by column", () => {
 })
 
 describe("trading state", () => {
-  const state = (state: "ACTIVE" | "REDUCING" | "HALTED") => ({ trading: { state, scope: "global" } })
+  const state = (state: TradingStateName) => ({ trading: { state, scope: "global" } })
   const reduce = { column: "reduce", origin: null } as const
   it("holds entries while halted or reducing (T2: 201, orders held)", () => {
     assert.strictEqual(outcome(state("HALTED")), "Held trading_halted")

@@ -423,6 +423,33 @@ describe("the trading state", () => {
   })
 })
 
+describe("the index of the API", () => {
+  it("names every path below it with its method, and the filters of the lists", async () => {
+    await start()
+    const answer = await world.send("GET", "/api/v1", { headers: bearer })
+    assert.strictEqual(answer.status, 200)
+    const { items } = answer.body as unknown as {
+      readonly items: ReadonlyArray<{ method: string; path: string; filters: ReadonlyArray<string> | null }>
+    }
+    assert.deepInclude(items, {
+      method: "GET",
+      path: "/api/v1/orders",
+      filters: ["status", "account", "symbol", "strategy", "signal_id"]
+    })
+    assert.deepInclude(items, { method: "POST", path: "/api/v1/trading-state", filters: null })
+    for (const { method, path } of items) {
+      const { headers } = await world.send("OPTIONS", path.replaceAll(/:\w+/g, "x"))
+      assert.include(headers["allow"], method, path)
+    }
+  })
+
+  it("is the API's: a stranger is refused", async () => {
+    await start()
+    const stranger = await world.send("GET", "/api/v1", { headers: { via: "1.1 proxy" } })
+    assert.strictEqual(stranger.status, 401)
+  })
+})
+
 describe("OPTIONS", () => {
   it.each([
     ["/health", 204, "GET, HEAD, OPTIONS"],
