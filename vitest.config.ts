@@ -1,5 +1,7 @@
-import { statSync } from "node:fs"
+import { createHash } from "node:crypto"
+import { readFileSync, statSync } from "node:fs"
 import { availableParallelism } from "node:os"
+import path from "node:path"
 import { defineConfig } from "vitest/config"
 import { BaseSequencer, type TestSpecification } from "vitest/node"
 
@@ -23,10 +25,19 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
+/** Nothing is written next to the packages, so that a user who may only read the checkout can run the tests. */
+const cache = `${process.env["TMPDIR"] ?? "/tmp"}/holdfast-vitest-${process.getuid?.() ?? 0}`
+
+/** Modules as vitest made them: of this checkout with these packages. */
+const checkout = createHash("sha256")
+  .update(import.meta.dirname)
+  .update(readFileSync(path.join(import.meta.dirname, "package-lock.json")))
+  .digest("hex")
+
 export default defineConfig({
-  // Nothing is written next to the packages, so that a user who may only read the checkout can run the tests.
-  cacheDir: `${process.env["TMPDIR"] ?? "/tmp"}/holdfast-vitest-${process.getuid?.() ?? 0}`,
+  cacheDir: cache,
   test: {
+    fsModuleCachePath: path.join(cache, checkout.slice(0, 16)),
     include: ["test/**/*.test.ts"],
     exclude: ["test/fixtures/**", ...(isLong ? [] : ["test/**/*.long.test.ts"])],
     // Starts nothing by itself: the shared PostgreSQL starts when the first test file asks for it.
