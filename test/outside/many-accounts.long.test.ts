@@ -19,12 +19,12 @@ const cpuSeconds = ({ pid }: Service): number => {
   return (Number(fields[11]) + Number(fields[12])) / TICKS
 }
 
-/** What `npm start` says of the heap: memory without it is another figure. */
-const heapFlags = (): ReadonlyArray<string> => {
+/** The flags of `npm start`: another heap is another memory, and a start without the compile cache another start. */
+const startFlags = (): ReadonlyArray<string> => {
   const { scripts } = JSON.parse(readFileSync(`${projectRoot}/package.json`, "utf8")) as {
     readonly scripts: Readonly<Record<string, string>>
   }
-  return (scripts["start"] ?? "").split(" ").filter((word) => /^--(max|heap)-/.test(word))
+  return (scripts["start"] ?? "").split(" ").filter((word) => word.startsWith("--"))
 }
 
 const namesOf = (count: number): ReadonlyArray<string> => Array.from({ length: count }, (_, n) => `acc-${n}`)
@@ -34,7 +34,7 @@ const measure = async (count: number) => {
   const names = namesOf(count)
   const account = { broker: "practice", startingCash: "100000" }
   const world = await World.open({
-    nodeFlags: heapFlags(),
+    nodeFlags: startFlags(),
     settings: {
       accounts: Object.fromEntries(names.map((name) => [name, account])),
       strategies: { default: { sources: ["default"], accounts: names.slice(0, 1) } }
