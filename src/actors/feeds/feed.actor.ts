@@ -5,6 +5,7 @@
  * raised at the moment the machine decides them.
  * Never: decides when to connect; holds a signal that is neither stored nor counted.
  */
+import { isoOf } from "../../domain/kernel/iso-time.ts"
 import { Clock, Effect, Random } from "effect"
 import type { FeedSettings } from "../../domain/kernel/settings.ts"
 import { feedMask } from "../../domain/kernel/settings-secrets.ts"
@@ -28,19 +29,17 @@ import {
 } from "./feed-session.ts"
 import { nothingReported } from "./feed-unusable.ts"
 
-const iso = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString())
-
 const detailOf = (context: FeedContext, counts: FeedCounts, waiting: number): Record<string, unknown> => ({
   attempt: context.attempt,
-  next_at: iso(context.nextAt),
+  next_at: isoOf(context.nextAt),
   close_code: context.lastEnd?.code ?? null,
   close_reason: context.lastEnd?.reason ?? null,
   end_kind: context.lastEnd?.kind ?? null,
-  connected_since: iso(context.connectedSince),
+  connected_since: isoOf(context.connectedSince),
   connects: context.connects,
   flapping: context.flapping,
   messages: counts.messages,
-  last_data_at: iso(counts.lastDataAt),
+  last_data_at: isoOf(counts.lastDataAt),
   stored: counts.stored,
   duplicates: counts.duplicates,
   ignored: counts.ignored,
@@ -112,7 +111,7 @@ const voices = (name: string, component: string) =>
               logEvent("info", news.event, `the next attempt comes in ${context.delayMs} ms`, {
                 component,
                 attempt: context.attempt,
-                next_at: iso(context.nextAt)
+                next_at: isoOf(context.nextAt)
               })
             )
         }

@@ -11,6 +11,7 @@
  * Promises: `intake` (what a post gets) and `ready` never disagree.
  * Never: reads a clock or a component; a spool is one input, absent (`none`) until there is one.
  */
+import { isoOf } from "../kernel/iso-time.ts"
 import type { TradingStateName } from "../kernel/trading-state.ts"
 import { claimLimits, healthLimits } from "../kernel/limits.ts"
 
@@ -294,12 +295,10 @@ const statusOf = (
   return mild.length > 0 ? "degraded" : "healthy"
 }
 
-const iso = (ms: number): string => new Date(ms).toISOString()
-
 const componentDocument = (row: ComponentRow): ComponentDocument => ({
   state: row.state,
   ready: row.ready,
-  since: iso(row.since),
+  since: isoOf(row.since),
   restarts: row.restarts,
   last_error: row.lastError ?? null,
   detail: row.detail
@@ -363,7 +362,7 @@ export const deriveHealth = (facts: HealthFacts, memory: HealthMemory): Health =
   )
   const document: HealthDocument = {
     status,
-    since: iso(sinceMs),
+    since: isoOf(sinceMs),
     version: facts.version,
     commit: facts.commit,
     mode: facts.mode,
@@ -376,13 +375,13 @@ export const deriveHealth = (facts: HealthFacts, memory: HealthMemory): Health =
       step: startup.step,
       n: startup.n,
       of: startup.of,
-      since: iso(startup.sinceMs),
+      since: isoOf(startup.sinceMs),
       done: startup.done
     },
     canary:
       canary === null
         ? null
-        : { last_ok: canary.lastOkMs === null ? null : iso(canary.lastOkMs), latency_ms: canary.latencyMs },
+        : { last_ok: canary.lastOkMs === null ? null : isoOf(canary.lastOkMs), latency_ms: canary.latencyMs },
     get accounts() {
       return accounts()
     },

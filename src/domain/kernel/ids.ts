@@ -19,6 +19,11 @@ type Part = string | number
 export const digest128 = (kind: string, parts: ReadonlyArray<Part>): string =>
   hash("sha256", JSON.stringify([kind, ...parts]), "hex").slice(0, 32)
 
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
+/** Whether `text` is written as a UUID of any version. */
+export const isUuid = (text: string): boolean => UUID.test(text)
+
 /**
  * Renders 32 hexadecimal characters as a UUID of version 8 ("custom", RFC 9562): the version and variant bits
  * are set, 122 bits of the digest stay. A raw digest would fit PostgreSQL, but every strict reader of the API

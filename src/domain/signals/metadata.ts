@@ -8,6 +8,7 @@
  * Promises: both scores are finite numbers; a null score is an error, never a stored null.
  * Never: keeps `secret`; turns into a signal.
  */
+import { isUuid } from "../kernel/ids.ts"
 import { Result } from "effect"
 
 import { fieldOf, isJsonObject, type JsonObject } from "../kernel/canonical-json.ts"
@@ -30,8 +31,6 @@ export interface Metadata {
   /** Epoch milliseconds of `timestamp`; null when the body names no time, and its identity is then a bucket (T3). */
   readonly firedAtMs: number | null
 }
-
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 /**
  * True when a body is metadata: it has a `snapshot_id`, whatever its value, or a score object of that shape. Fields
@@ -76,7 +75,7 @@ const readFiredAt = (reader: FieldReader): number | null => {
 const readSnapshotId = (reader: FieldReader): string | null => {
   const value = reader.given("snapshot_id")
   if (value === undefined) return reader.fail("snapshot_id", "is required")
-  return typeof value === "string" && UUID.test(value)
+  return typeof value === "string" && isUuid(value)
     ? value.toLowerCase()
     : reader.fail("snapshot_id", "must be a UUID")
 }

@@ -6,6 +6,8 @@
  * Never: answers from memory what the database knows; a caller that needs truth gets the row or a 503.
  * Failure: as the routes': what the store cannot answer now is 503.
  */
+import { isUuid } from "../../domain/kernel/ids.ts"
+import { isoOf } from "../../domain/kernel/iso-time.ts"
 import { Effect } from "effect"
 import { fieldOf, type JsonObject } from "../../domain/kernel/canonical-json.ts"
 import {
@@ -34,8 +36,6 @@ const invalid = (path: string, message: string): Refused =>
   new Refused({ status: 400, errors: [{ path, message }] })
 const notFound = new Refused({ status: 404 })
 
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
-
 const limitOf = (text: string | null): number | undefined => {
   if (text === null) return readLimits.pageDefault
   return /^\d{1,4}$/.test(text) && Number(text) >= 1 && Number(text) <= readLimits.pageMax
@@ -46,7 +46,7 @@ const limitOf = (text: string | null): number | undefined => {
 /** What is wrong with one filter of a list; filters named `..._id` are ids of other rows. */
 const filterProblem = (known: ReadonlyArray<string>, key: string, value: string): string | undefined => {
   if (!known.includes(key)) return `unknown parameter; use limit, cursor, ${known.join(", ")}`
-  if (key.endsWith("_id") && !uuid.test(value)) return "must be a UUID"
+  if (key.endsWith("_id") && !isUuid(value)) return "must be a UUID"
   return value.includes("\u0000") ? "must not contain NUL" : undefined
 }
 
@@ -87,8 +87,6 @@ const listRoute = (reads: ReadStoreService, pattern: string, name: ListName): Ro
     })
 })
 
-const iso = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString())
-
 const actorItem = (row: ActorRow) => ({
   path: row.path,
   type: row.type,
@@ -97,7 +95,7 @@ const actorItem = (row: ActorRow) => ({
   state: row.state,
   ready: row.ready,
   readiness: row.readiness,
-  since: iso(row.since),
+  since: isoOf(row.since),
   incarnation: row.incarnation,
   restarts: row.restarts,
   budget: {
@@ -106,7 +104,7 @@ const actorItem = (row: ActorRow) => ({
     within_ms: row.budget.withinMs
   },
   mailbox: row.mailbox,
-  next_at: iso(row.nextAt),
+  next_at: isoOf(row.nextAt),
   last_error: row.lastError ?? null,
   detail: row.detail
 })
@@ -173,7 +171,7 @@ const itemRoute = (
   handle: ({ params }) =>
     Effect.gen(function* () {
       const id = params["id"] ?? ""
-      const found = uuid.test(id) ? yield* find(id) : null
+      const found = isUuid(id) ? yield* find(id) : null
       if (found === null) return yield* notFound
       return ok(found)
     })
@@ -227,7 +225,7 @@ const acknowledgeRoute = (reads: ReadStoreService): Route => ({
       const note = fieldOf(body, "note") ?? null
       if (note !== null && (typeof note !== "string" || note.length > reasonLengthMax))
         return yield* invalid("note", `must be a text of at most ${reasonLengthMax} characters`)
-      const row = uuid.test(id) ? yield* reads.acknowledgeAlert({ id, by: viaOf(request), note }) : null
+      const row = isUuid(id) ? yield* reads.acknowledgeAlert({ id, by: viaOf(request), note }) : null
       if (row === null) return yield* notFound
       return ok(row)
     })

@@ -6,6 +6,7 @@
  * Never: takes a token from a URL or a body, where logs and histories would keep it.
  * Failure: none of its own.
  */
+import { isoOf } from "../../domain/kernel/iso-time.ts"
 import { Clock, Effect } from "effect"
 import { type HttpAccessService, portOf, type Standing } from "./http.access.ts"
 import type { Exchange } from "./http.exchange.ts"
@@ -60,7 +61,6 @@ const page = `<!doctype html>
 </html>
 `
 
-const iso = (ms: number): string => new Date(ms).toISOString()
 const isSecurePage = ({ request }: Exchange): boolean =>
   request.headers.origin?.toLowerCase().startsWith("https://") === true
 
@@ -68,7 +68,7 @@ const sessionAnswer = (by: Standing["by"], session: { csrfToken: string; expires
   status: "ok",
   by,
   csrf_token: session?.csrfToken ?? null,
-  expires_at: session === null ? null : iso(session.expiresAtMs)
+  expires_at: session === null ? null : isoOf(session.expiresAtMs)
 })
 
 /** The routes of this file. */

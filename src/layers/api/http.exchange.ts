@@ -9,6 +9,7 @@
  * Never: throws because the peer is gone; a peer that hung up simply does not read.
  * Failure: a write to a peer that is gone is dropped by the socket; nothing waits for it.
  */
+import { intakeLimits } from "../../domain/kernel/limits.ts"
 import { randomUUID } from "node:crypto"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { FieldError } from "../../domain/kernel/field.ts"
@@ -135,6 +136,9 @@ export const answerEmpty = (
   })
   response.end()
 }
+
+/** For what is not known to be stored: when to send again. */
+export const retryAfter = { "retry-after": String(Math.ceil(intakeLimits.retryAfterMs / 1_000)) }
 
 /** The words of a refusal, by status: stable, upper case, the `status` of the body. */
 export const refusalWords = {

@@ -8,16 +8,14 @@
  * Failure: a component that is away is what the answer says, never a failure of the answer.
  * Never: caches, or reports anything but what the health source derives at that moment.
  */
+import { retryAfter } from "./http.exchange.ts"
 import { Effect } from "effect"
-import { intakeLimits } from "../../domain/kernel/limits.ts"
 import type { HealthSourceService } from "../health/health-source.port.ts"
 import type { Mode } from "../../domain/kernel/settings.ts"
 import type { Standing } from "./http.access.ts"
 import { readLimits } from "../platform/http-limits.ts"
 import type { Route } from "./http.route.ts"
 import type { Exposition } from "../platform/metrics.port.ts"
-
-const retryAfter = { "retry-after": String(Math.ceil(intakeLimits.retryAfterMs / 1_000)) }
 
 /** Outside of practice a stranger is told how it stands and not what it holds: accounts and symbols are for who has the token. */
 const mayKnow = (mode: Mode, { may }: Standing): boolean =>

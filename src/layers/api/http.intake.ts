@@ -10,6 +10,7 @@
  * Never: waits for trading, stores a secret, or answers from anything but what the store said.
  * Failure: a database that is away or slow, and more bodies than the memory is meant for, are 503 with Retry-After; a post the store cannot digest is 500.
  */
+import { answerJson, elapsedMs, type Exchange, refuse, retryAfter } from "./http.exchange.ts"
 import { Clock, Context, Effect, Layer, Result } from "effect"
 import { type JsonValue, fieldOf, isJsonObject, SECRET_FIELD } from "../../domain/kernel/canonical-json.ts"
 import type { FieldError } from "../../domain/kernel/field.ts"
@@ -30,7 +31,6 @@ import {
   refuseUnread
 } from "./http.body.ts"
 import { callerOf, plainAddress } from "./http.caller.ts"
-import { answerJson, elapsedMs, type Exchange, refuse } from "./http.exchange.ts"
 import { guarded, type Handling } from "./http.front.ts"
 import { makeRateLimiter, type RateLimiter } from "./http.rate-limit.ts"
 import { IntakeQueue, type IntakeQueueService, type PostResult } from "../intake/intake-queue.port.ts"
@@ -81,7 +81,6 @@ interface Parts {
   readonly nowMs: () => number
 }
 
-const retryAfter = { "retry-after": String(Math.ceil(intakeLimits.retryAfterMs / 1_000)) }
 const utf8 = /^(utf-?8|us-ascii)$/i
 
 /** A header that is there and says nothing counts as absent: some senders write every header they know. */

@@ -10,6 +10,7 @@
  * Never: does I/O before `bind` runs; reads a body.
  * Failure: bind errors by errno as in `http-listener.port.ts`; anything unknown is `ListenFailed` with its cause.
  */
+import { errorCodeOf } from "../platform/error-code.ts"
 import { randomUUID } from "node:crypto"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
@@ -37,12 +38,9 @@ import {
   PortInUse
 } from "./http-listener.port.ts"
 
-const codeOf = (cause: unknown): string | undefined =>
-  cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : undefined
-
 /** Names the failure of `listen` by its errno. */
 export const bindErrorOf = (host: string, port: number, cause: unknown): BindError => {
-  const code = codeOf(cause)
+  const code = errorCodeOf(cause)
   switch (code) {
     case "EADDRINUSE":
       return new PortInUse({
@@ -81,7 +79,7 @@ export const bindErrorOf = (host: string, port: number, cause: unknown): BindErr
 
 /** What a broken request is answered, by the error of the parser. */
 const refusalOf = (error: Error): RefusalStatus => {
-  switch (codeOf(error)) {
+  switch (errorCodeOf(error)) {
     case "HPE_HEADER_OVERFLOW":
       return 431
     case "ERR_HTTP_REQUEST_TIMEOUT":
@@ -123,7 +121,7 @@ const answerConnect = (request: IncomingMessage, socket: Duplex): void => {
 /** Answers a request that the parser gave up before there was a response object. */
 const answerBroken = (error: Error, socket: Duplex): void => {
   // A peer that reset the connection reads nothing; writing would only raise a second error.
-  if (!socket.writable || codeOf(error) === "ECONNRESET") {
+  if (!socket.writable || errorCodeOf(error) === "ECONNRESET") {
     socket.destroy()
     return
   }

@@ -10,14 +10,20 @@
  * Never: lets a route run without its deadline.
  * Failure: `DatabaseUnavailable` and a passed deadline are 503, `Refused` its status, anything else 500 and an error line.
  */
+import {
+  answerJson,
+  answerText,
+  type Exchange,
+  type RefusalStatus,
+  refuse,
+  retryAfter
+} from "./http.exchange.ts"
 import { Cause, Data, Effect } from "effect"
 import type { JsonObject } from "../../domain/kernel/canonical-json.ts"
 import type { FieldError } from "../../domain/kernel/field.ts"
-import { intakeLimits } from "../../domain/kernel/limits.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 import { type DatabaseError } from "../database/database.port.ts"
 import type { Standing } from "./http.access.ts"
-import { answerJson, answerText, type Exchange, refuse, type RefusalStatus } from "./http.exchange.ts"
 import { readLimits } from "../platform/http-limits.ts"
 
 /** A request that cannot be answered as asked. */
@@ -120,8 +126,6 @@ export const makeMatcher = (routes: ReadonlyArray<Route>): ((method: string, pat
     return allow.size === 0 ? { _tag: "NotFound" } : { _tag: "OtherMethod", allow: [...allow] }
   }
 }
-
-const retryAfter = { "retry-after": String(Math.ceil(intakeLimits.retryAfterMs / 1_000)) }
 
 const answer = (exchange: Exchange, reply: Reply): void => {
   if ("json" in reply) answerJson(exchange, reply.status, reply.json, reply.headers)

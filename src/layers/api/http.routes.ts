@@ -9,10 +9,18 @@
  * Never: lets a page of a foreign origin read an answer, or post from a browser in practice mode.
  * Failure: a defect of a route is a 500 with its request id and an error line.
  */
+import {
+  answerEmpty,
+  elapsedMs,
+  type Exchange,
+  type RefusalStatus,
+  refusalWords,
+  refuse,
+  retryAfter
+} from "./http.exchange.ts"
 import { Effect, Layer, Result } from "effect"
 import { isJsonObject, type JsonObject } from "../../domain/kernel/canonical-json.ts"
 import { readJson } from "../../domain/kernel/json-reader.ts"
-import { intakeLimits } from "../../domain/kernel/limits.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
 import { settingsMask } from "../../domain/kernel/settings-secrets.ts"
 import { Alerts } from "../alerts/alerts.port.ts"
@@ -25,14 +33,6 @@ import { readBody, refuseUnread } from "./http.body.ts"
 import { plainAddress } from "./http.caller.ts"
 import { consoleRoutes } from "./http.console.ts"
 import { answerPreflight, applyCors, isPreflight } from "./http.cors.ts"
-import {
-  answerEmpty,
-  elapsedMs,
-  type Exchange,
-  type RefusalStatus,
-  refusalWords,
-  refuse
-} from "./http.exchange.ts"
 import { guarded, type Handling, HttpFront, type HttpFrontService } from "./http.front.ts"
 import { healthRoutes } from "./http.health.ts"
 import { HttpIntake, type HttpIntakeService } from "./http.intake.ts"
@@ -57,8 +57,6 @@ interface Parts {
   /** The process has the role `http`: it takes posts and serves the API, and not only its health. */
   readonly takesPosts: boolean
 }
-
-const retryAfter = { "retry-after": String(Math.ceil(intakeLimits.retryAfterMs / 1_000)) }
 
 /** The webhook paths as one route of the metrics. */
 const webhookRoute = "/webhook/:source"

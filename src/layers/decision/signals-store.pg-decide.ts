@@ -10,6 +10,7 @@
  * Never: waits for anything but the database, or retries.
  * Failure: errors of the SQL client pass through and roll everything back.
  */
+import { isoOf } from "../../domain/kernel/iso-time.ts"
 import { Effect } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { Decision, Plan } from "../../domain/decision/decision.ts"
@@ -36,8 +37,6 @@ const guard = (
   WHERE id = ANY (${ids}::uuid[]) AND status = 'processing' AND claim = ${token}::uuid AND locks.held >= 0
   RETURNING id`
 
-const iso = (ms: number): string => new Date(ms).toISOString()
-
 const decisionRow = (decision: Decision, symbol: string, index: number) => ({
   ordinal: index,
   signal_id: decision.signalId,
@@ -52,7 +51,7 @@ const decisionRow = (decision: Decision, symbol: string, index: number) => ({
   bid: decision.quote?.bid ?? null,
   ask: decision.quote?.ask ?? null,
   last: decision.quote?.last ?? null,
-  quoted_at: decision.quote === null ? null : iso(decision.quote.atMs)
+  quoted_at: decision.quote === null ? null : isoOf(decision.quote.atMs)
 })
 
 const orderRows = (decisions: ReadonlyArray<Decision>) =>
@@ -79,7 +78,7 @@ const orderRows = (decisions: ReadonlyArray<Decision>) =>
       source: order.source,
       venue: order.venue,
       reason: order.reason,
-      valid_until: order.validUntilMs === null ? null : iso(order.validUntilMs)
+      valid_until: order.validUntilMs === null ? null : isoOf(order.validUntilMs)
     }))
 
 /**

@@ -10,6 +10,7 @@
  * Never: changes a row that was stored, except from `buffered` onwards.
  * Failure: `DatabaseUnavailable` with outcome `unknown` may have stored a part; storing again counts it as duplicates.
  */
+import { isoOf } from "../../domain/kernel/iso-time.ts"
 import { Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import { bodyHash } from "../../domain/kernel/canonical-json.ts"
@@ -171,8 +172,6 @@ const makeStore = (database: DatabaseService, settings: Settings) => {
   })
 }
 
-const time = (ms: number): string => new Date(ms).toISOString()
-
 /** One statement; almost all of them are known, because a server repeats what it cannot write properly. */
 const makeStoreUnusable =
   (database: DatabaseService): FeedBufferService["storeUnusable"] =>
@@ -190,7 +189,7 @@ const makeStoreUnusable =
             '{"status":"UNUSABLE"}', 'dead', reason, now(), ${feed}::text, at.wave
           FROM unnest(${identities.map((identity) => signalId(source, identity))}::uuid[], ${identities}::text[],
             ${column(({ shown }) => bodyHash(shown))}::text[], ${column(({ shown }) => JSON.stringify(shown))}::text[],
-            ${column(({ waveMs }) => (waveMs === null ? "" : time(waveMs)))}::text[],
+            ${column(({ waveMs }) => (waveMs === null ? "" : isoOf(waveMs)))}::text[],
             ${column(({ id }) => `${feed}/${id ?? "?"}`)}::text[],
             ${column((signal) => `${unusableMark}${faultsOf(signal)}`)}::text[])
             AS rows (id, identity, body_hash, body, wave, request_id, reason)
@@ -217,7 +216,7 @@ export const FeedBufferPg: Layer.Layer<FeedBuffer, never, Config | Database> = L
             "feed.count",
             (sql) => sql<WaveCounts>`
               SELECT count(*)::int AS total, (count(*) FILTER (WHERE status = 'buffered'))::int AS buffered
-              FROM signals WHERE feed = ${feed} AND wave = ${time(waveMs)}::timestamptz`
+              FROM signals WHERE feed = ${feed} AND wave = ${isoOf(waveMs)}::timestamptz`
           )
           .pipe(Effect.map((rows) => rows[0] ?? { total: 0, buffered: 0 })),
       dispatch: (feed, waveMs, expiresFromMs) =>
@@ -225,8 +224,8 @@ export const FeedBufferPg: Layer.Layer<FeedBuffer, never, Config | Database> = L
           .run(
             "feed.dispatch",
             (sql) => sql<{ readonly id: string }>`
-              UPDATE signals SET status = 'received', expires_from = ${time(expiresFromMs)}::timestamptz
-              WHERE feed = ${feed} AND wave = ${time(waveMs)}::timestamptz AND status = 'buffered' RETURNING id`
+              UPDATE signals SET status = 'received', expires_from = ${isoOf(expiresFromMs)}::timestamptz
+              WHERE feed = ${feed} AND wave = ${isoOf(waveMs)}::timestamptz AND status = 'buffered' RETURNING id`
           )
           .pipe(Effect.map((rows) => rows.map(({ id }) => id))),
       reject: (feed, waveMs, reason) =>
@@ -235,7 +234,7 @@ export const FeedBufferPg: Layer.Layer<FeedBuffer, never, Config | Database> = L
             "feed.reject",
             (sql) => sql<{ readonly id: string }>`
               UPDATE signals SET status = 'rejected', reason = ${reason}, decided_at = now()
-              WHERE feed = ${feed} AND wave = ${time(waveMs)}::timestamptz AND status = 'buffered' RETURNING id`
+              WHERE feed = ${feed} AND wave = ${isoOf(waveMs)}::timestamptz AND status = 'buffered' RETURNING id`
           )
           .pipe(Effect.map((rows) => rows.map(({ id }) => id)))
     })

@@ -10,6 +10,7 @@
  * Failure: `DatabaseUnavailable` with outcome `unknown` may have taken or ended the wave; taking it again as the same
  * owner gives the next epoch, and what has ended stays as it is.
  */
+import { isoOf } from "../../domain/kernel/iso-time.ts"
 import { Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import { unusableMark } from "../../domain/feeds/feed-wire.ts"
@@ -28,8 +29,7 @@ import {
   type WaveTally
 } from "./waves-store.port.ts"
 
-const time = (ms: number): string => new Date(ms).toISOString()
-const times = (waves: ReadonlyArray<number>): ReadonlyArray<string> => waves.map(time)
+const times = (waves: ReadonlyArray<number>): ReadonlyArray<string> => waves.map(isoOf)
 
 const noSignals: WaveTally = { found: 0, pending: 0, successful: 0, failed: 0, skipped: 0 }
 
@@ -66,7 +66,7 @@ const layOut = Effect.fnUntraced(function* (sql: SqlClient, request: AccountRequ
   const { feed, nowMs, schedule } = request
   const [last] = yield* sql<{ readonly due_ms: number | null }>`
     SELECT (extract(epoch FROM max(due_at)) * 1000)::float8 AS due_ms FROM waves
-    WHERE feed = ${feed} AND due_at <= ${time(nowMs)}::timestamptz`
+    WHERE feed = ${feed} AND due_at <= ${isoOf(nowMs)}::timestamptz`
   const rows = wavesBetween(
     schedule,
     last?.due_ms ?? nowMs,
@@ -99,7 +99,7 @@ const firstSearched = ({ freshMs, nowMs, schedule }: AccountRequest): number =>
 const handOverIn = (sql: SqlClient, feed: string, nowMs: number, freshMs: number) =>
   Effect.map(
     sql`UPDATE signals s SET status = 'received', expires_from = w.due_at FROM waves w
-      WHERE w.feed = ${feed} AND w.due_at <= ${time(nowMs)}::timestamptz AND w.due_at >= ${time(nowMs - freshMs)}::timestamptz
+      WHERE w.feed = ${feed} AND w.due_at <= ${isoOf(nowMs)}::timestamptz AND w.due_at >= ${isoOf(nowMs - freshMs)}::timestamptz
         AND s.feed = w.feed AND s.wave = w.wave AND s.status = 'buffered' RETURNING s.id`,
     (rows) => rows.length
   )
@@ -111,7 +111,7 @@ const handOverIn = (sql: SqlClient, feed: string, nowMs: number, freshMs: number
 const closeSome = Effect.fnUntraced(function* (sql: SqlClient, request: AccountRequest) {
   const { feed, freshMs, nowMs, outage, owner, schedule, upSinceMs } = request
   const over = yield* sql<{ readonly wave: Date }>`
-    SELECT wave FROM waves WHERE feed = ${feed} AND wave < ${time(firstSearched(request))}::timestamptz
+    SELECT wave FROM waves WHERE feed = ${feed} AND wave < ${isoOf(firstSearched(request))}::timestamptz
       AND status IN ('expected', 'processing') AND (status = 'expected' OR owner = ${owner} OR lease_until < now()
         OR ${lifeOver(sql, "waves.owner")})
     ORDER BY wave LIMIT ${waveLimits.closeRowsMax}::int FOR UPDATE SKIP LOCKED`
@@ -128,8 +128,8 @@ const closeSome = Effect.fnUntraced(function* (sql: SqlClient, request: AccountR
       CASE WHEN t.found > t.skipped + t.unusable THEN 'accounted_late' WHEN w.reason IS NOT NULL THEN w.reason
         WHEN w.epoch > 0 AND w.owner <> ${owner} THEN 'process_down'
         -- Who is there for half of the time in which a wave may be processed would have processed it.
-        WHEN ${outage}::boolean AND w.due_at >= ${time(upSinceMs - freshMs / 2)}::timestamptz THEN 'database_down'
-        WHEN w.epoch > 0 OR w.due_at < ${time(upSinceMs)}::timestamptz THEN 'process_down' ELSE 'late' END AS reason,
+        WHEN ${outage}::boolean AND w.due_at >= ${isoOf(upSinceMs - freshMs / 2)}::timestamptz THEN 'database_down'
+        WHEN w.epoch > 0 OR w.due_at < ${isoOf(upSinceMs)}::timestamptz THEN 'process_down' ELSE 'late' END AS reason,
       -- A wave that was begun went without trading from its last beginning on; the others as long as they are.
       CASE WHEN w.status = 'processing' AND w.started_at IS NOT NULL THEN least(${schedule.periodMs}::bigint,
         greatest(0, extract(epoch FROM now() - w.started_at) * 1000)::bigint) ELSE ${schedule.periodMs}::bigint END AS lost_ms
@@ -139,7 +139,7 @@ const closeSome = Effect.fnUntraced(function* (sql: SqlClient, request: AccountR
       failed = e.failed, skipped = e.skipped, lease_until = NULL, finished_at = now(), late = e.status = 'done',
       lost_ms = CASE WHEN e.status = 'missed' THEN e.lost_ms ELSE 0 END
     FROM ends e WHERE w.feed = ${feed} AND w.wave = e.wave
-      AND (e.status = 'done' OR w.due_at < ${time(nowMs - freshMs)}::timestamptz)
+      AND (e.status = 'done' OR w.due_at < ${isoOf(nowMs - freshMs)}::timestamptz)
     RETURNING w.wave, w.due_at, w.status, w.reason, w.lost_ms, e.found, e.pending, e.successful, e.failed, e.skipped`
   const waves = closed
     .map(({ due_at: dueAt, lost_ms: lostMs, wave, ...row }): ClosedWave => {
@@ -154,7 +154,7 @@ const close = Effect.fnUntraced(function* (sql: SqlClient, request: AccountReque
   const { feed, freshMs, nowMs, schedule } = request
   const rejected = yield* sql`
     UPDATE signals SET status = 'rejected', reason = 'wave_over', decided_at = now()
-    WHERE feed = ${feed} AND wave < ${time(nowMs - freshMs - schedule.lagMs)}::timestamptz AND status = 'buffered'
+    WHERE feed = ${feed} AND wave < ${isoOf(nowMs - freshMs - schedule.lagMs)}::timestamptz AND status = 'buffered'
     RETURNING id`
   const closed: Array<ClosedWave> = []
   for (;;) {
@@ -168,7 +168,7 @@ const close = Effect.fnUntraced(function* (sql: SqlClient, request: AccountReque
 const recount = Effect.fnUntraced(function* (sql: SqlClient, { feed, nowMs, schedule }: AccountRequest) {
   const pending = yield* sql<{ readonly wave: Date }>`
     SELECT wave FROM waves WHERE feed = ${feed} AND status = 'done' AND signals > successful + failed + skipped
-      AND due_at >= ${time(nowMs - waveLimits.recountMsMax)}::timestamptz ORDER BY wave LIMIT ${waveLimits.closeRowsMax}::int`
+      AND due_at >= ${isoOf(nowMs - waveLimits.recountMsMax)}::timestamptz ORDER BY wave LIMIT ${waveLimits.closeRowsMax}::int`
   const since = nowMs - waveLimits.recountWaves * schedule.periodMs
   const latest = wavesBetween(schedule, since, nowMs, waveLimits.recountWaves)
   const waves = new Set([...pending.map(({ wave }) => wave.getTime()), ...latest.map(({ waveMs }) => waveMs)])
@@ -186,7 +186,7 @@ const account = (database: DatabaseService) => (request: AccountRequest) =>
       Effect.gen(function* () {
         const reopened = yield* sql`
           UPDATE waves SET status = 'expected', reason = NULL, lost_ms = 0, finished_at = NULL
-          WHERE feed = ${request.feed} AND status = 'missed' AND due_at > ${time(request.nowMs)}::timestamptz RETURNING wave`
+          WHERE feed = ${request.feed} AND status = 'missed' AND due_at > ${isoOf(request.nowMs)}::timestamptz RETURNING wave`
         const laid = yield* layOut(sql, request)
         const handedOver = yield* handOverIn(sql, request.feed, request.nowMs, request.freshMs)
         const { closed, rejectedSignals } = yield* close(sql, request)
@@ -205,7 +205,7 @@ const take =
           UPDATE waves w SET status = 'processing', owner = ${owner}, epoch = w.epoch + 1, late = ${late}::boolean,
             lease_until = now() + ${leaseMs}::int * interval '1 millisecond', started_at = now()
           FROM (SELECT feed, wave, CASE WHEN status = 'processing' THEN owner END AS former FROM waves
-            WHERE feed = ${feed} AND wave = ${time(waveMs)}::timestamptz FOR UPDATE) AS was
+            WHERE feed = ${feed} AND wave = ${isoOf(waveMs)}::timestamptz FOR UPDATE) AS was
           WHERE w.feed = was.feed AND w.wave = was.wave AND ((w.status = 'expected' AND (w.reason IS NULL OR ${feedLive}::boolean))
             OR (w.status = 'processing' AND (w.lease_until < now() OR w.owner = ${owner} OR ${lifeOver(sql, "w.owner")})))
           RETURNING w.epoch, was.former`
@@ -215,7 +215,7 @@ const take =
         }
         const [row] = yield* sql<{ readonly status: string; readonly remaining_ms: number }>`
           SELECT status, greatest(0, coalesce(extract(epoch FROM lease_until - now()) * 1000, 0))::float8 AS remaining_ms
-          FROM waves WHERE feed = ${feed} AND wave = ${time(waveMs)}::timestamptz`
+          FROM waves WHERE feed = ${feed} AND wave = ${isoOf(waveMs)}::timestamptz`
         if (row?.status === "processing") {
           return { _tag: "Held", remainingMs: row.remaining_ms } satisfies Take
         }
@@ -225,7 +225,7 @@ const take =
     )
 
 const mine = (sql: SqlClient, { epoch, feed, owner, waveMs }: WaveLease) => sql`
-  feed = ${feed} AND wave = ${time(waveMs)}::timestamptz AND owner = ${owner} AND epoch = ${epoch}::int AND status = 'processing'`
+  feed = ${feed} AND wave = ${isoOf(waveMs)}::timestamptz AND owner = ${owner} AND epoch = ${epoch}::int AND status = 'processing'`
 
 const look =
   (database: DatabaseService): WavesStoreService["look"] =>

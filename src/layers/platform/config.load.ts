@@ -10,6 +10,7 @@
  * Never: prints, exits or keeps a secret outside of `Redacted`; repeats the file in a problem.
  * Failure: an unreadable file or invalid JSON is a problem with the file's path.
  */
+import { errorCodeOf } from "./error-code.ts"
 import { Redacted, Result } from "effect"
 import { readFileSync, statSync } from "node:fs"
 import { resolve } from "node:path"
@@ -21,9 +22,6 @@ import type { Settings, SettingsProblem } from "../../domain/kernel/settings.ts"
 import { plainEnvironment } from "../../domain/kernel/settings-text.ts"
 
 type FileResult = Result.Result<unknown, ReadonlyArray<SettingsProblem>>
-
-const codeOf = (error: unknown): unknown =>
-  typeof error === "object" && error !== null && "code" in error ? error.code : undefined
 
 /** The text of a file as editors save it: UTF-8 or UTF-16 with a byte order mark, or UTF-8 without; null for another. */
 const decodeText = (bytes: Uint8Array): string | null => {
@@ -48,9 +46,9 @@ const readFile = (named: string | undefined, cwd: string): FileResult => {
     }
     bytes = readFileSync(path)
   } catch (error) {
-    if (named === undefined && codeOf(error) === "ENOENT") return Result.succeed(undefined)
+    if (named === undefined && errorCodeOf(error) === "ENOENT") return Result.succeed(undefined)
     return Result.fail([
-      { path: "HOLDFAST_CONFIG", message: `cannot read ${path}: ${String(codeOf(error) ?? error)}` }
+      { path: "HOLDFAST_CONFIG", message: `cannot read ${path}: ${String(errorCodeOf(error) ?? error)}` }
     ])
   }
   const text = decodeText(bytes)

@@ -12,6 +12,7 @@
  * stores the rows one by one.
  * Failure: `DatabaseUnavailable` with outcome `unknown` may have stored the batch; the re-send is then a duplicate.
  */
+import { isoOf } from "../../domain/kernel/iso-time.ts"
 import { Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import { invariant } from "../../domain/kernel/invariant.ts"
@@ -30,8 +31,6 @@ interface ExistingRow extends InsertedRow {
   readonly answer: IntakeAnswer
 }
 
-const time = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString())
-
 /**
  * Arrays by column: one statement of fixed text for any number of rows, so it stays a prepared one. Null is sent as the
  * empty text, which no column of these can hold, because the client refuses an array of nulls only.
@@ -49,7 +48,7 @@ const insert = (sql: SqlClient, rows: ReadonlyArray<IntakeRow>) => {
       ${column((row) => row.bodyHash)}::text[], ${column((row) => row.body)}::text[],
       ${column((row) => row.symbol)}::text[], ${column((row) => row.action)}::text[],
       ${column((row) => row.direction)}::text[], ${column((row) => row.timeframe)}::text[],
-      ${column((row) => time(row.firedAtMs))}::text[], ${column((row) => time(row.expiresFromMs))}::text[],
+      ${column((row) => isoOf(row.firedAtMs))}::text[], ${column((row) => isoOf(row.expiresFromMs))}::text[],
       ${column((row) => row.quantity)}::text[], ${column((row) => row.price)}::text[],
       ${column((row) => row.strategy)}::text[], ${column((row) => row.strike)}::text[],
       ${column((row) => row.expiration)}::text[], ${column((row) => row.requestId)}::text[],
