@@ -10,6 +10,8 @@ import { IntakeStorePg } from "../../src/layers/signals/intake-store.pg.ts"
 import { IntakeStore } from "../../src/layers/signals/intake-store.port.ts"
 import { ReadStorePg } from "../../src/layers/health/read-store.pg.ts"
 import { ReadStore } from "../../src/layers/health/read-store.port.ts"
+import { tradingStateStorePg } from "../../src/layers/control/trading-state-store.pg.ts"
+import { TradingStateStore } from "../../src/layers/control/trading-state-store.port.ts"
 import { startWorld, type World, type WorldOptions } from "../layers/api/http-world.ts"
 import { openFreshDatabase } from "../support/postgres.ts"
 
@@ -27,12 +29,19 @@ export const startPgWorld = async (options: WorldOptions = {}): Promise<PgWorld>
     // Only a probe of the database component says so; here the test is that component.
     database.availability.mark("available")
     const context = yield* Layer.build(
-      Layer.mergeAll(IntakeStorePg, ReadStorePg).pipe(Layer.provide(Layer.succeed(Database, database)))
+      Layer.mergeAll(IntakeStorePg, ReadStorePg, tradingStateStorePg).pipe(
+        Layer.provide(Layer.succeed(Database, database))
+      )
     )
-    return { database, store: Context.get(context, IntakeStore), reads: Context.get(context, ReadStore) }
+    return {
+      database,
+      store: Context.get(context, IntakeStore),
+      reads: Context.get(context, ReadStore),
+      states: Context.get(context, TradingStateStore)
+    }
   })
-  const { database, reads, store } = await Effect.runPromise(Scope.provide(program, scope))
-  const world = await startWorld({ ...options, reads, store: () => store })
+  const { database, reads, states, store } = await Effect.runPromise(Scope.provide(program, scope))
+  const world = await startWorld({ ...options, reads, states, store: () => store })
   return {
     ...world,
     database,

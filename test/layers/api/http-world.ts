@@ -29,7 +29,8 @@ import { ReadStore, type ReadStoreService } from "../../../src/layers/health/rea
 import { TradingState } from "../../../src/layers/control/trading-state.port.ts"
 import {
   type TradingStateChange,
-  TradingStateStore
+  TradingStateStore,
+  type TradingStateStoreService
 } from "../../../src/layers/control/trading-state-store.port.ts"
 import { Wake } from "../../../src/layers/platform/wake.port.ts"
 
@@ -42,7 +43,9 @@ export interface WorldOptions {
   readonly file?: Record<string, unknown>
   readonly facts?: Partial<HealthFacts>
   readonly reads?: Partial<ReadStoreService>
-  /** Gets every change of the trading state. */
+  /** The row of the trading state; one that keeps nothing when left out. */
+  readonly states?: TradingStateStoreService
+  /** Gets every change of the trading state, where `states` is left out. */
   readonly stateChanged?: (change: TradingStateChange) => void
   readonly deaf?: boolean
   readonly control?: HealthSource["Service"]["control"]
@@ -181,14 +184,17 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     }),
     Layer.succeed(HealthSource, source),
     Layer.succeed(ReadStore, reads),
-    Layer.succeed(TradingStateStore, {
-      read: nothing,
-      set: (change) =>
-        Effect.sync(() => {
-          options.stateChanged?.(change)
-          return { scope: "global", state: change.state }
-        })
-    }),
+    Layer.succeed(
+      TradingStateStore,
+      options.states ?? {
+        read: nothing,
+        set: (change) =>
+          Effect.sync(() => {
+            options.stateChanged?.(change)
+            return { scope: "global", state: change.state }
+          })
+      }
+    ),
     Layer.succeed(Exposition, {
       text: (named) => Effect.succeed(named ? "# acct-7\n" : "# nothing\n")
     }),
