@@ -88,13 +88,13 @@ const tell = (event: SupervisionEvent): Effect.Effect<void, never, Alerts> =>
     return alert === null ? Effect.void : alerts.raise(alert)
   })
 
-type Turn = "Ready" | "Unready"
-const turnOf = ({ _tag }: SupervisionEvent): Turn | null =>
+type Readiness = "Ready" | "Unready"
+const readinessOf = ({ _tag }: SupervisionEvent): Readiness | null =>
   _tag === "Ready" || _tag === "Unready" ? _tag : null
 
 interface Burst {
   readonly supervisor: string
-  readonly turn: Turn
+  readonly readiness: Readiness
   /** Of its first report, epoch milliseconds. */
   readonly at: number
   readonly paths: Array<string>
@@ -109,7 +109,7 @@ const makeBursts = (sum: (burst: Burst) => void) => {
   const bursts = new Map<string, Burst>()
   let grown = false
   const end = (burst: Burst): void => {
-    bursts.delete(`${burst.turn} ${burst.supervisor}`)
+    bursts.delete(`${burst.readiness} ${burst.supervisor}`)
     const paths = burst.paths.slice(reportLimits.burstLinesMax)
     if (paths.length > 0) sum({ ...burst, paths })
   }
@@ -120,13 +120,13 @@ const makeBursts = (sum: (burst: Burst) => void) => {
   }
   return {
     /** Whether this one is told by itself. */
-    isTold: ({ at, offender: { path }, supervisor }: SupervisionEvent, turn: Turn): boolean => {
+    isTold: ({ at, offender: { path }, supervisor }: SupervisionEvent, readiness: Readiness): boolean => {
       if (bursts.size === 0) setImmediate(look)
       grown = true
-      const key = `${turn} ${supervisor}`
+      const key = `${readiness} ${supervisor}`
       const known = bursts.get(key)
       if (known !== undefined && at - known.at > reportLimits.burstMsMax) end(known)
-      const burst = bursts.get(key) ?? { supervisor, turn, at, paths: [] }
+      const burst = bursts.get(key) ?? { supervisor, readiness, at, paths: [] }
       bursts.set(key, burst)
       burst.paths.push(path)
       return burst.paths.length <= reportLimits.burstLinesMax
@@ -140,11 +140,11 @@ export const observeTree = Effect.contextWith((context: Context.Context<Alerts>)
   const minimum = Context.get(context, References.MinimumLogLevel)
   // Bounded by the components.
   const parked = new Set<string>()
-  const bursts = makeBursts(({ paths, supervisor, turn }) => {
-    const [level, name] = lines[turn]
-    const others = `${paths.length} more components of ${supervisor} are ${turn === "Ready" ? "ready" : "not ready any more"}`
+  const bursts = makeBursts(({ paths, supervisor, readiness }) => {
+    const [level, name] = lines[readiness]
+    const others = `${paths.length} more components of ${supervisor} are ${readiness === "Ready" ? "ready" : "not ready any more"}`
     const line = logEvent(level, name, others, { component: supervisor, count: paths.length })
-    const over = turn === "Ready" ? paths.filter((path) => !parked.has(path)).map(parkedKey) : []
+    const over = readiness === "Ready" ? paths.filter((path) => !parked.has(path)).map(parkedKey) : []
     run(
       Effect.andThen(
         line,
@@ -160,8 +160,8 @@ export const observeTree = Effect.contextWith((context: Context.Context<Alerts>)
       const { incarnation, path } = event.offender
       if (event._tag === "Parked") parked.add(path)
       if (event._tag === "Ready") parked.delete(path)
-      const turn = turnOf(event)
-      if (turn !== null && !bursts.isTold(event, turn)) return
+      const readiness = readinessOf(event)
+      if (readiness !== null && !bursts.isTold(event, readiness)) return
       run(
         Effect.andThen(
           logEvent(level, name, formatReport(event), { component: path, incarnation }),
