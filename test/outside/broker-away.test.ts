@@ -73,7 +73,7 @@ describe.concurrent("a broker that is away", () => {
     for (const symbol of ["QQQ", "IWM", "DIA"]) signals.push(await post(world, symbol))
     await pause(8_000)
     await watch.stop()
-    assert.isAbove(watch.samples.length, 3)
+    assert.isAbove(watch.samples.length, 10)
     assert.isEmpty(watch.samples.filter(({ answer }) => answer.body.can_trade !== false))
     assert.isEmpty(watch.lies([]))
     const waiting = (await service.get("/api/v1/orders")).body.items as ReadonlyArray<{
@@ -102,7 +102,7 @@ describe.concurrent("a broker that is away", () => {
         const { body } = await service.get("/health")
         return body.ready && !body.can_trade && body.status === "degraded" ? true : undefined
       },
-      brokerLimits.pingEveryMs + brokerLimits.pongMsMax + 10_000
+      brokerLimits.pingEveryMs + brokerLimits.pongMsMax + 2_000
     )
     broker.thaw()
     await service.trading(30_000)
@@ -130,7 +130,7 @@ describe.concurrent("a broker that is away", () => {
     watch.start()
     await pause(3_000)
     await watch.stop()
-    assert.isAbove(watch.samples.length, 2)
+    assert.isAbove(watch.samples.length, 5)
     assert.isEmpty(watch.samples.filter(({ answer }) => answer.body.can_trade !== false))
     assert.isEmpty(watch.lies([]))
     await broker.start()
