@@ -8,6 +8,7 @@
  * signals, decisions, orders, create requests, fills, links and positions agree.
  * Never: stops at the first difference, or reads a database.
  */
+import { ageLimits } from "../../src/domain/kernel/limits.ts"
 import { waitUntil } from "../support/exchange.ts"
 import type { BookFill } from "../support/paper-broker.ts"
 import type { Delivery } from "./producer.ts"
@@ -48,24 +49,63 @@ const storyOf = (service: Service, row: Row | undefined): string => {
   return `\n${lines.filter((line) => ids.some((id) => line.includes(id))).join("\n")}${service.tail(5)}`
 }
 
-/** Waits until no signal waits for a decision and no order for an answer. */
-const rest = async (service: Service, deadlineMs: number): Promise<void> => {
-  let open: ReadonlyArray<Row> = []
-  await waitUntil(
-    () => `everything to settle; open: ${JSON.stringify(open.slice(0, 5))}${storyOf(service, open[0])}`,
+/**
+ * How long the oldest row of a queue may stay what it is: longer than every look-up of an unknown order takes, shorter
+ * than an order that waits is valid.
+ */
+const STUCK_MS_MAX = 30_000
+
+/** How long a backlog may take as a whole; the bound that means something is the one on its oldest row. */
+const BACKLOG_MS_MAX = 300_000
+
+/** What is still open, one list for each queue, the newest first. */
+const openRows = async (service: Service): Promise<ReadonlyArray<ReadonlyArray<Row>>> => [
+  await service.list("signals", "status=received"),
+  await service.list("signals", "status=processing"),
+  (await service.list("orders")).filter((order) => !isSettled(order))
+]
+
+/**
+ * Waits until no signal waits for a decision and no order for an answer. A backlog takes as long as its size and the
+ * machine say, but the oldest row of a queue is never the same for `stuckMs`: nothing starves behind younger work.
+ */
+const rest = async (service: Service, stuckMs: number): Promise<void> => {
+  let open: ReadonlyArray<ReadonlyArray<Row>> = []
+  const oldest: Array<{ readonly row: Row | undefined; readonly since: number }> = []
+  const stuck = () =>
+    oldest.filter(({ row, since }) => row !== undefined && performance.now() - since > stuckMs)
+  const report = () =>
+    `everything to settle; open: ${open.map((rows) => rows.length).join(", ")}; oldest: ` +
+    oldest.map(({ row }) => JSON.stringify(row) + (row === undefined ? "" : storyOf(service, row))).join("\n")
+  const ended = await waitUntil(
+    report,
     async () => {
-      open = [
-        ...(await service.list("signals", "status=received")),
-        ...(await service.list("signals", "status=processing")),
-        ...(await service.list("orders")).filter((order) => !isSettled(order))
-      ]
-      return open.length === 0 ? true : undefined
+      open = await openRows(service)
+      for (const [queue, rows] of open.entries()) {
+        const row = rows.at(-1)
+        const before = oldest[queue]?.row
+        if (row?.["id"] !== before?.["id"] || row?.["status"] !== before?.["status"])
+          oldest[queue] = { row, since: performance.now() }
+      }
+      if (stuck().length > 0) return "stuck"
+      return open.every((rows) => rows.length === 0) ? "settled" : undefined
     },
-    deadlineMs
+    BACKLOG_MS_MAX
   )
+  if (ended === "stuck") throw new Error(`nothing moved for ${stuckMs} ms: waited for ${report()}`)
 }
 
-/** Signals: each was decided once, and led to one order in each account of its strategy. */
+/** Rejected for its age, and it was that old: kills that leave no time to decide in can outlast the age limit (T5). */
+const isTooOld = (signal: Row): boolean =>
+  signal["status"] === "rejected" &&
+  signal["reason"] === "too_old" &&
+  Date.parse(signal["decided_at"] ?? "") - Date.parse(signal["fired_at"] ?? "") >=
+    ageLimits.signalAgeMsDefault
+
+/**
+ * Signals: each was decided once, and led to one order in each account of its strategy; one that came to its decision
+ * too late, to none.
+ */
 const auditSignals = async (
   service: Service,
   deliveries: ReadonlyArray<Delivery>,
@@ -81,14 +121,16 @@ const auditSignals = async (
     const id = delivery.signalId
     if (!known.delete(id)) faults.push(`signal ${id} was answered 2xx and is lost, or was told to two bodies`)
     const { body, text } = await service.get(`/api/v1/signals/${id}`)
-    if (body.signal?.status !== "done" || !body.decision) faults.push(`signal ${id} is not decided: ${text}`)
+    const late = isTooOld(body.signal as Row)
+    if (!late && (body.signal?.status !== "done" || !body.decision))
+      faults.push(`signal ${id} is not decided: ${text}`)
     const found = tally(
       orders.filter((order) => order["signal_id"] === id).map((order) => order["account"] ?? "")
     )
-    const wanted = delivery.source === "fan" ? accounts : accounts.slice(0, 1)
+    const wanted = late ? [] : delivery.source === "fan" ? accounts : accounts.slice(0, 1)
     if (found.size !== wanted.length || !wanted.every((account) => found.get(account) === 1))
       faults.push(
-        `signal ${id} led to orders in ${JSON.stringify([...found])} instead of one in ${wanted.join(", ")}`
+        `signal ${id} led to orders in ${JSON.stringify([...found])} instead of one in ${wanted.join(", ") || "none"}`
       )
   }
   for (const id of known) faults.push(`signal ${id} was posted by nobody`)
@@ -138,14 +180,14 @@ const auditLinkage = async (service: Service, fills: number): Promise<ReadonlyAr
     : [`linkage after ${fills} fills: ${text}`]
 }
 
-/** Every difference there is, after waiting at most `deadlineMs` for everything to settle. */
+/** Every difference there is, once everything has settled; fails when one row does not move for `stuckMs`. */
 export const audit = async (
   world: World,
   deliveries: ReadonlyArray<Delivery>,
-  deadlineMs = 60_000
+  stuckMs = STUCK_MS_MAX
 ): Promise<ReadonlyArray<string>> => {
   const { broker, service } = world
-  await rest(service, deadlineMs)
+  await rest(service, stuckMs)
   const orders = await service.list("orders")
   const fills = (await service.list("fills")).map(fillKey)
   return [
