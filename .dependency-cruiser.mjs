@@ -91,6 +91,18 @@ export default {
       { pathNot: "^src/domain/|(^|/)node_modules/effect/|^(node:)?crypto$" }
     ),
     forbid(
+      "wire-describes",
+      "The wire is shapes: zod, and the words of the domain.",
+      { path: "^src/wire/" },
+      { pathNot: "^src/(wire|domain)/|(^|/)node_modules/zod/" }
+    ),
+    forbid(
+      "one-schema-language",
+      "Shapes are the wire's; an adapter decodes by them.",
+      { path: "^src/", pathNot: `^src/wire/|${ADAPTER}` },
+      { path: "(^|/)node_modules/zod/|^src/wire/" }
+    ),
+    forbid(
       "machines-decide",
       "A machine imports the domain and xstate, else it could act.",
       { path: "^src/machines/" },
@@ -131,7 +143,7 @@ export default {
       "A new folder below src needs its arrows first.",
       {
         path: "^src/",
-        pathNot: `^src/(main\\.ts$|runtime/|(${HALL})\\.ts$|(${FLOORS})/(${ROOMS.join("|")})/)`
+        pathNot: `^src/(main\\.ts$|runtime/|wire/|(${HALL})\\.ts$|(${FLOORS})/(${ROOMS.join("|")})/)`
       },
       { pathNot: "^$" }
     ),

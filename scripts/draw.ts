@@ -1,15 +1,17 @@
 /**
- * Draw: writes docs/machines/*.md from the catalog, or with `--check` says which of them differ.
+ * Draw: writes what is generated: docs/machines/*.md from the catalog of machines, docs/endpoints.md and the OpenAPI document
+ * from the endpoints. With `--check` it says which of them differ.
  *
- * Promises: exit 0 when every page is what its machine says, 1 with the names of those that are not; pages of
+ * Promises: exit 0 when every file is what its source says, 1 with the names of those that are not; pages of
  * machines that no longer exist are removed, or reported.
- * Never: draws anything that is not in the catalog.
+ * Never: draws anything that is not in the catalog or the table of endpoints.
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { fileURLToPath } from "node:url"
+import path from "node:path"
 import { catalog } from "../src/machines/catalog.ts"
 import { pageOf } from "./chart.ts"
 import { matrixOf } from "./matrix.ts"
+import { endpointsPage, openapiOf } from "./wire-pages.ts"
 
 const folder = new URL("../docs/machines/", import.meta.url)
 const check = process.argv.includes("--check")
@@ -48,17 +50,22 @@ const index = [
 pages.set("README.md", index)
 pages.set("matrix.md", matrixOf(catalog))
 
+/** Generated files beside the folder of the machines, by their path from it. */
+const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+  readonly version: string
+}
 const stale = readdirSync(folder).filter((file) => !pages.has(file))
+pages.set("../endpoints.md", endpointsPage())
+pages.set("../../src/wire/openapi.json", openapiOf(version))
 const different = [...pages].filter(([file, text]) => read(file) !== text).map(([file]) => file)
+const nameOf = (file: string): string => path.posix.join("docs/machines", file)
 
 if (check) {
   for (const file of [...different, ...stale])
-    console.error(`docs/machines/${file} differs from its machine; run: npm run draw`)
+    console.error(`${nameOf(file)} differs from what it is generated from; run: npm run draw`)
   process.exitCode = different.length + stale.length === 0 ? 0 : 1
 } else {
   for (const file of stale) rmSync(new URL(file, folder))
   for (const file of different) writeFileSync(new URL(file, folder), pages.get(file) ?? "")
-  console.log(
-    `${pages.size} pages in ${fileURLToPath(folder)}, ${different.length} written, ${stale.length} removed`
-  )
+  console.log(`${pages.size} files, ${different.length} written, ${stale.length} removed`)
 }

@@ -174,6 +174,12 @@ const drawings: Guard = {
   run: async (root) => verdict(await runScript(root, "scripts/draw.ts", ["--check"]))
 }
 
+/** The document that the service answers with, as its users' tools will judge it. */
+const openapi: Guard = {
+  name: "openapi",
+  run: async (root) => verdict(await runScript(root, path.join(home, "scripts/lint-openapi.ts"), [root]))
+}
+
 /** The list of conformance rows and their tests, generated from the titles that vitest finds. */
 const conformance: Guard = {
   name: "rows",
@@ -186,6 +192,7 @@ export const guards: ReadonlyArray<Guard> = [
   arrows,
   deadCode,
   drawings,
+  openapi,
   conformance,
   format,
   tidy,

@@ -1,8 +1,16 @@
 import { randomUUID } from "node:crypto"
 import { Agent } from "node:http"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import { z } from "zod"
+import { endpoints } from "../../src/wire/endpoints.ts"
 import { alert, bearer } from "../layers/api/http-world.ts"
 import { type PgWorld, startPgWorld } from "./http-world.pg.ts"
+
+/** The words of a closed list. */
+const wordsOf = (schema: unknown): ReadonlyArray<string> =>
+  schema instanceof z.ZodOptional && schema.unwrap() instanceof z.ZodEnum
+    ? (schema.unwrap() as z.ZodEnum).options.map(String)
+    : []
 
 let world: PgWorld
 beforeAll(async () => {
@@ -232,6 +240,17 @@ describe("a list", () => {
     assert.lengthOf(body.items, 1)
     assert.lengthOf((await get("/api/v1/signals?status=done")).body.items, 0)
     assert.lengthOf((await get("/api/v1/signals?symbol='%20OR%20true%20--")).body.items, 0)
+  })
+
+  it("has a column for every filter of every list", async () => {
+    for (const { path, query } of endpoints) {
+      for (const [name, schema] of Object.entries(query?.shape ?? {})) {
+        if (name === "limit" || name === "cursor") continue
+        const [word = randomUUID()] = wordsOf(schema)
+        const { status, text } = await get(`${path}?${name}=${word}`)
+        assert.strictEqual(status, 200, `${path} ${name}: ${text}`)
+      }
+    }
   })
 
   it("filters by the id of another row, and refuses one that is none", async () => {

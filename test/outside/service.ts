@@ -10,7 +10,8 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import path from "node:path"
-import { type Answer, exchange, type ExchangeOptions, waitUntil } from "../support/exchange.ts"
+import { type Answer, type ExchangeOptions, waitUntil } from "../support/exchange.ts"
+import { apiExchange } from "../support/openapi.ts"
 import { Program, projectRoot } from "../support/program.ts"
 
 export interface ServiceOptions {
@@ -110,13 +111,13 @@ export class Service extends Program {
   }
 
   get(target: string, options: ExchangeOptions = {}): Promise<Answer> {
-    return exchange(this.url + target, undefined, options)
+    return apiExchange(this.url + target, undefined, options)
   }
   /** A post; one to the API carries the control token of the data directory, unless it brings a credential of its own. */
   post(target: string, body: unknown, options: ExchangeOptions = {}): Promise<Answer> {
     const known = options.headers?.["authorization"] !== undefined || !target.startsWith("/api/")
     const headers = known ? options.headers : { ...options.headers, ...this.bearer() }
-    return exchange(this.url + target, body, headers === undefined ? options : { ...options, headers })
+    return apiExchange(this.url + target, body, headers === undefined ? options : { ...options, headers })
   }
   /** The generated control token as a header; none while there is no such file. */
   bearer(): Readonly<Record<string, string>> {

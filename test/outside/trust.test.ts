@@ -2,7 +2,8 @@
 import { existsSync, statSync } from "node:fs"
 import { connect, createServer, type Server } from "node:net"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
-import { exchange, waitUntil } from "../support/exchange.ts"
+import { waitUntil } from "../support/exchange.ts"
+import { apiExchange } from "../support/openapi.ts"
 import { alertBody, Service } from "./service.ts"
 
 const service = new Service()
@@ -52,11 +53,11 @@ describe("a stranger behind a proxy that adds no header", () => {
     ["cannot be told from somebody here", "1.1", "ours", 201]
   ] as const)("which %s [HTTP/%s]: order, read and control", async (_what, version, host, order) => {
     const proxy = await proxyWith(version, host === "ours" ? own() : "desk.example.org")
-    const posted = await exchange(`${proxy}/webhook`, alertBody())
+    const posted = await apiExchange(`${proxy}/webhook`, alertBody())
     assert.strictEqual(posted.status, order, posted.text)
-    const read = await exchange(`${proxy}/api/v1/orders`, undefined)
+    const read = await apiExchange(`${proxy}/api/v1/orders`, undefined)
     assert.strictEqual(read.status, order === 201 ? 200 : 401)
-    const control = await exchange(`${proxy}/api/v1/trading-state`, halt)
+    const control = await apiExchange(`${proxy}/api/v1/trading-state`, halt)
     assert.strictEqual(control.status, 401)
     assert.deepStrictEqual(Object.keys(control.body as object), ["status", "request_id"])
     const { body } = await service.get("/api/v1/trading-state")
@@ -67,7 +68,7 @@ describe("a stranger behind a proxy that adds no header", () => {
     const proxy = await proxyWith("1.0", "desk.example.org")
     for (const state of ["HALTED", "ACTIVE"]) {
       const body = { state, reason: "by the token" }
-      const answer = await exchange(`${proxy}/api/v1/trading-state`, body, { headers: service.bearer() })
+      const answer = await apiExchange(`${proxy}/api/v1/trading-state`, body, { headers: service.bearer() })
       assert.strictEqual(answer.status, 200, answer.text)
     }
   })
@@ -81,7 +82,7 @@ describe("the control token", () => {
       "actors/root%2Fhttp/restart",
       "nope"
     ]) {
-      const answer = await exchange(`${service.url}/api/v1/${target}`, halt)
+      const answer = await apiExchange(`${service.url}/api/v1/${target}`, halt)
       assert.strictEqual(answer.status, 401, target)
     }
     assert.strictEqual((await service.get("/api/v1/actors")).status, 200)
@@ -135,7 +136,7 @@ describe("who sits at the terminal", () => {
         const [, address = "", token = ""] =
           /^console: (http:\/\/127\.0\.0\.1:\d+)\/console\/#token=(\w+)\s*$/.exec(said) ?? []
         assert.deepStrictEqual(seated.bearer(), { authorization: `Bearer ${token}` }, said)
-        assert.strictEqual((await exchange(`${address}/console/`, undefined)).status, 200)
+        assert.strictEqual((await apiExchange(`${address}/console/`, undefined)).status, 200)
         const withToken = seated.lines.filter((line) => JSON.stringify(line).includes(token))
         assert.lengthOf(withToken, 1)
       } finally {

@@ -138,6 +138,8 @@ const OFFENCES: Record<string, ReadonlyArray<readonly [file: string, finding: Re
     ["src/layers/market/imports-test.ts", /src-never-tests/],
     ["src/domain/kernel/knows-market.ts", /rooms-in-order: must not import src\/domain\/market\/lamp\.ts/],
     ["src/layers/database/knows-market.ts", /rooms-in-order: must not import src\/domain\/market\/lamp\.ts/],
+    ["src/wire/reads-files.ts", /wire-describes: must not import fs/],
+    ["src/domain/market/knows-shapes.ts", /one-schema-language: must not import src\/wire\/lamp\.ts/],
     ["src/domain/nowhere/roomless.ts", /known-places/],
     ["src/places/placeless.ts", /known-places/],
     ["src/layers/homeless.ts", /known-places/],
@@ -212,20 +214,34 @@ test("the guard [lock] names an optional package that the lock leaves out", asyn
 })
 
 test(
-  "the guard [drawings] names the page that differs from its machine",
+  "the guards [drawings] and [openapi] name what differs from its source, and what Redocly would not take",
   { timeout: TOOL_MS_MAX },
   async () => {
     const drifted = path.join(scratch, "drifted")
-    for (const folder of ["scripts", "src/domain", "src/machines", "docs/machines"]) {
-      cpSync(path.join(root, folder), path.join(drifted, folder), { recursive: true })
+    for (const part of [
+      "scripts",
+      "src/domain",
+      "src/machines",
+      "src/wire",
+      "docs/machines",
+      "docs/endpoints.md"
+    ]) {
+      cpSync(path.join(root, part), path.join(drifted, part), { recursive: true })
     }
     cpSync(path.join(root, "package.json"), path.join(drifted, "package.json"))
     symlinkSync(path.join(root, "node_modules"), path.join(drifted, "node_modules"))
     expect(await run("drawings", drifted)).toEqual({ ok: true, text: "" })
+    expect(await run("openapi", drifted)).toEqual({ ok: true, text: "" })
+    const document = path.join(drifted, "src/wire/openapi.json")
     writeFileSync(path.join(drifted, "docs/machines/README.md"), "Drawn by hand.\n")
+    writeFileSync(document, readFileSync(document, "utf8").replace('"operationId": "getHealth",', ""))
     const verdict = await run("drawings", drifted)
     expect(verdict.ok).toBe(false)
     expect(verdict.text).toContain("docs/machines/README.md differs")
+    expect(verdict.text).toContain("src/wire/openapi.json differs")
+    const judged = await run("openapi", drifted)
+    expect(judged.ok).toBe(false)
+    expect(judged.text).toContain("operation-operationId")
   }
 )
 

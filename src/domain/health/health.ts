@@ -12,6 +12,7 @@
  * Never: reads a clock or a component; a spool is one input, absent (`none`) until there is one.
  */
 import { isoOf } from "../kernel/iso-time.ts"
+import type { Mode } from "../kernel/settings.ts"
 import type { TradingStateName } from "../kernel/trading-state.ts"
 import { claimLimits, healthLimits } from "../kernel/limits.ts"
 
@@ -54,7 +55,7 @@ export interface HealthFacts {
   readonly nowMs: number
   readonly version: string
   readonly commit: string
-  readonly mode: string
+  readonly mode: Mode
   readonly stopping: boolean
   /** The step start-up is in; `n` of `of`, from 1. `done`: the last one has ended. */
   readonly startup: {
@@ -107,7 +108,7 @@ export interface HealthDocument {
   readonly since: string
   readonly version: string
   readonly commit: string
-  readonly mode: string
+  readonly mode: Mode
   readonly ready: boolean
   readonly can_trade: boolean
   readonly halted: boolean

@@ -6,10 +6,8 @@
  * Never: answers from memory what the database knows; a caller that needs truth gets the row or a 503.
  * Failure: as the routes': what the store cannot answer now is 503.
  */
-import { isUuid } from "../../domain/kernel/ids.ts"
-import { isoOf } from "../../domain/kernel/iso-time.ts"
 import { Effect } from "effect"
-import { fieldOf, type JsonObject } from "../../domain/kernel/canonical-json.ts"
+import type { z } from "zod"
 import {
   type ControlCommand,
   controlCommands,
@@ -17,75 +15,60 @@ import {
   type ControlRefused,
   UNPROTECTED
 } from "../../domain/control/control.ts"
-import type { FieldError } from "../../domain/kernel/field.ts"
-import type { ActorRow, HealthSourceService } from "../health/health-source.port.ts"
+import { isUuid } from "../../domain/kernel/ids.ts"
+import { isoOf } from "../../domain/kernel/iso-time.ts"
 import { controlLimits } from "../../domain/kernel/limits.ts"
-import { readLimits } from "../platform/http-limits.ts"
-import { Refused, type Reply, type Route, type RouteEffect, type RouteRequest } from "./http.route.ts"
-import {
-  type ListName,
-  listFilters,
-  type PageRequest,
-  type ReadStoreService
-} from "../health/read-store.port.ts"
-import { TRADING_STATES, type TradingStateName } from "../../domain/kernel/trading-state.ts"
+import type { TradingStateName } from "../../domain/kernel/trading-state.ts"
+import type { Endpoint } from "../../wire/endpoints.ts"
+import * as wire from "../../wire/endpoints.ts"
+import { PAGE_ITEMS_DEFAULT } from "../../wire/page.ts"
 import type { TradingStateStoreService } from "../control/trading-state-store.port.ts"
+import type { ActorRow, HealthSourceService } from "../health/health-source.port.ts"
+import type { ListName, ReadStoreService } from "../health/read-store.port.ts"
+import { decoded, Refused, route, type Route, type RouteRequest, rowsRoute } from "./http.route.ts"
 
-const ok = (json: unknown): Reply => ({ status: 200, json })
-const invalid = (path: string, message: string): Refused =>
-  new Refused({ status: 400, errors: [{ path, message }] })
+/** What the query of any list is read as; what is neither limit nor cursor is a filter. */
+type ListQuery = Readonly<Record<string, string>> & { readonly limit?: number; readonly cursor?: string }
+
 const notFound = new Refused({ status: 404 })
 
-const limitOf = (text: string | null): number | undefined => {
-  if (text === null) return readLimits.pageDefault
-  return /^\d{1,4}$/.test(text) && Number(text) >= 1 && Number(text) <= readLimits.pageMax
-    ? Number(text)
-    : undefined
-}
-
-/** What is wrong with one filter of a list; filters named `..._id` are ids of other rows. */
-const filterProblem = (known: ReadonlyArray<string>, key: string, value: string): string | undefined => {
-  if (!known.includes(key)) return `unknown parameter; use limit, cursor, ${known.join(", ")}`
-  if (key.endsWith("_id") && !isUuid(value)) return "must be a UUID"
-  return value.includes("\u0000") ? "must not contain NUL" : undefined
-}
-
-/** The page a query asks for, or everything that is wrong with it. */
-const pageOf = (name: ListName, query: URLSearchParams): PageRequest | ReadonlyArray<FieldError> => {
-  const errors: Array<FieldError> = []
-  const filters: Record<string, string> = {}
-  const known: ReadonlyArray<string> = listFilters[name]
-  for (const [key, value] of query) {
-    if (key === "limit" || key === "cursor") continue
-    const problem = filterProblem(known, key, value)
-    if (problem === undefined) filters[key] = value
-    else errors.push({ path: `query.${key}`, message: problem })
-  }
-  const limit = limitOf(query.get("limit"))
-  if (limit === undefined)
-    errors.push({ path: "query.limit", message: `must be a whole number from 1 to ${readLimits.pageMax}` })
-  return errors.length > 0 || limit === undefined ? errors : { limit, cursor: query.get("cursor"), filters }
-}
-
-const listRoute = (reads: ReadStoreService, pattern: string, name: ListName): Route => ({
-  method: "GET",
-  pattern,
-  filters: listFilters[name],
-  access: "api",
-  handle: ({ query }) =>
+/** A list of rows. Its query has a limit, a cursor, and otherwise filters by columns. */
+const listRoute = (
+  reads: ReadStoreService,
+  endpoint: Endpoint & { readonly answers: { readonly 200: z.ZodType } },
+  name: ListName
+): Route =>
+  rowsRoute(endpoint, (request) =>
     Effect.gen(function* () {
-      const page = pageOf(name, query)
-      if (!("limit" in page)) return yield* new Refused({ status: 400, errors: page })
-      const { items, nextCursor } = yield* reads
-        .list(name, page)
-        .pipe(
-          Effect.catchTag("BadCursor", () =>
-            Effect.fail(invalid("query.cursor", "must be a next_cursor of this list"))
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- read by `listQuery` of the endpoint
+      const { cursor = null, limit = PAGE_ITEMS_DEFAULT, ...filters } = request.query as ListQuery
+      const { items, nextCursor } = yield* reads.list(name, { limit, cursor, filters }).pipe(
+        Effect.catchTag("BadCursor", () =>
+          Effect.fail(
+            new Refused({
+              status: 400,
+              errors: [{ path: "query.cursor", message: "must be a next_cursor of this list" }]
+            })
           )
         )
-      return ok({ items, next_cursor: nextCursor })
+      )
+      return { status: 200, json: yield* decoded(endpoint.answers[200], { items, next_cursor: nextCursor }) }
     })
-})
+  )
+
+/** One row by its id. */
+const itemRoute = <Row>(
+  endpoint: Endpoint & { readonly answers: { readonly 200: z.ZodType } },
+  find: (id: string) => Effect.Effect<Row | null, Effect.Error<ReturnType<ReadStoreService["order"]>>>
+): Route =>
+  rowsRoute(endpoint, ({ params }) =>
+    Effect.gen(function* () {
+      const id = params["id"] ?? ""
+      const found = isUuid(id) ? yield* find(id) : null
+      if (found === null) return yield* notFound
+      return { status: 200, json: yield* decoded(endpoint.answers[200], found) }
+    })
+  )
 
 const actorItem = (row: ActorRow) => ({
   path: row.path,
@@ -109,12 +92,13 @@ const actorItem = (row: ActorRow) => ({
   detail: row.detail
 })
 
-const actorsRoute = (source: HealthSourceService): Route => ({
-  method: "GET",
-  pattern: "/api/v1/actors",
-  access: "api",
-  handle: () => Effect.sync(() => ok({ items: source.actors().map(actorItem), next_cursor: null }))
-})
+const actorsRoute = (source: HealthSourceService): Route =>
+  route(wire.listActors, () =>
+    Effect.sync(() => ({
+      status: 200,
+      json: { items: source.actors().map(actorItem), next_cursor: null }
+    }))
+  )
 
 /** Names of positions in an answer; more than a screen of them tells an operator no more. */
 const shownMax = 20
@@ -139,97 +123,47 @@ const viaOf = ({ exchange, standing }: RouteRequest): string =>
 const controlRoute = (
   { controlled, source }: Pick<ApiServices, "controlled" | "source">,
   command: ControlCommand
-): Route => ({
-  method: "POST",
-  pattern: `/api/v1/actors/:path/${command}`,
-  access: "api",
-  body: true,
-  deadlineMs: controlLimits.commandMsMax,
-  handle: (request) =>
+): Route =>
+  route(
+    wire.controlActor[command],
+    (request) =>
+      Effect.gen(function* () {
+        const path = request.params["path"] ?? ""
+        const confirmed = request.body.confirm === UNPROTECTED
+        const done = yield* source
+          .control({ command, path, confirmed })
+          .pipe(Effect.catchTag("ControlRefused", (refused) => Effect.fail(refusalOf(refused))))
+        yield* controlled({ command, path, by: viaOf(request), ...done })
+        return { status: 202, json: { status: "ACCEPTED", path, command } }
+      }),
+    controlLimits.commandMsMax
+  )
+
+const stateRoutes = ({
+  states,
+  tradingStateChanged
+}: Pick<ApiServices, "states" | "tradingStateChanged">): ReadonlyArray<Route> => [
+  route(wire.getTradingState, () => Effect.map(states.read, (json) => ({ status: 200, json }))),
+  route(wire.setTradingState, (request) =>
     Effect.gen(function* () {
-      const path = request.params["path"] ?? ""
-      const confirm = fieldOf(request.body, "confirm")
-      if (confirm !== undefined && confirm !== UNPROTECTED)
-        return yield* invalid("confirm", `must be "${UNPROTECTED}" or absent`)
-      const confirmed = confirm === UNPROTECTED
-      const done = yield* source
-        .control({ command, path, confirmed })
-        .pipe(Effect.catchTag("ControlRefused", (refused) => Effect.fail(refusalOf(refused))))
-      yield* controlled({ command, path, by: viaOf(request), ...done })
-      return { status: 202, json: { status: "ACCEPTED", path, command } }
+      const { reason, state } = request.body
+      const json = yield* states.set({ state, reason, changedBy: viaOf(request) })
+      yield* tradingStateChanged(state, reason)
+      return { status: 200, json }
     })
-})
+  )
+]
 
-/** One row by its id. */
-const itemRoute = (
-  pattern: string,
-  find: (id: string) => Effect.Effect<unknown, Effect.Error<ReturnType<ReadStoreService["order"]>>>
-): Route => ({
-  method: "GET",
-  pattern,
-  access: "api",
-  handle: ({ params }) =>
+const acknowledgeRoute = (reads: ReadStoreService): Route =>
+  route(wire.acknowledgeAlert, (request) =>
     Effect.gen(function* () {
-      const id = params["id"] ?? ""
-      const found = isUuid(id) ? yield* find(id) : null
-      if (found === null) return yield* notFound
-      return ok(found)
-    })
-})
-
-const reasonLengthMax = 500
-
-const readStateChange = (
-  body: JsonObject
-): { readonly state: TradingStateName; readonly reason: string } | ReadonlyArray<FieldError> => {
-  const given = fieldOf(body, "state")
-  const state = TRADING_STATES.find((name) => name === given)
-  const reason = fieldOf(body, "reason")
-  const text = typeof reason === "string" ? reason.trim() : ""
-  const errors: Array<FieldError> = []
-  if (state === undefined)
-    errors.push({ path: "state", message: `must be one of ${TRADING_STATES.join(", ")}` })
-  if (text === "" || text.length > reasonLengthMax)
-    errors.push({ path: "reason", message: `must be a text of 1 to ${reasonLengthMax} characters` })
-  return state === undefined || errors.length > 0 ? errors : { state, reason: text }
-}
-
-/** Who asks, for the audit. */
-const setStateRoute = (
-  states: TradingStateStoreService,
-  changed: (state: TradingStateName, reason: string) => Effect.Effect<void>
-): Route => ({
-  method: "POST",
-  pattern: "/api/v1/trading-state",
-  access: "api",
-  body: true,
-  handle: (request: RouteRequest): RouteEffect =>
-    Effect.gen(function* () {
-      const change = readStateChange(request.body)
-      if (!("state" in change)) return yield* new Refused({ status: 400, errors: change })
-      const row = yield* states.set({ ...change, changedBy: viaOf(request) })
-      yield* changed(change.state, change.reason)
-      return ok(row)
-    })
-})
-
-const acknowledgeRoute = (reads: ReadStoreService): Route => ({
-  method: "POST",
-  pattern: "/api/v1/alerts/:id/ack",
-  access: "api",
-  body: true,
-  handle: (request: RouteRequest): RouteEffect =>
-    Effect.gen(function* () {
-      const { body, params } = request
-      const id = params["id"] ?? ""
-      const note = fieldOf(body, "note") ?? null
-      if (note !== null && (typeof note !== "string" || note.length > reasonLengthMax))
-        return yield* invalid("note", `must be a text of at most ${reasonLengthMax} characters`)
+      const id = request.params["id"] ?? ""
+      const note = request.body.note ?? null
       const row = isUuid(id) ? yield* reads.acknowledgeAlert({ id, by: viaOf(request), note }) : null
       if (row === null) return yield* notFound
-      return ok(row)
+      return { status: 200, json: yield* decoded(wire.acknowledgeAlert.answers[200], row) }
     })
-})
+  )
 
 /** A command that was carried out, and by whom. */
 export interface ControlReport extends ControlDone {
@@ -251,48 +185,42 @@ export interface ApiServices {
 }
 
 /** The routes of this file. */
-export const apiRoutes = (services: ApiServices): ReadonlyArray<Route> => [
-  ...readRoutes(services),
-  ...controlCommands.map((command) => controlRoute(services, command)),
-  setStateRoute(services.states, services.tradingStateChanged)
-]
-
-const readRoutes = ({ reads, source, states }: ApiServices): ReadonlyArray<Route> => [
-  listRoute(reads, "/api/v1/signals", "signals"),
-  itemRoute("/api/v1/signals/:id", reads.trace),
-  listRoute(reads, "/api/v1/orders", "orders"),
-  itemRoute("/api/v1/orders/:id", reads.order),
-  listRoute(reads, "/api/v1/fills", "fills"),
-  listRoute(reads, "/api/v1/positions", "positions"),
-  listRoute(reads, "/api/v1/accounts", "accounts"),
-  listRoute(reads, "/api/v1/cash-flows", "cash_flows"),
-  listRoute(reads, "/api/v1/waves", "waves"),
-  { method: "GET", pattern: "/api/v1/linkage", access: "api", handle: () => Effect.map(reads.linkage, ok) },
-  actorsRoute(source),
-  {
-    method: "GET",
-    pattern: "/api/v1/trading-state",
-    access: "api",
-    handle: () => Effect.map(states.read, ok)
-  },
-  listRoute(reads, "/api/v1/monitoring/alerts", "alerts"),
-  acknowledgeRoute(reads),
-  listRoute(reads, "/api/v1/monitoring/circuit-breakers", "circuit_breakers"),
-  listRoute(reads, "/api/v1/dead-letters", "dead_letters")
-]
+export const apiRoutes = (services: ApiServices): ReadonlyArray<Route> => {
+  const { reads, source } = services
+  return [
+    listRoute(reads, wire.listSignals, "signals"),
+    itemRoute(wire.getSignal, reads.trace),
+    listRoute(reads, wire.listOrders, "orders"),
+    itemRoute(wire.getOrder, reads.order),
+    listRoute(reads, wire.listFills, "fills"),
+    listRoute(reads, wire.listPositions, "positions"),
+    listRoute(reads, wire.listAccounts, "accounts"),
+    listRoute(reads, wire.listCashFlows, "cash_flows"),
+    listRoute(reads, wire.listWaves, "waves"),
+    route(wire.getLinkage, () => Effect.map(reads.linkage, (json) => ({ status: 200, json }))),
+    actorsRoute(source),
+    ...controlCommands.map((command) => controlRoute(services, command)),
+    ...stateRoutes(services),
+    listRoute(reads, wire.listAlerts, "alerts"),
+    acknowledgeRoute(reads),
+    listRoute(reads, wire.listBreakers, "circuit_breakers"),
+    listRoute(reads, wire.listDeadLetters, "dead_letters"),
+    indexRoute
+  ]
+}
 
 /** What there is below `/api/v1`, for whoever meets it without its documentation. */
-export const indexRoute = (routes: ReadonlyArray<Route>): Route => ({
-  method: "GET",
-  pattern: "/api/v1",
-  access: "api",
-  handle: () =>
-    Effect.succeed(
-      ok({
-        items: routes.flatMap(({ filters = null, method, pattern }) =>
-          pattern.startsWith("/api/v1/") ? [{ method, path: pattern, filters }] : []
-        ),
-        next_cursor: null
-      })
-    )
-})
+const indexRoute: Route = route(wire.index, () =>
+  Effect.succeed({
+    status: 200,
+    json: {
+      items: wire.endpoints.flatMap(({ method, path, query, summary }) =>
+        path.startsWith("/api/v1/") ? [{ method, path, summary, filters: filtersOf(query) }] : []
+      ),
+      next_cursor: null
+    }
+  })
+)
+
+const filtersOf = (query: Endpoint["query"]): ReadonlyArray<string> | null =>
+  query === undefined ? null : Object.keys(query.shape).filter((name) => !["limit", "cursor"].includes(name))

@@ -10,7 +10,8 @@ import { isoOf } from "../../domain/kernel/iso-time.ts"
 import { Clock, Effect } from "effect"
 import { type HttpAccessService, portOf, type Standing } from "./http.access.ts"
 import type { Exchange } from "./http.exchange.ts"
-import { Refused, type Route } from "./http.route.ts"
+import * as wire from "../../wire/endpoints.ts"
+import { Refused, type Route, route } from "./http.route.ts"
 import { sessionCookie, sessionNameIn } from "./http.session.ts"
 
 /** What a page of ours may do in a browser. */
@@ -32,18 +33,14 @@ const pageHeaders = {
 }
 
 /** A relative target, so that a path prefix in front of us stays. */
-const toConsole = (pattern: string): Route => ({
-  method: "GET",
-  pattern,
-  access: "open",
-  handle: () =>
-    Effect.succeed({
-      status: 302,
-      text: "the console is at console/\n",
-      contentType: "text/plain; charset=utf-8",
-      headers: { location: "console/", ...pageHeaders }
-    })
-})
+const toConsole = route(wire.toConsole, () =>
+  Effect.succeed({
+    status: 302,
+    text: "the console is at console/\n",
+    contentType: wire.toConsole.answers[302].text,
+    headers: { location: "console/", ...pageHeaders }
+  })
+)
 
 const page = `<!doctype html>
 <html lang="en">
@@ -64,70 +61,59 @@ const page = `<!doctype html>
 const isSecurePage = ({ request }: Exchange): boolean =>
   request.headers.origin?.toLowerCase().startsWith("https://") === true
 
-const sessionAnswer = (by: Standing["by"], session: { csrfToken: string; expiresAtMs: number } | null) => ({
-  status: "ok",
-  by,
-  csrf_token: session?.csrfToken ?? null,
-  expires_at: session === null ? null : isoOf(session.expiresAtMs)
-})
+const sessionAnswer = (
+  by: NonNullable<Standing["by"]>,
+  session: { csrfToken: string; expiresAtMs: number } | null
+) =>
+  ({
+    status: "ok",
+    by,
+    csrf_token: session?.csrfToken ?? null,
+    expires_at: session === null ? null : isoOf(session.expiresAtMs)
+  }) as const
 
 /** The routes of this file. */
 export const consoleRoutes = (access: HttpAccessService): ReadonlyArray<Route> => [
-  toConsole("/"),
-  {
-    method: "GET",
-    // The router knows no slash at the end of a path.
-    pattern: "/console",
-    access: "open",
-    handle: () =>
-      Effect.succeed({
-        status: 200,
-        text: page,
-        contentType: "text/html; charset=utf-8",
-        headers: pageHeaders
-      })
-  },
-  {
-    method: "GET",
-    pattern: "/api/v1/session",
-    access: "api",
-    handle: ({ standing }) =>
-      Effect.succeed({
+  toConsole,
+  // The router knows no slash at the end of a path.
+  route(wire.consolePage, () =>
+    Effect.succeed({
+      status: 200,
+      text: page,
+      contentType: wire.consolePage.answers[200].text,
+      headers: pageHeaders
+    })
+  ),
+  route(wire.getSession, ({ standing }) =>
+    Effect.gen(function* () {
+      if (standing.by === null) return yield* new Refused({ status: 401 })
+      return {
         status: 200,
         json: sessionAnswer(standing.by, standing.by === "session" ? standing.session : null)
-      })
-  },
-  {
-    method: "POST",
-    pattern: "/api/v1/session",
-    access: "api",
-    body: true,
-    handle: ({ exchange, standing }) =>
-      Effect.gen(function* () {
-        // A session must not prolong itself for ever: the token is asked for again.
-        if (standing.by !== "token") return yield* new Refused({ status: 401 })
-        const session = access.sessions.open(yield* Clock.currentTimeMillis)
-        return {
-          status: 200,
-          json: sessionAnswer("session", session),
-          headers: { "set-cookie": sessionCookie(portOf(exchange), session.name, isSecurePage(exchange)) }
-        }
-      })
-  },
-  {
-    method: "POST",
-    pattern: "/api/v1/session/end",
-    access: "api",
-    body: true,
-    handle: ({ exchange }) =>
-      Effect.sync(() => {
-        const name = sessionNameIn(exchange.request.headers.cookie, portOf(exchange))
-        if (name !== null) access.sessions.end(name)
-        return {
-          status: 200,
-          json: { status: "ok" },
-          headers: { "set-cookie": sessionCookie(portOf(exchange), null, isSecurePage(exchange)) }
-        }
-      })
-  }
+      }
+    })
+  ),
+  route(wire.openSession, ({ exchange, standing }) =>
+    Effect.gen(function* () {
+      // A session must not prolong itself for ever: the token is asked for again.
+      if (standing.by !== "token") return yield* new Refused({ status: 401 })
+      const session = access.sessions.open(yield* Clock.currentTimeMillis)
+      return {
+        status: 200,
+        json: sessionAnswer("session", session),
+        headers: { "set-cookie": sessionCookie(portOf(exchange), session.name, isSecurePage(exchange)) }
+      }
+    })
+  ),
+  route(wire.endSession, ({ exchange }) =>
+    Effect.sync(() => {
+      const name = sessionNameIn(exchange.request.headers.cookie, portOf(exchange))
+      if (name !== null) access.sessions.end(name)
+      return {
+        status: 200,
+        json: { status: "ok" } as const,
+        headers: { "set-cookie": sessionCookie(portOf(exchange), null, isSecurePage(exchange)) }
+      }
+    })
+  )
 ]

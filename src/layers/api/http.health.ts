@@ -12,9 +12,11 @@ import { retryAfter } from "./http.exchange.ts"
 import { Effect } from "effect"
 import type { HealthSourceService } from "../health/health-source.port.ts"
 import type { Mode } from "../../domain/kernel/settings.ts"
+import * as wire from "../../wire/endpoints.ts"
+import type { healthDocument } from "../../wire/health.ts"
 import type { Standing } from "./http.access.ts"
 import { readLimits } from "../platform/http-limits.ts"
-import type { Route } from "./http.route.ts"
+import { type JsonOf, type Route, route } from "./http.route.ts"
 import type { Exposition } from "../platform/metrics.port.ts"
 
 /** Outside of practice a stranger is told how it stands and not what it holds: accounts and symbols are for who has the token. */
@@ -27,67 +29,52 @@ export const healthRoutes = (
   exposition: Exposition["Service"],
   mode: Mode
 ): ReadonlyArray<Route> => [
-  {
-    method: "GET",
-    pattern: "/health",
-    access: "open",
-    handle: ({ standing }) =>
-      Effect.sync(() => {
-        const health = source.health()
-        return { status: health.httpStatus, json: mayKnow(mode, standing) ? health.document : health.outline }
-      })
-  },
-  {
-    method: "GET",
-    pattern: "/health/live",
-    access: "open",
-    handle: ({ standing }) =>
-      source.ping(readLimits.pingMs).pipe(
-        Effect.as({ status: 200, json: { status: "live" } }),
-        Effect.catchTag("TreeDeaf", ({ path }) =>
-          Effect.succeed({
-            status: 503,
-            json: { status: "deaf", ...(mayKnow(mode, standing) ? { path } : {}) }
-          })
-        )
+  route(wire.health, ({ standing }) =>
+    Effect.sync(() => {
+      const health = source.health()
+      const document: JsonOf<typeof healthDocument> = health.document
+      return { status: health.httpStatus, json: mayKnow(mode, standing) ? document : health.outline }
+    })
+  ),
+  route(wire.healthLive, ({ standing }) =>
+    source.ping(readLimits.pingMs).pipe(
+      Effect.as({ status: 200, json: { status: "live" } as const }),
+      Effect.catchTag("TreeDeaf", ({ path }) =>
+        Effect.succeed({
+          status: 503,
+          json: { status: "deaf" as const, ...(mayKnow(mode, standing) ? { path } : {}) }
+        })
       )
-  },
-  {
-    method: "GET",
-    pattern: "/health/ready",
-    access: "open",
-    handle: ({ standing }) =>
-      Effect.sync(() => {
-        const health = source.health()
-        const { can_trade, ready, reasons, status } = mayKnow(mode, standing)
-          ? health.document
-          : health.outline
-        return {
-          status: ready ? 200 : 503,
-          json: { ready, status, can_trade, reasons },
-          ...(ready ? {} : { headers: retryAfter })
-        }
-      })
-  },
-  {
-    method: "GET",
-    pattern: "/version",
-    access: "open",
-    handle: () =>
-      Effect.sync(() => {
-        const { commit, mode, version } = source.health().document
-        return { status: 200, json: { name: "holdfast", version, commit, mode, node: process.version } }
-      })
-  },
-  {
-    method: "GET",
-    pattern: "/metrics",
-    access: "open",
-    handle: ({ standing }) =>
-      Effect.map(exposition.text(mayKnow(mode, standing)), (text) => ({
-        status: 200,
-        text,
-        contentType: "text/plain; version=0.0.4; charset=utf-8"
-      }))
-  }
+    )
+  ),
+  route(wire.healthReady, ({ standing }) =>
+    Effect.sync(() => {
+      const health = source.health()
+      const { can_trade, ready, reasons, status } = mayKnow(mode, standing) ? health.document : health.outline
+      return {
+        status: ready ? 200 : 503,
+        json: { ready, status, can_trade, reasons },
+        ...(ready ? {} : { headers: retryAfter })
+      }
+    })
+  ),
+  route(wire.getVersion, () =>
+    Effect.sync(() => {
+      const { commit, mode, version } = source.health().document
+      return { status: 200, json: { name: "holdfast", version, commit, mode, node: process.version } }
+    })
+  ),
+  route(wire.metrics, ({ standing }) =>
+    Effect.map(exposition.text(mayKnow(mode, standing)), (text) => ({
+      status: 200,
+      text,
+      contentType: wire.metrics.answers[200].text
+    }))
+  ),
+  route(wire.openapi, () =>
+    Effect.map(
+      Effect.promise(() => import("../../wire/openapi.json", { with: { type: "json" } })),
+      ({ default: json }) => ({ status: 200, json })
+    )
+  )
 ]

@@ -1,5 +1,5 @@
 /**
- * Routes: a table of method, pattern and effect, and the one way an effect becomes an answer.
+ * Routes: endpoints of the wire with their effects, and the one way an effect becomes an answer.
  *
  * A small table and not a router library: the answers of the contract need 405 with its Allow, JSON refusals with a
  * request id for everything, and a bound on reads in work; adding those to the toolbox's router was more code than
@@ -19,9 +19,12 @@ import {
   retryAfter
 } from "./http.exchange.ts"
 import { Cause, Data, Effect } from "effect"
-import type { JsonObject } from "../../domain/kernel/canonical-json.ts"
+import type { z } from "zod"
 import type { FieldError } from "../../domain/kernel/field.ts"
+import { invariant } from "../../domain/kernel/invariant.ts"
 import { logEvent } from "../../runtime/log-event.ts"
+import type { Endpoint } from "../../wire/endpoints.ts"
+import { decode } from "../../wire/problems.ts"
 import { type DatabaseError } from "../database/database.port.ts"
 import type { Standing } from "./http.access.ts"
 import { readLimits } from "../platform/http-limits.ts"
@@ -33,43 +36,102 @@ export class Refused extends Data.TaggedError("Refused")<{
   readonly more?: Record<string, unknown>
 }> {}
 
-/** The request with what the path, the query and the body say. */
-export interface RouteRequest {
+/** The request with what the path, the query and the body say; the query and the body as the endpoint's schemas read them. */
+export interface RouteRequest<Query = unknown, Body = unknown> {
   readonly exchange: Exchange
   readonly params: Readonly<Record<string, string>>
-  readonly query: URLSearchParams
+  readonly query: Query
   /** What the caller may do; routes of the API run only for who may. */
   readonly standing: Standing
-  /** The JSON object of the body for routes with `body: true`, else empty. */
-  readonly body: JsonObject
+  readonly body: Body
 }
 
-export type Reply =
-  | { readonly status: number; readonly json: unknown; readonly headers?: Record<string, string> }
+/** Values whose every part is read only, as those of the domain are. */
+type Immutable<A> = A extends (...given: never) => unknown
+  ? A
+  : A extends ReadonlyArray<infer Item>
+    ? ReadonlyArray<Immutable<Item>>
+    : A extends object
+      ? { readonly [key in keyof A]: Immutable<A[key]> }
+      : A
+
+type Headers = Readonly<Record<string, string>>
+/** An answer of an endpoint; `Json` is what its schemas take. */
+export type Reply<Json = unknown> =
+  | { readonly status: number; readonly json: Json; readonly headers?: Headers }
   | {
       readonly status: number
       readonly text: string
       readonly contentType: string
-      readonly headers?: Record<string, string>
+      readonly headers?: Headers
     }
 
-export type RouteEffect = Effect.Effect<Reply, Refused | DatabaseError>
+type RouteEffect<Json = unknown> = Effect.Effect<Reply<Json>, Refused | DatabaseError>
 
+/** An endpoint and what it does. */
 export interface Route {
-  readonly method: "GET" | "POST"
-  /** Segments; one that starts with a colon is a parameter. */
-  readonly pattern: string
-  /** `open` to everybody, or for who may use the API: read it, and control by it where the method is POST. */
-  readonly access: "open" | "api"
-  /** The route reads a JSON object from the body. */
-  readonly body?: boolean
-  /** Query parameters beside `limit` and `cursor`, for the index of the API. */
-  readonly filters?: ReadonlyArray<string>
+  readonly endpoint: Endpoint
   /** Milliseconds; default `readLimits.queryMs` and a little for the way. */
-  readonly deadlineMs?: number
-  /** Name in metrics; the pattern is used when it is missing. */
-  readonly handle: (request: RouteRequest) => RouteEffect
+  readonly deadlineMs: number
+  readonly handle: (request: RouteRequest<unknown, unknown>) => RouteEffect
 }
+
+type OutputOf<Schema> = Schema extends z.ZodType ? z.output<Schema> : undefined
+/** What may be given for a schema. */
+export type JsonOf<Schema> = Schema extends z.ZodType ? Immutable<z.input<Schema>> : never
+type AnswerOf<E extends Endpoint> = E["answers"][keyof E["answers"]]
+type RequestOf<E extends Endpoint> = RouteRequest<OutputOf<E["query"]>, OutputOf<E["body"]>>
+
+/** The route of an endpoint whose answer has no type before it is made: what comes from rows is decoded (`decoded`). */
+export const rowsRoute = (
+  endpoint: Endpoint,
+  handle: (request: RouteRequest) => RouteEffect,
+  deadlineMs: number = readLimits.routeMs
+): Route => ({
+  endpoint,
+  deadlineMs,
+  handle: (request) => {
+    const parameters = Object.fromEntries(new URLSearchParams(request.exchange.query))
+    const query = read(endpoint.query, parameters, "query")
+    const body = read(endpoint.body, request.body, "")
+    const errors = [...query.errors, ...body.errors]
+    return errors.length > 0
+      ? Effect.fail(new Refused({ status: 400, errors }))
+      : handle({ ...request, query: query.value, body: body.value })
+  }
+})
+
+/** The route of an endpoint: the compiler holds its answer against the endpoint's schemas. */
+export const route = <E extends Endpoint>(
+  endpoint: E,
+  handle: (request: RequestOf<E>) => RouteEffect<JsonOf<AnswerOf<E>>>,
+  deadlineMs?: number
+): Route =>
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- read by the schemas that the types come from
+  rowsRoute(endpoint, (request) => handle(request as RequestOf<E>), deadlineMs)
+
+const read = (
+  schema: z.ZodObject | undefined,
+  given: unknown,
+  at: string
+): { readonly value: unknown; readonly errors: ReadonlyArray<FieldError> } => {
+  if (schema === undefined) return { value: undefined, errors: [] }
+  const found = decode(schema, given, at)
+  return found.ok ? { value: found.value, errors: [] } : { value: undefined, errors: found.errors }
+}
+
+/** Rows as the shape that leaves, which drops what the shape does not have. A row of another shape is a defect, which names it. */
+export const decoded = <Schema extends z.ZodType>(
+  schema: Schema,
+  rows: unknown
+): Effect.Effect<z.output<Schema>> =>
+  Effect.sync(() => {
+    const found = schema.safeParse(rows)
+    invariant(found.success, "a row has the shape that the API gives", {
+      problems: found.error?.issues.slice(0, 3).map(({ message, path }) => `${path.join(".")}: ${message}`)
+    })
+    return found.data
+  })
 
 /** What a path leads to. */
 export type Match =
@@ -107,21 +169,22 @@ const decodeAll = (params: Record<string, string>): Record<string, string> | und
 
 /** A matcher over a table. HEAD matches GET. Literal segments win over parameters by their order in the table. */
 export const makeMatcher = (routes: ReadonlyArray<Route>): ((method: string, path: string) => Match) => {
-  const table = routes.map((route) => ({ route, pattern: segmentsOf(route.pattern) }))
+  const table = routes.map((found) => ({ found, pattern: segmentsOf(found.endpoint.path) }))
   return (method, path) => {
     const segments = segmentsOf(path)
     const wanted = method === "HEAD" ? "GET" : method
     const allow = new Set<string>()
-    for (const { pattern, route } of table) {
+    for (const { found, pattern } of table) {
+      const { method: takes } = found.endpoint
       const raw = matchPattern(pattern, segments)
       if (raw === undefined) continue
-      if (route.method !== wanted) {
-        allow.add(route.method)
-        if (route.method === "GET") allow.add("HEAD")
+      if (takes !== wanted) {
+        allow.add(takes)
+        if (takes === "GET") allow.add("HEAD")
         continue
       }
       const params = decodeAll(raw)
-      return params === undefined ? { _tag: "BadPath" } : { _tag: "Found", route, params }
+      return params === undefined ? { _tag: "BadPath" } : { _tag: "Found", route: found, params }
     }
     return allow.size === 0 ? { _tag: "NotFound" } : { _tag: "OtherMethod", allow: [...allow] }
   }
@@ -167,9 +230,9 @@ const answerCause = (
   })
 
 /** Runs a route to its answer. Never fails; ends within the deadline of the route. */
-export const runRoute = (route: Route, request: RouteRequest): Effect.Effect<void> =>
-  Effect.suspend(() => route.handle(request)).pipe(
-    Effect.timeout(route.deadlineMs ?? readLimits.routeMs),
+export const runRoute = ({ deadlineMs, handle }: Route, request: RouteRequest): Effect.Effect<void> =>
+  Effect.suspend(() => handle(request)).pipe(
+    Effect.timeout(deadlineMs),
     Effect.andThen((reply) => Effect.sync(() => answer(request.exchange, reply))),
     Effect.catchCause((cause) => answerCause(request.exchange, cause))
   )

@@ -26,7 +26,7 @@ import { settingsMask } from "../../domain/kernel/settings-secrets.ts"
 import { Alerts } from "../alerts/alerts.port.ts"
 import { Config } from "../platform/config.port.ts"
 import { HealthSource, maskedHealth } from "../health/health-source.port.ts"
-import { apiRoutes, type ControlReport, indexRoute } from "./http.api.ts"
+import { apiRoutes, type ControlReport } from "./http.api.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 import { HttpAccess, type HttpAccessService, type Standing } from "./http.access.ts"
 import { readBody, refuseUnread } from "./http.body.ts"
@@ -138,17 +138,16 @@ const serveRoute = (
   standing: Standing
 ): void => {
   const run = (body: JsonObject): void => {
-    const query = new URLSearchParams(exchange.query)
-    const request: RouteRequest = { exchange, params, query, standing, body }
+    const request: RouteRequest = { exchange, params, query: undefined, standing, body }
     const stop = handling.run(runRoute(route, request))
     // Nobody reads the answer any more: the query behind it is cancelled. A command is carried out all the same.
-    if (route.method === "GET") {
+    if (route.endpoint.method === "GET") {
       exchange.response.once("close", () => {
         if (!exchange.response.writableFinished) stop()
       })
     }
   }
-  if (route.body !== true) return run({})
+  if (route.endpoint.body === undefined) return run({})
   if (handling.expectsContinue) exchange.response.writeContinue()
   readBody(exchange, readLimits.bodyBytesMax, (body) => {
     if (body === "gone") return exchange.response.destroy()
@@ -205,7 +204,7 @@ const dispatch = (parts: Parts, exchange: Exchange, handling: Handling): string 
       if (isApi && handling.running() >= readLimits.concurrentMax)
         refuseUnread(exchange, 503, {}, retryAfter, handling.expectsContinue)
       else serveRoute(parts, exchange, handling, match.route, match.params, standing)
-      return match.route.pattern
+      return match.route.endpoint.path
   }
 }
 
@@ -322,11 +321,7 @@ export const HttpFrontRoutes: Layer.Layer<
     const api = takesPosts
       ? [...consoleRoutes(access), ...apiRoutes({ reads, states, source, controlled, tradingStateChanged })]
       : []
-    const match = makeMatcher([
-      ...healthRoutes(source, yield* Exposition, settings.mode),
-      ...api,
-      ...(takesPosts ? [indexRoute(api)] : [])
-    ])
+    const match = makeMatcher([...healthRoutes(source, yield* Exposition, settings.mode), ...api])
     return HttpFront.of(
       makeFront({
         settings,

@@ -26,8 +26,8 @@ const options = { deadlineMs: readLimits.queryMs }
 
 const decoded = ([row]: ReadonlyArray<Stored>): TradingStateRow => {
   const state = TRADING_STATES.find((name) => name === row?.state)
-  invariant(state !== undefined, "the trading state row holds a known state", { row })
-  return { ...row, state }
+  invariant(row !== undefined && state !== undefined, "the trading state row holds a known state", { row })
+  return { ...row, state, changed_at: row.changed_at.toISOString() }
 }
 
 export const tradingStateStorePg: Layer.Layer<TradingStateStore, never, Database> = Layer.effect(

@@ -8,9 +8,15 @@ import { Context, type Effect } from "effect"
 import type { TradingStateName } from "../../domain/kernel/trading-state.ts"
 import type { DatabaseError } from "../database/database.port.ts"
 
-/** The row as it is shown: scope, state, reason, changed_by, version, changed_at; values as JSON. */
-export interface TradingStateRow extends Readonly<Record<string, unknown>> {
+/** The row as it is shown. */
+export interface TradingStateRow {
+  readonly scope: string
   readonly state: TradingStateName
+  readonly reason: string
+  readonly changed_by: string
+  readonly version: number
+  /** ISO 8601, in UTC. */
+  readonly changed_at: string
 }
 
 export interface TradingStateChange {

@@ -51,7 +51,7 @@ const lists: Readonly<Record<ListName, ListTable>> = {
       disputed_at, opened_at, closed_at, updated_at,
       (SELECT coalesce(jsonb_agg(jsonb_build_object('strategy', h.strategy, 'quantity', trim_scale(h.quantity)::text,
           'average_price', trim_scale(h.average_price)::text, 'stop_price', trim_scale(h.stop_price)::text,
-          'target_price', trim_scale(h.target_price)::text, 'opened_at', h.opened_at)
+          'target_price', trim_scale(h.target_price)::text, 'opened_at', to_char(h.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
           ORDER BY h.opened_seq, h.strategy), '[]')
         FROM position_shares h WHERE h.position_id = positions.id AND h.quantity <> 0) AS strategies`,
     key: [
@@ -77,7 +77,8 @@ const lists: Readonly<Record<ListName, ListTable>> = {
   },
   waves: {
     from: "waves",
-    columns: "feed, wave, due_at, status, successful, failed, skipped, duration_ms, reason",
+    columns:
+      "feed, wave, due_at, status, late, successful, failed, skipped, duration_ms, lost_ms::float8 AS lost_ms, reason",
     key: [
       { column: "wave", type: "timestamptz" },
       { column: "feed", type: "text" }
@@ -123,13 +124,14 @@ const writeCursor = (key: ReadonlyArray<unknown>): string =>
   ).toString("base64url")
 
 /**
- * Plain JSON: the client's bigints become strings; it gives decimals as strings and jsonb as values already. The body of
+ * Plain JSON: the client's bigints and dates become text; it gives decimals as strings and jsonb as values already. The body of
  * a sender is read as text, because the client would round its long numbers.
  */
 const jsonItem = (row: Item): Item =>
   Object.fromEntries(
     Object.entries(row).map(([name, value]) => {
       if (name === "body_text" && typeof value === "string") return ["body", parseExactly(value)]
+      if (value instanceof Date) return [name, value.toISOString()]
       return [name, typeof value === "bigint" ? value.toString() : value]
     })
   )

@@ -21,7 +21,7 @@ export interface Page {
   readonly nextCursor: string | null
 }
 
-/** `cursor` is what a page before gave; `filters` are exact matches by column, already known to be columns. */
+/** `cursor` is what a page before gave; `filters` are exact matches by column, of those that the list's endpoint has (wire/endpoints.ts). */
 export interface PageRequest {
   readonly limit: number
   readonly cursor: string | null
@@ -31,20 +31,18 @@ export interface PageRequest {
 /** A cursor that no page of this list gave. */
 export class BadCursor extends Data.TaggedError("BadCursor")<{ readonly cursor: string }> {}
 
-/** The lists, and the columns each may be filtered by. */
-export const listFilters = {
-  signals: ["status", "source", "symbol", "kind"],
-  orders: ["status", "account", "symbol", "strategy", "signal_id"],
-  fills: ["account", "symbol", "source", "order_id"],
-  positions: ["account", "symbol"],
-  accounts: ["venue"],
-  cash_flows: ["account"],
-  waves: ["feed", "status"],
-  alerts: ["severity", "kind", "status", "dedup_key"],
-  dead_letters: ["origin"],
-  circuit_breakers: ["state"]
-} as const
-export type ListName = keyof typeof listFilters
+/** The lists there are. */
+export type ListName =
+  | "signals"
+  | "orders"
+  | "fills"
+  | "positions"
+  | "accounts"
+  | "cash_flows"
+  | "waves"
+  | "alerts"
+  | "dead_letters"
+  | "circuit_breakers"
 
 /** The whole life of a signal. Null where that part does not exist yet. */
 export interface Trace {

@@ -50,10 +50,6 @@ export const postLimits = {
 } as const
 
 export const readLimits = {
-  /** Items of one page when the caller does not say. */
-  pageDefault: 50,
-  /** Items of one page at most: about 500 KB of JSON. */
-  pageMax: 500,
   /** One read of the API, pool wait included. A person waits; a deadline below the proxy's usual 30 s names the cause. */
   queryMs: 4_000,
   /** One route as a whole: the query, or two of them, and the way back. */

@@ -20,6 +20,7 @@ import { HttpFrontRoutes } from "../../../src/layers/api/http.routes.ts"
 import { type BoundListener, HttpListener } from "../../../src/layers/api/http-listener.port.ts"
 import { IntakeQueueBatch } from "../../../src/layers/intake/intake-queue.batch.ts"
 import { IntakeQueue } from "../../../src/layers/intake/intake-queue.port.ts"
+import { assertDescribed } from "../../support/openapi.ts"
 import { makeMemoryIntakeStore, type MemoryIntakeStore } from "../../support/intake-store.memory.ts"
 import { IntakeStore } from "../../../src/layers/signals/intake-store.port.ts"
 import { ControlToken } from "../../../src/layers/platform/control-token.port.ts"
@@ -191,7 +192,14 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
         set: (change) =>
           Effect.sync(() => {
             options.stateChanged?.(change)
-            return { scope: "global", state: change.state }
+            return {
+              scope: "global",
+              state: change.state,
+              reason: change.reason,
+              changed_by: change.changedBy,
+              version: 2,
+              changed_at: "2026-01-01T00:00:00.000Z"
+            }
           })
       }
     ),
@@ -243,7 +251,13 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
             const flat = Object.fromEntries(
               Object.entries(response.headers).map(([name, value]) => [name, String(value)])
             )
-            resolve({ status: response.statusCode ?? 0, headers: flat, text, body: parsed })
+            const reply = { status: response.statusCode ?? 0, headers: flat, text, body: parsed }
+            try {
+              assertDescribed(method, path, reply)
+              resolve(reply)
+            } catch (error) {
+              reject(error)
+            }
           })
         }
       )

@@ -77,7 +77,7 @@ describe("health", () => {
 describe("health outside of practice", () => {
   const environment = { APP_MODE: "PAPER", HMAC_SECRET: `${token}h`, ADMIN_TOKEN: token }
   const facts = {
-    mode: "PAPER",
+    mode: "PAPER" as const,
     accounts: [{ id: "acct-7", canTrade: false, reason: "market closed until tomorrow" }],
     unprotected: ["acct-7/TSLA"]
   }
@@ -360,12 +360,24 @@ describe("the API's answers", () => {
     ["limit=ten", "query.limit"],
     ["colour=red", "query.colour"],
     ["status=a%00b", "query.status"],
+    ["status=cooked", "query.status"],
+    ["symbol=a%00b", "query.symbol"],
+    ["signal_id=7", "query.signal_id"],
     ["cursor=zzz", "query.cursor"]
   ])("name the parameter of ?%s", async (query, path) => {
     await start({ reads: { list: () => Effect.fail(new BadCursor({ cursor: "zzz" })) } })
     const { body, status } = await world.send("GET", `/api/v1/orders?${query}`)
     assert.strictEqual(status, 400)
     assert.strictEqual(body.errors[0]?.path, path)
+  })
+
+  it("name every wrong parameter, and what would be right", async () => {
+    await start()
+    const { body } = await world.send("GET", "/api/v1/waves?status=over&colour=red")
+    assert.deepStrictEqual(body.errors, [
+      { path: "query.status", message: "must be one of expected, processing, done, missed" },
+      { path: "query.colour", message: "unknown parameter; use limit, cursor, feed, status" }
+    ])
   })
 
   it("are 503 with Retry-After while the database is away", async () => {
@@ -421,6 +433,25 @@ describe("the trading state", () => {
     for (const body of ["{", "[]"]) assert.strictEqual((await send(body)).status, 400)
     assert.strictEqual((await send(" ".repeat(20_000))).status, 413)
   })
+
+  it("is not changed for everybody by who meant one account, nor by a word that it does not know", async () => {
+    const changes: Array<unknown> = []
+    await start({ stateChanged: (change) => void changes.push(change) })
+    const send = (more: object) =>
+      world.send("POST", "/api/v1/trading-state", {
+        body: JSON.stringify({ state: "HALTED", reason: "drill", ...more }),
+        headers: bearer
+      })
+    const scoped = await send({ scope: "account:paper-1", until: "noon" })
+    assert.strictEqual(scoped.status, 400)
+    assert.deepStrictEqual(scoped.body.errors, [
+      { path: "scope", message: 'must be "global" or absent' },
+      { path: "until", message: "unknown field; use state, reason, scope" }
+    ])
+    assert.deepStrictEqual(changes, [])
+    assert.strictEqual((await send({ scope: "global" })).status, 200)
+    assert.lengthOf(changes, 1)
+  })
 })
 
 describe("the index of the API", () => {
@@ -429,14 +460,25 @@ describe("the index of the API", () => {
     const answer = await world.send("GET", "/api/v1", { headers: bearer })
     assert.strictEqual(answer.status, 200)
     const { items } = answer.body as unknown as {
-      readonly items: ReadonlyArray<{ method: string; path: string; filters: ReadonlyArray<string> | null }>
+      readonly items: ReadonlyArray<{
+        readonly method: string
+        readonly path: string
+        readonly summary: string
+        readonly filters: ReadonlyArray<string> | null
+      }>
     }
     assert.deepInclude(items, {
       method: "GET",
       path: "/api/v1/orders",
+      summary: "Orders, newest first.",
       filters: ["status", "account", "symbol", "strategy", "signal_id"]
     })
-    assert.deepInclude(items, { method: "POST", path: "/api/v1/trading-state", filters: null })
+    assert.deepInclude(items, {
+      method: "POST",
+      path: "/api/v1/trading-state",
+      summary: "Sets ACTIVE, REDUCING or HALTED.",
+      filters: null
+    })
     for (const { method, path } of items) {
       const { headers } = await world.send("OPTIONS", path.replaceAll(/:\w+/g, "x"))
       assert.include(headers["allow"], method, path)
@@ -447,6 +489,22 @@ describe("the index of the API", () => {
     await start()
     const stranger = await world.send("GET", "/api/v1", { headers: { via: "1.1 proxy" } })
     assert.strictEqual(stranger.status, 401)
+  })
+})
+
+describe("the OpenAPI document", () => {
+  it("is answered to everybody, and names every path that answers", async () => {
+    await start()
+    const { headers, status, text } = await world.send("GET", "/openapi.json")
+    assert.strictEqual(status, 200)
+    assert.strictEqual(headers["content-type"], "application/json; charset=utf-8")
+    const document = JSON.parse(text) as { openapi: string; paths: Record<string, Record<string, unknown>> }
+    assert.strictEqual(document.openapi, "3.1.0")
+    for (const [path, operations] of Object.entries(document.paths)) {
+      const { headers: told } = await world.send("OPTIONS", path.replaceAll(/\{\w+\}/g, "default"))
+      for (const method of Object.keys(operations))
+        assert.include(told["allow"], method.toUpperCase(), `${method} ${path}`)
+    }
   })
 })
 

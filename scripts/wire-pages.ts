@@ -1,0 +1,161 @@
+/**
+ * Wire pages: the description of the HTTP endpoints as OpenAPI, and as a page to read.
+ *
+ * Both are made from src/wire/endpoints.ts, which the routes of the service are made from; the conversion of schemas is
+ * zod-openapi's. The OpenAPI document stands beside the schemas, because the service answers with it and must not load what
+ * makes it.
+ *
+ * Promises: the same endpoints give the same text.
+ * Never: reads or writes a file (see draw.ts).
+ */
+import { STATUS_CODES } from "node:http"
+import { z } from "zod"
+import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from "zod-openapi"
+import { type Endpoint, endpoints } from "../src/wire/endpoints.ts"
+import { refusal } from "../src/wire/refusal.ts"
+
+const TAGS: Readonly<Record<Endpoint["tag"], string>> = {
+  intake: "Posts of senders, which become signals.",
+  trading: "What came of them: signals, orders, fills, positions, accounts.",
+  operations: "The supervision tree, the trading state, waves, alerts, and the commands of operators.",
+  health: "How the process is.",
+  session: "Sessions of the console.",
+  console: "The console."
+}
+
+const isSchema = (answer: Endpoint["answers"][number]): answer is z.ZodType => answer instanceof z.ZodType
+
+const parametersOf = ({ path }: Endpoint): z.ZodObject | undefined => {
+  const names = path.split("/").flatMap((part) => (part.startsWith(":") ? [part.slice(1)] : []))
+  return names.length === 0
+    ? undefined
+    : z.object(Object.fromEntries(names.map((name) => [name, z.string()])))
+}
+
+const answersOf = ({ answers }: Endpoint) =>
+  Object.fromEntries(
+    Object.entries(answers).map(([status, answer]) => [
+      status,
+      {
+        description: STATUS_CODES[status] ?? status,
+        content: isSchema(answer)
+          ? { "application/json": { schema: answer } }
+          : { [answer.text.split(";")[0] ?? ""]: { schema: z.string() } }
+      }
+    ])
+  )
+
+const refused = (description: string) => ({
+  description,
+  content: { "application/json": { schema: refusal } }
+})
+
+const securityOf = ({ access, method }: Endpoint): ReadonlyArray<Record<string, Array<string>>> => {
+  if (access === "open") return [{}]
+  if (access === "webhook") return [{ signature: [] }, { standardWebhook: [] }, {}]
+  // In PRACTICE this machine may read without a token.
+  return [{ token: [] }, { session: [] }, ...(method === "GET" ? [{}] : [])]
+}
+
+const operationOf = (endpoint: Endpoint): ZodOpenApiOperationObject => {
+  const { body, name, query, summary, tag } = endpoint
+  const path = parametersOf(endpoint)
+  return {
+    operationId: name,
+    summary,
+    tags: [tag],
+    security: [...securityOf(endpoint)],
+    requestParams: { ...(path === undefined ? {} : { path }), ...(query === undefined ? {} : { query }) },
+    ...(body === undefined
+      ? {}
+      : { requestBody: { required: false, content: { "application/json": { schema: body } } } }),
+    responses: {
+      ...answersOf(endpoint),
+      "4XX": refused("Refused; `status` is the word of the status code, `errors` is what to mend."),
+      ...("503" in endpoint.answers
+        ? {}
+        : { "5XX": refused("Not possible now; 503 comes with Retry-After.") })
+    }
+  }
+}
+
+const pathsOf = (): ZodOpenApiPathsObject => {
+  const paths: Record<string, Record<string, ZodOpenApiOperationObject>> = {}
+  for (const endpoint of endpoints) {
+    // Pages for a browser, not for a program.
+    if (endpoint.tag === "console") continue
+    const path = endpoint.path.replaceAll(/:(\w+)/g, "{$1}")
+    paths[path] = { ...paths[path], [endpoint.method.toLowerCase()]: operationOf(endpoint) }
+  }
+  return paths
+}
+
+/** The document of `GET /openapi.json`, as text. `version` is that of the package. */
+export const openapiOf = (version: string): string => {
+  const document = createDocument(
+    {
+      openapi: "3.1.0",
+      info: {
+        title: "holdfast",
+        version,
+        description: "A supervised actor runtime for signal-driven trading services.",
+        license: { name: "Unlicensed", identifier: "LicenseRef-UNLICENSED" }
+      },
+      servers: [{ url: "/", description: "The service that answers with this document." }],
+      tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
+      components: {
+        securitySchemes: {
+          token: { type: "http", scheme: "bearer", description: "The control token (T16)." },
+          session: {
+            type: "apiKey",
+            in: "header",
+            name: "x-csrf-token",
+            description: "With its cookie (T16)."
+          },
+          signature: { type: "apiKey", in: "header", name: "x-webhook-signature" },
+          standardWebhook: { type: "apiKey", in: "header", name: "webhook-signature" }
+        }
+      },
+      paths: pathsOf()
+    },
+    { outputIdSuffix: "" }
+  )
+  return `${JSON.stringify(document, null, 1)}\n`
+}
+
+const optionsOf = (schema: unknown): ReadonlyArray<string> => {
+  if (schema instanceof z.ZodOptional) return optionsOf(schema.unwrap())
+  return schema instanceof z.ZodEnum ? schema.options.map(String) : []
+}
+
+/** `status` (intended, held, …) for a closed list, `symbol` for any other filter. */
+const filterText = ([name, schema]: readonly [string, unknown]): string => {
+  const words = optionsOf(schema)
+  return words.length === 0 ? `\`${name}\`` : `\`${name}\` (${words.join(", ")})`
+}
+
+const rowOf = ({ answers, body, method, path, query, summary }: Endpoint): string => {
+  const taken = [...Object.entries(query?.shape ?? {}), ...Object.entries(body?.shape ?? {})]
+  return `| ${method} | \`${path}\` | ${Object.keys(answers).join(", ")} | ${taken.map(filterText).join(", ")} | ${summary} |`
+}
+
+/** docs/endpoints.md. */
+export const endpointsPage = (): string =>
+  [
+    "# The endpoints",
+    "",
+    "Generated from `src/wire/endpoints.ts` by `npm run draw`. `GET /openapi.json` has the shape of every answer. What is",
+    "not listed is a refusal: `{status, request_id, errors?}`, with `status` the word of the status code. Lists answer",
+    "`{items, next_cursor}`; a query or a field that is not known is a 400 that names it.",
+    "",
+    ...Object.entries(TAGS).flatMap(([tag, description]) => [
+      `## ${tag}`,
+      "",
+      description,
+      "",
+      "| method | path | answers | takes | what |",
+      "|--|--|--|--|--|",
+      ...endpoints.filter((endpoint) => endpoint.tag === tag).map(rowOf),
+      ""
+    ])
+  ].join("\n")

@@ -1,0 +1,412 @@
+/**
+ * endpoints: everything that the listener answers, as one table.
+ *
+ * The routes of the service, the index of the API, `/openapi.json`, and docs/endpoints.md are all read from here, so what is
+ * documented is what runs.
+ *
+ * Promises: each endpoint has its method, path, query, body and the shape of its answers; what is not listed is a
+ * `Refusal` (see refusal.ts).
+ * Never: handles anything.
+ */
+import { z } from "zod"
+import type { ControlCommand } from "../domain/control/control.ts"
+import { ORDER_STATUSES } from "../domain/orders/order.ts"
+import { healthDocument, healthOutline, live, version } from "./health.ts"
+import * as operations from "./operations.ts"
+import { byId, byName, listQuery, page } from "./page.ts"
+import * as trading from "./trading.ts"
+import { intakeAnswer, intakeTest } from "./webhook.ts"
+import { oneOf } from "./words.ts"
+
+/** What is answered that is no JSON of ours. */
+export interface TextAnswer {
+  readonly text: string
+}
+
+export interface Endpoint {
+  readonly method: "GET" | "POST"
+  /** Segments; one that starts with a colon is a parameter. */
+  readonly path: string
+  /** `open` to everybody; `api`: for who may read it, or control by it where the method is POST; `webhook`: as its source says. */
+  readonly access: "open" | "api" | "webhook"
+  readonly tag: "health" | "intake" | "trading" | "operations" | "session" | "console"
+  /** Unique among all endpoints, for generated clients. */
+  readonly name: string
+  readonly summary: string
+  readonly query?: z.ZodObject
+  readonly body?: z.ZodObject
+  /** By status code. */
+  readonly answers: Readonly<Record<number, z.ZodType | TextAnswer>>
+}
+
+/** Keeps the type of each schema. */
+const endpoint = <const E extends Endpoint>(given: E): E => given
+
+const get = { method: "GET" } as const
+const list = { method: "GET", access: "api" } as const
+const command = { method: "POST", access: "api" } as const
+
+export const health = endpoint({
+  ...get,
+  path: "/health",
+  access: "open",
+  tag: "health",
+  name: "getHealth",
+  summary: "How the process is; outside of PRACTICE without a token an outline without names.",
+  answers: {
+    200: z.union([healthDocument, healthOutline]),
+    503: z.union([healthDocument, healthOutline])
+  }
+})
+export const healthLive = endpoint({
+  ...get,
+  path: "/health/live",
+  access: "open",
+  tag: "health",
+  name: "getLive",
+  summary: "Whether the event loop and the supervisors answer.",
+  answers: { 200: live, 503: live }
+})
+export const healthReady = endpoint({
+  ...get,
+  path: "/health/ready",
+  access: "open",
+  tag: "health",
+  name: "getReady",
+  summary: "Whether this process can do the work of its roles durably.",
+  answers: { 200: healthOutline, 503: healthOutline }
+})
+export const getVersion = endpoint({
+  ...get,
+  path: "/version",
+  access: "open",
+  tag: "health",
+  name: "getVersion",
+  summary: "What runs.",
+  answers: { 200: version }
+})
+export const metrics = endpoint({
+  ...get,
+  path: "/metrics",
+  access: "open",
+  tag: "health",
+  name: "getMetrics",
+  summary: "Figures in the text format of Prometheus.",
+  answers: { 200: { text: "text/plain; version=0.0.4; charset=utf-8" } }
+})
+export const openapi = endpoint({
+  ...get,
+  path: "/openapi.json",
+  access: "open",
+  tag: "health",
+  name: "getOpenApi",
+  summary: "This description.",
+  answers: { 200: z.record(z.string(), z.unknown()) }
+})
+
+const posted = { 200: intakeAnswer, 201: intakeAnswer }
+/** A sender's body is judged by domain/signals, which answers each wrong field. */
+const anyBody = z.looseObject({}).meta({
+  id: "WebhookBody",
+  description: "A signal, or metadata when it has a `snapshot_id`. README.md lists the fields."
+})
+
+/** The webhook paths are not routes of the table: they come first, and run no fiber for each request. */
+export const webhooks = [
+  endpoint({
+    method: "POST",
+    path: "/webhook",
+    access: "webhook",
+    tag: "intake",
+    name: "postWebhook",
+    summary: "Takes an alert of the source `default`; 2xx only after it is durable.",
+    body: anyBody,
+    answers: posted
+  }),
+  endpoint({
+    method: "POST",
+    path: "/webhook/:source",
+    access: "webhook",
+    tag: "intake",
+    name: "postSource",
+    summary: "Takes an alert of a source of the settings.",
+    body: anyBody,
+    answers: posted
+  }),
+  endpoint({
+    ...get,
+    path: "/webhook/test",
+    access: "open",
+    tag: "intake",
+    name: "testWebhook",
+    summary: "Whether a post would be taken now.",
+    answers: { 200: intakeTest }
+  })
+]
+
+export const listSignals = endpoint({
+  ...list,
+  path: "/api/v1/signals",
+  tag: "trading",
+  name: "listSignals",
+  summary: "Signals, newest first.",
+  query: listQuery({
+    status: oneOf(trading.SIGNAL_STATUSES).optional(),
+    source: byName,
+    symbol: byName,
+    kind: oneOf(trading.SIGNAL_KINDS).optional()
+  }),
+  answers: { 200: page(trading.signal) }
+})
+export const getSignal = endpoint({
+  ...list,
+  path: "/api/v1/signals/:id",
+  tag: "trading",
+  name: "getSignal",
+  summary: "The whole trace of a signal.",
+  answers: { 200: trading.trace }
+})
+export const listOrders = endpoint({
+  ...list,
+  path: "/api/v1/orders",
+  tag: "trading",
+  name: "listOrders",
+  summary: "Orders, newest first.",
+  query: listQuery({
+    status: oneOf(ORDER_STATUSES).optional(),
+    account: byName,
+    symbol: byName,
+    strategy: byName,
+    signal_id: byId
+  }),
+  answers: { 200: page(trading.order) }
+})
+export const getOrder = endpoint({
+  ...list,
+  path: "/api/v1/orders/:id",
+  tag: "trading",
+  name: "getOrder",
+  summary: "An order with its events.",
+  answers: { 200: trading.orderWithEvents }
+})
+export const listFills = endpoint({
+  ...list,
+  path: "/api/v1/fills",
+  tag: "trading",
+  name: "listFills",
+  summary: "Fills, newest first.",
+  query: listQuery({ account: byName, symbol: byName, source: byName, order_id: byId }),
+  answers: { 200: page(trading.fill) }
+})
+export const listPositions = endpoint({
+  ...list,
+  path: "/api/v1/positions",
+  tag: "trading",
+  name: "listPositions",
+  summary: "Positions, with each strategy's share.",
+  query: listQuery({ account: byName, symbol: byName }),
+  answers: { 200: page(trading.position) }
+})
+export const listAccounts = endpoint({
+  ...list,
+  path: "/api/v1/accounts",
+  tag: "trading",
+  name: "listAccounts",
+  summary: "Accounts.",
+  query: listQuery({ venue: byName }),
+  answers: { 200: page(trading.account) }
+})
+export const listCashFlows = endpoint({
+  ...list,
+  path: "/api/v1/cash-flows",
+  tag: "trading",
+  name: "listCashFlows",
+  summary: "Deposits and withdrawals, newest first.",
+  query: listQuery({ account: byName }),
+  answers: { 200: page(trading.cashFlow) }
+})
+export const listWaves = endpoint({
+  ...list,
+  path: "/api/v1/waves",
+  tag: "operations",
+  name: "listWaves",
+  summary: "The ledger of waves, newest first.",
+  query: listQuery({ feed: byName, status: oneOf(operations.WAVE_STATUSES).optional() }),
+  answers: { 200: page(operations.wave) }
+})
+export const getLinkage = endpoint({
+  ...list,
+  path: "/api/v1/linkage",
+  tag: "trading",
+  name: "getLinkage",
+  summary: "How many fills know the signal that they came from.",
+  answers: { 200: trading.linkage }
+})
+export const listActors = endpoint({
+  ...list,
+  path: "/api/v1/actors",
+  tag: "operations",
+  name: "listActors",
+  summary: "The supervision tree, parents before their children.",
+  answers: { 200: page(operations.actor) }
+})
+const control = (name: ControlCommand) =>
+  endpoint({
+    ...command,
+    path: `/api/v1/actors/:path/${name}`,
+    tag: "operations",
+    name: `${name}Actor`,
+    summary: `Asks one component to ${name}; the path is percent-encoded.`,
+    body: operations.controlBody,
+    answers: { 202: operations.controlAnswer }
+  })
+export const controlActor = {
+  restart: control("restart"),
+  pause: control("pause"),
+  resume: control("resume")
+} as const satisfies Readonly<Record<ControlCommand, Endpoint>>
+export const getTradingState = endpoint({
+  ...list,
+  path: "/api/v1/trading-state",
+  tag: "operations",
+  name: "getTradingState",
+  summary: "Whether this installation trades.",
+  answers: { 200: operations.tradingState }
+})
+export const setTradingState = endpoint({
+  ...command,
+  path: "/api/v1/trading-state",
+  tag: "operations",
+  name: "setTradingState",
+  summary: "Sets ACTIVE, REDUCING or HALTED.",
+  body: operations.tradingStateBody,
+  answers: { 200: operations.tradingState }
+})
+export const listAlerts = endpoint({
+  ...list,
+  path: "/api/v1/monitoring/alerts",
+  tag: "operations",
+  name: "listAlerts",
+  summary: "Alerts, newest first.",
+  query: listQuery({
+    severity: oneOf(operations.ALERT_SEVERITIES).optional(),
+    kind: byName,
+    status: oneOf(operations.ALERT_STATUSES).optional(),
+    dedup_key: byName
+  }),
+  answers: { 200: page(operations.alert) }
+})
+export const acknowledgeAlert = endpoint({
+  ...command,
+  path: "/api/v1/alerts/:id/ack",
+  tag: "operations",
+  name: "acknowledgeAlert",
+  summary: "Notes that somebody has seen an alert, which closes one that is an event.",
+  body: operations.acknowledgeBody,
+  answers: { 200: operations.alert }
+})
+export const listBreakers = endpoint({
+  ...list,
+  path: "/api/v1/monitoring/circuit-breakers",
+  tag: "operations",
+  name: "listCircuitBreakers",
+  summary: "Circuit breakers.",
+  query: listQuery({ state: oneOf(operations.BREAKER_STATES).optional() }),
+  answers: { 200: page(operations.circuitBreaker) }
+})
+export const listDeadLetters = endpoint({
+  ...list,
+  path: "/api/v1/dead-letters",
+  tag: "operations",
+  name: "listDeadLetters",
+  summary: "What could not be handled, newest first.",
+  query: listQuery({ origin: byName }),
+  answers: { 200: page(operations.deadLetter) }
+})
+export const index = endpoint({
+  ...list,
+  path: "/api/v1",
+  tag: "operations",
+  name: "getIndex",
+  summary: "What there is below /api/v1.",
+  answers: { 200: page(operations.indexEntry) }
+})
+export const getSession = endpoint({
+  ...list,
+  path: "/api/v1/session",
+  tag: "session",
+  name: "getSession",
+  summary: "Who asks, and the CSRF token of a session.",
+  answers: { 200: operations.session }
+})
+export const openSession = endpoint({
+  ...command,
+  path: "/api/v1/session",
+  tag: "session",
+  name: "openSession",
+  summary: "Exchanges the control token for a session of the console.",
+  body: operations.emptyBody,
+  answers: { 200: operations.session }
+})
+export const endSession = endpoint({
+  ...command,
+  path: "/api/v1/session/end",
+  tag: "session",
+  name: "endSession",
+  summary: "Ends the session that asks.",
+  body: operations.emptyBody,
+  answers: { 200: operations.sessionEnded }
+})
+export const toConsole = endpoint({
+  ...get,
+  path: "/",
+  access: "open",
+  tag: "console",
+  name: "toConsole",
+  summary: "Leads to the console.",
+  answers: { 302: { text: "text/plain; charset=utf-8" } }
+})
+export const consolePage = endpoint({
+  ...get,
+  path: "/console",
+  access: "open",
+  tag: "console",
+  name: "getConsole",
+  summary: "The console.",
+  answers: { 200: { text: "text/html; charset=utf-8" } }
+})
+
+/** All of them, in the order of the documentation. */
+export const endpoints: ReadonlyArray<Endpoint> = [
+  ...webhooks,
+  health,
+  healthLive,
+  healthReady,
+  getVersion,
+  metrics,
+  openapi,
+  index,
+  listSignals,
+  getSignal,
+  listOrders,
+  getOrder,
+  listFills,
+  getLinkage,
+  listPositions,
+  listAccounts,
+  listCashFlows,
+  listWaves,
+  listActors,
+  ...Object.values(controlActor),
+  getTradingState,
+  setTradingState,
+  listAlerts,
+  acknowledgeAlert,
+  listBreakers,
+  listDeadLetters,
+  getSession,
+  openSession,
+  endSession,
+  toConsole,
+  consolePage
+]

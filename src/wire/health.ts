@@ -1,0 +1,66 @@
+/**
+ * health: what the process says about itself (T2).
+ *
+ * Promises: the full document and the outline for strangers are told apart by their fields; the outline names no account
+ * and no symbol.
+ * Never: decides what is healthy (domain/health/health.ts does).
+ */
+import { z } from "zod"
+import { TRADING_STATES } from "../domain/kernel/trading-state.ts"
+import { anyObject, count, instant } from "./words.ts"
+
+export const healthStatus = z.enum(["starting", "healthy", "degraded", "unhealthy", "stopping"])
+
+export const healthOutline = z
+  .object({
+    status: healthStatus,
+    ready: z
+      .boolean()
+      .meta({ description: "What this process is for is taken durably: webhooks, for most." }),
+    can_trade: z.boolean().meta({ description: "At least one account may take on new exposure." }),
+    reasons: z.array(z.string())
+  })
+  .meta({ id: "HealthOutline" })
+
+export const component = z
+  .object({
+    state: z.string(),
+    ready: z.boolean(),
+    since: instant,
+    restarts: count,
+    last_error: z.string().nullable(),
+    detail: anyObject
+  })
+  .meta({ id: "Component" })
+
+export const healthDocument = healthOutline
+  .extend({
+    since: instant.meta({ description: "Since when `status` is what it is." }),
+    version: z.string(),
+    commit: z.string(),
+    mode: z.enum(["PRACTICE", "PAPER", "LIVE"]),
+    halted: z.boolean(),
+    trading_state: z.enum(TRADING_STATES).nullable().meta({ description: "Null until it was read." }),
+    startup: z.object({ step: z.string(), n: count, of: count, since: instant, done: z.boolean() }),
+    canary: z.object({ last_ok: instant.nullable(), latency_ms: z.number().nullable() }).nullable(),
+    accounts: z.record(z.string(), z.object({ can_trade: z.boolean(), reason: z.string().nullable() })),
+    components: z.record(z.string(), component).meta({ description: "By path in the supervision tree." })
+  })
+  .meta({ id: "Health" })
+
+export const live = z
+  .object({
+    status: z.enum(["live", "deaf"]),
+    path: z.string().optional().meta({ description: "The supervisor that does not answer." })
+  })
+  .meta({ id: "Live" })
+
+export const version = z
+  .object({
+    name: z.literal("holdfast"),
+    version: z.string(),
+    commit: z.string(),
+    mode: z.enum(["PRACTICE", "PAPER", "LIVE"]),
+    node: z.string()
+  })
+  .meta({ id: "Version" })

@@ -1,0 +1,45 @@
+/**
+ * page: how lists are asked for and given.
+ *
+ * Lists are paged by position and not by number, so that a page never skips or repeats a row because new ones came.
+ *
+ * Promises: a list takes `limit`, `cursor` and its own filters, and nothing else.
+ * Never: names a filter that no column answers.
+ */
+import { z } from "zod"
+import { storable, uuid } from "./words.ts"
+
+export const PAGE_ITEMS_DEFAULT = 50
+/** About 500 KB of JSON. */
+export const PAGE_ITEMS_MAX = 500
+
+const wholeNumber = `must be a whole number from 1 to ${PAGE_ITEMS_MAX}`
+
+const limit = z
+  .string()
+  .refine((text) => /^[1-9]\d{0,3}$/.test(text) && Number(text) <= PAGE_ITEMS_MAX, wholeNumber)
+  .transform(Number)
+  .optional()
+  .meta({
+    description: "Items of the page.",
+    override: { type: "integer", minimum: 1, maximum: PAGE_ITEMS_MAX, default: PAGE_ITEMS_DEFAULT }
+  })
+
+const cursor = z.string().optional().meta({ description: "`next_cursor` of the page before." })
+
+/** Filters are exact matches. */
+export const listQuery = <Filters extends z.ZodRawShape>(filters: Filters) =>
+  z.strictObject({ limit, cursor, ...filters })
+
+/** A filter by a name that operators choose, such as an account. */
+export const byName = storable(z.string()).optional()
+export const byId = uuid.optional()
+
+export const page = <Item extends z.ZodType>(item: Item) =>
+  z.object({
+    items: z.array(item),
+    next_cursor: z
+      .string()
+      .nullable()
+      .meta({ description: "Where the next page begins; null: there is none." })
+  })

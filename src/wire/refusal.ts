@@ -1,0 +1,33 @@
+/**
+ * refusal: what every answer looks like that is not the one that was asked for.
+ *
+ * Promises: one shape for all of them, with the id under which the log knows the exchange.
+ * Never: says more to who is not authenticated than that.
+ */
+import { z } from "zod"
+
+export const fieldProblem = z
+  .object({
+    path: z
+      .string()
+      .meta({ description: 'Where: a field, `query.limit`, `headers.…`; "" is the body itself.' }),
+    message: z.string().meta({ description: "What would be right." })
+  })
+  .meta({ id: "FieldProblem" })
+
+export const refusal = z
+  .object({
+    status: z.string().meta({ description: "The word of the status code.", examples: ["NOT_FOUND"] }),
+    request_id: z.string(),
+    errors: z.array(fieldProblem).optional(),
+    signal_id: z.string().optional().meta({ description: "409: the signal that was stored first." }),
+    reason: z.string().optional().meta({ description: "409 of a command: why it was not carried out." }),
+    message: z.string().optional(),
+    confirm: z.string().optional().meta({ description: "The word that a repeated command must carry." }),
+    positions: z
+      .array(z.string())
+      .nullable()
+      .optional()
+      .meta({ description: "Open positions that a command would leave alone; null when nobody can say." })
+  })
+  .meta({ id: "Refusal" })

@@ -1,0 +1,258 @@
+/**
+ * trading: signals, orders, fills, positions and accounts, as the API gives them.
+ *
+ * The names are those of the tables, so that what an operator reads here, in psql and in a log line is the same word.
+ *
+ * Promises: every status word is listed.
+ * Never: shows a secret; bodies are stored without theirs.
+ */
+import { z } from "zod"
+import { ORDER_EVENTS, ORDER_STATUSES } from "../domain/orders/order.ts"
+import { MARKET_POSITIONS, SIGNAL_INTENTS } from "../domain/signals/signal.ts"
+import { anyJson, anyObject, count, decimal, instant, uuid } from "./words.ts"
+
+const side = z.enum(["buy", "sell"])
+const text = z.string().nullable()
+
+export const SIGNAL_STATUSES = ["buffered", "received", "processing", "done", "rejected", "dead"] as const
+export const SIGNAL_KINDS = ["signal", "metadata"] as const
+
+export const signal = z
+  .object({
+    id: uuid,
+    kind: z.enum(SIGNAL_KINDS),
+    source: z.string(),
+    status: z.enum(SIGNAL_STATUSES),
+    reason: text,
+    symbol: text,
+    action: z.enum(["BUY", "SELL"]).nullable(),
+    direction: z.enum(["LONG", "SHORT", "CALL", "PUT"]).nullable(),
+    timeframe: text,
+    quantity: decimal.nullable(),
+    price: decimal.nullable(),
+    strategy: text,
+    strike: decimal.nullable(),
+    expiration: z.iso.date().nullable(),
+    intent: z.enum(SIGNAL_INTENTS).nullable(),
+    position_size: decimal.nullable(),
+    market_position: z.enum(MARKET_POSITIONS).nullable(),
+    prev_market_position: z.enum(MARKET_POSITIONS).nullable(),
+    market_position_size: decimal.nullable(),
+    fired_at: instant.nullable(),
+    expires_from: instant.nullable().meta({ description: "The moment that its age counts from." }),
+    received_at: instant,
+    decided_at: instant.nullable(),
+    request_id: z.string(),
+    experiment_id: text,
+    variant: text,
+    identity_kind: z.enum(["explicit", "hash", "bucket"]),
+    attempts: count,
+    body: anyJson.meta({ description: "As it was sent, without its secret." })
+  })
+  .meta({ id: "Signal" })
+
+export const order = z
+  .object({
+    id: uuid,
+    client_order_id: z.string(),
+    signal_id: uuid.nullable().meta({ description: "Null for an exit." }),
+    account: z.string(),
+    strategy: z.string(),
+    leg: count,
+    intent: z.enum(["entry", "reduce"]),
+    sizing: z.enum(["fixed", "share", "open", "target"]),
+    wanted: decimal.nullable(),
+    symbol: z.string(),
+    side,
+    type: z.enum(["market", "limit"]),
+    quantity: decimal,
+    limit_price: decimal.nullable(),
+    time_in_force: z.enum(["day", "gtc", "ioc"]),
+    status: z.enum(ORDER_STATUSES),
+    attempt: count,
+    source: z.string(),
+    venue: z.string(),
+    venue_order_id: text,
+    filled_quantity: decimal,
+    average_price: decimal.nullable(),
+    reason: text,
+    sends: count,
+    position_id: uuid.nullable().meta({ description: "The position that an exit closes." }),
+    exit_kind: text,
+    valid_until: instant.nullable(),
+    sent_at: instant.nullable(),
+    resolve_until: instant.nullable(),
+    created_at: instant,
+    updated_at: instant,
+    settled_at: instant.nullable()
+  })
+  .meta({ id: "Order" })
+
+export const orderEvent = z
+  .object({
+    event: z.enum(ORDER_EVENTS),
+    from_status: z.enum(ORDER_STATUSES),
+    to_status: z.enum(ORDER_STATUSES),
+    legal: z.boolean(),
+    detail: anyObject,
+    at: instant
+  })
+  .meta({ id: "OrderEvent" })
+
+export const orderWithEvents = order.extend({ events: z.array(orderEvent) }).meta({ id: "OrderWithEvents" })
+
+export const fill = z
+  .object({
+    id: uuid,
+    venue: z.string(),
+    account: z.string(),
+    symbol: z.string(),
+    venue_order_id: z.string(),
+    trade_id: z.string(),
+    client_order_id: text,
+    order_id: uuid.nullable().meta({ description: "Null: the order is not one of ours." }),
+    position_id: uuid.nullable(),
+    side,
+    quantity: decimal,
+    price: decimal,
+    fee: decimal,
+    realised_pnl: decimal,
+    source: z.string(),
+    order_time: instant,
+    recorded_at: instant
+  })
+  .meta({ id: "Fill" })
+
+const share = z
+  .object({
+    strategy: z.string(),
+    quantity: decimal,
+    average_price: decimal,
+    stop_price: decimal.nullable(),
+    target_price: decimal.nullable(),
+    opened_at: instant
+  })
+  .meta({ id: "PositionShare" })
+
+export const position = z
+  .object({
+    id: uuid,
+    account: z.string(),
+    symbol: z.string(),
+    epoch: count,
+    quantity: decimal.meta({ description: "Signed: below zero is short." }),
+    average_price: decimal,
+    realised_pnl: decimal,
+    confirmed_quantity: decimal.nullable().meta({ description: "What the venue said last." }),
+    confirmed_at: instant.nullable(),
+    disputed_at: instant.nullable().meta({ description: "Since when the venue says otherwise." }),
+    opened_at: instant.nullable(),
+    closed_at: instant.nullable(),
+    updated_at: instant,
+    strategies: z.array(share)
+  })
+  .meta({ id: "Position" })
+
+export const account = z
+  .object({
+    id: z.string(),
+    venue: z.string(),
+    starting_cash: decimal,
+    enabled: z.boolean(),
+    owner: text.meta({ description: "The life of the process that executes it." }),
+    fence: z.string(),
+    lease_until: instant.nullable(),
+    reconciled_at: instant.nullable(),
+    created_at: instant,
+    open_positions: count,
+    realised_pnl: decimal,
+    fees: decimal
+  })
+  .meta({ id: "Account" })
+
+export const cashFlow = z
+  .object({
+    account: z.string(),
+    amount: decimal,
+    cash_before: decimal,
+    cash_after: decimal,
+    reason: z.string(),
+    at: instant
+  })
+  .meta({ id: "CashFlow" })
+
+const check = z
+  .object({
+    check: z.string(),
+    ok: z.boolean(),
+    code: text.optional(),
+    numbers: anyObject.optional(),
+    strategy: text.optional(),
+    account: text.optional(),
+    leg: count.nullable().optional()
+  })
+  .meta({ id: "Check" })
+
+export const trace = z
+  .object({
+    signal: signal.extend({ answer: anyObject }).meta({ id: "SignalWithAnswer" }),
+    enrichment: z
+      .object({
+        symbol: z.string(),
+        bid: decimal.nullable(),
+        ask: decimal.nullable(),
+        last: decimal.nullable(),
+        quoted_at: instant.nullable(),
+        enriched_at: instant
+      })
+      .nullable()
+      .meta({ description: "The quote that it was decided on." }),
+    metadata: z
+      .object({
+        snapshot_id: uuid,
+        pair: z.string(),
+        trigger: z.string(),
+        buy_score: z.number(),
+        sell_score: z.number(),
+        order_id: text,
+        side: side.nullable(),
+        received_at: instant,
+        linked_at: instant.nullable()
+      })
+      .nullable(),
+    decision: z
+      .object({
+        engine: z.string(),
+        experiment_id: z.string(),
+        variant: z.string(),
+        outcome: z.enum(["ordered", "denied", "held", "ignored"]),
+        reason: text,
+        checks: z.array(check),
+        shadow: anyJson,
+        decided_at: instant
+      })
+      .nullable(),
+    orders: z.array(order),
+    fills: z.array(fill),
+    links: z.array(
+      z.object({
+        trade_record_id: uuid,
+        order_id: uuid.nullable(),
+        signal_id: uuid.nullable(),
+        strategy: z.string(),
+        snapshot_id: uuid.nullable(),
+        linked_by: z.enum(["client_order_id", "order_id", "window"]),
+        linked_at: instant
+      })
+    )
+  })
+  .meta({ id: "Trace" })
+
+export const linkage = z
+  .object({
+    ours: count,
+    linked: count,
+    rate: z.number().nullable().meta({ description: "linked / ours; null while there is none of ours." }),
+    external: count
+  })
+  .meta({ id: "Linkage" })

@@ -1,0 +1,23 @@
+/**
+ * webhook: what a post to the intake is answered with.
+ *
+ * Promises: the stored answer and its repetition have one shape; `status` tells them apart.
+ * Never: reads a body (domain/signals does).
+ */
+import { z } from "zod"
+import { instant, uuid } from "./words.ts"
+
+export const intakeAnswer = z
+  .object({
+    status: z.enum(["ACCEPTED", "DUPLICATE"]),
+    signal_id: uuid,
+    experiment_id: z.string().nullable(),
+    variant: z.string().nullable(),
+    request_id: z.string().meta({ description: "That of the exchange in which it was stored." }),
+    processing_time_ms: z.number()
+  })
+  .meta({ id: "IntakeAnswer" })
+
+export const intakeTest = z
+  .object({ status: z.literal("ok"), message: z.string(), timestamp: instant, request_id: z.string() })
+  .meta({ id: "IntakeTest" })
