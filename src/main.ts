@@ -12,13 +12,13 @@ import { resetPractice } from "./actors/service/reset.ts"
 import { RunningTree } from "./actors/platform/running-tree.ts"
 import { runService } from "./actors/service/service.ts"
 import { startupLayer } from "./actors/platform/startup.ts"
-import { type Verdict, verdictOfFault, verdictOfProblems } from "./domain/platform/exit-status.ts"
+import { exitStatus, type Verdict, verdictOfFault, verdictOfProblems } from "./domain/platform/exit-status.ts"
 import { settingsWarnings } from "./domain/kernel/settings-warnings.ts"
 import { describeReading, secretReadings, secretTexts } from "./domain/kernel/settings-secrets.ts"
 import { plainEnvironment } from "./domain/kernel/settings-text.ts"
 import { readBuild } from "./layers/platform/build.files.ts"
 import { ConfigReader } from "./layers/platform/config.port.ts"
-import { describeSettings, loadSettings } from "./layers/platform/config.load.ts"
+import { describeSettings, loadSettings, settingsReport } from "./layers/platform/config.load.ts"
 import { makeControlToken } from "./layers/platform/control-token.file.ts"
 import { installHost } from "./layers/platform/host.node.ts"
 import { logLayer, makeLineWriter } from "./layers/platform/log.stdout.ts"
@@ -54,8 +54,14 @@ const exit = ({ fatal, status }: Verdict): never => {
   process.exit(status)
 }
 
-if (Result.isFailure(loaded)) exit(verdictOfProblems(loaded.failure))
-else if (process.argv.includes("--check-config")) {
+const isChecking = process.argv.includes("--check-config")
+if (isChecking && process.stdout.isTTY) {
+  const outcome = Result.map(loaded, ({ settings }) => settings)
+  const warnings = Result.isSuccess(outcome) ? settingsWarnings(outcome.success) : []
+  process.stdout.write(`${settingsReport(outcome, warnings).join("\n")}\n`)
+  process.exit(Result.isSuccess(outcome) ? 0 : exitStatus.configuration)
+} else if (Result.isFailure(loaded)) exit(verdictOfProblems(loaded.failure))
+else if (isChecking) {
   for (const { message, path } of settingsWarnings(loaded.success.settings))
     process.stderr.write(`warning: ${path}: ${message}\n`)
   process.stdout.write(`${JSON.stringify(describeSettings(loaded.success.settings), null, 2)}\n`)

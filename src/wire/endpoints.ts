@@ -104,6 +104,16 @@ export const openapi = endpoint({
   answers: { 200: z.record(z.string(), z.unknown()) }
 })
 
+export const settingsSchema = endpoint({
+  ...get,
+  path: "/schemas/holdfast.json",
+  access: "open",
+  tag: "health",
+  name: "getSettingsSchema",
+  summary: "JSON Schema of the configuration file, for its `$schema`.",
+  answers: { 200: z.record(z.string(), z.unknown()) }
+})
+
 const posted = { 200: intakeAnswer, 201: intakeAnswer }
 /** A sender's body is judged by domain/signals, which answers each wrong field. */
 const anyBody = z.looseObject({}).meta({
@@ -385,6 +395,7 @@ export const endpoints: ReadonlyArray<Endpoint> = [
   getVersion,
   metrics,
   openapi,
+  settingsSchema,
   index,
   listSignals,
   getSignal,

@@ -4,31 +4,57 @@
  * Promises: every problem is named, by the path of its field; a field that is not known is answered with those that are.
  * Never: repeats a value, which could be a secret.
  */
-import type { z } from "zod"
+import { z } from "zod"
 import type { FieldError } from "../domain/kernel/field.ts"
 
 const pathOf = (at: string, keys: ReadonlyArray<PropertyKey>): string =>
   [...(at === "" ? [] : [at]), ...keys.map(String)].join(".")
 
-/** The value that a schema makes of `given`, or what is wrong with it. `at` stands before every path. */
+/** The keys of the object at `path` of a schema, through whatever wraps it. */
+const keysAt = (
+  schema: z.core.$ZodType | undefined,
+  path: ReadonlyArray<PropertyKey>
+): ReadonlyArray<string> => {
+  if (
+    schema instanceof z.ZodOptional ||
+    schema instanceof z.ZodNullable ||
+    schema instanceof z.ZodDefault ||
+    schema instanceof z.ZodPrefault ||
+    schema instanceof z.ZodExactOptional
+  )
+    return keysAt(schema.unwrap(), path)
+  const [key, ...rest] = path
+  if (schema instanceof z.ZodObject)
+    return key === undefined ? Object.keys(schema.shape) : keysAt(schema.shape[String(key)], rest)
+  if (schema instanceof z.ZodRecord) return keysAt(schema.valueType, rest)
+  return schema instanceof z.ZodArray ? keysAt(schema.element, rest) : []
+}
+
+/**
+ * The value that a schema makes of `given`, or what is wrong with it. `at` stands before every path; `what` is the word for a
+ * part of it.
+ */
 export const decode = <Schema extends z.ZodObject>(
   schema: Schema,
   given: unknown,
-  at = ""
+  { at = "", what = "field" }: { readonly at?: string; readonly what?: string } = {}
 ):
   | { readonly ok: true; readonly value: z.output<Schema> }
   | { readonly ok: false; readonly errors: ReadonlyArray<FieldError> } => {
   const parsed = schema.safeParse(given)
   if (parsed.success) return { ok: true, value: parsed.data }
-  const known = Object.keys(schema.shape).join(", ")
-  const what = at === "query" ? "parameter" : "field"
-  const errors = parsed.error.issues.flatMap((issue): ReadonlyArray<FieldError> =>
-    issue.code === "unrecognized_keys"
-      ? issue.keys.map((key) => ({
-          path: pathOf(at, [...issue.path, key]),
-          message: known === "" ? `unknown ${what}; there is none` : `unknown ${what}; use ${known}`
-        }))
-      : [{ path: pathOf(at, issue.path), message: issue.message }]
-  )
-  return { ok: false, errors: [...new Map(errors.map((error) => [error.path, error])).values()] }
+  const errors = parsed.error.issues.flatMap((issue): ReadonlyArray<FieldError> => {
+    if (issue.code === "unrecognized_keys") {
+      const known = keysAt(schema, issue.path).join(", ")
+      const message = known === "" ? `unknown ${what}; there is none` : `unknown ${what}; use ${known}`
+      return issue.keys.map((key) => ({ path: pathOf(at, [...issue.path, key]), message }))
+    }
+    // Of a record's key the words are those of the key's own schema.
+    const message = issue.code === "invalid_key" ? (issue.issues[0]?.message ?? issue.message) : issue.message
+    return [{ path: pathOf(at, issue.path), message }]
+  })
+  return {
+    ok: false,
+    errors: [...new Map(errors.toReversed().map((error) => [error.path, error])).values()].toReversed()
+  }
 }

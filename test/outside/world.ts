@@ -7,6 +7,8 @@
  */
 import { Effect, Exit, Scope } from "effect"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { assert } from "vitest"
+import { settingsProblems } from "../support/settings-schema.ts"
 import { tmpdir } from "node:os"
 import path from "node:path"
 import { type DuplicateRule, PaperBroker } from "../support/paper-broker.ts"
@@ -76,7 +78,9 @@ export class World {
     await broker.start()
     const folder = mkdtempSync(path.join(tmpdir(), "holdfast-world-"))
     const config = path.join(folder, "holdfast.json")
-    writeFileSync(config, JSON.stringify({ ...settingsFor(broker.url, rule), ...options.settings }))
+    const file = { ...settingsFor(broker.url, rule), ...options.settings }
+    assert.deepStrictEqual(settingsProblems(file), [], "the JSON Schema takes what the service takes")
+    writeFileSync(config, JSON.stringify(file))
     const scope = Effect.runSync(Scope.make())
     const database =
       options.database === "external"

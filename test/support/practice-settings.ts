@@ -5,7 +5,7 @@
  * Never: reads a file or the environment.
  */
 import { Result } from "effect"
-import { resolveSettings } from "../../src/domain/kernel/settings-resolve.ts"
+import { resolveSettings } from "../../src/layers/platform/config.resolve.ts"
 import type { Settings } from "../../src/domain/kernel/settings.ts"
 
 /** Settings as the service resolves them from this configuration file, in practice mode. */

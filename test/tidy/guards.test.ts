@@ -224,7 +224,8 @@ test(
       "src/machines",
       "src/wire",
       "docs/machines",
-      "docs/endpoints.md"
+      "docs/endpoints.md",
+      "docs/settings.md"
     ]) {
       cpSync(path.join(root, part), path.join(drifted, part), { recursive: true })
     }

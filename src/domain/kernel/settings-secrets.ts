@@ -72,3 +72,16 @@ export const describeReading = (settings: Settings): string | null => {
   const said = [...secrets, ...breaks]
   return said.length === 0 ? null : said.join("; ")
 }
+
+/** Words of T1 that mark a secret somebody forgot to change. */
+const weakWords = ["change", "secret", "default", "example", "password"]
+
+/** Why a secret is weak (T1), or `null`. Never repeats the secret. */
+export const weakness = (secret: string): string | null => {
+  if (secret.length < 32) return `is ${secret.length} characters long; use at least 32 random ones`
+  const lower = secret.toLowerCase()
+  const word = weakWords.find((candidate) => lower.includes(candidate))
+  if (word !== undefined) return `contains the word "${word}"; use random characters`
+  if (new Set(secret).size === 1) return "repeats one character; use random characters"
+  return null
+}

@@ -76,5 +76,11 @@ export const healthRoutes = (
       Effect.promise(() => import("../../wire/openapi.json", { with: { type: "json" } })),
       ({ default: json }) => ({ status: 200, json })
     )
+  ),
+  route(wire.settingsSchema, () =>
+    Effect.map(
+      Effect.promise(() => import("../../wire/holdfast.schema.json", { with: { type: "json" } })),
+      ({ default: json }) => ({ status: 200, json })
+    )
   )
 ]

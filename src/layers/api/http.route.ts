@@ -92,8 +92,8 @@ export const rowsRoute = (
   deadlineMs,
   handle: (request) => {
     const parameters = Object.fromEntries(new URLSearchParams(request.exchange.query))
-    const query = read(endpoint.query, parameters, "query")
-    const body = read(endpoint.body, request.body, "")
+    const query = read(endpoint.query, parameters, { at: "query", what: "parameter" })
+    const body = read(endpoint.body, request.body, {})
     const errors = [...query.errors, ...body.errors]
     return errors.length > 0
       ? Effect.fail(new Refused({ status: 400, errors }))
@@ -113,10 +113,10 @@ export const route = <E extends Endpoint>(
 const read = (
   schema: z.ZodObject | undefined,
   given: unknown,
-  at: string
+  words: Parameters<typeof decode>[2]
 ): { readonly value: unknown; readonly errors: ReadonlyArray<FieldError> } => {
   if (schema === undefined) return { value: undefined, errors: [] }
-  const found = decode(schema, given, at)
+  const found = decode(schema, given, words)
   return found.ok ? { value: found.value, errors: [] } : { value: undefined, errors: found.errors }
 }
 

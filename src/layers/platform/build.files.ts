@@ -9,7 +9,7 @@
  */
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
-import { Option, Schema } from "effect"
+import { z } from "zod"
 import type { BuildIdentity } from "./build.port.ts"
 
 const read = (path: string): string | null => {
@@ -20,9 +20,16 @@ const read = (path: string): string | null => {
   }
 }
 
-const decodePackage = Schema.decodeUnknownOption(
-  Schema.fromJsonString(Schema.Struct({ version: Schema.String }))
-)
+const manifest = z.object({ version: z.string() })
+
+const versionOf = (text: string): string => {
+  try {
+    return manifest.parse(JSON.parse(text)).version
+  } catch {
+    // Whatever is wrong with the file: the service runs all the same, and says that it does not know.
+    return "unknown"
+  }
+}
 
 const headOf = (git: string): string | null => {
   const head = read(join(git, "HEAD"))
@@ -42,10 +49,7 @@ export const readBuild = (
   root: string,
   environment: Readonly<Record<string, string | undefined>>
 ): BuildIdentity => {
-  const version = Option.match(decodePackage(read(join(root, "package.json")) ?? ""), {
-    onNone: () => "unknown",
-    onSome: (manifest) => manifest.version
-  })
+  const version = versionOf(read(join(root, "package.json")) ?? "")
   const named = environment["HOLDFAST_COMMIT"]
   return {
     version,

@@ -17,7 +17,7 @@ import { resolve } from "node:path"
 import { settingsLimits } from "../../domain/kernel/limits.ts"
 import { readJsonText } from "../../domain/kernel/json-reader.ts"
 import { type Mask, maskedRecord, redactUrl, redactUrls } from "../../domain/kernel/redaction.ts"
-import { resolveSettings } from "../../domain/kernel/settings-resolve.ts"
+import { resolveSettings } from "./config.resolve.ts"
 import type { Settings, SettingsProblem } from "../../domain/kernel/settings.ts"
 import { plainEnvironment } from "../../domain/kernel/settings-text.ts"
 
@@ -97,4 +97,34 @@ export const describeSettings = (settings: Settings): Record<string, unknown> =>
   // Every text and not only the settings known to be URLs: a new setting with a URL is safe before anybody thinks of it.
   const mask: Mask = (text) => redactUrls(redactUrl(text))
   return maskedRecord(mask, described)
+}
+
+/** Every value by its path. */
+const leavesOf = (value: unknown, path: string): ReadonlyArray<readonly [path: string, value: unknown]> => {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return [[path, value]]
+  const entries = Object.entries(value)
+  return entries.length === 0
+    ? [[path, value]]
+    : entries.flatMap(([key, inner]) => leavesOf(inner, path === "" ? key : `${path}.${key}`))
+}
+
+/** What `--check-config` says to a person: one line for each problem or warning, then the settings as they are in effect. */
+export const settingsReport = (
+  outcome: Result.Result<Settings, ReadonlyArray<SettingsProblem>>,
+  warnings: ReadonlyArray<SettingsProblem>
+): ReadonlyArray<string> => {
+  if (Result.isFailure(outcome)) {
+    const { length } = outcome.failure
+    return [
+      ...outcome.failure.map(({ message, path }) => `${path}: ${message}`),
+      "",
+      `${length === 1 ? "1 problem" : `${length} problems`}: the service would not start (exit status 78)`
+    ]
+  }
+  const leaves = leavesOf(describeSettings(outcome.success), "")
+  const width = Math.max(...leaves.map(([path]) => path.length))
+  const shown = leaves.map(
+    ([path, value]) => `${path.padEnd(width)}  ${typeof value === "string" ? value : JSON.stringify(value)}`
+  )
+  return [...warnings.map(({ message, path }) => `warning: ${path}: ${message}`), ...shown]
 }

@@ -4,7 +4,7 @@
  * Settings are resolved once, before the tree exists, so that a wrong configuration is exit status 78 and
  * never a half-started service.
  *
- * Promises: complete, cross-checked settings (see domain/kernel/settings-resolve.ts).
+ * Promises: complete, cross-checked settings (see config.resolve.ts).
  * Never: changes at run time.
  */
 import { Context, type Result } from "effect"

@@ -9,8 +9,9 @@
  * Never: guesses a missing field.
  * Failure: none; what cannot be read is null.
  */
-import { Option, Schema } from "effect"
+import type { z } from "zod"
 import type { VenueFill } from "../../domain/orders/fill.ts"
+import * as venue from "../../wire/paper-venue.ts"
 import type {
   BrokerEvent,
   CreateOrder,
@@ -20,58 +21,7 @@ import type {
   VenuePosition
 } from "./broker.port.ts"
 
-const Amount = Schema.String.check(Schema.isPattern(/^-?\d+(\.\d+)?$/))
-const Digits = Schema.String.check(Schema.isPattern(/^\d+$/))
-const Instant = Schema.String.check(
-  Schema.makeFilter((text: string) => !Number.isNaN(Date.parse(text)) || "must be an ISO 8601 time")
-)
-const Side = Schema.Literals(["buy", "sell"])
-
-const WireOrder = Schema.Struct({
-  id: Schema.NonEmptyString,
-  client_order_id: Schema.NullOr(Schema.String),
-  account: Schema.String,
-  symbol: Schema.String,
-  side: Side,
-  type: Schema.Literals(["market", "limit"]),
-  quantity: Amount,
-  limit_price: Schema.NullOr(Amount),
-  time_in_force: Schema.Literals(["day", "gtc", "ioc"]),
-  status: Schema.Literals(["open", "partially_filled", "filled", "cancelled", "expired", "rejected"]),
-  filled_quantity: Amount,
-  average_price: Schema.NullOr(Amount),
-  created_at: Instant,
-  updated_at: Instant
-})
-
-const WireFill = Schema.Struct({
-  sequence: Digits,
-  trade_id: Schema.NonEmptyString,
-  order_id: Schema.NonEmptyString,
-  client_order_id: Schema.NullOr(Schema.String),
-  account: Schema.String,
-  symbol: Schema.String,
-  side: Side,
-  quantity: Amount,
-  price: Amount,
-  fee: Amount,
-  at: Instant
-})
-
-const WirePosition = Schema.Struct({
-  account: Schema.String,
-  symbol: Schema.String,
-  quantity: Amount,
-  average_price: Amount
-})
-
-const Message = Schema.Union([
-  Schema.Struct({ type: Schema.Literal("hello"), n: Schema.Int, last_sequence: Schema.NullOr(Digits) }),
-  Schema.Struct({ type: Schema.Literal("order"), n: Schema.Int, order: WireOrder }),
-  Schema.Struct({ type: Schema.Literal("fill"), n: Schema.Int, fill: WireFill })
-])
-
-const orderIn = (wire: typeof WireOrder.Type): VenueOrder => ({
+const orderIn = (wire: z.output<typeof venue.order>): VenueOrder => ({
   venueOrderId: wire.id,
   clientOrderId: wire.client_order_id,
   account: wire.account,
@@ -88,7 +38,7 @@ const orderIn = (wire: typeof WireOrder.Type): VenueOrder => ({
   updatedAt: new Date(wire.updated_at)
 })
 
-const fillIn = (wire: typeof WireFill.Type): VenueFill => ({
+const fillIn = (wire: z.output<typeof venue.fill>): VenueFill => ({
   tradeId: wire.trade_id,
   venueOrderId: wire.order_id,
   clientOrderId: wire.client_order_id,
@@ -102,14 +52,25 @@ const fillIn = (wire: typeof WireFill.Type): VenueFill => ({
   cursor: wire.sequence
 })
 
-/** A reader of JSON text that answers null instead of failing. */
-const reader = <S extends Schema.Top & { readonly DecodingServices: never }, A>(
-  schema: S,
-  f: (value: S["Type"]) => A
-): ((text: string) => A | null) => {
-  const decode = Schema.decodeUnknownOption(Schema.fromJsonString(schema))
-  return (text) => Option.getOrNull(Option.map(decode(text), f))
+const parsed = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    // What is no JSON is of no shape either, which is the caller's null.
+    return undefined
+  }
 }
+
+/** A reader of JSON text that answers null instead of failing. */
+const reader =
+  <Schema extends z.ZodType, A>(
+    schema: Schema,
+    f: (value: z.output<Schema>) => A
+  ): ((text: string) => A | null) =>
+  (text) => {
+    const found = schema.safeParse(parsed(text))
+    return found.success ? f(found.data) : null
+  }
 
 /** A page of a list; `next` is the cursor of the page after it, null on the last. */
 export interface Page<A> {
@@ -117,62 +78,48 @@ export interface Page<A> {
   readonly next: string | null
 }
 
-export const readOrder = reader(WireOrder, orderIn)
-export const readOrders = reader(
-  Schema.Struct({ orders: Schema.Array(WireOrder), next: Schema.NullOr(Digits) }),
-  ({ orders, next }): Page<VenueOrder> => ({ items: orders.map(orderIn), next })
+export const readOrder = reader(venue.order, orderIn)
+export const readOrders = reader(venue.orders, ({ orders, next }): Page<VenueOrder> => ({
+  items: orders.map(orderIn),
+  next
+}))
+export const readFills = reader(venue.fills, ({ fills, next }): Page<VenueFill> => ({
+  items: fills.map(fillIn),
+  next
+}))
+export const readPositions = reader(venue.positions, ({ positions }): ReadonlyArray<VenuePosition> =>
+  positions.map(({ average_price, ...rest }) => ({ ...rest, averagePrice: average_price }))
 )
-export const readFills = reader(
-  Schema.Struct({ fills: Schema.Array(WireFill), next: Schema.NullOr(Digits) }),
-  ({ fills, next }): Page<VenueFill> => ({ items: fills.map(fillIn), next })
-)
-export const readPositions = reader(
-  Schema.Struct({ positions: Schema.Array(WirePosition) }),
-  ({ positions }): ReadonlyArray<VenuePosition> =>
-    positions.map(({ average_price, ...rest }) => ({ ...rest, averagePrice: average_price }))
-)
-export const readBalance = reader(
-  Schema.Struct({ id: Schema.String, cash: Amount, buying_power: Amount }),
-  ({ id, cash, buying_power }): VenueBalance => ({ account: id, cash, buyingPower: buying_power })
-)
-export const readActivity = reader(
-  Schema.Struct({
-    accounts: Schema.Array(
-      Schema.Struct({
-        id: Schema.NonEmptyString,
-        open_orders: Schema.Natural,
-        positions: Schema.Natural,
-        last_sequence: Schema.NullOr(Digits)
-      })
-    ),
-    next: Schema.NullOr(Schema.String)
-  }),
-  ({ accounts, next }): Page<VenueActivity> => ({
-    items: accounts.map(({ id, last_sequence, open_orders, positions }) => ({
-      account: id,
-      openOrders: open_orders,
-      positions,
-      lastFill: last_sequence
-    })),
-    next
-  })
-)
-export const readRefusal = reader(
-  Schema.Struct({ code: Schema.String, message: Schema.String }),
-  (refusal) => refusal
-)
+export const readBalance = reader(venue.balance, ({ id, cash, buying_power }): VenueBalance => ({
+  account: id,
+  cash,
+  buyingPower: buying_power
+}))
+export const readActivity = reader(venue.activity, ({ accounts, next }): Page<VenueActivity> => ({
+  items: accounts.map(({ id, last_sequence, open_orders, positions }) => ({
+    account: id,
+    openOrders: open_orders,
+    positions,
+    lastFill: last_sequence
+  })),
+  next
+}))
+export const readRefusal = reader(venue.refusal, (refusal) => refusal)
 
 /** A message of the stream: its number on this connection and the event it means. */
-export const readMessage = reader(Message, (message): { readonly n: number; readonly event: BrokerEvent } => {
-  switch (message.type) {
-    case "hello":
-      return { n: message.n, event: { _tag: "Connected" } }
-    case "order":
-      return { n: message.n, event: { _tag: "OrderUpdated", order: orderIn(message.order) } }
-    case "fill":
-      return { n: message.n, event: { _tag: "Filled", fill: fillIn(message.fill) } }
+export const readMessage = reader(
+  venue.message,
+  (message): { readonly n: number; readonly event: BrokerEvent } => {
+    switch (message.type) {
+      case "hello":
+        return { n: message.n, event: { _tag: "Connected" } }
+      case "order":
+        return { n: message.n, event: { _tag: "OrderUpdated", order: orderIn(message.order) } }
+      case "fill":
+        return { n: message.n, event: { _tag: "Filled", fill: fillIn(message.fill) } }
+    }
   }
-})
+)
 
 export const orderBody = (order: CreateOrder): string =>
   JSON.stringify({

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Queue, Result } from "effect"
 import { reloader } from "../../../src/actors/operators/reloader.ts"
-import { resolveSettings } from "../../../src/domain/kernel/settings-resolve.ts"
+import { resolveSettings } from "../../../src/layers/platform/config.resolve.ts"
 import { type Alert, Alerts } from "../../../src/layers/alerts/alerts.port.ts"
 import { Config, ConfigReader } from "../../../src/layers/platform/config.port.ts"
 import { Host } from "../../../src/layers/platform/host.port.ts"

@@ -4,8 +4,9 @@ import { Result } from "effect"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { settingsFile } from "../../../src/wire/settings.ts"
 import { secretTexts } from "../../../src/domain/kernel/settings-secrets.ts"
-import { describeSettings, loadSettings } from "../../../src/layers/platform/config.load.ts"
+import { describeSettings, loadSettings, settingsReport } from "../../../src/layers/platform/config.load.ts"
 
 const load = (environment: Record<string, string>, file?: string | Buffer) => {
   const folder = mkdtempSync(join(tmpdir(), "holdfast config "))
@@ -118,5 +119,32 @@ describe("T3b the configuration as editors save it", () => {
     const [problem] = problemsOf(Buffer.from([0x7b, 0xc3, 0x28, 0x7d]))
     assert.match(problem?.path ?? "", /holdfast\.json$/)
     assert.match(problem?.message ?? "", /not UTF-8/)
+  })
+})
+
+describe("what check-config says to a person", () => {
+  it("is a line for each problem, with what would be right", () => {
+    assert.deepStrictEqual(settingsReport(load({ PORT: "x" }, '{"logLevel":"loud","sorces":{}}'), []), [
+      "PORT: must be a whole number from 0 to 65535",
+      "logLevel: must be one of debug, info, warn, error",
+      `sorces: unknown key; use ${Object.keys(settingsFile.shape).join(", ")}`,
+      "",
+      "3 problems: the service would not start (exit status 78)"
+    ])
+  })
+
+  it("or the warnings, and then every setting that is in effect, without secrets", () => {
+    const outcome = load({ PORT: "7000", HMAC_SECRET: "hunter2" })
+    const lines = settingsReport(outcome, [{ path: "sources.x", message: "no strategy takes it" }])
+    assert.strictEqual(lines[0], "warning: sources.x: no strategy takes it")
+    const shown = Object.fromEntries(lines.slice(1).map((line) => line.split(/ {2,}/)))
+    assert.deepInclude(shown, {
+      port: "7000",
+      "secrets.hmac": "[redacted]",
+      "strategies.default.accounts": '["paper-1"]',
+      "accounts.paper-2.startingCash": "100000",
+      "risk.notionalMax": "null"
+    })
+    assert.notInclude(lines.join(), "hunter2")
   })
 })

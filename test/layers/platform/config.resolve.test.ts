@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Redacted, Result } from "effect"
-import { describeReading } from "../../../src/domain/kernel/settings-secrets.ts"
-import { resolveSettings, weakness } from "../../../src/domain/kernel/settings-resolve.ts"
+import { describeReading, weakness } from "../../../src/domain/kernel/settings-secrets.ts"
+import { plainFeed } from "../../../src/wire/settings.ts"
+import { resolveSettings } from "../../../src/layers/platform/config.resolve.ts"
 
 const strong = "kV3x9QmT7rZp2LwYb8NcHf4JdSgA6uEo"
 
@@ -63,12 +64,16 @@ describe("the environment wins over the file", () => {
 
 describe("T1 a bad, unknown or missing setting is refused with its path", () => {
   it.each([
-    [{ PORT: "http" }, undefined, 'PORT: "http" is not a port'],
-    [{ PORT: "65536" }, undefined, 'PORT: "65536" is not a port'],
-    [{ APP_MODE: "REAL" }, undefined, 'APP_MODE: unknown value "REAL"'],
-    [{ ROLES: "http,trader" }, undefined, 'ROLES: unknown role "trader"'],
-    [{ ROLES: " , " }, undefined, 'ROLES: unknown role ""'],
-    [{ LOG_FORMAT: "xml" }, undefined, 'LOG_FORMAT: unknown value "xml"'],
+    [{ PORT: "http" }, undefined, "PORT: must be a whole number from 0 to 65535"],
+    [{ PORT: "65536" }, undefined, "PORT: must be a whole number from 0 to 65535"],
+    [{ PORT: "1e3" }, undefined, "PORT: must be a whole number from 0 to 65535"],
+    [{}, { port: "7000" }, "port: must be a whole number from 0 to 65535"],
+    [{ APP_MODE: "REAL" }, undefined, "APP_MODE: must be one of PRACTICE, PAPER, LIVE"],
+    [{}, { mode: "REAL" }, "mode: must be one of PRACTICE, PAPER, LIVE"],
+    [{ ROLES: "http,trader" }, undefined, "ROLES: must be one of http, feeds, waves, accounts"],
+    [{ ROLES: " , " }, undefined, "ROLES: must be one of http, feeds, waves, accounts"],
+    [{}, { roles: [] }, "roles: names no role; leave it out to run all of them"],
+    [{ LOG_FORMAT: "xml" }, undefined, "LOG_FORMAT: must be one of json, pretty"],
     [{ DATABASE_URL: "mysql://x" }, undefined, "DATABASE_URL: must start with postgres://"],
     [{}, { prot: 1 }, "prot: unknown key"],
     [
@@ -93,7 +98,26 @@ describe("T1 a bad, unknown or missing setting is refused with its path", () => 
       'accounts.a.broker: there is no broker "x"'
     ],
     [{}, { corsOrigins: ["*"] }, "corsOrigins.0: must be an exact origin"],
-    [{}, [], "(the whole file): "]
+    [{}, [], "(the whole file): must be an object"],
+    [{ PORT: "7000" }, "text", "(the whole file): must be an object"],
+    [
+      {},
+      { accounts: { "A b": { broker: "practice", startingCash: "1" } } },
+      "accounts.A b: must be a name of"
+    ],
+    [
+      {},
+      { accounts: { a: { broker: "practice" } } },
+      "accounts.a.startingCash: must be a decimal string such as"
+    ],
+    [
+      {},
+      { sources: { default: { ageMaxMs: 0 } } },
+      "sources.default.ageMaxMs: must be a whole number from 1"
+    ],
+    [{}, { risk: { quantityMax: "0" } }, "risk.quantityMax: must be greater than 0"],
+    [{}, { strategies: { s: {} } }, "strategies.s.sources: "],
+    [{}, { market: null }, "market: "]
   ])("%j with file %j", (environment, file, expected) => {
     const problems = problemsOf(environment, file)
     assert.isTrue(
@@ -233,7 +257,7 @@ describe("signal feeds", () => {
   })
   it("are refused with their path when they cannot work", () => {
     assert.deepStrictEqual(problemsOf({ SIGNAL_WS_URL: "http://x" }), [
-      "SIGNAL_WS_URL: must be a URL that starts with ws:// or wss://"
+      "SIGNAL_WS_URL: must be a ws or wss URL"
     ])
     assert.deepStrictEqual(problemsOf({}, { feeds: { a: { url: "ws://x", source: "nowhere" } } }), [
       'feeds.a.source: there is no source "nowhere"'
@@ -242,7 +266,9 @@ describe("signal feeds", () => {
       problemsOf({ APP_MODE: "PAPER" }, { feeds: { a: {} } }),
       "feeds.a.url: PAPER needs the address of the feed"
     )
-    assert.deepStrictEqual(problemsOf({}, { feeds: { a: { retryMs: 1 } } }), ["feeds.a.retryMs: unknown key"])
+    assert.deepStrictEqual(problemsOf({}, { feeds: { a: { retryMs: 1 } } }), [
+      `feeds.a.retryMs: unknown key; use ${Object.keys(plainFeed).toSpliced(1, 0, "token").join(", ")}`
+    ])
   })
 })
 
@@ -270,7 +296,7 @@ describe("the schedule of waves", () => {
   })
   it("is refused when it cannot be kept", () => {
     assert.deepStrictEqual(problemsOf({ WAVE_PERIOD_MS: "15m" }), [
-      'WAVE_PERIOD_MS: "15m" is not a whole number of milliseconds'
+      "WAVE_PERIOD_MS: must be a whole number from 1"
     ])
     assert.lengthOf(problemsOf({ WAVE_PERIOD_MS: "10" }), 1)
     assert.lengthOf(problemsOf({}, { waves: { period: 60_000 } }), 1)

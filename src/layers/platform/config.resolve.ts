@@ -1,0 +1,312 @@
+/**
+ * Settings resolution: configuration file + environment -> `Settings`, or every reason why not.
+ *
+ * Pure, so that the whole refusal table of T1 is a unit test. The environment is laid over the file and the whole is decoded
+ * once, so that a value is judged by one rule wherever it came from. Defaults that depend on the mode come last, because
+ * practice must run with nothing configured while a mode that touches money must be told everything.
+ *
+ * Promises: all problems at once, each with its path (an environment variable's name, or a path in the file);
+ * a secret never appears in a message.
+ * Never: reads anything itself; guesses a value that was given but is wrong.
+ * Failure: the list of problems.
+ */
+import { Redacted, Result } from "effect"
+import {
+  type AccountSettings,
+  type BrokerSettings,
+  EXTERNAL,
+  type FeedSettings,
+  type Mode,
+  type Role,
+  type Settings,
+  type SettingsProblem,
+  type StrategySettings,
+  type WaveSettings
+} from "../../domain/kernel/settings.ts"
+import { weakness } from "../../domain/kernel/settings-secrets.ts"
+import { namesOf } from "../../domain/kernel/settings-symbols.ts"
+import { type Environment, plainEnvironment, plainSecret } from "../../domain/kernel/settings-text.ts"
+import { scheduleProblem, type WaveSchedule } from "../../domain/kernel/wave-clock.ts"
+import { decode } from "../../wire/problems.ts"
+import { plainFeed, plainSource, settingsFile, type SettingsFile, variables } from "../../wire/settings.ts"
+
+export interface SettingsInput {
+  readonly environment: Environment
+  /** The parsed configuration file, `undefined` when there is none. */
+  readonly file: unknown
+  /** The directory relative paths count from. Absolute path. */
+  readonly cwd: string
+  readonly stdoutIsTerminal: boolean
+  readonly resolvePath: (from: string, to: string) => string
+}
+
+const practiceAccounts: Readonly<Record<string, AccountSettings>> = {
+  "paper-1": { broker: "practice", startingCash: "100000", calendar: "24x7" },
+  "paper-2": { broker: "practice", startingCash: "100000", calendar: "24x7" }
+}
+const practiceBrokers: Readonly<Record<string, BrokerSettings>> = {
+  practice: { kind: "paper", url: null, rule: "U", propagationMs: 2_000 }
+}
+const practiceStrategies: Readonly<Record<string, StrategySettings>> = {
+  default: {
+    sources: ["default", "wave"],
+    accounts: ["paper-1"],
+    engine: "A",
+    shadow: null,
+    sidePolicy: "both",
+    symbols: null,
+    quantity: "1",
+    stopLossPct: null,
+    profitTargetPct: null
+  }
+}
+
+interface Collected {
+  readonly environment: Environment
+  readonly problems: Array<SettingsProblem>
+  /** Names of what ended with a line break and was taken without it. */
+  readonly trimmed: Array<string>
+  /** What a person wrote: the variable that a setting came from, else its path in the file. */
+  readonly nameOf: (path: string) => string
+}
+
+/** An environment variable that is set and not empty; an empty one counts as not set, as shells produce them. */
+const variable = (environment: Environment, name: string): string | undefined => {
+  const value = environment[name]
+  return value === undefined || value === "" ? undefined : value
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** The text of a variable as the value of its setting; what is no number stays text, which the schema refuses. */
+const valueOf = (name: string, text: string): unknown => {
+  if (name === "ROLES") return text.split(",").map((role) => role.trim())
+  const isNumber = name === "PORT" || name.startsWith("WAVE_")
+  return isNumber && /^\d{1,12}$/.test(text) ? Number(text) : text
+}
+
+/** `value` put at `path` of an object, whose other fields stay; what is no object in between is replaced. */
+const laidOver = (given: unknown, [key = "", ...rest]: ReadonlyArray<string>, value: unknown): unknown => {
+  const around = isObject(given) ? given : {}
+  const inner = Object.hasOwn(around, key) ? around[key] : undefined
+  return { ...around, [key]: rest.length === 0 ? value : laidOver(inner, rest, value) }
+}
+
+/** The file with the environment over it, and which variables were set. */
+const overlay = (file: unknown, environment: Environment) => {
+  const set = Object.entries(variables).filter(([name]) => variable(environment, name) !== undefined)
+  const given = file ?? {}
+  if (!isObject(given)) return { given, set }
+  return {
+    given: set.reduce<unknown>(
+      (whole, [name, path]) =>
+        laidOver(whole, path.split("."), valueOf(name, variable(environment, name) ?? "")),
+      given
+    ),
+    set
+  }
+}
+
+/** Roles that have no component: part of the default, which means whatever there is, and refused as a wish. */
+const plannedRoles: ReadonlySet<Role> = new Set(["telegram", "monitors"])
+const plannedVariables = ["TELEGRAM_BOT_TOKEN", "TELEGRAM_API_ROOT", "TELEGRAM_CHAT_IDS"]
+
+/** A setting that would be accepted and do nothing is worse than none: somebody relies on it. */
+const notYet = (what: string): string => `${what} does not exist yet: leave it out`
+
+const refusePlanned = (settings: Settings, areRolesNamed: boolean, input: Collected): void => {
+  for (const name of plannedVariables) {
+    if (variable(input.environment, name) !== undefined)
+      input.problems.push({ path: name, message: notYet("what this variable configures") })
+  }
+  for (const role of areRolesNamed ? settings.roles : []) {
+    if (plannedRoles.has(role))
+      input.problems.push({ path: input.nameOf("roles"), message: notYet(`the role "${role}"`) })
+  }
+  for (const [name, { shadow }] of Object.entries(settings.strategies)) {
+    if (shadow !== null)
+      input.problems.push({
+        path: `strategies.${name}.shadow`,
+        message: notYet(`the shadow engine "${shadow}"`)
+      })
+  }
+}
+
+const hostOf = (input: Collected, host: string): string => {
+  // As it stands in a URL; a socket wants it without the brackets.
+  const address = /^\[([\dA-Fa-f:.]+(?:%[\w.-]+)?)\]$/.exec(host)?.[1] ?? host
+  if (/[[\]/\s]|^[^:]*:\d+$/.test(address)) {
+    input.problems.push({
+      path: input.nameOf("host"),
+      message: `"${host}" is no host name or address; the port is set by PORT`
+    })
+  }
+  return address
+}
+
+const dataDirOf = (input: Collected, name: string): string => {
+  // Files of PostgreSQL hold the name as a line of text.
+  if (/\p{Cc}/u.test(name.replaceAll("\t", ""))) {
+    input.problems.push({
+      path: input.nameOf("dataDir"),
+      message: "holds a line break or another control character"
+    })
+  }
+  return name
+}
+
+/** A secret, without the line break that a secret store left at its end. */
+const secretAt = (
+  input: Collected,
+  path: string,
+  text: string | undefined
+): Redacted.Redacted<string> | null => {
+  if (text === undefined) return null
+  const plain = plainSecret(text)
+  if (plain !== text) input.trimmed.push(path)
+  if (plain === "") input.problems.push({ path: input.nameOf(path), message: "is empty" })
+  return Redacted.make(plain, { label: path })
+}
+
+const secretsOf = (input: Collected, file: SettingsFile): Settings["secrets"] => {
+  const strong = (path: "hmacSecret" | "webhookSecret" | "adminToken") => {
+    const secret = secretAt(input, path, file[path])
+    const weak = secret === null || file.mode === "PRACTICE" ? null : weakness(Redacted.value(secret))
+    if (weak !== null) input.problems.push({ path: input.nameOf(path), message: `the secret ${weak}` })
+    return secret
+  }
+  return { hmac: strong("hmacSecret"), webhook: strong("webhookSecret"), admin: strong("adminToken") }
+}
+
+/** Feeds of the file and the environment; practice has one of its own. */
+const feedsOf = (input: Collected, { feeds, mode }: SettingsFile): Readonly<Record<string, FeedSettings>> => {
+  const own = feeds ?? (mode === "PRACTICE" ? { default: plainFeed } : {})
+  return Object.fromEntries(
+    Object.entries(own).map(([name, given]) => {
+      const { token, ...feed } = { token: undefined, ...given }
+      if (feed.url === null && mode !== "PRACTICE") {
+        input.problems.push({ path: `feeds.${name}.url`, message: `${mode} needs the address of the feed` })
+      }
+      return [name, { ...feed, token: secretAt(input, `feeds.${name}.token`, token) }]
+    })
+  )
+}
+
+/** Practice must show a wave within a minute; elsewhere the schedule of the producers we know. */
+const practiceSchedule: WaveSchedule = { periodMs: 60_000, offsetMs: 0, lagMs: 0 }
+const defaultSchedule: WaveSchedule = { periodMs: 900_000, offsetMs: 300_000, lagMs: 1_200_000 }
+
+const wavesOf = (input: Collected, { mode, waves }: SettingsFile, signalAgeMsMax: number): WaveSettings => {
+  const fallback = mode === "PRACTICE" ? practiceSchedule : defaultSchedule
+  const schedule = {
+    periodMs: waves.periodMs ?? fallback.periodMs,
+    offsetMs: waves.offsetMs ?? fallback.offsetMs,
+    lagMs: waves.lagMs ?? fallback.lagMs
+  }
+  const problem = scheduleProblem(schedule)
+  if (problem !== null) input.problems.push({ path: "waves", message: problem })
+  return { schedule, freshMs: waves.freshMs ?? signalAgeMsMax }
+}
+
+/** Checks between fields: what each strategy and account names must exist, and money needs real guards. */
+const crossCheck = (settings: Settings, problems: Array<SettingsProblem>): void => {
+  for (const [name, strategy] of Object.entries(settings.strategies)) {
+    if (name === EXTERNAL)
+      problems.push({
+        path: `strategies.${name}`,
+        message: "is the name of what no strategy ordered; choose another"
+      })
+    for (const account of strategy.accounts) {
+      if (!Object.hasOwn(settings.accounts, account)) {
+        problems.push({ path: `strategies.${name}.accounts`, message: `there is no account "${account}"` })
+      }
+    }
+    for (const source of strategy.sources) {
+      if (!Object.hasOwn(settings.sources, source)) {
+        problems.push({ path: `strategies.${name}.sources`, message: `there is no source "${source}"` })
+      }
+    }
+  }
+  for (const [name, feed] of Object.entries(settings.feeds)) {
+    if (!Object.hasOwn(settings.sources, feed.source)) {
+      problems.push({ path: `feeds.${name}.source`, message: `there is no source "${feed.source}"` })
+    }
+  }
+  for (const [name, account] of Object.entries(settings.accounts)) {
+    if (!Object.hasOwn(settings.brokers, account.broker)) {
+      problems.push({ path: `accounts.${name}.broker`, message: `there is no broker "${account.broker}"` })
+    }
+  }
+  if (settings.mode === "PRACTICE") return
+  if (settings.secrets.hmac === null && settings.secrets.webhook === null) {
+    problems.push({
+      path: "HMAC_SECRET",
+      message: `${settings.mode} needs HMAC_SECRET or WEBHOOK_SECRET: webhooks must be authenticated`
+    })
+  }
+  if (settings.secrets.admin === null) {
+    problems.push({ path: "ADMIN_TOKEN", message: `${settings.mode} does not start with an open admin API` })
+  }
+  const named = Object.values(settings.accounts).map((account) => settings.brokers[account.broker])
+  if (settings.mode === "LIVE" && named.every((broker) => broker === undefined || broker.kind === "paper")) {
+    problems.push({ path: "brokers", message: "LIVE needs at least one venue that is not the paper broker" })
+  }
+}
+
+/** Builds the settings, or names every problem. */
+export const resolveSettings = (
+  input: SettingsInput
+): Result.Result<Settings, ReadonlyArray<SettingsProblem>> => {
+  const { environment, trimmed } = plainEnvironment(input.environment)
+  const { given, set } = overlay(input.file, environment)
+  const nameOf = (path: string): string =>
+    set.find(([, setting]) => path === setting || path.startsWith(`${setting}.`))?.[0] ?? path
+  const read = decode(settingsFile, given, { what: "key" })
+  if (!read.ok) {
+    const problems = read.errors.map(({ message, path }) => ({
+      path: nameOf(path) || "(the whole file)",
+      message
+    }))
+    return Result.fail([...new Map(problems.map((problem) => [problem.path, problem])).values()])
+  }
+  const file = read.value
+  const collected: Collected = { environment, problems: [], trimmed: [...trimmed], nameOf }
+  const mode: Mode = file.mode
+  const practice = mode === "PRACTICE"
+  // The two sources every installation has: the plain webhook and the wave feed.
+  const sources = { default: plainSource, wave: plainSource, ...file.sources }
+  const settings: Settings = {
+    mode,
+    host: hostOf(collected, file.host),
+    port: file.port,
+    dataDir: input.resolvePath(input.cwd, dataDirOf(collected, file.dataDir)),
+    databaseUrl:
+      file.databaseUrl === undefined ? null : Redacted.make(file.databaseUrl, { label: "DATABASE_URL" }),
+    databasePool: file.databasePool,
+    roles: new Set(file.roles),
+    secrets: secretsOf(collected, file),
+    log: { level: file.logLevel, format: file.logFormat ?? (input.stdoutIsTerminal ? "pretty" : "json") },
+    corsOrigins: file.corsOrigins,
+    sources,
+    ...namesOf(
+      {
+        symbols: file.symbols,
+        instruments: file.instruments,
+        strategies: file.strategies ?? (practice ? practiceStrategies : {})
+      },
+      mode,
+      collected.problems
+    ),
+    accounts: file.accounts ?? (practice ? practiceAccounts : {}),
+    brokers: file.brokers ?? (practice ? practiceBrokers : {}),
+    feeds: feedsOf(collected, file),
+    risk: file.risk,
+    market: file.market,
+    waves: wavesOf(collected, file, sources.wave.ageMaxMs),
+    trimmed: collected.trimmed
+  }
+  crossCheck(settings, collected.problems)
+  refusePlanned(settings, isObject(given) && Object.hasOwn(given, "roles"), collected)
+  return collected.problems.length === 0 ? Result.succeed(settings) : Result.fail(collected.problems)
+}

@@ -1,0 +1,312 @@
+/**
+ * settings: the shape of `holdfast.json`, with its defaults.
+ *
+ * An unknown key is an error, because a typo in `stopLossPct` must never mean "no stop loss". Defaults that concern money
+ * stand beside their field; those that depend on the mode are config.resolve.ts's.
+ *
+ * Promises: docs/settings.md and `/schemas/holdfast.json` are made from here; a wrong value is answered with what would be
+ * right.
+ * Never: reads a file or the environment.
+ */
+import { z } from "zod"
+import { INSTRUMENT_KINDS } from "../domain/kernel/instruments.ts"
+import {
+  type FeedFields,
+  logFormats,
+  logLevels,
+  modes,
+  roles,
+  type SourceSettings
+} from "../domain/kernel/settings.ts"
+import { oneOf } from "./words.ts"
+
+const decimal = z
+  .string('must be a decimal string such as "12.5"')
+  .regex(/^(0|[1-9]\d{0,17})(\.\d{1,18})?$/, 'must be a decimal string such as "12.5"')
+const positive = decimal.regex(/[1-9]/, "must be greater than 0")
+const nameWords = "must be a name of a-z, 0-9, - and _, at most 64 long"
+const name = z.string(nameWords).regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, nameWords)
+const text = z.string("must be a text").min(1, "must not be empty")
+const flag = z.boolean("must be true or false")
+const wholeFrom = (least: number, most: number = Number.MAX_SAFE_INTEGER) => {
+  const words =
+    most === Number.MAX_SAFE_INTEGER
+      ? `must be a whole number from ${least}`
+      : `must be a whole number from ${least} to ${most}`
+  return z.int(words).min(least, words).max(most, words)
+}
+const natural = wholeFrom(1)
+const anyWhole = z.int("must be a whole number")
+const calendar = oneOf(["24x7", "XNYS"])
+const mapOf = <Item extends z.ZodType>(key: z.ZodString, item: Item) =>
+  z.record(key, item, "must be an object")
+
+const source = z
+  .strictObject({
+    timestampIs: oneOf(["fired", "bar"])
+      .default("fired")
+      .meta({ description: "What a timestamp means; the age of a bar's counts from its end (T3)." }),
+    metadata: flag.default(false).meta({ description: "Its signals come with metadata (A1)." }),
+    ageMaxMs: natural.default(300_000).meta({ description: "Older signals are not traded." }),
+    // Off by default: a 429 loses the alert for good, TradingView does not send it again (W12).
+    rateLimit: z
+      .strictObject({ requests: natural, perMs: natural })
+      .nullable()
+      .default(null)
+      .meta({ description: "More posts than so many in a time are a 429; null: no limit." }),
+    ips: z
+      .array(z.string(), "must be a list of addresses")
+      .nullable()
+      .default(null)
+      .meta({ description: "Addresses and networks that may post; null: any." })
+  })
+  .meta({ id: "SourceSettings", description: "One origin of signals: `POST /webhook/NAME`." })
+
+const strategy = z
+  .strictObject({
+    sources: z.array(name, "must be a list of sources").min(1, "must name at least one source"),
+    accounts: z.array(name, "must be a list of accounts").min(1, "must name at least one account"),
+    engine: oneOf(["A"]).default("A").meta({ description: "Who decides." }),
+    shadow: oneOf(["B"]).nullable().default(null).meta({ description: "Not there yet." }),
+    sidePolicy: oneOf(["both", "long_only", "short_only"])
+      .default("both")
+      .meta({ description: "Which sides it may open." }),
+    symbols: z
+      .array(z.string(), "must be a list of symbols")
+      .nullable()
+      .default(null)
+      .meta({ description: "The instruments that it trades; null: any." }),
+    quantity: positive.default("1").meta({ description: "For a signal without one." }),
+    stopLossPct: positive
+      .nullable()
+      .default(null)
+      .meta({ description: "Percent of the average price below which its share is closed; null: no stop." }),
+    profitTargetPct: positive.nullable().default(null).meta({
+      description: "Percent of the average price beyond which its share is closed; null: no target."
+    })
+  })
+  .meta({ id: "StrategySettings", description: "Which signals are traded where, and how." })
+
+const account = z
+  .strictObject({
+    broker: name.meta({ description: "One of `brokers`." }),
+    startingCash: positive.meta({ description: "A change is a deposit or a withdrawal." }),
+    calendar: calendar.default("24x7").meta({ description: "When orders may leave." })
+  })
+  .meta({ id: "AccountSettings", description: "An account at a venue, with its executor." })
+
+const broker = z
+  .strictObject({
+    kind: oneOf(["paper"]).meta({ description: "The venue's adapter." }),
+    url: z
+      .string("must be an http URL")
+      .regex(/^https?:\/\//, "must be an http URL")
+      .nullable()
+      .default(null)
+      .meta({ description: "null: the paper venue inside this process." }),
+    rule: oneOf(["U", "R", "O", "N"])
+      .default("U")
+      .meta({ description: "How it treats a client order id that it has seen (T5)." }),
+    propagationMs: natural
+      .default(2_000)
+      .meta({ description: "How long an order may be invisible after it was accepted." })
+  })
+  .meta({ id: "BrokerSettings", description: "A connection to a venue." })
+
+const risk = z
+  .strictObject({
+    openPositionsMax: natural.nullable().default(null).meta({ description: "Open positions of an account." }),
+    openPositionsPerSymbolMax: natural.nullable().default(null).meta({
+      description: "How often one symbol may be added to: its open position and each open entry count one."
+    }),
+    quantityMax: positive.nullable().default("10000").meta({ description: "Quantity of one order." }),
+    notionalMax: positive.nullable().default(null).meta({ description: "Value of one order." }),
+    exposureMax: positive
+      .nullable()
+      .default(null)
+      .meta({ description: "Value of all positions and open orders of an account." }),
+    buyingPowerMultiple: positive
+      .nullable()
+      .exactOptional()
+      .meta({ description: 'Exposure per unit of own money. Absent: unchecked in PRACTICE, "1" elsewhere.' })
+  })
+  .meta({ id: "RiskSettings", description: "Limits of T6; null switches a check off." })
+
+const market = z
+  .strictObject({
+    kind: oneOf(["practice"]).default("practice").meta({ description: "Seeded, invented prices." }),
+    seed: anyWhole.default(1).meta({ description: "The same seed gives the same prices." }),
+    tickMs: natural.default(1_000).meta({ description: "Time between two prices." })
+  })
+  .meta({ id: "MarketSettings", description: "Where prices come from." })
+
+const feed = z
+  .strictObject({
+    url: z
+      .string("must be a ws or wss URL")
+      .regex(/^wss?:\/\/[^\s]+$/, "must be a ws or wss URL")
+      .refine((url) => URL.canParse(url), "must be a ws or wss URL")
+      .nullable()
+      .default(null)
+      .meta({ description: "null, in PRACTICE: the practice signal server inside this process." }),
+    token: text.exactOptional().meta({ description: "What the client authenticates with." }),
+    source: name.default("wave").meta({ description: "The source that its signals are decided under." }),
+    connectMsMax: natural.default(10_000).meta({ description: "Deadline of a connect." }),
+    authMsMax: natural.default(10_000).meta({ description: "Deadline of the authentication." }),
+    retryFirstMs: natural
+      .default(1_000)
+      .meta({ description: "Full jitter below a ceiling that doubles from here to `retryMsMax`." }),
+    retryMsMax: natural
+      .default(30_000)
+      .meta({ description: "The highest pause between two attempts; they never end." }),
+    goodAfterMs: natural
+      .default(30_000)
+      .meta({ description: "The backoff starts small again after so long connected and one valid message." }),
+    pingEveryMs: natural.default(20_000).meta({ description: "Pings of the protocol." }),
+    pongMsMax: natural
+      .default(10_000)
+      .meta({ description: "Without a pong for so long the connection is over." }),
+    statsEveryMs: natural.default(60_000).meta({ description: "How often get_stats is asked." }),
+    answerMsMax: natural.default(10_000).meta({ description: "Answers to get_stats and get_signals." }),
+    credentialRetryMs: natural
+      .default(60_000)
+      .meta({ description: "A refused credential is not tried faster than a person can change it." }),
+    flapConnects: natural
+      .default(5)
+      .meta({ description: "So many connects within `flapWithinMs` are an alert." }),
+    flapWithinMs: natural.default(300_000).meta({ description: "See `flapConnects`." }),
+    alertAfterAttempts: natural
+      .default(5)
+      .meta({ description: "So many failed attempts in a row are an alert." }),
+    frameBytesMax: natural
+      .default(16 * 1_024 * 1_024)
+      .meta({ description: "A longer frame ends the connection." }),
+    practiceSignals: wholeFrom(0, 1_000).default(0).meta({
+      description: "Signals of a wave of the practice server: none, so that practice trades what you post."
+    })
+  })
+  .meta({ id: "FeedSettings", description: "A signal feed. The numbers are those of the best clients." })
+
+const instrument = z
+  .strictObject({
+    kind: oneOf(INSTRUMENT_KINDS).exactOptional().meta({ description: "What it is." }),
+    multiplier: positive.exactOptional().meta({ description: "Money per point and unit." }),
+    tick: positive.exactOptional().meta({ description: "The smallest step of its price." }),
+    lot: positive.exactOptional().meta({ description: "The smallest step of its quantity." }),
+    currency: z
+      .string()
+      .regex(/^[A-Z][A-Z0-9]{2,9}$/, "must be a currency such as USD")
+      .exactOptional()
+      .meta({ description: "What its price is in." }),
+    calendar: calendar.exactOptional().meta({ description: "When it trades." })
+  })
+  .meta({
+    id: "InstrumentSettings",
+    description:
+      "What is known of the instruments of a pattern (`ES*`); what is left out is what the tables say."
+  })
+
+const waves = z
+  .strictObject({
+    periodMs: natural.exactOptional().meta({ description: "Absent: 60000 in PRACTICE, 900000 elsewhere." }),
+    offsetMs: anyWhole.exactOptional().meta({ description: "Absent: 0 in PRACTICE, 300000 elsewhere." }),
+    lagMs: anyWhole.exactOptional().meta({ description: "Absent: 0 in PRACTICE, 1200000 elsewhere." }),
+    freshMs: natural
+      .exactOptional()
+      .meta({ description: "Absent: as long as a signal of the source `wave` may be traded." })
+  })
+  .meta({ id: "WaveSettings", description: "The schedule of waves (B3)." })
+
+const originWords = "must be an exact origin, scheme and host, without a wildcard"
+
+/** `holdfast.json`. Everything is optional: an empty file is the practice configuration. */
+export const settingsFile = z
+  .strictObject(
+    {
+      $schema: z
+        .string()
+        .exactOptional()
+        .meta({ description: "For editors: `/schemas/holdfast.json` of a service." }),
+      mode: oneOf(modes)
+        .default("PRACTICE")
+        .meta({ description: "PAPER and LIVE do not start without strong secrets." }),
+      host: text.default("127.0.0.1").meta({ description: "The address that is listened on." }),
+      port: wholeFrom(0, 65_535).default(5003).meta({ description: "0: any that is free." }),
+      dataDir: text.default("data").meta({
+        description: "The embedded database, the lock, the identity of this node, the generated token."
+      }),
+      databaseUrl: z
+        .string("must start with postgres:// or postgresql://")
+        .regex(/^postgres(ql)?:\/\//, "must start with postgres:// or postgresql://")
+        .exactOptional()
+        .meta({ description: "Absent: the embedded PostgreSQL below `dataDir`." }),
+      databasePool: wholeFrom(2, 100).default(10).meta({ description: "Connections to the database." }),
+      roles: z
+        .array(oneOf(roles), "must be a list of roles")
+        .min(1, "names no role; leave it out to run all of them")
+        .default([...roles])
+        .meta({ description: "What this process does." }),
+      hmacSecret: text
+        .exactOptional()
+        .meta({ description: "Signs posts: `x-webhook-signature` or Standard Webhooks." }),
+      webhookSecret: text.exactOptional().meta({ description: "Stands as `secret` in the body of a post." }),
+      adminToken: text
+        .exactOptional()
+        .meta({ description: "The bearer of `/api/v1`; absent in PRACTICE: generated in `dataDir`." }),
+      logLevel: oneOf(logLevels).default("info").meta({ description: "The least level that is written." }),
+      logFormat: oneOf(logFormats)
+        .exactOptional()
+        .meta({ description: "Absent: pretty on a terminal, else json." }),
+      corsOrigins: z
+        .array(z.string(originWords).regex(/^https?:\/\/[^/*\s]+$/, originWords), "must be a list of origins")
+        .default([])
+        .meta({ description: "Origins whose pages may read answers." }),
+      sources: mapOf(name, source)
+        .default({})
+        .meta({ description: "Beside `default` and `wave`, which are always there." }),
+      symbols: mapOf(z.string(), z.string("must be a symbol"))
+        .default({})
+        .meta({ description: "Sender's spelling to instrument, in any case." }),
+      instruments: mapOf(z.string(), instrument)
+        .default({})
+        .meta({ description: "By symbol or pattern; what is named here wins over the tables." }),
+      strategies: mapOf(name, strategy).exactOptional().meta({ description: "Absent: one, in PRACTICE." }),
+      accounts: mapOf(name, account).exactOptional().meta({ description: "Absent: two, in PRACTICE." }),
+      brokers: mapOf(name, broker)
+        .exactOptional()
+        .meta({ description: "Absent: the paper venue, in PRACTICE." }),
+      feeds: mapOf(name, feed).exactOptional().meta({ description: "Absent: one of its own, in PRACTICE." }),
+      risk: risk.prefault({}),
+      market: market.prefault({}),
+      waves: waves.prefault({})
+    },
+    "must be an object"
+  )
+  .meta({ id: "Settings" })
+
+export type SettingsFile = z.output<typeof settingsFile>
+
+/** What is left out of a feed. */
+export const plainFeed: FeedFields = feed.parse({})
+/** What is left out of a source. */
+export const plainSource: SourceSettings = source.parse({})
+
+/** The variables of the environment that stand for a setting, and win over the file. */
+export const variables = {
+  APP_MODE: "mode",
+  HOST: "host",
+  PORT: "port",
+  DATA_DIR: "dataDir",
+  DATABASE_URL: "databaseUrl",
+  ROLES: "roles",
+  HMAC_SECRET: "hmacSecret",
+  WEBHOOK_SECRET: "webhookSecret",
+  ADMIN_TOKEN: "adminToken",
+  LOG_LEVEL: "logLevel",
+  LOG_FORMAT: "logFormat",
+  WAVE_PERIOD_MS: "waves.periodMs",
+  WAVE_OFFSET_MS: "waves.offsetMs",
+  WAVE_LAG_MS: "waves.lagMs",
+  SIGNAL_WS_URL: "feeds.default.url",
+  SIGNAL_WS_TOKEN: "feeds.default.token"
+} as const satisfies Readonly<Record<string, string>>
