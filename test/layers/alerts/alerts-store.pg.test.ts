@@ -66,8 +66,8 @@ layer(world, { excludeTestServices: true })("the alerts table", (it) => {
         severity: "HIGH",
         message: "first",
         occurrences: 4,
-        first_at: new Date(1_000),
-        last_at: new Date(5_000),
+        first_at: "1970-01-01T00:00:01.000Z",
+        last_at: "1970-01-01T00:00:05.000Z",
         resolved_at: null
       })
     })
