@@ -60,11 +60,9 @@ export type {
   StreamActorScope
 } from "./machine-child.ts"
 export { effectActor, machineChild, streamActor } from "./machine-child.ts"
-export type { PersistedDeadline, PersistedMachine, Persistence } from "./machine-snapshot.ts"
 export type { Mailbox, MailboxDepth, MailboxLoss, MailboxOptions, Overflow } from "./mailbox.ts"
 export type { ErrorReport, Observer, Offender, SupervisionEvent } from "./reports.ts"
 export { formatReport } from "./reports.ts"
-export { StateIncompatible } from "./snapshot-check.ts"
 export { SpecInvalid } from "./spec-validation.ts"
 export type { StartupEvent, StartupStep, StartupStepState } from "./startup.ts"
 export { StartupProgress } from "./startup.ts"

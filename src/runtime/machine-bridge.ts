@@ -23,7 +23,6 @@ import type { ChildStatus } from "./child-spec.ts"
 import type { DeadLetterReason, Delivery } from "./dead-letters.ts"
 import { describeError, normal, tagOf } from "./exit-reason.ts"
 import type { Life } from "./life.ts"
-import { canGoOn, Deadlines, type PersistedMachine, SnapshotWriter } from "./machine-snapshot.ts"
 import { Mailbox, type MailboxDepth, type MailboxOptions } from "./mailbox.ts"
 import { Postponed } from "./postponed.ts"
 import { isThenable } from "./reports.ts"
@@ -47,7 +46,6 @@ interface MachineLogic {
     scope: ActorScope
   ) => AnyMachineSnapshot
   readonly getInitialSnapshot: (scope: ActorScope, input: unknown) => AnyMachineSnapshot
-  readonly restoreSnapshot: (snapshot: unknown, scope: ActorScope) => AnyMachineSnapshot
   readonly getTransitionData: (snapshot: AnyMachineSnapshot, event: EventObject) => ReadonlyArray<unknown>
   readonly provide: (implementations: object) => MachineLogic
 }
@@ -102,10 +100,6 @@ export const bridgedLogic = (
     bridge.adopt(scope)
     return provided.getInitialSnapshot(scope, input)
   }
-  logic.restoreSnapshot = (snapshot, scope) => {
-    bridgeOf(scope.system).adopt(scope)
-    return provided.restoreSnapshot(snapshot, scope)
-  }
   logic.transition = (snapshot, event, scope) => {
     const next = provided.transition(snapshot, event, scope)
     const idle = next === snapshot && provided.getTransitionData(snapshot, event).length === 0
@@ -123,7 +117,6 @@ export interface BridgeOptions {
   readonly mailbox: MailboxOptions
   readonly status: ((snapshot: AnyMachineSnapshot) => Partial<ChildStatus>) | undefined
   readonly stopEvent: EventObject | undefined
-  readonly save: ((path: string, state: PersistedMachine) => Effect.Effect<void, unknown, any>) | undefined
 }
 
 /** One machine child at run time: XState's clock, its observer, and what the child's `Running` answers with. */
@@ -135,7 +128,6 @@ export class MachineBridge {
   #actor: Actor<AnyActorLogic> | undefined
   #mailbox: Mailbox<EventObject> | undefined
   #postponed: Postponed | undefined
-  #writer: SnapshotWriter | undefined
   // Maps of this incarnation, not weak ones for all: the collector keeps what a WeakMap names over every minor
   // collection, and machines that crash often would be paid for with long pauses.
   readonly #fibers = new Map<AnyActorRef, Fiber.Fiber<unknown, unknown>>()
@@ -152,26 +144,19 @@ export class MachineBridge {
     this.drain = options.stopEvent === undefined ? undefined : this.#drain(options.stopEvent)
   }
 
-  /** Creates and starts the actor, from a kept state when there is one to go on from. */
-  start(logic: AnyActorLogic, input: unknown, kept: PersistedMachine | undefined): void {
-    const from = canGoOn(kept) ? structuredClone(kept) : undefined
-    const snapshot = from === undefined ? {} : { snapshot: from.snapshot as never }
-    const actor = createActor(logic, { input, clock: this, ...snapshot })
+  /** Creates and starts the actor. */
+  start(logic: AnyActorLogic, input: unknown): void {
+    const actor = createActor(logic, { input, clock: this })
     this.#actor = actor
-    const firePassed = this.#keep(actor, from)
     actor.subscribe(this)
     this.life.onClosing = () => this.#stop(actor)
     actor.start()
-    firePassed()
     this.next(actor.getSnapshot() as AnyMachineSnapshot)
   }
-  /** Saves what was not saved when the child ends. */
-  readonly flush: Effect.Effect<void, never, any> = Effect.suspend(() => this.#writer?.flush ?? Effect.void)
 
   /** Observer of the actor. */
   next(snapshot: AnyMachineSnapshot): void {
     this.life.setReady(snapshot.status === "active" && snapshot.hasTag("ready"))
-    this.#writer?.changed()
     if (this.#postponed === undefined || this.#postponed.size === 0 || snapshot.status !== "active") return
     // XState queues them behind the event being handled and before anything that waits in our mailbox.
     for (const event of this.#postponed.release(stateName(snapshot.value))) this.#actor?.send(event)
@@ -315,7 +300,6 @@ export class MachineBridge {
       return
     }
     if (to.status === "stopped") return
-    if (!root) this.#writer?.changed()
     const { runtime } = life.host
     const name = stateName(from.value)
     runtime.inspection.record(
@@ -342,23 +326,8 @@ export class MachineBridge {
     const kept = postponed.keep(snapshot, stateName(snapshot.value), event)
     return kept === "kept" ? "queued" : kept === "full" ? "mailbox_full" : "unhandled"
   }
-  /** Prepares the keeping of states; the returned function fires the deadlines that passed meanwhile. */
-  #keep(actor: Actor<AnyActorLogic>, from: PersistedMachine | undefined): () => void {
-    const { save } = this.options
-    if (save === undefined) return () => {}
-    const { path, host } = this.life
-    const deadlines = new Deadlines(actor, () => host.runtime.nowAt())
-    this.#writer = new SnapshotWriter(
-      actor,
-      deadlines,
-      (state) => Effect.provideContext(save(path, state), this.context),
-      (effect) => this.life.own(this.#run(effect), "save")
-    )
-    return deadlines.restore(from?.deadlines ?? [])
-  }
   /** The end of the actor is the end of whatever still waited for it. */
   #stop(actor: Actor<AnyActorLogic>): void {
-    this.#writer?.closing()
     actor.stop()
     for (const event of this.#postponed?.takeAll() ?? []) this.letterLost(event, "not_running")
     for (let event = this.#mailbox?.poll(); event !== undefined; event = this.#mailbox?.poll()) {

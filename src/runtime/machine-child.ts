@@ -22,9 +22,7 @@ import type {
 import type { ChildSelf, ChildStatus, Start } from "./child-spec.ts"
 import { Life } from "./life.ts"
 import { bridgedLogic, bridgeOf, MachineBridge } from "./machine-bridge.ts"
-import type { PersistedMachine, Persistence, PersistenceRequirements } from "./machine-snapshot.ts"
 import { checkMailbox, type Mailbox, type MailboxOptions } from "./mailbox.ts"
-import { misfitOf, StateIncompatible } from "./snapshot-check.ts"
 
 declare const requires: unique symbol
 /** Actor logic made from an Effect that needs services `R`; XState sees a promise-like actor. */
@@ -39,8 +37,7 @@ type Implementations<M extends AnyStateMachine> = Parameters<M["provide"]>[0]
 
 export interface MachineChildOptions<
   M extends AnyStateMachine,
-  Actors extends Readonly<Record<string, AnyActorLogic>>,
-  P extends Persistence<any> = Persistence
+  Actors extends Readonly<Record<string, AnyActorLogic>>
 > {
   readonly machine: M
   /** The machine's input, or a function of the child's self for inputs such as its path. */
@@ -55,11 +52,6 @@ export interface MachineChildOptions<
   readonly mailbox?: MailboxOptions
   /** Sent when the child is asked to stop; the stop then waits, within its budget, for the machine's final state. */
   readonly stopEvent?: EventObject
-  /**
-   * Keeps the state over restarts and processes: each start goes on from the state last saved, with every deadline at
-   * the moment it was set for. Invoked effects run again from their beginning, so they must bear a repetition.
-   */
-  readonly persist?: P
 }
 
 /**
@@ -70,12 +62,11 @@ export interface MachineChildOptions<
  */
 export const machineChild = <
   M extends AnyStateMachine,
-  const Actors extends Readonly<Record<string, AnyActorLogic>> = {},
-  P extends Persistence<any> = Persistence
+  const Actors extends Readonly<Record<string, AnyActorLogic>> = {}
 >(
-  options: MachineChildOptions<M, Actors, P>
-): Start<ActorRequirements<Actors> | PersistenceRequirements<P>> => {
-  const { actions, actors, delays, guards, persist } = options
+  options: MachineChildOptions<M, Actors>
+): Start<ActorRequirements<Actors>> => {
+  const { actions, actors, delays, guards } = options
   // Here and not only in the mailbox, which is made for the first event that has to wait: in production, some day.
   if (options.mailbox !== undefined) checkMailbox("machineChild.mailbox", options.mailbox)
   const implementations = {
@@ -85,26 +76,22 @@ export const machineChild = <
     ...(delays === undefined ? {} : { delays })
   }
   const logic = bridgedLogic(options.machine, implementations)
-  const provided: AnyStateMachine = options.machine.provide(implementations)
   const bridgeOptions = {
     mailbox: options.mailbox ?? { capacity: 1_024, overflow: "reject" as const },
     status: options.status as MachineBridge["options"]["status"],
-    stopEvent: options.stopEvent,
-    save: persist?.save
+    stopEvent: options.stopEvent
   }
   return (self) =>
     Effect.contextWith((context: Context.Context<ActorRequirements<Actors> | Scope.Scope>) => {
       if (!(self instanceof Life))
         return Effect.die(new Error("machineChild() is a start for the children of a supervisor"))
       const bridge = new MachineBridge(self, context, bridgeOptions)
-      const begin = (kept: PersistedMachine | undefined) => {
-        bridge.start(
-          logic,
+      return Effect.sync(() => {
+        const input =
           typeof options.input === "function"
             ? (options.input as (self: ChildSelf) => unknown)(self)
-            : options.input,
-          kept
-        )
+            : options.input
+        bridge.start(logic, input)
         // A plain object, because an actor file may spread it to add its own `extra` or `drain`.
         return {
           send: (event: EventObject) => bridge.send(event),
@@ -112,43 +99,8 @@ export const machineChild = <
           mailbox: () => bridge.mailbox(),
           ...(bridge.drain === undefined ? {} : { drain: bridge.drain })
         }
-      }
-      if (persist === undefined) return Effect.sync(() => begin(undefined))
-      return Effect.andThen(
-        Effect.addFinalizer(() => bridge.flush),
-        Effect.map(
-          Effect.flatMap(persist.load(self.path), (kept) => fitting(provided, self, persist, kept)),
-          begin
-        )
-      )
+      })
     })
-}
-
-/** The kept state when the machine can go on from it; what else happens is the persistence's choice, and never silent. */
-const fitting = (
-  machine: AnyStateMachine,
-  life: Life,
-  persist: Persistence<any>,
-  kept: PersistedMachine | null | undefined
-): Effect.Effect<PersistedMachine | undefined, StateIncompatible> => {
-  // A table that has no row may say so with null.
-  if (kept === undefined || kept === null) return Effect.succeed(undefined)
-  const reason = misfitOf(machine, kept)
-  if (reason === undefined) return Effect.succeed(kept)
-  if (persist.onIncompatible !== "fresh")
-    return Effect.fail(new StateIncompatible({ path: life.path, reason }))
-  return Effect.sync(() => {
-    const { child, host, incarnation, path } = life
-    const { restart, type } = child.spec
-    host.runtime.reports.emit({
-      _tag: "StateDropped",
-      at: host.runtime.nowAt(),
-      supervisor: host.path,
-      offender: { id: child.id, path, type, restart, incarnation },
-      reason
-    })
-    return undefined
-  })
 }
 
 const resolved = "xstate.promise.resolve"
@@ -214,8 +166,7 @@ const logicOf = <I, A, E, R>(
         (error) => relay(scope, { type: rejected, data: error } as EventObject)
       )
     },
-    getPersistedSnapshot: (state: ActorState<I, A>) => state,
-    restoreSnapshot: (state: ActorState<I, A>) => state
+    getPersistedSnapshot: (state: ActorState<I, A>) => state
   }) as unknown as EffectActor<I, A, R>
 
 /**

@@ -64,7 +64,6 @@ export type SupervisionEvent =
   | (ReportBase & { readonly _tag: "Killed"; readonly budgetMs: number })
   | (ReportBase & { readonly _tag: "Paused" })
   | (ReportBase & { readonly _tag: "Resumed" })
-  | (ReportBase & { readonly _tag: "StateDropped"; readonly reason: string })
 
 /** Called synchronously for every event, in order. Nothing waits for a promise it answers. */
 export type Observer<A> = (event: A) => void
@@ -134,8 +133,6 @@ const detailOf = (event: Exclude<SupervisionEvent, ErrorReport>): string => {
       return ` after attempt ${event.attempt}, retried every ${event.retryEveryMs} ms: ${event.lastError}`
     case "Escalated":
       return ` ${event.why}: ${event.reason}`
-    case "StateDropped":
-      return `: ${event.reason}`
     case "Killed":
       return ` after ${event.budgetMs} ms`
     case "Started":

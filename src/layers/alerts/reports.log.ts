@@ -30,8 +30,7 @@ const lines: Readonly<Record<SupervisionEvent["_tag"], readonly [LogLevelName, s
   Stopped: ["debug", "component.stopped"],
   Killed: ["error", "component.killed"],
   Paused: ["info", "component.paused"],
-  Resumed: ["info", "component.resumed"],
-  StateDropped: ["error", "component.state_dropped"]
+  Resumed: ["info", "component.resumed"]
 }
 
 const parkedKey = (path: string): string => `component.parked:${path}`
