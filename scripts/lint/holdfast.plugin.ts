@@ -85,6 +85,11 @@ const fileHeader = {
             message: `The header has ${lines} lines; ${HEADER_LINES_MIN} to ${linesMax} are right.`
           })
         }
+        if (/Failure: none\b/.test(header.value))
+          context.report({
+            node,
+            message: 'The header says "Failure: none": say what a caller meets instead.'
+          })
         for (const label of headerLabels(path)) {
           if (!header.value.includes(label))
             context.report({ node, message: `The header lacks its "${label}" line.` })

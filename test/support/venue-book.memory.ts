@@ -7,7 +7,7 @@
  * Promises: synchronous and deterministic: ids and sequences are counters, times are given by the caller; every change
  * is told to the listener in the order in which it happened.
  * Never: touches a clock, randomness or the world; is used outside tests.
- * Failure: none of its own; the venue's refusals are answers, and outcomes that fail are scripted by the test.
+ * Failure: the venue's refusals are answers, and outcomes that fail are scripted by the test.
  */
 import { BigDecimal } from "effect"
 import { contractMultiplier } from "../../src/domain/kernel/option-contract.ts"

@@ -252,17 +252,8 @@ export const AT_VENUE = statuses(
 /** Nobody knows whether the venue has it: blocks new exposure in its symbol, and in its symbol only (T6). */
 export const BLOCKS_SYMBOL = statuses("submitting", "unknown", "resolving", "needs_operator")
 
-/** Found at boot or after a reconnect with no sender alive: its outcome has to be asked for (T5 K4, K5, K9). */
-export const IN_DOUBT = statuses("submitting", "pending_cancel", "unknown", "resolving")
-
 /** Ended at the venue: gets `settled_at` when fills, position and link agree. */
 export const SETTLES = statuses("rejected", "filled", "cancelled", "expired")
-
-/** May be cancelled at the venue. */
-export const CANCELLABLE = statuses("acked", "partially_filled")
-
-/** May be withdrawn without the venue. */
-export const WITHDRAWABLE = statuses("intended", "held")
 
 /** Legal, and still worth a line in the log: what happened in an order nobody plans for. */
 export type Surprise = "fill_before_ack" | "fill_after_cancel" | "late_report"

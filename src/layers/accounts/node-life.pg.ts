@@ -7,7 +7,7 @@
  * Promises: a life is alive exactly while it is the life of its node and that node's lease runs, on the database's clock.
  * An owner that names a node and no life is of the version before this one: it is judged by the row's own lease, not here.
  * Never: looks at processes; what a host proves reaches the rows by the node's lease, which the next life then has.
- * Failure: none of its own; these are parts of statements, whose stores say how they fail.
+ * Failure: as the statements that these are parts of.
  */
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { Fragment } from "effect/sql/Statement"

@@ -5,7 +5,7 @@
  * peer or an error is masked before it is kept, because it is shown and stored; a `resolve` that was just told is not
  * told to the database again.
  * Never: waits for anything or calls the database.
- * Failure: none; when more than `alertLimits.pendingMax` entries wait, the oldest is dropped, counted, and
+ * Failure: when more than `alertLimits.pendingMax` entries wait, the oldest is dropped, counted, and
  * still in the log.
  */
 import { Clock, Effect, Layer } from "effect"

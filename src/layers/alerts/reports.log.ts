@@ -8,7 +8,7 @@
  * and so does one that has used up half of its restarts; being ready again ends that of a parked one. Of many components of
  * one supervisor that are ready, or not ready any more, at once, the first are lines and the others one line.
  * Never: blocks or fails the supervisor (observers are synchronous and isolated by the runtime).
- * Failure: none of its own; the logger swallows a closed stdout.
+ * Failure: the logger swallows a closed stdout.
  */
 import { Context, Effect, LogLevel, References } from "effect"
 import { reportLimits } from "../../domain/kernel/limits.ts"

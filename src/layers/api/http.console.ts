@@ -4,7 +4,7 @@
  * Promises: login takes the control token as a bearer and answers with a session (T16); logout ends the session that asks; every
  * page carries a policy under which it can load from this service only, be framed by nobody, and run nothing inline.
  * Never: takes a token from a URL or a body, where logs and histories would keep it.
- * Failure: none of its own.
+ * Failure: a session that cannot be found is no session; a wrong token is 401.
  */
 import { isoOf } from "../../domain/kernel/iso-time.ts"
 import { Clock, Effect } from "effect"

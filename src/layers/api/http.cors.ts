@@ -5,7 +5,7 @@
  *
  * Promises: an origin that is not listed gets no permission, and the answer says that it depends on the origin.
  * Never: reflects an origin that is not in the list; allows credentials other than the Authorization header.
- * Failure: none; an origin that is not listed is answered without permissions.
+ * Failure: an origin that is not listed is answered without permissions.
  */
 import { answerEmpty, type Exchange } from "./http.exchange.ts"
 

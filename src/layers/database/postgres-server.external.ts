@@ -3,7 +3,7 @@
  *
  * Promises: starting it is nothing, so it always succeeds; it never ends as far as we are told.
  * Never: connects. Whether it answers is for the probe to say.
- * Failure: none here.
+ * Failure: a server that is away shows in the probe, not in the start.
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"

@@ -7,7 +7,7 @@
  *
  * Promises: as the port; no redirect is followed, no compression is spoken, certificates are checked.
  * Never: throws out of a callback.
- * Failure: none of its own; every failure is an end.
+ * Failure: every failure is an end.
  */
 import { Effect, Layer } from "effect"
 import type { LookupFunction } from "node:net"

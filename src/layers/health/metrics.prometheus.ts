@@ -8,7 +8,7 @@
  * Promises: the text passes `promtool check metrics`; a source that cannot be read leaves its families out instead of
  * reporting a number nobody measured.
  * Never: does a query of its own; what needs one (the linkage rate) is asked from the read store with a deadline.
- * Failure: none; a missing figure is the failure's shape.
+ * Failure: a missing figure is the failure's shape.
  */
 import { monitorEventLoopDelay } from "node:perf_hooks"
 import { Clock, Effect, Layer } from "effect"

@@ -7,7 +7,7 @@
  *
  * Promises: the wake comes before anything that could be slow; one line per post.
  * Never: fails, or holds back the next batch for more than writing lines.
- * Failure: none; an alert that cannot be stored waits in the alerts' own queue.
+ * Failure: an alert that cannot be stored waits in the alerts' own queue.
  */
 import { Effect } from "effect"
 import { logEvent } from "../../runtime/log-event.ts"

@@ -7,7 +7,7 @@
  * Promises: at most `refusalLinesMax` lines and one sum per source and status in `refusalLinesPerMs`; an authenticated
  * post with a wrong body is a MEDIUM alert per source, and a sender that was taken before and now gets only 401 a HIGH one.
  * Never: says which check of an authentication failed, repeats a body, or keys anything by a name a stranger chose.
- * Failure: none; noting is synchronous and cannot fail the answer.
+ * Failure: noting is synchronous and cannot fail the answer.
  */
 import { Clock, Context, Effect, Layer } from "effect"
 import type { FieldError } from "../../domain/kernel/field.ts"

@@ -7,7 +7,7 @@
  * Promises: the same seed gives the same quotes at the same times; a tick every `tickMs` of the ambient clock; on the
  * virtual clock no tick happens unasked.
  * Never: reads the real clock or a network.
- * Failure: none; the feed runs until it is interrupted, and while it does not run there are no new quotes.
+ * Failure: the feed runs until it is interrupted, and while it does not run there are no new quotes.
  */
 import { Clock, Effect, Layer, PubSub, Stream } from "effect"
 import { practiceQuote } from "../../domain/market/practice-price.ts"

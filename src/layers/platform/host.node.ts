@@ -9,7 +9,7 @@
  * request to stop; SIGUSR1 and SIGUSR2 open no debugger and kill nobody; an uncaught exception or a rejected promise
  * nobody owns is a request to stop with its cause, never silence and never a half-dead process.
  * Never: calls `process.exit`.
- * Failure: none.
+ * Failure: a handler that throws is an uncaught exception like any other, and so a request to stop.
  */
 import { Deferred, Effect, Queue } from "effect"
 import { isatty } from "node:tty"

@@ -6,7 +6,7 @@
  *
  * Promises: a mark that cannot be read completely has no host, so nothing is ever proven by it.
  * Never: signals a process to find out whether it lives.
- * Failure: none; what cannot be read proves nothing. A process that may not be seen (hidepid) would look gone, so its own
+ * Failure: what cannot be read proves nothing. A process that may not be seen (hidepid) would look gone, so its own
  * mark must be visible through the same glass first.
  */
 import * as fs from "node:fs"

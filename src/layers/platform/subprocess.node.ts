@@ -7,7 +7,7 @@
  * Promises: ends within `deadlineMs` (SIGKILL then); output is bounded; the process is gone when the effect ends or is
  * interrupted; a command that cannot be started is a result with `code` undefined, not a defect.
  * Never: goes through a shell, passes on our environment.
- * Failure: none; a command that fails, hangs or does not exist is a result like any other.
+ * Failure: a command that fails, hangs or does not exist is a result like any other.
  */
 import { type ChildProcess, spawn } from "node:child_process"
 import * as Clock from "effect/Clock"

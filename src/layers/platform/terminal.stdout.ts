@@ -3,7 +3,7 @@
  *
  * Promises: JSON lines on a terminal stay JSON lines: whoever asked for them records or pipes them.
  * Never: throws because the terminal has closed; `installHost` listens for that error.
- * Failure: none; a line to a closed terminal is lost.
+ * Failure: a line to a closed terminal is lost.
  */
 import { Layer } from "effect"
 import type { LogFormat } from "../../domain/kernel/settings.ts"

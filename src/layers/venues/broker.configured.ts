@@ -4,7 +4,7 @@
  * Promises: every configured broker has a connection from the start, whether its venue is up or not; the address of an
  * embedded venue is asked for at each call.
  * Never: connects; that is the business of whoever uses a connection.
- * Failure: none of its own; a name that is not configured is a bug and dies.
+ * Failure: a name that is not configured is a bug and dies.
  */
 import { Effect, Layer } from "effect"
 import { invariant } from "../../domain/kernel/invariant.ts"

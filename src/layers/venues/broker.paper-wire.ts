@@ -7,7 +7,7 @@
  * Promises: a text becomes an order, a fill or a refusal only when every field is there and has its type; anything else
  * is null, which callers treat as an answer they did not understand.
  * Never: guesses a missing field.
- * Failure: none; what cannot be read is null.
+ * Failure: what cannot be read is null.
  */
 import type { z } from "zod"
 import type { VenueFill } from "../../domain/orders/fill.ts"
