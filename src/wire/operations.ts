@@ -47,12 +47,16 @@ export const actor = z
   })
   .meta({ id: "Actor" })
 
+const reasonWords = `must be a text of 1 to ${REASON_LENGTH_MAX} characters`
+const reason = storable(z.string(reasonWords).trim().min(1, reasonWords).max(REASON_LENGTH_MAX, reasonWords))
+
 export const controlBody = z
   .strictObject({
     confirm: z
       .literal(UNPROTECTED, `must be "${UNPROTECTED}" or absent`)
       .optional()
-      .meta({ description: "Carries a pause out although open positions are not protected meanwhile." })
+      .meta({ description: "Carries a pause out although open positions are not protected meanwhile." }),
+    reason: reason.optional().meta({ description: "Why, for the log." })
   })
   .meta({ id: "ControlBody" })
 
@@ -60,13 +64,12 @@ export const controlAnswer = z
   .object({ status: z.literal("ACCEPTED"), path: z.string(), command: z.enum(controlCommands) })
   .meta({ id: "ControlAnswer" })
 
-const reasonWords = `must be a text of 1 to ${REASON_LENGTH_MAX} characters`
 const noteWords = `must be a text of at most ${REASON_LENGTH_MAX} characters`
 
 export const tradingStateBody = z
   .strictObject({
     state: oneOf(TRADING_STATES),
-    reason: storable(z.string(reasonWords).trim().min(1, reasonWords).max(REASON_LENGTH_MAX, reasonWords)),
+    reason,
     scope: z.literal("global", 'must be "global" or absent').optional()
   })
   .meta({ id: "TradingStateBody" })

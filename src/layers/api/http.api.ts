@@ -133,7 +133,7 @@ const controlRoute = (
         const done = yield* source
           .control({ command, path, confirmed })
           .pipe(Effect.catchTag("ControlRefused", (refused) => Effect.fail(refusalOf(refused))))
-        yield* controlled({ command, path, by: viaOf(request), ...done })
+        yield* controlled({ command, path, by: viaOf(request), why: request.body.reason ?? null, ...done })
         return { status: 202, json: { status: "ACCEPTED", path, command } }
       }),
     controlLimits.commandMsMax
@@ -170,6 +170,7 @@ export interface ControlReport extends ControlDone {
   readonly command: ControlCommand
   readonly path: string
   readonly by: string
+  readonly why: string | null
 }
 
 /**

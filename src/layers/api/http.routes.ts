@@ -302,10 +302,10 @@ export const HttpFrontRoutes: Layer.Layer<
           })
         )
       })
-    const controlled = ({ by, command, path, unprotected }: ControlReport): Effect.Effect<void> =>
+    const controlled = ({ by, command, path, unprotected, why }: ControlReport): Effect.Effect<void> =>
       Effect.suspend(() => {
         const alone = unprotected === null ? ["what is open could not be read"] : unprotected.slice(0, 20)
-        const fields = { component: path, command, by, unprotected: alone }
+        const fields = { component: path, command, by, reason: why, unprotected: alone }
         const said = logEvent("info", "control.done", `${command} of ${path} by ${by}`, fields)
         if (alone.length === 0) return said
         const raised = alerts.raise({
@@ -313,7 +313,8 @@ export const HttpFrontRoutes: Layer.Layer<
           kind: "control.unprotected",
           dedupKey: `control.unprotected:${path}`,
           message: `${path} was paused by ${by} while positions are open: ${alone.join(", ")}`,
-          component: path
+          component: path,
+          detail: { by, reason: why }
         })
         return Effect.andThen(said, raised)
       })

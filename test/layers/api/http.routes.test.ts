@@ -239,8 +239,10 @@ describe("a command to a component", () => {
     assert.lengthOf(refused.body["positions"] as ReadonlyArray<string>, 20)
     assert.strictEqual((await send('{"confirm":"yes"}')).body.errors[0]?.path, "confirm")
     assert.strictEqual((await send('{"confirm":true}')).status, 400)
-    assert.strictEqual((await send('{"confirm":"unprotected"}')).status, 202)
+    assert.strictEqual((await send('{"confirm":"unprotected","reason":" drill "}')).status, 202)
     assert.deepInclude(world.alerts[0], { severity: "HIGH", kind: "control.unprotected" })
+    assert.deepInclude(world.lines.find(({ event }) => event === "control.done") ?? {}, { reason: "drill" })
+    assert.strictEqual((await send('{"because":"drill"}')).body.errors[0]?.path, "because")
   })
 
   it("that cannot be given is 409 with its reason, or 404 for nobody", async () => {
