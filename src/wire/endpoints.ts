@@ -11,6 +11,7 @@
 import { z } from "zod"
 import type { ControlCommand } from "../domain/control/control.ts"
 import { ORDER_STATUSES } from "../domain/orders/order.ts"
+import { SIGNAL_STATUSES } from "../domain/signals/signal-status.ts"
 import { healthDocument, healthOutline, live, version } from "./health.ts"
 import * as operations from "./operations.ts"
 import { byId, byName, listQuery, page } from "./page.ts"
@@ -161,7 +162,7 @@ export const listSignals = endpoint({
   name: "listSignals",
   summary: "Signals, newest first.",
   query: listQuery({
-    status: oneOf(trading.SIGNAL_STATUSES).optional(),
+    status: oneOf(SIGNAL_STATUSES).optional(),
     source: byName,
     symbol: byName,
     kind: oneOf(trading.SIGNAL_KINDS).optional()

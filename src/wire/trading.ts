@@ -8,13 +8,13 @@
  */
 import { z } from "zod"
 import { ORDER_EVENTS, ORDER_STATUSES } from "../domain/orders/order.ts"
+import { SIGNAL_STATUSES } from "../domain/signals/signal-status.ts"
 import { MARKET_POSITIONS, SIGNAL_INTENTS } from "../domain/signals/signal.ts"
 import { anyJson, anyObject, count, decimal, instant, uuid } from "./words.ts"
 
 const side = z.enum(["buy", "sell"])
 const text = z.string().nullable()
 
-export const SIGNAL_STATUSES = ["buffered", "received", "processing", "done", "rejected", "dead"] as const
 export const SIGNAL_KINDS = ["signal", "metadata"] as const
 
 export const signal = z

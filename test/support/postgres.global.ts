@@ -15,10 +15,12 @@ import * as path from "node:path"
 import { Effect, Exit, Logger, Scope } from "effect"
 import type { TestProject } from "vitest/node"
 import { applySchema } from "../../src/layers/database/database-schema.pg.ts"
-import { type SocketTarget, withDatabase } from "../../src/layers/database/database-target.ts"
+import type { SocketTarget } from "../../src/layers/database/database-target.ts"
 import { connectOnce } from "../../src/layers/database/postgres-process.ts"
 import { embeddedServer } from "../../src/layers/database/postgres-server.embedded.ts"
+import { administer } from "./postgres-admin.ts"
 import { scratchRoot } from "./scratch.ts"
+import { signalGuard } from "./signal-guard.ts"
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -65,7 +67,9 @@ export const makeDesk = (directory: string) => {
   const migrate = () => {
     template ??= start().then(async (target) => {
       await Effect.runPromise(connectOnce(target, templateName))
-      await Effect.runPromise(applySchema({ target: withDatabase(target, templateName) }))
+      const made = { ...target, database: templateName }
+      await Effect.runPromise(applySchema({ target: made }))
+      for (const statement of signalGuard) await Effect.runPromise(administer(made, statement))
       return target
     })
     return template

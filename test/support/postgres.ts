@@ -13,9 +13,8 @@ import { Effect, Layer, Redacted, type Scope } from "effect"
 import { inject } from "vitest"
 import type { Database, DatabaseService } from "../../src/layers/database/database.port.ts"
 import { layerPg, makePgDatabase, type PgDatabaseOptions } from "../../src/layers/database/database.pg.ts"
-import { makeClient } from "../../src/layers/database/database.client.ts"
-import { makeSocketCensus } from "../../src/layers/database/database.socket.ts"
 import { type SocketTarget, urlOf } from "../../src/layers/database/database-target.ts"
+import { administer } from "./postgres-admin.ts"
 import { templateName } from "./postgres.global.ts"
 
 export interface TestDatabase {
@@ -61,20 +60,6 @@ export const seedCluster = (dataDir: string): Effect.Effect<void> =>
     fs.cpSync(seed ?? "", path.join(dataDir, "postgres"), { recursive: true })
     fs.chmodSync(path.join(dataDir, "postgres"), 0o700)
   })
-
-/** One statement, on a connection of its own and in no transaction. */
-const administer = (target: SocketTarget, statement: string): Effect.Effect<void> =>
-  Effect.gen(function* () {
-    const sql = yield* makeClient({
-      target,
-      applicationName: "test administration",
-      connections: 1,
-      census: makeSocketCensus(),
-      statementMs: 30_000,
-      silenceMs: 31_000
-    })
-    yield* sql.unsafe(statement)
-  }).pipe(Effect.scoped, Effect.orDie)
 
 /** One statement on a database of a test. */
 export const alterDatabase = ({ target }: TestDatabase, statement: string): Effect.Effect<void> =>
