@@ -59,7 +59,7 @@ describe("T1 a reload at run time", () => {
       assert.lengthOf(lines, 1)
       assert.include(lines[0], "config.refused")
       assert.include(lines[0], "PORT")
-      assert.include(lines[0], "trader")
+      assert.include(lines[0], "ROLES: must be one of http, feeds, waves, accounts")
       assert.strictEqual(raised[0]?.severity, "HIGH")
     })
   )
