@@ -242,6 +242,15 @@ describe("a list", () => {
     assert.lengthOf((await get("/api/v1/signals?symbol='%20OR%20true%20--")).body.items, 0)
   })
 
+  it("gives null for an instant that has no end", async () => {
+    await world.sql(
+      "INSERT INTO accounts (id, venue, starting_cash, lease_until) VALUES ('endless', 'v9', 1, 'infinity')",
+      []
+    )
+    const { body } = await get("/api/v1/accounts?venue=v9")
+    assert.deepInclude(body.items[0], { id: "endless", lease_until: null })
+  })
+
   it("has a column for every filter of every list", async () => {
     for (const { path, query } of endpoints) {
       for (const [name, schema] of Object.entries(query?.shape ?? {})) {

@@ -131,7 +131,8 @@ const jsonItem = (row: Item): Item =>
   Object.fromEntries(
     Object.entries(row).map(([name, value]) => {
       if (name === "body_text" && typeof value === "string") return ["body", parseExactly(value)]
-      if (value instanceof Date) return [name, value.toISOString()]
+      // `infinity` comes as a date that is none: a lease without an end of its own.
+      if (value instanceof Date) return [name, Number.isNaN(value.getTime()) ? null : value.toISOString()]
       return [name, typeof value === "bigint" ? value.toString() : value]
     })
   )

@@ -186,7 +186,11 @@ const feedsOf = (input: Collected, { feeds, mode }: SettingsFile): Readonly<Reco
     Object.entries(own).map(([name, given]) => {
       const { token, ...feed } = { token: undefined, ...given }
       if (feed.url === null && mode !== "PRACTICE") {
-        input.problems.push({ path: `feeds.${name}.url`, message: `${mode} needs the address of the feed` })
+        const how = name === "default" ? ": set SIGNAL_WS_URL" : ""
+        input.problems.push({
+          path: `feeds.${name}.url`,
+          message: `${mode} needs the address of the feed${how}`
+        })
       }
       return [name, { ...feed, token: secretAt(input, `feeds.${name}.token`, token) }]
     })

@@ -266,6 +266,10 @@ describe("signal feeds", () => {
       problemsOf({ APP_MODE: "PAPER" }, { feeds: { a: {} } }),
       "feeds.a.url: PAPER needs the address of the feed"
     )
+    assert.include(
+      problemsOf({ APP_MODE: "PAPER", SIGNAL_WS_TOKEN: "tok" }),
+      "feeds.default.url: PAPER needs the address of the feed: set SIGNAL_WS_URL"
+    )
     assert.deepStrictEqual(problemsOf({}, { feeds: { a: { retryMs: 1 } } }), [
       `feeds.a.retryMs: unknown key; use ${Object.keys(plainFeed).toSpliced(1, 0, "token").join(", ")}`
     ])
