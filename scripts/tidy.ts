@@ -160,6 +160,23 @@ const citationFindings = (root: string, files: ReadonlyArray<string>): ReadonlyA
     )
 }
 
+/** A file of ours that a page names, from the root or from `src/`. */
+const NAMED_FILE =
+  /`((?:src|test|scripts|peers|migrations|domain|machines|layers|actors|runtime|wire)\/[\w./-]+\.(?:ts|cjs|mjs))`/g
+
+/** A page that sends its reader to a file that moved is worse than one that names none. */
+const pageFindings = (root: string, files: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const known = new Set(files)
+  return files
+    .filter((file) => file.endsWith(".md"))
+    .flatMap((file) =>
+      [...readFileSync(path.join(root, file), "utf8").matchAll(NAMED_FILE)]
+        .map(([, named = ""]) => named)
+        .filter((named) => !known.has(named) && !known.has(`src/${named}`))
+        .map((named) => `${file}: names ${named}, which does not exist`)
+    )
+}
+
 /** Every offence of the project below `root`, one line each, empty when it is tidy. */
 export const findings = (root: string): ReadonlyArray<string> => {
   const files = projectFiles(root).filter((file) => !file.startsWith(FIXTURES))
@@ -169,6 +186,7 @@ export const findings = (root: string): ReadonlyArray<string> => {
     ...versionFindings(root),
     ...mirrorFindings(root, files),
     ...citationFindings(root, files),
+    ...pageFindings(root, files),
     ...files.flatMap((file) => textFindings(root, file))
   ]
 }

@@ -72,6 +72,7 @@ beforeAll(() => {
   put("docs/path.md", glued("see /ho", "me/someone/notes"))
   put("docs/registry.md", glued("https:/", "/registry.example.com/"))
   put("docs/cites.md", glued("as it says there (T", "99)"))
+  put("docs/lost.md", glued("see `src/domain/", "market/moved.ts`"))
   put("docs/emoji.md", `done ${String.fromCodePoint(0x1f680)}`)
   put("docs/conflict.md", glued("<<<", "<<<< ours"))
   put(
@@ -165,6 +166,7 @@ const OFFENCES: Record<string, ReadonlyArray<readonly [file: string, finding: Re
     ["docs/bot.md", /a bot token/],
     ["docs/path.md", /a path of one machine/],
     ["docs/registry.md", /the address of a package registry/],
+    ["docs/lost.md", /names src\/domain\/market\/moved\.ts, which does not exist/],
     ["docs/emoji.md", /an emoji/],
     ["docs/conflict.md", /a conflict marker/],
     ["src/layers/market/store.forestalled.ts", /a key in ON CONFLICT DO NOTHING/]

@@ -9,23 +9,11 @@
 import { enqueueActions, sendTo, setup } from "xstate"
 import type { FeedEnd } from "../../domain/feeds/feed-end.ts"
 import { feedLimits } from "../../domain/kernel/limits.ts"
+import type { FeedFields } from "../../domain/kernel/settings.ts"
 import { slot, streamSlot } from "../slot.ts"
 
-export interface FeedInput {
+export interface FeedInput extends Omit<FeedFields, "url" | "source" | "frameBytesMax" | "practiceSignals"> {
   readonly feed: string
-  readonly connectMsMax: number
-  readonly authMsMax: number
-  readonly retryFirstMs: number
-  readonly retryMsMax: number
-  readonly goodAfterMs: number
-  readonly pingEveryMs: number
-  readonly pongMsMax: number
-  readonly statsEveryMs: number
-  readonly answerMsMax: number
-  readonly credentialRetryMs: number
-  readonly flapConnects: number
-  readonly flapWithinMs: number
-  readonly alertAfterAttempts: number
 }
 
 export interface FeedContext extends FeedInput {
