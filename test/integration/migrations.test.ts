@@ -83,6 +83,30 @@ it.live(
             { status: "held", reason: "trading_halted" }
           ]
         )
+        // 0013: the setting of a session moves both clocks and every default; without it they are PostgreSQL's own.
+        assert.deepStrictEqual(
+          yield* run(`SELECT table_name FROM information_schema.columns
+            WHERE table_schema = current_schema() AND table_name <> 'schema_migrations'
+              AND (column_default LIKE '%now()%' OR column_default LIKE '%clock_timestamp%')
+              AND column_default NOT IN ('hf_now()', 'hf_clock()')`),
+          []
+        )
+        assert.deepStrictEqual(
+          yield* run(
+            "SELECT hf_now() = now() AS same, hf_clock() > now() AS later, hf_clock() < now() + interval '1 min' AS near"
+          ),
+          [{ same: true, later: true, near: true }]
+        )
+        const simulated = yield* database.run("test", (sql) =>
+          sql.withTransaction(
+            Effect.andThen(
+              sql`SELECT set_config('holdfast.now', '2020-02-29T12:00:00Z', true)`,
+              sql`INSERT INTO accounts (id, venue, starting_cash) VALUES ('then', 'v', 1)
+                RETURNING created_at = '2020-02-29T12:00:00Z' AND hf_now() = created_at AND hf_clock() = created_at AS then`
+            )
+          )
+        )
+        assert.deepStrictEqual(simulated, [{ then: true }])
       })
     ),
   60_000
