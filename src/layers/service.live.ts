@@ -40,6 +40,7 @@ import { IntakeQueueBatch } from "./intake/intake-queue.batch.ts"
 import { IntakeStorePg } from "./signals/intake-store.pg.ts"
 import { Lifecycle } from "./platform/lifecycle.port.ts"
 import { layerPracticeMarket } from "./market/market.practice.ts"
+import { Figures } from "./platform/figures.port.ts"
 import { Metrics } from "./platform/metrics.port.ts"
 import { ExpositionPrometheus } from "./health/metrics.prometheus.ts"
 import { nodeStorePg } from "./accounts/node-store.pg.ts"
@@ -112,6 +113,7 @@ export const componentLayer = (
     osNotifyLayer(environment, process.pid),
     Lifecycle.layer,
     Metrics.layer,
+    Figures.layer,
     TradingState.layer,
     SignalQueue.layer,
     AccountLeases.layer,

@@ -17,6 +17,7 @@ import { FeedBufferPg } from "../../src/layers/feeds/feed-buffer.pg.ts"
 import { Feeds } from "../../src/layers/feeds/feeds.port.ts"
 import { SignalServers } from "../../src/layers/feeds/signal-server.port.ts"
 import { signalFeedWs, type SignalFeedOptions } from "../../src/layers/feeds/signal-feed.ws.ts"
+import { Figures } from "../../src/layers/platform/figures.port.ts"
 import { Wake } from "../../src/layers/platform/wake.port.ts"
 import { supervisor, worker } from "../../src/runtime/child-spec.ts"
 import { startTree } from "../../src/runtime/supervisor.ts"
@@ -88,6 +89,7 @@ export const runningFeed = (
         Layer.provideMerge(
           Layer.mergeAll(
             Layer.succeed(Database, database),
+            Figures.layer,
             Layer.succeed(Config, settingsFrom()),
             Layer.succeed(SignalServers, servers),
             memoryAlerts(alerts),

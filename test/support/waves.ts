@@ -18,6 +18,7 @@ import { Database, DatabaseUnavailable } from "../../src/layers/database/databas
 import { makeAvailability } from "../../src/layers/database/database-availability.ts"
 import { FeedBuffer } from "../../src/layers/feeds/feed-buffer.port.ts"
 import { Feeds, type FeedState, FeedUnavailable } from "../../src/layers/feeds/feeds.port.ts"
+import { Figures } from "../../src/layers/platform/figures.port.ts"
 import { Instance } from "../../src/layers/platform/instance.port.ts"
 import { Wake } from "../../src/layers/platform/wake.port.ts"
 import {
@@ -341,7 +342,8 @@ export const startScheduler = (
           })
       }),
       Layer.mock(Database, { availability, stats: () => ({ ...noStats }) }),
-      Layer.succeed(RunningTree, running)
+      Layer.succeed(RunningTree, running),
+      Figures.layer
     )
     const tree = yield* startTree(
       supervisor({

@@ -11,6 +11,7 @@ import type { FeedSettings } from "../../domain/kernel/settings.ts"
 import { feedMask } from "../../domain/kernel/settings-secrets.ts"
 import { Alerts } from "../../layers/alerts/alerts.port.ts"
 import { Feeds, type FeedState, FeedUnavailable } from "../../layers/feeds/feeds.port.ts"
+import { Figures } from "../../layers/platform/figures.port.ts"
 import { SignalServers } from "../../layers/feeds/signal-server.port.ts"
 import type { FeedAlert, FeedContext, FeedEvent, FeedNews } from "../../machines/feeds/feed-setup.ts"
 import { feedMachine, type FeedSnapshot } from "../../machines/feeds/feed.machine.ts"
@@ -19,6 +20,7 @@ import { logEvent } from "../../runtime/log-event.ts"
 import { effectActor, machineChild, streamActor } from "../../runtime/machine-child.ts"
 import { watchDatabase } from "../database/database-watch.ts"
 import { makeBacklog } from "./feed-backlog.ts"
+import { absentFeedFigures, feedFigures } from "./feed-figures.ts"
 import {
   type FeedCounts,
   noCounts,
@@ -129,11 +131,13 @@ const plan = effectActor("feed.plan", () =>
 export const feedActor = (name: string, settings: FeedSettings) => (self: ChildSelf) =>
   Effect.gen(function* () {
     const feeds = yield* Feeds
+    const figures = yield* Figures
     const servers = yield* SignalServers
     const backlog = makeBacklog()
     const counts = noCounts()
     const link: FeedLink = { connection: null, paused: false, missed: false }
     let connectedSince: number | null = null
+    let connects = 0
     const url = () => settings.url ?? servers.addressOf(name)
     const mask = feedMask(settings)
     const session: FeedSession = {
@@ -160,6 +164,7 @@ export const feedActor = (name: string, settings: FeedSettings) => (self: ChildS
       stopEvent: { type: "feed.stop" },
       status: (snapshot) => {
         connectedSince = snapshot.context.connectedSince
+        connects = snapshot.context.connects
         return {
           state: nameOf(snapshot),
           tags: tagsOf(snapshot),
@@ -170,6 +175,21 @@ export const feedActor = (name: string, settings: FeedSettings) => (self: ChildS
     if (!("send" in running) || running.send === undefined || running.status === undefined) return running
     const { send, status } = running
     const state = () => publicState(status().state)
+    yield* Effect.acquireRelease(
+      Effect.sync(() =>
+        figures.show(
+          self.path,
+          (nowMs) =>
+            feedFigures(
+              name,
+              { isLive: state() === "Live", connects, counts, waiting: backlog.size() },
+              nowMs
+            ),
+          () => absentFeedFigures(name)
+        )
+      ),
+      (withdraw) => Effect.sync(withdraw)
+    )
     yield* Effect.acquireRelease(
       Effect.sync(() =>
         feeds.publish(name, {

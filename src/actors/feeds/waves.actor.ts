@@ -20,6 +20,7 @@ import {
 import { Config } from "../../layers/platform/config.port.ts"
 import { FeedBuffer } from "../../layers/feeds/feed-buffer.port.ts"
 import { Feeds } from "../../layers/feeds/feeds.port.ts"
+import { Figures } from "../../layers/platform/figures.port.ts"
 import { Instance, NodeUnknown } from "../../layers/platform/instance.port.ts"
 import { Wake } from "../../layers/platform/wake.port.ts"
 import { type Take, type WaveLease, WavesStore } from "../../layers/feeds/waves-store.port.ts"
@@ -32,6 +33,7 @@ import {
 } from "../../machines/feeds/waves.machine.ts"
 import type { ChildSelf } from "../../runtime/child-spec.ts"
 import { effectActor, machineChild } from "../../runtime/machine-child.ts"
+import { waveFigures } from "./waves-figures.ts"
 import { watchDatabase } from "../database/database-watch.ts"
 import {
   endMissing,
@@ -296,7 +298,8 @@ export const wavesActor = (feed: string) => (self: ChildSelf) =>
       dispatched: 0,
       waitsForFeed: false
     }
-    return yield* machineChild({
+    let seen: WavesContext | null = null
+    const running = yield* machineChild({
       machine: wavesMachine,
       input: {
         periodMs: waves.schedule.periodMs,
@@ -318,6 +321,22 @@ export const wavesActor = (feed: string) => (self: ChildSelf) =>
         release: release(scheduler)
       },
       stopEvent: { type: "waves.stop" },
-      status: ({ context }) => ({ detail: detailOf(scheduler, context) })
+      status: ({ context }) => {
+        seen = context
+        return { detail: detailOf(scheduler, context) }
+      }
     })(self)
+    if (!("status" in running) || running.status === undefined) return running
+    const { status } = running
+    const figures = yield* Figures
+    yield* Effect.acquireRelease(
+      Effect.sync(() =>
+        figures.show(self.path, () => {
+          status()
+          return seen === null ? [] : waveFigures(feed, seen)
+        })
+      ),
+      (withdraw) => Effect.sync(withdraw)
+    )
+    return running
   })

@@ -8,6 +8,7 @@
  * Never: starts or stops it.
  */
 import { Context, Layer } from "effect"
+import type { Family } from "../../layers/platform/figures.port.ts"
 import type { Tree, TreeNode } from "../../runtime/tree.ts"
 
 export interface RunningTreeService {
@@ -54,6 +55,16 @@ const figuresOf = (tree: Tree): Record<string, unknown> => {
   const { abandoned, deadLetters, observerFaults, restarts } = tree.figures()
   return { restarts, dead_letters: deadLetters, observer_faults: observerFaults, abandoned }
 }
+
+/** The same for a scraper. */
+export const treeFigures = (tree: Tree): ReadonlyArray<Family> => [
+  {
+    name: "holdfast_dead_letters_total",
+    help: "Events that reached no component, or none that handles them.",
+    type: "counter",
+    samples: [{ labels: {}, value: tree.figures().deadLetters }]
+  }
+]
 
 const makeRunningTree = (): RunningTreeService => {
   let running: Tree | null = null

@@ -21,6 +21,7 @@ import { intakeLimits, stopLimits } from "../../domain/kernel/limits.ts"
 import { settingsWarnings } from "../../domain/kernel/settings-warnings.ts"
 import { Config } from "../../layers/platform/config.port.ts"
 import { HealthSource } from "../../layers/health/health-source.port.ts"
+import { Figures } from "../../layers/platform/figures.port.ts"
 import { Host, type StopRequest } from "../../layers/platform/host.port.ts"
 import { IntakeQueue } from "../../layers/intake/intake-queue.port.ts"
 import { RefusedPosts } from "../../layers/intake/refused-posts.port.ts"
@@ -36,7 +37,7 @@ import { notifier } from "../operators/notifier.ts"
 import { queueWatch } from "../operators/queue-watch.ts"
 import { reloader } from "../operators/reloader.ts"
 import { rootSupervisor } from "../root.supervisor.ts"
-import { RunningTree } from "../platform/running-tree.ts"
+import { RunningTree, treeFigures } from "../platform/running-tree.ts"
 import { Startup } from "../platform/startup.ts"
 import { troubleWatch } from "../operators/trouble-watch.ts"
 
@@ -182,6 +183,7 @@ export const runService = (observers: ServiceObservers) =>
     Effect.gen(function* () {
       const settings = yield* Config
       const running = yield* RunningTree
+      const figures = yield* Figures
       const startup = yield* Startup
       const host = yield* Host
       const soon = makeSoon()
@@ -218,6 +220,7 @@ export const runService = (observers: ServiceObservers) =>
       }
       const tree = started.success
       running.attach(tree)
+      figures.show("root", () => treeFigures(tree))
       startup.observe(tree.readyBelow)
       yield* Effect.forkScoped(notifier)
       yield* Effect.forkScoped(queueWatch)

@@ -5,16 +5,7 @@
  * Never: formats a number a scraper cannot read.
  */
 
-/** One family with all its samples. */
-export interface Family {
-  readonly name: string
-  readonly help: string
-  readonly type: "gauge" | "counter"
-  readonly samples: ReadonlyArray<{
-    readonly labels: Readonly<Record<string, string>>
-    readonly value: number
-  }>
-}
+import type { Family } from "../platform/figures.port.ts"
 
 const escapeLabel = (value: string): string =>
   value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n")

@@ -17,8 +17,8 @@ import { Database, type DatabaseStats } from "../database/database.port.ts"
 import { HealthSource } from "./health-source.port.ts"
 import { readLimits } from "../platform/http-limits.ts"
 import { IntakeQueue, type IntakeQueueService } from "../intake/intake-queue.port.ts"
-import { feedAndWaveFamilies } from "./metrics-feeds.ts"
-import { type Family, formatFamilies } from "./metrics-text.ts"
+import { type Family, Figures } from "../platform/figures.port.ts"
+import { formatFamilies } from "./metrics-text.ts"
 import { Exposition, Metrics } from "../platform/metrics.port.ts"
 import { ReadStore } from "./read-store.port.ts"
 import { SignalQueue } from "../decision/signal-queue.port.ts"
@@ -86,19 +86,9 @@ const databaseFamilies = (stats: DatabaseStats, available: boolean): ReadonlyArr
   }
 ]
 
-/** The root shows what the runtime counts of itself; zero before the tree stands. */
-const deadLettersOf = (detail: Readonly<Record<string, unknown>> | undefined): number => {
-  const count = detail?.["dead_letters"]
-  return typeof count === "number" ? count : 0
-}
-
 const accountsPath = "root/trading/accounts/"
 
-const componentFamilies = (
-  source: HealthSource["Service"],
-  named: boolean,
-  nowMs: number
-): ReadonlyArray<Family> => {
+const componentFamilies = (source: HealthSource["Service"], named: boolean): ReadonlyArray<Family> => {
   const { document } = source.health()
   const components = Object.entries(document.components).filter(
     ([path]) => named || !path.startsWith(accountsPath)
@@ -128,14 +118,7 @@ const componentFamilies = (
       help: "Restarts of the component since the process started.",
       type: "counter",
       samples: components.map(([component, row]) => ({ labels: { component }, value: row.restarts }))
-    },
-    {
-      name: "holdfast_dead_letters_total",
-      help: "Events that reached no component, or none that handles them.",
-      type: "counter",
-      samples: [{ labels: {}, value: deadLettersOf(document.components["root"]?.detail) }]
-    },
-    ...feedAndWaveFamilies(document.components, nowMs)
+    }
   ]
 }
 
@@ -169,7 +152,7 @@ const processFamilies = (delay: {
 export const ExpositionPrometheus: Layer.Layer<
   Exposition,
   never,
-  Alerts | Database | HealthSource | IntakeQueue | Metrics | ReadStore | SignalQueue
+  Alerts | Database | Figures | HealthSource | IntakeQueue | Metrics | ReadStore | SignalQueue
 > = Layer.effect(
   Exposition,
   Effect.gen(function* () {
@@ -177,6 +160,7 @@ export const ExpositionPrometheus: Layer.Layer<
     const metrics = yield* Metrics
     const alerts = yield* Alerts
     const database = yield* Database
+    const figures = yield* Figures
     const source = yield* HealthSource
     const queue = yield* IntakeQueue
     const reads = yield* ReadStore
@@ -212,7 +196,8 @@ export const ExpositionPrometheus: Layer.Layer<
         const linked = yield* linkage
         const { dropped, pending, raised } = alerts.counts()
         const families = [
-          ...componentFamilies(source, named, yield* Clock.currentTimeMillis),
+          ...componentFamilies(source, named),
+          ...figures.read(yield* Clock.currentTimeMillis),
           ...intakeFamilies(queue, metrics.storedLastMinute()),
           ...queueFamilies(signals.current()),
           ...databaseFamilies(database.stats(), database.availability.current() === "available"),

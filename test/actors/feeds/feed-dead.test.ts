@@ -11,6 +11,7 @@ import { Config } from "../../../src/layers/platform/config.port.ts"
 import { Database } from "../../../src/layers/database/database.port.ts"
 import { makeAvailability } from "../../../src/layers/database/database-availability.ts"
 import { Feeds } from "../../../src/layers/feeds/feeds.port.ts"
+import { Figures } from "../../../src/layers/platform/figures.port.ts"
 import { Instance } from "../../../src/layers/platform/instance.port.ts"
 import { Market } from "../../../src/layers/market/market.port.ts"
 import { makeMemoryMarket } from "../../support/market.memory.ts"
@@ -102,6 +103,7 @@ const start = Effect.gen(function* () {
           counts: () => ({ raised: 0, pending: 0, dropped: 0 })
         }),
         Layer.succeed(RunningTree, running),
+        Figures.layer,
         AccountLeases.layer,
         Protection.layer,
         Wake.layer

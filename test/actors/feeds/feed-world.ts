@@ -16,6 +16,7 @@ import { FeedBuffer } from "../../../src/layers/feeds/feed-buffer.port.ts"
 import { Feeds } from "../../../src/layers/feeds/feeds.port.ts"
 import { type FeedListener, SignalFeed } from "../../../src/layers/feeds/signal-feed.port.ts"
 import { SignalServers } from "../../../src/layers/feeds/signal-server.port.ts"
+import { Figures } from "../../../src/layers/platform/figures.port.ts"
 import { Wake } from "../../../src/layers/platform/wake.port.ts"
 import { supervisor, worker } from "../../../src/runtime/child-spec.ts"
 import { startTree } from "../../../src/runtime/supervisor.ts"
@@ -113,6 +114,7 @@ export const world = (more: Partial<FeedSettings> = {}, databaseThere = true) =>
           Layer.mergeAll(
             Layer.succeed(FeedBuffer, buffer.service),
             Layer.succeed(Database, database),
+            Figures.layer,
             Layer.succeed(SignalFeed, service),
             Layer.succeed(SignalServers, SignalServers.of({ addressOf: () => null, launch: unused })),
             Layer.succeed(
