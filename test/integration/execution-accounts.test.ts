@@ -4,7 +4,7 @@ import { defaultPace, makeDesk } from "../../src/actors/execution/account-desk.t
 import { executeNext } from "../../src/actors/execution/account-step.ts"
 import type { LeaseGuard } from "../../src/layers/accounts/accounts-lease.port.ts"
 import { Protection } from "../../src/layers/orders/protection.port.ts"
-import { alertsQueue } from "../../src/layers/alerts/alerts.queue.ts"
+import { alertsQueue } from "../support/alerts-queue.ts"
 import { makeMemoryMarket } from "../support/market.memory.ts"
 import { Market } from "../../src/layers/market/market.port.ts"
 import { Wake } from "../../src/layers/platform/wake.port.ts"

@@ -10,7 +10,6 @@ import { randomUUID } from "node:crypto"
 import { planSettingsOf } from "../../src/actors/execution/plan-input.ts"
 import { permitToSend } from "../../src/domain/orders/permit.ts"
 import { positionId } from "../../src/domain/kernel/ids.ts"
-import { nodeOfLife } from "../../src/domain/platform/node-life.ts"
 import type { Settings } from "../../src/domain/kernel/settings.ts"
 import { resolveSettings } from "../../src/layers/platform/config.resolve.ts"
 import { accountsStorePg } from "../../src/layers/accounts/accounts-store.pg.ts"
@@ -88,7 +87,7 @@ export const openNode = (node = "node-a", leaseMs = LEASE_MS) =>
     const nodes = yield* NodeStore
     const life = lifeOf(node)
     const opened = yield* nodes.open(
-      { nodeId: nodeOfLife(life), life, mark: { host: null, pid: 1, startedAt: "1" } },
+      { nodeId: life.split("/")[0] ?? life, life, mark: { host: null, pid: 1, startedAt: "1" } },
       leaseMs,
       null
     )

@@ -7,7 +7,14 @@
  * Promises: the steps are those of domain/signals/signal-status.ts, read when the database is made.
  * Never: judges an insert; a row may begin anywhere.
  */
-import { signalSteps } from "../../src/domain/signals/signal-status.ts"
+import { SIGNAL_STATUSES, SIGNAL_TRANSITIONS } from "../../src/domain/signals/signal-status.ts"
+
+/** Every step from one status to another, as `from>to`. */
+export const signalSteps: ReadonlyArray<string> = SIGNAL_STATUSES.flatMap((from) =>
+  [...new Set(Object.values(SIGNAL_TRANSITIONS[from]))].flatMap((to) =>
+    to === from ? [] : [`${from}>${to}`]
+  )
+)
 
 /** Statements that put the guard on a migrated database. */
 export const signalGuard: ReadonlyArray<string> = [

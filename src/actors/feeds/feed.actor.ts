@@ -127,17 +127,54 @@ const plan = effectActor("feed.plan", () =>
   })
 )
 
-/** The component `root/feeds/feed:<name>`. */
-export const feedActor = (name: string, settings: FeedSettings) => (self: ChildSelf) =>
+interface Look extends Pick<FeedContext, "connectedSince" | "connects"> {
+  readonly state: string
+}
+
+/** Shows a running feed to those who ask it and to the scraper, until its scope ends. */
+const published = (
+  { backlog, counts, name, path }: FeedSession,
+  send: (event: FeedEvent) => unknown,
+  look: () => Look
+) =>
   Effect.gen(function* () {
     const feeds = yield* Feeds
     const figures = yield* Figures
+    const state = () => publicState(look().state)
+    const reading = () => {
+      const { connects } = look()
+      return { isLive: state() === "Live", connects, counts, waiting: backlog.size() }
+    }
+    const asFigures = () =>
+      figures.show(
+        path,
+        (nowMs) => feedFigures(name, reading(), nowMs),
+        () => absentFeedFigures(name)
+      )
+    const asFeed = () =>
+      feeds.publish(name, {
+        state,
+        connectedSinceMs: () => look().connectedSince,
+        requestSignals: Effect.suspend(() => {
+          if (state() !== "Live")
+            return Effect.fail(new FeedUnavailable({ feed: name, reason: `it is ${look().state}` }))
+          send({ type: "signals.ask" })
+          return backlog.answer
+        }),
+        reconnect: (reason) => void send({ type: "feed.reconnect", reason })
+      })
+    for (const show of [asFigures, asFeed])
+      yield* Effect.acquireRelease(Effect.sync(show), (withdraw) => Effect.sync(withdraw))
+  })
+
+/** The component `root/feeds/feed:<name>`. */
+export const feedActor = (name: string, settings: FeedSettings) => (self: ChildSelf) =>
+  Effect.gen(function* () {
     const servers = yield* SignalServers
     const backlog = makeBacklog()
     const counts = noCounts()
     const link: FeedLink = { connection: null, paused: false, missed: false }
-    let connectedSince: number | null = null
-    let connects = 0
+    let last: Pick<FeedContext, "connectedSince" | "connects"> = { connectedSince: null, connects: 0 }
     const url = () => settings.url ?? servers.addressOf(name)
     const mask = feedMask(settings)
     const session: FeedSession = {
@@ -163,8 +200,7 @@ export const feedActor = (name: string, settings: FeedSettings) => (self: ChildS
       actions: yield* voices(name, self.path),
       stopEvent: { type: "feed.stop" },
       status: (snapshot) => {
-        connectedSince = snapshot.context.connectedSince
-        connects = snapshot.context.connects
+        last = snapshot.context
         return {
           state: nameOf(snapshot),
           tags: tagsOf(snapshot),
@@ -173,42 +209,9 @@ export const feedActor = (name: string, settings: FeedSettings) => (self: ChildS
       }
     })(self)
     if (!("send" in running) || running.send === undefined || running.status === undefined) return running
-    const { send, status } = running
-    const state = () => publicState(status().state)
-    yield* Effect.acquireRelease(
-      Effect.sync(() =>
-        figures.show(
-          self.path,
-          (nowMs) =>
-            feedFigures(
-              name,
-              { isLive: state() === "Live", connects, counts, waiting: backlog.size() },
-              nowMs
-            ),
-          () => absentFeedFigures(name)
-        )
-      ),
-      (withdraw) => Effect.sync(withdraw)
-    )
-    yield* Effect.acquireRelease(
-      Effect.sync(() =>
-        feeds.publish(name, {
-          state,
-          connectedSinceMs: () => (status(), connectedSince),
-          requestSignals: Effect.suspend(() => {
-            if (state() !== "Live") {
-              return Effect.fail(new FeedUnavailable({ feed: name, reason: `it is ${status().state}` }))
-            }
-            send({ type: "signals.ask" } satisfies FeedEvent)
-            return backlog.answer
-          }),
-          reconnect: (reason) => {
-            const event: FeedEvent = { type: "feed.reconnect", reason }
-            send(event)
-          }
-        })
-      ),
-      (withdraw) => Effect.sync(withdraw)
-    )
+    yield* published(session, running.send, () => {
+      const { state } = running.status?.() ?? { state: "Stopped" }
+      return { state, ...last }
+    })
     return running
   })

@@ -122,8 +122,8 @@ const newYorkOffsetHours = (day: number): number => {
 const isTradingDay = (day: number): boolean =>
   weekday(day) !== saturday && weekday(day) !== sunday && !holidays(fromEpochDay(day).year).has(day)
 
-/** The session of a civil date of the exchange, or null on a weekend or a holiday. 09:30 to 16:00, or 13:00. */
-const sessionOfDay = (day: number): Session | null => {
+/** The session of XNYS on a day (counted from the epoch), or null on a weekend or a holiday. 09:30 to 16:00, or 13:00. */
+export const sessionOfDay = (day: number): Session | null => {
   if (!isTradingDay(day)) return null
   const early = earlyCloses(fromEpochDay(day).year).has(day)
   const midnightMs = day * dayMs - newYorkOffsetHours(day) * hourMs
@@ -133,9 +133,6 @@ const sessionOfDay = (day: number): Session | null => {
     early
   }
 }
-
-/** The session of XNYS on a date, or null when the exchange is closed that day. */
-export const sessionOn = (date: CivilDate): Session | null => sessionOfDay(epochDay(date))
 
 /** True when the calendar is open at an instant (milliseconds since the epoch). */
 export const isOpen = (calendar: CalendarName, atMs: number): boolean => {

@@ -10,7 +10,7 @@
  */
 import { BigDecimal } from "effect"
 
-import { type Decimal, divideRounded, zero } from "../kernel/decimal.ts"
+import { type Decimal, divideRounded } from "../kernel/decimal.ts"
 import type { OrderEvent } from "./order.ts"
 import type { Side } from "../signals/signal.ts"
 
@@ -46,9 +46,6 @@ export interface Filled {
   readonly filledQuantity: Decimal
   readonly averagePrice: Decimal | null
 }
-
-/** An order before its first fill. */
-export const unfilled: Filled = { filledQuantity: zero, averagePrice: null }
 
 /** The quantity of a fill as it moves a position: positive for a buy, negative for a sell. */
 export const signedQuantity = (fill: Pick<Fill, "side" | "quantity">): Decimal =>

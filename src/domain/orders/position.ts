@@ -39,15 +39,6 @@ export interface PositionStep {
 
 const one: Decimal = BigDecimal.fromBigInt(1n)
 
-/** A position nobody has opened yet. */
-export const flatPosition: Position = {
-  quantity: zero,
-  averagePrice: zero,
-  realisedPnl: zero,
-  epoch: 0,
-  exits: 0
-}
-
 export const isFlat = (position: Pick<Position, "quantity">): boolean => BigDecimal.isZero(position.quantity)
 
 /** Profit of closing `closed` (above zero) of a position that is long or short at `averagePrice`, each worth `units` of its price. */

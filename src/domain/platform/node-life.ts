@@ -26,9 +26,6 @@ export type ProcessSeen = { readonly startedAt: string } | null
 /** The name of a life: what stands as owner in every lease. */
 export const lifeName = (nodeId: string, bootId: string): string => `${nodeId}/${bootId}`
 
-/** The node of a life. Owners of versions before this one are nodes already. */
-export const nodeOfLife = (life: string): string => life.split("/")[0] ?? life
-
 /**
  * True when the process of `former` is gone for certain. `seen` is what this host shows under its id.
  *

@@ -47,10 +47,3 @@ export const SIGNAL_TRANSITIONS: { readonly [status in SignalStatus]: Row } = {
   rejected: {},
   dead: {}
 }
-
-/** Every step from one status to another, as `from>to`. */
-export const signalSteps: ReadonlyArray<string> = SIGNAL_STATUSES.flatMap((from) =>
-  [...new Set(Object.values(SIGNAL_TRANSITIONS[from]))].flatMap((to) =>
-    to === from ? [] : [`${from}>${to}`]
-  )
-)

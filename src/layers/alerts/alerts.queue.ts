@@ -11,7 +11,7 @@
 import { Clock, Effect, Layer } from "effect"
 import { randomUUID } from "node:crypto"
 import { alertLimits } from "../../domain/kernel/limits.ts"
-import { type Mask, maskedRecord, redactUrls } from "../../domain/kernel/redaction.ts"
+import { type Mask, maskedRecord } from "../../domain/kernel/redaction.ts"
 import { logEvent, type LogLevelName } from "../../runtime/log-event.ts"
 import { endedOf, makePendingAlerts } from "./alerts-pending.ts"
 import {
@@ -140,6 +140,3 @@ const makeAlerts = (mask: Mask): Effect.Effect<AlertsService, never, Wake> =>
 /** The queue of a service with these secrets. */
 export const alertsQueueMasked = (mask: Mask): Layer.Layer<Alerts, never, Wake> =>
   Layer.effect(Alerts, makeAlerts(mask))
-
-/** The queue of a world that has no secrets. */
-export const alertsQueue: Layer.Layer<Alerts, never, Wake> = alertsQueueMasked(redactUrls)

@@ -5,7 +5,7 @@ import { reconcilerActor } from "../../../src/actors/execution/reconciler.actor.
 import { executionLimits } from "../../../src/domain/kernel/limits.ts"
 import { AccountLeases } from "../../../src/layers/accounts/accounts-lease.port.ts"
 import { AccountsStore } from "../../../src/layers/accounts/accounts-store.port.ts"
-import { alertsQueue } from "../../../src/layers/alerts/alerts.queue.ts"
+import { alertsQueue } from "../../support/alerts-queue.ts"
 import { Alerts } from "../../../src/layers/alerts/alerts.port.ts"
 import { RestingAccounts, type RestingPhase } from "../../../src/layers/execution/resting-accounts.port.ts"
 import { Brokers } from "../../../src/layers/venues/broker.port.ts"

@@ -23,7 +23,8 @@ import {
   type OrderStatus
 } from "../../../src/domain/orders/order.ts"
 import { permitToSend } from "../../../src/domain/orders/permit.ts"
-import { applyFill, flatPosition, type Position } from "../../../src/domain/orders/position.ts"
+import { applyFill, type Position } from "../../../src/domain/orders/position.ts"
+import { flatPosition } from "../../support/unopened.ts"
 import { applyToShares, type Share } from "../../../src/domain/orders/share.ts"
 import type { SidePolicy, Sizing } from "../../../src/domain/orders/sizing.ts"
 

@@ -5,14 +5,12 @@ import {
   isOpen,
   monthlyExpiration,
   nextOpenMs,
-  sessionOn
+  sessionOfDay
 } from "../../../src/domain/kernel/calendar.ts"
 
 const at = (iso: string): number => Date.parse(iso)
-const dateOf = (iso: string) => {
-  const [year, month, day] = iso.split("-").map(Number)
-  return { year: year ?? 0, month: month ?? 0, day: day ?? 0 }
-}
+/** Days from the epoch. */
+const dayOf = (iso: string): number => at(`${iso}T00:00:00Z`) / 86_400_000
 const isoOf = (date: { year: number; month: number; day: number }): string =>
   `${date.year}-${String(date.month).padStart(2, "0")}-${String(date.day).padStart(2, "0")}`
 
@@ -61,7 +59,7 @@ describe("XNYS", () => {
       ) {
         const iso = new Date(ms).toISOString().slice(0, 10)
         const weekend = [0, 6].includes(new Date(ms).getUTCDay())
-        const session = sessionOn(dateOf(iso))
+        const session = sessionOfDay(ms / 86_400_000)
         if (weekend) assert.isNull(session, iso)
         else if (session === null) foundClosed.push(iso.slice(5))
         else if (session.early) foundEarly.push(iso.slice(5))
@@ -72,16 +70,16 @@ describe("XNYS", () => {
   }
 
   it("keeps New Year's Day on the Monday after a Sunday, and on no other day when it is a Saturday", () => {
-    assert.isNull(sessionOn(dateOf("2023-01-02")))
-    assert.isNull(sessionOn(dateOf("2034-01-02")))
-    assert.isNotNull(sessionOn(dateOf("2027-12-31")))
-    assert.isNotNull(sessionOn(dateOf("2021-12-31")))
+    assert.isNull(sessionOfDay(dayOf("2023-01-02")))
+    assert.isNull(sessionOfDay(dayOf("2034-01-02")))
+    assert.isNotNull(sessionOfDay(dayOf("2027-12-31")))
+    assert.isNotNull(sessionOfDay(dayOf("2021-12-31")))
   })
 
   it("opens at 09:30 and closes at 16:00, or 13:00 early, in New York's own time, on every day of 2024-2030", () => {
     for (let ms = at("2024-01-01T00:00:00Z"); ms < at("2031-01-01T00:00:00Z"); ms += 86_400_000) {
       const iso = new Date(ms).toISOString().slice(0, 10)
-      const session = sessionOn(dateOf(iso))
+      const session = sessionOfDay(ms / 86_400_000)
       if (session === null) continue
       const open = local(session.openMs)
       const close = local(session.closeMs)
@@ -148,7 +146,7 @@ describe("XNYS", () => {
     [instant],
     ([ms]) => {
       const expiration = monthlyExpiration(ms, 7)
-      assert.isNotNull(sessionOn(expiration))
+      assert.isNotNull(sessionOfDay(dayOf(isoOf(expiration))))
       const ahead =
         Math.floor(at(`${isoOf(expiration)}T00:00:00Z`) / 86_400_000) - Math.floor(ms / 86_400_000)
       assert.isTrue(ahead >= 7 && ahead <= 60)

@@ -3,7 +3,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, BigDecimal, Schema } from "effect"
 
 import { decimal, formatDecimal } from "../../../src/domain/kernel/decimal.ts"
-import { type Filled, fillOrder, signedQuantity, unfilled } from "../../../src/domain/orders/fill.ts"
+import { type Filled, fillOrder, signedQuantity } from "../../../src/domain/orders/fill.ts"
+import { unfilled } from "../../support/unopened.ts"
 
 const fill = (quantity: string, price: string) => ({ quantity: decimal(quantity), price: decimal(price) })
 const text = (filled: Filled): readonly [string, string | null] => [

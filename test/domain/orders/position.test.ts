@@ -4,7 +4,8 @@ import { Arbitrary, BigDecimal, Schema } from "effect"
 
 import { decimal, formatDecimal, zero } from "../../../src/domain/kernel/decimal.ts"
 import { type Fill, signedQuantity } from "../../../src/domain/orders/fill.ts"
-import { applyFill, flatPosition, isFlat, type Position } from "../../../src/domain/orders/position.ts"
+import { applyFill, isFlat, type Position } from "../../../src/domain/orders/position.ts"
+import { flatPosition } from "../../support/unopened.ts"
 
 const trade = (side: "buy" | "sell", quantity: string, price: string): Fill => ({
   side,

@@ -2,9 +2,9 @@ import { assert, describe, it } from "vitest"
 import {
   SIGNAL_STATUSES,
   SIGNAL_TRANSITIONS,
-  type SignalStatus,
-  signalSteps
+  type SignalStatus
 } from "../../../src/domain/signals/signal-status.ts"
+import { signalSteps } from "../../support/signal-guard.ts"
 
 const next = (status: SignalStatus): ReadonlySet<SignalStatus> =>
   new Set(Object.values(SIGNAL_TRANSITIONS[status]))
