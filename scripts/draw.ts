@@ -1,6 +1,6 @@
 /**
  * Draw: writes what is generated: docs/machines/*.md from the catalog of machines, docs/endpoints.md and the OpenAPI document
- * from the endpoints, docs/settings.md and the JSON Schema of the file from the settings. With `--check` it says which of them differ.
+ * from the endpoints, docs/settings.md and the JSON Schema of the file from the settings, docs/crash-matrix.md from its cells. With `--check` it says which of them differ.
  *
  * Promises: exit 0 when every file is what its source says, 1 with the names of those that are not; pages of
  * machines that no longer exist are removed, or reported.
@@ -10,6 +10,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import path from "node:path"
 import { catalog } from "../src/machines/catalog.ts"
 import { pageOf } from "./chart.ts"
+import { crashPage } from "./crash-page.ts"
 import { matrixOf } from "./matrix.ts"
 import { settingsPage, settingsSchemaText } from "./settings-pages.ts"
 import { endpointsPage, openapiOf } from "./wire-pages.ts"
@@ -57,6 +58,7 @@ const { version } = JSON.parse(readFileSync(new URL("../package.json", import.me
 }
 const stale = readdirSync(folder).filter((file) => !pages.has(file))
 pages.set("../endpoints.md", endpointsPage())
+pages.set("../crash-matrix.md", crashPage())
 pages.set("../../src/wire/openapi.json", openapiOf(version))
 pages.set("../settings.md", settingsPage())
 pages.set("../../src/wire/holdfast.schema.json", settingsSchemaText())

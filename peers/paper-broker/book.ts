@@ -21,6 +21,9 @@ import { type FillRow, isOpen, type OrderRequest, type OrderRow } from "./wire.t
 
 const decimal = BigDecimal.fromStringUnsafe
 
+/** Trade ids count from 2^53: a client that reads them as floating-point numbers takes two trades for one. */
+const TRADE_ID_BASE = 2n ** 53n
+
 export interface Placed {
   readonly order: OrderRow
   /** False when rule U returned the order that exists. */
@@ -176,7 +179,13 @@ const fill = (
       }>`UPDATE fill_sequence SET value = value + 1 RETURNING value`
       const sequence =
         numbers[0]?.value ?? (yield* Effect.die("the sequence row exists since the first migration"))
-      const trade = { trade_id: `t-${sequence}`, quantity: formatDecimal(quantity), price, fee: "0", at }
+      const trade = {
+        trade_id: String(TRADE_ID_BASE + sequence),
+        quantity: formatDecimal(quantity),
+        price,
+        fee: "0",
+        at
+      }
       yield* sql`INSERT INTO fills ${sql.insert({ sequence, order_id: order.id, account: order.account, ...trade })}`
       const { account, symbol, side, client_order_id } = order
       const row: FillRow = { sequence, order_id: order.id, client_order_id, account, symbol, side, ...trade }

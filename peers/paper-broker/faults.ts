@@ -16,7 +16,8 @@ const Ms = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 3_600_000 })
 
 /**
  * `*_before` happens before the book changes, `*_after` once the change is committed. `drop` cuts the connection,
- * `error` answers 500, `garbage` answers 200 with bytes that are not JSON, `delay` waits `delayMs` and goes on.
+ * `error` answers 500, `garbage` answers 200 with bytes that are not JSON, `penalty` answers 200 with a refusal in it, `delay`
+ * waits `delayMs` and goes on.
  */
 export const faultModes = [
   "delay_before",
@@ -26,6 +27,7 @@ export const faultModes = [
   "error_before",
   "error_after",
   "garbage_after",
+  "penalty_before",
   "refuse"
 ] as const
 
@@ -45,6 +47,10 @@ const FaultSwitches = Schema.Struct({
   holdFills: Schema.optionalKey(Schema.Boolean),
   /** Into how many trades an order is split. */
   fillParts: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 100 }))),
+  /** Each fill is sent twice on the stream. */
+  fillsTwice: Schema.optionalKey(Schema.Boolean),
+  /** Fills that come close together are sent on the stream in reverse. */
+  fillsReversed: Schema.optionalKey(Schema.Boolean),
   /** Look-ups of orders do not see an order younger than this. */
   invisibleMs: Schema.optionalKey(Ms),
   /** New streams are refused with this HTTP status (401, 403, 503 ...). */
@@ -65,6 +71,8 @@ export interface FaultState {
   readonly read: RequestFault | null
   readonly holdFills: boolean
   readonly fillParts: number
+  readonly fillsTwice: boolean
+  readonly fillsReversed: boolean
   readonly invisibleMs: number
   readonly streamStatus: number | null
   readonly streamSilent: boolean
@@ -87,6 +95,8 @@ const OFF: FaultState = {
   read: null,
   holdFills: false,
   fillParts: 1,
+  fillsTwice: false,
+  fillsReversed: false,
   invisibleMs: 0,
   streamStatus: null,
   streamSilent: false

@@ -55,6 +55,8 @@ const underFault = (faults: Faults, point: FaultPoint, response: ServerResponse,
         return { _tag: "cut" }
       case "error_before":
         return json(500, { code: "internal_error", message: "a test asked for this before the commit" })
+      case "penalty_before":
+        return json(200, { code: "too_many_requests", message: "a test asked for this refusal in a 200" })
       case "refuse": {
         const { code, status } = refusalOf(fault)
         return json(status, { code, message: "a test asked for this refusal" })

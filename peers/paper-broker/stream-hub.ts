@@ -45,8 +45,31 @@ const TRY_LATER = 1013
 /** "Policy violation": the consumer is too slow. */
 const TOO_SLOW = 1008
 
+/** How long fills are collected before they are sent in reverse. */
+const REVERSE_MS = 50
+
 const refuseUpgrade = (socket: Duplex, status: number): void => {
   socket.end(`HTTP/1.1 ${status} Refused\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
+}
+
+/** Sends fills as the switches say: once or twice, as they come or those of a moment in reverse. */
+const makeFillSender = (faults: Faults, publish: (message: object) => void) => {
+  let held: Array<object> = []
+  return (fill: object): void => {
+    const { fillsReversed, fillsTwice } = faults.state()
+    const some = fillsTwice ? [fill, fill] : [fill]
+    if (!fillsReversed) {
+      some.forEach(publish)
+      return
+    }
+    held.push(...some)
+    if (held.length > some.length) return
+    setTimeout(() => {
+      const fills = held.toReversed()
+      held = []
+      fills.forEach(publish)
+    }, REVERSE_MS).unref()
+  }
 }
 
 export const makeStreamHub = (venue: string, faults: Faults): StreamHub => {
@@ -66,6 +89,7 @@ export const makeStreamHub = (venue: string, faults: Faults): StreamHub => {
   const publish = (message: object): void => {
     for (const listener of listeners) send(listener, message)
   }
+  const publishFill = makeFillSender(faults, publish)
   const end = (socket: WebSocket, code: number, reason: string): void => {
     if (code === NO_FRAME) socket.terminate()
     else socket.close(code, reason)
@@ -99,7 +123,7 @@ export const makeStreamHub = (venue: string, faults: Faults): StreamHub => {
     },
     publishOrder: (order) => publish({ type: "order", order: orderOut(order) }),
     publishFill: ({ fill, order }) => {
-      publish({ type: "fill", fill: fillOut(fill) })
+      publishFill({ type: "fill", fill: fillOut(fill) })
       publish({ type: "order", order: orderOut(order) })
     },
     closeAll: (code, reason) => {

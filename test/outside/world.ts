@@ -49,6 +49,7 @@ export class World {
   readonly #scope: Scope.Closeable
   readonly #env: Readonly<Record<string, string>>
   readonly #database: TestDatabase | null
+  readonly #command: readonly [string, ...Array<string>]
   readonly #others: Array<Service> = []
 
   private constructor(
@@ -64,11 +65,8 @@ export class World {
     this.#scope = scope
     this.#env = env
     this.#database = database
-    this.service = new Service({
-      dataDir: path.join(folder, "data"),
-      env,
-      command: [process.execPath, ...nodeFlags, "src/main.ts"]
-    })
+    this.#command = [process.execPath, ...nodeFlags, "src/main.ts"]
+    this.service = new Service({ dataDir: path.join(folder, "data"), env, command: this.#command })
   }
 
   /** Starts the venue; the service is the test's to start. */
@@ -99,7 +97,8 @@ export class World {
 
   /** Another holdfast on the same configuration and, where it is external, the same database. */
   another(name: string): Service {
-    const service = new Service({ dataDir: path.join(this.#folder, name), env: this.#env })
+    const dataDir = path.join(this.#folder, name)
+    const service = new Service({ dataDir, env: this.#env, command: this.#command })
     this.#others.push(service)
     return service
   }

@@ -66,6 +66,7 @@ export interface RequestFault {
     | "error_before"
     | "error_after"
     | "garbage_after"
+    | "penalty_before"
     | "refuse"
   readonly times?: number | null
   readonly delayMs?: number
@@ -77,6 +78,8 @@ export interface FaultSwitches {
   readonly read?: RequestFault | null
   readonly holdFills?: boolean
   readonly fillParts?: number
+  readonly fillsTwice?: boolean
+  readonly fillsReversed?: boolean
   readonly invisibleMs?: number
   readonly streamStatus?: number | null
   readonly streamSilent?: boolean

@@ -8,6 +8,7 @@
  * outcome is logged with the signal's id as correlation id; executors are woken after the commit, never before.
  * Never: retries in place, or lets one signal end the batch of the others.
  */
+import { FAULT_POINTS, faultPoint } from "../../layers/platform/fault-point.ts"
 import { ordersBell } from "../../layers/platform/bells.ts"
 import { Clock, Effect, Metric } from "effect"
 import { type Decision, targetsOf, planSignal } from "../../domain/decision/decision.ts"
@@ -328,6 +329,8 @@ export const decideBatch = (component: string, pace: Pace, claim: Claim) =>
     const store = yield* SignalsStore
     const market = yield* Market
     const settings = planSettingsOf(yield* Config)
+    for (const claimed of claim.signals)
+      if (claimed.kind === "signal") faultPoint(FAULT_POINTS.signalClaimed, claimed.signal.symbol)
     yield* enrich(
       market,
       settings,

@@ -9,6 +9,7 @@
  * asked right before the bytes, and one that is over is no silence of the broker.
  * Never: treats a cancelled order as if nothing of it had traded.
  */
+import { FAULT_POINTS, faultPoint } from "../../layers/platform/fault-point.ts"
 import { resolveBell } from "../../layers/platform/bells.ts"
 import { Effect, Option, Result } from "effect"
 import type { LeaseGuard } from "../../layers/accounts/accounts-lease.port.ts"
@@ -61,6 +62,7 @@ const cancel = (desk: AccountDesk, order: StoredOrder) =>
       const answer = yield* desk.broker
         .cancel(desk.account, venueOrderId.value)
         .pipe(Effect.provideService(SendPermit, guard.mayWrite), Effect.result)
+      faultPoint(FAULT_POINTS.cancelAnswered, order.symbol)
       if (Result.isSuccess(answer)) {
         // Still open in the answer: the venue works on it; the row stays `pending_cancel`.
         if (answer.success.status === "open" || answer.success.status === "partially_filled") return worked

@@ -9,6 +9,7 @@
  * id is taken is never a rejection, because an order of ours exists then; no answer is told to every account of the broker.
  * Never: retries, or sends for an order that is not `submitting`.
  */
+import { FAULT_POINTS, faultPoint } from "../../layers/platform/fault-point.ts"
 import { reconcileBell, resolveBell } from "../../layers/platform/bells.ts"
 import { BigDecimal, Effect, Result } from "effect"
 import { decimal } from "../../domain/kernel/decimal.ts"
@@ -157,11 +158,14 @@ export const sendAndStore = (desk: AccountDesk, guard: LeaseGuard, order: Stored
     yield* traceOrder("info", "order.submitting", `send ${order.sends}`, desk.path, order, {
       send: order.sends
     })
+    faultPoint(FAULT_POINTS.orderSubmitting, order.symbol)
     const answer = yield* desk.broker
       .create(createOf(order))
       .pipe(Effect.provideService(SendPermit, guard.mayWrite), Effect.result)
+    faultPoint(FAULT_POINTS.orderAnswered, order.symbol)
     if (Result.isSuccess(answer)) {
       yield* adoptVenueOrder(desk, guard, order, answer.success)
+      faultPoint(FAULT_POINTS.orderAcked, order.symbol)
       return { _tag: "Stored" } satisfies SendOutcome
     }
     const failure = answer.failure

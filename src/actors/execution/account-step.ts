@@ -9,6 +9,7 @@
  * here with its reason instead of being looked at for ever; one that has to wait holds up no other.
  * Never: sends an order that `submit` did not commit as `submitting` under the present grant.
  */
+import { FAULT_POINTS, faultPoint } from "../../layers/platform/fault-point.ts"
 import { ordersBell } from "../../layers/platform/bells.ts"
 import { Clock, Effect } from "effect"
 import { isOpen } from "../../domain/kernel/calendar.ts"
@@ -99,6 +100,7 @@ export const submitAndSend = (desk: AccountDesk, order: StoredOrder) =>
     Effect.gen(function* () {
       const orders = yield* OrdersStore
       const judge = yield* judgeNow
+      faultPoint(FAULT_POINTS.orderIntended, order.symbol)
       const guard = yield* usableGuard(desk, "waiting for its turn")
       desk.inFlight.add(order.id)
       if (order.intent === "reduce") yield* confirmFor(desk, guard, order.symbol)

@@ -9,6 +9,7 @@
  * that is stored under its key is told.
  * Never: drops a fill: what could not be stored is fetched again.
  */
+import { FAULT_POINTS, faultPoint } from "../../layers/platform/fault-point.ts"
 import { ordersBell } from "../../layers/platform/bells.ts"
 import { Clock, Effect } from "effect"
 import { executionLimits } from "../../domain/kernel/limits.ts"
@@ -129,6 +130,7 @@ export const recordFill = (component: string, broker: BrokerConnection, fill: Ve
   Effect.gen(function* () {
     const fills = yield* FillsStore
     const wake = yield* Wake
+    faultPoint(FAULT_POINTS.fillReceived, fill.symbol)
     const outcome = yield* fills.record(broker.venue, fill)
     if (outcome._tag === "AlreadyKnown") {
       // Another process may have stored it, and its bells ring there.

@@ -9,6 +9,7 @@
  * Failure: a store that fails for want of the database answers the batch `Unavailable`; one that refuses a batch is
  * given its rows one by one, so that only the row it refuses is `Broken`.
  */
+import { FAULT_POINTS, faultPoint } from "../platform/fault-point.ts"
 import { Cause, Clock, Effect, Layer } from "effect"
 import { intakeLimits } from "../../domain/kernel/limits.ts"
 import { Alerts } from "../alerts/alerts.port.ts"
@@ -190,10 +191,12 @@ const makeQueue = ({ nowMs, refused, settled, store }: QueueParts): IntakeQueueS
     const batch = posts.take()
     if (batch.length === 0) return
     underWay = batch[0]
+    for (const { row } of batch) faultPoint(FAULT_POINTS.intakeBeforeCommit, row.symbol ?? "")
     const results = yield* storeBatch(
       store,
       batch.map((post) => post.row)
     )
+    for (const { row } of batch) faultPoint(FAULT_POINTS.intakeCommitted, row.symbol ?? "")
     underWay = undefined
     posts.drop(batch)
     batches += 1

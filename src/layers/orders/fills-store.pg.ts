@@ -10,6 +10,7 @@
  * Failure: `DatabaseUnavailable`; the transaction is idempotent, so it is tried again after contention and after a
  * commit whose answer was lost. A fault is a bug and dies.
  */
+import { FAULT_POINTS, faultPoint } from "../platform/fault-point.ts"
 import { BigDecimal, Effect, Layer, Result } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import { decimal, type Decimal, divideRounded, formatDecimal } from "../../domain/kernel/decimal.ts"
@@ -266,6 +267,7 @@ const recordIn = (sql: SqlClient, settings: Settings, venue: string, fill: Venue
       return { _tag: "Contradicts", tradeRecordId: id, stored } satisfies FillOutcome
     }
     yield* movePosition(sql, position, moved, fill.at)
+    faultPoint(FAULT_POINTS.fillInTransaction, fill.symbol)
     const strategy = owner === null ? EXTERNAL : owner.order.strategy
     yield* moveShares(sql, settings, { positionId: position, version: held.version, strategy }, fillOf(fill))
     const facts = { tradeRecordId: trade, positionId: position, change: moved.change, source } as const

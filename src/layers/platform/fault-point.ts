@@ -1,0 +1,46 @@
+/**
+ * Fault points: named places on the way of an order at which a test may end or freeze the process.
+ *
+ * A kill that comes at a random moment hits the narrow places once in thousands of runs; here each has a name, and a test
+ * that was loaded before us (`--require`) decides what happens at it. In production nothing is loaded and a point is a
+ * call of an empty function; there is no setting that could switch one on.
+ *
+ * Promises: inert unless a hook stood on `globalThis` before this module was loaded.
+ * Never: changes what the code around it does.
+ */
+
+/** The places, in the order in which a signal passes them; the numbers are the crash points of the design. */
+export const FAULT_POINTS = {
+  /** K0: a post is read and checked, its commit has not begun. */
+  intakeBeforeCommit: "K0",
+  /** K1: committed, not answered. */
+  intakeCommitted: "K1",
+  /** K2: answered and claimed, not decided. */
+  signalClaimed: "K2",
+  /** K3: the order is intended and taken up, not committed as `submitting`. */
+  orderIntended: "K3",
+  /** K4: `submitting` is committed, nothing is on the wire. */
+  orderSubmitting: "K4",
+  /** K5: the broker has answered, its answer is not stored. */
+  orderAnswered: "K5",
+  /** K6: the answer is stored; fills are still to come. */
+  orderAcked: "K6",
+  /** K7: a fill has come, its transaction has not begun. */
+  fillReceived: "K7",
+  /** K8: inside the transaction of a fill. */
+  fillInTransaction: "K8",
+  /** K9: a cancel was answered, its answer is not stored. */
+  cancelAnswered: "K9"
+} as const
+
+export type FaultPoint = (typeof FAULT_POINTS)[keyof typeof FAULT_POINTS]
+
+/** `subject`: the symbol it is about, by which a test tells its own signal from another. */
+type Hook = (point: FaultPoint, subject: string) => void
+
+const loaded: unknown = Reflect.get(globalThis, Symbol.for("holdfast.fault-point"))
+
+export const faultPoint: Hook =
+  typeof loaded === "function"
+    ? (point, subject) => void Reflect.apply(loaded, null, [point, subject])
+    : () => {}

@@ -1,0 +1,144 @@
+/**
+ * The cells of the crash matrix: where the process dies, what the venue does to its requests, and what the venue does with a
+ * client order id that it has seen before.
+ *
+ * Promises: each cell has a name that is its test; the page docs/crash-matrix.md is made from this table.
+ * Never: says how a cell is run (crash-scene.ts).
+ */
+import type { DuplicateRule, FaultSwitches } from "../support/paper-broker.ts"
+
+export const RULES: ReadonlyArray<DuplicateRule> = ["U", "R", "O", "N"]
+
+/** Where the process is killed. Under `K11` a second process on the same database takes over. */
+export const POINTS = {
+  K0: "before the commit of the intake",
+  K1: "committed, not answered",
+  K2: "answered and claimed, not decided",
+  K3: "intended, not committed as submitting",
+  K4: "submitting is committed, nothing is on the wire",
+  K5: "the venue has answered, the answer is not stored",
+  K6: "the answer is stored, fills are still to come",
+  K7: "a fill has come, its transaction has not begun",
+  K8: "inside the transaction of a fill",
+  "K11-K4": "two processes: the owner dies at K4, the other takes over",
+  "K11-K5": "two processes: the owner dies at K5, the other takes over"
+} as const
+
+export type Point = keyof typeof POINTS
+
+/** How an order ends: filled once, or nothing of it in the venue's book and the reason known. */
+export type Ending = "filled" | "rejected" | "needs_operator"
+
+export interface VenueFault {
+  readonly what: string
+  readonly switches: FaultSwitches
+  /** What the venue makes of the first create: an order, a refusal that it documents, or nothing. */
+  readonly first?: "refused" | "nothing"
+  /** The fault is about the stream and is taken back when the process is started again. */
+  readonly endsWithLife?: boolean
+}
+
+const once = { times: 1 } as const
+
+export const VENUE_FAULTS: Readonly<Record<string, VenueFault>> = {
+  none: { what: "nothing", switches: {} },
+  hung: {
+    what: "the answer outlasts every deadline, accepted only then",
+    switches: { create: { mode: "delay_before", delayMs: 30_000, ...once } }
+  },
+  slow: {
+    what: "accepted, the answer outlasts every deadline",
+    switches: { create: { mode: "delay_after", delayMs: 8_000, ...once } }
+  },
+  late: {
+    what: "accepted, the answer comes late",
+    switches: { create: { mode: "delay_after", delayMs: 700, ...once } }
+  },
+  cut_before: {
+    what: "disconnected before the venue accepts",
+    switches: { create: { mode: "drop_before", ...once } },
+    first: "nothing"
+  },
+  cut_after: {
+    what: "disconnected after the venue accepted",
+    switches: { create: { mode: "drop_after", ...once } }
+  },
+  error_before: {
+    what: "500 before the venue accepts",
+    switches: { create: { mode: "error_before", ...once } },
+    first: "nothing"
+  },
+  error_after: {
+    what: "500 after the venue accepted",
+    switches: { create: { mode: "error_after", ...once } }
+  },
+  html: {
+    what: "HTML instead of JSON, accepted",
+    switches: { create: { mode: "garbage_after", ...once } }
+  },
+  penalty: {
+    what: "a refusal inside a 200",
+    switches: { create: { mode: "penalty_before", ...once } },
+    first: "nothing"
+  },
+  rate_limit: {
+    what: "the venue's rate limit, which its list of refusals does not have",
+    switches: { create: { mode: "refuse", code: "rate_limited", ...once } },
+    first: "nothing"
+  },
+  refused: {
+    what: "a refusal that the venue documents",
+    switches: { create: { mode: "refuse", code: "market_closed", ...once } },
+    first: "refused"
+  },
+  invisible: {
+    what: "accepted, not visible to look-ups for a while",
+    switches: { create: { mode: "drop_after", ...once }, invisibleMs: 1_200 }
+  },
+  partial: { what: "filled in three parts", switches: { fillParts: 3 } },
+  twice: { what: "each fill is sent twice", switches: { fillParts: 2, fillsTwice: true } },
+  reversed: { what: "fills come in reverse", switches: { fillParts: 3, fillsReversed: true } },
+  deaf: {
+    what: "filled while the stream says nothing",
+    switches: { streamSilent: true },
+    endsWithLife: true
+  },
+  reads: {
+    what: "queries (positions, orders, fills) fail four times",
+    switches: { read: { mode: "error_before", times: 4 } }
+  }
+}
+
+export interface Cell {
+  readonly point: Point
+  readonly rule: DuplicateRule
+  readonly fault: string
+}
+
+/**
+ * How the order of a cell ends (T5). One that the venue may have, and does not show, is sent again only where a second create
+ * is harmless; under O and N an operator decides.
+ */
+export const endingOf = ({ fault, point, rule }: Cell): Ending => {
+  const { first } = VENUE_FAULTS[fault]!
+  const isResent = rule === "U" || rule === "R"
+  const isUnsent = point.endsWith("K4")
+  // The refusal died with the process: what is known is that the venue shows no such order.
+  const isRefusalLost = first === "refused" && point.endsWith("K5")
+  if (!isResent && (isUnsent || isRefusalLost || first === "nothing")) return "needs_operator"
+  return first === "refused" && !isRefusalLost ? "rejected" : "filled"
+}
+
+export const cellsOf = (rule: DuplicateRule): ReadonlyArray<Cell> =>
+  (Object.keys(POINTS) as ReadonlyArray<Point>).flatMap((point) =>
+    Object.keys(VENUE_FAULTS).map((fault) => ({ point, rule, fault }))
+  )
+
+/** One cell of each point: the rules and the faults take turns, so that a few cells meet all of the first and most of the second. */
+export const sampleOf = (rule: DuplicateRule, size: number): ReadonlyArray<Cell> => {
+  const all = cellsOf(rule)
+  // A step that shares no divisor with the number of cells visits points and faults evenly.
+  return Array.from({ length: size }, (_, n) => all[(n * 59 + 7 * RULES.indexOf(rule)) % all.length]!)
+}
+
+export const nameOf = ({ fault, point, rule }: Cell): string => `${point} ${fault} ${rule}`

@@ -1,0 +1,10 @@
+import { describe, it } from "vitest"
+import { nameOf, RULES, sampleOf } from "./crash-cells.ts"
+import { playAll } from "./crash-scene.ts"
+
+describe.concurrent("the crash matrix, a sample", () => {
+  for (const rule of RULES) {
+    const cells = sampleOf(rule, 4)
+    it(`rule ${rule}: ${cells.map(nameOf).join(", ")}`, () => playAll(rule, cells), 240_000)
+  }
+})
