@@ -55,7 +55,7 @@ layer(world(), { excludeTestServices: true })("ownership of an account", (it) =>
   it.effect("the next life of a node takes over at once what the one before it had, another node waits", () =>
     Effect.gen(function* () {
       const accounts = yield* AccountsStore
-      yield* own("a-4", "node-4a/first", 1)
+      yield* own("a-4", "node-4a/first", 0)
       yield* openNode("node-4a/second")
       yield* openNode("node-4b")
       assert.strictEqual((yield* accounts.take("a-4", "node-4a/second"))._tag, "Taken")
