@@ -1,7 +1,7 @@
 /**
  * Accounts store on PostgreSQL.
  *
- * Every guard is evaluated by the server on the row it changes. The clock is `clock_timestamp()`, not `now()`: a statement
+ * Every guard is evaluated by the server on the row it changes. The clock is `hf_clock()`, not `hf_now()`: a statement
  * that waited for a row lock must judge the lease by the time it got the lock, not by the time it began to wait.
  *
  * Promises: two takers of one account are serialised by its row, and the second sees the fence of the first; a taker and
@@ -43,13 +43,13 @@ const takeFree = (sql: SqlClient, ids: ReadonlyArray<string>, owner: string) => 
   readonly fence: bigint
 }>`
   WITH self AS MATERIALIZED (
-    SELECT life FROM nodes WHERE life = ${owner} AND lease_until > clock_timestamp() FOR SHARE
+    SELECT life FROM nodes WHERE life = ${owner} AND lease_until > hf_clock() FOR SHARE
   ), over AS MATERIALIZED (
-    SELECT life FROM nodes WHERE lease_until <= clock_timestamp() AND life <> ${owner} ORDER BY life FOR UPDATE
+    SELECT life FROM nodes WHERE lease_until <= hf_clock() AND life <> ${owner} ORDER BY life FOR UPDATE
   ), seen AS MATERIALIZED (
     SELECT a.id, a.fence FROM accounts a
     WHERE a.id = ANY (${[...ids]}::text[]) AND (a.owner IS NULL OR a.owner = ${owner} OR a.lease_until IS NULL
-      OR a.lease_until <= clock_timestamp() OR (strpos(a.owner, '/') > 0 AND (a.owner IN (SELECT life FROM over)
+      OR a.lease_until <= hf_clock() OR (strpos(a.owner, '/') > 0 AND (a.owner IN (SELECT life FROM over)
         OR NOT EXISTS (SELECT FROM nodes WHERE nodes.life = a.owner))))
   ), free AS MATERIALIZED (
     SELECT a.id FROM accounts a JOIN seen ON seen.id = a.id AND seen.fence = a.fence
@@ -67,7 +67,7 @@ interface HeldRow {
 /** Whose the others are. One that was released in between has no time left, and the next try takes it. */
 const holders = (sql: SqlClient, ids: ReadonlyArray<string>) => sql<HeldRow>`
   SELECT a.id, a.owner, coalesce(greatest(0, extract(epoch FROM (CASE WHEN strpos(a.owner, '/') > 0 THEN n.lease_until
-    ELSE a.lease_until END) - clock_timestamp()) * 1000), 0)::float8 AS remaining_ms
+    ELSE a.lease_until END) - hf_clock()) * 1000), 0)::float8 AS remaining_ms
   FROM accounts a LEFT JOIN nodes n ON n.life = a.owner WHERE a.id = ANY (${[...ids]}::text[])`
 
 const takeAs = (sql: SqlClient, ids: ReadonlyArray<string>, owner: string) =>
@@ -154,7 +154,7 @@ const markReconciled = (database: DatabaseService) => (grants: ReadonlyArray<Acc
     .run("accounts.mark_reconciled", (sql) => {
       const { fences, ids, owners } = columnsOfGrants(grants)
       return sql<{ readonly id: string; readonly fence: bigint }>`
-        UPDATE accounts a SET reconciled_at = clock_timestamp()
+        UPDATE accounts a SET reconciled_at = hf_clock()
         FROM unnest(${ids}::text[], ${owners}::text[], ${fences}::bigint[]) AS g (id, owner, fence)
         WHERE a.id = g.id AND a.owner = g.owner AND a.fence = g.fence RETURNING a.id, a.fence`
     })
@@ -190,8 +190,8 @@ const free =
             SELECT a.id, CASE WHEN a.owner IS NULL THEN NULL WHEN strpos(a.owner, '/') > 0 THEN n.lease_until
               ELSE a.lease_until END AS until
             FROM accounts a LEFT JOIN nodes n ON n.life = a.owner WHERE a.id = ANY (${[...accounts]}::text[]))
-          SELECT coalesce(array_agg(id) FILTER (WHERE until IS NULL OR until <= clock_timestamp()), '{}') AS free,
-            (extract(epoch FROM min(until) FILTER (WHERE until > clock_timestamp()) - clock_timestamp()) * 1000)::float8
+          SELECT coalesce(array_agg(id) FILTER (WHERE until IS NULL OR until <= hf_clock()), '{}') AS free,
+            (extract(epoch FROM min(until) FILTER (WHERE until > hf_clock()) - hf_clock()) * 1000)::float8
               AS next_ms FROM asked`
       )
       .pipe(

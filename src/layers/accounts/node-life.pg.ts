@@ -14,7 +14,7 @@ import type { Fragment } from "effect/sql/Statement"
 
 /** True while the life in the column `owner` is alive. */
 export const lifeAlive = (sql: SqlClient, owner: string): Fragment => sql`EXISTS (
-  SELECT FROM nodes WHERE nodes.life = ${sql.literal(owner)} AND nodes.lease_until > clock_timestamp())`
+  SELECT FROM nodes WHERE nodes.life = ${sql.literal(owner)} AND nodes.lease_until > hf_clock())`
 
 /** True when the column `owner` names a life and that life is over. */
 export const lifeOver = (sql: SqlClient, owner: string): Fragment => sql`(
@@ -25,5 +25,5 @@ export const lifeOver = (sql: SqlClient, owner: string): Fragment => sql`(
  * before; a life has `infinity` there and is asked for itself.
  */
 export const accountLeased = (sql: SqlClient, account: string): Fragment => sql`(
-  ${sql.literal(account)}.owner IS NOT NULL AND ${sql.literal(account)}.lease_until > clock_timestamp()
+  ${sql.literal(account)}.owner IS NOT NULL AND ${sql.literal(account)}.lease_until > hf_clock()
   AND NOT ${lifeOver(sql, `${account}.owner`)})`

@@ -2,7 +2,7 @@
  * Node store on PostgreSQL.
  *
  * One row per node, so two lives that open at once are serialised by its lock and the second sees the lease of the first.
- * The clock is `clock_timestamp()`: a statement that waited for the row must judge by the time it got it.
+ * The clock is `hf_clock()`: a statement that waited for the row must judge by the time it got it.
  *
  * Promises: as the port. A renewal waits for the disk as every commit does: a server that crashed and forgot the last one
  * would call our lease over while we still believe in it.
@@ -32,16 +32,16 @@ const open =
           const taken = yield* sql`
             INSERT INTO nodes AS n (node_id, life, host, pid, process_started, lease_until)
             VALUES (${nodeId}, ${life}, ${mark.host}, ${mark.pid}, ${mark.startedAt},
-              clock_timestamp() + ${leaseMs}::int * interval '1 millisecond')
+              hf_clock() + ${leaseMs}::int * interval '1 millisecond')
             ON CONFLICT (node_id) DO UPDATE SET life = excluded.life, host = excluded.host, pid = excluded.pid,
-              process_started = excluded.process_started, began_at = clock_timestamp(),
-              lease_until = clock_timestamp() + ${leaseMs}::int * interval '1 millisecond'
-            WHERE n.life = excluded.life OR n.life = ${provenDead}::text OR n.lease_until <= clock_timestamp()
+              process_started = excluded.process_started, began_at = hf_clock(),
+              lease_until = hf_clock() + ${leaseMs}::int * interval '1 millisecond'
+            WHERE n.life = excluded.life OR n.life = ${provenDead}::text OR n.lease_until <= hf_clock()
             RETURNING n.life`
           if (taken.length === 1) return { _tag: "Held" } satisfies Opening
           const [row] = yield* sql<LeasedRow>`
             SELECT life, host, pid, process_started, greatest(0, extract(epoch FROM
-              (lease_until - clock_timestamp())) * 1000)::float8 AS remaining_ms FROM nodes WHERE node_id = ${nodeId}`
+              (lease_until - hf_clock())) * 1000)::float8 AS remaining_ms FROM nodes WHERE node_id = ${nodeId}`
           // The row may be gone or free by now; then the next try takes it.
           return {
             _tag: "Leased",
@@ -61,9 +61,9 @@ const renew =
         "nodes.renew",
         (sql) => sql<{ readonly lapsed: boolean; readonly accounts: number }>`
           WITH before AS MATERIALIZED (SELECT lease_until FROM nodes WHERE life = ${life} FOR UPDATE)
-          UPDATE nodes SET lease_until = clock_timestamp() + ${leaseMs}::int * interval '1 millisecond'
+          UPDATE nodes SET lease_until = hf_clock() + ${leaseMs}::int * interval '1 millisecond'
           FROM before WHERE life = ${life}
-          RETURNING before.lease_until <= clock_timestamp() AS lapsed,
+          RETURNING before.lease_until <= hf_clock() AS lapsed,
             (SELECT count(*)::int FROM accounts WHERE owner = ${life}) AS accounts`,
         { deadlineMs: nodeLimits.renewMsMax }
       )
@@ -81,10 +81,7 @@ const make = (database: DatabaseService): NodeStoreService => ({
   renew: renew(database),
   release: (life) =>
     database
-      .run(
-        "nodes.release",
-        (sql) => sql`UPDATE nodes SET lease_until = clock_timestamp() WHERE life = ${life}`
-      )
+      .run("nodes.release", (sql) => sql`UPDATE nodes SET lease_until = hf_clock() WHERE life = ${life}`)
       .pipe(Effect.asVoid, Effect.catchTag("DatabaseFault", Effect.die))
 })
 

@@ -50,10 +50,10 @@ export const tradingStateStorePg: Layer.Layer<TradingStateStore, never, Database
             Effect.gen(function* () {
               const rows =
                 yield* sql<Stored>`UPDATE trading_state SET state = ${change.state}, reason = ${change.reason},
-                changed_by = ${change.changedBy}, version = version + 1, changed_at = now()
+                changed_by = ${change.changedBy}, version = version + 1, changed_at = hf_now()
               WHERE scope = 'global' RETURNING ${sql.literal(columns)}`
               yield* sql`INSERT INTO actor_events (at, path, event, detail)
-                VALUES (now(), 'root/http', 'trading_state.changed', ${JSON.stringify(change)}::text::jsonb)`
+                VALUES (hf_now(), 'root/http', 'trading_state.changed', ${JSON.stringify(change)}::text::jsonb)`
               return decoded(rows)
             }),
           options

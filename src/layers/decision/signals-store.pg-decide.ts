@@ -32,7 +32,7 @@ const guard = (
   WITH locks AS MATERIALIZED (
     SELECT count(pg_advisory_xact_lock(hashtextextended('decide:' || account, 0))) AS held
     FROM (SELECT account FROM unnest(${[...accounts].toSorted()}::text[]) AS names (account)) AS sorted)
-  UPDATE signals SET lease_until = now() + ${claimLimits.leaseMs}::int * interval '1 millisecond'
+  UPDATE signals SET lease_until = hf_now() + ${claimLimits.leaseMs}::int * interval '1 millisecond'
   FROM locks
   WHERE id = ANY (${ids}::uuid[]) AND status = 'processing' AND claim = ${token}::uuid AND locks.held >= 0
   RETURNING id`
@@ -109,13 +109,13 @@ const write = (
         sizing text, wanted numeric, symbol text, side text, type text, quantity numeric, limit_price numeric, time_in_force text, status text,
         source text, venue text, reason text, valid_until timestamptz)
     ORDER BY ordinal)
-  UPDATE signals s SET status = d.signal_status, reason = d.reason, decided_at = now(), claim = NULL, lease_until = NULL
+  UPDATE signals s SET status = d.signal_status, reason = d.reason, decided_at = hf_now(), claim = NULL, lease_until = NULL
   FROM decided d
   WHERE s.id = d.signal_id AND s.id = ANY (${decided.map(({ decision }) => decision.signalId)}::uuid[])`
 
 /** Puts signals off on purpose: that is not an attempt. */
 const putOff = (sql: SqlClient, ids: ReadonlyArray<string>) => sql`
-  UPDATE signals SET lease_until = now() + ${claimLimits.deferMs}::int * interval '1 millisecond', attempts = attempts - 1
+  UPDATE signals SET lease_until = hf_now() + ${claimLimits.deferMs}::int * interval '1 millisecond', attempts = attempts - 1
   WHERE id = ANY (${ids}::uuid[])`
 
 /** What follows from a failure: another try later, or the end. The row is ours; the caller took it. */
@@ -128,13 +128,13 @@ export const settleFailure = Effect.fnUntraced(function* (
   const reason = error.slice(0, 1_000)
   if (attempts < claimLimits.attemptsMax) {
     yield* sql`
-      UPDATE signals SET reason = ${reason}, lease_until = now() + ${claimLimits.retryMs}::int * interval '1 millisecond'
+      UPDATE signals SET reason = ${reason}, lease_until = hf_now() + ${claimLimits.retryMs}::int * interval '1 millisecond'
       WHERE id = ${id}`
     return { _tag: "Failed" as const, id, error, attempts }
   }
   yield* sql`
     WITH dead AS (
-      UPDATE signals SET status = 'dead', reason = ${reason}, decided_at = now(), claim = NULL, lease_until = NULL
+      UPDATE signals SET status = 'dead', reason = ${reason}, decided_at = hf_now(), claim = NULL, lease_until = NULL
       WHERE id = ${id} RETURNING id, source, body)
     INSERT INTO dead_letters (id, origin, reference, reason, payload)
     SELECT ${deadLetterId("pipeline", id, reason)}::uuid, 'pipeline', dead.id::text, ${reason}, dead.body FROM dead

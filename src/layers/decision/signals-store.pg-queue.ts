@@ -61,7 +61,7 @@ const lanes = (sql: SqlClient, sources: SourceAges): Fragment => sql`
       ORDER BY s.kind, s.source LIMIT 1) AS next),
   lanes AS MATERIALIZED (
     SELECT lane.kind, lane.source, coalesce(ages.ms, ${ageLimits.signalAgeMsDefault}::int) AS age_ms,
-      CASE lane.kind WHEN 'signal' THEN now() - coalesce(ages.ms, ${ageLimits.signalAgeMsDefault}::int) * interval '1 millisecond'
+      CASE lane.kind WHEN 'signal' THEN hf_now() - coalesce(ages.ms, ${ageLimits.signalAgeMsDefault}::int) * interval '1 millisecond'
         ELSE '-infinity'::timestamptz END AS cutoff
     FROM lane LEFT JOIN unnest(${Object.keys(sources)}::text[],
       ${Object.values(sources).map(({ ageMaxMs }) => ageMaxMs)}::int[]) AS ages (source, ms) ON ages.source = lane.source)`
@@ -84,7 +84,7 @@ export const claimRows = (
     SELECT fresh.id, fresh.seq, fresh.attempts FROM lanes CROSS JOIN LATERAL (
       SELECT s.id, s.seq, s.attempts FROM signals s
       WHERE s.status IN ('received', 'processing') AND s.kind = lanes.kind AND s.source = lanes.source
-        AND coalesce(s.expires_from, s.received_at) >= lanes.cutoff AND (s.status = 'received' OR s.lease_until < now())
+        AND coalesce(s.expires_from, s.received_at) >= lanes.cutoff AND (s.status = 'received' OR s.lease_until < hf_now())
       ORDER BY coalesce(s.expires_from, s.received_at), s.seq LIMIT ${limit}::int FOR UPDATE SKIP LOCKED) AS fresh
     ORDER BY fresh.seq LIMIT ${limit}::int),
   ranked AS (
@@ -92,7 +92,7 @@ export const claimRows = (
     FROM open WINDOW oldest AS (ORDER BY seq)),
   picked AS MATERIALIZED (SELECT id FROM ranked WHERE suspects = 0 OR place = 1)
   UPDATE signals s SET status = 'processing', claim = ${token}::uuid, attempts = s.attempts + 1,
-    lease_until = now() + ${claimLimits.leaseMs}::int * interval '1 millisecond'
+    lease_until = hf_now() + ${claimLimits.leaseMs}::int * interval '1 millisecond'
   WHERE s.id = ANY (ARRAY (SELECT picked.id FROM picked, quick WHERE quick.mode = 'off'))
   RETURNING s.id, s.seq, s.kind, s.source, CASE WHEN s.kind = 'metadata' THEN s.body END AS body, s.symbol, s.action, s.direction,
     s.quantity, s.price, s.strategy, s.strike, to_char(s.expiration, 'YYYY-MM-DD') AS expiration, s.intent, s.position_size,
@@ -113,14 +113,14 @@ export const expireRows = (sql: SqlClient, sources: SourceAges, limit: number) =
     SELECT old.id FROM lanes CROSS JOIN LATERAL (
       SELECT s.id FROM signals s
       WHERE s.status IN ('received', 'processing') AND s.kind = lanes.kind AND s.source = lanes.source
-        AND coalesce(s.expires_from, s.received_at) < lanes.cutoff AND (s.status = 'received' OR s.lease_until < now())
+        AND coalesce(s.expires_from, s.received_at) < lanes.cutoff AND (s.status = 'received' OR s.lease_until < hf_now())
       ORDER BY coalesce(s.expires_from, s.received_at), s.seq LIMIT ${limit}::int FOR UPDATE SKIP LOCKED) AS old
     LIMIT ${limit}::int),
   ended AS (
-    UPDATE signals s SET status = 'rejected', reason = 'too_old', decided_at = now(), claim = NULL, lease_until = NULL
+    UPDATE signals s SET status = 'rejected', reason = 'too_old', decided_at = hf_now(), claim = NULL, lease_until = NULL
     WHERE s.id = ANY (ARRAY (SELECT expired.id FROM expired, quick WHERE quick.mode = 'off'))
     RETURNING s.id, s.source, s.experiment_id, s.variant,
-      round(extract(epoch FROM now() - coalesce(s.expires_from, s.received_at)) * 1000) AS age_ms),
+      round(extract(epoch FROM hf_now() - coalesce(s.expires_from, s.received_at)) * 1000) AS age_ms),
   decision AS (
     INSERT INTO decisions (signal_id, engine, experiment_id, variant, outcome, reason, checks)
     SELECT ended.id, 'A', coalesce(ended.experiment_id, 'none'), coalesce(ended.variant, 'A'), 'denied', 'too_old',
@@ -141,7 +141,7 @@ export const backlogRow = (sql: SqlClient, sources: SourceAges) => sql<Backlog>`
       SELECT FROM signals s
       WHERE s.status IN ('received', 'processing') AND s.kind = lanes.kind AND s.source = lanes.source
       ORDER BY coalesce(s.expires_from, s.received_at), s.seq LIMIT ${claimLimits.backlogCountMax}::int) AS waiting) AS open,
-    coalesce((SELECT max(greatest(extract(epoch FROM now() - first.since) * 1000, 0)) FROM lanes CROSS JOIN LATERAL (
+    coalesce((SELECT max(greatest(extract(epoch FROM hf_now() - first.since) * 1000, 0)) FROM lanes CROSS JOIN LATERAL (
       SELECT CASE WHEN s.wave IS NULL THEN s.received_at ELSE greatest(s.received_at, s.expires_from) END AS since FROM signals s
       WHERE s.status IN ('received', 'processing') AND s.kind = lanes.kind AND s.source = lanes.source
       ORDER BY coalesce(s.expires_from, s.received_at), s.seq LIMIT 1) AS first), 0)::float8 AS "oldestMs",

@@ -104,7 +104,7 @@ const storeMetadata =
         const linked = yield* recordMetadata(sql, id, metadata, new Date(atMs))
         const [status, reason] = linked === null ? ["rejected", "snapshot_known"] : ["done", null]
         yield* sql`
-          UPDATE signals SET status = ${status}, reason = ${reason}, decided_at = now(), claim = NULL, lease_until = NULL
+          UPDATE signals SET status = ${status}, reason = ${reason}, decided_at = hf_now(), claim = NULL, lease_until = NULL
           WHERE id = ${id}`
         const { snapshotId, pair } = metadata
         return { snapshotId, pair, linked: linked ?? [], known: linked === null } satisfies RecordedMetadata

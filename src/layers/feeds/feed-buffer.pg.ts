@@ -186,7 +186,7 @@ const makeStoreUnusable =
           INSERT INTO signals (id, kind, source, identity, identity_kind, body_hash, body, fired_at, request_id, answer,
             status, reason, decided_at, feed, wave)
           SELECT rows.id, 'signal', ${source}::text, identity, 'explicit', body_hash, body::jsonb, at.wave, request_id,
-            '{"status":"UNUSABLE"}', 'dead', reason, now(), ${feed}::text, at.wave
+            '{"status":"UNUSABLE"}', 'dead', reason, hf_now(), ${feed}::text, at.wave
           FROM unnest(${identities.map((identity) => signalId(source, identity))}::uuid[], ${identities}::text[],
             ${column(({ shown }) => bodyHash(shown))}::text[], ${column(({ shown }) => JSON.stringify(shown))}::text[],
             ${column(({ waveMs }) => (waveMs === null ? "" : isoOf(waveMs)))}::text[],
@@ -233,7 +233,7 @@ export const FeedBufferPg: Layer.Layer<FeedBuffer, never, Config | Database> = L
           .run(
             "feed.reject",
             (sql) => sql<{ readonly id: string }>`
-              UPDATE signals SET status = 'rejected', reason = ${reason}, decided_at = now()
+              UPDATE signals SET status = 'rejected', reason = ${reason}, decided_at = hf_now()
               WHERE feed = ${feed} AND wave = ${isoOf(waveMs)}::timestamptz AND status = 'buffered' RETURNING id`
           )
           .pipe(Effect.map((rows) => rows.map(({ id }) => id)))

@@ -112,7 +112,7 @@ const closeSome = Effect.fnUntraced(function* (sql: SqlClient, request: AccountR
   const { feed, freshMs, nowMs, outage, owner, schedule, upSinceMs } = request
   const over = yield* sql<{ readonly wave: Date }>`
     SELECT wave FROM waves WHERE feed = ${feed} AND wave < ${isoOf(firstSearched(request))}::timestamptz
-      AND status IN ('expected', 'processing') AND (status = 'expected' OR owner = ${owner} OR lease_until < now()
+      AND status IN ('expected', 'processing') AND (status = 'expected' OR owner = ${owner} OR lease_until < hf_now()
         OR ${lifeOver(sql, "waves.owner")})
     ORDER BY wave LIMIT ${waveLimits.closeRowsMax}::int FOR UPDATE SKIP LOCKED`
   if (over.length === 0) return []
@@ -132,11 +132,11 @@ const closeSome = Effect.fnUntraced(function* (sql: SqlClient, request: AccountR
         WHEN w.epoch > 0 OR w.due_at < ${isoOf(upSinceMs)}::timestamptz THEN 'process_down' ELSE 'late' END AS reason,
       -- A wave that was begun went without trading from its last beginning on; the others as long as they are.
       CASE WHEN w.status = 'processing' AND w.started_at IS NOT NULL THEN least(${schedule.periodMs}::bigint,
-        greatest(0, extract(epoch FROM now() - w.started_at) * 1000)::bigint) ELSE ${schedule.periodMs}::bigint END AS lost_ms
+        greatest(0, extract(epoch FROM hf_now() - w.started_at) * 1000)::bigint) ELSE ${schedule.periodMs}::bigint END AS lost_ms
       FROM waves w LEFT JOIN tallies t ON t.wave = w.wave
       WHERE w.feed = ${feed} AND w.wave = ANY (${over.map(({ wave }) => wave.toISOString())}::timestamptz[]))
     UPDATE waves w SET status = e.status, reason = e.reason, signals = e.found, successful = e.successful,
-      failed = e.failed, skipped = e.skipped, lease_until = NULL, finished_at = now(), late = e.status = 'done',
+      failed = e.failed, skipped = e.skipped, lease_until = NULL, finished_at = hf_now(), late = e.status = 'done',
       lost_ms = CASE WHEN e.status = 'missed' THEN e.lost_ms ELSE 0 END
     FROM ends e WHERE w.feed = ${feed} AND w.wave = e.wave
       AND (e.status = 'done' OR w.due_at < ${isoOf(nowMs - freshMs)}::timestamptz)
@@ -153,7 +153,7 @@ const closeSome = Effect.fnUntraced(function* (sql: SqlClient, request: AccountR
 const close = Effect.fnUntraced(function* (sql: SqlClient, request: AccountRequest) {
   const { feed, freshMs, nowMs, schedule } = request
   const rejected = yield* sql`
-    UPDATE signals SET status = 'rejected', reason = 'wave_over', decided_at = now()
+    UPDATE signals SET status = 'rejected', reason = 'wave_over', decided_at = hf_now()
     WHERE feed = ${feed} AND wave < ${isoOf(nowMs - freshMs - schedule.lagMs)}::timestamptz AND status = 'buffered'
     RETURNING id`
   const closed: Array<ClosedWave> = []
@@ -203,18 +203,18 @@ const take =
       Effect.gen(function* () {
         const [taken] = yield* sql<{ readonly epoch: number; readonly former: string | null }>`
           UPDATE waves w SET status = 'processing', owner = ${owner}, epoch = w.epoch + 1, late = ${late}::boolean,
-            lease_until = now() + ${leaseMs}::int * interval '1 millisecond', started_at = now()
+            lease_until = hf_now() + ${leaseMs}::int * interval '1 millisecond', started_at = hf_now()
           FROM (SELECT feed, wave, CASE WHEN status = 'processing' THEN owner END AS former FROM waves
             WHERE feed = ${feed} AND wave = ${isoOf(waveMs)}::timestamptz FOR UPDATE) AS was
           WHERE w.feed = was.feed AND w.wave = was.wave AND ((w.status = 'expected' AND (w.reason IS NULL OR ${feedLive}::boolean))
-            OR (w.status = 'processing' AND (w.lease_until < now() OR w.owner = ${owner} OR ${lifeOver(sql, "w.owner")})))
+            OR (w.status = 'processing' AND (w.lease_until < hf_now() OR w.owner = ${owner} OR ${lifeOver(sql, "w.owner")})))
           RETURNING w.epoch, was.former`
         if (taken !== undefined) {
           const lease = { feed, waveMs, owner, epoch: taken.epoch }
           return { _tag: "Taken", lease, formerOwner: taken.former } satisfies Take
         }
         const [row] = yield* sql<{ readonly status: string; readonly remaining_ms: number }>`
-          SELECT status, greatest(0, coalesce(extract(epoch FROM lease_until - now()) * 1000, 0))::float8 AS remaining_ms
+          SELECT status, greatest(0, coalesce(extract(epoch FROM lease_until - hf_now()) * 1000, 0))::float8 AS remaining_ms
           FROM waves WHERE feed = ${feed} AND wave = ${isoOf(waveMs)}::timestamptz`
         if (row?.status === "processing") {
           return { _tag: "Held", remainingMs: row.remaining_ms } satisfies Take
@@ -233,7 +233,7 @@ const look =
     database.run("waves.look", (sql) =>
       Effect.gen(function* () {
         const held = yield* sql`
-          UPDATE waves SET lease_until = now() + ${leaseMs}::int * interval '1 millisecond'
+          UPDATE waves SET lease_until = hf_now() + ${leaseMs}::int * interval '1 millisecond'
           WHERE ${mine(sql, lease)} RETURNING wave`
         if (held.length === 0) return null
         const [tally] = yield* sql<WaveTally>`
@@ -253,7 +253,7 @@ const settle =
             coalesce(sum(successful), 0)::int AS successful, coalesce(sum(failed), 0)::int AS failed,
             coalesce(sum(skipped), 0)::int AS skipped FROM tallies)
           UPDATE waves SET status = 'done', reason = CASE WHEN tally.found = 0 THEN 'empty' END, lease_until = NULL,
-            finished_at = now(), duration_ms = ${Math.round(durationMs)}::int, signals = tally.found,
+            finished_at = hf_now(), duration_ms = ${Math.round(durationMs)}::int, signals = tally.found,
             successful = tally.successful, failed = tally.failed, skipped = tally.skipped
           FROM tally WHERE ${mine(sql, lease)}
           RETURNING tally.found, tally.pending, tally.successful, tally.failed, tally.skipped`,

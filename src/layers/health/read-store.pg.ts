@@ -276,8 +276,8 @@ const acknowledgeAlertOf =
       "alerts.acknowledge",
       (sql) =>
         Effect.gen(function* () {
-          yield* sql`UPDATE alerts SET acknowledged_at = now(), acknowledged_by = ${by}, acknowledged_note = ${note},
-            resolved_at = coalesce(resolved_at, CASE WHEN NOT standing THEN now() END),
+          yield* sql`UPDATE alerts SET acknowledged_at = hf_now(), acknowledged_by = ${by}, acknowledged_note = ${note},
+            resolved_at = coalesce(resolved_at, CASE WHEN NOT standing THEN hf_now() END),
             resolved_by = coalesce(resolved_by, CASE WHEN NOT standing THEN ${`acknowledged by ${by}`} END),
             version = version + 1
           WHERE id = ${id}::uuid AND acknowledged_at IS NULL`

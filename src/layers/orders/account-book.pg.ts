@@ -61,7 +61,7 @@ const query = (
   except: string | null
 ) => sql<ContextRow>`
   SELECT
-    (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now_ms,
+    (extract(epoch FROM hf_clock()) * 1000)::float8 AS now_ms,
     (SELECT coalesce(jsonb_agg(jsonb_build_object('scope', scope, 'state', state)), '[]') FROM trading_state) AS trading,
     (SELECT coalesce(jsonb_agg(jsonb_build_object('id', a.id, 'venue', a.venue, 'enabled', a.enabled,
         'reconciled_at_ms', extract(epoch FROM a.reconciled_at) * 1000, 'starting_cash', a.starting_cash::text,

@@ -188,7 +188,7 @@ const moveOrder = (
         UPDATE orders SET status = ${step.to}, filled_quantity = ${step.filledQuantity}::numeric,
           average_price = ${step.averagePrice}::numeric, reason = CASE WHEN status = ${step.to} THEN reason END,
           venue_order_id = coalesce(venue_order_id, ${fill.venueOrderId}), settle_due = NULL,
-          updated_at = clock_timestamp()
+          updated_at = hf_clock()
         WHERE id = ${order.id}
         RETURNING *
       ), logged AS (
@@ -218,7 +218,7 @@ const movePosition = (sql: SqlClient, id: string, step: PositionStep, at: Date) 
       opened_at = CASE WHEN ${opens}::boolean THEN ${at}::timestamptz ELSE opened_at END,
       closed_at = CASE WHEN ${flat}::boolean THEN ${at}::timestamptz WHEN ${opens}::boolean THEN NULL
         ELSE closed_at END,
-      version = version + 1, updated_at = clock_timestamp()
+      version = version + 1, updated_at = hf_clock()
     WHERE id = ${id}`
 }
 
@@ -227,7 +227,7 @@ const settleFilled = (sql: SqlClient, order: StoredOrder) =>
   order.status !== "filled"
     ? Effect.succeed(false)
     : Effect.map(
-        sql`UPDATE orders SET settled_at = clock_timestamp()
+        sql`UPDATE orders SET settled_at = hf_clock()
           WHERE id = ${order.id} AND settled_at IS NULL AND ${settledWhen(sql, order.quantity)} RETURNING id`,
         (rows) => rows.length === 1
       )

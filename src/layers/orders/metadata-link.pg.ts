@@ -116,7 +116,7 @@ export const linkMetadataForOrder = Effect.fnUntraced(function* (
       VALUES (${trade.tradeRecordId}, ${found.signal_id}, ${found.trigger}, ${found.snapshot_id},
         ${found.by === "window" ? "window" : "order_id"})
       ON CONFLICT (trade_record_id) DO UPDATE SET snapshot_id = excluded.snapshot_id WHERE link.snapshot_id IS NULL)
-    UPDATE signal_metadata SET linked_at = now() WHERE snapshot_id = ${found.snapshot_id} AND linked_at IS NULL`
+    UPDATE signal_metadata SET linked_at = hf_now() WHERE snapshot_id = ${found.snapshot_id} AND linked_at IS NULL`
   return {
     _tag: "Linked",
     snapshotId: found.snapshot_id,
@@ -194,7 +194,7 @@ export const recordMetadata = Effect.fnUntraced(function* (
       signal_id = CASE WHEN link.order_id IS NULL THEN excluded.signal_id ELSE link.signal_id END,
       linked_by = CASE WHEN link.order_id IS NULL THEN excluded.linked_by ELSE link.linked_by END
       WHERE link.snapshot_id IS NULL OR link.snapshot_id IN (SELECT snapshot_id FROM guessed)`
-  yield* sql`UPDATE signal_metadata SET linked_at = now() WHERE snapshot_id = ${metadata.snapshotId}`
+  yield* sql`UPDATE signal_metadata SET linked_at = hf_now() WHERE snapshot_id = ${metadata.snapshotId}`
   return trades.map((trade): LinkedTrade => ({
     tradeRecordId: trade.trade_record_id,
     orderId: trade.order_id,

@@ -30,7 +30,7 @@ const settle =
       .run(
         "orders.settle",
         (sql) => sql<{ readonly id: string }>`
-          UPDATE orders SET settled_at = clock_timestamp()
+          UPDATE orders SET settled_at = hf_clock()
           WHERE id = ${orderId} AND settled_at IS NULL AND ${sql.in("status", [...SETTLES])}
             AND ${settledWhen(sql, venueFilled)}
           RETURNING id`
@@ -61,14 +61,14 @@ const noteUnsettled =
           UPDATE orders SET
             venue_filled = coalesce(${filled}::numeric, venue_filled),
             settle_looks = settle_looks + 1,
-            settle_due = clock_timestamp() + least(${executionLimits.settleAgainMsMax}::float8,
+            settle_due = hf_clock() + least(${executionLimits.settleAgainMsMax}::float8,
               ${executionLimits.settleAgainFirstMs}::float8 * power(2, least(settle_looks, 30)))
               * interval '1 millisecond',
             settled_at = CASE
               WHEN ${alive}::boolean THEN NULL
-              WHEN ${settledBy(sql, sql`known.filled`)} THEN clock_timestamp()
+              WHEN ${settledBy(sql, sql`known.filled`)} THEN hf_clock()
               WHEN known.filled IS NULL AND settle_looks + 1 >= ${executionLimits.settleLooksMax}::int
-                AND ${settledBy(sql, sql`orders.filled_quantity`)} THEN clock_timestamp() END
+                AND ${settledBy(sql, sql`orders.filled_quantity`)} THEN hf_clock() END
           FROM known WHERE orders.id = known.id
           RETURNING settled_at IS NOT NULL AS settled, settle_looks AS looks,
             trim_scale(orders.filled_quantity) AS ours, trim_scale(known.filled) AS venues,
@@ -92,7 +92,7 @@ export const settling = (database: DatabaseService): Settling => ({
         (sql) => sql<StoredOrder>`
           SELECT ${columnsOf(sql)} FROM orders
           WHERE account = ${account} AND settled_at IS NULL AND ${sql.in("status", [...SETTLES])}
-            AND (settle_due IS NULL OR settle_due <= clock_timestamp())
+            AND (settle_due IS NULL OR settle_due <= hf_clock())
           ORDER BY settle_due NULLS FIRST, updated_at LIMIT ${UNSETTLED_MAX}`
       )
       .pipe(Effect.catchTag("DatabaseFault", Effect.die)),
@@ -102,7 +102,7 @@ export const settling = (database: DatabaseService): Settling => ({
         "orders.unsettled_counts",
         (sql) => sql<{ readonly account: string; readonly all: number; readonly due: number }>`
           SELECT account, count(*)::int AS all,
-            (count(*) FILTER (WHERE settle_due IS NULL OR settle_due <= clock_timestamp()))::int AS due
+            (count(*) FILTER (WHERE settle_due IS NULL OR settle_due <= hf_clock()))::int AS due
           FROM orders
           WHERE account = ANY (${[...accounts]}::text[]) AND settled_at IS NULL AND ${sql.in("status", [...SETTLES])}
           GROUP BY account`

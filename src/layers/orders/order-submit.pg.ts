@@ -35,7 +35,7 @@ import type {
 import { accountLeased } from "../accounts/node-life.pg.ts"
 
 /** Too old to be sent, also when it was sent before: a market order that is hours late is a wrong order (T5). */
-const stale = (sql: SqlClient): Fragment => sql`coalesce(o.valid_until <= clock_timestamp(), false)`
+const stale = (sql: SqlClient): Fragment => sql`coalesce(o.valid_until <= hf_clock(), false)`
 
 /**
  * The choice costs one walk over what waits, whatever else there is: what blocks, what is shut and what is enabled is
@@ -119,7 +119,7 @@ export const expireStale =
               WHERE o.account = ${grant.account} AND o.status IN ('intended', 'held') AND ${stale(sql)}
               ORDER BY o.seq LIMIT ${EXPIRED_MAX}
             ), moved AS (
-              UPDATE orders SET status = 'expired_unsent', updated_at = clock_timestamp(),
+              UPDATE orders SET status = 'expired_unsent', updated_at = hf_clock(),
                 reason = coalesce('held too long: ' || CASE due.status WHEN 'held' THEN orders.reason END,
                   'stale: valid_until has passed')
               FROM own, due
@@ -191,10 +191,10 @@ const move = (
         status = 'submitting',
         quantity = ${permit.quantity}::numeric,
         sends = o.sends + 1,
-        sent_at = clock_timestamp(),
+        sent_at = hf_clock(),
         fence = ${grant.fence},
         reason = NULL,
-        updated_at = clock_timestamp()
+        updated_at = hf_clock()
       FROM own
       WHERE o.id = ${order.id} AND o.account = own.id AND o.status = ${order.status}
       RETURNING o.*

@@ -85,13 +85,13 @@ const step = (sql: SqlClient, { grant, orderId, event, from, to, note }: Step) =
         venue_order_id = coalesce(${note.venueOrderId ?? null}::text, venue_order_id),
         reason = CASE WHEN ${keepsReason(from, to)}::boolean THEN coalesce(${note.reason ?? null}::text, reason) ELSE ${note.reason ?? null}::text END,
         resolve_until = CASE WHEN ${note.resolveAfterMs ?? null}::int IS NULL THEN resolve_until
-          ELSE clock_timestamp() + ${note.resolveAfterMs ?? null}::int * interval '1 millisecond' END,
+          ELSE hf_clock() + ${note.resolveAfterMs ?? null}::int * interval '1 millisecond' END,
         venue_filled = coalesce(${note.venueFilled ?? null}::numeric, venue_filled),
         valid_until = CASE WHEN ${event === "order.released"}::boolean AND intent = 'entry' THEN least(valid_until,
-          clock_timestamp() + ${ageLimits.orderUnsentMsMax}::int * interval '1 millisecond') ELSE valid_until END,
+          hf_clock() + ${ageLimits.orderUnsentMsMax}::int * interval '1 millisecond') ELSE valid_until END,
         settled_at = CASE WHEN ${SETTLES.has(to)}::boolean AND ${settledWhen(sql, note.venueFilled ?? null)}
-          THEN clock_timestamp() ELSE settled_at END,
-        updated_at = clock_timestamp()
+          THEN hf_clock() ELSE settled_at END,
+        updated_at = hf_clock()
       FROM own
       WHERE orders.id = ${orderId} AND orders.account = own.id AND orders.status = ${from}
       RETURNING orders.*
@@ -198,7 +198,7 @@ const unresolved =
             (SELECT e.event FROM order_events e WHERE e.order_id = orders.id AND e.legal
               AND e.event IN ('order.cancel_requested', 'order.submitted', 'order.resubmitted')
               ORDER BY e.seq DESC LIMIT 1) IS NOT DISTINCT FROM 'order.cancel_requested' AS "cancelWanted",
-            coalesce(greatest(0, extract(epoch FROM (resolve_until - clock_timestamp())) * 1000), 0)::float8
+            coalesce(greatest(0, extract(epoch FROM (resolve_until - hf_clock())) * 1000), 0)::float8
               AS "propagationLeftMs"
           FROM orders
           WHERE account = ${account} AND status IN ('submitting', 'unknown', 'resolving')
@@ -237,7 +237,7 @@ const backlog =
         "orders.backlog",
         (sql) => sql<OrderBacklog & { readonly account: string }>`
           SELECT account, count(*)::int AS waiting,
-            round(extract(epoch FROM clock_timestamp() - min(created_at)) * 1000)::float8 AS "oldestMs"
+            round(extract(epoch FROM hf_clock() - min(created_at)) * 1000)::float8 AS "oldestMs"
           FROM orders WHERE account = ANY (${[...accounts]}::text[]) AND status = 'intended' GROUP BY account`
       )
       .pipe(

@@ -54,12 +54,12 @@ const write = (sql: SqlClient, settings: Settings, place: Place, { share, change
       ${text(pct.profitTargetPct)}::numeric, ${text(prices.stopPrice)}::numeric, ${text(prices.targetPrice)}::numeric)
     ON CONFLICT (position_id, strategy) DO UPDATE SET
       quantity = excluded.quantity, average_price = excluded.average_price, opened_seq = excluded.opened_seq,
-      opened_at = CASE WHEN ${opens}::boolean THEN clock_timestamp() ELSE h.opened_at END,
+      opened_at = CASE WHEN ${opens}::boolean THEN hf_clock() ELSE h.opened_at END,
       stop_pct = CASE WHEN ${opens || closes}::boolean THEN excluded.stop_pct ELSE h.stop_pct END,
       target_pct = CASE WHEN ${opens || closes}::boolean THEN excluded.target_pct ELSE h.target_pct END,
       stop_price = CASE WHEN ${opens || closes}::boolean THEN excluded.stop_price ELSE h.stop_price END,
       target_price = CASE WHEN ${opens || closes}::boolean THEN excluded.target_price ELSE h.target_price END,
-      updated_at = clock_timestamp()`
+      updated_at = hf_clock()`
 }
 
 /** Applies one fill to the shares of its position. */

@@ -37,16 +37,16 @@ const store = (sql: SqlClient, account: string, said: Said, dispute: boolean) =>
     // In one order for everybody, so that two confirmations at once wait for each other instead of deadlocking.
     yield* sql`SELECT id FROM positions WHERE account = ${account} ORDER BY id FOR UPDATE`
     yield* sql`
-      UPDATE positions p SET confirmed_quantity = s.quantity, confirmed_at = clock_timestamp()
+      UPDATE positions p SET confirmed_quantity = s.quantity, confirmed_at = hf_clock()
       FROM unnest(${symbols}::text[], ${quantities}::numeric[]) AS s (symbol, quantity)
       WHERE p.account = ${account} AND p.symbol = s.symbol`
     yield* sql`
-      UPDATE positions SET confirmed_quantity = 0, confirmed_at = clock_timestamp()
+      UPDATE positions SET confirmed_quantity = 0, confirmed_at = hf_clock()
       WHERE account = ${account} AND NOT (symbol = ANY(${symbols}::text[]))
         AND (quantity <> 0 OR confirmed_quantity IS DISTINCT FROM 0)`
     yield* sql`
       UPDATE positions SET disputed_at = CASE WHEN quantity = confirmed_quantity THEN NULL
-        WHEN ${dispute}::boolean THEN coalesce(disputed_at, clock_timestamp()) ELSE disputed_at END
+        WHEN ${dispute}::boolean THEN coalesce(disputed_at, hf_clock()) ELSE disputed_at END
       WHERE account = ${account} AND (disputed_at IS NOT NULL OR quantity <> confirmed_quantity)`
     return yield* sql<PositionMismatch>`
       SELECT symbol, trim_scale(quantity) AS ours, trim_scale(confirmed_quantity) AS brokers
@@ -87,7 +87,7 @@ const openShares =
             SELECT account, symbol, side, position_id, status FROM orders
             WHERE account = ANY(${[...accounts]}::text[]) AND ${sql.in("status", [...BLOCKS_SYMBOL])}
               AND (status = 'needs_operator' OR coalesce(sent_at, updated_at)
-                < clock_timestamp() - ${exitLimits.blockedMsMax}::int * interval '1 millisecond')
+                < hf_clock() - ${exitLimits.blockedMsMax}::int * interval '1 millisecond')
           )
           SELECT p.id AS "positionId", p.account, p.symbol, p.epoch, h.strategy,
             h.opened_seq::text AS opening, trim_scale(h.quantity) AS quantity,
@@ -128,7 +128,7 @@ const arm =
         (sql) => sql`
           UPDATE position_shares h SET stop_pct = ${arming.stopPct}::numeric, target_pct = ${arming.targetPct}::numeric,
             stop_price = ${arming.stopPrice}::numeric, target_price = ${arming.targetPrice}::numeric,
-            updated_at = clock_timestamp()
+            updated_at = hf_clock()
           FROM positions p
           WHERE p.id = h.position_id AND h.position_id = ${arming.positionId} AND h.strategy = ${arming.strategy}
             AND p.epoch = ${arming.epoch} AND h.quantity <> 0

@@ -70,7 +70,7 @@ const insert = (sql: SqlClient, rows: ReadonlyArray<IntakeRow>) => {
       nullif(expires_from, '')::timestamptz, nullif(quantity, '')::numeric, nullif(price, '')::numeric,
       nullif(strategy, ''), nullif(strike, '')::numeric, nullif(expiration, '')::date, request_id,
       nullif(experiment_id, ''), nullif(variant, ''), answer::jsonb, status, nullif(reason, ''),
-      CASE WHEN status = 'rejected' THEN now() END, nullif(intent, ''), nullif(position_size, '')::numeric,
+      CASE WHEN status = 'rejected' THEN hf_now() END, nullif(intent, ''), nullif(position_size, '')::numeric,
       nullif(market_position, ''), nullif(prev_market_position, ''), nullif(market_position_size, '')::numeric
     FROM rows ORDER BY source COLLATE "C", identity COLLATE "C"
     ON CONFLICT DO NOTHING
