@@ -20,6 +20,7 @@ import { readBuild } from "./layers/platform/build.files.ts"
 import { ConfigReader } from "./layers/platform/config.port.ts"
 import { describeSettings, loadSettings, settingsReport } from "./layers/platform/config.load.ts"
 import { makeControlToken } from "./layers/platform/control-token.file.ts"
+import { nodeEntropy } from "./layers/platform/entropy.node.ts"
 import { installHost } from "./layers/platform/host.node.ts"
 import { logLayer, makeLineWriter } from "./layers/platform/log.stdout.ts"
 import { terminalLayer } from "./layers/platform/terminal.stdout.ts"
@@ -33,7 +34,7 @@ const read = () => loadSettings(process.env, process.cwd(), process.stdout.isTTY
 const loaded = Result.flatMap(read(), (settings) =>
   Result.mapBoth(databaseTarget(settings), {
     onFailure: ({ reason }) => [{ path: "DATABASE_URL", message: reason }],
-    onSuccess: (target) => ({ settings, target, token: makeControlToken(settings) })
+    onSuccess: (target) => ({ settings, target, token: makeControlToken(settings, nodeEntropy) })
   })
 )
 
@@ -80,7 +81,13 @@ else if (isChecking) {
   const reading = describeReading(settings)
   if (reading !== null)
     line("info", "config.read", reading, { secrets: secretReadings(settings), trimmed: settings.trimmed })
-  const components = componentLayer(settings, target, build, { host, token }, environment)
+  const components = componentLayer(
+    settings,
+    target,
+    build,
+    { entropy: nodeEntropy, host, token },
+    environment
+  )
   const layers = listenerLayer.pipe(
     Layer.provideMerge(healthSourceLayer),
     Layer.provideMerge(

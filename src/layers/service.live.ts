@@ -22,6 +22,7 @@ import { Build, type BuildIdentity } from "./platform/build.port.ts"
 import { Config } from "./platform/config.port.ts"
 import { ControlToken, type ControlTokenService } from "./platform/control-token.port.ts"
 import { layerDataDir } from "./platform/data-dir.file.ts"
+import { Entropy, type EntropyService } from "./platform/entropy.port.ts"
 import { layerSchemaPg } from "./database/database-schema.pg.ts"
 import { type DatabaseTarget, type DatabaseUrlInvalid, targetFromUrl } from "./database/database-target.ts"
 import { layerPg } from "./database/database.pg.ts"
@@ -99,13 +100,18 @@ export const componentLayer = (
   settings: Settings,
   target: DatabaseTarget,
   build: BuildIdentity,
-  { host, token }: { readonly host: HostService; readonly token: ControlTokenService },
+  {
+    entropy,
+    host,
+    token
+  }: { readonly entropy: EntropyService; readonly host: HostService; readonly token: ControlTokenService },
   environment: Readonly<Record<string, string | undefined>>
 ) => {
   const mask = settingsMask(settings)
   const ground = Layer.mergeAll(
     Layer.succeed(Config, settings),
     Layer.succeed(Build, build),
+    Layer.succeed(Entropy, entropy),
     Layer.succeed(Host, host),
     Layer.succeed(ControlToken, token),
     Layer.sync(Instance, makeInstance),

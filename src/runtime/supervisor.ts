@@ -7,7 +7,7 @@
  * caller's scope stops the tree in order, inside the global stop deadline, whatever the children do.
  * Never: retries the start of the tree itself; that is the service manager's work.
  */
-import { Deferred, Effect, type Fiber, type Scope } from "effect"
+import { Deferred, Effect, type Fiber, Random, type Scope } from "effect"
 import type { EventObject } from "xstate"
 import { administration } from "./administration.ts"
 import { checkRootSpec, type SupervisorSpec } from "./child-spec.ts"
@@ -72,7 +72,7 @@ export const startTree = <R = never>(
       context,
       {
         stopDeadlineMs: options.stopDeadlineMs,
-        seed: options.seed ?? Math.floor(Math.random() * 0xffff_ffff),
+        seed: options.seed ?? (yield* Random.nextIntBetween(0, 0xffff_ffff)),
         ...capacityOf(options)
       },
       new Observers<SupervisionEvent>(options.observers ?? []),

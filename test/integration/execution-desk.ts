@@ -31,6 +31,7 @@ import { Wake } from "../../src/layers/platform/wake.port.ts"
 import { supervisor, worker } from "../../src/runtime/child-spec.ts"
 import { startTree } from "../../src/runtime/supervisor.ts"
 import { intend, own, sql, type WorldServices, permitOf } from "./execution-world.ts"
+import { layerEntropy } from "../support/entropy.ts"
 
 export const quickPace: ExecutionPace = {
   ...defaultPace,
@@ -73,6 +74,7 @@ export const startNode = (twin: MemoryBroker, options: NodeOptions = {}) =>
       AccountLeases.layer,
       RestingAccounts.layer,
       Protection.layer,
+      layerEntropy,
       Layer.succeed(Market, options.market ?? (yield* makeMemoryMarket).service),
       Layer.succeed(Instance, instance),
       Layer.succeed(ProcessMarks, options.marks ?? noMarks),

@@ -22,6 +22,7 @@ import { Wake } from "../../src/layers/platform/wake.port.ts"
 import { supervisor, worker } from "../../src/runtime/child-spec.ts"
 import { startTree } from "../../src/runtime/supervisor.ts"
 import { settingsFrom } from "../support/practice-settings.ts"
+import { layerEntropy } from "../support/entropy.ts"
 
 /** Generous where a row tests something else: the machine may be busy. Short where nothing can go wrong by it. */
 export const shortened = {
@@ -95,6 +96,7 @@ export const runningFeed = (
             memoryAlerts(alerts),
             signalFeedWs(options),
             Logger.layer([]),
+            layerEntropy,
             Wake.layer
           )
         )

@@ -14,6 +14,7 @@ import { makePgDatabase } from "../../src/layers/database/database.pg.ts"
 import type { DatabaseService } from "../../src/layers/database/database.port.ts"
 import { dataDirAt } from "../../src/layers/platform/data-dir.file.ts"
 import { embeddedServer, type EmbeddedOptions } from "../../src/layers/database/postgres-server.embedded.ts"
+import { nodeEntropy } from "../../src/layers/platform/entropy.node.ts"
 
 export interface LifeOptions extends EmbeddedOptions {
   /** Writers that insert without pause; 0 = only run the server. */
@@ -78,7 +79,7 @@ const write = (database: DatabaseService, id: string) =>
 
 const life = Effect.scoped(
   Effect.gen(function* () {
-    const { bootId } = yield* dataDirAt(options.dataDir).hold
+    const { bootId } = yield* dataDirAt(options.dataDir, nodeEntropy).hold
     const database = yield* makePgDatabase({ target: server.target })
     const ready = Promise.withResolvers<void>()
     const keeper = keepRunning(database, () => ready.resolve())

@@ -4,10 +4,13 @@
  * Promises: the queue that ships, which masks what looks like a URL with a password.
  * Never: stores anything by itself.
  */
-import type { Layer } from "effect"
+import { Layer } from "effect"
 import { redactUrls } from "../../src/domain/kernel/redaction.ts"
 import type { Alerts } from "../../src/layers/alerts/alerts.port.ts"
 import { alertsQueueMasked } from "../../src/layers/alerts/alerts.queue.ts"
 import type { Wake } from "../../src/layers/platform/wake.port.ts"
+import { layerEntropy } from "./entropy.ts"
 
-export const alertsQueue: Layer.Layer<Alerts, never, Wake> = alertsQueueMasked(redactUrls)
+export const alertsQueue: Layer.Layer<Alerts, never, Wake> = alertsQueueMasked(redactUrls).pipe(
+  Layer.provide(layerEntropy)
+)

@@ -13,6 +13,8 @@ import type { PlanSettings } from "../../src/domain/orders/plan-context.ts"
 import { Config } from "../../src/layers/platform/config.port.ts"
 import type { DatabaseService } from "../../src/layers/database/database.port.ts"
 import { Database } from "../../src/layers/database/database.port.ts"
+import { nodeEntropy } from "../../src/layers/platform/entropy.node.ts"
+import { Entropy, type EntropyService } from "../../src/layers/platform/entropy.port.ts"
 import { Instance, type InstanceService } from "../../src/layers/platform/instance.port.ts"
 import { signalsStorePg } from "../../src/layers/decision/signals-store.pg.ts"
 import {
@@ -45,14 +47,16 @@ export const storeOn = (
   database: DatabaseService,
   settings: Settings = settingsFrom(),
   nodeId: string = randomUUID(),
-  instance: InstanceService = heldInstance(nodeId, randomUUID())
+  instance: InstanceService = heldInstance(nodeId, randomUUID()),
+  entropy: EntropyService = nodeEntropy
 ) =>
   Effect.map(SignalsStore, (store): SignalsStoreService => store).pipe(
     Effect.provide(
       signalsStorePg.pipe(
         Layer.provide(Layer.succeed(Database, database)),
         Layer.provide(Layer.succeed(Config, settings)),
-        Layer.provide(Layer.succeed(Instance, instance))
+        Layer.provide(Layer.succeed(Instance, instance)),
+        Layer.provide(Layer.succeed(Entropy, entropy))
       )
     )
   )
@@ -70,7 +74,7 @@ export const rows = <Row extends object>(database: DatabaseService, text: string
 
 /** Ends every lease on a signal. */
 export const expireLeases = (database: DatabaseService) =>
-  database.run("test.expire", (sql) => sql`UPDATE signals SET lease_until = now() - interval '1 second'`)
+  database.run("test.expire", (sql) => sql`UPDATE signals SET lease_until = hf_now() - interval '1 second'`)
 
 /** Accounts with a reconciled row; `reconciled: false` leaves them not reconciled. */
 export const insertAccounts = (
@@ -82,7 +86,7 @@ export const insertAccounts = (
     "test.accounts",
     (sql) => sql`
     INSERT INTO accounts (id, venue, starting_cash, reconciled_at)
-    SELECT id, 'practice', 100000, CASE WHEN ${reconciled}::boolean THEN now() END FROM unnest(${ids}::text[]) AS ids (id)
+    SELECT id, 'practice', 100000, CASE WHEN ${reconciled}::boolean THEN hf_now() END FROM unnest(${ids}::text[]) AS ids (id)
     ON CONFLICT (id) DO UPDATE SET reconciled_at = excluded.reconciled_at`
   )
 
@@ -115,7 +119,7 @@ export const insertSignals = (database: DatabaseService, signals: ReadonlyArray<
         INSERT INTO signals (id, kind, source, identity, identity_kind, body_hash, body, symbol, action, direction, timeframe,
           fired_at, expires_from, quantity, request_id, answer)
         VALUES (${id}, 'signal', ${source}, ${id}, 'hash', ${id}, ${`{"symbol":"${symbol}"}`}::text::jsonb, ${symbol}, ${action}, ${direction}, '5m',
-          now() - ${ageMs}::int * interval '1 millisecond', now() - ${ageMs}::int * interval '1 millisecond',
+          hf_now() - ${ageMs}::int * interval '1 millisecond', hf_now() - ${ageMs}::int * interval '1 millisecond',
           ${quantity}::text::numeric, 'r', '{}')`
       )
       ids.push(id)

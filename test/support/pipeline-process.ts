@@ -25,6 +25,7 @@ import { supervisor, worker } from "../../src/runtime/child-spec.ts"
 import { startTree } from "../../src/runtime/supervisor.ts"
 import { settingsFrom } from "./practice-settings.ts"
 import { heldInstance } from "./instance.ts"
+import { layerEntropy } from "./entropy.ts"
 
 const instance = heldInstance(process.env["NODE_ID"] ?? randomUUID(), randomUUID())
 
@@ -82,7 +83,7 @@ const program = Effect.gen(function* () {
           Effect.map(makeMemoryMarket, ({ service }) => service)
         )
       ),
-      Layer.provideMerge(Layer.mergeAll(Wake.layer, SignalQueue.layer)),
+      Layer.provideMerge(Layer.mergeAll(layerEntropy, Wake.layer, SignalQueue.layer)),
       Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "Error"))
     )
   )

@@ -11,7 +11,7 @@
  * Never: holds the stream up for a database that is away, or lets an event of a foreign account in.
  */
 import { reconcileBell, venueBell } from "../../layers/platform/bells.ts"
-import { Clock, Effect, Random } from "effect"
+import { Clock, Effect } from "effect"
 import { brokerStreamLimits } from "../../domain/kernel/limits.ts"
 import { AccountLeases } from "../../layers/accounts/accounts-lease.port.ts"
 import type { Protection } from "../../layers/orders/protection.port.ts"
@@ -25,6 +25,7 @@ import {
   type VenueOrder
 } from "../../layers/venues/broker.port.ts"
 import { Config } from "../../layers/platform/config.port.ts"
+import { Entropy } from "../../layers/platform/entropy.port.ts"
 import { OrdersStore } from "../../layers/orders/orders-store.port.ts"
 import { Wake } from "../../layers/platform/wake.port.ts"
 import {
@@ -123,7 +124,7 @@ const runStream = (stream: Stream) =>
     Effect.catchTag("BrokerStreamEnded", ({ code, reason }) =>
       Effect.gen(function* () {
         const at = yield* Clock.currentTimeMillis
-        const jitter = yield* Random.next
+        const jitter = (yield* Entropy).next()
         yield* logEvent("warn", "broker.stream_ended", reason, { component: stream.path, code })
         // An account that rests asks nobody; the reconciliation tells whether the broker still answers.
         const wake = yield* Wake

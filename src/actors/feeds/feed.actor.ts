@@ -6,10 +6,11 @@
  * Never: decides when to connect; holds a signal that is neither stored nor counted.
  */
 import { isoOf } from "../../domain/kernel/iso-time.ts"
-import { Clock, Effect, Random } from "effect"
+import { Clock, Effect } from "effect"
 import type { FeedSettings } from "../../domain/kernel/settings.ts"
 import { feedMask } from "../../domain/kernel/settings-secrets.ts"
 import { Alerts } from "../../layers/alerts/alerts.port.ts"
+import { Entropy } from "../../layers/platform/entropy.port.ts"
 import { Feeds, type FeedState, FeedUnavailable } from "../../layers/feeds/feeds.port.ts"
 import { Figures } from "../../layers/platform/figures.port.ts"
 import { SignalServers } from "../../layers/feeds/signal-server.port.ts"
@@ -123,7 +124,7 @@ const voices = (name: string, component: string) =>
 
 const plan = effectActor("feed.plan", () =>
   Effect.gen(function* () {
-    return { jitter: yield* Random.next, at: yield* Clock.currentTimeMillis }
+    return { jitter: (yield* Entropy).next(), at: yield* Clock.currentTimeMillis }
   })
 )
 

@@ -20,6 +20,7 @@ import {
 import { intakeLimits, stopLimits } from "../../domain/kernel/limits.ts"
 import { settingsWarnings } from "../../domain/kernel/settings-warnings.ts"
 import { Config } from "../../layers/platform/config.port.ts"
+import { Entropy } from "../../layers/platform/entropy.port.ts"
 import { HealthSource } from "../../layers/health/health-source.port.ts"
 import { Figures } from "../../layers/platform/figures.port.ts"
 import { Host, type StopRequest } from "../../layers/platform/host.port.ts"
@@ -177,11 +178,15 @@ const makeSoon = () => {
   }
 }
 
+/** How many seeds the jitter of the tree may have: as many as its generator has states. */
+const SEEDS = 2 ** 32
+
 /** Runs the service until it ends and says how. */
 export const runService = (observers: ServiceObservers) =>
   Effect.scoped(
     Effect.gen(function* () {
       const settings = yield* Config
+      const entropy = yield* Entropy
       const running = yield* RunningTree
       const figures = yield* Figures
       const startup = yield* Startup
@@ -197,6 +202,7 @@ export const runService = (observers: ServiceObservers) =>
       const starting = Effect.result(
         startTree(rootSupervisor(settings), {
           stopDeadlineMs: stopLimits.deadlineMs,
+          seed: Math.floor(entropy.next() * SEEDS),
           observers: [
             observers.reports,
             (event) => {

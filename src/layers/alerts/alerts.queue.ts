@@ -9,7 +9,6 @@
  * still in the log.
  */
 import { Clock, Effect, Layer } from "effect"
-import { randomUUID } from "node:crypto"
 import { alertLimits } from "../../domain/kernel/limits.ts"
 import { type Mask, maskedRecord } from "../../domain/kernel/redaction.ts"
 import { logEvent, type LogLevelName } from "../../runtime/log-event.ts"
@@ -22,6 +21,7 @@ import {
   resolvedLine,
   type Severity
 } from "./alerts.port.ts"
+import { Entropy } from "../platform/entropy.port.ts"
 import { Wake } from "../platform/wake.port.ts"
 
 const masked = (mask: Mask, alert: Alert): Alert => ({
@@ -82,8 +82,9 @@ const makeSettled = () => {
   }
 }
 
-const makeAlerts = (mask: Mask): Effect.Effect<AlertsService, never, Wake> =>
+const makeAlerts = (mask: Mask): Effect.Effect<AlertsService, never, Entropy | Wake> =>
   Effect.gen(function* () {
+    const entropy = yield* Entropy
     const wake = yield* Wake
     const pending = makePendingAlerts()
     const settled = makeSettled()
@@ -118,7 +119,7 @@ const makeAlerts = (mask: Mask): Effect.Effect<AlertsService, never, Wake> =>
           pending.add({
             ...alert,
             _tag: "Outbreak",
-            id: randomUUID(),
+            id: entropy.uuid(),
             occurrences: 1,
             firstAtMs: atMs,
             lastAtMs: atMs,
@@ -138,5 +139,5 @@ const makeAlerts = (mask: Mask): Effect.Effect<AlertsService, never, Wake> =>
   })
 
 /** The queue of a service with these secrets. */
-export const alertsQueueMasked = (mask: Mask): Layer.Layer<Alerts, never, Wake> =>
+export const alertsQueueMasked = (mask: Mask): Layer.Layer<Alerts, never, Entropy | Wake> =>
   Layer.effect(Alerts, makeAlerts(mask))

@@ -13,6 +13,7 @@ import { Clock, Context, Effect, Layer } from "effect"
 import type { Settings } from "../../domain/kernel/settings.ts"
 import { Config } from "../platform/config.port.ts"
 import { ControlToken, type ControlTokenService } from "../platform/control-token.port.ts"
+import { Entropy } from "../platform/entropy.port.ts"
 import { equalSecrets } from "./http.authentication.ts"
 import { callerOf, isLocalCaller, isSameSite } from "./http.caller.ts"
 import type { Exchange } from "./http.exchange.ts"
@@ -89,14 +90,14 @@ const makeAccess = (parts: Parts): HttpAccessService => ({
 export class HttpAccess extends Context.Service<HttpAccess, HttpAccessService>()(
   "holdfast/layers/HttpAccess"
 ) {
-  static readonly layer: Layer.Layer<HttpAccess, never, Config | ControlToken> = Layer.effect(
+  static readonly layer: Layer.Layer<HttpAccess, never, Config | ControlToken | Entropy> = Layer.effect(
     HttpAccess,
     Effect.gen(function* () {
       const clock = yield* Clock.Clock
       return makeAccess({
         settings: yield* Config,
         token: yield* ControlToken,
-        sessions: makeSessions(),
+        sessions: makeSessions(yield* Entropy),
         nowMs: () => clock.currentTimeMillisUnsafe()
       })
     })

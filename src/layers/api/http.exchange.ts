@@ -10,7 +10,6 @@
  * Failure: a write to a peer that is gone is dropped by the socket; nothing waits for it.
  */
 import { intakeLimits } from "../../domain/kernel/limits.ts"
-import { randomUUID } from "node:crypto"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { FieldError } from "../../domain/kernel/field.ts"
 
@@ -36,8 +35,10 @@ export interface Exchange {
 }
 
 /** The caller's request id when it may be repeated, else a fresh one. */
-export const requestIdOf = (given: string | ReadonlyArray<string> | undefined): string =>
-  typeof given === "string" && requestIdPattern.test(given) ? given : randomUUID()
+export const requestIdOf = (
+  given: string | ReadonlyArray<string> | undefined,
+  freshId: () => string
+): string => (typeof given === "string" && requestIdPattern.test(given) ? given : freshId())
 
 // The authority without a userinfo, which no such target may have.
 const absoluteForm = /^https?:\/\/(?<authority>[^/?#@]+)(?<rest>.*)$/i
@@ -60,13 +61,17 @@ const withoutSlash = (path: string): string =>
   path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path
 
 /** Opens the exchange of a request whose headers are complete. */
-export const openExchange = (request: IncomingMessage, response: ServerResponse): Exchange => {
+export const openExchange = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  freshId: () => string
+): Exchange => {
   const url = originForm(request)
   const cut = url.indexOf("?")
   return {
     request,
     response,
-    requestId: requestIdOf(request.headers["x-request-id"]),
+    requestId: requestIdOf(request.headers["x-request-id"], freshId),
     method: request.method ?? "GET",
     path: withoutSlash(cut < 0 ? url : url.slice(0, cut)),
     query: cut < 0 ? "" : url.slice(cut + 1),

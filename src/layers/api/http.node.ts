@@ -11,11 +11,11 @@
  * Failure: bind errors by errno as in `http-listener.port.ts`; anything unknown is `ListenFailed` with its cause.
  */
 import { errorCodeOf } from "../platform/error-code.ts"
-import { randomUUID } from "node:crypto"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
 import { Deferred, Effect, FiberSet, Layer } from "effect"
 import { Config } from "../platform/config.port.ts"
+import { Entropy } from "../platform/entropy.port.ts"
 import {
   answerJson,
   openExchange,
@@ -112,20 +112,20 @@ const answerBare = (
 }
 
 /** CONNECT asks for a tunnel, which only a proxy has. Node gives the bare socket away with it. */
-const answerConnect = (request: IncomingMessage, socket: Duplex): void => {
+const answerConnect = (request: IncomingMessage, socket: Duplex, freshId: () => string): void => {
   // Nobody else listens any more, and an error without a listener would end the process.
   socket.on("error", () => socket.destroy())
-  answerBare(socket, 501, requestIdOf(request.headers["x-request-id"]))
+  answerBare(socket, 501, requestIdOf(request.headers["x-request-id"], freshId))
 }
 
 /** Answers a request that the parser gave up before there was a response object. */
-const answerBroken = (error: Error, socket: Duplex): void => {
+const answerBroken = (error: Error, socket: Duplex, freshId: () => string): void => {
   // A peer that reset the connection reads nothing; writing would only raise a second error.
   if (!socket.writable || errorCodeOf(error) === "ECONNRESET") {
     socket.destroy()
     return
   }
-  answerBare(socket, refusalOf(error), randomUUID(), {
+  answerBare(socket, refusalOf(error), freshId(), {
     errors: [{ path: "", message: "not a valid HTTP request" }]
   })
 }
@@ -143,6 +143,7 @@ const serve = (
   front: HttpFrontService,
   traffic: Traffic,
   fibers: Fibers,
+  freshId: () => string,
   expectsContinue: boolean
 ) => {
   const handling: Handling = { ...fibers, expectsContinue }
@@ -155,7 +156,7 @@ const serve = (
       if (!server.listening) setImmediate(() => server.closeIdleConnections())
     })
     const hasHost = request.headers.host !== undefined
-    const exchange = openExchange(request, response)
+    const exchange = openExchange(request, response, freshId)
     // Node would answer a missing Host itself, without a request id; so that check is off there and made here.
     if (!hasHost && request.httpVersion === "1.1") {
       refuse(
@@ -170,7 +171,12 @@ const serve = (
   }
 }
 
-const makeServer = (front: HttpFrontService, traffic: Traffic, fibers: Fibers): Server => {
+const makeServer = (
+  front: HttpFrontService,
+  traffic: Traffic,
+  fibers: Fibers,
+  freshId: () => string
+): Server => {
   const server = createServer({
     headersTimeout: listenerLimits.headersMs,
     requestTimeout: listenerLimits.requestMs,
@@ -183,13 +189,18 @@ const makeServer = (front: HttpFrontService, traffic: Traffic, fibers: Fibers): 
   server.maxConnections = listenerLimits.connectionsMax
   server.maxHeadersCount = listenerLimits.headersMax
   server.timeout = listenerLimits.inactivityMs
-  server.on("request", serve(server, front, traffic, fibers, false))
-  server.on("checkContinue", serve(server, front, traffic, fibers, true))
+  server.on("request", serve(server, front, traffic, fibers, freshId, false))
+  server.on("checkContinue", serve(server, front, traffic, fibers, freshId, true))
   server.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) => {
-    answerJson(openExchange(request, response), 417, { status: refusalWords[417] }, { connection: "close" })
+    answerJson(
+      openExchange(request, response, freshId),
+      417,
+      { status: refusalWords[417] },
+      { connection: "close" }
+    )
   })
-  server.on("connect", (request: IncomingMessage, socket) => answerConnect(request, socket))
-  server.on("clientError", (error: Error, socket) => answerBroken(error, socket))
+  server.on("connect", (request: IncomingMessage, socket) => answerConnect(request, socket, freshId))
+  server.on("clientError", (error: Error, socket) => answerBroken(error, socket, freshId))
   return server
 }
 
@@ -258,6 +269,7 @@ const closeServer = (server: Server, traffic: Traffic, graceMs: number): Effect.
 
 const makeBind = (
   front: HttpFrontService,
+  freshId: () => string,
   host: string,
   wantedPort: number
 ): HttpListener["Service"]["bind"] => {
@@ -279,7 +291,7 @@ const makeBind = (
       },
       running: () => running
     }
-    const server = makeServer(front, traffic, fibers)
+    const server = makeServer(front, traffic, fibers, freshId)
     const lost = yield* Deferred.make<never, ListenerLost>()
     let connections = 0
     let closing = false
@@ -317,11 +329,12 @@ const makeBind = (
   })
 }
 
-export const HttpListenerNode: Layer.Layer<HttpListener, never, Config | HttpFront> = Layer.effect(
+export const HttpListenerNode: Layer.Layer<HttpListener, never, Config | Entropy | HttpFront> = Layer.effect(
   HttpListener,
   Effect.gen(function* () {
     const settings = yield* Config
     const front = yield* HttpFront
-    return HttpListener.of({ bind: makeBind(front, settings.host, settings.port) })
+    const { uuid } = yield* Entropy
+    return HttpListener.of({ bind: makeBind(front, uuid, settings.host, settings.port) })
   })
 )

@@ -10,7 +10,8 @@
  * Never: stores or prints the control token, or a session's name in clear text.
  * Failure: a cookie that cannot be read is no session.
  */
-import { createHash, randomBytes } from "node:crypto"
+import { createHash } from "node:crypto"
+import type { EntropyService } from "../platform/entropy.port.ts"
 import { sessionLimits } from "../platform/http-limits.ts"
 import { equalSecrets } from "./http.authentication.ts"
 
@@ -27,12 +28,12 @@ export interface SessionsService {
   readonly end: (name: string) => void
 }
 
-const secret = (): string => randomBytes(sessionLimits.secretBytes).toString("base64url")
 // Looked up by its digest: how long a look-up takes says nothing about the names that exist.
 const keyOf = (name: string): string => createHash("sha256").update(name).digest("hex")
 
 /** The sessions of one process. */
-export const makeSessions = (): SessionsService => {
+export const makeSessions = (entropy: EntropyService): SessionsService => {
+  const secret = (): string => Buffer.from(entropy.bytes(sessionLimits.secretBytes)).toString("base64url")
   // In the order of their making, which is that of their ends.
   const sessions = new Map<string, Session>()
   const forgetOver = (nowMs: number): void => {

@@ -11,7 +11,7 @@
  * Failure: `DatabaseUnavailable` with outcome `unknown` may have decided; the next claim then finds nothing to do. A
  * fault of a decision is the caller's to isolate; any other fault is a bug and dies.
  */
-import { createHash, randomBytes } from "node:crypto"
+import { createHash } from "node:crypto"
 import { Effect, Layer, Result } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
@@ -21,6 +21,7 @@ import { parseMetadata } from "../../domain/signals/metadata.ts"
 import { claimDigits, claimToken } from "../../domain/platform/node-life.ts"
 import { Config } from "../platform/config.port.ts"
 import { Database, type DatabaseService } from "../database/database.port.ts"
+import { Entropy, type EntropyService } from "../platform/entropy.port.ts"
 import { Instance, type InstanceIdentity, type InstanceService } from "../platform/instance.port.ts"
 import { recordMetadata } from "../orders/metadata-link.pg.ts"
 import { decideIn, settleFailure } from "./signals-store.pg-decide.ts"
@@ -76,8 +77,8 @@ const claimedOf = (row: SignalRow): ClaimedSignal => {
 const digestOf = (name: string): string => createHash("sha256").update(name).digest("hex")
 
 /** The token of one claim: which node made it and which of its lives, and chance. */
-const tokenOf = (identity: InstanceIdentity | null): string => {
-  const random = randomBytes(16).toString("hex")
+const tokenOf = (identity: InstanceIdentity | null, entropy: EntropyService): string => {
+  const random = Buffer.from(entropy.bytes(16)).toString("hex")
   // Before DATA_DIR is held there is no node yet; such a claim is only never taken back early.
   const { life, nodeId } = identity ?? { nodeId: random, life: random }
   return uuidFromDigest(claimToken(digestOf(nodeId), digestOf(life), random))
@@ -151,37 +152,41 @@ const look = <A>(
   f: (sql: SqlClient) => Effect.Effect<A, SqlError>
 ) => database.run(operation, f).pipe(Effect.catchTag("DatabaseFault", Effect.die))
 
-export const signalsStorePg: Layer.Layer<SignalsStore, never, Config | Database | Instance> = Layer.effect(
-  SignalsStore,
-  Effect.gen(function* () {
-    const database = yield* Database
-    const instance = yield* Instance
-    const { accounts: configured, sources } = yield* Config
-    const calendars = new Map(Object.entries(configured).map(([id, { calendar }]) => [id, calendar] as const))
-    return SignalsStore.of({
-      releaseOwn: releaseOwn(database, instance),
-      claim: (limit) =>
-        Effect.suspend(() => {
-          const token = tokenOf(instance.current())
-          return look(database, "signals.claim", (sql) => claimRows(sql, sources, token, limit)).pipe(
-            // UPDATE returns its rows in no order.
-            Effect.map((rows) => ({
-              token,
-              signals: rows.toSorted((a, b) => (a.seq < b.seq ? -1 : 1)).map(claimedOf),
-              more: rows.length === limit || rows.some(({ open }) => open > rows.length)
-            }))
-          )
-        }),
-      decide: (token, signals, accounts, plan) =>
-        database.transact("signals.decide", (sql) =>
-          decideIn(sql, calendars, token, signals, accounts, plan)
-        ),
-      recordMetadata: storeMetadata(database),
-      fail: fail(database),
-      expire: (limit) => look(database, "signals.expire", (sql) => expireRows(sql, sources, limit)),
-      backlog: look(database, "signals.backlog", (sql) => backlogRow(sql, sources)).pipe(
-        Effect.map(([row]) => row ?? { open: 0, oldestMs: 0, expired: 0 })
+export const signalsStorePg: Layer.Layer<SignalsStore, never, Config | Database | Entropy | Instance> =
+  Layer.effect(
+    SignalsStore,
+    Effect.gen(function* () {
+      const database = yield* Database
+      const instance = yield* Instance
+      const entropy = yield* Entropy
+      const { accounts: configured, sources } = yield* Config
+      const calendars = new Map(
+        Object.entries(configured).map(([id, { calendar }]) => [id, calendar] as const)
       )
+      return SignalsStore.of({
+        releaseOwn: releaseOwn(database, instance),
+        claim: (limit) =>
+          Effect.suspend(() => {
+            const token = tokenOf(instance.current(), entropy)
+            return look(database, "signals.claim", (sql) => claimRows(sql, sources, token, limit)).pipe(
+              // UPDATE returns its rows in no order.
+              Effect.map((rows) => ({
+                token,
+                signals: rows.toSorted((a, b) => (a.seq < b.seq ? -1 : 1)).map(claimedOf),
+                more: rows.length === limit || rows.some(({ open }) => open > rows.length)
+              }))
+            )
+          }),
+        decide: (token, signals, accounts, plan) =>
+          database.transact("signals.decide", (sql) =>
+            decideIn(sql, calendars, token, signals, accounts, plan)
+          ),
+        recordMetadata: storeMetadata(database),
+        fail: fail(database),
+        expire: (limit) => look(database, "signals.expire", (sql) => expireRows(sql, sources, limit)),
+        backlog: look(database, "signals.backlog", (sql) => backlogRow(sql, sources)).pipe(
+          Effect.map(([row]) => row ?? { open: 0, oldestMs: 0, expired: 0 })
+        )
+      })
     })
-  })
-)
+  )

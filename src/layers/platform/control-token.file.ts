@@ -9,7 +9,6 @@
  * Never: opens anything before `open` runs, or prints the token.
  * Failure: `DataDirUnusable`, when the file can be neither read nor written: a service that nobody can control does not start.
  */
-import { randomBytes } from "node:crypto"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { Effect, Redacted } from "effect"
@@ -18,6 +17,7 @@ import { weakness } from "../../domain/kernel/settings-secrets.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
 import type { ControlTokenService, TokenFile } from "./control-token.port.ts"
 import { DataDirUnusable } from "./data-dir.port.ts"
+import type { EntropyService } from "./entropy.port.ts"
 import { errorCodeOf } from "./error-code.ts"
 
 const fileName = "admin-token"
@@ -47,8 +47,8 @@ const keepPrivate = (file: string): void => {
   }
 }
 
-const makeToken = (file: string): string => {
-  const made = randomBytes(generatedBytes).toString("hex")
+const makeToken = (file: string, entropy: EntropyService): string => {
+  const made = Buffer.from(entropy.bytes(generatedBytes)).toString("hex")
   const beside = `${file}.new`
   // Made anew: the mode of a file that a crash left behind would stay as it is.
   fs.rmSync(beside, { force: true })
@@ -57,17 +57,23 @@ const makeToken = (file: string): string => {
   return made
 }
 
-const readOrMake = (file: string): { readonly token: string; readonly did: TokenFile } => {
+const readOrMake = (
+  file: string,
+  entropy: EntropyService
+): { readonly token: string; readonly did: TokenFile } => {
   const found = readToken(file)
   if (found !== null && tokenForm.test(found) && weakness(found) === null) {
     keepPrivate(file)
     return { token: found, did: "kept" }
   }
-  return { token: makeToken(file), did: found === null ? "made" : "replaced" }
+  return { token: makeToken(file, entropy), did: found === null ? "made" : "replaced" }
 }
 
 /** The control token of these settings. */
-export const makeControlToken = ({ dataDir, secrets }: Settings): ControlTokenService => {
+export const makeControlToken = (
+  { dataDir, secrets }: Settings,
+  entropy: EntropyService
+): ControlTokenService => {
   const configured = secrets.admin === null ? null : Redacted.value(secrets.admin)
   const file = path.join(path.resolve(dataDir), fileName)
   let token = configured
@@ -78,7 +84,7 @@ export const makeControlToken = ({ dataDir, secrets }: Settings): ControlTokenSe
       if (configured !== null) return Effect.succeed(null)
       return Effect.try({
         try: () => {
-          const { did, token: read } = readOrMake(file)
+          const { did, token: read } = readOrMake(file, entropy)
           token = read
           return did
         },

@@ -12,7 +12,6 @@
  * Rejected: an abstract unix socket (one per network namespace, so two containers would both win); a pid file (races,
  * reused pids); a native module (7 MB of memory for one call).
  */
-import { randomUUID } from "node:crypto"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
@@ -27,6 +26,7 @@ import {
   DataDirUnusable,
   type HeldDataDir
 } from "./data-dir.port.ts"
+import { Entropy, type EntropyService } from "./entropy.port.ts"
 import { inRealTime, runCommand } from "./subprocess.node.ts"
 
 /** `flock -n` answers at once; what takes this long hangs. */
@@ -133,15 +133,18 @@ const sign = (descriptor: number): void => {
 }
 
 /** The node's identity: made once. One that cannot be read is made anew: a new node, which shares no lease with the old. */
-const readNodeId = (directory: string): string => {
+const readNodeId = (directory: string, entropy: EntropyService): string => {
   const known = readNote(directory, "node-id") ?? ""
   if (/^[0-9a-f-]{36}$/.test(known)) return known
-  const made = randomUUID()
+  const made = entropy.uuid()
   writeNote(directory, "node-id", made)
   return made
 }
 
-const hold = (directory: string): Effect.Effect<HeldDataDir, DataDirLocked | DataDirUnusable, Scope.Scope> =>
+const hold = (
+  directory: string,
+  entropy: EntropyService
+): Effect.Effect<HeldDataDir, DataDirLocked | DataDirUnusable, Scope.Scope> =>
   Effect.gen(function* () {
     const descriptor = yield* Effect.acquireRelease(openLockFile(directory), (fd) =>
       Effect.sync(() => {
@@ -153,21 +156,29 @@ const hold = (directory: string): Effect.Effect<HeldDataDir, DataDirLocked | Dat
       try: () => {
         sign(descriptor)
         const mode = readNote(directory, modeNote)
-        return { path: directory, nodeId: readNodeId(directory), bootId: randomUUID(), mode: mode || null }
+        return {
+          path: directory,
+          nodeId: readNodeId(directory, entropy),
+          bootId: entropy.uuid(),
+          mode: mode || null
+        }
       },
       catch: unusable(directory, "DATA_DIR must be writable and not full")
     })
   }).pipe(inRealTime)
 
-export const dataDirAt = (directory: string): DataDirService => {
+export const dataDirAt = (directory: string, entropy: EntropyService): DataDirService => {
   const resolved = path.resolve(directory)
   const note = (text: string): Effect.Effect<void, DataDirUnusable> =>
     Effect.try({
       try: () => writeNote(resolved, modeNote, text),
       catch: unusable(resolved, "DATA_DIR must be writable and not full")
     })
-  return { path: resolved, hold: hold(resolved), rememberMode: note, forgetMode: note("") }
+  return { path: resolved, hold: hold(resolved, entropy), rememberMode: note, forgetMode: note("") }
 }
 
-export const layerDataDir = (directory: string): Layer.Layer<DataDir> =>
-  Layer.succeed(DataDir, dataDirAt(directory))
+export const layerDataDir = (directory: string): Layer.Layer<DataDir, never, Entropy> =>
+  Layer.effect(
+    DataDir,
+    Effect.map(Entropy, (entropy) => dataDirAt(directory, entropy))
+  )

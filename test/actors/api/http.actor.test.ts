@@ -19,6 +19,7 @@ import { supervisor, worker } from "../../../src/runtime/child-spec.ts"
 import { startTree } from "../../../src/runtime/supervisor.ts"
 import type { Tree, TreeNode } from "../../../src/runtime/tree.ts"
 import { serverOn, settingsFor } from "../../layers/api/http-world.ts"
+import { layerEntropy } from "../../support/entropy.ts"
 
 const services = (environment: Record<string, string> = {}) =>
   HttpListenerNode.pipe(
@@ -38,6 +39,7 @@ const services = (environment: Record<string, string> = {}) =>
         }),
         Lifecycle.layer,
         Metrics.layer,
+        layerEntropy,
         Wake.layer
       )
     )

@@ -32,6 +32,7 @@ import {
   memoryLedger
 } from "../../support/waves.ts"
 import { heldInstance } from "../../support/instance.ts"
+import { layerEntropy } from "../../support/entropy.ts"
 
 const share: OpenShare = {
   positionId: "p-1",
@@ -106,6 +107,7 @@ const start = Effect.gen(function* () {
         Figures.layer,
         AccountLeases.layer,
         Protection.layer,
+        layerEntropy,
         Wake.layer
       )
     )

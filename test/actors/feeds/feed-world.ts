@@ -21,6 +21,7 @@ import { Wake } from "../../../src/layers/platform/wake.port.ts"
 import { supervisor, worker } from "../../../src/runtime/child-spec.ts"
 import { startTree } from "../../../src/runtime/supervisor.ts"
 import { settingsFrom } from "../../support/practice-settings.ts"
+import { layerEntropy } from "../../support/entropy.ts"
 
 /** A connection as the test holds its other end. */
 export interface Wire {
@@ -129,6 +130,7 @@ export const world = (more: Partial<FeedSettings> = {}, databaseThere = true) =>
               })
             ),
             Logger.layer([]),
+            layerEntropy,
             Wake.layer
           )
         )

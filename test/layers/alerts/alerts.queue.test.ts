@@ -7,6 +7,7 @@ import { makeMask } from "../../../src/domain/kernel/redaction.ts"
 import { type Alert, Alerts, type PendingEntry } from "../../../src/layers/alerts/alerts.port.ts"
 import { alertsQueueMasked } from "../../../src/layers/alerts/alerts.queue.ts"
 import { Wake } from "../../../src/layers/platform/wake.port.ts"
+import { layerEntropy } from "../../support/entropy.ts"
 
 const outbreaks = (entries: ReadonlyArray<PendingEntry>) =>
   entries.flatMap((entry) => (entry._tag === "Outbreak" ? [entry] : []))
@@ -34,11 +35,18 @@ describe("an alert", () => {
       assert.strictEqual(alert?.message, "the server says: token [redacted] is wrong")
       assert.deepStrictEqual(alert?.detail, { url: "ws://[redacted]@h/x", said: ["[redacted]"] })
       assert.strictEqual(alert?.dedupKey, "feed.credentials:f")
-    }).pipe(Effect.provide(alertsQueueMasked(makeMask(["hunter22"])).pipe(Layer.provide(Wake.layer))))
+    }).pipe(
+      Effect.provide(
+        alertsQueueMasked(makeMask(["hunter22"])).pipe(Layer.provide(Layer.merge(layerEntropy, Wake.layer)))
+      )
+    )
   )
 })
 
-const queue = alertsQueueMasked(makeMask([])).pipe(Layer.provideMerge(Wake.layer))
+const queue = alertsQueueMasked(makeMask([])).pipe(
+  Layer.provide(layerEntropy),
+  Layer.provideMerge(Wake.layer)
+)
 
 describe("outbreaks that wait to be stored", () => {
   it.effect("repetitions are one entry: the worst severity, the first words and the last ones", () =>

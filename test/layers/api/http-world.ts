@@ -34,6 +34,7 @@ import {
   type TradingStateStoreService
 } from "../../../src/layers/control/trading-state-store.port.ts"
 import { Wake } from "../../../src/layers/platform/wake.port.ts"
+import { layerEntropy } from "../../support/entropy.ts"
 
 /** The generated token of every world without a configured one, and the header that shows it. */
 export const controlToken = "5f".repeat(32)
@@ -209,6 +210,7 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     Lifecycle.layer,
     Metrics.layer,
     TradingState.layer,
+    layerEntropy,
     Wake.layer
   )
   const lines: Array<Record<string, unknown>> = []

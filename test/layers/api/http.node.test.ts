@@ -9,6 +9,7 @@ import { bindErrorOf, HttpListenerNode } from "../../../src/layers/api/http.node
 import { listenerLimits } from "../../../src/layers/platform/http-limits.ts"
 import { HttpListener } from "../../../src/layers/api/http-listener.port.ts"
 import { alert, serverOn, settingsFor, startWorld, until, type World } from "./http-world.ts"
+import { layerEntropy } from "../../support/entropy.ts"
 
 const bindWith = (
   environment: Record<string, string>,
@@ -23,7 +24,8 @@ const bindWith = (
         Layer.provide(
           Layer.mergeAll(
             Layer.succeed(Config, settingsFor(environment)),
-            Layer.succeed(HttpFront, { handle })
+            Layer.succeed(HttpFront, { handle }),
+            layerEntropy
           )
         )
       )

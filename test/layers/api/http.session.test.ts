@@ -1,10 +1,11 @@
 import { assert, describe, it } from "vitest"
 import { sessionLimits } from "../../../src/layers/platform/http-limits.ts"
 import { makeSessions, sessionCookie, sessionNameIn } from "../../../src/layers/api/http.session.ts"
+import { nodeEntropy } from "../../../src/layers/platform/entropy.node.ts"
 
 describe("sessions", () => {
   it("end by themselves", () => {
-    const sessions = makeSessions()
+    const sessions = makeSessions(nodeEntropy)
     const { expiresAtMs, name } = sessions.open(1_000)
     assert.strictEqual(expiresAtMs, 1_000 + sessionLimits.lifeMs)
     assert.isNotNull(sessions.find(name, expiresAtMs - 1))
@@ -12,7 +13,7 @@ describe("sessions", () => {
   })
 
   it("are bounded: the oldest makes room", () => {
-    const sessions = makeSessions()
+    const sessions = makeSessions(nodeEntropy)
     const names = Array.from({ length: sessionLimits.sessionsMax + 2 }, (_, at) => sessions.open(at).name)
     const alive = names.map((name) => sessions.find(name, 100) !== null)
     assert.deepStrictEqual(alive.slice(0, 3), [false, false, true])
@@ -20,7 +21,7 @@ describe("sessions", () => {
   })
 
   it("do not share names or CSRF tokens", () => {
-    const sessions = makeSessions()
+    const sessions = makeSessions(nodeEntropy)
     const all = [sessions.open(0), sessions.open(0)].flatMap(({ csrfToken, name }) => [csrfToken, name])
     assert.strictEqual(new Set(all).size, 4)
   })

@@ -5,6 +5,7 @@ import { Effect, Result } from "effect"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
 import { makeControlToken } from "../../../src/layers/platform/control-token.file.ts"
 import { settingsFor } from "../api/http-world.ts"
+import { nodeEntropy } from "../../../src/layers/platform/entropy.node.ts"
 
 let folder: string
 beforeEach(() => {
@@ -13,7 +14,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
 const tokenOf = (environment: Record<string, string> = {}) =>
-  makeControlToken({ ...settingsFor(environment), dataDir: folder })
+  makeControlToken({ ...settingsFor(environment), dataDir: folder }, nodeEntropy)
 const file = () => path.join(folder, "admin-token")
 const opened = async (environment: Record<string, string> = {}) => {
   const token = tokenOf(environment)
@@ -77,7 +78,7 @@ describe("the control token", () => {
   })
 
   it("that can be neither read nor made is a typed failure that names the file", async () => {
-    const token = makeControlToken({ ...settingsFor(), dataDir: path.join(folder, "nowhere") })
+    const token = makeControlToken({ ...settingsFor(), dataDir: path.join(folder, "nowhere") }, nodeEntropy)
     const result = await Effect.runPromise(Effect.result(token.open))
     assert.isTrue(Result.isFailure(result))
     if (Result.isFailure(result)) assert.include(result.failure.path, "nowhere/admin-token")

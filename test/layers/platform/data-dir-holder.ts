@@ -6,8 +6,9 @@
  */
 import * as Effect from "effect/Effect"
 import { dataDirAt } from "../../../src/layers/platform/data-dir.file.ts"
+import { nodeEntropy } from "../../../src/layers/platform/entropy.node.ts"
 
-const hold = dataDirAt(process.argv[2] ?? "").hold.pipe(
+const hold = dataDirAt(process.argv[2] ?? "", nodeEntropy).hold.pipe(
   Effect.andThen(Effect.sync(() => console.log("held"))),
   Effect.andThen(Effect.never),
   Effect.scoped,

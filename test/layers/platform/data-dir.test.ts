@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
 import { dataDirAt } from "../../../src/layers/platform/data-dir.file.ts"
+import { nodeEntropy } from "../../../src/layers/platform/entropy.node.ts"
 
 const temporary: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRelease(
   Effect.sync(() => fs.mkdtempSync(path.join(os.tmpdir(), "holdfast-data-"))),
@@ -42,7 +43,7 @@ const holderOf = (directory: string): Effect.Effect<Holder, never, Scope.Scope> 
 describe("a data directory", { timeout: 60_000 }, () => {
   it.live("is created when missing and known by the same node id in every life, with a boot id of each", () =>
     Effect.gen(function* () {
-      const dataDir = dataDirAt(path.join(yield* temporary, "deep", "with spaces"))
+      const dataDir = dataDirAt(path.join(yield* temporary, "deep", "with spaces"), nodeEntropy)
       const first = yield* Effect.scoped(dataDir.hold)
       const second = yield* Effect.scoped(dataDir.hold)
       assert.match(first.nodeId, /^[0-9a-f-]{36}$/)
@@ -56,11 +57,11 @@ describe("a data directory", { timeout: 60_000 }, () => {
       const directory = yield* temporary
       const holder = yield* holderOf(directory)
       assert.strictEqual(holder.said, "held")
-      const error = yield* Effect.flip(Effect.scoped(dataDirAt(directory).hold))
+      const error = yield* Effect.flip(Effect.scoped(dataDirAt(directory, nodeEntropy).hold))
       assert.include(error, { _tag: "DataDirLocked", path: directory, pid: holder.pid })
       // A link to it is the same directory.
       fs.symlinkSync(directory, `${directory}-link`)
-      const linked = yield* Effect.flip(Effect.scoped(dataDirAt(`${directory}-link`).hold))
+      const linked = yield* Effect.flip(Effect.scoped(dataDirAt(`${directory}-link`, nodeEntropy).hold))
       fs.rmSync(`${directory}-link`)
       assert.strictEqual(linked._tag, "DataDirLocked")
     })
@@ -71,7 +72,7 @@ describe("a data directory", { timeout: 60_000 }, () => {
       const directory = yield* temporary
       const holder = yield* holderOf(directory)
       yield* Effect.promise(() => holder.kill("SIGKILL"))
-      yield* Effect.scoped(dataDirAt(directory).hold)
+      yield* Effect.scoped(dataDirAt(directory, nodeEntropy).hold)
     })
   )
 
@@ -80,7 +81,10 @@ describe("a data directory", { timeout: 60_000 }, () => {
       const directory = yield* temporary
       const holder = yield* holderOf(directory)
       process.kill(holder.pid, "SIGSTOP")
-      assert.strictEqual((yield* Effect.flip(Effect.scoped(dataDirAt(directory).hold)))._tag, "DataDirLocked")
+      assert.strictEqual(
+        (yield* Effect.flip(Effect.scoped(dataDirAt(directory, nodeEntropy).hold)))._tag,
+        "DataDirLocked"
+      )
     })
   )
 
@@ -103,7 +107,7 @@ describe("a data directory", { timeout: 60_000 }, () => {
     Effect.gen(function* () {
       const file = path.join(yield* temporary, "a-file")
       fs.writeFileSync(file, "")
-      const error = yield* Effect.flip(Effect.scoped(dataDirAt(path.join(file, "data")).hold))
+      const error = yield* Effect.flip(Effect.scoped(dataDirAt(path.join(file, "data"), nodeEntropy).hold))
       assert.strictEqual(error._tag, "DataDirUnusable")
       assert.isNotEmpty(error.hint)
     })
