@@ -1,50 +1,15 @@
 /**
  * The lint rules of the house that no published plugin has, loaded by oxlint (`jsPlugins`).
  *
- * Why: a rule that only a reviewer knows is advice. These four need the syntax tree, so they live in the
- * linter, where an editor shows them too; rules about file names and the like are in test/tidy.
+ * Why: a rule that only a reviewer knows is advice. These need the syntax tree, so they live in the
+ * linter, where an editor shows them too; rules about file names and the like are in scripts/tidy.ts.
  *
  * Promises: each rule has a fixture in test/fixtures/guards that must fail.
  * Never: looks at more than one file; needs types.
  */
 
-interface Node {
-  readonly type: string
-  readonly [key: string]: unknown
-}
-
-interface Comment {
-  readonly type: string
-  readonly value: string
-  readonly loc: { readonly start: { readonly line: number }; readonly end: { readonly line: number } }
-}
-
-interface RuleContext {
-  readonly filename: string
-  readonly sourceCode: { readonly getAllComments: () => ReadonlyArray<Comment> }
-  readonly report: (finding: { readonly node: Node; readonly message: string }) => void
-}
-
-type Visitor = Record<string, (node: Node) => void>
-
-const isNode = (value: unknown): value is Node =>
-  typeof value === "object" && value !== null && "type" in value && typeof value.type === "string"
-
-const nodeAt = (node: Node | undefined, key: string): Node | undefined => {
-  const value = node?.[key]
-  return isNode(value) ? value : undefined
-}
-
-const nodesAt = (node: Node | undefined, key: string): ReadonlyArray<Node> => {
-  const value = node?.[key]
-  return Array.isArray(value) ? value.filter(isNode) : []
-}
-
-/** The name of an identifier or the text of a string literal. */
-const nameOf = (node: Node | undefined): string | undefined => {
-  const text = node?.type === "Identifier" ? node["name"] : node?.["value"]
-  return typeof text === "string" ? text : undefined
-}
+import { ambientRules } from "./ambient.rules.ts"
+import { nameOf, type Node, nodeAt, nodesAt, type RuleContext, type Visitor } from "./syntax.ts"
 
 /** Shorter says nothing, longer is documentation that belongs into docs/. A machine describes each state. */
 const HEADER_LINES_MIN = 4
@@ -210,5 +175,11 @@ const noAsync = {
 
 export default {
   meta: { name: "holdfast" },
-  rules: { "file-header": fileHeader, "no-async": noAsync, "no-root-wildcard": noRootWildcard, pure }
+  rules: {
+    ...ambientRules,
+    "file-header": fileHeader,
+    "no-async": noAsync,
+    "no-root-wildcard": noRootWildcard,
+    pure
+  }
 }

@@ -118,6 +118,15 @@ const OFFENCES: Record<string, ReadonlyArray<readonly [file: string, finding: Re
     ["src/domain/market/orderBook.ts", /filename-case/],
     ["src/layers/market/prints.ts", /no-console/],
     ["src/layers/market/exits.ts", /no-process-exit/],
+    ["src/layers/market/store.timed.ts", /SQL with now\(/],
+    ["src/layers/market/store.timed.ts", /SQL with CURRENT_TIMESTAMP/],
+    ["src/layers/market/store.timed.ts", /SQL with clock_timestamp\(/],
+    ["src/layers/market/store.timed.ts", /SQL with gen_random_uuid\(/],
+    ["src/layers/database/database-schema.pg.ts", /SQL with now\(/],
+    ["migrations/0014_lamp-times.ts", /SQL with now\(/],
+    ["src/layers/market/draws.ts", /randomUUID of node:crypto/],
+    ["src/layers/market/draws.ts", /Math\.random/],
+    ["src/actors/market/draws-apart.ts", /Random of effect/],
     ["test/domain/market/focused.test.ts", /no-focused-tests/]
   ],
   arrows: [

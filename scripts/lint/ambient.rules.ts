@@ -1,0 +1,102 @@
+/**
+ * The lint rules about what a simulation must be able to give: the database's time, and every id and random number.
+ *
+ * Why: one statement that asks PostgreSQL for the time, or one id drawn past the port, and two runs with the same seed differ.
+ *
+ * Promises: texts are searched wherever they stand, so SQL that is put together from parts is seen; the places that may read the
+ * real clock of the server are listed here, each with its reason, by their text and not by their file.
+ * Never: looks at comments.
+ */
+import { nameOf, type Node, nodeAt, nodesAt, type RuleContext, type Visitor } from "./syntax.ts"
+
+/** The migration that made `hf_now()` and `hf_clock()`; those up to it stay as they were applied. */
+const CLOCK_MIGRATION = 13
+
+/** What PostgreSQL answers from its own clock, and from chance. */
+const AMBIENT_SQL =
+  /\b(?:now|clock_timestamp|transaction_timestamp|statement_timestamp|timeofday|gen_random_uuid|uuidv[47]|random|random_normal)\s*\(|\b(?:current_timestamp|current_date|current_time|localtimestamp|localtime)\b|'(?:now|today|tomorrow|yesterday)'(?=\s*::)/i
+
+/** Statements that may run where the functions of migration 0013 are not: file, text, reason. */
+const BEFORE_THE_SCHEMA: ReadonlyArray<readonly [file: string, text: string, reason: string]> = [
+  [
+    "src/layers/database/database-schema.pg.ts",
+    "applied_at timestamptz NOT NULL DEFAULT now()",
+    "the table of applied migrations is made before the first of them"
+  ],
+  [
+    "src/layers/database/installation.pg.ts",
+    "lease_until > clock_timestamp() AND owner <> ",
+    "reset-practice meets databases of older versions, and migrates none"
+  ]
+]
+
+const pathOf = (context: RuleContext): string => context.filename.replaceAll("\\", "/")
+
+const databaseClock = {
+  create(context: RuleContext): Visitor {
+    const path = pathOf(context)
+    const migration = /(?:^|\/)migrations\/(\d{4})_[^/]+$/.exec(path)?.[1]
+    if (migration !== undefined && Number(migration) <= CLOCK_MIGRATION) return {}
+    const excepted = BEFORE_THE_SCHEMA.filter(([file]) => path.endsWith(`/${file}`) || path === file)
+    const search = (node: Node, given: unknown): void => {
+      if (typeof given !== "string") return
+      const text = excepted.reduce((rest, [, exception]) => rest.replace(exception, ""), given)
+      const found = AMBIENT_SQL.exec(text)?.[0]
+      if (found === undefined) return
+      context.report({
+        node,
+        message: `SQL with ${found.trim()}: time is hf_now() or hf_clock(), ids and chance come from the process.`
+      })
+    }
+    return {
+      Literal: (node) => search(node, node["value"]),
+      TemplateElement: (node) => {
+        const { value } = node
+        search(node, typeof value === "object" && value !== null && "raw" in value ? value.raw : undefined)
+      }
+    }
+  }
+}
+
+/** What `node:crypto` draws. Its hashes are functions of what they are given. */
+const DRAWN = new Set([
+  "getRandomValues",
+  "randomBytes",
+  "randomFill",
+  "randomFillSync",
+  "randomInt",
+  "randomUUID",
+  "webcrypto"
+])
+const DRAWN_MEMBERS = new Set(["Math.random", "crypto.getRandomValues", "crypto.randomUUID"])
+
+const entropy = {
+  create(context: RuleContext): Visitor {
+    const refuse = (node: Node, what: string) =>
+      context.report({ node, message: `${what}: ids and randomness come from the port Entropy.` })
+    // The runtime is a package of its own; the service of Effect is the port it has.
+    const isRuntime = /(?:^|\/)src\/runtime\//.test(pathOf(context))
+    const isDrawn = (source: string, name: string): boolean =>
+      /^(?:node:)?crypto$/.test(source)
+        ? DRAWN.has(name)
+        : !isRuntime && (source === "effect" || source === "effect/Random") && name === "Random"
+    return {
+      ImportDeclaration(node) {
+        const source = nameOf(nodeAt(node, "source")) ?? ""
+        for (const specifier of nodesAt(node, "specifiers")) {
+          const whole = specifier.type !== "ImportSpecifier"
+          const name = whole ? "*" : (nameOf(nodeAt(specifier, "imported")) ?? "")
+          const wholesale = /^(?:node:)?crypto$/.test(source) || source === "effect/Random"
+          if (whole ? wholesale && !(isRuntime && source === "effect/Random") : isDrawn(source, name))
+            refuse(specifier, `${name} of ${source}`)
+        }
+      },
+      MemberExpression(node) {
+        const member = `${nameOf(nodeAt(node, "object")) ?? "?"}.${nameOf(nodeAt(node, "property")) ?? "?"}`
+        if (DRAWN_MEMBERS.has(member)) refuse(node, member)
+      }
+    }
+  }
+}
+
+export const ambientRules = { "database-clock": databaseClock, entropy }
