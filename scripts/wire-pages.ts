@@ -11,7 +11,8 @@
 import { STATUS_CODES } from "node:http"
 import { z } from "zod"
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from "zod-openapi"
-import { type Endpoint, endpoints } from "../src/wire/endpoints.ts"
+import type { Endpoint } from "../src/wire/endpoint.ts"
+import { endpoints } from "../src/wire/endpoints.ts"
 import { refusal } from "../src/wire/refusal.ts"
 
 const TAGS: Readonly<Record<Endpoint["tag"], string>> = {

@@ -13,6 +13,7 @@ import { Layer, Result } from "effect"
 import type { Settings } from "../domain/kernel/settings.ts"
 import { settingsMask } from "../domain/kernel/settings-secrets.ts"
 import { AccountLeases } from "./accounts/accounts-lease.port.ts"
+import { layerWorker } from "./platform/worker.node.ts"
 import { RestingAccounts } from "./execution/resting-accounts.port.ts"
 import { accountsStorePg } from "./accounts/accounts-store.pg.ts"
 import { alertsStorePg } from "./alerts/alerts-store.pg.ts"
@@ -124,6 +125,7 @@ export const componentLayer = (
     SignalQueue.layer,
     AccountLeases.layer,
     RestingAccounts.layer,
+    layerWorker,
     Protection.layer,
     Wake.layer
   )

@@ -12,40 +12,14 @@ import { z } from "zod"
 import type { ControlCommand } from "../domain/control/control.ts"
 import { ORDER_STATUSES } from "../domain/orders/order.ts"
 import { SIGNAL_STATUSES } from "../domain/signals/signal-status.ts"
+import { command, type Endpoint, endpoint, get, list } from "./endpoint.ts"
 import { healthDocument, healthOutline, live, version } from "./health.ts"
+import { monitoringEndpoints } from "./monitoring-endpoints.ts"
 import * as operations from "./operations.ts"
 import { byId, byName, listQuery, page } from "./page.ts"
 import * as trading from "./trading.ts"
 import { intakeAnswer, intakeTest } from "./webhook.ts"
 import { oneOf } from "./words.ts"
-
-/** What is answered that is no JSON of ours. */
-export interface TextAnswer {
-  readonly text: string
-}
-
-export interface Endpoint {
-  readonly method: "GET" | "POST"
-  /** Segments; one that starts with a colon is a parameter. */
-  readonly path: string
-  /** `open` to everybody; `api`: for who may read it, or control by it where the method is POST; `webhook`: as its source says. */
-  readonly access: "open" | "api" | "webhook"
-  readonly tag: "health" | "intake" | "trading" | "operations" | "session" | "console"
-  /** Unique among all endpoints, for generated clients. */
-  readonly name: string
-  readonly summary: string
-  readonly query?: z.ZodObject
-  readonly body?: z.ZodObject
-  /** By status code. */
-  readonly answers: Readonly<Record<number, z.ZodType | TextAnswer>>
-}
-
-/** Keeps the type of each schema. */
-const endpoint = <const E extends Endpoint>(given: E): E => given
-
-const get = { method: "GET" } as const
-const list = { method: "GET", access: "api" } as const
-const command = { method: "POST", access: "api" } as const
 
 export const health = endpoint({
   ...get,
@@ -415,6 +389,7 @@ export const endpoints: ReadonlyArray<Endpoint> = [
   listAlerts,
   acknowledgeAlert,
   listBreakers,
+  ...monitoringEndpoints,
   listDeadLetters,
   getSession,
   openSession,

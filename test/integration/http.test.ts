@@ -227,6 +227,8 @@ describe("a list", () => {
     "/api/v1/monitoring/alerts",
     "/api/v1/monitoring/circuit-breakers",
     "/api/v1/dead-letters",
+    "/api/v1/monitoring/transactions",
+    "/api/v1/monitoring/locks/status",
     "/api/v1/actors"
   ])("%s is {items, next_cursor}", async (path) => {
     const { body, status, text } = await get(path)
@@ -280,6 +282,97 @@ describe("a list", () => {
     const { body, status } = await get(`/api/v1/signals?cursor=${cursor}`)
     assert.strictEqual(status, 400)
     assert.strictEqual(body.errors[0]?.path, "query.cursor")
+  })
+})
+
+describe("monitoring", () => {
+  it("lists what is under way, the oldest first, and nothing that is over", async () => {
+    await world.post(alert({ symbol: "TXN" }))
+    await world.sql(
+      `INSERT INTO orders (id, client_order_id, account, strategy, intent, symbol, side, type, quantity, time_in_force, status, source,
+        venue, sends, created_at) SELECT gen_random_uuid(), 'tx-' || days, 'paper-1', 'default', 'entry', 'TXN', 'buy', 'market', 2, 'day', status,
+        'webhook', 'practice', 3, now() - days * interval '1 day'
+       FROM (VALUES ('acked', 1), ('needs_operator', 40), ('filled', 50)) AS v (status, days)`,
+      []
+    )
+    const { body } = await get("/api/v1/monitoring/transactions?symbol=TXN&kind=order")
+    assert.deepStrictEqual(
+      body.items.map(({ age_ms: age, attempts, quantity, status }) => [
+        status,
+        attempts,
+        quantity,
+        Math.round(Number(age) / 86_400_000)
+      ]),
+      [
+        ["needs_operator", 3, "2", 40],
+        ["acked", 3, "2", 1]
+      ]
+    )
+    const signals = (await get("/api/v1/monitoring/transactions?kind=signal&limit=500")).body.items
+    assert.isNotEmpty(signals)
+    assert.isTrue(signals.every(({ account, status }) => account === null && status === "received"))
+    const all = (await get("/api/v1/monitoring/transactions?limit=500")).body.items
+    assert.notInclude(
+      all.map(({ status }) => status),
+      "filled"
+    )
+    const times = all.map(({ since }) => String(since))
+    assert.deepStrictEqual(times, times.toSorted())
+    const first = await get("/api/v1/monitoring/transactions?limit=1")
+    const second = await get(`/api/v1/monitoring/transactions?limit=1&cursor=${first.body.next_cursor}`)
+    assert.deepStrictEqual(
+      [...first.body.items, ...second.body.items].map(({ id }) => id),
+      all.slice(0, 2).map(({ id }) => id)
+    )
+  })
+
+  it("says who holds an account, until when, and what waits for it", async () => {
+    await world.sql(
+      `INSERT INTO nodes (node_id, life, pid, process_started, lease_until) VALUES ('n', 'n/b', 1, '1', now() + interval '1 minute')`,
+      []
+    )
+    await world.sql(
+      `INSERT INTO accounts (id, venue, starting_cash, owner, fence, lease_until) VALUES ('lock-1', 'v', 1, 'n/b', 7, 'infinity'), ('lock-2', 'v', 1, NULL, 0, NULL)`,
+      []
+    )
+    await world.sql(
+      `INSERT INTO orders (id, client_order_id, account, strategy, intent, symbol, side, type, quantity, time_in_force, status, source, venue)
+       SELECT gen_random_uuid(), 'lock-' || status, 'lock-1', 'default', 'entry', 'LCK', 'buy', 'market', 1, 'day', status, 'webhook', 'v'
+       FROM unnest(ARRAY['intended', 'held', 'acked']) AS status`,
+      []
+    )
+    const held = (await get("/api/v1/monitoring/locks/account/lock-1")).body as unknown as Record<
+      string,
+      unknown
+    >
+    assert.deepInclude(held, {
+      account: "lock-1",
+      owner: "n/b",
+      fence: "7",
+      orders_waiting: 2,
+      held_here: false,
+      standing_by: false,
+      turns: null
+    })
+    assert.closeTo(Number(held["lease_left_ms"]), 60_000, 20_000)
+    assert.isString(held["waiting_since"])
+    const free = (await get("/api/v1/monitoring/locks/account/lock-2")).body
+    assert.deepInclude(free, { owner: null, lease_left_ms: null, orders_waiting: 0, waiting_since: null })
+    assert.strictEqual((await get("/api/v1/monitoring/locks/account/nobody")).status, 404)
+    const { body } = await get("/api/v1/monitoring/locks/status?owner=n%2Fb")
+    assert.deepStrictEqual(
+      body.items.map(({ account }) => account),
+      ["lock-1"]
+    )
+  })
+
+  it("says what the process does", async () => {
+    const { body, status } = await get("/api/v1/monitoring/worker")
+    assert.strictEqual(status, 200)
+    const { event_loop: loop, memory, pid } = body as unknown as Record<string, Record<string, number>>
+    assert.strictEqual(Number(pid), process.pid)
+    assert.isAbove(memory!["rss_bytes"]!, 10_000_000)
+    assert.isAtLeast(loop!["delay_max_ms"]!, loop!["delay_p99_ms"]!)
   })
 })
 

@@ -9,9 +9,10 @@
  * is interrupted only with the whole child.
  * Never: outlives its child.
  */
-import { Data, Effect, Fiber, Semaphore } from "effect"
+import { Clock, Data, Effect, Fiber, Semaphore } from "effect"
 import { accountLimits, executionLimits, lookupLimits } from "../../domain/kernel/limits.ts"
 import type { LeaseGuard } from "../../layers/accounts/accounts-lease.port.ts"
+import { noTurns, type TurnCounts } from "../../layers/accounts/account-turns.ts"
 import type { BrokerConnection } from "../../layers/venues/broker.port.ts"
 import type { ChildSelf } from "../../runtime/child-spec.ts"
 
@@ -61,14 +62,44 @@ export interface AccountDesk {
   fullLookAt: number
 }
 
-/** The desk of one incarnation of an executor. */
+/** Runs `effect` in its turn, and counts what it waited. */
+const inTurn = <A, E, R>(turn: Semaphore.Semaphore, counts: TurnCounts, effect: Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    const clock = yield* Clock.Clock
+    const fromMs = clock.currentTimeMillisUnsafe()
+    // Whoever finds nobody there waits for nobody.
+    const isContended = counts.taken > counts.ended || counts.waiting > 0
+    counts.waiting += 1
+    let isIn = false
+    const enter = (): void => {
+      isIn = true
+      const waitedMs = clock.currentTimeMillisUnsafe() - fromMs
+      counts.waiting -= 1
+      counts.taken += 1
+      if (!isContended) return
+      counts.contended += 1
+      counts.waitedMs += waitedMs
+      counts.longestWaitMs = Math.max(counts.longestWaitMs, waitedMs)
+    }
+    const leave = Effect.sync(() => {
+      if (isIn) counts.ended += 1
+      else counts.waiting -= 1
+    })
+    return yield* Effect.ensuring(turn.withPermit(Effect.andThen(Effect.sync(enter), effect)), leave)
+  })
+
+/** The desk of one incarnation of an executor. `counts` is asked for at the first turn. */
 export const makeDesk = (
   self: Pick<ChildSelf, "fork" | "path">,
   account: string,
   broker: BrokerConnection,
-  pace: ExecutionPace
+  pace: ExecutionPace,
+  counts: () => TurnCounts = noTurns
 ): AccountDesk => {
   const turn = Semaphore.makeUnsafe(1)
+  let counted: TurnCounts | null = null
+  const turned = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    Effect.suspend(() => inTurn(turn, (counted ??= counts()), effect))
   let guard: LeaseGuard | null = null
   return {
     account,
@@ -82,9 +113,9 @@ export const makeDesk = (
     // A typed failure belongs to whoever waits; only a defect is the child's, which is what `fork` does with failures.
     roundTrip: (effect) =>
       self
-        .fork("round trip", Effect.result(turn.withPermit(effect)))
+        .fork("round trip", Effect.result(turned(effect)))
         .pipe(Effect.flatMap(Fiber.join), Effect.flatMap(Effect.fromResult)),
-    between: (effect) => turn.withPermit(effect),
+    between: turned,
     inFlight: new Set(),
     dueAt: new Map(),
     fullLookAt: 0

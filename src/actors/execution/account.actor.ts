@@ -273,10 +273,11 @@ export const accountActors = (pace: ExecutionPace = defaultPace) => {
       const settings = yield* Config
       const brokers = yield* Brokers
       const protection = yield* Protection
+      const { turns } = yield* AccountLeases
       const wake = yield* Wake
       const configured = settings.accounts[account]
       invariant(configured !== undefined, "an executor is started for a configured account", { account })
-      const desk = makeDesk(self, account, brokers.get(configured.broker), pace)
+      const desk = makeDesk(self, account, brokers.get(configured.broker), pace, () => turns.open(account))
       const executor: Executor = {
         desk,
         noteBroker: (answers) => {

@@ -22,6 +22,8 @@ import { settingsWarnings } from "../../domain/kernel/settings-warnings.ts"
 import { Config } from "../../layers/platform/config.port.ts"
 import { Entropy } from "../../layers/platform/entropy.port.ts"
 import { HealthSource } from "../../layers/health/health-source.port.ts"
+import { AccountLeases } from "../../layers/accounts/accounts-lease.port.ts"
+import { turnFigures } from "../../layers/accounts/account-turns.ts"
 import { Figures } from "../../layers/platform/figures.port.ts"
 import { Host, type StopRequest } from "../../layers/platform/host.port.ts"
 import { IntakeQueue } from "../../layers/intake/intake-queue.port.ts"
@@ -189,6 +191,7 @@ export const runService = (observers: ServiceObservers) =>
       const entropy = yield* Entropy
       const running = yield* RunningTree
       const figures = yield* Figures
+      const { turns } = yield* AccountLeases
       const startup = yield* Startup
       const host = yield* Host
       const soon = makeSoon()
@@ -227,6 +230,8 @@ export const runService = (observers: ServiceObservers) =>
       const tree = started.success
       running.attach(tree)
       figures.show("root", () => treeFigures(tree))
+      if (settings.roles.has("accounts"))
+        figures.show("root/trading/accounts", () => turnFigures(turns.all()))
       startup.observe(tree.readyBelow)
       yield* Effect.forkScoped(notifier)
       yield* Effect.forkScoped(queueWatch)

@@ -9,6 +9,7 @@
  * Never: asks the database.
  */
 import { Context, Layer } from "effect"
+import { type AccountTurns, makeAccountTurns } from "./account-turns.ts"
 import type { LeaseDeadline } from "../platform/lease-deadline.ts"
 import type { AccountGrant } from "./accounts-store.port.ts"
 
@@ -54,6 +55,8 @@ export interface AccountLeasesService {
   /** Waits in line for an account of another owner; `free` is called when it may be asked for again. Answers how to end it. */
   readonly want: (account: string, free: () => void) => () => void
   readonly wanted: () => ReadonlyMap<string, () => void>
+  /** How the round trips of each account waited for each other. */
+  readonly turns: AccountTurns
 }
 
 const makeLeases = (): AccountLeasesService => {
@@ -86,7 +89,8 @@ const makeLeases = (): AccountLeasesService => {
     },
     watch: (account, lost) => enter(watchers, account, lost),
     want: (account, free) => enter(line, account, free),
-    wanted: () => line
+    wanted: () => line,
+    turns: makeAccountTurns()
   }
 }
 

@@ -19,13 +19,14 @@ import { isUuid } from "../../domain/kernel/ids.ts"
 import { isoOf } from "../../domain/kernel/iso-time.ts"
 import { controlLimits } from "../../domain/kernel/limits.ts"
 import type { TradingStateName } from "../../domain/kernel/trading-state.ts"
-import type { Endpoint } from "../../wire/endpoints.ts"
+import type { Endpoint } from "../../wire/endpoint.ts"
 import * as wire from "../../wire/endpoints.ts"
+import { listTransactions } from "../../wire/monitoring-endpoints.ts"
 import { PAGE_ITEMS_DEFAULT } from "../../wire/page.ts"
 import type { TradingStateStoreService } from "../control/trading-state-store.port.ts"
 import type { ActorRow, HealthSourceService } from "../health/health-source.port.ts"
 import type { ListName, ReadStoreService } from "../health/read-store.port.ts"
-import { decoded, Refused, route, type Route, type RouteRequest, rowsRoute } from "./http.route.ts"
+import { badCursor, decoded, Refused, route, type Route, type RouteRequest, rowsRoute } from "./http.route.ts"
 
 /** What the query of any list is read as; what is neither limit nor cursor is a filter. */
 type ListQuery = Readonly<Record<string, string>> & { readonly limit?: number; readonly cursor?: string }
@@ -42,16 +43,9 @@ const listRoute = (
     Effect.gen(function* () {
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- read by `listQuery` of the endpoint
       const { cursor = null, limit = PAGE_ITEMS_DEFAULT, ...filters } = request.query as ListQuery
-      const { items, nextCursor } = yield* reads.list(name, { limit, cursor, filters }).pipe(
-        Effect.catchTag("BadCursor", () =>
-          Effect.fail(
-            new Refused({
-              status: 400,
-              errors: [{ path: "query.cursor", message: "must be a next_cursor of this list" }]
-            })
-          )
-        )
-      )
+      const { items, nextCursor } = yield* reads
+        .list(name, { limit, cursor, filters })
+        .pipe(Effect.catchTag("BadCursor", () => Effect.fail(badCursor)))
       return { status: 200, json: yield* decoded(endpoint.answers[200], { items, next_cursor: nextCursor }) }
     })
   )
@@ -205,6 +199,7 @@ export const apiRoutes = (services: ApiServices): ReadonlyArray<Route> => {
     listRoute(reads, wire.listAlerts, "alerts"),
     acknowledgeRoute(reads),
     listRoute(reads, wire.listBreakers, "circuit_breakers"),
+    listRoute(reads, listTransactions, "transactions"),
     listRoute(reads, wire.listDeadLetters, "dead_letters"),
     indexRoute
   ]

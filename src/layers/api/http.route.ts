@@ -23,7 +23,7 @@ import type { z } from "zod"
 import type { FieldError } from "../../domain/kernel/field.ts"
 import { invariant } from "../../domain/kernel/invariant.ts"
 import { logEvent } from "../../runtime/log-event.ts"
-import type { Endpoint } from "../../wire/endpoints.ts"
+import type { Endpoint } from "../../wire/endpoint.ts"
 import { decode } from "../../wire/problems.ts"
 import { type DatabaseError } from "../database/database.port.ts"
 import type { Standing } from "./http.access.ts"
@@ -35,6 +35,12 @@ export class Refused extends Data.TaggedError("Refused")<{
   readonly errors?: ReadonlyArray<FieldError>
   readonly more?: Record<string, unknown>
 }> {}
+
+/** A list was asked for from a place that no page of it gave. */
+export const badCursor = new Refused({
+  status: 400,
+  errors: [{ path: "query.cursor", message: "must be a next_cursor of this list" }]
+})
 
 /** The request with what the path, the query and the body say; the query and the body as the endpoint's schemas read them. */
 export interface RouteRequest<Query = unknown, Body = unknown> {

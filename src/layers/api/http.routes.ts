@@ -35,11 +35,14 @@ import { consoleRoutes } from "./http.console.ts"
 import { answerPreflight, applyCors, isPreflight } from "./http.cors.ts"
 import { guarded, type Handling, HttpFront, type HttpFrontService } from "./http.front.ts"
 import { healthRoutes } from "./http.health.ts"
+import { monitoringRoutes } from "./http.monitoring.ts"
 import { HttpIntake, type HttpIntakeService } from "./http.intake.ts"
 import { readLimits } from "../platform/http-limits.ts"
 import { makeMatcher, type Match, type Route, type RouteRequest, runRoute } from "./http.route.ts"
 import { RefusedPosts, type RefusedPostsService } from "../intake/refused-posts.port.ts"
 import { Exposition, Metrics, type MetricsService } from "../platform/metrics.port.ts"
+import type { AccountLeases } from "../accounts/accounts-lease.port.ts"
+import type { Worker } from "../platform/worker.port.ts"
 import { ReadStore } from "../health/read-store.port.ts"
 import { TradingStateStore } from "../control/trading-state-store.port.ts"
 import type { TradingStateName } from "../../domain/kernel/trading-state.ts"
@@ -252,6 +255,7 @@ const makeFront = (parts: Parts): HttpFrontService => ({
 export const HttpFrontRoutes: Layer.Layer<
   HttpFront,
   never,
+  | AccountLeases
   | Alerts
   | Config
   | ControlToken
@@ -265,6 +269,7 @@ export const HttpFrontRoutes: Layer.Layer<
   | RefusedPosts
   | TradingState
   | Wake
+  | Worker
 > = Layer.effect(
   HttpFront,
   Effect.gen(function* () {
@@ -320,7 +325,11 @@ export const HttpFrontRoutes: Layer.Layer<
       })
     const takesPosts = settings.roles.has("http")
     const api = takesPosts
-      ? [...consoleRoutes(access), ...apiRoutes({ reads, states, source, controlled, tradingStateChanged })]
+      ? [
+          ...consoleRoutes(access),
+          ...apiRoutes({ reads, states, source, controlled, tradingStateChanged }),
+          ...(yield* monitoringRoutes(source))
+        ]
       : []
     const match = makeMatcher([...healthRoutes(source, yield* Exposition, settings.mode), ...api])
     return HttpFront.of(

@@ -9,6 +9,7 @@
 import { Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { Fragment } from "effect/sql/Statement"
+import { OPEN } from "../../domain/orders/order.ts"
 import { parseExactly } from "../../domain/kernel/json-reader.ts"
 import { Database, type DatabaseService } from "../database/database.port.ts"
 import { readLimits } from "../platform/http-limits.ts"
@@ -30,6 +31,8 @@ interface ListTable {
   /** Columns that order the list, newest first; together unique. The cursor holds their values. */
   readonly key: ReadonlyArray<{ readonly column: string; readonly type: "bigint" | "text" | "timestamptz" }>
   readonly where?: string
+  /** The other way round, for lists whose oldest row is the news. */
+  readonly oldestFirst?: true
 }
 
 const signalColumns = `id, kind, source, status, reason, symbol, action, direction, timeframe, quantity, price, strategy, strike,
@@ -39,6 +42,11 @@ const orderColumns = `id, client_order_id, signal_id, account, strategy, leg, in
   valid_until, sent_at, resolve_until, created_at, updated_at, settled_at`
 const fillColumns = `id, venue, account, symbol, venue_order_id, trade_id, client_order_id, order_id, position_id, side, quantity, price, fee,
   realised_pnl, source, order_time, recorded_at`
+/** The lease of an account is that of the life that holds it; owners of versions before had one of their own. */
+const leaseUntil =
+  "CASE WHEN strpos(owner, '/') > 0 THEN (SELECT n.lease_until FROM nodes n WHERE n.life = owner) ELSE lease_until END"
+/** As the index `orders_open` has it. */
+const openOrders = `status IN (${[...OPEN].map((status) => `'${status}'`).join(", ")})`
 const bySeq = [{ column: "seq", type: "bigint" }] as const
 
 const lists: Readonly<Record<ListName, ListTable>> = {
@@ -64,8 +72,7 @@ const lists: Readonly<Record<ListName, ListTable>> = {
       (SELECT coalesce(sum(p.realised_pnl), 0) FROM positions p WHERE p.account = a.id) AS realised_pnl,
       (SELECT coalesce(sum(t.fee), 0) FROM trade_records t WHERE t.account = a.id) AS fees FROM accounts a) AS accounts`,
     columns: `id, venue, starting_cash, enabled, owner, fence::text AS fence,
-      CASE WHEN strpos(owner, '/') > 0 THEN (SELECT n.lease_until FROM nodes n WHERE n.life = owner) ELSE lease_until END
-        AS lease_until, reconciled_at, created_at, open_positions,
+      ${leaseUntil} AS lease_until, reconciled_at, created_at, open_positions,
       realised_pnl, fees`,
     key: [{ column: "id", type: "text" }],
     where: "id <> 'canary'"
@@ -101,6 +108,29 @@ const lists: Readonly<Record<ListName, ListTable>> = {
     from: "circuit_breakers",
     columns: "id, state, reason, changed_by, opened_at, changed_at",
     key: [{ column: "id", type: "text" }]
+  },
+  // Both halves read an index of what is open, however many rows there are.
+  transactions: {
+    from: `(SELECT 'signal' AS kind, id::text AS id, id AS signal_id, status, symbol, NULL AS account, strategy, quantity, received_at AS since,
+        attempts, reason FROM signals WHERE status IN ('received', 'processing') AND source <> 'canary'
+      UNION ALL SELECT 'order', id::text, signal_id, status, symbol, account, strategy, quantity, created_at, sends, reason
+        FROM orders WHERE ${openOrders} AND source <> 'canary') AS transactions`,
+    columns: `*, greatest(0, round(extract(epoch FROM hf_now() - since) * 1000))::float8 AS age_ms`,
+    key: [
+      { column: "since", type: "timestamptz" },
+      { column: "id", type: "text" }
+    ],
+    oldestFirst: true
+  },
+  locks: {
+    from: `(SELECT a.id AS account, a.owner, a.fence::text AS fence, ${leaseUntil} AS lease_until,
+        w.orders_waiting, w.waiting_since
+      FROM accounts a CROSS JOIN LATERAL (SELECT count(*)::int AS orders_waiting, min(o.created_at) AS waiting_since
+        FROM orders o WHERE o.account = a.id AND ${openOrders} AND o.status IN ('intended', 'held')) w
+      WHERE a.id <> 'canary') AS locks`,
+    columns: `account, owner, fence, lease_until, orders_waiting, waiting_since, CASE WHEN owner IS NOT NULL
+      THEN greatest(0, round(extract(epoch FROM lease_until - hf_now()) * 1000))::float8 END AS lease_left_ms`,
+    key: [{ column: "account", type: "text" }]
   }
 }
 
@@ -154,14 +184,16 @@ const selectPage = (
     const columns = table.key.map(({ column }) => column).join(", ")
     const values = table.key.map(({ type }, index) => sql`${after[index] ?? ""}::text::${sql.literal(type)}`)
     const [first, second] = values
+    const beyond = sql.literal(table.oldestFirst === true ? ">" : "<")
     conditions.push(
       second === undefined
-        ? sql`${sql.literal(columns)} < ${first ?? ""}`
-        : sql`(${sql.literal(columns)}) < (${first ?? ""}, ${second})`
+        ? sql`${sql.literal(columns)} ${beyond} ${first ?? ""}`
+        : sql`(${sql.literal(columns)}) ${beyond} (${first ?? ""}, ${second})`
     )
   }
   const keys = table.key.map(({ column }, index) => `${column}::text AS key_${index}`).join(", ")
-  const order = table.key.map(({ column }) => `${column} DESC`).join(", ")
+  const direction = table.oldestFirst === true ? "ASC" : "DESC"
+  const order = table.key.map(({ column }) => `${column} ${direction}`).join(", ")
   return sql<Item>`SELECT ${sql.literal(`${table.columns}, ${keys}`)} FROM ${sql.literal(table.from)}
     ${conditions.length === 0 ? sql.literal("") : sql`WHERE ${sql.and(conditions)}`}
     ORDER BY ${sql.literal(order)} LIMIT ${request.limit + 1}`

@@ -43,6 +43,8 @@ export type ListName =
   | "alerts"
   | "dead_letters"
   | "circuit_breakers"
+  | "transactions"
+  | "locks"
 
 /** The whole life of a signal. Null where that part does not exist yet. */
 export interface Trace {

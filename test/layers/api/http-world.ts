@@ -33,6 +33,8 @@ import {
   TradingStateStore,
   type TradingStateStoreService
 } from "../../../src/layers/control/trading-state-store.port.ts"
+import { AccountLeases } from "../../../src/layers/accounts/accounts-lease.port.ts"
+import { layerWorker } from "../../../src/layers/platform/worker.node.ts"
 import { Wake } from "../../../src/layers/platform/wake.port.ts"
 import { layerEntropy } from "../../support/entropy.ts"
 
@@ -207,6 +209,8 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     Layer.succeed(Exposition, {
       text: (named) => Effect.succeed(named ? "# acct-7\n" : "# nothing\n")
     }),
+    AccountLeases.layer,
+    layerWorker,
     Lifecycle.layer,
     Metrics.layer,
     TradingState.layer,

@@ -1,0 +1,119 @@
+/**
+ * The monitoring routes: what is under way, what the process does, and who holds which account (E8).
+ *
+ * A row says who owns an account for the whole installation; what this process adds is whether that is itself, whether it
+ * stands by, and how its round trips waited for each other.
+ *
+ * Promises: figures of rows are read when they are asked for, those of the process when they are shown.
+ * Never: changes anything; breaking a lock is a command.
+ * Failure: as the routes': what the store cannot answer now is 503.
+ */
+import { Effect } from "effect"
+import { isoOf } from "../../domain/kernel/iso-time.ts"
+import * as wire from "../../wire/monitoring-endpoints.ts"
+import { type lock, lockRow } from "../../wire/monitoring.ts"
+import { PAGE_ITEMS_DEFAULT } from "../../wire/page.ts"
+import { AccountLeases, type AccountLeasesService } from "../accounts/accounts-lease.port.ts"
+import type { HealthSourceService } from "../health/health-source.port.ts"
+import { type Item, ReadStore, type ReadStoreService } from "../health/read-store.port.ts"
+import { Worker, type WorkerReading } from "../platform/worker.port.ts"
+import { badCursor, decoded, type JsonOf, type Route, route, Refused } from "./http.route.ts"
+
+interface MonitoringParts {
+  readonly reads: ReadStoreService
+  readonly source: HealthSourceService
+  readonly worker: { readonly read: () => WorkerReading }
+  readonly leases: AccountLeasesService
+}
+
+const round = (value: number): number => Math.round(value * 1_000) / 1_000
+
+const workerDocument = ({ source, worker }: MonitoringParts) => {
+  const { eventLoop, gc, memory, node, pid, startedAtMs } = worker.read()
+  const components = source.actors()
+  return {
+    pid,
+    node,
+    started_at: isoOf(startedAtMs),
+    uptime_ms: Math.round(process.uptime() * 1_000),
+    event_loop: {
+      since: isoOf(eventLoop.sinceMs),
+      delay_mean_ms: round(eventLoop.meanMs),
+      delay_p99_ms: round(eventLoop.p99Ms),
+      delay_max_ms: round(eventLoop.maxMs),
+      utilization: Math.min(1, round(eventLoop.utilization))
+    },
+    gc: { count: gc.count, total_ms: round(gc.totalMs), max_ms: round(gc.maxMs) },
+    memory: {
+      rss_bytes: memory.rssBytes,
+      heap_used_bytes: memory.heapUsedBytes,
+      heap_total_bytes: memory.heapTotalBytes,
+      heap_limit_bytes: memory.heapLimitBytes,
+      external_bytes: memory.externalBytes
+    },
+    components: components.length,
+    components_not_ready: components.filter(({ ready }) => !ready).length,
+    restarts: components.reduce((sum, { restarts }) => sum + restarts, 0)
+  }
+}
+
+/** A lock as its row has it, with what this process knows of it. */
+const withHere = ({ leases }: MonitoringParts, row: Item) =>
+  Effect.map(decoded(lockRow, row), (known): JsonOf<typeof lock> => {
+    const counts = leases.turns.of(known.account)
+    return {
+      ...known,
+      held_here: leases.current(known.account) !== null,
+      standing_by: leases.wanted().has(known.account),
+      turns:
+        counts === null
+          ? null
+          : {
+              taken: counts.taken,
+              waiting: counts.waiting,
+              contended: counts.contended,
+              waited_ms: round(counts.waitedMs),
+              longest_wait_ms: round(counts.longestWaitMs)
+            }
+    }
+  })
+
+const locksRoute = (parts: MonitoringParts): Route =>
+  route(wire.listLocks, ({ query: { cursor = null, limit = PAGE_ITEMS_DEFAULT, owner } }) =>
+    Effect.gen(function* () {
+      const filters = owner === undefined ? {} : { owner }
+      const { items, nextCursor } = yield* parts.reads
+        .list("locks", { limit, cursor, filters })
+        .pipe(Effect.catchTag("BadCursor", () => Effect.fail(badCursor)))
+      const locks = yield* Effect.forEach(items, (row) => withHere(parts, row))
+      return { status: 200, json: { items: locks, next_cursor: nextCursor } }
+    })
+  )
+
+const lockRoute = (parts: MonitoringParts): Route =>
+  route(wire.getLock, ({ params }) =>
+    Effect.gen(function* () {
+      const filters = { account: params["id"] ?? "" }
+      const { items } = yield* parts.reads
+        .list("locks", { limit: 1, cursor: null, filters })
+        .pipe(Effect.catchTag("BadCursor", () => Effect.fail(badCursor)))
+      const [row] = items
+      if (row === undefined) return yield* new Refused({ status: 404 })
+      return { status: 200, json: yield* withHere(parts, row) }
+    })
+  )
+
+/** The routes of this file. `source` as it may be shown. */
+export const monitoringRoutes = (source: HealthSourceService) =>
+  Effect.gen(function* () {
+    const parts: MonitoringParts = {
+      source,
+      reads: yield* ReadStore,
+      worker: yield* Worker,
+      leases: yield* AccountLeases
+    }
+    const worker = route(wire.getWorker, () =>
+      Effect.sync(() => ({ status: 200, json: workerDocument(parts) }))
+    )
+    return [worker, locksRoute(parts), lockRoute(parts)]
+  })

@@ -1,0 +1,53 @@
+/**
+ * The endpoints of monitoring, a part of the table in endpoints.ts.
+ *
+ * Promises: reads alone; what breaks a lock is a command.
+ * Never: handles anything.
+ */
+import { endpoint, list } from "./endpoint.ts"
+import * as monitoring from "./monitoring.ts"
+import { byName, listQuery, page } from "./page.ts"
+import { oneOf } from "./words.ts"
+
+export const listTransactions = endpoint({
+  ...list,
+  path: "/api/v1/monitoring/transactions",
+  tag: "operations",
+  name: "listTransactions",
+  summary: "Signals that are not decided and orders that are not over, oldest first.",
+  query: listQuery({
+    kind: oneOf(monitoring.TRANSACTION_KINDS).optional(),
+    status: byName,
+    account: byName,
+    strategy: byName,
+    symbol: byName
+  }),
+  answers: { 200: page(monitoring.transaction) }
+})
+export const getWorker = endpoint({
+  ...list,
+  path: "/api/v1/monitoring/worker",
+  tag: "operations",
+  name: "getWorker",
+  summary: "Event loop, collector, memory and restarts of this process.",
+  answers: { 200: monitoring.worker }
+})
+export const listLocks = endpoint({
+  ...list,
+  path: "/api/v1/monitoring/locks/status",
+  tag: "operations",
+  name: "listLocks",
+  summary: "Who holds which account, until when, and what waits for it.",
+  query: listQuery({ owner: byName }),
+  answers: { 200: page(monitoring.lock) }
+})
+export const getLock = endpoint({
+  ...list,
+  path: "/api/v1/monitoring/locks/account/:id",
+  tag: "operations",
+  name: "getLock",
+  summary: "Who holds an account.",
+  answers: { 200: monitoring.lock }
+})
+
+export const monitoringEndpoints = [listTransactions, getWorker, listLocks, getLock]

@@ -1,0 +1,86 @@
+/**
+ * monitoring: what is under way, what the process does, and who holds which account.
+ *
+ * Promises: an age is counted by the clock of the database, so that two processes say the same.
+ * Never: shows a body or a secret.
+ */
+import { z } from "zod"
+import { count, decimal, instant, uuid } from "./words.ts"
+
+const text = z.string().nullable()
+const ms = z.number().nonnegative()
+const bytes = count
+
+export const TRANSACTION_KINDS = ["signal", "order"] as const
+
+export const transaction = z
+  .object({
+    kind: z.enum(TRANSACTION_KINDS),
+    id: uuid,
+    signal_id: uuid.nullable().meta({ description: "The correlation id; null for an exit." }),
+    status: z.string(),
+    symbol: text,
+    account: text.meta({ description: "Null for a signal." }),
+    strategy: text,
+    quantity: decimal.nullable(),
+    since: instant.meta({ description: "Received, or intended." }),
+    age_ms: count,
+    attempts: count.meta({ description: "How often the signal was claimed, or the order sent." }),
+    reason: text
+  })
+  .meta({ id: "Transaction" })
+
+export const worker = z
+  .object({
+    pid: count,
+    node: z.string(),
+    started_at: instant,
+    uptime_ms: count,
+    event_loop: z.object({
+      since: instant.meta({ description: "The figures below are from then on." }),
+      delay_mean_ms: ms,
+      delay_p99_ms: ms,
+      delay_max_ms: ms,
+      utilization: z.number().min(0).max(1)
+    }),
+    gc: z.object({ count, total_ms: ms, max_ms: ms }),
+    memory: z.object({
+      rss_bytes: bytes,
+      heap_used_bytes: bytes,
+      heap_total_bytes: bytes,
+      heap_limit_bytes: bytes,
+      external_bytes: bytes
+    }),
+    components: count,
+    components_not_ready: count,
+    restarts: count.meta({ description: "Of all components, since the process started." })
+  })
+  .meta({ id: "Worker" })
+
+/** The turns of an account's executor, one round trip to the broker each. */
+export const turns = z
+  .object({
+    taken: count,
+    waiting: count.meta({ description: "Waiting for their turn now." }),
+    contended: count.meta({ description: "Turns that had to wait for another." }),
+    waited_ms: ms.meta({ description: "Sum of all waits." }),
+    longest_wait_ms: ms
+  })
+  .meta({ id: "Turns" })
+
+const lockFields = {
+  account: z.string(),
+  owner: text.meta({ description: "The life that holds it." }),
+  fence: z.string(),
+  lease_until: instant.nullable(),
+  lease_left_ms: count.nullable().meta({ description: "Null without an owner." }),
+  orders_waiting: count.meta({ description: "Orders that are intended or held." }),
+  waiting_since: instant.nullable(),
+  held_here: z.boolean(),
+  standing_by: z.boolean().meta({ description: "This process waits for it." }),
+  turns: turns.nullable().meta({ description: "Null where this process has not held it." })
+}
+
+/** As the row is read; what this process adds comes on top. */
+export const lockRow = z.object(lockFields).omit({ held_here: true, standing_by: true, turns: true })
+export const lock = z.object(lockFields).meta({ id: "Lock" })
