@@ -17,8 +17,12 @@ import { settingsWarnings } from "./domain/kernel/settings-warnings.ts"
 import { describeReading, secretReadings, secretTexts } from "./domain/kernel/settings-secrets.ts"
 import { plainEnvironment } from "./domain/kernel/settings-text.ts"
 import { readBuild } from "./layers/platform/build.files.ts"
+import { SettingsControl } from "./actors/operators/reloader.ts"
+import { SettingsRecord } from "./actors/operators/settings-record.ts"
+import { makeLiveSettings } from "./layers/platform/config.live.ts"
 import { ConfigReader } from "./layers/platform/config.port.ts"
-import { describeSettings, loadSettings, settingsReport } from "./layers/platform/config.load.ts"
+import { describeSettings } from "./domain/kernel/settings-shown.ts"
+import { loadSettings, settingsReport } from "./layers/platform/config.load.ts"
 import { makeControlToken } from "./layers/platform/control-token.file.ts"
 import { nodeEntropy } from "./layers/platform/entropy.node.ts"
 import { installHost } from "./layers/platform/host.node.ts"
@@ -82,7 +86,7 @@ else if (isChecking) {
   if (reading !== null)
     line("info", "config.read", reading, { secrets: secretReadings(settings), trimmed: settings.trimmed })
   const components = componentLayer(
-    settings,
+    makeLiveSettings(settings),
     target,
     build,
     { entropy: nodeEntropy, host, token },
@@ -94,7 +98,9 @@ else if (isChecking) {
       Layer.mergeAll(
         RunningTree.layer,
         startupLayer,
-        Layer.succeed(ConfigReader, { read }),
+        SettingsControl.layer.pipe(
+          Layer.provideMerge(Layer.merge(SettingsRecord.layer, Layer.succeed(ConfigReader, { read })))
+        ),
         terminalLayer(settings.log.format)
       )
     ),

@@ -20,7 +20,9 @@ import { alertsStorePg } from "./alerts/alerts-store.pg.ts"
 import { alertsQueueMasked } from "./alerts/alerts.queue.ts"
 import { layerConfiguredBrokers } from "./venues/broker.configured.ts"
 import { Build, type BuildIdentity } from "./platform/build.port.ts"
-import { Config } from "./platform/config.port.ts"
+import { settingsVersionsPg } from "./control/settings-versions.pg.ts"
+import type { LiveSettings } from "./platform/config.live.ts"
+import { Config, SettingsInForce } from "./platform/config.port.ts"
 import { ControlToken, type ControlTokenService } from "./platform/control-token.port.ts"
 import { layerDataDir } from "./platform/data-dir.file.ts"
 import { Entropy, type EntropyService } from "./platform/entropy.port.ts"
@@ -91,6 +93,7 @@ const stores = Layer.mergeAll(
   ordersStorePg,
   positionsStorePg,
   ReadStorePg,
+  settingsVersionsPg,
   tradingStateStorePg,
   signalsStorePg,
   wavesStorePg
@@ -98,7 +101,7 @@ const stores = Layer.mergeAll(
 
 /** What the components use. */
 export const componentLayer = (
-  settings: Settings,
+  live: LiveSettings,
   target: DatabaseTarget,
   build: BuildIdentity,
   {
@@ -108,9 +111,11 @@ export const componentLayer = (
   }: { readonly entropy: EntropyService; readonly host: HostService; readonly token: ControlTokenService },
   environment: Readonly<Record<string, string | undefined>>
 ) => {
+  const settings = live.view
   const mask = settingsMask(settings)
   const ground = Layer.mergeAll(
     Layer.succeed(Config, settings),
+    Layer.succeed(SettingsInForce, live),
     Layer.succeed(Build, build),
     Layer.succeed(Entropy, entropy),
     Layer.succeed(Host, host),

@@ -59,3 +59,45 @@ describe("T2 halted by an operator", () => {
     assert.isTrue((await broker.creates()).every(({ received }) => received === 1))
   }, 60_000)
 })
+
+describe("G11 settings applied without a restart", () => {
+  /** Reads again and waits for the line that says what came of it. */
+  const reload = async (event: string): Promise<void> => {
+    const { service } = world
+    const before = service.events(event).length
+    service.signal("SIGHUP")
+    await waitUntil(
+      () => `${event}${service.tail()}`,
+      () => (service.events(event).length > before ? true : undefined)
+    )
+  }
+  const order = async (symbol: string): Promise<Row> => {
+    const { service } = world
+    const taken = await service.post("/webhook", alertBody({ symbol, quantity: 3 }))
+    return (await service.settled(String(taken.body.signal_id))).orders[0] as Row
+  }
+
+  it("a limit holds for the next alert; what is wrong changes nothing; the limit goes as it came", async () => {
+    const { service } = world
+    const lives = service.lives
+    world.configure({ risk: { quantityMax: "1" } })
+    await reload("config.applied")
+    assert.deepInclude(await order("LIMITED"), { status: "denied", reason: "quantity" })
+    world.configure({
+      strategies: { default: { sources: ["default"], accounts: ["nobody"] } }
+    })
+    await reload("config.refused")
+    assert.deepInclude(await order("LIMITED"), { status: "denied" })
+    const alerts = await service.list("monitoring/alerts", "kind=config.refused&status=open")
+    assert.lengthOf(alerts, 1)
+    world.configure({})
+    await reload("config.applied")
+    assert.deepInclude(await order("LIMITED"), { status: "filled" })
+    await waitUntil("the alert to be over", async () => {
+      const open = await service.list("monitoring/alerts", "kind=config.refused&status=open")
+      return open.length === 0 ? true : undefined
+    })
+    assert.strictEqual(service.lives, lives)
+    assert.deepStrictEqual(await service.restarts(), {})
+  }, 60_000)
+})

@@ -40,6 +40,11 @@ const settingsFor = (url: string, rule: DuplicateRule) => ({
   }
 })
 
+const writeSettings = (file: string, settings: object): void => {
+  assert.deepStrictEqual(settingsProblems(settings), [], "the JSON Schema takes what the service takes")
+  writeFileSync(file, JSON.stringify(settings))
+}
+
 export const accounts = ["paper-1", "paper-2"] as const
 
 export class World {
@@ -76,9 +81,7 @@ export class World {
     await broker.start()
     const folder = mkdtempSync(path.join(tmpdir(), "holdfast-world-"))
     const config = path.join(folder, "holdfast.json")
-    const file = { ...settingsFor(broker.url, rule), ...options.settings }
-    assert.deepStrictEqual(settingsProblems(file), [], "the JSON Schema takes what the service takes")
-    writeFileSync(config, JSON.stringify(file))
+    writeSettings(config, { ...settingsFor(broker.url, rule), ...options.settings })
     const scope = Effect.runSync(Scope.make())
     const database =
       options.database === "external"
@@ -87,6 +90,12 @@ export class World {
     const external = database === null ? {} : { DATABASE_URL: database.url }
     const env = { HOLDFAST_CONFIG: config, ...external, ...options.env }
     return new World(broker, folder, scope, env, database, options.nodeFlags ?? [])
+  }
+
+  /** Writes the configuration file again, with these keys instead of those of the world; the service is not told. */
+  configure(settings: Readonly<Record<string, unknown>>): void {
+    const file = { ...settingsFor(this.broker.url, this.broker.rule), ...settings }
+    writeSettings(path.join(this.#folder, "holdfast.json"), file)
   }
 
   /** One statement on the external database, behind the back of the service. */

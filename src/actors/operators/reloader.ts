@@ -1,71 +1,158 @@
 /**
- * Reloader: a look at the configuration while the service runs.
+ * Reloader: new settings for a service that runs (G11).
  *
- * A running tree is built from its settings, and half of a new configuration would be one nobody wrote. So a reload
- * never applies anything by itself: it says whether a restart would be refused, and what it would change. A wrong
- * file is found while the right one still trades, not at the restart.
+ * What is read with every decision (strategies, limits, sources, symbols) is replaced at once, all of it or nothing; what the
+ * tree is built of needs a restart and is named. A wrong file is found while the right one still trades, not at the restart.
  *
  * Promises: the configuration in force stays whatever is read (T1); a bad one is a log line and an alert with every
- * problem.
+ * problem; a strategy that still holds a position is not taken away from it; the settings before can be had back.
  * Never: prints a value, which could be a secret; names of settings only.
  */
-import { Effect, Redacted, Result } from "effect"
-import type { Settings } from "../../domain/kernel/settings.ts"
+import { Clock, Context, Effect, Layer, Result, Semaphore } from "effect"
+import type { Settings, SettingsProblem } from "../../domain/kernel/settings.ts"
+import { changedSettings, isLive, versionOf, withLive } from "../../domain/kernel/settings-change.ts"
+import { nameProblems } from "../../domain/kernel/settings-names.ts"
+import { settingsWarnings } from "../../domain/kernel/settings-warnings.ts"
 import { Alerts } from "../../layers/alerts/alerts.port.ts"
-import { Config, ConfigReader } from "../../layers/platform/config.port.ts"
+import { PositionsStore } from "../../layers/orders/positions-store.port.ts"
+import { ConfigReader, SettingsInForce } from "../../layers/platform/config.port.ts"
 import { Host } from "../../layers/platform/host.port.ts"
+import { Wake } from "../../layers/platform/wake.port.ts"
 import { logEvent } from "../../runtime/log-event.ts"
+import { SettingsRecord } from "./settings-record.ts"
 
-/** Comparable text of one setting; stays inside this file. */
-const comparable = (value: unknown): string =>
-  JSON.stringify(value, (_key, inner: unknown) =>
-    Redacted.isRedacted(inner)
-      ? Redacted.value(inner)
-      : inner instanceof Set
-        ? [...inner].map(String).toSorted((a, b) => a.localeCompare(b))
-        : inner
-  )
+export type ReloadOutcome =
+  | { readonly _tag: "Refused"; readonly problems: ReadonlyArray<SettingsProblem> }
+  /** `applied` is empty when nothing that may change did; `restart` names what waits for one. */
+  | {
+      readonly _tag: "Read"
+      readonly version: string
+      readonly applied: ReadonlyArray<string>
+      readonly restart: ReadonlyArray<string>
+    }
 
-/** Names of the settings that differ. */
-export const changedSettings = (inForce: Settings, read: Settings): ReadonlyArray<string> =>
-  Object.entries(inForce).flatMap(([name, value]) =>
-    comparable(value) === comparable(Object.entries(read).find(([other]) => other === name)?.[1])
-      ? []
-      : [name]
-  )
+const ALERT = "config.refused"
 
-const look = Effect.gen(function* () {
-  const inForce = yield* Config
-  const reader = yield* ConfigReader
-  const alerts = yield* Alerts
-  const read = reader.read()
-  if (Result.isFailure(read)) {
-    const problems = read.failure.map(({ message, path }) => `${path}: ${message}`)
+const refuse = (problems: ReadonlyArray<SettingsProblem>) =>
+  Effect.gen(function* () {
+    const alerts = yield* Alerts
+    const lines = problems.map(({ message, path }) => `${path}: ${message}`)
     yield* logEvent(
       "error",
       "config.refused",
-      "the configuration in force stays, the one read now is refused",
-      {
-        component: "root",
-        problems
-      }
+      "the configuration in force stays; the one that was read is refused",
+      { component: "root", problems: lines }
     )
-    return yield* alerts.raise({
+    yield* alerts.raise({
       severity: "HIGH",
-      kind: "config.refused",
-      dedupKey: "config.refused",
-      message: `a restart would be refused: ${problems.join("; ")}`,
+      kind: ALERT,
+      dedupKey: ALERT,
+      message: `the configuration was refused: ${lines.join("; ")}`,
       component: "root"
     })
-  }
-  const changed = changedSettings(inForce, read.success)
-  return yield* logEvent(
-    "info",
-    changed.length === 0 ? "config.unchanged" : "config.restart_needed",
-    changed.length === 0 ? "the configuration is what runs" : `restart to apply: ${changed.join(", ")}`,
-    { component: "root", changed }
-  )
-})
+    return { _tag: "Refused", problems } satisfies ReloadOutcome
+  })
 
-/** Looks whenever the host is asked to, until it is interrupted. */
-export const reloader = Effect.flatMap(Host, (host) => Effect.forever(Effect.andThen(host.nextReload, look)))
+/** Strategies that would go although they hold something: their stops would go with them. */
+const heldStrategies = (inForce: Settings, next: Settings) =>
+  Effect.gen(function* () {
+    const gone = Object.keys(inForce.strategies).filter((name) => !Object.hasOwn(next.strategies, name))
+    if (gone.length === 0 || !inForce.roles.has("accounts")) return []
+    const positions = yield* PositionsStore
+    const open = yield* positions
+      .open(Object.keys(inForce.accounts), null)
+      .pipe(Effect.orElseSucceed(() => null))
+    return gone.flatMap((name): ReadonlyArray<SettingsProblem> => {
+      const path = `strategies.${name}`
+      if (open === null)
+        return [{ path, message: "cannot be removed while its open positions cannot be read" }]
+      const held = open.find(({ strategy }) => strategy === name)
+      return held === undefined
+        ? []
+        : [{ path, message: `cannot be removed: it holds ${held.symbol} in ${held.account}` }]
+    })
+  })
+
+/** Puts the live parts of `read` in force, if what comes of it holds together. */
+const apply = (read: Settings, by: string) =>
+  Effect.gen(function* () {
+    const inForce = yield* SettingsInForce
+    const alerts = yield* Alerts
+    const before = inForce.current()
+    const changed = changedSettings(before, read)
+    const applied = changed.filter(isLive)
+    const restart = changed.filter((name) => !isLive(name))
+    const next = withLive(before, read)
+    const problems = [...nameProblems(next), ...(yield* heldStrategies(before, next))]
+    if (problems.length > 0) return yield* refuse(problems)
+    yield* alerts.resolve(ALERT, "the configuration was read")
+    const version = versionOf(next)
+    const fields = { component: "root", version, changed, applied, restart, by }
+    if (applied.length > 0) {
+      inForce.assign(next)
+      const record = yield* SettingsRecord
+      record.add(next, by, applied, yield* Clock.currentTimeMillis)
+      const wake = yield* Wake
+      // What waits for a limit, a strategy or a stop is looked at under the new ones.
+      for (const bell of ["signals", "orders", "positions"] as const) wake.notify(bell)
+      yield* logEvent("info", "config.applied", `applied: ${applied.join(", ")}`, fields)
+      for (const { message, path } of settingsWarnings(next))
+        yield* logEvent("warn", "settings.warning", `${path}: ${message}`, { component: "root", path })
+    }
+    if (restart.length > 0)
+      yield* logEvent("info", "config.restart_needed", `restart to apply: ${restart.join(", ")}`, fields)
+    if (changed.length === 0)
+      yield* logEvent("info", "config.unchanged", "the configuration is what runs", fields)
+    return { _tag: "Read", version, applied, restart } satisfies ReloadOutcome
+  })
+
+type ReloadParts = Alerts | PositionsStore | SettingsInForce | SettingsRecord | Wake
+
+export interface SettingsControlService {
+  /** Reads the configuration again. `by`: who asked. */
+  readonly reload: (by: string) => Effect.Effect<ReloadOutcome>
+  /** Takes back the last change of this process; null when there is none. */
+  readonly back: (by: string) => Effect.Effect<ReloadOutcome | null>
+}
+
+export class SettingsControl extends Context.Service<SettingsControl, SettingsControlService>()(
+  "holdfast/actors/SettingsControl"
+) {
+  static readonly layer: Layer.Layer<SettingsControl, never, ConfigReader | ReloadParts> = Layer.effect(
+    SettingsControl,
+    Effect.gen(function* () {
+      const context = yield* Effect.context<ReloadParts>()
+      const reader = yield* ConfigReader
+      const inForce = yield* SettingsInForce
+      const turn = yield* Semaphore.make(1)
+      let before: Settings | null = null
+      const put = (read: Settings, by: string) =>
+        Effect.gen(function* () {
+          const now = inForce.current()
+          const outcome = yield* apply(read, by)
+          if (outcome._tag === "Read" && outcome.applied.length > 0) before = now
+          return outcome
+        }).pipe(Effect.provideContext(context))
+      return SettingsControl.of({
+        reload: (by) =>
+          turn.withPermit(
+            Effect.suspend(() => {
+              const read = reader.read()
+              return Result.isFailure(read)
+                ? Effect.provideContext(refuse(read.failure), context)
+                : put(read.success, by)
+            })
+          ),
+        back: (by) =>
+          turn.withPermit(Effect.suspend(() => (before === null ? Effect.succeed(null) : put(before, by))))
+      })
+    })
+  )
+}
+
+/** Reads again whenever the host is asked to, until it is interrupted. */
+export const reloader = Effect.gen(function* () {
+  const host = yield* Host
+  const control = yield* SettingsControl
+  return yield* Effect.forever(Effect.andThen(host.nextReload, control.reload("SIGHUP")))
+})

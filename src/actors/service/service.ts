@@ -38,6 +38,7 @@ import { startTree } from "../../runtime/supervisor.ts"
 import type { StopReport, Tree } from "../../runtime/tree.ts"
 import { notifier } from "../operators/notifier.ts"
 import { queueWatch } from "../operators/queue-watch.ts"
+import { settingsRecorder } from "../operators/settings-record.ts"
 import { reloader } from "../operators/reloader.ts"
 import { rootSupervisor } from "../root.supervisor.ts"
 import { RunningTree, treeFigures } from "../platform/running-tree.ts"
@@ -237,6 +238,7 @@ export const runService = (observers: ServiceObservers) =>
       yield* Effect.forkScoped(queueWatch)
       yield* Effect.forkScoped(troubleWatch)
       yield* Effect.forkScoped(reloader)
+      yield* Effect.forkScoped(settingsRecorder)
       return yield* runUntilEnd(tree)
     })
   )

@@ -159,16 +159,18 @@ export const signalsStorePg: Layer.Layer<SignalsStore, never, Config | Database 
       const database = yield* Database
       const instance = yield* Instance
       const entropy = yield* Entropy
-      const { accounts: configured, sources } = yield* Config
+      const settings = yield* Config
       const calendars = new Map(
-        Object.entries(configured).map(([id, { calendar }]) => [id, calendar] as const)
+        Object.entries(settings.accounts).map(([id, { calendar }]) => [id, calendar] as const)
       )
       return SignalsStore.of({
         releaseOwn: releaseOwn(database, instance),
         claim: (limit) =>
           Effect.suspend(() => {
             const token = tokenOf(instance.current(), entropy)
-            return look(database, "signals.claim", (sql) => claimRows(sql, sources, token, limit)).pipe(
+            return look(database, "signals.claim", (sql) =>
+              claimRows(sql, settings.sources, token, limit)
+            ).pipe(
               // UPDATE returns its rows in no order.
               Effect.map((rows) => ({
                 token,
@@ -183,8 +185,9 @@ export const signalsStorePg: Layer.Layer<SignalsStore, never, Config | Database 
           ),
         recordMetadata: storeMetadata(database),
         fail: fail(database),
-        expire: (limit) => look(database, "signals.expire", (sql) => expireRows(sql, sources, limit)),
-        backlog: look(database, "signals.backlog", (sql) => backlogRow(sql, sources)).pipe(
+        expire: (limit) =>
+          look(database, "signals.expire", (sql) => expireRows(sql, settings.sources, limit)),
+        backlog: look(database, "signals.backlog", (sql) => backlogRow(sql, settings.sources)).pipe(
           Effect.map(([row]) => row ?? { open: 0, oldestMs: 0, expired: 0 })
         )
       })

@@ -11,12 +11,12 @@
  * Failure: an unreadable file or invalid JSON is a problem with the file's path.
  */
 import { errorCodeOf } from "./error-code.ts"
-import { Redacted, Result } from "effect"
+import { Result } from "effect"
 import { readFileSync, statSync } from "node:fs"
 import { resolve } from "node:path"
 import { settingsLimits } from "../../domain/kernel/limits.ts"
 import { readJsonText } from "../../domain/kernel/json-reader.ts"
-import { type Mask, maskedRecord, redactUrl, redactUrls } from "../../domain/kernel/redaction.ts"
+import { describeSettings } from "../../domain/kernel/settings-shown.ts"
 import { resolveSettings } from "./config.resolve.ts"
 import type { Settings, SettingsProblem } from "../../domain/kernel/settings.ts"
 import { plainEnvironment } from "../../domain/kernel/settings-text.ts"
@@ -73,30 +73,6 @@ export const loadSettings = (
   const file = readFile(named === "" ? undefined : named, cwd)
   if (Result.isFailure(file)) return Result.fail(file.failure)
   return resolveSettings({ environment, file: file.success, cwd, stdoutIsTerminal, resolvePath: resolve })
-}
-
-/** The settings as plain JSON with every secret replaced, for `--check-config`. URLs show where they lead. */
-export const describeSettings = (settings: Settings): Record<string, unknown> => {
-  const shown = (secret: unknown): string => (secret === null ? "not set" : "[redacted]")
-  const described = {
-    ...settings,
-    roles: [...settings.roles],
-    databaseUrl:
-      settings.databaseUrl === null
-        ? "embedded PostgreSQL under dataDir"
-        : Redacted.value(settings.databaseUrl),
-    feeds: Object.fromEntries(
-      Object.entries(settings.feeds).map(([name, feed]) => [name, { ...feed, token: shown(feed.token) }])
-    ),
-    secrets: {
-      hmac: shown(settings.secrets.hmac),
-      webhook: shown(settings.secrets.webhook),
-      admin: shown(settings.secrets.admin)
-    }
-  }
-  // Every text and not only the settings known to be URLs: a new setting with a URL is safe before anybody thinks of it.
-  const mask: Mask = (text) => redactUrls(redactUrl(text))
-  return maskedRecord(mask, described)
 }
 
 /** Every value by its path. */

@@ -4,13 +4,25 @@
  * Settings are resolved once, before the tree exists, so that a wrong configuration is exit status 78 and
  * never a half-started service.
  *
- * Promises: complete, cross-checked settings (see config.resolve.ts).
- * Never: changes at run time.
+ * Promises: complete, cross-checked settings (see config.resolve.ts); what a reload may change (settings-change.ts) has the
+ * value in force whenever it is read, everything else the one of the start.
+ * Never: gives two values of one change: who needs several that belong together copies the settings first.
  */
 import { Context, type Result } from "effect"
 import type { Settings, SettingsProblem } from "../../domain/kernel/settings.ts"
 
 export class Config extends Context.Service<Config, Settings>()("holdfast/layers/Config") {}
+
+export interface SettingsInForceService {
+  /** As they are now, and as they stay in this object. */
+  readonly current: () => Settings
+  readonly assign: (next: Settings) => void
+}
+
+/** Where the settings in force are replaced; only the reloader does. */
+export class SettingsInForce extends Context.Service<SettingsInForce, SettingsInForceService>()(
+  "holdfast/layers/SettingsInForce"
+) {}
 
 /** Reads the configuration again, for a reload; what is in force does not change by it. */
 export class ConfigReader extends Context.Service<

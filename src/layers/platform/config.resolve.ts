@@ -10,11 +10,11 @@
  * Never: reads anything itself; guesses a value that was given but is wrong.
  * Failure: the list of problems.
  */
+import { nameProblems } from "../../domain/kernel/settings-names.ts"
 import { Redacted, Result } from "effect"
 import {
   type AccountSettings,
   type BrokerSettings,
-  EXTERNAL,
   type FeedSettings,
   type Mode,
   type Role,
@@ -215,33 +215,7 @@ const wavesOf = (input: Collected, { mode, waves }: SettingsFile, signalAgeMsMax
 
 /** Checks between fields: what each strategy and account names must exist, and money needs real guards. */
 const crossCheck = (settings: Settings, problems: Array<SettingsProblem>): void => {
-  for (const [name, strategy] of Object.entries(settings.strategies)) {
-    if (name === EXTERNAL)
-      problems.push({
-        path: `strategies.${name}`,
-        message: "is the name of what no strategy ordered; choose another"
-      })
-    for (const account of strategy.accounts) {
-      if (!Object.hasOwn(settings.accounts, account)) {
-        problems.push({ path: `strategies.${name}.accounts`, message: `there is no account "${account}"` })
-      }
-    }
-    for (const source of strategy.sources) {
-      if (!Object.hasOwn(settings.sources, source)) {
-        problems.push({ path: `strategies.${name}.sources`, message: `there is no source "${source}"` })
-      }
-    }
-  }
-  for (const [name, feed] of Object.entries(settings.feeds)) {
-    if (!Object.hasOwn(settings.sources, feed.source)) {
-      problems.push({ path: `feeds.${name}.source`, message: `there is no source "${feed.source}"` })
-    }
-  }
-  for (const [name, account] of Object.entries(settings.accounts)) {
-    if (!Object.hasOwn(settings.brokers, account.broker)) {
-      problems.push({ path: `accounts.${name}.broker`, message: `there is no broker "${account.broker}"` })
-    }
-  }
+  problems.push(...nameProblems(settings))
   if (settings.mode === "PRACTICE") return
   if (settings.secrets.hmac === null && settings.secrets.webhook === null) {
     problems.push({

@@ -6,7 +6,8 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { settingsFile } from "../../../src/wire/settings.ts"
 import { secretTexts } from "../../../src/domain/kernel/settings-secrets.ts"
-import { describeSettings, loadSettings, settingsReport } from "../../../src/layers/platform/config.load.ts"
+import { describeSettings } from "../../../src/domain/kernel/settings-shown.ts"
+import { loadSettings, settingsReport } from "../../../src/layers/platform/config.load.ts"
 
 const load = (environment: Record<string, string>, file?: string | Buffer) => {
   const folder = mkdtempSync(join(tmpdir(), "holdfast config "))

@@ -1,0 +1,55 @@
+/**
+ * settings-change: what a reload may change while the service runs, and what it would make of the running settings.
+ *
+ * The tree is built from its settings: an account, a broker or a port that changes is a component that comes or goes. What
+ * is read anew with every decision can change between two of them: strategies, limits, sources and the map of symbols.
+ *
+ * Promises: pure; the next settings are the running ones with every live part replaced, all or none; the version of equal
+ * settings is equal, also of another process, and shows nothing of a secret.
+ * Never: compares or shows a secret in clear.
+ */
+import { Redacted } from "effect"
+import { digest128 } from "./ids.ts"
+import type { Settings } from "./settings.ts"
+
+/** The parts that change at once. */
+export const LIVE_SETTINGS = ["strategies", "risk", "sources", "symbols"] as const
+
+type LiveSetting = (typeof LIVE_SETTINGS)[number]
+const live: ReadonlySet<string> = new Set(LIVE_SETTINGS)
+
+const sorted = (value: object): object =>
+  Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+
+/** Comparable text of a value: keys in order, a secret by its digest. */
+const comparable = (value: unknown): string =>
+  // The holder and not the second argument: that one has been through `toJSON`, which makes all secrets look alike.
+  JSON.stringify(value, function (this: Readonly<Record<string, unknown>>, key: string) {
+    const inner = this[key]
+    if (Redacted.isRedacted(inner)) return digest128("secret", [String(Redacted.value(inner))])
+    if (inner instanceof Set) return [...inner].map(String).toSorted((a, b) => (a < b ? -1 : 1))
+    return typeof inner === "object" && inner !== null && !Array.isArray(inner) ? sorted(inner) : inner
+  })
+
+/** Names of the settings that differ. */
+export const changedSettings = (inForce: Settings, read: Settings): ReadonlyArray<string> => {
+  const there = new Map(Object.entries(read).map(([name, value]) => [name, comparable(value)]))
+  return Object.entries(inForce).flatMap(([name, value]) =>
+    comparable(value) === there.get(name) ? [] : [name]
+  )
+}
+
+export const isLive = (name: string): name is LiveSetting => live.has(name)
+
+/** The running settings with the live parts of others. */
+export const withLive = (inForce: Settings, read: Settings): Settings => ({
+  ...inForce,
+  strategies: read.strategies,
+  risk: read.risk,
+  sources: read.sources,
+  symbols: read.symbols
+})
+
+/** What names these settings: 16 hexadecimal digits. */
+export const versionOf = (settings: Settings): string =>
+  digest128("settings", [comparable({ ...settings })]).slice(0, 16)

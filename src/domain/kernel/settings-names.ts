@@ -1,0 +1,48 @@
+/**
+ * settings-names: what each part of the settings names in another part must be there.
+ *
+ * Asked twice: of a configuration that is read, and of what a reload would make of the running one.
+ *
+ * Promises: pure; one problem per wrong name, with the path of the setting that says it.
+ * Never: says anything about values.
+ */
+import { EXTERNAL, type Settings, type SettingsProblem } from "./settings.ts"
+
+const ofStrategies = ({ accounts, sources, strategies }: Settings): ReadonlyArray<SettingsProblem> =>
+  Object.entries(strategies).flatMap(([name, strategy]) => [
+    ...(name === EXTERNAL
+      ? [
+          {
+            path: `strategies.${name}`,
+            message: "is the name of what no strategy ordered; choose another"
+          }
+        ]
+      : []),
+    ...strategy.accounts
+      .filter((account) => !Object.hasOwn(accounts, account))
+      .map((account) => ({
+        path: `strategies.${name}.accounts`,
+        message: `there is no account "${account}"`
+      })),
+    ...strategy.sources
+      .filter((source) => !Object.hasOwn(sources, source))
+      .map((source) => ({
+        path: `strategies.${name}.sources`,
+        message: `there is no source "${source}"`
+      }))
+  ])
+
+/** Every name that leads nowhere. */
+export const nameProblems = (settings: Settings): ReadonlyArray<SettingsProblem> => [
+  ...ofStrategies(settings),
+  ...Object.entries(settings.feeds).flatMap(([name, { source }]) =>
+    Object.hasOwn(settings.sources, source)
+      ? []
+      : [{ path: `feeds.${name}.source`, message: `there is no source "${source}"` }]
+  ),
+  ...Object.entries(settings.accounts).flatMap(([name, { broker }]) =>
+    Object.hasOwn(settings.brokers, broker)
+      ? []
+      : [{ path: `accounts.${name}.broker`, message: `there is no broker "${broker}"` }]
+  )
+]

@@ -1,0 +1,33 @@
+/**
+ * settings-shown: the settings as they may be shown and stored.
+ *
+ * Promises: plain JSON; every secret is replaced, those inside of URLs too.
+ * Never: hides that a secret is set.
+ */
+import { Redacted } from "effect"
+import { type Mask, maskedRecord, redactUrl, redactUrls } from "./redaction.ts"
+import type { Settings } from "./settings.ts"
+
+/** The settings as plain JSON with every secret replaced, for `--check-config`. URLs show where they lead. */
+export const describeSettings = (settings: Settings): Record<string, unknown> => {
+  const shown = (secret: unknown): string => (secret === null ? "not set" : "[redacted]")
+  const described = {
+    ...settings,
+    roles: [...settings.roles],
+    databaseUrl:
+      settings.databaseUrl === null
+        ? "embedded PostgreSQL under dataDir"
+        : Redacted.value(settings.databaseUrl),
+    feeds: Object.fromEntries(
+      Object.entries(settings.feeds).map(([name, feed]) => [name, { ...feed, token: shown(feed.token) }])
+    ),
+    secrets: {
+      hmac: shown(settings.secrets.hmac),
+      webhook: shown(settings.secrets.webhook),
+      admin: shown(settings.secrets.admin)
+    }
+  }
+  // Every text and not only the settings known to be URLs: a new setting with a URL is safe before anybody thinks of it.
+  const mask: Mask = (text) => redactUrls(redactUrl(text))
+  return maskedRecord(mask, described)
+}

@@ -1,0 +1,27 @@
+/**
+ * Settings versions on PostgreSQL.
+ *
+ * Promises: one transaction per change.
+ * Never: rewrites a version that is stored.
+ * Failure: `DatabaseUnavailable`; whoever records tries again.
+ */
+import { Effect, Layer } from "effect"
+import { Database } from "../database/database.port.ts"
+import { SettingsVersions } from "./settings-versions.port.ts"
+
+export const settingsVersionsPg: Layer.Layer<SettingsVersions, never, Database> = Layer.effect(
+  SettingsVersions,
+  Effect.map(Database, (database) =>
+    SettingsVersions.of({
+      record: ({ at, by, changed, node, settings, version }) =>
+        database.transact("settings.record", (sql) =>
+          Effect.gen(function* () {
+            yield* sql`INSERT INTO settings_versions (version, settings, first_at)
+              VALUES (${version}, ${JSON.stringify(settings)}::text::jsonb, ${at}) ON CONFLICT DO NOTHING`
+            yield* sql`INSERT INTO settings_changes (version, node, by, changed, at)
+              VALUES (${version}, ${node}, ${by}, ${[...changed]}::text[], ${at})`
+          })
+        )
+    })
+  )
+)

@@ -1,0 +1,26 @@
+/**
+ * Settings versions: the port to what ran when.
+ *
+ * Promises: a version is stored once, a change each time that it is applied.
+ * Never: gets a secret: settings come as they are shown.
+ */
+import { Context, type Effect } from "effect"
+import type { DatabaseError } from "../database/database.port.ts"
+
+export interface SettingsChange {
+  readonly version: string
+  /** The settings with every secret replaced. */
+  readonly settings: Readonly<Record<string, unknown>>
+  /** The node that runs under it from now on. */
+  readonly node: string
+  /** `start`, or who asked for the reload. */
+  readonly by: string
+  /** Names of the settings that changed; none at a start. */
+  readonly changed: ReadonlyArray<string>
+  readonly at: Date
+}
+
+export class SettingsVersions extends Context.Service<
+  SettingsVersions,
+  { readonly record: (change: SettingsChange) => Effect.Effect<void, DatabaseError> }
+>()("holdfast/layers/SettingsVersions") {}

@@ -1,0 +1,35 @@
+/**
+ * Live settings: the settings in force, and the one place where others take their place.
+ *
+ * Every component holds the same object and reads what it needs when it needs it; each property gives the value in force. So a
+ * change is one assignment, and whoever copies the object (`planSettingsOf`) has settings that belong together.
+ *
+ * Promises: an assignment is seen by every read after it and by none before it.
+ * Failure: as a read of any object's property: there is none.
+ * Never: judges what is assigned (settings-change.ts and the reloader do).
+ */
+import type { Settings } from "../../domain/kernel/settings.ts"
+import type { SettingsInForceService } from "./config.port.ts"
+
+export interface LiveSettings extends SettingsInForceService {
+  /** What components read. */
+  readonly view: Settings
+}
+
+export const makeLiveSettings = (initial: Settings): LiveSettings => {
+  let current = initial
+  const properties = Object.fromEntries(
+    Object.keys(initial).map((name) => [
+      name,
+      { enumerable: true, get: (): unknown => Reflect.get(current, name) }
+    ])
+  )
+  return {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it gets every property of the settings
+    view: Object.defineProperties({}, properties) as Settings,
+    current: () => current,
+    assign: (next) => {
+      current = next
+    }
+  }
+}
