@@ -33,7 +33,7 @@ const guardLabel = (transition: AnyTransitionDefinition): string => {
   return ` [${"type" in guard ? guard.type : "guard"}]`
 }
 
-/** Where an error or result comes from: the slot of the invoke, so that two `done` edges can be told apart. */
+/** Where an error or result comes from: the slot of the invoke, so that two `done` edges can be distinguished. */
 const sourceLabel = (node: AnyStateNode, type: string): string => {
   const match = /^xstate\.(?:done|error)\.actor\.(.+)$/.exec(type)
   if (match === null) return ""

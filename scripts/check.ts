@@ -1,5 +1,5 @@
 /**
- * `npm run check`: every guard at once, one line each, and what the failing ones said.
+ * `npm run check`: every guard at once, one line each, and the output of the failing ones.
  *
  * Why all at once: each tool starts in a fraction of a second, and one run that names every offence is
  * faster to work with than eight that stop at the first.

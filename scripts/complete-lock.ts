@@ -2,9 +2,9 @@
  * Completes package-lock.json after a dependency changed: every optional dependency gets its entry.
  *
  * Why: a registry mirror may lack a brand-new package built for a platform nobody there uses. `npm install`
- * shrugs (the package is optional), leaves the entry out, and from then on `npm ci` refuses the lock as out
+ * accepts that (the package is optional), leaves the entry out, and from then on `npm ci` refuses the lock as out
  * of sync, on every machine. An entry with the exact version its parent pins and the platform its
- * name tells is what npm would have written, apart from the integrity hash that only the tarball has.
+ * name implies is what npm would have written, apart from the integrity hash that only the tarball has.
  *
  * Promises: works on the lock of the current directory; adds entries only, never changes one; the result is stable (a second run changes nothing);
  * with `--check` it writes nothing and exits 1 when an entry is missing.
@@ -31,7 +31,7 @@ const PLATFORM =
 const platformEntry = (name: string, version: string, dev: boolean): object => {
   const match = PLATFORM.exec(name)?.groups
   if (match === undefined)
-    throw new Error(`cannot tell the platform of ${name}; add it to the pattern in this file`)
+    throw new Error(`cannot derive the platform of ${name}; add it to the pattern in this file`)
   const libc = match["abi"]?.startsWith("musl")
     ? ["musl"]
     : match["abi"]?.startsWith("gnu")
@@ -47,7 +47,7 @@ const platformEntry = (name: string, version: string, dev: boolean): object => {
   }
 }
 
-/** Names the optional dependencies of `lock` that have no entry, as `[lock key, entry]`. */
+/** The optional dependencies of `lock` that have no entry, as `[lock key, entry]`. */
 export const missingEntries = (lock: LockFile): Array<[string, object]> => {
   const missing: Array<[string, object]> = []
   for (const [path, entry] of Object.entries(lock.packages)) {

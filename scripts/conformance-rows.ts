@@ -1,10 +1,10 @@
 /**
- * Conformance rows: what the supervision runtime is measured by, each with the beginning its test's title must have.
+ * Conformance rows: what the supervision runtime is measured against, each with the prefix its test's title must have.
  *
  * The OTP rows are the cases of Erlang/OTP's own supervisor_SUITE, numbered in its order; the H rows are what OTP
  * lacks and a service needs; the S rows are what gen_statem gives a state machine.
  * Promises: the numbers never change, because tests, documents and notes name rows by them.
- * Never: says that a row holds; its test does.
+ * Never: claims that a row holds; its test does.
  */
 
 export interface Group {

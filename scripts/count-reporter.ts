@@ -2,7 +2,7 @@
  * Counts the results of a vitest run into the file named by TEST_COUNTS, for scripts/test.ts.
  *
  * Why: the last line of `npm test` is a promise to scripts, and vitest's own summary is for people. The
- * file is written once, at the end; that it is missing tells that vitest did not get there.
+ * file is written once, at the end; a missing file means that vitest did not get there.
  *
  * Promises: `failed` also counts what is not a test: a file that does not load, an error outside any test.
  * Never: prints.

@@ -1,8 +1,8 @@
 /**
- * Draw: writes what is generated: docs/machines/*.md from the catalog of machines, docs/endpoints.md and the OpenAPI document
+ * Draw: writes the generated files: docs/machines/*.md from the catalog of machines, docs/endpoints.md and the OpenAPI document
  * from the endpoints, docs/settings.md and the JSON Schema of the file from the settings, docs/crash-matrix.md from its cells. With `--check` it says which of them differ.
  *
- * Promises: exit 0 when every file is what its source says, 1 with the names of those that are not; pages of
+ * Promises: exit 0 when every file matches its source, 1 with the names of those that do not; pages of
  * machines that no longer exist are removed, or reported.
  * Never: draws anything that is not in the catalog or the table of endpoints.
  */
@@ -52,7 +52,7 @@ const index = [
 pages.set("README.md", index)
 pages.set("matrix.md", matrixOf(catalog))
 
-/** Generated files beside the folder of the machines, by their path from it. */
+/** Generated files next to the folder of the machines, by their path from it. */
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
   readonly version: string
 }

@@ -1,5 +1,5 @@
 /**
- * The guards of `npm run check`, as a list: what each runs, and how it tells that it saw anything at all.
+ * The guards of `npm run check`, as a list: what each runs, and how it proves that it saw anything at all.
  *
  * Why a list: the command runs them against this project, and test/tidy/guards.test.ts runs the same ones
  * against small projects that break one rule each. A guard that cannot fail is worse than none.
@@ -31,7 +31,7 @@ interface Output {
   readonly stderr: string
 }
 
-/** The slowest guard takes seconds, half a minute on a machine that is busy; what takes this long hangs. */
+/** The slowest guard takes seconds, half a minute on a busy machine; one that takes this long hangs. */
 const GUARD_DEADLINE_MS = 120_000
 
 const home = path.dirname(import.meta.dirname)
@@ -62,7 +62,7 @@ const runScript = (root: string, script: string, options: ReadonlyArray<string> 
 
 const verdict = ({ status, stdout, stderr }: Output): Verdict => ({
   ok: status === 0,
-  text: status === 0 ? "" : `${stdout}${stderr}`.trim() || `exit status ${status} without a word`
+  text: status === 0 ? "" : `${stdout}${stderr}`.trim() || `exit status ${status} without output`
 })
 
 const format: Guard = {
@@ -79,7 +79,7 @@ const lint: Guard = {
     verdict(await runScript(root, packageFile("oxlint/bin/oxlint"), ["--deny-warnings", "--format=unix"]))
 }
 
-/** The compiler as `npm run prepare` patched it; without the patch it would not see a floating Effect, so it must say its name. */
+/** The compiler as `npm run prepare` patched it; without the patch it would not see a floating Effect, so it must identify itself. */
 const types: Guard = {
   name: "types",
   run: async (root) => {
@@ -133,7 +133,7 @@ const arrows: Guard = {
     } catch {
       return {
         ok: false,
-        text: `${output.stdout.slice(0, 2_000)}${output.stderr}`.trim() || "the cruiser said nothing"
+        text: `${output.stdout.slice(0, 2_000)}${output.stderr}`.trim() || "the cruiser printed nothing"
       }
     }
     const seen = new Set(cruise.modules.map((module) => module.source))
@@ -174,7 +174,7 @@ const drawings: Guard = {
   run: async (root) => verdict(await runScript(root, "scripts/draw.ts", ["--check"]))
 }
 
-/** The document that the service answers with, as its users' tools will judge it. */
+/** The document that the service serves, as its users' tools will judge it. */
 const openapi: Guard = {
   name: "openapi",
   run: async (root) => verdict(await runScript(root, path.join(home, "scripts/lint-openapi.ts"), [root]))

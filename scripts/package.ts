@@ -1,12 +1,12 @@
 /**
- * `npm run package`: makes the package of the runtime, `holdfast-<version>.tgz`, in the current directory.
+ * `npm run package`: builds the package of the runtime, `holdfast-<version>.tgz`, in the current directory.
  *
  * Plain `npm pack` packs the same code with the package.json on the disk, which is the service's: it works, and whoever
- * installs it gets Node, PostgreSQL and drivers along (340 MB). A package.json that is rewritten before a pack and put
- * back after it is lost when the pack is interrupted. So the lean package is staged in a directory of its own, with a
- * package.json made here.
+ * installs it gets Node, PostgreSQL and drivers with it (340 MB). A package.json that is rewritten before a pack and
+ * restored after it is lost when the pack is interrupted. So the lean package is staged in a directory of its own, with a
+ * package.json generated here.
  * Promises: what follows `--` goes to `npm pack` (`--json`, `--pack-destination=`); nothing of the checkout is written
- * but the tarball, also when it is interrupted; effect and xstate are peers, in the versions the tests ran with.
+ * but the tarball, even when it is interrupted; effect and xstate are peers, in the versions the tests ran with.
  * Never: publishes, or is called `pack`: npm would run `prepack` before a script of that name.
  */
 import { spawnSync } from "node:child_process"
@@ -27,7 +27,7 @@ interface Manifest {
   readonly dependencies: Readonly<Record<string, string>>
 }
 
-/** What the tarball says of itself. Exact peers: the runtime leans on insides of both that a minor version may change. */
+/** The tarball's own package.json. Exact peers: the runtime relies on internals of both that a minor version may change. */
 const leanManifest = ({ dependencies, engines, exports, files, license, name, type, version }: Manifest) => ({
   name,
   version,
@@ -59,7 +59,7 @@ try {
   writeFileSync(path.join(stage, "package.json"), `${JSON.stringify(leanManifest(manifest), null, 2)}\n`)
   run("npm", ["pack", stage, "--ignore-scripts", ...process.argv.slice(2)], process.cwd())
 } catch (error) {
-  console.error(`the package was not made: ${error instanceof Error ? error.message : String(error)}`)
+  console.error(`the package was not built: ${error instanceof Error ? error.message : String(error)}`)
   process.exitCode = 1
 } finally {
   rmSync(stage, { recursive: true, force: true })

@@ -1,12 +1,12 @@
 /**
- * Says how far a vitest run is, for whoever waits: one counter on a terminal, one line every half minute elsewhere.
+ * Shows the progress of a vitest run: one counter on a terminal, one line every half minute elsewhere.
  *
- * Why: what passes is not printed (a green run is a screen), and minutes without a word look like a run that hangs.
- * The files that run now are named, because a run that does hang hangs in one of them.
+ * Why: what passes is not printed (a green run is a screen), and minutes of silence look like a run that hangs.
+ * The running files are named, because a run that does hang hangs in one of them.
  *
- * Promises: at most one line per `EVERY_MS` and one at the end; on a terminal one line that is written over and cleared
+ * Promises: at most one line per `EVERY_MS` and one at the end; on a terminal one line that is overwritten and cleared
  * before anything else is printed.
- * Never: says what failed; vitest's own reporter does.
+ * Never: reports what failed; vitest's own reporter does.
  */
 import type { Reporter, TestCase, TestModule } from "vitest/node"
 

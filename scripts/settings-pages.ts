@@ -13,7 +13,7 @@ type JsonSchema = z.core.JSONSchema.JSONSchema
 
 const schema: JsonSchema = z.toJSONSchema(settingsFile, { target: "draft-2020-12", io: "input" })
 
-/** A part with what it refers to. */
+/** A part of the schema with its references resolved. */
 const whole = (part: z.core.JSONSchema._JSONSchema): JsonSchema => {
   if (typeof part === "boolean") return {}
   const name = part.$ref?.replace("#/$defs/", "")
@@ -27,7 +27,7 @@ export const settingsSchemaText = (): string =>
 
 const named = new Map(Object.entries(variables).map(([variable, path]) => [path as string, variable]))
 
-/** What may stand there, in a few words. */
+/** The allowed values, in a few words. */
 const kindOf = (one: JsonSchema): string => {
   if (one.enum !== undefined) return one.enum.map(String).join(", ")
   if (one.const !== undefined) return String(one.const)
@@ -47,7 +47,7 @@ const kindOf = (one: JsonSchema): string => {
 }
 
 const defaultOf = (one: JsonSchema, isRequired: boolean): string => {
-  if (isRequired) return "must be given"
+  if (isRequired) return "required"
   return one.default === undefined ? "" : `\`${JSON.stringify(one.default)}\``
 }
 
@@ -80,8 +80,8 @@ export const settingsPage = (): string =>
     "# The settings",
     "",
     "Generated from `src/wire/settings.ts` by `npm run draw`: every key of `holdfast.json`, with its default. A variable of the",
-    "environment that is named in the last column wins over the file; an empty one counts as not set. Unknown keys are refused.",
-    'An editor completes and checks the file by `"$schema": "http://127.0.0.1:5003/schemas/holdfast.json"`.',
+    "environment that is named in the last column overrides the file; an empty one counts as not set. Unknown keys are refused.",
+    'An editor completes and checks the file with `"$schema": "http://127.0.0.1:5003/schemas/holdfast.json"`.',
     "",
     "| key | value | default | meaning |",
     "|--|--|--|--|",

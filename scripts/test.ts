@@ -1,13 +1,13 @@
 /**
  * `npm test` and `npm run test:long`: runs vitest and ends with one line, `N passed, N failed`.
  *
- * Why a wrapper: the line and the exit status must be right also when vitest crashes, hangs, or finds no
- * test at all, which it cannot promise of itself.
+ * Why a wrapper: the line and the exit status must be right even when vitest crashes, hangs, or finds no
+ * test at all, which it cannot promise itself.
  *
  * Promises: the last line is `N passed, N failed`, with `, N skipped` when there are any; exit 0 only when
  * something passed, nothing failed and vitest itself ended well; a run past its time limit is killed and
  * counts as failed. Arguments other than `--long` go to vitest: `npm test -- test/runtime`.
- * Prints what failed, whole, with everything it logged, and how far the run is; of what passes only the number.
+ * Prints what failed in full, with everything it logged, and the progress of the run; passing tests only as a count.
  * Never: repeats a failed test.
  */
 import { spawn } from "node:child_process"
@@ -16,7 +16,7 @@ import { tmpdir } from "node:os"
 import path from "node:path"
 import type { Counts } from "./count-reporter.ts"
 
-/** For a run that hangs. It takes nine to eleven minutes on two free cores; beside other work it may take its time. */
+/** For a run that hangs. It takes nine to eleven minutes on two free cores; next to other work it may take longer. */
 const RUN_MS_MAX = 25 * 60_000
 /** The full sizes run by hand and at night. */
 const LONG_RUN_MS_MAX = 8 * 3_600_000
@@ -41,7 +41,7 @@ const readCounts = (): Counts => {
   }
 }
 
-/** `npm test -- --reporter=default` shows every file and all that is logged. */
+/** `npm test -- --reporter=default` shows every file and everything that is logged. */
 const isReporterGiven = given.some((argument) => argument.startsWith("--reporter"))
 const reporterOf = (name: string): string => `--reporter=${path.join(import.meta.dirname, name)}`
 const vitest = spawn(

@@ -11,23 +11,23 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import path from "node:path"
 
-/** Words that name nothing: whatever is in such a file has a better name.
+/** Words that name nothing: the content of such a file has a better name.
  * `data-dir` is the one exception: it is the thing that the setting DATA_DIR names. */
 const BANNED_WORDS = new Set(
   "util utils helper helpers common misc manager managers data info temp tmp".split(" ")
 )
-/** What holds no source of ours: directories, and the file that stands for `.git` in a second work tree. */
+/** What contains no source of ours: directories, and the file that replaces `.git` in a second work tree. */
 const FOREIGN = new Set(["node_modules", ".git", "data", "dist", ".cache", ".setup-lock", "results"])
 /** Fixtures break rules on purpose. */
 const FIXTURES = "test/fixtures/guards/"
-/** Names that tools or custom prescribe. */
+/** Names that tools or convention prescribe. */
 const PRESCRIBED =
   /^(README|ARCHITECTURE|CONTRIBUTING|CHANGELOG|LICENSE|SECURITY|Dockerfile|Makefile)(\.\w+)*$/
 const KEBAB = /^\.?[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9]+(-[a-z0-9]+)*)*$/
 // The same shape as in src/layers/database/migration.files.ts, which loads them.
 const MIGRATION = /^(\d{4})_[a-z0-9]+(?:-[a-z0-9]+)*\.ts$/
 
-/** Text that must not be in any file: what it is, and how it looks. */
+/** Text that must not be in any file: what it is, and what it looks like. */
 const BANNED_TEXT: ReadonlyArray<readonly [what: string, pattern: RegExp]> = [
   ["a private key", /-----BEGIN [A-Z ]*PRIVATE KEY/],
   ["an access token", /\b(?:gh[pousr]_\w{30,}|xox[abprs]-\w{10,}|AKIA[0-9A-Z]{16}|npm_\w{36})/],
@@ -35,7 +35,7 @@ const BANNED_TEXT: ReadonlyArray<readonly [what: string, pattern: RegExp]> = [
   ["a path of one machine", /(?<![\w.:~/])\/(?:home|work|Users)\/\w/],
   ["the address of a package registry", /https?:\/\/[\w.-]*registry\./],
   ["a conflict marker", /^(?:<{7}|>{7}) /m],
-  // Of two rows that race, the second may meet another unique key first, and then it is an error of the server.
+  // Of two rows that race, the second may hit another unique key first, and then it is an error of the server.
   ["a key in ON CONFLICT DO NOTHING: name none", /ON CONFLICT \([^)]*\) DO NOTHING/]
 ]
 
@@ -68,7 +68,7 @@ const nameFindings = (file: string): ReadonlyArray<string> => {
       .replace(/^data-dir\b/, "")
       .split(/[^a-z0-9]+/)
     const banned = words.find((word) => BANNED_WORDS.has(word))
-    if (banned !== undefined) findings.push(`${file}: "${banned}" names nothing; say what is in it`)
+    if (banned !== undefined) findings.push(`${file}: "${banned}" names nothing; name what is in it`)
   }
   const name = segments.at(-1) ?? ""
   if (
@@ -81,7 +81,7 @@ const nameFindings = (file: string): ReadonlyArray<string> => {
   return findings
 }
 
-/** Migrations are applied in the order of their numbers, and the migrator skips one that comes late in silence. */
+/** Migrations are applied in the order of their numbers, and the migrator silently skips one that comes late. */
 const migrationFindings = (files: ReadonlyArray<string>): ReadonlyArray<string> => {
   const findings: Array<string> = []
   let expected = 1
@@ -91,7 +91,7 @@ const migrationFindings = (files: ReadonlyArray<string>): ReadonlyArray<string> 
       findings.push(`${file}: a migration is named 0001_name.ts`)
     } else if (Number(number) !== expected) {
       findings.push(
-        `${file}: number ${String(expected).padStart(4, "0")} was to come next, without gap or double`
+        `${file}: number ${String(expected).padStart(4, "0")} was to come next, without gap or duplicate`
       )
     }
     expected = (number === undefined ? expected : Number(number)) + 1
@@ -124,7 +124,7 @@ const versionFindings = (root: string): ReadonlyArray<string> => {
   )
 }
 
-/** A test about a file of src sits at the same place below test/, so that one is found from the other. */
+/** A test about a file of src is at the same place below test/, so that one is found from the other. */
 const mirrorFindings = (root: string, files: ReadonlyArray<string>): ReadonlyArray<string> =>
   files.flatMap((file) => {
     const folder = /^test\/((?:runtime|domain|machines|actors|layers)(?:\/.*)?)\/[^/]+\.test\.ts$/.exec(
@@ -135,13 +135,13 @@ const mirrorFindings = (root: string, files: ReadonlyArray<string>): ReadonlyArr
       : [`${file}: src/${folder} does not exist`]
   })
 
-/** Where the ids stand that tests, comments and documents cite. */
+/** Where the ids are defined that tests, comments and documents cite. */
 const CITED_IN = ["docs/requirements.md", "docs/truth-tables.md"]
 const DEFINITION = /^(?:## (T\d+[a-z]?)\b|- ([A-Z]\d+) )/gm
 /** One id or several, alone in brackets: `[T10]`, `(T5, K3)`. */
 const CITATION = /[[(]([A-Z]\d{1,2}[a-z]?(?:(?:, | and |-)[A-Z]\d{1,2}[a-z]?)*)[\])]/g
 
-/** A citation nobody can look up says nothing. */
+/** A citation that cannot be looked up is worthless. */
 const citationFindings = (root: string, files: ReadonlyArray<string>): ReadonlyArray<string> => {
   const defined = new Set(
     CITED_IN.filter((file) => existsSync(path.join(root, file))).flatMap((file) =>

@@ -1,9 +1,9 @@
 /**
  * Wire pages: the description of the HTTP endpoints as OpenAPI, and as a page to read.
  *
- * Both are made from src/wire/endpoints.ts, which the routes of the service are made from; the conversion of schemas is
- * zod-openapi's. The OpenAPI document stands beside the schemas, because the service answers with it and must not load what
- * makes it.
+ * Both are generated from src/wire/endpoints.ts, as are the routes of the service; the conversion of schemas is
+ * zod-openapi's. The OpenAPI document is next to the schemas, because the service serves it and must not load what
+ * generates it.
  *
  * Promises: the same endpoints give the same text.
  * Never: reads or writes a file (see draw.ts).
@@ -17,9 +17,9 @@ import { refusal } from "../src/wire/refusal.ts"
 
 const TAGS: Readonly<Record<Endpoint["tag"], string>> = {
   intake: "Posts of senders, which become signals.",
-  trading: "What came of them: signals, orders, fills, positions, accounts.",
+  trading: "What became of them: signals, orders, fills, positions, accounts.",
   operations: "The supervision tree, the trading state, waves, alerts, and the commands of operators.",
-  health: "How the process is.",
+  health: "Health of the process.",
   session: "Sessions of the console.",
   console: "The console."
 }
@@ -72,7 +72,7 @@ const operationOf = (endpoint: Endpoint): ZodOpenApiOperationObject => {
       : { requestBody: { required: false, content: { "application/json": { schema: body } } } }),
     responses: {
       ...answersOf(endpoint),
-      "4XX": refused("Refused; `status` is the word of the status code, `errors` is what to mend."),
+      "4XX": refused("Refused; `status` is the name of the status code, `errors` lists what to fix."),
       ...("503" in endpoint.answers
         ? {}
         : { "5XX": refused("Not possible now; 503 comes with Retry-After.") })
@@ -102,7 +102,7 @@ export const openapiOf = (version: string): string => {
         description: "A supervised actor runtime for signal-driven trading services.",
         license: { name: "Unlicensed", identifier: "LicenseRef-UNLICENSED" }
       },
-      servers: [{ url: "/", description: "The service that answers with this document." }],
+      servers: [{ url: "/", description: "The service that serves this document." }],
       tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
       components: {
         securitySchemes: {
@@ -145,9 +145,9 @@ export const endpointsPage = (): string =>
   [
     "# The endpoints",
     "",
-    "Generated from `src/wire/endpoints.ts` by `npm run draw`. `GET /openapi.json` has the shape of every answer. What is",
-    "not listed is a refusal: `{status, request_id, errors?}`, with `status` the word of the status code. Lists answer",
-    "`{items, next_cursor}`; a query or a field that is not known is a 400 that names it.",
+    "Generated from `src/wire/endpoints.ts` by `npm run draw`. `GET /openapi.json` has the shape of every response. What is",
+    "not listed is a refusal: `{status, request_id, errors?}`, with `status` the name of the status code. Lists return",
+    "`{items, next_cursor}`; an unknown query parameter or field is a 400 that names it.",
     "",
     ...Object.entries(TAGS).flatMap(([tag, description]) => [
       `## ${tag}`,

@@ -11,7 +11,7 @@
 import { ambientRules } from "./ambient.rules.ts"
 import { nameOf, type Node, nodeAt, nodesAt, type RuleContext, type Visitor } from "./syntax.ts"
 
-/** Shorter says nothing, longer is documentation that belongs into docs/. A machine describes each state. */
+/** Shorter explains nothing, longer is documentation that belongs in docs/. A machine describes each state. */
 const HEADER_LINES_MIN = 4
 const HEADER_LINES_MAX = 22
 const HEADER_LINES_MACHINE_MAX = 60
@@ -53,7 +53,7 @@ const fileHeader = {
         if (/Failure: none\b/.test(header.value))
           context.report({
             node,
-            message: 'The header says "Failure: none": say what a caller meets instead.'
+            message: 'The header has "Failure: none": state what a caller meets instead.'
           })
         for (const label of headerLabels(path)) {
           if (!header.value.includes(label))
@@ -145,8 +145,7 @@ const noRootWildcard = {
         if (wildcard !== undefined) {
           context.report({
             node: wildcard,
-            message:
-              'A "*" transition at the root of a machine swallows the errors of its children in silence.'
+            message: 'A "*" transition at the root of a machine silently swallows the errors of its children.'
           })
         }
       }

@@ -27,7 +27,7 @@ export const health = endpoint({
   access: "open",
   tag: "health",
   name: "getHealth",
-  summary: "How the process is; outside of PRACTICE without a token an outline without names.",
+  summary: "Health of the process; outside PRACTICE without a token a summary without names.",
   answers: {
     200: z.union([healthDocument, healthOutline]),
     503: z.union([healthDocument, healthOutline])
@@ -57,7 +57,7 @@ export const getVersion = endpoint({
   access: "open",
   tag: "health",
   name: "getVersion",
-  summary: "What runs.",
+  summary: "The running version.",
   answers: { 200: version }
 })
 export const metrics = endpoint({
@@ -90,13 +90,13 @@ export const settingsSchema = endpoint({
 })
 
 const posted = { 200: intakeAnswer, 201: intakeAnswer }
-/** A sender's body is judged by domain/signals, which answers each wrong field. */
+/** A sender's body is validated by domain/signals, which reports each wrong field. */
 const anyBody = z.looseObject({}).meta({
   id: "WebhookBody",
   description: "A signal, or metadata when it has a `snapshot_id`. README.md lists the fields."
 })
 
-/** The webhook paths are not routes of the table: they come first, and run no fiber for each request. */
+/** The webhook paths are not routes of the table: they come first, and run no fiber per request. */
 export const webhooks = [
   endpoint({
     method: "POST",
@@ -124,7 +124,7 @@ export const webhooks = [
     access: "open",
     tag: "intake",
     name: "testWebhook",
-    summary: "Whether a post would be taken now.",
+    summary: "Whether a post would be accepted now.",
     answers: { 200: intakeTest }
   })
 ]
@@ -224,7 +224,7 @@ export const getLinkage = endpoint({
   path: "/api/v1/linkage",
   tag: "trading",
   name: "getLinkage",
-  summary: "How many fills know the signal that they came from.",
+  summary: "How many fills are linked to the signal that caused them.",
   answers: { 200: trading.linkage }
 })
 export const listActors = endpoint({
@@ -286,7 +286,7 @@ export const acknowledgeAlert = endpoint({
   path: "/api/v1/alerts/:id/ack",
   tag: "operations",
   name: "acknowledgeAlert",
-  summary: "Notes that somebody has seen an alert, which closes one that is an event.",
+  summary: "Acknowledges an alert, which closes one that is an event.",
   body: operations.acknowledgeBody,
   answers: { 200: operations.alert }
 })
@@ -304,7 +304,7 @@ export const listDeadLetters = endpoint({
   path: "/api/v1/dead-letters",
   tag: "operations",
   name: "listDeadLetters",
-  summary: "What could not be handled, newest first.",
+  summary: "What could not be processed, newest first.",
   query: listQuery({ origin: byName }),
   answers: { 200: page(operations.deadLetter) }
 })
@@ -313,7 +313,7 @@ export const index = endpoint({
   path: "/api/v1",
   tag: "operations",
   name: "getIndex",
-  summary: "What there is below /api/v1.",
+  summary: "The endpoints below /api/v1.",
   answers: { 200: page(operations.indexEntry) }
 })
 export const getSession = endpoint({
@@ -348,7 +348,7 @@ export const toConsole = endpoint({
   access: "open",
   tag: "console",
   name: "toConsole",
-  summary: "Leads to the console.",
+  summary: "Redirects to the console.",
   answers: { 302: { text: "text/plain; charset=utf-8" } }
 })
 export const consolePage = endpoint({

@@ -1,7 +1,7 @@
 /**
- * health: what the process says about itself (T2).
+ * health: what the process reports about itself (T2).
  *
- * Promises: the full document and the outline for strangers are told apart by their fields; the outline names no account
+ * Promises: the full document and the summary for unauthenticated callers differ in their fields; the summary names no account
  * and no symbol.
  * Never: decides what is healthy (domain/health/health.ts does).
  */
@@ -16,7 +16,7 @@ export const healthOutline = z
     status: healthStatus,
     ready: z
       .boolean()
-      .meta({ description: "What this process is for is taken durably: webhooks, for most." }),
+      .meta({ description: "What this process takes in (webhooks, for most) is stored durably." }),
     can_trade: z.boolean().meta({ description: "At least one account may take on new exposure." }),
     reasons: z.array(z.string())
   })
@@ -35,7 +35,7 @@ export const component = z
 
 export const healthDocument = healthOutline
   .extend({
-    since: instant.meta({ description: "Since when `status` is what it is." }),
+    since: instant.meta({ description: "When `status` last changed." }),
     version: z.string(),
     commit: z.string(),
     mode: z.enum(["PRACTICE", "PAPER", "LIVE"]),

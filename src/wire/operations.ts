@@ -36,10 +36,10 @@ export const actor = z
     budget: z
       .object({
         used: count,
-        max: count.nullable().meta({ description: "Null: without a bound." }),
+        max: count.nullable().meta({ description: "Null: unbounded." }),
         within_ms: z.number()
       })
-      .meta({ description: "Restarts that are left before it is given up." }),
+      .meta({ description: "Restarts left before it is given up." }),
     mailbox: z.object({ depth: count, capacity: count, dropped: count }).nullable(),
     next_at: instant.nullable().meta({ description: "Its next attempt, while it backs off or is parked." }),
     last_error: text,
@@ -55,7 +55,7 @@ export const controlBody = z
     confirm: z
       .literal(UNPROTECTED, `must be "${UNPROTECTED}" or absent`)
       .optional()
-      .meta({ description: "Carries a pause out although open positions are not protected meanwhile." }),
+      .meta({ description: "Pauses although open positions are then not protected." }),
     reason: reason.optional().meta({ description: "Why, for the log." })
   })
   .meta({ id: "ControlBody" })
@@ -121,7 +121,9 @@ export const alert = z
     last_at: instant,
     last_message: text,
     last_detail: anyObject.nullable(),
-    standing: z.boolean().meta({ description: "A state of the world, which is over when it is over." }),
+    standing: z
+      .boolean()
+      .meta({ description: "A condition, which stays open until it ends; otherwise an event." }),
     acknowledged_at: instant.nullable(),
     acknowledged_by: text,
     acknowledged_note: text,

@@ -1,5 +1,5 @@
 /**
- * page: how lists are asked for and given.
+ * page: how lists are requested and returned.
  *
  * Lists are paged by position and not by number, so that a page never skips or repeats a row because new ones came.
  *
@@ -25,7 +25,7 @@ const limit = z
     override: { type: "integer", minimum: 1, maximum: PAGE_ITEMS_MAX, default: PAGE_ITEMS_DEFAULT }
   })
 
-const cursor = z.string().optional().meta({ description: "`next_cursor` of the page before." })
+const cursor = z.string().optional().meta({ description: "`next_cursor` of the previous page." })
 
 /** Filters are exact matches. */
 export const listQuery = <Filters extends z.ZodRawShape>(filters: Filters) =>
@@ -41,5 +41,5 @@ export const page = <Item extends z.ZodType>(item: Item) =>
     next_cursor: z
       .string()
       .nullable()
-      .meta({ description: "Where the next page begins; null: there is none." })
+      .meta({ description: "Where the next page begins; null when there is none." })
   })

@@ -1,10 +1,10 @@
 /**
- * paper-venue: what the paper venue answers and streams, as its client must be able to read it.
+ * paper-venue: what the paper venue returns and streams, as its client must be able to read it.
  *
  * Written from the venue's documentation and not shared with its code: a client that imports the types of its server
  * proves only that the server agrees with itself.
  *
- * Promises: a value has every field that counts, with its type; fields that a newer venue adds are left alone.
+ * Promises: a value has every relevant field, with its type; fields that a newer venue adds are ignored.
  * Never: guesses a missing field.
  */
 import { z } from "zod"

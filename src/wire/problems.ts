@@ -1,7 +1,7 @@
 /**
- * problems: what a schema found wrong, in the words and paths of a refusal.
+ * problems: what a schema found wrong, as messages and paths of a refusal.
  *
- * Promises: every problem is named, by the path of its field; a field that is not known is answered with those that are.
+ * Promises: every problem is named by the path of its field; an unknown field is reported with the known ones.
  * Never: repeats a value, which could be a secret.
  */
 import { z } from "zod"
@@ -31,7 +31,7 @@ const keysAt = (
 }
 
 /**
- * The value that a schema makes of `given`, or what is wrong with it. `at` stands before every path; `what` is the word for a
+ * The value that a schema makes of `given`, or what is wrong with it. `at` prefixes every path; `what` is the word for a
  * part of it.
  */
 export const decode = <Schema extends z.ZodObject>(
@@ -49,7 +49,7 @@ export const decode = <Schema extends z.ZodObject>(
       const message = known === "" ? `unknown ${what}; there is none` : `unknown ${what}; use ${known}`
       return issue.keys.map((key) => ({ path: pathOf(at, [...issue.path, key]), message }))
     }
-    // Of a record's key the words are those of the key's own schema.
+    // A record's key has the message of the key's own schema.
     const message = issue.code === "invalid_key" ? (issue.issues[0]?.message ?? issue.message) : issue.message
     return [{ path: pathOf(at, issue.path), message }]
   })

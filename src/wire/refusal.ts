@@ -1,8 +1,8 @@
 /**
- * refusal: what every answer looks like that is not the one that was asked for.
+ * refusal: the shape of every response that refuses the request.
  *
  * Promises: one shape for all of them, with the id under which the log knows the exchange.
- * Never: says more to who is not authenticated than that.
+ * Never: tells an unauthenticated caller anything more than that.
  */
 import { z } from "zod"
 
@@ -17,7 +17,7 @@ export const fieldProblem = z
 
 export const refusal = z
   .object({
-    status: z.string().meta({ description: "The word of the status code.", examples: ["NOT_FOUND"] }),
+    status: z.string().meta({ description: "The name of the status code.", examples: ["NOT_FOUND"] }),
     request_id: z.string(),
     errors: z.array(fieldProblem).optional(),
     signal_id: z.string().optional().meta({ description: "409: the signal that was stored first." }),
@@ -28,6 +28,6 @@ export const refusal = z
       .array(z.string())
       .nullable()
       .optional()
-      .meta({ description: "Open positions that a command would leave alone; null when nobody can say." })
+      .meta({ description: "Open positions that a command would leave unprotected; null when unknown." })
   })
   .meta({ id: "Refusal" })

@@ -2,9 +2,9 @@
  * settings: the shape of `holdfast.json`, with its defaults.
  *
  * An unknown key is an error, because a typo in `stopLossPct` must never mean "no stop loss". Defaults that concern money
- * stand beside their field; those that depend on the mode are config.resolve.ts's.
+ * are next to their field; those that depend on the mode are in config.resolve.ts.
  *
- * Promises: docs/settings.md and `/schemas/holdfast.json` are made from here; a wrong value is answered with what would be
+ * Promises: docs/settings.md and `/schemas/holdfast.json` are generated from here; a wrong value is answered with what would be
  * right.
  * Never: reads a file or the environment.
  */
@@ -48,12 +48,12 @@ const source = z
       .meta({ description: "What a timestamp means; the age of a bar's counts from its end (T3)." }),
     metadata: flag.default(false).meta({ description: "Its signals come with metadata (A1)." }),
     ageMaxMs: natural.default(300_000).meta({ description: "Older signals are not traded." }),
-    // Off by default: a 429 loses the alert for good, TradingView does not send it again (W12).
+    // Off by default: a 429 loses the alert for good, TradingView does not resend it (W12).
     rateLimit: z
       .strictObject({ requests: natural, perMs: natural })
       .nullable()
       .default(null)
-      .meta({ description: "More posts than so many in a time are a 429; null: no limit." }),
+      .meta({ description: "Posts beyond this rate get a 429; null: no limit." }),
     ips: z
       .array(z.string(), "must be a list of addresses")
       .nullable()
@@ -66,8 +66,8 @@ const strategy = z
   .strictObject({
     sources: z.array(name, "must be a list of sources").min(1, "must name at least one source"),
     accounts: z.array(name, "must be a list of accounts").min(1, "must name at least one account"),
-    engine: oneOf(["A"]).default("A").meta({ description: "Who decides." }),
-    shadow: oneOf(["B"]).nullable().default(null).meta({ description: "Not there yet." }),
+    engine: oneOf(["A"]).default("A").meta({ description: "The engine that decides." }),
+    shadow: oneOf(["B"]).nullable().default(null).meta({ description: "Not available yet." }),
     sidePolicy: oneOf(["both", "long_only", "short_only"])
       .default("both")
       .meta({ description: "Which sides it may open." }),
@@ -75,8 +75,8 @@ const strategy = z
       .array(z.string(), "must be a list of symbols")
       .nullable()
       .default(null)
-      .meta({ description: "The instruments that it trades; null: any." }),
-    quantity: positive.default("1").meta({ description: "For a signal without one." }),
+      .meta({ description: "The instruments it trades; null: any." }),
+    quantity: positive.default("1").meta({ description: "Quantity for a signal that names none." }),
     stopLossPct: positive
       .nullable()
       .default(null)
@@ -106,7 +106,7 @@ const broker = z
       .meta({ description: "null: the paper venue inside this process." }),
     rule: oneOf(["U", "R", "O", "N"])
       .default("U")
-      .meta({ description: "How it treats a client order id that it has seen (T5)." }),
+      .meta({ description: "How it treats a client order id it has seen before (T5)." }),
     propagationMs: natural
       .default(2_000)
       .meta({ description: "How long an order may be invisible after it was accepted." })
@@ -117,7 +117,7 @@ const risk = z
   .strictObject({
     openPositionsMax: natural.nullable().default(null).meta({ description: "Open positions of an account." }),
     openPositionsPerSymbolMax: natural.nullable().default(null).meta({
-      description: "How often one symbol may be added to: its open position and each open entry count one."
+      description: "How often one symbol may be added to: its open position and each open entry count as one."
     }),
     quantityMax: positive.nullable().default("10000").meta({ description: "Quantity of one order." }),
     notionalMax: positive.nullable().default(null).meta({ description: "Value of one order." }),
@@ -158,34 +158,39 @@ const feed = z
       .meta({ description: "Full jitter below a ceiling that doubles from here to `retryMsMax`." }),
     retryMsMax: natural
       .default(30_000)
-      .meta({ description: "The highest pause between two attempts; they never end." }),
+      .meta({ description: "The longest pause between two attempts; they never end." }),
     goodAfterMs: natural
       .default(30_000)
-      .meta({ description: "The backoff starts small again after so long connected and one valid message." }),
-    pingEveryMs: natural.default(20_000).meta({ description: "Pings of the protocol." }),
+      .meta({
+        description: "The backoff starts small again after this long connected and one valid message."
+      }),
+    pingEveryMs: natural.default(20_000).meta({ description: "Time between two protocol pings." }),
     pongMsMax: natural
       .default(10_000)
-      .meta({ description: "Without a pong for so long the connection is over." }),
-    statsEveryMs: natural.default(60_000).meta({ description: "How often get_stats is asked." }),
-    answerMsMax: natural.default(10_000).meta({ description: "Answers to get_stats and get_signals." }),
+      .meta({ description: "After this long without a pong the connection is closed." }),
+    statsEveryMs: natural.default(60_000).meta({ description: "Time between two get_stats requests." }),
+    answerMsMax: natural
+      .default(10_000)
+      .meta({ description: "Deadline of answers to get_stats and get_signals." }),
     credentialRetryMs: natural
       .default(60_000)
-      .meta({ description: "A refused credential is not tried faster than a person can change it." }),
+      .meta({ description: "Pause after a refused credential: no faster than a person can change it." }),
     flapConnects: natural
       .default(5)
-      .meta({ description: "So many connects within `flapWithinMs` are an alert." }),
+      .meta({ description: "This many connects within `flapWithinMs` raise an alert." }),
     flapWithinMs: natural.default(300_000).meta({ description: "See `flapConnects`." }),
     alertAfterAttempts: natural
       .default(5)
-      .meta({ description: "So many failed attempts in a row are an alert." }),
+      .meta({ description: "This many consecutive failed attempts raise an alert." }),
     frameBytesMax: natural
       .default(16 * 1_024 * 1_024)
       .meta({ description: "A longer frame ends the connection." }),
     practiceSignals: wholeFrom(0, 1_000).default(0).meta({
-      description: "Signals of a wave of the practice server: none, so that practice trades what you post."
+      description:
+        "Signals per wave of the practice server: none, so that practice trades only what you post."
     })
   })
-  .meta({ id: "FeedSettings", description: "A signal feed. The numbers are those of the best clients." })
+  .meta({ id: "FeedSettings", description: "A signal feed. The defaults are those of well-behaved clients." })
 
 const instrument = z
   .strictObject({
@@ -203,7 +208,7 @@ const instrument = z
   .meta({
     id: "InstrumentSettings",
     description:
-      "What is known of the instruments of a pattern (`ES*`); what is left out is what the tables say."
+      "What is known of the instruments of a pattern (`ES*`); what is left out comes from the tables."
   })
 
 const waves = z
@@ -230,8 +235,8 @@ export const settingsFile = z
       mode: oneOf(modes)
         .default("PRACTICE")
         .meta({ description: "PAPER and LIVE do not start without strong secrets." }),
-      host: text.default("127.0.0.1").meta({ description: "The address that is listened on." }),
-      port: wholeFrom(0, 65_535).default(5003).meta({ description: "0: any that is free." }),
+      host: text.default("127.0.0.1").meta({ description: "The address to listen on." }),
+      port: wholeFrom(0, 65_535).default(5003).meta({ description: "0: any free port." }),
       dataDir: text.default("data").meta({
         description: "The embedded database, the lock, the identity of this node, the generated token."
       }),
@@ -245,37 +250,41 @@ export const settingsFile = z
         .array(oneOf(roles), "must be a list of roles")
         .min(1, "names no role; leave it out to run all of them")
         .default([...roles])
-        .meta({ description: "What this process does." }),
+        .meta({ description: "The roles of this process." }),
       hmacSecret: text
         .exactOptional()
-        .meta({ description: "Signs posts: `x-webhook-signature` or Standard Webhooks." }),
-      webhookSecret: text.exactOptional().meta({ description: "Stands as `secret` in the body of a post." }),
+        .meta({ description: "Verifies signed posts: `x-webhook-signature` or Standard Webhooks." }),
+      webhookSecret: text
+        .exactOptional()
+        .meta({ description: "Expected as `secret` in the body of a post." }),
       adminToken: text
         .exactOptional()
-        .meta({ description: "The bearer of `/api/v1`; absent in PRACTICE: generated in `dataDir`." }),
-      logLevel: oneOf(logLevels).default("info").meta({ description: "The least level that is written." }),
+        .meta({ description: "The bearer token of `/api/v1`; absent in PRACTICE: generated in `dataDir`." }),
+      logLevel: oneOf(logLevels).default("info").meta({ description: "The lowest level that is written." }),
       logFormat: oneOf(logFormats)
         .exactOptional()
         .meta({ description: "Absent: pretty on a terminal, else json." }),
       corsOrigins: z
         .array(z.string(originWords).regex(/^https?:\/\/[^/*\s]+$/, originWords), "must be a list of origins")
         .default([])
-        .meta({ description: "Origins whose pages may read answers." }),
+        .meta({ description: "Origins whose pages may read responses." }),
       sources: mapOf(name, source)
         .default({})
-        .meta({ description: "Beside `default` and `wave`, which are always there." }),
+        .meta({ description: "In addition to `default` and `wave`, which always exist." }),
       symbols: mapOf(z.string(), z.string("must be a symbol"))
         .default({})
         .meta({ description: "Sender's spelling to instrument, in any case." }),
       instruments: mapOf(z.string(), instrument)
         .default({})
-        .meta({ description: "By symbol or pattern; what is named here wins over the tables." }),
+        .meta({ description: "By symbol or pattern; what is named here overrides the tables." }),
       strategies: mapOf(name, strategy).exactOptional().meta({ description: "Absent: one, in PRACTICE." }),
       accounts: mapOf(name, account).exactOptional().meta({ description: "Absent: two, in PRACTICE." }),
       brokers: mapOf(name, broker)
         .exactOptional()
         .meta({ description: "Absent: the paper venue, in PRACTICE." }),
-      feeds: mapOf(name, feed).exactOptional().meta({ description: "Absent: one of its own, in PRACTICE." }),
+      feeds: mapOf(name, feed)
+        .exactOptional()
+        .meta({ description: "Absent: the built-in one, in PRACTICE." }),
       risk: risk.prefault({}),
       market: market.prefault({}),
       waves: waves.prefault({})
@@ -286,12 +295,12 @@ export const settingsFile = z
 
 export type SettingsFile = z.output<typeof settingsFile>
 
-/** What is left out of a feed. */
+/** The defaults of a feed. */
 export const plainFeed: FeedFields = feed.parse({})
-/** What is left out of a source. */
+/** The defaults of a source. */
 export const plainSource: SourceSettings = source.parse({})
 
-/** The variables of the environment that stand for a setting, and win over the file. */
+/** The environment variables that set a setting and override the file. */
 export const variables = {
   APP_MODE: "mode",
   HOST: "host",

@@ -1,5 +1,5 @@
 /**
- * trading: signals, orders, fills, positions and accounts, as the API gives them.
+ * trading: signals, orders, fills, positions and accounts, as the API returns them.
  *
  * The names are those of the tables, so that what an operator reads here, in psql and in a log line is the same word.
  *
@@ -39,7 +39,7 @@ export const signal = z
     prev_market_position: z.enum(MARKET_POSITIONS).nullable(),
     market_position_size: decimal.nullable(),
     fired_at: instant.nullable(),
-    expires_from: instant.nullable().meta({ description: "The moment that its age counts from." }),
+    expires_from: instant.nullable().meta({ description: "The moment its age counts from." }),
     received_at: instant,
     decided_at: instant.nullable(),
     request_id: z.string(),
@@ -143,9 +143,11 @@ export const position = z
     quantity: decimal.meta({ description: "Signed: below zero is short." }),
     average_price: decimal,
     realised_pnl: decimal,
-    confirmed_quantity: decimal.nullable().meta({ description: "What the venue said last." }),
+    confirmed_quantity: decimal.nullable().meta({ description: "What the venue last reported." }),
     confirmed_at: instant.nullable(),
-    disputed_at: instant.nullable().meta({ description: "Since when the venue says otherwise." }),
+    disputed_at: instant
+      .nullable()
+      .meta({ description: "Since when the venue reports a different quantity." }),
     opened_at: instant.nullable(),
     closed_at: instant.nullable(),
     updated_at: instant,
@@ -206,7 +208,7 @@ export const trace = z
         enriched_at: instant
       })
       .nullable()
-      .meta({ description: "The quote that it was decided on." }),
+      .meta({ description: "The quote it was decided on." }),
     metadata: z
       .object({
         snapshot_id: uuid,
@@ -252,7 +254,7 @@ export const linkage = z
   .object({
     ours: count,
     linked: count,
-    rate: z.number().nullable().meta({ description: "linked / ours; null while there is none of ours." }),
+    rate: z.number().nullable().meta({ description: "linked / ours; null while none is ours." }),
     external: count
   })
   .meta({ id: "Linkage" })

@@ -1,7 +1,7 @@
 /**
- * webhook: what a post to the intake is answered with.
+ * webhook: the responses to a post to the intake.
  *
- * Promises: the stored answer and its repetition have one shape; `status` tells them apart.
+ * Promises: the stored response and its repetition have one shape; `status` distinguishes them.
  * Never: reads a body (domain/signals does).
  */
 import { z } from "zod"
@@ -13,7 +13,7 @@ export const intakeAnswer = z
     signal_id: uuid,
     experiment_id: z.string().nullable(),
     variant: z.string().nullable(),
-    request_id: z.string().meta({ description: "That of the exchange in which it was stored." }),
+    request_id: z.string().meta({ description: "That of the request with which it was stored." }),
     processing_time_ms: z.number()
   })
   .meta({ id: "IntakeAnswer" })

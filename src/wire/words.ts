@@ -4,7 +4,7 @@
  * Money and quantities are text, because JSON numbers are doubles to most readers; 64-bit counters are text for the same
  * reason; every instant is ISO 8601 in UTC.
  *
- * Promises: a value has one form wherever it stands; a form that a person may give wrongly says what would be right.
+ * Promises: a value has one form everywhere; a form that a person may get wrong reports what would be right.
  * Never: knows an endpoint.
  */
 import { z } from "zod"
@@ -20,13 +20,13 @@ export const uuid = z.guid("must be a UUID").meta({ id: "Uuid", description: "An
 
 export const count = z.int().nonnegative()
 
-/** JSON of a shape that somebody else decides: a sender's body, the detail of a component. */
+/** JSON whose shape is decided elsewhere: a sender's body, the detail of a component. */
 export const anyJson = z.unknown()
 export const anyObject = z.record(z.string(), z.unknown())
 
 /** Text without what PostgreSQL cannot store. */
 export const storable = (text: z.ZodString): z.ZodString => text.regex(/^[^\0]*$/, "must not contain NUL")
 
-/** A word out of a closed list; a wrong one is answered with the list. */
+/** A word from a closed list; a wrong one is answered with the list. */
 export const oneOf = <const Words extends ReadonlyArray<string>>(words: Words) =>
   z.enum(words, `must be one of ${words.join(", ")}`)
