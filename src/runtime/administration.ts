@@ -1,7 +1,7 @@
 /**
  * Administration of a tree by path: finds the supervisor, asks it, turns its answer into an effect.
  *
- * Promises: an unknown path, a full mailbox and a stopping supervisor are typed answers; interrupting a question
+ * Promises: an unknown path, a full mailbox and a stopping supervisor are typed answers; interrupting a request
  * forgets it without disturbing what it asked for.
  * Never: touches a child itself.
  */
@@ -183,7 +183,7 @@ const withSpec = <A>(
       : refused(operation, path, "spec_invalid", fault)
   })
 
-/** What a check says about a value from outside, or nothing. */
+/** What a check reports about a value from outside, or nothing. */
 const faultIn = (check: Check, at: string, value: unknown): SpecInvalid | undefined => {
   try {
     check(at, value)

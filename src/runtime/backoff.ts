@@ -2,8 +2,8 @@
  * Delays between restarts: exponential, capped, with full jitter from a seed.
  *
  * Full jitter (uniform from zero to the exponential step) spreads the restarts of many children that lost the
- * same peer at the same moment better than a jitter of some percent; the seed makes a failing run replayable.
- * Promises: 0 <= delay <= maxMs for every attempt, also for attempts in the thousands; same seed, same delays.
+ * same peer at the same moment better than a jitter of a few percent; the seed makes a failing run replayable.
+ * Promises: 0 <= delay <= maxMs for every attempt, even in the thousands; same seed, same delays.
  * Never: reads a clock or a global random source.
  */
 import type { Backoff } from "./child-policy.ts"
@@ -36,7 +36,7 @@ export const seedFor = (seed: number, path: string): number => {
   return hash
 }
 
-/** The delay in milliseconds before restart `attempt` (1 is the first). Draws from `random` only when jitter is asked for. */
+/** The delay in milliseconds before restart `attempt` (1 is the first). Draws from `random` only when jitter is configured. */
 export const backoffDelayMs = (backoff: Backoff, attempt: number, random: SeededRandom): number => {
   // factor ** attempt overflows to Infinity for large attempts; the cap brings it back.
   const step =

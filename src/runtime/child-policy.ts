@@ -1,13 +1,13 @@
 /**
  * The restart policy of a child: what it may cost, how long it may take, what its failures do.
  *
- * Apart from the specs, because workers, supervisors and templates share it to the letter.
+ * Separate from the specs, because workers, supervisors and templates share it exactly.
  * Promises: a completed policy has every field; numbers that contradict each other are refused with their path.
  * Never: knows what a child is.
  */
 import * as Check from "./spec-validation.ts"
 
-/** `permanent`: always restarted; `transient`: unless it ended in good order; `temporary`: never, and its spec is dropped. */
+/** `permanent`: always restarted; `transient`: unless it ended normally; `temporary`: never, and its spec is dropped. */
 export type RestartType = "permanent" | "transient" | "temporary"
 /** Delay before restart n: `firstMs * factor^(n-1)`, at most `maxMs`; `full` jitter draws uniformly from 0 to that. */
 export interface Backoff {
@@ -31,7 +31,7 @@ export interface Budget {
 export type WhenExhausted =
   | { readonly action: "escalate" }
   | { readonly action: "park"; readonly retryEveryMs: number }
-/** Milliseconds to end in good order; `kill`: no grace; `infinity`: the tree's whole stop deadline, which bounds every budget. */
+/** Milliseconds to end gracefully; `kill`: no grace; `infinity`: the tree's whole stop deadline, which bounds every budget. */
 export type StopBudget = number | "kill" | "infinity"
 
 /** The policy every child declares. Times are milliseconds. */
@@ -57,7 +57,7 @@ export interface ChildPolicy {
 export type PolicyOptions = Partial<Omit<ChildPolicy, "backoff">> & { readonly backoff?: Partial<Backoff> }
 
 const patience: Backoff = { firstMs: 100, factor: 2, maxMs: 30_000, jitter: "full", resetAfterMs: 30_000 }
-// A supervisor that is started again waits for nothing: its children carry their own backoff.
+// A restarted supervisor does not wait: its children carry their own backoff.
 const promptly: Backoff = { ...patience, firstMs: 0, maxMs: 0 }
 const unlimited: Budget = { max: Number.POSITIVE_INFINITY, withinMs: 60_000 }
 /** The budget of a group, and of a child that parks, when none is given. */
@@ -89,7 +89,7 @@ export const supervisorPolicy: ChildPolicy = {
 export const budgetFields = Check.record({ max: Check.wholeOrInfinity(0), withinMs: Check.numberFrom(1) })
 const escalating = Check.record({ action: Check.oneOf("escalate") })
 const parking = Check.record({ action: Check.oneOf("escalate", "park"), retryEveryMs: Check.numberFrom(1) })
-/** A retry rate belongs to parking alone: beside `escalate` it is an intention that would silently come to nothing. */
+/** A retry rate belongs to parking alone: with `escalate` it is an intention that would silently have no effect. */
 const exhaustion: Check.Check = (at, value) => {
   const escalates =
     typeof value === "object" && value !== null && "action" in value && value.action === "escalate"
@@ -144,7 +144,7 @@ export const completePolicy = (at: string, defaults: ChildPolicy, options: Polic
   refuseContradictions(at, policy)
   return policy
 }
-/** Refuses a policy whose fields are right one by one and contradict each other; `at` is where a fault is reported. */
+/** Refuses a policy whose fields are valid individually but contradict each other; `at` is where a fault is reported. */
 export const refuseContradictions = (
   at: string,
   { backoff, restart, significant }: Pick<ChildPolicy, "backoff" | "restart" | "significant">

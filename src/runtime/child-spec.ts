@@ -42,7 +42,7 @@ export interface ChildStatus {
   readonly lastError?: string
 }
 
-/** What a child is given to live with. */
+/** What a child is given at its start. */
 export interface ChildSelf {
   /** For example `root/trading/market`. */
   readonly path: string
@@ -57,7 +57,7 @@ export interface ChildSelf {
     name: string,
     effect: Effect.Effect<A, E, R>
   ) => Effect.Effect<Fiber.Fiber<A, E>, never, R>
-  /** Crashes this child from a callback that has no fiber (socket listeners, timers of foreign libraries). */
+  /** Crashes this child from a callback that has no fiber (socket listeners, timers of third-party libraries). */
   readonly crash: (error: unknown) => void
   /** Takes a name that is unique in the tree, until this incarnation has ended. */
   readonly register: (name: string) => Effect.Effect<void, NameTaken>
@@ -79,10 +79,10 @@ export interface Running<R = never> {
   readonly mailbox?: () => MailboxDepth
   /**
    * Computes the visible state on demand; wins over `setStatus`. A `ready: false` takes the readiness away from what is
-   * shown at that moment, a `ready: true` gives none: supervision goes by what was published.
+   * shown at that moment, a `ready: true` gives none: supervision relies on what was published.
    */
   readonly status?: () => ChildStatus
-  /** Handed to whoever asked for the start. */
+  /** Handed to the caller that requested the start. */
   readonly extra?: unknown
 }
 

@@ -2,8 +2,8 @@
  * Administration of children by an operator: start, terminate, restart, delete, pause, resume, bounce.
  *
  * OTP's five calls with OTP's refusals, and three verbs an operator of a running service needs: `pause` keeps a
- * child down through group restarts, `resume` brings it back, `bounce` restarts it now outside of every budget.
- * Promises: every ticket is answered exactly once, also when the supervisor stops meanwhile.
+ * child down through group restarts, `resume` brings it back, `bounce` restarts it now outside every budget.
+ * Promises: every ticket is answered exactly once, even when the supervisor stops meanwhile.
  * Never: waits; the answer to a stop comes when the life has ended.
  */
 import { clearTimer, retire, advancePlan, startChild, stopChild } from "./core-restart.ts"
@@ -74,7 +74,7 @@ const add = (core: Core, child: Child, ticket: Ticket): void => {
 }
 
 /**
- * OTP's code change: new flags and new specs for a running supervisor. Lives go on untouched and follow the new
+ * OTP's code change: new flags and new specs for a running supervisor. Lives continue untouched and follow the new
  * policy from their next event; specs that are gone stay while the supervisor runs, new ones are not started.
  */
 const reconfigure = (core: Core, event: AdminEvent & { _tag: "Reconfigure" }): void => {
@@ -141,7 +141,7 @@ const terminate: Verb = (core, child, ticket) => {
 }
 
 const restart: Verb = (core, child, ticket) => {
-  // Whoever paused it had a reason that somebody who restarts it may not know: only `resume` takes that back.
+  // Whoever paused it had a reason that whoever restarts it may not know: only `resume` undoes a pause.
   if (core.dynamic !== undefined || child.phase === "paused") return "not_allowed"
   if (isAlive(child)) return "running"
   if (isPending(child)) return "restarting"

@@ -2,10 +2,10 @@
  * How the core starts, stops and restarts children: policies, budgets, strategies.
  *
  * One rule serves boot, one_for_all and rest_for_one: a plan over the ordered children from an index on, which
- * stops what still lives in reverse order, waits for the delay of whoever failed, and starts in order. A child
+ * stops what still lives in reverse order, waits for the delay of the failed child, and starts in order. A child
  * that fails while the plan runs only moves the plan's beginning. That is OTP's behaviour without its blocking:
  * between any two steps the supervisor answers.
- * Promises: a restart is counted before it is made; a stop is asked for once per life.
+ * Promises: a restart is counted before it is made; a stop is requested once per life.
  * Never: lets a child that parks burn the group's intensity.
  */
 import type { Cause } from "effect"
@@ -41,7 +41,7 @@ export const startChild = (core: Core, child: Child): void => {
   core.out.push({ _tag: "Start", child })
 }
 
-/** Asks the shell to end a life, and remembers what comes after. A stop already asked for is not repeated. */
+/** Asks the shell to end a life, and remembers what comes after. A stop already requested is not repeated. */
 export const stopChild = (core: Core, child: Child, after: AfterStop): void => {
   child.after = after
   if (child.phase === "stopping") return
@@ -62,17 +62,17 @@ export const failChild = (
   core: Core,
   child: Child,
   cause: Cause.Cause<unknown>,
-  said: string = describeCause(cause)
+  message: string = describeCause(cause)
 ): void => {
   const failureClass = failureClassOf(cause)
-  child.lastError = said
+  child.lastError = message
   if (failureClass === "configuration" || failureClass === "fatal")
     return giveUp(core, child, "not_retryable", cause)
   if (isStable(child, core.nowMs)) forgive(child)
   child.readySinceMs = undefined
   child.attempt++
   const { budget, credentialsRetryMs, whenExhausted } = child.spec
-  // Trying a refused password faster only locks the account; it says nothing about the component's health.
+  // Trying a refused password faster only locks the account; it proves nothing about the component's health.
   if (failureClass === "credentials") return schedule(core, child, credentialsRetryMs, "failed")
   if (child.parked && whenExhausted.action === "park")
     return schedule(core, child, whenExhausted.retryEveryMs, "failed")
@@ -87,7 +87,7 @@ export const failChild = (
   schedule(core, child, nextDelayMs(core, child), "backingOff")
 }
 
-/** Of the budgets a restart was paid from, the one that is nearest to its end. */
+/** Of the budgets a restart was charged to, the one closest to exhaustion. */
 const tightestBudget = (core: Core, child: Child) => {
   const { budget, whenExhausted } = child.spec
   const own = { ...budget, used: child.window?.used(budget, core.nowMs) ?? 0 }
@@ -137,7 +137,7 @@ const replan = (core: Core, from: number): void => {
   const begin = core.plan?.stage === "stopping" ? Math.min(core.plan.from, from) : from
   core.plan = { from: begin, stage: "stopping", cursor: begin }
   // As in OTP a group restart also starts children that had ended or were terminated before it; one terminated while it
-  // is under way stays down, and so does a paused one.
+  // is in progress stays down, and so does a paused one.
   for (const child of core.order.slice(begin)) if (child.phase === "stopped") setPhase(core, child, "waiting")
   advancePlan(core)
 }
@@ -174,7 +174,7 @@ export const stopLast = (core: Core, from: number, after: AfterStop): boolean =>
   return false
 }
 
-/** Boot is complete: whoever started this supervisor may go on. */
+/** Boot is complete: whoever started this supervisor may proceed. */
 export const finishBoot = (core: Core): void => {
   if (core.status !== "booting") return
   core.status = "running"

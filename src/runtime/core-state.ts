@@ -3,7 +3,7 @@
  *
  * The core decides everything a supervisor decides and does nothing: an event goes in, commands come out, and
  * the shell (`supervisor.ts`) carries them out with fibers. The state is updated in place, because copying a map
- * of 100,000 children for each event would make starting them quadratic; it is pure in the sense that counts:
+ * of 100,000 children for each event would make starting them quadratic; it is pure in the sense that matters:
  * no clock, no I/O, no randomness but the seed. The same events always give the same commands.
  * Promises: every life the core asks for ends in exactly one `Down`; commands are carried out in order.
  * Never: knows what a life is; `handle` is the shell's and opaque here.
@@ -28,7 +28,7 @@ import type { AdminReason, Phase, StartedChild } from "./tree.ts"
 /** The spec of any child, or the template of a dynamic one. Requirements are erased: the shell holds the services. */
 export type AnySpec = ChildSpec<any> | Template<any>
 
-/** What becomes of a child when a stop the core asked for is done. */
+/** What becomes of a child when a stop the core requested is done. */
 export type AfterStop = "hold" | "pause" | "bounce" | "replan" | "shutdown"
 
 /** An administrator waiting for an answer; the shell knows who. */
@@ -58,7 +58,7 @@ export interface Child<H = unknown> {
   after: AfterStop | undefined
   startTicket: Ticket | undefined
   stopTickets: Array<Ticket> | undefined
-  /** The shell's life of the present incarnation. */
+  /** The shell's life of the current incarnation. */
   handle: H | undefined
 }
 
@@ -77,7 +77,7 @@ export interface Plan {
   cursor: number
 }
 
-/** What the core is told. `atMs` of `handle` is monotonic. */
+/** The events the core handles. `atMs` of `handle` is monotonic. */
 export type CoreEvent<H = unknown> =
   | { readonly _tag: "Boot" }
   /** The answer to `Continue`. */
@@ -136,7 +136,7 @@ export type Command<H = unknown> =
       readonly reason: AdminReason
       readonly cause?: unknown
     }
-  /** There is more to start: `GoOn` is to come behind whatever waits already. */
+  /** There is more to start: `GoOn` is to be queued behind whatever waits already. */
   | { readonly _tag: "Continue" }
   | { readonly _tag: "Booted" }
   | { readonly _tag: "Readiness"; readonly ready: boolean }
@@ -170,7 +170,7 @@ export interface Core<H = unknown> {
   /** Dynamic boot: the instances that have not had their turn; undefined when all have. */
   unbooted: Iterator<Child<H>> | undefined
   unready: number
-  saidReady: boolean
+  reportedReady: boolean
   generated: number
   restarts: number
   readonly window: RestartWindow
@@ -271,7 +271,7 @@ export const generateId = (core: Core<any>, taken: { readonly has: (id: string) 
   return id
 }
 
-/** Removes a child from the books; its life is over. */
+/** Removes a child from the books; its life has ended. */
 export const removeChild = <H>(core: Core<H>, child: Child<H>): void => {
   setPhase(core, child, "stopped")
   core.children.delete(child.id)
@@ -294,7 +294,7 @@ export const offenderOf = (core: Core, child: Child): Offender => ({
   incarnation: child.incarnation
 })
 
-/** Says something about a child. */
+/** Reports something about a child. */
 export const report = (core: Core, event: ReportDraft): void => {
   core.out.push({ _tag: "Report", event })
 }

@@ -1,7 +1,7 @@
 /**
- * Dead letters: events that reached nobody, counted and kept visible.
+ * Dead letters: undelivered events, counted and kept visible.
  *
- * XState drops unknown events and events to stopped actors in silence; an order event lost that way is money.
+ * XState silently drops unknown events and events to stopped actors; an order event lost that way is money.
  * Everything sent through the runtime that is not delivered lands here instead.
  * Promises: constant memory (counts per reason, the last few letters); the newest letters are readable.
  * Never: retries or stores payloads; it keeps the event's type and target only.
@@ -34,8 +34,8 @@ export interface DeadLetter {
 const kept = 100
 
 /**
- * Collects dead letters of one tree. Observers that throw are isolated; a letter that dies while they are told of
- * another is counted and kept, and not told: an observer that sends would otherwise be told for ever.
+ * Collects dead letters of one tree. Observers that throw are isolated; a letter that dies while they are notified of
+ * another is counted and kept, but not reported: an observer that sends would otherwise be notified forever.
  */
 export class DeadLetters {
   #counts = new Map<DeadLetterReason, number>()

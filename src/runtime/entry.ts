@@ -1,9 +1,9 @@
 /**
- * What the package gives out as `holdfast/runtime`.
+ * What the package exports as `holdfast/runtime`.
  *
- * The files beside this one import each other by name and never through it: it is not a barrel for the house but the
+ * The files next to this one import each other by name and never through it: it is not an internal barrel but the
  * one list of what users of the package may rely on. Everything that is not named here (the core, the shell, the
- * bridge) can change without a word.
+ * bridge) can change without notice.
  * Promises: every name here is described in docs/runtime.md; removing or changing one is a breaking change.
  * Never: holds code, or hands out a name of a dependency.
  */

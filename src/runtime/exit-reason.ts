@@ -1,9 +1,9 @@
 /**
- * The words for how a child ends and how a start fails: values, never strings to parse.
+ * How a child ends and how a start fails, as values, never strings to parse.
  *
  * Every restart decision, report and health line is derived from these few types, so they live in one
  * file that the pure core, the shell and the rest of the service share.
- * Promises: a reason always carries the whole Effect cause; a failed start always says which path,
+ * Promises: a reason always carries the whole Effect cause; a failed start always names which path,
  * how long it took and how long it was allowed to take.
  * Never: decides anything. The core decides.
  */
@@ -11,9 +11,9 @@ import { Cause, Data } from "effect"
 
 /**
  * How an incarnation of a child ended.
- * - `Normal`: its life completed; `Shutdown`: it ended in good order, asked or by its own decision;
+ * - `Normal`: its life completed; `Shutdown`: it ended in an orderly way, asked to or by its own decision;
  * - `Crashed`: a failure, a defect or a dead fiber (named, when it was a forked one), with the cause; `Killed`: it did not end within its
- *   stop budget: its drain was cut, or it was deaf and has been abandoned.
+ *   stop budget: its drain was cut, or it was unresponsive and has been abandoned.
  */
 export type ExitReason =
   | { readonly _tag: "Normal" }
@@ -23,7 +23,7 @@ export type ExitReason =
 
 /** The life completed and nothing is wrong. */
 export const normal: ExitReason = { _tag: "Normal" }
-/** The child ended in good order; `detail` says why. A transient child is not restarted. */
+/** The child ended in an orderly way; `detail` gives the reason. A transient child is not restarted. */
 export const shutdown = (detail?: unknown): ExitReason =>
   detail === undefined ? shutdownPlain : { _tag: "Shutdown", detail }
 const shutdownPlain: ExitReason = { _tag: "Shutdown" }
@@ -64,7 +64,7 @@ const classOfError = (error: unknown, depth: number): FailureClass | undefined =
   if (typeof error !== "object" || error === null || depth > 4) return undefined
   try {
     if ("failureClass" in error && classes.has(error.failureClass)) return error.failureClass as FailureClass
-    // A StartFailed of a nested supervisor wraps the cause of the child that refused; the class must climb with it.
+    // A StartFailed of a nested supervisor wraps the cause of the child that refused; the class must propagate with it.
     if ("cause" in error && Cause.isCause(error.cause)) return classOfCause(error.cause, depth + 1)
   } catch {
     // A getter that throws names no class; the error itself is judged by the child's policy.
@@ -109,13 +109,13 @@ export class NameTaken extends Data.TaggedError("NameTaken")<{
   }
 }
 
-/** A start answered with something that is neither `Running` nor `Ignore`. */
+/** A start returned something that is neither `Running` nor `Ignore`. */
 export class BadStartReturn extends Data.TaggedError("BadStartReturn")<{
   readonly path: string
   readonly returned: string
 }> {
   override get message(): string {
-    return `${this.path} answered its start with ${this.returned} instead of a Running or ignore`
+    return `${this.path} returned ${this.returned} from its start instead of a Running or ignore`
   }
 }
 
@@ -131,7 +131,7 @@ export class StartFailed extends Data.TaggedError("StartFailed")<{
   readonly elapsedMs: number
   readonly deadlineMs: number
 }> {
-  /** The class of the underlying error, so that it survives the climb through nested supervisors. */
+  /** The class of the underlying error, so that it survives escalation through nested supervisors. */
   get failureClass(): FailureClass {
     return failureClassOf(this.cause)
   }
@@ -144,7 +144,7 @@ export class StartFailed extends Data.TaggedError("StartFailed")<{
 export class GaveUp extends Data.TaggedError("GaveUp")<{
   /** Path of the supervisor that gave up. */
   readonly path: string
-  /** Path of the child whose end was one too many. */
+  /** Path of the child whose end exceeded the budget. */
   readonly child: string
   readonly why: "group_budget" | "child_budget" | "not_retryable"
   readonly cause: Cause.Cause<unknown>
@@ -168,8 +168,8 @@ const textOf = (error: unknown): string => {
     const tag = typeof name === "string" ? name : "Error"
     const message: unknown = error.message
     if (message === undefined || message === "") return tag
-    const said = typeof message === "string" ? message : textOf(message)
-    return said.startsWith(tag) ? said : `${tag}: ${said}`
+    const line = typeof message === "string" ? message : textOf(message)
+    return line.startsWith(tag) ? line : `${tag}: ${line}`
   }
   const json = JSON.stringify(error, (_key, value: unknown) =>
     typeof value === "bigint" ? `${value}` : value

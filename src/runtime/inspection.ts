@@ -2,7 +2,7 @@
  * The inspection stream: every transition of every machine child, in a bounded ring and to subscribers.
  *
  * XState's own `inspect` hook makes `send` throw when the observer throws, and the event is then not delivered.
- * This stream sits outside of the actors, so a broken console or journal cannot stop an order.
+ * This stream is outside the actors, so a broken console or journal cannot stop an order.
  * Promises: constant memory; subscribers are isolated; `seq` has no gaps, so a reader sees what it missed.
  * Never: keeps machine contexts or event payloads; only names.
  */

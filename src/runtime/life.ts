@@ -2,10 +2,10 @@
  * One incarnation of one child: its scope, its fibers, its end.
  *
  * The start, the run and the release of a child happen in one fiber with one Scope; everything else the child
- * sets going is a fiber owned by this life. Whatever goes wrong in any of them ends the whole life, once, with
+ * starts is a fiber owned by this life. Whatever goes wrong in any of them ends the whole life, once, with
  * a cause; and the end is reported only when all of it is gone, or its stop budget is used up.
  * Promises: exactly one `Started`-or-not and one `Down` (or `Ignored`) per life; owned fibers are ended before the
- * scope is closed; a life that does not end within its budget is abandoned and says so.
+ * scope is closed; a life that does not end within its budget is abandoned and reported as such.
  * Never: decides about restarts.
  */
 import { Cause, type Context, Context as ContextModule, Effect, Exit, Fiber, Scope } from "effect"
@@ -64,11 +64,11 @@ export class Life implements ChildSelf {
   /** Set by a supervisor's start. */
   subtree: Subtree | undefined
   running: Running<any> | undefined
-  /** Runs when the life begins to close, before owned fibers are ended: whoever could start new ones stops here. */
+  /** Runs when the life begins to close, before owned fibers are ended: what could start new ones stops here. */
   onClosing: (() => void) | undefined
   watchers: Array<(down: ChildDown) => void> | undefined
   #status: ChildStatus = startingStatus
-  #saidReady = false
+  #reportedReady = false
   #readySet = false
   #fiber: Fiber.Fiber<unknown, unknown> | undefined
   #owned: Set<Fiber.Fiber<unknown, unknown>> | undefined
@@ -97,7 +97,7 @@ export class Life implements ChildSelf {
     this.incarnation = child.incarnation
     this.#sinceMs = host.runtime.nowMs()
   }
-  /** Kept: looked up by it again and again, a string made anew would be hashed each time. */
+  /** Cached: it is a frequent look-up key, and a newly built string would be hashed each time. */
   get path(): string {
     return (this.#path ??= `${this.host.path}/${this.child.id}`)
   }
@@ -127,7 +127,7 @@ export class Life implements ChildSelf {
     }
   }
 
-  /** Takes the start out of the life before running it: a fiber keeps its effect, and must not keep what a start was made of. */
+  /** Takes the start out of the life before running it: a fiber retains its effect, but must not retain what a start was made of. */
   readonly #birth: Effect.Effect<unknown, unknown, any> = Effect.suspend(() => {
     const start = this.#start
     this.#start = undefined
@@ -141,15 +141,15 @@ export class Life implements ChildSelf {
     this.#readySet = true
     this.setReady(status.ready)
   }
-  /** Tells the supervisor when readiness changes; before the start has settled it is only remembered. */
+  /** Notifies the supervisor when readiness changes; before the start has settled it is only remembered. */
   setReady(ready: boolean): void {
     this.#readySet = true
     if (this.#status.ready !== ready) this.#status = { ...this.#status, ready }
-    if (this.running === undefined || this.#saidReady === ready || this.#done) return
+    if (this.running === undefined || this.#reportedReady === ready || this.#done) return
     if (!this.#leaving) this.#post(this.#status.state, ready)
   }
   #post(state: string, ready: boolean): void {
-    this.#saidReady = ready
+    this.#reportedReady = ready
     this.host.post({ _tag: "Ready", child: this.child, incarnation: this.incarnation, ready, state })
   }
   step = (name: string): void => {
@@ -196,16 +196,16 @@ export class Life implements ChildSelf {
     }
     if (running?.status === undefined) return this.#status
     try {
-      const said: Partial<ChildStatus> | undefined = running.status()
-      const ready = this.#status.ready && said?.ready !== false
-      return { ...startingStatus, ...said, state: said?.state ?? "", ready }
+      const reported: Partial<ChildStatus> | undefined = running.status()
+      const ready = this.#status.ready && reported?.ready !== false
+      return { ...startingStatus, ...reported, state: reported?.state ?? "", ready }
     } catch (error) {
       // A broken status function must not break the snapshot that would show it.
       return { ...this.#status, lastError: `status: ${describeError(error)}` }
     }
   }
 
-  /** Makes a fiber part of this life: it ends with it. Its failure is somebody else's to judge. */
+  /** Makes a fiber part of this life: it ends with it. Its failure is for others to judge. */
   track<A, E>(fiber: Fiber.Fiber<A, E>): Fiber.Fiber<A, E> {
     if (fiber.pollUnsafe() !== undefined) return fiber
     const owned = (this.#owned ??= new Set())
@@ -229,14 +229,14 @@ export class Life implements ChildSelf {
     if (this.#ending !== undefined || this.#done) return
     this.#ending = reason
     this.#fiber?.interruptUnsafe()
-    // The end may hang in a finalizer; without a budget a crashed child could stay crashed for ever.
+    // The end may hang in a finalizer; without a budget a crashed child could stay crashed forever.
     if (!this.#done && !this.#asked) this.#armKill()
     this.#leave()
   }
-  /** An end that takes time is told at once: who is dying is neither ready nor at work. A stop that was asked for is known. */
+  /** An end that takes time is reported at once: a dying child is neither ready nor working. A requested stop is known already. */
   #leave(): void {
     if (this.#done || this.#asked || this.running === undefined) return
-    // Most children end within the stack that ends them, and nobody needs to hear of that twice.
+    // Most children end within the stack that ends them, and that need not be reported twice.
     queueMicrotask(() => {
       if (this.#done || this.#asked || this.#leaving) return
       this.#leaving = true
@@ -259,7 +259,7 @@ export class Life implements ChildSelf {
       draining.addObserver(() => this.#fiber?.interruptUnsafe())
     }
     if (this.#done) return
-    // Without grace there is still one turn of the event loop, in which an obedient child finishes its release.
+    // Without grace there is still one turn of the event loop, in which a responsive child finishes its release.
     if (immediate)
       this.#timer = this.host.runtime.run(
         Effect.andThen(
@@ -270,7 +270,7 @@ export class Life implements ChildSelf {
     else this.#armKill()
   }
 
-  /** Gives up waiting for this life. A subtree is told to hurry instead, and ends by itself. */
+  /** Gives up waiting for this life. A subtree is asked to hurry instead, and ends by itself. */
   kill(budgetMs: number): void {
     if (this.#done) return
     if (this.subtree !== undefined) {
@@ -278,14 +278,14 @@ export class Life implements ChildSelf {
       this.#fiber?.interruptUnsafe()
       return
     }
-    // From here on an obedient end is still a cut one: its grace was used up.
+    // From here on even an orderly end counts as cut: its grace was used up.
     this.#killedAfterMs = budgetMs
     this.host.runtime.noteKilled(this.path)
     this.#fiber?.interruptUnsafe()
     if (this.#owned !== undefined) for (const fiber of [...this.#owned]) fiber.interruptUnsafe()
     if (this.#done) return
     this.host.runtime.abandoned.set(this, this.path)
-    // The deaf fiber may never reach its release, or the end of it; what it holds (a port, a lock) must not be held for ever.
+    // The unresponsive fiber may never reach or finish its release; what it holds (a port, a lock) must not be held forever.
     this.host.runtime.run(this.#closingHook())
     this.#releasing().kill()
     this.#down(this.#ending ?? { _tag: "Killed", budgetMs }, Cause.interrupt())
@@ -293,7 +293,7 @@ export class Life implements ChildSelf {
 
   #armKill(): void {
     const budget = this.child.spec.stopBudgetMs
-    // No single stop may take longer than the stop of the whole tree, else a deaf child could hang a restart for ever.
+    // No single stop may take longer than the stop of the whole tree, else an unresponsive child could hang a restart forever.
     const limitMs = this.host.runtime.options.stopDeadlineMs
     const budgetMs = budget === "kill" ? 0 : budget === "infinity" ? limitMs : Math.min(budget, limitMs)
     this.#timer?.interruptUnsafe()
@@ -321,10 +321,10 @@ export class Life implements ChildSelf {
     this.#timer?.interruptUnsafe()
     this.#timer = undefined
     this.running = answer
-    // A child that says nothing about readiness is ready when it has started.
+    // A child that publishes no readiness is ready when it has started.
     const ready = this.#readySet ? this.#status.ready : true
     this.#status = { ...this.#status, ready }
-    this.#saidReady = ready
+    this.#reportedReady = ready
     this.host.post({
       _tag: "Started",
       child: this.child,
@@ -349,7 +349,7 @@ export class Life implements ChildSelf {
     this.#closing = true
     if (this.onClosing === undefined && this.#owned === undefined && this.#scope.state._tag === "Empty")
       return Effect.void
-    // A life that ends by itself may hang in its release as well as one that is asked.
+    // A life that ends by itself may hang in its release just like one that is asked to.
     if (!this.#asked && this.#ending === undefined) this.#armKill()
     this.#lastWords = this.#reasonOf(exit)
     this.#leave()
@@ -364,7 +364,7 @@ export class Life implements ChildSelf {
 
   #finished(exit: Exit.Exit<unknown, unknown>): void {
     if (this.#done) {
-      // An abandoned incarnation has ended after all; nobody waits for it any more.
+      // An abandoned incarnation has ended after all; nobody waits for it any longer.
       this.host.runtime.abandoned.delete(this)
       return
     }

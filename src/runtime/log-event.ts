@@ -1,7 +1,7 @@
 /**
  * One structured log line per event, through Effect's own logger.
  *
- * The runtime and everything above it says what happened as a named event with fields; which sink and which
+ * The runtime and everything above it logs what happened as a named event with fields; which sink and which
  * line format is used is decided once, by the logger layer of the program.
  * Promises: the event name is the annotation `event`; fields become annotations; nothing is formatted here.
  * Never: writes to a stream itself.

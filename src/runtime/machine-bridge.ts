@@ -50,19 +50,19 @@ interface MachineLogic {
   readonly provide: (implementations: object) => MachineLogic
 }
 
-/** An eventless cycle is a bug in a machine; a thousand microsteps is far beyond any honest one and costs milliseconds. */
+/** An eventless cycle is a bug in a machine; a thousand microsteps is far beyond any legitimate one and costs milliseconds. */
 const microstepsMax = 1_000
 
 /**
- * Machines that send to machines from their actions nest in one stack. An honest tree is a few deep; beyond this the
+ * Machines that send to machines from their actions nest in one stack. A normal tree is a few deep; beyond this the
  * event waits for the stack to unwind, because a stack that overflows takes the whole process with it.
  */
 const deliveriesMax = 32
 let deliveries = 0
 
-/** The bridge of the machine child an actor belongs to. Dies when the actor runs outside of a machine child. */
+/** The bridge of the machine child an actor belongs to. Dies when the actor runs outside a machine child. */
 export const bridgeOf = (system: ActorSystem<any>): MachineBridge => {
-  // The one thing of ours that XState carries in the system from its first moment, before `createActor` returns.
+  // The one value of ours that XState carries in the system from its first moment, before `createActor` returns.
   const bridge = system._clock
   if (!(bridge instanceof MachineBridge)) throw new Error("an effect actor runs only inside a machine child")
   return bridge
@@ -119,7 +119,7 @@ export interface BridgeOptions {
   readonly stopEvent: EventObject | undefined
 }
 
-/** One machine child at run time: XState's clock, its observer, and what the child's `Running` answers with. */
+/** One machine child at run time: XState's clock, its observer, and the parts of the child's `Running`. */
 export class MachineBridge {
   readonly life: Life
   readonly context: Context.Context<any>
@@ -129,7 +129,7 @@ export class MachineBridge {
   #mailbox: Mailbox<EventObject> | undefined
   #postponed: Postponed | undefined
   // Maps of this incarnation, not weak ones for all: the collector keeps what a WeakMap names over every minor
-  // collection, and machines that crash often would be paid for with long pauses.
+  // collection, and machines that crash often would cause long pauses.
   readonly #fibers = new Map<AnyActorRef, Fiber.Fiber<unknown, unknown>>()
   readonly #inboxes = new Map<AnyActorRef, Mailbox<EventObject>>()
   #nextTurn = false
@@ -166,7 +166,7 @@ export class MachineBridge {
     const cause = tagOf(error) === undefined ? Cause.die(error) : Cause.fail(error)
     this.life.endWith({ _tag: "Crashed", cause })
   }
-  /** Observer of the actor: it ended. A stop that we asked for is not an end of its own. */
+  /** Observer of the actor: it ended. A stop that we requested is not an end of its own. */
   complete(): void {
     if (this.#actor?.getSnapshot().status === "done") this.life.endWith(normal)
   }
@@ -192,16 +192,16 @@ export class MachineBridge {
     this.#deliverWaiting()
     return delivery
   }
-  /** Like `send`, for senders that cannot act on the answer: what is not accepted is counted here. */
-  tell(event: EventObject): void {
+  /** Like `send`, for senders that cannot act on the result: what is not accepted is counted here. */
+  sendCounted(event: EventObject): void {
     const delivery = this.send(event)
     // The mailbox has reported its own losses already.
     if (delivery === "not_running" || delivery === "unhandled") this.letterLost(event, delivery)
   }
   /** An event from an invoked actor to the machine that invoked it. */
-  tellInvoker(actor: AnyActorRef, event: EventObject): void {
+  sendToInvoker(actor: AnyActorRef, event: EventObject): void {
     const invoker = (actor as { readonly _parent?: AnyActorRef })._parent
-    if (invoker === undefined || invoker === this.#actor) this.tell(event)
+    if (invoker === undefined || invoker === this.#actor) this.sendCounted(event)
     else invoker.send(event)
   }
   /** Events that wait: for the one being handled, and for another state. */
@@ -253,19 +253,19 @@ export class MachineBridge {
     return inbox
   }
   /** An event from the machine to an actor it invoked. */
-  tellActor(actor: AnyActorRef, event: EventObject): void {
+  sendToActor(actor: AnyActorRef, event: EventObject): void {
     const inbox = this.#inboxes.get(actor)
     if (inbox === undefined) this.letterLost(event, "unhandled")
     else inbox.offer(event)
   }
 
-  /** Counts an event that reached nobody. */
+  /** Counts an undelivered event. */
   letterLost(event: EventObject, reason: DeadLetterReason): void {
     const { runtime } = this.life.host
     runtime.deadLetters.add({ at: runtime.nowAt(), path: this.life.path, eventType: event.type, reason })
   }
 
-  /** Called by the logic when an actor of this system is made: its actions run under our eyes. */
+  /** Called by the logic when an actor of this system is created: its actions run under our supervision. */
   adopt(scope: ActorScope): void {
     const execute = scope.actionExecutor
     scope.actionExecutor = (action) => {
@@ -292,7 +292,7 @@ export class MachineBridge {
     const { life } = this
     const root = this.#actor === undefined || actor === this.#actor
     if (idle) {
-      // XState's own events (a done or snapshot event without interest) are no letters of anybody.
+      // XState's own events (a done or snapshot event nobody handles) are not dead letters.
       if (event.type.startsWith("xstate.")) return
       const outcome = root ? this.#postpone(from, event) : "unhandled"
       if (root && this.#busy && event === this.#handling) this.#outcome = outcome
@@ -320,7 +320,7 @@ export class MachineBridge {
       this.letterLost(event, reason)
     ))
   }
-  /** What becomes of an event the present state has no transition for. */
+  /** What becomes of an event the current state has no transition for. */
   #postpone(snapshot: AnyMachineSnapshot, event: EventObject): "queued" | "mailbox_full" | "unhandled" {
     const postponed = (this.#postponed ??= new Postponed(this.options.mailbox.capacity))
     const kept = postponed.keep(snapshot, stateName(snapshot.value), event)
@@ -363,7 +363,7 @@ export class MachineBridge {
     const mailbox = this.#mailbox
     if (mailbox === undefined) return
     while (mailbox.size > 0) {
-      // Machines that answer each other for ever must leave turns to timers, sockets and whoever wants to stop them.
+      // Machines that answer each other forever must leave turns to timers, sockets and whoever wants to stop them.
       if (!this.life.host.runtime.letters.mayContinue()) return this.#goOnNextTurn()
       const event = mailbox.poll()
       if (event === undefined) return
@@ -379,7 +379,7 @@ export class MachineBridge {
       if (!this.#busy) this.#deliverWaiting()
     })
   }
-  /** Tells the machine to finish and waits for its final state; the stop budget bounds it. */
+  /** Asks the machine to finish and waits for its final state; the stop budget bounds it. */
   #drain(stopEvent: EventObject): Effect.Effect<void> {
     return Effect.callback<void>((resume) => {
       const actor = this.#actor

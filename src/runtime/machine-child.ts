@@ -1,12 +1,12 @@
 /**
  * XState machines as supervised children, and Effects as the actors they invoke.
  *
- * Machines decide, Effects act: a machine file holds no I/O, and the actor file joins it with the effects it may
+ * Machines decide, Effects act: a machine file contains no I/O, and the actor file joins it with the effects it may
  * run. `machineChild` makes a child's start of the two; `effectActor` and `streamActor` make what a machine invokes.
  * Promises: effects run as fibers of the child, on its clock and with its services; a typed failure arrives
  * unchanged as `event.error` of `onError`, a defect crashes the child; leaving the state interrupts the effect;
  * when the child ends they have all ended.
- * Never: runs an effect outside of a supervised child.
+ * Never: runs an effect outside a supervised child.
  */
 import { type Context, Effect, type Scope } from "effect"
 import type {
@@ -56,7 +56,7 @@ export interface MachineChildOptions<
 
 /**
  * A start that runs a machine. Started when the actor runs; ready while its state has the tag `ready`; a final state
- * is the child's normal end, an unhandled error its crash. A state may put events off with
+ * is the child's normal end, an unhandled error its crash. A state may postpone events with
  * `meta: { postpone: ["type"] }`: they are delivered again, in order, after the state has changed.
  * Throws `SpecInvalid` for a `mailbox` without a bound or with an unknown policy.
  */
@@ -67,7 +67,7 @@ export const machineChild = <
   options: MachineChildOptions<M, Actors>
 ): Start<ActorRequirements<Actors>> => {
   const { actions, actors, delays, guards } = options
-  // Here and not only in the mailbox, which is made for the first event that has to wait: in production, some day.
+  // Here and not only in the mailbox, which is created for the first event that has to wait: in production, some day.
   if (options.mailbox !== undefined) checkMailbox("machineChild.mailbox", options.mailbox)
   const implementations = {
     ...(actors === undefined ? {} : { actors }),
@@ -132,7 +132,7 @@ const settle = <I, A>(
       bridgeOf(scope.system).leaveActor(scope.self)
       return { ...state, status: "stopped", input: undefined }
     default:
-      bridgeOf(scope.system).tellActor(scope.self, event)
+      bridgeOf(scope.system).sendToActor(scope.self, event)
       return state
   }
 }
@@ -200,7 +200,7 @@ export const streamActor = <I, E, R>(
     const bridge = bridgeOf(scope.system)
     const events = bridge.inboxOf(scope.self, { capacity: inboxCapacity, overflow: "reject" })
     return Effect.withSpan(
-      f({ input, send: (event) => bridge.tellInvoker(scope.self, event), events }),
+      f({ input, send: (event) => bridge.sendToInvoker(scope.self, event), events }),
       name
     ) as Effect.Effect<void, E, R>
   })

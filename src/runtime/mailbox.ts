@@ -1,7 +1,7 @@
 /**
  * A bounded mailbox with a declared overflow policy.
  *
- * An unbounded queue turns a slow component into a process without memory; a bounded one must say what it does
+ * An unbounded queue turns a slow component into a process without memory; a bounded one must define what it does
  * when it is full, and count it. Use `self.mailbox({...})` in a child's start, which wires the losses to the
  * tree's dead letters.
  * Promises: at most `capacity` letters wait; order is kept; every letter lost is reported once to `onLost`.
@@ -11,7 +11,7 @@ import { Effect } from "effect"
 import type { Delivery } from "./dead-letters.ts"
 import * as Check from "./spec-validation.ts"
 
-/** `drop_oldest`: the longest waiting letter gives way; `drop_newest`: the new one is lost; `reject`: the sender is told. */
+/** `drop_oldest`: the longest waiting letter is dropped; `drop_newest`: the new one is lost; `reject`: the sender is notified. */
 export type Overflow = "drop_oldest" | "drop_newest" | "reject"
 /** `capacity`: letters that may wait, a whole number of at least 1. */
 export interface MailboxOptions {
@@ -28,7 +28,7 @@ export interface MailboxDepth {
   readonly dropped: number
 }
 
-/** Checks the options: with a capacity that no number is below, a mailbox would have no bound and say nothing. */
+/** Checks the options: with a capacity that is not a number, a mailbox would silently have no bound. */
 export const checkMailbox = Check.record({
   capacity: Check.wholeFrom(1),
   overflow: Check.oneOf("drop_oldest", "drop_newest", "reject")
@@ -97,7 +97,7 @@ export class Mailbox<A> {
       if (this.#taker === resume) this.#taker = undefined
     })
   })
-  /** Nobody will take from it any more: what waits is lost, and so is what is still offered. */
+  /** Nobody will take from it any longer: what waits is lost, and so is what is still offered. */
   close(): void {
     this.#closed = true
     for (let letter = this.poll(); letter !== undefined; letter = this.poll())

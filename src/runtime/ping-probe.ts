@@ -2,7 +2,7 @@
  * One ping on its way through the mailboxes of a tree.
  *
  * Each supervisor is expected before the message is posted to it and answers when it handles it, so the probe is
- * complete when nobody is expected any more, and a deadline can name who did not answer.
+ * complete when nobody is expected any longer, and a deadline can name who did not answer.
  * Promises: completes once; `deepest` is the longest path still expected.
  * Never: keeps anything after it has completed.
  */

@@ -1,7 +1,7 @@
 /**
- * Events a machine has put off: kept while its state says so, delivered again when the state has changed.
+ * Events a machine has postponed: kept while its state postpones them, delivered again when the state has changed.
  *
- * OTP's gen_statem can postpone; XState drops an event its state does not handle. A state lists what it puts off in
+ * OTP's gen_statem can postpone; XState drops an event its state does not handle. A state lists what it postpones in
  * `meta: { postpone: ["order.submit"] }`, next to the transitions, where a reader of the statechart looks for it.
  * Promises: order is kept; at most `capacity` events wait, one more is a dead letter; an event is delivered again
  * only after the state value has changed, so a machine cannot spin on its own postponed events.
@@ -9,7 +9,7 @@
  */
 import type { AnyMachineSnapshot, EventObject } from "xstate"
 
-/** True when an active state of the snapshot puts off events of this type. */
+/** True when an active state of the snapshot postpones events of this type. */
 const putsOff = (snapshot: AnyMachineSnapshot, type: string): boolean => {
   for (const meta of Object.values(snapshot.getMeta() as Readonly<Record<string, unknown>>)) {
     if (typeof meta !== "object" || meta === null || !("postpone" in meta)) continue

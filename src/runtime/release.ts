@@ -1,9 +1,9 @@
 /**
  * The release of what one life has acquired: its finalizers, last first, one after the other.
  *
- * Closing an Effect scope does the same until one finalizer hangs; then it waits for ever, and everything acquired
- * before (a socket, a lock, a port) is held for ever, although the child has long been given up. Here the kill sets
- * going all that is left, whatever hangs.
+ * Closing an Effect scope does the same until one finalizer hangs; then it waits forever, and everything acquired
+ * before (a socket, a lock, a port) is held forever, although the child has long been given up. Here the kill starts
+ * all that is left, whatever hangs.
  * Promises: each finalizer runs once; a failing one stops no other, and its cause is the release's; what is added
  * after the release has begun runs at once, as with any closed scope.
  * Never: interrupts a finalizer.
@@ -32,7 +32,7 @@ export class Release {
   readonly #run: <A>(effect: Effect.Effect<A>) => Fiber.Fiber<A>
   #left: Array<Finalizer> = []
   #exit: Exit.Exit<unknown, unknown> = Exit.interrupt()
-  /** Set going by the kill. */
+  /** Started by the kill. */
   readonly #hurried: Array<Fiber.Fiber<unknown>> = []
   constructor(scope: Scope.Closeable, run: <A>(effect: Effect.Effect<A>) => Fiber.Fiber<A>) {
     this.#scope = scope
@@ -47,7 +47,7 @@ export class Release {
       return this.#next(undefined)
     })
   }
-  /** Sets going all that is left, last first, whatever hangs. A release that has begun still ends when all of it has. */
+  /** Starts all that is left, last first, whatever hangs. A release that has begun still ends when all of it has. */
   kill(): void {
     this.#left = [...take(this.#scope, this.#exit), ...this.#left]
     for (let one = this.#left.pop(); one !== undefined; one = this.#left.pop())

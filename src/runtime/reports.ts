@@ -31,7 +31,7 @@ export interface ErrorReport extends ReportBase {
   readonly reason: string
   readonly cause?: unknown
 }
-/** What supervisors say. All times are milliseconds. */
+/** What supervisors report. All times are milliseconds. */
 export type SupervisionEvent =
   | ErrorReport
   | (ReportBase & { readonly _tag: "Starting"; readonly attempt: number })
@@ -45,7 +45,7 @@ export type SupervisionEvent =
       readonly delayMs: number
       readonly nextAt: number
       readonly lastError: string
-      /** Restarts within the window of the budget that is nearest to its end: the child's own, or its group's. */
+      /** Restarts within the window of the budget closest to exhaustion: the child's own, or its group's. */
       readonly budget: { readonly used: number; readonly max: number; readonly withinMs: number }
     })
   | (ReportBase & {
@@ -65,7 +65,7 @@ export type SupervisionEvent =
   | (ReportBase & { readonly _tag: "Paused" })
   | (ReportBase & { readonly _tag: "Resumed" })
 
-/** Called synchronously for every event, in order. Nothing waits for a promise it answers. */
+/** Called synchronously for every event, in order. Nothing waits for a promise it returns. */
 export type Observer<A> = (event: A) => void
 
 /** Fans events out to observers; one that throws or rejects is counted and skipped for that event. */
@@ -88,7 +88,7 @@ export class Observers<A> {
     for (const observer of this.#observers) {
       try {
         const answer: unknown = observer(event)
-        // TypeScript lets an async function pass for one that answers nothing, and a rejection that nobody hears ends
+        // TypeScript lets an async function pass for one that returns nothing, and an unhandled rejection ends
         // the process.
         if (isThenable(answer)) answer.then(undefined, this.#fault)
       } catch {
@@ -110,7 +110,7 @@ export class Observers<A> {
   }
 }
 
-/** True for what a callback answers that is `async` although nobody waits for it. */
+/** True for what a callback returns that is `async` although nobody waits for it. */
 export const isThenable = (value: unknown): value is PromiseLike<unknown> =>
   typeof value === "object" && value !== null && "then" in value && typeof value.then === "function"
 

@@ -34,7 +34,7 @@ const show = (value: unknown): string => {
   if (typeof value === "string")
     return JSON.stringify(value.length > shownChars ? `${value.slice(0, shownChars)}…` : value)
   if (typeof value === "function") return "a function"
-  // Not by its own word: an object without a prototype has none, and a hostile one throws.
+  // Not by its own toString: an object without a prototype has none, and a hostile one throws.
   if (typeof value === "object" && value !== null) return Array.isArray(value) ? "an array" : "an object"
   return String(value)
 }
@@ -106,7 +106,7 @@ type Fields = Readonly<Record<string, Check>>
 /** The same fields, none of which may be absent. */
 export const required = (fields: Fields): Fields =>
   Object.fromEntries(Object.entries(fields).map(([key, check]) => [key.replace("?", ""), check]))
-/** Passes what every check passes; the first refusal speaks. */
+/** Passes what every check passes; the first refusal counts. */
 export const all =
   (...checks: ReadonlyArray<Check>): Check =>
   (at, value) => {

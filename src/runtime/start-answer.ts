@@ -1,18 +1,18 @@
 /**
- * What a start may answer, and what a start that did not answer is called.
+ * What a start may return, and how a failed start is named.
  *
- * Promises: an answer that is neither `Running` nor `Ignore` is named for what it is; the failure of a nested
+ * Promises: a result that is neither `Running` nor `Ignore` is described as what it is; the failure of a nested
  * supervisor's child passes through unchanged, so the deepest path reaches the top.
- * Never: runs anything of the answer.
+ * Never: runs anything of the result.
  */
 import { Cause, Effect } from "effect"
 import type { Ignore, Running } from "./child-spec.ts"
 import { StartFailed, tagOf } from "./exit-reason.ts"
 
-/** True for the answer of a component that is switched off. */
+/** True for the result of a component that is switched off. */
 export const isIgnored = (answer: unknown): answer is Ignore => tagOf(answer) === "Ignore"
 
-/** What is wrong with a start's answer, or nothing. */
+/** What is wrong with a start's result, or nothing. */
 export const faultOf = (answer: unknown): string | undefined => {
   if (typeof answer !== "object" || answer === null) return answer === null ? "null" : typeof answer
   const { run, drain, send, status, mailbox } = answer as Running<any>
@@ -32,10 +32,10 @@ const isStartFailed = (error: unknown): error is StartFailed =>
 /** The failure of a start: the deepest one known. */
 export const startFailed = (
   cause: Cause.Cause<unknown>,
-  said: Omit<ConstructorParameters<typeof StartFailed>[0], "cause">
+  fields: Omit<ConstructorParameters<typeof StartFailed>[0], "cause">
 ): StartFailed => {
   for (const reason of cause.reasons) {
     if (Cause.isFailReason(reason) && isStartFailed(reason.error)) return reason.error
   }
-  return new StartFailed({ ...said, cause })
+  return new StartFailed({ ...fields, cause })
 }

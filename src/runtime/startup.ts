@@ -1,7 +1,7 @@
 /**
  * Start-up progress: the declared, ordered steps of a boot and where it is.
  *
- * A boot that hangs must say at which step; `/health` answers from this while nothing else is up.
+ * A boot that hangs must show at which step; `/health` answers from this while nothing else is up.
  * Promises: steps are declared once, begun in any order, each ends in `succeeded`, `failed` or `skipped`; every
  * change is an event with `n` of `of`; `current` is the step most recently begun that has not ended.
  * Never: runs a step; it only keeps the books. Observers are isolated.
@@ -70,7 +70,7 @@ export class StartupProgress {
   skip(step: string): void {
     this.#change(step, "skipped")
   }
-  /** The step under way or failed last; undefined when nothing was begun or all has ended well. */
+  /** The step in progress or failed last; undefined when nothing was begun or all has ended well. */
   current(): StartupStep | undefined {
     let found: StartupStep | undefined
     for (const step of this.#steps) {
@@ -97,7 +97,7 @@ export class StartupProgress {
     if (index === undefined || before === undefined) throw new Error(`undeclared start-up step ${name}`)
     const since = this.#now()
     const ms = state === "begun" ? 0 : since - before.since
-    const said = error === undefined ? {} : { error }
+    const detail = error === undefined ? {} : { error }
     this.#steps[index] = {
       step: name,
       n: before.n,
@@ -105,7 +105,7 @@ export class StartupProgress {
       state,
       since,
       ...(state === "begun" ? {} : { ms }),
-      ...said
+      ...detail
     }
     this.#observers.emit({
       event: "startup.step",
@@ -114,7 +114,7 @@ export class StartupProgress {
       step: name,
       state,
       ms,
-      ...said
+      ...detail
     })
   }
 }

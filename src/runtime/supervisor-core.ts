@@ -39,7 +39,7 @@ import {
 import { describeExit, type ExitReason, GaveUp, isOrderly, type StartFailed, tagOf } from "./exit-reason.ts"
 import { RestartWindow } from "./restart-budget.ts"
 
-/** Instances that are begun before the supervisor's mailbox is looked at again. */
+/** Instances that are started before the supervisor's mailbox is read again. */
 const bootAtOnce = 64
 
 /** A supervisor that has not been booted. */
@@ -64,7 +64,7 @@ export const makeCore = <H>(
     booting: new Set(),
     unbooted: undefined,
     unready: 0,
-    saidReady: false,
+    reportedReady: false,
     generated: 0,
     restarts: 0,
     window: new RestartWindow(),
@@ -95,8 +95,8 @@ export const handle = <H>(
   core.out = []
   dispatch(core, event)
   const ready = isReady(core)
-  if (ready !== core.saidReady) {
-    core.saidReady = ready
+  if (ready !== core.reportedReady) {
+    core.reportedReady = ready
     core.out.push({ _tag: "Readiness", ready })
   }
   return core.out as unknown as ReadonlyArray<Command<H>>
@@ -129,7 +129,7 @@ const dispatch = (core: Core, event: CoreEvent): void => {
   }
 }
 
-/** An event of an earlier incarnation (an abandoned one that ended late) says nothing about the present one. */
+/** An event of an earlier incarnation (an abandoned one that ended late) is irrelevant to the current one. */
 const isCurrent = (event: { readonly child: Child; readonly incarnation: number }): boolean =>
   event.child.incarnation === event.incarnation &&
   (event.child.phase === "starting" || event.child.phase === "running" || event.child.phase === "stopping")
@@ -154,7 +154,7 @@ const bootMore = (core: Core): void => {
     if (begun === bootAtOnce) return void core.out.push({ _tag: "Continue" })
     const next = core.unbooted.next()
     if (next.done === true) core.unbooted = undefined
-    // Who was paused or started by an administrator meanwhile is not the boot's any more.
+    // An instance that was paused or started by an administrator meanwhile no longer belongs to the boot.
     else if (next.value.phase === "waiting") {
       begun += 1
       core.booting.add(next.value)
@@ -198,7 +198,7 @@ const started = (core: Core, event: CoreEvent & { _tag: "Started" }): void => {
   advancePlan(core)
 }
 
-/** A temporary child is never started again, so what its start was made of must not be kept alive by us. */
+/** A temporary child is never restarted, so what its start was made of must not be kept alive by us. */
 const forgetStart = (core: Core, child: Child): void => {
   child.args = undefined
   if (core.dynamic === undefined) child.spec = { ...child.spec, start: forgotten } as Child["spec"]
@@ -266,10 +266,10 @@ const down = (core: Core, event: Down): void => {
   failChild(core, child, causeOf(reason), describeExit(reason))
 }
 
-/** A nested supervisor that gave up over a failure that must not be retried takes its parent along, whatever its restart type. */
+/** A nested supervisor that gave up over a failure that must not be retried takes its parent down, whatever its restart type. */
 const mustClimb = (reason: ExitReason): boolean => gaveUpIn(reason)?.why === "not_retryable"
 
-/** Why a nested supervisor gave up. The tag first: a child may say anything as its detail, also what `instanceof` throws for. */
+/** Why a nested supervisor gave up. The tag first: a child's detail may be anything, even a value `instanceof` throws for. */
 const gaveUpIn = (reason: ExitReason): GaveUp | undefined =>
   reason._tag === "Shutdown" && tagOf(reason.detail) === "GaveUp" && reason.detail instanceof GaveUp
     ? reason.detail
@@ -338,11 +338,11 @@ const startDown = (core: Core, child: Child, error: StartFailed): void => {
     removeChild(core, child)
     return advancePlan(core)
   }
-  // A child that retries is passed over at boot, also when it retries at once.
+  // A child that retries is skipped at boot, even when it retries at once.
   if (core.plan?.stage === "starting" && core.order[core.plan.cursor] === child) core.plan.cursor++
   // With `initialStart: "retry"` the parent has started although a group strategy makes the siblings wait.
   if (core.strategy !== "one_for_one" && core.dynamic === undefined) finishBoot(core)
-  // The path of the child itself says nothing new about the child.
+  // The path of the child itself adds nothing new about the child.
   failChild(
     core,
     child,

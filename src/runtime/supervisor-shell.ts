@@ -1,10 +1,10 @@
 /**
  * The shell of one supervisor: a loop fiber with a bounded mailbox that carries out what the core decides.
  *
- * The loop never waits for a child. A start, a stop, a delay is set going and its end comes back as a message, so
+ * The loop never waits for a child. A start, a stop, a delay is begun and its end comes back as a message, so
  * admin calls and pings are answered while any of them hangs.
  * Promises: messages are handled one at a time in order; requests from outside are bounded and refused when the
- * mailbox is full, messages from children are bounded by their number; every request is answered, also at the end;
+ * mailbox is full, messages from children are bounded by their number; every request is answered, even at the end;
  * after a bounded amount of work the event loop gets its turn.
  * Never: blocks, throws into a child, or leaves a fiber behind when it has ended.
  */
@@ -60,7 +60,7 @@ export class SupervisorShell implements LifeHost, Subtree {
   /** Nested supervisors that live, for pings. */
   readonly nested = new Set<SupervisorShell>()
   killing = false
-  /** Called once when the ordered stop begins. */
+  /** Called once when the orderly stop begins. */
   onEnding: (() => void) | undefined
   #queue: Array<Message> = []
   #head = 0
@@ -84,7 +84,7 @@ export class SupervisorShell implements LifeHost, Subtree {
     this.core = makeCore<Life>(path, spec, seedFor(runtime.options.seed, path), runtime.nowMs())
   }
 
-  /** Starts the loop and the children; `booted` and `ended` tell the rest. */
+  /** Starts the loop and the children; `booted` and `ended` report the rest. */
   begin(): void {
     this.post({ _tag: "Boot" })
     // The loop belongs to the supervisor's own end: it completes with `ended`, and a defect in it is an end too.
@@ -275,7 +275,7 @@ export class SupervisorShell implements LifeHost, Subtree {
     Deferred.doneUnsafe(this.ended, Effect.succeed(ending))
   }
 
-  /** A defect of the runtime itself: nothing may hang because of it, so everything below is let go and named. */
+  /** A defect of the runtime itself: nothing may hang because of it, so everything below is abandoned and named. */
   #fault(cause: Cause.Cause<unknown>): void {
     if (this.#over) return
     this.killing = true
@@ -312,7 +312,7 @@ const startOf = (child: Child<Life>): Start<any> => {
 
 /**
  * A nested supervisor as a start, for templates of dynamic supervisors whose children are supervisors. Stopping the
- * child is the ordered stop of the subtree. Throws `SpecInvalid` with the path of the offending key.
+ * child is the orderly stop of the subtree. Throws `SpecInvalid` with the path of the offending key.
  */
 export const subtree = (spec: SupervisorSpec<any> | DynamicSpec<any>): Start<any> => {
   checkChildSpec("subtree", spec)

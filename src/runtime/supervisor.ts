@@ -1,11 +1,11 @@
 /**
- * Starts a supervision tree and gives out its `Tree`.
+ * Starts a supervision tree and returns its `Tree`.
  *
- * The tree is a literal (`supervisor({...})`); `startTree` brings it up left to right and answers when all have
+ * The tree is a literal (`supervisor({...})`); `startTree` brings it up first to last and returns when all have
  * started, or with the path and cause of the one that did not, after rolling the others back in reverse.
  * Promises: a hanging child can delay the answer by its start deadline and stop budget, never longer; closing the
  * caller's scope stops the tree in order, inside the global stop deadline, whatever the children do.
- * Never: retries the start of the tree itself; that is the service manager's work.
+ * Never: retries the start of the tree itself; that is the service manager's job.
  */
 import { Deferred, Effect, type Fiber, Random, type Scope } from "effect"
 import type { EventObject } from "xstate"
@@ -31,7 +31,7 @@ import { TreeRuntime } from "./tree-runtime.ts"
 
 /** Options of a tree. */
 export interface TreeOptions {
-  /** The whole tree ends within this, deaf children or not. At least 1. */
+  /** The whole tree ends within this, unresponsive children or not. At least 1. */
   readonly stopDeadlineMs: number
   /** Called synchronously with every supervision event; one that throws is isolated and counted. */
   readonly observers?: ReadonlyArray<Observer<SupervisionEvent>>
@@ -84,7 +84,7 @@ export const startTree = <R = never>(
       Effect.sync(() => root.begin()),
       () => handle.stop
     )
-    // Interrupting the caller while children start closes its scope, which is the ordered stop.
+    // Interrupting the caller while children start closes its scope, which is the orderly stop.
     yield* Deferred.await(root.booted)
     return handle.tree()
   }) as Effect.Effect<Tree, StartFailed, Exclude<R, Scope.Scope> | Scope.Scope>

@@ -2,8 +2,8 @@
  * From the core's books to the nodes of a snapshot.
  *
  * Promises: plain values only, cut off from the live state; times are converted to epoch milliseconds here, once; a
- * child whose own functions throw or answer nonsense is shown without their answer and with the error in sight, and
- * its neighbours as ever.
+ * child whose own functions throw or return nonsense is shown without their result and with the error visible, and
+ * its neighbours as usual.
  * Never: changes anything.
  */
 import type { ChildStatus } from "./child-spec.ts"
@@ -20,22 +20,22 @@ export const nodesOf = (core: Core<Life>, nowMs: number, nowAt: number): Readonl
   return nodes
 }
 
-/** What a child says of itself, checked: it comes from the child's own functions, and a snapshot must never break. */
-interface Said {
+/** What a child reports of itself, checked: it comes from the child's own functions, and a snapshot must never break. */
+interface SelfReport {
   readonly state: string
-  /** False only: what it says may take readiness away from what is shown, and give none. */
+  /** False only: what it reports may take readiness away from what is shown, and give none. */
   readonly ready: boolean
   readonly tags: ReadonlyArray<string>
   readonly detail: Record<string, unknown>
   readonly mailbox: MailboxDepth | undefined
   readonly lastError: string | undefined
 }
-/** Types lie about what a function answers. */
+/** Types lie about what a function returns. */
 type Unchecked<T> = { readonly [K in keyof T]?: unknown }
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null
 
-const silent: Said = {
+const silent: SelfReport = {
   state: "",
   ready: true,
   tags: [],
@@ -44,15 +44,15 @@ const silent: Said = {
   lastError: undefined
 }
 
-const saidBy = (life: Life): Said => {
+const selfReportOf = (life: Life): SelfReport => {
   const faults: Array<string> = []
   const status = statusOf(life, faults)
   const mailbox = mailboxOf(life, faults)
-  // The fault of a function of the child stands before its older errors: it is why the rest of the line is missing.
+  // The fault of the child's function comes before its older errors: it is why the rest of the line is missing.
   return { ...status, mailbox, lastError: faults[0] ?? status.lastError }
 }
 
-const statusOf = (life: Life, faults: Array<string>): Said => {
+const statusOf = (life: Life, faults: Array<string>): SelfReport => {
   try {
     const { detail = {}, lastError, ready, state = "", tags = [] } = life.status() as Unchecked<ChildStatus>
     const wrong: Array<string> = []
@@ -79,8 +79,8 @@ const mailboxOf = (life: Life, faults: Array<string>): MailboxDepth | undefined 
   const { running } = life
   if (running?.mailbox === undefined) return undefined
   try {
-    const said: Unchecked<MailboxDepth> | undefined = running.mailbox()
-    const { capacity, depth, dropped } = said ?? {}
+    const reported: Unchecked<MailboxDepth> | undefined = running.mailbox()
+    const { capacity, depth, dropped } = reported ?? {}
     if (typeof depth === "number" && typeof capacity === "number" && typeof dropped === "number")
       return { depth, capacity, dropped }
     faults.push("mailbox: depth, capacity and dropped must be numbers")
@@ -95,10 +95,10 @@ const nothingBelow: ReadonlyArray<TreeNode> = []
 const nodeOf = (core: Core<Life>, child: Child<Life>, nowMs: number, nowAt: number): TreeNode => {
   const life = child.handle
   const below = life?.subtree?.node()
-  const said = life === undefined ? silent : saidBy(life)
+  const reported = life === undefined ? silent : selfReportOf(life)
   const { budget } = child.spec
-  const { mailbox } = said
-  const lastError = said.lastError ?? child.lastError
+  const { mailbox } = reported
+  const lastError = reported.lastError ?? child.lastError
   const stable = isStable(child, nowMs)
   const running = child.phase === "running"
   const node: { -readonly [K in keyof TreeNode]: TreeNode[K] } = {
@@ -107,10 +107,14 @@ const nodeOf = (core: Core<Life>, child: Child<Life>, nowMs: number, nowAt: numb
     type: child.spec.type,
     phase: child.phase,
     state:
-      running && below !== undefined ? below.state : running && said.state !== "" ? said.state : child.phase,
-    ready: running && child.ready && said.ready,
+      running && below !== undefined
+        ? below.state
+        : running && reported.state !== ""
+          ? reported.state
+          : child.phase,
+    ready: running && child.ready && reported.ready,
     readiness: child.spec.readiness,
-    tags: said.tags,
+    tags: reported.tags,
     since: Math.round(nowAt - (nowMs - child.sinceMs)),
     incarnation: child.incarnation,
     restarts: child.restarts,
@@ -121,7 +125,7 @@ const nodeOf = (core: Core<Life>, child: Child<Life>, nowMs: number, nowAt: numb
       max: budget.max,
       withinMs: budget.withinMs
     },
-    detail: said.detail,
+    detail: reported.detail,
     children: below?.children ?? nothingBelow
   }
   if (child.nextMs !== undefined) node.nextAt = Math.round(nowAt + (child.nextMs - nowMs))

@@ -14,13 +14,13 @@ import { type SupervisionEvent } from "./reports.ts"
 
 /**
  * Messages handled before a loop yields to timers and sockets. Failing starts cost tens of microseconds each, so a
- * restart storm holds the event loop for a few milliseconds at most; smaller numbers slow mass starts for nothing. A
+ * restart storm holds the event loop for a few milliseconds at most; smaller numbers slow mass starts for no gain. A
  * count and not a time, because a limit by time would make runs on the virtual clock depend on the machine.
  */
 const messagesPerTurn = 64
 /** Events that waited for a machine cost microseconds each. */
 const lettersPerTurn = 1_024
-/** Names of killed components kept for the stop report; beyond it a number would tell an operator no more. */
+/** Names of killed components kept for the stop report; more would not help an operator. */
 const killedMax = 1_000
 
 /** How much of one kind of work is done before the event loop gets its turn. */
@@ -70,7 +70,7 @@ export class TreeRuntime {
   #tickets = 0
   /** Messages to supervisors, all of the tree together. */
   readonly messages = new TurnShare(messagesPerTurn)
-  /** Events that waited for machines; apart, or machines that chatter could keep the supervisors from stopping them. */
+  /** Events that waited for machines; separate, or chattering machines could keep the supervisors from stopping them. */
   readonly letters = new TurnShare(lettersPerTurn)
   readonly #clock: Clock.Clock
   constructor(
@@ -103,7 +103,7 @@ export class TreeRuntime {
   after(delayMs: number, callback: () => void): Fiber.Fiber<void> {
     return this.run(Effect.andThen(Effect.sleep(delayMs), Effect.sync(callback)))
   }
-  /** A number for an administrator's question. */
+  /** A number for an administrator's request. */
   ticket(operation: string): { readonly number: number; readonly operation: string } {
     return { number: ++this.#tickets, operation }
   }

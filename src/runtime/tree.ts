@@ -5,7 +5,7 @@
  * disagree about what is running.
  * Promises: `snapshot` is synchronous and costs O(children); every administrative effect has an answer in
  * bounded time, or the typed reason why not.
- * Never: exposes the inside of a supervisor.
+ * Never: exposes the internals of a supervisor.
  */
 import { Data, type Effect, type Scope } from "effect"
 import type { EventObject } from "xstate"
@@ -44,12 +44,12 @@ export interface TreeNode {
   readonly path: string
   readonly type: "worker" | "supervisor" | "dynamic"
   readonly phase: Phase
-  /** The child's own word for its state; the phase when it has none. */
+  /** The child's own name for its state; the phase when it has none. */
   readonly state: string
   readonly ready: boolean
   readonly readiness: "required" | "optional"
   readonly tags: ReadonlyArray<string>
-  /** When the present phase began. */
+  /** When the current phase began. */
   readonly since: number
   readonly incarnation: number
   /** Restarts since it was added. */
@@ -187,7 +187,7 @@ export interface Tree {
   readonly restartChild: (path: string) => Effect.Effect<StartedChild, AdminError>
   /** Removes the spec of a stopped child. */
   readonly deleteChild: (path: string) => Effect.Effect<void, AdminError>
-  /** Stops a child and keeps it down, also through group restarts, until it is resumed. */
+  /** Stops a child and keeps it down, even through group restarts, until it is resumed. */
   readonly pause: (path: string) => Effect.Effect<void, AdminError>
   readonly resume: (path: string) => Effect.Effect<StartedChild, AdminError>
   /** Stops a running child and starts it again at once, outside every budget: an operator's restart. */
@@ -196,14 +196,14 @@ export interface Tree {
   readonly countChildren: (supervisorPath: string) => Effect.Effect<ChildCounts, AdminError>
   readonly getChildSpec: (path: string) => Effect.Effect<ChildSpec<never>, AdminError>
   readonly setFlags: (supervisorPath: string, flags: SupervisorFlags) => Effect.Effect<void, AdminError>
-  /** Replaces flags and specs of a running supervisor: lives go on, removed specs are kept, new ones are not started. */
+  /** Replaces flags and specs of a running supervisor: lives continue, removed specs are kept, new ones are not started. */
   readonly reconfigure: <R>(
     supervisorPath: string,
     spec: SupervisorSpec<R> | DynamicSpec<R>
   ) => Effect.Effect<void, AdminError, Exclude<R, Scope.Scope>>
   /** The path of the child that holds a name taken with `self.register`. */
   readonly whereIs: (name: string) => string | undefined
-  /** Completes when the present incarnation of the child has ended; fails `not_running` when there is none. */
+  /** Completes when the current incarnation of the child has ended; fails `not_running` when there is none. */
   readonly watch: (path: string) => Effect.Effect<ChildDown, AdminError>
   readonly inspection: Inspection
   readonly deadLetters: DeadLetters

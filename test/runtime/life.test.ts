@@ -107,7 +107,7 @@ describe("ownership", () => {
       })
       assert.strictEqual((yield* startError(start([thrown]))).reason, "Error: sync")
       const nonsense = worker({ id: "a", start: () => Effect.succeed(42 as never) })
-      assert.include((yield* startError(start([nonsense]))).reason, "answered its start with number")
+      assert.include((yield* startError(start([nonsense]))).reason, "returned number from its start")
     })
   )
   it.effect("the step a start was in is named in its failure", () =>
