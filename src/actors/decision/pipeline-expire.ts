@@ -1,12 +1,12 @@
 /**
- * Pipeline expiry: ends signals that waited until they were too old, and says so once.
+ * Pipeline expiry: ends signals that waited until they were too old, and reports it once.
  *
- * After an outage, or a source gone mad, hundreds of thousands may be too old at once. Each is ended with its decision, so
- * its trace tells why; a line and an alert for each would bury what an operator has to read. So what was ended is added
- * up per source, and told when nothing is left, or after a while when that takes long.
+ * After an outage, or with a runaway source, hundreds of thousands may be too old at once. Each is ended with its decision, so
+ * its trace shows why; a line and an alert for each would bury what an operator has to read. So what was ended is summed
+ * per source, and reported when nothing is left, or periodically when that takes long.
  *
- * Promises: one bounded statement per call; what was ended is told once, at the latest when the pipeline ends.
- * Never: touches a signal that somebody decides, or judges an age by our own clock.
+ * Promises: one bounded statement per call; what was ended is reported once, at the latest when the pipeline ends.
+ * Never: touches a signal that is being decided, or judges an age by our own clock.
  */
 import { Clock, Effect, Metric } from "effect"
 import { claimLimits } from "../../domain/kernel/limits.ts"
@@ -18,11 +18,11 @@ import { decidedTotal } from "./pipeline-batch.ts"
 /** What one incarnation of the pipeline remembers of its expiries. Times are of the process's clock. */
 export interface Expiry {
   lookedAtMs: number
-  /** How many the next look may end: as many as take a moment, which a fresh signal may have to wait for. */
+  /** How many the next pass may end: as many as take a moment, which a fresh signal may have to wait for. */
   limit: number
-  /** The last look ended as many as it may: others are left. */
+  /** The last pass ended as many as it may: others are left. */
   more: boolean
-  /** What is not told yet, by source. */
+  /** What is not reported yet, by source. */
   readonly unreported: Map<string, ExpiredSignals>
   unreportedSinceMs: number
 }
@@ -35,8 +35,8 @@ export const expiryAt = (): Expiry => ({
   unreportedSinceMs: 0
 })
 
-/** Tells what was ended since the last time, one line and one alert per source. */
-export const tellExpired = (component: string, expiry: Expiry) =>
+/** Reports what was ended since the last time, one log line and one alert per source. */
+export const reportExpired = (component: string, expiry: Expiry) =>
   Effect.gen(function* () {
     const alerts = yield* Alerts
     const sources = [...expiry.unreported.values()]
@@ -91,7 +91,7 @@ export const expireSome = (component: string, expiry: Expiry) =>
     expiry.more = ended >= limit
     for (const expired of found) add(expiry, expired, nowMs)
     if (ended > 0) yield* Metric.update(Metric.withAttributes(decidedTotal, { outcome: "denied" }), ended)
-    if (!expiry.more || nowMs - expiry.unreportedSinceMs >= claimLimits.expireTellMs)
-      yield* tellExpired(component, expiry)
+    if (!expiry.more || nowMs - expiry.unreportedSinceMs >= claimLimits.expireReportMs)
+      yield* reportExpired(component, expiry)
     return expiry.more
   })

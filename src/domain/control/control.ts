@@ -1,10 +1,10 @@
 /**
- * control: what an operator may do to a component, and what must be said first (T14).
+ * control: what an operator may do to a component, and what must be checked first (T14).
  *
- * A command that takes away the way back is no command: who pauses the listener has nothing left to resume it with. And a
- * component that keeps a promise about money (a stop loss, a look at the broker) is not switched off by the way.
+ * A command that removes its own undo is refused: whoever pauses the listener has nothing left to resume it with. And a
+ * component that keeps a promise about money (a stop loss, a check with the broker) is not switched off as a side effect.
  *
- * Promises: what cannot be taken back from outside is refused with its reason, for the component itself and for whatever
+ * Promises: what cannot be undone from outside is refused with its reason, for the component itself and for whatever
  * holds it; a pause that leaves open positions unwatched names whose.
  * Never: knows which components run; asks nobody.
  */
@@ -14,15 +14,15 @@ export type ControlCommand = "restart" | "pause" | "resume"
 
 export const controlCommands: ReadonlyArray<ControlCommand> = ["restart", "pause", "resume"]
 
-/** The one word by which an operator says that he knows what he leaves alone. */
+/** The one word by which an operator confirms that he knows what is left unprotected. */
 export const UNPROTECTED = "unprotected"
 
-/** Who keeps positions safe where: the accounts of these settings with their brokers. */
+/** What protects positions where: the accounts of these settings with their brokers. */
 export type AccountBrokers = Readonly<Record<string, { readonly broker: string }>>
 
 const within = (path: string, holder: string): boolean => path === holder || path.startsWith(`${holder}/`)
 
-/** What every command comes in by, and what it would take along. */
+/** What every command comes in through, and what pausing it would take down. */
 const wayBack: ReadonlyArray<{ readonly path: string; readonly why: string }> = [
   {
     path: "root/http",
@@ -34,7 +34,7 @@ const wayBack: ReadonlyArray<{ readonly path: string; readonly why: string }> = 
   }
 ]
 
-/** Why a command cannot be given because nobody could take it back; null when somebody could. */
+/** Why a command is refused because nobody could undo it; null when somebody could. */
 export const irrevocable = (command: ControlCommand, path: string): string | null => {
   if (path === "root")
     return "root is the whole process: stop it by SIGTERM, and what started it can start it again"
@@ -63,12 +63,12 @@ export interface ControlRequest {
   readonly confirmed: boolean
 }
 
-/** A command that was carried out. `unprotected`: `account/symbol` of what is left alone by it, null when nobody can say. */
+/** A command that was carried out. `unprotected`: `account/symbol` of what it leaves unprotected, null when unknown. */
 export interface ControlDone {
   readonly unprotected: ReadonlyArray<string> | null
 }
 
-/** A command that was not carried out. `reason` is a word of the tree's, or `irrevocable` or `unprotected` (T14), which say more. */
+/** A command that was not carried out. `reason` is one of the tree's refusals, or `irrevocable` or `unprotected` (T14). */
 export class ControlRefused extends Data.TaggedError("ControlRefused")<{
   readonly path: string
   readonly reason: string

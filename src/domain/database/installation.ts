@@ -1,13 +1,13 @@
 /**
- * Installation: what stored data says about the settings it may be used under.
+ * Installation: which settings stored data may be used under.
  *
- * A position of practice is no position anywhere else: in PAPER it blocks entries, in LIVE it could be closed for real.
+ * A practice position means nothing elsewhere: in PAPER it blocks entries, in LIVE it could be closed for real.
  * An account's orders and fills live at one venue. So data remembers its mode and its venues, and settings that
  * contradict them are refused before anything trades. Starting cash may change: the difference is a deposit or a
- * withdrawal, and recorded as one.
+ * withdrawal, and is recorded as one.
  *
- * Promises: pure; every refusal is a configuration error with path, reason and the ways out.
- * Never: decides by an account that the settings do not name.
+ * Promises: pure; every refusal is a configuration error with path, reason and remedies.
+ * Never: takes an account into account that the settings do not name.
  */
 import { BigDecimal, Data } from "effect"
 import { formatDecimal } from "../kernel/decimal.ts"
@@ -43,14 +43,14 @@ export class AccountVenueChanged extends Data.TaggedError("AccountVenueChanged")
     return `accounts.${this.account}.broker`
   }
   override get message(): string {
-    return `the account ${this.account} belongs to the broker ${this.stored}, the settings say ${this.configured}: its orders and positions are at ${this.stored}`
+    return `the account ${this.account} belongs to the broker ${this.stored}, but the settings name ${this.configured}: its orders and positions are at ${this.stored}`
   }
   get hint(): string {
-    return `set it back to ${this.stored}, and give the account at ${this.configured} a name of its own`
+    return `set it back to ${this.stored}, and give the account at ${this.configured} a different name`
   }
 }
 
-/** Refused, or null: nothing contradicts. `stored` null: the data was never used. */
+/** The refusal, or null when nothing conflicts. `stored` null: the data was never used. */
 export const modeProblem = (
   stored: string | null,
   configured: Mode,
@@ -73,7 +73,7 @@ export interface CashFlow {
   readonly after: string
 }
 
-/** What the settings change in the accounts that exist: one that may not, or the flows of cash. */
+/** What the settings change in existing accounts: the first forbidden change, or the cash flows. */
 export const accountChanges = (
   stored: ReadonlyArray<AccountFacts>,
   configured: ReadonlyArray<AccountFacts>

@@ -1,12 +1,12 @@
 /**
- * Outage: when an absence has lasted long enough to be told, and what is told when it is over.
+ * Outage: when an absence has lasted long enough to be reported, and what is reported when it ends.
  *
- * Promises: pure; a short absence is told by nothing, a long one twice: while it lasts, and with its length and what it
- * cost when it is over.
+ * Promises: pure; a short absence is not reported, a long one twice: while it lasts, and with its duration and what it
+ * cost when it ends.
  * Never: reads a clock, or decides what counts as away.
  */
 
-/** What is remembered between two looks; null while all is there. */
+/** What is remembered between two checks; null while the database is there. */
 export type Outage = {
   readonly sinceMs: number
   readonly alerted: boolean
@@ -18,9 +18,9 @@ export type Outage = {
 export interface OutageLook {
   readonly nowMs: number
   readonly away: boolean
-  /** What is known of the reason now, null when nothing is. */
+  /** What is known of the cause now, null when nothing is. */
   readonly cause: string | null
-  /** Posts refused since start, and since the last one that was taken: the first of those gave the absence away. */
+  /** Posts refused since start, and since the last one that was accepted: the first of those revealed the absence. */
   readonly refused: number
   readonly refusedInRow: number
 }
@@ -35,11 +35,11 @@ export type OutageNews =
       readonly lastedMs: number
     }
 
-/** The next memory, and what is to be told. */
+/** The next state, and what is to be reported. */
 export const lookAtOutage = (
   before: Outage,
   { away, cause, nowMs, refused, refusedInRow }: OutageLook,
-  tellAfterMs: number
+  reportAfterMs: number
 ): { readonly outage: Outage; readonly news: OutageNews | null } => {
   if (!away) {
     if (before === null || !before.alerted) return { outage: null, news: null }
@@ -60,7 +60,7 @@ export const lookAtOutage = (
     refusedBefore: refused - refusedInRow
   }
   const outage = { ...begun, cause: cause ?? begun.cause }
-  if (outage.alerted || nowMs - outage.sinceMs <= tellAfterMs) return { outage, news: null }
+  if (outage.alerted || nowMs - outage.sinceMs <= reportAfterMs) return { outage, news: null }
   const news = {
     _tag: "Away" as const,
     sinceMs: outage.sinceMs,

@@ -1,7 +1,7 @@
 /**
  * Decision: one stored signal in, one decision with its complete order rows out.
  *
- * This is the whole of "decide" as a function: strategies subscribed to the source, each in each of its accounts. The
+ * This is all of "decide" as one function: strategies subscribed to the source, each in each of its accounts. The
  * store only commits what comes out of here, so what was decided and why is tested without a database.
  *
  * Promises: pure; one decision per signal, whatever its fan-out; every verdict is in it; a signal that one account
@@ -42,7 +42,7 @@ export interface Decision {
 export type Plan =
   /** `context` is the given one with the planned orders in its books, for the next signal of the batch. */
   | { readonly _tag: "Decided"; readonly decision: Decision; readonly context: PlanContext }
-  /** Some check may pass soon; ask again. `codes` as `account:code`. */
+  /** Some check may pass soon; retry. `codes` as `account:code`. */
   | { readonly _tag: "Deferred"; readonly codes: ReadonlyArray<string> }
 
 /** Where a signal goes: each account of each strategy that takes it. */
@@ -67,7 +67,7 @@ const combined = (
   return { outcome: "ignored", reason: "no_strategy" }
 }
 
-/** What was made of the signal's symbol. Nothing is said of one that means itself at a price that somebody quoted. */
+/** How the signal's symbol was resolved. Nothing is recorded for one that means itself at a price that somebody quoted. */
 const symbolCheck = (
   given: string,
   { mode, symbols }: SymbolRules
@@ -138,7 +138,7 @@ export const planSignal = (given: PlanInput): Plan => {
     variant: signal.variant ?? "A",
     outcome,
     reason,
-    // Last, because it is about the whole signal and the first check of a target is what its engine wished.
+    // Last, because it concerns the whole signal, and the first check of a target is its engine's wish.
     checks:
       early === null
         ? [...steps.flatMap(({ checks }) => checks), ...(named.check === null ? [] : [named.check])]

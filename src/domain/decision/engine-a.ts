@@ -1,12 +1,12 @@
 /**
  * Engine A: the rules that turn one signal into what a strategy would like to do.
  *
- * It answers one question: which instrument, and what about it? Whether the account may, and how large it is, is the
+ * It answers one question: which instrument, and what to do with it? Whether the account may, and how large it is, is the
  * business of sizing.ts and risk.ts. Keeping them apart is what makes a denial explainable: the trace shows the wish and
  * the check that refused it.
  *
- * Promises: pure and total; a signal that says close never opens; a close of an option that names no contract is about
- * the contracts that are held, not about the one that would be chosen today.
+ * Promises: pure and total; a signal to close never opens; a close of an option that names no contract refers to
+ * the contracts that are held, not to the one that would be chosen today.
  * Never: looks at money, limits, the clock beyond `nowMs`, or another account.
  */
 import { BigDecimal } from "effect"
@@ -58,7 +58,7 @@ const propose = (symbol: string, wish: Wish, contract: OptionContract | null = n
   proposals: [{ leg: 0, symbol, wish, contract }]
 })
 
-/** Writing options naked is not something an alert can ask for: whatever sells and is no close would. */
+/** An alert cannot ask for writing naked options, which any sell that is not a close would do. */
 const writes = (wish: Wish): boolean =>
   wish.kind === "target" ? BigDecimal.isNegative(decimal(wish.position)) : wish.side === "sell"
 
@@ -68,7 +68,7 @@ const decideOption = (input: EngineInput, right: "CALL" | "PUT", wish: Wish): En
   const request = { underlying: signal.symbol, right, strike, expiration }
   if (wish.kind === "close") {
     const like = contractsLike(request, symbols)
-    // A quantity says how much of one contract; without one all of them are meant.
+    // A quantity refers to one contract; without one all of them are meant.
     const held = wish.quantity === null ? like : like.slice(0, 1)
     return held.length === 0
       ? { _tag: "Nothing", reason: "nothing_to_close" }

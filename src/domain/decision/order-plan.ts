@@ -1,12 +1,12 @@
 /**
- * Order plan: one strategy in one account asks its engine, sizes its wish, passes it through risk, and gets complete order rows.
+ * Order plan: one strategy in one account asks its engine, sizes the wish, passes it through risk, and gets complete order rows.
  *
  * The row is complete before any broker hears of it (E2): ids, quantity, validity, venue. A denied wish becomes a row
  * too, because the trace of a signal must show the order that was not sent as plainly as the one that was.
  *
  * Promises: pure; the same signal and context give the same row and ids; each planned order is in the book that the
  * next one is checked against; every verdict is kept.
- * Never: reads a clock, a quote feed or a table; drops a wish without a verdict that says why.
+ * Never: reads a clock, a quote feed or a table; drops a wish without a verdict that explains it.
  */
 import { BigDecimal } from "effect"
 import { formatDecimal } from "../kernel/decimal.ts"
@@ -28,7 +28,7 @@ import type { StrategySettings } from "../kernel/settings.ts"
 import type { SignalTarget } from "../signals/signal.ts"
 import { type Planned, planSize, type Sized, type Sizing } from "../orders/sizing.ts"
 
-/** A claimed signal, as far as deciding needs it. */
+/** The parts of a claimed signal that deciding needs. */
 export interface DecisionSignal extends EngineSignal, SignalTarget {
   readonly id: string
   readonly source: string
@@ -55,13 +55,13 @@ export interface PlannedOrder {
   readonly strategy: string
   readonly leg: number
   readonly intent: "entry" | "reduce"
-  /** How its quantity follows from what is held when it is sent, and from what was wanted (sizing.ts). */
+  /** How its quantity follows from what is held when it is sent, and from what was requested (sizing.ts). */
   readonly sizing: Sizing
   readonly wanted: string | null
   readonly symbol: string
   readonly side: "buy" | "sell"
   readonly type: "market"
-  /** What `sizing` gives now; decided again when it is sent. */
+  /** What `sizing` yields now; computed again when it is sent. */
   readonly quantity: string
   readonly limitPrice: null
   readonly timeInForce: "day" | "gtc"
@@ -70,13 +70,13 @@ export interface PlannedOrder {
   readonly venue: string
   readonly reason: string | null
   /**
-   * After this it must not be sent any more (T5, K3). Null for a reduce, which does not age (T6). Of a held order it is
-   * the end of its signal; its own clock starts when it is released (T10).
+   * After this it must no longer be sent (T5, K3). Null for a reduce, which does not age (T6). For a held order it is
+   * the expiry of its signal; its own clock starts when it is released (T10).
    */
   readonly validUntilMs: number | null
 }
 
-/** Where a signal came from in the words of requirement A3: a source that is no channel of its own is a webhook. */
+/** Where a signal came from in the terms of requirement A3: a source without a channel of its own is a webhook. */
 export const originOf = (source: string): string =>
   ["wave", "telegram", "console", "canary"].includes(source) ? source : "webhook"
 
@@ -93,7 +93,7 @@ export interface PlanInput {
   readonly context: PlanContext
   /** The market's quote of a symbol, null when it has none that is fresh. */
   readonly quoteOf: (symbol: string) => PlanQuote | null
-  /** False when the decision was put off long enough: a deferral is then a denial. */
+  /** False when the decision was deferred long enough: a deferral is then a denial. */
   readonly mayDefer: boolean
 }
 
@@ -110,7 +110,7 @@ const unknownAccount = (id: string, settings: PlanSettings): PlanAccount => ({
   orders: []
 })
 
-/** What came of one target. `code` is the first reason against it, null when it was ordered. */
+/** The result for one target. `code` is the first reason against it, null when it was ordered. */
 export interface Step {
   /** The given context, with the planned orders in their account's book. */
   readonly context: PlanContext
@@ -141,7 +141,7 @@ const riskOf = (input: PlanInput, context: PlanContext, wanted: Wanted) =>
     trading: tradingOf(context, wanted.target.name, wanted.account.id),
     byOperator: false,
     account: wanted.account,
-    // The venue is asked when it is sent; a close that waits for its broker must not be lost over that.
+    // The venue is queried when it is sent; a close that waits for its broker must not be lost because of that.
     positionConfirmed: true,
     order: {
       symbol: wanted.proposal.symbol,
@@ -312,7 +312,7 @@ const nothing = (
 
 const ranking = ["deferred", "ordered", "held", "denied", "ignored"] as const
 
-/** Several legs as one step: one that waits makes all wait, else the best of them speaks for the target. */
+/** Several legs as one step: one that waits makes all wait, else the best result counts for the target. */
 const merged = (steps: ReadonlyArray<Step>, context: PlanContext): Step => {
   const [best] = steps.toSorted((a, b) => ranking.indexOf(a.result) - ranking.indexOf(b.result))
   return {
@@ -324,7 +324,7 @@ const merged = (steps: ReadonlyArray<Step>, context: PlanContext): Step => {
   }
 }
 
-/** What of the account the strategy has to do with: symbols of its shares and of its open orders. */
+/** The symbols of the account that concern the strategy: those of its shares and of its open orders. */
 const symbolsFor = (account: PlanAccount, strategy: string): ReadonlyArray<string> => [
   ...new Set([
     ...account.positions
@@ -334,21 +334,21 @@ const symbolsFor = (account: PlanAccount, strategy: string): ReadonlyArray<strin
   ])
 ]
 
-/** What the sender says it held before, against what the strategy holds by our books: an alert in between is missing. */
+/** What the sender reports it held before, compared with what the strategy holds by our books: an alert in between is missing. */
 const driftOf = (input: PlanInput, account: PlanAccount, target: Target): ReadonlyArray<RecordedCheck> => {
-  const said = input.signal.prevMarketPosition
-  if (said === null || account.reconciledAtMs === null) return []
+  const reported = input.signal.prevMarketPosition
+  if (reported === null || account.reconciledAtMs === null) return []
   const { own } = holdingOf(account, input.signal.symbol, target.name)
   const sign = BigDecimal.sign(own)
   const held = sign === 0 ? "flat" : sign > 0 ? "long" : "short"
-  return said === held
+  return reported === held
     ? []
     : [
         record(target, 0, {
           check: "drift",
           ok: true,
           code: "position_drift",
-          numbers: { said, held, share: formatDecimal(own) }
+          numbers: { said: reported, held, share: formatDecimal(own) }
         })
       ]
 }

@@ -22,7 +22,7 @@ export type FeedEndKind =
   | "http"
   /** 401, 403 or auth_failed. */
   | "credentials"
-  /** The answer to the handshake was not one. */
+  /** The response to the handshake was not a valid one. */
   | "handshake"
   /** A violation of the WebSocket protocol. */
   | "protocol"
@@ -35,7 +35,7 @@ export type FeedEndKind =
   | "no_pong"
   | "no_signals"
   | "no_stats"
-  /** We gave it up ourselves. */
+  /** We ended it ourselves. */
   | "given_up"
 
 /** How a connection ended. `code` is the WebSocket close code of the peer's frame, null when there was none. */

@@ -1,10 +1,10 @@
 /**
- * health: what the process says about itself, derived from facts and nothing else (T2).
+ * health: what the process reports about itself, derived from facts and nothing else (T2).
  *
  * The systems this one replaces had health that was green while trading was dead, because health was a text that
  * somebody wrote. Here it is a pure function of what is observed: the tree, the database, the trading state, the
- * positions. `ready` is about taking durably what the roles of the process take (webhooks, for most), `can_trade` about
- * new exposure, `status` about whether an operator should look; they are different questions and are answered apart.
+ * positions. `ready` is about durably storing what the roles of the process take in (webhooks, for most), `can_trade` about
+ * new exposure, `status` about whether an operator should look; they are different questions and are answered separately.
  *
  * Promises: the same facts give the same document; every status but healthy comes with its reasons, and so does every
  * process and every account that does not trade.
@@ -95,7 +95,7 @@ export interface HealthFacts {
   readonly components: ReadonlyArray<ComponentRow>
 }
 
-/** What has to be remembered between two derivations: since when the status is what it is, and whether it ever was ready. */
+/** What has to be remembered between two derivations: when the status last changed, and whether it ever was ready. */
 export interface HealthMemory {
   readonly status: HealthStatus
   readonly sinceMs: number
@@ -135,7 +135,7 @@ export interface ComponentDocument {
   readonly detail: Readonly<Record<string, unknown>>
 }
 
-/** What a stranger may know: how it stands, and why, without a name of an account or a symbol. */
+/** What an unauthenticated caller may know: the status and why, without names of accounts or symbols. */
 export interface HealthOutline {
   readonly status: HealthStatus
   readonly ready: boolean
@@ -145,7 +145,7 @@ export interface HealthOutline {
 
 export interface Health {
   readonly document: HealthDocument
-  /** One component of the document, without the making of all of them. */
+  /** One component of the document, without building all of them. */
   readonly component: (path: string) => ComponentDocument | undefined
   readonly outline: HealthOutline
   readonly intake: IntakePosture
@@ -169,7 +169,7 @@ export const componentRows = (root: ComponentNode): ReadonlyArray<ComponentRow> 
 
 /**
  * Why a component counts against the status; null when it does not. One that ended by design or is switched off
- * (`stopped`) does not. A supervisor speaks for itself only while it is not running: its children are rows too.
+ * (`stopped`) does not. A supervisor counts itself only while it is not running: its children are rows too.
  */
 const troubleOf = (row: ComponentRow): string | null => {
   if (row.phase === "stopped" || row.phase === "stopping") return null
@@ -187,7 +187,7 @@ const canaryTrouble = ({ canary, nowMs }: HealthFacts): string | null => {
     : null
 }
 
-/** A backlog (T2): what waits has waited too long, or more is too old than one look of the pipeline ends. */
+/** A backlog (T2): the oldest has waited too long, or more signals are too old than one pass of the pipeline ends. */
 const queueTrouble = ({ queue }: HealthFacts): string | null => {
   if (queue === null) return null
   const expired = queue.expired >= claimLimits.expireMax
@@ -205,11 +205,11 @@ const intakeOf = (facts: HealthFacts): IntakePosture => {
     )
     return missing ? "refuse" : "store"
   }
-  // With the database away everything that stores waits for it, so the required rows say nothing more: the spool decides.
+  // With the database away everything that stores waits for it, so the required rows add nothing: the spool decides.
   return facts.spool === "usable" ? "spool" : "refuse"
 }
 
-/** What must be looked at before anything else: nothing can be taken, or something is open and unguarded. */
+/** What needs attention first: nothing can be taken in, or a position is open and unprotected. */
 const severeReasons = (facts: HealthFacts, intake: IntakePosture): ReadonlyArray<string> => {
   if (facts.stopping) return ["the process is stopping"]
   const reasons: Array<string> = []
@@ -232,7 +232,7 @@ const mildReasons = (facts: HealthFacts, intake: IntakePosture): ReadonlyArray<s
   const queue = queueTrouble(facts)
   if (queue !== null) reasons.push(queue)
   for (const row of facts.components) {
-    // What is more is told nowhere, and ten thousand components may all be on their way.
+    // What exceeds the bound is shown nowhere, and ten thousand components may all be starting.
     if (reasons.length >= healthLimits.reasonsMax) break
     const trouble = troubleOf(row)
     if (trouble !== null) reasons.push(trouble)
@@ -240,38 +240,41 @@ const mildReasons = (facts: HealthFacts, intake: IntakePosture): ReadonlyArray<s
   return reasons
 }
 
-const stateSaid = ({ tradingState }: HealthFacts): string =>
+const tradingStateReason = ({ tradingState }: HealthFacts): string =>
   `the trading state is ${tradingState ?? "not known yet"}`
 
 /**
- * Why a process in which nothing is wrong does not trade: an operator's word, or there is no account for it to trade. It
- * is no trouble, so it counts against no status; unsaid it would be a riddle.
+ * Why a process in which nothing is wrong does not trade: an operator restricted it, or it has no account to trade. This
+ * is no trouble, so it does not affect the status; left out it would be a riddle.
  */
 const tradelessReasons = (facts: HealthFacts): ReadonlyArray<string> => {
   if (!facts.trades) return ["this process does not have the role accounts"]
-  if (facts.tradingState !== "ACTIVE") return [stateSaid(facts)]
+  if (facts.tradingState !== "ACTIVE") return [tradingStateReason(facts)]
   if (facts.accounts.length === 0) return ["no account is configured"]
   return facts.accounts
     .slice(0, healthLimits.reasonsMax)
     .map(({ id, reason }) => `${id}: ${reason ?? "cannot trade"}`)
 }
 
-/** Why no account may take on exposure, whatever its own state; null when nothing stands against all of them. */
+/** Why no account may take on exposure, whatever its own state; null when nothing blocks all of them. */
 const blockOf = (facts: HealthFacts, intake: IntakePosture): string | null => {
   if (facts.stopping) return "the process is stopping"
   if (facts.database === "away") return "the database is away"
   if (intake !== "store") return "a component that intake needs is not ready"
-  if (facts.tradingState !== "ACTIVE") return stateSaid(facts)
+  if (facts.tradingState !== "ACTIVE") return tradingStateReason(facts)
   const [name] = facts.unprotected
   return name === undefined ? null : `the open position ${name} is not protected`
 }
 
-/** What of these reasons the troubles do not say already, in the same words or in more. */
-const unsaid = (troubles: ReadonlyArray<string>, reasons: ReadonlyArray<string>): ReadonlyArray<string> =>
+/** Those of these reasons that the troubles do not already contain, verbatim or as part of a longer one. */
+const notYetNamed = (
+  troubles: ReadonlyArray<string>,
+  reasons: ReadonlyArray<string>
+): ReadonlyArray<string> =>
   reasons.filter((reason) => !troubles.some((trouble) => trouble.startsWith(reason)))
 
-/** Each account's own answer, and the reason of every no. */
-const accountsSaid = (facts: HealthFacts, block: string | null): HealthDocument["accounts"] =>
+/** Each account's own answer, with the reason for every no. */
+const accountsOf = (facts: HealthFacts, block: string | null): HealthDocument["accounts"] =>
   Object.fromEntries(
     facts.accounts.map(({ canTrade, id, reason }) => {
       const may = block === null && canTrade
@@ -306,29 +309,29 @@ const componentDocument = (row: ComponentRow): ComponentDocument => ({
 })
 
 /**
- * The document without names. They are taken out of the finished reasons and not left out where each is made, so a reason that
+ * The document without names. They are removed from the finished reasons and not omitted where each is made, so a reason that
  * is written tomorrow cannot forget it.
  */
 const outlineOf = (
   { accounts, can_trade, ready, reasons, status }: HealthDocument,
   unprotected: ReadonlyArray<string>
 ): HealthOutline => {
-  // A name inside of another word is that word. Accounts are words and looked up: there may be ten thousand of them.
+  // A name inside another word is that word. Accounts are words and looked up: there may be ten thousand of them.
   const known = new Set(unprotected.flatMap((name) => name.split(/[/ ]/)))
   const names = [...known]
     .filter((name) => !/^[\w-]*$/.test(name))
     .toSorted((a, b) => b.length - a.length)
     .map((name) => name.replaceAll(/[^\w]/g, "\\$&"))
   const other = names.length === 0 ? null : new RegExp(`(?<![\\w-])(?:${names.join("|")})(?![\\w-])`, "g")
-  const said = reasons.map((reason) =>
+  const masked = reasons.map((reason) =>
     (other === null ? reason : reason.replaceAll(other, "*")).replaceAll(/[\w-]+/g, (word) =>
       known.has(word) || Object.hasOwn(accounts, word) ? "*" : word
     )
   )
-  return { status, ready, can_trade, reasons: [...new Set(said)] }
+  return { status, ready, can_trade, reasons: [...new Set(masked)] }
 }
 
-/** What is made when somebody asks, once: most looks want the status, and there may be ten thousand components. */
+/** Built on demand, once: most callers want only the status, and there may be ten thousand components. */
 const lazily = <A>(make: () => A): (() => A) => {
   let made: { readonly value: A } | undefined
   return () => (made ??= { value: make() }).value
@@ -354,10 +357,10 @@ export const deriveHealth = (facts: HealthFacts, memory: HealthMemory): Health =
       ? idleReasons(facts, canTrade)
       : [
           ...troubles,
-          ...(canTrade ? [] : unsaid(troubles, block === null ? tradelessReasons(facts) : [block]))
+          ...(canTrade ? [] : notYetNamed(troubles, block === null ? tradelessReasons(facts) : [block]))
         ]
   const { startup, canary } = facts
-  const accounts = lazily(() => accountsSaid(facts, block))
+  const accounts = lazily(() => accountsOf(facts, block))
   const components = lazily(() =>
     Object.fromEntries(facts.components.map((row) => [row.path, componentDocument(row)]))
   )

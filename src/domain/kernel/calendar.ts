@@ -1,9 +1,9 @@
 /**
- * Calendar: when a venue trades, by rule and not by a table that somebody has to renew.
+ * Calendar: when a venue trades, by rule and not by a table that somebody has to maintain.
  *
  * Two calendars exist: `24x7`, which never closes, and `XNYS`, the New York Stock Exchange, whose holidays, early
  * closes and daylight saving time all follow from the year. A calendar that is a downloaded table is wrong on the
- * first day after its last row, in silence; a rule is wrong only when the exchange changes it, which it announces.
+ * first day after its last row, silently; a rule is wrong only when the exchange changes it, which it announces.
  *
  * Promises: pure and total for the years 2007 to 2099 (the present daylight saving rule began in 2007); times are
  * milliseconds since the Unix epoch in UTC; a session is the half-open interval [open, close).
@@ -74,20 +74,20 @@ const easter = (year: number): number => {
   return epochDay({ year, month, day })
 }
 
-/** A fixed holiday on a Saturday is kept on the Friday before, on a Sunday on the Monday after. */
+/** A fixed holiday on a Saturday is observed on the Friday before, on a Sunday on the Monday after. */
 const observed = (day: number): number => {
   if (weekday(day) === saturday) return day - 1
   return weekday(day) === sunday ? day + 1 : day
 }
 
-/** Closings no rule foretells. The exchange names them one by one; days of mourning are the usual reason. */
+/** Closings that no rule predicts. The exchange announces them one by one; days of mourning are the usual reason. */
 const closedOnce: ReadonlyArray<CivilDate> = [{ year: 2025, month: 1, day: 9 }]
 
 /** The exchange's holidays of a year, as epoch days. */
 const holidays = (year: number): ReadonlySet<number> => {
   const newYear = epochDay({ year, month: 1, day: 1 })
   const days = [
-    // On a Saturday it is kept on no other day: the Friday before closes the accounting year (rule 7.2).
+    // On a Saturday it is not moved: the Friday before closes the accounting year (rule 7.2).
     weekday(newYear) === sunday ? newYear + 1 : newYear,
     nth(year, 1, monday, 3), // Martin Luther King, Jr. Day
     nth(year, 2, monday, 3), // Washington's Birthday
@@ -156,7 +156,7 @@ export const nextOpenMs = (calendar: CalendarName, atMs: number): number => {
   throw new RangeError(`no session within a fortnight of ${atMs}`)
 }
 
-/** Why nothing new is traded by this calendar now, null while it is open: what health and people are told (T2). */
+/** Why this calendar allows no new trade now, null while it is open; shown by health and to people (T2). */
 export const closedReason = (calendar: CalendarName, atMs: number): string | null =>
   isOpen(calendar, atMs) ? null : `market closed until ${new Date(nextOpenMs(calendar, atMs)).toISOString()}`
 

@@ -2,7 +2,7 @@
  * decimal: money and quantity as text outside, exact numbers inside.
  *
  * Outside (bodies, rows, wires) a decimal is a plain string such as "0.25"; inside it is Effect's BigDecimal.
- * Two traps of BigDecimal are closed here: it parses the empty string as zero, and its own `format` turns to
+ * Two traps of BigDecimal are closed here: it parses the empty string as zero, and its own `format` switches to
  * exponents from 16 decimals on, which PostgreSQL reads but no person and no venue expects. Senders do write exponents
  * (JavaScript prints 0.00000023 as 2.3e-7), so they are read, exactly, and written out plainly from there on.
  *
@@ -17,15 +17,15 @@ import { decimalLimits } from "./limits.ts"
 
 export type Decimal = BigDecimal.BigDecimal
 
-// What programs and hands write for a decimal: a sign, a bare point on either side, an exponent. No blanks inside, no
-// commas (1,000 is a thousand or one, by country), no names for what is no number.
+// What programs and people write for a decimal: a sign, a bare point on either side, an exponent. No blanks inside, no
+// commas (1,000 is a thousand or one, depending on the country), no names for what is not a number.
 const WRITTEN =
   /^(?<sign>[+-]?)(?:(?<whole>\d+)(?:\.(?<fraction>\d*))?|\.(?<bare>\d+))(?:[eE](?<exponent>[+-]?\d{1,4}))?$/
 
 /** Zero, the quantity of a flat position. */
 export const zero: Decimal = BigDecimal.fromBigInt(0n)
 
-/** Digits before and after the point, without zeros that say nothing. */
+/** Digits before and after the point, without insignificant zeros. */
 const withinSize = ({ value, scale }: Decimal): boolean => {
   const digits = `${value < 0n ? -value : value}`.length
   return digits - scale <= decimalLimits.integerDigitsMax && scale <= decimalLimits.scaleMax
@@ -41,7 +41,7 @@ export const parseDecimal = (text: string): Option.Option<Decimal> => {
   const fraction = groups["fraction"] ?? groups["bare"] ?? ""
   const digits = BigInt(`${groups["whole"] ?? ""}${fraction}`)
   const scale = fraction.length - Number(groups["exponent"] ?? "0")
-  // Normalized: the scale is below zero for 1e3, and is what is left of it for 1.500.
+  // Normalized: the scale is negative for 1e3, and without its trailing zeros for 1.500.
   const read = BigDecimal.normalize(BigDecimal.make(groups["sign"] === "-" ? -digits : digits, scale))
   return withinSize(read) ? Option.some(read) : Option.none()
 }

@@ -1,13 +1,13 @@
 /**
  * exact-number: a JSON number that a double cannot hold, kept as it was written.
  *
- * The native parser rounds such a number without a word: 9007199254740993 becomes ...992, so two quantities become one
- * and two bodies the same post. Money and quantity are decimals, JSON has no largest number, and PostgreSQL's jsonb
+ * The native parser silently rounds such a number: 9007199254740993 becomes ...992, so two quantities become one
+ * and two bodies become the same post. Money and quantity are decimals, JSON has no largest number, and PostgreSQL's jsonb
  * stores any digits; only the number in between was too narrow. Every other number stays a `number`.
  *
  * Promises: equal values have equal texts, whatever their notation; the text is a plain decimal of bounded length, and
  * is what JSON.stringify writes; no number that a double holds as written is ever one of these.
- * Never: computes; whoever needs arithmetic reads the text as a decimal.
+ * Never: computes; callers that need arithmetic read the text as a decimal.
  */
 
 declare global {
@@ -17,7 +17,7 @@ declare global {
   }
 }
 
-/** Significant digits kept: no sender has more, and jsonb refuses more than 16,383 behind the point. */
+/** Significant digits kept: no sender has more, and jsonb refuses more than 16,383 after the point. */
 const DIGITS_MAX = 1_000
 
 /** A number in the form ±digits x 10^exponent; the digits neither begin nor end with a zero, and are "0" for zero. */
@@ -37,7 +37,7 @@ const normalOf = (source: string): Normal | null => {
   const all = `${whole}${fraction}`
   let start = 0
   let end = all.length
-  // Loops and not patterns: a pattern for zeros at the end starts again at every zero in between.
+  // Loops and not patterns: a pattern for trailing zeros restarts at every zero in between.
   while (start < end && all.charCodeAt(start) === ZERO) start += 1
   while (end > start && all.charCodeAt(end - 1) === ZERO) end -= 1
   if (start === end) return { negative: false, digits: "0", exponent: 0 }
@@ -57,14 +57,14 @@ const plainText = ({ digits, exponent, negative }: Normal): string => {
 
 /** A number with more digits than a double has. */
 export class ExactNumber {
-  /** Plain decimal: no exponent, no leading plus, no zero that says nothing. */
+  /** Plain decimal: no exponent, no leading plus, no insignificant zero. */
   readonly text: string
 
   constructor(text: string) {
     this.text = text
   }
 
-  /** The nearest double, for what is a measure and no money. */
+  /** The nearest double, for measurements and never for money. */
   get nearest(): number {
     return Number(this.text)
   }
@@ -76,7 +76,7 @@ export class ExactNumber {
 
 /**
  * What a number of a JSON text is: itself when its shortest decimal form has the value that was written, else exact. NaN
- * when it cannot be kept: beyond the doubles in size (1e999, 1e-999), or of more digits than anybody means.
+ * when it cannot be kept: outside the range of a double (1e999, 1e-999), or of more digits than anybody means.
  */
 export const exactNumber = (source: string, value: number): number | ExactNumber => {
   const written = normalOf(source)
@@ -93,5 +93,5 @@ export const exactNumber = (source: string, value: number): number | ExactNumber
 // A double holds every number of 15 digits; an exponent can hide a number beyond its range.
 const CANDIDATE = /(?:\d\.?){16}|\d[eE][+-]?\d+\s*(?:[,}\]]|$)/
 
-/** False when no number of the text can be inexact, which a glance tells for nearly every text. */
+/** False when no number of the text can be inexact, which a quick scan shows for nearly every text. */
 export const mayBeInexact = (text: string): boolean => CANDIDATE.test(text)

@@ -1,8 +1,8 @@
 /**
  * futures-table: what one contract of a listed future is, by its root.
  *
- * A multiplier that is guessed makes every limit and every profit wrong by a factor of fifty, and nothing in a symbol says
- * it. So the ones that exist are written down as their exchange publishes them, with the state of the list; a contract
+ * A guessed multiplier makes every limit and every profit wrong by a factor of fifty, and nothing in a symbol shows
+ * it. So the existing ones are listed here as their exchange publishes them, with the date of the list; a contract
  * that is not here has no multiplier until the settings name one.
  *
  * Promises: multiplier is money per point of price for one contract, as the price is quoted (cents per bushel for grains);
@@ -17,7 +17,7 @@ export interface FutureRow {
 
 /**
  * When the list was last compared with published tables of contract specifications. Indices, volatility, energy, metals and
- * grains were found there as they stand here; rates, currencies, meats and crypto were not in those tables.
+ * grains matched those tables; rates, currencies, meats and crypto were not in them.
  */
 export const FUTURES_AS_OF = "2026-11"
 

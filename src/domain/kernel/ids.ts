@@ -1,10 +1,10 @@
 /**
- * ids: names that are computed, never drawn.
+ * ids: names that are computed, never random.
  *
  * Every row that a retry, a second process or a restart could write twice has an id that follows from what it
- * is about. Writing it again then meets the same primary key, so the database itself refuses the double.
+ * is about. Writing it again then hits the same primary key, so the database itself refuses the duplicate.
  * All ids come from one digest over a kind and its parts; the JSON array around them is an unambiguous
- * separator, so ("a", "bc") and ("ab", "c") never meet, nor do two kinds with equal parts.
+ * separator, so ("a", "bc") and ("ab", "c") never collide, nor do two kinds with equal parts.
  *
  * Promises: equal parts give equal ids on every machine and version; different kinds never share an id.
  * Never: reads a clock or a random source.
@@ -79,15 +79,15 @@ export const orderId = (key: EntryKey): string => uuidOf("order", entryParts(key
 /** `orders.id` of an exit. */
 export const exitOrderId = (key: ExitKey): string => uuidOf("exit", exitParts(key))
 
-/** The id the venue is told for an entry: 32 hexadecimal characters, new with every attempt. `attempt` starts at 1. */
+/** The id sent to the venue for an entry: 32 hexadecimal characters, new with every attempt. `attempt` starts at 1. */
 export const clientOrderId = (key: EntryKey, attempt: number): string =>
   digest128("order.client", [...entryParts(key), attempt])
 
-/** The id the venue is told for an exit: 32 hexadecimal characters, new with every attempt. */
+/** The id sent to the venue for an exit: 32 hexadecimal characters, new with every attempt. */
 export const exitClientOrderId = (key: ExitKey, attempt: number): string =>
   digest128("exit.client", [...exitParts(key), attempt])
 
-/** `positions.id`: one row per account and symbol, for good; openings are told apart by its epoch. */
+/** `positions.id`: one permanent row per account and symbol; openings are distinguished by its epoch. */
 export const positionId = (account: string, symbol: string): string => uuidOf("position", [account, symbol])
 
 /** `trade_records.id`: a fill reported twice is one row. */

@@ -2,19 +2,19 @@
  * instrument: what a symbol and an option's day look like, and nothing about which ones exist.
  *
  * Senders disagree about symbols (`BTC-USDT`, `BINANCE:BTCUSDT.P`, `ES1!`, `/MESZ26`, `@ES`, `EURUSD=X`, `.SPX270115C5500`), and
- * every alphabet that was tried here left some of them out. So a symbol is any printable ASCII, trimmed, in upper case:
- * no market tells two instruments apart by case alone, and a list that names `spy` must meet an alert that says `SPY`. What a
- * symbol means is said by the settings (symbol-map.ts); how a venue spells it is its adapter's business.
+ * every alphabet that was tried here excluded some of them. So a symbol is any printable ASCII, trimmed, in upper case:
+ * no market distinguishes two instruments by case alone, and a list that names `spy` must match an alert for `SPY`. What a
+ * symbol means is defined by the settings (symbol-map.ts); how a venue spells it is its adapter's business.
  *
  * Promises: symbols of intake, feeds and settings are read by one rule; one that passes is one line without control
- * characters or marks that reverse text. It may hold quotes and brackets: whoever writes it into a URL, a metric label or a page escapes it.
+ * characters or marks that reverse text. It may contain quotes and brackets: code that puts it into a URL, a metric label or a page escapes it.
  * Never: strips an exchange prefix, or guesses a quote currency.
  */
 import { readText } from "./field.ts"
 import { fieldLimits } from "./limits.ts"
 
 const PRINTABLE = /^[\u0020-\u007e]+$/
-/** An alert whose template was never filled in: `{{ticker}}` is nobody's symbol. */
+/** An alert whose template was never filled in: `{{ticker}}` is not a symbol. */
 const PLACEHOLDER = /\{\{|\}\}/
 
 /** A symbol in upper case, trimmed; or what is wrong with it. */

@@ -2,13 +2,13 @@
  * instruments: what kind of thing a symbol is, and what one unit of it is worth.
  *
  * A limit in money and a profit need the multiplier of an instrument, and a symbol only suggests it. So there are three
- * answers, and which of them was given is part of the answer: the operator's settings say it, a published table or the
- * standard of listed options says it, or the spelling merely looks like it (`assumed`). What is assumed is one unit of
- * the thing itself, and every figure that is made of it can say so.
+ * sources, and which of them was used is part of the answer: the operator's settings define it, a published table or the
+ * standard of listed options defines it, or the spelling merely suggests it (`assumed`). What is assumed is one unit of
+ * the thing itself, and every figure derived from it can show that.
  *
  * Promises: pure; the same symbol and settings give the same instrument; an entry of the settings wins field by field, the
  * most specific pattern first.
- * Never: says whether a venue lists it; prices it.
+ * Never: claims that a venue lists it; prices it.
  */
 import type { CalendarName } from "./calendar.ts"
 import { type Decimal, decimal } from "./decimal.ts"
@@ -29,15 +29,15 @@ export interface Instrument {
   readonly lot: string | null
   /** What price and profit are in. */
   readonly currency: string
-  /** Null when none of our calendars is its own: the account's counts. */
+  /** Null when none of our calendars fits it: the account's counts. */
   readonly calendar: CalendarName | null
-  /** Who says so; `spelling` is nobody. */
+  /** Where it comes from; `spelling` is only a guess. */
   readonly basis: "settings" | "table" | "spelling"
   /** The multiplier is only what the spelling suggests. */
   readonly assumed: boolean
 }
 
-/** What the settings may say about the symbols of a pattern. */
+/** What the settings may define for the symbols of a pattern. */
 export type InstrumentOverride = Partial<
   Pick<Instrument, "kind" | "multiplier" | "tick" | "lot" | "currency" | "calendar">
 >
@@ -101,7 +101,7 @@ const futureOf = (symbol: string): Known | null => {
   if (root === undefined) return null
   const row = Object.hasOwn(futuresTable, root) ? futuresTable[root] : undefined
   if (row !== undefined) return known("future", { ...row, lot: "1" })
-  // Without a mark `AB12` is as well a share of some market: only what is marked is surely a future we do not know.
+  // Without a mark `AB12` may just as well be a share of some market: only a marked symbol is surely a future we do not know.
   return /^[/@]|\d!$|=F$/.test(symbol) ? known("future", assumedOnly) : null
 }
 
@@ -129,7 +129,7 @@ const pairOf = (symbol: string): Known | null => {
   const coin = COINS.has(base) || STABLE.has(base)
   const traded = coin && (COINS.has(quote) || CURRENCIES.has(quote))
   if (!traded && !STABLE.has(quote)) return null
-  // Some perpetuals are contracts of so many dollars, and nothing in their name says which.
+  // Some perpetuals are contracts worth a number of dollars, and nothing in their name shows which.
   const sure = coin && groups?.["perpetual"] === undefined
   return known("crypto", { currency: quote, calendar: "24x7", ...(sure ? {} : assumedOnly) })
 }
@@ -146,26 +146,26 @@ const matcherOf = (pattern: string): ((symbol: string) => boolean) => {
   return (symbol) => form.test(symbol)
 }
 
-/** Letters that a pattern pins down: the more, the more specific it is. */
+/** Letters that a pattern fixes: the more, the more specific it is. */
 const weightOf = (pattern: string): number =>
   pattern.replaceAll("*", "").length + (pattern.includes("*") ? 0 : 1_000)
 
 interface Rule {
   readonly matches: (symbol: string) => boolean
-  readonly says: InstrumentOverride
+  readonly override: InstrumentOverride
 }
 
 const merged = (symbol: string, rules: ReadonlyArray<Rule>): Instrument => {
   const base = bySpelling(symbol)
-  const said = rules.filter(({ matches }) => matches(symbol)).map(({ says }) => says)
-  // The least specific first, so that the most specific has the last word.
-  const own = said.toReversed().reduce<InstrumentOverride>((all, one) => ({ ...all, ...one }), {})
+  const overrides = rules.filter(({ matches }) => matches(symbol)).map(({ override }) => override)
+  // The least specific first, so that the most specific wins.
+  const own = overrides.toReversed().reduce<InstrumentOverride>((all, one) => ({ ...all, ...one }), {})
   const sure = own.multiplier !== undefined
-  const asked = said.length > 0 ? ({ basis: "settings" } as const) : {}
+  const asked = overrides.length > 0 ? ({ basis: "settings" } as const) : {}
   return { symbol, ...base, ...own, ...asked, assumed: base.assumed && !sure }
 }
 
-/** What the settings say about instruments, by pattern. */
+/** What the settings define for instruments, by pattern. */
 export interface InstrumentSettings {
   readonly instruments: Readonly<Record<string, InstrumentOverride>>
 }
@@ -173,7 +173,7 @@ export interface InstrumentSettings {
 const make = (settings: InstrumentSettings): Instruments => {
   const rules = Object.entries(settings.instruments)
     .toSorted(([a], [b]) => weightOf(b) - weightOf(a) || (a < b ? -1 : 1))
-    .map(([pattern, says]) => ({ matches: matcherOf(pattern), says }))
+    .map(([pattern, override]) => ({ matches: matcherOf(pattern), override }))
   const seen = new Map<string, Instrument>()
   return {
     of: (symbol) => {
@@ -189,7 +189,7 @@ const make = (settings: InstrumentSettings): Instruments => {
 
 const made = new WeakMap<InstrumentSettings, Instruments>()
 
-/** The instruments as these settings have them: made once, and they remember what they were asked, up to a bound. */
+/** The instruments under these settings: built once, with a bounded cache of what was looked up. */
 export const instrumentsOf = (settings: InstrumentSettings): Instruments => {
   const there = made.get(settings)
   if (there !== undefined) return there
@@ -205,7 +205,7 @@ export const plainInstruments: Instruments = instrumentsOf({ instruments: {} })
 export const multiplierOf = (instruments: Instruments, symbol: string): Decimal =>
   decimal(instruments.of(symbol).multiplier)
 
-/** What a trace says of an instrument. */
+/** What a trace records about an instrument. */
 export const instrumentNumbers = (
   instrument: Instrument
 ): Readonly<Record<string, string | boolean | null>> => {

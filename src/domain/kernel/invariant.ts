@@ -1,5 +1,5 @@
 /**
- * invariant: the one way to say "this can only be false when the code is wrong".
+ * invariant: the one way to state "this can only be false when the code is wrong".
  *
  * Two kinds of failure exist in this system. What the world may do (a refused order, a lost connection) is a
  * tagged error or an event. What only a bug can do is a broken invariant: it is thrown, dies as a defect, and

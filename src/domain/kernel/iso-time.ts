@@ -1,5 +1,5 @@
 /**
- * ISO time: an instant as everybody outside gets it: text in UTC with milliseconds.
+ * ISO time: an instant as the outside sees it: text in UTC with milliseconds.
  *
  * Promises: null stays null.
  * Never: reads a clock, or text (moment.ts does).

@@ -1,9 +1,9 @@
 /**
  * json-fault: where a text stops being acceptable JSON, and what stands there instead.
  *
- * Runs only on bodies that are refused anyway, so it is written for its answers: a strict reader of RFC 8259
- * that keeps the path while it reads and names the usual mistakes of hand-written templates (NaN, Infinity,
- * single quotes, a comma too many or one too few, a placeholder that was never filled in, a body cut off in the middle).
+ * Runs only on bodies that are refused anyway, so it is written for good messages: a strict reader of RFC 8259
+ * that tracks the path while it reads and names the usual mistakes of hand-written templates (NaN, Infinity,
+ * single quotes, an extra or missing comma, a placeholder that was never filled in, a body cut off in the middle).
  *
  * Promises: finds a fault exactly when the native parser refuses the text, when a key is given twice, or when the
  * text nests too deep; messages contain no text of the body.
@@ -77,7 +77,7 @@ const MISTAKES: ReadonlyArray<readonly [RegExp, string]> = [
   [/^\{\{/, "a placeholder was not filled in"],
   [/^'/, "text must be in double quotes"],
   [/^\/[/*]/, "comments are not JSON"],
-  [/^[}\]]/, "a value is missing, or a comma is too many"],
+  [/^[}\]]/, "a value is missing, or there is an extra comma"],
   [/^[-+.\d]/, "must be a number as JSON writes it, such as 12 or 0.5"],
   [/^"/, "text must not contain raw control characters or unknown escapes, and must end with a quote"]
 ]
@@ -117,7 +117,7 @@ const readKey = (cursor: Cursor, seen: Set<string>): string | null => {
   seen.add(key)
   skip(cursor)
   if (cursor.text.charAt(cursor.at) !== ":") {
-    // Not a mistake of what stands here, which may be a good value; only the end of the body is another matter.
+    // Not a fault of what is here, which may be a good value; only the end of the body is a different matter.
     if (cursor.at >= cursor.text.length) failHere(cursor, "")
     else fail(cursor, "a colon is missing after the key")
     return null
@@ -126,7 +126,7 @@ const readKey = (cursor: Cursor, seen: Set<string>): string | null => {
   return key
 }
 
-/** Reads a member and leaves its key in the path: what may be wrong behind it is said of it. */
+/** Reads a member and leaves its key in the path, so that a fault right after it is reported for it. */
 const readMember = (cursor: Cursor, seen: Set<string>): boolean => {
   skip(cursor)
   return readKey(cursor, seen) !== null && readValue(cursor)
@@ -144,7 +144,7 @@ const BEGINS = /^(?:["{[\w-]|\.\d)/
 const KEY = /^"[^"]*"\s*:/
 
 /**
- * Says what is wrong behind a value, `end` being where that value ends. A comma that was forgotten is forgotten there, and not
+ * Reports what is wrong after a value, `end` being where that value ends. A forgotten comma is reported there, and not
  * at the good text after it.
  */
 const failBehind = (cursor: Cursor, close: "}" | "]", end: number): false => {

@@ -1,10 +1,10 @@
 /**
  * json-reader: the bytes of a body as a JSON value, or the exact place where they are not one.
  *
- * The native parser is fast and too kind: it takes a key twice (the last wins, so a signature may cover another
- * order than the one that is read), turns 1e999 into Infinity, rounds a number of many digits, and lets half of a
- * surrogate pair through, which PostgreSQL then refuses. So its answer is walked once, and the source is scanned once
- * for the number of keys; only a body that fails pays for finding out where, and only one with long numbers for them.
+ * The native parser is fast and too lenient: it accepts a key twice (the last wins, so a signature may cover another
+ * order than the one that is read), turns 1e999 into Infinity, rounds a number of many digits, and lets half a
+ * surrogate pair through, which PostgreSQL then refuses. So its result is walked once, and the source is scanned once
+ * for the number of keys; only a body that fails pays for locating the fault, and only one with long numbers for those.
  *
  * Promises: an accepted number is the number that was written; an accepted value is finite, bounded in size and depth, well-formed text, free of NUL, of duplicate
  * and `__proto__` keys, and so can be stored as jsonb and hashed; time is linear in the size of the body.
@@ -38,13 +38,13 @@ const refused = (reason: JsonRefused["reason"], path: string, message: string): 
   message
 })
 
-/** How much one text may hold. */
+/** How much one text may contain. */
 export interface JsonBounds {
   readonly depthMax: number
   readonly valuesMax: number
 }
 
-/** What a stranger may send. */
+/** What an unknown sender may send. */
 const bodyBounds: JsonBounds = {
   depthMax: intakeLimits.bodyDepthMax,
   valuesMax: intakeLimits.bodyValuesMax
@@ -54,7 +54,7 @@ interface Walk {
   readonly bounds: JsonBounds
   keys: number
   values: number
-  /** From the inside out: pushed while the recursion returns, so that a valid body pays nothing for paths. */
+  /** Inside out: pushed while the recursion returns, so that a valid body pays nothing for paths. */
   readonly trail: Array<string | number>
 }
 
@@ -125,7 +125,7 @@ const QUOTE = 34
 const BACKSLASH = 92
 const COLON = 58
 
-/** Members of all objects in a text that is valid JSON: its colons outside of strings. */
+/** Members of all objects in a valid JSON text: its colons outside strings. */
 const countMembers = (text: string): number => {
   let members = 0
   for (let at = 0; at < text.length; at += 1) {
@@ -138,7 +138,7 @@ const countMembers = (text: string): number => {
   return members
 }
 
-/** What the slow finder says about a text the fast path refused; `reason` is what the fast path knows. */
+/** What the slow search finds in a text the fast path refused; `reason` is what the fast path knows. */
 const located = (text: string, reason: "syntax" | "duplicate_key"): JsonRefused => {
   const fault = findJsonFault(text)
   return fault === null
@@ -157,7 +157,7 @@ const parseNative = (text: string): { readonly value: JsonValue } | null => {
 }
 
 /**
- * Any JSON, with numbers that a double cannot hold as `ExactNumber`, and NaN for what is no number to keep. Throws
+ * Any JSON, with numbers that a double cannot hold as `ExactNumber`, and NaN for one that cannot be kept. Throws
  * SyntaxError as the native parser does, and RangeError for a text that nests thousands deep.
  */
 export const parseExactly = (text: string): JsonValue => {

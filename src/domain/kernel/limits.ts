@@ -1,13 +1,13 @@
 /**
  * limits: every bound of the trading system, in one place, each with its reason.
  *
- * A bound that lives where it is used is never compared with the bounds it depends on. Here they stand side
+ * A bound that lives where it is used is never compared with the bounds it depends on. Here they are side
  * by side, and the relations between them are asserted when this module loads, so a change of one number
  * that breaks another stops the process at boot and fails a test, instead of surfacing in an outage.
  * Supervision policies (restart budgets, backoff, stop budgets) live in the child specs instead, and the
- * deadlines of sockets, pools and statements beside their adapters: no rule of trading depends on those.
+ * deadlines of sockets, pools and statements next to their adapters: no trading rule depends on those.
  *
- * Promises: durations end in `Ms`, sizes in `Bytes`, counts say what they count; every relation listed in
+ * Promises: durations end in `Ms`, sizes in `Bytes`, counts name what they count; every relation listed in
  * `limitRelations` holds whenever this module could be imported.
  * Never: reads a setting; a limit an operator may change is a default here and a key of the configuration.
  */
@@ -34,32 +34,32 @@ export const intakeLimits = {
   senderPatienceMs: seconds(3),
   /** After this the post is refused (later: spooled), so that the answer still reaches the sender. */
   commitMsMax: 1_500,
-  /** Rows of one INSERT: the commit before it decides how many wait, so this bounds a statement, not a delay. */
+  /** Rows of one INSERT: the previous commit decides how many wait, so this bounds a statement, not a delay. */
   batchRowsMax: 256,
-  /** Posts that wait for a commit. 16 full batches; at 5 ms a commit the last waits 80 ms. More is a 503. */
+  /** Posts that wait for a commit. 16 full batches; at 5 ms a commit the last waits 80 ms. More than that gets a 503. */
   waitingPostsMax: 4_096,
   /**
-   * Bytes of the bodies that wait for a commit or are in it: as many of TradingView's largest as may wait. With the
+   * Bytes of the bodies that wait for a commit or are in one: as many of TradingView's largest as may wait. With the
    * bodies being read, a thousand of the largest at once were measured to cost 47 MB; without a bound 171 MB. More is a
    * 503.
    */
   waitingBytesMax: 16 * 1_024 * 1_024,
-  /** Bytes of the bodies that are being read, all connections together: 16 largest at once. More is a 503. */
+  /** Bytes of the bodies that are being read, over all connections: 16 of the largest at once. More than that gets a 503. */
   readingBytesMax: 4 * 1_024 * 1_024,
-  /** What of a body is not counted there: an alert of usual size is read however large the others are. */
+  /** The part of a body that is not counted there: an alert of usual size is read however large the others are. */
   readingBytesFree: 8 * 1_024,
-  /** What a refused sender is told to wait: longer than a database restart, shorter than a signal's age limit. */
+  /** The Retry-After of a refused sender: longer than a database restart, shorter than a signal's age limit. */
   retryAfterMs: seconds(5),
-  /** Lines about refused posts of one source with one status; what is more in this time becomes one sum. */
+  /** Log lines about refused posts of one source with one status; what exceeds this becomes one total. */
   refusalLinesMax: 20,
   refusalLinesPerMs: minutes(1),
-  /** Senders that were taken and are watched for being refused: TradingView has four addresses per source. */
+  /** Accepted senders that are watched for refusals: TradingView has four addresses per source. */
   sendersMax: 1_000,
-  /** Refusals in a row of a sender that was taken before: one may be an accident of its own. */
+  /** Consecutive refusals of a sender that was accepted before: a single one may be an accident. */
   unauthorizedInRow: 3,
   /** Prefix and UUID fit twice; an idempotency key longer than this is a mistake of the sender. */
   identityLengthMax: 255,
-  /** `x-request-id` taken over from the caller, beyond which we make our own. */
+  /** Longest `x-request-id` adopted from the caller; a longer one is replaced by our own. */
   requestIdLengthMax: 128,
   /** Name of a source in the URL; a label of metrics, so it stays short. */
   sourceLengthMax: 64,
@@ -67,7 +67,7 @@ export const intakeLimits = {
   identityBucketMs: seconds(60)
 } as const
 
-/** What the settings file may be. An operator wrote it, so its bounds are against mistakes and not against strangers. */
+/** What the settings file may be. An operator wrote it, so its bounds guard against mistakes, not attackers. */
 export const settingsLimits = {
   /** Ten thousand accounts with every key are some 2 MB. */
   fileBytesMax: 32 * 1_024 * 1_024,
@@ -90,7 +90,7 @@ export const fieldLimits = {
   /** Years outside are a unit mistake (microseconds, a missing digit), never a signal. */
   timestampYearMin: 2_000,
   timestampYearMax: 2_099,
-  /** A bar of a year is the longest that charts offer, and `12M` counts each of its months as 31 days. */
+  /** A one-year bar is the longest that charts offer, and `12M` counts each of its months as 31 days. */
   timeframeMsMax: days(372)
 } as const
 
@@ -104,7 +104,7 @@ export const decimalLimits = {
   scaleMax: 18,
   /**
    * Digits after the point of a computed average price. Division must stop somewhere; at 18 the error of one
-   * step is below half a wei of price, and the tests bound what it adds up to.
+   * step is below half a wei of price, and the tests bound the accumulated error.
    */
   averageScale: 18
 } as const
@@ -139,13 +139,13 @@ export const claimLimits = {
   attemptsMax: 5,
   /**
    * A signal claimed this often without any outcome took its decider's life each time, or was in its hands when
-   * somebody else did. Twice the attempts: a process that is killed again and again at its start is no proof.
+   * something else did. Twice the attempts: a process that is repeatedly killed at its start proves nothing.
    */
   claimsMax: 10,
-  /** How soon a signal is looked at again whose account is not reconciled, or whose symbol waits for a look-up. */
+  /** How soon a signal is retried whose account is not reconciled, or whose symbol waits for a look-up. */
   deferMs: 200,
   /**
-   * How long a decision may be put off that way, counted from when this process began to decide. Longer than a
+   * How long a decision may be deferred that way, counted from when this process began to decide. Longer than a
    * restart with reconciliation and than all look-ups of an unknown order (15.75 s); after it the check denies.
    */
   deferMsMax: seconds(30),
@@ -162,11 +162,11 @@ export const claimLimits = {
   expireMax: 1_000,
   expireMin: 50,
   expireMsMax: 150,
-  /** How soon a signal that expires while it waits is told so; until then a claim leaves it alone. */
+  /** How soon a signal that expires while it waits is ended; until then a claim leaves it alone. */
   expireEveryMs: seconds(1),
-  /** A backlog that takes long to end is told in between, not only when it is over. */
-  expireTellMs: seconds(10),
-  /** How often the depth and age of the queue are looked at. */
+  /** A backlog that takes long to clear is reported in between, not only at the end. */
+  expireReportMs: seconds(10),
+  /** How often the depth and age of the queue are sampled. */
   backlogEveryMs: seconds(1),
   /** Signals of one source are counted up to here: 10 ms of an index. Beyond it the exact number helps nobody. */
   backlogCountMax: 10_000,
@@ -175,11 +175,11 @@ export const claimLimits = {
    * second, so this is a backlog, or an account that is not ready; a restart of the database is shorter.
    */
   queueAgeMsMax: seconds(10),
-  /** One claim: above the deadline of the call below it, so that the call's own error is the one that is seen. */
+  /** One claim: above the deadline of the call below it, so that the call's own error is the one reported. */
   claimMsMax: seconds(8)
 } as const
 
-/** The database component: when it looks, and how long each of its states may take. */
+/** The database component: when it probes, and how long each of its states may take. */
 export const databaseActorLimits = {
   /** A frozen database on an idle service is noticed within this plus one probe. */
   checkEveryMs: seconds(5),
@@ -191,13 +191,13 @@ export const databaseActorLimits = {
   /** Above the deadline of the probe itself. */
   probeDeadlineMs: seconds(5),
   migrateDeadlineMs: minutes(3),
-  /** An absence is an alert from here on (T11): a server of ours that died is back in a quarter of a second. */
+  /** An absence is an alert from here on (T11): our own server is back a quarter of a second after it died. */
   awayMsMax: seconds(5)
 } as const
 
-/** What the service manager is told, and how often it is looked at. */
+/** Notifications to the service manager, and how often their state is checked. */
 export const notifierLimits = {
-  /** Until ready, a start-up script waits for us: look often, it costs one walk over a small tree. */
+  /** Until ready, a start-up script waits for us: check often, it costs one walk over a small tree. */
   readyEveryMs: 25,
   statusEveryMs: seconds(1)
 } as const
@@ -214,11 +214,11 @@ export const tradingStateLimits = {
 export const alertLimits = {
   /** Different alerts that wait while the database is away: one per key, so a storm of one kind is one entry. */
   pendingMax: 1_000,
-  /** Another process may have raised it in between, so what is over is said again, but not at every look. */
+  /** Another process may have raised it in between, so its end is reported again, but not at every look. */
   resolveAgainMs: minutes(10),
-  /** Keys of which it is known that they are over: every account and position of a large installation. */
+  /** Keys known to be resolved: every account and position of a large installation. */
   settledMax: 10_000,
-  /** An event (not a state) is over when none of its kind came for this long; the next one is news. */
+  /** An event (not a state) is closed when none of its kind came for this long; the next one opens a new outbreak. */
   quietMs: minutes(60),
   /** The net under a lost wake. */
   pollMs: seconds(5),
@@ -226,9 +226,9 @@ export const alertLimits = {
   storeMsMax: seconds(10)
 } as const
 
-/** What supervision says. */
+/** What supervision logs. */
 export const reportLimits = {
-  /** Components of one supervisor that are ready, or not any more, at once and have a line each; the others are one line. */
+  /** Simultaneous readiness changes of one supervisor's components that get a line each; the others share one line. */
   burstLinesMax: 16,
   /** What goes on for longer is another burst. */
   burstMsMax: seconds(1)
@@ -263,22 +263,22 @@ export const nodeLimits = {
   /** A renewal is one small statement; a probe of the database is given as much. */
   renewMsMax: seconds(2),
   /**
-   * Nothing is written to a socket when less than this is left: the step from the look at the lease to the wire, and what
-   * two clocks differ by in the seconds of a lease. What was written before is the venue's to show within its own window,
+   * Nothing is written to a socket when less than this is left: the step from the lease check to the wire, and what
+   * two clocks drift apart in the seconds of a lease. What was written before must become visible at the venue in its window,
    * for which the next owner waits before it believes a "not found" (T5).
    */
   leaseMarginMs: seconds(1),
   /** A stall of the event loop, a collection or a starved machine, that must cost no lease. */
   stallMsMax: seconds(2),
-  /** How often an account of a former incarnation that nobody here executes is looked for, before it is given back. */
+  /** How long an account of a former incarnation that nobody here executes is watched before it is released. */
   orphanMs: seconds(4),
   /** Finding out whether the lease is free; above the deadline of its two statements. */
   openMsMax: seconds(17),
   retryFirstMs: 250,
   retryMsMax: seconds(5),
-  /** How often a copy of a node asks whether the other has gone. */
+  /** How often a copy of a node checks whether the other has gone. */
   clonedAskMs: seconds(1),
-  /** Giving the lease back at a stop; else it runs out by itself. */
+  /** Releasing the lease at a stop; otherwise it expires by itself. */
   releaseMsMax: seconds(2)
 } as const
 
@@ -298,45 +298,45 @@ export const executionLimits = {
   takeLeaseMsMax: seconds(20),
   retryFirstMs: 250,
   retryMsMax: seconds(10),
-  /** A broker that does not answer is asked again this often: one look-up costs it nothing, and its return is seen soon. */
+  /** A broker that does not answer is retried this often: one look-up costs it nothing, and its return is seen soon. */
   askAgainMsMax: seconds(2),
   /**
-   * A reconciliation reads orders, fills and positions of one account, when it is its turn; each read has a deadline of its
+   * A reconciliation reads orders, fills and positions of one account when its turn comes; each read has a deadline of its
    * own, so this one is for the wait of the last of thousands.
    */
   reconcileMsMax: minutes(3),
   /**
-   * With more accounts than this, those that have nothing to do rest without a machine (60 KB and 4 ms each). The first
-   * order of one that rests waits for its lease and a comparison, some 50 ms; a few accounts need not pay that.
+   * With more accounts than this, idle ones rest without a machine (60 KB and 4 ms each). The first
+   * order of a resting one waits for its lease and a comparison, some 50 ms; a few accounts need not pay that.
    */
   awakeMax: 64,
-  /** Opening all that rest: a few statements and a look of a few pages, each with a deadline of its own. */
+  /** Opening all resting accounts: a few statements and a few pages of look-ups, each with its own deadline. */
   openRestingMsMax: seconds(30),
-  /** Reconciliations of one broker at once: a few for each of its sockets keep them busy and no look-up waiting. */
+  /** Concurrent reconciliations of one broker: a few per socket keep it busy and leave no look-up waiting. */
   reconcilesMax: 16,
   /** One step of the executor: a confirmation, a commit, a round trip, a commit. */
   stepMsMax: seconds(30),
-  /** Giving the lease back at the stop, after a round trip that was begun right before; else it runs out by itself. */
+  /** Releasing the lease at the stop, after a round trip that began right before; otherwise it expires by itself. */
   releaseMsMax: 5_800,
   /** Orders resolved at once per account. Each blocks its symbol, so more than a few is an outage, not a load. */
   resolversMax: 8,
-  /** Creates under one client order id, after which asking and sending again helps nobody and a human decides. */
+  /** Creates under one client order id, after which more look-ups and sends help nobody and a human decides. */
   sendsMax: 5,
-  /** A cancel the venue has accepted and not carried out is looked at again after this. */
+  /** A cancel the venue has accepted and not carried out is checked again after this. */
   cancelAgainMs: seconds(2),
   /** Fills that are compared with the stored ones in one statement; the cursor moves this far at a time. */
   catchUpFillsMax: 256,
-  /** All fills of an account, because its books differ: a long look, which a venue that stays wrong gets no more often. */
+  /** Fetching all fills of an account because its books differ: expensive, so no more often than this. */
   fullLookEveryMs: seconds(30),
   /** The net under the reconciliations that a reconnect asks for. */
   reconcileEveryMs: minutes(5),
-  /** How often it is looked at from outside that accounts are reconciled and orders settled. */
+  /** How often the reconciler checks that accounts are reconciled and orders settled. */
   checkEveryMs: seconds(15),
-  /** After a look that settled nothing an order is due again after this, doubled each time: a fill is late by seconds. */
+  /** After a check that settled nothing an order is due again after this, doubled each time: a fill is late by seconds. */
   settleAgainFirstMs: seconds(15),
-  /** What never adds up is still looked at this often, since a fill may turn up after days. */
+  /** What never adds up is still checked this often, since a fill may turn up after days. */
   settleAgainMsMax: hours(1),
-  /** Looks (some eight minutes, in each of which the venue answered) after which a human is told. */
+  /** Checks (some eight minutes, each answered by the venue) after which a human is alerted. */
   settleLooksMax: 6,
   /** An account that is not reconciled this long after it should be is an alert. */
   unreconciledMsMax: minutes(2)
@@ -353,7 +353,7 @@ export const exitLimits = {
   againMsMax: minutes(1),
   /** Three polls and one slow read: a look older than this protects nothing. */
   lookAgeMsMax: seconds(9),
-  /** A position that is not protected for this long is an alert; a late quote and a new stream are over before. */
+  /** A position that is not protected for this long is an alert; a late quote and a reconnect take less. */
   unprotectedAlertMs: seconds(5),
   /** An order whose outcome is open this long blocks the exit of its side; a round trip alone is shorter. */
   blockedMsMax: seconds(6)
@@ -364,9 +364,9 @@ export const brokerStreamLimits = {
   connectMsMax: seconds(10),
   retryFirstMs: 500,
   retryMsMax: seconds(30),
-  /** Attempts in a row without a stream after which an operator is told: about a quarter of a minute. */
+  /** Consecutive attempts without a stream after which an operator is alerted: about a quarter of a minute. */
   alertAfterAttempts: 5,
-  /** A connection that lived this long was a good one: the next backoff starts small again. */
+  /** A connection that lived this long was good: the next backoff starts small again. */
   goodAfterMs: seconds(30)
 } as const
 
@@ -381,32 +381,32 @@ export const feedLimits = {
   storeMsMax: seconds(5),
   /** Signals that wait for their INSERT; above it the socket is not read, and the peer's TCP waits with them. */
   waitingSignalsMax: 4_000,
-  /** Beyond this signals are let go and asked for again: a database away for hours, and a reconnect every 30 s. */
+  /** Beyond this, signals are discarded and requested again: a database away for hours, and a reconnect every 30 s. */
   waitingSignalsHard: 16_000,
-  /** Signals that wait when reading goes on. */
+  /** Waiting signals at which reading resumes. */
   waitingSignalsLow: 1_000,
-  /** Log lines about single unusable signals in a while: a server that writes none properly must not fill the log. */
+  /** Log lines about single unusable signals per window: a server that writes none properly must not flood the log. */
   unusableLinesMax: 20,
   unusableLinesPerMs: minutes(1),
-  /** Unusable signals remembered so that a server's repeating them is told once; at most 1 KB each. */
+  /** Unusable signals remembered so that a server's repetitions are logged once; at most 1 KB each. */
   unusableReportedMax: 1_000,
   /** Requests and pongs that the peer has not read; a server that asks for pongs and reads none must not fill our memory. */
   unsentBytesMax: 1_048_576,
-  /** A goodbye is worth this much; after it the socket is destroyed. */
+  /** A closing handshake may take this long; after it the socket is destroyed. */
   closeMsMax: 500,
-  /** A statement that was slow marks nothing away: its signals are asked for again after this. */
+  /** A slow statement does not mark the database away: its signals are requested again after this. */
   storeRetryMs: seconds(1),
-  /** The net under the database's return: the signals are asked for again at the latest after this. */
+  /** The net under the database's return: the signals are requested again at the latest after this. */
   databaseMsMax: seconds(30)
 } as const
 
 /** Waves: the schedule, the search for one wave, the ledger (B3 to B8). */
 export const waveLimits = {
-  /** Shorter waves than tests use mean a unit mistake: seconds where milliseconds were asked for. */
+  /** Shorter waves than tests use mean a unit mistake: seconds where milliseconds were expected. */
   periodMsMin: 1_000,
   periodMsMax: days(7),
   lagMsMax: days(7),
-  /** B4: signals of a wave that come later than this are found by nobody who waits for them. */
+  /** B4: signals of a wave that arrive later than this are past every search. */
   checkMsMax: seconds(120),
   firstLookMs: seconds(1),
   lookEveryMs: seconds(2),
@@ -416,11 +416,11 @@ export const waveLimits = {
   leaseLooks: 3,
   /** A suspended machine and a stepped clock are noticed after this, because the wall clock is read again. */
   sliceMs: seconds(1),
-  /** Signals that ring no bell here are looked for at each so many-th slice. */
+  /** Signals that ring no bell in this process are checked for every this many slices. */
   silentSlices: 2,
-  /** Below this many looks without a signal the feed is not asked a second time in one check. */
+  /** Below this many polls without a signal the feed is not asked a second time in one check. */
   askAgainLooks: 5,
-  /** Rows laid out for the time nobody was there: thirty days of quarter hours. What was before has no rows. */
+  /** Rows created for the time the service was down: thirty days of quarter hours. Earlier waves get no rows. */
   ledgerRowsMax: 2_880,
   /** Waves that are ended by one statement. */
   closeRowsMax: 200,
@@ -434,7 +434,7 @@ export const waveLimits = {
   restartMsMax: seconds(5),
   /** Missed waves named one by one in an alert. */
   alertWavesMax: 20,
-  /** Writing down what became of a wave, and giving it back. */
+  /** Recording the outcome of a wave, and releasing it. */
   storeMsMax: seconds(10),
   retryMs: seconds(1)
 } as const
@@ -449,9 +449,9 @@ export const lookupLimits = {
   notFoundAnswersMin: 3
 } as const
 
-/** What health says when. */
+/** What health reports when. */
 export const healthLimits = {
-  /** How often health is derived for the log: a change that is over sooner is seen only by who asks. */
+  /** How often health is derived for the log: a shorter change is seen only by whoever asks. */
   lookEveryMs: 250,
   /** A canary older than this many of its periods degrades the status (T2). */
   canaryPeriodsMax: 3,
@@ -459,21 +459,21 @@ export const healthLimits = {
   reasonsMax: 16
 } as const
 
-/** Signals to the process that ask for nothing. */
+/** Signals to the process that request nothing. */
 export const processLimits = {
-  /** Such a signal is for people: half a second is at once, and costs one small read of /proc. */
+  /** Such a signal is for people: half a second feels instant, and costs one small read of /proc. */
   blockedLookMs: 500,
-  /** Told one by one; a flood of them says nothing more than its last few. */
+  /** Logged one by one; a flood of them adds nothing to its last few. */
   straysKept: 16,
-  /** npm and a shell or two stand between a service manager and us; a chain this long is no chain of parents. */
+  /** npm and a shell or two are between a service manager and us; a longer chain is not one of parents. */
   ancestorsMax: 32
 } as const
 
 /** Stopping (T8). */
 export const stopLimits = {
-  /** npm passes a terminal's signal on within milliseconds, on a busy machine within hundreds; nobody asks twice so fast. */
+  /** npm forwards a terminal's signal within milliseconds, on a busy machine within hundreds; no human repeats so fast. */
   sameRequestMs: seconds(2),
-  /** The whole ordered stop. */
+  /** The whole orderly stop. */
   deadlineMs: seconds(12),
   /** The service manager kills after this; stop and start together stay below it too. */
   serviceManagerMs: seconds(15)
@@ -481,11 +481,11 @@ export const stopLimits = {
 
 /** What an operator's command may take. */
 export const controlLimits = {
-  /** Reading what is open before a pause. Longer, and what cannot be read counts as open. */
+  /** Reading what is open before a pause. If it takes longer, positions count as open. */
   positionsMsMax: seconds(2),
   /** How long a restart of the listener waits for a refusal before its answer goes out through the listener that drains. */
   answerFirstMs: 50,
-  /** A command to a supervisor waits for the stop of all it holds, which the whole ordered stop bounds. */
+  /** A command to a supervisor waits for the stop of all its children, which the whole orderly stop bounds. */
   commandMsMax: stopLimits.deadlineMs + seconds(3)
 } as const
 
@@ -516,7 +516,7 @@ export const limitRelations: ReadonlyArray<LimitRelation> = [
     holds: intakeLimits.readingBytesMax >= 8 * intakeLimits.bodyBytesMax
   },
   {
-    rule: "a post refused now may come again while its signal is still young enough",
+    rule: "a post refused now may be retried while its signal is still young enough",
     holds: intakeLimits.retryAfterMs * 4 < ageLimits.signalAgeMsDefault
   },
   {
@@ -536,19 +536,19 @@ export const limitRelations: ReadonlyArray<LimitRelation> = [
     holds: claimLimits.claimsMax > claimLimits.attemptsMax
   },
   {
-    rule: "a claim is given up before its lease is over",
+    rule: "a claim is given up before its lease expires",
     holds: claimLimits.claimMsMax < claimLimits.leaseMs
   },
   {
-    rule: "a decision is put off until every look-up of an unknown order was made, and not past the signal's age limit",
+    rule: "a decision is deferred until every look-up of an unknown order was made, and not past the signal's age limit",
     holds: claimLimits.deferMsMax > lookupTotalMs && claimLimits.deferMsMax < ageLimits.signalAgeMsDefault
   },
   {
-    rule: "a lease survives one renewal without an answer, and nothing sent has to wait for it",
+    rule: "a lease survives one renewal without a response, and nothing sent has to wait for it",
     holds: nodeLimits.renewEveryMs + nodeLimits.renewMsMax < nodeLimits.leaseMs - nodeLimits.leaseMarginMs
   },
   {
-    rule: "an event loop that stalls keeps its lease, and may still send when it goes on",
+    rule: "a process whose event loop stalls keeps its lease, and may still send when it resumes",
     holds: nodeLimits.renewEveryMs + nodeLimits.stallMsMax < nodeLimits.leaseMs - nodeLimits.leaseMarginMs
   },
   {
@@ -556,7 +556,7 @@ export const limitRelations: ReadonlyArray<LimitRelation> = [
     holds: nodeLimits.leaseMs + nodeLimits.renewEveryMs < seconds(5)
   },
   {
-    rule: "a clock that runs a hundredth too slow keeps a lease no longer than the database's",
+    rule: "a clock that runs one percent slow keeps a lease no longer than the database's",
     holds: nodeLimits.leaseMs / 100 < nodeLimits.leaseMarginMs
   },
   {
@@ -568,7 +568,7 @@ export const limitRelations: ReadonlyArray<LimitRelation> = [
     holds: executionLimits.stepMsMax > 4 * accountLimits.brokerCallMsMax
   },
   {
-    rule: "a full buffer of signals is written in a few statements, and reading goes on before it is empty",
+    rule: "a full buffer of signals is written in a few statements, and reading resumes before it is empty",
     holds:
       feedLimits.waitingSignalsMax >= 2 * feedLimits.storeRowsMax &&
       feedLimits.waitingSignalsLow < feedLimits.waitingSignalsMax &&
@@ -591,11 +591,11 @@ export const limitRelations: ReadonlyArray<LimitRelation> = [
     holds: waveLimits.leaseLooks >= 2
   },
   {
-    rule: "an ordered stop ends before the service manager kills",
+    rule: "an orderly stop ends before the service manager kills",
     holds: stopLimits.deadlineMs < stopLimits.serviceManagerMs
   },
   {
-    rule: "whoever asks twice is heard long before the stop would be over anyway",
+    rule: "a second stop request takes effect long before the stop would have finished anyway",
     holds: stopLimits.sameRequestMs * 4 < stopLimits.deadlineMs
   },
   {
@@ -611,13 +611,13 @@ export const limitRelations: ReadonlyArray<LimitRelation> = [
     holds: executionLimits.releaseMsMax > accountLimits.brokerCallMsMax
   },
   {
-    rule: "an order that does not add up is told to a human only after a reconciliation that nobody asked for",
+    rule: "an order that does not add up alerts a human only after a periodic reconciliation",
     holds:
       executionLimits.settleAgainFirstMs * (2 ** (executionLimits.settleLooksMax - 1) - 1) >
       executionLimits.reconcileEveryMs
   },
   {
-    rule: "a broker round trip fits into an ordered stop",
+    rule: "a broker round trip fits into an orderly stop",
     holds: accountLimits.brokerCallMsMax < stopLimits.deadlineMs
   }
 ]

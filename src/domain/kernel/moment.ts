@@ -3,9 +3,9 @@
  *
  * A timestamp decides whether a signal is still acted on, so one that could mean two instants is refused: a
  * local time without a zone, a day that does not exist, a number whose unit is unclear. Seconds and
- * milliseconds are told apart by size; between the years 2000 and 2099 their ranges do not touch.
+ * milliseconds are distinguished by size; between the years 2000 and 2099 their ranges do not overlap.
  *
- * Promises: what is accepted is one instant, in epoch milliseconds; what is refused says what was expected.
+ * Promises: what is accepted is one instant, in epoch milliseconds; a refusal names what was expected.
  * Never: uses Date.parse (it guesses zones and rolls over days), the local zone, or the current time.
  */
 import { ExactNumber } from "./exact-number.ts"
@@ -70,7 +70,7 @@ const readIso = (groups: Readonly<Record<string, string | undefined>>): Read => 
  */
 export const readTimestamp = (value: unknown): Read => {
   if (typeof value === "number") return Number.isFinite(value) ? readEpoch(value) : { message: EXPECTED }
-  // Nanoseconds have more digits than a double; milliseconds, which is all that is kept, have not.
+  // Nanoseconds have more digits than a double holds; milliseconds, which is all that is kept, do not.
   if (value instanceof ExactNumber) return readEpoch(value.nearest)
   if (typeof value !== "string") return { message: EXPECTED }
   const text = value.trim()
@@ -85,7 +85,7 @@ const SECOND = 1_000
 const MINUTE = 60 * SECOND
 const DAY = 24 * 60 * MINUTE
 
-// Case tells minutes from months, as charts have it: `5m` is five minutes, `3M` is three months. The longest month and
+// Case distinguishes minutes from months, as on charts: `5m` is five minutes, `3M` is three months. The longest month and
 // year are used: a bar's end may then be taken as late as it can be, never so early that a fresh signal is refused.
 const UNIT_MS: Readonly<Record<string, number>> = {
   s: SECOND,
@@ -101,7 +101,7 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   M: 31 * DAY,
   y: 366 * DAY,
   Y: 366 * DAY,
-  // Bars of so many trades or of so much movement take as long as they take: such a bar ends at its own time.
+  // Bars of a number of trades or a price range have no fixed length: such a bar ends at its own time.
   T: 0,
   R: 0
 }

@@ -3,7 +3,7 @@
  *
  * An alert names the underlying and sometimes a strike and an expiration. What it leaves out is chosen here by a
  * fixed rule (at the money, the next standard monthly expiration), because an engine that drops such alerts trades
- * less than its operator believes, and a choice that is not a rule cannot be explained afterwards.
+ * less than its operator believes, and a choice without a rule cannot be explained afterwards.
  *
  * Promises: pure; the symbol is readable and unique per contract: `SPY 2026-12-18 C 450` (underlying, expiration,
  * right, strike without trailing zeros); a strike is only chosen from a price, never from nothing.

@@ -1,9 +1,9 @@
 /**
- * redaction: what may be shown of a text that could hold a secret.
+ * redaction: what may be shown of a text that could contain a secret.
  *
  * A URL has four places for a secret (userinfo, query, fragment, a segment of its path), and senders of URLs use
- * all of them. So a URL is taken apart as text and not with a parser: what a parser would refuse is shown as well,
- * and must be as safe. Of a query only the values of a few harmless names are shown; a list of names of secrets would
+ * all of them. So a URL is split as text and not with a parser: what a parser would refuse is shown as well,
+ * and must be as safe. Only the values of a few harmless query parameters are shown; a list of secret ones would
  * have to be complete.
  *
  * Promises: scheme, host, port and plain path of a URL stay, so that an operator sees where it leads; userinfo,
@@ -13,7 +13,7 @@
 
 export const REDACTED = "[redacted]"
 
-/** Names of a query whose values say how a database is reached, and never who may. */
+/** Query parameters whose values tell how a database is reached, and never by whom. */
 const HARMLESS: ReadonlySet<string> = new Set([
   "application_name",
   "connect_timeout",
@@ -39,10 +39,10 @@ const redactMember = (member: string): string => {
   if (cut < 0) return member === "" ? "" : REDACTED
   const name = member.slice(0, cut)
   const value = member.slice(cut + 1)
-  // Nothing but the padding of Base64 behind it: what looks like a name is the secret.
+  // Followed by nothing but Base64 padding: what looks like a name is the secret.
   if (/^=*$/.test(value)) return REDACTED
   if (HARMLESS.has(name.toLowerCase()) && PLAIN_VALUE.test(value)) return member
-  // The name is from outside as well: one that is no plain word could be the secret.
+  // The name comes from outside as well: one that is not a plain word could be the secret.
   return `${/^[a-z_-]{0,40}$/i.test(name) ? name : REDACTED}=${REDACTED}`
 }
 
@@ -54,7 +54,7 @@ const redactHead = (head: string): string => {
   return `${at < 0 ? "" : `${REDACTED}@`}${path.join("/")}`
 }
 
-/** The URL without what could be a secret; a text that is no URL as it is. */
+/** The URL without what could be a secret; a text that is not a URL is returned unchanged. */
 export const redactUrl = (url: string): string => {
   const groups = URL_FORM.exec(url)?.groups
   if (groups === undefined) return url
@@ -85,7 +85,7 @@ const decoded = (text: string): ReadonlyArray<string> => {
 
 /**
  * What of a URL is a secret by its place or name, as written and as meant. A user name is one only where there is no
- * password beside it and the URL is not a database's, whose user is known to everybody.
+ * password next to it and the URL is not a database's, whose user is known to everybody.
  */
 export const secretsOfUrl = (url: string): ReadonlyArray<string> => {
   const groups = URL_FORM.exec(url)?.groups
@@ -118,7 +118,7 @@ export const makeMask = (secrets: ReadonlyArray<string>): Mask => {
     JSON.stringify(secret).slice(1, -1),
     encodeURIComponent(secret.toWellFormed())
   ])
-  // The longest first: a secret that begins like another must not leave its end behind.
+  // The longest first: a secret that has another as its prefix must not leave its tail behind.
   const hidden = [...new Set(written)].toSorted((a, b) => b.length - a.length)
   return (text) => redactUrls(hidden.reduce((shown, secret) => shown.replaceAll(secret, REDACTED), text))
 }

@@ -1,9 +1,9 @@
 /**
  * settings-symbols: the symbols of the configuration file, read as those of an alert.
  *
- * A list that says `spy` and an alert that says `SPY` mean one thing, and a rule that never meets its symbol is a stop loss
+ * A list with `spy` and an alert for `SPY` mean the same thing, and a rule that never matches its symbol is a stop loss
  * that never fires. So every symbol of the file goes through the reader of the intake, and what can never match is refused
- * at the start instead of being found out later.
+ * at the start instead of being discovered later.
  *
  * Promises: every problem with its path; the strategies' lists name instruments, as orders do.
  * Never: knows which instruments exist.
@@ -55,7 +55,7 @@ const mapOf = (given: SymbolMap, problems: Array<SettingsProblem>): SymbolMap =>
       const path = `symbols.${key}`
       const symbol = read(path, value, problems)
       if (symbol === null) return []
-      // Also in practice: a map is written for the day it counts.
+      // In practice mode as well: a map is written for the day it matters.
       if (isContinuous(symbol))
         problems.push({ path, message: `must name one contract: ${symbol} is a continuous one` })
       return [[key, symbol] as const]

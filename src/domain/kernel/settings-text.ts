@@ -1,18 +1,18 @@
 /**
  * Settings text: what a value looks like when a person, an editor or a secret store wrote it.
  *
- * `echo secret > file`, a Windows editor and a mounted secret all end a value with a line break nobody sees. It was part
- * of the value, and every signature was wrong. So ONE rule for every variable: line breaks at its end are not meant. It
- * holds for the secrets of the file too, which come from the same stores.
+ * `echo secret > file`, a Windows editor and a mounted secret all end a value with an invisible line break. It used to be part
+ * of the value, and every signature was wrong. So ONE rule for every variable: trailing line breaks are not meant. It
+ * applies to the secrets of the file too, which come from the same stores.
  *
- * Promises: pure; what was taken off is told by name; nothing but CR and LF at the end is touched, so that a name with
- * blanks stays what it is.
+ * Promises: pure; what was trimmed is reported by name; nothing but CR and LF at the end is touched, so that a name with
+ * blanks stays as it is.
  * Never: shows a value.
  */
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** The variables the service reads; the rest of an environment is not ours to speak of. */
+/** The variables the service reads; the rest of the environment is none of our business. */
 export const variableNames = [
   "ADMIN_TOKEN",
   "APP_MODE",
@@ -38,7 +38,7 @@ export const variableNames = [
 
 const withoutBreaks = (text: string): string => text.replace(/[\r\n]+$/, "")
 
-/** The environment as it was meant, and the names of the variables that ended with a line break. */
+/** The environment as intended, and the names of the variables that ended with a line break. */
 export const plainEnvironment = (
   environment: Environment
 ): { readonly environment: Environment; readonly trimmed: ReadonlyArray<string> } => {
@@ -47,7 +47,7 @@ export const plainEnvironment = (
   return { environment: { ...environment, ...plain }, trimmed }
 }
 
-/** A secret as it was meant. */
+/** A secret as intended. */
 export const plainSecret = withoutBreaks
 
 /** How a secret was written: plain text, or the base64 of Standard Webhooks with its prefix, or with its version too. */

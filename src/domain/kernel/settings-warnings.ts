@@ -1,10 +1,10 @@
 /**
- * Settings warnings: what is allowed and is hardly what somebody wanted.
+ * Settings warnings: what is allowed and hardly intended.
  *
- * A configuration that is wrong is refused. One that works and does nothing with what it is given, or trades on prices that
- * nobody quoted, is somebody's decision to make, but not in silence.
+ * A wrong configuration is refused. One that works and ignores what it is given, or trades on prices that
+ * nobody quoted, is the operator's decision, but must not pass silently.
  *
- * Promises: pure; every warning names the path of the setting and says what follows from it.
+ * Promises: pure; every warning names the path of the setting and its consequence.
  * Never: warns about the defaults of practice mode.
  */
 import type { Settings, SettingsProblem } from "./settings.ts"

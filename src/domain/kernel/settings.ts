@@ -95,13 +95,13 @@ export interface FeedSettings extends FeedFields {
   readonly token: Redacted.Redacted<string> | null
 }
 
-/** When waves are looked for, and how long one may be processed after it was due. */
+/** When waves are checked, and how long after its due time one may be processed. */
 export interface WaveSettings {
   readonly schedule: WaveSchedule
   readonly freshMs: number
 }
 
-/** The owner of what no order of ours brought: a manual trade, an assignment, a liquidation. No strategy may be named so. */
+/** The owner of what no order of ours caused: a manual trade, an assignment, a liquidation. No strategy may have this name. */
 export const EXTERNAL = "external"
 
 export const logLevels = ["debug", "info", "warn", "error"] as const
@@ -137,7 +137,7 @@ export interface Settings {
   readonly risk: RiskSettings
   readonly market: MarketSettings
   readonly waves: WaveSettings
-  /** Names of the values that ended with a line break and were taken without it. */
+  /** Names of the values that ended with a line break and were read without it. */
   readonly trimmed: ReadonlyArray<string>
 }
 

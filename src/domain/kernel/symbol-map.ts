@@ -2,11 +2,11 @@
  * symbol-map: which instrument the symbol of a sender means.
  *
  * A chart's symbol names more than an instrument (`NASDAQ:AAPL` names a listing) or less (`ES1!` names whichever contract
- * is at the front today). The operator's map decides what they are; without an entry a prefix says nothing that an
- * order needs and is dropped, while a continuous contract is not a thing that can be bought, and is refused: the month that
- * was guessed would be the wrong one on the days that matter.
+ * is at the front today). The operator's map decides what they are; without an entry a prefix adds nothing that an
+ * order needs and is dropped, while a continuous contract cannot be bought and is refused: a guessed month
+ * would be the wrong one on the days that matter.
  *
- * Promises: pure; what was done to a symbol is named, so that a trace can say it; an entry of the map is taken as it is and
+ * Promises: pure; what was done to a symbol is named, so that a trace can show it; an entry of the map is taken as it is and
  * not looked up again.
  * Never: rolls a contract, or knows what a venue lists.
  */
@@ -33,7 +33,7 @@ export type SymbolMeaning =
 const PREFIXED = /^[A-Z][A-Z0-9_.]{0,31}:(?<rest>[^:]+)$/
 const MONTH_CODED = /[FGHJKMNQUVXZ]\d{1,2}$/
 
-/** Whether a symbol without its prefix is a front month without a name: `ES1!`, `@ES`, `@ES#C`, `ES=F`, `/ES`. */
+/** Whether a symbol without its prefix is an unnamed front month: `ES1!`, `@ES`, `@ES#C`, `ES=F`, `/ES`. */
 export const isContinuous = (symbol: string): boolean =>
   /\d!$/.test(symbol) ||
   symbol.endsWith("=F") ||

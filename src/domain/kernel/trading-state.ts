@@ -4,7 +4,7 @@
  * Why in the kernel: orders are judged by it, control changes it, health shows it.
  *
  * Promises: the names are in the order of restriction, the freest first.
- * Never: says what a state permits; the risk checks do (T6).
+ * Never: defines what a state permits; the risk checks do (T6).
  */
 export const TRADING_STATES = ["ACTIVE", "REDUCING", "HALTED"] as const
 export type TradingStateName = (typeof TRADING_STATES)[number]

@@ -1,9 +1,9 @@
 /**
- * wave-clock: which wave is looked for at which moment, in UTC epoch milliseconds.
+ * wave-clock: which wave is checked at which moment, in UTC epoch milliseconds.
  *
- * `wave = floor((now - offset) / period) * period + offset - lag`. The schedule alone says what is due: never "the wave
- * after the last one", which repeats a gap for ever, and never a local date, which sends every wave after midnight of
- * the wrong zone into the future (W1). So a restart, a suspended machine and a stepped clock all find their way back by
+ * `wave = floor((now - offset) / period) * period + offset - lag`. The schedule alone defines what is due: never "the wave
+ * after the last one", which repeats a gap forever, and never a local date, which sends every wave after midnight of
+ * the wrong zone into the future (W1). So a restart, a suspended machine and a stepped clock all recover by
  * asking once.
  *
  * Promises: every function is a function of its arguments; due times are exactly one period apart, across days, leap
@@ -34,7 +34,7 @@ const lastDueAtMs = ({ offsetMs, periodMs }: WaveSchedule, nowMs: number): numbe
 export const waveAt = (schedule: WaveSchedule, nowMs: number): number =>
   lastDueAtMs(schedule, nowMs) - schedule.lagMs
 
-/** When a wave is looked for. */
+/** When a wave is checked. */
 export const dueAtMs = (schedule: WaveSchedule, waveMs: number): number => waveMs + schedule.lagMs
 
 /** The first due time after `nowMs`. */
@@ -66,7 +66,7 @@ export const checkDeadlineMs = ({ periodMs }: WaveSchedule): number =>
 /**
  * The one wave that is searched for at `nowMs`: the latest that is due, as long as its signals may be traded (`freshMs`).
  * Earlier ones may still be fresh where the period is short, but a search for them would hold up the next check; what
- * comes in for them is handed over without one.
+ * arrives for them is handed over without one.
  */
 export const searchedAt = (schedule: WaveSchedule, freshMs: number, nowMs: number): ScheduledWave | null => {
   const due = lastDueAtMs(schedule, nowMs)
@@ -77,11 +77,11 @@ export const searchedAt = (schedule: WaveSchedule, freshMs: number, nowMs: numbe
 export const searchMs = (schedule: WaveSchedule, freshMs: number, dueMs: number, nowMs: number): number =>
   Math.max(1, Math.min(checkDeadlineMs(schedule), dueMs + Math.min(freshMs, schedule.periodMs) - nowMs))
 
-/** How often a wave is looked at while it is searched for, milliseconds. */
+/** How often a wave is polled while it is searched for, milliseconds. */
 export interface WavePace {
   readonly firstLookMs: number
   readonly lookEveryMs: number
-  /** One get_signals; what is not answered by then is asked again. */
+  /** One get_signals; what is not answered by then is requested again. */
   readonly requestMs: number
   /** Ownership of a wave; renewed by every look. */
   readonly leaseMs: number

@@ -2,18 +2,18 @@
  * Practice price: what a symbol costs at an instant, in a market that exists only in arithmetic.
  *
  * The practice market and the paper venue are two programs that must quote the same price at the same time without
- * talking to each other. So the price is not a walk that somebody steps: it is a function of seed, symbol and time,
+ * talking to each other. So the price is not a random walk that is stepped: it is a function of seed, symbol and time,
  * built from layers of smooth noise of ever shorter period, which looks like a random walk and can be asked anywhere.
  *
  * Promises: pure; the same (seed, symbol, time) gives the same quote in every process; any symbol has a price; bid <
  * last < ask; prices are positive decimal strings; one contract of anything fits into a practice account; a price stays within a factor of
- * two of the symbol's base for ever, so a test that runs for years never meets zero.
+ * two of the symbol's base forever, so a test that runs for years never reaches zero.
  * Never: knows a real market, a calendar or a clock.
  */
 
 import { plainInstruments } from "../kernel/instruments.ts"
 
-/** A quote holds this long: both sides of the house ask at slightly different instants and should mostly agree. */
+/** A quote is valid this long: the market and the venue ask at slightly different instants and should mostly agree. */
 export const PRACTICE_STEP_MS = 250
 
 /** Cents: the tick of US equities, fine enough for the bases below. */
@@ -28,12 +28,12 @@ const CONTRACT_BASE_MIN = 0.5
 const CONTRACT_BASE_MAX = 20
 
 /**
- * The largest multiplier at which a future costs what a share costs: fifty times the dearest is a quarter of a practice
- * account. Beyond it prices are smaller by as much, and their ticks finer.
+ * The largest multiplier at which a future costs what a share costs: fifty times the most expensive is a quarter of a practice
+ * account. Beyond it prices are proportionally smaller, and their ticks finer.
  */
 const PLAIN_MULTIPLIER_MAX = 50
 
-/** Between what the bases of a symbol lie, and the digits of its prices. */
+/** The range of a symbol's base, and the digits of its prices. */
 interface PriceRange {
   readonly least: number
   readonly most: number

@@ -15,8 +15,8 @@ import type { OrderEvent } from "./order.ts"
 import type { Side } from "../signals/signal.ts"
 
 /**
- * One trade as its venue tells it. Unique by (account, symbol, venueOrderId, tradeId). `cursor` is the venue's place of it,
- * for the look at all fills since then.
+ * One trade as its venue reports it. Unique by (account, symbol, venueOrderId, tradeId). `cursor` is the venue's position of it,
+ * for fetching all fills since then.
  */
 export interface VenueFill {
   readonly tradeId: string

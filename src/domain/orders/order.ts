@@ -7,11 +7,11 @@
  *
  * Promises: no order leaves a terminal status, except that a fill may complete one that was cancelled or had
  * expired at the venue (legal surprise); every status set below agrees with the indexes of the schema.
- * Never: decides to send, to look up or to give up; it only says what may follow what.
+ * Never: decides to send, to look up or to give up; it only defines what may follow what.
  */
 import { Data, Result } from "effect"
 
-/** Every status, in the order of a life: before the wire, on the wire, unsure, over. */
+/** Every status, in the order of a life: before the wire, on the wire, unknown, ended. */
 export const ORDER_STATUSES = [
   "intended",
   "held",
@@ -34,15 +34,15 @@ export type OrderStatus = (typeof ORDER_STATUSES)[number]
 
 /** What we do to an order before, while and after it is sent. Facts, written after they were committed. */
 export const OWN_EVENTS = [
-  /** A check said no, at the decision or again before sending. */
+  /** A check refused it, at the decision or again before sending. */
   "order.denied",
   /** It waits: trading is halted, or the market is closed. */
   "order.held",
-  /** What held it is over. */
+  /** What held it has ended. */
   "order.released",
   /** It was not sent in time, or may not go out again, and will not be (T5). */
   "order.expired_unsent",
-  /** It is taken back before it was sent: nothing is left for it to do (T10), or a newer alert replaces it. */
+  /** It is withdrawn before it was sent: nothing is left for it to do (T10), or a newer alert replaces it. */
   "order.withdrawn",
   /** `submitting` is committed; from here on the venue may know it. */
   "order.submitted",
@@ -54,7 +54,7 @@ export const OWN_EVENTS = [
   "order.lookup_started",
   /** Confirmed not found where ids are unique for good: the same id goes out again (T5, rules U and R). */
   "order.resubmitted",
-  /** Asking did not settle it: a human has to (F3; T5, rules O and N). */
+  /** Look-ups did not settle it: a human has to (F3; T5, rules O and N). */
   "order.escalated",
   /** An operator found it at the venue. */
   "order.resolved_placed",
@@ -62,7 +62,7 @@ export const OWN_EVENTS = [
   "order.resolved_not_placed"
 ] as const
 
-/** What the venue says about an order: in an answer, on the stream, or when asked. */
+/** What the venue reports about an order: in a response, on the stream, or in a look-up. */
 export const VENUE_EVENTS = [
   "order.acked",
   "order.partially_filled",
@@ -70,7 +70,7 @@ export const VENUE_EVENTS = [
   "order.cancelled",
   "order.expired",
   "order.rejected",
-  /** The venue did not cancel it. Usually it was over already, so it is asked and never assumed (K9). */
+  /** The venue did not cancel it. Usually it had already ended, so it is looked up and never assumed (K9). */
   "order.cancel_refused"
 ] as const
 
@@ -89,7 +89,7 @@ export type OrderEvent = (typeof ORDER_EVENTS)[number]
 
 type Row = { readonly [event in OrderEvent]?: OrderStatus }
 
-/** What the venue may say, and what fills may do, while it has an order of ours or may have one. */
+/** What the venue may report, and what fills may do, while it has an order of ours or may have one. */
 const ATTESTED: Row = {
   "order.acked": "acked",
   "order.partially_filled": "partially_filled",
@@ -103,7 +103,7 @@ const ATTESTED: Row = {
 
 /**
  * From status x event to status. A missing entry is illegal. An entry that leads back to its own row is a report
- * that comes late or twice: legal, and changes nothing.
+ * that arrives late or twice: legal, and changes nothing.
  */
 export const ORDER_TRANSITIONS: { readonly [status in OrderStatus]: Row } = {
   // Committed with its decision; no broker has heard of it. A fill here is illegal: nothing was sent.
@@ -136,7 +136,7 @@ export const ORDER_TRANSITIONS: { readonly [status in OrderStatus]: Row } = {
     "fill.complete": "filled",
     "order.cancel_requested": "pending_cancel"
   },
-  // A cancel is under way. Reports that it still lives say nothing about the cancel, so they leave it here.
+  // A cancel is in flight. Reports that it is still live prove nothing about the cancel, so they leave it here.
   pending_cancel: {
     ...ATTESTED,
     "order.acked": "pending_cancel",
@@ -145,10 +145,10 @@ export const ORDER_TRANSITIONS: { readonly [status in OrderStatus]: Row } = {
     "order.outcome_lost": "unknown",
     "order.cancel_refused": "unknown"
   },
-  // A create or cancel without an answer. Its symbol is blocked; anything the venue attests ends the doubt.
+  // A create or cancel without a response. Its symbol is blocked; anything the venue confirms resolves it.
   unknown: { ...ATTESTED, "order.lookup_started": "resolving", "order.escalated": "needs_operator" },
-  // The venue is being asked. `outcome_lost`: the asking itself was cut off, and starts over. `expired_unsent`: it is
-  // not there, and what was right when it was first sent is not right any more (T5 K4).
+  // The venue is being queried. `outcome_lost`: the look-up itself was cut off, and starts over. `expired_unsent`: it is
+  // not there, and what was right when it was first sent is no longer right (T5 K4).
   resolving: {
     ...ATTESTED,
     "order.outcome_lost": "unknown",
@@ -156,7 +156,7 @@ export const ORDER_TRANSITIONS: { readonly [status in OrderStatus]: Row } = {
     "order.expired_unsent": "expired_unsent",
     "order.escalated": "needs_operator"
   },
-  // Waits for a human, or for the venue to attest it after all.
+  // Waits for a human, or for the venue to confirm it after all.
   needs_operator: {
     ...ATTESTED,
     "order.lookup_started": "resolving",
@@ -168,7 +168,7 @@ export const ORDER_TRANSITIONS: { readonly [status in OrderStatus]: Row } = {
   expired_unsent: {},
   // The venue refused it, definitively. A fill now contradicts that and must be seen.
   rejected: { "order.rejected": "rejected" },
-  // A report that was made before the fill, or a fill that a look-up had already counted, comes late.
+  // A report from before the fill, or a fill that a look-up had already counted, arrives late.
   filled: {
     "order.acked": "filled",
     "order.partially_filled": "filled",
@@ -225,7 +225,7 @@ export const TERMINAL = statuses(
   "expired"
 )
 
-/** Not over: what the account's executor, the risk checks and the boot reconciliation have to look at. */
+/** Not terminal: what the account's executor, the risk checks and the boot reconciliation have to look at. */
 export const OPEN = statuses(
   "intended",
   "held",
@@ -255,10 +255,10 @@ export const BLOCKS_SYMBOL = statuses("submitting", "unknown", "resolving", "nee
 /** Ended at the venue: gets `settled_at` when fills, position and link agree. */
 export const SETTLES = statuses("rejected", "filled", "cancelled", "expired")
 
-/** Legal, and still worth a line in the log: what happened in an order nobody plans for. */
+/** Legal, and still worth a log line: it happened in an unexpected order. */
 export type Surprise = "fill_before_ack" | "fill_after_cancel" | "late_report"
 
-/** The surprise in a legal pair; null when it is the usual course. */
+/** The surprise in a legal pair; null in the usual course. */
 export const surpriseOf = (status: OrderStatus, event: OrderEvent): Surprise | null => {
   const next = ORDER_TRANSITIONS[status][event]
   const fill = event === "fill.partial" || event === "fill.complete"

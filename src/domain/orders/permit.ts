@@ -1,9 +1,9 @@
 /**
- * permit: whether an order that was decided before may leave now, and how large (T10, T5).
+ * permit: whether an order that was decided earlier may leave now, and how large (T10, T5).
  *
- * The decision gave a permit against rows as they were then. An order may have waited since: for its broker, for a held
+ * The decision was made against rows as they were then. An order may have waited since: for its broker, for a held
  * state, for an unresolved neighbour, or because its first send was lost. So everything that can have changed is judged
- * again, by the rules that judged it first, inside the transaction that commits `submitting`: age, trading state, policy,
+ * again, by the same rules, inside the transaction that commits `submitting`: age, trading state, policy,
  * limits, and the quantity.
  *
  * Promises: pure; what passes is bounded by the holding it was shown; every refusal has a code.
@@ -17,7 +17,7 @@ import { atVenue, holdingOf } from "./risk-book.ts"
 import type { TradingStateName } from "../kernel/trading-state.ts"
 import { holdingNumbers, type SizedOrder, sizeToSend } from "./sizing.ts"
 
-/** An order row, as far as its permit needs it. */
+/** The parts of an order row that its permit needs. */
 export interface PermitOrder extends SizedOrder {
   readonly account: string
   readonly strategy: string
@@ -35,9 +35,9 @@ export interface PermitContext {
   readonly account: PlanAccount
   /** `valid_until` has passed. */
   readonly stale: boolean
-  /** A later alert of the strategy closed more of the symbol than there was: this opening is not wanted any more. */
+  /** A later alert of the strategy closed more of the symbol than there was: this opening is no longer wanted. */
   readonly superseded: boolean
-  /** The opening that this exit was to leave is over: what is held now is another. */
+  /** The opening that this exit was to close has ended: what is held now is another. */
   readonly openingOver: boolean
 }
 
@@ -50,9 +50,9 @@ export interface PermitInput {
 
 export type Permit =
   | { readonly _tag: "Send"; readonly quantity: string; readonly numbers: RiskNumbers }
-  /** Not known yet: the venue's word, a price, or the end of another order is missing. */
+  /** Not known yet: the venue's confirmation, a price, or the end of another order is missing. */
   | { readonly _tag: "Wait"; readonly code: string; readonly numbers: RiskNumbers }
-  /** Not as things are: trading is halted, or the market is closed. */
+  /** Not now: trading is halted, or the market is closed. */
   | { readonly _tag: "Hold"; readonly code: string; readonly numbers: RiskNumbers }
   /** Nothing is left for it to do. */
   | { readonly _tag: "Withdraw"; readonly code: string; readonly numbers: RiskNumbers }

@@ -1,11 +1,11 @@
 /**
- * Plan context: what is known at the moment when an order is planned, and again when its permit is asked for.
+ * Plan context: what is known when an order is planned, and again when its permit is checked.
  *
- * Why apart from the plan: a plan asks an engine, a permit judges an order that exists; both look at the same account,
+ * Why separate from the plan: a plan asks an engine, a permit judges an existing order; both look at the same account,
  * trading states, prices and settings.
  *
  * Promises: pure; a scope without a row is ACTIVE; the most restrictive scope decides.
- * Never: says whether an order may be sent (risk.ts and permit.ts do).
+ * Never: decides whether an order may be sent (risk.ts and permit.ts do).
  */
 import type { Instruments } from "../kernel/instruments.ts"
 import { isStricter, type TradingStateName } from "../kernel/trading-state.ts"
@@ -36,7 +36,7 @@ export interface PlanQuote {
   readonly atMs: number
 }
 
-/** What the configuration says. */
+/** What the configuration defines. */
 export interface PlanSettings extends SymbolRules {
   readonly sources: Readonly<Record<string, { readonly ageMaxMs: number }>>
   readonly strategies: Readonly<Record<string, StrategySettings>>

@@ -1,13 +1,13 @@
 /**
  * position: what a fill does to the position of its account and symbol.
  *
- * One row per account and symbol lives for good; each time it opens from flat is an epoch, and exits count within
+ * One row per account and symbol is permanent; each time it opens from flat is an epoch, and exits count within
  * their epoch, so that the exit of an old opening can never be taken for the exit of a new one (T4). A fill that
  * flips a position closes one epoch and opens the next.
  *
  * Promises: the quantity is the exact sum of the signed fills, in any order; realised profit plus the value at
  * cost of what is left equals the cash that moved, up to the rounding of the average price.
- * Never: deduplicates fills; includes fees (they are kept beside, per trade).
+ * Never: deduplicates fills; includes fees (they are kept separately, per trade).
  */
 import { BigDecimal } from "effect"
 
@@ -75,7 +75,7 @@ const reduced = (before: Position, fill: Fill, quantity: Decimal, units: Decimal
 
 /**
  * Applies one fill. The caller has made sure that it is applied once. `units` is what one of the quantity stands for
- * (`contractMultiplier`): it makes money of a profit and changes neither quantity nor average.
+ * (`contractMultiplier`): it converts a profit to money and changes neither quantity nor average.
  */
 export const applyFill = (before: Position, fill: Fill, units: Decimal = one): PositionStep => {
   invariant(BigDecimal.isPositive(fill.quantity), "a fill has a quantity above zero")

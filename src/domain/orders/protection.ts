@@ -1,11 +1,11 @@
 /**
- * protection: the prices at which a share of a position is left, and when a quote has reached them.
+ * protection: the prices at which a share of a position is closed, and when a quote has reached them.
  *
  * Stop loss and profit target belong to a strategy's share (T10). They are set when the share opens, from its average
  * price and the percentages of its strategy, and stay where they are while it grows, so that adding to a loser never
- * moves its stop away; when the settings say other percentages they are set anew.
+ * moves its stop away; when the settings' percentages change they are set again.
  *
- * Promises: a long is judged by the bid, a short by the ask: by the price at which it could be left now; a stop wins
+ * Promises: a long is judged by the bid, a short by the ask: by the price at which it could be closed now; a stop wins
  * over a target when a gap reaches both.
  * Never: decides with a crossed or one-sided guess: a side that is not quoted protects nothing.
  */
@@ -20,7 +20,7 @@ export interface ProtectionTerms {
   readonly profitTargetPct: Decimal | null
 }
 
-/** The terms of a strategy; a share whose strategy is not configured has none. */
+/** The terms of a strategy; a share of an unconfigured strategy has none. */
 export const termsOf = (
   strategy: { readonly stopLossPct: string | null; readonly profitTargetPct: string | null } | undefined
 ): ProtectionTerms => {

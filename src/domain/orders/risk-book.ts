@@ -1,7 +1,7 @@
 /**
  * Risk book: what an account is exposed to in the worst case its open orders allow.
  *
- * A limit that counts only filled quantity is passed ten times by ten alerts in one second. So each symbol counts
+ * A limit that counts only filled quantity is exceeded tenfold by ten alerts in one second. So each symbol counts
  * with the larger of what it would be if every open buy filled and if every open sell did, and an order whose outcome
  * nobody knows counts in full, whatever was reported filled of it (F3).
  *
@@ -17,7 +17,7 @@ import type { Side } from "../signals/signal.ts"
 import type { Holding, Sides } from "./sizing.ts"
 
 /**
- * Orders that are not terminal, added up where they differ in nothing else: `count` of them. `price` is their limit,
+ * Orders that are not terminal, aggregated where they are otherwise equal: `count` of them. `price` is their limit,
  * or the quote they were decided on, or null.
  */
 export interface BookOrder {
@@ -37,9 +37,9 @@ export interface BookPosition {
   readonly symbol: string
   readonly quantity: string
   readonly averagePrice: string
-  /** What the venue said last, null when it was not asked. */
+  /** What the venue last reported, null when it was not asked. */
   readonly confirmed: string | null
-  /** The venue's word and ours differ, also after all fills were asked for again (T10). */
+  /** The venue's quantity and ours differ, even after all fills were fetched again (T10). */
   readonly disputed: boolean
   /** Whose it is: signed quantities that add up to `quantity`. */
   readonly shares: ReadonlyArray<{ readonly strategy: string; readonly quantity: string }>
@@ -155,7 +155,7 @@ const priceIn = (
   return price === null ? null : decimal(price)
 }
 
-/** What makes money of a quantity. */
+/** What converts a quantity to money. */
 export interface Valuation {
   readonly marketPrice: (symbol: string) => string | null
   readonly multiplierOf: (symbol: string) => Decimal

@@ -23,7 +23,7 @@ export interface RiskLimits {
   readonly quantityMax: string | null
   readonly notionalMax: string | null
   readonly exposureMax: string | null
-  /** Times the account's own money its exposure may reach; null switches the check off. */
+  /** The multiple of the account's own money its exposure may reach; null switches the check off. */
   readonly buyingPowerMultiple: string | null
 }
 

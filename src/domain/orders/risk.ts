@@ -1,12 +1,12 @@
 /**
  * Risk: the checks between a wish and an order, as one table (T6).
  *
- * Each row says which kind of order it concerns and how it is evaluated; the table is the order in which denials are
+ * Each row defines which kind of order it concerns and how it is evaluated; the table is the order in which denials are
  * named. Every check that applies is evaluated and recorded, not only the first that fails, because an operator who
- * lifts one limit wants to know what the next one would have said.
+ * lifts one limit wants to know whether the next one would have denied it too.
  *
  * Promises: pure and total; every verdict carries a code (null when ok) and the numbers it compared; a check that is
- * switched off says so; an order that only lowers exposure is never refused for exposure; while an account is not
+ * switched off records that; an order that only lowers exposure is never refused for exposure; while an account is not
  * reconciled no check reads its book.
  * Never: sends, stores or waits: `defer` is the caller's to do, and ends as a denial.
  */
@@ -37,7 +37,7 @@ export interface RiskVerdict {
   readonly numbers: RiskNumbers
 }
 
-/** What a failed check does to the order. `defer`: ask again soon, the reason may go away by itself. */
+/** What a failed check does to the order. `defer`: retry soon, the reason may go away by itself. */
 export type RiskEffect = "deny" | "defer" | "hold"
 
 export type RiskOutcome =
@@ -142,7 +142,7 @@ const duplicate = entryCheck((_, origin) =>
 /**
  * A one-sided policy is measured against the position that is certain: open orders count only where they hurt. On the
  * side it forbids an order closes at most; on the other side it opens, but not against what others hold there: that
- * would be theirs to close, and the way through zero.
+ * would be theirs to close, and would take the position through zero.
  */
 const sidePolicy = entryCheck((input, origin) => {
   const { symbol, side, quantity } = input.order
@@ -180,7 +180,7 @@ const symbolResolved = (input: RiskInput): Evaluation => {
   return verdictOf(human + looking > 0, failure, { unresolved: looking, needs_operator: human })
 }
 
-/** A symbol about which the venue and our fills differ takes no new exposure until they agree again (T10). */
+/** A symbol on which the venue and our fills disagree takes no new exposure until they agree again (T10). */
 const positionAgrees = (input: RiskInput): Evaluation => {
   const row = rowOf(input.account, input.order.symbol)
   const numbers = { position: row?.quantity ?? "0", confirmed: row?.confirmed ?? null }
@@ -292,7 +292,7 @@ export const riskTable: ReadonlyArray<RiskCheck> = [
 const outcomeOf = (failures: ReadonlyArray<Failure>): RiskOutcome => {
   const first = (effect: RiskEffect): Failure | undefined =>
     failures.find((failure) => failure.effect === effect)
-  // A denial is final, so it wins; what may be asked again comes before what is stored as held.
+  // A denial is final, so it wins; what may be retried comes before what is stored as held.
   const denied = first("deny")
   if (denied !== undefined) return { _tag: "Denied", code: denied.code }
   const deferred = first("defer")

@@ -4,7 +4,7 @@
  * An account nets: the venue knows one position per symbol, however many strategies trade it. Each strategy still has to
  * find what it holds, to close it, to protect it, and to leave the rest alone. So a position is divided into shares, moved
  * by the fills that move the position. A fill against the position is taken from the strategy that sent it, then from
- * what nobody of us ordered, then from the others, oldest first; what is left of it opens a share on its own side.
+ * what none of our orders caused, then from the others, oldest first; what is left of it opens a share on its own side.
  *
  * Promises: the shares of a position add up to it exactly, in any order of fills; no share has the other sign; a share
  * keeps the average price of its own entries.
@@ -23,7 +23,7 @@ export interface Share {
   readonly openedSeq: bigint
 }
 
-/** What a fill did to one share. `opened`: it was flat before, so its exit prices are set anew. */
+/** What a fill did to one share. `opened`: it was flat before, so its exit prices are set again. */
 export interface ShareChange {
   readonly share: Share
   readonly change: "opened" | "increased" | "reduced" | "closed"
@@ -43,7 +43,7 @@ const takers = (shares: ReadonlyArray<Share>, strategy: string): ReadonlyArray<S
   )
 }
 
-/** Takes up to `quantity` (above zero) from shares of the other side; answers the changes and what is left of it. */
+/** Takes up to `quantity` (above zero) from shares of the other side; returns the changes and what is left of it. */
 const takeFrom = (
   shares: ReadonlyArray<Share>,
   strategy: string,
@@ -68,8 +68,8 @@ const takeFrom = (
 
 /**
  * Applies one fill of `strategy` (`EXTERNAL` when no order of ours caused it) to the shares of its position. `seq` names
- * the fill's place in time, for a share that it opens. Answers only what changed; each strategy at most once, except that
- * a fill which turns the position closes its own share and opens it anew: then the opening is what counts.
+ * the fill's place in time, for a share that it opens. Returns only what changed; each strategy at most once, except that
+ * a fill which flips the position closes its own share and opens it again: then the opening is what counts.
  */
 export const applyToShares = (
   shares: ReadonlyArray<Share>,

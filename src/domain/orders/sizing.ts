@@ -2,12 +2,12 @@
  * sizing: how large an order may be, judged when it is decided and again when it is sent (T10).
  *
  * Between the two, positions move: a stop fires, another alert closes, a fill arrives late. So an order row carries a rule
- * and what was wanted, and its quantity is worked out from the holding at that moment. A reduce is bounded by what both
- * our fills and the venue confirm, less what is working on its side already; so however many closes, exits and reverses
- * are under way at once, they end at zero and not beyond.
+ * and what was requested, and its quantity is computed from the holding at that moment. A reduce is bounded by what both
+ * our fills and the venue confirm, less what is already working on its side; so however many closes, exits and reverses
+ * are in flight at once, they end at zero and not beyond.
  *
  * Promises: pure; a reduce never takes a position through zero; under a one-sided policy, or while trading is REDUCING,
- * neither does anything else; an order that works at the venue counts in full until it is over.
+ * neither does anything else; an order that works at the venue counts in full until it has ended.
  * Never: looks at money, limits or a clock.
  */
 import { BigDecimal } from "effect"
@@ -20,8 +20,8 @@ export type SidePolicy = "both" | "long_only" | "short_only"
 
 /**
  * How the quantity follows from the holding.
- * `fixed`: what was wanted, of a reduce at most what is there. `share`: all that the strategy holds. `open`: what is held
- * on the other side and what was wanted. `target`: what is missing to the wanted signed position.
+ * `fixed`: what was requested, for a reduce at most what is there. `share`: all that the strategy holds. `open`: what is held
+ * on the other side plus what was requested. `target`: the difference to the requested signed position.
  */
 export const SIZINGS = ["fixed", "share", "open", "target"] as const
 export type Sizing = (typeof SIZINGS)[number]
@@ -39,7 +39,7 @@ export interface Holding {
   readonly confirmed: Decimal | null
   /** The strategy's own share. */
   readonly own: Decimal
-  /** What belongs to nobody of us. */
+  /** What belongs to none of our strategies. */
   readonly external: Decimal
   /** What may still fill of the orders that count, of all strategies and of this one. */
   readonly live: Sides
@@ -53,7 +53,7 @@ export interface Leave {
   readonly reducing: boolean
 }
 
-/** A wish that became an order: its rule, and the quantity the rule gives now. */
+/** A wish that became an order: its rule, and the quantity the rule yields now. */
 export interface Sized {
   readonly _tag: "Order"
   readonly intent: "entry" | "reduce"
@@ -65,7 +65,7 @@ export interface Sized {
   readonly quantity: Decimal
   /** What it does to the position it meets. */
   readonly effect: "open" | "close" | "reverse"
-  /** Said in the trace when less was done than was wished. */
+  /** Shown in the trace when less was done than was requested. */
   readonly note: "nothing_opened" | null
 }
 
@@ -85,7 +85,7 @@ export const heldAgainst = (position: Decimal, side: Side): Decimal =>
 const net = ({ buy, sell }: Sides): Decimal => minus(buy, sell)
 /** The position when everything that works has filled. */
 const projected = (holding: Holding): Decimal => BigDecimal.sum(holding.position, net(holding.live))
-/** What a target is measured against: the strategy's own part and what belongs to nobody, with what it has working. */
+/** What a target is measured against: the strategy's own share and the unowned part, with what it has working. */
 const targetBase = (holding: Holding): Decimal =>
   BigDecimal.sum(BigDecimal.sum(holding.own, holding.external), net(holding.ownLive))
 
@@ -129,10 +129,10 @@ const closeShare = (holding: Holding, side: Side, note: Sized["note"]): Sized | 
   return BigDecimal.isZero(against) ? null : reduce("share", side, null, against, note)
 }
 
-/** To be on `side` with `quantity`. Without leave to open there, what is held on the other side is closed instead. */
+/** To be on `side` with `quantity`. Where opening there is not permitted, what is held on the other side is closed instead. */
 const planOpen = (holding: Holding, leave: Leave, side: Side, quantity: string): Planned => {
   const oneSided = leave.policy !== "both" || leave.reducing
-  // Who may not turn a position closes nothing of the other side on the way.
+  // A strategy that may not flip a position closes nothing of the other side on the way.
   const against = oneSided ? zero : heldAgainst(projected(holding), side)
   const held = heldAgainst(holding.position, side)
   if (oneSided && !BigDecimal.isZero(held)) {
@@ -146,7 +146,7 @@ const planPlain = (holding: Holding, leave: Leave, side: Side, quantity: string)
   const wanted = decimal(quantity)
   const against = heldAgainst(holding.position, side)
   const oneSided = leave.policy !== "both" || leave.reducing
-  // Where nothing is held against it, the wish stays an entry, so that policy or trading state name it with its numbers.
+  // Where nothing is held against it, the wish stays an entry, so that policy or trading state deny it with their numbers.
   if (oneSided && !BigDecimal.isZero(against))
     return reduce("fixed", side, quantity, BigDecimal.min(wanted, against))
   return entry(holding, "fixed", side, quantity, wanted)
@@ -200,7 +200,7 @@ const planTarget = (holding: Holding, leave: Leave, position: string): Planned =
   return entry(holding, "target", side, position, quantity)
 }
 
-/** A wish as an order, by the holding at the decision. All orders that are not over count as live. */
+/** A wish as an order, by the holding at the decision. All orders that have not ended count as live. */
 export const planSize = (wish: Wish, holding: Holding, leave: Leave): Planned => {
   switch (wish.kind) {
     case "plain":
@@ -223,7 +223,7 @@ export interface SizedOrder {
   readonly wanted: string | null
   readonly side: Side
   readonly quantity: string
-  /** How often it left already: the venue may have an order of its quantity under its id. */
+  /** How often it was sent already: the venue may have an order of its quantity under its id. */
   readonly sends: number
 }
 
@@ -232,7 +232,7 @@ export type SendSize =
   /** Nothing is left for it to do. */
   | { readonly _tag: "Nothing"; readonly code: "nothing_to_close" | "nothing_to_do" }
   /**
-   * Not now: `position_not_confirmed` needs the venue's word, `opening_works` the end of an order of the strategy,
+   * Not now: `position_not_confirmed` needs the venue's confirmation, `opening_works` the end of an order of the strategy,
    * `other_side_works` the end of one that may yet put the position on the other side.
    */
   | {
@@ -261,7 +261,7 @@ const sizeReduce = (order: SizedOrder, holding: Holding): SendSize => {
   const quantity = BigDecimal.min(bound, wanted)
   if (BigDecimal.sign(quantity) > 0) return { _tag: "Send", quantity }
   if (order.sizing === "target") return { _tag: "Nothing", code: "nothing_to_do" }
-  // The position it is to close is still being opened: ended now, the close would be lost.
+  // The position it is to close is still being opened: if it ended now, the close would be lost.
   const opens = BigDecimal.sign(holding.ownLive[opposite(side)]) > 0
   return opens ? { _tag: "Wait", code: "opening_works" } : { _tag: "Nothing", code: "nothing_to_close" }
 }
@@ -275,7 +275,7 @@ const worstAgainst = (holding: Holding, side: Side): Decimal =>
 const sizeEntry = (order: SizedOrder, holding: Holding, policy: SidePolicy): SendSize => {
   const size = entrySize(order, holding, policy)
   if (size._tag !== "Send" || policy === "both") return size
-  // What is held on the other side now is the risk check's to deny; what may come is waited for, in any part of it.
+  // What is held on the other side now is the risk check's to deny; what may still fill there is waited for, all of it.
   const now = heldAgainst(holding.position, order.side)
   const worst = heldAgainst(worstAgainst(holding, order.side), order.side)
   return BigDecimal.isZero(now) && !BigDecimal.isZero(worst)
@@ -308,7 +308,7 @@ const entrySize = (order: SizedOrder, holding: Holding, policy: SidePolicy): Sen
 
 /**
  * The quantity to send now. Only what the venue has, or may have, counts as live; the order itself does not. A resend
- * keeps to at most what was sent before: under its id the venue may have an order of that size.
+ * is at most what was sent before: under its id the venue may have an order of that size.
  */
 export const sizeToSend = (order: SizedOrder, holding: Holding, policy: SidePolicy): SendSize => {
   const size = order.intent === "reduce" ? sizeReduce(order, holding) : sizeEntry(order, holding, policy)

@@ -1,5 +1,5 @@
 /**
- * Exit statuses: how the end of the process is told to whoever started it.
+ * Exit statuses: how the end of the process is reported to whoever started it.
  *
  * An operator, systemd and a script read only a number and the last log line; this maps every way to end to
  * both, so that "why did it stop" never needs a debugger.
@@ -47,7 +47,7 @@ const hasText = (value: unknown, key: string): string | null => {
 /** The tag of an error value: `_tag`, else the name of its class, else `Unknown`. */
 export const tagOf = (error: unknown): string => hasText(error, "_tag") ?? hasText(error, "name") ?? "Unknown"
 
-/** What to do about it, said by the error itself when it knows better. */
+/** What to do about it; the error's own hint wins when it has one. */
 const hintOf = (error: unknown, fallback: string): string => hasText(error, "hint") ?? fallback
 
 /** The verdict on a tree that ended by itself. */
@@ -69,7 +69,7 @@ export const verdictOf = (end: EndOfTree): Verdict => {
         end.error,
         status === exitStatus.gaveUp
           ? "the supervisor starts the process again; look for the errors of this component above"
-          : "mend the cause named here and start again"
+          : "fix the cause named here and start again"
       )
     }
   }
@@ -85,7 +85,7 @@ export const verdictOfProblems = (
     path: problems[0]?.path ?? "configuration",
     step: "config.load",
     cause: problems.map((problem) => `${problem.path}: ${problem.message}`).join("; "),
-    hint: "correct the named settings; `npm run check-config` checks them without starting"
+    hint: "fix the named settings; `npm run check-config` checks them without starting"
   }
 })
 
@@ -101,7 +101,7 @@ export const verdictOfForcedStop = (deadlineMs: number, killed: ReadonlyArray<st
   }
 })
 
-/** The verdict on a fault outside of the tree: a bug in the process around it. */
+/** The verdict on a fault outside the tree: a bug in the process around it. */
 export const verdictOfFault = (fault: unknown): Verdict => ({
   status: exitStatus.gaveUp,
   fatal: {

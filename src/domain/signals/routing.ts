@@ -1,21 +1,21 @@
 /**
  * Routing: which strategies take a signal.
  *
- * The answer to a post names the strategy that will decide, and the decision is made by it: two places that ask, so the rule
- * stands here once.
+ * The response to a post names the strategy that will decide, and the decision uses it: two callers, so the rule
+ * is here once.
  *
  * Promises: pure; strategies come in the order of the settings.
  * Never: looks at what a strategy would do with the signal.
  */
 
-/** A strategy as far as routing needs it. */
+/** The parts of a strategy that routing needs. */
 interface Subscriber {
   readonly sources: ReadonlyArray<string>
 }
 
 /**
  * The strategies that are subscribed to `source`. A name in the signal selects one, however few are subscribed: an alert that
- * names `momentun` is a mistake of its sender, and trading it by `momentum` would hide that (T10). Then nobody takes it.
+ * names `momentun` is its sender's mistake, and trading it as `momentum` would hide that (T10). Then no strategy takes it.
  */
 export const takersOf = <S extends Subscriber>(
   strategies: Readonly<Record<string, S>>,

@@ -1,33 +1,33 @@
 /**
  * signal-status: the life of a stored signal, as a table.
  *
- * The rows move in SQL, several at a time and under locks, so no statement asks this table. What holds the two together is
+ * The rows move in SQL, several at a time and under locks, so no statement reads this table. What keeps the two in step is
  * the test database: its rows refuse every step that is not here (test/support/signal-guard.ts), so the whole suite over
  * PostgreSQL is the proof.
  *
- * Promises: every status that is not the end has a way out; nothing leads out of an end, so that a signal is decided once.
- * Never: says who may take a step (claims and leases are the store's).
+ * Promises: every status that is not terminal has an exit; nothing leads out of a terminal one, so a signal is decided once.
+ * Never: defines who may take a step (claims and leases are the store's).
  */
 
-/** In the order of a life; the last three are its ends. */
+/** In the order of a life; the last three are terminal. */
 export const SIGNAL_STATUSES = ["buffered", "received", "processing", "done", "rejected", "dead"] as const
 export type SignalStatus = (typeof SIGNAL_STATUSES)[number]
 
 export type SignalEvent =
   /** The wave that it belongs to is due. */
   | "released"
-  /** Its wave is over, or went without it. */
+  /** Its wave has ended, or was processed without it. */
   | "over"
-  /** A pipeline took it; again, when the lease of the one before has ended. */
+  /** A pipeline claimed it; again, when the previous lease has expired. */
   | "claimed"
-  /** Undecided, by a pipeline that stops. */
+  /** Returned undecided by a pipeline that stops. */
   | "given_back"
   /** Ordered, held or ignored. */
   | "decided"
   | "denied"
   /** Too old to be traded. */
   | "expired"
-  /** It could not be handled, again and again: a dead letter. */
+  /** It failed too often: a dead letter. */
   | "buried"
 
 type Row = { readonly [event in SignalEvent]?: SignalStatus }

@@ -1,13 +1,13 @@
 /**
  * signal: the vocabulary of a trading signal (requirement D1, T10).
  *
- * `action` (buy, sell) says what to do, `direction` (long, short, call, put) says on which side of the market; one
+ * `action` (buy, sell) states what to do, `direction` (long, short, call, put) on which side of the market; one
  * of them is enough, and both together are not redundant: SELL with long closes a long, SELL with short opens a
  * short. Refusing one of the pairs would drop legitimate exits, so no pair is a contradiction; what each pair
  * means is the table below, and whether a strategy may act on it is its side policy, not the parser's business.
- * A signal may instead say where the position shall end; how a body says so is signal-intent.ts.
+ * A signal may instead state where the position should end; how a body expresses that is signal-intent.ts.
  *
- * Promises: one table says what each pair means, for the parser and for every engine.
+ * Promises: one table defines what each pair means, for the parser and for every engine.
  * Never: reads a body (signal-body.ts does), or knows what anybody holds.
  */
 
@@ -25,17 +25,17 @@ export interface Intent {
 }
 
 /**
- * What a signal asks for in so many words (T10). `null` leaves it to action and direction. `close` is all of the
+ * What a signal asks for explicitly (T10). `null` leaves it to action and direction. `close` is all of the
  * strategy's share unless a quantity is named; `target` always comes with a `positionSize`.
  */
 export const SIGNAL_INTENTS = ["open", "close", "reverse", "target"] as const
 export type SignalIntent = (typeof SIGNAL_INTENTS)[number]
 
-/** Where a sender's own book stands, as TradingView's `{{strategy.market_position}}` has it. */
+/** The position in the sender's own book, as in TradingView's `{{strategy.market_position}}`. */
 export const MARKET_POSITIONS = ["long", "short", "flat"] as const
 export type MarketPosition = (typeof MARKET_POSITIONS)[number]
 
-/** The fields of a signal that say where a position shall end, and how the sender believes it stood (T10). */
+/** The fields of a signal that state where a position should end, and what the sender believes it was (T10). */
 export interface SignalTarget {
   readonly intent: SignalIntent | null
   /** Signed: below zero is short. */

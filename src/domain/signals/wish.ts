@@ -1,11 +1,11 @@
 /**
- * wish: what an alert asks for, in the words of an order's intent (T10).
+ * wish: what an alert asks for, before it has a size: the input of sizing (T10).
  *
- * The intake has read the fields of the body together (signal-intent.ts); this table says what they mean for a strategy:
+ * The intake has read the fields of the body together (signal-intent.ts); this table defines what they mean for a strategy:
  * which side, and how much where the sender names no size. What the account may do about it, and how large that is, is
  * sizing.ts's business, because it changes until the moment the order is sent.
  *
- * Promises: pure and total; a signal that says close never becomes a wish that opens; a size the sender did not name is
+ * Promises: pure and total; a signal to close never becomes a wish that opens; a size the sender did not name is
  * the strategy's for whatever opens, and "all of it" for whatever closes.
  * Never: looks at a position, a limit or a policy.
  */
@@ -13,7 +13,7 @@ import { BigDecimal } from "effect"
 import { decimal, formatDecimal } from "../kernel/decimal.ts"
 import { type Action, type Direction, intentOf, type Side, type SignalTarget } from "./signal.ts"
 
-/** The parts of a stored signal that say what is wanted. Decimals as strings. */
+/** The parts of a stored signal that state what is wanted. Decimals as strings. */
 export interface WishSignal extends Omit<SignalTarget, "prevMarketPosition"> {
   readonly action: Action | null
   readonly direction: Direction | null
@@ -22,7 +22,7 @@ export interface WishSignal extends Omit<SignalTarget, "prevMarketPosition"> {
 
 /** `side` is always the side of the order. `quantity` null: all that the strategy holds. */
 export type Wish =
-  /** A side without a direction: an order as large as it says. */
+  /** A side without a direction: an order of exactly the stated size. */
   | { readonly kind: "plain"; readonly side: Side; readonly quantity: string }
   /** To be on this side: what is held on the other is closed as well. */
   | { readonly kind: "open"; readonly side: Side; readonly quantity: string }
@@ -50,9 +50,9 @@ const targetOf = (signed: string): Wish => {
   return BigDecimal.isZero(position) ? closeAll : { kind: "target", position: formatDecimal(position) }
 }
 
-/** An action beside the position the sender has afterwards, whose size it does not say. */
+/** An action together with the sender's resulting position, without the size of that position. */
 const besideBook = (side: Side, book: Side, quantity: string): Wish =>
-  // SELL and still long: the sender takes some of it off and does not say what is left.
+  // SELL and still long: the sender reduces it and does not state what is left.
   side === book ? { kind: "open", side, quantity } : { kind: "close", side, quantity }
 
 const byPair = (signal: WishSignal, quantity: string): Wish | null => {
@@ -68,7 +68,7 @@ const byPair = (signal: WishSignal, quantity: string): Wish | null => {
 }
 
 /**
- * What the signal wishes; null when it does not say enough, which a signal of the intake always does. `ownQuantity` is
+ * What the signal asks for; null when it states too little, which the intake never lets through. `ownQuantity` is
  * the strategy's quantity (decimal above zero).
  */
 export const wishOf = (signal: WishSignal, ownQuantity: string): Wish | null => {
@@ -85,7 +85,7 @@ export const wishOf = (signal: WishSignal, ownQuantity: string): Wish | null => 
     case "target":
       return positionSize === null ? null : targetOf(positionSize)
     case "close":
-      // Who says that nothing is left means all of it, whatever size and side the order has in the sender's book.
+      // A sender that reports nothing left means all of it, whatever size and side the order has in its own book.
       return marketPosition === "flat" ? closeAll : { kind: "close", side, quantity: signal.quantity }
   }
 }

@@ -253,7 +253,7 @@ describe("signals that are too old", () => {
       state.expired.count = 40 * claimLimits.expireMax
       state.expireFor = Effect.sleep(1_000)
       availability.mark("available")
-      yield* TestClock.adjust(claimLimits.expireTellMs + 2_000)
+      yield* TestClock.adjust(claimLimits.expireReportMs + 2_000)
       assert.lengthOf(alerts, 1)
       assert.isAbove(state.expired.count, 35 * claimLimits.expireMax)
       state.expireFor = Effect.void

@@ -140,7 +140,7 @@ describe("a body is refused with the path of its fault", () => {
     ['{"a","b":1}', "a colon is missing after the key (character 5)"],
     ['{"a"', "the body ends here: it was cut off (character 5)"],
     ['{"a":1', "the body ends here: it was cut off (character 7)"],
-    ['{"a":1,}', "a value is missing, or a comma is too many (character 8)"]
+    ['{"a":1,}', "a value is missing, or there is an extra comma (character 8)"]
   ] as const) {
     it(`[${text}] with the message: ${message}`, () => {
       assert.strictEqual(refusal(text).message, message)
