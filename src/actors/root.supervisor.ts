@@ -5,7 +5,7 @@
  * happens when restarting does not help. Children start from first to last and stop from last to first, so the
  * order of the root is the order of T8 read backwards (docs/decisions/0005-tree-order.md).
  *
- * Promises: a start here needs no SQL and no peer, so the tree is up in milliseconds and says what is missing;
+ * Promises: a start here needs no SQL and no peer, so the tree is up in milliseconds and names what is missing;
  * `readiness: "required"` marks what taking a webhook durably needs, and nothing else.
  * Never: holds logic beyond leaving out what ROLES leaves out.
  */
@@ -27,9 +27,9 @@ import { signalServerActor } from "./feeds/signal-server.actor.ts"
 import { tradingStateActor } from "./control/trading-state.actor.ts"
 import { wavesActor } from "./feeds/waves.actor.ts"
 
-/** Delays between restarts: a passing fault is over before anyone notices, a lasting one costs a try each ten seconds. */
+/** Delays between restarts: a transient fault passes before anyone notices, a lasting one costs an attempt every ten seconds. */
 const backoff = { firstMs: 100, factor: 2, maxMs: 10_000, jitter: "full", resetAfterMs: 30_000 } as const
-/** Five restarts in a minute are more than any passing fault needs. */
+/** Five restarts in a minute are more than any transient fault needs. */
 const budget = { max: 5, withinMs: 60_000 } as const
 /** T7: used up means the process exits 70 and the service manager starts it again. */
 const vital = { backoff, whenExhausted: { action: "escalate" }, readiness: "optional" } as const
@@ -54,7 +54,7 @@ const embedded = (settings: Settings): ReadonlyArray<string> =>
 
 const instancesOf = (names: ReadonlyArray<string>) => names.map((name) => ({ id: name, args: name }))
 
-/** A dead quote feed must never cut a broker in mid-order: one_for_one. */
+/** A dead quote feed must never stop a broker in mid-order: one_for_one. */
 const trading = (settings: Settings) =>
   supervisor({
     ...vitalGroup,
@@ -99,8 +99,8 @@ const feedWorkers = (name: string, feed: FeedSettings) => [
 ]
 
 /**
- * A feed is alone with its faults: one_for_one, and a parked feed touches neither another feed nor trading. Its
- * scheduler stands behind it, so that at the stop nobody waits for signals of a feed that is gone.
+ * A feed's faults stay its own: one_for_one, and a parked feed touches neither another feed nor trading. Its
+ * scheduler comes after it, so that at the stop nobody waits for signals of a feed that is gone.
  */
 const feeds = ({ feeds, roles }: Settings) =>
   supervisor({
@@ -110,7 +110,7 @@ const feeds = ({ feeds, roles }: Settings) =>
     children: Object.entries(feeds).flatMap(([name, feed]) => [
       ...(roles.has("feeds") ? feedWorkers(name, feed) : []),
       ...(roles.has("waves")
-        ? // Giving a wave back is one statement; its own deadline is the database's.
+        ? // Releasing a wave is one statement; its own deadline is the database's.
           [worker({ ...local, id: `waves:${name}`, start: wavesActor(name), stopBudgetMs: 3_000 })]
         : [])
     ])
@@ -123,11 +123,11 @@ export const rootSupervisor = (settings: Settings) =>
     strategy: "one_for_one",
     intensity: budget,
     children: [
-      // First up, last down: health must be able to say what the others are doing.
+      // First up, last down: health must be able to show what the others are doing.
       worker({ ...vital, id: "http", start: httpActor, stopBudgetMs: 5_000, readiness: "required" }),
       // A fast shutdown of the embedded server took 60 ms at most; ten seconds cover a checkpoint on a slow disk.
       worker({ ...vital, id: "database", start: databaseActor, stopBudgetMs: 10_000, readiness: "required" }),
-      // Before everybody who holds something under the node's lease, so after them at the stop.
+      // Before everything that is held under the node's lease, so after it at the stop.
       ...(settings.roles.has("accounts") || settings.roles.has("waves")
         ? [worker({ ...vital, id: "node", start: nodeActor(), stopBudgetMs: 3_000 })]
         : []),

@@ -2,7 +2,7 @@
  * Catalog: the list of every statechart of the service.
  *
  * Diagrams, the console and the tests that walk all machines (deadlines, descriptions, event matrix) read this
- * list, so a machine that is not here is a machine nobody checks; a test compares it with the folder.
+ * list, so a machine that is not here is never checked; a test compares it with the folder.
  *
  * Promises: one entry per `*.machine.ts` file, named by its stem.
  * Never: is imported by a machine.

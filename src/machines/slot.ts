@@ -4,7 +4,7 @@
  * A machine names the work of a state and the shape of its input and output; what is done there is none of
  * its business. The bridge replaces each slot with an effect that lives in the child's scope. A slot that
  * nobody filled fails at once with its name, so a forgotten effect is a crash at start and never a state
- * that waits for ever.
+ * that waits forever.
  *
  * Promises: an unfilled slot is an error event of its own state.
  * Never: does work.
@@ -23,7 +23,7 @@ export const slot = <Input, Output>(): PromiseActorLogic<Output, Input> =>
     Promise.reject(new Error(`the slot ${self.id} of this machine is not filled`))
   )
 
-/** Work that goes on for as long as its state does, and tells the machine what happens by events. */
+/** Work that runs for as long as its state does, and reports to the machine by events. */
 export const streamSlot = <Input>(): CallbackActorLogic<AnyEventObject, Input> =>
   fromCallback<AnyEventObject, Input>(({ self }) => {
     throw new Error(`the slot ${self.id} of this machine is not filled`)

@@ -1,8 +1,8 @@
 /**
- * Alerts actor: the alerts machine with the effects that bring alerts into the database.
+ * Alerts actor: the alerts machine with the effects that store alerts in the database.
  *
  * Promises: one batch at a time; a batch that could not be stored goes back to the queue it came from.
- * Never: loses an alert to a failed write, or holds up whoever raised it.
+ * Never: loses an alert to a failed write, or blocks whoever raised it.
  */
 import { Effect } from "effect"
 import { alertLimits } from "../../domain/kernel/limits.ts"
@@ -18,7 +18,7 @@ const storePending = effectActor("alerts.store", () =>
     const alerts = yield* Alerts
     const store = yield* AlertsStore
     const batch = alerts.takePending()
-    // Also on interruption: the state may be left because the database went away in the middle.
+    // On interruption too: the state may be left because the database went away midway.
     const closed = yield* store
       .store(batch)
       .pipe(Effect.onError(() => Effect.sync(() => alerts.putBack(batch))))

@@ -1,12 +1,12 @@
 /**
  * HTTP actor: the listening socket and the intake's worker, as one supervised component.
  *
- * The worker lives here and not with the database, because what it serves is callers: it is up with the listener and
- * goes with it, and answers 503 for as long as nothing can be stored.
+ * The worker lives here and not with the database, because it serves callers: it is up with the listener and
+ * stops with it, and answers 503 for as long as nothing can be stored.
  *
  * Promises: a start that cannot bind fails with the error of the listener (PortInUse, PortForbidden, ...); a socket
- * or a worker that dies is a crash of the component; stopping finishes the answers under way first.
- * Never: decides what a request is answered.
+ * or a worker that dies is a crash of the component; stopping finishes the responses in progress first.
+ * Never: decides the response to a request.
  */
 import { Deferred, Effect, Scope } from "effect"
 import { stopLimits } from "../../domain/kernel/limits.ts"
@@ -67,19 +67,19 @@ const actorsOf = ({ bound, self }: Incarnation, scope: Scope.Scope) => ({
   )
 })
 
-/** Milliseconds the whole process may take to stop before the socket goes without being asked. */
+/** Milliseconds the whole process may take to stop before the socket is closed without being asked. */
 const drainDeadlineMs = 2 * stopLimits.deadlineMs
 
 /**
  * The start of the component. Fails with the listener's own error when the address cannot be bound; succeeds once
- * the socket listens. Its detail shows host, port, connections, exchanges and the posts that wait.
+ * the socket listens. Its detail shows host, port, connections, exchanges and waiting posts.
  */
 export const httpActor: Start<HttpRequirements> = (self) =>
   Effect.gen(function* () {
     const scope = yield* Effect.scope
     const queue = yield* IntakeQueue
     const bound = yield* Deferred.make<BoundListener, BindError>()
-    // Known once bound; the status is asked before.
+    // Known once bound; the status may be read before.
     const live: { socket: BoundListener | null } = { socket: null }
     self.step("http.bind")
     const running = yield* machineChild({

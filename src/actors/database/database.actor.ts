@@ -1,8 +1,8 @@
 /**
  * Database actor: the database machine with the effects that lock, launch, probe and migrate.
  *
- * Promises: the lock on DATA_DIR is held before a server of ours starts and for as long as the component lives;
- * the node's identity and the control token are known before anyone can see the database as available; only a successful probe says so.
+ * Promises: the lock on DATA_DIR is held before our server starts and for as long as the component lives;
+ * the node's identity and the control token are known before anyone can see the database as available; only a successful probe makes it so.
  * Never: gives up because the database is away; ends for good only where waiting cannot help, with a named step.
  */
 import { Effect, Stream } from "effect"
@@ -35,8 +35,8 @@ const openControlToken = Effect.gen(function* () {
     replaced ? "warn" : "info",
     "control.token",
     replaced
-      ? `${token.file} could be no token and was replaced`
-      : `control over HTTP takes the token in ${token.file}`,
+      ? `${token.file} did not contain a valid token and was replaced`
+      : `control over HTTP requires the token in ${token.file}`,
     { component: "root/database", file: token.file, did }
   )
 })
@@ -78,7 +78,7 @@ const runServer = streamActor("database.run-server", ({ send }: { readonly send:
         ? logEvent(
             "info",
             "database.external",
-            `the database is external, at ${where}; it is not ours to start`,
+            `the database is external, at ${where}; this service does not start it`,
             {
               component: "root/database",
               target: where
@@ -108,7 +108,7 @@ const probe = effectActor("database.probe", () =>
   })
 )
 
-/** The data and the settings must agree before anybody trades on both; what the settings changed is told. */
+/** The data and the settings must agree before anybody trades on both; what the settings changed is logged. */
 const adoptData = Effect.gen(function* () {
   const installation = yield* Installation
   const dataDir = yield* DataDir
@@ -163,7 +163,7 @@ const migrate = effectActor("database.migrate", () =>
   })
 )
 
-/** A failing call of anybody marks the database unavailable at once; the machine hears of it here. */
+/** A failing call of any component marks the database unavailable at once; the machine is notified here. */
 const watchAvailability = streamActor("database.watch", ({ send }: { readonly send: Send }) =>
   Effect.flatMap(Database, (database) =>
     Stream.runForEach(database.availability.changes, (state) =>
@@ -179,7 +179,7 @@ const watchAvailability = streamActor("database.watch", ({ send }: { readonly se
 export const databaseActor = (self: ChildSelf) =>
   Effect.gen(function* () {
     const database = yield* Database
-    // Whatever ends this component, nobody may go on believing in a database that is not watched any more.
+    // Whatever ends this component, nobody may keep relying on a database that is no longer watched.
     yield* Effect.addFinalizer(() => Effect.sync(() => database.availability.mark("unavailable")))
     return yield* machineChild({
       machine: databaseMachine,

@@ -1,8 +1,8 @@
 /**
- * Pipeline batch: one claimed batch, from quotes to committed decisions and everybody who has to know.
+ * Pipeline batch: one claimed batch, from quotes to committed decisions and notifications.
  *
  * Signals that were never tried before share a transaction, because one commit for many is what keeps up with the
- * intake. A signal that failed before, or whose decider died, is decided alone: what it does then, it does to itself.
+ * intake. A signal that failed before, or whose decider died, is decided alone: another failure then affects only itself.
  *
  * Promises: metadata goes only to the link procedure; a batch the database refuses is decided again one by one; each
  * outcome is logged with the signal's id as correlation id; executors are woken after the commit, never before.
@@ -39,7 +39,7 @@ export interface Pace {
 
 type Claimed<Kind extends ClaimedSignal["kind"]> = Extract<ClaimedSignal, { readonly kind: Kind }>
 
-/** Signals by what became of them; those that were too old are counted where they are ended. */
+/** Signals by outcome; those that were too old are counted where they are ended. */
 export const decidedTotal = Metric.counter("holdfast_signals_total", {
   description: "Signals that left the pipeline, by outcome.",
   incremental: true
@@ -132,7 +132,7 @@ const decideGroup = (
     })
   )
 
-const tellDecided = (
+const logDecided = (
   component: string,
   claimed: Claimed<"signal">,
   outcome: Extract<SignalOutcome, { readonly _tag: "Decided" }>
@@ -164,7 +164,7 @@ const tellDecided = (
         status
       }))
     })
-    yield* tellDrift(component, claimed, decision)
+    yield* alertDrift(component, claimed, decision)
     if (reason === "too_old") {
       yield* alerts.raise({
         severity: "MEDIUM",
@@ -177,8 +177,8 @@ const tellDecided = (
     }
   })
 
-/** What the sender believes to hold and we do not: an earlier alert of it never arrived, or was not traded. */
-const tellDrift = (component: string, claimed: Claimed<"signal">, decision: Decision) =>
+/** What the sender believes it holds and we do not: an earlier alert of it never arrived, or was not traded. */
+const alertDrift = (component: string, claimed: Claimed<"signal">, decision: Decision) =>
   Effect.gen(function* () {
     const alerts = yield* Alerts
     const { id, signal } = claimed
@@ -190,27 +190,27 @@ const tellDrift = (component: string, claimed: Claimed<"signal">, decision: Deci
         severity: "MEDIUM",
         kind: "position.drift",
         dedupKey: `position.drift:${account ?? ""}:${strategy ?? ""}:${signal.symbol}`,
-        message: `the sender says it was ${String(numbers["said"])} in ${signal.symbol}, ${strategy ?? ""} is ${String(numbers["held"])} in ${account ?? ""}: an earlier alert is missing`,
+        message: `the sender reports it was ${String(numbers["said"])} in ${signal.symbol}, ${strategy ?? ""} is ${String(numbers["held"])} in ${account ?? ""}: an earlier alert is missing`,
         detail: { account, strategy, symbol: signal.symbol, ...numbers }
       })
     }
   })
 
 /** Why a signal reached no strategy at all. */
-const unheard: Readonly<Record<string, string>> = {
+const unroutedReasons: Readonly<Record<string, string>> = {
   no_strategy: "no strategy takes signals of this source",
   strategy_unknown: "the strategy they name does not take this source"
 }
 
-/** Signals that nobody wanted are an alert per source, from the first one on (T11); each has its line already. */
-const tellUnheard = (component: string, claim: Claim, outcomes: ReadonlyArray<SignalOutcome>) =>
+/** Signals that no strategy takes are one alert per source, from the first one on (T11); each has its log line already. */
+const alertUnrouted = (component: string, claim: Claim, outcomes: ReadonlyArray<SignalOutcome>) =>
   Effect.gen(function* () {
     const alerts = yield* Alerts
     const sources = new Map(claim.signals.map(({ id, source }) => [id, source]))
     const found = new Map<string, { readonly reason: string; readonly source: string; ids: Array<string> }>()
     for (const outcome of outcomes) {
       const reason = outcome._tag === "Decided" ? outcome.decision.reason : null
-      if (reason === null || unheard[reason] === undefined) continue
+      if (reason === null || unroutedReasons[reason] === undefined) continue
       const source = sources.get(outcome.id) ?? ""
       const one = found.get(`${reason}:${source}`) ?? { reason, source, ids: [] }
       one.ids.push(outcome.id)
@@ -223,25 +223,25 @@ const tellUnheard = (component: string, claim: Claim, outcomes: ReadonlyArray<Si
         dedupKey: `signal.${reason}:${source}`,
         component,
         ...(ids[0] === undefined ? {} : { correlationId: ids[0] }),
-        message: `${ids.length === 1 ? "a signal" : `${ids.length} signals`} of source ${source} cannot be traded: ${unheard[reason] ?? reason}`,
+        message: `${ids.length === 1 ? "a signal" : `${ids.length} signals`} of source ${source} cannot be traded: ${unroutedReasons[reason] ?? reason}`,
         detail: { source, count: ids.length }
       })
     }
   })
 
-const tellTrouble = (component: string, outcome: Exclude<SignalOutcome, { readonly _tag: "Decided" }>) =>
+const logTrouble = (component: string, outcome: Exclude<SignalOutcome, { readonly _tag: "Decided" }>) =>
   Effect.gen(function* () {
     const fields = { component, correlation_id: outcome.id }
     switch (outcome._tag) {
       case "Deferred":
-        return yield* logEvent("debug", "signal.deferred", "the decision was put off", {
+        return yield* logEvent("debug", "signal.deferred", "the decision was deferred", {
           ...fields,
           codes: outcome.codes
         })
       case "ClaimLost":
         return yield* logEvent("warn", "signal.claim_lost", "another decider took the signal over", fields)
       case "Failed":
-        return yield* logEvent("error", "signal.failed", "deciding failed and will be tried again", {
+        return yield* logEvent("error", "signal.failed", "deciding failed and will be retried", {
           ...fields,
           error: outcome.error,
           attempts: outcome.attempts
@@ -290,7 +290,7 @@ const handleMetadata = (
     }
     if (recorded.known)
       return yield* logEvent("warn", "metadata.known", "this snapshot is stored already", fields)
-    // That it was recorded is said by the intake, which answered for it.
+    // That it was recorded is logged by the intake, which answered for it.
     if (recorded.linked.length === 0)
       yield* logEvent("info", "metadata.waiting", "metadata waits for its fill", fields)
     for (const { by, orderId, tradeRecordId } of recorded.linked) {
@@ -352,11 +352,11 @@ export const decideBatch = (component: string, pace: Pace, claim: Claim) =>
       }
       for (const outcome of results) {
         const claimed = byId.get(outcome.id)
-        if (outcome._tag !== "Decided") yield* tellTrouble(component, outcome)
-        else if (claimed?.kind === "signal") yield* tellDecided(component, claimed, outcome)
+        if (outcome._tag !== "Decided") yield* logTrouble(component, outcome)
+        else if (claimed?.kind === "signal") yield* logDecided(component, claimed, outcome)
       }
       outcomes.push(...results)
     }
-    yield* tellUnheard(component, claim, outcomes)
+    yield* alertUnrouted(component, claim, outcomes)
     return reportOf(claim, outcomes, metadata)
   })

@@ -1,8 +1,8 @@
 /**
  * Pipeline actor: the pipeline machine with the effects that claim and decide.
  *
- * Promises: starts without a database, which only its readiness needs; asked to stop it finishes the batch it has and
- * claims no more (T8); an outage of the database ends no incarnation of it.
+ * Promises: starts without a database, which only its readiness needs; asked to stop, it finishes the batch it has and
+ * claims no more (T8); a database outage ends no incarnation of it.
  * Never: holds a signal longer than one batch, or decides without a claim.
  */
 import { Effect } from "effect"
@@ -17,7 +17,7 @@ import { logEvent } from "../../runtime/log-event.ts"
 import { effectActor, machineChild } from "../../runtime/machine-child.ts"
 import { watchDatabase } from "../database/database-watch.ts"
 import { decideBatch, type Pace } from "./pipeline-batch.ts"
-import { type Expiry, expireSome, expiryAt, tellExpired } from "./pipeline-expire.ts"
+import { type Expiry, expireSome, expiryAt, reportExpired } from "./pipeline-expire.ts"
 
 /** What one incarnation keeps between its batches. */
 interface Incarnation {
@@ -25,7 +25,7 @@ interface Incarnation {
   readonly pace: Pace
   /** The batch the machine was given a ticket for. */
   claim: Claim | null
-  /** Token of a batch that only the database kept us from deciding: no fault of its signals. */
+  /** Token of a batch that only the database kept us from deciding: its signals are not at fault. */
   undecided: string | null
   readonly expiry: Expiry
 }
@@ -34,12 +34,12 @@ const releaseOwn = (incarnation: Incarnation) =>
   effectActor("pipeline.release_own", () =>
     Effect.gen(function* () {
       const store = yield* SignalsStore
-      // After an outage the accounts have to be reconciled again, so decisions may again be put off for a while.
+      // After an outage the accounts have to be reconciled again, so decisions may again be deferred for a while.
       incarnation.pace.sinceMs = null
       const released = yield* store.releaseOwn(incarnation.undecided)
       incarnation.undecided = null
       if (released > 0) {
-        yield* logEvent("info", "signals.released", `${released} claims of before are open again`, {
+        yield* logEvent("info", "signals.released", `${released} earlier claims were released`, {
           component: incarnation.path,
           released
         })
@@ -93,7 +93,7 @@ export const pipelineActor = () => (self: ChildSelf) =>
       expiry: expiryAt()
     }
     const queue = yield* SignalQueue
-    yield* Effect.addFinalizer(() => tellExpired(self.path, incarnation.expiry))
+    yield* Effect.addFinalizer(() => reportExpired(self.path, incarnation.expiry))
     return yield* machineChild({
       machine: pipelineMachine,
       input: {

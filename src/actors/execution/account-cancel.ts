@@ -1,12 +1,12 @@
 /**
- * Cancelling: asked for in the row (`pending_cancel`), carried out by the account's executor before anything else.
+ * Cancelling: requested in the row (`pending_cancel`), carried out by the account's executor before anything else.
  *
- * A cancel is a wish, its answer is a fact. An order that the venue does not cancel is usually over already, so after
- * a refusal or a lost answer the venue is asked and nothing is assumed (K9).
+ * A cancel is a request, its outcome is a fact. An order that the venue does not cancel has usually ended already, so after
+ * a refusal or a lost response the venue is queried and nothing is assumed (K9).
  *
- * Promises: a cancel always passes, also while trading is halted; one that the venue accepted and has not carried out
- * yet is looked at again after a pause; an order without a venue id is looked up before it is cancelled; the lease is
- * asked right before the bytes, and one that is over is no silence of the broker.
+ * Promises: a cancel always passes, even while trading is halted; one that the venue accepted and has not carried out
+ * yet is checked again after a pause; an order without a venue id is looked up before it is cancelled; the lease is
+ * checked right before the bytes leave, and an expired one is not taken for silence of the broker.
  * Never: treats a cancelled order as if nothing of it had traded.
  */
 import { FAULT_POINTS, faultPoint } from "../../layers/platform/fault-point.ts"
@@ -64,7 +64,7 @@ const cancel = (desk: AccountDesk, order: StoredOrder) =>
         .pipe(Effect.provideService(SendPermit, guard.mayWrite), Effect.result)
       faultPoint(FAULT_POINTS.cancelAnswered, order.symbol)
       if (Result.isSuccess(answer)) {
-        // Still open in the answer: the venue works on it; the row stays `pending_cancel`.
+        // Still open in the response: the venue works on it; the row stays `pending_cancel`.
         if (answer.success.status === "open" || answer.success.status === "partially_filled") return worked
         yield* adoptVenueOrder(desk, guard, order, answer.success)
         return worked
@@ -72,9 +72,9 @@ const cancel = (desk: AccountDesk, order: StoredOrder) =>
       const failure = answer.failure
       switch (failure._tag) {
         case "BrokerNotSent":
-          // Nothing left, so it is due at once for whoever may send it next.
+          // Nothing was sent, so it is due at once for whoever may send it next.
           desk.dueAt.delete(order.id)
-          // Without a permit the broker has done nothing wrong: the account is somebody else's, or ours under a new grant.
+          // Without a permit the broker is not at fault: the account belongs to another process, or to us under a new grant.
           if (!guard.mayWrite()) return yield* new LeaseLost({ account: desk.account, while: "cancelling" })
           return { _tag: "BrokerAway", reason: `cancel: ${failure.reason}` } satisfies StepOutcome
         case "BrokerRefused": {

@@ -2,10 +2,10 @@
  * Account desk: what the effects of one account's executor share while it lives.
  *
  * Step, resolver, reconciliation and lease keeper run in different fibers of one child. The desk is the little they
- * have to agree on: the lease as it is now, whose turn it is to talk to the broker, and a place where a round trip
- * goes on although the state that began it was left.
+ * have to agree on: the current lease, whose turn it is to talk to the broker, and a place where a round trip
+ * continues although the state that began it was left.
  *
- * Promises: one create or cancel round trip of the account at a time; a round trip that was begun ends by itself, it
+ * Promises: one create or cancel round trip of the account at a time; a round trip that was begun ends by itself; it
  * is interrupted only with the whole child.
  * Never: outlives its child.
  */
@@ -26,7 +26,7 @@ export class LeaseLost extends Data.TaggedError("LeaseLost")<{
   }
 }
 
-/** Numbers a test may shorten; everybody else takes the limits. */
+/** Numbers a test may shorten; everyone else uses the limits. */
 export interface ExecutionPace {
   readonly pollMs: number
   /** Waits before each look-up, in milliseconds; the last one repeats. */
@@ -51,14 +51,14 @@ export interface AccountDesk {
   readonly roundTrip: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   /** Waits until no round trip is under way, and keeps others from beginning while `effect` runs. */
   readonly between: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  /** Orders between the commit of `submitting` and the commit of what came of it. Bounded by the one turn. */
+  /** Orders between the commit of `submitting` and the commit of its outcome. Bounded by the one turn. */
   readonly inFlight: Set<string>
   /**
    * Orders that are not due before a time (milliseconds of the clock): their cancel was sent, or what they wait for was
    * not there. Bounded by open orders.
    */
   readonly dueAt: Map<string, number>
-  /** When (milliseconds of the clock) all fills may be asked for again; zero at first. */
+  /** When (milliseconds of the clock) all fills may be fetched again; zero at first. */
   fullLookAt: number
 }
 
@@ -122,7 +122,7 @@ export const makeDesk = (
   }
 }
 
-/** The lease, or `LeaseLost` when it may not be used to write any more. */
+/** The lease, or `LeaseLost` when it may no longer be used to write. */
 export const usableGuard = (desk: AccountDesk, doing: string): Effect.Effect<LeaseGuard, LeaseLost> =>
   Effect.suspend(() => {
     const guard = desk.guard()
@@ -131,5 +131,5 @@ export const usableGuard = (desk: AccountDesk, doing: string): Effect.Effect<Lea
       : Effect.succeed(guard)
   })
 
-/** How long a step of the executor may look at one cancel before it is sent again. */
+/** How long a cancel may stay unconfirmed before it is sent again. */
 export const cancelAgainMs: number = executionLimits.cancelAgainMs

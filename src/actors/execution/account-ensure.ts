@@ -1,5 +1,5 @@
 /**
- * The rows of accounts: inserted when they are new, and a contradiction with the settings said aloud.
+ * The rows of accounts: inserted when they are new; a conflict with the settings is logged and alerted.
  *
  * Promises: a row of another venue is left alone, because its positions are there; that is an alert for each.
  * Never: changes a row that exists.
@@ -10,7 +10,7 @@ import { Alerts } from "../../layers/alerts/alerts.port.ts"
 import { Config } from "../../layers/platform/config.port.ts"
 import { invariant } from "../../domain/kernel/invariant.ts"
 
-/** Fails with `DatabaseUnavailable`. `component` is who says it. */
+/** Fails with `DatabaseUnavailable`. `component` is the one that logs. */
 export const ensureAccounts = (names: ReadonlyArray<string>, component: string) =>
   Effect.gen(function* () {
     const accounts = yield* AccountsStore
@@ -26,7 +26,7 @@ export const ensureAccounts = (names: ReadonlyArray<string>, component: string) 
         severity: "HIGH",
         kind: "account.venue_mismatch",
         dedupKey: `account.venue_mismatch:${id}`,
-        message: `the account ${id} belongs to ${stored}, the configuration says ${configured}; the stored venue stays`,
+        message: `the account ${id} belongs to ${stored}, the configuration names ${configured}; the stored venue stays`,
         component
       })
     )

@@ -3,7 +3,7 @@
  *
  * Boot and recovery are one path. Fills first, because they are facts and everything else follows from them; then the
  * orders that may be alive, then the positions, then the orders that wait to be settled. Orders with an unknown
- * outcome are not dealt with here: their resolver asks on its own schedule and blocks nothing but their symbol.
+ * outcome are not handled here: their resolver looks them up on its own schedule and blocks nothing but their symbol.
  *
  * This file is the one owner of reconciliation. The reconciler component only rings for it and watches that it is done.
  *
@@ -28,7 +28,7 @@ import { catchUpFills } from "./fill-record.ts"
 import { alertOrder } from "./order-trace.ts"
 
 /**
- * Compares our working orders with the venue's open ones; what is not open there any more is asked for by its id. Answers
+ * Compares our working orders with the venue's open ones; what is no longer open there is looked up by its id. Returns
  * whether the venue has filled more of one than we have stored.
  */
 const reconcileWorking = (desk: AccountDesk, guard: LeaseGuard, open: ReadonlyArray<VenueOrder>) =>
@@ -46,14 +46,14 @@ const reconcileWorking = (desk: AccountDesk, guard: LeaseGuard, open: ReadonlyAr
         const moved = yield* adoptVenueOrder(desk, guard, order, venue.value)
         behind ||= hasFilledMore(venue.value, moved.order)
       } else {
-        const message = "the venue acknowledged this order and shows it no more"
+        const message = "the venue acknowledged this order and no longer shows it"
         yield* alertOrder("HIGH", "order.vanished", message, desk.path, order)
       }
     }
     return behind
   })
 
-/** Statuses whose orders are looked after by somebody else: the working list, the resolver, a round trip under way. */
+/** Statuses whose orders are handled elsewhere: the working list, the resolver, a round trip in flight. */
 const lookedAfter: ReadonlySet<OrderStatus> = new Set<OrderStatus>([
   "submitting",
   "unknown",
@@ -63,7 +63,7 @@ const lookedAfter: ReadonlySet<OrderStatus> = new Set<OrderStatus>([
   "pending_cancel"
 ])
 
-/** Open orders of the venue that we believe to be over, never sent, or have never heard of. */
+/** Open orders of the venue that we believe ended or never sent, or that we do not know. */
 const reconcileOpen = (desk: AccountDesk, guard: LeaseGuard, open: ReadonlyArray<VenueOrder>) =>
   Effect.gen(function* () {
     const orders = yield* OrdersStore
@@ -92,7 +92,7 @@ const alertMismatches = (desk: AccountDesk, mismatches: ReadonlyArray<PositionMi
         severity: "HIGH",
         kind: "position.mismatch",
         dedupKey: `position.mismatch:${desk.account}:${symbol}`,
-        message: `${desk.account} ${symbol}: our fills say ${ours}, the broker says ${brokers}`,
+        message: `${desk.account} ${symbol}: our fills add up to ${ours}, the broker reports ${brokers}`,
         component: desk.path,
         detail: { account: desk.account, symbol, ours, brokers },
         standing: true
@@ -104,14 +104,14 @@ const alertMismatches = (desk: AccountDesk, mismatches: ReadonlyArray<PositionMi
 
 /**
  * Where positions or filled quantities differ, fills are missing here or late there. First those after the cursor are
- * fetched again; then all of them, because a cursor proves nothing about a venue that was set up anew (T10). The latter
- * is a long look at a venue that nobody may be able to help, so it has a pause. What differs after it is disputed.
+ * fetched again; then all of them, because a cursor proves nothing about a venue that was reset (T10). The latter
+ * is expensive and may never resolve the difference, so it has a pause. What differs after it is disputed.
  */
 const reconcilePositions = (desk: AccountDesk, guard: LeaseGuard, behind: boolean) =>
   Effect.gen(function* () {
     if ((yield* confirmPositions(desk, guard)).length === 0 && !behind)
       return yield* alertMismatches(desk, [])
-    // A fill may have fallen between the two questions.
+    // A fill may have happened between the two queries.
     yield* catchUpFills(desk.path, desk.broker, desk.account)
     if ((yield* confirmPositions(desk, guard)).length === 0 && !behind)
       return yield* alertMismatches(desk, [])
@@ -124,7 +124,7 @@ const stillDiffers = (desk: AccountDesk, guard: LeaseGuard) =>
     yield* alertMismatches(desk, yield* confirmPositions(desk, guard, true))
   })
 
-/** Fills the slot `reconcile`. Fails with `BrokerUnavailable`, `DatabaseUnavailable` or `LeaseLost`. */
+/** Implements the slot `reconcile`. Fails with `BrokerUnavailable`, `DatabaseUnavailable` or `LeaseLost`. */
 export const reconcileAccount = (desk: AccountDesk) =>
   Effect.gen(function* () {
     const accounts = yield* AccountsStore
@@ -137,9 +137,14 @@ export const reconcileAccount = (desk: AccountDesk) =>
     yield* settleOrders(desk)
     const marked = yield* accounts.markReconciled(guard.grant)
     if (!marked) return yield* new LeaseLost({ account: desk.account, while: "reconciling" })
-    yield* logEvent("info", "account.reconciled", "orders, fills and positions agree as far as can be told", {
-      component: desk.path,
-      account: desk.account,
-      fills_caught_up: fresh
-    })
+    yield* logEvent(
+      "info",
+      "account.reconciled",
+      "orders, fills and positions agree as far as can be determined",
+      {
+        component: desk.path,
+        account: desk.account,
+        fills_caught_up: fresh
+      }
+    )
   })

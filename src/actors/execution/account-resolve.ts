@@ -2,13 +2,13 @@
  * Resolving orders whose outcome is unknown, by truth table T5 and never by guessing.
  *
  * Each unresolved order gets a fiber of its own, because the wait for a venue's propagation must not hold up other
- * symbols. The fiber asks by client order id on a widening schedule. "Not found" counts only after several answers
+ * symbols. The fiber queries by client order id on a widening schedule. "Not found" counts only after several answers
  * that agree, after the venue's propagation window, and after its list of open and recent orders agrees as well. Then
  * the rule of the venue decides: where client order ids are unique for good (U, R) the same id goes out again; where
  * they are not (O, N) a human decides.
  *
- * Promises: a create under a known id is repeated only for an order the venue never attested; at most `sendsMax` times;
- * a broker that cannot be asked leaves the order unresolved and raises an alert.
+ * Promises: a create under a known id is repeated only for an order the venue never confirmed; at most `sendsMax` times;
+ * a broker that cannot be queried leaves the order unresolved and raises an alert.
  * Never: sends under another id, sends where ids are not unique for good, or takes silence for an answer.
  */
 import { ordersBell, resolveBell } from "../../layers/platform/bells.ts"
@@ -57,12 +57,12 @@ const adopt = (desk: AccountDesk, guard: LeaseGuard, unresolved: UnresolvedOrder
     wake.notify(ordersBell(desk.account))
   })
 
-/** The look-up by id has said no often enough; the venue's lists of orders must say the same. */
+/** The look-up by id has found nothing often enough; the venue's lists of orders must agree. */
 const findInLists = (desk: AccountDesk, order: StoredOrder) =>
   Effect.gen(function* () {
     const open = yield* desk.broker.openOrders(desk.account)
     const since = order.sentAt ?? new Date(0)
-    // Our clock and the venue's may differ; what is asked for a little too early costs nothing.
+    // Our clock and the venue's may differ; starting the list a little too early costs nothing.
     const recent = yield* desk.broker.recentOrders(
       desk.account,
       new Date(since.getTime() - lookupLimits.clockSkewMsMax)
@@ -76,12 +76,12 @@ const findInLists = (desk: AccountDesk, order: StoredOrder) =>
 const wasAttested = (order: StoredOrder): boolean =>
   order.venueOrderId !== null || order.filledQuantity !== "0"
 
-/** What a confirmed "not found" leads to (T5). Answers whether the order is settled for this fiber. */
+/** What a confirmed "not found" leads to (T5). Returns whether the order is settled for this fiber. */
 const notFound = (desk: AccountDesk, guard: LeaseGuard, order: StoredOrder) =>
   Effect.gen(function* () {
     const { rule } = desk.broker
     if (wasAttested(order))
-      return yield* escalate(desk, guard, order, "the venue had it and shows it no more")
+      return yield* escalate(desk, guard, order, "the venue had it and no longer shows it")
     if (rule === "O" || rule === "N") {
       const reason = `not found, and the venue (rule ${rule}) would take its id twice`
       return yield* escalate(desk, guard, order, reason)
@@ -99,14 +99,14 @@ const notFound = (desk: AccountDesk, guard: LeaseGuard, order: StoredOrder) =>
     const done = yield* submitAndSend(desk, order)
     if (done._tag === "Sent") return yield* catchUpFills(desk.path, desk.broker, desk.account)
     if (done._tag === "Refused")
-      // Moved by a fill in between, or owned by another: the row says what is next.
+      // Moved by a fill in between, or owned by another: the row decides what is next.
       return yield* traceOrder("info", "order.resubmit_waits", done.why, desk.path, order)
     return yield* notSentAgain(desk, guard, order, done.permit)
   })
 
 /**
- * It is not at the venue, and what was right when it was first sent is not right any more: too old, not allowed, nothing
- * left to do. It ends here, and a human is told, because somebody was told that it was sent (T5 K4). Only while something
+ * It is not at the venue, and what was right when it was first sent is no longer right: too old, not allowed, nothing
+ * left to do. It ends here, and a human is alerted, because it was reported as sent (T5 K4). Only while something
  * is not known yet, such as what the account holds, does it wait.
  */
 const notSentAgain = (
@@ -140,13 +140,13 @@ const begin = (desk: AccountDesk, guard: LeaseGuard, order: StoredOrder) =>
   Effect.gen(function* () {
     let current = order
     if (current.status === "submitting") {
-      // Not on its way at this moment and still `submitting` when read after that: nobody of us is sending it.
+      // Not in flight at this moment and still `submitting` when read after that: nobody here is sending it.
       if (desk.inFlight.has(order.id)) return current
       const orders = yield* OrdersStore
       current = (yield* orders.byId(order.id)) ?? current
     }
     if (current.status === "submitting") {
-      // Its sender is gone (K4, K5): whether the bytes left is known to nobody here.
+      // Its sender is gone (K4, K5): nobody here knows whether the bytes left.
       const lost = yield* applyEvent(desk, guard, current, "order.outcome_lost", {
         reason: "its sender is gone",
         ifStill: "submitting",
@@ -164,16 +164,16 @@ const begin = (desk: AccountDesk, guard: LeaseGuard, order: StoredOrder) =>
 const delayOf = (desk: AccountDesk, tries: number): number =>
   desk.pace.lookupDelaysMs[Math.min(tries, desk.pace.lookupDelaysMs.length - 1)] ?? 0
 
-const tellUnresolved = (desk: AccountDesk, order: StoredOrder, rounds: number) =>
+const alertUnresolved = (desk: AccountDesk, order: StoredOrder, rounds: number) =>
   alertOrder(
     "HIGH",
     "order.unresolved",
-    `the broker cannot be asked about an order (${rounds} times)`,
+    `the broker cannot be queried about an order (${rounds} times)`,
     desk.path,
     order
   )
 
-/** Asks until the order is found, or confirmed not to be there. */
+/** Queries until the order is found, or confirmed not to be there. */
 const resolveOne = (desk: AccountDesk, unresolved: UnresolvedOrder) =>
   Effect.gen(function* () {
     const guard = yield* usableGuard(desk, "resolving")
@@ -184,11 +184,11 @@ const resolveOne = (desk: AccountDesk, unresolved: UnresolvedOrder) =>
     const countsAfterMs = wasOrphan ? desk.broker.propagationMs : unresolved.propagationLeftMs
     let absent = 0
     let unanswered = 0
-    // By id or by list: a broker that does not say where the order is leaves its symbol blocked, which somebody must know.
+    // By id or by list: a broker that does not answer leaves the order's symbol blocked, which somebody must know.
     const noAnswer = Effect.suspend(() => {
       unanswered += 1
       return unanswered % desk.pace.lookupDelaysMs.length === 0
-        ? tellUnresolved(desk, order, unanswered)
+        ? alertUnresolved(desk, order, unanswered)
         : Effect.void
     })
     for (let tries = 0; ; tries += 1) {
@@ -215,13 +215,13 @@ const resolveOne = (desk: AccountDesk, unresolved: UnresolvedOrder) =>
       return
     }
   }).pipe(
-    // The rows say where it stands; the next pass, or the next owner, goes on from there.
+    // The rows record where it stands; the next pass, or the next owner, continues from there.
     Effect.catchTag(["DatabaseUnavailable", "LeaseLost", "BrokerUnavailable"], (interrupted) =>
       traceOrder("warn", "order.resolve_interrupted", interrupted.message, desk.path, unresolved.order)
     )
   )
 
-/** Fills the slot `resolveUnknown`: finds unresolved orders and gives each a fiber, at most `resolversMax` at once. */
+/** Implements the slot `resolveUnknown`: finds unresolved orders and gives each a fiber, at most `resolversMax` at once. */
 export const resolveUnknown = (desk: AccountDesk, report: (count: number) => void) =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -239,14 +239,14 @@ export const resolveUnknown = (desk: AccountDesk, report: (count: number) => voi
           })
         }
       }).pipe(
-        // The machine hears of a lost lease or database from those who watch them; here is only nothing to do.
+        // The machine learns of a lost lease or database from those who watch them; here there is just nothing to do.
         Effect.catchTag(["DatabaseUnavailable", "LeaseLost"], () => Effect.void)
       )
       const passes = Effect.forever(
-        // What is unresolved is rung for each second, also right after a start.
+        // The bell rings every second for what is unresolved, even right after a start.
         Effect.andThen(wake.wait(resolveBell(desk.account), executionLimits.reconcileEveryMs), pass)
       )
-      // A defect of a resolver is a bug and crashes the executor; without the join it would only vanish.
+      // A defect of a resolver is a bug and crashes the executor; without the join it would vanish.
       return yield* Effect.raceFirst(passes, FiberMap.join(fibers))
     })
   )

@@ -1,13 +1,13 @@
 /**
- * Opening resting accounts: leases, books and brokers of thousands of idle executors in a handful of statements and looks.
+ * Opening resting accounts: leases, books and brokers of thousands of idle executors in a handful of statements and queries.
  *
- * It asks what the executor's machine would ask, for all at once: is the account ours, does it owe anything by our books,
- * does its broker have anything of it that we have not. Whoever has nothing on either side rests; everybody else is woken
- * and finds out for itself, by the one path there is (account-reconcile.ts).
+ * It checks what the executor's machine would check, for all at once: is the account ours, is anything open by our books,
+ * does its broker have anything of it that we do not. An account with nothing on either side rests; every other is woken
+ * and reconciles itself, by the one path there is (account-reconcile.ts).
  *
  * Promises: an account rests only under a lease, after our books and the broker's were both found empty and the newest fill
- * known; after every reconnect, every lost lease and every return of the database all of that is asked again.
- * Never: sends, settles, adopts or repairs anything: where something is to be done, the account's own executor does it.
+ * known; after every reconnect, every lost lease and every return of the database all of that is checked again.
+ * Never: sends, settles, adopts or repairs anything: where something has to be done, the account's own executor does it.
  */
 import { venueBell } from "../../layers/platform/bells.ts"
 import { Effect, Stream } from "effect"
@@ -25,7 +25,7 @@ import { logEvent } from "../../runtime/log-event.ts"
 import { streamActor } from "../../runtime/machine-child.ts"
 import { ensureAccounts } from "./account-ensure.ts"
 
-/** Machines that are begun before others have their turn. */
+/** Machines that are started before other fibers get their turn. */
 const BEGIN_AT_ONCE = 8
 
 interface Opened {
@@ -33,7 +33,7 @@ interface Opened {
   readonly guard: LeaseGuard
 }
 
-/** The leases of `entries`; what is not ours is told so. Null: the node has none to hold anything under. */
+/** The leases of `entries`; those that are not ours are notified. Null: the node has no lease to hold anything under. */
 const takeLeases = (entries: ReadonlyArray<RestingAccount>, path: string) =>
   Effect.gen(function* () {
     const accounts = yield* AccountsStore
@@ -57,7 +57,7 @@ const takeLeases = (entries: ReadonlyArray<RestingAccount>, path: string) =>
     const names = unheld.map(({ account }) => account)
     yield* ensureAccounts(names, path)
     const taken = yield* accounts.takeMany(names, life)
-    // The lease that the database knew at the take; it may have been opened anew meanwhile.
+    // The lease that the database knew at the take; it may have been reopened meanwhile.
     const now = instance.standing()
     const unwanted: Array<AccountGrant> = []
     for (const entry of unheld) {
@@ -77,7 +77,7 @@ const takeLeases = (entries: ReadonlyArray<RestingAccount>, path: string) =>
     return opened
   })
 
-/** Of those of one broker: who has nothing on either side rests, who has anything wakes, and nobody when it is silent. */
+/** Among those of one broker: one with nothing on either side rests, one with anything wakes, none when it is silent. */
 const compareAll = (name: string, opened: ReadonlyArray<Opened>) =>
   Effect.gen(function* () {
     const accounts = yield* AccountsStore
@@ -87,7 +87,7 @@ const compareAll = (name: string, opened: ReadonlyArray<Opened>) =>
     const protection = yield* Protection
     const wake = yield* Wake
     const resting = yield* RestingAccounts
-    // Whoever rang until now, as the broker's connection does for all of its accounts, gets this look as the answer.
+    // Every bell until now, as the broker's connection rings for all of its accounts, is answered by this comparison.
     resting.answered(opened.map(({ entry }) => entry.account))
     const theirs = yield* brokers.get(name).activity
     const there = new Map(theirs.map((activity) => [activity.account, activity]))
@@ -103,7 +103,7 @@ const compareAll = (name: string, opened: ReadonlyArray<Opened>) =>
     }
     const idle = opened.filter(isIdle)
     const marked = yield* accounts.markManyReconciled(idle.map(({ guard }) => guard.grant))
-    // Its stream waits for a chance; that the broker answers again is one.
+    // Its stream waits to reconnect; an answering broker is the occasion.
     if (opened.some(({ entry }) => !protection.brokerAnswers(entry.account))) wake.notify(venueBell(name))
     const rests = new Set(idle)
     let begun = 0
@@ -113,11 +113,11 @@ const compareAll = (name: string, opened: ReadonlyArray<Opened>) =>
       if (!rests.has(one)) {
         entry.awaken()
         begun += 1
-        // A machine takes milliseconds to begin; a thousand of them must not hold up the renewal of the lease.
+        // A machine takes milliseconds to start; a thousand of them must not hold up the renewal of the lease.
         if (begun % BEGIN_AT_ONCE === 0) yield* Effect.yieldNow
       } else if (marked.has(guard.grant)) entry.rest(guard)
       else {
-        // The rows say that it is not ours, whatever our clock says of the lease.
+        // The rows show that it is not ours, whatever our clock says about the lease.
         if (leases.current(entry.account) === guard) leases.lose(guard)
         entry.wait("TakingLease")
       }
@@ -125,7 +125,7 @@ const compareAll = (name: string, opened: ReadonlyArray<Opened>) =>
     return { resting: marked.size, awake: opened.length - idle.length }
   })
 
-/** A broker that does not answer: said of each of its accounts, and in one line when it is news. */
+/** A broker that does not answer: recorded for each of its accounts, and logged once when it is news. */
 const away = (name: string, some: ReadonlyArray<Opened>, reason: string, path: string) =>
   Effect.gen(function* () {
     const protection = yield* Protection
@@ -142,7 +142,7 @@ const away = (name: string, some: ReadonlyArray<Opened>, reason: string, path: s
     })
   })
 
-/** Opens everybody who is due. False: the node holds nothing. */
+/** Opens every account that is due. False: the node holds nothing. */
 const openDue = (entries: ReadonlyArray<RestingAccount>, path: string) =>
   Effect.gen(function* () {
     const opened = yield* takeLeases(entries, path)
@@ -176,11 +176,11 @@ const untilDue = Effect.map(RestingAccounts, ({ onDue }) =>
   })
 ).pipe(Effect.flatten)
 
-/** One pass over what is due: whether all found their place. Whatever stops it, nobody is left in the middle. */
+/** One pass over what is due: whether all were placed. Whatever stops it, no account is left halfway. */
 const pass = (path: string) =>
   Effect.gen(function* () {
     yield* untilDue
-    // Whoever rings for one rings for all of them in a moment.
+    // Whoever rings for one usually rings for all of them within a moment.
     yield* Effect.yieldNow
     const resting = yield* RestingAccounts
     const entries = resting.takeDue()
@@ -202,7 +202,7 @@ const pass = (path: string) =>
     return isDone && !entries.some((entry) => entry.phase() === "Waiting")
   })
 
-/** One pass after the other; what failed is tried again soon, and less and less often. */
+/** One pass after the other; what failed is retried soon, then less and less often. */
 const passes = (path: string) =>
   Effect.gen(function* () {
     const { askAgainMsMax, retryFirstMs } = executionLimits
@@ -225,12 +225,12 @@ const untilDatabase = (isThere: boolean) =>
     )
   )
 
-/** Fills the slot `openResting`: works while the database is there; without it everybody who rests waits for it. */
+/** Implements the slot `openResting`: works while the database is there; without it every resting account waits for it. */
 export const openResting = (path: string) =>
   streamActor("accounts.open", () =>
     Effect.gen(function* () {
       const resting = yield* RestingAccounts
-      // A former incarnation may have left them in the middle of anything.
+      // A former incarnation may have left them at any point.
       for (const { account } of resting.all()) resting.due(account)
       const round = Effect.andThen(untilDatabase(true), Effect.raceFirst(passes(path), untilDatabase(false)))
       const close = Effect.sync(() => {

@@ -1,12 +1,12 @@
 /**
- * The round trip of a create, and what its answer means for the order.
+ * The round trip of a create, and what its response means for the order.
  *
- * Only a refusal that the venue documents is a rejection. Everything else that is not an order in the answer leaves
- * the order `unknown`: it may exist, and only asking tells. The lease is checked by the adapter, through the permit,
- * right before the bytes go to the socket; a process that was frozen past its lease sends nothing when it wakes up.
+ * Only a refusal that the venue documents is a rejection. Everything else that is not an order in the response leaves
+ * the order `unknown`: it may exist, and only a look-up shows. The lease is checked by the adapter, through the permit,
+ * right before the bytes go to the socket; a process that was frozen past its lease sends nothing when it resumes.
  *
  * Promises: every outcome is stored under the fence before anything else is sent; a refusal because the client order
- * id is taken is never a rejection, because an order of ours exists then; no answer is told to every account of the broker.
+ * id is taken is never a rejection, because an order of ours exists then; a missing response notifies every account of the broker.
  * Never: retries, or sends for an order that is not `submitting`.
  */
 import { FAULT_POINTS, faultPoint } from "../../layers/platform/fault-point.ts"
@@ -28,7 +28,7 @@ import { Wake } from "../../layers/platform/wake.port.ts"
 import { type AccountDesk, LeaseLost } from "./account-desk.ts"
 import { alertIllegal, alertOrder, traceOrder } from "./order-trace.ts"
 
-/** Where something happens: enough to apply what a venue says, with or without an executor. */
+/** Where something happens: enough to apply what a venue reports, with or without an executor. */
 export type Place = Pick<AccountDesk, "account" | "path">
 
 /** How a round trip ended, for the one who decides what to do next. */
@@ -48,7 +48,7 @@ const createOf = (order: StoredOrder): CreateOrder => ({
   timeInForce: order.timeInForce
 })
 
-/** Fails with `LeaseLost` when the grant is void, and says aloud what did not fit. */
+/** Fails with `LeaseLost` when the grant is void, and logs and alerts what did not fit. */
 export const applyEvent = (
   desk: Place,
   guard: LeaseGuard,
@@ -65,7 +65,7 @@ export const applyEvent = (
   })
 
 /**
- * What the venue's own account of an order says in our events. Fills are facts of their own, so an order that is
+ * The venue's report on an order as one of our events. Fills are facts of their own, so an order that is
  * filled there is acked here until its fills are stored.
  */
 const attested = (venue: VenueOrder): OrderEvent => {
@@ -92,7 +92,7 @@ const sameOrder = (order: StoredOrder, venue: VenueOrder): boolean =>
 export const hasFilledMore = (venue: VenueOrder, order: StoredOrder): boolean =>
   BigDecimal.isGreaterThan(decimal(venue.filledQuantity), decimal(order.filledQuantity))
 
-/** Applies what the venue says about one of our orders, from an answer, a look-up or the stream. */
+/** Applies what the venue reports about one of our orders, from a response, a look-up or the stream. */
 export const adoptVenueOrder = (desk: Place, guard: LeaseGuard, order: StoredOrder, venue: VenueOrder) =>
   Effect.gen(function* () {
     const wake = yield* Wake
@@ -113,7 +113,7 @@ export const adoptVenueOrder = (desk: Place, guard: LeaseGuard, order: StoredOrd
       )
     }
     if (moved._tag === "Moved") {
-      yield* traceOrder("info", event, `the venue says ${venue.status}`, desk.path, moved.order, {
+      yield* traceOrder("info", event, `the venue reports ${venue.status}`, desk.path, moved.order, {
         venue_order_id: venue.venueOrderId
       })
     }
@@ -128,18 +128,18 @@ const lose = (desk: AccountDesk, guard: LeaseGuard, order: StoredOrder, reason: 
     const wake = yield* Wake
     const moved: Moved = yield* applyEvent(desk, guard, order, "order.outcome_lost", {
       reason,
-      // The stream may have told more than the answer would have.
+      // The stream may have delivered more than the response would have.
       ifStill: "submitting",
       resolveAfterMs: desk.broker.propagationMs
     })
     if (moved._tag !== "Moved") return moved
-    yield* traceOrder("warn", "order.unknown", `no usable answer: ${reason}`, desk.path, order, { reason })
+    yield* traceOrder("warn", "order.unknown", `no usable response: ${reason}`, desk.path, order, { reason })
     wake.notify(resolveBell(desk.account))
     return moved
   })
 
 /**
- * A call that ended without an answer is evidence against the broker, for all its accounts: each of them asks it at once
+ * A call that ended without a response is evidence against the broker, for all its accounts: each of them checks it at once
  * and takes no new exposure before it answers. Waiting for the stream to notice would feed a dead socket with creates.
  */
 export const askBroker = (desk: AccountDesk) =>
@@ -151,7 +151,7 @@ export const askBroker = (desk: AccountDesk) =>
       if (account.broker === broker) wake.notify(reconcileBell(id))
   })
 
-/** Sends an order that was just committed as `submitting`, and stores what came of it. Call it inside a round trip. */
+/** Sends an order that was just committed as `submitting`, and stores the outcome. Call it inside a round trip. */
 export const sendAndStore = (desk: AccountDesk, guard: LeaseGuard, order: StoredOrder) =>
   Effect.gen(function* () {
     invariant(order.status === "submitting", "only a submitting order is sent", { order: order.id })

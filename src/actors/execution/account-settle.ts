@@ -1,13 +1,13 @@
 /**
- * Settling: asking the venue about orders that are over until its count and our books agree, and saying so when they
+ * Settling: checking ended orders with the venue until its count and our books agree, and alerting when they
  * never will.
  *
- * The fills were fetched right before, so what is missing now is missing at the venue too, or late. After several looks
- * with growing pauses a human is told what does not add up, in one alert per order, and the looks go on rarely: a fill
- * that turns up after all settles the order without anybody's help.
+ * The fills were fetched right before, so what is missing now is missing at the venue too, or late. After several checks
+ * with growing pauses a human is alerted to what does not add up, once per order, and the checks continue rarely: a fill
+ * that turns up after all settles the order without help.
  *
- * Promises: an order whose fills we lack is never called settled; one that the venue never gave a count for and lists
- * no more is settled by our own books only when they are complete, and with an alert.
+ * Promises: an order whose fills we lack is never marked settled; one for which the venue never gave a count and that it
+ * no longer lists is settled by our own books only when they are complete, and with an alert.
  * Never: writes a fill, a position or a status.
  */
 import { Clock, Effect, Option } from "effect"
@@ -42,11 +42,11 @@ const differenceOf = (word: VenueWord, { ours, unlinked, venues }: Unsettled): s
     const verb = word.over ? "counts" : "still works on it and counts"
     return `the venue ${verb} ${word.filled} filled, ${have}${links}`
   }
-  const last = venues === null ? "it never gave a count" : `its last word was ${venues} filled`
-  return `the venue lists it no more, ${last}, ${have}${links}`
+  const last = venues === null ? "it never gave a count" : `it last reported ${venues} filled`
+  return `the venue no longer lists it, ${last}, ${have}${links}`
 }
 
-const tell = (desk: AccountDesk, order: StoredOrder, word: VenueWord, left: Unsettled) => {
+const alertUnsettled = (desk: AccountDesk, order: StoredOrder, word: VenueWord, left: Unsettled) => {
   const detail = { looks: left.looks, ours: left.ours, venues: left.venues, unlinked: left.unlinked }
   const difference = differenceOf(word, left)
   if (left.settled && left.venues !== null) return Effect.void
@@ -55,11 +55,11 @@ const tell = (desk: AccountDesk, order: StoredOrder, word: VenueWord, left: Unse
     return alertOrder("HIGH", "order.settled_unattested", message, desk.path, order, detail)
   }
   if (left.looks < executionLimits.settleLooksMax) return Effect.void
-  const message = `an order is over and does not add up after ${left.looks} looks: ${difference}`
+  const message = `an order has ended and does not add up after ${left.looks} checks: ${difference}`
   return alertOrder("HIGH", "order.unsettled", message, desk.path, order, detail)
 }
 
-/** Asks for all fills of the account, unless that was done a moment ago. */
+/** Fetches all fills of the account, unless that was done a moment ago. */
 export const lookAtAllFills = (desk: AccountDesk) =>
   Effect.gen(function* () {
     const nowMs = yield* Clock.currentTimeMillis
@@ -69,7 +69,7 @@ export const lookAtAllFills = (desk: AccountDesk) =>
     yield* logEvent(
       "warn",
       "account.fills_asked_again",
-      `books differ: all fills were asked for, ${fresh} were new`,
+      `books differ: all fills were fetched, ${fresh} were new`,
       {
         component: desk.path,
         account: desk.account,
@@ -79,7 +79,7 @@ export const lookAtAllFills = (desk: AccountDesk) =>
     return fresh
   })
 
-/** Looks at every order of the account that is over, not settled and due. Call it after the fills were fetched. */
+/** Checks every order of the account that has ended, is not settled, and is due. Call it after the fills were fetched. */
 export const settleOrders = (desk: AccountDesk) =>
   Effect.gen(function* () {
     const orders = yield* OrdersStore
@@ -90,6 +90,6 @@ export const settleOrders = (desk: AccountDesk) =>
       if (Option.isSome(venue) && hasFilledMore(venue.value, order)) yield* lookAtAllFills(desk)
       if (word !== "not_listed" && word.over && (yield* orders.settle(order.id, word.filled))) continue
       const left = yield* orders.noteUnsettled(order.id, word)
-      if (left !== null) yield* tell(desk, order, word, left)
+      if (left !== null) yield* alertUnsettled(desk, order, word, left)
     }
   })

@@ -1,12 +1,12 @@
 /**
  * Sleeper: the executor of an account while it rests: a few fields and three bells instead of a machine.
  *
- * Its life has three ends that matter: a bell that says that there is something to do, an event that somebody sends it,
- * and what a comparison finds. Each of them begins the machine, which takes the account and compares it by itself before
+ * Three things end its rest: a bell that signals that there is something to do, an event sent to it,
+ * and what a comparison finds. Each of them starts the machine, which takes the account and compares it by itself before
  * anything is sent, so a sleeper decides nothing about orders.
  *
- * Promises: no bell is lost: what rings while the account is compared wakes it afterwards; it is ready only under a lease
- * whose time is not over, or while another life has the account.
+ * Promises: no bell is lost: one that rings while the account is compared wakes it afterwards; it is ready only under a
+ * lease that has not expired, or while another life has the account.
  * Never: sends, stores, or goes back to sleep.
  */
 import { ordersBell, reconcileBell, resolveBell } from "../../layers/platform/bells.ts"
@@ -31,7 +31,7 @@ export interface SleeperParts {
   readonly guard: () => LeaseGuard | null
   readonly setGuard: (guard: LeaseGuard | null) => void
   readonly publish: (status: Partial<ChildStatus>) => void
-  /** Begins the machine. Called once at most. */
+  /** Starts the machine. Called at most once. */
   readonly begin: () => void
 }
 
@@ -69,7 +69,7 @@ export class Sleeper implements RestingAccount {
     this.broker = broker
     parts.publish({ ready: false })
     const ring = (): void => {
-      // What is to be done with the account of another life is that life's; a takeover finds the rest in the rows.
+      // Work on another life's account belongs to that life; a takeover finds the rest in the rows.
       if (this.#phase._tag === "Standby" && !this.#isOpening) return
       this.#rang = true
       this.#answer()
@@ -77,7 +77,7 @@ export class Sleeper implements RestingAccount {
     this.#ends = [
       wake.listen(ordersBell(account), ring),
       wake.listen(resolveBell(account), ring),
-      // Only a comparison is wanted, and thousands are wanted at once.
+      // Only a comparison is requested, and thousands are requested at once.
       wake.listen(reconcileBell(account), () => this.#due()),
       leases.watch(account, () => {
         if (!this.#isOpening) this.wait("TakingLease")
@@ -148,11 +148,11 @@ export class Sleeper implements RestingAccount {
   #due(): void {
     this.#parts.resting.due(this.account)
   }
-  /** Wakes, if something rang and nobody is in the middle of it. */
+  /** Wakes, if something rang and no comparison is in progress. */
   #answer(): void {
     if (this.#rang && this.#isListening && !this.#isOpening) this.awaken()
   }
-  /** The account is not being compared any more: what rang meanwhile counts now. Answers whether it is in `phase`. */
+  /** The account is no longer being compared: what rang meanwhile counts now. Returns whether it is in `phase`. */
   #enter(phase: Phase): boolean {
     if (this.#phase === over) return false
     this.#isOpening = false

@@ -2,12 +2,12 @@
  * One step of an account's executor: the next cancel, the next order, or nothing.
  *
  * Cancels go first, then reduces, then entries, each oldest first; what may go is judged by domain/orders/permit.ts in the
- * transaction that commits it. A reduce asks the broker for the position right before, because its quantity is what the
+ * transaction that commits it. A reduce fetches the position from the broker right before, because its quantity is what the
  * broker confirms and not what we believe.
  *
- * Promises: at most one round trip per step; an order that cannot go any more (stale, denied, nothing left to reduce) ends
- * here with its reason instead of being looked at for ever; one that has to wait holds up no other.
- * Never: sends an order that `submit` did not commit as `submitting` under the present grant.
+ * Promises: at most one round trip per step; an order that can no longer go (stale, denied, nothing left to reduce) ends
+ * here with its reason instead of being retried forever; one that has to wait holds up no other.
+ * Never: sends an order that `submit` did not commit as `submitting` under the current grant.
  */
 import { FAULT_POINTS, faultPoint } from "../../layers/platform/fault-point.ts"
 import { ordersBell } from "../../layers/platform/bells.ts"
@@ -37,7 +37,7 @@ const worked: StepOutcome = { _tag: "Worked" }
 
 type Refusal = Exclude<Permit, { readonly _tag: "Send" }>
 
-/** Ends what is too old to be sent, and says it aloud: somebody was told that these were accepted. */
+/** Ends what is too old to be sent, and alerts: these orders were reported as accepted. */
 const expire = (desk: AccountDesk, guard: LeaseGuard) =>
   Effect.gen(function* () {
     const orders = yield* OrdersStore
@@ -63,11 +63,11 @@ const expire = (desk: AccountDesk, guard: LeaseGuard) =>
 /** What a refused submit means for the executor. */
 const refused = (desk: AccountDesk, why: SubmitRefusal) =>
   why === "status_changed"
-    ? // Somebody moved it in between; the next look sees it as it is.
+    ? // Something moved it in between; the next look sees it as it is.
       Effect.succeed(worked)
     : Effect.fail(new LeaseLost({ account: desk.account, while: "submitting" }))
 
-/** How often a reduce asks the venue again while a fill is between its book and ours, before it takes the smaller one. */
+/** How often a reduce queries the venue again while a fill is between its book and ours, before it takes the smaller one. */
 const CONFIRM_LOOKS = 3
 
 /** What a refused permit means for an order that was not sent yet. */
@@ -126,8 +126,8 @@ const judgeNow = Effect.gen(function* () {
 })
 
 /**
- * Asks the broker what the account holds, which bounds every reduce. Where a symbol's answer is not what our fills say, a
- * fill is on its way or was missed: fills are fetched and the broker is asked again, so that a close is not cut by a
+ * Asks the broker what the account holds, which bounds every reduce. Where a symbol's answer differs from our fills, a
+ * fill is in flight or was missed: fills are fetched and the broker is asked again, so that a close is not cut by a
  * fill that is merely late. What still differs is left to the smaller of both books.
  */
 const confirmFor = (desk: AccountDesk, guard: LeaseGuard, symbol: string) =>
@@ -135,7 +135,7 @@ const confirmFor = (desk: AccountDesk, guard: LeaseGuard, symbol: string) =>
     for (let looks = 1; ; looks += 1) {
       const mismatches = yield* confirmPositions(desk, guard)
       if (looks >= CONFIRM_LOOKS || !mismatches.some((mismatch) => mismatch.symbol === symbol)) return
-      // A venue that says what is held and not what was traded still bounds the order.
+      // A venue that reports what is held but not what was traded still bounds the order.
       const caughtUp = yield* catchUpFills(desk.path, desk.broker, desk.account).pipe(
         Effect.as(true),
         Effect.catchTag("BrokerUnavailable", () => Effect.succeed(false))
@@ -144,12 +144,12 @@ const confirmFor = (desk: AccountDesk, guard: LeaseGuard, symbol: string) =>
     }
   })
 
-/** Asks the broker what the account holds and stores it beside ours; answers where the two differ. */
+/** Asks the broker what the account holds and stores it next to ours; returns where the two differ. */
 export const confirmPositions = (desk: AccountDesk, guard: LeaseGuard, dispute = false) =>
   Effect.gen(function* () {
     const positions = yield* PositionsStore
-    const said = yield* desk.broker.positions(desk.account)
-    const confirmed = yield* positions.confirm(guard.grant, said, dispute)
+    const reported = yield* desk.broker.positions(desk.account)
+    const confirmed = yield* positions.confirm(guard.grant, reported, dispute)
     if (confirmed._tag === "StaleFence")
       return yield* new LeaseLost({ account: desk.account, while: "confirming" })
     return confirmed.mismatches
@@ -165,7 +165,7 @@ const sendNext = (desk: AccountDesk, order: StoredOrder) =>
       : worked
   })
 
-/** Orders that are not due yet; whoever asks for work passes them over. */
+/** Orders that are not due yet; the search for work skips them. */
 const notDue = (desk: AccountDesk, nowMs: number): ReadonlyArray<string> => {
   for (const [id, dueMs] of desk.dueAt) if (dueMs <= nowMs) desk.dueAt.delete(id)
   return [...desk.dueAt.keys()]
@@ -178,7 +178,7 @@ const isClosed = (desk: AccountDesk, nowMs: number) =>
   })
 
 /**
- * Fills the slot `executeNext`; `reducesOnly` takes no exposure. Fails with `DatabaseUnavailable`; everything else is an
+ * Implements the slot `executeNext`; `reducesOnly` takes no exposure. Fails with `DatabaseUnavailable`; everything else is an
  * outcome.
  */
 export const executeNext = (desk: AccountDesk, reducesOnly = false) =>
@@ -217,17 +217,17 @@ export const executeNext = (desk: AccountDesk, reducesOnly = false) =>
   )
 
 /**
- * Fills the slot `sendReduces`: cancels and reduces leave while the account is not reconciled, because a venue that
- * answers one question wrong may still take an exit (T6). The broker is asked for the position before each reduce.
+ * Implements the slot `sendReduces`: cancels and reduces leave while the account is not reconciled, because a venue that
+ * answers one query wrong may still take an exit (T6). The broker is asked for the position before each reduce.
  */
 export const sendReduces = (desk: AccountDesk) => {
-  // The executor's own bell; whoever has something waiting is rung for each second. Thousands of accounts that start at
-  // once and look for themselves would keep each other, and the lease of the node, from the database.
+  // The executor's own bell; it rings every second for accounts with waiting work. Thousands of accounts that start at
+  // once and look by themselves would keep each other, and the lease of the node, from the database.
   const bell = Wake.use((wake) => wake.wait(ordersBell(desk.account), executionLimits.reconcileEveryMs))
   const step = executeNext(desk, true).pipe(
     Effect.timeoutOption(executionLimits.stepMsMax),
     Effect.map((done) => done._tag === "Some" && done.value._tag === "Worked"),
-    // Who watches the database says so to the machine; here is only nothing to do.
+    // The database watch notifies the machine; here there is just nothing to do.
     Effect.catchTag("DatabaseUnavailable", () => Effect.succeed(false))
   )
   return Effect.forever(Effect.andThen(bell, Effect.repeat(step, { while: (more) => more })))

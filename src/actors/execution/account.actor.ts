@@ -2,7 +2,7 @@
  * Account actor: the executor of one account, the account machine with the effects it may run.
  *
  * Promises: what is held is held under the lease of the node; leaving a state never cuts a round trip; at a stop the round
- * trip under way is finished and the account given back (T8).
+ * trip in flight is finished and the account released (T8).
  * Never: places an order without a lease; holds state that a restart would lose: everything is in the rows.
  */
 import { ordersBell, reconcileBell, venueBell } from "../../layers/platform/bells.ts"
@@ -64,7 +64,7 @@ const takeLease = (desk: AccountDesk) =>
       return yield* new LeaseLost({ account: desk.account, while: "its node had no lease" })
     if (taken._tag === "HeldByOther")
       return { _tag: "HeldByOther", owner: taken.owner } satisfies LeaseOutcome
-    // The lease that the database knew at the take; it may have been opened anew while we waited.
+    // The lease that the database knew at the take; it may have been reopened while we waited.
     const now = instance.standing()
     if (now._tag !== "Held")
       return yield* new LeaseLost({ account: desk.account, while: "its node lost its lease" })
@@ -88,7 +88,7 @@ const dropGuard = (desk: AccountDesk) =>
     return guard
   })
 
-/** Hears from the keeper of the node's lease that the account is lost. */
+/** Receives from the keeper of the node's lease that the account is lost. */
 const watchLease = streamActor("account.lease", ({ send }) =>
   Effect.gen(function* () {
     const { desk } = yield* Current
@@ -97,7 +97,7 @@ const watchLease = streamActor("account.lease", ({ send }) =>
     const lost = Effect.callback<void>((resume) =>
       Effect.sync(leases.watch(desk.account, () => resume(Effect.void)))
     )
-    // Lost between the take and now. Said in a turn of its own: the state is still being entered.
+    // Lost between the take and now. Sent in a turn of its own: the state is still being entered.
     yield* Effect.yieldNow
     if (guard !== null && leases.current(desk.account) === guard) yield* lost
     if (desk.guard() === guard) desk.setGuard(null)
@@ -132,17 +132,17 @@ const watchBells = streamActor("account.bells", ({ send }) =>
 const release = (desk: AccountDesk) =>
   Effect.gen(function* () {
     const accounts = yield* AccountsStore
-    // From here on nothing that waits for its turn may begin; what has begun is waited for.
+    // From here on nothing that waits for its turn may begin; what has begun is awaited.
     const guard = yield* dropGuard(desk)
     if (guard === null) return
     yield* desk.between(accounts.release([guard.grant]))
-    yield* logEvent("info", "account.lease_released", "the lease was given back", { component: desk.path })
+    yield* logEvent("info", "account.lease_released", "the lease was released", { component: desk.path })
   })
 
 const withDesk = <A, E, R>(name: string, f: (desk: AccountDesk) => Effect.Effect<A, E, R>) =>
   effectActor(name, () => Effect.flatMap(Current, ({ desk }) => f(desk)))
 
-/** Reconciliations of one broker that go on at once: thousands together would all miss the deadlines of their look-ups. */
+/** Concurrent reconciliations of one broker: thousands at once would all miss the deadlines of their look-ups. */
 const makeTurns = () => {
   // Bounded by the configured brokers.
   const turns = new Map<string, Semaphore.Semaphore>()
@@ -154,7 +154,7 @@ const makeTurns = () => {
 }
 
 /**
- * One machine for every executor of a tree: what differs between accounts is found by the account. A machine made for each
+ * One machine for every executor of a tree: what differs between accounts is looked up by account. A machine made for each
  * account costs a megabyte and fifteen milliseconds, most of it for states that are the same.
  */
 const machineOf = (paths: ReadonlyMap<string, string>, executors: ReadonlyMap<string, Executor>) => {
@@ -192,10 +192,10 @@ const machineOf = (paths: ReadonlyMap<string, string>, executors: ReadonlyMap<st
     stopEvent: { type: "account.stop" },
     status: (snapshot) => {
       const standsBy = snapshot.matches("Standby")
-      // What was held before it stood by is over, and nobody's business any more.
+      // What was held before it stood by is gone, and no longer of interest.
       const guard = standsBy ? null : (executors.get(snapshot.context.account)?.desk.guard() ?? null)
       return {
-        // Asking now and then whether the other is still there is part of standing by, and no news.
+        // Checking periodically whether the other is still there is part of standing by, and no news.
         ...(standsBy ? { state: "Standby" } : {}),
         ...(snapshot.hasTag("ready") && !standsBy ? overdueStatus(guard) : {}),
         detail: {
@@ -211,7 +211,7 @@ const machineOf = (paths: ReadonlyMap<string, string>, executors: ReadonlyMap<st
 }
 
 /**
- * The executor without its machine, which begins when there is something to do. Beginning it is synchronous, as every start
+ * The executor without its machine, which starts when there is something to do. Starting it is synchronous, as every start
  * of a machine is, so that whoever rang finds it there.
  */
 const resting = <R, E, S>(
@@ -249,7 +249,7 @@ const resting = <R, E, S>(
       },
       status: () => running?.status?.() ?? sleeper.status(),
       mailbox: () => running?.mailbox?.() ?? { depth: 0, capacity: 0, dropped: 0 },
-      // What rests owes nothing: its lease ends with that of its node.
+      // A resting account has nothing to finish: its lease ends with that of its node.
       drain: Effect.suspend((): Effect.Effect<void, unknown, R> => {
         sleeper.leave()
         return running?.drain ?? Effect.void
@@ -283,13 +283,13 @@ export const accountActors = (pace: ExecutionPace = defaultPace) => {
         noteBroker: (answers) => {
           const before = protection.brokerAnswers(account)
           protection.noteBroker(account, answers)
-          // Its stream waits for a chance; that the broker answers again is one.
+          // Its stream waits to reconnect; an answering broker is the occasion.
           if (answers && !before) wake.notify(venueBell(configured.broker))
         }
       }
       executors.set(account, executor)
       paths.set(self.path, account)
-      // However this incarnation ends, nobody may go on to think that it executes.
+      // However this incarnation ends, nobody may go on believing that it executes.
       yield* Effect.addFinalizer(() => dropGuard(desk))
       const begin = Effect.map(Effect.provideService(run(self), Current, executor), (running) => {
         if ("_tag" in running) return running
@@ -299,7 +299,7 @@ export const accountActors = (pace: ExecutionPace = defaultPace) => {
         const [drained, lived] = [under(drain), under(life)]
         return { ...rest, drain: drained, ...(lived === undefined ? {} : { run: lived }) }
       })
-      // What one that is started anew was doing is not known: it finds out by itself, whoever else is there.
+      // What a restarted one was doing is unknown: it finds out by itself, whatever the others do.
       return yield* mayRest(settings) && self.incarnation === 1
         ? resting(self, desk, configured.broker, begin)
         : begin

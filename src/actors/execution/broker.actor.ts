@@ -1,14 +1,14 @@
 /**
- * Broker actor: the stream of one broker connection with what it brings: fills, and ends of orders.
+ * Broker actor: the stream of one broker connection with what it delivers: fills, and ends of orders.
  *
  * Fills are facts and are stored whoever owns the account. Ends of orders (cancelled, expired, rejected) are steps of
  * an order and carry a fence, so they are applied only for accounts this process owns; that an order is alive or
- * filled is told by the answer of its create and by its fills, and needs no third messenger.
+ * filled is known from the response to its create and from its fills, and needs no third source.
  *
- * Promises: after every connect the accounts of this broker are told to reconcile, which fetches what the stream
- * missed; after every end as well, which finds out whether the broker is away. A fill that cannot be stored now is
- * fetched again by the same way.
- * Never: holds the stream up for a database that is away, or lets an event of a foreign account in.
+ * Promises: after every connect the accounts of this broker are notified to reconcile, which fetches what the stream
+ * missed; after every end as well, which shows whether the broker is away. A fill that cannot be stored now is
+ * fetched again the same way.
+ * Never: holds the stream up for a database that is away, or accepts an event of an account that is not configured.
  */
 import { reconcileBell, venueBell } from "../../layers/platform/bells.ts"
 import { Clock, Effect } from "effect"
@@ -43,7 +43,7 @@ import { recordFill } from "./fill-record.ts"
 interface Stream {
   readonly path: string
   readonly broker: BrokerConnection
-  /** Configured accounts of this broker; whatever else a venue tells is not ours to store. */
+  /** Configured accounts of this broker; whatever else a venue reports is not ours to store. */
   readonly accounts: ReadonlyMap<string, { readonly startingCash: string }>
   readonly send: (event: BrokerMachineEvent) => void
 }
@@ -118,7 +118,7 @@ const onEvent =
     }
   }
 
-/** Lives as long as the stream does and tells how it ended. */
+/** Lives as long as the stream does and reports how it ended. */
 const runStream = (stream: Stream) =>
   Effect.scoped(stream.broker.stream(onEvent(stream))).pipe(
     Effect.catchTag("BrokerStreamEnded", ({ code, reason }) =>
@@ -126,7 +126,7 @@ const runStream = (stream: Stream) =>
         const at = yield* Clock.currentTimeMillis
         const jitter = (yield* Entropy).next()
         yield* logEvent("warn", "broker.stream_ended", reason, { component: stream.path, code })
-        // An account that rests asks nobody; the reconciliation tells whether the broker still answers.
+        // A resting account queries nothing; the reconciliation shows whether the broker still answers.
         const wake = yield* Wake
         for (const account of stream.accounts.keys()) wake.notify(reconcileBell(account))
         stream.send({ type: "stream.ended", code, reason, jitter, at })
@@ -141,7 +141,7 @@ const voices = (name: string, component: string) =>
     const run = Effect.runSyncWith(yield* Effect.context())
     const dedupKey = `broker.not_recovered:${name}`
     return {
-      tellAway: ({ context }: { readonly context: BrokerContext }) => {
+      alertAway: ({ context }: { readonly context: BrokerContext }) => {
         if (context.attempt < brokerStreamLimits.alertAfterAttempts) return
         run(
           alerts.raise({
@@ -155,7 +155,7 @@ const voices = (name: string, component: string) =>
           })
         )
       },
-      tellBack: () => run(alerts.resolve(dedupKey, `the stream of the broker ${name} is live`))
+      resolveAway: () => run(alerts.resolve(dedupKey, `the stream of the broker ${name} is live`))
     }
   })
 

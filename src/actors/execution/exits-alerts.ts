@@ -1,8 +1,8 @@
 /**
- * Exits alerts: tells an operator of positions that cannot be left, and that they can be again (T11).
+ * Exits alerts: alerts operators to positions that cannot be closed, and resolves when they can be again (T11).
  *
- * Health says so at once; a person is called when it lasts, because a quote that is a moment late and a stream that is
- * opened anew are over before anybody could look.
+ * Health shows it at once; a person is alerted when it lasts, because a quote that is a moment late and a stream that
+ * reconnects are over before anybody could look.
  *
  * Promises: one CRITICAL alert per position and outbreak, closed by the look that finds it protected or gone; those of a
  * former life of the process as well.
@@ -15,11 +15,11 @@ import { Alerts } from "../../layers/alerts/alerts.port.ts"
 
 const prefix = "position.unprotected:"
 
-/** By the alert's key: since when (milliseconds of the clock) a position is seen unprotected, and the reason last told. */
+/** By the alert's key: since when (milliseconds of the clock) a position is unprotected, and the last reported reason. */
 export type GapsSince = Map<string, { readonly sinceMs: number; alerted: string | null }>
 
-/** After each look. `stuck`: ids of the positions whose exit waits for a human, of which was told apart. */
-export const tellGaps = (
+/** After each look. `stuck`: ids of the positions whose exit waits for a human, which were reported separately. */
+export const alertGaps = (
   since: GapsSince,
   component: string,
   watched: ReadonlyArray<Watched>,
@@ -35,14 +35,14 @@ export const tellGaps = (
     for (const [dedupKey, { account, gap, symbol }] of open) {
       const gone = since.get(dedupKey) ?? { sinceMs: nowMs, alerted: null }
       since.set(dedupKey, gone)
-      // Told again when it lasts for another reason; that it lasts is said by the row being open.
+      // Reported again when it lasts for another reason; that it lasts is shown by the open row.
       if (nowMs - gone.sinceMs < exitLimits.unprotectedAlertMs || gone.alerted === gap) continue
       gone.alerted = gap
       yield* alerts.raise({
         severity: "CRITICAL",
         kind: "position.unprotected",
         dedupKey,
-        message: `${account} holds ${symbol} and could not leave it now: ${gap ?? "not protected"}`,
+        message: `${account} holds ${symbol} and could not close it now: ${gap ?? "not protected"}`,
         component,
         detail: { account, symbol, reason: gap },
         standing: true

@@ -1,11 +1,11 @@
 /**
- * One look of the exits: every open share armed as its settings say, judged by the market, left when it is due.
+ * One look of the exits: every open share armed as configured, judged by the market, closed when it is due.
  *
  * Protection belongs to a strategy's share of a position (T10), so a share is what is watched here. Three things make one
- * due: its stop, its target, and a close of its strategy that the venue refused. What keeps a share from being left is
+ * due: its stop, its target, and a close of its strategy that the venue refused. What keeps a share from being closed is
  * reported with its reason, because a stop that nobody could act on is worse than none.
  *
- * Promises: a share is armed anew at the first look after its settings changed; after an exit that ended and left the
+ * Promises: a share is re-armed at the first look after its settings changed; after an exit that ended and left the
  * share open the next one waits, longer each time; a refused reduce counts as not protected until the share is closed.
  * Never: guesses a price: a quote older than the limit protects nothing.
  */
@@ -31,7 +31,7 @@ import { OrdersStore, type StoredExitKind } from "../../layers/orders/orders-sto
 import { Wake } from "../../layers/platform/wake.port.ts"
 import type { LookOutcome } from "../../machines/execution/exits.machine.ts"
 import { logEvent } from "../../runtime/log-event.ts"
-import { type GapsSince, tellGaps } from "./exits-alerts.ts"
+import { type GapsSince, alertGaps } from "./exits-alerts.ts"
 import { traceOrder } from "./order-trace.ts"
 
 /** Exits already tried for one opening of a share, so that a refused one is not repeated with every tick. */
@@ -48,7 +48,7 @@ export interface Watch {
   shares: ReadonlyArray<OpenShare>
   /** By share; bounded by the open shares. */
   readonly tried: Map<string, Tried>
-  /** Positions whose exit waits for a human and of which was told; bounded like `tried`. */
+  /** Positions whose exit waits for a human and which were reported; bounded like `tried`. */
   readonly alerted: Set<string>
   readonly gapsSince: GapsSince
 }
@@ -92,7 +92,7 @@ const mayTry = (watch: Watch, share: OpenShare, nowMs: number): boolean => {
   return tried === undefined || tried.opening !== share.opening || tried.againAt <= nowMs
 }
 
-/** Whether a share is to be left now, as far as memory can tell. */
+/** Whether a share is to be closed now, as far as memory can tell. */
 export const isDue = (watch: Watch, market: MarketService, share: OpenShare, nowMs: number): boolean => {
   if (share.exitStatus !== null || !mayTry(watch, share, nowMs)) return false
   if (share.refused?.isClose === true) return true
@@ -107,7 +107,7 @@ const noteTried = (watch: Watch, share: OpenShare, nowMs: number): void => {
   watch.tried.set(keyOf(share), { opening: share.opening, count, againAt: nowMs + pauseMs })
 }
 
-/** Why a share would not be left now although it should be able to; null when it would. */
+/** Why a share could not be closed now although it should be; null when it could. */
 const gapOf = (
   share: OpenShare,
   terms: ProtectionTerms,
@@ -119,10 +119,10 @@ const gapOf = (
   if (share.exitStatus === "held") return "its exit is held"
   if (share.blockedBy === "operator") return "an order that needs an operator blocks its exit"
   if (share.blockedBy === "unresolved") return "an order with an unknown outcome blocks its exit"
-  // A lease that ran out belongs to an executor that crashed, or that lost its database.
+  // An expired lease belongs to an executor that crashed, or that lost its database.
   if (leases.current(share.account)?.mayWrite() !== true) {
-    // Another node that holds the account protects it; nobody at all does not.
-    return share.ownedElsewhere ? null : "nobody executes orders of its account"
+    // Another node that holds the account protects it; without any holder it is unprotected.
+    return share.ownedElsewhere ? null : "no process executes orders of its account"
   }
   if (!protection.brokerAnswers(share.account)) return "the broker does not answer"
   if (share.refused !== null) return `the venue refused to close it: ${share.refused.reason ?? "no reason"}`
@@ -131,7 +131,7 @@ const gapOf = (
   return quoted || (share.stopPrice === null && share.targetPrice === null) ? null : "no fresh quote"
 }
 
-/** Sets the exit prices of a share anew when its strategy's settings are not those it is armed with. */
+/** Re-arms a share when its strategy's settings are not those it is armed with. */
 const armed = (watch: Watch, share: OpenShare, terms: ProtectionTerms) =>
   Effect.gen(function* () {
     const now = { stopLossPct: numberOf(share.stopPct), profitTargetPct: numberOf(share.targetPct) }
@@ -183,8 +183,8 @@ const intend = (watch: Watch, share: OpenShare, kind: StoredExitKind, nowMs: num
     return 1
   })
 
-/** A position that only a human can free is told once, and again when it was free in between. */
-const tellStuck = (watch: Watch, share: OpenShare, reason: string | null) =>
+/** A position that only a human can free is reported once, and again when it was free in between. */
+const alertStuck = (watch: Watch, share: OpenShare, reason: string | null) =>
   Effect.gen(function* () {
     const { positionId } = share
     const stuck = share.exitStatus === "needs_operator" || share.blockedBy === "operator"
@@ -196,7 +196,7 @@ const tellStuck = (watch: Watch, share: OpenShare, reason: string | null) =>
       severity: "CRITICAL",
       kind: "exit.blocked",
       dedupKey: `exit.blocked:${positionId}`,
-      message: `${share.account} holds ${share.quantity} ${share.symbol} and cannot leave it: ${reason ?? "stuck"}`,
+      message: `${share.account} holds ${share.quantity} ${share.symbol} and cannot close it: ${reason ?? "stuck"}`,
       component: watch.path,
       detail: { account: share.account, symbol: share.symbol, quantity: share.quantity, reason },
       standing: true
@@ -227,7 +227,7 @@ export const look = (watch: Watch) =>
     for (const found of open) {
       const terms = termsOf(strategies[found.strategy])
       if (!isWatched(found, terms)) continue
-      // Only who executes the account arms: another node may run with other settings.
+      // Only the process that executes the account arms: another node may run with other settings.
       const owned = leases.current(found.account)?.mayWrite() === true
       const share = owned ? yield* armed(watch, found, terms) : found
       shares.push(share)
@@ -235,7 +235,7 @@ export const look = (watch: Watch) =>
       const due = dueByPrice(market, share, nowMs)
       const gap = gapOf(share, terms, subscribed && due !== undefined, leases, protection)
       watched.push({ account: share.account, symbol: share.symbol, gap })
-      yield* tellStuck(watch, share, gap)
+      yield* alertStuck(watch, share, gap)
       if (!isDue(watch, market, share, nowMs)) continue
       exits += yield* intend(
         watch,
@@ -247,9 +247,9 @@ export const look = (watch: Watch) =>
     forget(watch, shares)
     watch.shares = shares
     protection.report(watched, nowMs)
-    // What another node holds is its own to tell, and to call over.
+    // What another node holds is its own to report and to resolve.
     if (open.every(({ ownedElsewhere }) => !ownedElsewhere))
-      yield* tellGaps(watch.gapsSince, watch.path, watched, watch.alerted, nowMs)
+      yield* alertGaps(watch.gapsSince, watch.path, watched, watch.alerted, nowMs)
     const unprotected = watched.filter(({ gap }) => gap !== null).length
     const unstopped = open.filter(({ strategy }) => termsOf(strategies[strategy]).stopLossPct === null).length
     return { positions: shares.length, exits, unprotected, unstopped } satisfies LookOutcome

@@ -1,8 +1,8 @@
 /**
  * Exits actor: stop losses and profit targets, from the tick that reaches a price to the stored intent of an order.
  *
- * Promises: one exit of a position at a time, by its identity in the table; a tick that makes a share due is looked at at
- * once, and every share at the latest after a poll.
+ * Promises: one exit of a position at a time, by its identity in the table; a tick that makes a share due is acted on at
+ * once, and every share is checked at the latest after a poll.
  * Never: sends an order or decides a quantity; what a look does is exits-look.ts.
  */
 import { Clock, Effect, Stream } from "effect"
@@ -16,7 +16,7 @@ import { effectActor, machineChild, streamActor } from "../../runtime/machine-ch
 import { watchDatabase } from "../database/database-watch.ts"
 import { isDue, look, makeWatch, type Watch } from "./exits-look.ts"
 
-/** Judges every tick in memory; only a share that may be left is worth a look. */
+/** Judges every tick in memory; only a share that may be due is worth a look. */
 const watchTicks = (watch: Watch) =>
   streamActor("exits.ticks", ({ send }) =>
     Effect.gen(function* () {

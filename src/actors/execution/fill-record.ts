@@ -1,12 +1,12 @@
 /**
- * Recording fills: the one way from a venue's trade into the store, whoever brings it.
+ * Recording fills: the one way from a venue's trade into the store, whatever its source.
  *
- * The stream brings fills as they happen, a catch-up brings those it missed. Both end here, so both say the same
- * things aloud and ring the same bells, and a fill that both bring is one fill.
+ * The stream delivers fills as they happen, a catch-up those it missed. Both end here, so both log the same
+ * events and ring the same bells, and a fill that both deliver is one fill.
  *
  * Promises: a catch-up records everything after the account's cursor in the venue's order and moves the cursor only
- * over what is stored; a full one asks for everything, whatever the cursor says (T10); a trade that contradicts the one
- * that is stored under its key is told.
+ * over what is stored; a full one fetches everything, whatever the cursor is (T10); a trade that contradicts the one
+ * that is stored under its key raises an alert.
  * Never: drops a fill: what could not be stored is fetched again.
  */
 import { FAULT_POINTS, faultPoint } from "../../layers/platform/fault-point.ts"
@@ -28,13 +28,13 @@ import { Wake } from "../../layers/platform/wake.port.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 import { alertOrder, correlationOf, traceOrder } from "./order-trace.ts"
 
-/** Whether a source of this strategy says that metadata comes with its signals; without that promise none is missing. */
+/** Whether a source of this strategy is configured to send metadata with its signals; otherwise none is missing. */
 const promisesMetadata = (strategy: string) =>
   Effect.map(Config, ({ sources, strategies }) =>
     (strategies[strategy]?.sources ?? []).some((source) => sources[source]?.metadata === true)
   )
 
-const say = (component: string, fill: VenueFill, recorded: RecordedFill) =>
+const logFill = (component: string, fill: VenueFill, recorded: RecordedFill) =>
   Effect.gen(function* () {
     const { order } = recorded
     const trade = {
@@ -84,20 +84,20 @@ const say = (component: string, fill: VenueFill, recorded: RecordedFill) =>
     }
     if (order !== null && recorded.illegal !== null) {
       const { status, event } = recorded.illegal
-      const message = `a fill (${event}) of an order that was ${status}: stored, and to be looked at`
+      const message = `a fill (${event}) of an order that was ${status}: stored, needs review`
       yield* alertOrder("HIGH", "order.illegal_fill", message, component, order, { event, status })
     }
     if (recorded.surprise !== null) yield* logEvent("info", "order.surprise", recorded.surprise, fields)
   })
 
-/** A fill is a fact: two that differ under one key mean that ours or the venue's books are wrong. */
+/** A fill is a fact: two that differ under one key mean that our books or the venue's are wrong. */
 const contradiction = (component: string, fill: VenueFill, { stored, tradeRecordId }: ContradictingFill) =>
   Alerts.use((alerts) =>
     alerts.raise({
       severity: "CRITICAL",
       kind: "fill.contradiction",
       dedupKey: `fill.contradiction:${tradeRecordId}`,
-      message: `the venue tells the trade ${fill.tradeId} of ${fill.account} ${fill.symbol} differently than it was stored; the stored one stays`,
+      message: `the venue reports the trade ${fill.tradeId} of ${fill.account} ${fill.symbol} differently from the stored one, which stays`,
       component,
       detail: {
         account: fill.account,
@@ -114,7 +114,7 @@ const contradiction = (component: string, fill: VenueFill, { stored, tradeRecord
     })
   )
 
-/** What has exit prices from now on is missed by health when no look of the exits follows. */
+/** A share that has exit prices from now on would be missing in health if no look of the exits followed. */
 const noteOpened = ({ account, symbol }: VenueFill, { change, order }: RecordedFill) =>
   Effect.gen(function* () {
     const protection = yield* Protection
@@ -142,7 +142,7 @@ export const recordFill = (component: string, broker: BrokerConnection, fill: Ve
       return outcome
     }
     yield* noteOpened(fill, outcome)
-    yield* say(component, fill, outcome)
+    yield* logFill(component, fill, outcome)
     wake.notify("positions")
     // A symbol may be free again, and an exit may have found its end.
     wake.notify(ordersBell(fill.account))
@@ -150,9 +150,9 @@ export const recordFill = (component: string, broker: BrokerConnection, fill: Ve
   })
 
 /**
- * Records every fill of the account after its cursor, or with `all` every fill there is: a cursor is a saving, never a
- * truth. Answers how many were new. The stream has stored most of them already, so what is known is asked in one
- * statement; the cursor follows in steps, so that a catch-up that is cut by its deadline goes on where it was.
+ * Records every fill of the account after its cursor, or with `all` every fill there is: a cursor is an optimisation, never a
+ * truth. Returns how many were new. The stream has stored most of them already, so what is known is queried in one
+ * statement; the cursor follows in steps, so that a catch-up that is cut by its deadline resumes where it was.
  */
 export const catchUpFills = (component: string, broker: BrokerConnection, account: string, all = false) =>
   Effect.gen(function* () {
@@ -168,7 +168,7 @@ export const catchUpFills = (component: string, broker: BrokerConnection, accoun
       const last = some.at(-1)
       if (last !== undefined) yield* fills.advance(account, last.cursor)
     }
-    // A venue without any fill has no place to go on from: the old cursor is from another life of it.
+    // A venue without any fill has no position to resume from: the old cursor predates its reset.
     if (all && since.length === 0) yield* fills.advance(account, null)
     return fresh
   })

@@ -1,11 +1,11 @@
 /**
- * Node actor: the node machine with the effects that open, keep and give back the lease of this node.
+ * Node actor: the node machine with the effects that open, renew and release the lease of this node.
  *
- * One statement renews whatever the process holds, and one more asks for all accounts that wait for another owner. So a
- * renewal can be often and a lease short, and ten thousand accounts cost what two do.
+ * One statement renews whatever the process holds, and one more checks all accounts that wait for another owner. So a
+ * renewal can be frequent and a lease short, and ten thousand accounts cost what two do.
  *
  * Promises: a lease is counted from before its query was sent; a lease that lapsed, even for a moment, is lost with all
- * accounts, whoever may have taken them; an account that the rows give us and nobody here executes is given back.
+ * accounts, whoever may have taken them; an account that the rows give us and nobody here executes is released.
  * Never: takes an account (its executor does), or proves a death by anything but the host it happened on.
  */
 import { ordersBell, resolveBell } from "../../layers/platform/bells.ts"
@@ -33,7 +33,7 @@ import { effectActor, machineChild, streamActor } from "../../runtime/machine-ch
 
 import { watchDatabase } from "../database/database-watch.ts"
 
-/** Numbers a test may shorten; everybody else takes the limits. */
+/** Numbers a test may shorten; everyone else uses the limits. */
 export interface NodePace {
   readonly leaseMs: number
   readonly leaseMarginMs: number
@@ -81,7 +81,7 @@ const open = (keeper: Keeper) =>
     return { _tag: "Held" } satisfies OpenOutcome
   })
 
-/** Nothing is held any more, whoever has it now. */
+/** Nothing is held any longer, whoever has it now. */
 const loseAll = (keeper: Keeper) =>
   Effect.gen(function* () {
     const instance = yield* Instance
@@ -94,7 +94,7 @@ const loseAll = (keeper: Keeper) =>
   })
 
 /**
- * The rows and our guards differ: somebody took accounts from us, or an executor ended without giving its own back.
+ * The rows and our guards differ: another life took accounts from us, or an executor ended without releasing its own.
  * `held` was read before the rows were, so a guard that came since is not judged.
  */
 const compare = (keeper: Keeper, life: string, held: ReadonlyArray<LeaseGuard>) =>
@@ -119,13 +119,18 @@ const compare = (keeper: Keeper, life: string, held: ReadonlyArray<LeaseGuard>) 
     keeper.orphans = orphans
     if (givenBack.length === 0) return
     yield* accounts.release(givenBack)
-    yield* logEvent("warn", "node.accounts_given_back", `${givenBack.length} accounts nobody executes here`, {
-      component: keeper.path,
-      accounts: givenBack.slice(0, 16).map(({ account }) => account)
-    })
+    yield* logEvent(
+      "warn",
+      "node.accounts_given_back",
+      `released ${givenBack.length} accounts that nobody executes here`,
+      {
+        component: keeper.path,
+        accounts: givenBack.slice(0, 16).map(({ account }) => account)
+      }
+    )
   })
 
-/** One renewal. Answers whether the lease is still ours as far as can be told. */
+/** One renewal. Returns whether the lease is still ours as far as can be determined. */
 const renew = (keeper: Keeper, deadline: LeaseDeadline, life: string) =>
   Effect.gen(function* () {
     const nodes = yield* NodeStore
@@ -138,13 +143,13 @@ const renew = (keeper: Keeper, deadline: LeaseDeadline, life: string) =>
     if (renewal.accounts !== held.length || keeper.orphans.size > 0) yield* compare(keeper, life, held)
     return true
   }).pipe(
-    // No answer is no proof of anything: the lease runs on, and is over when the margin is used up as well.
+    // A missing answer proves nothing: the lease runs on, and is lost once the margin is used up as well.
     Effect.catchTag("DatabaseUnavailable", () =>
       Effect.sync(() => deadline.remainingMs() > -keeper.pace.leaseMarginMs)
     )
   )
 
-/** Tells those who wait for an account of another owner that it is free. Answers when to look again at the latest. */
+/** Notifies those who wait for another owner's account that it is free. Returns when to look again at the latest. */
 const serveLine = (keeper: Keeper) =>
   Effect.gen(function* () {
     const accounts = yield* AccountsStore
@@ -153,12 +158,12 @@ const serveLine = (keeper: Keeper) =>
     if (wanted.size === 0) return keeper.pace.renewEveryMs
     const { free, nextMs } = yield* accounts.free([...wanted.keys()])
     for (const account of free) wanted.get(account)?.()
-    // At the moment the other's lease ends, and not a period later.
+    // At the moment the other's lease expires, and not a period later.
     return Math.min(keeper.pace.renewEveryMs, (nextMs ?? keeper.pace.renewEveryMs) + 1)
   }).pipe(Effect.catchTag("DatabaseUnavailable", () => Effect.succeed(keeper.pace.renewEveryMs)))
 
 /**
- * Rings for every account of ours that has something to do, when all should look again and now and then: the net under lost
+ * Rings for every account of ours that has something to do, when all should look again and periodically: the net under lost
  * bells, and under other processes' rows.
  */
 const sweep = (keeper: Keeper) =>
@@ -211,12 +216,12 @@ const release = (keeper: Keeper) =>
     yield* loseAll(keeper)
     if (deadline === null || life === undefined) return
     yield* nodes.release(life)
-    yield* logEvent("info", "node.lease_released", "the lease of this node was given back", {
+    yield* logEvent("info", "node.lease_released", "the lease of this node was released", {
       component: keeper.path
     })
   })
 
-/** Says that this process holds nothing, and why, to everybody who waits to hold something and to a human. */
+/** Notifies everyone who waits to hold something, and a human, that this process holds nothing, and why. */
 const standBy = (path: string) =>
   streamActor("node.stand-by", ({ input: { by } }: { readonly input: { readonly by: string } }) =>
     Effect.gen(function* () {
@@ -243,7 +248,7 @@ export const nodeActor =
     Effect.gen(function* () {
       const instance = yield* Instance
       const keeper: Keeper = { path: self.path, pace, deadline: null, orphans: new Map() }
-      // However this incarnation ends, nobody may go on to hold anything under a lease that is not kept.
+      // However this incarnation ends, nobody may go on holding anything under a lease that is not renewed.
       yield* Effect.addFinalizer(() => loseAll(keeper))
       return yield* machineChild({
         machine: nodeMachine,
@@ -257,7 +262,7 @@ export const nodeActor =
         },
         stopEvent: { type: "node.stop" },
         status: (snapshot) => ({
-          // Asking now and then whether the other process is still there is part of standing by, and no news.
+          // Checking periodically whether the other process is still there is part of standing by, and no news.
           ...(snapshot.matches("Cloned") ? { state: "Cloned" } : {}),
           ...(snapshot.matches("Holding") ? overdueStatus(keeper.deadline) : {}),
           detail: {

@@ -55,7 +55,7 @@ export const alertOrder = (
     })
   )
 
-/** An event that did not fit the table is stored already; here it is said aloud. */
+/** An event that did not fit the table is stored already; here it is logged and alerted. */
 export const alertIllegal = (component: string, moved: Moved): Effect.Effect<void, never, Alerts> =>
   moved._tag !== "Illegal"
     ? Effect.void

@@ -1,5 +1,5 @@
 /**
- * What deciding and sending read besides the database: the settings as the plan wants them, and quotes that are fresh.
+ * What deciding and sending read besides the database: the settings as the plan needs them, and fresh quotes.
  *
  * Both steps judge by the same rules (T10), so both take their input from here.
  *
@@ -12,7 +12,7 @@ import type { PlanQuote, PlanSettings } from "../../domain/orders/plan-context.t
 import type { Settings } from "../../domain/kernel/settings.ts"
 import type { MarketService } from "../../layers/market/market.port.ts"
 
-/** In practice an alert is a fill whatever it costs; where money is at stake its own money is the default bound. */
+/** In practice an alert is a fill whatever it costs; where money is at stake the account's own money is the default bound. */
 export const planSettingsOf = (settings: Settings): PlanSettings => {
   const { buyingPowerMultiple = settings.mode === "PRACTICE" ? null : "1", ...limits } = settings.risk
   return {

@@ -2,7 +2,7 @@
  * Reconciler actor: watches from outside that accounts are reconciled, rings for those that should be again, and opens
  * those that rest (account-rest.ts).
  *
- * Promises: one alert per account that stays unreconciled; nothing is asked of accounts another node owns.
+ * Promises: one alert per account that stays unreconciled; accounts another node owns are left alone.
  * Never: reconciles what has anything to reconcile; the account's executor is the one owner of that (account-reconcile.ts).
  */
 import { reconcileBell } from "../../layers/platform/bells.ts"
@@ -26,9 +26,9 @@ import { watchDatabase } from "../database/database-watch.ts"
 interface Round {
   readonly path: string
   readonly accounts: ReadonlyArray<string>
-  /** Since when (milliseconds of the clock) an account is seen unreconciled. */
+  /** Since when (milliseconds of the clock) an account is unreconciled. */
   readonly since: Map<string, number>
-  /** Accounts of which it was said that they are reconciled. */
+  /** Accounts that were reported reconciled. */
   readonly settled: Set<string>
 }
 
@@ -40,14 +40,14 @@ const late = (round: Round, account: string, sinceMs: number, nowMs: number) =>
       severity: "HIGH",
       kind: "account.unreconciled",
       dedupKey: lateKey(account),
-      message: `the account ${account} is not reconciled with its broker for ${Math.round((nowMs - sinceMs) / 1_000)} s; it sends no entries`,
+      message: `the account ${account} has not been reconciled with its broker for ${Math.round((nowMs - sinceMs) / 1_000)} s; it sends no entries`,
       component: round.path,
       detail: { account },
       standing: true
     })
   )
 
-/** Not late any more. Once also without a memory of it: an alert of a former life is as over as one of ours. */
+/** No longer late. Once even without a memory of it: an alert of a former life is resolved just like one of ours. */
 const over = ({ settled, since }: Round, accounts: ReadonlyArray<string>, why: string) =>
   Effect.suspend(() => {
     const news = accounts.filter((account) => since.delete(account) || !settled.has(account))
@@ -65,7 +65,7 @@ const check = (round: Round) =>
     const resting = yield* RestingAccounts
     const nowMs = yield* Clock.currentTimeMillis
     const watched: Array<string> = []
-    // Who rests agrees with its broker and has nothing that could wait.
+    // A resting account agrees with its broker and has nothing that could wait.
     const rest: Array<string> = []
     for (const account of round.accounts) (resting.isResting(account) ? rest : watched).push(account)
     yield* over(round, rest, "it is reconciled")
@@ -92,7 +92,7 @@ const check = (round: Round) =>
       backlog[account] = waiting.get(account) ?? { waiting: 0, oldestMs: 0 }
       const { all, due } = counts.get(account) ?? { all: 0, due: 0 }
       unsettled += all
-      // What was looked at in vain has a time; until then it is no reason to compare everything again. What is in dispute
+      // A check without result has a next time; until then it is no reason to compare everything again. What is in dispute
       // takes no exposure, so it is compared at every check.
       if (due > 0 || row?.disputed === true) wake.notify(reconcileBell(account))
     }

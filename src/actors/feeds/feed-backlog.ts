@@ -13,7 +13,7 @@ import { feedLimits } from "../../domain/kernel/limits.ts"
 
 type Resume = (effect: Effect.Effect<void>) => void
 
-/** What is written down: a signal, or that one came that cannot be traded. */
+/** What is recorded: a signal, or that one arrived that cannot be traded. */
 export type FeedItem = WaveSignal | UnusableSignal
 
 export interface Backlog {

@@ -1,7 +1,7 @@
 /**
  * The figures of a signal feed for a scraper, read from what its session counts anyway.
  *
- * Promises: one sample per figure and feed; a feed between two incarnations is shown as not connected and nothing else.
+ * Promises: one sample per figure and feed; a feed between two incarnations is shown only as not connected.
  * Never: takes a label from anything but a configured name.
  */
 import type { Family } from "../../layers/platform/figures.port.ts"

@@ -2,13 +2,13 @@
  * Feed session: one connection of a feed, from its handshake to its end, as events for the machine and rows in the
  * database.
  *
- * What the machine must decide about is told to it; the signals themselves go past it into the backlog, because a
+ * What the machine must decide about is sent to it; the signals themselves bypass it into the backlog, because a
  * hundred thousand of them are work and not decisions.
  *
  * Promises: every message is counted once, as usable, as unusable or as ignored; reading pauses while the backlog is
- * full and goes on when it has drained; what was read is stored even when its connection has ended, and what no
- * longer fits is let go, counted and asked for again.
- * Never: answers a deadline or an end itself; the machine owns that.
+ * full and resumes when it has drained; what was read is stored even when its connection has ended, and what no
+ * longer fits is discarded, counted and requested again.
+ * Never: reacts to a deadline or an end itself; the machine owns that.
  */
 import { feedBell } from "../../layers/platform/bells.ts"
 import { Clock, Effect, Redacted, Stream } from "effect"
@@ -35,7 +35,7 @@ import type { Mailbox } from "../../runtime/mailbox.ts"
 import type { Backlog, FeedItem } from "./feed-backlog.ts"
 import { reportUnusable, type UnusableReported } from "./feed-unusable.ts"
 
-/** What has come since the feed started, over all its connections. */
+/** What has arrived since the feed started, over all its connections. */
 export interface FeedCounts {
   /** Messages of the protocol. */
   messages: number
@@ -45,12 +45,12 @@ export interface FeedCounts {
   duplicates: number
   /** Invalid JSON, unknown types, frames that are not UTF-8. */
   ignored: number
-  /** Signals that cannot be traded, each time they came. */
+  /** Signals that cannot be traded, each time they arrived. */
   unusable: number
   conflicts: number
   /** Signals the database refuses for good. */
   refused: number
-  /** Signals let go because the database was away for long; they are asked for again. */
+  /** Signals discarded because the database was away for long; they are requested again. */
   letGo: number
 }
 
@@ -70,9 +70,9 @@ export interface FeedSession {
   readonly name: string
   readonly path: string
   readonly settings: FeedSettings
-  /** Where the server is now; null while a server of this process is not up. */
+  /** Where the server is now; null while this process's own server is not up. */
   readonly url: () => string | null
-  /** Keeps what the feed was given out of what its server says. */
+  /** Masks the feed's secrets in what its server sends. */
   readonly mask: Mask
   readonly counts: FeedCounts
   readonly backlog: Backlog
@@ -80,11 +80,11 @@ export interface FeedSession {
   readonly reported: UnusableReported
 }
 
-/** The connection of now, and whether it is read. */
+/** The current connection, and whether it is being read. */
 export interface FeedLink {
   connection: FeedConnection | null
   paused: boolean
-  /** Signals were let go, and must be asked for when there is room. */
+  /** Signals were discarded, and must be requested when there is room. */
   missed: boolean
 }
 
@@ -93,7 +93,7 @@ interface FeedChannel {
   readonly events: Mailbox<{ readonly type: string }>
 }
 
-/** What the machine awaits of this connection, so that it hears of each once and not a hundred thousand times. */
+/** What the machine awaits from this connection, so that it is notified of each once and not a hundred thousand times. */
 interface Awaited {
   heard: boolean
   signals: boolean
@@ -128,7 +128,7 @@ const hear = (
       awaited.stats = false
       break
     case "ping":
-      // At once and past the machine: a server that pings hangs up on whoever is slow to answer.
+      // At once and bypassing the machine: a server that pings hangs up on clients that are slow to answer.
       connection.send(pongText)
       break
     case "pong":
@@ -179,7 +179,7 @@ const carryOut = (
   }
 }
 
-/** Reads on, and asks for what was let go, once the backlog has drained. */
+/** Resumes reading, and requests what was discarded, once the backlog has drained. */
 const drained = ({ backlog, link }: FeedSession, send: FeedChannel["send"]): void => {
   if (backlog.size() > feedLimits.waitingSignalsLow) return
   if (link.paused) {
@@ -196,8 +196,8 @@ const isUnusable = (item: FeedItem): item is UnusableSignal => "errors" in item
 const isUsable = (item: FeedItem): item is WaveSignal => !isUnusable(item)
 
 /**
- * Tells of what cannot be traded before it is written down: the words do not need the database. A row that the database
- * refuses is said and given up, because the signals behind it have a right to be stored.
+ * Reports what cannot be traded before it is recorded: the report does not need the database. A row that the database
+ * refuses is reported and given up, because the signals behind it have to be stored.
  */
 const storeUnusable = (
   { counts, name, path, settings, reported }: FeedSession,
@@ -250,8 +250,8 @@ const storeSome = (session: FeedSession, send: FeedChannel["send"]) =>
   })
 
 /**
- * Stores what comes, over all connections: what was read is stored even when its connection ended meanwhile, because a
- * server may not tell it twice.
+ * Stores what arrives, over all connections: what was read is stored even when its connection ended meanwhile, because a
+ * server may not send it twice.
  */
 export const runFeedStoring = (session: FeedSession, { send }: Pick<FeedChannel, "send">) =>
   Effect.gen(function* () {

@@ -1,12 +1,12 @@
 /**
- * What is said about signals of a feed that cannot be traded: a line of the log each, and one alert.
+ * Reports signals of a feed that cannot be traded: a log line each, and one alert.
  *
- * A server tells its signals again and again, and one that writes one field wrongly may write it wrongly in all of them;
- * so each is told once, the lines of a minute are bounded, and what was not told one by one is a number in the next line.
+ * A server sends its signals repeatedly, and one that writes a field wrongly may write it wrongly in all of them;
+ * so each is logged once, the lines per minute are bounded, and what was not logged singly is a count in the next line.
  *
  * Promises: an unusable signal is never only a counter; a line names the id and the fields that are wrong, and repeats
  * no value of them.
- * Never: grows without bound; what was told and forgotten is told again.
+ * Never: grows without bound; what was reported and forgotten is reported again.
  */
 import { Clock, Effect } from "effect"
 import { faultsOf, unusableIdentity, type UnusableSignal } from "../../domain/feeds/feed-wire.ts"
@@ -14,7 +14,7 @@ import { feedLimits } from "../../domain/kernel/limits.ts"
 import { Alerts } from "../../layers/alerts/alerts.port.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 
-/** What was said already; one per feed. */
+/** What was already reported; one per feed. */
 export interface UnusableReported {
   readonly keys: Set<string>
   /** The window of the lines: since when, epoch milliseconds, and how many. */
@@ -44,7 +44,7 @@ const fresh = (
     return true
   })
 
-const sayOne = (reported: UnusableReported, component: string, signal: UnusableSignal) =>
+const logOne = (reported: UnusableReported, component: string, signal: UnusableSignal) =>
   Effect.gen(function* () {
     const nowMs = yield* Clock.currentTimeMillis
     if (Math.abs(nowMs - reported.sinceMs) >= feedLimits.unusableLinesPerMs) {
@@ -67,7 +67,7 @@ const sayOne = (reported: UnusableReported, component: string, signal: UnusableS
     })
   })
 
-/** Tells what was not told before. `total`: unusable signals since the feed started, repetitions included. */
+/** Reports what was not reported before. `total`: unusable signals since the feed started, repetitions included. */
 export const reportUnusable = (
   {
     component,
@@ -86,7 +86,7 @@ export const reportUnusable = (
     const news = fresh(reported, feed, unusable)
     const [example] = news
     if (example === undefined) return
-    yield* Effect.forEach(news, (signal) => sayOne(reported, component, signal), { discard: true })
+    yield* Effect.forEach(news, (signal) => logOne(reported, component, signal), { discard: true })
     const alerts = yield* Alerts
     const name = example.id ?? "one without an id"
     yield* alerts.raise({

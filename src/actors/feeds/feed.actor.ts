@@ -1,7 +1,7 @@
 /**
  * Feed actor: one signal feed, its machine joined with its socket and its rows.
  *
- * Promises: what the feed is and has counted is visible in its status; `Feeds` knows it while it runs; its alerts are
+ * Promises: the feed's state and counts are visible in its status; `Feeds` knows it while it runs; its alerts are
  * raised at the moment the machine decides them.
  * Never: decides when to connect; holds a signal that is neither stored nor counted.
  */
@@ -54,7 +54,7 @@ const detailOf = (context: FeedContext, counts: FeedCounts, waiting: number): Re
   paused: context.paused
 })
 
-/** The state as an operator reads it: where the connection is, and whether what it brings can be stored. */
+/** The state as an operator reads it: where the connection is, and whether what it delivers can be stored. */
 const nameOf = (snapshot: FeedSnapshot): string => {
   if (!snapshot.matches("Session")) return typeof snapshot.value === "string" ? snapshot.value : "BackingOff"
   if (snapshot.matches({ Session: "Connecting" })) return "Connecting"
@@ -79,7 +79,7 @@ const publicStates: ReadonlyArray<FeedState> = [
 const publicState = (name: string): FeedState =>
   publicStates.find((state) => name === state || name.startsWith(`${state}.`)) ?? "Absent"
 
-/** Kinds of alerts that are over once the feed is live. */
+/** Kinds of alerts that are resolved once the feed is live. */
 const endedByLive: ReadonlyArray<string> = ["feed.not_recovered", "feed.credentials_refused"]
 
 /** Actions of the machine that leave it: an alert, a line of the log. Neither waits. */
@@ -99,7 +99,7 @@ const voices = (name: string, component: string) =>
             ...(endedByLive.includes(kind) ? { standing: true } : {})
           })
         ),
-      say: ({ context }: { readonly context: FeedContext }, news: FeedNews) => {
+      logNews: ({ context }: { readonly context: FeedContext }, news: FeedNews) => {
         switch (news.event) {
           case "feed.live":
             for (const kind of endedByLive)
@@ -111,7 +111,7 @@ const voices = (name: string, component: string) =>
           }
           case "feed.waiting":
             return run(
-              logEvent("info", news.event, `the next attempt comes in ${context.delayMs} ms`, {
+              logEvent("info", news.event, `next attempt in ${context.delayMs} ms`, {
                 component,
                 attempt: context.attempt,
                 next_at: isoOf(context.nextAt)
@@ -132,7 +132,7 @@ interface Look extends Pick<FeedContext, "connectedSince" | "connects"> {
   readonly state: string
 }
 
-/** Shows a running feed to those who ask it and to the scraper, until its scope ends. */
+/** Registers a running feed for its callers and the scraper, until its scope ends. */
 const published = (
   { backlog, counts, name, path }: FeedSession,
   send: (event: FeedEvent) => unknown,

@@ -2,7 +2,7 @@
  * Signal server actor: the practice signal server of a feed without an address, one child per such feed.
  *
  * It has no machine because it has no states: it listens from its start to its end, and a server that cannot listen is
- * a failed start, which its supervisor tries again.
+ * a failed start, which its supervisor retries.
  *
  * Promises: it listens before the feed after it starts, and its port is free when it has ended.
  * Never: talks to the feed.

@@ -1,5 +1,5 @@
 /**
- * What the scheduler says about waves: log lines, alerts and durations, and the restart of a feed that answers nobody.
+ * What the scheduler reports about waves: log lines, alerts and durations, and the restart of an unresponsive feed.
  *
  * Promises: every moment is shown in UTC and in the local zone by its name (B3); missed waves are one alert per outage
  * with their number, reasons and the time without trading, closed by the next wave that is processed; a restart that is
@@ -23,7 +23,7 @@ const waveSeconds = Metric.histogram("holdfast_wave_seconds", {
   boundaries: [0.1, 0.5, 1, 2, 5, 15, 30, 60, 120, 300]
 })
 
-/** Who speaks, and in which zone its people read clocks. */
+/** The component that logs, and the time zone its operators read. */
 export interface WavesSpeaker {
   readonly path: string
   readonly feed: string
@@ -52,7 +52,7 @@ const clockOf = (ms: number): string =>
 const rateOf = ({ failed, successful }: WaveTally): number | null =>
   failed + successful === 0 ? null : successful / (failed + successful)
 
-/** The waves missed since one was last processed: an outage is one alert, however many accountings tell of it. */
+/** The waves missed since one was last processed: an outage is one alert, however many accountings report it. */
 export interface Missing {
   waves: number
   lostMs: number
@@ -115,7 +115,7 @@ const reportMissed = (speaker: WavesSpeaker, missing: Missing, missed: ReadonlyA
     })
   })
 
-/** A wave was processed: the outage is over, and the next one is counted from nothing. */
+/** A wave was processed: the outage has ended, and the next one is counted from zero. */
 export const endMissing = (speaker: WavesSpeaker & { readonly missing: Missing }, check: WaveCheck) => {
   const { missing } = speaker
   missing.reasons.clear()
@@ -125,7 +125,7 @@ export const endMissing = (speaker: WavesSpeaker & { readonly missing: Missing }
   )
 }
 
-/** What an accounting found: waves that are over, a clock that was ahead. */
+/** What an accounting found: waves that have ended, a clock that was ahead. */
 export const reportAccounted = (speaker: WavesSpeaker, missing: Missing, accounted: Accounted) =>
   Effect.gen(function* () {
     const { closed, rejectedSignals, reopened } = accounted
@@ -138,7 +138,7 @@ export const reportAccounted = (speaker: WavesSpeaker, missing: Missing, account
       yield* logEvent(
         "info",
         "wave.accounted",
-        `wave ${clockOf(wave.waveMs)} had been traded and not ended`,
+        `wave ${clockOf(wave.waveMs)} had been traded but not ended`,
         {
           ...fieldsOf(speaker, wave.waveMs),
           found: wave.found,
@@ -159,7 +159,7 @@ export const reportAccounted = (speaker: WavesSpeaker, missing: Missing, account
       yield* logEvent(
         "info",
         "wave.signals_over",
-        `${rejectedSignals} stored signals are of waves that are over`,
+        `${rejectedSignals} stored signals belong to waves that have ended`,
         {
           component: speaker.path,
           feed: speaker.feed,
@@ -180,13 +180,8 @@ export const reportTaken = (speaker: WavesSpeaker, check: WaveCheck, { formerOwn
       deadline_ms: check.deadlineMs
     }
     if (formerOwner === lease.owner) {
-      // Our own former life, or an accounting of this one that the database cut off: nobody else is dead.
-      yield* logEvent(
-        "info",
-        "wave.resumed",
-        `wave ${clockOf(check.waveMs)} that was begun here is gone on with`,
-        fields
-      )
+      // Our own former life, or an accounting of this one that the database cut off: no other owner died.
+      yield* logEvent("info", "wave.resumed", `wave ${clockOf(check.waveMs)}, begun here, is resumed`, fields)
     } else if (formerOwner !== null) {
       yield* logEvent("warn", "wave.taken_over", `wave ${clockOf(check.waveMs)} of a dead owner taken over`, {
         ...fields,
@@ -204,7 +199,7 @@ export const reportDone = (speaker: WavesSpeaker, check: WaveCheck, tally: WaveT
   const counts = `${successful} successful, ${failed} failed, ${skipped} skipped`
   const msg =
     found === 0 ? `wave ${clockOf(check.waveMs)} was empty` : `wave ${clockOf(check.waveMs)} done: ${counts}`
-  const said = logEvent("info", "wave.done", msg, {
+  const logged = logEvent("info", "wave.done", msg, {
     ...fieldsOf(speaker, check.waveMs),
     ...tally,
     rate,
@@ -215,14 +210,14 @@ export const reportDone = (speaker: WavesSpeaker, check: WaveCheck, tally: WaveT
     Metric.withAttributes(waveSeconds, { feed: speaker.feed }),
     durationMs / 1_000
   )
-  return Effect.andThen(said, measured)
+  return Effect.andThen(logged, measured)
 }
 
 export const reportGivenBack = (speaker: WavesSpeaker, check: WaveCheck, failedChecks: number) =>
   logEvent(
     "warn",
     "wave.feed_silent",
-    `the feed answered nobody in the check for wave ${clockOf(check.waveMs)}; it is tried again while it is fresh`,
+    `the feed did not answer in the check for wave ${clockOf(check.waveMs)}; it is retried while it is fresh`,
     { ...fieldsOf(speaker, check.waveMs), failed_checks: failedChecks }
   )
 
@@ -251,7 +246,7 @@ export const restartFeed = (speaker: WavesSpeaker, failedChecks: number) =>
             Effect.timeoutOrElse({ duration: waveLimits.restartMsMax, orElse: () => Effect.succeed(false) }),
             Effect.catch(() => Effect.succeed(false))
           )
-    // A feed of another shape of tree, or one whose restart was refused, at least gets a new connection.
+    // A feed in a different tree, or one whose restart was refused, at least gets a new connection.
     if (!restarted) feeds.get(speaker.feed).reconnect(reason)
     yield* logEvent("warn", "feed.restarted", `the feed ${speaker.feed} is restarted: ${reason}`, {
       component: speaker.path,

@@ -1,9 +1,9 @@
 /**
  * Waves actor: the waves machine of one feed, with the ledger, the feed and the clock it decides by.
  *
- * Promises: the wall clock is read again at least once a second; what a wave came to is a row, a log line and, when it
- * was missed, an alert with its cost; a feed that leaves several checks in a row without an answer is restarted by
- * itself, visibly; logs show UTC and name the local zone.
+ * Promises: the wall clock is read again at least once a second; the outcome of a wave is a row, a log line and, when it
+ * was missed, an alert with its cost; a feed that leaves several consecutive checks unanswered is restarted
+ * automatically, visibly; logs show UTC and name the local zone.
  * Never: trades a signal itself (it hands rows to the pipeline), or ends because a feed or the database is away.
  */
 import { feedBell } from "../../layers/platform/bells.ts"
@@ -58,14 +58,14 @@ interface Scheduler extends WavesSpeaker {
   startedAtMs: number
   /** Signals handed to the pipeline. */
   dispatched: number
-  /** The wave that was given back for want of the feed is taken again when the feed is live. */
+  /** The wave that was released because the feed was down is claimed again when the feed is live. */
   waitsForFeed: boolean
 }
 
 const feedLive = (scheduler: Scheduler) =>
   Effect.map(Feeds, (feeds) => scheduler.remote || feeds.get(scheduler.feed).state() === "Live")
 
-/** What was handed over is counted, and the pipeline is told. */
+/** What was handed over is counted, and the pipeline is notified. */
 const noteDispatched = (scheduler: Scheduler, many: number) =>
   Effect.map(Wake, (wake) => {
     scheduler.dispatched += many
@@ -73,7 +73,7 @@ const noteDispatched = (scheduler: Scheduler, many: number) =>
     return many
   })
 
-/** What a fresh wave that was asked for means for the machine. */
+/** What the result of claiming a fresh wave means for the machine. */
 const afterTake = (scheduler: Scheduler, wave: ScheduledWave, take: Take, nowMs: number) =>
   Effect.gen(function* () {
     const { schedule } = scheduler.waves
@@ -97,7 +97,7 @@ const afterTake = (scheduler: Scheduler, wave: ScheduledWave, take: Take, nowMs:
         return waiting(nowMs + take.remainingMs + 1)
       case "WaitsForFeed":
         scheduler.waitsForFeed = true
-        // Its end is told when its time is over, not a period later.
+        // Its end is reported when its time is over, not a period later.
         return waiting(wave.dueAtMs + scheduler.waves.freshMs + 1)
       case "Ended":
       case "Unknown":
@@ -152,7 +152,7 @@ const account = (scheduler: Scheduler) =>
     })
   )
 
-/** Hands over what came for waves that are due and fresh although nobody searches for them any more. */
+/** Hands over what arrived for waves that are due and fresh although no check searches for them any longer. */
 const handOver = (scheduler: Scheduler, nowMs: number) =>
   Effect.gen(function* () {
     const { feed, waves } = scheduler
@@ -177,7 +177,7 @@ const wait = (scheduler: Scheduler) =>
         if (sliceMs <= 0) return
         yield* wake.wait(feedBell(scheduler.feed), sliceMs)
         const wokeMs = yield* Clock.currentTimeMillis
-        // A bell leaves the rest of the slice, so that a storm of signals is one look a second.
+        // A bell lets the slice run out, so that a storm of signals is one look a second.
         const rung = wokeMs - beforeMs < sliceMs
         if (rung && wokeMs >= beforeMs) yield* Effect.sleep(sliceMs - (wokeMs - beforeMs))
         const nowMs = yield* Clock.currentTimeMillis
@@ -272,7 +272,7 @@ const detailOf = (scheduler: Scheduler, context: WavesContext) => ({
   next_due_at: shown(context.nextDueAtMs),
   last_wave: shown(context.lastDoneMs),
   failed_checks: context.failedChecks,
-  // Before the first wave was due there is nothing to be behind with (B8).
+  // Before the first wave was due there is nothing to be behind on (B8).
   warming_up: context.counters.done + context.failedChecks + context.counters.missed === 0,
   period_ms: scheduler.waves.schedule.periodMs,
   zone: scheduler.zone
@@ -290,7 +290,7 @@ export const wavesActor = (feed: string) => (self: ChildSelf) =>
       remote: !roles.has("feeds"),
       pace,
       zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
-      // Not the first accounting: a database that is away when we start is no reason to say that nobody was there.
+      // Not the first accounting: a database that is away when we start is no reason to report that the service was down.
       upSinceMs: yield* Clock.currentTimeMillis,
       lease: null,
       missing: nothingMissing(),

@@ -1,11 +1,11 @@
 /**
- * Control: carries out what an operator asks of a component, after the rules of T14.
+ * Control: carries out an operator's commands to a component, by the rules of T14.
  *
- * The rules are in domain/control/control.ts; this looks at what they need (does the component exist, is anything open) and asks the tree.
+ * The rules are in domain/control/control.ts; this reads what they need (does the component exist, is anything open) and commands the tree.
  *
- * Promises: what nobody could take back is refused before anything is touched; so is a pause that leaves open positions
- * unwatched, unless it was confirmed; positions nobody can read count as open.
- * Never: waits for an answer that can only be given before the command is carried out, such as that of the listener.
+ * Promises: what nobody could undo is refused before anything is touched; so is a pause that leaves open positions
+ * unwatched, unless it was confirmed; positions that cannot be read count as open.
+ * Never: waits for a result whose response must go out before the command is carried out, such as the listener's.
  */
 import { Effect } from "effect"
 import {
@@ -30,7 +30,7 @@ interface Parts {
 const exists = (node: TreeNode, path: string): boolean =>
   node.path === path || node.children.some((child) => exists(child, path))
 
-/** What is open in these accounts, as `account/symbol`; null when nobody can say. */
+/** What is open in these accounts, as `account/symbol`; null when unknown. */
 const openIn = ({ positions }: Parts, accounts: ReadonlyArray<string>) =>
   positions.open(accounts, null).pipe(
     Effect.timeout(controlLimits.positionsMsMax),
@@ -46,12 +46,12 @@ const unwatched = (parts: Parts, { command, path }: ControlRequest) =>
     return accounts.length === 0 ? Effect.succeed([]) : openIn(parts, accounts)
   })
 
-/** What the words of a tree mean to an operator. */
+/** What the refusals of a tree mean to an operator. */
 const sentences: Readonly<Record<string, string>> = {
-  running: "it is running already",
-  not_running: "it is not running: resume it first, and before it what holds it",
-  start_failed: "its start failed; its supervisor goes on as its policy says",
-  mailbox_full: "its supervisor has too much to do: try again",
+  running: "it is already running",
+  not_running: "it is not running: resume it first, and its parent before it",
+  start_failed: "its start failed; its supervisor proceeds according to its policy",
+  mailbox_full: "its supervisor is overloaded: try again",
   stopping: "the process is stopping"
 }
 
@@ -62,7 +62,7 @@ const ask = (tree: Tree, command: ControlCommand, path: string): Effect.Effect<u
     done,
     ({ reason }) => new ControlRefused({ path, reason, message: sentences[reason] ?? reason })
   )
-  // The answer to whoever restarts the listener travels through it: it goes out first, while the listener drains.
+  // The response to whoever restarts the listener travels through it: it goes out first, while the listener drains.
   return path === "root/http" && command === "restart"
     ? Effect.raceFirst(asked, Effect.sleep(controlLimits.answerFirstMs))
     : asked

@@ -1,7 +1,7 @@
 /**
  * Health wiring: what is observed of the running process, as the facts health is derived from.
  *
- * The rules are in domain/health/health.ts and the endpoints in layers; this only looks: at the tree, the start-up, the
+ * The rules are in domain/health/health.ts and the endpoints in layers; this only observes the tree, the start-up, the
  * database, the trading state, the open positions.
  *
  * Promises: answers from the first moment of the process, before there is a tree; costs one walk over the tree.
@@ -52,14 +52,14 @@ const accountsOf = (
   const trading = childrenOf(root, "root/trading")
   const brokers = childrenOf(root, "root/trading/brokers")
   const executors = childrenOf(root, "root/trading/accounts")
-  /** What is said of a component that is not ready; null for one that is. */
+  /** The reason for a component that is not ready; null for one that is. */
   const missing = (node: TreeNode | undefined, below: string, id: string): string | null =>
     node?.ready === true ? null : `root/trading/${below}${id} is ${node?.state ?? "not there"}`
   const shared =
     missing(trading.get("market"), "", "market") ?? missing(trading.get("pipeline"), "", "pipeline")
   return Object.entries(settings.accounts).map(([id, account]) => {
     const executor = executors.get(id)
-    // Its executor is as ready as it can be; whether that one trades is the other process's to say.
+    // Its executor is as ready as it can be; whether the account trades is for the other process to report.
     if (executor?.tags.includes("standby") === true) {
       const cloned = standing._tag === "Cloned"
       const reason = cloned
@@ -118,8 +118,8 @@ const levels = {
   stopping: "info"
 } as const
 
-/** One line per change of the status, with what it is for, and what is over. */
-const tellChange = (now: HealthDocument, before: HealthDocument | null) => {
+/** One line per change of the status, with its reasons and those that ended. */
+const logChange = (now: HealthDocument, before: HealthDocument | null) => {
   const { reasons, status } = now
   const was = before?.status ?? "starting"
   return logEvent(
@@ -139,7 +139,7 @@ const tellChange = (now: HealthDocument, before: HealthDocument | null) => {
   )
 }
 
-/** Fills the `HealthSource` port from the running tree. */
+/** Implements the `HealthSource` port from the running tree. */
 export const healthSourceLayer = Layer.effect(
   HealthSource,
   Effect.gen(function* () {
@@ -159,7 +159,7 @@ export const healthSourceLayer = Layer.effect(
     const root = running.snapshot
     const run = Effect.runSyncWith(yield* Effect.context<never>())
     return makeHealthSource({
-      changed: (now, before) => run(tellChange(now, before)),
+      changed: (now, before) => run(logChange(now, before)),
       facts: () => {
         const node = root()
         const nowMs = clock.currentTimeMillisUnsafe()
@@ -169,7 +169,7 @@ export const healthSourceLayer = Layer.effect(
           mode: settings.mode,
           stopping: lifecycle.stopping(),
           startup: startupOf(startup),
-          // A frozen server refuses nothing: the intake's overdue commit says so first.
+          // A frozen server refuses nothing: the intake's overdue commit reveals it first.
           database: database.availability.current() === "available" && !queue.stalled() ? "ready" : "away",
           spool: "none",
           tradingState: trading.current(),

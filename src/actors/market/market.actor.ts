@@ -15,11 +15,11 @@ import { machineChild, streamActor } from "../../runtime/machine-child.ts"
 const feed = streamActor("market.feed", ({ send }: { readonly send: (event: MarketEvent) => void }) =>
   Effect.gen(function* () {
     const market = yield* Market
-    let toldAtMs = Number.NEGATIVE_INFINITY
-    // One word per `tellEveryMs` proves that the feed lives; a word per tick would drown everything else that is inspected.
+    let reportedAtMs = Number.NEGATIVE_INFINITY
+    // One event per `reportEveryMs` proves that the feed lives; one per tick would drown everything else that is inspected.
     const changes = Effect.map(Clock.currentTimeMillis, (ms) => {
-      if (ms - toldAtMs < marketLimits.tellEveryMs) return
-      toldAtMs = ms
+      if (ms - reportedAtMs < marketLimits.reportEveryMs) return
+      reportedAtMs = ms
       send({ type: "market.ticked" })
     })
     return yield* market.feed(changes)

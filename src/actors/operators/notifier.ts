@@ -1,11 +1,11 @@
 /**
- * Notifier: READY, STATUS and WATCHDOG of the service manager, read off the same health as everything else.
+ * Notifier: READY, STATUS and WATCHDOG for the service manager, read from the same health as everything else.
  *
  * READY=1 is `/health/ready`; STATUS is what an operator sees in `systemctl status`; the watchdog ping is sent only
- * after a ping has travelled through every supervisor, so a deaf supervisor stops it and the service manager
+ * after a ping has travelled through every supervisor, so an unresponsive supervisor stops it and the service manager
  * starts the process again. It depends on nothing else: not on health, not on the database (T8).
  *
- * Whoever sits at the terminal is told where the console is, with the token that opens it.
+ * A terminal shows where the console is, with the token that opens it.
  *
  * Promises: "ready" is logged and sent once, when it is true for the first time.
  * Never: pings for a tree that did not answer; lets the token into a log.
@@ -59,7 +59,7 @@ const announceReady = Effect.gen(function* () {
   )
 })
 
-const sayNotices = Effect.flatMap(OsNotify, ({ notices }) =>
+const logNotices = Effect.flatMap(OsNotify, ({ notices }) =>
   Effect.forEach(notices, (notice) => logEvent("warn", "os_notify.notice", notice, { component: "root" }), {
     discard: true
   })
@@ -86,34 +86,34 @@ const pingWatchdog = Effect.gen(function* () {
   )
 })
 
-/** Where a browser on this machine finds the listener: an address that stands for all of them is asked for by name. */
+/** Where a browser on this machine finds the listener: a wildcard address is replaced by a host name. */
 const originOf = (host: unknown, port: number): string => {
   if (typeof host !== "string" || host === "0.0.0.0" || host === "::") return `http://localhost:${port}`
   return `http://${host.includes(":") ? `[${host}]` : host}:${port}`
 }
 
-/** A configured token is its operator's to know, so only one that was made here is shown. */
+/** A configured token is known to its operator, so only a generated one is shown. */
 const announceConsole = Effect.gen(function* () {
   const health = yield* HealthSource
   const token = yield* ControlToken
-  const { say } = yield* Terminal
+  const { print } = yield* Terminal
   const { roles } = yield* Config
-  if (say === null || token.file === null || !roles.has("http")) return
+  if (print === null || token.file === null || !roles.has("http")) return
   const look = Effect.sync(() => {
     const { host, port } = health.health().component("root/http")?.detail ?? {}
     const secret = token.current()
     if (secret === null || typeof port !== "number") return false
-    say(`console: ${originOf(host, port)}/console/#token=${secret}`)
+    print(`console: ${originOf(host, port)}/console/#token=${secret}`)
     return true
   })
   yield* Effect.repeat(look, {
-    until: (said) => said,
+    until: (printed) => printed,
     schedule: Schedule.spaced(notifierLimits.readyEveryMs)
   })
 })
 
 /** Runs until it is interrupted. */
 export const notifier = Effect.andThen(
-  sayNotices,
+  logNotices,
   Effect.all([announceReady, announceConsole, pingWatchdog], { concurrency: 3, discard: true })
 )

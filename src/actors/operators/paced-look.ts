@@ -1,30 +1,30 @@
 /**
- * Paced looks: something that is looked at all the time, and never for a large part of the time.
+ * Paced looks: polling that never takes a large share of the time.
  *
- * A look at health walks the tree, which is nothing for thirty components and tens of milliseconds for ten thousand; four
+ * Deriving health walks the tree, which is nothing for thirty components and tens of milliseconds for ten thousand; four
  * of those a second would be the largest load of an idle process.
  *
- * Promises: the next look is due `everyMs` after the one before, or when as many times as long as that one took have
- * passed as the look asks for, and within five seconds in any case.
+ * Promises: the next look is due `everyMs` after the previous one, or after a multiple of the time that one took,
+ * as the look requests, and within five seconds in any case.
  * Never: two looks at once.
  */
 import { Clock, Effect } from "effect"
 
-/** However long a look took: it may have been the process that stood still. */
+/** However long a look took: the process itself may have been suspended. */
 const PAUSE_MS_MAX = 5_000
 
-/** What is to pass before the next look: so many milliseconds, or so many times what this one took. */
+/** The pause before the next look: a number of milliseconds, or a multiple of the time this one took. */
 export interface Pause {
   readonly everyMs: number
   readonly times: number
 }
 
-/** A twentieth of a core at most, for what goes on for as long as the process does. */
+/** A twentieth of a core at most, for what runs as long as the process does. */
 export const ALL_THE_TIME = 20
-/** A quarter of one, for what somebody waits for and is over soon. */
+/** A quarter of one, for what somebody waits for and ends soon. */
 export const FOR_A_MOMENT = 3
 
-/** Runs `look`, which answers the pause it asks for, for ever. */
+/** Runs `look` forever; each look returns the pause it requests. */
 export const pacedLook = <E, R>(look: Effect.Effect<Pause, E, R>): Effect.Effect<never, E, R> =>
   Effect.forever(
     Effect.gen(function* () {

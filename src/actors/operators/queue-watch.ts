@@ -1,9 +1,9 @@
 /**
- * Queue watch: looks at the undecided signals once a second, for health and metrics.
+ * Queue watch: samples the undecided signals once a second, for health and metrics.
  *
  * Promises: the first look follows the database's return at once; a look that fails leaves "unknown" and the next one
  * follows; costs one indexed statement.
- * Never: asks a database that is away, or ends before it is interrupted.
+ * Never: queries a database that is away, or ends before it is interrupted.
  */
 import { Effect, Stream } from "effect"
 import { claimLimits } from "../../domain/kernel/limits.ts"
@@ -19,7 +19,7 @@ export const queueWatch = Effect.gen(function* () {
   const queue = yield* SignalQueue
   const store = yield* SignalsStore
   const look = store.backlog.pipe(
-    // A defect too is only a look that failed: nobody restarts this fiber, and health would go on showing the last one.
+    // A defect too is only a failed look: nobody restarts this fiber, and health would keep showing the last one.
     Effect.catchCause((cause) =>
       Effect.as(
         logEvent("warn", "queue.unread", `the queue of signals could not be read: ${describeCause(cause)}`, {

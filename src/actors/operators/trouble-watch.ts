@@ -1,11 +1,11 @@
 /**
- * Trouble watch: what nobody would hear of if nobody asked: a status that changes, a database that stays away.
+ * Trouble watch: reports what would go unnoticed unless somebody asked: a changed status, a database that stays away.
  *
- * Health is derived when somebody asks for it. Here it is asked for all the time, so that every change of it becomes a
- * line of the log; the same look measures how long the database is away, which no component can store while it lasts.
+ * Health is derived on demand. Here it is derived all the time, so that every change of it becomes a
+ * log line; the same look measures how long the database is away, which no component can store while it lasts.
  *
- * Promises: an absence of more than five seconds is a HIGH alert while it lasts, and again, with its length and cause and
- * the posts that were refused, when it is over; each absence is a row of its own; sums of refused posts are said in time.
+ * Promises: an absence of more than five seconds is a HIGH alert while it lasts, and again, with its duration and cause and
+ * the refused posts, when it ends; each absence is a row of its own; totals of refused posts are logged in time.
  * Never: counts a start or a stop as an absence.
  */
 import { Clock, Effect } from "effect"
@@ -24,7 +24,7 @@ const component = "root/database"
 const seconds = (ms: number): string => `${Math.round(ms / 1_000)} s`
 const posts = (count: number): string => `${count} ${count === 1 ? "post was" : "posts were"} refused`
 
-const tell = (news: OutageNews) =>
+const reportOutage = (news: OutageNews) =>
   Alerts.use((alerts) => {
     const { cause, refused, sinceMs } = news
     const since = new Date(sinceMs).toISOString()
@@ -61,7 +61,7 @@ export const troubleWatch = Effect.gen(function* () {
   let everThere = false
   const look = Effect.gen(function* () {
     const { component: componentAt } = health.health()
-    // A frozen server refuses nothing: the intake's overdue commit says so first.
+    // A frozen server refuses nothing: the intake's overdue commit reveals it first.
     const there = database.availability.current() === "available" && !queue.stalled()
     everThere ||= there
     const row = there ? undefined : componentAt(component)
@@ -80,7 +80,7 @@ export const troubleWatch = Effect.gen(function* () {
       databaseActorLimits.awayMsMax
     )
     outage = now.outage
-    if (now.news !== null) yield* tell(now.news)
+    if (now.news !== null) yield* reportOutage(now.news)
     yield* refused.sumUp("over")
     return { everyMs: healthLimits.lookEveryMs, times: ALL_THE_TIME }
   })

@@ -1,10 +1,10 @@
 /**
- * Running tree: where the tree of this process can be found once it stands.
+ * Running tree: where the tree of this process can be found once it is up.
  *
- * The listener is a child of the tree and must answer for the whole of it, also while the rest still starts; so the
+ * The listener is a child of the tree and must answer for all of it, even while the rest is still starting; so the
  * tree is handed in afterwards.
  *
- * Promises: null before the tree stands, the same tree ever after.
+ * Promises: null before the tree is up, the same tree ever after.
  * Never: starts or stops it.
  */
 import { Context, Layer } from "effect"
@@ -14,7 +14,7 @@ import type { Tree, TreeNode } from "../../runtime/tree.ts"
 export interface RunningTreeService {
   readonly tree: () => Tree | null
   readonly attach: (tree: Tree) => void
-  /** The tree as it is now, null before it stands. `since` of a component is when its visible state began. */
+  /** The current tree, null before it is up. `since` of a component is when its visible state began. */
   readonly snapshot: () => TreeNode | null
 }
 
@@ -37,7 +37,7 @@ const makeStateClock = () => {
   // Both are bounded by the components of the tree; a path that is gone is replaced by the next of its name.
   const shown = new Map<string, Shown>()
   const movedAt = new Map<string, number>()
-  /** Dates the nodes of one snapshot in place: it is this look's own, and there may be ten thousand of them. */
+  /** Dates the nodes of one snapshot in place: the snapshot is ours, and there may be ten thousand nodes. */
   const date = (node: Dated): void => {
     const before = shown.get(node.path)
     if (before?.state === node.state && before.incarnation === node.incarnation) node.since = before.since
@@ -50,7 +50,7 @@ const makeStateClock = () => {
   return { date, moved: (path: string, at: number): void => void movedAt.set(path, at) }
 }
 
-/** What the runtime counts of itself, shown with the root: an event that reached nobody must be visible somewhere. */
+/** What the runtime counts about itself, shown with the root: an undelivered event must be visible somewhere. */
 const figuresOf = (tree: Tree): Record<string, unknown> => {
   const { abandoned, deadLetters, observerFaults, restarts } = tree.figures()
   return { restarts, dead_letters: deadLetters, observer_faults: observerFaults, abandoned }

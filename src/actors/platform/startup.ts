@@ -2,7 +2,7 @@
  * Start-up: the named steps of a boot, fed by the components that take them.
  *
  * "It does not come up" must become "it is in step n of m, since then, because of this" (A6). Steps of the database
- * component are reported by its effects; the others are read off the supervision reports, because a component
+ * component are reported by its effects; the others are derived from the supervision reports, because a component
  * that became ready has taken its step.
  *
  * Promises: every step of this configuration is declared before the first begins; a step that has succeeded stays
@@ -38,7 +38,7 @@ const databaseSteps: ReadonlyArray<DatabaseStep> = [
   "database.adopt"
 ]
 
-/** The steps for these settings, in the order in which they run and are told. A database that is not ours is not started. */
+/** The steps for these settings, in the order in which they run and are logged. An external database is not started. */
 export const startupSteps = (settings: Settings): ReadonlyArray<string> => [
   "config.load",
   "http.listen",
@@ -46,7 +46,7 @@ export const startupSteps = (settings: Settings): ReadonlyArray<string> => [
   ...(settings.roles.has("accounts") ? ["pipeline.start", "brokers.connect", "accounts.reconcile"] : [])
 ]
 
-/** Fields of a tagged error that say nothing about what happened, or are told elsewhere. */
+/** Fields of a tagged error that do not describe what happened, or are shown elsewhere. */
 const silent = new Set(["_tag", "name", "message", "stack", "hint", "cause", "failureClass"])
 
 /** One line for a tagged error: its own message, else its fields, and the message of what caused it. */
@@ -54,9 +54,9 @@ const textOf = (error: TaggedFault): string => {
   const fields = Object.entries(error).flatMap(([key, value]) =>
     silent.has(key) || typeof value === "object" ? [] : [`${key} ${String(value)}`]
   )
-  const said = error.message === "" ? fields.join(", ") : error.message
+  const message = error.message === "" ? fields.join(", ") : error.message
   const { cause } = error
-  return [error._tag, said, cause instanceof Error ? cause.message : ""]
+  return [error._tag, message, cause instanceof Error ? cause.message : ""]
     .filter((part) => part !== "")
     .join(": ")
 }
@@ -70,7 +70,7 @@ interface TaggedFault {
   readonly path?: string
 }
 
-/** An error of a start-up step that trying again cannot mend; keeps the tag, class and path of what went wrong. */
+/** An error of a start-up step that retrying cannot fix; keeps the tag, class and path of what went wrong. */
 export class FatalStep extends Error {
   readonly failureClass: "fatal" | "configuration"
   /** Of a setting; what else went wrong is found at the component. */
@@ -85,7 +85,7 @@ export class FatalStep extends Error {
     this.failureClass = fault.failureClass ?? "fatal"
     this.path = fault.failureClass === "configuration" ? fault.path : undefined
     this.step = step
-    this.hint = fault.hint ?? "mend the cause named here and start again"
+    this.hint = fault.hint ?? "fix the cause named here and start again"
   }
 }
 
@@ -93,7 +93,7 @@ export interface StartupService {
   readonly progress: StartupProgress
   /** Runs an effect as a step; once the step has succeeded, later runs are not start-up any more. */
   readonly step: <A, E, R>(name: DatabaseStep, effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  /** Looks which components have become ready; `allReady` says whether every one at or below a path is. */
+  /** Checks which components have become ready; `allReady` tells whether every one at or below a path is. */
   readonly observe: (allReady: (below: string) => boolean) => void
 }
 
@@ -113,7 +113,7 @@ export const makeStartup = (
     if (succeeded.has(name)) return
     succeeded.add(name)
     progress.succeed(name)
-    // The next one nobody reports the beginning of begins now, so that a hang has a name and a time.
+    // The next step whose beginning nobody reports begins now, so that a hang has a name and a time.
     const next = readySteps.find(({ step }) => steps.includes(step) && !succeeded.has(step))
     const databaseDone = databaseSteps.every((step) => !steps.includes(step) || succeeded.has(step))
     if (next === undefined || begun.has(next.step)) return
@@ -124,7 +124,7 @@ export const makeStartup = (
   const observe = (allReady: (below: string) => boolean): void => {
     for (const { below, step } of readySteps) {
       if (!steps.includes(step) || succeeded.has(step)) continue
-      // In their order: one that is ready early is told when its turn has come, as begun and done.
+      // In their order: one that is ready early is logged when its turn has come, as begun and done.
       if (!begun.has(step) || !allReady(below)) return
       succeed(step)
     }

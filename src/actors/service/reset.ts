@@ -4,7 +4,7 @@
  * It is a life of its own, of seconds: it holds the lock of DATA_DIR as the service would, so it never runs beside one,
  * starts the database, removes what is ours, and ends.
  *
- * Promises: status 0 when the data is gone, 78 when it is no practice data, 69 when it could not be reached; nothing is
+ * Promises: status 0 when the data is gone, 78 when it is not practice data, 69 when it could not be reached; nothing is
  * removed unless everything is.
  * Never: touches PAPER or LIVE data.
  */
@@ -37,7 +37,7 @@ const removeData = Effect.scoped(
     yield* logEvent(
       "info",
       "practice.reset",
-      "the practice data is gone; the next start begins anew, in any mode",
+      "the practice data is gone; the next start is a fresh one, in any mode",
       {
         component: "root",
         path: held.path
@@ -46,7 +46,7 @@ const removeData = Effect.scoped(
   })
 )
 
-/** Removes the practice data, and says how it ended. */
+/** Removes the practice data, and reports the outcome. */
 export const resetPractice = removeData.pipe(
   Effect.as<Verdict>({ status: exitStatus.clean, fatal: null }),
   Effect.catchCause((cause) =>

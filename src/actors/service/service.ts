@@ -45,7 +45,7 @@ import { RunningTree, treeFigures } from "../platform/running-tree.ts"
 import { Startup } from "../platform/startup.ts"
 import { troubleWatch } from "../operators/trouble-watch.ts"
 
-/** Who listens to the supervisors and to events that reached nobody; main wires the log. */
+/** Listeners for the supervisors and for undelivered events; main wires the log. */
 export interface ServiceObservers {
   readonly reports: Observer<SupervisionEvent>
   readonly deadLetters: Observer<DeadLetter>
@@ -108,7 +108,7 @@ const stopInOrder = (tree: Tree, request: StopRequest) =>
     return yield* tree.stop
   })
 
-const sayStopped = (report: StopReport): Effect.Effect<void> =>
+const logStopped = (report: StopReport): Effect.Effect<void> =>
   logEvent("info", "stopped", `stopped in ${Math.round(report.elapsedMs)} ms`, {
     component: "root",
     ms: Math.round(report.elapsedMs),
@@ -121,11 +121,11 @@ const verdictOfStop = (request: StopRequest, report: StopReport): Verdict => {
   return verdictOfFault(request.error)
 }
 
-/** SIGUSR1 and SIGUSR2 ask for nothing here; whoever sent one learns that it came. */
-const tellStrays = Effect.flatMap(Host, (host) =>
+/** SIGUSR1 and SIGUSR2 do nothing here; whoever sent one learns that it arrived. */
+const logStraySignals = Effect.flatMap(Host, (host) =>
   Effect.forever(
     Effect.flatMap(host.nextStray, (signal) =>
-      logEvent("info", "signal.ignored", `${signal} means nothing here and does nothing`, {
+      logEvent("info", "signal.ignored", `${signal} has no meaning here and is ignored`, {
         component: "root",
         signal
       })
@@ -133,7 +133,7 @@ const tellStrays = Effect.flatMap(Host, (host) =>
   )
 )
 
-/** Waits for the end of a standing tree, whatever brings it. */
+/** Waits for the end of a running tree, whatever causes it. */
 const runUntilEnd = (tree: Tree) =>
   Effect.gen(function* () {
     const host = yield* Host
@@ -148,16 +148,18 @@ const runUntilEnd = (tree: Tree) =>
       const forced = Effect.as(host.forceRequested, null)
       const report = yield* Effect.raceFirst(stopInOrder(tree, end.request), forced)
       if (report === null)
-        return verdictOfForcedStop(0, ["root (asked again, later than one request can be told twice)"])
-      // What a flood of refusals still has to say comes before the last line.
+        return verdictOfForcedStop(0, [
+          "root (a second stop request, too late to be a repetition of the first)"
+        ])
+      // Pending totals of a flood of refusals come before the last line.
       yield* refused.sumUp("all")
-      yield* sayStopped(report)
+      yield* logStopped(report)
       return verdictOfStop(end.request, report)
     }
     const everReady = startup.progress.complete() || health.health().memory.started
     if (end._tag === "GaveUp")
       return verdictOfFailure(end.error, everReady, startup.progress.current()?.step ?? null)
-    // Nobody asked, and no supervisor gave up: a tree that ends by itself is a fault all the same.
+    // No stop was requested, and no supervisor gave up: a tree that ends by itself is a fault all the same.
     return verdictOf({
       error: { _tag: "TreeEnded" },
       failureClass: "transient",
@@ -168,7 +170,7 @@ const runUntilEnd = (tree: Tree) =>
     })
   })
 
-/** Runs the last of what is asked for in one turn: ten thousand accounts become ready together, and a look is at all of them. */
+/** Coalesces requests of one turn into the last: ten thousand accounts become ready together, and each look covers all of them. */
 const makeSoon = () => {
   let isAsked = false
   return (look: () => void): void => {
@@ -184,7 +186,7 @@ const makeSoon = () => {
 /** How many seeds the jitter of the tree may have: as many as its generator has states. */
 const SEEDS = 2 ** 32
 
-/** Runs the service until it ends and says how. */
+/** Runs the service until it ends and returns the verdict. */
 export const runService = (observers: ServiceObservers) =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -196,7 +198,7 @@ export const runService = (observers: ServiceObservers) =>
       const startup = yield* Startup
       const host = yield* Host
       const soon = makeSoon()
-      yield* Effect.forkScoped(tellStrays)
+      yield* Effect.forkScoped(logStraySignals)
       yield* Effect.forEach(
         settingsWarnings(settings),
         ({ message, path }) =>
@@ -212,7 +214,7 @@ export const runService = (observers: ServiceObservers) =>
             (event) => {
               if (event._tag !== "Ready") return
               const tree = running.tree()
-              // The listener is up before the tree stands, and nobody else's readiness can be asked before.
+              // The listener is up before the tree is, and no other readiness can be asked before.
               if (tree === null)
                 startup.observe((below) => below === "root/http" && event.offender.path === below)
               else soon(() => startup.observe(tree.readyBelow))
@@ -223,7 +225,7 @@ export const runService = (observers: ServiceObservers) =>
       )
       const asked = Effect.as(host.stopRequested, null)
       const started = yield* Effect.raceFirst(starting, asked)
-      // Asked to stop before the tree stood: closing this scope rolls back what has started, in reverse.
+      // Asked to stop before the tree was up: closing this scope rolls back what has started, in reverse.
       if (started === null) return { status: exitStatus.clean, fatal: null }
       if (started._tag === "Failure") {
         return verdictOfFailure(started.failure, false, startup.progress.current()?.step ?? null)

@@ -1,5 +1,5 @@
 /**
- * Market: the port through which the rest of the house learns prices.
+ * Market: the port through which the rest of the service gets prices.
  *
  * Deciding and protecting need a price and its age, now and without waiting for a socket; so quotes are kept in memory
  * and read synchronously, and one component (the market actor) runs the feed that keeps them fresh.
@@ -20,7 +20,7 @@ export interface Quote {
   readonly at: Date
 }
 
-/** The feed ended. Every end that nobody asked for is one, however politely the other side put it. */
+/** The feed ended. Every end that we did not request is one, however clean. */
 export class MarketFeedEnded extends Data.TaggedError("MarketFeedEnded")<{ readonly reason: string }> {}
 
 export interface MarketStatus {
@@ -39,20 +39,20 @@ export const marketLimits = {
   connectMsMax: 20_000,
   /** Without a tick for this long the quotes are stale. Equal to the age beyond which nobody may use them. */
   staleAfterMs: ageLimits.quoteAgeMsMax,
-  /** A feed that is stale for this long is given up and connected again. */
+  /** A feed that is stale for this long is dropped and reconnected. */
   staleMsMax: 20_000,
   retryMsFirst: 250,
   retryMsMax: 30_000,
-  /** How often the machine hears that the feed ticks: a fifth of the staleness deadline, which it starts again. */
-  tellEveryMs: 2_000,
-  /** A feed that was heard this often (30 s) was really up; one tick per connection must not reset the backoff. */
+  /** How often the machine is notified that the feed ticks: a fifth of the staleness deadline, which it restarts. */
+  reportEveryMs: 2_000,
+  /** A feed that ticked this often (30 s) was really up; one tick per connection must not reset the backoff. */
   ticksUntilStable: 15
 } as const
 
 export interface MarketService {
   /** The last quote of a symbol, or null when there was none since the start. Synchronous. */
   readonly quote: (symbol: string) => Quote | null
-  /** Asks for quotes of a symbol from now on. False when `symbolsMax` is reached; known symbols are always true. */
+  /** Subscribes to a symbol from now on. False when `symbolsMax` is reached; known symbols are always true. */
   readonly subscribe: (symbol: string) => boolean
   /** Subscribes and waits at most `maxWaitMs` for a quote; null when the feed is down or too slow. */
   readonly lookUp: (symbol: string, maxWaitMs: number) => Effect.Effect<Quote | null>

@@ -11,7 +11,7 @@ import { Terminal } from "./terminal.port.ts"
 
 export const terminalLayer = (format: LogFormat): Layer.Layer<Terminal> =>
   Layer.sync(Terminal, () => ({
-    say:
+    print:
       process.stdout.isTTY && format === "pretty"
         ? (line: string) => void process.stdout.write(`${line}\n`)
         : null

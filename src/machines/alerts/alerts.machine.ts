@@ -1,5 +1,5 @@
 /**
- * Alerts machine: brings raised alerts into the database, whenever there is one.
+ * Alerts machine: stores raised alerts in the database whenever it is available.
  *
  * Raising an alert never waits (see layers/alerts/alerts.port.ts); this component is the slow half, so that a lost
  * database delays the row and never the log line.
@@ -65,13 +65,13 @@ export const alertsMachine = setup({
       on: { "database.available": "Storing" }
     },
     Idle: {
-      description: "Nothing waits to be stored.",
+      description: "No alert waits to be stored.",
       tags: "ready",
       on: { "alerts.raised": "Storing" },
       after: { poll: "Storing" }
     },
     Storing: {
-      description: "Writes what was raised; the same dedup key raises the count of its open row.",
+      description: "Writes what was raised; the same dedup key increments the count of its open row.",
       tags: "ready",
       invoke: {
         src: "storePending",
@@ -93,7 +93,7 @@ export const alertsMachine = setup({
       }
     },
     BackingOff: {
-      description: "Storing failed although the database is said to be there; tried again after a pause.",
+      description: "Storing failed although the database is reported available; retried after a pause.",
       tags: "backingOff",
       after: { retry: "Storing" }
     }

@@ -1,12 +1,12 @@
 /**
  * HTTP machine: one listening socket from its binding to its end.
  *
- * It exists so that "is the port open" is a state that can be read, not something one finds out by connecting. The
+ * It exists so that "is the port open" is a state that can be read, not something learned by connecting. The
  * socket is bound first and closed last (T8): while the process stops it still answers health and refuses posts.
  *
  * Promises: `Listening` and `Draining` mean that the socket accepts connections; a socket that dies in either of them
  * ends the machine with its cause, so that the supervisor binds again.
- * Never: retries a bind by itself (the restart policy of the supervisor does), or decides what a request is answered.
+ * Never: retries a bind by itself (the restart policy of the supervisor does), or decides the response to a request.
  * States: Binding -> Listening -> Draining -> Closing -> Stopped; Listening -> Closing when it is stopped alone.
  */
 import { assign, setup } from "xstate"
@@ -32,7 +32,7 @@ export interface HttpContext extends HttpInput {
 
 export type HttpEvent = { readonly type: "stop.announced" } | { readonly type: "listener.close" }
 
-/** The binding took longer than its deadline, and the effect that should have said so did not. */
+/** The binding took longer than its deadline, and the effect that should have reported it did not. */
 export class BindTimedOut extends Error {
   override readonly name = "BindTimedOut"
   readonly _tag = "BindTimedOut"
@@ -94,7 +94,7 @@ export const httpMachine = setup({
           description:
             "The process stops: health is served, new posts get 503, posts in flight are answered.",
           tags: "draining",
-          // Announced twice is the same stop.
+          // A second announcement is the same stop.
           on: { "stop.announced": {} },
           after: { drainDeadline: "#http.Closing" }
         }
@@ -119,7 +119,7 @@ export const httpMachine = setup({
       after: { closeDeadline: { target: "Stopped", actions: assign({ lastError: "closing took too long" }) } }
     },
     Failed: {
-      description: "The bind gave no answer at all; the component ends as crashed.",
+      description: "The bind never completed; the component ends as crashed.",
       tags: "failed",
       entry: "giveUpBinding"
     },

@@ -2,7 +2,7 @@
  * Trading state machine: keeps this process's view of ACTIVE, REDUCING or HALTED fresh.
  *
  * The row in the database decides (every decision reads it in its own statement); this view is for health and
- * the console, which must answer without SQL. An unknown state is said to be unknown, never assumed ACTIVE.
+ * the console, which must answer without SQL. An unknown state is reported as unknown, never assumed ACTIVE.
  *
  * Promises: re-read when it was changed here, at the latest after `pollMs` when another process changed it, and
  * forgotten as soon as the database is away.
@@ -68,7 +68,7 @@ export const tradingStateMachine = setup({
       on: { "database.available": "Reading", "tradingState.changed": {} }
     },
     Reading: {
-      description: "Asks the database for the state.",
+      description: "Reads the state from the database.",
       tags: "ready",
       invoke: {
         src: "read",
@@ -87,7 +87,7 @@ export const tradingStateMachine = setup({
       after: { poll: "Reading" }
     },
     BackingOff: {
-      description: "The state could not be read although the database is said to be there.",
+      description: "The state could not be read although the database is reported available.",
       tags: "backingOff",
       after: { retry: "Reading" }
     }

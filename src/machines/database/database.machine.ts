@@ -6,7 +6,7 @@
  * event; the machine goes to `Unreachable` and never ends because of it.
  *
  * Promises: `ready` only while a probe has answered and the schema is ours; every other state names what is
- * missing and tries again by itself, except where trying again cannot help (a foreign lock, a failed
+ * missing and retries by itself, except where retrying cannot help (a lock held by another process, a failed
  * migration, a newer schema), which crash the component with their cause.
  * Never: touches a file, a socket or a clock; the actor fills the slots.
  * States: LockingDataDir -> Serving {Launching -> Connecting -> Migrating -> Available {Quiet <-> Checking}, Unreachable}
@@ -38,10 +38,10 @@ export type DatabaseEvent =
   | { readonly type: "server.exited"; readonly reason: string }
   | { readonly type: "database.lost"; readonly reason: string }
 
-/** Failure classes that no later attempt can mend. */
+/** Failure classes that no retry can fix. */
 const hopeless: ReadonlySet<unknown> = new Set(["fatal", "configuration"])
 
-/** True for errors that a later attempt can mend; the others crash the component with their cause. */
+/** True for errors that a retry can fix; the others crash the component with their cause. */
 const isTransient = (error: unknown): boolean =>
   !(
     typeof error === "object" &&
@@ -149,7 +149,7 @@ export const databaseMachine = setup({
           }
         },
         Connecting: {
-          description: "Asks the database one question to learn whether it answers.",
+          description: "Sends the database one query to learn whether it answers.",
           tags: "starting",
           invoke: {
             src: "probe",
@@ -213,8 +213,8 @@ export const databaseMachine = setup({
           initial: "Quiet",
           states: {
             Quiet: {
-              description: "Calls of the others are the proof; a routine probe is due after a while.",
-              // A frozen server refuses nothing: only a question that stays unanswered tells.
+              description: "Calls of other components are the proof; a routine probe is due after a while.",
+              // A frozen server refuses nothing: only an unanswered query reveals it.
               after: { checkEvery: "Checking" }
             },
             Checking: {

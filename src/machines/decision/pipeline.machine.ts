@@ -2,30 +2,30 @@
  * Pipeline machine: from stored signals to stored decisions, batch by batch.
  *
  * It exists so that "nothing is being decided" always has a name: the database is away, there is nothing to decide,
- * a claim failed, or we are stopping. One batch is under way at a time; the rows themselves are the queue, so nothing
+ * a claim failed, or we are stopping. One batch is in progress at a time; the rows themselves are the queue, so nothing
  * is kept here that a restart would lose.
  *
- * Promises: no claim without a database; what former lives had claimed is given back before the first claim and after
+ * Promises: no claim without a database; what former lives had claimed is released before the first claim and after
  * every outage; a batch that was claimed is decided before a stop, as long as the database is there; losing the
  * database is a state and never an end.
  * Never: decides anything itself, or touches a clock, a table or a quote.
  * States: WaitingForDatabase -> Recovering -> Claiming -> Deciding -> Idle -> Claiming; a failed call: BackingOff ->
- * Recovering; a stop: Stopped, from Claiming and Deciding by way of their Finishing.
+ * Recovering; a stop: Stopped, from Claiming and Deciding through their Finishing.
  */
 import { assign, setup } from "xstate"
 import { slot, streamSlot } from "../slot.ts"
 
 export interface PipelineInput {
-  /** The net under the doorbell, milliseconds. */
+  /** The net under the bell, milliseconds. */
   readonly pollMs: number
-  /** How soon to look again when decisions were put off, milliseconds. */
+  /** How soon to look again when decisions were deferred, milliseconds. */
   readonly deferMs: number
   readonly retryMs: number
   readonly claimDeadlineMs: number
   readonly decideDeadlineMs: number
 }
 
-/** What a batch came to. `more`: others may be waiting, claim again at once. */
+/** The result of a batch. `more`: others may be waiting, claim again at once. */
 export interface BatchReport {
   readonly more: boolean
   readonly decided: number
@@ -47,14 +47,14 @@ export interface PipelineCounters {
 export interface ClaimedBatch {
   readonly size: number
   readonly token: string
-  /** There is more to do than this batch: claim again at once, also when it is empty. */
+  /** There is more to do than this batch: claim again at once, even if it is empty. */
   readonly more: boolean
 }
 
 export interface PipelineContext extends PipelineInput {
   readonly stopping: boolean
   readonly batch: ClaimedBatch
-  /** Signals put off by the last batch. */
+  /** Signals deferred by the last batch. */
   readonly deferred: number
   readonly counters: PipelineCounters
   readonly lastError: string | null
@@ -119,13 +119,13 @@ export const pipelineMachine = setup({
   states: {
     WaitingForDatabase: {
       description:
-        "The database is away: signals wait in their table, claims of this node are void until they are given back.",
+        "The database is away: signals wait in their table, claims of this node are void until they are released.",
       tags: ["degraded", "resting"],
       on: { "database.available": "Recovering" }
     },
     Recovering: {
       description:
-        "Gives back what this node had claimed before: a former life's claims, or those of before the outage.",
+        "Releases what this node had claimed before: a former life's claims, or those from before the outage.",
       tags: "starting",
       invoke: {
         src: "releaseOwn",
@@ -136,17 +136,16 @@ export const pipelineMachine = setup({
       after: {
         claimDeadline: {
           target: "BackingOff",
-          actions: assign({ lastError: "giving claims back did not end in time" })
+          actions: assign({ lastError: "releasing claims did not finish in time" })
         }
       }
     },
     Idle: {
-      description:
-        "Nothing to decide; waits for the doorbell, and looks by itself as the net under a lost one.",
+      description: "Nothing to decide; waits for the bell, and polls as the net under a lost one.",
       tags: "ready",
       invoke: {
         src: "waitForSignals",
-        // Signals that were put off ring no bell when their account is ready.
+        // Deferred signals ring no bell when their account is ready.
         input: ({ context }) => ({ maxWaitMs: context.deferred > 0 ? context.deferMs : context.pollMs }),
         onDone: "Claiming"
       },
@@ -154,7 +153,7 @@ export const pipelineMachine = setup({
     },
     Claiming: {
       description:
-        "Ends a bounded number of signals that are too old, then takes the oldest others that nobody holds, under a lease and a token.",
+        "Ends a bounded number of signals that are too old, then claims the oldest unclaimed others under a lease and a token.",
       initial: "Running",
       invoke: {
         src: "claim",
@@ -180,18 +179,17 @@ export const pipelineMachine = setup({
       after: {
         claimDeadline: {
           target: "BackingOff",
-          actions: assign({ lastError: "claiming did not end in time" })
+          actions: assign({ lastError: "claiming did not finish in time" })
         }
       },
       states: {
         Running: {
-          description: "The claim is under way.",
+          description: "The claim is in progress.",
           tags: "ready",
           on: { "pipeline.stop": { target: "Finishing", actions: assign({ stopping: true }) } }
         },
         Finishing: {
-          description:
-            "Asked to stop while a claim is under way: what it brings is decided, nothing more is claimed.",
+          description: "Asked to stop during a claim: what it returns is decided, nothing more is claimed.",
           tags: "draining",
           on: { "pipeline.stop": {} }
         }
@@ -210,7 +208,7 @@ export const pipelineMachine = setup({
             actions: assign({ counters: ({ context, event }) => counted(context.counters, event.output) })
           },
           {
-            // Signals that were put off are no reason to claim again at once.
+            // Deferred signals are no reason to claim again at once.
             guard: ({ event }) => event.output.more,
             target: "Claiming",
             actions: assign({
@@ -233,7 +231,7 @@ export const pipelineMachine = setup({
       after: {
         decideDeadline: {
           target: "BackingOff",
-          actions: assign({ lastError: "deciding did not end in time" })
+          actions: assign({ lastError: "deciding did not finish in time" })
         }
       },
       states: {
@@ -243,21 +241,20 @@ export const pipelineMachine = setup({
           on: { "pipeline.stop": { target: "Finishing", actions: assign({ stopping: true }) } }
         },
         Finishing: {
-          description:
-            "Asked to stop in the middle of a batch: it is finished, and nothing more is claimed (T8).",
+          description: "Asked to stop during a batch: it is finished, and nothing more is claimed (T8).",
           tags: "draining",
           on: { "pipeline.stop": {} }
         }
       }
     },
     BackingOff: {
-      description: "The database is said to be there and a call failed; tried again after a pause.",
+      description: "A call failed although the database is reported available; retried after a pause.",
       tags: "backingOff",
       always: { guard: "stopping", target: "Stopped" },
       after: { retry: "Recovering" }
     },
     Stopped: {
-      description: "Stopped as asked; undecided signals wait in their table for the next life.",
+      description: "Stopped as requested; undecided signals wait in their table for the next life.",
       tags: "stopped",
       type: "final"
     }

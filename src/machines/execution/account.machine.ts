@@ -1,14 +1,14 @@
 /**
- * Account machine: who may place orders for one account, and what the one who may is doing.
+ * Account machine: which process may place orders for one account, and what its executor is doing.
  *
- * Orders of one account are strictly serial, because each may depend on what the one before it did to the account.
- * This machine owns that line: it holds the lease, compares the account with the broker before any new exposure, and
- * then takes one order after another. A round trip that was begun is always brought to its end: what would end the
- * ownership (a lost lease, a lost database, a stop) is noted and acted upon when the step is over.
+ * Orders of one account are strictly serial, because each may depend on what the previous one did to the account.
+ * This machine owns that queue: it holds the lease, compares the account with the broker before any new exposure, and
+ * then takes one order after another. A round trip that was begun is always completed: what would end the
+ * ownership (a lost lease, a lost database, a stop) is noted and acted upon when the step has finished.
  *
  * Promises: no new exposure is sent outside `Executing`, nothing at all outside `Owning` (cancels, reduces, resends of
  * unresolved orders); every way back into `Executing` after a lost lease or database leads through `Reconciling`.
- * Never: ends because a peer or the database is away; decides what an answer means for an order (the table does).
+ * Never: ends because a peer or the database is away; decides what a response means for an order (the table does).
  * States: WaitingForDatabase -> TakingLease -> Standby {InLine <-> Asking} | Owning {Reconciling -> Idle <-> Executing,
  * BrokerAway}; Standby.Asking -> Owning; TakingLease, Standby, Owning -> BackingOff -> TakingLease; Releasing -> Stopped.
  */
@@ -20,7 +20,7 @@ export interface AccountInput {
   readonly takeLeaseMsMax: number
   readonly retryFirstMs: number
   readonly retryMsMax: number
-  /** How long a broker that does not answer is left alone at most. */
+  /** The longest pause before a broker that does not answer is tried again. */
   readonly askAgainMsMax: number
   readonly reconcileMsMax: number
   readonly stepMsMax: number
@@ -32,7 +32,7 @@ export interface AccountContext extends AccountInput {
   readonly fence: string | null
   /** Node that holds the lease while we stand by. */
   readonly heldBy: string | null
-  /** A bell rang while a step was under way: look again before resting. */
+  /** A bell rang during a step: look again before resting. */
   readonly rang: boolean
   readonly reconcileWanted: boolean
   readonly leaseLost: boolean
@@ -71,7 +71,7 @@ const textOf = (error: unknown): string => (error instanceof Error ? error.messa
 const tagOf = (error: unknown): unknown =>
   typeof error === "object" && error !== null && "_tag" in error ? error._tag : undefined
 
-/** Whose the lease is, after an answer. */
+/** Who holds the lease, after an answer. */
 const granted = (answer: LeaseOutcome): Partial<AccountContext> =>
   answer._tag === "Taken"
     ? { fence: answer.fence, heldBy: null, attempt: 0, lastError: null }
@@ -111,7 +111,7 @@ export const accountMachine = setup({
     noteReconcile: assign({ reconcileWanted: true }),
     noteNoLease: assign({ lastError: "the lease was not taken in time" }),
     noteBell: assign({ rang: true }),
-    // For those who must know without asking: filled by the actor.
+    // For those who must know without asking: implemented by the actor.
     noteBrokerAway: () => undefined,
     noteBrokerBack: () => undefined,
     noteTry: assign({ attempt: ({ context }) => context.attempt + 1 })
@@ -197,19 +197,20 @@ export const accountMachine = setup({
     },
     Standby: {
       description:
-        "Another life owns the account and keeps its lease: all is well, and the account is not ours to trade.",
+        "Another life owns the account and renews its lease: all is well, and the account is not ours to trade.",
       tags: ["ready", "standby"],
       initial: "InLine",
       states: {
         InLine: {
           description:
-            "The keeper of our node's lease asks for all accounts in line at once, and says when one is free.",
+            "The keeper of our node's lease checks all accounts in line at once, and reports when one is free.",
           tags: "resting",
           invoke: { src: "waitInLine", input: {} },
           on: { "lease.free": "Asking" }
         },
         Asking: {
-          description: "Takes the account over if its owner's lease has ended; the other goes on otherwise.",
+          description:
+            "Takes the account over if its owner's lease has expired; otherwise the owner keeps it.",
           entry: [assign({ leaseLost: false, reconcileWanted: false }), "noteTry"],
           invoke: {
             src: "takeLease",
@@ -232,13 +233,13 @@ export const accountMachine = setup({
       }
     },
     BackingOff: {
-      description: "The lease could not be taken although the database is said to be there.",
+      description: "The lease could not be taken although the database is reported available.",
       tags: "backingOff",
       after: { retry: "TakingLease" }
     },
     Owning: {
       description:
-        "The account is ours, under the lease of our node; unresolved orders are asked about, each in its own fiber.",
+        "The account is ours, under the lease of our node; unresolved orders are looked up, each in its own fiber.",
       initial: "Reconciling",
       invoke: [
         { src: "watchLease", input: {} },
@@ -268,7 +269,7 @@ export const accountMachine = setup({
                   target: "BrokerAway",
                   actions: assign({ lastError: ({ event }) => textOf(event.error) })
                 },
-                // The lease is gone or the database was slow: both begin with a new grant.
+                // The lease is gone or the database was slow: both start over with a new grant.
                 {
                   target: "#account.BackingOff",
                   actions: assign({ lastError: ({ event }) => textOf(event.error) })
@@ -285,7 +286,7 @@ export const accountMachine = setup({
         },
         BrokerAway: {
           description:
-            "The broker does not answer. Entries wait or grow stale; a reduce leaves if the broker says its position.",
+            "The broker does not answer. Entries wait or grow stale; a reduce leaves if the broker reports its position.",
           tags: ["degraded", "backingOff"],
           entry: ["noteTry", "noteBrokerAway"],
           invoke: { src: "sendReduces", input: {} },
@@ -294,7 +295,7 @@ export const accountMachine = setup({
         },
         Idle: {
           description:
-            "Nothing may be sent now; a bell says when to look again, and one look at all accounts is its net.",
+            "Nothing may be sent now; a bell signals when to look again, with a periodic look at all accounts as its net.",
           tags: ["ready", "resting"],
           on: { "orders.waiting": "Executing", "reconcile.wanted": "Reconciling" }
         },
@@ -358,7 +359,7 @@ export const accountMachine = setup({
     },
     Releasing: {
       description:
-        "Waits for a round trip under way and gives the lease back, so that a successor need not wait.",
+        "Waits for a round trip in flight and releases the lease, so that a successor need not wait.",
       tags: "draining",
       invoke: {
         src: "releaseLease",
@@ -377,7 +378,7 @@ export const accountMachine = setup({
       after: { releaseDeadline: "Stopped" }
     },
     Stopped: {
-      description: "The lease is given back or runs out; the executor is gone.",
+      description: "The lease is released or expires; the executor is gone.",
       tags: "stopped",
       type: "final"
     }

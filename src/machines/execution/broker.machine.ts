@@ -3,12 +3,12 @@
  *
  * The incident behind it: a venue closed its stream with code 1000, the receive loop ended without an error, and
  * nobody owned that end for three hours. Here every end is an event with its code and reason, and only a stop that we
- * asked for is not followed by another attempt.
+ * requested is not followed by another attempt.
  *
  * Promises: unlimited attempts, full jitter, a backoff that starts small again only after the stream has lived for
  * `goodAfterMs`; the last close is visible while it waits; accounts reconcile after every connect, because a stream
  * does not replay what it missed.
- * Never: sends orders; a dead stream stops nobody from asking the venue.
+ * Never: sends orders; a dead stream keeps nobody from querying the venue.
  * States: WaitingForDatabase -> Streaming {Connecting -> Live} -> BackingOff -> Streaming; Stopped.
  */
 import { assign, setup } from "xstate"
@@ -37,7 +37,7 @@ export interface BrokerContext extends BrokerInput {
 
 export type BrokerMachineEvent =
   | { readonly type: "stream.connected" }
-  /** `jitter` is drawn from 0 to 1 and `at` is the time of the end: a machine has neither chance nor clock. */
+  /** `jitter` is drawn from 0 to 1 and `at` is the time of the end: a machine has neither randomness nor clock. */
   | {
       readonly type: "stream.ended"
       readonly code: number | null
@@ -48,7 +48,7 @@ export type BrokerMachineEvent =
   | { readonly type: "fills.missed"; readonly reason: string }
   | { readonly type: "database.available" }
   | { readonly type: "database.unavailable" }
-  /** The venue says that it serves again: waiting any longer would be for nothing. */
+  /** The venue reports that it serves again: waiting any longer would be pointless. */
   | { readonly type: "venue.serves" }
   | { readonly type: "broker.stop" }
 
@@ -83,8 +83,8 @@ export const brokerMachine = setup({
     stream: streamSlot<Record<string, never>>(),
     venueBell: streamSlot<Record<string, never>>()
   },
-  // What an operator is told is the actor's to say; each is given the context.
-  actions: { tellAway: () => {}, tellBack: () => {} },
+  // The actor words these alerts; each action is given the context.
+  actions: { alertAway: () => {}, resolveAway: () => {} },
   delays: {
     connectDeadline: ({ context }) => context.connectMsMax,
     retry: ({ context }) => context.delayMs,
@@ -115,7 +115,7 @@ export const brokerMachine = setup({
         lastError: `a fill could not be stored and is fetched again: ${event.reason}`
       }))
     },
-    // A stream that was left says good-bye late; ignored on purpose.
+    // A stream that was left reports its end late; ignored on purpose.
     "stream.connected": {},
     "stream.ended": {}
   },
@@ -150,22 +150,22 @@ export const brokerMachine = setup({
           after: {
             connectDeadline: {
               target: "#broker.BackingOff",
-              // No draw of chance here: the attempt itself took its time, so the full delay is spread enough.
+              // No random draw here: the attempt itself took varying time, so the full delay is spread enough.
               actions: assign(({ context }) => ({
                 attempt: context.attempt + 1,
                 delayMs: ceilingOf(context),
                 closeCode: null,
                 closeReason: "no hello in time",
-                lastError: "the venue did not say hello in time"
+                lastError: "the venue did not send its hello in time"
               }))
             }
           }
         },
         Live: {
           description:
-            "Orders and fills arrive as they happen; accounts have been told to fetch what came before.",
+            "Orders and fills arrive as they happen; accounts were notified to fetch what came before.",
           tags: ["ready", "resting"],
-          entry: "tellBack",
+          entry: "resolveAway",
           after: { good: { actions: assign({ attempt: 0 }) } }
         }
       }
@@ -173,11 +173,11 @@ export const brokerMachine = setup({
     BackingOff: {
       description: "The stream ended; code and reason are kept, and the next attempt has a time.",
       tags: ["degraded", "backingOff"],
-      entry: "tellAway",
+      entry: "alertAway",
       invoke: { src: "venueBell", input: {} },
       on: { "venue.serves": "Streaming" },
       after: { retry: "Streaming" }
     },
-    Stopped: { description: "We asked for the end.", tags: "stopped", type: "final" }
+    Stopped: { description: "We requested the end.", tags: "stopped", type: "final" }
   }
 })

@@ -1,9 +1,9 @@
 /**
- * Exits machine: watches open positions against the market and says when one is to be left.
+ * Exits machine: watches open positions against the market and decides when to look for exits.
  *
  * It depends on nothing that decides to open positions: signals, feeds and the pipeline may be dead and a stop still
  * works (B7). Ticks are judged in memory against the positions of the last look; only when one is due is the
- * database asked, and what it answers there decides, under the identity of the exit.
+ * database queried, and its answer decides, under the identity of the exit.
  *
  * Promises: a look after every fill, every tick that reaches an exit price, and at the latest after `pollMs`; what
  * cannot be protected is reported after every look.
@@ -35,7 +35,7 @@ export interface ExitsContext extends ExitsInput {
   readonly exits: number
   readonly unprotected: number
   readonly unstopped: number
-  /** Something happened while a look was under way: look again at once. */
+  /** Something happened during a look: look again at once. */
   readonly again: boolean
   readonly lastError: string | null
 }
@@ -145,10 +145,10 @@ export const exitsMachine = setup({
       after: { poll: "Looking" }
     },
     BackingOff: {
-      description: "The positions could not be read although the database is said to be there.",
+      description: "The positions could not be read although the database is reported available.",
       tags: ["degraded", "backingOff"],
       after: { retry: "Looking" }
     },
-    Stopped: { description: "No exit is stored any more.", tags: "stopped", type: "final" }
+    Stopped: { description: "No more exits are stored.", tags: "stopped", type: "final" }
   }
 })

@@ -1,12 +1,12 @@
 /**
- * Node machine: the right of this process to act for its node, as a lease that it keeps.
+ * Node machine: the right of this process to act for its node, as a lease that it renews.
  *
  * Everything a process holds (accounts, waves, claims) it holds as one life of its node, under one lease. A restart after
  * a kill takes the lease at once, because the host proves that the former life is dead. A copy of DATA_DIR on a living
- * process finds the lease renewed and stands by, however much the two look alike.
+ * process finds the lease renewed and stands by, however alike the two look.
  *
- * Promises: holds only under a lease that was granted; a lease that may have lapsed is opened anew before anything is held
- * again; a copy is told from a former life that cannot be proven dead by waiting out that life's lease.
+ * Promises: holds only under a lease that was granted; a lease that may have lapsed is reopened before anything is held
+ * again; a copy is distinguished from a former life that cannot be proven dead by waiting out that life's lease.
  * Never: ends because the database is away; takes a lease from a living life.
  * States: WaitingForDatabase -> Opening -> Holding | Waiting -> Opening; Waiting -> Cloned {Resting <-> Asking} -> Holding;
  * Holding -> Opening; Opening, Cloned -> BackingOff -> Opening; Releasing -> Stopped.
@@ -24,10 +24,10 @@ export interface NodeInput {
 
 export interface NodeContext extends NodeInput {
   readonly attempt: number
-  /** The life that has the node while we have not, null when there is none. */
+  /** The life that holds the node while we do not, null when there is none. */
   readonly by: string | null
   readonly forMs: number
-  /** The life whose lease was waited out once: leased still, it lives. */
+  /** The life whose lease was waited out once: if it is still leased, it lives. */
   readonly waitedFor: string | null
   readonly lastError: string | null
 }
@@ -100,8 +100,7 @@ export const nodeMachine = setup({
       on: { "database.available": "Opening", "database.unavailable": {} }
     },
     Opening: {
-      description:
-        "Takes the lease of the node if no other life of it has one, or if that life is proven dead.",
+      description: "Takes the lease of the node if no other life holds one, or if that life is proven dead.",
       tags: "starting",
       entry: assign({ attempt: ({ context }) => context.attempt + 1 }),
       invoke: {
@@ -129,13 +128,14 @@ export const nodeMachine = setup({
     },
     Waiting: {
       description:
-        "Another life of this node is leased and not proven dead: whether it lives is seen when its lease would end.",
+        "Another life of this node is leased and not proven dead: whether it lives shows when its lease would expire.",
       tags: "starting",
       entry: "noteWaited",
       after: { otherLease: "Opening" }
     },
     Holding: {
-      description: "The lease of the node is ours and kept; accounts, waves and claims are held under it.",
+      description:
+        "The lease of the node is ours and is being renewed; accounts, waves and claims are held under it.",
       tags: ["ready", "resting"],
       invoke: { src: "keepLife", input: {} },
       on: {
@@ -152,11 +152,11 @@ export const nodeMachine = setup({
       initial: "Resting",
       states: {
         Resting: {
-          description: "The other process keeps its lease.",
+          description: "The other process renews its lease.",
           after: { clonedAsk: "Asking" }
         },
         Asking: {
-          description: "Asks whether the other process has gone.",
+          description: "Checks whether the other process has gone.",
           invoke: {
             src: "openLife",
             input: {},
@@ -178,12 +178,12 @@ export const nodeMachine = setup({
       }
     },
     BackingOff: {
-      description: "The lease could not be asked for although the database is said to be there.",
+      description: "The lease could not be requested although the database is reported available.",
       tags: "backingOff",
       after: { retry: "Opening" }
     },
     Releasing: {
-      description: "Gives the lease back, after everybody who held anything under it has stopped.",
+      description: "Releases the lease, after every component that held anything under it has stopped.",
       tags: "draining",
       invoke: {
         src: "releaseLife",
@@ -195,7 +195,7 @@ export const nodeMachine = setup({
       after: { releaseDeadline: "Stopped" }
     },
     Stopped: {
-      description: "The lease is given back or runs out; nothing is held.",
+      description: "The lease is released or expires; nothing is held.",
       tags: "stopped",
       type: "final"
     }

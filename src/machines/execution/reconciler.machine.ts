@@ -1,13 +1,13 @@
 /**
- * Reconciler machine: sees to it that every account of this process is reconciled, and stays so.
+ * Reconciler machine: makes sure that every account of this process is reconciled, and stays so.
  *
  * The comparison itself belongs to the account's executor, because it needs the fence and must come before the next
- * order (see account-reconcile.ts). What nobody there can see is that it does not happen: an executor that is parked,
- * a broker that never answers, an order that nobody settles. This machine looks at the result from outside.
+ * order (see account-reconcile.ts). What the executor cannot see is that it does not happen: an executor that is parked,
+ * a broker that never answers, an order that nobody settles. This machine checks the result from outside.
  *
- * Promises: an account that should be reconciled and is not for `unreconciledMsMax` is an alert; an order that waits
+ * Promises: an account that should be and is not reconciled for `unreconciledMsMax` is an alert; an order that waits
  * to be settled gets its account reconciled again.
- * Never: writes orders or stops anybody; what it compares itself, through its actor, has nothing to be done.
+ * Never: writes orders or stops anybody; the accounts it compares itself, through its actor, have nothing to do.
  * States: WaitingForDatabase -> Checking -> Watching -> Checking; Checking -> BackingOff -> Checking; Stopped.
  */
 import { assign, setup } from "xstate"
@@ -96,15 +96,15 @@ export const reconcilerMachine = setup({
       }
     },
     Watching: {
-      description: "All is known for now; the next check has a time.",
+      description: "All is known for now; the next check is scheduled.",
       tags: "ready",
       after: { checkEvery: "Checking" }
     },
     BackingOff: {
-      description: "The rows could not be read although the database is said to be there.",
+      description: "The rows could not be read although the database is reported available.",
       tags: "backingOff",
       after: { retry: "Checking" }
     },
-    Stopped: { description: "Nobody looks any more.", tags: "stopped", type: "final" }
+    Stopped: { description: "No more checks run.", tags: "stopped", type: "final" }
   }
 })

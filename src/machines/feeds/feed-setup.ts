@@ -1,7 +1,7 @@
 /**
  * Feed machine, the parts: its vocabulary, its guards and delays, and what it does at the end of a connection.
  *
- * Apart from the states only because both together are more than a page; nothing else uses it.
+ * Separate from the states only because both together exceed a page; nothing else uses it.
  *
  * Promises: every end of a connection goes through `ended`, so attempt, last end and last error cannot disagree.
  * Never: reads a socket or a clock.
@@ -31,7 +31,7 @@ export interface FeedContext extends FeedInput {
   readonly lastEnd: FeedEnd | null
   /** A valid message came on this connection. */
   readonly heard: boolean
-  /** The socket is not read for now, because what was read is not stored yet. */
+  /** Reading from the socket is paused, because what was read is not stored yet. */
   readonly paused: boolean
   readonly pongs: { readonly frame: boolean; readonly message: boolean }
   readonly databaseAway: boolean
@@ -57,7 +57,7 @@ export type FeedEvent =
   | { readonly type: "feed.reconnect"; readonly reason: string }
   | { readonly type: "feed.stop" }
 
-/** What the session is told to send. */
+/** What the session is asked to send. */
 export type FeedCommand =
   | { readonly type: "send.auth" }
   | { readonly type: "send.get_signals" }
@@ -109,19 +109,19 @@ export const feedSetup = setup({
     /** Stores what comes, over all connections. */
     storing: streamSlot<Record<string, never>>(),
     watchDatabase: streamSlot<Record<string, never>>(),
-    /** Chance and clock for the next attempt. */
+    /** Randomness and clock for the next attempt. */
     plan: slot<Record<string, never>, { readonly jitter: number; readonly at: number }>()
   },
   actions: {
     raise: (_of, _alert: FeedAlert) => {},
-    say: (_of, _news: FeedNews) => {}
+    logNews: (_of, _news: FeedNews) => {}
   },
   guards: {
     isCredential: ({ event }) => event.type === "socket.ended" && event.end.kind === "credentials",
     isPaused: ({ context }) => context.paused,
     isDatabaseAway: ({ context }) => context.databaseAway,
     isDatabaseThere: ({ context }) => !context.databaseAway,
-    hasHeard: ({ context }) => context.heard,
+    hasReceived: ({ context }) => context.heard,
     hasBothPongs: ({ context }) => context.pongs.frame && context.pongs.message
   },
   delays: {
@@ -140,7 +140,7 @@ export const feedSetup = setup({
   }
 })
 
-export const tell = (command: FeedCommand) => feedSetup.createAction(sendTo("session", command))
+export const sendCommand = (command: FeedCommand) => feedSetup.createAction(sendTo("session", command))
 
 /** The end of a connection that we decide ourselves: nobody answered. */
 export const noAnswer = (end: (context: FeedContext) => FeedEnd) =>
@@ -148,7 +148,7 @@ export const noAnswer = (end: (context: FeedContext) => FeedEnd) =>
     enqueueActions(({ context, enqueue }) => {
       const found = end(context)
       enqueue.assign(ended(context, found))
-      enqueue({ type: "say", params: { event: "feed.ended", end: found } })
+      enqueue({ type: "logNews", params: { event: "feed.ended", end: found } })
     })
   )
 
@@ -156,7 +156,7 @@ export const socketEnded = feedSetup.createAction(
   enqueueActions(({ context, enqueue, event }) => {
     if (event.type !== "socket.ended") return
     enqueue.assign(ended(context, event.end))
-    enqueue({ type: "say", params: { event: "feed.ended", end: event.end } })
+    enqueue({ type: "logNews", params: { event: "feed.ended", end: event.end } })
     if (event.end.kind === "oversize") {
       enqueue({
         type: "raise",
@@ -180,7 +180,7 @@ export const credentialRefused = feedSetup.createAction(
       delayMs: context.credentialRetryMs,
       nextAt: event.at + context.credentialRetryMs
     })
-    enqueue({ type: "say", params: { event: "feed.ended", end } })
+    enqueue({ type: "logNews", params: { event: "feed.ended", end } })
     enqueue({
       type: "raise",
       params: {
@@ -205,7 +205,7 @@ export const live = feedSetup.createAction(
       connectedSince: event.at,
       lastError: null
     })
-    enqueue({ type: "say", params: { event: "feed.live" } })
+    enqueue({ type: "logNews", params: { event: "feed.live" } })
     if (flapping && !context.flapping) {
       enqueue({
         type: "raise",
@@ -219,10 +219,10 @@ export const live = feedSetup.createAction(
   })
 )
 
-/** The delay is known: say when, and alert when there were too many of them in a row. */
+/** The delay is known: record when it ends, and alert after too many attempts in a row. */
 export const waiting = feedSetup.createAction(
   enqueueActions(({ context, enqueue }) => {
-    enqueue({ type: "say", params: { event: "feed.waiting" } })
+    enqueue({ type: "logNews", params: { event: "feed.waiting" } })
     if (context.attempt === context.alertAfterAttempts) {
       enqueue({
         type: "raise",
@@ -241,6 +241,6 @@ export const givenUp = feedSetup.createAction(
     if (event.type !== "feed.reconnect") return
     const end: FeedEnd = { kind: "given_up", code: null, reason: event.reason }
     enqueue.assign(ended(context, end))
-    enqueue({ type: "say", params: { event: "feed.ended", end } })
+    enqueue({ type: "logNews", params: { event: "feed.ended", end } })
   })
 )

@@ -1,13 +1,13 @@
 /**
- * Feed machine: one connection to a signal server, kept alive for ever.
+ * Feed machine: one connection to a signal server, kept alive forever.
  *
  * The incident behind it: the server closed with 1000, the client's loop ended without an error, and three hours of
- * waves went by. Here every end of a connection is an event with kind, code and reason, and only a stop that we asked
- * for is not followed by another attempt. Four watches run side by side while it is live, because a socket can be dead
- * in four ways that no close event tells: TCP, the peer's program, our request, our own database.
+ * waves were missed. Here every end of a connection is an event with kind, code and reason, and only a stop that we
+ * requested is not followed by another attempt. Four watches run in parallel while it is live, because a socket can be dead
+ * in four ways that no close event reports: TCP, the peer's program, our request, our own database.
  *
  * Promises: unlimited attempts with full jitter; the backoff starts small again only after `goodAfterMs` connected and
- * one valid message; a refused credential is tried again slowly and raised HIGH; a new connection asks for the signals
+ * one valid message; a refused credential is retried slowly and raised HIGH; a new connection requests the signals
  * at once, and so does the database's return; the last end is visible until the next.
  * Never: reads a socket or a clock; gives up; ends a connection because our own database is slow (`paused`).
  * States: Session {Connecting -> Authenticating -> Live {heartbeat + liveness + request + storage
@@ -23,7 +23,7 @@ import {
   noAnswer,
   silent,
   socketEnded,
-  tell,
+  sendCommand,
   waiting
 } from "./feed-setup.ts"
 
@@ -53,7 +53,7 @@ export const feedMachine = feedSetup.createMachine({
     "feed.stop": ".Stopped",
     "database.available": { actions: assign({ databaseAway: false }) },
     "database.unavailable": { actions: assign({ databaseAway: true }) },
-    // A session that was left says good-bye late, and an answer may come before or after its state; ignored on purpose.
+    // A session that was left reports its end late, and an answer may come before or after its state; ignored on purpose.
     "socket.opened": {},
     "auth.accepted": {},
     "auth.refused": {},
@@ -99,9 +99,9 @@ export const feedMachine = feedSetup.createMachine({
           }
         },
         Authenticating: {
-          description: "The token is sent, and the server owes us its verdict.",
+          description: "The token is sent; the server's verdict is pending.",
           tags: ["starting", "degraded"],
-          entry: tell({ type: "send.auth" }),
+          entry: sendCommand({ type: "send.auth" }),
           on: { "auth.accepted": { target: "Live", actions: live } },
           after: {
             authDeadline: {
@@ -111,7 +111,7 @@ export const feedMachine = feedSetup.createMachine({
           }
         },
         Live: {
-          description: "Signals arrive as they happen and are stored; five watches run side by side.",
+          description: "Signals arrive as they happen and are stored; five watches run in parallel.",
           type: "parallel",
           states: {
             heartbeat: {
@@ -119,12 +119,15 @@ export const feedMachine = feedSetup.createMachine({
               initial: "Beating",
               states: {
                 Beating: {
-                  description: "The last ping was answered; the next has a time.",
+                  description: "The last ping was answered; the next is scheduled.",
                   after: { nextPing: "AwaitingPong" }
                 },
                 AwaitingPong: {
-                  description: "A ping frame and a ping message are out; both answers are owed.",
-                  entry: [assign({ pongs: { frame: false, message: false } }), tell({ type: "send.pings" })],
+                  description: "A ping frame and a ping message are out; both answers are pending.",
+                  entry: [
+                    assign({ pongs: { frame: false, message: false } }),
+                    sendCommand({ type: "send.pings" })
+                  ],
                   always: { guard: "hasBothPongs", target: "Beating" },
                   on: {
                     "pong.framed": {
@@ -153,16 +156,16 @@ export const feedMachine = feedSetup.createMachine({
               }
             },
             liveness: {
-              description: "Whether the feed behind the socket is alive; only application messages tell.",
+              description: "Whether the feed behind the socket is alive; only application messages prove it.",
               initial: "Listening",
               states: {
                 Listening: {
-                  description: "The last get_stats was answered; the next has a time.",
+                  description: "The last get_stats was answered; the next is scheduled.",
                   after: { nextStats: "AwaitingStats" }
                 },
                 AwaitingStats: {
-                  description: "get_stats is out, and its answer is owed.",
-                  entry: tell({ type: "send.get_stats" }),
+                  description: "get_stats is out; its answer is pending.",
+                  entry: sendCommand({ type: "send.get_stats" }),
                   on: { "stats.received": "Listening" },
                   after: {
                     answerDeadline: [
@@ -180,12 +183,12 @@ export const feedMachine = feedSetup.createMachine({
             },
             request: {
               description:
-                "What we asked for: a new connection asks at once, the wave scheduler when a wave is due.",
+                "What we requested: a new connection asks at once, the wave scheduler when a wave is due.",
               initial: "AwaitingSignals",
               states: {
                 AwaitingSignals: {
-                  description: "get_signals is out, and its answer is owed.",
-                  entry: tell({ type: "send.get_signals" }),
+                  description: "get_signals is out; its answer is pending.",
+                  entry: sendCommand({ type: "send.get_signals" }),
                   on: { "signals.received": "Answered", "signals.ask": {} },
                   after: {
                     answerDeadline: [
@@ -200,14 +203,14 @@ export const feedMachine = feedSetup.createMachine({
                   }
                 },
                 Answered: {
-                  description: "Nothing is owed; the next request comes from outside.",
+                  description: "No answer is pending; the next request comes from outside.",
                   tags: "resting",
                   on: { "signals.ask": "AwaitingSignals" }
                 }
               }
             },
             storage: {
-              description: "Whether what arrives can be stored; what cannot is asked for again.",
+              description: "Whether what arrives can be stored; what cannot is requested again.",
               initial: "Storing",
               states: {
                 Storing: {
@@ -223,13 +226,13 @@ export const feedMachine = feedSetup.createMachine({
                 },
                 WaitingForDatabase: {
                   description:
-                    "The connection is kept, signals wait up to a bound; what did not fit is asked for when the database is back.",
+                    "The connection is kept, signals wait up to a bound; what did not fit is requested when the database is back.",
                   tags: "degraded",
                   on: {
                     "database.available": { target: "Restored", actions: assign({ databaseAway: false }) }
                   },
                   after: {
-                    // A statement that was slow, or a wait for a connection, marks nothing away: try again soon.
+                    // A slow statement, or a wait for a connection, does not mark the database away: retry soon.
                     storeRetry: {
                       guard: "isDatabaseThere",
                       target: "Storing",
@@ -240,24 +243,24 @@ export const feedMachine = feedSetup.createMachine({
                 },
                 Restored: {
                   description:
-                    "The database is back; what may have been let go is asked for before anything else.",
+                    "The database is back; what may have been discarded is requested before anything else.",
                   entry: raise({ type: "signals.ask" }),
                   always: { target: "Storing", actions: assign({ lastError: null }) }
                 }
               }
             },
             stability: {
-              description: "Whether this connection has earned that the next backoff starts small.",
+              description: "Whether this connection has proved good, so that the next backoff starts small.",
               initial: "Young",
               states: {
                 Young: {
-                  description: "Connected for less than the good time.",
+                  description: "Connected for less than `goodAfterMs`.",
                   after: { good: "Aged" }
                 },
                 Aged: {
-                  description: "Connected long enough; one valid message is owed.",
+                  description: "Connected long enough; one valid message is still missing.",
                   tags: "resting",
-                  always: { guard: "hasHeard", target: "Proven" }
+                  always: { guard: "hasReceived", target: "Proven" }
                 },
                 Proven: {
                   description: "A good connection: the attempts are counted from zero again.",
@@ -271,7 +274,7 @@ export const feedMachine = feedSetup.createMachine({
       }
     },
     BackingOff: {
-      description: "The connection ended; how is kept, and the next attempt has a time.",
+      description: "The connection ended; its end is kept, and the next attempt is scheduled.",
       tags: ["degraded", "backingOff"],
       on: { "feed.reconnect": "Session" },
       initial: "Planning",
@@ -290,7 +293,7 @@ export const feedMachine = feedSetup.createMachine({
             }
           },
           after: {
-            // Without a draw the whole delay is spread enough.
+            // Without a random draw the whole delay is spread enough.
             planDeadline: {
               target: "Waiting",
               actions: assign(({ context }) => ({ delayMs: ceilingOf(context), nextAt: null }))
@@ -298,20 +301,19 @@ export const feedMachine = feedSetup.createMachine({
           }
         },
         Waiting: {
-          description: "Waits for the drawn delay; never for ever, and never in step with other clients.",
+          description: "Waits for the drawn delay; never forever, and never in step with other clients.",
           entry: waiting,
           after: { retry: "#feed.Session" }
         }
       }
     },
     CredentialRefused: {
-      description:
-        "The server does not know our token; a human must act, and we look once a minute whether he has.",
+      description: "The server rejects our token; a human must act, and we retry once a minute.",
       tags: ["degraded", "backingOff"],
       on: { "feed.reconnect": "Session" },
       after: { credentialRetry: "Session" }
     },
-    Stopped: { description: "We asked for the end.", tags: "stopped", type: "final" }
+    Stopped: { description: "We requested the end.", tags: "stopped", type: "final" }
   }
 })
 

@@ -7,7 +7,7 @@
  *
  * Promises: never two checks at once; a check ends before the next is due; signals are handed over as they are stored,
  * not at the end; losing the database or the feed is a state, never an end.
- * Never: reads a clock, talks to a feed, or decides that a wave is over (the ledger does).
+ * Never: reads a clock, talks to a feed, or decides that a wave has ended (the ledger does).
  * States: WaitingForDatabase -> Accounting -> Waiting (or Behind) -> Accounting; a wave taken: Checking (Requesting -> Collecting ->
  * Dispatching -> Collecting ...) -> Done or Missed -> Accounting; a failed call: BackingOff; a stop: Releasing -> Stopped.
  */
@@ -18,14 +18,14 @@ export interface WavesInput {
   readonly periodMs: number
   readonly firstLookMs: number
   readonly lookEveryMs: number
-  /** Looks without a signal after which the feed is asked again. */
+  /** Polls without a signal after which the feed is asked again. */
   readonly askAgainLooks: number
   /** One accounting, one request, one ending: each call below has a shorter deadline of its own. */
   readonly callMsMax: number
   readonly retryMs: number
 }
 
-/** A wave this process has taken. Epoch milliseconds; the lease stays with the actor. */
+/** A wave this process has claimed. Epoch milliseconds; the lease stays with the actor. */
 export interface WaveCheck {
   readonly waveMs: number
   readonly dueAtMs: number
@@ -35,7 +35,7 @@ export interface WaveCheck {
   readonly late: boolean
 }
 
-/** What an accounting came to: a wave to check, or until when there is nothing to do. */
+/** The result of an accounting: a wave to check, or until when there is nothing to do. */
 export interface AccountingReport {
   readonly check: WaveCheck | null
   readonly wakeAtMs: number
@@ -58,7 +58,7 @@ export interface WavesCounters {
   readonly done: number
   readonly empty: number
   readonly missed: number
-  /** Checks that another process went on with. */
+  /** Checks that another process took over. */
   readonly lost: number
 }
 
@@ -68,11 +68,11 @@ export interface WavesContext extends WavesInput {
   /** The feed has answered in this check. */
   readonly answered: boolean
   readonly found: number
-  /** Looks since the feed was asked. */
+  /** Polls since the feed was asked. */
   readonly looks: number
   readonly wakeAtMs: number
   readonly nextDueAtMs: number
-  /** Checks in a row to which the feed did not answer. */
+  /** Consecutive checks that the feed did not answer. */
   readonly failedChecks: number
   readonly lastDoneMs: number | null
   /** The database was away since the last accounting. */
@@ -165,14 +165,14 @@ export const wavesMachine = setup({
   states: {
     WaitingForDatabase: {
       description:
-        "The database is away: the ledger cannot be kept, so no wave is taken. Waves that become due are accounted for later.",
+        "The database is away: the ledger cannot be written, so no wave is claimed. Waves that become due are accounted for later.",
       tags: ["degraded", "resting"],
       entry: ["dropCheck", "noteOutage"],
       on: { "database.available": "Accounting", "database.unavailable": {} }
     },
     Accounting: {
       description:
-        "Lays out the ledger up to the next wave, ends the waves whose time is over, takes the one that is fresh.",
+        "Fills the ledger up to the next wave, ends the waves that are past their time, claims the one that is fresh.",
       tags: "ready",
       entry: "dropCheck",
       invoke: {
@@ -217,12 +217,15 @@ export const wavesMachine = setup({
         }
       },
       after: {
-        call: { target: "BackingOff", actions: assign({ lastError: "the accounting did not end in time" }) }
+        call: {
+          target: "BackingOff",
+          actions: assign({ lastError: "the accounting did not finish in time" })
+        }
       }
     },
     Waiting: {
       description:
-        "No wave is due. The wall clock is read again every second, so a suspended machine or a stepped clock is noticed; signals that come for the last wave while it is fresh are still handed over.",
+        "No wave is due. The wall clock is read again every second, so a suspended machine or a stepped clock is noticed; signals that arrive for the last wave while it is fresh are still handed over.",
       tags: "ready",
       invoke: {
         src: "wait",
@@ -237,7 +240,7 @@ export const wavesMachine = setup({
     },
     Behind: {
       description:
-        "As Waiting, after a check that the feed did not answer: not ready, until a check has an end again.",
+        "Like Waiting, after a check that the feed did not answer: not ready until a check completes again.",
       tags: "degraded",
       invoke: {
         src: "wait",
@@ -265,7 +268,7 @@ export const wavesMachine = setup({
       states: {
         Requesting: {
           description:
-            "Asks the feed for its signals; no answer is no end, because signals also come unasked.",
+            "Asks the feed for its signals; a missing answer does not end the check, because signals also arrive unrequested.",
           tags: "ready",
           entry: assign({ looks: 0 }),
           invoke: {
@@ -281,7 +284,7 @@ export const wavesMachine = setup({
         },
         Collecting: {
           description:
-            "Waits for signals of the wave: until the feed's bell rings, at first a second, then every two.",
+            "Waits for signals of the wave until the feed's bell rings, polling after one second and then every two.",
           tags: "ready",
           invoke: {
             src: "pause",
@@ -294,7 +297,7 @@ export const wavesMachine = setup({
         },
         Dispatching: {
           description:
-            "Hands every stored signal of the wave to the pipeline, counts what became of those before, renews the lease.",
+            "Hands every stored signal of the wave to the pipeline, counts the outcomes of earlier ones, renews the lease.",
           tags: "ready",
           entry: assign({ looks: ({ context }) => context.looks + 1 }),
           invoke: {
@@ -329,7 +332,7 @@ export const wavesMachine = setup({
                 target: "Collecting",
                 actions: assign(({ context, event }) => ({
                   found: event.output.found,
-                  // What a feed that died in between would have said next is not known.
+                  // What a feed that died in between would have sent next is unknown.
                   answered: context.answered && (event.output.feedLive || event.output.found > 0)
                 }))
               }
@@ -342,14 +345,14 @@ export const wavesMachine = setup({
           after: {
             call: {
               target: "#waves.BackingOff",
-              actions: assign({ lastError: "a look did not end in time" })
+              actions: assign({ lastError: "a look did not finish in time" })
             }
           }
         }
       }
     },
     Done: {
-      description: "The wave has an end: its counts and its duration are written, an empty one as such.",
+      description: "The wave has ended: its counts and duration are written, an empty one as such.",
       tags: "ready",
       on: { "waves.stop": { actions: "noteStopping" } },
       invoke: {
@@ -365,12 +368,15 @@ export const wavesMachine = setup({
         }
       },
       after: {
-        call: { target: "BackingOff", actions: assign({ lastError: "ending the wave did not end in time" }) }
+        call: {
+          target: "BackingOff",
+          actions: assign({ lastError: "ending the wave did not finish in time" })
+        }
       }
     },
     Missed: {
       description:
-        "The feed answered nobody until the deadline. The wave goes back: tried again while it is fresh, missed after that.",
+        "The feed did not answer before the deadline. The wave is released: retried while it is fresh, missed after that.",
       tags: "degraded",
       entry: "noteFailed",
       on: { "waves.stop": { actions: "noteStopping" } },
@@ -386,12 +392,12 @@ export const wavesMachine = setup({
       after: {
         call: {
           target: "BackingOff",
-          actions: assign({ lastError: "giving the wave back did not end in time" })
+          actions: assign({ lastError: "releasing the wave did not finish in time" })
         }
       }
     },
     BackingOff: {
-      description: "The database is said to be there and a call failed; tried again after a pause.",
+      description: "A call failed although the database is reported available; retried after a pause.",
       tags: "backingOff",
       entry: ["dropCheck", "noteOutage"],
       always: { guard: "stopping", target: "Stopped" },
@@ -399,7 +405,7 @@ export const wavesMachine = setup({
     },
     Releasing: {
       description:
-        "Asked to stop in the middle of a check: the wave goes back, so that another process need not wait for the lease.",
+        "Asked to stop during a check: the wave is released, so that another process need not wait for the lease.",
       tags: "draining",
       on: { "waves.stop": {}, "database.unavailable": "Stopped" },
       invoke: {
@@ -411,7 +417,7 @@ export const wavesMachine = setup({
       after: { call: "Stopped" }
     },
     Stopped: {
-      description: "Stopped as asked; the ledger knows what is expected next.",
+      description: "Stopped as requested; the ledger has what is expected next.",
       tags: "stopped",
       type: "final"
     }

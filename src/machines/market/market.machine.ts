@@ -4,7 +4,7 @@
  * A dead quote feed must be a state that everybody sees, because a position without quotes cannot be protected. Only
  * data proves a feed: a connection that is open and silent is stale, not live.
  *
- * Promises: `ready` only within `staleAfterMs` of a tick; every end of the feed, a polite one too, leads to another
+ * Promises: `ready` only within `staleAfterMs` of a tick; every end of the feed, a clean one too, leads to another
  * try after the backoff; the backoff starts over only after a feed that really was up.
  * Never: gives up, or reads a price.
  * States: Feeding {Connecting -> Live <-> Stale} <-> BackingOff.
@@ -16,7 +16,7 @@ export interface MarketInput {
   readonly connectMsMax: number
   /** Without a tick for this long the quotes are stale. */
   readonly staleAfterMs: number
-  /** A feed that stays stale for this long is connected again. */
+  /** A feed that stays stale for this long is reconnected. */
   readonly staleMsMax: number
   readonly retryMsFirst: number
   readonly retryMsMax: number
@@ -25,7 +25,7 @@ export interface MarketInput {
 
 export interface MarketContext extends MarketInput {
   readonly attempt: number
-  /** Ticks of the present connection. */
+  /** Ticks of the current connection. */
   readonly ticks: number
   readonly lastError: string | null
 }
@@ -95,8 +95,7 @@ export const marketMachine = setup({
           }
         },
         Stale: {
-          description:
-            "The feed is there and says nothing; nothing may be priced or protected by its quotes.",
+          description: "The feed is connected and silent; nothing may be priced or protected by its quotes.",
           tags: "degraded",
           on: { "market.ticked": { target: "Live", actions: "countTick" } },
           after: { staleDeadline: "#market.BackingOff" }
@@ -104,7 +103,7 @@ export const marketMachine = setup({
       }
     },
     BackingOff: {
-      description: "The feed ended or went silent; it is connected again after the backoff.",
+      description: "The feed ended or went silent; it is reconnected after the backoff.",
       tags: "backingOff",
       entry: assign({ attempt: ({ context }) => context.attempt + 1 }),
       after: { retry: "Feeding" }

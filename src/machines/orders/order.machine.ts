@@ -2,7 +2,7 @@
  * Order machine: the life of one order, drawn from the table of the domain.
  *
  * The table in domain/orders/order.ts is the one source: the store applies it under guards, and this chart is the same table
- * as a statechart, so that diagram, console and matrix test can never tell another story than the rows do.
+ * as a statechart, so that diagram, console and matrix test can never differ from the rows.
  *
  * Promises: one state per status and one transition per entry of the table; an entry that leads back to its own
  * status is handled and changes nothing.
@@ -38,16 +38,16 @@ const descriptions: Readonly<Record<OrderStatus, string>> = {
   submitting: "Committed before the bytes leave; from here on the venue may know it.",
   acked: "The venue has it and it rests there.",
   partially_filled: "Some of it has traded, the rest is at the venue.",
-  pending_cancel: "A cancel is under way and not answered.",
-  unknown: "A create or cancel got no usable answer; its symbol takes no new exposure.",
+  pending_cancel: "A cancel is in flight and not answered.",
+  unknown: "A create or cancel got no usable response; its symbol takes no new exposure.",
   resolving: "The venue is being asked whether it exists.",
-  needs_operator: "Asking did not settle it; a human decides.",
-  denied: "A check said no before it was sent.",
-  withdrawn: "It was taken back before it was sent: nothing was left for it to do.",
+  needs_operator: "Look-ups did not settle it; a human decides.",
+  denied: "A check refused it before it was sent.",
+  withdrawn: "It was withdrawn before it was sent: nothing was left for it to do.",
   expired_unsent: "It was not sent in time and never will be.",
-  rejected: "The venue refused it, documented and for good.",
+  rejected: "The venue refused it, with a documented, final refusal.",
   filled: "All of it has traded.",
-  cancelled: "It was taken back; what had traded until then stays.",
+  cancelled: "It was cancelled; what had traded until then stays.",
   expired: "The venue ended it; what had traded until then stays."
 }
 

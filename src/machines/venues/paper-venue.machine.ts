@@ -1,7 +1,7 @@
 /**
  * Paper venue machine: the embedded venue of practice mode, from the database's arrival to a venue that takes orders.
  *
- * The venue keeps its book in PostgreSQL, so it can serve only after the database is there; it survives an outage by
+ * The venue keeps its book in PostgreSQL, so it can serve only once the database is there; it survives an outage by
  * itself, and keeps its port through it, so losing the database is a state here and not a restart.
  *
  * Promises: `ready` only while the venue serves and the database is there; a venue that fails is started again after
@@ -94,13 +94,13 @@ export const paperVenueMachine = setup({
           }
         },
         Serving: {
-          description: "The venue takes orders and tells fills.",
+          description: "The venue takes orders and reports fills.",
           tags: ["ready", "resting"],
           entry: assign({ attempt: 0, lastError: null }),
           on: { "database.available": {}, "database.unavailable": "DatabaseAway" }
         },
         DatabaseAway: {
-          description: "The venue listens and answers 503 until its database is back; it goes on by itself.",
+          description: "The venue listens and answers 503 until its database is back; it resumes by itself.",
           tags: ["degraded", "resting"],
           entry: assign({ lastError: "the database is away" }),
           on: { "database.available": "Serving", "database.unavailable": {} }

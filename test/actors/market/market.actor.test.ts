@@ -104,7 +104,7 @@ describe("market actor", () => {
         yield* TestClock.adjust(500)
         for (let heard = 0; heard < marketLimits.ticksUntilStable; heard++) {
           yield* market.setPrice("SPY", "50")
-          yield* TestClock.adjust(marketLimits.tellEveryMs)
+          yield* TestClock.adjust(marketLimits.reportEveryMs)
         }
         yield* fail
         assert.strictEqual(state(), "BackingOff")
