@@ -1,10 +1,10 @@
 /**
- * Live wiring: which adapter stands behind each port when the service runs for real.
+ * Live wiring: which adapter is behind each port when the service runs for real.
  *
  * The one file that knows all adapters, so that everything else can be tested with others. Building any of this does
  * no I/O: sockets, files and queries open in the start of a component, under its deadline.
  *
- * Promises: two layers, because health is read off the tree, which stands between them: what the components use, and
+ * Promises: two layers, because health is read from the tree, which is between them: what the components use, and
  * what the listener serves.
  * Never: holds logic.
  * Failure: an unusable DATABASE_URL is refused by `databaseTarget` before any layer is built.
@@ -80,7 +80,7 @@ const databaseLayer = (settings: Settings, target: DatabaseTarget) =>
     layerDataDir(settings.dataDir)
   )
 
-/** A connection of its own: a lease that waits in line behind the work done under it is lost when there is most to do. */
+/** A connection of its own: a lease whose renewal queues behind the work done under it is lost when there is most to do. */
 const nodeStore = (target: DatabaseTarget) =>
   nodeStorePg.pipe(Layer.provide(layerPg({ target, poolSize: 1, applicationName: "holdfast-lease" })))
 
@@ -156,7 +156,7 @@ export const componentLayer = (
   )
 }
 
-/** What the listener serves; needs health, which is read off the tree. */
+/** What the listener serves; needs health, which is read from the tree. */
 export const listenerLayer = HttpListenerNode.pipe(
   Layer.provideMerge(HttpFrontRoutes),
   Layer.provideMerge(Layer.mergeAll(HttpAccess.layer, HttpIntake.layer, ExpositionPrometheus))

@@ -268,7 +268,7 @@ layer(world(), { excludeTestServices: true })("exits", (it) => {
       yield* node.stopChild("paper-1")
       yield* until(
         "no executor",
-        Effect.sync(() => gapOf(node, symbol) === "nobody executes orders of its account")
+        Effect.sync(() => gapOf(node, symbol) === "no process executes orders of its account")
       )
     })
   )
@@ -313,7 +313,7 @@ layer(world(), { excludeTestServices: true })("exits", (it) => {
         "no executor",
         Effect.andThen(
           node.ring("positions"),
-          Effect.sync(() => gapOf(node, symbol) === "nobody executes orders of its account")
+          Effect.sync(() => gapOf(node, symbol) === "no process executes orders of its account")
         )
       )
     })
@@ -325,7 +325,7 @@ layer(world(), { excludeTestServices: true })("exits", (it) => {
       const { node, symbol } = yield* opened()
       yield* node.stopChild("exits")
       assert.isUndefined(gapOf(node, symbol))
-      assert.strictEqual(gapOf(node, symbol, exitLimits.lookAgeMsMax + 1), "nobody watches its price")
+      assert.strictEqual(gapOf(node, symbol, exitLimits.lookAgeMsMax + 1), "its price is not being watched")
     })
   )
 

@@ -1,8 +1,8 @@
 /**
  * settings-secrets: which texts of the settings are secrets, and the mask over all of them.
  *
- * The log, the alerts and the health each repeat what peers and errors say, and a peer may repeat what it was given. So
- * the list of secrets is made once, and whoever speaks to the outside gets it as a mask.
+ * Log, alerts and health all repeat messages of peers and errors, and a peer may repeat what it was given. So
+ * the list of secrets is made once, and everything that writes to the outside gets it as a mask.
  *
  * Promises: every setting that is a secret or can hold one is in the list; a test plants one in each.
  * Never: prints; keeps the clear text longer than the mask lives.
@@ -19,7 +19,7 @@ const ofUrl = (url: string | null): ReadonlyArray<string> => (url === null ? [] 
 
 const feedSecrets = ({ token, url }: FeedSettings): ReadonlyArray<string> => [...clear(token), ...ofUrl(url)]
 
-/** Every secret in clear text, those inside of URLs too. */
+/** Every secret in clear text, including those inside URLs. */
 export const secretTexts = ({ brokers, databaseUrl, feeds, secrets }: Settings): ReadonlyArray<string> => [
   ...[secrets.admin, secrets.hmac, secrets.webhook].flatMap(clear),
   ...clear(databaseUrl).flatMap(secretsOfUrl),
@@ -33,13 +33,13 @@ export const settingsMask = (settings: Settings): Mask => makeMask(secretTexts(s
 /** The mask of what one feed was given. */
 export const feedMask = (feed: FeedSettings): Mask => makeMask(feedSecrets(feed))
 
-/** What may be said of a secret: how it was written, and how many bytes it has. */
+/** What may be shown of a secret: how it was written, and how many bytes it has. */
 export interface SecretReading {
   readonly form: SecretForm
   readonly bytes: number
 }
 
-/** How each secret that is set was read; only signatures know other forms than text. */
+/** How each secret that is set was read; only signing secrets have forms other than text. */
 export const secretReadings = ({ secrets }: Settings): Readonly<Record<string, SecretReading>> => {
   const text = (secret: string): SecretReading => ({
     form: "text",
@@ -59,7 +59,7 @@ export const secretReadings = ({ secrets }: Settings): Readonly<Record<string, S
   )
 }
 
-/** One sentence on what was read and how, null when there is nothing to say. */
+/** One sentence on what was read and how, null when there is nothing to report. */
 export const describeReading = (settings: Settings): string | null => {
   const secrets = Object.entries(secretReadings(settings)).map(
     ([name, { bytes, form }]) =>
@@ -68,9 +68,9 @@ export const describeReading = (settings: Settings): string | null => {
   const breaks =
     settings.trimmed.length === 0
       ? []
-      : [`taken without the line break at its end: ${settings.trimmed.join(", ")}`]
-  const said = [...secrets, ...breaks]
-  return said.length === 0 ? null : said.join("; ")
+      : [`read without the line break at the end: ${settings.trimmed.join(", ")}`]
+  const sentences = [...secrets, ...breaks]
+  return sentences.length === 0 ? null : sentences.join("; ")
 }
 
 /** Words of T1 that mark a secret somebody forgot to change. */

@@ -2,21 +2,21 @@
  * Account leases: which accounts this process owns, and until when it may believe so.
  *
  * An account is owned under a fence, and for as long as the lease of the node that owns it. The fence guards rows, the
- * lease guards wires: it is looked at once more, synchronously, right before the bytes of a create or a cancel (T4).
+ * lease guards wires: it is checked once more, synchronously, right before the bytes of a create or a cancel (T4).
  *
- * Promises: `mayWrite` is synchronous and false once the node's lease may not be used any more, whatever froze whom; a
- * guard that was dropped never becomes true again. Whoever holds an account is told when it is lost.
- * Never: asks the database.
+ * Promises: `mayWrite` is synchronous and false once the node's lease may no longer be used, whatever froze whom; a
+ * guard that was dropped never becomes true again. The holder of an account is notified when it is lost.
+ * Never: queries the database.
  */
 import { Context, Layer } from "effect"
 import { type AccountTurns, makeAccountTurns } from "./account-turns.ts"
 import type { LeaseDeadline } from "../platform/lease-deadline.ts"
 import type { AccountGrant } from "./accounts-store.port.ts"
 
-/** One held account. `grant.fence` is what rows are guarded by, `mayWrite` what the wire is guarded by. */
+/** One held account. `grant.fence` guards its rows, `mayWrite` guards the wire. */
 export interface LeaseGuard {
   readonly grant: AccountGrant
-  /** True while nobody else can have taken the account over. */
+  /** True while no other process can have taken the account over. */
   readonly mayWrite: () => boolean
   /** Milliseconds until `mayWrite` turns false; zero or less afterwards. */
   readonly remainingMs: () => number
@@ -39,20 +39,20 @@ export const makeLeaseGuard = (grant: AccountGrant, deadline: LeaseDeadline): Le
 }
 
 export interface AccountLeasesService {
-  /** The lease of `account` that this process holds now, null when another process has it or nobody. */
+  /** The lease of `account` that this process holds now, null when another process or none holds it. */
   readonly current: (account: string) => LeaseGuard | null
   /** Every lease this process holds. */
   readonly all: () => ReadonlyArray<LeaseGuard>
   readonly size: () => number
-  /** Registers a lease that was just taken; an older one of the same account is given up. */
+  /** Registers a lease that was just taken; an older one of the same account is dropped. */
   readonly hold: (guard: LeaseGuard) => void
-  /** Gives a lease up. Another guard registered meanwhile stays. */
+  /** Drops a lease. Another guard registered meanwhile stays. */
   readonly drop: (guard: LeaseGuard) => void
-  /** Gives a lease up that somebody else took or may have taken, and tells whoever watches the account. */
+  /** Drops a lease that another process took or may have taken, and notifies the watcher of the account. */
   readonly lose: (guard: LeaseGuard) => void
-  /** Calls `lost` whenever the lease of `account` is lost. One watcher per account: its executor. Answers how to end it. */
+  /** Calls `lost` whenever the lease of `account` is lost. One watcher per account: its executor. Returns how to end it. */
   readonly watch: (account: string, lost: () => void) => () => void
-  /** Waits in line for an account of another owner; `free` is called when it may be asked for again. Answers how to end it. */
+  /** Waits in line for an account of another owner; `free` is called when it may be requested again. Returns how to end it. */
   readonly want: (account: string, free: () => void) => () => void
   readonly wanted: () => ReadonlyMap<string, () => void>
   /** How the round trips of each account waited for each other. */
@@ -68,10 +68,10 @@ const makeLeases = (): AccountLeasesService => {
     guard.giveUp()
     if (held.get(guard.grant.account) === guard) held.delete(guard.grant.account)
   }
-  const enter = (map: Map<string, () => void>, account: string, tell: () => void) => {
-    map.set(account, tell)
+  const enter = (map: Map<string, () => void>, account: string, notify: () => void) => {
+    map.set(account, notify)
     return () => {
-      if (map.get(account) === tell) map.delete(account)
+      if (map.get(account) === notify) map.delete(account)
     }
   }
   return {

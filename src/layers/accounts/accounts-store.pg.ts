@@ -33,10 +33,10 @@ interface Taker {
 }
 
 /**
- * Takes what is free. `over` locks the nodes whose lease has run out: a renewal that is under way is waited for and seen,
- * one that comes later finds that it lapsed. The rows are looked at without locks first and taken only under the fence
- * they had then, so an account that somebody else takes in between is his; in the order of their names, so that two
- * takers wait for each other and never both.
+ * Takes what is free. `over` locks the nodes whose lease has expired: a renewal in progress is waited for and seen,
+ * one that comes later finds that it lapsed. The rows are read without locks first and taken only under the fence
+ * they had then, so an account that another process takes in between is its own; in the order of their names, so that two
+ * takers wait for each other and never deadlock.
  */
 const takeFree = (sql: SqlClient, ids: ReadonlyArray<string>, owner: string) => sql<{
   readonly id: string
@@ -64,7 +64,7 @@ interface HeldRow {
   readonly remaining_ms: number
 }
 
-/** Whose the others are. One that was released in between has no time left, and the next try takes it. */
+/** Who owns the others. One that was released in between has no time left, and the next try takes it. */
 const holders = (sql: SqlClient, ids: ReadonlyArray<string>) => sql<HeldRow>`
   SELECT a.id, a.owner, coalesce(greatest(0, extract(epoch FROM (CASE WHEN strpos(a.owner, '/') > 0 THEN n.lease_until
     ELSE a.lease_until END) - hf_clock()) * 1000), 0)::float8 AS remaining_ms
@@ -82,8 +82,8 @@ const takeAs = (sql: SqlClient, ids: ReadonlyArray<string>, owner: string) =>
     for (const { id, owner: holder, remaining_ms: remainingMs } of yield* holders(sql, left)) {
       outcomes.set(
         id,
-        // Ours by now: the lease of our node, or the row, has changed since the statement before. To stand by for ourselves
-        // would be to wait until our own lease is over.
+        // Ours by now: the lease of our node, or the row, has changed since the previous statement. To stand by for ourselves
+        // would be to wait until our own lease expires.
         alive?.alive === true && holder !== owner
           ? { _tag: "HeldByOther", owner: holder ?? "", remainingMs: Math.ceil(remainingMs) }
           : { _tag: "NoLease" }
@@ -142,7 +142,7 @@ const ensureEach = (database: DatabaseService) => (accounts: ReadonlyArray<Accou
     })
   })
 
-/** What is asked of grants goes by three arrays of one length. */
+/** Queries about grants take three arrays of equal length. */
 const columnsOfGrants = (grants: ReadonlyArray<AccountGrant>) => ({
   ids: grants.map(({ account }) => account),
   owners: grants.map(({ owner }) => owner),

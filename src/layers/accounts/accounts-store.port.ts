@@ -2,11 +2,11 @@
  * Accounts store: the port to the account rows, where ownership of an account is decided.
  *
  * One process at a time may place orders for an account. Ownership has two halves (T4): a lease on the database's
- * clock says who may act now, and a fencing number that rises with every activation lets the database refuse the
- * writes of everybody who acted before. A lease alone would let a process frozen past its end write on. The lease is that
+ * clock decides who may act now, and a fencing token that rises with every activation lets the database refuse the
+ * writes of every earlier owner. A lease alone would let a process frozen past its end keep writing. The lease is that
  * of the owner's node (node-store.port.ts): an account has an owner and a fence, and nothing that must be renewed.
  *
- * Promises: `take` raises the fence exactly when it says `Taken`; an account of a life that is over is taken at once, one
+ * Promises: `take` raises the fence exactly when it returns `Taken`; an account of a life that has ended is taken at once, one
  * of a life that is alive never is. Calls that come together are one statement, so thousands of accounts start as one.
  * Never: compares times of two machines; every time in here is the database's own.
  */
@@ -30,7 +30,7 @@ export interface AccountRow {
   readonly owner: string | null
   /** The owner is alive. */
   readonly leased: boolean
-  /** Null until the account was compared with the broker under the present fence. */
+  /** Null until the account was compared with the broker under the current fence. */
   readonly reconciledAt: Date | null
   /** A position of it is in dispute with the broker (T10). */
   readonly disputed: boolean
@@ -49,7 +49,7 @@ export type TakeOutcome =
   | { readonly _tag: "HeldByOther"; readonly owner: string; readonly remainingMs: number }
   /** There is no such row; `ensure` was not called. */
   | { readonly _tag: "Missing" }
-  /** The asking life has no lease of its own to hold anything under. */
+  /** The requesting life has no lease of its own to hold anything under. */
   | { readonly _tag: "NoLease" }
 
 /** A row whose venue is not the configured one. Its positions live at the stored venue, so nothing is changed. */
@@ -60,13 +60,13 @@ export interface VenueMismatch {
 }
 
 export interface AccountsStoreService {
-  /** Inserts the rows that do not exist. Existing rows keep their values; contradictions are returned. */
+  /** Inserts the rows that do not exist. Existing rows keep their values; conflicts are returned. */
   readonly ensure: (
     accounts: ReadonlyArray<AccountDefinition>
   ) => Effect.Effect<ReadonlyArray<VenueMismatch>, DatabaseUnavailable>
   /** Makes the life `owner` the owner, raises the fence and forgets `reconciledAt`. */
   readonly take: (account: string, owner: string) => Effect.Effect<TakeOutcome, DatabaseUnavailable>
-  /** Takes many at once; what `take` would answer for each. */
+  /** Takes many at once; what `take` would return for each. */
   readonly takeMany: (
     accounts: ReadonlyArray<string>,
     owner: string
@@ -78,11 +78,11 @@ export interface AccountsStoreService {
     { readonly free: ReadonlyArray<string>; readonly nextMs: number | null },
     DatabaseUnavailable
   >
-  /** Gives accounts back so that a successor need not wait. A void grant changes nothing. */
+  /** Releases accounts so that a successor need not wait. A void grant changes nothing. */
   readonly release: (grants: ReadonlyArray<AccountGrant>) => Effect.Effect<void, DatabaseUnavailable>
   /** Everything the life `owner` owns, by the rows. */
   readonly owned: (owner: string) => Effect.Effect<ReadonlyArray<AccountGrant>, DatabaseUnavailable>
-  /** Says that the account agrees with the broker as far as can be told. False: the grant is void. */
+  /** Records that the account agrees with the broker as far as can be determined. False: the grant is void. */
   readonly markReconciled: (grant: AccountGrant) => Effect.Effect<boolean, DatabaseUnavailable>
   /** Marks many at once: those of `grants` that are not void. */
   readonly markManyReconciled: (

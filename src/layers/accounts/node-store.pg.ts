@@ -4,8 +4,8 @@
  * One row per node, so two lives that open at once are serialised by its lock and the second sees the lease of the first.
  * The clock is `hf_clock()`: a statement that waited for the row must judge by the time it got it.
  *
- * Promises: as the port. A renewal waits for the disk as every commit does: a server that crashed and forgot the last one
- * would call our lease over while we still believe in it.
+ * Promises: those of the port. A renewal waits for the disk as every commit does: a server that crashed and forgot the last one
+ * would treat our lease as expired while we still rely on it.
  * Never: trusts a time of this process.
  * Failure: an unreachable or silent database is `DatabaseUnavailable`; an opening whose answer was lost may have taken the
  * lease, which the next opening of the same life finds as its own. A fault of a statement is a bug and dies.

@@ -2,8 +2,8 @@
  * Node store: the port to the lease of this node, one row however many accounts the node holds.
  *
  * Promises: of two lives of one node at most one has the lease; a live one is never taken from another life unless the
- * caller proves that life dead. A renewal says when the lease had been over in between: somebody may then have taken
- * what was ours, though nobody need have.
+ * caller proves that life dead. A renewal reports when the lease had expired in between: another life may then have taken
+ * what was ours, though not necessarily.
  * Never: compares times of two machines; every time in here is the database's own.
  */
 import { Context, type Effect } from "effect"
@@ -29,14 +29,14 @@ export type Opening =
 export interface Renewal {
   /** False: another life has the node. */
   readonly held: boolean
-  /** The lease was over when it was renewed. */
+  /** The lease had expired when it was renewed. */
   readonly lapsed: boolean
   /** Accounts this life owns, by the rows. */
   readonly accounts: number
 }
 
 export interface NodeStoreService {
-  /** Takes the node's lease if it is free, over, ours already, or that of `provenDead`. */
+  /** Takes the node's lease if it is free, expired, ours already, or that of `provenDead`. */
   readonly open: (
     me: NodeLife,
     leaseMs: number,

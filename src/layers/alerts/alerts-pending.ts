@@ -1,11 +1,11 @@
 /**
- * Alerts pending: what waits to be stored, kept so that one outbreak is one entry however often it is told.
+ * Alerts pending: what waits to be stored, kept so that one outbreak is one entry however often it is raised.
  *
- * Why apart from the queue: order matters here (raised, over, raised again are two outbreaks), also when a batch comes
- * back because the database went away in the middle, and that is easier to see without Effects around it.
+ * Why separate from the queue: order matters here (raised, resolved, raised again are two outbreaks), even when a batch comes
+ * back because the database went away midway, and that is easier to see without Effects around it.
  *
- * Promises: at most one open outbreak per key; entries leave in the order in which they came; a closing makes room
- * before an outbreak does.
+ * Promises: at most one open outbreak per key; entries leave in the order in which they came; a closing is dropped
+ * before an outbreak is.
  * Never: reads a clock, logs, or keeps more than `alertLimits.pendingMax` entries.
  */
 import { alertLimits } from "../../domain/kernel/limits.ts"
@@ -15,7 +15,7 @@ const severities: ReadonlyArray<Severity> = ["LOW", "MEDIUM", "HIGH", "CRITICAL"
 const worse = (one: Severity, other: Severity): Severity =>
   severities.indexOf(one) < severities.indexOf(other) ? other : one
 
-/** The keys among `open` that are over. */
+/** The keys among `open` that are resolved. */
 export const endedOf = (ended: Ended, open: ReadonlyMap<string, unknown>): ReadonlyArray<string> =>
   ended._tag === "Keys"
     ? ended.keys.filter((key) => open.has(key))
@@ -32,17 +32,17 @@ const merged = (open: PendingAlert, next: PendingAlert): PendingAlert => ({
 
 export interface PendingAlerts {
   readonly add: (entry: PendingEntry) => void
-  /** Keys of the open outbreaks that are over with this. */
+  /** Keys of the open outbreaks that this resolves. */
   readonly open: (ended: Ended) => ReadonlyArray<string>
   readonly take: () => ReadonlyArray<PendingEntry>
-  /** Entries of an earlier `take`: they were told before whatever waits now. */
+  /** Entries of an earlier `take`: they were raised before whatever waits now. */
   readonly putBack: (entries: ReadonlyArray<PendingEntry>) => void
   readonly size: () => number
   readonly dropped: () => number
 }
 
 export const makePendingAlerts = (): PendingAlerts => {
-  // By a running number, so that an entry is replaced and dropped where it stands.
+  // By a running number, so that an entry is replaced and dropped in place.
   let entries = new Map<number, PendingEntry>()
   let openByKey = new Map<string, number>()
   let next = 0
@@ -85,7 +85,7 @@ export const makePendingAlerts = (): PendingAlerts => {
       entries.set(open.at, { ...open.entry, resolved: closing.resolution })
       openByKey.delete(key)
     }
-    // A prefix may be about rows nobody here knows.
+    // A prefix may concern rows this process does not know.
     if (ended._tag === "AllBut") return push(closing)
     // The open entry merges with its row when it is stored, and closes both.
     const keys = known.size === 0 ? ended.keys : ended.keys.filter((key) => !known.has(key))

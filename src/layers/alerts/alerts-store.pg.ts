@@ -3,10 +3,10 @@
  *
  * A partial unique index makes the dedup key of an open row its identity: repetitions raise its count, and once it is
  * resolved the next one of its key is a new row. Entries of one key must not overtake each other, so the batch is
- * applied in rounds of different keys; as good as always there is one round.
+ * applied in rounds of different keys; nearly always there is one round.
  *
  * Promises: all of the batch or nothing; the first message and detail of an outbreak stay, those of the last repetition
- * stand beside them; times are when it happened, not when it could be stored.
+ * are next to them; times are when it happened, not when it could be stored.
  * Never: changes a row that is resolved.
  * Failure: `DatabaseUnavailable` gives the batch back to the caller, who keeps it in memory.
  */
@@ -20,7 +20,7 @@ import { Database } from "../database/database.port.ts"
 const detailOf = ({ correlationId, detail }: Pick<Alert, "correlationId" | "detail">): string =>
   JSON.stringify({ ...detail, ...(correlationId === undefined ? {} : { correlation_id: correlationId }) })
 
-/** An event of which nothing was heard for long is over; the next one of its key is another outbreak. */
+/** An event that did not recur for long is closed; the next one of its key is another outbreak. */
 const closeQuiet = (sql: SqlClient, alerts: ReadonlyArray<PendingAlert>) => sql`
   UPDATE alerts SET resolved_at = last_at, resolved_by = 'no other within an hour', version = version + 1
   FROM unnest(${alerts.map(({ dedupKey }) => dedupKey)}::text[], ${alerts.map(({ firstAtMs }) => firstAtMs)}::float8[])
@@ -115,7 +115,7 @@ const storeRound = (sql: SqlClient, round: ReadonlyArray<PendingEntry>) =>
       yield* closeQuiet(sql, alerts)
       yield* openOrCount(sql, alerts)
     }
-    // The queue has said of these that they are over; of a closing only the table knows whether there was one.
+    // The queue has reported these as resolved; whether a closing closed anything only the table knows.
     const over = alerts.flatMap(({ dedupKey, id, resolved }) =>
       resolved === null ? [] : [{ dedupKey, entry: id, ...resolved }]
     )

@@ -1,7 +1,7 @@
 /**
  * Alerts store: the port to the `alerts` table.
  *
- * Promises: entries are applied in their order; an outbreak that is open in the table gets the count, one that is over
+ * Promises: entries are applied in their order; an outbreak that is open in the table gets the count, a resolved one
  * never does; storing the same entries again changes nothing.
  * Never: decides whether something is worth an alert.
  */
@@ -9,7 +9,7 @@ import { Context, type Effect } from "effect"
 import type { PendingEntry } from "./alerts.port.ts"
 import type { DatabaseError } from "../database/database.port.ts"
 
-/** An outbreak that a closing ended, which was stored before. */
+/** A stored outbreak that a closing ended. */
 export interface ClosedAlert {
   readonly dedupKey: string
   readonly by: string

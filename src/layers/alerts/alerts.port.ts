@@ -1,17 +1,17 @@
 /**
- * Alerts: the port through which any component says that an operator should look, and that it is over.
+ * Alerts: the port through which any component raises an alert for operators, and resolves it.
  *
  * An alert is logged the moment it is raised and stored when the database is there, because the time an
  * alert is needed most is the time the database is away (T4). Between the two it waits here, in memory,
  * merged by its dedup key so that a flapping component cannot fill the queue.
  *
  * One row is one outbreak (T11): repetitions raise its count, what ends it closes it, and the next one is a new row. A
- * `standing` alert is a state of the world and is closed by `resolve`, whether or not somebody has acknowledged it; any
- * other one is an event, closed by who acknowledges it or by an hour without another.
+ * `standing` alert is a condition and is closed by `resolve`, whether or not somebody has acknowledged it; any
+ * other one is an event, closed by an acknowledgement or by an hour without another.
  *
  * Promises: `raise` and `resolve` never fail, never wait; a raise always logs, at the level of its severity (a
- * state that merely lasts: at debug); at most
- * `alertLimits.pendingMax` entries wait, the oldest makes room and is counted as dropped.
+ * condition that merely lasts: at debug); at most
+ * `alertLimits.pendingMax` entries wait, the oldest is dropped and counted.
  * Never: sends anything (sinks are components of their own) or touches the database.
  */
 import { Context, type Effect } from "effect"
@@ -23,15 +23,15 @@ export interface Alert {
   readonly severity: Severity
   /** Stable, dotted, for example `order.needs_operator`. */
   readonly kind: string
-  /** What the outbreak is about. Alerts with the same key are one row with a count, until it is over. */
+  /** What the outbreak is about. Alerts with the same key are one row with a count, until it is resolved. */
   readonly dedupKey: string
   readonly message: string
   readonly component?: string
   readonly correlationId?: string
   readonly detail?: Readonly<Record<string, unknown>>
-  /** A state that lasts until `resolve` is told of it. */
+  /** A condition that lasts until `resolve` is called for it. */
   readonly standing?: true
-  /** An operator did it on purpose: told, but never logged as an error. */
+  /** An operator did it on purpose: alerted, but never logged as an error. */
   readonly byOperator?: true
 }
 
@@ -41,7 +41,7 @@ export interface Resolution {
   readonly atMs: number
 }
 
-/** An outbreak as far as it was not stored yet. */
+/** The part of an outbreak that is not stored yet. */
 export interface PendingAlert extends Alert {
   readonly _tag: "Outbreak"
   /** A UUID; storing the same entry twice counts once. */
@@ -49,12 +49,12 @@ export interface PendingAlert extends Alert {
   readonly occurrences: number
   readonly firstAtMs: number
   readonly lastAtMs: number
-  /** Words and detail of the last repetition; those of the first stay with the outbreak. */
+  /** Message and detail of the last repetition; those of the first stay with the outbreak. */
   readonly last: Pick<Alert, "message" | "detail">
   readonly resolved: Resolution | null
 }
 
-/** Which alerts are over: those of these keys, or all of a prefix but these, which are still true. */
+/** Which alerts are resolved: those of these keys, or all of a prefix but these, which still hold. */
 export type Ended =
   | { readonly _tag: "Keys"; readonly keys: ReadonlyArray<string> }
   | { readonly _tag: "AllBut"; readonly prefix: string; readonly keys: ReadonlyArray<string> }
@@ -71,13 +71,13 @@ export type PendingEntry = PendingAlert | PendingClosing
 export interface AlertsService {
   readonly raise: (alert: Alert) => Effect.Effect<void>
   /**
-   * What an alert was about is over; `by` says in a few words what ended it. Cheap to repeat, also when none was raised.
+   * What an alert was about has ended; `by` names briefly what ended it. Cheap to repeat, even when none was raised.
    * Many keys are one entry of the queue.
    */
   readonly resolve: (dedupKeys: string | ReadonlyArray<string>, by: string) => Effect.Effect<void>
-  /** Of the alerts whose key begins with `prefix` only those of `keys` are still true. */
+  /** Of the alerts whose key begins with `prefix` only those of `keys` still hold. */
   readonly resolveAllBut: (prefix: string, keys: ReadonlyArray<string>, by: string) => Effect.Effect<void>
-  /** Takes everything that waits, in order; what cannot be stored is given back with `putBack`. */
+  /** Takes everything that waits, in order; what cannot be stored is returned with `putBack`. */
   readonly takePending: () => ReadonlyArray<PendingEntry>
   readonly putBack: (entries: ReadonlyArray<PendingEntry>) => void
   readonly counts: () => { readonly raised: number; readonly pending: number; readonly dropped: number }
@@ -85,6 +85,6 @@ export interface AlertsService {
 
 export class Alerts extends Context.Service<Alerts, AlertsService>()("holdfast/layers/Alerts") {}
 
-/** The line of an outbreak that is over. Told by whoever knows that there was one. */
+/** The log line of a resolved outbreak. Logged by whichever side knows that there was one. */
 export const resolvedLine = (dedupKey: string, by: string): Effect.Effect<void> =>
   logEvent("info", "alert.resolved", by, { dedup_key: dedupKey })

@@ -1,9 +1,9 @@
 /**
  * Alerts queue: the in-memory half of the `Alerts` port.
  *
- * Promises: what alerts.port.ts promises; alerts with one dedup key are one entry with a count; what an alert repeats of a
- * peer or an error is masked before it is kept, because it is shown and stored; a `resolve` that was just told is not
- * told to the database again.
+ * Promises: those of the port; alerts with one dedup key are one entry with a count; what an alert repeats from a
+ * peer or an error is masked before it is kept, because it is shown and stored; a `resolve` that was just reported is not
+ * sent to the database again.
  * Never: waits for anything or calls the database.
  * Failure: when more than `alertLimits.pendingMax` entries wait, the oldest is dropped, counted, and
  * still in the log.
@@ -37,11 +37,11 @@ const levels: Readonly<Record<Severity, LogLevelName>> = {
   CRITICAL: "error"
 }
 
-/** What an operator did is no fault of the process, however grave (T11). */
+/** What an operator did is not a fault of the process, however grave (T11). */
 const levelOf = ({ byOperator, severity }: Alert): LogLevelName =>
   byOperator === true && levels[severity] === "error" ? "warn" : levels[severity]
 
-/** That a state lasts is no news: it was said when it began, and its row counts on. */
+/** That a condition lasts is no news: it was logged when it began, and its row keeps counting. */
 const raisedLine = (alert: Alert, lasts: boolean) =>
   logEvent(lasts ? "debug" : levelOf(alert), lasts ? "alert.repeated" : "alert.raised", alert.message, {
     ...alert.detail,
@@ -52,7 +52,7 @@ const raisedLine = (alert: Alert, lasts: boolean) =>
     ...(alert.correlationId === undefined ? {} : { correlation_id: alert.correlationId })
   })
 
-/** When something was last said to be over, so that a component may say at every look that all is well. */
+/** When something was last reported as resolved, so that a component may report at every look that all is well. */
 const makeSettled = () => {
   const keys = new Map<string, number>()
   const prefixes = new Map<string, { readonly prefix: string; readonly atMs: number }>()
@@ -74,7 +74,7 @@ const makeSettled = () => {
       if (ended._tag === "Keys") for (const key of ended.keys) keys.set(key, nowMs)
       else prefixes.set(nameOf(ended.prefix, ended.keys), { prefix: ended.prefix, atMs: nowMs })
     },
-    /** An alert was raised: whoever has said that it is over must say so again. */
+    /** An alert was raised: an earlier report that it is resolved must be repeated. */
     forget: (dedupKey: string): void => {
       keys.delete(dedupKey)
       for (const [name, { prefix }] of prefixes) if (dedupKey.startsWith(prefix)) prefixes.delete(name)
@@ -89,7 +89,7 @@ const makeAlerts = (mask: Mask): Effect.Effect<AlertsService, never, Entropy | W
     const pending = makePendingAlerts()
     const settled = makeSettled()
     let raised = 0
-    // States that were raised here and are not over, with their last raise; bounded like what is settled.
+    // Conditions that were raised here and are not resolved, with their last raise; bounded like what is settled.
     const lasting = new Map<string, number>()
     const lasts = ({ dedupKey, standing }: Alert, nowMs: number): boolean => {
       if (standing !== true) return false

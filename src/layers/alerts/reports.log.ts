@@ -1,12 +1,12 @@
 /**
  * Reports log: supervision reports as log lines and alerts.
  *
- * A supervisor says what it does as typed events; an operator reads lines. Restarts are warnings because
+ * A supervisor reports what it does as typed events; an operator reads lines. Restarts are warnings because
  * somebody should look when they repeat, a parked or given-up component is an alert at once (T7).
  *
  * Promises: every report is one line with the component's path; parked and escalated components raise an alert,
- * and so does one that has used up half of its restarts; being ready again ends that of a parked one. Of many components of
- * one supervisor that are ready, or not ready any more, at once, the first are lines and the others one line.
+ * and so does one that has used up half of its restarts; being ready again resolves that of a parked one. Of many components of
+ * one supervisor that become ready, or unready, at once, the first are lines and the others one line.
  * Never: blocks or fails the supervisor (observers are synchronous and isolated by the runtime).
  * Failure: the logger swallows a closed stdout.
  */
@@ -35,7 +35,7 @@ const lines: Readonly<Record<SupervisionEvent["_tag"], readonly [LogLevelName, s
 
 const parkedKey = (path: string): string => `component.parked:${path}`
 
-/** Restarts beyond half of what a component may have: the next step is to be parked, or the end of the process. */
+/** Restarts beyond half of a component's budget: the next step is to be parked, or the end of the process. */
 const restartsOf = (event: Extract<SupervisionEvent, { readonly _tag: "BackingOff" }>): Alert | null => {
   const { max, used, withinMs } = event.budget
   if (!Number.isFinite(max) || used * 2 < max) return null
@@ -44,13 +44,13 @@ const restartsOf = (event: Extract<SupervisionEvent, { readonly _tag: "BackingOf
     severity: "HIGH",
     kind: "component.restarts",
     dedupKey: `component.restarts:${path}`,
-    message: `${path} was restarted ${used} times within ${Math.round(withinMs / 1_000)} s, of ${max} that it may be: ${event.lastError}`,
+    message: `${path} was restarted ${used} times within ${Math.round(withinMs / 1_000)} s, of at most ${max}: ${event.lastError}`,
     component: path,
     detail: { used, max, within_ms: withinMs }
   }
 }
 
-/** What an event of supervision is as an alert; null for a line alone. */
+/** The alert for a supervision event; null when a log line suffices. */
 const alertOf = (event: SupervisionEvent): Alert | null => {
   const { path } = event.offender
   const alert = { message: formatReport(event), component: path }
@@ -79,7 +79,7 @@ const alertOf = (event: SupervisionEvent): Alert | null => {
   }
 }
 
-const tell = (event: SupervisionEvent): Effect.Effect<void, never, Alerts> =>
+const updateAlerts = (event: SupervisionEvent): Effect.Effect<void, never, Alerts> =>
   Alerts.use((alerts) => {
     if (event._tag === "Ready")
       return alerts.resolve(parkedKey(event.offender.path), `${event.offender.path} is ready`)
@@ -101,7 +101,7 @@ interface Burst {
 
 /**
  * Thousands of accounts become ready at once, and lose their lease at once: more lines and closings than anybody could use.
- * `sum` gets what was not told by itself, when a turn of the event loop brought no more of it.
+ * `sum` gets what was not logged by itself, once a turn of the event loop brought no more of it.
  */
 const makeBursts = (sum: (burst: Burst) => void) => {
   // Bounded by the components: emptied after a turn without more, or a second.
@@ -118,8 +118,11 @@ const makeBursts = (sum: (burst: Burst) => void) => {
     grown = false
   }
   return {
-    /** Whether this one is told by itself. */
-    isTold: ({ at, offender: { path }, supervisor }: SupervisionEvent, readiness: Readiness): boolean => {
+    /** Whether this one is logged by itself. */
+    isLoggedSingly: (
+      { at, offender: { path }, supervisor }: SupervisionEvent,
+      readiness: Readiness
+    ): boolean => {
       if (bursts.size === 0) setImmediate(look)
       grown = true
       const key = `${readiness} ${supervisor}`
@@ -141,7 +144,7 @@ export const observeTree = Effect.contextWith((context: Context.Context<Alerts>)
   const parked = new Set<string>()
   const bursts = makeBursts(({ paths, supervisor, readiness }) => {
     const [level, name] = lines[readiness]
-    const others = `${paths.length} more components of ${supervisor} are ${readiness === "Ready" ? "ready" : "not ready any more"}`
+    const others = `${paths.length} more components of ${supervisor} are ${readiness === "Ready" ? "ready" : "no longer ready"}`
     const line = logEvent(level, name, others, { component: supervisor, count: paths.length })
     const over = readiness === "Ready" ? paths.filter((path) => !parked.has(path)).map(parkedKey) : []
     run(
@@ -160,17 +163,17 @@ export const observeTree = Effect.contextWith((context: Context.Context<Alerts>)
       if (event._tag === "Parked") parked.add(path)
       if (event._tag === "Ready") parked.delete(path)
       const readiness = readinessOf(event)
-      if (readiness !== null && !bursts.isTold(event, readiness)) return
+      if (readiness !== null && !bursts.isLoggedSingly(event, readiness)) return
       run(
         Effect.andThen(
           logEvent(level, name, formatReport(event), { component: path, incarnation }),
-          tell(event)
+          updateAlerts(event)
         )
       )
     },
     deadLetters: (letter: DeadLetter): void =>
       run(
-        logEvent("warn", "event.dead_letter", `${letter.eventType} reached nobody: ${letter.reason}`, {
+        logEvent("warn", "event.dead_letter", `${letter.eventType} was not delivered: ${letter.reason}`, {
           component: letter.path
         })
       )

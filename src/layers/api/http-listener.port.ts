@@ -1,5 +1,5 @@
 /**
- * HttpListener: the port that binds the address of the service and gives it up again.
+ * HttpListener: the port that binds the address of the service and releases it again.
  *
  * The listener is the first thing that comes up and the last that goes, so it depends on nothing that can be away:
  * not on the database, not on the tree. What is served behind it answers 503 until it can do better.
@@ -34,7 +34,7 @@ export class PortForbidden extends Data.TaggedError("PortForbidden")<BindFailure
   }
 }
 
-/** The host is no address of this machine, or no address at all. */
+/** The host is not an address of this machine, or not an address at all. */
 export class AddressUnavailable extends Data.TaggedError("AddressUnavailable")<BindFailure> {
   override get message(): string {
     return `address unavailable: ${where(this)}`
@@ -48,7 +48,7 @@ export class ListenFailed extends Data.TaggedError("ListenFailed")<BindFailure> 
   }
 }
 
-/** The listening socket ended although nobody asked it to. A crash for the supervisor. */
+/** The listening socket ended without being asked to. A crash for the supervisor. */
 export class ListenerLost extends Data.TaggedError("ListenerLost")<{ readonly cause: unknown }> {
   override get message(): string {
     return `the listener is gone: ${this.cause instanceof Error ? this.cause.message : String(this.cause)}`
@@ -65,13 +65,13 @@ export interface ListenerClosed {
 
 export interface BoundListener {
   readonly host: string
-  /** The real port, also when 0 was asked for. */
+  /** The actual port, even when 0 was requested. */
   readonly port: number
-  /** Fails when the listening socket dies unasked; otherwise goes on. */
+  /** Fails when the listening socket dies unexpectedly; otherwise never ends. */
   readonly lost: Effect.Effect<never, ListenerLost>
-  /** Open connections and exchanges under way, for `/health` and `/metrics`. */
+  /** Open connections and exchanges in progress, for `/health` and `/metrics`. */
   readonly load: () => { readonly connections: number; readonly exchanges: number }
-  /** Accepts nothing new, closes idle connections, lets answers under way finish for `graceMs`, cuts the rest. */
+  /** Accepts nothing new, closes idle connections, lets responses in progress finish for `graceMs`, cuts the rest. */
   readonly close: (graceMs: number) => Effect.Effect<ListenerClosed>
 }
 

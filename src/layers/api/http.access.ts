@@ -1,13 +1,13 @@
 /**
  * Who may read over HTTP, and who may control (T16).
  *
- * Two rights and three ways to them. The control token, as a bearer or by a session of the console, gives both. A local caller in
- * practice, while no token is configured, gives itself the first: it may read. Nothing else about a request counts.
+ * Two rights and three ways to get them. The control token, as a bearer or through a console session, gives both. A local caller in
+ * practice mode, while no token is configured, has the first: it may read. Nothing else about a request counts.
  *
- * Promises: control takes the token in every mode; a POST by cookie takes the CSRF token of its session too; a credential that
- * is given and wrong is a refusal, also of somebody who could have read without one; secrets are compared in constant time.
- * Never: says which check failed; lets a page of another site use the cookie of its visitor.
- * Failure: while the token is not known yet (DATA_DIR is not held), nobody is refused for it: `unknown`, to be asked again.
+ * Promises: control requires the token in every mode; a POST with a cookie also requires the session's CSRF token; a credential that
+ * is present and wrong is a refusal, even for a caller who could have read without one; secrets are compared in constant time.
+ * Never: reveals which check failed; lets a page of another site use the cookie of its visitor.
+ * Failure: while the token is not known yet (DATA_DIR is not held), nobody is refused for it: `unknown`, to be retried.
  */
 import { Clock, Context, Effect, Layer } from "effect"
 import type { Settings } from "../../domain/kernel/settings.ts"
@@ -25,7 +25,7 @@ import {
   type SessionsService
 } from "./http.session.ts"
 
-/** What a request may do, and by what. `forged`: a session without its CSRF token, which may still read. */
+/** What a request may do, and why. `forged`: a session without its CSRF token, which may still read. */
 export type Standing =
   | { readonly may: "control"; readonly by: "token" }
   | { readonly may: "control" | "forged"; readonly by: "session"; readonly session: Session }
@@ -55,7 +55,7 @@ const byBearer = (given: string, token: string | null): Standing => {
   return equalSecrets(given, token) && given !== "" ? { may: "control", by: "token" } : nothing
 }
 
-/** The port the listener is bound to, which the name of the cookie carries. */
+/** The port the listener is bound to, which is part of the cookie's name. */
 export const portOf = ({ request }: Exchange): number => request.socket.localPort ?? 0
 
 const bySession = ({ sessions, nowMs }: Parts, exchange: Exchange): Standing => {

@@ -2,9 +2,9 @@
  * The read API and the few commands of an operator.
  *
  * Promises: lists are `{items, next_cursor}`; an unknown query parameter, a bad cursor or a bad limit is a 400 that
- * names it; an id that is no UUID is 404, because nothing can have it.
- * Never: answers from memory what the database knows; a caller that needs truth gets the row or a 503.
- * Failure: as the routes': what the store cannot answer now is 503.
+ * names it; an id that is not a UUID is 404, because nothing can have it.
+ * Never: answers from memory what the database knows; a caller that needs the truth gets the row or a 503.
+ * Failure: that of the routes: what the store cannot answer now is 503.
  */
 import { Effect } from "effect"
 import type { z } from "zod"
@@ -28,7 +28,7 @@ import type { ActorRow, HealthSourceService } from "../health/health-source.port
 import type { ListName, ReadStoreService } from "../health/read-store.port.ts"
 import { badCursor, decoded, Refused, route, type Route, type RouteRequest, rowsRoute } from "./http.route.ts"
 
-/** What the query of any list is read as; what is neither limit nor cursor is a filter. */
+/** The decoded query of any list; what is neither limit nor cursor is a filter. */
 type ListQuery = Readonly<Record<string, string>> & { readonly limit?: number; readonly cursor?: string }
 
 const notFound = new Refused({ status: 404 })
@@ -94,7 +94,7 @@ const actorsRoute = (source: HealthSourceService): Route =>
     }))
   )
 
-/** Names of positions in an answer; more than a screen of them tells an operator no more. */
+/** Names of positions in a response; more than a screen of them does not help an operator. */
 const shownMax = 20
 
 const refusalOf = ({ message, positions, reason }: ControlRefused): Refused =>
@@ -168,7 +168,7 @@ export interface ControlReport extends ControlDone {
 }
 
 /**
- * What the API needs besides the rows. `tradingStateChanged` tells whoever holds the state in memory, `controlled` whoever must
+ * What the API needs besides the rows. `tradingStateChanged` notifies whoever holds the state in memory, `controlled` whoever must
  * know what an operator did.
  */
 export interface ApiServices {
@@ -205,7 +205,7 @@ export const apiRoutes = (services: ApiServices): ReadonlyArray<Route> => {
   ]
 }
 
-/** What there is below `/api/v1`, for whoever meets it without its documentation. */
+/** The endpoints below `/api/v1`, for callers without the documentation. */
 const indexRoute: Route = route(wire.index, () =>
   Effect.succeed({
     status: 200,

@@ -2,13 +2,13 @@
  * Who may post to the webhook.
  *
  * Three kinds of senders exist: those that sign the raw body with a header, those that follow Standard Webhooks, and
- * TradingView, which can send no header and so carries its secret in the body (W6). Each is accepted by what it can
- * do; which check failed is nobody's business but the operator's.
+ * TradingView, which cannot send headers and so carries its secret in the body (W6). Each is accepted by what it can
+ * do; which check failed is only the operator's business.
  *
  * Promises: secrets and signatures are compared in constant time over equal-length digests; a signature header that
  * cannot be checked is a refusal, never ignored; unsigned posts pass only in practice, without any secret configured,
  * from a caller that is believed to be local (http.caller.ts).
- * Never: says why it refused, or reads a body before the header checks are done.
+ * Never: reveals why it refused, or reads a body before the header checks are done.
  * Failure: anything malformed is a refusal; no input makes it throw.
  */
 import { createHash, createHmac, timingSafeEqual } from "node:crypto"
@@ -18,7 +18,7 @@ import { readSecret } from "../../domain/kernel/settings-text.ts"
 import { type Caller, isLocalCaller, oneHeader, plainAddress } from "./http.caller.ts"
 import { postLimits } from "../platform/http-limits.ts"
 
-/** What the headers and the address say. `body`: the secret must be in the body. */
+/** The verdict by headers and address. `body`: the secret must be in the body. */
 export type Credential = "accepted" | "refused" | "body"
 
 export interface PostCaller extends Caller {
@@ -33,8 +33,8 @@ export const equalSecrets = (given: string, wanted: string): boolean =>
   timingSafeEqual(digestOf(given), digestOf(wanted))
 
 /**
- * The keys that a secret may mean: the bytes its form encodes, and the very text it was given, with which a sender that
- * knows nothing of that form signs. All of them are as secret as the secret is.
+ * The keys that a secret may mean: the bytes its form encodes, and the literal text that was given, with which a sender that
+ * knows nothing of that form signs. All of them are as secret as the secret itself.
  */
 const keysOfSecret = (secret: string): ReadonlyArray<Uint8Array> => {
   const { form, key } = readSecret(secret)
@@ -43,7 +43,7 @@ const keysOfSecret = (secret: string): ReadonlyArray<Uint8Array> => {
   return [key, ...[...texts].map((text) => Buffer.from(text))]
 }
 
-/** Whether one of the given digests is one of ours. All are compared: which key was used shows in no timing. */
+/** Whether one of the given digests is one of ours. All are compared, so that timing does not reveal which key was used. */
 const matchesOne = (given: ReadonlyArray<Buffer>, wanted: ReadonlyArray<Buffer>): boolean => {
   let matched = false
   for (const one of given) {

@@ -2,13 +2,13 @@
  * Reading a body to its end, and refusing one without reading it.
  *
  * A sender of two megabytes must see 413 and not a reset connection, although we keep none of it: closing a socket
- * with unread bytes makes the kernel send a reset that can overtake the answer. So a refusal writes the whole answer
+ * with unread bytes makes the kernel send a reset that can overtake the response. So a refusal writes the whole response
  * first, then reads and drops a bounded rest, then closes.
  *
  * Promises: at most `bytesMax` bytes of a body are ever held, and of all bodies together what their room allows;
  * `then` is called exactly once; a refused body costs a bounded number of bytes and a bounded time.
  * Never: waits for a sender beyond the deadline.
- * Failure: a sender that leaves is `gone`, and nobody is answered.
+ * Failure: a sender that disconnects is `gone`, and nobody is answered.
  */
 import { intakeLimits } from "../../domain/kernel/limits.ts"
 import {
@@ -22,12 +22,12 @@ import {
 import { postLimits } from "../platform/http-limits.ts"
 
 /**
- * A body, or why there is none. `no_room`: too much is being read from others; `gone`: the sender left, and nobody is
- * there to be answered.
+ * A body, or why there is none. `no_room`: too much is being read from others; `gone`: the sender disconnected, and nobody is
+ * left to be answered.
  */
 export type BodyRead = Buffer | "too_large" | "too_slow" | "no_room" | "gone"
 
-/** What the bodies that are being read may hold together, the first bytes of each apart. */
+/** What the bodies being read may occupy together, not counting the first bytes of each. */
 export interface BodyRoom {
   /** Takes that many more bytes; false when they do not fit, and then none are taken. */
   readonly take: (bytes: number) => boolean
@@ -49,10 +49,10 @@ export const makeBodyRoom = (bytesMax: number): BodyRoom => {
   }
 }
 
-/** Room that never ends, for bodies that are small and few. */
+/** Unlimited room, for bodies that are small and few. */
 const endlessRoom: BodyRoom = { take: () => true, giveBack: () => undefined }
 
-/** What the headers promise: the length in bytes, undefined when it is chunked, 0 when there is no body. */
+/** The announced length in bytes, undefined when chunked, 0 when there is no body. */
 export const declaredLength = ({ request }: Exchange): number | undefined => {
   const length = request.headers["content-length"]
   if (length !== undefined) return Number(length)
@@ -61,7 +61,7 @@ export const declaredLength = ({ request }: Exchange): number | undefined => {
 
 /**
  * Reads the body. The listener must have sent 100 already where the sender waits for it. What it takes of the room is
- * given back when `then` returns.
+ * released when `then` returns.
  */
 export const readBody = (
   exchange: Exchange,

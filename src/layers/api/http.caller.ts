@@ -1,15 +1,15 @@
 /**
- * Whom we believe to be local: somebody on this machine who speaks for himself.
+ * Whom we believe to be local: a caller on this machine that acts for itself.
  *
  * In practice mode, while no secret is set, a local caller posts unsigned and reads the API. A proxy or a tunnel on this
- * machine makes every stranger look like one: its socket is loopback. It is given away by the host name it was asked
+ * machine makes every remote caller look local: its socket is loopback. It is revealed by the host name it was asked
  * for, by the old protocol it speaks to us (the default of the most common proxy is HTTP/1.0, with the Host rewritten to
  * ours and no header of its own), or by what it adds (T16). None of this proves anything, so it opens only what costs nothing
- * real: paper trading and reading. Control takes a token from everybody.
+ * real: paper trading and reading. Control requires a token from everybody.
  *
- * Promises: every sign can only take trust away: a sender can lose by a header and not win.
- * Never: believes what a forwarding header says; only its presence counts.
- * Failure: anything malformed is a stranger; no input makes it throw.
+ * Promises: every sign can only take trust away: a header can cost a sender trust, never gain it.
+ * Never: believes the content of a forwarding header; only its presence counts.
+ * Failure: anything malformed counts as remote; no input makes it throw.
  */
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http"
 
@@ -49,7 +49,7 @@ const loopbackHosts = new Set(["localhost", "127.0.0.1", "[::1]"])
 const isLoopbackHost = (host: string | undefined): boolean =>
   host !== undefined && loopbackHosts.has(host.toLowerCase().replace(/:\d{1,5}$/, ""))
 
-/** What proxies, tunnels and content networks add to a request they pass on; a program that speaks to us has no reason to. */
+/** What proxies, tunnels and content networks add to a request they forward; a direct client has no reason to. */
 const forwardingHeaders = new Set([
   "forwarded",
   "via",
@@ -67,7 +67,7 @@ const forwardingHeaders = new Set([
   "front-end-https"
 ])
 
-/** The same by how the names begin: most of these families grow with every release of what adds them. */
+/** The same by prefix: most of these families grow with every release of what adds them. */
 const forwardingPrefixes = [
   "x-forwarded",
   "forwarded-",
@@ -97,7 +97,7 @@ const namesOneHost = (rawHeaders: ReadonlyArray<string>): boolean =>
 const isForwarding = (name: string): boolean =>
   forwardingHeaders.has(name) || forwardingPrefixes.some((prefix) => name.startsWith(prefix))
 
-/** Where a browser says that a request was made by a page of ours, by the user himself, or by no browser at all. */
+/** Where a browser reports that a request was made by a page of ours, by the user himself, or by no browser at all. */
 export const isSameSite = (headers: IncomingHttpHeaders): boolean => {
   const site = headers["sec-fetch-site"]
   return site === undefined || site === "same-origin" || site === "none"
@@ -115,7 +115,7 @@ const isTrustedPage = (headers: IncomingHttpHeaders, corsOrigins: ReadonlyArray<
   return origin.toLowerCase() === `http://${headers.host?.toLowerCase() ?? ""}`
 }
 
-/** Whether somebody on this machine speaks for himself, and through no page of another origin. */
+/** Whether a caller on this machine acts for itself, and not through a page of another origin. */
 export const isLocalCaller = (caller: Caller, corsOrigins: ReadonlyArray<string>): boolean =>
   isLoopback(caller.remoteAddress) &&
   caller.httpVersion === "1.1" &&

@@ -1,10 +1,10 @@
 /**
- * The console's door: login, logout, and the page that stands where the console will be.
+ * The console's entry: login, logout, and the placeholder page for the console.
  *
- * Promises: login takes the control token as a bearer and answers with a session (T16); logout ends the session that asks; every
- * page carries a policy under which it can load from this service only, be framed by nobody, and run nothing inline.
+ * Promises: login takes the control token as a bearer and returns a session (T16); logout ends the calling session; every
+ * page carries a policy under which it can load from this service only, cannot be framed, and runs nothing inline.
  * Never: takes a token from a URL or a body, where logs and histories would keep it.
- * Failure: a session that cannot be found is no session; a wrong token is 401.
+ * Failure: an unknown session counts as none; a wrong token is 401.
  */
 import { isoOf } from "../../domain/kernel/iso-time.ts"
 import { Clock, Effect } from "effect"
@@ -32,7 +32,7 @@ const pageHeaders = {
   "cross-origin-resource-policy": "same-origin"
 }
 
-/** A relative target, so that a path prefix in front of us stays. */
+/** A relative target, so that a path prefix in front of us is preserved. */
 const toConsole = route(wire.toConsole, () =>
   Effect.succeed({
     status: 302,
@@ -75,7 +75,7 @@ const sessionAnswer = (
 /** The routes of this file. */
 export const consoleRoutes = (access: HttpAccessService): ReadonlyArray<Route> => [
   toConsole,
-  // The router knows no slash at the end of a path.
+  // The router strips a trailing slash.
   route(wire.consolePage, () =>
     Effect.succeed({
       status: 200,
@@ -95,7 +95,7 @@ export const consoleRoutes = (access: HttpAccessService): ReadonlyArray<Route> =
   ),
   route(wire.openSession, ({ exchange, standing }) =>
     Effect.gen(function* () {
-      // A session must not prolong itself for ever: the token is asked for again.
+      // A session must not prolong itself forever: the token is required again.
       if (standing.by !== "token") return yield* new Refused({ status: 401 })
       const session = access.sessions.open(yield* Clock.currentTimeMillis)
       return {

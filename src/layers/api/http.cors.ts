@@ -1,9 +1,9 @@
 /**
- * Cross-origin answers: exact origins of the settings, nothing else.
+ * Cross-origin responses: exact origins of the settings, nothing else.
  *
  * A wildcard would let any page that an operator opens read the API that is open on loopback in practice (D10).
  *
- * Promises: an origin that is not listed gets no permission, and the answer says that it depends on the origin.
+ * Promises: an origin that is not listed gets no permission, and the response states that it depends on the origin.
  * Never: reflects an origin that is not in the list; allows credentials other than the Authorization header.
  * Failure: an origin that is not listed is answered without permissions.
  */
@@ -14,7 +14,7 @@ const originOf = (corsOrigins: ReadonlyArray<string>, exchange: Exchange): strin
   return origin !== undefined && corsOrigins.includes(origin) ? origin : undefined
 }
 
-/** Puts the permission of a listed origin on whatever the exchange is answered. */
+/** Adds the permission of a listed origin to whatever response the exchange gets. */
 export const applyCors = (corsOrigins: ReadonlyArray<string>, exchange: Exchange): void => {
   if (exchange.request.headers.origin === undefined) return
   exchange.headers["vary"] = "origin"
@@ -25,8 +25,8 @@ export const applyCors = (corsOrigins: ReadonlyArray<string>, exchange: Exchange
 }
 
 /**
- * The question of a browser whether a page of a listed origin may send something. Every other OPTIONS, also that of a
- * foreign origin, asks what a path takes.
+ * A browser's preflight for a page of a listed origin. Every other OPTIONS, including that of an
+ * unlisted origin, asks what a path accepts.
  */
 export const isPreflight = (corsOrigins: ReadonlyArray<string>, exchange: Exchange): boolean =>
   exchange.method === "OPTIONS" &&

@@ -1,10 +1,10 @@
 /**
- * An exchange: one request and its one answer, with the identity both share.
+ * An exchange: one request and its one response, with the identity both share.
  *
- * Every answer of the service leaves through `answerJson` or `answerText`, so what holds for all of them is written
- * once: the request id, the length, no caching, no sniffing, and exactly one answer per request.
+ * Every response of the service leaves through `answerJson` or `answerText`, so what holds for all of them is written
+ * once: the request id, the length, no caching, no sniffing, and exactly one response per request.
  *
- * Promises: `x-request-id` is on every answer, taken over from the caller when it is valid; a second answer to the
+ * Promises: `x-request-id` is on every response, adopted from the caller when it is valid; a second response to the
  * same exchange is a no-op and not a crash; a HEAD request gets the headers alone.
  * Never: throws because the peer is gone; a peer that hung up simply does not read.
  * Failure: a write to a peer that is gone is dropped by the socket; nothing waits for it.
@@ -28,9 +28,9 @@ export interface Exchange {
   readonly query: string
   /** `performance.now()` when the headers were complete. */
   readonly startedAt: number
-  /** Headers that belong on the answer whatever it says, such as the CORS ones. */
+  /** Headers that belong on the response whatever it is, such as the CORS ones. */
   readonly headers: Record<string, string>
-  /** What the sender was told to mend; empty unless it was refused for that. */
+  /** The errors reported to the sender; empty unless it was refused for them. */
   errors: ReadonlyArray<FieldError>
 }
 
@@ -45,7 +45,7 @@ const absoluteForm = /^https?:\/\/(?<authority>[^/?#@]+)(?<rest>.*)$/i
 
 /**
  * The target as path and query. A proxy names scheme and host in it, which every server must take (RFC 9112, 3.2.2);
- * that host then counts and not the header, also for who is a caller of this machine.
+ * that host then counts and not the header, also for deciding who is a local caller.
  */
 const originForm = (request: IncomingMessage): string => {
   const url = request.url ?? "/"
@@ -56,7 +56,7 @@ const originForm = (request: IncomingMessage): string => {
   return rest.startsWith("/") ? rest : `/${rest}`
 }
 
-/** Senders and proxies write `/webhook/` for `/webhook`; two slashes are somebody's mistake and stay one path more. */
+/** Senders and proxies write `/webhook/` for `/webhook`; two slashes are a mistake and stay a different path. */
 const withoutSlash = (path: string): string =>
   path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path
 
@@ -142,10 +142,10 @@ export const answerEmpty = (
   response.end()
 }
 
-/** For what is not known to be stored: when to send again. */
+/** For what is not known to be stored: when to resend. */
 export const retryAfter = { "retry-after": String(Math.ceil(intakeLimits.retryAfterMs / 1_000)) }
 
-/** The words of a refusal, by status: stable, upper case, the `status` of the body. */
+/** The names of refusals, by status: stable, upper case, the `status` of the body. */
 export const refusalWords = {
   400: "INVALID",
   401: "UNAUTHORIZED",
@@ -166,7 +166,7 @@ export const refusalWords = {
 } as const
 export type RefusalStatus = keyof typeof refusalWords
 
-/** What a refusal says beyond its word. `errors`: what the sender can mend. */
+/** What a refusal has beyond its name. `errors`: what the sender can fix. */
 export type RefusalBody = Readonly<Record<string, unknown>> & { readonly errors?: ReadonlyArray<FieldError> }
 
 /** Refuses: `{status: WORD, request_id, ...more}`. */

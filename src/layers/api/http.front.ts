@@ -12,13 +12,13 @@ import { Context, type Effect } from "effect"
 import { logEvent } from "../../runtime/log-event.ts"
 import { type Exchange, refuse } from "./http.exchange.ts"
 
-/** What the listener gives along with an exchange. */
+/** What the listener passes along with an exchange. */
 export interface Handling {
   /** The caller waits for 100 before it sends the body. */
   readonly expectsContinue: boolean
   /** Runs an effect as a fiber of the listener; the returned function interrupts it. */
   readonly run: (effect: Effect.Effect<void>) => () => void
-  /** Effects in work. */
+  /** Effects in progress. */
   readonly running: () => number
 }
 
@@ -28,7 +28,7 @@ export interface HttpFrontService {
 }
 
 /**
- * Runs a part of the handling that no fiber owns. A bug in it must cost one answer and not the process, which an
+ * Runs a part of the handling that no fiber owns. A bug in it must cost one response and not the process, which an
  * exception in a listener of a socket would end.
  */
 export const guarded = (exchange: Exchange, handling: Handling, part: () => void): void => {

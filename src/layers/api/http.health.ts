@@ -1,11 +1,11 @@
 /**
- * The routes that say how the process is: health in three questions, its version, its metrics.
+ * The routes that report on the process: health in three questions, its version, its metrics.
  *
- * They are open to everybody who reaches the listener, though not with everything they know, and touch no database: an orchestrator asks them when everything
- * else is broken. `/health/live` asks the root supervisor itself, so a process whose tree is deaf is not alive.
+ * They are open to everybody who reaches the listener, though without details for outsiders, and touch no database: an orchestrator asks them when everything
+ * else is broken. `/health/live` asks the root supervisor itself, so a process with an unresponsive tree is not alive.
  *
  * Promises: each answers within a second and a half, whatever is away; the status codes are those of T2.
- * Failure: a component that is away is what the answer says, never a failure of the answer.
+ * Failure: a component that is away is part of the response, never a failure of it.
  * Never: caches, or reports anything but what the health source derives at that moment.
  */
 import { retryAfter } from "./http.exchange.ts"
@@ -19,7 +19,7 @@ import { readLimits } from "../platform/http-limits.ts"
 import { type JsonOf, type Route, route } from "./http.route.ts"
 import type { Exposition } from "../platform/metrics.port.ts"
 
-/** Outside of practice a stranger is told how it stands and not what it holds: accounts and symbols are for who has the token. */
+/** Outside practice mode a caller without the token sees the status but no holdings: accounts and symbols need the token. */
 const mayKnow = (mode: Mode, { may }: Standing): boolean =>
   mode === "PRACTICE" || may === "control" || may === "forged"
 

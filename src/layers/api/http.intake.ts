@@ -1,14 +1,14 @@
 /**
- * The intake: one plain handler from the bytes of a post to its durable answer.
+ * The intake: one plain handler from the bytes of a post to its durable response.
  *
- * It stands in front of the routes and uses no fiber per request, because this is the path whose speed and whose
- * order of checks matter: what must refuse comes before what costs, and nothing after the commit can fail.
+ * It comes before the routes and uses no fiber per request, because this is the path whose speed and whose
+ * order of checks matter: refusals come before expensive work, and nothing after the commit can fail.
  * Order: stopping -> form of the request -> size -> authentication -> rate -> JSON -> fields -> identity -> store.
  *
- * Promises: 2xx is answered only after the commit; every refusal says what to fix, except 401, which says nothing; a
+ * Promises: 2xx is sent only after the commit; every refusal names what to fix, except 401, which reveals nothing; a
  * post is answered within the commit deadline; a sender that hangs up changes nothing for the others.
- * Never: waits for trading, stores a secret, or answers from anything but what the store said.
- * Failure: a database that is away or slow, and more bodies than the memory is meant for, are 503 with Retry-After; a post the store cannot digest is 500.
+ * Never: waits for trading, stores a secret, or answers from anything but the store's result.
+ * Failure: a database that is away or slow, and more bodies than memory is reserved for, are 503 with Retry-After; a post the store cannot process is 500.
  */
 import { answerJson, elapsedMs, type Exchange, refuse, retryAfter } from "./http.exchange.ts"
 import { Clock, Context, Effect, Layer, Result } from "effect"
@@ -41,7 +41,7 @@ import { Lifecycle, type LifecycleService } from "../platform/lifecycle.port.ts"
 export interface HttpIntakeService {
   /** `POST /webhook/:source`. `source` is decoded from the path and may be unknown. */
   readonly post: (exchange: Exchange, source: string, handling: Handling) => void
-  /** `GET /webhook/test`: ok only when a post would be taken now. */
+  /** `GET /webhook/test`: ok only when a post would be accepted now. */
   readonly test: (exchange: Exchange) => void
 }
 
@@ -83,8 +83,8 @@ interface Parts {
 
 const utf8 = /^(utf-?8|us-ascii)$/i
 
-/** A header that is there and says nothing counts as absent: some senders write every header they know. */
-const said = (header: string | undefined): string | undefined => {
+/** A header that is present and empty counts as absent: some senders write every header they know. */
+const nonEmpty = (header: string | undefined): string | undefined => {
   const text = header?.trim()
   return text === "" ? undefined : text
 }
@@ -103,11 +103,11 @@ const isAcceptedType = (contentType: string | undefined): boolean => {
 /** What is wrong with the form of a request, by its headers alone. */
 const refuseForm = (exchange: Exchange): FieldError | undefined => {
   const { headers } = exchange.request
-  const encoding = said(headers["content-encoding"])
+  const encoding = nonEmpty(headers["content-encoding"])
   if (encoding !== undefined && encoding.toLowerCase() !== "identity") {
     return { path: "headers.content-encoding", message: "must be absent: compressed bodies are not accepted" }
   }
-  return isAcceptedType(said(headers["content-type"]))
+  return isAcceptedType(nonEmpty(headers["content-type"]))
     ? undefined
     : { path: "headers.content-type", message: "must be application/json or text/plain, in UTF-8" }
 }
@@ -120,9 +120,9 @@ const header = (exchange: Exchange, name: string): string | undefined => {
   return typeof value === "string" ? value : undefined
 }
 
-/** The answer to each result of the queue: the intake's whole truth table in one place. */
+/** The response to each result of the queue: the intake's whole truth table in one place. */
 const answerResult = (exchange: Exchange, result: PostResult, accepted: IntakeAnswer): void => {
-  // Taken now: what a sender waits for is the commit.
+  // Measured now: what a sender waits for is the commit.
   const timed = (answer: IntakeAnswer) => ({ ...answer, processing_time_ms: elapsedMs(exchange) })
   switch (result._tag) {
     case "Stored":
@@ -169,14 +169,14 @@ const takeBody = (parts: Parts, exchange: Exchange, source: string, parsed: Inta
   }
   const available = parts.store.available()
   if (!available) parts.metrics.postRefused("database")
-  // The queue counts for itself what it refuses.
+  // The queue itself counts what it refuses.
   const taken =
     available &&
     parts.queue.submit(row.success, (result) => answerResult(exchange, result, row.success.answer))
   if (!taken) refuse(exchange, 503, {}, retryAfter)
 }
 
-/** The body is complete: authentication first, then everything that may be told to an authenticated sender. */
+/** The body is complete: authentication first, then everything that may be reported to an authenticated sender. */
 const judge = (
   parts: Parts,
   exchange: Exchange,
@@ -235,7 +235,7 @@ const makeIntake = (parts: Parts): HttpIntakeService => ({
     if (declared !== undefined && declared > intakeLimits.bodyBytesMax) {
       return refuseUnread(exchange, 413, tooLarge, {}, expectsContinue)
     }
-    // Said only now: a sender that waits for 100 learns of a refusal before it sends the body.
+    // Sent only now: a sender that waits for 100 learns of a refusal before it sends the body.
     if (expectsContinue) exchange.response.writeContinue()
     const then = (body: BodyRead): void => {
       if (body === "gone") exchange.response.destroy()
@@ -259,7 +259,7 @@ const makeIntake = (parts: Parts): HttpIntakeService => ({
     else {
       answerJson(exchange, 200, {
         status: "ok",
-        message: "posts are taken and stored",
+        message: "posts are accepted and stored",
         timestamp: new Date(parts.nowMs()).toISOString(),
         request_id: exchange.requestId
       })

@@ -1,8 +1,8 @@
 /**
- * HttpListener on `node:http`, with every default that lets a stranger hold a connection for ever replaced.
+ * HttpListener on `node:http`, with every default replaced that lets a client hold a connection forever.
  *
  * node:http and not a framework: the intake needs raw bytes, its own limits and no fiber per request, and was
- * measured at twice the throughput of the router of the same toolbox.
+ * measured at twice the throughput of that framework's router.
  *
  * Promises: bad HTTP (broken request line, headers too large or too slow, truncated body) is answered with a status
  * and a request id where the socket still takes one; keep-alive connections never hold up `close`; an error of the
@@ -65,19 +65,19 @@ export const bindErrorOf = (host: string, port: number, cause: unknown): BindErr
         host,
         port,
         cause,
-        hint: `${host} is no address of this machine: set HOST to 127.0.0.1, 0.0.0.0 or one of its own`
+        hint: `${host} is not an address of this machine: set HOST to 127.0.0.1, 0.0.0.0 or one of its own`
       })
     default:
       return new ListenFailed({
         host,
         port,
         cause,
-        hint: "see the cause; HOST and PORT say where the service listens"
+        hint: "see the cause; HOST and PORT set where the service listens"
       })
   }
 }
 
-/** What a broken request is answered, by the error of the parser. */
+/** The response to a broken request, by the error of the parser. */
 const refusalOf = (error: Error): RefusalStatus => {
   switch (errorCodeOf(error)) {
     case "HPE_HEADER_OVERFLOW":
@@ -111,9 +111,9 @@ const answerBare = (
   )
 }
 
-/** CONNECT asks for a tunnel, which only a proxy has. Node gives the bare socket away with it. */
+/** CONNECT asks for a tunnel, which only a proxy offers. Node hands over the bare socket with it. */
 const answerConnect = (request: IncomingMessage, socket: Duplex, freshId: () => string): void => {
-  // Nobody else listens any more, and an error without a listener would end the process.
+  // No one else is listening now, and an error without a listener would end the process.
   socket.on("error", () => socket.destroy())
   answerBare(socket, 501, requestIdOf(request.headers["x-request-id"], freshId))
 }
@@ -135,7 +135,7 @@ interface Traffic {
   finished: number
 }
 
-/** How effects of an exchange are run, and how many are in work. */
+/** How effects of an exchange are run, and how many are in progress. */
 type Fibers = Pick<Handling, "run" | "running">
 
 const serve = (
@@ -152,12 +152,12 @@ const serve = (
     response.once("close", () => {
       traffic.exchanges -= 1
       traffic.finished += 1
-      // A response that ends while the listener closes leaves an idle connection, which nobody else would close.
+      // A response that ends while the listener closes leaves an idle connection, which nothing else would close.
       if (!server.listening) setImmediate(() => server.closeIdleConnections())
     })
     const hasHost = request.headers.host !== undefined
     const exchange = openExchange(request, response, freshId)
-    // Node would answer a missing Host itself, without a request id; so that check is off there and made here.
+    // Node would answer a missing Host itself, without a request id; so that check is off there and done here.
     if (!hasHost && request.httpVersion === "1.1") {
       refuse(
         exchange,
@@ -220,7 +220,7 @@ const listen = (server: Server, host: string, port: number): Effect.Effect<numbe
     try {
       server.listen({ host, port })
     } catch (cause) {
-      // Thrown for arguments, before any system call; told apart by its code like the rest.
+      // Thrown for arguments, before any system call; distinguished by its code like the rest.
       resume(Effect.fail(bindErrorOf(host, port, cause)))
     }
     return Effect.sync(() => {
@@ -242,7 +242,7 @@ const listen = (server: Server, host: string, port: number): Effect.Effect<numbe
     })
   )
 
-/** Ends the listener: nothing new, idle connections closed, answers under way get their grace, the rest is cut. */
+/** Ends the listener: nothing new, idle connections closed, responses in progress get their grace, the rest is cut. */
 const closeServer = (server: Server, traffic: Traffic, graceMs: number): Effect.Effect<ListenerClosed> =>
   Effect.gen(function* () {
     const before = traffic.finished
@@ -273,7 +273,7 @@ const makeBind = (
   host: string,
   wantedPort: number
 ): HttpListener["Service"]["bind"] => {
-  // A port that was given by the kernel is kept over a restart of the component: nobody would find the next one.
+  // A port that was assigned by the kernel is kept across a restart of the component: nobody would find the next one.
   let port = wantedPort
   return Effect.gen(function* () {
     const traffic: Traffic = { exchanges: 0, finished: 0 }

@@ -7,7 +7,7 @@
  * Promises: within any `perMs` milliseconds at most `requests` posts of one sender to one source pass; a refused post
  * does not count; memory is bounded, the sender unseen for longest is forgotten first.
  * Never: reads a clock.
- * Failure: a restart forgets what was spent.
+ * Failure: a restart forgets what was counted.
  */
 import { postLimits } from "../platform/http-limits.ts"
 

@@ -1,11 +1,11 @@
 /**
- * Routes: endpoints of the wire with their effects, and the one way an effect becomes an answer.
+ * Routes: endpoints of the wire with their effects, and the one way an effect becomes a response.
  *
- * A small table and not a router library: the answers of the contract need 405 with its Allow, JSON refusals with a
- * request id for everything, and a bound on reads in work; adding those to the toolbox's router was more code than
+ * A small table and not a router library: the contract needs 405 with its Allow, JSON refusals with a
+ * request id for everything, and a bound on concurrent reads; adding those to the framework's router was more code than
  * the table, and importing it costs memory of a budget that is counted in megabytes.
  *
- * Promises: a path that exists under another method is 405, one that does not exist 404; a segment that is no valid
+ * Promises: a path that exists under another method is 405, one that does not exist 404; a segment that is not valid
  * percent-encoding is 400; a route's failure of any kind is a status with a request id, and a defect is logged.
  * Never: lets a route run without its deadline.
  * Failure: `DatabaseUnavailable` and a passed deadline are 503, `Refused` its status, anything else 500 and an error line.
@@ -29,7 +29,7 @@ import { type DatabaseError } from "../database/database.port.ts"
 import type { Standing } from "./http.access.ts"
 import { readLimits } from "../platform/http-limits.ts"
 
-/** A request that cannot be answered as asked. */
+/** A request that cannot be answered as requested. */
 export class Refused extends Data.TaggedError("Refused")<{
   readonly status: RefusalStatus
   readonly errors?: ReadonlyArray<FieldError>
@@ -42,12 +42,12 @@ export const badCursor = new Refused({
   errors: [{ path: "query.cursor", message: "must be a next_cursor of this list" }]
 })
 
-/** The request with what the path, the query and the body say; the query and the body as the endpoint's schemas read them. */
+/** The request with its path, query and body; query and body as decoded by the endpoint's schemas. */
 export interface RouteRequest<Query = unknown, Body = unknown> {
   readonly exchange: Exchange
   readonly params: Readonly<Record<string, string>>
   readonly query: Query
-  /** What the caller may do; routes of the API run only for who may. */
+  /** What the caller may do; routes of the API run only for permitted callers. */
   readonly standing: Standing
   readonly body: Body
 }
@@ -77,7 +77,7 @@ type RouteEffect<Json = unknown> = Effect.Effect<Reply<Json>, Refused | Database
 /** An endpoint and what it does. */
 export interface Route {
   readonly endpoint: Endpoint
-  /** Milliseconds; default `readLimits.queryMs` and a little for the way. */
+  /** Milliseconds; default `readLimits.queryMs` plus a little overhead. */
   readonly deadlineMs: number
   readonly handle: (request: RouteRequest<unknown, unknown>) => RouteEffect
 }
@@ -88,7 +88,7 @@ export type JsonOf<Schema> = Schema extends z.ZodType ? Immutable<z.input<Schema
 type AnswerOf<E extends Endpoint> = E["answers"][keyof E["answers"]]
 type RequestOf<E extends Endpoint> = RouteRequest<OutputOf<E["query"]>, OutputOf<E["body"]>>
 
-/** The route of an endpoint whose answer has no type before it is made: what comes from rows is decoded (`decoded`). */
+/** The route of an endpoint whose response is untyped until it is built: what comes from rows is decoded (`decoded`). */
 export const rowsRoute = (
   endpoint: Endpoint,
   handle: (request: RouteRequest) => RouteEffect,
@@ -107,7 +107,7 @@ export const rowsRoute = (
   }
 })
 
-/** The route of an endpoint: the compiler holds its answer against the endpoint's schemas. */
+/** The route of an endpoint: the compiler checks its response against the endpoint's schemas. */
 export const route = <E extends Endpoint>(
   endpoint: E,
   handle: (request: RequestOf<E>) => RouteEffect<JsonOf<AnswerOf<E>>>,
@@ -126,20 +126,20 @@ const read = (
   return found.ok ? { value: found.value, errors: [] } : { value: undefined, errors: found.errors }
 }
 
-/** Rows as the shape that leaves, which drops what the shape does not have. A row of another shape is a defect, which names it. */
+/** Rows in the outgoing shape, which drops what the shape does not have. A row of another shape is a defect that names it. */
 export const decoded = <Schema extends z.ZodType>(
   schema: Schema,
   rows: unknown
 ): Effect.Effect<z.output<Schema>> =>
   Effect.sync(() => {
     const found = schema.safeParse(rows)
-    invariant(found.success, "a row has the shape that the API gives", {
+    invariant(found.success, "a row has the shape that the API returns", {
       problems: found.error?.issues.slice(0, 3).map(({ message, path }) => `${path.join(".")}: ${message}`)
     })
     return found.data
   })
 
-/** What a path leads to. */
+/** What a path resolves to. */
 export type Match =
   | { readonly _tag: "Found"; readonly route: Route; readonly params: Readonly<Record<string, string>> }
   | { readonly _tag: "OtherMethod"; readonly allow: ReadonlyArray<string> }

@@ -1,12 +1,12 @@
 /**
- * HttpFront over the intake and the route table: which path leads where, and who may go there.
+ * HttpFront over the intake and the route table: which path leads where, and who may use it.
  *
  * The intake comes first because it is the hot path; everything else is a table of effects that run as fibers of the
  * listener's scope, so a caller that hangs up, or a listener that ends, interrupts them.
  *
  * Promises: every exchange is answered once and counted; an unknown path is 404, a wrong method 405 with Allow, OPTIONS
- * 204 with what the path takes; the API is refused before its body is read, and control to everybody without the token; at most `readLimits.concurrentMax` reads are in work.
- * Never: lets a page of a foreign origin read an answer, or post from a browser in practice mode.
+ * 204 with what the path accepts; the API is refused before its body is read, and control to everybody without the token; at most `readLimits.concurrentMax` reads run at once.
+ * Never: lets a page of an unlisted origin read a response, or post from a browser in practice mode.
  * Failure: a defect of a route is a 500 with its request id and an error line.
  */
 import {
@@ -64,10 +64,10 @@ interface Parts {
 /** The webhook paths as one route of the metrics. */
 const webhookRoute = "/webhook/:source"
 
-/** Status in the metrics of an exchange whose sender left before it was answered. */
+/** Status in the metrics of an exchange whose sender disconnected before it was answered. */
 const senderGone = 499
 
-/** One path segment, decoded; undefined when its escapes are no UTF-8. */
+/** One path segment, decoded; undefined when its escapes are not UTF-8. */
 const decodeSegment = (segment: string): string | undefined => {
   try {
     return decodeURIComponent(segment)
@@ -77,7 +77,7 @@ const decodeSegment = (segment: string): string | undefined => {
   }
 }
 
-/** Answers OPTIONS with what the path takes. */
+/** Answers OPTIONS with what the path accepts. */
 const answerAllowed = (exchange: Exchange, methods: ReadonlyArray<string>): void =>
   answerEmpty(exchange, 204, { allow: [...methods, "OPTIONS"].join(", ") })
 
@@ -143,7 +143,7 @@ const serveRoute = (
   const run = (body: JsonObject): void => {
     const request: RouteRequest = { exchange, params, query: undefined, standing, body }
     const stop = handling.run(runRoute(route, request))
-    // Nobody reads the answer any more: the query behind it is cancelled. A command is carried out all the same.
+    // Nobody reads the response any longer: the query behind it is cancelled. A command is carried out all the same.
     if (route.endpoint.method === "GET") {
       exchange.response.once("close", () => {
         if (!exchange.response.writableFinished) stop()
@@ -167,8 +167,8 @@ const serveRoute = (
 const csrfMissing = { path: "headers.x-csrf-token", message: "must be the csrf_token of GET /api/v1/session" }
 
 /**
- * Refuses who may not do this to the API, and says whether it did. Reading and asking what a path takes change nothing;
- * every other method is control. Who may not pass learns nothing about paths.
+ * Refuses callers who may not do this to the API, and returns whether it did. Reading and OPTIONS change nothing;
+ * every other method is control. A refused caller learns nothing about paths.
  */
 const refuseAccess = (exchange: Exchange, handling: Handling, { may }: Standing): boolean => {
   const changes = !["GET", "HEAD", "OPTIONS"].includes(exchange.method)
@@ -213,7 +213,7 @@ const dispatch = (parts: Parts, exchange: Exchange, handling: Handling): string 
 
 const isRefusal = (status: number): status is RefusalStatus => status in refusalWords
 
-/** Notes what a post to the webhook was answered. The address is read before: a socket that is gone has none. */
+/** Records the response to a webhook post. The address is read before: a socket that is gone has none. */
 const noteAnswer = (parts: Parts, exchange: Exchange, address: string, status: number): void => {
   const segment =
     exchange.path === "/webhook" ? "default" : decodeSegment(exchange.path.slice("/webhook/".length))
@@ -234,7 +234,7 @@ const makeFront = (parts: Parts): HttpFrontService => ({
     applyCors(parts.settings.corsOrigins, exchange)
     let route = "preflight"
     const address = plainAddress(exchange.request.socket.remoteAddress)
-    // One listener for every way an answer can end, so nothing that was answered is missing in the metrics.
+    // One listener for every way a response can end, so nothing that was answered is missing in the metrics.
     exchange.response.once("close", () => {
       const status = exchange.response.headersSent ? exchange.response.statusCode : senderGone
       parts.metrics.answered(route, status, elapsedMs(exchange) / 1_000)
@@ -287,11 +287,11 @@ export const HttpFrontRoutes: Layer.Layer<
     const tradingStateChanged = (state: TradingStateName, reason: string): Effect.Effect<void> =>
       Effect.suspend(() => {
         tradingState.assign(state)
-        // Orders held by the old state wait for their accounts to be looked through again, signals for the pipeline.
+        // Orders held by the old state wait for their accounts to be checked again, signals for the pipeline.
         wake.notify("signals")
         wake.notify("orders")
         wake.notify("trading-state")
-        // Each change is a row of its own (T11): the one before ends with it.
+        // Each change is a row of its own (T11): the previous one ends with it.
         const dedupKey = "trading_state.changed:global"
         return Effect.andThen(
           alerts.resolve(dedupKey, `trading is ${state}: ${reason}`),
@@ -311,8 +311,8 @@ export const HttpFrontRoutes: Layer.Layer<
       Effect.suspend(() => {
         const alone = unprotected === null ? ["what is open could not be read"] : unprotected.slice(0, 20)
         const fields = { component: path, command, by, reason: why, unprotected: alone }
-        const said = logEvent("info", "control.done", `${command} of ${path} by ${by}`, fields)
-        if (alone.length === 0) return said
+        const logged = logEvent("info", "control.done", `${command} of ${path} by ${by}`, fields)
+        if (alone.length === 0) return logged
         const raised = alerts.raise({
           severity: "HIGH",
           kind: "control.unprotected",
@@ -321,7 +321,7 @@ export const HttpFrontRoutes: Layer.Layer<
           component: path,
           detail: { by, reason: why }
         })
-        return Effect.andThen(said, raised)
+        return Effect.andThen(logged, raised)
       })
     const takesPosts = settings.roles.has("http")
     const api = takesPosts

@@ -1,12 +1,12 @@
 /**
  * Sessions of the console: the control token exchanged for a cookie a page cannot read (T16).
  *
- * A page that kept the token itself would hand it to any script that ever runs in it. So the page shows the token once and
+ * A page that kept the token itself would expose it to any script that ever runs in it. So the page presents the token once and
  * gets a session: an HttpOnly cookie, which scripts cannot read, and a CSRF token, which pages of other origins cannot.
  * Sessions live in memory and not in a signed cookie: a logout then really ends one, and so does a restart.
  *
- * Promises: names and CSRF tokens are compared in constant time over digests; sessions are bounded in number and end by
- * themselves; a session is worth nothing once the token it was given for is another.
+ * Promises: names and CSRF tokens are compared in constant time over digests; sessions are bounded in number and expire by
+ * themselves; a session becomes invalid once the token it was issued for changes.
  * Never: stores or prints the control token, or a session's name in clear text.
  * Failure: a cookie that cannot be read is no session.
  */
@@ -23,18 +23,18 @@ export interface Session {
 export interface SessionsService {
   /** A new session; `name` is what the cookie carries. */
   readonly open: (nowMs: number) => Session & { readonly name: string }
-  /** The session of a name, null when there is none (any more). */
+  /** The session of a name, null when there is none or it has ended. */
   readonly find: (name: string, nowMs: number) => Session | null
   readonly end: (name: string) => void
 }
 
-// Looked up by its digest: how long a look-up takes says nothing about the names that exist.
+// Looked up by its digest: how long a look-up takes reveals nothing about the names that exist.
 const keyOf = (name: string): string => createHash("sha256").update(name).digest("hex")
 
 /** The sessions of one process. */
 export const makeSessions = (entropy: EntropyService): SessionsService => {
   const secret = (): string => Buffer.from(entropy.bytes(sessionLimits.secretBytes)).toString("base64url")
-  // In the order of their making, which is that of their ends.
+  // In the order of creation, which is the order of expiry.
   const sessions = new Map<string, Session>()
   const forgetOver = (nowMs: number): void => {
     for (const [key, { expiresAtMs }] of sessions) {
@@ -76,8 +76,8 @@ export const sessionNameIn = (cookies: string | undefined, port: number): string
 }
 
 /**
- * The Set-Cookie of a session, or of its end. `secure` when the page came by TLS, which only a proxy in front of us can
- * have; without it a browser would keep the cookie back from plain loopback.
+ * The Set-Cookie of a session, or of its end. `secure` when the page came over TLS, which only a proxy in front of us can
+ * provide; with it a browser would withhold the cookie from plain loopback.
  */
 export const sessionCookie = (port: number, name: string | null, secure: boolean): string =>
   [

@@ -1,7 +1,7 @@
 /**
  * TradingStateStore on PostgreSQL: one row per scope; `global` is the only one so far.
  *
- * Promises: what the port promises; every call has the deadline of a read of the API.
+ * Promises: those of the port; every call has the deadline of an API read.
  * Never: reads a state it does not know: that is a defect.
  * Failure: `DatabaseUnavailable` is the caller's 503.
  */

@@ -1,8 +1,8 @@
 /**
- * TradingStateStore: the port to the one row that says whether this installation trades.
+ * TradingStateStore: the port to the one row that decides whether this installation trades.
  *
  * Promises: a change is written with who made it and why, in one transaction with its audit line.
- * Never: tells anybody; whoever changes it rings (bells.ts).
+ * Never: notifies anybody; whoever changes it rings (bells.ts).
  */
 import { Context, type Effect } from "effect"
 import type { TradingStateName } from "../../domain/kernel/trading-state.ts"

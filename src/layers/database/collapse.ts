@@ -1,12 +1,12 @@
 /**
- * Collapse: calls about single things that come together become one statement about all of them.
+ * Collapse: concurrent calls about single things become one statement about all of them.
  *
  * Thousands of accounts that start at once would be tens of thousands of round trips, each cheap and all together half a
- * minute. Like the intake, the batch is made by the statement before it and never by a timer: a call that comes alone is
- * sent at once, and what comes while it is under way shares the next one.
+ * minute. Like in the intake, the batch is formed by the previous statement and never by a timer: a lone call is
+ * sent at once, and calls that arrive while it runs share the next one.
  *
  * Promises: one statement at a time per collapsed call; every caller gets its own answer or the failure of its batch; a
- * caller that goes away harms nobody else's.
+ * caller that goes away does not affect the others.
  * Never: delays, reorders or retries. What waits is bounded by its callers.
  */
 import { Deferred, Effect, type Scope } from "effect"
@@ -31,7 +31,7 @@ export const collapse = <K, A, E>(
         batch.forEach(({ answer }, index) => {
           Deferred.doneUnsafe(
             answer,
-            // A row for every key: a run that answers fewer is a bug, and must not leave its caller waiting for ever.
+            // A row for every key: a run that returns fewer is a bug, and must not leave its caller waiting forever.
             Effect.flatMap(exit, (answers) =>
               index < answers.length
                 ? // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- within its length a list has its elements

@@ -1,13 +1,13 @@
 /**
  * Database availability: one verdict that many actors watch.
  *
- * A failing call says "away" at once, so nobody else runs into the same wall; only the database actor's probe says
+ * A failing call reports "away" at once, so nobody else runs into the same wall; only the database actor's probe reports
  * "back". Calls overlap: one that started before the server came back may fail after it, and must not take the verdict
  * down again. So a call remembers the generation it started in, and its bad news counts only within it.
  *
- * Promises: synchronous reads and marks; every watcher gets the present state first; a throwing or slow watcher harms
- * nobody (sliding buffer of 16 states).
- * Never: says `available` because a call worked.
+ * Promises: synchronous reads and marks; every watcher gets the current state first; a throwing or slow watcher affects
+ * no other (sliding buffer of 16 states).
+ * Never: reports `available` because a call worked.
  */
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"

@@ -1,10 +1,10 @@
 /**
- * Database errors: from what the SQL client says to what the port promises.
+ * Database errors: from the SQL client's errors to those the port promises.
  *
  * The client has eleven reasons and calls a server that is shutting down "unknown, not retryable" and a connection
  * lost in a transaction a defect. Here every one becomes "away for now, because" or "a fault".
  *
- * Promises: total and pure: any cause of a call maps to exactly one outcome; a bug (a defect that is no SQL error) stays
+ * Promises: total and pure: any cause of a call maps to exactly one outcome; a bug (a defect that is not a SQL error) stays
  * a defect.
  * Never: decides whether to retry.
  */

@@ -1,8 +1,8 @@
 /**
  * The numbers of the database layer in one place, each with its reason and with the relations that must hold.
  *
- * They live beside the adapters and not in `domain/kernel/limits.ts` because no rule of trading depends on them:
- * they say how long a peer may stay silent before it is called away.
+ * They live next to the adapters and not in `domain/kernel/limits.ts` because no trading rule depends on them:
+ * they define how long a peer may stay silent before it counts as away.
  *
  * Promises: the relations asserted at the end hold, or the process does not load.
  * Never: read from the environment; what an operator may set is a setting, not a limit.
@@ -17,15 +17,15 @@ export const databaseLimits = {
   callMs: 8_000,
   /** The server gives up on one statement. Every statement of ours is indexed and small. */
   statementMs: 5_000,
-  /** The server gives up on one lock. Shorter than `statementMs`, so that contention is told apart from slowness. */
+  /** The server gives up on one lock. Shorter than `statementMs`, so that contention is distinguished from slowness. */
   lockMs: 2_000,
   /** A transaction whose owner is gone is rolled back by the server, which frees its row locks. */
   idleInTransactionMs: 10_000,
-  /** A started exchange without one byte of answer for this long means a frozen server or a dead network: the socket is
+  /** A started exchange without one byte of response for this long means a frozen server or a dead network: the socket is
    * destroyed. Above `statementMs`, because a living server answers by then, if only with an error. */
   silenceMs: 6_000,
-  /** Nobody was answered for this long when a call misses its deadline: that is the server's silence and not the call's own
-   * slowness. As long as a commit of the intake may take before posts are refused for it. */
+  /** No call was answered for this long when one misses its deadline: then the server is silent and not the call
+   * slow. As long as a commit of the intake may take before posts are refused for it. */
   quietMs: 1_500,
   /** TCP and authentication of a new connection. */
   connectMs: 3_000,
@@ -33,14 +33,14 @@ export const databaseLimits = {
   probeMs: 2_000,
   /**
    * Disk space a probe takes after a call was refused for want of it: 16 of the largest bodies, 30 ms to write. Less
-   * would say "back" to a disk that the next second of load fills again.
+   * would report "back" for a disk that the next second of load fills again.
    */
   roomBytes: 4 * 1_024 * 1_024,
-  /** After a deadline the abandoned call may clean up for this long before its caller is answered anyway. */
+  /** After a deadline the abandoned call may clean up for this long before its caller gets a result anyway. */
   abandonGraceMs: 50,
-  /** Tries of a transaction that its caller declared idempotent. */
+  /** Attempts at a transaction that its caller declared idempotent. */
   transactAttemptsMax: 4,
-  /** First pause between such tries; doubles, with jitter. */
+  /** First pause between such attempts; doubles, with jitter. */
   transactRetryMs: 20,
   /** One migration statement. Building an index on a grown table takes longer than any statement of the service. */
   migrationStatementMs: 60_000,

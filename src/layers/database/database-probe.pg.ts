@@ -1,15 +1,15 @@
 /**
  * The probe: whether the server answers, and, after it ran out of disk, whether it can store again.
  *
- * A server without disk space answers `SELECT 1` and stores nothing. A probe that believes it says "back" every time,
- * and each time every actor starts anew, claims what it cannot decide and is refused: measured as seventy rounds in
- * fifteen seconds, after which an accepted signal was given up. So after a refusal for want of space a probe takes
+ * A server without disk space answers `SELECT 1` and stores nothing. A probe that believes it reports "back" every time,
+ * and each time every actor starts over, claims what it cannot decide and is refused: measured as seventy rounds in
+ * fifteen seconds, after which an accepted signal was given up. So after a refusal for lack of space a probe allocates
  * some, as pages of a table that ends with its statement.
  *
- * Promises: at most two calls, each with its deadline; nothing of what it writes stays.
- * Never: writes while space was not found wanting: a table is dear to make, and `SELECT 1` is enough then.
+ * Promises: at most two calls, each with its deadline; nothing it writes stays.
+ * Never: writes unless space was found lacking: a table is expensive to create, and `SELECT 1` is enough otherwise.
  * Failure: `DatabaseUnavailable`. A fault of `SELECT 1` means the login works and nothing else does, so it is "away" too; a
- * fault of the table says that none may be made, which is counted and says nothing about space: the calls will tell.
+ * fault of the table means that none may be created, which is counted and proves nothing about space: the calls will.
  */
 import * as Effect from "effect/Effect"
 import type { SqlClient } from "effect/sql/SqlClient"
@@ -19,7 +19,7 @@ import { codeOf } from "./database-errors.ts"
 import { type DatabaseTarget, describeTarget } from "./database-target.ts"
 import { databaseLimits } from "./database-limits.ts"
 
-/** Whether a call was refused for want of disk space and no probe has found any since. */
+/** Whether a call was refused for lack of disk space and no probe has found any since. */
 export interface DiskSpace {
   wanting: boolean
 }
@@ -39,13 +39,13 @@ export const noteSpace = (space: DiskSpace, failure: DatabaseUnavailable): void 
 const away = (cause: unknown): DatabaseUnavailable =>
   new DatabaseUnavailable({ operation: "database.probe", reason: "server", outcome: "not_applied", cause })
 
-/** With the place and the code: "the database is away" is told to people who have more than one. */
+/** With address and code: "the database is away" is read by people who have more than one. */
 const naming = (target: DatabaseTarget, failure: DatabaseUnavailable): DatabaseUnavailable => {
   const code = SqlError.isSqlError(failure.cause) ? codeOf(failure.cause) : undefined
-  const said = failure.cause instanceof Error ? failure.cause.message : "no cause"
+  const message = failure.cause instanceof Error ? failure.cause.message : "no cause"
   const { operation, outcome, reason } = failure
   const place = code === undefined ? describeTarget(target) : `${describeTarget(target)} ${code}`
-  const cause = new Error(`${place}: ${said}`, { cause: failure.cause })
+  const cause = new Error(`${place}: ${message}`, { cause: failure.cause })
   return new DatabaseUnavailable({ operation, outcome, reason, cause })
 }
 
@@ -67,7 +67,7 @@ export const makeProbe = (
   )
   const hasRoom = run("database.room", takeRoom, limit).pipe(
     Effect.catchTag("DatabaseFault", () => Effect.void),
-    // Said in words: this is what an operator reads in /health for as long as it lasts.
+    // In plain words: this is what an operator reads in /health for as long as it lasts.
     Effect.mapError((failure) =>
       isOutOfSpace(failure)
         ? away(new Error("the disk of the database is full", { cause: failure.cause }))

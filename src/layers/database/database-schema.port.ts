@@ -1,7 +1,7 @@
 /**
  * Database schema: the port behind which migrations are applied.
  *
- * Promises: `apply` either leaves the schema exactly at the version of this code, or changes nothing and says why;
+ * Promises: `apply` either leaves the schema exactly at the version of this code, or changes nothing and reports why;
  * safe to call from several processes at once; forward only.
  * Never: downgrades, edits an applied migration, or serves on a schema that is newer than the code.
  */

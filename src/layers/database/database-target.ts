@@ -1,5 +1,5 @@
 /**
- * Database target: where PostgreSQL is, said in one of two ways.
+ * Database target: where PostgreSQL is, in one of two forms.
  *
  * The embedded server is a unix socket under DATA_DIR; anything else is a URL. Both end as the same few options of the
  * client plus a function that opens the socket, because we open sockets ourselves (see database.socket.ts).

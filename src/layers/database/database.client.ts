@@ -2,7 +2,7 @@
  * Database client: the options of `@effect/sql-pg` that every connection of ours has.
  *
  * The service's pool, the migration runner and the launcher's readiness check all connect; a timeout set in one of them
- * and forgotten in another is how a migration waits for ever. They all come through here.
+ * and forgotten in another is how a migration waits forever. They all come through here.
  *
  * Promises: statement, lock and idle-in-transaction timeouts on every session; UTC; our own watched sockets; lazy (the
  * first statement connects).

@@ -2,12 +2,12 @@
  * Database on PostgreSQL: the adapter of the `Database` port over `@effect/sql-pg`.
  *
  * Measured facts it is built around: the client has no deadline for a free connection; interrupting a statement asks
- * the server to cancel it and waits up to 5 s for that, for ever inside BEGIN and COMMIT; a ROLLBACK on a lost
+ * the server to cancel it and waits up to 5 s for that, forever inside BEGIN and COMMIT; a ROLLBACK on a lost
  * connection is a defect. So every call runs in a fiber of the adapter's scope and its caller only waits for it: at the
- * deadline the caller is answered, the fiber is interrupted and cleans up behind him, and the watched socket
+ * deadline the caller gets its error, the fiber is interrupted and cleans up in the background, and the watched socket
  * (database.socket.ts) bounds how long that can take.
  *
- * Promises: what the port promises; abandoned calls are counted and end with the scope.
+ * Promises: those of the port; abandoned calls are counted and end with the scope.
  * Never: connects before the first call, retries what was not declared idempotent.
  * Failure: see database-errors.ts; a closed adapter answers `DatabaseUnavailable { reason: "connection" }`.
  */
@@ -52,11 +52,11 @@ export interface PgDatabaseOptions {
   readonly statementMs?: number
 }
 
-/** One try of one call, filled in while it runs: what is known when it ends badly. */
+/** One attempt at one call, filled in while it runs: what is known when it fails. */
 interface Attempt {
   /** A commit, or a statement that commits by itself, may have been sent. */
   commitSent: boolean
-  /** How the body of a transaction ended, before COMMIT or ROLLBACK added their own troubles. */
+  /** How the body of a transaction ended, before COMMIT or ROLLBACK added their own errors. */
   body: Exit.Exit<unknown, unknown> | undefined
 }
 
@@ -68,7 +68,7 @@ interface Counters {
   faultsTotal: number
   deadlinesTotal: number
   retriesTotal: number
-  /** When the server last answered anybody, good or bad: tells a busy database from a silent one. */
+  /** When the server last answered any call, with success or error: distinguishes a busy database from a silent one. */
   answeredMs: number
 }
 
@@ -87,7 +87,7 @@ interface Adapter {
 type Typed<E> = DatabaseError | Exclude<E, SqlError>
 
 /**
- * The cause of a try in the port's terms. The body's own failure wins over what its rollback met: a business error is
+ * The cause of an attempt in the port's terms. The body's own failure wins over that of its rollback: a business error is
  * still that error when the connection died afterwards, because the transaction did not happen either way.
  */
 const typedCause = <E>(operation: string, attempt: Attempt, whole: Cause.Cause<E>): Cause.Cause<Typed<E>> => {
@@ -108,7 +108,7 @@ const typed = <A, E, R>(
 const isAway = (error: DatabaseUnavailable): boolean =>
   error.reason === "connection" || error.reason === "silent" || error.reason === "server"
 
-/** Counts an ended call and passes bad news on. Every answer of the server, an error included, proves it lives. */
+/** Counts an ended call and passes failures on. Every answer of the server, an error included, proves it lives. */
 const account = (adapter: Adapter, generation: number, exit: Exit.Exit<unknown, unknown>): void => {
   const { counters } = adapter
   const failure = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.findErrorOption(exit.cause)) : undefined
@@ -116,7 +116,7 @@ const account = (adapter: Adapter, generation: number, exit: Exit.Exit<unknown, 
     counters.unavailableTotal += 1
     noteSpace(adapter.space, failure)
     if (isAway(failure)) return adapter.availability.lost(generation)
-    // A call that ended by its own deadline heard nothing: it is no proof that the server answers others.
+    // A call that ended by its own deadline received nothing: it does not prove that the server answers others.
     if (failure.reason === "busy") return
   } else if (failure instanceof DatabaseFault) {
     counters.faultsTotal += 1
@@ -141,8 +141,8 @@ const abandon = <A, E>(adapter: Adapter, fiber: Fiber.Fiber<A, E>): Effect.Effec
   })
 
 /**
- * The error of a call whose deadline passed. Silence of everybody is the server's; silence of one call is its own. What
- * counts is the silence up to now: a server that froze right after a word to somebody else is frozen all the same.
+ * The error of a call whose deadline passed. Silence towards all is the server's; silence towards one call is its own. What
+ * counts is the silence up to now: a server that froze right after answering another call is frozen all the same.
  */
 const missed = (
   { counters, nowMs }: Adapter,
@@ -158,7 +158,7 @@ const missed = (
     cause: new Error(`no answer within ${deadlineMs} ms`)
   })
 
-/** Runs `work` in the adapter's scope and answers its caller within `deadlineMs`, whatever `work` does. */
+/** Runs `work` in the adapter's scope and returns to its caller within `deadlineMs`, whatever `work` does. */
 const bounded = <A, E, R>(
   adapter: Adapter,
   operation: string,
@@ -181,7 +181,7 @@ const bounded = <A, E, R>(
         Effect.onInterrupt(() => abandon(adapter, fiber))
       )
       if (Option.isNone(ended)) yield* abandon(adapter, fiber)
-      // It may have finished in the very moment of the deadline: a result is better than a guess.
+      // It may have finished at the very moment of the deadline: a result is better than a guess.
       const exit = Option.getOrUndefined(ended) ?? fiber.pollUnsafe()
       if (exit !== undefined && !(Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))) {
         account(adapter, generation, exit)
@@ -238,7 +238,7 @@ const makeTransact =
       const attempt: Attempt = { commitSent: false, body: undefined }
       let tries = 0
       const once = Effect.suspend(() => {
-        // One record for all tries: a commit of unknown outcome stays unknown, whatever the next try meets.
+        // One record for all attempts: a commit of unknown outcome stays unknown, whatever the next attempt meets.
         attempt.body = undefined
         if (tries > 0) adapter.counters.retriesTotal += 1
         tries += 1

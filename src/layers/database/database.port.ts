@@ -2,10 +2,10 @@
  * Database: the port through which everything of ours reaches PostgreSQL.
  *
  * The SQL client underneath is lazy, has no deadline for a free connection, hangs on a frozen server, and turns a
- * connection lost inside a transaction into a defect. Every caller would have to know all four. This port knows them
- * once: a call gets a deadline, an answer or a typed error, whatever the server does.
+ * connection lost inside a transaction into a defect. Every caller would have to handle all four. This port handles them
+ * once: a call gets a deadline, a result or a typed error, whatever the server does.
  *
- * Promises: every call ends within its deadline (default `databaseLimits.callMs`) also against a server frozen by
+ * Promises: every call ends within its deadline (default `databaseLimits.callMs`), even against a server frozen by
  * SIGSTOP; transient trouble is `DatabaseUnavailable`, everything else `DatabaseFault`; a lost connection is never a
  * defect; building it does no I/O.
  * Never: retries on its own (`transact` does when the caller says the transaction is idempotent), and never reports
@@ -70,7 +70,7 @@ export type AvailabilityState = "unknown" | "available" | "unavailable"
 
 export interface Availability {
   readonly current: () => AvailabilityState
-  /** The present state first, then every change. Bounded: a slow reader sees the latest states, not all of them. */
+  /** The current state first, then every change. Bounded: a slow reader sees the latest states, not all of them. */
   readonly changes: Stream.Stream<AvailabilityState>
   /** A verdict from outside: the database actor after a probe, or when it stops the server itself. */
   readonly mark: (state: "available" | "unavailable") => void
@@ -82,7 +82,7 @@ export interface CallOptions {
 }
 
 export interface TransactOptions extends CallOptions {
-  /** `idempotent`: running it twice is the same as once, so contention and lost connections are tried again. */
+  /** `idempotent`: running it twice is the same as once, so contention and lost connections are retried. */
   readonly retry?: "never" | "idempotent"
 }
 
@@ -91,7 +91,7 @@ export interface DatabaseStats {
   readonly inFlight: number
   /** Calls beyond the pool's size, which therefore wait for a connection. */
   readonly waiting: number
-  /** Calls whose caller was answered at the deadline while the cleanup still runs. */
+  /** Calls whose caller returned at the deadline while the cleanup still runs. */
   readonly abandoned: number
   readonly openConnections: number
   readonly callsTotal: number
@@ -99,7 +99,7 @@ export interface DatabaseStats {
   readonly faultsTotal: number
   readonly deadlinesTotal: number
   readonly retriesTotal: number
-  /** Sockets destroyed because a started exchange stayed without an answer. */
+  /** Sockets destroyed because a started exchange stayed unanswered. */
   readonly silentSocketsTotal: number
 }
 

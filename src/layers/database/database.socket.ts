@@ -1,15 +1,15 @@
 /**
  * Database socket: a connection to PostgreSQL that notices silence.
  *
- * The SQL client waits for ever for an answer, and its BEGIN and COMMIT cannot be interrupted: against a server frozen
+ * The SQL client waits forever for an answer, and its BEGIN and COMMIT cannot be interrupted: against a server frozen
  * by SIGSTOP, or behind a network that drops packets, a pool drains connection by connection and never comes back.
  * The client lets its owner open the socket, so this socket watches the exchange: bytes went out, no ReadyForQuery and
  * no byte came back for `silenceMs` -> it destroys itself, the client sees a lost connection, the pool replaces it.
  *
- * Promises: an exchange without any answer ends after `silenceMs`; an idle connection (also one that only listens) and a
+ * Promises: an exchange without any answer ends after `silenceMs`; an idle connection (even one that only listens) and a
  * reader that paused on purpose are left alone; a socket that is not open yet is destroyed the same way.
  * Never: looks at statements or rows. It reads six bytes: `Z`, a length of 5 and a status end every exchange.
- * Failure: the destroyed socket carries an error that says how long the server was silent.
+ * Failure: the destroyed socket carries an error that states how long the server was silent.
  * Rejected: closing connections from the deadline of the call, because a call does not know its connection.
  */
 import { Socket } from "node:net"
@@ -66,7 +66,7 @@ export class WatchedSocket extends Socket {
     super._writev?.(chunks, callback)
   }
 
-  // Every byte from the kernel passes here once, before anybody's `data` listener: unlike a listener of our own this
+  // Every byte from the kernel passes here once, before any `data` listener: unlike a listener of our own this
   // does not change when the stream flows.
   override push(chunk: unknown, encoding?: BufferEncoding): boolean {
     if (Buffer.isBuffer(chunk)) this.#hear(chunk)
@@ -74,7 +74,7 @@ export class WatchedSocket extends Socket {
   }
 
   #hear(chunk: Buffer): void {
-    // The first byte of all may be the answer to a TLS request: from then on the content is hidden and any byte counts.
+    // The very first byte may be the answer to a TLS request: from then on the content is hidden and any byte counts.
     if (!this.#heard && chunk.length === 1 && chunk[0] === 0x53) this.#encrypted = true
     this.#heard = true
     if (this.#timer === undefined) return

@@ -1,9 +1,9 @@
 /**
- * Installation on PostgreSQL: one row for the mode, the account rows for venue and cash, one row per flow of cash.
+ * Installation on PostgreSQL: one row for the mode, the account rows for venue and cash, one row per cash flow.
  *
  * Promises: `adopt` is one transaction that holds the rows it compares, so of two processes that start together one
  * records a change and the other finds it made. `reset` asks the migrations themselves which tables are ours, in a schema
- * of its own that is dropped again: a list kept by hand would one day miss a table, and the database may be shared.
+ * of its own that is dropped again: a hand-kept list would one day miss a table, and the database may be shared.
  * Never: drops what our migrations did not make, except the schemas of the practice venues it was given.
  * Failure: `DatabaseUnavailable`; a fault of a statement is a bug and dies.
  */
@@ -100,7 +100,7 @@ const refuseOthers = (sql: SqlClient, node: string) =>
     if ((used?.accounts ?? 0) > 0) {
       return yield* new ResetRefused({
         reason: "another process trades on this database",
-        hint: "stop it and wait until its leases are over, a few seconds"
+        hint: "stop it and wait a few seconds until its leases have expired"
       })
     }
   })

@@ -39,7 +39,7 @@ export interface InstallationService {
   readonly adopt: Effect.Effect<Adoption, DatabaseUnavailable | DataOfAnotherMode | AccountVenueChanged>
   /** What was not ACTIVE at the last adoption, for the `ready` line. */
   readonly restricted: () => ReadonlyArray<RestrictedScope>
-  /** Removes every table of ours and every book of a practice venue. `node` is who asks: its own lease is no obstacle. */
+  /** Removes every table of ours and every book of a practice venue. `node` is the caller: its own lease is no obstacle. */
   readonly reset: (node: string) => Effect.Effect<void, DatabaseUnavailable | ResetRefused>
 }
 

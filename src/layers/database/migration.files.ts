@@ -2,7 +2,7 @@
  * Migration files: reads `NNNN_name.ts` from a directory and refuses a numbering that could be misread.
  *
  * The order of migrations is their number. A gap, a duplicate or a stray name is a merge gone wrong; the migrator of the
- * SQL library skips a number below the highest applied one without a word, so ours looks at the numbers first.
+ * SQL library silently skips a number below the highest applied one, so ours checks the numbers first.
  *
  * Promises: ids are 1, 2, 3 ... without a gap, each loaded module exports an Effect; pure apart from reading and
  * importing.

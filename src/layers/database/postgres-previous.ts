@@ -1,12 +1,12 @@
 /**
  * PostgreSQL, previous server: what to do with a server of this cluster that an earlier life of ours started.
  *
- * After a SIGKILL of the service the kernel tells its server to shut down (pdeathsig), which takes a moment; a service
- * that is restarted at once meets it still stopping. Where there is no such signal it is still running. It is never
+ * After a SIGKILL of the service the kernel signals its server to shut down (pdeathsig), which takes a moment; a service
+ * that is restarted at once finds it still stopping. Where there is no such signal it is still running. It is never
  * adopted: it is not our child, so we would neither see its end nor be sure to end it.
  *
- * Promises: when it succeeds no postmaster of this cluster runs and no pid file pretends so; a running one was given
- * time, then asked to stop, and at last stopped hard, under one deadline.
+ * Promises: when it succeeds no postmaster of this cluster runs and no pid file claims so; a running one was given
+ * time, then asked to stop, and finally killed, under one deadline.
  * Never: signals a process whose command line is not `postgres -D <this cluster>`.
  * Failure: `OldServerStillRunning` with the pid.
  */
@@ -37,7 +37,7 @@ const goneWithin = (cluster: string, ms: number): Effect.Effect<void, number> =>
 
 const ask = (cluster: string, pid: number, signal: NodeJS.Signals): Effect.Effect<void> =>
   Effect.suspend(() => {
-    // Looked at again right before the signal: the pid may have changed hands since.
+    // Checked again right before the signal: the pid may have been reused since.
     if (!isServerOf(pid, cluster)) return Effect.void
     process.kill(pid, signal)
     return Effect.logWarning(`a previous database server still ran and was asked to stop (${signal})`).pipe(

@@ -1,7 +1,7 @@
 /**
  * PostgreSQL privileges: as whom the server runs.
  *
- * PostgreSQL refuses to run as root, containers and fresh machines love root, and a project below /root (mode 0700) is
+ * PostgreSQL refuses to run as root, containers and fresh machines default to root, and a project below /root (mode 0700) is
  * unreadable for any other user. So root becomes `postgres` or `nobody`; where that user cannot reach the files, a user
  * namespace of one process (`unshare --user`) makes our own uid look like nobody's while the kernel still checks
  * ours; where namespaces are forbidden the caller moves the files. Nothing is guessed from mode bits: each way is tried
@@ -9,7 +9,7 @@
  *
  * Promises: the chosen identity can enter the given directories and execute the server; no user is ever created.
  * Never: changes modes or owners; weakens a directory of the operator.
- * Failure: `PostgresUserUnusable` says which uid and what to do.
+ * Failure: `PostgresUserUnusable` names the uid and what to do.
  */
 import * as fs from "node:fs/promises"
 import * as os from "node:os"
@@ -35,7 +35,7 @@ interface Account {
   readonly gid: number
 }
 
-/** Accounts of /etc/passwd. Directory services are not asked: system accounts are local. */
+/** Accounts of /etc/passwd. Directory services are not queried: system accounts are local. */
 const localAccounts = async (): Promise<ReadonlyArray<Account>> => {
   const text = await fs.readFile("/etc/passwd", "utf8").catch(() => "")
   return text.split("\n").flatMap((line) => {
@@ -90,7 +90,7 @@ const canReach = (identity: ServerIdentity, reach: Reach): Effect.Effect<boolean
     return executed.code === 0
   })
 
-/** What the choice came to: an identity, and whether the files must first be moved to where it can reach them. */
+/** The result of the choice: an identity, and whether the files must first be moved to where it can reach them. */
 export interface IdentityChoice {
   readonly identity: ServerIdentity
   readonly reaches: boolean
@@ -160,7 +160,7 @@ const chooseForUser = (
     })
   })
 
-/** The identity of the server. Root switches; anybody else stays who he is. */
+/** The identity of the server. Root switches; every other user stays as is. */
 export const chooseIdentity = (
   options: IdentityOptions
 ): Effect.Effect<IdentityChoice, PostgresUserUnusable> =>

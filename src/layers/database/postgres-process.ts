@@ -1,11 +1,11 @@
 /**
  * PostgreSQL process: spawns one postmaster, knows when it is ready, and ends it.
  *
- * The server must die with us even when we are killed without a word (`setpriv --pdeathsig INT`), must not die before
+ * The server must die with us even when we are killed without warning (`setpriv --pdeathsig INT`), must not die before
  * us on Ctrl-C (`detached`: a session of its own, so the terminal's signal reaches only us and the shutdown is ours to
  * order), and must not be left behind by a stop that it ignores.
  *
- * Promises: `ready` means line 8 of postmaster.pid says so for our pid AND a connection answered; the process is gone
+ * Promises: `ready` means line 8 of postmaster.pid says "ready" for our pid AND a connection answered; the process is gone
  * when the scope has closed, a frozen one included; every end is reported once, with the end of its log.
  * Never: uses the ambient clock: another process does not live in virtual time.
  * Failure: ended before ready -> `PostgresStartFailed`; not ready in time -> `PostgresStartTimedOut`.
@@ -40,7 +40,7 @@ interface Watched {
   requested: boolean
 }
 
-/** `setpriv --pdeathsig INT -- command` where that exists: the kernel then tells the server that we died. */
+/** `setpriv --pdeathsig INT -- command` where that exists: the kernel then signals the server when we die. */
 export const withParentDeathSignal = (command: Command): Effect.Effect<Command> =>
   Effect.gen(function* () {
     const prefix = ["--pdeathsig", "INT", "--"]
@@ -186,13 +186,13 @@ const awaitReady = (
   target: DatabaseTarget,
   database: string
 ): Effect.Effect<void, PostgresStartFailed | PostgresStartTimedOut> => {
-  const sayReady = Effect.suspend(() => {
+  const readyInPidFile = Effect.suspend(() => {
     const file = readPidFile(cluster)
     return file?.pid === watched.pid && file.status === "ready"
       ? Effect.void
       : Effect.fail("not yet" as const)
   })
-  const attempt = Effect.andThen(sayReady, connectOnce(target, database))
+  const attempt = Effect.andThen(readyInPidFile, connectOnce(target, database))
   const poll = Effect.eventually(Effect.tapError(attempt, () => Effect.sleep(postgresLimits.readyPollMs)))
   const early = Effect.flatMap(Deferred.await(watched.end), (exit) => Effect.fail(startFailed(exit)))
   return Effect.raceFirst(poll, early).pipe(
@@ -211,7 +211,7 @@ const awaitReady = (
   )
 }
 
-/** How loud a line of the server is for us. That it ends its connections at a stop is what a stop is. */
+/** The log level of a server's line. That it ends its connections at a stop is part of stopping. */
 const levelOf = (line: string): LogLevelName => {
   if (line.includes("terminating connection due to administrator command")) return "debug"
   return /\b(?:ERROR|FATAL|PANIC): /.test(line) ? "warn" : "info"

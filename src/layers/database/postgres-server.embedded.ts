@@ -8,7 +8,7 @@
  * Promises: as root, as an ordinary user, with spaces in paths, below a directory nobody else may enter; 0 rows lost
  * when we, the server or both are killed; no server outlives us; a start right after a kill waits for the old server.
  * Never: listens on TCP; touches another cluster; runs without the lock on DATA_DIR (the caller holds it).
- * Failure: `PostgresServerError`, each with a hint; `isHopeless` says which ones waiting does not repair.
+ * Failure: `PostgresServerError`, each with a hint; `isHopeless` tells which ones waiting does not repair.
  */
 import * as fs from "node:fs/promises"
 import * as path from "node:path"
@@ -80,7 +80,7 @@ const prepareDataDir = (dataDir: string): Effect.Effect<void, ClusterUnusable> =
       })
   }).pipe(Effect.asVoid)
 
-/** Readable for every user by convention, writable for root, kept over reboots: unlike any temporary directory. */
+/** Readable for every user by convention, writable for root, kept across reboots: unlike any temporary directory. */
 const systemPlace = "/var/lib/holdfast"
 
 const clusterExists = (home: string): Effect.Effect<boolean> =>
@@ -96,7 +96,7 @@ const elsewhereOf = (dataDir: string): string => path.join(systemPlace, shortNam
 
 /**
  * Root only: the server's user cannot reach DATA_DIR, and namespaces are forbidden. A new cluster then lives in a
- * system directory of its own name. One that already holds data in DATA_DIR is never moved: two copies of the truth
+ * system directory of its own name. One that already has data in DATA_DIR is never moved: two copies of the truth
  * are worse than a clear refusal.
  */
 const moveElsewhere = (dataDir: string): Effect.Effect<string, ClusterUnusable> =>
@@ -136,7 +136,7 @@ const equip = (options: EmbeddedOptions, found: PostgresBinaries, home: string) 
     return yield* choose(yield* copyBinaries(found, home))
   })
 
-/** Decides as whom and from where the server runs. */
+/** Decides as which user and from where the server runs. */
 const choosePlace = (
   options: EmbeddedOptions,
   target: SocketTarget
@@ -147,7 +147,7 @@ const choosePlace = (
       copyParent: dataDir,
       ...(options.nativeDirectory === undefined ? {} : { nativeDirectory: options.nativeDirectory })
     })
-    // A cluster that once went elsewhere stays there, also when DATA_DIR became reachable: it is the data.
+    // A cluster that was once moved elsewhere stays there, even when DATA_DIR became reachable: it is the data.
     const moved = process.getuid?.() === 0 && (yield* clusterExists(elsewhereOf(dataDir)))
     const home = moved ? elsewhereOf(dataDir) : dataDir
     const first = yield* equip(options, found, home)
@@ -169,7 +169,7 @@ const isHeldByOldBackends = (error: { readonly _tag: string; readonly cause: unk
 
 const oldBackendsSchedule = Schedule.spaced(100).pipe(Schedule.upTo({ duration: postgresLimits.oldServerMs }))
 
-/** A socket's lock file is believed by PostgreSQL when its pid lives, whoever has it now. */
+/** PostgreSQL believes a socket's lock file when its pid lives, whatever process has it now. */
 const clearSockets = (directory: string): Effect.Effect<void, ClusterUnusable> =>
   Effect.try({
     try: () => clearSocketDirectory(directory, socketSetting(directory)),
@@ -214,7 +214,7 @@ const start = (options: EmbeddedOptions): Effect.Effect<RunningServer, PostgresS
     }
     // The namespace outside, the death signal inside: changing credentials would clear it.
     const command = identity.wrap(yield* withParentDeathSignal(plain))
-    // Looked at again before another try: a pid that was dead a moment ago may be a stranger's by now.
+    // Checked again before another attempt: a pid that was dead a moment ago may belong to an unrelated process by now.
     const again = Effect.andThen(
       endPreviousServer(cluster),
       startProcess({ command, cluster, target, database })

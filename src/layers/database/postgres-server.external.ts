@@ -1,8 +1,8 @@
 /**
- * PostgreSQL server, external: DATABASE_URL points at a server that is not ours.
+ * PostgreSQL server, external: DATABASE_URL points at a server that we do not run.
  *
- * Promises: starting it is nothing, so it always succeeds; it never ends as far as we are told.
- * Never: connects. Whether it answers is for the probe to say.
+ * Promises: starting it is a no-op, so it always succeeds; its end is never reported to us.
+ * Never: connects. Whether it answers is for the probe to find out.
  * Failure: a server that is away shows in the probe, not in the start.
  */
 import * as Effect from "effect/Effect"

@@ -1,11 +1,11 @@
 /**
  * PostgreSQL server: the port behind which a database server is started, watched and stopped.
  *
- * The database actor must not care whether the server is a child of ours under DATA_DIR or somebody else's behind
+ * The database actor must not care whether the server is our child under DATA_DIR or an external one behind
  * DATABASE_URL: it starts it, waits for its end, starts it again. Only the embedded adapter has something to do.
  *
  * Promises: `start` ends within its inner deadlines with a running server or one typed error that carries a hint; the
- * server stops when the scope closes; `exited` tells every end, ours included.
+ * server stops when the scope closes; `exited` reports every end, ours included.
  * Never: restarts by itself, touches data that is not its own, adopts a server it did not start.
  */
 import { Context, Data, type Effect, type Scope } from "effect"
@@ -49,7 +49,7 @@ export class PostgresUserUnusable extends Data.TaggedError("PostgresUserUnusable
 export class ClusterUnusable extends Data.TaggedError("ClusterUnusable")<
   Explained & { readonly path: string }
 > {}
-/** `initdb` failed or did not end in time; nothing of it is left behind. */
+/** `initdb` failed or did not finish in time; nothing of it is left behind. */
 export class ClusterInitFailed extends Data.TaggedError("ClusterInitFailed")<
   Explained & { readonly path: string }
 > {}
@@ -61,7 +61,7 @@ export class OldServerStillRunning extends Data.TaggedError("OldServerStillRunni
 export class PostgresStartFailed extends Data.TaggedError("PostgresStartFailed")<
   Explained & { readonly exit: ServerExit | undefined }
 > {}
-/** A step did not end within its deadline. */
+/** A step did not finish within its deadline. */
 export class PostgresStartTimedOut extends Data.TaggedError("PostgresStartTimedOut")<
   Explained & { readonly step: string; readonly deadlineMs: number }
 > {}

@@ -1,7 +1,7 @@
 /**
  * Signal queue: what this process last saw of the undecided signals.
  *
- * Looked at by every process and not by the pipeline: a pipeline that hangs, is paused or runs nowhere is exactly when
+ * Sampled by every process and not by the pipeline: a pipeline that hangs, is paused or runs nowhere is exactly when
  * the age of the queue has to be seen.
  *
  * Promises: `null` while it is unknown, which it is whenever the database is away.

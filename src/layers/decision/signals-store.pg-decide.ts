@@ -113,12 +113,12 @@ const write = (
   FROM decided d
   WHERE s.id = d.signal_id AND s.id = ANY (${decided.map(({ decision }) => decision.signalId)}::uuid[])`
 
-/** Puts signals off on purpose: that is not an attempt. */
+/** Defers signals on purpose: that is not an attempt. */
 const putOff = (sql: SqlClient, ids: ReadonlyArray<string>) => sql`
   UPDATE signals SET lease_until = hf_now() + ${claimLimits.deferMs}::int * interval '1 millisecond', attempts = attempts - 1
   WHERE id = ANY (${ids}::uuid[])`
 
-/** What follows from a failure: another try later, or the end. The row is ours; the caller took it. */
+/** What follows from a failure: a later retry, or the end. The row is ours; the caller locked it. */
 export const settleFailure = Effect.fnUntraced(function* (
   sql: SqlClient,
   signal: ClaimedSignal,
@@ -147,7 +147,7 @@ type Planned =
   | { readonly _tag: "Threw"; readonly error: string }
 
 const planOne = (plan: Planner, claimed: ClaimedSignal, context: PlanContext): Planned => {
-  // So many claims and no outcome: its deciders died of it, so it is not tried once more.
+  // So many claims without an outcome: its deciders died of it, so it is not retried.
   if (claimed.attempts > claimLimits.claimsMax) {
     return { _tag: "Threw", error: `claimed ${claimed.attempts} times without a decision` }
   }

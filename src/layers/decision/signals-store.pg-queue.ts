@@ -2,9 +2,9 @@
  * The queue of undecided signals as statements: what is claimed, what has expired, how much waits.
  *
  * The queue is read in lanes, one per kind and source, because the age limit is the source's. Within a lane the index
- * orders by the moment the age counts from, so the limit is a place in it: a claim begins behind that place and never
+ * orders by the moment the age counts from, so the limit is a position in it: a claim begins after that position and never
  * reads what is too old, and ending what is too old begins at the front. The lanes themselves are found by one look per
- * lane, also those of a source that is no longer configured.
+ * lane, including those of a source that is no longer configured.
  *
  * Promises: age is judged by the database's clock alone; metadata never expires; what a claim costs does not depend on
  * how much has expired; a row that another process holds is skipped, never waited for.
@@ -47,7 +47,7 @@ export interface SignalRow {
   readonly expires_from_ms: number | null
 }
 
-/** The age limits of the configured sources; one that is not configured any more has the default. */
+/** The age limits of the configured sources; one that is no longer configured has the default. */
 export type SourceAges = Settings["sources"]
 
 /** The CTE `lanes`: kind, source, and the moment before which a signal of it is too old. */
@@ -68,7 +68,7 @@ const lanes = (sql: SqlClient, sources: SourceAges): Fragment => sql`
 
 /**
  * A row that was claimed before and not decided may be what killed its decider, so it is claimed alone: a batch would
- * make suspects of all its rows each time, and bury innocent ones after a few crashes in a row. The locking CTE is
+ * make all its rows suspect each time, and dead-letter innocent ones after a few consecutive crashes. The locking CTE is
  * materialized: a plan that ran it twice would lock more rows than it claims. The ids go through an array, because a
  * join by a badly estimated CTE reads the whole table.
  */
@@ -104,7 +104,7 @@ export const claimRows = (
 
 /**
  * Ends what is too old, oldest first, with the decision the planner would have made. It waits for no disk: a rejection
- * that a crash of the server takes back is made again by the next look.
+ * that a server crash loses is made again by the next pass.
  */
 export const expireRows = (sql: SqlClient, sources: SourceAges, limit: number) => sql<ExpiredSignals>`
   WITH RECURSIVE quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true) AS mode),
@@ -133,7 +133,7 @@ export const expireRows = (sql: SqlClient, sources: SourceAges, limit: number) =
 
 /**
  * What waits. The oldest of a lane is its first by age. It has waited since it was stored, a signal of a feed since its
- * wave was due as well. Counting ends where more would be only a larger number.
+ * wave was due as well. Counting stops where more would only be a larger number.
  */
 export const backlogRow = (sql: SqlClient, sources: SourceAges) => sql<Backlog>`
   WITH RECURSIVE ${lanes(sql, sources)}

@@ -4,7 +4,7 @@
  * Claims skip rows that another claimer holds, so any number of processes share the queue without waiting for each
  * other. A claim needs no durability of its own (a lost one is only an early retry), so it does not wait for the disk;
  * the decision does. The token starts with a digest of the node and ends with one of its life, which is how the next life
- * of a node knows the claims of those before it and takes them back at once instead of waiting for their leases.
+ * of a node recognises the claims of earlier ones and releases them at once instead of waiting for their leases.
  *
  * Promises: as the port; leases are judged by the database's clock alone.
  * Never: reads a row without the claim it needs, or keeps anything in memory.
@@ -40,7 +40,7 @@ const metadataOf = (row: SignalRow): ClaimedSignal => {
   if (parsed === null || Result.isFailure(parsed)) {
     const problem =
       parsed === null
-        ? "the body is no object"
+        ? "the body is not an object"
         : parsed.failure.map(({ path, message }) => `${path} ${message}`).join("; ")
     return { ...base, kind: "unreadable", problem: `metadata: ${problem}` }
   }
@@ -76,7 +76,7 @@ const claimedOf = (row: SignalRow): ClaimedSignal => {
 
 const digestOf = (name: string): string => createHash("sha256").update(name).digest("hex")
 
-/** The token of one claim: which node made it and which of its lives, and chance. */
+/** The token of one claim: which node made it, which of its lives, and randomness. */
 const tokenOf = (identity: InstanceIdentity | null, entropy: EntropyService): string => {
   const random = Buffer.from(entropy.bytes(16)).toString("hex")
   // Before DATA_DIR is held there is no node yet; such a claim is only never taken back early.
@@ -84,13 +84,13 @@ const tokenOf = (identity: InstanceIdentity | null, entropy: EntropyService): st
   return uuidFromDigest(claimToken(digestOf(nodeId), digestOf(life), random))
 }
 
-/** What the tokens of all lives of a node look like, and those of one life, to LIKE. */
+/** LIKE patterns for the tokens of all lives of a node, and for those of one life. */
 const patternsOf = ({ life, nodeId }: InstanceIdentity) => {
   const node = digestOf(nodeId).slice(0, claimDigits.node)
   return { node: `${node}-%`, life: `${node}-%-${digestOf(life).slice(0, claimDigits.life)}` }
 }
 
-/** Takes one row of a claim for a transaction; fails when it is not ours any more. */
+/** Locks one row of a claim for a transaction; fails when it is no longer ours. */
 const take = (sql: SqlClient, token: string, id: string) =>
   sql`UPDATE signals SET lease_until = lease_until WHERE id = ${id} AND status = 'processing' AND claim = ${token}::uuid RETURNING id`.pipe(
     Effect.flatMap((rows) => (rows.length === 1 ? Effect.void : Effect.fail(new ClaimLost({ id }))))
@@ -126,7 +126,7 @@ const fail =
 
 /**
  * What this life claimed before (its pipeline crashed, or lost the database), and what every other life of the node did
- * while this one holds the node's lease: they are over (T16). A copy of the node takes back only what is its own.
+ * while this one holds the node's lease: they have ended (T16). A copy of the node releases only its own.
  */
 const releaseOwn = (database: DatabaseService, instance: InstanceService) => (undecided: string | null) =>
   Effect.gen(function* () {

@@ -2,7 +2,7 @@
  * SignalsStore: the port through which stored signals become decisions.
  *
  * The rows are the queue. A claim gives a batch to one decider for the length of a lease; every later write names the
- * claim's token, so a decider that was frozen, replaced or is a ghost of a former life changes nothing (T4).
+ * claim's token, so a decider that was frozen, replaced or left over from a former life changes nothing (T4).
  *
  * Promises: a signal is decided at most once, for good, whatever number of processes decide; decision, orders, quote
  * and the signal's status are committed together; what one signal does to its decider never reaches its neighbours;
@@ -19,7 +19,7 @@ import type { DatabaseFault, DatabaseUnavailable } from "../database/database.po
 interface ClaimedRow {
   readonly id: string
   readonly source: string
-  /** How often it was claimed, this time included, without the times it was put off on purpose. */
+  /** How often it was claimed, this time included, not counting deliberate deferrals. */
   readonly attempts: number
   readonly receivedAtMs: number
 }
@@ -44,13 +44,13 @@ export type Planner = (signal: DecisionSignal, context: PlanContext) => Plan
 /** What became of one signal of a claim. */
 export type SignalOutcome =
   | { readonly _tag: "Decided"; readonly id: string; readonly decision: Decision }
-  /** Put off for `claimLimits.deferMs`; it keeps its attempts. */
+  /** Deferred for `claimLimits.deferMs`; it keeps its attempts. */
   | { readonly _tag: "Deferred"; readonly id: string; readonly codes: ReadonlyArray<string> }
-  /** The decision threw; it is tried again after `claimLimits.retryMs`. */
+  /** The decision threw; it is retried after `claimLimits.retryMs`. */
   | { readonly _tag: "Failed"; readonly id: string; readonly error: string; readonly attempts: number }
   /** It failed too often: status `dead`, and a dead letter with the reason. */
   | { readonly _tag: "Buried"; readonly id: string; readonly reason: string }
-  /** Somebody else claimed it meanwhile. Nothing was written. */
+  /** Another decider claimed it meanwhile. Nothing was written. */
   | { readonly _tag: "ClaimLost"; readonly id: string }
 
 export interface RecordedMetadata {
@@ -66,7 +66,7 @@ export interface RecordedMetadata {
   readonly known: boolean
 }
 
-/** The claim is not ours any more; the transaction was rolled back. */
+/** The claim is no longer ours; the transaction was rolled back. */
 export class ClaimLost extends Data.TaggedError("ClaimLost")<{ readonly id: string }> {}
 
 export interface Backlog {
@@ -89,14 +89,14 @@ export interface ExpiredSignals {
 
 export interface SignalsStoreService {
   /**
-   * Gives back what former lives of this node had claimed; the lock on its DATA_DIR proves that they are dead. Only
+   * Releases what former lives of this node had claimed; the lock on its DATA_DIR proves that they are dead. Only
    * to be called while nothing of this life is being decided. Returns how many there were.
    * `undecided` is the token of a batch that this life could not decide because the database was away: its signals get
-   * the attempt back, because an outage says nothing against them.
+   * the attempt back, because an outage is no evidence against them.
    */
   readonly releaseOwn: (undecided: string | null) => Effect.Effect<number, DatabaseUnavailable>
   /**
-   * Claims up to `limit` rows, oldest first: received ones, and those whose lease is over. A row that was claimed
+   * Claims up to `limit` rows, oldest first: received ones, and those whose lease has expired. A row that was claimed
    * before comes alone. Signals that are too old are left to `expire`.
    */
   readonly claim: (limit: number) => Effect.Effect<Claim, DatabaseUnavailable>
@@ -117,7 +117,7 @@ export interface SignalsStoreService {
     metadata: Metadata,
     atMs: number
   ) => Effect.Effect<RecordedMetadata, ClaimLost | DatabaseUnavailable | DatabaseFault>
-  /** Notes that a claimed row could not be handled: tried again later, buried after `claimLimits.attemptsMax`. */
+  /** Records that a claimed row could not be handled: retried later, dead-lettered after `claimLimits.attemptsMax`. */
   readonly fail: (
     token: string,
     signal: ClaimedSignal,

@@ -1,23 +1,23 @@
 /**
- * Resting accounts: the register of executors that have nothing to do and no machine to do it with.
+ * Resting accounts: the register of idle executors without a machine.
  *
  * An executor is a machine with its watchers, some sixty kilobytes and milliseconds of start; ten thousand of them are
- * more than the machine of a small installation has. What most of them do is to wait. So an executor may rest here: it
+ * more than a small host has. What most of them do is wait. So an executor may rest here: it
  * is owned, compared with its broker together with all others, and woken by the bell of its account.
  *
- * Promises: one entry per account; whoever is due is found by one look.
+ * Promises: one entry per account; all that are due are found by one look.
  * Never: opens or compares an account (account-rest.ts does), or decides that one may rest.
  */
 import { Context, Layer } from "effect"
 import type { LeaseGuard } from "../accounts/accounts-lease.port.ts"
 
-/** Why an executor that rests cannot trade yet, as it shows it. */
+/** Why a resting executor cannot trade yet, as shown. */
 export type RestingState = "WaitingForDatabase" | "TakingLease" | "BrokerAway"
 
-/** `Opening`: between `begin` and what came of it. `Over`: it is awake or has ended, and nothing moves it any more. */
+/** `Opening`: between `begin` and its outcome. `Over`: it is awake or has ended, and nothing moves it any longer. */
 export type RestingPhase = "Waiting" | "Opening" | "Resting" | "Standby" | "Over"
 
-/** One executor, as the one who opens all of them sees it. */
+/** One executor, as seen by the component that opens all of them. */
 export interface RestingAccount {
   readonly account: string
   /** Name of its broker. */
@@ -35,23 +35,23 @@ export interface RestingAccount {
   readonly standBy: (owner: string) => void
   /** It is not opened; it stays due. */
   readonly wait: (state: RestingState) => void
-  /** It has something to do, or to find out: its machine begins, for good. */
+  /** It has something to do, or to find out: its machine starts, for good. */
   readonly awaken: () => void
 }
 
 export interface RestingAccountsService {
-  /** Enters one that is due. Answers how to take it out. */
+  /** Registers one that is due. Returns how to remove it. */
   readonly enter: (entry: RestingAccount) => () => void
-  /** Says that one is to be opened or compared, and calls whoever listens. */
+  /** Marks one as to be opened or compared, and calls the listener. */
   readonly due: (account: string) => void
   /** Takes out what is due, to be worked on. */
   readonly takeDue: () => ReadonlyArray<RestingAccount>
-  /** What they were due for is what is being asked now. */
+  /** What they were due for is being checked now. */
   readonly answered: (accounts: Iterable<string>) => void
   /** Owned, compared, and with nothing to do. */
   readonly isResting: (account: string) => boolean
   readonly all: () => ReadonlyArray<RestingAccount>
-  /** Calls `listener` whenever something becomes due. One listener; answers how to end it. */
+  /** Calls `listener` whenever something becomes due. One listener; returns how to end it. */
   readonly onDue: (listener: () => void) => () => void
 }
 

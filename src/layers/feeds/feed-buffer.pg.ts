@@ -5,7 +5,7 @@
  * usual signal is a duplicate: the statement looks by primary key first and inserts only what is missing. The unique
  * key decides between two processes that saw the same gap.
  *
- * Promises: as the port; one statement per thousand signals, so memory and lock time are bounded; a row the database
+ * Promises: those of the port; one statement per thousand signals, so memory and lock time are bounded; a row the database
  * refuses is found by halving and named, and the others are stored.
  * Never: changes a row that was stored, except from `buffered` onwards.
  * Failure: `DatabaseUnavailable` with outcome `unknown` may have stored a part; storing again counts it as duplicates.
@@ -144,7 +144,7 @@ const makeStore = (database: DatabaseService, settings: Settings) => {
             refused: []
           }
         }),
-        // A fault is about one row, and the others have a right to be stored.
+        // A fault is about one row, and the others have to be stored.
         Effect.catchTag("DatabaseFault", (fault) => {
           const [first] = rows
           if (first === undefined) return Effect.fail(fault)

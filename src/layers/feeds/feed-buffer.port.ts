@@ -6,8 +6,8 @@
  * `received`. Its identity is (feed, wave, id): two processes, two connections and two waves at once store it once and
  * dispatch it once (T4).
  *
- * Promises: an outcome is told after its commit; storing the same signal again changes nothing and is counted;
- * `dispatch` hands each signal over exactly once, whoever calls it how often.
+ * Promises: an outcome is reported after its commit; storing the same signal again changes nothing and is counted;
+ * `dispatch` hands each signal over exactly once, however often and by whomever it is called.
  * Never: decides what is due, or changes what was stored.
  */
 import { Context, type Effect } from "effect"
@@ -46,7 +46,7 @@ export interface FeedBufferService {
     signals: ReadonlyArray<WaveSignal>
   ) => Effect.Effect<BufferedCounts, DatabaseError>
   /**
-   * Writes down signals that cannot be traded, as `dead` rows that their waves count as failed: of the wave they name,
+   * Records signals that cannot be traded, as `dead` rows that their waves count as failed: of the wave they name,
    * else of the one that is being collected; without either nothing is written. Storing one again changes nothing.
    */
   readonly storeUnusable: (

@@ -1,8 +1,8 @@
 /**
- * Feeds: the port through which others ask a signal feed of this process, and see how it is.
+ * Feeds: the port through which others query a signal feed of this process and its state.
  *
  * The wave scheduler must not know sockets: it asks for the signals, waits for the bell `feed:<name>` and counts what
- * is stored. A feed that runs elsewhere, or not now, is a typed answer and no wait.
+ * is stored. A feed that runs elsewhere, or not now, is a typed error and no wait.
  *
  * Promises: `requestSignals` ends within its deadline: answered and stored, or `FeedUnavailable` with the reason;
  * `feedBell` is rung after each commit of new signals and after each answered request.
@@ -34,7 +34,7 @@ export interface RunningFeed {
   readonly connectedSinceMs: () => number | null
   /** Sends get_signals; ends when the answer is stored. No deadline of its own. */
   readonly requestSignals: Effect.Effect<void, FeedUnavailable>
-  /** Gives the connection up and makes a new one at once; visible as the reason of the last end. */
+  /** Drops the connection and makes a new one at once; visible as the reason of the last end. */
   readonly reconnect: (reason: string) => void
 }
 
@@ -49,9 +49,9 @@ export interface FeedHandle {
 }
 
 export interface FeedsService {
-  /** The feed of this name, also when it is not running: then its state is `Absent`. */
+  /** The feed of this name, even when it is not running: then its state is `Absent`. */
   readonly get: (name: string) => FeedHandle
-  /** Called by the feed's actor; the returned function takes it back. */
+  /** Called by the feed's actor; the returned function withdraws it. */
   readonly publish: (name: string, feed: RunningFeed) => () => void
 }
 

@@ -1,11 +1,11 @@
 /**
  * SignalFeed: the port through which a feed gets a connection to its signal server.
  *
- * One connection is one scope. What happens on it is told to a listener as it happens, synchronously and in order,
+ * One connection is one scope. What happens on it is passed to a listener as it happens, synchronously and in order,
  * because the machine decides about it and a queue in between would only hide who is slow.
  *
- * Promises: `ended` is told exactly once per connection that was not closed by its scope, with kind, code and reason;
- * nothing is told after it, nor after the scope closed; closing the scope says goodbye and destroys the socket.
+ * Promises: `ended` is called exactly once per connection that was not closed by its scope, with kind, code and reason;
+ * nothing is reported after it, nor after the scope closed; closing the scope sends a close frame and destroys the socket.
  * Never: reconnects, reads what a message means, or waits.
  */
 import { Context, type Effect, type Scope } from "effect"
@@ -14,7 +14,7 @@ import type { FeedEnd } from "../../domain/feeds/feed-end.ts"
 export interface FeedListener {
   /** The handshake is done. */
   readonly opened: () => void
-  /** A text of the server, whichever kind of frame brought it: some servers send their JSON in binary ones. */
+  /** A text of the server, whichever kind of frame carried it: some servers send their JSON in binary ones. */
   readonly text: (text: string) => void
   /** A frame that is not UTF-8: not of this protocol. */
   readonly unreadable: () => void

@@ -1,11 +1,11 @@
 /**
- * SignalFeed on `ws`: one client socket, with every way it can end brought into one shape.
+ * SignalFeed on `ws`: one client socket, with every way it can end normalised to one shape.
  *
- * `ws` says goodbye in three voices (`unexpected-response`, `error`, `close`), sometimes in two of them, and after a
- * violation it waits half a minute for a peer that has just shown it cannot be trusted. Whoever speaks first is the end
+ * `ws` reports an end by three events (`unexpected-response`, `error`, `close`), sometimes by two of them, and after a
+ * violation it waits half a minute for a peer that has just shown it cannot be trusted. The first event is the end
  * here, and the socket is destroyed at once.
  *
- * Promises: as the port; no redirect is followed, no compression is spoken, certificates are checked.
+ * Promises: those of the port; no redirect is followed, no compression is used, certificates are checked.
  * Never: throws out of a callback.
  * Failure: every failure is an end.
  */
@@ -25,7 +25,7 @@ const NO_FRAME_REASON = "the connection ended without a close frame"
 const unreachable = new Set(["ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH", "EHOSTDOWN", "EADDRNOTAVAIL"])
 const tls = /^(?:EPROTO|ERR_SSL_|ERR_TLS_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/
 
-/** The kind of an error of the socket. `open`: whether the handshake was done when it came. */
+/** The kind of a socket error. `open`: whether the handshake was done when it occurred. */
 export const kindOfError = (error: unknown, open: boolean): FeedEndKind => {
   const code = errorCodeOf(error) ?? ""
   if (code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") return "oversize"
@@ -69,7 +69,7 @@ class Connection implements FeedConnection {
   readonly #socket: WebSocket
   readonly #listener: FeedListener
   #over = false
-  /** What a write met when the peer was gone. */
+  /** The errors of a write when the peer was gone. */
   #brokenBy: string | undefined
 
   constructor({ frameBytesMax, url }: FeedAddress, listener: FeedListener, given: SignalFeedOptions) {
@@ -88,7 +88,7 @@ class Connection implements FeedConnection {
 
   send(text: string): void {
     if (this.#socket.readyState !== WebSocket.OPEN) {
-      // A closing socket reports its own end; whoever sends before it is open has lost the order of things.
+      // A closing socket reports its own end; sending before it is open is a bug of the caller.
       if (this.#socket.readyState === WebSocket.CONNECTING) this.#end(unsent("the connection is not open"))
       return
     }
@@ -111,7 +111,7 @@ class Connection implements FeedConnection {
     this.#socket.resume()
   }
 
-  /** Says goodbye when there is somebody to hear it, and destroys the socket. Nothing is told any more. */
+  /** Sends a close frame when the peer can receive one, and destroys the socket. Nothing is reported afterwards. */
   readonly close: Effect.Effect<void> = Effect.suspend(() => {
     this.#over = true
     const socket = this.#socket
@@ -160,8 +160,8 @@ class Connection implements FeedConnection {
   }
 
   /**
-   * A write fails because the peer has ended the connection, and which of the two we hear of first is a race: the end is
-   * told by `close`, which also knows a close frame that was not read yet. Destroying the socket makes `close` certain.
+   * A write fails because the peer has ended the connection, and which of the two we see first is a race: the end is
+   * reported by `close`, which also knows a close frame that was not read yet. Destroying the socket makes `close` certain.
    */
   #unsent(error: Error): void {
     if (kindOfError(error, true) === "broken" && errorCodeOf(error) !== undefined) {
@@ -178,7 +178,7 @@ class Connection implements FeedConnection {
   }
 }
 
-/** A connection that could not even be begun, because what was asked for makes no sense to the library. */
+/** A connection that could not even be started, because the library rejects the request. */
 const failedConnection = (
   error: unknown,
   listener: FeedListener

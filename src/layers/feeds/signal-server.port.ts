@@ -2,7 +2,7 @@
  * SignalServers: the port through which practice mode gets a signal server of its own.
  *
  * A feed without a URL is served by this process. It is still reached over a WebSocket like any other, so what works in
- * practice works against a stranger.
+ * practice works against any server.
  *
  * Promises: `addressOf` is the address of the server that listens now, or null; a launched server ends with its scope.
  * Never: launches by itself; the signal-server actor owns that.
@@ -16,7 +16,7 @@ export class SignalServerFailed extends Data.TaggedError("SignalServerFailed")<{
 }> {}
 
 export interface SignalServersService {
-  /** Starts the server of a feed and publishes its address until the scope closes; gives the address. */
+  /** Starts the server of a feed and publishes its address until the scope closes; returns the address. */
   readonly launch: (
     feed: string,
     signalsPerWave: number

@@ -3,9 +3,9 @@
  *
  * Every write of an owner is guarded by (owner, epoch, `processing`) in its own statement, so an owner that was frozen
  * and taken over changes nothing. Outcomes are not events that could be lost: they are counted from the signals, their
- * decisions and orders, whenever somebody looks.
+ * decisions and orders, on every read.
  *
- * Promises: as the port; the ledger is brought up to date in one transaction, of which two at once do no harm.
+ * Promises: those of the port; the ledger is brought up to date in one transaction, of which two at once do no harm.
  * Never: keeps anything in memory, or judges a lease by our clock.
  * Failure: `DatabaseUnavailable` with outcome `unknown` may have taken or ended the wave; taking it again as the same
  * owner gives the next epoch, and what has ended stays as it is.
@@ -34,7 +34,7 @@ const times = (waves: ReadonlyArray<number>): ReadonlyArray<string> => waves.map
 const noSignals: WaveTally = { found: 0, pending: 0, successful: 0, failed: 0, skipped: 0 }
 
 /**
- * What became of one signal `s`. An order that the venue took counts as success whatever its fill came to; one that was
+ * The outcome of one signal `s`. An order that the venue accepted counts as success whatever it filled; one that was
  * refused, never sent or left to a human is a failure even when another account's order of the signal went well.
  */
 const outcome = `CASE
@@ -50,7 +50,7 @@ const outcome = `CASE
 
 /**
  * Counts of the signals of these waves, one row per wave that has any. A fragment for a CTE. `unusable` ones are among the
- * failed: they failed as they came, so they are no sign that anybody processed their wave.
+ * failed: they failed on arrival, so they are no sign that their wave was processed.
  */
 const tallies = (sql: SqlClient, feed: string, waves: ReadonlyArray<number>) => sql`
   SELECT wave, count(*)::int AS found, (count(*) FILTER (WHERE outcome = 'pending'))::int AS pending,
@@ -91,7 +91,7 @@ interface ClosedRow extends WaveTally {
   readonly lost_ms: bigint
 }
 
-/** The wave that is searched for now, or the next one: what is before it is searched for by nobody. */
+/** The wave that is searched for now, or the next one: earlier ones are no longer searched for. */
 const firstSearched = ({ freshMs, nowMs, schedule }: AccountRequest): number =>
   searchedAt(schedule, freshMs, nowMs)?.waveMs ?? nextDueAtMs(schedule, nowMs) - schedule.lagMs
 
@@ -105,7 +105,7 @@ const handOverIn = (sql: SqlClient, feed: string, nowMs: number, freshMs: number
   )
 
 /**
- * Ends waves that nobody holds and for which nobody searches any more: those with traded signals as `done`, those whose
+ * Ends waves that nobody holds and that are no longer searched for: those with traded signals as `done`, those whose
  * time is over otherwise. Oldest first, at most `closeRowsMax`: a join of thousands of them is quadratic.
  */
 const closeSome = Effect.fnUntraced(function* (sql: SqlClient, request: AccountRequest) {

@@ -1,7 +1,7 @@
 /**
- * WavesStore: the port of the wave ledger, one row per wave of the schedule, whether or not anybody was there.
+ * WavesStore: the port of the wave ledger, one row per wave of the schedule, whether or not the service was up.
  *
- * A row is laid out as `expected` before its wave is due, taken with a lease and an epoch, and ends as `done` or
+ * A row is created as `expected` before its wave is due, claimed with a lease and an epoch, and ends as `done` or
  * `missed` (T4). Ownership only keeps two processes from doing the same search; that a signal is traded once follows
  * from the signal's own identity, so losing a lease is never dangerous.
  *
@@ -14,9 +14,9 @@ import type { WaveSchedule } from "../../domain/kernel/wave-clock.ts"
 import type { DatabaseError } from "../database/database.port.ts"
 
 /**
- * Why a wave was not processed, or not in its time. `process_down`: nobody was there, or its owner died. `feed_down`: the
- * feed answered nobody until its time was over. `database_down`: it could not be taken. `late`: all was well and nobody
- * looked, as after a suspended machine or a stepped clock.
+ * Why a wave was not processed, or not in time. `process_down`: the service was down, or its owner died. `feed_down`: the
+ * feed did not answer until its time was over. `database_down`: it could not be claimed. `late`: all was well and no check
+ * ran, as after a suspended machine or a stepped clock.
  */
 export type MissedReason = "process_down" | "feed_down" | "database_down" | "late"
 
@@ -67,9 +67,9 @@ export interface Accounted {
   /** Rows that were not there. */
   readonly laid: number
   readonly closed: ReadonlyArray<ClosedWave>
-  /** Waves of the future that a clock ahead of its time had called missed. */
+  /** Future waves that a clock running ahead had marked missed. */
   readonly reopened: number
-  /** Stored signals whose wave is over. */
+  /** Stored signals whose wave has ended. */
   readonly rejectedSignals: number
 }
 
@@ -77,7 +77,7 @@ export type Take =
   | { readonly _tag: "Taken"; readonly lease: WaveLease; readonly formerOwner: string | null }
   /** Another owner's lease runs for this long. */
   | { readonly _tag: "Held"; readonly remainingMs: number }
-  /** It was given back because the feed was away, and it still is. */
+  /** It was released because the feed was away, and the feed still is. */
   | { readonly _tag: "WaitsForFeed" }
   | { readonly _tag: "Ended" }
   /** The ledger began after it. */
@@ -95,7 +95,7 @@ export interface WavesStoreService {
    * `buffered` to `received` once. Returns how many.
    */
   readonly handOver: (feed: string, nowMs: number, freshMs: number) => Effect.Effect<number, DatabaseError>
-  /** Takes a wave that is expected, or whose lease is over, or that a former life of this owner held. */
+  /** Claims a wave that is expected, or whose lease has expired, or that a former life of this owner held. */
   readonly take: (
     wave: Omit<WaveLease, "epoch">,
     options: { readonly leaseMs: number; readonly late: boolean; readonly feedLive: boolean }
@@ -107,7 +107,7 @@ export interface WavesStoreService {
    * was written.
    */
   readonly settle: (lease: WaveLease, durationMs: number) => Effect.Effect<WaveTally | null, DatabaseError>
-  /** Makes the wave `expected` again, with why it was not processed so far. False when it is another's now. */
+  /** Makes the wave `expected` again, with the reason it was not processed so far. False when it is another's now. */
   readonly giveBack: (lease: WaveLease, reason: MissedReason | null) => Effect.Effect<boolean, DatabaseError>
 }
 

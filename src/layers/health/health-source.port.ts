@@ -41,7 +41,7 @@ export class TreeDeaf extends Data.TaggedError("TreeDeaf")<{
 
 export interface HealthSourceService {
   readonly health: () => Health
-  /** Travels through the supervisors; fails when one of them is deaf. */
+  /** Travels through the supervisors; fails when one of them does not respond. */
   readonly ping: (deadlineMs: number) => Effect.Effect<void, TreeDeaf>
   /** All components, parents before their children. */
   readonly actors: () => ReadonlyArray<ActorRow>
@@ -53,7 +53,7 @@ export class HealthSource extends Context.Service<HealthSource, HealthSourceServ
 ) {}
 
 /**
- * The source as it may be shown: what components repeat of peers, errors and settings is masked. Their paths and states
+ * The source as it may be shown: what components repeat from peers, errors and settings is masked. Their paths and states
  * are our own words and stay.
  */
 export const maskedHealth = (source: HealthSourceService, mask: Mask): HealthSourceService => ({
@@ -70,7 +70,7 @@ export const maskedHealth = (source: HealthSourceService, mask: Mask): HealthSou
         Object.entries(health.document.components).map(([path, component]) => [path, maskedOne(component)])
       )
     const { document, httpStatus, intake, memory } = health
-    // Made when somebody asks, as in the original: there may be ten thousand components.
+    // Built on demand, as in the original: there may be ten thousand components.
     return {
       httpStatus,
       intake,
@@ -82,7 +82,7 @@ export const maskedHealth = (source: HealthSourceService, mask: Mask): HealthSou
       get outline() {
         return health.outline
       },
-      // Its accounts and components are made by whoever reads them.
+      // Its accounts and components are built when they are read.
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it gets every property of the document
       document: Object.defineProperties({} as HealthDocument, {
         ...Object.getOwnPropertyDescriptors(document),
@@ -98,14 +98,14 @@ export const maskedHealth = (source: HealthSourceService, mask: Mask): HealthSou
     }))
 })
 
-/** What a source is made of. `facts` is asked at every derivation. */
+/** What a source is made of. `facts` is called at every derivation. */
 export interface HealthParts extends Omit<HealthSourceService, "health"> {
   readonly facts: () => HealthFacts
-  /** Called at each change of the status, with the document before it; null at the first derivation. */
+  /** Called at each change of the status, with the previous document; null at the first derivation. */
   readonly changed?: (now: HealthDocument, before: HealthDocument | null) => void
 }
 
-/** A source that remembers what one derivation must tell the next (since when the status holds, whether it ever was ready). */
+/** A source that remembers what one derivation must pass to the next (when the status last changed, whether it ever was ready). */
 export const makeHealthSource = (parts: HealthParts): HealthSourceService => {
   let memory: HealthMemory | undefined
   let last: HealthDocument | null = null

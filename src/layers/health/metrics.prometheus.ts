@@ -7,8 +7,8 @@
  *
  * Promises: the text passes `promtool check metrics`; a source that cannot be read leaves its families out instead of
  * reporting a number nobody measured.
- * Never: does a query of its own; what needs one (the linkage rate) is asked from the read store with a deadline.
- * Failure: a missing figure is the failure's shape.
+ * Never: runs a query of its own; what needs one (the linkage rate) is read from the read store with a deadline.
+ * Failure: shows as a missing figure.
  */
 import { monitorEventLoopDelay } from "node:perf_hooks"
 import { Clock, Effect, Layer } from "effect"
@@ -71,7 +71,7 @@ const queueFamilies = (backlog: Backlog | null): ReadonlyArray<Family> =>
 const databaseFamilies = (stats: DatabaseStats, available: boolean): ReadonlyArray<Family> => [
   gauge("holdfast_database_available", "1 while the database answers.", available ? 1 : 0),
   gauge("holdfast_database_connections", "Open connections of the pool.", stats.openConnections),
-  gauge("holdfast_database_calls_in_flight", "Calls under way.", stats.inFlight),
+  gauge("holdfast_database_calls_in_flight", "Calls in flight.", stats.inFlight),
   gauge("holdfast_database_calls_waiting", "Calls that wait for a connection.", stats.waiting),
   counter("holdfast_database_calls_total", "Calls since start.", stats.callsTotal),
   {
@@ -95,7 +95,7 @@ const componentFamilies = (source: HealthSource["Service"], named: boolean): Rea
   )
   const statuses = ["starting", "healthy", "degraded", "unhealthy", "stopping"]
   return [
-    gauge("holdfast_ready", "1 while posts can be taken durably.", document.ready ? 1 : 0),
+    gauge("holdfast_ready", "1 while posts can be stored durably.", document.ready ? 1 : 0),
     gauge(
       "holdfast_can_trade",
       "1 while at least one account may take on exposure.",
@@ -138,7 +138,7 @@ const processFamilies = (delay: {
     gauge("process_uptime_seconds", "Time since the process started.", process.uptime()),
     {
       name: "holdfast_event_loop_delay_seconds",
-      help: "Delay of the event loop since the scrape before.",
+      help: "Delay of the event loop since the previous scrape.",
       type: "gauge",
       samples: [
         { labels: { stat: "mean" }, value: seconds(delay.mean) },
@@ -184,7 +184,7 @@ export const ExpositionPrometheus: Layer.Layer<
                 "Linked fills of our own orders, of all of them.",
                 found.value.rate
               ),
-              gauge("holdfast_external_fills", "Fills nobody here ordered.", found.value.external)
+              gauge("holdfast_external_fills", "Fills of orders that are not ours.", found.value.external)
             ]
       ),
       // The figure is left out while the database is away; its absence is what `holdfast_database_available` explains.
@@ -205,7 +205,7 @@ export const ExpositionPrometheus: Layer.Layer<
           counter("holdfast_alerts_raised_total", "Alerts raised since start.", raised),
           counter(
             "holdfast_alerts_dropped_total",
-            "Alerts that made room for newer ones before they were stored.",
+            "Alerts dropped for newer ones before they were stored.",
             dropped
           ),
           gauge("holdfast_alerts_pending", "Alerts that wait to be stored.", pending),

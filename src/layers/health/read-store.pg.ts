@@ -1,7 +1,7 @@
 /**
  * ReadStore on PostgreSQL: one table of lists, one trace, two aggregates.
  *
- * Promises: as the port; every call has `readLimits.queryMs`, below the deadline of the route that makes it, so a slow
+ * Promises: those of the port; every call has `readLimits.queryMs`, below the deadline of the route that makes it, so a slow
  * query is named as such; a page is one indexed statement.
  * Never: takes a column or table name from a request: both come from the tables below.
  * Failure: `DatabaseUnavailable` is the caller's 503.
@@ -92,7 +92,7 @@ const lists: Readonly<Record<ListName, ListTable>> = {
     ]
   },
   alerts: {
-    // "open" is what an operator looks for; the two other words say how far it has come.
+    // "open" is what an operator looks for; the two other words show its progress.
     from: `(SELECT *, CASE WHEN resolved_at IS NOT NULL THEN 'resolved' WHEN acknowledged_at IS NOT NULL
       THEN 'acknowledged' ELSE 'open' END AS status FROM alerts) AS alerts`,
     columns: `id, status, severity, kind, dedup_key, message, component, detail, occurrences, first_at, last_at,
@@ -154,14 +154,14 @@ const writeCursor = (key: ReadonlyArray<unknown>): string =>
   ).toString("base64url")
 
 /**
- * Plain JSON: the client's bigints and dates become text; it gives decimals as strings and jsonb as values already. The body of
+ * Plain JSON: the client's bigints and dates become text; it returns decimals as strings and jsonb as values already. The body of
  * a sender is read as text, because the client would round its long numbers.
  */
 const jsonItem = (row: Item): Item =>
   Object.fromEntries(
     Object.entries(row).map(([name, value]) => {
       if (name === "body_text" && typeof value === "string") return ["body", parseExactly(value)]
-      // `infinity` comes as a date that is none: a lease without an end of its own.
+      // `infinity` arrives as an invalid date: a lease without an end of its own.
       if (value instanceof Date) return [name, Number.isNaN(value.getTime()) ? null : value.toISOString()]
       return [name, typeof value === "bigint" ? value.toString() : value]
     })
@@ -300,7 +300,7 @@ const linkageOf = (database: DatabaseService) =>
     options
   )
 
-/** The first who has seen it stays; a state of the world is over when it is over, not when it was seen. */
+/** The first acknowledgement stays; a condition is resolved when it ends, not when it was acknowledged. */
 const acknowledgeAlertOf =
   (database: DatabaseService): ReadStoreService["acknowledgeAlert"] =>
   ({ by, id, note }) =>

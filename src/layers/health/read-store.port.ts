@@ -21,14 +21,14 @@ export interface Page {
   readonly nextCursor: string | null
 }
 
-/** `cursor` is what a page before gave; `filters` are exact matches by column, of those that the list's endpoint has (wire/endpoints.ts). */
+/** `cursor` is from an earlier page; `filters` are exact matches by column, of those that the list's endpoint has (wire/endpoints.ts). */
 export interface PageRequest {
   readonly limit: number
   readonly cursor: string | null
   readonly filters: Readonly<Record<string, string>>
 }
 
-/** A cursor that no page of this list gave. */
+/** A cursor that no page of this list returned. */
 export class BadCursor extends Data.TaggedError("BadCursor")<{ readonly cursor: string }> {}
 
 /** The lists there are. */
@@ -61,7 +61,7 @@ export interface Linkage {
   /** Fills of orders we originated. */
   readonly ours: number
   readonly linked: number
-  /** linked / ours, null while there is none of ours. */
+  /** linked / ours, null while none is ours. */
   readonly rate: number | null
   readonly external: number
 }
@@ -75,7 +75,7 @@ export interface ReadStoreService {
   /** The order with its events, null when there is none. */
   readonly order: (orderId: string) => Read<Item | null>
   readonly linkage: Read<Linkage>
-  /** Notes that somebody has seen an alert, which closes one that is an event. Null when there is no such alert. */
+  /** Acknowledges an alert, which closes one that is an event. Null when there is no such alert. */
   readonly acknowledgeAlert: (given: {
     readonly id: string
     readonly by: string

@@ -2,11 +2,11 @@
  * IntakeQueue as one worker and one multi-row commit at a time.
  *
  * A batching timer was measured at three milliseconds per lone post and no gain under load, so there is none: the
- * commit under way is the timer.
+ * commit in progress is the timer.
  *
- * Promises: as the port; the worker never ends by a failure of the store.
+ * Promises: those of the port; the worker never ends by a failure of the store.
  * Never: holds more posts or bytes than the bounds, the ones already answered `Late` included.
- * Failure: a store that fails for want of the database answers the batch `Unavailable`; one that refuses a batch is
+ * Failure: when the database is away the batch is answered `Unavailable`; a store that refuses a batch is
  * given its rows one by one, so that only the row it refuses is `Broken`.
  */
 import { FAULT_POINTS, faultPoint } from "../platform/fault-point.ts"
@@ -36,13 +36,13 @@ interface Waiting {
 
 const bytesOf = (row: IntakeRow): number => Buffer.byteLength(row.body)
 
-const tell = (post: Waiting, result: PostResult): void => {
+const answer = (post: Waiting, result: PostResult): void => {
   if (post.answered) return
   post.answered = true
   post.done(result)
 }
 
-/** A doorbell for one fiber: rung twice is rung once, and a ring before the wait is not lost. */
+/** A bell for one fiber: two rings are one, and a ring before the wait is not lost. */
 const makeBell = () => {
   let rung = false
   let release: (() => void) | null = null
@@ -76,7 +76,7 @@ const resultOfFailure = (cause: Cause.Cause<DatabaseUnavailable | DatabaseFault>
   return error instanceof DatabaseUnavailable ? { _tag: "Unavailable" } : { _tag: "Broken", cause: error }
 }
 
-/** Stores a batch. Contention is tried once more; a batch the database refuses is stored row by row to find the culprit. */
+/** Stores a batch. Contention is retried once; a batch the database refuses is stored row by row to find the culprit. */
 const storeBatch = (store: IntakeStoreService, rows: ReadonlyArray<IntakeRow>): Effect.Effect<BatchResult> =>
   store.store(rows).pipe(
     Effect.retry({
@@ -93,28 +93,28 @@ const storeBatch = (store: IntakeStoreService, rows: ReadonlyArray<IntakeRow>): 
     })
   )
 
-/** What a queue is made of. `settled` is told each result after the sender was; `nowMs` never goes back. */
+/** What a queue is made of. `settled` gets each result after the sender did; `nowMs` never goes back. */
 interface QueueParts {
   readonly store: IntakeStoreService
   readonly settled: (posts: ReadonlyArray<SettledPost>) => Effect.Effect<void>
-  /** Counts a post that was not taken. */
+  /** Counts a post that was not accepted. */
   readonly refused: (why: PostRefusal) => void
   readonly nowMs: () => number
 }
 
-/** The posts that wait, in order of arrival: those the store has not been given, and those nobody has answered. */
+/** The waiting posts, in order of arrival: those not yet given to the store, and those not yet answered. */
 const makePosts = (nowMs: () => number) => {
   const waiting: Array<Waiting> = []
   let open: Array<Waiting> = []
   let bytes = 0
-  /** The oldest post without an answer. Answers come nearly in order, so what is answered is at the front. */
+  /** The oldest unanswered post. Answers come nearly in order, so answered ones are at the front. */
   const oldest = (): Waiting | undefined => {
     let answered = 0
     while (open[answered]?.answered === true) answered += 1
     if (answered > 0) open = open.slice(answered)
     return open[0]
   }
-  /** These are held no more: the store is done with them, or they were answered before it got them. */
+  /** These are no longer held: the store is done with them, or they were answered before it got them. */
   const drop = (posts: ReadonlyArray<Waiting>): void => {
     for (const post of posts) bytes -= post.bytes
   }
@@ -136,7 +136,7 @@ const makePosts = (nowMs: () => number) => {
     bytes: (): number => bytes,
     hasWork: (): boolean => waiting.length > 0,
     unanswered: (): number => (oldest() === undefined ? 0 : open.length),
-    // A post answered `Late` still takes a place until the store could have been given it.
+    // A post answered `Late` still occupies a place until its turn at the store.
     refusalOf: (more: number): "posts" | "bytes" | null => {
       if (Math.max(open.length, waiting.length) >= intakeLimits.waitingPostsMax) return "posts"
       return bytes + more > intakeLimits.waitingBytesMax ? "bytes" : null
@@ -145,9 +145,9 @@ const makePosts = (nowMs: () => number) => {
       const first = oldest()
       return first === undefined ? 0 : Math.max(0, nowMs() - first.takenAtMs)
     },
-    /** Tells everybody and forgets them. What the store was given may be stored; its re-send is a duplicate. */
+    /** Answers all and forgets them. What the store was given may be stored; its re-send is a duplicate. */
     close: (): void => {
-      for (const post of open) tell(post, { _tag: "Late" })
+      for (const post of open) answer(post, { _tag: "Late" })
       waiting.length = 0
       open = []
       bytes = 0
@@ -166,7 +166,7 @@ const watchDeadlines = (
       const oldest = posts.oldest()
       if (oldest === undefined) return bell.wait
       const leftMs = oldest.takenAtMs + intakeLimits.commitMsMax - nowMs()
-      return leftMs > 0 ? Effect.sleep(leftMs) : Effect.sync(() => tell(oldest, { _tag: "Late" }))
+      return leftMs > 0 ? Effect.sleep(leftMs) : Effect.sync(() => answer(oldest, { _tag: "Late" }))
     })
   )
 
@@ -202,8 +202,8 @@ const makeQueue = ({ nowMs, refused, settled, store }: QueueParts): IntakeQueueS
     batches += 1
     rows += batch.length
     const answered = batch.map((post, index): SettledPost => {
-      const result = results[index] ?? { _tag: "Broken" as const, cause: "the store gave no outcome" }
-      tell(post, result)
+      const result = results[index] ?? { _tag: "Broken" as const, cause: "the store returned no outcome" }
+      answer(post, result)
       return { row: post.row, result }
     })
     yield* settled(answered)

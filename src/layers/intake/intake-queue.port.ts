@@ -1,20 +1,20 @@
 /**
  * IntakeQueue: the one place between many posts and one commit.
  *
- * A single worker takes whatever waits, stores it with one INSERT, answers, and takes again. The commit before sets
- * the size of the batch, never a timer: alone, a post waits for nobody, and under load a commit is shared by hundreds.
+ * A single worker takes whatever waits, stores it with one INSERT, answers, and takes again. The previous commit sets
+ * the size of the batch, never a timer: a lone post waits for nothing, and under load a commit is shared by hundreds.
  *
- * Promises: every post that was taken is told its result exactly once, `late` at the latest `commitMsMax` after it was
- * taken; the queue never holds more than `waitingPostsMax` posts or `waitingBytesMax` bytes of bodies, those the store
- * has now included; a client that goes away stops nothing; a post that the store cannot digest fails alone.
+ * Promises: every accepted post gets its result exactly once, `late` at the latest `commitMsMax` after it was
+ * accepted; the queue never holds more than `waitingPostsMax` posts or `waitingBytesMax` bytes of bodies, those the store
+ * has now included; a client that goes away stops nothing; a post that the store cannot process fails alone.
  * Never: stores a post twice by itself, waits to fill a batch, or lets a failure of the store end the worker.
  */
 import { Context, type Effect } from "effect"
 import type { IntakeOutcome, IntakeRow } from "../signals/intake-store.port.ts"
 
 /**
- * What a post is told. `Late`: not known to be stored within the deadline; it may still be. `Unavailable`: the
- * database could not take it. `Broken`: storing this post fails for a reason that trying again does not change.
+ * The result of a post. `Late`: not known to be stored within the deadline; it may still be. `Unavailable`: the
+ * database could not take it. `Broken`: storing this post fails for a reason that retrying does not change.
  */
 export type PostResult =
   | IntakeOutcome
@@ -23,18 +23,18 @@ export type PostResult =
   | { readonly _tag: "Broken"; readonly cause: unknown }
 
 export interface IntakeQueueService {
-  /** Takes a post; false when it is full, stalled, or without its worker, and then `done` is never called. */
+  /** Accepts a post; false when the queue is full, stalled, or without its worker, and then `done` is never called. */
   readonly submit: (row: IntakeRow, done: (result: PostResult) => void) => boolean
   /** The life of the queue: run it in one fiber that somebody owns. */
   readonly worker: Effect.Effect<never>
   /** Whether the worker runs. */
   readonly alive: () => boolean
   /**
-   * Whether the commit under way is overdue: its posts are being answered 503, so nothing can be made durable now,
-   * whatever the database is believed to be. Over when the store answers, one way or the other.
+   * Whether the commit in progress is overdue: its posts are being answered 503, so nothing can be made durable now,
+   * whatever the database is believed to be. Ends when the store answers, one way or the other.
    */
   readonly stalled: () => boolean
-  /** Whether another post of ordinary size would be taken, as far as the bounds go. */
+  /** Whether the bounds would admit another post of ordinary size. */
   readonly hasRoom: () => boolean
   /** Bytes of the bodies that are held: those that wait, and those the store has now. */
   readonly bytes: () => number
@@ -45,7 +45,7 @@ export interface IntakeQueueService {
   readonly totals: () => { readonly batches: number; readonly rows: number }
 }
 
-/** A post and what it was told. */
+/** A post and its result. */
 export interface SettledPost {
   readonly row: IntakeRow
   readonly result: PostResult

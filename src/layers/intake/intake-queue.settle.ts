@@ -1,8 +1,8 @@
 /**
- * What is said about posts after their senders were answered.
+ * What is logged and alerted about posts after their senders were answered.
  *
  * The pipeline is woken, every post leaves a line with its correlation id, and the two results that need a person (one
- * identity with two bodies, an alert that came too late to act on) raise an alert. It runs after the answer, so
+ * identity with two bodies, an alert that came too late to act on) raise an alert. It runs after the response, so
  * none of it costs the sender time.
  *
  * Promises: the wake comes before anything that could be slow; one line per post.
@@ -48,8 +48,8 @@ const stored = (row: IntakeRow): Effect.Effect<void> => {
   })
 }
 
-/** Signals that were too old when they came: an alert per source and commit, because they come in floods. */
-const tellTooOld = (posts: ReadonlyArray<SettledPost>, alerts: AlertsService): Effect.Effect<void> => {
+/** Signals that were too old on arrival: an alert per source and commit, because they come in floods. */
+const alertTooOld = (posts: ReadonlyArray<SettledPost>, alerts: AlertsService): Effect.Effect<void> => {
   const bySource = new Map<string, Array<IntakeRow>>()
   for (const { result, row } of posts) {
     if (result._tag !== "Stored" || row.kind !== "signal" || row.status !== "rejected") continue
@@ -66,8 +66,8 @@ const tellTooOld = (posts: ReadonlyArray<SettledPost>, alerts: AlertsService): E
             dedupKey: `signal.too_old:${first.source}`,
             message:
               others.length === 0
-                ? `a signal of source ${first.source} was too old when it came`
-                : `${others.length + 1} signals of source ${first.source} were too old when they came`,
+                ? `a signal of source ${first.source} was too old on arrival`
+                : `${others.length + 1} signals of source ${first.source} were too old on arrival`,
             component,
             correlationId: first.id,
             detail: {
@@ -80,7 +80,7 @@ const tellTooOld = (posts: ReadonlyArray<SettledPost>, alerts: AlertsService): E
   )
 }
 
-const tell = ({ result, row }: SettledPost, alerts: AlertsService): Effect.Effect<void> => {
+const logPost = ({ result, row }: SettledPost, alerts: AlertsService): Effect.Effect<void> => {
   switch (result._tag) {
     case "Stored":
       return stored(row)
@@ -98,7 +98,7 @@ const tell = ({ result, row }: SettledPost, alerts: AlertsService): Effect.Effec
       })
     case "Late":
     case "Unavailable":
-      // The refusal itself is told where it is answered, with a bound.
+      // The refusal itself is logged where it is answered, with a bound.
       return logEvent("debug", "signal.unavailable", "a post could not be stored in time", fieldsOf(row))
     case "Broken":
       return logEvent("error", "signal.broken", "a post could not be stored", {
@@ -120,7 +120,7 @@ export const settleWith =
       if (posts.some(({ result }) => result._tag === "Stored")) services.wake.notify("signals")
       for (const { result, row } of posts) services.metrics.postSettled(row.source, result._tag)
       return Effect.andThen(
-        Effect.forEach(posts, (post) => tell(post, services.alerts), { discard: true }),
-        tellTooOld(posts, services.alerts)
+        Effect.forEach(posts, (post) => logPost(post, services.alerts), { discard: true }),
+        alertTooOld(posts, services.alerts)
       )
     })

@@ -1,12 +1,12 @@
 /**
- * Refused posts: what is said about posts that were not taken.
+ * Refused posts: what is logged and alerted about posts that were not accepted.
  *
- * A post that was refused is a signal that will not be traded, and its sender may be nobody who reads answers. So each has a
- * line, until there are so many of one kind that they would only fill the disk: then a sum follows when the minute is over.
+ * A refused post is a signal that will not be traded, and its sender may never read responses. So each has a
+ * line, until there are so many of one kind that they would only fill the disk: then a total follows at the end of the minute.
  *
- * Promises: at most `refusalLinesMax` lines and one sum per source and status in `refusalLinesPerMs`; an authenticated
- * post with a wrong body is a MEDIUM alert per source, and a sender that was taken before and now gets only 401 a HIGH one.
- * Never: says which check of an authentication failed, repeats a body, or keys anything by a name a stranger chose.
+ * Promises: at most `refusalLinesMax` lines and one total per source and status in `refusalLinesPerMs`; an authenticated
+ * post with a wrong body is a MEDIUM alert per source, and a sender that was accepted before and now gets only 401 a HIGH one.
+ * Never: reveals which authentication check failed, repeats a body, or keys anything by a name an unauthenticated sender chose.
  * Failure: noting is synchronous and cannot fail the answer.
  */
 import { Clock, Context, Effect, Layer } from "effect"
@@ -18,7 +18,7 @@ import { Alerts } from "../alerts/alerts.port.ts"
 /** A post that was answered. */
 export interface AnsweredPost {
   readonly status: number
-  /** The word of the answer for it, such as `INVALID`. */
+  /** The status name of the response, such as `INVALID`. */
   readonly reason: string
   /** Name of a configured source; null for any other. */
   readonly source: string | null
@@ -30,9 +30,9 @@ export interface AnsweredPost {
 export interface RefusedPostsService {
   /** Takes note of an answered post, refused or not. */
   readonly note: (post: AnsweredPost) => void
-  /** Says the sums of the minutes that are over; of every one when nothing more will come. */
+  /** Logs the totals of the minutes that have ended; of all of them when nothing more will come. */
   readonly sumUp: (which: "over" | "all") => Effect.Effect<void>
-  /** Posts that were answered 503: since start, and since the last one that was taken. */
+  /** Posts that were answered 503: since start, and since the last one that was accepted. */
   readonly unavailable: () => { readonly total: number; readonly inRow: number }
 }
 
@@ -56,7 +56,7 @@ const makeMinutes = () => {
   const over = (minute: Minute, nowMs: number): boolean =>
     Math.abs(nowMs - minute.sinceMs) >= intakeLimits.refusalLinesPerMs
   return {
-    /** Takes the minutes that are over, or all of them. */
+    /** Takes the minutes that have ended, or all of them. */
     end: (which: "over" | "all", nowMs: number): ReadonlyArray<Minute> => {
       const ended = [...minutes].filter(([, minute]) => which === "all" || over(minute, nowMs))
       for (const [key] of ended) minutes.delete(key)
@@ -77,7 +77,7 @@ const makeMinutes = () => {
   }
 }
 
-/** Senders whose posts were taken, and how often each was refused in a row since. Bounded; the oldest is forgotten. */
+/** Senders whose posts were accepted, and how often each was refused in a row since. Bounded; the oldest is forgotten. */
 const makeSenders = () => {
   const refused = new Map<string, number>()
   const keyOf = ({ address, source }: AnsweredPost): string => `${source ?? ""} ${address}`
@@ -89,7 +89,7 @@ const makeSenders = () => {
       }
       refused.set(keyOf(post), 0)
     },
-    /** Refusals in a row of a sender that was taken before; zero for a stranger. */
+    /** Consecutive refusals of a sender that was accepted before; zero for an unknown one. */
     refusedAgain: (post: AnsweredPost): number => {
       const before = refused.get(keyOf(post))
       if (before === undefined) return 0
@@ -99,7 +99,7 @@ const makeSenders = () => {
   }
 }
 
-const sayOne = (post: AnsweredPost) =>
+const logOne = (post: AnsweredPost) =>
   logEvent(
     "warn",
     "post.refused",
@@ -129,7 +129,7 @@ const raiseInvalid = ({ errors, requestId, source, status }: AnsweredPost) =>
       kind: "post.refused",
       dedupKey: `post.refused:${source ?? ""}:${status}`,
       component,
-      message: `posts of source ${source ?? ""} are not taken: ${textOf(errors.slice(0, 3))}`,
+      message: `posts of source ${source ?? ""} are refused: ${textOf(errors.slice(0, 3))}`,
       detail: { source, status, request_id: requestId }
     })
   )
@@ -141,7 +141,7 @@ const raiseUnauthorized = ({ address, source }: AnsweredPost) =>
       kind: "source.unauthorized",
       dedupKey: `source.unauthorized:${source ?? ""}`,
       component,
-      message: `posts of source ${source ?? ""} from ${address} were taken before and now get 401 every time: was a secret changed on one side only?`,
+      message: `posts of source ${source ?? ""} from ${address} were accepted before and now get 401 every time: was a secret changed on one side only?`,
       detail: { source, address }
     })
   )
@@ -171,7 +171,7 @@ export class RefusedPosts extends Context.Service<RefusedPosts, RefusedPostsServ
             inRow += 1
           }
           const nth = minutes.take(post, clock.currentTimeMillisUnsafe())
-          if (nth !== null) run(sayOne(post))
+          if (nth !== null) run(logOne(post))
           // A wrong body is judged only after the authentication.
           if (nth === 1 && status === 400 && source !== null && errors.length > 0) run(raiseInvalid(post))
           if (status === 401 && senders.refusedAgain(post) === intakeLimits.unauthorizedInRow)

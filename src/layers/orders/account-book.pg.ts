@@ -5,8 +5,8 @@
  * statement sees one snapshot, and costs one round trip.
  *
  * Promises: money and quantities never pass through a float (they travel as text inside the JSON); open orders come
- * added up by symbol, strategy, side, intent and status, so that a backlog of thousands does not become thousands of rows.
- * Never: locks anything, or reads an account that was not asked for.
+ * aggregated by symbol, strategy, side, intent and status, so that a backlog of thousands does not become thousands of rows.
+ * Never: locks anything, or reads an account that was not requested.
  * Failure: errors of the SQL client pass through.
  */
 import { Effect } from "effect"
@@ -119,7 +119,7 @@ const accountOf = (row: ContextRow, part: AccountPart, calendar: PlanAccount["ca
 })
 
 /**
- * Reads what is known about the accounts, and which orders the signals have already. `except` is an order that is not to
+ * Reads what is known about the accounts, and which orders the signals already have. `except` is an order that is not to
  * be in the book: the one that is judged against it.
  */
 export const readContext = Effect.fnUntraced(function* (

@@ -7,7 +7,7 @@
  *
  * Promises: trade, order, position and link are committed together; a duplicate commits nothing.
  * Never: looks at a fence, or leaves a fill out because its order is in the wrong state.
- * Failure: `DatabaseUnavailable`; the transaction is idempotent, so it is tried again after contention and after a
+ * Failure: `DatabaseUnavailable`; the transaction is idempotent, so it is retried after contention and after a
  * commit whose answer was lost. A fault is a bug and dies.
  */
 import { FAULT_POINTS, faultPoint } from "../platform/fault-point.ts"
@@ -86,8 +86,8 @@ const lockPosition = (sql: SqlClient, id: string, fill: VenueFill) =>
   })
 
 /**
- * Ours by the client order id; by the venue's id only where a fill carries no client order id at all, and only of what it
- * trades: a venue that was set up anew gives its ids out again.
+ * Ours by the client order id; by the venue's id only where a fill carries no client order id at all, and only for what it
+ * trades: a venue that was reset reuses its ids.
  */
 const lockOwner = (sql: SqlClient, venue: string, fill: VenueFill) =>
   Effect.gen(function* () {
@@ -114,8 +114,8 @@ interface Trade {
 }
 
 /**
- * Stores the trade and answers what all trades of its order add up to, this one included; null when it was stored
- * before. Summed anew each time: the sum does not depend on the order in which fills came, where an average carried
+ * Stores the trade and returns what all trades of its order add up to, this one included; null when it was stored
+ * before. Summed afresh each time: the sum does not depend on the order in which fills came, where an average carried
  * along is rounded at every step. The sum does not see the row of its own statement, so that is added; the order is
  * locked, so nobody else adds one meanwhile.
  */
@@ -146,7 +146,7 @@ const storedTrades = (sql: SqlClient, ids: ReadonlyArray<string>) =>
     SELECT id, side, trim_scale(quantity) AS quantity, trim_scale(price) AS price, client_order_id AS "clientOrderId"
     FROM trade_records WHERE id = ANY(${ids}::uuid[])`
 
-/** Whether a trade is stored as it is told. A venue that leaves the client order id out of one telling says nothing new. */
+/** Whether a trade is stored as reported. A venue that omits the client order id from one report contradicts nothing. */
 const isSame = (stored: KnownTrade | undefined, fill: VenueFill): boolean =>
   stored !== undefined &&
   stored.side === fill.side &&
@@ -222,7 +222,7 @@ const movePosition = (sql: SqlClient, id: string, step: PositionStep, at: Date) 
     WHERE id = ${id}`
 }
 
-/** A filled order is complete by definition; how much of a cancelled one the venue filled is told by a look-up. */
+/** A filled order is complete by definition; how much of a cancelled one the venue filled is found by a look-up. */
 const settleFilled = (sql: SqlClient, order: StoredOrder) =>
   order.status !== "filled"
     ? Effect.succeed(false)

@@ -7,7 +7,7 @@
  *
  * Promises: recording is idempotent, whoever delivers and in whatever order; it is never refused for a stale fence,
  * for an illegal order state or because the order is not ours (then its source is `external`, A3).
- * Never: guesses the origin of a trade from the transport it came by; only the client order id tells.
+ * Never: guesses the origin of a trade from its transport; only the client order id identifies it.
  */
 import { Context, type Effect } from "effect"
 import type { OrderEvent, OrderStatus, Surprise } from "../../domain/orders/order.ts"
@@ -61,17 +61,17 @@ export type FillOutcome =
 export interface FillsStoreService {
   /** Stores the trade and everything that follows from it. `venue` is the name of the venue, part of the trade's key. */
   readonly record: (venue: string, fill: VenueFill) => Effect.Effect<FillOutcome, DatabaseUnavailable>
-  /** Those of `fills` that are not stored as they are told, in their order: what a catch-up has to record. One statement. */
+  /** Those of `fills` that are not stored as reported, in their order: what a catch-up has to record. One statement. */
   readonly missing: (
     venue: string,
     fills: ReadonlyArray<VenueFill>
   ) => Effect.Effect<ReadonlyArray<VenueFill>, DatabaseUnavailable>
   /**
-   * The venue's place up to which every fill of the account is stored, as its adapter wrote it; null before the first
+   * The venue's position up to which every fill of the account is stored, as its adapter wrote it; null before the first
    * catch-up. The stream does not move it: it may deliver fill 10 while 9 was lost with the last connection.
    */
   readonly cursor: (account: string) => Effect.Effect<string | null, DatabaseUnavailable>
-  /** Moves the cursor, when everything up to there is stored. One that is moved back only costs a few fills more. */
+  /** Moves the cursor, when everything up to there is stored. Moving one back only costs a few more fills. */
   readonly advance: (account: string, cursor: string | null) => Effect.Effect<void, DatabaseUnavailable>
 }
 

@@ -1,12 +1,12 @@
 /**
- * Metadata link: the meeting of what a producer said about an order and the trade it became (A1, A2).
+ * Metadata link: joins what a producer reported about an order with the trade it became (A1, A2).
  *
  * Either may come first, by minutes, in different transactions of different processes. Two transactions that each
  * look for the other before the other commits would both find nothing, for good; so both sides first take the same
  * advisory locks and look in a later statement, and one of them sees the other.
  *
  * An order id decides. Only metadata that names no order is matched by symbol, side and time, to the nearest trade;
- * and it gives way when metadata with the order's own id turns up.
+ * and it is replaced when metadata with the order's own id turns up.
  *
  * Promises: all trades of one venue order carry the same snapshot; one snapshot belongs to one venue order; linking
  * twice changes nothing.
@@ -55,7 +55,7 @@ export interface LinkedTrade {
 const spellingOf = (sql: SqlClient, symbol: string) =>
   sql`regexp_replace(upper(${symbol}::text), '[-/_:. ]', '', 'g')`
 
-/** The locks both sides take, in one order for everybody. They are let go with the transaction. */
+/** The locks both sides take, in one order for everybody. They are released with the transaction. */
 const lock = (sql: SqlClient, symbol: string, orderIds: ReadonlyArray<string>) => sql`
   SELECT pg_advisory_xact_lock(hashtextextended(name, 0)) FROM (
     SELECT 'metadata-link.order:' || id AS name FROM unnest(${orderIds}::text[]) AS ids (id)
@@ -154,7 +154,7 @@ const tradesNear = (sql: SqlClient, metadata: Metadata, at: Date) => sql<TradeRo
 
 /**
  * Stores metadata and links the trades that are there already, inside the caller's transaction. `at` is the moment
- * the metadata speaks of. Null: the snapshot is stored already, under another signal.
+ * the metadata refers to. Null: the snapshot is stored already, under another signal.
  */
 export const recordMetadata = Effect.fnUntraced(function* (
   sql: SqlClient,

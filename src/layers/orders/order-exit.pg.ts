@@ -1,5 +1,5 @@
 /**
- * Storing the intent to leave a position: the identity of an exit, and that there is one at a time (T4).
+ * Storing the intent to close a position: the identity of an exit, and that there is one at a time (T4).
  *
  * The exit is numbered under the lock of its position, so two monitors, or one that restarts, compute the same next
  * number and only one of them can insert it; the unique index over live exits refuses even what slips past that.
@@ -8,7 +8,7 @@
  * epoch and number, so storing it again is the same row.
  * Never: decides a price or sends; the quantity stored here is only what is open now, the one that is sent is
  * decided when `submitting` is committed.
- * Failure: `DatabaseUnavailable`; trying again after a lost answer finds the exit alive and stores nothing.
+ * Failure: `DatabaseUnavailable`; retrying after a lost response finds the exit alive and stores nothing.
  */
 import { Effect } from "effect"
 import { exitClientOrderId, exitOrderId } from "../../domain/kernel/ids.ts"
@@ -43,7 +43,7 @@ export const intendExit =
                 JOIN position_shares h ON h.position_id = p.id AND h.strategy = ${exit.strategy}
               WHERE p.id = ${exit.positionId} AND p.epoch = ${exit.positionEpoch} AND h.quantity <> 0
               FOR UPDATE OF p`
-            if (position === undefined) return notNeeded("the position is closed or was opened anew")
+            if (position === undefined) return notNeeded("the position is closed or was reopened")
             const alive = yield* sql`
               SELECT id FROM orders WHERE position_id = ${exit.positionId} AND intent = 'reduce'
                 AND ${sql.in("status", [...OPEN])} LIMIT 1`

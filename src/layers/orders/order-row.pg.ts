@@ -4,7 +4,7 @@
  * Promises: the columns match `StoredOrder` name by name, numbers without trailing zeros; settled means that the
  * venue's own filled quantity, ours, the sum of the trades, their position and their link all agree.
  * Never: runs a statement.
- * Failure: as the statement that these are parts of.
+ * Failure: that of the statement these are parts of.
  */
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { Fragment } from "effect/sql/Statement"

@@ -1,15 +1,15 @@
 /**
- * Settling orders that are over: which are due for a look, and what a look that settled nothing leaves in the row.
+ * Settling ended orders: which are due for a check, and what a check that settled nothing leaves in the row.
  *
  * What does not add up may never do so: a venue forgets its orders, and a fill can be lost to both of us. Such rows
- * are looked at ever more rarely, so that they take no place in a pass from those that still settle, and they count
- * their looks, so that a human is told. Money is at stake, so an order that the venue once counted more of than we have
- * is never settled by itself; only where the venue never gave a count do our own complete books stand for it.
+ * are checked ever more rarely, so that they take no place in a pass from those that still settle, and they count
+ * their checks, so that a human is alerted. Money is at stake, so an order of which the venue once counted more than we have
+ * is never settled automatically; only where the venue never gave a count do our own complete books count for it.
  *
- * Promises: a row that was looked at is not due again before its pause; the venue's last word survives the venue's
+ * Promises: a row that was checked is not due again before its pause; the venue's last report survives the venue's
  * memory; a fill that arrives makes the row due at once (fills-store.pg.ts).
- * Never: settles against a count of the venue; looks at a fence, for whether fills add up is a fact.
- * Failure: `DatabaseUnavailable`; a look that is counted twice only makes the next one later. A fault is a bug and dies.
+ * Never: settles against a count of the venue; checks a fence, since whether fills add up is a fact.
+ * Failure: `DatabaseUnavailable`; a check that is counted twice only delays the next one. A fault is a bug and dies.
  */
 import { Effect } from "effect"
 import { executionLimits } from "../../domain/kernel/limits.ts"
@@ -41,8 +41,8 @@ const settle =
       )
 
 /**
- * `known` is the venue's last word: its answer now, one that was stored, or what follows from the row alone (a filled
- * order is filled whole, one that was never sent is not filled at all).
+ * `known` is the venue's last report: its answer now, a stored one, or what follows from the row alone (a filled
+ * order is filled completely, one that was never sent not at all).
  */
 const noteUnsettled =
   (database: DatabaseService): Settling["noteUnsettled"] =>
@@ -81,7 +81,7 @@ const noteUnsettled =
       )
   }
 
-/** The part of the orders store that deals with orders that are over. */
+/** The part of the orders store that handles ended orders. */
 export const settling = (database: DatabaseService): Settling => ({
   settle: settle(database),
   noteUnsettled: noteUnsettled(database),

@@ -3,13 +3,13 @@
  *
  * Everything that must be true at the moment of sending is judged here: the status, the fence and the lease on the
  * database's clock by the statement, and by domain/orders/permit.ts whatever was judged when the order was decided. The rows
- * that this depends on are locked first, in the order in which fills lock them: what the permit is given for cannot move
- * before the commit. Rejected: the rule again in SQL, which was a second one beside the one that is tested.
+ * that this depends on are locked first, in the order in which fills lock them: what the permit is granted for cannot move
+ * before the commit. Rejected: the rule again in SQL, which was a second copy next to the tested one.
  *
  * Promises: a row that this moved to `submitting` has sends + 1, sent_at, the fence of its sender and the quantity of its
  * permit.
  * Never: sends; decides what a refusal means for the order (see the executor).
- * Failure: `DatabaseUnavailable`; when the answer was lost the row may be `submitting` with nothing sent, which
+ * Failure: `DatabaseUnavailable`; when the response was lost the row may be `submitting` with nothing sent, which
  * is crash point K4 and resolved like it.
  */
 import { Effect } from "effect"
@@ -34,7 +34,7 @@ import type {
 } from "./orders-store.port.ts"
 import { accountLeased } from "../accounts/node-life.pg.ts"
 
-/** Too old to be sent, also when it was sent before: a market order that is hours late is a wrong order (T5). */
+/** Too old to be sent, even when it was sent before: a market order that is hours late is a wrong order (T5). */
 const stale = (sql: SqlClient): Fragment => sql`coalesce(o.valid_until <= hf_clock(), false)`
 
 /**
@@ -152,7 +152,7 @@ interface LockedRow {
 /**
  * Takes the position's row, so that no fill moves it, then the order's. The account's row is taken only by the statement
  * that writes: a takeover need not wait for a process that froze in between. `superseded`: a later close of the strategy
- * found less than it wanted, or a later alert named the position it wants, so what this would open is not wanted any more.
+ * found less than it wanted, or a later alert named the position it wants, so what this would open is no longer wanted.
  */
 const lock = (sql: SqlClient, grant: AccountGrant, order: StoredOrder) =>
   Effect.gen(function* () {
@@ -172,7 +172,7 @@ const lock = (sql: SqlClient, grant: AccountGrant, order: StoredOrder) =>
     return row
   })
 
-/** The guarded statement. No row: the lease ended, or the fence rose, since it was looked at. */
+/** The guarded statement. No row: the lease expired, or the fence rose, since it was checked. */
 const move = (
   sql: SqlClient,
   grant: AccountGrant,

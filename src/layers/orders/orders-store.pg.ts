@@ -8,7 +8,7 @@
  * Promises: the event row is written by the same statement as the step; statuses move only as domain/orders/order.ts says;
  * numbers leave without trailing zeros.
  * Never: updates a status without naming the one it comes from.
- * Failure: `DatabaseUnavailable`; a step whose answer was lost may have happened, which every caller must assume: the
+ * Failure: `DatabaseUnavailable`; a step whose response was lost may have happened, which every caller must assume: the
  * next look finds it in the row. A fault of a statement is a bug and dies.
  */
 import { Effect, Layer, Result } from "effect"
@@ -36,7 +36,7 @@ import {
   type UnresolvedOrder
 } from "./orders-store.port.ts"
 
-/** A row that moves under our hands this often is fought over by two writers, which the fence excludes. */
+/** A row that changes under us this often has two competing writers, which the fence excludes. */
 const LOOKS_MAX = 8
 
 const readOrder = (sql: SqlClient, id: string) =>
@@ -60,7 +60,7 @@ const detailOf = (note: OrderNote): string =>
     ...(note.venueFilled === undefined ? {} : { venueFilled: note.venueFilled })
   })
 
-/** A reason explains the status it came with, and is over with it; only what is being looked up still has it. */
+/** A reason explains the status it came with, and ends with it; only an order being looked up still has it. */
 const keepsReason = (from: OrderStatus, to: OrderStatus): boolean => from === to || to === "resolving"
 
 interface Step {
@@ -113,7 +113,7 @@ const illegal = (
     VALUES (${order.id}, ${event}, ${order.status}, ${order.status}, false, ${grant.fence},
       ${detailOf(note)}::text::jsonb)`
 
-const saysNothingNew = (order: StoredOrder, to: OrderStatus, note: OrderNote): boolean =>
+const addsNothing = (order: StoredOrder, to: OrderStatus, note: OrderNote): boolean =>
   order.status === to &&
   (note.venueOrderId === undefined || note.venueOrderId === order.venueOrderId) &&
   (note.venueFilled === undefined || order.settledAt !== null || !SETTLES.has(to))
@@ -141,7 +141,7 @@ const apply =
               return { _tag: "Illegal", order, event } satisfies Moved
             }
             const to = next.success
-            if (saysNothingNew(order, to, note)) return { _tag: "Unchanged", order } satisfies Moved
+            if (addsNothing(order, to, note)) return { _tag: "Unchanged", order } satisfies Moved
             const from = order.status
             const [moved] = yield* step(sql, { grant, orderId: order.id, event, from, to, note })
             if (moved !== undefined) return { _tag: "Moved", from, order: moved } satisfies Moved

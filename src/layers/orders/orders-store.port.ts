@@ -4,7 +4,7 @@
  * An order is written in full before a broker hears of it, and every later step is one guarded statement: the row
  * must still be in the status the step starts from, and the writer must still own the account (T4). Which step is
  * legal is not decided here; the table in domain/orders/order.ts is the only judge, and what it refuses is stored as an
- * illegal event instead of being forced upon the row.
+ * illegal event instead of being forced on the row.
  *
  * Promises: a step and its row in `order_events` are committed together; a writer with an older fence changes
  * nothing; `submit` is the only way to `submitting`, counts every send and decides the quantity of a reduce.
@@ -29,7 +29,7 @@ export interface StoredOrder {
   readonly strategy: string
   readonly leg: number
   readonly intent: OrderIntent
-  /** How its quantity follows from what is held when it is sent, and from what was wanted. */
+  /** How its quantity follows from what is held when it is sent, and from what was requested. */
   readonly sizing: Sizing
   readonly wanted: string | null
   readonly symbol: string
@@ -49,7 +49,7 @@ export interface StoredOrder {
   readonly reason: string | null
   /** The fence under which it was last submitted, null before the first time. */
   readonly fence: bigint | null
-  /** How often a create was allowed to leave under the present client order id. */
+  /** How often a create was allowed to leave under the current client order id. */
   readonly sends: number
   readonly positionId: string | null
   readonly positionEpoch: number | null
@@ -60,7 +60,7 @@ export interface StoredOrder {
   readonly settledAt: Date | null
 }
 
-/** Why a position is left: its stop, its target, or a close of its strategy that the venue refused before. */
+/** Why a position is closed: its stop, its target, or a close of its strategy that the venue refused before. */
 export type StoredExitKind = "stop_loss" | "profit_target" | "close_again"
 
 /** A reduce to be stored as `intended`; the id follows from position, epoch and exit number (T4). */
@@ -71,7 +71,7 @@ export interface ExitIntent {
   readonly exitKind: StoredExitKind
   /** Whose share it closes. */
   readonly strategy: string
-  /** At most so much of it, null for all. */
+  /** At most this much of it, null for all. */
   readonly quantity: string | null
 }
 
@@ -80,18 +80,18 @@ export type ExitOutcome =
   /** An exit of this position is alive already, or the position is closed, reopened or not confirmed. */
   | { readonly _tag: "NotNeeded"; readonly why: string }
 
-/** What a step may say about itself. Everything given is stored with the event. */
+/** What a step may record about itself. Everything given is stored with the event. */
 export interface OrderNote {
   readonly venueOrderId?: string
   /** Code and text for people; replaces the former reason of the row. */
   readonly reason?: string
   /**
-   * What the venue has filled of the order by its own account, as a decimal string. A terminal order is settled only
+   * What the venue has filled of the order by its own count, as a decimal string. A terminal order is settled only
    * when our fills add up to it.
    */
   readonly venueFilled?: string
   /**
-   * Only while the row is in this status: our own doubt ends the moment the venue attests something, so an event of
+   * Only while the row is in this status: our own doubt ends the moment the venue confirms something, so an event of
    * doubt that comes second is not an illegal event but no event.
    */
   readonly ifStill?: OrderStatus
@@ -102,7 +102,7 @@ export interface OrderNote {
 
 export type Moved =
   | { readonly _tag: "Moved"; readonly from: OrderStatus; readonly order: StoredOrder }
-  /** The event says what the row says already. */
+  /** The event matches what the row already records. */
   | { readonly _tag: "Unchanged"; readonly order: StoredOrder }
   /** The table refuses the event in this status; it is stored with `legal = false`. */
   | { readonly _tag: "Illegal"; readonly order: StoredOrder; readonly event: OrderEvent }
@@ -112,7 +112,7 @@ export type Moved =
 export type SubmitRefusal =
   /** The grant is void. */
   | "stale_fence"
-  /** The lease is over on the database's clock. */
+  /** The lease has expired on the database's clock. */
   | "lease_over"
   /** The row left the status it was read in. */
   | "status_changed"
@@ -135,20 +135,20 @@ export type Submitted =
   /** Its permit was refused: it may not go out, or not now. */
   | { readonly _tag: "NotPermitted"; readonly permit: Exclude<Permit, { readonly _tag: "Send" }> }
 
-/** An order that waits for the truth, and since when "not found" counts. */
+/** An order with an unknown outcome, and since when "not found" counts. */
 export interface UnresolvedOrder {
   readonly order: StoredOrder
   /** Milliseconds (database clock) until a "not found" may count, zero when it may now. */
   readonly propagationLeftMs: number
-  /** A cancel was asked for since it was last sent: when it turns out to live, it is cancelled again. */
+  /** A cancel was requested since it was last sent: when it turns out to be alive, it is cancelled again. */
   readonly cancelWanted: boolean
 }
 
-/** What `next` may answer. */
+/** What `next` may return. */
 export interface LookFor {
   /** Orders that are not due again: their cancel was sent, or what they wait for is not there yet. */
   readonly passOver?: ReadonlyArray<string>
-  /** Only cancels, reduces and what is stale: what is done while the account is not reconciled (T6). */
+  /** Only cancels, reduces and what is stale: what is allowed while the account is not reconciled (T6). */
   readonly reducesOnly?: boolean
   /** The account's market is closed: a reduce waits until it opens (T6). Entries were judged when they were decided. */
   readonly closed?: boolean
@@ -159,16 +159,16 @@ export interface OrderBacklog {
   readonly oldestMs: number
 }
 
-/** What the venue says of an order that is over for us; `over`: it is over there as well. */
+/** What the venue reports of an order that has ended for us; `over`: it has ended there as well. */
 export type VenueWord = "not_listed" | { readonly over: boolean; readonly filled: string }
 
-/** A look at an order that is over, which its count did not settle. */
+/** A check of an ended order that its count did not settle. */
 export interface Unsettled {
-  /** It is settled all the same: by the venue's last word, or, when `venues` is null, by our own books alone. */
+  /** It is settled all the same: by the venue's last report, or, when `venues` is null, by our own books alone. */
   readonly settled: boolean
-  /** How often it was looked at, this time included. */
+  /** How often it was checked, this time included. */
   readonly looks: number
-  /** Decimal strings: what our fills add up to, and the venue's last word, null when it never gave one. */
+  /** Decimal strings: what our fills add up to, and the venue's last report, null when it never gave one. */
   readonly ours: string
   readonly venues: string | null
   /** Trades of it without a position or a link. */
@@ -178,12 +178,12 @@ export interface Unsettled {
 export interface OrdersStoreService {
   /**
    * What the executor has to do next: cancels first, then reduces, then held entries that may go or are too old, then
-   * the other entries, each oldest first. Entries of a symbol with an unresolved order are passed over, and so is a reduce when
-   * an order of its own side is unresolved: both might be the second half of a double. Null: nothing may be done now.
+   * the other entries, each oldest first. Entries of a symbol with an unresolved order are skipped, and so is a reduce when
+   * an order of its own side is unresolved: either might be the second half of a duplicate. Null: nothing may be done now.
    */
   readonly next: (account: string, lookFor?: LookFor) => Effect.Effect<OrderWork | null, DatabaseUnavailable>
   /**
-   * Ends what waits and became stale, oldest first, a few hundred at a time; answers what it ended. Null: the grant is
+   * Ends what waits and became stale, oldest first, a few hundred at a time; returns what it ended. Null: the grant is
    * void and nothing was written.
    */
   readonly expireStale: (
@@ -206,13 +206,13 @@ export interface OrdersStoreService {
     event: OrderEvent,
     note?: OrderNote
   ) => Effect.Effect<Moved, DatabaseUnavailable>
-  /** Orders in `submitting`, `unknown` or `resolving`. Which of the first are on their way now only their sender knows. */
+  /** Orders in `submitting`, `unknown` or `resolving`. Which of the first are in flight now only their sender knows. */
   readonly unresolved: (account: string) => Effect.Effect<ReadonlyArray<UnresolvedOrder>, DatabaseUnavailable>
   /** Orders that may be alive at the venue: acked, partially filled, pending cancel. */
   readonly working: (account: string) => Effect.Effect<ReadonlyArray<StoredOrder>, DatabaseUnavailable>
-  /** Terminal orders whose fills, position and links are not known to agree, and that are due for a look; a few hundred. */
+  /** Terminal orders whose fills, position and links are not known to agree, and that are due for a check; a few hundred. */
   readonly unsettled: (account: string) => Effect.Effect<ReadonlyArray<StoredOrder>, DatabaseUnavailable>
-  /** How many of them each of `accounts` has in all, and how many are due now; one that has none is left out. */
+  /** How many of them each of `accounts` has in total, and how many are due now; one that has none is left out. */
   readonly unsettledCounts: (
     accounts: ReadonlyArray<string>
   ) => Effect.Effect<ReadonlyMap<string, { readonly all: number; readonly due: number }>, DatabaseUnavailable>
@@ -228,7 +228,7 @@ export interface OrdersStoreService {
   >
   /**
    * Those of `accounts` that have nothing to be done or watched by our books: no order that may be alive or is unsettled,
-   * no position on either side. With the venue's place up to which their fills are stored (`FillsStore.cursor`).
+   * no position on either side. With the venue's position up to which their fills are stored (`FillsStore.cursor`).
    */
   readonly quiet: (
     accounts: ReadonlyArray<string>
@@ -240,9 +240,9 @@ export interface OrdersStoreService {
   /** Settles a terminal order if our fills add up to `venueFilled` and are linked. True when it is settled now. */
   readonly settle: (orderId: string, venueFilled: string) => Effect.Effect<boolean, DatabaseUnavailable>
   /**
-   * Counts a look that did not settle an order, keeps the venue's word, and makes it due again after a pause that
-   * doubles. Where the venue lists it no more, its last word settles it if our fills add up to that; without any word,
-   * and after enough looks, our own complete books do. Null: it was settled or has moved meanwhile.
+   * Counts a check that did not settle an order, keeps the venue's report, and makes it due again after a pause that
+   * doubles. Where the venue no longer lists it, its last report settles it if our fills add up to that; without any report,
+   * and after enough checks, our own complete books do. Null: it was settled or has moved meanwhile.
    */
   readonly noteUnsettled: (
     orderId: string,

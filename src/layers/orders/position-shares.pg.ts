@@ -6,7 +6,7 @@
  * stop is ever without one (T10, protection).
  *
  * Promises: after each fill the shares add up to the position; a share that is closed forgets its exit prices.
- * Never: touches the position, or runs outside of the caller's transaction.
+ * Never: touches the position, or runs outside the caller's transaction.
  * Failure: errors of the SQL client pass through.
  */
 import { Effect } from "effect"
@@ -24,7 +24,7 @@ interface ShareRow {
   readonly opened_seq: bigint
 }
 
-/** The fill's place: which position, which of its versions, and whose order it was. */
+/** The fill's context: which position, which of its versions, and whose order it was. */
 interface Place {
   readonly positionId: string
   readonly version: number

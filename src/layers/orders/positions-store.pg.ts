@@ -2,7 +2,7 @@
  * Positions store on PostgreSQL.
  *
  * Promises: a confirmation is one transaction that holds the account's row FOR SHARE from its first statement on, so
- * no takeover happens in the middle of it.
+ * no takeover happens during it.
  * Never: creates a position with a quantity; a row for a symbol only the broker knows is flat on our side.
  * Failure: `DatabaseUnavailable`; a confirmation is the same when it is written twice. A fault is a bug and dies.
  */
@@ -22,13 +22,13 @@ import {
 } from "./positions-store.port.ts"
 import { accountLeased } from "../accounts/node-life.pg.ts"
 
-type Said = ReadonlyArray<{ readonly symbol: string; readonly quantity: string }>
+type Reported = ReadonlyArray<{ readonly symbol: string; readonly quantity: string }>
 
-const store = (sql: SqlClient, account: string, said: Said, dispute: boolean) =>
+const store = (sql: SqlClient, account: string, reported: Reported, dispute: boolean) =>
   Effect.gen(function* () {
-    const ids = said.map(({ symbol }) => positionId(account, symbol))
-    const symbols = said.map(({ symbol }) => symbol)
-    const quantities = said.map(({ quantity }) => quantity)
+    const ids = reported.map(({ symbol }) => positionId(account, symbol))
+    const symbols = reported.map(({ symbol }) => symbol)
+    const quantities = reported.map(({ quantity }) => quantity)
     // An upsert with a named target would fail on the other unique index when a first fill inserts the row at once.
     yield* sql`
       INSERT INTO positions (id, account, symbol, epoch)
@@ -55,7 +55,7 @@ const store = (sql: SqlClient, account: string, said: Said, dispute: boolean) =>
 
 const confirm =
   (database: DatabaseService): PositionsStoreService["confirm"] =>
-  (grant, said, dispute = false) =>
+  (grant, reported, dispute = false) =>
     database
       .transact(
         "positions.confirm",
@@ -65,7 +65,7 @@ const confirm =
               SELECT id FROM accounts
               WHERE id = ${grant.account} AND owner = ${grant.owner} AND fence = ${grant.fence} FOR SHARE`
             if (own.length === 0) return { _tag: "StaleFence" } satisfies ConfirmOutcome
-            const mismatches = yield* store(sql, grant.account, said, dispute)
+            const mismatches = yield* store(sql, grant.account, reported, dispute)
             return { _tag: "Confirmed", mismatches } satisfies ConfirmOutcome
           }),
         { retry: "idempotent" }

@@ -1,7 +1,7 @@
 /**
- * Positions store: the port to what we hold by our own fills, and to what the broker says we hold.
+ * Positions store: the port to what we hold by our own fills, and to what the broker reports we hold.
  *
- * Both numbers stand side by side in one row. Ours follows from fills and is never corrected by hand; the broker's
+ * Both numbers are side by side in one row. Ours follows from fills and is never corrected by hand; the broker's
  * is a confirmation with a time. Only where they agree may something be closed, and a difference is an alert and
  * never a repair (W11: what is filled is filled).
  *
@@ -33,7 +33,7 @@ export interface OpenShare {
   readonly symbol: string
   readonly epoch: number
   readonly strategy: string
-  /** Tells this opening of the share from earlier ones. */
+  /** Distinguishes this opening of the share from earlier ones. */
   readonly opening: string
   readonly quantity: string
   readonly averagePrice: string
@@ -46,7 +46,7 @@ export interface OpenShare {
   readonly refused: RefusedReduce | null
   /**
    * The worst an unresolved order does to an exit of this position, because it may be the first half of a double sale:
-   * `operator` until a human resolves it, `unresolved` while the venue is asked for longer than a round trip.
+   * `operator` until a human resolves it, `unresolved` while the look-up takes longer than a round trip.
    */
   readonly blockedBy: "operator" | "unresolved" | null
   /** True when a life other than `life` owns the account and is alive. */
@@ -64,7 +64,7 @@ export interface Arming {
   readonly targetPrice: string | null
 }
 
-/** A symbol about which we and the broker differ. */
+/** A symbol on which we and the broker differ. */
 export interface PositionMismatch {
   readonly symbol: string
   readonly ours: string
@@ -81,15 +81,15 @@ export interface PositionsStoreService {
     accounts: ReadonlyArray<string>,
     life: string | null
   ) => Effect.Effect<ReadonlyArray<OpenShare>, DatabaseUnavailable>
-  /** Sets the exit prices of a share anew. False: it was closed meanwhile. */
+  /** Re-arms a share with new exit prices. False: it was closed meanwhile. */
   readonly arm: (arming: Arming) => Effect.Effect<boolean, DatabaseUnavailable>
   /**
    * Stores the broker's answer for the whole account: a symbol it does not name is flat there. `dispute`: all fills were
-   * asked for before, so what still differs is disputed and takes no new exposure; what agrees is free again either way.
+   * fetched before, so what still differs is disputed and takes no new exposure; what agrees is free again either way.
    */
   readonly confirm: (
     grant: AccountGrant,
-    said: ReadonlyArray<{ readonly symbol: string; readonly quantity: string }>,
+    reported: ReadonlyArray<{ readonly symbol: string; readonly quantity: string }>,
     dispute?: boolean
   ) => Effect.Effect<ConfirmOutcome, DatabaseUnavailable>
 }

@@ -1,14 +1,14 @@
 /**
- * Protection: which open positions would not be left now, though they should be able to.
+ * Protection: which open positions could not be closed now, though they should be.
  *
  * A stop loss is a promise that silence breaks: no quotes, no broker, an exit that waits for a human. The exits component
- * says here after each look what it cannot protect and why, and executors say whether their broker answers, so that
+ * reports here after each look what it cannot protect and why, and executors report whether their broker answers, so that
  * health can be unhealthy the moment a promise is not kept (T2).
  *
  * Promises: synchronous and cheap; a position is named once, with the first reason that holds; when nobody has looked
  * for too long (exits crashed, paused, without a database), every position of the last look, and every one that was opened
  * since, counts as not protected.
- * Never: asks anybody; repeats an old "all is well".
+ * Never: queries anything; repeats an old "all is well".
  */
 import { Context, Layer } from "effect"
 import { exitLimits } from "../../domain/kernel/limits.ts"
@@ -20,7 +20,7 @@ export interface Unprotected {
   readonly reason: string
 }
 
-/** A position with exit prices, and why it would not be left now; null when it would. */
+/** A position with exit prices, and why it could not be closed now; null when it could. */
 export interface Watched {
   readonly account: string
   readonly symbol: string
@@ -33,8 +33,8 @@ export interface ProtectionService {
   /** The exits component, after a look: every position it watches. */
   readonly report: (watched: ReadonlyArray<Watched>, atMs: number) => void
   /**
-   * Whoever stores a fill that opens or adds to what has exit prices: it counts as watched from now on, so that it is
-   * missed when no look follows.
+   * Whoever stores a fill that opens or adds to what has exit prices: it counts as watched from now on, so that it shows as
+   * unprotected when no look follows.
    */
   readonly noteOpened: (account: string, symbol: string, nowMs: number) => void
   /** An executor, when its broker stops or starts to answer. */
@@ -51,7 +51,7 @@ const makeProtection = (): ProtectionService => {
     unprotected: (nowMs) => {
       const blind = at !== null && nowMs - at > exitLimits.lookAgeMsMax
       return watched.flatMap(({ account, symbol, gap }) => {
-        const reason = blind ? "nobody watches its price" : gap
+        const reason = blind ? "its price is not being watched" : gap
         return reason === null ? [] : [{ account, symbol, reason }]
       })
     },

@@ -2,9 +2,9 @@
  * Bells: everything that may be rung in this process, as one closed union.
  *
  * A bell says "look again": its sender has written a row, its listener reads the table. The names are written here and
- * nowhere else, so that a bell nobody hears, or one nobody rings, cannot be misspelled into being.
+ * nowhere else, so that a misspelled bell, rung or waited for by nobody, cannot exist.
  *
- * Promises: every bell is rung by somebody and heard by somebody (test/layers/platform/bells.test.ts).
+ * Promises: every bell has a ringer and a listener (test/layers/platform/bells.test.ts).
  * Never: carries what happened.
  */
 
@@ -17,7 +17,7 @@ export type Bell =
   | "trading-state"
   /** A position changed. */
   | "positions"
-  /** An alert was raised, or is over. */
+  /** An alert was raised or resolved. */
   | "alerts"
   | ReturnType<typeof ordersBell>
   | ReturnType<typeof resolveBell>
@@ -27,7 +27,7 @@ export type Bell =
 
 /** There may be an order of the account to send or to cancel. */
 export const ordersBell = (account: string) => `orders:${account}` as const
-/** An order of the account became unresolved, so that asking begins at once. */
+/** An order of the account became unresolved, so that look-ups begin at once. */
 export const resolveBell = (account: string) => `resolve:${account}` as const
 /** The venue has filled more than we have stored, or the connection to it is up again. */
 export const reconcileBell = (account: string) => `reconcile:${account}` as const

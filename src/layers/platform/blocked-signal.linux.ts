@@ -5,10 +5,10 @@
  * for good: it neither kills nor reaches a handler. Node cannot unblock it, libc can. Loading the bridge to libc costs
  * seven megabytes, so it is loaded when the first such signal is found waiting and not before.
  *
- * Promises: a waiting signal is let through within `processLimits.blockedLookMs`; its handler, installed before, hears
+ * Promises: a waiting signal is let through within `processLimits.blockedLookMs`; its handler, installed before, receives
  * it and every later one.
  * Never: unblocks a signal that has no handler; keeps the process alive.
- * Failure: without /proc or libc nothing is unblocked: the signal still does nothing, only unheard.
+ * Failure: without /proc or libc nothing is unblocked: the signal still does nothing, and is not logged.
  */
 import { readFileSync } from "node:fs"
 import { constants } from "node:os"

@@ -1,7 +1,7 @@
 /**
- * Build identity from the files beside the code: package.json, and the checkout's own pointers.
+ * Build identity from the files next to the code: package.json, and the checkout's own pointers.
  *
- * Read without starting git: a service image has no git, and a boot must not wait for a process to say its name.
+ * Read without starting git: a service image has no git, and a boot must not wait for a subprocess to learn its version.
  *
  * Promises: `HOLDFAST_COMMIT` wins (an image built from an archive has no checkout); a missing file is `unknown`.
  * Never: throws.
@@ -26,7 +26,7 @@ const versionOf = (text: string): string => {
   try {
     return manifest.parse(JSON.parse(text)).version
   } catch {
-    // Whatever is wrong with the file: the service runs all the same, and says that it does not know.
+    // Whatever is wrong with the file: the service runs all the same, and reports `unknown`.
     return "unknown"
   }
 }

@@ -8,7 +8,7 @@ import { Context } from "effect"
 
 export interface BuildIdentity {
   readonly version: string
-  /** Full commit hash, or `unknown` outside of a checkout. */
+  /** Full commit hash, or `unknown` outside a checkout. */
   readonly commit: string
 }
 

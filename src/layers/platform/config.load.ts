@@ -7,7 +7,7 @@
  * Promises: all problems at once; a file named by HOLDFAST_CONFIG that is missing is a problem, the default
  * file that is missing is not; the file is read as strictly as a webhook: a key given twice is a problem, because
  * nobody can know which of the two was meant.
- * Never: prints, exits or keeps a secret outside of `Redacted`; repeats the file in a problem.
+ * Never: prints, exits or keeps a secret outside `Redacted`; repeats the file in a problem.
  * Failure: an unreadable file or invalid JSON is a problem with the file's path.
  */
 import { errorCodeOf } from "./error-code.ts"
@@ -29,7 +29,7 @@ const decodeText = (bytes: Uint8Array): string | null => {
   const encoding =
     first === 0xff && second === 0xfe ? "utf-16le" : first === 0xfe && second === 0xff ? "utf-16be" : "utf-8"
   try {
-    // The decoder takes the byte order mark off.
+    // The decoder strips the byte order mark.
     return new TextDecoder(encoding, { fatal: true }).decode(bytes)
   } catch {
     return null
@@ -84,7 +84,7 @@ const leavesOf = (value: unknown, path: string): ReadonlyArray<readonly [path: s
     : entries.flatMap(([key, inner]) => leavesOf(inner, path === "" ? key : `${path}.${key}`))
 }
 
-/** What `--check-config` says to a person: one line for each problem or warning, then the settings as they are in effect. */
+/** What `--check-config` prints for a person: one line for each problem or warning, then the settings in effect. */
 export const settingsReport = (
   outcome: Result.Result<Settings, ReadonlyArray<SettingsProblem>>,
   warnings: ReadonlyArray<SettingsProblem>

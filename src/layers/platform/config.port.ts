@@ -24,7 +24,7 @@ export class SettingsInForce extends Context.Service<SettingsInForce, SettingsIn
   "holdfast/layers/SettingsInForce"
 ) {}
 
-/** Reads the configuration again, for a reload; what is in force does not change by it. */
+/** Rereads the configuration, for a reload; this does not change what is in force. */
 export class ConfigReader extends Context.Service<
   ConfigReader,
   { readonly read: () => Result.Result<Settings, ReadonlyArray<SettingsProblem>> }

@@ -3,7 +3,7 @@
  *
  * Pure, so that the whole refusal table of T1 is a unit test. The environment is laid over the file and the whole is decoded
  * once, so that a value is judged by one rule wherever it came from. Defaults that depend on the mode come last, because
- * practice must run with nothing configured while a mode that touches money must be told everything.
+ * practice must run with nothing configured while a mode that touches money needs everything set explicitly.
  *
  * Promises: all problems at once, each with its path (an environment variable's name, or a path in the file);
  * a secret never appears in a message.
@@ -64,7 +64,7 @@ const practiceStrategies: Readonly<Record<string, StrategySettings>> = {
 interface Collected {
   readonly environment: Environment
   readonly problems: Array<SettingsProblem>
-  /** Names of what ended with a line break and was taken without it. */
+  /** Names of what ended with a line break and was read without it. */
   readonly trimmed: Array<string>
   /** What a person wrote: the variable that a setting came from, else its path in the file. */
   readonly nameOf: (path: string) => string
@@ -79,14 +79,14 @@ const variable = (environment: Environment, name: string): string | undefined =>
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
-/** The text of a variable as the value of its setting; what is no number stays text, which the schema refuses. */
+/** The text of a variable as the value of its setting; what is not a number stays text, which the schema refuses. */
 const valueOf = (name: string, text: string): unknown => {
   if (name === "ROLES") return text.split(",").map((role) => role.trim())
   const isNumber = name === "PORT" || name.startsWith("WAVE_")
   return isNumber && /^\d{1,12}$/.test(text) ? Number(text) : text
 }
 
-/** `value` put at `path` of an object, whose other fields stay; what is no object in between is replaced. */
+/** `value` put at `path` of an object, whose other fields stay; what is not an object in between is replaced. */
 const laidOver = (given: unknown, [key = "", ...rest]: ReadonlyArray<string>, value: unknown): unknown => {
   const around = isObject(given) ? given : {}
   const inner = Object.hasOwn(around, key) ? around[key] : undefined
@@ -108,7 +108,7 @@ const overlay = (file: unknown, environment: Environment) => {
   }
 }
 
-/** Roles that have no component: part of the default, which means whatever there is, and refused as a wish. */
+/** Roles without a component yet: part of the default, which means whatever exists, and refused when named. */
 const plannedRoles: ReadonlySet<Role> = new Set(["telegram", "monitors"])
 const plannedVariables = ["TELEGRAM_BOT_TOKEN", "TELEGRAM_API_ROOT", "TELEGRAM_CHAT_IDS"]
 
@@ -134,12 +134,12 @@ const refusePlanned = (settings: Settings, areRolesNamed: boolean, input: Collec
 }
 
 const hostOf = (input: Collected, host: string): string => {
-  // As it stands in a URL; a socket wants it without the brackets.
+  // As written in a URL; a socket wants it without the brackets.
   const address = /^\[([\dA-Fa-f:.]+(?:%[\w.-]+)?)\]$/.exec(host)?.[1] ?? host
   if (/[[\]/\s]|^[^:]*:\d+$/.test(address)) {
     input.problems.push({
       path: input.nameOf("host"),
-      message: `"${host}" is no host name or address; the port is set by PORT`
+      message: `"${host}" is not a host name or address; the port is set by PORT`
     })
   }
   return address
@@ -150,13 +150,13 @@ const dataDirOf = (input: Collected, name: string): string => {
   if (/\p{Cc}/u.test(name.replaceAll("\t", ""))) {
     input.problems.push({
       path: input.nameOf("dataDir"),
-      message: "holds a line break or another control character"
+      message: "contains a line break or another control character"
     })
   }
   return name
 }
 
-/** A secret, without the line break that a secret store left at its end. */
+/** A secret, without the trailing line break left by a secret store. */
 const secretAt = (
   input: Collected,
   path: string,
@@ -179,7 +179,7 @@ const secretsOf = (input: Collected, file: SettingsFile): Settings["secrets"] =>
   return { hmac: strong("hmacSecret"), webhook: strong("webhookSecret"), admin: strong("adminToken") }
 }
 
-/** Feeds of the file and the environment; practice has one of its own. */
+/** Feeds of the file and the environment; practice mode has a built-in one. */
 const feedsOf = (input: Collected, { feeds, mode }: SettingsFile): Readonly<Record<string, FeedSettings>> => {
   const own = feeds ?? (mode === "PRACTICE" ? { default: plainFeed } : {})
   return Object.fromEntries(

@@ -1,11 +1,11 @@
 /**
  * Control token from the settings, or from a file in the data directory that is made when there is none.
  *
- * Hexadecimal, because a double click selects such a text, and it contains none of the words by which a secret counts as
+ * Hexadecimal, because a double click selects all of it, and it contains none of the words that mark a secret as
  * weak.
  *
- * Promises: mode 0600 from the first byte on, written beside and renamed, so a crash leaves the whole file or none; a file
- * that cannot be a token (empty, zeros after a power cut, weak as T1 has it) is replaced, and that is said.
+ * Promises: mode 0600 from the first byte on, written to a sibling and renamed, so a crash leaves the whole file or none; a file
+ * that is not a valid token (empty, zeros after a power cut, weak by T1) is replaced, and that is logged.
  * Never: opens anything before `open` runs, or prints the token.
  * Failure: `DataDirUnusable`, when the file can be neither read nor written: a service that nobody can control does not start.
  */
@@ -22,7 +22,7 @@ import { errorCodeOf } from "./error-code.ts"
 
 const fileName = "admin-token"
 
-/** As many as the digest a token is compared by has; nobody guesses half of them. */
+/** As many as the digest a token is compared by; half of them would already be unguessable. */
 const generatedBytes = 32
 
 /** Visible ASCII, as a header carries it. */
@@ -37,7 +37,7 @@ const readToken = (file: string): string | null => {
   }
 }
 
-/** Others may not read it, whoever put it there; a read-only mount is its operator's own doing. */
+/** Others may not read it, whoever put it there; a read-only mount is its operator's own choice. */
 const keepPrivate = (file: string): void => {
   if ((fs.statSync(file).mode & 0o077) === 0) return
   try {
@@ -50,7 +50,7 @@ const keepPrivate = (file: string): void => {
 const makeToken = (file: string, entropy: EntropyService): string => {
   const made = Buffer.from(entropy.bytes(generatedBytes)).toString("hex")
   const beside = `${file}.new`
-  // Made anew: the mode of a file that a crash left behind would stay as it is.
+  // Recreated: the mode of a file that a crash left behind would stay as it is.
   fs.rmSync(beside, { force: true })
   fs.writeFileSync(beside, `${made}\n`, { mode: 0o600, flag: "wx", flush: true })
   fs.renameSync(beside, file)

@@ -1,19 +1,19 @@
 /**
- * Control token: the port to the one secret that moves this service over HTTP (T16).
+ * Control token: the port to the one secret that controls this service over HTTP (T16).
  *
- * Reading in practice is open to callers on this machine, moving is not: whoever could halt trading or close a position
- * needs a token, also in practice, because nothing about a connection proves who speaks. An operator who configured
- * none gets one that was made for him.
+ * Reading in practice is open to callers on this machine, control is not: whoever could halt trading or close a position
+ * needs a token, even in practice, because nothing about a connection proves who is behind it. An operator who configured
+ * none gets a generated one.
  *
  * Promises: a configured token is the token; else the one of `DATA_DIR/admin-token`, made once, the same for every life that
  * holds the directory; `mask` hides it in any text.
- * Never: leaves the process by a log line; `file` is what a log may name.
+ * Never: leaves the process in a log line; `file` is what a log may name.
  */
 import { Context, type Effect } from "effect"
 import type { Mask } from "../../domain/kernel/redaction.ts"
 import type { DataDirUnusable } from "./data-dir.port.ts"
 
-/** What opening the file did. `kept`: it was there; `replaced`: what was there could be no token. */
+/** What opening the file did. `kept`: it was there; `replaced`: what was there was not a valid token. */
 export type TokenFile = "kept" | "made" | "replaced"
 
 export interface ControlTokenService {

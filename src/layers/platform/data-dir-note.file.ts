@@ -1,12 +1,12 @@
 /**
  * Notes of DATA_DIR: small texts that a later life reads, such as the node's identity.
  *
- * A crash may leave anything in a note's place. A note that cannot be read is as good as none: what it said is then
- * found elsewhere or made anew, and that must not fail for what lies in the way.
+ * A crash may leave anything in a note's place. A note that cannot be read counts as absent: its content is then
+ * found elsewhere or recreated, and that must not fail because of what is in the way.
  *
- * Promises: a note is whole or not there (written beside, flushed, renamed); whatever else has its name is replaced.
+ * Promises: a note is complete or absent (written to a sibling, flushed, renamed); whatever else has its name is replaced.
  * Never: reads more than `noteBytesMax`, or anything but a plain file.
- * Failure: writing throws what the file system says.
+ * Failure: writing throws the error of the file system.
  */
 import * as fs from "node:fs"
 import * as path from "node:path"

@@ -32,7 +32,7 @@ import { inRealTime, runCommand } from "./subprocess.node.ts"
 /** `flock -n` answers at once; what takes this long hangs. */
 const flockMsMax = 10_000
 
-/** Exit status we ask `flock` for when somebody else has the lock; its default, 1, could mean anything. */
+/** Exit status we request from `flock` when another process has the lock; its default, 1, could mean anything. */
 const conflictStatus = 75
 
 /** BSD systems lock in `open` itself: O_EXLOCK, which Node does not name. */
@@ -75,7 +75,7 @@ const makeDirectories = (directory: string, mode: number): void => {
   }
 }
 
-/** Opens the lock's file also when an empty directory, or a mode that shuts out its owner, was left in its place. */
+/** Opens the lock's file even when an empty directory, or a mode that locks out its owner, was left in its place. */
 const openPlain = (file: string, flags: number): number => {
   try {
     return fs.openSync(file, flags, 0o644)
@@ -118,7 +118,7 @@ const lock = (directory: string, descriptor: number): Effect.Effect<void, DataDi
     if (result.code === 0) return
     if (result.code === conflictStatus) return yield* lockedBy(directory)
     const cause = new Error(
-      result.startError ?? (result.timedOut ? "flock did not end in time" : result.output.trim())
+      result.startError ?? (result.timedOut ? "flock did not finish in time" : result.output.trim())
     )
     return yield* unusable(
       directory,
@@ -126,13 +126,13 @@ const lock = (directory: string, descriptor: number): Effect.Effect<void, DataDi
     )(cause)
   })
 
-/** The file's first line says who holds the lock, for the one who is refused. */
+/** The file's first line names the holder of the lock, for whoever is refused. */
 const sign = (descriptor: number): void => {
   fs.ftruncateSync(descriptor, 0)
   fs.writeSync(descriptor, `${process.pid}\nsince ${new Date().toISOString()}\n`, 0)
 }
 
-/** The node's identity: made once. One that cannot be read is made anew: a new node, which shares no lease with the old. */
+/** The node's identity: created once. An unreadable one is recreated: a new node, which shares no lease with the old. */
 const readNodeId = (directory: string, entropy: EntropyService): string => {
   const known = readNote(directory, "node-id") ?? ""
   if (/^[0-9a-f-]{36}$/.test(known)) return known

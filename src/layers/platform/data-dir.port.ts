@@ -30,7 +30,7 @@ export interface HeldDataDir {
   readonly nodeId: string
   /** UUID of this life. */
   readonly bootId: string
-  /** The mode its data is of, null when it was never used or does not say. */
+  /** The mode of its data, null when it was never used or is not recorded. */
   readonly mode: string | null
 }
 
@@ -38,9 +38,9 @@ export interface DataDirService {
   readonly path: string
   /** Creates the directory when missing, locks it until the scope closes. */
   readonly hold: Effect.Effect<HeldDataDir, DataDirLocked | DataDirUnusable, Scope.Scope>
-  /** Says for every later life which mode its data is of. The caller holds the directory. */
+  /** Records the mode of its data for every later life. The caller holds the directory. */
   readonly rememberMode: (mode: string) => Effect.Effect<void, DataDirUnusable>
-  /** Unsays it, when the data is gone. */
+  /** Removes the record, when the data is gone. */
   readonly forgetMode: Effect.Effect<void, DataDirUnusable>
 }
 

@@ -1,7 +1,7 @@
 /**
  * The code of a system error: what Node puts on the errors of its sockets, files and processes.
  *
- * Why here: a caught value is `unknown`, every adapter asks it for its code, and an assertion in each of them
+ * Why here: a caught value is `unknown`, every adapter needs its code, and an assertion in each of them
  * would claim more than is known.
  *
  * Promises: total; a value without a code, or with one that is not a string, has none.

@@ -1,9 +1,9 @@
 /**
  * Figures: the port through which a component shows figures that are read when somebody scrapes.
  *
- * A feed counts a hundred thousand signals in a flood; counting them once more for a scraper would be the dearest line of
- * its loop. So a component hands in a function that reads what it counts anyway. Counters begin anew with its next
- * incarnation, which is how a scraper expects a counter to end.
+ * A feed counts a hundred thousand signals in a flood; counting them once more for a scraper would be the most expensive line of
+ * its loop. So a component registers a function that reads what it counts anyway. Counters restart with its next
+ * incarnation, which is how a scraper expects a counter to reset.
  *
  * Promises: a family that several components show is one family with the samples of all; what nobody shows is left out.
  * Never: measures, or keeps a value.

@@ -1,12 +1,12 @@
 /**
  * Host on Node: signals, and faults that escaped every fiber.
  *
- * Installed before anything else of the service; what comes before that, while modules still load, is
+ * Installed before anything else of the service; what arrives before that, while modules still load, is
  * scripts/early-signals.cjs's.
  *
  * Promises: SIGTERM and SIGINT are requests, judged by domain/platform/stop-signal.ts when they come again; SIGHUP asks for a
- * look at the configuration, or, when standard input is a terminal, says that the terminal has closed, which is a
- * request to stop; SIGUSR1 and SIGUSR2 open no debugger and kill nobody; an uncaught exception or a rejected promise
+ * reload of the configuration, or, when standard input is a terminal, means that the terminal has closed, which is a
+ * request to stop; SIGUSR1 and SIGUSR2 open no debugger and kill nothing; an uncaught exception or a rejected promise
  * nobody owns is a request to stop with its cause, never silence and never a half-dead process.
  * Never: calls `process.exit`.
  * Failure: a handler that throws is an uncaught exception like any other, and so a request to stop.
@@ -45,7 +45,7 @@ export const installHost = (): HostService => {
     else if (meaning === "now") Deferred.doneUnsafe(forced, Effect.void)
   }
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => onStop(signal))
-  // Asked now: a terminal that has closed is none any more.
+  // Checked now: a closed terminal no longer counts as one.
   const hasTerminal = isatty(0)
   process.on("SIGHUP", () => {
     if (hasTerminal) onStop("SIGHUP")

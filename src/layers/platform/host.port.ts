@@ -1,8 +1,8 @@
 /**
  * Host: the port to the process we live in, as far as its end and its signals are concerned.
  *
- * Promises: a stop that was asked for is an event with the name of its signal; a fault that no fiber owns is one too; a
- * signal that means nothing here is told, and does nothing.
+ * Promises: a requested stop is an event with the name of its signal; a fault that no fiber owns is one too; a
+ * signal without a meaning here is reported, and does nothing.
  * Never: ends the process by itself.
  */
 import { Context, type Effect } from "effect"
@@ -19,11 +19,11 @@ export type StopRequest =
 export interface HostService {
   /** The first request to stop, at once when it was made before. */
   readonly stopRequested: Effect.Effect<StopRequest>
-  /** A signal that came later than one and the same request can: whoever sends it does not want to wait. */
+  /** A second stop signal, too late to be a repetition of the first: whoever sends it does not want to wait. */
   readonly forceRequested: Effect.Effect<void>
-  /** The next request to look at the configuration again; several while one is under way are one. */
+  /** The next request to reread the configuration; several during one reread are one. */
   readonly nextReload: Effect.Effect<void>
-  /** The next signal that means nothing here. */
+  /** The next signal without a meaning here. */
   readonly nextStray: Effect.Effect<StraySignal>
 }
 

@@ -1,8 +1,8 @@
 /**
  * The numbers of the HTTP side in one place, each with its reason and with the relations that must hold.
  *
- * What a signal may be is bounded in `domain/kernel/limits.ts`; these live beside the adapters because no rule of trading
- * depends on them: they say how much a stranger on a socket may cost us, and how long a caller is kept waiting.
+ * What a signal may be is bounded in `domain/kernel/limits.ts`; these live next to the adapters because no trading rule
+ * depends on them: they define how much an unknown client may cost us, and how long a caller is kept waiting.
  *
  * Promises: the relations asserted at the end hold, or the process does not load.
  * Never: read from the environment; what an operator may set is a setting, not a limit.
@@ -15,11 +15,11 @@ export const listenerLimits = {
   bindMs: 3_000,
   /** How much later than its effect a machine gives up by itself: the effect names the cause, so it goes first. */
   netMs: 500,
-  /** Complete headers. A slow client on a bad line needs a second; a slowloris needs for ever. */
+  /** Complete headers. A slow client on a bad line needs a second; a slowloris takes forever. */
   headersMs: 5_000,
   /** Complete request, body included. TradingView hangs up at 3 s, so nobody slower is worth a connection. */
   requestMs: 10_000,
-  /** How often the two limits above are looked at; a limit is therefore late by at most this. */
+  /** How often the two limits above are checked; a limit is therefore late by at most this. */
   checkMs: 1_000,
   /** An idle keep-alive connection. Longer than the 60 s of common proxies, so that the proxy closes first. */
   keepAliveMs: 65_000,
@@ -31,12 +31,12 @@ export const listenerLimits = {
   headerBytesMax: 16_384,
   /** Number of header lines; the rest of a request that has more is not read as headers. */
   headersMax: 100,
-  /** At close, answers under way may take this long before their connections are cut. */
+  /** At close, responses in progress may take this long before their connections are cut. */
   closeGraceMs: 2_000
 } as const
 
 export const postLimits = {
-  /** Bytes of a refused body that are still read, so that the sender sees our answer and not a reset connection. */
+  /** Bytes of a refused body that are still read, so that the sender sees our response and not a reset connection. */
   lingerBytesMax: 8 * 1_024 * 1_024,
   /** Time for the same. */
   lingerMs: 2_000,
@@ -52,13 +52,13 @@ export const postLimits = {
 export const readLimits = {
   /** One read of the API, pool wait included. A person waits; a deadline below the proxy's usual 30 s names the cause. */
   queryMs: 4_000,
-  /** One route as a whole: the query, or two of them, and the way back. */
+  /** One route as a whole: the query, or two of them, and the response. */
   routeMs: 5_000,
   /** Bodies of control posts. */
   bodyBytesMax: 16_384,
-  /** Read requests in work at once; above it 503. Two pool connections would serve more, the intake must not starve. */
+  /** Concurrent read requests; above it 503. Two pool connections would serve more, but the intake must not starve. */
   concurrentMax: 32,
-  /** /health and /metrics ask the tree for an answer; a tree that is silent this long is deaf. */
+  /** /health and /metrics query the tree; a tree that is silent this long counts as unresponsive. */
   pingMs: 1_000
 } as const
 

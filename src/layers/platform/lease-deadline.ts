@@ -1,14 +1,14 @@
 /**
- * Lease deadline: until when this process may believe in its lease, by its own clocks.
+ * Lease deadline: until when this process may rely on its lease, by its own clocks.
  *
  * A fence guards rows, not wires. Between the commit of `submitting` and the bytes on the socket a process can be frozen
- * for as long as somebody likes, and wake up when another process owns the account. So the lease is looked at once more,
+ * for any length of time, and resume when another process owns the account. So the lease is checked once more,
  * synchronously, right before the write (T4). The deadline is counted from before the renewing query was SENT, minus a
  * margin: whatever the network did, the database's lease ends later than ours.
  *
  * Promises: nothing remains from the deadline on, after a freeze (monotonic clock) and after a suspended machine (wall
  * clock; the monotonic one stands still there). A clock set back never prolongs a lease.
- * Never: asks the database, or gives a lost lease back.
+ * Never: queries the database, or revives a lost lease.
  */
 import type { Clock } from "effect"
 
@@ -27,7 +27,7 @@ export interface LeaseTerms {
 export interface LeaseDeadline {
   /** Milliseconds for which the lease may still be used; zero or less afterwards. */
   readonly remainingMs: () => number
-  /** The lease was extended by a query sent at `sent`. A lease that was given up stays given up. */
+  /** The lease was extended by a query sent at `sent`. A dropped lease stays dropped. */
   readonly extend: (sent: Instant) => void
   /** Ends it for good. */
   readonly giveUp: () => void
@@ -63,10 +63,10 @@ export const makeLeaseDeadline = (clock: Clock.Clock, terms: LeaseTerms, sent: I
 }
 
 /**
- * What a holder says of itself instead of its state once its time is over. Judged at the moment of the answer: the renewal
- * that is missing is the very thing that would have told.
+ * What a holder reports instead of its state once its lease has expired. Judged at the moment of the report: the renewal
+ * that is missing is the very thing that would have updated it.
  */
 export const overdueStatus = (lease: Pick<LeaseDeadline, "remainingMs"> | null) =>
   lease !== null && lease.remainingMs() > 0
     ? {}
-    : { state: "Overdue", ready: false, lastError: "the lease is over by our clock and was not renewed" }
+    : { state: "Overdue", ready: false, lastError: "the lease has expired by our clock and was not renewed" }

@@ -1,8 +1,8 @@
 /**
- * Lifecycle: the one flag that says whether this process is on its way out.
+ * Lifecycle: the one flag that shows whether this process is stopping.
  *
  * A stop is ordered (T8): new posts are refused first, the listener closes last, and between the two every child of
- * the tree stops in its own time. The flag is what the first step sets, so that the HTTP side and `/health` say
+ * the tree stops in its own time. The flag is what the first step sets, so that the HTTP side and `/health` report
  * "stopping" from the first moment and not only when their own turn comes.
  *
  * Promises: `announceStop` is synchronous, idempotent and callable from a signal handler; `awaitStop` completes for
@@ -16,7 +16,7 @@ export interface LifecycleService {
   readonly stopping: () => boolean
   /** ISO time of the first request to stop, null while running. */
   readonly stoppingSince: () => Date | null
-  /** Says that the process stops. The second call changes nothing. */
+  /** Announces that the process stops. The second call changes nothing. */
   readonly announceStop: (at: Date) => void
   /** Completes when a stop is announced, at once when it was announced before. */
   readonly awaitStop: Effect.Effect<void>

@@ -34,7 +34,7 @@ const levelNames: Readonly<Record<string, LogLevel>> = {
 }
 const minimumLevels = { debug: "Debug", info: "Info", warn: "Warn", error: "Error" } as const
 
-/** Values JSON cannot carry become text: a log line is never lost because of what it holds. */
+/** Values JSON cannot represent become text: a log line is never lost because of what it contains. */
 const jsonValue = (_key: string, value: unknown): unknown => {
   if (typeof value === "bigint") return value.toString()
   if (value instanceof Map) return Object.fromEntries(value)
@@ -47,7 +47,7 @@ const encode = (fields: Record<string, unknown>): string => {
   try {
     return JSON.stringify(fields, jsonValue)
   } catch (error) {
-    // Cyclic or hostile values: say which line it was, without them.
+    // Cyclic or hostile values: log the line without them.
     return JSON.stringify({
       ts: fields["ts"],
       level: fields["level"],

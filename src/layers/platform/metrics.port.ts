@@ -6,13 +6,13 @@
  *
  * Promises: recording is synchronous, takes about a microsecond and never fails; label values come from bounded sets;
  * names follow the Prometheus conventions (base units, `_total`), which `promtool` checks.
- * Never: puts a symbol, an account or anything else a stranger chooses into a label.
+ * Never: puts a symbol, an account or anything else an outsider chooses into a label.
  */
 import { Clock, Context, Effect, Layer, Metric } from "effect"
 
 /**
  * Why a post got 503 before it waited for a commit. `reading`, `posts` and `bytes` are the bounds of the intake;
- * `stalled`: the commit under way is overdue.
+ * `stalled`: the commit in progress is overdue.
  */
 export type PostRefusal = "stopping" | "database" | "no_worker" | "stalled" | "reading" | "posts" | "bytes"
 
@@ -28,12 +28,12 @@ export interface MetricsService {
 }
 
 const requestSeconds = Metric.histogram("holdfast_http_request_seconds", {
-  description: "Time from complete headers to the end of the answer.",
-  // The budget is 30 ms at p99 and 100 ms at the latest; the buckets are dense below and tell how far above.
+  description: "Time from complete headers to the end of the response.",
+  // The budget is 30 ms at p99 and 100 ms at the latest; the buckets are dense below and show how far above.
   boundaries: [0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.5, 5]
 })
 const requestsTotal = Metric.counter("holdfast_http_requests_total", {
-  description: "Answers by route and status.",
+  description: "Responses by route and status.",
   incremental: true
 })
 const postsTotal = Metric.counter("holdfast_intake_posts_total", {

@@ -4,11 +4,11 @@
  * Node has no unix datagram sockets, and spawning `systemd-notify` per ping would be a process a few times a
  * minute whose pid systemd may refuse; so libc is called through koffi, loaded only when NOTIFY_SOCKET is set.
  *
- * Promises: non-blocking sends; path and abstract (`@name`) socket addresses; served also when npm or a shell stands
- * between the service manager and us, with a word on the setting that needs.
+ * Promises: non-blocking sends; path and abstract (`@name`) socket addresses; works even when npm or a shell is
+ * between the service manager and us, with a log line about the setting this needs.
  * Never: loads native code when no service manager asked for it.
  * Failure: a failed send or a missing native library is `false` and one warning, never an error: a service that
- * trades must not stop because nobody listens to its status.
+ * trades must not stop because nobody reads its status.
  */
 import { Effect, Layer } from "effect"
 import { readFileSync } from "node:fs"
@@ -99,7 +99,7 @@ export const ancestorsOf = (pid: number): ReadonlyArray<number> => {
 const pidIn = (text: string | undefined): number | null =>
   text !== undefined && /^[1-9]\d{0,9}$/.test(text) ? Number(text) : null
 
-/** The process a service manager watches, as far as it says so: WATCHDOG_PID, else SYSTEMD_EXEC_PID. */
+/** The process a service manager watches, if it is named: WATCHDOG_PID, else SYSTEMD_EXEC_PID. */
 const watchedPid = (environment: Environment): number | null =>
   pidIn(environment["WATCHDOG_PID"]) ?? pidIn(environment["SYSTEMD_EXEC_PID"])
 
@@ -107,8 +107,8 @@ const behind = (name: string): string =>
   `the service manager watches ${name}, not this process: READY, STOPPING and watchdog pings reach it only with NotifyAccess=all in the unit`
 
 /**
- * The watchdog's interval, and what is to be said. WATCHDOG_PID names the process that must ping; under `npm start` that
- * is npm or its shell, which will not, so whoever stands below it does. Named is somebody else: not our watchdog.
+ * The watchdog's interval, and the notices to log. WATCHDOG_PID names the process that must ping; under `npm start` that
+ * is npm or its shell, which will not, so its descendant does. If it names an unrelated process, it is not our watchdog.
  */
 const watchdogOf = (environment: Environment, pid: number, above: ReadonlyArray<number>) => {
   const usec = Number(environment["WATCHDOG_USEC"])
@@ -120,7 +120,7 @@ const watchdogOf = (environment: Environment, pid: number, above: ReadonlyArray<
     return { watchdogMs: everyMs, notices: npm ? [behind("npm")] : [] }
   }
   if (above.includes(watched)) return { watchdogMs: everyMs, notices: [behind(`process ${watched}`)] }
-  // Only WATCHDOG_PID says who must ping; a stale SYSTEMD_EXEC_PID, inherited from a shell, says nothing about us.
+  // Only WATCHDOG_PID names who must ping; a stale SYSTEMD_EXEC_PID, inherited from a shell, is not about us.
   if (pidIn(environment["WATCHDOG_PID"]) === null) return { watchdogMs: everyMs, notices: [] }
   return {
     watchdogMs: null,

@@ -1,7 +1,7 @@
 /**
- * Process marks: the port to what this host knows of processes, ours and those of before.
+ * Process marks: the port to what this host knows of processes, ours and earlier ones.
  *
- * Promises: our own mark is the same for as long as we live; `seen` shows a process that ended and was not yet buried by
+ * Promises: our own mark is the same for as long as we live; `seen` shows a process that ended and was not yet reaped by
  * its parent as none, because it runs nothing any more.
  * Never: guesses: a host that cannot name itself gives a mark that proves nothing.
  */

@@ -2,12 +2,12 @@
  * Process marks from /proc.
  *
  * Linux counts the start of a process in ticks since the boot and names each boot with a random id; the namespace of
- * process ids is named beside it, because two containers of one host share the boot and not the ids.
+ * process ids is part of the mark too, because two containers of one host share the boot and not the ids.
  *
  * Promises: a mark that cannot be read completely has no host, so nothing is ever proven by it.
  * Never: signals a process to find out whether it lives.
  * Failure: what cannot be read proves nothing. A process that may not be seen (hidepid) would look gone, so its own
- * mark must be visible through the same glass first.
+ * mark must be visible the same way first.
  */
 import * as fs from "node:fs"
 import { Layer } from "effect"
@@ -34,7 +34,7 @@ const link = (file: string): string | null => {
 const STATE_FIELD = 0
 const START_FIELD = 19
 
-/** `proc` is a place of tests. */
+/** `proc` is replaced by tests. */
 export const seenIn = (proc: string, pid: number): ProcessSeen => {
   const stat = read(`${proc}/${pid}/stat`)
   if (stat === null) return null

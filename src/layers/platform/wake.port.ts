@@ -1,8 +1,8 @@
 /**
- * Wake: the in-process doorbell between a writer and the reader of a table.
+ * Wake: the in-process bell between a writer and the reader of a table.
  *
  * Rows in PostgreSQL are the queue; this only says "look now" so that a reader does not have to poll.
- * A doorbell that was rung while nobody listened stays rung, so a wake between two looks is never lost,
+ * A bell that was rung while nobody listened stays rung, so a wake between two looks is never lost,
  * and a thousand rings before the next look are one look.
  *
  * Promises: `wait` returns at once when its topic was rung since the last `wait`, else when it is rung,
@@ -17,7 +17,7 @@ export interface WakeService {
   readonly notify: (topic: BellName) => void
   /**
    * Calls `rung` whenever the bell of `topic` rings, at once if it was rung while nobody listened. For those who would
-   * otherwise keep a fiber waiting for each of thousands of topics. Answers how to end it.
+   * otherwise keep a fiber waiting for each of thousands of topics. Returns how to end it.
    */
   readonly listen: (topic: BellName, rung: () => void) => () => void
   /** Waits for the bell of `topic`, at most `maxWaitMs` milliseconds of the ambient clock. */

@@ -1,5 +1,5 @@
 /**
- * What the rows of one batch are to each other, and to the rows that are stored already.
+ * How the rows of one batch relate to each other, and to the rows that are stored already.
  *
  * Two hundred equal posts arrive in one batch more often than in two. Deciding about equals here, once and without a
  * database, lets every adapter of the store insert distinct identities only and answer alike.
@@ -19,7 +19,7 @@ export interface StoredIdentity {
 /** One identity of one source. The separator cannot occur in a source, which is a configured name. */
 export const identityKey = (source: string, identity: string): string => `${source}\n${identity}`
 
-/** All keys under which a row may be known already: its own, and for a bucket the ones beside it. */
+/** All keys under which a row may be known already: its own, and for a bucket the adjacent ones. */
 export const keysOf = (row: IntakeRow): ReadonlyArray<string> =>
   [row.identity, ...row.neighbourIdentities].map((identity) => identityKey(row.source, identity))
 

@@ -25,7 +25,7 @@ export interface IntakePost {
   readonly nowMs: number
 }
 
-/** Reason of a row that was too old when it came. */
+/** Reason of a row that was too old on arrival. */
 export const TOO_OLD = "too_old"
 
 /** The experiment a signal belongs to: the strategy that will decide it first, and the engine it decides with. */
@@ -34,7 +34,7 @@ export interface Experiment {
   readonly variant: string | null
 }
 
-/** The first strategy that takes it. Nobody does: no experiment; the signal is stored, and its decision says why. */
+/** The first strategy that takes it. None does: no experiment; the signal is stored, and its decision records why. */
 export const experimentOf = (settings: Settings, source: string, named: string | null): Experiment => {
   const [first] = takersOf(settings.strategies, source, named)
   return first === undefined
@@ -50,7 +50,7 @@ const answerOf = (post: IntakePost, experiment: Experiment): IntakeAnswer => ({
   request_id: post.requestId
 })
 
-/** The buckets on both sides; nothing for an identity that is no bucket. */
+/** The buckets on both sides; none for an identity that is not a bucket. */
 const neighboursOf = ({ identity, nowMs }: IntakePost): ReadonlyArray<string> =>
   identity.previous === null
     ? []

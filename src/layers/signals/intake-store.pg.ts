@@ -4,10 +4,10 @@
  * The unique key (source, identity) decides who is first, in one statement and without a lock of ours, because two
  * processes may receive the same alert. The conflict names no key: the id follows from that pair, so two that race may meet
  * at the primary key as well, and a named key would make that an error of the server. Only payloads without an identity and without a time need more: they are equal
- * when they come within a time bucket of each other, which no unique key can say, so they take an advisory lock on
+ * when they arrive within a time bucket of each other, which no unique key can express, so they take an advisory lock on
  * their hash for the length of the transaction (T3).
  *
- * Promises: as the port; the usual batch is one statement of fixed text.
+ * Promises: those of the port; the usual batch is one statement of fixed text.
  * Never: updates a row, or compares bodies in SQL. A row that the database refuses fails its whole batch; the queue then
  * stores the rows one by one.
  * Failure: `DatabaseUnavailable` with outcome `unknown` may have stored the batch; the re-send is then a duplicate.
@@ -112,7 +112,7 @@ const storeKeyed = Effect.fnUntraced(function* (sql: SqlClient, rows: ReadonlyAr
   return { inserted, existing }
 })
 
-/** Look first under the locks, because the bucket beside may hold the row under another key. */
+/** Look first under the locks, because the adjacent bucket may hold the row under another key. */
 const storeWithBuckets = Effect.fnUntraced(function* (sql: SqlClient, rows: ReadonlyArray<IntakeRow>) {
   const buckets = rows.filter((row) => row.identityKind === "bucket")
   yield* lockBuckets(sql, buckets)

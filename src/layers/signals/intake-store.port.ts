@@ -1,10 +1,10 @@
 /**
  * IntakeStore: the port through which received posts become durable.
  *
- * What was received is stored before anyone is told, with the answer itself, so that the same post tomorrow gets the
- * same answer. A batch is one call because one commit for many posts is what makes the intake fast.
+ * What was received is stored before it is acknowledged, with the response itself, so that the same post tomorrow gets the
+ * same response. A batch is one call because one commit for many posts is what makes the intake fast.
  *
- * Promises: an outcome of `store` means that the row it speaks of is committed; the outcomes are in the order of the
+ * Promises: an outcome of `store` means that its row is committed; the outcomes are in the order of the
  * rows; equal identities in one batch, in two batches at once, or from two processes are stored once.
  * Never: changes a stored row, and never decides what is valid.
  */
@@ -12,7 +12,7 @@ import { Context, type Effect } from "effect"
 import type { SignalTarget } from "../../domain/signals/signal.ts"
 import type { DatabaseError } from "../database/database.port.ts"
 
-/** The body of the 201, stored with its row and given again to duplicates; how long each took is not of it. */
+/** The body of the 201, stored with its row and repeated to duplicates; the time each took is not part of it. */
 export interface IntakeAnswer {
   readonly status: "ACCEPTED"
   readonly signal_id: string

@@ -1,7 +1,7 @@
 /**
  * Broker limits: the bounds of every adapter that talks to a venue, each with its reason.
  *
- * The deadline of a create stands in `domain/kernel/limits.ts`, because the lease of an account depends on it; these depend on
+ * The deadline of a create is in `domain/kernel/limits.ts`, because the lease of an account depends on it; these depend on
  * nothing but each other and the venues.
  *
  * Promises: durations end in `Ms`, sizes in `Bytes`; the relations at the end hold whenever this module could be imported.
@@ -11,14 +11,14 @@ import { invariant } from "../../domain/kernel/invariant.ts"
 import { accountLimits } from "../../domain/kernel/limits.ts"
 
 export const brokerLimits = {
-  /** A look-up takes milliseconds; one that takes longer is asked again, which a create never is. */
+  /** A look-up takes milliseconds; one that takes longer is retried, which a create never is. */
   readMsMax: 3_000,
   /** Handshake of the stream, and the venue's hello after it: what the clients of real venues use. */
   streamConnectMsMax: 10_000,
   streamHelloMsMax: 10_000,
   /**
-   * Sockets of a frozen or unplugged peer stay open, and while nobody orders its pong is all it says. A ping is a few
-   * bytes, so it is asked often; a pong takes microseconds, and 4 s outlast a long pause of either process.
+   * Sockets of a frozen or unplugged peer stay open, and while nobody orders its pong is all it sends. A ping is a few
+   * bytes, so it is sent often; a pong takes microseconds, and 4 s outlast a long pause of either process.
    */
   pingEveryMs: 5_000,
   pongMsMax: 4_000,
@@ -30,9 +30,9 @@ export const brokerLimits = {
   answerBytesMax: 4_194_304,
   /** Pages of one look-up. Beyond it the cursor is wrong or the venue counts in circles. */
   pagesMax: 200,
-  /** Fills from before a cursor that are asked for again: what became visible out of order. One short page. */
+  /** Fills from before a cursor that are fetched again: what became visible out of order. One short page. */
   fillsOverlap: 64,
-  /** Connections to one venue: one round trip per account at a time, and the look-ups beside them. */
+  /** Connections to one venue: one round trip per account at a time, plus the look-ups. */
   socketsMax: 32,
   /** Characters of an answer that are quoted in a reason. */
   excerptLengthMax: 120

@@ -2,7 +2,7 @@
  * Brokers of the configuration: one connection per entry of `brokers`, chosen by its kind.
  *
  * Promises: every configured broker has a connection from the start, whether its venue is up or not; the address of an
- * embedded venue is asked for at each call.
+ * embedded venue is looked up at each call.
  * Never: connects; that is the business of whoever uses a connection.
  * Failure: a name that is not configured is a bug and dies.
  */
@@ -27,7 +27,7 @@ export const layerConfiguredBrokers: Layer.Layer<Brokers, never, Config | PaperV
       names: [...connections.keys()],
       get: (name) => {
         const connection = connections.get(name)
-        invariant(connection !== undefined, "a broker that is asked for is configured", { name })
+        invariant(connection !== undefined, "a requested broker is configured", { name })
         return connection
       }
     }

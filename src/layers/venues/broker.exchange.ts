@@ -1,15 +1,15 @@
 /**
- * One HTTP exchange with a venue, told apart by the only question that matters for an order: did bytes leave?
+ * One HTTP exchange with a venue, classified by the only question that matters for an order: did bytes leave?
  *
- * Clients of the usual kind retry, follow redirects and fold every trouble into one error. An order needs the opposite:
- * one try, and the exact point where it broke. So the connection is made first, the permit is asked, and only then is
+ * The usual clients retry, follow redirects and fold every failure into one error. An order needs the opposite:
+ * one attempt, and the exact point where it broke. So the connection is made first, the permit is checked, and only then is
  * the request written, in one synchronous step.
  *
  * Promises: at most one request is written per call; the call ends within its deadline; `sent: false` means that not one
- * byte of the request was handed to a socket; an answer is complete or it is a failure.
- * Never: retries (also not on a kept-alive connection that the venue closed), follows redirects, or reads a body beyond
+ * byte of the request was handed to a socket; a response is complete or it is a failure.
+ * Never: retries (not even on a kept-alive connection that the venue closed), follows redirects, or reads a body beyond
  * `answerBytesMax`.
- * Failure: `ExchangeFailed` with `sent`; any status code is an answer.
+ * Failure: `ExchangeFailed` with `sent`; any status code is a response.
  */
 import { Data, Effect } from "effect"
 import { Agent, type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http"
@@ -36,7 +36,7 @@ export interface ExchangeRequest {
   /** JSON text, or null for no body. */
   readonly body: string | null
   readonly deadlineMs: number
-  /** Asked right before the write; false ends the exchange with nothing sent. */
+  /** Called right before the write; false ends the exchange with nothing sent. */
   readonly permit: () => boolean
 }
 
@@ -119,7 +119,7 @@ const start = (
       : httpRequest(request.url, { method: request.method, headers, agent: agents.plain })
   outgoing.on("response", (response) => collect(response, settle, fail))
   outgoing.on("error", (error: NodeJS.ErrnoException) => fail(error.code ?? error.message, error))
-  // The first settlement wins; this one speaks only when nothing else did.
+  // The first settlement wins; this one counts only when nothing else settled it.
   outgoing.on("close", () => process.nextTick(() => fail("the connection closed before the answer")))
   writeWhenConnected(outgoing, request, progress, fail)
   return outgoing

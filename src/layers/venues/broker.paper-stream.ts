@@ -1,7 +1,7 @@
 /**
  * The paper venue's stream: one WebSocket from its handshake to its end.
  *
- * The incident this answers: a peer closed with 1000, the client's loop ended without an error, and nobody owned that
+ * The incident behind this: a peer closed with 1000, the client's loop ended without an error, and nobody owned that
  * end for three hours. Here every end has one shape, and the effect has no way to succeed.
  *
  * Promises: handshake, hello and pongs have deadlines; messages are handed over in order, one at a time; a lost message
@@ -38,7 +38,7 @@ const open = (broker: string, url: URL, inbox: Inbox): WebSocket => {
     socket.terminate()
   }
   socket.on("error", (error) => {
-    // `close` follows and is the end; the error only knows why.
+    // `close` follows and is the end; the error only carries the reason.
     trouble = error.message
   })
   socket.on("close", (code, reason) => {

@@ -5,7 +5,7 @@
  * proves only that the server agrees with itself.
  *
  * Promises: a text becomes an order, a fill or a refusal only when every field is there and has its type; anything else
- * is null, which callers treat as an answer they did not understand.
+ * is null, which callers treat as a response they did not understand.
  * Never: guesses a missing field.
  * Failure: what cannot be read is null.
  */
@@ -56,12 +56,12 @@ const parsed = (text: string): unknown => {
   try {
     return JSON.parse(text)
   } catch {
-    // What is no JSON is of no shape either, which is the caller's null.
+    // What is not JSON has no shape either, which is the caller's null.
     return undefined
   }
 }
 
-/** A reader of JSON text that answers null instead of failing. */
+/** A reader of JSON text that returns null instead of failing. */
 const reader =
   <Schema extends z.ZodType, A>(
     schema: Schema,

@@ -1,13 +1,13 @@
 /**
  * Broker adapter for the paper venue: plain HTTP for orders and look-ups, a WebSocket for facts.
  *
- * It is the pattern for every later venue: one try per create, and each outcome filed under what is known about it.
+ * It is the pattern for every later venue: one attempt per create, and each outcome classified by what is known about it.
  *
  * Promises: a create is `BrokerRefused` only for a 4xx with a code this venue documents; `BrokerNotSent` only when no
- * byte left; everything else that is not the order itself is `BrokerOutcomeUnknown`; the permit to send is asked with
+ * byte left; everything else that is not the order itself is `BrokerOutcomeUnknown`; the permit to send is checked with
  * the connection made and nothing written.
  * Never: retries, caches, or does I/O while it is built.
- * Failure: reads fail as `BrokerUnavailable`, also for a 4xx: a look-up that was refused found nothing out.
+ * Failure: reads fail as `BrokerUnavailable`, even for a 4xx: a refused look-up learned nothing.
  */
 import { Effect, Option, type Scope } from "effect"
 import { accountLimits } from "../../domain/kernel/limits.ts"
@@ -44,7 +44,7 @@ export interface PaperConnectionOptions {
   readonly venue: string
   readonly rule: ClientOrderIdRule
   readonly propagationMs: number
-  /** Base URL of the venue now, or null while it is not up. Asked for every call: an embedded venue moves. */
+  /** Base URL of the venue now, or null while it is not up. Looked up at every call: an embedded venue moves. */
   readonly address: () => string | null
 }
 
@@ -59,7 +59,7 @@ const NOT_UP = "the venue is not up"
 const excerpt = (reply: Reply): string =>
   `status ${reply.status}: ${JSON.stringify(reply.text.slice(0, brokerLimits.excerptLengthMax))}`
 
-/** The URL of `path` below the venue's base, or a failure that says that nothing was sent. */
+/** The URL of `path` below the venue's base, or a failure that states that nothing was sent. */
 const urlOf = (wire: Wire, path: string, query: Readonly<Record<string, string>> = {}) =>
   Effect.suspend(() => {
     const base = wire.options.address()
@@ -69,7 +69,7 @@ const urlOf = (wire: Wire, path: string, query: Readonly<Record<string, string>>
     return Effect.succeed(url)
   })
 
-/** What a POST or DELETE that got an answer means. */
+/** What the response to a POST or DELETE means. */
 const judge = (
   name: string,
   reply: Reply,
@@ -157,7 +157,7 @@ const look = <A>(
     )
   )
 
-/** A look-up over all its pages. `cursor` is the name under which the venue takes `next` back. */
+/** A look-up over all its pages. `cursor` is the parameter under which the venue accepts `next`. */
 const lookAll = <A>(
   wire: Wire,
   operation: string,
@@ -179,7 +179,7 @@ const lookAll = <A>(
     return yield* new BrokerUnavailable({ broker: wire.options.name, operation, reason })
   })
 
-/** A cursor of this venue is the sequence of a fill; a few before it are asked for again. */
+/** A cursor of this venue is the sequence of a fill; a few before it are fetched again. */
 const beforeCursor = (cursor: string): string => {
   const from = BigInt(cursor) - BigInt(brokerLimits.fillsOverlap)
   return String(from > 0n ? from : 0n)
@@ -215,12 +215,12 @@ const readsOn = (wire: Wire): Reads => {
   }
 }
 
-/** How often a stream that waits for its venue looks for it: below any delay that a person or a test would notice. */
+/** How often a stream that waits for its venue checks for it: below any delay that a person or a test would notice. */
 const ADDRESS_LOOK_MS = 25
 
 /**
  * The URL of the stream, as soon as the venue has an address. Waiting for an embedded venue is part of connecting: it
- * comes up beside its broker, and a backoff that began a moment too early would keep trading waiting for seconds.
+ * comes up together with its broker, and a backoff that began a moment too early would keep trading waiting for seconds.
  */
 const streamUrl = (wire: Wire): Effect.Effect<URL, ExchangeFailed> =>
   Effect.gen(function* () {

@@ -3,12 +3,12 @@
  *
  * The port is narrow on purpose: one create that is tried once, look-ups that only read, and one stream of
  * facts. What an outcome means for an order (`rejected`, `unknown`, resend) is decided by the order machine
- * and truth table T5; an adapter only says truthfully which of the outcomes below it saw.
+ * and truth table T5; an adapter only reports truthfully which of the outcomes below it saw.
  *
  * Promises: every call settles within a deadline of its adapter; money, prices and quantities are decimal
  * strings; only a refusal that the venue documents is a `BrokerRefused`, everything doubtful is
  * `BrokerOutcomeUnknown`; building an adapter does no I/O.
- * Never: retries a create or a cancel, invents an answer, or ends a stream in silence.
+ * Never: retries a create or a cancel, invents a response, or ends a stream silently.
  */
 import { Context, Data, type Effect, type Option, type Scope } from "effect"
 import type { VenueFill } from "../../domain/orders/fill.ts"
@@ -81,8 +81,8 @@ export interface VenueActivity {
 }
 
 /**
- * What the stream says. `Connected` comes exactly once, first, when the venue has said hello: whatever happened
- * before it is not replayed, so it is the moment to ask for `fillsSince`.
+ * What the stream delivers. `Connected` comes exactly once, first, when the venue has sent its hello: whatever happened
+ * before it is not replayed, so it is the moment to fetch `fillsSince`.
  */
 export type BrokerEvent =
   | { readonly _tag: "Connected" }
@@ -101,7 +101,7 @@ export class BrokerRefused extends Data.TaggedError("BrokerRefused")<{
   readonly duplicate: boolean
 }> {}
 
-/** Timeout, 5xx, a cut connection, an answer nobody can parse: the order may exist. `reason` is for the log. */
+/** Timeout, 5xx, a cut connection, an unparsable response: the order may exist. `reason` is for the log. */
 export class BrokerOutcomeUnknown extends Data.TaggedError("BrokerOutcomeUnknown")<{
   readonly broker: string
   readonly reason: string
@@ -115,7 +115,7 @@ export class BrokerNotSent extends Data.TaggedError("BrokerNotSent")<{
   readonly cause?: unknown
 }> {}
 
-/** A read did not get a usable answer within its deadline. Says nothing about any order. */
+/** A read did not get a usable response within its deadline. Proves nothing about any order. */
 export class BrokerUnavailable extends Data.TaggedError("BrokerUnavailable")<{
   readonly broker: string
   readonly operation: string
@@ -124,7 +124,7 @@ export class BrokerUnavailable extends Data.TaggedError("BrokerUnavailable")<{
 }> {}
 
 /**
- * The stream ended, or never came up. `code` is the WebSocket close code (1000 included: a polite close is an end
+ * The stream ended, or never came up. `code` is the WebSocket close code (1000 included: a clean close is an end
  * like any other), or null when no close frame came. `reason` is never empty.
  */
 export class BrokerStreamEnded extends Data.TaggedError("BrokerStreamEnded")<{
@@ -134,10 +134,10 @@ export class BrokerStreamEnded extends Data.TaggedError("BrokerStreamEnded")<{
 }> {}
 
 /**
- * Asked synchronously by an adapter right before the bytes of a create or a cancel are handed to the socket; false means
- * that the sender lost the right to send (its lease is over) and the call ends as `BrokerNotSent` with nothing written. It is
+ * Called synchronously by an adapter right before the bytes of a create or a cancel are handed to the socket; false means
+ * that the sender lost the right to send (its lease has expired) and the call ends as `BrokerNotSent` with nothing written. It is
  * a reference and not an argument because it must be read after connecting, queueing and serialising, when the caller
- * is long out of the way: a process frozen anywhere before the write may not send when it wakes up (T4).
+ * is long out of the way: a process frozen anywhere before the write may not send when it resumes (T4).
  */
 export const SendPermit = Context.Reference<() => boolean>("holdfast/layers/SendPermit", {
   defaultValue: () => () => true
@@ -150,11 +150,11 @@ export interface BrokerConnection {
   readonly rule: ClientOrderIdRule
   /** Milliseconds within which a created order must be visible to look-ups; "not found" earlier proves nothing. */
   readonly propagationMs: number
-  /** One try. With rule U a known id answers with the order that exists, in whatever status it has by now. */
+  /** One attempt. With rule U a known id returns the existing order, in whatever status it has by now. */
   readonly create: (
     order: CreateOrder
   ) => Effect.Effect<VenueOrder, BrokerRefused | BrokerOutcomeUnknown | BrokerNotSent>
-  /** One try. `BrokerNotSent` means that no byte left; `BrokerOutcomeUnknown` that it may have been cancelled. */
+  /** One attempt. `BrokerNotSent` means that no byte left; `BrokerOutcomeUnknown` that it may have been cancelled. */
   readonly cancel: (
     account: string,
     venueOrderId: string
@@ -171,9 +171,9 @@ export interface BrokerConnection {
     since: Date
   ) => Effect.Effect<ReadonlyArray<VenueOrder>, BrokerUnavailable>
   /**
-   * Fills after that place, all of them when null, in the order in which they became visible; all pages are fetched. The
+   * Fills after that position, all of them when null, in the order in which they became visible; all pages are fetched. The
    * cursor is opaque: only the adapter that made it reads it. It saves work and proves nothing, since a venue that was
-   * set up anew may be anywhere; an adapter therefore answers with a few fills from before it as well.
+   * reset may be anywhere; an adapter therefore returns a few fills from before it as well.
    */
   readonly fillsSince: (
     account: string,
@@ -181,7 +181,7 @@ export interface BrokerConnection {
   ) => Effect.Effect<ReadonlyArray<VenueFill>, BrokerUnavailable>
   readonly positions: (account: string) => Effect.Effect<ReadonlyArray<VenuePosition>, BrokerUnavailable>
   readonly balance: (account: string) => Effect.Effect<VenueBalance, BrokerUnavailable>
-  /** Every account of which the venue has anything to tell: one look at thousands. One that is not there is untouched. */
+  /** Every account of which the venue has anything to report: one query for thousands. One that is absent is untouched. */
   readonly activity: Effect.Effect<ReadonlyArray<VenueActivity>, BrokerUnavailable>
   /**
    * Connects and hands every event to `onEvent`, one at a time, in order; ends only by failing. A slow `onEvent`

@@ -2,10 +2,10 @@
  * Embedded paper venue: the peer program of peers/paper-broker, started inside this process.
  *
  * `npm start` on a fresh machine must give an account that trades without a second program. The venue keeps its book in a
- * schema of its own beside our tables, with a pool of its own, and we talk to it over loopback as to a stranger.
+ * schema of its own next to our tables, with a pool of its own, and we talk to it over loopback as to any external venue.
  *
  * Promises: one venue per broker name; its book survives us, because the schema is named after the broker and not after
- * the process; accounts start with the cash the configuration says.
+ * the process; accounts start with the configured cash.
  * Never: hands the venue anything of ours but the address of the database.
  * Failure: `PaperVenueFailed` when it cannot listen or dies; a database that is away is the venue's own business.
  */
@@ -51,7 +51,7 @@ export const makeEmbeddedVenues = (settings: Settings, target: DatabaseTarget): 
           Effect.mapError(({ port, code }) => failed(`cannot listen on port ${port}: ${code}`))
         )
         const published = yield* Deferred.make<void>()
-        // An address is worth having once orders are taken there: until then a create is better not sent than unknown.
+        // An address is published once orders are accepted there: until then a create is better not sent than unknown.
         yield* Effect.forkScoped(
           Effect.andThen(
             venue.serving,

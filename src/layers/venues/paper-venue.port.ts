@@ -2,7 +2,7 @@
  * Paper venue: the port through which practice mode gets a venue of its own.
  *
  * A broker without a URL is a venue that this process runs for itself. It is still reached over HTTP and WebSocket like
- * any other, so the only thing the rest of the house has to learn is its address, which changes with every start.
+ * any other, so the only thing the rest of the service has to learn is its address, which changes with every start.
  *
  * Promises: `addressOf` is the address of the venue that takes orders now, or null; a launched venue ends with its scope.
  * Never: launches by itself; the paper-venue actor owns that.

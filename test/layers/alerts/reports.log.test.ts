@@ -112,7 +112,7 @@ it.effect(
         assert.lengthOf(lost, burstLinesMax + 1)
         assert.strictEqual(
           lost.at(-1),
-          `${1_000 - burstLinesMax} more components of root are not ready any more`
+          `${1_000 - burstLinesMax} more components of root are no longer ready`
         )
         const ready = yield* all(true)
         assert.lengthOf(ready, burstLinesMax + 1)

@@ -22,7 +22,7 @@ describe("what is not protected", () => {
       ])
       assert.deepStrictEqual(
         protection.unprotected(1_000 + late).map(({ symbol, reason }) => `${symbol}: ${reason}`),
-        ["SPY: nobody watches its price", "QQQ: nobody watches its price"]
+        ["SPY: its price is not being watched", "QQQ: its price is not being watched"]
       )
     })
   )
@@ -39,7 +39,7 @@ describe("what is not protected", () => {
       flat.noteOpened("a", "SPY", 60_000)
       flat.noteOpened("a", "SPY", 61_000)
       assert.deepStrictEqual(flat.unprotected(61_000), [
-        { account: "a", symbol: "SPY", reason: "nobody watches its price" }
+        { account: "a", symbol: "SPY", reason: "its price is not being watched" }
       ])
       flat.report([{ account: "a", symbol: "SPY", gap: null }], 62_000)
       assert.deepStrictEqual(flat.unprotected(62_000), [])

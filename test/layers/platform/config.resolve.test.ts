@@ -330,7 +330,7 @@ describe("T3b values as shells, editors and secret stores write them", () => {
       assert.strictEqual(Redacted.value(settings.secrets.hmac!), strong)
       assert.includeMembers([...settings.trimmed], ["APP_MODE", "PORT", "HOST", "HMAC_SECRET", "ADMIN_TOKEN"])
       const said = describeReading(settings) ?? ""
-      assert.include(said, "taken without the line break at its end: ADMIN_TOKEN, APP_MODE")
+      assert.include(said, "read without the line break at the end: ADMIN_TOKEN, APP_MODE")
       assert.notInclude(said, strong)
     }
   )
@@ -358,13 +358,13 @@ describe("T3b values as shells, editors and secret stores write them", () => {
   it.each(["[::1]:5003", "localhost:5003", "http://localhost", "a b", "[::1"])(
     "HOST %s is refused",
     (HOST) => {
-      assert.match(problemsOf({ HOST }).join(), /^HOST: .*no host name or address/)
+      assert.match(problemsOf({ HOST }).join(), /^HOST: .*not a host name or address/)
     }
   )
   it.each(["a\nb", "a\u0000b", "a\u007fb"])(
     "DATA_DIR with a control character is refused [%j]",
     (dataDir) => {
-      assert.match(problemsOf({}, { dataDir }).join(), /^dataDir: holds a line break/)
+      assert.match(problemsOf({}, { dataDir }).join(), /^dataDir: contains a line break/)
     }
   )
 })
