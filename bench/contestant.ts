@@ -3,7 +3,7 @@
  *
  * Every task runs in a process of its own, so that no contestant inherits the heap, the compiled code or the timers of
  * another. All answer the same questions in the same units; Erlang answers them in contestants/otp.erl.
- * Promises: one JSON object on stdout; code is warmed up before anything is timed, also for the small sizes that the
+ * Promises: one JSON object on stdout; code is warmed up before anything is timed, even for the small sizes that the
  * large ones are compared with; the first crash of a process, cold, is a figure of its own.
  */
 
@@ -15,7 +15,7 @@ export interface Contestant {
   readonly crash?: (times: number) => Promise<ReadonlyArray<number>>
   /** Sends `letters` to one receiver in bursts of `burst`, each burst awaited; milliseconds for all. */
   readonly mailbox?: (letters: number, burst: number) => Promise<number>
-  /** Makes `count` idle children and keeps them; the answer lets go of them. */
+  /** Creates `count` idle children and keeps them; the result releases them. */
   readonly idle?: (count: number) => Promise<() => Promise<void>>
   /** Starts and stops `count` children; milliseconds of each. */
   readonly scale?: (count: number) => Promise<{ readonly startMs: number; readonly stopMs: number }>
@@ -39,7 +39,7 @@ export const fullSizes: Sizes = {
 }
 export const quickSizes: Sizes = { crashes: 50, letters: 20_000, idle: 500, scale: [100, 200, 1_000] }
 
-/** What a receiver gets in one go before the sender waits: a full mailbox is not what is measured. */
+/** What a receiver gets in one burst before the sender waits: a full mailbox is not what is measured. */
 const burst = 1_000
 /** A first run of everything pays for compiling it. */
 const warmShare = 0.25

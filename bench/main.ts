@@ -5,7 +5,7 @@
  *
  * `--quick` takes sizes that show only that everything works; `--offline` installs no peers.
  * Exit status: 0 when ours could be measured, 64 for options it does not know. A missed target is a line in the table
- * and not a failure, because the machine may be busy; who wants to fail on it reads the JSON.
+ * and not a failure, because the machine may be busy; scripts that want to fail on it read the JSON.
  */
 import { mkdirSync, writeFileSync } from "node:fs"
 import { availableParallelism, cpus, loadavg } from "node:os"
@@ -42,7 +42,7 @@ const readOptions = () => {
       }
     })
     const rounds = Number(values.rounds ?? (values.quick ? 1 : roundsUsual))
-    if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds ${values.rounds} is no count`)
+    if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds ${values.rounds} is not a count`)
     return {
       ...values,
       rounds,
@@ -62,7 +62,7 @@ const sizes = options.quick ? quickSizes : fullSizes
 const absent = await gatherPeers(!options.offline)
 const rounds = await runRounds(sizes, options, absent)
 const outcomes = outcomesOf(rounds, sizes)
-// Small sizes run code that is not compiled yet; they say that it works, and nothing about the targets.
+// Small sizes run code that is not compiled yet; they show that it works, and nothing about the targets.
 const verdicts = options.quick ? [] : verdictsOf(outcomes)
 const ratios = Object.fromEntries(
   Object.keys(outcomes).map((key) => [

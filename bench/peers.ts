@@ -1,8 +1,8 @@
 /**
  * The peers of the benchmarks: installed when somebody measures, never by the service.
  *
- * Why apart: bench/package.json has a lock of its own, so that no peer can reach the service's install, its audit or its
- * memory. Without a registry, or without Erlang, the table has a gap and says why.
+ * Why separate: bench/package.json has a lock of its own, so that no peer can reach the service's install, its audit or its
+ * memory. Without a registry, or without Erlang, the table has a gap and the reason for it.
  * Promises: an install that is complete is not touched; what is missing is named, never an error.
  */
 import { execFile } from "node:child_process"

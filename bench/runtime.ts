@@ -1,5 +1,5 @@
 /**
- * The runtime against its peers: who is asked what, the targets, and the table.
+ * The runtime against its peers: the tasks, the targets, and the table.
  *
  * Figures of one machine in one hour mean little; ratios measured side by side mean much. So every contestant runs in
  * every round, each task in a process of its own, in an order that turns round by round, and what is reported are
@@ -61,7 +61,7 @@ const measure = async (name: Name, task: Task, sizes: Sizes): Promise<Figures | 
   return (JSON.parse(stdout) as Figures | null) ?? undefined
 }
 
-/** What is asked: an empty `only` is everybody. */
+/** What is measured: an empty `only` means everybody. */
 export interface Asked {
   readonly rounds: number
   readonly only: ReadonlyArray<Name>
@@ -77,7 +77,7 @@ export const runRounds = async (
   const figures: Rounds = new Map(tasks.map((task) => [task, new Map()]))
   const present = names.filter((name) => !absent.has(name) && (only.length === 0 || only.includes(name)))
   for (let round = 0; round < rounds; round++) {
-    // Forwards and backwards, each time from another place: who comes first on a warm machine must not matter.
+    // Forwards and backwards, each time from another start: who comes first on a warm machine must not matter.
     const turned = [...present.slice(round % present.length), ...present.slice(0, round % present.length)]
     const order = round % 2 === 0 ? turned : turned.toReversed()
     for (const task of tasks) {

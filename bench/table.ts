@@ -1,7 +1,7 @@
 /**
  * The benchmarks as text: one block per figure, one line per contestant, ours as multiples of theirs.
  *
- * Promises: three significant digits, because more would pretend to know; what is missing says why.
+ * Promises: three significant digits, because more would be false precision; what is missing has its reason.
  */
 import type { Absences } from "./peers.ts"
 import { measures, type Name, names, type Outcomes, ratioOf, type Verdict } from "./runtime.ts"

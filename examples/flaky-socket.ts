@@ -1,10 +1,10 @@
 /**
  * A client of a flaky socket: the machine decides, Effects act, the supervisor is the last resort.
  *
- * A real TCP server on the loopback interface hangs up in three ways: it closes politely, it resets, it says
- * nothing any more. Each is an ordinary event of the machine, which backs off and connects again by itself: no
+ * A real TCP server on the loopback interface hangs up in three ways: it closes cleanly, it resets, it sends
+ * nothing more. Each is an ordinary event of the machine, which backs off and reconnects by itself: no
  * restart is spent on what the network does every day. What the machine is not prepared for (here: a frame that is
- * no number) is a bug, so it crashes, and that is the supervisor's business.
+ * not a number) is a bug, so it crashes, and that is the supervisor's business.
  *
  *     node examples/flaky-socket.ts
  *

@@ -1,10 +1,10 @@
 /**
- * A nested tree in which trouble climbs: worker, then group, then root.
+ * A nested tree in which failure escalates: worker, then group, then root.
  *
  * `session` and `orders` belong together, so their supervisor restarts both when one crashes (`one_for_all`). Two
  * such restarts within a minute are allowed; the third crash exhausts the group's intensity, the group gives up,
  * and its own supervisor starts the whole group again, with a fresh budget. When that does not help either, the
- * root gives up and says who was to blame: the program then ends with a status instead of limping on.
+ * root gives up and names the culprit: the program then ends with a status instead of limping on.
  *
  *     node examples/nested-escalation.ts
  *
@@ -20,7 +20,7 @@ class SessionRefused extends Data.TaggedError("SessionRefused")<{ readonly by: s
 }
 
 let lives = 0
-/** Its session is refused for ever, a little after each start. */
+/** Its session is refused forever, a little after each start. */
 const session: Start = () =>
   Effect.sync(() => {
     lives++

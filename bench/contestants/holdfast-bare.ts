@@ -1,4 +1,4 @@
-/** The smallest holdfast child there is: it lives until it is stopped, and has nothing. For memory and scale. */
+/** The smallest possible holdfast child: it lives until it is stopped, and has nothing. For memory and scale. */
 import { Effect } from "effect"
 import { serve } from "../contestant.ts"
 import { contestantOf } from "./holdfast-tree.ts"

@@ -1,7 +1,7 @@
 /**
  * nact, the actor library of Node: its own restart is `ctx.reset` in `onCrash`.
  *
- * It is installed by `npm run bench` below bench/, so the compiler of the service has never heard of it and the few
+ * It is installed by `npm run bench` below bench/, so the compiler of the service does not know it and the few
  * functions that are used are declared here.
  */
 import { createRequire } from "node:module"

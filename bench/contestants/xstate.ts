@@ -1,4 +1,4 @@
-/** Plain XState actors, started again by hand in the error observer: what one writes without a supervisor. */
+/** Plain XState actors, restarted by hand in the error observer: what one writes without a supervisor. */
 import { type Actor, createActor } from "xstate"
 import { Counter, serve, Stopwatch, turn } from "../contestant.ts"
 import { chart } from "./chart.ts"

@@ -1,9 +1,9 @@
 /**
- * The venue's side door: switches and counters for tests and operators of the practice house.
+ * The venue's admin routes: switches and counters for tests and operators of practice mode.
  *
  * Promises: the counters are the durable ones; `fill` and `expire` go through the book like everything else, so what a
- * test does by hand is told to the streams too.
- * Never: is subject to fault switches: a test must be able to take a fault back.
+ * test does by hand is published to the streams too.
+ * Never: is subject to fault switches: a test must be able to reset a fault.
  */
 import { Effect, Schema } from "effect"
 import type { IncomingMessage } from "node:http"

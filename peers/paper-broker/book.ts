@@ -5,7 +5,7 @@
  * venue's one sequence row, so their numbers are committed in order.
  *
  * Promises: a request is counted durably before anything else is done with it; a create is one order or a refusal,
- * never both; a fill changes order, position and cash together; nothing is told to anybody before it is committed.
+ * never both; a fill changes order, position and cash together; nothing is published before it is committed.
  * Never: decides prices (prices.ts) or when to fill (matcher.ts).
  */
 import { BigDecimal, Clock, Effect } from "effect"
@@ -46,7 +46,7 @@ export interface Book {
     quantity: string | null,
     price: string
   ) => Effect.Effect<Filled | null, Refusal | DatabaseAway>
-  /** Ends an open order; refused when it is not open any more or not this account's. */
+  /** Ends an open order; refused when it is no longer open or not this account's. */
   readonly end: (
     account: string | null,
     id: string,
@@ -69,7 +69,7 @@ const lockAccount = (sql: Sql, options: PaperBrokerOptions, account: string, at:
   )
 }
 
-/** What the rule says about an id that may be taken: the order to return, or null to go on and create. */
+/** What the rule prescribes for an id that may be taken: the order to return, or null to proceed and create. */
 const applyRule = (sql: Sql, options: PaperBrokerOptions, request: OrderRequest) =>
   Effect.gen(function* () {
     const clientOrderId = request.client_order_id ?? null

@@ -1,11 +1,11 @@
 /**
  * The venue's own database: pool, schema and migrations, and the one way to run a statement.
  *
- * The venue must outlive kills of itself and of its clients, so everything it says "yes" to is in PostgreSQL first. It
+ * The venue must survive kills of itself and of its clients, so everything it accepts is in PostgreSQL first. It
  * shares a server with holdfast at most, never a table: the search_path of every session is the venue's schema alone.
  *
- * Promises: every call ends soon after `callMsMax`, also against a frozen server, whose connections are cut; a database
- * that is away is the value `DatabaseAway`, also in the middle of a transaction; the pool heals by itself.
+ * Promises: every call ends soon after `callMsMax`, even against a frozen server, whose connections are cut; a database
+ * that is away is the value `DatabaseAway`, even during a transaction; the pool heals by itself.
  * Never: retries. A connection lost during COMMIT leaves the outcome open, and the client has to look.
  */
 import * as PgClient from "@effect/sql-pg/PgClient"
@@ -24,7 +24,7 @@ export class DatabaseAway extends Data.TaggedError("DatabaseAway")<{ readonly ca
   }
 }
 
-/** The fields of a server's error come as an object without a prototype, which has no text of its own. */
+/** The fields of a server's error come as an object without a prototype, which has no toString. */
 const textOf = (link: unknown): string => {
   if (typeof link !== "object" || link === null) return String(link)
   return "message" in link ? String(link.message) : Object.keys(link).join(" ")
@@ -82,7 +82,7 @@ const bounded = <A, E>(effect: Effect.Effect<A, E>, wires: Wires): Effect.Effect
     return yield* Effect.ensuring(effect, Fiber.interrupt(watch))
   })
 
-/** SQL that is wrong, or that the constraints refuse, is a bug of the venue and dies; everything else is weather. */
+/** SQL that is wrong, or that the constraints refuse, is a bug of the venue and dies; everything else is transient. */
 const isBug = (error: SqlError.SqlError): boolean =>
   ["SqlSyntaxError", "ConstraintError", "UniqueViolation"].includes(error.reason._tag)
 
@@ -147,7 +147,7 @@ export const makeVenueDatabase = (
       }).pipe(Effect.provideService(SqlClient.SqlClient, sql)),
       wires
     ).pipe(
-      // Two venues that start at once on one schema collide here; the loser tries again and finds the work done.
+      // Two venues that start at once on one schema collide here; the loser retries and finds the work done.
       // Wrong SQL never becomes right by waiting.
       Effect.catchCause((cause) => {
         const error = Cause.squash(cause)

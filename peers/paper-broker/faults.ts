@@ -6,7 +6,7 @@
  *
  * Promises: `take` gives a switched fault to exactly `times` requests; everything is off after a start, because a fault
  * that survives a kill would make every test depend on the one before it.
- * Never: changes what the book does; a fault only changes when and how the answer goes out, or that fills wait.
+ * Never: changes what the book does; a fault only changes when and how the response goes out, or that fills wait.
  */
 import { Result, Schema } from "effect"
 import { venueLimits } from "./options.ts"
@@ -57,7 +57,7 @@ const FaultSwitches = Schema.Struct({
   streamStatus: Schema.optionalKey(
     Schema.NullOr(Schema.Int.check(Schema.isBetween({ minimum: 400, maximum: 599 })))
   ),
-  /** A stream that is open and says nothing: no hello, no events, no pong. */
+  /** A stream that is open and sends nothing: no hello, no events, no pong. */
   streamSilent: Schema.optionalKey(Schema.Boolean)
 })
 export type FaultSwitches = typeof FaultSwitches.Type

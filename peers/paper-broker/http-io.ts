@@ -1,8 +1,8 @@
 /**
  * Plain HTTP in and out: a bounded JSON body, a JSON answer, and the marks by which a request asks for its own end.
  *
- * Promises: a body over the limit is refused without being kept; a client that leaves ends the wait for its body; an
- * answer is written at most once.
+ * Promises: a body over the limit is refused without being kept; a client that disconnects ends the wait for its body; a
+ * response is written at most once.
  * Never: knows a route.
  */
 import { Clock, Effect } from "effect"
@@ -53,7 +53,7 @@ export const readJson = (request: IncomingMessage): Effect.Effect<unknown, Refus
     })
   )
 
-/** Waits, but not for a client that has gone: a delayed answer to nobody would only hold a slot. */
+/** Waits, but not for a client that has gone: a delayed response to nobody would only hold a slot. */
 export const waitUnlessGone = (response: ServerResponse, ms: number): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {
     if (response.destroyed) resume(Effect.void)

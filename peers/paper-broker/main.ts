@@ -107,7 +107,7 @@ const program = Effect.gen(function* () {
   Effect.provide(Logger.layer([Logger.consoleJson]))
 )
 
-// 130 is how runMain says "interrupted by a signal": for a venue that is the ordinary stop.
+// 130 is how runMain reports "interrupted by a signal": for a venue that is the ordinary stop.
 NodeRuntime.runMain(program, {
   teardown: (exit, onExit) =>
     Runtime.defaultTeardown(exit, (code) => {

@@ -1,7 +1,7 @@
 /**
  * Matcher: fills what can trade.
  *
- * One loop does all filling, so trades are told to the streams in the order of their sequence numbers. It looks at an
+ * One loop does all filling, so trades are published to the streams in the order of their sequence numbers. It checks an
  * order as soon as it is placed, and at every open order once per step of the price; the second look is also the
  * recovery: an order that was committed before a kill and not filled is filled after it.
  *
@@ -22,19 +22,19 @@ import type { StreamHub } from "./stream-hub.ts"
 import { isOpen, type OrderRow, plain } from "./wire.ts"
 
 export interface Matcher {
-  /** Says that an order was placed. Cheap; when the queue is full the next sweep finds the order. */
+  /** Reports that an order was placed. Cheap; when the queue is full the next sweep finds the order. */
   readonly look: (order: OrderRow) => void
-  /** Fills by order of a test, also while fills are held. Null when the order has ended. */
+  /** Fills on request of a test, even while fills are held. Null when the order has ended. */
   readonly fillNow: (
     order: Pick<OrderRow, "id" | "account">,
     quantity: string | null,
     price: string
   ) => Effect.Effect<Filled | null, Refusal | DatabaseAway>
-  /** Runs for ever; to be owned by the venue's scope. Ends only by a defect. */
+  /** Runs forever; to be owned by the venue's scope. Ends only by a defect. */
   readonly run: Effect.Effect<never>
 }
 
-/** What the matcher stands on. */
+/** What the matcher depends on. */
 export interface MatcherParts {
   readonly book: Book
   readonly queries: Queries
@@ -60,7 +60,7 @@ export const makeMatcher = (parts: MatcherParts): Effect.Effect<Matcher> =>
   Effect.gen(function* () {
     const { book, queries, prices, faults, hub } = parts
     const queue = yield* Queue.dropping<OrderRow>(venueLimits.matcherQueueMax)
-    // One trade at a time, told before the next: the order on the stream is the order of the sequence.
+    // One trade at a time, published before the next: the order on the stream is the order of the sequence.
     const oneTrade = yield* Semaphore.make(1)
 
     const fillNow: Matcher["fillNow"] = (order, quantity, price) =>
@@ -74,7 +74,7 @@ export const makeMatcher = (parts: MatcherParts): Effect.Effect<Matcher> =>
     const end = (order: OrderRow, status: "cancelled" | "expired") =>
       book.end(null, order.id, status).pipe(
         Effect.tap((ended) => Effect.sync(() => hub.publishOrder(ended))),
-        // It ended by itself meanwhile: a cancel of its owner, or its last trade.
+        // It ended by itself meanwhile: by a cancel of its owner, or its last trade.
         Effect.catchTag("Refusal", () => Effect.void)
       )
     const match = (order: OrderRow) =>

@@ -19,7 +19,7 @@ export interface PaperBrokerOptions {
   /** 0 = any free port. */
   readonly port: number
   readonly rule: DuplicateRule
-  /** Name of the venue, said in its hello. */
+  /** Name of the venue, sent in its hello. */
   readonly venue: string
   /** Seed of the prices; the practice market with the same seed quotes the same. */
   readonly seed: number
@@ -41,7 +41,7 @@ export const venueDefaults = {
 export const venueLimits = {
   /** An order is 300 bytes; 16 KiB is a mistake of the sender. */
   bodyBytesMax: 16_384,
-  /** Requests worked on at once. More are told to come back: each may hold a connection of the pool. */
+  /** Concurrent requests. More are told to retry: each may hold a connection of the pool. */
   requestsInFlightMax: 256,
   /** Two for the order path of two accounts at once, one for look-ups, one for the matcher. */
   poolConnections: 4,
@@ -49,16 +49,16 @@ export const venueLimits = {
   statementMsMax: 2_000,
   callMsMax: 3_000,
   connectMsMax: 2_000,
-  /** Waits between tries to reach the database, doubling. */
+  /** Waits between attempts to reach the database, doubling. */
   databaseRetryMsFirst: 100,
   databaseRetryMsMax: 2_000,
   /** How often resting orders are compared with the price. Equal to the step of the practice price: sooner sees nothing new. */
   sweepEveryMs: 250,
   /** Orders of one sweep. A practice venue with more resting orders fills the rest one sweep later. */
   sweepOrdersMax: 500,
-  /** Orders waiting to be looked at by the matcher; what does not fit is found by the next sweep. */
+  /** Orders waiting for the matcher; what does not fit is found by the next sweep. */
   matcherQueueMax: 1_024,
-  /** A stream that lets this much pile up is cut: its client refetches, memory does not come back. */
+  /** A stream that lets this much pile up is cut: its client can refetch, memory cannot be regained. */
   streamBufferBytesMax: 1_048_576,
   streamsMax: 64,
   /** Rows of one answer; a client pages with `after_sequence` or `after`. */

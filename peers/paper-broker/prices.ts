@@ -4,7 +4,7 @@
  * A set price is stored, because a test that kills the venue must find the market as it left it.
  *
  * Promises: every symbol has a price at any time; buys trade at the ask, sells at the bid; a set price is both.
- * Never: asks the database on the order path: overrides are read once at start and kept in step by `set`.
+ * Never: queries the database on the order path: overrides are read once at start and kept in step by `set`.
  */
 import { BigDecimal, Clock, Effect } from "effect"
 import { practiceQuote } from "../../src/domain/market/practice-price.ts"
@@ -21,7 +21,7 @@ export interface VenueQuote {
 export interface Prices {
   readonly load: Effect.Effect<void, DatabaseAway>
   readonly quote: (symbol: string) => Effect.Effect<VenueQuote>
-  /** Sets the price of a symbol, or gives it back to the practice market with null. */
+  /** Sets the price of a symbol, or returns it to the practice market with null. */
   readonly set: (symbol: string, price: string | null) => Effect.Effect<void, DatabaseAway>
 }
 

@@ -1,7 +1,7 @@
 /**
  * Look-ups of the venue: orders, fills, positions, accounts, and the count of creates.
  *
- * Promises: orders and fills come in pages of at most `pageRowsMax`, ordered, so a client goes on from the last key it
+ * Promises: orders and fills come in pages of at most `pageRowsMax`, ordered, so a client continues from the last key it
  * saw; an order that is still propagating is invisible to every order look-up. Positions are as many as there are
  * symbols held, and the counts of creates, for tests, come whole.
  * Never: changes anything.

@@ -1,5 +1,5 @@
 /**
- * Refusal: the venue says no, in its documented words.
+ * Refusal: the venue refuses, with a documented code.
  *
  * A refusal is a promise to the client: the request changed nothing and never will. Everything that is not one of these
  * codes (a 5xx, a cut connection) promises nothing.

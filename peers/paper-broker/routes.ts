@@ -42,7 +42,7 @@ type Handled = Effect.Effect<Answer, Refusal | DatabaseAway>
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const DIGITS = /^\d{1,18}$/
 
-/** Runs `work` the way the fault switched on for this point says. */
+/** Runs `work` as the fault switched on for this point prescribes. */
 const underFault = (faults: Faults, point: FaultPoint, response: ServerResponse, work: Handled): Handled =>
   Effect.gen(function* () {
     const fault = faults.take(point)

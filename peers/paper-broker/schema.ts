@@ -4,7 +4,7 @@
  * They live in the venue's own schema, with a migrations table of their own. One statement per query: the client speaks
  * the extended protocol only.
  *
- * Promises: `create_requests` and `orders` survive every kill, so a judge can compare what was asked with what was made;
+ * Promises: `create_requests` and `orders` survive every kill, so a judge can compare what was requested with what was created;
  * fills are numbered without gaps in the order in which they were committed.
  * Never: refers to a table of holdfast.
  */

@@ -1,7 +1,7 @@
 /**
  * Stream hub: the WebSocket side of the venue.
  *
- * Like the order streams of real venues it does not replay: whoever connects hears what happens from the hello on, and
+ * Like the order streams of real venues it does not replay: a client receives what happens from the hello on, and
  * fetches what it missed by the sequence of fills.
  *
  * Promises: messages of one connection are numbered without gaps from 1 (the hello), so a client sees a lost one; a
@@ -17,7 +17,7 @@ import { venueLimits } from "./options.ts"
 import { fillOut, type OrderRow, orderOut } from "./wire.ts"
 
 export interface StreamHub {
-  /** Takes over an upgrade request. `hello` is asked for the newest fill sequence; its failure closes with 1013. */
+  /** Takes over an upgrade request. `hello` supplies the newest fill sequence; its failure closes with 1013. */
   readonly accept: (
     request: IncomingMessage,
     socket: Duplex,
@@ -26,7 +26,7 @@ export interface StreamHub {
   ) => void
   readonly publishOrder: (order: OrderRow) => void
   readonly publishFill: (filled: Filled) => void
-  /** Ends every stream: with a close frame, or without one for code 1006. Answers how many. */
+  /** Ends every stream: with a close frame, or without one for code 1006. Returns how many. */
   readonly closeAll: (code: number, reason: string) => number
   readonly count: () => number
   /** Ends every stream for good: the venue stops. */
@@ -78,7 +78,7 @@ export const makeStreamHub = (venue: string, faults: Faults): StreamHub => {
 
   const send = (listener: Listener, message: object): void => {
     listener.sent += 1
-    // What is kept back has its number all the same: a client that hears the next one sees the gap.
+    // What is held back has its number all the same: a client that receives the next one sees the gap.
     if (faults.state().streamSilent) return
     if (listener.socket.bufferedAmount > venueLimits.streamBufferBytesMax) {
       listener.socket.close(TOO_SLOW, "slow consumer")
@@ -96,7 +96,7 @@ export const makeStreamHub = (venue: string, faults: Faults): StreamHub => {
   }
   const welcome = async (socket: WebSocket, hello: Parameters<StreamHub["accept"]>[3]): Promise<void> => {
     const listener: Listener = { socket, sent: 0 }
-    // A broken client is no event of the venue; `close` follows every `error`.
+    // A broken client is not an event of the venue; `close` follows every `error`.
     socket.on("error", () => {})
     socket.on("close", () => listeners.delete(listener))
     // Silence is about the feed, so it includes the pongs: that is what a frozen peer looks like.
@@ -106,13 +106,13 @@ export const makeStreamHub = (venue: string, faults: Faults): StreamHub => {
     const first = await hello()
     if (socket.readyState !== socket.OPEN) return
     if (first === null) return socket.close(TRY_LATER, "database away")
-    // Joined and greeted in one breath: what was committed before is fetched, what comes after is sent.
+    // Joined and greeted in one synchronous step: what was committed before is fetched, what comes after is sent.
     listeners.add(listener)
     send(listener, { type: "hello", venue, last_sequence: first.lastSequence })
   }
   return {
     accept: (request, socket, head, hello) => {
-      // A venue is talked to by programs; a page in somebody's browser has an origin.
+      // Only programs talk to a venue; a page in a browser has an origin.
       if (request.headers.origin !== undefined) return refuseUpgrade(socket, 403)
       const status = faults.state().streamStatus
       if (status !== null) return refuseUpgrade(socket, status)

@@ -2,11 +2,11 @@
  * The paper venue: a trading venue of our own, complete enough to disagree with us.
  *
  * It is a peer, not a part: it has its own tables and its own idea of what happened, it can be killed by itself, and it
- * counts what it was asked. Embedded in practice mode it runs in holdfast's process and talks over loopback all the same;
+ * counts its requests. Embedded in practice mode it runs in holdfast's process and talks over loopback all the same;
  * in tests it is a process that outlives ours.
  *
- * Promises: `startPaperBroker` returns as soon as it listens, also when its database is away (requests get 503 until it
- * is there); everything it starts ends with its scope; a fault of its own loops ends `ended`, never in silence.
+ * Promises: `startPaperBroker` returns as soon as it listens, even when its database is away (requests get 503 until it
+ * is there); everything it starts ends with its scope; a fault of its own loops fails `ended`, never silently.
  * Never: listens beyond loopback, or reads a table outside its schema.
  */
 import { Cause, Data, Deferred, Effect, FiberSet, Result, type Scope } from "effect"
@@ -65,7 +65,7 @@ const listen = (server: Server, port: number): Effect.Effect<number, VenueListen
       })
   )
 
-/** Prepares the database, for as long as it takes: a venue without its book is a venue that says so. */
+/** Prepares the database, for as long as it takes: a venue without its book reports that. */
 const prepareUntilDone = (prepare: Effect.Effect<void, DatabaseAway>): Effect.Effect<void> =>
   Effect.gen(function* () {
     for (let retryMs: number = venueLimits.databaseRetryMsFirst; ;) {
@@ -84,7 +84,7 @@ const prepareUntilDone = (prepare: Effect.Effect<void, DatabaseAway>): Effect.Ef
 const away: Answer = json(503, { code: "database_away", message: "the venue cannot reach its database" })
 const busy: Answer = json(503, { code: "busy", message: "too many requests at once" })
 
-/** One request from its arrival to its answer; whatever goes wrong is an answer or a line in the log. */
+/** One request from its arrival to its response; whatever goes wrong is a response or a log line. */
 const serve = (
   parts: RouteParts,
   isServing: () => boolean,

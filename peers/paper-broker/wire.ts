@@ -51,7 +51,7 @@ export const parseOrder = (body: unknown): Result.Result<OrderRequest, Refusal> 
 
 /**
  * The client order id of a body that may be wrong in every other way: a request is counted before it is checked. What
- * could not be a client order id is counted under a spelling that a text column takes.
+ * could not be a client order id is counted under a spelling that a text column accepts.
  */
 export const claimedClientOrderId = (body: unknown): string => {
   if (typeof body !== "object" || body === null || !("client_order_id" in body)) return ""
@@ -99,7 +99,7 @@ export interface FillRow {
 export const isOpen = (status: OrderRow["status"]): boolean =>
   status === "open" || status === "partially_filled"
 
-/** `numeric` keeps the zeros it was written with; the wire has one spelling for one number. */
+/** `numeric` keeps the zeros it was written with; the wire has one spelling per number. */
 export const plain = (text: string): string => formatDecimal(BigDecimal.fromStringUnsafe(text))
 
 const plainOrNull = (text: string | null): string | null => (text === null ? null : plain(text))

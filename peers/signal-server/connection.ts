@@ -1,5 +1,5 @@
 /**
- * One connection to the practice signal server: the protocol, and the deeds of the script.
+ * One connection to the practice signal server: the protocol, and the faults of the script.
  *
  * It writes raw frames through the socket instead of through the WebSocket library, because most of what it is for is
  * what a library refuses to do.
@@ -13,7 +13,7 @@ import { closeFrame, frameOf, textFrame } from "./frames.ts"
 import type { Deed, Fault, Moment, ServerScript } from "./script.ts"
 import { numbered, type Offer } from "./signals.ts"
 
-/** How many of the script's faults can be told apart on this connection. */
+/** How many of the script's faults can be distinguished on this connection. */
 export class FaultPlan {
   readonly #faults: ReadonlyArray<Fault>
   readonly #connection: number
@@ -71,7 +71,7 @@ export class Connection {
       this.#answer("ping_frame", () => this.write(frameOf(0x8a, payload)))
     })
     webSocket.on("close", () => this.#over())
-    // The end is what counts here; why a client broke off is the client's business.
+    // The end is what counts here; why a client disconnected is the client's business.
     webSocket.on("error", () => this.#over())
     for (const fault of plan.at("open")) this.#later(fault, () => {})
   }
@@ -222,7 +222,7 @@ export class Connection {
     }
   }
 
-  /** Collects what the usual answer writes, and trickles it. */
+  /** Collects what the usual answer writes, and trickles it out. */
   #slowly(usual: () => void, everyMs: number): void {
     const written: Array<Buffer> = []
     const { socket } = this.#options

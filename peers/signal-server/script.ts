@@ -1,7 +1,7 @@
 /**
  * The script of the practice signal server: what it offers, and how and when it misbehaves.
  *
- * A fault is a moment and a deed. Everything a signal server or the network before it has ever done to a client can be
+ * A fault is a moment and a deed. Everything a signal server or the network in front of it has ever done to a client can be
  * written down as such a pair, so the tests of reconnecting are a table, and a newcomer can replay an incident from a
  * file.
  *
@@ -28,7 +28,7 @@ const Deed = Schema.Union([
   Schema.Struct({ type: Schema.Literal("reset") }),
   /** End of the stream without a close frame (the client sees 1006). */
   Schema.Struct({ type: Schema.Literal("end") }),
-  /** Half-open: the connection stays, and nothing is read or written any more. */
+  /** Half-open: the connection stays, and nothing is read or written any longer. */
   Schema.Struct({ type: Schema.Literal("freeze") }),
   /** At the handshake: an HTTP answer instead of the upgrade. */
   Schema.Struct({
@@ -66,7 +66,7 @@ export type Deed = typeof Deed.Type
 const Moment = Schema.Literals([
   /** TCP accepted. */
   "connect",
-  /** The handshake request came. */
+  /** The handshake request arrived. */
   "upgrade",
   /** The WebSocket is open. */
   "open",
@@ -76,13 +76,13 @@ const Moment = Schema.Literals([
   "get_signals",
   "get_stats",
   "ping",
-  /** A ping frame came. */
+  /** A ping frame arrived. */
   "ping_frame"
 ])
 export type Moment = typeof Moment.Type
 
 /**
- * At `connect`, `upgrade` and at a message the deed stands for the usual answer; at `open` and `live` it is done besides.
+ * At `connect`, `upgrade` and at a message the deed replaces the usual answer; at `open` and `live` it is done in addition.
  * All faults of a moment are performed: those of one `afterMs` in the order of the script.
  */
 export const Fault = Schema.Struct({

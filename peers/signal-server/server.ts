@@ -4,7 +4,7 @@
  * It is the peer of the feed's tests, of practice mode and of newcomers. It owns the TCP socket before HTTP and HTTP
  * before WebSocket, because connections also fail below the protocol.
  *
- * Promises: listens on loopback; answers as the contract says wherever the script is silent; closing its scope
+ * Promises: listens on loopback; answers as the contract prescribes wherever the script is silent; closing its scope
  * destroys every connection and frees the port.
  * Never: stores anything beyond its life.
  */
@@ -17,7 +17,7 @@ import { Connection, FaultPlan } from "./connection.ts"
 import type { Deed, Fault, ServerScript } from "./script.ts"
 import { Offer, type OfferedSignal } from "./signals.ts"
 
-/** The port could not be had. */
+/** The port could not be bound. */
 export class ListenFailed extends Data.TaggedError("ListenFailed")<{
   readonly port: number
   readonly code: string
@@ -30,7 +30,7 @@ export interface SignalServer {
   readonly accepted: () => number
   /** Authenticated connections now. */
   readonly live: () => number
-  /** Puts signals on offer without telling anyone: they are in the next answer. */
+  /** Puts signals on offer without pushing them: they are in the next answer. */
   readonly offer: (signals: ReadonlyArray<OfferedSignal>) => void
   /** Puts signals on offer and pushes them to every client. */
   readonly publish: (signals: ReadonlyArray<OfferedSignal>) => void
@@ -45,7 +45,7 @@ const answer = (status: number, headers: Readonly<Record<string, string>>): stri
     "\r\n"
   ].join("\r\n")
 
-/** What a deed means before there is a WebSocket. True when the connection goes on as usual. */
+/** What a deed means before there is a WebSocket. True when the connection proceeds as usual. */
 const beforeOpen = (socket: Duplex & { resetAndDestroy?: () => unknown }, deed: Deed): void => {
   switch (deed.type) {
     case "http":
@@ -67,7 +67,7 @@ const beforeOpen = (socket: Duplex & { resetAndDestroy?: () => unknown }, deed: 
   }
 }
 
-/** A connection goes on as usual once, however many faults of a script say so. */
+/** A connection proceeds as usual once, however many faults of a script ask for it. */
 const once = (run: () => void): (() => void) => {
   let done = false
   return () => {
@@ -132,7 +132,7 @@ export const startSignalServer = (
       accepted += 1
       sockets.add(socket)
       socket.once("close", () => sockets.delete(socket))
-      // A client that breaks off is no event of ours.
+      // A client that disconnects is not an event of ours.
       socket.on("error", () => socket.destroy())
       const plan = new FaultPlan(script.faults, accepted)
       plans.set(socket, plan)

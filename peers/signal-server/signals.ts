@@ -2,7 +2,7 @@
  * What the practice signal server offers: generated signals of the last waves, and those it was given.
  *
  * Promises: the signals of a wave follow from seed, wave and number alone, so two servers and two runs offer the same;
- * given signals are kept up to a bound, the oldest makes room.
+ * given signals are kept up to a bound, the oldest is dropped.
  * Never: reads a clock.
  */
 import { hash } from "node:crypto"
