@@ -159,7 +159,7 @@ export default {
     ),
     forbid(
       "migrations-alone",
-      "A migration must mean the same for ever: effect and its SQL client only.",
+      "A migration must mean the same forever: effect and its SQL client only.",
       { path: "^migrations/" },
       { pathNot: "(^|/)node_modules/effect/" }
     ),

@@ -1,8 +1,8 @@
 /**
- * The page of the crash matrix, made from the cells that the tests play.
+ * The page of the crash matrix, generated from the cells that the tests run.
  *
- * Promises: every cell is on the page, with what comes of its order; the same cells always give the same text.
- * Never: says that a cell passed; that is what the run of its test says.
+ * Promises: every cell is on the page, with the outcome of its order; the same cells always give the same text.
+ * Never: claims that a cell passed; the run of its test shows that.
  */
 import { endingOf, POINTS, type Point, RULES, VENUE_FAULTS, cellsOf } from "../test/outside/crash-cells.ts"
 
@@ -25,11 +25,11 @@ export const crashPage = (): string => {
   return [
     "# The crash matrix",
     "",
-    "Generated from `test/outside/crash-cells.ts` by `npm run draw`. Each cell is played on real processes: an alert is",
-    "posted, the venue (a process of its own) misbehaves as the row says, holdfast gets SIGKILL at the point of the heading and",
-    "is started again; the judge reads the venue's book and its count of create requests. In every cell there is at most",
+    "Generated from `test/outside/crash-cells.ts` by `npm run draw`. Each cell is run on real processes: an alert is",
+    "posted, the venue (a process of its own) misbehaves as the row describes, holdfast gets SIGKILL at the point of the heading and",
+    "is restarted; the judge reads the venue's book and its count of create requests. In every cell there is at most",
     "one order in the book, under the rules O and N at most one create, and both books have the same fills and positions.",
-    "The columns are what the venue does with a client order id that it has seen before: U returns the existing order, R refuses",
+    "The columns are what the venue does with a client order id it has seen before: U returns the existing order, R refuses",
     "for good, O is unique among open orders only, N creates another.",
     "",
     `${cells.length} cells: \`npm run test:long -- test/outside/crash-matrix.long.test.ts\`; a sample is part of \`npm test\`.`,

@@ -1,6 +1,6 @@
 /**
  * Draw: writes the generated files: docs/machines/*.md from the catalog of machines, docs/endpoints.md and the OpenAPI document
- * from the endpoints, docs/settings.md and the JSON Schema of the file from the settings, docs/crash-matrix.md from its cells. With `--check` it says which of them differ.
+ * from the endpoints, docs/settings.md and the JSON Schema of the file from the settings, docs/crash-matrix.md from its cells. With `--check` it reports which of them differ.
  *
  * Promises: exit 0 when every file matches its source, 1 with the names of those that do not; pages of
  * machines that no longer exist are removed, or reported.

@@ -37,9 +37,10 @@ const isPostponed = (node: AnyStateNode, event: string): boolean => {
 const isTakenBeside = (node: AnyStateNode, event: string): boolean => {
   const { parent } = node
   if (parent === undefined) return false
-  const beside = parent.type === "parallel" ? Object.values(parent.states).filter((one) => one !== node) : []
+  const siblings =
+    parent.type === "parallel" ? Object.values(parent.states).filter((one) => one !== node) : []
   return (
-    beside.some((region) => walk(region).some((one) => transitionsFor(one, event).length > 0)) ||
+    siblings.some((region) => walk(region).some((one) => transitionsFor(one, event).length > 0)) ||
     isTakenBeside(parent, event)
   )
 }

@@ -31,7 +31,7 @@ const heartbeatMs = 1_000
 const lockStaleMs = 15_000
 /** npm cleans up after SIGTERM for as long as a whole install; a killed install is noticed and repeated anyway. */
 const stopMsMax = 1_000
-/** A cold install takes under a minute; a registry that hangs must not hold the others for ever. */
+/** A cold install takes under a minute; a registry that hangs must not hold the others forever. */
 const lockWaitMsMax = 900_000
 
 const say = (text) => process.stderr.write(`setup: ${text}\n`)

@@ -1,5 +1,5 @@
 /**
- * The rules of the house about files as such: names, places, what must never be committed.
+ * The rules about files as such: names, places, words, what must never be committed.
  *
  * Why: names and places are what a newcomer reads first, and no linter looks at them. The rules about code
  * are the linter's (.oxlintrc.json), the rules about imports are the cruiser's (.dependency-cruiser.mjs).
@@ -10,6 +10,7 @@
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import path from "node:path"
+import { REFUSED_WORDS } from "./refused-words.ts"
 
 /** Words that name nothing: the content of such a file has a better name.
  * `data-dir` is the one exception: it is the thing that the setting DATA_DIR names. */
@@ -177,6 +178,25 @@ const pageFindings = (root: string, files: ReadonlyArray<string>): ReadonlyArray
     )
 }
 
+/** Where words are judged: not in applied migrations, and not in the pages that quote what others wrote. */
+const isJudged = (file: string): boolean =>
+  /\.(ts|mjs|cjs|md)$/.test(file) &&
+  !/^(?:migrations\/|test\/fixtures\/)/.test(file) &&
+  ![...CITED_IN, "scripts/refused-words.ts"].includes(file)
+
+/** A sentence on which a reader stops costs more than the word is worth. */
+const wordFindings = (root: string, file: string): ReadonlyArray<string> => {
+  if (!isJudged(file)) return []
+  return readFileSync(path.join(root, file), "utf8")
+    .split("\n")
+    .flatMap((line, index) =>
+      REFUSED_WORDS.flatMap(([pattern, instead]) => {
+        const found = pattern.exec(line)?.[0]
+        return found === undefined ? [] : [`${file}:${index + 1}: "${found}": write ${instead}`]
+      })
+    )
+}
+
 /** Every offence of the project below `root`, one line each, empty when it is tidy. */
 export const findings = (root: string): ReadonlyArray<string> => {
   const files = projectFiles(root).filter((file) => !file.startsWith(FIXTURES))
@@ -187,7 +207,8 @@ export const findings = (root: string): ReadonlyArray<string> => {
     ...mirrorFindings(root, files),
     ...citationFindings(root, files),
     ...pageFindings(root, files),
-    ...files.flatMap((file) => textFindings(root, file))
+    ...files.flatMap((file) => textFindings(root, file)),
+    ...files.flatMap((file) => wordFindings(root, file))
   ]
 }
 

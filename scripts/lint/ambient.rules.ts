@@ -1,9 +1,9 @@
 /**
- * The lint rules about what a simulation must be able to give: the database's time, and every id and random number.
+ * The lint rules about what a simulation must be able to inject: the database's time, and every id and random number.
  *
  * Why: one statement that asks PostgreSQL for the time, or one id drawn past the port, and two runs with the same seed differ.
  *
- * Promises: texts are searched wherever they stand, so SQL that is put together from parts is seen; the places that may read the
+ * Promises: texts are searched wherever they are, so SQL that is assembled from parts is seen; the places that may read the
  * real clock of the server are listed here, each with its reason, by their text and not by their file.
  * Never: looks at comments.
  */
@@ -12,7 +12,7 @@ import { nameOf, type Node, nodeAt, nodesAt, type RuleContext, type Visitor } fr
 /** The migration that made `hf_now()` and `hf_clock()`; those up to it stay as they were applied. */
 const CLOCK_MIGRATION = 13
 
-/** What PostgreSQL answers from its own clock, and from chance. */
+/** What PostgreSQL derives from its own clock and randomness. */
 const AMBIENT_SQL =
   /\b(?:now|clock_timestamp|transaction_timestamp|statement_timestamp|timeofday|gen_random_uuid|uuidv[47]|random|random_normal)\s*\(|\b(?:current_timestamp|current_date|current_time|localtimestamp|localtime)\b|'(?:now|today|tomorrow|yesterday)'(?=\s*::)/i
 
@@ -21,12 +21,12 @@ const BEFORE_THE_SCHEMA: ReadonlyArray<readonly [file: string, text: string, rea
   [
     "src/layers/database/database-schema.pg.ts",
     "applied_at timestamptz NOT NULL DEFAULT now()",
-    "the table of applied migrations is made before the first of them"
+    "the table of applied migrations is created before the first of them"
   ],
   [
     "src/layers/database/installation.pg.ts",
     "lease_until > clock_timestamp() AND owner <> ",
-    "reset-practice meets databases of older versions, and migrates none"
+    "reset-practice works on databases of older versions, and migrates none"
   ]
 ]
 
@@ -45,7 +45,7 @@ const databaseClock = {
       if (found === undefined) return
       context.report({
         node,
-        message: `SQL with ${found.trim()}: time is hf_now() or hf_clock(), ids and chance come from the process.`
+        message: `SQL with ${found.trim()}: time is hf_now() or hf_clock(), ids and randomness come from the process.`
       })
     }
     return {

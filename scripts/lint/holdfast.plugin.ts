@@ -1,5 +1,5 @@
 /**
- * The lint rules of the house that no published plugin has, loaded by oxlint (`jsPlugins`).
+ * Our own lint rules that no published plugin has, loaded by oxlint (`jsPlugins`).
  *
  * Why: a rule that only a reviewer knows is advice. These need the syntax tree, so they live in the
  * linter, where an editor shows them too; rules about file names and the like are in scripts/tidy.ts.
@@ -53,7 +53,7 @@ const fileHeader = {
         if (/Failure: none\b/.test(header.value))
           context.report({
             node,
-            message: 'The header has "Failure: none": state what a caller meets instead.'
+            message: 'The header says "Failure: none": state what a caller gets instead.'
           })
         for (const label of headerLabels(path)) {
           if (!header.value.includes(label))

@@ -1,7 +1,7 @@
 /**
- * The syntax tree as the rules of the house see it: nodes by the names of their parts, and what a rule is given.
+ * The syntax tree as our lint rules see it: nodes by the names of their parts, and what a rule is given.
  *
- * Promises: asks for what may be missing, and answers undefined or nothing then.
+ * Promises: a missing part is undefined or an empty list.
  * Never: knows a rule.
  */
 

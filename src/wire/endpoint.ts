@@ -1,12 +1,12 @@
 /**
- * endpoint: what is known of every endpoint, whatever it is about.
+ * endpoint: the type of every endpoint of the table.
  *
  * Promises: the schemas of an endpoint keep their types.
  * Never: knows one of them.
  */
 import type { z } from "zod"
 
-/** What is answered that is no JSON of ours. */
+/** Responses that are not JSON of ours. */
 export interface TextAnswer {
   readonly text: string
 }
@@ -15,7 +15,7 @@ export interface Endpoint {
   readonly method: "GET" | "POST"
   /** Segments; one that starts with a colon is a parameter. */
   readonly path: string
-  /** `open` to everybody; `api`: for who may read it, or control by it where the method is POST; `webhook`: as its source says. */
+  /** `open` to everybody; `api`: for readers, or for control where the method is POST; `webhook`: as its source is configured. */
   readonly access: "open" | "api" | "webhook"
   readonly tag: "health" | "intake" | "trading" | "operations" | "session" | "console"
   /** Unique among all endpoints, for generated clients. */

@@ -1,7 +1,7 @@
 /**
  * The endpoints of monitoring, a part of the table in endpoints.ts.
  *
- * Promises: reads alone; what breaks a lock is a command.
+ * Promises: reads only; breaking a lock is a command.
  * Never: handles anything.
  */
 import { endpoint, list } from "./endpoint.ts"
@@ -14,7 +14,7 @@ export const listTransactions = endpoint({
   path: "/api/v1/monitoring/transactions",
   tag: "operations",
   name: "listTransactions",
-  summary: "Signals that are not decided and orders that are not over, oldest first.",
+  summary: "Undecided signals and open orders, oldest first.",
   query: listQuery({
     kind: oneOf(monitoring.TRANSACTION_KINDS).optional(),
     status: byName,

@@ -1,7 +1,7 @@
 /**
- * monitoring: what is under way, what the process does, and who holds which account.
+ * monitoring: what is in progress, what the process does, and who holds which account.
  *
- * Promises: an age is counted by the clock of the database, so that two processes say the same.
+ * Promises: ages are measured by the database's clock, so that two processes report the same.
  * Never: shows a body or a secret.
  */
 import { z } from "zod"
@@ -37,7 +37,7 @@ export const worker = z
     started_at: instant,
     uptime_ms: count,
     event_loop: z.object({
-      since: instant.meta({ description: "The figures below are from then on." }),
+      since: instant.meta({ description: "Start of the figures below." }),
       delay_mean_ms: ms,
       delay_p99_ms: ms,
       delay_max_ms: ms,
@@ -81,6 +81,6 @@ const lockFields = {
   turns: turns.nullable().meta({ description: "Null where this process has not held it." })
 }
 
-/** As the row is read; what this process adds comes on top. */
+/** As read from the row; what this process adds is extra. */
 export const lockRow = z.object(lockFields).omit({ held_here: true, standing_by: true, turns: true })
 export const lock = z.object(lockFields).meta({ id: "Lock" })

@@ -159,11 +159,9 @@ const feed = z
     retryMsMax: natural
       .default(30_000)
       .meta({ description: "The longest pause between two attempts; they never end." }),
-    goodAfterMs: natural
-      .default(30_000)
-      .meta({
-        description: "The backoff starts small again after this long connected and one valid message."
-      }),
+    goodAfterMs: natural.default(30_000).meta({
+      description: "The backoff starts small again after this long connected and one valid message."
+    }),
     pingEveryMs: natural.default(20_000).meta({ description: "Time between two protocol pings." }),
     pongMsMax: natural
       .default(10_000)

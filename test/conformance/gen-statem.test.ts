@@ -96,7 +96,7 @@ describe("gen_statem", () => {
       assert.deepStrictEqual(log, ["one", "three"])
     })
   )
-  /** Events that spin would hold the event loop for ever, so asking what is put off has an end. */
+  /** Events that spin would hold the event loop forever, so asking what is put off has an end. */
   const jobsPutOff = () => {
     let asked = 0
     return {

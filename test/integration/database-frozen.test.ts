@@ -142,7 +142,7 @@ describe("a server frozen by SIGSTOP", patience, () => {
       }).pipe(quiet)
   )
 
-  it.live("and then killed and started anew serves the same client", () =>
+  it.live("and then killed and restarted serves the same client", () =>
     Effect.gen(function* () {
       const dataDir = yield* seededDirectory
       const server = embeddedServer({ dataDir })

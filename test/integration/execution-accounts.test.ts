@@ -212,7 +212,7 @@ layer(world(), { excludeTestServices: true })("ownership of an account", (it) =>
     })
   )
 
-  it.effect("[T4] a grant that its own life took anew marks nothing and gives nothing back", () =>
+  it.effect("[T4] a grant that its own life took again marks nothing and releases nothing", () =>
     Effect.gen(function* () {
       const accounts = yield* AccountsStore
       const former = yield* own("a-12", "node-12")

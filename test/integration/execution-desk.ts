@@ -165,7 +165,7 @@ export const makeVenue = (options: MemoryBrokerOptions = {}): MemoryBroker => {
   return twin
 }
 
-/** Polls until `probe` answers true; a test that waits for ever is a failing test. */
+/** Polls until `probe` answers true; a test that waits forever is a failing test. */
 export const until = <E, R>(what: string, probe: Effect.Effect<boolean, E, R>, deadlineMs = 8_000) =>
   Effect.gen(function* () {
     for (;;) {

@@ -260,14 +260,14 @@ layer(world(), { excludeTestServices: true })("executor", (it) => {
         Effect.sync(() => venue.creates(order.clientOrderId).requests === 1)
       )
       yield* node.tree.stop
-      assert.deepStrictEqual(owners, ["node-a/boot"], "the account was given back under the round trip")
+      assert.deepStrictEqual(owners, ["node-a/boot"], "the account was released under the round trip")
       assert.strictEqual(yield* statusOf(order), "acked")
       assert.deepInclude(yield* readAccount("paper-1"), { owner: null, leased: false })
     })
   )
 
   test(
-    "[T4] a lease that is lost under the resend of a resolver is taken anew only after that round trip",
+    "[T4] a lease that is lost under the resend of a resolver is taken again only after that round trip",
     Effect.gen(function* () {
       const venue = makeVenue()
       venue.holdFills(true)

@@ -233,20 +233,18 @@ layer(world(settings), { excludeTestServices: true })("fills", (it) => {
     })
   )
 
-  it.effect(
-    "[A3] and none on its other side, or of another symbol: a venue set up anew repeats its ids",
-    () =>
-      Effect.gen(function* () {
-        const orders = yield* OrdersStore
-        const { grant, order } = yield* submitted({ symbol: "VID2" })
-        yield* orders.apply(grant, order, "order.acked", { venueOrderId: "venue-78" })
-        for (const other of [{ side: "sell" }, { symbol: "VID3" }] as const) {
-          const fill = fillOf({ ...order, clientOrderId: null, ...other }, { venueOrderId: "venue-78" })
-          const outcome = yield* record(fill)
-          assert.isTrue(outcome._tag === "Recorded" && outcome.order === null)
-        }
-        assert.deepInclude(yield* reread(order), { status: "acked", filledQuantity: "0" })
-      })
+  it.effect("[A3] and none on its other side, or of another symbol: a venue reset repeats its ids", () =>
+    Effect.gen(function* () {
+      const orders = yield* OrdersStore
+      const { grant, order } = yield* submitted({ symbol: "VID2" })
+      yield* orders.apply(grant, order, "order.acked", { venueOrderId: "venue-78" })
+      for (const other of [{ side: "sell" }, { symbol: "VID3" }] as const) {
+        const fill = fillOf({ ...order, clientOrderId: null, ...other }, { venueOrderId: "venue-78" })
+        const outcome = yield* record(fill)
+        assert.isTrue(outcome._tag === "Recorded" && outcome.order === null)
+      }
+      assert.deepInclude(yield* reread(order), { status: "acked", filledQuantity: "0" })
+    })
   )
 
   it.effect("a fill of an order that was never sent is stored and called illegal", () =>

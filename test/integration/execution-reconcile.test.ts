@@ -100,7 +100,7 @@ layer(world(), { excludeTestServices: true })("reconciliation and cancels", (it)
 
   for (const cursor of ["1", "900"]) {
     test(
-      `[T10 full look] the first fills of a venue that was set up anew are found, with our cursor at ${cursor}`,
+      `[T10 full look] the first fills of a venue that was reset are found, with our cursor at ${cursor}`,
       Effect.gen(function* () {
         const venue = makeVenue()
         const symbol = freshSymbol()

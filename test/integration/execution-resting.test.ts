@@ -198,7 +198,7 @@ layer(world(settings), { excludeTestServices: true })("accounts that rest", (it)
         const before = counts.activity
         yield* sql((client) => client`UPDATE nodes SET lease_until = now() - interval '1 second'`)
         yield* until(
-          "all accounts are taken anew",
+          "all accounts are taken again",
           Effect.map(
             sql(
               (client) => client`SELECT 1 FROM pg_locks WHERE relation = 'accounts'::regclass AND NOT granted`
@@ -216,7 +216,7 @@ layer(world(settings), { excludeTestServices: true })("accounts that rest", (it)
     )
   )
 
-  it.effect("a broker that is silent is said of each, and all rest again when it answers", () =>
+  it.effect("a broker that is silent is reported for each, and all rest again when it answers", () =>
     fresh(
       Effect.gen(function* () {
         const twin = makeVenue()
@@ -263,7 +263,7 @@ layer(world(settings), { excludeTestServices: true })("accounts that rest", (it)
     )
   )
 
-  it.effect("[T4] a lease that is lost while its account is compared is taken anew before it rests", () =>
+  it.effect("[T4] a lease that is lost while its account is compared is taken again before it rests", () =>
     fresh(
       Effect.gen(function* () {
         const { asked, gate, wrap } = yield* gated
@@ -283,7 +283,7 @@ layer(world(settings), { excludeTestServices: true })("accounts that rest", (it)
   )
 
   it.effect(
-    "[T4] a fence that rose behind our back is not rested under: the account is taken anew, once",
+    "[T4] a fence that rose behind our back is not rested under: the account is taken again, once",
     () =>
       fresh(
         Effect.gen(function* () {

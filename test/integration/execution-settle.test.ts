@@ -156,7 +156,7 @@ layer(world(), { excludeTestServices: true })("orders that are over", (it) => {
   )
 
   test(
-    "and were never sent are settled without a word of the venue",
+    "and were never sent are settled without a report of the venue",
     Effect.gen(function* () {
       const orders = yield* OrdersStore
       const grant = yield* own()

@@ -129,7 +129,7 @@ describe("a server that outlived its service", patience, () => {
       const life = yield* startLife({ dataDir, writers: 1 })
       const { pid } = yield* life.said("started")
       yield* busy(life, 20)
-      // Frozen, the server cannot obey the kernel's signal; thawed later it is what a machine without setpriv leaves.
+      // Frozen, the server cannot act on the kernel's signal; thawed later it is what a machine without setpriv leaves.
       process.kill(pid, "SIGSTOP")
       yield* life.end("SIGKILL")
       assert.deepStrictEqual(serversOf(clusterOf(dataDir)), [pid])

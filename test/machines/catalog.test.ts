@@ -154,7 +154,7 @@ describe.each(catalog.map((entry) => [entry.name, entry.machine] as const))(
     it("says of every state what it means", () => {
       assert.deepStrictEqual(unexplained(machine), [])
     })
-    it("waits nowhere for ever, save where it rests by design until a named event", () => {
+    it("waits nowhere forever, save where it rests by design until a named event", () => {
       assert.deepStrictEqual(waitsForEver(machine, resting[name]), [])
     })
     // A wildcard takes XState's error events as well, so the failure of an effect would vanish in it.
@@ -189,29 +189,25 @@ describe("the rules find in a bad machine", () => {
   const outside: Rest = { until: ["news"], why: "for the test" }
 
   it.for([
-    ["nothing but events", { on: { news: "Out" } }, ["A waits for ever"]],
-    ["a guard that may say no", { always: { guard: "maybe", target: "Out" } }, ["A waits for ever"]],
-    ["a deadline that leads nowhere", { after: { 10: { actions: "note" } } }, ["A waits for ever"]],
-    [
-      "a deadline that may say no",
-      { after: { 10: { guard: "maybe", target: "Out" } } },
-      ["A waits for ever"]
-    ],
+    ["nothing but events", { on: { news: "Out" } }, ["A waits forever"]],
+    ["a guard that may say no", { always: { guard: "maybe", target: "Out" } }, ["A waits forever"]],
+    ["a deadline that leads nowhere", { after: { 10: { actions: "note" } } }, ["A waits forever"]],
+    ["a deadline that may say no", { after: { 10: { guard: "maybe", target: "Out" } } }, ["A waits forever"]],
     [
       "a deadline whose first way leads nowhere",
       { after: { 10: [{ guard: "maybe", actions: "note" }, { target: "Out" }] } },
-      ["A waits for ever"]
+      ["A waits forever"]
     ],
-    ["a deadline that leads to itself and is not set again", { after: { 10: "A" } }, ["A waits for ever"]],
-    ["an effect without a deadline", { invoke: { src: "work", onDone: "Out" } }, ["A waits for ever"]],
-    ["the tag resting, and nobody says why", { tags: "resting" }, ["A waits for ever"]],
-    ["the tag failed, and an entry that goes on", { tags: "failed", entry: "note" }, ["A waits for ever"]],
+    ["a deadline that leads to itself and is not set again", { after: { 10: "A" } }, ["A waits forever"]],
+    ["an effect without a deadline", { invoke: { src: "work", onDone: "Out" } }, ["A waits forever"]],
+    ["the tag resting, and nobody says why", { tags: "resting" }, ["A waits forever"]],
+    ["the tag failed, and an entry that goes on", { tags: "failed", entry: "note" }, ["A waits forever"]],
     [
       "a child, when the deadline around it leads to a child",
       { initial: "B", after: { 10: ".C" }, states: { B: {}, C: {} } },
-      ["A.B waits for ever", "A.C waits for ever"]
+      ["A.B waits forever", "A.C waits forever"]
     ]
-  ] as const)("a state that waits for ever: %s", ([, state, expected]) => {
+  ] as const)("a state that waits forever: %s", ([, state, expected]) => {
     const machine = createMachine({ initial: "A", states: { A: state, Out: { type: "final" } } })
     assert.deepStrictEqual(waitsForEver(machine), expected)
   })

@@ -1,8 +1,8 @@
 /**
- * The rules every machine of the catalog obeys, as functions of any machine, so that each can be shown to fail.
+ * The rules every machine of the catalog keeps, as functions of any machine, so that each can be shown to fail.
  *
  * They look at the statechart only: what an event means, and whether an effect ever answers, is not in it.
- * Promises: each answers the offences by the name of the state, and nothing for a machine that obeys.
+ * Promises: each answers the offences by the name of the state, and nothing for a machine that keeps them.
  * Never: runs a machine.
  */
 import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from "xstate"
@@ -29,7 +29,7 @@ const upwards = (node: AnyStateNode): ReadonlyArray<AnyStateNode> =>
 const raises = (transition: AnyTransitionDefinition): boolean =>
   transition.actions.some((action) => (action as { readonly type?: string }).type === "xstate.raise")
 
-/** Out of the node, or into it anew. A target inside of it goes on with the same deadline, which fires once only. */
+/** Out of the node, or into it again. A target inside of it goes on with the same deadline, which fires once only. */
 const leaves = (node: AnyStateNode, transition: AnyTransitionDefinition): boolean =>
   (transition.target ?? []).some((target) => transition.reenter || !upwards(target).includes(node)) ||
   raises(transition)
@@ -85,7 +85,7 @@ const faultOfRest = (node: AnyStateNode, rest: Rest | undefined): string | undef
   const isTagged = node.tags.includes("resting")
   if (hasDeadline(node))
     return rest !== undefined || isTagged ? "rests although it has a deadline" : undefined
-  if (rest === undefined) return "waits for ever"
+  if (rest === undefined) return "waits forever"
   if (!isTagged) return "rests without the tag resting"
   const deaf = rest.until.find((event) => !isLeftBy(node, event))
   if (deaf !== undefined) return `is not left by ${deaf}`

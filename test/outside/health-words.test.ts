@@ -43,7 +43,7 @@ const surelyClosed = (at: Date): boolean =>
   [0, 6].includes(at.getUTCDay()) || at.getUTCHours() < 13 || at.getUTCHours() >= 21
 
 const halt = async (state: string): Promise<void> => {
-  const body = { state, reason: "to read what is said" }
+  const body = { state, reason: "to read what is reported" }
   assert.strictEqual((await service.post("/api/v1/trading-state", body, { headers })).status, 200)
 }
 

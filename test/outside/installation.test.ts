@@ -154,7 +154,7 @@ describe("T16 an account that changed in the settings", () => {
   }, 180_000)
 })
 
-describe("T14 a state that is not ACTIVE is said at the start", () => {
+describe("T14 a state that is not ACTIVE is logged at the start", () => {
   it("in the start-up log and in the ready line", async () => {
     const service = make(path.join(folder(), "data"))
     await service.start()

@@ -48,7 +48,7 @@ export class SmallDisk {
     return path.join(this.folder, "ballast")
   }
 
-  /** Takes all the space that is left; once more, what others gave back meanwhile. */
+  /** Takes all the space that is left; once more, what others freed meanwhile. */
   fill(): void {
     const file = openSync(this.#ballast, "a")
     try {

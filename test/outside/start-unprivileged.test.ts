@@ -3,7 +3,7 @@ import { tmpdir } from "node:os"
 import path from "node:path"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
 import { Service } from "./service.ts"
-import { giveAway, unprivilegedCommand, whyNotForbidden, whyNotUnprivileged } from "./unprivileged.ts"
+import { giveAway, unprivilegedCommand, reasonNotForbidden, reasonNotUnprivileged } from "./unprivileged.ts"
 
 /** Bound by nobody in tests, and forbidden to an ordinary user unless the system says otherwise. */
 const FORBIDDEN_PORT = 80
@@ -42,7 +42,7 @@ describe("T1 start-up faults of a user without rights", () => {
     for (const text of named) assert.include(JSON.stringify(last), text)
   }
 
-  const open = whyNotForbidden(FORBIDDEN_PORT)
+  const open = reasonNotForbidden(FORBIDDEN_PORT)
   it.skipIf(open !== null)(
     named("port forbidden: exit 69, last line names PortForbidden, the port, the step and a hint", open),
     async () => {
@@ -55,7 +55,7 @@ describe("T1 start-up faults of a user without rights", () => {
     }
   )
 
-  const reason = whyNotUnprivileged()
+  const reason = reasonNotUnprivileged()
   it.skipIf(reason !== null).each([
     ["exists", "data"],
     ["is to be made in such a one", "data/below"]

@@ -128,7 +128,7 @@ describe("T1 start-up and configuration faults", () => {
     )
     assert.match(String(failed["error"]), /tcp:127\.0\.0\.1:1 ECONNREFUSED/)
     assert.lengthOf(service.events("database.external"), 1)
-    // It is not ours to start, so nothing is said to have been started.
+    // It is not ours to start, so nothing is reported as started.
     assert.isEmpty(service.events("database.started"))
     assert.isEmpty(service.events("startup.step").filter(({ step }) => step === "database.start"))
     assert.strictEqual((await service.get("/health/live")).status, 200)

@@ -17,7 +17,7 @@ afterAll(() => {
 
 /**
  * A reverse proxy on this machine that adds no header at all: it takes whole small requests, writes the request line and
- * the Host anew, and passes the rest on.
+ * the Host, and passes the rest on.
  */
 const proxyWith = async (version: string, host: string): Promise<string> => {
   const { hostname, port } = new URL(service.url)

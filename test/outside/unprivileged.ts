@@ -1,7 +1,7 @@
 /**
  * Running the service as a user without rights, also when the tests run as root.
  *
- * Promises: an ordinary user runs it as himself; root as nobody (65534); `whyNotUnprivileged` names what is missing.
+ * Promises: an ordinary user runs it as himself; root as nobody (65534); `reasonNotUnprivileged` names what is missing.
  * Never: changes the rights of anything but directories it was given.
  */
 import { execFileSync } from "node:child_process"
@@ -25,7 +25,7 @@ export const giveAway = (folder: string): void => {
 }
 
 /** Why the service cannot be run without rights here; null when it can. */
-export const whyNotUnprivileged = (): string | null => {
+export const reasonNotUnprivileged = (): string | null => {
   if (isRoot && !existsSync(setpriv)) return "root without setpriv cannot become somebody else"
   const [file, ...args] = withoutRights(
     process.execPath,
@@ -43,8 +43,8 @@ export const whyNotUnprivileged = (): string | null => {
 const portStart = "/proc/sys/net/ipv4/ip_unprivileged_port_start"
 
 /** Why an ordinary user may bind `port` here, or cannot be tried; null when it is forbidden to him. */
-export const whyNotForbidden = (port: number): string | null => {
+export const reasonNotForbidden = (port: number): string | null => {
   if (!existsSync(portStart)) return "this system does not say which ports are forbidden"
   const first = Number(readFileSync(portStart, "utf8"))
-  return port < first ? whyNotUnprivileged() : `anybody may bind ports from ${first} here`
+  return port < first ? reasonNotUnprivileged() : `anybody may bind ports from ${first} here`
 }

@@ -82,7 +82,7 @@ describe("an event that is passed along a chain of components", () => {
   )
 })
 
-describe("two machines that answer each other for ever", () => {
+describe("two machines that answer each other forever", () => {
   it.live("leave turns to timers, and can be stopped", () =>
     Effect.gen(function* () {
       const holder: { tree: Tree | null } = { tree: null }

@@ -395,7 +395,7 @@ export const runFuzz = (options: FuzzOptions): Effect.Effect<FuzzResult, never, 
         second++
       )
         yield* TestClock.adjust(1_000)
-      // Not joined when it hangs: a test that waits for ever names nothing.
+      // Not joined when it hangs: a test that waits forever names nothing.
       const stopped = stopping.pollUnsafe()
       if (stopped === undefined) fuzz.ledger.violations.push("the tree did not stop inside its deadline")
       const report = stopped?._tag === "Success" ? stopped.value : undefined

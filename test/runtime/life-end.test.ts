@@ -248,7 +248,7 @@ describe("what an abandoned life still sets going", () => {
 
 describe("a release that never ends", () => {
   for (const [name, run] of [
-    ["of a child that obeys", Effect.never],
+    ["of a responsive child", Effect.never],
     ["of a child that is deaf as well", Effect.uninterruptible(Effect.never)]
   ] as const) {
     it.effect(`${name} keeps nothing that was acquired before it from being released`, () =>

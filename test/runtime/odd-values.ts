@@ -7,7 +7,7 @@ import { Data } from "effect"
 
 class ApiError extends Data.TaggedError("ApiError")<{ readonly message: string }> {}
 
-/** By name, each made anew: some can be looked at only once. */
+/** By name, each newly made: some can be looked at only once. */
 export const oddValues: Readonly<Record<string, () => unknown>> = {
   "a tagged error whose message is undefined": () => new ApiError({ message: undefined as never }),
   "an error whose message is an object": () => Object.assign(new Error("x"), { message: { en: "bad" } }),

@@ -24,7 +24,7 @@ it.prop(
   { arbitrary: { runs: 200, seed: 3 } }
 )
 
-it("an unlimited budget keeps no memory, and a cleared window starts anew", () => {
+it("an unlimited budget keeps no memory, and a cleared window starts over", () => {
   const window = new RestartWindow()
   for (let index = 0; index < 1_000; index++)
     assert.isTrue(window.spend({ max: Number.POSITIVE_INFINITY, withinMs: 1 }, index))

@@ -17,7 +17,7 @@ import { afterAll } from "vitest"
 const directory = mkdtempSync(path.join(tmpdir(), "loopback-only-"))
 const report = path.join(directory, "refused")
 
-/** What makes a child with an environment of its own obey as well. */
+/** What applies the guard to a child with an environment of its own as well. */
 const guard = `--import=${new URL("loopback-guard.mjs", import.meta.url).href}`
 process.env["LOOPBACK_ONLY_REPORT"] = report
 const inherited = process.env["NODE_OPTIONS"] ?? ""

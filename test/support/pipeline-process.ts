@@ -38,7 +38,7 @@ const quiet = Alerts.of({
   counts: () => ({ raised: 0, pending: 0, dropped: 0 })
 })
 
-/** The store of the service, which also says aloud what was committed. */
+/** The store of the service, which also prints what was committed. */
 const telling = Layer.effect(
   SignalsStore,
   Effect.map(SignalsStore, (store) =>

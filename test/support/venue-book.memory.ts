@@ -1,7 +1,7 @@
 /**
  * In-memory book of a venue: orders, fills, positions and cash behind the memory twin of the broker port.
  *
- * It exists so that the order machine, the executor and the reconciler can be tested against a venue that obeys the
+ * It exists so that the order machine, the executor and the reconciler can be tested against a venue that follows the
  * same contract suite as the paper venue, on the virtual clock, with outcomes scripted call by call.
  *
  * Promises: synchronous and deterministic: ids and sequences are counters, times are given by the caller; every change

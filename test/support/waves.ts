@@ -55,7 +55,7 @@ export interface FakeWave {
   late: boolean
 }
 
-/** What outlives a process: the database's tables, the feed's server, and what was said. */
+/** What outlives a process: the database's tables, the feed's server, and what was reported. */
 export const makeWaveWorld = () => ({
   waves: new Map<number, FakeWave>(),
   signals: new Map<string, FakeSignal>(),
@@ -72,7 +72,7 @@ export const makeWaveWorld = () => ({
   wallAheadMs: 0,
   pipelineMs: 200,
   alerts: [] as Array<Alert>,
-  /** Alerts that were said to be over, by key. */
+  /** Alerts that were resolved, by key. */
   resolved: [] as Array<string>,
   /** Checks that were under way at once, at most. */
   checksMax: 0

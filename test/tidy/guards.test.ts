@@ -73,6 +73,8 @@ beforeAll(() => {
   put("docs/registry.md", glued("https:/", "/registry.example.com/"))
   put("docs/cites.md", glued("as it says there (T", "99)"))
   put("docs/lost.md", glued("see `src/domain/", "market/moved.ts`"))
+  put("docs/words.md", glued("it has not", " the role, which is", " said in the log"))
+  put("src/domain/market/coined.ts", `${header}export const why${glued("No", "t")} = 1\n`)
   put("docs/emoji.md", `done ${String.fromCodePoint(0x1f680)}`)
   put("docs/conflict.md", glued("<<<", "<<<< ours"))
   put(
@@ -176,6 +178,9 @@ const OFFENCES: Record<string, ReadonlyArray<readonly [file: string, finding: Re
     ["docs/path.md", /a path of one machine/],
     ["docs/registry.md", /the address of a package registry/],
     ["docs/lost.md", /names src\/domain\/market\/moved\.ts, which does not exist/],
+    ["docs/words.md", /:1: "has n.t the": write does not have/],
+    ["docs/words.md", /:1: "is s.id": write is reported/],
+    ["src/domain/market/coined.ts", /:6: "whyN.t": write a reason/],
     ["docs/emoji.md", /an emoji/],
     ["docs/conflict.md", /a conflict marker/],
     ["src/layers/market/store.forestalled.ts", /a key in ON CONFLICT DO NOTHING/]

@@ -67,7 +67,7 @@ const inTurn = <A, E, R>(turn: Semaphore.Semaphore, counts: TurnCounts, effect: 
   Effect.gen(function* () {
     const clock = yield* Clock.Clock
     const fromMs = clock.currentTimeMillisUnsafe()
-    // Whoever finds nobody there waits for nobody.
+    // Nobody ahead means no wait.
     const isContended = counts.taken > counts.ended || counts.waiting > 0
     counts.waiting += 1
     let isIn = false
@@ -88,7 +88,7 @@ const inTurn = <A, E, R>(turn: Semaphore.Semaphore, counts: TurnCounts, effect: 
     return yield* Effect.ensuring(turn.withPermit(Effect.andThen(Effect.sync(enter), effect)), leave)
   })
 
-/** The desk of one incarnation of an executor. `counts` is asked for at the first turn. */
+/** The desk of one incarnation of an executor. `counts` is called at the first turn. */
 export const makeDesk = (
   self: Pick<ChildSelf, "fork" | "path">,
   account: string,

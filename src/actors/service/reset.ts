@@ -1,7 +1,7 @@
 /**
  * Reset of practice data: the way from practice to another mode on the same DATA_DIR, and to a fresh start.
  *
- * It is a life of its own, of seconds: it holds the lock of DATA_DIR as the service would, so it never runs beside one,
+ * It is a life of its own, of seconds: it holds the lock of DATA_DIR as the service would, so it never runs next to one,
  * starts the database, removes what is ours, and ends.
  *
  * Promises: status 0 when the data is gone, 78 when it is not practice data, 69 when it could not be reached; nothing is

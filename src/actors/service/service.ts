@@ -183,7 +183,7 @@ const makeSoon = () => {
   }
 }
 
-/** How many seeds the jitter of the tree may have: as many as its generator has states. */
+/** The number of seeds for the tree's jitter: as many as its generator has states. */
 const SEEDS = 2 ** 32
 
 /** Runs the service until it ends and returns the verdict. */

@@ -52,7 +52,7 @@ export const readText = (value: unknown, lengthMax: number): { text: string } | 
   return { text }
 }
 
-/** The sign that a decimal may have, and what is said when it has another one. */
+/** The sign that a decimal may have, and the message when it has another one. */
 const SIGNS = {
   positive: [(value: bigint) => value > 0n, "must be above zero"],
   notNegative: [(value: bigint) => value >= 0n, "must not be below zero"],

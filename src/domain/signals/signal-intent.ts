@@ -128,7 +128,7 @@ const pairEffect = ({ action, direction }: Given): "open" | "close" | null => {
   return effect === "either" ? null : effect
 }
 
-/** Where a contradiction is said: at the field that the body's author wrote to name the intent. */
+/** Where a contradiction is reported: at the field that the body's author wrote to name the intent. */
 const fieldOfIntent = ({ intent, marketPosition }: Given): string =>
   intent === null && marketPosition !== null ? "market_position" : "intent"
 

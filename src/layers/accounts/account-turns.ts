@@ -1,8 +1,8 @@
 /**
  * Account turns: how often the parts of one executor had to wait for each other, counted where they wait.
  *
- * An account talks to its broker one round trip at a time. What that costs (E4) is seen here and nowhere else: a row says who
- * holds an account, not how long its orders stand in line within the process.
+ * An account talks to its broker one round trip at a time. What that costs (E4) is visible here and nowhere else: a row shows who
+ * holds an account, not how long its orders queue within the process.
  *
  * Promises: counting is synchronous and a few additions; an account without a turn has no counts.
  * Never: decides whose turn it is.
@@ -12,7 +12,7 @@ import type { Family } from "../platform/figures.port.ts"
 export interface TurnCounts {
   /** Turns that were begun. */
   taken: number
-  /** Turns that are over. */
+  /** Turns that have ended. */
   ended: number
   /** Waiting now. */
   waiting: number
@@ -26,7 +26,7 @@ export interface TurnCounts {
 export interface AccountTurns {
   /** Null while the account has had no turn in this process. */
   readonly of: (account: string) => Readonly<TurnCounts> | null
-  /** The counts of an account, made when they are first asked for. */
+  /** The counts of an account, created on first use. */
   readonly open: (account: string) => TurnCounts
   readonly all: () => Iterable<Readonly<TurnCounts>>
 }
@@ -40,7 +40,7 @@ export const noTurns = (): TurnCounts => ({
   longestWaitMs: 0
 })
 
-/** Of all accounts together: their names are no labels. */
+/** Over all accounts: their names are not used as labels. */
 export const turnFigures = (all: Iterable<Readonly<TurnCounts>>): ReadonlyArray<Family> => {
   const sum = noTurns()
   for (const counts of all) {

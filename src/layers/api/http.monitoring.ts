@@ -1,12 +1,12 @@
 /**
- * The monitoring routes: what is under way, what the process does, and who holds which account (E8).
+ * The monitoring routes: what is in progress, what the process does, and who holds which account (E8).
  *
- * A row says who owns an account for the whole installation; what this process adds is whether that is itself, whether it
+ * A row shows who owns an account for the whole installation; this process adds whether it is the owner, whether it
  * stands by, and how its round trips waited for each other.
  *
- * Promises: figures of rows are read when they are asked for, those of the process when they are shown.
+ * Promises: figures of rows are read on request, those of the process when they are shown.
  * Never: changes anything; breaking a lock is a command.
- * Failure: as the routes': what the store cannot answer now is 503.
+ * Failure: that of the routes: what the store cannot answer now is 503.
  */
 import { Effect } from "effect"
 import { isoOf } from "../../domain/kernel/iso-time.ts"
@@ -57,7 +57,7 @@ const workerDocument = ({ source, worker }: MonitoringParts) => {
   }
 }
 
-/** A lock as its row has it, with what this process knows of it. */
+/** A lock as in its row, with what this process knows about it. */
 const withHere = ({ leases }: MonitoringParts, row: Item) =>
   Effect.map(decoded(lockRow, row), (known): JsonOf<typeof lock> => {
     const counts = leases.turns.of(known.account)

@@ -36,7 +36,7 @@ export class Refused extends Data.TaggedError("Refused")<{
   readonly more?: Record<string, unknown>
 }> {}
 
-/** A list was asked for from a place that no page of it gave. */
+/** A list was requested from a cursor that none of its pages returned. */
 export const badCursor = new Refused({
   status: 400,
   errors: [{ path: "query.cursor", message: "must be a next_cursor of this list" }]

@@ -32,7 +32,7 @@ export const databaseLimits = {
   /** A probe is `SELECT 1`: 2 s is four hundred times its usual time on a busy machine. */
   probeMs: 2_000,
   /**
-   * Disk space a probe takes after a call was refused for want of it: 16 of the largest bodies, 30 ms to write. Less
+   * Disk space a probe takes after a call was refused for lack of it: 16 of the largest bodies, 30 ms to write. Less
    * would report "back" for a disk that the next second of load fills again.
    */
   roomBytes: 4 * 1_024 * 1_024,
@@ -63,7 +63,7 @@ export const postgresLimits = {
   createDatabaseMs: 30_000,
   /** How often the pid file is read while the server starts. */
   readyPollMs: 10,
-  /** How long a server of ours that is already shutting down may take before it is asked again. */
+  /** How long our server that is already shutting down may take before it is signalled again. */
   oldServerGraceMs: 1_000,
   /** How long a previous server of ours may take to end once it was asked. */
   oldServerMs: 15_000,

@@ -66,7 +66,7 @@ const adopt = (database: DatabaseService, settings: Settings): InstallationServi
     )
     .pipe(Effect.catchTag("DatabaseFault", Effect.die))
 
-/** Statements that recreate our schema beside the real one; what they make there is the list of what is ours. */
+/** Statements that recreate our schema next to the real one; what they create there is the list of what is ours. */
 const ours = (sql: SqlClient) =>
   Effect.gen(function* () {
     const known = yield* Effect.orDie(loadMigrations(projectMigrations))

@@ -157,13 +157,13 @@ export const ensureCluster = (
     }
     const parent = path.dirname(cluster)
     const prefix = `${path.basename(cluster)}.initdb-`
-    const beside = path.join(parent, `${prefix}${process.pid}`)
+    const sibling = path.join(parent, `${prefix}${process.pid}`)
     yield* Effect.tryPromise({
       try: async () => {
         await removeGarbage(parent, prefix)
         await refuseForeign(cluster)
-        await fs.mkdir(beside, { mode: 0o700 })
-        if (process.getuid?.() === 0) await fs.chown(beside, identity.owner.uid, identity.owner.gid)
+        await fs.mkdir(sibling, { mode: 0o700 })
+        if (process.getuid?.() === 0) await fs.chown(sibling, identity.owner.uid, identity.owner.gid)
       },
       catch: unusable(
         cluster,
@@ -175,7 +175,7 @@ export const ensureCluster = (
         file: binaries.initdb,
         args: [
           "-D",
-          beside,
+          sibling,
           "-U",
           serverUser,
           "--auth=trust",
@@ -187,7 +187,7 @@ export const ensureCluster = (
       postgresLimits.initdbMs
     )
     if (result.code !== 0) {
-      yield* Effect.promise(() => fs.rm(beside, { recursive: true, force: true }))
+      yield* Effect.promise(() => fs.rm(sibling, { recursive: true, force: true }))
       return yield* new ClusterInitFailed({
         path: cluster,
         cause: new Error(
@@ -198,7 +198,7 @@ export const ensureCluster = (
     }
     yield* Effect.tryPromise({
       // rename replaces an empty directory and refuses any other, which is exactly what may be replaced here.
-      try: () => fs.rename(beside, cluster),
+      try: () => fs.rename(sibling, cluster),
       catch: unusable(
         cluster,
         "something appeared in the cluster's place while it was being created: move it away"

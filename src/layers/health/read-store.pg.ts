@@ -31,7 +31,7 @@ interface ListTable {
   /** Columns that order the list, newest first; together unique. The cursor holds their values. */
   readonly key: ReadonlyArray<{ readonly column: string; readonly type: "bigint" | "text" | "timestamptz" }>
   readonly where?: string
-  /** The other way round, for lists whose oldest row is the news. */
+  /** Reversed, for lists whose oldest row matters most. */
   readonly oldestFirst?: true
 }
 
@@ -42,10 +42,10 @@ const orderColumns = `id, client_order_id, signal_id, account, strategy, leg, in
   valid_until, sent_at, resolve_until, created_at, updated_at, settled_at`
 const fillColumns = `id, venue, account, symbol, venue_order_id, trade_id, client_order_id, order_id, position_id, side, quantity, price, fee,
   realised_pnl, source, order_time, recorded_at`
-/** The lease of an account is that of the life that holds it; owners of versions before had one of their own. */
+/** The lease of an account is that of the life that holds it; owners of earlier versions had one of their own. */
 const leaseUntil =
   "CASE WHEN strpos(owner, '/') > 0 THEN (SELECT n.lease_until FROM nodes n WHERE n.life = owner) ELSE lease_until END"
-/** As the index `orders_open` has it. */
+/** Must match the index `orders_open`. */
 const openOrders = `status IN (${[...OPEN].map((status) => `'${status}'`).join(", ")})`
 const bySeq = [{ column: "seq", type: "bigint" }] as const
 

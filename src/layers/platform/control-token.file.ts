@@ -49,11 +49,11 @@ const keepPrivate = (file: string): void => {
 
 const makeToken = (file: string, entropy: EntropyService): string => {
   const made = Buffer.from(entropy.bytes(generatedBytes)).toString("hex")
-  const beside = `${file}.new`
+  const sibling = `${file}.new`
   // Recreated: the mode of a file that a crash left behind would stay as it is.
-  fs.rmSync(beside, { force: true })
-  fs.writeFileSync(beside, `${made}\n`, { mode: 0o600, flag: "wx", flush: true })
-  fs.renameSync(beside, file)
+  fs.rmSync(sibling, { force: true })
+  fs.writeFileSync(sibling, `${made}\n`, { mode: 0o600, flag: "wx", flush: true })
+  fs.renameSync(sibling, file)
   return made
 }
 

@@ -28,8 +28,8 @@ const isPlain = (file: string): boolean => fs.lstatSync(file, { throwIfNoEntry: 
 
 export const writeNote = (directory: string, name: string, text: string): void => {
   const file = path.join(directory, name)
-  const beside = `${file}.new`
-  for (const place of [file, beside]) if (!isPlain(place)) fs.rmSync(place, { recursive: true, force: true })
-  fs.writeFileSync(beside, `${text}\n`, { flush: true })
-  fs.renameSync(beside, file)
+  const sibling = `${file}.new`
+  for (const place of [file, sibling]) if (!isPlain(place)) fs.rmSync(place, { recursive: true, force: true })
+  fs.writeFileSync(sibling, `${text}\n`, { flush: true })
+  fs.renameSync(sibling, file)
 }

@@ -60,8 +60,8 @@ const lockedBy = (directory: string): DataDirLocked => {
 }
 
 /**
- * Makes a directory and its parents, one by one. Node's own `recursive` asks again and again when a parent that exists
- * answers ENOENT (as /proc does): it never returns, and with it nothing else of this process.
+ * Creates a directory and its parents, one by one. Node's own `recursive` retries endlessly when an existing parent
+ * reports ENOENT (as /proc does): it never returns, and with it nothing else of this process.
  */
 const makeDirectories = (directory: string, mode: number): void => {
   if (fs.existsSync(directory)) return

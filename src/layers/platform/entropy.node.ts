@@ -1,5 +1,5 @@
 /**
- * Entropy from `node:crypto`: what the service draws when it runs for real.
+ * Entropy from `node:crypto`: what the service uses when it runs for real.
  *
  * Promises: cryptographic strength; an id comes from Node's own store of random bytes and costs what `randomUUID` costs.
  * Never: takes a seed.

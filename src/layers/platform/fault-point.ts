@@ -1,11 +1,11 @@
 /**
- * Fault points: named places on the way of an order at which a test may end or freeze the process.
+ * Fault points: named places on an order's path at which a test may kill or freeze the process.
  *
- * A kill that comes at a random moment hits the narrow places once in thousands of runs; here each has a name, and a test
+ * A kill at a random moment hits the narrow windows once in thousands of runs; here each has a name, and a test
  * that was loaded before us (`--require`) decides what happens at it. In production nothing is loaded and a point is a
  * call of an empty function; there is no setting that could switch one on.
  *
- * Promises: inert unless a hook stood on `globalThis` before this module was loaded.
+ * Promises: inert unless a hook was on `globalThis` before this module was loaded.
  * Never: changes what the code around it does.
  */
 
@@ -17,19 +17,19 @@ export const FAULT_POINTS = {
   intakeCommitted: "K1",
   /** K2: answered and claimed, not decided. */
   signalClaimed: "K2",
-  /** K3: the order is intended and taken up, not committed as `submitting`. */
+  /** K3: the order is intended and picked up, not committed as `submitting`. */
   orderIntended: "K3",
   /** K4: `submitting` is committed, nothing is on the wire. */
   orderSubmitting: "K4",
-  /** K5: the broker has answered, its answer is not stored. */
+  /** K5: the broker has responded, its response is not stored. */
   orderAnswered: "K5",
-  /** K6: the answer is stored; fills are still to come. */
+  /** K6: the response is stored; fills are still to come. */
   orderAcked: "K6",
-  /** K7: a fill has come, its transaction has not begun. */
+  /** K7: a fill has arrived, its transaction has not begun. */
   fillReceived: "K7",
   /** K8: inside the transaction of a fill. */
   fillInTransaction: "K8",
-  /** K9: a cancel was answered, its answer is not stored. */
+  /** K9: a cancel was answered, its response is not stored. */
   cancelAnswered: "K9"
 } as const
 

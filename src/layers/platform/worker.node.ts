@@ -1,12 +1,12 @@
 /**
  * Worker on Node: its own histograms and counters, read when somebody asks.
  *
- * The exposition begins its figures of the loop anew with every scrape, so this has a histogram of its own: who looks here
+ * The exposition resets its event-loop figures with every scrape, so this has a histogram of its own: reading it
  * must not shorten what the scraper sees.
  *
  * Promises: the histogram and the observer end with the layer.
  * Never: starts a timer of ours.
- * Failure: a figure that the engine does not give is zero.
+ * Failure: a figure that the engine does not provide is zero.
  */
 import { monitorEventLoopDelay, performance, PerformanceObserver } from "node:perf_hooks"
 import { getHeapStatistics } from "node:v8"
@@ -16,7 +16,7 @@ import { Worker, type WorkerReading } from "./worker.port.ts"
 /** Node's histogram counts from one sample to the next, so this much of each figure is no delay. */
 export const LOOP_SAMPLED_MS = 20
 
-/** After this the figures of the loop begin anew with the next look. */
+/** After this the event-loop figures restart with the next read. */
 const WINDOW_MS = 60_000
 
 const beyondSampling = (nanos: number): number =>

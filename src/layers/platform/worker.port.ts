@@ -1,8 +1,8 @@
 /**
- * Worker: the port to what the engine of this process does besides our work: its event loop, its memory, its collector.
+ * Worker: the port to the engine of this process: its event loop, its memory, its garbage collector.
  *
- * Promises: `read` is synchronous and cheap; the figures of the loop are since `sinceMs`, about a minute or as long as
- * nobody looked.
+ * Promises: `read` is synchronous and cheap; the event-loop figures are since `sinceMs`, about a minute or as long as
+ * nobody read them.
  * Never: knows a component.
  */
 import { Context } from "effect"

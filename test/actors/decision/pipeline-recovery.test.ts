@@ -1,4 +1,4 @@
-/** The pipeline after an outage or a defect: whose patience starts anew, whose claim is given back. */
+/** The pipeline after an outage or a defect: whose patience starts over, whose claim is released. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
@@ -63,7 +63,7 @@ describe("a signal that was put off", () => {
 })
 
 describe("claims that an outage interrupted", () => {
-  it.effect("are given back with the token of the batch that could not be decided, once", () =>
+  it.effect("are released with the token of the batch that could not be decided, once", () =>
     Effect.gen(function* () {
       const { availability, state } = yield* start
       state.rows.push(signal("a"))
@@ -89,7 +89,7 @@ describe("claims that an outage interrupted", () => {
 
 describe("a defect in a fiber of the pipeline", () => {
   for (const [where, slot] of [
-    ["giving claims back", "releaseFor"],
+    ["releasing claims", "releaseFor"],
     ["ending what is too old", "expireFor"],
     ["claiming", "claimFor"],
     ["deciding", "decideFor"]

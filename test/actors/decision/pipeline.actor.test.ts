@@ -317,7 +317,7 @@ describe("without a database", () => {
   )
 
   it.effect(
-    "backs off, ten minutes long and without a restart, when calls fail although it is said to be there",
+    "backs off, ten minutes long and without a restart, when calls fail although it is reported available",
     () =>
       Effect.gen(function* () {
         const { availability, pipeline, state } = yield* start

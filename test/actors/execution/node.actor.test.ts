@@ -191,7 +191,7 @@ it.effect("[T2] ready ends with the time of the lease, whatever the machine has 
 )
 
 it.effect(
-  "a lease that had lapsed is lost with all its accounts although the renewal worked, and opened anew",
+  "a lease that had lapsed is lost with all its accounts although the renewal worked, and reopened",
   () =>
     Effect.gen(function* () {
       const node = yield* setUp()
@@ -207,7 +207,7 @@ it.effect(
     })
 )
 
-it.effect("an account that another took is lost alone; one that nobody here executes is given back", () =>
+it.effect("an account that another took is lost alone; one that nobody here executes is released", () =>
   Effect.gen(function* () {
     const node = yield* setUp()
     const mine = node.hold("paper-1")
@@ -224,19 +224,21 @@ it.effect("an account that another took is lost alone; one that nobody here exec
   })
 )
 
-it.effect("an account that nobody here executes is given time anew when it was taken again meanwhile", () =>
-  Effect.gen(function* () {
-    const node = yield* setUp()
-    const orphan = (fence: bigint) => ({ account: "paper-3", owner: "node-a/boot", fence })
-    node.script.renew = Effect.succeed({ held: true, lapsed: false, accounts: 1 })
-    node.script.owned = [orphan(4n)]
-    yield* TestClock.adjust(nodeLimits.orphanMs)
-    node.script.owned = [orphan(5n)]
-    yield* TestClock.adjust(nodeLimits.orphanMs)
-    assert.deepStrictEqual(node.script.released, [])
-    yield* TestClock.adjust(2 * nodeLimits.renewEveryMs)
-    assert.deepStrictEqual(node.script.released.slice(0, 1), [orphan(5n)])
-  })
+it.effect(
+  "an account that nobody here executes gets its full time again when it was taken again meanwhile",
+  () =>
+    Effect.gen(function* () {
+      const node = yield* setUp()
+      const orphan = (fence: bigint) => ({ account: "paper-3", owner: "node-a/boot", fence })
+      node.script.renew = Effect.succeed({ held: true, lapsed: false, accounts: 1 })
+      node.script.owned = [orphan(4n)]
+      yield* TestClock.adjust(nodeLimits.orphanMs)
+      node.script.owned = [orphan(5n)]
+      yield* TestClock.adjust(nodeLimits.orphanMs)
+      assert.deepStrictEqual(node.script.released, [])
+      yield* TestClock.adjust(2 * nodeLimits.renewEveryMs)
+      assert.deepStrictEqual(node.script.released.slice(0, 1), [orphan(5n)])
+    })
 )
 
 it.effect("[T16] a former life that is proven dead is followed at once", () =>

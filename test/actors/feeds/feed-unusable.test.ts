@@ -11,7 +11,7 @@ const bad = (id: string | null, more: object = {}): UnusableSignal => {
   return "errors" in read ? read : assert.fail("it is usable")
 }
 
-/** What is said about a feed, in lines and in alerts. */
+/** What is reported about a feed, in log lines and in alerts. */
 const world = () => {
   const alerts: Array<Alert> = []
   const lines: Array<Readonly<Record<string, unknown>>> = []

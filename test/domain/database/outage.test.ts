@@ -1,4 +1,4 @@
-/** When an absence is told, and what is said of it. */
+/** When an absence is reported, and what is reported of it. */
 import { assert, describe, it } from "vitest"
 import {
   lookAtOutage,

@@ -129,7 +129,7 @@ describe("the symbol of a sender", () => {
     assert.include(String(refused.numbers[0]?.["hint"]), '"symbols": { "ES1!"')
   })
 
-  it("trades in practice whatever it is, at a price that is said to be invented", () => {
+  it("trades in practice whatever it is, at a price that is marked as invented", () => {
     assert.deepStrictEqual(symbolOf("ES1!", { mode: "PRACTICE" }), {
       ordered: ["ES1!"],
       outcome: "ordered",

@@ -1,4 +1,4 @@
-/** T2, row by row: what is said while things are away. */
+/** T2, row by row: what is reported while things are away. */
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Schema } from "effect"
 

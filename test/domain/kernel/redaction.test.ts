@@ -1,4 +1,4 @@
-/** What may be said of a URL, a text or a value that could hold a secret. */
+/** What may be shown of a URL, a text or a value that could contain a secret. */
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Schema } from "effect"
 import {

@@ -1,4 +1,4 @@
-/** What is allowed and hardly meant is said. */
+/** What is allowed and hardly intended gets a warning. */
 import { assert, describe, it } from "vitest"
 import { settingsWarnings } from "../../../src/domain/kernel/settings-warnings.ts"
 import { settingsFor } from "../../layers/api/http-world.ts"

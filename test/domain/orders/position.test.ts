@@ -61,7 +61,7 @@ describe("a position", () => {
     assert.isTrue(isFlat(step.position))
   })
 
-  it("that opens again is a new epoch, keeps its profit and counts exits anew", () => {
+  it("that opens again is a new epoch, keeps its profit and counts exits from zero", () => {
     const closed = { ...after(trade("buy", "2", "10"), trade("sell", "2", "11")), exits: 3 }
     const step = applyFill(closed, trade("sell", "1", "11"))
     assert.deepStrictEqual(shown(step.position), { quantity: "-1", average: "11", realised: "2", epoch: 2 })

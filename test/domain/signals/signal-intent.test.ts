@@ -12,7 +12,7 @@ const read = (fields: JsonObject): Signal | ReadonlyArray<string> => {
 }
 const told = (fields: JsonObject): string => JSON.stringify(fields)
 
-describe("what is said is taken as", () => {
+describe("an explicit intent is read as", () => {
   const nothing = { action: null, direction: null, intent: null, positionSize: null }
   const close = { ...nothing, intent: "close" } as const
   const cases: ReadonlyArray<readonly [JsonObject, Partial<Signal>]> = [
@@ -173,7 +173,7 @@ describe("what cannot be is refused", () => {
     })
   }
 
-  it("and a kind of order that cannot be placed is said to be one of later", () => {
+  it("and a kind of order that cannot be placed is refused as not available yet", () => {
     const parsed = parseSignal({
       symbol: "SPY",
       action: "buy",

@@ -107,7 +107,7 @@ describe("outbreaks that wait to be stored", () => {
   )
 
   it.effect(
-    "a state is said when it begins, not each time it still lasts, and again when it comes back",
+    "a condition is logged when it begins, not each time it still lasts, and again when it comes back",
     () =>
       Effect.gen(function* () {
         const lines: Array<string> = []

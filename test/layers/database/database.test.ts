@@ -142,7 +142,7 @@ describe("a database call", { timeout: 60_000 }, () => {
 })
 
 describe("a probe", { timeout: 60_000 }, () => {
-  it.live("after a refusal for want of disk space answers only when space can be taken again", () =>
+  it.live("after a refusal for lack of disk space answers only when space can be taken again", () =>
     Effect.gen(function* () {
       const database = yield* open()
       const refuse = (when: string) =>

@@ -70,7 +70,7 @@ describe("claiming", () => {
     )
   )
 
-  it.live("gives back at once what a former life of the same node claimed, and nothing of other nodes", () =>
+  it.live("releases at once what a former life of the same node claimed, and nothing of other nodes", () =>
     Effect.scoped(
       Effect.gen(function* () {
         const { database } = yield* preparedStore
@@ -91,25 +91,23 @@ describe("claiming", () => {
     )
   )
 
-  it.live(
-    "[T16] a copy of a node gives back what is its own, and nothing of the one it was copied from",
-    () =>
-      Effect.scoped(
-        Effect.gen(function* () {
-          const { database } = yield* preparedStore
-          const nodeId = randomUUID()
-          const instance = makeInstance()
-          instance.assign({ nodeId, bootId: "copy" })
-          instance.stand({ _tag: "Cloned", by: "the original" })
-          const original = yield* storeOn(database, settings, nodeId)
-          const copy = yield* storeOn(database, settings, nodeId, instance)
-          yield* insertSignals(database, [{}, {}])
-          yield* original.claim(1)
-          assert.strictEqual(yield* copy.releaseOwn(null), 0)
-          yield* copy.claim(1)
-          assert.strictEqual(yield* copy.releaseOwn(null), 1)
-        })
-      )
+  it.live("[T16] a copy of a node releases what is its own, and nothing of the one it was copied from", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { database } = yield* preparedStore
+        const nodeId = randomUUID()
+        const instance = makeInstance()
+        instance.assign({ nodeId, bootId: "copy" })
+        instance.stand({ _tag: "Cloned", by: "the original" })
+        const original = yield* storeOn(database, settings, nodeId)
+        const copy = yield* storeOn(database, settings, nodeId, instance)
+        yield* insertSignals(database, [{}, {}])
+        yield* original.claim(1)
+        assert.strictEqual(yield* copy.releaseOwn(null), 0)
+        yield* copy.claim(1)
+        assert.strictEqual(yield* copy.releaseOwn(null), 1)
+      })
+    )
   )
 
   it.live("gives the attempt back when only an outage kept this life from deciding, however often", () =>

@@ -176,7 +176,7 @@ describe("signal feed over ws", () => {
     })
   )
 
-  it.live("a peer that says goodbye and keeps TCP open does not keep us", () =>
+  it.live("a peer that sends a close frame and keeps TCP open does not keep us", () =>
     Effect.gen(function* () {
       const url = yield* rawServer("880203e8")
       const { ended, listener } = yield* makeListener
@@ -188,7 +188,7 @@ describe("signal feed over ws", () => {
     })
   )
 
-  it.live("leaving says goodbye with 1000, and nothing is told afterwards", () =>
+  it.live("leaving sends a close frame with 1000, and nothing is reported afterwards", () =>
     Effect.gen(function* () {
       const heard = yield* Deferred.make<number>()
       const server = new WebSocketServer({ host: "127.0.0.1", port: 0 })

@@ -312,7 +312,7 @@ layer(wavesStorePg.pipe(Layer.provideMerge(layerFreshDatabase({ poolSize: 8 })))
       })
   )
 
-  it.effect("a wave given back for want of the feed is taken again only where the feed is live", () =>
+  it.effect("a wave released for lack of the feed is taken again only where the feed is live", () =>
     Effect.gen(function* () {
       const store = yield* begun("back")
       assert.isTrue(yield* store.giveBack(leaseOf(yield* takeIt("back")), "feed_down"))

@@ -1,4 +1,4 @@
-/** What is said about posts that were not taken. */
+/** What is reported about posts that were not accepted. */
 import { assert, describe, it, onTestFinished } from "vitest"
 import { intakeLimits } from "../../../src/domain/kernel/limits.ts"
 import { alert, startWorld, until, type WorldOptions, type World } from "../api/http-world.ts"

@@ -342,7 +342,7 @@ describe("T3b values as shells, editors and secret stores write them", () => {
     assert.strictEqual(Redacted.value(settings.secrets.hmac!), strong)
     assert.deepStrictEqual(settings.trimmed, ["hmacSecret"])
   })
-  it("nothing is said when there is nothing to say", () => {
+  it("nothing is reported when there is nothing to report", () => {
     assert.isNull(describeReading(settingsOf({})))
   })
   it.each([

@@ -90,7 +90,7 @@ describe("exchange with a venue", () => {
     })
   )
 
-  it.live("a connection cut after the request was written may have been obeyed, and is not tried again", () =>
+  it.live("a connection cut after the request was written may have been acted on, and is not retried", () =>
     Effect.gen(function* () {
       const { url, seen } = yield* peer((socket) => socket.destroy())
       const failed = yield* Effect.flip((yield* makeExchange)(post(url)))

@@ -67,7 +67,7 @@ describe("the broker machine", () => {
     })
   }
 
-  it("waits twice as long with every failure, up to the cap, for ever", () => {
+  it("waits twice as long with every failure, up to the cap, forever", () => {
     const { end, clock, context, opened } = start()
     const delays: Array<number> = []
     for (let n = 0; n < 12; n += 1) {
