@@ -1,4 +1,4 @@
-/** OTP supervisor_SUITE rows 57-70: significant children and auto shutdown, also changed while running. */
+/** OTP supervisor_SUITE rows 57-70: significant children and auto shutdown, even when changed while running. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"

@@ -1,4 +1,4 @@
-/** OTP supervisor_SUITE rows 16-22: stopping with budgets, deaf children, races. */
+/** OTP supervisor_SUITE rows 16-22: stopping with budgets, unresponsive children, races. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"

@@ -3,7 +3,7 @@
  *
  * A step is one element that an iterator or an array method goes over: whoever looks a child up by walking over its
  * siblings is seen in the count, however fast the machine is.
- * Promises: the same work has the same count; the built-in methods are put back when the work has ended.
+ * Promises: the same work has the same count; the built-in methods are restored when the work has ended.
  * Never: measures time.
  */
 import { Effect } from "effect"

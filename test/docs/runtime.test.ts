@@ -1,4 +1,4 @@
-/** The guide of the runtime says what is true: its programs compile and run, its defaults and names are those of the code. */
+/** The guide of the runtime is true: its programs compile and run, its defaults and names are those of the code. */
 import { execFile } from "node:child_process"
 import * as fs from "node:fs"
 import { tmpdir } from "node:os"

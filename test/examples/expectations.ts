@@ -1,7 +1,7 @@
 /**
  * What each example must show, in words its reader would use; the checkout and the installed package are judged alike.
  *
- * Promises: only what does not depend on the machine's speed is asked for: order and counts, never times.
+ * Promises: only what does not depend on the machine's speed is expected: order and counts, never times.
  */
 import { expect } from "vitest"
 import { type ExampleRun, matching } from "../support/example-run.ts"

@@ -1,4 +1,4 @@
-/** A client order id is only unique within its account: what another account's order does is nothing to ours. */
+/** A client order id is only unique within its account: another account's order does not affect ours. */
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import type { MemoryBroker } from "../support/broker.memory.ts"

@@ -1,4 +1,4 @@
-/** Accounts that rest: opened all at once, woken one by one, and never resting on what somebody else knows better. */
+/** Accounts that rest: opened all at once, woken one by one, and never resting on stale knowledge. */
 import { assert, layer } from "@effect/vitest"
 import { Deferred, Effect, type Scope } from "effect"
 import { executionLimits } from "../../src/domain/kernel/limits.ts"

@@ -1,4 +1,4 @@
-/** What stands beside an order in the rows, and what it may do there: other orders, its position, the states of trading. */
+/** What is next to an order in the rows, and what it may do there: other orders, its position, the states of trading. */
 import { assert, layer } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
 import { ageLimits } from "../../src/domain/kernel/limits.ts"

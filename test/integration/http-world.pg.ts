@@ -1,8 +1,8 @@
 /**
  * The HTTP world on a PostgreSQL database of its own: the real intake store and the real read store.
  *
- * What the memory twin cannot show is here: what is in the tables after an answer, what a page of a list is, and what
- * an answer is when the database goes away.
+ * What the memory twin cannot show is here: what is in the tables after a response, what a page of a list is, and what
+ * the response is when the database goes away.
  */
 import { Context, Effect, Exit, Layer, Scope } from "effect"
 import { Database, type DatabaseService } from "../../src/layers/database/database.port.ts"

@@ -1,10 +1,10 @@
 /**
  * One life of a service around its embedded PostgreSQL, as a program: what the crash tests kill.
  *
- * `node postgres-life.ts '{"dataDir":"…","writers":4}'`. It holds DATA_DIR, starts the server, starts it again whenever it
+ * `node postgres-life.ts '{"dataDir":"…","writers":4}'`. It holds DATA_DIR, starts the server, restarts it whenever it
  * ends, and lets writers insert rows; each row that was acknowledged is printed. One JSON object per line on stdout.
  *
- * Promises: a line `acked` is printed only after the commit was answered; SIGTERM ends it in order.
+ * Promises: a line `acked` is printed only after the commit succeeded; SIGTERM stops it in order.
  * Never: retries a row under another id, so a row is there once or not at all.
  */
 import { writeSync } from "node:fs"

@@ -1,4 +1,4 @@
-/** What a simulation stands on: a database whose time is set, and one source of everything that is drawn. */
+/** What a simulation relies on: a database whose time is set, and one source of all random values. */
 import * as fs from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"

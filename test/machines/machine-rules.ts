@@ -2,7 +2,7 @@
  * The rules every machine of the catalog keeps, as functions of any machine, so that each can be shown to fail.
  *
  * They look at the statechart only: what an event means, and whether an effect ever answers, is not in it.
- * Promises: each answers the offences by the name of the state, and nothing for a machine that keeps them.
+ * Promises: each returns the offences by the name of the state, and none for a machine that keeps them.
  * Never: runs a machine.
  */
 import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from "xstate"

@@ -1,7 +1,7 @@
 /**
- * The audit: what holdfast says it did, compared with what its producers were told and with the broker's own book.
+ * The audit: what holdfast reports it did, compared with the responses its producers got and with the broker's own book.
  *
- * It answers the questions of the incidents: was anything lost, was anything doubled, and does every trade know why it
+ * It answers the questions of the incidents: was anything lost, was anything duplicated, and does every trade know why it
  * was made?
  *
  * Promises: waits until everything has settled, then reports every difference as a sentence; an empty report means that

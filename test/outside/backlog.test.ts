@@ -1,4 +1,4 @@
-/** A backlog of dead signals, seen from outside: it starves nobody, fills no log, and is told. */
+/** A backlog of dead signals, seen from outside: it starves nothing, fills no log, and is reported. */
 import { Effect, Exit, Scope } from "effect"
 import { assert, describe, it, onTestFinished } from "vitest"
 import type { DatabaseService } from "../../src/layers/database/database.port.ts"

@@ -1,8 +1,8 @@
 /**
  * Scenes with a broker: what the tests of a broker that is away share.
  *
- * Promises: a world is put away with its test.
- * Never: holds an expectation that only one of the tests has.
+ * Promises: a world is disposed of with its test.
+ * Never: contains an expectation that only one of the tests has.
  */
 import { assert, type TestContext } from "vitest"
 import { alertBody } from "./service.ts"

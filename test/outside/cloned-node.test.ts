@@ -1,4 +1,4 @@
-/** T16: a DATA_DIR that was copied is another process, however much the two look alike. */
+/** T16: a DATA_DIR that was copied is another process, however alike the two look. */
 import { assert, describe, it } from "vitest"
 import { cpSync } from "node:fs"
 import { setTimeout as pause } from "node:timers/promises"

@@ -3,7 +3,7 @@
  * client order id that it has seen before.
  *
  * Promises: each cell has a name that is its test; the page docs/crash-matrix.md is made from this table.
- * Never: says how a cell is run (crash-scene.ts).
+ * Never: defines how a cell is run (crash-scene.ts).
  */
 import type { DuplicateRule, FaultSwitches } from "../support/paper-broker.ts"
 

@@ -1,10 +1,10 @@
 /**
- * One cell of the crash matrix, played on real processes: a post, a venue that misbehaves, a process that dies at a named
+ * One cell of the crash matrix, run on real processes: a post, a venue that misbehaves, a process that dies at a named
  * point, its next life, and a judge who reads the venue's own book.
  *
  * Promises: the signal of a cell is posted until it is taken, as a sender does; an order that the venue has is filled once
  * here and there; an order that the venue has not is known to have failed, or waits for an operator; nothing else happens.
- * Never: asks the database; repairs anything by hand.
+ * Never: queries the database; repairs anything by hand.
  */
 import { assert } from "vitest"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"

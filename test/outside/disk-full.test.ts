@@ -6,7 +6,7 @@ import { HealthWatch } from "./health-watch.ts"
 import { Load } from "./producer.ts"
 import { randomOf } from "./random.ts"
 import { alertBody } from "./service.ts"
-import { SmallDisk, whyNoSmallDisk } from "./small-disk.ts"
+import { SmallDisk, reasonNoSmallDisk } from "./small-disk.ts"
 import { World } from "./world.ts"
 
 /** A new cluster takes 43 MB; the rest is what the load may write until the disk is filled. */
@@ -14,7 +14,7 @@ const DISK_MEGABYTES = 128
 /** How long the disk stays full. Well below the minute after which an accepted order is too old to be sent. */
 const FULL_MS = 6_000
 
-const reason = whyNoSmallDisk()
+const reason = reasonNoSmallDisk()
 
 describe("T1, T2 the disk of DATA_DIR is full", () => {
   it.skipIf(reason !== null)(

@@ -1,5 +1,5 @@
 /**
- * A witness of `/health`: asks all the time, and says afterwards where it was told something that was not so.
+ * A witness of `/health`: polls all the time, and reports afterwards where an answer was not true.
  *
  * A single answer may be overtaken by an event while it is on its way; so `ready` is only called a lie when the same
  * life of the process refused a post before it, refused one after it, and took none in between. A post that waited for

@@ -1,4 +1,4 @@
-/** T2 on a running service: every account that does not trade says why, and strangers learn no names. */
+/** T2 on a running service: every account that does not trade shows why, and unauthenticated callers learn no names. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import path from "node:path"

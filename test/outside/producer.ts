@@ -1,8 +1,8 @@
 /**
  * Producers that behave: each sends the same bytes again after a broken connection, a lost answer or a 5xx, until it
- * was told 2xx.
+ * got a 2xx.
  *
- * Promises: every delivery says when it was sent, how often, and what was answered when; the rate is bounded, so a
+ * Promises: every delivery records when it was sent, how often, and what was answered when; the rate is bounded, so a
  * backlog stays smaller than what an executor drains in time.
  * Never: gives up on a body before `stop` has waited `drainMs` for it, or hides an answer nobody should get.
  */

@@ -4,7 +4,7 @@
  * Verbs (start, post, kill, freeze, stop) so that a test holds a scenario and its assertions and nothing else. It knows
  * commands, environment, endpoints and log events; it never imports anything of `src`.
  *
- * Promises: every wait has a deadline and says what it last saw; every process it started is gone after `dispose`.
+ * Promises: every wait has a deadline and reports what it last saw; every process it started is gone after `dispose`.
  * Never: sleeps for a guess, signals a process it did not start, leaves 127.0.0.1.
  */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"

@@ -1,7 +1,7 @@
 /**
  * A disk of a few megabytes that a test can fill: a file system in memory, mounted for one test.
  *
- * Promises: what was mounted is unmounted by `remove`; where mounting is not allowed, `whyNoSmallDisk` names the reason
+ * Promises: what was mounted is unmounted by `remove`; where mounting is not allowed, `reasonNoSmallDisk` names the reason
  * and nothing is left behind.
  * Never: fills anything but the disk it made.
  */
@@ -22,7 +22,7 @@ const mount = (folder: string, megabytes: number): void => {
 }
 
 /** Why no small disk can be made here; null when one can. */
-export const whyNoSmallDisk = (): string | null => {
+export const reasonNoSmallDisk = (): string | null => {
   if (process.getuid?.() !== 0) return "only root may mount"
   const folder = mkdtempSync(path.join(tmpdir(), "holdfast-mount-"))
   try {

@@ -1,4 +1,4 @@
-/** How long the accounts of a killed owner stand still. By hand: it takes minutes, and its figures depend on the machine. */
+/** How long the accounts of a killed owner are idle. By hand: it takes minutes, and its figures depend on the machine. */
 import { assert, describe, it, onTestFinished } from "vitest"
 import { setTimeout as pause } from "node:timers/promises"
 import { waitUntil } from "../support/exchange.ts"

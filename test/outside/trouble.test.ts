@@ -1,4 +1,4 @@
-/** Trouble is told: what an operator finds in log, health and API after a database was away. */
+/** Trouble is reported: what an operator finds in log, health and API after a database was away. */
 import { assert, describe, it, onTestFinished } from "vitest"
 import { waitUntil } from "../support/exchange.ts"
 import { signalAll } from "../support/signals.ts"

@@ -1,4 +1,4 @@
-/** T16, rows 1 to 3, on a running service: whom it believes to be local, and what moves it. */
+/** T16, rows 1 to 3, on a running service: whom it believes to be local, and what controls it. */
 import { existsSync, statSync } from "node:fs"
 import { connect, createServer, type Server } from "node:net"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"

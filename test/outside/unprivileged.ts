@@ -1,7 +1,7 @@
 /**
- * Running the service as a user without rights, also when the tests run as root.
+ * Running the service as a user without rights, even when the tests run as root.
  *
- * Promises: an ordinary user runs it as himself; root as nobody (65534); `reasonNotUnprivileged` names what is missing.
+ * Promises: an ordinary user runs it as is; root as nobody (65534); `reasonNotUnprivileged` names what is missing.
  * Never: changes the rights of anything but directories it was given.
  */
 import { execFileSync } from "node:child_process"

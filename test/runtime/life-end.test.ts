@@ -1,4 +1,4 @@
-/** The end of one incarnation, whatever it dies of and however long that takes: told, exact, and nothing is left of it. */
+/** The end of one incarnation, whatever it dies of and however long that takes: reported, exact, and nothing is left of it. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
 import { TestClock } from "effect/testing"

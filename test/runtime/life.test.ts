@@ -1,4 +1,4 @@
-/** One incarnation: ownership of fibers, attribution of faults, stopping within budgets, deaf children. */
+/** One incarnation: ownership of fibers, attribution of faults, stopping within budgets, unresponsive children. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"

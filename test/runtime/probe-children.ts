@@ -2,7 +2,7 @@
  * Children for supervision tests: each writes what happens to it into a journal and can be ended from outside.
  *
  * Promises: `journal` holds `start a#1`, `stop a#1` in the order they happened; `crash`, `finish` act on the
- * present incarnation.
+ * current incarnation.
  * Never: waits on its own.
  */
 import { Deferred, Effect } from "effect"

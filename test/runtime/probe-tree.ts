@@ -1,7 +1,7 @@
 /**
  * Verbs for supervision tests: start a tree of probes, look at a node, let real macrotasks pass.
  *
- * Never: sleeps; time moves by the virtual clock, and `turns` only lets the event loop go round.
+ * Never: sleeps; time moves by the virtual clock, and `turns` only lets the event loop turn.
  */
 import { Cause, Clock, Effect, Exit, Fiber, Scope } from "effect"
 import { TestClock } from "effect/testing"

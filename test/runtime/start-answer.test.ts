@@ -1,4 +1,4 @@
-/** What a start may answer: the parts of a `Running`, each refused by name when it is something else. */
+/** What a start may return: the parts of a `Running`, each refused by name when it is something else. */
 import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
 import { faultOf } from "../../src/runtime/start-answer.ts"

@@ -1,4 +1,4 @@
-/** The pure core, driven by hand: what an event of a life that is over may do. */
+/** The pure core, driven by hand: what an event of an ended life may do. */
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { dynamic, supervisor, worker } from "../../src/runtime/child-spec.ts"

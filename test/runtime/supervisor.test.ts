@@ -1,4 +1,4 @@
-/** The supervisor with real fibers on the virtual clock: starting, restarting, stopping, budgets, deaf children. */
+/** The supervisor with real fibers on the virtual clock: starting, restarting, stopping, budgets, unresponsive children. */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit } from "effect"
 import { TestClock } from "effect/testing"

@@ -1,4 +1,4 @@
-/** Snapshots of children whose own functions are broken: the node says so, and its neighbours are shown as ever. */
+/** Snapshots of children whose own functions are broken: the node shows it, and its siblings are shown as usual. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { type ChildStatus, type Running, worker } from "../../src/runtime/child-spec.ts"

@@ -8,7 +8,7 @@
  * orders rest; every scripted outcome is used once, in order; requests are counted per client order id before anything
  * else happens to them.
  * Never: waits on anything but the ambient clock, or keeps state outside the object it returns.
- * Failure: exactly what the script says, with the tags of the port.
+ * Failure: exactly what the script defines, with the tags of the port.
  */
 import { BigDecimal, Cause, Clock, Effect, Option, Queue } from "effect"
 import { accountLimits } from "../../src/domain/kernel/limits.ts"

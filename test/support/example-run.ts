@@ -1,7 +1,7 @@
 /**
  * Runs an example as its reader would: `node examples/x.ts`, in a process of its own, to its end.
  *
- * Promises: the lines it printed and its exit status; one that does not end is killed after its deadline, and says so.
+ * Promises: the lines it printed and its exit status; one that does not end is killed after its deadline, and reported.
  * Never: leaves a process behind.
  */
 import { execFile } from "node:child_process"

@@ -2,7 +2,7 @@
  * One HTTP exchange, and one wait: what every test that talks to a real process needs.
  *
  * Promises: each exchange uses a connection of its own unless an agent is given, so that a server that was killed in
- * between is never met through an old socket; every wait has a deadline and says what it last saw.
+ * between is never reached through an old socket; every wait has a deadline and reports what it last saw.
  * Never: sends again, or sleeps for a guess.
  */
 import { type Agent, request } from "node:http"

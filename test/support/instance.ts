@@ -2,7 +2,7 @@
  * An instance whose node has its lease for as long as the test runs.
  *
  * Promises: the standing is known from the first moment, as after the node component has opened the lease.
- * Never: asks a database.
+ * Never: queries a database.
  */
 import { type InstanceService, makeInstance } from "../../src/layers/platform/instance.port.ts"
 

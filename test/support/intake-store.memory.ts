@@ -1,5 +1,5 @@
 /**
- * IntakeStore in memory: the twin that says what the port means, for tests without a database.
+ * IntakeStore in memory: the twin that defines what the port means, for tests without a database.
  *
  * Promises: passes the same contract suite as the PostgreSQL adapter.
  * Never: used by the service; it forgets everything with the process.

@@ -1,5 +1,5 @@
 /**
- * Market twin in memory: prices are what a test says.
+ * Market twin in memory: prices are what a test sets.
  *
  * Exits, risk and the pipeline need a price that jumps exactly when the scenario wants it to; no seed can promise that.
  *

@@ -1,11 +1,11 @@
 /**
  * The paper venue as a process of its own, with a database of its own: it survives whatever a test does to holdfast.
  *
- * What the venue says here (its book, its fills, its count of create requests) is what a judge compares holdfast with;
+ * What the venue reports here (its book, its fills, its count of create requests) is what a judge compares holdfast with;
  * the switches are the ways in which a real venue fails.
  *
- * Promises: it keeps its port when it is started again; every list is whole, however many pages it has.
- * Never: asks holdfast anything.
+ * Promises: it keeps its port when it is restarted; every list is complete, however many pages it has.
+ * Never: queries holdfast.
  */
 import { Effect, Exit, Scope } from "effect"
 import { exchange, waitUntil } from "./exchange.ts"

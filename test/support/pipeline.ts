@@ -1,7 +1,7 @@
 /**
- * The pipeline in a tree of its own, over a store whose rows are an array and whose troubles are switches.
+ * The pipeline in a tree of its own, over a store whose rows are an array and whose faults are switches.
  *
- * Promises: time is virtual; every call of the store is written down in order.
+ * Promises: time is virtual; every call of the store is recorded in order.
  * Never: touches a database; what the store does on PostgreSQL is tested with the store.
  */
 import { assert } from "@effect/vitest"

@@ -1,7 +1,7 @@
 /**
- * Statements on a test server, by whoever makes databases there.
+ * Statements on a test server, for creating databases there.
  *
- * Promises: a connection of its own for each, and no transaction, because CREATE DATABASE takes none.
+ * Promises: a connection of its own for each, and no transaction, because CREATE DATABASE allows none.
  * Never: is used by what is tested.
  */
 import { Effect } from "effect"

@@ -1,8 +1,8 @@
 /**
- * The PostgreSQL server of a test run: one for all test files, started when the first of them asks.
+ * The PostgreSQL server of a test run: one for all test files, started when the first of them needs it.
  *
  * Test files run in processes of their own, so the server belongs to the runner's process: it dies with it (the kernel
- * says so, see the launcher). Files ask over a unix socket: "server" starts it, "template" also migrates a template
+ * sees to that, see the launcher). Files ask over a unix socket: "server" starts it, "template" also migrates a template
  * database once, from which each file's own database is copied in some 50 ms; "seed" makes a stopped cluster once, which
  * tests that run servers of their own copy instead of paying for an initdb each. A run without such files starts nothing.
  *

@@ -1,7 +1,7 @@
 /**
  * A program of ours as a process: started, killed, frozen and stopped by a test, its log read line by line.
  *
- * Promises: `end` and `dispose` have deadlines; a process dies with the test that started it, also when the test run is
+ * Promises: `end` and `dispose` have deadlines; a process dies with the test that started it, even when the test run is
  * killed (`setpriv --pdeathsig`, where that exists).
  * Never: signals a process it did not start.
  */

@@ -1,7 +1,7 @@
 /**
  * Where tests keep data directories: memory when the machine has some to spare, else the temporary directory.
  *
- * A PostgreSQL cluster is a thousand small synchronised files; on a shared disk making and removing one takes seconds.
+ * A PostgreSQL cluster is a thousand small synchronised files; on a shared disk creating and removing one takes seconds.
  * A SIGKILL cannot tell the difference: what was written survives the process in either place.
  *
  * Promises: a directory that any user may enter. Never: a place from which programs must be executed (it may be noexec).

@@ -1,8 +1,8 @@
 /**
  * The JSON Schema of the configuration file as a judge, as an editor has it.
  *
- * Promises: names where a file is not what the schema says.
- * Never: asks the loader.
+ * Promises: names where a file deviates from the schema.
+ * Never: consults the loader.
  */
 import { Ajv2020 } from "ajv/dist/2020.js"
 import schema from "../../src/wire/holdfast.schema.json" with { type: "json" }

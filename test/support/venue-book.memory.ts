@@ -5,7 +5,7 @@
  * same contract suite as the paper venue, on the virtual clock, with outcomes scripted call by call.
  *
  * Promises: synchronous and deterministic: ids and sequences are counters, times are given by the caller; every change
- * is told to the listener in the order in which it happened.
+ * is passed to the listener in the order in which it happened.
  * Never: touches a clock, randomness or the world; is used outside tests.
  * Failure: the venue's refusals are answers, and outcomes that fail are scripted by the test.
  */

@@ -1,5 +1,5 @@
 /**
- * A process that lives in the zone of its environment, replays the incident and prints what came of it.
+ * A process that lives in the zone of its environment, replays the incident and prints the outcome.
  *
  * Promises: one line of JSON, the offset of its zone first, so that a test sees that it really lived there.
  * Never: touches a database or a socket.

@@ -1,10 +1,10 @@
 /**
- * The outage of the wave bot, replayed with its real times on the virtual clock, and what the ledger says afterwards.
+ * The outage of the wave bot, replayed with its real times on the virtual clock, and what the ledger shows afterwards.
  *
  * Connected at 22:52:58Z with 291 signals, closed with 1000, a check at 23:05Z for wave 22:45Z, then restarts across
- * midnight: the old bot traded nothing for three hours and could not say so.
+ * midnight: the old bot traded nothing for three hours and could not report it.
  *
- * Promises: the same result in every zone, which is what the program beside it shows by living in one.
+ * Promises: the same result in every zone, which is what its companion program shows by running in one.
  * Never: reads the real clock.
  */
 import { Effect } from "effect"

@@ -1,7 +1,7 @@
 /**
  * Market actor: the market machine with the feed of the `Market` port.
  *
- * Promises: the feed runs only while this component lives and its state says so; its ticks
+ * Promises: the feed runs only while this component lives and its state requires it; its ticks
  * are events of the machine.
  * Never: keeps quotes; the port does, so that a restart of this component forgets none.
  */

@@ -7,7 +7,7 @@
  *
  * Promises: multiplier is money per point of price for one contract, as the price is quoted (cents per bushel for grains);
  * tick is the outright minimum step in points. All of these are in US dollars.
- * Never: says when a contract trades or expires.
+ * Never: defines when a contract trades or expires.
  */
 
 export interface FutureRow {

@@ -117,7 +117,7 @@ const optionOf = (symbol: string): Known | null => {
   }
   const underlying = OWN_OPTION.exec(symbol)?.groups?.["underlying"]
   if (underlying === undefined) return null
-  // The standard of 100 is that of listed shares and indices; an option on a coin or a future is whatever its venue says.
+  // The standard of 100 is that of listed shares and indices; an option on a coin or a future is whatever its venue defines.
   const plain = futureOf(underlying) === null && pairOf(underlying) === null
   return plain ? listed : { ...listed, calendar: null, ...assumedOnly }
 }

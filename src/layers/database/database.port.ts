@@ -8,7 +8,7 @@
  * Promises: every call ends within its deadline (default `databaseLimits.callMs`), even against a server frozen by
  * SIGSTOP; transient trouble is `DatabaseUnavailable`, everything else `DatabaseFault`; a lost connection is never a
  * defect; building it does no I/O.
- * Never: retries on its own (`transact` does when the caller says the transaction is idempotent), and never reports
+ * Never: retries on its own (`transact` does when the caller declares the transaction idempotent), and never reports
  * itself available: only a probe of the database actor does, through `availability.mark`.
  */
 import { Context, Data, type Effect, type Stream } from "effect"
@@ -25,7 +25,7 @@ import type { SqlError } from "effect/sql/SqlError"
 export type UnavailableReason = "connection" | "silent" | "server" | "slow" | "contention" | "busy"
 
 /**
- * Transient: the same call may succeed later. `outcome` says whether the writes of the call can be in the database:
+ * Transient: the same call may succeed later. `outcome` tells whether the writes of the call can be in the database:
  * `not_applied` when no commit was sent, `unknown` when one was and its answer was not seen (or, for `run`, when any
  * statement may have been sent). A retry after `unknown` needs an idempotency key.
  */

@@ -5,7 +5,7 @@
  * seen by it, and updates the order only where status and fence still hold. Read and write in two statements would
  * let a takeover slip between them.
  *
- * Promises: the event row is written by the same statement as the step; statuses move only as domain/orders/order.ts says;
+ * Promises: the event row is written by the same statement as the step; statuses move only as domain/orders/order.ts allows;
  * numbers leave without trailing zeros.
  * Never: updates a status without naming the one it comes from.
  * Failure: `DatabaseUnavailable`; a step whose response was lost may have happened, which every caller must assume: the

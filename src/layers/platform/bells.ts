@@ -1,7 +1,7 @@
 /**
  * Bells: everything that may be rung in this process, as one closed union.
  *
- * A bell says "look again": its sender has written a row, its listener reads the table. The names are written here and
+ * A bell means "look again": its sender has written a row, its listener reads the table. The names are written here and
  * nowhere else, so that a misspelled bell, rung or waited for by nobody, cannot exist.
  *
  * Promises: every bell has a ringer and a listener (test/layers/platform/bells.test.ts).

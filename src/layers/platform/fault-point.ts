@@ -35,7 +35,7 @@ export const FAULT_POINTS = {
 
 export type FaultPoint = (typeof FAULT_POINTS)[keyof typeof FAULT_POINTS]
 
-/** `subject`: the symbol it is about, by which a test tells its own signal from another. */
+/** `subject`: the symbol it is about, by which a test distinguishes its own signal from others. */
 type Hook = (point: FaultPoint, subject: string) => void
 
 const loaded: unknown = Reflect.get(globalThis, Symbol.for("holdfast.fault-point"))

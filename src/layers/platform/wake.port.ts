@@ -1,7 +1,7 @@
 /**
  * Wake: the in-process bell between a writer and the reader of a table.
  *
- * Rows in PostgreSQL are the queue; this only says "look now" so that a reader does not have to poll.
+ * Rows in PostgreSQL are the queue; this only signals "look now" so that a reader does not have to poll.
  * A bell that was rung while nobody listened stays rung, so a wake between two looks is never lost,
  * and a thousand rings before the next look are one look.
  *

@@ -3,7 +3,7 @@
  *
  * The incident's scheduler was one loop: a search that did not end held up every later check, and nobody could see it.
  * Here each check is a state with a deadline below the period, what is due follows from the clock each time it is asked,
- * and the ledger (not this machine's memory) says what was processed.
+ * and the ledger (not this machine's memory) records what was processed.
  *
  * Promises: never two checks at once; a check ends before the next is due; signals are handed over as they are stored,
  * not at the end; losing the database or the feed is a state, never an end.

@@ -1,4 +1,4 @@
-/** Looks of the exits one after another, on the virtual clock: what a look remembers of those before it. */
+/** Looks of the exits one after another, on the virtual clock: what a look remembers of earlier ones. */
 import { assert, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"

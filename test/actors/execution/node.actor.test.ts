@@ -1,4 +1,4 @@
-/** The keeper of a node's lease on the virtual clock, over a store that a test answers by hand. */
+/** The keeper of a node's lease on the virtual clock, over a store whose answers a test scripts. */
 import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"

@@ -1,4 +1,4 @@
-/** A feed that brings more than can be kept: what is let go is asked for again, once, when there is room. */
+/** A feed that delivers more than can be kept: what is discarded is requested again, once, when there is room. */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect } from "effect"
 import { TestClock } from "effect/testing"

@@ -1,5 +1,5 @@
 /**
- * A feed in memory: the actor on the virtual clock, its socket and its buffer held by the test.
+ * A feed in memory: the actor on the virtual clock, its socket and its buffer controlled by the test.
  *
  * Never: asserts anything, or opens a socket.
  */

@@ -1,4 +1,4 @@
-/** The look at the queue: who sees its age when the pipeline does not. */
+/** Sampling the queue: its age is visible when the pipeline does not run. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"

@@ -1,4 +1,4 @@
-/** What nobody would hear of if nobody asked: a database that stays away. */
+/** What would go unnoticed unless somebody asked: a database that stays away. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"

@@ -1,4 +1,4 @@
-/** T14: what cannot be taken back is refused, and what leaves positions alone names whose. */
+/** T14: what cannot be undone is refused, and what leaves positions unprotected names whose. */
 import { assert, describe, it } from "vitest"
 import { irrevocable, unwatchedBy } from "../../../src/domain/control/control.ts"
 

@@ -1,7 +1,7 @@
 /**
  * A small world for the money path: the rules of production over rows in memory, and a venue that has its own book.
  *
- * What is real: deciding, sizing, the permit, positions, shares and the order table. What is played: the venue (works,
+ * What is real: deciding, sizing, the permit, positions, shares and the order table. What is simulated: the venue (works,
  * fills in parts, refuses, loses answers), the delivery of fills (late, in any order), and restarts that forget everything
  * but the rows.
  *

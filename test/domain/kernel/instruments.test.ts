@@ -1,4 +1,4 @@
-/** Instruments: settings before tables, tables before spelling, and what is only spelling says so. */
+/** Instruments: settings before tables, tables before spelling, and what comes only from spelling is marked. */
 import { assert, describe, it } from "@effect/vitest"
 
 import { decimal } from "../../../src/domain/kernel/decimal.ts"

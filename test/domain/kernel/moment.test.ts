@@ -1,4 +1,4 @@
-/** Timestamps and timeframes: one instant, one length, or a refusal that says what was expected. */
+/** Timestamps and timeframes: one instant, one length, or a refusal that names what was expected. */
 import { inspect } from "node:util"
 
 import { assert, describe, it } from "@effect/vitest"

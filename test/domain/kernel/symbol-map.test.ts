@@ -1,4 +1,4 @@
-/** T3b: what a symbol means is the settings' map; a prefix is dropped, a continuous contract is nobody's to guess. */
+/** T3b: what a symbol means is the settings' map; a prefix is dropped, a continuous contract is never guessed. */
 import { assert, describe, it } from "@effect/vitest"
 
 import { meaningOf, type SymbolMap } from "../../../src/domain/kernel/symbol-map.ts"

@@ -1,4 +1,4 @@
-/** T3b and T10: by which fields senders say what they want, what each of them is taken as, and which cannot all be true. */
+/** T3b and T10: by which fields senders state what they want, what each of them means, and which contradict each other. */
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 

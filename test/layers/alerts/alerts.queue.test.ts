@@ -1,4 +1,4 @@
-/** What an alert keeps of the words of others. */
+/** What an alert keeps of texts from outside. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger } from "effect"
 import { TestClock } from "effect/testing"

@@ -1,4 +1,4 @@
-/** The queue: what has expired ends in bulk and stands in nobody's way. */
+/** The queue: what has expired ends in bulk and blocks nothing. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"

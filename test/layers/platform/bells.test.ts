@@ -1,4 +1,4 @@
-/** Every bell is rung by somebody, and heard by somebody: one that is not is a wait for nothing, or a shout into the void. */
+/** Every bell has a ringer and a listener: without one, a wait or a ring is for nothing. */
 import { assert, describe, it } from "vitest"
 import { readdirSync, readFileSync } from "node:fs"
 import path from "node:path"

@@ -1,4 +1,4 @@
-/** What `check-config` prints: everything but the secrets; and a file that cannot be read without a doubt. */
+/** What `check-config` prints: everything but the secrets; and a file that cannot be read unambiguously. */
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"

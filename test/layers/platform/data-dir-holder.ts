@@ -2,7 +2,7 @@
  * A program that holds a data directory until it is killed: `node data-dir-holder.ts <directory>`.
  *
  * Promises: one line on stdout: "held", or the tag of the error.
- * Never: ends by itself after it said "held".
+ * Never: ends by itself after it printed "held".
  */
 import * as Effect from "effect/Effect"
 import { dataDirAt } from "../../../src/layers/platform/data-dir.file.ts"
