@@ -1,11 +1,11 @@
 /**
- * Reloader: new settings for a service that runs (G11).
+ * Reloader: new settings for a running service (G11).
  *
  * What is read with every decision (strategies, limits, sources, symbols) is replaced at once, all of it or nothing; what the
- * tree is built of needs a restart and is named. A wrong file is found while the right one still trades, not at the restart.
+ * tree is built from needs a restart and is named. A wrong file is found while the valid one still trades, not at the restart.
  *
  * Promises: the configuration in force stays whatever is read (T1); a bad one is a log line and an alert with every
- * problem; a strategy that still holds a position is not taken away from it; the settings before can be had back.
+ * problem; a strategy that still holds a position is not removed; the previous settings can be restored.
  * Never: prints a value, which could be a secret; names of settings only.
  */
 import { Clock, Context, Effect, Layer, Result, Semaphore } from "effect"
@@ -23,7 +23,7 @@ import { SettingsRecord } from "./settings-record.ts"
 
 export type ReloadOutcome =
   | { readonly _tag: "Refused"; readonly problems: ReadonlyArray<SettingsProblem> }
-  /** `applied` is empty when nothing that may change did; `restart` names what waits for one. */
+  /** `applied` is empty when nothing that may change did; `restart` names what needs one. */
   | {
       readonly _tag: "Read"
       readonly version: string
@@ -40,7 +40,7 @@ const refuse = (problems: ReadonlyArray<SettingsProblem>) =>
     yield* logEvent(
       "error",
       "config.refused",
-      "the configuration in force stays; the one that was read is refused",
+      "the configuration in force stays; the one just read is refused",
       { component: "root", problems: lines }
     )
     yield* alerts.raise({
@@ -53,7 +53,7 @@ const refuse = (problems: ReadonlyArray<SettingsProblem>) =>
     return { _tag: "Refused", problems } satisfies ReloadOutcome
   })
 
-/** Strategies that would go although they hold something: their stops would go with them. */
+/** Strategies that would be removed although they hold something: their stops would go with them. */
 const heldStrategies = (inForce: Settings, next: Settings) =>
   Effect.gen(function* () {
     const gone = Object.keys(inForce.strategies).filter((name) => !Object.hasOwn(next.strategies, name))
@@ -73,7 +73,7 @@ const heldStrategies = (inForce: Settings, next: Settings) =>
     })
   })
 
-/** Puts the live parts of `read` in force, if what comes of it holds together. */
+/** Puts the live parts of `read` in force, if the result is consistent. */
 const apply = (read: Settings, by: string) =>
   Effect.gen(function* () {
     const inForce = yield* SettingsInForce
@@ -93,7 +93,7 @@ const apply = (read: Settings, by: string) =>
       const record = yield* SettingsRecord
       record.add(next, by, applied, yield* Clock.currentTimeMillis)
       const wake = yield* Wake
-      // What waits for a limit, a strategy or a stop is looked at under the new ones.
+      // What waits for a limit, a strategy or a stop is checked under the new settings.
       for (const bell of ["signals", "orders", "positions"] as const) wake.notify(bell)
       yield* logEvent("info", "config.applied", `applied: ${applied.join(", ")}`, fields)
       for (const { message, path } of settingsWarnings(next))
@@ -102,16 +102,16 @@ const apply = (read: Settings, by: string) =>
     if (restart.length > 0)
       yield* logEvent("info", "config.restart_needed", `restart to apply: ${restart.join(", ")}`, fields)
     if (changed.length === 0)
-      yield* logEvent("info", "config.unchanged", "the configuration is what runs", fields)
+      yield* logEvent("info", "config.unchanged", "the configuration is unchanged", fields)
     return { _tag: "Read", version, applied, restart } satisfies ReloadOutcome
   })
 
 type ReloadParts = Alerts | PositionsStore | SettingsInForce | SettingsRecord | Wake
 
 export interface SettingsControlService {
-  /** Reads the configuration again. `by`: who asked. */
+  /** Rereads the configuration. `by`: who asked. */
   readonly reload: (by: string) => Effect.Effect<ReloadOutcome>
-  /** Takes back the last change of this process; null when there is none. */
+  /** Reverts the last change of this process; null when there is none. */
   readonly back: (by: string) => Effect.Effect<ReloadOutcome | null>
 }
 
@@ -150,7 +150,7 @@ export class SettingsControl extends Context.Service<SettingsControl, SettingsCo
   )
 }
 
-/** Reads again whenever the host is asked to, until it is interrupted. */
+/** Rereads whenever the host is asked to, until it is interrupted. */
 export const reloader = Effect.gen(function* () {
   const host = yield* Host
   const control = yield* SettingsControl

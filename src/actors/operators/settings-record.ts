@@ -1,9 +1,9 @@
 /**
- * Settings record: stores which settings run, as soon as the database takes it.
+ * Settings record: stores which settings are in force, as soon as the database accepts it.
  *
  * Promises: the version of the start and every change after it is stored once; what cannot be stored now waits, and the
  * decisions made meanwhile name it already.
- * Never: holds up a reload; keeps more than `WAITING_MAX` changes: of those the oldest is let go with a line.
+ * Never: holds up a reload; keeps more than `WAITING_MAX` changes: beyond that the oldest is dropped with a log line.
  */
 import { Clock, Context, Effect, Layer, Stream } from "effect"
 import type { Settings } from "../../domain/kernel/settings.ts"

@@ -2,10 +2,10 @@
  * settings-change: what a reload may change while the service runs, and what it would make of the running settings.
  *
  * The tree is built from its settings: an account, a broker or a port that changes is a component that comes or goes. What
- * is read anew with every decision can change between two of them: strategies, limits, sources and the map of symbols.
+ * is read again for every decision can change between two of them: strategies, limits, sources and the map of symbols.
  *
  * Promises: pure; the next settings are the running ones with every live part replaced, all or none; the version of equal
- * settings is equal, also of another process, and shows nothing of a secret.
+ * settings is equal, even across processes, and reveals nothing of a secret.
  * Never: compares or shows a secret in clear.
  */
 import { Redacted } from "effect"
@@ -50,6 +50,6 @@ export const withLive = (inForce: Settings, read: Settings): Settings => ({
   symbols: read.symbols
 })
 
-/** What names these settings: 16 hexadecimal digits. */
+/** The name of these settings: 16 hexadecimal digits. */
 export const versionOf = (settings: Settings): string =>
   digest128("settings", [comparable({ ...settings })]).slice(0, 16)

@@ -1,10 +1,10 @@
 /**
- * settings-names: what each part of the settings names in another part must be there.
+ * settings-names: what one part of the settings names in another must exist.
  *
- * Asked twice: of a configuration that is read, and of what a reload would make of the running one.
+ * Checked twice: for a configuration that is read, and for what a reload would make of the running one.
  *
- * Promises: pure; one problem per wrong name, with the path of the setting that says it.
- * Never: says anything about values.
+ * Promises: pure; one problem per wrong name, with the path of the setting that has it.
+ * Never: judges values.
  */
 import { EXTERNAL, type Settings, type SettingsProblem } from "./settings.ts"
 
@@ -14,7 +14,7 @@ const ofStrategies = ({ accounts, sources, strategies }: Settings): ReadonlyArra
       ? [
           {
             path: `strategies.${name}`,
-            message: "is the name of what no strategy ordered; choose another"
+            message: "is reserved for what no strategy ordered; choose another name"
           }
         ]
       : []),
@@ -32,7 +32,7 @@ const ofStrategies = ({ accounts, sources, strategies }: Settings): ReadonlyArra
       }))
   ])
 
-/** Every name that leads nowhere. */
+/** Every name that refers to nothing. */
 export const nameProblems = (settings: Settings): ReadonlyArray<SettingsProblem> => [
   ...ofStrategies(settings),
   ...Object.entries(settings.feeds).flatMap(([name, { source }]) =>

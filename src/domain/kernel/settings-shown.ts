@@ -1,7 +1,7 @@
 /**
  * settings-shown: the settings as they may be shown and stored.
  *
- * Promises: plain JSON; every secret is replaced, those inside of URLs too.
+ * Promises: plain JSON; every secret is replaced, including those inside URLs.
  * Never: hides that a secret is set.
  */
 import { Redacted } from "effect"
@@ -27,7 +27,7 @@ export const describeSettings = (settings: Settings): Record<string, unknown> =>
       admin: shown(settings.secrets.admin)
     }
   }
-  // Every text and not only the settings known to be URLs: a new setting with a URL is safe before anybody thinks of it.
+  // Every text and not only the settings known to be URLs: a new setting with a URL is safe by default.
   const mask: Mask = (text) => redactUrls(redactUrl(text))
   return maskedRecord(mask, described)
 }

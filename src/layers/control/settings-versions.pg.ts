@@ -3,7 +3,7 @@
  *
  * Promises: one transaction per change.
  * Never: rewrites a version that is stored.
- * Failure: `DatabaseUnavailable`; whoever records tries again.
+ * Failure: `DatabaseUnavailable`; the recorder retries.
  */
 import { Effect, Layer } from "effect"
 import { Database } from "../database/database.port.ts"

@@ -1,8 +1,8 @@
 /**
- * Settings versions: the port to what ran when.
+ * Settings versions: the port to which settings were in force when.
  *
  * Promises: a version is stored once, a change each time that it is applied.
- * Never: gets a secret: settings come as they are shown.
+ * Never: gets a secret: settings arrive redacted.
  */
 import { Context, type Effect } from "effect"
 import type { DatabaseError } from "../database/database.port.ts"

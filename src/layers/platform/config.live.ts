@@ -1,11 +1,11 @@
 /**
- * Live settings: the settings in force, and the one place where others take their place.
+ * Live settings: the settings in force, and the one place where they are replaced.
  *
- * Every component holds the same object and reads what it needs when it needs it; each property gives the value in force. So a
- * change is one assignment, and whoever copies the object (`planSettingsOf`) has settings that belong together.
+ * Every component holds the same object and reads what it needs when it needs it; each property yields the value in force. So a
+ * change is one assignment, and a copy of the object (`planSettingsOf`) is a consistent set of settings.
  *
  * Promises: an assignment is seen by every read after it and by none before it.
- * Failure: as a read of any object's property: there is none.
+ * Failure: reading a property cannot fail.
  * Never: judges what is assigned (settings-change.ts and the reloader do).
  */
 import type { Settings } from "../../domain/kernel/settings.ts"

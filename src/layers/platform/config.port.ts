@@ -5,8 +5,8 @@
  * never a half-started service.
  *
  * Promises: complete, cross-checked settings (see config.resolve.ts); what a reload may change (settings-change.ts) has the
- * value in force whenever it is read, everything else the one of the start.
- * Never: gives two values of one change: who needs several that belong together copies the settings first.
+ * value in force whenever it is read, everything else the one from the start.
+ * Never: mixes two versions in a copy: a reader that needs several consistent values copies the settings first.
  */
 import { Context, type Result } from "effect"
 import type { Settings, SettingsProblem } from "../../domain/kernel/settings.ts"
@@ -14,7 +14,7 @@ import type { Settings, SettingsProblem } from "../../domain/kernel/settings.ts"
 export class Config extends Context.Service<Config, Settings>()("holdfast/layers/Config") {}
 
 export interface SettingsInForceService {
-  /** As they are now, and as they stay in this object. */
+  /** As they are now; this object does not change afterwards. */
   readonly current: () => Settings
   readonly assign: (next: Settings) => void
 }
