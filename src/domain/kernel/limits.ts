@@ -109,6 +109,15 @@ export const decimalLimits = {
   averageScale: 18
 } as const
 
+/** Figures of a venue at or beyond these are mistakes: no market, and no account of ours, has ever had them. */
+export const figureLimits = {
+  moneyBelow: "1000000000000000",
+  quantityBelow: "1000000000000000",
+  priceBelow: "1000000000000",
+  /** Characters of a refused figure that an alert shows. */
+  shownMax: 48
+} as const
+
 /** How old things may be. */
 export const ageLimits = {
   /**

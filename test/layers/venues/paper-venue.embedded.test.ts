@@ -2,6 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Scope } from "effect"
 import { layerConfiguredBrokers } from "../../../src/layers/venues/broker.configured.ts"
 import { Brokers } from "../../../src/layers/venues/broker.port.ts"
+import { alertsQueue } from "../../support/alerts-queue.ts"
+import { Wake } from "../../../src/layers/platform/wake.port.ts"
 import { Config } from "../../../src/layers/platform/config.port.ts"
 import { practiceQuote } from "../../../src/domain/market/practice-price.ts"
 import { makeEmbeddedVenues } from "../../../src/layers/venues/paper-venue.embedded.ts"
@@ -24,7 +26,9 @@ const world = Effect.gen(function* () {
   const { database, target } = yield* openFreshDatabase()
   const venues = makeEmbeddedVenues(settings, target)
   const layer = layerConfiguredBrokers.pipe(
-    Layer.provide(Layer.mergeAll(Layer.succeed(Config, settings), Layer.succeed(PaperVenues, venues)))
+    Layer.provide(Layer.mergeAll(Layer.succeed(Config, settings), Layer.succeed(PaperVenues, venues))),
+    Layer.provide(alertsQueue),
+    Layer.provide(Wake.layer)
   )
   const brokers = Context.get(yield* Layer.build(layer), Brokers)
   return { database, venues, brokers }

@@ -1,0 +1,132 @@
+/**
+ * The gate of a broker connection: no figure of a venue comes in that is none.
+ *
+ * Every connection of the configuration stands behind it, whatever its venue, so that no adapter can forget a check and no
+ * reader needs one. An answer with one bad figure is no answer: what was asked stays unknown, and unknown is what every
+ * rule behind it is built for (an order that may exist, an account that is not reconciled, a limit that denies).
+ *
+ * Promises: a refused figure raises an alert with the field and the value; a read ends as `BrokerUnavailable`, a create or
+ * a cancel as `BrokerOutcomeUnknown`, a stream ends, because a gap is fetched again and a dropped fill is not.
+ * Never: lets part of an answer through.
+ * Failure: that of the connection, and the above.
+ */
+import { Deferred, Effect, Option } from "effect"
+import {
+  balanceProblem,
+  fillProblem,
+  orderProblem,
+  positionProblem
+} from "../../domain/orders/venue-figures.ts"
+import type { AlertsService } from "../alerts/alerts.port.ts"
+import {
+  type BrokerConnection,
+  type BrokerEvent,
+  BrokerOutcomeUnknown,
+  BrokerStreamEnded,
+  BrokerUnavailable,
+  type VenueOrder
+} from "./broker.port.ts"
+
+const first = <A>(items: ReadonlyArray<A>, problemOf: (item: A) => string | null): string | null => {
+  for (const item of items) {
+    const problem = problemOf(item)
+    if (problem !== null) return problem
+  }
+  return null
+}
+
+const eventProblem = (event: BrokerEvent): string | null => {
+  switch (event._tag) {
+    case "Connected":
+      return null
+    case "OrderUpdated":
+      return orderProblem(event.order)
+    case "Filled":
+      return fillProblem(event.fill)
+  }
+}
+
+const accountOf = (event: BrokerEvent): string | null =>
+  event._tag === "Connected" ? null : event._tag === "Filled" ? event.fill.account : event.order.account
+
+type Tell = (operation: string, account: string | null, problem: string) => Effect.Effect<void>
+
+const streamOf =
+  (connection: BrokerConnection, tell: Tell): BrokerConnection["stream"] =>
+  (onEvent) =>
+    Effect.gen(function* () {
+      const refused = yield* Deferred.make<never, BrokerStreamEnded>()
+      const judged = (event: BrokerEvent) => {
+        const problem = eventProblem(event)
+        if (problem === null) return onEvent(event)
+        const reason = `figure refused: ${problem}`
+        const ended = new BrokerStreamEnded({ broker: connection.name, code: null, reason })
+        return tell("stream", accountOf(event), problem).pipe(
+          Effect.andThen(Deferred.fail(refused, ended)),
+          // The race below ends it; what came after this event must not be handled before it.
+          Effect.andThen(Effect.never)
+        )
+      }
+      return yield* Effect.raceFirst(connection.stream(judged), Deferred.await(refused))
+    })
+
+/** The same connection, whose figures were looked at. */
+export const gated = (connection: BrokerConnection, alerts: AlertsService): BrokerConnection => {
+  const { name } = connection
+  const tell: Tell = (operation, account, problem) =>
+    alerts.raise({
+      severity: "HIGH",
+      kind: "venue.figure_refused",
+      dedupKey: `venue.figure_refused:${name}:${account ?? ""}:${operation}`,
+      message: `${name} told ${operation}${account === null ? "" : ` of ${account}`} with a figure that is none: ${problem}; it counts as unknown`,
+      component: `root/trading/brokers/${name}`,
+      detail: { broker: name, account, operation, problem }
+    })
+  const read = <A>(
+    operation: string,
+    account: string,
+    asked: Effect.Effect<A, BrokerUnavailable>,
+    problemIn: (answer: A) => string | null
+  ) =>
+    Effect.flatMap(asked, (answer) => {
+      const problem = problemIn(answer)
+      if (problem === null) return Effect.succeed(answer)
+      const reason = `figure refused: ${problem}`
+      return Effect.andThen(
+        tell(operation, account, problem),
+        Effect.fail(new BrokerUnavailable({ broker: name, operation, reason }))
+      )
+    })
+  const placed = <E>(operation: string, account: string, asked: Effect.Effect<VenueOrder, E>) =>
+    Effect.flatMap(asked, (order): Effect.Effect<VenueOrder, E | BrokerOutcomeUnknown> => {
+      const problem = orderProblem(order)
+      if (problem === null) return Effect.succeed(order)
+      return Effect.andThen(
+        tell(operation, account, problem),
+        Effect.fail(new BrokerOutcomeUnknown({ broker: name, reason: `figure refused: ${problem}` }))
+      )
+    })
+  return {
+    ...connection,
+    create: (order) => placed("create", order.account, connection.create(order)),
+    cancel: (account, id) => placed("cancel", account, connection.cancel(account, id)),
+    findByClientOrderId: (account, id) =>
+      read("findByClientOrderId", account, connection.findByClientOrderId(account, id), (found) =>
+        Option.isNone(found) ? null : orderProblem(found.value)
+      ),
+    openOrders: (account) =>
+      read("openOrders", account, connection.openOrders(account), (orders) => first(orders, orderProblem)),
+    recentOrders: (account, since) =>
+      read("recentOrders", account, connection.recentOrders(account, since), (orders) =>
+        first(orders, orderProblem)
+      ),
+    fillsSince: (account, cursor) =>
+      read("fillsSince", account, connection.fillsSince(account, cursor), (fills) =>
+        first(fills, fillProblem)
+      ),
+    positions: (account) =>
+      read("positions", account, connection.positions(account), (all) => first(all, positionProblem)),
+    balance: (account) => read("balance", account, connection.balance(account), balanceProblem),
+    stream: streamOf(connection, tell)
+  }
+}
