@@ -23,6 +23,7 @@ import { nodeActor } from "./execution/node.actor.ts"
 import { paperVenueActor } from "./venues/paper-venue.actor.ts"
 import { pipelineActor } from "./decision/pipeline.actor.ts"
 import { reconcilerActor } from "./execution/reconciler.actor.ts"
+import { riskActor } from "./execution/risk.actor.ts"
 import { signalServerActor } from "./feeds/signal-server.actor.ts"
 import { tradingStateActor } from "./control/trading-state.actor.ts"
 import { wavesActor } from "./feeds/waves.actor.ts"
@@ -80,6 +81,8 @@ const trading = (settings: Settings) =>
       }),
       worker({ ...vital, id: "reconciler", start: reconcilerActor(), stopBudgetMs: 3_000 }),
       worker({ ...vital, id: "exits", start: exitsActor(), stopBudgetMs: 3_000 }),
+      // Parked it fails closed: its figures grow old, and limits on losses deny.
+      worker({ ...local, id: "risk", start: riskActor(), stopBudgetMs: 3_000 }),
       worker({ ...vital, id: "pipeline", start: pipelineActor(), stopBudgetMs: 5_000 })
     ]
   })

@@ -56,7 +56,9 @@ import { embeddedTarget, layerEmbedded } from "./database/postgres-server.embedd
 import { layerExternal } from "./database/postgres-server.external.ts"
 import { layerProcessMarks } from "./platform/process-mark.proc.ts"
 import { Protection } from "./orders/protection.port.ts"
+import { RiskFigures } from "./orders/risk-figures.port.ts"
 import { ReadStorePg } from "./health/read-store.pg.ts"
+import { riskStorePg } from "./orders/risk-store.pg.ts"
 import { tradingStateStorePg } from "./control/trading-state-store.pg.ts"
 import { signalFeedWs } from "./feeds/signal-feed.ws.ts"
 import { layerEmbeddedSignalServers } from "./feeds/signal-server.embedded.ts"
@@ -93,6 +95,7 @@ const stores = Layer.mergeAll(
   ordersStorePg,
   positionsStorePg,
   ReadStorePg,
+  riskStorePg,
   settingsVersionsPg,
   tradingStateStorePg,
   signalsStorePg,
@@ -132,6 +135,7 @@ export const componentLayer = (
     RestingAccounts.layer,
     layerWorker,
     Protection.layer,
+    RiskFigures.layer,
     Wake.layer
   )
   return Layer.mergeAll(IntakeQueueBatch, layerConfiguredBrokers, Feeds.layer, RefusedPosts.layer).pipe(

@@ -21,6 +21,7 @@ import { orderMachine } from "./orders/order.machine.ts"
 import { paperVenueMachine } from "./venues/paper-venue.machine.ts"
 import { pipelineMachine } from "./decision/pipeline.machine.ts"
 import { reconcilerMachine } from "./execution/reconciler.machine.ts"
+import { riskMachine } from "./execution/risk.machine.ts"
 import { tradingStateMachine } from "./control/trading-state.machine.ts"
 import { wavesMachine } from "./feeds/waves.machine.ts"
 
@@ -44,6 +45,7 @@ export const catalog: ReadonlyArray<CatalogEntry> = [
   { name: "paper-venue", machine: paperVenueMachine },
   { name: "pipeline", machine: pipelineMachine },
   { name: "reconciler", machine: reconcilerMachine },
+  { name: "risk", machine: riskMachine },
   { name: "trading-state", machine: tradingStateMachine },
   { name: "waves", machine: wavesMachine }
 ]

@@ -16,7 +16,7 @@ import { command, type Endpoint, endpoint, get, list } from "./endpoint.ts"
 import { healthDocument, healthOutline, live, version } from "./health.ts"
 import { monitoringEndpoints } from "./monitoring-endpoints.ts"
 import * as operations from "./operations.ts"
-import { byId, byName, listQuery, page } from "./page.ts"
+import { byId, byInstant, byName, listQuery, page } from "./page.ts"
 import * as trading from "./trading.ts"
 import { intakeAnswer, intakeTest } from "./webhook.ts"
 import { oneOf } from "./words.ts"
@@ -201,6 +201,15 @@ export const listAccounts = endpoint({
   query: listQuery({ venue: byName }),
   answers: { 200: page(trading.account) }
 })
+export const listEquity = endpoint({
+  ...list,
+  path: "/api/v1/equity",
+  tag: "trading",
+  name: "listEquity",
+  summary: "Equity of accounts by the minute, newest first.",
+  query: listQuery({ account: byName, from: byInstant, to: byInstant }),
+  answers: { 200: page(trading.equity) }
+})
 export const listCashFlows = endpoint({
   ...list,
   path: "/api/v1/cash-flows",
@@ -380,6 +389,7 @@ export const endpoints: ReadonlyArray<Endpoint> = [
   getLinkage,
   listPositions,
   listAccounts,
+  listEquity,
   listCashFlows,
   listWaves,
   listActors,

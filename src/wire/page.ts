@@ -27,13 +27,17 @@ const limit = z
 
 const cursor = z.string().optional().meta({ description: "`next_cursor` of the previous page." })
 
-/** Filters are exact matches. */
+/** Filters are exact matches, but for `from` and `to`. */
 export const listQuery = <Filters extends z.ZodRawShape>(filters: Filters) =>
   z.strictObject({ limit, cursor, ...filters })
 
 /** A filter by a name that operators choose, such as an account. */
 export const byName = storable(z.string()).optional()
 export const byId = uuid.optional()
+/** One end of a time: from an instant on, or until right before it. */
+export const byInstant = z.iso
+  .datetime({ offset: true, error: "must be an instant such as 2026-01-31T09:30:00Z" })
+  .optional()
 
 export const page = <Item extends z.ZodType>(item: Item) =>
   z.object({

@@ -10,7 +10,9 @@
  */
 import { z } from "zod"
 import { INSTRUMENT_KINDS } from "../domain/kernel/instruments.ts"
+import { isZone } from "../domain/kernel/day.ts"
 import {
+  breachStates,
   type FeedFields,
   logFormats,
   logLevels,
@@ -113,6 +115,41 @@ const broker = z
   })
   .meta({ id: "BrokerSettings", description: "A connection to a venue." })
 
+const scopeWords = 'must be "global", "account:NAME" or "strategy:NAME"'
+const scope = z.string(scopeWords).regex(/^(global|(account|strategy):[a-z0-9][a-z0-9_-]{0,63})$/, scopeWords)
+const off = <Limit extends z.ZodType>(limit: Limit, description: string) =>
+  limit.nullable().default(null).meta({ description })
+
+const scopeLimits = z
+  .strictObject({
+    ordersPerMinuteMax: off(natural, "Entries sent within any 60 s, those that wait to be sent included."),
+    priceCollarPct: off(
+      positive,
+      "Percent of the last price by which an entry's side of the quote, and the price its alert named, may differ from it."
+    ),
+    priceCollarReducePct: off(
+      positive,
+      "The same for what closes, which then waits for a better quote and raises an alert; without a quote it goes."
+    ),
+    cooldownAfterLossMs: off(natural, "No entry for so long after an order that closed at a loss."),
+    cooldownAfterCrashMs: off(
+      natural,
+      "No entry for so long after a start of a process that had not stopped by itself."
+    ),
+    dailyLossMax: off(positive, "Loss of the day in `zone`, realised and unrealised, at which entries end."),
+    drawdownMax: off(positive, "Loss since the best moment, realised and unrealised, at which entries end."),
+    lossStreakMax: off(natural, "Orders in a row that closed at a loss, at which entries end."),
+    onBreach: oneOf(breachStates).default("REDUCING").meta({
+      description:
+        "What the last three set the scope's trading state to, until an operator resumes. HALTED holds exits as well (T6)."
+    })
+  })
+  .meta({
+    id: "ScopeLimits",
+    description:
+      "Limits of the whole installation, an account or a strategy; null: unlimited. A resume begins the loss of the day, the best moment and the row anew."
+  })
+
 const risk = z
   .strictObject({
     openPositionsMax: natural.nullable().default(null).meta({ description: "Open positions of an account." }),
@@ -125,10 +162,15 @@ const risk = z
       .nullable()
       .default(null)
       .meta({ description: "Value of all positions and open orders of an account." }),
-    buyingPowerMultiple: positive
-      .nullable()
-      .exactOptional()
-      .meta({ description: 'Exposure per unit of own money. Absent: unchecked in PRACTICE, "1" elsewhere.' })
+    buyingPowerMultiple: positive.nullable().exactOptional().meta({
+      description:
+        'Exposure per unit of own money, within what the venue says may be used. Absent: unchecked in PRACTICE, "1" elsewhere.'
+    }),
+    zone: text
+      .refine(isZone, "must be a time zone by its IANA name, such as America/New_York")
+      .default("UTC")
+      .meta({ description: "Whose midnight begins a day." }),
+    scopes: mapOf(scope, scopeLimits).default({}).meta({ description: "Limits by scope." })
   })
   .meta({ id: "RiskSettings", description: "Limits of T6; null switches a check off." })
 

@@ -167,10 +167,34 @@ export const account = z
     reconciled_at: instant.nullable(),
     created_at: instant,
     open_positions: count,
+    cash: decimal.nullable().meta({ description: "What the venue said; null: it is not known now." }),
+    buying_power: decimal.nullable().meta({ description: "What the venue lets new entries use." }),
+    balance_at: instant.nullable().meta({ description: "When the venue said it." }),
     realised_pnl: decimal,
-    fees: decimal
+    fees: decimal,
+    unrealised_pnl: decimal.nullable(),
+    equity: decimal.nullable().meta({
+      description: "Starting cash, realised less fees, unrealised; null: what is open has no price."
+    }),
+    day_pnl: decimal.nullable().meta({ description: "Since midnight of `risk.zone`, or the last resume." }),
+    drawdown: decimal.nullable().meta({ description: "Below the best moment since the last resume." }),
+    equity_at: instant.nullable().meta({ description: "The minute of the figures from `unrealised_pnl` on." })
   })
   .meta({ id: "Account" })
+
+export const equity = z
+  .object({
+    account: z.string(),
+    at: instant,
+    cash: decimal.nullable().meta({ description: "What the venue said; null: it was not known." }),
+    realised_pnl: decimal,
+    fees: decimal,
+    unrealised_pnl: decimal.nullable().meta({ description: "Null: what was open had no price." }),
+    equity: decimal.nullable(),
+    day_pnl: decimal.nullable(),
+    drawdown: decimal.nullable()
+  })
+  .meta({ id: "Equity", description: "A row per minute while something is open or has changed." })
 
 export const cashFlow = z
   .object({

@@ -4,6 +4,7 @@ import { defaultPace, makeDesk } from "../../src/actors/execution/account-desk.t
 import { executeNext } from "../../src/actors/execution/account-step.ts"
 import type { LeaseGuard } from "../../src/layers/accounts/accounts-lease.port.ts"
 import { Protection } from "../../src/layers/orders/protection.port.ts"
+import { RiskFigures } from "../../src/layers/orders/risk-figures.port.ts"
 import { alertsQueue } from "../support/alerts-queue.ts"
 import { makeMemoryMarket } from "../support/market.memory.ts"
 import { Market } from "../../src/layers/market/market.port.ts"
@@ -293,7 +294,13 @@ layer(world(), { excludeTestServices: true })("ownership of an account", (it) =>
           )
           desk.setGuard(guard)
           const outcome = yield* executeNext(desk).pipe(
-            Effect.provide(Layer.merge(Protection.layer, alertsQueue.pipe(Layer.provideMerge(Wake.layer)))),
+            Effect.provide(
+              Layer.mergeAll(
+                Protection.layer,
+                RiskFigures.layer,
+                alertsQueue.pipe(Layer.provideMerge(Wake.layer))
+              )
+            ),
             Effect.provideService(Market, (yield* makeMemoryMarket).service)
           )
           assert.deepStrictEqual(outcome, { _tag: "LeaseOver" })

@@ -25,6 +25,7 @@ import { makeMemoryMarket } from "../support/market.memory.ts"
 import { Market, type MarketService } from "../../src/layers/market/market.port.ts"
 import { OrdersStore, type StoredOrder } from "../../src/layers/orders/orders-store.port.ts"
 import { Protection } from "../../src/layers/orders/protection.port.ts"
+import { RiskFigures } from "../../src/layers/orders/risk-figures.port.ts"
 import { ProcessMarks, type ProcessMarksService } from "../../src/layers/platform/process-mark.port.ts"
 import type { Bell } from "../../src/layers/platform/bells.ts"
 import { Wake } from "../../src/layers/platform/wake.port.ts"
@@ -75,6 +76,7 @@ export const startNode = (twin: MemoryBroker, options: NodeOptions = {}) =>
       RestingAccounts.layer,
       Protection.layer,
       layerEntropy,
+      RiskFigures.layer,
       Layer.succeed(Market, options.market ?? (yield* makeMemoryMarket).service),
       Layer.succeed(Instance, instance),
       Layer.succeed(ProcessMarks, options.marks ?? noMarks),
@@ -120,6 +122,7 @@ export const startNode = (twin: MemoryBroker, options: NodeOptions = {}) =>
       instance,
       leases: yield* provided(AccountLeases),
       protection: yield* provided(Protection),
+      figures: yield* provided(RiskFigures),
       alerts: provided(
         Alerts.use((alerts) =>
           Effect.sync(() =>

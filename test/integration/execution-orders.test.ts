@@ -13,6 +13,7 @@ import type { OrderEvent } from "../../src/domain/orders/order.ts"
 import { OrdersStore, type StoredOrder } from "../../src/layers/orders/orders-store.port.ts"
 import { PositionsStore } from "../../src/layers/orders/positions-store.port.ts"
 import { Protection } from "../../src/layers/orders/protection.port.ts"
+import { RiskFigures } from "../../src/layers/orders/risk-figures.port.ts"
 import { AccountsStore } from "../../src/layers/accounts/accounts-store.port.ts"
 import { Wake } from "../../src/layers/platform/wake.port.ts"
 import { makeVenue } from "./execution-desk.ts"
@@ -557,7 +558,11 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
                   Object.assign(Object.create(live), { currentTimeMillis: Effect.succeed(Date.parse(at)) })
                 ),
                 Effect.provide(
-                  Layer.merge(Protection.layer, alertsQueue.pipe(Layer.provideMerge(Wake.layer)))
+                  Layer.mergeAll(
+                    Protection.layer,
+                    RiskFigures.layer,
+                    alertsQueue.pipe(Layer.provideMerge(Wake.layer))
+                  )
                 ),
                 Effect.provideService(Market, market)
               )

@@ -24,6 +24,8 @@ import { NodeStore } from "../../src/layers/accounts/node-store.port.ts"
 import { ordersStorePg } from "../../src/layers/orders/orders-store.pg.ts"
 import { type Judge, OrdersStore } from "../../src/layers/orders/orders-store.port.ts"
 import { positionsStorePg } from "../../src/layers/orders/positions-store.pg.ts"
+import type { RiskStore } from "../../src/layers/orders/risk-store.port.ts"
+import { riskStorePg } from "../../src/layers/orders/risk-store.pg.ts"
 import { PositionsStore } from "../../src/layers/orders/positions-store.port.ts"
 import { layerFreshDatabase } from "../support/postgres.ts"
 
@@ -50,7 +52,13 @@ export const testSettings = (file: Record<string, unknown> = {}): Settings => {
 export const permitOf =
   (settings: Settings = testSettings()): Judge =>
   (order, context) =>
-    permitToSend({ order, context, settings: planSettingsOf(settings), quoteOf: () => null })
+    permitToSend({
+      order,
+      context,
+      settings: planSettingsOf(settings),
+      quoteOf: () => null,
+      figuresOf: () => null
+    })
 
 /** SQL written by a test, outside every store. Failures are the test's. */
 export const sql = <A>(f: (client: SqlClient) => Effect.Effect<A, unknown>) =>
@@ -61,7 +69,14 @@ export const sql = <A>(f: (client: SqlClient) => Effect.Effect<A, unknown>) =>
 
 /** Everything the execution side stores, on a database of its own. */
 export const world = (settings: Settings = testSettings()) =>
-  Layer.mergeAll(accountsStorePg, nodeStorePg, ordersStorePg, fillsStorePg, positionsStorePg).pipe(
+  Layer.mergeAll(
+    accountsStorePg,
+    nodeStorePg,
+    ordersStorePg,
+    fillsStorePg,
+    positionsStorePg,
+    riskStorePg
+  ).pipe(
     Layer.provideMerge(Layer.succeed(Config, settings)),
     Layer.provideMerge(layerFreshDatabase({ poolSize: 8 }))
   )
@@ -73,6 +88,7 @@ export type WorldServices =
   | OrdersStore
   | FillsStore
   | PositionsStore
+  | RiskStore
   | Config
   | Database
 

@@ -223,6 +223,7 @@ describe("a list", () => {
     "/api/v1/fills",
     "/api/v1/positions",
     "/api/v1/accounts",
+    "/api/v1/equity",
     "/api/v1/waves",
     "/api/v1/monitoring/alerts",
     "/api/v1/monitoring/circuit-breakers",
@@ -244,6 +245,44 @@ describe("a list", () => {
     assert.lengthOf((await get("/api/v1/signals?symbol='%20OR%20true%20--")).body.items, 0)
   })
 
+  it("of equity is cut at two instants, and its newest row stands in the account", async () => {
+    await world.sql(
+      `INSERT INTO accounts (id, venue, starting_cash, venue_cash, buying_power, balance_at)
+        VALUES ('other-rich', 'v8', 100, 7.5, 5, hf_now())`,
+      []
+    )
+    await world.sql(
+      `INSERT INTO equity (account, at, cash, realised_pnl, fees, unrealised_pnl, equity, day_pnl, drawdown)
+        SELECT 'other-rich', at, 7.5, 3, 1, at_no, 102 + at_no, at_no - 2, 2 - at_no
+        FROM (VALUES ('2026-11-23T00:00Z'::timestamptz, 0), ('2026-11-23T00:01Z', 1), ('2026-11-23T00:02Z', 2)) AS v (at, at_no)`,
+      []
+    )
+    const path = "/api/v1/equity?account=other-rich&from=2026-11-23T00:00:30Z&to=2026-11-23T01:02:00%2B01:00"
+    const { body } = await get(path)
+    assert.deepStrictEqual(body.items, [
+      {
+        account: "other-rich",
+        at: "2026-11-23T00:01:00.000Z",
+        cash: "7.5",
+        realised_pnl: "3",
+        fees: "1",
+        unrealised_pnl: "1",
+        equity: "103",
+        day_pnl: "-1",
+        drawdown: "1"
+      }
+    ])
+    assert.deepInclude((await get("/api/v1/accounts?venue=v8")).body.items[0], {
+      cash: "7.5",
+      buying_power: "5",
+      equity: "104",
+      day_pnl: "0",
+      drawdown: "0",
+      equity_at: "2026-11-23T00:02:00.000Z"
+    })
+    assert.strictEqual((await get("/api/v1/equity?from=yesterday")).status, 400)
+  })
+
   it("gives null for an instant that has no end", async () => {
     await world.sql(
       "INSERT INTO accounts (id, venue, starting_cash, lease_until) VALUES ('endless', 'v9', 1, 'infinity')",
@@ -257,7 +296,8 @@ describe("a list", () => {
     for (const { path, query } of endpoints) {
       for (const [name, schema] of Object.entries(query?.shape ?? {})) {
         if (name === "limit" || name === "cursor") continue
-        const [word = randomUUID()] = wordsOf(schema)
+        const instant = name === "from" || name === "to" ? "2026-11-23T00:00:00Z" : randomUUID()
+        const [word = instant] = wordsOf(schema)
         const { status, text } = await get(`${path}?${name}=${word}`)
         assert.strictEqual(status, 200, `${path} ${name}: ${text}`)
       }

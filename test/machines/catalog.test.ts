@@ -52,6 +52,7 @@ const resting: Readonly<Record<string, Rests>> = {
     }
   },
   exits: { WaitingForDatabase: database },
+  risk: { WaitingForDatabase: database },
   feed: {
     "Session.Live.request.Answered": { ...connection, until: ["signals.ask", "socket.ended"] },
     "Session.Live.storage.Storing": { ...connection, until: ["store.failed", "socket.ended"] },
@@ -122,6 +123,7 @@ const crashesOnPurpose: Readonly<Record<string, ReadonlyArray<string>>> = {
   node: ["keepLife", "standBy"],
   pipeline: ["waitForSignals"],
   reconciler: ["openResting"],
+  risk: ["watchBells", "askBalances"],
   "trading-state": ["watchChanges"],
   waves: ["pause"]
 }

@@ -33,14 +33,22 @@ export const planSettings = (settings: Settings): PlanSettings => ({
   sources: settings.sources,
   strategies: settings.strategies,
   accounts: settings.accounts,
-  limits: { ...settings.risk, buyingPowerMultiple: settings.risk.buyingPowerMultiple ?? null }
+  limits: { ...settings.risk, buyingPowerMultiple: settings.risk.buyingPowerMultiple ?? null },
+  scopes: settings.risk.scopes
 })
 
 /** The planner of the service, with no market. */
 export const plannerOf =
   (settings: Settings, mayDefer = true): Planner =>
   (signal, context) =>
-    planSignal({ signal, settings: planSettings(settings), context, quoteOf: () => null, mayDefer })
+    planSignal({
+      signal,
+      settings: planSettings(settings),
+      context,
+      quoteOf: () => null,
+      figuresOf: () => null,
+      mayDefer
+    })
 
 /** A signals store on a database, as the node `nodeId`. */
 export const storeOn = (

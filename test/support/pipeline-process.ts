@@ -15,6 +15,7 @@ import { Database } from "../../src/layers/database/database.port.ts"
 import { targetFromUrl } from "../../src/layers/database/database-target.ts"
 import { layerPg } from "../../src/layers/database/database.pg.ts"
 import { Instance } from "../../src/layers/platform/instance.port.ts"
+import { RiskFigures } from "../../src/layers/orders/risk-figures.port.ts"
 import { Market } from "../../src/layers/market/market.port.ts"
 import { makeMemoryMarket } from "./market.memory.ts"
 import { signalsStorePg } from "../../src/layers/decision/signals-store.pg.ts"
@@ -83,7 +84,7 @@ const program = Effect.gen(function* () {
           Effect.map(makeMemoryMarket, ({ service }) => service)
         )
       ),
-      Layer.provideMerge(Layer.mergeAll(layerEntropy, Wake.layer, SignalQueue.layer)),
+      Layer.provideMerge(Layer.mergeAll(layerEntropy, Wake.layer, SignalQueue.layer, RiskFigures.layer)),
       Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "Error"))
     )
   )

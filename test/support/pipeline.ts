@@ -14,6 +14,7 @@ import { type Alert, Alerts } from "../../src/layers/alerts/alerts.port.ts"
 import { Config } from "../../src/layers/platform/config.port.ts"
 import { Database, DatabaseFault, DatabaseUnavailable } from "../../src/layers/database/database.port.ts"
 import { makeAvailability } from "../../src/layers/database/database-availability.ts"
+import { RiskFigures } from "../../src/layers/orders/risk-figures.port.ts"
 import { Market } from "../../src/layers/market/market.port.ts"
 import { makeMemoryMarket } from "./market.memory.ts"
 import { SignalQueue } from "../../src/layers/decision/signal-queue.port.ts"
@@ -103,6 +104,7 @@ const makeStore = () => {
     nowMs: state.databaseMs,
     trading: new Map(),
     orderIds: new Set(),
+    rates: [],
     accounts: new Map([
       [
         "paper-1",
@@ -114,6 +116,7 @@ const makeStore = () => {
           calendar: "24x7",
           startingCash: "100000",
           realisedPnl: "0",
+          balance: null,
           positions: [],
           orders: []
         }
@@ -190,6 +193,7 @@ export const startPipeline = Effect.gen(function* () {
       assign: () => undefined
     }),
     Layer.succeed(Market, market.service),
+    RiskFigures.layer,
     Layer.succeed(Config, settingsFrom()),
     Layer.succeed(Wake, {
       ...wake,

@@ -13,12 +13,14 @@ import { ordersBell } from "../../layers/platform/bells.ts"
 import { Clock, Effect, Metric } from "effect"
 import { type Decision, targetsOf, planSignal } from "../../domain/decision/decision.ts"
 import { claimLimits } from "../../domain/kernel/limits.ts"
+import { lossRules } from "../../domain/orders/risk-scope.ts"
 import type { PlanSettings } from "../../domain/orders/plan-context.ts"
 import { meaningOf, type SymbolRules } from "../../domain/kernel/symbol-map.ts"
 import { Alerts } from "../../layers/alerts/alerts.port.ts"
 import { Config } from "../../layers/platform/config.port.ts"
 import type { DatabaseUnavailable } from "../../layers/database/database.port.ts"
 import { Market, type MarketService } from "../../layers/market/market.port.ts"
+import { RiskFigures, type RiskFiguresService } from "../../layers/orders/risk-figures.port.ts"
 import {
   type Claim,
   type ClaimedSignal,
@@ -69,6 +71,7 @@ const enrich = (market: MarketService, settings: SymbolRules, signals: ReadonlyA
 const plannerOf = (
   settings: PlanSettings,
   market: MarketService,
+  figuresOf: RiskFiguresService["of"],
   nowMs: number,
   pace: Pace,
   batch: ReadonlyArray<ClaimedSignal>
@@ -83,6 +86,7 @@ const plannerOf = (
       settings,
       context,
       quoteOf,
+      figuresOf,
       mayDefer: context.nowMs < waitingSinceMs + claimLimits.deferMsMax
     })
   }
@@ -165,6 +169,7 @@ const logDecided = (
       }))
     })
     yield* alertDrift(component, claimed, decision)
+    yield* alertLossLimits(component, claimed, decision)
     if (reason === "too_old") {
       yield* alerts.raise({
         severity: "MEDIUM",
@@ -173,6 +178,25 @@ const logDecided = (
         component,
         correlationId: id,
         message: `a signal of source ${claimed.source} was too old to trade when its turn came`
+      })
+    }
+  })
+
+/** A limit on losses that denies a signal is an alert, one for all its signals (T11). */
+const alertLossLimits = (component: string, { id, source }: Claimed<"signal">, decision: Decision) =>
+  Effect.gen(function* () {
+    const alerts = yield* Alerts
+    for (const { check, code, numbers } of decision.checks) {
+      if (code === null || !lossRules.some((rule) => rule === check)) continue
+      const scope = String(numbers["scope"])
+      yield* alerts.raise({
+        severity: "MEDIUM",
+        kind: "signal.loss_limit",
+        dedupKey: `signal.loss_limit:${scope}:${code}`,
+        component,
+        correlationId: id,
+        message: `signals such as one of source ${source} are denied by the limit ${check} of ${scope}: ${code}`,
+        detail: { source, ...numbers }
       })
     }
   })
@@ -336,7 +360,9 @@ export const decideBatch = (component: string, pace: Pace, claim: Claim) =>
       settings,
       claim.signals.filter((claimed) => claimed.kind === "signal")
     )
-    const planner = plannerOf(settings, market, yield* Clock.currentTimeMillis, pace, claim.signals)
+    const { of: figuresOf } = yield* RiskFigures
+    const nowMs = yield* Clock.currentTimeMillis
+    const planner = plannerOf(settings, market, figuresOf, nowMs, pace, claim.signals)
     const byId = new Map(claim.signals.map((claimed) => [claimed.id, claimed]))
     const outcomes: Array<SignalOutcome> = []
     let metadata = 0

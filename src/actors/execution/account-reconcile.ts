@@ -2,7 +2,7 @@
  * Reconciling an account with its broker: at every activation, after every reconnect, and now and then.
  *
  * Boot and recovery are one path. Fills first, because they are facts and everything else follows from them; then the
- * orders that may be alive, then the positions, then the orders that wait to be settled. Orders with an unknown
+ * orders that may be alive, then the positions, then the orders that wait to be settled, then the balance. Orders with an unknown
  * outcome are not handled here: their resolver looks them up on its own schedule and blocks nothing but their symbol.
  *
  * This file is the one owner of reconciliation. The reconciler component only rings for it and watches that it is done.
@@ -20,6 +20,7 @@ import type { VenueOrder } from "../../layers/venues/broker.port.ts"
 import { OrdersStore, type StoredOrder } from "../../layers/orders/orders-store.port.ts"
 import type { PositionMismatch } from "../../layers/orders/positions-store.port.ts"
 import { logEvent } from "../../runtime/log-event.ts"
+import { askBalance } from "./account-balance.ts"
 import { type AccountDesk, LeaseLost, usableGuard } from "./account-desk.ts"
 import { adoptVenueOrder, hasFilledMore } from "./account-send.ts"
 import { lookAtAllFills, settleOrders } from "./account-settle.ts"
@@ -135,6 +136,7 @@ export const reconcileAccount = (desk: AccountDesk) =>
     yield* reconcileOpen(desk, guard, open)
     yield* reconcilePositions(desk, guard, behind)
     yield* settleOrders(desk)
+    yield* askBalance(desk.path, desk.account, desk.broker, guard)
     const marked = yield* accounts.markReconciled(guard.grant)
     if (!marked) return yield* new LeaseLost({ account: desk.account, while: "reconciling" })
     yield* logEvent(

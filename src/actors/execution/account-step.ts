@@ -20,6 +20,7 @@ import type { LeaseGuard } from "../../layers/accounts/accounts-lease.port.ts"
 import { Config } from "../../layers/platform/config.port.ts"
 import { Market } from "../../layers/market/market.port.ts"
 import { OrdersStore, type StoredOrder, type SubmitRefusal } from "../../layers/orders/orders-store.port.ts"
+import { RiskFigures } from "../../layers/orders/risk-figures.port.ts"
 import { Wake } from "../../layers/platform/wake.port.ts"
 import { PositionsStore } from "../../layers/orders/positions-store.port.ts"
 import type { StepOutcome } from "../../machines/execution/account.machine.ts"
@@ -70,6 +71,19 @@ const refused = (desk: AccountDesk, why: SubmitRefusal) =>
 /** How often a reduce queries the venue again while a fill is between its book and ours, before it takes the smaller one. */
 const CONFIRM_LOOKS = 3
 
+const collared = (desk: AccountDesk, order: StoredOrder, { numbers }: Refusal) =>
+  Alerts.use((alerts) =>
+    alerts.raise({
+      severity: "HIGH",
+      kind: "exit.collared",
+      dedupKey: `exit.collared:${order.id}`,
+      message: `${desk.account} does not close ${order.symbol}: its price differs from the market by ${String(numbers["deviation"])} %, more than ${String(numbers["limit"])} % of ${String(numbers["scope"])}`,
+      component: desk.path,
+      correlationId: correlationOf(order),
+      detail: { account: desk.account, symbol: order.symbol, order_id: order.id, ...numbers }
+    })
+  )
+
 /** What a refused permit means for an order that was not sent yet. */
 const notPermitted = (desk: AccountDesk, guard: LeaseGuard, order: StoredOrder, permit: Refusal) =>
   Effect.gen(function* () {
@@ -81,6 +95,8 @@ const notPermitted = (desk: AccountDesk, guard: LeaseGuard, order: StoredOrder, 
       case "Wait": {
         desk.dueAt.set(order.id, (yield* Clock.currentTimeMillis) + desk.pace.pollMs)
         yield* traceOrder("debug", "order.waits", code, desk.path, order, permit.numbers)
+        // It waits for as long as the price is what it is, with a position open: somebody has to know.
+        if (order.intent === "reduce" && code === "price_collar") yield* collared(desk, order, permit)
         return worked
       }
       case "Withdraw":
@@ -122,7 +138,9 @@ export const submitAndSend = (desk: AccountDesk, order: StoredOrder) =>
 const judgeNow = Effect.gen(function* () {
   const settings = planSettingsOf(yield* Config)
   const quoteOf = freshQuote(yield* Market, yield* Clock.currentTimeMillis)
-  return (order: StoredOrder, context: PermitContext) => permitToSend({ order, context, settings, quoteOf })
+  const { of: figuresOf } = yield* RiskFigures
+  return (order: StoredOrder, context: PermitContext) =>
+    permitToSend({ order, context, settings, quoteOf, figuresOf })
 })
 
 /**

@@ -14,10 +14,16 @@ import type { MarketService } from "../../layers/market/market.port.ts"
 
 /** In practice an alert is a fill whatever it costs; where money is at stake the account's own money is the default bound. */
 export const planSettingsOf = (settings: Settings): PlanSettings => {
-  const { buyingPowerMultiple = settings.mode === "PRACTICE" ? null : "1", ...limits } = settings.risk
+  const {
+    buyingPowerMultiple = settings.mode === "PRACTICE" ? null : "1",
+    scopes,
+    zone: _zone,
+    ...limits
+  } = settings.risk
   return {
     ...settings,
     limits: { ...limits, buyingPowerMultiple },
+    scopes,
     instruments: instrumentsOf(settings)
   }
 }

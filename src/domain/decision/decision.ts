@@ -19,7 +19,7 @@ import {
   type Target
 } from "./order-plan.ts"
 import { type PlanContext, type PlanQuote, type PlanSettings } from "../orders/plan-context.ts"
-import type { RiskNumbers } from "../orders/risk.ts"
+import type { RiskNumbers } from "../orders/risk-verdict.ts"
 import { meaningOf, type SymbolRules } from "../kernel/symbol-map.ts"
 import { takersOf } from "../signals/routing.ts"
 

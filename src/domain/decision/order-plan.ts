@@ -24,6 +24,7 @@ import {
 } from "../orders/plan-context.ts"
 import { evaluateRisk, type RiskVerdict } from "../orders/risk.ts"
 import { holdingOf, withOrder } from "../orders/risk-book.ts"
+import { type ScopeFigures, scopeStates } from "../orders/risk-scope.ts"
 import type { StrategySettings } from "../kernel/settings.ts"
 import type { SignalTarget } from "../signals/signal.ts"
 import { type Planned, planSize, type Sized, type Sizing } from "../orders/sizing.ts"
@@ -93,6 +94,8 @@ export interface PlanInput {
   readonly context: PlanContext
   /** The market's quote of a symbol, null when it has none that is fresh. */
   readonly quoteOf: (symbol: string) => PlanQuote | null
+  /** The latest figures of a scope, null when there are none. */
+  readonly figuresOf: (scope: string) => ScopeFigures | null
   /** False when the decision was deferred long enough: a deferral is then a denial. */
   readonly mayDefer: boolean
 }
@@ -106,6 +109,7 @@ const unknownAccount = (id: string, settings: PlanSettings): PlanAccount => ({
   calendar: settings.accounts[id]?.calendar ?? "24x7",
   startingCash: "0",
   realisedPnl: "0",
+  balance: null,
   positions: [],
   orders: []
 })
@@ -137,6 +141,7 @@ interface Wanted {
 const riskOf = (input: PlanInput, context: PlanContext, wanted: Wanted) =>
   evaluateRisk({
     column: wanted.sized.intent,
+    step: "decide",
     nowMs: context.nowMs,
     trading: tradingOf(context, wanted.target.name, wanted.account.id),
     byOperator: false,
@@ -148,8 +153,18 @@ const riskOf = (input: PlanInput, context: PlanContext, wanted: Wanted) =>
       strategy: wanted.target.name,
       side: wanted.sized.side,
       quantity: formatDecimal(wanted.sized.quantity),
-      price: wanted.price
+      price: wanted.price,
+      // Of an option the alert names the price of its underlying.
+      given: wanted.proposal.symbol === input.signal.symbol ? input.signal.price : null
     },
+    quote: input.quoteOf(wanted.proposal.symbol),
+    scopes: scopeStates({
+      scopes: input.settings.scopes,
+      rates: context.rates,
+      figuresOf: input.figuresOf,
+      account: wanted.account.id,
+      strategy: wanted.target.name
+    }),
     origin:
       wanted.sized.intent === "reduce"
         ? null
@@ -216,7 +231,12 @@ const withPlanned = (context: PlanContext, { account, price }: Wanted, order: Pl
     filledQuantity: "0",
     price
   })
-  return { ...context, accounts: new Map(context.accounts).set(account.id, { ...account, ...book }) }
+  const sends = intent === "entry" && status === "intended"
+  return {
+    ...context,
+    accounts: new Map(context.accounts).set(account.id, { ...account, ...book }),
+    rates: sends ? [...context.rates, { account: account.id, strategy, sent: 0, waiting: 1 }] : context.rates
+  }
 }
 
 const record = (target: Target, leg: number, verdict: RiskVerdict): RecordedCheck => ({

@@ -351,6 +351,30 @@ export const executionLimits = {
   unreconciledMsMax: minutes(2)
 } as const
 
+/** Measuring what scopes gain and lose (F2). */
+export const riskLimits = {
+  /** How often it is looked where a limit depends on it: prices move that fast, and one look is one statement. */
+  lookMs: seconds(2),
+  /** How often it is looked where only equity is sampled. */
+  lookIdleMs: seconds(10),
+  /** Fills that come together are one look. */
+  lookPauseMs: 200,
+  readMsMax: seconds(6),
+  retryMs: seconds(1),
+  /** Three looks and a slow read: older figures are unknown, and unknown is denied. */
+  figuresAgeMsMax: seconds(15),
+  /** Marks that moved are written this often; a crash forgets a best moment of at most this age. */
+  saveMs: seconds(10),
+  /** Equity is a row per account and minute, while something is open or has changed. */
+  sampleMs: minutes(1),
+  sampleRetentionMs: days(400),
+  /** A venue's figures of money are asked for again this often, and believed for four times as long. */
+  balanceEveryMs: seconds(30),
+  balanceAgeMsMax: minutes(2),
+  /** Accounts whose balance is asked for at once. */
+  balancesMax: 8
+} as const
+
 /** Watching positions (design, section 5: exits). */
 export const exitLimits = {
   /** The net under the market's ticks and under the fills that open positions. */
@@ -610,6 +634,14 @@ export const limitRelations: ReadonlyArray<LimitRelation> = [
   {
     rule: "watching positions survives a slow read",
     holds: exitLimits.lookAgeMsMax >= exitLimits.readMsMax + 3 * exitLimits.pollMs
+  },
+  {
+    rule: "figures outlive a look that is slow",
+    holds: riskLimits.figuresAgeMsMax > 2 * riskLimits.lookMs + riskLimits.readMsMax
+  },
+  {
+    rule: "a balance outlives two questions without an answer",
+    holds: riskLimits.balanceAgeMsMax > 2 * riskLimits.balanceEveryMs + accountLimits.brokerCallMsMax
   },
   {
     rule: "an order in its round trip is not yet called a blocked exit",

@@ -32,9 +32,20 @@ const ofStrategies = ({ accounts, sources, strategies }: Settings): ReadonlyArra
       }))
   ])
 
+/** A limit for something that does not exist would limit nothing. */
+const ofScopes = ({ accounts, risk, strategies }: Settings): ReadonlyArray<SettingsProblem> =>
+  Object.keys(risk.scopes).flatMap((scope) => {
+    const [kind = "", name = ""] = scope.split(":")
+    const known = kind === "account" ? accounts : strategies
+    return kind === "global" || Object.hasOwn(known, name)
+      ? []
+      : [{ path: `risk.scopes.${scope}`, message: `there is no ${kind} "${name}"` }]
+  })
+
 /** Every name that refers to nothing. */
 export const nameProblems = (settings: Settings): ReadonlyArray<SettingsProblem> => [
   ...ofStrategies(settings),
+  ...ofScopes(settings),
   ...Object.entries(settings.feeds).flatMap(([name, { source }]) =>
     Object.hasOwn(settings.sources, source)
       ? []

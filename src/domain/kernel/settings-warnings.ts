@@ -7,7 +7,11 @@
  * Promises: pure; every warning names the path of the setting and its consequence.
  * Never: warns about the defaults of practice mode.
  */
-import type { Settings, SettingsProblem } from "./settings.ts"
+import { BigDecimal } from "effect"
+import { type Decimal, decimal } from "./decimal.ts"
+import type { ScopeLimits, Settings, SettingsProblem } from "./settings.ts"
+
+const DAY_MS = 86_400_000
 
 /** Sources that can bring signals here and that no strategy takes. */
 const withoutStrategy = ({ feeds, sources, strategies }: Settings): ReadonlyArray<SettingsProblem> => {
@@ -22,6 +26,46 @@ const withoutStrategy = ({ feeds, sources, strategies }: Settings): ReadonlyArra
     }))
 }
 
+/** Own money of the accounts that a scope is about. */
+const moneyOf = ({ accounts, strategies }: Settings, scope: string): Decimal => {
+  const [kind, name = ""] = scope.split(":")
+  const all = Object.keys(accounts)
+  const named = kind === "account" ? [name] : kind === "strategy" ? (strategies[name]?.accounts ?? []) : all
+  return BigDecimal.sumAll(named.map((id) => decimal(accounts[id]?.startingCash ?? "0")))
+}
+
+/** Numbers at which a limit stops nothing, or stops everything. */
+const absurd = (limits: ScopeLimits, money: Decimal): ReadonlyArray<readonly [keyof ScopeLimits, string]> => {
+  const { cooldownAfterCrashMs, cooldownAfterLossMs, ordersPerMinuteMax, priceCollarPct } = limits
+  const beyond = (limit: string | null, bound: Decimal): boolean =>
+    limit !== null && BigDecimal.isGreaterThan(decimal(limit), bound)
+  const all = "is more than the whole money it guards: it steps in when all of that is lost"
+  const long = "is longer than a day: after it nothing is sent until tomorrow"
+  return [
+    ...(beyond(limits.dailyLossMax, money) ? [["dailyLossMax", all] as const] : []),
+    ...(beyond(limits.drawdownMax, money) ? [["drawdownMax", all] as const] : []),
+    ...(beyond(priceCollarPct, decimal("50"))
+      ? [["priceCollarPct", "is more than half of the price: no quote that is wrong is kept out"] as const]
+      : []),
+    ...((ordersPerMinuteMax ?? 0) > 1_000
+      ? [["ordersPerMinuteMax", "is more than any venue takes: it limits nothing"] as const]
+      : []),
+    ...((cooldownAfterLossMs ?? 0) > DAY_MS ? [["cooldownAfterLossMs", long] as const] : []),
+    ...((cooldownAfterCrashMs ?? 0) > DAY_MS ? [["cooldownAfterCrashMs", long] as const] : []),
+    ...(Object.entries(limits).every(([key, limit]) => key === "onBreach" || limit === null)
+      ? [["onBreach", "stands alone: this scope has no limit, so nothing is ever done to it"] as const]
+      : [])
+  ]
+}
+
+const ofScopes = (settings: Settings): ReadonlyArray<SettingsProblem> =>
+  Object.entries(settings.risk.scopes).flatMap(([scope, limits]) =>
+    absurd(limits, moneyOf(settings, scope)).map(([key, message]) => ({
+      path: `risk.scopes.${scope}.${key}`,
+      message
+    }))
+  )
+
 /** Everything worth a warning, in the order of importance. */
 export const settingsWarnings = (settings: Settings): ReadonlyArray<SettingsProblem> => [
   ...(settings.mode !== "PRACTICE" && settings.market.kind === "practice"
@@ -32,5 +76,6 @@ export const settingsWarnings = (settings: Settings): ReadonlyArray<SettingsProb
         }
       ]
     : []),
+  ...ofScopes(settings),
   ...withoutStrategy(settings)
 ]

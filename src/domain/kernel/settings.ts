@@ -53,6 +53,22 @@ export interface BrokerSettings {
   readonly propagationMs: number
 }
 
+/** What a rule may do to a scope that has lost too much. */
+export const breachStates = ["REDUCING", "HALTED"] as const
+
+/** Limits of one scope over time, losses and prices (F2). `null` switches a check off; money is in the account's currency. */
+export interface ScopeLimits {
+  readonly ordersPerMinuteMax: number | null
+  readonly priceCollarPct: string | null
+  readonly priceCollarReducePct: string | null
+  readonly cooldownAfterLossMs: number | null
+  readonly cooldownAfterCrashMs: number | null
+  readonly dailyLossMax: string | null
+  readonly drawdownMax: string | null
+  readonly lossStreakMax: number | null
+  readonly onBreach: (typeof breachStates)[number]
+}
+
 /** Limits of T6. `null` switches a check off. */
 export interface RiskSettings {
   readonly openPositionsMax: number | null
@@ -62,6 +78,10 @@ export interface RiskSettings {
   readonly exposureMax: string | null
   /** Exposure per unit of the account's own money. Absent: unchecked in practice, where one alert is one fill, else "1". */
   readonly buyingPowerMultiple?: string | null
+  /** IANA name of the zone whose midnight begins a day. */
+  readonly zone: string
+  /** By scope: `global`, `account:<id>`, `strategy:<name>`. */
+  readonly scopes: Readonly<Record<string, ScopeLimits>>
 }
 
 export interface MarketSettings {

@@ -12,8 +12,10 @@
 import { formatDecimal } from "../kernel/decimal.ts"
 import { multiplierOf } from "../kernel/instruments.ts"
 import { type PlanAccount, type PlanQuote, type PlanSettings, priceFor, tradingOf } from "./plan-context.ts"
-import { evaluateRisk, type RiskNumbers } from "./risk.ts"
+import { evaluateRisk } from "./risk.ts"
 import { atVenue, holdingOf } from "./risk-book.ts"
+import { type EntryRate, type ScopeFigures, scopeStates } from "./risk-scope.ts"
+import type { RiskNumbers } from "./risk-verdict.ts"
 import type { TradingStateName } from "../kernel/trading-state.ts"
 import { holdingNumbers, type SizedOrder, sizeToSend } from "./sizing.ts"
 
@@ -39,6 +41,9 @@ export interface PermitContext {
   readonly superseded: boolean
   /** The opening that this exit was to close has ended: what is held now is another. */
   readonly openingOver: boolean
+  /** The price that its alert named, of the order's own symbol. */
+  readonly givenPrice: string | null
+  readonly rates: ReadonlyArray<EntryRate>
 }
 
 export interface PermitInput {
@@ -46,6 +51,7 @@ export interface PermitInput {
   readonly context: PermitContext
   readonly settings: PlanSettings
   readonly quoteOf: (symbol: string) => PlanQuote | null
+  readonly figuresOf: (scope: string) => ScopeFigures | null
 }
 
 export type Permit =
@@ -77,6 +83,7 @@ const judgeRisk = (input: PermitInput, quantity: string): Permit | null => {
     return { _tag: "Deny", code: "strategy_unknown", numbers: { strategy: order.strategy } }
   const { outcome, verdicts } = evaluateRisk({
     column: order.intent,
+    step: "send",
     nowMs: context.nowMs,
     trading: tradingOf(context, order.strategy, order.account),
     byOperator: false,
@@ -87,8 +94,17 @@ const judgeRisk = (input: PermitInput, quantity: string): Permit | null => {
       strategy: order.strategy,
       side: order.side,
       quantity,
-      price: priceFor(input.quoteOf(order.symbol), order.side)
+      price: priceFor(input.quoteOf(order.symbol), order.side),
+      given: context.givenPrice
     },
+    quote: input.quoteOf(order.symbol),
+    scopes: scopeStates({
+      scopes: settings.scopes,
+      rates: context.rates,
+      figuresOf: input.figuresOf,
+      account: order.account,
+      strategy: order.strategy
+    }),
     origin:
       strategy === undefined || order.intent === "reduce" ? null : entryOrigin(input, strategy.sidePolicy),
     limits: settings.limits,

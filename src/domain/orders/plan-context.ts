@@ -10,7 +10,8 @@
 import type { Instruments } from "../kernel/instruments.ts"
 import { isStricter, type TradingStateName } from "../kernel/trading-state.ts"
 import type { RiskAccount, RiskLimits } from "./risk-input.ts"
-import type { AccountSettings, StrategySettings } from "../kernel/settings.ts"
+import type { AccountSettings, ScopeLimits, StrategySettings } from "../kernel/settings.ts"
+import { type EntryRate, scopesOf } from "./risk-scope.ts"
 import type { SymbolRules } from "../kernel/symbol-map.ts"
 
 export interface PlanAccount extends RiskAccount {
@@ -26,6 +27,8 @@ export interface PlanContext {
   readonly accounts: ReadonlyMap<string, PlanAccount>
   /** Orders that exist, as `orderId`: deciding a replayed signal again must find its own. */
   readonly orderIds: ReadonlySet<string>
+  /** Entries of the last minute in all accounts; empty where no limit asks for them. */
+  readonly rates: ReadonlyArray<EntryRate>
 }
 
 export interface PlanQuote {
@@ -42,6 +45,7 @@ export interface PlanSettings extends SymbolRules {
   readonly strategies: Readonly<Record<string, StrategySettings>>
   readonly accounts: Readonly<Record<string, Pick<AccountSettings, "calendar">>>
   readonly limits: RiskLimits
+  readonly scopes: Readonly<Record<string, ScopeLimits>>
   readonly instruments: Instruments
 }
 
@@ -51,7 +55,7 @@ export const tradingOf = (
   strategy: string,
   account: string
 ): { readonly scope: string; readonly state: TradingStateName } =>
-  ["global", `account:${account}`, `strategy:${strategy}`]
+  scopesOf(account, strategy)
     .map((scope) => ({ scope, state: context.trading.get(scope) ?? ("ACTIVE" as const) }))
     .reduce((worst, next) => (isStricter(next.state, worst.state) ? next : worst))
 

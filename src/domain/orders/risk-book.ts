@@ -167,6 +167,28 @@ export interface Exposure {
   readonly unpriced: ReadonlyArray<string>
 }
 
+/**
+ * What a book may cost beyond another: by how much each symbol's worst case exceeds what was held there, at today's prices.
+ * `held` is quantities by symbol; a symbol without any price is not in it, and named by `exposureOf`.
+ */
+export const growthOf = (
+  book: Book,
+  held: Readonly<Record<string, string>>,
+  { marketPrice, multiplierOf }: Valuation
+): Decimal => {
+  let total = zero
+  for (const symbol of symbolsOf(book)) {
+    const grown = BigDecimal.subtract(
+      worstQuantity(book, symbol),
+      BigDecimal.abs(decimal(held[symbol] ?? "0"))
+    )
+    const price = BigDecimal.isPositive(grown) ? priceIn(book, symbol, marketPrice) : null
+    if (price !== null)
+      total = BigDecimal.sum(total, BigDecimal.multiplyAll([grown, price, multiplierOf(symbol)]))
+  }
+  return total
+}
+
 /** The gross worst-case exposure of a book. */
 export const exposureOf = (book: Book, { marketPrice, multiplierOf }: Valuation): Exposure => {
   let total = zero

@@ -11,6 +11,7 @@ import type { TradingStateName } from "../kernel/trading-state.ts"
 import type { CalendarName } from "../kernel/calendar.ts"
 import type { Decimal } from "../kernel/decimal.ts"
 import type { Book } from "./risk-book.ts"
+import type { ScopeState } from "./risk-scope.ts"
 import type { Side } from "../signals/signal.ts"
 import type { SidePolicy } from "./sizing.ts"
 
@@ -27,6 +28,13 @@ export interface RiskLimits {
   readonly buyingPowerMultiple: string | null
 }
 
+/** What the venue said of an account's money, and the book it was said over: quantities by symbol. */
+export interface KnownBalance {
+  readonly buyingPower: string
+  readonly atMs: number
+  readonly book: Readonly<Record<string, string>>
+}
+
 export interface RiskAccount extends Book {
   readonly enabled: boolean
   /** When the account was last reconciled with its broker under its present owner, null when it was not. */
@@ -35,6 +43,8 @@ export interface RiskAccount extends Book {
   readonly startingCash: string
   /** Realised profit and loss of all positions, signed. */
   readonly realisedPnl: string
+  /** Null: the venue was not asked, did not answer, or answered with a figure that is none. */
+  readonly balance: KnownBalance | null
 }
 
 /** What only an entry has: it comes from a signal, through a strategy. */
@@ -49,6 +59,8 @@ export interface EntryOrigin {
 
 export interface RiskInput {
   readonly column: RiskColumn
+  /** The order is decided, or is about to leave. */
+  readonly step: "decide" | "send"
   readonly nowMs: number
   readonly trading: { readonly state: TradingStateName; readonly scope: string }
   /** An operator's flatten, the only reduce that passes HALTED. */
@@ -61,8 +73,15 @@ export interface RiskInput {
     readonly strategy: string
     readonly side: Side
     readonly quantity: string
+    /** Its side of the quote. */
     readonly price: string | null
+    /** The price that its alert named of the same symbol. */
+    readonly given: string | null
   }
+  /** The fresh quote of the order's symbol. */
+  readonly quote: { readonly last: string | null } | null
+  /** The scopes with limits that concern it, the widest first. */
+  readonly scopes: ReadonlyArray<ScopeState>
   /** Null for a reduce and a cancel. */
   readonly origin: EntryOrigin | null
   readonly limits: RiskLimits

@@ -6,29 +6,40 @@
  * lifts one limit wants to know whether the next one would have denied it too.
  *
  * Promises: pure and total; every verdict carries a code (null when ok) and the numbers it compared; a check that is
- * switched off records that; an order that only lowers exposure is never refused for exposure; while an account is not
+ * switched off records that; an order that only lowers exposure is never refused for exposure or for a loss; while an account is not
  * reconciled no check reads its book.
  * Never: sends, stores or waits: `defer` is the caller's to do, and ends as a denial.
  */
 import { BigDecimal } from "effect"
 import { isOpen, nextOpenMs } from "../kernel/calendar.ts"
 import { type Decimal, decimal, formatDecimal } from "../kernel/decimal.ts"
+import { riskLimits } from "../kernel/limits.ts"
 import {
-  type BookOrder,
+  type Book,
   countOf,
   exposureOf,
+  growthOf,
   pendingOn,
   positionOf,
   rowOf,
   symbolsOf,
   unresolved,
-  withOrder,
-  worstQuantity
+  withOrder
 } from "./risk-book.ts"
+import { asOpen, onlyCloses } from "./risk-closing.ts"
 import type { EntryOrigin, RiskColumn, RiskInput, RiskLimits } from "./risk-input.ts"
+import { cooldown, lossCheck, ordersPerMinute, priceCollar } from "./risk-scope-checks.ts"
+import {
+  defer,
+  deny,
+  type Evaluation,
+  type Failure,
+  hold,
+  type RiskEffect,
+  type RiskNumbers,
+  verdictOf
+} from "./risk-verdict.ts"
 import { heldAgainst, permits } from "./sizing.ts"
-
-export type RiskNumbers = Readonly<Record<string, string | number | boolean | null>>
 
 export interface RiskVerdict {
   readonly check: string
@@ -37,22 +48,9 @@ export interface RiskVerdict {
   readonly numbers: RiskNumbers
 }
 
-/** What a failed check does to the order. `defer`: retry soon, the reason may go away by itself. */
-export type RiskEffect = "deny" | "defer" | "hold"
-
 export type RiskOutcome =
   | { readonly _tag: "Passed" }
   | { readonly _tag: "Denied" | "Deferred" | "Held"; readonly code: string }
-
-interface Failure {
-  readonly code: string
-  readonly effect: RiskEffect
-}
-
-interface Evaluation {
-  readonly failure: Failure | null
-  readonly numbers: RiskNumbers
-}
 
 export interface RiskCheck {
   readonly check: string
@@ -62,37 +60,9 @@ export interface RiskCheck {
   readonly evaluate: (input: RiskInput) => Evaluation
 }
 
-const deny = (code: string): Failure => ({ code, effect: "deny" })
-const defer = (code: string): Failure => ({ code, effect: "defer" })
-const hold = (code: string): Failure => ({ code, effect: "hold" })
-
-const verdictOf = (failed: boolean, failure: Failure, numbers: RiskNumbers): Evaluation => ({
-  failure: failed ? failure : null,
-  numbers
-})
-
 const text = (value: Decimal): string => formatDecimal(value)
 const above = (value: Decimal, limit: string | null): boolean =>
   limit !== null && BigDecimal.isGreaterThan(value, decimal(limit))
-
-const asOpen = (input: RiskInput): BookOrder => ({
-  symbol: input.order.symbol,
-  strategy: input.order.strategy,
-  side: input.order.side,
-  intent: "entry",
-  status: "intended",
-  count: 1,
-  quantity: input.order.quantity,
-  filledQuantity: "0",
-  price: input.order.price
-})
-
-/** True when the order cannot make the worst case of its symbol larger: it only closes. */
-const onlyCloses = (input: RiskInput): boolean => {
-  const { symbol } = input.order
-  const after = worstQuantity(withOrder(input.account, asOpen(input)), symbol)
-  return !BigDecimal.isGreaterThan(after, worstQuantity(input.account, symbol))
-}
 
 const tradingState = (input: RiskInput): Evaluation => {
   const { state, scope } = input.trading
@@ -252,17 +222,33 @@ const exposure = (input: RiskInput): Evaluation => {
   })
 }
 
+/**
+ * What the venue said may be used, less by how much each symbol may have grown over the book it was said over. A figure that
+ * is old or missing denies nothing to a decision, which the venue's answer may come in time for, and lets nothing leave.
+ */
+const atVenueBalance = (input: RiskInput, after: Book) => {
+  const { balance } = input.account
+  if (balance === null || input.nowMs - balance.atMs > riskLimits.balanceAgeMsMax)
+    return { failure: input.step === "send" ? defer("figure_unknown") : null, usable: null, needed: null }
+  const needed = growthOf(after, balance.book, input)
+  const failed = above(needed, balance.buyingPower)
+  return { failure: failed ? deny("buying_power") : null, usable: balance.buyingPower, needed: text(needed) }
+}
+
 const buyingPower = (input: RiskInput): Evaluation => {
   const multiple = input.limits.buyingPowerMultiple
   const money = BigDecimal.sum(decimal(input.account.startingCash), decimal(input.account.realisedPnl))
-  const limit = multiple === null ? null : text(BigDecimal.multiply(money, decimal(multiple)))
-  const after = exposureOf(withOrder(input.account, asOpen(input)), input).total
-  return verdictOf(above(after, limit) && !onlyCloses(input), deny("buying_power"), {
-    money: text(money),
-    multiple,
-    after: text(after),
-    limit
-  })
+  const book = withOrder(input.account, asOpen(input))
+  const after = exposureOf(book, input).total
+  const numbers = { money: text(money), multiple, after: text(after) }
+  if (multiple === null) return { failure: null, numbers: { ...numbers, limit: null } }
+  const limit = text(BigDecimal.multiply(money, decimal(multiple)))
+  const own = above(after, limit) ? deny("buying_power") : null
+  const { failure, needed, usable } = atVenueBalance(input, book)
+  return {
+    failure: onlyCloses(input) ? null : (own ?? failure),
+    numbers: { ...numbers, limit, venue_usable: usable, venue_needed: needed }
+  }
 }
 
 const entryOnly: ReadonlyArray<RiskColumn> = ["entry"]
@@ -282,11 +268,17 @@ export const riskTable: ReadonlyArray<RiskCheck> = [
   { check: "position_agrees", columns: entryOnly, readsBook: true, evaluate: positionAgrees },
   { check: "open_positions", columns: entryOnly, readsBook: true, evaluate: openPositions },
   { check: "per_symbol", columns: entryOnly, readsBook: true, evaluate: perSymbol },
+  { check: "orders_per_minute", columns: entryOnly, readsBook: false, evaluate: ordersPerMinute },
   { check: "quantity", columns: entryOnly, readsBook: false, evaluate: size },
   { check: "price", columns: entryOnly, readsBook: true, evaluate: priced },
   { check: "notional", columns: entryOnly, readsBook: true, evaluate: notional },
   { check: "exposure", columns: entryOnly, readsBook: true, evaluate: exposure },
-  { check: "buying_power", columns: entryOnly, readsBook: true, evaluate: buyingPower }
+  { check: "price_collar", columns: entryAndReduce, readsBook: false, evaluate: priceCollar },
+  { check: "buying_power", columns: entryOnly, readsBook: true, evaluate: buyingPower },
+  { check: "cooldown", columns: entryOnly, readsBook: true, evaluate: cooldown },
+  { check: "daily_loss", columns: entryOnly, readsBook: true, evaluate: lossCheck("daily_loss") },
+  { check: "drawdown", columns: entryOnly, readsBook: true, evaluate: lossCheck("drawdown") },
+  { check: "loss_streak", columns: entryOnly, readsBook: true, evaluate: lossCheck("loss_streak") }
 ]
 
 const outcomeOf = (failures: ReadonlyArray<Failure>): RiskOutcome => {

@@ -7,7 +7,7 @@
  * what none of our orders caused, then from the others, oldest first; what is left of it opens a share on its own side.
  *
  * Promises: the shares of a position add up to it exactly, in any order of fills; no share has the other sign; a share
- * keeps the average price of its own entries.
+ * keeps the average price of its own entries, and what is closed of it gains or loses against that.
  * Never: reads a clock or a setting; decides which exit prices a share gets.
  */
 import { BigDecimal } from "effect"
@@ -27,7 +27,11 @@ export interface Share {
 export interface ShareChange {
   readonly share: Share
   readonly change: "opened" | "increased" | "reduced" | "closed"
+  /** What was gained on the part of it that was closed, gross of fees; null when nothing of it was. */
+  readonly profit: Decimal | null
 }
+
+const one: Decimal = BigDecimal.fromBigInt(1n)
 
 const signOf = (value: Decimal): number => BigDecimal.sign(value)
 
@@ -43,11 +47,18 @@ const takers = (shares: ReadonlyArray<Share>, strategy: string): ReadonlyArray<S
   )
 }
 
+/** What is gained by closing `closed` (above zero) of a share at `price`, of which one stands for `units`. */
+const profitOf = (share: Share, closed: Decimal, price: Decimal, units: Decimal): Decimal => {
+  const profit = BigDecimal.multiplyAll([closed, BigDecimal.subtract(price, share.averagePrice), units])
+  return BigDecimal.normalize(signOf(share.quantity) > 0 ? profit : BigDecimal.negate(profit))
+}
+
 /** Takes up to `quantity` (above zero) from shares of the other side; returns the changes and what is left of it. */
 const takeFrom = (
   shares: ReadonlyArray<Share>,
   strategy: string,
-  quantity: Decimal
+  { price, quantity }: Pick<Fill, "price" | "quantity">,
+  units: Decimal
 ): { readonly changes: ReadonlyArray<ShareChange>; readonly left: Decimal } => {
   const changes: Array<ShareChange> = []
   let left = quantity
@@ -60,7 +71,8 @@ const takeFrom = (
     const signed = signOf(share.quantity) > 0 ? rest : BigDecimal.negate(rest)
     changes.push({
       share: { ...share, quantity: signed },
-      change: BigDecimal.isZero(rest) ? "closed" : "reduced"
+      change: BigDecimal.isZero(rest) ? "closed" : "reduced",
+      profit: profitOf(share, taken, price, units)
     })
   }
   return { changes, left }
@@ -69,17 +81,19 @@ const takeFrom = (
 /**
  * Applies one fill of `strategy` (`EXTERNAL` when no order of ours caused it) to the shares of its position. `seq` names
  * the fill's place in time, for a share that it opens. Returns only what changed; each strategy at most once, except that
- * a fill which flips the position closes its own share and opens it again: then the opening is what counts.
+ * a fill which flips the position closes its own share and opens it again: then the opening is what counts,
+ * with the profit of what it closed. `units` is the contract multiplier.
  */
 export const applyToShares = (
   shares: ReadonlyArray<Share>,
   strategy: string,
   fill: Fill,
-  seq: bigint
+  seq: bigint,
+  units: Decimal = one
 ): ReadonlyArray<ShareChange> => {
   const signed = signedQuantity(fill)
   const against = shares.filter(({ quantity }) => signOf(quantity) === -signOf(signed))
-  const { changes, left } = takeFrom(against, strategy, fill.quantity)
+  const { changes, left } = takeFrom(against, strategy, fill, units)
   if (BigDecimal.isZero(left)) return changes
   const added = signOf(signed) > 0 ? left : BigDecimal.negate(left)
   const own = shares.find((share) => share.strategy === strategy && signOf(share.quantity) === signOf(signed))
@@ -92,7 +106,8 @@ export const applyToShares = (
             averagePrice: fill.price,
             openedSeq: seq
           },
-          change: "opened"
+          change: "opened",
+          profit: changes.find(({ share }) => share.strategy === strategy)?.profit ?? null
         }
       : {
           share: {
@@ -100,7 +115,8 @@ export const applyToShares = (
             quantity: BigDecimal.normalize(BigDecimal.sum(own.quantity, added)),
             averagePrice: averageOf(own.quantity, own.averagePrice, added, fill.price)
           },
-          change: "increased"
+          change: "increased",
+          profit: null
         }
   return [...changes.filter(({ share }) => share.strategy !== strategy), next]
 }

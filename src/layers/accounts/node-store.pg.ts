@@ -4,7 +4,8 @@
  * One row per node, so two lives that open at once are serialised by its lock and the second sees the lease of the first.
  * The clock is `hf_clock()`: a statement that waited for the row must judge by the time it got it.
  *
- * Promises: those of the port. A renewal waits for the disk as every commit does: a server that crashed and forgot the last one
+ * Promises: those of the port; a life that ended without releasing its lease is recorded by the next one, for
+ * limits that apply after a crash. A renewal waits for the disk as every commit does: a server that crashed and forgot the last one
  * would treat our lease as expired while we still rely on it.
  * Never: trusts a time of this process.
  * Failure: an unreachable or silent database is `DatabaseUnavailable`; an opening whose answer was lost may have taken the
@@ -30,11 +31,13 @@ const open =
       .run("nodes.open", (sql) =>
         Effect.gen(function* () {
           const taken = yield* sql`
-            INSERT INTO nodes AS n (node_id, life, host, pid, process_started, lease_until)
-            VALUES (${nodeId}, ${life}, ${mark.host}, ${mark.pid}, ${mark.startedAt},
+            INSERT INTO nodes AS n (node_id, life, host, pid, process_started, released, lease_until)
+            VALUES (${nodeId}, ${life}, ${mark.host}, ${mark.pid}, ${mark.startedAt}, false,
               hf_clock() + ${leaseMs}::int * interval '1 millisecond')
             ON CONFLICT (node_id) DO UPDATE SET life = excluded.life, host = excluded.host, pid = excluded.pid,
-              process_started = excluded.process_started, began_at = hf_clock(),
+              process_started = excluded.process_started, began_at = hf_clock(), released = false,
+              -- A life that gave its lease back has stopped by itself.
+              crashed_at = CASE WHEN n.life <> excluded.life AND NOT n.released THEN hf_clock() ELSE n.crashed_at END,
               lease_until = hf_clock() + ${leaseMs}::int * interval '1 millisecond'
             WHERE n.life = excluded.life OR n.life = ${provenDead}::text OR n.lease_until <= hf_clock()
             RETURNING n.life`
@@ -81,7 +84,10 @@ const make = (database: DatabaseService): NodeStoreService => ({
   renew: renew(database),
   release: (life) =>
     database
-      .run("nodes.release", (sql) => sql`UPDATE nodes SET lease_until = hf_clock() WHERE life = ${life}`)
+      .run(
+        "nodes.release",
+        (sql) => sql`UPDATE nodes SET lease_until = hf_clock(), released = true WHERE life = ${life}`
+      )
       .pipe(Effect.asVoid, Effect.catchTag("DatabaseFault", Effect.die))
 })
 

@@ -190,6 +190,7 @@ export const apiRoutes = (services: ApiServices): ReadonlyArray<Route> => {
     listRoute(reads, wire.listFills, "fills"),
     listRoute(reads, wire.listPositions, "positions"),
     listRoute(reads, wire.listAccounts, "accounts"),
+    listRoute(reads, wire.listEquity, "equity"),
     listRoute(reads, wire.listCashFlows, "cash_flows"),
     listRoute(reads, wire.listWaves, "waves"),
     route(wire.getLinkage, () => Effect.map(reads.linkage, (json) => ({ status: 200, json }))),

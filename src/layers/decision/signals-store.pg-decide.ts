@@ -16,9 +16,13 @@ import type { SqlClient } from "effect/sql/SqlClient"
 import type { Decision, Plan } from "../../domain/decision/decision.ts"
 import { deadLetterId } from "../../domain/kernel/ids.ts"
 import { claimLimits } from "../../domain/kernel/limits.ts"
-import type { PlanAccount, PlanContext } from "../../domain/orders/plan-context.ts"
-import { readContext } from "../orders/account-book.pg.ts"
+import type { PlanContext } from "../../domain/orders/plan-context.ts"
+import { type ContextTerms, readContext } from "../orders/account-book.pg.ts"
 import type { ClaimedSignal, Planner, SignalOutcome } from "./signals-store.port.ts"
+
+/** A limit on all accounts together is passed by decisions for two of them at once, so those wait for each other. */
+const lockedBy = ({ countsRates }: ContextTerms, accounts: ReadonlyArray<string>) =>
+  countsRates() ? [...accounts, "*"] : accounts
 
 /** Takes the claimed rows and the accounts' locks. Returns the rows that are still ours. */
 const guard = (
@@ -166,15 +170,15 @@ const planOne = (plan: Planner, claimed: ClaimedSignal, context: PlanContext): P
 /** The whole transaction. Runs inside one that the caller opened. */
 export const decideIn = Effect.fnUntraced(function* (
   sql: SqlClient,
-  calendars: ReadonlyMap<string, PlanAccount["calendar"]>,
+  terms: ContextTerms,
   token: string,
   signals: ReadonlyArray<ClaimedSignal>,
   accounts: ReadonlyArray<string>,
   plan: Planner
 ) {
   const ids = signals.map(({ id }) => id)
-  const ours = new Set((yield* guard(sql, token, ids, accounts)).map(({ id }) => id))
-  let context = yield* readContext(sql, calendars, accounts, ids)
+  const ours = new Set((yield* guard(sql, token, ids, lockedBy(terms, accounts))).map(({ id }) => id))
+  let context = yield* readContext(sql, terms, accounts, ids)
   const outcomes: Array<SignalOutcome> = []
   const decided: Array<{ readonly decision: Decision; readonly symbol: string }> = []
   for (const claimed of signals) {

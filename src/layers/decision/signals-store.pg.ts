@@ -24,6 +24,7 @@ import { Database, type DatabaseService } from "../database/database.port.ts"
 import { Entropy, type EntropyService } from "../platform/entropy.port.ts"
 import { Instance, type InstanceIdentity, type InstanceService } from "../platform/instance.port.ts"
 import { recordMetadata } from "../orders/metadata-link.pg.ts"
+import { contextTerms } from "../orders/account-book.pg.ts"
 import { decideIn, settleFailure } from "./signals-store.pg-decide.ts"
 import { backlogRow, claimRows, expireRows, type SignalRow } from "./signals-store.pg-queue.ts"
 import {
@@ -160,9 +161,7 @@ export const signalsStorePg: Layer.Layer<SignalsStore, never, Config | Database 
       const instance = yield* Instance
       const entropy = yield* Entropy
       const settings = yield* Config
-      const calendars = new Map(
-        Object.entries(settings.accounts).map(([id, { calendar }]) => [id, calendar] as const)
-      )
+      const terms = contextTerms(settings)
       return SignalsStore.of({
         releaseOwn: releaseOwn(database, instance),
         claim: (limit) =>
@@ -180,9 +179,7 @@ export const signalsStorePg: Layer.Layer<SignalsStore, never, Config | Database 
             )
           }),
         decide: (token, signals, accounts, plan) =>
-          database.transact("signals.decide", (sql) =>
-            decideIn(sql, calendars, token, signals, accounts, plan)
-          ),
+          database.transact("signals.decide", (sql) => decideIn(sql, terms, token, signals, accounts, plan)),
         recordMetadata: storeMetadata(database),
         fail: fail(database),
         expire: (limit) =>

@@ -33,6 +33,8 @@ interface ListTable {
   readonly where?: string
   /** Reversed, for lists whose oldest row matters most. */
   readonly oldestFirst?: true
+  /** The column that `from` and `to` are about. */
+  readonly time?: string
 }
 
 const signalColumns = `id, kind, source, status, reason, symbol, action, direction, timeframe, quantity, price, strategy, strike,
@@ -70,10 +72,14 @@ const lists: Readonly<Record<ListName, ListTable>> = {
   accounts: {
     from: `(SELECT a.*, (SELECT count(*)::int FROM positions p WHERE p.account = a.id AND p.quantity <> 0) AS open_positions,
       (SELECT coalesce(sum(p.realised_pnl), 0) FROM positions p WHERE p.account = a.id) AS realised_pnl,
-      (SELECT coalesce(sum(t.fee), 0) FROM trade_records t WHERE t.account = a.id) AS fees FROM accounts a) AS accounts`,
+      (SELECT coalesce(sum(p.fees), 0) FROM positions p WHERE p.account = a.id) AS fees,
+      CASE WHEN a.balance_at IS NOT NULL THEN a.venue_cash END AS cash,
+      e.unrealised_pnl, e.equity, e.day_pnl, e.drawdown, e.at AS equity_at
+      FROM accounts a LEFT JOIN LATERAL (SELECT * FROM equity e WHERE e.account = a.id ORDER BY e.at DESC LIMIT 1) e ON true)
+      AS accounts`,
     columns: `id, venue, starting_cash, enabled, owner, fence::text AS fence,
       ${leaseUntil} AS lease_until, reconciled_at, created_at, open_positions,
-      realised_pnl, fees`,
+      cash, buying_power, balance_at, realised_pnl, fees, unrealised_pnl, equity, day_pnl, drawdown, equity_at`,
     key: [{ column: "id", type: "text" }],
     where: "id <> 'canary'"
   },
@@ -81,6 +87,15 @@ const lists: Readonly<Record<ListName, ListTable>> = {
     from: "account_cash_flows",
     columns: "account, amount, cash_before, cash_after, reason, at",
     key: bySeq
+  },
+  equity: {
+    from: "equity",
+    columns: "account, at, cash, realised_pnl, fees, unrealised_pnl, equity, day_pnl, drawdown",
+    key: [
+      { column: "at", type: "timestamptz" },
+      { column: "account", type: "text" }
+    ],
+    time: "at"
   },
   waves: {
     from: "waves",
@@ -173,11 +188,12 @@ const selectPage = (
   request: PageRequest,
   after: ReadonlyArray<string> | null
 ) => {
-  const conditions: Array<Fragment> = Object.entries(request.filters).map(([column, value]) =>
-    column.endsWith("_id")
-      ? sql`${sql.literal(column)} = ${value}::uuid`
-      : sql`${sql.literal(column)} = ${value}`
-  )
+  const conditions: Array<Fragment> = Object.entries(request.filters).map(([name, value]) => {
+    const column = sql.literal((name === "from" || name === "to" ? table.time : undefined) ?? name)
+    if (name === "from") return sql`${column} >= ${value}::timestamptz`
+    if (name === "to") return sql`${column} < ${value}::timestamptz`
+    return name.endsWith("_id") ? sql`${column} = ${value}::uuid` : sql`${column} = ${value}`
+  })
   if (table.where !== undefined) conditions.push(sql.literal(table.where))
   if (after !== null) {
     // Row comparison: exactly the order of the list, for keys of one column or two.

@@ -21,7 +21,7 @@ export interface Page {
   readonly nextCursor: string | null
 }
 
-/** `cursor` is from an earlier page; `filters` are exact matches by column, of those that the list's endpoint has (wire/endpoints.ts). */
+/** `cursor` is from an earlier page; `filters` are exact matches by column, of those that the list's endpoint has (wire/endpoints.ts), and `from` and `to`. */
 export interface PageRequest {
   readonly limit: number
   readonly cursor: string | null
@@ -39,6 +39,7 @@ export type ListName =
   | "positions"
   | "accounts"
   | "cash_flows"
+  | "equity"
   | "waves"
   | "alerts"
   | "dead_letters"

@@ -1,7 +1,7 @@
 /**
  * What is known of accounts at one moment, read from PostgreSQL in one statement: the context of a decision and of a send.
  *
- * Risk compares numbers of six tables; read one after the other they would describe five different moments. One
+ * Risk compares numbers of seven tables; read one after the other they would describe five different moments. One
  * statement sees one snapshot, and costs one round trip.
  *
  * Promises: money and quantities never pass through a float (they travel as text inside the JSON); open orders come
@@ -13,6 +13,8 @@ import { Effect } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import { invariant } from "../../domain/kernel/invariant.ts"
 import type { PlanAccount, PlanContext } from "../../domain/orders/plan-context.ts"
+import type { EntryRate } from "../../domain/orders/risk-scope.ts"
+import type { Settings } from "../../domain/kernel/settings.ts"
 import type { BookOrder } from "../../domain/orders/risk-book.ts"
 import type { TradingStateName } from "../../domain/kernel/trading-state.ts"
 
@@ -23,6 +25,9 @@ interface AccountPart {
   readonly reconciled_at_ms: number | null
   readonly starting_cash: string
   readonly realised_pnl: string
+  readonly buying_power: string | null
+  readonly balance_at_ms: number | null
+  readonly balance_book: Readonly<Record<string, string>> | null
 }
 interface PositionPart {
   readonly account: string
@@ -52,10 +57,40 @@ interface ContextRow {
   readonly positions: ReadonlyArray<PositionPart>
   readonly orders: ReadonlyArray<OrderPart>
   readonly order_ids: ReadonlyArray<string>
+  readonly rates: ReadonlyArray<EntryRate>
 }
+
+/** What the settings say about the reading. */
+export interface ContextTerms {
+  readonly calendars: ReadonlyMap<string, PlanAccount["calendar"]>
+  /** Whether some scope limits its orders per minute now, so that they are counted. */
+  readonly countsRates: () => boolean
+}
+
+/** Of settings that may change while the service runs. */
+export const contextTerms = (settings: Pick<Settings, "accounts" | "risk">): ContextTerms => ({
+  calendars: new Map(Object.entries(settings.accounts).map(([id, { calendar }]) => [id, calendar] as const)),
+  countsRates: () =>
+    Object.values(settings.risk.scopes).some(({ ordersPerMinuteMax }) => ordersPerMinuteMax !== null)
+})
+
+/**
+ * Entries of all accounts that left within the last minute, and that wait to leave. An order that was sent counts whatever
+ * became of it; the one that is judged counts for nobody yet.
+ */
+const rates = (sql: SqlClient, { countsRates }: ContextTerms, except: string | null) => sql`
+  (SELECT coalesce(jsonb_agg(jsonb_build_object('account', account, 'strategy', strategy, 'sent', sent, 'waiting', waiting)), '[]')
+    FROM (SELECT account, strategy, sum(sent)::int AS sent, sum(waiting)::int AS waiting
+      FROM (SELECT account, strategy, 1 AS sent, 0 AS waiting FROM orders
+          WHERE intent = 'entry' AND sent_at IS NOT NULL AND sent_at > hf_clock() - interval '1 minute'
+            AND id IS DISTINCT FROM ${except}::uuid
+        UNION ALL SELECT account, strategy, 0, 1 FROM orders
+          WHERE intent = 'entry' AND status = 'intended' AND sent_at IS NULL AND id IS DISTINCT FROM ${except}::uuid) AS entries
+      WHERE ${countsRates()}::boolean GROUP BY account, strategy) AS counted)`
 
 const query = (
   sql: SqlClient,
+  terms: ContextTerms,
   accounts: ReadonlyArray<string>,
   signalIds: ReadonlyArray<string>,
   except: string | null
@@ -65,6 +100,8 @@ const query = (
     (SELECT coalesce(jsonb_agg(jsonb_build_object('scope', scope, 'state', state)), '[]') FROM trading_state) AS trading,
     (SELECT coalesce(jsonb_agg(jsonb_build_object('id', a.id, 'venue', a.venue, 'enabled', a.enabled,
         'reconciled_at_ms', extract(epoch FROM a.reconciled_at) * 1000, 'starting_cash', a.starting_cash::text,
+        'buying_power', a.buying_power::text, 'balance_at_ms', extract(epoch FROM a.balance_at) * 1000,
+        'balance_book', a.balance_book,
         'realised_pnl', (SELECT coalesce(sum(p.realised_pnl), 0)::text FROM positions p WHERE p.account = a.id))), '[]')
       FROM accounts a WHERE a.id = ANY (${accounts}::text[])) AS accounts,
     (SELECT coalesce(jsonb_agg(jsonb_build_object('account', p.account, 'symbol', p.symbol, 'quantity', p.quantity::text,
@@ -83,7 +120,8 @@ const query = (
           'partially_filled', 'pending_cancel', 'unknown', 'resolving', 'held', 'needs_operator')
           AND id IS DISTINCT FROM ${except}::uuid
         GROUP BY account, symbol, strategy, side, intent, status) AS open) AS orders,
-    (SELECT coalesce(array_agg(id::text), '{}') FROM orders WHERE signal_id = ANY (${signalIds}::uuid[])) AS order_ids`
+    (SELECT coalesce(array_agg(id::text), '{}') FROM orders WHERE signal_id = ANY (${signalIds}::uuid[])) AS order_ids,
+    ${rates(sql, terms, except)} AS rates`
 
 const accountOf = (row: ContextRow, part: AccountPart, calendar: PlanAccount["calendar"]): PlanAccount => ({
   id: part.id,
@@ -93,6 +131,10 @@ const accountOf = (row: ContextRow, part: AccountPart, calendar: PlanAccount["ca
   calendar,
   startingCash: part.starting_cash,
   realisedPnl: part.realised_pnl,
+  balance:
+    part.buying_power === null || part.balance_at_ms === null
+      ? null
+      : { buyingPower: part.buying_power, atMs: part.balance_at_ms, book: part.balance_book ?? {} },
   positions: row.positions
     .filter(({ account }) => account === part.id)
     .map(({ symbol, quantity, average_price, confirmed, disputed, shares }) => ({
@@ -124,20 +166,21 @@ const accountOf = (row: ContextRow, part: AccountPart, calendar: PlanAccount["ca
  */
 export const readContext = Effect.fnUntraced(function* (
   sql: SqlClient,
-  calendars: ReadonlyMap<string, PlanAccount["calendar"]>,
+  terms: ContextTerms,
   accounts: ReadonlyArray<string>,
   signalIds: ReadonlyArray<string>,
   except: string | null = null
 ) {
-  const [row] = yield* query(sql, accounts, signalIds, except)
+  const [row] = yield* query(sql, terms, accounts, signalIds, except)
   invariant(row !== undefined, "a select without FROM has one row")
   const context: PlanContext = {
     nowMs: row.now_ms,
     trading: new Map(row.trading.map(({ scope, state }) => [scope, state])),
     accounts: new Map(
-      row.accounts.map((part) => [part.id, accountOf(row, part, calendars.get(part.id) ?? "24x7")])
+      row.accounts.map((part) => [part.id, accountOf(row, part, terms.calendars.get(part.id) ?? "24x7")])
     ),
-    orderIds: new Set(row.order_ids)
+    orderIds: new Set(row.order_ids),
+    rates: row.rates
   }
   return context
 })

@@ -205,7 +205,7 @@ const moveOrder = (
   )
 
 /** Writes the position after the fill. */
-const movePosition = (sql: SqlClient, id: string, step: PositionStep, at: Date) => {
+const movePosition = (sql: SqlClient, id: string, step: PositionStep, { at, fee }: VenueFill) => {
   const { position, change } = step
   const opens = change === "opened" || change === "flipped"
   const flat = BigDecimal.isZero(position.quantity)
@@ -214,6 +214,7 @@ const movePosition = (sql: SqlClient, id: string, step: PositionStep, at: Date) 
       quantity = ${formatDecimal(position.quantity)}::numeric,
       average_price = ${formatDecimal(position.averagePrice)}::numeric,
       realised_pnl = ${formatDecimal(position.realisedPnl)}::numeric,
+      fees = fees + ${fee}::numeric,
       epoch = ${position.epoch}, exits = ${position.exits},
       opened_at = CASE WHEN ${opens}::boolean THEN ${at}::timestamptz ELSE opened_at END,
       closed_at = CASE WHEN ${flat}::boolean THEN ${at}::timestamptz WHEN ${opens}::boolean THEN NULL
@@ -238,6 +239,7 @@ const recordIn = (sql: SqlClient, settings: Settings, venue: string, fill: Venue
     const trade = tradeRecordId({ venue, ...fill })
     const held = yield* lockPosition(sql, position, fill)
     const owner = yield* lockOwner(sql, venue, fill)
+    const units = multiplierOf(instrumentsOf(settings), fill.symbol)
     const moved = applyFill(
       {
         quantity: decimal(held.quantity),
@@ -247,7 +249,7 @@ const recordIn = (sql: SqlClient, settings: Settings, venue: string, fill: Venue
         exits: held.exits
       },
       fillOf(fill),
-      multiplierOf(instrumentsOf(settings), fill.symbol)
+      units
     )
     const source = owner === null ? "external" : owner.order.source
     const stored: Trade = {
@@ -266,10 +268,13 @@ const recordIn = (sql: SqlClient, settings: Settings, venue: string, fill: Venue
       const { id, ...stored } = known
       return { _tag: "Contradicts", tradeRecordId: id, stored } satisfies FillOutcome
     }
-    yield* movePosition(sql, position, moved, fill.at)
+    yield* movePosition(sql, position, moved, fill)
     faultPoint(FAULT_POINTS.fillInTransaction, fill.symbol)
     const strategy = owner === null ? EXTERNAL : owner.order.strategy
-    yield* moveShares(sql, settings, { positionId: position, version: held.version, strategy }, fillOf(fill))
+    const { account, symbol } = fill
+    const cause = owner === null ? trade : owner.order.id
+    const place = { positionId: position, version: held.version, strategy, account, symbol, units, cause }
+    yield* moveShares(sql, settings, place, fillOf(fill))
     const facts = { tradeRecordId: trade, positionId: position, change: moved.change, source } as const
     const toLink = { ...fill, tradeRecordId: trade, venue, orderTime: fill.at }
     if (owner === null) {

@@ -17,9 +17,8 @@ import type { SqlClient } from "effect/sql/SqlClient"
 import type { Fragment } from "effect/sql/Statement"
 import { invariant } from "../../domain/kernel/invariant.ts"
 import { BLOCKS_SYMBOL, nextStatus, type OrderEvent, type OrderStatus } from "../../domain/orders/order.ts"
-import type { PlanAccount } from "../../domain/orders/plan-context.ts"
 import type { Permit } from "../../domain/orders/permit.ts"
-import { readContext } from "./account-book.pg.ts"
+import { type ContextTerms, readContext } from "./account-book.pg.ts"
 import type { AccountGrant } from "../accounts/accounts-store.port.ts"
 import type { DatabaseService } from "../database/database.port.ts"
 import { columnsOf } from "./order-row.pg.ts"
@@ -147,6 +146,7 @@ interface LockedRow {
   readonly openingOver: boolean
   readonly owned: boolean
   readonly leased: boolean
+  readonly givenPrice: string | null
 }
 
 /**
@@ -166,7 +166,10 @@ const lock = (sql: SqlClient, grant: AccountGrant, order: StoredOrder) =>
         o.position_id IS NOT NULL AND NOT EXISTS (SELECT FROM positions p
           WHERE p.id = o.position_id AND p.epoch = o.position_epoch) AS "openingOver",
         a.fence = ${grant.fence} AND a.owner IS NOT DISTINCT FROM ${grant.owner} AS owned,
-        ${accountLeased(sql, "a")} AS leased
+        ${accountLeased(sql, "a")} AS leased,
+        -- Of an option the alert names the price of its underlying.
+        (SELECT trim_scale(s.price)::text FROM signals s JOIN enriched_signals e ON e.signal_id = s.id
+          WHERE s.id = o.signal_id AND e.symbol = o.symbol) AS "givenPrice"
       FROM orders o JOIN accounts a ON a.id = o.account
       WHERE o.id = ${order.id} AND o.account = ${grant.account} FOR UPDATE OF o`
     return row
@@ -205,27 +208,34 @@ const move = (
     )
     SELECT ${columnsOf(sql)} FROM moved`
 
-type Calendars = ReadonlyMap<string, PlanAccount["calendar"]>
-
 /** The order as it is now, with the book it is judged against. */
 const judged = (
   sql: SqlClient,
-  calendars: Calendars,
+  terms: ContextTerms,
   grant: AccountGrant,
   order: StoredOrder,
   row: LockedRow,
   judge: Judge
 ) =>
   Effect.gen(function* () {
-    const { nowMs, trading, accounts } = yield* readContext(sql, calendars, [grant.account], [], order.id)
+    const { accounts, nowMs, rates, trading } = yield* readContext(sql, terms, [grant.account], [], order.id)
     const account = accounts.get(grant.account)
     invariant(account !== undefined, "an account that is locked exists", { account: grant.account })
-    const { openingOver, stale: isStale, superseded } = row
-    return judge(order, { nowMs, trading, account, stale: isStale, superseded, openingOver })
+    const { givenPrice, openingOver, stale: isStale, superseded } = row
+    return judge(order, {
+      nowMs,
+      trading,
+      account,
+      stale: isStale,
+      superseded,
+      openingOver,
+      givenPrice,
+      rates
+    })
   })
 
 export const submit =
-  (database: DatabaseService, calendars: Calendars): OrdersStoreService["submit"] =>
+  (database: DatabaseService, terms: ContextTerms): OrdersStoreService["submit"] =>
   (grant, order, judge) =>
     database
       .transact("orders.submit", (sql) =>
@@ -241,7 +251,7 @@ export const submit =
           if (row === undefined || !row.owned) return refused("stale_fence")
           if (!row.leased) return refused("lease_over")
           if (row.status !== order.status) return refused("status_changed")
-          const permit = yield* judged(sql, calendars, grant, order, row, judge)
+          const permit = yield* judged(sql, terms, grant, order, row, judge)
           if (permit._tag !== "Send") return { _tag: "NotPermitted", permit } satisfies Submitted
           const [moved] = yield* move(sql, grant, order, event, permit)
           if (moved === undefined) return refused("lease_over")

@@ -17,7 +17,7 @@ import type { Fragment } from "effect/sql/Statement"
 import { accountLimits, ageLimits } from "../../domain/kernel/limits.ts"
 import { invariant, InvariantViolated } from "../../domain/kernel/invariant.ts"
 import { nextStatus, OPEN, type OrderEvent, type OrderStatus, SETTLES } from "../../domain/orders/order.ts"
-import type { PlanAccount } from "../../domain/orders/plan-context.ts"
+import { type ContextTerms, contextTerms } from "./account-book.pg.ts"
 import type { AccountGrant } from "../accounts/accounts-store.port.ts"
 import { Config } from "../platform/config.port.ts"
 import { inBatches } from "../database/collapse.ts"
@@ -268,14 +268,11 @@ const quiet =
       (rows) => new Map(rows.map(({ cursor, id }) => [id, cursor]))
     )
 
-const make = (
-  database: DatabaseService,
-  calendars: ReadonlyMap<string, PlanAccount["calendar"]>
-): OrdersStoreService => ({
+const make = (database: DatabaseService, terms: ContextTerms): OrdersStoreService => ({
   ...reads(database),
   next: nextWork(database),
   expireStale: expireStale(database),
-  submit: submit(database, calendars),
+  submit: submit(database, terms),
   apply: apply(database),
   intendExit: intendExit(database),
   unresolved: unresolved(database),
@@ -289,8 +286,6 @@ export const ordersStorePg: Layer.Layer<OrdersStore, never, Config | Database> =
   OrdersStore,
   Effect.gen(function* () {
     const database = yield* Database
-    const { accounts } = yield* Config
-    const calendars = new Map(Object.entries(accounts).map(([id, { calendar }]) => [id, calendar] as const))
-    return OrdersStore.of(make(database, calendars))
+    return OrdersStore.of(make(database, contextTerms(yield* Config)))
   })
 )

@@ -5,13 +5,14 @@
  * prices here, from the settings of its strategy, in the transaction of the fill: no committed share of a strategy with a
  * stop is ever without one (T10, protection).
  *
- * Promises: after each fill the shares add up to the position; a share that is closed forgets its exit prices.
+ * Promises: after each fill the shares add up to the position; a share that is closed forgets its exit prices; its profit
+ * or loss stays with its strategy, and each close is a row of `closes`.
  * Never: touches the position, or runs outside the caller's transaction.
  * Failure: errors of the SQL client pass through.
  */
-import { Effect } from "effect"
+import { BigDecimal, Effect } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
-import { decimal, type Decimal, formatDecimal } from "../../domain/kernel/decimal.ts"
+import { decimal, type Decimal, formatDecimal, zero } from "../../domain/kernel/decimal.ts"
 import type { Fill } from "../../domain/orders/fill.ts"
 import { exitPricesOf, noExitPrices, termsOf } from "../../domain/orders/protection.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
@@ -24,11 +25,16 @@ interface ShareRow {
   readonly opened_seq: bigint
 }
 
-/** The fill's context: which position, which of its versions, and whose order it was. */
+/** The fill's context: which position, which of its versions, whose order it was, and its contract multiplier. */
 interface Place {
   readonly positionId: string
   readonly version: number
   readonly strategy: string
+  readonly account: string
+  readonly symbol: string
+  readonly units: Decimal
+  /** The order that caused it, else the trade itself: all that one cause closes of a share is one close. */
+  readonly cause: string
 }
 
 const text = (value: Decimal | null): string | null => (value === null ? null : formatDecimal(value))
@@ -40,19 +46,35 @@ const shareOf = (row: ShareRow): Share => ({
   openedSeq: row.opened_seq
 })
 
-const write = (sql: SqlClient, settings: Settings, place: Place, { share, change }: ShareChange) => {
+/** `fee` is that of the fill, for the one share that bears it. */
+const write = (
+  sql: SqlClient,
+  settings: Settings,
+  place: Place,
+  { share, change, profit }: ShareChange,
+  fee: Decimal
+) => {
   const terms = termsOf(settings.strategies[share.strategy])
   const opens = change === "opened"
   const closes = change === "closed"
   const prices = opens ? exitPricesOf(share.quantity, share.averagePrice, terms) : noExitPrices
   const pct = opens ? terms : { stopLossPct: null, profitTargetPct: null }
+  const gained = profit ?? zero
   return sql`
+    WITH closed AS (
+      INSERT INTO closes AS c (cause, strategy, account, symbol, profit)
+      SELECT ${place.cause}::uuid, ${share.strategy}, ${place.account}, ${place.symbol},
+        ${formatDecimal(BigDecimal.subtract(gained, fee))}::numeric
+      WHERE ${profit !== null}::boolean
+      ON CONFLICT (cause, strategy) DO UPDATE SET profit = c.profit + excluded.profit, closed_at = excluded.closed_at)
     INSERT INTO position_shares AS h (position_id, strategy, quantity, average_price, opened_seq, stop_pct, target_pct,
-       stop_price, target_price)
+       stop_price, target_price, realised_pnl, fees)
     VALUES (${place.positionId}, ${share.strategy}, ${formatDecimal(share.quantity)}::numeric,
       ${formatDecimal(share.averagePrice)}::numeric, ${share.openedSeq}::bigint, ${text(pct.stopLossPct)}::numeric,
-      ${text(pct.profitTargetPct)}::numeric, ${text(prices.stopPrice)}::numeric, ${text(prices.targetPrice)}::numeric)
+      ${text(pct.profitTargetPct)}::numeric, ${text(prices.stopPrice)}::numeric, ${text(prices.targetPrice)}::numeric,
+      ${formatDecimal(gained)}::numeric, ${formatDecimal(fee)}::numeric)
     ON CONFLICT (position_id, strategy) DO UPDATE SET
+      realised_pnl = h.realised_pnl + excluded.realised_pnl, fees = h.fees + excluded.fees,
       quantity = excluded.quantity, average_price = excluded.average_price, opened_seq = excluded.opened_seq,
       opened_at = CASE WHEN ${opens}::boolean THEN hf_clock() ELSE h.opened_at END,
       stop_pct = CASE WHEN ${opens || closes}::boolean THEN excluded.stop_pct ELSE h.stop_pct END,
@@ -72,6 +94,9 @@ export const moveShares = Effect.fnUntraced(function* (
   const rows = yield* sql<ShareRow>`
     SELECT strategy, quantity, average_price, opened_seq FROM position_shares
     WHERE position_id = ${place.positionId} AND quantity <> 0`
-  const changes = applyToShares(rows.map(shareOf), place.strategy, fill, BigInt(place.version))
-  for (const change of changes) yield* write(sql, settings, place, change)
+  const { strategy, units } = place
+  const changes = applyToShares(rows.map(shareOf), strategy, fill, BigInt(place.version), units)
+  // Who sent the order pays for it; where it has no share, whoever it was taken from does.
+  const payer = changes.find(({ share }) => share.strategy === strategy) ?? changes[0]
+  for (const change of changes) yield* write(sql, settings, place, change, change === payer ? fill.fee : zero)
 })

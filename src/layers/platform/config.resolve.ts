@@ -11,7 +11,8 @@
  * Failure: the list of problems.
  */
 import { nameProblems } from "../../domain/kernel/settings-names.ts"
-import { Redacted, Result } from "effect"
+import { BigDecimal, Redacted, Result } from "effect"
+import { decimal } from "../../domain/kernel/decimal.ts"
 import {
   type AccountSettings,
   type BrokerSettings,
@@ -213,9 +214,25 @@ const wavesOf = (input: Collected, { mode, waves }: SettingsFile, signalAgeMsMax
   return { schedule, freshMs: waves.freshMs ?? signalAgeMsMax }
 }
 
+/** An exit is not held tighter than an entry (T6). */
+const checkScopes = ({ risk }: Settings, problems: Array<SettingsProblem>): void => {
+  for (const [scope, { priceCollarPct, priceCollarReducePct }] of Object.entries(risk.scopes)) {
+    if (
+      priceCollarPct !== null &&
+      priceCollarReducePct !== null &&
+      BigDecimal.isLessThan(decimal(priceCollarReducePct), decimal(priceCollarPct))
+    )
+      problems.push({
+        path: `risk.scopes.${scope}.priceCollarReducePct`,
+        message: "must not be narrower than priceCollarPct: what closes is let through before what opens"
+      })
+  }
+}
+
 /** Checks between fields: what each strategy and account names must exist, and money needs real guards. */
 const crossCheck = (settings: Settings, problems: Array<SettingsProblem>): void => {
   problems.push(...nameProblems(settings))
+  checkScopes(settings, problems)
   if (settings.mode === "PRACTICE") return
   if (settings.secrets.hmac === null && settings.secrets.webhook === null) {
     problems.push({

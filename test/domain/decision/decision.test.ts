@@ -56,7 +56,8 @@ const settings: PlanSettings = {
     notionalMax: null,
     exposureMax: null,
     buyingPowerMultiple: null
-  }
+  },
+  scopes: {}
 }
 const account = (id: string, given: Partial<PlanAccount> = {}): PlanAccount => ({
   id,
@@ -66,6 +67,7 @@ const account = (id: string, given: Partial<PlanAccount> = {}): PlanAccount => (
   calendar: "24x7",
   startingCash: "100000",
   realisedPnl: "0",
+  balance: null,
   positions: [],
   orders: [],
   ...given
@@ -78,10 +80,19 @@ const contextOf = (
   trading: new Map([["global", "ACTIVE"]]),
   accounts: new Map((accounts.length > 0 ? accounts : [account("paper-1")]).map((it) => [it.id, it])),
   orderIds: new Set(),
+  rates: [],
   ...given
 })
 const plan = (given: Partial<PlanInput> = {}): Plan =>
-  planSignal({ signal, settings, context: contextOf(), quoteOf: () => null, mayDefer: true, ...given })
+  planSignal({
+    signal,
+    settings,
+    context: contextOf(),
+    quoteOf: () => null,
+    figuresOf: () => null,
+    mayDefer: true,
+    ...given
+  })
 const decided = (given: Partial<PlanInput> = {}) => {
   const answer = plan(given)
   return answer._tag === "Decided" ? answer : assert.fail(`deferred: ${answer.codes.join()}`)

@@ -118,7 +118,8 @@ export class MoneyPath {
         notionalMax: null,
         exposureMax: null,
         buyingPowerMultiple: null
-      }
+      },
+      scopes: {}
     }
   }
 
@@ -131,6 +132,7 @@ export class MoneyPath {
       calendar: "24x7",
       startingCash: "100000",
       realisedPnl: "0",
+      balance: null,
       positions: BigDecimal.isZero(this.position.quantity)
         ? []
         : [
@@ -196,9 +198,11 @@ export class MoneyPath {
         nowMs,
         trading: this.#trading(),
         accounts: new Map([["paper-1", this.#account(this.#venuePosition, null)]]),
-        orderIds: new Set()
+        orderIds: new Set(),
+        rates: []
       },
       quoteOf: () => null,
+      figuresOf: () => null,
       mayDefer: false
     })
     if (plan._tag !== "Decided") throw new Error("nothing waits here")
@@ -288,10 +292,13 @@ export class MoneyPath {
         account: this.#account(this.#venuePosition, row),
         stale: false,
         superseded: this.#superseded(row),
-        openingOver: row.epoch !== null && row.epoch !== this.position.epoch
+        openingOver: row.epoch !== null && row.epoch !== this.position.epoch,
+        givenPrice: null,
+        rates: []
       },
       settings: this.#settings(),
-      quoteOf: () => null
+      quoteOf: () => null,
+      figuresOf: () => null
     })
   }
 

@@ -34,4 +34,24 @@ describe("a warning", () => {
       "sources.spare"
     ])
   })
+  it("says which limit of a scope stops nothing, or everything", () => {
+    const scopes = (given: Record<string, unknown>) =>
+      paths({}, { risk: { scopes: given } }).map((path) => path.replace("risk.scopes.", ""))
+    assert.deepStrictEqual(
+      scopes({
+        // Practice has two accounts of 100000.
+        global: { dailyLossMax: "200000", drawdownMax: "200000.01", ordersPerMinuteMax: 1_000 },
+        "account:paper-1": { dailyLossMax: "100000.01", priceCollarPct: "50" },
+        "strategy:default": { drawdownMax: "100001", cooldownAfterLossMs: 86_400_001 },
+        "account:paper-2": {}
+      }),
+      [
+        "global.drawdownMax",
+        "account:paper-1.dailyLossMax",
+        "strategy:default.drawdownMax",
+        "strategy:default.cooldownAfterLossMs",
+        "account:paper-2.onBreach"
+      ]
+    )
+  })
 })

@@ -14,6 +14,7 @@ const account = (given: Partial<PlanAccount> = {}, held = "0"): PlanAccount => (
   calendar: "24x7",
   startingCash: "1000",
   realisedPnl: "0",
+  balance: null,
   positions:
     held === "0"
       ? []
@@ -56,7 +57,8 @@ const settings = (sidePolicy: SidePolicy = "both", quantityMax: string | null = 
     notionalMax: null,
     exposureMax: null,
     buyingPowerMultiple: null
-  }
+  },
+  scopes: {}
 })
 const entry: PermitOrder = {
   account: "paper-1",
@@ -87,10 +89,13 @@ const judge = (
       stale: false,
       superseded: false,
       openingOver: false,
+      givenPrice: null,
+      rates: [],
       ...more
     },
     settings: given,
-    quoteOf: () => null
+    quoteOf: () => null,
+    figuresOf: () => null
   })
   return permit._tag === "Send" ? `Send ${permit.quantity}` : `${permit._tag} ${permit.code}`
 }

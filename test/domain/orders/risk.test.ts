@@ -28,6 +28,7 @@ const account = (given: Partial<RiskAccount> = {}): RiskAccount => ({
   calendar: "24x7",
   startingCash: "1000",
   realisedPnl: "0",
+  balance: null,
   positions: [],
   orders: [],
   ...given
@@ -54,12 +55,15 @@ const open = (given: Partial<BookOrder>): BookOrder => ({
 })
 const base: RiskInput = {
   column: "entry",
+  step: "decide",
   nowMs,
   trading: { state: "ACTIVE", scope: "global" },
   byOperator: false,
   account: account(),
   positionConfirmed: true,
-  order: { symbol: "SPY", strategy: "default", side: "buy", quantity: "1", price: "100" },
+  order: { symbol: "SPY", strategy: "default", side: "buy", quantity: "1", price: "100", given: null },
+  quote: { last: "100" },
+  scopes: [],
   origin: {
     expiresFromMs: nowMs - 5_000,
     ageMaxMs: 300_000,
@@ -96,19 +100,25 @@ describe("T6, column by column", () => {
         "position_agrees",
         "open_positions",
         "per_symbol",
+        "orders_per_minute",
         "quantity",
         "price",
         "notional",
         "exposure",
-        "buying_power"
+        "price_collar",
+        "buying_power",
+        "cooldown",
+        "daily_loss",
+        "drawdown",
+        "loss_streak"
       ]
     )
     assert.isTrue(evaluateRisk(base).verdicts.every(({ ok, code }) => ok && code === null))
   })
-  it("asks a reduce only for trading state, a confirmed position and the calendar", () => {
+  it("asks a reduce only for trading state, a confirmed position, the calendar and the price", () => {
     assert.deepStrictEqual(
       evaluateRisk({ ...base, column: "reduce", origin: null }).verdicts.map(({ check }) => check),
-      ["trading_state", "reconciled", "calendar"]
+      ["trading_state", "reconciled", "calendar", "price_collar"]
     )
   })
   it("asks a cancel nothing, whatever the state", () => {

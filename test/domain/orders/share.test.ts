@@ -54,4 +54,19 @@ describe("a fill moves the shares of its position", () => {
       "b opened -3 at 110"
     ])
   })
+
+  it("gains or loses against the average of each share, and keeps it when it turns", () => {
+    const gained = (shares: ReadonlyArray<Share>, strategy: string, side: "buy" | "sell", quantity: string) =>
+      applyToShares(shares, strategy, fill(side, quantity), 9n, decimal("50")).map(
+        ({ profit, share: { strategy: owner } }) =>
+          `${owner} ${profit === null ? "nothing closed" : formatDecimal(profit)}`
+      )
+    assert.deepStrictEqual(
+      gained([share("a", "2", 1n, "100"), share("b", "2", 2n, "120")], "a", "sell", "3"),
+      ["a 1000", "b -500"]
+    )
+    assert.deepStrictEqual(gained([share("a", "-2", 1n)], "a", "buy", "1"), ["a -500"])
+    assert.deepStrictEqual(gained([share("a", "2", 1n)], "a", "sell", "5"), ["a 1000"])
+    assert.deepStrictEqual(gained([share("a", "2", 1n)], "a", "buy", "5"), ["a nothing closed"])
+  })
 })

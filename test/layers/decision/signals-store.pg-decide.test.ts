@@ -86,7 +86,7 @@ describe("deciding", () => {
           outcome: "ordered",
           engine: "A",
           variant: "A",
-          checks: 20
+          checks: 26
         }
         assert.deepStrictEqual(trace, [
           { ...row, symbol: "SPY" },
@@ -214,6 +214,7 @@ describe("deciding", () => {
             calendar: "24x7",
             startingCash: "100000",
             realisedPnl: "-12.34",
+            balance: null,
             positions: [
               {
                 symbol: "SPY",

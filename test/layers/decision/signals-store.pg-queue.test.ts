@@ -76,8 +76,9 @@ describe("signals that are too old", () => {
             expiresFromMs: 0
           },
           settings: planSettings(settings),
-          context: { nowMs: hour, trading: new Map(), accounts: new Map(), orderIds: new Set() },
+          context: { nowMs: hour, trading: new Map(), accounts: new Map(), orderIds: new Set(), rates: [] },
           quoteOf: () => null,
+          figuresOf: () => null,
           mayDefer: true
         })
         const decision = planned._tag === "Decided" ? planned.decision : assert.fail("it is too old")

@@ -116,6 +116,25 @@ describe("T1 a bad, unknown or missing setting is refused with its path", () => 
       "sources.default.ageMaxMs: must be a whole number from 1"
     ],
     [{}, { risk: { quantityMax: "0" } }, "risk.quantityMax: must be greater than 0"],
+    [{}, { risk: { zone: "New York" } }, "risk.zone: must be a time zone by its IANA name"],
+    [
+      {},
+      { risk: { scopes: { everything: {} } } },
+      'risk.scopes.everything: must be "global", "account:NAME"'
+    ],
+    [{}, { risk: { scopes: { "account:x": {} } } }, 'risk.scopes.account:x: there is no account "x"'],
+    [{}, { risk: { scopes: { "strategy:x": {} } } }, 'risk.scopes.strategy:x: there is no strategy "x"'],
+    [{}, { risk: { scopes: { global: { dailyLoss: "1" } } } }, "risk.scopes.global.dailyLoss: "],
+    [
+      {},
+      { risk: { scopes: { global: { onBreach: "ACTIVE" } } } },
+      "risk.scopes.global.onBreach: must be one of"
+    ],
+    [
+      {},
+      { risk: { scopes: { global: { priceCollarPct: "2", priceCollarReducePct: "1.9" } } } },
+      "risk.scopes.global.priceCollarReducePct: must not be narrower than priceCollarPct"
+    ],
     [{}, { strategies: { s: {} } }, "strategies.s.sources: "],
     [{}, { market: null }, "market: "]
   ])("%j with file %j", (environment, file, expected) => {

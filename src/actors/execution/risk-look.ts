@@ -1,0 +1,301 @@
+/**
+ * One look at what the scopes have gained and lost: figures published, marks moved, rules that are broken acted upon,
+ * equity sampled.
+ *
+ * The look is what stops a scope, not an order: a position that falls while nobody sends a signal must end entries too. It
+ * reads rows once, values what is open by this process's quotes, and leaves the judging to domain/orders.
+ *
+ * Promises: a rule stops a scope once, until an operator resumes it; every stop is a row with its rule and numbers, a line
+ * and an alert; what cannot be valued is published as unknown.
+ * Never: sends, cancels or closes anything: exits pass whatever the state (T6).
+ */
+import { Effect } from "effect"
+import { dayIn, type Day } from "../../domain/kernel/day.ts"
+import { decimal, type Decimal, formatDecimal } from "../../domain/kernel/decimal.ts"
+import { instrumentsOf, multiplierOf } from "../../domain/kernel/instruments.ts"
+import { riskLimits } from "../../domain/kernel/limits.ts"
+import type { ScopeLimits } from "../../domain/kernel/settings.ts"
+import { type Profit, profitOf, sumOfProfits } from "../../domain/orders/profit.ts"
+import type { Valuation } from "../../domain/orders/risk-book.ts"
+import { isResumed, lossesOf, type Marks, mergedMarks, nextMarks } from "../../domain/orders/risk-marks.ts"
+import { breachOf, type ScopeFigures } from "../../domain/orders/risk-scope.ts"
+import { BigDecimal } from "effect"
+import { AccountLeases } from "../../layers/accounts/accounts-lease.port.ts"
+import { Alerts } from "../../layers/alerts/alerts.port.ts"
+import { Market } from "../../layers/market/market.port.ts"
+import { RiskFigures } from "../../layers/orders/risk-figures.port.ts"
+import {
+  type AccountHoldings,
+  type EquitySample,
+  type MarksChange,
+  type RiskReading,
+  RiskStore,
+  type Trip
+} from "../../layers/orders/risk-store.port.ts"
+import { Config } from "../../layers/platform/config.port.ts"
+import { Wake } from "../../layers/platform/wake.port.ts"
+import type { LookOutcome } from "../../machines/execution/risk.machine.ts"
+import { logEvent } from "../../runtime/log-event.ts"
+import { freshQuote } from "./plan-input.ts"
+
+/** The last row of an account's equity. */
+interface Sampled {
+  readonly atMs: number
+  readonly date: string
+  readonly moved: string
+}
+
+export interface RiskWatch {
+  readonly path: string
+  readonly accounts: ReadonlyArray<string>
+  /** By scope, of the last look; bounded by accounts and scopes, as the two below. */
+  readonly marks: Map<string, Marks>
+  readonly savedAtMs: Map<string, number>
+  readonly sampled: Map<string, Sampled>
+  day: (Day & { readonly zone: string }) | null
+}
+
+export const makeRiskWatch = (path: string, accounts: ReadonlyArray<string>): RiskWatch => ({
+  path,
+  accounts,
+  marks: new Map(),
+  savedAtMs: new Map(),
+  sampled: new Map(),
+  day: null
+})
+
+const dayOf = (watch: RiskWatch, zone: string, nowMs: number): Day => {
+  const { day } = watch
+  if (day !== null && day.zone === zone && nowMs >= day.startMs && nowMs < day.endMs) return day
+  const today = { ...dayIn(zone, nowMs), zone }
+  watch.day = today
+  return today
+}
+
+/** What one look is by: the limits in force at its begin, so that a reload never splits it, and the day. */
+interface Terms {
+  readonly scopes: Readonly<Record<string, ScopeLimits>>
+  readonly zone: string
+  readonly date: string
+}
+
+const text = (value: Decimal | null): string | null => (value === null ? null : formatDecimal(value))
+
+const nothing: Profit = sumOfProfits([])
+
+/** Profits by scope: of every scope with limits, and of every account that ever traded. */
+const profitsOf = ({ scopes }: Terms, reading: RiskReading, valuation: Valuation) => {
+  const profits = new Map<string, Profit>(Object.keys(scopes).map((scope) => [scope, nothing]))
+  for (const holdings of reading.accounts)
+    profits.set(`account:${holdings.account}`, profitOf(holdings, valuation))
+  for (const holdings of reading.strategies) {
+    const scope = `strategy:${holdings.strategy}`
+    if (scopes[scope] !== undefined) profits.set(scope, profitOf(holdings, valuation))
+  }
+  if (scopes["global"] !== undefined)
+    profits.set("global", sumOfProfits(reading.accounts.map((one) => profitOf(one, valuation))))
+  return profits
+}
+
+/** One scope after a look. */
+interface Looked {
+  readonly scope: string
+  readonly marks: Marks | null
+  readonly resumed: boolean
+  readonly figures: ScopeFigures
+}
+
+const lookAt = (
+  watch: RiskWatch,
+  { date }: Terms,
+  reading: RiskReading,
+  scope: string,
+  profit: Profit
+): Looked => {
+  const state = reading.trading.get(scope) ?? "ACTIVE"
+  const before = mergedMarks(reading.marks.get(scope) ?? null, watch.marks.get(scope) ?? null)
+  const pnl = text(profit.net)
+  const marks = nextMarks(before, { nowMs: reading.nowMs, day: date, pnl, state })
+  const resumed = before !== null && pnl !== null && isResumed(before, { state })
+  const closes = reading.closes.get(scope)
+  const figures: ScopeFigures = {
+    atMs: reading.nowMs,
+    day: marks?.day ?? null,
+    ...lossesOf(marks, pnl),
+    // Those were counted from before the resume.
+    losses: resumed ? 0 : (closes?.losses ?? 0),
+    lastLossAtMs: closes?.lastLossAtMs ?? null,
+    crashedAtMs: reading.crashedAtMs,
+    sinceMs: marks?.sinceMs ?? null,
+    tripped: marks?.tripped ?? null
+  }
+  return { scope, marks, resumed, figures }
+}
+
+/** What is worth a write: a new scope, day or resume at once, what has moved now and then, rarely where no limit is set. */
+const changesOf = (
+  watch: RiskWatch,
+  { scopes }: Terms,
+  reading: RiskReading,
+  looked: ReadonlyArray<Looked>
+) =>
+  looked.flatMap(({ marks, resumed, scope }): ReadonlyArray<MarksChange> => {
+    const written = reading.marks.get(scope)
+    if (marks === null) return []
+    const moved = written?.pnl !== marks.pnl || written.highWater !== marks.highWater
+    const everyMs = scopes[scope] === undefined ? riskLimits.sampleMs : riskLimits.saveMs
+    const isDue = reading.nowMs - (watch.savedAtMs.get(scope) ?? 0) >= everyMs
+    const isNew = written === undefined || written.day !== marks.day || resumed
+    return isNew || (moved && isDue) ? [{ scope, marks, resumed }] : []
+  })
+
+const valueOf = ({ drawdown, loss, losses }: Trip["numbers"]): string =>
+  String(loss ?? drawdown ?? losses ?? "")
+
+/** The scopes that a rule stops now. */
+const tripsOf = ({ scopes, zone }: Terms, looked: ReadonlyArray<Looked>): ReadonlyArray<Trip> =>
+  looked.flatMap(({ figures, marks, scope }): ReadonlyArray<Trip> => {
+    const limits = scopes[scope]
+    if (limits === undefined || marks === null || marks.tripped !== null) return []
+    const breach = breachOf({ scope, limits }, figures)
+    if (breach === null) return []
+    const { numbers, rule } = breach
+    const when = rule === "daily_loss" ? ` on ${String(numbers["day"])} (${zone})` : ""
+    const reason = `${rule} ${valueOf(numbers)} of ${String(numbers["limit"])}${when}`
+    return [{ scope, rule, state: limits.onBreach, reason, numbers }]
+  })
+
+const stop = (watch: RiskWatch, trip: Trip) =>
+  Effect.gen(function* () {
+    const store = yield* RiskStore
+    const alerts = yield* Alerts
+    const wake = yield* Wake
+    const { numbers, reason, rule, scope, state } = trip
+    const outcome = yield* store.trip(trip)
+    const marks = watch.marks.get(scope)
+    if (marks !== undefined) watch.marks.set(scope, { ...marks, tripped: rule })
+    if (outcome._tag === "Known") return false
+    wake.notify("trading-state")
+    const message = outcome.moved
+      ? `trading of ${scope} is ${state} by rule: ${reason}`
+      : `trading of ${scope} was stopped already when a rule was broken: ${reason}`
+    yield* logEvent("warn", "risk.tripped", message, {
+      component: watch.path,
+      scope,
+      rule,
+      state,
+      ...numbers
+    })
+    // Each change is a row of its own (T11): the one before ends with it.
+    const dedupKey = `trading_state.changed:${scope}`
+    yield* alerts.resolve(dedupKey, message)
+    yield* alerts.raise({
+      severity: "HIGH",
+      kind: "trading_state.changed",
+      dedupKey,
+      message,
+      component: watch.path,
+      detail: { scope, state, changed_by: `rule:${rule}`, reason, ...numbers },
+      standing: true
+    })
+    return true
+  })
+
+const sampleOf = (
+  watch: RiskWatch,
+  { date }: Terms,
+  reading: RiskReading,
+  holdings: AccountHoldings,
+  profit: Profit,
+  looked: Looked | undefined
+): EquitySample | null => {
+  const { account, cash } = holdings
+  const atMs = Math.floor(reading.nowMs / riskLimits.sampleMs) * riskLimits.sampleMs
+  const moved = `${holdings.realised} ${holdings.fees} ${cash ?? ""}`
+  const last = watch.sampled.get(account)
+  if (last?.atMs === atMs) return null
+  if (last?.date === date && last.moved === moved && holdings.open.length === 0) return null
+  watch.sampled.set(account, { atMs, date, moved })
+  const { dayLoss, drawdown } = looked?.figures ?? { dayLoss: null, drawdown: null }
+  const equity = profit.net === null ? null : BigDecimal.sum(decimal(holdings.startingCash), profit.net)
+  return {
+    account,
+    atMs,
+    cash,
+    realised: formatDecimal(profit.realised),
+    fees: formatDecimal(profit.fees),
+    unrealised: text(profit.unrealised),
+    equity: text(equity),
+    dayPnl: dayLoss === null ? null : formatDecimal(BigDecimal.negate(decimal(dayLoss))),
+    drawdown
+  }
+}
+
+/** Whose accounts they are writes their equity: another process may have no quotes of their symbols. */
+const samplesOf = (
+  watch: RiskWatch,
+  terms: Terms,
+  reading: RiskReading,
+  profits: ReadonlyMap<string, Profit>,
+  looked: ReadonlyMap<string, Looked>
+) =>
+  Effect.map(AccountLeases, (leases) =>
+    reading.accounts.flatMap((holdings): ReadonlyArray<EquitySample> => {
+      const scope = `account:${holdings.account}`
+      if (leases.current(holdings.account)?.mayWrite() !== true) return []
+      const sample = sampleOf(
+        watch,
+        terms,
+        reading,
+        holdings,
+        profits.get(scope) ?? nothing,
+        looked.get(scope)
+      )
+      return sample === null ? [] : [sample]
+    })
+  )
+
+/** Prices of what is open, by fresh quotes; what has none is subscribed to for the next time. */
+const valuationNow = (nowMs: number) =>
+  Effect.gen(function* () {
+    const quoteOf = freshQuote(yield* Market, nowMs)
+    const instruments = instrumentsOf(yield* Config)
+    return {
+      marketPrice: (symbol: string) => quoteOf(symbol)?.last ?? null,
+      multiplierOf: (symbol: string) => multiplierOf(instruments, symbol)
+    } satisfies Valuation
+  })
+
+/** One look. `nowMs` is the clock of the quotes. */
+export const lookAtRisk = (watch: RiskWatch, nowMs: number) =>
+  Effect.gen(function* () {
+    const store = yield* RiskStore
+    const published = yield* RiskFigures
+    const { scopes, zone } = (yield* Config).risk
+    const reading = yield* store.read(watch.accounts, scopes)
+    const terms: Terms = { scopes, zone, date: dayOf(watch, zone, reading.nowMs).date }
+    const profits = profitsOf(terms, reading, yield* valuationNow(nowMs))
+    const looked = [...profits].map(([scope, profit]) => lookAt(watch, terms, reading, scope, profit))
+    for (const { marks, scope } of looked) if (marks !== null) watch.marks.set(scope, marks)
+    published.publish(
+      new Map(looked.flatMap(({ figures, scope }) => (scopes[scope] === undefined ? [] : [[scope, figures]])))
+    )
+    const changes = changesOf(watch, terms, reading, looked)
+    if (changes.length > 0) {
+      yield* store.saveMarks(changes)
+      for (const { scope } of changes) watch.savedAtMs.set(scope, reading.nowMs)
+    }
+    let stopped = 0
+    for (const trip of tripsOf(terms, looked)) if (yield* stop(watch, trip)) stopped += 1
+    const byScope = new Map(looked.map((one) => [one.scope, one]))
+    const samples = yield* samplesOf(watch, terms, reading, profits, byScope)
+    if (samples.length > 0) yield* store.sample(samples)
+    const limited = looked.filter(({ scope }) => scopes[scope] !== undefined)
+    return {
+      lookMs: limited.length === 0 ? riskLimits.lookIdleMs : riskLimits.lookMs,
+      scopes: limited.length,
+      stopped,
+      tripped: limited.flatMap(({ scope }) => (watch.marks.get(scope)?.tripped ? [scope] : [])),
+      unknown: limited.flatMap(({ figures, scope }) => (figures.dayLoss === null ? [scope] : []))
+    } satisfies LookOutcome
+  })

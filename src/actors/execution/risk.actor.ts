@@ -1,0 +1,58 @@
+/**
+ * Risk actor: what scopes gain and lose, from the bell of a fill to the row that stops them.
+ *
+ * Promises: looks as often as a limit needs, and seldom where none is set; a resume is seen at once.
+ * Never: judges an order; what a look does is risk-look.ts.
+ */
+import { Clock, Effect } from "effect"
+import { riskLimits } from "../../domain/kernel/limits.ts"
+import { Config } from "../../layers/platform/config.port.ts"
+import { Wake } from "../../layers/platform/wake.port.ts"
+import { riskMachine } from "../../machines/execution/risk.machine.ts"
+import type { ChildSelf } from "../../runtime/child-spec.ts"
+import { effectActor, machineChild, streamActor } from "../../runtime/machine-child.ts"
+import { watchDatabase } from "../database/database-watch.ts"
+import { askBalances } from "./account-balance.ts"
+import { lookAtRisk, makeRiskWatch } from "./risk-look.ts"
+
+/** A fill, or a change of the trading state: who resumes must not wait for a poll. */
+const watchBells = streamActor("risk.bells", ({ send }) =>
+  Effect.flatMap(Wake, (wake) => {
+    // The machine looks by itself; a wait that ends without a bell is only one more look.
+    const bell = (name: "positions" | "trading-state") => wake.wait(name, riskLimits.lookIdleMs * 12)
+    return Effect.forever(
+      Effect.andThen(
+        Effect.raceFirst(bell("positions"), bell("trading-state")),
+        Effect.sync(() => send({ type: "risk.rang" }))
+      )
+    )
+  })
+)
+
+/** The component `root/trading/risk`. */
+export const riskActor = () => (self: ChildSelf) =>
+  Effect.gen(function* () {
+    const { accounts } = yield* Config
+    const watch = makeRiskWatch(self.path, Object.keys(accounts))
+    return yield* machineChild({
+      machine: riskMachine,
+      input: {
+        lookMs: riskLimits.lookMs,
+        pauseMs: riskLimits.lookPauseMs,
+        readMsMax: riskLimits.readMsMax,
+        retryMs: riskLimits.retryMs
+      },
+      actors: {
+        watchDatabase: watchDatabase(),
+        watchBells,
+        askBalances: askBalances(self.path),
+        look: effectActor("risk.look", () =>
+          Effect.flatMap(Clock.currentTimeMillis, (nowMs) => lookAtRisk(watch, nowMs))
+        )
+      },
+      stopEvent: { type: "risk.stop" },
+      status: ({ context: { scopes, stopped, tripped, unknown } }) => ({
+        detail: { scopes, stopped, tripped, unknown }
+      })
+    })(self)
+  })

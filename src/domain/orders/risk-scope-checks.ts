@@ -1,0 +1,129 @@
+/**
+ * The checks of T6 that have a limit per scope: rate, price collar, cooldown, and the three rules about losses.
+ *
+ * Each is asked of every scope that concerns the order; the first that denies speaks for all, else the first that is not
+ * known yet, else the widest that has a limit. So a trace says whose limit it was.
+ *
+ * Promises: pure; a figure or a quote that is missing never lets an entry pass its limit; a reduce is only ever made to wait.
+ * Never: denies what only closes for a loss.
+ */
+import { BigDecimal } from "effect"
+import { type Decimal, decimal, divideRounded, formatDecimal } from "../kernel/decimal.ts"
+import type { ScopeLimits } from "../kernel/settings.ts"
+import { onlyCloses } from "./risk-closing.ts"
+import type { RiskInput } from "./risk-input.ts"
+import { freshFigures, type LossRule, measure, type ScopeState } from "./risk-scope.ts"
+import { defer, deny, type Evaluation, verdictOf } from "./risk-verdict.ts"
+
+const off: Evaluation = { failure: null, numbers: { limit: null } }
+
+/** Asks every scope; null is one without this limit. */
+const overScopes = ({ scopes }: RiskInput, judge: (state: ScopeState) => Evaluation | null): Evaluation => {
+  const judged = scopes.map(judge).filter((one) => one !== null)
+  return (
+    judged.find(({ failure }) => failure?.effect === "deny") ??
+    judged.find(({ failure }) => failure !== null) ??
+    judged[0] ??
+    off
+  )
+}
+
+/** A minute is soon over: an order that is already decided waits for it, a new one is denied. */
+export const ordersPerMinute = (input: RiskInput): Evaluation =>
+  overScopes(input, ({ limits, rate, scope }) => {
+    const limit = limits.ordersPerMinuteMax
+    if (limit === null) return null
+    const sends = input.step === "send"
+    const before = sends ? rate.sent : rate.sent + rate.waiting
+    return verdictOf(before + 1 > limit, sends ? defer("orders_per_minute") : deny("orders_per_minute"), {
+      scope,
+      before,
+      after: before + 1,
+      limit
+    })
+  })
+
+const hundred = decimal("100")
+
+const deviationPct = (price: Decimal, last: Decimal): Decimal =>
+  divideRounded(BigDecimal.multiply(BigDecimal.abs(BigDecimal.subtract(price, last)), hundred), last)
+
+/** How far the price that an order would have is from the market's, in percent; null without a quote. */
+const deviation = (input: RiskInput): Decimal | null => {
+  const { given, price } = input.order
+  const last = input.quote?.last ?? null
+  if (price === null || last === null || !BigDecimal.isPositive(decimal(last))) return null
+  const named = given === null ? [price] : [price, given]
+  return named
+    .map((one) => deviationPct(decimal(one), decimal(last)))
+    .reduce((widest, next) => BigDecimal.max(widest, next))
+}
+
+const collarOf = (input: RiskInput, limits: ScopeLimits): string | null => {
+  if (input.column === "entry") return limits.priceCollarPct
+  // Judged when it leaves: what is not sent yet has no price.
+  return input.step === "send" ? limits.priceCollarReducePct : null
+}
+
+/** An exit that costs too much is told (the executor) and asked again; one without a price goes, because waiting has no end. */
+export const priceCollar = (input: RiskInput): Evaluation =>
+  overScopes(input, ({ limits, scope }) => {
+    const limit = collarOf(input, limits)
+    if (limit === null) return null
+    const isEntry = input.column === "entry"
+    const found = deviation(input)
+    const numbers = {
+      scope,
+      limit,
+      deviation: found === null ? null : formatDecimal(found),
+      price: input.order.price,
+      given: input.order.given,
+      last: input.quote?.last ?? null
+    }
+    if (found === null) return verdictOf(isEntry, defer("quote_missing"), numbers)
+    const failure = isEntry ? deny("price_collar") : defer("price_collar")
+    return verdictOf(BigDecimal.isGreaterThan(found, decimal(limit)), failure, numbers)
+  })
+
+const UNKNOWN = "figure_unknown"
+
+const cooled = (
+  input: RiskInput,
+  scope: string,
+  after: "loss" | "crash",
+  lengthMs: number | null,
+  beganMs: number | null | undefined
+): Evaluation | null => {
+  if (lengthMs === null) return null
+  if (beganMs === undefined) return { failure: defer(UNKNOWN), numbers: { scope, after, limit: lengthMs } }
+  const until_ms = beganMs === null ? null : beganMs + lengthMs
+  return verdictOf(until_ms !== null && input.nowMs < until_ms, deny("cooldown"), {
+    scope,
+    after,
+    limit: lengthMs,
+    until_ms
+  })
+}
+
+export const cooldown = (input: RiskInput): Evaluation => {
+  if (onlyCloses(input)) return off
+  return overScopes(input, ({ figures, limits, scope }) => {
+    const known = freshFigures(figures, input.nowMs)
+    const loss = cooled(input, scope, "loss", limits.cooldownAfterLossMs, known?.lastLossAtMs)
+    const crash = cooled(input, scope, "crash", limits.cooldownAfterCrashMs, known?.crashedAtMs)
+    return (loss?.failure ?? null) !== null || crash === null ? loss : crash
+  })
+}
+
+/** The check of one rule about losses. */
+export const lossCheck =
+  (rule: LossRule) =>
+  (input: RiskInput): Evaluation => {
+    if (onlyCloses(input)) return off
+    return overScopes(input, (state) => {
+      const measured = measure(rule, state, freshFigures(state.figures, input.nowMs))
+      if (measured === null) return null
+      if (measured.over === null) return { failure: defer(UNKNOWN), numbers: measured.numbers }
+      return verdictOf(measured.over, deny(rule), measured.numbers)
+    })
+  }

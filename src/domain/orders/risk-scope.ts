@@ -1,0 +1,154 @@
+/**
+ * risk-scope: what is known of a scope, and when it has lost too much.
+ *
+ * A limit may be of the whole installation, of an account, or of a strategy in all its accounts. An order passes those of all
+ * three. What has been lost is measured by a look of its own (risk-marks.ts) and given as figures with a time: prices move
+ * without an order, and a trigger must not wait for one.
+ *
+ * Promises: pure; the rule that denies an order is the rule that sets REDUCING or HALTED; a figure that is missing or old
+ * is unknown, never zero.
+ * Never: reads a clock, a table or a quote; says what follows from a breach.
+ */
+import { BigDecimal } from "effect"
+import { decimal } from "../kernel/decimal.ts"
+import { riskLimits } from "../kernel/limits.ts"
+import type { ScopeLimits } from "../kernel/settings.ts"
+import type { RiskNumbers } from "./risk-verdict.ts"
+
+/** The scopes that concern an order, the widest first. */
+export const scopesOf = (account: string, strategy: string): ReadonlyArray<string> => [
+  "global",
+  `account:${account}`,
+  `strategy:${strategy}`
+]
+
+/** What a look found of a scope. Money is signed text; a loss is positive. Null: not known. */
+export interface ScopeFigures {
+  /** When it was looked, by the clock of the database. */
+  readonly atMs: number
+  readonly day: string | null
+  readonly dayLoss: string | null
+  readonly drawdown: string | null
+  /** Closes at a loss since the last one that was none, or since `sinceMs`; counted up to the limit. */
+  readonly losses: number
+  readonly lastLossAtMs: number | null
+  /** When a process last started that had not stopped by itself. */
+  readonly crashedAtMs: number | null
+  /** Where the marks begin: the first look, or the last resume. */
+  readonly sinceMs: number | null
+  /** The rule that stopped the scope: broken until an operator resumes, however its figure moves meanwhile. */
+  readonly tripped: string | null
+}
+
+/** Entries of a scope within the last minute. */
+export interface Rate {
+  readonly sent: number
+  /** Decided and not sent yet. */
+  readonly waiting: number
+}
+
+export interface ScopeState {
+  readonly scope: string
+  readonly limits: ScopeLimits
+  readonly rate: Rate
+  readonly figures: ScopeFigures | null
+}
+
+/** Entries of one strategy in one account. */
+export interface EntryRate extends Rate {
+  readonly account: string
+  readonly strategy: string
+}
+
+/** The scopes with limits that concern an order, as they are. */
+export const scopeStates = (given: {
+  readonly scopes: Readonly<Record<string, ScopeLimits>>
+  readonly rates: ReadonlyArray<EntryRate>
+  readonly figuresOf: (scope: string) => ScopeFigures | null
+  readonly account: string
+  readonly strategy: string
+}): ReadonlyArray<ScopeState> =>
+  scopesOf(given.account, given.strategy).flatMap((scope) => {
+    const limits = given.scopes[scope]
+    if (limits === undefined) return []
+    const counted = given.rates.filter(
+      ({ account, strategy }) => scope === "global" || scopesOf(account, strategy).includes(scope)
+    )
+    const sum = (of: keyof Rate): number => counted.reduce((total, rate) => total + rate[of], 0)
+    const rate = { sent: sum("sent"), waiting: sum("waiting") }
+    return [{ scope, limits, rate, figures: given.figuresOf(scope) }]
+  })
+
+/** The figures of a scope while they are young enough to be believed. */
+export const freshFigures = (figures: ScopeFigures | null, nowMs: number): ScopeFigures | null =>
+  figures !== null && nowMs - figures.atMs <= riskLimits.figuresAgeMsMax ? figures : null
+
+/** The rules that stop a scope, in the order in which they are named. */
+export const lossRules = ["daily_loss", "drawdown", "loss_streak"] as const
+export type LossRule = (typeof lossRules)[number]
+
+/** One rule against its figure. `over` is null when the figure is not known. */
+export interface Measure {
+  readonly over: boolean | null
+  readonly numbers: RiskNumbers
+}
+
+const reached = (value: string | null | undefined, limit: string): boolean | null =>
+  value === null || value === undefined
+    ? null
+    : BigDecimal.isGreaterThanOrEqualTo(decimal(value), decimal(limit))
+
+/** A rule of a scope, null when it is off. Reaching the limit is a breach, and so is having reached it before a resume. */
+export const measure = (
+  rule: LossRule,
+  state: Pick<ScopeState, "limits" | "scope">,
+  figures: ScopeFigures | null
+): Measure | null => {
+  const now = measuredNow(rule, state, figures)
+  if (now === null) return null
+  const tripped = figures?.tripped === rule
+  return { over: tripped || now.over, numbers: { ...now.numbers, tripped } }
+}
+
+const measuredNow = (
+  rule: LossRule,
+  { limits, scope }: Pick<ScopeState, "limits" | "scope">,
+  figures: ScopeFigures | null
+): Measure | null => {
+  const since_ms = figures?.sinceMs ?? null
+  switch (rule) {
+    case "daily_loss": {
+      const limit = limits.dailyLossMax
+      if (limit === null) return null
+      const loss = figures?.dayLoss ?? null
+      return {
+        over: reached(loss, limit),
+        numbers: { scope, limit, loss, day: figures?.day ?? null, since_ms }
+      }
+    }
+    case "drawdown": {
+      const limit = limits.drawdownMax
+      if (limit === null) return null
+      const drawdown = figures?.drawdown ?? null
+      return { over: reached(drawdown, limit), numbers: { scope, limit, drawdown, since_ms } }
+    }
+    case "loss_streak": {
+      const limit = limits.lossStreakMax
+      if (limit === null) return null
+      const losses = figures?.losses ?? null
+      return { over: losses === null ? null : losses >= limit, numbers: { scope, limit, losses, since_ms } }
+    }
+  }
+}
+
+/** The first rule that a scope has broken, null when none is known to be. */
+export const breachOf = (
+  state: Pick<ScopeState, "limits" | "scope">,
+  figures: ScopeFigures
+): { readonly rule: LossRule; readonly numbers: RiskNumbers } | null => {
+  for (const rule of lossRules) {
+    const measured = measure(rule, state, figures)
+    if (measured?.over === true) return { rule, numbers: measured.numbers }
+  }
+  return null
+}

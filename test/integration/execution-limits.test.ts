@@ -1,0 +1,234 @@
+import { assert, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import type { ScopeFigures } from "../../src/domain/orders/risk-scope.ts"
+import { type BrokerConnection, BrokerUnavailable } from "../../src/layers/venues/broker.port.ts"
+import { makeMemoryMarket } from "../support/market.memory.ts"
+import {
+  freshSymbol,
+  makeVenue,
+  scenario,
+  startNode,
+  statusOf,
+  until,
+  untilStatus
+} from "./execution-desk.ts"
+import { intend, own, sql, testSettings, world } from "./execution-world.ts"
+
+/** What the last step of an order says about why. */
+const lastNumbers = (orderId: string) =>
+  sql((client) =>
+    Effect.map(
+      client<{ readonly event: string; readonly detail: Readonly<Record<string, unknown>> }>`
+        SELECT event, detail FROM order_events WHERE order_id = ${orderId} ORDER BY seq DESC LIMIT 1`,
+      ([row]) => row
+    )
+  )
+
+const strategies = {
+  default: { sources: ["default"], accounts: ["paper-1"] },
+  plain: { sources: ["default"], accounts: ["paper-1"] }
+}
+const guarded = testSettings({
+  strategies,
+  risk: {
+    scopes: {
+      "strategy:default": { dailyLossMax: "100" },
+      "strategy:plain": { priceCollarReducePct: "5", ordersPerMinuteMax: 2 }
+    }
+  }
+})
+
+layer(world(guarded), { excludeTestServices: true })("an executor and the limits of scopes", (it) => {
+  const figures = (given: Partial<ScopeFigures>): ScopeFigures => ({
+    atMs: Date.now(),
+    day: "2026-11-23",
+    dayLoss: "0",
+    drawdown: "0",
+    losses: 0,
+    lastLossAtMs: null,
+    crashedAtMs: null,
+    sinceMs: 0,
+    tripped: null,
+    ...given
+  })
+  const scope = "strategy:default"
+
+  it.effect(
+    "[F2] an entry waits while its losses are unknown, and is denied with the numbers once they are too large",
+    () =>
+      scenario(
+        Effect.gen(function* () {
+          yield* own()
+          const node = yield* startNode(makeVenue())
+          const [first, second] = [yield* intend({ symbol: "SPY" }), yield* intend({ symbol: "QQQ" })]
+          yield* node.ring("orders:paper-1")
+          yield* until(
+            "the executor has looked",
+            Effect.sync(
+              () => node.state("paper-1") === "Ready.Idle" || node.state("paper-1") === "Owning.Idle"
+            )
+          )
+          yield* Effect.sleep(100)
+          assert.strictEqual(yield* statusOf(first), "intended")
+          // Old figures are none.
+          node.figures.publish(new Map([[scope, figures({ atMs: Date.now() - 60_000 })]]))
+          yield* node.ring("orders:paper-1")
+          yield* Effect.sleep(100)
+          assert.strictEqual(yield* statusOf(first), "intended")
+          node.figures.publish(new Map([[scope, figures({ dayLoss: "100" })]]))
+          yield* node.ring("orders:paper-1")
+          yield* untilStatus(first, "denied")
+          yield* untilStatus(second, "denied")
+          const told = yield* lastNumbers(first.id)
+          assert.deepInclude(told?.detail, { scope, limit: "100", loss: "100", day: "2026-11-23" })
+          node.figures.publish(new Map([[scope, figures({ dayLoss: "99" })]]))
+          const third = yield* intend({ symbol: "SPY" })
+          yield* node.ring("orders:paper-1")
+          yield* untilStatus(third, "filled")
+        })
+      )
+  )
+
+  it.effect("[F2] what was decided together leaves no faster than its limit, and its exits do", () =>
+    scenario(
+      Effect.gen(function* () {
+        yield* own()
+        const venue = makeVenue()
+        const node = yield* startNode(venue)
+        const symbol = freshSymbol()
+        venue.setPrice(symbol, "100")
+        const entries = [
+          yield* intend({ symbol, strategy: "plain" }),
+          yield* intend({ symbol, strategy: "plain" }),
+          yield* intend({ symbol, strategy: "plain" })
+        ] as const
+        yield* node.ring("orders:paper-1")
+        yield* untilStatus(entries[1], "filled")
+        yield* Effect.sleep(100)
+        assert.strictEqual(yield* statusOf(entries[2]), "intended")
+        const close = yield* intend({ symbol, strategy: "plain", side: "sell", closes: "1" })
+        yield* node.ring("orders:paper-1")
+        yield* untilStatus(close, "filled")
+        assert.strictEqual(yield* statusOf(entries[2]), "intended")
+        // A minute later by the rows.
+        yield* sql(
+          (client) =>
+            client`UPDATE orders SET sent_at = sent_at - interval '1 minute' WHERE symbol = ${symbol}`
+        )
+        yield* node.ring("orders:paper-1")
+        yield* untilStatus(entries[2], "filled")
+      })
+    )
+  )
+
+  it.effect("[T6] a close beyond its collar waits, with an alert, and goes when the price is back", () =>
+    scenario(
+      Effect.gen(function* () {
+        yield* own()
+        const venue = makeVenue()
+        const symbol = freshSymbol()
+        venue.setPrice(symbol, "100")
+        const market = yield* makeMemoryMarket
+        let bid = "100"
+        const quote = () => ({ symbol, bid, ask: "100", last: "100", at: new Date() })
+        const node = yield* startNode(venue, { market: { ...market.service, quote } })
+        yield* sql((client) => client`UPDATE orders SET sent_at = sent_at - interval '1 minute'`)
+        const entry = yield* intend({ symbol, strategy: "plain" })
+        yield* node.ring("orders:paper-1")
+        yield* untilStatus(entry, "filled")
+        bid = "94.9"
+        const close = yield* intend({ symbol, strategy: "plain", side: "sell", closes: null })
+        yield* node.ring("orders:paper-1")
+        const told: Array<string> = []
+        yield* until(
+          "somebody is told",
+          Effect.map(node.alerts, (kinds) => (told.push(...kinds), told.includes("exit.collared")))
+        )
+        assert.strictEqual(yield* statusOf(close), "intended")
+        bid = "95"
+        yield* node.ring("orders:paper-1")
+        yield* untilStatus(close, "filled")
+      })
+    )
+  )
+})
+
+layer(world(testSettings({ strategies, risk: { buyingPowerMultiple: "10" } })), {
+  excludeTestServices: true
+})("an executor and the money of its venue", (it) => {
+  /** A venue whose answer about money is what a test says. */
+  const telling = () => {
+    let buyingPower: string | null = null
+    let asked = 0
+    const wrap = (connection: BrokerConnection): BrokerConnection => ({
+      ...connection,
+      balance: (account) =>
+        Effect.suspend(() => {
+          asked += 1
+          return buyingPower === null
+            ? Effect.fail(new BrokerUnavailable({ broker: "practice", operation: "balance", reason: "?" }))
+            : Effect.succeed({ account, cash: "1", buyingPower })
+        })
+    })
+    return { wrap, asked: () => asked, say: (next: string | null) => void (buyingPower = next) }
+  }
+
+  it.effect("an entry waits until the venue has told it, and is denied when it is too little", () =>
+    scenario(
+      Effect.gen(function* () {
+        yield* own()
+        const venue = makeVenue()
+        const market = yield* makeMemoryMarket
+        const money = telling()
+        const node = yield* startNode(venue, { wrap: money.wrap, market: market.service })
+        const symbol = freshSymbol()
+        venue.setPrice(symbol, "100")
+        yield* market.setPrice(symbol, "100")
+        yield* until(
+          "the venue was asked",
+          Effect.sync(() => money.asked() > 0)
+        )
+        // It did not tell, which does not keep the account from being reconciled.
+        yield* until(
+          "it is ready",
+          Effect.sync(() => node.state("paper-1") === "Owning.Idle")
+        )
+        const first = yield* intend({ symbol })
+        yield* node.ring("orders:paper-1")
+        yield* Effect.sleep(150)
+        assert.strictEqual(yield* statusOf(first), "intended")
+        money.say("150")
+        yield* node.ring("reconcile:paper-1")
+        yield* node.ring("orders:paper-1")
+        yield* untilStatus(first, "filled")
+        // 150 was said over an empty book; 100 of it is held now.
+        const second = yield* intend({ symbol })
+        yield* node.ring("orders:paper-1")
+        yield* untilStatus(second, "denied")
+        assert.deepInclude((yield* lastNumbers(second.id))?.detail, {
+          venue_usable: "150",
+          venue_needed: "200"
+        })
+        const close = yield* intend({ symbol, side: "sell", closes: null })
+        // What was known does not outlive a question in vain; a close needs no money.
+        money.say(null)
+        yield* node.ring("reconcile:paper-1")
+        yield* until(
+          "nothing is known any more",
+          sql((client) =>
+            Effect.map(
+              client`SELECT FROM accounts WHERE id = 'paper-1' AND balance_at IS NULL`,
+              ({ length }) => length === 1
+            )
+          )
+        )
+        yield* node.ring("orders:paper-1")
+        yield* untilStatus(close, "filled")
+        const third = yield* intend({ symbol, quantity: "0.1" })
+        yield* node.ring("orders:paper-1")
+        yield* Effect.sleep(150)
+        assert.strictEqual(yield* statusOf(third), "intended")
+      })
+    )
+  )
+})
