@@ -18,7 +18,9 @@ import { refusal } from "../src/wire/refusal.ts"
 const TAGS: Readonly<Record<Endpoint["tag"], string>> = {
   intake: "Posts of senders, which become signals.",
   trading: "What became of them: signals, orders, fills, positions, accounts.",
-  operations: "The supervision tree, the trading state, waves, alerts, and the commands of operators.",
+  commands:
+    "Whatever an operator may do. Each takes the control token and an `Idempotency-Key`, and is in the audit whatever came of it.",
+  operations: "The supervision tree, the trading state, waves, alerts, and the audit of commands.",
   health: "Health of the process.",
   session: "Sessions of the console.",
   console: "The console."
@@ -32,6 +34,13 @@ const parametersOf = ({ path }: Endpoint): z.ZodObject | undefined => {
     ? undefined
     : z.object(Object.fromEntries(names.map((name) => [name, z.string()])))
 }
+
+/** What every command takes. */
+const idempotency = z.object({
+  "idempotency-key": z.string().optional().meta({
+    description: "A repetition with the same key is answered as the first time, and not carried out again."
+  })
+})
 
 const answersOf = ({ answers }: Endpoint) =>
   Object.fromEntries(
@@ -66,7 +75,11 @@ const operationOf = (endpoint: Endpoint): ZodOpenApiOperationObject => {
     summary,
     tags: [tag],
     security: [...securityOf(endpoint)],
-    requestParams: { ...(path === undefined ? {} : { path }), ...(query === undefined ? {} : { query }) },
+    requestParams: {
+      ...(path === undefined ? {} : { path }),
+      ...(query === undefined ? {} : { query }),
+      ...(tag === "commands" && endpoint.method === "POST" ? { header: idempotency } : {})
+    },
     ...(body === undefined
       ? {}
       : { requestBody: { required: false, content: { "application/json": { schema: body } } } }),

@@ -8,6 +8,7 @@
 import { Effect, Layer, Result } from "effect"
 import { fileURLToPath } from "node:url"
 import { healthSourceLayer } from "./actors/health/health.ts"
+import { commandsLayer } from "./actors/operators/commands.ts"
 import { resetPractice } from "./actors/service/reset.ts"
 import { RunningTree } from "./actors/platform/running-tree.ts"
 import { runService } from "./actors/service/service.ts"
@@ -93,6 +94,7 @@ else if (isChecking) {
     environment
   )
   const layers = listenerLayer.pipe(
+    Layer.provideMerge(commandsLayer),
     Layer.provideMerge(healthSourceLayer),
     Layer.provideMerge(
       Layer.mergeAll(

@@ -17,6 +17,7 @@ import { layerWorker } from "./platform/worker.node.ts"
 import { RestingAccounts } from "./execution/resting-accounts.port.ts"
 import { accountsStorePg } from "./accounts/accounts-store.pg.ts"
 import { alertsStorePg } from "./alerts/alerts-store.pg.ts"
+import { auditStorePg } from "./control/audit-store.pg.ts"
 import { alertsQueueMasked } from "./alerts/alerts.queue.ts"
 import { layerConfiguredBrokers } from "./venues/broker.configured.ts"
 import { Build, type BuildIdentity } from "./platform/build.port.ts"
@@ -48,6 +49,7 @@ import { Figures } from "./platform/figures.port.ts"
 import { Metrics } from "./platform/metrics.port.ts"
 import { ExpositionPrometheus } from "./health/metrics.prometheus.ts"
 import { nodeStorePg } from "./accounts/node-store.pg.ts"
+import { orderCommandsPg } from "./orders/order-commands.pg.ts"
 import { ordersStorePg } from "./orders/orders-store.pg.ts"
 import { osNotifyLayer } from "./platform/os-notify.systemd.ts"
 import { layerEmbeddedVenues, venueSchemasOf } from "./venues/paper-venue.embedded.ts"
@@ -60,6 +62,7 @@ import { RiskFigures } from "./orders/risk-figures.port.ts"
 import { ReadStorePg } from "./health/read-store.pg.ts"
 import { riskStorePg } from "./orders/risk-store.pg.ts"
 import { tradingStateStorePg } from "./control/trading-state-store.pg.ts"
+import { deadLettersPg } from "./signals/dead-letters.pg.ts"
 import { signalFeedWs } from "./feeds/signal-feed.ws.ts"
 import { layerEmbeddedSignalServers } from "./feeds/signal-server.embedded.ts"
 import { SignalQueue } from "./decision/signal-queue.port.ts"
@@ -89,9 +92,12 @@ const nodeStore = (target: DatabaseTarget) =>
 const stores = Layer.mergeAll(
   accountsStorePg,
   alertsStorePg,
+  auditStorePg,
+  deadLettersPg,
   FeedBufferPg,
   fillsStorePg,
   IntakeStorePg,
+  orderCommandsPg,
   ordersStorePg,
   positionsStorePg,
   ReadStorePg,

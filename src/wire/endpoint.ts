@@ -17,7 +17,7 @@ export interface Endpoint {
   readonly path: string
   /** `open` to everybody; `api`: for readers, or for control where the method is POST; `webhook`: as its source is configured. */
   readonly access: "open" | "api" | "webhook"
-  readonly tag: "health" | "intake" | "trading" | "operations" | "session" | "console"
+  readonly tag: "health" | "intake" | "trading" | "commands" | "operations" | "session" | "console"
   /** Unique among all endpoints, for generated clients. */
   readonly name: string
   readonly summary: string

@@ -9,9 +9,10 @@
  * Never: handles anything.
  */
 import { z } from "zod"
-import type { ControlCommand } from "../domain/control/control.ts"
+import { COMMAND_NAMES, COMMAND_RESULTS } from "../domain/control/commands.ts"
 import { ORDER_STATUSES } from "../domain/orders/order.ts"
 import { SIGNAL_STATUSES } from "../domain/signals/signal-status.ts"
+import * as commands from "./commands.ts"
 import { command, type Endpoint, endpoint, get, list } from "./endpoint.ts"
 import { healthDocument, healthOutline, live, version } from "./health.ts"
 import { monitoringEndpoints } from "./monitoring-endpoints.ts"
@@ -244,37 +245,28 @@ export const listActors = endpoint({
   summary: "The supervision tree, parents before their children.",
   answers: { 200: page(operations.actor) }
 })
-const control = (name: ControlCommand) =>
-  endpoint({
-    ...command,
-    path: `/api/v1/actors/:path/${name}`,
-    tag: "operations",
-    name: `${name}Actor`,
-    summary: `Asks one component to ${name}; the path is percent-encoded.`,
-    body: operations.controlBody,
-    answers: { 202: operations.controlAnswer }
-  })
-export const controlActor = {
-  restart: control("restart"),
-  pause: control("pause"),
-  resume: control("resume")
-} as const satisfies Readonly<Record<ControlCommand, Endpoint>>
 export const getTradingState = endpoint({
   ...list,
   path: "/api/v1/trading-state",
   tag: "operations",
   name: "getTradingState",
-  summary: "Whether this installation trades.",
-  answers: { 200: operations.tradingState }
+  summary: "Whether this installation, and each account and strategy of it, trades.",
+  answers: { 200: operations.tradingStates }
 })
-export const setTradingState = endpoint({
-  ...command,
-  path: "/api/v1/trading-state",
-  tag: "operations",
-  name: "setTradingState",
-  summary: "Sets ACTIVE, REDUCING or HALTED.",
-  body: operations.tradingStateBody,
-  answers: { 200: operations.tradingState }
+export const listAudit = endpoint({
+  ...list,
+  path: "/api/v1/audit",
+  tag: "commands",
+  name: "listAudit",
+  summary: "Every command that was given, refused ones too, newest first.",
+  query: listQuery({
+    command: oneOf(COMMAND_NAMES).optional(),
+    by: byName,
+    scope: byName,
+    result: oneOf(COMMAND_RESULTS).optional(),
+    since: byInstant
+  }),
+  answers: { 200: page(commands.auditRow) }
 })
 export const listAlerts = endpoint({
   ...list,
@@ -289,15 +281,6 @@ export const listAlerts = endpoint({
     dedup_key: byName
   }),
   answers: { 200: page(operations.alert) }
-})
-export const acknowledgeAlert = endpoint({
-  ...command,
-  path: "/api/v1/alerts/:id/ack",
-  tag: "operations",
-  name: "acknowledgeAlert",
-  summary: "Acknowledges an alert, which closes one that is an event.",
-  body: operations.acknowledgeBody,
-  answers: { 200: operations.alert }
 })
 export const listBreakers = endpoint({
   ...list,
@@ -393,11 +376,10 @@ export const endpoints: ReadonlyArray<Endpoint> = [
   listCashFlows,
   listWaves,
   listActors,
-  ...Object.values(controlActor),
   getTradingState,
-  setTradingState,
+  ...Object.values(commands.commandEndpoints),
+  listAudit,
   listAlerts,
-  acknowledgeAlert,
   listBreakers,
   ...monitoringEndpoints,
   listDeadLetters,

@@ -1,16 +1,14 @@
 /**
- * operations: the supervision tree, trading states, waves, alerts and the commands of an operator.
+ * operations: the supervision tree, trading states, waves, alerts, as the API gives them.
  *
- * Promises: a command's body has no field that does nothing.
- * Never: decides who may give a command.
+ * Promises: what an operator reads here is what the tables and the tree say.
+ * Never: has the body of a command (commands.ts).
  */
 import { z } from "zod"
-import { controlCommands, UNPROTECTED } from "../domain/control/control.ts"
 import { TRADING_STATES } from "../domain/kernel/trading-state.ts"
-import { anyJson, anyObject, count, instant, oneOf, storable, uuid } from "./words.ts"
+import { anyJson, anyObject, count, instant, uuid } from "./words.ts"
 
 const text = z.string().nullable()
-const REASON_LENGTH_MAX = 500
 
 export const actor = z
   .object({
@@ -47,43 +45,25 @@ export const actor = z
   })
   .meta({ id: "Actor" })
 
-const reasonWords = `must be a text of 1 to ${REASON_LENGTH_MAX} characters`
-const reason = storable(z.string(reasonWords).trim().min(1, reasonWords).max(REASON_LENGTH_MAX, reasonWords))
+const scopedState = z.object({
+  scope: z.string(),
+  state: z.enum(TRADING_STATES),
+  reason: z.string(),
+  changed_by: z.string(),
+  version: count,
+  changed_at: instant
+})
 
-export const controlBody = z
-  .strictObject({
-    confirm: z
-      .literal(UNPROTECTED, `must be "${UNPROTECTED}" or absent`)
-      .optional()
-      .meta({ description: "Pauses although open positions are then not protected." }),
-    reason: reason.optional().meta({ description: "Why, for the log." })
+export const tradingState = scopedState.meta({ id: "TradingState" })
+
+export const tradingStates = scopedState
+  .extend({
+    scopes: z.array(tradingState).meta({
+      description:
+        "Accounts and strategies whose state was ever set; the strictest of all that concern an order holds."
+    })
   })
-  .meta({ id: "ControlBody" })
-
-export const controlAnswer = z
-  .object({ status: z.literal("ACCEPTED"), path: z.string(), command: z.enum(controlCommands) })
-  .meta({ id: "ControlAnswer" })
-
-const noteWords = `must be a text of at most ${REASON_LENGTH_MAX} characters`
-
-export const tradingStateBody = z
-  .strictObject({
-    state: oneOf(TRADING_STATES),
-    reason,
-    scope: z.literal("global", 'must be "global" or absent').optional()
-  })
-  .meta({ id: "TradingStateBody" })
-
-export const tradingState = z
-  .object({
-    scope: z.string(),
-    state: z.enum(TRADING_STATES),
-    reason: z.string(),
-    changed_by: z.string(),
-    version: count,
-    changed_at: instant
-  })
-  .meta({ id: "TradingState" })
+  .meta({ id: "TradingStates" })
 
 export const WAVE_STATUSES = ["expected", "processing", "done", "missed"] as const
 
@@ -131,12 +111,6 @@ export const alert = z
     resolved_by: text
   })
   .meta({ id: "Alert" })
-
-export const acknowledgeBody = z
-  .strictObject({
-    note: storable(z.string(noteWords).max(REASON_LENGTH_MAX, noteWords)).nullable().optional()
-  })
-  .meta({ id: "AcknowledgeBody" })
 
 export const deadLetter = z
   .object({

@@ -23,6 +23,7 @@ export const refusal = z
     signal_id: z.string().optional().meta({ description: "409: the signal that was stored first." }),
     reason: z.string().optional().meta({ description: "409 of a command: why it was not carried out." }),
     message: z.string().optional(),
+    count: z.int().optional().meta({ description: "How many there are, where another number was expected." }),
     confirm: z.string().optional().meta({ description: "The word that a repeated command must carry." }),
     positions: z
       .array(z.string())

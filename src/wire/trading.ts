@@ -55,7 +55,7 @@ export const order = z
   .object({
     id: uuid,
     client_order_id: z.string(),
-    signal_id: uuid.nullable().meta({ description: "Null for an exit." }),
+    signal_id: uuid.nullable().meta({ description: "Null for an exit, and for what an operator closes." }),
     account: z.string(),
     strategy: z.string(),
     leg: count,
@@ -78,7 +78,8 @@ export const order = z
     reason: text,
     sends: count,
     position_id: uuid.nullable().meta({ description: "The position that an exit closes." }),
-    exit_kind: text,
+    exit_kind: text.meta({ description: "Why a position is left; `operator`: a command asked for it." }),
+    command_id: uuid.nullable().meta({ description: "The command of an operator that made it." }),
     valid_until: instant.nullable(),
     sent_at: instant.nullable(),
     resolve_until: instant.nullable(),

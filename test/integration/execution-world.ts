@@ -21,6 +21,8 @@ import { fillsStorePg } from "../../src/layers/orders/fills-store.pg.ts"
 import { FillsStore } from "../../src/layers/orders/fills-store.port.ts"
 import { nodeStorePg } from "../../src/layers/accounts/node-store.pg.ts"
 import { NodeStore } from "../../src/layers/accounts/node-store.port.ts"
+import { orderCommandsPg } from "../../src/layers/orders/order-commands.pg.ts"
+import type { OrderCommands } from "../../src/layers/orders/order-commands.port.ts"
 import { ordersStorePg } from "../../src/layers/orders/orders-store.pg.ts"
 import { type Judge, OrdersStore } from "../../src/layers/orders/orders-store.port.ts"
 import { positionsStorePg } from "../../src/layers/orders/positions-store.pg.ts"
@@ -73,6 +75,7 @@ export const world = (settings: Settings = testSettings()) =>
     accountsStorePg,
     nodeStorePg,
     ordersStorePg,
+    orderCommandsPg,
     fillsStorePg,
     positionsStorePg,
     riskStorePg
@@ -86,6 +89,7 @@ export type WorldServices =
   | AccountsStore
   | NodeStore
   | OrdersStore
+  | OrderCommands
   | FillsStore
   | PositionsStore
   | RiskStore

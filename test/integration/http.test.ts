@@ -296,8 +296,8 @@ describe("a list", () => {
     for (const { path, query } of endpoints) {
       for (const [name, schema] of Object.entries(query?.shape ?? {})) {
         if (name === "limit" || name === "cursor") continue
-        const instant = name === "from" || name === "to" ? "2026-11-23T00:00:00Z" : randomUUID()
-        const [word = instant] = wordsOf(schema)
+        const isInstant = name === "from" || name === "to" || name === "since"
+        const [word = isInstant ? "2026-11-23T00:00:00Z" : randomUUID()] = wordsOf(schema)
         const { status, text } = await get(`${path}?${name}=${word}`)
         assert.strictEqual(status, 200, `${path} ${name}: ${text}`)
       }

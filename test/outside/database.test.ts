@@ -84,9 +84,19 @@ describe("T7 losing the database is an event, not a death", () => {
     const refusal = await service.post("/webhook", load.deliveries[0]?.body, { deadlineMs: 3_000 })
     assert.strictEqual(refusal.status, 503)
     assert.isDefined(refusal.headers["retry-after"])
-    await pause(5_000)
+    const flatten = { reason: "what cannot be audited is not carried out" }
+    const [command] = await Promise.all([
+      service.post("/api/v1/accounts/paper-1/flatten", flatten, { deadlineMs: 5_000 }),
+      pause(5_000)
+    ])
+    assert.strictEqual(command.status, 503, command.text)
+    assert.include(command.body.message, "nothing was done")
     signalAll(frozen, "SIGCONT")
     await service.trading(20_000)
+    await waitUntil("the audit of the command", async () => {
+      const { items } = (await service.get("/api/v1/audit?command=account.flatten")).body
+      return items[0]?.result === "refused" ? true : undefined
+    })
     assert.deepStrictEqual(await service.restarts(), {})
     await finish(busy)
     assert.isBelow(watch.slowestMs, 1_500, "/health must not wait for the database")

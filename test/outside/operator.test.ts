@@ -101,3 +101,107 @@ describe("G11 settings applied without a restart", () => {
     assert.deepStrictEqual(await service.restarts(), {})
   }, 60_000)
 })
+
+describe("T14 commands, in the hands of an operator", () => {
+  const post = (path: string, body: object, key?: string) =>
+    world.service.post(
+      `/api/v1/${path}`,
+      body,
+      key === undefined ? {} : { headers: { ...world.service.bearer(), "idempotency-key": key } }
+    )
+  const audit = (query: string): Promise<ReadonlyArray<Row>> => world.service.list("audit", query)
+
+  it("halts, flattens and trades again, and a repeated flatten makes no order more", async () => {
+    const { broker, service } = world
+    await setState("HALTED", "flatten it")
+    const flattened = await post("accounts/paper-1/flatten", { reason: "enough" }, "flatten-1")
+    assert.strictEqual(flattened.status, 202, flattened.text)
+    const made = flattened.body.orders as ReadonlyArray<Row>
+    assert.sameMembers(
+      made.map(({ symbol, side }) => `${side} ${symbol}`),
+      ["sell SPY", "sell QQQ", "sell LIMITED"]
+    )
+    await waitUntil(
+      () => `both positions to be closed${service.tail()}`,
+      async () => {
+        const positions = await service.list("positions")
+        return positions.every(({ quantity }) => quantity === "0") ? true : undefined
+      }
+    )
+    const again = await post("accounts/paper-1/flatten", { reason: "enough" }, "flatten-1")
+    assert.deepStrictEqual(again.body.orders, flattened.body.orders)
+    assert.lengthOf((await post("accounts/paper-1/flatten", { reason: "enough" })).body.orders, 0)
+    assert.isTrue((await broker.creates()).every(({ received }) => received === 1))
+    assert.lengthOf(
+      (await broker.orders()).filter(({ side }) => side === "sell"),
+      3
+    )
+    await setState("ACTIVE", "it is flat")
+    const [row] = await audit("command=account.flatten&result=accepted")
+    assert.deepInclude(row, { scope: "account:paper-1", by: "api:127.0.0.1", reason: "enough" })
+  }, 60_000)
+
+  it("halts one account, which health says over a restart, and what it holds of orders until it is freed", async () => {
+    const { broker, service } = world
+    const scope = "account:paper-1"
+    const set = (state: string) => post("trading-state", { scope, state, reason: "this one" })
+    assert.strictEqual((await set("HALTED")).status, 200)
+    const said = () =>
+      waitUntil("health to say it", async () => {
+        const { accounts } = (await service.get("/health")).body
+        const { can_trade: may, reason } = accounts["paper-1"]
+        return may === false && String(reason).includes("account:paper-1 is HALTED") ? true : undefined
+      })
+    await said()
+    await service.kill()
+    service.spawn()
+    await service.ready()
+    await said()
+    assert.include(String(service.events("ready").at(-1)?.["msg"]), "account:paper-1 HALTED")
+    const before = (await broker.creates()).length
+    const taken = await service.post("/webhook", alertBody({ symbol: "IWM" }))
+    const trace = await waitUntil("a decision", async () => {
+      const { body } = await service.get(`/api/v1/signals/${taken.body.signal_id}`)
+      return body.decision ? body : undefined
+    })
+    assert.strictEqual(trace.orders[0].status, "held")
+    assert.lengthOf(await broker.creates(), before)
+    assert.strictEqual((await set("ACTIVE")).status, 200)
+    await service.settled(String(taken.body.signal_id))
+    assert.lengthOf(await broker.creates(), before + 1)
+  }, 60_000)
+
+  it("that a SIGKILL cuts off says so after the next start, and is carried out under its key", async () => {
+    const { service } = world
+    // The effect of the command waits in the database, its audit row does not.
+    await world.alter(`CREATE FUNCTION linger() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN PERFORM pg_sleep(60); RETURN NEW; END $$`)
+    await world.alter(
+      "CREATE TRIGGER linger BEFORE UPDATE ON trading_state FOR EACH ROW EXECUTE FUNCTION linger()"
+    )
+    const change = { state: "REDUCING", reason: "cut off" }
+    const cut = post("trading-state", change, "cut-1").catch(() => null)
+    await waitUntil("the command to begin", async () =>
+      (await audit("result=begun")).length === 1 ? true : undefined
+    )
+    await service.kill()
+    await cut
+    await world.alter("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+    await world.alter("DROP TRIGGER linger ON trading_state")
+    service.spawn()
+    await service.ready()
+    await waitUntil(
+      () => `the audit to say it${service.tail()}`,
+      async () => ((await audit("result=interrupted")).length === 1 ? true : undefined)
+    )
+    assert.strictEqual((await service.get("/api/v1/trading-state")).body.state, "ACTIVE")
+    const again = await post("trading-state", change, "cut-1")
+    assert.deepStrictEqual([again.status, again.body.state], [200, "REDUCING"], again.text)
+    const results = (await audit("command=trading_state.set")).filter((row) => row["reason"] === "cut off")
+    assert.deepStrictEqual(
+      results.map(({ result }) => result),
+      ["accepted", "interrupted"]
+    )
+    await setState("ACTIVE", "seen")
+  }, 90_000)
+})

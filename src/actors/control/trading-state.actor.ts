@@ -18,9 +18,10 @@ const read = effectActor("trading-state.read", () =>
   Effect.gen(function* () {
     const store = yield* TradingStateStore
     const view = yield* TradingState
-    const { state } = yield* store.read
-    view.assign(state)
-    return state
+    const rows = yield* store.read
+    view.assign(new Map(rows.map(({ scope, state }) => [scope, state])))
+    // The machine shows the state of all; the others are where somebody looks for an account or a strategy.
+    return view.current() ?? "unknown"
   })
 )
 

@@ -20,6 +20,7 @@ import {
   sameTerms,
   termsOf
 } from "../../domain/orders/protection.ts"
+import { OPERATOR_CLOSE } from "../../domain/orders/permit.ts"
 import { AccountLeases, type AccountLeasesService } from "../../layers/accounts/accounts-lease.port.ts"
 import { type OpenShare, PositionsStore } from "../../layers/orders/positions-store.port.ts"
 import { Protection, type ProtectionService, type Watched } from "../../layers/orders/protection.port.ts"
@@ -167,21 +168,28 @@ const intend = (watch: Watch, share: OpenShare, kind: StoredExitKind, nowMs: num
     const orders = yield* OrdersStore
     const wake = yield* Wake
     noteTried(watch, share, nowMs)
+    const isAgain = kind === "close_again" || kind === OPERATOR_CLOSE
     const outcome = yield* orders.intendExit({
       account: share.account,
       positionId: share.positionId,
       positionEpoch: share.epoch,
       exitKind: kind,
       strategy: share.strategy,
-      quantity: kind === "close_again" ? (share.refused?.wanted ?? null) : null
+      quantity: isAgain ? (share.refused?.wanted ?? null) : null
     })
     if (outcome._tag === "NotNeeded") return 0
     const detail = { exit_kind: kind, exit_number: outcome.order.exitNumber, source: outcome.order.source }
-    const why = kind === "close_again" ? "the venue refused its close before" : `${kind} reached`
+    const why = isAgain ? "the venue refused its close before" : `${kind} reached`
     yield* traceOrder("info", "order.intended", why, watch.path, outcome.order, detail)
     wake.notify(ordersBell(share.account))
     return 1
   })
+
+/** What a refused close is tried again as; null where none was refused. */
+const closeAgain = (refused: OpenShare["refused"]): StoredExitKind | null => {
+  if (refused?.isClose !== true) return null
+  return refused.byOperator ? OPERATOR_CLOSE : "close_again"
+}
 
 /** A position that only a human can free is reported once, and again when it was free in between. */
 const alertStuck = (watch: Watch, share: OpenShare, reason: string | null) =>
@@ -237,12 +245,7 @@ export const look = (watch: Watch) =>
       watched.push({ account: share.account, symbol: share.symbol, gap })
       yield* alertStuck(watch, share, gap)
       if (!isDue(watch, market, share, nowMs)) continue
-      exits += yield* intend(
-        watch,
-        share,
-        share.refused?.isClose === true ? "close_again" : (due ?? "stop_loss"),
-        nowMs
-      )
+      exits += yield* intend(watch, share, closeAgain(share.refused) ?? due ?? "stop_loss", nowMs)
     }
     forget(watch, shares)
     watch.shares = shares

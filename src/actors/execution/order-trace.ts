@@ -10,9 +10,9 @@ import { Alerts, type Severity } from "../../layers/alerts/alerts.port.ts"
 import type { Moved, StoredOrder } from "../../layers/orders/orders-store.port.ts"
 import { type LogLevelName, logEvent } from "../../runtime/log-event.ts"
 
-/** The signal an order came from; an exit belongs to no signal and correlates with itself. */
-export const correlationOf = (order: Pick<StoredOrder, "id" | "signalId">): string =>
-  order.signalId ?? order.id
+/** The signal or the command an order came from; an exit belongs to neither and correlates with itself. */
+export const correlationOf = (order: Pick<StoredOrder, "commandId" | "id" | "signalId">): string =>
+  order.signalId ?? order.commandId ?? order.id
 
 const fieldsOf = (order: StoredOrder): Record<string, unknown> => ({
   correlation_id: correlationOf(order),

@@ -11,6 +11,7 @@ import { Clock, Effect, Layer } from "effect"
 import { closedReason } from "../../domain/kernel/calendar.ts"
 import { componentRows, type HealthDocument, type HealthFacts } from "../../domain/health/health.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
+import type { TradingStateName } from "../../domain/kernel/trading-state.ts"
 import { Build } from "../../layers/platform/build.port.ts"
 import { Config } from "../../layers/platform/config.port.ts"
 import { Instance, type Standing } from "../../layers/platform/instance.port.ts"
@@ -46,7 +47,8 @@ const accountsOf = (
   root: TreeNode | null,
   protection: ProtectionService,
   nowMs: number,
-  standing: Standing
+  standing: Standing,
+  stateOf: (scope: string) => TradingStateName | null
 ): HealthFacts["accounts"] => {
   if (!settings.roles.has("accounts")) return []
   const trading = childrenOf(root, "root/trading")
@@ -73,6 +75,9 @@ const accountsOf = (
       missing(brokers.get(account.broker), "brokers/", account.broker) ??
       shared
     if (because !== null) return { id, canTrade: false, reason: because }
+    const state = stateOf(`account:${id}`)
+    if (state !== null && state !== "ACTIVE")
+      return { id, canTrade: false, reason: `the trading state of account:${id} is ${state}` }
     const reason = closedReason(account.calendar, nowMs)
     return { id, canTrade: reason === null, reason }
   })
@@ -176,7 +181,7 @@ export const healthSourceLayer = Layer.effect(
           queue: signals.current(),
           takesPosts: settings.roles.has("http"),
           trades: settings.roles.has("accounts"),
-          accounts: accountsOf(settings, node, protection, nowMs, instance.standing()),
+          accounts: accountsOf(settings, node, protection, nowMs, instance.standing(), trading.of),
           unprotected: protection.unprotected(nowMs).map(({ account, symbol }) => `${account}/${symbol}`),
           canary: null,
           components: node === null ? [] : componentRows(node)

@@ -36,6 +36,7 @@ import { logEvent } from "../../runtime/log-event.ts"
 import type { Observer, SupervisionEvent } from "../../runtime/reports.ts"
 import { startTree } from "../../runtime/supervisor.ts"
 import type { StopReport, Tree } from "../../runtime/tree.ts"
+import { auditWatch } from "../operators/audit-keeper.ts"
 import { notifier } from "../operators/notifier.ts"
 import { queueWatch } from "../operators/queue-watch.ts"
 import { settingsRecorder } from "../operators/settings-record.ts"
@@ -238,6 +239,7 @@ export const runService = (observers: ServiceObservers) =>
       startup.observe(tree.readyBelow)
       yield* Effect.forkScoped(notifier)
       yield* Effect.forkScoped(queueWatch)
+      yield* Effect.forkScoped(auditWatch)
       yield* Effect.forkScoped(troubleWatch)
       yield* Effect.forkScoped(reloader)
       yield* Effect.forkScoped(settingsRecorder)

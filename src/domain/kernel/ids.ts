@@ -87,6 +87,28 @@ export const clientOrderId = (key: EntryKey, attempt: number): string =>
 export const exitClientOrderId = (key: ExitKey, attempt: number): string =>
   digest128("exit.client", [...exitParts(key), attempt])
 
+/** What an operator's close is about: one command, one share of one position. */
+export interface CloseKey {
+  readonly commandId: string
+  readonly positionId: string
+  readonly strategy: string
+}
+
+const closeParts = (key: CloseKey): ReadonlyArray<Part> => [key.commandId, key.positionId, key.strategy]
+
+/** `orders.id` of an operator's close. */
+export const closeOrderId = (key: CloseKey): string => uuidOf("close", closeParts(key))
+
+/** The id the venue is told for an operator's close: 32 hexadecimal characters, new with every attempt. */
+export const closeClientOrderId = (key: CloseKey, attempt: number): string =>
+  digest128("close.client", [...closeParts(key), attempt])
+
+/** `audit.id`: the n-th attempt of one life of a process. */
+export const auditId = (life: string, attempt: number): string => uuidOf("audit", [life, attempt])
+
+/** What a command is known by in what it makes: the same for each repetition of its key. */
+export const commandId = (key: string, fingerprint: string): string => uuidOf("command", [key, fingerprint])
+
 /** `positions.id`: one permanent row per account and symbol; openings are distinguished by its epoch. */
 export const positionId = (account: string, symbol: string): string => uuidOf("position", [account, symbol])
 

@@ -62,6 +62,10 @@ export const OWN_EVENTS = [
   "order.resolved_not_placed"
 ] as const
 
+/** What an operator may say of an order whose outcome nobody knows. */
+export const RESOLUTIONS = ["placed", "not_placed"] as const
+export type Resolution = (typeof RESOLUTIONS)[number]
+
 /** What the venue reports about an order: in a response, on the stream, or in a look-up. */
 export const VENUE_EVENTS = [
   "order.acked",

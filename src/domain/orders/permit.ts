@@ -19,6 +19,9 @@ import type { RiskNumbers } from "./risk-verdict.ts"
 import type { TradingStateName } from "../kernel/trading-state.ts"
 import { holdingNumbers, type SizedOrder, sizeToSend } from "./sizing.ts"
 
+/** The `exitKind` of what an operator closes: the one reduce that passes while trading is HALTED (T6). */
+export const OPERATOR_CLOSE = "operator"
+
 /** The parts of an order row that its permit needs. */
 export interface PermitOrder extends SizedOrder {
   readonly account: string
@@ -26,6 +29,8 @@ export interface PermitOrder extends SizedOrder {
   readonly symbol: string
   /** Null for an exit. */
   readonly signalId: string | null
+  /** Why a position is left; null for what an alert asks for. */
+  readonly exitKind: string | null
   readonly source: string
 }
 
@@ -86,7 +91,7 @@ const judgeRisk = (input: PermitInput, quantity: string): Permit | null => {
     step: "send",
     nowMs: context.nowMs,
     trading: tradingOf(context, order.strategy, order.account),
-    byOperator: false,
+    byOperator: order.exitKind === OPERATOR_CLOSE,
     account: atVenue(context.account),
     positionConfirmed: true,
     order: {

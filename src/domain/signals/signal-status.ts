@@ -5,11 +5,12 @@
  * the test database: its rows refuse every step that is not here (test/support/signal-guard.ts), so the whole suite over
  * PostgreSQL is the proof.
  *
- * Promises: every status that is not terminal has an exit; nothing leads out of a terminal one, so a signal is decided once.
+ * Promises: every status that is not terminal has an exit; nothing leads out of a terminal one, so a signal is decided once. What
+ * was buried was not decided: an operator may have it tried again.
  * Never: defines who may take a step (claims and leases are the store's).
  */
 
-/** In the order of a life; the last three are terminal. */
+/** In the order of a life; `done` and `rejected` are terminal, `dead` waits for an operator. */
 export const SIGNAL_STATUSES = ["buffered", "received", "processing", "done", "rejected", "dead"] as const
 export type SignalStatus = (typeof SIGNAL_STATUSES)[number]
 
@@ -29,6 +30,8 @@ export type SignalEvent =
   | "expired"
   /** It failed too often: a dead letter. */
   | "buried"
+  /** An operator lets a dead letter be tried again. */
+  | "replayed"
 
 type Row = { readonly [event in SignalEvent]?: SignalStatus }
 
@@ -45,5 +48,5 @@ export const SIGNAL_TRANSITIONS: { readonly [status in SignalStatus]: Row } = {
   },
   done: {},
   rejected: {},
-  dead: {}
+  dead: { replayed: "received" }
 }

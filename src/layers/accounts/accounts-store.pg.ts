@@ -179,6 +179,22 @@ const release =
       })
       .pipe(Effect.asVoid, Effect.catchTag("DatabaseFault", Effect.die))
 
+const unlock =
+  (database: DatabaseService): AccountsStoreService["unlock"] =>
+  (account) =>
+    database
+      .run(
+        "accounts.unlock",
+        (sql) => sql<{ readonly owner: string | null; readonly fence: bigint }>`
+          WITH held AS (SELECT id, owner FROM accounts WHERE id = ${account} FOR NO KEY UPDATE)
+          UPDATE accounts a SET fence = a.fence + 1, owner = NULL, lease_until = NULL, reconciled_at = NULL
+          FROM held WHERE a.id = held.id RETURNING held.owner, a.fence`
+      )
+      .pipe(
+        Effect.map(([row]) => row ?? null),
+        Effect.catchTag("DatabaseFault", Effect.die)
+      )
+
 const free =
   (database: DatabaseService): AccountsStoreService["free"] =>
   (accounts) =>
@@ -244,6 +260,7 @@ export const accountsStorePg: Layer.Layer<AccountsStore, never, Database> = Laye
       },
       free: free(database),
       release: release(database),
+      unlock: unlock(database),
       owned: (owner) =>
         database
           .run(

@@ -80,6 +80,13 @@ export interface AccountsStoreService {
   >
   /** Releases accounts so that a successor need not wait. A void grant changes nothing. */
   readonly release: (grants: ReadonlyArray<AccountGrant>) => Effect.Effect<void, DatabaseUnavailable>
+  /**
+   * Takes an account from whoever owns it: the fence rises, so that nothing he still writes changes a row, and anybody may
+   * take it then. Null: there is no such account.
+   */
+  readonly unlock: (
+    account: string
+  ) => Effect.Effect<{ readonly owner: string | null; readonly fence: bigint } | null, DatabaseUnavailable>
   /** Everything the life `owner` owns, by the rows. */
   readonly owned: (owner: string) => Effect.Effect<ReadonlyArray<AccountGrant>, DatabaseUnavailable>
   /** Records that the account agrees with the broker as far as can be determined. False: the grant is void. */

@@ -1,5 +1,5 @@
 /**
- * The read API and the few commands of an operator.
+ * The API: what may be read, and the commands of an operator (http.commands.ts).
  *
  * Promises: lists are `{items, next_cursor}`; an unknown query parameter, a bad cursor or a bad limit is a 400 that
  * names it; an id that is not a UUID is 404, because nothing can have it.
@@ -8,25 +8,19 @@
  */
 import { Effect } from "effect"
 import type { z } from "zod"
-import {
-  type ControlCommand,
-  controlCommands,
-  type ControlDone,
-  type ControlRefused,
-  UNPROTECTED
-} from "../../domain/control/control.ts"
 import { isUuid } from "../../domain/kernel/ids.ts"
 import { isoOf } from "../../domain/kernel/iso-time.ts"
-import { controlLimits } from "../../domain/kernel/limits.ts"
-import type { TradingStateName } from "../../domain/kernel/trading-state.ts"
+import { invariant } from "../../domain/kernel/invariant.ts"
 import type { Endpoint } from "../../wire/endpoint.ts"
 import * as wire from "../../wire/endpoints.ts"
 import { listTransactions } from "../../wire/monitoring-endpoints.ts"
 import { PAGE_ITEMS_DEFAULT } from "../../wire/page.ts"
+import type { CommandsService } from "../control/commands.port.ts"
 import type { TradingStateStoreService } from "../control/trading-state-store.port.ts"
 import type { ActorRow, HealthSourceService } from "../health/health-source.port.ts"
 import type { ListName, ReadStoreService } from "../health/read-store.port.ts"
-import { badCursor, decoded, Refused, route, type Route, type RouteRequest, rowsRoute } from "./http.route.ts"
+import { commandRoutes } from "./http.commands.ts"
+import { badCursor, decoded, Refused, route, type Route, rowsRoute } from "./http.route.ts"
 
 /** The decoded query of any list; what is neither limit nor cursor is a filter. */
 type ListQuery = Readonly<Record<string, string>> & { readonly limit?: number; readonly cursor?: string }
@@ -94,117 +88,45 @@ const actorsRoute = (source: HealthSourceService): Route =>
     }))
   )
 
-/** Names of positions in a response; more than a screen of them does not help an operator. */
-const shownMax = 20
-
-const refusalOf = ({ message, positions, reason }: ControlRefused): Refused =>
-  reason === "not_found"
-    ? notFound
-    : new Refused({
-        status: 409,
-        more: {
-          reason,
-          ...(message === undefined ? {} : { message }),
-          ...(reason === UNPROTECTED
-            ? { confirm: UNPROTECTED, positions: positions?.slice(0, shownMax) ?? null }
-            : {})
-        }
-      })
-
-const viaOf = ({ exchange, standing }: RouteRequest): string =>
-  `${standing.by === "session" ? "console" : "api"}:${exchange.request.socket.remoteAddress ?? "unknown"}`
-
-const controlRoute = (
-  { controlled, source }: Pick<ApiServices, "controlled" | "source">,
-  command: ControlCommand
-): Route =>
-  route(
-    wire.controlActor[command],
-    (request) =>
-      Effect.gen(function* () {
-        const path = request.params["path"] ?? ""
-        const confirmed = request.body.confirm === UNPROTECTED
-        const done = yield* source
-          .control({ command, path, confirmed })
-          .pipe(Effect.catchTag("ControlRefused", (refused) => Effect.fail(refusalOf(refused))))
-        yield* controlled({ command, path, by: viaOf(request), why: request.body.reason ?? null, ...done })
-        return { status: 202, json: { status: "ACCEPTED", path, command } }
-      }),
-    controlLimits.commandMsMax
-  )
-
-const stateRoutes = ({
-  states,
-  tradingStateChanged
-}: Pick<ApiServices, "states" | "tradingStateChanged">): ReadonlyArray<Route> => [
-  route(wire.getTradingState, () => Effect.map(states.read, (json) => ({ status: 200, json }))),
-  route(wire.setTradingState, (request) =>
-    Effect.gen(function* () {
-      const { reason, state } = request.body
-      const json = yield* states.set({ state, reason, changedBy: viaOf(request) })
-      yield* tradingStateChanged(state, reason)
-      return { status: 200, json }
-    })
-  )
-]
-
-const acknowledgeRoute = (reads: ReadStoreService): Route =>
-  route(wire.acknowledgeAlert, (request) =>
-    Effect.gen(function* () {
-      const id = request.params["id"] ?? ""
-      const note = request.body.note ?? null
-      const row = isUuid(id) ? yield* reads.acknowledgeAlert({ id, by: viaOf(request), note }) : null
-      if (row === null) return yield* notFound
-      return { status: 200, json: yield* decoded(wire.acknowledgeAlert.answers[200], row) }
+const stateRoute = (states: TradingStateStoreService): Route =>
+  route(wire.getTradingState, () =>
+    Effect.map(states.read, ([global, ...scopes]) => {
+      invariant(global !== undefined, "the trading state of all has a row")
+      return { status: 200, json: { ...global, scopes } }
     })
   )
 
-/** A command that was carried out, and by whom. */
-export interface ControlReport extends ControlDone {
-  readonly command: ControlCommand
-  readonly path: string
-  readonly by: string
-  readonly why: string | null
-}
-
-/**
- * What the API needs besides the rows. `tradingStateChanged` notifies whoever holds the state in memory, `controlled` whoever must
- * know what an operator did.
- */
+/** What the API needs besides the rows. */
 export interface ApiServices {
-  readonly controlled: (report: ControlReport) => Effect.Effect<void>
+  readonly commands: CommandsService
   readonly reads: ReadStoreService
   readonly states: TradingStateStoreService
   readonly source: HealthSourceService
-  readonly tradingStateChanged: (state: TradingStateName, reason: string) => Effect.Effect<void>
 }
 
 /** The routes of this file. */
-export const apiRoutes = (services: ApiServices): ReadonlyArray<Route> => {
-  const { reads, source } = services
-  return [
-    listRoute(reads, wire.listSignals, "signals"),
-    itemRoute(wire.getSignal, reads.trace),
-    listRoute(reads, wire.listOrders, "orders"),
-    itemRoute(wire.getOrder, reads.order),
-    listRoute(reads, wire.listFills, "fills"),
-    listRoute(reads, wire.listPositions, "positions"),
-    listRoute(reads, wire.listAccounts, "accounts"),
-    listRoute(reads, wire.listEquity, "equity"),
-    listRoute(reads, wire.listCashFlows, "cash_flows"),
-    listRoute(reads, wire.listWaves, "waves"),
-    route(wire.getLinkage, () => Effect.map(reads.linkage, (json) => ({ status: 200, json }))),
-    actorsRoute(source),
-    ...controlCommands.map((command) => controlRoute(services, command)),
-    ...stateRoutes(services),
-    listRoute(reads, wire.listAlerts, "alerts"),
-    acknowledgeRoute(reads),
-    listRoute(reads, wire.listBreakers, "circuit_breakers"),
-    listRoute(reads, listTransactions, "transactions"),
-    listRoute(reads, wire.listDeadLetters, "dead_letters"),
-    indexRoute
-  ]
-}
+export const apiRoutes = ({ commands, reads, source, states }: ApiServices): ReadonlyArray<Route> => [
+  listRoute(reads, wire.listSignals, "signals"),
+  itemRoute(wire.getSignal, reads.trace),
+  listRoute(reads, wire.listOrders, "orders"),
+  itemRoute(wire.getOrder, reads.order),
+  listRoute(reads, wire.listFills, "fills"),
+  listRoute(reads, wire.listPositions, "positions"),
+  listRoute(reads, wire.listAccounts, "accounts"),
+  listRoute(reads, wire.listEquity, "equity"),
+  listRoute(reads, wire.listCashFlows, "cash_flows"),
+  listRoute(reads, wire.listWaves, "waves"),
+  route(wire.getLinkage, () => Effect.map(reads.linkage, (json) => ({ status: 200, json }))),
+  actorsRoute(source),
+  stateRoute(states),
+  ...commandRoutes(commands),
+  listRoute(reads, wire.listAudit, "audit"),
+  listRoute(reads, wire.listAlerts, "alerts"),
+  listRoute(reads, wire.listBreakers, "circuit_breakers"),
+  listRoute(reads, listTransactions, "transactions"),
+  listRoute(reads, wire.listDeadLetters, "dead_letters"),
+  indexRoute
+]
 
 /** The endpoints below `/api/v1`, for callers without the documentation. */
 const indexRoute: Route = route(wire.index, () =>

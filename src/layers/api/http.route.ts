@@ -23,6 +23,7 @@ import type { z } from "zod"
 import type { FieldError } from "../../domain/kernel/field.ts"
 import { invariant } from "../../domain/kernel/invariant.ts"
 import { logEvent } from "../../runtime/log-event.ts"
+import type { CommandName } from "../../domain/control/commands.ts"
 import type { Endpoint } from "../../wire/endpoint.ts"
 import { decode } from "../../wire/problems.ts"
 import { type DatabaseError } from "../database/database.port.ts"
@@ -80,13 +81,15 @@ export interface Route {
   /** Milliseconds; default `readLimits.queryMs` plus a little overhead. */
   readonly deadlineMs: number
   readonly handle: (request: RouteRequest<unknown, unknown>) => RouteEffect
+  /** The command that it gives, where it gives one. */
+  readonly command?: CommandName
 }
 
 type OutputOf<Schema> = Schema extends z.ZodType ? z.output<Schema> : undefined
 /** What may be given for a schema. */
 export type JsonOf<Schema> = Schema extends z.ZodType ? Immutable<z.input<Schema>> : never
 type AnswerOf<E extends Endpoint> = E["answers"][keyof E["answers"]]
-type RequestOf<E extends Endpoint> = RouteRequest<OutputOf<E["query"]>, OutputOf<E["body"]>>
+export type RequestOf<E extends Endpoint> = RouteRequest<OutputOf<E["query"]>, OutputOf<E["body"]>>
 
 /** The route of an endpoint whose response is untyped until it is built: what comes from rows is decoded (`decoded`). */
 export const rowsRoute = (
@@ -209,10 +212,8 @@ const answerCause = (
     if (Cause.hasInterruptsOnly(cause)) return Effect.void
     const error = Cause.squash(cause)
     if (error instanceof Refused) {
-      refuse(exchange, error.status, {
-        ...(error.errors === undefined ? {} : { errors: error.errors }),
-        ...error.more
-      })
+      const more = { ...(error.errors === undefined ? {} : { errors: error.errors }), ...error.more }
+      refuse(exchange, error.status, more, error.status === 503 ? retryAfter : {})
       return Effect.void
     }
     const transient =

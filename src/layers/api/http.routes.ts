@@ -23,11 +23,11 @@ import { isJsonObject, type JsonObject } from "../../domain/kernel/canonical-jso
 import { readJson } from "../../domain/kernel/json-reader.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
 import { settingsMask } from "../../domain/kernel/settings-secrets.ts"
-import { Alerts } from "../alerts/alerts.port.ts"
 import { Config } from "../platform/config.port.ts"
 import { HealthSource, maskedHealth } from "../health/health-source.port.ts"
-import { apiRoutes, type ControlReport } from "./http.api.ts"
-import { logEvent } from "../../runtime/log-event.ts"
+import { Commands, type CommandsService } from "../control/commands.port.ts"
+import { apiRoutes } from "./http.api.ts"
+import { noteStranger } from "./http.commands.ts"
 import { HttpAccess, type HttpAccessService, type Standing } from "./http.access.ts"
 import { readBody, refuseUnread } from "./http.body.ts"
 import { plainAddress } from "./http.caller.ts"
@@ -45,16 +45,14 @@ import type { AccountLeases } from "../accounts/accounts-lease.port.ts"
 import type { Worker } from "../platform/worker.port.ts"
 import { ReadStore } from "../health/read-store.port.ts"
 import { TradingStateStore } from "../control/trading-state-store.port.ts"
-import type { TradingStateName } from "../../domain/kernel/trading-state.ts"
-import { TradingState } from "../control/trading-state.port.ts"
 import { ControlToken } from "../platform/control-token.port.ts"
-import { Wake } from "../platform/wake.port.ts"
 
 interface Parts {
   readonly settings: Settings
   readonly intake: HttpIntakeService
   readonly metrics: MetricsService
   readonly access: HttpAccessService
+  readonly commands: CommandsService
   readonly refused: RefusedPostsService
   readonly match: (method: string, path: string) => Match
   /** The process has the role `http`: it takes posts and serves the API, and not only its health. */
@@ -185,7 +183,13 @@ const dispatch = (parts: Parts, exchange: Exchange, handling: Handling): string 
   const match = parts.match(exchange.method, exchange.path)
   const isApi = exchange.path.startsWith("/api/")
   const standing = parts.access.standingOf(exchange)
-  if (isApi && refuseAccess(exchange, handling, standing)) return "unauthorized"
+  if (isApi && refuseAccess(exchange, handling, standing)) {
+    const command = match._tag === "Found" ? match.route.command : undefined
+    // While nobody knows the token, nobody is a stranger.
+    if (match._tag === "Found" && command !== undefined && standing.may !== "unknown")
+      handling.run(noteStranger(parts.commands, exchange, standing, command, match.params))
+    return "unauthorized"
+  }
   switch (match._tag) {
     case "NotFound":
       refuseUnread(exchange, 404, {}, {}, handling.expectsContinue)
@@ -256,7 +260,7 @@ export const HttpFrontRoutes: Layer.Layer<
   HttpFront,
   never,
   | AccountLeases
-  | Alerts
+  | Commands
   | Config
   | ControlToken
   | Exposition
@@ -267,8 +271,6 @@ export const HttpFrontRoutes: Layer.Layer<
   | ReadStore
   | TradingStateStore
   | RefusedPosts
-  | TradingState
-  | Wake
   | Worker
 > = Layer.effect(
   HttpFront,
@@ -281,53 +283,12 @@ export const HttpFrontRoutes: Layer.Layer<
     const metrics = yield* Metrics
     const reads = yield* ReadStore
     const states = yield* TradingStateStore
-    const alerts = yield* Alerts
-    const wake = yield* Wake
-    const tradingState = yield* TradingState
-    const tradingStateChanged = (state: TradingStateName, reason: string): Effect.Effect<void> =>
-      Effect.suspend(() => {
-        tradingState.assign(state)
-        // Orders held by the old state wait for their accounts to be checked again, signals for the pipeline.
-        wake.notify("signals")
-        wake.notify("orders")
-        wake.notify("trading-state")
-        // Each change is a row of its own (T11): the previous one ends with it.
-        const dedupKey = "trading_state.changed:global"
-        return Effect.andThen(
-          alerts.resolve(dedupKey, `trading is ${state}: ${reason}`),
-          alerts.raise({
-            severity: state === "HALTED" ? "HIGH" : "LOW",
-            kind: "trading_state.changed",
-            dedupKey,
-            message: `trading is ${state}: ${reason}`,
-            component: "root/http",
-            detail: { state },
-            standing: true,
-            byOperator: true
-          })
-        )
-      })
-    const controlled = ({ by, command, path, unprotected, why }: ControlReport): Effect.Effect<void> =>
-      Effect.suspend(() => {
-        const alone = unprotected === null ? ["what is open could not be read"] : unprotected.slice(0, 20)
-        const fields = { component: path, command, by, reason: why, unprotected: alone }
-        const logged = logEvent("info", "control.done", `${command} of ${path} by ${by}`, fields)
-        if (alone.length === 0) return logged
-        const raised = alerts.raise({
-          severity: "HIGH",
-          kind: "control.unprotected",
-          dedupKey: `control.unprotected:${path}`,
-          message: `${path} was paused by ${by} while positions are open: ${alone.join(", ")}`,
-          component: path,
-          detail: { by, reason: why }
-        })
-        return Effect.andThen(logged, raised)
-      })
+    const commands = yield* Commands
     const takesPosts = settings.roles.has("http")
     const api = takesPosts
       ? [
           ...consoleRoutes(access),
-          ...apiRoutes({ reads, states, source, controlled, tradingStateChanged }),
+          ...apiRoutes({ commands, reads, states, source }),
           ...(yield* monitoringRoutes(source))
         ]
       : []
@@ -339,6 +300,7 @@ export const HttpFrontRoutes: Layer.Layer<
         metrics,
         refused: yield* RefusedPosts,
         access,
+        commands,
         match,
         takesPosts
       })

@@ -1,5 +1,5 @@
 /**
- * TradingStateStore on PostgreSQL: one row per scope; `global` is the only one so far.
+ * TradingStateStore on PostgreSQL: one row per scope; `global` is always there, the others from their first change on.
  *
  * Promises: those of the port; every call has the deadline of an API read.
  * Never: reads a state it does not know: that is a defect.
@@ -24,7 +24,7 @@ interface Stored {
 const columns = "scope, state, reason, changed_by, version, changed_at"
 const options = { deadlineMs: readLimits.queryMs }
 
-const decoded = ([row]: ReadonlyArray<Stored>): TradingStateRow => {
+const decoded = (row: Stored | undefined): TradingStateRow => {
   const state = TRADING_STATES.find((name) => name === row?.state)
   invariant(row !== undefined && state !== undefined, "the trading state row holds a known state", { row })
   return { ...row, state, changed_at: row.changed_at.toISOString() }
@@ -38,8 +38,8 @@ export const tradingStateStorePg: Layer.Layer<TradingStateStore, never, Database
         "trading_state.read",
         (sql) =>
           Effect.map(
-            sql<Stored>`SELECT ${sql.literal(columns)} FROM trading_state WHERE scope = 'global'`,
-            decoded
+            sql<Stored>`SELECT ${sql.literal(columns)} FROM trading_state ORDER BY scope <> 'global', scope`,
+            (rows) => rows.map(decoded)
           ),
         options
       ),
@@ -48,13 +48,15 @@ export const tradingStateStorePg: Layer.Layer<TradingStateStore, never, Database
           "trading_state.set",
           (sql) =>
             Effect.gen(function* () {
-              const rows =
-                yield* sql<Stored>`UPDATE trading_state SET state = ${change.state}, reason = ${change.reason},
-                changed_by = ${change.changedBy}, version = version + 1, changed_at = hf_now()
-              WHERE scope = 'global' RETURNING ${sql.literal(columns)}`
+              const rows = yield* sql<Stored>`
+                INSERT INTO trading_state AS t (scope, state, reason, changed_by, changed_at)
+                VALUES (${change.scope}, ${change.state}, ${change.reason}, ${change.changedBy}, hf_now())
+                ON CONFLICT (scope) DO UPDATE SET state = excluded.state, reason = excluded.reason,
+                  changed_by = excluded.changed_by, version = t.version + 1, changed_at = excluded.changed_at
+                RETURNING ${sql.literal(columns)}`
               yield* sql`INSERT INTO actor_events (at, path, event, detail)
                 VALUES (hf_now(), 'root/http', 'trading_state.changed', ${JSON.stringify(change)}::text::jsonb)`
-              return decoded(rows)
+              return decoded(rows[0])
             }),
           options
         )

@@ -1,5 +1,5 @@
 /**
- * TradingStateStore: the port to the one row that decides whether this installation trades.
+ * TradingStateStore: the port to the rows that decide whether this installation, an account or a strategy trades.
  *
  * Promises: a change is written with who made it and why, in one transaction with its audit line.
  * Never: notifies anybody; whoever changes it rings (bells.ts).
@@ -20,13 +20,16 @@ export interface TradingStateRow {
 }
 
 export interface TradingStateChange {
+  /** `global`, `account:<id>` or `strategy:<name>`. */
+  readonly scope: string
   readonly state: TradingStateName
   readonly reason: string
   readonly changedBy: string
 }
 
 export interface TradingStateStoreService {
-  readonly read: Effect.Effect<TradingStateRow, DatabaseError>
+  /** Every scope that was ever set, `global` first. */
+  readonly read: Effect.Effect<ReadonlyArray<TradingStateRow>, DatabaseError>
   readonly set: (change: TradingStateChange) => Effect.Effect<TradingStateRow, DatabaseError>
 }
 

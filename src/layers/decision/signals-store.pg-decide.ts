@@ -142,7 +142,7 @@ export const settleFailure = Effect.fnUntraced(function* (
       WHERE id = ${id} RETURNING id, source, body)
     INSERT INTO dead_letters (id, origin, reference, reason, payload)
     SELECT ${deadLetterId("pipeline", id, reason)}::uuid, 'pipeline', dead.id::text, ${reason}, dead.body FROM dead
-    ON CONFLICT DO NOTHING`
+    ON CONFLICT (id) DO UPDATE SET replayed_at = NULL`
   return { _tag: "Buried" as const, id, reason }
 })
 

@@ -33,14 +33,14 @@ interface ListTable {
   readonly where?: string
   /** Reversed, for lists whose oldest row matters most. */
   readonly oldestFirst?: true
-  /** The column that `from` and `to` are about. */
+  /** The column that `from`, `to` and `since` are about. */
   readonly time?: string
 }
 
 const signalColumns = `id, kind, source, status, reason, symbol, action, direction, timeframe, quantity, price, strategy, strike,
   expiration::text AS expiration, intent, position_size, market_position, prev_market_position, market_position_size, fired_at, expires_from, received_at, decided_at, request_id, experiment_id, variant, identity_kind, attempts, body::text AS body_text`
 const orderColumns = `id, client_order_id, signal_id, account, strategy, leg, intent, sizing, wanted, symbol, side, type, quantity, limit_price,
-  time_in_force, status, attempt, source, venue, venue_order_id, filled_quantity, average_price, reason, sends, position_id, exit_kind,
+  time_in_force, status, attempt, source, venue, venue_order_id, filled_quantity, average_price, reason, sends, position_id, exit_kind, command_id,
   valid_until, sent_at, resolve_until, created_at, updated_at, settled_at`
 const fillColumns = `id, venue, account, symbol, venue_order_id, trade_id, client_order_id, order_id, position_id, side, quantity, price, fee,
   realised_pnl, source, order_time, recorded_at`
@@ -113,6 +113,13 @@ const lists: Readonly<Record<ListName, ListTable>> = {
     columns: `id, status, severity, kind, dedup_key, message, component, detail, occurrences, first_at, last_at,
       last_message, last_detail, standing, acknowledged_at, acknowledged_by, acknowledged_note, resolved_at, resolved_by`,
     key: bySeq
+  },
+  audit: {
+    from: "audit",
+    columns: `id, command, scope, arguments, reason, by, means, address, request_id, idempotency_key, result, result_reason,
+      answer, command_id, begun_at, completed_at`,
+    key: bySeq,
+    time: "begun_at"
   },
   dead_letters: {
     from: "dead_letters",
@@ -189,8 +196,9 @@ const selectPage = (
   after: ReadonlyArray<string> | null
 ) => {
   const conditions: Array<Fragment> = Object.entries(request.filters).map(([name, value]) => {
-    const column = sql.literal((name === "from" || name === "to" ? table.time : undefined) ?? name)
-    if (name === "from") return sql`${column} >= ${value}::timestamptz`
+    const isTime = name === "from" || name === "to" || name === "since"
+    const column = sql.literal((isTime ? table.time : undefined) ?? name)
+    if (name === "from" || name === "since") return sql`${column} >= ${value}::timestamptz`
     if (name === "to") return sql`${column} < ${value}::timestamptz`
     return name.endsWith("_id") ? sql`${column} = ${value}::uuid` : sql`${column} = ${value}`
   })
@@ -298,6 +306,17 @@ const orderOf = (database: DatabaseService) => (id: string) =>
     options
   )
 
+const ordersOf = (database: DatabaseService) => (ids: ReadonlyArray<string>) =>
+  database.run(
+    "read.orders_by_id",
+    (sql) =>
+      Effect.map(
+        sql<Item>`SELECT ${sql.literal(orderColumns)} FROM orders WHERE id = ANY (${[...ids]}::uuid[]) ORDER BY seq`,
+        (rows) => rows.map(jsonItem)
+      ),
+    options
+  )
+
 const linkageOf = (database: DatabaseService) =>
   database.run(
     "read.linkage",
@@ -345,6 +364,7 @@ export const ReadStorePg: Layer.Layer<ReadStore, never, Database> = Layer.effect
       list: listOf(database),
       trace: traceOf(database),
       order: orderOf(database),
+      orders: ordersOf(database),
       linkage: linkageOf(database),
       acknowledgeAlert: acknowledgeAlertOf(database)
     })

@@ -42,6 +42,7 @@ export type ListName =
   | "equity"
   | "waves"
   | "alerts"
+  | "audit"
   | "dead_letters"
   | "circuit_breakers"
   | "transactions"
@@ -75,6 +76,8 @@ export interface ReadStoreService {
   readonly trace: (signalId: string) => Read<Trace | null>
   /** The order with its events, null when there is none. */
   readonly order: (orderId: string) => Read<Item | null>
+  /** The orders of these ids that exist, oldest first. */
+  readonly orders: (orderIds: ReadonlyArray<string>) => Read<ReadonlyArray<Item>>
   readonly linkage: Read<Linkage>
   /** Acknowledges an alert, which closes one that is an event. Null when there is no such alert. */
   readonly acknowledgeAlert: (given: {

@@ -32,6 +32,7 @@ import {
   type RecordedFill,
   type StoredTrade
 } from "./fills-store.port.ts"
+import { adoptIn } from "./position-adopt.pg.ts"
 import { linkMetadataForOrder } from "./metadata-link.pg.ts"
 import { columnsOf, settledWhen } from "./order-row.pg.ts"
 import { moveShares } from "./position-shares.pg.ts"
@@ -233,7 +234,10 @@ const settleFilled = (sql: SqlClient, order: StoredOrder) =>
         (rows) => rows.length === 1
       )
 
-const recordIn = (sql: SqlClient, settings: Settings, venue: string, fill: VenueFill) =>
+/** A trade that an operator says there must have been takes nobody's metadata. */
+const noMetadata = Effect.succeed({ _tag: "NoMetadata", why: "the quantity was adopted" } as const)
+
+const recordIn = (sql: SqlClient, settings: Settings, venue: string, fill: VenueFill, isAdopted = false) =>
   Effect.gen(function* () {
     const position = positionId(fill.account, fill.symbol)
     const trade = tradeRecordId({ venue, ...fill })
@@ -279,7 +283,7 @@ const recordIn = (sql: SqlClient, settings: Settings, venue: string, fill: Venue
     const toLink = { ...fill, tradeRecordId: trade, venue, orderTime: fill.at }
     if (owner === null) {
       const none = { order: null, linkedBy: "none", illegal: null, surprise: null, settled: false } as const
-      const metadata = yield* linkMetadataForOrder(sql, toLink)
+      const metadata = yield* isAdopted ? noMetadata : linkMetadataForOrder(sql, toLink)
       return { _tag: "Recorded", ...facts, ...none, metadata } satisfies RecordedFill
     }
     const step = orderStep(owner.order, fillOf(fill), trades)
@@ -298,6 +302,15 @@ const recordIn = (sql: SqlClient, settings: Settings, venue: string, fill: Venue
   })
 
 const make = (database: DatabaseService, settings: Settings): FillsStoreService => ({
+  adopt: (given) =>
+    database
+      .transact(
+        "fills.adopt",
+        (sql) =>
+          adoptIn(sql, given, (venue, fill) => Effect.asVoid(recordIn(sql, settings, venue, fill, true))),
+        { retry: "idempotent" }
+      )
+      .pipe(Effect.catchTag("DatabaseFault", Effect.die)),
   record: (venue, fill) =>
     database
       .transact("fills.record", (sql) => recordIn(sql, settings, venue, fill), { retry: "idempotent" })

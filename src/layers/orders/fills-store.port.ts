@@ -58,7 +58,32 @@ export type FillOutcome =
   | { readonly _tag: "AlreadyKnown"; readonly tradeRecordId: string }
   | ContradictingFill
 
+export type Adopted =
+  | {
+      readonly _tag: "Adopted"
+      readonly account: string
+      readonly symbol: string
+      readonly before: string
+      readonly quantity: string
+      readonly price: string
+      readonly tradeRecordId: string
+    }
+  | { readonly _tag: "Missing" }
+  /** Both say the same, or the venue was not asked yet, or its fills may still explain the difference. */
+  | { readonly _tag: "NotDisputed"; readonly ours: string; readonly venues: string | null }
+  /** There is no price of our own to book it at. */
+  | { readonly _tag: "PriceMissing" }
+
 export interface FillsStoreService {
+  /**
+   * Takes over the venue's quantity of a disputed position, as one external trade. `reference` makes
+   * it the same trade when it is asked for again.
+   */
+  readonly adopt: (given: {
+    readonly positionId: string
+    readonly price: string | null
+    readonly reference: string
+  }) => Effect.Effect<Adopted, DatabaseUnavailable>
   /** Stores the trade and everything that follows from it. `venue` is the name of the venue, part of the trade's key. */
   readonly record: (venue: string, fill: VenueFill) => Effect.Effect<FillOutcome, DatabaseUnavailable>
   /** Those of `fills` that are not stored as reported, in their order: what a catch-up has to record. One statement. */

@@ -17,7 +17,7 @@ import type { SqlClient } from "effect/sql/SqlClient"
 import type { Fragment } from "effect/sql/Statement"
 import { invariant } from "../../domain/kernel/invariant.ts"
 import { BLOCKS_SYMBOL, nextStatus, type OrderEvent, type OrderStatus } from "../../domain/orders/order.ts"
-import type { Permit } from "../../domain/orders/permit.ts"
+import { OPERATOR_CLOSE, type Permit } from "../../domain/orders/permit.ts"
 import { type ContextTerms, readContext } from "./account-book.pg.ts"
 import type { AccountGrant } from "../accounts/accounts-store.port.ts"
 import type { DatabaseService } from "../database/database.port.ts"
@@ -57,7 +57,7 @@ const choice = (
       o.intent = 'reduce' AND ${closed}::boolean AS waits,
       NOT EXISTS (SELECT FROM shut s
         WHERE s.scope IN ('global', 'account:' || o.account, 'strategy:' || o.strategy)
-          AND (s.state = 'HALTED' OR o.intent = 'entry'))
+          AND (o.intent = 'entry' OR (s.state = 'HALTED' AND o.exit_kind IS DISTINCT FROM ${OPERATOR_CLOSE})))
       AND (o.intent = 'reduce' OR coalesce((SELECT enabled FROM accounts WHERE id = ${account}), false)) AS let_out
     FROM orders o
     WHERE o.account = ${account} AND o.status IN ('pending_cancel', 'held', 'intended')

@@ -12,7 +12,7 @@
  */
 import { Context, type Effect } from "effect"
 import type { OrderEvent, OrderStatus } from "../../domain/orders/order.ts"
-import type { Permit, PermitContext } from "../../domain/orders/permit.ts"
+import type { OPERATOR_CLOSE, Permit, PermitContext } from "../../domain/orders/permit.ts"
 import type { Sizing } from "../../domain/orders/sizing.ts"
 import type { AccountGrant } from "../accounts/accounts-store.port.ts"
 import type { DatabaseUnavailable } from "../database/database.port.ts"
@@ -23,7 +23,7 @@ export type OrderIntent = "entry" | "reduce"
 export interface StoredOrder {
   readonly id: string
   readonly clientOrderId: string
-  /** Null for exits, which belong to a position and not to a signal. */
+  /** Null for exits, which belong to a position, and for what an operator closes. */
   readonly signalId: string | null
   readonly account: string
   readonly strategy: string
@@ -55,13 +55,18 @@ export interface StoredOrder {
   readonly positionEpoch: number | null
   readonly exitNumber: number | null
   readonly exitKind: string | null
+  /** The command that made it. */
+  readonly commandId: string | null
   readonly validUntil: Date | null
   readonly sentAt: Date | null
   readonly settledAt: Date | null
 }
 
-/** Why a position is closed: its stop, its target, or a close of its strategy that the venue refused before. */
-export type StoredExitKind = "stop_loss" | "profit_target" | "close_again"
+/**
+ * Why a position is closed: its stop, its target, or a close that the venue refused before, of its strategy or of an operator,
+ * whose close passes while trading is HALTED also when it is tried again.
+ */
+export type StoredExitKind = "stop_loss" | "profit_target" | "close_again" | typeof OPERATOR_CLOSE
 
 /** A reduce to be stored as `intended`; the id follows from position, epoch and exit number (T4). */
 export interface ExitIntent {

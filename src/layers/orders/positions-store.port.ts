@@ -16,8 +16,9 @@ import type { DatabaseUnavailable } from "../database/database.port.ts"
 
 /** The last close or exit of a share, when the venue refused it. */
 export interface RefusedReduce {
-  /** True for a close that its strategy asked for, which is wanted whatever the price does. */
+  /** True for a close that its strategy or an operator asked for, which is wanted whatever the price does. */
   readonly isClose: boolean
+  readonly byOperator: boolean
   /** How much of the share it was to close, null for all. */
   readonly wanted: string | null
   readonly reason: string | null

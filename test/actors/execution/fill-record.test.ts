@@ -32,6 +32,7 @@ const makeStore = (known: ReadonlyArray<number>) => {
   const recorded: Array<string> = []
   let cursor: string | null = null
   const layer = Layer.succeed(FillsStore, {
+    adopt: () => Effect.die("not part of this test"),
     record: (_venue, fill) =>
       Effect.sync((): RecordedFill => {
         stored.add(fill.tradeId)

@@ -285,7 +285,7 @@ export class MoneyPath {
 
   #permit(row: Row) {
     return permitToSend({
-      order: { ...row, account: "paper-1", symbol, signalId: null, source: "webhook" },
+      order: { ...row, account: "paper-1", symbol, signalId: null, exitKind: null, source: "webhook" },
       context: {
         nowMs,
         trading: this.#trading(),

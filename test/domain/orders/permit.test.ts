@@ -1,7 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { plainInstruments } from "../../../src/domain/kernel/instruments.ts"
 import type { PlanAccount, PlanSettings } from "../../../src/domain/orders/plan-context.ts"
-import { type PermitContext, type PermitOrder, permitToSend } from "../../../src/domain/orders/permit.ts"
+import {
+  OPERATOR_CLOSE,
+  type PermitContext,
+  type PermitOrder,
+  permitToSend
+} from "../../../src/domain/orders/permit.ts"
 import type { TradingStateName } from "../../../src/domain/kernel/trading-state.ts"
 import type { SidePolicy } from "../../../src/domain/orders/sizing.ts"
 
@@ -65,6 +70,7 @@ const entry: PermitOrder = {
   strategy: "s",
   symbol: "SPY",
   signalId: "1",
+  exitKind: null,
   source: "webhook",
   intent: "entry",
   sizing: "open",
@@ -124,6 +130,16 @@ describe("an order that is about to leave is judged again", () => {
     [
       "a close while HALTED",
       judge(close, { state: "HALTED", account: account({}, "2") }),
+      "Hold trading_halted"
+    ],
+    [
+      "an operator's close while HALTED",
+      judge({ ...close, exitKind: OPERATOR_CLOSE }, { state: "HALTED", account: account({}, "2") }),
+      "Send 2"
+    ],
+    [
+      "a stop loss while HALTED",
+      judge({ ...close, exitKind: "stop_loss" }, { state: "HALTED", account: account({}, "2") }),
       "Hold trading_halted"
     ],
     [

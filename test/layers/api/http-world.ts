@@ -20,6 +20,15 @@ import { HttpFrontRoutes } from "../../../src/layers/api/http.routes.ts"
 import { type BoundListener, HttpListener } from "../../../src/layers/api/http-listener.port.ts"
 import { IntakeQueueBatch } from "../../../src/layers/intake/intake-queue.batch.ts"
 import { IntakeQueue } from "../../../src/layers/intake/intake-queue.port.ts"
+import { AuditStore, type AuditStoreService } from "../../../src/layers/control/audit-store.port.ts"
+import { commandsLayer } from "../../../src/actors/operators/commands.ts"
+import { AccountLeases } from "../../../src/layers/accounts/accounts-lease.port.ts"
+import { AccountsStore } from "../../../src/layers/accounts/accounts-store.port.ts"
+import { FillsStore } from "../../../src/layers/orders/fills-store.port.ts"
+import { OrderCommands } from "../../../src/layers/orders/order-commands.port.ts"
+import { Instance, makeInstance } from "../../../src/layers/platform/instance.port.ts"
+import { DeadLetters } from "../../../src/layers/signals/dead-letters.port.ts"
+import { type AuditRow, makeMemoryAudit } from "../../support/audit-store.memory.ts"
 import { assertDescribed } from "../../support/openapi.ts"
 import { makeMemoryIntakeStore, type MemoryIntakeStore } from "../../support/intake-store.memory.ts"
 import { IntakeStore } from "../../../src/layers/signals/intake-store.port.ts"
@@ -33,7 +42,6 @@ import {
   TradingStateStore,
   type TradingStateStoreService
 } from "../../../src/layers/control/trading-state-store.port.ts"
-import { AccountLeases } from "../../../src/layers/accounts/accounts-lease.port.ts"
 import { layerWorker } from "../../../src/layers/platform/worker.node.ts"
 import { Wake } from "../../../src/layers/platform/wake.port.ts"
 import { layerEntropy } from "../../support/entropy.ts"
@@ -53,6 +61,12 @@ export interface WorldOptions {
   readonly stateChanged?: (change: TradingStateChange) => void
   readonly deaf?: boolean
   readonly control?: HealthSource["Service"]["control"]
+  /** The audit of commands; one in memory when left out. */
+  readonly audit?: AuditStoreService
+  readonly orderCommands?: Partial<OrderCommands["Service"]>
+  readonly deadLetters?: Partial<DeadLetters["Service"]>
+  readonly fills?: Partial<FillsStore["Service"]>
+  readonly accounts?: Partial<AccountsStore["Service"]>
   /** Nobody holds DATA_DIR yet. */
   readonly tokenUnknown?: boolean
   /** Wraps the store, for stores that fail or stall. */
@@ -86,6 +100,8 @@ export interface World {
   readonly socket: BoundListener
   readonly store: MemoryIntakeStore
   readonly alerts: Array<Alert>
+  /** What the audit in memory holds. */
+  readonly audited: ReadonlyArray<AuditRow>
   /** Every line that was logged, as its fields. */
   readonly lines: Array<Record<string, unknown>>
   readonly lifecycle: LifecycleService
@@ -163,6 +179,7 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     list: () => nothing,
     trace: () => nothing,
     order: () => nothing,
+    orders: () => nothing,
     linkage: nothing,
     acknowledgeAlert: () => nothing,
     ...options.reads
@@ -196,7 +213,7 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
           Effect.sync(() => {
             options.stateChanged?.(change)
             return {
-              scope: "global",
+              scope: change.scope,
               state: change.state,
               reason: change.reason,
               changed_by: change.changedBy,
@@ -221,8 +238,31 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
   const logger = Logger.make<unknown, void>(({ fiber, message }) => {
     lines.push({ ...fiber.getRef(References.CurrentLogAnnotations), msg: String(message) })
   })
+  const instance = makeInstance()
+  instance.assign({ nodeId: "node", bootId: "boot" })
+  const audit = makeMemoryAudit()
+  const stores = Layer.mergeAll(
+    Layer.succeed(AuditStore, options.audit ?? audit),
+    Layer.succeed(OrderCommands, {
+      cancel: () => nothing,
+      resolve: () => nothing,
+      close: () => nothing,
+      flatten: () => nothing,
+      ...options.orderCommands
+    }),
+    Layer.succeed(DeadLetters, { replay: () => nothing, replayAll: () => nothing, ...options.deadLetters }),
+    // Of both stores a command uses one function.
+    Layer.succeed(FillsStore, { adopt: () => nothing, ...options.fills } as unknown as FillsStore["Service"]),
+    Layer.succeed(AccountsStore, {
+      unlock: () => nothing,
+      ...options.accounts
+    } as unknown as AccountsStore["Service"]),
+    Layer.succeed(Instance, instance)
+  )
   const services = HttpListenerNode.pipe(
     Layer.provide(HttpFrontRoutes),
+    Layer.provide(commandsLayer),
+    Layer.provide(stores),
     Layer.provideMerge(RefusedPosts.layer),
     Layer.provide(Layer.mergeAll(HttpAccess.layer, HttpIntake.layer)),
     Layer.provideMerge(IntakeQueueBatch),
@@ -280,6 +320,7 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     socket,
     store,
     alerts,
+    audited: audit.rows,
     lines,
     queue,
     lifecycle: Context.get(context, Lifecycle),

@@ -420,7 +420,9 @@ describe("the trading state", () => {
       headers: bearer
     })
     assert.strictEqual(answer.status, 200)
-    assert.deepStrictEqual(changes, [{ state: "HALTED", reason: "drill", changedBy: "api:127.0.0.1" }])
+    assert.deepStrictEqual(changes, [
+      { scope: "global", state: "HALTED", reason: "drill", changedBy: "api:127.0.0.1" }
+    ])
     assert.deepInclude(world.alerts[0], { kind: "trading_state.changed", severity: "HIGH" })
   })
 
@@ -444,15 +446,27 @@ describe("the trading state", () => {
         body: JSON.stringify({ state: "HALTED", reason: "drill", ...more }),
         headers: bearer
       })
-    const scoped = await send({ scope: "account:paper-1", until: "noon" })
+    const scoped = await send({ scope: "paper-1", until: "noon" })
     assert.strictEqual(scoped.status, 400)
     assert.deepStrictEqual(scoped.body.errors, [
-      { path: "scope", message: 'must be "global" or absent' },
+      { path: "scope", message: "must be global, account:<id> or strategy:<name>" },
       { path: "until", message: "unknown field; use state, reason, scope" }
     ])
+    const unknown = await send({ scope: "account:paper-9" })
+    assert.deepStrictEqual(
+      [unknown.status, unknown.body.errors],
+      [400, [{ path: "scope", message: "must be global or one of paper-1, paper-2, as account:<name>" }]]
+    )
+    assert.strictEqual((await send({ scope: "strategy:toString" })).status, 400)
     assert.deepStrictEqual(changes, [])
+    assert.strictEqual((await send({ scope: "account:paper-1" })).status, 200)
+    assert.strictEqual((await send({ scope: "strategy:default" })).status, 200)
+    assert.deepStrictEqual(
+      changes.map((change) => (change as { scope: string }).scope),
+      ["account:paper-1", "strategy:default"]
+    )
     assert.strictEqual((await send({ scope: "global" })).status, 200)
-    assert.lengthOf(changes, 1)
+    assert.lengthOf(changes, 3)
   })
 })
 
@@ -478,7 +492,7 @@ describe("the index of the API", () => {
     assert.deepInclude(items, {
       method: "POST",
       path: "/api/v1/trading-state",
-      summary: "Sets ACTIVE, REDUCING or HALTED.",
+      summary: "Sets ACTIVE, REDUCING or HALTED, for all, an account or a strategy; the strictest holds.",
       filters: null
     })
     for (const { method, path } of items) {

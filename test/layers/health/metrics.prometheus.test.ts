@@ -126,6 +126,7 @@ const services = (linkage: Effect.Effect<Linkage, DatabaseUnavailable>) =>
           list: () => nothing,
           trace: () => nothing,
           order: () => nothing,
+          orders: () => nothing,
           linkage,
           acknowledgeAlert: () => nothing
         })

@@ -1,0 +1,166 @@
+/**
+ * Audit keeper: brings the end of every command into the audit, also when the database is away, the process was killed, or
+ * a stranger tries them by the thousand.
+ *
+ * Promises: every attempt is counted by command and result; an end that cannot be written now waits in memory and is written when the database is there, at most
+ * `controlLimits.pendingEndsMax` of them; an attempt of a process that is gone is ended as `interrupted`, with a line and
+ * an alert; of refusals some rows are kept in a minute and a line tells the sum of the others.
+ * Never: fails, or makes an answer wait for a database that is away.
+ */
+import { Clock, Effect, Metric, Stream } from "effect"
+import { controlLimits } from "../../domain/kernel/limits.ts"
+import { Alerts } from "../../layers/alerts/alerts.port.ts"
+import { type AuditEnd, type AuditEntry, AuditStore } from "../../layers/control/audit-store.port.ts"
+import { Commands } from "../../layers/control/commands.port.ts"
+import { Database } from "../../layers/database/database.port.ts"
+import { Instance } from "../../layers/platform/instance.port.ts"
+import { logEvent } from "../../runtime/log-event.ts"
+
+export interface AuditKeeper {
+  readonly end: (entry: AuditEntry, end: AuditEnd) => Effect.Effect<void>
+  /** The same when the database is back: it does not answer now. */
+  readonly later: (entry: AuditEntry, end: AuditEnd) => Effect.Effect<void>
+  /** An attempt that never began. */
+  readonly refuse: (entry: AuditEntry, end: AuditEnd) => Effect.Effect<void>
+  readonly look: (all: boolean) => Effect.Effect<void>
+}
+
+interface Waiting {
+  readonly entry: AuditEntry
+  readonly end: AuditEnd
+}
+
+const component = "root"
+
+const commandsTotal = Metric.counter("holdfast_commands_total", {
+  description: "Commands of operators, by what came of them.",
+  incremental: true
+})
+
+const count = ({ command }: AuditEntry, { result }: AuditEnd) =>
+  Metric.update(Metric.withAttributes(commandsTotal, { command, result }), 1)
+
+/** Writes ends, and keeps those that the database does not take now. */
+const makeWriter = (audit: AuditStore["Service"]) => {
+  const waiting: Array<Waiting> = []
+  const keep = (one: Waiting) =>
+    Effect.suspend(() => {
+      waiting.push(one)
+      if (waiting.length <= controlLimits.pendingEndsMax) return Effect.void
+      const lost = waiting.shift()
+      return logEvent("error", "audit.lost", "the end of a command could not be written", {
+        component,
+        command: lost?.entry.command,
+        scope: lost?.entry.scope,
+        audit_id: lost?.entry.id,
+        result: lost?.end.result
+      })
+    })
+  const write = (one: Waiting): Effect.Effect<void> =>
+    audit.end(one.entry, one.end).pipe(
+      Effect.catchTag("DatabaseUnavailable", () => keep(one)),
+      Effect.catchTag("DatabaseFault", Effect.die)
+    )
+  return {
+    keep,
+    write,
+    again: Effect.suspend(() => Effect.forEach(waiting.splice(0), write, { discard: true }))
+  }
+}
+
+/** Counts refusals: whether one more is to be kept, and the line about those that were not. */
+const makeRefusals = () => {
+  let sinceMs = 0
+  let kept = 0
+  let more = 0
+  return (nowMs: number): { readonly keeps: boolean; readonly unsaid: number } => {
+    const unsaid = nowMs - sinceMs >= controlLimits.strangersPerMs ? more : 0
+    if (nowMs - sinceMs >= controlLimits.strangersPerMs) {
+      sinceMs = nowMs
+      kept = 0
+      more = 0
+    }
+    const keeps = kept < controlLimits.strangersMax
+    if (keeps) kept += 1
+    else more += 1
+    return { keeps, unsaid }
+  }
+}
+
+/** Ends the attempts of processes that are gone. */
+const interrupt = (audit: AuditStore["Service"], life: string) =>
+  Effect.gen(function* () {
+    const alerts = yield* Alerts
+    for (const { by, command, id, scope } of yield* audit.interrupt(life)) {
+      const message = `${command} of ${scope} by ${by} was interrupted: nobody knows how far it came`
+      yield* logEvent("warn", "command.interrupted", message, { component, command, scope, by, audit_id: id })
+      yield* alerts.raise({
+        severity: "MEDIUM",
+        kind: "command.interrupted",
+        dedupKey: `command.interrupted:${id}`,
+        message,
+        component,
+        detail: { command, scope, by, audit_id: id }
+      })
+    }
+  }).pipe(
+    // The next look finds the same rows.
+    Effect.catchTag("DatabaseUnavailable", () => Effect.void),
+    Effect.catchTag("DatabaseFault", Effect.die)
+  )
+
+/** The keeper of one process. */
+export const makeAuditKeeper = Effect.gen(function* () {
+  const audit = yield* AuditStore
+  const alerts = yield* Alerts
+  const instance = yield* Instance
+  const { again, keep, write } = makeWriter(audit)
+  const tally = makeRefusals()
+  return {
+    end: (entry, end) => Effect.andThen(count(entry, end), write({ entry, end })),
+    later: (entry, end) => Effect.andThen(count(entry, end), keep({ entry, end })),
+    refuse: (entry, end) =>
+      Effect.gen(function* () {
+        yield* count(entry, end)
+        const { keeps, unsaid } = tally(yield* Clock.currentTimeMillis)
+        if (unsaid > 0)
+          yield* logEvent(
+            "warn",
+            "command.refused",
+            `${unsaid} more attempts to give commands were refused`,
+            {
+              component,
+              more: unsaid
+            }
+          )
+        if (!keeps) return
+        const { by, command, scope } = entry
+        const message = `${command} of ${scope} by ${by}: ${end.reason ?? "refused"}`
+        yield* logEvent("warn", "command.refused", message, { component, command, scope, by })
+        yield* write({ entry, end })
+      }),
+    look: (all) =>
+      Effect.gen(function* () {
+        yield* again
+        const life = instance.current()?.life
+        if (all && life !== undefined) yield* Effect.provideService(interrupt(audit, life), Alerts, alerts)
+      })
+  } satisfies AuditKeeper
+})
+
+/** Looks while the database is there. Runs until it is interrupted. */
+export const auditWatch = Effect.gen(function* () {
+  const database = yield* Database
+  const commands = yield* Commands
+  const rounds = Math.ceil(controlLimits.auditedMsMax / controlLimits.auditEveryMs)
+  const looks = Effect.gen(function* () {
+    for (let round = 0; ; round += 1) {
+      yield* commands.keepAudit(round % rounds === 0)
+      yield* Effect.sleep(controlLimits.auditEveryMs)
+    }
+  })
+  return yield* database.availability.changes.pipe(
+    Stream.switchMap((state) => Stream.fromEffect(state === "available" ? looks : Effect.void)),
+    Stream.runDrain
+  )
+})

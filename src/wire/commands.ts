@@ -1,0 +1,267 @@
+/**
+ * commands: the bodies and answers of the commands of domain/control/commands.ts, and where the HTTP API takes them.
+ *
+ * Promises: every command of the list has an endpoint and every endpoint a command, by type; a body has no field that does
+ * nothing; whatever changes something says why, except where the reason could only be "because".
+ * Never: decides who may give a command.
+ */
+import { z } from "zod"
+import { COMMAND_NAMES, COMMAND_RESULTS, type CommandName, MEANS } from "../domain/control/commands.ts"
+import { controlCommands, UNPROTECTED } from "../domain/control/control.ts"
+import type { ControlCommand } from "../domain/control/control.ts"
+import { RESOLUTIONS } from "../domain/orders/order.ts"
+import { TRADING_STATES } from "../domain/kernel/trading-state.ts"
+import { command, type Endpoint, endpoint } from "./endpoint.ts"
+import * as operations from "./operations.ts"
+import { order } from "./trading.ts"
+import { anyObject, count, instant, oneOf, storable, uuid } from "./words.ts"
+
+const REASON_LENGTH_MAX = 500
+const reasonWords = `must be a text of 1 to ${REASON_LENGTH_MAX} characters`
+const reason = storable(z.string(reasonWords).trim().min(1, reasonWords).max(REASON_LENGTH_MAX, reasonWords))
+const maybeReason = reason.optional().meta({ description: "Why, for the audit." })
+const noteWords = `must be a text of at most ${REASON_LENGTH_MAX} characters`
+
+const positiveWords = "must be a decimal number above zero"
+const positiveForm = /^(?=.*[1-9])\d{1,18}(\.\d{1,18})?$/
+/** Text or a number; a number that JavaScript writes with an exponent was not meant exactly. */
+const positive = z
+  .union([z.string(), z.number()], positiveWords)
+  .refine((given) => positiveForm.test(String(given)), positiveWords)
+  .transform(String)
+
+const controlBody = z
+  .strictObject({
+    confirm: z
+      .literal(UNPROTECTED, `must be "${UNPROTECTED}" or absent`)
+      .optional()
+      .meta({ description: "Carries a pause out although open positions are not protected meanwhile." }),
+    reason: maybeReason
+  })
+  .meta({ id: "ControlBody" })
+
+const controlAnswer = z
+  .object({ status: z.literal("ACCEPTED"), path: z.string(), command: z.enum(controlCommands) })
+  .meta({ id: "ControlAnswer" })
+
+const tradingStateBody = z
+  .strictObject({
+    state: oneOf(TRADING_STATES),
+    reason,
+    scope: storable(z.string().max(200))
+      .regex(/^(global|(account|strategy):.+)$/, "must be global, account:<id> or strategy:<name>")
+      .optional()
+      .meta({ description: "`global` when absent; `account:<id>` or `strategy:<name>`." })
+  })
+  .meta({ id: "TradingStateBody" })
+
+const acknowledgeBody = z
+  .strictObject({
+    note: storable(z.string(noteWords).max(REASON_LENGTH_MAX, noteWords)).nullable().optional()
+  })
+  .meta({ id: "AcknowledgeBody" })
+
+const reasonBody = z.strictObject({ reason: maybeReason }).meta({ id: "ReasonBody" })
+const requiredReasonBody = z.strictObject({ reason }).meta({ id: "RequiredReasonBody" })
+
+const resolveBody = z
+  .strictObject({
+    outcome: oneOf(RESOLUTIONS).meta({
+      description:
+        "Whether the venue has, or had, the order. One that it does not have is judged again and may be sent once more."
+    }),
+    venue_order_id: storable(z.string().trim().min(1, "must not be empty").max(200)).optional(),
+    reason
+  })
+  .meta({ id: "ResolveBody" })
+
+const closeBody = z
+  .strictObject({
+    quantity: positive.optional().meta({ description: "At most so much; all of it when absent." }),
+    reason
+  })
+  .meta({ id: "CloseBody" })
+
+const adoptBody = z
+  .strictObject({
+    price: positive.optional().meta({
+      description:
+        "What the difference is booked at; our own average price, or the last trade's, when absent."
+    }),
+    reason
+  })
+  .meta({ id: "AdoptBody" })
+
+/** What a command did to orders. An order that it changed is `orders`' too, as it is now. */
+const ordersAnswer = z
+  .object({
+    status: z.literal("ACCEPTED"),
+    orders: z
+      .array(order)
+      .meta({ description: "Those that it made or changed, and those that do already what it asks." }),
+    unresolved: z
+      .array(uuid)
+      .optional()
+      .meta({ description: "Orders whose outcome is not known, which a flatten cannot cancel." })
+  })
+  .meta({ id: "OrdersAnswer" })
+
+const adoptAnswer = z
+  .object({
+    status: z.literal("ACCEPTED"),
+    position_id: uuid,
+    quantity_before: z.string(),
+    quantity: z.string(),
+    price: z.string(),
+    fill_id: uuid
+  })
+  .meta({ id: "AdoptAnswer" })
+
+const unlockAnswer = z
+  .object({
+    status: z.literal("ACCEPTED"),
+    account: z.string(),
+    fence: z.string(),
+    owner: z.string().nullable().meta({ description: "The life that held it." })
+  })
+  .meta({ id: "UnlockAnswer" })
+
+const replayAnswer = z
+  .object({
+    status: z.literal("ACCEPTED"),
+    count,
+    signals: z.array(uuid).meta({ description: "What is tried again, at most a page of it." })
+  })
+  .meta({ id: "ReplayAnswer" })
+
+const replayBody = z
+  .strictObject({
+    filter: z
+      .strictObject({ origin: storable(z.string()).optional(), reason: storable(z.string()).optional() })
+      .meta({ description: "Exact matches; `{}` is all of them." }),
+    expect_count: count.meta({ description: "How many there are by who asks; another number is a 409." }),
+    reason: maybeReason
+  })
+  .meta({ id: "ReplayBody" })
+
+const post = { ...command, tag: "commands" } as const
+
+const control = (name: ControlCommand) =>
+  endpoint({
+    ...post,
+    path: `/api/v1/actors/:path/${name}`,
+    name: `${name}Actor`,
+    summary: `Asks one component to ${name}; the path is percent-encoded.`,
+    body: controlBody,
+    answers: { 202: controlAnswer }
+  })
+
+export const commandEndpoints = {
+  "component.restart": control("restart"),
+  "component.pause": control("pause"),
+  "component.resume": control("resume"),
+  "trading_state.set": endpoint({
+    ...post,
+    path: "/api/v1/trading-state",
+    name: "setTradingState",
+    summary: "Sets ACTIVE, REDUCING or HALTED, for all, an account or a strategy; the strictest holds.",
+    body: tradingStateBody,
+    answers: { 200: operations.tradingState }
+  }),
+  "order.cancel": endpoint({
+    ...post,
+    path: "/api/v1/orders/:id/cancel",
+    name: "cancelOrder",
+    summary: "Takes an order back: at once while it was not sent, else by asking the venue.",
+    body: reasonBody,
+    answers: { 202: ordersAnswer }
+  }),
+  "order.resolve": endpoint({
+    ...post,
+    path: "/api/v1/orders/:id/resolve",
+    name: "resolveOrder",
+    summary: "Says of an order that needs an operator whether the venue has it.",
+    body: resolveBody,
+    answers: { 202: ordersAnswer }
+  }),
+  "position.close": endpoint({
+    ...post,
+    path: "/api/v1/positions/:id/close",
+    name: "closePosition",
+    summary: "Closes a position at the market, one order for each strategy's share; never beyond zero.",
+    body: closeBody,
+    answers: { 202: ordersAnswer }
+  }),
+  "position.adopt": endpoint({
+    ...post,
+    path: "/api/v1/positions/:id/adopt",
+    name: "adoptPosition",
+    summary: "Takes over the quantity that the venue says, where all fills do not explain the difference.",
+    body: adoptBody,
+    answers: { 202: adoptAnswer }
+  }),
+  "account.flatten": endpoint({
+    ...post,
+    path: "/api/v1/accounts/:id/flatten",
+    name: "flattenAccount",
+    summary: "Closes every position of an account and cancels its entries.",
+    body: requiredReasonBody,
+    answers: { 202: ordersAnswer }
+  }),
+  "account.unlock": endpoint({
+    ...post,
+    path: "/api/v1/monitoring/locks/account/:id/unlock",
+    name: "unlockAccount",
+    summary: "Takes an account from whoever holds it; the fence rises first.",
+    body: reasonBody,
+    answers: { 202: unlockAnswer }
+  }),
+  "alert.acknowledge": endpoint({
+    ...post,
+    path: "/api/v1/alerts/:id/ack",
+    name: "acknowledgeAlert",
+    summary: "Notes that somebody has seen an alert, which closes one that is an event.",
+    body: acknowledgeBody,
+    answers: { 200: operations.alert }
+  }),
+  "dead_letter.replay": endpoint({
+    ...post,
+    path: "/api/v1/dead-letters/:id/replay",
+    name: "replayDeadLetter",
+    summary: "Tries a dead letter again; its identity stays, so nothing is ordered twice.",
+    body: reasonBody,
+    answers: { 202: replayAnswer }
+  }),
+  "dead_letters.replay": endpoint({
+    ...post,
+    path: "/api/v1/dead-letters/replay",
+    name: "replayDeadLetters",
+    summary: "Tries all dead letters of a filter again, if they are as many as who asks expects.",
+    body: replayBody,
+    answers: { 202: replayAnswer }
+  })
+} as const satisfies Readonly<Record<CommandName, Endpoint>>
+
+export const auditRow = z
+  .object({
+    id: uuid,
+    command: z.enum(COMMAND_NAMES),
+    scope: z.string().meta({ description: "What it is about: `order:<id>`, `account:<id>`, `global`." }),
+    arguments: anyObject,
+    reason: z.string().nullable(),
+    by: z.string(),
+    means: z.enum(MEANS),
+    address: z.string().nullable(),
+    request_id: z.string(),
+    idempotency_key: z.string().nullable(),
+    result: z.enum(COMMAND_RESULTS).meta({
+      description:
+        "`begun`: it is being carried out. `interrupted`: its process ended meanwhile, so nobody knows how far it came."
+    }),
+    result_reason: z.string().nullable(),
+    answer: anyObject.nullable(),
+    command_id: uuid.meta({ description: "The `command_id` of the orders that it made." }),
+    begun_at: instant,
+    completed_at: instant.nullable()
+  })
+  .meta({ id: "AuditRow" })
