@@ -68,7 +68,8 @@ const securityOf = ({ access, method }: Endpoint): ReadonlyArray<Record<string, 
 }
 
 const operationOf = (endpoint: Endpoint): ZodOpenApiOperationObject => {
-  const { body, name, query, summary, tag } = endpoint
+  const { bodies, name, query, summary, tag } = endpoint
+  const body = endpoint.body ?? bodies
   const path = parametersOf(endpoint)
   return {
     operationId: name,
@@ -148,8 +149,10 @@ const filterText = ([name, schema]: readonly [string, unknown]): string => {
   return words.length === 0 ? `\`${name}\`` : `\`${name}\` (${words.join(", ")})`
 }
 
-const rowOf = ({ answers, body, method, path, query, summary }: Endpoint): string => {
-  const taken = [...Object.entries(query?.shape ?? {}), ...Object.entries(body?.shape ?? {})]
+const rowOf = ({ answers, bodies, body, method, path, query, summary }: Endpoint): string => {
+  const shapes = [query, body, ...(bodies?.options ?? [])].map((schema) => schema?.shape ?? {})
+  // A field that several bodies have is one field.
+  const taken = Object.entries(Object.fromEntries(shapes.flatMap((shape) => Object.entries(shape))))
   return `| ${method} | \`${path}\` | ${Object.keys(answers).join(", ")} | ${taken.map(filterText).join(", ")} | ${summary} |`
 }
 

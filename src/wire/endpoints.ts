@@ -19,6 +19,7 @@ import { monitoringEndpoints } from "./monitoring-endpoints.ts"
 import * as operations from "./operations.ts"
 import { byId, byInstant, byName, listQuery, page } from "./page.ts"
 import * as trading from "./trading.ts"
+import { webhookBody } from "./intake-body.ts"
 import { intakeAnswer, intakeTest } from "./webhook.ts"
 import { oneOf } from "./words.ts"
 
@@ -91,12 +92,6 @@ export const settingsSchema = endpoint({
 })
 
 const posted = { 200: intakeAnswer, 201: intakeAnswer }
-/** A sender's body is validated by domain/signals, which reports each wrong field. */
-const anyBody = z.looseObject({}).meta({
-  id: "WebhookBody",
-  description: "A signal, or metadata when it has a `snapshot_id`. README.md lists the fields."
-})
-
 /** The webhook paths are not routes of the table: they come first, and run no fiber per request. */
 export const webhooks = [
   endpoint({
@@ -106,7 +101,7 @@ export const webhooks = [
     tag: "intake",
     name: "postWebhook",
     summary: "Takes an alert of the source `default`; 2xx only after it is durable.",
-    body: anyBody,
+    bodies: webhookBody,
     answers: posted
   }),
   endpoint({
@@ -116,7 +111,7 @@ export const webhooks = [
     tag: "intake",
     name: "postSource",
     summary: "Takes an alert of a source of the settings.",
-    body: anyBody,
+    bodies: webhookBody,
     answers: posted
   }),
   endpoint({

@@ -5,7 +5,7 @@
  * Never: repeats a value, which could be a secret.
  */
 import { z } from "zod"
-import type { FieldError } from "../domain/kernel/field.ts"
+import type { FieldError } from "../domain/kernel/field-error.ts"
 
 const pathOf = (at: string, keys: ReadonlyArray<PropertyKey>): string =>
   [...(at === "" ? [] : [at]), ...keys.map(String)].join(".")
@@ -30,6 +30,11 @@ const keysAt = (
   return schema instanceof z.ZodArray ? keysAt(schema.element, rest) : []
 }
 
+/** The value that a schema made of what was given, or all that is wrong with it. */
+export type Decoded<Value> =
+  | { readonly ok: true; readonly value: Value }
+  | { readonly ok: false; readonly errors: ReadonlyArray<FieldError> }
+
 /**
  * The value that a schema makes of `given`, or what is wrong with it. `at` prefixes every path; `what` is the word for a
  * part of it.
@@ -38,9 +43,7 @@ export const decode = <Schema extends z.ZodObject>(
   schema: Schema,
   given: unknown,
   { at = "", what = "field" }: { readonly at?: string; readonly what?: string } = {}
-):
-  | { readonly ok: true; readonly value: z.output<Schema> }
-  | { readonly ok: false; readonly errors: ReadonlyArray<FieldError> } => {
+): Decoded<z.output<Schema>> => {
   const parsed = schema.safeParse(given)
   if (parsed.success) return { ok: true, value: parsed.data }
   const errors = parsed.error.issues.flatMap((issue): ReadonlyArray<FieldError> => {

@@ -2,7 +2,7 @@
  * webhook: the responses to a post to the intake.
  *
  * Promises: the stored response and its repetition have one shape; `status` distinguishes them.
- * Never: reads a body (domain/signals does).
+ * Never: reads a body (intake-body.ts does).
  */
 import { z } from "zod"
 import { instant, uuid } from "./words.ts"

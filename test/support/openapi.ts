@@ -1,9 +1,10 @@
 /**
- * The OpenAPI document as a judge of answers: whatever a test sees from the listener must be described by it.
+ * The OpenAPI document as a judge: whatever a test sees from the listener must be described by it, and so must every post
+ * that the intake takes.
  *
  * Promises: an answer whose status, type or shape the document does not have is a failure that names where; a path that it
- * does not have is answered with a refusal.
- * Never: looks at anything but method, target and answer.
+ * does not have is answered with a refusal; a body that was taken and is not described is a failure that names where.
+ * Never: looks at anything but method, target, body and answer.
  */
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js"
 import formats from "ajv-formats"
@@ -92,7 +93,25 @@ export const assertDescribed = (
     )
 }
 
-/** One exchange with the listener, whose answer is held against the document. */
+/** Where a body is not what the document says of a post to the webhook. Numbers are those of JSON, as a sender's are. */
+export const bodyProblems = (body: unknown): ReadonlyArray<string> =>
+  problemsOf(["components", "schemas", "WebhookBody"], JSON.parse(JSON.stringify(body)))
+
+/** Throws when a post that was taken is not what the document says of one. `sent`: as text, bytes or a value. */
+export const assertTakenDescribed = (target: string, sent: unknown, status: number): void => {
+  if (!/^\/webhook(?:\/|$)/.test(new URL(target, "http://127.0.0.1").pathname) || status >= 300) return
+  const body: unknown =
+    typeof sent === "string" || Buffer.isBuffer(sent)
+      ? JSON.parse(new TextDecoder().decode(Buffer.from(sent)))
+      : sent
+  const problems = body === undefined ? [] : bodyProblems(body)
+  if (problems.length > 0)
+    throw new Error(
+      `a post was taken that is not what /openapi.json says: ${problems.join("; ")}\n${JSON.stringify(body)}`
+    )
+}
+
+/** One exchange with the listener: what it takes and what it answers is held against the document. */
 export const apiExchange = async (
   url: string,
   body: unknown,
@@ -100,5 +119,6 @@ export const apiExchange = async (
 ): Promise<Answer> => {
   const answer = await exchange(url, body, options)
   assertDescribed(options.method ?? (body === undefined ? "GET" : "POST"), url, answer)
+  assertTakenDescribed(url, body, answer.status)
   return answer
 }

@@ -14,8 +14,8 @@ import { feedBell } from "../../layers/platform/bells.ts"
 import { Clock, Effect, Redacted, Stream } from "effect"
 import {
   authText,
+  type FeedMessage,
   pongText,
-  readFeedMessage,
   requestText,
   type UnusableSignal,
   type WaveSignal
@@ -107,10 +107,9 @@ const hear = (
   connection: FeedConnection,
   send: FeedChannel["send"],
   now: () => number,
-  text: string
+  message: FeedMessage
 ): void => {
   const { backlog, counts } = session
-  const message = readFeedMessage(text)
   if (message.type === "ignored") {
     counts.ignored += 1
     return
@@ -294,7 +293,7 @@ export const runFeedSession = (session: FeedSession, { events, send }: FeedChann
         {
           opened: () => send({ type: "socket.opened" }),
           text: (text) => {
-            hear(session, awaited, connection, send, now, text)
+            hear(session, awaited, connection, send, now, feeds.read(text))
             if (link.paused || backlog.size() < feedLimits.waitingSignalsMax) return
             link.paused = true
             connection.pause()

@@ -11,7 +11,7 @@
  */
 import { Data } from "effect"
 import type { Resolution } from "../orders/order.ts"
-import type { FieldError } from "../kernel/field.ts"
+import type { FieldError } from "../kernel/field-error.ts"
 import type { TradingStateName } from "../kernel/trading-state.ts"
 
 /** What somebody may do, the least first: a viewer reads, an operator gives commands. */

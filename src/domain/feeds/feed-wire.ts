@@ -1,22 +1,12 @@
 /**
- * feed-wire: the signal feed's protocol, as the client reads and writes it.
+ * feed-wire: what the server of a signal feed and its client say to each other, and what a signal of it is.
  *
- * The peer is a program of somebody else: what it sends is checked field by field, and what it sends beyond the
- * protocol is a count, never an end. Only the fields of the protocol are kept, so nothing a peer invents reaches the
- * database.
- *
- * Promises: reading never throws and never keeps more than was read; a signal that is not usable is named with its
- * reason and does not spoil the others of its frame; the same signal has the same identity on every connection.
- * Never: reads a clock, or guesses a field.
+ * Promises: the same signal has the same identity on every connection, process and machine.
+ * Never: reads a frame (wire/feed-frame.ts does), or a clock.
  */
-import { bodyHash, fieldOf, isJsonObject, type JsonObject, type JsonValue } from "../kernel/canonical-json.ts"
-import { ExactNumber } from "../kernel/exact-number.ts"
-import { type FieldError, fieldReader, readText } from "../kernel/field.ts"
+import { bodyHash, type JsonObject } from "../kernel/canonical-json.ts"
+import type { FieldError } from "../kernel/field-error.ts"
 import { signalId } from "../kernel/ids.ts"
-import { readSymbol } from "../kernel/instrument.ts"
-import { parseExactly } from "../kernel/json-reader.ts"
-import { feedLimits } from "../kernel/limits.ts"
-import { readTimestamp } from "../kernel/moment.ts"
 
 /** A signal of a feed. `waveMs` is epoch milliseconds; price is plain decimal text. */
 export interface WaveSignal {
@@ -62,109 +52,6 @@ export const authText = (token: string): string => JSON.stringify({ type: "auth"
 /** The answer to a server that pings in JSON. */
 export const pongText = JSON.stringify({ type: "pong" })
 export const requestText = (type: FeedRequest): string => JSON.stringify({ type })
-
-// An id is compared, stored and logged: printable ASCII without spaces, as for every identity a sender names.
-const ID = /^[\u0021-\u007e]+$/
-const isNumber = (value: JsonValue | undefined): value is number | ExactNumber =>
-  value instanceof ExactNumber || (typeof value === "number" && Number.isFinite(value))
-
-// All digits: two long ids must not become one signal.
-const numberText = (value: number | ExactNumber): string =>
-  typeof value === "number" ? String(value) : value.text
-
-const readId = (value: JsonValue | undefined): { text: string } | { message: string } => {
-  const id = readText(isNumber(value) ? numberText(value) : value, feedLimits.signalIdLengthMax)
-  return "message" in id || ID.test(id.text) ? id : { message: "must be printable ASCII without spaces" }
-}
-
-const wireFields = ["id", "symbol", "action", "wave", "price", "score"] as const
-
-/** The fields of the protocol that may be repeated as they are: numbers, and short text without control characters. */
-const shownOf = (value: JsonObject): JsonObject =>
-  Object.fromEntries(
-    wireFields.flatMap((key): ReadonlyArray<readonly [string, JsonValue]> => {
-      const given = fieldOf(value, key)
-      if (typeof given === "number" && isNumber(given)) return [[key, given]]
-      const text = readText(given instanceof ExactNumber ? given.text : given, feedLimits.signalIdLengthMax)
-      return "text" in text ? [[key, text.text.toWellFormed()]] : []
-    })
-  )
-
-/** Reads one signal. Fails with everything that is wrong with it. */
-export const readWaveSignal = (value: JsonValue): WaveSignal | UnusableSignal => {
-  if (!isJsonObject(value)) {
-    return { id: null, waveMs: null, errors: [{ path: "", message: "must be an object" }], shown: {} }
-  }
-  const reader = fieldReader(value)
-  const text = (path: string, read: { text: string } | { message: string }): string | null =>
-    "text" in read ? read.text : reader.fail(path, read.message)
-  const id = text("id", readId(reader.given("id")))
-  const symbol = text("symbol", readSymbol(reader.given("symbol")))
-  const action = reader.given("action")
-  const isAction = action === "BUY" || action === "SELL"
-  if (!isAction) reader.fail("action", "must be BUY or SELL")
-  const wave = readTimestamp(reader.given("wave"))
-  const waveMs = "ms" in wave ? wave.ms : reader.fail("wave", wave.message)
-  const price = reader.positive("price")
-  const given = reader.given("score") ?? null
-  // A score is a measure: the nearest double does.
-  const score = given instanceof ExactNumber ? given.nearest : given
-  const isScore = score === null || (typeof score === "number" && Number.isFinite(score))
-  if (!isScore) reader.fail("score", "must be a number")
-  const { errors } = reader
-  const isWhole = id !== null && symbol !== null && waveMs !== null
-  return isWhole && isAction && isScore && errors.length === 0
-    ? { id, symbol, action, waveMs, price, score }
-    : { id, waveMs, errors, shown: shownOf(value) }
-}
-
-const ignored = (why: "not_json" | "unknown_type" | "malformed"): FeedMessage => ({ type: "ignored", why })
-
-const parsed = (text: string): JsonValue | undefined => {
-  try {
-    return parseExactly(text)
-  } catch {
-    // Counted by the caller as `not_json`, and so is a text that nests thousands deep.
-    return undefined
-  }
-}
-
-const readSignals = (values: ReadonlyArray<JsonValue>, kind: "pushed" | "batch"): FeedMessage => {
-  const signals: Array<WaveSignal> = []
-  const unusable: Array<UnusableSignal> = []
-  for (const value of values) {
-    const read = readWaveSignal(value)
-    if ("errors" in read) unusable.push(read)
-    else signals.push(read)
-  }
-  return { type: "signals", kind, signals, unusable }
-}
-
-/** Reads one text frame of the server. */
-export const readFeedMessage = (text: string): FeedMessage => {
-  const value = parsed(text)
-  if (value === undefined) return ignored("not_json")
-  if (!isJsonObject(value)) return ignored("malformed")
-  switch (value["type"]) {
-    case "auth_success":
-    case "stats":
-    case "ping":
-    case "pong":
-      return { type: value["type"] }
-    case "auth_failed": {
-      const reason = readText(value["reason"], feedLimits.reasonLengthMax)
-      return { type: "auth_failed", reason: "text" in reason ? reason.text : "no reason given" }
-    }
-    case "signal":
-      return value["signal"] === undefined ? ignored("malformed") : readSignals([value["signal"]], "pushed")
-    case "signals": {
-      const list = value["signals"]
-      return Array.isArray(list) ? readSignals(list, "batch") : ignored("malformed")
-    }
-    default:
-      return ignored("unknown_type")
-  }
-}
 
 /**
  * The key of a wave signal within its source (T4). Its prefix keeps it apart from identities a webhook names or

@@ -19,7 +19,7 @@ export type Decimal = BigDecimal.BigDecimal
 
 // What programs and people write for a decimal: a sign, a bare point on either side, an exponent. No blanks inside, no
 // commas (1,000 is a thousand or one, depending on the country), no names for what is not a number.
-const WRITTEN =
+export const DECIMAL_TEXT =
   /^(?<sign>[+-]?)(?:(?<whole>\d+)(?:\.(?<fraction>\d*))?|\.(?<bare>\d+))(?:[eE](?<exponent>[+-]?\d{1,4}))?$/
 
 /** Zero, the quantity of a flat position. */
@@ -36,7 +36,7 @@ const withinSize = ({ value, scale }: Decimal): boolean => {
  * names such as NaN, or more digits than the limits.
  */
 export const parseDecimal = (text: string): Option.Option<Decimal> => {
-  const groups = text.length <= decimalLimits.lengthMax ? WRITTEN.exec(text)?.groups : undefined
+  const groups = text.length <= decimalLimits.lengthMax ? DECIMAL_TEXT.exec(text)?.groups : undefined
   if (groups === undefined) return Option.none()
   const fraction = groups["fraction"] ?? groups["bare"] ?? ""
   const digits = BigInt(`${groups["whole"] ?? ""}${fraction}`)

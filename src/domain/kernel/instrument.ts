@@ -10,7 +10,7 @@
  * characters or marks that reverse text. It may contain quotes and brackets: code that puts it into a URL, a metric label or a page escapes it.
  * Never: strips an exchange prefix, or guesses a quote currency.
  */
-import { readText } from "./field.ts"
+import { readText } from "./text-line.ts"
 import { fieldLimits } from "./limits.ts"
 
 const PRINTABLE = /^[\u0020-\u007e]+$/
@@ -27,7 +27,8 @@ export const readSymbol = (value: unknown): { text: string } | { message: string
     : { message: "must be a symbol: printable ASCII characters" }
 }
 
-const DATE = /^(?<year>\d{4})-?(?<month>\d{2})-?(?<day>\d{2})$/
+/** How a day is written. */
+export const DAY_TEXT = /^(?<year>\d{4})-?(?<month>\d{2})-?(?<day>\d{2})$/
 
 /** Days of a month of the Gregorian calendar; `month` is 1 to 12. */
 export const daysInMonth = (year: number, month: number): number => {
@@ -37,7 +38,7 @@ export const daysInMonth = (year: number, month: number): number => {
 
 /** An expiration day as `YYYY-MM-DD` (also given as `YYYYMMDD`); or what is wrong with it. */
 export const readExpiration = (value: unknown): { text: string } | { message: string } => {
-  const groups = typeof value === "string" ? DATE.exec(value.trim())?.groups : undefined
+  const groups = typeof value === "string" ? DAY_TEXT.exec(value.trim())?.groups : undefined
   if (groups === undefined) return { message: "must be a day, YYYY-MM-DD" }
   const [year, month, day] = [Number(groups["year"]), Number(groups["month"]), Number(groups["day"])]
   const { timestampYearMin, timestampYearMax } = fieldLimits

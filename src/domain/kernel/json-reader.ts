@@ -14,7 +14,7 @@ import { Result } from "effect"
 
 import { type JsonValue, isJsonObject } from "./canonical-json.ts"
 import { exactNumber, mayBeInexact } from "./exact-number.ts"
-import type { FieldError } from "./field.ts"
+import type { FieldError } from "./field-error.ts"
 import { findJsonFault } from "./json-fault.ts"
 import { jsonPath } from "./json-path.ts"
 import { intakeLimits } from "./limits.ts"

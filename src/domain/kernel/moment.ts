@@ -12,17 +12,21 @@ import { ExactNumber } from "./exact-number.ts"
 import { daysInMonth } from "./instrument.ts"
 import { fieldLimits } from "./limits.ts"
 
-const ISO =
-  /^(?<year>\d{4})-(?<month>\d{2})-(?<day>\d{2})[Tt ](?<hour>\d{2}):(?<minute>\d{2})(?::(?<second>\d{2})(?:[.,](?<fraction>\d{1,9}))?)?(?: ?(?<zone>[Zz]|[+-]\d{2}(?::?\d{2})?))?$/
+const LOCAL = String.raw`(?<year>\d{4})-(?<month>\d{2})-(?<day>\d{2})[Tt ](?<hour>\d{2}):(?<minute>\d{2})(?::(?<second>\d{2})(?:[.,](?<fraction>\d{1,9}))?)?`
+const ZONE = String.raw` ?(?<zone>[Zz]|[+-]\d{2}(?::?\d{2})?)`
+const ISO = new RegExp(`^${LOCAL}(?:${ZONE})?$`)
 const EPOCH = /^\d{9,13}(?:\.\d{1,9})?$/
+/** How an instant is written as text; a time without a zone is none. */
+export const TIME_TEXT = new RegExp(`^(?:${LOCAL}${ZONE}|${EPOCH.source.slice(1, -1)})$`)
 
 const { timestampYearMin, timestampYearMax } = fieldLimits
-const EPOCH_MS_MIN = Date.UTC(timestampYearMin, 0, 1)
-const EPOCH_MS_END = Date.UTC(timestampYearMax + 1, 0, 1)
+/** The years that a time may be of, as epoch milliseconds: from the first, before the second. */
+export const EPOCH_MS_MIN = Date.UTC(timestampYearMin, 0, 1)
+export const EPOCH_MS_END = Date.UTC(timestampYearMax + 1, 0, 1)
 const EXPECTED = "must be a time: ISO 8601 with a zone, or epoch seconds or milliseconds"
 const OUTSIDE = `must be a time of the years ${timestampYearMin} to ${timestampYearMax}`
 
-type Read = { readonly ms: number } | { readonly message: string }
+type Read = { ms: number } | { message: string }
 
 const withinYears = (ms: number): Read =>
   ms >= EPOCH_MS_MIN && ms < EPOCH_MS_END ? { ms } : { message: OUTSIDE }
@@ -106,7 +110,8 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   R: 0
 }
 
-const TIMEFRAME = /^(?<count>\d{1,5})?(?<unit>[a-zA-Z]{1,3})?$/
+/** How a timeframe is written. */
+export const TIMEFRAME_TEXT = new RegExp(`^(?<count>\\d{1,5})?(?<unit>${Object.keys(UNIT_MS).join("|")})?$`)
 
 /**
  * A timeframe: its text as given and its length in milliseconds, zero for ticks (`100T`) and ranges (`10R`). Accepts `5m`,
@@ -120,11 +125,10 @@ export const readTimeframe = (value: unknown): { text: string; ms: number } | { 
   if (typeof value !== "string" && typeof value !== "number") return expected
   const text = String(value).trim()
   if (text === "") return { message: "must not be empty" }
-  const groups = text.length > fieldLimits.timeframeLengthMax ? undefined : TIMEFRAME.exec(text)?.groups
-  const unit = groups?.["unit"] ?? "m"
-  if (groups === undefined || !Object.hasOwn(UNIT_MS, unit)) return expected
+  const groups = text.length > fieldLimits.timeframeLengthMax ? undefined : TIMEFRAME_TEXT.exec(text)?.groups
+  if (groups === undefined) return expected
   const count = Number(groups["count"] ?? "1")
   if (count <= 0) return { message: "must be longer than zero" }
-  const ms = count * (UNIT_MS[unit] ?? 0)
+  const ms = count * (UNIT_MS[groups["unit"] ?? "m"] ?? 0)
   return ms <= fieldLimits.timeframeMsMax ? { text, ms } : { message: "must not be longer than a year" }
 }

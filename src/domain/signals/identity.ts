@@ -9,11 +9,11 @@
  * Promises: identities named by a sender never meet computed ones (`event:` and `sha256:` are told apart).
  * Never: reads a clock; "now" is a parameter in epoch milliseconds.
  */
-import { Option, Result } from "effect"
+import { Result } from "effect"
 
 import { bodyHash, fieldOf, type JsonObject } from "../kernel/canonical-json.ts"
 import { ExactNumber } from "../kernel/exact-number.ts"
-import type { FieldError } from "../kernel/field.ts"
+import type { FieldError } from "../kernel/field-error.ts"
 import { signalId } from "../kernel/ids.ts"
 import { ageLimits, intakeLimits } from "../kernel/limits.ts"
 
@@ -35,29 +35,22 @@ export interface IdentityHeaders {
   readonly idempotencyKey?: string | undefined
 }
 
-// Printable ASCII: an identity is compared, stored and logged, and must look like what it is.
-const PRINTABLE = /^[\u0021-\u007e](?:[\u0020-\u007e]*[\u0021-\u007e])?$/
+/** Printable ASCII: an identity is compared, stored and logged, and must look like what it is. */
+export const EVENT_NAME = /^[\u0021-\u007e](?:[\u0020-\u007e]*[\u0021-\u007e])?$/
 
-const namedBy = (path: string, value: unknown): Result.Result<string | null, FieldError> => {
-  if (value === undefined || value === null) return Result.succeed(null)
+/** The name of an event, trimmed; or what is wrong with it. */
+export const readEventName = (value: unknown): { text: string } | { message: string } => {
   // Other programs on the way round an unsafe integer when they read it: two ids could have become one.
   if (value instanceof ExactNumber || (typeof value === "number" && !Number.isSafeInteger(value))) {
-    return Result.fail({ path, message: "must be a string, or an integer that is exact in JSON" })
+    return { message: "must be a string, or an integer that is exact in JSON" }
   }
-  if (typeof value !== "string" && typeof value !== "number") {
-    return Result.fail({ path, message: "must be a string" })
-  }
+  if (typeof value !== "string" && typeof value !== "number") return { message: "must be a string" }
   const text = String(value).trim()
   if (text.length > intakeLimits.identityLengthMax) {
-    return Result.fail({ path, message: `must be at most ${intakeLimits.identityLengthMax} characters` })
+    return { message: `must be at most ${intakeLimits.identityLengthMax} characters` }
   }
-  if (!PRINTABLE.test(text)) return Result.fail({ path, message: "must be printable ASCII and not empty" })
-  return Result.succeed(text)
+  return EVENT_NAME.test(text) ? { text } : { message: "must be printable ASCII and not empty" }
 }
-
-/** What is wrong with the `id` of a body; null when it is absent or can be used. */
-export const eventIdError = (body: JsonObject): FieldError | null =>
-  Option.getOrNull(Result.getFailure(namedBy("id", fieldOf(body, "id"))))
 
 const explicitName = (
   headers: IdentityHeaders,
@@ -70,8 +63,9 @@ const explicitName = (
     ["headers.idempotency-key", headers.idempotencyKey],
     ["id", fieldOf(body, "id")]
   ] as const) {
-    const name = namedBy(path, value)
-    if (Result.isFailure(name) || name.success !== null) return name
+    if (value === undefined || value === null) continue
+    const name = readEventName(value)
+    return "text" in name ? Result.succeed(name.text) : Result.fail({ path, message: name.message })
   }
   return Result.succeed(null)
 }

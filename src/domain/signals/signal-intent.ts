@@ -14,14 +14,12 @@
 import { BigDecimal } from "effect"
 
 import { decimal, formatDecimal } from "../kernel/decimal.ts"
-import type { FieldReader } from "../kernel/field.ts"
+import type { FieldError } from "../kernel/field-error.ts"
 import {
   type Action,
   type Direction,
   intentOf,
-  MARKET_POSITIONS,
   type MarketPosition,
-  SIGNAL_INTENTS,
   type SignalIntent,
   type SignalTarget
 } from "./signal.ts"
@@ -32,54 +30,46 @@ export interface ReadIntent extends SignalTarget {
   readonly direction: Direction | null
 }
 
-/** The fields as they were given. `closeWord`: action or direction said close, exit or flat. */
-interface Given extends SignalTarget {
-  readonly action: Action | null
-  readonly direction: Direction | null
+const ACTIONS = ["BUY", "SELL"] as const satisfies ReadonlyArray<Action>
+const DIRECTIONS = ["LONG", "SHORT", "CALL", "PUT"] as const satisfies ReadonlyArray<Direction>
+const CLOSE_WORDS = ["CLOSE", "EXIT", "FLAT"] as const
+
+/** What may stand in `action` and in `direction`. */
+export const ACTION_WORDS = [...ACTIONS, ...CLOSE_WORDS] as const
+export const DIRECTION_WORDS = [...DIRECTIONS, ...CLOSE_WORDS] as const
+
+/** The fields by which a body says what it wants, each of them readable by itself; null where nothing was given. */
+export interface IntentFields extends SignalTarget {
+  readonly action: (typeof ACTION_WORDS)[number] | null
+  readonly direction: (typeof DIRECTION_WORDS)[number] | null
+}
+
+/** The fields taken apart. `closeWord`: action or direction said close, exit or flat. */
+interface Given extends ReadIntent {
   readonly closeWord: boolean
   /** The direction said so: then nothing may be left, whatever the rest of the body says. */
   readonly endsFlat: boolean
 }
 
-const CLOSE_WORDS = ["CLOSE", "EXIT", "FLAT"] as const
-const ACTIONS = ["BUY", "SELL"] as const
-const DIRECTIONS = ["LONG", "SHORT", "CALL", "PUT"] as const
 const BOOK: Readonly<Record<"long" | "short", Direction>> = { long: "LONG", short: "SHORT" }
 const CLOSING: Readonly<Record<Direction, Action>> = { LONG: "SELL", SHORT: "BUY", CALL: "SELL", PUT: "SELL" }
-
-const readWord = <Word extends string>(
-  reader: FieldReader,
-  key: string,
-  words: ReadonlyArray<Word>
-): Word | null => {
-  const value = reader.given(key)
-  if (value === undefined) return null
-  const text = typeof value === "string" ? value.trim().toUpperCase() : ""
-  return (
-    words.find((word) => word.toUpperCase() === text) ??
-    reader.fail(key, `must be one of ${words.join(", ")}`)
-  )
-}
 
 const wordIn = <Word extends string>(words: ReadonlyArray<Word>, word: string | null): Word | null =>
   words.find((one) => one === word) ?? null
 
-const readGiven = (reader: FieldReader): Given => {
-  const action = readWord(reader, "action", [...ACTIONS, ...CLOSE_WORDS])
-  const direction = readWord(reader, "direction", [...DIRECTIONS, ...CLOSE_WORDS])
-  const endsFlat = wordIn(CLOSE_WORDS, direction) !== null
+const givenOf = (fields: IntentFields): Given => {
+  const endsFlat = wordIn(CLOSE_WORDS, fields.direction) !== null
   return {
-    action: wordIn(ACTIONS, action),
-    direction: wordIn(DIRECTIONS, direction),
-    closeWord: endsFlat || wordIn(CLOSE_WORDS, action) !== null,
-    endsFlat,
-    intent: readWord(reader, "intent", SIGNAL_INTENTS),
-    positionSize: reader.signed("position_size"),
-    marketPosition: readWord(reader, "market_position", MARKET_POSITIONS),
-    prevMarketPosition: readWord(reader, "prev_market_position", MARKET_POSITIONS),
-    marketPositionSize: reader.notNegative("market_position_size")
+    ...fields,
+    action: wordIn(ACTIONS, fields.action),
+    direction: wordIn(DIRECTIONS, fields.direction),
+    closeWord: endsFlat || wordIn(CLOSE_WORDS, fields.action) !== null,
+    endsFlat
   }
 }
+
+/** Collects what is wrong, one error per field. */
+type Fail = (path: string, message: string) => null
 
 const signOf = (text: string): number => BigDecimal.sign(decimal(text))
 
@@ -94,20 +84,20 @@ const bookSize = ({ marketPosition, marketPositionSize }: Given): string | null 
 }
 
 /** Whether the fields of the sender's book can all be true. Notes what is wrong with them. */
-const checkBook = (reader: FieldReader, given: Given): void => {
+const checkBook = (fail: Fail, given: Given): void => {
   const { marketPosition, marketPositionSize, positionSize } = given
   if (marketPositionSize !== null) {
     const some = signOf(marketPositionSize) > 0
-    if (marketPosition === null) reader.fail("market_position", "is required beside market_position_size")
+    if (marketPosition === null) fail("market_position", "is required beside market_position_size")
     else if (marketPosition === "flat" && some)
-      reader.fail("market_position_size", "must be 0 when market_position is flat")
+      fail("market_position_size", "must be 0 when market_position is flat")
     else if (marketPosition !== "flat" && !some)
-      reader.fail("market_position_size", `must be above zero when market_position is ${marketPosition}`)
+      fail("market_position_size", `must be above zero when market_position is ${marketPosition}`)
   }
   if (positionSize === null || marketPosition === null) return
   const size = bookSize(given)
   if (size === null ? signOf(positionSize) !== SIGN[marketPosition] : size !== positionSize)
-    reader.fail("position_size", "must agree with market_position and market_position_size")
+    fail("position_size", "must agree with market_position and market_position_size")
 }
 
 /** The intent by the strongest field that names one. */
@@ -132,25 +122,25 @@ const pairEffect = ({ action, direction }: Given): "open" | "close" | null => {
 const fieldOfIntent = ({ intent, marketPosition }: Given): string =>
   intent === null && marketPosition !== null ? "market_position" : "intent"
 
-const settleTarget = (reader: FieldReader, given: Given): ReadIntent | null => {
+const settleTarget = (fail: Fail, given: Given): ReadIntent | null => {
   const size = given.positionSize ?? bookSize(given)
   if (size === null) {
     return given.marketPosition === null
-      ? reader.fail("position_size", "is required for a target (or market_position with its size)")
-      : reader.fail("market_position_size", "is required for a target (or position_size)")
+      ? fail("position_size", "is required for a target (or market_position with its size)")
+      : fail("market_position_size", "is required for a target (or position_size)")
   }
   const option = given.direction === "CALL" || given.direction === "PUT"
   if (option && signOf(size) < 0) {
-    return reader.fail(fieldOfIntent(given), "must not be short of a CALL or PUT: options are not written")
+    return fail(fieldOfIntent(given), "must not be short of a CALL or PUT: options are not written")
   }
   return { ...given, intent: "target", positionSize: size }
 }
 
-const settleClose = (reader: FieldReader, given: Given): ReadIntent | null => {
+const settleClose = (fail: Fail, given: Given): ReadIntent | null => {
   const { action, direction } = given
   if (pairEffect(given) === "open") {
     const path = given.closeWord ? "action" : fieldOfIntent(given)
-    return reader.fail(path, `must not be a close: ${action} with ${direction} opens`)
+    return fail(path, `must not be a close: ${action} with ${direction} opens`)
   }
   return {
     ...given,
@@ -161,47 +151,47 @@ const settleClose = (reader: FieldReader, given: Given): ReadIntent | null => {
   }
 }
 
-const settleOther = (
-  reader: FieldReader,
-  given: Given,
-  intent: "open" | "reverse" | null
-): ReadIntent | null => {
+const settleOther = (fail: Fail, given: Given, intent: "open" | "reverse" | null): ReadIntent | null => {
   const { action, direction, marketPosition } = given
   if (intent !== null && marketPosition === "flat")
-    return reader.fail("market_position", `must not be flat beside the intent ${intent}`)
+    return fail("market_position", `must not be flat beside the intent ${intent}`)
   if (intent === "open" && pairEffect(given) === "close")
-    return reader.fail("intent", `must not be open: ${action} with ${direction} closes`)
+    return fail("intent", `must not be open: ${action} with ${direction} closes`)
   if (intent === "reverse" && (direction === "CALL" || direction === "PUT"))
-    return reader.fail("intent", "must not be reverse for a CALL or PUT: options are not written")
+    return fail("intent", "must not be reverse for a CALL or PUT: options are not written")
   const book = marketPosition === "long" || marketPosition === "short" ? BOOK[marketPosition] : null
   // "The book shall be long" and nothing else is what a direction says: to be in it.
   const side = action === null && direction === null ? book : direction
   // A reverse turns whatever is held; the others must name a side.
   if (action === null && side === null && intent !== "reverse")
-    return reader.fail("action", "is required (or direction, market_position, or intent close or target)")
+    return fail("action", "is required (or direction, market_position, or intent close or target)")
   return { ...given, intent, direction: side }
 }
 
-/** Reads what a body asks for. Null when something is wrong with it; the reader has noted what. */
-export const readSignalIntent = (reader: FieldReader): ReadIntent | null => {
-  const before = reader.errors.length
-  const given = readGiven(reader)
-  // What could not be read cannot be judged together with the rest.
-  if (reader.errors.length > before) return null
-  checkBook(reader, given)
+/** What the fields ask for together, or all that keeps them from being true together. */
+export const settleIntent = (
+  fields: IntentFields
+): ReadIntent | { readonly errors: ReadonlyArray<FieldError> } => {
+  const errors: Array<FieldError> = []
+  const fail: Fail = (path, message) => {
+    errors.push({ path, message })
+    return null
+  }
+  const given = givenOf(fields)
+  checkBook(fail, given)
   if (given.closeWord && given.intent !== null && given.intent !== "close")
-    reader.fail("intent", "must be close, or absent, when action or direction says to close")
+    fail("intent", "must be close, or absent, when action or direction says to close")
   if (given.endsFlat && given.marketPosition !== null && given.marketPosition !== "flat")
-    reader.fail("market_position", "must be flat, or absent, when direction says to close")
-  if (reader.errors.length > before) return null
+    fail("market_position", "must be flat, or absent, when direction says to close")
+  if (errors.length > 0) return { errors }
   const intent = intentFrom(given)
   const settled =
     intent === "target"
-      ? settleTarget(reader, given)
+      ? settleTarget(fail, given)
       : intent === "close"
-        ? settleClose(reader, given)
-        : settleOther(reader, given, intent)
-  if (settled === null) return null
+        ? settleClose(fail, given)
+        : settleOther(fail, given, intent)
+  if (settled === null) return { errors }
   const { action, direction, positionSize, marketPosition, prevMarketPosition, marketPositionSize } = settled
   return {
     action,

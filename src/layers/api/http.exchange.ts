@@ -11,7 +11,7 @@
  */
 import { intakeLimits } from "../../domain/kernel/limits.ts"
 import type { IncomingMessage, ServerResponse } from "node:http"
-import type { FieldError } from "../../domain/kernel/field.ts"
+import type { FieldError } from "../../domain/kernel/field-error.ts"
 
 /** Printable, short, and free of anything that could end a header or a log field. */
 const requestIdPattern = /^[A-Za-z0-9][A-Za-z0-9._:+/=@-]{0,127}$/

@@ -13,12 +13,13 @@
 import { answerJson, elapsedMs, type Exchange, refuse, retryAfter } from "./http.exchange.ts"
 import { Clock, Context, Effect, Layer, Result } from "effect"
 import { type JsonValue, fieldOf, isJsonObject, SECRET_FIELD } from "../../domain/kernel/canonical-json.ts"
-import type { FieldError } from "../../domain/kernel/field.ts"
+import type { FieldError } from "../../domain/kernel/field-error.ts"
 import { identityOf } from "../../domain/signals/identity.ts"
-import { type IntakeBody, parseIntakeBody } from "../../domain/signals/intake-body.ts"
+import type { IntakeBody } from "../../domain/signals/intake-body.ts"
 import { readJson } from "../../domain/kernel/json-reader.ts"
 import { intakeLimits } from "../../domain/kernel/limits.ts"
 import type { Settings, SourceSettings } from "../../domain/kernel/settings.ts"
+import { decodeIntakeBody } from "../../wire/intake-body.ts"
 import { Config } from "../platform/config.port.ts"
 import { Metrics, type MetricsService } from "../platform/metrics.port.ts"
 import { isBodySecret, judgeHeaders } from "./http.authentication.ts"
@@ -211,12 +212,14 @@ const judge = (
       return
     }
   }
-  const parsed = Result.flatMap(
-    Result.mapError(json, ({ message, path }) => [{ path, message }]),
-    parseIntakeBody
-  )
-  if (Result.isFailure(parsed)) refuse(exchange, 400, { errors: parsed.failure })
-  else takeBody(parts, exchange, source, parsed.success)
+  if (Result.isFailure(json)) {
+    const { message, path } = json.failure
+    refuse(exchange, 400, { errors: [{ path, message }] })
+    return
+  }
+  const read = decodeIntakeBody(json.success)
+  if (read.ok) takeBody(parts, exchange, source, read.value)
+  else refuse(exchange, 400, { errors: read.errors })
 }
 
 const makeIntake = (parts: Parts): HttpIntakeService => ({

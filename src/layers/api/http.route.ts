@@ -20,7 +20,7 @@ import {
 } from "./http.exchange.ts"
 import { Cause, Data, Effect } from "effect"
 import type { z } from "zod"
-import type { FieldError } from "../../domain/kernel/field.ts"
+import type { FieldError } from "../../domain/kernel/field-error.ts"
 import { invariant } from "../../domain/kernel/invariant.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 import type { CommandName } from "../../domain/control/commands.ts"

@@ -13,7 +13,7 @@ import type {
   Means,
   RefusalKind
 } from "../../domain/control/commands.ts"
-import type { FieldError } from "../../domain/kernel/field.ts"
+import type { FieldError } from "../../domain/kernel/field-error.ts"
 import type { DatabaseError } from "../database/database.port.ts"
 
 /** An attempt to give a command. `arguments` and `reason` hold no secret any more. */

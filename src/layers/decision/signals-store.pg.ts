@@ -12,13 +12,13 @@
  * fault of a decision is the caller's to isolate; any other fault is a bug and dies.
  */
 import { createHash } from "node:crypto"
-import { Effect, Layer, Result } from "effect"
+import { Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { isJsonObject } from "../../domain/kernel/canonical-json.ts"
 import { uuidFromDigest } from "../../domain/kernel/ids.ts"
-import { parseMetadata } from "../../domain/signals/metadata.ts"
 import { claimDigits, claimToken } from "../../domain/platform/node-life.ts"
+import { decodeMetadata } from "../../wire/metadata-body.ts"
 import { Config } from "../platform/config.port.ts"
 import { Database, type DatabaseService } from "../database/database.port.ts"
 import { Entropy, type EntropyService } from "../platform/entropy.port.ts"
@@ -37,15 +37,15 @@ import {
 
 const metadataOf = (row: SignalRow): ClaimedSignal => {
   const base = { id: row.id, source: row.source, attempts: row.attempts, receivedAtMs: row.received_at_ms }
-  const parsed = isJsonObject(row.body) ? parseMetadata(row.body) : null
-  if (parsed === null || Result.isFailure(parsed)) {
+  const parsed = isJsonObject(row.body) ? decodeMetadata(row.body) : null
+  if (parsed === null || !parsed.ok) {
     const problem =
       parsed === null
         ? "the body is not an object"
-        : parsed.failure.map(({ path, message }) => `${path} ${message}`).join("; ")
+        : parsed.errors.map(({ path, message }) => `${path} ${message}`).join("; ")
     return { ...base, kind: "unreadable", problem: `metadata: ${problem}` }
   }
-  return { ...base, kind: "metadata", metadata: parsed.success, atMs: row.fired_at_ms ?? row.received_at_ms }
+  return { ...base, kind: "metadata", metadata: parsed.value, atMs: row.fired_at_ms ?? row.received_at_ms }
 }
 
 const claimedOf = (row: SignalRow): ClaimedSignal => {

@@ -1,15 +1,16 @@
 /**
- * SignalFeed: the port through which a feed gets a connection to its signal server.
+ * SignalFeed: the port through which a feed gets a connection to its signal server, and learns what the server says.
  *
  * One connection is one scope. What happens on it is passed to a listener as it happens, synchronously and in order,
  * because the machine decides about it and a queue in between would only hide who is slow.
  *
  * Promises: `ended` is called exactly once per connection that was not closed by its scope, with kind, code and reason;
  * nothing is reported after it, nor after the scope closed; closing the scope sends a close frame and destroys the socket.
- * Never: reconnects, reads what a message means, or waits.
+ * Never: reconnects, acts on what a message means, or waits.
  */
 import { Context, type Effect, type Scope } from "effect"
 import type { FeedEnd } from "../../domain/feeds/feed-end.ts"
+import type { FeedMessage } from "../../domain/feeds/feed-wire.ts"
 
 export interface FeedListener {
   /** The handshake is done. */
@@ -40,6 +41,8 @@ export interface FeedConnection {
 }
 
 export interface SignalFeedService {
+  /** What a text of the server says; never throws. */
+  readonly read: (text: string) => FeedMessage
   /** Begins to connect, at once and without waiting. */
   readonly open: (
     address: FeedAddress,

@@ -15,6 +15,7 @@ import type { ClientRequest, IncomingMessage } from "node:http"
 import { type ClientOptions, WebSocket } from "ws"
 import type { FeedEnd, FeedEndKind } from "../../domain/feeds/feed-end.ts"
 import { feedLimits } from "../../domain/kernel/limits.ts"
+import { readFeedMessage } from "../../wire/feed-frame.ts"
 import { errorCodeOf } from "../platform/error-code.ts"
 import { type FeedAddress, type FeedConnection, type FeedListener, SignalFeed } from "./signal-feed.port.ts"
 
@@ -193,6 +194,7 @@ export const signalFeedWs = (options: SignalFeedOptions = {}): Layer.Layer<Signa
   Layer.succeed(
     SignalFeed,
     SignalFeed.of({
+      read: readFeedMessage,
       open: (address, listener) =>
         Effect.acquireRelease(
           Effect.sync(() => {

@@ -10,7 +10,7 @@
  * Failure: noting is synchronous and cannot fail the answer.
  */
 import { Clock, Context, Effect, Layer } from "effect"
-import type { FieldError } from "../../domain/kernel/field.ts"
+import type { FieldError } from "../../domain/kernel/field-error.ts"
 import { intakeLimits } from "../../domain/kernel/limits.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 import { Alerts } from "../alerts/alerts.port.ts"

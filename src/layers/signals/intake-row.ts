@@ -9,7 +9,7 @@
  * Never: reads a clock.
  */
 import { Result } from "effect"
-import type { FieldError } from "../../domain/kernel/field.ts"
+import type { FieldError } from "../../domain/kernel/field-error.ts"
 import { ageVerdict, bucketKey, expiresFromMs, type Identity } from "../../domain/signals/identity.ts"
 import type { IntakeBody } from "../../domain/signals/intake-body.ts"
 import { takersOf } from "../../domain/signals/routing.ts"

@@ -23,6 +23,7 @@ import { SignalServers } from "../../../src/layers/feeds/signal-server.port.ts"
 import { Wake } from "../../../src/layers/platform/wake.port.ts"
 import { WavesStore } from "../../../src/layers/feeds/waves-store.port.ts"
 import { supervisor, worker } from "../../../src/runtime/child-spec.ts"
+import { readFeedMessage } from "../../../src/wire/feed-frame.ts"
 import { startTree } from "../../../src/runtime/supervisor.ts"
 import {
   incidentSettings,
@@ -63,6 +64,7 @@ const start = Effect.gen(function* () {
   const alerts: Array<Alert> = []
   let attempts = 0
   const refusing = SignalFeed.of({
+    read: readFeedMessage,
     open: (_address, listener) =>
       Effect.sync(() => {
         attempts += 1

@@ -2,7 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger, References } from "effect"
 import { TestClock } from "effect/testing"
 import { nothingReported, reportUnusable } from "../../../src/actors/feeds/feed-unusable.ts"
-import { readWaveSignal, type UnusableSignal } from "../../../src/domain/feeds/feed-wire.ts"
+import type { UnusableSignal } from "../../../src/domain/feeds/feed-wire.ts"
+import { readWaveSignal } from "../../../src/wire/feed-frame.ts"
 import { type Alert, Alerts } from "../../../src/layers/alerts/alerts.port.ts"
 
 const bad = (id: string | null, more: object = {}): UnusableSignal => {

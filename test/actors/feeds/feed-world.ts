@@ -19,6 +19,7 @@ import { SignalServers } from "../../../src/layers/feeds/signal-server.port.ts"
 import { Figures } from "../../../src/layers/platform/figures.port.ts"
 import { Wake } from "../../../src/layers/platform/wake.port.ts"
 import { supervisor, worker } from "../../../src/runtime/child-spec.ts"
+import { readFeedMessage } from "../../../src/wire/feed-frame.ts"
 import { startTree } from "../../../src/runtime/supervisor.ts"
 import { settingsFrom } from "../../support/practice-settings.ts"
 import { layerEntropy } from "../../support/entropy.ts"
@@ -43,6 +44,7 @@ export const signal = (id: string) => ({
 const makeWires = () => {
   const wires: Array<Wire> = []
   const service = SignalFeed.of({
+    read: readFeedMessage,
     open: (_address, listener) =>
       Effect.acquireRelease(
         Effect.sync(() => {

@@ -2,8 +2,6 @@ import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import {
   authText,
-  readFeedMessage,
-  readWaveSignal,
   unusableIdentity,
   waveBody,
   waveBodyHash,
@@ -11,6 +9,7 @@ import {
   waveSignalId,
   type WaveSignal
 } from "../../../src/domain/feeds/feed-wire.ts"
+import { readFeedMessage, readWaveSignal } from "../../../src/wire/feed-frame.ts"
 
 const wire = {
   id: "s1",

@@ -1,4 +1,5 @@
 /** What a post is: a signal, metadata, or refused with every error. */
+import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Result, Schema } from "effect"
 
@@ -9,7 +10,9 @@ import {
   type JsonValue
 } from "../../../src/domain/kernel/canonical-json.ts"
 import { identityOf } from "../../../src/domain/signals/identity.ts"
-import { parseIntakeBody } from "../../../src/domain/signals/intake-body.ts"
+import { decodeIntakeBody } from "../../../src/wire/intake-body.ts"
+import document from "../../../src/wire/openapi.json" with { type: "json" }
+import { bodyProblems } from "../../support/openapi.ts"
 import { readJson } from "../../../src/domain/kernel/json-reader.ts"
 
 const signal: JsonObject = {
@@ -25,30 +28,30 @@ const metadata: JsonObject = {
   pair: "ZRX-USD"
 }
 const pathsOf = (body: JsonValue): ReadonlyArray<string> => {
-  const parsed = parseIntakeBody(body)
-  return Result.isFailure(parsed) ? parsed.failure.map((error) => error.path) : []
+  const parsed = decodeIntakeBody(body)
+  return !parsed.ok ? parsed.errors.map((error) => error.path) : []
 }
 
 describe("a post", () => {
   it("with the fields of a signal is a signal, stored without its secret", () => {
-    const parsed = parseIntakeBody({ ...signal, secret: "s", note: "mine" })
-    assert(Result.isSuccess(parsed) && parsed.success.kind === "signal")
-    assert.deepStrictEqual(parsed.success.body, { ...signal, note: "mine" })
-    assert.isTrue(parsed.success.hasTimestamp)
+    const parsed = decodeIntakeBody({ ...signal, secret: "s", note: "mine" })
+    assert(parsed.ok && parsed.value.kind === "signal")
+    assert.deepStrictEqual(parsed.value.body, { ...signal, note: "mine" })
+    assert.isTrue(parsed.value.hasTimestamp)
   })
 
   it("T3 with a snapshot_id is metadata, never an order", () => {
-    const parsed = parseIntakeBody({ ...metadata, secret: "s" })
-    assert(Result.isSuccess(parsed))
-    assert.strictEqual(parsed.success.kind, "metadata")
-    assert.deepStrictEqual(parsed.success.body, metadata)
-    assert.isFalse(parsed.success.hasTimestamp)
+    const parsed = decodeIntakeBody({ ...metadata, secret: "s" })
+    assert(parsed.ok)
+    assert.strictEqual(parsed.value.kind, "metadata")
+    assert.deepStrictEqual(parsed.value.body, metadata)
+    assert.isFalse(parsed.value.hasTimestamp)
   })
 
   it("of metadata that names its time has a timestamp", () => {
-    const parsed = parseIntakeBody({ ...metadata, timestamp: 1_761_086_700 })
-    assert(Result.isSuccess(parsed))
-    assert.isTrue(parsed.success.hasTimestamp)
+    const parsed = decodeIntakeBody({ ...metadata, timestamp: 1_761_086_700 })
+    assert(parsed.ok)
+    assert.isTrue(parsed.value.hasTimestamp)
   })
 
   it("T3 with fields of a signal and of metadata together is refused", () => {
@@ -81,13 +84,13 @@ describe("the numbers of a post", () => {
       )
     )
     assert(Result.isSuccess(json), fields)
-    return parseIntakeBody(json.success)
+    return decodeIntakeBody(json.success)
   }
   const signalOf = (fields: string) => {
     const parsed = read(fields)
-    if (Result.isFailure(parsed)) assert.fail(JSON.stringify(parsed.failure))
-    assert(parsed.success.kind === "signal")
-    return parsed.success
+    if (!parsed.ok) assert.fail(JSON.stringify(parsed.errors))
+    assert(parsed.value.kind === "signal")
+    return parsed.value
   }
   const hashOf = (fields: string): string => bodyHash(signalOf(fields).body)
 
@@ -112,9 +115,9 @@ describe("the numbers of a post", () => {
     for (const field of ["quantity", "price", "strike"]) {
       for (const number of ["123456789012345678901.5", "0.1234567890123456789"]) {
         const parsed = read(`"${field}":${number}`)
-        assert(Result.isFailure(parsed))
+        assert(!parsed.ok)
         assert.deepStrictEqual(
-          parsed.failure.map(({ path }) => path),
+          parsed.errors.map(({ path }) => path),
           [field]
         )
       }
@@ -140,8 +143,8 @@ describe("the numbers of a post", () => {
 
   it("are no event id when they are not exact for everybody", () => {
     const parsed = read('"id":9007199254740993')
-    assert(Result.isFailure(parsed))
-    assert.deepStrictEqual(parsed.failure, [
+    assert(!parsed.ok)
+    assert.deepStrictEqual(parsed.errors, [
       { path: "id", message: "must be a string, or an integer that is exact in JSON" }
     ])
   })
@@ -153,9 +156,9 @@ describe("the numbers of a post", () => {
       )
     )
     assert(Result.isSuccess(json))
-    const parsed = parseIntakeBody(json.success)
-    assert(Result.isSuccess(parsed) && parsed.success.kind === "signal")
-    assert.strictEqual(parsed.success.signal.firedAtMs, 1_761_086_700_123)
+    const parsed = decodeIntakeBody(json.success)
+    assert(parsed.ok && parsed.value.kind === "signal")
+    assert.strictEqual(parsed.value.signal.firedAtMs, 1_761_086_700_123)
   })
 
   it("may be scores with more digits than a double has", () => {
@@ -165,9 +168,67 @@ describe("the numbers of a post", () => {
       )
     )
     assert(Result.isSuccess(json))
-    const parsed = parseIntakeBody(json.success)
-    assert(Result.isSuccess(parsed) && parsed.success.kind === "metadata")
-    assert.strictEqual(parsed.success.metadata.buyScore, 0.12345678901234568)
+    const parsed = decodeIntakeBody(json.success)
+    assert(parsed.ok && parsed.value.kind === "metadata")
+    assert.strictEqual(parsed.value.metadata.buyScore, 0.12345678901234568)
+  })
+})
+
+describe("the description of a post in /openapi.json", () => {
+  const whole = { ...signal, direction: "long" }
+  const { symbol: _symbol, ...nameless } = signal
+  const { action: _action, ...wishless } = signal
+  const refused: ReadonlyArray<readonly [string, JsonObject]> = [
+    ["no symbol and no ticker", nameless],
+    ["a blank symbol", { ...signal, symbol: " " }],
+    ["a symbol that is not ASCII", { ...signal, symbol: "SÜD" }],
+    ["nothing that is wanted", wishless],
+    ["an intent that needs a side", { ...wishless, intent: "open" }],
+    ["an unknown action", { ...signal, action: "HOLD" }],
+    ["an unknown direction", { ...signal, direction: "up" }],
+    ["an unknown intent", { ...signal, intent: "hold" }],
+    ["an unknown market position", { ...signal, market_position: "none" }],
+    ["an unknown position before", { ...signal, prev_market_position: 1 }],
+    ["a position of text", { ...signal, position_size: "much" }],
+    ["a size below zero", { ...whole, market_position_size: -1 }],
+    ["a size below zero as text", { ...whole, market_position_size: "-0.5" }],
+    ["no timeframe", { ...signal, timeframe: null }],
+    ["a timeframe of zero", { ...signal, timeframe: "0m" }],
+    ["a timeframe of another unit", { ...signal, timeframe: "5q" }],
+    ["half a minute", { ...signal, timeframe: 0.5 }],
+    ["no timestamp", { ...signal, timestamp: "" }],
+    ["a local time", { ...signal, timestamp: "2025-10-21T22:45:00" }],
+    ["a time in another unit", { ...signal, timestamp: 1_761_086 }],
+    ["a quantity of zero", { ...signal, quantity: 0 }],
+    ["a quantity of zero as text", { ...signal, quantity: "0.00" }],
+    ["a quantity below zero", { ...signal, quantity: "-1" }],
+    ["a price with a comma", { ...signal, price: "1,000" }],
+    ["a strike that is no number", { ...signal, strike: "NaN" }],
+    ["a strategy that is a number", { ...signal, strategy: 5 }],
+    ["a strategy that is too long", { ...signal, strategy: "a".repeat(129) }],
+    ["an expiration that is no day", { ...signal, expiration: "soon" }],
+    ["a limit order", { ...signal, order_type: "limit" }],
+    ["a limit price", { ...signal, limit_price: 10 }],
+    ["a stop price", { ...signal, stop_price: "10" }],
+    ["a blank id", { ...signal, id: "" }],
+    ["an id that is no name", { ...signal, id: {} }],
+    ["a signal and metadata at once", { ...signal, snapshot_id: metadata["snapshot_id"] ?? null }],
+    ["a signal with a producer's scores", { ...signal, score: { "Buy Score": 1 } }]
+  ]
+  for (const [name, body] of refused) {
+    it(`refuses what the intake refuses [${name}]`, () => {
+      assert.isNotEmpty(pathsOf(body))
+      assert.isNotEmpty(bodyProblems(body))
+    })
+  }
+
+  it("has every field of a post with what it means, and README.md names those of a signal and of metadata", () => {
+    const readme = readFileSync(new URL("../../../README.md", import.meta.url), "utf8")
+    const { MetadataBody, SignalBody } = document.components.schemas
+    for (const [name, property] of Object.entries({ ...MetadataBody.properties, ...SignalBody.properties })) {
+      assert.isNotEmpty("description" in property ? property.description : "", name)
+      assert.include(readme, `\`${name}\``)
+    }
   })
 })
 
@@ -241,19 +302,20 @@ describe("any body", () => {
         : []
       const chosen = new Map<string, string>([...usual, ...list])
       const text = `{${[...chosen].map(([key, value]) => `${JSON.stringify(key)}:${value}`).join(",")}}`
-      const parsed = Result.flatMap(
-        Result.mapError(readJson(new TextEncoder().encode(text)), (refused) => [refused]),
-        parseIntakeBody
-      )
-      if (Result.isFailure(parsed)) {
-        assert.isNotEmpty(parsed.failure)
-        for (const { path, message } of parsed.failure)
+      const parsed = Result.match(readJson(new TextEncoder().encode(text)), {
+        onFailure: (refused) => ({ ok: false, errors: [refused] }) as const,
+        onSuccess: decodeIntakeBody
+      })
+      if (!parsed.ok) {
+        assert.isNotEmpty(parsed.errors)
+        for (const { path, message } of parsed.errors)
           assert.isTrue(typeof path === "string" && message !== "", text)
-        assert.strictEqual(new Set(parsed.failure.map(({ path }) => path)).size, parsed.failure.length, text)
+        assert.strictEqual(new Set(parsed.errors.map(({ path }) => path)).size, parsed.errors.length, text)
         return
       }
-      const { body, hasTimestamp } = parsed.success
+      const { body, hasTimestamp } = parsed.value
       assert(isJsonObject(body))
+      assert.deepStrictEqual(bodyProblems(body), [], text)
       assert.isFalse(Object.hasOwn(body, "secret"))
       assert.notInclude(JSON.stringify(body), "\\u0000")
       assert.isTrue(Result.isSuccess(identityOf("default", {}, body, hasTimestamp, 0)), text)

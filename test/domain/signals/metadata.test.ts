@@ -1,9 +1,10 @@
 /** Requirement A1: metadata of an order, which is never an order itself. */
 import { assert, describe, it } from "@effect/vitest"
-import { Result } from "effect"
 
 import type { JsonObject } from "../../../src/domain/kernel/canonical-json.ts"
-import { isMetadata, parseMetadata } from "../../../src/domain/signals/metadata.ts"
+import { isMetadata } from "../../../src/domain/signals/metadata.ts"
+import { bodyProblems } from "../../support/openapi.ts"
+import { decodeMetadata } from "../../../src/wire/metadata-body.ts"
 import { SIGNAL_FIELDS } from "../../../src/domain/signals/signal.ts"
 
 const plain: JsonObject = {
@@ -13,15 +14,20 @@ const plain: JsonObject = {
   pair: "ZRX-USD"
 }
 const pathsOf = (body: JsonObject): ReadonlyArray<string> => {
-  const parsed = parseMetadata(body)
-  return Result.isFailure(parsed) ? parsed.failure.map((error) => error.path) : []
+  const parsed = decodeMetadata(body)
+  assert.strictEqual(
+    parsed.ok,
+    bodyProblems(body).length === 0,
+    "what is taken is described, and nothing else"
+  )
+  return !parsed.ok ? parsed.errors.map((error) => error.path) : []
 }
 
 describe("metadata", () => {
   it("is read with its scores", () => {
-    const parsed = parseMetadata(plain)
-    assert(Result.isSuccess(parsed))
-    assert.deepStrictEqual(parsed.success, {
+    const parsed = decodeMetadata(plain)
+    assert(parsed.ok)
+    assert.deepStrictEqual(parsed.value, {
       snapshotId: "7f3b1c52-2f5a-4a53-9c0e-0b1d2e3f4a5b",
       pair: "ZRX-USD",
       trigger: "roc_momo",
@@ -34,14 +40,14 @@ describe("metadata", () => {
   })
 
   it("may name an order, a side and a time", () => {
-    const parsed = parseMetadata({
+    const parsed = decodeMetadata({
       ...plain,
       order_id: "o-1",
       side: "BUY",
       timestamp: "2025-10-21T22:45:00Z"
     })
-    assert(Result.isSuccess(parsed))
-    assert.deepInclude(parsed.success, {
+    assert(parsed.ok)
+    assert.deepInclude(parsed.value, {
       orderId: "o-1",
       side: "buy",
       firedAtMs: Date.UTC(2025, 9, 21, 22, 45)

@@ -1,14 +1,17 @@
 /** T3b and T10: by which fields senders state what they want, what each of them means, and which contradict each other. */
 import { assert, describe, it } from "@effect/vitest"
-import { Result } from "effect"
 
 import type { JsonObject } from "../../../src/domain/kernel/canonical-json.ts"
-import { parseSignal } from "../../../src/domain/signals/signal-body.ts"
+import { bodyProblems } from "../../support/openapi.ts"
+import { decodeSignal } from "../../../src/wire/signal-body.ts"
 import type { Signal } from "../../../src/domain/signals/signal.ts"
 
 const read = (fields: JsonObject): Signal | ReadonlyArray<string> => {
-  const parsed = parseSignal({ symbol: "SPY", timeframe: "5m", timestamp: "2025-10-21T22:45:00Z", ...fields })
-  return Result.isSuccess(parsed) ? parsed.success : parsed.failure.map(({ path }) => path)
+  const body = { symbol: "SPY", timeframe: "5m", timestamp: "2025-10-21T22:45:00Z", ...fields }
+  const parsed = decodeSignal(body)
+  if (!parsed.ok) return parsed.errors.map(({ path }) => path)
+  assert.deepStrictEqual(bodyProblems(body), [], "what is taken is described")
+  return parsed.value
 }
 const told = (fields: JsonObject): string => JSON.stringify(fields)
 
@@ -174,7 +177,7 @@ describe("what cannot be is refused", () => {
   }
 
   it("and a kind of order that cannot be placed is refused as not available yet", () => {
-    const parsed = parseSignal({
+    const parsed = decodeSignal({
       symbol: "SPY",
       action: "buy",
       timeframe: "5m",
@@ -182,7 +185,7 @@ describe("what cannot be is refused", () => {
       order_type: "limit",
       limit_price: 10
     })
-    assert(Result.isFailure(parsed))
-    for (const { message } of parsed.failure) assert.include(message, "yet")
+    assert(!parsed.ok)
+    for (const { message } of parsed.errors) assert.include(message, "yet")
   })
 })

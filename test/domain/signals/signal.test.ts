@@ -1,10 +1,10 @@
 /** Requirement D1: what a body from outside means as a signal, and every way in which it does not. */
 import { assert, describe, it } from "@effect/vitest"
-import { Result } from "effect"
 
 import type { JsonObject } from "../../../src/domain/kernel/canonical-json.ts"
 import { intentOf, type Signal } from "../../../src/domain/signals/signal.ts"
-import { parseSignal } from "../../../src/domain/signals/signal-body.ts"
+import { bodyProblems } from "../../support/openapi.ts"
+import { decodeSignal } from "../../../src/wire/signal-body.ts"
 
 const plain: JsonObject = {
   symbol: "SPY",
@@ -14,13 +14,14 @@ const plain: JsonObject = {
 }
 
 const signalOf = (body: JsonObject): Signal => {
-  const parsed = parseSignal(body)
-  assert(Result.isSuccess(parsed), JSON.stringify(Result.isFailure(parsed) ? parsed.failure : null))
-  return parsed.success
+  const parsed = decodeSignal(body)
+  assert(parsed.ok, JSON.stringify(!parsed.ok ? parsed.errors : null))
+  assert.deepStrictEqual(bodyProblems(body), [], "what is taken is described")
+  return parsed.value
 }
 const pathsOf = (body: JsonObject): ReadonlyArray<string> => {
-  const parsed = parseSignal(body)
-  return Result.isFailure(parsed) ? parsed.failure.map((error) => error.path) : []
+  const parsed = decodeSignal(body)
+  return !parsed.ok ? parsed.errors.map((error) => error.path) : []
 }
 const without = (key: string): JsonObject =>
   Object.fromEntries(Object.entries(plain).filter(([name]) => name !== key))
@@ -201,14 +202,14 @@ describe("an error names its field", () => {
   })
 
   it("and never repeats the value it is about", () => {
-    const parsed = parseSignal({
+    const parsed = decodeSignal({
       ...plain,
       action: "hunter2",
       timestamp: "hunter2",
       quantity: "hunter2",
       strategy: "hunter2\n"
     })
-    assert(Result.isFailure(parsed))
-    assert.notInclude(JSON.stringify(parsed.failure), "hunter2")
+    assert(!parsed.ok)
+    assert.notInclude(JSON.stringify(parsed.errors), "hunter2")
   })
 })

@@ -29,7 +29,7 @@ import { OrderCommands } from "../../../src/layers/orders/order-commands.port.ts
 import { Instance, makeInstance } from "../../../src/layers/platform/instance.port.ts"
 import { DeadLetters } from "../../../src/layers/signals/dead-letters.port.ts"
 import { type AuditRow, makeMemoryAudit } from "../../support/audit-store.memory.ts"
-import { assertDescribed } from "../../support/openapi.ts"
+import { assertDescribed, assertTakenDescribed } from "../../support/openapi.ts"
 import { makeMemoryIntakeStore, type MemoryIntakeStore } from "../../support/intake-store.memory.ts"
 import { IntakeStore } from "../../../src/layers/signals/intake-store.port.ts"
 import { ControlToken } from "../../../src/layers/platform/control-token.port.ts"
@@ -300,6 +300,7 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
             const reply = { status: response.statusCode ?? 0, headers: flat, text, body: parsed }
             try {
               assertDescribed(method, path, reply)
+              assertTakenDescribed(path, body, reply.status)
               resolve(reply)
             } catch (error) {
               reject(error)

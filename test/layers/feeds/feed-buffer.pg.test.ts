@@ -1,6 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
-import { readWaveSignal, type UnusableSignal, type WaveSignal } from "../../../src/domain/feeds/feed-wire.ts"
+import type { UnusableSignal, WaveSignal } from "../../../src/domain/feeds/feed-wire.ts"
+import { readWaveSignal } from "../../../src/wire/feed-frame.ts"
 import { Config } from "../../../src/layers/platform/config.port.ts"
 import { Database } from "../../../src/layers/database/database.port.ts"
 import { FeedBuffer } from "../../../src/layers/feeds/feed-buffer.port.ts"

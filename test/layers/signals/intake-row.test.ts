@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import type { JsonObject } from "../../../src/domain/kernel/canonical-json.ts"
 import { identityOf } from "../../../src/domain/signals/identity.ts"
-import { parseIntakeBody } from "../../../src/domain/signals/intake-body.ts"
+import { decodeIntakeBody } from "../../../src/wire/intake-body.ts"
 import { ageLimits, intakeLimits } from "../../../src/domain/kernel/limits.ts"
 import { intakeRow } from "../../../src/layers/signals/intake-row.ts"
 import { settingsFrom } from "../../support/practice-settings.ts"
@@ -12,13 +12,13 @@ const settings = settingsFrom({ sources: { bars: { timestampIs: "bar" } } })
 const nowMs = Date.UTC(2025, 9, 21, 22, 45, 30)
 
 const rowOf = (body: JsonObject, source = "default", at = nowMs) => {
-  const parsed = parseIntakeBody(body)
-  if (Result.isFailure(parsed)) throw new Error(JSON.stringify(parsed.failure))
-  const identity = identityOf(source, {}, parsed.success.body, parsed.success.hasTimestamp, at)
+  const parsed = decodeIntakeBody(body)
+  if (!parsed.ok) throw new Error(JSON.stringify(parsed.errors))
+  const identity = identityOf(source, {}, parsed.value.body, parsed.value.hasTimestamp, at)
   if (Result.isFailure(identity)) throw new Error(JSON.stringify(identity.failure))
   return intakeRow(settings, {
     source,
-    parsed: parsed.success,
+    parsed: parsed.value,
     identity: identity.success,
     requestId: "r",
     nowMs: at

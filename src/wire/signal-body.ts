@@ -1,0 +1,185 @@
+/**
+ * signal-body: a post that is a signal (requirement D1).
+ *
+ * Promises: a body is read whole; all its errors are returned at once, one per field, named by path, in the order of the
+ * fields here.
+ * Promises: a kind of order that cannot be placed is refused, never traded as another kind.
+ * Never: keeps `secret`, reads a clock, or gives a meaning to fields that it does not know (they stay in the stored
+ * body and in its hash: senders add their own).
+ */
+import { z } from "zod"
+import type { JsonObject } from "../domain/kernel/canonical-json.ts"
+import { fieldLimits } from "../domain/kernel/limits.ts"
+import { MARKET_POSITIONS, type Signal, SIGNAL_INTENTS } from "../domain/signals/signal.ts"
+import { SCORES } from "../domain/signals/metadata.ts"
+import {
+  ACTION_WORDS,
+  DIRECTION_WORDS,
+  type ReadIntent,
+  settleIntent
+} from "../domain/signals/signal-intent.ts"
+import { eventId, secret } from "./post-fields.ts"
+import { decode, type Decoded } from "./problems.ts"
+import { BLANK, type Described, optional, ownFields, required, wordForm, wordOf } from "./sent.ts"
+import { amount, day, line, symbol, time, timeframe } from "./sent-values.ts"
+
+const SYMBOL = "The instrument, in any spelling; README.md says what it means."
+
+const named = z.object({
+  symbol: optional(symbol, { description: SYMBOL, examples: ["SPY", "NASDAQ:AAPL", "ES1!"] }),
+  ticker: optional(symbol, { description: "Another name for `symbol`; when both are given they are equal." })
+})
+
+const wished = z.object({
+  action: optional(wordOf(ACTION_WORDS), {
+    description: "What to do. `CLOSE`, `EXIT` and `FLAT` close all that the strategy holds."
+  }),
+  direction: optional(wordOf(DIRECTION_WORDS), {
+    description: "On which side of the market; with an action both count: SELL with LONG closes a long."
+  }),
+  intent: optional(wordOf(SIGNAL_INTENTS), {
+    description: "What is wanted in so many words. A target needs a size."
+  }),
+  position_size: optional(amount("signed"), {
+    description: "The position that is wanted; below zero it is short."
+  }),
+  market_position: optional(wordOf(MARKET_POSITIONS), {
+    description: "Where the sender's book stands after the order; `flat` closes."
+  }),
+  prev_market_position: optional(wordOf(MARKET_POSITIONS), {
+    description: "Where the sender's book stood before; another one than ours is an alert."
+  }),
+  market_position_size: optional(amount("notNegative"), {
+    description: "How much the sender's book holds after the order: with `market_position` a target."
+  })
+})
+
+const notYet = (kind: string) =>
+  optional(z.never(`must not be given: ${kind} orders cannot be placed yet`), {
+    description: `Refused: ${kind} orders cannot be placed yet.`
+  })
+
+const rest = z.object({
+  timeframe: required(timeframe, {
+    description: "The length of a bar; a bare number is minutes.",
+    examples: ["5m", "1D", "60", "100T"]
+  }),
+  timestamp: required(time, {
+    description: "When the alert fired or its bar opened, as the source's settings say.",
+    examples: ["2026-11-22T11:25:00Z"]
+  }),
+  quantity: optional(amount("positive"), {
+    description: "How much; absent: what the strategy's settings say, or all of a close.",
+    examples: ["2", 0.5]
+  }),
+  price: optional(amount("positive"), { description: "The price that the alert was made at." }),
+  strategy: optional(line(fieldLimits.strategyLengthMax), {
+    description: "One strategy of the settings; absent: all that take the source."
+  }),
+  strike: optional(amount("positive"), { description: "Of an option." }),
+  expiration: optional(day, { description: "Of an option: a day, also as YYYYMMDD." }),
+  order_type: optional(wordOf(["market"], "must be market: other kinds of order cannot be placed yet"), {
+    description: "The kind of order."
+  }),
+  limit_price: notYet("limit"),
+  stop_price: notYet("stop"),
+  id: eventId
+})
+
+/** What makes a post metadata (domain/signals/metadata.ts), and so cannot stand in a signal. */
+const notMetadata = {
+  snapshot_id: z.never().optional().meta({ description: "Makes a post metadata." }),
+  score: z
+    .unknown()
+    .optional()
+    .meta({
+      description:
+        "The sender's own, unless it is an object with a producer's scores: that makes a post metadata.",
+      override: {
+        not: {
+          type: "object",
+          anyOf: SCORES.map((name) => ({ required: [name], properties: { [name]: {} } }))
+        }
+      }
+    })
+}
+
+/** Not blank, as a property of a body. */
+const said = (...names: ReadonlyArray<string>): Array<Described> =>
+  names.map((name) => ({ required: [name], properties: { [name]: { not: BLANK } } }))
+
+/** The whole of it. What is run are its parts: fields that can be read are judged together though others cannot be read. */
+export const signalBody = z
+  .object({ ...named.shape, ...wished.shape, ...rest.shape, secret, ...notMetadata })
+  .meta({
+    id: "SignalBody",
+    description: "A signal: what to trade, when it was made, and at least one way to say what is wanted.",
+    // What zod has no words for: one of several fields must be given.
+    override: {
+      allOf: [
+        { anyOf: said("symbol", "ticker") },
+        {
+          anyOf: [
+            ...said("action", "direction", "market_position", "position_size"),
+            {
+              required: ["intent"],
+              properties: { intent: wordForm(["close", "reverse", "target"]) }
+            }
+          ]
+        }
+      ]
+    }
+  })
+
+const symbolOf = ({ symbol: one, ticker }: z.output<typeof named>): Decoded<string> => {
+  const wrong = (path: string, message: string) => ({ ok: false, errors: [{ path, message }] }) as const
+  if (one !== null && ticker !== null && one !== ticker)
+    return wrong("ticker", "must be equal to symbol when both are given")
+  const value = one ?? ticker
+  return value === null ? wrong("symbol", "is required (or ticker)") : { ok: true, value }
+}
+
+const intentOf = (fields: z.output<typeof wished>): Decoded<ReadIntent> => {
+  const read = settleIntent({
+    action: fields.action,
+    direction: fields.direction,
+    intent: fields.intent,
+    positionSize: fields.position_size,
+    marketPosition: fields.market_position,
+    prevMarketPosition: fields.prev_market_position,
+    marketPositionSize: fields.market_position_size
+  })
+  return "errors" in read ? { ok: false, errors: read.errors } : { ok: true, value: read }
+}
+
+/** What fields that can be read mean together; fields that cannot be read are not judged together. */
+const together = <Fields, Value>(
+  fields: Decoded<Fields>,
+  read: (fields: Fields) => Decoded<Value>
+): Decoded<Value> => (fields.ok ? read(fields.value) : fields)
+
+/** A body as a signal, or every error of it. */
+export const decodeSignal = (body: JsonObject): Decoded<Signal> => {
+  const own = ownFields(body)
+  const symbol = together(decode(named, own), symbolOf)
+  const intent = together(decode(wished, own), intentOf)
+  const fields = decode(rest, own)
+  if (!symbol.ok || !intent.ok || !fields.ok)
+    return { ok: false, errors: [symbol, intent, fields].flatMap((part) => (part.ok ? [] : part.errors)) }
+  const { expiration, price, quantity, strategy, strike, timeframe: bar, timestamp } = fields.value
+  return {
+    ok: true,
+    value: {
+      symbol: symbol.value,
+      ...intent.value,
+      timeframe: bar.text,
+      timeframeMs: bar.ms,
+      firedAtMs: timestamp,
+      quantity,
+      price,
+      strategy,
+      strike,
+      expiration
+    }
+  }
+}
