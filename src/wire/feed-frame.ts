@@ -38,21 +38,23 @@ const readId = (given: string | number | ExactNumber): { text: string } | { mess
   return "message" in id || ID.test(id.text) ? id : { message: "must be printable ASCII without spaces" }
 }
 
-export const feedSignal = z.object({
-  id: stated(
-    readBy(z.union([text(""), finite], "must be a string"), readId, ({ text: id }) => id),
-    { description: "Unique within its wave." }
-  ),
-  symbol: stated(symbol, { description: "The instrument." }),
-  action: stated(z.enum(["BUY", "SELL"], "must be BUY or SELL"), { description: "What to do." }),
-  wave: stated(time, { description: "The wave that it belongs to." }),
-  price: optional(amount("positive"), { description: "What the server believes that it costs." }),
-  // A score is a measure: the nearest double does.
-  score: optional(
-    finite.transform((value) => (value instanceof ExactNumber ? value.nearest : value)),
-    { description: "What the server's rules scored." }
-  )
-})
+const feedSignal = z.compile(
+  z.object({
+    id: stated(
+      readBy(z.union([text(""), finite], "must be a string"), readId, ({ text: id }) => id),
+      { description: "Unique within its wave." }
+    ),
+    symbol: stated(symbol, { description: "The instrument." }),
+    action: stated(z.enum(["BUY", "SELL"], "must be BUY or SELL"), { description: "What to do." }),
+    wave: stated(time, { description: "The wave that it belongs to." }),
+    price: optional(amount("positive"), { description: "What the server believes that it costs." }),
+    // A score is a measure: the nearest double does.
+    score: optional(
+      finite.transform((value) => (value instanceof ExactNumber ? value.nearest : value)),
+      { description: "What the server's rules scored." }
+    )
+  })
+)
 
 const readReason = (given: unknown): { text: string } => {
   const read = readText(given, feedLimits.reasonLengthMax)

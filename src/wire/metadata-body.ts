@@ -26,27 +26,31 @@ const scores = z.preprocess(
   z.object({ "Buy Score": score, "Sell Score": score }, 'must be an object with "Buy Score" and "Sell Score"')
 )
 
-const noSignal = z.object(
-  Object.fromEntries(
-    SIGNAL_FIELDS.map((field) => [
-      field,
-      z.never("is a field of a signal: a body is a signal or metadata, not both").optional()
-    ])
+const noSignal = z.compile(
+  z.object(
+    Object.fromEntries(
+      SIGNAL_FIELDS.map((field) => [
+        field,
+        z.never("is a field of a signal: a body is a signal or metadata, not both").optional()
+      ])
+    )
   )
 )
 
-const fields = z.object({
-  snapshot_id: required(z.guid("must be a UUID").toLowerCase(), {
-    description: "The producer's snapshot; its presence makes a post metadata."
-  }),
-  score: scores.meta({ description: "What the producer's rules scored." }),
-  trigger: required(line(fieldLimits.triggerLengthMax), { description: "Which rule made the order." }),
-  pair: required(symbol, { description: "The instrument.", examples: ["ZRX-USD"] }),
-  order_id: optional(line(fieldLimits.orderIdLengthMax), { description: "The venue's id of the order." }),
-  side: optional(wordOf(["buy", "sell"], "must be buy or sell"), { description: "The order's side." }),
-  timestamp: optional(time, { description: "When the order was made." }),
-  id: eventId
-})
+const fields = z.compile(
+  z.object({
+    snapshot_id: required(z.guid("must be a UUID").toLowerCase(), {
+      description: "The producer's snapshot; its presence makes a post metadata."
+    }),
+    score: scores.meta({ description: "What the producer's rules scored." }),
+    trigger: required(line(fieldLimits.triggerLengthMax), { description: "Which rule made the order." }),
+    pair: required(symbol, { description: "The instrument.", examples: ["ZRX-USD"] }),
+    order_id: optional(line(fieldLimits.orderIdLengthMax), { description: "The venue's id of the order." }),
+    side: optional(wordOf(["buy", "sell"], "must be buy or sell"), { description: "The order's side." }),
+    timestamp: optional(time, { description: "When the order was made." }),
+    id: eventId
+  })
+)
 
 export const metadataBody = z.object({ ...fields.shape, secret, ...noSignal.shape }).meta({
   id: "MetadataBody",

@@ -108,28 +108,28 @@ const notMetadata = {
 const said = (...names: ReadonlyArray<string>): Array<Described> =>
   names.map((name) => ({ required: [name], properties: { [name]: { not: BLANK } } }))
 
-/** The whole of it. What is run are its parts: fields that can be read are judged together though others cannot be read. */
-export const signalBody = z
-  .object({ ...named.shape, ...wished.shape, ...rest.shape, secret, ...notMetadata })
-  .meta({
-    id: "SignalBody",
-    description: "A signal: what to trade, when it was made, and at least one way to say what is wanted.",
-    // What zod has no words for: one of several fields must be given.
-    override: {
-      allOf: [
-        { anyOf: said("symbol", "ticker") },
-        {
-          anyOf: [
-            ...said("action", "direction", "market_position", "position_size"),
-            {
-              required: ["intent"],
-              properties: { intent: wordForm(["close", "reverse", "target"]) }
-            }
-          ]
-        }
-      ]
-    }
-  })
+/** All that a signal says, for the usual body, which has no errors; compiled, because every post comes through here. */
+const all = z.compile(z.object({ ...named.shape, ...wished.shape, ...rest.shape }))
+
+export const signalBody = z.object({ ...all.shape, secret, ...notMetadata }).meta({
+  id: "SignalBody",
+  description: "A signal: what to trade, when it was made, and at least one way to say what is wanted.",
+  // What zod has no words for: one of several fields must be given.
+  override: {
+    allOf: [
+      { anyOf: said("symbol", "ticker") },
+      {
+        anyOf: [
+          ...said("action", "direction", "market_position", "position_size"),
+          {
+            required: ["intent"],
+            properties: { intent: wordForm(["close", "reverse", "target"]) }
+          }
+        ]
+      }
+    ]
+  }
+})
 
 const symbolOf = ({ symbol: one, ticker }: z.output<typeof named>): Decoded<string> => {
   const wrong = (path: string, message: string) => ({ ok: false, errors: [{ path, message }] }) as const
@@ -158,14 +158,18 @@ const together = <Fields, Value>(
   read: (fields: Fields) => Decoded<Value>
 ): Decoded<Value> => (fields.ok ? read(fields.value) : fields)
 
-/** A body as a signal, or every error of it. */
+/** A body as a signal, or every error of it: what can be read is judged together though the rest cannot be read. */
 export const decodeSignal = (body: JsonObject): Decoded<Signal> => {
   const own = ownFields(body)
-  const symbol = together(decode(named, own), symbolOf)
-  const intent = together(decode(wished, own), intentOf)
-  const fields = decode(rest, own)
-  if (!symbol.ok || !intent.ok || !fields.ok)
-    return { ok: false, errors: [symbol, intent, fields].flatMap((part) => (part.ok ? [] : part.errors)) }
+  const { data } = all.safeParse(own)
+  const whole = data === undefined ? null : ({ ok: true, value: data } as const)
+  const symbol = together(whole ?? decode(named, own), symbolOf)
+  const intent = together(whole ?? decode(wished, own), intentOf)
+  const fields = whole ?? decode(rest, own)
+  if (!symbol.ok || !intent.ok || !fields.ok) {
+    const errors = [symbol, intent, fields].flatMap((part) => (part.ok ? [] : part.errors))
+    return { ok: false, errors }
+  }
   const { expiration, price, quantity, strategy, strike, timeframe: bar, timestamp } = fields.value
   return {
     ok: true,
