@@ -47,11 +47,11 @@ const feedSignal = z.compile(
     symbol: stated(symbol, { description: "The instrument." }),
     action: stated(z.enum(["BUY", "SELL"], "must be BUY or SELL"), { description: "What to do." }),
     wave: stated(time, { description: "The wave that it belongs to." }),
-    price: optional(amount("positive"), { description: "What the server believes that it costs." }),
+    price: optional(amount("positive"), { description: "The price known to the server." }),
     // A score is a measure: the nearest double does.
     score: optional(
       finite.transform((value) => (value instanceof ExactNumber ? value.nearest : value)),
-      { description: "What the server's rules scored." }
+      { description: "The score of the server's rules." }
     )
   })
 )

@@ -42,12 +42,12 @@ const fields = z.compile(
     snapshot_id: required(z.guid("must be a UUID").toLowerCase(), {
       description: "The producer's snapshot; its presence makes a post metadata."
     }),
-    score: scores.meta({ description: "What the producer's rules scored." }),
-    trigger: required(line(fieldLimits.triggerLengthMax), { description: "Which rule made the order." }),
+    score: scores.meta({ description: "The scores of the producer's rules." }),
+    trigger: required(line(fieldLimits.triggerLengthMax), { description: "The rule that placed the order." }),
     pair: required(symbol, { description: "The instrument.", examples: ["ZRX-USD"] }),
     order_id: optional(line(fieldLimits.orderIdLengthMax), { description: "The venue's id of the order." }),
     side: optional(wordOf(["buy", "sell"], "must be buy or sell"), { description: "The order's side." }),
-    timestamp: optional(time, { description: "When the order was made." }),
+    timestamp: optional(time, { description: "When the order was placed." }),
     id: eventId
   })
 )

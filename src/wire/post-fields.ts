@@ -22,8 +22,10 @@ export const eventId = readBy(
   ({ text: name }) => name
 )
   .nullish()
-  .meta({ description: "Names the event: another post with it is a duplicate, or a conflict (T3)." })
+  .meta({
+    description: "Identifies the event: another post with the same id is a duplicate or a conflict (T3)."
+  })
 
 export const secret = z.unknown().optional().meta({
-  description: "Proves who sends, for senders that cannot set headers; text. Neither stored nor hashed."
+  description: "Authenticates senders that cannot set headers; a text. Neither stored nor hashed."
 })

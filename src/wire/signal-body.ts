@@ -38,19 +38,20 @@ const wished = z.object({
     description: "On which side of the market; with an action both count: SELL with LONG closes a long."
   }),
   intent: optional(wordOf(SIGNAL_INTENTS), {
-    description: "What is wanted in so many words. A target needs a size."
+    description: "What is wanted, explicitly. A target needs a size."
   }),
   position_size: optional(amount("signed"), {
-    description: "The position that is wanted; below zero it is short."
+    description:
+      "The position after the order, negative when short; the target when nothing else states the intent."
   }),
   market_position: optional(wordOf(MARKET_POSITIONS), {
-    description: "Where the sender's book stands after the order; `flat` closes."
+    description: "The side of the sender's position after the order; `flat` closes."
   }),
   prev_market_position: optional(wordOf(MARKET_POSITIONS), {
-    description: "Where the sender's book stood before; another one than ours is an alert."
+    description: "The side of the sender's position before the order; a difference from ours raises an alert."
   }),
   market_position_size: optional(amount("notNegative"), {
-    description: "How much the sender's book holds after the order: with `market_position` a target."
+    description: "The size of the sender's position after the order; with `market_position` it is a target."
   })
 })
 
@@ -65,19 +66,19 @@ const rest = z.object({
     examples: ["5m", "1D", "60", "100T"]
   }),
   timestamp: required(time, {
-    description: "When the alert fired or its bar opened, as the source's settings say.",
+    description: "When the alert fired, or when its bar opened, depending on the source's settings.",
     examples: ["2026-11-22T11:25:00Z"]
   }),
   quantity: optional(amount("positive"), {
-    description: "How much; absent: what the strategy's settings say, or all of a close.",
+    description: "The size of the order; absent: the strategy's default, or everything for a close.",
     examples: ["2", 0.5]
   }),
-  price: optional(amount("positive"), { description: "The price that the alert was made at." }),
+  price: optional(amount("positive"), { description: "The price at which the alert fired." }),
   strategy: optional(line(fieldLimits.strategyLengthMax), {
-    description: "One strategy of the settings; absent: all that take the source."
+    description: "A strategy of the settings; absent: all that are subscribed to the source."
   }),
-  strike: optional(amount("positive"), { description: "Of an option." }),
-  expiration: optional(day, { description: "Of an option: a day, also as YYYYMMDD." }),
+  strike: optional(amount("positive"), { description: "The strike of an option." }),
+  expiration: optional(day, { description: "The expiration day of an option, YYYY-MM-DD or YYYYMMDD." }),
   order_type: optional(wordOf(["market"], "must be market: other kinds of order cannot be placed yet"), {
     description: "The kind of order."
   }),
@@ -86,7 +87,7 @@ const rest = z.object({
   id: eventId
 })
 
-/** What makes a post metadata (domain/signals/metadata.ts), and so cannot stand in a signal. */
+/** What makes a post metadata (domain/signals/metadata.ts), and so cannot be in a signal. */
 const notMetadata = {
   snapshot_id: z.never().optional().meta({ description: "Makes a post metadata." }),
   score: z
@@ -108,13 +109,13 @@ const notMetadata = {
 const said = (...names: ReadonlyArray<string>): Array<Described> =>
   names.map((name) => ({ required: [name], properties: { [name]: { not: BLANK } } }))
 
-/** All that a signal says, for the usual body, which has no errors; compiled, because every post comes through here. */
+/** All fields, for the usual body, which has no errors; compiled, because every post passes through here. */
 const all = z.compile(z.object({ ...named.shape, ...wished.shape, ...rest.shape }))
 
 export const signalBody = z.object({ ...all.shape, secret, ...notMetadata }).meta({
   id: "SignalBody",
-  description: "A signal: what to trade, when it was made, and at least one way to say what is wanted.",
-  // What zod has no words for: one of several fields must be given.
+  description: "A signal: what to trade, when it was made, and at least one way to state the intent.",
+  // What zod cannot express: one of several fields must be given.
   override: {
     allOf: [
       { anyOf: said("symbol", "ticker") },
@@ -152,13 +153,13 @@ const intentOf = (fields: z.output<typeof wished>): Decoded<ReadIntent> => {
   return "errors" in read ? { ok: false, errors: read.errors } : { ok: true, value: read }
 }
 
-/** What fields that can be read mean together; fields that cannot be read are not judged together. */
+/** The result of rules over several fields, which are applied only when each of the fields is valid by itself. */
 const together = <Fields, Value>(
   fields: Decoded<Fields>,
   read: (fields: Fields) => Decoded<Value>
 ): Decoded<Value> => (fields.ok ? read(fields.value) : fields)
 
-/** A body as a signal, or every error of it: what can be read is judged together though the rest cannot be read. */
+/** A body as a signal, or all its errors: the rules over several fields apply even when other fields are invalid. */
 export const decodeSignal = (body: JsonObject): Decoded<Signal> => {
   const own = ownFields(body)
   const { data } = all.safeParse(own)

@@ -9,7 +9,7 @@ import { decimalFromNumber, formatDecimal, parseDecimal } from "./decimal.ts"
 import type { ExactNumber } from "./exact-number.ts"
 import { decimalLimits } from "./limits.ts"
 
-/** The sign that an amount may have, and what is said when it has another one. */
+/** The sign that an amount may have, and the message when it has another one. */
 const SIGNS = {
   positive: [(value: bigint) => value > 0n, "must be above zero"],
   notNegative: [(value: bigint) => value >= 0n, "must not be below zero"],
