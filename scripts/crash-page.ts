@@ -4,14 +4,14 @@
  * Promises: every cell is on the page, with the outcome of its order; the same cells always give the same text.
  * Never: claims that a cell passed; the run of its test shows that.
  */
-import { endingOf, POINTS, type Point, RULES, VENUE_FAULTS, cellsOf } from "../test/outside/crash-cells.ts"
+import { endingOf, POINTS, type Point, RULES, faultsOf, cellsOf } from "../test/outside/crash-cells.ts"
 
 const tableOf = (point: Point): ReadonlyArray<string> => [
   `## ${point}: ${POINTS[point]}`,
   "",
   `| the venue | ${RULES.join(" | ")} |`,
   `|--|${RULES.map(() => "--").join("|")}|`,
-  ...Object.entries(VENUE_FAULTS).map(([fault, { what }]) => {
+  ...Object.entries(faultsOf(point)).map(([fault, { what }]) => {
     const outcomes = RULES.map((rule) => `\`${endingOf({ point, rule, fault })}\``)
     return `| \`${fault}\`: ${what} | ${outcomes.join(" | ")} |`
   }),

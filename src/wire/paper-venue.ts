@@ -4,13 +4,8 @@
  * Written from the venue's documentation and not shared with its code: a client that imports the types of its server
  * proves only that the server agrees with itself.
  *
-<<<<<<< HEAD
  * Promises: a value has every relevant field, with its type; fields that a newer venue adds are ignored.
- * Never: guesses a missing field.
-=======
- * Promises: a value has every field that counts, with its type; fields that a newer venue adds are left alone.
  * Never: guesses a missing field, or judges a figure.
->>>>>>> a0f6b0b (venues: one gate for the figures of a venue)
  */
 import { z } from "zod"
 

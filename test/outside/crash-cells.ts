@@ -20,14 +20,19 @@ export const POINTS = {
   K6: "the answer is stored, fills are still to come",
   K7: "a fill has come, its transaction has not begun",
   K8: "inside the transaction of a fill",
+  K9: "a cancel was answered, its answer is not stored",
+  "K10-begun": "a flatten of two positions is audited, its orders do not exist yet",
+  "K10-done": "the orders of a flatten are committed, the operator has no answer",
+  "K10-K4": "a flatten of two positions: the first close is at K4",
+  "K10-K5": "a flatten of two positions: the first close is at K5",
   "K11-K4": "two processes: the owner dies at K4, the other takes over",
   "K11-K5": "two processes: the owner dies at K5, the other takes over"
 } as const
 
 export type Point = keyof typeof POINTS
 
-/** How an order ends: filled once, or nothing of it in the venue's book and the reason known. */
-export type Ending = "filled" | "rejected" | "needs_operator"
+/** How an order ends: filled once, cancelled, or nothing of it in the venue's book and the reason known. */
+export type Ending = "filled" | "cancelled" | "rejected" | "needs_operator"
 
 export interface VenueFault {
   readonly what: string
@@ -109,6 +114,55 @@ export const VENUE_FAULTS: Readonly<Record<string, VenueFault>> = {
   }
 }
 
+/** What the venue does to a cancel (K9). The order is open and nothing of it has filled. */
+export const CANCEL_FAULTS: Readonly<Record<string, VenueFault>> = {
+  none: { what: "nothing", switches: {} },
+  slow: {
+    what: "cancelled, the answer outlasts every deadline",
+    switches: { cancel: { mode: "delay_after", delayMs: 8_000, ...once } }
+  },
+  cut_before: {
+    what: "disconnected before the venue cancels",
+    switches: { cancel: { mode: "drop_before", ...once } }
+  },
+  cut_after: {
+    what: "disconnected after the venue cancelled",
+    switches: { cancel: { mode: "drop_after", ...once } }
+  },
+  error_before: {
+    what: "500 before the venue cancels",
+    switches: { cancel: { mode: "error_before", ...once } }
+  },
+  error_after: {
+    what: "500 after the venue cancelled",
+    switches: { cancel: { mode: "error_after", ...once } }
+  },
+  html: {
+    what: "HTML instead of JSON, cancelled",
+    switches: { cancel: { mode: "garbage_after", ...once } }
+  },
+  refused: {
+    what: "the venue says that the order is not open, and it is",
+    switches: { cancel: { mode: "refuse", code: "order_not_open", ...once } }
+  },
+  race: {
+    what: "disconnected before the venue cancels, and it fills the order while we are dead",
+    switches: { cancel: { mode: "drop_before", ...once } }
+  }
+}
+
+/** Faults under which every close of a flatten is filled in the end, whatever the rule. */
+const FLATTEN_FAULTS = Object.fromEntries(
+  Object.entries(VENUE_FAULTS).filter(([, { first }]) => first === undefined)
+)
+
+/** The faults that are tried at a point. */
+export const faultsOf = (point: Point): Readonly<Record<string, VenueFault>> => {
+  if (point === "K9") return CANCEL_FAULTS
+  if (point === "K10-K4" || point === "K10-K5") return { none: { what: "nothing", switches: {} } }
+  return point.startsWith("K10") ? FLATTEN_FAULTS : VENUE_FAULTS
+}
+
 export interface Cell {
   readonly point: Point
   readonly rule: DuplicateRule
@@ -120,7 +174,8 @@ export interface Cell {
  * is harmless; under O and N an operator decides.
  */
 export const endingOf = ({ fault, point, rule }: Cell): Ending => {
-  const { first } = VENUE_FAULTS[fault]!
+  if (point === "K9") return fault === "race" ? "filled" : "cancelled"
+  const { first } = faultsOf(point)[fault]!
   const isResent = rule === "U" || rule === "R"
   const isUnsent = point.endsWith("K4")
   // The refusal died with the process: what is known is that the venue shows no such order.
@@ -131,7 +186,7 @@ export const endingOf = ({ fault, point, rule }: Cell): Ending => {
 
 export const cellsOf = (rule: DuplicateRule): ReadonlyArray<Cell> =>
   (Object.keys(POINTS) as ReadonlyArray<Point>).flatMap((point) =>
-    Object.keys(VENUE_FAULTS).map((fault) => ({ point, rule, fault }))
+    Object.keys(faultsOf(point)).map((fault) => ({ point, rule, fault }))
   )
 
 /** One cell of each point: the rules and the faults take turns, so that a few cells meet all of the first and most of the second. */

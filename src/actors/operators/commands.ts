@@ -45,6 +45,7 @@ import { type CommandAnswer, Commands } from "../../layers/control/commands.port
 import type { DatabaseError } from "../../layers/database/database.port.ts"
 import { Config } from "../../layers/platform/config.port.ts"
 import { ControlToken } from "../../layers/platform/control-token.port.ts"
+import { FAULT_POINTS, faultPoint } from "../../layers/platform/fault-point.ts"
 import { Instance } from "../../layers/platform/instance.port.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 import { type AuditKeeper, makeAuditKeeper } from "./audit-keeper.ts"
@@ -191,7 +192,11 @@ const carryOut = (
   entry: AuditEntry,
   effect: Effect.Effect<CommandBody, CommandRefused | DatabaseError>
 ): Effect.Effect<CommandAnswer, CommandRefused> =>
-  effect.pipe(
+  Effect.suspend(() => {
+    faultPoint(FAULT_POINTS.commandBegun, entry.scope)
+    return effect
+  }).pipe(
+    Effect.tap(() => Effect.sync(() => faultPoint(FAULT_POINTS.commandDone, entry.scope))),
     Effect.timeout(controlLimits.commandMsMax),
     Effect.onExit((exit) => {
       const end = endOf(exit)

@@ -30,12 +30,16 @@ export const FAULT_POINTS = {
   /** K8: inside the transaction of a fill. */
   fillInTransaction: "K8",
   /** K9: a cancel was answered, its response is not stored. */
-  cancelAnswered: "K9"
+  cancelAnswered: "K9",
+  /** K10: a command is audited, and nothing of it has happened. */
+  commandBegun: "K10-begun",
+  /** K10: what a command does is committed, its audit row is not ended and nobody has an answer. */
+  commandDone: "K10-done"
 } as const
 
 export type FaultPoint = (typeof FAULT_POINTS)[keyof typeof FAULT_POINTS]
 
-/** `subject`: the symbol it is about, by which a test distinguishes its own signal from others. */
+/** `subject`: the symbol it is about, or the scope of a command, by which a test distinguishes its own signal from others. */
 type Hook = (point: FaultPoint, subject: string) => void
 
 const loaded: unknown = Reflect.get(globalThis, Symbol.for("holdfast.fault-point"))

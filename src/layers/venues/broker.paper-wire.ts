@@ -5,12 +5,8 @@
  * proves only that the server agrees with itself.
  *
  * Promises: a text becomes an order, a fill or a refusal only when every field is there and has its type; anything else
-<<<<<<< HEAD
- * is null, which callers treat as a response they did not understand.
-=======
- * is null, which callers treat as an answer they did not understand. Figures come out as text, whatever they say: the gate
+ * is null, which callers treat as a response they did not understand. Figures come out as text, whatever they say: the gate
  * judges them (broker.gate.ts).
->>>>>>> a0f6b0b (venues: one gate for the figures of a venue)
  * Never: guesses a missing field.
  * Failure: what cannot be read is null.
  */
