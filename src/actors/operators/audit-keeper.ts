@@ -3,12 +3,12 @@
  * a stranger tries them by the thousand.
  *
  * Promises: every attempt is counted by command and result; an end that cannot be written now waits in memory and is written when the database is there, at most
- * `controlLimits.pendingEndsMax` of them; an attempt of a process that is gone is ended as `interrupted`, with a line and
+ * `commandLimits.pendingEndsMax` of them; an attempt of a process that is gone is ended as `interrupted`, with a line and
  * an alert; of refusals some rows are kept in a minute and a line tells the sum of the others.
  * Never: fails, or makes an answer wait for a database that is away.
  */
 import { Clock, Effect, Metric, Stream } from "effect"
-import { controlLimits } from "../../domain/kernel/limits.ts"
+import { commandLimits } from "../../domain/control/command-limits.ts"
 import { Alerts } from "../../layers/alerts/alerts.port.ts"
 import { type AuditEnd, type AuditEntry, AuditStore } from "../../layers/control/audit-store.port.ts"
 import { Commands } from "../../layers/control/commands.port.ts"
@@ -46,7 +46,7 @@ const makeWriter = (audit: AuditStore["Service"]) => {
   const keep = (one: Waiting) =>
     Effect.suspend(() => {
       waiting.push(one)
-      if (waiting.length <= controlLimits.pendingEndsMax) return Effect.void
+      if (waiting.length <= commandLimits.pendingEndsMax) return Effect.void
       const lost = waiting.shift()
       return logEvent("error", "audit.lost", "the end of a command could not be written", {
         component,
@@ -74,13 +74,13 @@ const makeRefusals = () => {
   let kept = 0
   let more = 0
   return (nowMs: number): { readonly keeps: boolean; readonly unsaid: number } => {
-    const unsaid = nowMs - sinceMs >= controlLimits.strangersPerMs ? more : 0
-    if (nowMs - sinceMs >= controlLimits.strangersPerMs) {
+    const unsaid = nowMs - sinceMs >= commandLimits.strangersPerMs ? more : 0
+    if (nowMs - sinceMs >= commandLimits.strangersPerMs) {
       sinceMs = nowMs
       kept = 0
       more = 0
     }
-    const keeps = kept < controlLimits.strangersMax
+    const keeps = kept < commandLimits.strangersMax
     if (keeps) kept += 1
     else more += 1
     return { keeps, unsaid }
@@ -152,11 +152,11 @@ export const makeAuditKeeper = Effect.gen(function* () {
 export const auditWatch = Effect.gen(function* () {
   const database = yield* Database
   const commands = yield* Commands
-  const rounds = Math.ceil(controlLimits.auditedMsMax / controlLimits.auditEveryMs)
+  const rounds = Math.ceil(commandLimits.auditedMsMax / commandLimits.auditEveryMs)
   const looks = Effect.gen(function* () {
     for (let round = 0; ; round += 1) {
       yield* commands.keepAudit(round % rounds === 0)
-      yield* Effect.sleep(controlLimits.auditEveryMs)
+      yield* Effect.sleep(commandLimits.auditEveryMs)
     }
   })
   return yield* database.availability.changes.pipe(

@@ -8,7 +8,6 @@ import { Effect } from "effect"
 import { type CommandCaller, CommandRefused, type CommandRequest } from "../../domain/control/commands.ts"
 import { type ControlCommand, type ControlRefused, UNPROTECTED } from "../../domain/control/control.ts"
 import { isUuid } from "../../domain/kernel/ids.ts"
-import { controlLimits } from "../../domain/kernel/limits.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
 import { AccountLeases } from "../../layers/accounts/accounts-lease.port.ts"
 import { AccountsStore } from "../../layers/accounts/accounts-store.port.ts"
@@ -19,7 +18,7 @@ import { HealthSource } from "../../layers/health/health-source.port.ts"
 import { ReadStore } from "../../layers/health/read-store.port.ts"
 import { Config } from "../../layers/platform/config.port.ts"
 import { Wake } from "../../layers/platform/wake.port.ts"
-import { DeadLetters, type Replayed } from "../../layers/signals/dead-letters.port.ts"
+import { DeadLetters, REPLAYS_MAX, type Replayed } from "../../layers/signals/dead-letters.port.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 
 /** Names of positions in an answer; more than a screen of them tells an operator no more. */
@@ -191,7 +190,7 @@ const replayed = (outcome: Replayed) =>
         return yield* new CommandRefused({
           kind: "conflict",
           reason: "other_count",
-          message: `there are ${outcome.count > controlLimits.replaysMax ? `more than ${controlLimits.replaysMax}` : outcome.count}`,
+          message: `there are ${outcome.count > REPLAYS_MAX ? `more than ${REPLAYS_MAX}` : outcome.count}`,
           more: { count: outcome.count }
         })
       case "Replayed": {
@@ -214,13 +213,11 @@ export const replayDeadLetters = ({
 }: CommandRequest<"dead_letters.replay">) =>
   Effect.gen(function* () {
     const letters = yield* DeadLetters
-    if (expected > controlLimits.replaysMax)
+    if (expected > REPLAYS_MAX)
       return yield* new CommandRefused({
         kind: "invalid",
         reason: "too_many",
-        errors: [
-          { path: "expect_count", message: `must be at most ${controlLimits.replaysMax}; narrow the filter` }
-        ]
+        errors: [{ path: "expect_count", message: `must be at most ${REPLAYS_MAX}; narrow the filter` }]
       })
     return yield* replayed(yield* letters.replayAll({ origin, reason }, expected))
   })

@@ -32,6 +32,7 @@ import type { Wake } from "../../layers/platform/wake.port.ts"
 import type { DeadLetters } from "../../layers/signals/dead-letters.port.ts"
 import { canonicalJson, type JsonObject } from "../../domain/kernel/canonical-json.ts"
 import { auditId, commandId, digest128 } from "../../domain/kernel/ids.ts"
+import { commandLimits } from "../../domain/control/command-limits.ts"
 import { controlLimits } from "../../domain/kernel/limits.ts"
 import { type Mask, maskedRecord } from "../../domain/kernel/redaction.ts"
 import { settingsMask } from "../../domain/kernel/settings-secrets.ts"
@@ -114,7 +115,7 @@ const entryOf = (parts: Parts, life: string, request: Attempt): AuditEntry => {
     scope: parts
       .mask(scopeOf(command, target))
       .replaceAll("\0", "")
-      .slice(0, controlLimits.scopeLengthMax)
+      .slice(0, commandLimits.scopeLengthMax)
       .toWellFormed(),
     arguments: maskedRecord(parts.mask, request.arguments),
     reason: reason === null ? null : parts.mask(reason),
@@ -230,7 +231,7 @@ const needsNoDatabase = ({ command, target }: Attempt): boolean =>
  */
 const begin = (parts: Parts, entry: AuditEntry) =>
   Effect.gen(function* () {
-    for (let waited = 0; ; waited += controlLimits.repeatLookMs) {
+    for (let waited = 0; ; waited += commandLimits.repeatLookMs) {
       const begun = yield* parts.audit.begin(entry)
       if (begun._tag === "Begun") return null
       if (begun.fingerprint !== entry.fingerprint)
@@ -239,9 +240,9 @@ const begin = (parts: Parts, entry: AuditEntry) =>
           "this idempotency key was used for another command, or another body"
         )
       if (begun.end !== null) return begun.end
-      if (waited >= controlLimits.repeatMsMax)
+      if (waited >= commandLimits.repeatMsMax)
         return yield* conflict("in_progress", "the first command with this idempotency key goes on")
-      yield* Effect.sleep(controlLimits.repeatLookMs)
+      yield* Effect.sleep(commandLimits.repeatLookMs)
     }
   })
 

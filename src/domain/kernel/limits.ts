@@ -519,25 +519,7 @@ export const controlLimits = {
   /** How long a restart of the listener waits for a refusal before its answer goes out through the listener that drains. */
   answerFirstMs: 50,
   /** A command to a supervisor waits for the stop of all its children, which the whole orderly stop bounds. */
-  commandMsMax: stopLimits.deadlineMs + seconds(3),
-  /** From the first statement of its audit to the last: whatever takes longer is of a process that is gone, or stands still. */
-  auditedMsMax: minutes(2),
-  /** How long a repetition waits for the first attempt with its key. A person waits; the proxy before us for 30 s. */
-  repeatMsMax: seconds(5),
-  repeatLookMs: 100,
-  /** Characters of an idempotency key: what the common libraries make is a UUID. */
-  keyLengthMax: 255,
-  /** Characters of a target that the audit keeps: no name or path of ours is as long. */
-  scopeLengthMax: 300,
-  /** Ends that wait for the database. Each is a command that a person gave during one outage. */
-  pendingEndsMax: 256,
-  /** How often ends that wait are tried, and attempts of processes that are gone are ended. */
-  auditEveryMs: seconds(1),
-  /** Rows of those who proved nothing, in a minute: enough to see that somebody tries. */
-  strangersMax: 20,
-  strangersPerMs: minutes(1),
-  /** Dead letters that one command tries again: one statement's worth. */
-  replaysMax: 1_000
+  commandMsMax: stopLimits.deadlineMs + seconds(3)
 } as const
 
 /** A relation between limits that must hold; the name is its reason. */
@@ -550,10 +532,6 @@ const lookupTotalMs = lookupLimits.delaysMs.reduce((sum, ms) => sum + ms, 0)
 
 /** Every relation between limits. Checked when this module loads and by a test. */
 export const limitRelations: ReadonlyArray<LimitRelation> = [
-  {
-    rule: "a command that is taken for dead has had more time than it may take",
-    holds: controlLimits.commandMsMax + controlLimits.repeatMsMax < controlLimits.auditedMsMax
-  },
   {
     rule: "a post is committed or refused before its sender hangs up",
     holds: intakeLimits.commitMsMax * 2 <= intakeLimits.senderPatienceMs

@@ -15,7 +15,7 @@ import {
   type RefusalKind
 } from "../../domain/control/commands.ts"
 import { controlCommands, UNPROTECTED } from "../../domain/control/control.ts"
-import { controlLimits } from "../../domain/kernel/limits.ts"
+import { commandLimits } from "../../domain/control/command-limits.ts"
 import { commandEndpoints } from "../../wire/commands.ts"
 import type { Endpoint } from "../../wire/endpoint.ts"
 import type { CommandAnswer, CommandsService } from "../control/commands.port.ts"
@@ -64,7 +64,7 @@ const KEY = /^[\x21-\x7e]+$/
 const keyOf = ({ request }: Exchange): Effect.Effect<string | null, Refused> => {
   const given = request.headers["idempotency-key"]
   if (given === undefined || given === "") return Effect.succeed(null)
-  return typeof given === "string" && given.length <= controlLimits.keyLengthMax && KEY.test(given)
+  return typeof given === "string" && given.length <= commandLimits.keyLengthMax && KEY.test(given)
     ? Effect.succeed(given)
     : Effect.fail(
         new Refused({
@@ -72,7 +72,7 @@ const keyOf = ({ request }: Exchange): Effect.Effect<string | null, Refused> => 
           errors: [
             {
               path: "headers.idempotency-key",
-              message: `must be 1 to ${controlLimits.keyLengthMax} printable characters without blanks`
+              message: `must be 1 to ${commandLimits.keyLengthMax} printable characters without blanks`
             }
           ]
         })
@@ -128,7 +128,7 @@ const commandRoute = <Name extends CommandName>(
             ...(done.repeated ? { headers: { "idempotent-replayed": "true" } } : {})
           }
         }),
-      controlLimits.auditedMsMax
+      commandLimits.auditedMsMax
     ),
     command
   }

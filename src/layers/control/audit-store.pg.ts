@@ -10,7 +10,7 @@
 import { Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { Fragment } from "effect/sql/Statement"
-import { controlLimits } from "../../domain/kernel/limits.ts"
+import { commandLimits } from "../../domain/control/command-limits.ts"
 import { Database, type DatabaseService } from "../database/database.port.ts"
 import { readLimits } from "../platform/http-limits.ts"
 import {
@@ -101,7 +101,7 @@ const interrupt =
         UPDATE audit SET result = 'interrupted', completed_at = hf_clock(),
           result_reason = 'its process ended while it was carried out'
         WHERE result = 'begun' AND (split_part(life, '/', 1) = split_part(${life}, '/', 1) AND life <> ${life}
-          OR begun_at < hf_clock() - ${controlLimits.auditedMsMax}::int * interval '1 millisecond')
+          OR begun_at < hf_clock() - ${commandLimits.auditedMsMax}::int * interval '1 millisecond')
         RETURNING id, command, scope, by`,
       options
     )

@@ -7,9 +7,8 @@
  */
 import { Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
-import { controlLimits } from "../../domain/kernel/limits.ts"
 import { Database } from "../database/database.port.ts"
-import { DeadLetters, type Replayed } from "./dead-letters.port.ts"
+import { DeadLetters, REPLAYS_MAX, type Replayed } from "./dead-letters.port.ts"
 
 interface Letter {
   readonly id: string
@@ -50,7 +49,7 @@ const replayAllIn = (
         JOIN signals s ON s.id = CASE WHEN d.origin = 'pipeline' THEN d.reference::uuid END
       WHERE s.status = 'dead' AND d.origin = coalesce(${filter.origin}::text, d.origin)
         AND d.reason = coalesce(${filter.reason}::text, d.reason) AND d.replayed_at IS NULL
-      ORDER BY d.seq LIMIT ${controlLimits.replaysMax + 1} FOR UPDATE OF d, s`
+      ORDER BY d.seq LIMIT ${REPLAYS_MAX + 1} FOR UPDATE OF d, s`
     if (letters.length !== expected) return { _tag: "OtherCount", count: letters.length } satisfies Replayed
     return yield* revive(sql, letters)
   })

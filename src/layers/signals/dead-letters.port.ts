@@ -11,6 +11,9 @@
 import { Context, type Effect } from "effect"
 import type { DatabaseUnavailable } from "../database/database.port.ts"
 
+/** Letters that one command tries again: one statement's worth. */
+export const REPLAYS_MAX = 1_000
+
 export type Replayed =
   | { readonly _tag: "Replayed"; readonly signals: ReadonlyArray<string> }
   | { readonly _tag: "Missing" }

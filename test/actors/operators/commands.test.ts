@@ -4,6 +4,7 @@ import { Deferred, Effect, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { commandsLayer } from "../../../src/actors/operators/commands.ts"
 import type { CommandCaller, CommandRefused } from "../../../src/domain/control/commands.ts"
+import { commandLimits } from "../../../src/domain/control/command-limits.ts"
 import { controlLimits } from "../../../src/domain/kernel/limits.ts"
 import { AccountLeases } from "../../../src/layers/accounts/accounts-lease.port.ts"
 import { AccountsStore } from "../../../src/layers/accounts/accounts-store.port.ts"
@@ -275,9 +276,9 @@ describe("a command with a key", () => {
       })
       const first = yield* Effect.forkChild(halt({ key: "k" }), { startImmediately: true })
       const second = yield* Effect.forkChild(halt({ key: "k" }), { startImmediately: true })
-      yield* TestClock.adjust(controlLimits.repeatMsMax / 2)
+      yield* TestClock.adjust(commandLimits.repeatMsMax / 2)
       yield* Deferred.succeed(gate, undefined)
-      yield* TestClock.adjust(controlLimits.repeatLookMs)
+      yield* TestClock.adjust(commandLimits.repeatLookMs)
       const [one, two] = [yield* Fiber.join(first), yield* Fiber.join(second)]
       assert.deepStrictEqual([one.repeated, two.repeated, two.body], [false, true, one.body])
       assert.strictEqual(sets(), 1)
@@ -289,7 +290,7 @@ describe("a command with a key", () => {
       const { halt } = yield* world({ set: () => Effect.never })
       yield* Effect.forkChild(halt({ key: "k" }), { startImmediately: true })
       const second = yield* Effect.forkChild(kindOf(halt({ key: "k" })), { startImmediately: true })
-      yield* TestClock.adjust(controlLimits.repeatMsMax + controlLimits.repeatLookMs)
+      yield* TestClock.adjust(commandLimits.repeatMsMax + commandLimits.repeatLookMs)
       assert.deepStrictEqual(yield* Fiber.join(second), ["conflict", "in_progress"])
     }).pipe(Effect.scoped)
   )
@@ -409,11 +410,11 @@ describe("without a database", () => {
           end: (entry, end) => (isBack ? memory.end(entry, end) : Effect.fail(away))
         }
       })
-      for (let n = 0; n <= controlLimits.pendingEndsMax; n += 1) yield* halt({ key: `k-${n}` })
+      for (let n = 0; n <= commandLimits.pendingEndsMax; n += 1) yield* halt({ key: `k-${n}` })
       isBack = true
       yield* commands.keepAudit(false)
       const ends = memory.rows.map(({ end }) => end?.result ?? "begun")
-      assert.strictEqual(ends.filter((end) => end === "accepted").length, controlLimits.pendingEndsMax)
+      assert.strictEqual(ends.filter((end) => end === "accepted").length, commandLimits.pendingEndsMax)
       assert.strictEqual(ends[0], "begun")
     }).pipe(Effect.scoped)
   )
@@ -431,12 +432,12 @@ describe("who proved nothing", () => {
         reason: "not authenticated"
       }
       for (let n = 0; n < 1_000; n += 1) yield* commands.noteStranger(stranger)
-      assert.lengthOf(audit.rows, controlLimits.strangersMax)
+      assert.lengthOf(audit.rows, commandLimits.strangersMax)
       assert.deepInclude(audit.rows[0], { scope: "account:paper-1", means: "none" })
       assert.deepInclude(audit.rows[0]?.end, { result: "refused", reason: "not authenticated" })
-      yield* TestClock.adjust(controlLimits.strangersPerMs)
+      yield* TestClock.adjust(commandLimits.strangersPerMs)
       yield* commands.noteStranger(stranger)
-      assert.lengthOf(audit.rows, controlLimits.strangersMax + 1)
+      assert.lengthOf(audit.rows, commandLimits.strangersMax + 1)
     }).pipe(Effect.scoped)
   )
 })

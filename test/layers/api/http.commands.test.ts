@@ -7,7 +7,7 @@ import {
   CommandRefused,
   REFUSALS
 } from "../../../src/domain/control/commands.ts"
-import { controlLimits } from "../../../src/domain/kernel/limits.ts"
+import { commandLimits } from "../../../src/domain/control/command-limits.ts"
 import { commandEndpoints } from "../../../src/wire/commands.ts"
 import { DatabaseUnavailable } from "../../../src/layers/database/database.port.ts"
 import { bearer, startWorld, type World, type WorldOptions } from "./http-world.ts"
@@ -108,7 +108,7 @@ describe("the permission matrix", () => {
     assert.deepInclude(first, { command: "component.restart", means: "local", by: "api:127.0.0.1" })
     const refused = world.audited.filter(({ end }) => end?.reason === "not authenticated").length
     const forged = world.audited.filter(({ end }) => end?.reason?.includes("CSRF") === true).length
-    assert.deepStrictEqual([refused + forged, forged > 0], [controlLimits.strangersMax, true])
+    assert.deepStrictEqual([refused + forged, forged > 0], [commandLimits.strangersMax, true])
   })
 
   it("says with a command whose words are wrong what is wrong, and carries nothing out", async () => {
