@@ -259,6 +259,13 @@ layer(world(settings), { excludeTestServices: true })("what scopes gain and lose
       assert.deepStrictEqual(yield* stored, [{ line: "2026-11-24 30 50 40 -" }])
       const trip = { scope: "global", rule: "drawdown", state: "REDUCING", reason: "-", numbers: {} } as const
       assert.deepStrictEqual(yield* store.trip(trip), { _tag: "Tripped", moved: true })
+      const audited = yield* sql(
+        (client) => client`SELECT command, means, by, result FROM audit WHERE scope = ${trip.scope}
+          ORDER BY seq DESC LIMIT 1`
+      )
+      assert.deepStrictEqual(audited, [
+        { command: "trading_state.set", means: "rule", by: `rule:${trip.rule}`, result: "accepted" }
+      ])
       yield* save({ highWater: "1", pnl: "1", sinceMs: 2_000 }, true)
       yield* save({ highWater: "90", pnl: "90" })
       assert.deepStrictEqual(yield* stored, [{ line: "2026-11-23 1 1 1 -" }])

@@ -151,6 +151,7 @@ const trip =
   (database: DatabaseService): RiskStoreService["trip"] =>
   ({ numbers, reason, rule, scope, state }) => {
     const detail = JSON.stringify({ scope, state, reason, changedBy: `rule:${rule}`, numbers })
+    const given = JSON.stringify({ state, numbers })
     return database
       .run(
         "risk.trip",
@@ -168,7 +169,14 @@ const trip =
             RETURNING t.scope
           ), told AS (
             INSERT INTO actor_events (at, path, event, detail)
-            SELECT hf_now(), 'root/trading/risk', 'trading_state.changed', ${detail}::text::jsonb FROM moved)
+            SELECT hf_now(), 'root/trading/risk', 'trading_state.changed', ${detail}::text::jsonb FROM moved
+          ), audited AS (
+            -- What a rule does is in the audit beside what operators do (T14), with the change that it records.
+            INSERT INTO audit (id, command, scope, arguments, reason, by, means, request_id, fingerprint, command_id, life,
+              result, begun_at, completed_at)
+            SELECT made.id, 'trading_state.set', moved.scope, ${given}::text::jsonb, ${reason}, ${`rule:${rule}`}, 'rule',
+              ${`rule:${rule}`}, '', made.id, 'rule', 'accepted', hf_now(), hf_now()
+            FROM moved, LATERAL (SELECT md5(moved.scope || ${rule} || hf_clock()::text)::uuid AS id) made)
           SELECT EXISTS (SELECT FROM moved) AS moved FROM marked`
       )
       .pipe(
