@@ -1,12 +1,11 @@
 /**
- * 0015 risk: what limits over time, losses and venues are measured by.
+ * 0015 risk: the data of loss limits, equity and venue balances.
  *
- * A limit per day or from the best moment needs a place to begin that survives a restart: the marks of a scope. What each
- * strategy gained or lost follows from its shares, by the fills that move them; a close is a row, so that losses in a row
- * can be counted. Equity is a figure per minute, for people. What a venue says of money stands beside the book it was said
- * over, because it is spent from then on.
+ * Loss limits need reference points that survive a restart: the marks of a scope. Profit per strategy follows from its shares;
+ * every close is a row, so that consecutive losses can be counted. Equity is sampled per minute. A venue's balance is stored
+ * with the book at that time, because it is spent from then on.
  *
- * Promises: fees of positions are those of their trades; shares begin with neither gain nor loss, since nobody kept it.
+ * Promises: fees of positions are those of their trades; existing shares start with zero profit, since it was not recorded.
  * Never: changes a quantity; later migrations only go forward.
  */
 import { Effect } from "effect"
@@ -36,14 +35,14 @@ export default SqlClient.SqlClient.use((sql) =>
       sql`CREATE INDEX closes_at ON closes (closed_at)`,
       sql`CREATE INDEX closes_account ON closes (account, closed_at)`,
       sql`CREATE INDEX closes_strategy ON closes (strategy, closed_at)`,
-      // Profit and loss of a scope, as it was where its limits begin to count.
+      // Reference points of the loss limits of a scope, as total profit and loss.
       sql`CREATE TABLE risk_marks (
         scope text PRIMARY KEY,
         day date NOT NULL,
         day_base numeric NOT NULL,
         high_water numeric NOT NULL,
         pnl numeric NOT NULL,
-        -- The first look, or the last resume after a rule had stepped in.
+        -- The first check, or the last resume after a rule had stopped the scope.
         since timestamptz NOT NULL,
         saved_at timestamptz NOT NULL,
         tripped text,
@@ -63,7 +62,7 @@ export default SqlClient.SqlClient.use((sql) =>
       )`,
       sql`CREATE INDEX equity_at ON equity (at, account)`,
       sql`CREATE INDEX orders_sent ON orders (sent_at) WHERE intent = 'entry' AND sent_at IS NOT NULL`,
-      // Whether the last life of a node ended as it should, and when one did not.
+      // Whether the last life of a node was stopped cleanly, and when one last was not.
       sql`ALTER TABLE nodes ADD COLUMN released boolean NOT NULL DEFAULT true, ADD COLUMN crashed_at timestamptz`
     ],
     { discard: true }

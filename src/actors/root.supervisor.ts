@@ -81,7 +81,7 @@ const trading = (settings: Settings) =>
       }),
       worker({ ...vital, id: "reconciler", start: reconcilerActor(), stopBudgetMs: 3_000 }),
       worker({ ...vital, id: "exits", start: exitsActor(), stopBudgetMs: 3_000 }),
-      // Parked it fails closed: its figures grow old, and limits on losses deny.
+      // Fails closed when parked: its figures become too old, and loss limits deny entries.
       worker({ ...local, id: "risk", start: riskActor(), stopBudgetMs: 3_000 }),
       worker({ ...vital, id: "pipeline", start: pipelineActor(), stopBudgetMs: 5_000 })
     ]

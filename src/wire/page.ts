@@ -34,7 +34,7 @@ export const listQuery = <Filters extends z.ZodRawShape>(filters: Filters) =>
 /** A filter by a name that operators choose, such as an account. */
 export const byName = storable(z.string()).optional()
 export const byId = uuid.optional()
-/** One end of a time: from an instant on, or until right before it. */
+/** A bound in time: `from` is inclusive, `to` exclusive. */
 export const byInstant = z.iso
   .datetime({ offset: true, error: "must be an instant such as 2026-01-31T09:30:00Z" })
   .optional()

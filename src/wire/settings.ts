@@ -125,20 +125,23 @@ const scopeLimits = z
     ordersPerMinuteMax: off(natural, "Entries sent within any 60 s, those that wait to be sent included."),
     priceCollarPct: off(
       positive,
-      "Percent of the last price by which an entry's side of the quote, and the price its alert named, may differ from it."
+      "Percent by which an entry's side of the quote, and the price in its alert, may differ from the last price."
     ),
     priceCollarReducePct: off(
       positive,
-      "The same for what closes, which then waits for a better quote and raises an alert; without a quote it goes."
+      "The same for orders that close: beyond it they wait and raise an alert; without a quote they are sent."
     ),
-    cooldownAfterLossMs: off(natural, "No entry for so long after an order that closed at a loss."),
-    cooldownAfterCrashMs: off(
-      natural,
-      "No entry for so long after a start of a process that had not stopped by itself."
+    cooldownAfterLossMs: off(natural, "No entry for this long after an order that closed at a loss."),
+    cooldownAfterCrashMs: off(natural, "No entry for this long after a start that follows an unclean stop."),
+    dailyLossMax: off(
+      positive,
+      "Loss of the day in `zone`, realised and unrealised, at which the scope is stopped."
     ),
-    dailyLossMax: off(positive, "Loss of the day in `zone`, realised and unrealised, at which entries end."),
-    drawdownMax: off(positive, "Loss since the best moment, realised and unrealised, at which entries end."),
-    lossStreakMax: off(natural, "Orders in a row that closed at a loss, at which entries end."),
+    drawdownMax: off(
+      positive,
+      "Loss from the high-water mark, realised and unrealised, at which the scope is stopped."
+    ),
+    lossStreakMax: off(natural, "Consecutive orders that closed at a loss, at which the scope is stopped."),
     onBreach: oneOf(breachStates).default("REDUCING").meta({
       description:
         "What the last three set the scope's trading state to, until an operator resumes. HALTED holds exits as well (T6)."
@@ -147,7 +150,7 @@ const scopeLimits = z
   .meta({
     id: "ScopeLimits",
     description:
-      "Limits of the whole installation, an account or a strategy; null: unlimited. A resume begins the loss of the day, the best moment and the row anew."
+      "Limits of the whole installation, an account or a strategy; null: unlimited. A resume resets the day's loss, the high-water mark and the streak."
   })
 
 const risk = z
@@ -164,12 +167,12 @@ const risk = z
       .meta({ description: "Value of all positions and open orders of an account." }),
     buyingPowerMultiple: positive.nullable().exactOptional().meta({
       description:
-        'Exposure per unit of own money, within what the venue says may be used. Absent: unchecked in PRACTICE, "1" elsewhere.'
+        'Exposure per unit of own money, within the venue\'s buying power. Absent: unchecked in PRACTICE, "1" elsewhere.'
     }),
     zone: text
       .refine(isZone, "must be a time zone by its IANA name, such as America/New_York")
       .default("UTC")
-      .meta({ description: "Whose midnight begins a day." }),
+      .meta({ description: "Time zone whose midnight starts a day." }),
     scopes: mapOf(scope, scopeLimits).default({}).meta({ description: "Limits by scope." })
   })
   .meta({ id: "RiskSettings", description: "Limits of T6; null switches a check off." })

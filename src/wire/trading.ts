@@ -168,18 +168,21 @@ export const account = z
     reconciled_at: instant.nullable(),
     created_at: instant,
     open_positions: count,
-    cash: decimal.nullable().meta({ description: "What the venue said; null: it is not known now." }),
-    buying_power: decimal.nullable().meta({ description: "What the venue lets new entries use." }),
-    balance_at: instant.nullable().meta({ description: "When the venue said it." }),
+    cash: decimal.nullable().meta({ description: "As the venue reported it; null: unknown now." }),
+    buying_power: decimal.nullable().meta({ description: "What the venue allows new entries to use." }),
+    balance_at: instant.nullable().meta({ description: "When the venue reported it." }),
     realised_pnl: decimal,
     fees: decimal,
     unrealised_pnl: decimal.nullable(),
     equity: decimal.nullable().meta({
-      description: "Starting cash, realised less fees, unrealised; null: what is open has no price."
+      description:
+        "Starting cash plus realised less fees plus unrealised; null: an open position has no price."
     }),
     day_pnl: decimal.nullable().meta({ description: "Since midnight of `risk.zone`, or the last resume." }),
-    drawdown: decimal.nullable().meta({ description: "Below the best moment since the last resume." }),
-    equity_at: instant.nullable().meta({ description: "The minute of the figures from `unrealised_pnl` on." })
+    drawdown: decimal.nullable().meta({ description: "Below the high-water mark since the last resume." }),
+    equity_at: instant
+      .nullable()
+      .meta({ description: "The minute of `unrealised_pnl`, `equity`, `day_pnl` and `drawdown`." })
   })
   .meta({ id: "Account" })
 
@@ -187,10 +190,10 @@ export const equity = z
   .object({
     account: z.string(),
     at: instant,
-    cash: decimal.nullable().meta({ description: "What the venue said; null: it was not known." }),
+    cash: decimal.nullable().meta({ description: "As the venue reported it; null: unknown." }),
     realised_pnl: decimal,
     fees: decimal,
-    unrealised_pnl: decimal.nullable().meta({ description: "Null: what was open had no price." }),
+    unrealised_pnl: decimal.nullable().meta({ description: "Null: an open position had no price." }),
     equity: decimal.nullable(),
     day_pnl: decimal.nullable(),
     drawdown: decimal.nullable()

@@ -201,7 +201,7 @@ layer(world(testSettings({ strategies, risk: { buyingPowerMultiple: "10" } })), 
         yield* node.ring("reconcile:paper-1")
         yield* node.ring("orders:paper-1")
         yield* untilStatus(first, "filled")
-        // 150 was said over an empty book; 100 of it is held now.
+        // 150 was reported for an empty book; 100 of it is held now.
         const second = yield* intend({ symbol })
         yield* node.ring("orders:paper-1")
         yield* untilStatus(second, "denied")

@@ -170,7 +170,7 @@ layer(world(settings), { excludeTestServices: true })("what scopes gain and lose
       })
   )
 
-  it.effect("[F2] a drawdown stops its scope once, survives a restart, and a resume begins anew", () =>
+  it.effect("[F2] a drawdown stops its scope once, survives a restart, and a resume resets it", () =>
     Effect.gen(function* () {
       const { alerts, figures, look, price, restart } = yield* desk
       const symbol = freshSymbol()
@@ -294,7 +294,7 @@ layer(world(settings), { excludeTestServices: true })("what scopes gain and lose
     })
   )
 
-  it.effect("[F2] a row of losses stops a strategy; a gain, and a resume, begin it anew", () =>
+  it.effect("[F2] a row of losses stops a strategy; a gain, and a resume, reset it", () =>
     Effect.gen(function* () {
       const { figures, look, price } = yield* desk
       const symbol = freshSymbol()
@@ -420,7 +420,7 @@ layer(world(settings), { excludeTestServices: true })("what scopes gain and lose
   )
 
   it.effect(
-    "a venue's money is kept with the book it was said over, and forgotten when it was asked in vain",
+    "a venue's balance is stored with the book of that time, and discarded when a request fails",
     () =>
       Effect.gen(function* () {
         yield* desk

@@ -81,7 +81,7 @@ describe("a drawdown", () => {
     await set("ACTIVE", "looked at it: the spread was to be expected")
     assert.deepInclude(await state(), { state: "ACTIVE", changed_by: "api:127.0.0.1" })
     // It is seen by a look, at the bell of the change.
-    await waitUntil("the rule to begin anew", async () => {
+    await waitUntil("the reset of the rule", async () => {
       const { detail } = (await service.get("/health")).body.components["root/trading/risk"]
       return detail.tripped.length === 0 ? true : undefined
     })

@@ -1,14 +1,14 @@
 /**
- * Asking a venue for the money of an account, and keeping the answer beside the book it was said over.
+ * Requests an account's balance from its venue and stores it together with the book at that time.
  *
- * The book is read before the question: what fills in between is then counted as spent once too often, never once too
- * little. No answer, and a figure that is none (broker.gate.ts), are kept as what they are: not known.
+ * The book is read before the request: a fill in between is then counted as spent twice, never not at all. No response, or an
+ * invalid figure (broker.gate.ts), is stored as unknown.
  *
- * Promises: never fails for the venue; an old answer does not outlive a question that found nothing.
- * Never: says whether an order may use the money (domain/orders/risk.ts does).
+ * Promises: never fails because of the venue; an old balance is discarded when a request fails.
+ * Never: decides whether an order may use the money (domain/orders/risk.ts does).
  */
 import { Effect } from "effect"
-import { riskLimits } from "../../domain/kernel/limits.ts"
+import { riskLimits } from "../../domain/kernel/risk-limits.ts"
 import { AccountLeases, type LeaseGuard } from "../../layers/accounts/accounts-lease.port.ts"
 import { RestingAccounts } from "../../layers/execution/resting-accounts.port.ts"
 import { RiskStore } from "../../layers/orders/risk-store.port.ts"
@@ -17,7 +17,7 @@ import { type BrokerConnection, Brokers } from "../../layers/venues/broker.port.
 import { logEvent } from "../../runtime/log-event.ts"
 import { streamActor } from "../../runtime/machine-child.ts"
 
-/** Asks once, under the deadline of the adapter. Fails with `DatabaseUnavailable` only. */
+/** One request, under the deadline of the adapter. Fails with `DatabaseUnavailable` only. */
 export const askBalance = (path: string, account: string, broker: BrokerConnection, guard: LeaseGuard) =>
   Effect.gen(function* () {
     const store = yield* RiskStore
@@ -31,7 +31,7 @@ export const askBalance = (path: string, account: string, broker: BrokerConnecti
     yield* store.noteBalance(guard.grant, money)
   })
 
-/** Fills the slot `askBalances`: the accounts this process executes, some at once, again and again. */
+/** Fills the slot `askBalances`: requests the balances of the accounts this process executes, periodically. */
 export const askBalances = (path: string) =>
   streamActor("risk.balances", () =>
     Effect.gen(function* () {
@@ -45,7 +45,7 @@ export const askBalances = (path: string) =>
           (guard) => {
             const { account } = guard.grant
             const broker = accounts[account]?.broker
-            // Who rests has no order to judge; its first one brings a comparison, which asks.
+            // A resting account has no orders; its first one starts a reconciliation, which requests the balance.
             return broker === undefined || resting.isResting(account)
               ? Effect.void
               : askBalance(path, account, brokers.get(broker), guard)

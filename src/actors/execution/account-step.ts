@@ -77,7 +77,7 @@ const collared = (desk: AccountDesk, order: StoredOrder, { numbers }: Refusal) =
       severity: "HIGH",
       kind: "exit.collared",
       dedupKey: `exit.collared:${order.id}`,
-      message: `${desk.account} does not close ${order.symbol}: its price differs from the market by ${String(numbers["deviation"])} %, more than ${String(numbers["limit"])} % of ${String(numbers["scope"])}`,
+      message: `${desk.account} cannot close ${order.symbol} yet: its price differs from the market by ${String(numbers["deviation"])} %, limit ${String(numbers["limit"])} % (${String(numbers["scope"])})`,
       component: desk.path,
       correlationId: correlationOf(order),
       detail: { account: desk.account, symbol: order.symbol, order_id: order.id, ...numbers }
@@ -95,7 +95,7 @@ const notPermitted = (desk: AccountDesk, guard: LeaseGuard, order: StoredOrder, 
       case "Wait": {
         desk.dueAt.set(order.id, (yield* Clock.currentTimeMillis) + desk.pace.pollMs)
         yield* traceOrder("debug", "order.waits", code, desk.path, order, permit.numbers)
-        // It waits for as long as the price is what it is, with a position open: somebody has to know.
+        // It waits until the price returns, while its position stays open, so operators are alerted.
         if (order.intent === "reduce" && code === "price_collar") yield* collared(desk, order, permit)
         return worked
       }

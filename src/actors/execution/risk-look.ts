@@ -1,11 +1,10 @@
 /**
- * One look at what the scopes have gained and lost: figures published, marks moved, rules that are broken acted upon,
- * equity sampled.
+ * One check of profit and loss per scope: publishes figures, updates marks, acts on breached rules, samples equity.
  *
- * The look is what stops a scope, not an order: a position that falls while nobody sends a signal must end entries too. It
- * reads rows once, values what is open by this process's quotes, and leaves the judging to domain/orders.
+ * This check stops a scope, not an order: a position that loses while no signal arrives must stop entries as well. It reads
+ * the rows once, values open positions by this process's quotes, and leaves the rules to domain/orders.
  *
- * Promises: a rule stops a scope once, until an operator resumes it; every stop is a row with its rule and numbers, a line
+ * Promises: a rule stops a scope once, until an operator resumes it; every stop is a row with its rule and numbers, a log line
  * and an alert; what cannot be valued is published as unknown.
  * Never: sends, cancels or closes anything: exits pass whatever the state (T6).
  */
@@ -13,7 +12,7 @@ import { Effect } from "effect"
 import { dayIn, type Day } from "../../domain/kernel/day.ts"
 import { decimal, type Decimal, formatDecimal } from "../../domain/kernel/decimal.ts"
 import { instrumentsOf, multiplierOf } from "../../domain/kernel/instruments.ts"
-import { riskLimits } from "../../domain/kernel/limits.ts"
+import { riskLimits } from "../../domain/kernel/risk-limits.ts"
 import type { ScopeLimits } from "../../domain/kernel/settings.ts"
 import { type Profit, profitOf, sumOfProfits } from "../../domain/orders/profit.ts"
 import type { Valuation } from "../../domain/orders/risk-book.ts"
@@ -38,7 +37,7 @@ import type { LookOutcome } from "../../machines/execution/risk.machine.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 import { freshQuote } from "./plan-input.ts"
 
-/** The last row of an account's equity. */
+/** The last equity row of an account. */
 interface Sampled {
   readonly atMs: number
   readonly date: string
@@ -48,7 +47,7 @@ interface Sampled {
 export interface RiskWatch {
   readonly path: string
   readonly accounts: ReadonlyArray<string>
-  /** By scope, of the last look; bounded by accounts and scopes, as the two below. */
+  /** By scope, from the last check; bounded by accounts and scopes, as are the two below. */
   readonly marks: Map<string, Marks>
   readonly savedAtMs: Map<string, number>
   readonly sampled: Map<string, Sampled>
@@ -72,7 +71,7 @@ const dayOf = (watch: RiskWatch, zone: string, nowMs: number): Day => {
   return today
 }
 
-/** What one look is by: the limits in force at its begin, so that a reload never splits it, and the day. */
+/** The limits in force when the check began, so that a reload never applies to half of it, and the day. */
 interface Terms {
   readonly scopes: Readonly<Record<string, ScopeLimits>>
   readonly zone: string
@@ -97,7 +96,7 @@ const profitsOf = ({ scopes }: Terms, reading: RiskReading, valuation: Valuation
   return profits
 }
 
-/** One scope after a look. */
+/** One scope after a check. */
 interface Looked {
   readonly scope: string
   readonly marks: Marks | null
@@ -122,7 +121,7 @@ const lookAt = (
     atMs: reading.nowMs,
     day: marks?.day ?? null,
     ...lossesOf(marks, pnl),
-    // Those were counted from before the resume.
+    // They were counted from before the resume.
     losses: resumed ? 0 : (closes?.losses ?? 0),
     lastLossAtMs: closes?.lastLossAtMs ?? null,
     crashedAtMs: reading.crashedAtMs,
@@ -132,7 +131,7 @@ const lookAt = (
   return { scope, marks, resumed, figures }
 }
 
-/** What is worth a write: a new scope, day or resume at once, what has moved now and then, rarely where no limit is set. */
+/** Marks to store: a new scope, day or resume immediately, other changes periodically, less often without a limit. */
 const changesOf = (
   watch: RiskWatch,
   { scopes }: Terms,
@@ -178,7 +177,7 @@ const stop = (watch: RiskWatch, trip: Trip) =>
     wake.notify("trading-state")
     const message = outcome.moved
       ? `trading of ${scope} is ${state} by rule: ${reason}`
-      : `trading of ${scope} was stopped already when a rule was broken: ${reason}`
+      : `trading of ${scope} was already stopped when a rule was breached: ${reason}`
     yield* logEvent("warn", "risk.tripped", message, {
       component: watch.path,
       scope,
@@ -186,7 +185,7 @@ const stop = (watch: RiskWatch, trip: Trip) =>
       state,
       ...numbers
     })
-    // Each change is a row of its own (T11): the one before ends with it.
+    // Each change is a separate alert row (T11); it resolves the previous one.
     const dedupKey = `trading_state.changed:${scope}`
     yield* alerts.resolve(dedupKey, message)
     yield* alerts.raise({
@@ -231,7 +230,7 @@ const sampleOf = (
   }
 }
 
-/** Whose accounts they are writes their equity: another process may have no quotes of their symbols. */
+/** Only the process that executes an account writes its equity: another may have no quotes of its symbols. */
 const samplesOf = (
   watch: RiskWatch,
   terms: Terms,
@@ -255,7 +254,7 @@ const samplesOf = (
     })
   )
 
-/** Prices of what is open, by fresh quotes; what has none is subscribed to for the next time. */
+/** Values open positions by fresh quotes; subscribes to symbols that have none. */
 const valuationNow = (nowMs: number) =>
   Effect.gen(function* () {
     const quoteOf = freshQuote(yield* Market, nowMs)
@@ -266,7 +265,7 @@ const valuationNow = (nowMs: number) =>
     } satisfies Valuation
   })
 
-/** One look. `nowMs` is the clock of the quotes. */
+/** One check. `nowMs` is the clock of the quotes. */
 export const lookAtRisk = (watch: RiskWatch, nowMs: number) =>
   Effect.gen(function* () {
     const store = yield* RiskStore

@@ -1,11 +1,11 @@
 /**
- * Risk actor: what scopes gain and lose, from the bell of a fill to the row that stops them.
+ * Risk actor: checks profit and loss per scope periodically, after each fill and after each change of the trading state.
  *
- * Promises: looks as often as a limit needs, and seldom where none is set; a resume is seen at once.
- * Never: judges an order; what a look does is risk-look.ts.
+ * Promises: checks every 2 s while limits are set, every 10 s otherwise; a resume takes effect immediately.
+ * Never: checks an order; one check is risk-look.ts.
  */
 import { Clock, Effect } from "effect"
-import { riskLimits } from "../../domain/kernel/limits.ts"
+import { riskLimits } from "../../domain/kernel/risk-limits.ts"
 import { Config } from "../../layers/platform/config.port.ts"
 import { Wake } from "../../layers/platform/wake.port.ts"
 import { riskMachine } from "../../machines/execution/risk.machine.ts"
@@ -15,10 +15,10 @@ import { watchDatabase } from "../database/database-watch.ts"
 import { askBalances } from "./account-balance.ts"
 import { lookAtRisk, makeRiskWatch } from "./risk-look.ts"
 
-/** A fill, or a change of the trading state: who resumes must not wait for a poll. */
+/** A fill, or a change of the trading state: a resume must not wait for a poll. */
 const watchBells = streamActor("risk.bells", ({ send }) =>
   Effect.flatMap(Wake, (wake) => {
-    // The machine looks by itself; a wait that ends without a bell is only one more look.
+    // The machine polls by itself; a wait that ends without a bell is only one more check.
     const bell = (name: "positions" | "trading-state") => wake.wait(name, riskLimits.lookIdleMs * 12)
     return Effect.forever(
       Effect.andThen(

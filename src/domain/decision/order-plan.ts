@@ -154,7 +154,7 @@ const riskOf = (input: PlanInput, context: PlanContext, wanted: Wanted) =>
       side: wanted.sized.side,
       quantity: formatDecimal(wanted.sized.quantity),
       price: wanted.price,
-      // Of an option the alert names the price of its underlying.
+      // For an option the alert gives the price of its underlying.
       given: wanted.proposal.symbol === input.signal.symbol ? input.signal.price : null
     },
     quote: input.quoteOf(wanted.proposal.symbol),

@@ -1,8 +1,8 @@
 /**
- * day: which day it is somewhere, and when that day began and ends.
+ * day: the civil day of a time zone, with its start and end.
  *
- * A loss per day needs a day, and a day needs a place: New York's is another one than UTC's, and twice a year it has 23 or
- * 25 hours. The rules of every zone are those the runtime has (IANA); here they are only asked, for an instant that is given.
+ * A limit per day needs a time zone: New York's day differs from UTC's, and twice a year it has 23 or 25 hours. The rules are
+ * the runtime's IANA data; this file applies them to a given instant.
  *
  * Promises: pure; days follow each other without a gap or an overlap, whatever the clocks do at midnight.
  * Never: asks the machine's own zone or clock.
@@ -39,7 +39,7 @@ export const isZone = (zone: string): boolean => {
     formatOf(zone)
     return true
   } catch {
-    // The one error of an unknown name. The caller says it.
+    // The only error is an unknown name. The caller reports it.
     return false
   }
 }

@@ -11,6 +11,7 @@
  * `limitRelations` holds whenever this module could be imported.
  * Never: reads a setting; a limit an operator may change is a default here and a key of the configuration.
  */
+import { riskLimits } from "./risk-limits.ts"
 import { invariant } from "./invariant.ts"
 
 const seconds = (n: number): number => n * 1_000
@@ -107,15 +108,6 @@ export const decimalLimits = {
    * step is below half a wei of price, and the tests bound the accumulated error.
    */
   averageScale: 18
-} as const
-
-/** Figures of a venue at or beyond these are mistakes: no market, and no account of ours, has ever had them. */
-export const figureLimits = {
-  moneyBelow: "1000000000000000",
-  quantityBelow: "1000000000000000",
-  priceBelow: "1000000000000",
-  /** Characters of a refused figure that an alert shows. */
-  shownMax: 48
 } as const
 
 /** How old things may be. */
@@ -349,30 +341,6 @@ export const executionLimits = {
   settleLooksMax: 6,
   /** An account that is not reconciled this long after it should be is an alert. */
   unreconciledMsMax: minutes(2)
-} as const
-
-/** Measuring what scopes gain and lose (F2). */
-export const riskLimits = {
-  /** How often it is looked where a limit depends on it: prices move that fast, and one look is one statement. */
-  lookMs: seconds(2),
-  /** How often it is looked where only equity is sampled. */
-  lookIdleMs: seconds(10),
-  /** Fills that come together are one look. */
-  lookPauseMs: 200,
-  readMsMax: seconds(6),
-  retryMs: seconds(1),
-  /** Three looks and a slow read: older figures are unknown, and unknown is denied. */
-  figuresAgeMsMax: seconds(15),
-  /** Marks that moved are written this often; a crash forgets a best moment of at most this age. */
-  saveMs: seconds(10),
-  /** Equity is a row per account and minute, while something is open or has changed. */
-  sampleMs: minutes(1),
-  sampleRetentionMs: days(400),
-  /** A venue's figures of money are asked for again this often, and believed for four times as long. */
-  balanceEveryMs: seconds(30),
-  balanceAgeMsMax: minutes(2),
-  /** Accounts whose balance is asked for at once. */
-  balancesMax: 8
 } as const
 
 /** Watching positions (design, section 5: exits). */
@@ -636,11 +604,11 @@ export const limitRelations: ReadonlyArray<LimitRelation> = [
     holds: exitLimits.lookAgeMsMax >= exitLimits.readMsMax + 3 * exitLimits.pollMs
   },
   {
-    rule: "figures outlive a look that is slow",
+    rule: "figures outlive a slow check",
     holds: riskLimits.figuresAgeMsMax > 2 * riskLimits.lookMs + riskLimits.readMsMax
   },
   {
-    rule: "a balance outlives two questions without an answer",
+    rule: "a balance outlives two requests without a response",
     holds: riskLimits.balanceAgeMsMax > 2 * riskLimits.balanceEveryMs + accountLimits.brokerCallMsMax
   },
   {

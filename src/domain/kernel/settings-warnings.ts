@@ -26,7 +26,7 @@ const withoutStrategy = ({ feeds, sources, strategies }: Settings): ReadonlyArra
     }))
 }
 
-/** Own money of the accounts that a scope is about. */
+/** Starting cash of the accounts of a scope. */
 const moneyOf = ({ accounts, strategies }: Settings, scope: string): Decimal => {
   const [kind, name = ""] = scope.split(":")
   const all = Object.keys(accounts)
@@ -34,26 +34,26 @@ const moneyOf = ({ accounts, strategies }: Settings, scope: string): Decimal => 
   return BigDecimal.sumAll(named.map((id) => decimal(accounts[id]?.startingCash ?? "0")))
 }
 
-/** Numbers at which a limit stops nothing, or stops everything. */
+/** Values at which a limit stops nothing, or everything. */
 const absurd = (limits: ScopeLimits, money: Decimal): ReadonlyArray<readonly [keyof ScopeLimits, string]> => {
   const { cooldownAfterCrashMs, cooldownAfterLossMs, ordersPerMinuteMax, priceCollarPct } = limits
   const beyond = (limit: string | null, bound: Decimal): boolean =>
     limit !== null && BigDecimal.isGreaterThan(decimal(limit), bound)
-  const all = "is more than the whole money it guards: it steps in when all of that is lost"
-  const long = "is longer than a day: after it nothing is sent until tomorrow"
+  const all = "exceeds the starting cash of the scope: it triggers only when all of that is lost"
+  const long = "is longer than a day"
   return [
     ...(beyond(limits.dailyLossMax, money) ? [["dailyLossMax", all] as const] : []),
     ...(beyond(limits.drawdownMax, money) ? [["drawdownMax", all] as const] : []),
     ...(beyond(priceCollarPct, decimal("50"))
-      ? [["priceCollarPct", "is more than half of the price: no quote that is wrong is kept out"] as const]
+      ? [["priceCollarPct", "is more than half of the price: it excludes hardly any wrong quote"] as const]
       : []),
     ...((ordersPerMinuteMax ?? 0) > 1_000
-      ? [["ordersPerMinuteMax", "is more than any venue takes: it limits nothing"] as const]
+      ? [["ordersPerMinuteMax", "is more than any venue accepts: it limits nothing"] as const]
       : []),
     ...((cooldownAfterLossMs ?? 0) > DAY_MS ? [["cooldownAfterLossMs", long] as const] : []),
     ...((cooldownAfterCrashMs ?? 0) > DAY_MS ? [["cooldownAfterCrashMs", long] as const] : []),
     ...(Object.entries(limits).every(([key, limit]) => key === "onBreach" || limit === null)
-      ? [["onBreach", "stands alone: this scope has no limit, so nothing is ever done to it"] as const]
+      ? [["onBreach", "has no effect: this scope has no limit"] as const]
       : [])
   ]
 }

@@ -53,7 +53,7 @@ export interface BrokerSettings {
   readonly propagationMs: number
 }
 
-/** What a rule may do to a scope that has lost too much. */
+/** What a rule may set a scope to when it has lost too much. */
 export const breachStates = ["REDUCING", "HALTED"] as const
 
 /** Limits of one scope over time, losses and prices (F2). `null` switches a check off; money is in the account's currency. */
@@ -78,7 +78,7 @@ export interface RiskSettings {
   readonly exposureMax: string | null
   /** Exposure per unit of the account's own money. Absent: unchecked in practice, where one alert is one fill, else "1". */
   readonly buyingPowerMultiple?: string | null
-  /** IANA name of the zone whose midnight begins a day. */
+  /** IANA name of the time zone whose midnight starts a day. */
   readonly zone: string
   /** By scope: `global`, `account:<id>`, `strategy:<name>`. */
   readonly scopes: Readonly<Record<string, ScopeLimits>>

@@ -46,7 +46,7 @@ export interface PermitContext {
   readonly superseded: boolean
   /** The opening that this exit was to close has ended: what is held now is another. */
   readonly openingOver: boolean
-  /** The price that its alert named, of the order's own symbol. */
+  /** The price that its alert gave for the same symbol. */
   readonly givenPrice: string | null
   readonly rates: ReadonlyArray<EntryRate>
 }

@@ -27,7 +27,7 @@ export interface PlanContext {
   readonly accounts: ReadonlyMap<string, PlanAccount>
   /** Orders that exist, as `orderId`: deciding a replayed signal again must find its own. */
   readonly orderIds: ReadonlySet<string>
-  /** Entries of the last minute in all accounts; empty where no limit asks for them. */
+  /** Entries of the last minute in all accounts; empty unless a limit needs them. */
   readonly rates: ReadonlyArray<EntryRate>
 }
 

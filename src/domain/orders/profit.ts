@@ -1,11 +1,11 @@
 /**
- * profit: what an account or a strategy has gained or lost, by its own fills and today's prices.
+ * profit: profit and loss of an account or a strategy, from its own fills and current prices.
  *
- * Realised profit less fees is certain; what is open is worth what the market says now, with the multiplier of its
- * instrument. Amounts of different currencies are added as they are: an account is taken to have one.
+ * Realised profit less fees is final; open positions are valued at the market's last price, with the contract multiplier.
+ * Amounts in different currencies are added without conversion: an account is assumed to have one currency.
  *
- * Promises: pure, exact; what is open and has no price makes the whole unknown.
- * Never: values a position at its own cost because nobody quotes it: that would be a loss that does not show.
+ * Promises: pure, exact; an open position without a price makes the total unknown.
+ * Never: values an unquoted position at cost: that would hide a loss.
  */
 import { BigDecimal } from "effect"
 import { type Decimal, decimal, zero } from "../kernel/decimal.ts"
@@ -18,14 +18,14 @@ export interface OpenQuantity {
   readonly averagePrice: string
 }
 
-/** What was gained and paid so far, and what is open. */
+/** Realised profit, fees, and open positions. */
 export interface Holdings {
   readonly realised: string
   readonly fees: string
   readonly open: ReadonlyArray<OpenQuantity>
 }
 
-/** What is open, valued now; null when a price is missing. */
+/** Unrealised profit; null when a price is missing. */
 export const unrealisedOf = (
   open: ReadonlyArray<OpenQuantity>,
   { marketPrice, multiplierOf }: Valuation
@@ -44,7 +44,7 @@ export interface Profit {
   readonly realised: Decimal
   readonly fees: Decimal
   readonly unrealised: Decimal | null
-  /** All of it: realised less fees, and unrealised; null when that is not known. */
+  /** Realised less fees plus unrealised; null when unknown. */
   readonly net: Decimal | null
 }
 
@@ -57,7 +57,7 @@ export const profitOf = ({ fees, open, realised }: Holdings, valuation: Valuatio
   return { realised: gained, fees: paid, unrealised, net: netOf(gained, paid, unrealised) }
 }
 
-/** Of nothing, zero. */
+/** The sum; of none, zero. */
 export const sumOfProfits = (profits: ReadonlyArray<Profit>): Profit => {
   const realised = BigDecimal.sumAll(profits.map((one) => one.realised))
   const fees = BigDecimal.sumAll(profits.map((one) => one.fees))

@@ -168,8 +168,8 @@ export interface Exposure {
 }
 
 /**
- * What a book may cost beyond another: by how much each symbol's worst case exceeds what was held there, at today's prices.
- * `held` is quantities by symbol; a symbol without any price is not in it, and named by `exposureOf`.
+ * The cost of a book beyond an earlier one: how far each symbol's worst case exceeds what was held then, at current prices.
+ * `held` is quantities by symbol; a symbol without any price is left out, and named by `exposureOf`.
  */
 export const growthOf = (
   book: Book,

@@ -1,8 +1,8 @@
 /**
- * risk-closing: whether an order only lowers what its account is exposed to.
+ * risk-closing: whether an order only lowers the exposure of its account.
  *
- * Promises: pure; an order that closes counts against no limit on exposure or losses, however it is called.
- * Never: looks at the direction an alert named: only the book counts.
+ * Promises: pure; an order that only closes counts against no limit on exposure or losses, whatever its intent.
+ * Never: uses the direction of an alert: only the book counts.
  */
 import { BigDecimal } from "effect"
 import { type BookOrder, withOrder, worstQuantity } from "./risk-book.ts"

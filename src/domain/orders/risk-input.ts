@@ -28,7 +28,7 @@ export interface RiskLimits {
   readonly buyingPowerMultiple: string | null
 }
 
-/** What the venue said of an account's money, and the book it was said over: quantities by symbol. */
+/** The balance that the venue reported, and the book at that time: quantities by symbol. */
 export interface KnownBalance {
   readonly buyingPower: string
   readonly atMs: number
@@ -43,7 +43,7 @@ export interface RiskAccount extends Book {
   readonly startingCash: string
   /** Realised profit and loss of all positions, signed. */
   readonly realisedPnl: string
-  /** Null: the venue was not asked, did not answer, or answered with a figure that is none. */
+  /** Null: not requested yet, no response, or an invalid figure. */
   readonly balance: KnownBalance | null
 }
 
@@ -59,7 +59,7 @@ export interface EntryOrigin {
 
 export interface RiskInput {
   readonly column: RiskColumn
-  /** The order is decided, or is about to leave. */
+  /** Whether the order is being decided or is about to be sent. */
   readonly step: "decide" | "send"
   readonly nowMs: number
   readonly trading: { readonly state: TradingStateName; readonly scope: string }
@@ -75,7 +75,7 @@ export interface RiskInput {
     readonly quantity: string
     /** Its side of the quote. */
     readonly price: string | null
-    /** The price that its alert named of the same symbol. */
+    /** The price that its alert gave for the same symbol. */
     readonly given: string | null
   }
   /** The fresh quote of the order's symbol. */

@@ -1,14 +1,14 @@
 /**
- * risk-marks: where the limits of a scope begin to count, and when they begin anew.
+ * risk-marks: the reference points that the loss limits of a scope are measured from, and when they are reset.
  *
- * A loss per day counts from the last figure known before midnight, so a night without a process hides none; a drawdown from
- * the best moment; a row of losses from the first look. After a rule has stepped in, an operator's resume begins all three
- * anew, from the figure at that moment: who resumes knows what is lost, and a rule that stepped in again at once would take
- * the decision from him. It steps in again after another full limit.
+ * The daily loss is measured from the last figure known before midnight, so a night without a process hides no loss; the
+ * drawdown from the high-water mark; the loss streak from the first check. When an operator resumes a scope that a rule
+ * stopped, all three are reset to the figures of that moment: the operator knows the loss, and a rule that triggered again at
+ * once would override the decision. It triggers again after another full limit.
  *
- * Promises: pure; the day never goes back and the best moment never falls, except by a resume; a figure that is not known
- * moves nothing.
- * Never: resumes: a scope that was stopped by a rule stays so until its state is ACTIVE.
+ * Promises: pure; the day never goes back and the high-water mark never falls, except by a resume; an unknown figure
+ * changes nothing.
+ * Never: resumes: a scope that a rule stopped stays stopped until its state is ACTIVE.
  */
 import { BigDecimal } from "effect"
 import { decimal, formatDecimal } from "../kernel/decimal.ts"
@@ -16,11 +16,11 @@ import type { TradingStateName } from "../kernel/trading-state.ts"
 
 /** Profit and loss in total (`net` of profit.ts), as signed text. */
 export interface Marks {
-  /** ISO date of the day that is counted. */
+  /** ISO date of the current day. */
   readonly day: string
   readonly dayBase: string
   readonly highWater: string
-  /** The last figure that was known. */
+  /** The last known figure. */
   readonly pnl: string
   readonly sinceMs: number
   /** The rule that stopped the scope, null when none did since the last resume. */
@@ -30,12 +30,12 @@ export interface Marks {
 export interface Seen {
   readonly nowMs: number
   readonly day: string
-  /** Null: not known. */
+  /** Null: unknown. */
   readonly pnl: string | null
   readonly state: TradingStateName
 }
 
-/** Whether the marks of a scope begin anew: a rule had stopped it, and somebody let it go on. */
+/** Whether the marks of a scope are reset: a rule had stopped it, and an operator resumed it. */
 export const isResumed = (before: Marks, { state }: Pick<Seen, "state">): boolean =>
   before.tripped !== null && state === "ACTIVE"
 
@@ -48,7 +48,7 @@ const begun = ({ day, nowMs }: Seen, pnl: string): Marks => ({
   tripped: null
 })
 
-/** The marks after a look; null while nothing was ever known. */
+/** The marks after a check; null while no figure was ever known. */
 export const nextMarks = (before: Marks | null, seen: Seen): Marks | null => {
   const { day, pnl } = seen
   if (pnl === null) return before
@@ -64,13 +64,13 @@ export const nextMarks = (before: Marks | null, seen: Seen): Marks | null => {
   }
 }
 
-/** What was written, and what this process has seen since: the later of both, as far as they tell of the same stretch. */
+/** Stored marks combined with what this process has seen since, as long as both began at the same time. */
 export const mergedMarks = (written: Marks | null, seen: Marks | null): Marks | null => {
   if (written === null || seen === null || written.sinceMs !== seen.sinceMs) return written ?? seen
   const higher = BigDecimal.isGreaterThan(decimal(seen.highWater), decimal(written.highWater))
   return {
     ...written,
-    // Of a day that another process has begun, its figure counts.
+    // If another process has started a new day, its figures win.
     ...(seen.day >= written.day ? { day: seen.day, dayBase: seen.dayBase, pnl: seen.pnl } : {}),
     highWater: higher ? seen.highWater : written.highWater
   }

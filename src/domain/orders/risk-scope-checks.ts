@@ -1,11 +1,11 @@
 /**
  * The checks of T6 that have a limit per scope: rate, price collar, cooldown, and the three rules about losses.
  *
- * Each is asked of every scope that concerns the order; the first that denies speaks for all, else the first that is not
- * known yet, else the widest that has a limit. So a trace says whose limit it was.
+ * Each is evaluated for every scope that concerns the order. The verdict is that of the first scope that denies, else of the
+ * first that is unknown, else of the widest with a limit, so a trace shows whose limit it was.
  *
- * Promises: pure; a figure or a quote that is missing never lets an entry pass its limit; a reduce is only ever made to wait.
- * Never: denies what only closes for a loss.
+ * Promises: pure; a missing figure or quote never lets an entry pass its limit; a reduce is at most deferred.
+ * Never: denies an order that only closes because of a loss.
  */
 import { BigDecimal } from "effect"
 import { type Decimal, decimal, divideRounded, formatDecimal } from "../kernel/decimal.ts"
@@ -17,7 +17,7 @@ import { defer, deny, type Evaluation, verdictOf } from "./risk-verdict.ts"
 
 const off: Evaluation = { failure: null, numbers: { limit: null } }
 
-/** Asks every scope; null is one without this limit. */
+/** Evaluates every scope; null is one without this limit. */
 const overScopes = ({ scopes }: RiskInput, judge: (state: ScopeState) => Evaluation | null): Evaluation => {
   const judged = scopes.map(judge).filter((one) => one !== null)
   return (
@@ -28,7 +28,7 @@ const overScopes = ({ scopes }: RiskInput, judge: (state: ScopeState) => Evaluat
   )
 }
 
-/** A minute is soon over: an order that is already decided waits for it, a new one is denied. */
+/** An order that is already decided is deferred until the minute has passed; a new one is denied. */
 export const ordersPerMinute = (input: RiskInput): Evaluation =>
   overScopes(input, ({ limits, rate, scope }) => {
     const limit = limits.ordersPerMinuteMax
@@ -61,11 +61,11 @@ const deviation = (input: RiskInput): Decimal | null => {
 
 const collarOf = (input: RiskInput, limits: ScopeLimits): string | null => {
   if (input.column === "entry") return limits.priceCollarPct
-  // Judged when it leaves: what is not sent yet has no price.
+  // Checked when it is sent: until then it has no price.
   return input.step === "send" ? limits.priceCollarReducePct : null
 }
 
-/** An exit that costs too much is told (the executor) and asked again; one without a price goes, because waiting has no end. */
+/** An exit beyond its collar is deferred and raises an alert (the executor); one without a quote is sent, since waiting might never end. */
 export const priceCollar = (input: RiskInput): Evaluation =>
   overScopes(input, ({ limits, scope }) => {
     const limit = collarOf(input, limits)

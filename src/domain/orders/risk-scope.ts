@@ -1,17 +1,17 @@
 /**
- * risk-scope: what is known of a scope, and when it has lost too much.
+ * risk-scope: the figures of a scope, and when it has lost too much.
  *
- * A limit may be of the whole installation, of an account, or of a strategy in all its accounts. An order passes those of all
- * three. What has been lost is measured by a look of its own (risk-marks.ts) and given as figures with a time: prices move
- * without an order, and a trigger must not wait for one.
+ * A limit applies to the whole installation, to an account, or to a strategy in all its accounts. An order must pass all three.
+ * Losses are measured periodically (risk-marks.ts) and given here as figures with a timestamp: prices move without orders,
+ * so a trigger must not depend on one.
  *
- * Promises: pure; the rule that denies an order is the rule that sets REDUCING or HALTED; a figure that is missing or old
- * is unknown, never zero.
- * Never: reads a clock, a table or a quote; says what follows from a breach.
+ * Promises: pure; the rule that denies an order is the rule that sets REDUCING or HALTED; a missing or old figure is
+ * unknown, never zero.
+ * Never: reads a clock, a table or a quote; decides what follows from a breach.
  */
 import { BigDecimal } from "effect"
 import { decimal } from "../kernel/decimal.ts"
-import { riskLimits } from "../kernel/limits.ts"
+import { riskLimits } from "../kernel/risk-limits.ts"
 import type { ScopeLimits } from "../kernel/settings.ts"
 import type { RiskNumbers } from "./risk-verdict.ts"
 
@@ -22,21 +22,21 @@ export const scopesOf = (account: string, strategy: string): ReadonlyArray<strin
   `strategy:${strategy}`
 ]
 
-/** What a look found of a scope. Money is signed text; a loss is positive. Null: not known. */
+/** The figures of a scope. Money is signed text; a loss is positive. Null: unknown. */
 export interface ScopeFigures {
-  /** When it was looked, by the clock of the database. */
+  /** When they were measured, by the clock of the database. */
   readonly atMs: number
   readonly day: string | null
   readonly dayLoss: string | null
   readonly drawdown: string | null
-  /** Closes at a loss since the last one that was none, or since `sinceMs`; counted up to the limit. */
+  /** Consecutive closes at a loss, at most since `sinceMs`; counted up to the limit. */
   readonly losses: number
   readonly lastLossAtMs: number | null
-  /** When a process last started that had not stopped by itself. */
+  /** When a process last started after a life that was not stopped cleanly. */
   readonly crashedAtMs: number | null
-  /** Where the marks begin: the first look, or the last resume. */
+  /** When measuring began: the first check, or the last resume. */
   readonly sinceMs: number | null
-  /** The rule that stopped the scope: broken until an operator resumes, however its figure moves meanwhile. */
+  /** The rule that stopped the scope: it stays breached until an operator resumes, whatever its figure does meanwhile. */
   readonly tripped: string | null
 }
 
@@ -60,7 +60,7 @@ export interface EntryRate extends Rate {
   readonly strategy: string
 }
 
-/** The scopes with limits that concern an order, as they are. */
+/** The scopes with limits that concern an order, with their figures. */
 export const scopeStates = (given: {
   readonly scopes: Readonly<Record<string, ScopeLimits>>
   readonly rates: ReadonlyArray<EntryRate>
@@ -79,11 +79,11 @@ export const scopeStates = (given: {
     return [{ scope, limits, rate, figures: given.figuresOf(scope) }]
   })
 
-/** The figures of a scope while they are young enough to be believed. */
+/** The figures of a scope unless they are too old. */
 export const freshFigures = (figures: ScopeFigures | null, nowMs: number): ScopeFigures | null =>
   figures !== null && nowMs - figures.atMs <= riskLimits.figuresAgeMsMax ? figures : null
 
-/** The rules that stop a scope, in the order in which they are named. */
+/** The rules that stop a scope, in the order in which breaches are reported. */
 export const lossRules = ["daily_loss", "drawdown", "loss_streak"] as const
 export type LossRule = (typeof lossRules)[number]
 
@@ -98,7 +98,7 @@ const reached = (value: string | null | undefined, limit: string): boolean | nul
     ? null
     : BigDecimal.isGreaterThanOrEqualTo(decimal(value), decimal(limit))
 
-/** A rule of a scope, null when it is off. Reaching the limit is a breach, and so is having reached it before a resume. */
+/** A rule of a scope, null when it is off. Reaching the limit is a breach, and it stays one until a resume. */
 export const measure = (
   rule: LossRule,
   state: Pick<ScopeState, "limits" | "scope">,
@@ -141,7 +141,7 @@ const measuredNow = (
   }
 }
 
-/** The first rule that a scope has broken, null when none is known to be. */
+/** The first rule that a scope has breached, null when none is known to be. */
 export const breachOf = (
   state: Pick<ScopeState, "limits" | "scope">,
   figures: ScopeFigures

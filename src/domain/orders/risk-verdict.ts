@@ -1,7 +1,7 @@
 /**
- * risk-verdict: what one check says, and what a failed one does to the order.
+ * risk-verdict: the result of one check, and its effect on the order.
  *
- * Why apart from the table: the checks stand in several files, and all answer in these words.
+ * Why apart from the table: the checks are in several files and share these types.
  *
  * Promises: a verdict has a code exactly when it failed, and always its numbers.
  * Never: holds a check.
@@ -9,7 +9,7 @@
 
 export type RiskNumbers = Readonly<Record<string, string | number | boolean | null>>
 
-/** What a failed check does to the order. `defer`: ask again soon, the reason may go away by itself. */
+/** What a failed check does to the order. `defer`: retry soon, the reason may go away by itself. */
 export type RiskEffect = "deny" | "defer" | "hold"
 
 export interface Failure {

@@ -13,7 +13,7 @@
 import { BigDecimal } from "effect"
 import { isOpen, nextOpenMs } from "../kernel/calendar.ts"
 import { type Decimal, decimal, formatDecimal } from "../kernel/decimal.ts"
-import { riskLimits } from "../kernel/limits.ts"
+import { riskLimits } from "../kernel/risk-limits.ts"
 import {
   type Book,
   countOf,
@@ -223,8 +223,8 @@ const exposure = (input: RiskInput): Evaluation => {
 }
 
 /**
- * What the venue said may be used, less by how much each symbol may have grown over the book it was said over. A figure that
- * is old or missing denies nothing to a decision, which the venue's answer may come in time for, and lets nothing leave.
+ * The buying power that the venue reported, against what the book may have grown by since. Without a recent figure a decision
+ * is not denied, because the figure may arrive in time, but nothing is sent.
  */
 const atVenueBalance = (input: RiskInput, after: Book) => {
   const { balance } = input.account

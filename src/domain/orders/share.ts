@@ -27,7 +27,7 @@ export interface Share {
 export interface ShareChange {
   readonly share: Share
   readonly change: "opened" | "increased" | "reduced" | "closed"
-  /** What was gained on the part of it that was closed, gross of fees; null when nothing of it was. */
+  /** Profit on the part that was closed, gross of fees; null when nothing was closed. */
   readonly profit: Decimal | null
 }
 
@@ -47,7 +47,7 @@ const takers = (shares: ReadonlyArray<Share>, strategy: string): ReadonlyArray<S
   )
 }
 
-/** What is gained by closing `closed` (above zero) of a share at `price`, of which one stands for `units`. */
+/** Profit of closing `closed` (above zero) of a share at `price`; `units` is the contract multiplier. */
 const profitOf = (share: Share, closed: Decimal, price: Decimal, units: Decimal): Decimal => {
   const profit = BigDecimal.multiplyAll([closed, BigDecimal.subtract(price, share.averagePrice), units])
   return BigDecimal.normalize(signOf(share.quantity) > 0 ? profit : BigDecimal.negate(profit))

@@ -1,16 +1,15 @@
 /**
- * venue-figures: which numbers of a venue are numbers of money, quantity and price at all.
+ * venue-figures: validates money, quantities and prices that a venue reports.
  *
- * A venue in trouble answers NaN, null, a negative balance, or a price with nine zeros too many. Whoever computes with that
- * computes a limit that nothing can reach. So there is one judge of figures, and what it does not believe is no figure:
- * whoever asked knows as little as before.
+ * A faulty venue may report NaN, null, a negative balance, or a price with nine zeros too many. A limit computed from such a
+ * value would never be reached. So every figure is validated in one place, and an invalid one is treated as unknown.
  *
- * Promises: pure and total, whatever is given; a problem names the field and the value as it came.
+ * Promises: pure and total for any input; a problem names the field and the value as received.
  * Never: corrects a figure, or replaces one by zero.
  */
 import { BigDecimal, Option } from "effect"
 import { decimal, parseDecimal } from "../kernel/decimal.ts"
-import { figureLimits } from "../kernel/limits.ts"
+import { figureLimits } from "../kernel/risk-limits.ts"
 
 /** What a figure has to be. `signed` may be below zero; `positive` is above it. */
 type Rule = "positive" | "not_negative" | "signed"
@@ -28,7 +27,7 @@ interface Figure {
 const shown = (value: unknown): string =>
   (typeof value === "string" ? `"${value}"` : String(value)).slice(0, figureLimits.shownMax)
 
-/** Why a figure is not believed; null when it is. */
+/** Why a figure is invalid; null when it is valid. */
 const problemOf = ({ bound, field, optional, rule, value }: Figure): string | null => {
   if (value === null && optional === true) return null
   const read = typeof value === "string" ? parseDecimal(value) : Option.none()
@@ -51,7 +50,7 @@ const firstProblem = (figures: ReadonlyArray<Figure>): string | null => {
 
 const { moneyBelow, priceBelow, quantityBelow } = figureLimits
 
-/** Money that is settled, and what a new entry may use. */
+/** Settled cash, and what a new entry may use. */
 export const balanceProblem = (balance: { readonly cash: unknown; readonly buyingPower: unknown }) =>
   firstProblem([
     { field: "cash", value: balance.cash, rule: "not_negative", bound: moneyBelow },

@@ -36,7 +36,7 @@ const open =
               hf_clock() + ${leaseMs}::int * interval '1 millisecond')
             ON CONFLICT (node_id) DO UPDATE SET life = excluded.life, host = excluded.host, pid = excluded.pid,
               process_started = excluded.process_started, began_at = hf_clock(), released = false,
-              -- A life that gave its lease back has stopped by itself.
+              -- A life that released its lease was stopped cleanly.
               crashed_at = CASE WHEN n.life <> excluded.life AND NOT n.released THEN hf_clock() ELSE n.crashed_at END,
               lease_until = hf_clock() + ${leaseMs}::int * interval '1 millisecond'
             WHERE n.life = excluded.life OR n.life = ${provenDead}::text OR n.lease_until <= hf_clock()

@@ -20,7 +20,7 @@ import type { PlanContext } from "../../domain/orders/plan-context.ts"
 import { type ContextTerms, readContext } from "../orders/account-book.pg.ts"
 import type { ClaimedSignal, Planner, SignalOutcome } from "./signals-store.port.ts"
 
-/** A limit on all accounts together is passed by decisions for two of them at once, so those wait for each other. */
+/** A rate limit across accounts could be exceeded by concurrent decisions for two of them, so these are serialised. */
 const lockedBy = ({ countsRates }: ContextTerms, accounts: ReadonlyArray<string>) =>
   countsRates() ? [...accounts, "*"] : accounts
 

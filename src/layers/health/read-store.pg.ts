@@ -33,7 +33,7 @@ interface ListTable {
   readonly where?: string
   /** Reversed, for lists whose oldest row matters most. */
   readonly oldestFirst?: true
-  /** The column that `from`, `to` and `since` are about. */
+  /** The column of the filters `from`, `to` and `since`. */
   readonly time?: string
 }
 

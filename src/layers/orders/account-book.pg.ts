@@ -60,14 +60,14 @@ interface ContextRow {
   readonly rates: ReadonlyArray<EntryRate>
 }
 
-/** What the settings say about the reading. */
+/** Settings of the query. */
 export interface ContextTerms {
   readonly calendars: ReadonlyMap<string, PlanAccount["calendar"]>
-  /** Whether some scope limits its orders per minute now, so that they are counted. */
+  /** Whether some scope currently limits orders per minute, so that they are counted. */
   readonly countsRates: () => boolean
 }
 
-/** Of settings that may change while the service runs. */
+/** Reads settings that may change at run time. */
 export const contextTerms = (settings: Pick<Settings, "accounts" | "risk">): ContextTerms => ({
   calendars: new Map(Object.entries(settings.accounts).map(([id, { calendar }]) => [id, calendar] as const)),
   countsRates: () =>
@@ -75,8 +75,8 @@ export const contextTerms = (settings: Pick<Settings, "accounts" | "risk">): Con
 })
 
 /**
- * Entries of all accounts that left within the last minute, and that wait to leave. An order that was sent counts whatever
- * became of it; the one that is judged counts for nobody yet.
+ * Entries of all accounts sent within the last minute, and entries waiting to be sent. A sent order counts whatever its outcome;
+ * the order being checked does not count.
  */
 const rates = (sql: SqlClient, { countsRates }: ContextTerms, except: string | null) => sql`
   (SELECT coalesce(jsonb_agg(jsonb_build_object('account', account, 'strategy', strategy, 'sent', sent, 'waiting', waiting)), '[]')

@@ -167,7 +167,7 @@ const lock = (sql: SqlClient, grant: AccountGrant, order: StoredOrder) =>
           WHERE p.id = o.position_id AND p.epoch = o.position_epoch) AS "openingOver",
         a.fence = ${grant.fence} AND a.owner IS NOT DISTINCT FROM ${grant.owner} AS owned,
         ${accountLeased(sql, "a")} AS leased,
-        -- Of an option the alert names the price of its underlying.
+        -- For an option the alert gives the price of its underlying.
         (SELECT trim_scale(s.price)::text FROM signals s JOIN enriched_signals e ON e.signal_id = s.id
           WHERE s.id = o.signal_id AND e.symbol = o.symbol) AS "givenPrice"
       FROM orders o JOIN accounts a ON a.id = o.account

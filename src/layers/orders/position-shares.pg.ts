@@ -33,7 +33,7 @@ interface Place {
   readonly account: string
   readonly symbol: string
   readonly units: Decimal
-  /** The order that caused it, else the trade itself: all that one cause closes of a share is one close. */
+  /** The order that caused it, else the trade itself: everything that one order closes of a share is one close. */
   readonly cause: string
 }
 
@@ -46,7 +46,7 @@ const shareOf = (row: ShareRow): Share => ({
   openedSeq: row.opened_seq
 })
 
-/** `fee` is that of the fill, for the one share that bears it. */
+/** `fee` is that of the fill, or zero for shares that do not bear it. */
 const write = (
   sql: SqlClient,
   settings: Settings,
@@ -96,7 +96,7 @@ export const moveShares = Effect.fnUntraced(function* (
     WHERE position_id = ${place.positionId} AND quantity <> 0`
   const { strategy, units } = place
   const changes = applyToShares(rows.map(shareOf), strategy, fill, BigInt(place.version), units)
-  // Who sent the order pays for it; where it has no share, whoever it was taken from does.
+  // The strategy that sent the order bears the fee; if it has no share here, the first one that changed does.
   const payer = changes.find(({ share }) => share.strategy === strategy) ?? changes[0]
   for (const change of changes) yield* write(sql, settings, place, change, change === payer ? fill.fee : zero)
 })

@@ -1,11 +1,11 @@
 /**
- * Risk figures: what the last look found of each scope, kept where a decision can read it without asking anybody.
+ * Risk figures: the latest figures of each scope, in memory, where a decision reads them without a query.
  *
- * Prices are in this process and profits in the database; a decision that put them together by itself would pay a statement
- * for each order. So one component looks (risk.actor.ts), and whoever judges an order reads what it found, with its time.
+ * Prices are in this process and profits in the database; combining them in each decision would cost a statement per order.
+ * So one component measures (risk.actor.ts), and decisions and permits read its figures with their timestamp.
  *
- * Promises: a figure is as old as it says; a scope that was never looked at is null.
- * Never: says that a figure is young enough: the rules do (domain/orders/risk-scope.ts).
+ * Promises: every figure has its timestamp; a scope that was never measured is null.
+ * Never: decides whether a figure is recent enough: the rules do (domain/orders/risk-scope.ts).
  */
 import { Context, Layer } from "effect"
 import type { ScopeFigures } from "../../domain/orders/risk-scope.ts"

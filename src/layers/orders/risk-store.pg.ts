@@ -1,20 +1,19 @@
 /**
  * Risk store on PostgreSQL.
  *
- * The reading adds positions and shares up where they are, so that a look costs one round trip however many symbols were
- * ever traded. Closes are read per scope, each by its own index, and only as many as its limit can ask about.
+ * Positions and shares are summed in SQL, so a check costs one round trip however many symbols were ever traded. Closes are
+ * read per scope, each by its own index, and only as many as its limit needs.
  *
- * Promises: as the port; a mark is moved by comparing in the statement, so two processes that look at once never undo each
- * other; what is written bears one time.
+ * Promises: those of the port; marks are compared inside the statement, so two processes never undo each other's changes.
  * Never: passes money through a float.
- * Failure: `DatabaseUnavailable`; every write is the same when it is done twice. A fault is a bug and dies.
+ * Failure: `DatabaseUnavailable`; every write is idempotent. A fault is a bug and dies.
  */
 import { Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { Fragment } from "effect/sql/Statement"
 import { invariant } from "../../domain/kernel/invariant.ts"
 import { isoOf } from "../../domain/kernel/iso-time.ts"
-import { riskLimits } from "../../domain/kernel/limits.ts"
+import { riskLimits } from "../../domain/kernel/risk-limits.ts"
 import type { ScopeLimits } from "../../domain/kernel/settings.ts"
 import { TRADING_STATES, type TradingStateName } from "../../domain/kernel/trading-state.ts"
 import type { Marks } from "../../domain/orders/risk-marks.ts"
@@ -101,7 +100,7 @@ const read =
         Effect.map(([row]): RiskReading => {
           invariant(row !== undefined, "a select without FROM has one row")
           return {
-            // Whole, as the rows that are written with it.
+            // In whole milliseconds, as stored.
             nowMs: Math.floor(row.now_ms),
             crashedAtMs: row.crashed_at_ms,
             accounts: row.accounts,
@@ -132,7 +131,7 @@ const saveMarks =
         (sql) => sql`
           WITH given AS (SELECT * FROM jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb)
             AS g (scope text, day date, day_base numeric, high_water numeric, pnl numeric, since timestamptz, resumed boolean)),
-          anew AS (
+          reset AS (
             UPDATE risk_marks m SET day = g.day, day_base = g.day_base, high_water = g.high_water, pnl = g.pnl,
               since = g.since, saved_at = hf_now(), tripped = NULL, tripped_at = NULL
             FROM given g WHERE g.resumed AND m.scope = g.scope AND m.tripped IS NOT NULL)
@@ -141,7 +140,7 @@ const saveMarks =
           ON CONFLICT (scope) DO UPDATE SET day = excluded.day, pnl = excluded.pnl, saved_at = excluded.saved_at,
             day_base = CASE WHEN excluded.day > m.day THEN excluded.day_base ELSE m.day_base END,
             high_water = greatest(m.high_water, excluded.high_water)
-          -- What was seen before a resume is over with it, and a day that was begun stays.
+          -- Marks from before a resume are obsolete, and a day that has started stays.
           WHERE m.since = excluded.since AND excluded.day >= m.day`
       )
       .pipe(Effect.asVoid, Effect.catchTag("DatabaseFault", Effect.die))
@@ -209,7 +208,7 @@ const sample =
           WITH given AS (SELECT * FROM jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb)
             AS g (account text, at timestamptz, cash numeric, realised_pnl numeric, fees numeric, unrealised_pnl numeric,
               equity numeric, day_pnl numeric, drawdown numeric)),
-          -- As many as came in, so that a backlog is worked off and nothing waits for it.
+          -- Twice as many as are added, so that a backlog shrinks without a long statement.
           old AS (DELETE FROM equity e USING (SELECT o.account, o.at FROM equity o
               WHERE o.at < hf_now() - ${riskLimits.sampleRetentionMs}::float8 * interval '1 millisecond'
               ORDER BY o.at LIMIT ${samples.length * 2}) AS gone

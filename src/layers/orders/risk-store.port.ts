@@ -1,8 +1,8 @@
 /**
- * Risk store: the port to what limits are measured by: profits and open positions, marks, closes, equity, venues' balances.
+ * Risk store: the port to the data of loss limits: profits and open positions, marks, closes, equity, venue balances.
  *
- * Promises: `read` describes one moment in one statement; marks are only ever moved forward, whoever writes them, unless a
- * resume begins them anew; a rule stops a scope once, with its reason, its mark and its line of the journal in one commit,
+ * Promises: `read` returns one consistent snapshot in one statement; marks only move forward, whichever process writes them,
+ * unless a resume resets them; a rule stops a scope once, with reason, mark and journal entry in one commit,
  * and never loosens what an operator made stricter.
  * Never: knows a price.
  */
@@ -16,21 +16,21 @@ import type { LossRule } from "../../domain/orders/risk-scope.ts"
 import type { AccountGrant } from "../accounts/accounts-store.port.ts"
 import type { DatabaseUnavailable } from "../database/database.port.ts"
 
-/** What an account or a strategy holds; one that never traded is left out. */
+/** Profit and open positions of an account; one that never traded is left out. */
 export interface AccountHoldings extends Holdings {
   readonly account: string
   readonly startingCash: string
-  /** What the venue said last, null when it is not known. */
+  /** As the venue reported it, null when unknown. */
   readonly cash: string | null
 }
 
-/** Closes of a scope that its limits ask for. */
+/** Closes of a scope, as far as its limits need them. */
 export interface Closes {
   readonly losses: number
   readonly lastLossAtMs: number | null
 }
 
-/** What is known at one moment. Money is text. */
+/** A consistent snapshot. Money is text. */
 export interface RiskReading {
   readonly nowMs: number
   readonly crashedAtMs: number | null
@@ -41,14 +41,14 @@ export interface RiskReading {
   readonly closes: ReadonlyMap<string, Closes>
 }
 
-/** Marks to be written. `resumed`: they begin anew, if nobody else has begun them. */
+/** Marks to be stored. `resumed`: they are reset, unless another process has reset them. */
 export interface MarksChange {
   readonly scope: string
   readonly marks: Marks
   readonly resumed: boolean
 }
 
-/** A rule that was broken. */
+/** A breached rule. */
 export interface Trip {
   readonly scope: string
   readonly rule: LossRule
@@ -81,18 +81,18 @@ export interface RiskStoreService {
     scopes: Readonly<Record<string, ScopeLimits>>
   ) => Effect.Effect<RiskReading, DatabaseUnavailable>
   readonly saveMarks: (changes: ReadonlyArray<MarksChange>) => Effect.Effect<void, DatabaseUnavailable>
-  /** `Tripped`: by this call, with whether the state moved. `Known`: the rule of somebody else was first. */
+  /** `Tripped`: by this call; `moved` is false when the state was already as strict. `Known`: it was tripped before. */
   readonly trip: (
     trip: Trip
   ) => Effect.Effect<
     { readonly _tag: "Tripped"; readonly moved: boolean } | { readonly _tag: "Known" },
     DatabaseUnavailable
   >
-  /** One row per account and minute: the first that is told stays. Old ones of these accounts go. */
+  /** One row per account and minute: the first one stays. Also deletes some rows past their retention. */
   readonly sample: (samples: ReadonlyArray<EquitySample>) => Effect.Effect<void, DatabaseUnavailable>
-  /** The book of an account right before its venue is asked for money: quantities by symbol. */
+  /** The book of an account right before its balance is requested: quantities by symbol. */
   readonly book: (account: string) => Effect.Effect<Readonly<Record<string, string>>, DatabaseUnavailable>
-  /** Stores what the venue said over that book, or, null, that nothing is known. A void grant changes nothing. */
+  /** Stores the balance with that book, or, null, that it is unknown. A void grant changes nothing. */
   readonly noteBalance: (
     grant: AccountGrant,
     money: (VenueMoney & { readonly book: Readonly<Record<string, string>> }) | null

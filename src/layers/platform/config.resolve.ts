@@ -214,7 +214,7 @@ const wavesOf = (input: Collected, { mode, waves }: SettingsFile, signalAgeMsMax
   return { schedule, freshMs: waves.freshMs ?? signalAgeMsMax }
 }
 
-/** An exit is not held tighter than an entry (T6). */
+/** The collar of an exit must not be tighter than that of an entry (T6). */
 const checkScopes = ({ risk }: Settings, problems: Array<SettingsProblem>): void => {
   for (const [scope, { priceCollarPct, priceCollarReducePct }] of Object.entries(risk.scopes)) {
     if (
@@ -224,7 +224,7 @@ const checkScopes = ({ risk }: Settings, problems: Array<SettingsProblem>): void
     )
       problems.push({
         path: `risk.scopes.${scope}.priceCollarReducePct`,
-        message: "must not be narrower than priceCollarPct: what closes is let through before what opens"
+        message: "must not be less than priceCollarPct: orders that close must pass before orders that open"
       })
   }
 }

@@ -1,13 +1,13 @@
 /**
- * The gate of a broker connection: no figure of a venue comes in that is none.
+ * The gate of a broker connection: validates every figure of a venue before anything reads it.
  *
- * Every connection of the configuration stands behind it, whatever its venue, so that no adapter can forget a check and no
- * reader needs one. An answer with one bad figure is no answer: what was asked stays unknown, and unknown is what every
- * rule behind it is built for (an order that may exist, an account that is not reconciled, a limit that denies).
+ * It wraps every configured connection, so no adapter can forget the check. A response with one invalid figure is discarded as
+ * a whole and the result is unknown, which every rule already handles (an order that may exist, an account that is not
+ * reconciled, a limit that denies).
  *
  * Promises: a refused figure raises an alert with the field and the value; a read ends as `BrokerUnavailable`, a create or
  * a cancel as `BrokerOutcomeUnknown`, a stream ends, because a gap is fetched again and a dropped fill is not.
- * Never: lets part of an answer through.
+ * Never: passes on part of a response.
  * Failure: that of the connection, and the above.
  */
 import { Deferred, Effect, Option } from "effect"
@@ -63,14 +63,14 @@ const streamOf =
         const ended = new BrokerStreamEnded({ broker: connection.name, code: null, reason })
         return tell("stream", accountOf(event), problem).pipe(
           Effect.andThen(Deferred.fail(refused, ended)),
-          // The race below ends it; what came after this event must not be handled before it.
+          // The race below ends the stream; later events must not be handled before that.
           Effect.andThen(Effect.never)
         )
       }
       return yield* Effect.raceFirst(connection.stream(judged), Deferred.await(refused))
     })
 
-/** The same connection, whose figures were looked at. */
+/** The same connection with validated figures. */
 export const gated = (connection: BrokerConnection, alerts: AlertsService): BrokerConnection => {
   const { name } = connection
   const tell: Tell = (operation, account, problem) =>
@@ -78,7 +78,7 @@ export const gated = (connection: BrokerConnection, alerts: AlertsService): Brok
       severity: "HIGH",
       kind: "venue.figure_refused",
       dedupKey: `venue.figure_refused:${name}:${account ?? ""}:${operation}`,
-      message: `${name} told ${operation}${account === null ? "" : ` of ${account}`} with a figure that is none: ${problem}; it counts as unknown`,
+      message: `${name} reported an invalid figure in ${operation}${account === null ? "" : ` of ${account}`}: ${problem}; it is treated as unknown`,
       component: `root/trading/brokers/${name}`,
       detail: { broker: name, account, operation, problem }
     })

@@ -1,12 +1,12 @@
 /**
- * Risk machine: looks again and again at what the installation, its accounts and its strategies have gained and lost.
+ * Risk machine: checks the profit and loss of the installation, its accounts and its strategies.
  *
- * Limits on losses cannot wait for the next order: prices move alone. So this looks by the clock, after every fill and after
- * every change of the trading state, and what it finds is what orders are judged by until the next look.
+ * Loss limits cannot depend on orders, because prices move without them. So this checks periodically, after every fill and
+ * after every change of the trading state, and orders are checked against the figures of the last check.
  *
- * Promises: a look at the latest after `lookMs`, soon after a bell, one for many bells; while none succeeds the figures grow
- * old, and old figures deny.
- * Never: judges an order; resumes what a rule has stopped.
+ * Promises: a check at most `lookMs` after the previous one, soon after a bell, one for many bells; while none succeeds the
+ * figures become too old, and old figures deny.
+ * Never: checks an order; resumes what a rule has stopped.
  * States: WaitingForDatabase -> Looking -> Watching -> Looking; Watching -> Gathering -> Looking; Looking -> BackingOff ->
  * Looking; Stopped.
  */
@@ -20,17 +20,17 @@ export interface RiskInput {
   readonly retryMs: number
 }
 
-/** What one look found. */
+/** The result of one check. */
 export interface LookOutcome {
-  /** When to look again at the latest, by the limits that were in force. */
+  /** The longest time until the next check, by the limits in force. */
   readonly lookMs: number
   /** Scopes with limits. */
   readonly scopes: number
-  /** Scopes that a rule stopped at this look. */
+  /** Scopes that a rule stopped in this check. */
   readonly stopped: number
-  /** Scopes that a rule has stopped and nobody has resumed. */
+  /** Scopes that a rule has stopped and no operator has resumed. */
   readonly tripped: ReadonlyArray<string>
-  /** Scopes whose losses nobody can tell now. */
+  /** Scopes whose losses are unknown now. */
   readonly unknown: ReadonlyArray<string>
 }
 
@@ -40,7 +40,7 @@ export interface RiskContext extends RiskInput {
   readonly stopped: number
   readonly tripped: ReadonlyArray<string>
   readonly unknown: ReadonlyArray<string>
-  /** Something happened while a look was under way. */
+  /** A bell rang during the check. */
   readonly again: boolean
   readonly lastError: string | null
 }
@@ -92,7 +92,7 @@ export const riskMachine = setup({
   ],
   on: {
     "database.unavailable": ".WaitingForDatabase",
-    // News only to the state that waits for it; elsewhere ignored on purpose.
+    // Only relevant to the state that waits for it; elsewhere ignored on purpose.
     "database.available": {},
     "risk.rang": {},
     "risk.stop": ".Stopped"
@@ -100,14 +100,13 @@ export const riskMachine = setup({
   initial: "WaitingForDatabase",
   states: {
     WaitingForDatabase: {
-      description:
-        "The database is away: figures grow old, and limits on losses deny what they cannot judge.",
+      description: "The database is unavailable: figures become too old, and loss limits deny entries.",
       tags: ["degraded", "resting"],
       on: { "database.available": "Looking", "database.unavailable": {} }
     },
     Looking: {
       description:
-        "Reads profits and marks, values what is open, publishes figures and stops what broke a rule.",
+        "Reads profits and marks, values open positions, publishes figures and stops scopes that breached a rule.",
       tags: "ready",
       entry: assign({ again: false }),
       on: { "risk.rang": { actions: "noteAgain" } },
@@ -138,27 +137,27 @@ export const riskMachine = setup({
       after: {
         lookDeadline: {
           target: "BackingOff",
-          actions: assign({ lastError: "the look did not finish in time" })
+          actions: assign({ lastError: "the check did not finish in time" })
         }
       }
     },
     Watching: {
-      description: "The figures of the last look are what orders are judged by.",
+      description: "Orders are checked against the figures of the last check.",
       tags: "ready",
       on: { "risk.rang": "Gathering" },
       after: { lookEvery: "Looking" }
     },
     Gathering: {
       description:
-        "A fill or a change of the trading state was heard; those that follow at once share the next look.",
+        "A bell rang for a fill or a change of the trading state; those that follow immediately share the next check.",
       tags: "ready",
       after: { pause: "Looking" }
     },
     BackingOff: {
-      description: "The rows could not be read although the database is said to be there.",
+      description: "The rows could not be read although the database is reported available.",
       tags: ["degraded", "backingOff"],
       after: { retry: "Looking" }
     },
-    Stopped: { description: "Nobody looks any more; figures grow old.", tags: "stopped", type: "final" }
+    Stopped: { description: "No more checks; figures become too old.", tags: "stopped", type: "final" }
   }
 })

@@ -52,13 +52,13 @@ describe("the marks of a scope", () => {
     ["a clock that went back begins no day", seen("60", { day: "2026-11-22" }), { pnl: "60" }],
     ["a state that an operator set resets nothing", seen("60", { state: "HALTED" }), { pnl: "60" }]
   ])("%s", (_, given, expected) => assert.deepStrictEqual(nextMarks(marks(), given), marks(expected)))
-  it("begin anew when a scope that a rule stopped is active again, and only then", () => {
+  it("are reset when a scope that a rule stopped is active again, and only then", () => {
     const stopped = marks({ tripped: "drawdown" })
     for (const state of ["REDUCING", "HALTED"] as const)
       assert.deepStrictEqual(nextMarks(stopped, seen("60", { state })), { ...stopped, pnl: "60" })
     assert.deepStrictEqual(nextMarks(stopped, seen(null)), stopped)
-    const anew = nextMarks(stopped, seen("60"))
-    assert.deepStrictEqual(anew, {
+    const reset = nextMarks(stopped, seen("60"))
+    assert.deepStrictEqual(reset, {
       day: "2026-11-23",
       dayBase: "60",
       highWater: "60",
@@ -66,8 +66,8 @@ describe("the marks of a scope", () => {
       sinceMs: 1_000,
       tripped: null
     })
-    assert.deepStrictEqual(lossesOf(anew, "60"), { dayLoss: "0", drawdown: "0" })
-    assert.deepStrictEqual(lossesOf(anew, "55"), { dayLoss: "5", drawdown: "5" })
+    assert.deepStrictEqual(lossesOf(reset, "60"), { dayLoss: "0", drawdown: "0" })
+    assert.deepStrictEqual(lossesOf(reset, "55"), { dayLoss: "5", drawdown: "5" })
   })
   it("measure losses, gains below zero", () => {
     assert.deepStrictEqual(lossesOf(marks(), "80"), { dayLoss: "20", drawdown: "70" })

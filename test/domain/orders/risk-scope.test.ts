@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { contractMultiplier } from "../../../src/domain/kernel/option-contract.ts"
-import { riskLimits } from "../../../src/domain/kernel/limits.ts"
+import { riskLimits } from "../../../src/domain/kernel/risk-limits.ts"
 import type { ScopeLimits } from "../../../src/domain/kernel/settings.ts"
 import { evaluateRisk } from "../../../src/domain/orders/risk.ts"
 import type { KnownBalance, RiskInput } from "../../../src/domain/orders/risk-input.ts"
@@ -271,7 +271,7 @@ describe("several scopes", () => {
   })
 })
 
-describe("what the venue says may be used", () => {
+describe("the venue's buying power", () => {
   const checked = { ...base.limits, buyingPowerMultiple: "10" }
   const at = (balance: Partial<KnownBalance> | null, given: Partial<RiskInput> = {}) =>
     judge({
@@ -299,7 +299,7 @@ describe("what the venue says may be used", () => {
     assert.strictEqual(at(null, { limits: base.limits }), "Passed")
     assert.strictEqual(at({ buyingPower: "0" }, closing), "Passed")
   })
-  it("was said over a book: what has grown since is spent", () => {
+  it("belongs to a book: growth since then is spent", () => {
     const held = (quantity: string) => ({
       ...base.account,
       positions: [

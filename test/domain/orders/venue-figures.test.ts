@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { figureLimits } from "../../../src/domain/kernel/limits.ts"
+import { figureLimits } from "../../../src/domain/kernel/risk-limits.ts"
 import {
   balanceProblem,
   fillProblem,

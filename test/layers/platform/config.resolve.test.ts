@@ -133,7 +133,7 @@ describe("T1 a bad, unknown or missing setting is refused with its path", () => 
     [
       {},
       { risk: { scopes: { global: { priceCollarPct: "2", priceCollarReducePct: "1.9" } } } },
-      "risk.scopes.global.priceCollarReducePct: must not be narrower than priceCollarPct"
+      "risk.scopes.global.priceCollarReducePct: must not be less than priceCollarPct"
     ],
     [{}, { strategies: { s: {} } }, "strategies.s.sources: "],
     [{}, { market: null }, "market: "]
