@@ -161,6 +161,7 @@ const riskOf = (input: PlanInput, context: PlanContext, wanted: Wanted) =>
     scopes: scopeStates({
       scopes: input.settings.scopes,
       rates: context.rates,
+      trading: context.trading,
       figuresOf: input.figuresOf,
       account: wanted.account.id,
       strategy: wanted.target.name

@@ -106,6 +106,7 @@ const judgeRisk = (input: PermitInput, quantity: string): Permit | null => {
     scopes: scopeStates({
       scopes: settings.scopes,
       rates: context.rates,
+      trading: context.trading,
       figuresOf: input.figuresOf,
       account: order.account,
       strategy: order.strategy

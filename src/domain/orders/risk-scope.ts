@@ -13,6 +13,7 @@ import { BigDecimal } from "effect"
 import { decimal } from "../kernel/decimal.ts"
 import { riskLimits } from "../kernel/risk-limits.ts"
 import type { ScopeLimits } from "../kernel/settings.ts"
+import type { TradingStateName } from "../kernel/trading-state.ts"
 import type { RiskNumbers } from "./risk-verdict.ts"
 
 /** The scopes that concern an order, the widest first. */
@@ -60,10 +61,19 @@ export interface EntryRate extends Rate {
   readonly strategy: string
 }
 
+/** Figures of a stopped scope that is active again are from before the resume, so they are unknown until the next check. */
+const unlessResumed = (
+  figures: ScopeFigures | null,
+  state: TradingStateName | undefined
+): ScopeFigures | null =>
+  (figures?.tripped ?? null) !== null && (state ?? "ACTIVE") === "ACTIVE" ? null : figures
+
 /** The scopes with limits that concern an order, with their figures. */
 export const scopeStates = (given: {
   readonly scopes: Readonly<Record<string, ScopeLimits>>
   readonly rates: ReadonlyArray<EntryRate>
+  /** Trading states by scope. */
+  readonly trading: ReadonlyMap<string, TradingStateName>
   readonly figuresOf: (scope: string) => ScopeFigures | null
   readonly account: string
   readonly strategy: string
@@ -76,7 +86,7 @@ export const scopeStates = (given: {
     )
     const sum = (of: keyof Rate): number => counted.reduce((total, rate) => total + rate[of], 0)
     const rate = { sent: sum("sent"), waiting: sum("waiting") }
-    return [{ scope, limits, rate, figures: given.figuresOf(scope) }]
+    return [{ scope, limits, rate, figures: unlessResumed(given.figuresOf(scope), given.trading.get(scope)) }]
   })
 
 /** The figures of a scope unless they are too old. */

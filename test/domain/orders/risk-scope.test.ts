@@ -256,6 +256,7 @@ describe("several scopes", () => {
         { account: "b", strategy: "s", sent: 4, waiting: 0 },
         { account: "b", strategy: "t", sent: 8, waiting: 0 }
       ],
+      trading: new Map(),
       figuresOf: (name) => (name === "account:a" ? calm : null),
       account: "a",
       strategy: "s"
@@ -268,6 +269,24 @@ describe("several scopes", () => {
         ["strategy:s", 5, 0, false]
       ]
     )
+  })
+})
+
+describe("a resume that the figures do not include yet", () => {
+  it.each([
+    ["ACTIVE", "drawdown", false],
+    ["REDUCING", "drawdown", true],
+    ["ACTIVE", null, true]
+  ] as const)("in %s with the rule %s: known %s", (state, tripped, known) => {
+    const [found] = scopeStates({
+      scopes: { global: unlimited },
+      rates: [],
+      trading: new Map([["global", state]]),
+      figuresOf: () => ({ ...calm, tripped }),
+      account: "a",
+      strategy: "s"
+    })
+    assert.strictEqual(found?.figures !== null, known)
   })
 })
 
