@@ -7,14 +7,32 @@
 import { assert } from "vitest"
 import { setTimeout as pause } from "node:timers/promises"
 import { waitUntil } from "../support/exchange.ts"
-import { type Cell, endingOf, faultsOf } from "./crash-cells.ts"
-import type { CrashScene } from "./crash-scene.ts"
-import type { Row } from "./service.ts"
+import { type Cell, type Ending, endingOf, faultsOf } from "./crash-cells.ts"
+import type { DuplicateRule } from "../support/paper-broker.ts"
+import type { Row, Service } from "./service.ts"
+import type { World } from "./world.ts"
 
 /** The account whose positions a flatten closes; nothing else trades in it. */
 export const FLAT_ACCOUNT = "paper-2"
 
-const give = (scene: CrashScene, path: string, key: string) =>
+/** What a cell needs of its scene. */
+interface Stage {
+  readonly world: World
+  readonly command: (point: string, subject: string) => void
+  readonly post: (symbol: string, source?: string) => Promise<string>
+  readonly untilDead: (symbol: string, intent?: "entry" | "reduce") => Promise<Service>
+  readonly settled: (
+    signalId: string
+  ) => Promise<{ readonly orders: ReadonlyArray<Row>; readonly fills: ReadonlyArray<Row> }>
+  readonly judge: (
+    rule: DuplicateRule,
+    ending: Ending,
+    order: Row,
+    fills: ReadonlyArray<Row>
+  ) => Promise<void>
+}
+
+const give = (scene: Stage, path: string, key: string) =>
   scene.world.service.post(
     path,
     { reason: "a test" },
@@ -22,7 +40,7 @@ const give = (scene: CrashScene, path: string, key: string) =>
   )
 
 /** Gives a command until it is answered; whoever dies with it is the cell's. */
-const giveAgain = (scene: CrashScene, path: string, key: string) =>
+const giveAgain = (scene: Stage, path: string, key: string) =>
   waitUntil(
     `an answer to ${path}`,
     async () => {
@@ -32,13 +50,13 @@ const giveAgain = (scene: CrashScene, path: string, key: string) =>
     30_000
   )
 
-const orderOf = async ({ world }: CrashScene, symbol: string, status: string): Promise<Row> =>
+const orderOf = async ({ world }: Stage, symbol: string, status: string): Promise<Row> =>
   await waitUntil(`an order of ${symbol} that is ${status}`, async () =>
     (await world.service.list("orders", `symbol=${symbol}`)).find((order) => order["status"] === status)
   )
 
 /** K9: an order that is open at the venue is cancelled. */
-export const playCancel = async (scene: CrashScene, cell: Cell, symbol: string): Promise<void> => {
+export const playCancel = async (scene: Stage, cell: Cell, symbol: string): Promise<void> => {
   const { broker, service } = scene.world
   const { switches } = faultsOf(cell.point)[cell.fault]!
   await broker.faults({ holdFills: true })
@@ -67,7 +85,7 @@ export const playCancel = async (scene: CrashScene, cell: Cell, symbol: string):
 }
 
 /** The closes of these symbols, once they are all settled or need an operator. */
-const closesOf = async ({ world }: CrashScene, symbols: ReadonlyArray<string>): Promise<ReadonlyArray<Row>> =>
+const closesOf = async ({ world }: Stage, symbols: ReadonlyArray<string>): Promise<ReadonlyArray<Row>> =>
   await waitUntil(
     () => `the closes of ${symbols.join(", ")}${world.service.tail()}`,
     async () => {
@@ -82,7 +100,7 @@ const closesOf = async ({ world }: CrashScene, symbols: ReadonlyArray<string>): 
   )
 
 /** K10: two positions of an account are closed by one command. */
-export const playFlatten = async (scene: CrashScene, cell: Cell, symbol: string): Promise<void> => {
+export const playFlatten = async (scene: Stage, cell: Cell, symbol: string): Promise<void> => {
   const { broker, service } = scene.world
   const symbols = [`${symbol}A`, `${symbol}B`]
   for (const one of symbols) await scene.settled(await scene.post(one, "flat"))
