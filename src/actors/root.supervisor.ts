@@ -22,8 +22,10 @@ import { marketActor } from "./market/market.actor.ts"
 import { nodeActor } from "./execution/node.actor.ts"
 import { paperVenueActor } from "./venues/paper-venue.actor.ts"
 import { pipelineActor } from "./decision/pipeline.actor.ts"
+import { refusedPostsActor } from "./intake/refused-posts.actor.ts"
 import { reconcilerActor } from "./execution/reconciler.actor.ts"
 import { riskActor } from "./execution/risk.actor.ts"
+import { retentionActor } from "./operators/retention.actor.ts"
 import { signalServerActor } from "./feeds/signal-server.actor.ts"
 import { tradingStateActor } from "./control/trading-state.actor.ts"
 import { wavesActor } from "./feeds/waves.actor.ts"
@@ -130,6 +132,10 @@ export const rootSupervisor = (settings: Settings) =>
       worker({ ...vital, id: "http", start: httpActor, stopBudgetMs: 5_000, readiness: "required" }),
       // A fast shutdown of the embedded server took 60 ms at most; ten seconds cover a checkpoint on a slow disk.
       worker({ ...vital, id: "database", start: databaseActor, stopBudgetMs: 10_000, readiness: "required" }),
+      // After everything that may refuse a post at the stop, and before the database.
+      ...(settings.roles.has("http")
+        ? [worker({ ...local, id: "refused-posts", start: refusedPostsActor, stopBudgetMs: 2_000 })]
+        : []),
       // Before everything that is held under the node's lease, so after it at the stop.
       ...(settings.roles.has("accounts") || settings.roles.has("waves")
         ? [worker({ ...vital, id: "node", start: nodeActor(), stopBudgetMs: 3_000 })]
@@ -139,7 +145,8 @@ export const rootSupervisor = (settings: Settings) =>
         id: "operators",
         children: [
           worker({ ...local, id: "alerts", start: alertsActor, stopBudgetMs: 2_000 }),
-          worker({ ...local, id: "trading-state", start: tradingStateActor, stopBudgetMs: 2_000 })
+          worker({ ...local, id: "trading-state", start: tradingStateActor, stopBudgetMs: 2_000 }),
+          worker({ ...local, id: "retention", start: retentionActor, stopBudgetMs: 2_000 })
         ]
       }),
       // Before trading, so after it at the stop (T8): what the pipeline still decides may be stored until then.

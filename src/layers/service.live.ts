@@ -37,7 +37,10 @@ import { Host, type HostService } from "./platform/host.port.ts"
 import { HttpAccess } from "./api/http.access.ts"
 import { HttpIntake } from "./api/http.intake.ts"
 import { HttpListenerNode } from "./api/http.node.ts"
+import { keptPostsMasked } from "./intake/kept-posts.ring.ts"
 import { RefusedPosts } from "./intake/refused-posts.port.ts"
+import { replayPg } from "./intake/replay.pg.ts"
+import { refusedStorePg } from "./intake/refused-store.pg.ts"
 import { HttpFrontRoutes } from "./api/http.routes.ts"
 import { layerInstallationPg } from "./database/installation.pg.ts"
 import { Instance, makeInstance } from "./platform/instance.port.ts"
@@ -63,6 +66,7 @@ import { ReadStorePg } from "./health/read-store.pg.ts"
 import { riskStorePg } from "./orders/risk-store.pg.ts"
 import { tradingStateStorePg } from "./control/trading-state-store.pg.ts"
 import { deadLettersPg } from "./signals/dead-letters.pg.ts"
+import { retentionStorePg } from "./operators/retention-store.pg.ts"
 import { signalFeedWs } from "./feeds/signal-feed.ws.ts"
 import { layerEmbeddedSignalServers } from "./feeds/signal-server.embedded.ts"
 import { SignalQueue } from "./decision/signal-queue.port.ts"
@@ -103,6 +107,8 @@ const stores = Layer.mergeAll(
   ReadStorePg,
   riskStorePg,
   settingsVersionsPg,
+  refusedStorePg,
+  retentionStorePg,
   tradingStateStorePg,
   signalsStorePg,
   wavesStorePg
@@ -144,7 +150,13 @@ export const componentLayer = (
     RiskFigures.layer,
     Wake.layer
   )
-  return Layer.mergeAll(IntakeQueueBatch, layerConfiguredBrokers, Feeds.layer, RefusedPosts.layer).pipe(
+  return Layer.mergeAll(
+    IntakeQueueBatch,
+    replayPg,
+    layerConfiguredBrokers,
+    Feeds.layer,
+    RefusedPosts.layer
+  ).pipe(
     Layer.provideMerge(
       Layer.mergeAll(
         stores,
@@ -159,6 +171,7 @@ export const componentLayer = (
     Layer.provideMerge(
       Layer.mergeAll(
         alertsQueueMasked((text) => mask(token.mask(text))),
+        keptPostsMasked((text) => mask(token.mask(text))),
         databaseLayer(settings, target)
       )
     ),

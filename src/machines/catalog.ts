@@ -21,6 +21,8 @@ import { orderMachine } from "./orders/order.machine.ts"
 import { paperVenueMachine } from "./venues/paper-venue.machine.ts"
 import { pipelineMachine } from "./decision/pipeline.machine.ts"
 import { reconcilerMachine } from "./execution/reconciler.machine.ts"
+import { refusedPostsMachine } from "./intake/refused-posts.machine.ts"
+import { retentionMachine } from "./operators/retention.machine.ts"
 import { riskMachine } from "./execution/risk.machine.ts"
 import { tradingStateMachine } from "./control/trading-state.machine.ts"
 import { wavesMachine } from "./feeds/waves.machine.ts"
@@ -45,6 +47,8 @@ export const catalog: ReadonlyArray<CatalogEntry> = [
   { name: "paper-venue", machine: paperVenueMachine },
   { name: "pipeline", machine: pipelineMachine },
   { name: "reconciler", machine: reconcilerMachine },
+  { name: "refused-posts", machine: refusedPostsMachine },
+  { name: "retention", machine: retentionMachine },
   { name: "risk", machine: riskMachine },
   { name: "trading-state", machine: tradingStateMachine },
   { name: "waves", machine: wavesMachine }

@@ -6,6 +6,7 @@
  * Never: decides who may give a command.
  */
 import { z } from "zod"
+import { REFUSAL_REASONS } from "../domain/intake/refused-post.ts"
 import { COMMAND_NAMES, COMMAND_RESULTS, type CommandName, MEANS } from "../domain/control/commands.ts"
 import { controlCommands, UNPROTECTED } from "../domain/control/control.ts"
 import type { ControlCommand } from "../domain/control/control.ts"
@@ -13,6 +14,7 @@ import { RESOLUTIONS } from "../domain/orders/order.ts"
 import { TRADING_STATES } from "../domain/kernel/trading-state.ts"
 import { command, type Endpoint, endpoint } from "./endpoint.ts"
 import * as operations from "./operations.ts"
+import { replayed } from "./replay.ts"
 import { order } from "./trading.ts"
 import { anyObject, count, instant, oneOf, storable, uuid } from "./words.ts"
 
@@ -144,6 +146,20 @@ const replayBody = z
   })
   .meta({ id: "ReplayBody" })
 
+const replayRefusedBody = z
+  .strictObject({
+    filter: z
+      .strictObject({
+        source: storable(z.string()).optional(),
+        reason: oneOf(REFUSAL_REASONS).optional(),
+        request_id: storable(z.string()).optional()
+      })
+      .meta({ description: "Exact matches; `{}` is all that were not replayed." }),
+    expect_count: count.meta({ description: "How many there are by who asks; another number is a 409." }),
+    reason: maybeReason
+  })
+  .meta({ id: "ReplayRefusedBody" })
+
 const post = { ...command, tag: "commands" } as const
 
 const control = (name: ControlCommand) =>
@@ -239,6 +255,22 @@ export const commandEndpoints = {
     summary: "Tries all dead letters of a filter again, if they are as many as who asks expects.",
     body: replayBody,
     answers: { 202: replayAnswer }
+  }),
+  "refused_post.replay": endpoint({
+    ...post,
+    path: "/api/v1/refused/:id/replay",
+    name: "replayRefusedPost",
+    summary: "Sends a refused post through the intake again, under the identity it came with.",
+    body: reasonBody,
+    answers: { 202: replayed }
+  }),
+  "refused_posts.replay": endpoint({
+    ...post,
+    path: "/api/v1/refused/replay",
+    name: "replayRefusedPosts",
+    summary: "Replays all open refused posts of a filter, if they are as many as who asks expects.",
+    body: replayRefusedBody,
+    answers: { 202: replayed }
   })
 } as const satisfies Readonly<Record<CommandName, Endpoint>>
 

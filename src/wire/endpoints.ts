@@ -18,6 +18,7 @@ import { healthDocument, healthOutline, live, version } from "./health.ts"
 import { monitoringEndpoints } from "./monitoring-endpoints.ts"
 import * as operations from "./operations.ts"
 import { byId, byInstant, byName, listQuery, page } from "./page.ts"
+import { replayEndpoints } from "./replay-endpoints.ts"
 import * as trading from "./trading.ts"
 import { webhookBody } from "./intake-body.ts"
 import { intakeAnswer, intakeTest } from "./webhook.ts"
@@ -286,15 +287,6 @@ export const listBreakers = endpoint({
   query: listQuery({ state: oneOf(operations.BREAKER_STATES).optional() }),
   answers: { 200: page(operations.circuitBreaker) }
 })
-export const listDeadLetters = endpoint({
-  ...list,
-  path: "/api/v1/dead-letters",
-  tag: "operations",
-  name: "listDeadLetters",
-  summary: "What could not be processed, newest first.",
-  query: listQuery({ origin: byName }),
-  answers: { 200: page(operations.deadLetter) }
-})
 export const index = endpoint({
   ...list,
   path: "/api/v1",
@@ -377,7 +369,7 @@ export const endpoints: ReadonlyArray<Endpoint> = [
   listAlerts,
   listBreakers,
   ...monitoringEndpoints,
-  listDeadLetters,
+  ...replayEndpoints,
   getSession,
   openSession,
   endSession,

@@ -6,7 +6,7 @@
  */
 import { z } from "zod"
 import { TRADING_STATES } from "../domain/kernel/trading-state.ts"
-import { anyJson, anyObject, count, instant, uuid } from "./words.ts"
+import { anyObject, count, instant, uuid } from "./words.ts"
 
 const text = z.string().nullable()
 
@@ -111,18 +111,6 @@ export const alert = z
     resolved_by: text
   })
   .meta({ id: "Alert" })
-
-export const deadLetter = z
-  .object({
-    id: uuid,
-    origin: z.string(),
-    reference: text,
-    reason: z.string(),
-    payload: anyJson,
-    created_at: instant,
-    replayed_at: instant.nullable()
-  })
-  .meta({ id: "DeadLetter" })
 
 export const BREAKER_STATES = ["CLOSED", "OPEN", "HALF_OPEN"] as const
 

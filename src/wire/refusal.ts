@@ -5,6 +5,7 @@
  * Never: tells an unauthenticated caller anything more than that.
  */
 import { z } from "zod"
+import { count } from "./words.ts"
 
 export const fieldProblem = z
   .object({
@@ -21,9 +22,14 @@ export const refusal = z
     request_id: z.string(),
     errors: z.array(fieldProblem).optional(),
     signal_id: z.string().optional().meta({ description: "409: the signal that was stored first." }),
+    refused_id: z
+      .string()
+      .optional()
+      .meta({ description: "400 and 409 of a webhook: the post as it was kept, in GET /api/v1/refused." }),
     reason: z.string().optional().meta({ description: "409 of a command: why it was not carried out." }),
     message: z.string().optional(),
     count: z.int().optional().meta({ description: "How many there are, where another number was expected." }),
+    expected: count.optional().meta({ description: "409 of a replay: how many were expected." }),
     confirm: z.string().optional().meta({ description: "The word that a repeated command must carry." }),
     positions: z
       .array(z.string())

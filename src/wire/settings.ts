@@ -9,6 +9,7 @@
  * Never: reads a file or the environment.
  */
 import { z } from "zod"
+import { ageLimits } from "../domain/kernel/limits.ts"
 import { INSTRUMENT_KINDS } from "../domain/kernel/instruments.ts"
 import { isZone } from "../domain/kernel/day.ts"
 import {
@@ -49,7 +50,10 @@ const source = z
       .default("fired")
       .meta({ description: "What a timestamp means; the age of a bar's counts from its end (T3)." }),
     metadata: flag.default(false).meta({ description: "Its signals come with metadata (A1)." }),
-    ageMaxMs: natural.default(300_000).meta({ description: "Older signals are not traded." }),
+    // Below the time an identity is kept: an older post could be accepted a second time (T13).
+    ageMaxMs: wholeFrom(1, ageLimits.identityRetentionMs - 1)
+      .default(300_000)
+      .meta({ description: "Older signals are not traded." }),
     // Off by default: a 429 loses the alert for good, TradingView does not resend it (W12).
     rateLimit: z
       .strictObject({ requests: natural, perMs: natural })
@@ -265,6 +269,24 @@ const waves = z
   })
   .meta({ id: "WaveSettings", description: "The schedule of waves (B3)." })
 
+const retention = z
+  .strictObject({
+    signalDays: wholeFrom(ageLimits.identityRetentionMs / 86_400_000)
+      .nullable()
+      .default(400)
+      .meta({
+        description:
+          "Signals with decisions, orders, fills and links, and dead letters; never while an order or a position of them lives. null: forever."
+      }),
+    alertDays: natural.default(400).meta({ description: "Alerts that are over." }),
+    auditDays: natural.default(400).meta({ description: "Commands of operators and what came of them." }),
+    refusedDays: natural.default(30).meta({ description: "Posts that were refused." }),
+    refusedRowsMax: natural.default(10_000).meta({ description: "No more of them than this." }),
+    eventDays: natural.default(30).meta({ description: "The journal of components." }),
+    eventRowsMax: natural.default(100_000).meta({ description: "No more of its rows than this." })
+  })
+  .meta({ id: "RetentionSettings", description: "How long rows are kept (T13), in days." })
+
 const originWords = "must be an exact origin, scheme and host, without a wildcard"
 
 /** `holdfast.json`. Everything is optional: an empty file is the practice configuration. */
@@ -330,7 +352,8 @@ export const settingsFile = z
         .meta({ description: "Absent: the built-in one, in PRACTICE." }),
       risk: risk.prefault({}),
       market: market.prefault({}),
-      waves: waves.prefault({})
+      waves: waves.prefault({}),
+      retention: retention.prefault({})
     },
     "must be an object"
   )

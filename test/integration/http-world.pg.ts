@@ -23,6 +23,11 @@ import { ReadStorePg } from "../../src/layers/health/read-store.pg.ts"
 import { ReadStore } from "../../src/layers/health/read-store.port.ts"
 import { tradingStateStorePg } from "../../src/layers/control/trading-state-store.pg.ts"
 import { TradingStateStore } from "../../src/layers/control/trading-state-store.port.ts"
+import { refusedStorePg } from "../../src/layers/intake/refused-store.pg.ts"
+import { RefusedStore } from "../../src/layers/intake/refused-store.port.ts"
+import { replayPg } from "../../src/layers/intake/replay.pg.ts"
+import { Replay } from "../../src/layers/intake/replay.port.ts"
+import { Wake } from "../../src/layers/platform/wake.port.ts"
 import { settingsFor, startWorld, type World, type WorldOptions } from "../layers/api/http-world.ts"
 import { openFreshDatabase } from "../support/postgres.ts"
 
@@ -42,8 +47,9 @@ export const startPgWorld = async (options: WorldOptions = {}): Promise<PgWorld>
     database.availability.mark("available")
     const context = yield* Layer.build(
       Layer.mergeAll(
-        IntakeStorePg,
         ReadStorePg,
+        refusedStorePg,
+        replayPg,
         tradingStateStorePg,
         auditStorePg,
         orderCommandsPg,
@@ -51,8 +57,14 @@ export const startPgWorld = async (options: WorldOptions = {}): Promise<PgWorld>
         accountsStorePg,
         fillsStorePg
       ).pipe(
-        Layer.provide(Layer.succeed(Database, database)),
-        Layer.provide(Layer.succeed(Config, settingsFor(options.environment, options.file)))
+        Layer.provideMerge(IntakeStorePg),
+        Layer.provide(
+          Layer.mergeAll(
+            Layer.succeed(Database, database),
+            Layer.succeed(Config, settingsFor(options.environment, options.file)),
+            Wake.layer
+          )
+        )
       )
     )
     return {
@@ -64,6 +76,8 @@ export const startPgWorld = async (options: WorldOptions = {}): Promise<PgWorld>
       fills: Context.get(context, FillsStore),
       store: Context.get(context, IntakeStore),
       reads: Context.get(context, ReadStore),
+      refusedStore: Context.get(context, RefusedStore),
+      replay: Context.get(context, Replay),
       states: Context.get(context, TradingStateStore)
     }
   })

@@ -103,6 +103,14 @@ const resting: Readonly<Record<string, Rests>> = {
   },
   pipeline: { WaitingForDatabase: database },
   reconciler: { WaitingForDatabase: database },
+  "refused-posts": {
+    WaitingForDatabase: database,
+    Storing: {
+      until: ["batch.failed", "refused_posts.stop"],
+      why: "Each statement has a deadline of its own, and between two of them nothing waits to be stored."
+    }
+  },
+  retention: { WaitingForDatabase: database },
   "trading-state": { WaitingForDatabase: database },
   waves: { WaitingForDatabase: database }
 }
@@ -123,6 +131,7 @@ const crashesOnPurpose: Readonly<Record<string, ReadonlyArray<string>>> = {
   node: ["keepLife", "standBy"],
   pipeline: ["waitForSignals"],
   reconciler: ["openResting"],
+  "refused-posts": ["storePosts"],
   risk: ["watchBells", "askBalances"],
   "trading-state": ["watchChanges"],
   waves: ["pause"]

@@ -172,7 +172,7 @@ const makeStore = () => {
           return count === 0 ? [] : [{ source: "default", count, oldestMs: 400_000, oldestId: "oldest" }]
         })
       ),
-    backlog: guarded("backlog", Effect.succeed({ open: 7, oldestMs: 12.4, expired: 0 }))
+    backlog: guarded("backlog", Effect.succeed({ open: 7, oldestMs: 12.4, expired: 0, dead: 1 }))
   }
   return { state, service }
 }
@@ -189,7 +189,7 @@ export const startPipeline = Effect.gen(function* () {
   const services = Layer.mergeAll(
     Layer.succeed(SignalsStore, service),
     Layer.succeed(SignalQueue, {
-      current: () => ({ open: 7, oldestMs: 12.4, expired: 0 }),
+      current: () => ({ open: 7, oldestMs: 12.4, expired: 0, dead: 1 }),
       assign: () => undefined
     }),
     Layer.succeed(Market, market.service),

@@ -80,7 +80,12 @@ const waitForSignals = effectActor("pipeline.wait", ({ maxWaitMs }: { readonly m
 const queueOf = (backlog: Backlog | null) =>
   backlog === null
     ? null
-    : { open: backlog.open, oldest_ms: Math.round(backlog.oldestMs), expired: backlog.expired }
+    : {
+        open: backlog.open,
+        oldest_ms: Math.round(backlog.oldestMs),
+        expired: backlog.expired,
+        dead_letters: backlog.dead
+      }
 
 /** The component `root/trading/pipeline`. */
 export const pipelineActor = () => (self: ChildSelf) =>

@@ -29,6 +29,7 @@ import type { ReadStore } from "../../layers/health/read-store.port.ts"
 import type { FillsStore } from "../../layers/orders/fills-store.port.ts"
 import type { OrderCommands } from "../../layers/orders/order-commands.port.ts"
 import type { Wake } from "../../layers/platform/wake.port.ts"
+import type { Replay } from "../../layers/intake/replay.port.ts"
 import type { DeadLetters } from "../../layers/signals/dead-letters.port.ts"
 import { canonicalJson, type JsonObject } from "../../domain/kernel/canonical-json.ts"
 import { auditId, commandId, digest128 } from "../../domain/kernel/ids.ts"
@@ -52,6 +53,7 @@ import { logEvent } from "../../runtime/log-event.ts"
 import { type AuditKeeper, makeAuditKeeper } from "./audit-keeper.ts"
 import * as operations from "./command-operations.ts"
 import * as orders from "./command-orders.ts"
+import * as refused from "./command-refused.ts"
 
 type Handlers<R> = {
   readonly [Name in keyof CommandArguments]: (
@@ -71,6 +73,7 @@ type Services =
   | HealthSource
   | OrderCommands
   | ReadStore
+  | Replay
   | TradingState
   | TradingStateStore
   | Wake
@@ -85,6 +88,8 @@ const handlers: Handlers<Services> = {
   "account.unlock": operations.unlockAccount,
   "dead_letter.replay": operations.replayDeadLetter,
   "dead_letters.replay": operations.replayDeadLetters,
+  "refused_post.replay": refused.replayRefusedPost,
+  "refused_posts.replay": refused.replayRefusedPosts,
   "order.cancel": orders.cancelOrder,
   "order.resolve": orders.resolveOrder,
   "position.close": orders.closePosition,

@@ -28,6 +28,8 @@ export type TargetKind =
   | "account"
   | "dead_letter"
   | "dead_letters"
+  | "refused_post"
+  | "refused_posts"
 
 type NoArguments = Readonly<Record<string, never>>
 
@@ -53,6 +55,14 @@ export interface CommandArguments {
   readonly "dead_letters.replay": {
     readonly origin: string | null
     readonly reason: string | null
+    readonly expect_count: number
+  }
+  readonly "refused_post.replay": NoArguments
+  /** Null: any. */
+  readonly "refused_posts.replay": {
+    readonly source: string | null
+    readonly reason: string | null
+    readonly request_id: string | null
     readonly expect_count: number
   }
 }
@@ -136,6 +146,18 @@ export const COMMANDS: { readonly [name in CommandName]: CommandRow } = {
     permission: operator,
     target: "dead_letters",
     confirmation: (filter) => `Try all dead letters again (${filter})? Their identities stay.`
+  },
+  "refused_post.replay": {
+    permission: operator,
+    target: "refused_post",
+    confirmation: (id) =>
+      `Send the refused post ${id} through the intake again? It keeps its identity, and its age limit holds.`
+  },
+  "refused_posts.replay": {
+    permission: operator,
+    target: "refused_posts",
+    confirmation: (filter) =>
+      `Send all refused posts through the intake again (${filter})? They keep their identities.`
   }
 }
 

@@ -119,3 +119,6 @@ export const tradeRecordId = (key: TradeKey): string =>
 /** `dead_letters.id`: one letter per origin, reference and reason. */
 export const deadLetterId = (origin: string, reference: string, reason: string): string =>
   uuidOf("dead-letter", [origin, reference, reason])
+
+/** `refused_posts.id` of a signal that was stored and that nobody takes: one row however often it is decided. */
+export const refusedSignalId = (signal: string): string => uuidOf("refused-signal", [signal])

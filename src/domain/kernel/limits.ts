@@ -13,6 +13,7 @@
  */
 import { riskLimits } from "./risk-limits.ts"
 import { invariant } from "./invariant.ts"
+import { refusedLimits, retentionLimits } from "./limits-kept.ts"
 
 const seconds = (n: number): number => n * 1_000
 const minutes = (n: number): number => n * 60_000
@@ -121,8 +122,8 @@ export const ageLimits = {
   signalAgeMsMax: hours(24),
   /** How far ahead of our clock a sender's clock may run before its timestamp is a mistake. */
   clockSkewMsMax: minutes(1),
-  /** Identities are kept at least this long after receipt; a signal of a long bar longer (`retainUntilMs`). */
-  identityRetentionMs: days(35),
+  /** Identities are kept at least this long after receipt (T13); a signal of a long bar longer (`retainUntilMs`). */
+  identityRetentionMs: days(90),
   /** An order that was intended and not sent within this time is stale: the price it was decided on is gone (T5). */
   orderUnsentMsMax: minutes(1),
   /** A quote older than this protects nothing and prices nothing. */
@@ -523,6 +524,24 @@ export const limitRelations: ReadonlyArray<LimitRelation> = [
   {
     rule: "an identity outlives every signal that could still be accepted (T3 retention)",
     holds: ageLimits.identityRetentionMs > ageLimits.signalAgeMsMax + ageLimits.clockSkewMsMax
+  },
+  {
+    rule: "what waits of refused posts is stored in a few statements, and one of the largest fits into each",
+    holds:
+      refusedLimits.batchBytesMax > refusedLimits.bodyBytesMax &&
+      refusedLimits.waitingBytesMax <= 4 * refusedLimits.batchBytesMax
+  },
+  {
+    rule: "a refused sender is answered before it hangs up, whatever becomes of its row",
+    holds: refusedLimits.answerMsMax + intakeLimits.commitMsMax < intakeLimits.senderPatienceMs
+  },
+  {
+    rule: "a batch of a replay is one batch of the intake",
+    holds: refusedLimits.replayBatch <= intakeLimits.batchRowsMax
+  },
+  {
+    rule: "retention is called late only after many rounds",
+    holds: retentionLimits.lateMsMax > 10 * (retentionLimits.roundEveryMs + retentionLimits.roundMsMax)
   },
   {
     rule: "the default age limit is one an operator could set",

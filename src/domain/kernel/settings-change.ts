@@ -2,7 +2,7 @@
  * settings-change: what a reload may change while the service runs, and what it would make of the running settings.
  *
  * The tree is built from its settings: an account, a broker or a port that changes is a component that comes or goes. What
- * is read again for every decision can change between two of them: strategies, limits, sources and the map of symbols.
+ * is read again for every decision, or for every round of retention, can change between two of them.
  *
  * Promises: pure; the next settings are the running ones with every live part replaced, all or none; the version of equal
  * settings is equal, even across processes, and reveals nothing of a secret.
@@ -13,7 +13,7 @@ import { digest128 } from "./ids.ts"
 import type { Settings } from "./settings.ts"
 
 /** The parts that change at once. */
-export const LIVE_SETTINGS = ["strategies", "risk", "sources", "symbols"] as const
+export const LIVE_SETTINGS = ["strategies", "risk", "sources", "symbols", "retention"] as const
 
 type LiveSetting = (typeof LIVE_SETTINGS)[number]
 const live: ReadonlySet<string> = new Set(LIVE_SETTINGS)
@@ -47,7 +47,8 @@ export const withLive = (inForce: Settings, read: Settings): Settings => ({
   strategies: read.strategies,
   risk: read.risk,
   sources: read.sources,
-  symbols: read.symbols
+  symbols: read.symbols,
+  retention: read.retention
 })
 
 /** The name of these settings: 16 hexadecimal digits. */

@@ -121,6 +121,18 @@ export interface WaveSettings {
   readonly freshMs: number
 }
 
+/** How long rows are kept (T13), in days, and how many of some. */
+export interface RetentionSettings {
+  /** Signals with all that came of them, and dead letters. Null: forever. */
+  readonly signalDays: number | null
+  readonly alertDays: number
+  readonly auditDays: number
+  readonly refusedDays: number
+  readonly refusedRowsMax: number
+  readonly eventDays: number
+  readonly eventRowsMax: number
+}
+
 /** The owner of what no order of ours caused: a manual trade, an assignment, a liquidation. No strategy may have this name. */
 export const EXTERNAL = "external"
 
@@ -157,6 +169,7 @@ export interface Settings {
   readonly risk: RiskSettings
   readonly market: MarketSettings
   readonly waves: WaveSettings
+  readonly retention: RetentionSettings
   /** Names of the values that ended with a line break and were read without it. */
   readonly trimmed: ReadonlyArray<string>
 }

@@ -81,6 +81,7 @@ export const previousBucketKey = (hash: string, nowMs: number): string =>
 /**
  * The identity of a post: `webhook-id` header > `Idempotency-Key` header > `id` in the body > hash of the body.
  * `hasTimestamp` says whether the body names its time; without it a hash counts for its bucket only.
+ * `sentHash` is the hash of the body as it was sent, where `body` is not that any more (a secret was taken out of it).
  * Fails with the path of an identity that was given and cannot be used.
  */
 export const identityOf = (
@@ -88,10 +89,11 @@ export const identityOf = (
   headers: IdentityHeaders,
   body: JsonObject,
   hasTimestamp: boolean,
-  nowMs: number
+  nowMs: number,
+  sentHash?: string
 ): Result.Result<Identity, FieldError> =>
   Result.map(explicitName(headers, body), (name) => {
-    const hash = bodyHash(body)
+    const hash = sentHash ?? bodyHash(body)
     const made = (kind: IdentityKind, key: string, previousKey: string | null): Identity => ({
       kind,
       key,

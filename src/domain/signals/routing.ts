@@ -8,6 +8,9 @@
  * Never: looks at what a strategy would do with the signal.
  */
 
+/** The error of a post, or of a denied signal, that names a strategy which does not take its source. */
+export const strategyUnknown = { path: "strategy", message: "does not take signals of this source" } as const
+
 /** The parts of a strategy that routing needs. */
 interface Subscriber {
   readonly sources: ReadonlyArray<string>

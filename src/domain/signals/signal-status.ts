@@ -6,7 +6,8 @@
  * PostgreSQL is the proof.
  *
  * Promises: every status that is not terminal has an exit; nothing leads out of a terminal one, so a signal is decided once. What
- * was buried was not decided: an operator may have it tried again.
+ * was buried was not decided: an operator may have it tried again, and so may a signal whose strategy was unknown when it was
+ * `rejected` (layers/intake/replay-signal.pg.ts).
  * Never: defines who may take a step (claims and leases are the store's).
  */
 
@@ -30,7 +31,7 @@ export type SignalEvent =
   | "expired"
   /** It failed too often: a dead letter. */
   | "buried"
-  /** An operator lets a dead letter be tried again. */
+  /** An operator lets a dead letter, or a signal of an unknown strategy, be tried again. */
   | "replayed"
 
 type Row = { readonly [event in SignalEvent]?: SignalStatus }
@@ -47,6 +48,6 @@ export const SIGNAL_TRANSITIONS: { readonly [status in SignalStatus]: Row } = {
     buried: "dead"
   },
   done: {},
-  rejected: {},
+  rejected: { replayed: "received" },
   dead: { replayed: "received" }
 }

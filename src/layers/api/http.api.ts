@@ -14,6 +14,7 @@ import { invariant } from "../../domain/kernel/invariant.ts"
 import type { Endpoint } from "../../wire/endpoint.ts"
 import * as wire from "../../wire/endpoints.ts"
 import { listTransactions } from "../../wire/monitoring-endpoints.ts"
+import { listDeadLetters, listRefused } from "../../wire/replay-endpoints.ts"
 import { PAGE_ITEMS_DEFAULT } from "../../wire/page.ts"
 import type { CommandsService } from "../control/commands.port.ts"
 import type { TradingStateStoreService } from "../control/trading-state-store.port.ts"
@@ -124,7 +125,8 @@ export const apiRoutes = ({ commands, reads, source, states }: ApiServices): Rea
   listRoute(reads, wire.listAlerts, "alerts"),
   listRoute(reads, wire.listBreakers, "circuit_breakers"),
   listRoute(reads, listTransactions, "transactions"),
-  listRoute(reads, wire.listDeadLetters, "dead_letters"),
+  listRoute(reads, listDeadLetters, "dead_letters"),
+  listRoute(reads, listRefused, "refused"),
   indexRoute
 ]
 

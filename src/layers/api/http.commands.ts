@@ -165,6 +165,17 @@ export const commandRoutes = (commands: CommandsService): ReadonlyArray<Route> =
     arguments: { origin: filter.origin ?? null, reason: filter.reason ?? null, expect_count },
     reason,
     target: JSON.stringify(filter)
+  })),
+  commandRoute(commands, "refused_post.replay", ({ reason }) => ({ arguments: {}, reason })),
+  commandRoute(commands, "refused_posts.replay", ({ expect_count, filter, reason }) => ({
+    arguments: {
+      source: filter.source ?? null,
+      reason: filter.reason ?? null,
+      request_id: filter.request_id ?? null,
+      expect_count
+    },
+    reason,
+    target: JSON.stringify(filter)
   }))
 ]
 

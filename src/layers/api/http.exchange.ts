@@ -11,6 +11,7 @@
  */
 import { intakeLimits } from "../../domain/kernel/limits.ts"
 import type { IncomingMessage, ServerResponse } from "node:http"
+import type { RefusalReason } from "../../domain/intake/refused-post.ts"
 import type { FieldError } from "../../domain/kernel/field-error.ts"
 
 /** Printable, short, and free of anything that could end a header or a log field. */
@@ -32,6 +33,8 @@ export interface Exchange {
   readonly headers: Record<string, string>
   /** The errors reported to the sender; empty unless it was refused for them. */
   errors: ReadonlyArray<FieldError>
+  /** Why the post of an authenticated sender was refused (T12); null for any other exchange. */
+  refusal: RefusalReason | null
 }
 
 /** The caller's request id when it may be repeated, else a fresh one. */
@@ -77,7 +80,8 @@ export const openExchange = (
     query: cut < 0 ? "" : url.slice(cut + 1),
     startedAt: performance.now(),
     headers: {},
-    errors: []
+    errors: [],
+    refusal: null
   }
 }
 

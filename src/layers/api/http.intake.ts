@@ -5,8 +5,10 @@
  * order of checks matter: refusals come before expensive work, and nothing after the commit can fail.
  * Order: stopping -> form of the request -> size -> authentication -> rate -> JSON -> fields -> identity -> store.
  *
- * Promises: 2xx is sent only after the commit; every refusal names what to fix, except 401, which reveals nothing; a
- * post is answered within the commit deadline; a sender that hangs up changes nothing for the others.
+ * Promises: 2xx is sent only after the commit; every refusal names what to fix, except 401, which reveals nothing; a post of an
+ * authenticated sender that is refused is handed over to be kept (T12), and `refused_id` is sent only for a row that is stored; a
+ * post is answered within the commit deadline, a refused one within `refusedLimits.answerMsMax` more; a sender that hangs up
+ * changes nothing for the others.
  * Never: waits for trading, stores a secret, or answers from anything but the store's result.
  * Failure: a database that is away or slow, and more bodies than memory is reserved for, are 503 with Retry-After; a post the store cannot process is 500.
  */
@@ -18,6 +20,8 @@ import { identityOf } from "../../domain/signals/identity.ts"
 import type { IntakeBody } from "../../domain/signals/intake-body.ts"
 import { readJson } from "../../domain/kernel/json-reader.ts"
 import { intakeLimits } from "../../domain/kernel/limits.ts"
+import { refusedLimits } from "../../domain/kernel/limits-kept.ts"
+import type { RefusalReason } from "../../domain/intake/refused-post.ts"
 import type { Settings, SourceSettings } from "../../domain/kernel/settings.ts"
 import { decodeIntakeBody } from "../../wire/intake-body.ts"
 import { Config } from "../platform/config.port.ts"
@@ -35,6 +39,7 @@ import { callerOf, plainAddress } from "./http.caller.ts"
 import { guarded, type Handling } from "./http.front.ts"
 import { makeRateLimiter, type RateLimiter } from "./http.rate-limit.ts"
 import { IntakeQueue, type IntakeQueueService, type PostResult } from "../intake/intake-queue.port.ts"
+import { KeptPosts, type KeptPostsService } from "../intake/kept-posts.port.ts"
 import { intakeRow } from "../signals/intake-row.ts"
 import { type IntakeAnswer, IntakeStore, type IntakeStoreService } from "../signals/intake-store.port.ts"
 import { Lifecycle, type LifecycleService } from "../platform/lifecycle.port.ts"
@@ -52,7 +57,7 @@ export class HttpIntake extends Context.Service<HttpIntake, HttpIntakeService>()
   static readonly layer: Layer.Layer<
     HttpIntake,
     never,
-    Config | IntakeQueue | IntakeStore | Lifecycle | Metrics
+    Config | IntakeQueue | IntakeStore | KeptPosts | Lifecycle | Metrics
   > = Layer.effect(
     HttpIntake,
     Effect.gen(function* () {
@@ -61,6 +66,7 @@ export class HttpIntake extends Context.Service<HttpIntake, HttpIntakeService>()
         settings: yield* Config,
         queue: yield* IntakeQueue,
         store: yield* IntakeStore,
+        kept: yield* KeptPosts,
         lifecycle: yield* Lifecycle,
         metrics: yield* Metrics,
         room: makeBodyRoom(intakeLimits.readingBytesMax),
@@ -75,6 +81,7 @@ interface Parts {
   readonly settings: Settings
   readonly queue: IntakeQueueService
   readonly store: IntakeStoreService
+  readonly kept: KeptPostsService
   readonly lifecycle: LifecycleService
   readonly metrics: MetricsService
   readonly room: BodyRoom
@@ -121,8 +128,71 @@ const header = (exchange: Exchange, name: string): string | undefined => {
   return typeof value === "string" ? value : undefined
 }
 
+/** The post of an authenticated sender, with the body as received and as parsed. */
+interface Authenticated {
+  readonly source: string
+  readonly body: Buffer
+  readonly json: JsonValue | undefined
+}
+
+/** Refuses a post of an authenticated sender and has it kept. The response waits briefly for the row, to name it. */
+const refuseKept = (
+  parts: Parts,
+  exchange: Exchange,
+  { body, json, source }: Authenticated,
+  refused: {
+    readonly status: 400 | 409
+    readonly reason: RefusalReason
+    readonly errors?: ReadonlyArray<FieldError>
+    readonly signalId?: string
+  }
+): void => {
+  const { errors = [], reason, signalId = null, status } = refused
+  exchange.refusal = reason
+  let isAnswered = false
+  const answer = (id: string | null): void => {
+    clearTimeout(timer)
+    if (isAnswered) return
+    isAnswered = true
+    refuse(exchange, status, {
+      ...(signalId === null ? { errors } : { signal_id: signalId }),
+      ...(id === null ? {} : { refused_id: id })
+    })
+  }
+  // Nothing is stored while the database is away, so the response does not wait then.
+  const waitMs = parts.store.available() ? refusedLimits.answerMsMax : 0
+  const timer = setTimeout(() => answer(null), waitMs)
+  parts.kept.keep(
+    {
+      source,
+      reason,
+      answered: status,
+      errors,
+      bytes: body,
+      json,
+      webhookId: header(exchange, "webhook-id") ?? null,
+      idempotencyKey: header(exchange, "idempotency-key") ?? null,
+      requestId: exchange.requestId,
+      address: plainAddress(exchange.request.socket.remoteAddress),
+      signalId
+    },
+    answer
+  )
+}
+
+/** A post rebuilt from its row: while it waits for its commit, neither its bytes nor its parsed values are held. */
+const readAgain = (source: string, text: string): Authenticated => {
+  const body = Buffer.from(text)
+  return { source, body, json: Result.getOrUndefined(readJson(body)) }
+}
+
 /** The response to each result of the queue: the intake's whole truth table in one place. */
-const answerResult = (exchange: Exchange, result: PostResult, accepted: IntakeAnswer): void => {
+const answerResult = (
+  exchange: Exchange,
+  result: PostResult,
+  accepted: IntakeAnswer,
+  conflict: (signalId: string) => void
+): void => {
   // Measured now: what a sender waits for is the commit.
   const timed = (answer: IntakeAnswer) => ({ ...answer, processing_time_ms: elapsedMs(exchange) })
   switch (result._tag) {
@@ -133,7 +203,7 @@ const answerResult = (exchange: Exchange, result: PostResult, accepted: IntakeAn
       answerJson(exchange, 200, { ...timed(result.answer), status: "DUPLICATE" })
       return
     case "Conflict":
-      refuse(exchange, 409, { signal_id: result.signalId })
+      conflict(result.signalId)
       return
     case "Late":
     case "Unavailable":
@@ -146,7 +216,8 @@ const answerResult = (exchange: Exchange, result: PostResult, accepted: IntakeAn
 }
 
 /** Authenticated bytes to a row, or the errors of the body. */
-const takeBody = (parts: Parts, exchange: Exchange, source: string, parsed: IntakeBody): void => {
+const takeBody = (parts: Parts, exchange: Exchange, post: Authenticated, parsed: IntakeBody): void => {
+  const { source } = post
   const nowMs = parts.nowMs()
   const headers = {
     webhookId: header(exchange, "webhook-id"),
@@ -154,7 +225,7 @@ const takeBody = (parts: Parts, exchange: Exchange, source: string, parsed: Inta
   }
   const identity = identityOf(source, headers, parsed.body, parsed.hasTimestamp, nowMs)
   if (Result.isFailure(identity)) {
-    refuse(exchange, 400, { errors: [identity.failure] })
+    refuseKept(parts, exchange, post, { status: 400, reason: "invalid", errors: [identity.failure] })
     return
   }
   const row = intakeRow(parts.settings, {
@@ -165,7 +236,7 @@ const takeBody = (parts: Parts, exchange: Exchange, source: string, parsed: Inta
     nowMs
   })
   if (Result.isFailure(row)) {
-    refuse(exchange, 400, { errors: row.failure })
+    refuseKept(parts, exchange, post, { status: 400, reason: "invalid", errors: row.failure })
     return
   }
   const available = parts.store.available()
@@ -173,7 +244,15 @@ const takeBody = (parts: Parts, exchange: Exchange, source: string, parsed: Inta
   // The queue itself counts what it refuses.
   const taken =
     available &&
-    parts.queue.submit(row.success, (result) => answerResult(exchange, result, row.success.answer))
+    parts.queue.submit(row.success, (result) =>
+      answerResult(exchange, result, row.success.answer, (signalId) =>
+        refuseKept(parts, exchange, readAgain(source, row.success.body), {
+          status: 409,
+          reason: "conflict",
+          signalId
+        })
+      )
+    )
   if (!taken) refuse(exchange, 503, {}, retryAfter)
 }
 
@@ -212,14 +291,19 @@ const judge = (
       return
     }
   }
+  const post = { source, body, json: Result.getOrUndefined(json) }
   if (Result.isFailure(json)) {
     const { message, path } = json.failure
-    refuse(exchange, 400, { errors: [{ path, message }] })
-    return
+    return refuseKept(parts, exchange, post, {
+      status: 400,
+      reason: "not_json",
+      errors: [{ path, message }]
+    })
   }
   const read = decodeIntakeBody(json.success)
-  if (read.ok) takeBody(parts, exchange, source, read.value)
-  else refuse(exchange, 400, { errors: read.errors })
+  return read.ok
+    ? takeBody(parts, exchange, post, read.value)
+    : refuseKept(parts, exchange, post, { status: 400, reason: "invalid", errors: read.errors })
 }
 
 const makeIntake = (parts: Parts): HttpIntakeService => ({

@@ -222,8 +222,9 @@ const noteAnswer = (parts: Parts, exchange: Exchange, address: string, status: n
   const segment =
     exchange.path === "/webhook" ? "default" : decodeSegment(exchange.path.slice("/webhook/".length))
   const source = segment !== undefined && Object.hasOwn(parts.settings.sources, segment) ? segment : null
-  const { errors, requestId } = exchange
+  const { errors, refusal, requestId } = exchange
   parts.refused.note({
+    refusal,
     status,
     reason: isRefusal(status) ? refusalWords[status] : "TAKEN",
     source,

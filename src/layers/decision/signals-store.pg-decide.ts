@@ -14,7 +14,8 @@ import { isoOf } from "../../domain/kernel/iso-time.ts"
 import { Effect } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { Decision, Plan } from "../../domain/decision/decision.ts"
-import { deadLetterId } from "../../domain/kernel/ids.ts"
+import { deadLetterId, refusedSignalId } from "../../domain/kernel/ids.ts"
+import { strategyUnknown } from "../../domain/signals/routing.ts"
 import { claimLimits } from "../../domain/kernel/limits.ts"
 import type { PlanContext } from "../../domain/orders/plan-context.ts"
 import { type ContextTerms, readContext } from "../orders/account-book.pg.ts"
@@ -117,6 +118,17 @@ const write = (
   FROM decided d
   WHERE s.id = d.signal_id AND s.id = ANY (${decided.map(({ decision }) => decision.signalId)}::uuid[])`
 
+/** Signals that name a strategy which does not take them are kept as refused (T10, T12): its sender, or a setting, is wrong. */
+const keepUnknown = (sql: SqlClient, ids: ReadonlyArray<string>) => sql`
+  INSERT INTO refused_posts (id, source, reason, answered, errors, body, body_bytes, body_hash, request_id, signal_id,
+    received_at)
+  SELECT kept.id, s.source, 'strategy_unknown', 201, ${JSON.stringify([strategyUnknown])}::text::jsonb,
+    s.body::text, octet_length(s.body::text), s.body_hash, s.request_id, s.id, s.received_at
+  FROM unnest(${ids}::uuid[], ${ids.map(refusedSignalId)}::uuid[]) AS kept (signal_id, id)
+  JOIN signals s ON s.id = kept.signal_id
+  -- It was replayed and came back.
+  ON CONFLICT (id) DO UPDATE SET replayed_at = NULL, replayed_by = NULL`
+
 /** Defers signals on purpose: that is not an attempt. */
 const putOff = (sql: SqlClient, ids: ReadonlyArray<string>) => sql`
   UPDATE signals SET lease_until = hf_now() + ${claimLimits.deferMs}::int * interval '1 millisecond', attempts = attempts - 1
@@ -206,5 +218,11 @@ export const decideIn = Effect.fnUntraced(function* (
   const deferred = outcomes.filter((outcome) => outcome._tag === "Deferred").map(({ id }) => id)
   if (deferred.length > 0) yield* putOff(sql, deferred)
   if (decided.length > 0) yield* write(sql, decided)
+  const unknown = decided.filter(({ decision }) => decision.reason === "strategy_unknown")
+  if (unknown.length > 0)
+    yield* keepUnknown(
+      sql,
+      unknown.map(({ decision }) => decision.signalId)
+    )
   return outcomes
 })

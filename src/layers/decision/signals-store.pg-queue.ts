@@ -149,4 +149,6 @@ export const backlogRow = (sql: SqlClient, sources: SourceAges) => sql<Backlog>`
       SELECT FROM signals s
       WHERE s.status IN ('received', 'processing') AND s.kind = lanes.kind AND s.source = lanes.source
         AND coalesce(s.expires_from, s.received_at) < lanes.cutoff
-      ORDER BY coalesce(s.expires_from, s.received_at), s.seq LIMIT ${claimLimits.expireMax}::int) AS old) AS expired`
+      ORDER BY coalesce(s.expires_from, s.received_at), s.seq LIMIT ${claimLimits.expireMax}::int) AS old) AS expired,
+    (SELECT count(*)::int FROM (SELECT FROM dead_letters d WHERE d.replayed_at IS NULL
+      ORDER BY d.seq LIMIT ${claimLimits.backlogCountMax}::int) AS letters) AS dead`

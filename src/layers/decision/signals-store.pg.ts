@@ -185,7 +185,7 @@ export const signalsStorePg: Layer.Layer<SignalsStore, never, Config | Database 
         expire: (limit) =>
           look(database, "signals.expire", (sql) => expireRows(sql, settings.sources, limit)),
         backlog: look(database, "signals.backlog", (sql) => backlogRow(sql, settings.sources)).pipe(
-          Effect.map(([row]) => row ?? { open: 0, oldestMs: 0, expired: 0 })
+          Effect.map(([row]) => row ?? { open: 0, oldestMs: 0, expired: 0, dead: 0 })
         )
       })
     })

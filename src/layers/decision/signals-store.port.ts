@@ -76,6 +76,8 @@ export interface Backlog {
   readonly oldestMs: number
   /** How many of them are too old to trade; counted up to `claimLimits.expireMax` per source. */
   readonly expired: number
+  /** Dead letters that nobody has replayed; counted up to `claimLimits.backlogCountMax`. */
+  readonly dead: number
 }
 
 /** What one source lost to its age limit. */

@@ -65,6 +65,11 @@ const queueFamilies = (backlog: Backlog | null): ReadonlyArray<Family> =>
           "holdfast_queue_expired",
           "Undecided signals that are too old to trade; counted up to a bound.",
           backlog.expired
+        ),
+        gauge(
+          "holdfast_dead_letters_open",
+          "Dead letters that nobody has replayed; counted up to a bound.",
+          backlog.dead
         )
       ]
 

@@ -121,9 +121,16 @@ const lists: Readonly<Record<ListName, ListTable>> = {
     key: bySeq,
     time: "begun_at"
   },
+  // "open" is what somebody may still have to replay.
   dead_letters: {
-    from: "dead_letters",
-    columns: "id, origin, reference, reason, payload, created_at, replayed_at",
+    from: `(SELECT *, CASE WHEN replayed_at IS NULL THEN 'open' ELSE 'replayed' END AS status FROM dead_letters) AS dead_letters`,
+    columns: "id, status, origin, reference, reason, payload, created_at, replayed_at",
+    key: bySeq
+  },
+  refused: {
+    from: `(SELECT *, CASE WHEN replayed_at IS NULL THEN 'open' ELSE 'replayed' END AS status FROM refused_posts) AS refused_posts`,
+    columns: `id, status, source, reason, answered, errors, body, body_bytes, cut, request_id, address, signal_id,
+      received_at, replayed_at, replayed_by`,
     key: bySeq
   },
   circuit_breakers: {
@@ -155,6 +162,9 @@ const lists: Readonly<Record<ListName, ListTable>> = {
     key: [{ column: "account", type: "text" }]
   }
 }
+
+/** Filters that are compared as UUIDs. */
+const uuidColumns: ReadonlySet<string> = new Set(["order_id", "signal_id"])
 
 const options = { deadlineMs: readLimits.queryMs }
 
@@ -200,7 +210,7 @@ const selectPage = (
     const column = sql.literal((isTime ? table.time : undefined) ?? name)
     if (name === "from" || name === "since") return sql`${column} >= ${value}::timestamptz`
     if (name === "to") return sql`${column} < ${value}::timestamptz`
-    return name.endsWith("_id") ? sql`${column} = ${value}::uuid` : sql`${column} = ${value}`
+    return uuidColumns.has(name) ? sql`${column} = ${value}::uuid` : sql`${column} = ${value}`
   })
   if (table.where !== undefined) conditions.push(sql.literal(table.where))
   if (after !== null) {

@@ -44,6 +44,7 @@ export type ListName =
   | "alerts"
   | "audit"
   | "dead_letters"
+  | "refused"
   | "circuit_breakers"
   | "transactions"
   | "locks"

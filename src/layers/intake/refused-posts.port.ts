@@ -4,12 +4,14 @@
  * A refused post is a signal that will not be traded, and its sender may never read responses. So each has a
  * line, until there are so many of one kind that they would only fill the disk: then a total follows at the end of the minute.
  *
- * Promises: at most `refusalLinesMax` lines and one total per source and status in `refusalLinesPerMs`; an authenticated
- * post with a wrong body is a MEDIUM alert per source, and a sender that was accepted before and now gets only 401 a HIGH one.
+ * Promises: at most `refusalLinesMax` lines and one total per source, status and reason in `refusalLinesPerMs`; an authenticated
+ * post that was refused is a MEDIUM alert per source and reason (a conflict has its own), and a sender that was accepted before
+ * and now gets only 401 a HIGH one.
  * Never: reveals which authentication check failed, repeats a body, or keys anything by a name an unauthenticated sender chose.
  * Failure: noting is synchronous and cannot fail the answer.
  */
 import { Clock, Context, Effect, Layer } from "effect"
+import type { RefusalReason } from "../../domain/intake/refused-post.ts"
 import type { FieldError } from "../../domain/kernel/field-error.ts"
 import { intakeLimits } from "../../domain/kernel/limits.ts"
 import { logEvent } from "../../runtime/log-event.ts"
@@ -20,6 +22,8 @@ export interface AnsweredPost {
   readonly status: number
   /** The status name of the response, such as `INVALID`. */
   readonly reason: string
+  /** Why it was refused after its sender was authenticated; null for any other. */
+  readonly refusal: RefusalReason | null
   /** Name of a configured source; null for any other. */
   readonly source: string | null
   readonly address: string
@@ -63,8 +67,8 @@ const makeMinutes = () => {
       return ended.map(([, minute]) => minute)
     },
     /** How many of this kind have a line already, this one included; null when it gets none. */
-    take: ({ reason, source, status }: AnsweredPost, nowMs: number): number | null => {
-      const key = `${status} ${source ?? ""}`
+    take: ({ reason, refusal, source, status }: AnsweredPost, nowMs: number): number | null => {
+      const key = `${status} ${source ?? ""} ${refusal ?? ""}`
       const minute = minutes.get(key) ?? { status, reason, source, sinceMs: nowMs, lines: 0, unreported: 0 }
       minutes.set(key, minute)
       if (minute.lines >= intakeLimits.refusalLinesMax) {
@@ -122,15 +126,15 @@ const sum = ({ reason, source, status, unreported }: Minute) =>
     { component, source, status, reason, more: unreported }
   )
 
-const raiseInvalid = ({ errors, requestId, source, status }: AnsweredPost) =>
+const raiseInvalid = ({ errors, refusal, requestId, source, status }: AnsweredPost) =>
   Alerts.use((alerts) =>
     alerts.raise({
       severity: "MEDIUM",
       kind: "post.refused",
-      dedupKey: `post.refused:${source ?? ""}:${status}`,
+      dedupKey: `post.refused:${source ?? ""}:${refusal ?? status}`,
       component,
       message: `posts of source ${source ?? ""} are refused: ${textOf(errors.slice(0, 3))}`,
-      detail: { source, status, request_id: requestId }
+      detail: { source, status, reason: refusal, request_id: requestId }
     })
   )
 
@@ -160,7 +164,7 @@ export class RefusedPosts extends Context.Service<RefusedPosts, RefusedPostsServ
       let inRow = 0
       return RefusedPosts.of({
         note: (post) => {
-          const { errors, source, status } = post
+          const { errors, refusal, status } = post
           if (status < 300) {
             inRow = 0
             senders.taken(post)
@@ -172,8 +176,7 @@ export class RefusedPosts extends Context.Service<RefusedPosts, RefusedPostsServ
           }
           const nth = minutes.take(post, clock.currentTimeMillisUnsafe())
           if (nth !== null) run(logOne(post))
-          // A wrong body is judged only after the authentication.
-          if (nth === 1 && status === 400 && source !== null && errors.length > 0) run(raiseInvalid(post))
+          if (nth === 1 && status === 400 && refusal !== null && errors.length > 0) run(raiseInvalid(post))
           if (status === 401 && senders.refusedAgain(post) === intakeLimits.unauthorizedInRow)
             run(raiseUnauthorized(post))
         },

@@ -116,7 +116,7 @@ interface Trade {
 
 /**
  * Stores the trade and returns what all trades of its order add up to, this one included; null when it was stored
- * before. Summed afresh each time: the sum does not depend on the order in which fills came, where an average carried
+ * before, also when retention has removed it since. Summed afresh each time: the sum does not depend on the order in which fills came, where an average carried
  * along is rounded at every step. The sum does not see the row of its own statement, so that is added; the order is
  * locked, so nobody else adds one meanwhile.
  */
@@ -126,10 +126,11 @@ const insertTrade = (sql: SqlClient, trade: Trade, fill: VenueFill) =>
       WITH inserted AS (
         INSERT INTO trade_records (id, venue, account, symbol, venue_order_id, trade_id, client_order_id, order_id,
           position_id, side, quantity, price, fee, realised_pnl, source, order_time)
-        VALUES (${trade.id}, ${trade.venue}, ${fill.account}, ${fill.symbol}, ${fill.venueOrderId}, ${fill.tradeId},
-          ${fill.clientOrderId}, ${trade.orderId}, ${trade.positionId}, ${fill.side}, ${fill.quantity}::numeric,
-          ${fill.price}::numeric, ${fill.fee}::numeric, ${formatDecimal(trade.realisedPnl)}::numeric, ${trade.source},
-          ${fill.at})
+        SELECT ${trade.id}::uuid, ${trade.venue}::text, ${fill.account}::text, ${fill.symbol}::text, ${fill.venueOrderId}::text,
+          ${fill.tradeId}::text, ${fill.clientOrderId}::text, ${trade.orderId}::uuid, ${trade.positionId}::uuid,
+          ${fill.side}::text, ${fill.quantity}::numeric, ${fill.price}::numeric, ${fill.fee}::numeric,
+          ${formatDecimal(trade.realisedPnl)}::numeric, ${trade.source}::text, ${fill.at}::timestamptz
+        WHERE NOT EXISTS (SELECT FROM pruned_fills g WHERE g.id = ${trade.id}::uuid)
         ON CONFLICT DO NOTHING RETURNING quantity, price
       )
       SELECT i.quantity + coalesce(sum(t.quantity), 0) AS quantity,
@@ -146,6 +147,13 @@ const storedTrades = (sql: SqlClient, ids: ReadonlyArray<string>) =>
   sql<KnownTrade>`
     SELECT id, side, trim_scale(quantity) AS quantity, trim_scale(price) AS price, client_order_id AS "clientOrderId"
     FROM trade_records WHERE id = ANY(${ids}::uuid[])`
+
+/** Trades that were stored and that retention has removed since (T13). */
+const prunedTrades = (sql: SqlClient, ids: ReadonlyArray<string>) =>
+  Effect.map(
+    sql<{ readonly id: string }>`SELECT id FROM pruned_fills WHERE id = ANY(${ids}::uuid[])`,
+    (rows) => new Set(rows.map(({ id }) => id))
+  )
 
 /** Whether a trade is stored as reported. A venue that omits the client order id from one report contradicts nothing. */
 const isSame = (stored: KnownTrade | undefined, fill: VenueFill): boolean =>
@@ -319,16 +327,20 @@ const make = (database: DatabaseService, settings: Settings): FillsStoreService 
     fills.length === 0
       ? Effect.succeed([])
       : database
-          .run("fills.missing", (sql) =>
-            storedTrades(
-              sql,
-              fills.map((fill) => tradeRecordId({ venue, ...fill }))
+          .run("fills.missing", (sql) => {
+            const ids = fills.map((fill) => tradeRecordId({ venue, ...fill }))
+            // In this order: what is removed in between is found by the second.
+            return Effect.flatMap(storedTrades(sql, ids), (rows) =>
+              Effect.map(prunedTrades(sql, ids), (pruned) => ({ rows, pruned }))
             )
-          )
+          })
           .pipe(
-            Effect.map((rows) => {
+            Effect.map(({ pruned, rows }) => {
               const stored = new Map(rows.map((row) => [row.id, row]))
-              return fills.filter((fill) => !isSame(stored.get(tradeRecordId({ venue, ...fill })), fill))
+              return fills.filter((fill) => {
+                const id = tradeRecordId({ venue, ...fill })
+                return !pruned.has(id) && !isSame(stored.get(id), fill)
+              })
             }),
             Effect.catchTag("DatabaseFault", Effect.die)
           ),

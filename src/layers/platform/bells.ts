@@ -19,6 +19,8 @@ export type Bell =
   | "positions"
   /** An alert was raised or resolved. */
   | "alerts"
+  /** A refused post waits to be stored. */
+  | "refused-posts"
   | ReturnType<typeof ordersBell>
   | ReturnType<typeof resolveBell>
   | ReturnType<typeof reconcileBell>

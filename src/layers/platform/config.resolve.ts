@@ -299,6 +299,7 @@ export const resolveSettings = (
     risk: file.risk,
     market: file.market,
     waves: wavesOf(collected, file, sources.wave.ageMaxMs),
+    retention: file.retention,
     trimmed: collected.trimmed
   }
   crossCheck(settings, collected.problems)

@@ -23,6 +23,8 @@ export interface MetricsService {
   readonly postSettled: (source: string, result: string) => void
   /** A post was answered 503 without waiting for a commit. */
   readonly postRefused: (why: PostRefusal) => void
+  /** A refused post that should be kept was stored, or was dropped for this reason. */
+  readonly postKept: (what: "stored" | "rate" | "room" | "fault") => void
   /** Posts stored in the last 60 seconds. */
   readonly storedLastMinute: () => number
 }
@@ -43,6 +45,15 @@ const postsTotal = Metric.counter("holdfast_intake_posts_total", {
 
 const refusedTotal = Metric.counter("holdfast_intake_refused_total", {
   description: "Posts answered 503 without waiting for a commit, by reason.",
+  incremental: true
+})
+
+const keptTotal = Metric.counter("holdfast_refused_posts_kept_total", {
+  description: "Refused posts that were stored.",
+  incremental: true
+})
+const droppedTotal = Metric.counter("holdfast_refused_posts_dropped_total", {
+  description: "Refused posts that were not stored, by reason.",
   incremental: true
 })
 
@@ -96,6 +107,10 @@ const makeMetrics = (context: Context.Context<never>, nowMs: () => number): Metr
       update(postsTotal, `p ${source} ${result}`, () => ({ source, result: result.toLowerCase() }), 1)
     },
     postRefused: (why) => update(refusedTotal, `r ${why}`, () => ({ why }), 1),
+    postKept: (what) =>
+      what === "stored"
+        ? update(keptTotal, "k", () => ({}), 1)
+        : update(droppedTotal, `d ${what}`, () => ({ why: what }), 1),
     storedLastMinute: () => minute.total(nowMs())
   }
 }

@@ -22,7 +22,10 @@ export interface IntakePost {
   readonly parsed: IntakeBody
   readonly identity: Identity
   readonly requestId: string
+  /** What its age is judged by. */
   readonly nowMs: number
+  /** When it came, which its time bucket is of; `nowMs` where that is now. */
+  readonly cameAtMs?: number
 }
 
 /** Reason of a row that was too old on arrival. */
@@ -51,10 +54,10 @@ const answerOf = (post: IntakePost, experiment: Experiment): IntakeAnswer => ({
 })
 
 /** The buckets on both sides; none for an identity that is not a bucket. */
-const neighboursOf = ({ identity, nowMs }: IntakePost): ReadonlyArray<string> =>
+const neighboursOf = ({ identity, nowMs, cameAtMs = nowMs }: IntakePost): ReadonlyArray<string> =>
   identity.previous === null
     ? []
-    : [identity.previous.key, bucketKey(identity.bodyHash, nowMs + intakeLimits.identityBucketMs)]
+    : [identity.previous.key, bucketKey(identity.bodyHash, cameAtMs + intakeLimits.identityBucketMs)]
 
 const rowOf = (post: IntakePost, experiment: Experiment) => ({
   id: post.identity.signalId,

@@ -27,7 +27,7 @@ describe("with a database", () => {
         buried: 0,
         metadata: 0,
         deferred: 0,
-        queue: { open: 7, oldest_ms: 12, expired: 0 }
+        queue: { open: 7, oldest_ms: 12, expired: 0, dead_letters: 1 }
       })
     })
   )

@@ -23,6 +23,7 @@ import { FillsStore } from "../../../src/layers/orders/fills-store.port.ts"
 import { OrderCommands } from "../../../src/layers/orders/order-commands.port.ts"
 import { Config } from "../../../src/layers/platform/config.port.ts"
 import { ControlToken } from "../../../src/layers/platform/control-token.port.ts"
+import { Replay } from "../../../src/layers/intake/replay.port.ts"
 import { Instance, makeInstance } from "../../../src/layers/platform/instance.port.ts"
 import { Wake } from "../../../src/layers/platform/wake.port.ts"
 import { DeadLetters } from "../../../src/layers/signals/dead-letters.port.ts"
@@ -97,6 +98,7 @@ const world = ({ audit: broken = {}, control, set }: Options = {}) =>
           Layer.succeed(FillsStore, unused()),
           Layer.succeed(OrderCommands, unused()),
           Layer.succeed(DeadLetters, unused()),
+          Layer.succeed(Replay, unused()),
           Layer.succeed(AccountsStore, unused()),
           AccountLeases.layer,
           TradingState.layer,

@@ -20,7 +20,7 @@ const start = Effect.gen(function* () {
   const availability = makeAvailability()
   const state = {
     looks: 0,
-    backlog: Effect.succeed({ open: 1, oldestMs: 2, expired: 3 }) as Effect.Effect<
+    backlog: Effect.succeed({ open: 1, oldestMs: 2, expired: 3, dead: 4 }) as Effect.Effect<
       Backlog,
       DatabaseUnavailable
     >
@@ -61,7 +61,7 @@ describe("the queue of signals", () => {
       assert.isNull(queue.current())
       availability.mark("available")
       yield* TestClock.adjust(0)
-      assert.deepStrictEqual(queue.current(), { open: 1, oldestMs: 2, expired: 3 })
+      assert.deepStrictEqual(queue.current(), { open: 1, oldestMs: 2, expired: 3, dead: 4 })
       yield* TestClock.adjust(10 * claimLimits.backlogEveryMs)
       assert.strictEqual(state.looks, 11)
     })

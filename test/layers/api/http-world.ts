@@ -15,6 +15,12 @@ import { HealthSource, makeHealthSource, TreeDeaf } from "../../../src/layers/he
 import { HttpAccess } from "../../../src/layers/api/http.access.ts"
 import { HttpIntake } from "../../../src/layers/api/http.intake.ts"
 import { HttpListenerNode } from "../../../src/layers/api/http.node.ts"
+import type { RefusedPost } from "../../../src/domain/intake/refused-post.ts"
+import type { Mask } from "../../../src/domain/kernel/redaction.ts"
+import { KeptPosts, type KeptPostsService } from "../../../src/layers/intake/kept-posts.port.ts"
+import { keptPostsMasked } from "../../../src/layers/intake/kept-posts.ring.ts"
+import { Replay, type ReplayService } from "../../../src/layers/intake/replay.port.ts"
+import type { RefusedStoreService } from "../../../src/layers/intake/refused-store.port.ts"
 import { RefusedPosts, type RefusedPostsService } from "../../../src/layers/intake/refused-posts.port.ts"
 import { HttpFrontRoutes } from "../../../src/layers/api/http.routes.ts"
 import { type BoundListener, HttpListener } from "../../../src/layers/api/http-listener.port.ts"
@@ -55,6 +61,7 @@ export interface WorldOptions {
   readonly file?: Record<string, unknown>
   readonly facts?: Partial<HealthFacts>
   readonly reads?: Partial<ReadStoreService>
+  readonly replay?: ReplayService
   /** The row of the trading state; one that keeps nothing when left out. */
   readonly states?: TradingStateStoreService
   /** Gets every change of the trading state, where `states` is left out. */
@@ -73,6 +80,10 @@ export interface WorldOptions {
   readonly store?: (memory: MemoryIntakeStore) => IntakeStore["Service"]
   /** Without it posts find nobody who stores them. */
   readonly worker?: boolean
+  /** Where refused posts are stored; a list in memory when left out, nowhere when null. */
+  readonly refusedStore?: RefusedStoreService | null
+  /** What is hidden in refused posts. */
+  readonly mask?: Mask
 }
 
 /** The fields any answer of the service may have; a test reads those of the answer it asked for. */
@@ -86,6 +97,7 @@ export interface Body {
   readonly errors: ReadonlyArray<{ readonly path: string; readonly message: string }>
   readonly items: ReadonlyArray<Record<string, unknown>>
   readonly next_cursor: string | null
+  readonly refused_id?: string
 }
 
 export interface Reply {
@@ -102,12 +114,15 @@ export interface World {
   readonly alerts: Array<Alert>
   /** What the audit in memory holds. */
   readonly audited: ReadonlyArray<AuditRow>
+  /** Refused posts that were stored. */
+  readonly kept: Array<RefusedPost>
   /** Every line that was logged, as its fields. */
   readonly lines: Array<Record<string, unknown>>
   readonly lifecycle: LifecycleService
   readonly queue: IntakeQueue["Service"]
   readonly metrics: MetricsService
   readonly refused: Pick<RefusedPostsService, "unavailable">
+  readonly keptPosts: KeptPostsService
   /** Says the sums of refused posts, into `lines`. */
   readonly sumUp: (which: "over" | "all") => Promise<void>
   readonly send: (
@@ -205,6 +220,7 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     }),
     Layer.succeed(HealthSource, source),
     Layer.succeed(ReadStore, reads),
+    Layer.succeed(Replay, options.replay ?? { replay: () => nothing }),
     Layer.succeed(
       TradingStateStore,
       options.states ?? {
@@ -234,6 +250,11 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     layerEntropy,
     Wake.layer
   )
+  const kept: Array<RefusedPost> = []
+  const refusedStore = options.refusedStore ?? {
+    store: (posts: ReadonlyArray<RefusedPost>) => Effect.sync(() => void kept.push(...posts)),
+    open: Effect.sync(() => kept.length)
+  }
   const lines: Array<Record<string, unknown>> = []
   const logger = Logger.make<unknown, void>(({ fiber, message }) => {
     lines.push({ ...fiber.getRef(References.CurrentLogAnnotations), msg: String(message) })
@@ -265,7 +286,7 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     Layer.provide(stores),
     Layer.provideMerge(RefusedPosts.layer),
     Layer.provide(Layer.mergeAll(HttpAccess.layer, HttpIntake.layer)),
-    Layer.provideMerge(IntakeQueueBatch),
+    Layer.provideMerge(Layer.mergeAll(IntakeQueueBatch, keptPostsMasked(options.mask ?? ((text) => text)))),
     Layer.provideMerge(ports),
     Layer.provideMerge(Logger.layer([logger]))
   )
@@ -275,6 +296,15 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     const queue = Context.get(context, IntakeQueue)
     if (options.worker !== false)
       yield* Effect.forkScoped(Effect.provideContext(queue.worker, context), { startImmediately: true })
+    const [posts, wake] = [Context.get(context, KeptPosts), Context.get(context, Wake)]
+    const storing = Effect.gen(function* () {
+      yield* wake.wait("refused-posts", 60_000)
+      for (let batch = posts.take(); batch.length > 0; batch = posts.take()) {
+        yield* refusedStore.store(batch)
+        posts.settle(batch, true)
+      }
+    })
+    if (options.refusedStore !== null) yield* Effect.forkScoped(Effect.forever(storing))
     const socket = yield* Effect.provideContext(Context.get(context, HttpListener).bind, context)
     return { context, queue, socket }
   })
@@ -327,6 +357,8 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     lifecycle: Context.get(context, Lifecycle),
     metrics: Context.get(context, Metrics),
     refused: Context.get(context, RefusedPosts),
+    kept,
+    keptPosts: Context.get(context, KeptPosts),
     sumUp: (which) =>
       Effect.runPromise(Effect.provideContext(Context.get(context, RefusedPosts).sumUp(which), context)),
     send,

@@ -33,7 +33,9 @@ const bodies: { readonly [name in CommandName]: object } = {
   "account.flatten": { reason: "drill" },
   "account.unlock": { reason: "drill" },
   "dead_letter.replay": {},
-  "dead_letters.replay": { filter: {}, expect_count: 0 }
+  "dead_letters.replay": { filter: {}, expect_count: 0 },
+  "refused_post.replay": {},
+  "refused_posts.replay": { filter: {}, expect_count: 0 }
 }
 const pathOf = (name: CommandName): string =>
   commandEndpoints[name].path.replace(":path", "root%2Ftrading").replace(":id", id)
@@ -53,6 +55,20 @@ const nothingThere: WorldOptions = {
     replay: () => Effect.succeed({ _tag: "Missing" }),
     replayAll: () => Effect.succeed({ _tag: "Replayed", signals: [] })
   },
+  replay: {
+    replay: (selection) =>
+      Effect.succeed(
+        "ids" in selection
+          ? selection.ids.map((one) => ({
+              id: one,
+              outcome: "not_found",
+              signalId: null,
+              errors: [],
+              replayedAtMs: null
+            }))
+          : []
+      )
+  },
   fills: { adopt: () => Effect.succeed({ _tag: "Missing" }) },
   accounts: { unlock: () => Effect.succeed(null) }
 }
@@ -61,7 +77,8 @@ const carried: { readonly [name in CommandName]?: number } = {
   "component.pause": 202,
   "component.resume": 202,
   "trading_state.set": 200,
-  "dead_letters.replay": 202
+  "dead_letters.replay": 202,
+  "refused_posts.replay": 202
 }
 
 describe("the permission matrix", () => {

@@ -232,7 +232,7 @@ describe("the backlog", () => {
     Effect.scoped(
       Effect.gen(function* () {
         const { database, store } = yield* preparedStore
-        assert.deepStrictEqual(yield* store.backlog, { open: 0, oldestMs: 0, expired: 0 })
+        assert.deepStrictEqual(yield* store.backlog, { open: 0, oldestMs: 0, expired: 0, dead: 0 })
         yield* insertSignals(database, [{}, {}])
         yield* database.run(
           "test.age",

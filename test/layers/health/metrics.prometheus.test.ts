@@ -108,7 +108,7 @@ const services = (linkage: Effect.Effect<Linkage, DatabaseUnavailable>) =>
           })
         ),
         Layer.succeed(SignalQueue, {
-          current: () => ({ open: 12, oldestMs: 3_500, expired: 2 }),
+          current: () => ({ open: 12, oldestMs: 3_500, expired: 2, dead: 5 }),
           assign: () => undefined
         }),
         Layer.succeed(IntakeQueue, {
@@ -168,6 +168,7 @@ describe("the exposition", () => {
         "holdfast_queue_open 12",
         "holdfast_queue_oldest_seconds 3.5",
         "holdfast_queue_expired 2",
+        "holdfast_dead_letters_open 5",
         "holdfast_database_connections 3",
         'holdfast_component_ready{component="root/http"} 1',
         'holdfast_component_restarts_total{component="root/http"} 2',

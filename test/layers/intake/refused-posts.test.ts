@@ -102,7 +102,7 @@ describe("alerts about refused posts", () => {
     await until("the lines", () => lines(it).length === 6)
     assert.deepStrictEqual(
       it.alerts.map(({ dedupKey, kind, severity }) => [severity, kind, dedupKey]),
-      [["MEDIUM", "post.refused", "post.refused:default:400"]]
+      [["MEDIUM", "post.refused", "post.refused:default:invalid"]]
     )
   })
 

@@ -115,6 +115,13 @@ describe("T1 a bad, unknown or missing setting is refused with its path", () => 
       { sources: { default: { ageMaxMs: 0 } } },
       "sources.default.ageMaxMs: must be a whole number from 1"
     ],
+    // [T13] An identity is kept longer than a post of it could be taken.
+    [
+      {},
+      { sources: { default: { ageMaxMs: 90 * 86_400_000 } } },
+      "sources.default.ageMaxMs: must be a whole number from 1 to 7775999999"
+    ],
+    [{}, { retention: { signalDays: 89 } }, "retention.signalDays: must be a whole number from 90"],
     [{}, { risk: { quantityMax: "0" } }, "risk.quantityMax: must be greater than 0"],
     [{}, { risk: { zone: "New York" } }, "risk.zone: must be a time zone by its IANA name"],
     [

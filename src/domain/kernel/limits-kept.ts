@@ -1,0 +1,65 @@
+/**
+ * limits-kept: the bounds of what is kept beside the trades, and of how it goes again.
+ *
+ * A part of limits.ts, whose relations hold these together with the others; on its own because one file of all bounds had
+ * become too long to read.
+ *
+ * Promises: as limits.ts.
+ * Never: reads a setting; how long rows live is one (settings.retention).
+ */
+
+const seconds = (n: number): number => n * 1_000
+const minutes = (n: number): number => n * 60_000
+const days = (n: number): number => n * 86_400_000
+
+/** Refused posts of authenticated senders, which are kept (T12). */
+export const refusedLimits = {
+  /** The first 64 KiB (T12): all of any alert that a person wrote. */
+  bodyBytesMax: 64 * 1_024,
+  /** Posts of one source that are kept in `perMs`: a template that is wrong is understood from its first ones. */
+  keptMax: 120,
+  perMs: minutes(1),
+  /** Posts that wait to be stored, and the bytes of their bodies: what is more is dropped and counted. */
+  waitingMax: 512,
+  waitingBytesMax: 4 * 1_024 * 1_024,
+  /** Rows of one INSERT; with `batchBytesMax` some 20 ms. */
+  batchMax: 64,
+  batchBytesMax: 1_024 * 1_024,
+  /** An answer waits this long for its row, and then leaves without the row's id. */
+  answerMsMax: 300,
+  /** The net under a lost bell. */
+  pollMs: seconds(5),
+  retryMs: seconds(1),
+  storeMsMax: seconds(5),
+  /** Storing what waits at a stop. */
+  flushMsMax: 1_500,
+  /** Items that one replay takes: it is answered when all are done, and each is a row of the intake. */
+  replayMax: 1_000,
+  /** Of which so many are in memory at a time: 6 MB of the longest bodies. */
+  replayBatch: 100,
+  /** Items that a filter is counted up to. */
+  countMax: 10_000
+} as const
+
+/** How long rows are kept (T13), and how they are removed. The periods are settings. */
+export const retentionLimits = {
+  /** Rows that one statement looks at: a few milliseconds, and as many row locks. */
+  pageMax: 200,
+  /** A page may wait so long for a lock, and take so long in all; whoever else wants the rows goes first. */
+  lockMs: 100,
+  statementMs: seconds(2),
+  pageMsMax: seconds(5),
+  /** The pause after a page: this many times what the page took, and at least the first. */
+  pauseMsMin: 50,
+  pauseTimes: 4,
+  /** One round over all rules; what is left then is the next round's, which begins at once. */
+  roundMsMax: minutes(5),
+  /** The last page, and the pauses that were begun before the end. */
+  roundGraceMs: minutes(1),
+  /** The pause after a round that had no time for everything. */
+  againMs: seconds(5),
+  roundEveryMs: minutes(10),
+  retryMs: minutes(1),
+  /** A removable row kept this long past its period: retention is late. */
+  lateMsMax: days(2)
+} as const
