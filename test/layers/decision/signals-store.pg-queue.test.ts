@@ -234,6 +234,31 @@ const scannedWhole = (database: DatabaseService, statement: (sql: SqlClient) => 
   )
 
 describe("fresh signals behind many that are too old", () => {
+  it.live("are found by the same plan when the statistics are of a time without a queue", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { database } = yield* preparedStore
+        // Years of decided signals: the statistics are refreshed only after a tenth of the table has changed.
+        yield* database.run(
+          "test.decided",
+          (
+            sql
+          ) => sql`INSERT INTO signals (id, kind, source, identity, identity_kind, body_hash, body, request_id, answer, status)
+            SELECT gen_random_uuid(), 'signal', 'default', n::text, 'hash', 'h', '{}', 'r', '{}', 'done'
+            FROM generate_series(1, 2000) AS n`
+        )
+        yield* database.run("test", (sql) => sql`ANALYZE signals`)
+        yield* insertStale(database, 1_000)
+        yield* insertSignals(database, [{}, {}])
+        const token = "00000000-0000-4000-8000-000000000000"
+        assert.deepStrictEqual(
+          yield* scannedWhole(database, (sql) => claimRows(sql, settings.sources, token, 2)),
+          []
+        )
+      })
+    )
+  )
+
   it.live("are claimed in the order of arrival, whatever stands before them, and no plan reads a table", () =>
     Effect.scoped(
       Effect.gen(function* () {
