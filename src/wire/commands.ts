@@ -160,6 +160,15 @@ const replayRefusedBody = z
   })
   .meta({ id: "ReplayRefusedBody" })
 
+const settingsAnswer = z
+  .object({
+    status: z.literal("ok"),
+    version: z.string().meta({ description: "Of the settings in force from now on." }),
+    applied: z.array(z.string()).meta({ description: "Settings that changed; none when nothing did." }),
+    restart: z.array(z.string()).meta({ description: "Settings that differ and wait for a restart." })
+  })
+  .meta({ id: "SettingsAnswer" })
+
 const post = { ...command, tag: "commands" } as const
 
 const control = (name: ControlCommand) =>
@@ -263,6 +272,22 @@ export const commandEndpoints = {
     summary: "Sends a refused post through the intake again, under the identity it came with.",
     body: reasonBody,
     answers: { 202: replayed }
+  }),
+  "settings.reload": endpoint({
+    ...post,
+    path: "/api/v1/settings/reload",
+    name: "reloadSettings",
+    summary: "Reads the configuration again and applies what may change while the service runs.",
+    body: reasonBody,
+    answers: { 200: settingsAnswer }
+  }),
+  "settings.back": endpoint({
+    ...post,
+    path: "/api/v1/settings/back",
+    name: "revertSettings",
+    summary: "Takes the last change of the settings back.",
+    body: requiredReasonBody,
+    answers: { 200: settingsAnswer }
   }),
   "refused_posts.replay": endpoint({
     ...post,

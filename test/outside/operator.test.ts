@@ -91,8 +91,18 @@ describe("G11 settings applied without a restart", () => {
     const alerts = await service.list("monitoring/alerts", "kind=config.refused&status=open")
     assert.lengthOf(alerts, 1)
     world.configure({})
-    await reload("config.applied")
+    const applied = await service.post("/api/v1/settings/reload", { reason: "the limit is not needed" })
+    assert.deepInclude(applied.body, { status: "ok", applied: ["risk"], restart: [] }, applied.text)
     assert.deepInclude(await order("LIMITED"), { status: "filled" })
+    const back = await service.post("/api/v1/settings/back", { reason: "it is" })
+    assert.deepInclude(back.body, { applied: ["risk"] }, back.text)
+    assert.deepInclude(await order("LIMITED"), { status: "denied", reason: "quantity" })
+    await service.post("/api/v1/settings/reload", {})
+    const audit = await service.list("audit", "scope=settings")
+    assert.deepStrictEqual(
+      audit.map(({ command, result }) => `${command} ${result}`),
+      ["settings.reload accepted", "settings.back accepted", "settings.reload accepted"]
+    )
     await waitUntil("the alert to be over", async () => {
       const open = await service.list("monitoring/alerts", "kind=config.refused&status=open")
       return open.length === 0 ? true : undefined

@@ -53,6 +53,8 @@ import { logEvent } from "../../runtime/log-event.ts"
 import { type AuditKeeper, makeAuditKeeper } from "./audit-keeper.ts"
 import * as operations from "./command-operations.ts"
 import * as orders from "./command-orders.ts"
+import * as settings from "./command-settings.ts"
+import type { SettingsControl } from "./reloader.ts"
 import * as refused from "./command-refused.ts"
 
 type Handlers<R> = {
@@ -74,6 +76,7 @@ type Services =
   | OrderCommands
   | ReadStore
   | Replay
+  | SettingsControl
   | TradingState
   | TradingStateStore
   | Wake
@@ -90,6 +93,8 @@ const handlers: Handlers<Services> = {
   "dead_letters.replay": operations.replayDeadLetters,
   "refused_post.replay": refused.replayRefusedPost,
   "refused_posts.replay": refused.replayRefusedPosts,
+  "settings.reload": settings.reloadSettings,
+  "settings.back": settings.revertSettings,
   "order.cancel": orders.cancelOrder,
   "order.resolve": orders.resolveOrder,
   "position.close": orders.closePosition,
@@ -302,12 +307,12 @@ const give = (
 export const commandsLayer = Layer.effect(
   Commands,
   Effect.gen(function* () {
-    const settings = yield* Config
+    const configuration = yield* Config
     const token = yield* ControlToken
     const instance = yield* Instance
     const audit = yield* AuditStore
     const context = yield* Effect.context<Services>()
-    const configured = settingsMask(settings)
+    const configured = settingsMask(configuration)
     let attempts = 0
     const parts: Parts = {
       audit,

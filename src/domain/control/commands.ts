@@ -30,6 +30,7 @@ export type TargetKind =
   | "dead_letters"
   | "refused_post"
   | "refused_posts"
+  | "settings"
 
 type NoArguments = Readonly<Record<string, never>>
 
@@ -59,6 +60,8 @@ export interface CommandArguments {
   }
   readonly "refused_post.replay": NoArguments
   /** Null: any. */
+  readonly "settings.reload": NoArguments
+  readonly "settings.back": NoArguments
   readonly "refused_posts.replay": {
     readonly source: string | null
     readonly reason: string | null
@@ -153,6 +156,18 @@ export const COMMANDS: { readonly [name in CommandName]: CommandRow } = {
     confirmation: (id) =>
       `Send the refused post ${id} through the intake again? It keeps its identity, and its age limit holds.`
   },
+  "settings.reload": {
+    permission: operator,
+    target: "settings",
+    confirmation: () =>
+      "Read the configuration again? Strategies, limits, sources and symbols change at once, all or nothing."
+  },
+  "settings.back": {
+    permission: operator,
+    target: "settings",
+    confirmation: () =>
+      "Take the last change of the settings back? The configuration file still has it at the next start."
+  },
   "refused_posts.replay": {
     permission: operator,
     target: "refused_posts",
@@ -171,6 +186,7 @@ export const mayGive = (held: Permission, command: CommandName): boolean =>
 /** What the audit calls the target of a command: `order:<id>`; a trading scope and a filter name themselves. */
 export const scopeOf = (command: CommandName, target: string): string => {
   const kind = COMMANDS[command].target
+  if (kind === "settings") return kind
   return kind === "trading" ? target : `${kind}:${target}`
 }
 

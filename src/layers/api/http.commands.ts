@@ -167,6 +167,12 @@ export const commandRoutes = (commands: CommandsService): ReadonlyArray<Route> =
     target: JSON.stringify(filter)
   })),
   commandRoute(commands, "refused_post.replay", ({ reason }) => ({ arguments: {}, reason })),
+  commandRoute(commands, "settings.reload", ({ reason }) => ({
+    arguments: {},
+    reason,
+    target: "settings"
+  })),
+  commandRoute(commands, "settings.back", ({ reason }) => ({ arguments: {}, reason, target: "settings" })),
   commandRoute(commands, "refused_posts.replay", ({ expect_count, filter, reason }) => ({
     arguments: {
       source: filter.source ?? null,

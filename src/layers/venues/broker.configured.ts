@@ -1,5 +1,5 @@
 /**
- * Brokers of the configuration: one connection per entry of `brokers`, chosen by its kind.
+ * Brokers of the configuration: one connection per entry of `brokers`. The paper broker is the only kind so far.
  *
  * Promises: every configured broker has a connection from the start, whether its venue is up or not; the address of an
  * embedded venue is looked up at each call; every figure passes the gate (broker.gate.ts).

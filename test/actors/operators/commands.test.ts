@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"
+import { SettingsControl } from "../../../src/actors/operators/reloader.ts"
 import { commandsLayer } from "../../../src/actors/operators/commands.ts"
 import type { CommandCaller, CommandRefused } from "../../../src/domain/control/commands.ts"
 import { commandLimits } from "../../../src/domain/control/command-limits.ts"
@@ -74,6 +75,7 @@ const world = ({ audit: broken = {}, control, set }: Options = {}) =>
             putBack: () => undefined,
             counts: () => ({ raised: 0, pending: 0, dropped: 0 })
           }),
+          Layer.mock(SettingsControl, {}),
           Layer.succeed(HealthSource, {
             ...unused<HealthSourceService>(),
             control: control ?? (() => Effect.succeed({ unprotected: [] }))

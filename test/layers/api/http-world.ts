@@ -27,6 +27,7 @@ import { type BoundListener, HttpListener } from "../../../src/layers/api/http-l
 import { IntakeQueueBatch } from "../../../src/layers/intake/intake-queue.batch.ts"
 import { IntakeQueue } from "../../../src/layers/intake/intake-queue.port.ts"
 import { AuditStore, type AuditStoreService } from "../../../src/layers/control/audit-store.port.ts"
+import { SettingsControl } from "../../../src/actors/operators/reloader.ts"
 import { commandsLayer } from "../../../src/actors/operators/commands.ts"
 import { AccountLeases } from "../../../src/layers/accounts/accounts-lease.port.ts"
 import { AccountsStore } from "../../../src/layers/accounts/accounts-store.port.ts"
@@ -219,6 +220,12 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
       counts: () => ({ raised: alerts.length, pending: 0, dropped: 0 })
     }),
     Layer.succeed(HealthSource, source),
+    Layer.succeed(SettingsControl, {
+      reload: () =>
+        Effect.succeed({ _tag: "Read" as const, version: "0".repeat(16), applied: ["risk"], restart: [] }),
+      back: () =>
+        Effect.succeed({ _tag: "Read" as const, version: "1".repeat(16), applied: ["risk"], restart: [] })
+    }),
     Layer.succeed(ReadStore, reads),
     Layer.succeed(Replay, options.replay ?? { replay: () => nothing }),
     Layer.succeed(

@@ -35,7 +35,9 @@ const bodies: { readonly [name in CommandName]: object } = {
   "dead_letter.replay": {},
   "dead_letters.replay": { filter: {}, expect_count: 0 },
   "refused_post.replay": {},
-  "refused_posts.replay": { filter: {}, expect_count: 0 }
+  "refused_posts.replay": { filter: {}, expect_count: 0 },
+  "settings.reload": {},
+  "settings.back": { reason: "drill" }
 }
 const pathOf = (name: CommandName): string =>
   commandEndpoints[name].path.replace(":path", "root%2Ftrading").replace(":id", id)
@@ -78,7 +80,9 @@ const carried: { readonly [name in CommandName]?: number } = {
   "component.resume": 202,
   "trading_state.set": 200,
   "dead_letters.replay": 202,
-  "refused_posts.replay": 202
+  "refused_posts.replay": 202,
+  "settings.reload": 200,
+  "settings.back": 200
 }
 
 describe("the permission matrix", () => {
