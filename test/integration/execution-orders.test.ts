@@ -201,6 +201,25 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
       })
   )
 
+  it.effect("[T6 trading state] a halt hands out no close but an operator's, reducing every close", () =>
+    Effect.gen(function* () {
+      yield* clear
+      const orders = yield* OrdersStore
+      const { exit } = yield* openLong("CLOSED1", "2")
+      yield* orders.intendExit(exit)
+      const state = (name: string) =>
+        sql((client) => client`UPDATE trading_state SET state = ${name} WHERE scope = 'global'`)
+      const next = Effect.map(orders.next("paper-1"), (found) => found?.order.exitKind ?? null)
+      yield* state("REDUCING")
+      assert.strictEqual(yield* next, "stop_loss")
+      yield* state("HALTED")
+      assert.isNull(yield* next, "it waits, and is not taken up again and again to be held")
+      yield* sql((client) => client`UPDATE orders SET exit_kind = 'operator' WHERE intent = 'reduce'`)
+      assert.strictEqual(yield* next, "operator")
+      yield* state("ACTIVE")
+    })
+  )
+
   it.effect(
     "what a halt held is released when trading is active again, and expires when it became stale",
     () =>
