@@ -360,10 +360,16 @@ layer(world(), { excludeTestServices: true })("what an operator does to orders",
           `${symbol},plain,reduce,intended`,
           `${symbol},default,reduce,intended`,
           `${working.symbol},default,entry,pending_cancel`,
+          `${working.symbol},default,reduce,intended`,
           `${symbol},default,entry,withdrawn`
         ]
       )
       yield* untilStatus(working, "cancelled")
+      // What a cancelled entry might still have brought is closed after it, and nothing came.
+      const after = flattened.orders.find(
+        ({ intent, symbol: of }) => intent === "reduce" && of === working.symbol
+      )
+      yield* untilStatus(after ?? (yield* Effect.die("no close waits for the entry")), "withdrawn")
       assert.strictEqual((yield* fresh(waiting)).sends, 0)
       const nobody = yield* OrderCommands.use((store) => store.flatten("nobody", origin(), "x"))
       assert.strictEqual(nobody._tag, "Missing")

@@ -122,7 +122,7 @@ const lookAt = (
     day: marks?.day ?? null,
     ...lossesOf(marks, pnl),
     // They were counted from before the resume.
-    losses: resumed ? 0 : (closes?.losses ?? 0),
+    losses: marks === null ? null : resumed ? 0 : (closes?.losses ?? 0),
     lastLossAtMs: closes?.lastLossAtMs ?? null,
     crashedAtMs: reading.crashedAtMs,
     sinceMs: marks?.sinceMs ?? null,

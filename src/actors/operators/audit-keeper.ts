@@ -64,7 +64,18 @@ const makeWriter = (audit: AuditStore["Service"]) => {
   return {
     keep,
     write,
-    again: Effect.suspend(() => Effect.forEach(waiting.splice(0), write, { discard: true }))
+    // Removed after it is written: whatever interrupts this loses nothing.
+    again: Effect.gen(function* () {
+      for (let [one] = waiting; one !== undefined; [one] = waiting) {
+        const { end, entry } = one
+        yield* audit.end(entry, end)
+        const at = waiting.indexOf(one)
+        if (at >= 0) waiting.splice(at, 1)
+      }
+    }).pipe(
+      Effect.catchTag("DatabaseUnavailable", () => Effect.void),
+      Effect.catchTag("DatabaseFault", Effect.die)
+    )
   }
 }
 

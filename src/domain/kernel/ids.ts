@@ -87,14 +87,20 @@ export const clientOrderId = (key: EntryKey, attempt: number): string =>
 export const exitClientOrderId = (key: ExitKey, attempt: number): string =>
   digest128("exit.client", [...exitParts(key), attempt])
 
-/** What an operator's close is about: one command, one share of one position. */
+/** What an operator's close is about: one command, one share of one position; or what one entry may still bring. */
 export interface CloseKey {
   readonly commandId: string
   readonly positionId: string
   readonly strategy: string
+  readonly entryId?: string
 }
 
-const closeParts = (key: CloseKey): ReadonlyArray<Part> => [key.commandId, key.positionId, key.strategy]
+const closeParts = ({ commandId, entryId, positionId, strategy }: CloseKey): ReadonlyArray<Part> => [
+  commandId,
+  positionId,
+  strategy,
+  ...(entryId === undefined ? [] : [entryId])
+]
 
 /** `orders.id` of an operator's close. */
 export const closeOrderId = (key: CloseKey): string => uuidOf("close", closeParts(key))

@@ -10,7 +10,7 @@
 import { BigDecimal } from "effect"
 import { type Decimal, decimal, divideRounded, formatDecimal } from "../kernel/decimal.ts"
 import type { ScopeLimits } from "../kernel/settings.ts"
-import { onlyCloses } from "./risk-closing.ts"
+import { opensNothing } from "./risk-closing.ts"
 import type { RiskInput } from "./risk-input.ts"
 import { freshFigures, type LossRule, measure, type ScopeState } from "./risk-scope.ts"
 import { defer, deny, type Evaluation, verdictOf } from "./risk-verdict.ts"
@@ -50,7 +50,9 @@ const deviationPct = (price: Decimal, last: Decimal): Decimal =>
 
 /** How far the price that an order would have is from the market's, in percent; null without a quote. */
 const deviation = (input: RiskInput): Decimal | null => {
-  const { given, price } = input.order
+  const { price } = input.order
+  // What an alert named is about its entry; a close leaves at what the market is by now.
+  const given = input.column === "entry" ? input.order.given : null
   const last = input.quote?.last ?? null
   if (price === null || last === null || !BigDecimal.isPositive(decimal(last))) return null
   const named = given === null ? [price] : [price, given]
@@ -61,6 +63,8 @@ const deviation = (input: RiskInput): Decimal | null => {
 
 const collarOf = (input: RiskInput, limits: ScopeLimits): string | null => {
   if (input.column === "entry") return limits.priceCollarPct
+  // Who closes by hand has seen the market.
+  if (input.byOperator) return null
   // Checked when it is sent: until then it has no price.
   return input.step === "send" ? limits.priceCollarReducePct : null
 }
@@ -106,7 +110,7 @@ const cooled = (
 }
 
 export const cooldown = (input: RiskInput): Evaluation => {
-  if (onlyCloses(input)) return off
+  if (opensNothing(input)) return off
   return overScopes(input, ({ figures, limits, scope }) => {
     const known = freshFigures(figures, input.nowMs)
     const loss = cooled(input, scope, "loss", limits.cooldownAfterLossMs, known?.lastLossAtMs)
@@ -119,7 +123,7 @@ export const cooldown = (input: RiskInput): Evaluation => {
 export const lossCheck =
   (rule: LossRule) =>
   (input: RiskInput): Evaluation => {
-    if (onlyCloses(input)) return off
+    if (opensNothing(input)) return off
     return overScopes(input, (state) => {
       const measured = measure(rule, state, freshFigures(state.figures, input.nowMs))
       if (measured === null) return null

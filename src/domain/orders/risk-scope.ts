@@ -31,7 +31,7 @@ export interface ScopeFigures {
   readonly dayLoss: string | null
   readonly drawdown: string | null
   /** Consecutive closes at a loss, at most since `sinceMs`; counted up to the limit. */
-  readonly losses: number
+  readonly losses: number | null
   readonly lastLossAtMs: number | null
   /** When a process last started after a life that was not stopped cleanly. */
   readonly crashedAtMs: number | null

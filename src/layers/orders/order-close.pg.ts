@@ -14,7 +14,8 @@
 import { BigDecimal, Effect } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import { decimal, type Decimal, formatDecimal, zero } from "../../domain/kernel/decimal.ts"
-import { closeClientOrderId, closeOrderId } from "../../domain/kernel/ids.ts"
+import { closeClientOrderId, closeOrderId, positionId } from "../../domain/kernel/ids.ts"
+import { OPEN } from "../../domain/orders/order.ts"
 import { OPERATOR_CLOSE } from "../../domain/orders/permit.ts"
 import type { Closed, CloseOrigin, CloseRequest, Flattened } from "./order-commands.port.ts"
 import { cancelStep, stepLocked } from "./order-operate.pg.ts"
@@ -34,11 +35,13 @@ interface Share {
   readonly quantity: string
 }
 
-/** What is to be closed of one share; null: all that it is when the order leaves. */
+/** What is to be closed of one share; `wanted` null: all that it is when the order leaves. */
 interface Part {
   readonly strategy: string
   readonly held: Decimal
   readonly wanted: Decimal | null
+  /** The entry whose fills it waits for; absent for what is held now. */
+  readonly entryId?: string
 }
 
 /** Takes `quantity` from the shares, oldest first. */
@@ -75,7 +78,13 @@ const waitingClose = (sql: SqlClient, position: HeldPosition, { strategy, wanted
 
 const insertClose = (sql: SqlClient, origin: CloseOrigin, position: HeldPosition, part: Part) =>
   Effect.gen(function* () {
-    const key = { commandId: origin.commandId, positionId: position.id, strategy: part.strategy }
+    const { entryId, strategy } = part
+    const key = {
+      commandId: origin.commandId,
+      positionId: position.id,
+      strategy,
+      ...(entryId === undefined ? {} : { entryId })
+    }
     const wanted = part.wanted === null ? null : formatDecimal(part.wanted)
     const [order] = yield* sql<StoredOrder>`
       INSERT INTO orders (id, client_order_id, account, strategy, intent, sizing, wanted, symbol, side, type, quantity,
@@ -122,14 +131,14 @@ export const closeIn = (sql: SqlClient, request: CloseRequest) =>
     return { _tag: "Closing", account, orders } satisfies Closed
   })
 
+const openEntries = (sql: SqlClient, account: string) =>
+  sql.and([sql`account = ${account}`, sql`intent = 'entry'`, sql.in("status", [...OPEN])])
+
 /** Entries that are not over: taken back or cancelled, and those that nobody can cancel now. */
 const cancelEntries = (sql: SqlClient, account: string, reason: string) =>
   Effect.gen(function* () {
     const entries = yield* sql<StoredOrder>`
-      SELECT ${columnsOf(sql)} FROM orders
-      WHERE account = ${account} AND intent = 'entry' AND status IN ('intended', 'submitting', 'acked',
-        'partially_filled', 'pending_cancel', 'unknown', 'resolving', 'held', 'needs_operator')
-      ORDER BY seq FOR UPDATE`
+      SELECT ${columnsOf(sql)} FROM orders WHERE ${openEntries(sql, account)} ORDER BY seq FOR UPDATE`
     const orders: Array<StoredOrder> = []
     const unresolved: Array<string> = []
     for (const order of entries) {
@@ -140,10 +149,30 @@ const cancelEntries = (sql: SqlClient, account: string, reason: string) =>
     return { orders, unresolved }
   })
 
+/**
+ * The close of what an entry may still bring: it was sent, and a cancel is a wish. The close waits for the entry's end
+ * (`opening_works`) and is withdrawn when nothing came of it.
+ */
+const closeAfter = (sql: SqlClient, origin: CloseOrigin, entry: StoredOrder) => {
+  const { account, id, quantity, side, strategy, symbol, venue } = entry
+  // The sign that its fills would give a flat position.
+  const position = {
+    id: positionId(account, symbol),
+    account,
+    symbol,
+    venue,
+    quantity: side === "buy" ? quantity : `-${quantity}`
+  }
+  return insertClose(sql, origin, position, { strategy, held: decimal(quantity), wanted: null, entryId: id })
+}
+
 export const flattenIn = (sql: SqlClient, account: string, origin: CloseOrigin, reason: string) =>
   Effect.gen(function* () {
     const [known] = yield* sql`SELECT id FROM accounts WHERE id = ${account}`
     if (known === undefined) return { _tag: "Missing" } as const
+    // Before the locks: one that fills until they are held has its position there, or its own close below.
+    const begun =
+      yield* sql<StoredOrder>`SELECT ${columnsOf(sql)} FROM orders WHERE ${openEntries(sql, account)} ORDER BY seq`
     // In one order for everybody, as a confirmation locks them.
     const positions = yield* sql<HeldPosition>`
       SELECT p.id, p.account, p.symbol, a.venue, trim_scale(p.quantity)::text AS quantity
@@ -152,8 +181,12 @@ export const flattenIn = (sql: SqlClient, account: string, origin: CloseOrigin, 
     const { orders, unresolved } = yield* cancelEntries(sql, account, reason)
     const before = yield* madeBy(sql, origin.commandId)
     const closes: Array<StoredOrder> = [...before]
-    if (before.length === 0)
+    const back = new Set(orders.filter(({ status }) => status === "withdrawn").map(({ id }) => id))
+    if (before.length === 0) {
       for (const position of positions)
         if (position.quantity !== "0") closes.push(...(yield* closeLocked(sql, origin, position, null)))
+      for (const entry of begun)
+        if (!back.has(entry.id)) closes.push(...(yield* closeAfter(sql, origin, entry)))
+    }
     return { _tag: "Flattened", orders: [...closes, ...orders], unresolved } satisfies Flattened
   })

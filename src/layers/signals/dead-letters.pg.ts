@@ -31,7 +31,7 @@ const replayIn = (sql: SqlClient, letterId: string) =>
   Effect.gen(function* () {
     const [letter] = yield* sql<Letter & { readonly status: string | null }>`
       SELECT d.id, s.id AS signal, s.status FROM dead_letters d
-        LEFT JOIN signals s ON d.origin = 'pipeline' AND s.id::text = d.reference
+        LEFT JOIN signals s ON s.id = CASE WHEN d.origin = 'pipeline' THEN d.reference::uuid END
       WHERE d.id = ${letterId}::uuid FOR UPDATE OF d`
     if (letter === undefined) return { _tag: "Missing" } satisfies Replayed
     if (letter.status !== "dead") return { _tag: "NotDead", status: letter.status } satisfies Replayed

@@ -139,7 +139,9 @@ describe("the price collar", () => {
   it.each([
     ["within the wider one it goes", at("109", "100"), "Passed"],
     ["beyond it waits, never denied", at("111", "100"), "Deferred price_collar"],
-    ["without a quote it goes", at(null, null), "Passed"]
+    ["without a quote it goes", at(null, null), "Passed"],
+    ["the price of the alert that asked for it is not its own", at("100", "100", "150"), "Passed"],
+    ["an operator has seen the market", { ...at("150", "100"), byOperator: true }, "Passed"]
   ])("of a reduce that leaves: %s", (_, given, expected) =>
     assert.strictEqual(judge({ ...given, ...reduce }), expected)
   )
@@ -222,6 +224,35 @@ describe("a limit on losses", () => {
     assert.strictEqual(judge({ ...closing, scopes: [broken] }), "Passed")
     assert.strictEqual(judge({ ...closing, ...reduce, scopes: [broken] }), "Passed")
     assert.strictEqual(judge({ scopes: [broken] }), "Denied cooldown")
+    // Short 2: what buys more than is left to close opens a long, whatever the worst case of the symbol.
+    const buying = (quantity: string, pending = "0") =>
+      judge({
+        account: {
+          ...closing.account,
+          orders:
+            pending === "0"
+              ? []
+              : [
+                  {
+                    symbol: "SPY",
+                    strategy: "default",
+                    side: "buy",
+                    intent: "entry",
+                    status: "acked",
+                    count: 1,
+                    quantity: pending,
+                    filledQuantity: "0",
+                    price: "100"
+                  }
+                ]
+        },
+        order: { ...base.order, quantity },
+        scopes: [broken]
+      })
+    assert.strictEqual(buying("2"), "Passed")
+    assert.strictEqual(buying("3"), "Denied cooldown")
+    assert.strictEqual(buying("4"), "Denied cooldown", "a reversal of equal size")
+    assert.strictEqual(buying("1", "2"), "Denied cooldown", "what is on its way closes already")
   })
 })
 
