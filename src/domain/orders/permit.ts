@@ -132,7 +132,7 @@ export const permitToSend = (input: PermitInput): Permit => {
   const holding = holdingOf(atVenue(context.account), order.symbol, order.strategy)
   const numbers = holdingNumbers(holding)
   const policy = input.settings.strategies[order.strategy]?.sidePolicy ?? "both"
-  const size = sizeToSend(order, holding, policy)
+  const size = sizeToSend({ ...order, ownOnly: order.exitKind === OPERATOR_CLOSE }, holding, policy)
   if (size._tag === "Wait") return { _tag: "Wait", code: size.code, numbers }
   if (size._tag === "Nothing") return { _tag: "Withdraw", code: size.code, numbers }
   const quantity = formatDecimal(size.quantity)

@@ -225,6 +225,8 @@ export interface SizedOrder {
   readonly quantity: string
   /** How often it was sent already: the venue may have an order of its quantity under its id. */
   readonly sends: number
+  /** It may close its strategy's own share alone, as each close of an operator does. */
+  readonly ownOnly?: boolean
 }
 
 export type SendSize =
@@ -248,9 +250,10 @@ const sizeReduce = (order: SizedOrder, holding: Holding): SendSize => {
   if (confirmed === null && !BigDecimal.isZero(ours)) return { _tag: "Wait", code: "position_not_confirmed" }
   const held = confirmed === null ? zero : BigDecimal.min(ours, heldAgainst(confirmed, side))
   const bound = minus(held, holding.live[side])
+  const share = minus(heldAgainst(holding.own, side), holding.ownLive[side])
   const wanted =
     order.sizing === "share"
-      ? minus(heldAgainst(holding.own, side), holding.ownLive[side])
+      ? share
       : order.sizing === "target"
         ? positive(
             side === "sell"
@@ -258,7 +261,8 @@ const sizeReduce = (order: SizedOrder, holding: Holding): SendSize => {
               : minus(decimal(order.wanted ?? "0"), targetBase(holding))
           )
         : decimal(order.wanted ?? order.quantity)
-  const quantity = BigDecimal.min(bound, wanted)
+  const most = order.ownOnly === true ? BigDecimal.min(bound, share) : bound
+  const quantity = BigDecimal.min(most, wanted)
   if (BigDecimal.sign(quantity) > 0) return { _tag: "Send", quantity }
   if (order.sizing === "target") return { _tag: "Nothing", code: "nothing_to_do" }
   // The position it is to close is still being opened: if it ended now, the close would be lost.

@@ -250,6 +250,18 @@ describe("what is sent (T10)", () => {
     ["a close after the position turned", {}, { position: "-2" }, "nothing_to_close"],
     ["a close of some", { sizing: "fixed", wanted: "2" }, { position: "3" }, "2"],
     ["a close of some, less is left", { sizing: "fixed", wanted: "2" }, { position: "1" }, "1"],
+    [
+      "some of a share, while a stop of the share works and others hold more",
+      { sizing: "fixed", wanted: "2", ownOnly: true },
+      { position: "7", own: "2", sell: "2" },
+      "nothing_to_close"
+    ],
+    [
+      "the same, of a close that may take from others",
+      { sizing: "fixed", wanted: "2" },
+      { position: "7", own: "2", sell: "2" },
+      "2"
+    ],
     ["a close whose venue has less", {}, { position: "3", confirmed: "1" }, "1"],
     ["a close whose venue is flat", {}, { position: "3", confirmed: "0" }, "nothing_to_close"],
     ["a close whose venue is on the other side", {}, { position: "3", confirmed: "-3" }, "nothing_to_close"],
