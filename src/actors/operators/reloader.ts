@@ -1,7 +1,7 @@
 /**
  * Reloader: new settings for a running service (G11).
  *
- * What is read with every decision (strategies, limits, sources, symbols) is replaced at once, all of it or nothing; what the
+ * What is read with every decision (strategies, limits, sources, symbols, retention) is replaced at once, all of it or nothing; what the
  * tree is built from needs a restart and is named. A wrong file is found while the valid one still trades, not at the restart.
  *
  * Promises: the configuration in force stays whatever is read (T1); a bad one is a log line and an alert with every
