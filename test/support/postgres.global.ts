@@ -39,12 +39,14 @@ const settings = [
   "autovacuum=off"
 ]
 
-/** Directories of runs whose process is gone. */
+/** Directories of our own runs whose process is gone; those of another user are that user's to remove. */
 const sweep = (): void => {
   for (const name of fs.readdirSync(scratchRoot())) {
     const pid = Number(/^holdfast-test-(\d+)-/.exec(name)?.[1] ?? Number.NaN)
     if (!Number.isInteger(pid) || fs.existsSync(`/proc/${pid}`) || process.platform !== "linux") continue
-    fs.rmSync(path.join(scratchRoot(), name), { recursive: true, force: true })
+    const directory = path.join(scratchRoot(), name)
+    if (fs.statSync(directory, { throwIfNoEntry: false })?.uid === process.getuid?.())
+      fs.rmSync(directory, { recursive: true, force: true })
   }
 }
 
