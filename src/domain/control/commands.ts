@@ -159,14 +159,14 @@ export const COMMANDS: { readonly [name in CommandName]: CommandRow } = {
   "settings.reload": {
     permission: operator,
     target: "settings",
-    confirmation: () =>
-      "Read the configuration again? Strategies, limits, sources and symbols change at once, all or nothing."
+    confirmation: (target) =>
+      `Read the ${target} again? Strategies, limits, sources, symbols and retention change at once, all or nothing.`
   },
   "settings.back": {
     permission: operator,
     target: "settings",
-    confirmation: () =>
-      "Take the last change of the settings back? The configuration file still has it at the next start."
+    confirmation: (target) =>
+      `Take the last change of the ${target} back? The configuration file still has it at the next start.`
   },
   "refused_posts.replay": {
     permission: operator,
