@@ -2,7 +2,7 @@
  * commands: the bodies and answers of the commands of domain/control/commands.ts, and where the HTTP API takes them.
  *
  * Promises: every command of the list has an endpoint and every endpoint a command, by type; a body has no field that does
- * nothing; whatever changes something says why, except where the reason could only be "because".
+ * nothing; whatever changes something states why, except where the reason could only be "because".
  * Never: decides who may give a command.
  */
 import { z } from "zod"
@@ -221,7 +221,7 @@ export const commandEndpoints = {
     ...post,
     path: "/api/v1/positions/:id/adopt",
     name: "adoptPosition",
-    summary: "Takes over the quantity that the venue says, where all fills do not explain the difference.",
+    summary: "Takes over the quantity that the venue reports, where all fills do not explain the difference.",
     body: adoptBody,
     answers: { 202: adoptAnswer }
   }),

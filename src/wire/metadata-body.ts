@@ -2,7 +2,7 @@
  * metadata-body: a post that is metadata of an order (requirement A1).
  *
  * Promises: every error of a body at once, named by path; both scores are finite numbers, and a null score is an error; a
- * field of a signal is an error even when it says nothing.
+ * field of a signal is an error even when it is empty.
  * Never: keeps `secret`; makes a signal.
  */
 import { z } from "zod"
@@ -15,11 +15,11 @@ import { decode, type Decoded } from "./problems.ts"
 import { exactNumber, optional, ownFields, required, wordOf } from "./sent.ts"
 import { line, symbol, time } from "./sent-values.ts"
 
-const said = ({ input }: { readonly input?: unknown }): string =>
+const shown = ({ input }: { readonly input?: unknown }): string =>
   input === undefined ? "is required" : "must be a number"
 
 /** A measure and no money: the nearest double does, and the stored body has all its digits. */
-const score = exactNumber({}, said).transform((given) => (typeof given === "number" ? given : given.nearest))
+const score = exactNumber({}, shown).transform((given) => (typeof given === "number" ? given : given.nearest))
 
 const scores = z.preprocess(
   (given) => (isJsonObject(given) ? ownFields(given) : undefined),
@@ -55,7 +55,7 @@ const fields = z.compile(
 export const metadataBody = z.object({ ...fields.shape, secret, ...noSignal.shape }).meta({
   id: "MetadataBody",
   description:
-    "What a producer says about an order that it made; it is linked to the fill, and never becomes an order."
+    "What a producer reports about an order that it made; it is linked to the fill, and never becomes an order."
 })
 
 /** A body as metadata, or every error of it. */

@@ -1,7 +1,7 @@
 /**
  * operations: the supervision tree, trading states, waves, alerts, as the API gives them.
  *
- * Promises: what an operator reads here is what the tables and the tree say.
+ * Promises: what an operator reads here is what the tables and the tree hold.
  * Never: has the body of a command (commands.ts).
  */
 import { z } from "zod"

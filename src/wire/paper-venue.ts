@@ -9,7 +9,7 @@
  */
 import { z } from "zod"
 
-/** What stands where a figure should: judged behind the adapter, where a bad one is told (broker.gate.ts), not here silently. */
+/** What stands where a figure should: judged behind the adapter, where a bad one is reported (broker.gate.ts), not here silently. */
 const amount = z.union([z.string(), z.number(), z.null()]).transform(String)
 const digits = z.string().regex(/^\d+$/)
 const instant = z.string().refine((text) => !Number.isNaN(Date.parse(text)), "must be an ISO 8601 time")

@@ -2,7 +2,7 @@
  * refusal: the shape of every response that refuses the request.
  *
  * Promises: one shape for all of them, with the id under which the log knows the exchange.
- * Never: tells an unauthenticated caller anything more than that.
+ * Never: gives an unauthenticated caller anything more than that.
  */
 import { z } from "zod"
 import { count } from "./words.ts"

@@ -23,7 +23,7 @@ import { decode, type Decoded } from "./problems.ts"
 import { BLANK, type Described, optional, ownFields, required, wordForm, wordOf } from "./sent.ts"
 import { amount, day, line, symbol, time, timeframe } from "./sent-values.ts"
 
-const SYMBOL = "The instrument, in any spelling; README.md says what it means."
+const SYMBOL = "The instrument, in any spelling; README.md explains them."
 
 const named = z.object({
   symbol: optional(symbol, { description: SYMBOL, examples: ["SPY", "NASDAQ:AAPL", "ES1!"] }),
@@ -106,7 +106,7 @@ const notMetadata = {
 }
 
 /** Not blank, as a property of a body. */
-const said = (...names: ReadonlyArray<string>): Array<Described> =>
+const oneOf = (...names: ReadonlyArray<string>): Array<Described> =>
   names.map((name) => ({ required: [name], properties: { [name]: { not: BLANK } } }))
 
 /** All fields, for the usual body, which has no errors; compiled, because every post passes through here. */
@@ -118,10 +118,10 @@ export const signalBody = z.object({ ...all.shape, secret, ...notMetadata }).met
   // What zod cannot express: one of several fields must be given.
   override: {
     allOf: [
-      { anyOf: said("symbol", "ticker") },
+      { anyOf: oneOf("symbol", "ticker") },
       {
         anyOf: [
-          ...said("action", "direction", "market_position", "position_size"),
+          ...oneOf("action", "direction", "market_position", "position_size"),
           {
             required: ["intent"],
             properties: { intent: wordForm(["close", "reverse", "target"]) }

@@ -214,7 +214,7 @@ const alertDrift = (component: string, claimed: Claimed<"signal">, decision: Dec
         severity: "MEDIUM",
         kind: "position.drift",
         dedupKey: `position.drift:${account ?? ""}:${strategy ?? ""}:${signal.symbol}`,
-        message: `the sender reports it was ${String(numbers["said"])} in ${signal.symbol}, ${strategy ?? ""} is ${String(numbers["held"])} in ${account ?? ""}: an earlier alert is missing`,
+        message: `the sender reports it was ${String(numbers["reported"])} in ${signal.symbol}, ${strategy ?? ""} is ${String(numbers["held"])} in ${account ?? ""}: an earlier alert is missing`,
         detail: { account, strategy, symbol: signal.symbol, ...numbers }
       })
     }

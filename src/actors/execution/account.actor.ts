@@ -50,7 +50,7 @@ const takeLease = (desk: AccountDesk) =>
     const accounts = yield* AccountsStore
     const leases = yield* AccountLeases
     const instance = yield* Instance
-    // Until the node's own lease is decided nobody can say whether we may hold anything; the machine has the deadline.
+    // Until the node's own lease is decided nobody knows whether we may hold anything; the machine has the deadline.
     const standing = yield* instance.settled
     const life = instance.current()?.life
     if (standing._tag === "Cloned") return { _tag: "HeldByOther", owner: standing.by } satisfies LeaseOutcome

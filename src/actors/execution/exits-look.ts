@@ -93,7 +93,7 @@ const mayTry = (watch: Watch, share: OpenShare, nowMs: number): boolean => {
   return tried === undefined || tried.opening !== share.opening || tried.againAt <= nowMs
 }
 
-/** Whether a share is to be closed now, as far as memory can tell. */
+/** Whether a share is to be closed now, as far as memory knows. */
 export const isDue = (watch: Watch, market: MarketService, share: OpenShare, nowMs: number): boolean => {
   if (share.exitStatus !== null || !mayTry(watch, share, nowMs)) return false
   if (share.refused?.isClose === true) return true

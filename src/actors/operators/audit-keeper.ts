@@ -4,7 +4,7 @@
  *
  * Promises: every attempt is counted by command and result; an end that cannot be written now waits in memory and is written when the database is there, at most
  * `commandLimits.pendingEndsMax` of them; an attempt of a process that is gone is ended as `interrupted`, with a line and
- * an alert; of refusals some rows are kept in a minute and a line tells the sum of the others.
+ * an alert; of refusals some rows are kept in a minute and a line counts the others.
  * Never: fails, or makes an answer wait for a database that is away.
  */
 import { Clock, Effect, Metric, Stream } from "effect"
@@ -84,8 +84,8 @@ const makeRefusals = () => {
   let sinceMs = 0
   let kept = 0
   let more = 0
-  return (nowMs: number): { readonly keeps: boolean; readonly unsaid: number } => {
-    const unsaid = nowMs - sinceMs >= commandLimits.strangersPerMs ? more : 0
+  return (nowMs: number): { readonly keeps: boolean; readonly unlogged: number } => {
+    const unlogged = nowMs - sinceMs >= commandLimits.strangersPerMs ? more : 0
     if (nowMs - sinceMs >= commandLimits.strangersPerMs) {
       sinceMs = nowMs
       kept = 0
@@ -94,7 +94,7 @@ const makeRefusals = () => {
     const keeps = kept < commandLimits.strangersMax
     if (keeps) kept += 1
     else more += 1
-    return { keeps, unsaid }
+    return { keeps, unlogged }
   }
 }
 
@@ -133,15 +133,15 @@ export const makeAuditKeeper = Effect.gen(function* () {
     refuse: (entry, end) =>
       Effect.gen(function* () {
         yield* count(entry, end)
-        const { keeps, unsaid } = tally(yield* Clock.currentTimeMillis)
-        if (unsaid > 0)
+        const { keeps, unlogged } = tally(yield* Clock.currentTimeMillis)
+        if (unlogged > 0)
           yield* logEvent(
             "warn",
             "command.refused",
-            `${unsaid} more attempts to give commands were refused`,
+            `${unlogged} more attempts to give commands were refused`,
             {
               component,
-              more: unsaid
+              more: unlogged
             }
           )
         if (!keeps) return

@@ -21,9 +21,9 @@ import { Wake } from "../../layers/platform/wake.port.ts"
 import { DeadLetters, REPLAYS_MAX, type Replayed } from "../../layers/signals/dead-letters.port.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 
-/** Names of positions in an answer; more than a screen of them tells an operator no more. */
+/** Names of positions in an answer; more than a screen of them is no use to an operator. */
 const shownMax = 20
-/** Signals named in an answer; the count says how many there were. */
+/** Signals named in an answer; the count is of all of them. */
 const namedMax = 50
 
 export const notFound = new CommandRefused({ kind: "not_found", reason: "not_found" })

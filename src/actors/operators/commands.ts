@@ -6,7 +6,7 @@
  *
  * Promises: nothing takes effect before its audit row is durable, except a restart of the database component, which must
  * be possible when nothing is durable and is audited afterwards; however an attempt ends, interruption included, its row
- * says so; what is stored of its words holds no secret.
+ * records it; what is stored of its words holds no secret.
  * Never: knows HTTP; carries a command out twice for one key.
  */
 import { Cause, Effect, Exit, Layer, Option } from "effect"
@@ -197,7 +197,7 @@ const logEnd = (entry: AuditEntry, end: AuditEnd) => {
   )
 }
 
-/** Runs the command; however it ends, its row says so before anybody is answered. */
+/** Runs the command; however it ends, its row records that before anybody is answered. */
 const carryOut = (
   parts: Parts,
   entry: AuditEntry,

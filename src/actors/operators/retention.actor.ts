@@ -1,7 +1,7 @@
 /**
  * Retention actor: the retention machine with the effect that carries out a round.
  *
- * Promises: one line per round that says what was removed; a rule that fails keeps none of the others from its turn; rows long past
+ * Promises: one line per round that counts what was removed; a rule that fails keeps none of the others from its turn; rows long past
  * their period are an alert until they are removed.
  * Never: runs two pages without a pause between them.
  */

@@ -30,7 +30,7 @@ interface Shown {
 }
 
 /**
- * Since when each component shows the state it shows. The supervisor knows when a life began, the transitions say when
+ * Since when each component shows the state it shows. The supervisor knows when a life began, the transitions show when
  * it last moved; only a move that changes what an operator sees counts (a routine probe inside `Available` does not).
  */
 const makeStateClock = () => {

@@ -93,7 +93,7 @@ export interface StartupService {
   readonly progress: StartupProgress
   /** Runs an effect as a step; once the step has succeeded, later runs are not start-up any more. */
   readonly step: <A, E, R>(name: DatabaseStep, effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  /** Checks which components have become ready; `allReady` tells whether every one at or below a path is. */
+  /** Checks which components have become ready; `allReady` is whether every one at or below a path is. */
   readonly observe: (allReady: (below: string) => boolean) => void
 }
 

@@ -34,7 +34,7 @@ export type TargetKind =
 
 type NoArguments = Readonly<Record<string, never>>
 
-/** What each command is told beside its target and its reason. */
+/** What each command is given beside its target and its reason. */
 export interface CommandArguments {
   readonly "component.restart": { readonly confirmed: boolean }
   readonly "component.pause": { readonly confirmed: boolean }
@@ -48,7 +48,7 @@ export interface CommandArguments {
   }
   /** Null: all of it. */
   readonly "position.close": { readonly quantity: string | null }
-  /** What the difference is booked at; null where our own average says it. */
+  /** What the difference is booked at; null where our own average stands for it. */
   readonly "position.adopt": { readonly price: string | null }
   readonly "account.flatten": NoArguments
   readonly "account.unlock": NoArguments
@@ -126,7 +126,7 @@ export const COMMANDS: { readonly [name in CommandName]: CommandRow } = {
   "position.adopt": {
     permission: operator,
     target: "position",
-    confirmation: (id) => `Take over what the venue says of the position ${id}? Our own fills said otherwise.`
+    confirmation: (id) => `Take over what the venue reports of the position ${id}? Our own fills differ.`
   },
   "account.flatten": {
     permission: operator,
@@ -176,7 +176,7 @@ export const COMMANDS: { readonly [name in CommandName]: CommandRow } = {
   }
 }
 
-// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the keys of the list, whose type says which
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the keys of the list, whose type names them
 export const COMMAND_NAMES = Object.keys(COMMANDS) as ReadonlyArray<CommandName>
 
 /** Whether `held` is enough for a command. */
@@ -227,7 +227,7 @@ export type CommandResult = (typeof COMMAND_RESULTS)[number]
 
 /**
  * A command that was not carried out. `forbidden`: not by who asked; `not_found`: there is no such target; `invalid`: `errors`
- * says what to mend; `conflict`: not in the state that things are in; `unavailable`: not now.
+ * names what to correct; `conflict`: not in the state that things are in; `unavailable`: not now.
  */
 export const REFUSALS = ["forbidden", "not_found", "invalid", "conflict", "unavailable"] as const
 export type RefusalKind = (typeof REFUSALS)[number]
@@ -236,9 +236,9 @@ export class CommandRefused extends Data.TaggedError("CommandRefused")<{
   readonly kind: RefusalKind
   /** A stable word. */
   readonly reason: string
-  /** The same as a sentence; "" where the word says it all. */
+  /** The same as a sentence; "" where the word is enough. */
   readonly message?: string
   readonly errors?: ReadonlyArray<FieldError>
-  /** What else the answer says. */
+  /** What else the answer holds. */
   readonly more?: CommandBody
 }> {}

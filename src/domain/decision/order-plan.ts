@@ -369,7 +369,7 @@ const driftOf = (input: PlanInput, account: PlanAccount, target: Target): Readon
           check: "drift",
           ok: true,
           code: "position_drift",
-          numbers: { said: reported, held, share: formatDecimal(own) }
+          numbers: { reported, held, share: formatDecimal(own) }
         })
       ]
 }

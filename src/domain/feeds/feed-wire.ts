@@ -1,5 +1,5 @@
 /**
- * feed-wire: what the server of a signal feed and its client say to each other, and what a signal of it is.
+ * feed-wire: what the server of a signal feed and its client send each other, and what a signal of it is.
  *
  * Promises: the same signal has the same identity on every connection, process and machine.
  * Never: reads a frame (wire/feed-frame.ts does), or a clock.
@@ -29,7 +29,7 @@ export interface UnusableSignal {
   readonly shown: JsonObject
 }
 
-/** What the server may say. `ignored` is everything that is not of the protocol. */
+/** What the server may send. `ignored` is everything that is not of the protocol. */
 export type FeedMessage =
   | { readonly type: "auth_success" }
   | { readonly type: "auth_failed"; readonly reason: string }
@@ -45,7 +45,7 @@ export type FeedMessage =
   | { readonly type: "pong" }
   | { readonly type: "ignored"; readonly why: "not_json" | "unknown_type" | "malformed" }
 
-/** What the client says. */
+/** What the client sends. */
 export type FeedRequest = "get_signals" | "get_stats" | "ping"
 
 export const authText = (token: string): string => JSON.stringify({ type: "auth", token })

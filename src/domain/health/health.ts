@@ -77,7 +77,7 @@ export interface HealthFacts {
   readonly takesPosts: boolean
   /** This process has the role that trades. */
   readonly trades: boolean
-  /** The accounts of this process; `reason` tells why one cannot trade. */
+  /** The accounts of this process; `reason` is why one cannot trade. */
   readonly accounts: ReadonlyArray<{
     readonly id: string
     readonly canTrade: boolean

@@ -1,7 +1,7 @@
 /**
  * refused-post: what is kept of a post that an authenticated sender wrote wrongly (T12).
  *
- * The text is kept as it came, because what is wrong with it is often what no parser can say; except for secrets, which may
+ * The text is kept as it came, because what is wrong with it is often what no parser can name; except for secrets, which may
  * stand in it in any form that is nearly JSON. They are taken out before the text is cut: half a secret is no text that a
  * mask would find.
  *

@@ -105,7 +105,7 @@ const closeParts = ({ commandId, entryId, positionId, strategy }: CloseKey): Rea
 /** `orders.id` of an operator's close. */
 export const closeOrderId = (key: CloseKey): string => uuidOf("close", closeParts(key))
 
-/** The id the venue is told for an operator's close: 32 hexadecimal characters, new with every attempt. */
+/** The id the venue gets for an operator's close: 32 hexadecimal characters, new with every attempt. */
 export const closeClientOrderId = (key: CloseKey, attempt: number): string =>
   digest128("close.client", [...closeParts(key), attempt])
 

@@ -13,7 +13,7 @@
 
 export const REDACTED = "[redacted]"
 
-/** Query parameters whose values tell how a database is reached, and never by whom. */
+/** Query parameters whose values are how a database is reached, and never by whom. */
 const HARMLESS: ReadonlySet<string> = new Set([
   "application_name",
   "connect_timeout",

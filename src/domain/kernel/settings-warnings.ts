@@ -72,7 +72,7 @@ export const settingsWarnings = (settings: Settings): ReadonlyArray<SettingsProb
     ? [
         {
           path: "market.kind",
-          message: `${settings.mode} runs on the seeded practice market: EVERY PRICE IS INVENTED, and no fill, profit or loss tells anything about a real market`
+          message: `${settings.mode} runs on the seeded practice market: EVERY PRICE IS INVENTED, and no fill, profit or loss means anything about a real market`
         }
       ]
     : []),

@@ -62,7 +62,7 @@ export const OWN_EVENTS = [
   "order.resolved_not_placed"
 ] as const
 
-/** What an operator may say of an order whose outcome nobody knows. */
+/** What an operator may decide of an order whose outcome nobody knows. */
 export const RESOLUTIONS = ["placed", "not_placed"] as const
 export type Resolution = (typeof RESOLUTIONS)[number]
 

@@ -6,7 +6,7 @@
  * decides only where nothing else can: a payload that names neither an event nor a time.
  *
  * Promises: the same post has the same identity and signal id on every path, process and machine.
- * Promises: identities named by a sender never meet computed ones (`event:` and `sha256:` are told apart).
+ * Promises: identities named by a sender never meet computed ones (`event:` and `sha256:` are kept apart).
  * Never: reads a clock; "now" is a parameter in epoch milliseconds.
  */
 import { Result } from "effect"
@@ -80,7 +80,7 @@ export const previousBucketKey = (hash: string, nowMs: number): string =>
 
 /**
  * The identity of a post: `webhook-id` header > `Idempotency-Key` header > `id` in the body > hash of the body.
- * `hasTimestamp` says whether the body names its time; without it a hash counts for its bucket only.
+ * `hasTimestamp` is whether the body names its time; without it a hash counts for its bucket only.
  * `sentHash` is the hash of the body as it was sent, where `body` is not that any more (a secret was taken out of it).
  * Fails with the path of an identity that was given and cannot be used.
  */

@@ -1,5 +1,5 @@
 /**
- * metadata: what a signal producer says about an order it made (requirement A1).
+ * metadata: what a signal producer reports about an order it made (requirement A1).
  *
  * A body with `snapshot_id` describes an order (which trigger, which scores); it is stored and linked to the
  * fill, and never becomes an order itself. A body that looks like both is refused, because guessing wrong in one

@@ -1,13 +1,13 @@
 /**
- * signal-intent: what a body asks for, out of all the fields by which senders say it (T3b, T10).
+ * signal-intent: what a body asks for, out of all the fields by which senders express it (T3b, T10).
  *
- * Some senders say what to do (`action`, `direction`), some name it (`intent`), some say where their own book stands
- * after the order (`market_position`, `position_size`), and TradingView's strategies say all of it at once. So the fields
+ * Some senders name what to do (`action`, `direction`), some what for (`intent`), some state where their own book stands
+ * after the order (`market_position`, `position_size`), and TradingView's strategies send all of it at once. So the fields
  * are read together, what follows from them is written down once here, and a body whose fields cannot all be true is
  * refused: each of the readings it would allow is a different trade.
  *
  * Promises: a target has its size in `positionSize`, signed, by whichever fields it was given; a close with a direction has
- * the closing action; where neither action nor direction is left, the intent says what is wanted.
+ * the closing action; where neither action nor direction is left, the intent decides what is wanted.
  * Never: looks at what is held (whether a wish fits the position is decided later), or lets a stronger word of the
  * body be overruled by a weaker one: `intent` counts before the words of action and direction, those before the book.
  */
@@ -38,16 +38,16 @@ const CLOSE_WORDS = ["CLOSE", "EXIT", "FLAT"] as const
 export const ACTION_WORDS = [...ACTIONS, ...CLOSE_WORDS] as const
 export const DIRECTION_WORDS = [...DIRECTIONS, ...CLOSE_WORDS] as const
 
-/** The fields by which a body says what it wants, each of them readable by itself; null where nothing was given. */
+/** The fields by which a body states what it wants, each of them readable by itself; null where nothing was given. */
 export interface IntentFields extends SignalTarget {
   readonly action: (typeof ACTION_WORDS)[number] | null
   readonly direction: (typeof DIRECTION_WORDS)[number] | null
 }
 
-/** The fields taken apart. `closeWord`: action or direction said close, exit or flat. */
+/** The fields taken apart. `closeWord`: action or direction was close, exit or flat. */
 interface Given extends ReadIntent {
   readonly closeWord: boolean
-  /** The direction said so: then nothing may be left, whatever the rest of the body says. */
+  /** The direction asked for it: then nothing may be left, whatever the rest of the body states. */
   readonly endsFlat: boolean
 }
 
@@ -145,7 +145,7 @@ const settleClose = (fail: Fail, given: Given): ReadIntent | null => {
   return {
     ...given,
     intent: "close",
-    // The words mean all of it (T3b), and that is what flat says.
+    // The words mean all of it (T3b), and that is what flat asks for.
     marketPosition: given.marketPosition ?? (given.closeWord ? "flat" : null),
     action: action ?? (direction === null ? null : CLOSING[direction])
   }
@@ -160,7 +160,7 @@ const settleOther = (fail: Fail, given: Given, intent: "open" | "reverse" | null
   if (intent === "reverse" && (direction === "CALL" || direction === "PUT"))
     return fail("intent", "must not be reverse for a CALL or PUT: options are not written")
   const book = marketPosition === "long" || marketPosition === "short" ? BOOK[marketPosition] : null
-  // "The book shall be long" and nothing else is what a direction says: to be in it.
+  // "The book shall be long" and nothing else is what a direction asks for: to be in it.
   const side = action === null && direction === null ? book : direction
   // A reverse turns whatever is held; the others must name a side.
   if (action === null && side === null && intent !== "reverse")

@@ -1,7 +1,7 @@
 /**
  * The commands of an operator over HTTP: thin routes over the one entry (commands.port.ts).
  *
- * Promises: a route reads the request by the command's schema, says who asks and by what right, and gives the answer its
+ * Promises: a route reads the request by the command's schema, names who asks and by what right, and gives the answer its
  * status; `Idempotency-Key` is one header of printable characters or a 400; a repeated answer is marked as such.
  * Never: knows what a command does.
  * Failure: what a command refuses is its status: 400, 403, 404, 409, or 503 with Retry-After.
@@ -81,8 +81,8 @@ const keyOf = ({ request }: Exchange): Effect.Effect<string | null, Refused> => 
 
 type Body<Name extends CommandName> = RequestOf<(typeof commandEndpoints)[Name]>["body"]
 
-/** What a body says of a command. */
-interface Said<Name extends CommandName> {
+/** What a body holds of a command. */
+interface Given<Name extends CommandName> {
   readonly arguments: CommandArguments[Name]
   readonly reason?: string | undefined
   /** Where the path does not name the target. */
@@ -95,7 +95,7 @@ const targetIn = (params: Readonly<Record<string, string>>): string => params["p
 const commandRoute = <Name extends CommandName>(
   commands: CommandsService,
   command: Name,
-  said: (body: Body<Name>) => Said<Name>
+  decode: (body: Body<Name>) => Given<Name>
 ): Route => {
   const endpoint: Endpoint = commandEndpoints[command]
   const [status = 200, answer] =
@@ -108,7 +108,7 @@ const commandRoute = <Name extends CommandName>(
           const key = yield* keyOf(request.exchange)
           // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- read by the schema that the type comes from
           const body = request.body as Body<Name>
-          const { arguments: given, reason = null, target = targetIn(request.params) } = said(body)
+          const { arguments: given, reason = null, target = targetIn(request.params) } = decode(body)
           // No text of PostgreSQL has it, so nothing is called so.
           if (target.includes("\0")) return yield* new Refused({ status: 404 })
           const done: CommandAnswer = yield* commands

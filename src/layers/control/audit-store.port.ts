@@ -36,7 +36,7 @@ export interface AuditEntry {
   readonly life: string
 }
 
-/** What a refusal says, stored for whoever repeats the command. */
+/** The words of a refusal, stored for whoever repeats the command. */
 export interface StoredRefusal {
   readonly kind: RefusalKind
   readonly reason: string
@@ -45,7 +45,7 @@ export interface StoredRefusal {
   readonly more?: CommandBody
 }
 
-/** How an attempt ended. `answer` is what an accepted one was answered, or what a refusal says. */
+/** How an attempt ended. `answer` is what an accepted one was answered, or the words of a refusal. */
 export interface AuditEnd {
   readonly result: Exclude<CommandResult, "begun">
   readonly reason: string | null

@@ -26,7 +26,7 @@ export interface CommandsService {
   ) => Effect.Effect<CommandAnswer, CommandRefused>
   /**
    * Notes an attempt of somebody who proved nothing, or whose words could not be read. Bounded: strangers must not fill a
-   * table, so of a flood some rows are kept and a line tells the sum.
+   * table, so of a flood some rows are kept and a line counts all.
    */
   readonly noteStranger: (attempt: {
     readonly command: CommandName

@@ -12,7 +12,7 @@ export type TradingStates = ReadonlyMap<string, TradingStateName>
 export interface TradingStateService {
   /** That of the whole installation. */
   readonly current: () => TradingStateName | null
-  /** That of one scope; ACTIVE where nobody ever said otherwise, null while nothing is known. */
+  /** That of one scope; ACTIVE where nobody ever set another, null while nothing is known. */
   readonly of: (scope: string) => TradingStateName | null
   /** By scope; null: nothing is known any more. */
   readonly assign: (states: TradingStates | null) => void

@@ -25,7 +25,7 @@ import type { SqlError } from "effect/sql/SqlError"
 export type UnavailableReason = "connection" | "silent" | "server" | "slow" | "contention" | "busy"
 
 /**
- * Transient: the same call may succeed later. `outcome` tells whether the writes of the call can be in the database:
+ * Transient: the same call may succeed later. `outcome` is whether the writes of the call can be in the database:
  * `not_applied` when no commit was sent, `unknown` when one was and its answer was not seen (or, for `run`, when any
  * statement may have been sent). A retry after `unknown` needs an idempotency key.
  */

@@ -5,7 +5,7 @@
  * us on Ctrl-C (`detached`: a session of its own, so the terminal's signal reaches only us and the shutdown is ours to
  * order), and must not be left behind by a stop that it ignores.
  *
- * Promises: `ready` means line 8 of postmaster.pid says "ready" for our pid AND a connection answered; the process is gone
+ * Promises: `ready` means line 8 of postmaster.pid reads "ready" for our pid AND a connection answered; the process is gone
  * when the scope has closed, a frozen one included; every end is reported once, with the end of its log.
  * Never: uses the ambient clock: another process does not live in virtual time.
  * Failure: ended before ready -> `PostgresStartFailed`; not ready in time -> `PostgresStartTimedOut`.

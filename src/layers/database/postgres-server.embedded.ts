@@ -8,7 +8,7 @@
  * Promises: as root, as an ordinary user, with spaces in paths, below a directory nobody else may enter; 0 rows lost
  * when we, the server or both are killed; no server outlives us; a start right after a kill waits for the old server.
  * Never: listens on TCP; touches another cluster; runs without the lock on DATA_DIR (the caller holds it).
- * Failure: `PostgresServerError`, each with a hint; `isHopeless` tells which ones waiting does not repair.
+ * Failure: `PostgresServerError`, each with a hint; `isHopeless` marks those that waiting does not repair.
  */
 import * as fs from "node:fs/promises"
 import * as path from "node:path"

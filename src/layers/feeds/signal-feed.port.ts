@@ -1,5 +1,5 @@
 /**
- * SignalFeed: the port through which a feed gets a connection to its signal server, and learns what the server says.
+ * SignalFeed: the port through which a feed gets a connection to its signal server, and learns what the server sends.
  *
  * One connection is one scope. What happens on it is passed to a listener as it happens, synchronously and in order,
  * because the machine decides about it and a queue in between would only hide who is slow.
@@ -41,7 +41,7 @@ export interface FeedConnection {
 }
 
 export interface SignalFeedService {
-  /** What a text of the server says; never throws. */
+  /** What a text of the server means; never throws. */
   readonly read: (text: string) => FeedMessage
   /** Begins to connect, at once and without waiting. */
   readonly open: (

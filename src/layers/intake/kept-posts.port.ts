@@ -24,8 +24,8 @@ export interface PostToKeep extends Omit<RefusedPost, "id" | "text" | "receivedA
 export type KeepDrop = "rate" | "room" | "fault"
 
 export interface KeptPostsService {
-  /** `told` gets the id of the row when it is stored, null when there will be none. */
-  readonly keep: (post: PostToKeep, told: (id: string | null) => void) => void
+  /** `answer` gets the id of the row when it is stored, null when there will be none. */
+  readonly keep: (post: PostToKeep, answer: (id: string | null) => void) => void
   /** Takes the next batch out of the room; its bytes count until it is settled or put back. */
   readonly take: () => ReadonlyArray<RefusedPost>
   readonly putBack: (batch: ReadonlyArray<RefusedPost>) => void

@@ -48,7 +48,7 @@ interface Parts {
 const makeKeptPosts = ({ mask, metrics, nowMs, uuid, wake }: Parts): KeptPostsService => {
   const shares = makeShares()
   const waiting: Array<RefusedPost> = []
-  const told = new Map<string, (id: string | null) => void>()
+  const answers = new Map<string, (id: string | null) => void>()
   const dropped: Record<KeepDrop, number> = { rate: 0, room: 0, fault: 0 }
   let bytes = 0
   let stored = 0
@@ -58,21 +58,21 @@ const makeKeptPosts = ({ mask, metrics, nowMs, uuid, wake }: Parts): KeptPostsSe
   }
   /** In the room or in the hands of the store; both are held in memory. */
   const hasRoom = (): boolean =>
-    told.size < refusedLimits.waitingMax &&
+    answers.size < refusedLimits.waitingMax &&
     bytes + refusedLimits.bodyBytesMax <= refusedLimits.waitingBytesMax
   return {
-    keep: ({ bytes: body, json, ...post }, tell) => {
+    keep: ({ bytes: body, json, ...post }, answer) => {
       const receivedAtMs = nowMs()
       const why = !hasRoom() ? "room" : shares.take(post.source, receivedAtMs) ? null : "rate"
       if (why !== null) {
         drop(why)
-        tell(null)
+        answer(null)
         return
       }
       const errors = post.errors.map(({ message, path }) => ({ path: mask(path), message: mask(message) }))
       const kept = { ...post, errors, id: uuid(), text: keptText(body, json, mask), receivedAtMs }
       bytes += bytesOf(kept)
-      told.set(kept.id, tell)
+      answers.set(kept.id, answer)
       waiting.push(kept)
       wake.notify("refused-posts")
     },
@@ -87,21 +87,21 @@ const makeKeptPosts = ({ mask, metrics, nowMs, uuid, wake }: Parts): KeptPostsSe
     },
     putBack: (batch) => {
       // Of a batch that was stored row by row some may be settled.
-      waiting.unshift(...batch.filter(({ id }) => told.has(id)))
+      waiting.unshift(...batch.filter(({ id }) => answers.has(id)))
     },
     settle: (batch, isStored) => {
       for (const post of batch) {
         bytes -= bytesOf(post)
-        const tell = told.get(post.id)
-        told.delete(post.id)
+        const answer = answers.get(post.id)
+        answers.delete(post.id)
         if (isStored) {
           stored += 1
           metrics.postKept("stored")
         } else drop("fault")
-        tell?.(isStored ? post.id : null)
+        answer?.(isStored ? post.id : null)
       }
     },
-    counts: () => ({ waiting: told.size, waitingBytes: bytes, stored, dropped: { ...dropped } })
+    counts: () => ({ waiting: answers.size, waitingBytes: bytes, stored, dropped: { ...dropped } })
   }
 }
 

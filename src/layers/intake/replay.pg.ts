@@ -4,7 +4,7 @@
  * Promises: as the port. A post goes through the intake's own store, whose unique identity makes a replay that was interrupted, or that two operators ask for at once,
  * the same as one.
  * Never: holds a lock while it waits for anything but the database.
- * Failure: `DatabaseUnavailable` with outcome `unknown` may have replayed; asking again says what.
+ * Failure: `DatabaseUnavailable` with outcome `unknown` may have replayed; asking again shows what.
  */
 import { Clock, Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"

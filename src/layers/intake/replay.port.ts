@@ -37,7 +37,7 @@ export class CountDiffers extends Data.TaggedError("CountDiffers")<{
 export class TooMany extends Data.TaggedError("TooMany")<{ readonly found: number; readonly max: number }> {}
 
 export interface ReplayService {
-  /** Replays and says what became of each item, oldest first. `by`: who asked, for the mark. */
+  /** Replays and reports what became of each item, oldest first. `by`: who asked, for the mark. */
   readonly replay: (
     selection: ReplaySelection,
     by: string

@@ -1,7 +1,7 @@
 /**
  * Removing rows with all that points to them, children first.
  *
- * Promises: a fill leaves its id, so that it is known when its venue tells it again; a
+ * Promises: a fill leaves its id, so that it is known when its venue reports it again; a
  * row that somebody holds, and all of it, is left.
  * Never: runs outside of a transaction; asks whether a row may go (retention-rules.pg.ts).
  * Failure: errors of the SQL client pass through: a row that was given a child meanwhile fails the page, which the next

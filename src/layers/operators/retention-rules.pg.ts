@@ -26,7 +26,7 @@ export interface RetentionRule {
   readonly keeps: (settings: RetentionSettings) => { readonly days: number | null; readonly rows?: number }
   /** What must be true of the row `t` besides its age. */
   readonly over: (sql: SqlClient, cutoff: Date) => Fragment
-  /** Removes rows by their `seq` with all that hangs on them, and says how many. Absent: the rows alone. */
+  /** Removes rows by their `seq` with all that hangs on them, and returns how many. Absent: the rows alone. */
   readonly remove?: (sql: SqlClient, seqs: ReadonlyArray<bigint>) => Effect.Effect<number, SqlError>
 }
 

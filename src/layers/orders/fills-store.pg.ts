@@ -242,7 +242,7 @@ const settleFilled = (sql: SqlClient, order: StoredOrder) =>
         (rows) => rows.length === 1
       )
 
-/** A trade that an operator says there must have been takes nobody's metadata. */
+/** A trade that an operator infers takes nobody's metadata. */
 const noMetadata = Effect.succeed({ _tag: "NoMetadata", why: "the quantity was adopted" } as const)
 
 const recordIn = (sql: SqlClient, settings: Settings, venue: string, fill: VenueFill, isAdopted = false) =>

@@ -69,7 +69,7 @@ export type Adopted =
       readonly tradeRecordId: string
     }
   | { readonly _tag: "Missing" }
-  /** Both say the same, or the venue was not asked yet, or its fills may still explain the difference. */
+  /** Both agree, or the venue was not asked yet, or its fills may still explain the difference. */
   | { readonly _tag: "NotDisputed"; readonly ours: string; readonly venues: string | null }
   /** There is no price of our own to book it at. */
   | { readonly _tag: "PriceMissing" }

@@ -1,5 +1,5 @@
 /**
- * Steps of an order that an operator asks for: cancelling it, and saying what became of it.
+ * Steps of an order that an operator asks for: cancelling it, and settling what became of it.
  *
  * The executor guards its steps by its grant. An operator has none, so a step here takes the account's row FOR SHARE and is
  * written under the fence that is current then: an executor that sends at the same time holds the order's row, and sees

@@ -1,8 +1,8 @@
 /**
- * Adopting a position: our quantity becomes the venue's, because an operator says so (T10).
+ * Adopting a position: our quantity becomes the venue's, because an operator decides so (T10).
  *
  * A quantity follows from fills and is never written by hand, so what is missing is recorded as one trade: external, under
- * an id of its own, at a price that realises nothing where we hold the symbol. Should the venue tell the missing fill after
+ * an id of its own, at a price that realises nothing where we hold the symbol. Should the venue report the missing fill after
  * all, that one counts as well, and the two books differ again: that is seen and not guessed away.
  *
  * Promises: only where the position is in dispute, which it is after all fills were asked for again; the quantities are

@@ -166,7 +166,7 @@ const trip =
             WHERE array_position(${[...TRADING_STATES]}::text[], t.state)
               < array_position(${[...TRADING_STATES]}::text[], excluded.state)
             RETURNING t.scope
-          ), told AS (
+          ), audited AS (
             INSERT INTO actor_events (at, path, event, detail)
             SELECT hf_now(), 'root/trading/risk', 'trading_state.changed', ${detail}::text::jsonb FROM moved
           ), audited AS (

@@ -5,7 +5,7 @@
  * and its identity stay, so what it was ordered for already, on whatever path, is not ordered again, and its age is judged
  * as it is now.
  *
- * Promises: a letter whose signal waits, or was decided meanwhile, is left alone; `replayed_at` says when.
+ * Promises: a letter whose signal waits, or was decided meanwhile, is left alone; `replayed_at` is when.
  * Never: makes a signal; replays what is no signal.
  */
 import { Context, type Effect } from "effect"

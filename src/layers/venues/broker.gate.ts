@@ -49,10 +49,10 @@ const eventProblem = (event: BrokerEvent): string | null => {
 const accountOf = (event: BrokerEvent): string | null =>
   event._tag === "Connected" ? null : event._tag === "Filled" ? event.fill.account : event.order.account
 
-type Tell = (operation: string, account: string | null, problem: string) => Effect.Effect<void>
+type Report = (operation: string, account: string | null, problem: string) => Effect.Effect<void>
 
 const streamOf =
-  (connection: BrokerConnection, tell: Tell): BrokerConnection["stream"] =>
+  (connection: BrokerConnection, report: Report): BrokerConnection["stream"] =>
   (onEvent) =>
     Effect.gen(function* () {
       const refused = yield* Deferred.make<never, BrokerStreamEnded>()
@@ -61,7 +61,7 @@ const streamOf =
         if (problem === null) return onEvent(event)
         const reason = `figure refused: ${problem}`
         const ended = new BrokerStreamEnded({ broker: connection.name, code: null, reason })
-        return tell("stream", accountOf(event), problem).pipe(
+        return report("stream", accountOf(event), problem).pipe(
           Effect.andThen(Deferred.fail(refused, ended)),
           // The race below ends the stream; later events must not be handled before that.
           Effect.andThen(Effect.never)
@@ -73,7 +73,7 @@ const streamOf =
 /** The same connection with validated figures. */
 export const gated = (connection: BrokerConnection, alerts: AlertsService): BrokerConnection => {
   const { name } = connection
-  const tell: Tell = (operation, account, problem) =>
+  const report: Report = (operation, account, problem) =>
     alerts.raise({
       severity: "HIGH",
       kind: "venue.figure_refused",
@@ -93,7 +93,7 @@ export const gated = (connection: BrokerConnection, alerts: AlertsService): Brok
       if (problem === null) return Effect.succeed(answer)
       const reason = `figure refused: ${problem}`
       return Effect.andThen(
-        tell(operation, account, problem),
+        report(operation, account, problem),
         Effect.fail(new BrokerUnavailable({ broker: name, operation, reason }))
       )
     })
@@ -102,7 +102,7 @@ export const gated = (connection: BrokerConnection, alerts: AlertsService): Brok
       const problem = orderProblem(order)
       if (problem === null) return Effect.succeed(order)
       return Effect.andThen(
-        tell(operation, account, problem),
+        report(operation, account, problem),
         Effect.fail(new BrokerOutcomeUnknown({ broker: name, reason: `figure refused: ${problem}` }))
       )
     })
@@ -127,6 +127,6 @@ export const gated = (connection: BrokerConnection, alerts: AlertsService): Brok
     positions: (account) =>
       read("positions", account, connection.positions(account), (all) => first(all, positionProblem)),
     balance: (account) => read("balance", account, connection.balance(account), balanceProblem),
-    stream: streamOf(connection, tell)
+    stream: streamOf(connection, report)
   }
 }

@@ -5,7 +5,7 @@
  * proves only that the server agrees with itself.
  *
  * Promises: a text becomes an order, a fill or a refusal only when every field is there and has its type; anything else
- * is null, which callers treat as a response they did not understand. Figures come out as text, whatever they say: the gate
+ * is null, which callers treat as a response they did not understand. Figures come out as text, whatever they are: the gate
  * judges them (broker.gate.ts).
  * Never: guesses a missing field.
  * Failure: what cannot be read is null.

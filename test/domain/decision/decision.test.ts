@@ -222,8 +222,12 @@ describe("one alert in practice", () => {
         .filter(({ check }) => check === "drift")
         .map(({ code, numbers }) => [code, numbers])
     }
-    assert.deepStrictEqual(drift("flat"), [["position_drift", { said: "flat", held: "long", share: "2" }]])
-    assert.deepStrictEqual(drift("short"), [["position_drift", { said: "short", held: "long", share: "2" }]])
+    assert.deepStrictEqual(drift("flat"), [
+      ["position_drift", { reported: "flat", held: "long", share: "2" }]
+    ])
+    assert.deepStrictEqual(drift("short"), [
+      ["position_drift", { reported: "short", held: "long", share: "2" }]
+    ])
     assert.deepStrictEqual(drift("long"), [])
     assert.deepStrictEqual(drift(null), [])
   })
