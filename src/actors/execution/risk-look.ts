@@ -4,11 +4,11 @@
  * This check stops a scope, not an order: a position that loses while no signal arrives must stop entries as well. It reads
  * the rows once, values open positions by this process's quotes, and leaves the rules to domain/orders.
  *
- * Promises: a rule stops a scope once, until an operator resumes it; every stop is a row with its rule and numbers, a log line
- * and an alert; what cannot be valued is published as unknown.
+ * Promises: a rule stops a scope once, until an operator resumes it; every stop is a row with its rule and numbers, an alert in
+ * the same commit, and a log line; what cannot be valued is published as unknown.
  * Never: sends, cancels or closes anything: exits pass whatever the state (T6).
  */
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import { dayIn, type Day } from "../../domain/kernel/day.ts"
 import { decimal, type Decimal, formatDecimal } from "../../domain/kernel/decimal.ts"
 import { instrumentsOf, multiplierOf } from "../../domain/kernel/instruments.ts"
@@ -20,7 +20,7 @@ import { isResumed, lossesOf, type Marks, mergedMarks, nextMarks } from "../../d
 import { breachOf, type ScopeFigures } from "../../domain/orders/risk-scope.ts"
 import { BigDecimal } from "effect"
 import { AccountLeases } from "../../layers/accounts/accounts-lease.port.ts"
-import { Alerts } from "../../layers/alerts/alerts.port.ts"
+import { type Alert, Alerts, outbreakOf, resolvedLine } from "../../layers/alerts/alerts.port.ts"
 import { Market } from "../../layers/market/market.port.ts"
 import { RiskFigures } from "../../layers/orders/risk-figures.port.ts"
 import {
@@ -32,6 +32,7 @@ import {
   type Trip
 } from "../../layers/orders/risk-store.port.ts"
 import { Config } from "../../layers/platform/config.port.ts"
+import { Entropy } from "../../layers/platform/entropy.port.ts"
 import { Wake } from "../../layers/platform/wake.port.ts"
 import type { LookOutcome } from "../../machines/execution/risk.machine.ts"
 import { logEvent } from "../../runtime/log-event.ts"
@@ -164,20 +165,43 @@ const tripsOf = ({ scopes, zone }: Terms, looked: ReadonlyArray<Looked>): Readon
     return [{ scope, rule, state: limits.onBreach, reason, numbers }]
   })
 
+const messageOf = ({ reason, scope, state }: Trip, moved: boolean): string =>
+  moved
+    ? `trading of ${scope} is ${state} by rule: ${reason}`
+    : `trading of ${scope} was already stopped when a rule was breached: ${reason}`
+
+/** Each change is a separate alert row (T11); it resolves the previous one. */
+const alertOf = (path: string, trip: Trip, moved: boolean): Alert => {
+  const { numbers, reason, rule, scope, state } = trip
+  return {
+    severity: "HIGH",
+    kind: "trading_state.changed",
+    dedupKey: `trading_state.changed:${scope}`,
+    message: messageOf(trip, moved),
+    component: path,
+    detail: { scope, state, changed_by: `rule:${rule}`, reason, ...numbers },
+    standing: true
+  }
+}
+
 const stop = (watch: RiskWatch, trip: Trip) =>
   Effect.gen(function* () {
     const store = yield* RiskStore
     const alerts = yield* Alerts
     const wake = yield* Wake
-    const { numbers, reason, rule, scope, state } = trip
-    const outcome = yield* store.trip(trip)
+    const entropy = yield* Entropy
+    const { numbers, rule, scope, state } = trip
+    const entry = entropy.uuid()
+    const atMs = yield* Clock.currentTimeMillis
+    // Stored with the stop: a process that ends right after the commit has alerted.
+    const outcome = yield* store.trip(trip, (moved) =>
+      outbreakOf(alertOf(watch.path, trip, moved), entry, atMs)
+    )
     const marks = watch.marks.get(scope)
     if (marks !== undefined) watch.marks.set(scope, { ...marks, tripped: rule })
     if (outcome._tag === "Known") return false
     wake.notify("trading-state")
-    const message = outcome.moved
-      ? `trading of ${scope} is ${state} by rule: ${reason}`
-      : `trading of ${scope} was already stopped when a rule was breached: ${reason}`
+    const message = messageOf(trip, outcome.moved)
     yield* logEvent("warn", "risk.tripped", message, {
       component: watch.path,
       scope,
@@ -185,18 +209,8 @@ const stop = (watch: RiskWatch, trip: Trip) =>
       state,
       ...numbers
     })
-    // Each change is a separate alert row (T11); it resolves the previous one.
-    const dedupKey = `trading_state.changed:${scope}`
-    yield* alerts.resolve(dedupKey, message)
-    yield* alerts.raise({
-      severity: "HIGH",
-      kind: "trading_state.changed",
-      dedupKey,
-      message,
-      component: watch.path,
-      detail: { scope, state, changed_by: `rule:${rule}`, reason, ...numbers },
-      standing: true
-    })
+    for (const { by, dedupKey } of outcome.ended) yield* resolvedLine(dedupKey, by)
+    yield* alerts.raise({ ...alertOf(watch.path, trip, outcome.moved), entry })
     return true
   })
 

@@ -129,6 +129,16 @@ const storeRound = (sql: SqlClient, round: ReadonlyArray<PendingEntry>) =>
     return ends.length === 0 ? [] : yield* closeKeys(sql, ends)
   })
 
+/**
+ * Stores entries in a transaction of the caller, so that what happened and its alert are one commit. The caller raises the alert
+ * afterwards under the same `entry`, which logs it and notifies whoever delivers alerts.
+ */
+export const storeAlertsIn = (sql: SqlClient, entries: ReadonlyArray<PendingEntry>) =>
+  Effect.map(
+    Effect.forEach(roundsOf(entries), (round) => storeRound(sql, round)),
+    (closed): ReadonlyArray<ClosedAlert> => closed.flat()
+  )
+
 export const alertsStorePg: Layer.Layer<AlertsStore, never, Database> = Layer.effect(
   AlertsStore,
   Effect.map(Database, (database) =>
@@ -136,12 +146,7 @@ export const alertsStorePg: Layer.Layer<AlertsStore, never, Database> = Layer.ef
       store: (entries) =>
         entries.length === 0
           ? Effect.succeed([])
-          : database.transact("alerts.store", (sql) =>
-              Effect.map(
-                Effect.forEach(roundsOf(entries), (round) => storeRound(sql, round)),
-                (closed) => closed.flat()
-              )
-            )
+          : database.transact("alerts.store", (sql) => storeAlertsIn(sql, entries))
     })
   )
 )

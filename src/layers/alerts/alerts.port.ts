@@ -33,6 +33,11 @@ export interface Alert {
   readonly standing?: true
   /** An operator did it on purpose: alerted, but never logged as an error. */
   readonly byOperator?: true
+  /**
+   * The UUID under which the transaction that this is about has stored it already (`storeAlertsIn`). Raising it then logs it and
+   * changes no row.
+   */
+  readonly entry?: string
 }
 
 /** What ended an outbreak, and when (epoch milliseconds of this process). */
@@ -53,6 +58,18 @@ export interface PendingAlert extends Alert {
   readonly last: Pick<Alert, "message" | "detail">
   readonly resolved: Resolution | null
 }
+
+/** The first occurrence of an alert, as it is stored. */
+export const outbreakOf = ({ entry: _entry, ...alert }: Alert, id: string, atMs: number): PendingAlert => ({
+  ...alert,
+  _tag: "Outbreak",
+  id,
+  occurrences: 1,
+  firstAtMs: atMs,
+  lastAtMs: atMs,
+  last: alert,
+  resolved: null
+})
 
 /** Which alerts are resolved: those of these keys, or all of a prefix but these, which still hold. */
 export type Ended =

@@ -18,6 +18,7 @@ import {
   Alerts,
   type AlertsService,
   type Ended,
+  outbreakOf,
   resolvedLine,
   type Severity
 } from "./alerts.port.ts"
@@ -116,16 +117,7 @@ const makeAlerts = (mask: Mask): Effect.Effect<AlertsService, never, Entropy | W
         Effect.flatMap(Clock.currentTimeMillis, (atMs) => {
           const alert = masked(mask, given)
           raised += 1
-          pending.add({
-            ...alert,
-            _tag: "Outbreak",
-            id: entropy.uuid(),
-            occurrences: 1,
-            firstAtMs: atMs,
-            lastAtMs: atMs,
-            last: alert,
-            resolved: null
-          })
+          pending.add(outbreakOf(alert, given.entry ?? entropy.uuid(), atMs))
           settled.forget(alert.dedupKey)
           wake.notify("alerts")
           return raisedLine(alert, lasts(alert, atMs))

@@ -17,13 +17,16 @@ import { riskLimits } from "../../domain/kernel/risk-limits.ts"
 import type { ScopeLimits } from "../../domain/kernel/settings.ts"
 import { TRADING_STATES, type TradingStateName } from "../../domain/kernel/trading-state.ts"
 import type { Marks } from "../../domain/orders/risk-marks.ts"
+import { storeAlertsIn } from "../alerts/alerts-store.pg.ts"
+import type { PendingEntry } from "../alerts/alerts.port.ts"
 import { Database, type DatabaseService } from "../database/database.port.ts"
 import {
   type AccountHoldings,
   type Closes,
   type RiskReading,
   RiskStore,
-  type RiskStoreService
+  type RiskStoreService,
+  type Trip
 } from "./risk-store.port.ts"
 
 interface Row {
@@ -146,45 +149,56 @@ const saveMarks =
       .pipe(Effect.asVoid, Effect.catchTag("DatabaseFault", Effect.die))
   }
 
+const tripIn = (sql: SqlClient, { numbers, reason, rule, scope, state }: Trip) => {
+  const detail = JSON.stringify({ scope, state, reason, changedBy: `rule:${rule}`, numbers })
+  const given = JSON.stringify({ state, numbers })
+  return sql<{ readonly moved: boolean }>`
+    WITH marked AS (
+      UPDATE risk_marks SET tripped = ${rule}, tripped_at = hf_now()
+      WHERE scope = ${scope} AND tripped IS NULL RETURNING scope
+    ), moved AS (
+      INSERT INTO trading_state AS t (scope, state, reason, changed_by, changed_at)
+      SELECT scope, ${state}, ${reason}, ${`rule:${rule}`}, hf_now() FROM marked
+      ON CONFLICT (scope) DO UPDATE SET state = excluded.state, reason = excluded.reason,
+        changed_by = excluded.changed_by, version = t.version + 1, changed_at = excluded.changed_at
+      WHERE array_position(${[...TRADING_STATES]}::text[], t.state)
+        < array_position(${[...TRADING_STATES]}::text[], excluded.state)
+      RETURNING t.scope
+    ), logged AS (
+      INSERT INTO actor_events (at, path, event, detail)
+      SELECT hf_now(), 'root/trading/risk', 'trading_state.changed', ${detail}::text::jsonb FROM moved
+    ), audited AS (
+      -- What a rule does is in the audit beside what operators do (T14), with the change that it records.
+      INSERT INTO audit (id, command, scope, arguments, reason, by, means, request_id, fingerprint, command_id, life,
+        result, begun_at, completed_at)
+      SELECT made.id, 'trading_state.set', moved.scope, ${given}::text::jsonb, ${reason}, ${`rule:${rule}`}, 'rule',
+        ${`rule:${rule}`}, '', made.id, 'rule', 'accepted', hf_now(), hf_now()
+      FROM moved, LATERAL (SELECT md5(moved.scope || ${rule} || hf_clock()::text)::uuid AS id) made)
+    SELECT EXISTS (SELECT FROM moved) AS moved FROM marked`
+}
+
 const trip =
   (database: DatabaseService): RiskStoreService["trip"] =>
-  ({ numbers, reason, rule, scope, state }) => {
-    const detail = JSON.stringify({ scope, state, reason, changedBy: `rule:${rule}`, numbers })
-    const given = JSON.stringify({ state, numbers })
-    return database
-      .run(
-        "risk.trip",
-        (sql) => sql<{ readonly moved: boolean }>`
-          WITH marked AS (
-            UPDATE risk_marks SET tripped = ${rule}, tripped_at = hf_now()
-            WHERE scope = ${scope} AND tripped IS NULL RETURNING scope
-          ), moved AS (
-            INSERT INTO trading_state AS t (scope, state, reason, changed_by, changed_at)
-            SELECT scope, ${state}, ${reason}, ${`rule:${rule}`}, hf_now() FROM marked
-            ON CONFLICT (scope) DO UPDATE SET state = excluded.state, reason = excluded.reason,
-              changed_by = excluded.changed_by, version = t.version + 1, changed_at = excluded.changed_at
-            WHERE array_position(${[...TRADING_STATES]}::text[], t.state)
-              < array_position(${[...TRADING_STATES]}::text[], excluded.state)
-            RETURNING t.scope
-          ), audited AS (
-            INSERT INTO actor_events (at, path, event, detail)
-            SELECT hf_now(), 'root/trading/risk', 'trading_state.changed', ${detail}::text::jsonb FROM moved
-          ), audited AS (
-            -- What a rule does is in the audit beside what operators do (T14), with the change that it records.
-            INSERT INTO audit (id, command, scope, arguments, reason, by, means, request_id, fingerprint, command_id, life,
-              result, begun_at, completed_at)
-            SELECT made.id, 'trading_state.set', moved.scope, ${given}::text::jsonb, ${reason}, ${`rule:${rule}`}, 'rule',
-              ${`rule:${rule}`}, '', made.id, 'rule', 'accepted', hf_now(), hf_now()
-            FROM moved, LATERAL (SELECT md5(moved.scope || ${rule} || hf_clock()::text)::uuid AS id) made)
-          SELECT EXISTS (SELECT FROM moved) AS moved FROM marked`
+  (given, alertOf) =>
+    database
+      .transact("risk.trip", (sql) =>
+        Effect.gen(function* () {
+          const [row] = yield* tripIn(sql, given)
+          if (row === undefined) return { _tag: "Known" } as const
+          const alert = alertOf(row.moved)
+          const before: PendingEntry = {
+            _tag: "Closing",
+            ended: { _tag: "Keys", keys: [alert.dedupKey] },
+            resolution: { by: alert.message, atMs: alert.firstAtMs }
+          }
+          return {
+            _tag: "Tripped",
+            moved: row.moved,
+            ended: yield* storeAlertsIn(sql, [before, alert])
+          } as const
+        })
       )
-      .pipe(
-        Effect.map(([row]) =>
-          row === undefined ? ({ _tag: "Known" } as const) : ({ _tag: "Tripped", moved: row.moved } as const)
-        ),
-        Effect.catchTag("DatabaseFault", Effect.die)
-      )
-  }
+      .pipe(Effect.catchTag("DatabaseFault", Effect.die))
 
 const sample =
   (database: DatabaseService): RiskStoreService["sample"] =>

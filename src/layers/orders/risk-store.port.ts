@@ -2,7 +2,7 @@
  * Risk store: the port to the data of loss limits: profits and open positions, marks, closes, equity, venue balances.
  *
  * Promises: `read` returns one consistent snapshot in one statement; marks only move forward, whichever process writes them,
- * unless a resume resets them; a rule stops a scope once, with reason, mark and journal entry in one commit,
+ * unless a resume resets them; a rule stops a scope once, with reason, mark, journal entry, audit row and alert in one commit,
  * and never loosens what an operator made stricter.
  * Never: knows a price.
  */
@@ -14,6 +14,8 @@ import type { Holdings } from "../../domain/orders/profit.ts"
 import type { Marks } from "../../domain/orders/risk-marks.ts"
 import type { LossRule } from "../../domain/orders/risk-scope.ts"
 import type { AccountGrant } from "../accounts/accounts-store.port.ts"
+import type { ClosedAlert } from "../alerts/alerts-store.port.ts"
+import type { PendingAlert } from "../alerts/alerts.port.ts"
 import type { DatabaseUnavailable } from "../database/database.port.ts"
 
 /** Profit and open positions of an account; one that never traded is left out. */
@@ -81,11 +83,16 @@ export interface RiskStoreService {
     scopes: Readonly<Record<string, ScopeLimits>>
   ) => Effect.Effect<RiskReading, DatabaseUnavailable>
   readonly saveMarks: (changes: ReadonlyArray<MarksChange>) => Effect.Effect<void, DatabaseUnavailable>
-  /** `Tripped`: by this call; `moved` is false when the state was already as strict. `Known`: it was tripped before. */
+  /**
+   * Stops the scope; `alertOf` makes the alert of the stop, which replaces the open one of its key. `Tripped`: by this call;
+   * `moved` is false when the state was already as strict. `Known`: it was tripped before, and nothing changes.
+   */
   readonly trip: (
-    trip: Trip
+    trip: Trip,
+    alertOf: (moved: boolean) => PendingAlert
   ) => Effect.Effect<
-    { readonly _tag: "Tripped"; readonly moved: boolean } | { readonly _tag: "Known" },
+    | { readonly _tag: "Tripped"; readonly moved: boolean; readonly ended: ReadonlyArray<ClosedAlert> }
+    | { readonly _tag: "Known" },
     DatabaseUnavailable
   >
   /** One row per account and minute: the first one stays. Also deletes some rows past their retention. */
