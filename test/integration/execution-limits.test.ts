@@ -1,6 +1,8 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect } from "effect"
+import { Deferred, Effect, Fiber } from "effect"
 import type { ScopeFigures } from "../../src/domain/orders/risk-scope.ts"
+import { Database } from "../../src/layers/database/database.port.ts"
+import { OrdersStore, type Submitted } from "../../src/layers/orders/orders-store.port.ts"
 import { type BrokerConnection, BrokerUnavailable } from "../../src/layers/venues/broker.port.ts"
 import { makeMemoryMarket } from "../support/market.memory.ts"
 import {
@@ -12,7 +14,7 @@ import {
   until,
   untilStatus
 } from "./execution-desk.ts"
-import { intend, own, sql, testSettings, world } from "./execution-world.ts"
+import { intend, own, permitOf, sql, testSettings, world } from "./execution-world.ts"
 
 /** What the last step of an order says about why. */
 const lastNumbers = (orderId: string) =>
@@ -230,5 +232,74 @@ layer(world(testSettings({ strategies, risk: { buyingPowerMultiple: "10" } })), 
         assert.strictEqual(yield* statusOf(third), "intended")
       })
     )
+  )
+})
+
+const shared = testSettings({
+  strategies: {
+    default: { sources: ["default"], accounts: ["paper-1", "paper-2"] },
+    plain: { sources: ["default"], accounts: ["paper-1", "paper-2"] }
+  },
+  risk: { scopes: { global: { ordersPerMinuteMax: 3 }, "strategy:plain": { ordersPerMinuteMax: 1 } } }
+})
+
+layer(world(shared), { excludeTestServices: true })("accounts that share a limit per minute", (it) => {
+  /** An entry of each account, about to be submitted. */
+  const submits = (strategy: string) =>
+    Effect.gen(function* () {
+      const orders = yield* OrdersStore
+      return yield* Effect.forEach(["paper-1", "paper-2"], (account) =>
+        Effect.gen(function* () {
+          const grant = yield* own(account)
+          const order = yield* intend({ account, strategy, symbol: freshSymbol() })
+          return orders.submit(grant, order, permitOf(shared))
+        })
+      )
+    })
+  const outcome = (one: Submitted): string =>
+    one._tag === "NotPermitted" && one.permit._tag === "Wait" ? one.permit.code : one._tag
+  /** Submits at once from both accounts; each has judged its order when the first of them may commit. */
+  const both = (strategy: string) =>
+    Effect.gen(function* () {
+      const database = yield* Database
+      const gate = yield* Deferred.make<void>()
+      const closed = yield* Deferred.make<void>()
+      const sends = yield* submits(strategy)
+      // The row of the account is taken last: whoever comes so far waits there.
+      const holder = yield* database
+        .transact("test", (client) =>
+          Effect.gen(function* () {
+            yield* client`SELECT id FROM accounts FOR UPDATE`
+            yield* Deferred.succeed(closed, undefined)
+            yield* Deferred.await(gate)
+          })
+        )
+        .pipe(Effect.forkChild)
+      yield* Deferred.await(closed)
+      const sent = yield* Effect.forkChild(Effect.all(sends, { concurrency: "unbounded" }))
+      yield* until(
+        "both submits wait for a lock",
+        sql((client) =>
+          Effect.map(
+            client<{ readonly n: number }>`SELECT count(*)::int AS n FROM pg_stat_activity
+              WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+            ([row]) => row?.n === 2
+          )
+        )
+      )
+      yield* Deferred.succeed(gate, undefined)
+      yield* Fiber.join(holder)
+      return (yield* Fiber.join(sent)).map(outcome)
+    })
+
+  it.effect("[F2] two that submit at the same moment send no more than it allows", () =>
+    Effect.gen(function* () {
+      // One of two, by the limit of the strategy.
+      assert.sameMembers(yield* both("plain"), ["Submitting", "orders_per_minute"])
+      const late = yield* Effect.all(yield* submits("plain"), { concurrency: "unbounded" })
+      assert.deepStrictEqual(late.map(outcome), ["orders_per_minute", "orders_per_minute"])
+      // Two of three are left.
+      assert.deepStrictEqual(yield* both("default"), ["Submitting", "Submitting"])
+    })
   )
 })

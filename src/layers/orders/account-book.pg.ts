@@ -65,13 +65,19 @@ export interface ContextTerms {
   readonly calendars: ReadonlyMap<string, PlanAccount["calendar"]>
   /** Whether some scope currently limits orders per minute, so that they are counted. */
   readonly countsRates: () => boolean
+  /** Scopes of a strategy's entries that several accounts share and that currently limit orders per minute. */
+  readonly sharedRates: (strategy: string) => ReadonlyArray<string>
 }
 
 /** Reads settings that may change at run time. */
 export const contextTerms = (settings: Pick<Settings, "accounts" | "risk">): ContextTerms => ({
   calendars: new Map(Object.entries(settings.accounts).map(([id, { calendar }]) => [id, calendar] as const)),
   countsRates: () =>
-    Object.values(settings.risk.scopes).some(({ ordersPerMinuteMax }) => ordersPerMinuteMax !== null)
+    Object.values(settings.risk.scopes).some(({ ordersPerMinuteMax }) => ordersPerMinuteMax !== null),
+  sharedRates: (strategy) =>
+    ["global", `strategy:${strategy}`].filter(
+      (scope) => (settings.risk.scopes[scope]?.ordersPerMinuteMax ?? null) !== null
+    )
 })
 
 /**

@@ -7,7 +7,7 @@
  * before the commit. Rejected: the rule again in SQL, which was a second copy next to the tested one.
  *
  * Promises: a row that this moved to `submitting` has sends + 1, sent_at, the fence of its sender and the quantity of its
- * permit.
+ * permit; a limit of orders per minute holds for all accounts that share it, however many send at once.
  * Never: sends; decides what a refusal means for the order (see the executor).
  * Failure: `DatabaseUnavailable`; when the response was lost the row may be `submitting` with nothing sent, which
  * is crash point K4 and resolved like it.
@@ -234,6 +234,18 @@ const judged = (
     })
   })
 
+/**
+ * Puts entries in line whose accounts share a limit of orders per minute: each is counted only when the one before it is
+ * committed or given up. Advisory, because most scopes have no row. The last of the locks, so that no holder waits for a
+ * position or an order; in one order for everybody.
+ */
+const lockRates = (sql: SqlClient, scopes: ReadonlyArray<string>) =>
+  Effect.forEach(
+    scopes,
+    (scope) => sql`SELECT pg_advisory_xact_lock(hashtextextended(${`rate:${scope}`}, 0))`,
+    { discard: true }
+  )
+
 export const submit =
   (database: DatabaseService, terms: ContextTerms): OrdersStoreService["submit"] =>
   (grant, order, judge) =>
@@ -251,7 +263,13 @@ export const submit =
           if (row === undefined || !row.owned) return refused("stale_fence")
           if (!row.leased) return refused("lease_over")
           if (row.status !== order.status) return refused("status_changed")
-          const permit = yield* judged(sql, terms, grant, order, row, judge)
+          let permit = yield* judged(sql, terms, grant, order, row, judge)
+          const scopes = order.intent === "entry" ? terms.sharedRates(order.strategy) : []
+          // Only what would be sent waits in line: an entry over the limit is deferred without a lock.
+          if (permit._tag === "Send" && scopes.length > 0) {
+            yield* lockRates(sql, scopes)
+            permit = yield* judged(sql, terms, grant, order, row, judge)
+          }
           if (permit._tag !== "Send") return { _tag: "NotPermitted", permit } satisfies Submitted
           const [moved] = yield* move(sql, grant, order, event, permit)
           if (moved === undefined) return refused("lease_over")
