@@ -124,7 +124,11 @@ const unlockAnswer = z
     status: z.literal("ACCEPTED"),
     account: z.string(),
     fence: z.string(),
-    owner: z.string().nullable().meta({ description: "The life that held it." })
+    owner: z.string().nullable().meta({ description: "The life that held it." }),
+    free_in_ms: z.number().meta({
+      description:
+        "When it may be taken: at once by this process if this one held it; else when the process that held it can certainly not send any more."
+    })
   })
   .meta({ id: "UnlockAnswer" })
 
@@ -237,7 +241,8 @@ export const commandEndpoints = {
     ...post,
     path: "/api/v1/monitoring/locks/account/:id/unlock",
     name: "unlockAccount",
-    summary: "Takes an account from whoever holds it; the fence rises first.",
+    summary:
+      "Takes an account from whoever holds it: the fence rises at once, and it is executed again when the former executor can certainly not send any more.",
     body: reasonBody,
     answers: { 202: unlockAnswer }
   }),

@@ -199,7 +199,7 @@ describe("orders of an operator", () => {
     const taken = await command(`positions/${disputed}/adopt`, { reason: "theirs" })
     assert.deepInclude(taken.body, { quantity_before: "1.5", quantity: "2" }, taken.text)
     const unlocked = await command("monitoring/locks/account/paper-1/unlock", { reason: "stuck" })
-    assert.deepInclude(unlocked.body, { account: "paper-1", owner: null, fence: "1" })
+    assert.deepInclude(unlocked.body, { account: "paper-1", owner: null, fence: "1", free_in_ms: 0 })
   })
 })
 

@@ -10,7 +10,8 @@ import { makeMemoryMarket } from "../support/market.memory.ts"
 import { Market } from "../../src/layers/market/market.port.ts"
 import { Wake } from "../../src/layers/platform/wake.port.ts"
 import { makeVenue, until } from "./execution-desk.ts"
-import { AccountsStore } from "../../src/layers/accounts/accounts-store.port.ts"
+import { nodeLimits } from "../../src/domain/kernel/limits.ts"
+import { AccountsStore, UNLOCKED } from "../../src/layers/accounts/accounts-store.port.ts"
 import { Database } from "../../src/layers/database/database.port.ts"
 import { NodeStore } from "../../src/layers/accounts/node-store.port.ts"
 import { OrdersStore } from "../../src/layers/orders/orders-store.port.ts"
@@ -65,6 +66,46 @@ layer(world(), { excludeTestServices: true })("ownership of an account", (it) =>
       assert.isTrue(
         other._tag === "HeldByOther" && other.owner === "node-4a/second" && other.remainingMs > 50_000
       )
+    })
+  )
+
+  it.effect("[T4] what is unlocked from another life is free when that one cannot send any more", () =>
+    Effect.gen(function* () {
+      const accounts = yield* AccountsStore
+      const nodes = yield* NodeStore
+      yield* openNode("node-ub")
+      const taken = (account: string) => accounts.take(account, "node-ub/boot")
+      const past = (account: string) =>
+        sql((client) => client`UPDATE accounts SET lease_until = hf_clock() WHERE id = ${account}`)
+      // Its lease may be renewed by a request that is on its way, and its clock is counted from that.
+      const frozen = yield* own("u-1", "node-ua", 500)
+      const unlocked = yield* accounts.unlock("u-1", "node-ub/boot")
+      assert.deepInclude(unlocked, { owner: frozen.owner, fence: frozen.fence + 1n })
+      assert.isAbove(unlocked?.freeInMs ?? 0, nodeLimits.leaseMs - 1_000)
+      const early = yield* taken("u-1")
+      assert.isTrue(early._tag === "HeldByOther" && early.owner === UNLOCKED && early.remainingMs > 1_000)
+      const waiting = yield* accounts.free(["u-1"])
+      assert.isTrue(waiting.free.length === 0 && (waiting.nextMs ?? 0) > 1_000)
+      assert.isFalse(yield* accounts.markReconciled(frozen))
+      // Twice does not shorten it, and a longer lease is waited for.
+      const again = yield* accounts.unlock("u-1", null)
+      assert.isTrue((again?.freeInMs ?? 0) > 1_000 && again?.owner === UNLOCKED)
+      yield* past("u-1")
+      assert.deepStrictEqual((yield* accounts.free(["u-1"])).free, ["u-1"])
+      const after = yield* taken("u-1")
+      assert.isTrue(after._tag === "Taken" && after.grant.fence === frozen.fence + 3n)
+      yield* own("u-2", "node-ua", 30_000)
+      assert.isAbove((yield* accounts.unlock("u-2", "node-ub/boot"))?.freeInMs ?? 0, 20_000)
+      // Of a life that has ended there is nothing to wait for.
+      yield* own("u-3", "node-ua")
+      yield* nodes.release("node-ua/boot")
+      assert.strictEqual((yield* accounts.unlock("u-3", "node-ub/boot"))?.freeInMs, 0)
+      assert.strictEqual((yield* taken("u-3"))._tag, "Taken")
+      // The caller's own life keeps it: nobody else has it before the caller has let go.
+      assert.strictEqual((yield* accounts.unlock("u-3", "node-ub/boot"))?.freeInMs, 0)
+      yield* openNode("node-uc")
+      assert.strictEqual((yield* accounts.take("u-3", "node-uc/boot"))._tag, "HeldByOther")
+      assert.strictEqual((yield* taken("u-3"))._tag, "Taken")
     })
   )
 

@@ -525,8 +525,12 @@ layer(world(), { excludeTestServices: true })("what an operator does to orders",
       )
       const before = yield* guardOf
       if (before === null) return assert.fail("no guard")
-      const unlocked = yield* accounts.unlock("paper-1")
-      assert.deepInclude(unlocked, { owner: before.grant.owner, fence: before.grant.fence + 1n })
+      const unlocked = yield* accounts.unlock("paper-1", before.grant.owner)
+      assert.deepStrictEqual(unlocked, {
+        owner: before.grant.owner,
+        fence: before.grant.fence + 1n,
+        freeInMs: 0
+      })
       const order = yield* intend({ symbol: freshSymbol() })
       assert.strictEqual((yield* orders.apply(before.grant, order, "order.held"))._tag, "StaleFence")
       const refused = yield* orders.submit(before.grant, order, permitOf())
@@ -535,7 +539,7 @@ layer(world(), { excludeTestServices: true })("what an operator does to orders",
       assert.isFalse(before.mayWrite())
       yield* untilStatus(order, "filled")
       assert.isTrue(((yield* readAccount("paper-1"))?.fence ?? 0n) > before.grant.fence + 1n)
-      assert.strictEqual(yield* accounts.unlock("nobody"), null)
+      assert.strictEqual(yield* accounts.unlock("nobody", null), null)
     })
   )
 

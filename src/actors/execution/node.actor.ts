@@ -139,8 +139,9 @@ const renew = (keeper: Keeper, deadline: LeaseDeadline, life: string) =>
     const held = leases.all()
     const renewal = yield* nodes.renew(life, keeper.pace.leaseMs)
     if (!renewal.held || renewal.lapsed) return false
-    deadline.extend(sent)
     if (renewal.accounts !== held.length || keeper.orphans.size > 0) yield* compare(keeper, life, held)
+    // Last: the time of a guard whose account was taken is not prolonged, wherever this process freezes in between.
+    deadline.extend(sent)
     return true
   }).pipe(
     // A missing answer proves nothing: the lease runs on, and is lost once the margin is used up as well.

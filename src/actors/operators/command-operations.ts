@@ -147,7 +147,10 @@ export const acknowledgeAlert = ({
     return row === null ? yield* notFound : row
   })
 
-/** The fence rises in the database before this process lets go, so that nobody is left who may write. */
+/**
+ * The fence rises in the database before this process lets go, so that nobody is left who may write; its executor then takes
+ * the account again. An owner in another process may be frozen on its way to the wire: until its lease is over, nobody takes it.
+ */
 export const unlockAccount = ({
   caller: { by },
   reason,
@@ -156,20 +159,23 @@ export const unlockAccount = ({
   Effect.gen(function* () {
     const accounts = yield* AccountsStore
     const leases = yield* AccountLeases
-    const unlocked = yield* accounts.unlock(account)
-    if (unlocked === null) return yield* notFound
     const guard = leases.current(account)
-    if (guard !== null && guard.grant.fence < unlocked.fence) leases.lose(guard)
+    const unlocked = yield* accounts.unlock(account, guard?.grant.owner ?? null)
+    if (unlocked === null) return yield* notFound
+    const now = leases.current(account)
+    if (now !== null && now.grant.fence < unlocked.fence) leases.lose(now)
     const fence = String(unlocked.fence)
+    const { freeInMs, owner } = unlocked
     yield* logEvent("warn", "account.unlocked", `${account} was taken from its owner by ${by}`, {
       component: `root/trading/accounts/${account}`,
       account,
-      owner: unlocked.owner,
+      owner,
       fence,
+      free_in_ms: freeInMs,
       by,
       reason
     })
-    return { status: "ACCEPTED", account, fence, owner: unlocked.owner }
+    return { status: "ACCEPTED", account, fence, owner, free_in_ms: freeInMs }
   })
 
 const replayed = (outcome: Replayed) =>

@@ -13,7 +13,7 @@
  */
 import { Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
-import { accountLimits } from "../../domain/kernel/limits.ts"
+import { accountLimits, nodeLimits } from "../../domain/kernel/limits.ts"
 import { collapse, inBatches } from "../database/collapse.ts"
 import { Database, type DatabaseService } from "../database/database.port.ts"
 import { accountLeased, lifeAlive } from "./node-life.pg.ts"
@@ -24,6 +24,7 @@ import {
   AccountsStore,
   type AccountsStoreService,
   type TakeOutcome,
+  UNLOCKED,
   type VenueMismatch
 } from "./accounts-store.port.ts"
 
@@ -179,16 +180,39 @@ const release =
       })
       .pipe(Effect.asVoid, Effect.catchTag("DatabaseFault", Effect.die))
 
+/**
+ * The wire is guarded by the lease of the former owner's node, which this does not end. Whoever froze between its check and
+ * the wire sends at the latest when that lease is over by its own clock, and what it renews after this it renews without the
+ * account (node.actor.ts). A whole lease covers the renewal that was on its way. The caller's own life keeps it under the
+ * higher fence: were it free, another process could have it before this one has let go.
+ */
 const unlock =
   (database: DatabaseService): AccountsStoreService["unlock"] =>
-  (account) =>
+  (account, life) =>
     database
       .run(
         "accounts.unlock",
-        (sql) => sql<{ readonly owner: string | null; readonly fence: bigint }>`
-          WITH held AS (SELECT id, owner FROM accounts WHERE id = ${account} FOR NO KEY UPDATE)
-          UPDATE accounts a SET fence = a.fence + 1, owner = NULL, lease_until = NULL, reconciled_at = NULL
-          FROM held WHERE a.id = held.id RETURNING held.owner, a.fence`
+        (sql) => sql<{
+          readonly owner: string | null
+          readonly fence: bigint
+          readonly freeInMs: number
+        }>`
+          WITH held AS MATERIALIZED (SELECT id, owner, lease_until FROM accounts WHERE id = ${account} FOR NO KEY UPDATE),
+          silent AS MATERIALIZED (
+            SELECT h.id, h.owner, CASE
+              WHEN h.owner IS NULL THEN NULL
+              WHEN h.owner = ${life}::text THEN h.lease_until
+              WHEN strpos(h.owner, '/') = 0 THEN nullif(greatest(h.lease_until, hf_clock()), hf_clock())
+              ELSE (SELECT greatest(n.lease_until, hf_clock() + ${nodeLimits.leaseMs}::int * interval '1 millisecond')
+                FROM nodes n WHERE n.life = h.owner AND n.lease_until > hf_clock()) END AS until
+            FROM held h)
+          UPDATE accounts a SET fence = a.fence + 1, lease_until = s.until,
+            owner = CASE WHEN s.owner = ${life}::text THEN s.owner WHEN s.until IS NOT NULL THEN ${UNLOCKED}::text END,
+            reconciled_at = NULL
+          FROM silent s WHERE a.id = s.id
+          RETURNING s.owner, a.fence,
+            CASE WHEN s.owner = ${life}::text THEN 0
+              ELSE ceil(greatest(0, coalesce(extract(epoch FROM s.until - hf_clock()) * 1000, 0))) END::float8 AS "freeInMs"`
       )
       .pipe(
         Effect.map(([row]) => row ?? null),

@@ -7,7 +7,7 @@
  * of the owner's node (node-store.port.ts): an account has an owner and a fence, and nothing that must be renewed.
  *
  * Promises: `take` raises the fence exactly when it returns `Taken`; an account of a life that has ended is taken at once, one
- * of a life that is alive never is. Calls that come together are one statement, so thousands of accounts start as one.
+ * of a life that is alive never is, and one that was unlocked from a life only when that life can no longer send. Calls that come together are one statement, so thousands of accounts start as one.
  * Never: compares times of two machines; every time in here is the database's own.
  */
 import { Context, type Effect } from "effect"
@@ -59,6 +59,9 @@ export interface VenueMismatch {
   readonly configured: string
 }
 
+/** The owner of an account that was unlocked while its former owner may still send; no life, so the row's own lease decides. */
+export const UNLOCKED = "unlocked"
+
 export interface AccountsStoreService {
   /** Inserts the rows that do not exist. Existing rows keep their values; conflicts are returned. */
   readonly ensure: (
@@ -81,12 +84,17 @@ export interface AccountsStoreService {
   /** Releases accounts so that a successor need not wait. A void grant changes nothing. */
   readonly release: (grants: ReadonlyArray<AccountGrant>) => Effect.Effect<void, DatabaseUnavailable>
   /**
-   * Takes an account from whoever owns it: the fence rises, so that nothing he still writes changes a row, and anybody may
-   * take it then. Null: there is no such account.
+   * Takes an account from whoever executes it. The fence rises at once, so that nothing they still write changes a row. `life`,
+   * that of the caller, keeps it and takes it again under the higher fence; from another life anybody may take it when that one
+   * can certainly not send any more: after `freeInMs`. Null: there is no such account.
    */
   readonly unlock: (
-    account: string
-  ) => Effect.Effect<{ readonly owner: string | null; readonly fence: bigint } | null, DatabaseUnavailable>
+    account: string,
+    life: string | null
+  ) => Effect.Effect<
+    { readonly owner: string | null; readonly fence: bigint; readonly freeInMs: number } | null,
+    DatabaseUnavailable
+  >
   /** Everything the life `owner` owns, by the rows. */
   readonly owned: (owner: string) => Effect.Effect<ReadonlyArray<AccountGrant>, DatabaseUnavailable>
   /** Records that the account agrees with the broker as far as can be determined. False: the grant is void. */

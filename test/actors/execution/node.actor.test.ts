@@ -48,7 +48,7 @@ const setUp = (alivePid: number | null = 99) =>
       renew: Effect.succeed<Renewal>({ held: true, lapsed: false, accounts: 0 }) as ReturnType<
         NodeStoreService["renew"]
       >,
-      owned: [] as ReadonlyArray<AccountGrant>,
+      owned: Effect.succeed<ReadonlyArray<AccountGrant>>([]),
       released: [] as Array<AccountGrant>,
       renewals: 0
     }
@@ -73,7 +73,7 @@ const setUp = (alivePid: number | null = 99) =>
         release: () => Effect.void
       }),
       Layer.mock(AccountsStore, {
-        owned: () => Effect.sync(() => script.owned),
+        owned: () => Effect.suspend(() => script.owned),
         release: (grants) => Effect.sync(() => void script.released.push(...grants)),
         free: (accounts) => Effect.succeed({ free: accounts, nextMs: null })
       }),
@@ -213,7 +213,7 @@ it.effect("an account that another took is lost alone; one that nobody here exec
     const mine = node.hold("paper-1")
     const taken = node.hold("paper-2")
     const orphan = { account: "paper-3", owner: "node-a/boot", fence: 4n }
-    node.script.owned = [mine.grant, orphan]
+    node.script.owned = Effect.succeed([mine.grant, orphan])
     node.script.renew = Effect.succeed({ held: true, lapsed: false, accounts: 3 })
     yield* TestClock.adjust(nodeLimits.renewEveryMs)
     assert.isTrue(mine.mayWrite())
@@ -225,15 +225,35 @@ it.effect("an account that another took is lost alone; one that nobody here exec
 )
 
 it.effect(
+  "[T4] the time of an account that was taken away is not prolonged by the renewal that shows it",
+  () =>
+    Effect.gen(function* () {
+      const node = yield* setUp()
+      const [mine, taken] = [node.hold("paper-1"), node.hold("paper-2")]
+      const rows = yield* Deferred.make<ReadonlyArray<AccountGrant>>()
+      node.script.renew = Effect.succeed({ held: true, lapsed: false, accounts: 1 })
+      node.script.owned = Deferred.await(rows)
+      yield* TestClock.adjust(usableMs - 1)
+      // It has renewed, and looks which account is gone: frozen here, it wakes up without time to send.
+      assert.deepStrictEqual([taken.remainingMs(), mine.remainingMs()], [1, 1])
+      node.script.renew = Effect.never
+      yield* Deferred.succeed(rows, [mine.grant])
+      yield* TestClock.adjust(0)
+      assert.isFalse(taken.mayWrite())
+      assert.strictEqual(mine.remainingMs(), nodeLimits.renewEveryMs + 1)
+    })
+)
+
+it.effect(
   "an account that nobody here executes gets its full time again when it was taken again meanwhile",
   () =>
     Effect.gen(function* () {
       const node = yield* setUp()
       const orphan = (fence: bigint) => ({ account: "paper-3", owner: "node-a/boot", fence })
       node.script.renew = Effect.succeed({ held: true, lapsed: false, accounts: 1 })
-      node.script.owned = [orphan(4n)]
+      node.script.owned = Effect.succeed([orphan(4n)])
       yield* TestClock.adjust(nodeLimits.orphanMs)
-      node.script.owned = [orphan(5n)]
+      node.script.owned = Effect.succeed([orphan(5n)])
       yield* TestClock.adjust(nodeLimits.orphanMs)
       assert.deepStrictEqual(node.script.released, [])
       yield* TestClock.adjust(2 * nodeLimits.renewEveryMs)
