@@ -478,6 +478,21 @@ layer(world(), { excludeTestServices: true })("what an operator does to orders",
       yield* positions.confirm(grant, [{ symbol, quantity: "5" }])
       assert.deepInclude(yield* adopt("a"), { _tag: "NotDisputed", ours: "2", venues: "5" }, "fills may come")
       yield* positions.confirm(grant, [{ symbol, quantity: "5" }], true)
+      // The venue filled one more since it was asked, or while it answered: 5 is not what it holds.
+      const more = fillOf(entry, { quantity: "1", price: "50" })
+      yield* fills.record("practice", more)
+      assert.deepStrictEqual(yield* adopt("a"), { _tag: "Outdated", account: "paper-1" })
+      yield* positions.confirm(grant, [{ symbol, quantity: "5" }], true, () => 60_000)
+      assert.strictEqual((yield* adopt("a"))._tag, "Outdated")
+      assert.strictEqual(yield* held(symbol), "3")
+      yield* fills.record("practice", {
+        ...more,
+        side: "sell",
+        tradeId: "back",
+        venueOrderId: "back",
+        clientOrderId: null
+      })
+      yield* positions.confirm(grant, [{ symbol, quantity: "5" }], true)
       const adopted = yield* adopt("a")
       assert.deepInclude(adopted, { _tag: "Adopted", before: "2", quantity: "5", price: "50" })
       assert.deepStrictEqual(yield* adopt("a"), adopted, "the same command again")

@@ -166,8 +166,15 @@ const confirmFor = (desk: AccountDesk, guard: LeaseGuard, symbol: string) =>
 export const confirmPositions = (desk: AccountDesk, guard: LeaseGuard, dispute = false) =>
   Effect.gen(function* () {
     const positions = yield* PositionsStore
+    const clock = yield* Clock.Clock
+    const sent = clock.monotonicTimeNanosUnsafe()
     const reported = yield* desk.broker.positions(desk.account)
-    const confirmed = yield* positions.confirm(guard.grant, reported, dispute)
+    const confirmed = yield* positions.confirm(
+      guard.grant,
+      reported,
+      dispute,
+      () => Number(clock.monotonicTimeNanosUnsafe() - sent) / 1_000_000
+    )
     if (confirmed._tag === "StaleFence")
       return yield* new LeaseLost({ account: desk.account, while: "confirming" })
     return confirmed.mismatches

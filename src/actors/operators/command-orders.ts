@@ -151,6 +151,14 @@ export const adoptPosition = (
           reason: "not_disputed",
           message: `our fills say ${adopted.ours}, the venue says ${adopted.venues ?? "nothing yet"}; only a difference that all fills do not explain is adopted`
         })
+      case "Outdated":
+        wake.notify(reconcileBell(adopted.account))
+        return yield* new CommandRefused({
+          kind: "conflict",
+          reason: "confirmation_outdated",
+          message:
+            "a fill was stored since the venue reported its quantity: it is being asked again, after which this may be given again"
+        })
       case "PriceMissing":
         return yield* new CommandRefused({
           kind: "invalid",

@@ -71,6 +71,8 @@ export type Adopted =
   | { readonly _tag: "Missing" }
   /** Both agree, or the venue was not asked yet, or its fills may still explain the difference. */
   | { readonly _tag: "NotDisputed"; readonly ours: string; readonly venues: string | null }
+  /** A fill was stored since the venue was asked: what it said may be from before that fill, and is asked for again. */
+  | { readonly _tag: "Outdated"; readonly account: string }
   /** There is no price of our own to book it at. */
   | { readonly _tag: "PriceMissing" }
 

@@ -6,7 +6,7 @@
  * all, that one counts as well, and the two books differ again: that is seen and not guessed away.
  *
  * Promises: only where the position is in dispute, which it is after all fills were asked for again; the quantities are
- * those of the row while it is locked.
+ * those of the row while it is locked, and no fill was stored since the venue reported its own.
  * Never: touches an order, or what the venue confirmed.
  * Failure: errors of the SQL client pass through.
  */
@@ -25,6 +25,8 @@ interface Row {
   readonly quantity: string
   readonly confirmed: string | null
   readonly disputed: boolean
+  /** A fill was stored since the venue was asked. */
+  readonly outdated: boolean
   readonly average: string
   readonly lastPrice: string | null
   readonly at: Date
@@ -70,6 +72,8 @@ export const adoptIn = (
     const [row] = yield* sql<Row>`
       SELECT p.account, p.symbol, a.venue, trim_scale(p.quantity)::text AS quantity,
         trim_scale(p.confirmed_quantity)::text AS confirmed, p.disputed_at IS NOT NULL AS disputed,
+        -- Every fill moves both, and nothing else does; a row that a confirmation made has its first version.
+        p.version > 1 AND p.updated_at > p.confirmed_at AS outdated,
         trim_scale(p.average_price)::text AS average, hf_clock() AS at,
         (SELECT trim_scale(t.price)::text FROM trade_records t WHERE t.position_id = p.id ORDER BY t.seq DESC LIMIT 1)
           AS "lastPrice"
@@ -81,6 +85,7 @@ export const adoptIn = (
     if (before !== null) return before
     if (!row.disputed || row.confirmed === null || row.confirmed === row.quantity)
       return { _tag: "NotDisputed", ours: row.quantity, venues: row.confirmed } satisfies Adopted
+    if (row.outdated) return { _tag: "Outdated", account: row.account } satisfies Adopted
     const price = priceOf(row, given.price)
     if (price === null) return { _tag: "PriceMissing" } satisfies Adopted
     const difference = BigDecimal.subtract(decimal(row.confirmed), decimal(row.quantity))

@@ -25,8 +25,16 @@ import { accountLeased } from "../accounts/node-life.pg.ts"
 
 type Reported = ReadonlyArray<{ readonly symbol: string; readonly quantity: string }>
 
-const store = (sql: SqlClient, account: string, reported: Reported, dispute: boolean) =>
+const store = (
+  sql: SqlClient,
+  account: string,
+  reported: Reported,
+  dispute: boolean,
+  askedMsAgo: () => number
+) =>
   Effect.gen(function* () {
+    // Read after the transaction began, whose instant it is taken from: never later than the request was sent.
+    const asked = sql`hf_now() - ${askedMsAgo()}::float8 * interval '1 millisecond'`
     const ids = reported.map(({ symbol }) => positionId(account, symbol))
     const symbols = reported.map(({ symbol }) => symbol)
     const quantities = reported.map(({ quantity }) => quantity)
@@ -38,11 +46,11 @@ const store = (sql: SqlClient, account: string, reported: Reported, dispute: boo
     // In one order for everybody, so that two confirmations at once wait for each other instead of deadlocking.
     yield* sql`SELECT id FROM positions WHERE account = ${account} ORDER BY id FOR UPDATE`
     yield* sql`
-      UPDATE positions p SET confirmed_quantity = s.quantity, confirmed_at = hf_clock()
+      UPDATE positions p SET confirmed_quantity = s.quantity, confirmed_at = ${asked}
       FROM unnest(${symbols}::text[], ${quantities}::numeric[]) AS s (symbol, quantity)
       WHERE p.account = ${account} AND p.symbol = s.symbol`
     yield* sql`
-      UPDATE positions SET confirmed_quantity = 0, confirmed_at = hf_clock()
+      UPDATE positions SET confirmed_quantity = 0, confirmed_at = ${asked}
       WHERE account = ${account} AND NOT (symbol = ANY(${symbols}::text[]))
         AND (quantity <> 0 OR confirmed_quantity IS DISTINCT FROM 0)`
     yield* sql`
@@ -56,7 +64,7 @@ const store = (sql: SqlClient, account: string, reported: Reported, dispute: boo
 
 const confirm =
   (database: DatabaseService): PositionsStoreService["confirm"] =>
-  (grant, reported, dispute = false) =>
+  (grant, reported, dispute = false, askedMsAgo = () => 0) =>
     database
       .transact(
         "positions.confirm",
@@ -66,7 +74,7 @@ const confirm =
               SELECT id FROM accounts
               WHERE id = ${grant.account} AND owner = ${grant.owner} AND fence = ${grant.fence} FOR SHARE`
             if (own.length === 0) return { _tag: "StaleFence" } satisfies ConfirmOutcome
-            const mismatches = yield* store(sql, grant.account, reported, dispute)
+            const mismatches = yield* store(sql, grant.account, reported, dispute, askedMsAgo)
             return { _tag: "Confirmed", mismatches } satisfies ConfirmOutcome
           }),
         { retry: "idempotent" }

@@ -86,12 +86,14 @@ export interface PositionsStoreService {
   readonly arm: (arming: Arming) => Effect.Effect<boolean, DatabaseUnavailable>
   /**
    * Stores the broker's answer for the whole account: a symbol it does not name is flat there. `dispute`: all fills were
-   * fetched before, so what still differs is disputed and takes no new exposure; what agrees is free again either way.
+   * fetched before, so what still differs is disputed and takes no new exposure; what agrees is free again either way. `askedMsAgo`: the
+   * milliseconds since the request was sent, which dates the answer: a fill that was stored since may not be in it.
    */
   readonly confirm: (
     grant: AccountGrant,
     reported: ReadonlyArray<{ readonly symbol: string; readonly quantity: string }>,
-    dispute?: boolean
+    dispute?: boolean,
+    askedMsAgo?: () => number
   ) => Effect.Effect<ConfirmOutcome, DatabaseUnavailable>
 }
 
