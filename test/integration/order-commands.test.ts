@@ -3,7 +3,9 @@ import { Effect, type Scope } from "effect"
 import { closeOrderId, positionId } from "../../src/domain/kernel/ids.ts"
 import { ORDER_STATUSES, type OrderStatus } from "../../src/domain/orders/order.ts"
 import { AccountsStore } from "../../src/layers/accounts/accounts-store.port.ts"
+import { Database } from "../../src/layers/database/database.port.ts"
 import { FillsStore } from "../../src/layers/orders/fills-store.port.ts"
+import { flattenIn } from "../../src/layers/orders/order-close.pg.ts"
 import { OrderCommands } from "../../src/layers/orders/order-commands.port.ts"
 import { OrdersStore, type StoredOrder } from "../../src/layers/orders/orders-store.port.ts"
 import { PositionsStore } from "../../src/layers/orders/positions-store.port.ts"
@@ -373,6 +375,66 @@ layer(world(), { excludeTestServices: true })("what an operator does to orders",
       assert.strictEqual((yield* fresh(waiting)).sends, 0)
       const nobody = yield* OrderCommands.use((store) => store.flatten("nobody", origin(), "x"))
       assert.strictEqual(nobody._tag, "Missing")
+    })
+  )
+
+  test(
+    "[K10] a flatten is as many statements for a hundred entries and positions as for one of each",
+    Effect.gen(function* () {
+      const database = yield* Database
+      yield* own("paper-9")
+      const add = (from: number, to: number) =>
+        sql((client) =>
+          Effect.all([
+            client`INSERT INTO positions (id, account, symbol, quantity, average_price)
+              SELECT md5('p' || n)::uuid, 'paper-9', 'P' || n, CASE WHEN n % 2 = 0 THEN -1 ELSE 1 END, 1
+              FROM generate_series(${from}::int, ${to}::int) AS n`,
+            client`INSERT INTO position_shares (position_id, strategy, quantity, average_price, opened_seq, opened_at)
+              SELECT md5('p' || n)::uuid, s, CASE WHEN n % 2 = 0 THEN -0.5 ELSE 0.5 END, 1, 0, hf_now()
+              FROM generate_series(${from}::int, ${to}::int) AS n, unnest(ARRAY['plain', 'default']) AS s`,
+            client`INSERT INTO orders (id, client_order_id, account, strategy, intent, symbol, side, type, quantity,
+                time_in_force, status, source, venue)
+              SELECT md5(status || n)::uuid, md5(status || n), 'paper-9', 'plain', 'entry', 'E' || n, 'buy', 'market', n,
+                'day', status, 'webhook', 'practice'
+              FROM generate_series(${from}::int, ${to}::int) AS n, unnest(ARRAY['acked', 'intended', 'unknown']) AS status`
+          ])
+        )
+      const flatten = Effect.gen(function* () {
+        let statements = 0
+        const done = yield* database.transact("test", (client) => {
+          const counted = new Proxy(client, {
+            apply: (target, self, given) => {
+              statements += 1
+              return Reflect.apply(target, self, given)
+            }
+          })
+          return flattenIn(counted, "paper-9", origin(), "out")
+        })
+        return done._tag === "Flattened" ? { statements, done } : assert.fail(done._tag)
+      })
+      const one = yield* Effect.andThen(add(1, 1), flatten)
+      const many = yield* Effect.andThen(add(2, 100), flatten)
+      assert.strictEqual(many.statements, one.statements)
+      const lines = many.done.orders.map(({ intent, side, status }) => `${intent} ${side} ${status}`)
+      const countOf = (line: string) => lines.filter((found) => found === line).length
+      assert.strictEqual(many.done.unresolved.length, 100)
+      assert.strictEqual(countOf("entry buy pending_cancel"), 100)
+      assert.strictEqual(countOf("entry buy withdrawn"), 99)
+      // 50 short positions of two shares; each bought entry that may still fill has its close: 100 at the venue, 100 unknown.
+      assert.strictEqual(countOf("reduce buy intended"), 100)
+      assert.strictEqual(countOf("reduce sell intended"), 100 + 200)
+      const events = yield* sql(
+        (
+          client
+        ) => client`SELECT event, count(*)::int AS n FROM order_events e JOIN orders o ON o.id = e.order_id
+          WHERE o.account = 'paper-9' GROUP BY 1 ORDER BY 1`
+      )
+      assert.deepStrictEqual(events, [
+        { event: "order.cancel_requested", n: 100 },
+        // Those of the first flatten that waited were named again, except of entries, where each command has its own.
+        { event: "order.intended", n: 400 + 2 },
+        { event: "order.withdrawn", n: 100 }
+      ])
     })
   )
 

@@ -8,7 +8,8 @@
  *
  * Promises: all orders of one command are one transaction; a command that was given before under the same id finds its
  * orders and makes no others; a close of the same share that still waits, and wants as much, is named instead.
- * Never: sends; makes an order for a share that is flat.
+ * Never: sends; makes an order for a share that is flat; runs a statement for each order or position of an account, of which
+ * there may be thousands under the deadline of one call.
  * Failure: errors of the SQL client pass through.
  */
 import { BigDecimal, Effect } from "effect"
@@ -18,7 +19,7 @@ import { closeClientOrderId, closeOrderId, positionId } from "../../domain/kerne
 import { OPEN } from "../../domain/orders/order.ts"
 import { OPERATOR_CLOSE } from "../../domain/orders/permit.ts"
 import type { Closed, CloseOrigin, CloseRequest, Flattened } from "./order-commands.port.ts"
-import { cancelStep, stepLocked } from "./order-operate.pg.ts"
+import { cancelStep, stepAllLocked } from "./order-operate.pg.ts"
 import { columnsOf } from "./order-row.pg.ts"
 import type { StoredOrder } from "./orders-store.port.ts"
 
@@ -63,58 +64,108 @@ export const partsOf = (shares: ReadonlyArray<Share>, quantity: string | null): 
 const madeBy = (sql: SqlClient, commandId: string) =>
   sql<StoredOrder>`SELECT ${columnsOf(sql)} FROM orders WHERE command_id = ${commandId}::uuid ORDER BY seq`
 
-/** An operator's close of the share that was not sent yet and does at least what is wanted. */
-const waitingClose = (sql: SqlClient, position: HeldPosition, { strategy, wanted }: Part) =>
-  Effect.map(
-    sql<StoredOrder>`
-      SELECT ${columnsOf(sql)} FROM orders
-      WHERE account = ${position.account} AND symbol = ${position.symbol} AND strategy = ${strategy}
-        AND intent = 'reduce' AND exit_kind = ${OPERATOR_CLOSE} AND status IN ('intended', 'held')
-        AND side = ${position.quantity.startsWith("-") ? "buy" : "sell"}
-        AND (sizing = 'share' OR wanted >= ${wanted === null ? null : formatDecimal(wanted)}::numeric)
-      ORDER BY seq LIMIT 1`,
-    ([order]) => order
-  )
+/** A part of a position that is to be closed. */
+interface Wanted {
+  readonly position: HeldPosition
+  readonly part: Part
+}
 
-const insertClose = (sql: SqlClient, origin: CloseOrigin, position: HeldPosition, part: Part) =>
+const sideOf = ({ quantity }: HeldPosition): "buy" | "sell" => (quantity.startsWith("-") ? "buy" : "sell")
+
+/** The operator's closes of these positions that were not sent yet, oldest first. */
+const waitingCloses = (sql: SqlClient, account: string, positions: ReadonlyArray<HeldPosition>) =>
+  sql<StoredOrder>`
+    SELECT ${columnsOf(sql)} FROM orders
+    WHERE account = ${account} AND symbol = ANY (${positions.map(({ symbol }) => symbol)}::text[])
+      AND intent = 'reduce' AND exit_kind = ${OPERATOR_CLOSE} AND status IN ('intended', 'held')
+    ORDER BY seq`
+
+/** Whether a close of the share that waits does at least what is wanted. */
+const covers = (order: StoredOrder, { part, position }: Wanted): boolean =>
+  order.symbol === position.symbol &&
+  order.strategy === part.strategy &&
+  order.side === sideOf(position) &&
+  (order.sizing === "share" ||
+    (part.wanted !== null &&
+      order.wanted !== null &&
+      BigDecimal.isGreaterThanOrEqualTo(decimal(order.wanted), part.wanted)))
+
+/** One statement however many there are; returns them in the order given. */
+const insertCloses = (sql: SqlClient, origin: CloseOrigin, closes: ReadonlyArray<Wanted>) =>
   Effect.gen(function* () {
-    const { entryId, strategy } = part
-    const key = {
-      commandId: origin.commandId,
-      positionId: position.id,
-      strategy,
-      ...(entryId === undefined ? {} : { entryId })
-    }
-    const wanted = part.wanted === null ? null : formatDecimal(part.wanted)
-    const [order] = yield* sql<StoredOrder>`
-      INSERT INTO orders (id, client_order_id, account, strategy, intent, sizing, wanted, symbol, side, type, quantity,
-        time_in_force, status, source, venue, exit_kind, command_id)
-      VALUES (${closeOrderId(key)}, ${closeClientOrderId(key, 1)}, ${position.account}, ${part.strategy}, 'reduce',
-        ${wanted === null ? "share" : "fixed"}, ${wanted}::numeric, ${position.symbol},
-        ${position.quantity.startsWith("-") ? "buy" : "sell"}, 'market', ${wanted ?? formatDecimal(part.held)}::numeric,
-        'day', 'intended', ${origin.source}, ${position.venue}, ${OPERATOR_CLOSE}, ${origin.commandId}::uuid)
-      RETURNING ${columnsOf(sql)}`
-    if (order === undefined) return []
-    yield* sql`
-      INSERT INTO order_events (order_id, event, from_status, to_status, detail)
-      VALUES (${order.id}, 'order.intended', 'intended', 'intended',
-        ${JSON.stringify({ by: "operator", commandId: origin.commandId })}::text::jsonb)`
-    return [order]
+    if (closes.length === 0) return []
+    const rows = closes.map(({ part, position }, n) => {
+      const { entryId, strategy } = part
+      const key = {
+        commandId: origin.commandId,
+        positionId: position.id,
+        strategy,
+        ...(entryId === undefined ? {} : { entryId })
+      }
+      const wanted = part.wanted === null ? null : formatDecimal(part.wanted)
+      return {
+        n,
+        id: closeOrderId(key),
+        client_order_id: closeClientOrderId(key, 1),
+        account: position.account,
+        strategy,
+        sizing: wanted === null ? "share" : "fixed",
+        wanted,
+        symbol: position.symbol,
+        side: sideOf(position),
+        quantity: wanted ?? formatDecimal(part.held),
+        venue: position.venue
+      }
+    })
+    const made = yield* sql<StoredOrder>`
+      WITH given AS (
+        SELECT * FROM jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb) AS g (n integer, id uuid, client_order_id text,
+          account text, strategy text, sizing text, wanted numeric, symbol text, side text, quantity numeric, venue text)
+      ), made AS (
+        INSERT INTO orders (id, client_order_id, account, strategy, intent, sizing, wanted, symbol, side, type, quantity,
+          time_in_force, status, source, venue, exit_kind, command_id)
+        SELECT id, client_order_id, account, strategy, 'reduce', sizing, wanted, symbol, side, 'market', quantity, 'day',
+          'intended', ${origin.source}, venue, ${OPERATOR_CLOSE}, ${origin.commandId}::uuid FROM given ORDER BY n
+        RETURNING *
+      ), logged AS (
+        INSERT INTO order_events (order_id, event, from_status, to_status, detail)
+        SELECT id, 'order.intended', 'intended', 'intended',
+          ${JSON.stringify({ by: "operator", commandId: origin.commandId })}::text::jsonb FROM made ORDER BY seq
+      )
+      SELECT ${columnsOf(sql)} FROM made`
+    const byId = new Map(made.map((order) => [order.id, order]))
+    return rows.flatMap(({ id }) => byId.get(id) ?? [])
   })
 
-/** The closes of one locked position. */
-const closeLocked = (sql: SqlClient, origin: CloseOrigin, position: HeldPosition, quantity: string | null) =>
+/** The closes of locked positions of one account: those that wait already for the same, and new ones. */
+const closeLocked = (
+  sql: SqlClient,
+  origin: CloseOrigin,
+  account: string,
+  positions: ReadonlyArray<HeldPosition>,
+  quantity: string | null
+) =>
   Effect.gen(function* () {
-    const shares = yield* sql<Share>`
-      SELECT strategy, trim_scale(quantity)::text AS quantity FROM position_shares
-      WHERE position_id = ${position.id} AND quantity <> 0 ORDER BY opened_seq, strategy`
-    const orders: Array<StoredOrder> = []
-    for (const part of partsOf(shares, quantity)) {
-      const waiting = yield* waitingClose(sql, position, part)
-      if (waiting === undefined) orders.push(...(yield* insertClose(sql, origin, position, part)))
-      else orders.push(waiting)
-    }
-    return orders
+    if (positions.length === 0) return []
+    const shares = yield* sql<Share & { readonly positionId: string }>`
+      SELECT position_id AS "positionId", strategy, trim_scale(quantity)::text AS quantity FROM position_shares
+      WHERE position_id = ANY (${positions.map(({ id }) => id)}::uuid[]) AND quantity <> 0 ORDER BY opened_seq, strategy`
+    const waiting = yield* waitingCloses(sql, account, positions)
+    const sharesOf = Map.groupBy(shares, ({ positionId: of }) => of)
+    const waitingOf = Map.groupBy(waiting, ({ symbol }) => symbol)
+    const wanted = positions.flatMap((position) =>
+      partsOf(sharesOf.get(position.id) ?? [], quantity).map((part): Wanted => ({ position, part }))
+    )
+    const found = wanted.map((one) =>
+      (waitingOf.get(one.position.symbol) ?? []).find((order) => covers(order, one))
+    )
+    const made = yield* insertCloses(
+      sql,
+      origin,
+      wanted.filter((_, n) => found[n] === undefined)
+    )
+    let next = 0
+    return found.flatMap((order) => order ?? made[next++] ?? [])
   })
 
 export const closeIn = (sql: SqlClient, request: CloseRequest) =>
@@ -127,7 +178,7 @@ export const closeIn = (sql: SqlClient, request: CloseRequest) =>
     const before = yield* madeBy(sql, request.commandId)
     if (before.length > 0) return { _tag: "Closing", account, orders: before } satisfies Closed
     if (position.quantity === "0") return { _tag: "Flat" } satisfies Closed
-    const orders = yield* closeLocked(sql, request, position, request.quantity)
+    const orders = yield* closeLocked(sql, request, account, [position], request.quantity)
     return { _tag: "Closing", account, orders } satisfies Closed
   })
 
@@ -139,32 +190,37 @@ const cancelEntries = (sql: SqlClient, account: string, reason: string) =>
   Effect.gen(function* () {
     const entries = yield* sql<StoredOrder>`
       SELECT ${columnsOf(sql)} FROM orders WHERE ${openEntries(sql, account)} ORDER BY seq FOR UPDATE`
-    const orders: Array<StoredOrder> = []
-    const unresolved: Array<string> = []
-    for (const order of entries) {
-      const event = cancelStep(order.status)
-      if (event === "refused") unresolved.push(order.id)
-      else orders.push(event === "done" ? order : yield* stepLocked(sql, order, event, { reason }))
+    const steps = entries.map((order) => ({ order, event: cancelStep(order.status) }))
+    const moved = yield* stepAllLocked(
+      sql,
+      account,
+      steps.flatMap(({ event, order }) =>
+        event === "done" || event === "refused" ? [] : [{ order, event }]
+      ),
+      reason
+    )
+    const byId = new Map(moved.map((order) => [order.id, order]))
+    return {
+      orders: steps.flatMap(({ event, order }) => (event === "refused" ? [] : [byId.get(order.id) ?? order])),
+      unresolved: steps.flatMap(({ event, order }) => (event === "refused" ? [order.id] : []))
     }
-    return { orders, unresolved }
   })
 
 /**
  * The close of what an entry may still bring: it was sent, and a cancel is a wish. The close waits for the entry's end
  * (`opening_works`) and is withdrawn when nothing came of it.
  */
-const closeAfter = (sql: SqlClient, origin: CloseOrigin, entry: StoredOrder) => {
-  const { account, id, quantity, side, strategy, symbol, venue } = entry
+const closeAfter = ({ account, id, quantity, side, strategy, symbol, venue }: StoredOrder): Wanted => ({
   // The sign that its fills would give a flat position.
-  const position = {
+  position: {
     id: positionId(account, symbol),
     account,
     symbol,
     venue,
     quantity: side === "buy" ? quantity : `-${quantity}`
-  }
-  return insertClose(sql, origin, position, { strategy, held: decimal(quantity), wanted: null, entryId: id })
-}
+  },
+  part: { strategy, held: decimal(quantity), wanted: null, entryId: id }
+})
 
 export const flattenIn = (sql: SqlClient, account: string, origin: CloseOrigin, reason: string) =>
   Effect.gen(function* () {
@@ -180,13 +236,19 @@ export const flattenIn = (sql: SqlClient, account: string, origin: CloseOrigin, 
       WHERE p.account = ${account} ORDER BY p.id FOR UPDATE OF p`
     const { orders, unresolved } = yield* cancelEntries(sql, account, reason)
     const before = yield* madeBy(sql, origin.commandId)
-    const closes: Array<StoredOrder> = [...before]
     const back = new Set(orders.filter(({ status }) => status === "withdrawn").map(({ id }) => id))
-    if (before.length === 0) {
-      for (const position of positions)
-        if (position.quantity !== "0") closes.push(...(yield* closeLocked(sql, origin, position, null)))
-      for (const entry of begun)
-        if (!back.has(entry.id)) closes.push(...(yield* closeAfter(sql, origin, entry)))
-    }
+    const closes =
+      before.length > 0
+        ? before
+        : [
+            ...(yield* closeLocked(
+              sql,
+              origin,
+              account,
+              positions.filter(({ quantity }) => quantity !== "0"),
+              null
+            )),
+            ...(yield* insertCloses(sql, origin, begun.filter(({ id }) => !back.has(id)).map(closeAfter)))
+          ]
     return { _tag: "Flattened", orders: [...closes, ...orders], unresolved } satisfies Flattened
   })

@@ -69,6 +69,46 @@ export const stepLocked = (sql: SqlClient, order: StoredOrder, event: OrderEvent
     return moved
   })
 
+/** Moves locked orders of one account, in one statement however many there are. Returns them in the order given. */
+export const stepAllLocked = (
+  sql: SqlClient,
+  account: string,
+  steps: ReadonlyArray<{ readonly order: StoredOrder; readonly event: OrderEvent }>,
+  reason: string
+) =>
+  Effect.gen(function* () {
+    if (steps.length === 0) return []
+    const rows = steps.map(({ event, order }) => {
+      const next = nextStatus(order.status, event)
+      invariant(Result.isSuccess(next), "an operator's step is legal", { order: order.id, event })
+      return { id: order.id, from: order.status, to: next.success, event }
+    })
+    const moved = yield* sql<StoredOrder>`
+      WITH own AS (
+        SELECT id, fence FROM accounts WHERE id = ${account} FOR SHARE
+      ), step AS MATERIALIZED (
+        SELECT * FROM jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb)
+          AS s (id uuid, "from" text, "to" text, event text)
+      ), moved AS (
+        UPDATE orders SET status = step."to", reason = ${reason}, updated_at = hf_clock()
+        FROM own, step
+        WHERE orders.id = step.id AND orders.account = own.id AND orders.status = step."from"
+        RETURNING orders.*
+      ), logged AS (
+        INSERT INTO order_events (order_id, event, from_status, to_status, fence, detail)
+        SELECT step.id, step.event, step."from", step."to", own.fence,
+          ${JSON.stringify({ reason, by: "operator" })}::text::jsonb
+        FROM moved JOIN step ON step.id = moved.id, own ORDER BY moved.seq
+      )
+      SELECT ${columnsOf(sql)} FROM moved`
+    const byId = new Map(moved.map((order) => [order.id, order]))
+    return rows.map(({ id }) => {
+      const order = byId.get(id)
+      invariant(order !== undefined, "a locked order is moved by who locked it", { order: id })
+      return order
+    })
+  })
+
 /** What a cancel does to an order in each status. */
 export const cancelStep = (status: OrderStatus): OrderEvent | "done" | "refused" => {
   switch (status) {
