@@ -113,6 +113,10 @@ interface Parts {
 
 type Attempt = Omit<CommandRequest, "arguments"> & { readonly arguments: CommandBody }
 
+/** Text of a caller as it may be stored: without secrets, and such that PostgreSQL takes it. */
+const storable = ({ mask }: Parts, text: string, lengthMax: number): string =>
+  mask(text).replaceAll("\0", "").slice(0, lengthMax).toWellFormed()
+
 const entryOf = (parts: Parts, life: string, request: Attempt): AuditEntry => {
   const { caller, command, key, reason, requestId, target } = request
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- plain JSON, by the types of the arguments
@@ -122,11 +126,7 @@ const entryOf = (parts: Parts, life: string, request: Attempt): AuditEntry => {
   return {
     id,
     command,
-    scope: parts
-      .mask(scopeOf(command, target))
-      .replaceAll("\0", "")
-      .slice(0, commandLimits.scopeLengthMax)
-      .toWellFormed(),
+    scope: storable(parts, scopeOf(command, target), commandLimits.scopeLengthMax),
     arguments: maskedRecord(parts.mask, request.arguments),
     reason: reason === null ? null : parts.mask(reason),
     by: caller.by,
@@ -333,7 +333,7 @@ export const commandsLayer = Layer.effect(
           const request = { command, target, caller, requestId, reason: null, key: null, arguments: {} }
           return parts.keeper.refuse(entryOf(parts, life, request), {
             result: "refused",
-            reason,
+            reason: storable(parts, reason, commandLimits.refusalLengthMax),
             answer: null
           })
         }),

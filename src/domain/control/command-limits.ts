@@ -19,9 +19,11 @@ export const commandLimits = {
   keyLengthMax: 255,
   /** Characters of a target that the audit keeps: no name or path of ours is as long. */
   scopeLengthMax: 300,
+  /** Characters of why an attempt could not be read: the first errors of a body, whose names are the caller's. */
+  refusalLengthMax: 500,
   /** Ends that wait for the database. Each is a command that a person gave during one outage. */
   pendingEndsMax: 256,
-  /** How often ends that wait are tried, and attempts of processes that are gone are ended. */
+  /** How often ends that wait are tried. */
   auditEveryMs: 1_000,
   /** Rows of those who proved nothing, in a minute: enough to see that somebody tries. */
   strangersMax: 20,

@@ -14,6 +14,7 @@ import {
   type CommandRefused,
   type RefusalKind
 } from "../../domain/control/commands.ts"
+import type { FieldError } from "../../domain/kernel/field-error.ts"
 import { controlCommands, UNPROTECTED } from "../../domain/control/control.ts"
 import { commandLimits } from "../../domain/control/command-limits.ts"
 import { commandEndpoints } from "../../wire/commands.ts"
@@ -22,7 +23,7 @@ import type { CommandAnswer, CommandsService } from "../control/commands.port.ts
 import type { Standing } from "./http.access.ts"
 import { plainAddress } from "./http.caller.ts"
 import type { Exchange, RefusalStatus } from "./http.exchange.ts"
-import { decoded, Refused, type RequestOf, type Route, rowsRoute } from "./http.route.ts"
+import { decoded, Refused, type RequestOf, type Route, type RouteRequest, rowsRoute } from "./http.route.ts"
 
 /** Who speaks over HTTP. What a standing may not do over HTTP never comes here; Telegram will have viewers. */
 export const callerBy = ({ request }: Exchange, { by, may }: Standing): CommandCaller => {
@@ -47,6 +48,7 @@ const statusOf: { readonly [kind in RefusalKind]: RefusalStatus } = {
 
 const refusedBy = ({ errors, kind, message, more, reason }: CommandRefused): Refused =>
   new Refused({
+    audited: true,
     status: statusOf[kind],
     ...(errors === undefined ? {} : { errors }),
     more:
@@ -100,37 +102,44 @@ const commandRoute = <Name extends CommandName>(
   const endpoint: Endpoint = commandEndpoints[command]
   const [status = 200, answer] =
     Object.entries(endpoint.answers).map(([code, one]) => [Number(code), one] as const)[0] ?? []
+  const route = rowsRoute(
+    endpoint,
+    (request) =>
+      Effect.gen(function* () {
+        const key = yield* keyOf(request.exchange)
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- read by the schema that the type comes from
+        const body = request.body as Body<Name>
+        const { arguments: given, reason = null, target = targetIn(request.params) } = decode(body)
+        // No text of PostgreSQL has it, so nothing is called so.
+        if (target.includes("\0")) return yield* new Refused({ status: 404 })
+        const done: CommandAnswer = yield* commands
+          .give<Name>({
+            command,
+            target,
+            arguments: given,
+            reason,
+            caller: callerBy(request.exchange, request.standing),
+            requestId: request.exchange.requestId,
+            key
+          })
+          .pipe(Effect.mapError(refusedBy))
+        return {
+          status,
+          json: answer === undefined || "text" in answer ? done.body : yield* decoded(answer, done.body),
+          ...(done.repeated ? { headers: { "idempotent-replayed": "true" } } : {})
+        }
+      }),
+    commandLimits.auditedMsMax
+  )
   return {
-    ...rowsRoute(
-      endpoint,
-      (request) =>
-        Effect.gen(function* () {
-          const key = yield* keyOf(request.exchange)
-          // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- read by the schema that the type comes from
-          const body = request.body as Body<Name>
-          const { arguments: given, reason = null, target = targetIn(request.params) } = decode(body)
-          // No text of PostgreSQL has it, so nothing is called so.
-          if (target.includes("\0")) return yield* new Refused({ status: 404 })
-          const done: CommandAnswer = yield* commands
-            .give<Name>({
-              command,
-              target,
-              arguments: given,
-              reason,
-              caller: callerBy(request.exchange, request.standing),
-              requestId: request.exchange.requestId,
-              key
-            })
-            .pipe(Effect.mapError(refusedBy))
-          return {
-            status,
-            json: answer === undefined || "text" in answer ? done.body : yield* decoded(answer, done.body),
-            ...(done.repeated ? { headers: { "idempotent-replayed": "true" } } : {})
-          }
-        }),
-      commandLimits.auditedMsMax
-    ),
-    command
+    ...route,
+    command,
+    handle: (request) =>
+      Effect.tapError(route.handle(request), (error) =>
+        error._tag !== "Refused" || error.audited === true
+          ? Effect.void
+          : noteUnread(commands, request, command, error.errors)
+      )
   }
 }
 
@@ -185,6 +194,18 @@ export const commandRoutes = (commands: CommandsService): ReadonlyArray<Route> =
   }))
 ]
 
+const attemptOf = (
+  exchange: Exchange,
+  standing: Standing,
+  command: CommandName,
+  params: Readonly<Record<string, string>>
+) => ({
+  command,
+  target: targetIn(params),
+  caller: callerBy(exchange, standing),
+  requestId: exchange.requestId
+})
+
 /** Notes that somebody who may not tried a command. */
 export const noteStranger = (
   commands: CommandsService,
@@ -194,9 +215,21 @@ export const noteStranger = (
   params: Readonly<Record<string, string>>
 ): Effect.Effect<void> =>
   commands.noteStranger({
-    command,
-    target: targetIn(params),
-    caller: callerBy(exchange, standing),
-    requestId: exchange.requestId,
+    ...attemptOf(exchange, standing, command, params),
     reason: standing.may === "forged" ? "the session without its CSRF token" : "not authenticated"
+  })
+
+/** Notes that somebody who may gave a command that could not be read (T14): what was wrong with it, and not the body. */
+export const noteUnread = (
+  commands: CommandsService,
+  { exchange, params, standing }: Pick<RouteRequest, "exchange" | "params" | "standing">,
+  command: CommandName,
+  errors: ReadonlyArray<FieldError> = []
+): Effect.Effect<void> =>
+  commands.noteStranger({
+    ...attemptOf(exchange, standing, command, params),
+    reason:
+      errors.length === 0
+        ? "no such target"
+        : `invalid: ${errors.map(({ message, path }) => `${path} ${message}`.trim()).join("; ")}`
   })

@@ -35,6 +35,8 @@ export class Refused extends Data.TaggedError("Refused")<{
   readonly status: RefusalStatus
   readonly errors?: ReadonlyArray<FieldError>
   readonly more?: Record<string, unknown>
+  /** What refused it has audited the attempt. */
+  readonly audited?: true
 }> {}
 
 /** A list was requested from a cursor that none of its pages returned. */

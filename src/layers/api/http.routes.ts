@@ -27,7 +27,7 @@ import { Config } from "../platform/config.port.ts"
 import { HealthSource, maskedHealth } from "../health/health-source.port.ts"
 import { Commands, type CommandsService } from "../control/commands.port.ts"
 import { apiRoutes } from "./http.api.ts"
-import { noteStranger } from "./http.commands.ts"
+import { noteStranger, noteUnread } from "./http.commands.ts"
 import { HttpAccess, type HttpAccessService, type Standing } from "./http.access.ts"
 import { readBody, refuseUnread } from "./http.body.ts"
 import { plainAddress } from "./http.caller.ts"
@@ -156,7 +156,12 @@ const serveRoute = (
     if (body === "too_slow") return refuseUnread(exchange, 408, {}, { connection: "close" })
     if (body === "no_room") return refuseUnread(exchange, 503)
     const parsed = parseBody(body)
-    if (Result.isFailure(parsed)) return refuse(exchange, 400, { errors: [parsed.failure] })
+    if (Result.isFailure(parsed)) {
+      const errors = [parsed.failure]
+      if (route.command !== undefined)
+        handling.run(noteUnread(parts.commands, { exchange, params, standing }, route.command, errors))
+      return refuse(exchange, 400, { errors })
+    }
     return run(parsed.success)
   })
   return undefined

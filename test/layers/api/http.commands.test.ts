@@ -150,7 +150,38 @@ describe("the permission matrix", () => {
         String(quantity)
       )
     }
-    assert.lengthOf(world.audited, 0)
+    const { length } = COMMAND_NAMES
+    assert.deepStrictEqual(
+      world.audited.slice(0, length).map(({ command }) => command),
+      COMMAND_NAMES
+    )
+    for (const row of world.audited) {
+      assert.deepInclude(row, { means: "token", by: "api:127.0.0.1", key: null, arguments: {} })
+      assert.strictEqual(row.end?.result, "refused")
+      assert.match(row.end?.reason ?? "", /^invalid: (surprise|quantity) /)
+    }
+    // As of strangers, some of a flood are kept.
+    assert.lengthOf(world.audited, commandLimits.strangersMax)
+  })
+
+  it("[T14] audits a command that could not be read, without what it said", async () => {
+    await start(nothingThere)
+    const path = "/api/v1/accounts/paper-1/flatten"
+    const texts = ['{"reason": "a', '{"reason": "b", "\\u0000secret": 1}']
+    for (const body of texts)
+      assert.strictEqual((await world.send("POST", path, { body, headers: bearer })).status, 400)
+    await send("account.flatten", { ...bearer, "idempotency-key": "two words" })
+    assert.deepStrictEqual(
+      world.audited.map(({ command, end, scope }) => [command, scope, end?.result]),
+      [
+        ["account.flatten", "account:paper-1", "refused"],
+        ["account.flatten", "account:paper-1", "refused"],
+        ["account.flatten", `account:${id}`, "refused"]
+      ]
+    )
+    const reasons = world.audited.map(({ end }) => end?.reason ?? "")
+    assert.notInclude(reasons.join(), "\0")
+    assert.include(reasons[2], "headers.idempotency-key")
   })
 
   it("is 404 for a target that there cannot be", async () => {
