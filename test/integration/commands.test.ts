@@ -151,6 +151,52 @@ describe("the audit", () => {
     assert.lengthOf(await audit("result=failed"), 0)
   })
 
+  it("takes a late end whose key a repetition takes at the same moment, and the repetition keeps the key", async () => {
+    await halt("raced")
+    const columns = `command, scope, arguments, reason, by, means, address, request_id, fingerprint, command_id, life`
+    const [row] = await world.sql<{ id: string }>(
+      "UPDATE audit SET result = 'interrupted', answer = NULL WHERE idempotency_key = 'raced' RETURNING id"
+    )
+    const [stored] = await world.sql<AuditEntry>(
+      `SELECT id, command, scope, arguments, reason, by, means, address, request_id AS "requestId",
+        idempotency_key AS key, fingerprint, command_id AS "commandId", life FROM audit WHERE id = $1::uuid`,
+      [row?.id]
+    )
+    if (stored === undefined) return assert.fail("the row is gone")
+    const late = { result: "accepted", reason: null, answer: { late: true } } as const
+    let ended: Promise<void> | undefined
+    await Effect.runPromise(
+      world.database.transact("test", (client) =>
+        Effect.gen(function* () {
+          // A repetition has begun and is not committed.
+          yield* client.unsafe(
+            `INSERT INTO audit (id, idempotency_key, result, ${columns})
+              SELECT gen_random_uuid(), idempotency_key, 'begun', ${columns} FROM audit WHERE id = $1::uuid`,
+            [stored.id]
+          )
+          ended = Effect.runPromise(world.audit.end(stored, late))
+          yield* Effect.repeat(
+            client<{ readonly n: number }>`SELECT count(*)::int AS n FROM pg_stat_activity
+              WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+            { until: ([found]) => found?.n === 1 }
+          )
+        })
+      )
+    )
+    await ended
+    assert.deepStrictEqual(
+      await world.sql(
+        `SELECT result, idempotency_key AS key FROM audit WHERE id = $1::uuid OR idempotency_key = 'raced' ORDER BY seq`,
+        [stored.id]
+      ),
+      [
+        { result: "accepted", key: null },
+        { result: "begun", key: "raced" }
+      ]
+    )
+    await world.sql("UPDATE audit SET result = 'failed' WHERE result = 'begun'")
+  })
+
   it("ends what takes longer than anything may", async () => {
     await world.sql(
       `UPDATE audit SET result = 'begun', life = 'elsewhere/boot', begun_at = now() - interval '1 hour' WHERE idempotency_key = 'at-once'`

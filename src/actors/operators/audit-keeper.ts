@@ -7,7 +7,7 @@
  * an alert; of refusals some rows are kept in a minute and a line counts the others.
  * Never: fails, or makes an answer wait for a database that is away.
  */
-import { Clock, Effect, Metric, Stream } from "effect"
+import { Cause, Clock, Effect, Metric, Stream } from "effect"
 import { commandLimits } from "../../domain/control/command-limits.ts"
 import { Alerts } from "../../layers/alerts/alerts.port.ts"
 import { type AuditEnd, type AuditEntry, AuditStore } from "../../layers/control/audit-store.port.ts"
@@ -43,18 +43,20 @@ const count = ({ command }: AuditEntry, { result }: AuditEnd) =>
 /** Writes ends, and keeps those that the database does not take now. */
 const makeWriter = (audit: AuditStore["Service"]) => {
   const waiting: Array<Waiting> = []
+  const lose = ({ end, entry }: Waiting, error?: string) =>
+    logEvent("error", "audit.lost", "the end of a command could not be written", {
+      component,
+      command: entry.command,
+      scope: entry.scope,
+      audit_id: entry.id,
+      result: end.result,
+      ...(error === undefined ? {} : { error })
+    })
   const keep = (one: Waiting) =>
     Effect.suspend(() => {
       waiting.push(one)
-      if (waiting.length <= commandLimits.pendingEndsMax) return Effect.void
-      const lost = waiting.shift()
-      return logEvent("error", "audit.lost", "the end of a command could not be written", {
-        component,
-        command: lost?.entry.command,
-        scope: lost?.entry.scope,
-        audit_id: lost?.entry.id,
-        result: lost?.end.result
-      })
+      const lost = waiting.length > commandLimits.pendingEndsMax ? waiting.shift() : undefined
+      return lost === undefined ? Effect.void : lose(lost)
     })
   const write = (one: Waiting): Effect.Effect<void> =>
     audit.end(one.entry, one.end).pipe(
@@ -68,14 +70,14 @@ const makeWriter = (audit: AuditStore["Service"]) => {
     again: Effect.gen(function* () {
       for (let [one] = waiting; one !== undefined; [one] = waiting) {
         const { end, entry } = one
-        yield* audit.end(entry, end)
+        // One that the database refuses for good would hold up all behind it.
+        yield* audit
+          .end(entry, end)
+          .pipe(Effect.catchTag("DatabaseFault", ({ message }) => lose(one, message)))
         const at = waiting.indexOf(one)
         if (at >= 0) waiting.splice(at, 1)
       }
-    }).pipe(
-      Effect.catchTag("DatabaseUnavailable", () => Effect.void),
-      Effect.catchTag("DatabaseFault", Effect.die)
-    )
+    }).pipe(Effect.catchTag("DatabaseUnavailable", () => Effect.void))
   }
 }
 
@@ -159,6 +161,15 @@ export const makeAuditKeeper = Effect.gen(function* () {
   } satisfies AuditKeeper
 })
 
+/** Nobody supervises the watch: a look that fails is logged, and the next one keeps the audit. */
+const failedLook = (cause: Cause.Cause<never>) =>
+  Cause.hasInterruptsOnly(cause)
+    ? Effect.failCause(cause)
+    : logEvent("error", "audit.look_failed", "the audit could not be looked through", {
+        component,
+        error: Cause.pretty(cause).slice(0, 2_000)
+      })
+
 /** Looks while the database is there. Runs until it is interrupted. */
 export const auditWatch = Effect.gen(function* () {
   const database = yield* Database
@@ -166,7 +177,7 @@ export const auditWatch = Effect.gen(function* () {
   const rounds = Math.ceil(commandLimits.auditedMsMax / commandLimits.auditEveryMs)
   const looks = Effect.gen(function* () {
     for (let round = 0; ; round += 1) {
-      yield* commands.keepAudit(round % rounds === 0)
+      yield* commands.keepAudit(round % rounds === 0).pipe(Effect.catchCause(failedLook))
       yield* Effect.sleep(commandLimits.auditEveryMs)
     }
   })

@@ -9,6 +9,7 @@
  */
 import { Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
 import type { Fragment } from "effect/sql/Statement"
 import { commandLimits } from "../../domain/control/command-limits.ts"
 import { Database, type DatabaseService } from "../database/database.port.ts"
@@ -23,6 +24,9 @@ import {
 } from "./audit-store.port.ts"
 
 const options = { deadlineMs: readLimits.queryMs }
+
+/** Each try loses to another attempt that begins in the same millisecond with the same key. */
+const keyTriesMax = 5
 
 const columns =
   "id, command, scope, arguments, reason, by, means, address, request_id, idempotency_key, fingerprint, command_id, life, result"
@@ -69,9 +73,13 @@ const begin =
       options
     )
 
+/** Another attempt took the key while this statement ran: the next one sees its row. */
+const keyTaken = (error: SqlError): boolean => error.reason._tag === "UniqueViolation"
+
 /**
  * A late end meets the key in the hands of a repetition when it was taken for dead meanwhile: then the row gives its key
- * up, since whoever repeated it has an answer of their own.
+ * up, since whoever repeated it has an answer of their own. One that begins at the same moment is not visible yet and shows
+ * as a violation of the index.
  */
 const end =
   (database: DatabaseService): AuditStoreService["end"] =>
@@ -79,7 +87,8 @@ const end =
     database
       .run(
         "audit.end",
-        (sql) => sql`
+        (sql) =>
+          sql`
           INSERT INTO audit AS a (${sql.literal(columns)}, result_reason, answer, completed_at)
           VALUES (${values(sql, entry, result)}, ${reason},
             ${answer === null ? null : JSON.stringify(answer)}::text::jsonb, hf_clock())
@@ -87,7 +96,9 @@ const end =
             answer = excluded.answer, completed_at = excluded.completed_at,
             idempotency_key = CASE WHEN excluded.idempotency_key IS NULL OR EXISTS (SELECT FROM audit b WHERE b.idempotency_key = a.idempotency_key
               AND b.id <> a.id AND b.result IN ('begun', 'accepted', 'refused')) THEN NULL ELSE a.idempotency_key END
-          WHERE a.result IN ('begun', 'interrupted')`,
+          WHERE a.result IN ('begun', 'interrupted')`.pipe(
+            Effect.retry({ while: keyTaken, times: keyTriesMax })
+          ),
         options
       )
       .pipe(Effect.asVoid)

@@ -17,7 +17,7 @@ import {
   TradingStateStore,
   type TradingStateStoreService
 } from "../../../src/layers/control/trading-state-store.port.ts"
-import { DatabaseUnavailable } from "../../../src/layers/database/database.port.ts"
+import { DatabaseFault, DatabaseUnavailable } from "../../../src/layers/database/database.port.ts"
 import { HealthSource, type HealthSourceService } from "../../../src/layers/health/health-source.port.ts"
 import { ReadStore } from "../../../src/layers/health/read-store.port.ts"
 import { FillsStore } from "../../../src/layers/orders/fills-store.port.ts"
@@ -420,6 +420,39 @@ describe("without a database", () => {
       const ends = memory.rows.map(({ end }) => end?.result ?? "begun")
       assert.strictEqual(ends.filter((end) => end === "accepted").length, commandLimits.pendingEndsMax)
       assert.strictEqual(ends[0], "begun")
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("an end that the database refuses for good", () => {
+  it.effect("is logged and lost alone: what waits behind it is written", () =>
+    Effect.gen(function* () {
+      const memory = makeMemoryAudit()
+      let isBack = false
+      const fault = new DatabaseFault({
+        operation: "audit.end",
+        cause: new Error("a row it does not take"),
+        sqlState: undefined,
+        uniqueViolation: undefined
+      })
+      const { commands, halt } = yield* world({
+        audit: {
+          begin: memory.begin,
+          end: (entry, end) =>
+            isBack ? (entry.key === "k-0" ? Effect.fail(fault) : memory.end(entry, end)) : Effect.fail(away)
+        }
+      })
+      yield* halt({ key: "k-0" })
+      yield* halt({ key: "k-1" })
+      isBack = true
+      yield* commands.keepAudit(false)
+      assert.deepStrictEqual(
+        memory.rows.map(({ end, key }) => [key, end?.result ?? "begun"]),
+        [
+          ["k-0", "begun"],
+          ["k-1", "accepted"]
+        ]
+      )
     }).pipe(Effect.scoped)
   )
 })
