@@ -122,6 +122,13 @@ describe("the audit", () => {
     const interrupt = (life: string) => Effect.runPromise(world.audit.interrupt(life))
     assert.deepStrictEqual(await interrupt("other/boot"), [], "another node's is not ours to end")
     assert.deepStrictEqual(await interrupt("node/earlier"), [], "nor our own")
+    // A copy of DATA_DIR was started: it has our node, and the process it was copied from is alive.
+    await world.sql(
+      `INSERT INTO nodes (node_id, life, pid, process_started, lease_until)
+        VALUES ('node', 'node/earlier', 1, '1', now() + interval '1 minute')`
+    )
+    assert.deepStrictEqual(await interrupt("node/copy"), [], "it goes on in a process that runs")
+    await world.sql("UPDATE nodes SET lease_until = now() WHERE life = 'node/earlier'")
     assert.deepStrictEqual(
       (await interrupt("node/boot")).map(({ id }) => id),
       [row?.id]

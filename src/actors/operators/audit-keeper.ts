@@ -174,7 +174,7 @@ const failedLook = (cause: Cause.Cause<never>) =>
 export const auditWatch = Effect.gen(function* () {
   const database = yield* Database
   const commands = yield* Commands
-  const rounds = Math.ceil(commandLimits.auditedMsMax / commandLimits.auditEveryMs)
+  const rounds = Math.ceil(commandLimits.interruptEveryMs / commandLimits.auditEveryMs)
   const looks = Effect.gen(function* () {
     for (let round = 0; ; round += 1) {
       yield* commands.keepAudit(round % rounds === 0).pipe(Effect.catchCause(failedLook))

@@ -25,6 +25,11 @@ export const commandLimits = {
   pendingEndsMax: 256,
   /** How often ends that wait are tried. */
   auditEveryMs: 1_000,
+  /**
+   * How often attempts of processes that are gone are ended: an indexed look. At a start the lease of the former life may run
+   * for another moment, and whoever gave the command is waiting for its key.
+   */
+  interruptEveryMs: 5_000,
   /** Rows of those who proved nothing, in a minute: enough to see that somebody tries. */
   strangersMax: 20,
   strangersPerMs: 60_000

@@ -12,6 +12,7 @@ import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import type { Fragment } from "effect/sql/Statement"
 import { commandLimits } from "../../domain/control/command-limits.ts"
+import { lifeOver } from "../accounts/node-life.pg.ts"
 import { Database, type DatabaseService } from "../database/database.port.ts"
 import { readLimits } from "../platform/http-limits.ts"
 import {
@@ -111,7 +112,9 @@ const interrupt =
       (sql) => sql<InterruptedEntry>`
         UPDATE audit SET result = 'interrupted', completed_at = hf_clock(),
           result_reason = 'its process ended while it was carried out'
+        -- A life of our node that is leased is no earlier one: it runs from a copy of DATA_DIR, and this process stands by.
         WHERE result = 'begun' AND (split_part(life, '/', 1) = split_part(${life}, '/', 1) AND life <> ${life}
+            AND ${lifeOver(sql, "audit.life")}
           OR begun_at < hf_clock() - ${commandLimits.auditedMsMax}::int * interval '1 millisecond')
         RETURNING id, command, scope, by`,
       options

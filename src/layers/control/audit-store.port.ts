@@ -73,8 +73,8 @@ export interface AuditStoreService {
    */
   readonly end: (entry: AuditEntry, end: AuditEnd) => Effect.Effect<void, DatabaseError>
   /**
-   * Ends as `interrupted` what nobody carries out any more: attempts of earlier lives of the node of `life`, and whatever
-   * has been under way for longer than any command may take.
+   * Ends as `interrupted` what nobody carries out any more: attempts of earlier lives of the node of `life`, of which none
+   * holds the lease of the node, and whatever has been under way for longer than any command may take.
    */
   readonly interrupt: (life: string) => Effect.Effect<ReadonlyArray<InterruptedEntry>, DatabaseError>
 }
