@@ -40,7 +40,7 @@ export type RetentionEvent =
 
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
-export const retentionMachine = setup({
+const retention = setup({
   types: {
     context: {} as RetentionContext,
     events: {} as RetentionEvent,
@@ -59,7 +59,38 @@ export const retentionMachine = setup({
     roundDeadline: ({ context }) => context.roundDeadlineMs,
     retry: ({ context }) => context.retryMs
   }
-}).createMachine({
+})
+
+/** The round, the same whether it is late or not: what it finds decides where it rests. */
+const pruning = retention.createStateConfig({
+  invoke: {
+    src: "prune",
+    input: {},
+    onDone: [
+      {
+        guard: ({ context, event }) => event.output.overdueMs > context.lateMsMax,
+        target: "#retention.Late.Resting",
+        actions: assign(({ event }) => ({ ...event.output, lastError: null }))
+      },
+      {
+        target: "#retention.OnTime.Resting",
+        actions: assign(({ event }) => ({ ...event.output, lastError: null }))
+      }
+    ],
+    onError: {
+      target: "#retention.BackingOff",
+      actions: assign({ lastError: ({ event }) => textOf(event.error) })
+    }
+  },
+  after: {
+    roundDeadline: {
+      target: "#retention.BackingOff",
+      actions: assign({ lastError: "a round did not finish in time" })
+    }
+  }
+})
+
+export const retentionMachine = retention.createMachine({
   id: "retention",
   context: ({ input }) => ({ ...input, complete: true, removed: {}, overdueMs: 0, lastError: null }),
   invoke: { src: "watchDatabase", input: {} },
@@ -84,33 +115,9 @@ export const retentionMachine = setup({
       initial: "Pruning",
       states: {
         Pruning: {
+          ...pruning,
           description:
-            "Walks through the tables from the oldest row on, a page at a time, and removes what it may.",
-          invoke: {
-            src: "prune",
-            input: {},
-            onDone: [
-              {
-                guard: ({ context, event }) => event.output.overdueMs > context.lateMsMax,
-                target: "#retention.Late.Resting",
-                actions: assign(({ event }) => ({ ...event.output, lastError: null }))
-              },
-              {
-                target: "Resting",
-                actions: assign(({ event }) => ({ ...event.output, lastError: null }))
-              }
-            ],
-            onError: {
-              target: "#retention.BackingOff",
-              actions: assign({ lastError: ({ event }) => textOf(event.error) })
-            }
-          },
-          after: {
-            roundDeadline: {
-              target: "#retention.BackingOff",
-              actions: assign({ lastError: "a round did not finish in time" })
-            }
-          }
+            "Walks through the tables from the oldest row on, a page of each in turn, and removes what it may."
         },
         Resting: {
           description:
@@ -125,34 +132,7 @@ export const retentionMachine = setup({
       tags: ["ready", "degraded"],
       initial: "Pruning",
       states: {
-        Pruning: {
-          description: "As on time: a page at a time, however much there is.",
-          invoke: {
-            src: "prune",
-            input: {},
-            onDone: [
-              {
-                guard: ({ context, event }) => event.output.overdueMs > context.lateMsMax,
-                target: "Resting",
-                actions: assign(({ event }) => ({ ...event.output, lastError: null }))
-              },
-              {
-                target: "#retention.OnTime.Resting",
-                actions: assign(({ event }) => ({ ...event.output, lastError: null }))
-              }
-            ],
-            onError: {
-              target: "#retention.BackingOff",
-              actions: assign({ lastError: ({ event }) => textOf(event.error) })
-            }
-          },
-          after: {
-            roundDeadline: {
-              target: "#retention.BackingOff",
-              actions: assign({ lastError: "a round did not finish in time" })
-            }
-          }
-        },
+        Pruning: { ...pruning, description: "As on time: a page at a time, however much there is." },
         Resting: {
           description: "A pause for other users of the database; the next round starts soon.",
           after: { pause: "Pruning" }
