@@ -272,7 +272,7 @@ const measureRetention = (database: DatabaseService) =>
         for (let page = 0; page < 50; page += 1) {
           const pruned = yield* timed(
             took,
-            retention.prune({ rule: "signals", cutoffMs, beyond: null, oldestMs: null }, cursor)
+            retention.prune({ rule: "signals", cutoffMs, beyond: null }, cursor)
           )
           if (pruned === null) break
           removed.push(pruned.removed)

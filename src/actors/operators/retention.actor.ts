@@ -1,7 +1,7 @@
 /**
  * Retention actor: the retention machine with the effect that carries out a round.
  *
- * Promises: one line per round that counts what was removed; a rule that fails keeps none of the others from its turn; rows long past
+ * Promises: one line per round that counts what was removed; a rule that fails, or has a backlog, keeps none of the others from its turn; rows long past
  * their period are an alert until they are removed.
  * Never: runs two pages without a pause between them.
  */
@@ -29,49 +29,87 @@ class RuleFailed extends Data.TaggedError("RuleFailed")<{ readonly rule: string;
   }
 }
 
-interface RuleOutcome {
-  readonly removed: number
-  /** The walk came to what is young, or another process walks. */
-  readonly done: boolean
-  readonly overdueMs: number
+/** The walk of one rule in one round. */
+interface Walk {
+  readonly rule: RuleRound
+  cursor: bigint
+  /** When the last row it read was created. */
+  bornMs: number | null
+  removed: number
+  pages: number
+  /** `over`: it came to what is young, or another process walks. `gave way`: the next round goes on. */
+  state: "open" | "over" | "gave way" | "failed"
 }
+
+/** By how much a rule was late when it was last looked at, and when that was. */
+type Lateness = Map<string, { readonly overdueMs: number; readonly atMs: number }>
 
 /** Others use the rows or the database: nothing is wrong with the page, and the next round retries it. */
 const gaveWay = ({ reason }: DatabaseUnavailable): boolean => ["contention", "slow", "busy"].includes(reason)
 
-/** One rule, a page at a time, until it is done, gives way, or the round is out of time. */
-const carryOut = (rule: RuleRound, untilMs: number) =>
+/** One page. Returns whether the rule has another one, and why it failed. */
+const turnPage = (walk: Walk) =>
   Effect.gen(function* () {
     const store = yield* RetentionStore
-    let removed = 0
-    let cursor = 0n
-    let bornMs = rule.oldestMs
-    const ended = (done: boolean): RuleOutcome => {
-      const late = done || rule.cutoffMs === null || bornMs === null ? 0 : rule.cutoffMs - bornMs
-      return { removed, done, overdueMs: Math.max(0, late) }
+    const page = yield* Effect.result(store.prune(walk.rule, walk.cursor))
+    if (page._tag === "Failure") {
+      const error = page.failure
+      const waits = error._tag === "DatabaseUnavailable" && gaveWay(error)
+      walk.state = waits ? "gave way" : "failed"
+      return waits ? null : error.message
     }
-    for (;;) {
-      const beganMs = yield* Clock.currentTimeMillis
-      const page = yield* store
-        .prune(rule, cursor)
-        .pipe(
-          Effect.catchTag("DatabaseUnavailable", (error) =>
-            gaveWay(error) ? Effect.succeed("gave way" as const) : Effect.fail(error)
-          )
-        )
-      if (page === "gave way") return ended(false)
-      if (page === null) return ended(true)
-      removed += page.removed
-      cursor = page.cursor
-      bornMs = page.bornMs ?? bornMs
-      if (page.done) return ended(true)
-      const nowMs = yield* Clock.currentTimeMillis
-      if (nowMs >= untilMs) return ended(false)
-      yield* Effect.sleep(
-        Math.max(retentionLimits.pauseMsMin, retentionLimits.pauseTimes * (nowMs - beganMs))
-      )
+    const { success } = page
+    walk.pages += 1
+    if (success === null) {
+      walk.state = "over"
+      return null
     }
+    walk.removed += success.removed
+    walk.cursor = success.cursor
+    walk.bornMs = success.bornMs ?? walk.bornMs
+    if (success.done) walk.state = "over"
+    return null
   })
+
+/**
+ * All rules in turn, a page each, until they are over, give way, or the round is out of time: a backlog of one holds up no other.
+ * Every rule has at least one page in a round. Returns what failed.
+ */
+const walkAll = (walks: ReadonlyArray<Walk>, untilMs: number) =>
+  Effect.gen(function* () {
+    const failures: Array<{ readonly rule: string; readonly because: string }> = []
+    let open = walks
+    for (let lap = 0; open.length > 0; lap += 1) {
+      for (const walk of open) {
+        const beganMs = yield* Clock.currentTimeMillis
+        if (lap > 0 && beganMs >= untilMs) return failures
+        const because = yield* turnPage(walk)
+        if (because !== null) failures.push({ rule: walk.rule.rule, because })
+        if (walk.state !== "open") continue
+        const tookMs = (yield* Clock.currentTimeMillis) - beganMs
+        yield* Effect.sleep(Math.max(retentionLimits.pauseMsMin, retentionLimits.pauseTimes * tookMs))
+      }
+      open = open.filter(({ state }) => state === "open")
+    }
+    return failures
+  })
+
+/**
+ * By how much the oldest removable row of a rule is late. Of a rule that was not looked at nothing new is known: what it was
+ * late before, and the time since. Its first row says nothing, which may be one that has to stay.
+ */
+const overdueOf = (walk: Walk, lateness: Lateness, nowMs: number): number => {
+  const { bornMs, pages, rule, state } = walk
+  if (pages === 0) {
+    const before = lateness.get(rule.rule) ?? { overdueMs: 0, atMs: nowMs }
+    lateness.set(rule.rule, before)
+    return before.overdueMs + nowMs - before.atMs
+  }
+  const late = state === "over" || rule.cutoffMs === null || bornMs === null ? 0 : rule.cutoffMs - bornMs
+  const overdueMs = Math.max(0, late)
+  lateness.set(rule.rule, { overdueMs, atMs: nowMs })
+  return overdueMs
+}
 
 const logRound = (path: string, outcome: RoundOutcome, tookMs: number) => {
   const rows = Object.values(outcome.removed).reduce((sum, count) => sum + count, 0)
@@ -109,30 +147,32 @@ const alertLate = (path: string, { overdueMs }: RoundOutcome) =>
   })
 
 /** A whole round. Fails, after all rules had their turn, with the failure of the first that had one. */
-const round = (path: string) =>
+const round = (path: string, lateness: Lateness) =>
   Effect.gen(function* () {
     const store = yield* RetentionStore
     const beganMs = yield* Clock.currentTimeMillis
+    const walks = (yield* store.begin).map((rule): Walk => ({
+      rule,
+      cursor: 0n,
+      bornMs: null,
+      removed: 0,
+      pages: 0,
+      state: "open"
+    }))
+    const failures = yield* walkAll(walks, beganMs + retentionLimits.roundMsMax)
+    const nowMs = yield* Clock.currentTimeMillis
     const removed: Record<string, number> = {}
-    const failures: Array<{ readonly rule: string; readonly because: string }> = []
-    let complete = true
-    let overdueMs = 0
-    for (const rule of yield* store.begin) {
-      const ended = yield* Effect.result(carryOut(rule, beganMs + retentionLimits.roundMsMax))
-      if (ended._tag === "Failure") {
-        failures.push({ rule: rule.rule, because: ended.failure.message })
-        continue
-      }
-      const { success } = ended
-      if (success.removed > 0) {
-        removed[rule.rule] = success.removed
-        yield* Metric.update(Metric.withAttributes(removedTotal, { rule: rule.rule }), success.removed)
-      }
-      complete &&= success.done
-      overdueMs = Math.max(overdueMs, success.overdueMs)
+    for (const { removed: count, rule } of walks) {
+      if (count === 0) continue
+      removed[rule.rule] = count
+      yield* Metric.update(Metric.withAttributes(removedTotal, { rule: rule.rule }), count)
     }
-    const outcome: RoundOutcome = { complete, removed, overdueMs }
-    yield* logRound(path, outcome, (yield* Clock.currentTimeMillis) - beganMs)
+    const outcome: RoundOutcome = {
+      complete: walks.every(({ state }) => state === "over" || state === "failed"),
+      removed,
+      overdueMs: Math.max(0, ...walks.map((walk) => overdueOf(walk, lateness, nowMs)))
+    }
+    yield* logRound(path, outcome, nowMs - beganMs)
     yield* alertLate(path, outcome)
     const [first] = failures
     if (first !== undefined) return yield* new RuleFailed(first)
@@ -143,6 +183,7 @@ const round = (path: string) =>
 export const retentionActor = (self: ChildSelf) =>
   Effect.gen(function* () {
     const figures = yield* Figures
+    const lateness: Lateness = new Map()
     let overdueMs = 0
     const show = () =>
       figures.show(self.path, () => [
@@ -166,7 +207,7 @@ export const retentionActor = (self: ChildSelf) =>
       actors: {
         watchDatabase: watchDatabase(),
         prune: effectActor("retention.prune", () =>
-          Effect.tap(round(self.path), (outcome) =>
+          Effect.tap(round(self.path, lateness), (outcome) =>
             Effect.sync(() => {
               overdueMs = outcome.overdueMs
             })

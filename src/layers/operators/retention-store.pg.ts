@@ -27,7 +27,7 @@ const begin = (sql: SqlClient, settings: RetentionSettings) =>
     const [clock] = yield* sql<{ readonly ms: number }>`
       SELECT (extract(epoch FROM hf_now()) * 1000)::float8 AS ms`
     const nowMs = clock?.ms ?? 0
-    return yield* Effect.forEach(retentionRules, ({ born, keeps, name, table }) =>
+    return yield* Effect.forEach(retentionRules, ({ keeps, name, table }) =>
       Effect.gen(function* () {
         const { days, rows } = keeps(settings)
         const [beyond] =
@@ -35,11 +35,8 @@ const begin = (sql: SqlClient, settings: RetentionSettings) =>
             ? []
             : yield* sql<{ readonly seq: bigint }>`
                 SELECT seq FROM ${sql.literal(table)} ORDER BY seq DESC OFFSET ${rows} LIMIT 1`
-        const [oldest] = yield* sql<{ readonly ms: number }>`
-          SELECT (extract(epoch FROM ${sql.literal(born)}) * 1000)::float8 AS ms FROM ${sql.literal(table)} ORDER BY seq LIMIT 1`
         return {
           rule: name,
-          oldestMs: oldest?.ms ?? null,
           cutoffMs: days === null ? null : nowMs - days * dayMs,
           beyond: beyond?.seq ?? null
         } satisfies RuleRound

@@ -15,8 +15,6 @@ export interface RuleRound {
   readonly cutoffMs: number | null
   /** Rows up to here are more than the table may have; null: no such bound, or fewer rows. */
   readonly beyond: bigint | null
-  /** When the first row of the table came; null: it is empty. Epoch milliseconds. */
-  readonly oldestMs: number | null
 }
 
 /** What became of a page. */
