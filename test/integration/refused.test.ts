@@ -211,8 +211,16 @@ describe("[T12] refused posts", () => {
 
   it("[T10] that name a strategy nobody subscribes under are kept when they are decided, and replayed when somebody does", async () => {
     const { signal_id: id } = (await world.post(alert({ strategy: "momentun" }))).body
-    const { signal_id: known } = (await world.post(alert({ strategy: "other" }))).body
+    const { signal_id: known } = (
+      await world.post(alert({ strategy: "other", note: "\u00e4".repeat(40_000) }))
+    ).body
     await decideAll()
+    const sizes = await world.sql(
+      `SELECT octet_length(body) <= $2::int AS bounded, octet_length(body) > 30000 AS shown, body_bytes > 80000 AS long, cut
+        FROM refused_posts WHERE signal_id = $1::uuid`,
+      [known, refusedLimits.bodyBytesMax]
+    )
+    assert.deepStrictEqual(sizes, [{ bounded: true, shown: true, long: true, cut: true }])
     const kept = await list("/api/v1/refused?reason=strategy_unknown")
     assert.sameMembers(
       kept.map(({ signal_id: signal }) => signal),

@@ -16,6 +16,7 @@ import type { SqlClient } from "effect/sql/SqlClient"
 import type { Decision, Plan } from "../../domain/decision/decision.ts"
 import { deadLetterId, refusedSignalId } from "../../domain/kernel/ids.ts"
 import { strategyUnknown } from "../../domain/signals/routing.ts"
+import { refusedLimits } from "../../domain/kernel/limits-kept.ts"
 import { claimLimits } from "../../domain/kernel/limits.ts"
 import type { PlanContext } from "../../domain/orders/plan-context.ts"
 import { type ContextTerms, readContext } from "../orders/account-book.pg.ts"
@@ -118,14 +119,22 @@ const write = (
   FROM decided d
   WHERE s.id = d.signal_id AND s.id = ANY (${decided.map(({ decision }) => decision.signalId)}::uuid[])`
 
-/** Signals that name a strategy which does not take them are kept as refused (T10, T12): its sender, or a setting, is wrong. */
+/** What is kept of a body that is longer than a kept one may be (T12): no character of UTF-8 is longer than four bytes. */
+const keptCharsMax = refusedLimits.bodyBytesMax / 4
+
+/**
+ * Signals that name a strategy which does not take them are kept as refused (T10, T12): its sender, or a setting, is wrong. A
+ * long body is shown without its end and replayed whole, because what is replayed is the signal (replay-signal.pg.ts).
+ */
 const keepUnknown = (sql: SqlClient, ids: ReadonlyArray<string>) => sql`
-  INSERT INTO refused_posts (id, source, reason, answered, errors, body, body_bytes, body_hash, request_id, signal_id,
+  INSERT INTO refused_posts (id, source, reason, answered, errors, body, body_bytes, cut, body_hash, request_id, signal_id,
     received_at)
   SELECT kept.id, s.source, 'strategy_unknown', 201, ${JSON.stringify([strategyUnknown])}::text::jsonb,
-    s.body::text, octet_length(s.body::text), s.body_hash, s.request_id, s.id, s.received_at
+    CASE WHEN size.is_long THEN left(s.body::text, ${keptCharsMax}::int) ELSE s.body::text END, octet_length(s.body::text),
+    size.is_long, s.body_hash, s.request_id, s.id, s.received_at
   FROM unnest(${ids}::uuid[], ${ids.map(refusedSignalId)}::uuid[]) AS kept (signal_id, id)
   JOIN signals s ON s.id = kept.signal_id
+  CROSS JOIN LATERAL (SELECT octet_length(s.body::text) > ${refusedLimits.bodyBytesMax}::int AS is_long) AS size
   -- It was replayed and came back.
   ON CONFLICT (id) DO UPDATE SET replayed_at = NULL, replayed_by = NULL`
 
