@@ -276,7 +276,7 @@ const retention = z
       .default(400)
       .meta({
         description:
-          "Signals with decisions, orders, fills and links, and dead letters; never while an order or a position of them lives. null: forever."
+          "Signals with decisions, orders, fills and links, and dead letters; never while an order or a position of them lives. Closes, of which each strategy and account keeps the last, and settings that were replaced, except the last ones. null: forever."
       }),
     alertDays: natural.default(400).meta({ description: "Alerts that are over." }),
     auditDays: natural.default(400).meta({ description: "Commands of operators and what came of them." }),

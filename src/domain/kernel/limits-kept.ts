@@ -60,6 +60,8 @@ export const retentionLimits = {
   againMs: seconds(5),
   roundEveryMs: minutes(10),
   retryMs: minutes(1),
+  /** Closes of each strategy and account that stay whatever their age: more than any loss streak that is a limit. */
+  closesKept: 200,
   /** A removable row kept this long past its period: retention is late. */
   lateMsMax: days(2)
 } as const

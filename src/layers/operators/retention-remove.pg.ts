@@ -70,3 +70,13 @@ export const removeSignalRows = (sql: SqlClient, seqs: ReadonlyArray<bigint>) =>
     yield* sql`DELETE FROM signals WHERE id = ANY (${signals}::uuid[])`
     return signals.length
   })
+
+/** Changes of settings by their `seq`, and the versions that no change names any more. */
+export const removeSettingsRows = (sql: SqlClient, seqs: ReadonlyArray<bigint>) =>
+  Effect.gen(function* () {
+    const gone = yield* sql<{ readonly version: string }>`
+      DELETE FROM settings_changes WHERE seq = ANY (${seqs.map(String)}::bigint[]) RETURNING version`
+    yield* sql`DELETE FROM settings_versions v WHERE v.version = ANY (${gone.map(({ version }) => version)}::text[])
+      AND NOT EXISTS (SELECT FROM settings_changes c WHERE c.version = v.version)`
+    return gone.length
+  })

@@ -15,7 +15,13 @@ import type { SqlError } from "effect/sql/SqlError"
 import type { Fragment } from "effect/sql/Statement"
 import { OPEN, SETTLES } from "../../domain/orders/order.ts"
 import type { RetentionSettings } from "../../domain/kernel/settings.ts"
-import { removeFillRows, removeOrderRows, removeSignalRows } from "./retention-remove.pg.ts"
+import { retentionLimits } from "../../domain/kernel/limits-kept.ts"
+import {
+  removeFillRows,
+  removeOrderRows,
+  removeSettingsRows,
+  removeSignalRows
+} from "./retention-remove.pg.ts"
 
 export interface RetentionRule {
   readonly name: string
@@ -28,6 +34,8 @@ export interface RetentionRule {
   readonly over: (sql: SqlClient, cutoff: Date) => Fragment
   /** Removes rows by their `seq` with all that hangs on them, and returns how many. Absent: the rows alone. */
   readonly remove?: (sql: SqlClient, seqs: ReadonlyArray<bigint>) => Effect.Effect<number, SqlError>
+  /** The table has no `seq`: its oldest rows go by the index of `born`, and those that are not `over` are few. */
+  readonly sweeps?: true
 }
 
 const always: RetentionRule["over"] = (sql) => sql.literal("true")
@@ -78,6 +86,13 @@ const linkedElsewhere = (sql: SqlClient): Fragment => {
   return sql`(${exists(sql, byId)} OR ${exists(sql, bySnapshot)})`
 }
 
+/** There are as many later closes of its scope as a loss streak may count. */
+const laterCloses = (sql: SqlClient, scope: "account" | "strategy"): Fragment => {
+  const [theirs, own] = [sql.literal(`c.${scope}`), sql.literal(`t.${scope}`)]
+  return sql`EXISTS (SELECT FROM closes c WHERE ${theirs} = ${own} AND c.closed_at > t.closed_at
+    ORDER BY c.closed_at OFFSET ${retentionLimits.closesKept - 1} LIMIT 1)`
+}
+
 /** All of them, in the order in which they are carried out: who points to others goes before them. */
 export const retentionRules: ReadonlyArray<RetentionRule> = [
   {
@@ -120,6 +135,27 @@ export const retentionRules: ReadonlyArray<RetentionRule> = [
     born: "created_at",
     keeps: ({ signalDays }) => ({ days: signalDays }),
     over: always
+  },
+  {
+    // A loss streak counts them back to the last resume, however long ago the last of a quiet strategy was.
+    name: "closes",
+    table: "closes",
+    born: "closed_at",
+    keeps: ({ signalDays }) => ({ days: signalDays }),
+    over: (sql) => sql`${laterCloses(sql, "strategy")} AND ${laterCloses(sql, "account")}`,
+    sweeps: true
+  },
+  {
+    // Kept as long as the decisions made under them, from when the next ones replaced them; the last two of a node are those in
+    // force and the one step back.
+    name: "settings",
+    table: "settings_changes",
+    born: "at",
+    keeps: ({ signalDays }) => ({ days: signalDays }),
+    over: (sql, cutoff) => sql`
+      (SELECT min(n.at) < ${cutoff} AND count(*) = 2 FROM (SELECT n.at FROM settings_changes n
+        WHERE n.node = t.node AND n.seq > t.seq ORDER BY n.seq LIMIT 2) AS n)`,
+    remove: removeSettingsRows
   },
   {
     name: "refused_posts",

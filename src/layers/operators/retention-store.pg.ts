@@ -77,6 +77,27 @@ const removePlain = (sql: SqlClient, table: string, seqs: ReadonlyArray<bigint>)
     (rows) => rows.length
   )
 
+/** The oldest rows of a table without numbers. What has to stay is looked at again by each page, and is little. */
+const sweepPage = (sql: SqlClient, rule: RetentionRule, round: RuleRound) =>
+  Effect.gen(function* () {
+    const [table, born] = [sql.literal(rule.table), sql.literal(`t.${rule.born}`)]
+    const cutoff = new Date(round.cutoffMs ?? 0)
+    const gone =
+      round.cutoffMs === null
+        ? []
+        : yield* sql<{ readonly born_ms: number }>`
+            DELETE FROM ${table} AS t WHERE t.ctid = ANY (ARRAY (
+              SELECT t.ctid FROM ${table} AS t WHERE ${born} < ${cutoff} AND ${rule.over(sql, cutoff)}
+              ORDER BY ${born} LIMIT ${retentionLimits.pageMax} FOR UPDATE SKIP LOCKED))
+            RETURNING (extract(epoch FROM ${born}) * 1000)::float8 AS born_ms`
+    return {
+      removed: gone.length,
+      cursor: 0n,
+      done: gone.length < retentionLimits.pageMax,
+      bornMs: gone.length === 0 ? null : Math.max(...gone.map(({ born_ms: ms }) => ms))
+    } satisfies PrunedPage
+  })
+
 const prunePage = (sql: SqlClient, round: RuleRound, cursor: bigint) =>
   Effect.gen(function* () {
     const rule = retentionRules.find(({ name }) => name === round.rule)
@@ -86,6 +107,7 @@ const prunePage = (sql: SqlClient, round: RuleRound, cursor: bigint) =>
         set_config('lock_timeout', ${String(retentionLimits.lockMs)}, true),
         set_config('statement_timeout', ${String(retentionLimits.statementMs)}, true)`
     if (lock?.ours !== true) return null
+    if (rule.sweeps === true) return yield* sweepPage(sql, rule, round)
     const rows = yield* look(sql, rule, round, cursor)
     const seqs = rows.filter(({ gone }) => gone).map(({ seq }) => seq)
     const removed =

@@ -5,6 +5,7 @@ import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { randomUUID } from "node:crypto"
 import { OPEN, SETTLES, TERMINAL } from "../../../src/domain/orders/order.ts"
+import { retentionLimits } from "../../../src/domain/kernel/limits-kept.ts"
 import type { Settings } from "../../../src/domain/kernel/settings.ts"
 import { Database, type DatabaseService } from "../../../src/layers/database/database.port.ts"
 import { makePgDatabase } from "../../../src/layers/database/database.pg.ts"
@@ -299,6 +300,86 @@ describe("[T13] what has lived its time", () => {
         yield* signal(world, { status: "rejected" })
         yield* signal(world, { status: "dead" })
         assert.deepStrictEqual(yield* round(world), { signals: 3 })
+      })
+    )
+  )
+
+  it.live("[F2] closes go, except the last of each strategy and account, which a loss streak may count", () =>
+    scoped(
+      Effect.gen(function* () {
+        const world = yield* openWorld()
+        const close = (strategy: string, account: string, days: number, count = 1) =>
+          world.sql(
+            `INSERT INTO closes (cause, strategy, account, symbol, profit, closed_at)
+              SELECT gen_random_uuid(), $1, $2, 'SPY', -1, $3::timestamptz + n * interval '1 second'
+              FROM generate_series(0, $4::int - 1) AS n`,
+            [strategy, account, at(days), count]
+          )
+        yield* close("busy", "paper-1", 500, 3)
+        yield* close("quiet", "paper-1", 500, 2)
+        yield* close("busy", "paper-1", 300, retentionLimits.closesKept - 1)
+        assert.deepStrictEqual(yield* round(world), { closes: 2 })
+        yield* close("busy", "paper-1", 1)
+        assert.deepStrictEqual(yield* round(world), { closes: 1 })
+        const left = yield* rows<{ strategy: string; n: number }>(
+          world.database,
+          "SELECT strategy, count(*)::int AS n FROM closes GROUP BY 1 ORDER BY 1"
+        )
+        assert.deepStrictEqual(left, [
+          { strategy: "busy", n: retentionLimits.closesKept },
+          { strategy: "quiet", n: 2 }
+        ])
+        // A backlog is gone through page by page.
+        yield* close("quiet", "paper-1", 450, 2 * retentionLimits.pageMax + 100)
+        assert.deepStrictEqual(yield* round(world), {
+          closes: 2 * retentionLimits.pageMax + 100 + 2 - retentionLimits.closesKept
+        })
+      })
+    )
+  )
+
+  it.live("[G11] settings go long after they were replaced, except those in force and the step back", () =>
+    scoped(
+      Effect.gen(function* () {
+        const world = yield* openWorld()
+        const applied = (version: string, node: string, days: number) =>
+          Effect.andThen(
+            world.sql(
+              "INSERT INTO settings_versions (version, settings) VALUES ($1, '{}') ON CONFLICT DO NOTHING",
+              [version]
+            ),
+            world.sql(
+              "INSERT INTO settings_changes (version, node, by, changed, at) VALUES ($1, $2, 'start', '{}', $3)",
+              [version, node, at(days)]
+            )
+          )
+        yield* applied("gone", "a", 800)
+        yield* applied("shared", "a", 700)
+        // In force until 399 days ago.
+        yield* applied("long", "a", 600)
+        yield* applied("before", "a", 399)
+        yield* applied("now", "a", 1)
+        // Another node, whose last ones are old.
+        yield* applied("gone", "b", 900)
+        yield* applied("shared", "b", 850)
+        yield* applied("last", "b", 840)
+        assert.deepStrictEqual(yield* round(world), { settings: 3 })
+        const left = yield* rows<{ line: string }>(
+          world.database,
+          "SELECT node || ' ' || version AS line FROM settings_changes ORDER BY seq"
+        )
+        assert.deepStrictEqual(
+          left.map(({ line }) => line),
+          ["a long", "a before", "a now", "b shared", "b last"]
+        )
+        const versions = yield* rows<{ version: string }>(
+          world.database,
+          "SELECT version FROM settings_versions ORDER BY 1"
+        )
+        assert.deepStrictEqual(
+          versions.map(({ version }) => version),
+          ["before", "last", "long", "now", "shared"]
+        )
       })
     )
   )
