@@ -16,6 +16,7 @@ import { Config } from "../../src/layers/platform/config.port.ts"
 import { makeLeaseDeadline, instantOf } from "../../src/layers/platform/lease-deadline.ts"
 import { Wake } from "../../src/layers/platform/wake.port.ts"
 import { alertsQueue } from "../support/alerts-queue.ts"
+import { rungOf } from "../support/bells.ts"
 import { layerEntropy } from "../support/entropy.ts"
 import { makeMemoryMarket } from "../support/market.memory.ts"
 import { Clock } from "effect"
@@ -106,6 +107,7 @@ const desk = Effect.gen(function* () {
     figures: (scope: string) => within(RiskFigures.use((figures) => Effect.sync(() => figures.of(scope)))),
     raise: (alert: Parameters<Alerts["Service"]["raise"]>[0]) =>
       within(Alerts.use((alerts) => alerts.raise(alert))),
+    rung: within(rungOf(["trading-state"])),
     store: within(
       Effect.gen(function* () {
         const [alerts, store] = [yield* Alerts, yield* AlertsStore]
@@ -241,7 +243,7 @@ layer(Layer.provideMerge(alertsStorePg, world(settings)), { excludeTestServices:
       "[T11] the alert of a stop is of its commit: a process that ends right after it has alerted",
       () =>
         Effect.gen(function* () {
-          const { look, price, raise, restart, store } = yield* desk
+          const { look, price, raise, restart, rung, store } = yield* desk
           const symbol = freshSymbol()
           const rows = sql(
             (
@@ -295,6 +297,7 @@ layer(Layer.provideMerge(alertsStorePg, world(settings)), { excludeTestServices:
           // One that lives raises it as well, which adds no row and no occurrence.
           yield* price(symbol, "900")
           assert.strictEqual((yield* look).stopped, 1)
+          assert.deepStrictEqual(yield* rung, ["trading-state"])
           yield* store
           const added = (yield* rows).slice(2)
           assert.lengthOf(added, 1)

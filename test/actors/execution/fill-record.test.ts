@@ -1,8 +1,9 @@
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"
-import { catchUpFills } from "../../../src/actors/execution/fill-record.ts"
+import { catchUpFills, recordFill } from "../../../src/actors/execution/fill-record.ts"
 import { executionLimits } from "../../../src/domain/kernel/limits.ts"
+import { rungOf } from "../../support/bells.ts"
 import { alertsQueue } from "../../support/alerts-queue.ts"
 import { makeMemoryBroker } from "../../support/broker.memory.ts"
 import type { VenueFill } from "../../../src/domain/orders/fill.ts"
@@ -112,3 +113,13 @@ it.effect("a catch-up that is cut by its deadline goes on where it was", () =>
     assert.strictEqual(store.cursor(), String(many))
   })
 )
+
+it.effect("a fill rings for exits and risk, and for the executor whose symbol may be free again", () => {
+  const store = makeStore([])
+  return Effect.gen(function* () {
+    const running = yield* Effect.forkChild(recordFill("test", broker(1), fillNumber(1)))
+    yield* TestClock.adjust(10)
+    yield* Fiber.join(running)
+    assert.deepStrictEqual(yield* rungOf(["positions", "orders:paper-1"]), ["positions", "orders:paper-1"])
+  }).pipe(Effect.provide(store.layer))
+})

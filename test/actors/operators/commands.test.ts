@@ -29,6 +29,7 @@ import { Instance, makeInstance } from "../../../src/layers/platform/instance.po
 import { Wake } from "../../../src/layers/platform/wake.port.ts"
 import { DeadLetters } from "../../../src/layers/signals/dead-letters.port.ts"
 import { settingsFor } from "../../layers/api/http-world.ts"
+import { rungOf } from "../../support/bells.ts"
 import { makeMemoryAudit } from "../../support/audit-store.memory.ts"
 
 const away = new DatabaseUnavailable({
@@ -103,10 +104,10 @@ const world = ({ audit: broken = {}, control, set }: Options = {}) =>
           Layer.succeed(Replay, unused()),
           Layer.succeed(AccountsStore, unused()),
           AccountLeases.layer,
-          TradingState.layer,
-          Wake.layer
+          TradingState.layer
         )
-      )
+      ),
+      Layer.provideMerge(Wake.layer)
     )
     const context = yield* Layer.build(layer)
     const commands = yield* Effect.provide(Commands, context)
@@ -120,7 +121,8 @@ const world = ({ audit: broken = {}, control, set }: Options = {}) =>
         requestId: "r-1",
         key
       })
-    return { alerts, audit, commands, halt, sets: () => sets }
+    const rung = Effect.provide(rungOf(["signals", "orders", "trading-state"]), context)
+    return { alerts, audit, commands, halt, rung, sets: () => sets }
   })
 
 interface Given {
@@ -157,8 +159,10 @@ describe("a command", () => {
       look = () => void seen.push(audit.rows[0]?.end)
       assert.deepStrictEqual(yield* kindOf(halt()), ["unavailable", "unavailable"])
       assert.deepStrictEqual(seen, [null])
-      const { alerts, audit: audit2, halt: again } = yield* world()
+      const { alerts, audit: audit2, halt: again, rung } = yield* world()
       const { body, repeated } = yield* again()
+      // Who waits for signals, holds orders or keeps a view of the state looks at once.
+      assert.deepStrictEqual(yield* rung, ["signals", "orders", "trading-state"])
       assert.deepStrictEqual([body["state"], repeated], ["HALTED", false])
       const [row] = audit2.rows
       assert.deepInclude(row, {

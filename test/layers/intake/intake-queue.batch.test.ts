@@ -13,6 +13,7 @@ import {
   type IntakeStoreService
 } from "../../../src/layers/signals/intake-store.port.ts"
 import { Metrics } from "../../../src/layers/platform/metrics.port.ts"
+import { rungOf } from "../../support/bells.ts"
 import { Wake } from "../../../src/layers/platform/wake.port.ts"
 
 const row = (n: number, body = "{}"): IntakeRow => ({
@@ -74,7 +75,7 @@ const withQueue = <A>(
     /** Samples of the counter of refused posts, by reason. */
     readonly refusals: Effect.Effect<ReadonlyArray<string>>
     readonly worker: Fiber.Fiber<never>
-  }) => Effect.Effect<A>
+  }) => Effect.Effect<A, never, Wake>
 ) =>
   Effect.gen(function* () {
     const batches: Array<number> = []
@@ -87,9 +88,8 @@ const withQueue = <A>(
         )
     }
     const layer = IntakeQueueBatch.pipe(
-      Layer.provide(
-        Layer.mergeAll(Layer.succeed(IntakeStore, watched), silentAlerts, Metrics.layer, Wake.layer)
-      )
+      Layer.provide(Layer.mergeAll(Layer.succeed(IntakeStore, watched), silentAlerts, Metrics.layer)),
+      Layer.provideMerge(Wake.layer)
     )
     return yield* Effect.gen(function* () {
       const queue = yield* IntakeQueue
@@ -129,6 +129,21 @@ describe("the intake queue", () => {
         assert.deepStrictEqual(batches, [1])
       })
     )
+  )
+
+  it.effect(
+    "rings for the pipeline after the commit of a new signal, and not for one that was seen before",
+    () =>
+      withQueue(makeMemoryIntakeStore().store, ({ results, submit }) =>
+        Effect.gen(function* () {
+          submit(1)
+          yield* TestClock.adjust(0)
+          assert.deepStrictEqual([tagsOf(results), yield* rungOf(["signals"])], [["Stored"], ["signals"]])
+          submit(1)
+          yield* TestClock.adjust(0)
+          assert.deepStrictEqual([tagsOf(results), yield* rungOf(["signals"])], [["Duplicate"], []])
+        })
+      )
   )
 
   it.effect(`takes what waited behind a commit as one batch, ${intakeLimits.batchRowsMax} rows at most`, () =>
