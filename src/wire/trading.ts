@@ -80,6 +80,11 @@ export const order = z
     position_id: uuid.nullable().meta({ description: "The position that an exit closes." }),
     exit_kind: text.meta({ description: "Why a position is left; `operator`: a command asked for it." }),
     command_id: uuid.nullable().meta({ description: "The command of an operator that made it." }),
+    opened_by: uuid.nullable().meta({ description: "The signal that opened what it closes." }),
+    correlation_id: uuid.meta({
+      description:
+        "What its log lines have: the signal or the command it came from, else the signal that opened what it closes, else its own id."
+    }),
     valid_until: instant.nullable(),
     sent_at: instant.nullable(),
     resolve_until: instant.nullable(),
@@ -120,7 +125,8 @@ export const fill = z
     realised_pnl: decimal,
     source: z.string(),
     order_time: instant,
-    recorded_at: instant
+    recorded_at: instant,
+    correlation_id: uuid.nullable().meta({ description: "That of its order." })
   })
   .meta({ id: "Fill" })
 
@@ -263,7 +269,11 @@ export const trace = z
       })
       .nullable(),
     orders: z.array(order),
-    fills: z.array(fill),
+    exits: z.array(order).meta({
+      description:
+        "What closes, or is to close, what the signal opened: exits, closes of operators and of other signals."
+    }),
+    fills: z.array(fill).meta({ description: "Of its orders and its exits." }),
     links: z.array(
       z.object({
         trade_record_id: uuid,
@@ -272,6 +282,9 @@ export const trace = z
         strategy: z.string(),
         snapshot_id: uuid.nullable(),
         linked_by: z.enum(["client_order_id", "order_id", "window"]),
+        opened_by: uuid
+          .nullable()
+          .meta({ description: "The signal that opened the share that the fill moved." }),
         linked_at: instant
       })
     )

@@ -111,3 +111,53 @@ it.live(
     ),
   60_000
 )
+
+it.live(
+  "a database of the version before names the signal that opened what is still held, and no other",
+  () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { target } = yield* emptyDatabase
+        const database = yield* makePgDatabase({ target, poolSize: 2 })
+        const run = (text: string) => database.run("test", (sql) => sql.unsafe<Record<string, unknown>>(text))
+        yield* applySchema({ target, directory: yield* upTo(21) })
+        yield* run(`INSERT INTO accounts (id, venue, starting_cash) VALUES ('a', 'v', 1000)`)
+        yield* run(`INSERT INTO positions (id, account, symbol, quantity) VALUES ('${id(1)}', 'a', 'S', 3)`)
+        // Signal 31 opened a share that is over, 32 the one that is held, 33 added to it.
+        const trades = [
+          [11, 31, 1],
+          [12, 32, 3],
+          [13, 33, 5]
+        ] as const
+        for (const [trade, signal, minute] of trades) {
+          yield* run(`INSERT INTO signals (id, kind, source, identity, identity_kind, body_hash, body, request_id, answer)
+          VALUES ('${id(signal)}', 'signal', 's', '${signal}', 'explicit', 'h', '{}', 'r', '{}')`)
+          yield* run(`INSERT INTO trade_records (id, venue, account, symbol, venue_order_id, trade_id, position_id, side, quantity,
+          price, source, order_time, recorded_at) VALUES ('${id(trade)}', 'v', 'a', 'S', 'o', 't${trade}', '${id(1)}', 'buy', 1, 1,
+          'webhook', now(), '2026-01-01T10:0${minute}Z')`)
+          yield* run(`INSERT INTO trade_strategy_link (trade_record_id, signal_id, strategy, linked_by)
+          VALUES ('${id(trade)}', '${id(signal)}', 'x', 'client_order_id')`)
+        }
+        yield* run(`INSERT INTO position_shares (position_id, strategy, quantity, average_price, opened_seq, opened_at)
+        VALUES ('${id(1)}', 'x', 3, 1, 2, '2026-01-01T10:03:00.010Z')`)
+        for (const [order, minute] of [
+          [21, 2],
+          [22, 6]
+        ] as const)
+          yield* run(`INSERT INTO orders (id, client_order_id, account, strategy, intent, symbol, side, type, quantity, time_in_force,
+          status, source, venue, position_id, position_epoch, exit_number, exit_kind, created_at) VALUES ('${id(order)}', 'c${order}',
+          'a', 'x', 'reduce', 'S', 'sell', 'market', 1, 'day', '${order === 21 ? "filled" : "acked"}', 'exit_monitor', 'v',
+          '${id(1)}', 1, ${order}, 'stop_loss', '2026-01-01T10:0${minute}Z')`)
+        yield* applySchema({ target, directory: yield* upTo(22) })
+        const opened = (from: string) =>
+          Effect.map(run(`SELECT opened_by FROM ${from}`), (rows) => rows.map((row) => row["opened_by"]))
+        assert.deepStrictEqual(yield* opened("position_shares"), [id(32)])
+        assert.deepStrictEqual(yield* opened("orders ORDER BY id"), [null, id(32)])
+        assert.deepStrictEqual(yield* opened("trade_strategy_link ORDER BY trade_record_id"), [
+          null,
+          id(32),
+          id(32)
+        ])
+      })
+    )
+)

@@ -10,20 +10,20 @@ import { Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { Fragment } from "effect/sql/Statement"
 import { OPEN } from "../../domain/orders/order.ts"
-import { parseExactly } from "../../domain/kernel/json-reader.ts"
 import { Database, type DatabaseService } from "../database/database.port.ts"
 import { readLimits } from "../platform/http-limits.ts"
 import {
   BadCursor,
   type Item,
-  type Linkage,
   type ListName,
   type Page,
   type PageRequest,
   ReadStore,
-  type ReadStoreService,
-  type Trace
+  type ReadStoreService
 } from "./read-store.port.ts"
+import { fillColumns, jsonItem, orderColumns, signalColumns } from "./read-rows.pg.ts"
+import { linkageOf } from "./read-linkage.pg.ts"
+import { traceOf } from "./read-trace.pg.ts"
 
 interface ListTable {
   readonly from: string
@@ -37,13 +37,6 @@ interface ListTable {
   readonly time?: string
 }
 
-const signalColumns = `id, kind, source, status, reason, symbol, action, direction, timeframe, quantity, price, strategy, strike,
-  expiration::text AS expiration, intent, position_size, market_position, prev_market_position, market_position_size, fired_at, expires_from, received_at, decided_at, request_id, experiment_id, variant, identity_kind, attempts, body::text AS body_text`
-const orderColumns = `id, client_order_id, signal_id, account, strategy, leg, intent, sizing, wanted, symbol, side, type, quantity, limit_price,
-  time_in_force, status, attempt, source, venue, venue_order_id, filled_quantity, average_price, reason, sends, position_id, exit_kind, command_id,
-  valid_until, sent_at, resolve_until, created_at, updated_at, settled_at`
-const fillColumns = `id, venue, account, symbol, venue_order_id, trade_id, client_order_id, order_id, position_id, side, quantity, price, fee,
-  realised_pnl, source, order_time, recorded_at`
 /** The lease of an account is that of the life that holds it; owners of earlier versions had one of their own. */
 const leaseUntil =
   "CASE WHEN strpos(owner, '/') > 0 THEN (SELECT n.lease_until FROM nodes n WHERE n.life = owner) ELSE lease_until END"
@@ -185,20 +178,6 @@ const writeCursor = (key: ReadonlyArray<unknown>): string =>
     key.map((value) => (value instanceof Date ? value.toISOString() : String(value))).join("\u0000")
   ).toString("base64url")
 
-/**
- * Plain JSON: the client's bigints and dates become text; it returns decimals as strings and jsonb as values already. The body of
- * a sender is read as text, because the client would round its long numbers.
- */
-const jsonItem = (row: Item): Item =>
-  Object.fromEntries(
-    Object.entries(row).map(([name, value]) => {
-      if (name === "body_text" && typeof value === "string") return ["body", parseExactly(value)]
-      // `infinity` arrives as an invalid date: a lease without an end of its own.
-      if (value instanceof Date) return [name, Number.isNaN(value.getTime()) ? null : value.toISOString()]
-      return [name, typeof value === "bigint" ? value.toString() : value]
-    })
-  )
-
 const selectPage = (
   sql: SqlClient,
   table: ListTable,
@@ -260,46 +239,6 @@ const listOf =
       return { items, nextCursor }
     })
 
-const traceOf = (database: DatabaseService) => (id: string) =>
-  database.run(
-    "read.trace",
-    (sql) =>
-      Effect.gen(function* () {
-        const [signal] =
-          yield* sql<Item>`SELECT ${sql.literal(signalColumns)}, answer FROM signals WHERE id = ${id}::uuid`
-        if (signal === undefined) return null
-        const [enrichment] =
-          yield* sql<Item>`SELECT symbol, bid, ask, last, quoted_at, enriched_at FROM enriched_signals WHERE signal_id = ${id}::uuid`
-        const [metadata] =
-          yield* sql<Item>`SELECT snapshot_id, pair, trigger, buy_score, sell_score, order_id, side, received_at, linked_at
-          FROM signal_metadata WHERE signal_id = ${id}::uuid`
-        const [decision] =
-          yield* sql<Item>`SELECT engine, experiment_id, variant, outcome, reason, checks, shadow, decided_at
-          FROM decisions WHERE signal_id = ${id}::uuid`
-        const orders =
-          yield* sql<Item>`SELECT ${sql.literal(orderColumns)} FROM orders WHERE signal_id = ${id}::uuid ORDER BY seq`
-        const fills = yield* sql<Item>`SELECT ${sql.literal(fillColumns)} FROM trade_records
-          WHERE order_id IN (SELECT o.id FROM orders o WHERE o.signal_id = ${id}::uuid) ORDER BY seq`
-        // A metadata body links by its snapshot, a signal by its own id.
-        const links =
-          yield* sql<Item>`SELECT trade_record_id, order_id, signal_id, strategy, snapshot_id, linked_by, linked_at
-          FROM trade_strategy_link WHERE signal_id = ${id}::uuid
-            OR snapshot_id IN (SELECT m.snapshot_id FROM signal_metadata m WHERE m.signal_id = ${id}::uuid)
-          ORDER BY linked_at, trade_record_id`
-        const trace: Trace = {
-          signal: jsonItem(signal),
-          enrichment: enrichment === undefined ? null : jsonItem(enrichment),
-          metadata: metadata === undefined ? null : jsonItem(metadata),
-          decision: decision === undefined ? null : jsonItem(decision),
-          orders: orders.map(jsonItem),
-          fills: fills.map(jsonItem),
-          links: links.map(jsonItem)
-        }
-        return trace
-      }),
-    options
-  )
-
 const orderOf = (database: DatabaseService) => (id: string) =>
   database.run(
     "read.order",
@@ -323,24 +262,6 @@ const ordersOf = (database: DatabaseService) => (ids: ReadonlyArray<string>) =>
       Effect.map(
         sql<Item>`SELECT ${sql.literal(orderColumns)} FROM orders WHERE id = ANY (${[...ids]}::uuid[]) ORDER BY seq`,
         (rows) => rows.map(jsonItem)
-      ),
-    options
-  )
-
-const linkageOf = (database: DatabaseService) =>
-  database.run(
-    "read.linkage",
-    (sql) =>
-      sql<{ readonly ours: number; readonly linked: number; readonly external: number }>`
-        SELECT count(*) FILTER (WHERE t.source <> 'external')::int AS ours,
-          count(l.trade_record_id) FILTER (WHERE t.source <> 'external')::int AS linked,
-          count(*) FILTER (WHERE t.source = 'external')::int AS external
-        FROM trade_records t LEFT JOIN trade_strategy_link l ON l.trade_record_id = t.id
-        WHERE t.source <> 'canary'`.pipe(
-        Effect.map(([row]): Linkage => {
-          const { external = 0, linked = 0, ours = 0 } = row ?? {}
-          return { ours, linked, rate: ours === 0 ? null : linked / ours, external }
-        })
       ),
     options
   )

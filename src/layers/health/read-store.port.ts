@@ -56,6 +56,9 @@ export interface Trace {
   readonly metadata: Item | null
   readonly decision: Item | null
   readonly orders: ReadonlyArray<Item>
+  /** Orders that closed, or are to close, what it opened. */
+  readonly exits: ReadonlyArray<Item>
+  /** Of its orders and its exits. */
   readonly fills: ReadonlyArray<Item>
   readonly links: ReadonlyArray<Item>
 }

@@ -189,6 +189,7 @@ const moveOrder = (
   { order, linkedBy }: Owner,
   step: OrderStep,
   trade: Trade,
+  openedBy: string | null,
   fill: VenueFill
 ) =>
   Effect.map(
@@ -206,8 +207,8 @@ const moveOrder = (
           ${JSON.stringify({ tradeId: fill.tradeId, quantity: fill.quantity, price: fill.price })}::text::jsonb
         FROM moved
       ), linked AS (
-        INSERT INTO trade_strategy_link (trade_record_id, order_id, signal_id, strategy, linked_by)
-        SELECT ${trade.id}::uuid, id, signal_id, strategy, ${linkedBy} FROM moved
+        INSERT INTO trade_strategy_link (trade_record_id, order_id, signal_id, strategy, linked_by, opened_by)
+        SELECT ${trade.id}::uuid, id, signal_id, strategy, ${linkedBy}, ${openedBy}::uuid FROM moved
       )
       SELECT ${columnsOf(sql)} FROM moved`,
     ([moved]) => moved ?? order
@@ -282,11 +283,14 @@ const recordIn = (sql: SqlClient, settings: Settings, venue: string, fill: Venue
     }
     yield* movePosition(sql, position, moved, fill)
     faultPoint(FAULT_POINTS.fillInTransaction, fill.symbol)
-    const strategy = owner === null ? EXTERNAL : owner.order.strategy
     const { account, symbol } = fill
-    const cause = owner === null ? trade : owner.order.id
-    const place = { positionId: position, version: held.version, strategy, account, symbol, units, cause }
-    yield* moveShares(sql, settings, place, fillOf(fill))
+    const causedBy = {
+      strategy: owner === null ? EXTERNAL : owner.order.strategy,
+      cause: owner === null ? trade : owner.order.id,
+      signalId: owner === null ? null : owner.order.signalId
+    }
+    const place = { positionId: position, version: held.version, account, symbol, units, ...causedBy }
+    const openedBy = yield* moveShares(sql, settings, place, fillOf(fill))
     const facts = { tradeRecordId: trade, positionId: position, change: moved.change, source } as const
     const toLink = { ...fill, tradeRecordId: trade, venue, orderTime: fill.at }
     if (owner === null) {
@@ -295,7 +299,7 @@ const recordIn = (sql: SqlClient, settings: Settings, venue: string, fill: Venue
       return { _tag: "Recorded", ...facts, ...none, metadata } satisfies RecordedFill
     }
     const step = orderStep(owner.order, fillOf(fill), trades)
-    const order = yield* moveOrder(sql, owner, step, stored, fill)
+    const order = yield* moveOrder(sql, owner, step, stored, openedBy, fill)
     const metadata = yield* linkMetadataForOrder(sql, toLink)
     return {
       _tag: "Recorded",

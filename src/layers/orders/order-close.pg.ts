@@ -34,6 +34,8 @@ interface HeldPosition {
 interface Share {
   readonly strategy: string
   readonly quantity: string
+  /** The signal that opened it. */
+  readonly openedBy: string | null
 }
 
 /** What is to be closed of one share; `wanted` null: all that it is when the order leaves. */
@@ -41,6 +43,7 @@ interface Part {
   readonly strategy: string
   readonly held: Decimal
   readonly wanted: Decimal | null
+  readonly openedBy: string | null
   /** The entry whose fills it waits for; absent for what is held now. */
   readonly entryId?: string
 }
@@ -50,12 +53,13 @@ export const partsOf = (shares: ReadonlyArray<Share>, quantity: string | null): 
   let left = quantity === null ? null : decimal(quantity)
   const parts: Array<Part> = []
   for (const share of shares) {
+    const { openedBy, strategy } = share
     const held = BigDecimal.abs(decimal(share.quantity))
-    if (left === null) parts.push({ strategy: share.strategy, held, wanted: null })
+    if (left === null) parts.push({ strategy, held, wanted: null, openedBy })
     else if (BigDecimal.isGreaterThan(left, zero)) {
       const wanted = BigDecimal.min(left, held)
       left = BigDecimal.subtract(left, wanted)
-      parts.push({ strategy: share.strategy, held, wanted })
+      parts.push({ strategy, held, wanted, openedBy })
     }
   }
   return parts
@@ -114,18 +118,20 @@ const insertCloses = (sql: SqlClient, origin: CloseOrigin, closes: ReadonlyArray
         symbol: position.symbol,
         side: sideOf(position),
         quantity: wanted ?? formatDecimal(part.held),
-        venue: position.venue
+        venue: position.venue,
+        opened_by: part.openedBy
       }
     })
     const made = yield* sql<StoredOrder>`
       WITH given AS (
         SELECT * FROM jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb) AS g (n integer, id uuid, client_order_id text,
-          account text, strategy text, sizing text, wanted numeric, symbol text, side text, quantity numeric, venue text)
+          account text, strategy text, sizing text, wanted numeric, symbol text, side text, quantity numeric, venue text,
+          opened_by uuid)
       ), made AS (
         INSERT INTO orders (id, client_order_id, account, strategy, intent, sizing, wanted, symbol, side, type, quantity,
-          time_in_force, status, source, venue, exit_kind, command_id)
+          time_in_force, status, source, venue, exit_kind, command_id, opened_by)
         SELECT id, client_order_id, account, strategy, 'reduce', sizing, wanted, symbol, side, 'market', quantity, 'day',
-          'intended', ${origin.source}, venue, ${OPERATOR_CLOSE}, ${origin.commandId}::uuid FROM given ORDER BY n
+          'intended', ${origin.source}, venue, ${OPERATOR_CLOSE}, ${origin.commandId}::uuid, opened_by FROM given ORDER BY n
         RETURNING *
       ), logged AS (
         INSERT INTO order_events (order_id, event, from_status, to_status, detail)
@@ -148,7 +154,8 @@ const closeLocked = (
   Effect.gen(function* () {
     if (positions.length === 0) return []
     const shares = yield* sql<Share & { readonly positionId: string }>`
-      SELECT position_id AS "positionId", strategy, trim_scale(quantity)::text AS quantity FROM position_shares
+      SELECT position_id AS "positionId", strategy, trim_scale(quantity)::text AS quantity,
+        opened_by AS "openedBy" FROM position_shares
       WHERE position_id = ANY (${positions.map(({ id }) => id)}::uuid[]) AND quantity <> 0 ORDER BY opened_seq, strategy`
     const waiting = yield* waitingCloses(sql, account, positions)
     const sharesOf = Map.groupBy(shares, ({ positionId: of }) => of)
@@ -210,7 +217,16 @@ const cancelEntries = (sql: SqlClient, account: string, reason: string) =>
  * The close of what an entry may still bring: it was sent, and a cancel is a wish. The close waits for the entry's end
  * (`opening_works`) and is withdrawn when nothing came of it.
  */
-const closeAfter = ({ account, id, quantity, side, strategy, symbol, venue }: StoredOrder): Wanted => ({
+const closeAfter = ({
+  account,
+  id,
+  quantity,
+  side,
+  signalId,
+  strategy,
+  symbol,
+  venue
+}: StoredOrder): Wanted => ({
   // The sign that its fills would give a flat position.
   position: {
     id: positionId(account, symbol),
@@ -219,7 +235,7 @@ const closeAfter = ({ account, id, quantity, side, strategy, symbol, venue }: St
     venue,
     quantity: side === "buy" ? quantity : `-${quantity}`
   },
-  part: { strategy, held: decimal(quantity), wanted: null, entryId: id }
+  part: { strategy, held: decimal(quantity), wanted: null, openedBy: signalId, entryId: id }
 })
 
 export const flattenIn = (sql: SqlClient, account: string, origin: CloseOrigin, reason: string) =>

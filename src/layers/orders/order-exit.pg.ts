@@ -4,7 +4,7 @@
  * The exit is numbered under the lock of its position, so two monitors, or one that restarts, compute the same next
  * number and only one of them can insert it; the unique index over live exits refuses even what slips past that.
  *
- * Promises: an exit belongs to one opening (epoch) of one position, and closes the share of one strategy; its id and client order id follow from position,
+ * Promises: an exit belongs to one opening (epoch) of one position, and closes the share of one strategy and names the signal that opened it; its id and client order id follow from position,
  * epoch and number, so storing it again is the same row.
  * Never: decides a price or sends; the quantity stored here is only what is open now, the one that is sent is
  * decided when `submitting` is committed.
@@ -23,6 +23,7 @@ interface ExitedPosition {
   readonly exits: number
   readonly side: "buy" | "sell"
   readonly quantity: string
+  readonly opened_by: string | null
 }
 
 const notNeeded = (why: string): ExitOutcome => ({ _tag: "NotNeeded", why })
@@ -36,7 +37,7 @@ export const intendExit =
         (sql) =>
           Effect.gen(function* () {
             const [position] = yield* sql<ExitedPosition>`
-              SELECT p.symbol, a.venue, p.exits,
+              SELECT p.symbol, a.venue, p.exits, h.opened_by,
                 trim_scale(least(abs(h.quantity), ${exit.quantity}::numeric)) AS quantity,
                 CASE WHEN h.quantity > 0 THEN 'sell' ELSE 'buy' END AS side
               FROM positions p JOIN accounts a ON a.id = p.account
@@ -57,11 +58,12 @@ export const intendExit =
             }
             const [order] = yield* sql<StoredOrder>`
               INSERT INTO orders (id, client_order_id, account, strategy, intent, sizing, wanted, symbol, side, type,
-                quantity, time_in_force, status, source, venue, position_id, position_epoch, exit_number, exit_kind)
+                quantity, time_in_force, status, source, venue, position_id, position_epoch, exit_number, exit_kind,
+                opened_by)
               VALUES (${exitOrderId(key)}, ${exitClientOrderId(key, 1)}, ${exit.account}, ${exit.strategy}, 'reduce',
                 ${exit.quantity === null ? "share" : "fixed"}, ${exit.quantity}::numeric, ${position.symbol},
                 ${position.side}, 'market', ${position.quantity}::numeric, 'day', 'intended', 'exit_monitor', ${position.venue},
-                ${exit.positionId}, ${exit.positionEpoch}, ${exitNumber}, ${exit.exitKind})
+                ${exit.positionId}, ${exit.positionEpoch}, ${exitNumber}, ${exit.exitKind}, ${position.opened_by}::uuid)
               ON CONFLICT DO NOTHING
               RETURNING ${columnsOf(sql)}`
             if (order === undefined) return notNeeded("an exit of this position is alive")

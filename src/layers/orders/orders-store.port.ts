@@ -57,6 +57,8 @@ export interface StoredOrder {
   readonly exitKind: string | null
   /** The command that made it. */
   readonly commandId: string | null
+  /** The signal that opened the share which an exit, or an operator's close, closes. */
+  readonly openedBy: string | null
   readonly validUntil: Date | null
   readonly sentAt: Date | null
   readonly settledAt: Date | null

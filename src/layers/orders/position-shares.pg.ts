@@ -23,6 +23,7 @@ interface ShareRow {
   readonly quantity: string
   readonly average_price: string
   readonly opened_seq: bigint
+  readonly opened_by: string | null
 }
 
 /** The fill's context: which position, which of its versions, whose order it was, and its contract multiplier. */
@@ -35,6 +36,8 @@ interface Place {
   readonly units: Decimal
   /** The order that caused it, else the trade itself: everything that one order closes of a share is one close. */
   readonly cause: string
+  /** The signal that the order came from; null for exits, closes of an operator and what is not ours. */
+  readonly signalId: string | null
 }
 
 const text = (value: Decimal | null): string | null => (value === null ? null : formatDecimal(value))
@@ -68,15 +71,16 @@ const write = (
       WHERE ${profit !== null}::boolean
       ON CONFLICT (cause, strategy) DO UPDATE SET profit = c.profit + excluded.profit, closed_at = excluded.closed_at)
     INSERT INTO position_shares AS h (position_id, strategy, quantity, average_price, opened_seq, stop_pct, target_pct,
-       stop_price, target_price, realised_pnl, fees)
+       stop_price, target_price, realised_pnl, fees, opened_by)
     VALUES (${place.positionId}, ${share.strategy}, ${formatDecimal(share.quantity)}::numeric,
       ${formatDecimal(share.averagePrice)}::numeric, ${share.openedSeq}::bigint, ${text(pct.stopLossPct)}::numeric,
       ${text(pct.profitTargetPct)}::numeric, ${text(prices.stopPrice)}::numeric, ${text(prices.targetPrice)}::numeric,
-      ${formatDecimal(gained)}::numeric, ${formatDecimal(fee)}::numeric)
+      ${formatDecimal(gained)}::numeric, ${formatDecimal(fee)}::numeric, ${opens ? place.signalId : null}::uuid)
     ON CONFLICT (position_id, strategy) DO UPDATE SET
       realised_pnl = h.realised_pnl + excluded.realised_pnl, fees = h.fees + excluded.fees,
       quantity = excluded.quantity, average_price = excluded.average_price, opened_seq = excluded.opened_seq,
       opened_at = CASE WHEN ${opens}::boolean THEN hf_clock() ELSE h.opened_at END,
+      opened_by = CASE WHEN ${opens}::boolean THEN excluded.opened_by ELSE h.opened_by END,
       stop_pct = CASE WHEN ${opens || closes}::boolean THEN excluded.stop_pct ELSE h.stop_pct END,
       target_pct = CASE WHEN ${opens || closes}::boolean THEN excluded.target_pct ELSE h.target_pct END,
       stop_price = CASE WHEN ${opens || closes}::boolean THEN excluded.stop_price ELSE h.stop_price END,
@@ -84,7 +88,10 @@ const write = (
       updated_at = hf_clock()`
 }
 
-/** Applies one fill to the shares of its position. */
+/**
+ * Applies one fill to the shares of its position. Returns the signal that opened what the fill moved: of its strategy's own
+ * share if that is one of them, and of the new one where it turned a share around; null when no signal did.
+ */
 export const moveShares = Effect.fnUntraced(function* (
   sql: SqlClient,
   settings: Settings,
@@ -92,11 +99,14 @@ export const moveShares = Effect.fnUntraced(function* (
   fill: Fill
 ) {
   const rows = yield* sql<ShareRow>`
-    SELECT strategy, quantity, average_price, opened_seq FROM position_shares
+    SELECT strategy, quantity, average_price, opened_seq, opened_by FROM position_shares
     WHERE position_id = ${place.positionId} AND quantity <> 0`
   const { strategy, units } = place
   const changes = applyToShares(rows.map(shareOf), strategy, fill, BigInt(place.version), units)
   // The strategy that sent the order bears the fee; if it has no share here, the first one that changed does.
   const payer = changes.find(({ share }) => share.strategy === strategy) ?? changes[0]
   for (const change of changes) yield* write(sql, settings, place, change, change === payer ? fill.fee : zero)
+  if (payer === undefined) return null
+  if (payer.change === "opened") return place.signalId
+  return rows.find((row) => row.strategy === payer.share.strategy)?.opened_by ?? null
 })
