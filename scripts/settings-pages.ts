@@ -61,6 +61,12 @@ const linesOf = (part: JsonSchema, path: string, isRequired: boolean): ReadonlyA
       `| \`${path}\` | by name | ${defaultOf(one, isRequired)} | ${description} |`,
       ...linesOf(values, `${path}.*`, false)
     ]
+  const nullable = (one.anyOf ?? []).map(whole).find((branch) => branch.properties !== undefined)
+  if (nullable !== undefined)
+    return [
+      `| \`${path}\` | object or null | ${defaultOf(one, isRequired)} | ${one.description ?? nullable.description ?? ""} |`,
+      ...linesOf(nullable, path, false).slice(1)
+    ]
   if (properties !== undefined) {
     const required = new Set(one.required)
     const inner = Object.entries(properties).flatMap(([key, value]) =>

@@ -16,6 +16,7 @@ import { alertsActor } from "./alerts/alerts.actor.ts"
 import { brokerActor } from "./execution/broker.actor.ts"
 import { databaseActor } from "./database/database.actor.ts"
 import { exitsActor } from "./execution/exits.actor.ts"
+import { expectedSignalsActor } from "./operators/expected-signals.actor.ts"
 import { feedActor } from "./feeds/feed.actor.ts"
 import { httpActor } from "./api/http.actor.ts"
 import { marketActor } from "./market/market.actor.ts"
@@ -146,7 +147,11 @@ export const rootSupervisor = (settings: Settings) =>
         children: [
           worker({ ...local, id: "alerts", start: alertsActor, stopBudgetMs: 2_000 }),
           worker({ ...local, id: "trading-state", start: tradingStateActor, stopBudgetMs: 2_000 }),
-          worker({ ...local, id: "retention", start: retentionActor, stopBudgetMs: 2_000 })
+          worker({ ...local, id: "retention", start: retentionActor, stopBudgetMs: 2_000 }),
+          // Only who takes posts knows that none came.
+          ...(settings.roles.has("http")
+            ? [worker({ ...local, id: "expected-signals", start: expectedSignalsActor, stopBudgetMs: 2_000 })]
+            : [])
         ]
       }),
       // Before trading, so after it at the stop (T8): what the pipeline still decides may be stored until then.

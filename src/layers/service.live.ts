@@ -66,6 +66,7 @@ import { ReadStorePg } from "./health/read-store.pg.ts"
 import { riskStorePg } from "./orders/risk-store.pg.ts"
 import { tradingStateStorePg } from "./control/trading-state-store.pg.ts"
 import { deadLettersPg } from "./signals/dead-letters.pg.ts"
+import { expectedStorePg } from "./operators/expected-store.pg.ts"
 import { retentionStorePg } from "./operators/retention-store.pg.ts"
 import { signalFeedWs } from "./feeds/signal-feed.ws.ts"
 import { layerEmbeddedSignalServers } from "./feeds/signal-server.embedded.ts"
@@ -98,6 +99,7 @@ const stores = Layer.mergeAll(
   alertsStorePg,
   auditStorePg,
   deadLettersPg,
+  expectedStorePg,
   FeedBufferPg,
   fillsStorePg,
   IntakeStorePg,

@@ -13,6 +13,7 @@ import { alertsMachine } from "./alerts/alerts.machine.ts"
 import { brokerMachine } from "./execution/broker.machine.ts"
 import { databaseMachine } from "./database/database.machine.ts"
 import { exitsMachine } from "./execution/exits.machine.ts"
+import { expectedSignalsMachine } from "./operators/expected-signals.machine.ts"
 import { feedMachine } from "./feeds/feed.machine.ts"
 import { httpMachine } from "./api/http.machine.ts"
 import { marketMachine } from "./market/market.machine.ts"
@@ -39,6 +40,7 @@ export const catalog: ReadonlyArray<CatalogEntry> = [
   { name: "broker", machine: brokerMachine },
   { name: "database", machine: databaseMachine },
   { name: "exits", machine: exitsMachine },
+  { name: "expected-signals", machine: expectedSignalsMachine },
   { name: "feed", machine: feedMachine },
   { name: "http", machine: httpMachine },
   { name: "market", machine: marketMachine },

@@ -11,6 +11,7 @@
 import { z } from "zod"
 import { COMMAND_NAMES, COMMAND_RESULTS } from "../domain/control/commands.ts"
 import { ORDER_STATUSES } from "../domain/orders/order.ts"
+import { EXPECTED_STATUSES } from "../domain/signals/expected-schedule.ts"
 import { SIGNAL_STATUSES } from "../domain/signals/signal-status.ts"
 import * as commands from "./commands.ts"
 import { command, type Endpoint, endpoint, get, list } from "./endpoint.ts"
@@ -225,6 +226,20 @@ export const listWaves = endpoint({
   query: listQuery({ feed: byName, status: oneOf(operations.WAVE_STATUSES).optional() }),
   answers: { 200: page(operations.wave) }
 })
+export const listExpected = endpoint({
+  ...list,
+  path: "/api/v1/expected-signals",
+  tag: "operations",
+  name: "listExpectedSignals",
+  summary: "What sources with a schedule should have sent, newest first.",
+  query: listQuery({
+    source: byName,
+    status: oneOf(EXPECTED_STATUSES).optional(),
+    from: byInstant,
+    to: byInstant
+  }),
+  answers: { 200: page(operations.expectedSignal) }
+})
 export const getLinkage = endpoint({
   ...list,
   path: "/api/v1/linkage",
@@ -362,6 +377,7 @@ export const endpoints: ReadonlyArray<Endpoint> = [
   listEquity,
   listCashFlows,
   listWaves,
+  listExpected,
   listActors,
   getTradingState,
   ...Object.values(commands.commandEndpoints),

@@ -5,6 +5,7 @@
  * Never: has the body of a command (commands.ts).
  */
 import { z } from "zod"
+import { EXPECTED_STATUSES } from "../domain/signals/expected-schedule.ts"
 import { TRADING_STATES } from "../domain/kernel/trading-state.ts"
 import { anyObject, count, instant, uuid } from "./words.ts"
 
@@ -82,6 +83,23 @@ export const wave = z
     reason: text
   })
   .meta({ id: "Wave" })
+
+export const expectedSignal = z
+  .object({
+    source: z.string(),
+    due_at: instant,
+    status: z.enum(EXPECTED_STATUSES).meta({
+      description:
+        "`late`: after its grace; `unobserved`: this installation took no posts for a part of the time, so nothing is known of the sender."
+    }),
+    needed: count,
+    received: count,
+    from_at: instant,
+    grace_at: instant,
+    until_at: instant.meta({ description: "A signal between `grace_at` and here is late." }),
+    judged_at: instant
+  })
+  .meta({ id: "ExpectedSignal" })
 
 export const ALERT_SEVERITIES = ["LOW", "MEDIUM", "HIGH", "CRITICAL"] as const
 export const ALERT_STATUSES = ["open", "acknowledged", "resolved"] as const

@@ -19,7 +19,8 @@ import {
   logLevels,
   modes,
   roles,
-  type SourceSettings
+  type SourceSettings,
+  WEEKDAYS
 } from "../domain/kernel/settings.ts"
 import { oneOf } from "./words.ts"
 
@@ -44,6 +45,46 @@ const calendar = oneOf(["24x7", "XNYS"])
 const mapOf = <Item extends z.ZodType>(key: z.ZodString, item: Item) =>
   z.record(key, item, "must be an object")
 
+const timeOfDay = "must be a time of the day such as 09:30"
+const clock = z.string(timeOfDay).regex(/^([01]\d|2[0-3]):[0-5]\d$/, timeOfDay)
+const zoneWords = "must be a time zone by its IANA name, such as America/New_York"
+
+const hours = z
+  .strictObject({
+    zone: text
+      .refine(isZone, zoneWords)
+      .default("UTC")
+      .meta({ description: "Time zone of `from` and `to`." }),
+    from: clock.meta({ description: "When it opens; bars are counted from here." }),
+    to: clock.meta({ description: "When it closes; not after `from`: on the next day." }),
+    days: z
+      .array(oneOf(WEEKDAYS), "must be a list of days")
+      .min(1, "names no day; leave it out for all of them")
+      .default([...WEEKDAYS])
+      .meta({ description: "The days on which it opens." })
+  })
+  .meta({ id: "ExpectedHours", description: "Opening hours, of a calendar that never closes; null: always." })
+
+const expected = z
+  .strictObject({
+    kind: oneOf(["bars", "rate"]).meta({
+      description: "`bars`: at the end of every bar; `rate`: in any stretch of time in which it is open."
+    }),
+    every: text.meta({ description: "The interval, such as `5m`: of the bars, or of the rate." }),
+    signals: natural
+      .default(1)
+      .meta({ description: "At least so many signals each time; metadata is none." }),
+    graceMs: wholeFrom(1_000, 86_400_000)
+      .default(60_000)
+      .meta({ description: "A signal that comes later than this is missing until it comes." }),
+    calendar: calendar.default("24x7").meta({ description: "When it sends." }),
+    hours: hours.nullable().default(null)
+  })
+  .meta({
+    id: "ExpectedSignals",
+    description: "What a source is expected to send; what does not come is an alert. null: nothing."
+  })
+
 const source = z
   .strictObject({
     timestampIs: oneOf(["fired", "bar"])
@@ -64,7 +105,8 @@ const source = z
       .array(z.string(), "must be a list of addresses")
       .nullable()
       .default(null)
-      .meta({ description: "Addresses and networks that may post; null: any." })
+      .meta({ description: "Addresses and networks that may post; null: any." }),
+    expected: expected.nullable().default(null)
   })
   .meta({ id: "SourceSettings", description: "One origin of signals: `POST /webhook/NAME`." })
 
@@ -174,7 +216,7 @@ const risk = z
         'Exposure per unit of own money, within the venue\'s buying power. Absent: unchecked in PRACTICE, "1" elsewhere.'
     }),
     zone: text
-      .refine(isZone, "must be a time zone by its IANA name, such as America/New_York")
+      .refine(isZone, zoneWords)
       .default("UTC")
       .meta({ description: "Time zone whose midnight starts a day." }),
     scopes: mapOf(scope, scopeLimits).default({}).meta({ description: "Limits by scope." })
@@ -282,8 +324,10 @@ const retention = z
     auditDays: natural.default(400).meta({ description: "Commands of operators and what came of them." }),
     refusedDays: natural.default(30).meta({ description: "Posts that were refused." }),
     refusedRowsMax: natural.default(10_000).meta({ description: "No more of them than this." }),
-    eventDays: natural.default(30).meta({ description: "The journal of components." }),
-    eventRowsMax: natural.default(100_000).meta({ description: "No more of its rows than this." })
+    eventDays: natural
+      .default(30)
+      .meta({ description: "The journal of components, and what sources were expected to send." }),
+    eventRowsMax: natural.default(100_000).meta({ description: "No more rows of each than this." })
   })
   .meta({ id: "RetentionSettings", description: "How long rows are kept (T13), in days." })
 

@@ -110,6 +110,7 @@ const resting: Readonly<Record<string, Rests>> = {
       why: "Each statement has a deadline of its own, and between two of them nothing waits to be stored."
     }
   },
+  "expected-signals": { WaitingForDatabase: database },
   retention: { WaitingForDatabase: database },
   "trading-state": { WaitingForDatabase: database },
   waves: { WaitingForDatabase: database }

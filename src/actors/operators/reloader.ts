@@ -11,6 +11,7 @@
 import { Clock, Context, Effect, Layer, Result, Semaphore } from "effect"
 import type { Settings, SettingsProblem } from "../../domain/kernel/settings.ts"
 import { changedSettings, isLive, versionOf, withLive } from "../../domain/kernel/settings-change.ts"
+import { expectedProblems } from "../../domain/kernel/settings-expected.ts"
 import { nameProblems } from "../../domain/kernel/settings-names.ts"
 import { settingsWarnings } from "../../domain/kernel/settings-warnings.ts"
 import { Alerts } from "../../layers/alerts/alerts.port.ts"
@@ -83,7 +84,11 @@ const apply = (read: Settings, by: string) =>
     const applied = changed.filter(isLive)
     const restart = changed.filter((name) => !isLive(name))
     const next = withLive(before, read)
-    const problems = [...nameProblems(next), ...(yield* heldStrategies(before, next))]
+    const problems = [
+      ...nameProblems(next),
+      ...expectedProblems(next),
+      ...(yield* heldStrategies(before, next))
+    ]
     if (problems.length > 0) return yield* refuse(problems)
     yield* alerts.resolve(ALERT, "the configuration was read")
     const version = versionOf(next)

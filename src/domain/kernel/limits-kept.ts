@@ -41,6 +41,37 @@ export const refusedLimits = {
   countMax: 10_000
 } as const
 
+/** Expected signals (F4), and how it is known whether this installation could have received them. */
+export const expectedLimits = {
+  /** An interval that is shorter is a stream; it would be judged more often than it is looked at. */
+  everyMsMin: seconds(10),
+  /** The longest stretch of a rate; `observedMsMax` must cover it with nights and weekends. */
+  rateMsMax: days(7),
+  /** A bar ends by the clock of its sender, which may be ahead of ours by this. */
+  earlyMsMax: seconds(5),
+  /** One look: notes that posts are taken, and judges what is due. */
+  lookEveryMs: seconds(2),
+  lookMsMax: seconds(8),
+  /** After a pause of more than this nobody can say that posts were taken meanwhile: a sender gives up after 3 s. */
+  gapMsMax: seconds(6),
+  /** A signal is judged missing this long after its grace: one that came in time may still be on its way into its row. */
+  settleMs: seconds(4),
+  /** Late signals are looked for this long after their window; at the first look further back, to before a restart. */
+  recountMs: seconds(16),
+  recountFirstMs: days(2),
+  /** How often a rate is measured: as `everyMs` divided by this, within these bounds. */
+  rateShare: 60,
+  rateEveryMsMax: seconds(30),
+  /** Due instants that one look judges; after a long absence the next looks follow at once. */
+  duesMax: 2_000,
+  /** What was due longer ago is history: nobody looks it up. */
+  behindMsMax: days(30),
+  /** How long it is kept when posts were taken; a rate is measured within it. */
+  observedMsMax: days(40),
+  observedRowsMax: 5_000,
+  retryMs: seconds(2)
+} as const
+
 /** How long rows are kept (T13), and how they are removed. The periods are settings. */
 export const retentionLimits = {
   /** Rows that one statement looks at: a few milliseconds, and as many row locks. */

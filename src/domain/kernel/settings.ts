@@ -17,6 +17,28 @@ export type Mode = (typeof modes)[number]
 export const roles = ["http", "feeds", "waves", "accounts", "telegram", "monitors"] as const
 export type Role = (typeof roles)[number]
 
+export const WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"] as const
+export type Weekday = (typeof WEEKDAYS)[number]
+
+/** What a source is expected to send (F4). */
+export interface Expected {
+  /** `bars`: at the end of every bar; `rate`: in any stretch of open time. */
+  readonly kind: "bars" | "rate"
+  /** A timeframe such as `5m`. */
+  readonly every: string
+  /** At least so many signals each time. */
+  readonly signals: number
+  readonly graceMs: number
+  readonly calendar: "24x7" | "XNYS"
+  /** Hours of a calendar that never closes; null: all of them. `from` and `to` are `HH:MM` of the zone. */
+  readonly hours: {
+    readonly zone: string
+    readonly from: string
+    readonly to: string
+    readonly days: ReadonlyArray<Weekday>
+  } | null
+}
+
 /** One origin of signals: `POST /webhook/:source`. */
 export interface SourceSettings {
   /** A TradingView `{{time}}` is the open of the bar: its age counts from the end of the bar (T3). */
@@ -25,6 +47,7 @@ export interface SourceSettings {
   readonly ageMaxMs: number
   readonly rateLimit: { readonly requests: number; readonly perMs: number } | null
   readonly ips: ReadonlyArray<string> | null
+  readonly expected: Expected | null
 }
 
 export interface StrategySettings {

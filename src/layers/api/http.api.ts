@@ -117,6 +117,7 @@ export const apiRoutes = ({ commands, reads, source, states }: ApiServices): Rea
   listRoute(reads, wire.listEquity, "equity"),
   listRoute(reads, wire.listCashFlows, "cash_flows"),
   listRoute(reads, wire.listWaves, "waves"),
+  listRoute(reads, wire.listExpected, "expected_signals"),
   route(wire.getLinkage, () => Effect.map(reads.linkage, (json) => ({ status: 200, json }))),
   actorsRoute(source),
   stateRoute(states),

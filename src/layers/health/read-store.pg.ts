@@ -99,6 +99,15 @@ const lists: Readonly<Record<ListName, ListTable>> = {
       { column: "feed", type: "text" }
     ]
   },
+  expected_signals: {
+    from: "expected_signals",
+    columns: "source, due_at, status, needed, received, from_at, grace_at, until_at, judged_at",
+    key: [
+      { column: "due_at", type: "timestamptz" },
+      { column: "source", type: "text" }
+    ],
+    time: "due_at"
+  },
   alerts: {
     // "open" is what an operator looks for; the two other words show its progress.
     from: `(SELECT *, CASE WHEN resolved_at IS NOT NULL THEN 'resolved' WHEN acknowledged_at IS NOT NULL

@@ -41,6 +41,7 @@ export type ListName =
   | "cash_flows"
   | "equity"
   | "waves"
+  | "expected_signals"
   | "alerts"
   | "audit"
   | "dead_letters"

@@ -172,6 +172,13 @@ export const retentionRules: ReadonlyArray<RetentionRule> = [
     over: always
   },
   {
+    name: "expected_signals",
+    table: "expected_signals",
+    born: "judged_at",
+    keeps: ({ eventDays, eventRowsMax }) => ({ days: eventDays, rows: eventRowsMax }),
+    over: always
+  },
+  {
     // One that is open is somebody's task, however old it is.
     name: "alerts",
     table: "alerts",

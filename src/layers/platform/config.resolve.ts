@@ -10,6 +10,7 @@
  * Never: reads anything itself; guesses a value that was given but is wrong.
  * Failure: the list of problems.
  */
+import { expectedProblems } from "../../domain/kernel/settings-expected.ts"
 import { nameProblems } from "../../domain/kernel/settings-names.ts"
 import { BigDecimal, Redacted, Result } from "effect"
 import { decimal } from "../../domain/kernel/decimal.ts"
@@ -231,7 +232,7 @@ const checkScopes = ({ risk }: Settings, problems: Array<SettingsProblem>): void
 
 /** Checks between fields: what each strategy and account names must exist, and money needs real guards. */
 const crossCheck = (settings: Settings, problems: Array<SettingsProblem>): void => {
-  problems.push(...nameProblems(settings))
+  problems.push(...nameProblems(settings), ...expectedProblems(settings))
   checkScopes(settings, problems)
   if (settings.mode === "PRACTICE") return
   if (settings.secrets.hmac === null && settings.secrets.webhook === null) {
