@@ -32,7 +32,7 @@ export default SqlClient.SqlClient.use((sql) =>
         judged_at timestamptz NOT NULL DEFAULT hf_clock(),
         PRIMARY KEY (source, due_at)
       )`,
-      sql`CREATE INDEX expected_signals_missed ON expected_signals (source, due_at) WHERE status = 'missed'`,
+      sql`CREATE INDEX expected_signals_open ON expected_signals (source, until_at) WHERE status IN ('missed', 'unobserved')`,
       sql`CREATE TABLE intake_presence (
         id uuid PRIMARY KEY,
         life text NOT NULL,

@@ -38,6 +38,7 @@ import { HttpAccess } from "./api/http.access.ts"
 import { HttpIntake } from "./api/http.intake.ts"
 import { HttpListenerNode } from "./api/http.node.ts"
 import { keptPostsMasked } from "./intake/kept-posts.ring.ts"
+import { alertLogsPg } from "./intake/alert-log.pg.ts"
 import { RefusedPosts } from "./intake/refused-posts.port.ts"
 import { replayPg } from "./intake/replay.pg.ts"
 import { refusedStorePg } from "./intake/refused-store.pg.ts"
@@ -62,6 +63,7 @@ import { layerExternal } from "./database/postgres-server.external.ts"
 import { layerProcessMarks } from "./platform/process-mark.proc.ts"
 import { Protection } from "./orders/protection.port.ts"
 import { RiskFigures } from "./orders/risk-figures.port.ts"
+import { LinkageFigures } from "./health/linkage.port.ts"
 import { ReadStorePg } from "./health/read-store.pg.ts"
 import { riskStorePg } from "./orders/risk-store.pg.ts"
 import { tradingStateStorePg } from "./control/trading-state-store.pg.ts"
@@ -145,6 +147,7 @@ export const componentLayer = (
     Figures.layer,
     TradingState.layer,
     SignalQueue.layer,
+    LinkageFigures.layer,
     AccountLeases.layer,
     RestingAccounts.layer,
     layerWorker,
@@ -154,6 +157,7 @@ export const componentLayer = (
   )
   return Layer.mergeAll(
     IntakeQueueBatch,
+    alertLogsPg,
     replayPg,
     layerConfiguredBrokers,
     Feeds.layer,

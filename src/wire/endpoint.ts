@@ -23,6 +23,8 @@ export interface Endpoint {
   readonly summary: string
   readonly query?: z.ZodObject
   readonly body?: z.ZodObject
+  /** Bytes of the body; absent: those of a command. */
+  readonly bodyBytesMax?: number
   /** The bodies of the intake, which distinguishes them and decodes them itself. */
   readonly bodies?: z.ZodUnion<ReadonlyArray<z.ZodObject>>
   /** By status code. */

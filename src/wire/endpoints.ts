@@ -13,6 +13,7 @@ import { COMMAND_NAMES, COMMAND_RESULTS } from "../domain/control/commands.ts"
 import { ORDER_STATUSES } from "../domain/orders/order.ts"
 import { EXPECTED_STATUSES } from "../domain/signals/expected-schedule.ts"
 import { SIGNAL_STATUSES } from "../domain/signals/signal-status.ts"
+import { accountAlertLog } from "./alert-log.ts"
 import * as commands from "./commands.ts"
 import { command, type Endpoint, endpoint, get, list } from "./endpoint.ts"
 import { healthDocument, healthOutline, live, version } from "./health.ts"
@@ -378,6 +379,7 @@ export const endpoints: ReadonlyArray<Endpoint> = [
   listCashFlows,
   listWaves,
   listExpected,
+  accountAlertLog,
   listActors,
   getTradingState,
   ...Object.values(commands.commandEndpoints),

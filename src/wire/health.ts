@@ -43,6 +43,14 @@ export const healthDocument = healthOutline
     trading_state: z.enum(TRADING_STATES).nullable().meta({ description: "Null until it was read." }),
     startup: z.object({ step: z.string(), n: count, of: count, since: instant, done: z.boolean() }),
     canary: z.object({ last_ok: instant.nullable(), latency_ms: z.number().nullable() }).nullable(),
+    linkage: z
+      .object({
+        fills: count,
+        rate: z.number().nullable(),
+        metadata_coverage: z.number().nullable()
+      })
+      .nullable()
+      .meta({ description: "How the latest fills of our own orders are linked (A4); null while unknown." }),
     accounts: z.record(z.string(), z.object({ can_trade: z.boolean(), reason: z.string().nullable() })),
     components: z.record(z.string(), component).meta({ description: "By path in the supervision tree." })
   })

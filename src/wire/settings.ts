@@ -19,9 +19,10 @@ import {
   logLevels,
   modes,
   roles,
-  type SourceSettings,
-  WEEKDAYS
+  type SourceSettings
 } from "../domain/kernel/settings.ts"
+import { expected } from "./settings-expected.ts"
+import { calendar, natural, text, wholeFrom, zoneWords } from "./settings-words.ts"
 import { oneOf } from "./words.ts"
 
 const decimal = z
@@ -30,60 +31,10 @@ const decimal = z
 const positive = decimal.regex(/[1-9]/, "must be greater than 0")
 const nameWords = "must be a name of a-z, 0-9, - and _, at most 64 long"
 const name = z.string(nameWords).regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, nameWords)
-const text = z.string("must be a text").min(1, "must not be empty")
 const flag = z.boolean("must be true or false")
-const wholeFrom = (least: number, most: number = Number.MAX_SAFE_INTEGER) => {
-  const words =
-    most === Number.MAX_SAFE_INTEGER
-      ? `must be a whole number from ${least}`
-      : `must be a whole number from ${least} to ${most}`
-  return z.int(words).min(least, words).max(most, words)
-}
-const natural = wholeFrom(1)
 const anyWhole = z.int("must be a whole number")
-const calendar = oneOf(["24x7", "XNYS"])
 const mapOf = <Item extends z.ZodType>(key: z.ZodString, item: Item) =>
   z.record(key, item, "must be an object")
-
-const timeOfDay = "must be a time of the day such as 09:30"
-const clock = z.string(timeOfDay).regex(/^([01]\d|2[0-3]):[0-5]\d$/, timeOfDay)
-const zoneWords = "must be a time zone by its IANA name, such as America/New_York"
-
-const hours = z
-  .strictObject({
-    zone: text
-      .refine(isZone, zoneWords)
-      .default("UTC")
-      .meta({ description: "Time zone of `from` and `to`." }),
-    from: clock.meta({ description: "When it opens; bars are counted from here." }),
-    to: clock.meta({ description: "When it closes; not after `from`: on the next day." }),
-    days: z
-      .array(oneOf(WEEKDAYS), "must be a list of days")
-      .min(1, "names no day; leave it out for all of them")
-      .default([...WEEKDAYS])
-      .meta({ description: "The days on which it opens." })
-  })
-  .meta({ id: "ExpectedHours", description: "Opening hours, of a calendar that never closes; null: always." })
-
-const expected = z
-  .strictObject({
-    kind: oneOf(["bars", "rate"]).meta({
-      description: "`bars`: at the end of every bar; `rate`: in any stretch of time in which it is open."
-    }),
-    every: text.meta({ description: "The interval, such as `5m`: of the bars, or of the rate." }),
-    signals: natural
-      .default(1)
-      .meta({ description: "At least so many signals each time; metadata is none." }),
-    graceMs: wholeFrom(1_000, 86_400_000)
-      .default(60_000)
-      .meta({ description: "A signal that comes later than this is missing until it comes." }),
-    calendar: calendar.default("24x7").meta({ description: "When it sends." }),
-    hours: hours.nullable().default(null)
-  })
-  .meta({
-    id: "ExpectedSignals",
-    description: "What a source is expected to send; what does not come is an alert. null: nothing."
-  })
 
 const source = z
   .strictObject({
@@ -331,6 +282,16 @@ const retention = z
   })
   .meta({ id: "RetentionSettings", description: "How long rows are kept (T13), in days." })
 
+const rateWords = "must be a number from 0 to 1"
+const linkage = z
+  .strictObject({
+    rateMin: z.number(rateWords).min(0, rateWords).max(1, rateWords).default(1).meta({
+      description:
+        "An alert when a smaller share of the last 1,000 fills of our orders is linked to a strategy (A4)."
+    })
+  })
+  .meta({ id: "LinkageSettings", description: "How fills are linked to strategies and metadata." })
+
 const originWords = "must be an exact origin, scheme and host, without a wildcard"
 
 /** `holdfast.json`. Everything is optional: an empty file is the practice configuration. */
@@ -397,7 +358,8 @@ export const settingsFile = z
       risk: risk.prefault({}),
       market: market.prefault({}),
       waves: waves.prefault({}),
-      retention: retention.prefault({})
+      retention: retention.prefault({}),
+      linkage: linkage.prefault({})
     },
     "must be an object"
   )

@@ -296,6 +296,21 @@ export const linkage = z
     ours: count,
     linked: count,
     rate: z.number().nullable().meta({ description: "linked / ours; null while none is ours." }),
-    external: count
+    external: count,
+    recent: z
+      .object({
+        ours: count,
+        linked: count,
+        rate: z.number().nullable(),
+        metadata_expected: count.meta({
+          description:
+            "Fills of signals whose source comes with metadata, after the time in which it may still come."
+        }),
+        with_metadata: count,
+        metadata_coverage: z.number().nullable()
+      })
+      .meta({
+        description: "The same of the last 1,000 fills of our orders, which the alert `linkage.low` is about."
+      })
   })
   .meta({ id: "Linkage" })

@@ -25,6 +25,8 @@ import { tradingStateStorePg } from "../../src/layers/control/trading-state-stor
 import { TradingStateStore } from "../../src/layers/control/trading-state-store.port.ts"
 import { refusedStorePg } from "../../src/layers/intake/refused-store.pg.ts"
 import { RefusedStore } from "../../src/layers/intake/refused-store.port.ts"
+import { alertLogsPg } from "../../src/layers/intake/alert-log.pg.ts"
+import { AlertLogs } from "../../src/layers/intake/alert-log.port.ts"
 import { replayPg } from "../../src/layers/intake/replay.pg.ts"
 import { Replay } from "../../src/layers/intake/replay.port.ts"
 import { Wake } from "../../src/layers/platform/wake.port.ts"
@@ -50,6 +52,7 @@ export const startPgWorld = async (options: WorldOptions = {}): Promise<PgWorld>
         ReadStorePg,
         refusedStorePg,
         replayPg,
+        alertLogsPg,
         tradingStateStorePg,
         auditStorePg,
         orderCommandsPg,
@@ -78,6 +81,7 @@ export const startPgWorld = async (options: WorldOptions = {}): Promise<PgWorld>
       reads: Context.get(context, ReadStore),
       refusedStore: Context.get(context, RefusedStore),
       replay: Context.get(context, Replay),
+      alertLogs: Context.get(context, AlertLogs),
       states: Context.get(context, TradingStateStore)
     }
   })

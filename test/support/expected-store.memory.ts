@@ -67,7 +67,8 @@ export const makeMemoryExpected = () => {
     recount: (source, withinMs) =>
       asked((nowMs) => {
         const late = of(source).filter((row) => {
-          if (row.status !== "missed" || row.untilMs < nowMs - withinMs) return false
+          const isOpen = row.status === "missed" || row.status === "unobserved"
+          if (!isOpen || row.untilMs < nowMs - withinMs) return false
           const received = between(source, row.fromMs, row.untilMs)
           if (received < row.needed) return false
           Object.assign(row, { received, status: "late" })

@@ -23,6 +23,7 @@ import {
   TreeDeaf
 } from "../../layers/health/health-source.port.ts"
 import { IntakeQueue } from "../../layers/intake/intake-queue.port.ts"
+import { LinkageFigures } from "../../layers/health/linkage.port.ts"
 import { Lifecycle } from "../../layers/platform/lifecycle.port.ts"
 import { PositionsStore } from "../../layers/orders/positions-store.port.ts"
 import { Protection, type ProtectionService } from "../../layers/orders/protection.port.ts"
@@ -160,6 +161,7 @@ export const healthSourceLayer = Layer.effect(
     const signals = yield* SignalQueue
     const positions = yield* PositionsStore
     const instance = yield* Instance
+    const linkage = yield* LinkageFigures
     const clock = yield* Clock.Clock
     const root = running.snapshot
     const run = Effect.runSyncWith(yield* Effect.context<never>())
@@ -184,6 +186,7 @@ export const healthSourceLayer = Layer.effect(
           accounts: accountsOf(settings, node, protection, nowMs, instance.standing(), trading.of),
           unprotected: protection.unprotected(nowMs).map(({ account, symbol }) => `${account}/${symbol}`),
           canary: null,
+          linkage: linkage.current(),
           components: node === null ? [] : componentRows(node)
         }
       },

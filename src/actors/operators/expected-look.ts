@@ -146,7 +146,7 @@ const judgeBars = (watch: Watch, source: string, state: SourceWatch) =>
     const dues = duesBetween(expected, afterMs, throughMs, expectedLimits.duesMax)
     const judged = yield* store.judge(source, expected.signals, dues)
     const within = isFirst ? expectedLimits.recountFirstMs : expectedLimits.recountMs
-    const late = isFirst || state.outage !== null ? yield* store.recount(source, within) : []
+    const late = yield* store.recount(source, within)
     if (isFirst || judged.length > 0 || late.length > 0) state.outage = yield* store.outage(source)
     state.throughMs = dues.at(-1)?.dueMs ?? afterMs
     yield* logJudged(watch, source, [...judged, ...late])

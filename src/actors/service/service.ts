@@ -38,6 +38,7 @@ import { startTree } from "../../runtime/supervisor.ts"
 import type { StopReport, Tree } from "../../runtime/tree.ts"
 import { auditWatch } from "../operators/audit-keeper.ts"
 import { notifier } from "../operators/notifier.ts"
+import { linkageWatch } from "../operators/linkage-watch.ts"
 import { queueWatch } from "../operators/queue-watch.ts"
 import { settingsRecorder } from "../operators/settings-record.ts"
 import { reloader } from "../operators/reloader.ts"
@@ -239,6 +240,7 @@ export const runService = (observers: ServiceObservers) =>
       startup.observe(tree.readyBelow)
       yield* Effect.forkScoped(notifier)
       yield* Effect.forkScoped(queueWatch)
+      yield* Effect.forkScoped(linkageWatch)
       yield* Effect.forkScoped(auditWatch)
       yield* Effect.forkScoped(troubleWatch)
       yield* Effect.forkScoped(reloader)

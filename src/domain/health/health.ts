@@ -50,6 +50,19 @@ export interface ComponentNode extends ComponentRow {
   readonly children: ReadonlyArray<ComponentNode>
 }
 
+/** How the latest fills of our own orders are linked (A4). */
+export interface RecentLinkage {
+  readonly ours: number
+  readonly linked: number
+  /** linked / ours, null while none is ours. */
+  readonly rate: number | null
+  /** Fills of signals whose source comes with metadata, those that may still get some left out. */
+  readonly metadataExpected: number
+  readonly withMetadata: number
+  /** withMetadata / metadataExpected, null while none is expected. */
+  readonly coverage: number | null
+}
+
 /** The facts. Times are epoch milliseconds. */
 export interface HealthFacts {
   readonly nowMs: number
@@ -92,6 +105,8 @@ export interface HealthFacts {
     readonly periodMs: number
     readonly watchedSinceMs: number
   } | null
+  /** Null while unknown. */
+  readonly linkage: RecentLinkage | null
   readonly components: ReadonlyArray<ComponentRow>
 }
 
@@ -122,6 +137,11 @@ export interface HealthDocument {
     readonly done: boolean
   }
   readonly canary: { readonly last_ok: string | null; readonly latency_ms: number | null } | null
+  readonly linkage: {
+    readonly fills: number
+    readonly rate: number | null
+    readonly metadata_coverage: number | null
+  } | null
   readonly accounts: Readonly<Record<string, { readonly can_trade: boolean; readonly reason: string | null }>>
   readonly components: Readonly<Record<string, ComponentDocument>>
 }
@@ -308,6 +328,9 @@ const componentDocument = (row: ComponentRow): ComponentDocument => ({
   detail: row.detail
 })
 
+const linkageDocument = (linkage: RecentLinkage | null): HealthDocument["linkage"] =>
+  linkage === null ? null : { fills: linkage.ours, rate: linkage.rate, metadata_coverage: linkage.coverage }
+
 /**
  * The document without names. They are removed from the finished reasons and not omitted where each is made, so a reason that
  * is written tomorrow cannot forget it.
@@ -386,6 +409,7 @@ export const deriveHealth = (facts: HealthFacts, memory: HealthMemory): Health =
       canary === null
         ? null
         : { last_ok: canary.lastOkMs === null ? null : isoOf(canary.lastOkMs), latency_ms: canary.latencyMs },
+    linkage: linkageDocument(facts.linkage),
     get accounts() {
       return accounts()
     },

@@ -206,10 +206,13 @@ const decode = (bytes: Uint8Array): string | null => {
   }
 }
 
-/** Reads a body as JSON: at most `bodyBytesMax` bytes of UTF-8. */
-export const readJson = (bytes: Uint8Array): Result.Result<JsonValue, JsonRefused> => {
-  if (bytes.byteLength > intakeLimits.bodyBytesMax) {
-    return Result.fail(refused("too_large", "", `must be at most ${intakeLimits.bodyBytesMax} bytes`))
+/** Reads a body as JSON: at most `bytesMax` bytes of UTF-8, those of a post unless a caller has its own bound. */
+export const readJson = (
+  bytes: Uint8Array,
+  bytesMax: number = intakeLimits.bodyBytesMax
+): Result.Result<JsonValue, JsonRefused> => {
+  if (bytes.byteLength > bytesMax) {
+    return Result.fail(refused("too_large", "", `must be at most ${bytesMax} bytes`))
   }
   const text = decode(bytes)
   return text === null ? Result.fail(refused("not_utf8", "", "must be UTF-8")) : readJsonText(text)

@@ -52,7 +52,7 @@ export const expectedLimits = {
   /** One look: notes that posts are taken, and judges what is due. */
   lookEveryMs: seconds(2),
   lookMsMax: seconds(8),
-  /** After a pause of more than this nobody can say that posts were taken meanwhile: a sender gives up after 3 s. */
+  /** After a pause of more than this nobody knows whether posts were taken meanwhile: a sender gives up after 3 s. */
   gapMsMax: seconds(6),
   /** A signal is judged missing this long after its grace: one that came in time may still be on its way into its row. */
   settleMs: seconds(4),
@@ -70,6 +70,30 @@ export const expectedLimits = {
   observedMsMax: days(40),
   observedRowsMax: 5_000,
   retryMs: seconds(2)
+} as const
+
+/** Alert logs of senders, which are accounted line by line (G2). */
+export const alertLogLimits = {
+  /** What is posted at once: some months of one strategy, and read in a few tens of milliseconds. */
+  bytesMax: 4 * 1_024 * 1_024,
+  linesMax: 5_000,
+  /** Lines that are read as posts before others have a turn. */
+  batch: 50,
+  wordMax: 200,
+  /** The sender's clock may be ahead of ours by this: a signal that came earlier was there before the alert. */
+  skewMs: seconds(30),
+  /** An alert without an identity of its own may take this long; a sender gives up after its resends, within a minute. */
+  delayMsMax: minutes(5),
+  /** Two buckets of an identity (T3): equal bodies this near are one signal. */
+  sameMsMax: minutes(2),
+  deadlineMs: seconds(30)
+} as const
+
+/** How fills are linked (A4). */
+export const linkageLimits = {
+  /** The latest fills of our own orders that the figure is of: a day of a busy desk, read by their order in milliseconds. */
+  fillsMax: 1_000,
+  lookEveryMs: seconds(30)
 } as const
 
 /** How long rows are kept (T13), and how they are removed. The periods are settings. */

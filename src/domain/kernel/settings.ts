@@ -156,6 +156,11 @@ export interface RetentionSettings {
   readonly eventRowsMax: number
 }
 
+/** When the linkage of fills is an alert (A4). */
+export interface LinkageSettings {
+  readonly rateMin: number
+}
+
 /** The owner of what no order of ours caused: a manual trade, an assignment, a liquidation. No strategy may have this name. */
 export const EXTERNAL = "external"
 
@@ -193,6 +198,7 @@ export interface Settings {
   readonly market: MarketSettings
   readonly waves: WaveSettings
   readonly retention: RetentionSettings
+  readonly linkage: LinkageSettings
   /** Names of the values that ended with a line break and were read without it. */
   readonly trimmed: ReadonlyArray<string>
 }

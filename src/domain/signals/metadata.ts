@@ -8,6 +8,7 @@
  * Promises: both scores are finite numbers; a null score is an error, never a stored null.
  * Never: keeps `secret`; turns into a signal.
  */
+import type { Settings } from "../kernel/settings.ts"
 import { fieldOf, isJsonObject, type JsonObject } from "../kernel/canonical-json.ts"
 import type { Side } from "./signal.ts"
 
@@ -36,3 +37,7 @@ export const isMetadata = (body: JsonObject): boolean => {
   const score = fieldOf(body, "score")
   return isJsonObject(score) && SCORES.some((name) => Object.hasOwn(score, name))
 }
+
+/** The sources whose signals come with metadata. */
+export const metadataSources = ({ sources }: Pick<Settings, "sources">): ReadonlyArray<string> =>
+  Object.entries(sources).flatMap(([name, { metadata }]) => (metadata ? [name] : []))

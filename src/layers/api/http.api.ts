@@ -12,6 +12,8 @@ import { isUuid } from "../../domain/kernel/ids.ts"
 import { isoOf } from "../../domain/kernel/iso-time.ts"
 import { invariant } from "../../domain/kernel/invariant.ts"
 import type { Endpoint } from "../../wire/endpoint.ts"
+import type { Settings } from "../../domain/kernel/settings.ts"
+import { metadataSources } from "../../domain/signals/metadata.ts"
 import * as wire from "../../wire/endpoints.ts"
 import { listTransactions } from "../../wire/monitoring-endpoints.ts"
 import { listDeadLetters, listRefused } from "../../wire/replay-endpoints.ts"
@@ -97,8 +99,29 @@ const stateRoute = (states: TradingStateStoreService): Route =>
     })
   )
 
+/** All fills, and the latest. */
+const linkageRoute = (reads: ReadStoreService, settings: Settings): Route =>
+  route(wire.getLinkage, () =>
+    Effect.gen(function* () {
+      const all = yield* reads.linkage
+      const { coverage, linked, metadataExpected, ours, rate, withMetadata } = yield* reads.recentLinkage(
+        metadataSources(settings)
+      )
+      const recent = {
+        ours,
+        linked,
+        rate,
+        metadata_expected: metadataExpected,
+        with_metadata: withMetadata,
+        metadata_coverage: coverage
+      }
+      return { status: 200, json: { ...all, recent } }
+    })
+  )
+
 /** What the API needs besides the rows. */
 export interface ApiServices {
+  readonly settings: Settings
   readonly commands: CommandsService
   readonly reads: ReadStoreService
   readonly states: TradingStateStoreService
@@ -106,7 +129,13 @@ export interface ApiServices {
 }
 
 /** The routes of this file. */
-export const apiRoutes = ({ commands, reads, source, states }: ApiServices): ReadonlyArray<Route> => [
+export const apiRoutes = ({
+  commands,
+  reads,
+  settings,
+  source,
+  states
+}: ApiServices): ReadonlyArray<Route> => [
   listRoute(reads, wire.listSignals, "signals"),
   itemRoute(wire.getSignal, reads.trace),
   listRoute(reads, wire.listOrders, "orders"),
@@ -118,7 +147,7 @@ export const apiRoutes = ({ commands, reads, source, states }: ApiServices): Rea
   listRoute(reads, wire.listCashFlows, "cash_flows"),
   listRoute(reads, wire.listWaves, "waves"),
   listRoute(reads, wire.listExpected, "expected_signals"),
-  route(wire.getLinkage, () => Effect.map(reads.linkage, (json) => ({ status: 200, json }))),
+  linkageRoute(reads, settings),
   actorsRoute(source),
   stateRoute(states),
   ...commandRoutes(commands),

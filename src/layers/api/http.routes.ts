@@ -26,6 +26,7 @@ import { settingsMask } from "../../domain/kernel/settings-secrets.ts"
 import { Config } from "../platform/config.port.ts"
 import { HealthSource, maskedHealth } from "../health/health-source.port.ts"
 import { Commands, type CommandsService } from "../control/commands.port.ts"
+import { alertLogRoutes } from "./http.alert-log.ts"
 import { apiRoutes } from "./http.api.ts"
 import { noteStranger, noteUnread } from "./http.commands.ts"
 import { HttpAccess, type HttpAccessService, type Standing } from "./http.access.ts"
@@ -41,6 +42,7 @@ import { readLimits } from "../platform/http-limits.ts"
 import { makeMatcher, type Match, type Route, type RouteRequest, runRoute } from "./http.route.ts"
 import { RefusedPosts, type RefusedPostsService } from "../intake/refused-posts.port.ts"
 import { Exposition, Metrics, type MetricsService } from "../platform/metrics.port.ts"
+import type { AlertLogs } from "../intake/alert-log.port.ts"
 import type { AccountLeases } from "../accounts/accounts-lease.port.ts"
 import type { Worker } from "../platform/worker.port.ts"
 import { ReadStore } from "../health/read-store.port.ts"
@@ -119,10 +121,11 @@ const webhook = (parts: Parts, exchange: Exchange, handling: Handling): string =
 }
 
 const parseBody = (
-  bytes: Buffer
+  bytes: Buffer,
+  bytesMax: number
 ): Result.Result<JsonObject, { readonly path: string; readonly message: string }> => {
   if (bytes.length === 0) return Result.succeed({})
-  const json = readJson(bytes)
+  const json = readJson(bytes, bytesMax)
   if (Result.isFailure(json)) return Result.fail({ path: json.failure.path, message: json.failure.message })
   return isJsonObject(json.success)
     ? Result.succeed(json.success)
@@ -150,12 +153,13 @@ const serveRoute = (
   }
   if (route.endpoint.body === undefined) return run({})
   if (handling.expectsContinue) exchange.response.writeContinue()
-  readBody(exchange, readLimits.bodyBytesMax, (body) => {
+  const bytesMax = route.endpoint.bodyBytesMax ?? readLimits.bodyBytesMax
+  readBody(exchange, bytesMax, (body) => {
     if (body === "gone") return exchange.response.destroy()
     if (body === "too_large") return refuseUnread(exchange, 413)
     if (body === "too_slow") return refuseUnread(exchange, 408, {}, { connection: "close" })
     if (body === "no_room") return refuseUnread(exchange, 503)
-    const parsed = parseBody(body)
+    const parsed = parseBody(body, bytesMax)
     if (Result.isFailure(parsed)) {
       const errors = [parsed.failure]
       if (route.command !== undefined)
@@ -266,6 +270,7 @@ export const HttpFrontRoutes: Layer.Layer<
   HttpFront,
   never,
   | AccountLeases
+  | AlertLogs
   | Commands
   | Config
   | ControlToken
@@ -294,8 +299,9 @@ export const HttpFrontRoutes: Layer.Layer<
     const api = takesPosts
       ? [
           ...consoleRoutes(access),
-          ...apiRoutes({ commands, reads, states, source }),
-          ...(yield* monitoringRoutes(source))
+          ...apiRoutes({ commands, reads, settings, states, source }),
+          ...(yield* monitoringRoutes(source)),
+          ...(yield* alertLogRoutes)
         ]
       : []
     const match = makeMatcher([...healthRoutes(source, yield* Exposition, settings.mode), ...api])

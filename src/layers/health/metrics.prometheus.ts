@@ -12,12 +12,14 @@
  */
 import { monitorEventLoopDelay } from "node:perf_hooks"
 import { Clock, Effect, Layer } from "effect"
+import type { RecentLinkage } from "../../domain/health/health.ts"
 import { Alerts } from "../alerts/alerts.port.ts"
 import { Database, type DatabaseStats } from "../database/database.port.ts"
 import { HealthSource } from "./health-source.port.ts"
 import { readLimits } from "../platform/http-limits.ts"
 import { IntakeQueue, type IntakeQueueService } from "../intake/intake-queue.port.ts"
 import { type Family, Figures } from "../platform/figures.port.ts"
+import { LinkageFigures } from "./linkage.port.ts"
 import { formatFamilies } from "./metrics-text.ts"
 import { Exposition, Metrics } from "../platform/metrics.port.ts"
 import { ReadStore } from "./read-store.port.ts"
@@ -72,6 +74,28 @@ const queueFamilies = (backlog: Backlog | null): ReadonlyArray<Family> =>
           backlog.dead
         )
       ]
+
+/** Each left out while there is nothing that it could be a share of. */
+const recentFamilies = (linkage: RecentLinkage | null): ReadonlyArray<Family> => [
+  ...(linkage === null || linkage.rate === null
+    ? []
+    : [
+        gauge(
+          "holdfast_linkage_recent_ratio",
+          "Linked fills of our own orders, of the last 1,000.",
+          linkage.rate
+        )
+      ]),
+  ...(linkage === null || linkage.coverage === null
+    ? []
+    : [
+        gauge(
+          "holdfast_metadata_coverage_ratio",
+          "Fills with metadata, of those of the last 1,000 whose source comes with it.",
+          linkage.coverage
+        )
+      ])
+]
 
 const databaseFamilies = (stats: DatabaseStats, available: boolean): ReadonlyArray<Family> => [
   gauge("holdfast_database_available", "1 while the database answers.", available ? 1 : 0),
@@ -157,7 +181,15 @@ const processFamilies = (delay: {
 export const ExpositionPrometheus: Layer.Layer<
   Exposition,
   never,
-  Alerts | Database | Figures | HealthSource | IntakeQueue | Metrics | ReadStore | SignalQueue
+  | Alerts
+  | Database
+  | Figures
+  | HealthSource
+  | IntakeQueue
+  | LinkageFigures
+  | Metrics
+  | ReadStore
+  | SignalQueue
 > = Layer.effect(
   Exposition,
   Effect.gen(function* () {
@@ -170,6 +202,7 @@ export const ExpositionPrometheus: Layer.Layer<
     const queue = yield* IntakeQueue
     const reads = yield* ReadStore
     const signals = yield* SignalQueue
+    const recent = yield* LinkageFigures
     const delay = yield* Effect.acquireRelease(
       Effect.sync(() => {
         const histogram = monitorEventLoopDelay({ resolution: SAMPLED_MS })
@@ -207,6 +240,7 @@ export const ExpositionPrometheus: Layer.Layer<
           ...queueFamilies(signals.current()),
           ...databaseFamilies(database.stats(), database.availability.current() === "available"),
           ...linked,
+          ...recentFamilies(recent.current()),
           counter("holdfast_alerts_raised_total", "Alerts raised since start.", raised),
           counter(
             "holdfast_alerts_dropped_total",

@@ -22,7 +22,7 @@ import {
   type ReadStoreService
 } from "./read-store.port.ts"
 import { fillColumns, jsonItem, orderColumns, signalColumns } from "./read-rows.pg.ts"
-import { linkageOf } from "./read-linkage.pg.ts"
+import { linkageOf, recentLinkageOf } from "./read-linkage.pg.ts"
 import { traceOf } from "./read-trace.pg.ts"
 
 interface ListTable {
@@ -306,6 +306,7 @@ export const ReadStorePg: Layer.Layer<ReadStore, never, Database> = Layer.effect
       order: orderOf(database),
       orders: ordersOf(database),
       linkage: linkageOf(database),
+      recentLinkage: recentLinkageOf(database),
       acknowledgeAlert: acknowledgeAlertOf(database)
     })
   })

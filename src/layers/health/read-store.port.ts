@@ -10,6 +10,7 @@
  * Never: shows a secret (bodies are stored without theirs).
  */
 import { Context, Data, type Effect } from "effect"
+import type { RecentLinkage } from "../../domain/health/health.ts"
 import type { DatabaseError } from "../database/database.port.ts"
 
 /** One row as JSON. */
@@ -84,6 +85,8 @@ export interface ReadStoreService {
   /** The orders of these ids that exist, oldest first. */
   readonly orders: (orderIds: ReadonlyArray<string>) => Read<ReadonlyArray<Item>>
   readonly linkage: Read<Linkage>
+  /** Of the latest fills of our own orders; `withMetadata` names the sources that come with metadata. */
+  readonly recentLinkage: (withMetadata: ReadonlyArray<string>) => Read<RecentLinkage>
   /** Acknowledges an alert, which closes one that is an event. Null when there is no such alert. */
   readonly acknowledgeAlert: (given: {
     readonly id: string

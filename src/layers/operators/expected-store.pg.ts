@@ -74,10 +74,10 @@ const recountIn =
         sql<Row>`
           WITH counted AS (
             SELECT w.due_at, ${arrived(sql, source, "w.until_at")} AS received FROM expected_signals w
-            WHERE w.source = ${source} AND w.status = 'missed'
+            WHERE w.source = ${source} AND w.status IN ('missed', 'unobserved')
               AND w.until_at >= hf_now() - ${interval(sql, withinMs)})
           UPDATE expected_signals e SET received = c.received, status = 'late', judged_at = hf_clock()
-          FROM counted c WHERE e.source = ${source} AND e.due_at = c.due_at AND e.status = 'missed'
+          FROM counted c WHERE e.source = ${source} AND e.due_at = c.due_at AND e.status IN ('missed', 'unobserved')
             AND c.received >= e.needed
           RETURNING ${ms(sql, "e.due_at")} AS due, e.needed, e.received, e.status`,
         judgedOf

@@ -44,7 +44,7 @@ export interface ExpectedStoreService {
     needed: number,
     dues: ReadonlyArray<Due>
   ) => Effect.Effect<ReadonlyArray<Judged>, DatabaseError>
-  /** Missed ones whose signals have come since become `late`, of those whose window ended so recently. Returns them. */
+  /** Missed and unobserved ones whose signals have come since become `late`, of those whose window ended so recently. Returns them. */
   readonly recount: (source: string, withinMs: number) => Effect.Effect<ReadonlyArray<Judged>, DatabaseError>
   /** Null while nothing is missing. */
   readonly outage: (source: string) => Effect.Effect<Outage | null, DatabaseError>

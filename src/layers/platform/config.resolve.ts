@@ -301,6 +301,7 @@ export const resolveSettings = (
     market: file.market,
     waves: wavesOf(collected, file, sources.wave.ageMaxMs),
     retention: file.retention,
+    linkage: file.linkage,
     trimmed: collected.trimmed
   }
   crossCheck(settings, collected.problems)

@@ -57,6 +57,7 @@ const well: HealthFacts = {
   ],
   unprotected: [],
   canary: null,
+  linkage: null,
   components: rows()
 }
 const memory: HealthMemory = { status: "healthy", sinceMs: t0 - 1_000, started: true }

@@ -21,6 +21,7 @@ import { KeptPosts, type KeptPostsService } from "../../../src/layers/intake/kep
 import { keptPostsMasked } from "../../../src/layers/intake/kept-posts.ring.ts"
 import { Replay, type ReplayService } from "../../../src/layers/intake/replay.port.ts"
 import type { RefusedStoreService } from "../../../src/layers/intake/refused-store.port.ts"
+import { AlertLogs, type AlertLogsService } from "../../../src/layers/intake/alert-log.port.ts"
 import { RefusedPosts, type RefusedPostsService } from "../../../src/layers/intake/refused-posts.port.ts"
 import { HttpFrontRoutes } from "../../../src/layers/api/http.routes.ts"
 import { type BoundListener, HttpListener } from "../../../src/layers/api/http-listener.port.ts"
@@ -62,6 +63,7 @@ export interface WorldOptions {
   readonly file?: Record<string, unknown>
   readonly facts?: Partial<HealthFacts>
   readonly reads?: Partial<ReadStoreService>
+  readonly alertLogs?: AlertLogsService
   readonly replay?: ReplayService
   /** The row of the trading state; one that keeps nothing when left out. */
   readonly states?: TradingStateStoreService
@@ -175,6 +177,7 @@ const factsFor = (facts: Partial<HealthFacts> = {}): HealthFacts => ({
   accounts: [{ id: "paper-1", canTrade: true, reason: null }],
   unprotected: [],
   canary: null,
+  linkage: null,
   components: [],
   ...facts
 })
@@ -197,6 +200,15 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     order: () => nothing,
     orders: () => nothing,
     linkage: nothing,
+    recentLinkage: () =>
+      Effect.succeed({
+        ours: 0,
+        linked: 0,
+        rate: null,
+        metadataExpected: 0,
+        withMetadata: 0,
+        coverage: null
+      }),
     acknowledgeAlert: () => nothing,
     ...options.reads
   }
@@ -228,6 +240,7 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     }),
     Layer.succeed(ReadStore, reads),
     Layer.succeed(Replay, options.replay ?? { replay: () => nothing }),
+    Layer.succeed(AlertLogs, options.alertLogs ?? { account: () => nothing }),
     Layer.succeed(
       TradingStateStore,
       options.states ?? {

@@ -48,6 +48,7 @@ const facts: HealthFacts = {
   accounts: [],
   unprotected: [],
   canary: null,
+  linkage: null,
   components: [row]
 }
 

@@ -1,12 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Metric } from "effect"
 import { TestClock } from "effect/testing"
-import type { HealthFacts } from "../../../src/domain/health/health.ts"
+import type { HealthFacts, RecentLinkage } from "../../../src/domain/health/health.ts"
 import { Alerts } from "../../../src/layers/alerts/alerts.port.ts"
 import { Database, DatabaseUnavailable } from "../../../src/layers/database/database.port.ts"
 import { HealthSource, makeHealthSource } from "../../../src/layers/health/health-source.port.ts"
 import { IntakeQueue } from "../../../src/layers/intake/intake-queue.port.ts"
 import { type Family, Figures } from "../../../src/layers/platform/figures.port.ts"
+import { LinkageFigures } from "../../../src/layers/health/linkage.port.ts"
 import { formatFamilies } from "../../../src/layers/health/metrics-text.ts"
 import { ExpositionPrometheus } from "../../../src/layers/health/metrics.prometheus.ts"
 import { Exposition, Metrics } from "../../../src/layers/platform/metrics.port.ts"
@@ -39,6 +40,7 @@ const facts: HealthFacts = {
   accounts: [{ id: "paper-1", canTrade: true, reason: null }],
   unprotected: [],
   canary: null,
+  linkage: null,
   components: [
     { ...worker, path: "root/trading/accounts/acct-7", state: "Owning.Idle", detail: {} },
     {
@@ -76,6 +78,15 @@ const messages = (feed: string, value: number): Family => ({
 })
 const nothing = Effect.die("not part of this test")
 
+const recent: RecentLinkage = {
+  ours: 8,
+  linked: 6,
+  rate: 0.75,
+  metadataExpected: 4,
+  withMetadata: 1,
+  coverage: 0.25
+}
+
 const services = (linkage: Effect.Effect<Linkage, DatabaseUnavailable>) =>
   ExpositionPrometheus.pipe(
     Layer.provideMerge(
@@ -111,6 +122,10 @@ const services = (linkage: Effect.Effect<Linkage, DatabaseUnavailable>) =>
           current: () => ({ open: 12, oldestMs: 3_500, expired: 2, dead: 5 }),
           assign: () => undefined
         }),
+        Layer.succeed(LinkageFigures, {
+          current: () => recent,
+          assign: () => undefined
+        }),
         Layer.succeed(IntakeQueue, {
           submit: () => false,
           worker: Effect.never,
@@ -128,6 +143,7 @@ const services = (linkage: Effect.Effect<Linkage, DatabaseUnavailable>) =>
           order: () => nothing,
           orders: () => nothing,
           linkage,
+          recentLinkage: () => nothing,
           acknowledgeAlert: () => nothing
         })
       )
@@ -174,6 +190,8 @@ describe("the exposition", () => {
         'holdfast_component_restarts_total{component="root/http"} 2',
         'holdfast_status{status="healthy"} 1',
         "holdfast_linkage_ratio 0.75",
+        "holdfast_linkage_recent_ratio 0.75",
+        "holdfast_metadata_coverage_ratio 0.25",
         'holdfast_feed_messages_total{feed="north"} 41',
         'holdfast_feed_messages_total{feed="south"} 2'
       ]) {

@@ -124,7 +124,13 @@ layer(expectedStorePg.pipe(Layer.provideMerge(layerFreshDatabase({ poolSize: 4 }
         assert.deepStrictEqual(lines(yield* recount(minute)), [], "its window ended before that")
         assert.deepStrictEqual(lines(yield* recount(60 * minute)), ["5 late 1"])
         assert.strictEqual(yield* outage("o"), null)
-        assert.strictEqual(yield* ExpectedStore.use((store) => store.lastDue("o")), base + 5 * minute)
+        // A signal ends it whenever it comes, also when nobody knows whether that of its bar was sent.
+        yield* judge("o", 1, 6, 20)
+        assert.deepStrictEqual(yield* outage("o"), [1, 6, 6])
+        yield* signal("o", 1_200 + 40)
+        assert.deepStrictEqual(lines(yield* recount(60 * minute)), ["20 late 1"])
+        assert.strictEqual(yield* outage("o"), null)
+        assert.strictEqual(yield* ExpectedStore.use((store) => store.lastDue("o")), base + 20 * minute)
       })
   )
 

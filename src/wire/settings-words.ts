@@ -1,0 +1,20 @@
+/**
+ * settings-words: the values that several parts of the settings are made of.
+ *
+ * Promises: a wrong value is answered with what would be right.
+ * Never: knows a setting.
+ */
+import { z } from "zod"
+import { oneOf } from "./words.ts"
+
+export const text = z.string("must be a text").min(1, "must not be empty")
+export const wholeFrom = (least: number, most: number = Number.MAX_SAFE_INTEGER) => {
+  const words =
+    most === Number.MAX_SAFE_INTEGER
+      ? `must be a whole number from ${least}`
+      : `must be a whole number from ${least} to ${most}`
+  return z.int(words).min(least, words).max(most, words)
+}
+export const natural = wholeFrom(1)
+export const calendar = oneOf(["24x7", "XNYS"])
+export const zoneWords = "must be a time zone by its IANA name, such as America/New_York"
