@@ -355,14 +355,22 @@ const symbolsFor = (account: PlanAccount, strategy: string): ReadonlyArray<strin
   ])
 ]
 
-/** What the sender reports it held before, compared with what the strategy holds by our books: an alert in between is missing. */
+/**
+ * What the sender reports it held before, compared with what the strategy holds by our books: an alert in between is missing.
+ * Orders that are open may have been filled at the venue already, so whatever they can make of the share is no drift.
+ */
 const driftOf = (input: PlanInput, account: PlanAccount, target: Target): ReadonlyArray<RecordedCheck> => {
   const reported = input.signal.prevMarketPosition
   if (reported === null || account.reconciledAtMs === null) return []
-  const { own } = holdingOf(account, input.signal.symbol, target.name)
+  // What is held of an option is contracts, and the sender means its chart.
+  if (input.signal.direction === "CALL" || input.signal.direction === "PUT") return []
+  const { own, ownLive } = holdingOf(account, input.signal.symbol, target.name)
+  const least = BigDecimal.sign(BigDecimal.subtract(own, ownLive.sell))
+  const most = BigDecimal.sign(BigDecimal.sum(own, ownLive.buy))
+  const could = { long: most > 0, short: least < 0, flat: least <= 0 && most >= 0 }
   const sign = BigDecimal.sign(own)
   const held = sign === 0 ? "flat" : sign > 0 ? "long" : "short"
-  return reported === held
+  return could[reported]
     ? []
     : [
         record(target, 0, {

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { planSignal, type Plan } from "../../../src/domain/decision/decision.ts"
 import { clientOrderId, orderId } from "../../../src/domain/kernel/ids.ts"
 import { plainInstruments } from "../../../src/domain/kernel/instruments.ts"
+import type { BookOrder } from "../../../src/domain/orders/risk-book.ts"
 import { ageLimits } from "../../../src/domain/kernel/limits.ts"
 import { type DecisionSignal, originOf, type PlanInput } from "../../../src/domain/decision/order-plan.ts"
 import {
@@ -230,6 +231,40 @@ describe("one alert in practice", () => {
     ])
     assert.deepStrictEqual(drift("long"), [])
     assert.deepStrictEqual(drift(null), [])
+  })
+
+  it("[T10 drift] is none that an order under way explains, and none of options", () => {
+    const live = (side: "buy" | "sell"): BookOrder => ({
+      symbol: "SPY",
+      strategy: "default",
+      side,
+      intent: "entry",
+      status: "acked",
+      count: 1,
+      quantity: "1",
+      filledQuantity: "0",
+      price: null
+    })
+    const drifts = (
+      orders: ReadonlyArray<BookOrder>,
+      prevMarketPosition: "long" | "short" | "flat",
+      more: Partial<typeof signal> = {}
+    ) =>
+      decided({
+        context: contextOf({}, account("paper-1", { orders })),
+        signal: { ...signal, ...more, prevMarketPosition }
+      }).decision.checks.filter(({ check }) => check === "drift").length
+    assert.strictEqual(drifts([], "long"), 1)
+    assert.strictEqual(drifts([live("buy")], "long"), 0, "it may be filled by now")
+    assert.strictEqual(drifts([live("buy")], "flat"), 0, "or not yet")
+    assert.strictEqual(drifts([live("buy")], "short"), 1)
+    assert.strictEqual(drifts([live("sell")], "short"), 0)
+    assert.strictEqual(
+      drifts([{ ...live("buy"), strategy: "other" }], "long"),
+      1,
+      "another strategy's is not its own"
+    )
+    assert.strictEqual(drifts([], "long", { direction: "CALL" }), 0)
   })
 
   it("is decided the same way twice, ids included", () => {
