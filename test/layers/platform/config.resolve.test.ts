@@ -98,6 +98,48 @@ describe("T1 a bad, unknown or missing setting is refused with its path", () => 
       'accounts.a.broker: there is no broker "x"'
     ],
     [{}, { corsOrigins: ["*"] }, "corsOrigins.0: must be an exact origin"],
+    [
+      {},
+      { sources: { a: { expected: { kind: "bars", every: "100T" } } } },
+      "sources.a.expected.every: must be an interval from 10 s to 1 days"
+    ],
+    [
+      {},
+      { sources: { a: { expected: { kind: "rate", every: "8D" } } } },
+      "sources.a.expected.every: must be an interval from 10 s to 7 days"
+    ],
+    [
+      {},
+      { sources: { a: { expected: { kind: "rate", every: "often" } } } },
+      "sources.a.expected.every: must be a timeframe"
+    ],
+    [
+      {},
+      { sources: { a: { expected: { kind: "bars", every: "1m" } } } },
+      "sources.a.expected.graceMs: must be at most half of the interval"
+    ],
+    [
+      {},
+      {
+        sources: {
+          a: {
+            expected: { kind: "bars", every: "5m", calendar: "XNYS", hours: { from: "09:30", to: "16:00" } }
+          }
+        }
+      },
+      "sources.a.expected.hours: must be left out: the calendar XNYS has hours of its own"
+    ],
+    [
+      {},
+      { sources: { a: { expected: { kind: "bars", every: "5m", hours: { from: "9:30", to: "16:00" } } } } },
+      "sources.a.expected.hours.from: must be a time of the day such as 09:30"
+    ],
+    [
+      {},
+      { sources: { wave: { expected: { kind: "bars", every: "5m" } } } },
+      'sources.wave.expected: must be left out: the feed "default" brings this source'
+    ],
+    [{}, { linkage: { rateMin: 1.1 } }, "linkage.rateMin: must be a number from 0 to 1"],
     [{}, [], "(the whole file): must be an object"],
     [{ PORT: "7000" }, "text", "(the whole file): must be an object"],
     [
