@@ -77,6 +77,12 @@ describe("the bars of a source", () => {
       ["2026-10-24T20:00Z", "2026-10-25T05:00Z", 9]
     ])
     assert.strictEqual(times(bars({ hours }), "2026-10-24T12:00Z", "2026-10-25T12:00Z").length, 9)
+    // Opening an hour after the clocks were put forward.
+    const early = { zone: "America/New_York", from: "03:00", to: "05:00", days: everyDay }
+    assert.deepStrictEqual(times(bars({ hours: early }), "2026-03-08T00:00Z", "2026-03-08T23:00Z"), [
+      "2026-03-08T08:00Z",
+      "2026-03-08T09:00Z"
+    ])
   })
 
   it("[hours] all day long, every day of a year with its changes of clocks: no gap, no repetition", () => {
