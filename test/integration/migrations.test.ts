@@ -120,7 +120,7 @@ it.live(
         const { target } = yield* emptyDatabase
         const database = yield* makePgDatabase({ target, poolSize: 2 })
         const run = (text: string) => database.run("test", (sql) => sql.unsafe<Record<string, unknown>>(text))
-        yield* applySchema({ target, directory: yield* upTo(21) })
+        yield* applySchema({ target, directory: yield* upTo(17) })
         yield* run(`INSERT INTO accounts (id, venue, starting_cash) VALUES ('a', 'v', 1000)`)
         yield* run(`INSERT INTO positions (id, account, symbol, quantity) VALUES ('${id(1)}', 'a', 'S', 3)`)
         // Signal 31 opened a share that is over, 32 the one that is held, 33 added to it.
@@ -148,7 +148,7 @@ it.live(
           status, source, venue, position_id, position_epoch, exit_number, exit_kind, created_at) VALUES ('${id(order)}', 'c${order}',
           'a', 'x', 'reduce', 'S', 'sell', 'market', 1, 'day', '${order === 21 ? "filled" : "acked"}', 'exit_monitor', 'v',
           '${id(1)}', 1, ${order}, 'stop_loss', '2026-01-01T10:0${minute}Z')`)
-        yield* applySchema({ target, directory: yield* upTo(22) })
+        yield* applySchema({ target, directory: yield* upTo(18) })
         const opened = (from: string) =>
           Effect.map(run(`SELECT opened_by FROM ${from}`), (rows) => rows.map((row) => row["opened_by"]))
         assert.deepStrictEqual(yield* opened("position_shares"), [id(32)])

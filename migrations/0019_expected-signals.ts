@@ -1,5 +1,5 @@
 /**
- * 0023 expected signals: what every source should have sent, and when this installation took posts (F4).
+ * 0019 expected signals: what every source should have sent, and when this installation took posts (F4).
  *
  * A signal that does not come leaves no row, so each due moment of a schedule gets one of its own, with what arrived in its
  * window. Whether the sender was silent, or nobody here could have heard it, is a fact about us: `intake_presence` has the

@@ -1,5 +1,5 @@
 /**
- * 0022 openings: which signal opened what an exit closes (E5).
+ * 0018 openings: which signal opened what an exit closes (E5).
  *
  * An exit belongs to a position and to no signal, so the trace of a signal ended where its position was left, and the exit's
  * log lines correlated with nothing else. From now on a share carries the signal that opened it; every fill that touches the
