@@ -6,56 +6,15 @@
  * Promises: an install that is complete is not touched; what is missing is named, never an error.
  */
 import { execFile } from "node:child_process"
-import { readFileSync } from "node:fs"
-import path from "node:path"
 import { promisify } from "node:util"
+import { installLocked } from "../scripts/locked-install.ts"
 
 const run = promisify(execFile)
-const directory = import.meta.dirname
 /** Two small packages; a registry that hangs must not hold the benchmarks. */
 const installMsMax = 120_000
 
 /** Why a contestant cannot take part, by its name. */
 export type Absences = ReadonlyMap<string, string>
-
-const versionOf = (file: string, name: string): string | undefined => {
-  try {
-    const lock = JSON.parse(readFileSync(path.join(directory, file), "utf8")) as {
-      readonly packages: Readonly<Record<string, { readonly version: string }>>
-    }
-    return lock.packages[`node_modules/${name}`]?.version
-  } catch {
-    return undefined
-  }
-}
-
-const firstLine = (error: unknown): string => {
-  const text =
-    error instanceof Error && "stderr" in error ? String(error.stderr) || error.message : String(error)
-  return text.split("\n").find((line) => line.trim() !== "") ?? "no reason given"
-}
-
-/** Installs what bench/package-lock.json names unless it is there; undefined, or why it is not. */
-const installPeers = async (mayInstall: boolean): Promise<string | undefined> => {
-  const wanted = versionOf("package-lock.json", "nact")
-  if (wanted !== undefined && versionOf("node_modules/.package-lock.json", "nact") === wanted)
-    return undefined
-  if (!mayInstall) return "not installed"
-  console.error("bench: installing the peers (once)")
-  // The npm that runs us, or the one on the path.
-  const running = process.env["npm_execpath"]
-  const [program, ...first] =
-    running !== undefined && path.basename(running) === "npm-cli.js" ? [process.execPath, running] : ["npm"]
-  try {
-    await run(program, [...first, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], {
-      cwd: directory,
-      timeout: installMsMax
-    })
-    return undefined
-  } catch (error) {
-    return `npm ci failed: ${firstLine(error)}`
-  }
-}
 
 const findErlang = async (): Promise<string | undefined> => {
   try {
@@ -68,7 +27,14 @@ const findErlang = async (): Promise<string | undefined> => {
 
 /** Finds out who can take part. */
 export const gatherPeers = async (mayInstall: boolean): Promise<Absences> => {
-  const [nact, otp] = await Promise.all([installPeers(mayInstall), findErlang()])
+  const [nact, otp] = await Promise.all([
+    installLocked(import.meta.dirname, {
+      mayInstall,
+      msMax: installMsMax,
+      announce: () => console.error("bench: installing the peers (once)")
+    }),
+    findErlang()
+  ])
   const absences = new Map<string, string>()
   if (nact !== undefined) absences.set("nact", nact)
   if (otp !== undefined) absences.set("otp", otp)
