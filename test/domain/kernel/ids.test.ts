@@ -5,15 +5,22 @@ import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 
 import {
+  auditId,
   clientOrderId,
+  closeClientOrderId,
+  type CloseKey,
+  closeOrderId,
+  commandId,
   deadLetterId,
   digest128,
   type EntryKey,
   exitClientOrderId,
   type ExitKey,
   exitOrderId,
+  isUuid,
   orderId,
   positionId,
+  refusedSignalId,
   signalId,
   tradeRecordId,
   uuidFromDigest
@@ -124,5 +131,62 @@ describe("an id", () => {
 
   it("is not made from anything but a digest", () => {
     assert.throws(() => uuidFromDigest("abc"), /invariant violated/)
+  })
+})
+
+describe("the ids of what operators do and what is refused", () => {
+  const close: CloseKey = { commandId: "c-1", positionId: "p-1", strategy: "default" }
+
+  it("do not move between versions of holdfast either", () => {
+    assert.deepStrictEqual(
+      [
+        closeOrderId(close),
+        closeClientOrderId(close, 1),
+        closeOrderId({ ...close, entryId: "e-1" }),
+        auditId("life", 1),
+        commandId("key", "print"),
+        deadLetterId("a", "b", "c"),
+        refusedSignalId("s-1")
+      ],
+      [
+        "f7a1df04-8b64-821c-9c99-fb7c1618626c",
+        "82f9392864c79256ad6b99be7560e4a7",
+        "00df39bf-bc63-8bd5-b6c9-2cced69bb65d",
+        "ada7c562-fbd0-869d-9312-45e7eef5b089",
+        "9a336e20-bdfb-83a0-80e8-8fcabeeea440",
+        "3b4d03b2-202d-8b45-bf9d-0ec6d1cdac9e",
+        "111fae81-5111-81d3-920b-baabc4fdaf8b"
+      ]
+    )
+  })
+
+  it("change with every part: no close is taken for another", () => {
+    const ids = [
+      close,
+      { ...close, commandId: "c-2" },
+      { ...close, positionId: "p-2" },
+      { ...close, strategy: "other" },
+      { ...close, entryId: "e-1" },
+      { ...close, entryId: "e-2" }
+    ].flatMap((key) => [closeOrderId(key), closeClientOrderId(key, 1), closeClientOrderId(key, 2)])
+    assert.strictEqual(new Set(ids).size, ids.length)
+  })
+})
+
+describe("a digest and a UUID", () => {
+  const hex = "0123456789abcdef0123456789abcdef"
+
+  it("keep the digits in their places, but for version and variant", () => {
+    assert.strictEqual(uuidFromDigest(hex), "01234567-89ab-8def-8123-456789abcdef")
+    assert.strictEqual(uuidFromDigest("f".repeat(32)), "ffffffff-ffff-8fff-bfff-ffffffffffff")
+  })
+
+  it("are read only when they are whole", () => {
+    for (const text of [hex.slice(1), `${hex}0`, `g${hex.slice(1)}`, hex.toUpperCase()])
+      assert.throws(() => uuidFromDigest(text), /a digest is 32 hexadecimal characters/)
+    const uuid = "01234567-89ab-1def-8123-456789abcdef"
+    assert.isTrue(isUuid(uuid) && isUuid(uuid.toUpperCase()))
+    for (const text of [`${uuid}0`, `0${uuid}`, uuid.replaceAll("-", ""), uuid.replace("0", "g"), ""])
+      assert.isFalse(isUuid(text), text)
   })
 })

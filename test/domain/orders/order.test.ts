@@ -232,3 +232,38 @@ describe("any life of an order", () => {
     assert.deepStrictEqual([...reached].toSorted(), [...ORDER_STATUSES].toSorted())
   })
 })
+
+describe("each legal pair", () => {
+  it("is a surprise only as these are", () => {
+    const found = ORDER_STATUSES.flatMap((status) =>
+      ORDER_EVENTS.flatMap((event) => {
+        const surprise = surpriseOf(status, event)
+        return surprise === null ? [] : [`${surprise}: ${status} ${event}`]
+      })
+    )
+    assert.deepStrictEqual(found.toSorted(), [
+      "fill_after_cancel: cancelled fill.complete",
+      "fill_after_cancel: cancelled fill.partial",
+      "fill_after_cancel: cancelled order.filled",
+      "fill_after_cancel: expired fill.complete",
+      "fill_after_cancel: expired fill.partial",
+      "fill_after_cancel: expired order.filled",
+      "fill_before_ack: submitting fill.complete",
+      "fill_before_ack: submitting fill.partial",
+      "late_report: acked order.acked",
+      "late_report: cancelled order.acked",
+      "late_report: cancelled order.cancelled",
+      "late_report: cancelled order.partially_filled",
+      "late_report: expired order.acked",
+      "late_report: expired order.expired",
+      "late_report: expired order.partially_filled",
+      "late_report: filled order.acked",
+      "late_report: filled order.filled",
+      "late_report: filled order.partially_filled",
+      "late_report: partially_filled order.acked",
+      "late_report: pending_cancel order.acked",
+      "late_report: pending_cancel order.partially_filled",
+      "late_report: rejected order.rejected"
+    ])
+  })
+})

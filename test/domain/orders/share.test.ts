@@ -69,4 +69,45 @@ describe("a fill moves the shares of its position", () => {
     assert.deepStrictEqual(gained([share("a", "2", 1n)], "a", "sell", "5"), ["a 1000"])
     assert.deepStrictEqual(gained([share("a", "2", 1n)], "a", "buy", "5"), ["a nothing closed"])
   })
+  it("takes from the oldest of the others however they are listed, and by name where two are as old", () => {
+    const others = [share("b", "1", 2n), share("c", "1", 1n), share("a", "1", 3n)]
+    for (const listed of [others, others.toReversed()])
+      assert.deepStrictEqual(applied(listed, "z", "sell", "3"), [
+        "c closed 0 at 100",
+        "b closed 0 at 100",
+        "a closed 0 at 100"
+      ])
+    const asOld = [share("a", "1", 1n), share("b", "1", 1n)]
+    for (const listed of [asOld, asOld.toReversed()])
+      assert.deepStrictEqual(applied(listed, "z", "sell", "1"), ["a closed 0 at 100"])
+  })
+
+  it("keeps the sign of a short share that it reduces", () => {
+    assert.deepStrictEqual(applied([share("a", "-3", 1n)], "a", "buy", "1"), ["a reduced -2 at 100"])
+    assert.deepStrictEqual(applied([share("a", "-3", 1n)], "b", "buy", "5"), [
+      "a closed 0 at 100",
+      "b opened 2 at 110"
+    ])
+  })
+
+  it("gives the profit of what it closes to its owner, and none to the strategy that opens with the rest", () => {
+    const steps = applyToShares([share("a", "2", 1n)], "b", fill("sell", "5"), 9n)
+    assert.deepStrictEqual(
+      steps.map(({ profit, share: { openedSeq, strategy } }) => [
+        strategy,
+        profit === null ? null : formatDecimal(profit),
+        openedSeq
+      ]),
+      [
+        ["a", "20", 1n],
+        ["b", null, 9n]
+      ]
+    )
+  })
+
+  it("leaves the shares of the other side alone", () => {
+    const mixed = [share("a", "-2", 1n), share("b", "3", 2n)]
+    assert.deepStrictEqual(applied(mixed, "c", "buy", "1"), ["a reduced -1 at 100"])
+    assert.deepStrictEqual(applied(mixed, "b", "buy", "3"), ["a closed 0 at 100", "b increased 4 at 102.5"])
+  })
 })

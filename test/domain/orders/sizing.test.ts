@@ -1,8 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { decimal, formatDecimal } from "../../../src/domain/kernel/decimal.ts"
 import {
+  crosses,
   type Holding,
+  holdingNumbers,
   type Leave,
+  permits,
   planSize,
   type SidePolicy,
   type SizedOrder,
@@ -322,4 +325,105 @@ describe("what is sent (T10)", () => {
       assert.strictEqual(sent(given, held), expected)
     })
   }
+})
+
+describe("which side an order is on, and how far it goes (T10)", () => {
+  it.each([
+    ["both", true, true],
+    ["long_only", true, false],
+    ["short_only", false, true]
+  ] as const)("[%s] opens by a buy: %s, by a sell: %s", (policy, buys, sells) => {
+    assert.deepStrictEqual([permits(policy, "buy"), permits(policy, "sell")], [buys, sells])
+  })
+
+  it("an order crosses zero only when it is larger than what it meets on the other side", () => {
+    const crossing = (position: string, side: "buy" | "sell", quantity: string): boolean =>
+      crosses(decimal(position), side, decimal(quantity))
+    assert.deepStrictEqual([crossing("2", "sell", "2"), crossing("2", "sell", "2.1")], [false, true])
+    assert.deepStrictEqual([crossing("-2", "buy", "2"), crossing("-2", "buy", "2.1")], [false, true])
+    assert.deepStrictEqual([crossing("0", "buy", "1"), crossing("2", "buy", "9")], [false, false])
+  })
+
+  it.each([
+    ["a close of what is about to be long", close(null), { buy: "2" }, "reduce sell 2 share close"],
+    [
+      "nothing held, as much about to be long as short",
+      close(null),
+      { buy: "2", sell: "2" },
+      "nothing_to_close"
+    ],
+    [
+      "a stated quantity is of the position, whoever holds it",
+      close("3"),
+      { position: "5", own: "2" },
+      "reduce sell 3 fixed close"
+    ],
+    [
+      "a short is reversed by a buy",
+      { kind: "reverse", side: null, quantity: "1" },
+      { position: "-2" },
+      "entry buy 3 open reverse"
+    ]
+  ] as const)("[%s]", (_, wish, given, expected) => {
+    assert.strictEqual(planned(wish, given), expected)
+  })
+
+  it("an order is tagged as one", () => {
+    const leave: Leave = { policy: "both", reducing: false }
+    assert.strictEqual(planSize(open("buy", "1"), holding({}), leave)._tag, "Order")
+    assert.strictEqual(planSize(close(null), holding({ position: "1" }), leave)._tag, "Order")
+  })
+
+  it.each([
+    ["a short is brought to its target by a buy", { sizing: "target", wanted: "-1", side: "buy" }, "-3", "2"],
+    [
+      "a sell towards a target below",
+      { intent: "entry", sizing: "target", wanted: "-5", side: "sell" },
+      "-3",
+      "2"
+    ],
+    ["a resend of which nothing is left", { sends: 1 }, "0", "nothing_to_close"]
+  ] as const)("[%s]", (_, given, position, expected) => {
+    assert.strictEqual(sent(given, { position }), expected)
+  })
+
+  it("a one-sided opening is as large as it was wanted, also against a position that is on the other side", () => {
+    const buys = { intent: "entry", sizing: "open", wanted: "3", side: "buy" } as const
+    assert.strictEqual(sent(buys, { position: "-2" }, "long_only"), "3")
+    assert.strictEqual(sent(buys, { position: "-2" }, "both"), "5")
+  })
+
+  it("a one-sided target that is reached waits for nobody", () => {
+    const reached = { intent: "entry", sizing: "target", wanted: "2", side: "buy" } as const
+    const others = { position: "0", own: "2", sell: "1", ownSell: "0" }
+    assert.strictEqual(sent(reached, others, "long_only"), "nothing_to_do")
+    assert.strictEqual(sent({ ...reached, wanted: "3" }, others, "long_only"), "other_side_works")
+  })
+
+  it("what is not sent is tagged by whether it may be sent later", () => {
+    const tagged = (given: Partial<SizedOrder>, held: Given) =>
+      sizeToSend(order(given), holding(held), "both")
+    assert.deepStrictEqual(tagged({}, { position: "3", confirmed: null }), {
+      _tag: "Wait",
+      code: "position_not_confirmed"
+    })
+    assert.deepStrictEqual(tagged({}, { buy: "1" }), { _tag: "Wait", code: "opening_works" })
+    assert.deepStrictEqual(tagged({}, {}), { _tag: "Nothing", code: "nothing_to_close" })
+    assert.deepStrictEqual(tagged({ sizing: "target", wanted: "1" }, { position: "1" }), {
+      _tag: "Nothing",
+      code: "nothing_to_do"
+    })
+  })
+
+  it("the trace shows the holding as it was read", () => {
+    const held = { position: "5", confirmed: "4", own: "2", buy: "1.50", sell: "0.25" }
+    assert.deepStrictEqual(holdingNumbers(holding(held)), {
+      position: "5",
+      confirmed: "4",
+      share: "2",
+      live_buy: "1.5",
+      live_sell: "0.25"
+    })
+    assert.isNull(holdingNumbers(holding({ ...held, confirmed: null }))["confirmed"])
+  })
 })

@@ -12,8 +12,10 @@ import {
   type IdentityHeaders,
   identityOf,
   previousBucketKey,
+  readEventName,
   retainUntilMs
 } from "../../../src/domain/signals/identity.ts"
+import { ExactNumber } from "../../../src/domain/kernel/exact-number.ts"
 import { ageLimits, fieldLimits, intakeLimits } from "../../../src/domain/kernel/limits.ts"
 
 const body: JsonObject = { symbol: "SPY", action: "BUY", timeframe: "5m", timestamp: "2025-10-21T22:45:00Z" }
@@ -164,4 +166,71 @@ describe("T3 retention", () => {
     },
     { arbitrary: { runs: 500, seed: 51 } }
   )
+})
+
+describe("an identity that cannot be used", () => {
+  const refusal = (headers: IdentityHeaders, of: JsonObject = body) => {
+    const result = identityOf("default", headers, of, true, now)
+    return Result.isFailure(result) ? result.failure : null
+  }
+  it.each([
+    ["an object", {}, "must be a string"],
+    ["a truth value", true, "must be a string"],
+    ["a fraction", 1.5, "must be a string, or an integer that is exact in JSON"],
+    ["too large an integer", 2 ** 53, "must be a string, or an integer that is exact in JSON"],
+    ["blank", "  ", "must be printable ASCII and not empty"],
+    ["not ASCII", "\u00e9", "must be printable ASCII and not empty"],
+    ["a line break inside", "a\nb", "must be printable ASCII and not empty"],
+    [
+      "a character too long",
+      "w".repeat(intakeLimits.identityLengthMax + 1),
+      `must be at most ${intakeLimits.identityLengthMax} characters`
+    ]
+  ])("is refused with the reason [%s]", (_, id, message) => {
+    assert.deepStrictEqual(refusal({}, { ...body, id }), { path: "id", message })
+  })
+
+  it("is refused when it is an integer that was not exact as it was sent", () => {
+    const id = new ExactNumber("9007199254740993")
+    assert.deepStrictEqual(readEventName(id), {
+      message: "must be a string, or an integer that is exact in JSON"
+    })
+  })
+
+  it("may be one character long, have blanks inside, and is trimmed", () => {
+    assert.deepStrictEqual(readEventName("x"), { text: "x" })
+    assert.deepStrictEqual(readEventName("  a b  "), { text: "a b" })
+    assert.deepStrictEqual(readEventName(`${" ".repeat(300)}x`), { text: "x" })
+  })
+
+  it("is passed over when it is null: the next one names the post", () => {
+    assert.strictEqual(identity({}, { ...body, id: null }).kind, "hash")
+  })
+})
+
+describe("the hash of a body that was sent with a secret", () => {
+  it("is that of the body as it was sent", () => {
+    const result = identityOf("default", {}, body, true, now, "f".repeat(64))
+    assert(Result.isSuccess(result))
+    assert.deepInclude(result.success, {
+      key: `sha256:${"f".repeat(64)}`,
+      bodyHash: "f".repeat(64),
+      previous: null
+    })
+  })
+})
+
+describe("the key of a bucket", () => {
+  it("names the beginning of its minute, as rows of running systems do", () => {
+    assert.strictEqual(bucketKey("h", 3 * intakeLimits.identityBucketMs + 1), "sha256:h@180000")
+    assert.strictEqual(previousBucketKey("h", 3 * intakeLimits.identityBucketMs), "sha256:h@120000")
+  })
+})
+
+describe("how long an identity is kept", () => {
+  it("is the retention from its receipt, or a millisecond longer than it could still be accepted", () => {
+    assert.strictEqual(retainUntilMs(1_000, 0), 1_000 + ageLimits.identityRetentionMs)
+    const late = 1_000 + ageLimits.identityRetentionMs
+    assert.strictEqual(retainUntilMs(1_000, late), late + ageLimits.signalAgeMsMax + 1)
+  })
 })

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "vitest"
-import { takersOf } from "../../../src/domain/signals/routing.ts"
+import { strategyUnknown, takersOf } from "../../../src/domain/signals/routing.ts"
 
 const strategies = {
   momentum: { sources: ["webhook", "feed"] },
@@ -24,4 +24,12 @@ describe("a signal is taken", () => {
   ] as const)("%s", (_, source, named, expected) => {
     assert.deepStrictEqual(names(source, named), [...expected])
   })
+})
+
+describe("a strategy that does not take the source of its signal", () => {
+  it("is an error of the field that names it", () =>
+    assert.deepStrictEqual(strategyUnknown, {
+      path: "strategy",
+      message: "does not take signals of this source"
+    }))
 })

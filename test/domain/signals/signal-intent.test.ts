@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 
 import type { JsonObject } from "../../../src/domain/kernel/canonical-json.ts"
 import { bodyProblems } from "../../support/openapi.ts"
+import { type IntentFields, settleIntent } from "../../../src/domain/signals/signal-intent.ts"
 import { decodeSignal } from "../../../src/wire/signal-body.ts"
 import type { Signal } from "../../../src/domain/signals/signal.ts"
 
@@ -13,7 +14,7 @@ const read = (fields: JsonObject): Signal | ReadonlyArray<string> => {
   assert.deepStrictEqual(bodyProblems(body), [], "what is taken is described")
   return parsed.value
 }
-const told = (fields: JsonObject): string => JSON.stringify(fields)
+const told = (fields: object): string => JSON.stringify(fields)
 
 describe("an explicit intent is read as", () => {
   const nothing = { action: null, direction: null, intent: null, positionSize: null }
@@ -187,5 +188,106 @@ describe("what cannot be is refused", () => {
     })
     assert(!parsed.ok)
     for (const { message } of parsed.errors) assert.include(message, "yet")
+  })
+})
+
+describe("what cannot be is refused with its reason", () => {
+  const reasons = (given: Partial<IntentFields>): ReadonlyArray<string> => {
+    const settled = settleIntent({
+      action: null,
+      direction: null,
+      intent: null,
+      positionSize: null,
+      marketPosition: null,
+      prevMarketPosition: null,
+      marketPositionSize: null,
+      ...given
+    })
+    return "errors" in settled ? settled.errors.map(({ message, path }) => `${path} ${message}`) : []
+  }
+  const options = "options are not written"
+  const cases: ReadonlyArray<readonly [Partial<IntentFields>, string]> = [
+    [{}, "action is required (or direction, market_position, or intent close or target)"],
+    [{ intent: "target" }, "position_size is required for a target (or market_position with its size)"],
+    [
+      { intent: "target", marketPosition: "long" },
+      "market_position_size is required for a target (or position_size)"
+    ],
+    [{ marketPositionSize: "1" }, "market_position is required beside market_position_size"],
+    [
+      { marketPosition: "flat", marketPositionSize: "1" },
+      "market_position_size must be 0 when market_position is flat"
+    ],
+    [
+      { marketPosition: "short", marketPositionSize: "0" },
+      "market_position_size must be above zero when market_position is short"
+    ],
+    [
+      { marketPosition: "long", positionSize: "-1" },
+      "position_size must agree with market_position and market_position_size"
+    ],
+    [
+      { marketPosition: "short", marketPositionSize: "3", positionSize: "-2" },
+      "position_size must agree with market_position and market_position_size"
+    ],
+    [
+      { action: "CLOSE", intent: "open" },
+      "intent must be close, or absent, when action or direction says to close"
+    ],
+    [
+      { direction: "FLAT", marketPosition: "short" },
+      "market_position must be flat, or absent, when direction says to close"
+    ],
+    [
+      { intent: "close", action: "BUY", direction: "LONG" },
+      "intent must not be a close: BUY with LONG opens"
+    ],
+    [
+      { action: "BUY", direction: "LONG", marketPosition: "flat" },
+      "market_position must not be a close: BUY with LONG opens"
+    ],
+    [{ intent: "open", action: "SELL", direction: "LONG" }, "intent must not be open: SELL with LONG closes"],
+    [
+      { intent: "open", action: "BUY", marketPosition: "flat" },
+      "market_position must not be flat beside the intent open"
+    ],
+    [
+      { intent: "reverse", marketPosition: "flat" },
+      "market_position must not be flat beside the intent reverse"
+    ],
+    [{ intent: "reverse", direction: "PUT" }, `intent must not be reverse for a CALL or PUT: ${options}`],
+    [
+      { intent: "target", direction: "CALL", positionSize: "-1" },
+      `intent must not be short of a CALL or PUT: ${options}`
+    ],
+    [
+      { direction: "PUT", marketPosition: "short", marketPositionSize: "1" },
+      `market_position must not be short of a CALL or PUT: ${options}`
+    ]
+  ]
+  for (const [given, reason] of cases) {
+    it(`[${told(given)}] ${reason}`, () => {
+      assert.deepStrictEqual(reasons(given), [reason])
+    })
+  }
+
+  it("with every reason that its book gives", () => {
+    assert.deepStrictEqual(
+      reasons({ action: "CLOSE", intent: "open", marketPosition: "flat", marketPositionSize: "1" }).length,
+      2
+    )
+  })
+
+  it.each([
+    [{ marketPosition: "long", positionSize: "1" }],
+    [{ marketPosition: "short", positionSize: "-1" }],
+    [{ marketPosition: "flat", positionSize: "0" }],
+    [{ marketPosition: "short", positionSize: "-2", marketPositionSize: "2" }],
+    [{ intent: "target", direction: "CALL", positionSize: "0" }],
+    [{ intent: "target", direction: "SHORT", positionSize: "-1" }],
+    [{ intent: "reverse", action: "BUY", direction: "LONG" }],
+    [{ intent: "open", action: "BUY", direction: "LONG" }]
+  ] satisfies ReadonlyArray<readonly [Partial<IntentFields>]>)("and what can be is not [%o]", (given) => {
+    assert.deepStrictEqual(reasons(given), [])
   })
 })

@@ -107,4 +107,60 @@ describe("the leases of this process", () => {
       assert.isFalse(second.mayWrite())
     }).pipe(Effect.provide(AccountLeases.layer))
   )
+
+  it.effect("count and list every account that is held, and none that was dropped", () =>
+    Effect.gen(function* () {
+      const leases = yield* AccountLeases
+      const { deadline, guard: first } = yield* guardAt
+      const second = makeLeaseGuard({ ...grant, account: "paper-2" }, deadline)
+      leases.hold(first)
+      leases.hold(second)
+      assert.deepStrictEqual([leases.size(), leases.all()], [2, [first, second]])
+      leases.drop(first)
+      assert.deepStrictEqual([leases.size(), leases.all()], [1, [second]])
+      assert.isTrue(second.mayWrite(), "the other account keeps its lease")
+    }).pipe(Effect.provide(AccountLeases.layer))
+  )
+
+  it.effect("notify the watcher of an account that is lost, and nobody when it is dropped", () =>
+    Effect.gen(function* () {
+      const leases = yield* AccountLeases
+      const { deadline, guard } = yield* guardAt
+      const lost: Array<string> = []
+      leases.watch("paper-1", () => lost.push("paper-1"))
+      leases.watch("paper-2", () => lost.push("paper-2"))
+      leases.hold(guard)
+      leases.drop(guard)
+      assert.deepStrictEqual(lost, [])
+      const again = makeLeaseGuard({ ...grant, fence: 2n }, deadline)
+      leases.hold(again)
+      leases.lose(again)
+      assert.deepStrictEqual(lost, ["paper-1"])
+      assert.isFalse(again.mayWrite())
+      assert.isNull(leases.current("paper-1"))
+      assert.doesNotThrow(() => leases.lose(makeLeaseGuard({ ...grant, account: "unwatched" }, deadline)))
+    }).pipe(Effect.provide(AccountLeases.layer))
+  )
+
+  it.effect("forget a watcher or a place in line that ends, and not the one that replaced it", () =>
+    Effect.gen(function* () {
+      const leases = yield* AccountLeases
+      const { guard } = yield* guardAt
+      const lost: Array<string> = []
+      const endFirst = leases.watch("paper-1", () => lost.push("first"))
+      const endSecond = leases.watch("paper-1", () => lost.push("second"))
+      endFirst()
+      leases.lose(guard)
+      assert.deepStrictEqual(lost, ["second"])
+      endSecond()
+      leases.lose(guard)
+      assert.deepStrictEqual(lost, ["second"])
+
+      const free = (): void => undefined
+      const leave = leases.want("paper-1", free)
+      assert.deepStrictEqual([...leases.wanted()], [["paper-1", free]])
+      leave()
+      assert.strictEqual(leases.wanted().size, 0)
+    }).pipe(Effect.provide(AccountLeases.layer))
+  )
 })
