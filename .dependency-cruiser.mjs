@@ -50,13 +50,13 @@ export default {
     forbid(
       "no-cycle",
       "A cycle has no first reader.",
-      { path: "^(src|peers|migrations|scripts|test)/" },
+      { path: "^(src|peers|migrations|scripts|mutation|test)/" },
       { circular: true }
     ),
     forbid(
       "resolvable",
       "An import that does not resolve.",
-      { path: "^(src|peers|migrations|scripts|test)/" },
+      { path: "^(src|peers|migrations|scripts|mutation|test)/" },
       { couldNotResolve: true }
     ),
     forbid(
@@ -69,13 +69,13 @@ export default {
       "src-stays-in-src",
       "Shipped code knows no test, script or peer, except main, which embeds the paper broker.",
       { path: "^src/", pathNot: `^src/main\\.ts$|${ADAPTER}` },
-      { path: "^(test|scripts|bench|peers|examples)/" }
+      { path: "^(test|scripts|bench|mutation|peers|examples)/" }
     ),
     forbid(
       "src-never-tests",
       "Shipped code knows no test.",
       { path: "^(src|peers|migrations)/" },
-      { path: "^(test|scripts|bench|examples)/" }
+      { path: "^(test|scripts|bench|mutation|examples)/" }
     ),
 
     forbid(
@@ -175,7 +175,7 @@ export default {
     tsPreCompilationDeps: true,
     tsConfig: { fileName: "tsconfig.json" },
     doNotFollow: { path: "node_modules" },
-    exclude: { path: "^test/fixtures/guards/" },
+    exclude: { path: "^test/fixtures/guards/|^mutation/(?:node_modules|\\.sandbox)/" },
     enhancedResolveOptions: {
       exportsFields: ["exports"],
       conditionNames: ["import", "node", "default", "types"],

@@ -18,7 +18,16 @@ const BANNED_WORDS = new Set(
   "util utils helper helpers common misc manager managers data info temp tmp".split(" ")
 )
 /** What contains no source of ours: directories, and the file that replaces `.git` in a second work tree. */
-const FOREIGN = new Set(["node_modules", ".git", "data", "dist", ".cache", ".setup-lock", "results"])
+const FOREIGN = new Set([
+  "node_modules",
+  ".git",
+  "data",
+  "dist",
+  ".cache",
+  ".setup-lock",
+  ".sandbox",
+  "results"
+])
 /** Fixtures break rules on purpose. */
 const FIXTURES = "test/fixtures/guards/"
 /** Names that tools or convention prescribe. */
