@@ -136,9 +136,22 @@ describe.each([
       yield* store.store([first])
       const again = { ...row(), id: first.id, identity: first.identity, bodyHash: first.bodyHash }
       const [outcome] = yield* store.store([again])
-      assert.deepStrictEqual(outcome, { _tag: "Duplicate", answer: first.answer })
+      assert.deepStrictEqual(outcome, { _tag: "Duplicate", answer: first.answer, tooOld: false })
       assert.lengthOf(yield* ids, 1)
     }).pipe(Effect.scoped)
+  )
+
+  it.live(
+    "reports of a known identity that it was too old, which whoever stored it may not have lived to alert",
+    () =>
+      Effect.gen(function* () {
+        const { store } = yield* open
+        const late = row({ status: "rejected", reason: "too_old" })
+        yield* store.store([late])
+        const again = { ...row(), id: late.id, identity: late.identity, bodyHash: late.bodyHash }
+        const [outcome] = yield* store.store([again])
+        assert.deepStrictEqual(outcome, { _tag: "Duplicate", answer: late.answer, tooOld: true })
+      }).pipe(Effect.scoped)
   )
 
   it.live("makes the first of equal rows in one batch the stored one, in any mix", () =>

@@ -57,7 +57,12 @@ export const makeMemoryIntakeStore = (): MemoryIntakeStore => {
           const key = identityKey(row.source, row.identity)
           inserted.add(key)
           stored.push(row)
-          byKey.set(key, { signalId: row.id, bodyHash: row.bodyHash, answer: row.answer })
+          byKey.set(key, {
+            signalId: row.id,
+            bodyHash: row.bodyHash,
+            answer: row.answer,
+            tooOld: row.reason === "too_old"
+          })
         }
         return Effect.succeed(
           outcomesOf(rows, inserted, existing).map((outcome) => {

@@ -48,11 +48,15 @@ const stored = (row: IntakeRow): Effect.Effect<void> => {
   })
 }
 
-/** Signals that were too old on arrival: an alert per source and commit, because they come in floods. */
+/**
+ * Signals that were too old on arrival: an alert per source and commit, because they come in floods. A repetition of one raises it
+ * as well: the process that stored the first may have died before it answered or alerted, and its sender comes again.
+ */
 const alertTooOld = (posts: ReadonlyArray<SettledPost>, alerts: AlertsService): Effect.Effect<void> => {
   const bySource = new Map<string, Array<IntakeRow>>()
   for (const { result, row } of posts) {
-    if (result._tag !== "Stored" || row.kind !== "signal" || row.status !== "rejected") continue
+    const isNew = result._tag === "Stored" && row.kind === "signal" && row.status === "rejected"
+    if (!isNew && !(result._tag === "Duplicate" && result.tooOld)) continue
     bySource.set(row.source, [...(bySource.get(row.source) ?? []), row])
   }
   return Effect.forEach(

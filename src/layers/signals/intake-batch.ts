@@ -14,6 +14,8 @@ export interface StoredIdentity {
   readonly signalId: string
   readonly bodyHash: string
   readonly answer: IntakeAnswer
+  /** It was rejected because it was too old, on arrival or when its turn came. */
+  readonly tooOld: boolean
 }
 
 /** One identity of one source. The separator cannot occur in a source, which is a configured name. */
@@ -36,7 +38,7 @@ export const leadersOf = (rows: ReadonlyArray<IntakeRow>): ReadonlyArray<IntakeR
 /** The answer to `row` when `stored` has its identity. Only an explicit identity can conflict: the others are the body. */
 export const outcomeAgainst = (row: IntakeRow, stored: StoredIdentity): IntakeOutcome =>
   stored.bodyHash === row.bodyHash
-    ? { _tag: "Duplicate", answer: stored.answer }
+    ? { _tag: "Duplicate", answer: stored.answer, tooOld: stored.tooOld }
     : { _tag: "Conflict", signalId: stored.signalId }
 
 /**
@@ -55,7 +57,8 @@ export const outcomesOf = (
     if (before !== undefined) return outcomeAgainst(row, before)
     const own = identityKey(row.source, row.identity)
     if (!inserted.has(own)) return undefined
-    led.set(own, { signalId: row.id, bodyHash: row.bodyHash, answer: row.answer })
+    // The batch raises the alert for the leader; its equals are the same post.
+    led.set(own, { signalId: row.id, bodyHash: row.bodyHash, answer: row.answer, tooOld: false })
     return { _tag: "Stored" }
   })
 }

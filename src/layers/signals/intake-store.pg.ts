@@ -19,6 +19,7 @@ import { invariant } from "../../domain/kernel/invariant.ts"
 import { Database, type DatabaseService } from "../database/database.port.ts"
 import { postLimits } from "../platform/http-limits.ts"
 import { identityKey, keysOf, leadersOf, outcomesOf, type StoredIdentity } from "./intake-batch.ts"
+import { TOO_OLD } from "./intake-row.ts"
 import { type IntakeAnswer, type IntakeOutcome, type IntakeRow, IntakeStore } from "./intake-store.port.ts"
 
 interface InsertedRow {
@@ -29,6 +30,7 @@ interface ExistingRow extends InsertedRow {
   readonly id: string
   readonly body_hash: string
   readonly answer: IntakeAnswer
+  readonly too_old: boolean
 }
 
 /**
@@ -83,7 +85,8 @@ const find = (sql: SqlClient, rows: ReadonlyArray<IntakeRow>) => {
     [row.identity, ...row.neighbourIdentities].map((identity) => [row.source, identity])
   )
   return sql<ExistingRow>`
-    SELECT s.id, s.source, s.identity, s.body_hash, s.answer
+    SELECT s.id, s.source, s.identity, s.body_hash, s.answer,
+      s.status = 'rejected' AND s.reason IS NOT DISTINCT FROM ${TOO_OLD}::text AS too_old
     FROM unnest(${pairs.map(([source]) => source)}::text[], ${pairs.map(([, identity]) => identity)}::text[]) AS wanted (source, identity)
     JOIN signals s ON s.source = wanted.source AND s.identity = wanted.identity`
 }
@@ -98,7 +101,7 @@ const stored = (found: ReadonlyArray<ExistingRow>): ReadonlyMap<string, StoredId
   new Map(
     found.map((row) => [
       identityKey(row.source, row.identity),
-      { signalId: row.id, bodyHash: row.body_hash, answer: row.answer }
+      { signalId: row.id, bodyHash: row.body_hash, answer: row.answer, tooOld: row.too_old }
     ])
   )
 

@@ -60,12 +60,13 @@ export interface IntakeRow extends SignalTarget {
 }
 
 /**
- * What became of a row. `Stored`: it is new. `Duplicate`: its identity and body were stored before, by `answer`.
+ * What became of a row. `Stored`: it is new. `Duplicate`: its identity and body were stored before, by `answer`; `tooOld`: and
+ * ended for its age.
  * `Conflict`: its identity was given explicitly before with another body; nothing was stored.
  */
 export type IntakeOutcome =
   | { readonly _tag: "Stored" }
-  | { readonly _tag: "Duplicate"; readonly answer: IntakeAnswer }
+  | { readonly _tag: "Duplicate"; readonly answer: IntakeAnswer; readonly tooOld: boolean }
   | { readonly _tag: "Conflict"; readonly signalId: string }
 
 export interface IntakeStoreService {

@@ -149,6 +149,21 @@ describe("a post", () => {
     await until("the alert", () => world.alerts.some(({ kind }) => kind === "signal.too_old"))
   })
 
+  it("too old and sent again raises the alert again: whoever stored it first may have died before it did", async () => {
+    await start()
+    const late = alert({ timestamp: new Date(Date.now() - 301_000).toISOString() })
+    const raised = () => world.alerts.filter(({ kind }) => kind === "signal.too_old").length
+    await world.post(late)
+    await until("the first", () => raised() === 1)
+    assert.strictEqual((await world.post(late)).status, 200)
+    await until("the second", () => raised() === 2)
+    // A known signal that was young enough is a line in the log and nothing more.
+    const young = alert()
+    await world.post(young)
+    assert.strictEqual((await world.post(young)).status, 200)
+    assert.lengthOf(world.alerts, 2)
+  })
+
   it("too old, with many of its kind, is one alert of them all per commit", async () => {
     const release = await startHeld()
     const old = () => alert({ timestamp: new Date(Date.now() - 3_600_000).toISOString() })
