@@ -7,7 +7,7 @@
  * Never: shows a secret; bodies are stored without theirs.
  */
 import { z } from "zod"
-import { ORDER_EVENTS, ORDER_STATUSES } from "../domain/orders/order.ts"
+import { FIRST_EVENT, ORDER_EVENTS, ORDER_STATUSES } from "../domain/orders/order.ts"
 import { SIGNAL_STATUSES } from "../domain/signals/signal-status.ts"
 import { MARKET_POSITIONS, SIGNAL_INTENTS } from "../domain/signals/signal.ts"
 import { anyJson, anyObject, count, decimal, instant, uuid } from "./words.ts"
@@ -96,7 +96,7 @@ export const order = z
 
 export const orderEvent = z
   .object({
-    event: z.enum(ORDER_EVENTS),
+    event: z.enum([FIRST_EVENT, ...ORDER_EVENTS]),
     from_status: z.enum(ORDER_STATUSES),
     to_status: z.enum(ORDER_STATUSES),
     legal: z.boolean(),

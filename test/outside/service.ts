@@ -170,7 +170,7 @@ export class Service extends Program {
 }
 
 const terminal = ["filled", "cancelled", "expired", "rejected"]
-const neverSent = ["denied", "expired_unsent", "needs_operator"]
+const neverSent = ["denied", "expired_unsent", "withdrawn", "needs_operator"]
 /** True when nothing more happens to an order by itself. */
 export const isSettled = (order: Row): boolean =>
   neverSent.includes(order["status"] ?? "") ||

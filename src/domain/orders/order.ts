@@ -91,6 +91,12 @@ export const FILL_EVENTS = [
 export const ORDER_EVENTS = [...OWN_EVENTS, ...VENUE_EVENTS, ...FILL_EVENTS] as const
 export type OrderEvent = (typeof ORDER_EVENTS)[number]
 
+/**
+ * The first event of an order that no signal decided: an exit, or what an operator closes. It leads from nothing, so it is not
+ * in the table below; the trace of a signal states how its orders began.
+ */
+export const FIRST_EVENT = "order.intended"
+
 type Row = { readonly [event in OrderEvent]?: OrderStatus }
 
 /** What the venue may report, and what fills may do, while it has an order of ours or may have one. */

@@ -21,7 +21,7 @@ import {
 import { Cause, Data, Effect } from "effect"
 import type { z } from "zod"
 import type { FieldError } from "../../domain/kernel/field-error.ts"
-import { invariant } from "../../domain/kernel/invariant.ts"
+import { invariant, InvariantViolated } from "../../domain/kernel/invariant.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 import type { CommandName } from "../../domain/control/commands.ts"
 import type { Endpoint } from "../../wire/endpoint.ts"
@@ -234,7 +234,8 @@ const answerCause = (
     return logEvent("error", "http.request_failed", "a request failed", {
       request_id: exchange.requestId,
       path: exchange.path,
-      error: Cause.pretty(cause).slice(0, 2_000)
+      error: Cause.pretty(cause).slice(0, 2_000),
+      ...(error instanceof InvariantViolated ? { details: error.details } : {})
     })
   })
 

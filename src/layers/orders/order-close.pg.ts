@@ -16,7 +16,7 @@ import { BigDecimal, Effect } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import { decimal, type Decimal, formatDecimal, zero } from "../../domain/kernel/decimal.ts"
 import { closeClientOrderId, closeOrderId, positionId } from "../../domain/kernel/ids.ts"
-import { OPEN } from "../../domain/orders/order.ts"
+import { FIRST_EVENT, OPEN } from "../../domain/orders/order.ts"
 import { OPERATOR_CLOSE } from "../../domain/orders/permit.ts"
 import type { Closed, CloseOrigin, CloseRequest, Flattened } from "./order-commands.port.ts"
 import { cancelStep, stepAllLocked } from "./order-operate.pg.ts"
@@ -135,7 +135,7 @@ const insertCloses = (sql: SqlClient, origin: CloseOrigin, closes: ReadonlyArray
         RETURNING *
       ), logged AS (
         INSERT INTO order_events (order_id, event, from_status, to_status, detail)
-        SELECT id, 'order.intended', 'intended', 'intended',
+        SELECT id, ${FIRST_EVENT}, 'intended', 'intended',
           ${JSON.stringify({ by: "operator", commandId: origin.commandId })}::text::jsonb FROM made ORDER BY seq
       )
       SELECT ${columnsOf(sql)} FROM made`

@@ -12,7 +12,7 @@
  */
 import { Effect } from "effect"
 import { exitClientOrderId, exitOrderId } from "../../domain/kernel/ids.ts"
-import { OPEN } from "../../domain/orders/order.ts"
+import { FIRST_EVENT, OPEN } from "../../domain/orders/order.ts"
 import type { DatabaseService } from "../database/database.port.ts"
 import { columnsOf } from "./order-row.pg.ts"
 import type { ExitOutcome, OrdersStoreService, StoredOrder } from "./orders-store.port.ts"
@@ -70,7 +70,7 @@ export const intendExit =
             yield* sql`UPDATE positions SET exits = ${exitNumber} WHERE id = ${exit.positionId}`
             yield* sql`
               INSERT INTO order_events (order_id, event, from_status, to_status)
-              VALUES (${order.id}, 'order.intended', 'intended', 'intended')`
+              VALUES (${order.id}, ${FIRST_EVENT}, 'intended', 'intended')`
             return { _tag: "Intended", order } satisfies ExitOutcome
           }),
         { retry: "idempotent" }
