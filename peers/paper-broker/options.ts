@@ -43,6 +43,8 @@ export const venueLimits = {
   bodyBytesMax: 16_384,
   /** Concurrent requests. More are told to retry: each may hold a connection of the pool. */
   requestsInFlightMax: 256,
+  /** What the front ends of venues give an idle connection. Node's 5 s would hide what a client still writes after a pause. */
+  idleConnectionMsMax: 75_000,
   /** Two for the order path of two accounts at once, one for look-ups, one for the matcher. */
   poolConnections: 4,
   /** A statement here takes a millisecond. The server ends it first; a call that takes longer has a dead server. */

@@ -160,6 +160,7 @@ export const startPaperBroker = (
         )
       )
     })
+    server.keepAliveTimeout = venueLimits.idleConnectionMsMax
     const hello = parts.queries.lastSequence.pipe(
       Effect.map((lastSequence) => ({ lastSequence })),
       Effect.catchTag("DatabaseAway", () => Effect.succeed(null))

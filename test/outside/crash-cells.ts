@@ -9,7 +9,10 @@ import type { DuplicateRule, FaultSwitches } from "../support/paper-broker.ts"
 
 export const RULES: ReadonlyArray<DuplicateRule> = ["U", "R", "O", "N"]
 
-/** Where the process is killed. Under `K11` a second process on the same database takes over. */
+/**
+ * Where the process is killed, or under `F` frozen and thawed. Under `K11` and `F` a second process on the same database takes
+ * over.
+ */
 export const POINTS = {
   K0: "before the commit of the intake",
   K1: "committed, not answered",
@@ -26,7 +29,10 @@ export const POINTS = {
   "K10-K4": "a flatten of two positions: the first close is at K4",
   "K10-K5": "a flatten of two positions: the first close is at K5",
   "K11-K4": "two processes: the owner dies at K4, the other takes over",
-  "K11-K5": "two processes: the owner dies at K5, the other takes over"
+  "K11-K5": "two processes: the owner dies at K5, the other takes over",
+  "F-K4": "frozen past its lease at K4, before anything of the create",
+  "F-K4-connected": "frozen past its lease with the connection made, right before the permit is checked",
+  "F-K4-permitted": "frozen past its lease after the permit was checked, right before the bytes"
 } as const
 
 export type Point = keyof typeof POINTS
@@ -151,14 +157,25 @@ export const CANCEL_FAULTS: Readonly<Record<string, VenueFault>> = {
   }
 }
 
+/** When the frozen process goes on (F). The venue has no fault: what is judged is who wrote to it. */
+export const THAWS: Readonly<Record<string, VenueFault>> = {
+  soon: { what: "thawed while the other process looks the order up", switches: {} },
+  late: { what: "thawed after the other process has ended it", switches: {} },
+  alone: { what: "no other process: thawed past its lease, it goes on by itself", switches: {} }
+}
+
 /** Faults under which every close of a flatten is filled in the end, whatever the rule. */
 const FLATTEN_FAULTS = Object.fromEntries(
   Object.entries(VENUE_FAULTS).filter(([, { first }]) => first === undefined)
 )
 
+/** True of a point at which the process is frozen and thawed, not killed. */
+export const isFreeze = (point: Point): boolean => point.startsWith("F-")
+
 /** The faults that are tried at a point. */
 export const faultsOf = (point: Point): Readonly<Record<string, VenueFault>> => {
   if (point === "K9") return CANCEL_FAULTS
+  if (isFreeze(point)) return THAWS
   if (point === "K10-K4" || point === "K10-K5") return { none: { what: "nothing", switches: {} } }
   return point.startsWith("K10") ? FLATTEN_FAULTS : VENUE_FAULTS
 }
@@ -177,7 +194,8 @@ export const endingOf = ({ fault, point, rule }: Cell): Ending => {
   if (point === "K9") return fault === "race" ? "filled" : "cancelled"
   const { first } = faultsOf(point)[fault]!
   const isResent = rule === "U" || rule === "R"
-  const isUnsent = point.endsWith("K4")
+  // What a frozen process still writes after its permit was checked is found at the venue and adopted.
+  const isUnsent = point.endsWith("K4") || point === "F-K4-connected"
   // The refusal died with the process: what is known is that the venue shows no such order.
   const isRefusalLost = first === "refused" && point.endsWith("K5")
   if (!isResent && (isUnsent || isRefusalLost || first === "nothing")) return "needs_operator"
@@ -189,9 +207,27 @@ export const cellsOf = (rule: DuplicateRule): ReadonlyArray<Cell> =>
     Object.keys(faultsOf(point)).map((fault) => ({ point, rule, fault }))
   )
 
+/** The creates that the venue may receive under the id of a freeze cell, the fewest and the most. */
+export const createsOf = ({ point, rule, fault }: Cell): readonly [least: number, most: number] => {
+  const isResent = rule === "U" || rule === "R"
+  // Bytes that leave after the other process was told that there is no such order meet its second send of the same id.
+  if (point === "F-K4-permitted") return [1, isResent && fault !== "alone" ? 2 : 1]
+  return isResent ? [1, 1] : [0, 0]
+}
+
+/** A few freezes for every run, each at another point and moment. */
+export const freezeSampleOf = (rule: DuplicateRule): ReadonlyArray<Cell> => [
+  {
+    U: { point: "F-K4-permitted", rule, fault: "late" },
+    R: { point: "F-K4", rule, fault: "soon" },
+    O: { point: "F-K4-permitted", rule, fault: "soon" },
+    N: { point: "F-K4-connected", rule, fault: "late" }
+  }[rule] as Cell
+]
+
 /** One cell of each point: the rules and the faults take turns, so that a few cells meet all of the first and most of the second. */
 export const sampleOf = (rule: DuplicateRule, size: number): ReadonlyArray<Cell> => {
-  const all = cellsOf(rule)
+  const all = cellsOf(rule).filter(({ point }) => !isFreeze(point))
   // A step that shares no divisor with the number of cells visits points and faults evenly.
   return Array.from({ length: size }, (_, n) => all[(n * 59 + 7 * RULES.indexOf(rule)) % all.length]!)
 }

@@ -14,8 +14,9 @@ import { setTimeout as pause } from "node:timers/promises"
 import { waitUntil } from "../support/exchange.ts"
 import { projectRoot } from "../support/program.ts"
 import type { DuplicateRule } from "../support/paper-broker.ts"
-import { type Cell, type Ending, endingOf, faultsOf, nameOf } from "./crash-cells.ts"
+import { type Cell, type Ending, endingOf, faultsOf, isFreeze, nameOf } from "./crash-cells.ts"
 import { FLAT_ACCOUNT, playCancel, playFlatten } from "./crash-commands.ts"
+import { playFreeze } from "./crash-freeze.ts"
 import { alertBody, isSettled, type Row, type Service } from "./service.ts"
 import { accounts, World } from "./world.ts"
 
@@ -72,8 +73,10 @@ export class CrashScene {
     this.#cells += 1
     const symbol = `C${this.#cells}`
     try {
-      await (cell.point.startsWith("K11") ? this.#openStandby() : this.#closeStandby())
-      if (cell.point === "K9") await playCancel(this, cell, symbol)
+      const isPair = cell.point.startsWith("K11") || (isFreeze(cell.point) && cell.fault !== "alone")
+      await (isPair ? this.#openStandby() : this.#closeStandby())
+      if (isFreeze(cell.point)) await playFreeze(this, cell, symbol)
+      else if (cell.point === "K9") await playCancel(this, cell, symbol)
       else if (cell.point.startsWith("K10")) await playFlatten(this, cell, symbol)
       else await this.#playOrder(cell, symbol)
     } catch (error) {
@@ -102,12 +105,23 @@ export class CrashScene {
     await this.judge(cell.rule, endingOf(cell), trace.orders[0]!, trace.fills)
   }
 
-  /** Orders a kill at a point that is about `subject`. */
-  command(point: string, subject: string): void {
-    writeFileSync(path.join(this.#folder, "order"), `${point} ${subject} SIGKILL`)
+  /** Orders a kill, or a freeze, at a point that is about `subject`. */
+  command(point: string, subject: string, signal: "SIGKILL" | "SIGSTOP" = "SIGKILL"): void {
+    writeFileSync(path.join(this.#folder, "order"), `${point} ${subject} ${signal}`)
   }
 
-  get #lives(): ReadonlyArray<Service> {
+  /** Whoever stands still because it came to its point, and who else there is. */
+  async untilFrozen(): Promise<{ readonly frozen: Service; readonly other: Service | null }> {
+    const frozen = await waitUntil(
+      () => `a process to be frozen${this.world.service.tail(30)}`,
+      () => this.lives.find((service) => service.isRunning && service.isFrozen),
+      REACH_MS_MAX
+    )
+    this.reached.atPoint += 1
+    return { frozen, other: this.lives.find((service) => service !== frozen) ?? null }
+  }
+
+  get lives(): ReadonlyArray<Service> {
     return this.#standby === null ? [this.world.service] : [this.world.service, this.#standby]
   }
 
@@ -131,7 +145,7 @@ export class CrashScene {
     return await waitUntil(
       () => `the post to be taken; last answer ${last}`,
       async () => {
-        for (const service of this.#lives) {
+        for (const service of this.lives) {
           const answer = await service
             .post(`/webhook/${source}`, body, { deadlineMs: 4_000 })
             .catch(() => null)
@@ -152,7 +166,7 @@ export class CrashScene {
   async untilDead(symbol: string, intent: "entry" | "reduce" = "entry"): Promise<Service> {
     const from = performance.now()
     for (;;) {
-      const dead = this.#lives.find((service) => !service.isRunning)
+      const dead = this.lives.find((service) => !service.isRunning)
       if (dead !== undefined) {
         rmSync(path.join(this.#folder, "order"), { force: true })
         this.reached.atPoint += 1
@@ -161,7 +175,7 @@ export class CrashScene {
       const all = await this.world.service.list("orders", `symbol=${symbol}`).catch(() => [])
       const rows = all.filter((order) => order["intent"] === intent)
       const isOver = (rows.length > 0 && rows.every(isSettled)) || performance.now() - from > REACH_MS_MAX
-      if (isOver && this.#lives.every((service) => service.isRunning)) {
+      if (isOver && this.lives.every((service) => service.isRunning)) {
         rmSync(path.join(this.#folder, "order"), { force: true })
         this.reached.atRest += 1
         await this.world.service.kill()

@@ -6,7 +6,7 @@
  * Never: signals a process it did not start.
  */
 import { type ChildProcess, spawn } from "node:child_process"
-import { existsSync } from "node:fs"
+import { existsSync, readFileSync } from "node:fs"
 import path from "node:path"
 import { setTimeout as pause } from "node:timers/promises"
 
@@ -122,6 +122,10 @@ export class Program {
   }
   thaw(): void {
     this.#child?.kill("SIGCONT")
+  }
+  /** True while the kernel lists it as stopped. */
+  get isFrozen(): boolean {
+    return this.isRunning && /^\d+ \(.*\) T /.test(readFileSync(`/proc/${this.pid}/stat`, "utf8"))
   }
   /** Asks it to stop, and says how it ended. */
   async stop(deadlineMs = 20_000, signal: "SIGTERM" | "SIGINT" = "SIGTERM"): Promise<Exit> {

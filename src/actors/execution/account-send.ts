@@ -151,6 +151,14 @@ export const askBroker = (desk: AccountDesk) =>
       if (account.broker === broker) wake.notify(reconcileBell(id))
   })
 
+/** The permit that the adapter checks right before the bytes; the instants on both sides of it are where a freeze is worst. */
+const permitOf = (guard: LeaseGuard, order: StoredOrder) => (): boolean => {
+  faultPoint(FAULT_POINTS.orderConnected, order.symbol)
+  const permitted = guard.mayWrite()
+  faultPoint(FAULT_POINTS.orderPermitted, order.symbol)
+  return permitted
+}
+
 /** Sends an order that was just committed as `submitting`, and stores the outcome. Call it inside a round trip. */
 export const sendAndStore = (desk: AccountDesk, guard: LeaseGuard, order: StoredOrder) =>
   Effect.gen(function* () {
@@ -161,7 +169,7 @@ export const sendAndStore = (desk: AccountDesk, guard: LeaseGuard, order: Stored
     faultPoint(FAULT_POINTS.orderSubmitting, order.symbol)
     const answer = yield* desk.broker
       .create(createOf(order))
-      .pipe(Effect.provideService(SendPermit, guard.mayWrite), Effect.result)
+      .pipe(Effect.provideService(SendPermit, permitOf(guard, order)), Effect.result)
     faultPoint(FAULT_POINTS.orderAnswered, order.symbol)
     if (Result.isSuccess(answer)) {
       yield* adoptVenueOrder(desk, guard, order, answer.success)

@@ -21,6 +21,10 @@ export const FAULT_POINTS = {
   orderIntended: "K3",
   /** K4: `submitting` is committed, nothing is on the wire. */
   orderSubmitting: "K4",
+  /** K4: the connection is made, the permit to write is about to be checked. */
+  orderConnected: "K4-connected",
+  /** K4: the permit was given, the bytes are about to be written. */
+  orderPermitted: "K4-permitted",
   /** K5: the broker has responded, its response is not stored. */
   orderAnswered: "K5",
   /** K6: the response is stored; fills are still to come. */
