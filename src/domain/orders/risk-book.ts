@@ -92,6 +92,8 @@ export const holdingOf = (book: Book, symbol: string, strategy: string): Holding
     decimal(row?.shares.find((share) => share.strategy === owner)?.quantity ?? "0")
   const orders = book.orders.filter((order) => order.symbol === symbol)
   const own = orders.filter((order) => order.strategy === strategy)
+  const entriesOf = (some: ReadonlyArray<BookOrder>): ReadonlyArray<BookOrder> =>
+    some.filter(({ intent }) => intent === "entry")
   const sidesOf = (some: ReadonlyArray<BookOrder>): Sides => ({
     buy: sumOf(some, "buy"),
     sell: sumOf(some, "sell")
@@ -102,7 +104,9 @@ export const holdingOf = (book: Book, symbol: string, strategy: string): Holding
     own: shareOf(strategy),
     external: shareOf(EXTERNAL),
     live: sidesOf(orders),
-    ownLive: sidesOf(own)
+    ownLive: sidesOf(own),
+    opening: sidesOf(entriesOf(orders)),
+    ownOpening: sidesOf(entriesOf(own))
   }
 }
 

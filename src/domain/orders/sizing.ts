@@ -44,6 +44,9 @@ export interface Holding {
   /** What may still fill of the orders that count, of all strategies and of this one. */
   readonly live: Sides
   readonly ownLive: Sides
+  /** The part of these that are entries; the others only reduce, however many they are. */
+  readonly opening: Sides
+  readonly ownOpening: Sides
 }
 
 /** What decides whether an order may open. */
@@ -83,11 +86,21 @@ export const heldAgainst = (position: Decimal, side: Side): Decimal =>
   positive(side === "sell" ? position : BigDecimal.negate(position))
 
 const net = ({ buy, sell }: Sides): Decimal => minus(buy, sell)
-/** The position when everything that works has filled. */
-const projected = (holding: Holding): Decimal => BigDecimal.sum(holding.position, net(holding.live))
+
+/**
+ * A position when everything that works has filled. Each of ten waiting closes is as large as what is held, and together they
+ * close it once: they end at zero and not beyond, so neither does this.
+ */
+const afterAll = (position: Decimal, live: Sides, opening: Sides): Decimal => {
+  const opened = BigDecimal.sum(position, net(opening))
+  const left = (side: Side): Decimal =>
+    positive(minus(BigDecimal.abs(opened), minus(live[side], opening[side])))
+  return BigDecimal.sign(opened) > 0 ? left("sell") : BigDecimal.negate(left("buy"))
+}
+const projected = (holding: Holding): Decimal => afterAll(holding.position, holding.live, holding.opening)
 /** What a target is measured against: the strategy's own share and the unowned part, with what it has working. */
 const targetBase = (holding: Holding): Decimal =>
-  BigDecimal.sum(BigDecimal.sum(holding.own, holding.external), net(holding.ownLive))
+  BigDecimal.sum(afterAll(holding.own, holding.ownLive, holding.ownOpening), holding.external)
 
 /** Whether the policy lets a position be opened on this side. */
 export const permits = (policy: SidePolicy, side: Side): boolean =>
@@ -153,22 +166,25 @@ const planPlain = (holding: Holding, leave: Leave, side: Side, quantity: string)
 }
 
 /** The side that closes: the sender's, else against what is held, else against what is about to be. */
-const closingSide = (wished: Side | null, held: Decimal, ownLive: Sides): Side | null => {
+const closingSide = (wished: Side | null, held: Decimal, coming: Sides): Side | null => {
   if (wished !== null) return wished
   const sign = BigDecimal.sign(held)
   if (sign !== 0) return sign > 0 ? "sell" : "buy"
-  if (isMore(ownLive.buy, ownLive.sell)) return "sell"
-  return isMore(ownLive.sell, ownLive.buy) ? "buy" : null
+  if (isMore(coming.buy, coming.sell)) return "sell"
+  return isMore(coming.sell, coming.buy) ? "buy" : null
 }
 
-/** Nothing is held, but an order of the strategy is about to open: the close waits for it instead of being lost. */
+/**
+ * Nothing is held, but an order of the strategy is about to open: the close waits for it instead of being lost. A close that waits
+ * opens nothing: counted here, closes would close each other, each larger than the one before.
+ */
 const planClose = (holding: Holding, wished: Side | null, quantity: string | null): Planned => {
   const held = quantity === null ? holding.own : holding.position
-  const side = closingSide(wished, held, holding.ownLive)
+  const side = closingSide(wished, held, holding.ownOpening)
   const nothing: Planned = { _tag: "Nothing", reason: "nothing_to_close" }
   if (side === null) return nothing
   const there = heldAgainst(held, side)
-  const coming = holding.ownLive[opposite(side)]
+  const coming = holding.ownOpening[opposite(side)]
   const most = BigDecimal.isZero(there) ? coming : there
   if (BigDecimal.isZero(most)) return nothing
   return quantity === null

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { BigDecimal } from "effect"
 import { decimal, formatDecimal } from "../../../src/domain/kernel/decimal.ts"
 import {
   crosses,
@@ -11,6 +12,7 @@ import {
   type SizedOrder,
   sizeToSend
 } from "../../../src/domain/orders/sizing.ts"
+import { type BookOrder, holdingOf, worstQuantity } from "../../../src/domain/orders/risk-book.ts"
 import type { Wish } from "../../../src/domain/signals/wish.ts"
 
 interface Given {
@@ -22,18 +24,26 @@ interface Given {
   readonly sell?: string
   readonly ownBuy?: string
   readonly ownSell?: string
+  /** Of the live quantities, what only reduces. */
+  readonly closingBuy?: string
+  readonly closingSell?: string
 }
 /** A symbol that one strategy trades alone, unless a test says otherwise. */
 const holding = (given: Given): Holding => {
   const { buy = "0", position = "0", sell = "0" } = given
   const { confirmed = position, external = "0", own = position, ownBuy = buy, ownSell = sell } = given
+  const { closingBuy = "0", closingSell = "0" } = given
+  const opening = (live: string, closing: string) =>
+    BigDecimal.max(decimal("0"), BigDecimal.subtract(decimal(live), decimal(closing)))
   return {
     position: decimal(position),
     confirmed: confirmed === null ? null : decimal(confirmed),
     own: decimal(own),
     external: decimal(external),
     live: { buy: decimal(buy), sell: decimal(sell) },
-    ownLive: { buy: decimal(ownBuy), sell: decimal(ownSell) }
+    ownLive: { buy: decimal(ownBuy), sell: decimal(ownSell) },
+    opening: { buy: opening(buy, closingBuy), sell: opening(sell, closingSell) },
+    ownOpening: { buy: opening(ownBuy, closingBuy), sell: opening(ownSell, closingSell) }
   }
 }
 const planned = (wish: Wish, given: Given, policy: SidePolicy = "both", reducing = false): string => {
@@ -135,6 +145,31 @@ describe("a wish becomes an order (T10)", () => {
       close(null),
       { sell: "2" },
       "reduce buy 2 share close"
+    ],
+    ["close while closes wait for nothing", close(null), { sell: "3", closingSell: "3" }, "nothing_to_close"],
+    [
+      "close what is about to be opened behind another close of it",
+      close(null),
+      { buy: "2", sell: "2", closingSell: "2" },
+      "reduce sell 2 share close"
+    ],
+    [
+      "reverse of a long that two closes are to end: nobody holds anything then",
+      { kind: "reverse", side: null, quantity: "1" },
+      { position: "3", sell: "6", closingSell: "6" },
+      "nothing_to_do"
+    ],
+    [
+      "be short instead of a long that two closes are to end",
+      open("sell", "1"),
+      { position: "3", sell: "6", closingSell: "6" },
+      "entry sell 1 open open"
+    ],
+    [
+      "a target on the other side, behind two closes",
+      target("-1"),
+      { position: "3", sell: "6", closingSell: "6" },
+      "entry sell 1 target open"
     ],
     [
       "close when the strategy holds nothing of it",
@@ -425,5 +460,36 @@ describe("which side an order is on, and how far it goes (T10)", () => {
       live_sell: "0.25"
     })
     assert.isNull(holdingNumbers(holding({ ...held, confirmed: null }))["confirmed"])
+  })
+})
+
+describe("a queue of closes (T10)", () => {
+  it("never grows: a hundred closes of either side behind one entry are each as large as that", () => {
+    const order = (side: "buy" | "sell", intent: "entry" | "reduce", quantity: string): BookOrder => ({
+      symbol: "SPY",
+      strategy: "default",
+      side,
+      intent,
+      status: "intended",
+      count: 1,
+      quantity,
+      filledQuantity: "0",
+      price: null
+    })
+    const orders: Array<BookOrder> = [order("buy", "entry", "3")]
+    for (let n = 0; n < 100; n += 1) {
+      const side = n % 3 === 0 ? "buy" : n % 3 === 1 ? "sell" : null
+      const plan = planSize(close(null, side), holdingOf({ positions: [], orders }, "SPY", "default"), {
+        policy: "both",
+        reducing: false
+      })
+      if (plan._tag === "Order") orders.push(order(plan.side, plan.intent, formatDecimal(plan.quantity)))
+    }
+    const sizes = new Set(orders.map(({ intent, quantity, side }) => `${intent} ${side} ${quantity}`))
+    assert.deepStrictEqual([...sizes], ["entry buy 3", "reduce sell 3"])
+    assert.strictEqual(
+      formatDecimal(worstQuantity({ positions: [], orders: orders.slice(0, 2) }, "SPY")),
+      "3"
+    )
   })
 })
