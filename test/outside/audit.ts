@@ -16,19 +16,19 @@ import { isSettled, type Row, type Service } from "./service.ts"
 import { accounts, type World } from "./world.ts"
 
 /** A fill in words that both sides share; decimals without the zeros one of them keeps. */
-const fillKey = (fill: Row | BookFill): string => {
+export const fillKey = (fill: Row | BookFill): string => {
   const row = fill as Row
   const { account, symbol, trade_id, client_order_id, side, quantity, price } = row
   return [account, symbol, trade_id, client_order_id, side, Number(quantity), Number(price)].join(" ")
 }
 
-const tally = (words: ReadonlyArray<string>): ReadonlyMap<string, number> => {
+export const tally = (words: ReadonlyArray<string>): ReadonlyMap<string, number> => {
   const counts = new Map<string, number>()
   for (const word of words) counts.set(word, (counts.get(word) ?? 0) + 1)
   return counts
 }
 
-const differences = (
+export const differences = (
   what: string,
   ours: ReadonlyArray<string>,
   theirs: ReadonlyArray<string>
@@ -69,7 +69,7 @@ const openRows = async (service: Service): Promise<ReadonlyArray<ReadonlyArray<R
  * Waits until no signal waits for a decision and no order for an answer. A backlog takes as long as its size and the
  * machine say, but the oldest row of a queue is never the same for `stuckMs`: nothing starves behind younger work.
  */
-const rest = async (service: Service, stuckMs: number): Promise<void> => {
+export const rest = async (service: Service, stuckMs = STUCK_MS_MAX): Promise<void> => {
   let open: ReadonlyArray<ReadonlyArray<Row>> = []
   const oldest: Array<{ readonly row: Row | undefined; readonly since: number }> = []
   const stuck = () =>
@@ -96,7 +96,7 @@ const rest = async (service: Service, stuckMs: number): Promise<void> => {
 }
 
 /** Rejected for its age, and it was that old: kills that leave no time to decide in can outlast the age limit (T5). */
-const isTooOld = (signal: Row): boolean =>
+export const isTooOld = (signal: Row): boolean =>
   signal["status"] === "rejected" &&
   signal["reason"] === "too_old" &&
   Date.parse(signal["decided_at"] ?? "") - Date.parse(signal["fired_at"] ?? "") >=

@@ -41,6 +41,11 @@ describe("ready between refused posts is a lie", () => {
     assert.deepStrictEqual(told(5_000).lies(posts), [])
     assert.lengthOf(told(14_000).lies(posts), 1)
   })
+  it("but not where a long outage has just ended, which the next post shows", () => {
+    const posts = Array.from({ length: 10 }, (_, index) => post(500 + index * 1_600, 1_500, 503))
+    assert.deepStrictEqual(told(17_000).lies([...posts, post(17_200, 3, 201)]), [])
+    assert.lengthOf(told(17_000).lies([...posts, post(17_200, 1_500, 503), post(18_800, 3, 201)]), 1)
+  })
 })
 
 describe("an answer that contradicts itself is a lie, whatever was posted", () => {

@@ -92,7 +92,12 @@ export class HealthWatch {
       if (!taken.some(({ at, until }) => until > before.at && at < after.until)) return lie
     const lastTaken = taken.findLast(({ until }) => until < sample.at)?.until ?? Number.NEGATIVE_INFINITY
     const first = refused.find(({ at }) => at > lastTaken)
-    return first !== undefined && sample.at - first.until > noticedMsMax ? lie : []
+    if (first === undefined || sample.at - first.until <= noticedMsMax) return []
+    // Ready again after a long outage is true from its first answer on, before any post could show it; the next one does.
+    const [next] = same
+      .filter(({ at, status }) => status !== 0 && at > sample.until + graceMs)
+      .toSorted((a, b) => a.at - b.at)
+    return next?.status === 503 ? lie : []
   }
 }
 

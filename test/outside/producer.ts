@@ -8,7 +8,7 @@
  */
 import { setTimeout as pause } from "node:timers/promises"
 import type { Random } from "./random.ts"
-import { alertBody, type Service } from "./service.ts"
+import { alertBody, Service } from "./service.ts"
 
 /** One try: `status` 0 is a connection that broke or never was. Times from `performance.now()`, milliseconds. */
 export interface Try {
@@ -17,10 +17,13 @@ export interface Try {
   readonly status: number
   /** Which life of the process it began and ended in; unequal when it crossed a restart. */
   readonly lives: readonly [number, number]
+  /** Where it was sent. */
+  readonly to?: Service
 }
 
 export interface Delivery {
-  readonly source: "default" | "fan"
+  /** The last part of the path; `default` posts to the path without one. */
+  readonly source: string
   readonly body: Readonly<Record<string, unknown>>
   readonly tries: Array<Try>
   /** Set by the first 2xx. */
@@ -31,22 +34,40 @@ export interface LoadOptions {
   readonly producers: number
   /** Pause of one producer between two bodies, milliseconds. */
   readonly pauseMs: readonly [number, number]
+  /** What is posted; without it, plain entries of a few symbols. */
+  readonly compose?: (random: Random, count: number) => Pick<Delivery, "source" | "body">
+  /** Of one exchange. */
+  readonly deadlineMs?: number
 }
 
 const symbols = ["SPY", "QQQ", "BTC-USDT", "ETH-USDT"]
 
+/** Half of the bodies name their event, half are known by their content. */
+const plainEntry = (random: Random, count: number): Pick<Delivery, "source" | "body"> => {
+  const id = random.next() < 0.5 ? {} : { id: `event-${count}-${random.next()}` }
+  return {
+    source: random.next() < 0.25 ? "fan" : "default",
+    body: alertBody({
+      symbol: random.pick(symbols),
+      direction: random.pick(["long", "short"]),
+      ...id
+    })
+  }
+}
+
 export class Load {
   readonly deliveries: Array<Delivery> = []
   readonly strange: Array<string> = []
-  readonly #service: Service
+  readonly #services: ReadonlyArray<Service>
   readonly #random: Random
   readonly #options: LoadOptions
   readonly #giveUp = new AbortController()
   #stopping = false
   #running: Promise<unknown> = Promise.resolve()
 
-  constructor(service: Service, random: Random, options: LoadOptions) {
-    this.#service = service
+  /** With several services each try goes to one of them, as a load balancer does that checks nothing. */
+  constructor(services: Service | ReadonlyArray<Service>, random: Random, options: LoadOptions) {
+    this.#services = services instanceof Service ? [services] : services
     this.#random = random
     this.#options = options
   }
@@ -73,32 +94,22 @@ export class Load {
   }
 
   #make(): Delivery {
-    // Half of the bodies name their event, half are known by their content.
-    const id =
-      this.#random.next() < 0.5 ? {} : { id: `event-${this.deliveries.length}-${this.#random.next()}` }
-    const delivery: Delivery = {
-      source: this.#random.next() < 0.25 ? "fan" : "default",
-      body: alertBody({
-        symbol: this.#random.pick(symbols),
-        direction: this.#random.pick(["long", "short"]),
-        ...id
-      }),
-      tries: [],
-      signalId: null
-    }
+    const { compose = plainEntry } = this.#options
+    const delivery = { ...compose(this.#random, this.deliveries.length), tries: [], signalId: null }
     this.deliveries.push(delivery)
     return delivery
   }
 
   async #deliver(delivery: Delivery): Promise<void> {
+    const path = delivery.source === "default" ? "/webhook" : `/webhook/${delivery.source}`
+    const { deadlineMs = 5_000 } = this.#options
     while (delivery.signalId === null && !this.#giveUp.signal.aborted) {
+      const to = this.#random.pick(this.#services)
       const at = performance.now()
-      const life = this.#service.lives
-      const answer = await this.#service
-        .post(delivery.source === "fan" ? "/webhook/fan" : "/webhook", delivery.body, { deadlineMs: 5_000 })
-        .catch(() => null)
+      const life = to.lives
+      const answer = await to.post(path, delivery.body, { deadlineMs }).catch(() => null)
       const status = answer?.status ?? 0
-      delivery.tries.push({ at, until: performance.now(), status, lives: [life, this.#service.lives] })
+      delivery.tries.push({ at, until: performance.now(), status, lives: [life, to.lives], to })
       if (answer !== null && status >= 200 && status < 300) {
         delivery.signalId = String(answer.body.signal_id)
         return

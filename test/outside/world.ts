@@ -17,8 +17,11 @@ import { Service } from "./service.ts"
 
 export interface WorldOptions {
   readonly rule?: DuplicateRule
-  /** `embedded`: the server the service starts itself. `external`: DATABASE_URL on the server of the test run. */
-  readonly database?: "embedded" | "external"
+  /**
+   * `embedded`: the server the service starts itself. `external`: DATABASE_URL on the server of the test run. A URL: a server
+   * of the test's own.
+   */
+  readonly database?: "embedded" | "external" | { readonly url: string }
   readonly env?: Readonly<Record<string, string>>
   /** Flags of Node, such as those of `npm start`. */
   readonly nodeFlags?: ReadonlyArray<string>
@@ -87,7 +90,8 @@ export class World {
       options.database === "external"
         ? await Effect.runPromise(emptyDatabase.pipe(Scope.provide(scope)))
         : null
-    const external = database === null ? {} : { DATABASE_URL: database.url }
+    const url = typeof options.database === "object" ? options.database.url : database?.url
+    const external = url === undefined ? {} : { DATABASE_URL: url }
     const env = { HOLDFAST_CONFIG: config, ...external, ...options.env }
     return new World(broker, folder, scope, env, database, options.nodeFlags ?? [])
   }

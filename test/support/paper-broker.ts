@@ -44,6 +44,8 @@ export interface BookFill {
   readonly side: string
   readonly quantity: string
   readonly price: string
+  /** ISO 8601, on the venue's clock. */
+  readonly at: string
 }
 export interface BookPosition {
   readonly account: string
