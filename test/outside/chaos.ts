@@ -20,12 +20,13 @@ import { type Delivery, Load } from "./producer.ts"
 import { type Random, randomFrom } from "./random.ts"
 
 /**
- * Milliseconds from the end of an imposed outage until the venue filled an order of a signal that was posted after the fault
- * struck: the whole way. Null: there was none before the end of the leg.
+ * Milliseconds from the end of an imposed outage: `post` until one was taken that was sent after the fault struck, `trade` until the
+ * venue filled an order of such a post, the whole way. Null: there was none before the end of the leg.
  */
 interface Recovery {
   readonly strike: Strike
-  readonly ms: number | null
+  readonly post: number | null
+  readonly trade: number | null
 }
 
 export interface LegReport {
@@ -118,13 +119,19 @@ const tradesOf = async (
   })
 }
 
-/** The whole way: the first trade of what was posted after the fault struck. */
-const recoveryOf = (one: Strike, trades: ReadonlyArray<Traded>): Recovery => {
-  const at = trades.reduce(
-    (first, { filledAt, postedAt }) => (postedAt > one.at ? Math.min(first, filledAt) : first),
-    Number.POSITIVE_INFINITY
+const recoveryOf = (
+  one: Strike,
+  deliveries: ReadonlyArray<Delivery>,
+  trades: ReadonlyArray<Traded>
+): Recovery => {
+  // What was on its way when the fault struck proves nothing.
+  const taken = deliveries.flatMap(({ tries }) =>
+    tries.flatMap(({ at, status, until }) => (at > one.at && status >= 200 && status < 300 ? [until] : []))
   )
-  return { strike: one, ms: Number.isFinite(at) ? Math.max(0, at - one.over) : null }
+  const traded = trades.flatMap(({ filledAt, postedAt }) => (postedAt > one.at ? [filledAt] : []))
+  const since = (times: ReadonlyArray<number>): number | null =>
+    times.length === 0 ? null : Math.max(0, times.reduce((first, time) => Math.min(first, time)) - one.over)
+  return { strike: one, post: since(taken), trade: since(traded) }
 }
 
 const disturb = async (stage: ChaosStage): Promise<ReadonlyArray<Strike>> => {
@@ -208,7 +215,7 @@ export const playLeg = async (leg: Leg): Promise<LegReport> => {
         ["answers of /health", samples],
         ["resolved by an operator", operator.resolved]
       ]),
-      recoveries: strikes.map((one) => recoveryOf(one, trades)),
+      recoveries: strikes.map((one) => recoveryOf(one, load.deliveries, trades)),
       seconds: (performance.now() - from) / 1_000
     }
   } catch (error) {
@@ -226,10 +233,15 @@ export const playLeg = async (leg: Leg): Promise<LegReport> => {
 const quantile = (sorted: ReadonlyArray<number>, share: number): string =>
   sorted.length === 0 ? "-" : `${(sorted[Math.floor(share * (sorted.length - 1))]! / 1_000).toFixed(1)} s`
 
+const figuresOf = (times: ReadonlyArray<number | null>): string => {
+  const known = times.flatMap((ms) => (ms === null ? [] : [ms])).toSorted((a, b) => a - b)
+  return `p50 ${quantile(known, 0.5)}, p99 ${quantile(known, 0.99)}, max ${quantile(known, 1)}`
+}
+
 const recoveryLine = (name: string, recoveries: ReadonlyArray<Recovery>): string => {
-  const known = recoveries.flatMap(({ ms }) => (ms === null ? [] : [ms])).toSorted((a, b) => a - b)
-  const figures = `p50 ${quantile(known, 0.5)}, p99 ${quantile(known, 0.99)}, max ${quantile(known, 1)}`
-  return `  ${name.padEnd(30)} ${String(recoveries.length).padStart(4)}   recovery ${figures}`
+  const post = figuresOf(recoveries.map(({ post }) => post))
+  const trade = figuresOf(recoveries.map(({ trade }) => trade))
+  return `  ${name.padEnd(28)} ${String(recoveries.length).padStart(4)}   post ${post}   trade ${trade}`
 }
 
 /** The report of a run, as it is printed. */

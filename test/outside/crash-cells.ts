@@ -210,7 +210,7 @@ export const cellsOf = (rule: DuplicateRule): ReadonlyArray<Cell> =>
 /** The creates that the venue may receive under the id of a freeze cell, the fewest and the most. */
 export const createsOf = ({ point, rule, fault }: Cell): readonly [least: number, most: number] => {
   const isResent = rule === "U" || rule === "R"
-  // Bytes that leave after the other process was told that there is no such order meet its second send of the same id.
+  // Bytes that leave after the other process found no such order at the venue meet its second send of the same id.
   if (point === "F-K4-permitted") return [1, isResent && fault !== "alone" ? 2 : 1]
   return isResent ? [1, 1] : [0, 0]
 }
