@@ -23,6 +23,9 @@ import { World } from "./world.ts"
 const wavePeriodMs = 5_000
 const signalScript = { periodMs: wavePeriodMs, perWave: 2, keepWaves: 12 }
 
+/** Nothing is disturbed yet: a start that takes this long on a busy machine is no fault of the run. */
+const START_MS_MAX = 120_000
+
 export const CHAOS_ACCOUNTS = ["paper-1", "paper-2", "paper-3", "paper-4"] as const
 
 /** `default` never goes short, `fan` may reverse in two accounts, `wave` trades in one of its own. */
@@ -98,7 +101,7 @@ export class ChaosStage {
     const stage = new ChaosStage(leg, { world, services, feed, host, folder, feedPort })
     try {
       // One after the other: who migrates first is another test's matter.
-      await world.service.start()
+      await world.service.start({}, START_MS_MAX)
       for (const service of services.slice(1)) {
         service.spawn()
         await service.ready()
