@@ -13,6 +13,7 @@ import type { FeedSettings, Settings } from "../domain/kernel/settings.ts"
 import { dynamic, supervisor, worker } from "../runtime/child-spec.ts"
 import { accountActors } from "./execution/account.actor.ts"
 import { alertsActor } from "./alerts/alerts.actor.ts"
+import { breakersActor } from "./execution/breakers.actor.ts"
 import { brokerActor } from "./execution/broker.actor.ts"
 import { databaseActor } from "./database/database.actor.ts"
 import { exitsActor } from "./execution/exits.actor.ts"
@@ -84,6 +85,8 @@ const trading = (settings: Settings) =>
       }),
       worker({ ...vital, id: "reconciler", start: reconcilerActor(), stopBudgetMs: 3_000 }),
       worker({ ...vital, id: "exits", start: exitsActor(), stopBudgetMs: 3_000 }),
+      // Its rows decide: parked, it opens and closes nothing, and what is open stays open.
+      worker({ ...local, id: "breakers", start: breakersActor(), stopBudgetMs: 3_000 }),
       // Fails closed when parked: its figures become too old, and loss limits deny entries.
       worker({ ...local, id: "risk", start: riskActor(), stopBudgetMs: 3_000 }),
       worker({ ...vital, id: "pipeline", start: pipelineActor(), stopBudgetMs: 5_000 })

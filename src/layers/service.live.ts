@@ -19,6 +19,8 @@ import { accountsStorePg } from "./accounts/accounts-store.pg.ts"
 import { alertsStorePg } from "./alerts/alerts-store.pg.ts"
 import { auditStorePg } from "./control/audit-store.pg.ts"
 import { alertsQueueMasked } from "./alerts/alerts.queue.ts"
+import { Breakers } from "./orders/breakers.port.ts"
+import { breakerStorePg } from "./orders/breaker-store.pg.ts"
 import { layerConfiguredBrokers } from "./venues/broker.configured.ts"
 import { Build, type BuildIdentity } from "./platform/build.port.ts"
 import { settingsVersionsPg } from "./control/settings-versions.pg.ts"
@@ -100,6 +102,7 @@ const stores = Layer.mergeAll(
   accountsStorePg,
   alertsStorePg,
   auditStorePg,
+  breakerStorePg,
   deadLettersPg,
   expectedStorePg,
   FeedBufferPg,
@@ -177,6 +180,7 @@ export const componentLayer = (
     Layer.provideMerge(
       Layer.mergeAll(
         alertsQueueMasked((text) => mask(token.mask(text))),
+        Breakers.layer,
         keptPostsMasked((text) => mask(token.mask(text))),
         databaseLayer(settings, target)
       )

@@ -10,6 +10,8 @@
 import type { AnyStateMachine } from "xstate"
 import { accountMachine } from "./execution/account.machine.ts"
 import { alertsMachine } from "./alerts/alerts.machine.ts"
+import { breakerMachine } from "./orders/breaker.machine.ts"
+import { breakersMachine } from "./execution/breakers.machine.ts"
 import { brokerMachine } from "./execution/broker.machine.ts"
 import { databaseMachine } from "./database/database.machine.ts"
 import { exitsMachine } from "./execution/exits.machine.ts"
@@ -37,6 +39,8 @@ export interface CatalogEntry {
 export const catalog: ReadonlyArray<CatalogEntry> = [
   { name: "account", machine: accountMachine },
   { name: "alerts", machine: alertsMachine },
+  { name: "breaker", machine: breakerMachine },
+  { name: "breakers", machine: breakersMachine },
   { name: "broker", machine: brokerMachine },
   { name: "database", machine: databaseMachine },
   { name: "exits", machine: exitsMachine },

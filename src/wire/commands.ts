@@ -175,6 +175,17 @@ const settingsAnswer = z
 
 const post = { ...command, tag: "commands" } as const
 
+/** A breaker is opened or closed by a person who can say why. */
+const breaker = (name: "open" | "close", summary: string) =>
+  endpoint({
+    ...post,
+    path: `/api/v1/monitoring/circuit-breakers/:id/${name}`,
+    name: `${name}CircuitBreaker`,
+    summary,
+    body: requiredReasonBody,
+    answers: { 200: operations.circuitBreaker }
+  })
+
 const control = (name: ControlCommand) =>
   endpoint({
     ...post,
@@ -246,6 +257,14 @@ export const commandEndpoints = {
     body: reasonBody,
     answers: { 202: unlockAnswer }
   }),
+  "breaker.open": breaker(
+    "open",
+    "Opens a circuit breaker, `broker:NAME` or `strategy:NAME`, until an operator closes it."
+  ),
+  "breaker.close": breaker(
+    "close",
+    "Closes a circuit breaker, whoever opened it; its calls are counted from then on."
+  ),
   "alert.acknowledge": endpoint({
     ...post,
     path: "/api/v1/alerts/:id/ack",

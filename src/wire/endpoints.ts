@@ -8,6 +8,7 @@
  * `Refusal` (see refusal.ts).
  * Never: handles anything.
  */
+import { BREAKER_STATES } from "../domain/orders/breaker.ts"
 import { z } from "zod"
 import { COMMAND_NAMES, COMMAND_RESULTS } from "../domain/control/commands.ts"
 import { ORDER_STATUSES } from "../domain/orders/order.ts"
@@ -299,8 +300,8 @@ export const listBreakers = endpoint({
   path: "/api/v1/monitoring/circuit-breakers",
   tag: "operations",
   name: "listCircuitBreakers",
-  summary: "Circuit breakers.",
-  query: listQuery({ state: oneOf(operations.BREAKER_STATES).optional() }),
+  summary: "Circuit breakers of brokers and strategies.",
+  query: listQuery({ state: oneOf(BREAKER_STATES).optional() }),
   answers: { 200: page(operations.circuitBreaker) }
 })
 export const index = endpoint({

@@ -51,6 +51,18 @@ export const healthDocument = healthOutline
       })
       .nullable()
       .meta({ description: "How the latest fills of our own orders are linked (A4); null while unknown." }),
+    breakers: z
+      .record(
+        z.string(),
+        z.object({
+          state: z.string(),
+          by: z.string(),
+          reason: z.string().nullable(),
+          since: instant,
+          until: instant.nullable().meta({ description: "When its cooldown ends." })
+        })
+      )
+      .meta({ description: "Circuit breakers that are not closed, by id." }),
     accounts: z.record(z.string(), z.object({ can_trade: z.boolean(), reason: z.string().nullable() })),
     components: z.record(z.string(), component).meta({ description: "By path in the supervision tree." })
   })

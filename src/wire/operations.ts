@@ -6,6 +6,7 @@
  */
 import { z } from "zod"
 import { EXPECTED_STATUSES } from "../domain/signals/expected-schedule.ts"
+import { BREAKER_STATES } from "../domain/orders/breaker.ts"
 import { TRADING_STATES } from "../domain/kernel/trading-state.ts"
 import { anyObject, count, instant, uuid } from "./words.ts"
 
@@ -130,15 +131,20 @@ export const alert = z
   })
   .meta({ id: "Alert" })
 
-export const BREAKER_STATES = ["CLOSED", "OPEN", "HALF_OPEN"] as const
-
 export const circuitBreaker = z
   .object({
-    id: z.string(),
-    state: z.enum(BREAKER_STATES),
+    id: z.string().meta({ description: "`broker:NAME` or `strategy:NAME`." }),
+    state: z.enum(BREAKER_STATES).meta({
+      description: "OPEN denies entries, HALF_OPEN lets them wait for look-ups that probe the venue."
+    }),
+    manual: z.boolean().meta({ description: "An operator opened it: only an operator closes it." }),
     reason: text,
-    changed_by: z.string(),
-    opened_at: instant.nullable(),
+    changed_by: z.string().meta({ description: "`system`, `rule:NAME`, or who gave the command." }),
+    opened_at: instant.nullable().meta({ description: "Since when it is not closed." }),
+    cooldown_until: instant.nullable().meta({ description: "When it becomes HALF_OPEN." }),
+    openings: count.meta({ description: "In a row; each doubles the cooldown." }),
+    probes: count.meta({ description: "Answered in a row since it became HALF_OPEN." }),
+    numbers: anyObject.meta({ description: "What opened it." }),
     changed_at: instant
   })
   .meta({ id: "CircuitBreaker" })

@@ -10,10 +10,12 @@
  */
 import { z } from "zod"
 import { ageLimits } from "../domain/kernel/limits.ts"
+import { breakerLimits } from "../domain/kernel/breaker-limits.ts"
 import { INSTRUMENT_KINDS } from "../domain/kernel/instruments.ts"
 import { isZone } from "../domain/kernel/day.ts"
 import {
   breachStates,
+  type BreakerLimits,
   type FeedFields,
   logFormats,
   logLevels,
@@ -150,6 +152,41 @@ const scopeLimits = z
       "Limits of the whole installation, an account or a strategy; null: unlimited. A resume resets the day's loss, the high-water mark and the streak."
   })
 
+const breakerWords = 'must be "broker", "strategy", "broker:NAME" or "strategy:NAME"'
+const breakerKey = z
+  .string(breakerWords)
+  .regex(/^(broker|strategy)(:[a-z0-9][a-z0-9_-]{0,63})?$/, breakerWords)
+
+const breaker = z
+  .strictObject({
+    failuresMax: natural.nullable().exactOptional().meta({
+      description:
+        "Orders that fail within `windowMs` and open it: at a broker creates and cancels without a usable response, of a strategy creates that are refused as well. null: only an operator opens it. Absent: 20 in PRACTICE, 5 elsewhere."
+    }),
+    readFailuresMax: off(
+      natural,
+      "The same for look-ups at a broker. By default they do not count: an account whose broker does not answer sends no entry anyway."
+    ),
+    failurePct: wholeFrom(1, 100)
+      .default(50)
+      .meta({ description: "And at least so many percent of the calls in the window failed." }),
+    windowMs: wholeFrom(1_000, breakerLimits.windowMsMax)
+      .default(60_000)
+      .meta({ description: "Length of the sliding window." }),
+    cooldownMs: natural.default(30_000).meta({
+      description: "Time from its opening until probes; doubled with each opening after the first."
+    }),
+    cooldownMsMax: natural.default(600_000).meta({ description: "The longest cooldown." }),
+    resetAfterMs: natural
+      .default(600_000)
+      .meta({ description: "After this long without an opening the next cooldown is the first again." }),
+    probesMin: wholeFrom(1, 100)
+      .default(3)
+      .meta({ description: "Look-ups at the venue that must be answered in a row before it closes." }),
+    probeEveryMs: wholeFrom(100).default(2_000).meta({ description: "Time between two of them." })
+  })
+  .meta({ id: "BreakerLimits", description: "The circuit breaker of a broker or a strategy (breakers.md)." })
+
 const risk = z
   .strictObject({
     openPositionsMax: natural.nullable().default(null).meta({ description: "Open positions of an account." }),
@@ -170,7 +207,11 @@ const risk = z
       .refine(isZone, zoneWords)
       .default("UTC")
       .meta({ description: "Time zone whose midnight starts a day." }),
-    scopes: mapOf(scope, scopeLimits).default({}).meta({ description: "Limits by scope." })
+    scopes: mapOf(scope, scopeLimits).default({}).meta({ description: "Limits by scope." }),
+    breakers: mapOf(breakerKey, breaker).default({}).meta({
+      description:
+        "Circuit breakers: `broker` and `strategy` for all of a kind, `broker:NAME` and `strategy:NAME` for one, which then has nothing of its kind's."
+    })
   })
   .meta({ id: "RiskSettings", description: "Limits of T6; null switches a check off." })
 
@@ -369,6 +410,8 @@ export type SettingsFile = z.output<typeof settingsFile>
 
 /** The defaults of a feed. */
 export const plainFeed: FeedFields = feed.parse({})
+/** The defaults of a circuit breaker. */
+export const plainBreaker: BreakerLimits = breaker.parse({})
 /** The defaults of a source. */
 export const plainSource: SourceSettings = source.parse({})
 

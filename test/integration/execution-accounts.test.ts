@@ -6,6 +6,7 @@ import type { LeaseGuard } from "../../src/layers/accounts/accounts-lease.port.t
 import { Protection } from "../../src/layers/orders/protection.port.ts"
 import { RiskFigures } from "../../src/layers/orders/risk-figures.port.ts"
 import { alertsQueue } from "../support/alerts-queue.ts"
+import { layerBreakers } from "../support/breakers.ts"
 import { makeMemoryMarket } from "../support/market.memory.ts"
 import { Market } from "../../src/layers/market/market.port.ts"
 import { Wake } from "../../src/layers/platform/wake.port.ts"
@@ -339,7 +340,7 @@ layer(world(), { excludeTestServices: true })("ownership of an account", (it) =>
               Layer.mergeAll(
                 Protection.layer,
                 RiskFigures.layer,
-                alertsQueue.pipe(Layer.provideMerge(Wake.layer))
+                Layer.mergeAll(alertsQueue, layerBreakers).pipe(Layer.provideMerge(Wake.layer))
               )
             ),
             Effect.provideService(Market, (yield* makeMemoryMarket).service)

@@ -16,6 +16,7 @@ import type { OrderStatus } from "../../src/domain/orders/order.ts"
 import { RestingAccounts } from "../../src/layers/execution/resting-accounts.port.ts"
 import { AccountLeases } from "../../src/layers/accounts/accounts-lease.port.ts"
 import { alertsQueue } from "../support/alerts-queue.ts"
+import { layerBreakers } from "../support/breakers.ts"
 import { Alerts } from "../../src/layers/alerts/alerts.port.ts"
 import { makeMemoryBroker, type MemoryBroker, type MemoryBrokerOptions } from "../support/broker.memory.ts"
 import { type BrokerConnection, Brokers } from "../../src/layers/venues/broker.port.ts"
@@ -81,7 +82,7 @@ export const startNode = (twin: MemoryBroker, options: NodeOptions = {}) =>
       Layer.succeed(Instance, instance),
       Layer.succeed(ProcessMarks, options.marks ?? noMarks),
       Layer.succeed(Brokers, { get: () => connection, names: [connection.name] }),
-      alertsQueue.pipe(Layer.provideMerge(wake))
+      Layer.mergeAll(alertsQueue, layerBreakers).pipe(Layer.provideMerge(wake))
     )
     const context = yield* Layer.build(services)
     const pace = { ...quickPace, ...defaultNodePace, ...options.pace }

@@ -4,6 +4,7 @@ import { defaultPace, makeDesk } from "../../src/actors/execution/account-desk.t
 import { executeNext } from "../../src/actors/execution/account-step.ts"
 import type { LeaseGuard } from "../../src/layers/accounts/accounts-lease.port.ts"
 import { alertsQueue } from "../support/alerts-queue.ts"
+import { layerBreakers } from "../support/breakers.ts"
 import { Config } from "../../src/layers/platform/config.port.ts"
 import { makeMemoryMarket } from "../support/market.memory.ts"
 import { Market } from "../../src/layers/market/market.port.ts"
@@ -580,7 +581,7 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
                   Layer.mergeAll(
                     Protection.layer,
                     RiskFigures.layer,
-                    alertsQueue.pipe(Layer.provideMerge(Wake.layer))
+                    Layer.mergeAll(alertsQueue, layerBreakers).pipe(Layer.provideMerge(Wake.layer))
                   )
                 ),
                 Effect.provideService(Market, market)

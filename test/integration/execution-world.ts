@@ -27,6 +27,8 @@ import { ordersStorePg } from "../../src/layers/orders/orders-store.pg.ts"
 import { type Judge, OrdersStore } from "../../src/layers/orders/orders-store.port.ts"
 import { positionsStorePg } from "../../src/layers/orders/positions-store.pg.ts"
 import type { RiskStore } from "../../src/layers/orders/risk-store.port.ts"
+import { breakerStorePg } from "../../src/layers/orders/breaker-store.pg.ts"
+import type { BreakerStore } from "../../src/layers/orders/breaker-store.port.ts"
 import { riskStorePg } from "../../src/layers/orders/risk-store.pg.ts"
 import { PositionsStore } from "../../src/layers/orders/positions-store.port.ts"
 import { layerFreshDatabase } from "../support/postgres.ts"
@@ -78,7 +80,8 @@ export const world = (settings: Settings = testSettings()) =>
     orderCommandsPg,
     fillsStorePg,
     positionsStorePg,
-    riskStorePg
+    riskStorePg,
+    breakerStorePg
   ).pipe(
     Layer.provideMerge(Layer.succeed(Config, settings)),
     Layer.provideMerge(layerFreshDatabase({ poolSize: 8 }))
@@ -93,6 +96,7 @@ export type WorldServices =
   | FillsStore
   | PositionsStore
   | RiskStore
+  | BreakerStore
   | Config
   | Database
 

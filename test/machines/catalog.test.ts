@@ -28,6 +28,10 @@ const venue = (until: string): Rest => ({
   until: [until],
   why: "The order is a row, not a process: the executor that acts on it has the deadlines and asks the venue again."
 })
+const keeper = (...until: ReadonlyArray<string>): Rest => ({
+  until,
+  why: "The breaker is a row, not a process: its keeper has the cooldown and the probes, and looks at every row again and again."
+})
 const ended: Rest = { until: [], why: "An end. Words of the venue that come late are still taken." }
 
 /** States that rest by design, by machine. Whoever adds one says for what it waits, and why no clock can help. */
@@ -44,6 +48,12 @@ const resting: Readonly<Record<string, Rests>> = {
     }
   },
   alerts: { WaitingForDatabase: database },
+  breaker: {
+    Closed: keeper("breaker.tripped"),
+    Open: keeper("breaker.cooled"),
+    HalfOpen: keeper("breaker.recovered", "breaker.failed_again")
+  },
+  breakers: { WaitingForDatabase: database },
   broker: {
     WaitingForDatabase: database,
     "Streaming.Live": {
@@ -124,6 +134,7 @@ const resting: Readonly<Record<string, Rests>> = {
 const crashesOnPurpose: Readonly<Record<string, ReadonlyArray<string>>> = {
   account: ["waitInLine", "watchLease", "watchBells", "resolveUnknown", "sendReduces"],
   alerts: ["watchQueue"],
+  breakers: ["watchBells", "probe"],
   broker: ["stream", "venueBell"],
   database: ["holdDataDir", "watchAvailability"],
   exits: ["watchPositions", "watchTicks"],

@@ -105,6 +105,7 @@ const makeStore = () => {
     trading: new Map(),
     orderIds: new Set(),
     rates: [],
+    breakers: new Map(),
     accounts: new Map([
       [
         "paper-1",

@@ -17,6 +17,7 @@ import { invariant } from "../../domain/kernel/invariant.ts"
 import type { OrderEvent } from "../../domain/orders/order.ts"
 import type { LeaseGuard } from "../../layers/accounts/accounts-lease.port.ts"
 import { type CreateOrder, SendPermit, type VenueOrder } from "../../layers/venues/broker.port.ts"
+import { Breakers } from "../../layers/orders/breakers.port.ts"
 import { Config } from "../../layers/platform/config.port.ts"
 import {
   type Moved,
@@ -92,6 +93,10 @@ const sameOrder = (order: StoredOrder, venue: VenueOrder): boolean =>
 export const hasFilledMore = (venue: VenueOrder, order: StoredOrder): boolean =>
   BigDecimal.isGreaterThan(decimal(venue.filledQuantity), decimal(order.filledQuantity))
 
+/** Counts for the breaker of the order's strategy: whether the venue has it, or refused it or did not respond. */
+const countFor = ({ strategy }: StoredOrder, isFailure: boolean) =>
+  Breakers.use((breakers) => Effect.sync(() => breakers.count(`strategy:${strategy}`, "orders", isFailure)))
+
 /** Applies what the venue reports about one of our orders, from a response, a look-up or the stream. */
 export const adoptVenueOrder = (desk: Place, guard: LeaseGuard, order: StoredOrder, venue: VenueOrder) =>
   Effect.gen(function* () {
@@ -113,6 +118,8 @@ export const adoptVenueOrder = (desk: Place, guard: LeaseGuard, order: StoredOrd
       )
     }
     if (moved._tag === "Moved") {
+      // From a response, a look-up or the stream, whichever is first.
+      if (event === "order.rejected") yield* countFor(order, true)
       yield* traceOrder("info", event, `the venue reports ${venue.status}`, desk.path, moved.order, {
         venue_order_id: venue.venueOrderId
       })
@@ -173,6 +180,7 @@ export const sendAndStore = (desk: AccountDesk, guard: LeaseGuard, order: Stored
     faultPoint(FAULT_POINTS.orderAnswered, order.symbol)
     if (Result.isSuccess(answer)) {
       yield* adoptVenueOrder(desk, guard, order, answer.success)
+      if (answer.success.status !== "rejected") yield* countFor(order, false)
       faultPoint(FAULT_POINTS.orderAcked, order.symbol)
       return { _tag: "Stored" } satisfies SendOutcome
     }
@@ -180,8 +188,10 @@ export const sendAndStore = (desk: AccountDesk, guard: LeaseGuard, order: Stored
     switch (failure._tag) {
       case "BrokerRefused": {
         const reason = `${failure.code}: ${failure.message}`
+        // An id that is taken is neither: the order exists.
         if (failure.duplicate) yield* lose(desk, guard, order, reason)
         else {
+          yield* countFor(order, true)
           yield* applyEvent(desk, guard, order, "order.rejected", { reason, venueFilled: "0" })
           yield* traceOrder("warn", "order.rejected", reason, desk.path, order, { code: failure.code })
           // A refused exit leaves its position open, which somebody has to know.
@@ -191,12 +201,14 @@ export const sendAndStore = (desk: AccountDesk, guard: LeaseGuard, order: Stored
         return { _tag: "Stored" } satisfies SendOutcome
       }
       case "BrokerOutcomeUnknown":
+        yield* countFor(order, true)
         yield* lose(desk, guard, order, failure.reason)
         yield* askBroker(desk)
         return { _tag: "NoAnswer", reason: failure.reason } satisfies SendOutcome
       case "BrokerNotSent":
         // Without a permit the grant is void and the row stays `submitting`: the next owner looks it up.
         if (!guard.mayWrite()) return yield* new LeaseLost({ account: desk.account, while: "sending" })
+        yield* countFor(order, true)
         yield* lose(desk, guard, order, `not sent: ${failure.reason}`)
         yield* askBroker(desk)
         return { _tag: "NoAnswer", reason: failure.reason } satisfies SendOutcome

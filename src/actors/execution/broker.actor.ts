@@ -16,6 +16,7 @@ import { brokerStreamLimits } from "../../domain/kernel/limits.ts"
 import { AccountLeases } from "../../layers/accounts/accounts-lease.port.ts"
 import type { Protection } from "../../layers/orders/protection.port.ts"
 import { Alerts } from "../../layers/alerts/alerts.port.ts"
+import type { Breakers } from "../../layers/orders/breakers.port.ts"
 import type { FillsStore } from "../../layers/orders/fills-store.port.ts"
 import { AccountsStore } from "../../layers/accounts/accounts-store.port.ts"
 import {
@@ -90,7 +91,16 @@ const orderEnded = (stream: Stream, venue: VenueOrder) =>
     )
   )
 
-type Needs = AccountLeases | AccountsStore | Alerts | Config | FillsStore | OrdersStore | Protection | Wake
+type Needs =
+  | AccountLeases
+  | AccountsStore
+  | Alerts
+  | Breakers
+  | Config
+  | FillsStore
+  | OrdersStore
+  | Protection
+  | Wake
 
 const onEvent =
   (stream: Stream) =>

@@ -16,6 +16,7 @@ import type { MarketService } from "../../layers/market/market.port.ts"
 export const planSettingsOf = (settings: Settings): PlanSettings => {
   const {
     buyingPowerMultiple = settings.mode === "PRACTICE" ? null : "1",
+    breakers: _breakers,
     scopes,
     zone: _zone,
     ...limits

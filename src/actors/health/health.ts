@@ -24,6 +24,7 @@ import {
 } from "../../layers/health/health-source.port.ts"
 import { IntakeQueue } from "../../layers/intake/intake-queue.port.ts"
 import { LinkageFigures } from "../../layers/health/linkage.port.ts"
+import { Breakers, type BreakersService } from "../../layers/orders/breakers.port.ts"
 import { Lifecycle } from "../../layers/platform/lifecycle.port.ts"
 import { PositionsStore } from "../../layers/orders/positions-store.port.ts"
 import { Protection, type ProtectionService } from "../../layers/orders/protection.port.ts"
@@ -49,7 +50,8 @@ const accountsOf = (
   protection: ProtectionService,
   nowMs: number,
   standing: Standing,
-  stateOf: (scope: string) => TradingStateName | null
+  stateOf: (scope: string) => TradingStateName | null,
+  stopped: HealthFacts["breakers"]
 ): HealthFacts["accounts"] => {
   if (!settings.roles.has("accounts")) return []
   const trading = childrenOf(root, "root/trading")
@@ -79,6 +81,9 @@ const accountsOf = (
     const state = stateOf(`account:${id}`)
     if (state !== null && state !== "ACTIVE")
       return { id, canTrade: false, reason: `the trading state of account:${id} is ${state}` }
+    const open = stopped.find((breaker) => breaker.id === `broker:${account.broker}`)
+    if (open !== undefined)
+      return { id, canTrade: false, reason: `the circuit breaker ${open.id} is ${open.state}` }
     const reason = closedReason(account.calendar, nowMs)
     return { id, canTrade: reason === null, reason }
   })
@@ -96,6 +101,23 @@ const startupOf = ({ progress }: StartupService): HealthFacts["startup"] => {
     done: progress.complete()
   }
 }
+
+const stoppedBreakers = (seen: ReturnType<BreakersService["current"]>): HealthFacts["breakers"] =>
+  [...(seen?.values() ?? [])].flatMap(({ breaker }) =>
+    breaker.state === "CLOSED"
+      ? []
+      : [
+          {
+            id: breaker.id,
+            state: breaker.state,
+            byRule: !breaker.manual,
+            by: breaker.changedBy,
+            reason: breaker.reason,
+            sinceMs: breaker.openedAtMs ?? breaker.changedAtMs,
+            untilMs: breaker.cooldownUntilMs
+          }
+        ]
+  )
 
 /** Supervisors have no statechart; a worker's is named by its place in the tree. */
 const machineOf = (node: TreeNode): string | null => {
@@ -158,6 +180,7 @@ export const healthSourceLayer = Layer.effect(
     const queue = yield* IntakeQueue
     const trading = yield* TradingState
     const protection = yield* Protection
+    const breakers = yield* Breakers
     const signals = yield* SignalQueue
     const positions = yield* PositionsStore
     const instance = yield* Instance
@@ -170,6 +193,7 @@ export const healthSourceLayer = Layer.effect(
       facts: () => {
         const node = root()
         const nowMs = clock.currentTimeMillisUnsafe()
+        const stopped = stoppedBreakers(breakers.current())
         return {
           nowMs,
           ...build,
@@ -183,7 +207,8 @@ export const healthSourceLayer = Layer.effect(
           queue: signals.current(),
           takesPosts: settings.roles.has("http"),
           trades: settings.roles.has("accounts"),
-          accounts: accountsOf(settings, node, protection, nowMs, instance.standing(), trading.of),
+          breakers: stopped,
+          accounts: accountsOf(settings, node, protection, nowMs, instance.standing(), trading.of, stopped),
           unprotected: protection.unprotected(nowMs).map(({ account, symbol }) => `${account}/${symbol}`),
           canary: null,
           linkage: linkage.current(),

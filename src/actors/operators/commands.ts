@@ -26,6 +26,8 @@ import type { TradingState } from "../../layers/control/trading-state.port.ts"
 import type { TradingStateStore } from "../../layers/control/trading-state-store.port.ts"
 import type { HealthSource } from "../../layers/health/health-source.port.ts"
 import type { ReadStore } from "../../layers/health/read-store.port.ts"
+import type { BreakerStore } from "../../layers/orders/breaker-store.port.ts"
+import type { Breakers } from "../../layers/orders/breakers.port.ts"
 import type { FillsStore } from "../../layers/orders/fills-store.port.ts"
 import type { OrderCommands } from "../../layers/orders/order-commands.port.ts"
 import type { Wake } from "../../layers/platform/wake.port.ts"
@@ -51,6 +53,7 @@ import { FAULT_POINTS, faultPoint } from "../../layers/platform/fault-point.ts"
 import { Instance } from "../../layers/platform/instance.port.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 import { type AuditKeeper, makeAuditKeeper } from "./audit-keeper.ts"
+import * as breakers from "./command-breakers.ts"
 import * as operations from "./command-operations.ts"
 import * as orders from "./command-orders.ts"
 import * as settings from "./command-settings.ts"
@@ -69,6 +72,8 @@ type Services =
   | AccountLeases
   | AccountsStore
   | Alerts
+  | Breakers
+  | BreakerStore
   | Config
   | DeadLetters
   | FillsStore
@@ -89,6 +94,8 @@ const handlers: Handlers<Services> = {
   "trading_state.set": operations.setTradingState,
   "alert.acknowledge": operations.acknowledgeAlert,
   "account.unlock": operations.unlockAccount,
+  "breaker.open": breakers.operateBreaker("open"),
+  "breaker.close": breakers.operateBreaker("close"),
   "dead_letter.replay": operations.replayDeadLetter,
   "dead_letters.replay": operations.replayDeadLetters,
   "refused_post.replay": refused.replayRefusedPost,

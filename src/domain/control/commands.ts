@@ -26,6 +26,7 @@ export type TargetKind =
   | "order"
   | "position"
   | "account"
+  | "breaker"
   | "dead_letter"
   | "dead_letters"
   | "refused_post"
@@ -52,6 +53,8 @@ export interface CommandArguments {
   readonly "position.adopt": { readonly price: string | null }
   readonly "account.flatten": NoArguments
   readonly "account.unlock": NoArguments
+  readonly "breaker.open": NoArguments
+  readonly "breaker.close": NoArguments
   readonly "dead_letter.replay": NoArguments
   readonly "dead_letters.replay": {
     readonly origin: string | null
@@ -139,6 +142,17 @@ export const COMMANDS: { readonly [name in CommandName]: CommandRow } = {
     target: "account",
     confirmation: (id) =>
       `Take the account ${id} from whoever holds it? What that process has under way is looked up at the venue.`
+  },
+  "breaker.open": {
+    permission: operator,
+    target: "breaker",
+    confirmation: (id) =>
+      `Open the circuit breaker ${id}? Its entries are denied until an operator closes it; closes, exits and cancels pass.`
+  },
+  "breaker.close": {
+    permission: operator,
+    target: "breaker",
+    confirmation: (id) => `Close the circuit breaker ${id}? Its entries pass at once, whatever failed before.`
   },
   "dead_letter.replay": {
     permission: operator,

@@ -24,6 +24,7 @@ import {
 } from "../orders/plan-context.ts"
 import { evaluateRisk, type RiskVerdict } from "../orders/risk.ts"
 import { holdingOf, withOrder } from "../orders/risk-book.ts"
+import { breakersFor } from "../orders/risk-breaker.ts"
 import { type ScopeFigures, scopeStates } from "../orders/risk-scope.ts"
 import type { StrategySettings } from "../kernel/settings.ts"
 import type { SignalTarget } from "../signals/signal.ts"
@@ -166,6 +167,11 @@ const riskOf = (input: PlanInput, context: PlanContext, wanted: Wanted) =>
       account: wanted.account.id,
       strategy: wanted.target.name
     }),
+    breakers: breakersFor(
+      context.breakers,
+      input.settings.accounts[wanted.account.id]?.broker ?? null,
+      wanted.target.name
+    ),
     origin:
       wanted.sized.intent === "reduce"
         ? null

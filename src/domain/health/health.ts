@@ -63,6 +63,17 @@ export interface RecentLinkage {
   readonly coverage: number | null
 }
 
+/** A circuit breaker that is not closed. */
+export interface StoppedBreakerFact {
+  readonly id: string
+  readonly state: string
+  readonly byRule: boolean
+  readonly by: string
+  readonly reason: string | null
+  readonly sinceMs: number
+  readonly untilMs: number | null
+}
+
 /** The facts. Times are epoch milliseconds. */
 export interface HealthFacts {
   readonly nowMs: number
@@ -96,6 +107,8 @@ export interface HealthFacts {
     readonly canTrade: boolean
     readonly reason: string | null
   }>
+  /** Circuit breakers that are not closed. `byRule`: failures opened it, not an operator. */
+  readonly breakers: ReadonlyArray<StoppedBreakerFact>
   /** Symbols (or position names) that are open and without a working exit. */
   readonly unprotected: ReadonlyArray<string>
   /** Null when no canary runs. `watchedSinceMs`: from when a first answer could be expected. */
@@ -142,8 +155,18 @@ export interface HealthDocument {
     readonly rate: number | null
     readonly metadata_coverage: number | null
   } | null
+  readonly breakers: Readonly<Record<string, BreakerDocument>>
   readonly accounts: Readonly<Record<string, { readonly can_trade: boolean; readonly reason: string | null }>>
   readonly components: Readonly<Record<string, ComponentDocument>>
+}
+
+/** A circuit breaker that is not closed. */
+export interface BreakerDocument {
+  readonly state: string
+  readonly by: string
+  readonly reason: string | null
+  readonly since: string
+  readonly until: string | null
 }
 
 export interface ComponentDocument {
@@ -251,6 +274,12 @@ const mildReasons = (facts: HealthFacts, intake: IntakePosture): ReadonlyArray<s
   if (canary !== null) reasons.push(canary)
   const queue = queueTrouble(facts)
   if (queue !== null) reasons.push(queue)
+  for (const { byRule, id, state } of facts.breakers) {
+    if (reasons.length >= healthLimits.reasonsMax) break
+    // One that an operator opened is shown, and no trouble, as a trading state is none. Why is in `breakers`: the words of a
+    // venue are not for everybody.
+    if (byRule) reasons.push(`the circuit breaker ${id} is ${state}`)
+  }
   for (const row of facts.components) {
     // What exceeds the bound is shown nowhere, and ten thousand components may all be starting.
     if (reasons.length >= healthLimits.reasonsMax) break
@@ -300,6 +329,14 @@ const accountsOf = (facts: HealthFacts, block: string | null): HealthDocument["a
       const may = block === null && canTrade
       return [id, { can_trade: may, reason: may ? null : (reason ?? block ?? "cannot trade") }]
     })
+  )
+
+const breakersOf = ({ breakers }: HealthFacts): HealthDocument["breakers"] =>
+  Object.fromEntries(
+    breakers.map(({ by, id, reason, sinceMs, state, untilMs }) => [
+      id,
+      { state, by, reason, since: isoOf(sinceMs), until: untilMs === null ? null : isoOf(untilMs) }
+    ])
   )
 
 const idleReasons = (facts: HealthFacts, canTrade: boolean): ReadonlyArray<string> => [
@@ -410,6 +447,7 @@ export const deriveHealth = (facts: HealthFacts, memory: HealthMemory): Health =
         ? null
         : { last_ok: canary.lastOkMs === null ? null : isoOf(canary.lastOkMs), latency_ms: canary.latencyMs },
     linkage: linkageDocument(facts.linkage),
+    breakers: breakersOf(facts),
     get accounts() {
       return accounts()
     },

@@ -42,10 +42,20 @@ const ofScopes = ({ accounts, risk, strategies }: Settings): ReadonlyArray<Setti
       : [{ path: `risk.scopes.${scope}`, message: `there is no ${kind} "${name}"` }]
   })
 
+const ofBreakers = ({ brokers, risk, strategies }: Settings): ReadonlyArray<SettingsProblem> =>
+  Object.keys(risk.breakers).flatMap((id) => {
+    const [kind = "", name] = id.split(":")
+    const known = kind === "broker" ? brokers : strategies
+    return name === undefined || Object.hasOwn(known, name)
+      ? []
+      : [{ path: `risk.breakers.${id}`, message: `there is no ${kind} "${name}"` }]
+  })
+
 /** Every name that refers to nothing. */
 export const nameProblems = (settings: Settings): ReadonlyArray<SettingsProblem> => [
   ...ofStrategies(settings),
   ...ofScopes(settings),
+  ...ofBreakers(settings),
   ...Object.entries(settings.feeds).flatMap(([name, { source }]) =>
     Object.hasOwn(settings.sources, source)
       ? []

@@ -92,6 +92,20 @@ export interface ScopeLimits {
   readonly onBreach: (typeof breachStates)[number]
 }
 
+/** When the circuit breaker of a broker or a strategy opens by itself, and how it closes again (E7). */
+export interface BreakerLimits {
+  /** Absent: by the mode (domain/orders/breaker.ts). `null`: only an operator opens it. */
+  readonly failuresMax?: number | null
+  readonly readFailuresMax: number | null
+  readonly failurePct: number
+  readonly windowMs: number
+  readonly cooldownMs: number
+  readonly cooldownMsMax: number
+  readonly resetAfterMs: number
+  readonly probesMin: number
+  readonly probeEveryMs: number
+}
+
 /** Limits of T6. `null` switches a check off. */
 export interface RiskSettings {
   readonly openPositionsMax: number | null
@@ -105,6 +119,8 @@ export interface RiskSettings {
   readonly zone: string
   /** By scope: `global`, `account:<id>`, `strategy:<name>`. */
   readonly scopes: Readonly<Record<string, ScopeLimits>>
+  /** `broker` and `strategy` for every one of a kind, `broker:<name>` and `strategy:<name>` for one. */
+  readonly breakers: Readonly<Record<string, BreakerLimits>>
 }
 
 export interface MarketSettings {

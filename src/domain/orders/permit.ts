@@ -14,6 +14,7 @@ import { multiplierOf } from "../kernel/instruments.ts"
 import { type PlanAccount, type PlanQuote, type PlanSettings, priceFor, tradingOf } from "./plan-context.ts"
 import { evaluateRisk } from "./risk.ts"
 import { atVenue, holdingOf } from "./risk-book.ts"
+import { breakersFor, type StoppedBreaker } from "./risk-breaker.ts"
 import { type EntryRate, type ScopeFigures, scopeStates } from "./risk-scope.ts"
 import type { RiskNumbers } from "./risk-verdict.ts"
 import type { TradingStateName } from "../kernel/trading-state.ts"
@@ -49,6 +50,8 @@ export interface PermitContext {
   /** The price that its alert gave for the same symbol. */
   readonly givenPrice: string | null
   readonly rates: ReadonlyArray<EntryRate>
+  /** Circuit breakers that are not closed, by id. */
+  readonly breakers: ReadonlyMap<string, StoppedBreaker>
 }
 
 export interface PermitInput {
@@ -111,6 +114,7 @@ const judgeRisk = (input: PermitInput, quantity: string): Permit | null => {
       account: order.account,
       strategy: order.strategy
     }),
+    breakers: breakersFor(context.breakers, settings.accounts[order.account]?.broker ?? null, order.strategy),
     origin:
       strategy === undefined || order.intent === "reduce" ? null : entryOrigin(input, strategy.sidePolicy),
     limits: settings.limits,

@@ -9,6 +9,7 @@
  */
 import type { Instruments } from "../kernel/instruments.ts"
 import { isStricter, type TradingStateName } from "../kernel/trading-state.ts"
+import type { StoppedBreaker } from "./risk-breaker.ts"
 import type { RiskAccount, RiskLimits } from "./risk-input.ts"
 import type { AccountSettings, ScopeLimits, StrategySettings } from "../kernel/settings.ts"
 import { type EntryRate, scopesOf } from "./risk-scope.ts"
@@ -29,6 +30,8 @@ export interface PlanContext {
   readonly orderIds: ReadonlySet<string>
   /** Entries of the last minute in all accounts; empty unless a limit needs them. */
   readonly rates: ReadonlyArray<EntryRate>
+  /** Circuit breakers that are not closed, by id. */
+  readonly breakers: ReadonlyMap<string, StoppedBreaker>
 }
 
 export interface PlanQuote {
@@ -43,7 +46,7 @@ export interface PlanQuote {
 export interface PlanSettings extends SymbolRules {
   readonly sources: Readonly<Record<string, { readonly ageMaxMs: number }>>
   readonly strategies: Readonly<Record<string, StrategySettings>>
-  readonly accounts: Readonly<Record<string, Pick<AccountSettings, "calendar">>>
+  readonly accounts: Readonly<Record<string, Pick<AccountSettings, "broker" | "calendar">>>
   readonly limits: RiskLimits
   readonly scopes: Readonly<Record<string, ScopeLimits>>
   readonly instruments: Instruments

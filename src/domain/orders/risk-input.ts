@@ -11,6 +11,7 @@ import type { TradingStateName } from "../kernel/trading-state.ts"
 import type { CalendarName } from "../kernel/calendar.ts"
 import type { Decimal } from "../kernel/decimal.ts"
 import type { Book } from "./risk-book.ts"
+import type { StoppedBreaker } from "./risk-breaker.ts"
 import type { ScopeState } from "./risk-scope.ts"
 import type { Side } from "../signals/signal.ts"
 import type { SidePolicy } from "./sizing.ts"
@@ -82,6 +83,8 @@ export interface RiskInput {
   readonly quote: { readonly last: string | null } | null
   /** The scopes with limits that concern it, the widest first. */
   readonly scopes: ReadonlyArray<ScopeState>
+  /** The circuit breakers that concern it and are not closed, an OPEN one first. */
+  readonly breakers: ReadonlyArray<StoppedBreaker>
   /** Null for a reduce and a cancel. */
   readonly origin: EntryOrigin | null
   readonly limits: RiskLimits

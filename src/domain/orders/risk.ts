@@ -26,6 +26,7 @@ import {
   unresolved,
   withOrder
 } from "./risk-book.ts"
+import { breaker } from "./risk-breaker.ts"
 import { asOpen, onlyCloses } from "./risk-closing.ts"
 import type { EntryOrigin, RiskColumn, RiskInput, RiskLimits } from "./risk-input.ts"
 import { cooldown, lossCheck, ordersPerMinute, priceCollar } from "./risk-scope-checks.ts"
@@ -275,6 +276,7 @@ export const riskTable: ReadonlyArray<RiskCheck> = [
   { check: "exposure", columns: entryOnly, readsBook: true, evaluate: exposure },
   { check: "price_collar", columns: entryAndReduce, readsBook: false, evaluate: priceCollar },
   { check: "buying_power", columns: entryOnly, readsBook: true, evaluate: buyingPower },
+  { check: "breaker", columns: entryOnly, readsBook: true, evaluate: breaker },
   { check: "cooldown", columns: entryOnly, readsBook: true, evaluate: cooldown },
   { check: "daily_loss", columns: entryOnly, readsBook: true, evaluate: lossCheck("daily_loss") },
   { check: "drawdown", columns: entryOnly, readsBook: true, evaluate: lossCheck("drawdown") },

@@ -169,6 +169,8 @@ export const commandRoutes = (commands: CommandsService): ReadonlyArray<Route> =
   commandRoute(commands, "position.adopt", ({ price = null, reason }) => ({ arguments: { price }, reason })),
   commandRoute(commands, "account.flatten", ({ reason }) => ({ arguments: {}, reason })),
   commandRoute(commands, "account.unlock", ({ reason }) => ({ arguments: {}, reason })),
+  commandRoute(commands, "breaker.open", ({ reason }) => ({ arguments: {}, reason })),
+  commandRoute(commands, "breaker.close", ({ reason }) => ({ arguments: {}, reason })),
   commandRoute(commands, "dead_letter.replay", ({ reason }) => ({ arguments: {}, reason })),
   commandRoute(commands, "dead_letters.replay", ({ expect_count, filter, reason }) => ({
     arguments: { origin: filter.origin ?? null, reason: filter.reason ?? null, expect_count },

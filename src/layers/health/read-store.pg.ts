@@ -137,7 +137,7 @@ const lists: Readonly<Record<ListName, ListTable>> = {
   },
   circuit_breakers: {
     from: "circuit_breakers",
-    columns: "id, state, reason, changed_by, opened_at, changed_at",
+    columns: `id, state, manual, reason, changed_by, opened_at, cooldown_until, openings, probes, numbers, changed_at`,
     key: [{ column: "id", type: "text" }]
   },
   // Both halves read an index of what is open, however many rows there are.

@@ -14,6 +14,7 @@ import type { SqlClient } from "effect/sql/SqlClient"
 import { invariant } from "../../domain/kernel/invariant.ts"
 import type { PlanAccount, PlanContext } from "../../domain/orders/plan-context.ts"
 import type { EntryRate } from "../../domain/orders/risk-scope.ts"
+import type { StoppedBreaker } from "../../domain/orders/risk-breaker.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
 import type { BookOrder } from "../../domain/orders/risk-book.ts"
 import type { TradingStateName } from "../../domain/kernel/trading-state.ts"
@@ -58,6 +59,7 @@ interface ContextRow {
   readonly orders: ReadonlyArray<OrderPart>
   readonly order_ids: ReadonlyArray<string>
   readonly rates: ReadonlyArray<EntryRate>
+  readonly breakers: ReadonlyArray<StoppedBreaker>
 }
 
 /** Settings of the query. */
@@ -127,7 +129,10 @@ const query = (
           AND id IS DISTINCT FROM ${except}::uuid
         GROUP BY account, symbol, strategy, side, intent, status) AS open) AS orders,
     (SELECT coalesce(array_agg(id::text), '{}') FROM orders WHERE signal_id = ANY (${signalIds}::uuid[])) AS order_ids,
-    ${rates(sql, terms, except)} AS rates`
+    ${rates(sql, terms, except)} AS rates,
+    (SELECT coalesce(jsonb_agg(jsonb_build_object('id', id, 'state', state, 'by', changed_by, 'reason', reason,
+        'untilMs', extract(epoch FROM cooldown_until) * 1000, 'numbers', numbers)), '[]')
+      FROM circuit_breakers WHERE state <> 'CLOSED') AS breakers`
 
 const accountOf = (row: ContextRow, part: AccountPart, calendar: PlanAccount["calendar"]): PlanAccount => ({
   id: part.id,
@@ -186,7 +191,8 @@ export const readContext = Effect.fnUntraced(function* (
       row.accounts.map((part) => [part.id, accountOf(row, part, terms.calendars.get(part.id) ?? "24x7")])
     ),
     orderIds: new Set(row.order_ids),
-    rates: row.rates
+    rates: row.rates,
+    breakers: new Map(row.breakers.map((breaker) => [breaker.id, breaker]))
   }
   return context
 })

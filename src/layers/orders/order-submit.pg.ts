@@ -218,7 +218,13 @@ const judged = (
   judge: Judge
 ) =>
   Effect.gen(function* () {
-    const { accounts, nowMs, rates, trading } = yield* readContext(sql, terms, [grant.account], [], order.id)
+    const { accounts, breakers, nowMs, rates, trading } = yield* readContext(
+      sql,
+      terms,
+      [grant.account],
+      [],
+      order.id
+    )
     const account = accounts.get(grant.account)
     invariant(account !== undefined, "an account that is locked exists", { account: grant.account })
     const { givenPrice, openingOver, stale: isStale, superseded } = row
@@ -230,7 +236,8 @@ const judged = (
       superseded,
       openingOver,
       givenPrice,
-      rates
+      rates,
+      breakers
     })
   })
 

@@ -15,6 +15,8 @@ export type Bell =
   | "orders"
   /** This process changed the trading state. */
   | "trading-state"
+  /** A circuit breaker may change: a call failed, a command or a probe changed one. */
+  | "breakers"
   /** A position changed. */
   | "positions"
   /** An alert was raised or resolved. */

@@ -30,7 +30,14 @@ import { namesOf } from "../../domain/kernel/settings-symbols.ts"
 import { type Environment, plainEnvironment, plainSecret } from "../../domain/kernel/settings-text.ts"
 import { scheduleProblem, type WaveSchedule } from "../../domain/kernel/wave-clock.ts"
 import { decode } from "../../wire/problems.ts"
-import { plainFeed, plainSource, settingsFile, type SettingsFile, variables } from "../../wire/settings.ts"
+import {
+  plainBreaker,
+  plainFeed,
+  plainSource,
+  settingsFile,
+  type SettingsFile,
+  variables
+} from "../../wire/settings.ts"
 
 export interface SettingsInput {
   readonly environment: Environment
@@ -230,10 +237,21 @@ const checkScopes = ({ risk }: Settings, problems: Array<SettingsProblem>): void
   }
 }
 
+/** A cooldown that doubles must not begin above its own bound. */
+const checkBreakers = ({ risk }: Settings, problems: Array<SettingsProblem>): void => {
+  for (const [id, { cooldownMs, cooldownMsMax }] of Object.entries(risk.breakers))
+    if (cooldownMs > cooldownMsMax)
+      problems.push({
+        path: `risk.breakers.${id}.cooldownMsMax`,
+        message: `must not be less than cooldownMs, ${cooldownMs}`
+      })
+}
+
 /** Checks between fields: what each strategy and account names must exist, and money needs real guards. */
 const crossCheck = (settings: Settings, problems: Array<SettingsProblem>): void => {
   problems.push(...nameProblems(settings), ...expectedProblems(settings))
   checkScopes(settings, problems)
+  checkBreakers(settings, problems)
   if (settings.mode === "PRACTICE") return
   if (settings.secrets.hmac === null && settings.secrets.webhook === null) {
     problems.push({
@@ -297,7 +315,10 @@ export const resolveSettings = (
     accounts: file.accounts ?? (practice ? practiceAccounts : {}),
     brokers: file.brokers ?? (practice ? practiceBrokers : {}),
     feeds: feedsOf(collected, file),
-    risk: file.risk,
+    risk: {
+      ...file.risk,
+      breakers: { broker: plainBreaker, strategy: plainBreaker, ...file.risk.breakers }
+    },
     market: file.market,
     waves: wavesOf(collected, file, sources.wave.ageMaxMs),
     retention: file.retention,

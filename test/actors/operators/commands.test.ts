@@ -20,6 +20,8 @@ import {
 import { DatabaseFault, DatabaseUnavailable } from "../../../src/layers/database/database.port.ts"
 import { HealthSource, type HealthSourceService } from "../../../src/layers/health/health-source.port.ts"
 import { ReadStore } from "../../../src/layers/health/read-store.port.ts"
+import { BreakerStore } from "../../../src/layers/orders/breaker-store.port.ts"
+import { layerBreakers } from "../../support/breakers.ts"
 import { FillsStore } from "../../../src/layers/orders/fills-store.port.ts"
 import { OrderCommands } from "../../../src/layers/orders/order-commands.port.ts"
 import { Config } from "../../../src/layers/platform/config.port.ts"
@@ -103,8 +105,10 @@ const world = ({ audit: broken = {}, control, set }: Options = {}) =>
           Layer.succeed(DeadLetters, unused()),
           Layer.succeed(Replay, unused()),
           Layer.succeed(AccountsStore, unused()),
+          Layer.succeed(BreakerStore, unused()),
           AccountLeases.layer,
-          TradingState.layer
+          TradingState.layer,
+          layerBreakers
         )
       ),
       Layer.provideMerge(Wake.layer)

@@ -49,7 +49,10 @@ const settings: PlanSettings = {
   instruments: plainInstruments,
   sources: { default: { ageMaxMs: 300_000 } },
   strategies: { default: strategy },
-  accounts: { "paper-1": { calendar: "24x7" }, "paper-2": { calendar: "24x7" } },
+  accounts: {
+    "paper-1": { broker: "practice", calendar: "24x7" },
+    "paper-2": { broker: "practice", calendar: "24x7" }
+  },
   limits: {
     openPositionsMax: null,
     openPositionsPerSymbolMax: null,
@@ -82,6 +85,7 @@ const contextOf = (
   accounts: new Map((accounts.length > 0 ? accounts : [account("paper-1")]).map((it) => [it.id, it])),
   orderIds: new Set(),
   rates: [],
+  breakers: new Map(),
   ...given
 })
 const plan = (given: Partial<PlanInput> = {}): Plan =>

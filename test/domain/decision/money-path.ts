@@ -110,7 +110,7 @@ export class MoneyPath {
       instruments: plainInstruments,
       sources: { default: { ageMaxMs: 300_000 } },
       strategies,
-      accounts: { "paper-1": { calendar: "24x7" } },
+      accounts: { "paper-1": { broker: "practice", calendar: "24x7" } },
       limits: {
         openPositionsMax: null,
         openPositionsPerSymbolMax: null,
@@ -199,7 +199,8 @@ export class MoneyPath {
         trading: this.#trading(),
         accounts: new Map([["paper-1", this.#account(this.#venuePosition, null)]]),
         orderIds: new Set(),
-        rates: []
+        rates: [],
+        breakers: new Map()
       },
       quoteOf: () => null,
       figuresOf: () => null,
@@ -294,7 +295,8 @@ export class MoneyPath {
         superseded: this.#superseded(row),
         openingOver: row.epoch !== null && row.epoch !== this.position.epoch,
         givenPrice: null,
-        rates: []
+        rates: [],
+        breakers: new Map()
       },
       settings: this.#settings(),
       quoteOf: () => null,

@@ -55,6 +55,7 @@ const well: HealthFacts = {
     { id: "paper-1", canTrade: true, reason: null },
     { id: "paper-2", canTrade: true, reason: null }
   ],
+  breakers: [],
   unprotected: [],
   canary: null,
   linkage: null,

@@ -54,7 +54,7 @@ const settings = (sidePolicy: SidePolicy = "both", quantityMax: string | null = 
       profitTargetPct: null
     }
   },
-  accounts: { "paper-1": { calendar: "24x7" } },
+  accounts: { "paper-1": { broker: "practice", calendar: "24x7" } },
   limits: {
     openPositionsMax: null,
     openPositionsPerSymbolMax: null,
@@ -100,6 +100,7 @@ const judge =
         openingOver: false,
         givenPrice: null,
         rates: [],
+        breakers: new Map(),
         ...more
       },
       settings: given,

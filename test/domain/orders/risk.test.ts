@@ -64,6 +64,7 @@ const base: RiskInput = {
   order: { symbol: "SPY", strategy: "default", side: "buy", quantity: "1", price: "100", given: null },
   quote: { last: "100" },
   scopes: [],
+  breakers: [],
   origin: {
     expiresFromMs: nowMs - 5_000,
     ageMaxMs: 300_000,
@@ -107,6 +108,7 @@ describe("T6, column by column", () => {
         "exposure",
         "price_collar",
         "buying_power",
+        "breaker",
         "cooldown",
         "daily_loss",
         "drawdown",

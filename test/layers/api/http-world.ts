@@ -32,6 +32,8 @@ import { SettingsControl } from "../../../src/actors/operators/reloader.ts"
 import { commandsLayer } from "../../../src/actors/operators/commands.ts"
 import { AccountLeases } from "../../../src/layers/accounts/accounts-lease.port.ts"
 import { AccountsStore } from "../../../src/layers/accounts/accounts-store.port.ts"
+import { BreakerStore } from "../../../src/layers/orders/breaker-store.port.ts"
+import { layerBreakers } from "../../support/breakers.ts"
 import { FillsStore } from "../../../src/layers/orders/fills-store.port.ts"
 import { OrderCommands } from "../../../src/layers/orders/order-commands.port.ts"
 import { Instance, makeInstance } from "../../../src/layers/platform/instance.port.ts"
@@ -175,6 +177,7 @@ const factsFor = (facts: Partial<HealthFacts> = {}): HealthFacts => ({
   takesPosts: true,
   trades: true,
   accounts: [{ id: "paper-1", canTrade: true, reason: null }],
+  breakers: [],
   unprotected: [],
   canary: null,
   linkage: null,
@@ -268,7 +271,7 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     Metrics.layer,
     TradingState.layer,
     layerEntropy,
-    Wake.layer
+    layerBreakers.pipe(Layer.provideMerge(Wake.layer))
   )
   const kept: Array<RefusedPost> = []
   const refusedStore = options.refusedStore ?? {
@@ -298,6 +301,7 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
       unlock: () => nothing,
       ...options.accounts
     } as unknown as AccountsStore["Service"]),
+    Layer.mock(BreakerStore, {}),
     Layer.succeed(Instance, instance)
   )
   const services = HttpListenerNode.pipe(

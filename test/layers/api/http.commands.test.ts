@@ -32,6 +32,8 @@ const bodies: { readonly [name in CommandName]: object } = {
   "position.adopt": { reason: "drill" },
   "account.flatten": { reason: "drill" },
   "account.unlock": { reason: "drill" },
+  "breaker.open": { reason: "drill" },
+  "breaker.close": { reason: "drill" },
   "dead_letter.replay": {},
   "dead_letters.replay": { filter: {}, expect_count: 0 },
   "refused_post.replay": {},

@@ -76,7 +76,14 @@ describe("signals that are too old", () => {
             expiresFromMs: 0
           },
           settings: planSettings(settings),
-          context: { nowMs: hour, trading: new Map(), accounts: new Map(), orderIds: new Set(), rates: [] },
+          context: {
+            nowMs: hour,
+            trading: new Map(),
+            accounts: new Map(),
+            orderIds: new Set(),
+            rates: [],
+            breakers: new Map()
+          },
           quoteOf: () => null,
           figuresOf: () => null,
           mayDefer: true

@@ -46,6 +46,7 @@ const facts: HealthFacts = {
   takesPosts: true,
   trades: false,
   accounts: [],
+  breakers: [],
   unprotected: [],
   canary: null,
   linkage: null,

@@ -38,6 +38,7 @@ const facts: HealthFacts = {
   takesPosts: true,
   trades: true,
   accounts: [{ id: "paper-1", canTrade: true, reason: null }],
+  breakers: [],
   unprotected: [],
   canary: null,
   linkage: null,

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Scope } from "effect"
 import { layerConfiguredBrokers } from "../../../src/layers/venues/broker.configured.ts"
 import { Brokers } from "../../../src/layers/venues/broker.port.ts"
+import { layerBreakers } from "../../support/breakers.ts"
 import { alertsQueue } from "../../support/alerts-queue.ts"
 import { Wake } from "../../../src/layers/platform/wake.port.ts"
 import { Config } from "../../../src/layers/platform/config.port.ts"
@@ -27,7 +28,7 @@ const world = Effect.gen(function* () {
   const venues = makeEmbeddedVenues(settings, target)
   const layer = layerConfiguredBrokers.pipe(
     Layer.provide(Layer.mergeAll(Layer.succeed(Config, settings), Layer.succeed(PaperVenues, venues))),
-    Layer.provide(alertsQueue),
+    Layer.provide(Layer.mergeAll(alertsQueue, layerBreakers)),
     Layer.provide(Wake.layer)
   )
   const brokers = Context.get(yield* Layer.build(layer), Brokers)
