@@ -86,7 +86,7 @@ describe("deciding", () => {
           outcome: "ordered",
           engine: "A",
           variant: "A",
-          checks: 26
+          checks: 27
         }
         assert.deepStrictEqual(trace, [
           { ...row, symbol: "SPY" },
