@@ -9,7 +9,7 @@ import { invariant } from "./invariant.ts"
 const seconds = (count: number): number => count * 1_000
 
 export const breakerLimits = {
-  /** The longest window: what failed an hour ago says nothing about now. */
+  /** The longest window: what failed an hour ago predicts nothing. */
   windowMsMax: 3_600_000,
   /** Calls of this long are one count in memory; a window is at least as long. */
   bucketMs: seconds(1),

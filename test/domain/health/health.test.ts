@@ -157,6 +157,39 @@ describe("T2", () => {
     assert.isFalse(health({}).document.halted)
   })
 
+  it("a breaker that a rule opened: ready, degraded, named without the words of its venue", () => {
+    const breaker = {
+      id: "broker:practice",
+      state: "OPEN",
+      byRule: true,
+      by: "rule:breaker_probe",
+      reason: "a probe failed: status 500: paper-1 has 7 SPY",
+      sinceMs: t0,
+      untilMs: t0 + 30_000
+    }
+    const opened = health({ breakers: [breaker] })
+    assert.deepStrictEqual(said(opened), {
+      ready: true,
+      status: "degraded",
+      can_trade: true,
+      intake: "store",
+      httpStatus: 200
+    })
+    assert.deepStrictEqual(opened.document.breakers, {
+      "broker:practice": {
+        state: "OPEN",
+        by: "rule:breaker_probe",
+        reason: breaker.reason,
+        since: new Date(t0).toISOString(),
+        until: new Date(t0 + 30_000).toISOString()
+      }
+    })
+    assert.deepStrictEqual(opened.outline.reasons, ["the circuit breaker broker:practice is OPEN"])
+    const byOperator = health({ breakers: [{ ...breaker, byRule: false, by: "api", untilMs: null }] })
+    assert.strictEqual(byOperator.document.status, "healthy")
+    assert.isNull(byOperator.document.breakers["broker:practice"]?.until)
+  })
+
   it("halted: every account says why it does not trade", () => {
     const why = (change: Partial<HealthFacts>) =>
       Object.values(health(change).document.accounts).map(({ can_trade, reason }) => [can_trade, reason])

@@ -171,6 +171,24 @@ describe("T1 a bad, unknown or missing setting is refused with its path", () => 
       { risk: { scopes: { everything: {} } } },
       'risk.scopes.everything: must be "global", "account:NAME"'
     ],
+    [{}, { risk: { breakers: { "broker:x": {} } } }, 'risk.breakers.broker:x: there is no broker "x"'],
+    [{}, { risk: { breakers: { "strategy:x": {} } } }, 'risk.breakers.strategy:x: there is no strategy "x"'],
+    [{}, { risk: { breakers: { account: {} } } }, 'risk.breakers.account: must be "broker", "strategy"'],
+    [
+      {},
+      { risk: { breakers: { broker: { windowMs: 999 } } } },
+      "risk.breakers.broker.windowMs: must be a whole"
+    ],
+    [
+      {},
+      { risk: { breakers: { broker: { failurePct: 0 } } } },
+      "risk.breakers.broker.failurePct: must be a whole"
+    ],
+    [
+      {},
+      { risk: { breakers: { strategy: { cooldownMs: 5_000, cooldownMsMax: 4_999 } } } },
+      "risk.breakers.strategy.cooldownMsMax: must not be less than cooldownMs, 5000"
+    ],
     [{}, { risk: { scopes: { "account:x": {} } } }, 'risk.scopes.account:x: there is no account "x"'],
     [{}, { risk: { scopes: { "strategy:x": {} } } }, 'risk.scopes.strategy:x: there is no strategy "x"'],
     [{}, { risk: { scopes: { global: { dailyLoss: "1" } } } }, "risk.scopes.global.dailyLoss: "],
