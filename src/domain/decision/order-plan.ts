@@ -24,7 +24,7 @@ import {
 } from "../orders/plan-context.ts"
 import { evaluateRisk, type RiskVerdict } from "../orders/risk.ts"
 import { holdingOf, withOrder } from "../orders/risk-book.ts"
-import { breakersFor } from "../orders/risk-breaker.ts"
+import { breakersFor } from "../orders/breaker.ts"
 import { type ScopeFigures, scopeStates } from "../orders/risk-scope.ts"
 import type { StrategySettings } from "../kernel/settings.ts"
 import type { SignalTarget } from "../signals/signal.ts"

@@ -41,9 +41,6 @@ export const BREAKER_TRANSITIONS: Readonly<
   }
 }
 
-export const BREAKER_KINDS = ["broker", "strategy"] as const
-export type BreakerKind = (typeof BREAKER_KINDS)[number]
-
 /** The ids of the breakers of an installation: `broker:<name>`, `strategy:<name>`. */
 export const breakerIds = ({
   brokers,
@@ -272,3 +269,25 @@ export const byOperator = (
 
 /** A change of state or of who decides it; the others only count a probe. */
 export const isNews = ({ event }: Pick<BreakerChange, "event">): boolean => event !== "breaker.probe_passed"
+
+/** A breaker that is not closed. Times are epoch milliseconds of the database's clock. */
+export interface StoppedBreaker {
+  readonly id: string
+  readonly state: Exclude<BreakerState, "CLOSED">
+  readonly by: string
+  readonly reason: string | null
+  /** When its cooldown ends; null when only an operator closes it, or probes do. */
+  readonly untilMs: number | null
+  /** What it was opened by. */
+  readonly numbers: RiskNumbers
+}
+
+/** The breakers that stop an order: those of the broker it goes to and of its strategy, an OPEN one first. */
+export const breakersFor = (
+  stopped: ReadonlyMap<string, StoppedBreaker>,
+  broker: string | null,
+  strategy: string
+): ReadonlyArray<StoppedBreaker> =>
+  [...(broker === null ? [] : [`broker:${broker}`]), `strategy:${strategy}`]
+    .flatMap((id) => stopped.get(id) ?? [])
+    .toSorted((a, b) => Number(b.state === "OPEN") - Number(a.state === "OPEN"))

@@ -9,7 +9,7 @@
  */
 import type { Instruments } from "../kernel/instruments.ts"
 import { isStricter, type TradingStateName } from "../kernel/trading-state.ts"
-import type { StoppedBreaker } from "./risk-breaker.ts"
+import type { StoppedBreaker } from "./breaker.ts"
 import type { RiskAccount, RiskLimits } from "./risk-input.ts"
 import type { AccountSettings, ScopeLimits, StrategySettings } from "../kernel/settings.ts"
 import { type EntryRate, scopesOf } from "./risk-scope.ts"

@@ -5,32 +5,10 @@
  * that is HALF_OPEN may close within seconds and defers it; an entry that was decided before waits until its own limit.
  * Never: moves a breaker.
  */
-import { type BreakerState, partsOf } from "./breaker.ts"
+import { partsOf } from "./breaker.ts"
 import { opensNothing } from "./risk-closing.ts"
 import type { RiskInput } from "./risk-input.ts"
-import { defer, deny, type Evaluation, type RiskNumbers } from "./risk-verdict.ts"
-
-/** A breaker that is not closed. Times are epoch milliseconds of the database's clock. */
-export interface StoppedBreaker {
-  readonly id: string
-  readonly state: Exclude<BreakerState, "CLOSED">
-  readonly by: string
-  readonly reason: string | null
-  /** When its cooldown ends; null when only an operator closes it, or probes do. */
-  readonly untilMs: number | null
-  /** What it was opened by. */
-  readonly numbers: RiskNumbers
-}
-
-/** The breakers that stop an order: those of the broker it goes to and of its strategy, an OPEN one first. */
-export const breakersFor = (
-  stopped: ReadonlyMap<string, StoppedBreaker>,
-  broker: string | null,
-  strategy: string
-): ReadonlyArray<StoppedBreaker> =>
-  [...(broker === null ? [] : [`broker:${broker}`]), `strategy:${strategy}`]
-    .flatMap((id) => stopped.get(id) ?? [])
-    .toSorted((a, b) => Number(b.state === "OPEN") - Number(a.state === "OPEN"))
+import { defer, deny, type Evaluation } from "./risk-verdict.ts"
 
 const codes = { OPEN: "breaker_open", HALF_OPEN: "breaker_half_open" } as const
 

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { contractMultiplier } from "../../../src/domain/kernel/option-contract.ts"
 import { evaluateRisk } from "../../../src/domain/orders/risk.ts"
-import { breakersFor, type StoppedBreaker } from "../../../src/domain/orders/risk-breaker.ts"
+import { breakersFor, type StoppedBreaker } from "../../../src/domain/orders/breaker.ts"
 import type { RiskInput } from "../../../src/domain/orders/risk-input.ts"
 
 const nowMs = Date.parse("2026-11-23T15:00:00Z")
