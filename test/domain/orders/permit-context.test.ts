@@ -57,7 +57,7 @@ const settings: PlanSettings = {
   instruments: plainInstruments,
   sources: {},
   strategies: { s: strategy },
-  accounts: { "paper-1": { calendar: "24x7" } },
+  accounts: { "paper-1": { broker: "practice", calendar: "24x7" } },
   limits: off,
   scopes: {}
 }
@@ -128,6 +128,7 @@ const permitOf = (order: PermitOrder, given: Given = {}): Permit => {
       openingOver: false,
       givenPrice: null,
       rates: [],
+      breakers: new Map(),
       ...context
     },
     settings: read,

@@ -106,6 +106,7 @@ const base: RiskInput = {
   order: { symbol: "SPY", strategy: "s", side: "buy", quantity: "1", price: "100", given: null },
   quote: { last: "100" },
   scopes: [],
+  breakers: [],
   origin: { expiresFromMs: nowMs, ageMaxMs: 1, alreadyOrdered: false, sidePolicy: "both", symbols: null },
   limits: {
     openPositionsMax: null,

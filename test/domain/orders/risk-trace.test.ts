@@ -71,6 +71,7 @@ const base: RiskInput = {
   order: { symbol: "SPY", strategy: "s", side: "buy", quantity: "3", price: "101", given: null },
   quote: { last: "100" },
   scopes: [],
+  breakers: [],
   origin,
   limits,
   marketPrice: (symbol) => (symbol === "SPY" ? "100" : null),
@@ -119,6 +120,7 @@ describe("the trace of an order", () => {
         venue_usable: "5000",
         venue_needed: "550"
       },
+      breaker: { breaker: null },
       cooldown: noLimit,
       daily_loss: noLimit,
       drawdown: noLimit,
