@@ -1,9 +1,11 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect } from "effect"
+import { Deferred, Effect, Fiber } from "effect"
 import { positionId } from "../../src/domain/kernel/ids.ts"
 import { AccountsStore } from "../../src/layers/accounts/accounts-store.port.ts"
 import type { VenueFill } from "../../src/domain/orders/fill.ts"
+import { Database } from "../../src/layers/database/database.port.ts"
 import { FillsStore } from "../../src/layers/orders/fills-store.port.ts"
+import { makeLiveSettings } from "../../src/layers/platform/config.live.ts"
 import { OrdersStore, type StoredOrder } from "../../src/layers/orders/orders-store.port.ts"
 import { PositionsStore } from "../../src/layers/orders/positions-store.port.ts"
 import {
@@ -29,7 +31,9 @@ interface PositionRow {
 
 const settings = testSettings({ instruments: { "FDAX*": { multiplier: "25" } } })
 
-layer(world(settings), { excludeTestServices: true })("fills", (it) => {
+const live = makeLiveSettings(settings)
+
+layer(world(live.view), { excludeTestServices: true })("fills", (it) => {
   const position = (symbol: string) =>
     sql((client) =>
       Effect.map(
@@ -65,6 +69,55 @@ layer(world(settings), { excludeTestServices: true })("fills", (it) => {
       OrdersStore.use((orders) => orders.byId(order.id)),
       (found) => Effect.fromNullishOr(found)
     )
+
+  it.effect("[G11] a reload in the middle of a fill changes the next fill and not this one", () =>
+    Effect.gen(function* () {
+      const { order } = yield* submitted({ symbol: "MIDST", quantity: "2" })
+      const locked = yield* Deferred.make<void>()
+      const reloaded = yield* Deferred.make<void>()
+      const id = positionId("paper-1", "MIDST")
+      yield* sql(
+        (client) =>
+          client`INSERT INTO positions (id, account, symbol, epoch) VALUES (${id}, 'paper-1', 'MIDST', 0)`
+      )
+      const database = yield* Database
+      // The fill waits for the row of its position while the settings change.
+      const holder = yield* database
+        .transact("test", (client) =>
+          Effect.gen(function* () {
+            yield* client`SELECT id FROM positions WHERE id = ${id} FOR UPDATE`
+            yield* Deferred.succeed(locked, undefined)
+            yield* Deferred.await(reloaded)
+          })
+        )
+        .pipe(Effect.forkChild)
+      yield* Deferred.await(locked)
+      const recording = yield* record(fillOf(order, { price: "100" })).pipe(Effect.forkChild)
+      yield* sql(
+        (client) =>
+          client<{ readonly waits: boolean }>`
+          SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
+            AND wait_event_type = 'Lock' AND query LIKE '%FROM positions WHERE id%') AS waits`
+      ).pipe(Effect.delay(5), Effect.repeat({ until: ([row]) => row?.waits === true }))
+      const { default: before } = settings.strategies
+      assert.isDefined(before)
+      live.assign({
+        ...settings,
+        strategies: {
+          ...settings.strategies,
+          default: { ...before, stopLossPct: "50", profitTargetPct: "60" }
+        }
+      })
+      yield* Deferred.succeed(reloaded, undefined)
+      yield* Fiber.join(holder)
+      yield* Fiber.join(recording)
+      assert.deepInclude(yield* position("MIDST"), { stop: "98", target: "103" })
+      const { order: next } = yield* submitted({ symbol: "AFTER" })
+      yield* record(fillOf(next, { price: "100" }))
+      assert.deepInclude(yield* position("AFTER"), { stop: "50", target: "160" })
+      live.assign(settings)
+    })
+  )
 
   it.effect("one fill moves order, position and link in one step, and settles the order", () =>
     Effect.gen(function* () {

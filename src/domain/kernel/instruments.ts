@@ -187,14 +187,15 @@ const make = (settings: InstrumentSettings): Instruments => {
   }
 }
 
-const made = new WeakMap<InstrumentSettings, Instruments>()
+/** By what the settings define and not by the settings: a copy of them has the same instruments. */
+const made = new WeakMap<InstrumentSettings["instruments"], Instruments>()
 
 /** The instruments under these settings: built once, with a bounded cache of what was looked up. */
 export const instrumentsOf = (settings: InstrumentSettings): Instruments => {
-  const there = made.get(settings)
+  const there = made.get(settings.instruments)
   if (there !== undefined) return there
   const instruments = make(settings)
-  made.set(settings, instruments)
+  made.set(settings.instruments, instruments)
   return instruments
 }
 

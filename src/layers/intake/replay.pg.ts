@@ -12,7 +12,7 @@ import type { Fragment } from "effect/sql/Statement"
 import { refusedLimits } from "../../domain/kernel/limits-kept.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 import { Database } from "../database/database.port.ts"
-import { Config } from "../platform/config.port.ts"
+import { Config, snapshotOf } from "../platform/config.port.ts"
 import { Wake } from "../platform/wake.port.ts"
 import { IntakeStore } from "../signals/intake-store.port.ts"
 import { CountDiffers, Replay, type ReplayedItem, type ReplaySelection, TooMany } from "./replay.port.ts"
@@ -61,8 +61,8 @@ export const replayPg: Layer.Layer<Replay, never, Config | Database | IntakeStor
         Effect.gen(function* () {
           const ids = yield* database.run("replay.select", (sql) => idsOf(sql, selection))
           const nowMs = yield* Clock.currentTimeMillis
-          // A copy: a reload in the middle would judge one post by two settings.
-          const inForce = { ...settings }
+          // A snapshot: a reload in the middle would judge one post by two settings.
+          const inForce = snapshotOf(settings)
           const done: Array<ReplayedItem> = []
           for (let from = 0; from < ids.length; from += refusedLimits.replayBatch) {
             const batch = ids.slice(from, from + refusedLimits.replayBatch)

@@ -5,7 +5,8 @@
  * transaction that takes both takes them in this order, so fills never deadlock with exits. The insert of the trade
  * decides whether this delivery is the first: the venue's key is unique, a second one changes nothing.
  *
- * Promises: trade, order, position and link are committed together; a duplicate commits nothing.
+ * Promises: trade, order, position and link are committed together, under the settings of one moment: a reload in the
+ * middle of a transaction is seen by the next one; a duplicate commits nothing.
  * Never: looks at a fence, or leaves a fill out because its order is in the wrong state.
  * Failure: `DatabaseUnavailable`; the transaction is idempotent, so it is retried after contention and after a
  * commit whose answer was lost. A fault is a bug and dies.
@@ -22,7 +23,7 @@ import { applyFill, type PositionStep } from "../../domain/orders/position.ts"
 import { EXTERNAL } from "../../domain/kernel/settings.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
 import type { VenueFill } from "../../domain/orders/fill.ts"
-import { Config } from "../platform/config.port.ts"
+import { Config, snapshotOf } from "../platform/config.port.ts"
 import { Database, type DatabaseService } from "../database/database.port.ts"
 import {
   type FillOutcome,
@@ -246,8 +247,9 @@ const settleFilled = (sql: SqlClient, order: StoredOrder) =>
 /** A trade that an operator infers takes nobody's metadata. */
 const noMetadata = Effect.succeed({ _tag: "NoMetadata", why: "the quantity was adopted" } as const)
 
-const recordIn = (sql: SqlClient, settings: Settings, venue: string, fill: VenueFill, isAdopted = false) =>
+const recordIn = (sql: SqlClient, inForce: Settings, venue: string, fill: VenueFill, isAdopted = false) =>
   Effect.gen(function* () {
+    const settings = snapshotOf(inForce)
     const position = positionId(fill.account, fill.symbol)
     const trade = tradeRecordId({ venue, ...fill })
     const held = yield* lockPosition(sql, position, fill)

@@ -2,14 +2,14 @@
  * Live settings: the settings in force, and the one place where they are replaced.
  *
  * Every component holds the same object and reads what it needs when it needs it; each property yields the value in force. So a
- * change is one assignment, and a copy of the object (`planSettingsOf`) is a consistent set of settings.
+ * change is one assignment; `snapshotOf` (config.port.ts) returns the settings of one moment.
  *
  * Promises: an assignment is seen by every read after it and by none before it.
  * Failure: reading a property cannot fail.
  * Never: judges what is assigned (settings-change.ts and the reloader do).
  */
 import type { Settings } from "../../domain/kernel/settings.ts"
-import type { SettingsInForceService } from "./config.port.ts"
+import { IN_FORCE, type SettingsInForceService } from "./config.port.ts"
 
 export interface LiveSettings extends SettingsInForceService {
   /** What components read. */
@@ -24,9 +24,11 @@ export const makeLiveSettings = (initial: Settings): LiveSettings => {
       { enumerable: true, get: (): unknown => Reflect.get(current, name) }
     ])
   )
+  const view = Object.defineProperties({}, properties)
+  Object.defineProperty(view, IN_FORCE, { value: () => current })
   return {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it gets every property of the settings
-    view: Object.defineProperties({}, properties) as Settings,
+    view: view as Settings,
     current: () => current,
     assign: (next) => {
       current = next

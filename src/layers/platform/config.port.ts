@@ -6,12 +6,23 @@
  *
  * Promises: complete, cross-checked settings (see config.resolve.ts); what a reload may change (settings-change.ts) has the
  * value in force whenever it is read, everything else the one from the start.
- * Never: mixes two versions in a copy: a reader that needs several consistent values copies the settings first.
+ * Never: mixes two versions in what `snapshotOf` returns: a transaction, a decision and whatever else reads several values
+ * that belong together reads them from there.
  */
 import { Context, type Result } from "effect"
 import type { Settings, SettingsProblem } from "../../domain/kernel/settings.ts"
 
 export class Config extends Context.Service<Config, Settings>()("holdfast/layers/Config") {}
+
+/** Where a view of live settings keeps the way to the settings in force. Not enumerable, so that a copy is plain settings. */
+export const IN_FORCE: unique symbol = Symbol("holdfast.settings.in_force")
+
+/**
+ * The settings in force now, as an object that never changes: the same object until a reload, so that what is derived from
+ * it can be cached by it. Settings that are no view are returned as they are.
+ */
+export const snapshotOf = (settings: Settings & { readonly [IN_FORCE]?: () => Settings }): Settings =>
+  settings[IN_FORCE]?.() ?? settings
 
 export interface SettingsInForceService {
   /** As they are now; this object does not change afterwards. */
