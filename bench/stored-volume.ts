@@ -19,6 +19,7 @@ import type { Fragment } from "effect/sql/Statement"
 import { planSignal } from "../src/domain/decision/decision.ts"
 import { instrumentsOf } from "../src/domain/kernel/instruments.ts"
 import type { Settings } from "../src/domain/kernel/settings.ts"
+import { versionOf } from "../src/domain/kernel/settings-change.ts"
 import { bodyHash } from "../src/domain/kernel/canonical-json.ts"
 import { signalId } from "../src/domain/kernel/ids.ts"
 import { decodeIntakeBody } from "../src/wire/intake-body.ts"
@@ -150,6 +151,7 @@ const measure = (database: DatabaseService) =>
     >
     const plan = {
       ...settings,
+      version: versionOf(settings),
       instruments: instrumentsOf(settings),
       limits: { ...settings.risk, buyingPowerMultiple: null },
       scopes: settings.risk.scopes

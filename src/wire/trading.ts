@@ -168,6 +168,9 @@ export const account = z
     venue: z.string(),
     starting_cash: decimal,
     enabled: z.boolean(),
+    retired_at: instant.nullable().meta({
+      description: "Since when no process executes it, because a reload removed it from the settings."
+    }),
     owner: text.meta({ description: "The life of the process that executes it." }),
     fence: z.string(),
     lease_until: instant.nullable(),
@@ -265,6 +268,10 @@ export const trace = z
         reason: text,
         checks: z.array(check),
         shadow: anyJson,
+        settings_version: text.meta({
+          description:
+            "Of the settings it was made under; null: made before versions were kept with decisions."
+        }),
         decided_at: instant
       })
       .nullable(),

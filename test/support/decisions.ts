@@ -7,6 +7,7 @@
 import { randomUUID } from "node:crypto"
 import { Effect, Layer } from "effect"
 import type { Settings } from "../../src/domain/kernel/settings.ts"
+import { versionOf } from "../../src/domain/kernel/settings-change.ts"
 import { planSignal } from "../../src/domain/decision/decision.ts"
 import { instrumentsOf } from "../../src/domain/kernel/instruments.ts"
 import type { PlanSettings } from "../../src/domain/orders/plan-context.ts"
@@ -27,6 +28,7 @@ import { settingsFrom } from "./practice-settings.ts"
 import { heldInstance } from "./instance.ts"
 
 export const planSettings = (settings: Settings): PlanSettings => ({
+  version: versionOf(settings),
   mode: settings.mode,
   symbols: settings.symbols,
   instruments: instrumentsOf(settings),

@@ -161,6 +161,7 @@ const logDecided = (
       symbol: claimed.signal.symbol,
       outcome: result,
       reason,
+      settings_version: decision.settingsVersion,
       took_ms: tookMs,
       orders: decision.orders.map(({ account, clientOrderId, status }) => ({
         account,

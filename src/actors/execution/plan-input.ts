@@ -3,17 +3,20 @@
  *
  * Both steps judge by the same rules (T10), so both take their input from here.
  *
- * Promises: a quote older than the limit is no quote; an unknown symbol is subscribed to for the next time.
+ * Promises: the settings of a decision are those of one moment, and it names their version; a quote older than the limit is no quote; an unknown symbol is subscribed to for the next time.
  * Never: waits.
  */
 import { instrumentsOf } from "../../domain/kernel/instruments.ts"
+import { versionOf } from "../../domain/kernel/settings-change.ts"
 import { ageLimits } from "../../domain/kernel/limits.ts"
 import type { PlanQuote, PlanSettings } from "../../domain/orders/plan-context.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
 import type { MarketService } from "../../layers/market/market.port.ts"
+import { snapshotOf } from "../../layers/platform/config.port.ts"
 
 /** In practice an alert is a fill whatever it costs; where money is at stake the account's own money is the default bound. */
-export const planSettingsOf = (settings: Settings): PlanSettings => {
+export const planSettingsOf = (inForce: Settings): PlanSettings => {
+  const settings = snapshotOf(inForce)
   const {
     buyingPowerMultiple = settings.mode === "PRACTICE" ? null : "1",
     breakers: _breakers,
@@ -23,6 +26,7 @@ export const planSettingsOf = (settings: Settings): PlanSettings => {
   } = settings.risk
   return {
     ...settings,
+    version: versionOf(settings),
     limits: { ...limits, buyingPowerMultiple },
     scopes,
     instruments: instrumentsOf(settings)

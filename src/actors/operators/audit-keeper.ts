@@ -3,7 +3,7 @@
  * a stranger tries them by the thousand.
  *
  * Promises: every attempt is counted by command and result; an end that cannot be written now waits in memory and is written when the database is there, at most
- * `commandLimits.pendingEndsMax` of them; an attempt of a process that is gone is ended as `interrupted`, with a line and
+ * `commandLimits.pendingEndsMax` of them; an attempt of a process that is gone, and of none that holds the node's lease, is ended as `interrupted`, with a line and
  * an alert; of refusals some rows are kept in a minute and a line counts the others.
  * Never: fails, or makes an answer wait for a database that is away.
  */
@@ -129,6 +129,7 @@ export const makeAuditKeeper = Effect.gen(function* () {
   const instance = yield* Instance
   const { again, keep, write } = makeWriter(audit)
   const tally = makeRefusals()
+  let stood = "Unknown"
   return {
     end: (entry, end) => Effect.andThen(count(entry, end), write({ entry, end })),
     later: (entry, end) => Effect.andThen(count(entry, end), keep({ entry, end })),
@@ -156,7 +157,12 @@ export const makeAuditKeeper = Effect.gen(function* () {
       Effect.gen(function* () {
         yield* again
         const life = instance.current()?.life
-        if (all && life !== undefined) yield* Effect.provideService(interrupt(audit, life), Alerts, alerts)
+        const { _tag: standing } = instance.standing()
+        // Former lives count as alive until this one has their lease.
+        const isNews = standing === "Held" && stood !== standing
+        stood = standing
+        if ((all || isNews) && life !== undefined)
+          yield* Effect.provideService(interrupt(audit, life), Alerts, alerts)
       })
   } satisfies AuditKeeper
 })

@@ -18,7 +18,7 @@ import { logEvent } from "../../runtime/log-event.ts"
 const WAITING_MAX = 32
 const RETRY_MS = 1_000
 
-type Waiting = Omit<SettingsChange, "node">
+type Waiting = Omit<SettingsChange, "node" | "life">
 
 export interface SettingsRecordService {
   readonly add: (settings: Settings, by: string, changed: ReadonlyArray<string>, atMs: number) => void
@@ -87,8 +87,8 @@ export const settingsRecorder = Effect.gen(function* () {
   const storeNext = Effect.gen(function* () {
     const change = yield* record.next
     yield* untilAvailable
-    const node = instance.current()?.nodeId ?? ""
-    yield* versions.record({ ...change, node })
+    const identity = instance.current()
+    yield* versions.record({ ...change, node: identity?.nodeId ?? "", life: identity?.life ?? null })
     record.stored(change)
     yield* logEvent("info", "settings.stored", `settings ${change.version}`, {
       component: "root",

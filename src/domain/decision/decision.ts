@@ -37,6 +37,8 @@ export interface Decision {
   readonly signalStatus: "done" | "rejected"
   /** The quote it was decided on. */
   readonly quote: PlanQuote | null
+  /** The name of the settings it was decided under. */
+  readonly settingsVersion: string
 }
 
 export type Plan =
@@ -145,7 +147,8 @@ export const planSignal = (given: PlanInput): Plan => {
         : [early],
     orders: steps.flatMap(({ orders }) => orders),
     signalStatus: outcome === "denied" ? "rejected" : "done",
-    quote: input.quoteOf(signal.symbol)
+    quote: input.quoteOf(signal.symbol),
+    settingsVersion: settings.version
   }
   return { _tag: "Decided", decision, context }
 }

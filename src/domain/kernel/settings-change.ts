@@ -51,6 +51,14 @@ export const withLive = (inForce: Settings, read: Settings): Settings => ({
   retention: read.retention
 })
 
-/** The name of these settings: 16 hexadecimal digits. */
-export const versionOf = (settings: Settings): string =>
-  digest128("settings", [comparable({ ...settings })]).slice(0, 16)
+/** Settings do not change, and every decision names the version of those it was made under. */
+const versions = new WeakMap<Settings, string>()
+
+/** The name of these settings: 16 hexadecimal digits. Not for a view of live settings, which has no version of its own. */
+export const versionOf = (settings: Settings): string => {
+  const known = versions.get(settings)
+  if (known !== undefined) return known
+  const version = digest128("settings", [comparable({ ...settings })]).slice(0, 16)
+  versions.set(settings, version)
+  return version
+}

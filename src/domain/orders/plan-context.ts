@@ -44,6 +44,8 @@ export interface PlanQuote {
 
 /** What the configuration defines. */
 export interface PlanSettings extends SymbolRules {
+  /** The name of the settings these were taken from (settings-change.ts). */
+  readonly version: string
   readonly sources: Readonly<Record<string, { readonly ageMaxMs: number }>>
   readonly strategies: Readonly<Record<string, StrategySettings>>
   readonly accounts: Readonly<Record<string, Pick<AccountSettings, "broker" | "calendar">>>

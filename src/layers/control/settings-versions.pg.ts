@@ -13,13 +13,13 @@ export const settingsVersionsPg: Layer.Layer<SettingsVersions, never, Database> 
   SettingsVersions,
   Effect.map(Database, (database) =>
     SettingsVersions.of({
-      record: ({ at, by, changed, node, settings, version }) =>
+      record: ({ at, by, changed, life, node, settings, version }) =>
         database.transact("settings.record", (sql) =>
           Effect.gen(function* () {
             yield* sql`INSERT INTO settings_versions (version, settings, first_at)
               VALUES (${version}, ${JSON.stringify(settings)}::text::jsonb, ${at}) ON CONFLICT DO NOTHING`
-            yield* sql`INSERT INTO settings_changes (version, node, by, changed, at)
-              VALUES (${version}, ${node}, ${by}, ${[...changed]}::text[], ${at})`
+            yield* sql`INSERT INTO settings_changes (version, node, life, by, changed, at)
+              VALUES (${version}, ${node}, ${life}, ${by}, ${[...changed]}::text[], ${at})`
           })
         )
     })

@@ -13,6 +13,8 @@ export interface SettingsChange {
   readonly settings: Readonly<Record<string, unknown>>
   /** The node that runs under it from now on. */
   readonly node: string
+  /** Which process of it: copies of a DATA_DIR share a node, and run under settings of their own. */
+  readonly life: string | null
   /** `start`, or who asked for the reload. */
   readonly by: string
   /** Names of the settings that changed; none at a start. */

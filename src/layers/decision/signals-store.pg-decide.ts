@@ -52,6 +52,7 @@ const decisionRow = (decision: Decision, symbol: string, index: number) => ({
   outcome: decision.outcome,
   reason: decision.reason,
   checks: decision.checks,
+  settings_version: decision.settingsVersion,
   signal_status: decision.signalStatus,
   symbol,
   bid: decision.quote?.bid ?? null,
@@ -98,10 +99,10 @@ const write = (
   WITH decided AS (
     SELECT * FROM jsonb_to_recordset(${JSON.stringify(decided.map((it, index) => decisionRow(it.decision, it.symbol, index)))}::text::jsonb)
       AS d (ordinal int, signal_id uuid, engine text, experiment_id text, variant text, outcome text, reason text,
-        checks jsonb, signal_status text, symbol text, bid numeric, ask numeric, last numeric, quoted_at timestamptz)),
+        checks jsonb, settings_version text, signal_status text, symbol text, bid numeric, ask numeric, last numeric, quoted_at timestamptz)),
   decision AS (
-    INSERT INTO decisions (signal_id, engine, experiment_id, variant, outcome, reason, checks)
-    SELECT signal_id, engine, experiment_id, variant, outcome, reason, checks FROM decided ORDER BY ordinal),
+    INSERT INTO decisions (signal_id, engine, experiment_id, variant, outcome, reason, checks, settings_version)
+    SELECT signal_id, engine, experiment_id, variant, outcome, reason, checks, settings_version FROM decided ORDER BY ordinal),
   enriched AS (
     INSERT INTO enriched_signals (signal_id, symbol, bid, ask, last, quoted_at)
     SELECT signal_id, symbol, bid, ask, last, quoted_at FROM decided ORDER BY ordinal),

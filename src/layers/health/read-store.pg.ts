@@ -70,7 +70,7 @@ const lists: Readonly<Record<ListName, ListTable>> = {
       e.unrealised_pnl, e.equity, e.day_pnl, e.drawdown, e.at AS equity_at
       FROM accounts a LEFT JOIN LATERAL (SELECT * FROM equity e WHERE e.account = a.id ORDER BY e.at DESC LIMIT 1) e ON true)
       AS accounts`,
-    columns: `id, venue, starting_cash, enabled, owner, fence::text AS fence,
+    columns: `id, venue, starting_cash, enabled, retired_at, owner, fence::text AS fence,
       ${leaseUntil} AS lease_until, reconciled_at, created_at, open_positions,
       cash, buying_power, balance_at, realised_pnl, fees, unrealised_pnl, equity, day_pnl, drawdown, equity_at`,
     key: [{ column: "id", type: "text" }],

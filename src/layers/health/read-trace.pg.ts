@@ -41,7 +41,7 @@ export const traceOf = (database: DatabaseService) => (id: string) =>
           yield* sql<Item>`SELECT snapshot_id, pair, trigger, buy_score, sell_score, order_id, side, received_at, linked_at
           FROM signal_metadata WHERE signal_id = ${id}::uuid`
         const [decision] =
-          yield* sql<Item>`SELECT engine, experiment_id, variant, outcome, reason, checks, shadow, decided_at
+          yield* sql<Item>`SELECT engine, experiment_id, variant, outcome, reason, checks, shadow, settings_version, decided_at
           FROM decisions WHERE signal_id = ${id}::uuid`
         const orders =
           yield* sql<Item>`SELECT ${sql.literal(orderColumns)} FROM orders WHERE signal_id = ${id}::uuid ORDER BY seq`

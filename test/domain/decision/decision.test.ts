@@ -46,6 +46,7 @@ const strategy = {
 const settings: PlanSettings = {
   mode: "PAPER",
   symbols: {},
+  version: "0123456789abcdef",
   instruments: plainInstruments,
   sources: { default: { ageMaxMs: 300_000 } },
   strategies: { default: strategy },

@@ -107,6 +107,7 @@ export class MoneyPath {
     return {
       mode: "PRACTICE",
       symbols: {},
+      version: "0123456789abcdef",
       instruments: plainInstruments,
       sources: { default: { ageMaxMs: 300_000 } },
       strategies,

@@ -37,6 +37,7 @@ const account = (given: Partial<PlanAccount> = {}, held = "0"): PlanAccount => (
   ...given
 })
 const settings = (sidePolicy: SidePolicy = "both", quantityMax: string | null = null): PlanSettings => ({
+  version: "0123456789abcdef",
   mode: "PRACTICE",
   symbols: {},
   instruments: plainInstruments,

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { claimLimits } from "../../../src/domain/kernel/limits.ts"
+import { versionOf } from "../../../src/domain/kernel/settings-change.ts"
 import type { Claim, Planner, SignalsStoreService } from "../../../src/layers/decision/signals-store.port.ts"
 import {
   expireLeases,
@@ -75,7 +76,7 @@ describe("deciding", () => {
         ])
         const trace = yield* rows<Record<string, unknown>>(
           database,
-          `SELECT s.status, s.claim, s.lease_until, s.decided_at IS NOT NULL AS at, d.outcome, d.engine, d.variant,
+          `SELECT s.status, s.claim, s.lease_until, s.decided_at IS NOT NULL AS at, d.outcome, d.engine, d.variant, d.settings_version AS settings,
         jsonb_array_length(d.checks) AS checks, e.symbol FROM signals s JOIN decisions d ON d.signal_id = s.id JOIN enriched_signals e ON e.signal_id = s.id ORDER BY s.seq`
         )
         const row = {
@@ -86,6 +87,7 @@ describe("deciding", () => {
           outcome: "ordered",
           engine: "A",
           variant: "A",
+          settings: versionOf(settings),
           checks: 27
         }
         assert.deepStrictEqual(trace, [
