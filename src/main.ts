@@ -15,11 +15,13 @@ import { runService } from "./actors/service/service.ts"
 import { startupLayer } from "./actors/platform/startup.ts"
 import { exitStatus, type Verdict, verdictOfFault, verdictOfProblems } from "./domain/platform/exit-status.ts"
 import { settingsWarnings } from "./domain/kernel/settings-warnings.ts"
-import { describeReading, secretReadings, secretTexts } from "./domain/kernel/settings-secrets.ts"
+import { describeReading, secretReadings } from "./domain/kernel/settings-secrets.ts"
 import { plainEnvironment } from "./domain/kernel/settings-text.ts"
 import { readBuild } from "./layers/platform/build.files.ts"
+import { LiveTree } from "./actors/operators/live-tree.ts"
 import { SettingsControl } from "./actors/operators/reloader.ts"
 import { SettingsRecord } from "./actors/operators/settings-record.ts"
+import { settingsMask } from "./layers/platform/config-mask.ts"
 import { makeLiveSettings } from "./layers/platform/config.live.ts"
 import { ConfigReader } from "./layers/platform/config.port.ts"
 import { describeSettings } from "./domain/kernel/settings-shown.ts"
@@ -39,17 +41,21 @@ const read = () => loadSettings(process.env, process.cwd(), process.stdout.isTTY
 const loaded = Result.flatMap(read(), (settings) =>
   Result.mapBoth(databaseTarget(settings), {
     onFailure: ({ reason }) => [{ path: "DATABASE_URL", message: reason }],
-    onSuccess: (target) => ({ settings, target, token: makeControlToken(settings, nodeEntropy) })
+    onSuccess: (target) => ({
+      live: makeLiveSettings(settings),
+      settings,
+      target,
+      token: makeControlToken(settings, nodeEntropy)
+    })
   })
 )
 
 const log = Result.match(loaded, {
   onFailure: () => ({ level: "info", format: "json", secrets: [] }) as const,
-  onSuccess: ({ settings, token }) => ({
-    ...settings.log,
-    secrets: secretTexts(settings),
-    mask: token.mask
-  })
+  onSuccess: ({ live, settings, token }) => {
+    const mask = settingsMask(live.view)
+    return { ...settings.log, secrets: [], mask: (text: string) => mask(token.mask(text)) }
+  }
 })
 const writeLine = makeLineWriter(log)
 const line = (level: string, event: string, msg: string, fields: object): void =>
@@ -73,7 +79,7 @@ else if (isChecking) {
   process.stdout.write(`${JSON.stringify(describeSettings(loaded.success.settings), null, 2)}\n`)
   process.exit(0)
 } else {
-  const { settings, target, token } = loaded.success
+  const { live, settings, target, token } = loaded.success
   const { mode, port, roles } = settings
   line("info", "boot", `holdfast ${build.version} (${build.commit.slice(0, 12)}) in ${mode} mode`, {
     ...build,
@@ -86,13 +92,7 @@ else if (isChecking) {
   const reading = describeReading(settings)
   if (reading !== null)
     line("info", "config.read", reading, { secrets: secretReadings(settings), trimmed: settings.trimmed })
-  const components = componentLayer(
-    makeLiveSettings(settings),
-    target,
-    build,
-    { entropy: nodeEntropy, host, token },
-    environment
-  )
+  const components = componentLayer(live, target, build, { entropy: nodeEntropy, host, token }, environment)
   const layers = listenerLayer.pipe(
     Layer.provideMerge(commandsLayer),
     Layer.provideMerge(healthSourceLayer),
@@ -101,7 +101,9 @@ else if (isChecking) {
         RunningTree.layer,
         startupLayer,
         SettingsControl.layer.pipe(
-          Layer.provideMerge(Layer.merge(SettingsRecord.layer, Layer.succeed(ConfigReader, { read })))
+          Layer.provideMerge(
+            Layer.mergeAll(SettingsRecord.layer, LiveTree.layer, Layer.succeed(ConfigReader, { read }))
+          )
         ),
         terminalLayer(settings.log.format)
       )

@@ -11,10 +11,11 @@
  */
 import { Layer, Result } from "effect"
 import type { Settings } from "../domain/kernel/settings.ts"
-import { settingsMask } from "../domain/kernel/settings-secrets.ts"
+import { settingsMask } from "./platform/config-mask.ts"
 import { AccountLeases } from "./accounts/accounts-lease.port.ts"
 import { layerWorker } from "./platform/worker.node.ts"
 import { RestingAccounts } from "./execution/resting-accounts.port.ts"
+import { accountChangesPg } from "./control/account-changes.pg.ts"
 import { accountsStorePg } from "./accounts/accounts-store.pg.ts"
 import { alertsStorePg } from "./alerts/alerts-store.pg.ts"
 import { auditStorePg } from "./control/audit-store.pg.ts"
@@ -99,6 +100,7 @@ const nodeStore = (target: DatabaseTarget) =>
   nodeStorePg.pipe(Layer.provide(layerPg({ target, poolSize: 1, applicationName: "holdfast-lease" })))
 
 const stores = Layer.mergeAll(
+  accountChangesPg,
   accountsStorePg,
   alertsStorePg,
   auditStorePg,

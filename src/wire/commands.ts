@@ -169,7 +169,17 @@ const settingsAnswer = z
     status: z.literal("ok"),
     version: z.string().meta({ description: "Of the settings in force from now on." }),
     applied: z.array(z.string()).meta({ description: "Settings that changed; none when nothing did." }),
-    restart: z.array(z.string()).meta({ description: "Settings that differ and wait for a restart." })
+    restart: z.array(z.string()).meta({ description: "Settings that differ and wait for a restart." }),
+    components: z
+      .object({
+        added: z.array(z.string()),
+        removed: z.array(z.string()),
+        restarted: z.array(z.string()),
+        failed: z
+          .array(z.object({ path: z.string(), reason: z.string() }))
+          .meta({ description: "Not as the settings say; their supervisor proceeds by its policy." })
+      })
+      .meta({ description: "Paths of the components that the change added, removed and restarted." })
   })
   .meta({ id: "SettingsAnswer" })
 

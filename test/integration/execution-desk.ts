@@ -81,7 +81,7 @@ export const startNode = (twin: MemoryBroker, options: NodeOptions = {}) =>
       Layer.succeed(Market, options.market ?? (yield* makeMemoryMarket).service),
       Layer.succeed(Instance, instance),
       Layer.succeed(ProcessMarks, options.marks ?? noMarks),
-      Layer.succeed(Brokers, { get: () => connection, names: [connection.name] }),
+      Layer.succeed(Brokers, { get: () => connection, release: Effect.void }),
       Layer.mergeAll(alertsQueue, layerBreakers).pipe(Layer.provideMerge(wake))
     )
     const context = yield* Layer.build(services)

@@ -87,8 +87,7 @@ const desk = Effect.gen(function* () {
       alertsQueue.pipe(Layer.provideMerge(Wake.layer))
     )
   )
-  const { accounts } = yield* Config
-  const started = () => makeRiskWatch("root/trading/risk", Object.keys(accounts))
+  const started = () => makeRiskWatch("root/trading/risk")
   let watch = started()
   const within = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.provide(effect, context)
   return {

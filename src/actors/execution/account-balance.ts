@@ -38,13 +38,13 @@ export const askBalances = (path: string) =>
       const leases = yield* AccountLeases
       const resting = yield* RestingAccounts
       const brokers = yield* Brokers
-      const { accounts } = yield* Config
+      const settings = yield* Config
       const round = Effect.suspend(() =>
         Effect.forEach(
           leases.all(),
           (guard) => {
             const { account } = guard.grant
-            const broker = accounts[account]?.broker
+            const broker = settings.accounts[account]?.broker
             // A resting account has no orders; its first one starts a reconciliation, which requests the balance.
             return broker === undefined || resting.isResting(account)
               ? Effect.void

@@ -8,7 +8,6 @@ import { Effect } from "effect"
 import { AccountsStore } from "../../layers/accounts/accounts-store.port.ts"
 import { Alerts } from "../../layers/alerts/alerts.port.ts"
 import { Config } from "../../layers/platform/config.port.ts"
-import { invariant } from "../../domain/kernel/invariant.ts"
 
 /** Fails with `DatabaseUnavailable`. `component` is the one that logs. */
 export const ensureAccounts = (names: ReadonlyArray<string>, component: string) =>
@@ -16,11 +15,13 @@ export const ensureAccounts = (names: ReadonlyArray<string>, component: string) 
     const accounts = yield* AccountsStore
     const alerts = yield* Alerts
     const settings = yield* Config
-    const definitions = names.map((account) => {
+    const definitions = names.flatMap((account) => {
       const configured = settings.accounts[account]
-      invariant(configured !== undefined, "an executor is started for a configured account", { account })
-      return { id: account, venue: configured.broker, startingCash: configured.startingCash }
+      // Removed by a reload, and its executor is about to be stopped.
+      if (configured === undefined) return []
+      return [{ id: account, venue: configured.broker, startingCash: configured.startingCash }]
     })
+    if (definitions.length === 0) return
     yield* Effect.forEach(yield* accounts.ensure(definitions), ({ id, stored, configured }) =>
       alerts.raise({
         severity: "HIGH",

@@ -18,6 +18,7 @@ import { Protection } from "../../layers/orders/protection.port.ts"
 import { type RestingAccount, RestingAccounts } from "../../layers/execution/resting-accounts.port.ts"
 import { OrdersStore } from "../../layers/orders/orders-store.port.ts"
 import { Brokers } from "../../layers/venues/broker.port.ts"
+import { Config } from "../../layers/platform/config.port.ts"
 import { Instance } from "../../layers/platform/instance.port.ts"
 import { Database } from "../../layers/database/database.port.ts"
 import { Wake } from "../../layers/platform/wake.port.ts"
@@ -48,9 +49,12 @@ const takeLeases = (entries: ReadonlyArray<RestingAccount>, path: string) =>
     if (life === undefined) return null
     const opened: Array<Opened> = []
     const unheld: Array<RestingAccount> = []
+    const { accounts: configured } = yield* Config
     for (const entry of entries) {
       const guard = entry.guard()
-      if (guard?.mayWrite() === true) opened.push({ entry, guard })
+      // Removed by a reload, and about to be stopped.
+      if (!Object.hasOwn(configured, entry.account)) entry.wait("TakingLease")
+      else if (guard?.mayWrite() === true) opened.push({ entry, guard })
       else unheld.push(entry)
     }
     if (unheld.length === 0) return opened

@@ -23,7 +23,7 @@ import {
   accountMachine,
   type LeaseOutcome
 } from "../../machines/execution/account.machine.ts"
-import type { ChildSelf, Ignore, Running } from "../../runtime/child-spec.ts"
+import { type ChildSelf, ignore, type Ignore, type Running } from "../../runtime/child-spec.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 import { effectActor, machineChild, streamActor } from "../../runtime/machine-child.ts"
 import { ensureAccounts } from "./account-ensure.ts"
@@ -34,7 +34,6 @@ import { resolveUnknown } from "./account-resolve.ts"
 
 import { executeNext, sendReduces } from "./account-step.ts"
 import { watchDatabase } from "../database/database-watch.ts"
-import { invariant } from "../../domain/kernel/invariant.ts"
 
 /** What one executor is, to the effects of its machine. */
 interface Executor {
@@ -56,6 +55,8 @@ const takeLease = (desk: AccountDesk) =>
     if (standing._tag === "Cloned") return { _tag: "HeldByOther", owner: standing.by } satisfies LeaseOutcome
     if (life === undefined)
       return yield* new LeaseLost({ account: desk.account, while: "this node has no identity" })
+    if (!Object.hasOwn((yield* Config).accounts, desk.account))
+      return yield* new LeaseLost({ account: desk.account, while: "it was removed from the settings" })
     yield* ensureAccounts([desk.account], desk.path)
     const taken = yield* accounts.take(desk.account, life)
     if (taken._tag === "Missing")
@@ -276,7 +277,8 @@ export const accountActors = (pace: ExecutionPace = defaultPace) => {
       const { turns } = yield* AccountLeases
       const wake = yield* Wake
       const configured = settings.accounts[account]
-      invariant(configured !== undefined, "an executor is started for a configured account", { account })
+      // Removed by a reload while it was to be restarted: it is about to be removed from the tree as well.
+      if (configured === undefined) return ignore
       const desk = makeDesk(self, account, brokers.get(configured.broker), pace, () => turns.open(account))
       const executor: Executor = {
         desk,
@@ -289,6 +291,14 @@ export const accountActors = (pace: ExecutionPace = defaultPace) => {
       }
       executors.set(account, executor)
       paths.set(self.path, account)
+      yield* Effect.addFinalizer(() =>
+        Effect.sync(() => {
+          // Its next incarnation may have come before this one is quite gone.
+          if (executors.get(account) !== executor) return
+          executors.delete(account)
+          paths.delete(self.path)
+        })
+      )
       // However this incarnation ends, nobody may go on believing that it executes.
       yield* Effect.addFinalizer(() => dropGuard(desk))
       const begin = Effect.map(Effect.provideService(run(self), Current, executor), (running) => {

@@ -14,6 +14,7 @@ import { reconcileBell, venueBell } from "../../layers/platform/bells.ts"
 import { Clock, Effect } from "effect"
 import { brokerStreamLimits } from "../../domain/kernel/limits.ts"
 import { AccountLeases } from "../../layers/accounts/accounts-lease.port.ts"
+import type { Settings } from "../../domain/kernel/settings.ts"
 import type { Protection } from "../../layers/orders/protection.port.ts"
 import { Alerts } from "../../layers/alerts/alerts.port.ts"
 import type { Breakers } from "../../layers/orders/breakers.port.ts"
@@ -44,10 +45,18 @@ import { recordFill } from "./fill-record.ts"
 interface Stream {
   readonly path: string
   readonly broker: BrokerConnection
-  /** Configured accounts of this broker; whatever else a venue reports is not ours to store. */
-  readonly accounts: ReadonlyMap<string, { readonly startingCash: string }>
+  /** Live: a reload may give this broker an account, or take one away. */
+  readonly settings: Settings
   readonly send: (event: BrokerMachineEvent) => void
 }
+
+/** Whether an account is configured for this broker; whatever else a venue reports is not ours to store. */
+const isOurs = ({ broker, settings }: Stream, account: string): boolean =>
+  Object.hasOwn(settings.accounts, account) && settings.accounts[account]?.broker === broker.name
+
+/** Configured accounts of this broker. */
+const accountsOf = ({ broker, settings }: Stream) =>
+  Object.entries(settings.accounts).filter(([, account]) => account.broker === broker.name)
 
 const connected = (stream: Stream) =>
   Effect.gen(function* () {
@@ -58,9 +67,9 @@ const connected = (stream: Stream) =>
     })
     // A fill needs its account's row; whoever comes first inserts it.
     yield* accounts.ensure(
-      [...stream.accounts].map(([id, { startingCash }]) => ({ id, venue: stream.broker.name, startingCash }))
+      accountsOf(stream).map(([id, { startingCash }]) => ({ id, venue: stream.broker.name, startingCash }))
     )
-    for (const account of stream.accounts.keys()) wake.notify(reconcileBell(account))
+    for (const [account] of accountsOf(stream)) wake.notify(reconcileBell(account))
   }).pipe(
     // A database that comes back brings every account through its reconciliation.
     Effect.catchTag("DatabaseUnavailable", ({ message }) =>
@@ -111,11 +120,11 @@ const onEvent =
       case "OrderUpdated": {
         const { order } = event
         const over = order.status === "cancelled" || order.status === "expired" || order.status === "rejected"
-        return over && stream.accounts.has(order.account) ? orderEnded(stream, order) : Effect.void
+        return over && isOurs(stream, order.account) ? orderEnded(stream, order) : Effect.void
       }
       case "Filled": {
         const { fill } = event
-        if (!stream.accounts.has(fill.account)) return Effect.void
+        if (!isOurs(stream, fill.account)) return Effect.void
         return recordFill(stream.path, stream.broker, fill).pipe(
           Effect.catchTag("DatabaseUnavailable", ({ message }) =>
             Effect.map(Wake, (wake) => {
@@ -138,7 +147,7 @@ const runStream = (stream: Stream) =>
         yield* logEvent("warn", "broker.stream_ended", reason, { component: stream.path, code })
         // A resting account queries nothing; the reconciliation shows whether the broker still answers.
         const wake = yield* Wake
-        for (const account of stream.accounts.keys()) wake.notify(reconcileBell(account))
+        for (const [account] of accountsOf(stream)) wake.notify(reconcileBell(account))
         stream.send({ type: "stream.ended", code, reason, jitter, at })
       })
     )
@@ -175,16 +184,13 @@ export const brokerActor = (name: string) => (self: ChildSelf) =>
     const settings = yield* Config
     const brokers = yield* Brokers
     const broker = brokers.get(name)
-    const accounts = new Map(
-      Object.entries(settings.accounts).filter(([, account]) => account.broker === name)
-    )
     return yield* machineChild({
       machine: brokerMachine,
       input: { broker: name, ...brokerStreamLimits },
       actors: {
         watchDatabase: watchDatabase(),
         stream: streamActor("broker.stream", ({ send }) =>
-          runStream({ path: self.path, broker, accounts, send })
+          runStream({ path: self.path, broker, settings, send })
         ),
         venueBell: streamActor("broker.venue-bell", ({ send }) =>
           Effect.gen(function* () {

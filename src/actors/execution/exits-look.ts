@@ -25,7 +25,7 @@ import { AccountLeases, type AccountLeasesService } from "../../layers/accounts/
 import { type OpenShare, PositionsStore } from "../../layers/orders/positions-store.port.ts"
 import { Protection, type ProtectionService, type Watched } from "../../layers/orders/protection.port.ts"
 import { Alerts } from "../../layers/alerts/alerts.port.ts"
-import { Config } from "../../layers/platform/config.port.ts"
+import { Config, snapshotOf } from "../../layers/platform/config.port.ts"
 import { Instance } from "../../layers/platform/instance.port.ts"
 import { Market, type MarketService } from "../../layers/market/market.port.ts"
 import { OrdersStore, type StoredExitKind } from "../../layers/orders/orders-store.port.ts"
@@ -44,7 +44,6 @@ interface Tried {
 
 export interface Watch {
   readonly path: string
-  readonly accounts: ReadonlyArray<string>
   /** The shares of the last look; ticks are judged against these. */
   shares: ReadonlyArray<OpenShare>
   /** By share; bounded by the open shares. */
@@ -54,9 +53,8 @@ export interface Watch {
   readonly gapsSince: GapsSince
 }
 
-export const makeWatch = (path: string, accounts: ReadonlyArray<string>): Watch => ({
+export const makeWatch = (path: string): Watch => ({
   path,
-  accounts,
   shares: [],
   tried: new Map(),
   alerted: new Set(),
@@ -225,9 +223,10 @@ export const look = (watch: Watch) =>
     const market = yield* Market
     const leases = yield* AccountLeases
     const protection = yield* Protection
-    const { strategies } = yield* Config
+    // Of one moment: a share is judged by the settings under which it was read.
+    const { accounts, strategies } = snapshotOf(yield* Config)
     const life = (yield* Instance).current()?.life ?? null
-    const open = yield* positions.open(watch.accounts, life)
+    const open = yield* positions.open(Object.keys(accounts), life)
     const nowMs = yield* Clock.currentTimeMillis
     const shares: Array<OpenShare> = []
     const watched: Array<Watched> = []

@@ -7,7 +7,6 @@
  */
 import { Clock, Effect, Stream } from "effect"
 import { exitLimits } from "../../domain/kernel/limits.ts"
-import { Config } from "../../layers/platform/config.port.ts"
 import { Market } from "../../layers/market/market.port.ts"
 import { Wake } from "../../layers/platform/wake.port.ts"
 import { exitsMachine } from "../../machines/execution/exits.machine.ts"
@@ -45,8 +44,7 @@ const watchPositions = streamActor("exits.positions", ({ send }) =>
 /** The component `root/trading/exits`. */
 export const exitsActor = () => (self: ChildSelf) =>
   Effect.gen(function* () {
-    const settings = yield* Config
-    const watch = makeWatch(self.path, Object.keys(settings.accounts))
+    const watch = makeWatch(self.path)
     return yield* machineChild({
       machine: exitsMachine,
       input: { pollMs: exitLimits.pollMs, readMsMax: exitLimits.readMsMax, retryMs: exitLimits.retryMs },

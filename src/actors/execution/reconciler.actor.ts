@@ -11,6 +11,7 @@ import { executionLimits, exitLimits } from "../../domain/kernel/limits.ts"
 import { AccountsStore } from "../../layers/accounts/accounts-store.port.ts"
 import { Alerts } from "../../layers/alerts/alerts.port.ts"
 import { Config } from "../../layers/platform/config.port.ts"
+import type { Settings } from "../../domain/kernel/settings.ts"
 import { Instance } from "../../layers/platform/instance.port.ts"
 import { type OrderBacklog, OrdersStore } from "../../layers/orders/orders-store.port.ts"
 import { RestingAccounts } from "../../layers/execution/resting-accounts.port.ts"
@@ -25,7 +26,8 @@ import { watchDatabase } from "../database/database-watch.ts"
 
 interface Round {
   readonly path: string
-  readonly accounts: ReadonlyArray<string>
+  /** Live: accounts come and go with a reload. */
+  readonly settings: Settings
   /** Since when (milliseconds of the clock) an account is unreconciled. */
   readonly since: Map<string, number>
   /** Accounts that were reported reconciled. */
@@ -67,8 +69,13 @@ const check = (round: Round) =>
     const watched: Array<string> = []
     // A resting account agrees with its broker and has nothing that could wait.
     const rest: Array<string> = []
-    for (const account of round.accounts) (resting.isResting(account) ? rest : watched).push(account)
+    const { accounts: configured } = round.settings
+    for (const account of Object.keys(configured)) (resting.isResting(account) ? rest : watched).push(account)
     yield* over(round, rest, "it is reconciled")
+    for (const account of round.settled)
+      if (!Object.hasOwn(configured, account)) round.settled.delete(account)
+    const gone = [...round.since.keys()].filter((account) => !Object.hasOwn(configured, account))
+    if (gone.length > 0) yield* over(round, gone, "it was removed from the settings")
     const unreconciled: Array<string> = []
     const backlog: Record<string, OrderBacklog> = {}
     let unsettled = 0
@@ -105,7 +112,7 @@ export const reconcilerActor = () => (self: ChildSelf) =>
     const settings = yield* Config
     const round: Round = {
       path: self.path,
-      accounts: Object.keys(settings.accounts),
+      settings,
       since: new Map(),
       settled: new Set()
     }

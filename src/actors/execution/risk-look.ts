@@ -13,7 +13,7 @@ import { dayIn, type Day } from "../../domain/kernel/day.ts"
 import { decimal, type Decimal, formatDecimal } from "../../domain/kernel/decimal.ts"
 import { instrumentsOf, multiplierOf } from "../../domain/kernel/instruments.ts"
 import { riskLimits } from "../../domain/kernel/risk-limits.ts"
-import type { ScopeLimits } from "../../domain/kernel/settings.ts"
+import type { ScopeLimits, Settings } from "../../domain/kernel/settings.ts"
 import { type Profit, profitOf, sumOfProfits } from "../../domain/orders/profit.ts"
 import type { Valuation } from "../../domain/orders/risk-book.ts"
 import { isResumed, lossesOf, type Marks, mergedMarks, nextMarks } from "../../domain/orders/risk-marks.ts"
@@ -31,7 +31,7 @@ import {
   RiskStore,
   type Trip
 } from "../../layers/orders/risk-store.port.ts"
-import { Config } from "../../layers/platform/config.port.ts"
+import { Config, snapshotOf } from "../../layers/platform/config.port.ts"
 import { Entropy } from "../../layers/platform/entropy.port.ts"
 import { Wake } from "../../layers/platform/wake.port.ts"
 import type { LookOutcome } from "../../machines/execution/risk.machine.ts"
@@ -47,7 +47,6 @@ interface Sampled {
 
 export interface RiskWatch {
   readonly path: string
-  readonly accounts: ReadonlyArray<string>
   /** By scope, from the last check; bounded by accounts and scopes, as are the two below. */
   readonly marks: Map<string, Marks>
   readonly savedAtMs: Map<string, number>
@@ -55,9 +54,8 @@ export interface RiskWatch {
   day: (Day & { readonly zone: string }) | null
 }
 
-export const makeRiskWatch = (path: string, accounts: ReadonlyArray<string>): RiskWatch => ({
+export const makeRiskWatch = (path: string): RiskWatch => ({
   path,
-  accounts,
   marks: new Map(),
   savedAtMs: new Map(),
   sampled: new Map(),
@@ -279,13 +277,27 @@ const valuationNow = (nowMs: number) =>
     } satisfies Valuation
   })
 
+/** An account that a reload removed: should it come back, its rows have what counts. */
+const forget = (watch: RiskWatch, accounts: Settings["accounts"]): void => {
+  const isGone = (scope: string): boolean =>
+    scope.startsWith("account:") && !Object.hasOwn(accounts, scope.slice("account:".length))
+  for (const map of [watch.marks, watch.savedAtMs])
+    for (const scope of map.keys()) if (isGone(scope)) map.delete(scope)
+  for (const account of watch.sampled.keys())
+    if (!Object.hasOwn(accounts, account)) watch.sampled.delete(account)
+}
+
 /** One check. `nowMs` is the clock of the quotes. */
 export const lookAtRisk = (watch: RiskWatch, nowMs: number) =>
   Effect.gen(function* () {
     const store = yield* RiskStore
     const published = yield* RiskFigures
-    const { scopes, zone } = (yield* Config).risk
-    const reading = yield* store.read(watch.accounts, scopes)
+    const {
+      accounts,
+      risk: { scopes, zone }
+    } = snapshotOf(yield* Config)
+    const reading = yield* store.read(Object.keys(accounts), scopes)
+    forget(watch, accounts)
     const terms: Terms = { scopes, zone, date: dayOf(watch, zone, reading.nowMs).date }
     const profits = profitsOf(terms, reading, yield* valuationNow(nowMs))
     const looked = [...profits].map(([scope, profit]) => lookAt(watch, terms, reading, scope, profit))

@@ -6,7 +6,6 @@
  */
 import { Clock, Effect } from "effect"
 import { riskLimits } from "../../domain/kernel/risk-limits.ts"
-import { Config } from "../../layers/platform/config.port.ts"
 import { Wake } from "../../layers/platform/wake.port.ts"
 import { riskMachine } from "../../machines/execution/risk.machine.ts"
 import type { ChildSelf } from "../../runtime/child-spec.ts"
@@ -32,8 +31,7 @@ const watchBells = streamActor("risk.bells", ({ send }) =>
 /** The component `root/trading/risk`. */
 export const riskActor = () => (self: ChildSelf) =>
   Effect.gen(function* () {
-    const { accounts } = yield* Config
-    const watch = makeRiskWatch(self.path, Object.keys(accounts))
+    const watch = makeRiskWatch(self.path)
     return yield* machineChild({
       machine: riskMachine,
       input: {

@@ -18,8 +18,8 @@ const answerOf = (outcome: ReloadOutcome) => {
         errors: outcome.problems
       })
     )
-  const { applied, restart, version } = outcome
-  return Effect.succeed({ status: "ok", version, applied, restart })
+  const { applied, components, restart, version } = outcome
+  return Effect.succeed({ status: "ok", version, applied, restart, components })
 }
 
 export const reloadSettings = ({ caller }: CommandRequest<"settings.reload">) =>

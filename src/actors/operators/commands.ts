@@ -38,7 +38,6 @@ import { auditId, commandId, digest128 } from "../../domain/kernel/ids.ts"
 import { commandLimits } from "../../domain/control/command-limits.ts"
 import { controlLimits } from "../../domain/kernel/limits.ts"
 import { type Mask, maskedRecord } from "../../domain/kernel/redaction.ts"
-import { settingsMask } from "../../domain/kernel/settings-secrets.ts"
 import {
   type AuditEnd,
   type AuditEntry,
@@ -47,6 +46,7 @@ import {
 } from "../../layers/control/audit-store.port.ts"
 import { type CommandAnswer, Commands } from "../../layers/control/commands.port.ts"
 import type { DatabaseError } from "../../layers/database/database.port.ts"
+import { settingsMask } from "../../layers/platform/config-mask.ts"
 import { Config } from "../../layers/platform/config.port.ts"
 import { ControlToken } from "../../layers/platform/control-token.port.ts"
 import { FAULT_POINTS, faultPoint } from "../../layers/platform/fault-point.ts"

@@ -1,25 +1,36 @@
 /**
  * Reloader: new settings for a running service (G11).
  *
- * What is read with every decision (strategies, limits, sources, symbols, retention) is replaced at once, all of it or nothing; what the
- * tree is built from needs a restart and is named. A wrong file is found while the valid one still trades, not at the restart.
+ * What is read with every decision (strategies, limits, sources, symbols, retention) is replaced at once, and accounts, brokers
+ * and feeds come and go as components, all of it or nothing; what is opened once needs a restart and is named. A wrong file is
+ * found while the valid one still trades, not at the restart.
+ *
+ * The order makes it all or nothing: first whatever can refuse, the rows of the accounts last, in one transaction; then one
+ * assignment; then the components, which no longer can refuse. A process that dies in between starts on the file that was read.
  *
  * Promises: the configuration in force stays whatever is read (T1); a bad one is a log line and an alert with every
- * problem; a strategy that still holds a position is not removed; the previous settings can be restored.
- * Never: prints a value, which could be a secret; names of settings only.
+ * problem; a strategy that still holds a position is not removed, nor an account that has a position or an order; the previous
+ * settings can be restored, by the same rules.
+ * Never: prints a value, which could be a secret; names of settings only. Stops halfway when its caller goes away.
  */
 import { Clock, Context, Effect, Layer, Result, Semaphore } from "effect"
 import type { Settings, SettingsProblem } from "../../domain/kernel/settings.ts"
+import { commandLimits } from "../../domain/control/command-limits.ts"
+import { changesTree, type TreeChange, treeChange } from "../../domain/control/tree-change.ts"
 import { changedSettings, isLive, versionOf, withLive } from "../../domain/kernel/settings-change.ts"
 import { expectedProblems } from "../../domain/kernel/settings-expected.ts"
 import { nameProblems } from "../../domain/kernel/settings-names.ts"
 import { settingsWarnings } from "../../domain/kernel/settings-warnings.ts"
 import { Alerts } from "../../layers/alerts/alerts.port.ts"
+import { AccountChanges } from "../../layers/control/account-changes.port.ts"
 import { PositionsStore } from "../../layers/orders/positions-store.port.ts"
 import { ConfigReader, SettingsInForce } from "../../layers/platform/config.port.ts"
+import { FAULT_POINTS, faultPoint } from "../../layers/platform/fault-point.ts"
+import { Instance } from "../../layers/platform/instance.port.ts"
 import { Host } from "../../layers/platform/host.port.ts"
 import { Wake } from "../../layers/platform/wake.port.ts"
 import { logEvent } from "../../runtime/log-event.ts"
+import { type ComponentsOutcome, LiveTree, type Reshape } from "./live-tree.ts"
 import { SettingsRecord } from "./settings-record.ts"
 
 export type ReloadOutcome =
@@ -30,9 +41,11 @@ export type ReloadOutcome =
       readonly version: string
       readonly applied: ReadonlyArray<string>
       readonly restart: ReadonlyArray<string>
+      readonly components: ComponentsOutcome
     }
 
 const ALERT = "config.refused"
+const FAILED = "config.component_failed"
 
 const refuse = (problems: ReadonlyArray<SettingsProblem>) =>
   Effect.gen(function* () {
@@ -74,32 +87,124 @@ const heldStrategies = (inForce: Settings, next: Settings) =>
     })
   })
 
+/** Books what changes in the rows of the accounts, or returns what stands against it. Last of all checks: it is a commit. */
+const changeAccounts = (next: Settings, { accounts }: TreeChange) =>
+  Effect.gen(function* () {
+    const { added, changed, moved, removed } = accounts
+    const defined = [...added, ...changed].flatMap((id) => {
+      const account = next.accounts[id]
+      return account === undefined ? [] : [{ id, venue: account.broker, startingCash: account.startingCash }]
+    })
+    if (defined.length + moved.length + removed.length === 0) return []
+    if (removed.length + moved.length > commandLimits.accountsLeavingMax)
+      return [
+        {
+          path: "accounts",
+          message: `at most ${commandLimits.accountsLeavingMax} accounts can be removed or moved at once`
+        }
+      ]
+    const instance = yield* Instance
+    const changes = yield* AccountChanges
+    const outcome = yield* changes
+      .apply({ defined, moved, removed, life: instance.current()?.life ?? null })
+      .pipe(Effect.orElseSucceed(() => null))
+    if (outcome === null)
+      return [{ path: "accounts", message: "cannot change while the database does not answer" }]
+    if (outcome._tag === "Refused") return outcome.problems
+    for (const { account, after, amount, before: was } of outcome.flows)
+      yield* logEvent("info", "account.cash_flow", `${account}: ${amount}, from ${was} to ${after}`, {
+        component: "root",
+        account,
+        amount
+      })
+    return []
+  })
+
+/** What does not come up is somebody's to look at; its supervisor goes on trying, where its policy says so. */
+const reportFailed = ({ failed }: ComponentsOutcome) =>
+  Effect.gen(function* () {
+    const alerts = yield* Alerts
+    if (failed.length === 0) return yield* alerts.resolve(FAILED, "all components follow the settings")
+    const message = `components do not follow the settings: ${failed.map(({ path, reason }) => `${path} (${reason})`).join(", ")}`
+    yield* logEvent("error", FAILED, message, { component: "root", failed })
+    yield* alerts.raise({
+      severity: "HIGH",
+      kind: FAILED,
+      dedupKey: FAILED,
+      message,
+      component: "root",
+      detail: { failed }
+    })
+  })
+
+const noComponents: ComponentsOutcome = { added: [], removed: [], restarted: [], failed: [] }
+
+/** From here on nothing stops halfway: settings are in force, then their components follow. */
+const putInForce = (
+  next: Settings,
+  change: TreeChange,
+  reshape: Reshape | null,
+  applied: ReadonlyArray<string>,
+  by: string
+) =>
+  Effect.gen(function* () {
+    const inForce = yield* SettingsInForce
+    const record = yield* SettingsRecord
+    const wake = yield* Wake
+    faultPoint(FAULT_POINTS.settingsBooked, "settings")
+    inForce.assign(next)
+    record.add(next, by, applied, yield* Clock.currentTimeMillis)
+    // What waits for a limit, a strategy or a stop is checked under the new settings.
+    for (const bell of ["signals", "orders", "positions"] as const) wake.notify(bell)
+    faultPoint(FAULT_POINTS.settingsAssigned, "settings")
+    const components = reshape === null || !changesTree(change) ? noComponents : yield* reshape(next, change)
+    yield* reportFailed(components)
+    return components
+  })
+
+/** Which settings differ, and which of them may change now. What is written for another mode waits until that is the mode. */
+const sortChanges = (before: Settings, read: Settings) => {
+  const changed = changedSettings(before, read)
+  const applied = before.mode === read.mode ? changed.filter(isLive) : []
+  return { changed, applied, restart: changed.filter((name) => !applied.some((one) => one === name)) }
+}
+
+const starting = (change: TreeChange, reshape: Reshape | null): ReadonlyArray<SettingsProblem> =>
+  reshape === null && changesTree(change)
+    ? [
+        {
+          path: "accounts, brokers, feeds",
+          message: "cannot change while the service is starting: try again"
+        }
+      ]
+    : []
+
 /** Puts the live parts of `read` in force, if the result is consistent. */
 const apply = (read: Settings, by: string) =>
   Effect.gen(function* () {
     const inForce = yield* SettingsInForce
+    const liveTree = yield* LiveTree
     const alerts = yield* Alerts
     const before = inForce.current()
-    const changed = changedSettings(before, read)
-    const applied = changed.filter(isLive)
-    const restart = changed.filter((name) => !isLive(name))
-    const next = withLive(before, read)
+    const { applied, changed, restart } = sortChanges(before, read)
+    const next = applied.length === 0 ? before : withLive(before, read)
+    const change = treeChange(before, next)
+    const reshape = liveTree.reshape()
     const problems = [
       ...nameProblems(next),
       ...expectedProblems(next),
+      ...starting(change, reshape),
       ...(yield* heldStrategies(before, next))
     ]
     if (problems.length > 0) return yield* refuse(problems)
+    const standing = yield* changeAccounts(next, change)
+    if (standing.length > 0) return yield* refuse(standing)
     yield* alerts.resolve(ALERT, "the configuration was read")
     const version = versionOf(next)
-    const fields = { component: "root", version, changed, applied, restart, by }
+    const components =
+      applied.length === 0 ? noComponents : yield* putInForce(next, change, reshape, applied, by)
+    const fields = { component: "root", version, changed, applied, restart, by, ...components }
     if (applied.length > 0) {
-      inForce.assign(next)
-      const record = yield* SettingsRecord
-      record.add(next, by, applied, yield* Clock.currentTimeMillis)
-      const wake = yield* Wake
-      // What waits for a limit, a strategy or a stop is checked under the new settings.
-      for (const bell of ["signals", "orders", "positions"] as const) wake.notify(bell)
       yield* logEvent("info", "config.applied", `applied: ${applied.join(", ")}`, fields)
       for (const { message, path } of settingsWarnings(next))
         yield* logEvent("warn", "settings.warning", `${path}: ${message}`, { component: "root", path })
@@ -108,10 +213,18 @@ const apply = (read: Settings, by: string) =>
       yield* logEvent("info", "config.restart_needed", `restart to apply: ${restart.join(", ")}`, fields)
     if (changed.length === 0)
       yield* logEvent("info", "config.unchanged", "the configuration is unchanged", fields)
-    return { _tag: "Read", version, applied, restart } satisfies ReloadOutcome
-  })
+    return { _tag: "Read", version, applied, restart, components } satisfies ReloadOutcome
+  }).pipe(Effect.uninterruptible)
 
-type ReloadParts = Alerts | PositionsStore | SettingsInForce | SettingsRecord | Wake
+type ReloadParts =
+  | AccountChanges
+  | Alerts
+  | Instance
+  | LiveTree
+  | PositionsStore
+  | SettingsInForce
+  | SettingsRecord
+  | Wake
 
 export interface SettingsControlService {
   /** Rereads the configuration. `by`: who asked. */

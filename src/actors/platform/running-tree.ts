@@ -14,6 +14,8 @@ import type { Tree, TreeNode } from "../../runtime/tree.ts"
 export interface RunningTreeService {
   readonly tree: () => Tree | null
   readonly attach: (tree: Tree) => void
+  /** A component is gone for good: what is remembered of it goes as well. */
+  readonly forget: (path: string) => void
   /** The current tree, null before it is up. `since` of a component is when its visible state began. */
   readonly snapshot: () => TreeNode | null
 }
@@ -34,7 +36,7 @@ interface Shown {
  * it last moved; only a move that changes what an operator sees counts (a routine probe inside `Available` does not).
  */
 const makeStateClock = () => {
-  // Both are bounded by the components of the tree; a path that is gone is replaced by the next of its name.
+  // Both are bounded by the components of the tree: a path that is gone for good is forgotten.
   const shown = new Map<string, Shown>()
   const movedAt = new Map<string, number>()
   /** Dates the nodes of one snapshot in place: the snapshot is ours, and there may be ten thousand nodes. */
@@ -47,7 +49,11 @@ const makeStateClock = () => {
     }
     for (const child of node.children) date(child)
   }
-  return { date, moved: (path: string, at: number): void => void movedAt.set(path, at) }
+  const forget = (path: string): void => {
+    shown.delete(path)
+    movedAt.delete(path)
+  }
+  return { date, forget, moved: (path: string, at: number): void => void movedAt.set(path, at) }
 }
 
 /** What the runtime counts about itself, shown with the root: an undelivered event must be visible somewhere. */
@@ -71,6 +77,7 @@ const makeRunningTree = (): RunningTreeService => {
   const clock = makeStateClock()
   return {
     tree: () => running,
+    forget: clock.forget,
     attach: (tree) => {
       running = tree
       tree.inspection.subscribe(({ at, path }) => clock.moved(path, at))

@@ -41,8 +41,10 @@ import { notifier } from "../operators/notifier.ts"
 import { linkageWatch } from "../operators/linkage-watch.ts"
 import { queueWatch } from "../operators/queue-watch.ts"
 import { settingsRecorder } from "../operators/settings-record.ts"
+import { LiveTree } from "../operators/live-tree.ts"
 import { reloader } from "../operators/reloader.ts"
 import { rootSupervisor } from "../root.supervisor.ts"
+import { reshape } from "./reshape.ts"
 import { RunningTree, treeFigures } from "../platform/running-tree.ts"
 import { Startup } from "../platform/startup.ts"
 import { troubleWatch } from "../operators/trouble-watch.ts"
@@ -185,6 +187,14 @@ const makeSoon = () => {
   }
 }
 
+/** From here on a reload may change the components of the tree. */
+const attachReshape = (tree: Tree) =>
+  Effect.gen(function* () {
+    const liveTree = yield* LiveTree
+    const context = yield* Effect.context<Effect.Services<ReturnType<typeof reshape>>>()
+    liveTree.attach((next, change) => Effect.provideContext(reshape(tree, next, change), context))
+  })
+
 /** The number of seeds for the tree's jitter: as many as its generator has states. */
 const SEEDS = 2 ** 32
 
@@ -234,6 +244,7 @@ export const runService = (observers: ServiceObservers) =>
       }
       const tree = started.success
       running.attach(tree)
+      yield* attachReshape(tree)
       figures.show("root", () => treeFigures(tree))
       if (settings.roles.has("accounts"))
         figures.show("root/trading/accounts", () => turnFigures(turns.all()))

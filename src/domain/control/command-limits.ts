@@ -32,7 +32,9 @@ export const commandLimits = {
   interruptEveryMs: 5_000,
   /** Rows of those who proved nothing, in a minute: enough to see that somebody tries. */
   strangersMax: 20,
-  strangersPerMs: 60_000
+  strangersPerMs: 60_000,
+  /** Accounts that one reload removes or moves. Each is an advisory lock, and the lock table of the embedded server holds some 2,500. */
+  accountsLeavingMax: 1_000
 } as const
 
 invariant(

@@ -174,7 +174,7 @@ export const COMMANDS: { readonly [name in CommandName]: CommandRow } = {
     permission: operator,
     target: "settings",
     confirmation: (target) =>
-      `Read the ${target} again? Strategies, limits, sources, symbols and retention change at once, all or nothing.`
+      `Read the ${target} again? Strategies, limits, sources, symbols, retention, accounts, brokers and feeds change at once, all or nothing.`
   },
   "settings.back": {
     permission: operator,

@@ -1,8 +1,10 @@
 /**
  * settings-change: what a reload may change while the service runs, and what it would make of the running settings.
  *
- * The tree is built from its settings: an account, a broker or a port that changes is a component that comes or goes. What
- * is read again for every decision, or for every round of retention, can change between two of them.
+ * What is read again for every decision, or for every round of retention, can change between two of them. Accounts, brokers
+ * and feeds are components that come and go (domain/control/tree-change.ts). What is opened once, such as the port, the
+ * database and the secrets of the intake, needs a restart, and so do the roles, the schedule of waves and the quotes, which
+ * components of every kind are started with.
  *
  * Promises: pure; the next settings are the running ones with every live part replaced, all or none; the version of equal
  * settings is equal, even across processes, and reveals nothing of a secret.
@@ -13,7 +15,16 @@ import { digest128 } from "./ids.ts"
 import type { Settings } from "./settings.ts"
 
 /** The parts that change at once. */
-export const LIVE_SETTINGS = ["strategies", "risk", "sources", "symbols", "retention"] as const
+export const LIVE_SETTINGS = [
+  "strategies",
+  "risk",
+  "sources",
+  "symbols",
+  "retention",
+  "accounts",
+  "brokers",
+  "feeds"
+] as const
 
 type LiveSetting = (typeof LIVE_SETTINGS)[number]
 const live: ReadonlySet<string> = new Set(LIVE_SETTINGS)
@@ -30,6 +41,9 @@ const comparable = (value: unknown): string =>
     if (inner instanceof Set) return [...inner].map(String).toSorted((a, b) => (a < b ? -1 : 1))
     return typeof inner === "object" && inner !== null && !Array.isArray(inner) ? sorted(inner) : inner
   })
+
+/** Whether two values of one setting are the same, secrets included. */
+export const isSameSetting = (a: unknown, b: unknown): boolean => comparable(a) === comparable(b)
 
 /** Names of the settings that differ. */
 export const changedSettings = (inForce: Settings, read: Settings): ReadonlyArray<string> => {
@@ -48,7 +62,10 @@ export const withLive = (inForce: Settings, read: Settings): Settings => ({
   risk: read.risk,
   sources: read.sources,
   symbols: read.symbols,
-  retention: read.retention
+  retention: read.retention,
+  accounts: read.accounts,
+  brokers: read.brokers,
+  feeds: read.feeds
 })
 
 /** Settings do not change, and every decision names the version of those it was made under. */

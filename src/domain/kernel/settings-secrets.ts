@@ -2,7 +2,7 @@
  * settings-secrets: which texts of the settings are secrets, and the mask over all of them.
  *
  * Log, alerts and health all repeat messages of peers and errors, and a peer may repeat what it was given. So
- * the list of secrets is made once, and everything that writes to the outside gets it as a mask.
+ * the list of secrets is made in one place, and everything that writes to the outside gets it as a mask.
  *
  * Promises: every setting that is a secret or can hold one is in the list; a test plants one in each.
  * Never: prints; keeps the clear text longer than the mask lives.
@@ -26,9 +26,6 @@ export const secretTexts = ({ brokers, databaseUrl, feeds, secrets }: Settings):
   ...Object.values(feeds).flatMap(feedSecrets),
   ...Object.values(brokers).flatMap(({ url }) => ofUrl(url))
 ]
-
-/** The mask of a whole service. */
-export const settingsMask = (settings: Settings): Mask => makeMask(secretTexts(settings))
 
 /** The mask of what one feed was given. */
 export const feedMask = (feed: FeedSettings): Mask => makeMask(feedSecrets(feed))

@@ -56,7 +56,8 @@ const takeFree = (sql: SqlClient, ids: ReadonlyArray<string>, owner: string) => 
     SELECT a.id FROM accounts a JOIN seen ON seen.id = a.id AND seen.fence = a.fence
     ORDER BY a.id FOR NO KEY UPDATE OF a
   )
-  UPDATE accounts SET fence = accounts.fence + 1, owner = ${owner}, reconciled_at = NULL, lease_until = 'infinity'
+  UPDATE accounts SET fence = accounts.fence + 1, owner = ${owner}, reconciled_at = NULL, retired_at = NULL,
+    lease_until = 'infinity'
   FROM free, self WHERE accounts.id = free.id RETURNING accounts.id, accounts.fence`
 
 interface HeldRow {

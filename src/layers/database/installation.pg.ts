@@ -30,18 +30,26 @@ const claimMode = (sql: SqlClient, mode: Settings["mode"]) =>
     if (problem !== null) return yield* problem
   })
 
-const applyAccounts = (sql: SqlClient, settings: Settings) =>
+interface ConfiguredAccount {
+  readonly id: string
+  readonly venue: string
+  /** Decimal string. */
+  readonly startingCash: string
+}
+
+/**
+ * Compares the rows of accounts with the settings and books what these change; fails where they may not. Runs in the caller's
+ * transaction, at a start and at a reload (control/account-changes.pg.ts).
+ */
+export const adoptAccounts = (sql: SqlClient, configured: ReadonlyArray<ConfiguredAccount>) =>
   Effect.gen(function* () {
-    const configured = Object.entries(settings.accounts).map(([id, { broker, startingCash }]) => ({
-      id,
-      venue: broker,
-      startingCash
-    }))
-    const stored = yield* sql<{ readonly id: string; readonly venue: string; readonly startingCash: string }>`
+    const ids = configured.map(({ id }) => id)
+    const stored = yield* sql<ConfiguredAccount>`
       SELECT id, venue, starting_cash AS "startingCash" FROM accounts
-      WHERE id = ANY(${configured.map(({ id }) => id)}::text[]) ORDER BY id FOR UPDATE`
+      WHERE id = ANY(${ids}::text[]) ORDER BY id FOR UPDATE`
     const changes = accountChanges(stored, configured)
     if (!("length" in changes)) return yield* changes
+    yield* sql`UPDATE accounts SET retired_at = NULL WHERE id = ANY(${ids}::text[]) AND retired_at IS NOT NULL`
     for (const { account, after, amount, before } of changes) {
       yield* sql`UPDATE accounts SET starting_cash = ${after}::numeric WHERE id = ${account}`
       yield* sql`INSERT INTO account_cash_flows (account, amount, cash_before, cash_after, reason)
@@ -50,6 +58,9 @@ const applyAccounts = (sql: SqlClient, settings: Settings) =>
     return changes
   })
 
+const configuredAccounts = ({ accounts }: Settings): ReadonlyArray<ConfiguredAccount> =>
+  Object.entries(accounts).map(([id, { broker, startingCash }]) => ({ id, venue: broker, startingCash }))
+
 const adopt = (database: DatabaseService, settings: Settings): InstallationService["adopt"] =>
   database
     .transact(
@@ -57,7 +68,9 @@ const adopt = (database: DatabaseService, settings: Settings): InstallationServi
       (sql) =>
         Effect.gen(function* () {
           yield* claimMode(sql, settings.mode)
-          const flows = settings.roles.has("accounts") ? yield* applyAccounts(sql, settings) : []
+          const flows = settings.roles.has("accounts")
+            ? yield* adoptAccounts(sql, configuredAccounts(settings))
+            : []
           const restricted = yield* sql<RestrictedScope>`
             SELECT scope, state, reason FROM trading_state WHERE state <> 'ACTIVE' ORDER BY scope`
           return { flows, restricted }

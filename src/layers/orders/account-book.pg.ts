@@ -64,7 +64,7 @@ interface ContextRow {
 
 /** Settings of the query. */
 export interface ContextTerms {
-  readonly calendars: ReadonlyMap<string, PlanAccount["calendar"]>
+  readonly calendarOf: (account: string) => PlanAccount["calendar"]
   /** Whether some scope currently limits orders per minute, so that they are counted. */
   readonly countsRates: () => boolean
   /** Scopes of a strategy's entries that several accounts share and that currently limit orders per minute. */
@@ -73,7 +73,7 @@ export interface ContextTerms {
 
 /** Reads settings that may change at run time. */
 export const contextTerms = (settings: Pick<Settings, "accounts" | "risk">): ContextTerms => ({
-  calendars: new Map(Object.entries(settings.accounts).map(([id, { calendar }]) => [id, calendar] as const)),
+  calendarOf: (account) => settings.accounts[account]?.calendar ?? "24x7",
   countsRates: () =>
     Object.values(settings.risk.scopes).some(({ ordersPerMinuteMax }) => ordersPerMinuteMax !== null),
   sharedRates: (strategy) =>
@@ -107,7 +107,7 @@ const query = (
     (extract(epoch FROM hf_clock()) * 1000)::float8 AS now_ms,
     (SELECT coalesce(jsonb_agg(jsonb_build_object('scope', scope, 'state', state)), '[]') FROM trading_state) AS trading,
     (SELECT coalesce(jsonb_agg(jsonb_build_object('id', a.id, 'venue', a.venue, 'enabled', a.enabled,
-        'reconciled_at_ms', extract(epoch FROM a.reconciled_at) * 1000, 'starting_cash', a.starting_cash::text,
+        'reconciled_at_ms', CASE WHEN a.retired_at IS NULL THEN extract(epoch FROM a.reconciled_at) * 1000 END, 'starting_cash', a.starting_cash::text,
         'buying_power', a.buying_power::text, 'balance_at_ms', extract(epoch FROM a.balance_at) * 1000,
         'balance_book', a.balance_book,
         'realised_pnl', (SELECT coalesce(sum(p.realised_pnl), 0)::text FROM positions p WHERE p.account = a.id))), '[]')
@@ -187,9 +187,7 @@ export const readContext = Effect.fnUntraced(function* (
   const context: PlanContext = {
     nowMs: row.now_ms,
     trading: new Map(row.trading.map(({ scope, state }) => [scope, state])),
-    accounts: new Map(
-      row.accounts.map((part) => [part.id, accountOf(row, part, terms.calendars.get(part.id) ?? "24x7")])
-    ),
+    accounts: new Map(row.accounts.map((part) => [part.id, accountOf(row, part, terms.calendarOf(part.id))])),
     orderIds: new Set(row.order_ids),
     rates: row.rates,
     breakers: new Map(row.breakers.map((breaker) => [breaker.id, breaker]))

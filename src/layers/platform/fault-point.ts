@@ -38,7 +38,11 @@ export const FAULT_POINTS = {
   /** K10: a command is audited, and nothing of it has happened. */
   commandBegun: "K10-begun",
   /** K10: what a command does is committed, its audit row is not ended and nobody has an answer. */
-  commandDone: "K10-done"
+  commandDone: "K10-done",
+  /** A reload has changed the rows of its accounts, and nothing in this process. */
+  settingsBooked: "settings-booked",
+  /** New settings are in force, their components are those of the settings before. */
+  settingsAssigned: "settings-assigned"
 } as const
 
 export type FaultPoint = (typeof FAULT_POINTS)[keyof typeof FAULT_POINTS]

@@ -30,6 +30,8 @@ export interface FiguresService {
    * back: `after`, or nothing, is shown until the next incarnation comes.
    */
   readonly show: (path: string, read: ReadFigures, after?: ReadFigures) => () => void
+  /** The component is gone for good: nothing is shown of it, whatever it left to be shown. */
+  readonly forget: (path: string) => void
   readonly read: ReadFigures
 }
 
@@ -56,6 +58,7 @@ const makeFigures = (): FiguresService => {
         else shown.set(path, after)
       }
     },
+    forget: (path) => void shown.delete(path),
     read: (nowMs) => merged([...shown.values()].flatMap((read) => read(nowMs)))
   }
 }

@@ -193,9 +193,13 @@ export interface BrokerConnection {
 }
 
 export interface BrokersService {
-  /** The connection configured under `name`. An unknown name is a bug of the caller: configuration was validated. */
+  /**
+   * The connection configured under `name` now; of a broker that was removed the one it had, until `release`. An unknown
+   * name is a bug of the caller: configuration was validated.
+   */
   readonly get: (name: string) => BrokerConnection
-  readonly names: ReadonlyArray<string>
+  /** Closes the connections that a reload has replaced or removed, once nobody uses them any more. */
+  readonly release: Effect.Effect<void>
 }
 
 export class Brokers extends Context.Service<Brokers, BrokersService>()("holdfast/layers/Brokers") {}

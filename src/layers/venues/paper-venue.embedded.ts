@@ -5,7 +5,7 @@
  * schema of its own next to our tables, with a pool of its own, and we talk to it over loopback as to any external venue.
  *
  * Promises: one venue per broker name; its book survives us, because the schema is named after the broker and not after
- * the process; accounts start with the configured cash.
+ * the process; accounts start with the configured cash, those that a reload adds as well.
  * Never: hands the venue anything of ours but the address of the database.
  * Failure: `PaperVenueFailed` when it cannot listen or dies; a database that is away is the venue's own business.
  */
@@ -26,8 +26,23 @@ const schemaOf = (broker: string): string =>
 export const venueSchemasOf = ({ brokers }: Settings): ReadonlyArray<string> =>
   Object.entries(brokers).flatMap(([name, { url }]) => (url === null ? [schemaOf(name)] : []))
 
+/** Starting cash by account, as it is in the settings now: computed once for each settings in force. */
+const startingCash = (settings: Settings, broker: string): (() => PaperBrokerOptions["accounts"]) => {
+  let of: Settings["accounts"] | null = null
+  let cash: PaperBrokerOptions["accounts"] = {}
+  return () => {
+    const { accounts } = settings
+    if (accounts !== of) {
+      of = accounts
+      const own = Object.entries(accounts).filter(([, account]) => account.broker === broker)
+      cash = Object.fromEntries(own.map(([id, account]) => [id, account.startingCash]))
+    }
+    return cash
+  }
+}
+
 const optionsOf = (settings: Settings, target: DatabaseTarget, broker: string): PaperBrokerOptions => {
-  const accounts = Object.entries(settings.accounts).filter(([, account]) => account.broker === broker)
+  const cash = startingCash(settings, broker)
   return {
     ...venueDefaults,
     databaseUrl: urlOf(target),
@@ -35,7 +50,10 @@ const optionsOf = (settings: Settings, target: DatabaseTarget, broker: string): 
     rule: settings.brokers[broker]?.rule ?? venueDefaults.rule,
     venue: broker,
     seed: settings.market.seed,
-    accounts: Object.fromEntries(accounts.map(([id, account]) => [id, account.startingCash]))
+    // An account that a reload adds is known to a venue that runs already.
+    get accounts() {
+      return cash()
+    }
   }
 }
 

@@ -72,7 +72,7 @@ const setUp = Effect.gen(function* () {
   const leases = yield* Effect.provide(AccountLeases, context)
   const alerts = yield* Effect.provide(Alerts, context)
   leases.hold(guard)
-  const watch = makeWatch("root/trading/exits", ["paper-1"])
+  const watch = makeWatch("root/trading/exits")
   return {
     leases,
     armed: () => armed,

@@ -24,7 +24,7 @@ import { testSettings } from "../../integration/execution-world.ts"
 const nobodyRests = Layer.mergeAll(
   AccountLeases.layer,
   RestingAccounts.layer,
-  Layer.succeed(Brokers, { get: () => assert.fail("nobody rests"), names: [] })
+  Layer.succeed(Brokers, { get: () => assert.fail("nobody rests"), release: Effect.void })
 )
 
 const start = startTree(
@@ -194,7 +194,7 @@ it.effect("an account that rests after it was unreconciled for too long is no al
       Protection.layer,
       AccountLeases.layer,
       RestingAccounts.layer,
-      Layer.succeed(Brokers, { get: () => assert.fail("nothing is opened"), names: [] }),
+      Layer.succeed(Brokers, { get: () => assert.fail("nothing is opened"), release: Effect.void }),
       Layer.succeed(Config, testSettings()),
       Layer.succeed(Instance, instance),
       Layer.mock(AccountsStore, { read: () => Effect.succeed([]) }),

@@ -1,17 +1,32 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Queue, Result } from "effect"
 import { reloader, SettingsControl } from "../../../src/actors/operators/reloader.ts"
+import { type ComponentsOutcome, LiveTree } from "../../../src/actors/operators/live-tree.ts"
 import { SettingsRecord } from "../../../src/actors/operators/settings-record.ts"
+import type { TreeChange } from "../../../src/domain/control/tree-change.ts"
+import type { Settings } from "../../../src/domain/kernel/settings.ts"
 import { versionOf } from "../../../src/domain/kernel/settings-change.ts"
 import { type Alert, Alerts } from "../../../src/layers/alerts/alerts.port.ts"
+import {
+  AccountChanges,
+  type AccountsDefined,
+  type AccountsOutcome
+} from "../../../src/layers/control/account-changes.port.ts"
 import { DatabaseUnavailable } from "../../../src/layers/database/database.port.ts"
 import { PositionsStore } from "../../../src/layers/orders/positions-store.port.ts"
 import { makeLiveSettings } from "../../../src/layers/platform/config.live.ts"
 import { ConfigReader, SettingsInForce } from "../../../src/layers/platform/config.port.ts"
 import { resolveSettings } from "../../../src/layers/platform/config.resolve.ts"
+import { Instance, makeInstance } from "../../../src/layers/platform/instance.port.ts"
 import { Host } from "../../../src/layers/platform/host.port.ts"
 import { logLayer } from "../../../src/layers/platform/log.stdout.ts"
 import { Wake } from "../../../src/layers/platform/wake.port.ts"
+
+interface World {
+  readonly rows: AccountsOutcome | null
+  readonly failed: ComponentsOutcome["failed"]
+  readonly up: boolean
+}
 
 interface Source {
   readonly environment?: Record<string, string>
@@ -21,9 +36,37 @@ interface Source {
 const read = ({ environment = {}, file }: Source) =>
   resolveSettings({ environment, file, cwd: "/", stdoutIsTerminal: false, resolvePath: (_from, to) => to })
 
-/** A running service on `before`, that finds `after` when it reads again. */
-const running = (before: Source, after: Source, held: ReadonlyArray<object> | null = []) =>
+interface Booked {
+  readonly changes: Array<AccountsDefined>
+  readonly reshaped: Array<{ readonly next: Settings; readonly change: TreeChange }>
+}
+
+/**
+ * A running service on `before`, that finds `after` when it reads again. `rows`: what the rows of the accounts answer, null
+ * while the database is away; `failed`: what its tree cannot do.
+ */
+const running = (
+  before: Source,
+  after: Source,
+  held: ReadonlyArray<object> | null = [],
+  { failed = [], rows = { _tag: "Changed", flows: [] }, up = true }: Partial<World> = {}
+) =>
   Effect.gen(function* () {
+    const booked: Booked = { changes: [], reshaped: [] }
+    const finds = { source: after }
+    const liveTree = yield* LiveTree.pipe(Effect.provide(LiveTree.layer))
+    if (up)
+      liveTree.attach((next, change) =>
+        Effect.sync(() => {
+          booked.reshaped.push({ next, change })
+          return {
+            added: change.added.map(({ path }) => path),
+            removed: change.removed.map(({ path }) => path),
+            restarted: change.restarted.map(({ path }) => path),
+            failed
+          }
+        })
+      )
     const raised: Array<Alert> = []
     const lines: Array<Record<string, unknown>> = []
     const bells: Array<string> = []
@@ -42,7 +85,16 @@ const running = (before: Source, after: Source, held: ReadonlyArray<object> | nu
           Layer.mergeAll(
             Layer.succeed(SettingsInForce, live),
             Layer.succeed(SettingsRecord, record),
-            Layer.succeed(ConfigReader, { read: () => read(after) }),
+            Layer.succeed(ConfigReader, { read: () => read(finds.source) }),
+            Layer.succeed(LiveTree, liveTree),
+            Layer.sync(Instance, makeInstance),
+            Layer.succeed(AccountChanges, {
+              apply: (change) =>
+                Effect.suspend(() => {
+                  booked.changes.push(change)
+                  return rows === null ? Effect.fail(away) : Effect.succeed(rows)
+                })
+            }),
             Layer.mock(PositionsStore, {
               open: () => (held === null ? Effect.fail(away) : Effect.succeed(held as never))
             }),
@@ -73,6 +125,8 @@ const running = (before: Source, after: Source, held: ReadonlyArray<object> | nu
     )
     yield* reloader.pipe(Effect.provide(context), Effect.forkChild({ startImmediately: true }))
     return {
+      booked,
+      finds,
       raised,
       lines,
       bells,
@@ -170,24 +224,122 @@ describe("G11 settings applied without a restart", () => {
     })
   )
 
-  it.effect("all or nothing: a strategy on an account that does not run takes the limits along", () =>
+  const practice = { practice: { kind: "paper" } }
+  const paper = { broker: "practice", startingCash: "100000" }
+  const two = {
+    brokers: { ...practice, second: { kind: "paper" } },
+    accounts: { "paper-1": paper, fresh: { broker: "second", startingCash: "5" } },
+    strategies: { ...strategies, more: { sources: ["default"], accounts: ["fresh"] } },
+    feeds: { default: {}, extra: { source: "wave" } },
+    risk: { quantityMax: "1" }
+  }
+  const one = { brokers: practice, accounts: { "paper-1": paper }, strategies, feeds: { default: {} } }
+
+  it.effect("accounts, brokers and feeds come as components, and one step back takes them away", () =>
     Effect.gen(function* () {
-      const file = {
-        brokers: { practice: { kind: "paper" } },
-        accounts: {
-          "paper-1": { broker: "practice", startingCash: "100000" },
-          fresh: { broker: "practice", startingCash: "100000" }
-        },
-        strategies: { ...strategies, more: { sources: ["default"], accounts: ["fresh"] } },
-        risk: { quantityMax: "1" }
-      }
-      const { lines, live, raised, reload } = yield* running({ file: { strategies } }, { file })
+      const { booked, control, lines, live, reload } = yield* running({ file: one }, { file: two })
       yield* reload
-      assert.deepStrictEqual(lines[0]?.["problems"], [
-        'strategies.more.accounts: there is no account "fresh"'
+      const applied = lines.find(({ event }) => event === "config.applied")
+      assert.deepInclude(applied, {
+        applied: ["strategies", "accounts", "brokers", "feeds", "risk"],
+        restart: [],
+        failed: []
+      })
+      assert.includeMembers(applied?.["added"] as Array<string>, [
+        "root/trading/accounts/fresh",
+        "root/trading/brokers/second",
+        "root/trading/paper-venue:second",
+        "root/feeds/feed:extra"
       ])
-      assert.strictEqual(live.view.risk.quantityMax, "10000")
+      assert.deepStrictEqual(booked.changes, [
+        { defined: [{ id: "fresh", venue: "second", startingCash: "5" }], moved: [], removed: [], life: null }
+      ])
+      assert.deepStrictEqual(booked.reshaped[0]?.next, live.current(), "the tree follows what is in force")
+      yield* control.back("token")
+      assert.hasAllKeys(live.view.accounts, ["paper-1"])
+      assert.deepStrictEqual(booked.changes[1]?.removed, ["fresh"])
+      assert.includeMembers(booked.reshaped[1]?.change.removed.map(({ path }) => path) ?? [], [
+        "root/trading/accounts/fresh",
+        "root/feeds/feed:extra"
+      ])
+    })
+  )
+
+  it.effect("all or nothing: an account that holds something keeps the limits of the same file out", () =>
+    Effect.gen(function* () {
+      const problem = { path: "accounts.fresh", message: "cannot be removed: it has a position in SPY" }
+      const { booked, lines, live, raised, reload } = yield* running(
+        { file: two },
+        { file: { ...one, risk: { quantityMax: "7" } } },
+        [],
+        { rows: { _tag: "Refused", problems: [problem] } }
+      )
+      const before = live.current()
+      yield* reload
+      assert.strictEqual(live.current(), before)
+      assert.lengthOf(booked.reshaped, 0)
+      assert.deepStrictEqual(lines[0]?.["problems"], [`${problem.path}: ${problem.message}`])
       assert.strictEqual(raised[0]?.kind, "config.refused")
+    })
+  )
+
+  it.effect("a name that refers to nothing is refused before any row is asked", () =>
+    Effect.gen(function* () {
+      const file = { ...two, brokers: practice }
+      const { booked, lines, live, reload } = yield* running({ file: two }, { file })
+      const before = live.current()
+      yield* reload
+      assert.deepStrictEqual(lines[0]?.["problems"], ['accounts.fresh.broker: there is no broker "second"'])
+      assert.deepStrictEqual(booked, { changes: [], reshaped: [] })
+      assert.strictEqual(live.current(), before)
+    })
+  )
+
+  it.effect("without the database no account comes or goes, and while the tree starts no component", () =>
+    Effect.gen(function* () {
+      const away = yield* running({ file: one }, { file: two }, [], { rows: null })
+      yield* away.reload
+      assert.include(String(away.lines[0]?.["problems"]), "the database does not answer")
+      assert.hasAllKeys(away.live.view.accounts, ["paper-1"])
+      const early = yield* running({ file: one }, { file: two }, [], { up: false })
+      yield* early.reload
+      assert.include(String(early.lines[0]?.["problems"]), "while the service is starting")
+      assert.hasAllKeys(early.live.view.accounts, ["paper-1"])
+      const limit = { file: { ...one, risk: { quantityMax: "7" } } }
+      const only = yield* running({ file: one }, limit, [], { up: false, rows: null })
+      yield* only.reload
+      assert.strictEqual(only.live.view.risk.quantityMax, "7", "a limit needs neither")
+    })
+  )
+
+  it.effect("what is written for another mode waits for the restart as a whole", () =>
+    Effect.gen(function* () {
+      const admin = {
+        ADMIN_TOKEN: "kV3x9QmT7rZp2LwYb8NcHf4JdSgA6uEo",
+        HMAC_SECRET: "kV3x9QmT7rZp2LwYb8NcHf4JdSgA6uEp"
+      }
+      const url = "wss://feed.example.net/"
+      const paper = {
+        file: { ...two, feeds: { default: { url } } },
+        environment: { ...admin, APP_MODE: "PAPER" }
+      }
+      const { booked, lines, live, reload } = yield* running({ file: one, environment: admin }, paper)
+      const before = live.current()
+      yield* reload
+      assert.deepInclude(lines[0], { event: "config.restart_needed", applied: [] })
+      assert.includeMembers(lines[0]?.["restart"] as Array<string>, ["mode", "accounts", "brokers", "risk"])
+      assert.strictEqual(live.current(), before)
+      assert.deepStrictEqual(booked, { changes: [], reshaped: [] })
+    })
+  )
+
+  it.effect("a component that does not start is named and alerted, and the settings are in force", () =>
+    Effect.gen(function* () {
+      const failed = [{ path: "root/trading/brokers/second", reason: "start_failed" }]
+      const { live, raised, reload } = yield* running({ file: one }, { file: two }, [], { failed })
+      yield* reload
+      assert.hasAllKeys(live.view.accounts, ["paper-1", "fresh"])
+      assert.deepInclude(raised[0], { kind: "config.component_failed", severity: "HIGH", detail: { failed } })
     })
   )
 

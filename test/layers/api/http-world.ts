@@ -56,6 +56,15 @@ import { layerWorker } from "../../../src/layers/platform/worker.node.ts"
 import { Wake } from "../../../src/layers/platform/wake.port.ts"
 import { layerEntropy } from "../../support/entropy.ts"
 
+/** What a reload that changed the limits answers. */
+const readOf = (version: string) => ({
+  _tag: "Read" as const,
+  version,
+  applied: ["risk"],
+  restart: [],
+  components: { added: [], removed: [], restarted: [], failed: [] }
+})
+
 /** The generated token of every world without a configured one, and the header that shows it. */
 export const controlToken = "5f".repeat(32)
 export const bearer = { authorization: `Bearer ${controlToken}` }
@@ -236,10 +245,8 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     }),
     Layer.succeed(HealthSource, source),
     Layer.succeed(SettingsControl, {
-      reload: () =>
-        Effect.succeed({ _tag: "Read" as const, version: "0".repeat(16), applied: ["risk"], restart: [] }),
-      back: () =>
-        Effect.succeed({ _tag: "Read" as const, version: "1".repeat(16), applied: ["risk"], restart: [] })
+      reload: () => Effect.succeed(readOf("0".repeat(16))),
+      back: () => Effect.succeed(readOf("1".repeat(16)))
     }),
     Layer.succeed(ReadStore, reads),
     Layer.succeed(Replay, options.replay ?? { replay: () => nothing }),

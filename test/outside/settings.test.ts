@@ -1,0 +1,213 @@
+/** G11: accounts, brokers and feeds that come and go while the service trades. */
+import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import path from "node:path"
+import { type Answer, waitUntil } from "../support/exchange.ts"
+import { projectRoot } from "../support/program.ts"
+import { alertBody, type Row } from "./service.ts"
+import { World } from "./world.ts"
+
+const folder = mkdtempSync(path.join(tmpdir(), "holdfast-settings-"))
+let world: World
+/** Of the venue that the world has outside of the service. */
+let practice: Readonly<Record<string, unknown>>
+
+const paper = (broker: string) => ({ broker, startingCash: "1000000000" })
+const plain = () => ({
+  brokers: { practice },
+  accounts: { "paper-1": paper("practice") },
+  sources: { fresh: {} },
+  strategies: { default: { sources: ["default", "wave"], accounts: ["paper-1"] } },
+  feeds: { default: {} }
+})
+/** One account more, on a broker of its own that this service runs, and one feed more. */
+const grown = () => ({
+  ...plain(),
+  brokers: { practice, second: { kind: "paper" } },
+  accounts: { "paper-1": paper("practice"), fresh: paper("second") },
+  strategies: { ...plain().strategies, fresh: { sources: ["fresh"], accounts: ["fresh"] } },
+  feeds: { default: {}, extra: {} }
+})
+
+beforeAll(async () => {
+  world = await World.open({
+    database: "external",
+    nodeFlags: ["--require", path.join(projectRoot, "test/support/fault-hook.cjs")],
+    env: { FAULT_ORDER: path.join(folder, "order") }
+  })
+  practice = { kind: "paper", url: world.broker.url, rule: "U" }
+  world.configure(plain())
+  await world.service.start()
+}, 60_000)
+afterAll(async () => {
+  await world.dispose()
+  rmSync(folder, { recursive: true, force: true })
+}, 60_000)
+
+const reload = (settings: Readonly<Record<string, unknown>>): Promise<Answer> => {
+  world.configure(settings)
+  return world.service.post("/api/v1/settings/reload", { reason: "the test" })
+}
+
+const health = async () => (await world.service.get("/health")).body
+
+const mayTrade = (account: string) =>
+  waitUntil(
+    () => `${account} to trade${world.service.tail()}`,
+    async () => ((await health()).accounts[account]?.can_trade === true ? true : undefined)
+  )
+
+/** An alert to the source of the new account, until its order has settled. */
+const trade = async (symbol: string): Promise<Answer["body"]> => {
+  const { service } = world
+  const taken = await service.post("/webhook/fresh", alertBody({ symbol, quantity: 1 }))
+  assert.strictEqual(taken.status, 201, taken.text)
+  return await service.settled(String(taken.body.signal_id))
+}
+
+const closeAll = async (): Promise<void> => {
+  const { service } = world
+  const flattened = await service.post("/api/v1/accounts/fresh/flatten", { reason: "the test" })
+  assert.strictEqual(flattened.status, 202, flattened.text)
+}
+
+/** Reloads until the account holds nothing any more: its close has to fill, and its fills to be counted. */
+const reloadWhenFlat = (settings: Readonly<Record<string, unknown>>): Promise<Answer> => {
+  let last = ""
+  return waitUntil(
+    () => `the account to go; last ${last}${world.service.tail()}`,
+    async () => {
+      const answer = await reload(settings)
+      last = answer.text
+      return answer.status === 200 ? answer : undefined
+    },
+    30_000
+  )
+}
+
+const below = async (prefix: string) =>
+  Object.keys((await health()).components).filter((name) => name.includes(prefix))
+
+const OF_THE_GROWN = [
+  "root/feeds/signal-server:extra",
+  "root/feeds/feed:extra",
+  "root/feeds/waves:extra",
+  "root/trading/paper-venue:second",
+  "root/trading/brokers/second",
+  "root/trading/accounts/fresh"
+]
+
+describe("G11 a running service", () => {
+  it("gets an account, its broker and a feed, trades on them, and names what keeps them from going", async () => {
+    const { service } = world
+    const lives = service.lives
+    const added = await reload(grown())
+    assert.strictEqual(added.status, 200, added.text)
+    assert.deepStrictEqual(added.body.applied, ["strategies", "accounts", "brokers", "feeds"])
+    assert.deepStrictEqual(added.body.components, {
+      added: OF_THE_GROWN,
+      removed: [],
+      restarted: [],
+      failed: []
+    })
+    await mayTrade("fresh")
+    await waitUntil("the feed to be live", async () =>
+      (await health()).components["root/feeds/feed:extra"]?.state === "Live" ? true : undefined
+    )
+    assert.include((await service.get("/metrics")).text, 'feed="extra"')
+    const trace = await trade("SPY")
+    assert.deepInclude(trace.orders[0], { account: "fresh", venue: "second", status: "filled" })
+    assert.strictEqual(trace.decision.settings_version, added.body.version)
+
+    // A limit of the same file shows that nothing of a refused one is applied.
+    const refused = await reload({ ...plain(), risk: { quantityMax: "0.5" } })
+    assert.strictEqual(refused.status, 409, refused.text)
+    const errors = refused.body.errors as ReadonlyArray<{ path: string; message: string }>
+    // What its strategy holds is a reason of its own.
+    assert.includeMembers(
+      errors.map(({ path }) => path),
+      ["strategies.fresh"]
+    )
+    const alone = await reload({
+      ...plain(),
+      strategies: { ...plain().strategies, fresh: { sources: ["fresh"], accounts: ["paper-1"] } },
+      risk: { quantityMax: "0.5" }
+    })
+    assert.strictEqual(alone.status, 409, alone.text)
+    assert.deepStrictEqual(alone.body.errors, [
+      { path: "accounts.fresh", message: "cannot be removed: it has a position in SPY" }
+    ])
+    assert.includeMembers(await below(""), OF_THE_GROWN)
+    assert.deepInclude((await trade("QQQ")).orders[0], { status: "filled" })
+
+    const lonely = await reload({ ...grown(), brokers: { practice } })
+    assert.strictEqual(lonely.status, 409, lonely.text)
+    assert.deepInclude(lonely.body.errors[0], { path: "accounts.fresh.broker" })
+
+    await closeAll()
+    const removed = await reloadWhenFlat(plain())
+    assert.deepStrictEqual(removed.body.components, {
+      added: [],
+      removed: OF_THE_GROWN.toReversed(),
+      restarted: [],
+      failed: []
+    })
+    const there = await below("")
+    for (const name of OF_THE_GROWN) assert.notInclude(there, name)
+    assert.hasAllKeys((await health()).accounts, ["paper-1"])
+    assert.notInclude((await service.get("/metrics")).text, 'feed="extra"')
+    const row = (await service.list("accounts")).find(({ id }) => id === "fresh")
+    assert.isString(row?.["retired_at"], "its row stays, with its fills")
+    assert.isNull(row?.["owner"])
+
+    const back = await service.post("/api/v1/settings/back", { reason: "it was needed" })
+    assert.deepInclude(back.body, { version: added.body.version }, back.text)
+    await mayTrade("fresh")
+    assert.deepInclude((await trade("IWM")).orders[0], { account: "fresh", status: "filled" })
+    assert.isNull((await service.list("accounts")).find(({ id }) => id === "fresh")?.["retired_at"])
+    assert.strictEqual((await health()).status, "healthy", JSON.stringify((await health()).reasons))
+    assert.strictEqual(service.lives, lives)
+    assert.deepStrictEqual(await service.restarts(), {})
+  }, 120_000)
+
+  it("that is killed in the middle of a reload has one of the two settings, whole", async () => {
+    const { service } = world
+    await closeAll()
+    await reloadWhenFlat({ ...grown(), risk: { quantityMax: "7" } })
+    const killAt = async (point: string, settings: Readonly<Record<string, unknown>>): Promise<void> => {
+      await waitUntil("the account to be flat", async () => {
+        const open = await service.list("positions", "account=fresh")
+        return open.every(({ quantity }: Row) => quantity === "0") ? true : undefined
+      })
+      await waitUntil(
+        () => `the reload to be let through${service.tail()}`,
+        async () => {
+          writeFileSync(path.join(folder, "order"), `${point} settings SIGKILL`)
+          const answer = await reload(settings).catch(() => null)
+          return answer === null ? true : undefined
+        },
+        30_000
+      )
+      await service.exited
+    }
+    // The file that was read is there at the next start: the new settings, whole.
+    await killAt("settings-booked", plain())
+    service.spawn()
+    await service.trading()
+    assert.hasAllKeys((await health()).accounts, ["paper-1"])
+    assert.lengthOf(await below("fresh"), 0)
+    assert.strictEqual((await reload(grown())).status, 200)
+    await mayTrade("fresh")
+    assert.deepInclude((await trade("DIA")).orders[0], { account: "fresh", status: "filled" })
+    await closeAll()
+    // Somebody puts the file back: the settings before, whole, although the rows had let the account go.
+    await killAt("settings-assigned", plain())
+    world.configure(grown())
+    service.spawn()
+    await service.trading()
+    await mayTrade("fresh")
+    assert.deepInclude((await trade("XLF")).orders[0], { account: "fresh", status: "filled" })
+    assert.includeMembers(await below(""), OF_THE_GROWN)
+  }, 150_000)
+})
