@@ -21,6 +21,7 @@ import { Alerts } from "../../layers/alerts/alerts.port.ts"
 import { Protection } from "../../layers/orders/protection.port.ts"
 import { Figures } from "../../layers/platform/figures.port.ts"
 import { Brokers } from "../../layers/venues/broker.port.ts"
+import type { SupervisorSpec } from "../../runtime/child-spec.ts"
 import type { AdminError, AdminReason, Tree, TreeNode } from "../../runtime/tree.ts"
 import type { ComponentsOutcome } from "../operators/live-tree.ts"
 import { RunningTree } from "../platform/running-tree.ts"
@@ -74,9 +75,8 @@ const phaseOf = (node: TreeNode, path: string): TreeNode["phase"] | null => {
 }
 
 /** New specifications for the root and the groups whose children change. A group that does not run now starts with its own. */
-const respecify = (tree: Tree, next: Settings) =>
+const respecify = <R>(tree: Tree, root: SupervisorSpec<R>) =>
   Effect.gen(function* () {
-    const root = rootSupervisor(next)
     const failures = [...(yield* attempt("root", tree.reconfigure("root", root), []))]
     for (const child of root.children) {
       if (child.type !== "supervisor" || (child.id !== "feeds" && child.id !== "trading")) continue
@@ -134,28 +134,33 @@ const forget = (removed: ReadonlyArray<SettingsComponent>) =>
     yield* alerts.resolve(removed.flatMap(lastingAlerts), "it was removed from the settings")
   })
 
-/** Changes the components of a tree. Needs whatever the components need. */
-export const reshape = (tree: Tree, next: Settings, { added, removed, restarted }: TreeChange) =>
-  Effect.gen(function* () {
-    const brokers = yield* Brokers
-    const before = tree.snapshot()
-    const isPaused = ({ path }: SettingsComponent): boolean => phaseOf(before, path) === "paused"
-    const again = restarted.filter((component) => !isPaused(component))
-    const gone = new Set(removed)
-    const failed = [...(yield* respecify(tree, next))]
-    failed.push(
-      ...(yield* byKind(COMPONENT_KINDS.toReversed(), [...removed, ...again], (component) =>
-        stop(tree, gone.has(component), component)
-      )),
-      ...(yield* byKind(COMPONENT_KINDS, [...added, ...again], (component) => start(tree, component)))
-    )
-    yield* forget(removed)
-    yield* brokers.release
-    const paths = (components: ReadonlyArray<SettingsComponent>) => components.map(({ path }) => path)
-    return {
-      added: paths(added),
-      removed: paths(removed).toReversed(),
-      restarted: paths(again),
-      failed
-    } satisfies ComponentsOutcome
-  })
+/** Changes the components of a tree that `build` makes from settings. Needs whatever the components need. */
+export const reshapeBy =
+  <R>(build: (settings: Settings) => SupervisorSpec<R>) =>
+  (tree: Tree, next: Settings, { added, removed, restarted }: TreeChange) =>
+    Effect.gen(function* () {
+      const brokers = yield* Brokers
+      const before = tree.snapshot()
+      const isPaused = ({ path }: SettingsComponent): boolean => phaseOf(before, path) === "paused"
+      const again = restarted.filter((component) => !isPaused(component))
+      const gone = new Set(removed)
+      const failed = [...(yield* respecify(tree, build(next)))]
+      failed.push(
+        ...(yield* byKind(COMPONENT_KINDS.toReversed(), [...removed, ...again], (component) =>
+          stop(tree, gone.has(component), component)
+        )),
+        ...(yield* byKind(COMPONENT_KINDS, [...added, ...again], (component) => start(tree, component)))
+      )
+      yield* forget(removed)
+      yield* brokers.release
+      const paths = (components: ReadonlyArray<SettingsComponent>) => components.map(({ path }) => path)
+      return {
+        added: paths(added),
+        removed: paths(removed).toReversed(),
+        restarted: paths(again),
+        failed
+      } satisfies ComponentsOutcome
+    })
+
+/** Changes the components of the service. */
+export const reshape = reshapeBy(rootSupervisor)
