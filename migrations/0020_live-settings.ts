@@ -2,8 +2,8 @@
  * 0020 live settings: under which settings a decision was made, and which accounts no process executes any more.
  *
  * A decision names its version without a reference: the version is stored as soon as the database takes it, which may be
- * after the decision. An account that a reload removes keeps its row with its orders and fills; `retired_at` keeps a decision
- * that was planned under the settings before from ordering on it, until somebody takes the account again. A node id is shared
+ * after the decision. An account that a reload removes keeps its row with its orders and fills; `retired_at` is since when no
+ * process executes it, until somebody takes it again. A node id is shared
  * by the copies of a DATA_DIR, so a row of settings names the life that runs under them.
  *
  * Promises: additive; older rows have NULL, which is: not known.

@@ -107,7 +107,7 @@ const query = (
     (extract(epoch FROM hf_clock()) * 1000)::float8 AS now_ms,
     (SELECT coalesce(jsonb_agg(jsonb_build_object('scope', scope, 'state', state)), '[]') FROM trading_state) AS trading,
     (SELECT coalesce(jsonb_agg(jsonb_build_object('id', a.id, 'venue', a.venue, 'enabled', a.enabled,
-        'reconciled_at_ms', CASE WHEN a.retired_at IS NULL THEN extract(epoch FROM a.reconciled_at) * 1000 END, 'starting_cash', a.starting_cash::text,
+        'reconciled_at_ms', extract(epoch FROM a.reconciled_at) * 1000, 'starting_cash', a.starting_cash::text,
         'buying_power', a.buying_power::text, 'balance_at_ms', extract(epoch FROM a.balance_at) * 1000,
         'balance_book', a.balance_book,
         'realised_pnl', (SELECT coalesce(sum(p.realised_pnl), 0)::text FROM positions p WHERE p.account = a.id))), '[]')
