@@ -5,6 +5,7 @@ import { Brokers } from "../../../src/layers/venues/broker.port.ts"
 import { layerBreakers } from "../../support/breakers.ts"
 import { alertsQueue } from "../../support/alerts-queue.ts"
 import { Wake } from "../../../src/layers/platform/wake.port.ts"
+import { makeLiveSettings } from "../../../src/layers/platform/config.live.ts"
 import { Config } from "../../../src/layers/platform/config.port.ts"
 import { practiceQuote } from "../../../src/domain/market/practice-price.ts"
 import { makeEmbeddedVenues } from "../../../src/layers/venues/paper-venue.embedded.ts"
@@ -25,14 +26,15 @@ const settings = settingsFrom({
 
 const world = Effect.gen(function* () {
   const { database, target } = yield* openFreshDatabase()
-  const venues = makeEmbeddedVenues(settings, target)
+  const live = makeLiveSettings(settings)
+  const venues = makeEmbeddedVenues(live.view, target)
   const layer = layerConfiguredBrokers.pipe(
-    Layer.provide(Layer.mergeAll(Layer.succeed(Config, settings), Layer.succeed(PaperVenues, venues))),
+    Layer.provide(Layer.mergeAll(Layer.succeed(Config, live.view), Layer.succeed(PaperVenues, venues))),
     Layer.provide(Layer.mergeAll(alertsQueue, layerBreakers)),
     Layer.provide(Wake.layer)
   )
   const brokers = Context.get(yield* Layer.build(layer), Brokers)
-  return { database, venues, brokers }
+  return { database, venues, brokers, live }
 })
 
 describe("embedded paper venue behind the configured brokers", () => {
@@ -71,6 +73,40 @@ describe("embedded paper venue behind the configured brokers", () => {
       assert.notStrictEqual(again.url, before.url)
       assert.deepStrictEqual(yield* broker.fillsSince("paper-1", null), before.fills)
     })
+  )
+
+  it.live("[G11] a running venue knows the cash of an account that a reload adds", () =>
+    Effect.gen(function* () {
+      const { brokers, live, venues } = yield* world
+      yield* Effect.flatMap(venues.launch("practice"), ({ serving }) => serving)
+      const added = { broker: "practice", startingCash: "777", calendar: "24x7" } as const
+      live.assign({ ...settings, accounts: { ...settings.accounts, added } })
+      assert.strictEqual((yield* brokers.get("practice").balance("added")).cash, "777")
+    })
+  )
+
+  it.live(
+    "[G11] a connection is made again when its broker changes, and the former ones close when they are released",
+    () =>
+      Effect.gen(function* () {
+        const { brokers, live, venues } = yield* world
+        yield* Effect.flatMap(venues.launch("practice"), ({ serving }) => serving)
+        const [first, other] = [brokers.get("practice"), brokers.get("other-one")]
+        // A reload reads every entry again; what is the same stays the same connection.
+        live.assign({ ...settings, brokers: structuredClone(settings.brokers) })
+        assert.strictEqual(brokers.get("practice"), first)
+        const { practice } = settings.brokers
+        assert.isDefined(practice)
+        live.assign({ ...settings, brokers: { practice: { ...practice, propagationMs: 7 }, late: practice } })
+        const second = brokers.get("practice")
+        assert.strictEqual(second.propagationMs, 7)
+        assert.strictEqual(brokers.get("late").name, "late")
+        assert.strictEqual(brokers.get("other-one"), other, "whoever is about to be stopped still finds it")
+        assert.strictEqual((yield* first.balance("paper-1")).cash, "5000", "and the one it has still works")
+        yield* brokers.release
+        assert.strictEqual((yield* second.balance("paper-1")).cash, "5000")
+        assert.throws(() => brokers.get("other-one"), "a requested broker is configured")
+      })
   )
 
   it.live("each broker has a venue, a schema, a rule and the starting cash of its own", () =>
