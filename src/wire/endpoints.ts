@@ -281,6 +281,15 @@ export const listAudit = endpoint({
   }),
   answers: { 200: page(commands.auditRow) }
 })
+export const listSettingsChanges = endpoint({
+  ...list,
+  path: "/api/v1/settings/changes",
+  tag: "operations",
+  name: "listSettingsChanges",
+  summary: "Which settings were in force when: starts, reloads and steps back, newest first.",
+  query: listQuery({ version: byName }),
+  answers: { 200: page(operations.settingsChange) }
+})
 export const listAlerts = endpoint({
   ...list,
   path: "/api/v1/monitoring/alerts",
@@ -385,6 +394,7 @@ export const endpoints: ReadonlyArray<Endpoint> = [
   getTradingState,
   ...Object.values(commands.commandEndpoints),
   listAudit,
+  listSettingsChanges,
   listAlerts,
   listBreakers,
   ...monitoringEndpoints,

@@ -170,3 +170,15 @@ export const indexEntry = z
     filters: z.array(z.string()).nullable()
   })
   .meta({ id: "IndexEntry" })
+
+export const settingsChange = z
+  .object({
+    version: z.string().meta({ description: "What decisions name as `settings_version`." }),
+    by: z.string().meta({ description: "`start`, or who asked for the reload." }),
+    changed: z.array(z.string()).meta({ description: "Settings that changed; none at a start." }),
+    node: z.string(),
+    life: text.meta({ description: "The process that runs under them from then on." }),
+    settings: anyObject.meta({ description: "All of them, without secrets." }),
+    at: instant
+  })
+  .meta({ id: "SettingsChange" })

@@ -225,6 +225,7 @@ describe("a list", () => {
     "/api/v1/accounts",
     "/api/v1/equity",
     "/api/v1/waves",
+    "/api/v1/settings/changes",
     "/api/v1/monitoring/alerts",
     "/api/v1/monitoring/circuit-breakers",
     "/api/v1/dead-letters",

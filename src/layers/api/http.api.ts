@@ -152,6 +152,7 @@ export const apiRoutes = ({
   stateRoute(states),
   ...commandRoutes(commands),
   listRoute(reads, wire.listAudit, "audit"),
+  listRoute(reads, wire.listSettingsChanges, "settings_changes"),
   listRoute(reads, wire.listAlerts, "alerts"),
   listRoute(reads, wire.listBreakers, "circuit_breakers"),
   listRoute(reads, listTransactions, "transactions"),

@@ -123,6 +123,11 @@ const lists: Readonly<Record<ListName, ListTable>> = {
     key: bySeq,
     time: "begun_at"
   },
+  settings_changes: {
+    from: `(SELECT c.*, v.settings FROM settings_changes c JOIN settings_versions v ON v.version = c.version) AS settings_changes`,
+    columns: "version, by, changed, node, life, settings, at",
+    key: bySeq
+  },
   // "open" is what somebody may still have to replay.
   dead_letters: {
     from: `(SELECT *, CASE WHEN replayed_at IS NULL THEN 'open' ELSE 'replayed' END AS status FROM dead_letters) AS dead_letters`,

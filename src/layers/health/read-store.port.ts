@@ -45,6 +45,7 @@ export type ListName =
   | "expected_signals"
   | "alerts"
   | "audit"
+  | "settings_changes"
   | "dead_letters"
   | "refused"
   | "circuit_breakers"

@@ -1,5 +1,5 @@
 /**
- * 0020 live settings: under which settings a decision was made, and which accounts no process executes any more.
+ * 0021 live settings: under which settings a decision was made, and which accounts no process executes any more.
  *
  * A decision names its version without a reference: the version is stored as soon as the database takes it, which may be
  * after the decision. An account that a reload removes keeps its row with its orders and fills; `retired_at` is since when no
