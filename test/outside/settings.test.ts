@@ -119,12 +119,12 @@ describe("G11 a running service", () => {
     const trace = await trade("SPY")
     assert.deepInclude(trace.orders[0], { account: "fresh", venue: "second", status: "filled" })
     assert.strictEqual(trace.decision.settings_version, added.body.version)
-    const [change] = await waitUntil("the settings to be stored", async () => {
-      const rows = await service.list("settings/changes", `version=${added.body.version}`)
-      return rows.length === 0 ? undefined : (rows as ReadonlyArray<Record<string, any>>)
+    const change = await waitUntil("the settings to be stored", async () => {
+      const { body } = await service.get(`/api/v1/settings/changes?version=${added.body.version}`)
+      return body.items[0]
     })
     assert.deepInclude(change, { by: "api:127.0.0.1", changed: added.body.applied })
-    assert.deepInclude(change?.["settings"].accounts.fresh, { broker: "second" })
+    assert.deepInclude(change.settings.accounts.fresh, { broker: "second" })
 
     // A limit of the same file shows that nothing of a refused one is applied.
     const refused = await reload({ ...plain(), risk: { quantityMax: "0.5" } })
