@@ -177,7 +177,7 @@ const settingsAnswer = z
         restarted: z.array(z.string()),
         failed: z
           .array(z.object({ path: z.string(), reason: z.string() }))
-          .meta({ description: "Not as the settings say; their supervisor proceeds by its policy." })
+          .meta({ description: "They do not follow the settings; their supervisor proceeds by its policy." })
       })
       .meta({ description: "Paths of the components that the change added, removed and restarted." })
   })

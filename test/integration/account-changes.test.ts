@@ -50,7 +50,7 @@ const mayOrder = (account: string) =>
   sql((client) =>
     Effect.map(
       readContext(client, contextTerms(settings), [account], []),
-      ({ accounts }) => accounts.get(account)?.reconciledAtMs != null
+      ({ accounts }) => (accounts.get(account)?.reconciledAtMs ?? null) !== null
     )
   )
 

@@ -20,7 +20,7 @@ export interface ComponentsOutcome {
   readonly failed: ReadonlyArray<{ readonly path: string; readonly reason: string }>
 }
 
-/** Brings the tree to what `next` says. Never fails: what does not start is named. */
+/** Brings the tree to the settings `next`. Never fails: what does not start is named. */
 export type Reshape = (next: Settings, change: TreeChange) => Effect.Effect<ComponentsOutcome>
 
 export interface LiveTreeService {

@@ -120,7 +120,7 @@ const changeAccounts = (next: Settings, { accounts }: TreeChange) =>
     return []
   })
 
-/** What does not come up is somebody's to look at; its supervisor goes on trying, where its policy says so. */
+/** What does not come up is alerted; its supervisor proceeds with it by its policy. */
 const reportFailed = ({ failed }: ComponentsOutcome) =>
   Effect.gen(function* () {
     const alerts = yield* Alerts

@@ -1,8 +1,8 @@
 /**
  * Reshape: brings the running tree to new settings.
  *
- * The supervisors get their new specifications first, so that a group that crashes in the middle restarts as the settings in
- * force say, and never with a child they no longer name. Then what is gone stops, from last to first, and what is new
+ * The supervisors get their new specifications first, so that a group that crashes in the middle restarts by the settings in
+ * force, and never with a child they no longer name. Then what is gone stops, from last to first, and what is new
  * starts, from first to last. What the settings restart is stopped and started: its child keeps nothing of the former ones.
  *
  * Promises: every child starts and stops under the deadlines of its specification; a child that an operator paused stays paused and
