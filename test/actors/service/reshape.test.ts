@@ -247,6 +247,21 @@ describe("G11 a tree follows its settings", () => {
     })
   )
 
+  it.effect("thousands come and go, more than a supervisor takes requests at a time", () =>
+    Effect.gen(function* () {
+      const { apply, shape } = yield* world(before)
+      const first = shape()
+      const many = Object.fromEntries(
+        Array.from({ length: 2_000 }, (_, n) => [`m-${n}`, { broker: "first", startingCash: cash }])
+      )
+      const come = yield* apply(settingsFrom({ ...one, accounts: { ...one.accounts, ...many } }))
+      assert.deepStrictEqual([come.added.length, come.failed], [2_000, []])
+      const gone = yield* apply(before)
+      assert.deepStrictEqual([gone.removed.length, gone.failed], [2_000, []])
+      assert.deepStrictEqual(shape(), first)
+    })
+  )
+
   it.effect("one that does not start is named, and the others start", () =>
     Effect.gen(function* () {
       const { apply, refuses, shape } = yield* world(before)
