@@ -13,6 +13,7 @@ import type { SqlClient } from "effect/sql/SqlClient"
 import type { Effect } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import type { Fragment } from "effect/sql/Statement"
+import { lifeAlive } from "../accounts/node-life.pg.ts"
 import { OPEN, SETTLES } from "../../domain/orders/order.ts"
 import type { RetentionSettings } from "../../domain/kernel/settings.ts"
 import { retentionLimits } from "../../domain/kernel/limits-kept.ts"
@@ -154,7 +155,10 @@ export const retentionRules: ReadonlyArray<RetentionRule> = [
     keeps: ({ signalDays }) => ({ days: signalDays }),
     over: (sql, cutoff) => sql`
       (SELECT min(n.at) < ${cutoff} AND count(*) = 2 FROM (SELECT n.at FROM settings_changes n
-        WHERE n.node = t.node AND n.seq > t.seq ORDER BY n.seq LIMIT 2) AS n)`,
+        WHERE n.node = t.node AND n.seq > t.seq ORDER BY n.seq LIMIT 2) AS n)
+      -- A copy of a DATA_DIR has the same node and starts of its own, which replace nothing of the life that runs.
+      AND (NOT ${lifeAlive(sql, "t.life")} OR (SELECT count(*) = 2 FROM (SELECT FROM settings_changes n
+        WHERE n.life = t.life AND n.seq > t.seq LIMIT 2) AS n))`,
     remove: removeSettingsRows
   },
   {

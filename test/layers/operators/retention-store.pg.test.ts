@@ -384,6 +384,28 @@ describe("[T13] what has lived its time", () => {
     )
   )
 
+  it.live("[T16] starts of a copied DATA_DIR replace nothing of the life that runs", () =>
+    scoped(
+      Effect.gen(function* () {
+        const world = yield* openWorld()
+        yield* world.sql("INSERT INTO settings_versions (version, settings) VALUES ('v', '{}')", [])
+        yield* world.sql(
+          `INSERT INTO settings_changes (version, node, life, by, changed, at) VALUES ('v', 'n', 'n/runs', 'start', '{}', $1),
+            ('v', 'n', 'n/copy', 'start', '{}', $2), ('v', 'n', 'n/copy', 'SIGHUP', '{}', $2)`,
+          [at(900), at(800)]
+        )
+        yield* world.sql(
+          `INSERT INTO nodes (node_id, life, pid, process_started, lease_until)
+            VALUES ('n', 'n/runs', 1, '1', hf_now() + interval '1 hour')`,
+          []
+        )
+        assert.deepStrictEqual(yield* round(world), {})
+        yield* world.sql("UPDATE nodes SET lease_until = hf_now() - interval '1 hour'", [])
+        assert.deepStrictEqual(yield* round(world), { settings: 1 })
+      })
+    )
+  )
+
   it.live("an alert that is open stays, however old it is", () =>
     scoped(
       Effect.gen(function* () {
