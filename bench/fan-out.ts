@@ -18,6 +18,7 @@ import { planSignal } from "../src/domain/decision/decision.ts"
 import { instrumentsOf } from "../src/domain/kernel/instruments.ts"
 import { bodyHash } from "../src/domain/kernel/canonical-json.ts"
 import { signalId } from "../src/domain/kernel/ids.ts"
+import { versionOf } from "../src/domain/kernel/settings-change.ts"
 import type { Settings } from "../src/domain/kernel/settings.ts"
 import { decodeIntakeBody } from "../src/wire/intake-body.ts"
 import { nodeEntropy } from "../src/layers/platform/entropy.node.ts"
@@ -117,6 +118,7 @@ const measure = (database: DatabaseService, strategies: number, accounts: number
     const settings = settingsFor(strategies, accounts)
     const plan = {
       ...settings,
+      version: versionOf(settings),
       instruments: instrumentsOf(settings),
       limits: { ...settings.risk, buyingPowerMultiple: null },
       scopes: settings.risk.scopes
