@@ -52,6 +52,7 @@ const strategy = {
   profitTargetPct: null
 } as const
 const settings: PlanSettings = {
+  version: "0123456789abcdef",
   mode: "PRACTICE",
   symbols: {},
   instruments: plainInstruments,
