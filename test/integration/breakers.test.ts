@@ -60,9 +60,7 @@ const process = (twin = makeVenue()) =>
     const context = yield* Layer.build(
       Layer.mergeAll(alertsQueue, layerBreakers).pipe(
         Layer.provideMerge(Wake.layer),
-        Layer.provideMerge(
-          Layer.succeed(Brokers, { get: () => twin.connection, names: [twin.connection.name] })
-        )
+        Layer.provideMerge(Layer.succeed(Brokers, { get: () => twin.connection, release: Effect.void }))
       )
     )
     const watch = { path: "root/trading/breakers", isCompared: false }

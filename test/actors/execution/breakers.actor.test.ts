@@ -166,7 +166,7 @@ const openWorld = Effect.gen(function* () {
       children: [worker({ ...local, id: "breakers", start: breakersActor(), stopBudgetMs: 1_000 })]
     }),
     { stopDeadlineMs: 1_000 }
-  ).pipe(Effect.provide(ground), Effect.provideService(Brokers, { get: () => broker, names: ["practice"] }))
+  ).pipe(Effect.provide(ground), Effect.provideService(Brokers, { get: () => broker, release: Effect.void }))
   const node = () => tree.snapshot().children[0] ?? assert.fail("no such component")
   const row = () => rows.get("broker:practice") ?? assert.fail("the row is there")
   const fail = (count: number) =>
