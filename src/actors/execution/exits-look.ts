@@ -124,6 +124,7 @@ const gapOf = (
     return share.ownedElsewhere ? null : "no process executes orders of its account"
   }
   if (!protection.brokerAnswers(share.account)) return "the broker does not answer"
+  if (share.isUnconfirmed) return "the broker's report of its position cannot be used"
   if (share.refused !== null) return `the venue refused to close it: ${share.refused.reason ?? "no reason"}`
   if (terms.stopLossPct !== null && share.stopPrice === null)
     return "its stop loss is configured and not armed"

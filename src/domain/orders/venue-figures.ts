@@ -57,9 +57,13 @@ export const balanceProblem = (balance: { readonly cash: unknown; readonly buyin
     { field: "buying power", value: balance.buyingPower, rule: "not_negative", bound: moneyBelow }
   ])
 
-export const positionProblem = (position: { readonly quantity: unknown; readonly averagePrice: unknown }) =>
+/** What is held: nobody may be shown as flat, or as holding anything, by a quantity that is none. */
+export const heldProblem = (position: { readonly quantity: unknown }) =>
+  firstProblem([{ field: "quantity", value: position.quantity, rule: "signed", bound: quantityBelow }])
+
+/** What it was bought at. Nothing is sized by it; a venue that gets it wrong is not believed about anything new. */
+export const averageProblem = (position: { readonly averagePrice: unknown }) =>
   firstProblem([
-    { field: "quantity", value: position.quantity, rule: "signed", bound: quantityBelow },
     // Zero of what is flat.
     { field: "average price", value: position.averagePrice, rule: "not_negative", bound: priceBelow }
   ])

@@ -19,11 +19,12 @@ import {
   type PositionMismatch,
   PositionsStore,
   type PositionsStoreService,
-  type RefusedReduce
+  type RefusedReduce,
+  type ReportedPosition
 } from "./positions-store.port.ts"
 import { accountLeased } from "../accounts/node-life.pg.ts"
 
-type Reported = ReadonlyArray<{ readonly symbol: string; readonly quantity: string }>
+type Reported = ReadonlyArray<ReportedPosition>
 
 const store = (
   sql: SqlClient,
@@ -38,6 +39,7 @@ const store = (
     const ids = reported.map(({ symbol }) => positionId(account, symbol))
     const symbols = reported.map(({ symbol }) => symbol)
     const quantities = reported.map(({ quantity }) => quantity)
+    const suspects = reported.flatMap(({ problem, symbol }) => (problem === undefined ? [] : [symbol]))
     // An upsert with a named target would fail on the other unique index when a first fill inserts the row at once.
     yield* sql`
       INSERT INTO positions (id, account, symbol, epoch)
@@ -54,9 +56,12 @@ const store = (
       WHERE account = ${account} AND NOT (symbol = ANY(${symbols}::text[]))
         AND (quantity <> 0 OR confirmed_quantity IS DISTINCT FROM 0)`
     yield* sql`
-      UPDATE positions SET disputed_at = CASE WHEN quantity = confirmed_quantity THEN NULL
+      UPDATE positions SET disputed_at = CASE
+        WHEN symbol = ANY(${suspects}::text[]) THEN coalesce(disputed_at, hf_clock())
+        WHEN quantity = confirmed_quantity THEN NULL
         WHEN ${dispute}::boolean THEN coalesce(disputed_at, hf_clock()) ELSE disputed_at END
-      WHERE account = ${account} AND (disputed_at IS NOT NULL OR quantity <> confirmed_quantity)`
+      WHERE account = ${account}
+        AND (disputed_at IS NOT NULL OR quantity <> confirmed_quantity OR symbol = ANY(${suspects}::text[]))`
     return yield* sql<PositionMismatch>`
       SELECT symbol, trim_scale(quantity) AS ours, trim_scale(confirmed_quantity) AS brokers
       FROM positions WHERE account = ${account} AND quantity <> confirmed_quantity ORDER BY symbol`
@@ -113,6 +118,7 @@ const openShares =
             (SELECT min(CASE b.status WHEN 'needs_operator' THEN 'operator' ELSE 'unresolved' END) FROM blocking b
               WHERE b.account = p.account AND b.symbol = p.symbol AND b.position_id IS DISTINCT FROM p.id
               AND b.side = CASE WHEN p.quantity > 0 THEN 'sell' ELSE 'buy' END) AS "blockedBy",
+            p.confirmed_quantity IS NULL AND p.disputed_at IS NOT NULL AS "isUnconfirmed",
             coalesce(a.owner <> ${life}::text AND ${accountLeased(sql, "a")}, false) AS "ownedElsewhere"
           FROM position_shares h JOIN positions p ON p.id = h.position_id JOIN accounts a ON a.id = p.account
           WHERE h.quantity <> 0 AND p.account = ANY(${[...accounts]}::text[])

@@ -50,6 +50,8 @@ export interface OpenShare {
    * `operator` until a human resolves it, `unresolved` while the look-up takes longer than a round trip.
    */
   readonly blockedBy: "operator" | "unresolved" | null
+  /** The broker's report of it cannot be used (broker.gate.ts), so a close has nothing to be bounded by. */
+  readonly isUnconfirmed: boolean
   /** True when a life other than `life` owns the account and is alive. */
   readonly ownedElsewhere: boolean
 }
@@ -63,6 +65,13 @@ export interface Arming {
   readonly targetPct: string | null
   readonly stopPrice: string | null
   readonly targetPrice: string | null
+}
+
+/** One row of the broker's answer. Quantity is null when what it reports is none. */
+export interface ReportedPosition {
+  readonly symbol: string
+  readonly quantity: string | null
+  readonly problem?: string
 }
 
 /** A symbol on which we and the broker differ. */
@@ -86,12 +95,13 @@ export interface PositionsStoreService {
   readonly arm: (arming: Arming) => Effect.Effect<boolean, DatabaseUnavailable>
   /**
    * Stores the broker's answer for the whole account: a symbol it does not name is flat there. `dispute`: all fills were
-   * fetched before, so what still differs is disputed and takes no new exposure; what agrees is free again either way. `askedMsAgo`: the
+   * fetched before, so what still differs is disputed and takes no new exposure; what agrees is free again either way. A row
+   * with a `problem` is disputed at once, and without a quantity it confirms nothing: closes of its symbol wait. `askedMsAgo`: the
    * milliseconds since the request was sent, which dates the answer: a fill that was stored since may not be in it.
    */
   readonly confirm: (
     grant: AccountGrant,
-    reported: ReadonlyArray<{ readonly symbol: string; readonly quantity: string }>,
+    reported: ReadonlyArray<ReportedPosition>,
     dispute?: boolean,
     askedMsAgo?: () => number
   ) => Effect.Effect<ConfirmOutcome, DatabaseUnavailable>

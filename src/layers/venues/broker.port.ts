@@ -54,12 +54,16 @@ export interface VenueOrder {
   readonly updatedAt: Date
 }
 
-/** Quantity is signed: negative is short. A flat symbol may be absent or have quantity "0". */
+/**
+ * Quantity is signed: negative is short. A flat symbol may be absent or have quantity "0". `problem`: the row is in quarantine
+ * (broker.gate.ts), with why; its quantity is null when that is what is wrong, which is unknown and never flat.
+ */
 export interface VenuePosition {
   readonly account: string
   readonly symbol: string
-  readonly quantity: string
+  readonly quantity: string | null
   readonly averagePrice: string
+  readonly problem?: string
 }
 
 /** `cash` is settled money; `buyingPower` is what a new entry may use. Both in the account's currency. */

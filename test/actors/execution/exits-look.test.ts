@@ -34,6 +34,7 @@ const share: OpenShare = {
   exitStatus: null,
   refused: null,
   blockedBy: null,
+  isUnconfirmed: false,
   ownedElsewhere: false
 }
 

@@ -51,6 +51,7 @@ const share: OpenShare = {
   exitStatus: null,
   refused: null,
   blockedBy: null,
+  isUnconfirmed: false,
   ownedElsewhere: false
 }
 

@@ -1,10 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { figureLimits } from "../../../src/domain/kernel/risk-limits.ts"
 import {
+  averageProblem,
   balanceProblem,
   fillProblem,
-  orderProblem,
-  positionProblem
+  heldProblem,
+  orderProblem
 } from "../../../src/domain/orders/venue-figures.ts"
 
 // Judged inside its test: what runs while tests are collected counts as run by every test of the mutation tester.
@@ -15,7 +16,7 @@ const balance =
 const position =
   (quantity: unknown, averagePrice: unknown = "1") =>
   () =>
-    positionProblem({ quantity, averagePrice })
+    heldProblem({ quantity }) ?? averageProblem({ averagePrice })
 const fill = (given: object) => () => fillProblem({ quantity: "1", price: "1", fee: "0", ...given })
 const order = (given: object) => () =>
   orderProblem({ quantity: "1", filledQuantity: "0", limitPrice: null, averagePrice: null, ...given })

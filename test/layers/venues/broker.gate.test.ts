@@ -5,7 +5,7 @@ import { alertsQueue } from "../../support/alerts-queue.ts"
 import { Wake } from "../../../src/layers/platform/wake.port.ts"
 import { gated } from "../../../src/layers/venues/broker.gate.ts"
 import { readBalance } from "../../../src/layers/venues/broker.paper-wire.ts"
-import type { BrokerConnection, BrokerEvent } from "../../../src/layers/venues/broker.port.ts"
+import type { BrokerConnection, BrokerEvent, VenuePosition } from "../../../src/layers/venues/broker.port.ts"
 import { marketOrder } from "../../contracts/broker.contract.ts"
 import { makeMemoryBroker } from "../../support/broker.memory.ts"
 
@@ -59,18 +59,69 @@ describe("the gate of a broker", () => {
       }).pipe(Effect.provide(layer))
   )
 
-  it.effect("one bad row of a list makes all of it unknown", () =>
+  it.effect("one bad row of a list of orders makes all of it unknown: one left out would be sent again", () =>
+    Effect.gen(function* () {
+      const { alerted, broker, twin } = yield* world((connection) => ({
+        openOrders: (account) =>
+          Effect.map(connection.recentOrders(account, new Date(0)), (all) =>
+            all.map((order) => ({ ...order, averagePrice: "-1" }))
+          )
+      }))
+      yield* twin.connection.create(marketOrder({ clientOrderId: "c-1" }))
+      assert.strictEqual(yield* tagOf(broker.openOrders("paper-1")), "BrokerUnavailable")
+      assert.deepStrictEqual(alerted(), refused("openOrders"))
+    }).pipe(Effect.provide(layer))
+  )
+
+  const setAside = (operation: string) => [`venue.row_refused ${operation}`]
+
+  it.effect.each([
+    ["a quantity that is none", [{ quantity: "NaN" }], null],
+    ["a quantity that is null", [{ quantity: null }], null],
+    ["an absurd quantity", [{ quantity: "99999999999999999999" }], null],
+    ["a price that is null", [{ averagePrice: null }], "4"],
+    ["a price below zero", [{ averagePrice: "-1" }], "4"],
+    ["two rows that differ", [{ quantity: "4" }, { quantity: "5" }], null]
+  ] as const)("a position with %s is set aside, never as flat, and the others count", ([, rows, quantity]) =>
     Effect.gen(function* () {
       const { alerted, broker, twin } = yield* world((connection) => ({
         positions: (account) =>
           Effect.map(connection.positions(account), (all) => [
-            ...all,
-            { account, symbol: "QQQ", quantity: "NaN", averagePrice: "1" }
+            ...rows.map(
+              (row) => ({ account, symbol: "QQQ", quantity: "4", averagePrice: "1", ...row }) as VenuePosition
+            ),
+            ...all
           ])
       }))
       yield* twin.connection.create(marketOrder({ clientOrderId: "c-1" }))
-      assert.strictEqual(yield* tagOf(broker.positions("paper-1")), "BrokerUnavailable")
-      assert.deepStrictEqual(alerted(), refused("positions"))
+      const answer = yield* broker.positions("paper-1")
+      assert.lengthOf(answer, rows.length + 1)
+      for (const row of answer.slice(0, rows.length)) {
+        assert.deepInclude(row, { symbol: "QQQ", quantity, averagePrice: "0" })
+        assert.isString(row.problem)
+      }
+      assert.deepInclude(answer.at(-1), { symbol: "SPY", quantity: "2" })
+      assert.notProperty(answer.at(-1), "problem")
+      assert.deepStrictEqual([...new Set(alerted())], setAside("positions"))
+    }).pipe(Effect.provide(layer))
+  )
+
+  it.effect("a fill at price zero is set aside, and the others count", () =>
+    Effect.gen(function* () {
+      const { alerted, broker, twin } = yield* world((connection) => ({
+        fillsSince: (account, cursor) =>
+          Effect.map(connection.fillsSince(account, cursor), (all) =>
+            all.map((fill) => (fill.clientOrderId === "c-1" ? { ...fill, price: "0" } : fill))
+          )
+      }))
+      yield* twin.connection.create(marketOrder({ clientOrderId: "c-1" }))
+      yield* twin.connection.create(marketOrder({ clientOrderId: "c-2" }))
+      const fills = yield* broker.fillsSince("paper-1", null)
+      assert.deepStrictEqual(
+        fills.map(({ clientOrderId }) => clientOrderId),
+        ["c-2"]
+      )
+      assert.deepStrictEqual(alerted(), setAside("fillsSince"))
     }).pipe(Effect.provide(layer))
   )
 
