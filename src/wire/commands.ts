@@ -70,7 +70,7 @@ const resolveBody = z
   .strictObject({
     outcome: oneOf(RESOLUTIONS).meta({
       description:
-        "Whether the venue has, or had, the order. One that it does not have is judged again and may be sent once more."
+        "Whether the venue has, or had, the order. One that it does not have is judged again and may be sent once more; one that is `over` is cancelled and keeps its fills."
     }),
     venue_order_id: storable(z.string().trim().min(1, "must not be empty").max(200)).optional(),
     reason

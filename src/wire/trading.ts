@@ -99,7 +99,7 @@ export const orderEvent = z
     event: z.enum([FIRST_EVENT, ...ORDER_EVENTS]),
     from_status: z.enum(ORDER_STATUSES),
     to_status: z.enum(ORDER_STATUSES),
-    legal: z.boolean(),
+    legal: z.boolean().meta({ description: "False: it did not fit the status, and changed nothing." }),
     detail: anyObject,
     at: instant
   })

@@ -124,6 +124,17 @@ export const startNode = (twin: MemoryBroker, options: NodeOptions = {}) =>
       leases: yield* provided(AccountLeases),
       protection: yield* provided(Protection),
       figures: yield* provided(RiskFigures),
+      /** Keys of the alerts that were resolved since the last time; those that were raised are taken with them. */
+      resolved: provided(
+        Alerts.use((alerts) =>
+          Effect.sync(() =>
+            alerts.takePending().flatMap((entry) => {
+              if (entry._tag === "Outbreak") return entry.resolved === null ? [] : [entry.dedupKey]
+              return entry.ended._tag === "Keys" ? entry.ended.keys : []
+            })
+          )
+        )
+      ),
       alerts: provided(
         Alerts.use((alerts) =>
           Effect.sync(() =>

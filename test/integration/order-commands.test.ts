@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
 import { closeOrderId, positionId } from "../../src/domain/kernel/ids.ts"
-import { ORDER_STATUSES, type OrderStatus } from "../../src/domain/orders/order.ts"
+import { ORDER_STATUSES, type OrderStatus, type Resolution } from "../../src/domain/orders/order.ts"
 import { AccountsStore } from "../../src/layers/accounts/accounts-store.port.ts"
 import { Database } from "../../src/layers/database/database.port.ts"
 import { FillsStore } from "../../src/layers/orders/fills-store.port.ts"
@@ -438,11 +438,7 @@ layer(world(), { excludeTestServices: true })("what an operator does to orders",
     })
   )
 
-  const resolve = (
-    order: StoredOrder,
-    outcome: "placed" | "not_placed",
-    venueOrderId: string | null = null
-  ) =>
+  const resolve = (order: StoredOrder, outcome: Resolution, venueOrderId: string | null = null) =>
     OrderCommands.use((store) => store.resolve({ orderId: order.id, outcome, venueOrderId, reason: "seen" }))
 
   test(
@@ -458,7 +454,7 @@ layer(world(), { excludeTestServices: true })("what an operator does to orders",
       assert.deepStrictEqual(yield* resolve(order, "not_placed"), { _tag: "HasFills", filledQuantity: "0.5" })
       const placed = yield* resolve(order, "placed", "v-77")
       assert.deepInclude(placed._tag === "Done" ? placed.order : {}, {
-        status: "acked",
+        status: "partially_filled",
         venueOrderId: "v-77",
         attempt: 1,
         clientOrderId: order.clientOrderId

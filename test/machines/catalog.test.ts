@@ -92,7 +92,12 @@ const resting: Readonly<Record<string, Rests>> = {
     Unknown: venue("order.lookup_started"),
     Resolving: venue("order.outcome_lost"),
     NeedsOperator: {
-      until: ["order.lookup_started", "order.resolved_placed", "order.resolved_not_placed"],
+      until: [
+        "order.lookup_started",
+        "order.resolved_placed",
+        "order.resolved_not_placed",
+        "order.resolved_over"
+      ],
       why: "A human decides; an alert has told him, and guessing with money is what the state is there to prevent."
     },
     Denied: ended,

@@ -9,7 +9,7 @@
  *
  * Promises: `reconciled_at` is set only after all of it; a position that differs is compared again, with all fills
  * fetched in between, before it is disputed and an alert; a difference is never repaired by hand.
- * Never: sends an order, cancels one, or writes a position's quantity.
+ * Never: sends an order or a cancel, or writes a position's quantity.
  */
 import { Effect, Option } from "effect"
 import type { OrderStatus } from "../../domain/orders/order.ts"
@@ -19,14 +19,16 @@ import { Alerts } from "../../layers/alerts/alerts.port.ts"
 import type { VenueOrder } from "../../layers/venues/broker.port.ts"
 import { OrdersStore, type StoredOrder } from "../../layers/orders/orders-store.port.ts"
 import type { PositionMismatch } from "../../layers/orders/positions-store.port.ts"
+import { ordersBell } from "../../layers/platform/bells.ts"
+import { Wake } from "../../layers/platform/wake.port.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 import { askBalance } from "./account-balance.ts"
 import { type AccountDesk, LeaseLost, usableGuard } from "./account-desk.ts"
-import { adoptVenueOrder, hasFilledMore } from "./account-send.ts"
+import { adoptVenueOrder, applyEvent, hasFilledMore } from "./account-send.ts"
 import { lookAtAllFills, settleOrders } from "./account-settle.ts"
 import { confirmPositions } from "./account-step.ts"
 import { catchUpFills } from "./fill-record.ts"
-import { alertOrder } from "./order-trace.ts"
+import { alertIllegalEvent, alertOrder, traceOrder } from "./order-trace.ts"
 
 /**
  * Compares our working orders with the venue's open ones; what is no longer open there is looked up by its id. Returns
@@ -85,6 +87,24 @@ const reconcileOpen = (desk: AccountDesk, guard: LeaseGuard, open: ReadonlyArray
     }
   })
 
+/**
+ * What a former life left undone: a cancel whose doubt was ended by a fill, and alerts that died with their process. Both
+ * are in the rows, and nobody else looks for them.
+ */
+const reconcileLeft = (desk: AccountDesk, guard: LeaseGuard) =>
+  Effect.gen(function* () {
+    const orders = yield* OrdersStore
+    const wake = yield* Wake
+    const lost = yield* orders.cancelsLost(desk.account)
+    for (const order of lost) {
+      yield* applyEvent(desk, guard, order, "order.cancel_requested", { ifStill: order.status })
+      yield* traceOrder("info", "order.cancel_again", "its cancel was in doubt", desk.path, order)
+    }
+    if (lost.length > 0) wake.notify(ordersBell(desk.account))
+    for (const illegal of yield* orders.illegalUnalerted(desk.account))
+      yield* alertIllegalEvent(desk.path, illegal)
+  })
+
 const alertMismatches = (desk: AccountDesk, mismatches: ReadonlyArray<PositionMismatch>) =>
   Effect.gen(function* () {
     const alerts = yield* Alerts
@@ -134,6 +154,7 @@ export const reconcileAccount = (desk: AccountDesk) =>
     const open = yield* desk.broker.openOrders(desk.account)
     const behind = yield* reconcileWorking(desk, guard, open)
     yield* reconcileOpen(desk, guard, open)
+    yield* reconcileLeft(desk, guard)
     yield* reconcilePositions(desk, guard, behind)
     yield* settleOrders(desk)
     yield* askBalance(desk.path, desk.account, desk.broker, guard)

@@ -72,12 +72,14 @@ const findInLists = (desk: AccountDesk, order: StoredOrder) =>
     )
   })
 
+const cancelWantedPermit = { _tag: "Withdraw", code: "cancel_wanted", numbers: {} } as const
+
 /** Whether an order that is not found was ever there: then it is not sent again, whatever the venue's rule. */
 const wasAttested = (order: StoredOrder): boolean =>
   order.venueOrderId !== null || order.filledQuantity !== "0"
 
 /** What a confirmed "not found" leads to (T5). Returns whether the order is settled for this fiber. */
-const notFound = (desk: AccountDesk, guard: LeaseGuard, order: StoredOrder) =>
+const notFound = (desk: AccountDesk, guard: LeaseGuard, { cancelWanted, order }: UnresolvedOrder) =>
   Effect.gen(function* () {
     const { rule } = desk.broker
     if (wasAttested(order))
@@ -86,6 +88,8 @@ const notFound = (desk: AccountDesk, guard: LeaseGuard, order: StoredOrder) =>
       const reason = `not found, and the venue (rule ${rule}) would take its id twice`
       return yield* escalate(desk, guard, order, reason)
     }
+    // Whoever wanted it cancelled has that: it is not there, and nobody sends it again (K9).
+    if (cancelWanted) return yield* notSentAgain(desk, guard, order, cancelWantedPermit)
     if (order.sends >= executionLimits.sendsMax) {
       return yield* escalate(desk, guard, order, `not found after ${order.sends} sends`)
     }
@@ -211,7 +215,7 @@ const resolveOne = (desk: AccountDesk, unresolved: UnresolvedOrder) =>
       }
       if (Option.isSome(listed.value))
         return yield* adopt(desk, usable, { ...unresolved, order }, listed.value.value)
-      yield* notFound(desk, usable, order)
+      yield* notFound(desk, usable, { ...unresolved, order })
       return
     }
   }).pipe(

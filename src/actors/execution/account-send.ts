@@ -14,7 +14,7 @@ import { reconcileBell, resolveBell } from "../../layers/platform/bells.ts"
 import { BigDecimal, Effect, Result } from "effect"
 import { decimal } from "../../domain/kernel/decimal.ts"
 import { invariant } from "../../domain/kernel/invariant.ts"
-import type { OrderEvent } from "../../domain/orders/order.ts"
+import { type OrderEvent, reportedEvent, type VenueStatus } from "../../domain/orders/order.ts"
 import type { LeaseGuard } from "../../layers/accounts/accounts-lease.port.ts"
 import { type CreateOrder, SendPermit, type VenueOrder } from "../../layers/venues/broker.port.ts"
 import { Breakers } from "../../layers/orders/breakers.port.ts"
@@ -27,7 +27,7 @@ import {
 } from "../../layers/orders/orders-store.port.ts"
 import { Wake } from "../../layers/platform/wake.port.ts"
 import { type AccountDesk, LeaseLost } from "./account-desk.ts"
-import { alertIllegal, alertOrder, traceOrder } from "./order-trace.ts"
+import { alertIllegal, alertOrder, resolveNeedsOperator, traceOrder } from "./order-trace.ts"
 
 /** Where something happens: enough to apply what a venue reports, with or without an executor. */
 export type Place = Pick<AccountDesk, "account" | "path">
@@ -62,27 +62,12 @@ export const applyEvent = (
     const moved = yield* orders.apply(guard.grant, order, event, note)
     if (moved._tag === "StaleFence") return yield* new LeaseLost({ account: desk.account, while: event })
     yield* alertIllegal(desk.path, moved)
+    if (moved._tag === "Moved") yield* resolveNeedsOperator(moved.from, moved.order)
     return moved
   })
 
-/**
- * The venue's report on an order as one of our events. Fills are facts of their own, so an order that is
- * filled there is acked here until its fills are stored.
- */
-const attested = (venue: VenueOrder): OrderEvent => {
-  switch (venue.status) {
-    case "open":
-    case "partially_filled":
-    case "filled":
-      return "order.acked"
-    case "cancelled":
-      return "order.cancelled"
-    case "expired":
-      return "order.expired"
-    case "rejected":
-      return "order.rejected"
-  }
-}
+/** Of what the venue calls filled our fills may still be missing, so it is none of these. */
+const over: ReadonlySet<VenueStatus> = new Set<VenueStatus>(["cancelled", "expired", "rejected"])
 
 const sameOrder = (order: StoredOrder, venue: VenueOrder): boolean =>
   venue.symbol === order.symbol &&
@@ -101,10 +86,11 @@ const countFor = ({ strategy }: StoredOrder, isFailure: boolean) =>
 export const adoptVenueOrder = (desk: Place, guard: LeaseGuard, order: StoredOrder, venue: VenueOrder) =>
   Effect.gen(function* () {
     const wake = yield* Wake
-    const event = attested(venue)
+    const event = reportedEvent(venue.status, order.filledQuantity !== "0")
+    const isAlive = !over.has(venue.status)
     const moved = yield* applyEvent(desk, guard, order, event, {
       venueOrderId: venue.venueOrderId,
-      ...(event === "order.acked" ? {} : { venueFilled: venue.filledQuantity })
+      ...(isAlive ? {} : { venueFilled: venue.filledQuantity })
     })
     if (!sameOrder(order, venue)) {
       const theirs = { venue_symbol: venue.symbol, venue_side: venue.side, venue_quantity: venue.quantity }
@@ -126,7 +112,7 @@ export const adoptVenueOrder = (desk: Place, guard: LeaseGuard, order: StoredOrd
     }
     const behind = hasFilledMore(venue, moved.order)
     // The stream delivers its fills; if it does not, the next reconciliation fetches them.
-    if (behind && event !== "order.acked") wake.notify(reconcileBell(desk.account))
+    if (behind && !isAlive) wake.notify(reconcileBell(desk.account))
     return moved
   })
 

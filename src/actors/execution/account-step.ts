@@ -101,8 +101,8 @@ const notPermitted = (desk: AccountDesk, guard: LeaseGuard, order: StoredOrder, 
       }
       case "Withdraw":
       case "Deny": {
+        // `submit` has ended it already, under the locks under which it was judged.
         const event = permit._tag === "Withdraw" ? "order.withdrawn" : "order.denied"
-        yield* applyEvent(desk, guard, order, event, { reason: code, detail: permit.numbers })
         const level = permit._tag === "Withdraw" ? "info" : "warn"
         yield* traceOrder(level, event, code, desk.path, order, permit.numbers)
         return worked

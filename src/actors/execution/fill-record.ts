@@ -5,14 +5,15 @@
  * events and ring the same bells, and a fill that both deliver is one fill.
  *
  * Promises: a catch-up records everything after the account's cursor in the venue's order and moves the cursor only
- * over what is stored; a full one fetches everything, whatever the cursor is (T10); a trade that contradicts the one
+ * over what is stored, and over what the gate set aside, which a full one finds when it is right; a full one fetches everything, whatever the cursor is (T10); a trade that contradicts the one
  * that is stored under its key raises an alert.
  * Never: drops a fill: what could not be stored is fetched again.
  */
 import { FAULT_POINTS, faultPoint } from "../../layers/platform/fault-point.ts"
-import { ordersBell } from "../../layers/platform/bells.ts"
+import { ordersBell, reconcileBell } from "../../layers/platform/bells.ts"
 import { Clock, Effect } from "effect"
 import { executionLimits } from "../../domain/kernel/limits.ts"
+import { BLOCKS_SYMBOL } from "../../domain/orders/order.ts"
 import { termsOf } from "../../domain/orders/protection.ts"
 import { Protection } from "../../layers/orders/protection.port.ts"
 import { Alerts } from "../../layers/alerts/alerts.port.ts"
@@ -26,7 +27,7 @@ import {
 } from "../../layers/orders/fills-store.port.ts"
 import { Wake } from "../../layers/platform/wake.port.ts"
 import { logEvent } from "../../runtime/log-event.ts"
-import { alertOrder, correlationOf, traceOrder } from "./order-trace.ts"
+import { alertIllegalEvent, correlationOf, resolveNeedsOperator, traceOrder } from "./order-trace.ts"
 
 /** Whether a source of this strategy is configured to send metadata with its signals; otherwise none is missing. */
 const promisesMetadata = (strategy: string) =>
@@ -82,11 +83,9 @@ const logFill = (component: string, fill: VenueFill, recorded: RecordedFill) =>
         why: recorded.metadata.why
       })
     }
-    if (order !== null && recorded.illegal !== null) {
-      const { status, event } = recorded.illegal
-      const message = `a fill (${event}) of an order that was ${status}: stored, needs review`
-      yield* alertOrder("HIGH", "order.illegal_fill", message, component, order, { event, status })
-    }
+    if (order !== null && recorded.illegal !== null)
+      yield* alertIllegalEvent(component, { order, ...recorded.illegal })
+    if (order !== null) yield* resolveNeedsOperator(recorded.from, order)
     if (recorded.surprise !== null) yield* logEvent("info", "order.surprise", recorded.surprise, fields)
   })
 
@@ -143,6 +142,8 @@ export const recordFill = (component: string, broker: BrokerConnection, fill: Ve
     }
     yield* noteOpened(fill, outcome)
     yield* logFill(component, fill, outcome)
+    // A fill ends a doubt; a cancel that was in doubt is asked for again by the reconciliation.
+    if (outcome.from !== null && BLOCKS_SYMBOL.has(outcome.from)) wake.notify(reconcileBell(fill.account))
     wake.notify("positions")
     // A symbol may be free again, and an exit may have found its end.
     wake.notify(ordersBell(fill.account))

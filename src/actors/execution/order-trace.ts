@@ -6,8 +6,9 @@
  * Never: changes an order.
  */
 import { Effect } from "effect"
+import type { OrderStatus } from "../../domain/orders/order.ts"
 import { Alerts, type Severity } from "../../layers/alerts/alerts.port.ts"
-import type { Moved, StoredOrder } from "../../layers/orders/orders-store.port.ts"
+import type { IllegalEvent, Moved, StoredOrder } from "../../layers/orders/orders-store.port.ts"
 import { type LogLevelName, logEvent } from "../../runtime/log-event.ts"
 
 /**
@@ -59,15 +60,46 @@ export const alertOrder = (
     })
   )
 
+/** The venue confirmed, without its operator, what became of an order that waited for one. */
+export const resolveNeedsOperator = (
+  from: OrderStatus | null,
+  { id, status }: Pick<StoredOrder, "id" | "status">
+): Effect.Effect<void, never, Alerts> =>
+  from !== "needs_operator" || status === "needs_operator"
+    ? Effect.void
+    : Alerts.use((alerts) =>
+        alerts.resolve(`order.needs_operator:${id}`, `the venue confirmed it: ${status}`)
+      )
+
 /** An event that did not fit the table is stored already; here it is logged and alerted. */
 export const alertIllegal = (component: string, moved: Moved): Effect.Effect<void, never, Alerts> =>
   moved._tag !== "Illegal"
     ? Effect.void
+    : alertIllegalEvent(component, {
+        order: moved.order,
+        event: moved.event,
+        status: moved.order.status
+      })
+
+/** The same of a stored event. */
+export const alertIllegalEvent = (
+  component: string,
+  { event, order, status }: IllegalEvent
+): Effect.Effect<void, never, Alerts> =>
+  event.startsWith("fill.")
+    ? alertOrder(
+        "HIGH",
+        "order.illegal_fill",
+        `a fill (${event}) of an order that was ${status}: stored, needs review`,
+        component,
+        order,
+        { event, status }
+      )
     : alertOrder(
         "HIGH",
         "order.illegal_event",
-        `the event ${moved.event} does not fit an order in ${moved.order.status}`,
+        `the event ${event} does not fit an order in ${status}`,
         component,
-        moved.order,
-        { event: moved.event, status: moved.order.status }
+        order,
+        { event, status }
       )

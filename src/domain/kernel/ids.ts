@@ -109,6 +109,13 @@ export const closeOrderId = (key: CloseKey): string => uuidOf("close", closePart
 export const closeClientOrderId = (key: CloseKey, attempt: number): string =>
   digest128("close.client", [...closeParts(key), attempt])
 
+/**
+ * The id the venue is told for a later attempt of an operator's close. From the order's own id, which is made of every part
+ * of its key: of two closes of one share by one command, one may wait for an entry.
+ */
+export const closeAgainClientOrderId = (orderId: string, attempt: number): string =>
+  digest128("close.client", [orderId, attempt])
+
 /** `audit.id`: the n-th attempt of one life of a process. */
 export const auditId = (life: string, attempt: number): string => uuidOf("audit", [life, attempt])
 

@@ -59,11 +59,13 @@ export const OWN_EVENTS = [
   /** An operator found it at the venue. */
   "order.resolved_placed",
   /** An operator vouches that it is not there: it may go out once more, under the next attempt. */
-  "order.resolved_not_placed"
+  "order.resolved_not_placed",
+  /** An operator vouches that it has ended at the venue, or never was there and is no longer wanted. */
+  "order.resolved_over"
 ] as const
 
 /** What an operator may decide of an order whose outcome nobody knows. */
-export const RESOLUTIONS = ["placed", "not_placed"] as const
+export const RESOLUTIONS = ["placed", "not_placed", "over"] as const
 export type Resolution = (typeof RESOLUTIONS)[number]
 
 /** What the venue reports about an order: in a response, on the stream, or in a look-up. */
@@ -166,12 +168,14 @@ export const ORDER_TRANSITIONS: { readonly [status in OrderStatus]: Row } = {
     "order.expired_unsent": "expired_unsent",
     "order.escalated": "needs_operator"
   },
-  // Waits for a human, or for the venue to confirm it after all.
+  // Waits for a human, or for the venue to confirm it after all. `resolved_over` is the way out of an order that the venue
+  // had and forgot: `placed` would only ask for it again, and `not_placed` send again what has traded or was to be cancelled.
   needs_operator: {
     ...ATTESTED,
     "order.lookup_started": "resolving",
     "order.resolved_placed": "acked",
-    "order.resolved_not_placed": "intended"
+    "order.resolved_not_placed": "intended",
+    "order.resolved_over": "cancelled"
   },
   denied: {},
   withdrawn: {},
@@ -220,6 +224,55 @@ export const nextStatus = (
 ): Result.Result<OrderStatus, IllegalTransition> => {
   const next = ORDER_TRANSITIONS[status][event]
   return next === undefined ? Result.fail(new IllegalTransition({ status, event })) : Result.succeed(next)
+}
+
+/** What a venue says an order is. */
+export const VENUE_STATUSES = [
+  "open",
+  "partially_filled",
+  "filled",
+  "cancelled",
+  "expired",
+  "rejected"
+] as const
+export type VenueStatus = (typeof VENUE_STATUSES)[number]
+
+/**
+ * The venue's report on an order as one of our events. Fills are facts of their own, so an order that is filled there is alive
+ * here until its fills are stored; one of which we have fills is partly filled, also when it comes back from a doubt that
+ * had forgotten them. `hasFills`: by our own books.
+ */
+export const reportedEvent = (status: VenueStatus, hasFills: boolean): OrderEvent => {
+  switch (status) {
+    case "open":
+    case "partially_filled":
+    case "filled":
+      return hasFills ? "order.partially_filled" : "order.acked"
+    case "cancelled":
+      return "order.cancelled"
+    case "expired":
+      return "order.expired"
+    case "rejected":
+      return "order.rejected"
+  }
+}
+
+/**
+ * What an operator's word does to an order, as events in their order; null where its fills contradict it. One that is placed
+ * and has fills is partly filled, which the word alone would forget. `hasFills`: by our own books.
+ */
+export const resolutionEvents = (
+  outcome: Resolution,
+  hasFills: boolean
+): readonly [OrderEvent, ...Array<OrderEvent>] | null => {
+  switch (outcome) {
+    case "placed":
+      return hasFills ? ["order.resolved_placed", "order.partially_filled"] : ["order.resolved_placed"]
+    case "not_placed":
+      return hasFills ? null : ["order.resolved_not_placed"]
+    case "over":
+      return ["order.resolved_over"]
+  }
 }
 
 const statuses = (...members: ReadonlyArray<OrderStatus>): ReadonlySet<OrderStatus> => new Set(members)

@@ -244,6 +244,12 @@ const settleFilled = (sql: SqlClient, order: StoredOrder) =>
         (rows) => rows.length === 1
       )
 
+const judgementOf = ({ event, from, legal }: OrderStep) => ({
+  from,
+  illegal: legal ? null : { status: from, event },
+  surprise: legal ? surpriseOf(from, event) : null
+})
+
 /** A trade that an operator infers takes nobody's metadata. */
 const noMetadata = Effect.succeed({ _tag: "NoMetadata", why: "the quantity was adopted" } as const)
 
@@ -296,7 +302,14 @@ const recordIn = (sql: SqlClient, inForce: Settings, venue: string, fill: VenueF
     const facts = { tradeRecordId: trade, positionId: position, change: moved.change, source } as const
     const toLink = { ...fill, tradeRecordId: trade, venue, orderTime: fill.at }
     if (owner === null) {
-      const none = { order: null, linkedBy: "none", illegal: null, surprise: null, settled: false } as const
+      const none = {
+        order: null,
+        from: null,
+        linkedBy: "none",
+        illegal: null,
+        surprise: null,
+        settled: false
+      } as const
       const metadata = yield* isAdopted ? noMetadata : linkMetadataForOrder(sql, toLink)
       return { _tag: "Recorded", ...facts, ...none, metadata } satisfies RecordedFill
     }
@@ -309,8 +322,7 @@ const recordIn = (sql: SqlClient, inForce: Settings, venue: string, fill: VenueF
       order,
       linkedBy: owner.linkedBy,
       metadata,
-      illegal: step.legal ? null : { status: step.from, event: step.event },
-      surprise: step.legal ? surpriseOf(step.from, step.event) : null,
+      ...judgementOf(step),
       settled: yield* settleFilled(sql, order)
     } satisfies RecordedFill
   })

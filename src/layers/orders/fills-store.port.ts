@@ -26,6 +26,8 @@ export interface RecordedFill {
   readonly change: PositionChange
   /** The order after the fill; null for an external trade. */
   readonly order: StoredOrder | null
+  /** Its status before the fill; null for an external trade. */
+  readonly from: OrderStatus | null
   readonly source: string
   readonly linkedBy: LinkedBy
   /** Whether a producer's metadata was there to be linked (A1, A2); it may also come later. */

@@ -7,7 +7,8 @@
  * two closes never add up to more than there is.
  *
  * Promises: all orders of one command are one transaction; a command that was given before under the same id finds its
- * orders and makes no others; a close of the same share that still waits, and wants as much, is named instead.
+ * orders and makes no others; a close of the same share that still waits, and wants as much, is named instead, and remembered
+ * as the command's own: when that close has traded, the same command finds it and closes nothing more.
  * Never: sends; makes an order for a share that is flat; runs a statement for each order or position of an account, of which
  * there may be thousands under the deadline of one call.
  * Failure: errors of the SQL client pass through.
@@ -65,8 +66,12 @@ export const partsOf = (shares: ReadonlyArray<Share>, quantity: string | null): 
   return parts
 }
 
+/** What a command made, and what it found to do the same. */
 const madeBy = (sql: SqlClient, commandId: string) =>
-  sql<StoredOrder>`SELECT ${columnsOf(sql)} FROM orders WHERE command_id = ${commandId}::uuid ORDER BY seq`
+  sql<StoredOrder>`
+    SELECT ${columnsOf(sql)} FROM orders
+    WHERE command_id = ${commandId}::uuid
+      OR id IN (SELECT order_id FROM command_orders WHERE command_id = ${commandId}::uuid) ORDER BY seq`
 
 /** A part of a position that is to be closed. */
 interface Wanted {
@@ -74,15 +79,22 @@ interface Wanted {
   readonly part: Part
 }
 
+const shareWith = (sql: SqlClient, commandId: string, orders: ReadonlyArray<StoredOrder>) =>
+  sql`INSERT INTO command_orders (command_id, order_id)
+    SELECT ${commandId}::uuid, id FROM unnest(${orders.map(({ id }) => id)}::uuid[]) AS id ON CONFLICT DO NOTHING`
+
 const sideOf = ({ quantity }: HeldPosition): "buy" | "sell" => (quantity.startsWith("-") ? "buy" : "sell")
 
-/** The operator's closes of these positions that were not sent yet, oldest first. */
+/**
+ * The operator's closes of these positions that were not sent yet, oldest first. Locked, so that one which somebody is taking
+ * back at this moment is seen as it will be. The executor withdraws a close under the lock of its position, which our caller holds.
+ */
 const waitingCloses = (sql: SqlClient, account: string, positions: ReadonlyArray<HeldPosition>) =>
   sql<StoredOrder>`
     SELECT ${columnsOf(sql)} FROM orders
     WHERE account = ${account} AND symbol = ANY (${positions.map(({ symbol }) => symbol)}::text[])
       AND intent = 'reduce' AND exit_kind = ${OPERATOR_CLOSE} AND status IN ('intended', 'held')
-    ORDER BY seq`
+    ORDER BY seq FOR UPDATE`
 
 /** Whether a close of the share that waits does at least what is wanted. */
 const covers = (order: StoredOrder, { part, position }: Wanted): boolean =>
@@ -170,6 +182,11 @@ const closeLocked = (
       sql,
       origin,
       wanted.filter((_, n) => found[n] === undefined)
+    )
+    yield* shareWith(
+      sql,
+      origin.commandId,
+      found.flatMap((order) => order ?? [])
     )
     let next = 0
     return found.flatMap((order) => order ?? made[next++] ?? [])

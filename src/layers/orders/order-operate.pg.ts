@@ -12,8 +12,14 @@
 import { Effect, Result } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import { invariant } from "../../domain/kernel/invariant.ts"
-import { clientOrderId, closeClientOrderId, exitClientOrderId, positionId } from "../../domain/kernel/ids.ts"
-import { nextStatus, type OrderEvent, type OrderStatus, type Resolution } from "../../domain/orders/order.ts"
+import { clientOrderId, closeAgainClientOrderId, exitClientOrderId } from "../../domain/kernel/ids.ts"
+import {
+  nextStatus,
+  type OrderEvent,
+  type OrderStatus,
+  type Resolution,
+  resolutionEvents
+} from "../../domain/orders/order.ts"
 import type { Stepped } from "./order-commands.port.ts"
 import { columnsOf } from "./order-row.pg.ts"
 import type { StoredOrder } from "./orders-store.port.ts"
@@ -148,12 +154,14 @@ export const cancelIn = (sql: SqlClient, orderId: string, reason: string) =>
 /** The id under which an order goes out at its next attempt: of what it is about, as its first one was. */
 const nextClientOrderId = (order: StoredOrder): string => {
   const attempt = order.attempt + 1
-  const { account, commandId, exitNumber, leg, positionEpoch, signalId, strategy } = order
+  const { account, exitNumber, leg, positionEpoch, signalId, strategy } = order
   if (signalId !== null) return clientOrderId({ signalId, account, strategy, leg }, attempt)
   if (order.positionId !== null && positionEpoch !== null && exitNumber !== null)
     return exitClientOrderId({ account, positionId: order.positionId, positionEpoch, exitNumber }, attempt)
-  invariant(commandId !== null, "an order comes from a signal, an exit or a command", { order: order.id })
-  return closeClientOrderId({ commandId, positionId: positionId(account, order.symbol), strategy }, attempt)
+  invariant(order.commandId !== null, "an order comes from a signal, an exit or a command", {
+    order: order.id
+  })
+  return closeAgainClientOrderId(order.id, attempt)
 }
 
 export interface ResolveRequest {
@@ -170,15 +178,13 @@ export const resolveIn = (sql: SqlClient, { orderId, outcome, reason, venueOrder
     if (order === null) return { _tag: "Missing" } satisfies Stepped
     if (order.status !== "needs_operator")
       return { _tag: "WrongStatus", status: order.status } satisfies Stepped
-    if (outcome === "placed") {
-      const moved = yield* stepLocked(sql, order, "order.resolved_placed", { reason, venueOrderId })
-      return { _tag: "Done", order: moved } satisfies Stepped
-    }
-    if (order.filledQuantity !== "0")
-      return { _tag: "HasFills", filledQuantity: order.filledQuantity } satisfies Stepped
-    const moved = yield* stepLocked(sql, order, "order.resolved_not_placed", {
-      reason,
-      nextClientOrderId: nextClientOrderId(order)
-    })
+    const events = resolutionEvents(outcome, order.filledQuantity !== "0")
+    if (events === null) return { _tag: "HasFills", filledQuantity: order.filledQuantity } satisfies Stepped
+    const note =
+      outcome === "not_placed"
+        ? { reason, nextClientOrderId: nextClientOrderId(order) }
+        : { reason, venueOrderId }
+    let moved = order
+    for (const event of events) moved = yield* stepLocked(sql, moved, event, note)
     return { _tag: "Done", order: moved } satisfies Stepped
   })

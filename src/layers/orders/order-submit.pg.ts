@@ -7,12 +7,14 @@
  * before the commit. Rejected: the rule again in SQL, which was a second copy next to the tested one.
  *
  * Promises: a row that this moved to `submitting` has sends + 1, sent_at, the fence of its sender and the quantity of its
- * permit; a limit of orders per minute holds for all accounts that share it, however many send at once.
- * Never: sends; decides what a refusal means for the order (see the executor).
+ * permit; a limit of orders per minute holds for all accounts that share it, however many send at once; an order that is
+ * refused for good ends in the transaction that judged it, so that nobody who locks the position afterwards counts on one that is
+ * about to be withdrawn.
+ * Never: sends; decides what becomes of an order that was sent before (see the resolver).
  * Failure: `DatabaseUnavailable`; when the response was lost the row may be `submitting` with nothing sent, which
  * is crash point K4 and resolved like it.
  */
-import { Effect } from "effect"
+import { Effect, Result } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { Fragment } from "effect/sql/Statement"
 import { invariant } from "../../domain/kernel/invariant.ts"
@@ -139,6 +141,8 @@ export const expireStale =
       )
       .pipe(Effect.catchTag("DatabaseFault", Effect.die))
 
+type Ending = Extract<Permit, { readonly _tag: "Withdraw" | "Deny" }>
+
 interface LockedRow {
   readonly status: OrderStatus
   readonly stale: boolean
@@ -208,6 +212,31 @@ const move = (
     )
     SELECT ${columnsOf(sql)} FROM moved`
 
+/** Ends an order that was never sent and whose permit is refused for good. No row: the fence rose. */
+const endRefused = (sql: SqlClient, grant: AccountGrant, order: StoredOrder, permit: Ending) =>
+  Effect.gen(function* () {
+    const event: OrderEvent = permit._tag === "Withdraw" ? "order.withdrawn" : "order.denied"
+    const next = nextStatus(order.status, event)
+    invariant(Result.isSuccess(next), "what was not sent may end", { order: order.id, event })
+    const [moved] = yield* sql<StoredOrder>`
+      WITH own AS (
+        SELECT id FROM accounts
+        WHERE id = ${grant.account} AND owner = ${grant.owner} AND fence = ${grant.fence}
+        FOR SHARE
+      ), moved AS (
+        UPDATE orders AS o SET status = ${next.success}, reason = ${permit.code}, updated_at = hf_clock()
+        FROM own
+        WHERE o.id = ${order.id} AND o.account = own.id AND o.status = ${order.status}
+        RETURNING o.*
+      ), logged AS (
+        INSERT INTO order_events (order_id, event, from_status, to_status, fence, detail)
+        SELECT id, ${event}, ${order.status}, ${next.success}, ${grant.fence},
+          ${JSON.stringify({ ...permit.numbers, reason: permit.code })}::text::jsonb FROM moved
+      )
+      SELECT ${columnsOf(sql)} FROM moved`
+    return moved
+  })
+
 /** The order as it is now, with the book it is judged against. */
 const judged = (
   sql: SqlClient,
@@ -276,6 +305,13 @@ export const submit =
           if (permit._tag === "Send" && scopes.length > 0) {
             yield* lockRates(sql, scopes)
             permit = yield* judged(sql, terms, grant, order, row, judge)
+          }
+          if (permit._tag === "Withdraw" || permit._tag === "Deny") {
+            if (order.status !== "intended") return { _tag: "NotPermitted", permit } satisfies Submitted
+            const ended = yield* endRefused(sql, grant, order, permit)
+            return ended === undefined
+              ? refused("stale_fence")
+              : ({ _tag: "NotPermitted", permit } satisfies Submitted)
           }
           if (permit._tag !== "Send") return { _tag: "NotPermitted", permit } satisfies Submitted
           const [moved] = yield* move(sql, grant, order, event, permit)

@@ -27,6 +27,7 @@ import { columnsOf, settledWhen } from "./order-row.pg.ts"
 import { settling } from "./order-settle.pg.ts"
 import { expireStale, nextWork, submit } from "./order-submit.pg.ts"
 import {
+  type IllegalEvent,
   type Moved,
   type OrderBacklog,
   type OrderNote,
@@ -165,9 +166,22 @@ const list = (database: DatabaseService, operation: string, rest: (sql: SqlClien
     .run(operation, (sql) => sql<StoredOrder>`SELECT ${columnsOf(sql)} FROM orders ${rest(sql)}`)
     .pipe(Effect.catchTag("DatabaseFault", Effect.die))
 
+/** Whether the last thing that was asked of an order's row is its cancel. */
+const cancelWanted = (sql: SqlClient): Fragment => sql`(
+  SELECT e.event FROM order_events e WHERE e.order_id = orders.id AND e.legal
+    AND e.event IN ('order.cancel_requested', 'order.submitted', 'order.resubmitted')
+    ORDER BY e.seq DESC LIMIT 1) IS NOT DISTINCT FROM 'order.cancel_requested'`
+
 const reads = (
   database: DatabaseService
-): Pick<OrdersStoreService, "working" | "byId" | "byClientOrderId"> => ({
+): Pick<OrdersStoreService, "working" | "cancelsLost" | "byId" | "byClientOrderId"> => ({
+  cancelsLost: (account) =>
+    list(
+      database,
+      "orders.cancels_lost",
+      (sql) => sql`
+        WHERE account = ${account} AND status IN ('acked', 'partially_filled') AND ${cancelWanted(sql)} ORDER BY seq`
+    ),
   working: (account) =>
     list(
       database,
@@ -195,9 +209,7 @@ const unresolved =
         "orders.unresolved",
         (sql) => sql<StoredOrder & Omit<UnresolvedOrder, "order">>`
           SELECT ${columnsOf(sql)},
-            (SELECT e.event FROM order_events e WHERE e.order_id = orders.id AND e.legal
-              AND e.event IN ('order.cancel_requested', 'order.submitted', 'order.resubmitted')
-              ORDER BY e.seq DESC LIMIT 1) IS NOT DISTINCT FROM 'order.cancel_requested' AS "cancelWanted",
+            ${cancelWanted(sql)} AS "cancelWanted",
             coalesce(greatest(0, extract(epoch FROM (resolve_until - hf_clock())) * 1000), 0)::float8
               AS "propagationLeftMs"
           FROM orders
@@ -209,6 +221,30 @@ const unresolved =
           rows.map(({ propagationLeftMs, cancelWanted, ...order }): UnresolvedOrder => {
             return { order, propagationLeftMs: Math.ceil(propagationLeftMs), cancelWanted }
           })
+        ),
+        Effect.catchTag("DatabaseFault", Effect.die)
+      )
+
+/** Younger ones may be on their way to the table of alerts; older ones somebody has seen, or nobody will. */
+const illegalUnalerted =
+  (database: DatabaseService): OrdersStoreService["illegalUnalerted"] =>
+  (account) =>
+    database
+      .run(
+        "orders.illegal_unalerted",
+        (sql) => sql<StoredOrder & Omit<IllegalEvent, "order" | "status"> & { readonly was: OrderStatus }>`
+          SELECT ${columnsOf(sql)}, e.event, e.from_status AS was FROM (
+            SELECT DISTINCT ON (e.order_id) e.order_id, e.event, e.from_status, e.at FROM order_events e
+            WHERE NOT e.legal AND e.at > hf_clock() - interval '1 day' AND e.at < hf_clock() - interval '30 seconds'
+            ORDER BY e.order_id, e.seq DESC) e
+          JOIN orders ON orders.id = e.order_id
+          WHERE account = ${account} AND NOT EXISTS (SELECT FROM alerts a
+            WHERE a.dedup_key IN ('order.illegal_event:' || e.order_id, 'order.illegal_fill:' || e.order_id)
+              AND a.last_at >= e.at - interval '5 seconds')`
+      )
+      .pipe(
+        Effect.map((rows) =>
+          rows.map(({ event, was, ...order }): IllegalEvent => ({ order, event, status: was }))
         ),
         Effect.catchTag("DatabaseFault", Effect.die)
       )
@@ -276,6 +312,7 @@ const make = (database: DatabaseService, terms: ContextTerms): OrdersStoreServic
   apply: apply(database),
   intendExit: intendExit(database),
   unresolved: unresolved(database),
+  illegalUnalerted: illegalUnalerted(database),
   busy: busy(database),
   quiet: quiet(database),
   backlog: backlog(database),

@@ -139,7 +139,7 @@ export interface OrderWork {
 export type Submitted =
   | { readonly _tag: "Submitting"; readonly order: StoredOrder }
   | { readonly _tag: "NotSubmitted"; readonly why: SubmitRefusal }
-  /** Its permit was refused: it may not go out, or not now. */
+  /** Its permit was refused: not now, or for good. In the latter case an order that was never sent has ended. */
   | { readonly _tag: "NotPermitted"; readonly permit: Exclude<Permit, { readonly _tag: "Send" }> }
 
 /** An order with an unknown outcome, and since when "not found" counts. */
@@ -159,6 +159,13 @@ export interface LookFor {
   readonly reducesOnly?: boolean
   /** The account's market is closed: a reduce waits until it opens (T6). Entries were judged when they were decided. */
   readonly closed?: boolean
+}
+
+/** An event that did not fit the status its order was in. */
+export interface IllegalEvent {
+  readonly order: StoredOrder
+  readonly event: OrderEvent
+  readonly status: OrderStatus
 }
 
 export interface OrderBacklog {
@@ -217,6 +224,15 @@ export interface OrdersStoreService {
   readonly unresolved: (account: string) => Effect.Effect<ReadonlyArray<UnresolvedOrder>, DatabaseUnavailable>
   /** Orders that may be alive at the venue: acked, partially filled, pending cancel. */
   readonly working: (account: string) => Effect.Effect<ReadonlyArray<StoredOrder>, DatabaseUnavailable>
+  /**
+   * Orders that are alive although their cancel was asked for since they were last sent: a fill ended the doubt in which
+   * the cancel was, and the wish with it.
+   */
+  readonly cancelsLost: (account: string) => Effect.Effect<ReadonlyArray<StoredOrder>, DatabaseUnavailable>
+  /** Events that did not fit, of the last day, whose alert died with the process that was to raise it. */
+  readonly illegalUnalerted: (
+    account: string
+  ) => Effect.Effect<ReadonlyArray<IllegalEvent>, DatabaseUnavailable>
   /** Terminal orders whose fills, position and links are not known to agree, and that are due for a check; a few hundred. */
   readonly unsettled: (account: string) => Effect.Effect<ReadonlyArray<StoredOrder>, DatabaseUnavailable>
   /** How many of them each of `accounts` has in total, and how many are due now; one that has none is left out. */

@@ -12,6 +12,7 @@
  */
 import { Context, Data, type Effect, type Option, type Scope } from "effect"
 import type { VenueFill } from "../../domain/orders/fill.ts"
+import type { VenueStatus } from "../../domain/orders/order.ts"
 import type { Side } from "../../domain/signals/signal.ts"
 
 /**
@@ -22,7 +23,7 @@ export type ClientOrderIdRule = "U" | "R" | "O" | "N"
 
 export type VenueOrderType = "market" | "limit"
 export type VenueTimeInForce = "day" | "gtc" | "ioc"
-export type VenueOrderStatus = "open" | "partially_filled" | "filled" | "cancelled" | "expired" | "rejected"
+export type VenueOrderStatus = VenueStatus
 
 /** The complete order as it is put on the wire. Quantity is positive; `limitPrice` is null unless the type is `limit`. */
 export interface CreateOrder {

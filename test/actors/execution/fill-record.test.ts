@@ -44,6 +44,7 @@ const makeStore = (known: ReadonlyArray<number>) => {
           positionId: "p",
           change: "increased",
           order: null,
+          from: null,
           source: "external",
           linkedBy: "none",
           metadata: { _tag: "NoMetadata", why: "test" },

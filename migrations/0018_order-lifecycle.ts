@@ -1,0 +1,42 @@
+/**
+ * 0018 order lifecycle: entries that end partly filled, and closes that two commands share.
+ *
+ * `partial` is what was done about an entry of which only a part has traded; null: nothing was, or had to be. `opened_seq` is the
+ * opening of its strategy's share after its last fill, so that a close of those fills never meets a later opening.
+ * `compensates` names the order whose fills an exit closes; no reference, because each is removed in its own time (T13).
+ *
+ * A command may name a close of another command that waits already and does the same. Until now only a close that it made
+ * itself carried its id, so that the command given again, after that other close had traded, closed as much once more.
+ *
+ * Promises: entries that ended before are over: no setting closes them now.
+ * Never: drops or rewrites a fact; later migrations only go forward.
+ */
+import { Effect } from "effect"
+import { SqlClient } from "effect/sql"
+
+export default SqlClient.SqlClient.use((sql) =>
+  Effect.all(
+    [
+      sql`ALTER TABLE orders
+        ADD COLUMN partial text CHECK (partial IN ('kept', 'closed', 'left', 'due')),
+        ADD COLUMN opened_seq bigint,
+        ADD COLUMN compensates uuid`,
+      sql`UPDATE orders SET partial = 'kept' WHERE intent = 'entry' AND filled_quantity > 0
+        AND status IN ('cancelled', 'expired', 'rejected')`,
+      // Small: what is judged leaves it.
+      sql`CREATE INDEX orders_partial ON orders (account)
+        WHERE (partial IS NULL AND status IN ('cancelled', 'expired', 'rejected')
+          AND ((intent = 'entry' AND filled_quantity > 0) OR compensates IS NOT NULL)) OR partial = 'due'`,
+      sql`CREATE INDEX orders_compensates ON orders (compensates) WHERE compensates IS NOT NULL`,
+      // What did not fit is rare, and looked for among millions that did.
+      sql`CREATE INDEX order_events_illegal ON order_events (at) WHERE NOT legal`,
+      sql`CREATE TABLE command_orders (
+        command_id uuid NOT NULL,
+        order_id uuid NOT NULL REFERENCES orders (id) ON DELETE CASCADE,
+        PRIMARY KEY (command_id, order_id)
+      )`,
+      sql`CREATE INDEX command_orders_order ON command_orders (order_id)`
+    ],
+    { discard: true }
+  )
+)
