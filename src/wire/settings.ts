@@ -20,6 +20,7 @@ import {
   logFormats,
   logLevels,
   modes,
+  partialPolicies,
   roles,
   type SourceSettings
 } from "../domain/kernel/settings.ts"
@@ -84,6 +85,14 @@ const strategy = z
       .meta({ description: "Percent of the average price below which its share is closed; null: no stop." }),
     profitTargetPct: positive.nullable().default(null).meta({
       description: "Percent of the average price beyond which its share is closed; null: no target."
+    }),
+    onPartialFill: oneOf(partialPolicies).default("keep").meta({
+      description:
+        "What becomes of an entry that ends partly filled: its fills are kept, closed, or left with an alert. `close` never closes more than the strategy still holds of them."
+    }),
+    partialFillMsMax: natural.nullable().default(null).meta({
+      description:
+        "After this long without another fill the rest of a partly filled entry is cancelled (`keep`, `close`) or alerted (`leave`); null: it works until the venue ends it."
     })
   })
   .meta({ id: "StrategySettings", description: "Which signals are traded where, and how." })

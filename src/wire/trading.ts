@@ -8,6 +8,7 @@
  */
 import { z } from "zod"
 import { FIRST_EVENT, ORDER_EVENTS, ORDER_STATUSES } from "../domain/orders/order.ts"
+import { PARTIAL_MARKS } from "../domain/orders/partial.ts"
 import { SIGNAL_STATUSES } from "../domain/signals/signal-status.ts"
 import { MARKET_POSITIONS, SIGNAL_INTENTS } from "../domain/signals/signal.ts"
 import { anyJson, anyObject, count, decimal, instant, uuid } from "./words.ts"
@@ -85,6 +86,11 @@ export const order = z
       description:
         "What its log lines have: the signal or the command it came from, else the signal that opened what it closes, else its own id."
     }),
+    partial: z.enum(PARTIAL_MARKS).nullable().meta({
+      description:
+        "What was done about an entry that is partly filled, by `onPartialFill`; `due`: a fill came later, it is judged again."
+    }),
+    compensates: uuid.nullable().meta({ description: "The partly filled entry whose fills it closes." }),
     valid_until: instant.nullable(),
     sent_at: instant.nullable(),
     resolve_until: instant.nullable(),

@@ -110,6 +110,8 @@ export const adoptVenueOrder = (desk: Place, guard: LeaseGuard, order: StoredOrd
         venue_order_id: venue.venueOrderId
       })
     }
+    // The exits judge what is partly filled; the next look does so in any case.
+    if (!isAlive && moved.order.filledQuantity !== "0") wake.notify("positions")
     const behind = hasFilledMore(venue, moved.order)
     // The stream delivers its fills; if it does not, the next reconciliation fetches them.
     if (behind && !isAlive) wake.notify(reconcileBell(desk.account))

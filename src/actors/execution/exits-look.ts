@@ -33,6 +33,7 @@ import { Wake } from "../../layers/platform/wake.port.ts"
 import type { LookOutcome } from "../../machines/execution/exits.machine.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 import { type GapsSince, alertGaps } from "./exits-alerts.ts"
+import { judgePartials, type PausesUntil } from "./exits-partial.ts"
 import { traceOrder } from "./order-trace.ts"
 
 /** Exits already tried for one opening of a share, so that a refused one is not repeated with every tick. */
@@ -51,6 +52,7 @@ export interface Watch {
   /** Positions whose exit waits for a human and which were reported; bounded like `tried`. */
   readonly alerted: Set<string>
   readonly gapsSince: GapsSince
+  readonly pausesUntil: PausesUntil
 }
 
 export const makeWatch = (path: string): Watch => ({
@@ -58,7 +60,8 @@ export const makeWatch = (path: string): Watch => ({
   shares: [],
   tried: new Map(),
   alerted: new Set(),
-  gapsSince: new Map()
+  gapsSince: new Map(),
+  pausesUntil: new Map()
 })
 
 const keyOf = ({ positionId, strategy }: OpenShare): string => `${positionId}/${strategy}`
@@ -247,6 +250,7 @@ export const look = (watch: Watch) =>
       if (!isDue(watch, market, share, nowMs)) continue
       exits += yield* intend(watch, share, closeAgain(share.refused) ?? due ?? "stop_loss", nowMs)
     }
+    yield* judgePartials(watch.path, watch.accounts, watch.pausesUntil)
     forget(watch, shares)
     watch.shares = shares
     protection.report(watched, nowMs)

@@ -79,6 +79,10 @@ export const orderId = (key: EntryKey): string => uuidOf("order", entryParts(key
 /** `orders.id` of an exit. */
 export const exitOrderId = (key: ExitKey): string => uuidOf("exit", exitParts(key))
 
+/** `orders.id` of the close of what an order has filled that ended short: the same order and fills are closed once. */
+export const compensationOrderId = (orderId: string, filledQuantity: string): string =>
+  uuidOf("compensation", [orderId, filledQuantity])
+
 /** The id sent to the venue for an entry: 32 hexadecimal characters, new with every attempt. `attempt` starts at 1. */
 export const clientOrderId = (key: EntryKey, attempt: number): string =>
   digest128("order.client", [...entryParts(key), attempt])

@@ -50,6 +50,10 @@ export interface SourceSettings {
   readonly expected: Expected | null
 }
 
+/** What is done with the fills of an entry that ends partly filled. */
+export const partialPolicies = ["keep", "close", "leave"] as const
+export type PartialPolicy = (typeof partialPolicies)[number]
+
 export interface StrategySettings {
   readonly sources: ReadonlyArray<string>
   readonly accounts: ReadonlyArray<string>
@@ -60,6 +64,8 @@ export interface StrategySettings {
   readonly quantity: string
   readonly stopLossPct: string | null
   readonly profitTargetPct: string | null
+  readonly onPartialFill: PartialPolicy
+  readonly partialFillMsMax: number | null
 }
 
 export interface AccountSettings {

@@ -12,6 +12,7 @@
 import { formatDecimal } from "../kernel/decimal.ts"
 import { multiplierOf } from "../kernel/instruments.ts"
 import { type PlanAccount, type PlanQuote, type PlanSettings, priceFor, tradingOf } from "./plan-context.ts"
+import { COMPENSATION } from "./partial.ts"
 import { evaluateRisk } from "./risk.ts"
 import { atVenue, holdingOf } from "./risk-book.ts"
 import { breakersFor, type StoppedBreaker } from "./breaker.ts"
@@ -136,7 +137,8 @@ export const permitToSend = (input: PermitInput): Permit => {
   const holding = holdingOf(atVenue(context.account), order.symbol, order.strategy)
   const numbers = holdingNumbers(holding)
   const policy = input.settings.strategies[order.strategy]?.sidePolicy ?? "both"
-  const size = sizeToSend({ ...order, ownOnly: order.exitKind === OPERATOR_CLOSE }, holding, policy)
+  const ownOnly = order.exitKind === OPERATOR_CLOSE || order.exitKind === COMPENSATION
+  const size = sizeToSend({ ...order, ownOnly }, holding, policy)
   if (size._tag === "Wait") return { _tag: "Wait", code: size.code, numbers }
   if (size._tag === "Nothing") return { _tag: "Withdraw", code: size.code, numbers }
   const quantity = formatDecimal(size.quantity)

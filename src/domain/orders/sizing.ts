@@ -241,7 +241,7 @@ export interface SizedOrder {
   readonly quantity: string
   /** How often it was sent already: the venue may have an order of its quantity under its id. */
   readonly sends: number
-  /** It may close its strategy's own share alone, as each close of an operator does. */
+  /** It may close its strategy's own share alone, as an operator's close does, and one of a partly filled entry. */
   readonly ownOnly?: boolean
 }
 

@@ -17,7 +17,7 @@ export const signalColumns = `id, kind, source, status, reason, symbol, action, 
 const correlation = (order: string): string =>
   `coalesce(${order}.signal_id, ${order}.command_id, ${order}.opened_by, ${order}.id)`
 export const orderColumns = `id, client_order_id, signal_id, account, strategy, leg, intent, sizing, wanted, symbol, side, type, quantity, limit_price,
-  time_in_force, status, attempt, source, venue, venue_order_id, filled_quantity, average_price, reason, sends, position_id, exit_kind, command_id, opened_by,
+  time_in_force, status, attempt, source, venue, venue_order_id, filled_quantity, average_price, reason, sends, position_id, exit_kind, command_id, opened_by, partial, compensates,
   ${correlation("orders")} AS correlation_id,
   valid_until, sent_at, resolve_until, created_at, updated_at, settled_at`
 export const fillColumns = `id, venue, account, symbol, venue_order_id, trade_id, client_order_id, order_id, position_id, side, quantity, price, fee,

@@ -17,7 +17,13 @@ import type { SqlClient } from "effect/sql/SqlClient"
 import { decimal, type Decimal, divideRounded, formatDecimal } from "../../domain/kernel/decimal.ts"
 import { type Fill, fillOrder } from "../../domain/orders/fill.ts"
 import { positionId, tradeRecordId } from "../../domain/kernel/ids.ts"
-import { nextStatus, type OrderEvent, type OrderStatus, surpriseOf } from "../../domain/orders/order.ts"
+import {
+  nextStatus,
+  type OrderEvent,
+  type OrderStatus,
+  surpriseOf,
+  TERMINAL
+} from "../../domain/orders/order.ts"
 import { instrumentsOf, multiplierOf } from "../../domain/kernel/instruments.ts"
 import { applyFill, type PositionStep } from "../../domain/orders/position.ts"
 import { EXTERNAL } from "../../domain/kernel/settings.ts"
@@ -184,13 +190,19 @@ const orderStep = (
   }
 }
 
+/** What the fill moved: who opened it, and the opening of the strategy's own share. */
+interface Opening {
+  readonly openedBy: string | null
+  readonly openedSeq: bigint | null
+}
+
 /** Moves the order, logs the step and links the trade to the order's strategy, in one statement. */
 const moveOrder = (
   sql: SqlClient,
   { order, linkedBy }: Owner,
   step: OrderStep,
   trade: Trade,
-  openedBy: string | null,
+  { openedBy, openedSeq }: Opening,
   fill: VenueFill
 ) =>
   Effect.map(
@@ -199,6 +211,8 @@ const moveOrder = (
         UPDATE orders SET status = ${step.to}, filled_quantity = ${step.filledQuantity}::numeric,
           average_price = ${step.averagePrice}::numeric, reason = CASE WHEN status = ${step.to} THEN reason END,
           venue_order_id = coalesce(venue_order_id, ${fill.venueOrderId}), settle_due = NULL,
+          opened_seq = coalesce(${openedSeq === null ? null : String(openedSeq)}::bigint, opened_seq),
+          partial = CASE WHEN partial IS NOT NULL AND ${TERMINAL.has(step.from)}::boolean THEN 'due' END,
           updated_at = hf_clock()
         WHERE id = ${order.id}
         RETURNING *
@@ -298,7 +312,7 @@ const recordIn = (sql: SqlClient, inForce: Settings, venue: string, fill: VenueF
       signalId: owner === null ? null : owner.order.signalId
     }
     const place = { positionId: position, version: held.version, account, symbol, units, ...causedBy }
-    const openedBy = yield* moveShares(sql, settings, place, fillOf(fill))
+    const opening = yield* moveShares(sql, settings, place, fillOf(fill))
     const facts = { tradeRecordId: trade, positionId: position, change: moved.change, source } as const
     const toLink = { ...fill, tradeRecordId: trade, venue, orderTime: fill.at }
     if (owner === null) {
@@ -314,7 +328,7 @@ const recordIn = (sql: SqlClient, inForce: Settings, venue: string, fill: VenueF
       return { _tag: "Recorded", ...facts, ...none, metadata } satisfies RecordedFill
     }
     const step = orderStep(owner.order, fillOf(fill), trades)
-    const order = yield* moveOrder(sql, owner, step, stored, openedBy, fill)
+    const order = yield* moveOrder(sql, owner, step, stored, opening, fill)
     const metadata = yield* linkMetadataForOrder(sql, toLink)
     return {
       _tag: "Recorded",

@@ -167,8 +167,11 @@ const lock = (sql: SqlClient, grant: AccountGrant, order: StoredOrder) =>
           WHERE r.account = o.account AND r.strategy = o.strategy AND r.symbol = o.symbol AND r.seq > o.seq
             AND r.intent = 'reduce' AND r.exit_number IS NULL AND r.side <> o.side AND r.status <> 'denied'
             AND (r.sizing <> 'fixed' OR r.status = 'withdrawn' OR r.quantity < r.wanted)) AS superseded,
-        o.position_id IS NOT NULL AND NOT EXISTS (SELECT FROM positions p
-          WHERE p.id = o.position_id AND p.epoch = o.position_epoch) AS "openingOver",
+        o.position_id IS NOT NULL AND (NOT EXISTS (SELECT FROM positions p
+          WHERE p.id = o.position_id AND p.epoch = o.position_epoch)
+          OR (o.compensates IS NOT NULL AND NOT EXISTS (SELECT FROM orders e JOIN position_shares h
+            ON h.position_id = o.position_id AND h.strategy = o.strategy AND h.opened_seq = e.opened_seq
+            WHERE e.id = o.compensates))) AS "openingOver",
         a.fence = ${grant.fence} AND a.owner IS NOT DISTINCT FROM ${grant.owner} AS owned,
         ${accountLeased(sql, "a")} AS leased,
         -- For an option the alert gives the price of its underlying.

@@ -23,6 +23,7 @@ import { Config } from "../platform/config.port.ts"
 import { inBatches } from "../database/collapse.ts"
 import { Database, type DatabaseService } from "../database/database.port.ts"
 import { intendExit } from "./order-exit.pg.ts"
+import { partialFills } from "./order-partial.pg.ts"
 import { columnsOf, settledWhen } from "./order-row.pg.ts"
 import { settling } from "./order-settle.pg.ts"
 import { expireStale, nextWork, submit } from "./order-submit.pg.ts"
@@ -316,7 +317,8 @@ const make = (database: DatabaseService, terms: ContextTerms): OrdersStoreServic
   busy: busy(database),
   quiet: quiet(database),
   backlog: backlog(database),
-  ...settling(database)
+  ...settling(database),
+  ...partialFills(database)
 })
 
 export const ordersStorePg: Layer.Layer<OrdersStore, never, Config | Database> = Layer.effect(

@@ -168,6 +168,24 @@ export interface IllegalEvent {
   readonly status: OrderStatus
 }
 
+/** An entry of which only a part has traded, or a close of such a part that ended short itself. */
+export interface PartialOrder {
+  readonly order: StoredOrder
+  /** It has ended, and its fills are known to be all there are, or will never be. */
+  readonly isOver: boolean
+  /** It closes an entry's fills: what it left is closed again. */
+  readonly isCompensation: boolean
+  /** Milliseconds since its row changed (database clock). */
+  readonly idleMs: number
+}
+
+export type CompensationOutcome =
+  | { readonly _tag: "Intended"; readonly order: StoredOrder }
+  /** Nothing is left to be closed: it is judged. */
+  | { readonly _tag: "Nothing"; readonly why: string }
+  /** An exit of the position is alive, or somebody else judged it: the next look finds out. */
+  | { readonly _tag: "Later"; readonly why: string }
+
 export interface OrderBacklog {
   readonly waiting: number
   readonly oldestMs: number
@@ -273,6 +291,17 @@ export interface OrdersStoreService {
   ) => Effect.Effect<Unsettled | null, DatabaseUnavailable>
   /** Stores the next exit of a position, unless one is alive. */
   readonly intendExit: (exit: ExitIntent) => Effect.Effect<ExitOutcome, DatabaseUnavailable>
+  /** What of `accounts` is to be judged by the policy for partly filled entries, a few hundred at a time. */
+  readonly partials: (
+    accounts: ReadonlyArray<string>
+  ) => Effect.Effect<ReadonlyArray<PartialOrder>, DatabaseUnavailable>
+  /** Remembers that the fills of an entry stay. False: it was judged before. */
+  readonly notePartial: (
+    orderId: string,
+    mark: "kept" | "left"
+  ) => Effect.Effect<boolean, DatabaseUnavailable>
+  /** Stores the close of what an order that ended short has filled, once for the same fills. */
+  readonly compensate: (orderId: string) => Effect.Effect<CompensationOutcome, DatabaseUnavailable>
   readonly byId: (orderId: string) => Effect.Effect<StoredOrder | null, DatabaseUnavailable>
   readonly byClientOrderId: (clientOrderId: string) => Effect.Effect<StoredOrder | null, DatabaseUnavailable>
 }

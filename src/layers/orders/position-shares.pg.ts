@@ -90,7 +90,8 @@ const write = (
 
 /**
  * Applies one fill to the shares of its position. Returns the signal that opened what the fill moved: of its strategy's own
- * share if that is one of them, and of the new one where it turned a share around; null when no signal did.
+ * share if that is one of them, and of the new one where it turned a share around; null when no signal did. With the opening of
+ * its strategy's share, null where it has none.
  */
 export const moveShares = Effect.fnUntraced(function* (
   sql: SqlClient,
@@ -106,7 +107,9 @@ export const moveShares = Effect.fnUntraced(function* (
   // The strategy that sent the order bears the fee; if it has no share here, the first one that changed does.
   const payer = changes.find(({ share }) => share.strategy === strategy) ?? changes[0]
   for (const change of changes) yield* write(sql, settings, place, change, change === payer ? fill.fee : zero)
-  if (payer === undefined) return null
-  if (payer.change === "opened") return place.signalId
-  return rows.find((row) => row.strategy === payer.share.strategy)?.opened_by ?? null
+  const openedSeq = changes.find(({ share }) => share.strategy === strategy)?.share.openedSeq ?? null
+  if (payer === undefined) return { openedBy: null, openedSeq }
+  if (payer.change === "opened") return { openedBy: place.signalId, openedSeq }
+  const openedBy = rows.find((row) => row.strategy === payer.share.strategy)?.opened_by ?? null
+  return { openedBy, openedSeq }
 })

@@ -66,7 +66,9 @@ const practiceStrategies: Readonly<Record<string, StrategySettings>> = {
     symbols: null,
     quantity: "1",
     stopLossPct: null,
-    profitTargetPct: null
+    profitTargetPct: null,
+    onPartialFill: "keep",
+    partialFillMsMax: null
   }
 }
 

@@ -61,6 +61,7 @@ const setUp = Effect.gen(function* () {
         arm: () => Effect.sync(() => (armed += 1) > 0)
       }),
       Layer.mock(OrdersStore, {
+        partials: () => Effect.succeed([]),
         intendExit: () =>
           Effect.sync(() => {
             intended += 1

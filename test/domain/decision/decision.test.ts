@@ -41,7 +41,9 @@ const strategy = {
   symbols: null,
   quantity: "1",
   stopLossPct: null,
-  profitTargetPct: null
+  profitTargetPct: null,
+  onPartialFill: "keep",
+  partialFillMsMax: null
 } as const
 const settings: PlanSettings = {
   mode: "PAPER",

@@ -100,7 +100,9 @@ export class MoneyPath {
           symbols: null,
           quantity: "1",
           stopLossPct: null,
-          profitTargetPct: null
+          profitTargetPct: null,
+          onPartialFill: "keep" as const,
+          partialFillMsMax: null
         }
       ])
     )

@@ -15,6 +15,7 @@ import {
   SETTLES,
   TERMINAL
 } from "../../../src/domain/orders/order.ts"
+import { SHORT_ENDS } from "../../../src/domain/orders/partial.ts"
 
 const legal = (status: OrderStatus, event: OrderEvent): boolean =>
   ORDER_TRANSITIONS[status][event] !== undefined
@@ -65,6 +66,7 @@ describe("the sets of statuses", () => {
     ["CREATE INDEX orders_at_venue", AT_VENUE],
     ["CREATE INDEX orders_open", OPEN],
     ["CREATE INDEX orders_unsettled", SETTLES],
+    ["CREATE INDEX orders_partial", SHORT_ENDS],
     ["CREATE UNIQUE INDEX orders_one_live_exit", OPEN]
   ] as const) {
     it(`agree with the schema [${marker}]`, () => {

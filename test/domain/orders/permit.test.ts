@@ -52,7 +52,9 @@ const settings = (sidePolicy: SidePolicy = "both", quantityMax: string | null = 
       symbols: null,
       quantity: "1",
       stopLossPct: null,
-      profitTargetPct: null
+      profitTargetPct: null,
+      onPartialFill: "keep",
+      partialFillMsMax: null
     }
   },
   accounts: { "paper-1": { broker: "practice", calendar: "24x7" } },

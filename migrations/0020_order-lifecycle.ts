@@ -1,5 +1,5 @@
 /**
- * 0018 order lifecycle: entries that end partly filled, and closes that two commands share.
+ * 0020 order lifecycle: entries that end partly filled, and closes that two commands share.
  *
  * `partial` is what was done about an entry of which only a part has traded; null: nothing was, or had to be. `opened_seq` is the
  * opening of its strategy's share after its last fill, so that a close of those fills never meets a later opening.
@@ -25,8 +25,9 @@ export default SqlClient.SqlClient.use((sql) =>
         AND status IN ('cancelled', 'expired', 'rejected')`,
       // Small: what is judged leaves it.
       sql`CREATE INDEX orders_partial ON orders (account)
-        WHERE (partial IS NULL AND status IN ('cancelled', 'expired', 'rejected')
-          AND ((intent = 'entry' AND filled_quantity > 0) OR compensates IS NOT NULL)) OR partial = 'due'`,
+        WHERE partial = 'due' OR (partial IS NULL AND (
+          (intent = 'entry' AND filled_quantity > 0 AND status IN ('cancelled', 'expired', 'rejected'))
+          OR (compensates IS NOT NULL AND status IN ('cancelled', 'expired', 'expired_unsent'))))`,
       sql`CREATE INDEX orders_compensates ON orders (compensates) WHERE compensates IS NOT NULL`,
       // What did not fit is rare, and looked for among millions that did.
       sql`CREATE INDEX order_events_illegal ON order_events (at) WHERE NOT legal`,

@@ -1,0 +1,114 @@
+/**
+ * Partly filled entries, judged by the policy of their strategy at every look of the exits.
+ *
+ * The policy is read when it is applied, so that changed settings count for what is not judged yet. What was judged is in the row,
+ * and so is what is to be closed: a process that dies in between leaves nothing half done, and the next look continues.
+ *
+ * Promises: only the process that executes the account judges; what is closed or left raises one alert; a rest that works too
+ * long is asked to be cancelled, and judged when it has ended.
+ * Never: sends; judges an entry whose fills may still come.
+ */
+import { Clock, Effect } from "effect"
+import { exitLimits } from "../../domain/kernel/limits.ts"
+import { partialStep, partialTermsOf } from "../../domain/orders/partial.ts"
+import { AccountLeases } from "../../layers/accounts/accounts-lease.port.ts"
+import { Config } from "../../layers/platform/config.port.ts"
+import { ordersBell } from "../../layers/platform/bells.ts"
+import { Wake } from "../../layers/platform/wake.port.ts"
+import { OrdersStore, type PartialOrder, type StoredOrder } from "../../layers/orders/orders-store.port.ts"
+import { alertOrder, traceOrder } from "./order-trace.ts"
+
+/** When a close that ended short may be followed by the next one, by the entry's account and symbol; bounded below. */
+export type PausesUntil = Map<string, { readonly count: number; readonly untilMs: number }>
+
+const REMEMBERED_MAX = 1_024
+
+const filledOf = ({ filledQuantity, quantity, status }: StoredOrder): string =>
+  `${filledQuantity} of ${quantity} filled, ${status}`
+
+/** Closes that fail one after the other are repeated ever more slowly, as exits are. */
+const mayClose = (pauses: PausesUntil, { isCompensation, order }: PartialOrder, nowMs: number): boolean => {
+  const key = `${order.account}/${order.symbol}/${order.strategy}`
+  const before = pauses.get(key)
+  if (!isCompensation) return true
+  if (before !== undefined && before.untilMs > nowMs) return false
+  if (pauses.size >= REMEMBERED_MAX) pauses.clear()
+  const count = before === undefined ? 1 : before.count + 1
+  const pauseMs = Math.min(exitLimits.againMsMax, exitLimits.againFirstMs * 2 ** Math.min(count - 1, 10))
+  pauses.set(key, { count, untilMs: nowMs + pauseMs })
+  return true
+}
+
+const close = (path: string, partial: PartialOrder) =>
+  Effect.gen(function* () {
+    const orders = yield* OrdersStore
+    const wake = yield* Wake
+    const { order } = partial
+    const outcome = yield* orders.compensate(order.id)
+    if (outcome._tag === "Later") return
+    if (outcome._tag === "Nothing")
+      return yield* traceOrder("info", "order.partial_closed", outcome.why, path, order)
+    yield* traceOrder("info", "order.intended", "closes a partly filled entry", path, outcome.order, {
+      compensates: order.id
+    })
+    const message = `a partly filled entry is closed by policy: ${filledOf(order)}`
+    if (!partial.isCompensation)
+      yield* alertOrder("MEDIUM", "order.partial_closed", message, path, order, {
+        close_id: outcome.order.id
+      })
+    wake.notify(ordersBell(order.account))
+  })
+
+const keep = (path: string, order: StoredOrder) =>
+  Effect.gen(function* () {
+    const orders = yield* OrdersStore
+    if (yield* orders.notePartial(order.id, "kept"))
+      yield* traceOrder("info", "order.partial_kept", filledOf(order), path, order)
+  })
+
+const leave = (path: string, order: StoredOrder) =>
+  Effect.gen(function* () {
+    const orders = yield* OrdersStore
+    const message = `an entry is partly filled and left as it is, by policy: ${filledOf(order)}`
+    // Before the mark: an alert that is raised twice is one alert, and one that is not raised is none.
+    yield* alertOrder("MEDIUM", "order.partial_left", message, path, order)
+    yield* orders.notePartial(order.id, "left")
+  })
+
+const cancelRest = (path: string, order: StoredOrder) =>
+  Effect.gen(function* () {
+    const orders = yield* OrdersStore
+    const leases = yield* AccountLeases
+    const wake = yield* Wake
+    const guard = leases.current(order.account)
+    if (guard === null) return
+    const reason = "partly filled for too long"
+    const moved = yield* orders.apply(guard.grant, order, "order.cancel_requested", {
+      reason,
+      ifStill: "partially_filled"
+    })
+    if (moved._tag !== "Moved") return
+    yield* traceOrder("info", "order.cancel_requested", reason, path, moved.order)
+    wake.notify(ordersBell(order.account))
+  })
+
+/** Judges what is to be judged in the accounts that this process executes. */
+export const judgePartials = (path: string, accounts: ReadonlyArray<string>, pauses: PausesUntil) =>
+  Effect.gen(function* () {
+    const leases = yield* AccountLeases
+    const owned = accounts.filter((account) => leases.current(account)?.mayWrite() === true)
+    if (owned.length === 0) return
+    const orders = yield* OrdersStore
+    const { strategies } = yield* Config
+    const nowMs = yield* Clock.currentTimeMillis
+    for (const partial of yield* orders.partials(owned)) {
+      const { order } = partial
+      const terms = partialTermsOf(strategies[order.strategy])
+      // What was begun is finished, whatever the settings are by now.
+      const step = partial.isCompensation ? "close" : partialStep(partial, terms)
+      if (step === "keep") yield* keep(path, order)
+      else if (step === "leave") yield* leave(path, order)
+      else if (step === "cancel_rest") yield* cancelRest(path, order)
+      else if (step === "close" && mayClose(pauses, partial, nowMs)) yield* close(path, partial)
+    }
+  })

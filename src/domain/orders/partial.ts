@@ -1,0 +1,47 @@
+/**
+ * partial: what is done about an entry of which only a part trades, by the policy of its strategy (E6, W11).
+ *
+ * What has traded cannot be taken back: it is kept, closed by an order of the same kind as every other close, or left to a
+ * human. A rest that still works may be cancelled first; then the entry ends, and is judged again as one that has.
+ *
+ * Promises: pure; an entry is judged when its fills are known to be all there are, so that it is closed once and whole.
+ * Never: decides how much a close may be (sizing.ts), or touches what has no fills.
+ */
+import type { PartialPolicy } from "../kernel/settings.ts"
+import type { OrderStatus } from "./order.ts"
+
+/** The `exitKind` of a close of what a partly filled entry has brought. */
+export const COMPENSATION = "compensation"
+
+/** What was done about it. `due`: a fill came after it was judged, so it is judged again. */
+export const PARTIAL_MARKS = ["kept", "closed", "left", "due"] as const
+export type PartialMark = (typeof PARTIAL_MARKS)[number]
+
+/** How an order ends at its venue with less than was ordered. */
+export const SHORT_ENDS: ReadonlySet<OrderStatus> = new Set<OrderStatus>(["cancelled", "expired", "rejected"])
+
+export interface PartialTerms {
+  readonly policy: PartialPolicy
+  /** Milliseconds without another fill after which the rest is given up; null: never. */
+  readonly restMsMax: number | null
+}
+
+/** A strategy that is gone from the settings closes nothing. */
+export const partialTermsOf = (
+  strategy: { readonly onPartialFill: PartialPolicy; readonly partialFillMsMax: number | null } | undefined
+): PartialTerms => ({
+  policy: strategy?.onPartialFill ?? "keep",
+  restMsMax: strategy?.partialFillMsMax ?? null
+})
+
+export type PartialStep = "keep" | "close" | "leave" | "cancel_rest"
+
+/** What is due for a partly filled entry; null: nothing yet. `idleMs`: since its row changed. */
+export const partialStep = (
+  { isOver, idleMs }: { readonly isOver: boolean; readonly idleMs: number },
+  { policy, restMsMax }: PartialTerms
+): PartialStep | null => {
+  if (isOver) return policy
+  if (restMsMax === null || idleMs < restMsMax) return null
+  return policy === "leave" ? "leave" : "cancel_rest"
+}

@@ -1,0 +1,184 @@
+/**
+ * Entries that end partly filled, as rows: which are to be judged, and the close of what one has brought.
+ *
+ * Such a close is an exit like every other one: numbered under the lock of its position, one alive at a time, bounded when it
+ * leaves by what is held and confirmed then (order-exit.pg.ts). Its id follows from the order that ended short and from what that had
+ * filled, and the mark that it is judged is written in the same transaction, so a kill anywhere leaves both or neither.
+ *
+ * Promises: the same fills are closed once; only of the share's opening that they were part of; a fill that comes later makes the
+ * entry due again (fills-store.pg.ts), and what a close left that ended short itself is closed again.
+ * Never: decides the policy (domain/orders/partial.ts), or sends.
+ * Failure: `DatabaseUnavailable`; each transaction may be tried again. A fault is a bug and dies.
+ */
+import { BigDecimal, Effect } from "effect"
+import type { SqlClient } from "effect/sql/SqlClient"
+import { decimal, type Decimal, formatDecimal, zero } from "../../domain/kernel/decimal.ts"
+import { compensationOrderId, exitClientOrderId, positionId } from "../../domain/kernel/ids.ts"
+import { executionLimits } from "../../domain/kernel/limits.ts"
+import { FIRST_EVENT, OPEN } from "../../domain/orders/order.ts"
+import { COMPENSATION, type PartialMark, SHORT_ENDS } from "../../domain/orders/partial.ts"
+import type { DatabaseService } from "../database/database.port.ts"
+import { columnsOf } from "./order-row.pg.ts"
+import type {
+  CompensationOutcome,
+  OrdersStoreService,
+  PartialOrder,
+  StoredOrder
+} from "./orders-store.port.ts"
+
+type Partials = Pick<OrdersStoreService, "partials" | "notePartial" | "compensate">
+
+/** One look; what is left over is found by the next one. */
+const PARTIALS_MAX = 256
+
+/** Written so that the index `orders_partial` answers it. */
+const ended = (sql: SqlClient) => sql`(partial = 'due' OR (partial IS NULL AND (
+  (intent = 'entry' AND filled_quantity > 0 AND ${sql.in("status", [...SHORT_ENDS])})
+  OR (compensates IS NOT NULL AND status IN ('cancelled', 'expired', 'expired_unsent')))))`
+
+const partials =
+  (database: DatabaseService): Partials["partials"] =>
+  (accounts) =>
+    database
+      .run(
+        "orders.partials",
+        (sql) => sql<StoredOrder & Omit<PartialOrder, "order">>`
+          SELECT ${columnsOf(sql)}, compensates IS NOT NULL AS "isCompensation", status <> 'partially_filled' AS "isOver",
+            (extract(epoch FROM hf_clock() - updated_at) * 1000)::float8 AS "idleMs"
+          FROM orders WHERE account = ANY (${[...accounts]}::text[]) AND (
+            (${ended(sql)} AND (settled_at IS NOT NULL OR status = 'expired_unsent'
+              OR settle_looks >= ${executionLimits.settleLooksMax}::int))
+            OR (status = 'partially_filled' AND intent = 'entry' AND partial IS NULL))
+          ORDER BY seq LIMIT ${PARTIALS_MAX}`
+      )
+      .pipe(
+        Effect.map((rows) =>
+          rows.map(({ idleMs, isCompensation, isOver, ...order }): PartialOrder => {
+            return { order, isOver, isCompensation, idleMs }
+          })
+        ),
+        Effect.catchTag("DatabaseFault", Effect.die)
+      )
+
+const mark = (sql: SqlClient, orderId: string, as: PartialMark) =>
+  sql<{ readonly id: string }>`
+    UPDATE orders SET partial = ${as} WHERE id = ${orderId} AND (partial IS NULL OR partial = 'due') RETURNING id`
+
+const notePartial =
+  (database: DatabaseService): Partials["notePartial"] =>
+  (orderId, as) =>
+    database
+      .run("orders.note_partial", (sql) => mark(sql, orderId, as))
+      .pipe(
+        Effect.map((rows) => rows.length === 1),
+        Effect.catchTag("DatabaseFault", Effect.die)
+      )
+
+type Ended = StoredOrder & {
+  readonly compensates: string | null
+  readonly due: boolean
+  readonly closed: string
+}
+
+/** The order, locked, if it is still to be judged; `closed`: how much of its fills closes of it have taken over. */
+const lockEnded = (sql: SqlClient, orderId: string) =>
+  Effect.map(
+    sql<Ended>`
+      SELECT ${columnsOf(sql)}, compensates, partial IS NOT NULL AS due,
+        trim_scale((SELECT coalesce(sum(CASE WHEN c.status IN ('cancelled', 'expired', 'expired_unsent')
+          THEN c.filled_quantity ELSE c.wanted END), 0) FROM orders c WHERE c.compensates = orders.id))::text AS closed
+      FROM orders WHERE id = ${orderId} AND ${ended(sql)} FOR UPDATE`,
+    ([order]) => order
+  )
+
+/** How much of what it filled, or was to close, is still to be closed. */
+const leftOf = (order: Ended): Decimal =>
+  order.compensates === null
+    ? BigDecimal.subtract(decimal(order.filledQuantity), decimal(order.closed))
+    : BigDecimal.subtract(decimal(order.wanted ?? order.quantity), decimal(order.filledQuantity))
+
+interface Held {
+  readonly epoch: number
+  readonly exits: number
+  readonly venue: string
+  readonly quantity: string
+  readonly openedBy: string | null
+}
+
+/** The share that the entry's fills are part of, if it was not closed since. */
+const heldOf = (sql: SqlClient, entryId: string, position: string, strategy: string) =>
+  Effect.map(
+    sql<Held>`
+      SELECT p.epoch, p.exits, a.venue, h.opened_by AS "openedBy", trim_scale(h.quantity)::text AS quantity
+      FROM positions p JOIN accounts a ON a.id = p.account
+        JOIN position_shares h ON h.position_id = p.id AND h.strategy = ${strategy} AND h.quantity <> 0
+        JOIN orders e ON e.id = ${entryId} AND e.opened_seq = h.opened_seq
+      WHERE p.id = ${position}`,
+    ([held]) => held
+  )
+
+const insertExit = (sql: SqlClient, order: Ended, held: Held, left: Decimal) =>
+  Effect.gen(function* () {
+    const { account, strategy, symbol } = order
+    const position = positionId(account, symbol)
+    const exitNumber = held.exits + 1
+    const key = { account, positionId: position, positionEpoch: held.epoch, exitNumber }
+    const entryId = order.compensates ?? order.id
+    const quantity = BigDecimal.min(left, BigDecimal.abs(decimal(held.quantity)))
+    const [exit] = yield* sql<StoredOrder>`
+      INSERT INTO orders (id, client_order_id, account, strategy, intent, sizing, wanted, symbol, side, type, quantity,
+        time_in_force, status, source, venue, position_id, position_epoch, exit_number, exit_kind, compensates, opened_by)
+      VALUES (${compensationOrderId(order.id, order.filledQuantity)}, ${exitClientOrderId(key, 1)}, ${account},
+        ${strategy}, 'reduce', 'fixed', ${formatDecimal(left)}::numeric, ${symbol},
+        ${held.quantity.startsWith("-") ? "buy" : "sell"}, 'market', ${formatDecimal(quantity)}::numeric, 'day',
+        'intended', 'exit_monitor', ${held.venue}, ${position}, ${held.epoch}, ${exitNumber}, ${COMPENSATION}, ${entryId},
+        ${held.openedBy}::uuid)
+      ON CONFLICT DO NOTHING RETURNING ${columnsOf(sql)}`
+    if (exit === undefined) return null
+    yield* sql`UPDATE positions SET exits = ${exitNumber} WHERE id = ${position}`
+    yield* sql`
+      INSERT INTO order_events (order_id, event, from_status, to_status, detail)
+      VALUES (${exit.id}, ${FIRST_EVENT}, 'intended', 'intended', ${JSON.stringify({ compensates: entryId })}::text::jsonb)`
+    return exit
+  })
+
+const compensateIn = (sql: SqlClient, orderId: string) =>
+  Effect.gen(function* () {
+    const [row] = yield* sql<{ readonly account: string; readonly symbol: string }>`
+      SELECT account, symbol FROM orders WHERE id = ${orderId}`
+    if (row === undefined) return { _tag: "Later", why: "no such order" } satisfies CompensationOutcome
+    const position = positionId(row.account, row.symbol)
+    // As fills do: the position first, then the order.
+    yield* sql`SELECT id FROM positions WHERE id = ${position} FOR UPDATE`
+    const order = yield* lockEnded(sql, orderId)
+    if (order === undefined) return { _tag: "Later", why: "it is judged" } satisfies CompensationOutcome
+    const nothing = (why: string) =>
+      Effect.as(mark(sql, orderId, "closed"), { _tag: "Nothing", why } satisfies CompensationOutcome)
+    const left = leftOf(order)
+    if (!BigDecimal.isGreaterThan(left, zero)) return yield* nothing("its fills are closed")
+    // All of it has traded after all, and nothing of it was closed: it is what was wanted.
+    const isComplete = order.status === "filled" && order.compensates === null && order.closed === "0"
+    if (isComplete) return yield* nothing("it is filled after all")
+    const held = yield* heldOf(sql, order.compensates ?? orderId, position, order.strategy)
+    const opened = order.compensates === null ? order.side : order.side === "buy" ? "sell" : "buy"
+    if (held === undefined || held.quantity.startsWith("-") !== (opened === "sell"))
+      return yield* nothing("nothing of it is held any more")
+    const alive = yield* sql`
+      SELECT id FROM orders WHERE position_id = ${position} AND intent = 'reduce'
+        AND ${sql.in("status", [...OPEN])} LIMIT 1`
+    if (alive.length > 0)
+      return { _tag: "Later", why: "an exit of its position is alive" } satisfies CompensationOutcome
+    const exit = yield* insertExit(sql, order, held, left)
+    if (exit === null) return { _tag: "Later", why: "its close exists" } satisfies CompensationOutcome
+    yield* mark(sql, orderId, "closed")
+    return { _tag: "Intended", order: exit } satisfies CompensationOutcome
+  })
+
+export const partialFills = (database: DatabaseService): Partials => ({
+  partials: partials(database),
+  notePartial: notePartial(database),
+  compensate: (orderId) =>
+    database
+      .transact("orders.compensate", (sql) => compensateIn(sql, orderId), { retry: "idempotent" })
+      .pipe(Effect.catchTag("DatabaseFault", Effect.die))
+})

@@ -1,0 +1,286 @@
+/** Entries that end partly filled, over PostgreSQL: kept, closed or left by policy, once, whoever dies in between. */
+import { assert, layer } from "@effect/vitest"
+import { Effect, type Scope } from "effect"
+import type { StrategySettings } from "../../src/domain/kernel/settings.ts"
+import { FillsStore } from "../../src/layers/orders/fills-store.port.ts"
+import { OrderCommands } from "../../src/layers/orders/order-commands.port.ts"
+import { OrdersStore } from "../../src/layers/orders/orders-store.port.ts"
+import { PositionsStore } from "../../src/layers/orders/positions-store.port.ts"
+import { makeMemoryMarket } from "../support/market.memory.ts"
+import { freshSymbol, makeVenue, scenario, startNode, until, untilStatus } from "./execution-desk.ts"
+import {
+  fillOf,
+  intend,
+  own,
+  permitOf,
+  sql,
+  testSettings,
+  world,
+  type WorldServices
+} from "./execution-world.ts"
+
+const policy = (name: StrategySettings["onPartialFill"], partialFillMsMax: number | null = null) => ({
+  sources: ["default"],
+  accounts: ["paper-1"],
+  onPartialFill: name,
+  partialFillMsMax
+})
+
+const settings = testSettings({
+  strategies: {
+    keeps: policy("keep"),
+    closes: policy("close"),
+    leaves: policy("leave"),
+    gives_up: policy("close", 300),
+    reports: policy("leave", 300)
+  }
+})
+
+layer(world(settings), { excludeTestServices: true })("an entry that ends partly filled", (it) => {
+  const test = <E>(name: string, body: Effect.Effect<void, E, Scope.Scope | WorldServices>) =>
+    it.effect(name, () => scenario(body))
+
+  interface Row {
+    readonly id: string
+    readonly status: string
+    readonly partial: string | null
+    readonly compensates: string | null
+    readonly filled: string
+    readonly wanted: string | null
+    readonly kind: string | null
+  }
+  const rowsOf = (symbol: string) =>
+    sql(
+      (client) => client<Row>`
+        SELECT id, status, partial, compensates, trim_scale(filled_quantity)::text AS filled,
+          trim_scale(wanted)::text AS wanted, exit_kind AS kind FROM orders WHERE symbol = ${symbol} ORDER BY seq`
+    )
+  const heldOf = (symbol: string) =>
+    sql((client) =>
+      Effect.map(
+        client<{ readonly quantity: string }>`
+          SELECT trim_scale(quantity)::text AS quantity FROM positions WHERE symbol = ${symbol}`,
+        ([row]) => row?.quantity ?? "0"
+      )
+    )
+  const untilHeld = (symbol: string, quantity: string) =>
+    until(
+      `${quantity} of ${symbol}`,
+      Effect.map(heldOf(symbol), (found) => found === quantity)
+    )
+  const untilMark = (symbol: string, mark: string) =>
+    until(
+      `it is ${mark}`,
+      Effect.map(rowsOf(symbol), ([entry]) => entry?.partial === mark)
+    )
+
+  /** An entry of 3 with `filled` of it traded and the rest at work. */
+  const partly = (strategy: string, filled = "1", side: "buy" | "sell" = "buy") =>
+    Effect.gen(function* () {
+      const venue = makeVenue()
+      const market = yield* makeMemoryMarket
+      yield* own()
+      const symbol = freshSymbol()
+      venue.setPrice(symbol, "100")
+      venue.holdFills(true)
+      const node = yield* startNode(venue, { market: market.service })
+      const order = yield* intend({ symbol, quantity: "3", strategy, side })
+      yield* node.ring("orders:paper-1")
+      yield* untilStatus(order, "acked")
+      const found = yield* OrdersStore.use((orders) => orders.byId(order.id))
+      const id = found?.venueOrderId ?? ""
+      yield* venue.fill(id, filled)
+      yield* untilStatus(order, "partially_filled")
+      const cancel = Effect.gen(function* () {
+        yield* OrderCommands.use((store) => store.cancel(order.id, "enough"))
+        yield* node.ring("orders:paper-1")
+        yield* untilStatus(order, "cancelled")
+      })
+      return { venue, node, symbol, order, id, cancel }
+    })
+
+  test(
+    "[keep] its fills stay, nothing is sent, and it is judged once",
+    Effect.gen(function* () {
+      const { cancel, node, symbol } = yield* partly("keeps")
+      yield* cancel
+      yield* untilMark(symbol, "kept")
+      assert.lengthOf(yield* rowsOf(symbol), 1)
+      assert.strictEqual(yield* heldOf(symbol), "1")
+      assert.notInclude(yield* node.alerts, "order.partial_left")
+    })
+  )
+
+  test(
+    "[leave] its fills stay, with an alert",
+    Effect.gen(function* () {
+      const { cancel, node, symbol } = yield* partly("leaves")
+      yield* cancel
+      yield* untilMark(symbol, "left")
+      assert.strictEqual(yield* heldOf(symbol), "1")
+      assert.include(yield* node.alerts, "order.partial_left")
+    })
+  )
+
+  for (const side of ["buy", "sell"] as const)
+    test(
+      `[close ${side}] what it filled is closed by one exit, and a fill after the cancel by another`,
+      Effect.gen(function* () {
+        const { cancel, id, order, symbol, venue } = yield* partly("closes", "1", side)
+        venue.holdFills(false)
+        yield* cancel
+        yield* untilHeld(symbol, "0")
+        const [entry, close, ...more] = yield* rowsOf(symbol)
+        assert.deepInclude(entry, { status: "cancelled", partial: "closed", filled: "1" })
+        assert.deepInclude(close, { compensates: order.id, wanted: "1", kind: "compensation" })
+        assert.deepStrictEqual(more, [])
+        // The trade happened first, the message came second.
+        venue.book.fill(id, "1", "100", new Date())
+        yield* until(
+          "it is closed as well",
+          Effect.map(rowsOf(symbol), (rows) => rows.length === 3 && rows[2]?.status === "filled")
+        )
+        yield* untilHeld(symbol, "0")
+        const [again, , second] = yield* rowsOf(symbol)
+        assert.deepInclude(again, { status: "cancelled", partial: "closed", filled: "2" })
+        assert.deepInclude(second, { compensates: order.id, wanted: "1" })
+      })
+    )
+
+  test(
+    "[close] the rest that works too long is cancelled first",
+    Effect.gen(function* () {
+      const { order, symbol, venue } = yield* partly("gives_up", "2")
+      venue.holdFills(false)
+      yield* untilStatus(order, "cancelled")
+      yield* untilHeld(symbol, "0")
+    })
+  )
+
+  test(
+    "[leave] the rest that works too long is reported, and works on",
+    Effect.gen(function* () {
+      const { node, symbol } = yield* partly("reports", "2")
+      yield* untilMark(symbol, "left")
+      assert.deepInclude((yield* rowsOf(symbol))[0], { status: "partially_filled" })
+      assert.include(yield* node.alerts, "order.partial_left")
+    })
+  )
+
+  test(
+    "[killed] whoever dies between the end of the entry and its close, or with the close on its way, closes it once",
+    Effect.gen(function* () {
+      const { cancel, node, order, symbol, venue } = yield* partly("closes", "2")
+      // The exits die before they could judge it.
+      yield* node.stopChild("exits")
+      yield* cancel
+      assert.lengthOf(yield* rowsOf(symbol), 1)
+      const orders = yield* OrdersStore
+      // Two processes judge it at once, and each again: one close.
+      const outcomes = yield* Effect.all(
+        [1, 2, 3].map(() => orders.compensate(order.id)),
+        { concurrency: "unbounded" }
+      )
+      assert.deepStrictEqual(outcomes.map(({ _tag }) => _tag).toSorted(), ["Intended", "Later", "Later"])
+      // Its answer is lost, and the executor dies with it; the venue has it.
+      yield* node.stopChild("paper-1")
+      venue.scriptCreate({ _tag: "lost", applied: true })
+      venue.holdFills(false)
+      yield* startNode(venue, { nodeId: "node-b", market: (yield* makeMemoryMarket).service })
+      yield* untilHeld(symbol, "0")
+      const [entry, close, ...more] = yield* rowsOf(symbol)
+      assert.deepInclude(entry, { partial: "closed" })
+      assert.deepInclude(close, { compensates: order.id, filled: "2" })
+      assert.deepStrictEqual(more, [])
+    })
+  )
+
+  /** By the stores alone: an entry of `closes` that ended with `filled` of `quantity`, settled. */
+  const endedShort = (symbol: string, filled: string, side: "buy" | "sell" = "buy", quantity = "9") =>
+    Effect.gen(function* () {
+      const orders = yield* OrdersStore
+      const fills = yield* FillsStore
+      const grant = yield* own()
+      const entry = yield* intend({ symbol, quantity, side, strategy: "closes" })
+      yield* orders.submit(grant, entry, permitOf(settings))
+      yield* fills.record("practice", fillOf(entry, { quantity: filled }))
+      const found = (yield* orders.byId(entry.id)) ?? entry
+      yield* orders.apply(grant, found, "order.cancelled", { venueFilled: filled })
+      return { entry, grant }
+    })
+  const trade = (symbol: string, strategy: string, side: "buy" | "sell", quantity: string) =>
+    Effect.gen(function* () {
+      const orders = yield* OrdersStore
+      const grant = yield* own()
+      const order = yield* intend({ symbol, quantity, side, strategy })
+      yield* orders.submit(grant, order, permitOf(settings))
+      yield* FillsStore.use((fills) => fills.record("practice", fillOf(order, { quantity })))
+    })
+
+  test(
+    "[T10] it closes of its own opening alone: not what was bought again, not another strategy's, never beyond zero",
+    Effect.gen(function* () {
+      const orders = yield* OrdersStore
+      const symbol = freshSymbol()
+      yield* trade(symbol, "keeps", "buy", "5")
+      const { entry } = yield* endedShort(symbol, "2")
+      const outcome = yield* orders.compensate(entry.id)
+      if (outcome._tag !== "Intended") return assert.fail(outcome._tag)
+      assert.deepInclude(outcome.order, { side: "sell", wanted: "2", quantity: "2" })
+      assert.strictEqual((yield* orders.compensate(entry.id))._tag, "Later", "it is judged")
+      // While it waits its strategy sells the share, and buys again.
+      yield* trade(symbol, "closes", "sell", "2")
+      yield* trade(symbol, "closes", "buy", "1")
+      const grant = yield* own()
+      yield* PositionsStore.use((positions) => positions.confirm(grant, [{ symbol, quantity: "6" }]))
+      assert.deepInclude(yield* orders.submit(grant, outcome.order, permitOf(settings)), {
+        _tag: "NotPermitted",
+        permit: { _tag: "Withdraw", code: "nothing_to_close", numbers: {} }
+      })
+      const late = yield* endedShort(freshSymbol(), "1")
+      yield* trade(late.entry.symbol, "closes", "sell", "1")
+      assert.strictEqual((yield* orders.compensate(late.entry.id))._tag, "Nothing", "it was sold before")
+    })
+  )
+
+  test(
+    "[T10] one that reversed is closed as far as it opened, and one that only reduced not at all",
+    Effect.gen(function* () {
+      const orders = yield* OrdersStore
+      const [turned, reduced] = [freshSymbol(), freshSymbol()]
+      yield* trade(turned, "closes", "buy", "2")
+      const one = yield* endedShort(turned, "3", "sell")
+      const outcome = yield* orders.compensate(one.entry.id)
+      assert.deepInclude(outcome._tag === "Intended" ? outcome.order : {}, { side: "buy", quantity: "1" })
+      yield* trade(reduced, "closes", "buy", "4")
+      const two = yield* endedShort(reduced, "3", "sell")
+      assert.strictEqual((yield* orders.compensate(two.entry.id))._tag, "Nothing")
+    })
+  )
+
+  test(
+    "a close that ends short itself is followed by one of the rest",
+    Effect.gen(function* () {
+      const orders = yield* OrdersStore
+      const fills = yield* FillsStore
+      const symbol = freshSymbol()
+      const { entry, grant } = yield* endedShort(symbol, "4")
+      const first = yield* orders.compensate(entry.id)
+      if (first._tag !== "Intended") return assert.fail(first._tag)
+      yield* PositionsStore.use((positions) => positions.confirm(grant, [{ symbol, quantity: "4" }]))
+      const sent = yield* orders.submit(grant, first.order, permitOf(settings))
+      if (sent._tag !== "Submitting") return assert.fail(sent._tag)
+      yield* fills.record("practice", fillOf(first.order, { quantity: "1" }))
+      const found = (yield* orders.byId(first.order.id)) ?? first.order
+      yield* orders.apply(grant, found, "order.expired", { venueFilled: "1" })
+      assert.deepStrictEqual(
+        (yield* orders.partials(["paper-1"])).map(({ isCompensation, order }) => [order.id, isCompensation]),
+        [[first.order.id, true]]
+      )
+      const second = yield* orders.compensate(first.order.id)
+      assert.deepInclude(second._tag === "Intended" ? second.order : {}, { wanted: "3", side: "sell" })
+      assert.deepStrictEqual(yield* orders.partials(["paper-1"]), [])
+      assert.strictEqual((yield* rowsOf(symbol)).at(-1)?.compensates, entry.id)
+    })
+  )
+})
