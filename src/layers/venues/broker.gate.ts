@@ -86,6 +86,43 @@ const streamOf =
       return yield* Effect.raceFirst(connection.stream(judged), Deferred.await(refused))
     })
 
+/** Lists of facts about symbols, of which one bad row is set aside alone. */
+const listsOf = (
+  connection: BrokerConnection,
+  alerts: AlertsService
+): Pick<BrokerConnection, "fillsSince" | "positions"> => {
+  const { name } = connection
+  const setAside = (operation: string, account: string, symbol: string, problem: string) =>
+    alerts.raise({
+      severity: "HIGH",
+      kind: "venue.row_refused",
+      dedupKey: `venue.row_refused:${name}:${account}:${operation}:${symbol}`,
+      message: `${name} reported an invalid figure of ${symbol} in ${operation} of ${account}: ${problem}; the row is set aside, the others count`,
+      component: `root/trading/brokers/${name}`,
+      detail: { broker: name, account, symbol, operation, problem }
+    })
+  return {
+    fillsSince: (account, cursor) =>
+      Effect.flatMap(connection.fillsSince(account, cursor), (fills) =>
+        Effect.filter(fills, (fill) => {
+          const problem = fillProblem(fill)
+          if (problem === null) return Effect.succeed(true)
+          return Effect.as(setAside("fillsSince", account, fill.symbol, problem), false)
+        })
+      ),
+    positions: (account) =>
+      Effect.flatMap(connection.positions(account), (all) => {
+        const counts = new Map<string, number>()
+        for (const { symbol } of all) counts.set(symbol, (counts.get(symbol) ?? 0) + 1)
+        return Effect.forEach(all, (row) => {
+          const position = believed(row, (counts.get(row.symbol) ?? 0) > 1)
+          if (position.problem === undefined) return Effect.succeed(position)
+          return Effect.as(setAside("positions", account, row.symbol, position.problem), position)
+        })
+      })
+  }
+}
+
 /** The same connection with validated figures. */
 export const gated = (connection: BrokerConnection, alerts: AlertsService): BrokerConnection => {
   const { name } = connection
@@ -97,15 +134,6 @@ export const gated = (connection: BrokerConnection, alerts: AlertsService): Brok
       message: `${name} reported an invalid figure in ${operation}${account === null ? "" : ` of ${account}`}: ${problem}; it is treated as unknown`,
       component: `root/trading/brokers/${name}`,
       detail: { broker: name, account, operation, problem }
-    })
-  const setAside = (operation: string, account: string, symbol: string, problem: string) =>
-    alerts.raise({
-      severity: "HIGH",
-      kind: "venue.row_refused",
-      dedupKey: `venue.row_refused:${name}:${account}:${operation}:${symbol}`,
-      message: `${name} reported an invalid figure of ${symbol} in ${operation} of ${account}: ${problem}; the row is set aside, the others count`,
-      component: `root/trading/brokers/${name}`,
-      detail: { broker: name, account, symbol, operation, problem }
     })
   const read = <A>(
     operation: string,
@@ -145,24 +173,7 @@ export const gated = (connection: BrokerConnection, alerts: AlertsService): Brok
       read("recentOrders", account, connection.recentOrders(account, since), (orders) =>
         first(orders, orderProblem)
       ),
-    fillsSince: (account, cursor) =>
-      Effect.flatMap(connection.fillsSince(account, cursor), (fills) =>
-        Effect.filter(fills, (fill) => {
-          const problem = fillProblem(fill)
-          if (problem === null) return Effect.succeed(true)
-          return Effect.as(setAside("fillsSince", account, fill.symbol, problem), false)
-        })
-      ),
-    positions: (account) =>
-      Effect.flatMap(connection.positions(account), (all) => {
-        const counts = new Map<string, number>()
-        for (const { symbol } of all) counts.set(symbol, (counts.get(symbol) ?? 0) + 1)
-        return Effect.forEach(all, (row) => {
-          const position = believed(row, (counts.get(row.symbol) ?? 0) > 1)
-          if (position.problem === undefined) return Effect.succeed(position)
-          return Effect.as(setAside("positions", account, row.symbol, position.problem), position)
-        })
-      }),
+    ...listsOf(connection, alerts),
     balance: (account) => read("balance", account, connection.balance(account), balanceProblem),
     stream: streamOf(connection, report)
   }
