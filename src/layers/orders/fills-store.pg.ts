@@ -258,6 +258,11 @@ const settleFilled = (sql: SqlClient, order: StoredOrder) =>
         (rows) => rows.length === 1
       )
 
+const causeOf = (owner: Owner | null, trade: string) =>
+  owner === null
+    ? { strategy: EXTERNAL, cause: trade, signalId: null }
+    : { strategy: owner.order.strategy, cause: owner.order.id, signalId: owner.order.signalId }
+
 const judgementOf = ({ event, from, legal }: OrderStep) => ({
   from,
   illegal: legal ? null : { status: from, event },
@@ -306,11 +311,7 @@ const recordIn = (sql: SqlClient, inForce: Settings, venue: string, fill: VenueF
     yield* movePosition(sql, position, moved, fill)
     faultPoint(FAULT_POINTS.fillInTransaction, fill.symbol)
     const { account, symbol } = fill
-    const causedBy = {
-      strategy: owner === null ? EXTERNAL : owner.order.strategy,
-      cause: owner === null ? trade : owner.order.id,
-      signalId: owner === null ? null : owner.order.signalId
-    }
+    const causedBy = causeOf(owner, trade)
     const place = { positionId: position, version: held.version, account, symbol, units, ...causedBy }
     const opening = yield* moveShares(sql, settings, place, fillOf(fill))
     const facts = { tradeRecordId: trade, positionId: position, change: moved.change, source } as const
