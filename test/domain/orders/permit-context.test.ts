@@ -49,7 +49,9 @@ const strategy = {
   symbols: null,
   quantity: "1",
   stopLossPct: null,
-  profitTargetPct: null
+  profitTargetPct: null,
+  onPartialFill: "keep",
+  partialFillMsMax: null
 } as const
 const settings: PlanSettings = {
   version: "0123456789abcdef",
