@@ -250,7 +250,7 @@ export const look = (watch: Watch) =>
       if (!isDue(watch, market, share, nowMs)) continue
       exits += yield* intend(watch, share, closeAgain(share.refused) ?? due ?? "stop_loss", nowMs)
     }
-    yield* judgePartials(watch.path, watch.accounts, watch.pausesUntil)
+    yield* judgePartials(watch.path, Object.keys(accounts), watch.pausesUntil)
     forget(watch, shares)
     watch.shares = shares
     protection.report(watched, nowMs)

@@ -1,5 +1,5 @@
 /**
- * 0020 order lifecycle: entries that end partly filled, and closes that two commands share.
+ * 0022 order lifecycle: entries that end partly filled, and closes that two commands share.
  *
  * `partial` is what was done about an entry of which only a part has traded; null: nothing was, or had to be. `opened_seq` is the
  * opening of its strategy's share after its last fill, so that a close of those fills never meets a later opening.
