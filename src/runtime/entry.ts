@@ -51,7 +51,7 @@ export {
   StartFailed,
   StartTimedOut
 } from "./exit-reason.ts"
-export type { Inspection, Transition } from "./inspection.ts"
+export type { Inspection, Transition, TransitionDetail, TransitionObserver } from "./inspection.ts"
 export { logEvent, type LogLevelName } from "./log-event.ts"
 export type {
   ActorRequirements,

@@ -22,10 +22,12 @@ import {
 import type { ChildStatus } from "./child-spec.ts"
 import type { DeadLetterReason, Delivery } from "./dead-letters.ts"
 import { describeError, normal, tagOf } from "./exit-reason.ts"
+import type { Transition } from "./inspection.ts"
 import type { Life } from "./life.ts"
 import { Mailbox, type MailboxDepth, type MailboxOptions } from "./mailbox.ts"
 import { Postponed } from "./postponed.ts"
 import { isThenable } from "./reports.ts"
+import { causeOfEvent, correlationOfEvent, MicrostepWatch } from "./transition-detail.ts"
 
 /** What XState hands to logic; the fields the bridge uses, which its declarations only type in part. */
 interface ActorScope {
@@ -101,9 +103,11 @@ export const bridgedLogic = (
     return provided.getInitialSnapshot(scope, input)
   }
   logic.transition = (snapshot, event, scope) => {
+    const bridge = bridgeOf(scope.system)
+    const watched = bridge.steps.begin(scope.self, scope.system)
     const next = provided.transition(snapshot, event, scope)
     const idle = next === snapshot && provided.getTransitionData(snapshot, event).length === 0
-    bridgeOf(scope.system).transitioned(scope.self, snapshot, event, next, idle)
+    bridge.transitioned(scope.self, snapshot, event, next, { idle, watched })
     return next
   }
   return logic as unknown as AnyActorLogic
@@ -132,6 +136,9 @@ export class MachineBridge {
   // collection, and machines that crash often would cause long pauses.
   readonly #fibers = new Map<AnyActorRef, Fiber.Fiber<unknown, unknown>>()
   readonly #inboxes = new Map<AnyActorRef, Mailbox<EventObject>>()
+  /** Guards and actions of the transition in progress, while somebody looks. */
+  readonly steps: MicrostepWatch
+  #since: number
   #nextTurn = false
   #busy = false
   #handling: EventObject | undefined
@@ -141,6 +148,8 @@ export class MachineBridge {
     this.life = life
     this.context = context
     this.options = options
+    this.steps = new MicrostepWatch(life.host.runtime.inspection)
+    this.#since = life.host.runtime.nowAt()
     this.drain = options.stopEvent === undefined ? undefined : this.#drain(options.stopEvent)
   }
 
@@ -151,7 +160,30 @@ export class MachineBridge {
     actor.subscribe(this)
     this.life.onClosing = () => this.#stop(actor)
     actor.start()
-    this.next(actor.getSnapshot() as AnyMachineSnapshot)
+    const snapshot = actor.getSnapshot() as AnyMachineSnapshot
+    this.#entered(snapshot)
+    this.next(snapshot)
+  }
+  /** Where the life of the machine began: without it nobody knows the state of one that only waits. */
+  #entered({ value, status }: AnyMachineSnapshot): void {
+    if (status === "error") return
+    const { runtime } = this.life.host
+    const at = this.#since
+    runtime.inspection.record(
+      {
+        seq: runtime.inspection.total,
+        path: this.life.path,
+        incarnation: this.life.incarnation,
+        event: "xstate.init",
+        from: "",
+        to: stateName(value),
+        at,
+        since: at,
+        cause: undefined,
+        correlationId: undefined
+      },
+      undefined
+    )
   }
 
   /** Observer of the actor. */
@@ -281,15 +313,14 @@ export class MachineBridge {
       })
     }
   }
-  /** Called by the logic after each transition. */
+  /** Called by the logic after each transition. `idle`: nothing took the event; `watched`: its details are wanted. */
   transitioned(
     actor: AnyActorRef,
     from: AnyMachineSnapshot,
     event: EventObject,
     to: AnyMachineSnapshot,
-    idle: boolean
+    { idle, watched }: { readonly idle: boolean; readonly watched: boolean }
   ): void {
-    const { life } = this
     const root = this.#actor === undefined || actor === this.#actor
     if (idle) {
       // XState's own events (a done or snapshot event nobody handles) are not dead letters.
@@ -300,16 +331,40 @@ export class MachineBridge {
       return
     }
     if (to.status === "stopped") return
+    const { inspection } = this.life.host.runtime
+    const transition = this.#transition(actor, root, from, event, to)
+    const detail = watched
+      ? { machine: to.machine.id, before: from.context, after: to.context, ...this.steps.names() }
+      : undefined
+    inspection.record(transition, detail)
+  }
+  #transition(
+    actor: AnyActorRef,
+    root: boolean,
+    from: AnyMachineSnapshot,
+    event: EventObject,
+    to: AnyMachineSnapshot
+  ): Transition {
+    const { life } = this
     const { runtime } = life.host
+    const at = runtime.nowAt()
     const name = stateName(from.value)
-    runtime.inspection.record(
-      root ? life.path : `${life.path}#${actor.id}`,
-      life.incarnation,
-      event.type,
-      name,
-      to.value === from.value ? name : stateName(to.value),
-      runtime.nowAt()
-    )
+    const next = to.value === from.value ? name : stateName(to.value)
+    // A machine inside a machine is as old as we know: nobody asked for more, and it would need a map.
+    const since = root ? this.#since : undefined
+    if (root && next !== name) this.#since = at
+    return {
+      seq: runtime.inspection.total,
+      path: root ? life.path : `${life.path}#${actor.id}`,
+      incarnation: life.incarnation,
+      event: event.type,
+      from: name,
+      to: next,
+      at,
+      since,
+      cause: causeOfEvent(event),
+      correlationId: correlationOfEvent(event)
+    }
   }
 
   #run<A, E>(effect: Effect.Effect<A, E, any>): Fiber.Fiber<A, E> {
@@ -329,6 +384,7 @@ export class MachineBridge {
   /** The end of the actor is the end of whatever still waited for it. */
   #stop(actor: Actor<AnyActorLogic>): void {
     actor.stop()
+    this.steps.end()
     for (const event of this.#postponed?.takeAll() ?? []) this.letterLost(event, "not_running")
     for (let event = this.#mailbox?.poll(); event !== undefined; event = this.#mailbox?.poll()) {
       this.letterLost(event, "not_running")

@@ -65,18 +65,18 @@ export type SupervisionEvent =
   | (ReportBase & { readonly _tag: "Paused" })
   | (ReportBase & { readonly _tag: "Resumed" })
 
-/** Called synchronously for every event, in order. Nothing waits for a promise it returns. */
-export type Observer<A> = (event: A) => void
+/** Called synchronously for every event, in order. Nothing waits for a promise it returns. `More` comes with some events. */
+export type Observer<A, More = undefined> = (event: A, more?: More) => void
 
 /** Fans events out to observers; one that throws or rejects is counted and skipped for that event. */
-export class Observers<A> {
-  #observers: ReadonlyArray<Observer<A>>
+export class Observers<A, More = undefined> {
+  #observers: ReadonlyArray<Observer<A, More>>
   #faults = 0
-  constructor(observers: ReadonlyArray<Observer<A>> = []) {
+  constructor(observers: ReadonlyArray<Observer<A, More>> = []) {
     this.#observers = observers
   }
   /** Adds an observer; the returned function removes it. */
-  subscribe(observer: Observer<A>): () => void {
+  subscribe(observer: Observer<A, More>): () => void {
     // A new array per change, so that an observer may unsubscribe while an event is being delivered.
     this.#observers = [...this.#observers, observer]
     return () => {
@@ -84,10 +84,10 @@ export class Observers<A> {
     }
   }
   /** Delivers one event. */
-  emit(event: A): void {
+  emit(event: A, more?: More): void {
     for (const observer of this.#observers) {
       try {
-        const answer: unknown = observer(event)
+        const answer: unknown = observer(event, more)
         // TypeScript lets an async function pass for one that returns nothing, and an unhandled rejection ends
         // the process.
         if (isThenable(answer)) answer.then(undefined, this.#fault)

@@ -20,6 +20,7 @@ import {
   isAccepted
 } from "./dead-letters.ts"
 import { describeError, type StartFailed } from "./exit-reason.ts"
+import type { TransitionObserver } from "./inspection.ts"
 import type { Life } from "./life.ts"
 import { PingProbe } from "./ping-probe.ts"
 import { type Observer, Observers, type SupervisionEvent } from "./reports.ts"
@@ -41,6 +42,8 @@ export interface TreeOptions {
   readonly seed?: number
   /** Transitions kept by the inspection stream. Default 1,000. */
   readonly inspectionCapacity?: number
+  /** Called for every transition from the first one on, with its details while `tree.inspection.capture` is held. */
+  readonly transitionObservers?: ReadonlyArray<TransitionObserver>
 }
 
 const checkOptions = Check.record({
@@ -48,7 +51,8 @@ const checkOptions = Check.record({
   "observers?": Check.each(Check.aFunction),
   "deadLetterObservers?": Check.each(Check.aFunction),
   "seed?": Check.wholeFrom(0),
-  "inspectionCapacity?": Check.wholeFrom(1)
+  "inspectionCapacity?": Check.wholeFrom(1),
+  "transitionObservers?": Check.each(Check.aFunction)
 })
 
 /** A root supervisor cannot be its own parent's child: only these parts of its policy have no meaning and are ignored. */
@@ -73,7 +77,7 @@ export const startTree = <R = never>(
       {
         stopDeadlineMs: options.stopDeadlineMs,
         seed: options.seed ?? (yield* Random.nextIntBetween(0, 0xffff_ffff)),
-        ...capacityOf(options)
+        ...inspectionOf(options)
       },
       new Observers<SupervisionEvent>(options.observers ?? []),
       new DeadLetters((letter) => letters.emit(letter))
@@ -89,8 +93,10 @@ export const startTree = <R = never>(
     return handle.tree()
   }) as Effect.Effect<Tree, StartFailed, Exclude<R, Scope.Scope> | Scope.Scope>
 
-const capacityOf = (options: TreeOptions) =>
-  options.inspectionCapacity === undefined ? {} : { inspectionCapacity: options.inspectionCapacity }
+const inspectionOf = ({ inspectionCapacity, transitionObservers }: TreeOptions) => ({
+  ...(inspectionCapacity === undefined ? {} : { inspectionCapacity }),
+  ...(transitionObservers === undefined ? {} : { transitionObservers })
+})
 
 /** The root supervisor with its global stop deadline. */
 class RootHandle {

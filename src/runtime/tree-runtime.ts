@@ -8,7 +8,7 @@
  */
 import { Clock, Context, Effect, type Fiber, Scope } from "effect"
 import type { DeadLetters } from "./dead-letters.ts"
-import { Inspection } from "./inspection.ts"
+import { Inspection, type TransitionObserver } from "./inspection.ts"
 import type { Observers } from "./reports.ts"
 import { type SupervisionEvent } from "./reports.ts"
 
@@ -52,6 +52,7 @@ export interface RuntimeOptions {
   readonly stopDeadlineMs: number
   readonly seed: number
   readonly inspectionCapacity?: number
+  readonly transitionObservers?: ReadonlyArray<TransitionObserver>
 }
 
 /** The shared part of a tree. */
@@ -84,7 +85,7 @@ export class TreeRuntime {
     this.options = options
     this.reports = reports
     this.deadLetters = deadLetters
-    this.inspection = new Inspection(options.inspectionCapacity)
+    this.inspection = new Inspection(options.inspectionCapacity, options.transitionObservers)
     this.#clock = Context.get(context, Clock.Clock)
   }
   /** Monotonic milliseconds, for durations and windows. */

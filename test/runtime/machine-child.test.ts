@@ -97,6 +97,7 @@ describe("machine child", () => {
       assert.deepStrictEqual(
         tree.inspection.recent().map((one) => `${one.from}>${one.to}:${one.event}`),
         [
+          ">Idle:xstate.init",
           "Idle>Asking:go",
           "Asking>Live:xstate.done.actor.0.client.Asking",
           "Live>Live:tick",
