@@ -1,5 +1,5 @@
 /**
- * Chart: a statechart as a mermaid diagram and as text, from the machine itself.
+ * Chart page: a statechart as a mermaid diagram and as text, from its chart (src/machines/chart.ts).
  *
  * A diagram drawn by hand is true for a week. This one is generated from the same object that runs, carries
  * the guarantee of each state (its `description`) and is compared with the committed file by the checks.
@@ -7,142 +7,87 @@
  * Promises: the same machine always gives the same text; every state, transition, guard and deadline is in it.
  * Never: reads or writes a file (see draw.ts).
  */
-import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from "xstate"
+import type { AnyStateMachine } from "xstate"
+import { type Chart, type ChartState, type ChartTransition, chartOf } from "../src/machines/chart.ts"
 
-const idOf = (node: AnyStateNode): string => node.path.join("_")
-const nameOf = (node: AnyStateNode): string => node.path.join(".")
+/** Mermaid takes no points in names. */
+const name = (id: string): string => id.replaceAll(".", "_")
 
-const children = (node: AnyStateNode): ReadonlyArray<AnyStateNode> =>
-  Object.values(node.states).toSorted((a, b) => a.order - b.order)
+const childrenOf = (chart: Chart, parent: string): ReadonlyArray<ChartState> =>
+  chart.states.filter((state) => state.parent === parent)
 
-const eventLabel = (type: string): string => {
-  const after = /^xstate\.after\.([^.]+)\./.exec(type)
-  if (after !== null) return /^\d+$/.test(after[1] ?? "") ? `after ${after[1]} ms` : `after ${after[1]}`
-  const done = /^xstate\.done\.actor\./.exec(type)
-  if (done !== null) return "done"
-  if (type.startsWith("xstate.error.actor.")) return "error"
-  if (type.startsWith("xstate.done.state.")) return "finished"
-  return type
-}
+const edgesOf = (chart: Chart, id: string): ReadonlyArray<ChartTransition> =>
+  chart.transitions.filter(({ from }) => from === id)
 
-const guardLabel = (transition: AnyTransitionDefinition): string => {
-  const { guard } = transition
-  if (guard === undefined) return ""
-  if (typeof guard === "string") return ` [${guard}]`
-  if (typeof guard === "function") return ` [${guard.name || "guard"}]`
-  return ` [${"type" in guard ? guard.type : "guard"}]`
-}
-
-/** Where an error or result comes from: the slot of the invoke, so that two `done` edges can be distinguished. */
-const sourceLabel = (node: AnyStateNode, type: string): string => {
-  const match = /^xstate\.(?:done|error)\.actor\.(.+)$/.exec(type)
-  if (match === null) return ""
-  const invoke = node.invoke.find((definition) => definition.id === match[1])
-  return invoke === undefined ? "" : ` ${typeof invoke.src === "string" ? invoke.src : "work"}`
-}
-
-interface Edge {
-  readonly from: AnyStateNode
-  readonly to: AnyStateNode | null
-  readonly label: string
-}
-
-const edgesOf = (node: AnyStateNode): ReadonlyArray<Edge> => {
-  const edges: Array<Edge> = []
-  const add = (type: string, transition: AnyTransitionDefinition): void => {
-    const label =
-      type === ""
-        ? `always${guardLabel(transition)}`
-        : `${eventLabel(type)}${sourceLabel(node, type)}${guardLabel(transition)}`
-    const targets = transition.target ?? []
-    if (targets.length === 0) edges.push({ from: node, to: null, label })
-    for (const target of targets) edges.push({ from: node, to: target, label })
-  }
-  for (const [type, transitions] of node.transitions)
-    for (const transition of transitions) add(type, transition)
-  for (const transition of node.always ?? []) add("", transition)
-  return edges
-}
-
-const walk = (node: AnyStateNode): ReadonlyArray<AnyStateNode> => [node, ...children(node).flatMap(walk)]
-
-const declare = (node: AnyStateNode, indent: string): ReadonlyArray<string> => {
-  const kids = children(node)
-  if (kids.length === 0) return [`${indent}state "${node.key}" as ${idOf(node)}`]
-  const initial = node.initial?.target[0]
+const declare = (chart: Chart, state: ChartState, indent: string): ReadonlyArray<string> => {
+  const kids = childrenOf(chart, state.id)
+  if (kids.length === 0) return [`${indent}state "${state.key}" as ${name(state.id)}`]
   return [
-    `${indent}state "${node.key}" as ${idOf(node)} {`,
-    ...(node.type === "parallel"
+    `${indent}state "${state.key}" as ${name(state.id)} {`,
+    ...(state.type === "parallel"
       ? kids.flatMap((kid, index) => [
           ...(index === 0 ? [] : [`${indent}  --`]),
-          ...declare(kid, `${indent}  `)
+          ...declare(chart, kid, `${indent}  `)
         ])
       : [
-          ...(initial === undefined ? [] : [`${indent}  [*] --> ${idOf(initial)}`]),
-          ...kids.flatMap((kid) => declare(kid, `${indent}  `))
+          ...(state.initial === null ? [] : [`${indent}  [*] --> ${name(state.initial)}`]),
+          ...kids.flatMap((kid) => declare(chart, kid, `${indent}  `))
         ]),
     `${indent}}`
   ]
 }
 
-const mermaidOf = (machine: AnyStateMachine): ReadonlyArray<string> => {
-  const root = machine.root
-  const initial = root.initial?.target[0]
+const mermaidOf = (chart: Chart): ReadonlyArray<string> => {
   // Edges with the same ends become one arrow with several lines: a diagram with parallel arrows is unreadable.
   const merged = new Map<string, Array<string>>()
-  for (const node of walk(root)) {
-    if (node === root) continue
-    for (const edge of edgesOf(node)) {
-      if (edge.to === null || edge.to === root) continue
-      const key = `${idOf(edge.from)} --> ${idOf(edge.to)}`
-      merged.set(key, [...(merged.get(key) ?? []), edge.label])
-    }
+  for (const { from, label, to } of chart.transitions) {
+    if (from === "" || to === null || to === "") continue
+    const key = `${name(from)} --> ${name(to)}`
+    merged.set(key, [...(merged.get(key) ?? []), label])
   }
   return [
     "stateDiagram-v2",
     "  direction TB",
-    ...children(root).flatMap((node) => declare(node, "  ")),
-    ...(initial === undefined ? [] : [`  [*] --> ${idOf(initial)}`]),
+    ...childrenOf(chart, "").flatMap((state) => declare(chart, state, "  ")),
+    ...(chart.initial === null ? [] : [`  [*] --> ${name(chart.initial)}`]),
     ...[...merged].map(([ends, labels]) => `  ${ends}: ${[...new Set(labels)].join("<br/>")}`),
-    ...walk(root)
-      .filter((node) => node.type === "final")
-      .map((node) => `  ${idOf(node)} --> [*]`)
+    ...chart.states.filter(({ type }) => type === "final").map(({ id }) => `  ${name(id)} --> [*]`)
   ]
 }
 
-const line = (edge: Edge): string =>
-  `  - \`${edge.label}\`${edge.to === null ? " stays, handled" : ` to **${nameOf(edge.to) || "the start"}**`}`
+const line = ({ label, to }: ChartTransition): string =>
+  `  - \`${label}\`${to === null ? " stays, handled" : ` to **${to || "the start"}**`}`
 
-const textOf = (node: AnyStateNode): ReadonlyArray<string> => {
-  const tags = node.tags.length === 0 ? "" : ` (${[...node.tags].toSorted().join(", ")})`
-  const invokes = node.invoke.map((invoke) => (typeof invoke.src === "string" ? invoke.src : "work"))
+const textOf = (chart: Chart, state: ChartState): ReadonlyArray<string> => {
+  const edges = edgesOf(chart, state.id)
+  const tags = state.tags.length === 0 ? "" : ` (${state.tags.join(", ")})`
   return [
-    `### ${nameOf(node) || node.machine.id}${tags}`,
+    `### ${state.id}${tags}`,
     "",
-    ...(node.description === undefined ? [] : [node.description, ""]),
-    ...(invokes.length === 0 ? [] : [`Runs: ${invokes.map((name) => `\`${name}\``).join(", ")}.`, ""]),
-    ...edgesOf(node).map(line),
-    ...(edgesOf(node).length === 0 ? [] : [""])
+    ...(state.description === null ? [] : [state.description, ""]),
+    ...(state.runs.length === 0 ? [] : [`Runs: ${state.runs.map((slot) => `\`${slot}\``).join(", ")}.`, ""]),
+    ...edges.map(line),
+    ...(edges.length === 0 ? [] : [""])
   ]
 }
 
 /** The whole page of one machine, Markdown with one mermaid diagram. */
-export const pageOf = (name: string, source: string, machine: AnyStateMachine): string => {
-  const [root, ...states] = walk(machine.root)
-  const everywhere = root === undefined ? [] : edgesOf(root)
+export const pageOf = (title: string, source: string, machine: AnyStateMachine): string => {
+  const chart = chartOf(machine)
+  const everywhere = edgesOf(chart, "")
   return [
-    `# ${name}`,
+    `# ${title}`,
     "",
     `Generated from \`${source}\` by \`npm run draw\`; the checks fail when it differs.`,
     "",
     "```mermaid",
-    ...mermaidOf(machine),
+    ...mermaidOf(chart),
     "```",
     "",
     ...(everywhere.length === 0 ? [] : ["## In every state", "", ...everywhere.map(line), ""]),
     "## States",
     "",
-    ...states.flatMap(textOf)
+    ...chart.states.filter(({ id }) => id !== "").flatMap((state) => textOf(chart, state))
   ]
     .join("\n")
     .trimEnd()
