@@ -20,6 +20,7 @@ import { exitsActor } from "./execution/exits.actor.ts"
 import { expectedSignalsActor } from "./operators/expected-signals.actor.ts"
 import { feedActor } from "./feeds/feed.actor.ts"
 import { httpActor } from "./api/http.actor.ts"
+import { journalActor } from "./health/journal.actor.ts"
 import { marketActor } from "./market/market.actor.ts"
 import { nodeActor } from "./execution/node.actor.ts"
 import { paperVenueActor } from "./venues/paper-venue.actor.ts"
@@ -136,6 +137,8 @@ export const rootSupervisor = (settings: Settings) =>
       worker({ ...vital, id: "http", start: httpActor, stopBudgetMs: 5_000, readiness: "required" }),
       // A fast shutdown of the embedded server took 60 ms at most; ten seconds cover a checkpoint on a slow disk.
       worker({ ...vital, id: "database", start: databaseActor, stopBudgetMs: 10_000, readiness: "required" }),
+      // Before all whose transitions it stores, so after them at the stop, and before the database.
+      worker({ ...local, id: "journal", start: journalActor, stopBudgetMs: 2_000 }),
       // After everything that may refuse a post at the stop, and before the database.
       ...(settings.roles.has("http")
         ? [worker({ ...local, id: "refused-posts", start: refusedPostsActor, stopBudgetMs: 2_000 })]

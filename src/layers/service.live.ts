@@ -10,6 +10,7 @@
  * Failure: an unusable DATABASE_URL is refused by `databaseTarget` before any layer is built.
  */
 import { Layer, Result } from "effect"
+import type { Mask } from "../domain/kernel/redaction.ts"
 import type { Settings } from "../domain/kernel/settings.ts"
 import { settingsMask } from "./platform/config-mask.ts"
 import { AccountLeases } from "./accounts/accounts-lease.port.ts"
@@ -65,6 +66,15 @@ import { embeddedTarget, layerEmbedded } from "./database/postgres-server.embedd
 import { layerExternal } from "./database/postgres-server.external.ts"
 import { layerProcessMarks } from "./platform/process-mark.proc.ts"
 import { Protection } from "./orders/protection.port.ts"
+import {
+  journalledCommands,
+  journalledFills,
+  journalledOrders,
+  OrderJournal
+} from "./orders/order-journal.ts"
+import { journalledDecisions } from "./decision/decision-journal.ts"
+import { journalStorePg } from "./health/journal-store.pg.ts"
+import { journalRing } from "./platform/journal.ring.ts"
 import { RiskFigures } from "./orders/risk-figures.port.ts"
 import { LinkageFigures } from "./health/linkage.port.ts"
 import { ReadStorePg } from "./health/read-store.pg.ts"
@@ -99,29 +109,31 @@ const databaseLayer = (settings: Settings, target: DatabaseTarget) =>
 const nodeStore = (target: DatabaseTarget) =>
   nodeStorePg.pipe(Layer.provide(layerPg({ target, poolSize: 1, applicationName: "holdfast-lease" })))
 
-const stores = Layer.mergeAll(
-  accountChangesPg,
-  accountsStorePg,
-  alertsStorePg,
-  auditStorePg,
-  breakerStorePg,
-  deadLettersPg,
-  expectedStorePg,
-  FeedBufferPg,
-  fillsStorePg,
-  IntakeStorePg,
-  orderCommandsPg,
-  ordersStorePg,
-  positionsStorePg,
-  ReadStorePg,
-  riskStorePg,
-  settingsVersionsPg,
-  refusedStorePg,
-  retentionStorePg,
-  tradingStateStorePg,
-  signalsStorePg,
-  wavesStorePg
-)
+const stores = (mask: Mask) =>
+  Layer.mergeAll(
+    accountChangesPg,
+    accountsStorePg,
+    alertsStorePg,
+    auditStorePg,
+    breakerStorePg,
+    deadLettersPg,
+    expectedStorePg,
+    FeedBufferPg,
+    journalledFills(fillsStorePg),
+    journalStorePg,
+    IntakeStorePg,
+    journalledCommands(orderCommandsPg),
+    journalledOrders(ordersStorePg),
+    positionsStorePg,
+    ReadStorePg,
+    riskStorePg,
+    settingsVersionsPg,
+    refusedStorePg,
+    retentionStorePg,
+    tradingStateStorePg,
+    journalledDecisions(signalsStorePg),
+    wavesStorePg
+  ).pipe(Layer.provide(OrderJournal.masked(mask)))
 
 /** What the components use. */
 export const componentLayer = (
@@ -137,6 +149,7 @@ export const componentLayer = (
 ) => {
   const settings = live.view
   const mask = settingsMask(settings)
+  const hidden: Mask = (text) => mask(token.mask(text))
   const ground = Layer.mergeAll(
     Layer.succeed(Config, settings),
     Layer.succeed(SettingsInForce, live),
@@ -145,6 +158,7 @@ export const componentLayer = (
     Layer.succeed(Host, host),
     Layer.succeed(ControlToken, token),
     Layer.sync(Instance, makeInstance),
+    journalRing.pipe(Layer.provide(Layer.succeed(Entropy, entropy))),
     layerProcessMarks,
     osNotifyLayer(environment, process.pid),
     Lifecycle.layer,
@@ -170,7 +184,7 @@ export const componentLayer = (
   ).pipe(
     Layer.provideMerge(
       Layer.mergeAll(
-        stores,
+        stores(hidden),
         layerInstallationPg(settings, venueSchemasOf(settings)),
         nodeStore(target),
         layerEmbeddedVenues,
@@ -181,9 +195,9 @@ export const componentLayer = (
     ),
     Layer.provideMerge(
       Layer.mergeAll(
-        alertsQueueMasked((text) => mask(token.mask(text))),
+        alertsQueueMasked(hidden),
         Breakers.layer,
-        keptPostsMasked((text) => mask(token.mask(text))),
+        keptPostsMasked(hidden),
         databaseLayer(settings, target)
       )
     ),

@@ -18,6 +18,7 @@ import { exitsMachine } from "./execution/exits.machine.ts"
 import { expectedSignalsMachine } from "./operators/expected-signals.machine.ts"
 import { feedMachine } from "./feeds/feed.machine.ts"
 import { httpMachine } from "./api/http.machine.ts"
+import { journalMachine } from "./health/journal.machine.ts"
 import { marketMachine } from "./market/market.machine.ts"
 import { nodeMachine } from "./execution/node.machine.ts"
 import { orderMachine } from "./orders/order.machine.ts"
@@ -47,6 +48,7 @@ export const catalog: ReadonlyArray<CatalogEntry> = [
   { name: "expected-signals", machine: expectedSignalsMachine },
   { name: "feed", machine: feedMachine },
   { name: "http", machine: httpMachine },
+  { name: "journal", machine: journalMachine },
   { name: "market", machine: marketMachine },
   { name: "node", machine: nodeMachine },
   { name: "order", machine: orderMachine },

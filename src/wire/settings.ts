@@ -328,7 +328,7 @@ const retention = z
     eventDays: natural
       .default(30)
       .meta({ description: "The journal of components, and what sources were expected to send." }),
-    eventRowsMax: natural.default(100_000).meta({ description: "No more rows of each than this." })
+    eventRowsMax: natural.default(500_000).meta({ description: "No more rows of each than this." })
   })
   .meta({ id: "RetentionSettings", description: "How long rows are kept (T13), in days." })
 

@@ -18,6 +18,7 @@ import { ReadStore } from "../../src/layers/health/read-store.port.ts"
 import { ReadStorePg } from "../../src/layers/health/read-store.pg.ts"
 import { dataDirAt } from "../../src/layers/platform/data-dir.file.ts"
 import { Entropy } from "../../src/layers/platform/entropy.port.ts"
+import { journalRing } from "../../src/layers/platform/journal.ring.ts"
 import { Wake } from "../../src/layers/platform/wake.port.ts"
 import { insertSignals, plannerOf, rows, storeOn } from "../support/decisions.ts"
 import { seededEntropy } from "../support/entropy.ts"
@@ -54,7 +55,8 @@ const openWorld = (seed: number) =>
     const context = yield* Layer.build(
       Layer.merge(stores, alertsQueueMasked(redactUrls)).pipe(
         Layer.provide(Layer.succeed(Database, database)),
-        Layer.provide(Layer.mergeAll(Wake.layer, Layer.succeed(Entropy, entropy)))
+        Layer.provide(Layer.merge(Wake.layer, journalRing)),
+        Layer.provide(Layer.succeed(Entropy, entropy))
       )
     )
     return {

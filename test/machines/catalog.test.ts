@@ -75,6 +75,13 @@ const resting: Readonly<Record<string, Rests>> = {
       why: "A server serves until it is told to stop; the end of its socket is a failure of `watch`."
     }
   },
+  journal: {
+    WaitingForDatabase: database,
+    Storing: {
+      until: ["batch.failed", "journal.stop"],
+      why: "Each statement has a deadline of its own, and between two of them its effect looks twice a second."
+    }
+  },
   node: {
     WaitingForDatabase: database,
     Holding: {
@@ -145,6 +152,7 @@ const crashesOnPurpose: Readonly<Record<string, ReadonlyArray<string>>> = {
   exits: ["watchPositions", "watchTicks"],
   feed: ["session", "storing", "plan"],
   http: ["bind", "watch"],
+  journal: ["storeEntries"],
   node: ["keepLife", "standBy"],
   pipeline: ["waitForSignals"],
   reconciler: ["openResting"],

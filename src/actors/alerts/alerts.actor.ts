@@ -4,10 +4,11 @@
  * Promises: one batch at a time; a batch that could not be stored goes back to the queue it came from.
  * Never: loses an alert to a failed write, or blocks whoever raised it.
  */
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import { alertLimits } from "../../domain/kernel/limits.ts"
-import { Alerts, resolvedLine } from "../../layers/alerts/alerts.port.ts"
+import { Alerts, resolvedFact, resolvedLine } from "../../layers/alerts/alerts.port.ts"
 import { AlertsStore } from "../../layers/alerts/alerts-store.port.ts"
+import { Journal } from "../../layers/platform/journal.port.ts"
 import { Wake } from "../../layers/platform/wake.port.ts"
 import { alertsMachine } from "../../machines/alerts/alerts.machine.ts"
 import { effectActor, machineChild, streamActor } from "../../runtime/machine-child.ts"
@@ -17,12 +18,17 @@ const storePending = effectActor("alerts.store", () =>
   Effect.gen(function* () {
     const alerts = yield* Alerts
     const store = yield* AlertsStore
+    const journal = yield* Journal
     const batch = alerts.takePending()
     // On interruption too: the state may be left because the database went away midway.
     const closed = yield* store
       .store(batch)
       .pipe(Effect.onError(() => Effect.sync(() => alerts.putBack(batch))))
-    for (const { by, dedupKey } of closed) yield* resolvedLine(dedupKey, by)
+    const at = yield* Clock.currentTimeMillis
+    for (const { by, dedupKey } of closed) {
+      journal.record(resolvedFact(dedupKey, by, at))
+      yield* resolvedLine(dedupKey, by)
+    }
     return batch.length
   })
 )

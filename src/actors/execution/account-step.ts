@@ -19,7 +19,12 @@ import { Alerts } from "../../layers/alerts/alerts.port.ts"
 import type { LeaseGuard } from "../../layers/accounts/accounts-lease.port.ts"
 import { Config } from "../../layers/platform/config.port.ts"
 import { Market } from "../../layers/market/market.port.ts"
-import { OrdersStore, type StoredOrder, type SubmitRefusal } from "../../layers/orders/orders-store.port.ts"
+import {
+  correlationOf,
+  OrdersStore,
+  type StoredOrder,
+  type SubmitRefusal
+} from "../../layers/orders/orders-store.port.ts"
 import { RiskFigures } from "../../layers/orders/risk-figures.port.ts"
 import { Wake } from "../../layers/platform/wake.port.ts"
 import { PositionsStore } from "../../layers/orders/positions-store.port.ts"
@@ -28,7 +33,7 @@ import { sendCancel } from "./account-cancel.ts"
 import { type AccountDesk, LeaseLost, usableGuard } from "./account-desk.ts"
 import { applyEvent, sendAndStore } from "./account-send.ts"
 import { catchUpFills } from "./fill-record.ts"
-import { correlationOf, traceOrder } from "./order-trace.ts"
+import { traceOrder } from "./order-trace.ts"
 import { freshQuote, planSettingsOf } from "./plan-input.ts"
 
 /** The reason of a reduce that waits for its market. */

@@ -27,7 +27,8 @@ import {
 } from "../../layers/orders/fills-store.port.ts"
 import { Wake } from "../../layers/platform/wake.port.ts"
 import { logEvent } from "../../runtime/log-event.ts"
-import { alertIllegalEvent, correlationOf, resolveNeedsOperator, traceOrder } from "./order-trace.ts"
+import { correlationOf } from "../../layers/orders/orders-store.port.ts"
+import { alertIllegalEvent, resolveNeedsOperator, traceOrder } from "./order-trace.ts"
 
 /** Whether a source of this strategy is configured to send metadata with its signals; otherwise none is missing. */
 const promisesMetadata = (strategy: string) =>

@@ -8,16 +8,13 @@
 import { Effect } from "effect"
 import type { OrderStatus } from "../../domain/orders/order.ts"
 import { Alerts, type Severity } from "../../layers/alerts/alerts.port.ts"
-import type { IllegalEvent, Moved, StoredOrder } from "../../layers/orders/orders-store.port.ts"
+import {
+  correlationOf,
+  type IllegalEvent,
+  type Moved,
+  type StoredOrder
+} from "../../layers/orders/orders-store.port.ts"
 import { type LogLevelName, logEvent } from "../../runtime/log-event.ts"
-
-/**
- * The signal or the command an order came from; for an exit the signal that opened what it closes (E5). What closes a share
- * that no signal opened correlates with itself.
- */
-export const correlationOf = (
-  order: Pick<StoredOrder, "commandId" | "id" | "openedBy" | "signalId">
-): string => order.signalId ?? order.commandId ?? order.openedBy ?? order.id
 
 const fieldsOf = (order: StoredOrder): Record<string, unknown> => ({
   correlation_id: correlationOf(order),

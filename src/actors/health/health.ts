@@ -10,10 +10,15 @@
 import { Clock, Effect, Layer } from "effect"
 import { closedReason } from "../../domain/kernel/calendar.ts"
 import { componentRows, type HealthDocument, type HealthFacts } from "../../domain/health/health.ts"
+import type { Mask } from "../../domain/kernel/redaction.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
+import { settingsMask } from "../../domain/kernel/settings-secrets.ts"
+import { journalFact, journalText, journalValue } from "../../domain/platform/journal.ts"
 import type { TradingStateName } from "../../domain/kernel/trading-state.ts"
 import { Build } from "../../layers/platform/build.port.ts"
 import { Config } from "../../layers/platform/config.port.ts"
+import { ControlToken } from "../../layers/platform/control-token.port.ts"
+import { Journal } from "../../layers/platform/journal.port.ts"
 import { Instance, type Standing } from "../../layers/platform/instance.port.ts"
 import { Database } from "../../layers/database/database.port.ts"
 import {
@@ -167,6 +172,20 @@ const logChange = (now: HealthDocument, before: HealthDocument | null) => {
   )
 }
 
+/** The same for the journal; reasons may repeat what peers wrote. */
+const changeFact = (mask: Mask, now: HealthDocument, before: HealthDocument | null, at: number) =>
+  journalFact({
+    type: "health",
+    at,
+    path: "root",
+    event: "health.changed",
+    from: before?.status ?? "starting",
+    to: now.status,
+    since: before === null ? null : Date.parse(before.since),
+    cause: now.reasons.length === 0 ? null : journalText(mask(now.reasons.join("; "))),
+    detail: { ready: now.ready, can_trade: now.can_trade, reasons: journalValue(mask, now.reasons) }
+  })
+
 /** Implements the `HealthSource` port from the running tree. */
 export const healthSourceLayer = Layer.effect(
   HealthSource,
@@ -186,10 +205,17 @@ export const healthSourceLayer = Layer.effect(
     const instance = yield* Instance
     const linkage = yield* LinkageFigures
     const clock = yield* Clock.Clock
+    const journal = yield* Journal
+    const token = yield* ControlToken
+    const configured = settingsMask(settings)
+    const mask: Mask = (text) => configured(token.mask(text))
     const root = running.snapshot
     const run = Effect.runSyncWith(yield* Effect.context<never>())
     return makeHealthSource({
-      changed: (now, before) => run(logChange(now, before)),
+      changed: (now, before) => {
+        journal.record(changeFact(mask, now, before, clock.currentTimeMillisUnsafe()))
+        run(logChange(now, before))
+      },
       facts: () => {
         const node = root()
         const nowMs = clock.currentTimeMillisUnsafe()

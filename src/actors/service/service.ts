@@ -18,13 +18,17 @@ import {
   verdictOfForcedStop
 } from "../../domain/platform/exit-status.ts"
 import { intakeLimits, stopLimits } from "../../domain/kernel/limits.ts"
+import type { Mask } from "../../domain/kernel/redaction.ts"
+import { settingsMask } from "../../domain/kernel/settings-secrets.ts"
 import { settingsWarnings } from "../../domain/kernel/settings-warnings.ts"
 import { Config } from "../../layers/platform/config.port.ts"
+import { ControlToken } from "../../layers/platform/control-token.port.ts"
 import { Entropy } from "../../layers/platform/entropy.port.ts"
 import { HealthSource } from "../../layers/health/health-source.port.ts"
 import { AccountLeases } from "../../layers/accounts/accounts-lease.port.ts"
 import { turnFigures } from "../../layers/accounts/account-turns.ts"
 import { Figures } from "../../layers/platform/figures.port.ts"
+import { Journal } from "../../layers/platform/journal.port.ts"
 import { Host, type StopRequest } from "../../layers/platform/host.port.ts"
 import { IntakeQueue } from "../../layers/intake/intake-queue.port.ts"
 import { RefusedPosts } from "../../layers/intake/refused-posts.port.ts"
@@ -36,6 +40,7 @@ import { logEvent } from "../../runtime/log-event.ts"
 import type { Observer, SupervisionEvent } from "../../runtime/reports.ts"
 import { startTree } from "../../runtime/supervisor.ts"
 import type { StopReport, Tree } from "../../runtime/tree.ts"
+import { captureWhileWatched, recordReports, recordTransitions } from "../health/journal-record.ts"
 import { auditWatch } from "../operators/audit-keeper.ts"
 import { notifier } from "../operators/notifier.ts"
 import { linkageWatch } from "../operators/linkage-watch.ts"
@@ -210,6 +215,10 @@ export const runService = (observers: ServiceObservers) =>
       const startup = yield* Startup
       const host = yield* Host
       const soon = makeSoon()
+      const journal = yield* Journal
+      const token = yield* ControlToken
+      const configured = settingsMask(settings)
+      const mask: Mask = (text) => configured(token.mask(text))
       yield* Effect.forkScoped(logStraySignals)
       yield* Effect.forEach(
         settingsWarnings(settings),
@@ -221,7 +230,9 @@ export const runService = (observers: ServiceObservers) =>
         startTree(rootSupervisor(settings), {
           stopDeadlineMs: stopLimits.deadlineMs,
           seed: Math.floor(entropy.next() * SEEDS),
+          transitionObservers: [recordTransitions(journal, mask)],
           observers: [
+            recordReports(journal, mask),
             observers.reports,
             (event) => {
               if (event._tag !== "Ready") return
@@ -245,6 +256,7 @@ export const runService = (observers: ServiceObservers) =>
       const tree = started.success
       running.attach(tree)
       yield* attachReshape(tree)
+      yield* captureWhileWatched(tree)
       figures.show("root", () => treeFigures(tree))
       if (settings.roles.has("accounts"))
         figures.show("root/trading/accounts", () => turnFigures(turns.all()))

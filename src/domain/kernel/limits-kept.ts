@@ -120,3 +120,22 @@ export const retentionLimits = {
   /** A removable row kept this long past its period: retention is late. */
   lateMsMax: days(2)
 } as const
+
+/** The journal of a process (domain/platform/journal.ts): what is in memory, and how it reaches the database. */
+export const journalLimits = {
+  /**
+   * Entries in memory: eight seconds at a thousand a second, a quarter of an hour of an idle service without its database. About
+   * 4 MB when all of them are used.
+   */
+  entriesMax: 8_192,
+  /** Rows of one INSERT: making their text takes less than a millisecond, in which no machine moves. */
+  batchMax: 256,
+  /** The pause between looks at what waits. What a kill loses is at most this old. */
+  flushEveryMs: 500,
+  retryMs: seconds(1),
+  storeMsMax: seconds(5),
+  /** Storing what waits at a stop. */
+  flushMsMax: 1_500,
+  /** Entries of one page read from the table. */
+  pageMax: 500
+} as const

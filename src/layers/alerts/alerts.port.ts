@@ -15,6 +15,7 @@
  * Never: sends anything (sinks are components of their own) or touches the database.
  */
 import { Context, type Effect } from "effect"
+import { journalFact, journalText } from "../../domain/platform/journal.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 
 export type Severity = "LOW" | "MEDIUM" | "HIGH" | "CRITICAL"
@@ -105,3 +106,14 @@ export class Alerts extends Context.Service<Alerts, AlertsService>()("holdfast/l
 /** The log line of a resolved outbreak. Logged by whichever side knows that there was one. */
 export const resolvedLine = (dedupKey: string, by: string): Effect.Effect<void> =>
   logEvent("info", "alert.resolved", by, { dedup_key: dedupKey })
+
+/** The same for the journal. */
+export const resolvedFact = (dedupKey: string, by: string, at: number) =>
+  journalFact({
+    type: "alert",
+    at,
+    path: "root",
+    event: "alert.resolved",
+    cause: journalText(by),
+    detail: { dedup_key: journalText(dedupKey) }
+  })

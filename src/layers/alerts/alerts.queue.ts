@@ -19,10 +19,13 @@ import {
   type AlertsService,
   type Ended,
   outbreakOf,
+  resolvedFact,
   resolvedLine,
   type Severity
 } from "./alerts.port.ts"
+import { journalFact, journalText } from "../../domain/platform/journal.ts"
 import { Entropy } from "../platform/entropy.port.ts"
+import { Journal } from "../platform/journal.port.ts"
 import { Wake } from "../platform/wake.port.ts"
 
 const masked = (mask: Mask, alert: Alert): Alert => ({
@@ -83,10 +86,23 @@ const makeSettled = () => {
   }
 }
 
-const makeAlerts = (mask: Mask): Effect.Effect<AlertsService, never, Entropy | Wake> =>
+/** That an alert was raised, with texts that are masked already. */
+const raisedFact = ({ component, correlationId, dedupKey, kind, message, severity }: Alert, at: number) =>
+  journalFact({
+    type: "alert",
+    at,
+    path: component ?? "root",
+    event: "alert.raised",
+    cause: journalText(message),
+    correlationId: correlationId ?? null,
+    detail: { severity, kind: journalText(kind), dedup_key: journalText(dedupKey) }
+  })
+
+const makeAlerts = (mask: Mask): Effect.Effect<AlertsService, never, Entropy | Journal | Wake> =>
   Effect.gen(function* () {
     const entropy = yield* Entropy
     const wake = yield* Wake
+    const journal = yield* Journal
     const pending = makePendingAlerts()
     const settled = makeSettled()
     let raised = 0
@@ -110,6 +126,7 @@ const makeAlerts = (mask: Mask): Effect.Effect<AlertsService, never, Entropy | W
         settled.note(news, atMs)
         for (const dedupKey of endedOf(news, lasting)) lasting.delete(dedupKey)
         wake.notify("alerts")
+        for (const dedupKey of known) journal.record(resolvedFact(dedupKey, by, atMs))
         return Effect.forEach(known, (dedupKey) => resolvedLine(dedupKey, by), { discard: true })
       })
     return Alerts.of({
@@ -120,7 +137,9 @@ const makeAlerts = (mask: Mask): Effect.Effect<AlertsService, never, Entropy | W
           pending.add(outbreakOf(alert, given.entry ?? entropy.uuid(), atMs))
           settled.forget(alert.dedupKey)
           wake.notify("alerts")
-          return raisedLine(alert, lasts(alert, atMs))
+          const isRepeated = lasts(alert, atMs)
+          if (!isRepeated) journal.record(raisedFact(alert, atMs))
+          return raisedLine(alert, isRepeated)
         }),
       resolve: (keys, by) => close({ _tag: "Keys", keys: typeof keys === "string" ? [keys] : keys }, by),
       resolveAllBut: (prefix, keys, by) => close({ _tag: "AllBut", prefix, keys }, by),
@@ -131,5 +150,5 @@ const makeAlerts = (mask: Mask): Effect.Effect<AlertsService, never, Entropy | W
   })
 
 /** The queue of a service with these secrets. */
-export const alertsQueueMasked = (mask: Mask): Layer.Layer<Alerts, never, Entropy | Wake> =>
+export const alertsQueueMasked = (mask: Mask): Layer.Layer<Alerts, never, Entropy | Journal | Wake> =>
   Layer.effect(Alerts, makeAlerts(mask))

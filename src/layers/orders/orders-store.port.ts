@@ -107,6 +107,14 @@ export interface OrderNote {
   readonly detail?: Readonly<Record<string, unknown>>
 }
 
+/**
+ * The signal or the command an order came from; for an exit the signal that opened what it closes (E5). What closes a share
+ * that no signal opened correlates with itself.
+ */
+export const correlationOf = (
+  order: Pick<StoredOrder, "commandId" | "id" | "openedBy" | "signalId">
+): string => order.signalId ?? order.commandId ?? order.openedBy ?? order.id
+
 export type Moved =
   | { readonly _tag: "Moved"; readonly from: OrderStatus; readonly order: StoredOrder }
   /** The event matches what the row already records. */

@@ -6,6 +6,7 @@ import { alertLimits } from "../../../src/domain/kernel/limits.ts"
 import { makeMask } from "../../../src/domain/kernel/redaction.ts"
 import { type Alert, Alerts, type PendingEntry } from "../../../src/layers/alerts/alerts.port.ts"
 import { alertsQueueMasked } from "../../../src/layers/alerts/alerts.queue.ts"
+import { journalRing } from "../../../src/layers/platform/journal.ring.ts"
 import { Wake } from "../../../src/layers/platform/wake.port.ts"
 import { layerEntropy } from "../../support/entropy.ts"
 
@@ -19,6 +20,8 @@ const alert = (over: Partial<Alert> = {}): Alert => ({
   message: "away",
   ...over
 })
+
+const ground = Layer.mergeAll(Wake.layer, journalRing).pipe(Layer.provideMerge(layerEntropy))
 
 describe("an alert", () => {
   it.effect("is kept without the secrets a peer repeated", () =>
@@ -35,18 +38,11 @@ describe("an alert", () => {
       assert.strictEqual(alert?.message, "the server says: token [redacted] is wrong")
       assert.deepStrictEqual(alert?.detail, { url: "ws://[redacted]@h/x", said: ["[redacted]"] })
       assert.strictEqual(alert?.dedupKey, "feed.credentials:f")
-    }).pipe(
-      Effect.provide(
-        alertsQueueMasked(makeMask(["hunter22"])).pipe(Layer.provide(Layer.merge(layerEntropy, Wake.layer)))
-      )
-    )
+    }).pipe(Effect.provide(alertsQueueMasked(makeMask(["hunter22"])).pipe(Layer.provide(ground))))
   )
 })
 
-const queue = alertsQueueMasked(makeMask([])).pipe(
-  Layer.provide(layerEntropy),
-  Layer.provideMerge(Wake.layer)
-)
+const queue = alertsQueueMasked(makeMask([])).pipe(Layer.provideMerge(ground))
 
 describe("outbreaks that wait to be stored", () => {
   it.effect("repetitions are one entry: the worst severity, the first words and the last ones", () =>

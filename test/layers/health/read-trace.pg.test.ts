@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { positionId } from "../../../src/domain/kernel/ids.ts"
-import { correlationOf } from "../../../src/actors/execution/order-trace.ts"
+import { correlationOf } from "../../../src/layers/orders/orders-store.port.ts"
 import { ReadStorePg } from "../../../src/layers/health/read-store.pg.ts"
 import { type Item, ReadStore } from "../../../src/layers/health/read-store.port.ts"
 import { FillsStore } from "../../../src/layers/orders/fills-store.port.ts"

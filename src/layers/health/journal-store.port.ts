@@ -1,0 +1,50 @@
+/**
+ * JournalStore: the port to the stored journal of this node, that of its former processes included.
+ *
+ * Promises: a batch is stored whole or not at all; storing it again changes nothing; what is read is in the order of its
+ * numbers.
+ * Never: shows rows of another node, or rows that are no entries.
+ */
+import { Context, type Effect } from "effect"
+import type { JournalEntry, JournalType } from "../../domain/platform/journal.ts"
+import type { DatabaseError } from "../database/database.port.ts"
+
+/** An entry and the process it is of. */
+export interface StoredEntry extends JournalEntry {
+  readonly boot: string
+}
+
+/** Which entries: of a component and all below it, and of these types. */
+export interface EntryFilter {
+  readonly path: string | null
+  readonly types: ReadonlyArray<JournalType> | null
+}
+
+/** Whether an entry is of the filter: a component, all below it, and machines inside it. */
+export const matches = ({ path, types }: EntryFilter, entry: JournalEntry): boolean =>
+  (types === null || types.includes(entry.type)) &&
+  (path === null ||
+    entry.path === path ||
+    entry.path.startsWith(`${path}/`) ||
+    entry.path.startsWith(`${path}#`))
+
+export interface EntryPage extends EntryFilter {
+  readonly limit: number
+  /** Numbers above this one, oldest first; null: newest first. */
+  readonly after: number | null
+  /** Numbers below this one. */
+  readonly before: number | null
+  /** Epoch milliseconds: nothing older. */
+  readonly sinceMs: number | null
+}
+
+export interface JournalStoreService {
+  readonly store: (boot: string, entries: ReadonlyArray<JournalEntry>) => Effect.Effect<void, DatabaseError>
+  readonly read: (page: EntryPage) => Effect.Effect<ReadonlyArray<StoredEntry>, DatabaseError>
+  /** The oldest number that is kept, null while there is none. */
+  readonly oldest: Effect.Effect<number | null, DatabaseError>
+}
+
+export class JournalStore extends Context.Service<JournalStore, JournalStoreService>()(
+  "holdfast/layers/JournalStore"
+) {}

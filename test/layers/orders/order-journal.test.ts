@@ -1,0 +1,154 @@
+/** Orders in the journal: each committed step once, with where it came from, and what a venue wrote masked. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import { makeMask } from "../../../src/domain/kernel/redaction.ts"
+import { FillsStore } from "../../../src/layers/orders/fills-store.port.ts"
+import { OrderCommands } from "../../../src/layers/orders/order-commands.port.ts"
+import {
+  journalledCommands,
+  journalledFills,
+  journalledOrders,
+  type JournalledOrder,
+  OrderJournal
+} from "../../../src/layers/orders/order-journal.ts"
+import { type Moved, OrdersStore, type StoredOrder } from "../../../src/layers/orders/orders-store.port.ts"
+import { Journal } from "../../../src/layers/platform/journal.port.ts"
+import { makeJournal } from "../../../src/layers/platform/journal.ring.ts"
+
+const order: JournalledOrder = {
+  id: "o-1",
+  clientOrderId: "c-1",
+  signalId: "s-1",
+  commandId: null,
+  openedBy: null,
+  account: "paper-1",
+  strategy: "default",
+  symbol: "SPY",
+  side: "buy",
+  quantity: "2",
+  filledQuantity: "0",
+  status: "intended",
+  reason: null
+}
+const as = (more: Partial<JournalledOrder>): StoredOrder => ({ ...order, ...more }) as unknown as StoredOrder
+
+/** The ports, of which each answers what the test says next. */
+const openWorld = Effect.gen(function* () {
+  const journal = makeJournal("b0000000-0000-4000-8000-000000000000", 0)
+  const next: { answer: unknown } = { answer: null }
+  const answer = () => Effect.sync(() => next.answer)
+  const stub = <A>(names: ReadonlyArray<string>): A =>
+    Object.fromEntries(names.map((name) => [name, answer])) as unknown as A
+  const services = yield* Layer.build(
+    Layer.mergeAll(
+      journalledOrders(
+        Layer.succeed(
+          OrdersStore,
+          stub<OrdersStore["Service"]>(["apply", "submit", "expireStale", "intendExit"])
+        )
+      ),
+      journalledFills(Layer.succeed(FillsStore, stub<FillsStore["Service"]>(["record"]))),
+      journalledCommands(
+        Layer.succeed(
+          OrderCommands,
+          stub<OrderCommands["Service"]>(["cancel", "resolve", "close", "flatten"])
+        )
+      )
+    ).pipe(
+      Layer.provideMerge(OrderJournal.masked(makeMask(["hunter2222"]))),
+      Layer.provide(Layer.succeed(Journal, journal))
+    )
+  )
+  const use = <A, R>(given: unknown, effect: Effect.Effect<A, unknown, R>) =>
+    Effect.suspend(() => {
+      next.answer = given
+      return Effect.orDie(effect as Effect.Effect<A, unknown>)
+    }).pipe(Effect.provide(services))
+  const steps = () => journal.read(0, 100).map(({ event, from, to }) => [event, from, to])
+  return { journal, steps, use }
+})
+
+const grant = { account: "paper-1", owner: "me", fence: 1n } as never
+
+describe("orders in the journal", () => {
+  it.effect("are their committed steps, with the status before, and not what changed nothing", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { journal, steps, use } = yield* openWorld
+        const apply = (answer: Moved, event: string) =>
+          use(
+            answer,
+            OrdersStore.use((orders) => orders.apply(grant, as({}), event as never))
+          )
+        yield* use(
+          { _tag: "Intended", order: as({}) },
+          OrdersStore.use((orders) => orders.intendExit({} as never))
+        )
+        yield* use(
+          { _tag: "Submitting", order: as({ status: "submitting" }) },
+          OrdersStore.use((orders) => orders.submit(grant, as({}), () => assert.fail("not asked")))
+        )
+        yield* use(
+          { _tag: "NotSubmitted", why: "stale_fence" },
+          OrdersStore.use((orders) => orders.submit(grant, as({}), () => assert.fail("not asked")))
+        )
+        yield* apply({ _tag: "Moved", from: "submitting", order: as({ status: "acked" }) }, "order.acked")
+        yield* apply({ _tag: "Unchanged", order: as({ status: "acked" }) }, "order.acked")
+        yield* apply({ _tag: "StaleFence" }, "order.acked")
+        assert.deepStrictEqual(steps(), [
+          ["order.intended", null, "intended"],
+          ["order.submitted", "intended", "submitting"],
+          ["order.acked", "submitting", "acked"]
+        ])
+        assert.deepInclude(journal.read(0, 1)[0], {
+          type: "order",
+          path: "root/trading/accounts/paper-1",
+          correlationId: "s-1"
+        })
+      })
+    )
+  )
+
+  it.effect("have every fill, also one that changes no status, and trades that are nobody's", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { journal, steps, use } = yield* openWorld
+        const fill = { account: "paper-1", symbol: "SPY", side: "buy", quantity: "1", price: "9" } as never
+        const record = (answer: unknown) =>
+          use(
+            answer,
+            FillsStore.use((fills) => fills.record("v", fill))
+          )
+        yield* record({ _tag: "Recorded", order: as({ status: "partially_filled" }) })
+        yield* record({ _tag: "Recorded", order: as({ status: "partially_filled" }) })
+        yield* record({ _tag: "AlreadyKnown", tradeRecordId: "t" })
+        yield* record({ _tag: "Recorded", order: null })
+        assert.deepStrictEqual(steps(), [
+          ["order.fill", null, "partially_filled"],
+          ["order.fill", "partially_filled", "partially_filled"],
+          ["order.external_fill", null, null]
+        ])
+        assert.deepInclude(journal.read(0, 1)[0]?.detail, { fill: { quantity: "1", price: "9" } })
+      })
+    )
+  )
+
+  it.effect("have what an operator did, once, and no secret that a venue repeated", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { journal, steps, use } = yield* openWorld
+        const cancel = (answer: unknown) =>
+          use(
+            answer,
+            OrderCommands.use((commands) => commands.cancel("o-1", "because"))
+          )
+        const withdrawn = as({ status: "withdrawn", reason: "token hunter2222 refused" })
+        yield* cancel({ _tag: "Done", order: withdrawn })
+        yield* cancel({ _tag: "Done", order: withdrawn })
+        yield* cancel({ _tag: "Missing" })
+        assert.deepStrictEqual(steps(), [["order.withdrawn", null, "withdrawn"]])
+        assert.strictEqual(journal.read(0, 1)[0]?.cause, "token [redacted] refused")
+      })
+    )
+  )
+})
