@@ -42,14 +42,17 @@ const idempotency = z.object({
   })
 })
 
-const answersOf = ({ answers }: Endpoint) =>
+const answersOf = ({ answers, streams }: Endpoint) =>
   Object.fromEntries(
     Object.entries(answers).map(([status, answer]) => [
       status,
       {
         description: STATUS_CODES[status] ?? status,
         content: isSchema(answer)
-          ? { "application/json": { schema: answer } }
+          ? {
+              "application/json": { schema: answer },
+              ...(streams === undefined ? {} : { [streams]: { schema: z.string() } })
+            }
           : { [answer.text.split(";")[0] ?? ""]: { schema: z.string() } }
       }
     ])

@@ -7,6 +7,7 @@
  */
 import { Effect, Layer, Result } from "effect"
 import { fileURLToPath } from "node:url"
+import { chartsLayer } from "./actors/health/charts.ts"
 import { healthSourceLayer } from "./actors/health/health.ts"
 import { commandsLayer } from "./actors/operators/commands.ts"
 import { resetPractice } from "./actors/service/reset.ts"
@@ -98,6 +99,7 @@ else if (isChecking) {
     Layer.provideMerge(healthSourceLayer),
     Layer.provideMerge(
       Layer.mergeAll(
+        chartsLayer,
         RunningTree.layer,
         startupLayer,
         SettingsControl.layer.pipe(

@@ -27,6 +27,8 @@ export interface Endpoint {
   readonly bodyBytesMax?: number
   /** The bodies of the intake, which distinguishes them and decodes them itself. */
   readonly bodies?: z.ZodUnion<ReadonlyArray<z.ZodObject>>
+  /** Content type of the stream that it answers as well, where it does. */
+  readonly streams?: string
   /** By status code. */
   readonly answers: Readonly<Record<number, z.ZodType | TextAnswer>>
 }

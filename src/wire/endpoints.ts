@@ -18,6 +18,7 @@ import { accountAlertLog } from "./alert-log.ts"
 import * as commands from "./commands.ts"
 import { command, type Endpoint, endpoint, get, list } from "./endpoint.ts"
 import { healthDocument, healthOutline, live, version } from "./health.ts"
+import { journalEndpoints } from "./journal-endpoints.ts"
 import { monitoringEndpoints } from "./monitoring-endpoints.ts"
 import * as operations from "./operations.ts"
 import { byId, byInstant, byName, listQuery, page } from "./page.ts"
@@ -398,6 +399,7 @@ export const endpoints: ReadonlyArray<Endpoint> = [
   listAlerts,
   listBreakers,
   ...monitoringEndpoints,
+  ...journalEndpoints,
   ...replayEndpoints,
   getSession,
   openSession,

@@ -115,6 +115,22 @@ const isTrustedPage = (headers: IncomingHttpHeaders, corsOrigins: ReadonlyArray<
   return origin.toLowerCase() === `http://${headers.host?.toLowerCase() ?? ""}`
 }
 
+/** The host of an origin, as a Host header names it; null when it is not one. */
+const hostOfOrigin = (origin: string): string | null =>
+  /^https?:\/\/(?<host>[^/?#@]+)$/i.exec(origin)?.groups?.["host"]?.toLowerCase() ?? null
+
+/**
+ * Whether a WebSocket may be opened from where it is: no page at all, a page of this host (by whichever scheme a proxy gave
+ * it), or one of a listed origin. Browsers apply no same-origin policy of their own to a WebSocket.
+ */
+export const isSamePage = (headers: IncomingHttpHeaders, corsOrigins: ReadonlyArray<string>): boolean => {
+  if (headers.origin === undefined) return true
+  const origin = oneHeader(headers.origin)
+  if (origin === undefined) return false
+  if (corsOrigins.includes(origin)) return true
+  return isSameSite(headers) && hostOfOrigin(origin) === headers.host?.toLowerCase()
+}
+
 /** Whether a caller on this machine acts for itself, and not through a page of another origin. */
 export const isLocalCaller = (caller: Caller, corsOrigins: ReadonlyArray<string>): boolean =>
   isLoopback(caller.remoteAddress) &&

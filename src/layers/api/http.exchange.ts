@@ -11,6 +11,7 @@
  */
 import { intakeLimits } from "../../domain/kernel/limits.ts"
 import type { IncomingMessage, ServerResponse } from "node:http"
+import type { Socket } from "node:net"
 import type { RefusalReason } from "../../domain/intake/refused-post.ts"
 import type { FieldError } from "../../domain/kernel/field-error.ts"
 
@@ -33,6 +34,10 @@ export interface Exchange {
   readonly headers: Record<string, string>
   /** The errors reported to the sender; empty unless it was refused for them. */
   errors: ReadonlyArray<FieldError>
+  /** The bare socket and what was read of it, where the request asks for another protocol. */
+  readonly upgrade: { readonly socket: Socket; readonly head: Buffer } | null
+  /** The response is a stream that began with this status: it counts as answered now. The front sets what that does. */
+  settled: (status: number) => void
   /** Why the post of an authenticated sender was refused (T12); null for any other exchange. */
   refusal: RefusalReason | null
 }
@@ -67,7 +72,8 @@ const withoutSlash = (path: string): string =>
 export const openExchange = (
   request: IncomingMessage,
   response: ServerResponse,
-  freshId: () => string
+  freshId: () => string,
+  upgrade: Exchange["upgrade"] = null
 ): Exchange => {
   const url = originForm(request)
   const cut = url.indexOf("?")
@@ -81,7 +87,9 @@ export const openExchange = (
     startedAt: performance.now(),
     headers: {},
     errors: [],
-    refusal: null
+    refusal: null,
+    upgrade,
+    settled: () => undefined
   }
 }
 
@@ -162,6 +170,7 @@ export const refusalWords = {
   415: "UNSUPPORTED_MEDIA_TYPE",
   417: "EXPECTATION_FAILED",
   421: "MISDIRECTED",
+  426: "UPGRADE_REQUIRED",
   429: "RATE_LIMITED",
   431: "HEADERS_TOO_LARGE",
   500: "INTERNAL_ERROR",

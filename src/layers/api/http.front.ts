@@ -25,6 +25,8 @@ export interface Handling {
 export interface HttpFrontService {
   /** Takes an exchange whose headers are complete. */
   readonly handle: (exchange: Exchange, handling: Handling) => void
+  /** The listener closes: streams that would never end by themselves are ended. */
+  readonly endStreams: () => void
 }
 
 /**

@@ -11,7 +11,8 @@
  * Failure: bind errors by errno as in `http-listener.port.ts`; anything unknown is `ListenFailed` with its cause.
  */
 import { errorCodeOf } from "../platform/error-code.ts"
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
+import { createServer, type IncomingMessage, type Server, ServerResponse } from "node:http"
+import type { Socket } from "node:net"
 import type { Duplex } from "node:stream"
 import { Deferred, Effect, FiberSet, Layer } from "effect"
 import { Config } from "../platform/config.port.ts"
@@ -171,6 +172,32 @@ const serve = (
   }
 }
 
+/** The one path that is another protocol. Whatever else asks for one is answered as if it had not. */
+const wantsWebSocket = ({ headers, method, url = "" }: IncomingMessage): boolean =>
+  method === "GET" &&
+  headers.upgrade?.toLowerCase() === "websocket" &&
+  /^(?:https?:\/\/[^/?#]+)?\/api\/v1\/live\/?(?:\?|$)/i.test(url)
+
+/** A request for another protocol, with a response for the case that it is refused. */
+const serveUpgrade =
+  (front: HttpFrontService, traffic: Traffic, fibers: Fibers, freshId: () => string) =>
+  (request: IncomingMessage, socket: Socket, head: Buffer): void => {
+    // Node has given the socket away: nobody else listens for its errors, or keeps its time.
+    socket.on("error", () => socket.destroy())
+    socket.setTimeout(0)
+    traffic.exchanges += 1
+    socket.once("close", () => {
+      traffic.exchanges -= 1
+      traffic.finished += 1
+    })
+    const response = new ServerResponse(request)
+    response.shouldKeepAlive = false
+    response.assignSocket(socket)
+    response.once("finish", () => socket.destroySoon())
+    const exchange = openExchange(request, response, freshId, { socket, head })
+    front.handle(exchange, { ...fibers, expectsContinue: false })
+  }
+
 const makeServer = (
   front: HttpFrontService,
   traffic: Traffic,
@@ -184,6 +211,7 @@ const makeServer = (
     keepAliveTimeout: listenerLimits.keepAliveMs,
     maxHeaderSize: listenerLimits.headerBytesMax,
     requireHostHeader: false,
+    shouldUpgradeCallback: wantsWebSocket,
     noDelay: true
   })
   server.maxConnections = listenerLimits.connectionsMax
@@ -199,6 +227,7 @@ const makeServer = (
       { connection: "close" }
     )
   })
+  server.on("upgrade", serveUpgrade(front, traffic, fibers, freshId))
   server.on("connect", (request: IncomingMessage, socket) => answerConnect(request, socket, freshId))
   server.on("clientError", (error: Error, socket) => answerBroken(error, socket, freshId))
   return server
@@ -304,6 +333,7 @@ const makeBind = (
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         closing = true
+        front.endStreams()
         server.close(() => undefined)
         server.closeAllConnections()
       })
@@ -322,6 +352,7 @@ const makeBind = (
       close: (graceMs) =>
         Effect.suspend(() => {
           closing = true
+          front.endStreams()
           return closeServer(server, traffic, graceMs)
         })
     }

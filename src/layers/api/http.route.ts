@@ -28,6 +28,7 @@ import type { Endpoint } from "../../wire/endpoint.ts"
 import { decode } from "../../wire/problems.ts"
 import { type DatabaseError } from "../database/database.port.ts"
 import type { Standing } from "./http.access.ts"
+import type { Handling } from "./http.front.ts"
 import { readLimits } from "../platform/http-limits.ts"
 
 /** A request that cannot be answered as requested. */
@@ -83,6 +84,10 @@ export interface Route {
   /** Milliseconds; default `readLimits.queryMs` plus a little overhead. */
   readonly deadlineMs: number
   readonly handle: (request: RouteRequest<unknown, unknown>) => RouteEffect
+  /**
+   * Takes the exchange over as a stream, outside of fibers and deadlines, where it is one; false: it is answered as usual.
+   */
+  readonly stream?: (exchange: Exchange, handling: Handling) => boolean
   /** The command that it gives, where it gives one. */
   readonly command?: CommandName
 }
@@ -215,7 +220,8 @@ const answerCause = (
     const error = Cause.squash(cause)
     if (error instanceof Refused) {
       const more = { ...(error.errors === undefined ? {} : { errors: error.errors }), ...error.more }
-      refuse(exchange, error.status, more, error.status === 503 ? retryAfter : {})
+      const headers = error.status === 426 ? { upgrade: "websocket" } : {}
+      refuse(exchange, error.status, more, error.status === 503 ? retryAfter : headers)
       return Effect.void
     }
     const transient =

@@ -18,7 +18,7 @@ import {
   refuse,
   retryAfter
 } from "./http.exchange.ts"
-import { Effect, Layer, Result } from "effect"
+import { Clock, Effect, Layer, Result } from "effect"
 import { isJsonObject, type JsonObject } from "../../domain/kernel/canonical-json.ts"
 import { readJson } from "../../domain/kernel/json-reader.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
@@ -29,6 +29,13 @@ import { Commands, type CommandsService } from "../control/commands.port.ts"
 import { alertLogRoutes } from "./http.alert-log.ts"
 import { apiRoutes } from "./http.api.ts"
 import { noteStranger, noteUnread } from "./http.commands.ts"
+import { Charts } from "../health/charts.port.ts"
+import { JournalStore } from "../health/journal-store.port.ts"
+import { Figures } from "../platform/figures.port.ts"
+import { Journal } from "../platform/journal.port.ts"
+import { chartRoutes } from "./http.charts.ts"
+import { liveRoutes } from "./http.live.ts"
+import { LiveHub } from "./live.hub.ts"
 import { HttpAccess, type HttpAccessService, type Standing } from "./http.access.ts"
 import { readBody, refuseUnread } from "./http.body.ts"
 import { plainAddress } from "./http.caller.ts"
@@ -56,6 +63,7 @@ interface Parts {
   readonly access: HttpAccessService
   readonly commands: CommandsService
   readonly refused: RefusedPostsService
+  readonly hub: LiveHub
   readonly match: (method: string, path: string) => Match
   /** The process has the role `http`: it takes posts and serves the API, and not only its health. */
   readonly takesPosts: boolean
@@ -141,6 +149,7 @@ const serveRoute = (
   params: Readonly<Record<string, string>>,
   standing: Standing
 ): void => {
+  if (route.stream?.(exchange, handling) === true) return undefined
   const run = (body: JsonObject): void => {
     const request: RouteRequest = { exchange, params, query: undefined, standing, body }
     const stop = handling.run(runRoute(route, request))
@@ -244,12 +253,20 @@ const noteAnswer = (parts: Parts, exchange: Exchange, address: string, status: n
 }
 
 const makeFront = (parts: Parts): HttpFrontService => ({
+  endStreams: () => parts.hub.end("stopping"),
   handle: (exchange, handling) => {
     applyCors(parts.settings.corsOrigins, exchange)
     let route = "preflight"
     const address = plainAddress(exchange.request.socket.remoteAddress)
+    let isSettled = false
+    exchange.settled = (status) => {
+      isSettled = true
+      parts.metrics.answered(route, status, elapsedMs(exchange) / 1_000)
+    }
     // One listener for every way a response can end, so nothing that was answered is missing in the metrics.
     exchange.response.once("close", () => {
+      // A stream lasts for hours, which is not the time of its answer.
+      if (isSettled) return
       const status = exchange.response.headersSent ? exchange.response.statusCode : senderGone
       parts.metrics.answered(route, status, elapsedMs(exchange) / 1_000)
       if (route === webhookRoute && exchange.method === "POST" && status !== senderGone)
@@ -274,10 +291,14 @@ export const HttpFrontRoutes: Layer.Layer<
   | Commands
   | Config
   | ControlToken
+  | Charts
   | Exposition
+  | Figures
   | HealthSource
   | HttpAccess
   | HttpIntake
+  | Journal
+  | JournalStore
   | Metrics
   | ReadStore
   | TradingStateStore
@@ -295,13 +316,26 @@ export const HttpFrontRoutes: Layer.Layer<
     const reads = yield* ReadStore
     const states = yield* TradingStateStore
     const commands = yield* Commands
+    const clock = yield* Clock.Clock
+    const [journal, store] = [yield* Journal, yield* JournalStore]
+    const hub = new LiveHub({
+      journal,
+      store,
+      nowMs: () => performance.now(),
+      epochMs: () => clock.currentTimeMillisUnsafe()
+    })
+    const figures = yield* Figures
+    figures.show("root/http/live", () => hub.figures())
+    const charts = yield* Charts
     const takesPosts = settings.roles.has("http")
     const api = takesPosts
       ? [
           ...consoleRoutes(access),
           ...apiRoutes({ commands, reads, settings, states, source }),
           ...(yield* monitoringRoutes(source)),
-          ...(yield* alertLogRoutes)
+          ...(yield* alertLogRoutes),
+          ...liveRoutes({ hub, journal, store, access, corsOrigins: settings.corsOrigins }),
+          ...chartRoutes(charts, source)
         ]
       : []
     const match = makeMatcher([...healthRoutes(source, yield* Exposition, settings.mode), ...api])
@@ -313,6 +347,7 @@ export const HttpFrontRoutes: Layer.Layer<
         refused: yield* RefusedPosts,
         access,
         commands,
+        hub,
         match,
         takesPosts
       })

@@ -62,6 +62,32 @@ export const readLimits = {
   pingMs: 1_000
 } as const
 
+/** Viewers of the journal. */
+export const liveLimits = {
+  /** Viewers at once. A desk has a dozen screens; the one above is answered 503. */
+  viewersMax: 64,
+  /** The pause between two writes: a thousand entries a second are ten writes for each viewer. What comes after a pause leaves at once. */
+  coalesceMs: 100,
+  /** Entries of one write, at most some 100 KB. */
+  chunkMax: 256,
+  /** Bytes waiting for one viewer above which it gets no more. They are the same bytes for all viewers, held once. */
+  bufferedBytesMax: 256 * 1_024,
+  /** A viewer that stays above it for so long is dropped; it resumes where it was. */
+  slowMsMax: 10_000,
+  /** The same for one that memory has left behind meanwhile: a burst is not its fault. */
+  behindMsMax: 1_000,
+  /** Below the 60 s of common proxies and `inactivityMs`, with room for a lost one. */
+  heartbeatMs: 15_000,
+  /** How often blocked viewers and heartbeats are looked at. */
+  sweepMs: 1_000,
+  /** A viewer that was told to leave is cut after this. */
+  leaveMs: 2_000,
+  /** Viewers that read the table at the same time; the others wait their turn. */
+  replaysMax: 2,
+  /** One frame of a viewer; it has nothing to say but a ping. */
+  frameBytesMax: 4_096
+} as const
+
 /** Logins of the console. */
 export const sessionLimits = {
   /** A shift. Longer ones would outlive the person at the screen; a restart of the service ends them all. */
@@ -84,4 +110,8 @@ invariant(intakeLimits.bodyReadMsMax <= listenerLimits.requestMs, "the body is p
 invariant(
   intakeLimits.bodyBytesMax < postLimits.lingerBytesMax,
   "a body slightly over the limit is answered, not cut"
+)
+invariant(
+  2 * liveLimits.heartbeatMs < listenerLimits.inactivityMs,
+  "a stream that carries nothing is not taken for a stuck one"
 )

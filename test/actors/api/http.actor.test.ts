@@ -27,7 +27,10 @@ const services = (environment: Record<string, string> = {}) =>
     Layer.provideMerge(
       Layer.mergeAll(
         Layer.succeed(Config, settingsFor(environment)),
-        Layer.succeed(HttpFront, { handle: (exchange) => answerJson(exchange, 200, { ok: true }) }),
+        Layer.succeed(HttpFront, {
+          handle: (exchange) => answerJson(exchange, 200, { ok: true }),
+          endStreams: () => undefined
+        }),
         Layer.succeed(IntakeStore, makeMemoryIntakeStore()),
         Layer.succeed(Alerts, {
           raise: () => Effect.void,

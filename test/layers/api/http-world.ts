@@ -52,6 +52,12 @@ import {
   TradingStateStore,
   type TradingStateStoreService
 } from "../../../src/layers/control/trading-state-store.port.ts"
+import { chartsLayer } from "../../../src/actors/health/charts.ts"
+import { JournalStore, type JournalStoreService } from "../../../src/layers/health/journal-store.port.ts"
+import { Figures } from "../../../src/layers/platform/figures.port.ts"
+import { Journal, type JournalService } from "../../../src/layers/platform/journal.port.ts"
+import { makeJournal } from "../../../src/layers/platform/journal.ring.ts"
+import { makeMemoryJournalStore } from "../../support/journal-store.memory.ts"
 import { layerWorker } from "../../../src/layers/platform/worker.node.ts"
 import { Wake } from "../../../src/layers/platform/wake.port.ts"
 import { layerEntropy } from "../../support/entropy.ts"
@@ -68,6 +74,9 @@ const readOf = (version: string) => ({
 /** The generated token of every world without a configured one, and the header that shows it. */
 export const controlToken = "5f".repeat(32)
 export const bearer = { authorization: `Bearer ${controlToken}` }
+
+/** The process of a world whose journal was left out. */
+const BOOT = "b0000000-0000-4000-8000-000000000000"
 
 export interface WorldOptions {
   readonly environment?: Record<string, string>
@@ -96,6 +105,9 @@ export interface WorldOptions {
   readonly worker?: boolean
   /** Where refused posts are stored; a list in memory when left out, nowhere when null. */
   readonly refusedStore?: RefusedStoreService | null
+  /** The journal; one that is empty when left out. */
+  readonly journal?: JournalService
+  readonly journalStore?: JournalStoreService
   /** What is hidden in refused posts. */
   readonly mask?: Mask
 }
@@ -272,6 +284,10 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     Layer.succeed(Exposition, {
       text: (named) => Effect.succeed(named ? "# acct-7\n" : "# nothing\n")
     }),
+    Layer.succeed(Journal, options.journal ?? makeJournal(BOOT, 0)),
+    Layer.succeed(JournalStore, options.journalStore ?? makeMemoryJournalStore()),
+    Figures.layer,
+    chartsLayer,
     AccountLeases.layer,
     layerWorker,
     Lifecycle.layer,

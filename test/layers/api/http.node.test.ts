@@ -24,7 +24,7 @@ const bindWith = (
         Layer.provide(
           Layer.mergeAll(
             Layer.succeed(Config, settingsFor(environment)),
-            Layer.succeed(HttpFront, { handle }),
+            Layer.succeed(HttpFront, { handle, endStreams: () => undefined }),
             layerEntropy
           )
         )
