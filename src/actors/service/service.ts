@@ -19,7 +19,7 @@ import {
 } from "../../domain/platform/exit-status.ts"
 import { intakeLimits, stopLimits } from "../../domain/kernel/limits.ts"
 import type { Mask } from "../../domain/kernel/redaction.ts"
-import { settingsMask } from "../../domain/kernel/settings-secrets.ts"
+import { settingsMask } from "../../layers/platform/config-mask.ts"
 import { settingsWarnings } from "../../domain/kernel/settings-warnings.ts"
 import { Config } from "../../layers/platform/config.port.ts"
 import { ControlToken } from "../../layers/platform/control-token.port.ts"

@@ -1,5 +1,5 @@
 /**
- * 0020 journal: entries of `actor_events` get the number and the process they had in memory.
+ * 0023 journal: entries of `actor_events` get the number and the process they had in memory.
  *
  * The table had a row for whatever somebody wrote into it; now it has the journal of each process, whose entries are numbered
  * without gaps there. `seq` stays what retention walks by; `number` and `boot` are the identity of an entry, so a batch whose
