@@ -18,3 +18,14 @@ export const wholeFrom = (least: number, most: number = Number.MAX_SAFE_INTEGER)
 export const natural = wholeFrom(1)
 export const calendar = oneOf(["24x7", "XNYS"])
 export const zoneWords = "must be a time zone by its IANA name, such as America/New_York"
+
+/** An exact number, as text. */
+const decimal = z
+  .string('must be a decimal string such as "12.5"')
+  .regex(/^(0|[1-9]\d{0,17})(\.\d{1,18})?$/, 'must be a decimal string such as "12.5"')
+/** The same above zero. */
+export const positive = decimal.regex(/[1-9]/, "must be greater than 0")
+
+/** Settings by name. */
+export const mapOf = <Item extends z.ZodType>(key: z.ZodString, item: Item) =>
+  z.record(key, item, "must be an object")

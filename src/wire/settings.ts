@@ -10,12 +10,8 @@
  */
 import { z } from "zod"
 import { ageLimits } from "../domain/kernel/limits.ts"
-import { breakerLimits } from "../domain/kernel/breaker-limits.ts"
 import { INSTRUMENT_KINDS } from "../domain/kernel/instruments.ts"
-import { isZone } from "../domain/kernel/day.ts"
 import {
-  breachStates,
-  type BreakerLimits,
   type FeedFields,
   logFormats,
   logLevels,
@@ -25,20 +21,14 @@ import {
   type SourceSettings
 } from "../domain/kernel/settings.ts"
 import { expected } from "./settings-expected.ts"
-import { calendar, natural, text, wholeFrom, zoneWords } from "./settings-words.ts"
+import { risk } from "./settings-risk.ts"
+import { calendar, mapOf, natural, positive, text, wholeFrom } from "./settings-words.ts"
 import { oneOf } from "./words.ts"
 
-const decimal = z
-  .string('must be a decimal string such as "12.5"')
-  .regex(/^(0|[1-9]\d{0,17})(\.\d{1,18})?$/, 'must be a decimal string such as "12.5"')
-const positive = decimal.regex(/[1-9]/, "must be greater than 0")
 const nameWords = "must be a name of a-z, 0-9, - and _, at most 64 long"
 const name = z.string(nameWords).regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, nameWords)
 const flag = z.boolean("must be true or false")
 const anyWhole = z.int("must be a whole number")
-const mapOf = <Item extends z.ZodType>(key: z.ZodString, item: Item) =>
-  z.record(key, item, "must be an object")
-
 const source = z
   .strictObject({
     timestampIs: oneOf(["fired", "bar"])
@@ -122,107 +112,6 @@ const broker = z
       .meta({ description: "How long an order may be invisible after it was accepted." })
   })
   .meta({ id: "BrokerSettings", description: "A connection to a venue." })
-
-const scopeWords = 'must be "global", "account:NAME" or "strategy:NAME"'
-const scope = z.string(scopeWords).regex(/^(global|(account|strategy):[a-z0-9][a-z0-9_-]{0,63})$/, scopeWords)
-const off = <Limit extends z.ZodType>(limit: Limit, description: string) =>
-  limit.nullable().default(null).meta({ description })
-
-const scopeLimits = z
-  .strictObject({
-    ordersPerMinuteMax: off(natural, "Entries sent within any 60 s, those that wait to be sent included."),
-    priceCollarPct: off(
-      positive,
-      "Percent by which an entry's side of the quote, and the price in its alert, may differ from the last price."
-    ),
-    priceCollarReducePct: off(
-      positive,
-      "The same for orders that close: beyond it they wait and raise an alert; without a quote they are sent."
-    ),
-    cooldownAfterLossMs: off(natural, "No entry for this long after an order that closed at a loss."),
-    cooldownAfterCrashMs: off(natural, "No entry for this long after a start that follows an unclean stop."),
-    dailyLossMax: off(
-      positive,
-      "Loss of the day in `zone`, realised and unrealised, at which the scope is stopped."
-    ),
-    drawdownMax: off(
-      positive,
-      "Loss from the high-water mark, realised and unrealised, at which the scope is stopped."
-    ),
-    lossStreakMax: off(natural, "Consecutive orders that closed at a loss, at which the scope is stopped."),
-    onBreach: oneOf(breachStates).default("REDUCING").meta({
-      description:
-        "What the last three set the scope's trading state to, until an operator resumes. HALTED holds exits as well (T6)."
-    })
-  })
-  .meta({
-    id: "ScopeLimits",
-    description:
-      "Limits of the whole installation, an account or a strategy; null: unlimited. A resume resets the day's loss, the high-water mark and the streak."
-  })
-
-const breakerWords = 'must be "broker", "strategy", "broker:NAME" or "strategy:NAME"'
-const breakerKey = z
-  .string(breakerWords)
-  .regex(/^(broker|strategy)(:[a-z0-9][a-z0-9_-]{0,63})?$/, breakerWords)
-
-const breaker = z
-  .strictObject({
-    failuresMax: natural.nullable().exactOptional().meta({
-      description:
-        "Orders that fail within `windowMs` and open it: at a broker creates and cancels without a usable response, of a strategy creates that are refused as well. null: only an operator opens it. Absent: 20 in PRACTICE, 5 elsewhere."
-    }),
-    readFailuresMax: off(
-      natural,
-      "The same for look-ups at a broker. By default they do not count: an account whose broker does not answer sends no entry anyway."
-    ),
-    failurePct: wholeFrom(1, 100)
-      .default(50)
-      .meta({ description: "And at least so many percent of the calls in the window failed." }),
-    windowMs: wholeFrom(1_000, breakerLimits.windowMsMax)
-      .default(60_000)
-      .meta({ description: "Length of the sliding window." }),
-    cooldownMs: natural.default(30_000).meta({
-      description: "Time from its opening until probes; doubled with each opening after the first."
-    }),
-    cooldownMsMax: natural.default(600_000).meta({ description: "The longest cooldown." }),
-    resetAfterMs: natural
-      .default(600_000)
-      .meta({ description: "After this long without an opening the next cooldown is the first again." }),
-    probesMin: wholeFrom(1, 100)
-      .default(3)
-      .meta({ description: "Look-ups at the venue that must be answered in a row before it closes." }),
-    probeEveryMs: wholeFrom(100).default(2_000).meta({ description: "Time between two of them." })
-  })
-  .meta({ id: "BreakerLimits", description: "The circuit breaker of a broker or a strategy (breakers.md)." })
-
-const risk = z
-  .strictObject({
-    openPositionsMax: natural.nullable().default(null).meta({ description: "Open positions of an account." }),
-    openPositionsPerSymbolMax: natural.nullable().default(null).meta({
-      description: "How often one symbol may be added to: its open position and each open entry count as one."
-    }),
-    quantityMax: positive.nullable().default("10000").meta({ description: "Quantity of one order." }),
-    notionalMax: positive.nullable().default(null).meta({ description: "Value of one order." }),
-    exposureMax: positive
-      .nullable()
-      .default(null)
-      .meta({ description: "Value of all positions and open orders of an account." }),
-    buyingPowerMultiple: positive.nullable().exactOptional().meta({
-      description:
-        'Exposure per unit of own money, within the venue\'s buying power. Absent: unchecked in PRACTICE, "1" elsewhere.'
-    }),
-    zone: text
-      .refine(isZone, zoneWords)
-      .default("UTC")
-      .meta({ description: "Time zone whose midnight starts a day." }),
-    scopes: mapOf(scope, scopeLimits).default({}).meta({ description: "Limits by scope." }),
-    breakers: mapOf(breakerKey, breaker).default({}).meta({
-      description:
-        "Circuit breakers: `broker` and `strategy` for all of a kind, `broker:NAME` and `strategy:NAME` for one, which then has nothing of its kind's."
-    })
-  })
-  .meta({ id: "RiskSettings", description: "Limits of T6; null switches a check off." })
 
 const market = z
   .strictObject({
@@ -419,8 +308,6 @@ export type SettingsFile = z.output<typeof settingsFile>
 
 /** The defaults of a feed. */
 export const plainFeed: FeedFields = feed.parse({})
-/** The defaults of a circuit breaker. */
-export const plainBreaker: BreakerLimits = breaker.parse({})
 /** The defaults of a source. */
 export const plainSource: SourceSettings = source.parse({})
 

@@ -30,14 +30,8 @@ import { namesOf } from "../../domain/kernel/settings-symbols.ts"
 import { type Environment, plainEnvironment, plainSecret } from "../../domain/kernel/settings-text.ts"
 import { scheduleProblem, type WaveSchedule } from "../../domain/kernel/wave-clock.ts"
 import { decode } from "../../wire/problems.ts"
-import {
-  plainBreaker,
-  plainFeed,
-  plainSource,
-  settingsFile,
-  type SettingsFile,
-  variables
-} from "../../wire/settings.ts"
+import { plainFeed, plainSource, settingsFile, type SettingsFile, variables } from "../../wire/settings.ts"
+import { plainBreaker } from "../../wire/settings-risk.ts"
 
 export interface SettingsInput {
   readonly environment: Environment
