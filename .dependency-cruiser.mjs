@@ -69,13 +69,13 @@ export default {
       "src-stays-in-src",
       "Shipped code knows no test, script or peer, except main, which embeds the paper broker.",
       { path: "^src/", pathNot: `^src/main\\.ts$|${ADAPTER}` },
-      { path: "^(test|scripts|bench|mutation|peers|examples)/" }
+      { path: "^(test|scripts|bench|mutation|peers|examples|web)/" }
     ),
     forbid(
       "src-never-tests",
       "Shipped code knows no test.",
       { path: "^(src|peers|migrations)/" },
-      { path: "^(test|scripts|bench|mutation|examples)/" }
+      { path: "^(test|scripts|bench|mutation|examples|web)/" }
     ),
 
     forbid(

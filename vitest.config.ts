@@ -39,7 +39,7 @@ export default defineConfig({
   test: {
     fsModuleCachePath: path.join(cache, checkout.slice(0, 16)),
     include: ["test/**/*.test.ts"],
-    exclude: ["test/fixtures/**", ...(isLong ? [] : ["test/**/*.long.test.ts"])],
+    exclude: ["test/fixtures/**", "**/node_modules/**", ...(isLong ? [] : ["test/**/*.long.test.ts"])],
     // Starts nothing by itself: the shared PostgreSQL starts when the first test file asks for it.
     globalSetup: ["test/support/postgres.global.ts"],
     setupFiles: ["test/support/loopback-only.ts"],

@@ -9,6 +9,7 @@
  */
 import path from "node:path"
 import { guards } from "./guards.ts"
+import { installLocked } from "./locked-install.ts"
 
 const root = path.dirname(import.meta.dirname)
 const wanted = process.argv.slice(2)
@@ -22,6 +23,14 @@ if (unknown.length > 0) {
 const chosen = wanted.length === 0 ? guards : guards.filter((guard) => wanted.includes(guard.name))
 
 const seconds = (since: number) => `${((performance.now() - since) / 1_000).toFixed(1)} s`
+
+// The tests of the console are checked like all others, for which their packages have to be there.
+const missing = await installLocked(path.join(root, "test/browser"), {
+  announce: () => console.log("check: installing what the browser tests import (once)"),
+  mayInstall: true,
+  msMax: 240_000
+})
+if (missing !== undefined) console.error(`check: the packages of test/browser are not there: ${missing}`)
 
 const startedAt = performance.now()
 const failed: Array<string> = []

@@ -11,6 +11,7 @@ import path from "node:path"
 import { catalog } from "../src/machines/catalog.ts"
 import { pageOf } from "./chart.ts"
 import { crashPage } from "./crash-page.ts"
+import { machineSource } from "./machine-source.ts"
 import { matrixOf } from "./matrix.ts"
 import { settingsPage, settingsSchemaText } from "./settings-pages.ts"
 import { endpointsPage, openapiOf } from "./wire-pages.ts"
@@ -27,18 +28,8 @@ const read = (file: string): string | null => {
 }
 
 mkdirSync(folder, { recursive: true })
-/** A machine is found in its room by its name. */
-const sources = readdirSync(new URL("../src/machines", import.meta.url), {
-  recursive: true,
-  encoding: "utf8"
-})
-const sourceOf = (name: string): string => {
-  const file = sources.find((one) => one.endsWith(`/${name}.machine.ts`))
-  if (file === undefined) throw new Error(`no file below src/machines is called ${name}.machine.ts`)
-  return `src/machines/${file}`
-}
 const pages = new Map(
-  catalog.map(({ machine, name }) => [`${name}.md`, pageOf(name, sourceOf(name), machine)])
+  catalog.map(({ machine, name }) => [`${name}.md`, pageOf(name, machineSource(name), machine)])
 )
 const index = [
   "# The state machines",

@@ -16,7 +16,8 @@ import { EXPECTED_STATUSES } from "../domain/signals/expected-schedule.ts"
 import { SIGNAL_STATUSES } from "../domain/signals/signal-status.ts"
 import { accountAlertLog } from "./alert-log.ts"
 import * as commands from "./commands.ts"
-import { command, type Endpoint, endpoint, get, list } from "./endpoint.ts"
+import { consoleEndpoints } from "./console-endpoints.ts"
+import { type Endpoint, endpoint, get, list } from "./endpoint.ts"
 import { healthDocument, healthOutline, live, version } from "./health.ts"
 import { journalEndpoints } from "./journal-endpoints.ts"
 import { monitoringEndpoints } from "./monitoring-endpoints.ts"
@@ -322,51 +323,6 @@ export const index = endpoint({
   summary: "The endpoints below /api/v1.",
   answers: { 200: page(operations.indexEntry) }
 })
-export const getSession = endpoint({
-  ...list,
-  path: "/api/v1/session",
-  tag: "session",
-  name: "getSession",
-  summary: "Who asks, and the CSRF token of a session.",
-  answers: { 200: operations.session }
-})
-export const openSession = endpoint({
-  ...command,
-  path: "/api/v1/session",
-  tag: "session",
-  name: "openSession",
-  summary: "Exchanges the control token for a session of the console.",
-  body: operations.emptyBody,
-  answers: { 200: operations.session }
-})
-export const endSession = endpoint({
-  ...command,
-  path: "/api/v1/session/end",
-  tag: "session",
-  name: "endSession",
-  summary: "Ends the session that asks.",
-  body: operations.emptyBody,
-  answers: { 200: operations.sessionEnded }
-})
-export const toConsole = endpoint({
-  ...get,
-  path: "/",
-  access: "open",
-  tag: "console",
-  name: "toConsole",
-  summary: "Redirects to the console.",
-  answers: { 302: { text: "text/plain; charset=utf-8" } }
-})
-export const consolePage = endpoint({
-  ...get,
-  path: "/console",
-  access: "open",
-  tag: "console",
-  name: "getConsole",
-  summary: "The console.",
-  answers: { 200: { text: "text/html; charset=utf-8" } }
-})
-
 /** All of them, in the order of the documentation. */
 export const endpoints: ReadonlyArray<Endpoint> = [
   ...webhooks,
@@ -401,9 +357,5 @@ export const endpoints: ReadonlyArray<Endpoint> = [
   ...monitoringEndpoints,
   ...journalEndpoints,
   ...replayEndpoints,
-  getSession,
-  openSession,
-  endSession,
-  toConsole,
-  consolePage
+  ...consoleEndpoints
 ]

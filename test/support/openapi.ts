@@ -81,7 +81,7 @@ export const assertDescribed = (
   // Pages and preflights are no part of the API, and HEAD has no body to look at.
   if (method !== "GET" && method !== "POST") return
   const { pathname } = new URL(target, "http://127.0.0.1")
-  if (["/", "/console", "/console/"].includes(pathname)) return
+  if (pathname === "/" || pathname === "/console" || pathname.startsWith("/console/")) return
   const path = pathname.length > 1 && pathname.endsWith("/") ? pathname.slice(0, -1) : pathname
   const type = String(headers["content-type"]).split(";")[0] ?? ""
   const place = placeOf(method, path, status, type)

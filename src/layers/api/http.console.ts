@@ -1,16 +1,17 @@
 /**
- * The console's entry: login, logout, and the placeholder page for the console.
+ * The console: its files, login and logout.
  *
  * Promises: login takes the control token as a bearer and returns a session (T16); logout ends the calling session; every
  * page carries a policy under which it can load from this service only, cannot be framed, and runs nothing inline.
  * Never: takes a token from a URL or a body, where logs and histories would keep it.
- * Failure: an unknown session counts as none; a wrong token is 401.
+ * Failure: an unknown session counts as none; a wrong token is 401; a console that was not built is 503 with what helps.
  */
 import { isoOf } from "../../domain/kernel/iso-time.ts"
 import { Clock, Effect } from "effect"
+import { consoleFile } from "./console-files.node.ts"
 import { type HttpAccessService, portOf, type Standing } from "./http.access.ts"
 import type { Exchange } from "./http.exchange.ts"
-import * as wire from "../../wire/endpoints.ts"
+import * as wire from "../../wire/console-endpoints.ts"
 import { Refused, type Route, route } from "./http.route.ts"
 import { sessionCookie, sessionNameIn } from "./http.session.ts"
 
@@ -42,21 +43,31 @@ const toConsole = route(wire.toConsole, () =>
   })
 )
 
-const page = `<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><title>holdfast</title></head>
-<body>
-<h1>holdfast</h1>
-<p>The service runs. This version has no console pages yet.</p>
-<ul>
-<li><a href="../health">health</a></li>
-<li><a href="../version">version</a></li>
-<li><a href="../metrics">metrics</a></li>
-<li><a href="../api/v1/signals">signals</a>, <a href="../api/v1/orders">orders</a>, <a href="../api/v1/positions">positions</a></li>
-</ul>
-</body>
-</html>
-`
+const notBuilt =
+  "The console is not built. Run `npm run build` once, as a user who may write into the project.\n"
+
+/** A file of the console; where it was not built, the words that help. */
+const serve = (exchange: Exchange, name: string) =>
+  Effect.gen(function* () {
+    const { headers } = exchange.request
+    const file = yield* consoleFile(name, {
+      encodings: headers["accept-encoding"] ?? "",
+      knows: headers["if-none-match"]
+    })
+    if (file === "missing") return yield* new Refused({ status: 404 })
+    if (file === "unchanged")
+      return { status: 304, text: "", contentType: "text/plain; charset=utf-8", headers: pageHeaders }
+    if (file === null)
+      return { status: 503, text: notBuilt, contentType: "text/plain; charset=utf-8", headers: pageHeaders }
+    return {
+      status: 200,
+      text: file.bytes,
+      contentType: file.contentType,
+      headers: { ...file.headers, ...pageHeaders }
+    }
+  })
+
+const isFolder = ({ request }: Exchange): boolean => /^[^?]*\/(\?|$)/.test(request.url ?? "")
 
 const isSecurePage = ({ request }: Exchange): boolean =>
   request.headers.origin?.toLowerCase().startsWith("https://") === true
@@ -75,15 +86,18 @@ const sessionAnswer = (
 /** The routes of this file. */
 export const consoleRoutes = (access: HttpAccessService): ReadonlyArray<Route> => [
   toConsole,
-  // The router strips a trailing slash.
-  route(wire.consolePage, () =>
-    Effect.succeed({
-      status: 200,
-      text: page,
-      contentType: wire.consolePage.answers[200].text,
-      headers: pageHeaders
-    })
+  // The page's addresses are relative: without its slash, which the router strips, they would lead one folder too high.
+  route(wire.consolePage, ({ exchange }) =>
+    isFolder(exchange)
+      ? serve(exchange, "index.html")
+      : Effect.succeed({
+          status: 302,
+          text: "the console is at console/\n",
+          contentType: wire.toConsole.answers[302].text,
+          headers: { location: "console/", ...pageHeaders }
+        })
   ),
+  route(wire.consoleFile, ({ exchange, params }) => serve(exchange, params["file"] ?? "")),
   route(wire.getSession, ({ standing }) =>
     Effect.gen(function* () {
       if (standing.by === null) return yield* new Refused({ status: 401 })

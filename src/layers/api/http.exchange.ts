@@ -101,7 +101,7 @@ const send = (
   exchange: Exchange,
   status: number,
   contentType: string,
-  text: string,
+  text: string | Buffer,
   headers: Record<string, string>
 ): void => {
   const { response } = exchange
@@ -128,12 +128,12 @@ export const answerJson = (
   headers: Record<string, string> = {}
 ): void => send(exchange, status, "application/json; charset=utf-8", `${JSON.stringify(body)}\n`, headers)
 
-/** Answers with text of the given type. */
+/** Answers with text of the given type, or with the bytes of a file. */
 export const answerText = (
   exchange: Exchange,
   status: number,
   contentType: string,
-  text: string,
+  text: string | Buffer,
   headers: Record<string, string> = {}
 ): void => send(exchange, status, contentType, text, headers)
 

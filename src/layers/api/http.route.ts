@@ -71,7 +71,7 @@ export type Reply<Json = unknown> =
   | { readonly status: number; readonly json: Json; readonly headers?: Headers }
   | {
       readonly status: number
-      readonly text: string
+      readonly text: string | Buffer
       readonly contentType: string
       readonly headers?: Headers
     }

@@ -327,21 +327,40 @@ describe("a session of the console", () => {
 })
 
 describe("the pages", () => {
-  it("say that there is no console yet, under a policy that lets nothing foreign in", async () => {
+  it("carry a policy that lets nothing foreign in, and nothing inline", async () => {
     await start()
     const root = await world.send("GET", "/")
     assert.deepStrictEqual([root.status, root.headers["location"]], [302, "console/"])
-    assert.strictEqual((await world.send("GET", "/console")).status, 200)
+    const unslashed = await world.send("GET", "/console")
+    assert.deepStrictEqual([unslashed.status, unslashed.headers["location"]], [302, "console/"])
     const page = await world.send("GET", "/console/")
     assert.strictEqual(page.status, 200)
-    assert.include(page.text, "no console pages yet")
+    assert.include(page.text, '<div id="app">')
     for (const { headers } of [root, page]) {
       const policy = headers["content-security-policy"] ?? ""
       assert.include(policy, "default-src 'none'")
       assert.include(policy, "frame-ancestors 'none'")
       assert.notMatch(policy, /unsafe|http|\*/)
     }
-    assert.notMatch(page.text, /<script|<style|style=|on[a-z]+=/)
+    // Every script is a file of ours, by a relative address.
+    assert.notMatch(page.text, /<style|style=| on[a-z]+=|<script>|(src|href)="(?!\.\/)/)
+  })
+  it("serve what the build listed and nothing else", async () => {
+    await start()
+    const script = /src="\.\/([^"]+)"/.exec((await world.send("GET", "/console/")).text)?.[1] ?? ""
+    const asset = await world.send("GET", `/console/${script}`)
+    assert.deepStrictEqual(
+      [asset.status, asset.headers["content-type"], asset.headers["cache-control"]],
+      [200, "text/javascript; charset=utf-8", "public, max-age=31536000, immutable"]
+    )
+    const charts = await world.send("GET", "/console/machines.json")
+    assert.strictEqual(charts.headers["cache-control"], "no-cache")
+    const again = await world.send("GET", "/console/machines.json", {
+      headers: { "if-none-match": charts.headers["etag"] ?? "" }
+    })
+    assert.deepStrictEqual([again.status, again.text], [304, ""])
+    for (const name of ["files.json", "machines.json.gz", "..%2Fpackage.json", "%2e%2e", "nothing.js"])
+      assert.strictEqual((await world.send("GET", `/console/${name}`)).status, 404, name)
   })
 })
 

@@ -1,0 +1,90 @@
+/**
+ * A real Chromium for tests of the console.
+ *
+ * The browser and what drives it have a lock of their own (test/browser/package.json), installed by the first test run and never
+ * by the service.
+ *
+ * Promises: one browser for a test file, closed at its end; whatever a page writes to its console as an error, or throws, is
+ * kept in `faults`.
+ * Never: leaves the machine: every request to another host is refused.
+ */
+import type { BrowserContextOptions, Page } from "@playwright/test"
+import { installLocked } from "../../scripts/locked-install.ts"
+
+const folder = import.meta.dirname
+/** A hundred megabytes from a registry. */
+const installMsMax = 240_000
+
+export interface OpenPage {
+  readonly page: Page
+  /** Errors of the page, in order. */
+  readonly faults: Array<string>
+}
+
+export interface TestBrowser {
+  readonly open: (options?: BrowserContextOptions) => Promise<OpenPage>
+  /** What axe finds wrong with the page as it is, one line for each fault. */
+  readonly accessibilityFaults: (page: Page) => Promise<ReadonlyArray<string>>
+  readonly close: () => Promise<void>
+}
+
+/** What drives it is loaded when it is installed, which the first run of the tests does. */
+const launch = async () => {
+  const problem = await installLocked(folder, {
+    announce: () => console.error("test: installing a browser (once)"),
+    mayInstall: true,
+    msMax: installMsMax
+  })
+  if (problem !== undefined) throw new Error(`the browser of the tests is not there: ${problem}`)
+  const [{ chromium }, { default: packaged }, { AxeBuilder }] = await Promise.all([
+    import("@playwright/test"),
+    import("@sparticuz/chromium"),
+    import("@axe-core/playwright")
+  ])
+  const browser = await chromium.launch({
+    executablePath: await packaged.executablePath(),
+    args: packaged.args,
+    headless: true
+  })
+  return { browser, AxeBuilder }
+}
+
+export const openBrowser = async (): Promise<TestBrowser> => {
+  const { AxeBuilder, browser } = await launch()
+  return {
+    open: async (options = {}) => {
+      const context = await browser.newContext({
+        viewport: { width: 1_400, height: 900 },
+        locale: "en-US",
+        ...options
+      })
+      await context.route(
+        (url) => !["127.0.0.1", "localhost"].includes(url.hostname),
+        (route) => route.abort()
+      )
+      const page = await context.newPage()
+      const faults: Array<string> = []
+      page.on("pageerror", (error) => faults.push(error.message))
+      page.on("console", (message) => {
+        // A service that is away answers nothing, which browsers write down by themselves.
+        if (
+          message.type() === "error" &&
+          !/^Failed to load resource|^WebSocket connection/.test(message.text())
+        )
+          faults.push(message.text())
+      })
+      return { page, faults }
+    },
+    accessibilityFaults: async (page) => {
+      const { violations } = await new AxeBuilder({ page }).analyze()
+      return violations.map(
+        ({ id, nodes }) =>
+          `${id}: ${nodes
+            .map(({ target }) => target.join(" "))
+            .slice(0, 4)
+            .join("; ")}`
+      )
+    },
+    close: () => browser.close()
+  }
+}

@@ -1,0 +1,199 @@
+/**
+ * The console in a real browser, on a real service: what an operator sees is what the service does.
+ */
+import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import type { Page } from "@playwright/test"
+import { openBrowser, type TestBrowser } from "./browser.ts"
+import { waitUntil } from "../support/exchange.ts"
+import { alertBody, Service } from "../outside/service.ts"
+
+const service = new Service()
+let token: string
+let browser: TestBrowser
+let page: Page
+let faults: Array<string>
+beforeAll(async () => {
+  ;[browser] = await Promise.all([openBrowser(), service.start()])
+  token = service.bearer()["authorization"]?.replace("Bearer ", "") ?? ""
+  ;({ page, faults } = await browser.open())
+}, 300_000)
+afterAll(async () => {
+  await browser.close()
+  await service.dispose()
+}, 60_000)
+
+const go = (hash: string) => page.goto(`${service.url}/console/#/${hash}`)
+const visible = async (text: string | RegExp): Promise<void> => {
+  await page.locator("main").getByText(text).first().waitFor({ timeout: 15_000 })
+}
+const link = (kind: string) => page.locator(`[data-link="${kind}"]`)
+
+const PAGES = [
+  "",
+  "tree",
+  "machine/root%2Ffeeds%2Ffeed%3Adefault",
+  "signals",
+  "orders",
+  "fills",
+  "accounts",
+  "accounts/paper-1",
+  "waves",
+  "journal",
+  "dead-letters",
+  "refused",
+  "alerts",
+  "audit",
+  "database",
+  "settings"
+]
+
+describe("the console", () => {
+  it("logs in by the token of its address, which does not stay there", async () => {
+    await page.goto(`${service.url}/console/#token=${token}`)
+    await page.getByRole("button", { name: "Log out" }).waitFor({ timeout: 20_000 })
+    assert.notInclude(page.url(), token)
+    assert.notInclude(
+      await page.evaluate(() => JSON.stringify([localStorage, sessionStorage, document.cookie])),
+      token
+    )
+  })
+
+  it("shows a signal from its post to its fill, with every check and its numbers", async () => {
+    const { body } = await service.post("/webhook", alertBody({ symbol: "AAPL" }))
+    await service.settled(String(body.signal_id))
+    await go("signals")
+    await page.locator(`a[href="#/signals/${body.signal_id}"]`).click()
+    await visible("Decision")
+    await visible("✓ passed")
+    await page.locator("main a[href^='#/orders/']").click()
+    await page.locator('[data-state="Filled"][data-active="true"]').waitFor({ timeout: 15_000 })
+    await go("")
+    await visible("AAPL")
+  })
+
+  it("shows each machine in the state that the service reports", async () => {
+    const rows = await service.list("actors")
+    for (const { machine, path, state } of rows) {
+      if (machine === null) continue
+      await go(`machine/${encodeURIComponent(String(path))}`)
+      await page.locator("[data-current-state]").waitFor({ timeout: 15_000 })
+      if (await page.getByText("It has no statechart of its own.").isVisible()) continue
+      const lit = await waitUntil(`a lit state of ${path} in ${state}`, async () => {
+        const ids = await page
+          .locator('[data-active="true"]')
+          .evaluateAll((all) => all.map((one) => one.getAttribute("data-state") ?? ""))
+        return ids.length > 0 ? ids : undefined
+      })
+      const now = (await service.list("actors")).find((row) => row["path"] === path)
+      assert.isTrue(
+        [state, now?.["state"]].some((name) =>
+          String(name)
+            .split("+")
+            .some((region) => lit.some((id) => id === region || id.endsWith(`.${region}`)))
+        ),
+        `${path}: ${state} is not among ${lit.join(", ")}`
+      )
+    }
+  }, 120_000)
+
+  it("gives a command only after it named its scope and its consequence, and once", async () => {
+    await go("")
+    await page.getByRole("button", { name: "Stop…" }).click()
+    const dialog = page.getByRole("dialog")
+    await dialog.getByText("HALTED only what an operator closes").waitFor()
+    assert.strictEqual(await dialog.locator("[data-scope]").textContent(), "global")
+    await dialog.getByLabel("reason (required)").fill("a test stops trading")
+    await dialog.getByRole("button", { name: "Yes, do it" }).click()
+    await dialog.getByText("trading_state.set: done").waitFor()
+    await dialog.getByRole("button", { name: "Close" }).click()
+    await page.getByText("trading HALTED").waitFor({ timeout: 10_000 })
+    assert.isTrue(await page.getByRole("button", { name: "Stop…" }).isDisabled())
+    const rows = await service.list("audit", "command=trading_state.set")
+    assert.deepStrictEqual(
+      rows.map((row) => [row["result"], row["means"], row["reason"]]),
+      [["accepted", "session", "a test stops trading"]]
+    )
+    await page.getByRole("button", { name: "Resume trading everywhere…" }).click()
+    await dialog.getByLabel("reason (required)").fill("the test is over")
+    await dialog.getByRole("button", { name: "Yes, do it" }).click()
+    await dialog.getByRole("button", { name: "Close" }).click()
+    await page.getByText("trading ACTIVE").waitFor({ timeout: 10_000 })
+  }, 60_000)
+
+  it("goes back in time, with its controls off, and forward to now", async () => {
+    await go("machine/root%2Ffeeds%2Ffeed%3Adefault")
+    const bar = page.getByRole("group", { name: "Time travel" })
+    await waitUntil(
+      "entries of the journal",
+      async () => (await bar.getByRole("slider").isEnabled()) || undefined
+    )
+    await bar.getByRole("slider").fill("0")
+    await link("replay").waitFor()
+    assert.isTrue(await page.getByRole("button", { name: "Restart…" }).isDisabled())
+    assert.isTrue(await page.getByRole("button", { name: "Stop…" }).isDisabled())
+    await bar.getByRole("button", { name: "Back to live" }).click()
+    await link("live").waitFor()
+    assert.isTrue(await page.getByRole("button", { name: "Restart…" }).isEnabled())
+  })
+
+  it.each(["dark", "light"])(
+    "is free of faults of access on every page, in the %s theme",
+    async (theme) => {
+      await page.evaluate((name) => localStorage.setItem("theme", name), theme)
+      await page.reload()
+      const found: Array<string> = []
+      for (const name of PAGES) {
+        await go(name)
+        await page.locator("main h1").first().waitFor({ timeout: 15_000 })
+        found.push(...(await browser.accessibilityFaults(page)).map((fault) => `#/${name} ${fault}`))
+      }
+      assert.deepStrictEqual(found, [])
+    },
+    180_000
+  )
+
+  it("can be used by keys alone", async () => {
+    await go("")
+    await page.keyboard.press("Control+k")
+    await page.getByRole("combobox").fill("feed:default")
+    await page.keyboard.press("Enter")
+    await page.locator("h1", { hasText: "feed:default" }).waitFor()
+    await page.keyboard.press("g")
+    await page.keyboard.press("o")
+    await page.locator("h1", { hasText: "Orders" }).waitFor()
+    await page.keyboard.press("?")
+    await page.getByRole("dialog").getByText("dark or light").waitFor()
+    await page.keyboard.press("Escape")
+  })
+
+  it("fits a phone", async () => {
+    await page.setViewportSize({ width: 390, height: 800 })
+    for (const name of ["", "tree", "signals", "accounts"]) {
+      await go(name)
+      await page.locator("main h1").first().waitFor()
+      const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
+      assert.isAtMost(over, 1, `#/${name} is ${over} px wider than a phone`)
+    }
+    await page.setViewportSize({ width: 1_400, height: 900 })
+  })
+
+  it("names itself stale when the service is gone, and is live again without a reload", async () => {
+    await go("tree")
+    await link("live").waitFor()
+    const { port } = new URL(service.url)
+    await service.kill()
+    await link("stale").waitFor({ timeout: 15_000 })
+    await service.start({ PORT: port })
+    await link("live").waitFor({ timeout: 60_000 })
+    // Its session was in the memory of the process that died: whoever gives a command logs in again.
+    await page.getByRole("button", { name: "Stop…" }).click()
+    await page.getByLabel("Control token").fill(token)
+    await page.getByRole("button", { name: "Log in" }).click()
+    await page.getByRole("dialog").getByText("HALTED only what an operator closes").waitFor()
+    await page.keyboard.press("Escape")
+  }, 150_000)
+
+  it("wrote no error and asked no other host", () => {
+    assert.deepStrictEqual(faults, [])
+  })
+})

@@ -1,0 +1,47 @@
+/**
+ * A list of the service, page after page.
+ *
+ * Promises: rows are those of the filter that was asked for last; `more` appends the next page; a refresh keeps as many rows
+ * as were shown.
+ * Never: mixes the rows of two filters.
+ */
+import { read } from "./api.ts"
+import type { Row } from "./lists.ts"
+
+interface PageOfRows {
+  readonly items: ReadonlyArray<Row>
+  readonly next_cursor: string | null
+}
+
+export class ListReader {
+  rows = $state.raw<ReadonlyArray<Row>>([])
+  next = $state<string | null>(null)
+  problem = $state("")
+  isLoading = $state(true)
+  #asked = 0
+
+  async load(
+    path: string,
+    query: Readonly<Record<string, string>>,
+    cursor: string | null = null
+  ): Promise<void> {
+    this.#asked += 1
+    const asked = this.#asked
+    const parameters = new URLSearchParams({
+      ...Object.fromEntries(Object.entries(query).filter(([, value]) => value !== "")),
+      limit: "100",
+      ...(cursor === null ? {} : { cursor })
+    })
+    try {
+      const page = await read<PageOfRows>(`${path}?${parameters.toString()}`)
+      if (asked !== this.#asked) return
+      this.rows = cursor === null ? page.items : [...this.rows, ...page.items]
+      this.next = page.next_cursor
+      this.problem = ""
+    } catch (error) {
+      if (asked === this.#asked) this.problem = error instanceof Error ? error.message : String(error)
+    } finally {
+      if (asked === this.#asked) this.isLoading = false
+    }
+  }
+}

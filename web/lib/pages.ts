@@ -1,0 +1,44 @@
+/**
+ * The pages of the console, in the order of the navigation. A new page is one line here.
+ *
+ * Promises: names are the addresses of the contract (`#/tree`); `key` after `g` opens a page.
+ * Never: two pages with one name or key.
+ */
+import type { Component } from "svelte"
+import Accounts from "../pages/accounts.svelte"
+import Database from "../pages/database.svelte"
+import JournalPage from "../pages/journal.svelte"
+import ListPage from "../pages/list-page.svelte"
+import Machine from "../pages/machine.svelte"
+import Orders from "../pages/orders.svelte"
+import Overview from "../pages/overview.svelte"
+import Settings from "../pages/settings.svelte"
+import Signals from "../pages/signals.svelte"
+import Tree from "../pages/tree.svelte"
+
+export interface Page {
+  readonly name: string
+  readonly title: string
+  readonly key: string
+  readonly component: Component
+  /** Reached by links only. */
+  readonly isHidden?: true
+}
+
+export const pages: ReadonlyArray<Page> = [
+  { name: "", title: "Overview", key: "h", component: Overview },
+  { name: "tree", title: "Tree", key: "t", component: Tree },
+  { name: "machine", title: "Machine", key: "m", component: Machine, isHidden: true },
+  { name: "signals", title: "Signals", key: "s", component: Signals },
+  { name: "orders", title: "Orders", key: "o", component: Orders },
+  { name: "fills", title: "Fills", key: "f", component: ListPage },
+  { name: "accounts", title: "Accounts", key: "a", component: Accounts },
+  { name: "waves", title: "Waves", key: "w", component: ListPage },
+  { name: "journal", title: "Journal", key: "j", component: JournalPage },
+  { name: "dead-letters", title: "Dead letters", key: "d", component: ListPage },
+  { name: "refused", title: "Refused", key: "r", component: ListPage },
+  { name: "alerts", title: "Alerts", key: "l", component: ListPage },
+  { name: "audit", title: "Audit", key: "u", component: ListPage },
+  { name: "database", title: "Database", key: "b", component: Database },
+  { name: "settings", title: "Settings", key: "e", component: Settings }
+]
