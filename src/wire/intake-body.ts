@@ -11,7 +11,7 @@
 import { z } from "zod"
 import { isJsonObject, type JsonValue, withoutSecret } from "../domain/kernel/canonical-json.ts"
 import type { FieldError } from "../domain/kernel/field-error.ts"
-import { intakeLimits } from "../domain/kernel/limits.ts"
+import { intakeLimits } from "../domain/kernel/limits-signals.ts"
 import type { IntakeBody } from "../domain/signals/intake-body.ts"
 import { isMetadata } from "../domain/signals/metadata.ts"
 import { decodeMetadata, metadataBody } from "./metadata-body.ts"

@@ -7,7 +7,7 @@
  */
 import { z } from "zod"
 import { isJsonObject, type JsonObject } from "../domain/kernel/canonical-json.ts"
-import { fieldLimits } from "../domain/kernel/limits.ts"
+import { fieldLimits } from "../domain/kernel/limits-signals.ts"
 import type { Metadata } from "../domain/signals/metadata.ts"
 import { SIGNAL_FIELDS } from "../domain/signals/signal.ts"
 import { eventId, secret } from "./post-fields.ts"

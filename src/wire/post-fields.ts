@@ -5,7 +5,7 @@
  * Never: keeps the secret.
  */
 import { z } from "zod"
-import { intakeLimits } from "../domain/kernel/limits.ts"
+import { intakeLimits } from "../domain/kernel/limits-signals.ts"
 import { EVENT_NAME, readEventName } from "../domain/signals/identity.ts"
 import { exactNumber, patternOf, readBy, text, wordsOf } from "./sent.ts"
 

@@ -9,7 +9,7 @@
  * Never: reads a file or the environment.
  */
 import { z } from "zod"
-import { ageLimits } from "../domain/kernel/limits.ts"
+import { ageLimits } from "../domain/kernel/limits-signals.ts"
 import { INSTRUMENT_KINDS } from "../domain/kernel/instruments.ts"
 import {
   type FeedFields,

@@ -9,7 +9,7 @@
  */
 import { z } from "zod"
 import type { JsonObject } from "../domain/kernel/canonical-json.ts"
-import { fieldLimits } from "../domain/kernel/limits.ts"
+import { fieldLimits } from "../domain/kernel/limits-signals.ts"
 import { MARKET_POSITIONS, type Signal, SIGNAL_INTENTS } from "../domain/signals/signal.ts"
 import { SCORES } from "../domain/signals/metadata.ts"
 import {

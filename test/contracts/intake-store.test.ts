@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, type Scope } from "effect"
-import { intakeLimits } from "../../src/domain/kernel/limits.ts"
+import { intakeLimits } from "../../src/domain/kernel/limits-signals.ts"
 import { Database } from "../../src/layers/database/database.port.ts"
 import { makeMemoryIntakeStore } from "../support/intake-store.memory.ts"
 import { IntakeStorePg } from "../../src/layers/signals/intake-store.pg.ts"

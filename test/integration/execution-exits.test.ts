@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
 import { randomUUID } from "node:crypto"
-import { exitLimits } from "../../src/domain/kernel/limits.ts"
+import { exitLimits } from "../../src/domain/kernel/limits-execution.ts"
 import type { MemoryBroker } from "../support/broker.memory.ts"
 import { BrokerOutcomeUnknown, BrokerUnavailable } from "../../src/layers/venues/broker.port.ts"
 import { makeMemoryMarket } from "../support/market.memory.ts"

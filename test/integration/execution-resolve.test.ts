@@ -1,6 +1,6 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Option, type Scope } from "effect"
-import { lookupLimits } from "../../src/domain/kernel/limits.ts"
+import { lookupLimits } from "../../src/domain/kernel/limits-execution.ts"
 import {
   BrokerOutcomeUnknown,
   BrokerUnavailable,

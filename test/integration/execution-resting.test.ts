@@ -1,7 +1,7 @@
 /** Accounts that rest: opened all at once, woken one by one, and never resting on stale knowledge. */
 import { assert, layer } from "@effect/vitest"
 import { Deferred, Effect, type Scope } from "effect"
-import { executionLimits } from "../../src/domain/kernel/limits.ts"
+import { executionLimits } from "../../src/domain/kernel/limits-execution.ts"
 import type { MemoryBroker } from "../support/broker.memory.ts"
 import type { BrokerConnection } from "../../src/layers/venues/broker.port.ts"
 import { makeVenue, type NodeOptions, scenario, startNode, until, untilStatus } from "./execution-desk.ts"

@@ -1,7 +1,7 @@
 /** What is next to an order in the rows, and what it may do there: other orders, its position, the states of trading. */
 import { assert, layer } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
-import { ageLimits } from "../../src/domain/kernel/limits.ts"
+import { ageLimits } from "../../src/domain/kernel/limits-signals.ts"
 import type { OrderEvent } from "../../src/domain/orders/order.ts"
 import { PositionsStore } from "../../src/layers/orders/positions-store.port.ts"
 import { Database } from "../../src/layers/database/database.port.ts"

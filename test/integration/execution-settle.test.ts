@@ -1,6 +1,6 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
-import { executionLimits } from "../../src/domain/kernel/limits.ts"
+import { executionLimits } from "../../src/domain/kernel/limits-execution.ts"
 import { FillsStore } from "../../src/layers/orders/fills-store.port.ts"
 import { type OrderNote, OrdersStore, type StoredOrder } from "../../src/layers/orders/orders-store.port.ts"
 import { freshSymbol, makeVenue, scenario, startNode, until } from "./execution-desk.ts"

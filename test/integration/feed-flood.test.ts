@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { feedLimits } from "../../src/domain/kernel/limits.ts"
+import { feedLimits } from "../../src/domain/kernel/limits-feeds.ts"
 import { type DatabaseService, DatabaseUnavailable } from "../../src/layers/database/database.port.ts"
 import { openFreshDatabase } from "../support/postgres.ts"
 import { flood } from "./feed-flood.ts"

@@ -8,7 +8,7 @@
  * signals, decisions, orders, create requests, fills, links and positions agree.
  * Never: stops at the first difference, or reads a database.
  */
-import { ageLimits } from "../../src/domain/kernel/limits.ts"
+import { ageLimits } from "../../src/domain/kernel/limits-signals.ts"
 import { waitUntil } from "../support/exchange.ts"
 import type { BookFill } from "../support/paper-broker.ts"
 import type { Delivery } from "./producer.ts"

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "vitest"
 import { setTimeout as pause } from "node:timers/promises"
 import { waitUntil } from "../support/exchange.ts"
-import { accountLimits } from "../../src/domain/kernel/limits.ts"
+import { accountLimits } from "../../src/domain/kernel/limits-execution.ts"
 import { brokerLimits } from "../../src/layers/venues/broker-limits.ts"
 import { HealthWatch } from "./health-watch.ts"
 import { assertFilledOnce, openWorld, post } from "./broker-scenes.ts"

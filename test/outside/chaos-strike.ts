@@ -7,7 +7,7 @@
  */
 import { readFileSync } from "node:fs"
 import { setTimeout as pause } from "node:timers/promises"
-import { nodeLimits } from "../../src/domain/kernel/limits.ts"
+import { nodeLimits } from "../../src/domain/kernel/limits-execution.ts"
 import { signalAll } from "../support/signals.ts"
 import type { FaultKind, PlannedFault } from "./chaos-plan.ts"
 import type { ChaosStage } from "./chaos-stage.ts"

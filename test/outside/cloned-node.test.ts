@@ -2,7 +2,7 @@
 import { assert, describe, it } from "vitest"
 import { cpSync } from "node:fs"
 import { setTimeout as pause } from "node:timers/promises"
-import { nodeLimits } from "../../src/domain/kernel/limits.ts"
+import { nodeLimits } from "../../src/domain/kernel/limits-execution.ts"
 import { waitUntil } from "../support/exchange.ts"
 import type { Service } from "./service.ts"
 import { World } from "./world.ts"

@@ -10,7 +10,7 @@
  */
 import { assert } from "vitest"
 import { setTimeout as pause } from "node:timers/promises"
-import { nodeLimits } from "../../src/domain/kernel/limits.ts"
+import { nodeLimits } from "../../src/domain/kernel/limits-execution.ts"
 import type { DuplicateRule } from "../support/paper-broker.ts"
 import { waitUntil } from "../support/exchange.ts"
 import { type Cell, createsOf, type Ending, endingOf } from "./crash-cells.ts"

@@ -1,6 +1,6 @@
 import { assert, describe, it, type TestContext } from "vitest"
 import { setTimeout as pause } from "node:timers/promises"
-import { nodeLimits } from "../../src/domain/kernel/limits.ts"
+import { nodeLimits } from "../../src/domain/kernel/limits-execution.ts"
 import { waitUntil } from "../support/exchange.ts"
 import { audit } from "./audit.ts"
 import type { Delivery } from "./producer.ts"

@@ -11,7 +11,7 @@
  * Failure: exactly what the script defines, with the tags of the port.
  */
 import { BigDecimal, Cause, Clock, Effect, Option, Queue } from "effect"
-import { accountLimits } from "../../src/domain/kernel/limits.ts"
+import { accountLimits } from "../../src/domain/kernel/limits-execution.ts"
 import type { VenueFill } from "../../src/domain/orders/fill.ts"
 import {
   type BrokerConnection,

@@ -9,7 +9,7 @@
  * Never: touches a signal that is being decided, or judges an age by our own clock.
  */
 import { Clock, Effect, Metric } from "effect"
-import { claimLimits } from "../../domain/kernel/limits.ts"
+import { claimLimits } from "../../domain/kernel/limits-signals.ts"
 import { Alerts } from "../../layers/alerts/alerts.port.ts"
 import { type ExpiredSignals, SignalsStore } from "../../layers/decision/signals-store.port.ts"
 import { logEvent } from "../../runtime/log-event.ts"

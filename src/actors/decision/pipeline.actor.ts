@@ -7,7 +7,7 @@
  */
 import { Effect } from "effect"
 import { invariant } from "../../domain/kernel/invariant.ts"
-import { claimLimits } from "../../domain/kernel/limits.ts"
+import { claimLimits } from "../../domain/kernel/limits-signals.ts"
 import { SignalQueue } from "../../layers/decision/signal-queue.port.ts"
 import { type Backlog, type Claim, SignalsStore } from "../../layers/decision/signals-store.port.ts"
 import { Wake } from "../../layers/platform/wake.port.ts"

@@ -10,7 +10,7 @@
  * Never: outlives its child.
  */
 import { Clock, Data, Effect, Fiber, Semaphore } from "effect"
-import { accountLimits, executionLimits, lookupLimits } from "../../domain/kernel/limits.ts"
+import { accountLimits, executionLimits, lookupLimits } from "../../domain/kernel/limits-execution.ts"
 import type { LeaseGuard } from "../../layers/accounts/accounts-lease.port.ts"
 import { noTurns, type TurnCounts } from "../../layers/accounts/account-turns.ts"
 import type { BrokerConnection } from "../../layers/venues/broker.port.ts"

@@ -13,7 +13,7 @@
  */
 import { ordersBell, resolveBell } from "../../layers/platform/bells.ts"
 import { Clock, Effect, FiberMap, Option } from "effect"
-import { executionLimits, lookupLimits } from "../../domain/kernel/limits.ts"
+import { executionLimits, lookupLimits } from "../../domain/kernel/limits-execution.ts"
 import type { Permit } from "../../domain/orders/permit.ts"
 import type { LeaseGuard } from "../../layers/accounts/accounts-lease.port.ts"
 import type { VenueOrder } from "../../layers/venues/broker.port.ts"

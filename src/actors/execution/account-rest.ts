@@ -11,7 +11,7 @@
  */
 import { venueBell } from "../../layers/platform/bells.ts"
 import { Effect, Stream } from "effect"
-import { executionLimits } from "../../domain/kernel/limits.ts"
+import { executionLimits } from "../../domain/kernel/limits-execution.ts"
 import { AccountLeases, type LeaseGuard, makeLeaseGuard } from "../../layers/accounts/accounts-lease.port.ts"
 import { type AccountGrant, AccountsStore } from "../../layers/accounts/accounts-store.port.ts"
 import { Protection } from "../../layers/orders/protection.port.ts"

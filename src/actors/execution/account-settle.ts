@@ -11,7 +11,7 @@
  * Never: writes a fill, a position or a status.
  */
 import { Clock, Effect, Option } from "effect"
-import { executionLimits } from "../../domain/kernel/limits.ts"
+import { executionLimits } from "../../domain/kernel/limits-execution.ts"
 import type { VenueOrder } from "../../layers/venues/broker.port.ts"
 import {
   OrdersStore,

@@ -7,7 +7,7 @@
  */
 import { ordersBell, reconcileBell, venueBell } from "../../layers/platform/bells.ts"
 import { Context, Effect, Semaphore } from "effect"
-import { executionLimits } from "../../domain/kernel/limits.ts"
+import { executionLimits } from "../../domain/kernel/limits-execution.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
 import { AccountLeases, makeLeaseGuard } from "../../layers/accounts/accounts-lease.port.ts"
 import { AccountsStore } from "../../layers/accounts/accounts-store.port.ts"

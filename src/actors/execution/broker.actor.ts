@@ -12,7 +12,7 @@
  */
 import { reconcileBell, venueBell } from "../../layers/platform/bells.ts"
 import { Clock, Effect } from "effect"
-import { brokerStreamLimits } from "../../domain/kernel/limits.ts"
+import { brokerStreamLimits } from "../../domain/kernel/limits-execution.ts"
 import { AccountLeases } from "../../layers/accounts/accounts-lease.port.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
 import type { Protection } from "../../layers/orders/protection.port.ts"

@@ -9,7 +9,7 @@
  * Never: decides what is protected.
  */
 import { Effect } from "effect"
-import { exitLimits } from "../../domain/kernel/limits.ts"
+import { exitLimits } from "../../domain/kernel/limits-execution.ts"
 import type { Watched } from "../../layers/orders/protection.port.ts"
 import { Alerts } from "../../layers/alerts/alerts.port.ts"
 

@@ -12,7 +12,8 @@
 import { ordersBell } from "../../layers/platform/bells.ts"
 import { Clock, Effect } from "effect"
 import { decimal, type Decimal, formatDecimal } from "../../domain/kernel/decimal.ts"
-import { ageLimits, exitLimits } from "../../domain/kernel/limits.ts"
+import { exitLimits } from "../../domain/kernel/limits-execution.ts"
+import { ageLimits } from "../../domain/kernel/limits-signals.ts"
 import {
   exitDue,
   exitPricesOf,

@@ -9,7 +9,7 @@
  * Never: sends; judges an entry whose fills may still come.
  */
 import { Clock, Effect } from "effect"
-import { exitLimits } from "../../domain/kernel/limits.ts"
+import { exitLimits } from "../../domain/kernel/limits-execution.ts"
 import { partialStep, partialTermsOf } from "../../domain/orders/partial.ts"
 import { AccountLeases } from "../../layers/accounts/accounts-lease.port.ts"
 import { Config } from "../../layers/platform/config.port.ts"

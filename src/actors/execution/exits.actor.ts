@@ -6,7 +6,7 @@
  * Never: sends an order or decides a quantity; what a look does is exits-look.ts.
  */
 import { Clock, Effect, Stream } from "effect"
-import { exitLimits } from "../../domain/kernel/limits.ts"
+import { exitLimits } from "../../domain/kernel/limits-execution.ts"
 import { Market } from "../../layers/market/market.port.ts"
 import { Wake } from "../../layers/platform/wake.port.ts"
 import { exitsMachine } from "../../machines/execution/exits.machine.ts"

@@ -12,7 +12,7 @@
 import { FAULT_POINTS, faultPoint } from "../../layers/platform/fault-point.ts"
 import { ordersBell, reconcileBell } from "../../layers/platform/bells.ts"
 import { Clock, Effect } from "effect"
-import { executionLimits } from "../../domain/kernel/limits.ts"
+import { executionLimits } from "../../domain/kernel/limits-execution.ts"
 import { BLOCKS_SYMBOL } from "../../domain/orders/order.ts"
 import { termsOf } from "../../domain/orders/protection.ts"
 import { Protection } from "../../layers/orders/protection.port.ts"

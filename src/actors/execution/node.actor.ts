@@ -10,7 +10,7 @@
  */
 import { ordersBell, resolveBell } from "../../layers/platform/bells.ts"
 import { Clock, Effect } from "effect"
-import { accountLimits, nodeLimits } from "../../domain/kernel/limits.ts"
+import { accountLimits, nodeLimits } from "../../domain/kernel/limits-execution.ts"
 import { isProvenDead } from "../../domain/platform/node-life.ts"
 import { AccountLeases, type LeaseGuard } from "../../layers/accounts/accounts-lease.port.ts"
 import { type AccountGrant, AccountsStore } from "../../layers/accounts/accounts-store.port.ts"

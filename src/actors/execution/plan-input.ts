@@ -8,7 +8,7 @@
  */
 import { instrumentsOf } from "../../domain/kernel/instruments.ts"
 import { versionOf } from "../../domain/kernel/settings-change.ts"
-import { ageLimits } from "../../domain/kernel/limits.ts"
+import { ageLimits } from "../../domain/kernel/limits-signals.ts"
 import type { PlanQuote, PlanSettings } from "../../domain/orders/plan-context.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
 import type { MarketService } from "../../layers/market/market.port.ts"

@@ -7,7 +7,7 @@
  */
 import { reconcileBell } from "../../layers/platform/bells.ts"
 import { Clock, Effect } from "effect"
-import { executionLimits, exitLimits } from "../../domain/kernel/limits.ts"
+import { executionLimits, exitLimits } from "../../domain/kernel/limits-execution.ts"
 import { AccountsStore } from "../../layers/accounts/accounts-store.port.ts"
 import { Alerts } from "../../layers/alerts/alerts.port.ts"
 import { Config } from "../../layers/platform/config.port.ts"

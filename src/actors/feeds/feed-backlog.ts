@@ -9,7 +9,7 @@
  */
 import { Effect } from "effect"
 import type { UnusableSignal, WaveSignal } from "../../domain/feeds/feed-wire.ts"
-import { feedLimits } from "../../domain/kernel/limits.ts"
+import { feedLimits } from "../../domain/kernel/limits-feeds.ts"
 
 type Resume = (effect: Effect.Effect<void>) => void
 

@@ -20,7 +20,7 @@ import {
   type UnusableSignal,
   type WaveSignal
 } from "../../domain/feeds/feed-wire.ts"
-import { feedLimits } from "../../domain/kernel/limits.ts"
+import { feedLimits } from "../../domain/kernel/limits-feeds.ts"
 import type { Mask } from "../../domain/kernel/redaction.ts"
 import type { FeedSettings } from "../../domain/kernel/settings.ts"
 import { Alerts } from "../../layers/alerts/alerts.port.ts"

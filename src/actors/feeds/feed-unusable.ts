@@ -10,7 +10,7 @@
  */
 import { Clock, Effect } from "effect"
 import { faultsOf, unusableIdentity, type UnusableSignal } from "../../domain/feeds/feed-wire.ts"
-import { feedLimits } from "../../domain/kernel/limits.ts"
+import { feedLimits } from "../../domain/kernel/limits-feeds.ts"
 import { Alerts } from "../../layers/alerts/alerts.port.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 

@@ -7,7 +7,7 @@
  * Never: changes the ledger.
  */
 import { Effect, Metric } from "effect"
-import { waveLimits } from "../../domain/kernel/limits.ts"
+import { waveLimits } from "../../domain/kernel/limits-feeds.ts"
 import type { WaveSettings } from "../../domain/kernel/settings.ts"
 import { dueAtMs, showMoment } from "../../domain/kernel/wave-clock.ts"
 import { Alerts } from "../../layers/alerts/alerts.port.ts"

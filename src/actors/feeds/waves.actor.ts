@@ -8,7 +8,7 @@
  */
 import { feedBell } from "../../layers/platform/bells.ts"
 import { Clock, Effect } from "effect"
-import { waveLimits } from "../../domain/kernel/limits.ts"
+import { waveLimits } from "../../domain/kernel/limits-feeds.ts"
 import {
   nextDueAtMs,
   paceOf,

@@ -6,7 +6,7 @@
  * Never: queries a database that is away, or ends before it is interrupted.
  */
 import { Effect, Stream } from "effect"
-import { claimLimits } from "../../domain/kernel/limits.ts"
+import { claimLimits } from "../../domain/kernel/limits-signals.ts"
 import { Database } from "../../layers/database/database.port.ts"
 import { SignalQueue } from "../../layers/decision/signal-queue.port.ts"
 import { SignalsStore } from "../../layers/decision/signals-store.port.ts"

@@ -17,7 +17,8 @@ import {
   verdictOfFault,
   verdictOfForcedStop
 } from "../../domain/platform/exit-status.ts"
-import { intakeLimits, stopLimits } from "../../domain/kernel/limits.ts"
+import { stopLimits } from "../../domain/kernel/limits.ts"
+import { intakeLimits } from "../../domain/kernel/limits-signals.ts"
 import type { Mask } from "../../domain/kernel/redaction.ts"
 import { settingsMask } from "../../layers/platform/config-mask.ts"
 import { settingsWarnings } from "../../domain/kernel/settings-warnings.ts"

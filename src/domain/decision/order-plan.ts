@@ -13,7 +13,7 @@ import { formatDecimal } from "../kernel/decimal.ts"
 import { decideA, type EngineSignal, type Proposal } from "./engine-a.ts"
 import { clientOrderId, orderId } from "../kernel/ids.ts"
 import { instrumentNumbers, multiplierOf } from "../kernel/instruments.ts"
-import { ageLimits } from "../kernel/limits.ts"
+import { ageLimits } from "../kernel/limits-signals.ts"
 import {
   type PlanAccount,
   type PlanContext,

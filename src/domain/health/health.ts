@@ -14,7 +14,8 @@
 import { isoOf } from "../kernel/iso-time.ts"
 import type { Mode } from "../kernel/settings.ts"
 import type { TradingStateName } from "../kernel/trading-state.ts"
-import { claimLimits, healthLimits } from "../kernel/limits.ts"
+import { healthLimits } from "../kernel/limits.ts"
+import { claimLimits } from "../kernel/limits-signals.ts"
 
 export type HealthStatus = "starting" | "healthy" | "degraded" | "unhealthy" | "stopping"
 

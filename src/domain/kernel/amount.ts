@@ -7,7 +7,7 @@
 import { Option } from "effect"
 import { decimalFromNumber, formatDecimal, parseDecimal } from "./decimal.ts"
 import type { ExactNumber } from "./exact-number.ts"
-import { decimalLimits } from "./limits.ts"
+import { decimalLimits } from "./limits-signals.ts"
 
 /** The sign that an amount may have, and the message when it has another one. */
 const SIGNS = {

@@ -13,7 +13,7 @@
 import { BigDecimal, Option } from "effect"
 
 import { invariant } from "./invariant.ts"
-import { decimalLimits } from "./limits.ts"
+import { decimalLimits } from "./limits-signals.ts"
 
 export type Decimal = BigDecimal.BigDecimal
 

@@ -11,7 +11,7 @@
  * Never: strips an exchange prefix, or guesses a quote currency.
  */
 import { readText } from "./text-line.ts"
-import { fieldLimits } from "./limits.ts"
+import { fieldLimits } from "./limits-signals.ts"
 
 const PRINTABLE = /^[\u0020-\u007e]+$/
 /** An alert whose template was never filled in: `{{ticker}}` is not a symbol. */

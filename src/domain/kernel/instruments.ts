@@ -13,7 +13,7 @@
 import type { CalendarName } from "./calendar.ts"
 import { type Decimal, decimal } from "./decimal.ts"
 import { FUTURES_AS_OF, futuresTable } from "./futures-table.ts"
-import { instrumentLimits, optionLimits } from "./limits.ts"
+import { instrumentLimits, optionLimits } from "./limits-signals.ts"
 
 export const INSTRUMENT_KINDS = ["equity", "option", "future", "crypto", "fx"] as const
 export type InstrumentKind = (typeof INSTRUMENT_KINDS)[number]

@@ -10,7 +10,7 @@
  * Never: recurses deeper than `bodyDepthMax`; runs on accepted bodies.
  */
 import { jsonPath } from "./json-path.ts"
-import { intakeLimits } from "./limits.ts"
+import { intakeLimits } from "./limits-signals.ts"
 
 /** The first fault of a text. `path` is "" for the body itself. */
 export interface JsonFault {

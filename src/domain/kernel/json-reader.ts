@@ -17,7 +17,7 @@ import { exactNumber, mayBeInexact } from "./exact-number.ts"
 import type { FieldError } from "./field-error.ts"
 import { findJsonFault } from "./json-fault.ts"
 import { jsonPath } from "./json-path.ts"
-import { intakeLimits } from "./limits.ts"
+import { intakeLimits } from "./limits-signals.ts"
 
 /** Why a body was refused. `too_large` is a 413, everything else a 400. */
 export interface JsonRefused extends FieldError {

@@ -10,7 +10,7 @@
  */
 import { ExactNumber } from "./exact-number.ts"
 import { daysInMonth } from "./instrument.ts"
-import { fieldLimits } from "./limits.ts"
+import { fieldLimits } from "./limits-signals.ts"
 
 const LOCAL = String.raw`(?<year>\d{4})-(?<month>\d{2})-(?<day>\d{2})[Tt ](?<hour>\d{2}):(?<minute>\d{2})(?::(?<second>\d{2})(?:[.,](?<fraction>\d{1,9}))?)?`
 const ZONE = String.raw` ?(?<zone>[Zz]|[+-]\d{2}(?::?\d{2})?)`

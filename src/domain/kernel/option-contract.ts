@@ -13,7 +13,7 @@ import { BigDecimal } from "effect"
 import { monthlyExpiration } from "./calendar.ts"
 import { decimal, formatDecimal } from "./decimal.ts"
 import { multiplierOf, plainInstruments } from "./instruments.ts"
-import { optionLimits } from "./limits.ts"
+import { optionLimits } from "./limits-signals.ts"
 
 export interface OptionRequest {
   readonly underlying: string

@@ -10,7 +10,7 @@
  */
 import { readSymbol } from "./instrument.ts"
 import type { InstrumentOverride } from "./instruments.ts"
-import { instrumentLimits } from "./limits.ts"
+import { instrumentLimits } from "./limits-signals.ts"
 import type { Mode, SettingsProblem, StrategySettings } from "./settings.ts"
 import { isContinuous, meaningOf, type SymbolMap } from "./symbol-map.ts"
 

@@ -11,7 +11,7 @@
  * Never: reads a clock or the local zone, or counts waves.
  */
 import { invariant } from "./invariant.ts"
-import { waveLimits } from "./limits.ts"
+import { waveLimits } from "./limits-feeds.ts"
 
 /** A schedule: a check every `periodMs`, at `offsetMs` after each multiple of it, for the wave `lagMs` before the check. */
 export interface WaveSchedule {

@@ -15,7 +15,7 @@ import { bodyHash, fieldOf, type JsonObject } from "../kernel/canonical-json.ts"
 import { ExactNumber } from "../kernel/exact-number.ts"
 import type { FieldError } from "../kernel/field-error.ts"
 import { signalId } from "../kernel/ids.ts"
-import { ageLimits, intakeLimits } from "../kernel/limits.ts"
+import { ageLimits, intakeLimits } from "../kernel/limits-signals.ts"
 
 /** `explicit`: named by the sender. `hash`: computed from the body. `bucket`: computed, and only for its minute. */
 export type IdentityKind = "explicit" | "hash" | "bucket"

@@ -13,7 +13,7 @@
  */
 import { Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
-import { accountLimits, nodeLimits } from "../../domain/kernel/limits.ts"
+import { accountLimits, nodeLimits } from "../../domain/kernel/limits-execution.ts"
 import { collapse, inBatches } from "../database/collapse.ts"
 import { Database, type DatabaseService } from "../database/database.port.ts"
 import { accountLeased, lifeAlive } from "./node-life.pg.ts"

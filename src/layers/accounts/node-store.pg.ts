@@ -12,7 +12,7 @@
  * lease, which the next opening of the same life finds as its own. A fault of a statement is a bug and dies.
  */
 import { Effect, Layer } from "effect"
-import { nodeLimits } from "../../domain/kernel/limits.ts"
+import { nodeLimits } from "../../domain/kernel/limits-execution.ts"
 import { Database, type DatabaseService } from "../database/database.port.ts"
 import { NodeStore, type NodeStoreService, type Opening } from "./node-store.port.ts"
 

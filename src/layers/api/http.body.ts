@@ -10,7 +10,7 @@
  * Never: waits for a sender beyond the deadline.
  * Failure: a sender that disconnects is `gone`, and nobody is answered.
  */
-import { intakeLimits } from "../../domain/kernel/limits.ts"
+import { intakeLimits } from "../../domain/kernel/limits-signals.ts"
 import {
   elapsedMs,
   type Exchange,

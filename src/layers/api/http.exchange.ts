@@ -9,7 +9,7 @@
  * Never: throws because the peer is gone; a peer that hung up simply does not read.
  * Failure: a write to a peer that is gone is dropped by the socket; nothing waits for it.
  */
-import { intakeLimits } from "../../domain/kernel/limits.ts"
+import { intakeLimits } from "../../domain/kernel/limits-signals.ts"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import type { RefusalReason } from "../../domain/intake/refused-post.ts"

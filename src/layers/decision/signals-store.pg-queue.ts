@@ -13,7 +13,7 @@
  */
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { Fragment } from "effect/sql/Statement"
-import { ageLimits, claimLimits } from "../../domain/kernel/limits.ts"
+import { ageLimits, claimLimits } from "../../domain/kernel/limits-signals.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
 import type { Action, Direction, MarketPosition, SignalIntent } from "../../domain/signals/signal.ts"
 import type { Backlog, ExpiredSignals } from "./signals-store.port.ts"

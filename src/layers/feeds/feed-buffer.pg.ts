@@ -26,7 +26,7 @@ import {
   waveSignalId
 } from "../../domain/feeds/feed-wire.ts"
 import { signalId } from "../../domain/kernel/ids.ts"
-import { feedLimits } from "../../domain/kernel/limits.ts"
+import { feedLimits } from "../../domain/kernel/limits-feeds.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
 import { Config } from "../platform/config.port.ts"
 import { Database, type DatabaseError, type DatabaseService } from "../database/database.port.ts"

@@ -8,7 +8,7 @@
 import { Effect } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { RecentLinkage } from "../../domain/health/health.ts"
-import { ageLimits } from "../../domain/kernel/limits.ts"
+import { ageLimits } from "../../domain/kernel/limits-signals.ts"
 import { linkageLimits } from "../../domain/kernel/limits-kept.ts"
 import type { DatabaseService } from "../database/database.port.ts"
 import { readLimits } from "../platform/http-limits.ts"

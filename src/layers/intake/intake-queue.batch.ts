@@ -11,7 +11,7 @@
  */
 import { FAULT_POINTS, faultPoint } from "../platform/fault-point.ts"
 import { Cause, Clock, Effect, Layer } from "effect"
-import { intakeLimits } from "../../domain/kernel/limits.ts"
+import { intakeLimits } from "../../domain/kernel/limits-signals.ts"
 import { Alerts } from "../alerts/alerts.port.ts"
 import { type DatabaseFault, DatabaseUnavailable } from "../database/database.port.ts"
 import { settleWith } from "./intake-queue.settle.ts"

@@ -13,7 +13,7 @@
 import { Clock, Context, Effect, Layer } from "effect"
 import type { RefusalReason } from "../../domain/intake/refused-post.ts"
 import type { FieldError } from "../../domain/kernel/field-error.ts"
-import { intakeLimits } from "../../domain/kernel/limits.ts"
+import { intakeLimits } from "../../domain/kernel/limits-signals.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 import { Alerts } from "../alerts/alerts.port.ts"
 

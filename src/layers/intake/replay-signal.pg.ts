@@ -8,7 +8,7 @@
  */
 import { Effect } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
-import { ageLimits } from "../../domain/kernel/limits.ts"
+import { ageLimits } from "../../domain/kernel/limits-signals.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
 
 /** What a replay needs. `nowMs` judges the age of a post, as at the intake; a signal's is judged by the database. */

@@ -9,7 +9,7 @@
  * Never: invents a quote while the feed is down, or blocks a reader.
  */
 import { Context, Data, type Effect, type Stream } from "effect"
-import { ageLimits } from "../../domain/kernel/limits.ts"
+import { ageLimits } from "../../domain/kernel/limits-signals.ts"
 
 /** Prices are decimal strings; bid <= last <= ask. `at` is when the price held, not when it arrived. */
 export interface Quote {

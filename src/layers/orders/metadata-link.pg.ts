@@ -17,7 +17,7 @@ import { Effect } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import type { Metadata } from "../../domain/signals/metadata.ts"
-import { ageLimits } from "../../domain/kernel/limits.ts"
+import { ageLimits } from "../../domain/kernel/limits-signals.ts"
 
 /** A trade as it was just stored, in the same transaction. */
 export interface TradeToLink {

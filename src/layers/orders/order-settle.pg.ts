@@ -12,7 +12,7 @@
  * Failure: `DatabaseUnavailable`; a check that is counted twice only delays the next one. A fault is a bug and dies.
  */
 import { Effect } from "effect"
-import { executionLimits } from "../../domain/kernel/limits.ts"
+import { executionLimits } from "../../domain/kernel/limits-execution.ts"
 import { SETTLES } from "../../domain/orders/order.ts"
 import type { DatabaseService } from "../database/database.port.ts"
 import { columnsOf, settledBy, settledWhen } from "./order-row.pg.ts"

@@ -9,7 +9,7 @@
 import { Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import { positionId } from "../../domain/kernel/ids.ts"
-import { exitLimits } from "../../domain/kernel/limits.ts"
+import { exitLimits } from "../../domain/kernel/limits-execution.ts"
 import { BLOCKS_SYMBOL, OPEN, type OrderStatus } from "../../domain/orders/order.ts"
 import { COMPENSATION } from "../../domain/orders/partial.ts"
 import { OPERATOR_CLOSE } from "../../domain/orders/permit.ts"

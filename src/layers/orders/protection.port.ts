@@ -11,7 +11,7 @@
  * Never: queries anything; repeats an old "all is well".
  */
 import { Context, Layer } from "effect"
-import { exitLimits } from "../../domain/kernel/limits.ts"
+import { exitLimits } from "../../domain/kernel/limits-execution.ts"
 
 export interface Unprotected {
   readonly account: string

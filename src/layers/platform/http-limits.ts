@@ -8,7 +8,7 @@
  * Never: read from the environment; what an operator may set is a setting, not a limit.
  */
 import { invariant } from "../../domain/kernel/invariant.ts"
-import { intakeLimits } from "../../domain/kernel/limits.ts"
+import { intakeLimits } from "../../domain/kernel/limits-signals.ts"
 
 export const listenerLimits = {
   /** `listen` on an address answers in microseconds; a host name may need the resolver. */

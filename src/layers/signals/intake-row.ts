@@ -13,7 +13,7 @@ import type { FieldError } from "../../domain/kernel/field-error.ts"
 import { ageVerdict, bucketKey, expiresFromMs, type Identity } from "../../domain/signals/identity.ts"
 import type { IntakeBody } from "../../domain/signals/intake-body.ts"
 import { takersOf } from "../../domain/signals/routing.ts"
-import { ageLimits, intakeLimits } from "../../domain/kernel/limits.ts"
+import { ageLimits, intakeLimits } from "../../domain/kernel/limits-signals.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
 import type { IntakeAnswer, IntakeRow } from "./intake-store.port.ts"
 

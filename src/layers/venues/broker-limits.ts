@@ -8,7 +8,7 @@
  * Never: a setting. A venue that needs other numbers gets an adapter of its own.
  */
 import { invariant } from "../../domain/kernel/invariant.ts"
-import { accountLimits } from "../../domain/kernel/limits.ts"
+import { accountLimits } from "../../domain/kernel/limits-execution.ts"
 
 export const brokerLimits = {
   /** A look-up takes milliseconds; one that takes longer is retried, which a create never is. */

@@ -10,7 +10,7 @@
  * Failure: reads fail as `BrokerUnavailable`, even for a 4xx: a refused look-up learned nothing.
  */
 import { Effect, Option, type Scope } from "effect"
-import { accountLimits } from "../../domain/kernel/limits.ts"
+import { accountLimits } from "../../domain/kernel/limits-execution.ts"
 import { brokerLimits } from "./broker-limits.ts"
 import {
   type BrokerConnection,

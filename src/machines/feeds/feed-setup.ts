@@ -8,7 +8,7 @@
  */
 import { enqueueActions, sendTo, setup } from "xstate"
 import type { FeedEnd } from "../../domain/feeds/feed-end.ts"
-import { feedLimits } from "../../domain/kernel/limits.ts"
+import { feedLimits } from "../../domain/kernel/limits-feeds.ts"
 import type { FeedFields } from "../../domain/kernel/settings.ts"
 import { slot, streamSlot } from "../slot.ts"
 

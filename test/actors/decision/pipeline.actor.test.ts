@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
-import { claimLimits } from "../../../src/domain/kernel/limits.ts"
+import { claimLimits } from "../../../src/domain/kernel/limits-signals.ts"
 import { claimedSignal as signal, nowMs, startPipeline as start } from "../../support/pipeline.ts"
 
 describe("with a database", () => {

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect } from "effect"
 import { TestClock } from "effect/testing"
-import { feedLimits } from "../../../src/domain/kernel/limits.ts"
+import { feedLimits } from "../../../src/domain/kernel/limits-feeds.ts"
 import { signal, types, world } from "./feed-world.ts"
 
 const frameSignals = 1_000

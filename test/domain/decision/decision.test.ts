@@ -3,7 +3,7 @@ import { planSignal, type Plan } from "../../../src/domain/decision/decision.ts"
 import { clientOrderId, orderId } from "../../../src/domain/kernel/ids.ts"
 import { plainInstruments } from "../../../src/domain/kernel/instruments.ts"
 import type { BookOrder } from "../../../src/domain/orders/risk-book.ts"
-import { ageLimits } from "../../../src/domain/kernel/limits.ts"
+import { ageLimits } from "../../../src/domain/kernel/limits-signals.ts"
 import { type DecisionSignal, originOf, type PlanInput } from "../../../src/domain/decision/order-plan.ts"
 import {
   type PlanAccount,

@@ -11,7 +11,7 @@ import {
   type HealthMemory,
   healthMemoryAt
 } from "../../../src/domain/health/health.ts"
-import { claimLimits } from "../../../src/domain/kernel/limits.ts"
+import { claimLimits } from "../../../src/domain/kernel/limits-signals.ts"
 
 const t0 = Date.UTC(2025, 9, 21, 22, 45)
 const row = (path: string, change: Partial<ComponentRow> = {}): ComponentRow => ({

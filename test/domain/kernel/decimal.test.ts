@@ -10,7 +10,7 @@ import {
   parseDecimal,
   zero
 } from "../../../src/domain/kernel/decimal.ts"
-import { decimalLimits } from "../../../src/domain/kernel/limits.ts"
+import { decimalLimits } from "../../../src/domain/kernel/limits-signals.ts"
 
 const parsed = (text: string): string | null =>
   Option.getOrNull(Option.map(parseDecimal(text), formatDecimal))

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 
 import { readExpiration, readSymbol } from "../../../src/domain/kernel/instrument.ts"
-import { fieldLimits } from "../../../src/domain/kernel/limits.ts"
+import { fieldLimits } from "../../../src/domain/kernel/limits-signals.ts"
 
 describe("a symbol", () => {
   for (const symbol of [

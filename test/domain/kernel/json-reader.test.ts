@@ -7,7 +7,7 @@ import { Arbitrary, Result, Schema } from "effect"
 import { canonicalJson, type JsonValue } from "../../../src/domain/kernel/canonical-json.ts"
 import { findJsonFault } from "../../../src/domain/kernel/json-fault.ts"
 import { type JsonRefused, readJson, readJsonText } from "../../../src/domain/kernel/json-reader.ts"
-import { intakeLimits } from "../../../src/domain/kernel/limits.ts"
+import { intakeLimits } from "../../../src/domain/kernel/limits-signals.ts"
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 

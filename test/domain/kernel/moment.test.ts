@@ -4,7 +4,7 @@ import { inspect } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 
-import { fieldLimits } from "../../../src/domain/kernel/limits.ts"
+import { fieldLimits } from "../../../src/domain/kernel/limits-signals.ts"
 import { readTimeframe, readTimestamp } from "../../../src/domain/kernel/moment.ts"
 
 const msOf = (value: unknown): number | null => {

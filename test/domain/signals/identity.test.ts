@@ -16,7 +16,7 @@ import {
   retainUntilMs
 } from "../../../src/domain/signals/identity.ts"
 import { ExactNumber } from "../../../src/domain/kernel/exact-number.ts"
-import { ageLimits, fieldLimits, intakeLimits } from "../../../src/domain/kernel/limits.ts"
+import { ageLimits, fieldLimits, intakeLimits } from "../../../src/domain/kernel/limits-signals.ts"
 
 const body: JsonObject = { symbol: "SPY", action: "BUY", timeframe: "5m", timestamp: "2025-10-21T22:45:00Z" }
 const now = Date.UTC(2025, 9, 21, 22, 45, 59, 999)

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect } from "effect"
 import { TestClock } from "effect/testing"
-import { nodeLimits } from "../../../src/domain/kernel/limits.ts"
+import { nodeLimits } from "../../../src/domain/kernel/limits-execution.ts"
 import { AccountLeases, makeLeaseGuard } from "../../../src/layers/accounts/accounts-lease.port.ts"
 import { instantOf, makeLeaseDeadline } from "../../../src/layers/platform/lease-deadline.ts"
 

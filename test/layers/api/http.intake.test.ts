@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto"
 import { Effect } from "effect"
 import { afterEach, assert, describe, it } from "vitest"
-import { intakeLimits } from "../../../src/domain/kernel/limits.ts"
+import { intakeLimits } from "../../../src/domain/kernel/limits-signals.ts"
 import { alert, startWorld, until, type World, type WorldOptions } from "./http-world.ts"
 
 let world: World

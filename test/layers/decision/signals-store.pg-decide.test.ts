@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
-import { claimLimits } from "../../../src/domain/kernel/limits.ts"
+import { claimLimits } from "../../../src/domain/kernel/limits-signals.ts"
 import { versionOf } from "../../../src/domain/kernel/settings-change.ts"
 import type { Claim, Planner, SignalsStoreService } from "../../../src/layers/decision/signals-store.port.ts"
 import {

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { claimLimits } from "../../../src/domain/kernel/limits.ts"
+import { claimLimits } from "../../../src/domain/kernel/limits-signals.ts"
 import { makeInstance } from "../../../src/layers/platform/instance.port.ts"
 import { expireLeases, insertSignals, preparedStore, rows, storeOn } from "../../support/decisions.ts"
 import { settingsFrom } from "../../support/practice-settings.ts"

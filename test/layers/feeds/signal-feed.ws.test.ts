@@ -5,7 +5,7 @@ import { createServer as createHttpServer } from "node:http"
 import { createServer, type Socket } from "node:net"
 import { WebSocketServer } from "ws"
 import type { FeedEnd } from "../../../src/domain/feeds/feed-end.ts"
-import { feedLimits } from "../../../src/domain/kernel/limits.ts"
+import { feedLimits } from "../../../src/domain/kernel/limits-feeds.ts"
 import { type FeedListener, SignalFeed } from "../../../src/layers/feeds/signal-feed.port.ts"
 import { kindOfError, signalFeedWs } from "../../../src/layers/feeds/signal-feed.ws.ts"
 

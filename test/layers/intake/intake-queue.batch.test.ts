@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Metric } from "effect"
 import { TestClock } from "effect/testing"
-import { intakeLimits } from "../../../src/domain/kernel/limits.ts"
+import { intakeLimits } from "../../../src/domain/kernel/limits-signals.ts"
 import { Alerts } from "../../../src/layers/alerts/alerts.port.ts"
 import { DatabaseFault, DatabaseUnavailable } from "../../../src/layers/database/database.port.ts"
 import { IntakeQueueBatch } from "../../../src/layers/intake/intake-queue.batch.ts"

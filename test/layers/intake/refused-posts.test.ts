@@ -1,6 +1,6 @@
 /** What is reported about posts that were not accepted. */
 import { assert, describe, it, onTestFinished } from "vitest"
-import { intakeLimits } from "../../../src/domain/kernel/limits.ts"
+import { intakeLimits } from "../../../src/domain/kernel/limits-signals.ts"
 import { alert, startWorld, until, type WorldOptions, type World } from "../api/http-world.ts"
 
 const world = async (options: WorldOptions = {}): Promise<World> => {

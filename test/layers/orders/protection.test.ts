@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { exitLimits } from "../../../src/domain/kernel/limits.ts"
+import { exitLimits } from "../../../src/domain/kernel/limits-execution.ts"
 import { Protection } from "../../../src/layers/orders/protection.port.ts"
 
 const world = Effect.provide(Protection, Protection.layer)

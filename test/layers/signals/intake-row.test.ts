@@ -4,7 +4,7 @@ import { Result } from "effect"
 import type { JsonObject } from "../../../src/domain/kernel/canonical-json.ts"
 import { identityOf } from "../../../src/domain/signals/identity.ts"
 import { decodeIntakeBody } from "../../../src/wire/intake-body.ts"
-import { ageLimits, intakeLimits } from "../../../src/domain/kernel/limits.ts"
+import { ageLimits, intakeLimits } from "../../../src/domain/kernel/limits-signals.ts"
 import { intakeRow } from "../../../src/layers/signals/intake-row.ts"
 import { settingsFrom } from "../../support/practice-settings.ts"
 
