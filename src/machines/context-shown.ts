@@ -15,6 +15,7 @@ import type { TradingStateContext } from "./control/trading-state.machine.ts"
 import type { DatabaseContext } from "./database/database.machine.ts"
 import type { PipelineContext } from "./decision/pipeline.machine.ts"
 import type { AccountContext } from "./execution/account.machine.ts"
+import type { BreakersContext } from "./execution/breakers.machine.ts"
 import type { BrokerContext } from "./execution/broker.machine.ts"
 import type { ExitsContext } from "./execution/exits.machine.ts"
 import type { NodeContext } from "./execution/node.machine.ts"
@@ -50,6 +51,15 @@ export const contextShown: Readonly<Record<string, ContextSchema>> = {
     lastError: value
   }),
   alerts: show<AlertsContext>({ stored: value, lastError: value }),
+  // The table of one breaker; it runs in no process.
+  breaker: {},
+  breakers: show<BreakersContext>({
+    watched: value,
+    stopped: value,
+    changes: value,
+    again: value,
+    lastError: value
+  }),
   broker: show<BrokerContext>({
     attempt: value,
     connects: value,

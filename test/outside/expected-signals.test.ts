@@ -60,6 +60,7 @@ it("[F4, G2] silence is an alert until the next signal, a kill blames nobody, an
   assert.strictEqual((await world.service.post("/webhook/bars", first)).status, 201)
   await until("the silence is noticed", async () => (await openAlerts()).length === 1)
   const [raised] = await openAlerts()
+  assert.include(await statuses(), "missed")
   assert.deepInclude(raised, { severity: "HIGH", dedup_key: "signal.missing:bars", component })
   await until("health says so", async () => {
     const { body, status } = await world.service.get("/health")
@@ -78,8 +79,8 @@ it("[F4, G2] silence is an alert until the next signal, a kill blames nobody, an
     await pause(500)
     return (await openAlerts()).length === 0
   })
-  const seen = await statuses()
-  assert.include(seen, "missed")
+  // A signal that comes within the next period makes the silence before it late; longer ones stay missed.
+  assert.isTrue((await statuses()).some((status) => status === "missed" || status === "late"))
   const { body } = await world.service.get("/health")
   assert.isFalse(body.components[component].detail.sources.bars.missing)
 

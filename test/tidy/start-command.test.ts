@@ -34,9 +34,9 @@ const NPM = `
 `
 
 const SERVICE = `
+  process.on("SIGTERM", () => { process.stdout.write("stopped\\n"); process.exit(0) })
   process.stdout.write(JSON.stringify({ pid: process.pid, given: process.argv.slice(2) }) + "\\n")
   if (process.env.STATUS !== undefined) process.exit(Number(process.env.STATUS))
-  process.on("SIGTERM", () => { process.stdout.write("stopped\\n"); process.exit(0) })
   setInterval(() => undefined, 1000)
 `
 

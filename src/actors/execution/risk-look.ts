@@ -302,16 +302,28 @@ export const lookAtRisk = (watch: RiskWatch, nowMs: number) =>
     const profits = profitsOf(terms, reading, yield* valuationNow(nowMs))
     const looked = [...profits].map(([scope, profit]) => lookAt(watch, terms, reading, scope, profit))
     for (const { marks, scope } of looked) if (marks !== null) watch.marks.set(scope, marks)
-    published.publish(
-      new Map(looked.flatMap(({ figures, scope }) => (scopes[scope] === undefined ? [] : [[scope, figures]])))
-    )
+    const publish = (): void =>
+      published.publish(
+        new Map(
+          looked.flatMap(({ figures, scope }) =>
+            scopes[scope] === undefined
+              ? []
+              : [[scope, { ...figures, tripped: watch.marks.get(scope)?.tripped ?? figures.tripped }]]
+          )
+        )
+      )
+    publish()
     const changes = changesOf(watch, terms, reading, looked)
     if (changes.length > 0) {
       yield* store.saveMarks(changes)
       for (const { scope } of changes) watch.savedAtMs.set(scope, reading.nowMs)
     }
     let stopped = 0
-    for (const trip of tripsOf(terms, looked)) if (yield* stop(watch, trip)) stopped += 1
+    for (const trip of tripsOf(terms, looked)) {
+      if (yield* stop(watch, trip)) stopped += 1
+      // An entry that is denied right after the stop names the rule that stopped it.
+      publish()
+    }
     const byScope = new Map(looked.map((one) => [one.scope, one]))
     const samples = yield* samplesOf(watch, terms, reading, profits, byScope)
     if (samples.length > 0) yield* store.sample(samples)
