@@ -9,23 +9,13 @@
  * Never: prints the token; changes anything.
  */
 import { readFileSync } from "node:fs"
-import path from "node:path"
 import { parseArgs } from "node:util"
-import { Redacted, Result } from "effect"
 import { exitStatus } from "../src/domain/platform/exit-status.ts"
-import type { Settings } from "../src/domain/kernel/settings.ts"
-import { loadSettings } from "../src/layers/platform/config.load.ts"
 import { accountedLog } from "../src/wire/alert-log.ts"
 import { refusal } from "../src/wire/refusal.ts"
+import { messageOf, serviceOf, stop } from "./service-client.ts"
 
 const usage = "usage: npm run alert-log -- FILE [--source S] [--name N] [--url U] [--json]"
-
-const stop = (status: number, message: string): never => {
-  process.stderr.write(`${message}\n`)
-  process.exit(status)
-}
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 const argumentsOf = () => {
   try {
@@ -51,47 +41,16 @@ const contentOf = (file: string): string => {
   }
 }
 
-const tokenOf = (settings: Settings): string | null => {
-  if (settings.secrets.admin !== null) return Redacted.value(settings.secrets.admin)
-  try {
-    return readFileSync(path.join(settings.dataDir, "admin-token"), "utf8").trim()
-  } catch {
-    // A service that never ran here; the answer then is that it refuses.
-    return null
-  }
-}
-
 const { positionals, values } = argumentsOf()
 const [file] = positionals
 if (file === undefined || positionals.length > 1) stop(exitStatus.configuration, usage)
 const log = contentOf(file ?? "")
-const loaded = loadSettings(process.env, process.cwd(), process.stdout.isTTY)
-const settings = Result.isSuccess(loaded)
-  ? loaded.success
-  : stop(
-      exitStatus.configuration,
-      loaded.failure.map((problem) => `${problem.path}: ${problem.message}`).join("\n")
-    )
-const base =
-  values.url ??
-  `http://${settings.host.includes(":") ? `[${settings.host}]` : settings.host}:${settings.port}`
-const token = tokenOf(settings)
-
-const asked = await fetch(new URL("/api/v1/alert-log", base), {
-  method: "POST",
-  headers: {
-    "content-type": "application/json",
-    ...(token === null ? {} : { authorization: `Bearer ${token}` })
-  },
-  body: JSON.stringify({
-    source: values.source,
-    log,
-    ...(values.name === undefined ? {} : { name: values.name })
-  }),
-  signal: AbortSignal.timeout(60_000)
+const service = serviceOf(values.url)
+const asked = await service.ask("/api/v1/alert-log", {
+  source: values.source,
+  log,
+  ...(values.name === undefined ? {} : { name: values.name })
 })
-  .then(async (response) => ({ status: response.status, body: await response.json() }))
-  .catch((error: unknown) => stop(exitStatus.startFailed, `cannot ask ${base}: ${messageOf(error)}`))
 
 if (asked.status !== 200) {
   const { errors = [], status } = refusal.parse(asked.body)
@@ -99,7 +58,7 @@ if (asked.status !== 200) {
   const wrong = asked.status === 400 || asked.status === 413
   stop(
     wrong ? exitStatus.configuration : exitStatus.startFailed,
-    `${base} answered ${asked.status} ${status}${why === "" ? "" : `: ${why}`}`
+    `${service.base} answered ${asked.status} ${status}${why === "" ? "" : `: ${why}`}`
   )
 }
 const account = accountedLog.parse(asked.body)

@@ -1,0 +1,78 @@
+/**
+ * Service client: a running service, as the commands of a terminal ask it.
+ *
+ * The service and its token are those of the settings; an address and ADMIN_TOKEN name another.
+ *
+ * Promises: every request has a deadline; what cannot be asked ends the process with exit status 69 and one line, wrong
+ * settings with 78.
+ * Never: prints the token.
+ */
+import { readFileSync } from "node:fs"
+import path from "node:path"
+import { Redacted, Result } from "effect"
+import { exitStatus } from "../src/domain/platform/exit-status.ts"
+import type { Settings } from "../src/domain/kernel/settings.ts"
+import { loadSettings } from "../src/layers/platform/config.load.ts"
+
+/** An alert log is up to 8 MiB, and each of its lines is looked up. */
+const requestMs = 60_000
+
+/** Ends the process with one line. */
+export const stop = (status: number, message: string): never => {
+  process.stderr.write(`${message}\n`)
+  process.exit(status)
+}
+
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+const tokenOf = (settings: Settings): string | null => {
+  if (settings.secrets.admin !== null) return Redacted.value(settings.secrets.admin)
+  try {
+    return readFileSync(path.join(settings.dataDir, "admin-token"), "utf8").trim()
+  } catch {
+    // A service that never ran here; the answer then is that it refuses.
+    return null
+  }
+}
+
+export interface Answer {
+  readonly status: number
+  readonly body: unknown
+}
+
+export interface ServiceClient {
+  readonly base: string
+  /** GET without a body, POST with one. */
+  readonly ask: (target: string, body?: unknown) => Promise<Answer>
+}
+
+/** The service of the settings, or the one at `url`. */
+export const serviceOf = (url: string | undefined): ServiceClient => {
+  const loaded = loadSettings(process.env, process.cwd(), process.stdout.isTTY)
+  const settings = Result.isSuccess(loaded)
+    ? loaded.success
+    : stop(
+        exitStatus.configuration,
+        loaded.failure.map((problem) => `${problem.path}: ${problem.message}`).join("\n")
+      )
+  const { host, port } = settings
+  const base = url ?? `http://${host.includes(":") ? `[${host}]` : host}:${port}`
+  const token = tokenOf(settings)
+  return {
+    base,
+    ask: (target, body) =>
+      fetch(new URL(target, base), {
+        headers: {
+          ...(body === undefined ? {} : { "content-type": "application/json" }),
+          ...(token === null ? {} : { authorization: `Bearer ${token}` })
+        },
+        ...(body === undefined ? {} : { method: "POST", body: JSON.stringify(body) }),
+        signal: AbortSignal.timeout(requestMs)
+      })
+        .then(async (response): Promise<Answer> => ({
+          status: response.status,
+          body: await response.json()
+        }))
+        .catch((error: unknown) => stop(exitStatus.startFailed, `cannot ask ${base}: ${messageOf(error)}`))
+  }
+}
