@@ -8,7 +8,7 @@
  * Failure: exit 1 with the reason, and the former files stay.
  */
 import { createHash } from "node:crypto"
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import path from "node:path"
 import { gzipSync } from "node:zlib"
 import { build } from "vite"
@@ -63,8 +63,10 @@ try {
   writeFileSync(path.join(working, "machines.json"), JSON.stringify(await machineCharts()))
   writeFileSync(path.join(working, "commands.json"), JSON.stringify(commandForms()))
   writeFileSync(path.join(working, "files.json"), JSON.stringify(manifestOf(working)))
-  rmSync(finished, { recursive: true, force: true })
+  const former = `${working}.former`
+  if (existsSync(finished)) renameSync(finished, former)
   renameSync(working, finished)
+  rmSync(former, { recursive: true, force: true })
   const files = readdirSync(finished).length
   console.log(`build: ${files} files in dist/console, ${Math.round(performance.now() - startedAt)} ms`)
 } catch (error) {

@@ -58,12 +58,19 @@ export const openBrowser = async (): Promise<TestBrowser> => {
         locale: "en-US",
         ...options
       })
+      const faults: Array<string> = []
       await context.route(
         (url) => !["127.0.0.1", "localhost"].includes(url.hostname),
-        (route) => route.abort()
+        async (route) => {
+          faults.push(`asked another host: ${route.request().url()}`)
+          await route.abort()
+        }
       )
       const page = await context.newPage()
-      const faults: Array<string> = []
+      page.on("response", (response) => {
+        // A page that asks for what does not exist is as wrong as one that throws.
+        if (response.status() === 404) faults.push(`404 for ${response.url()}`)
+      })
       page.on("pageerror", (error) => faults.push(error.message))
       page.on("console", (message) => {
         // A service that is away answers nothing, which browsers write down by themselves.

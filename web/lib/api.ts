@@ -38,28 +38,36 @@ const wordsOf = (status: number, body: unknown): string => {
   const {
     errors,
     message,
-    status: word
+    request_id: _,
+    status: word,
+    ...rest
   } = body as {
     readonly errors?: ReadonlyArray<{ readonly path: string; readonly message: string }>
     readonly message?: string
+    readonly request_id?: string
     readonly status?: string
   }
   const listed = (errors ?? []).map(({ message, path }) => (path === "" ? message : `${path}: ${message}`))
-  return [word ?? String(status), ...(message === undefined ? [] : [message]), ...listed].join("; ")
+  // What else a refusal names: the reason, the positions that would be unprotected, the count that it found.
+  const more = Object.entries(rest).map(
+    ([name, value]) => `${name}: ${typeof value === "string" ? value : JSON.stringify(value)}`
+  )
+  return [word ?? String(status), ...(message === undefined ? [] : [message]), ...listed, ...more].join("; ")
 }
 
 const request = async (path: string, init: RequestInit, deadlineMs: number): Promise<unknown> => {
   let response: Response
+  let text: string
   try {
     response = await fetch(new URL(path.replace(/^\//, ""), base), {
       ...init,
       credentials: "same-origin",
       signal: AbortSignal.timeout(deadlineMs)
     })
+    text = await response.text()
   } catch {
     throw new ApiError(0, "the service does not answer")
   }
-  const text = await response.text()
   let body: unknown = text
   try {
     body = JSON.parse(text)
@@ -74,6 +82,23 @@ const request = async (path: string, init: RequestInit, deadlineMs: number): Pro
 
 /** Reads a path of the service. */
 export const read = <A>(path: string): Promise<A> => request(path, {}, readMs) as Promise<A>
+
+/** All rows of a list, up to a thousand; `more` when there are others. */
+export const readAll = async <Row>(
+  path: string
+): Promise<{ readonly items: ReadonlyArray<Row>; readonly more: boolean }> => {
+  const items: Array<Row> = []
+  let cursor: string | null = null
+  for (let pages = 0; pages < 5; pages += 1) {
+    const page: { readonly items: ReadonlyArray<Row>; readonly next_cursor: string | null } = await read(
+      `${path}${path.includes("?") ? "&" : "?"}limit=200${cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`}`
+    )
+    items.push(...page.items)
+    cursor = page.next_cursor
+    if (cursor === null) return { items, more: false }
+  }
+  return { items, more: true }
+}
 
 /** Who the browser is to the service; null without a session, a token or a place on the same machine. */
 export const whoAmI = async (): Promise<Session | null> => {

@@ -6,32 +6,51 @@
  */
 import { read } from "./api.ts"
 import type { CommandForm } from "./command-form.ts"
+import { timeline } from "./timeline.svelte.ts"
 
 export interface Pending {
   readonly form: CommandForm
   readonly target: string
+  /** What the target is, for people; empty where its name says it. */
+  readonly about: string
   /** What is filled in at first. */
   readonly given: Readonly<Record<string, string>>
-  /** One decision, one key: a second press is the same command. */
-  readonly key: string
 }
 
 /** `randomUUID` is missing where the page came over plain HTTP from another machine. */
-const newKey = (): string =>
+export const newKey = (): string =>
   [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("")
 
 class Dialog {
   forms = $state.raw<ReadonlyMap<string, CommandForm>>(new Map())
   pending = $state.raw<Pending | null>(null)
 
+  /** Why a command cannot be asked for; empty where it can. */
+  problem = $state("")
+
   async load(): Promise<void> {
+    if (this.forms.size > 0) return
     const forms = await read<ReadonlyArray<CommandForm>>("/console/commands.json")
     this.forms = new Map(forms.map((form) => [form.name, form]))
   }
 
-  ask(command: string, target: string, given: Readonly<Record<string, string>> = {}): void {
-    const form = this.forms.get(command)
-    if (form !== undefined) this.pending = { form, target, given, key: newKey() }
+  /** `about`: what the target is, for people. */
+  async ask(
+    command: string,
+    target: string,
+    given: Readonly<Record<string, string>> = {},
+    about = ""
+  ): Promise<void> {
+    // Nothing is commanded from the past.
+    if (timeline.at !== null) return
+    try {
+      await this.load()
+      const form = this.forms.get(command)
+      this.problem = form === undefined ? `this service has no command ${command}` : ""
+      if (form !== undefined) this.pending = { form, target, given, about }
+    } catch (error) {
+      this.problem = error instanceof Error ? error.message : String(error)
+    }
   }
 }
 

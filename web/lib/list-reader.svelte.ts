@@ -1,8 +1,7 @@
 /**
  * A list of the service, page after page.
  *
- * Promises: rows are those of the filter that was asked for last; `more` appends the next page; a refresh keeps as many rows
- * as were shown.
+ * Promises: rows are those of the filter that was asked for last; a cursor appends the next page, anything else begins again.
  * Never: mixes the rows of two filters.
  */
 import { read } from "./api.ts"
@@ -18,6 +17,8 @@ export class ListReader {
   next = $state<string | null>(null)
   problem = $state("")
   isLoading = $state(true)
+  /** The next page is on its way. */
+  isPaging = false
   #asked = 0
 
   async load(
@@ -27,6 +28,7 @@ export class ListReader {
   ): Promise<void> {
     this.#asked += 1
     const asked = this.#asked
+    this.isPaging = cursor !== null
     const parameters = new URLSearchParams({
       ...Object.fromEntries(Object.entries(query).filter(([, value]) => value !== "")),
       limit: "100",
@@ -41,7 +43,10 @@ export class ListReader {
     } catch (error) {
       if (asked === this.#asked) this.problem = error instanceof Error ? error.message : String(error)
     } finally {
-      if (asked === this.#asked) this.isLoading = false
+      if (asked === this.#asked) {
+        this.isLoading = false
+        this.isPaging = false
+      }
     }
   }
 }

@@ -27,6 +27,8 @@ export interface RowCommand {
   readonly command: string
   readonly target: (row: Row) => string
   readonly when?: (row: Row) => boolean
+  /** What the target is, for people. */
+  readonly about?: (row: Row) => string
 }
 
 export interface Filter {
@@ -43,7 +45,11 @@ export interface List {
   readonly filters: ReadonlyArray<Filter>
   readonly commands: ReadonlyArray<RowCommand>
   /** Commands on all that the filter names; the count is asked for. */
-  readonly bulk?: { readonly label: string; readonly command: string }
+  readonly bulk?: {
+    readonly label: string
+    readonly command: string
+    readonly filters: ReadonlyArray<string>
+  }
   /** What a list without rows means. */
   readonly empty: string
 }
@@ -82,12 +88,14 @@ const profit = (title: string, name: string): Column => ({
   text: (row) => gain(row[name] as string | null),
   isNumber: true
 })
+const orderOf = (row: Row): string =>
+  ["account", "side", "quantity", "symbol"].map((name) => text(row, name)).join(" ")
 const target = (name: string) => (row: Row) => text(row, name)
 const choice = (name: string, ...choices: ReadonlyArray<string>): Filter => ({ name, choices })
 const free = (name: string): Filter => ({ name, choices: null })
 
-const CANCELLABLE = ["intended", "held", "submitting", "acked", "partially_filled"]
-const UNRESOLVED = ["unknown", "resolving", "needs_operator"]
+/** One that is being sent is cancelled when its answer is there. */
+const CANCELLABLE = ["intended", "held", "acked", "partially_filled"]
 
 export const lists: Readonly<Record<string, List>> = {
   signals: {
@@ -158,13 +166,15 @@ export const lists: Readonly<Record<string, List>> = {
         label: "Cancel",
         command: "order.cancel",
         target: target("id"),
+        about: orderOf,
         when: (row) => CANCELLABLE.includes(String(row["status"]))
       },
       {
         label: "Resolve",
         command: "order.resolve",
         target: target("id"),
-        when: (row) => UNRESOLVED.includes(String(row["status"]))
+        about: orderOf,
+        when: (row) => row["status"] === "needs_operator"
       }
     ],
     empty: "No order yet."
@@ -236,7 +246,11 @@ export const lists: Readonly<Record<string, List>> = {
         when: (row) => row["status"] !== "replayed"
       }
     ],
-    bulk: { label: "Try all of this filter again", command: "dead_letters.replay" },
+    bulk: {
+      label: "Try all of this filter again",
+      command: "dead_letters.replay",
+      filters: ["origin", "reason"]
+    },
     empty: "No dead letters."
   },
   refused: {
@@ -261,10 +275,14 @@ export const lists: Readonly<Record<string, List>> = {
         label: "Replay",
         command: "refused_post.replay",
         target: target("id"),
-        when: (row) => row["status"] !== "replayed"
+        when: (row) => row["status"] !== "replayed" && row["cut"] !== true
       }
     ],
-    bulk: { label: "Replay all of this filter", command: "refused_posts.replay" },
+    bulk: {
+      label: "Replay all of this filter",
+      command: "refused_posts.replay",
+      filters: ["source", "reason"]
+    },
     empty: "No refused posts."
   },
   alerts: {
@@ -292,6 +310,7 @@ export const lists: Readonly<Record<string, List>> = {
         label: "Acknowledge",
         command: "alert.acknowledge",
         target: target("id"),
+        about: (row) => text(row, "kind"),
         when: (row) => row["status"] === "open"
       }
     ],

@@ -1,14 +1,16 @@
 /**
  * The journal in the browser: the last entries, and each new one as it happens.
  *
- * Promises: entries are in order, each once, at most `entriesMax`; a stream that ends is opened again after the last entry
- * that came, so nothing is missing; what the service could not give is counted in `missed`.
- * Never: holds up the page: entries that arrive together are shown together, once a frame.
+ * Promises: entries are in order, each once, and bounded; a stream that ends is opened again after the last entry that came, so
+ * nothing is missing; what the service could not give is counted in `missed`; `isCurrent` only while the stream is open and has
+ * given all there is.
+ * Never: holds up the page: entries that arrive together are shown together, once a frame; keeps a stream while nobody looks.
  */
 import { read } from "./api.ts"
 
 export interface Entry {
   readonly seq: number
+  readonly boot: string
   readonly type: string
   readonly at: string
   readonly path: string
@@ -25,6 +27,15 @@ export interface Entry {
   readonly detail: Readonly<Record<string, unknown>> | null
 }
 
+/** A message of the stream that is no entry. */
+interface Message {
+  readonly type: "hello" | "heartbeat" | "process" | "gap" | "reset" | "bye" | "pong"
+  readonly boot?: string
+  readonly head?: number
+  readonly from?: number
+  readonly to?: number
+}
+
 const entriesMax = 20_000
 const historyMax = 500
 const retryMs = 1_000
@@ -34,15 +45,38 @@ class Journal {
   /** Entries that are known to exist and did not come. */
   missed = $state(0)
   isOpen = $state(false)
+  /** The process that the stream is of. */
+  boot = $state("")
+  /** The last number the service has named. */
+  head = $state(0)
+  /** The entry that somebody looks at: it and what is around it are kept longer. */
+  pinned = $state<number | null>(null)
+
+  get isCurrent(): boolean {
+    return this.isOpen && (this.entries.at(-1)?.seq ?? 0) >= this.head
+  }
 
   entry(seq: number): Entry | undefined {
     return this.entries.findLast((entry) => entry.seq === seq)
   }
 
   append(batch: ReadonlyArray<Entry>): void {
-    const last = this.entries.at(-1)?.seq ?? -1
-    const fresh = batch.filter(({ seq }) => seq > last)
-    if (fresh.length > 0) this.entries = [...this.entries, ...fresh].slice(-entriesMax)
+    let last = this.entries.at(-1)?.seq ?? -1
+    const fresh: Array<Entry> = []
+    for (const entry of batch) {
+      if (entry.seq <= last) continue
+      last = entry.seq
+      fresh.push(entry)
+    }
+    const most = this.pinned === null ? entriesMax : 2 * entriesMax
+    if (fresh.length > 0) this.entries = [...this.entries, ...fresh].slice(-most)
+  }
+
+  clear(): void {
+    this.entries = []
+    this.missed = 0
+    this.head = 0
+    this.isOpen = false
   }
 }
 
@@ -52,36 +86,52 @@ class Live {
   #socket: WebSocket | null = null
   #timer: ReturnType<typeof setTimeout> | undefined
   #waiting: Array<Entry> = []
-  #isStopped = false
+  /** Each opening has a number; what belongs to a former one is over. */
+  #opening = 0
 
   start(): () => void {
-    this.#isStopped = false
-    void this.#open()
-    return () => {
-      this.#isStopped = true
-      clearTimeout(this.#timer)
-      this.#socket?.close()
+    const look = (): void => {
+      if (document.hidden) this.stop()
+      else void this.#open()
     }
+    document.addEventListener("visibilitychange", look)
+    look()
+    return () => {
+      document.removeEventListener("visibilitychange", look)
+      this.stop()
+    }
+  }
+
+  stop(): void {
+    this.#opening += 1
+    clearTimeout(this.#timer)
+    this.#socket?.close()
+    this.#socket = null
+    this.#waiting = []
+    journal.isOpen = false
   }
 
   /** Opens the stream again, as who is logged in now. */
   async restart(): Promise<void> {
-    this.#socket?.close()
-    clearTimeout(this.#timer)
+    this.stop()
     await this.#open()
   }
 
   async #open(): Promise<void> {
-    if (this.#isStopped) return
+    this.#opening += 1
+    const opening = this.#opening
+    clearTimeout(this.#timer)
     try {
       if (journal.entries.length === 0) {
         const page = await read<{ readonly items: ReadonlyArray<Entry> }>(
           `/api/v1/events?limit=${historyMax}`
         )
+        if (opening !== this.#opening) return
         journal.append([...page.items].toReversed())
       }
     } catch {
-      return this.#again()
+      this.#again(opening)
+      return
     }
     const url = new URL("../api/v1/live", document.baseURI)
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:"
@@ -89,37 +139,40 @@ class Live {
     if (last !== undefined) url.searchParams.set("since", String(last))
     const socket = new WebSocket(url)
     this.#socket = socket
-    socket.addEventListener("open", () => {
-      journal.isOpen = true
-    })
     socket.addEventListener("message", (event) => {
-      if (typeof event.data === "string") this.#take(JSON.parse(event.data) as Entry)
+      if (opening === this.#opening && typeof event.data === "string")
+        this.#take(JSON.parse(event.data) as Entry | Message)
     })
     socket.addEventListener("close", () => {
-      if (this.#socket !== socket) return
-      journal.isOpen = false
-      this.#again()
+      this.#again(opening)
     })
-    return undefined
   }
 
-  #again(): void {
-    clearTimeout(this.#timer)
-    if (!this.#isStopped) this.#timer = setTimeout(() => void this.#open(), retryMs)
+  #again(opening: number): void {
+    if (opening !== this.#opening) return
+    journal.isOpen = false
+    this.#timer = setTimeout(() => void this.#open(), retryMs)
   }
 
-  /** A message of the stream that is no entry has no number; a gap has its first and last one. */
-  #take(message: Entry): void {
-    if (typeof message.seq !== "number") {
-      if (message.type === "gap") journal.missed += Number(message.to) - Number(message.from) + 1
+  #take(message: Entry | Message): void {
+    if ("seq" in message) {
+      journal.head = Math.max(journal.head, message.seq)
+      if (this.#waiting.length === 0)
+        requestAnimationFrame(() => {
+          journal.append(this.#waiting)
+          this.#waiting = []
+        })
+      this.#waiting.push(message)
       return
     }
-    if (this.#waiting.length === 0)
-      requestAnimationFrame(() => {
-        journal.append(this.#waiting)
-        this.#waiting = []
-      })
-    this.#waiting.push(message)
+    if (message.type === "hello" || message.type === "process") {
+      journal.isOpen = true
+      journal.boot = message.boot ?? ""
+    }
+    if (message.head !== undefined) journal.head = Math.max(journal.head, message.head)
+    if (message.type === "gap") journal.missed += (message.to ?? 0) - (message.from ?? 0) + 1
+    // The numbers begin again below those that are known, as after a clock that was set back.
+    if (message.type === "reset") journal.entries = []
   }
 }
 

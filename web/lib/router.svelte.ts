@@ -13,9 +13,14 @@ class Router {
   constructor() {
     this.read()
     globalThis.addEventListener("hashchange", () => {
-      this.read()
+      const token = this.takeToken()
+      if (token === null) this.read()
+      else this.onToken(token)
     })
   }
+
+  /** Called with a token that came into the address of an open page. */
+  onToken: (token: string) => void = () => {}
 
   /** Where the page was opened with `#token=T`: the token, removed from the address. */
   takeToken(): string | null {
@@ -23,7 +28,12 @@ class Router {
     if (match === null) return null
     history.replaceState(null, "", "#/")
     this.read()
-    return decodeURIComponent(match[1] ?? "")
+    try {
+      return decodeURIComponent(match[1] ?? "")
+    } catch {
+      // As it was typed; the service then says what it is worth.
+      return match[1] ?? ""
+    }
   }
 
   read(): void {

@@ -6,6 +6,7 @@
  * Never: shows figures of the past as live.
  */
 import { ApiError, read, whoAmI } from "./api.ts"
+import { poll } from "./poll.ts"
 
 export interface Component {
   readonly path: string
@@ -70,7 +71,10 @@ class Store {
   health = $state.raw<Health | null>(null)
   components = $state.raw<ReadonlyArray<Component>>([])
   waves = $state.raw<ReadonlyArray<Wave>>([])
-  alerts = $state.raw<ReadonlyArray<Record<string, unknown>>>([])
+  /** Null until they were read. */
+  alerts = $state.raw<ReadonlyArray<Record<string, unknown>> | null>(null)
+  /** What comes from the database could not be read the last time: it is as old as it was. */
+  rowsAreOld = $state(false)
   now = $state(Date.now())
   #answeredAt = 0
   #running = false
@@ -81,14 +85,13 @@ class Store {
   }
 
   start(): () => void {
-    const timer = setInterval(() => void this.refresh(), refreshMs)
+    const stop = poll(() => this.refresh(), refreshMs)
     const clock = setInterval(() => {
       this.now = Date.now()
       if (this.link === "live" && this.ageMs > staleMs) this.link = "stale"
     }, 250)
-    void this.refresh()
     return () => {
-      clearInterval(timer)
+      stop()
       clearInterval(clock)
     }
   }
@@ -99,6 +102,17 @@ class Store {
     this.mayControl = session?.csrf !== null && session !== null
   }
 
+  /** Nobody is logged in: what was shown is not theirs to see, and no longer true. */
+  clear(): void {
+    this.by = null
+    this.mayControl = false
+    this.link = "logged out"
+    this.health = null
+    this.components = []
+    this.waves = []
+    this.alerts = null
+  }
+
   async refresh(): Promise<void> {
     if (this.#running || document.hidden) return
     this.#running = true
@@ -106,7 +120,7 @@ class Store {
       // A service that was away may have forgotten the session.
       if (this.by === null || this.link !== "live") await this.identify()
       if (this.by === null) {
-        this.link = "logged out"
+        this.clear()
         return
       }
       const [health, actors, waves, alerts] = await Promise.all([
@@ -122,13 +136,13 @@ class Store {
       // Rows come from the database, which may be away while the tree answers.
       if (waves !== null) this.waves = waves.items
       if (alerts !== null) this.alerts = alerts.items
+      this.rowsAreOld = waves === null || alerts === null
       this.#answeredAt = Date.now()
       this.now = this.#answeredAt
       this.link = "live"
     } catch (error) {
       if (error instanceof ApiError && (error.status === 401 || error.status === 403)) {
-        this.by = null
-        this.link = "logged out"
+        this.clear()
       } else if (Date.now() - this.#answeredAt > staleMs) this.link = "stale"
     } finally {
       this.#running = false

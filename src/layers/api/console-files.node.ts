@@ -20,7 +20,8 @@ const listed = z.array(
 )
 
 export interface ConsoleFile {
-  readonly bytes: Buffer
+  /** Null: what the caller has is still what it is. */
+  readonly bytes: Buffer | null
   readonly contentType: string
   readonly headers: Readonly<Record<string, string>>
 }
@@ -46,14 +47,19 @@ const takesGzip = (encodings: string): boolean =>
 export const consoleFile = (
   name: string,
   { encodings, knows }: { readonly encodings: string; readonly knows: string | undefined }
-): Effect.Effect<ConsoleFile | "missing" | "unchanged" | null> =>
+): Effect.Effect<ConsoleFile | "missing" | null> =>
   Effect.promise(async () => {
     const files = await list()
     if (files === null) return null
     const found = files.find((file) => file.name === name)
     if (found === undefined) return "missing"
     const etag = `"${found.digest}"`
-    if (knows === etag) return "unchanged"
+    const cached = {
+      etag,
+      vary: "accept-encoding",
+      "cache-control": isHashed(name) ? "public, max-age=31536000, immutable" : "no-cache"
+    }
+    if (knows === etag) return { bytes: null, contentType: found.type, headers: cached }
     const isGzip = found.compressed && takesGzip(encodings)
     const bytes = await readOrNull(isGzip ? `${name}.gz` : name)
     if (bytes === null) return null
@@ -61,9 +67,7 @@ export const consoleFile = (
       bytes,
       contentType: found.type,
       headers: {
-        etag,
-        vary: "accept-encoding",
-        "cache-control": isHashed(name) ? "public, max-age=31536000, immutable" : "no-cache",
+        ...cached,
         ...(isGzip ? { "content-encoding": "gzip" } : {})
       }
     }

@@ -55,13 +55,11 @@ const serve = (exchange: Exchange, name: string) =>
       knows: headers["if-none-match"]
     })
     if (file === "missing") return yield* new Refused({ status: 404 })
-    if (file === "unchanged")
-      return { status: 304, text: "", contentType: "text/plain; charset=utf-8", headers: pageHeaders }
     if (file === null)
       return { status: 503, text: notBuilt, contentType: "text/plain; charset=utf-8", headers: pageHeaders }
     return {
-      status: 200,
-      text: file.bytes,
+      status: file.bytes === null ? 304 : 200,
+      text: file.bytes ?? "",
       contentType: file.contentType,
       headers: { ...file.headers, ...pageHeaders }
     }

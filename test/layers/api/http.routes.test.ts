@@ -358,7 +358,10 @@ describe("the pages", () => {
     const again = await world.send("GET", "/console/machines.json", {
       headers: { "if-none-match": charts.headers["etag"] ?? "" }
     })
-    assert.deepStrictEqual([again.status, again.text], [304, ""])
+    assert.deepStrictEqual(
+      [again.status, again.text, again.headers["cache-control"], again.headers["etag"]],
+      [304, "", "no-cache", charts.headers["etag"]]
+    )
     for (const name of ["files.json", "machines.json.gz", "..%2Fpackage.json", "%2e%2e", "nothing.js"])
       assert.strictEqual((await world.send("GET", `/console/${name}`)).status, 404, name)
   })
