@@ -63,7 +63,7 @@ const process = (twin = makeVenue()) =>
         Layer.provideMerge(Layer.succeed(Brokers, { get: () => twin.connection, release: Effect.void }))
       )
     )
-    const watch = { path: "root/trading/breakers", isCompared: false }
+    const watch = { path: "root/trading/breakers", compared: null }
     const within = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.provide(effect, context)
     const view = yield* within(Breakers)
     return {
@@ -76,7 +76,7 @@ const process = (twin = makeVenue()) =>
       probe: within(
         Effect.suspend(() => {
           const one = view.current()?.get("broker:practice") ?? assert.fail("it was seen")
-          return probeOnce(watch.path, one.breaker)
+          return probeOnce(watch, one.breaker)
         })
       ),
       alerts: within(

@@ -2,7 +2,7 @@
  * One look at all circuit breakers: stores what was counted, reads the windows, makes the changes that are due.
  *
  * Promises: a change is made once, whichever process sees it first; counts that could not be stored are kept for the next look;
- * a breaker that an earlier life left open has its alert.
+ * the alerts follow the rows after a start, after a look or a probe that did not succeed, and after a change of what is watched.
  * Never: probes a venue (breakers-probe.ts does); decides by the view.
  */
 import { Effect, Exit } from "effect"
@@ -19,22 +19,32 @@ import { alertBreaker, BREAKER_ALERTS, reportBreaker } from "./breaker-report.ts
 /** What one incarnation of the keeper remembers. */
 export interface BreakerWatch {
   readonly path: string
-  /** The alerts of earlier lives were compared with the rows. */
-  isCompared: boolean
+  /**
+   * The ids whose rows the alerts were compared with; null: the alerts may not fit the rows. Those of earlier lives may not, nor
+   * those of a change whose commit was not answered or whose report was interrupted.
+   */
+  compared: string | null
 }
 
-/** Alerts of what is open, and the end of those whose breaker was closed while nobody looked. */
+/** Runs a step that may change a row; when it does not succeed, the next look compares alerts with rows. */
+export const comparedUnless = <A, E, R>(watch: BreakerWatch, step: Effect.Effect<A, E, R>) =>
+  Effect.onExit(step, (exit) =>
+    Effect.sync(() => {
+      if (!Exit.isSuccess(exit)) watch.compared = null
+    })
+  )
+
+/** Alerts of what is open, and the end of those whose breaker was closed, or is watched no longer. */
 const compareAlerts = (watch: BreakerWatch, seen: ReadonlyMap<string, SeenBreaker>) =>
   Effect.gen(function* () {
     const alerts = yield* Alerts
     const stopped = [...seen.values()].flatMap(({ breaker }) => (breaker.state === "CLOSED" ? [] : [breaker]))
     for (const breaker of stopped) yield* alertBreaker(watch.path, breaker)
     const keys = stopped.map(({ id }) => `${BREAKER_ALERTS}${id}`)
-    yield* alerts.resolveAllBut(BREAKER_ALERTS, keys, "the circuit breaker is closed")
-    watch.isCompared = true
+    yield* alerts.resolveAllBut(BREAKER_ALERTS, keys, "it is closed, or removed from the settings")
   })
 
-export const lookAtBreakers = (watch: BreakerWatch) =>
+const look = (watch: BreakerWatch) =>
   Effect.gen(function* () {
     const settings = yield* Config
     const store = yield* BreakerStore
@@ -68,7 +78,9 @@ export const lookAtBreakers = (watch: BreakerWatch) =>
       yield* reportBreaker(watch.path, moved)
     }
     view.assign(seen)
-    if (!watch.isCompared) yield* compareAlerts(watch, seen)
+    const ids = JSON.stringify([...policies.keys()].toSorted())
+    if (watch.compared !== ids) yield* compareAlerts(watch, seen)
+    watch.compared = ids
     const stopped = [...seen.values()].filter(({ breaker }) => breaker.state !== "CLOSED")
     return {
       lookMs: stopped.length > 0 ? breakerLimits.lookMs : breakerLimits.lookIdleMs,
@@ -77,3 +89,5 @@ export const lookAtBreakers = (watch: BreakerWatch) =>
       changes
     } satisfies BreakersOutcome
   })
+
+export const lookAtBreakers = (watch: BreakerWatch) => comparedUnless(watch, look(watch))

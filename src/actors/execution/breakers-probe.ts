@@ -18,6 +18,7 @@ import { Config } from "../../layers/platform/config.port.ts"
 import { Wake } from "../../layers/platform/wake.port.ts"
 import { type BrokerConnection, Brokers } from "../../layers/venues/broker.port.ts"
 import { streamActor } from "../../runtime/machine-child.ts"
+import { type BreakerWatch, comparedUnless } from "./breakers-look.ts"
 import { reportBreaker } from "./breaker-report.ts"
 
 /** What a probe asks: a broker, about one of the accounts there; null where it has none. */
@@ -69,7 +70,7 @@ const failureOf = (questions: ReadonlyArray<Question>) =>
   )
 
 /** One probe of one breaker, if this process may make it now. */
-export const probeOnce = (path: string, breaker: Breaker) =>
+export const probeOnce = (watch: BreakerWatch, breaker: Breaker) =>
   Effect.gen(function* () {
     const settings = yield* Config
     const store = yield* BreakerStore
@@ -83,15 +84,21 @@ export const probeOnce = (path: string, breaker: Breaker) =>
     const failure = yield* failureOf(questionsOf(settings, breaker))
     const nowMs = claimedMs + ((yield* Clock.currentTimeMillis) - beganMs)
     const change = probed(breaker, policy, failure, nowMs)
-    const moved = change === null ? null : yield* store.move(breaker, change)
-    if (change === null || moved === null) return
-    view.change(moved)
-    if (isNews(change)) yield* reportBreaker(path, moved)
-    else wake.notify("breakers")
+    if (change === null) return
+    yield* comparedUnless(
+      watch,
+      Effect.gen(function* () {
+        const moved = yield* store.move(breaker, change)
+        if (moved === null) return
+        view.change(moved)
+        if (isNews(change)) yield* reportBreaker(watch.path, moved)
+        else wake.notify("breakers")
+      })
+    )
   })
 
 /** Fills the slot `probe`: probes every breaker that the view shows as HALF_OPEN. */
-export const probeBreakers = (path: string) =>
+export const probeBreakers = (watch: BreakerWatch) =>
   streamActor("breakers.probe", () =>
     Effect.gen(function* () {
       const view = yield* Breakers
@@ -99,7 +106,7 @@ export const probeBreakers = (path: string) =>
         const half = [...(view.current()?.values() ?? [])].filter(
           ({ breaker }) => breaker.state === "HALF_OPEN"
         )
-        return Effect.forEach(half, ({ breaker }) => probeOnce(path, breaker), {
+        return Effect.forEach(half, ({ breaker }) => probeOnce(watch, breaker), {
           concurrency: "unbounded",
           discard: true
         })

@@ -35,7 +35,7 @@ export const breakersActor = () => (self: ChildSelf) =>
   Effect.gen(function* () {
     const view = yield* Breakers
     const figures = yield* Figures
-    const watch: BreakerWatch = { path: self.path, isCompared: false }
+    const watch: BreakerWatch = { path: self.path, compared: null }
     let changes = 0
     yield* Effect.acquireRelease(
       Effect.sync(() => figures.show(self.path, () => breakerFigures(view.current(), changes))),
@@ -52,7 +52,7 @@ export const breakersActor = () => (self: ChildSelf) =>
       actors: {
         watchDatabase: watchDatabase(),
         watchBells,
-        probe: probeBreakers(self.path),
+        probe: probeBreakers(watch),
         look: effectActor("breakers.look", () => lookAtBreakers(watch))
       },
       actions: { forget: () => view.assign(null) },

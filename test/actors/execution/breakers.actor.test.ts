@@ -42,12 +42,20 @@ const away = new DatabaseUnavailable({
   cause: "test"
 })
 
+/** The commit happened, and its answer never came. */
+const lost = new DatabaseUnavailable({
+  operation: "breakers.move",
+  reason: "connection",
+  outcome: "unknown",
+  cause: "test"
+})
+
 /** The rows in memory, by the virtual clock. */
 const makeStore = () => {
   const rows = new Map<string, Breaker>()
   const calls: Array<CountedCalls & { readonly atMs: number }> = []
   const probeAt = new Map<string, number>()
-  const state = { available: true, looks: 0, stored: new Set<string>() }
+  const state = { available: true, looks: 0, movesLost: 0, stored: new Set<string>() }
   const apply = (breaker: Breaker, change: BreakerChange, nowMs: number): Breaker | null => {
     const row = rows.get(breaker.id)
     if (row?.version !== breaker.version) return null
@@ -108,7 +116,13 @@ const makeStore = () => {
         })
       ),
     move: (breaker, change) =>
-      guarded(Effect.map(Clock.currentTimeMillis, (nowMs) => apply(breaker, change, nowMs))),
+      guarded(Effect.map(Clock.currentTimeMillis, (nowMs) => apply(breaker, change, nowMs))).pipe(
+        Effect.flatMap((moved) => {
+          if (state.movesLost === 0) return Effect.succeed(moved)
+          state.movesLost -= 1
+          return Effect.fail(lost)
+        })
+      ),
     claimProbe: ({ id, version }, everyMs) =>
       guarded(
         Effect.map(Clock.currentTimeMillis, (nowMs) => {
@@ -129,6 +143,16 @@ const openWorld = Effect.gen(function* () {
   const availability = makeAvailability()
   const alerts: Array<string> = []
   const nothing = Effect.die("not part of this test")
+  let { strategies } = settings
+  const inForce = {
+    ...settings,
+    get strategies() {
+      return strategies
+    }
+  }
+  const configure = (next: typeof strategies) => {
+    strategies = next
+  }
   const twin = makeMemoryBroker({ name: "practice" })
   const raise = ({ dedupKey, message, severity }: Alert) =>
     Effect.sync(() => void alerts.push(`${severity} ${dedupKey}: ${message}`))
@@ -136,7 +160,7 @@ const openWorld = Effect.gen(function* () {
     Layer.mergeAll(
       Figures.layer,
       layerBreakers.pipe(Layer.provideMerge(Wake.layer)),
-      Layer.succeed(Config, settings),
+      Layer.succeed(Config, inForce),
       Layer.succeed(BreakerStore, service),
       Layer.succeed(Database, {
         run: () => nothing,
@@ -173,7 +197,7 @@ const openWorld = Effect.gen(function* () {
     Effect.sync(() => {
       for (let one = 0; one < count; one += 1) view.count("broker:practice", "orders", true)
     })
-  return { alerts, availability, fail, figures, node, row, rows, state, tree, twin, view }
+  return { alerts, availability, configure, fail, figures, node, row, rows, state, tree, twin, view }
 })
 
 /** Advances the clock until something holds; returns for how long, in milliseconds. */
@@ -349,6 +373,50 @@ describe("the keeper of circuit breakers", () => {
         assert.lengthOf(world.alerts, 2)
         assert.match(world.alerts[0] ?? "", /^HIGH breaker.open:strategy:default/)
         assert.strictEqual(world.alerts[1], "all but breaker.open:strategy:default")
+      })
+    )
+  )
+
+  it.effect("has the alert of a change whose answer was lost, at the opening and at the closing", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { alerts, fail, row, state } = yield* start
+        state.movesLost = 1
+        yield* fail(3)
+        yield* steps(() => row().state === "OPEN")
+        assert.deepStrictEqual(alerts, ["all but "], "its opening is not known yet")
+        yield* TestClock.adjust(3_000)
+        assert.match(alerts[1] ?? "", /^HIGH breaker.open:broker:practice: .*3 of 3 orders failed/)
+        assert.strictEqual(alerts.at(-1), "all but breaker.open:broker:practice")
+        yield* steps(() => row().probes === 1)
+        state.movesLost = 1
+        yield* steps(() => row().state === "CLOSED")
+        yield* TestClock.adjust(6_000)
+        assert.strictEqual(state.movesLost, 0)
+        assert.strictEqual(alerts.at(-1), "all but ", "the standing alert ends")
+        const { length } = alerts
+        yield* TestClock.adjust("1 minute")
+        assert.lengthOf(alerts, length, "what fits is not compared again")
+      })
+    )
+  )
+
+  it.effect("ends the alert of a breaker that leaves the settings, and raises it when it comes back", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { alerts, configure, row, rows } = yield* start
+        const id = "strategy:default"
+        const known = rows.get(id) ?? row()
+        rows.set(id, { ...known, state: "OPEN", cooldownUntilMs: 1e9, openings: 1, version: 2 })
+        const { default: gone, ...strategies } = settings.strategies
+        assert.isDefined(gone)
+        configure(strategies)
+        yield* TestClock.adjust(6_000)
+        assert.deepStrictEqual(alerts.slice(1), ["all but "])
+        configure(settings.strategies)
+        yield* TestClock.adjust(6_000)
+        assert.match(alerts[2] ?? "", /^HIGH breaker.open:strategy:default/)
+        assert.deepStrictEqual(alerts.slice(3), ["all but breaker.open:strategy:default"])
       })
     )
   )
