@@ -258,13 +258,26 @@ layer(world(shared), { excludeTestServices: true })("accounts that share a limit
     })
   const outcome = (one: Submitted): string =>
     one._tag === "NotPermitted" && one.permit._tag === "Wait" ? one.permit.code : one._tag
-  /** Submits at once from both accounts; each has judged its order when the first of them may commit. */
+  /** Submits that wait for a row. */
+  const waitForRow = (count: number) =>
+    until(
+      `${count} submits wait for a row`,
+      sql((client) =>
+        Effect.map(
+          client<{ readonly n: number }>`SELECT count(*)::int AS n FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+          ([row]) => row?.n === count
+        )
+      )
+    )
+  /** Submits from both accounts; the one that may send first stops before its commit, as a process that freezes would. */
   const both = (strategy: string) =>
     Effect.gen(function* () {
       const database = yield* Database
       const gate = yield* Deferred.make<void>()
       const closed = yield* Deferred.make<void>()
-      const sends = yield* submits(strategy)
+      const [first, second] = yield* submits(strategy)
+      if (first === undefined || second === undefined) return assert.fail("there are two")
       // The row of the account is taken last: whoever comes so far waits there.
       const holder = yield* database
         .transact("test", (client) =>
@@ -276,30 +289,37 @@ layer(world(shared), { excludeTestServices: true })("accounts that share a limit
         )
         .pipe(Effect.forkChild)
       yield* Deferred.await(closed)
-      const sent = yield* Effect.forkChild(Effect.all(sends, { concurrency: "unbounded" }))
-      yield* until(
-        "both submits wait for a lock",
-        sql((client) =>
-          Effect.map(
-            client<{ readonly n: number }>`SELECT count(*)::int AS n FROM pg_stat_activity
-              WHERE datname = current_database() AND wait_event_type = 'Lock'`,
-            ([row]) => row?.n === 2
-          )
-        )
-      )
+      const frozen = yield* Effect.forkChild(first)
+      yield* waitForRow(1)
+      const meanwhile = outcome(yield* second)
+      yield* waitForRow(1)
       yield* Deferred.succeed(gate, undefined)
       yield* Fiber.join(holder)
-      return (yield* Fiber.join(sent)).map(outcome)
+      return [outcome(yield* Fiber.join(frozen)), meanwhile, outcome(yield* second)]
     })
 
-  it.effect("[F2] two that submit at the same moment send no more than it allows", () =>
+  it.effect("[F2] two that submit at the same moment send no more than it allows, and neither waits", () =>
     Effect.gen(function* () {
+      const busy = "orders_per_minute_busy"
       // One of two, by the limit of the strategy.
-      assert.sameMembers(yield* both("plain"), ["Submitting", "orders_per_minute"])
+      assert.deepStrictEqual(yield* both("plain"), ["Submitting", busy, "orders_per_minute"])
       const late = yield* Effect.all(yield* submits("plain"), { concurrency: "unbounded" })
       assert.deepStrictEqual(late.map(outcome), ["orders_per_minute", "orders_per_minute"])
+      // Judged before the other committed, with the turn after it: what counts is judged under the turn.
+      const orders = yield* OrdersStore
+      const order = yield* intend({ account: "paper-1", strategy: "plain", symbol: freshSymbol() })
+      let looks = 0
+      const raced = yield* orders.submit(yield* own("paper-1"), order, (row, context) => {
+        looks += 1
+        return looks === 1
+          ? { _tag: "Send", quantity: row.quantity, numbers: {} }
+          : permitOf(shared)(row, context)
+      })
+      assert.strictEqual(outcome(raced), "orders_per_minute")
       // Two of three are left.
-      assert.deepStrictEqual(yield* both("default"), ["Submitting", "Submitting"])
+      assert.deepStrictEqual(yield* both("default"), ["Submitting", busy, "Submitting"])
+      const over = yield* Effect.all(yield* submits("default"), { concurrency: "unbounded" })
+      assert.deepStrictEqual(over.map(outcome), ["orders_per_minute", "orders_per_minute"])
     })
   )
 })

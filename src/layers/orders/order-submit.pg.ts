@@ -143,6 +143,11 @@ export const expireStale =
 
 type Ending = Extract<Permit, { readonly _tag: "Withdraw" | "Deny" }>
 
+/** Another account is about to send under a limit that both share; the executor tries again after its poll interval. */
+const RATE_BUSY = "orders_per_minute_busy"
+const RATE_TRIES = 5
+const RATE_PAUSE_MS = 10
+
 interface LockedRow {
   readonly status: OrderStatus
   readonly stale: boolean
@@ -274,16 +279,25 @@ const judged = (
   })
 
 /**
- * Puts entries in line whose accounts share a limit of orders per minute: each is counted only when the one before it is
- * committed or given up. Advisory, because most scopes have no row. The last of the locks, so that no holder waits for a
- * position or an order; in one order for everybody.
+ * Takes the turn of entries whose accounts share a limit of orders per minute: each is counted only when the one before it is
+ * committed or given up. Advisory, because most scopes have no row; in one order for everybody. The server never waits for it:
+ * a process that froze with the turn would keep a connection, a position and the turn of its account from every
+ * other account that wants it. A turn that nobody freezes with ends within the tries. Null: all are taken; else the scope
+ * whose turn another has.
  */
-const lockRates = (sql: SqlClient, scopes: ReadonlyArray<string>) =>
-  Effect.forEach(
-    scopes,
-    (scope) => sql`SELECT pg_advisory_xact_lock(hashtextextended(${`rate:${scope}`}, 0))`,
-    { discard: true }
-  )
+const takeRates = (sql: SqlClient, scopes: ReadonlyArray<string>) =>
+  Effect.gen(function* () {
+    for (const scope of scopes) {
+      for (let tries = 1; ; tries += 1) {
+        const [row] = yield* sql<{ readonly taken: boolean }>`
+          SELECT pg_try_advisory_xact_lock(hashtextextended(${`rate:${scope}`}, 0)) AS taken`
+        if (row?.taken === true) break
+        if (tries >= RATE_TRIES) return scope
+        yield* Effect.sleep(RATE_PAUSE_MS)
+      }
+    }
+    return null
+  })
 
 export const submit =
   (database: DatabaseService, terms: ContextTerms): OrdersStoreService["submit"] =>
@@ -304,10 +318,13 @@ export const submit =
           if (row.status !== order.status) return refused("status_changed")
           let permit = yield* judged(sql, terms, grant, order, row, judge)
           const scopes = order.intent === "entry" ? terms.sharedRates(order.strategy) : []
-          // Only what would be sent waits in line: an entry over the limit is deferred without a lock.
+          // Only what would be sent takes a turn: an entry over the limit is deferred without a lock.
           if (permit._tag === "Send" && scopes.length > 0) {
-            yield* lockRates(sql, scopes)
-            permit = yield* judged(sql, terms, grant, order, row, judge)
+            const busy = yield* takeRates(sql, scopes)
+            permit =
+              busy === null
+                ? yield* judged(sql, terms, grant, order, row, judge)
+                : { _tag: "Wait", code: RATE_BUSY, numbers: { scope: busy } }
           }
           if (permit._tag === "Withdraw" || permit._tag === "Deny") {
             if (order.status !== "intended") return { _tag: "NotPermitted", permit } satisfies Submitted
