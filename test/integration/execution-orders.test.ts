@@ -191,6 +191,7 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
           _tag: "Hold",
           code: "trading_reducing"
         })
+        assert.deepInclude(refused, { ended: null }, "it may still go")
         yield* sql((client) => client`UPDATE trading_state SET state = 'ACTIVE' WHERE scope = 'global'`)
         yield* sql(
           (client) => client`INSERT INTO trading_state (scope, state, reason, changed_by)
@@ -508,6 +509,10 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
         assert.deepInclude(refused._tag === "NotPermitted" ? refused.permit : {}, {
           _tag: "Withdraw",
           code: "nothing_to_close"
+        })
+        assert.deepInclude(refused._tag === "NotPermitted" ? refused.ended : {}, {
+          id: intended.order.id,
+          status: "withdrawn"
         })
       })
     )

@@ -69,6 +69,8 @@ export type Adopted =
       readonly quantity: string
       readonly price: string
       readonly tradeRecordId: string
+      /** An earlier try with this reference stored it. */
+      readonly again: boolean
     }
   | { readonly _tag: "Missing" }
   /** Both agree, or the venue was not asked yet, or its fills may still explain the difference. */

@@ -9,13 +9,14 @@
  * recorded is not recorded again; the correlation id is the signal's, the command's, or the order's own.
  * Never: reads a table; changes what a port returns, or when.
  */
-import { Clock, Context, Effect, Layer } from "effect"
+import { BigDecimal, Clock, Context, Effect, Layer } from "effect"
+import { decimal, formatDecimal } from "../../domain/kernel/decimal.ts"
 import type { OrderStatus } from "../../domain/orders/order.ts"
 import { journalFact, journalText } from "../../domain/platform/journal.ts"
 import type { DatabaseUnavailable } from "../database/database.port.ts"
 import type { Mask } from "../../domain/kernel/redaction.ts"
 import { Journal, type JournalService } from "../platform/journal.port.ts"
-import { FillsStore } from "./fills-store.port.ts"
+import { type Adopted, FillsStore } from "./fills-store.port.ts"
 import { OrderCommands, type Stepped } from "./order-commands.port.ts"
 import { correlationOf, OrdersStore } from "./orders-store.port.ts"
 
@@ -153,11 +154,16 @@ export const journalledOrders = <E, R>(
             outcome._tag === "Moved" ? moved(outcome.order, event) : Effect.void
           ),
         submit: (grant, order, judge) =>
-          Effect.tap(orders.submit(grant, order, judge), (outcome) =>
-            outcome._tag === "Submitting"
-              ? moved(outcome.order, order.status === "intended" ? "order.submitted" : "order.resubmitted")
+          Effect.tap(orders.submit(grant, order, judge), (outcome) => {
+            if (outcome._tag === "Submitting")
+              return moved(
+                outcome.order,
+                order.status === "intended" ? "order.submitted" : "order.resubmitted"
+              )
+            return outcome._tag === "NotPermitted" && outcome.ended !== null
+              ? moved(outcome.ended)
               : Effect.void
-          ),
+          }),
         expireStale: (grant) =>
           Effect.tap(orders.expireStale(grant), (expired) =>
             Effect.forEach(expired ?? [], (order) => moved(order), { discard: true })
@@ -165,10 +171,32 @@ export const journalledOrders = <E, R>(
         intendExit: (exit) =>
           Effect.tap(orders.intendExit(exit), (outcome) =>
             outcome._tag === "Intended" ? moved(outcome.order) : Effect.void
+          ),
+        compensate: (orderId) =>
+          Effect.tap(orders.compensate(orderId), (outcome) =>
+            outcome._tag === "Intended" ? moved(outcome.order) : Effect.void
           )
       })
     })
   ).pipe(Layer.provide(store))
+
+/** The trade that brings our quantity to the venue's. */
+const adoptedTrade = ({
+  account,
+  before,
+  price,
+  quantity,
+  symbol
+}: Extract<Adopted, { _tag: "Adopted" }>) => {
+  const difference = BigDecimal.subtract(decimal(quantity), decimal(before))
+  return {
+    account,
+    symbol,
+    side: BigDecimal.sign(difference) > 0 ? "buy" : "sell",
+    quantity: formatDecimal(BigDecimal.abs(difference)),
+    price
+  }
+}
 
 /** The fills store whose trades are recorded. */
 export const journalledFills = <E, R>(
@@ -184,6 +212,10 @@ export const journalledFills = <E, R>(
         record: (venue, fill) =>
           Effect.tap(fills.record(venue, fill), (outcome) =>
             outcome._tag === "Recorded" ? filled(outcome.order, fill) : Effect.void
+          ),
+        adopt: (given) =>
+          Effect.tap(fills.adopt(given), (outcome) =>
+            outcome._tag === "Adopted" && !outcome.again ? filled(null, adoptedTrade(outcome)) : Effect.void
           )
       })
     })

@@ -327,13 +327,14 @@ export const submit =
                 : { _tag: "Wait", code: RATE_BUSY, numbers: { scope: busy } }
           }
           if (permit._tag === "Withdraw" || permit._tag === "Deny") {
-            if (order.status !== "intended") return { _tag: "NotPermitted", permit } satisfies Submitted
+            if (order.status !== "intended")
+              return { _tag: "NotPermitted", permit, ended: null } satisfies Submitted
             const ended = yield* endRefused(sql, grant, order, permit)
             return ended === undefined
               ? refused("stale_fence")
-              : ({ _tag: "NotPermitted", permit } satisfies Submitted)
+              : ({ _tag: "NotPermitted", permit, ended } satisfies Submitted)
           }
-          if (permit._tag !== "Send") return { _tag: "NotPermitted", permit } satisfies Submitted
+          if (permit._tag !== "Send") return { _tag: "NotPermitted", permit, ended: null } satisfies Submitted
           const [moved] = yield* move(sql, grant, order, event, permit)
           if (moved === undefined) return refused("lease_over")
           return { _tag: "Submitting", order: moved } satisfies Submitted

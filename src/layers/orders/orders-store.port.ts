@@ -147,8 +147,12 @@ export interface OrderWork {
 export type Submitted =
   | { readonly _tag: "Submitting"; readonly order: StoredOrder }
   | { readonly _tag: "NotSubmitted"; readonly why: SubmitRefusal }
-  /** Its permit was refused: not now, or for good. In the latter case an order that was never sent has ended. */
-  | { readonly _tag: "NotPermitted"; readonly permit: Exclude<Permit, { readonly _tag: "Send" }> }
+  /** Its permit was refused: not now, or for good. In the latter case an order that was never sent has ended, as `ended`. */
+  | {
+      readonly _tag: "NotPermitted"
+      readonly permit: Exclude<Permit, { readonly _tag: "Send" }>
+      readonly ended: StoredOrder | null
+    }
 
 /** An order with an unknown outcome, and since when "not found" counts. */
 export interface UnresolvedOrder {

@@ -58,7 +58,8 @@ const known = (sql: SqlClient, row: Row, id: string) =>
         before: formatDecimal(BigDecimal.subtract(decimal(row.quantity), signed)),
         quantity: row.quantity,
         price: trade.price,
-        tradeRecordId: id
+        tradeRecordId: id,
+        again: true
       }
     }
   )
@@ -109,6 +110,7 @@ export const adoptIn = (
       before: row.quantity,
       quantity: row.confirmed,
       price,
-      tradeRecordId: id
+      tradeRecordId: id,
+      again: false
     } satisfies Adopted
   })

@@ -44,10 +44,10 @@ const openWorld = Effect.gen(function* () {
       journalledOrders(
         Layer.succeed(
           OrdersStore,
-          stub<OrdersStore["Service"]>(["apply", "submit", "expireStale", "intendExit"])
+          stub<OrdersStore["Service"]>(["apply", "submit", "expireStale", "intendExit", "compensate"])
         )
       ),
-      journalledFills(Layer.succeed(FillsStore, stub<FillsStore["Service"]>(["record"]))),
+      journalledFills(Layer.succeed(FillsStore, stub<FillsStore["Service"]>(["record", "adopt"]))),
       journalledCommands(
         Layer.succeed(
           OrderCommands,
@@ -104,6 +104,64 @@ describe("orders in the journal", () => {
           type: "order",
           path: "root/trading/accounts/paper-1",
           correlationId: "s-1"
+        })
+      })
+    )
+  )
+
+  it.effect("are ended by a refused permit, and begun by what closes a partly filled entry", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { journal, steps, use } = yield* openWorld
+        const submit = (ended: StoredOrder | null) =>
+          use(
+            { _tag: "NotPermitted", permit: { _tag: "Deny", code: "daily_loss", numbers: {} }, ended },
+            OrdersStore.use((orders) => orders.submit(grant, as({}), () => assert.fail("not asked")))
+          )
+        const compensate = (answer: unknown) =>
+          use(
+            answer,
+            OrdersStore.use((orders) => orders.compensate("o-1"))
+          )
+        yield* submit(null)
+        yield* submit(as({ status: "denied", reason: "daily_loss" }))
+        yield* submit(as({ id: "o-2", status: "withdrawn", reason: "nothing_to_close" }))
+        yield* compensate({ _tag: "Later", why: "not yet" })
+        yield* compensate({ _tag: "Intended", order: as({ id: "o-3" }) })
+        assert.deepStrictEqual(steps(), [
+          ["order.denied", null, "denied"],
+          ["order.withdrawn", null, "withdrawn"],
+          ["order.intended", null, "intended"]
+        ])
+        assert.strictEqual(journal.read(0, 1)[0]?.cause, "daily_loss")
+      })
+    )
+  )
+
+  it.effect("have the trade that an operator adopts, once", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { journal, steps, use } = yield* openWorld
+        const adopt = (answer: unknown) =>
+          use(
+            answer,
+            FillsStore.use((fills) => fills.adopt({ positionId: "p", price: null, reference: "r" }))
+          )
+        const adopted = {
+          _tag: "Adopted",
+          account: "paper-1",
+          symbol: "SPY",
+          before: "1",
+          quantity: "-2",
+          price: "9"
+        }
+        yield* adopt({ ...adopted, again: false })
+        yield* adopt({ ...adopted, again: true })
+        yield* adopt({ _tag: "PriceMissing" })
+        assert.deepStrictEqual(steps(), [["order.external_fill", null, null]])
+        assert.deepInclude(journal.read(0, 1)[0]?.detail, {
+          side: "sell",
+          fill: { quantity: "3", price: "9" }
         })
       })
     )
