@@ -209,7 +209,7 @@ export const closeIn = (sql: SqlClient, request: CloseRequest) =>
 const openEntries = (sql: SqlClient, account: string) =>
   sql.and([sql`account = ${account}`, sql`intent = 'entry'`, sql.in("status", [...OPEN])])
 
-/** Entries that are not over: taken back or cancelled, and those that nobody can cancel now. */
+/** Entries that are not over, as they are once they are locked: taken back or cancelled, and those that nobody can cancel now. */
 const cancelEntries = (sql: SqlClient, account: string, reason: string) =>
   Effect.gen(function* () {
     const entries = yield* sql<StoredOrder>`
@@ -225,6 +225,7 @@ const cancelEntries = (sql: SqlClient, account: string, reason: string) =>
     )
     const byId = new Map(moved.map((order) => [order.id, order]))
     return {
+      entries,
       orders: steps.flatMap(({ event, order }) => (event === "refused" ? [] : [byId.get(order.id) ?? order])),
       unresolved: steps.flatMap(({ event, order }) => (event === "refused" ? [order.id] : []))
     }
@@ -259,7 +260,7 @@ export const flattenIn = (sql: SqlClient, account: string, origin: CloseOrigin, 
   Effect.gen(function* () {
     const [known] = yield* sql`SELECT id FROM accounts WHERE id = ${account}`
     if (known === undefined) return { _tag: "Missing" } as const
-    // Before the locks: one that fills until they are held has its position there, or its own close below.
+    // Before the locks: one that ends until they are held has its position there, or its own close below.
     const begun =
       yield* sql<StoredOrder>`SELECT ${columnsOf(sql)} FROM orders WHERE ${openEntries(sql, account)} ORDER BY seq`
     // In one order for everybody, as a confirmation locks them.
@@ -267,9 +268,17 @@ export const flattenIn = (sql: SqlClient, account: string, origin: CloseOrigin, 
       SELECT p.id, p.account, p.symbol, a.venue, trim_scale(p.quantity)::text AS quantity
       FROM positions p JOIN accounts a ON a.id = p.account
       WHERE p.account = ${account} ORDER BY p.id FOR UPDATE OF p`
-    const { orders, unresolved } = yield* cancelEntries(sql, account, reason)
+    const { entries, orders, unresolved } = yield* cancelEntries(sql, account, reason)
+    // Opened while the locks were waited for. Not locked, since fills lock a position before its order; its close follows
+    // what is held when it leaves.
+    const opened = yield* sql<HeldPosition>`
+      SELECT p.id, p.account, p.symbol, a.venue, trim_scale(p.quantity)::text AS quantity
+      FROM positions p JOIN accounts a ON a.id = p.account
+      WHERE p.account = ${account} AND p.quantity <> 0 AND NOT (p.id = ANY (${positions.map(({ id }) => id)}::uuid[])) ORDER BY p.id`
     const before = yield* madeBy(sql, origin.commandId)
     const back = new Set(orders.filter(({ status }) => status === "withdrawn").map(({ id }) => id))
+    // Those from before the locks, and those that were decided or sent while they were waited for.
+    const mayFill = new Map([...begun, ...entries].map((order) => [order.id, order]))
     const closes =
       before.length > 0
         ? before
@@ -278,10 +287,14 @@ export const flattenIn = (sql: SqlClient, account: string, origin: CloseOrigin, 
               sql,
               origin,
               account,
-              positions.filter(({ quantity }) => quantity !== "0"),
+              [...positions.filter(({ quantity }) => quantity !== "0"), ...opened],
               null
             )),
-            ...(yield* insertCloses(sql, origin, begun.filter(({ id }) => !back.has(id)).map(closeAfter)))
+            ...(yield* insertCloses(
+              sql,
+              origin,
+              [...mayFill.values()].filter(({ id }) => !back.has(id)).map(closeAfter)
+            ))
           ]
     return { _tag: "Flattened", orders: [...closes, ...orders], unresolved } satisfies Flattened
   })
