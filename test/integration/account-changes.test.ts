@@ -106,7 +106,8 @@ layer(Layer.provideMerge(accountChangesPg, world(settings)), { excludeTestServic
           yield* orders.submit(holds, order, permitOf())
           yield* fills.record("practice", fillOf(order, { account: "holds", quantity: "1" }))
           const theirs = yield* fresh("theirs")
-          yield* positions.confirm(theirs, [{ symbol: "IWM", quantity: "3" }])
+          // The venue was asked before the row was made.
+          yield* positions.confirm(theirs, [{ symbol: "IWM", quantity: "3" }], false, () => 50)
           const counts = yield* fresh("counts")
           const cut = yield* intend({ account: "counts", symbol: "DIA" })
           const out = yield* orders.submit(counts, cut, permitOf())

@@ -42,8 +42,9 @@ const holdings = (sql: SqlClient, accounts: ReadonlyArray<string>) => sql<Holdin
     SELECT a.id,
       (SELECT coalesce(array_agg(p.symbol ORDER BY p.symbol), '{}') FROM positions p WHERE p.account = a.id
         AND (p.quantity <> 0 OR p.disputed_at IS NOT NULL
-          -- What the venue reported before our last fill is explained by that fill.
-          OR (p.confirmed_quantity <> 0 AND p.confirmed_at >= p.updated_at))) AS symbols,
+          -- What the venue reported before our last fill is explained by that fill. A row of the first version had none:
+          -- the confirmation that made it is from when the venue was asked, which was before.
+          OR (p.confirmed_quantity <> 0 AND (p.version = 1 OR p.confirmed_at >= p.updated_at)))) AS symbols,
       (SELECT coalesce(jsonb_agg(jsonb_build_object('status', status, 'count', n) ORDER BY status), '[]')
         FROM (SELECT o.status, count(*)::int AS n FROM orders o
           WHERE o.account = a.id AND ${sql.in("o.status", [...OPEN])} GROUP BY o.status) AS counted) AS open,
