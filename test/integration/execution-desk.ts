@@ -68,7 +68,7 @@ export const startNode = (twin: MemoryBroker, options: NodeOptions = {}) =>
   Effect.gen(function* () {
     const database = yield* Database
     database.availability.mark("available")
-    const connection = (options.wrap ?? ((same) => same))(twin.connection)
+    let connection = (options.wrap ?? ((same) => same))(twin.connection)
     const instance = makeInstance()
     instance.assign({ nodeId: options.nodeId ?? "node-a", bootId: options.bootId ?? "boot" })
     const wake = Wake.layer
@@ -120,6 +120,10 @@ export const startNode = (twin: MemoryBroker, options: NodeOptions = {}) =>
         tree.snapshot().children.find((child) => child.path === `root/${id}`)?.detail ?? {},
       ring: (bell: Bell) => provided(Wake.use((bells) => Effect.sync(() => bells.notify(bell)))),
       stopChild: (id: string) => tree.terminateChild(`root/${id}`),
+      /** As a reload that gives the broker another address; what runs keeps the connection that it has. */
+      moveBroker: Effect.sync(() => {
+        connection = { ...connection }
+      }),
       instance,
       leases: yield* provided(AccountLeases),
       protection: yield* provided(Protection),

@@ -47,6 +47,32 @@ layer(world(), { excludeTestServices: true })("executor", (it) => {
   )
 
   test(
+    "[G11] one whose broker moved takes its lease again by the new connection only, after its restart",
+    Effect.gen(function* () {
+      yield* own()
+      const node = yield* startNode(makeVenue(), { pace: { renewEveryMs: 50 } })
+      yield* untilStatus(yield* intend({ symbol: freshSymbol() }), "filled")
+      // As the commit of a reload, before the executor is stopped.
+      yield* node.moveBroker
+      yield* sql(
+        (client) => client`UPDATE accounts SET fence = fence + 1, owner = NULL, lease_until = NULL,
+          reconciled_at = NULL WHERE id = 'paper-1'`
+      )
+      const order = yield* intend({ symbol: freshSymbol() })
+      yield* until(
+        "it knows that its lease is lost",
+        Effect.sync(() => node.leases.current("paper-1") === null)
+      )
+      yield* Effect.sleep(300)
+      assert.isNull((yield* readAccount("paper-1"))?.owner)
+      assert.strictEqual(yield* statusOf(order), "intended")
+      yield* node.stopChild("paper-1")
+      yield* node.tree.restartChild("root/paper-1")
+      yield* untilStatus(order, "filled")
+    })
+  )
+
+  test(
     "[T5 K3 stale] an intended order that is too old is never sent, and an alert says so",
     Effect.gen(function* () {
       const venue = makeVenue()

@@ -282,6 +282,30 @@ layer(world(settings), { excludeTestServices: true })("accounts that rest", (it)
     )
   )
 
+  it.effect("[G11] one whose broker moved neither rests nor takes its lease before it is restarted", () =>
+    fresh(
+      Effect.gen(function* () {
+        const node = yield* start(makeVenue(), { stream: false, pace: { renewEveryMs: 50 } })
+        yield* node.resting(names.length)
+        yield* node.moveBroker
+        yield* sql(
+          (client) => client`UPDATE accounts SET fence = fence + 1, owner = NULL, lease_until = NULL,
+            reconciled_at = NULL WHERE id = ${second}`
+        )
+        yield* until(
+          "it knows that its lease is lost",
+          Effect.sync(() => node.leases.current(second) === null)
+        )
+        yield* Effect.sleep(300)
+        assert.deepInclude(yield* readAccount(second), { owner: null, reconciledAt: null })
+        assert.strictEqual(node.state(second), "TakingLease")
+        yield* node.stopChild(second)
+        yield* node.tree.restartChild(`root/${second}`)
+        yield* node.isAwake(second)
+      })
+    )
+  )
+
   it.effect(
     "[T4] a fence that rose behind our back is not rested under: the account is taken again, once",
     () =>

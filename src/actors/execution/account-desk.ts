@@ -13,7 +13,8 @@ import { Clock, Data, Effect, Fiber, Semaphore } from "effect"
 import { accountLimits, executionLimits, lookupLimits } from "../../domain/kernel/limits-execution.ts"
 import type { LeaseGuard } from "../../layers/accounts/accounts-lease.port.ts"
 import { noTurns, type TurnCounts } from "../../layers/accounts/account-turns.ts"
-import type { BrokerConnection } from "../../layers/venues/broker.port.ts"
+import { Config } from "../../layers/platform/config.port.ts"
+import { type BrokerConnection, Brokers } from "../../layers/venues/broker.port.ts"
 import type { ChildSelf } from "../../runtime/child-spec.ts"
 
 /** The lease or the fence is gone: nothing may be written or sent under it. */
@@ -129,6 +130,20 @@ export const usableGuard = (desk: AccountDesk, doing: string): Effect.Effect<Lea
     return guard === null || !guard.mayWrite()
       ? Effect.fail(new LeaseLost({ account: desk.account, while: doing }))
       : Effect.succeed(guard)
+  })
+
+/**
+ * What the settings in force make of an account that was started with `connection`. Of many that a reload removes or moves
+ * some are not stopped yet when they find that it took their leases: one that took its own again would send to the
+ * former address, and be believed to be at the new one.
+ */
+export const reachOf = (account: string, connection: BrokerConnection) =>
+  Effect.gen(function* () {
+    const { accounts } = yield* Config
+    const brokers = yield* Brokers
+    const configured = Object.hasOwn(accounts, account) ? accounts[account] : undefined
+    if (configured === undefined) return "removed"
+    return brokers.get(configured.broker) === connection ? "current" : "moved"
   })
 
 /** How long a cancel may stay unconfirmed before it is sent again. */

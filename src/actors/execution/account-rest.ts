@@ -18,12 +18,12 @@ import { Protection } from "../../layers/orders/protection.port.ts"
 import { type RestingAccount, RestingAccounts } from "../../layers/execution/resting-accounts.port.ts"
 import { OrdersStore } from "../../layers/orders/orders-store.port.ts"
 import { Brokers } from "../../layers/venues/broker.port.ts"
-import { Config } from "../../layers/platform/config.port.ts"
 import { Instance } from "../../layers/platform/instance.port.ts"
 import { Database } from "../../layers/database/database.port.ts"
 import { Wake } from "../../layers/platform/wake.port.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 import { streamActor } from "../../runtime/machine-child.ts"
+import { reachOf } from "./account-desk.ts"
 import { ensureAccounts } from "./account-ensure.ts"
 
 /** Machines that are started before other fibers get their turn. */
@@ -49,11 +49,10 @@ const takeLeases = (entries: ReadonlyArray<RestingAccount>, path: string) =>
     if (life === undefined) return null
     const opened: Array<Opened> = []
     const unheld: Array<RestingAccount> = []
-    const { accounts: configured } = yield* Config
     for (const entry of entries) {
       const guard = entry.guard()
-      // Removed by a reload, and about to be stopped.
-      if (!Object.hasOwn(configured, entry.account)) entry.wait("TakingLease")
+      // Removed or moved by a reload, and about to be stopped.
+      if ((yield* reachOf(entry.account, entry.connection)) !== "current") entry.wait("TakingLease")
       else if (guard?.mayWrite() === true) opened.push({ entry, guard })
       else unheld.push(entry)
     }

@@ -19,11 +19,13 @@ import type {
 } from "../../layers/execution/resting-accounts.port.ts"
 import { overdueStatus } from "../../layers/platform/lease-deadline.ts"
 import type { WakeService } from "../../layers/platform/wake.port.ts"
+import type { BrokerConnection } from "../../layers/venues/broker.port.ts"
 import type { ChildStatus } from "../../runtime/child-spec.ts"
 
 export interface SleeperParts {
   readonly account: string
   readonly broker: string
+  readonly connection: BrokerConnection
   readonly leases: AccountLeasesService
   readonly resting: RestingAccountsService
   readonly wake: WakeService
@@ -54,6 +56,7 @@ const tagsOf: { readonly [tag in Phase["_tag"]]: ReadonlyArray<string> } = {
 export class Sleeper implements RestingAccount {
   readonly account: string
   readonly broker: string
+  readonly connection: BrokerConnection
   readonly #parts: SleeperParts
   #ends: ReadonlyArray<() => void> = []
   #phase: Phase = { _tag: "Waiting", state: "WaitingForDatabase" }
@@ -63,10 +66,11 @@ export class Sleeper implements RestingAccount {
   #endLine: (() => void) | null = null
 
   constructor(parts: SleeperParts) {
-    const { account, broker, leases, wake } = parts
+    const { account, broker, connection, leases, wake } = parts
     this.#parts = parts
     this.account = account
     this.broker = broker
+    this.connection = connection
     parts.publish({ ready: false })
     const ring = (): void => {
       // Work on another life's account belongs to that life; a takeover finds the rest in the rows.

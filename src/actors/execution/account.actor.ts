@@ -28,7 +28,14 @@ import { logEvent } from "../../runtime/log-event.ts"
 import { effectActor, machineChild, streamActor } from "../../runtime/machine-child.ts"
 import { ensureAccounts } from "./account-ensure.ts"
 import { Sleeper } from "./account-sleeper.ts"
-import { type AccountDesk, defaultPace, type ExecutionPace, LeaseLost, makeDesk } from "./account-desk.ts"
+import {
+  type AccountDesk,
+  defaultPace,
+  type ExecutionPace,
+  LeaseLost,
+  makeDesk,
+  reachOf
+} from "./account-desk.ts"
 import { reconcileAccount } from "./account-reconcile.ts"
 import { resolveUnknown } from "./account-resolve.ts"
 
@@ -44,6 +51,11 @@ interface Executor {
 /** The executor whose machine runs the effect. */
 class Current extends Context.Service<Current, Executor>()("holdfast/actors/AccountExecutor") {}
 
+const RELOADED = {
+  removed: "it was removed from the settings",
+  moved: "its broker was changed in the settings"
+} as const
+
 const takeLease = (desk: AccountDesk) =>
   Effect.gen(function* () {
     const accounts = yield* AccountsStore
@@ -55,8 +67,8 @@ const takeLease = (desk: AccountDesk) =>
     if (standing._tag === "Cloned") return { _tag: "HeldByOther", owner: standing.by } satisfies LeaseOutcome
     if (life === undefined)
       return yield* new LeaseLost({ account: desk.account, while: "this node has no identity" })
-    if (!Object.hasOwn((yield* Config).accounts, desk.account))
-      return yield* new LeaseLost({ account: desk.account, while: "it was removed from the settings" })
+    const reach = yield* reachOf(desk.account, desk.broker)
+    if (reach !== "current") return yield* new LeaseLost({ account: desk.account, while: RELOADED[reach] })
     yield* ensureAccounts([desk.account], desk.path)
     const taken = yield* accounts.take(desk.account, life)
     if (taken._tag === "Missing")
@@ -227,6 +239,7 @@ const resting = <R, E, S>(
     const sleeper = new Sleeper({
       account: desk.account,
       broker,
+      connection: desk.broker,
       leases: yield* AccountLeases,
       resting: yield* RestingAccounts,
       wake: yield* Wake,

@@ -10,6 +10,7 @@
  */
 import { Context, Layer } from "effect"
 import type { LeaseGuard } from "../accounts/accounts-lease.port.ts"
+import type { BrokerConnection } from "../venues/broker.port.ts"
 
 /** Why a resting executor cannot trade yet, as shown. */
 export type RestingState = "WaitingForDatabase" | "TakingLease" | "BrokerAway"
@@ -22,6 +23,8 @@ export interface RestingAccount {
   readonly account: string
   /** Name of its broker. */
   readonly broker: string
+  /** What it would send by: that of its start, which a reload may have replaced since. */
+  readonly connection: BrokerConnection
   /** The lease under which it rests, null without one. */
   readonly guard: () => LeaseGuard | null
   /** It is being opened or compared: bells wait until one of the following is called. */

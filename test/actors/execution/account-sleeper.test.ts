@@ -5,6 +5,7 @@ import { Sleeper } from "../../../src/actors/execution/account-sleeper.ts"
 import { AccountLeases, type LeaseGuard } from "../../../src/layers/accounts/accounts-lease.port.ts"
 import { RestingAccounts } from "../../../src/layers/execution/resting-accounts.port.ts"
 import { Wake } from "../../../src/layers/platform/wake.port.ts"
+import { makeMemoryBroker } from "../../support/broker.memory.ts"
 
 const guardOf = (remainingMs: () => number): LeaseGuard => ({
   grant: { account: "paper-1", owner: "node-a/boot", fence: 3n },
@@ -23,6 +24,7 @@ const setUp = Effect.gen(function* () {
     new Sleeper({
       account: "paper-1",
       broker: "practice",
+      connection: makeMemoryBroker({ name: "practice" }).connection,
       leases,
       resting,
       wake,

@@ -19,6 +19,7 @@ import { Wake } from "../../../src/layers/platform/wake.port.ts"
 import { supervisor, worker } from "../../../src/runtime/child-spec.ts"
 import { startTree } from "../../../src/runtime/supervisor.ts"
 import { testSettings } from "../../integration/execution-world.ts"
+import { makeMemoryBroker } from "../../support/broker.memory.ts"
 
 /** A few accounts are always awake. */
 const nobodyRests = Layer.mergeAll(
@@ -212,6 +213,7 @@ it.effect("an account that rests after it was unreconciled for too long is no al
       resting.enter({
         account: "paper-1",
         broker: "practice",
+        connection: makeMemoryBroker({ name: "practice" }).connection,
         guard: () => null,
         begin: nothing,
         phase: () => phase,
