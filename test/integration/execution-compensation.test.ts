@@ -1,10 +1,11 @@
 /** Entries that end partly filled, over PostgreSQL: kept, closed or left by policy, once, whoever dies in between. */
 import { assert, layer } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
+import { executionLimits } from "../../src/domain/kernel/limits-execution.ts"
 import type { StrategySettings } from "../../src/domain/kernel/settings.ts"
 import { FillsStore } from "../../src/layers/orders/fills-store.port.ts"
 import { OrderCommands } from "../../src/layers/orders/order-commands.port.ts"
-import { OrdersStore } from "../../src/layers/orders/orders-store.port.ts"
+import { OrdersStore, type StoredOrder } from "../../src/layers/orders/orders-store.port.ts"
 import { PositionsStore } from "../../src/layers/orders/positions-store.port.ts"
 import { makeMemoryMarket } from "../support/market.memory.ts"
 import { freshSymbol, makeVenue, scenario, startNode, until, untilStatus } from "./execution-desk.ts"
@@ -283,4 +284,79 @@ layer(world(settings), { excludeTestServices: true })("an entry that ends partly
       assert.strictEqual((yield* rowsOf(symbol)).at(-1)?.compensates, entry.id)
     })
   )
+
+  /** Sends a close, and fills what of it is named. */
+  const closing = (order: StoredOrder, quantity: string, held: string) =>
+    Effect.gen(function* () {
+      const orders = yield* OrdersStore
+      const grant = yield* own()
+      yield* PositionsStore.use((store) => store.confirm(grant, [{ symbol: order.symbol, quantity: held }]))
+      const sent = yield* orders.submit(grant, order, permitOf(settings))
+      if (sent._tag !== "Submitting") return yield* Effect.die(new Error(JSON.stringify(sent)))
+      if (quantity !== "0") yield* late(order, quantity)
+      return grant
+    })
+  const late = (order: StoredOrder, quantity: string) =>
+    FillsStore.use((fills) => fills.record("practice", fillOf(order, { quantity })))
+  const endClose = (order: StoredOrder, event: "order.cancelled" | "order.expired", venueFilled?: string) =>
+    Effect.gen(function* () {
+      const orders = yield* OrdersStore
+      const found = (yield* orders.byId(order.id)) ?? order
+      yield* orders.apply(yield* own(), found, event, venueFilled === undefined ? {} : { venueFilled })
+    })
+  const compensated = (orderId: string) =>
+    Effect.gen(function* () {
+      const outcome = yield* (yield* OrdersStore).compensate(orderId)
+      if (outcome._tag !== "Intended") return yield* Effect.die(new Error(JSON.stringify(outcome)))
+      return outcome.order
+    })
+  const wantedOf = (symbol: string) =>
+    Effect.map(rowsOf(symbol), (rows) => rows.filter(({ kind }) => kind !== null).map(({ wanted }) => wanted))
+
+  test(
+    "a close that filled after it was followed is not closed once more",
+    Effect.gen(function* () {
+      const orders = yield* OrdersStore
+      const symbol = freshSymbol()
+      yield* trade(symbol, "closes", "buy", "20")
+      const { entry } = yield* endedShort(symbol, "10", "buy", "20")
+      const first = yield* compensated(entry.id)
+      yield* closing(first, "3", "30")
+      // The venue counted more than arrived, and no longer answers.
+      yield* endClose(first, "order.expired", "5")
+      yield* sql(
+        (client) =>
+          client`UPDATE orders SET settle_looks = ${executionLimits.settleLooksMax} WHERE id = ${first.id}`
+      )
+      const second = yield* compensated(first.id)
+      yield* closing(second, "7", "27")
+      yield* late(first, "2")
+      assert.deepStrictEqual(yield* orders.compensate(first.id), {
+        _tag: "Nothing",
+        why: "its fills are closed"
+      })
+      assert.deepStrictEqual(yield* wantedOf(symbol), ["10", "7"])
+      assert.deepStrictEqual(yield* orders.partials(["paper-1"]), [])
+    })
+  )
+
+  for (const known of [false, true])
+    test(
+      `a late fill while a close of it ${known ? "has ended short" : "may still fill"} is closed once`,
+      Effect.gen(function* () {
+        const orders = yield* OrdersStore
+        const symbol = freshSymbol()
+        yield* trade(symbol, "closes", "buy", "20")
+        const { entry } = yield* endedShort(symbol, "10", "buy", "20")
+        const first = yield* compensated(entry.id)
+        yield* closing(first, "3", "30")
+        yield* endClose(first, "order.cancelled", known ? "3" : undefined)
+        yield* late(entry, "2")
+        const again = yield* compensated(entry.id)
+        yield* closing(again, again.wanted ?? "0", "29")
+        const rest = yield* orders.compensate(first.id)
+        if (known) assert.deepStrictEqual(rest, { _tag: "Nothing", why: "its fills are closed" })
+        assert.deepStrictEqual(yield* wantedOf(symbol), known ? ["10", "9"] : ["10", "2", "7"])
+      })
+    )
 })

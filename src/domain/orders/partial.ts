@@ -5,8 +5,10 @@
  * human. A rest that still works may be cancelled first; then the entry ends, and is judged again as one that has.
  *
  * Promises: pure; an entry is judged when its fills are known to be all there are, so that it is closed once and whole.
- * Never: decides how much a close may be (sizing.ts), or touches what has no fills.
+ * Never: decides how much a close may be when it leaves (sizing.ts), or touches what has no fills.
  */
+import { BigDecimal } from "effect"
+import type { Decimal } from "../kernel/decimal.ts"
 import type { PartialPolicy } from "../kernel/settings.ts"
 import type { OrderStatus } from "./order.ts"
 
@@ -44,4 +46,18 @@ export const partialStep = (
   if (isOver) return policy
   if (restMsMax === null || idleMs < restMsMax) return null
   return policy === "leave" ? "leave" : "cancel_rest"
+}
+
+/**
+ * How much of an entry's fills the next close of them takes over; zero or less: nothing. `closed`: what its other closes have
+ * taken over. `before`: the close that ended short and that this one follows, null for the first one. It finishes that one
+ * and no more, since what the entry filled later is judged by the policy of then; and never more than the entry has open,
+ * since a close may have filled after it was followed.
+ */
+export const leftToClose = (
+  entry: { readonly filled: Decimal; readonly closed: Decimal },
+  before: { readonly wanted: Decimal; readonly filled: Decimal } | null
+): Decimal => {
+  const open = BigDecimal.subtract(entry.filled, entry.closed)
+  return before === null ? open : BigDecimal.min(open, BigDecimal.subtract(before.wanted, before.filled))
 }

@@ -16,7 +16,7 @@ import { decimal, type Decimal, formatDecimal, zero } from "../../domain/kernel/
 import { compensationOrderId, exitClientOrderId, positionId } from "../../domain/kernel/ids.ts"
 import { executionLimits } from "../../domain/kernel/limits-execution.ts"
 import { FIRST_EVENT, OPEN } from "../../domain/orders/order.ts"
-import { COMPENSATION, type PartialMark, SHORT_ENDS } from "../../domain/orders/partial.ts"
+import { COMPENSATION, leftToClose, type PartialMark, SHORT_ENDS } from "../../domain/orders/partial.ts"
 import type { DatabaseService } from "../database/database.port.ts"
 import { columnsOf } from "./order-row.pg.ts"
 import type {
@@ -36,6 +36,10 @@ const ended = (sql: SqlClient) => sql`(partial = 'due' OR (partial IS NULL AND (
   (intent = 'entry' AND filled_quantity > 0 AND ${sql.in("status", [...SHORT_ENDS])})
   OR (compensates IS NOT NULL AND status IN ('cancelled', 'expired', 'expired_unsent')))))`
 
+/** Whether the fills of an order that ended are all there are, or will never be: only then it is judged. */
+const isOver = (sql: SqlClient, table: "orders" | "c") => sql`(${sql(table)}.settled_at IS NOT NULL
+  OR ${sql(table)}.status = 'expired_unsent' OR ${sql(table)}.settle_looks >= ${executionLimits.settleLooksMax}::int)`
+
 const partials =
   (database: DatabaseService): Partials["partials"] =>
   (accounts) =>
@@ -46,8 +50,7 @@ const partials =
           SELECT ${columnsOf(sql)}, compensates IS NOT NULL AS "isCompensation", status <> 'partially_filled' AS "isOver",
             (extract(epoch FROM hf_clock() - updated_at) * 1000)::float8 AS "idleMs"
           FROM orders WHERE account = ANY (${[...accounts]}::text[]) AND (
-            (${ended(sql)} AND (settled_at IS NOT NULL OR status = 'expired_unsent'
-              OR settle_looks >= ${executionLimits.settleLooksMax}::int))
+            (${ended(sql)} AND ${isOver(sql, "orders")})
             OR (status = 'partially_filled' AND intent = 'entry' AND partial IS NULL))
           ORDER BY seq LIMIT ${PARTIALS_MAX}`
       )
@@ -77,25 +80,36 @@ const notePartial =
 type Ended = StoredOrder & {
   readonly compensates: string | null
   readonly due: boolean
+  readonly entryFilled: string | null
   readonly closed: string
 }
 
-/** The order, locked, if it is still to be judged; `closed`: how much of its fills closes of it have taken over. */
+/**
+ * The order, locked, if it is still to be judged; `closed`: how much of its entry's fills closes have taken over, its own part
+ * included. One that ended short counts with what it filled; until that is known, and its rest is closed by one that follows it,
+ * with all that it was to close.
+ */
 const lockEnded = (sql: SqlClient, orderId: string) =>
   Effect.map(
     sql<Ended>`
       SELECT ${columnsOf(sql)}, compensates, partial IS NOT NULL AS due,
+        (SELECT trim_scale(e.filled_quantity)::text FROM orders e
+          WHERE e.id = coalesce(orders.compensates, orders.id)) AS "entryFilled",
         trim_scale((SELECT coalesce(sum(CASE WHEN c.status IN ('cancelled', 'expired', 'expired_unsent')
-          THEN c.filled_quantity ELSE c.wanted END), 0) FROM orders c WHERE c.compensates = orders.id))::text AS closed
+            AND (c.id = orders.id OR c.partial IS NOT NULL OR ${isOver(sql, "c")})
+          THEN c.filled_quantity ELSE c.wanted END), 0)
+          FROM orders c WHERE c.compensates = coalesce(orders.compensates, orders.id)))::text AS closed
       FROM orders WHERE id = ${orderId} AND ${ended(sql)} FOR UPDATE`,
     ([order]) => order
   )
 
-/** How much of what it filled, or was to close, is still to be closed. */
 const leftOf = (order: Ended): Decimal =>
-  order.compensates === null
-    ? BigDecimal.subtract(decimal(order.filledQuantity), decimal(order.closed))
-    : BigDecimal.subtract(decimal(order.wanted ?? order.quantity), decimal(order.filledQuantity))
+  leftToClose(
+    { filled: decimal(order.entryFilled ?? "0"), closed: decimal(order.closed) },
+    order.compensates === null
+      ? null
+      : { wanted: decimal(order.wanted ?? order.quantity), filled: decimal(order.filledQuantity) }
+  )
 
 interface Held {
   readonly epoch: number

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { partialStep, partialTermsOf } from "../../../src/domain/orders/partial.ts"
+import { decimal, formatDecimal } from "../../../src/domain/kernel/decimal.ts"
+import { leftToClose, partialStep, partialTermsOf } from "../../../src/domain/orders/partial.ts"
 
 const over = { isOver: true, idleMs: 0 }
 const working = (idleMs: number) => ({ isOver: false, idleMs })
@@ -22,5 +23,20 @@ describe("an entry that is partly filled", () => {
   })
   it("is kept when its strategy is gone from the settings: nobody closes by a default", () => {
     assert.deepStrictEqual(partialTermsOf(undefined), { policy: "keep", restMsMax: null })
+  })
+})
+
+describe("the next close of an entry's fills", () => {
+  it.each([
+    ["all of them", "10", "0", null, "10"],
+    ["of a late fill what is new", "12", "10", null, "2"],
+    ["what the one before left", "10", "3", ["10", "3"], "7"],
+    ["no late fill of the entry, which is judged by itself", "12", "3", ["10", "3"], "7"],
+    ["nothing where the one before filled after it was followed", "10", "12", ["10", "5"], "-2"],
+    ["nothing where another close took its rest over", "12", "12", ["10", "3"], "0"]
+  ] as const)("takes over %s", (_what, filled, closed, before, left) => {
+    const entry = { filled: decimal(filled), closed: decimal(closed) }
+    const short = before === null ? null : { wanted: decimal(before[0]), filled: decimal(before[1]) }
+    assert.strictEqual(formatDecimal(leftToClose(entry, short)), left)
   })
 })
