@@ -359,4 +359,38 @@ layer(world(settings), { excludeTestServices: true })("an entry that ends partly
         assert.deepStrictEqual(yield* wantedOf(symbol), known ? ["10", "9"] : ["10", "2", "7"])
       })
     )
+
+  test(
+    "one that is withdrawn is followed by another, once nothing of its strategy closes the share",
+    Effect.gen(function* () {
+      const orders = yield* OrdersStore
+      const symbol = freshSymbol()
+      yield* trade(symbol, "keeps", "buy", "5")
+      const { entry, grant } = yield* endedShort(symbol, "4")
+      const first = yield* compensated(entry.id)
+      // Its strategy's own close has the whole share, and ends without a fill.
+      const closer = yield* intend({ symbol, quantity: "4", side: "sell", strategy: "closes", closes: null })
+      yield* PositionsStore.use((store) => store.confirm(grant, [{ symbol, quantity: "9" }]))
+      yield* orders.submit(grant, closer, permitOf(settings))
+      const withdrawn = yield* orders.submit(grant, first, permitOf(settings))
+      assert.deepInclude(withdrawn, { _tag: "NotPermitted" })
+      assert.deepInclude(yield* orders.byId(first.id), { status: "withdrawn" })
+      const due = Effect.map(orders.partials(["paper-1"]), (found) => found.map(({ order }) => order.id))
+      assert.deepStrictEqual(yield* due, [first.id])
+      assert.strictEqual((yield* orders.compensate(first.id))._tag, "Later")
+      yield* endClose(closer, "order.cancelled", "0")
+      const second = yield* compensated(first.id)
+      assert.deepInclude(second, { wanted: "4", quantity: "4", exitKind: "compensation" })
+      // By hand, before it left.
+      yield* OrderCommands.use((store) => store.cancel(second.id, "not now"))
+      yield* late(entry, "1")
+      assert.sameMembers(yield* due, [entry.id, second.id])
+      yield* compensated(entry.id)
+      assert.deepStrictEqual(yield* orders.compensate(second.id), {
+        _tag: "Nothing",
+        why: "its fills are closed"
+      })
+      assert.deepStrictEqual(yield* wantedOf(symbol), ["4", "4", "5"])
+    })
+  )
 })

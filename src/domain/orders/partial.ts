@@ -28,6 +28,16 @@ export interface PartialTerms {
   readonly restMsMax: number | null
 }
 
+/** How a close of such fills ends before its venue had it: whoever took it back has not closed them. */
+export const UNSENT_ENDS: ReadonlySet<OrderStatus> = new Set<OrderStatus>(["expired_unsent", "withdrawn"])
+
+/** How such a close ends with less than it was to close, so that the rest is closed by another one. */
+export const CLOSE_SHORT_ENDS: ReadonlySet<OrderStatus> = new Set<OrderStatus>([
+  "cancelled",
+  "expired",
+  ...UNSENT_ENDS
+])
+
 /** A strategy that is gone from the settings closes nothing. */
 export const partialTermsOf = (
   strategy: { readonly onPartialFill: PartialPolicy; readonly partialFillMsMax: number | null } | undefined

@@ -16,7 +16,14 @@ import { decimal, type Decimal, formatDecimal, zero } from "../../domain/kernel/
 import { compensationOrderId, exitClientOrderId, positionId } from "../../domain/kernel/ids.ts"
 import { executionLimits } from "../../domain/kernel/limits-execution.ts"
 import { FIRST_EVENT, OPEN } from "../../domain/orders/order.ts"
-import { COMPENSATION, leftToClose, type PartialMark, SHORT_ENDS } from "../../domain/orders/partial.ts"
+import {
+  CLOSE_SHORT_ENDS,
+  COMPENSATION,
+  leftToClose,
+  type PartialMark,
+  SHORT_ENDS,
+  UNSENT_ENDS
+} from "../../domain/orders/partial.ts"
 import type { DatabaseService } from "../database/database.port.ts"
 import { columnsOf } from "./order-row.pg.ts"
 import type {
@@ -34,11 +41,11 @@ const PARTIALS_MAX = 256
 /** Written so that the index `orders_partial` answers it. */
 const ended = (sql: SqlClient) => sql`(partial = 'due' OR (partial IS NULL AND (
   (intent = 'entry' AND filled_quantity > 0 AND ${sql.in("status", [...SHORT_ENDS])})
-  OR (compensates IS NOT NULL AND status IN ('cancelled', 'expired', 'expired_unsent')))))`
+  OR (compensates IS NOT NULL AND ${sql.in("status", [...CLOSE_SHORT_ENDS])}))))`
 
 /** Whether the fills of an order that ended are all there are, or will never be: only then it is judged. */
 const isOver = (sql: SqlClient, table: "orders" | "c") => sql`(${sql(table)}.settled_at IS NOT NULL
-  OR ${sql(table)}.status = 'expired_unsent' OR ${sql(table)}.settle_looks >= ${executionLimits.settleLooksMax}::int)`
+  OR ${sql.in(`${table}.status`, [...UNSENT_ENDS])} OR ${sql(table)}.settle_looks >= ${executionLimits.settleLooksMax}::int)`
 
 const partials =
   (database: DatabaseService): Partials["partials"] =>
@@ -95,7 +102,7 @@ const lockEnded = (sql: SqlClient, orderId: string) =>
       SELECT ${columnsOf(sql)}, compensates, partial IS NOT NULL AS due,
         (SELECT trim_scale(e.filled_quantity)::text FROM orders e
           WHERE e.id = coalesce(orders.compensates, orders.id)) AS "entryFilled",
-        trim_scale((SELECT coalesce(sum(CASE WHEN c.status IN ('cancelled', 'expired', 'expired_unsent')
+        trim_scale((SELECT coalesce(sum(CASE WHEN ${sql.in("c.status", [...CLOSE_SHORT_ENDS])}
             AND (c.id = orders.id OR c.partial IS NOT NULL OR ${isOver(sql, "c")})
           THEN c.filled_quantity ELSE c.wanted END), 0)
           FROM orders c WHERE c.compensates = coalesce(orders.compensates, orders.id)))::text AS closed
@@ -130,6 +137,16 @@ const heldOf = (sql: SqlClient, entryId: string, position: string, strategy: str
       WHERE p.id = ${position}`,
     ([held]) => held
   )
+
+/**
+ * What is to end before another exit may be stored. After a close that was withdrawn also the strategy's own close: it may have
+ * taken the whole share, and until it has ended the next one would be withdrawn as well.
+ */
+const aliveOf = (sql: SqlClient, { account, status, strategy, symbol }: Ended, position: string) =>
+  sql`
+    SELECT id FROM orders WHERE account = ${account} AND symbol = ${symbol} AND intent = 'reduce'
+      AND ${sql.in("status", [...OPEN])} AND (position_id = ${position}
+        OR (${status === "withdrawn"}::boolean AND strategy = ${strategy})) LIMIT 1`
 
 const insertExit = (sql: SqlClient, order: Ended, held: Held, left: Decimal) =>
   Effect.gen(function* () {
@@ -177,10 +194,8 @@ const compensateIn = (sql: SqlClient, orderId: string) =>
     const opened = order.compensates === null ? order.side : order.side === "buy" ? "sell" : "buy"
     if (held === undefined || held.quantity.startsWith("-") !== (opened === "sell"))
       return yield* nothing("nothing of it is held any more")
-    const alive = yield* sql`
-      SELECT id FROM orders WHERE position_id = ${position} AND intent = 'reduce'
-        AND ${sql.in("status", [...OPEN])} LIMIT 1`
-    if (alive.length > 0)
+    const [alive] = yield* aliveOf(sql, order, position)
+    if (alive !== undefined)
       return { _tag: "Later", why: "an exit of its position is alive" } satisfies CompensationOutcome
     const exit = yield* insertExit(sql, order, held, left)
     if (exit === null) return { _tag: "Later", why: "its close exists" } satisfies CompensationOutcome
