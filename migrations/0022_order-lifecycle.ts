@@ -27,7 +27,7 @@ export default SqlClient.SqlClient.use((sql) =>
       sql`CREATE INDEX orders_partial ON orders (account)
         WHERE partial = 'due' OR (partial IS NULL AND (
           (intent = 'entry' AND filled_quantity > 0 AND status IN ('cancelled', 'expired', 'rejected'))
-          OR (compensates IS NOT NULL AND status IN ('cancelled', 'expired', 'expired_unsent', 'withdrawn'))))`,
+          OR (compensates IS NOT NULL AND status IN ('cancelled', 'expired', 'rejected', 'expired_unsent', 'withdrawn'))))`,
       sql`CREATE INDEX orders_compensates ON orders (compensates) WHERE compensates IS NOT NULL`,
       // What did not fit is rare, and looked for among millions that did.
       sql`CREATE INDEX order_events_illegal ON order_events (at) WHERE NOT legal`,

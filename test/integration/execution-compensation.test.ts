@@ -393,4 +393,49 @@ layer(world(settings), { excludeTestServices: true })("an entry that ends partly
       assert.deepStrictEqual(yield* wantedOf(symbol), ["4", "4", "5"])
     })
   )
+
+  test(
+    "one that the venue refused is tried again as what it is: of its own opening, and of no other share",
+    Effect.gen(function* () {
+      const { cancel, node, order, symbol, venue } = yield* partly("closes", "2")
+      venue.scriptCreate({ _tag: "refuse", code: "market_closed", message: "later" })
+      venue.holdFills(false)
+      yield* cancel
+      yield* untilHeld(symbol, "0")
+      const [, ...closes] = yield* rowsOf(symbol)
+      assert.deepStrictEqual(
+        closes.map(({ compensates, kind, status, wanted }) => [compensates, kind, status, wanted]),
+        [
+          [order.id, "compensation", "rejected", "2"],
+          [order.id, "compensation", "filled", "2"]
+        ]
+      )
+      assert.include(yield* node.alerts, "exit.rejected")
+    })
+  )
+
+  test(
+    "one that the venue refused is not tried again when an operator has closed the share meanwhile",
+    Effect.gen(function* () {
+      const orders = yield* OrdersStore
+      const symbol = freshSymbol()
+      yield* trade(symbol, "keeps", "buy", "5")
+      const { entry } = yield* endedShort(symbol, "2")
+      const first = yield* compensated(entry.id)
+      yield* closing(first, "0", "7")
+      const found = (yield* orders.byId(first.id)) ?? first
+      yield* orders.apply(yield* own(), found, "order.rejected", { reason: "later" })
+      const refused = Effect.map(
+        PositionsStore.use((positions) => positions.open(["paper-1"], null)),
+        (shares) => shares.find((share) => share.symbol === symbol && share.strategy === "closes")?.refused
+      )
+      assert.deepInclude(yield* refused, { isClose: false, reason: "later" })
+      yield* trade(symbol, "closes", "sell", "2")
+      assert.deepStrictEqual(
+        (yield* orders.partials(["paper-1"])).map(({ order }) => order.id),
+        [first.id]
+      )
+      assert.strictEqual((yield* orders.compensate(first.id))._tag, "Nothing")
+    })
+  )
 })

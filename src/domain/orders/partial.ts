@@ -35,6 +35,7 @@ export const UNSENT_ENDS: ReadonlySet<OrderStatus> = new Set<OrderStatus>(["expi
 export const CLOSE_SHORT_ENDS: ReadonlySet<OrderStatus> = new Set<OrderStatus>([
   "cancelled",
   "expired",
+  "rejected",
   ...UNSENT_ENDS
 ])
 

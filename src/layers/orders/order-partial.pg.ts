@@ -43,9 +43,13 @@ const ended = (sql: SqlClient) => sql`(partial = 'due' OR (partial IS NULL AND (
   (intent = 'entry' AND filled_quantity > 0 AND ${sql.in("status", [...SHORT_ENDS])})
   OR (compensates IS NOT NULL AND ${sql.in("status", [...CLOSE_SHORT_ENDS])}))))`
 
-/** Whether the fills of an order that ended are all there are, or will never be: only then it is judged. */
+/**
+ * Whether the fills of an order that ended are all there are, or will never be: only then it is judged. What the venue refused has
+ * none: a close of it that waited for the venue's count would leave the share open for minutes.
+ */
 const isOver = (sql: SqlClient, table: "orders" | "c") => sql`(${sql(table)}.settled_at IS NOT NULL
-  OR ${sql.in(`${table}.status`, [...UNSENT_ENDS])} OR ${sql(table)}.settle_looks >= ${executionLimits.settleLooksMax}::int)`
+  OR ${sql.in(`${table}.status`, [...UNSENT_ENDS])} OR ${sql(table)}.settle_looks >= ${executionLimits.settleLooksMax}::int
+  OR (${sql(table)}.status = 'rejected' AND ${sql(table)}.filled_quantity = 0))`
 
 const partials =
   (database: DatabaseService): Partials["partials"] =>

@@ -11,7 +11,6 @@ import type { SqlClient } from "effect/sql/SqlClient"
 import { positionId } from "../../domain/kernel/ids.ts"
 import { exitLimits } from "../../domain/kernel/limits-execution.ts"
 import { BLOCKS_SYMBOL, OPEN, type OrderStatus } from "../../domain/orders/order.ts"
-import { COMPENSATION } from "../../domain/orders/partial.ts"
 import { OPERATOR_CLOSE } from "../../domain/orders/permit.ts"
 import { Database, type DatabaseService } from "../database/database.port.ts"
 import {
@@ -112,7 +111,7 @@ const openShares =
             (SELECT o.status FROM orders o WHERE o.position_id = p.id AND o.intent = 'reduce'
               AND ${sql.in("o.status", [...OPEN])} LIMIT 1) AS "exitStatus",
             (SELECT jsonb_build_object('status', o.status, 'wanted', trim_scale(o.wanted)::text, 'reason', o.reason,
-                'isClose', o.exit_number IS NULL OR o.exit_kind IN ('close_again', ${COMPENSATION}, ${OPERATOR_CLOSE}),
+                'isClose', o.exit_number IS NULL OR o.exit_kind IN ('close_again', ${OPERATOR_CLOSE}),
                 'byOperator', o.exit_kind IS NOT DISTINCT FROM ${OPERATOR_CLOSE})
               FROM orders o WHERE o.account = p.account AND o.symbol = p.symbol AND o.intent = 'reduce'
                 AND o.strategy = h.strategy AND o.created_at >= h.opened_at AND o.status <> 'withdrawn' ORDER BY o.seq DESC LIMIT 1) AS "lastReduce",

@@ -16,7 +16,10 @@ import type { DatabaseUnavailable } from "../database/database.port.ts"
 
 /** The last close or exit of a share, when the venue refused it. */
 export interface RefusedReduce {
-  /** True for a close that its strategy or an operator asked for, which is wanted whatever the price does. */
+  /**
+   * True for a close that its strategy or an operator asked for, which is wanted whatever the price does. Not for one of a partly
+   * filled entry: the rest of it is closed as such, of its own opening alone (order-partial.pg.ts).
+   */
   readonly isClose: boolean
   readonly byOperator: boolean
   /** How much of the share it was to close, null for all. */
