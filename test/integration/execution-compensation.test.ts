@@ -1,6 +1,7 @@
 /** Entries that end partly filled, over PostgreSQL: kept, closed or left by policy, once, whoever dies in between. */
 import { assert, layer } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
+import { positionId } from "../../src/domain/kernel/ids.ts"
 import { executionLimits } from "../../src/domain/kernel/limits-execution.ts"
 import type { StrategySettings } from "../../src/domain/kernel/settings.ts"
 import { FillsStore } from "../../src/layers/orders/fills-store.port.ts"
@@ -438,4 +439,43 @@ layer(world(settings), { excludeTestServices: true })("an entry that ends partly
       assert.strictEqual((yield* orders.compensate(first.id))._tag, "Nothing")
     })
   )
+
+  for (const taken of ["has closed", "is about to close"])
+    test(
+      `one whose share its strategy ${taken} itself does not wait in the way of another strategy's stop`,
+      Effect.gen(function* () {
+        const orders = yield* OrdersStore
+        const symbol = freshSymbol()
+        yield* trade(symbol, "keeps", "buy", "5")
+        const { entry, grant } = yield* endedShort(symbol, "2")
+        const first = yield* compensated(entry.id)
+        const closer = yield* intend({
+          symbol,
+          quantity: "2",
+          side: "sell",
+          strategy: "closes",
+          closes: null
+        })
+        yield* PositionsStore.use((positions) => positions.confirm(grant, [{ symbol, quantity: "7" }]))
+        yield* orders.submit(grant, closer, permitOf(settings))
+        if (taken === "has closed") yield* late(closer, "2")
+        // It buys again, and that works.
+        const again = yield* intend({ symbol, quantity: "2", strategy: "closes" })
+        const sent = yield* orders.submit(grant, again, permitOf(settings))
+        assert.strictEqual(sent._tag, "Submitting")
+        const quantity = taken === "has closed" ? "5" : "7"
+        yield* PositionsStore.use((positions) => positions.confirm(grant, [{ symbol, quantity }]))
+        yield* orders.submit(grant, first, permitOf(settings))
+        assert.deepInclude(yield* orders.byId(first.id), { status: "withdrawn", reason: "nothing_to_close" })
+        const stop = yield* orders.intendExit({
+          account: "paper-1",
+          positionId: positionId("paper-1", symbol),
+          positionEpoch: 1,
+          exitKind: "stop_loss",
+          strategy: "keeps",
+          quantity: null
+        })
+        assert.deepInclude(stop._tag === "Intended" ? stop.order : {}, { strategy: "keeps", quantity: "5" })
+      })
+    )
 })

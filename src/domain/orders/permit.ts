@@ -139,6 +139,10 @@ export const permitToSend = (input: PermitInput): Permit => {
   const policy = input.settings.strategies[order.strategy]?.sidePolicy ?? "both"
   const ownOnly = order.exitKind === OPERATOR_CLOSE || order.exitKind === COMPENSATION
   const size = sizeToSend({ ...order, ownOnly }, holding, policy)
+  // What it closes has traded before it was intended: no other opening brings it, and while it waited for one it would be the one
+  // exit of its position that is alive. It is judged again when it is withdrawn.
+  if (order.exitKind === COMPENSATION && size._tag === "Wait" && size.code === "opening_works")
+    return { _tag: "Withdraw", code: "nothing_to_close", numbers }
   if (size._tag === "Wait") return { _tag: "Wait", code: size.code, numbers }
   if (size._tag === "Nothing") return { _tag: "Withdraw", code: size.code, numbers }
   const quantity = formatDecimal(size.quantity)

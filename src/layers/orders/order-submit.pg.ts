@@ -176,6 +176,7 @@ const lock = (sql: SqlClient, grant: AccountGrant, order: StoredOrder) =>
           WHERE p.id = o.position_id AND p.epoch = o.position_epoch)
           OR (o.compensates IS NOT NULL AND NOT EXISTS (SELECT FROM orders e JOIN position_shares h
             ON h.position_id = o.position_id AND h.strategy = o.strategy AND h.opened_seq = e.opened_seq
+              AND h.quantity <> 0 -- What is closed keeps its row, and the number of its opening.
             WHERE e.id = o.compensates))) AS "openingOver",
         a.fence = ${grant.fence} AND a.owner IS NOT DISTINCT FROM ${grant.owner} AS owned,
         ${accountLeased(sql, "a")} AS leased,
