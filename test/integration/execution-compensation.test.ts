@@ -1,9 +1,11 @@
 /** Entries that end partly filled, over PostgreSQL: kept, closed or left by policy, once, whoever dies in between. */
 import { assert, layer } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
+import { randomUUID } from "node:crypto"
 import { positionId } from "../../src/domain/kernel/ids.ts"
 import { executionLimits } from "../../src/domain/kernel/limits-execution.ts"
 import type { StrategySettings } from "../../src/domain/kernel/settings.ts"
+import { outbreakOf } from "../../src/layers/alerts/alerts.port.ts"
 import { FillsStore } from "../../src/layers/orders/fills-store.port.ts"
 import { OrderCommands } from "../../src/layers/orders/order-commands.port.ts"
 import { OrdersStore, type StoredOrder } from "../../src/layers/orders/orders-store.port.ts"
@@ -132,6 +134,10 @@ layer(world(settings), { excludeTestServices: true })("an entry that ends partly
         venue.holdFills(false)
         yield* cancel
         yield* untilHeld(symbol, "0")
+        const alerts = yield* sql(
+          (client) => client`SELECT kind FROM alerts WHERE dedup_key = ${`order.partial_closed:${order.id}`}`
+        )
+        assert.deepStrictEqual(alerts, [{ kind: "order.partial_closed" }])
         const [entry, close, ...more] = yield* rowsOf(symbol)
         assert.deepInclude(entry, { status: "cancelled", partial: "closed", filled: "1" })
         assert.deepInclude(close, { compensates: order.id, wanted: "1", kind: "compensation" })
@@ -478,4 +484,28 @@ layer(world(settings), { excludeTestServices: true })("an entry that ends partly
         assert.deepInclude(stop._tag === "Intended" ? stop.order : {}, { strategy: "keeps", quantity: "5" })
       })
     )
+
+  test(
+    "the alert of an entry that is closed is stored with its close, whoever dies right after the commit",
+    Effect.gen(function* () {
+      const orders = yield* OrdersStore
+      const { entry } = yield* endedShort(freshSymbol(), "2")
+      const closed = {
+        severity: "MEDIUM",
+        kind: "order.partial_closed",
+        dedupKey: entry.id,
+        message: "2"
+      } as const
+      const alertOf = ({ id }: StoredOrder) => outbreakOf({ ...closed, detail: { id } }, randomUUID(), 0)
+      const outcome = yield* orders.compensate(entry.id, alertOf)
+      if (outcome._tag !== "Intended") return assert.fail(outcome._tag)
+      // Its answer is lost.
+      assert.strictEqual((yield* orders.compensate(entry.id, alertOf))._tag, "Later")
+      const stored = yield* sql(
+        (client) => client`
+          SELECT kind, occurrences, detail ->> 'id' AS id FROM alerts WHERE dedup_key = ${entry.id}`
+      )
+      assert.deepStrictEqual(stored, [{ kind: closed.kind, occurrences: 1, id: outcome.order.id }])
+    })
+  )
 })

@@ -12,11 +12,13 @@ import { Clock, Effect } from "effect"
 import { exitLimits } from "../../domain/kernel/limits-execution.ts"
 import { partialStep, partialTermsOf } from "../../domain/orders/partial.ts"
 import { AccountLeases } from "../../layers/accounts/accounts-lease.port.ts"
+import { Alerts, outbreakOf } from "../../layers/alerts/alerts.port.ts"
+import { Entropy } from "../../layers/platform/entropy.port.ts"
 import { Config } from "../../layers/platform/config.port.ts"
 import { ordersBell } from "../../layers/platform/bells.ts"
 import { Wake } from "../../layers/platform/wake.port.ts"
 import { OrdersStore, type PartialOrder, type StoredOrder } from "../../layers/orders/orders-store.port.ts"
-import { alertOrder, traceOrder } from "./order-trace.ts"
+import { alertOrder, orderAlert, traceOrder } from "./order-trace.ts"
 
 /** When a close that ended short may be followed by the next one, by the entry's account and symbol; bounded below. */
 export type PausesUntil = Map<string, { readonly count: number; readonly untilMs: number }>
@@ -43,19 +45,24 @@ const close = (path: string, partial: PartialOrder) =>
   Effect.gen(function* () {
     const orders = yield* OrdersStore
     const wake = yield* Wake
-    const { order } = partial
-    const outcome = yield* orders.compensate(order.id)
+    const alerts = yield* Alerts
+    const { isCompensation, order } = partial
+    const entry = (yield* Entropy).uuid()
+    const nowMs = yield* Clock.currentTimeMillis
+    const message = `a partly filled entry is closed by policy: ${filledOf(order)}`
+    const alertOf = (exit: StoredOrder) =>
+      orderAlert("MEDIUM", "order.partial_closed", message, path, order, { close_id: exit.id })
+    // Stored with the close: a process that ends right after the commit has alerted.
+    const outcome = yield* isCompensation
+      ? orders.compensate(order.id)
+      : orders.compensate(order.id, (exit) => outbreakOf(alertOf(exit), entry, nowMs))
     if (outcome._tag === "Later") return
     if (outcome._tag === "Nothing")
       return yield* traceOrder("info", "order.partial_closed", outcome.why, path, order)
     yield* traceOrder("info", "order.intended", "closes a partly filled entry", path, outcome.order, {
       compensates: order.id
     })
-    const message = `a partly filled entry is closed by policy: ${filledOf(order)}`
-    if (!partial.isCompensation)
-      yield* alertOrder("MEDIUM", "order.partial_closed", message, path, order, {
-        close_id: outcome.order.id
-      })
+    if (!isCompensation) yield* alerts.raise({ ...alertOf(outcome.order), entry })
     wake.notify(ordersBell(order.account))
   })
 

@@ -7,7 +7,7 @@
  */
 import { Effect } from "effect"
 import type { OrderStatus } from "../../domain/orders/order.ts"
-import { Alerts, type Severity } from "../../layers/alerts/alerts.port.ts"
+import { type Alert, Alerts, type Severity } from "../../layers/alerts/alerts.port.ts"
 import {
   correlationOf,
   type IllegalEvent,
@@ -36,6 +36,24 @@ export const traceOrder = (
   more: Record<string, unknown> = {}
 ): Effect.Effect<void> => logEvent(level, event, msg, { component, ...fieldsOf(order), ...more })
 
+/** An alert about an order, for a transaction that stores it; see `alertOrder`. */
+export const orderAlert = (
+  severity: Severity,
+  kind: string,
+  message: string,
+  component: string,
+  order: StoredOrder,
+  detail: Record<string, unknown> = {}
+): Alert => ({
+  severity,
+  kind,
+  dedupKey: `${kind}:${order.id}`,
+  message,
+  component,
+  correlationId: correlationOf(order),
+  detail: { ...fieldsOf(order), ...detail }
+})
+
 /** Raises an alert about an order. `kind` is dotted; one alert per kind and order. */
 export const alertOrder = (
   severity: Severity,
@@ -45,17 +63,7 @@ export const alertOrder = (
   order: StoredOrder,
   detail: Record<string, unknown> = {}
 ): Effect.Effect<void, never, Alerts> =>
-  Alerts.use((alerts) =>
-    alerts.raise({
-      severity,
-      kind,
-      dedupKey: `${kind}:${order.id}`,
-      message,
-      component,
-      correlationId: correlationOf(order),
-      detail: { ...fieldsOf(order), ...detail }
-    })
-  )
+  Alerts.use((alerts) => alerts.raise(orderAlert(severity, kind, message, component, order, detail)))
 
 /** The venue confirmed, without its operator, what became of an order that waited for one. */
 export const resolveNeedsOperator = (

@@ -5,7 +5,7 @@
  * leaves by what is held and confirmed then (order-exit.pg.ts). Its id follows from the order that ended short and from what that had
  * filled, and the mark that it is judged is written in the same transaction, so a kill anywhere leaves both or neither.
  *
- * Promises: the same fills are closed once; only of the share's opening that they were part of; a fill that comes later makes the
+ * Promises: the same fills are closed once, and the alert of it is stored with it; only of the share's opening that they were part of; a fill that comes later makes the
  * entry due again (fills-store.pg.ts), and what a close left that ended short itself is closed again.
  * Never: decides the policy (domain/orders/partial.ts), or sends.
  * Failure: `DatabaseUnavailable`; each transaction may be tried again. A fault is a bug and dies.
@@ -25,6 +25,7 @@ import {
   UNSENT_ENDS
 } from "../../domain/orders/partial.ts"
 import type { DatabaseService } from "../database/database.port.ts"
+import { storeAlertsIn } from "../alerts/alerts-store.pg.ts"
 import { columnsOf } from "./order-row.pg.ts"
 import type {
   CompensationOutcome,
@@ -177,7 +178,9 @@ const insertExit = (sql: SqlClient, order: Ended, held: Held, left: Decimal) =>
     return exit
   })
 
-const compensateIn = (sql: SqlClient, orderId: string) =>
+type AlertOf = Parameters<Partials["compensate"]>[1]
+
+const compensateIn = (sql: SqlClient, orderId: string, alertOf: AlertOf) =>
   Effect.gen(function* () {
     const [row] = yield* sql<{ readonly account: string; readonly symbol: string }>`
       SELECT account, symbol FROM orders WHERE id = ${orderId}`
@@ -204,14 +207,15 @@ const compensateIn = (sql: SqlClient, orderId: string) =>
     const exit = yield* insertExit(sql, order, held, left)
     if (exit === null) return { _tag: "Later", why: "its close exists" } satisfies CompensationOutcome
     yield* mark(sql, orderId, "closed")
+    if (alertOf !== undefined) yield* storeAlertsIn(sql, [alertOf(exit)])
     return { _tag: "Intended", order: exit } satisfies CompensationOutcome
   })
 
 export const partialFills = (database: DatabaseService): Partials => ({
   partials: partials(database),
   notePartial: notePartial(database),
-  compensate: (orderId) =>
+  compensate: (orderId, alertOf) =>
     database
-      .transact("orders.compensate", (sql) => compensateIn(sql, orderId), { retry: "idempotent" })
+      .transact("orders.compensate", (sql) => compensateIn(sql, orderId, alertOf), { retry: "idempotent" })
       .pipe(Effect.catchTag("DatabaseFault", Effect.die))
 })

@@ -14,6 +14,7 @@ import { Context, type Effect } from "effect"
 import type { OrderEvent, OrderStatus } from "../../domain/orders/order.ts"
 import type { OPERATOR_CLOSE, Permit, PermitContext } from "../../domain/orders/permit.ts"
 import type { Sizing } from "../../domain/orders/sizing.ts"
+import type { PendingAlert } from "../alerts/alerts.port.ts"
 import type { AccountGrant } from "../accounts/accounts-store.port.ts"
 import type { DatabaseUnavailable } from "../database/database.port.ts"
 
@@ -312,8 +313,14 @@ export interface OrdersStoreService {
     orderId: string,
     mark: "kept" | "left"
   ) => Effect.Effect<boolean, DatabaseUnavailable>
-  /** Stores the close of what an order that ended short has filled, once for the same fills. */
-  readonly compensate: (orderId: string) => Effect.Effect<CompensationOutcome, DatabaseUnavailable>
+  /**
+   * Stores the close of what an order that ended short has filled, once for the same fills. `alertOf`: the alert about it, by
+   * the close; it is stored in the same transaction.
+   */
+  readonly compensate: (
+    orderId: string,
+    alertOf?: (close: StoredOrder) => PendingAlert
+  ) => Effect.Effect<CompensationOutcome, DatabaseUnavailable>
   readonly byId: (orderId: string) => Effect.Effect<StoredOrder | null, DatabaseUnavailable>
   readonly byClientOrderId: (clientOrderId: string) => Effect.Effect<StoredOrder | null, DatabaseUnavailable>
 }

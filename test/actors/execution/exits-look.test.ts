@@ -8,6 +8,7 @@ import { AccountLeases, type LeaseGuard } from "../../../src/layers/accounts/acc
 import { type OpenShare, PositionsStore } from "../../../src/layers/orders/positions-store.port.ts"
 import { Protection } from "../../../src/layers/orders/protection.port.ts"
 import { alertsQueue } from "../../support/alerts-queue.ts"
+import { layerEntropy } from "../../support/entropy.ts"
 import { Alerts } from "../../../src/layers/alerts/alerts.port.ts"
 import { Config } from "../../../src/layers/platform/config.port.ts"
 import { Instance, makeInstance } from "../../../src/layers/platform/instance.port.ts"
@@ -53,6 +54,7 @@ const setUp = Effect.gen(function* () {
     Layer.mergeAll(
       AccountLeases.layer,
       Protection.layer,
+      layerEntropy,
       Layer.succeed(Config, testSettings()),
       Layer.succeed(Instance, makeInstance()),
       Layer.succeed(Market, market.service),
