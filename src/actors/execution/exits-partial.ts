@@ -28,20 +28,25 @@ const REMEMBERED_MAX = 1_024
 const filledOf = ({ filledQuantity, quantity, status }: StoredOrder): string =>
   `${filledQuantity} of ${quantity} filled, ${status}`
 
+const keyOf = ({ account, strategy, symbol }: StoredOrder): string => `${account}/${symbol}/${strategy}`
+
+const mayClose = (pauses: PausesUntil, { isCompensation, order }: PartialOrder, nowMs: number): boolean =>
+  !isCompensation || (pauses.get(keyOf(order))?.untilMs ?? 0) <= nowMs
+
 /** Closes that fail one after the other are repeated ever more slowly, as exits are. */
-const mayClose = (pauses: PausesUntil, { isCompensation, order }: PartialOrder, nowMs: number): boolean => {
-  const key = `${order.account}/${order.symbol}/${order.strategy}`
-  const before = pauses.get(key)
-  if (!isCompensation) return true
-  if (before !== undefined && before.untilMs > nowMs) return false
-  if (pauses.size >= REMEMBERED_MAX) pauses.clear()
-  const count = before === undefined ? 1 : before.count + 1
+const notePause = (pauses: PausesUntil, order: StoredOrder, nowMs: number): void => {
+  const count = (pauses.get(keyOf(order))?.count ?? 0) + 1
   const pauseMs = Math.min(exitLimits.againMsMax, exitLimits.againFirstMs * 2 ** Math.min(count - 1, 10))
-  pauses.set(key, { count, untilMs: nowMs + pauseMs })
-  return true
+  if (pauses.size >= REMEMBERED_MAX) pauses.clear()
+  pauses.set(keyOf(order), { count, untilMs: nowMs + pauseMs })
 }
 
-const close = (path: string, partial: PartialOrder) =>
+/** What did not fail again for as long as the longest pause is a new failure the next time. */
+const forget = (pauses: PausesUntil, nowMs: number): void => {
+  for (const [key, { untilMs }] of pauses) if (untilMs + exitLimits.againMsMax < nowMs) pauses.delete(key)
+}
+
+const close = (path: string, partial: PartialOrder, pauses: PausesUntil) =>
   Effect.gen(function* () {
     const orders = yield* OrdersStore
     const wake = yield* Wake
@@ -62,7 +67,9 @@ const close = (path: string, partial: PartialOrder) =>
     yield* traceOrder("info", "order.intended", "closes a partly filled entry", path, outcome.order, {
       compensates: order.id
     })
-    if (!isCompensation) yield* alerts.raise({ ...alertOf(outcome.order), entry })
+    // Only what was tried: one that has to wait for another exit has not failed.
+    if (isCompensation) notePause(pauses, order, nowMs)
+    else yield* alerts.raise({ ...alertOf(outcome.order), entry })
     wake.notify(ordersBell(order.account))
   })
 
@@ -108,6 +115,7 @@ export const judgePartials = (path: string, accounts: ReadonlyArray<string>, pau
     const orders = yield* OrdersStore
     const { strategies } = yield* Config
     const nowMs = yield* Clock.currentTimeMillis
+    forget(pauses, nowMs)
     for (const partial of yield* orders.partials(owned)) {
       const { order } = partial
       const terms = partialTermsOf(strategies[order.strategy])
@@ -116,6 +124,6 @@ export const judgePartials = (path: string, accounts: ReadonlyArray<string>, pau
       if (step === "keep") yield* keep(path, order)
       else if (step === "leave") yield* leave(path, order)
       else if (step === "cancel_rest") yield* cancelRest(path, order)
-      else if (step === "close" && mayClose(pauses, partial, nowMs)) yield* close(path, partial)
+      else if (step === "close" && mayClose(pauses, partial, nowMs)) yield* close(path, partial, pauses)
     }
   })
