@@ -23,6 +23,13 @@ export default SqlClient.SqlClient.use((sql) =>
         ADD COLUMN compensates uuid`,
       sql`UPDATE orders SET partial = 'kept' WHERE intent = 'entry' AND filled_quantity > 0
         AND status IN ('cancelled', 'expired', 'rejected')`,
+      // Entries that work across the upgrade and had their last fill before it: of the open share, if that fill opened it or came later.
+      sql`UPDATE orders o SET opened_seq = h.opened_seq FROM positions p JOIN position_shares h ON h.position_id = p.id
+        WHERE o.intent = 'entry' AND o.filled_quantity > 0 AND o.status NOT IN ('filled', 'cancelled', 'expired', 'rejected')
+          AND p.account = o.account AND p.symbol = o.symbol AND h.strategy = o.strategy AND h.quantity <> 0
+          AND (SELECT max(t.seq) FROM trade_records t WHERE t.order_id = o.id)
+            >= (SELECT max(t.seq) FROM trade_records t JOIN trade_strategy_link l ON l.trade_record_id = t.id
+              WHERE t.position_id = p.id AND l.strategy = h.strategy AND t.recorded_at <= h.opened_at)`,
       // Small: what is judged leaves it.
       sql`CREATE INDEX orders_partial ON orders (account)
         WHERE partial = 'due' OR (partial IS NULL AND (

@@ -161,3 +161,47 @@ it.live(
       })
     )
 )
+
+it.live(
+  "an entry that works across the upgrade is part of the share that its fills opened, and of no later one",
+  () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { target } = yield* emptyDatabase
+        const database = yield* makePgDatabase({ target, poolSize: 2 })
+        const run = (text: string) => database.run("test", (sql) => sql.unsafe<Record<string, unknown>>(text))
+        yield* applySchema({ target, directory: yield* upTo(21) })
+        yield* run(`INSERT INTO accounts (id, venue, starting_cash) VALUES ('a', 'v', 1000)`)
+        yield* run(`INSERT INTO positions (id, account, symbol, quantity) VALUES ('${id(1)}', 'a', 'S', 3)`)
+        yield* run(`INSERT INTO position_shares (position_id, strategy, quantity, average_price, opened_seq, opened_at)
+        VALUES ('${id(1)}', 'x', 3, 1, 7, '2026-01-01T10:02:00.010Z')`)
+        // 21 filled before the share was opened, by 22; 23 added to it, 24 has no fill, and 25 ended.
+        for (const [order, minute, status, filled] of [
+          [21, 1, "partially_filled", 1],
+          [22, 2, "partially_filled", 1],
+          [23, 3, "pending_cancel", 1],
+          [24, null, "acked", 0],
+          [25, 4, "cancelled", 1]
+        ] as const) {
+          yield* run(`INSERT INTO orders (id, client_order_id, account, strategy, intent, symbol, side, type, quantity, filled_quantity,
+          time_in_force, status, source, venue) VALUES ('${id(order)}', 'c${order}', 'a', 'x', 'entry', 'S', 'buy', 'market', 9,
+          ${filled}, 'day', '${status}', 'webhook', 'v')`)
+          if (minute === null) continue
+          yield* run(`INSERT INTO trade_records (id, venue, account, symbol, venue_order_id, trade_id, order_id, position_id, side,
+          quantity, price, source, order_time, recorded_at) VALUES ('${id(order + 10)}', 'v', 'a', 'S', 'o', 't${order}',
+          '${id(order)}', '${id(1)}', 'buy', 1, 1, 'webhook', now(), '2026-01-01T10:0${minute}Z')`)
+          yield* run(`INSERT INTO trade_strategy_link (trade_record_id, order_id, strategy, linked_by)
+          VALUES ('${id(order + 10)}', '${id(order)}', 'x', 'client_order_id')`)
+        }
+        yield* applySchema({ target, directory: yield* upTo(22) })
+        const rows = yield* run("SELECT opened_seq::int AS opening, partial FROM orders ORDER BY id")
+        assert.deepStrictEqual(rows, [
+          { opening: null, partial: null },
+          { opening: 7, partial: null },
+          { opening: 7, partial: null },
+          { opening: null, partial: null },
+          { opening: null, partial: "kept" }
+        ])
+      })
+    )
+)
