@@ -3,6 +3,7 @@
  *
  * `partial` is what was done about an entry of which only a part has traded; null: nothing was, or had to be. `opened_seq` is the
  * opening of its strategy's share after its last fill, so that a close of those fills never meets a later opening.
+ * `opened_quantity` is what its fills added to that share: one that turns a position around opens less than it fills.
  * `compensates` names the order whose fills an exit closes; no reference, because each is removed in its own time (T13).
  *
  * A command may name a close of another command that waits already and does the same. Until now only a close that it made
@@ -20,11 +21,12 @@ export default SqlClient.SqlClient.use((sql) =>
       sql`ALTER TABLE orders
         ADD COLUMN partial text CHECK (partial IN ('kept', 'closed', 'left', 'due')),
         ADD COLUMN opened_seq bigint,
+        ADD COLUMN opened_quantity numeric NOT NULL DEFAULT 0,
         ADD COLUMN compensates uuid`,
       sql`UPDATE orders SET partial = 'kept' WHERE intent = 'entry' AND filled_quantity > 0
         AND status IN ('cancelled', 'expired', 'rejected')`,
       // Entries that work across the upgrade and had their last fill before it: of the open share, if that fill opened it or came later.
-      sql`UPDATE orders o SET opened_seq = h.opened_seq FROM positions p JOIN position_shares h ON h.position_id = p.id
+      sql`UPDATE orders o SET opened_seq = h.opened_seq, opened_quantity = least(o.filled_quantity, abs(h.quantity)) FROM positions p JOIN position_shares h ON h.position_id = p.id
         WHERE o.intent = 'entry' AND o.filled_quantity > 0 AND o.status NOT IN ('filled', 'cancelled', 'expired', 'rejected')
           AND p.account = o.account AND p.symbol = o.symbol AND h.strategy = o.strategy AND h.quantity <> 0
           AND (SELECT max(t.seq) FROM trade_records t WHERE t.order_id = o.id)

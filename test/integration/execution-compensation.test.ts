@@ -225,6 +225,31 @@ layer(world(settings), { excludeTestServices: true })("an entry that ends partly
       yield* FillsStore.use((fills) => fills.record("practice", fillOf(order, { quantity })))
     })
 
+  /** Sends a close, and fills what of it is named. */
+  const closing = (order: StoredOrder, quantity: string, held: string) =>
+    Effect.gen(function* () {
+      const orders = yield* OrdersStore
+      const grant = yield* own()
+      yield* PositionsStore.use((store) => store.confirm(grant, [{ symbol: order.symbol, quantity: held }]))
+      const sent = yield* orders.submit(grant, order, permitOf(settings))
+      if (sent._tag !== "Submitting") return yield* Effect.die(new Error(JSON.stringify(sent)))
+      if (quantity !== "0") yield* late(order, quantity)
+      return grant
+    })
+  const late = (order: StoredOrder, quantity: string) =>
+    FillsStore.use((fills) => fills.record("practice", fillOf(order, { quantity })))
+  const endClose = (order: StoredOrder, event: "order.cancelled" | "order.expired", venueFilled?: string) =>
+    Effect.gen(function* () {
+      const orders = yield* OrdersStore
+      const found = (yield* orders.byId(order.id)) ?? order
+      yield* orders.apply(yield* own(), found, event, venueFilled === undefined ? {} : { venueFilled })
+    })
+  const compensated = (orderId: string) =>
+    Effect.gen(function* () {
+      const outcome = yield* (yield* OrdersStore).compensate(orderId)
+      if (outcome._tag !== "Intended") return yield* Effect.die(new Error(JSON.stringify(outcome)))
+      return outcome.order
+    })
   test(
     "[T10] it closes of its own opening alone: not what was bought again, not another strategy's, never beyond zero",
     Effect.gen(function* () {
@@ -260,6 +285,15 @@ layer(world(settings), { excludeTestServices: true })("an entry that ends partly
       const one = yield* endedShort(turned, "3", "sell")
       const outcome = yield* orders.compensate(one.entry.id)
       assert.deepInclude(outcome._tag === "Intended" ? outcome.order : {}, { side: "buy", quantity: "1" })
+      // The share grows before it leaves.
+      yield* trade(turned, "closes", "sell", "4")
+      if (outcome._tag === "Intended") yield* closing(outcome.order, "1", "-5")
+      assert.deepInclude(outcome._tag === "Intended" ? yield* orders.byId(outcome.order.id) : {}, {
+        quantity: "1",
+        status: "filled"
+      })
+      yield* late(one.entry, "1")
+      assert.deepInclude(yield* compensated(one.entry.id), { wanted: "1" })
       yield* trade(reduced, "closes", "buy", "4")
       const two = yield* endedShort(reduced, "3", "sell")
       assert.strictEqual((yield* orders.compensate(two.entry.id))._tag, "Nothing")
@@ -292,31 +326,6 @@ layer(world(settings), { excludeTestServices: true })("an entry that ends partly
     })
   )
 
-  /** Sends a close, and fills what of it is named. */
-  const closing = (order: StoredOrder, quantity: string, held: string) =>
-    Effect.gen(function* () {
-      const orders = yield* OrdersStore
-      const grant = yield* own()
-      yield* PositionsStore.use((store) => store.confirm(grant, [{ symbol: order.symbol, quantity: held }]))
-      const sent = yield* orders.submit(grant, order, permitOf(settings))
-      if (sent._tag !== "Submitting") return yield* Effect.die(new Error(JSON.stringify(sent)))
-      if (quantity !== "0") yield* late(order, quantity)
-      return grant
-    })
-  const late = (order: StoredOrder, quantity: string) =>
-    FillsStore.use((fills) => fills.record("practice", fillOf(order, { quantity })))
-  const endClose = (order: StoredOrder, event: "order.cancelled" | "order.expired", venueFilled?: string) =>
-    Effect.gen(function* () {
-      const orders = yield* OrdersStore
-      const found = (yield* orders.byId(order.id)) ?? order
-      yield* orders.apply(yield* own(), found, event, venueFilled === undefined ? {} : { venueFilled })
-    })
-  const compensated = (orderId: string) =>
-    Effect.gen(function* () {
-      const outcome = yield* (yield* OrdersStore).compensate(orderId)
-      if (outcome._tag !== "Intended") return yield* Effect.die(new Error(JSON.stringify(outcome)))
-      return outcome.order
-    })
   const wantedOf = (symbol: string) =>
     Effect.map(rowsOf(symbol), (rows) => rows.filter(({ kind }) => kind !== null).map(({ wanted }) => wanted))
 

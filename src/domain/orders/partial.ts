@@ -60,15 +60,16 @@ export const partialStep = (
 }
 
 /**
- * How much of an entry's fills the next close of them takes over; zero or less: nothing. `closed`: what its other closes have
+ * How much of an entry's fills the next close of them takes over; zero or less: nothing. `opened`: what its
+ * fills added to the share, which is less than they are where they turned a position around; `closed`: what its other closes have
  * taken over. `before`: the close that ended short and that this one follows, null for the first one. It finishes that one
  * and no more, since what the entry filled later is judged by the policy of then; and never more than the entry has open,
  * since a close may have filled after it was followed.
  */
 export const leftToClose = (
-  entry: { readonly filled: Decimal; readonly closed: Decimal },
+  entry: { readonly opened: Decimal; readonly closed: Decimal },
   before: { readonly wanted: Decimal; readonly filled: Decimal } | null
 ): Decimal => {
-  const open = BigDecimal.subtract(entry.filled, entry.closed)
+  const open = BigDecimal.subtract(entry.opened, entry.closed)
   return before === null ? open : BigDecimal.min(open, BigDecimal.subtract(before.wanted, before.filled))
 }

@@ -194,6 +194,8 @@ const orderStep = (
 interface Opening {
   readonly openedBy: string | null
   readonly openedSeq: bigint | null
+  /** How much of it the fill added to that share. */
+  readonly opened: Decimal
 }
 
 /** Moves the order, logs the step and links the trade to the order's strategy, in one statement. */
@@ -202,7 +204,7 @@ const moveOrder = (
   { order, linkedBy }: Owner,
   step: OrderStep,
   trade: Trade,
-  { openedBy, openedSeq }: Opening,
+  { opened, openedBy, openedSeq }: Opening,
   fill: VenueFill
 ) =>
   Effect.map(
@@ -212,6 +214,7 @@ const moveOrder = (
           average_price = ${step.averagePrice}::numeric, reason = CASE WHEN status = ${step.to} THEN reason END,
           venue_order_id = coalesce(venue_order_id, ${fill.venueOrderId}), settle_due = NULL,
           opened_seq = coalesce(${openedSeq === null ? null : String(openedSeq)}::bigint, opened_seq),
+          opened_quantity = opened_quantity + ${formatDecimal(opened)}::numeric,
           partial = CASE WHEN partial IS NOT NULL AND ${TERMINAL.has(step.from)}::boolean THEN 'due' END,
           updated_at = hf_clock()
         WHERE id = ${order.id}

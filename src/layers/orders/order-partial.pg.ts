@@ -92,7 +92,7 @@ const notePartial =
 type Ended = StoredOrder & {
   readonly compensates: string | null
   readonly due: boolean
-  readonly entryFilled: string | null
+  readonly opened: string | null
   readonly closed: string
 }
 
@@ -105,8 +105,8 @@ const lockEnded = (sql: SqlClient, orderId: string) =>
   Effect.map(
     sql<Ended>`
       SELECT ${columnsOf(sql)}, compensates, partial IS NOT NULL AS due,
-        (SELECT trim_scale(e.filled_quantity)::text FROM orders e
-          WHERE e.id = coalesce(orders.compensates, orders.id)) AS "entryFilled",
+        (SELECT trim_scale(e.opened_quantity)::text FROM orders e
+          WHERE e.id = coalesce(orders.compensates, orders.id)) AS opened,
         trim_scale((SELECT coalesce(sum(CASE WHEN ${sql.in("c.status", [...CLOSE_SHORT_ENDS])}
             AND (c.id = orders.id OR c.partial IS NOT NULL OR ${isOver(sql, "c")})
           THEN c.filled_quantity ELSE c.wanted END), 0)
@@ -117,7 +117,7 @@ const lockEnded = (sql: SqlClient, orderId: string) =>
 
 const leftOf = (order: Ended): Decimal =>
   leftToClose(
-    { filled: decimal(order.entryFilled ?? "0"), closed: decimal(order.closed) },
+    { opened: decimal(order.opened ?? "0"), closed: decimal(order.closed) },
     order.compensates === null
       ? null
       : { wanted: decimal(order.wanted ?? order.quantity), filled: decimal(order.filledQuantity) }

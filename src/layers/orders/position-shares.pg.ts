@@ -88,10 +88,20 @@ const write = (
       updated_at = hf_clock()`
 }
 
+/** How much a fill added to a share: all of one that it opened, also where it turned it around. */
+const addedTo = (rows: ReadonlyArray<ShareRow>, own: ShareChange | undefined): Decimal => {
+  if (own === undefined) return zero
+  const after = BigDecimal.abs(own.share.quantity)
+  if (own.change === "opened") return after
+  if (own.change !== "increased") return zero
+  const before = rows.find(({ strategy }) => strategy === own.share.strategy)?.quantity ?? "0"
+  return BigDecimal.subtract(after, BigDecimal.abs(decimal(before)))
+}
+
 /**
  * Applies one fill to the shares of its position. Returns the signal that opened what the fill moved: of its strategy's own
  * share if that is one of them, and of the new one where it turned a share around; null when no signal did. With the opening of
- * its strategy's share, null where it has none.
+ * its strategy's share, null where it has none, and how much was added to that.
  */
 export const moveShares = Effect.fnUntraced(function* (
   sql: SqlClient,
@@ -107,9 +117,11 @@ export const moveShares = Effect.fnUntraced(function* (
   // The strategy that sent the order bears the fee; if it has no share here, the first one that changed does.
   const payer = changes.find(({ share }) => share.strategy === strategy) ?? changes[0]
   for (const change of changes) yield* write(sql, settings, place, change, change === payer ? fill.fee : zero)
-  const openedSeq = changes.find(({ share }) => share.strategy === strategy)?.share.openedSeq ?? null
-  if (payer === undefined) return { openedBy: null, openedSeq }
-  if (payer.change === "opened") return { openedBy: place.signalId, openedSeq }
+  const own = changes.find(({ share }) => share.strategy === strategy)
+  const openedSeq = own?.share.openedSeq ?? null
+  const opened = addedTo(rows, own)
+  if (payer === undefined) return { openedBy: null, openedSeq, opened }
+  if (payer.change === "opened") return { openedBy: place.signalId, openedSeq, opened }
   const openedBy = rows.find((row) => row.strategy === payer.share.strategy)?.opened_by ?? null
-  return { openedBy, openedSeq }
+  return { openedBy, openedSeq, opened }
 })

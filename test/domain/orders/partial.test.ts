@@ -34,8 +34,8 @@ describe("the next close of an entry's fills", () => {
     ["no late fill of the entry, which is judged by itself", "12", "3", ["10", "3"], "7"],
     ["nothing where the one before filled after it was followed", "10", "12", ["10", "5"], "-2"],
     ["nothing where another close took its rest over", "12", "12", ["10", "3"], "0"]
-  ] as const)("takes over %s", (_what, filled, closed, before, left) => {
-    const entry = { filled: decimal(filled), closed: decimal(closed) }
+  ] as const)("takes over %s", (_what, opened, closed, before, left) => {
+    const entry = { opened: decimal(opened), closed: decimal(closed) }
     const short = before === null ? null : { wanted: decimal(before[0]), filled: decimal(before[1]) }
     assert.strictEqual(formatDecimal(leftToClose(entry, short)), left)
   })
