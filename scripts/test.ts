@@ -15,6 +15,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import path from "node:path"
 import type { Counts } from "./count-reporter.ts"
+import { installLocked } from "./locked-install.ts"
 
 /** For a run that hangs. It takes nine to eleven minutes on two free cores; next to other work it may take longer. */
 const RUN_MS_MAX = 25 * 60_000
@@ -39,6 +40,21 @@ const readCounts = (): Counts => {
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }
+}
+
+/** A hundred megabytes from a registry, once. */
+const BROWSER_MS_MAX = 240_000
+// Before the tests, which may not leave the machine. A failure is reported by the tests that need it.
+if (
+  filters.every((filter) => filter.startsWith("-")) ||
+  filters.some((filter) => filter.includes("browser"))
+) {
+  const missing = await installLocked(path.join(root, "test/browser"), {
+    announce: () => console.error("test: installing a browser (once)"),
+    mayInstall: true,
+    msMax: BROWSER_MS_MAX
+  })
+  if (missing !== undefined) console.error(`test: no browser for the tests of the console: ${missing}`)
 }
 
 /** `npm test -- --reporter=default` shows every file and everything that is logged. */

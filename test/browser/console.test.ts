@@ -18,7 +18,8 @@ beforeAll(async () => {
   ;({ page, faults } = await browser.open())
 }, 300_000)
 afterAll(async () => {
-  await browser.close()
+  // Where it did not even start, that is what the run has to report.
+  await (browser as TestBrowser | undefined)?.close()
   await service.dispose()
 }, 60_000)
 

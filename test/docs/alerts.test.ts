@@ -14,7 +14,7 @@ const all = (text: string, pattern: RegExp): ReadonlyArray<string> =>
 /** Kinds of one file: written at the alert, or in a constant that it names. */
 const kindsIn = (text: string): ReadonlyArray<string> => [
   ...all(text, /\bkind:\s+"([a-z_]+\.[a-z_]+)"/g),
-  ...all(text, /\balertOrder\(\s*"[A-Z]+",\s*"([a-z_]+\.[a-z_]+)"/g),
+  ...all(text, /\b(?:alertOrder|orderAlert)\(\s*"[A-Z]+",\s*"([a-z_]+\.[a-z_]+)"/g),
   ...all(text, /\bkind: ([A-Z_]+),/g).flatMap((name) =>
     all(text, new RegExp(`\\bconst ${name} = "([a-z_]+\\.[a-z_]+)"`, "g"))
   )
