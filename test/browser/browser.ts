@@ -8,6 +8,9 @@
  * kept in `faults`.
  * Never: leaves the machine: every request to another host is refused.
  */
+import { mkdirSync } from "node:fs"
+import { tmpdir } from "node:os"
+import path from "node:path"
 import type { BrowserContextOptions, Page } from "@playwright/test"
 import { installLocked } from "../../scripts/locked-install.ts"
 
@@ -26,6 +29,20 @@ export interface TestBrowser {
   readonly close: () => Promise<void>
 }
 
+/** It is unpacked once for each user: what another user unpacked must not be run, and often cannot be. */
+const unpacked = async (unpack: () => Promise<string>): Promise<string> => {
+  const folder = path.join(tmpdir(), `holdfast-browser-${process.getuid?.() ?? 0}`)
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const former = process.env["TMPDIR"]
+  process.env["TMPDIR"] = folder
+  try {
+    return await unpack()
+  } finally {
+    if (former === undefined) delete process.env["TMPDIR"]
+    else process.env["TMPDIR"] = former
+  }
+}
+
 /** What drives it is loaded when it is installed. */
 const launch = async () => {
   const problem = await installLocked(folder, {
@@ -41,8 +58,9 @@ const launch = async () => {
     import("@axe-core/playwright")
   ])
   const browser = await chromium.launch({
-    executablePath: await packaged.executablePath(),
-    args: packaged.args,
+    executablePath: await unpacked(packaged.executablePath),
+    // With it a page would be judged by other rules than in a browser of a person.
+    args: packaged.args.filter((flag) => flag !== "--disable-web-security"),
     headless: true
   })
   return { browser, AxeBuilder }
