@@ -8,7 +8,10 @@
  * Failure: `MarketFeedEnded` with the reason given to `endFeed`.
  */
 import { Clock, Deferred, Effect, PubSub, Stream } from "effect"
+import type { Bar } from "../../src/domain/market/bar.ts"
 import {
+  BarsUnavailable,
+  barsProblem,
   MarketFeedEnded,
   marketLimits,
   type MarketService,
@@ -19,12 +22,15 @@ export interface MemoryMarket {
   readonly service: MarketService
   /** Sets bid, ask and last of a symbol to one price. */
   readonly setPrice: (symbol: string, price: string) => Effect.Effect<void>
+  /** Sets all bars of a symbol, the oldest first. */
+  readonly setBars: (symbol: string, bars: ReadonlyArray<Bar>) => void
   /** Ends the feed that runs now. */
   readonly endFeed: (reason: string) => Effect.Effect<void>
 }
 
 export const makeMemoryMarket: Effect.Effect<MemoryMarket> = Effect.gen(function* () {
   const quotes = new Map<string, Quote>()
+  const charts = new Map<string, ReadonlyArray<Bar>>()
   const symbols = new Set<string>()
   const hub = yield* PubSub.sliding<ReadonlyArray<Quote>>(marketLimits.ticksBehindMax)
   const ticked = yield* PubSub.sliding<void>(1)
@@ -51,6 +57,13 @@ export const makeMemoryMarket: Effect.Effect<MemoryMarket> = Effect.gen(function
           Effect.map(() => quotes.get(symbol) ?? null)
         )
       }),
+    bars: (request) =>
+      Effect.suspend(() => {
+        const reason = feed === null ? "the feed does not run" : barsProblem(request)
+        if (reason !== null) return Effect.fail(new BarsUnavailable({ reason }))
+        const all = charts.get(request.symbol) ?? []
+        return Effect.succeed(all.filter(({ endMs }) => endMs <= request.atMs).slice(-request.count))
+      }),
     ticks: Stream.fromPubSub(hub),
     status: () => ({ live: feed !== null, symbols: symbols.size, lastTickAt }),
     feed: (onTick) =>
@@ -72,6 +85,7 @@ export const makeMemoryMarket: Effect.Effect<MemoryMarket> = Effect.gen(function
         yield* PubSub.publish(hub, [quote])
         yield* PubSub.publish(ticked, undefined)
       }),
+    setBars: (symbol, bars) => void charts.set(symbol, bars),
     endFeed: (reason) =>
       Effect.suspend(() =>
         feed === null ? Effect.void : Effect.asVoid(Deferred.fail(feed, new MarketFeedEnded({ reason })))

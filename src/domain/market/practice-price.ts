@@ -110,22 +110,42 @@ const formatTicks = (ticks: number, scale: number): string => {
   return `${Math.floor(ticks / perUnit)}.${String(ticks % perUnit).padStart(scale, "0")}`
 }
 
-/** The quote of `symbol` at `atMs` (epoch milliseconds) in the market of `seed`. Total: every symbol has one. */
-export const practiceQuote = (seed: number, symbol: string, atMs: number): PracticeQuote => {
-  const stepMs = Math.floor(atMs / PRACTICE_STEP_MS) * PRACTICE_STEP_MS
+/** Prices of one symbol at any time, in whole ticks of the text that `text` writes. */
+export interface PracticeSeries {
+  /** The last price at `atMs`, epoch milliseconds; the same within a step. */
+  readonly ticksAt: (atMs: number) => number
+  readonly text: (ticks: number) => string
+}
+
+/** The prices of `symbol` in the market of `seed`. Total: every symbol has some. */
+export const practiceSeries = (seed: number, symbol: string): PracticeSeries => {
   const root = hashText(seed, symbol)
   const { least, most, scale } = rangeOf(symbol)
   const base = least * (most / least) ** (mix(root) / 0x1_00_00_00_00)
-  let logReturn = 0
-  for (const [i, layer] of LAYERS.entries()) {
-    logReturn += layer.amplitude * noise(mix(root + i + 1), stepMs / layer.periodMs)
+  const streams = LAYERS.map((_, i) => mix(root + i + 1))
+  const ticksAt = (atMs: number): number => {
+    const stepMs = Math.floor(atMs / PRACTICE_STEP_MS) * PRACTICE_STEP_MS
+    let logReturn = 0
+    for (const [i, layer] of LAYERS.entries())
+      logReturn += layer.amplitude * noise(streams[i] ?? 0, stepMs / layer.periodMs)
+    return Math.round(base * Math.exp(logReturn) * 10 ** scale)
   }
-  const last = Math.round(base * Math.exp(logReturn) * 10 ** scale)
+  return { ticksAt, text: (ticks) => formatTicks(ticks, scale) }
+}
+
+/** A number in [0, 1) that belongs to a name and an index of the market of `seed`. */
+export const practiceNumber = (seed: number, name: string, index: number): number =>
+  (gridValue(hashText(seed, name), index) + 1) / 2
+
+/** The quote of `symbol` at `atMs` (epoch milliseconds) in the market of `seed`. Total: every symbol has one. */
+export const practiceQuote = (seed: number, symbol: string, atMs: number): PracticeQuote => {
+  const { text, ticksAt } = practiceSeries(seed, symbol)
+  const last = ticksAt(atMs)
   const half = Math.max(1, Math.round(last * HALF_SPREAD))
   return {
-    bid: formatTicks(last - half, scale),
-    ask: formatTicks(last + half, scale),
-    last: formatTicks(last, scale),
-    atMs: stepMs
+    bid: text(last - half),
+    ask: text(last + half),
+    last: text(last),
+    atMs: Math.floor(atMs / PRACTICE_STEP_MS) * PRACTICE_STEP_MS
   }
 }

@@ -10,6 +10,7 @@
  */
 import { Context, Data, type Effect, type Stream } from "effect"
 import { ageLimits } from "../../domain/kernel/limits-signals.ts"
+import type { Bar, BarsRequest } from "../../domain/market/bar.ts"
 
 /** Prices are decimal strings; bid <= last <= ask. `at` is when the price held, not when it arrived. */
 export interface Quote {
@@ -23,6 +24,9 @@ export interface Quote {
 /** The feed ended. Every end that we did not request is one, however clean. */
 export class MarketFeedEnded extends Data.TaggedError("MarketFeedEnded")<{ readonly reason: string }> {}
 
+/** No bars now: the feed does not run, the symbol has none, or more were asked for than `barsMax`. */
+export class BarsUnavailable extends Data.TaggedError("BarsUnavailable")<{ readonly reason: string }> {}
+
 export interface MarketStatus {
   /** True while the feed runs. */
   readonly live: boolean
@@ -33,6 +37,10 @@ export interface MarketStatus {
 export const marketLimits = {
   /** Symbols quoted at once. A symbol comes in a webhook body, so without a bound a sender could fill the memory. */
   symbolsMax: 2_000,
+  /** Bars of one request: two years of days. */
+  barsMax: 500,
+  /** The shortest bar: a quote holds for a part of a second only. */
+  barMsMin: 1_000,
   /** Ticks a slow reader may fall behind before it misses some: it wants the latest prices, not all of them. */
   ticksBehindMax: 16,
   /** From the start of a feed to its first tick: what a stream of a real provider needs, twice. */
@@ -56,6 +64,11 @@ export interface MarketService {
   readonly subscribe: (symbol: string) => boolean
   /** Subscribes and waits at most `maxWaitMs` for a quote; null when the feed is down or too slow. */
   readonly lookUp: (symbol: string, maxWaitMs: number) => Effect.Effect<Quote | null>
+  /**
+   * The bars that have ended at `atMs`, the oldest first: as many as there are, at most `count`. The same request gets the same
+   * bars, so a decision that is made again reads what it read. Interruptible; the caller sets the deadline.
+   */
+  readonly bars: (request: BarsRequest) => Effect.Effect<ReadonlyArray<Bar>, BarsUnavailable>
   /** Every tick of the feed, with the quotes of all subscribed symbols. A slow reader misses ticks, never blocks. */
   readonly ticks: Stream.Stream<ReadonlyArray<Quote>>
   readonly status: () => MarketStatus
@@ -64,3 +77,12 @@ export interface MarketService {
 }
 
 export class Market extends Context.Service<Market, MarketService>()("holdfast/layers/Market") {}
+
+/** What is wrong with a request for bars; null when nothing is. */
+export const barsProblem = ({ count, timeframeMs }: BarsRequest): string | null => {
+  if (!Number.isInteger(count) || count < 1 || count > marketLimits.barsMax)
+    return `a request is for 1 to ${marketLimits.barsMax} bars`
+  return Number.isInteger(timeframeMs) && timeframeMs >= marketLimits.barMsMin
+    ? null
+    : `a bar is at least ${marketLimits.barMsMin} ms long`
+}

@@ -1,5 +1,5 @@
 /**
- * Practice market: quotes of any symbol, computed from a seed and the clock.
+ * Practice market: quotes and bars of any symbol, computed from a seed and the clock.
  *
  * A newcomer has no market data account, and a test must see the same prices twice. The price function is shared with
  * the paper venue, so an order fills near the quote it was decided on.
@@ -10,9 +10,17 @@
  * Failure: the feed runs until it is interrupted, and while it does not run there are no new quotes.
  */
 import { Clock, Effect, Layer, PubSub, Stream } from "effect"
+import { practiceBars } from "../../domain/market/practice-bars.ts"
 import { practiceQuote } from "../../domain/market/practice-price.ts"
 import { Config } from "../platform/config.port.ts"
-import { Market, marketLimits, type MarketService, type Quote } from "./market.port.ts"
+import {
+  BarsUnavailable,
+  barsProblem,
+  Market,
+  marketLimits,
+  type MarketService,
+  type Quote
+} from "./market.port.ts"
 
 export interface PracticeMarketOptions {
   readonly seed: number
@@ -57,6 +65,12 @@ export const makePracticeMarket = (options: PracticeMarketOptions): Effect.Effec
           const quote = quoteAt(options.seed, symbol, ms)
           quotes.set(symbol, quote)
           return quote
+        }),
+      bars: (request) =>
+        Effect.suspend(() => {
+          const reason = live ? barsProblem(request) : "the feed does not run"
+          if (reason !== null) return Effect.fail(new BarsUnavailable({ reason }))
+          return Effect.succeed(practiceBars(options.seed, request))
         }),
       ticks: Stream.fromPubSub(hub),
       status: () => ({ live, symbols: quotes.size, lastTickAt }),

@@ -3,6 +3,7 @@ import { Effect, Fiber, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { marketLimits } from "../../../src/layers/market/market.port.ts"
 import { makePracticeMarket } from "../../../src/layers/market/market.practice.ts"
+import { practiceBars } from "../../../src/domain/market/practice-bars.ts"
 import { practiceQuote } from "../../../src/domain/market/practice-price.ts"
 
 const running = (seed = 1) =>
@@ -55,6 +56,26 @@ describe("practice market", () => {
       // What was known stays known; its age tells that it is old.
       assert.strictEqual(market.quote("SPY")?.at.getTime(), 0)
     })
+  )
+
+  it.effect(
+    "bars come from the prices of its seed while the feed runs; a request that asks too much is refused",
+    () =>
+      Effect.gen(function* () {
+        yield* TestClock.setTime(1_790_000_000_000)
+        const { market, fiber } = yield* running(7)
+        const request = { symbol: "SPY", timeframeMs: 60_000, count: 3, atMs: 1_790_000_000_000 }
+        assert.deepStrictEqual(yield* market.bars(request), practiceBars(7, request))
+        const refused = [
+          { ...request, count: 501 },
+          { ...request, count: 0 },
+          { ...request, timeframeMs: 10 }
+        ]
+        for (const wrong of refused)
+          assert.strictEqual((yield* Effect.flip(market.bars(wrong)))._tag, "BarsUnavailable")
+        yield* Fiber.interrupt(fiber)
+        assert.strictEqual((yield* Effect.flip(market.bars(request))).reason, "the feed does not run")
+      })
   )
 
   it.effect("a reader of ticks sees every tick with all symbols", () =>
