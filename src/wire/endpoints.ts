@@ -153,6 +153,15 @@ export const getSignal = endpoint({
   summary: "The whole trace of a signal.",
   answers: { 200: trading.trace }
 })
+export const explainSignal = endpoint({
+  ...list,
+  path: "/api/v1/signals/:id/why",
+  tag: "trading",
+  name: "explainSignal",
+  summary:
+    "A signal as plain sentences: why it was or was not ordered, every check with its numbers, what became of each order; the first line is the answer.",
+  answers: { 200: { text: "text/plain; charset=utf-8" } }
+})
 export const listOrders = endpoint({
   ...list,
   path: "/api/v1/orders",
@@ -336,6 +345,7 @@ export const endpoints: ReadonlyArray<Endpoint> = [
   index,
   listSignals,
   getSignal,
+  explainSignal,
   listOrders,
   getOrder,
   listFills,

@@ -66,6 +66,9 @@ describe("the console", () => {
     await page.locator(`a[href="#/signals/${body.signal_id}"]`).click()
     await visible("Decision")
     await visible("✓ passed")
+    // [G3] The sentences are the service's own, whoever shows them.
+    const [answer = ""] = (await service.get(`/api/v1/signals/${body.signal_id}/why`)).text.split("\n")
+    await visible(answer)
     await page.locator("main a[href^='#/orders/']").click()
     await page.locator('[data-state="Filled"][data-active="true"]').waitFor({ timeout: 15_000 })
     await go("")

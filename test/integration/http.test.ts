@@ -441,14 +441,24 @@ describe("the trace of a signal", () => {
     })
     assert.deepInclude(trace.fills[0], { price: "401.123456789", source: "webhook" })
     assert.lengthOf(trace.links, 1)
+    const why = await get(`/api/v1/signals/${signal}/why`)
+    assert.strictEqual(why.headers["content-type"], "text/plain; charset=utf-8")
+    assert.match(why.text, /^One order was made: .* in paper-1 for /)
+    assert.match(why.text, /\n- calendar, passed with a remark \(open\): /)
+    assert.match(
+      (await get(`/api/v1/signals/${snapshot}/why`)).text,
+      /^Metadata is never an order; 1 fill is linked to it, of the order /
+    )
     const about = JSON.parse((await get(`/api/v1/signals/${snapshot}`)).text)
     assert.strictEqual(about.metadata.pair, "SPY")
     assert.lengthOf(about.links, 1)
   })
 
   it("of nobody is 404", async () => {
-    assert.strictEqual((await get(`/api/v1/signals/${randomUUID()}`)).status, 404)
-    assert.strictEqual((await get("/api/v1/signals/1'%20OR%20true")).status, 404)
+    for (const part of ["", "/why"]) {
+      assert.strictEqual((await get(`/api/v1/signals/${randomUUID()}${part}`)).status, 404)
+      assert.strictEqual((await get(`/api/v1/signals/1'%20OR%20true${part}`)).status, 404)
+    }
   })
 
   it("is reached from its order, with the order's events", async () => {

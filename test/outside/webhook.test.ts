@@ -45,6 +45,15 @@ describe("a plain alert", () => {
     assert.strictEqual(trace.orders[0].status, "filled")
     assert.lengthOf(trace.fills, 1)
     assert.lengthOf(trace.links, 1)
+    // [G3] The same in sentences: the answer first, then every check.
+    const why = await service.get(`/api/v1/signals/${answer.body.signal_id}/why`)
+    assert.strictEqual(why.headers["content-type"], "text/plain; charset=utf-8")
+    assert.match(
+      why.text,
+      /^One order was made: buy 1 SPY .* in paper-1 for default\. It was filled, 1 of 1 at \d/
+    )
+    for (const { check } of trace.decision.checks as ReadonlyArray<{ readonly check: string }>)
+      assert.include(why.text, `\n- ${check.replaceAll("_", " ")}, passed`)
     const { body } = await service.get("/api/v1/linkage")
     assert.strictEqual(body.ours, body.linked)
     assert.strictEqual(Number(body.rate), 1)
@@ -286,6 +295,11 @@ describe("age", () => {
     })
     assert.match(trace.signal.reason, /too_old/)
     assert.lengthOf(trace.orders, 0)
+    const why = await service.get(`/api/v1/signals/${answer.body.signal_id}/why`)
+    assert.match(
+      why.text,
+      /^No order was made: the signal was too old \(too_old\); it came 36\d\d\S* s after \S+, from which its age counts\.\n/
+    )
   })
 })
 

@@ -61,6 +61,20 @@ const itemRoute = <Row>(
     })
   )
 
+const explainRoute = (reads: ReadStoreService): Route =>
+  route(wire.explainSignal, ({ params }) =>
+    Effect.gen(function* () {
+      const id = params["id"] ?? ""
+      const lines = isUuid(id) ? yield* reads.explain(id) : null
+      if (lines === null) return yield* notFound
+      return {
+        status: 200,
+        text: `${lines.join("\n")}\n`,
+        contentType: wire.explainSignal.answers[200].text
+      }
+    })
+  )
+
 const actorItem = (row: ActorRow) => ({
   path: row.path,
   type: row.type,
@@ -138,6 +152,7 @@ export const apiRoutes = ({
 }: ApiServices): ReadonlyArray<Route> => [
   listRoute(reads, wire.listSignals, "signals"),
   itemRoute(wire.getSignal, reads.trace),
+  explainRoute(reads),
   listRoute(reads, wire.listOrders, "orders"),
   itemRoute(wire.getOrder, reads.order),
   listRoute(reads, wire.listFills, "fills"),

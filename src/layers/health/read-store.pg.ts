@@ -1,5 +1,5 @@
 /**
- * ReadStore on PostgreSQL: one table of lists, one trace, two aggregates.
+ * ReadStore on PostgreSQL: one table of lists, one trace and its sentences, two aggregates.
  *
  * Promises: those of the port; every call has `readLimits.queryMs`, below the deadline of the route that makes it, so a slow
  * query is named as such; a page is one indexed statement.
@@ -24,6 +24,7 @@ import {
 import { fillColumns, jsonItem, orderColumns, signalColumns } from "./read-rows.pg.ts"
 import { linkageOf, recentLinkageOf } from "./read-linkage.pg.ts"
 import { traceOf } from "./read-trace.pg.ts"
+import { explainOf } from "./read-why.pg.ts"
 
 interface ListTable {
   readonly from: string
@@ -308,6 +309,7 @@ export const ReadStorePg: Layer.Layer<ReadStore, never, Database> = Layer.effect
     return ReadStore.of({
       list: listOf(database),
       trace: traceOf(database),
+      explain: explainOf(database),
       order: orderOf(database),
       orders: ordersOf(database),
       linkage: linkageOf(database),

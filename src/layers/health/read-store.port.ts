@@ -81,6 +81,8 @@ export interface ReadStoreService {
   readonly list: (name: ListName, page: PageRequest) => Read<Page, BadCursor>
   /** Null when there is no such signal. */
   readonly trace: (signalId: string) => Read<Trace | null>
+  /** The trace as sentences, a line each; the first is the answer, an empty one separates parts. Null when there is no such signal. */
+  readonly explain: (signalId: string) => Read<ReadonlyArray<string> | null>
   /** The order with its events, null when there is none. */
   readonly order: (orderId: string) => Read<Item | null>
   /** The orders of these ids that exist, oldest first. */

@@ -27,45 +27,44 @@ const exitsOf = (sql: SqlClient, id: string) => sql<Item>`
   SELECT ${sql.literal(orderColumns)} FROM orders
   WHERE id IN (SELECT c.id FROM closing c) AND intent = 'reduce' AND signal_id IS DISTINCT FROM ${id}::uuid ORDER BY seq`
 
+/** Null when there is no such signal. */
+export const readTrace = (sql: SqlClient, id: string) =>
+  Effect.gen(function* () {
+    const [signal] =
+      yield* sql<Item>`SELECT ${sql.literal(signalColumns)}, answer FROM signals WHERE id = ${id}::uuid`
+    if (signal === undefined) return null
+    const [enrichment] =
+      yield* sql<Item>`SELECT symbol, bid, ask, last, quoted_at, enriched_at FROM enriched_signals WHERE signal_id = ${id}::uuid`
+    const [metadata] =
+      yield* sql<Item>`SELECT snapshot_id, pair, trigger, buy_score, sell_score, order_id, side, received_at, linked_at
+      FROM signal_metadata WHERE signal_id = ${id}::uuid`
+    const [decision] =
+      yield* sql<Item>`SELECT engine, experiment_id, variant, outcome, reason, checks, shadow, settings_version, decided_at
+      FROM decisions WHERE signal_id = ${id}::uuid`
+    const orders =
+      yield* sql<Item>`SELECT ${sql.literal(orderColumns)} FROM orders WHERE signal_id = ${id}::uuid ORDER BY seq`
+    const exits = yield* exitsOf(sql, id)
+    const fills = yield* sql<Item>`SELECT ${sql.literal(fillColumns)} FROM trade_records
+      WHERE order_id = ANY (${[...orders, ...exits].map((order) => String(order["id"]))}::uuid[]) ORDER BY seq`
+    // A metadata body links by its snapshot, a signal by its own id.
+    const links =
+      yield* sql<Item>`SELECT trade_record_id, order_id, signal_id, strategy, snapshot_id, linked_by, opened_by, linked_at
+      FROM trade_strategy_link WHERE signal_id = ${id}::uuid
+        OR snapshot_id IN (SELECT m.snapshot_id FROM signal_metadata m WHERE m.signal_id = ${id}::uuid)
+        OR order_id = ANY (${exits.map((order) => String(order["id"]))}::uuid[])
+      ORDER BY linked_at, trade_record_id`
+    const trace: Trace = {
+      signal: jsonItem(signal),
+      enrichment: enrichment === undefined ? null : jsonItem(enrichment),
+      metadata: metadata === undefined ? null : jsonItem(metadata),
+      decision: decision === undefined ? null : jsonItem(decision),
+      orders: orders.map(jsonItem),
+      exits: exits.map(jsonItem),
+      fills: fills.map(jsonItem),
+      links: links.map(jsonItem)
+    }
+    return trace
+  })
+
 export const traceOf = (database: DatabaseService) => (id: string) =>
-  database.run(
-    "read.trace",
-    (sql) =>
-      Effect.gen(function* () {
-        const [signal] =
-          yield* sql<Item>`SELECT ${sql.literal(signalColumns)}, answer FROM signals WHERE id = ${id}::uuid`
-        if (signal === undefined) return null
-        const [enrichment] =
-          yield* sql<Item>`SELECT symbol, bid, ask, last, quoted_at, enriched_at FROM enriched_signals WHERE signal_id = ${id}::uuid`
-        const [metadata] =
-          yield* sql<Item>`SELECT snapshot_id, pair, trigger, buy_score, sell_score, order_id, side, received_at, linked_at
-          FROM signal_metadata WHERE signal_id = ${id}::uuid`
-        const [decision] =
-          yield* sql<Item>`SELECT engine, experiment_id, variant, outcome, reason, checks, shadow, settings_version, decided_at
-          FROM decisions WHERE signal_id = ${id}::uuid`
-        const orders =
-          yield* sql<Item>`SELECT ${sql.literal(orderColumns)} FROM orders WHERE signal_id = ${id}::uuid ORDER BY seq`
-        const exits = yield* exitsOf(sql, id)
-        const fills = yield* sql<Item>`SELECT ${sql.literal(fillColumns)} FROM trade_records
-          WHERE order_id = ANY (${[...orders, ...exits].map((order) => String(order["id"]))}::uuid[]) ORDER BY seq`
-        // A metadata body links by its snapshot, a signal by its own id.
-        const links =
-          yield* sql<Item>`SELECT trade_record_id, order_id, signal_id, strategy, snapshot_id, linked_by, opened_by, linked_at
-          FROM trade_strategy_link WHERE signal_id = ${id}::uuid
-            OR snapshot_id IN (SELECT m.snapshot_id FROM signal_metadata m WHERE m.signal_id = ${id}::uuid)
-            OR order_id = ANY (${exits.map((order) => String(order["id"]))}::uuid[])
-          ORDER BY linked_at, trade_record_id`
-        const trace: Trace = {
-          signal: jsonItem(signal),
-          enrichment: enrichment === undefined ? null : jsonItem(enrichment),
-          metadata: metadata === undefined ? null : jsonItem(metadata),
-          decision: decision === undefined ? null : jsonItem(decision),
-          orders: orders.map(jsonItem),
-          exits: exits.map(jsonItem),
-          fills: fills.map(jsonItem),
-          links: links.map(jsonItem)
-        }
-        return trace
-      }),
-    options
-  )
+  database.run("read.trace", (sql) => readTrace(sql, id), options)

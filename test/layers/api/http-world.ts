@@ -221,6 +221,7 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
   const reads: ReadStoreService = {
     list: () => nothing,
     trace: () => nothing,
+    explain: () => nothing,
     order: () => nothing,
     orders: () => nothing,
     linkage: nothing,

@@ -141,6 +141,7 @@ const services = (linkage: Effect.Effect<Linkage, DatabaseUnavailable>) =>
         Layer.succeed(ReadStore, {
           list: () => nothing,
           trace: () => nothing,
+          explain: () => nothing,
           order: () => nothing,
           orders: () => nothing,
           linkage,

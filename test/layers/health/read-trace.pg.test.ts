@@ -85,6 +85,46 @@ layer(everything, { excludeTestServices: true })(
         })
     )
 
+    it.effect("[G3] the sentences tell of every step, fill and exit that is stored", () =>
+      Effect.gen(function* () {
+        yield* own()
+        const entry = yield* intend({ symbol: "WHY", quantity: "5" })
+        yield* fill(entry)
+        const closes = yield* exit("WHY", 1)
+        const told = Effect.map(
+          ReadStore.use((reads) => reads.explain(entry.signalId ?? "")),
+          (lines) => lines?.join("\n") ?? ""
+        )
+        const before = yield* told
+        assert.match(
+          before,
+          /^One order was made: buy 5 WHY at market in paper-1 for default\. It was filled, 5 of 5 at 100/
+        )
+        assert.include(
+          before,
+          `Close ${closes.id}, sell 5 WHY at market in paper-1 for default, by the rule stop loss, waits to be sent.`
+        )
+        yield* fill(closes)
+        const after = yield* told
+        assert.match(after, new RegExp(`Close ${closes.id}, .* was filled, 5 of 5 at 100 on average\\.`))
+        const events = yield* sql(
+          (client) =>
+            client<{
+              readonly at: Date
+            }>`SELECT at FROM order_events WHERE order_id IN (${entry.id}, ${closes.id})`
+        )
+        assert.isAbove(events.length, 2)
+        for (const { at } of events) assert.include(after, `  ${at.toISOString()} `)
+        const trades = yield* sql(
+          (client) =>
+            client<{ readonly id: string }>`SELECT trade_id AS id FROM trade_records WHERE symbol = 'WHY'`
+        )
+        assert.lengthOf(trades, 2)
+        for (const { id } of trades) assert.include(after, `(trade ${id}).`)
+        assert.isNull(yield* ReadStore.use((reads) => reads.explain("00000000-0000-8000-8000-0000000000bb")))
+      })
+    )
+
     it.effect("the next opening is another signal's, also in a position that others never left", () =>
       Effect.gen(function* () {
         yield* own()
