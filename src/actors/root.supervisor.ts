@@ -10,11 +10,13 @@
  * Never: holds logic beyond leaving out what ROLES leaves out.
  */
 import type { FeedSettings, Settings } from "../domain/kernel/settings.ts"
+import { CANARY } from "../domain/kernel/canary.ts"
 import { dynamic, supervisor, worker } from "../runtime/child-spec.ts"
 import { accountActors } from "./execution/account.actor.ts"
 import { alertsActor } from "./alerts/alerts.actor.ts"
 import { breakersActor } from "./execution/breakers.actor.ts"
 import { brokerActor } from "./execution/broker.actor.ts"
+import { canaryActor } from "./operators/canary.actor.ts"
 import { databaseActor } from "./database/database.actor.ts"
 import { exitsActor } from "./execution/exits.actor.ts"
 import { expectedSignalsActor } from "./operators/expected-signals.actor.ts"
@@ -58,6 +60,9 @@ const localGroup = { whenExhausted: local.whenExhausted, readiness: "optional", 
 const embedded = (settings: Settings): ReadonlyArray<string> =>
   Object.entries(settings.brokers).flatMap(([name, broker]) => (broker.url === null ? [name] : []))
 
+/** The account and the broker of the canary, which no settings name. */
+const canaryOf = ({ canary }: Settings): ReadonlyArray<string> => (canary.everyMs === null ? [] : [CANARY])
+
 const instancesOf = (names: ReadonlyArray<string>) => names.map((name) => ({ id: name, args: name }))
 
 /** A dead quote feed must never stop a broker in mid-order: one_for_one. */
@@ -75,14 +80,14 @@ const trading = (settings: Settings) =>
         ...vitalGroup,
         id: "brokers",
         template: { ...local, start: (name: string) => brokerActor(name), stopBudgetMs: 2_000 },
-        instances: instancesOf(Object.keys(settings.brokers))
+        instances: instancesOf([...Object.keys(settings.brokers), ...canaryOf(settings)])
       }),
       dynamic({
         ...vitalGroup,
         id: "accounts",
         // T8: an executor finishes its round trip; the deadline of a create is below this.
         template: { ...local, start: accountActors(), stopBudgetMs: 6_000 },
-        instances: instancesOf(Object.keys(settings.accounts))
+        instances: instancesOf([...Object.keys(settings.accounts), ...canaryOf(settings)])
       }),
       worker({ ...vital, id: "reconciler", start: reconcilerActor(), stopBudgetMs: 3_000 }),
       worker({ ...vital, id: "exits", start: exitsActor(), stopBudgetMs: 3_000 }),
@@ -126,6 +131,20 @@ const feeds = ({ feeds, roles }: Settings) =>
     ])
   })
 
+/** What looks at this process and this installation; nothing else depends on it. */
+const monitors = ({ canary }: Settings) =>
+  supervisor({
+    ...localGroup,
+    id: "monitors",
+    strategy: "one_for_one",
+    children: [
+      // It enters by the intake of this process.
+      ...(canary.everyMs !== null
+        ? [worker({ ...local, id: "canary", start: canaryActor(canary.everyMs), stopBudgetMs: 2_000 })]
+        : [])
+    ]
+  })
+
 /** The whole tree for these settings. */
 export const rootSupervisor = (settings: Settings) =>
   supervisor({
@@ -147,6 +166,8 @@ export const rootSupervisor = (settings: Settings) =>
       ...(settings.roles.has("accounts") || settings.roles.has("waves")
         ? [worker({ ...vital, id: "node", start: nodeActor(), stopBudgetMs: 3_000 })]
         : []),
+      // After operators and trading at the stop (T8).
+      ...(settings.roles.has("monitors") && settings.roles.has("http") ? [monitors(settings)] : []),
       supervisor({
         ...localGroup,
         id: "operators",

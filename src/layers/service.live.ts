@@ -76,6 +76,8 @@ import { journalledDecisions } from "./decision/decision-journal.ts"
 import { journalStorePg } from "./health/journal-store.pg.ts"
 import { journalRing } from "./platform/journal.ring.ts"
 import { RiskFigures } from "./orders/risk-figures.port.ts"
+import { CanaryFigures } from "./health/canary.port.ts"
+import { canaryPathPg } from "./operators/canary.pg.ts"
 import { LinkageFigures } from "./health/linkage.port.ts"
 import { ReadStorePg } from "./health/read-store.pg.ts"
 import { riskStorePg } from "./orders/risk-store.pg.ts"
@@ -135,6 +137,16 @@ const stores = (mask: Mask) =>
     wavesStorePg
   ).pipe(Layer.provide(OrderJournal.masked(mask)))
 
+/** What this process last saw, for whoever shows it. */
+const views = Layer.mergeAll(
+  Metrics.layer,
+  Figures.layer,
+  TradingState.layer,
+  SignalQueue.layer,
+  LinkageFigures.layer,
+  CanaryFigures.layer
+)
+
 /** What the components use. */
 export const componentLayer = (
   live: LiveSettings,
@@ -162,11 +174,7 @@ export const componentLayer = (
     layerProcessMarks,
     osNotifyLayer(environment, process.pid),
     Lifecycle.layer,
-    Metrics.layer,
-    Figures.layer,
-    TradingState.layer,
-    SignalQueue.layer,
-    LinkageFigures.layer,
+    views,
     AccountLeases.layer,
     RestingAccounts.layer,
     layerWorker,
@@ -174,14 +182,17 @@ export const componentLayer = (
     RiskFigures.layer,
     Wake.layer
   )
-  return Layer.mergeAll(
-    IntakeQueueBatch,
-    alertLogsPg,
-    replayPg,
-    layerConfiguredBrokers,
-    Feeds.layer,
-    RefusedPosts.layer
-  ).pipe(
+  return canaryPathPg.pipe(
+    Layer.provideMerge(
+      Layer.mergeAll(
+        IntakeQueueBatch,
+        alertLogsPg,
+        replayPg,
+        layerConfiguredBrokers,
+        Feeds.layer,
+        RefusedPosts.layer
+      )
+    ),
     Layer.provideMerge(
       Layer.mergeAll(
         stores(hidden),

@@ -13,6 +13,7 @@ import { alertsMachine } from "./alerts/alerts.machine.ts"
 import { breakerMachine } from "./orders/breaker.machine.ts"
 import { breakersMachine } from "./execution/breakers.machine.ts"
 import { brokerMachine } from "./execution/broker.machine.ts"
+import { canaryMachine } from "./operators/canary.machine.ts"
 import { databaseMachine } from "./database/database.machine.ts"
 import { exitsMachine } from "./execution/exits.machine.ts"
 import { expectedSignalsMachine } from "./operators/expected-signals.machine.ts"
@@ -43,6 +44,7 @@ export const catalog: ReadonlyArray<CatalogEntry> = [
   { name: "breaker", machine: breakerMachine },
   { name: "breakers", machine: breakersMachine },
   { name: "broker", machine: brokerMachine },
+  { name: "canary", machine: canaryMachine },
   { name: "database", machine: databaseMachine },
   { name: "exits", machine: exitsMachine },
   { name: "expected-signals", machine: expectedSignalsMachine },

@@ -21,6 +21,7 @@ import type { ExitsContext } from "./execution/exits.machine.ts"
 import type { NodeContext } from "./execution/node.machine.ts"
 import type { ReconcilerContext } from "./execution/reconciler.machine.ts"
 import type { RiskContext } from "./execution/risk.machine.ts"
+import type { CanaryContext } from "./operators/canary.machine.ts"
 import type { ExpectedSignalsContext } from "./operators/expected-signals.machine.ts"
 import type { FeedContext } from "./feeds/feed-setup.ts"
 import type { WavesContext } from "./feeds/waves.machine.ts"
@@ -68,6 +69,13 @@ export const contextShown: Readonly<Record<string, ContextSchema>> = {
     closeCode: value,
     closeReason: value,
     fillsMissed: value,
+    lastError: value
+  }),
+  canary: show<CanaryContext>({
+    came: value,
+    missing: value,
+    stage: value,
+    latencyMs: value,
     lastError: value
   }),
   // The name of a server may be a URL with its user; health shows it masked.

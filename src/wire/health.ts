@@ -6,6 +6,7 @@
  * Never: decides what is healthy (domain/health/health.ts does).
  */
 import { z } from "zod"
+import { CANARY_STAGES } from "../domain/kernel/canary.ts"
 import { TRADING_STATES } from "../domain/kernel/trading-state.ts"
 import { anyObject, count, instant } from "./words.ts"
 
@@ -42,7 +43,15 @@ export const healthDocument = healthOutline
     halted: z.boolean(),
     trading_state: z.enum(TRADING_STATES).nullable().meta({ description: "Null until it was read." }),
     startup: z.object({ step: z.string(), n: count, of: count, since: instant, done: z.boolean() }),
-    canary: z.object({ last_ok: instant.nullable(), latency_ms: z.number().nullable() }).nullable(),
+    canary: z
+      .object({
+        state: z.enum(["ok", "late", "failed", "halted"]),
+        last_ok: instant.nullable(),
+        latency_ms: z.number().nullable(),
+        stage: z.enum(CANARY_STAGES).nullable().meta({ description: "What the last one did not reach." })
+      })
+      .nullable()
+      .meta({ description: "The signal that proves the whole path (T9); null before the first has ended." }),
     linkage: z
       .object({
         fills: count,

@@ -231,6 +231,19 @@ const linkage = z
   })
   .meta({ id: "LinkageSettings", description: "How fills are linked to strategies and metadata." })
 
+const canary = z
+  .strictObject({
+    everyMs: wholeFrom(500, 3_600_000).nullable().default(60_000).meta({
+      description:
+        "Time between two canaries; one that is missing for three of them degrades the status. About ten small transactions each. null: none is sent, by no process of the installation."
+    })
+  })
+  .meta({
+    id: "CanarySettings",
+    description:
+      "The signal that proves the whole path (T9): from the intake to the fill of an account of its own."
+  })
+
 const originWords = "must be an exact origin, scheme and host, without a wildcard"
 
 /** `holdfast.json`. Everything is optional: an empty file is the practice configuration. */
@@ -298,7 +311,8 @@ export const settingsFile = z
       market: market.prefault({}),
       waves: waves.prefault({}),
       retention: retention.prefault({}),
-      linkage: linkage.prefault({})
+      linkage: linkage.prefault({}),
+      canary: canary.prefault({})
     },
     "must be an object"
   )

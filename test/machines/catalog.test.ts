@@ -61,6 +61,13 @@ const resting: Readonly<Record<string, Rests>> = {
       why: "As long as the stream lives; its own effect watches for silence and ends it."
     }
   },
+  canary: {
+    WaitingForDatabase: database,
+    Halted: {
+      until: ["trading.active"],
+      why: "Trading is restricted until an operator lifts that; its effect looks at the view of this process every second."
+    }
+  },
   exits: { WaitingForDatabase: database },
   risk: { WaitingForDatabase: database },
   feed: {
@@ -148,6 +155,7 @@ const crashesOnPurpose: Readonly<Record<string, ReadonlyArray<string>>> = {
   alerts: ["watchQueue"],
   breakers: ["watchBells", "probe"],
   broker: ["stream", "venueBell"],
+  canary: ["watchTrading"],
   database: ["holdDataDir", "watchAvailability"],
   exits: ["watchPositions", "watchTicks"],
   feed: ["session", "storing", "plan"],

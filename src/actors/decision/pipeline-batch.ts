@@ -11,6 +11,7 @@
 import { FAULT_POINTS, faultPoint } from "../../layers/platform/fault-point.ts"
 import { ordersBell } from "../../layers/platform/bells.ts"
 import { Clock, Effect, Metric } from "effect"
+import { CANARY } from "../../domain/kernel/canary.ts"
 import { type Decision, targetsOf, planSignal } from "../../domain/decision/decision.ts"
 import { claimLimits } from "../../domain/kernel/limits-signals.ts"
 import { lossRules } from "../../domain/orders/risk-scope.ts"
@@ -150,6 +151,8 @@ const logDecided = (
     )) {
       wake.notify(ordersBell(account))
     }
+    // It is in no figure, and whoever sent it writes its one line (T9).
+    if (claimed.source === CANARY) return
     const tookMs = Math.max(0, (yield* Clock.currentTimeMillis) - claimed.receivedAtMs)
     yield* Metric.update(Metric.withAttributes(decidedTotal, { outcome: decision.outcome }), 1)
     yield* Metric.update(decisionSeconds, tookMs / 1_000)
@@ -359,7 +362,7 @@ export const decideBatch = (component: string, pace: Pace, claim: Claim) =>
     yield* enrich(
       market,
       settings,
-      claim.signals.filter((claimed) => claimed.kind === "signal")
+      claim.signals.filter((claimed) => claimed.kind === "signal").filter(({ source }) => source !== CANARY)
     )
     const { of: figuresOf } = yield* RiskFigures
     const nowMs = yield* Clock.currentTimeMillis

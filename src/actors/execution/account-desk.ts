@@ -10,6 +10,7 @@
  * Never: outlives its child.
  */
 import { Clock, Data, Effect, Fiber, Semaphore } from "effect"
+import { executedAccount } from "../../domain/kernel/canary.ts"
 import { accountLimits, executionLimits, lookupLimits } from "../../domain/kernel/limits-execution.ts"
 import type { LeaseGuard } from "../../layers/accounts/accounts-lease.port.ts"
 import { noTurns, type TurnCounts } from "../../layers/accounts/account-turns.ts"
@@ -139,9 +140,8 @@ export const usableGuard = (desk: AccountDesk, doing: string): Effect.Effect<Lea
  */
 export const reachOf = (account: string, connection: BrokerConnection) =>
   Effect.gen(function* () {
-    const { accounts } = yield* Config
     const brokers = yield* Brokers
-    const configured = Object.hasOwn(accounts, account) ? accounts[account] : undefined
+    const configured = executedAccount(yield* Config, account)
     if (configured === undefined) return "removed"
     return brokers.get(configured.broker) === connection ? "current" : "moved"
   })

@@ -5,6 +5,7 @@
  * Never: changes a row that exists.
  */
 import { Effect } from "effect"
+import { executedAccount } from "../../domain/kernel/canary.ts"
 import { AccountsStore } from "../../layers/accounts/accounts-store.port.ts"
 import { Alerts } from "../../layers/alerts/alerts.port.ts"
 import { Config } from "../../layers/platform/config.port.ts"
@@ -16,7 +17,7 @@ export const ensureAccounts = (names: ReadonlyArray<string>, component: string) 
     const alerts = yield* Alerts
     const settings = yield* Config
     const definitions = names.flatMap((account) => {
-      const configured = settings.accounts[account]
+      const configured = executedAccount(settings, account)
       // Removed by a reload, and its executor is about to be stopped.
       if (configured === undefined) return []
       return [{ id: account, venue: configured.broker, startingCash: configured.startingCash }]

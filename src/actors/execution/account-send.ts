@@ -12,6 +12,7 @@
 import { FAULT_POINTS, faultPoint } from "../../layers/platform/fault-point.ts"
 import { reconcileBell, resolveBell } from "../../layers/platform/bells.ts"
 import { BigDecimal, Effect, Result } from "effect"
+import { accountsAt, CANARY, executedAccount } from "../../domain/kernel/canary.ts"
 import { decimal } from "../../domain/kernel/decimal.ts"
 import { invariant } from "../../domain/kernel/invariant.ts"
 import { type OrderEvent, reportedEvent, type VenueStatus } from "../../domain/orders/order.ts"
@@ -80,7 +81,11 @@ export const hasFilledMore = (venue: VenueOrder, order: StoredOrder): boolean =>
 
 /** Counts for the breaker of the order's strategy: whether the venue has it, or refused it or did not respond. */
 const countFor = ({ strategy }: StoredOrder, isFailure: boolean) =>
-  Breakers.use((breakers) => Effect.sync(() => breakers.count(`strategy:${strategy}`, "orders", isFailure)))
+  strategy === CANARY
+    ? Effect.void
+    : Breakers.use((breakers) =>
+        Effect.sync(() => breakers.count(`strategy:${strategy}`, "orders", isFailure))
+      )
 
 /** Applies what the venue reports about one of our orders, from a response, a look-up or the stream. */
 export const adoptVenueOrder = (desk: Place, guard: LeaseGuard, order: StoredOrder, venue: VenueOrder) =>
@@ -139,11 +144,11 @@ const lose = (desk: AccountDesk, guard: LeaseGuard, order: StoredOrder, reason: 
  */
 export const askBroker = (desk: AccountDesk) =>
   Effect.gen(function* () {
-    const { accounts } = yield* Config
+    const settings = yield* Config
     const wake = yield* Wake
-    const broker = accounts[desk.account]?.broker
-    for (const [id, account] of Object.entries(accounts))
-      if (account.broker === broker) wake.notify(reconcileBell(id))
+    const broker = executedAccount(settings, desk.account)?.broker
+    if (broker === undefined) return
+    for (const [id] of accountsAt(settings, broker)) wake.notify(reconcileBell(id))
   })
 
 /** The permit that the adapter checks right before the bytes; the instants on both sides of it are where a freeze is worst. */

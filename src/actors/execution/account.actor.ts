@@ -7,6 +7,7 @@
  */
 import { ordersBell, reconcileBell, venueBell } from "../../layers/platform/bells.ts"
 import { Context, Effect, Semaphore } from "effect"
+import { CANARY, executedAccount } from "../../domain/kernel/canary.ts"
 import { executionLimits } from "../../domain/kernel/limits-execution.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
 import { AccountLeases, makeLeaseGuard } from "../../layers/accounts/accounts-lease.port.ts"
@@ -289,7 +290,7 @@ export const accountActors = (pace: ExecutionPace = defaultPace) => {
       const protection = yield* Protection
       const { turns } = yield* AccountLeases
       const wake = yield* Wake
-      const configured = settings.accounts[account]
+      const configured = executedAccount(settings, account)
       // Removed by a reload while it was to be restarted: it is about to be removed from the tree as well.
       if (configured === undefined) return ignore
       const desk = makeDesk(self, account, brokers.get(configured.broker), pace, () => turns.open(account))
@@ -323,7 +324,8 @@ export const accountActors = (pace: ExecutionPace = defaultPace) => {
         return { ...rest, drain: drained, ...(lived === undefined ? {} : { run: lived }) }
       })
       // What a restarted one was doing is unknown: it finds out by itself, whatever the others do.
-      return yield* mayRest(settings) && self.incarnation === 1
+      // The canary's is opened by nobody else, and woken every minute.
+      return yield* mayRest(settings) && self.incarnation === 1 && account !== CANARY
         ? resting(self, desk, configured.broker, begin)
         : begin
     })

@@ -12,6 +12,7 @@
  */
 import { reconcileBell, venueBell } from "../../layers/platform/bells.ts"
 import { Clock, Effect } from "effect"
+import { accountsAt, executedAccount } from "../../domain/kernel/canary.ts"
 import { brokerStreamLimits } from "../../domain/kernel/limits-execution.ts"
 import { AccountLeases } from "../../layers/accounts/accounts-lease.port.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
@@ -52,11 +53,10 @@ interface Stream {
 
 /** Whether an account is configured for this broker; whatever else a venue reports is not ours to store. */
 const isOurs = ({ broker, settings }: Stream, account: string): boolean =>
-  Object.hasOwn(settings.accounts, account) && settings.accounts[account]?.broker === broker.name
+  executedAccount(settings, account)?.broker === broker.name
 
 /** Configured accounts of this broker. */
-const accountsOf = ({ broker, settings }: Stream) =>
-  Object.entries(settings.accounts).filter(([, account]) => account.broker === broker.name)
+const accountsOf = ({ broker, settings }: Stream) => accountsAt(settings, broker.name)
 
 const connected = (stream: Stream) =>
   Effect.gen(function* () {

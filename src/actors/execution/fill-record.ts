@@ -12,6 +12,7 @@
 import { FAULT_POINTS, faultPoint } from "../../layers/platform/fault-point.ts"
 import { ordersBell, reconcileBell } from "../../layers/platform/bells.ts"
 import { Clock, Effect } from "effect"
+import { CANARY } from "../../domain/kernel/canary.ts"
 import { executionLimits } from "../../domain/kernel/limits-execution.ts"
 import { BLOCKS_SYMBOL } from "../../domain/orders/order.ts"
 import { termsOf } from "../../domain/orders/protection.ts"
@@ -28,7 +29,7 @@ import {
 import { Wake } from "../../layers/platform/wake.port.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 import { correlationOf } from "../../layers/orders/orders-store.port.ts"
-import { alertIllegalEvent, resolveNeedsOperator, traceOrder } from "./order-trace.ts"
+import { alertIllegalEvent, lineLevel, resolveNeedsOperator, traceOrder } from "./order-trace.ts"
 
 /** Whether a source of this strategy is configured to send metadata with its signals; otherwise none is missing. */
 const promisesMetadata = (strategy: string) =>
@@ -70,7 +71,7 @@ const logFill = (component: string, fill: VenueFill, recorded: RecordedFill) =>
         order,
         trade
       )
-      yield* logEvent("info", "linkage.created", `linked to ${order.strategy}`, {
+      yield* logEvent(lineLevel(fill.account, "info"), "linkage.created", `linked to ${order.strategy}`, {
         ...fields,
         strategy: order.strategy
       })
@@ -87,7 +88,8 @@ const logFill = (component: string, fill: VenueFill, recorded: RecordedFill) =>
     if (order !== null && recorded.illegal !== null)
       yield* alertIllegalEvent(component, { order, ...recorded.illegal })
     if (order !== null) yield* resolveNeedsOperator(recorded.from, order)
-    if (recorded.surprise !== null) yield* logEvent("info", "order.surprise", recorded.surprise, fields)
+    if (recorded.surprise !== null)
+      yield* logEvent(lineLevel(fill.account, "info"), "order.surprise", recorded.surprise, fields)
   })
 
 /** A fill is a fact: two that differ under one key mean that our books or the venue's are wrong. */
@@ -145,7 +147,8 @@ export const recordFill = (component: string, broker: BrokerConnection, fill: Ve
     yield* logFill(component, fill, outcome)
     // A fill ends a doubt; a cancel that was in doubt is asked for again by the reconciliation.
     if (outcome.from !== null && BLOCKS_SYMBOL.has(outcome.from)) wake.notify(reconcileBell(fill.account))
-    wake.notify("positions")
+    if (fill.account === CANARY) wake.notify("canary")
+    else wake.notify("positions")
     // A symbol may be free again, and an exit may have found its end.
     wake.notify(ordersBell(fill.account))
     return outcome

@@ -6,6 +6,7 @@
  * Never: changes an order.
  */
 import { Effect } from "effect"
+import { CANARY } from "../../domain/kernel/canary.ts"
 import type { OrderStatus } from "../../domain/orders/order.ts"
 import { type Alert, Alerts, type Severity } from "../../layers/alerts/alerts.port.ts"
 import {
@@ -26,6 +27,10 @@ const fieldsOf = (order: StoredOrder): Record<string, unknown> => ({
   quantity: order.quantity
 })
 
+/** What becomes of a canary is one line in all (T11), so its steps are for whoever looks for them. */
+export const lineLevel = (account: string, level: LogLevelName): LogLevelName =>
+  account === CANARY && level === "info" ? "debug" : level
+
 /** Logs one step of an order: `order.acked`, `order.rejected`, ... */
 export const traceOrder = (
   level: LogLevelName,
@@ -34,7 +39,8 @@ export const traceOrder = (
   component: string,
   order: StoredOrder,
   more: Record<string, unknown> = {}
-): Effect.Effect<void> => logEvent(level, event, msg, { component, ...fieldsOf(order), ...more })
+): Effect.Effect<void> =>
+  logEvent(lineLevel(order.account, level), event, msg, { component, ...fieldsOf(order), ...more })
 
 /** An alert about an order, for a transaction that stores it; see `alertOrder`. */
 export const orderAlert = (

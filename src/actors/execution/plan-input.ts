@@ -6,6 +6,7 @@
  * Promises: the settings of a decision are those of one moment, and it names their version; a quote older than the limit is no quote; an unknown symbol is subscribed to for the next time.
  * Never: waits.
  */
+import { CANARY_SYMBOL } from "../../domain/kernel/canary.ts"
 import { instrumentsOf } from "../../domain/kernel/instruments.ts"
 import { versionOf } from "../../domain/kernel/settings-change.ts"
 import { ageLimits } from "../../domain/kernel/limits-signals.ts"
@@ -37,6 +38,8 @@ export const planSettingsOf = (inForce: Settings): PlanSettings => {
 export const freshQuote =
   (market: MarketService, nowMs: number) =>
   (symbol: string): PlanQuote | null => {
+    // No market quotes it, and a subscription would be one symbol less for somebody's.
+    if (symbol === CANARY_SYMBOL) return null
     const quote = market.quote(symbol)
     if (quote === null) {
       market.subscribe(symbol)

@@ -27,6 +27,7 @@ import {
   makeHealthSource,
   TreeDeaf
 } from "../../layers/health/health-source.port.ts"
+import { CanaryFigures } from "../../layers/health/canary.port.ts"
 import { IntakeQueue } from "../../layers/intake/intake-queue.port.ts"
 import { LinkageFigures } from "../../layers/health/linkage.port.ts"
 import { Breakers, type BreakersService } from "../../layers/orders/breakers.port.ts"
@@ -204,6 +205,7 @@ export const healthSourceLayer = Layer.effect(
     const positions = yield* PositionsStore
     const instance = yield* Instance
     const linkage = yield* LinkageFigures
+    const canary = yield* CanaryFigures
     const clock = yield* Clock.Clock
     const journal = yield* Journal
     const token = yield* ControlToken
@@ -236,7 +238,7 @@ export const healthSourceLayer = Layer.effect(
           breakers: stopped,
           accounts: accountsOf(settings, node, protection, nowMs, instance.standing(), trading.of, stopped),
           unprotected: protection.unprotected(nowMs).map(({ account, symbol }) => `${account}/${symbol}`),
-          canary: null,
+          canary: canary.current(),
           linkage: linkage.current(),
           components: node === null ? [] : componentRows(node)
         }

@@ -18,6 +18,7 @@ import {
   type Step,
   type Target
 } from "./order-plan.ts"
+import { CANARY, canaryStrategy } from "../kernel/canary.ts"
 import { type PlanContext, type PlanQuote, type PlanSettings } from "../orders/plan-context.ts"
 import type { RiskNumbers } from "../orders/risk-verdict.ts"
 import { meaningOf, type SymbolRules } from "../kernel/symbol-map.ts"
@@ -52,6 +53,7 @@ export const targetsOf = (
   signal: DecisionSignal,
   settings: PlanSettings
 ): ReadonlyArray<Target> | "strategy_unknown" => {
+  if (signal.source === CANARY) return [{ name: CANARY, strategy: canaryStrategy, account: CANARY }]
   const takers = takersOf(settings.strategies, signal.source, signal.strategy)
   if (signal.strategy !== null && takers.length === 0) return "strategy_unknown"
   return takers.flatMap(([name, strategy]) =>

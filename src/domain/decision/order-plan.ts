@@ -15,6 +15,7 @@ import { clientOrderId, orderId } from "../kernel/ids.ts"
 import { instrumentNumbers, multiplierOf } from "../kernel/instruments.ts"
 import { ageLimits } from "../kernel/limits-signals.ts"
 import {
+  limitsOf,
   type PlanAccount,
   type PlanContext,
   type PlanQuote,
@@ -160,7 +161,7 @@ const riskOf = (input: PlanInput, context: PlanContext, wanted: Wanted) =>
     },
     quote: input.quoteOf(wanted.proposal.symbol),
     scopes: scopeStates({
-      scopes: input.settings.scopes,
+      scopes: limitsOf(input.settings, wanted.account.id).scopes,
       rates: context.rates,
       trading: context.trading,
       figuresOf: input.figuresOf,
@@ -182,7 +183,7 @@ const riskOf = (input: PlanInput, context: PlanContext, wanted: Wanted) =>
             sidePolicy: wanted.target.strategy.sidePolicy,
             symbols: wanted.target.strategy.symbols
           },
-    limits: input.settings.limits,
+    limits: limitsOf(input.settings, wanted.account.id).limits,
     marketPrice: (symbol) => input.quoteOf(symbol)?.last ?? null,
     multiplierOf: (symbol) => multiplierOf(input.settings.instruments, symbol)
   })

@@ -11,11 +11,13 @@
  * Promises: `intake` (what a post gets) and `ready` never disagree.
  * Never: reads a clock or a component; a spool is one input, absent (`none`) until there is one.
  */
+import type { CanaryStage } from "../kernel/canary.ts"
 import { isoOf } from "../kernel/iso-time.ts"
 import type { Mode } from "../kernel/settings.ts"
 import type { TradingStateName } from "../kernel/trading-state.ts"
 import { healthLimits } from "../kernel/limits.ts"
 import { claimLimits } from "../kernel/limits-signals.ts"
+import { stageWords } from "./canary.ts"
 
 export type HealthStatus = "starting" | "healthy" | "degraded" | "unhealthy" | "stopping"
 
@@ -75,6 +77,20 @@ export interface StoppedBreakerFact {
   readonly untilMs: number | null
 }
 
+/** What became of the last canary (T9). `state` is null before the first has ended. */
+export interface CanaryFacts {
+  readonly state: CanaryState | null
+  /** The stage it has not reached; null when it came through. */
+  readonly stage: CanaryStage | null
+  readonly lastOkMs: number | null
+  readonly latencyMs: number | null
+  readonly periodMs: number
+  /** From when a first one, or after a halt the next one, could be expected. */
+  readonly watchedSinceMs: number
+}
+
+export type CanaryState = "ok" | "late" | "failed" | "halted"
+
 /** The facts. Times are epoch milliseconds. */
 export interface HealthFacts {
   readonly nowMs: number
@@ -112,13 +128,8 @@ export interface HealthFacts {
   readonly breakers: ReadonlyArray<StoppedBreakerFact>
   /** Symbols (or position names) that are open and without a working exit. */
   readonly unprotected: ReadonlyArray<string>
-  /** Null when no canary runs. `watchedSinceMs`: from when a first answer could be expected. */
-  readonly canary: {
-    readonly lastOkMs: number | null
-    readonly latencyMs: number | null
-    readonly periodMs: number
-    readonly watchedSinceMs: number
-  } | null
+  /** Null when no canary runs. */
+  readonly canary: CanaryFacts | null
   /** Null while unknown. */
   readonly linkage: RecentLinkage | null
   readonly components: ReadonlyArray<ComponentRow>
@@ -150,7 +161,7 @@ export interface HealthDocument {
     readonly since: string
     readonly done: boolean
   }
-  readonly canary: { readonly last_ok: string | null; readonly latency_ms: number | null } | null
+  readonly canary: CanaryDocument | null
   readonly linkage: {
     readonly fills: number
     readonly rate: number | null
@@ -159,6 +170,14 @@ export interface HealthDocument {
   readonly breakers: Readonly<Record<string, BreakerDocument>>
   readonly accounts: Readonly<Record<string, { readonly can_trade: boolean; readonly reason: string | null }>>
   readonly components: Readonly<Record<string, ComponentDocument>>
+}
+
+/** What became of the last canary; `halted` while trading is restricted, since none is sent then. */
+export interface CanaryDocument {
+  readonly state: CanaryState
+  readonly last_ok: string | null
+  readonly latency_ms: number | null
+  readonly stage: CanaryStage | null
 }
 
 /** A circuit breaker that is not closed. */
@@ -223,12 +242,35 @@ const troubleOf = (row: ComponentRow): string | null => {
   return `${row.path} is ${row.state}`
 }
 
-const canaryTrouble = ({ canary, nowMs }: HealthFacts): string | null => {
+/** While trading is restricted no canary is sent, and none is missing. */
+const isCanaryHalted = ({ tradingState }: HealthFacts): boolean =>
+  tradingState !== null && tradingState !== "ACTIVE"
+
+const canaryTrouble = (facts: HealthFacts): string | null => {
+  const { canary, nowMs } = facts
+  if (canary === null || isCanaryHalted(facts)) return null
+  const { lastOkMs, periodMs, stage, watchedSinceMs } = canary
+  const ageMs = nowMs - Math.max(lastOkMs ?? watchedSinceMs, watchedSinceMs)
+  if (ageMs <= healthLimits.canaryPeriodsMax * periodMs) return null
+  const seconds = Math.round(ageMs / 1_000)
+  const seen =
+    lastOkMs === null ? `no canary came through in ${seconds} s` : `the canary was last seen ${seconds} s ago`
+  return stage === null ? seen : `${seen}: ${stageWords(stage)}`
+}
+
+const canaryDocument = (facts: HealthFacts): CanaryDocument | null => {
+  const { canary } = facts
   if (canary === null) return null
-  const ageMs = nowMs - (canary.lastOkMs ?? canary.watchedSinceMs)
-  return ageMs > healthLimits.canaryPeriodsMax * canary.periodMs
-    ? `the canary was last seen ${Math.round(ageMs / 1_000)} s ago`
-    : null
+  const { lastOkMs, latencyMs, stage } = canary
+  const halted = isCanaryHalted(facts)
+  const state = halted ? "halted" : canary.state
+  if (state === null) return null
+  return {
+    state,
+    last_ok: lastOkMs === null ? null : isoOf(lastOkMs),
+    latency_ms: latencyMs,
+    stage: halted ? null : stage
+  }
 }
 
 /** A backlog (T2): the oldest has waited too long, or more signals are too old than one pass of the pipeline ends. */
@@ -420,7 +462,7 @@ export const deriveHealth = (facts: HealthFacts, memory: HealthMemory): Health =
           ...troubles,
           ...(canTrade ? [] : notYetNamed(troubles, block === null ? tradelessReasons(facts) : [block]))
         ]
-  const { startup, canary } = facts
+  const { startup } = facts
   const accounts = lazily(() => accountsOf(facts, block))
   const components = lazily(() =>
     Object.fromEntries(facts.components.map((row) => [row.path, componentDocument(row)]))
@@ -443,10 +485,7 @@ export const deriveHealth = (facts: HealthFacts, memory: HealthMemory): Health =
       since: isoOf(startup.sinceMs),
       done: startup.done
     },
-    canary:
-      canary === null
-        ? null
-        : { last_ok: canary.lastOkMs === null ? null : isoOf(canary.lastOkMs), latency_ms: canary.latencyMs },
+    canary: canaryDocument(facts),
     linkage: linkageDocument(facts.linkage),
     breakers: breakersOf(facts),
     get accounts() {

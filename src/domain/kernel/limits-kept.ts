@@ -96,6 +96,25 @@ export const linkageLimits = {
   lookEveryMs: seconds(30)
 } as const
 
+/** The canary (T9). Its period is a setting. */
+export const canaryLimits = {
+  /** The first one after a start: the components it needs have the time to reconcile, and health soon has its word. */
+  firstMsMax: seconds(5),
+  /** One that takes longer is late; a period that is shorter bounds it further. A backlog of decisions is late by its own limit. */
+  flightMsMax: seconds(10),
+  /** The first look at its rows where nobody rings; each further pause is twice as long. */
+  lookFirstMs: 100,
+  /** Above the time in which the queue answers every post. */
+  enterMsMax: seconds(5),
+  /** Two reads and the removal. */
+  graceMs: seconds(15),
+  retryMsMax: seconds(10),
+  haltedLookMs: seconds(1),
+  /** What did not come through is kept for whoever looks for the reason, at least for two minutes. */
+  keptPeriods: 3,
+  keptMsMin: minutes(2)
+} as const
+
 /** How long rows are kept (T13), and how they are removed. The periods are settings. */
 export const retentionLimits = {
   /** Rows that one statement looks at: a few milliseconds, and as many row locks. */

@@ -6,7 +6,16 @@
  * Promises: pure; one problem per wrong name, with the path of the setting that has it.
  * Never: judges values.
  */
+import { CANARY } from "./canary.ts"
 import { EXTERNAL, type Settings, type SettingsProblem } from "./settings.ts"
+
+/** The canary's own account, broker, strategy and source are in no settings (canary.ts). */
+const ofCanary = ({ accounts, brokers, sources, strategies }: Settings): ReadonlyArray<SettingsProblem> =>
+  Object.entries({ accounts, brokers, sources, strategies }).flatMap(([kind, named]) =>
+    Object.hasOwn(named, CANARY)
+      ? [{ path: `${kind}.${CANARY}`, message: "is reserved for the canary; choose another name" }]
+      : []
+  )
 
 const ofStrategies = ({ accounts, sources, strategies }: Settings): ReadonlyArray<SettingsProblem> =>
   Object.entries(strategies).flatMap(([name, strategy]) => [
@@ -53,6 +62,7 @@ const ofBreakers = ({ brokers, risk, strategies }: Settings): ReadonlyArray<Sett
 
 /** Every name that refers to nothing. */
 export const nameProblems = (settings: Settings): ReadonlyArray<SettingsProblem> => [
+  ...ofCanary(settings),
   ...ofStrategies(settings),
   ...ofScopes(settings),
   ...ofBreakers(settings),

@@ -178,6 +178,12 @@ export interface RetentionSettings {
   readonly eventRowsMax: number
 }
 
+/** The signal that proves the whole path (T9). */
+export interface CanarySettings {
+  /** Null: none is sent. */
+  readonly everyMs: number | null
+}
+
 /** When the linkage of fills is an alert (A4). */
 export interface LinkageSettings {
   readonly rateMin: number
@@ -221,6 +227,7 @@ export interface Settings {
   readonly waves: WaveSettings
   readonly retention: RetentionSettings
   readonly linkage: LinkageSettings
+  readonly canary: CanarySettings
   /** Names of the values that ended with a line break and were read without it. */
   readonly trimmed: ReadonlyArray<string>
 }

@@ -11,7 +11,15 @@
  */
 import { formatDecimal } from "../kernel/decimal.ts"
 import { multiplierOf } from "../kernel/instruments.ts"
-import { type PlanAccount, type PlanQuote, type PlanSettings, priceFor, tradingOf } from "./plan-context.ts"
+import { CANARY, canaryStrategy } from "../kernel/canary.ts"
+import {
+  limitsOf,
+  type PlanAccount,
+  type PlanQuote,
+  type PlanSettings,
+  priceFor,
+  tradingOf
+} from "./plan-context.ts"
 import { COMPENSATION } from "./partial.ts"
 import { evaluateRisk } from "./risk.ts"
 import { atVenue, holdingOf } from "./risk-book.ts"
@@ -87,7 +95,7 @@ const entryOrigin = (input: PermitInput, sidePolicy: "both" | "long_only" | "sho
 
 const judgeRisk = (input: PermitInput, quantity: string): Permit | null => {
   const { context, order, settings } = input
-  const strategy = settings.strategies[order.strategy]
+  const strategy = order.strategy === CANARY ? canaryStrategy : settings.strategies[order.strategy]
   if (order.intent === "entry" && strategy === undefined)
     return { _tag: "Deny", code: "strategy_unknown", numbers: { strategy: order.strategy } }
   const { outcome, verdicts } = evaluateRisk({
@@ -108,7 +116,7 @@ const judgeRisk = (input: PermitInput, quantity: string): Permit | null => {
     },
     quote: input.quoteOf(order.symbol),
     scopes: scopeStates({
-      scopes: settings.scopes,
+      scopes: limitsOf(settings, order.account).scopes,
       rates: context.rates,
       trading: context.trading,
       figuresOf: input.figuresOf,
@@ -118,7 +126,7 @@ const judgeRisk = (input: PermitInput, quantity: string): Permit | null => {
     breakers: breakersFor(context.breakers, settings.accounts[order.account]?.broker ?? null, order.strategy),
     origin:
       strategy === undefined || order.intent === "reduce" ? null : entryOrigin(input, strategy.sidePolicy),
-    limits: settings.limits,
+    limits: limitsOf(settings, order.account).limits,
     marketPrice: (symbol) => input.quoteOf(symbol)?.last ?? null,
     multiplierOf: (symbol) => multiplierOf(input.settings.instruments, symbol)
   })

@@ -7,6 +7,7 @@
  * Promises: pure; a scope without a row is ACTIVE; the most restrictive scope decides.
  * Never: decides whether an order may be sent (risk.ts and permit.ts do).
  */
+import { CANARY } from "../kernel/canary.ts"
 import type { Instruments } from "../kernel/instruments.ts"
 import { isStricter, type TradingStateName } from "../kernel/trading-state.ts"
 import type { StoppedBreaker } from "./breaker.ts"
@@ -53,6 +54,22 @@ export interface PlanSettings extends SymbolRules {
   readonly scopes: Readonly<Record<string, ScopeLimits>>
   readonly instruments: Instruments
 }
+
+const unlimited: Pick<PlanSettings, "limits" | "scopes"> = {
+  limits: {
+    openPositionsMax: null,
+    openPositionsPerSymbolMax: null,
+    quantityMax: null,
+    notionalMax: null,
+    exposureMax: null,
+    buyingPowerMultiple: null
+  },
+  scopes: {}
+}
+
+/** The limits that an account is judged by: the canary's moves no money, and is in no limit of anybody (T9). */
+export const limitsOf = (settings: PlanSettings, account: string): Pick<PlanSettings, "limits" | "scopes"> =>
+  account === CANARY ? unlimited : settings
 
 /** The most restrictive state that concerns an order, and the scope it comes from. */
 export const tradingOf = (

@@ -7,6 +7,7 @@
  * Promises: counting is synchronous and a few additions; an account without a turn has no counts.
  * Never: decides whose turn it is.
  */
+import { CANARY } from "../../domain/kernel/canary.ts"
 import type { Family } from "../platform/figures.port.ts"
 
 export interface TurnCounts {
@@ -79,6 +80,8 @@ export const makeAccountTurns = (): AccountTurns => {
   return {
     of: (account) => counts.get(account) ?? null,
     open: (account) => {
+      // In no figure (T9).
+      if (account === CANARY) return noTurns()
       const known = counts.get(account) ?? noTurns()
       counts.set(account, known)
       return known

@@ -10,6 +10,7 @@
  * Never: waits for anything but the database, or retries.
  * Failure: errors of the SQL client pass through and roll everything back.
  */
+import { CANARY } from "../../domain/kernel/canary.ts"
 import { isoOf } from "../../domain/kernel/iso-time.ts"
 import { Effect } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
@@ -164,6 +165,7 @@ export const settleFailure = Effect.fnUntraced(function* (
       WHERE id = ${id} RETURNING id, source, body)
     INSERT INTO dead_letters (id, origin, reference, reason, payload)
     SELECT ${deadLetterId("pipeline", id, reason)}::uuid, 'pipeline', dead.id::text, ${reason}, dead.body FROM dead
+    WHERE dead.source <> ${CANARY}
     ON CONFLICT (id) DO UPDATE SET replayed_at = NULL`
   return { _tag: "Buried" as const, id, reason }
 })

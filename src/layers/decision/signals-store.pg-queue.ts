@@ -13,6 +13,7 @@
  */
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { Fragment } from "effect/sql/Statement"
+import { CANARY } from "../../domain/kernel/canary.ts"
 import { ageLimits, claimLimits } from "../../domain/kernel/limits-signals.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
 import type { Action, Direction, MarketPosition, SignalIntent } from "../../domain/signals/signal.ts"
@@ -136,16 +137,17 @@ export const expireRows = (sql: SqlClient, sources: SourceAges, limit: number) =
  * wave was due as well. Counting stops where more would only be a larger number.
  */
 export const backlogRow = (sql: SqlClient, sources: SourceAges) => sql<Backlog>`
-  WITH RECURSIVE ${lanes(sql, sources)}
-  SELECT (SELECT count(*)::int FROM lanes CROSS JOIN LATERAL (
+  WITH RECURSIVE ${lanes(sql, sources)},
+  lines AS (SELECT * FROM lanes WHERE source <> ${CANARY})
+  SELECT (SELECT count(*)::int FROM lines AS lanes CROSS JOIN LATERAL (
       SELECT FROM signals s
       WHERE s.status IN ('received', 'processing') AND s.kind = lanes.kind AND s.source = lanes.source
       ORDER BY coalesce(s.expires_from, s.received_at), s.seq LIMIT ${claimLimits.backlogCountMax}::int) AS waiting) AS open,
-    coalesce((SELECT max(greatest(extract(epoch FROM hf_now() - first.since) * 1000, 0)) FROM lanes CROSS JOIN LATERAL (
+    coalesce((SELECT max(greatest(extract(epoch FROM hf_now() - first.since) * 1000, 0)) FROM lines AS lanes CROSS JOIN LATERAL (
       SELECT CASE WHEN s.wave IS NULL THEN s.received_at ELSE greatest(s.received_at, s.expires_from) END AS since FROM signals s
       WHERE s.status IN ('received', 'processing') AND s.kind = lanes.kind AND s.source = lanes.source
       ORDER BY coalesce(s.expires_from, s.received_at), s.seq LIMIT 1) AS first), 0)::float8 AS "oldestMs",
-    (SELECT count(*)::int FROM lanes CROSS JOIN LATERAL (
+    (SELECT count(*)::int FROM lines AS lanes CROSS JOIN LATERAL (
       SELECT FROM signals s
       WHERE s.status IN ('received', 'processing') AND s.kind = lanes.kind AND s.source = lanes.source
         AND coalesce(s.expires_from, s.received_at) < lanes.cutoff

@@ -61,7 +61,8 @@ const lists: Readonly<Record<ListName, ListTable>> = {
     key: [
       { column: "account", type: "text" },
       { column: "symbol", type: "text" }
-    ]
+    ],
+    where: "account <> 'canary'"
   },
   accounts: {
     from: `(SELECT a.*, (SELECT count(*)::int FROM positions p WHERE p.account = a.id AND p.quantity <> 0) AS open_positions,

@@ -10,6 +10,7 @@
  * Failure: an alert that cannot be stored waits in the alerts' own queue.
  */
 import { Effect } from "effect"
+import { CANARY } from "../../domain/kernel/canary.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 import type { AlertsService } from "../alerts/alerts.port.ts"
 import type { SettledPost } from "./intake-queue.port.ts"
@@ -122,9 +123,11 @@ export const settleWith =
   (posts: ReadonlyArray<SettledPost>): Effect.Effect<void> =>
     Effect.suspend(() => {
       if (posts.some(({ result }) => result._tag === "Stored")) services.wake.notify("signals")
-      for (const { result, row } of posts) services.metrics.postSettled(row.source, result._tag)
+      // The canary is no post of anybody's (T9): it has one line and one alert of its own.
+      const theirs = posts.filter(({ row }) => row.source !== CANARY)
+      for (const { result, row } of theirs) services.metrics.postSettled(row.source, result._tag)
       return Effect.andThen(
-        Effect.forEach(posts, (post) => logPost(post, services.alerts), { discard: true }),
-        alertTooOld(posts, services.alerts)
+        Effect.forEach(theirs, (post) => logPost(post, services.alerts), { discard: true }),
+        alertTooOld(theirs, services.alerts)
       )
     })

@@ -11,6 +11,7 @@
  */
 import { Effect } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
+import { CANARY } from "../../domain/kernel/canary.ts"
 import { invariant } from "../../domain/kernel/invariant.ts"
 import type { PlanAccount, PlanContext } from "../../domain/orders/plan-context.ts"
 import type { EntryRate } from "../../domain/orders/risk-scope.ts"
@@ -91,9 +92,9 @@ const rates = (sql: SqlClient, { countsRates }: ContextTerms, except: string | n
     FROM (SELECT account, strategy, sum(sent)::int AS sent, sum(waiting)::int AS waiting
       FROM (SELECT account, strategy, 1 AS sent, 0 AS waiting FROM orders
           WHERE intent = 'entry' AND sent_at IS NOT NULL AND sent_at > hf_clock() - interval '1 minute'
-            AND id IS DISTINCT FROM ${except}::uuid
+            AND account <> ${CANARY} AND id IS DISTINCT FROM ${except}::uuid
         UNION ALL SELECT account, strategy, 0, 1 FROM orders
-          WHERE intent = 'entry' AND status = 'intended' AND sent_at IS NULL AND id IS DISTINCT FROM ${except}::uuid) AS entries
+          WHERE intent = 'entry' AND status = 'intended' AND sent_at IS NULL AND account <> ${CANARY} AND id IS DISTINCT FROM ${except}::uuid) AS entries
       WHERE ${countsRates()}::boolean GROUP BY account, strategy) AS counted)`
 
 const query = (

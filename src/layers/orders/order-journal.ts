@@ -10,6 +10,7 @@
  * Never: reads a table; changes what a port returns, or when.
  */
 import { BigDecimal, Clock, Context, Effect, Layer } from "effect"
+import { CANARY } from "../../domain/kernel/canary.ts"
 import { decimal, formatDecimal } from "../../domain/kernel/decimal.ts"
 import type { OrderStatus } from "../../domain/orders/order.ts"
 import { journalFact, journalText } from "../../domain/platform/journal.ts"
@@ -105,12 +106,14 @@ const makeOrderJournal = (journal: JournalService, mask: Mask): OrderJournalServ
   return {
     moved: (order, event = `order.${order.status}`) =>
       Effect.suspend(() => {
+        if (order.account === CANARY) return Effect.void
         const from = remember(order)
         return from === order.status ? Effect.void : record(order, event, from, {})
       }),
     filled: (order, fill) =>
       Effect.suspend(() => {
         const { account, price, quantity, side, symbol } = fill
+        if (account === CANARY) return Effect.void
         if (order !== null) return record(order, "order.fill", remember(order), { fill: { quantity, price } })
         return Effect.map(Clock.currentTimeMillis, (at) =>
           journal.record(

@@ -23,6 +23,8 @@ export type Bell =
   | "alerts"
   /** A refused post waits to be stored. */
   | "refused-posts"
+  /** The fill of a canary was stored. */
+  | "canary"
   | ReturnType<typeof ordersBell>
   | ReturnType<typeof resolveBell>
   | ReturnType<typeof reconcileBell>

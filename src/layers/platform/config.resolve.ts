@@ -114,7 +114,7 @@ const overlay = (file: unknown, environment: Environment) => {
 }
 
 /** Roles without a component yet: part of the default, which means whatever exists, and refused when named. */
-const plannedRoles: ReadonlySet<Role> = new Set(["telegram", "monitors"])
+const plannedRoles: ReadonlySet<Role> = new Set(["telegram"])
 const plannedVariables = ["TELEGRAM_BOT_TOKEN", "TELEGRAM_API_ROOT", "TELEGRAM_CHAT_IDS"]
 
 /** A setting that would be accepted and do nothing is worse than none: somebody relies on it. */
@@ -319,6 +319,7 @@ export const resolveSettings = (
     waves: wavesOf(collected, file, sources.wave.ageMaxMs),
     retention: file.retention,
     linkage: file.linkage,
+    canary: file.canary,
     trimmed: collected.trimmed
   }
   crossCheck(settings, collected.problems)

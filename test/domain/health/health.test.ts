@@ -318,11 +318,20 @@ describe("T2", () => {
   })
 
   it("the canary older than three periods: degraded, never 503 by itself", () => {
-    const canary = { lastOkMs: t0 - 30_000, latencyMs: 12, periodMs: 10_000, watchedSinceMs: t0 - 60_000 }
+    const canary = {
+      state: "ok",
+      stage: null,
+      lastOkMs: t0 - 30_000,
+      latencyMs: 12,
+      periodMs: 10_000,
+      watchedSinceMs: t0 - 60_000
+    } as const
     assert.strictEqual(health({ canary }).document.status, "healthy")
     assert.deepStrictEqual(health({ canary }).document.canary, {
+      state: "ok",
       last_ok: new Date(t0 - 30_000).toISOString(),
-      latency_ms: 12
+      latency_ms: 12,
+      stage: null
     })
     assert.deepStrictEqual(said(health({ canary, nowMs: t0 + 1 })), {
       ready: true,
@@ -331,9 +340,45 @@ describe("T2", () => {
       intake: "store",
       httpStatus: 200
     })
-    const never = { lastOkMs: null, latencyMs: null, periodMs: 10_000, watchedSinceMs: t0 }
+    const never = { ...canary, state: null, lastOkMs: null, latencyMs: null, watchedSinceMs: t0 }
     assert.strictEqual(health({ canary: never, nowMs: t0 + 30_000 }).document.status, "healthy")
+    assert.isNull(health({ canary: never }).document.canary, "nothing is claimed before the first has ended")
     assert.strictEqual(health({ canary: never, nowMs: t0 + 30_001 }).document.status, "degraded")
+    const late = { ...canary, state: "late", stage: "sent" } as const
+    assert.deepInclude(health({ canary: late }).document.canary, { state: "late", stage: "sent" })
+    assert.strictEqual(health({ canary: late }).document.status, "healthy", "not before its three periods")
+    assert.include(
+      health({ canary: late, nowMs: t0 + 1 }).document.reasons,
+      "the canary was last seen 30 s ago: its order is not sent"
+    )
+  })
+  it.each(["HALTED", "REDUCING"] as const)(
+    "[T9] while trading is %s no canary is missing, however long it lasts",
+    (tradingState) => {
+      const canary = {
+        state: "late",
+        stage: "sent",
+        lastOkMs: t0 - 900_000,
+        latencyMs: 12,
+        periodMs: 10_000,
+        watchedSinceMs: t0 - 900_000
+      } as const
+      const { document } = health({ canary, tradingState })
+      assert.deepInclude(document.canary, { state: "halted", stage: null })
+      assert.strictEqual(document.status, "healthy")
+    }
+  )
+  it("[T9] after a halt a canary is old only three periods after the resume", () => {
+    const canary = {
+      state: "halted",
+      stage: null,
+      lastOkMs: t0 - 900_000,
+      latencyMs: 12,
+      periodMs: 10_000,
+      watchedSinceMs: t0
+    } as const
+    assert.strictEqual(health({ canary, nowMs: t0 + 30_000 }).document.status, "healthy")
+    assert.strictEqual(health({ canary, nowMs: t0 + 30_001 }).document.status, "degraded")
   })
 })
 

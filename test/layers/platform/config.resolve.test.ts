@@ -220,7 +220,7 @@ describe("what does not exist yet is refused, not accepted and ignored", () => {
   const withShadow = { s: { sources: ["default"], accounts: ["paper-1"], shadow: "B" } }
   it.each([
     [{ ROLES: "http,telegram" }, undefined, 'ROLES: the role "telegram" does not exist yet: leave it out'],
-    [{}, { roles: ["http", "monitors"] }, 'roles: the role "monitors" does not exist yet: leave it out'],
+    [{}, { roles: ["http", "telegram"] }, 'roles: the role "telegram" does not exist yet: leave it out'],
     [
       { TELEGRAM_BOT_TOKEN: strong },
       undefined,

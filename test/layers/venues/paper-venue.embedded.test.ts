@@ -7,6 +7,7 @@ import { alertsQueue } from "../../support/alerts-queue.ts"
 import { Wake } from "../../../src/layers/platform/wake.port.ts"
 import { makeLiveSettings } from "../../../src/layers/platform/config.live.ts"
 import { Config } from "../../../src/layers/platform/config.port.ts"
+import { Database } from "../../../src/layers/database/database.port.ts"
 import { practiceQuote } from "../../../src/domain/market/practice-price.ts"
 import { makeEmbeddedVenues } from "../../../src/layers/venues/paper-venue.embedded.ts"
 import { PaperVenues } from "../../../src/layers/venues/paper-venue.port.ts"
@@ -30,7 +31,7 @@ const world = Effect.gen(function* () {
   const venues = makeEmbeddedVenues(live.view, target)
   const layer = layerConfiguredBrokers.pipe(
     Layer.provide(Layer.mergeAll(Layer.succeed(Config, live.view), Layer.succeed(PaperVenues, venues))),
-    Layer.provide(Layer.mergeAll(alertsQueue, layerBreakers)),
+    Layer.provide(Layer.mergeAll(alertsQueue, layerBreakers, Layer.succeed(Database, database))),
     Layer.provide(Wake.layer)
   )
   const brokers = Context.get(yield* Layer.build(layer), Brokers)
