@@ -1,24 +1,32 @@
 /**
- * `npm run build`: the console's files under dist/console: scripts, styles, fonts, and the charts of all machines with their
- * coordinates.
+ * `npm run build [programs] [console]`: the programs, one file each, under dist/programs, and the console's files under
+ * dist/console: scripts, styles, fonts, and the charts of all machines with their coordinates.
  *
- * Promises: dist/console is replaced as a whole and last, so a service that runs meanwhile serves the old files or the new
- * ones; every file is listed in files.json with its type and digest, and stands there compressed as well; the same sources give the same files.
+ * Promises: each of the two is replaced as a whole and last, so a service that runs meanwhile serves the old files or the new
+ * ones; every file of the console is listed in files.json with its type and digest, and stands there compressed as well; the same
+ * sources give the same files; `built` in each bears the time at which its build began.
  * Never: runs in the service; touches anything outside dist/.
  * Failure: exit 1 with the reason, and the former files stay.
  */
 import { createHash } from "node:crypto"
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync
+} from "node:fs"
 import path from "node:path"
 import { gzipSync } from "node:zlib"
 import { build } from "vite"
+import { buildPrograms } from "./build-programs.ts"
 import { commandForms, machineCharts } from "./console-catalog.ts"
 
 const root = path.dirname(import.meta.dirname)
 const dist = path.join(root, "dist")
-const finished = path.join(dist, "console")
-/** Of this process alone: two builds at once do not write into one folder. */
-const working = path.join(dist, `console.${process.pid}`)
 
 const types: Readonly<Record<string, string>> = {
   ".css": "text/css; charset=utf-8",
@@ -51,26 +59,55 @@ const manifestOf = (folder: string) =>
       }
     })
 
-const startedAt = performance.now()
-try {
-  mkdirSync(working, { recursive: true })
+const buildConsole = async (folder: string): Promise<void> => {
   await build({
     root: path.join(root, "web"),
     configFile: path.join(root, "web", "vite.config.ts"),
     logLevel: "error",
-    build: { outDir: working, emptyOutDir: true }
+    build: { outDir: folder, emptyOutDir: true }
   })
-  writeFileSync(path.join(working, "machines.json"), JSON.stringify(await machineCharts()))
-  writeFileSync(path.join(working, "commands.json"), JSON.stringify(commandForms()))
-  writeFileSync(path.join(working, "files.json"), JSON.stringify(manifestOf(working)))
-  const former = `${working}.former`
-  if (existsSync(finished)) renameSync(finished, former)
-  renameSync(working, finished)
-  rmSync(former, { recursive: true, force: true })
-  const files = readdirSync(finished).length
-  console.log(`build: ${files} files in dist/console, ${Math.round(performance.now() - startedAt)} ms`)
-} catch (error) {
-  rmSync(working, { recursive: true, force: true })
-  console.error(`build: ${error instanceof Error ? error.message : String(error)}`)
-  process.exitCode = 1
+  writeFileSync(path.join(folder, "machines.json"), JSON.stringify(await machineCharts()))
+  writeFileSync(path.join(folder, "commands.json"), JSON.stringify(commandForms()))
+  writeFileSync(path.join(folder, "files.json"), JSON.stringify(manifestOf(folder)))
 }
+
+const parts = {
+  programs: (folder: string) => buildPrograms(root, folder),
+  console: buildConsole
+}
+
+/** Builds one part into a folder of this process alone, so that two builds at once do not write into one, and puts it into place. */
+const replace = async (part: keyof typeof parts): Promise<void> => {
+  const startedAt = new Date()
+  const finished = path.join(dist, part)
+  const working = path.join(dist, `${part}.${process.pid}`)
+  try {
+    mkdirSync(working, { recursive: true })
+    await parts[part](working)
+    // What changed while it was built is newer than what was built.
+    const stamp = path.join(working, "built")
+    writeFileSync(stamp, "")
+    utimesSync(stamp, startedAt, startedAt)
+    const former = `${working}.former`
+    if (existsSync(finished)) renameSync(finished, former)
+    renameSync(working, finished)
+    rmSync(former, { recursive: true, force: true })
+  } catch (error) {
+    rmSync(working, { recursive: true, force: true })
+    throw error
+  }
+  const files = readdirSync(finished).length - 1
+  console.error(`build: ${files} files in dist/${part}, ${Date.now() - startedAt.getTime()} ms`)
+}
+
+const wanted = process.argv.slice(2)
+const chosen = (["programs", "console"] as const).filter(
+  (part) => wanted.length === 0 || wanted.includes(part)
+)
+for (const part of chosen)
+  try {
+    await replace(part)
+  } catch (error) {
+    console.error(`build: dist/${part}: ${error instanceof Error ? error.message : String(error)}`)
+    process.exitCode = 1
+  }

@@ -1,6 +1,6 @@
 /**
  * Draw: writes the generated files: docs/machines/*.md from the catalog of machines, docs/endpoints.md and the OpenAPI document
- * from the endpoints, docs/settings.md and the JSON Schema of the file from the settings, docs/crash-matrix.md from its cells. With `--check` it reports which of them differ.
+ * from the endpoints, docs/settings.md and the JSON Schema of the file from the settings, docs/crash-matrix.md from its cells, migrations/list.ts from the names of the migrations. With `--check` it reports which of them differ.
  *
  * Promises: exit 0 when every file matches its source, 1 with the names of those that do not; pages of
  * machines that no longer exist are removed, or reported.
@@ -13,6 +13,7 @@ import { pageOf } from "./chart.ts"
 import { crashPage } from "./crash-page.ts"
 import { machineSource } from "./machine-source.ts"
 import { matrixOf } from "./matrix.ts"
+import { listFile, migrationsList } from "./migrations-list.ts"
 import { settingsPage, settingsSchemaText } from "./settings-pages.ts"
 import { endpointsPage, openapiOf } from "./wire-pages.ts"
 
@@ -51,6 +52,10 @@ const stale = readdirSync(folder).filter((file) => !pages.has(file))
 pages.set("../endpoints.md", endpointsPage())
 pages.set("../crash-matrix.md", crashPage())
 pages.set("../../src/wire/openapi.json", openapiOf(version))
+pages.set(
+  `../../migrations/${listFile}`,
+  migrationsList(readdirSync(new URL("../migrations/", import.meta.url)))
+)
 pages.set("../settings.md", settingsPage())
 pages.set("../../src/wire/holdfast.schema.json", settingsSchemaText())
 const different = [...pages].filter(([file, text]) => read(file) !== text).map(([file]) => file)

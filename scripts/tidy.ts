@@ -10,6 +10,7 @@
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import path from "node:path"
+import { numbered } from "./migrations-list.ts"
 import { REFUSED_WORDS } from "./refused-words.ts"
 
 /** Words that name nothing: the content of such a file has a better name.
@@ -34,8 +35,7 @@ const FIXTURES = "test/fixtures/guards/"
 const PRESCRIBED =
   /^(README|ARCHITECTURE|CONTRIBUTING|CHANGELOG|LICENSE|SECURITY|Dockerfile|Makefile)(\.\w+)*$/
 const KEBAB = /^\.?[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9]+(-[a-z0-9]+)*)*$/
-// The same shape as in src/layers/database/migration.files.ts, which loads them.
-const MIGRATION = /^(\d{4})_[a-z0-9]+(?:-[a-z0-9]+)*\.ts$/
+const MIGRATION = /^\d{4}_/
 
 /** Text that must not be in any file: what it is, and what it looks like. */
 const BANNED_TEXT: ReadonlyArray<readonly [what: string, pattern: RegExp]> = [
@@ -91,22 +91,15 @@ const nameFindings = (file: string): ReadonlyArray<string> => {
   return findings
 }
 
-/** Migrations are applied in the order of their numbers, and the migrator silently skips one that comes late. */
 const migrationFindings = (files: ReadonlyArray<string>): ReadonlyArray<string> => {
-  const findings: Array<string> = []
-  let expected = 1
-  for (const file of files.filter((candidate) => candidate.startsWith("migrations/"))) {
-    const number = MIGRATION.exec(path.posix.basename(file))?.[1]
-    if (number === undefined) {
-      findings.push(`${file}: a migration is named 0001_name.ts`)
-    } else if (Number(number) !== expected) {
-      findings.push(
-        `${file}: number ${String(expected).padStart(4, "0")} was to come next, without gap or duplicate`
-      )
-    }
-    expected = (number === undefined ? expected : Number(number)) + 1
+  const folder = "migrations/"
+  const names = files.filter((file) => file.startsWith(folder)).map((file) => file.slice(folder.length))
+  try {
+    numbered(names)
+    return []
+  } catch (error) {
+    return [`${folder}${error instanceof Error ? error.message : String(error)}`]
   }
-  return findings
 }
 
 const textFindings = (root: string, file: string): ReadonlyArray<string> => {

@@ -6,7 +6,6 @@
  * Never: decides anything; what runs is in actors/root.supervisor.ts, how it stops in actors/service/service.ts.
  */
 import { Effect, Layer, Result } from "effect"
-import { fileURLToPath } from "node:url"
 import { chartsLayer } from "./actors/health/charts.ts"
 import { healthSourceLayer } from "./actors/health/health.ts"
 import { commandsLayer } from "./actors/operators/commands.ts"
@@ -18,7 +17,7 @@ import { exitStatus, type Verdict, verdictOfFault, verdictOfProblems } from "./d
 import { settingsWarnings } from "./domain/kernel/settings-warnings.ts"
 import { describeReading, secretReadings } from "./domain/kernel/settings-secrets.ts"
 import { plainEnvironment } from "./domain/kernel/settings-text.ts"
-import { readBuild } from "./layers/platform/build.files.ts"
+import { projectRoot, readBuild } from "./layers/platform/build.files.ts"
 import { LiveTree } from "./actors/operators/live-tree.ts"
 import { SettingsControl } from "./actors/operators/reloader.ts"
 import { SettingsRecord } from "./actors/operators/settings-record.ts"
@@ -37,7 +36,7 @@ import { componentLayer, databaseTarget, listenerLayer } from "./layers/service.
 
 const host = installHost()
 const { environment } = plainEnvironment(process.env)
-const build = readBuild(fileURLToPath(new URL("..", import.meta.url)), environment)
+const build = readBuild(projectRoot, environment)
 const read = () => loadSettings(process.env, process.cwd(), process.stdout.isTTY)
 const loaded = Result.flatMap(read(), (settings) =>
   Result.mapBoth(databaseTarget(settings), {

@@ -1,25 +1,12 @@
-import * as fs from "node:fs"
-import * as os from "node:os"
-import * as path from "node:path"
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { makePgDatabase } from "../../src/layers/database/database.pg.ts"
+import { projectMigrations } from "../../src/layers/database/database-migrations.files.ts"
 import { applySchema } from "../../src/layers/database/database-schema.pg.ts"
 import { emptyDatabase } from "../support/postgres.ts"
 
-const migrations = path.join(import.meta.dirname, "../../migrations")
-
-/** A directory with the migrations up to a number; links, so that each finds its packages. */
-const upTo = (number: number) =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      const directory = fs.mkdtempSync(path.join(os.tmpdir(), "holdfast-migrations-"))
-      for (const file of fs.readdirSync(migrations).filter((name) => Number(name.slice(0, 4)) <= number))
-        fs.symlinkSync(path.join(migrations, file), path.join(directory, file))
-      return directory
-    }),
-    (directory) => Effect.sync(() => fs.rmSync(directory, { recursive: true, force: true }))
-  )
+/** The migrations up to a number. */
+const upTo = (number: number) => Effect.map(projectMigrations, (all) => all.slice(0, number))
 
 const id = (n: number): string => `00000000-0000-8000-8000-${String(n).padStart(12, "0")}`
 
@@ -31,7 +18,7 @@ it.live(
         const { target } = yield* emptyDatabase
         const database = yield* makePgDatabase({ target, poolSize: 2 })
         const run = (text: string) => database.run("test", (sql) => sql.unsafe<Record<string, unknown>>(text))
-        yield* applySchema({ target, directory: yield* upTo(5) })
+        yield* applySchema({ target, migrations: yield* upTo(5) })
         yield* run(
           `INSERT INTO accounts (id, venue, starting_cash, fills_sequence) VALUES ('a', 'v', 1000, 41)`
         )
@@ -65,7 +52,7 @@ it.live(
           status, source, venue, reason) SELECT gen_random_uuid(), status, 'a', 'x', 'entry', 'TWO', 'buy', 'market', 1, 'day', status,
           'webhook', 'v', 'trading_halted' FROM unnest(ARRAY['filled', 'held']) AS status`)
 
-        yield* applySchema({ target, directory: migrations })
+        yield* applySchema({ target })
         assert.deepStrictEqual(
           yield* run(`SELECT p.symbol || ' ' || h.strategy || ' ' || trim_scale(h.quantity) || ' ' ||
               coalesce(trim_scale(h.stop_price)::text, '-') AS line
@@ -120,7 +107,7 @@ it.live(
         const { target } = yield* emptyDatabase
         const database = yield* makePgDatabase({ target, poolSize: 2 })
         const run = (text: string) => database.run("test", (sql) => sql.unsafe<Record<string, unknown>>(text))
-        yield* applySchema({ target, directory: yield* upTo(17) })
+        yield* applySchema({ target, migrations: yield* upTo(17) })
         yield* run(`INSERT INTO accounts (id, venue, starting_cash) VALUES ('a', 'v', 1000)`)
         yield* run(`INSERT INTO positions (id, account, symbol, quantity) VALUES ('${id(1)}', 'a', 'S', 3)`)
         // Signal 31 opened a share that is over, 32 the one that is held, 33 added to it.
@@ -148,7 +135,7 @@ it.live(
           status, source, venue, position_id, position_epoch, exit_number, exit_kind, created_at) VALUES ('${id(order)}', 'c${order}',
           'a', 'x', 'reduce', 'S', 'sell', 'market', 1, 'day', '${order === 21 ? "filled" : "acked"}', 'exit_monitor', 'v',
           '${id(1)}', 1, ${order}, 'stop_loss', '2026-01-01T10:0${minute}Z')`)
-        yield* applySchema({ target, directory: yield* upTo(18) })
+        yield* applySchema({ target, migrations: yield* upTo(18) })
         const opened = (from: string) =>
           Effect.map(run(`SELECT opened_by FROM ${from}`), (rows) => rows.map((row) => row["opened_by"]))
         assert.deepStrictEqual(yield* opened("position_shares"), [id(32)])
@@ -170,7 +157,7 @@ it.live(
         const { target } = yield* emptyDatabase
         const database = yield* makePgDatabase({ target, poolSize: 2 })
         const run = (text: string) => database.run("test", (sql) => sql.unsafe<Record<string, unknown>>(text))
-        yield* applySchema({ target, directory: yield* upTo(21) })
+        yield* applySchema({ target, migrations: yield* upTo(21) })
         yield* run(`INSERT INTO accounts (id, venue, starting_cash) VALUES ('a', 'v', 1000)`)
         yield* run(`INSERT INTO positions (id, account, symbol, quantity) VALUES ('${id(1)}', 'a', 'S', 3)`)
         yield* run(`INSERT INTO position_shares (position_id, strategy, quantity, average_price, opened_seq, opened_at)
@@ -193,7 +180,7 @@ it.live(
           yield* run(`INSERT INTO trade_strategy_link (trade_record_id, order_id, strategy, linked_by)
           VALUES ('${id(order + 10)}', '${id(order)}', 'x', 'client_order_id')`)
         }
-        yield* applySchema({ target, directory: yield* upTo(22) })
+        yield* applySchema({ target, migrations: yield* upTo(22) })
         const rows = yield* run("SELECT opened_seq::int AS opening, partial FROM orders ORDER BY id")
         assert.deepStrictEqual(rows, [
           { opening: null, partial: null },

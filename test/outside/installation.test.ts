@@ -5,6 +5,7 @@ import { tmpdir } from "node:os"
 import path from "node:path"
 import { waitUntil } from "../support/exchange.ts"
 import { emptyDatabase } from "../support/postgres.ts"
+import { shipped } from "../support/program.ts"
 import { alertBody, Service } from "./service.ts"
 
 const cleanups: Array<() => Promise<unknown> | void> = []
@@ -27,7 +28,7 @@ const make = (
   env: Readonly<Record<string, string>> = {},
   ...args: ReadonlyArray<string>
 ) => {
-  const service = new Service({ dataDir, env, command: [process.execPath, "src/main.ts", ...args] })
+  const service = new Service({ dataDir, env, command: [process.execPath, shipped("holdfast"), ...args] })
   cleanups.push(() => service.dispose())
   return service
 }

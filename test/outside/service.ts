@@ -12,7 +12,7 @@ import { tmpdir } from "node:os"
 import path from "node:path"
 import { type Answer, type ExchangeOptions, waitUntil } from "../support/exchange.ts"
 import { apiExchange } from "../support/openapi.ts"
-import { Program, projectRoot } from "../support/program.ts"
+import { Program, projectRoot, shipped } from "../support/program.ts"
 
 export interface ServiceOptions {
   readonly env?: Readonly<Record<string, string>>
@@ -43,7 +43,7 @@ export class Service extends Program {
     this.#ownsData = options.dataDir === undefined
     this.dataDir = options.dataDir ?? mkdtempSync(path.join(tmpdir(), "holdfast-outside-"))
     this.#cwd = options.cwd ?? projectRoot
-    this.#command = options.command ?? [process.execPath, "src/main.ts"]
+    this.#command = options.command ?? [process.execPath, shipped("holdfast")]
     this.#stance = { ownGroup: options.ownGroup ?? false, typed: options.typed ?? false }
     this.#env = {
       PORT: "0",

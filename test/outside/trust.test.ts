@@ -4,6 +4,7 @@ import { connect, createServer, type Server } from "node:net"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { waitUntil } from "../support/exchange.ts"
 import { apiExchange } from "../support/openapi.ts"
+import { shipped } from "../support/program.ts"
 import { alertBody, Service } from "./service.ts"
 
 const service = new Service()
@@ -117,7 +118,7 @@ describe("who sits at the terminal", () => {
   it.skipIf(!existsSync(script))(
     "is shown the address of the console with the token, once",
     async () => {
-      const start = `exec ${process.execPath} src/main.ts`
+      const start = `exec ${process.execPath} ${shipped("holdfast")}`
       // A pseudo terminal of its own; stdin is what the harness gives, so nobody types.
       const seated = new Service({
         command: [script, "-qfec", start, "/dev/null"],

@@ -6,7 +6,7 @@
  */
 import { execFileSync } from "node:child_process"
 import { chownSync, existsSync, readFileSync } from "node:fs"
-import { projectRoot } from "../support/program.ts"
+import { projectRoot, shipped } from "../support/program.ts"
 
 const NOBODY = 65_534
 const setpriv = "/usr/bin/setpriv"
@@ -17,7 +17,7 @@ type Command = readonly [file: string, ...args: ReadonlyArray<string>]
 const withoutRights = (...command: Command): Command => (isRoot ? [...asNobody, ...command] : command)
 
 /** The command that starts the service without rights. */
-export const unprivilegedCommand: Command = withoutRights(process.execPath, "src/main.ts")
+export const unprivilegedCommand: Command = withoutRights(process.execPath, shipped("holdfast"))
 
 /** Makes a directory belong to whoever runs that command. */
 export const giveAway = (folder: string): void => {
@@ -30,7 +30,7 @@ export const reasonNotUnprivileged = (): string | null => {
   const [file, ...args] = withoutRights(
     process.execPath,
     "-e",
-    "require('node:fs').readFileSync('src/main.ts')"
+    `require('node:fs').readFileSync('${shipped("holdfast")}')`
   )
   try {
     execFileSync(file, args, { cwd: projectRoot, stdio: "pipe" })

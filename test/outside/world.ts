@@ -13,6 +13,7 @@ import { tmpdir } from "node:os"
 import path from "node:path"
 import { type DuplicateRule, PaperBroker } from "../support/paper-broker.ts"
 import { alterDatabase, emptyDatabase, type TestDatabase } from "../support/postgres.ts"
+import { shipped } from "../support/program.ts"
 import { Service } from "./service.ts"
 
 export interface WorldOptions {
@@ -73,7 +74,7 @@ export class World {
     this.#scope = scope
     this.#env = env
     this.#database = database
-    this.#command = [process.execPath, ...nodeFlags, "src/main.ts"]
+    this.#command = [process.execPath, ...nodeFlags, shipped("holdfast")]
     this.service = new Service({ dataDir: path.join(folder, "data"), env, command: this.#command })
   }
 

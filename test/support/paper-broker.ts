@@ -10,7 +10,7 @@
 import { Effect, Exit, Scope } from "effect"
 import { exchange, waitUntil } from "./exchange.ts"
 import { emptyDatabase } from "./postgres.ts"
-import { Program, projectRoot } from "./program.ts"
+import { Program, projectRoot, shipped } from "./program.ts"
 
 /** What the venue does with a client order id it has seen before. */
 export type DuplicateRule = "U" | "R" | "O" | "N"
@@ -118,7 +118,7 @@ export class PaperBroker extends Program {
       this.#databaseUrl = url
     }
     const heard = this.#listening().length
-    const args = ["peers/paper-broker/main.ts", "--database-url", this.#databaseUrl, "--rule", this.rule]
+    const args = [shipped("paper-broker"), "--database-url", this.#databaseUrl, "--rule", this.rule]
     this.launch(
       {
         file: process.execPath,

@@ -12,6 +12,15 @@ import { setTimeout as pause } from "node:timers/promises"
 
 export const projectRoot = path.resolve(import.meta.dirname, "../..")
 
+/**
+ * A program as it is shipped: what `npm test` has built (scripts/node.sh names the folder), else its source; the path from the root.
+ */
+export const shipped = (name: "holdfast" | "paper-broker" | "signal-server"): string => {
+  const built = process.env["HOLDFAST_PROGRAMS"]
+  if (built !== undefined) return path.join(built, `${name}.js`)
+  return name === "holdfast" ? "src/main.ts" : `peers/${name}/main.ts`
+}
+
 export interface Exit {
   readonly code: number | null
   readonly signal: NodeJS.Signals | null

@@ -59,8 +59,12 @@ afterAll(() => {
 })
 
 /** Starts the service the way npm does, and collects what it says. */
-const start = (settings: Record<string, string> = {}, given: ReadonlyArray<string> = []) => {
-  const child = spawn("sh", ["-c", `exec sh scripts/node.sh src/main.js ${given.join(" ")}`], {
+const start = (
+  settings: Record<string, string> = {},
+  given: ReadonlyArray<string> = [],
+  program = "src/main.js"
+) => {
+  const child = spawn("sh", ["-c", `exec sh scripts/node.sh ${program} ${given.join(" ")}`], {
     cwd: project,
     env: {
       PATH: `${path.dirname(process.execPath)}:${process.env["PATH"]}`,
@@ -167,4 +171,32 @@ test("the lock of an installer that lives is waited for", async () => {
   expect(npmCalls()).toBe(0)
   rmSync(lock, { recursive: true })
   expect((await waiting.ended).code).toBe(0)
+})
+
+/** A program that was built, and its source, a minute older or newer than that. */
+const built = (source: "older" | "newer"): void => {
+  mkdirSync(path.join(project, "dist/programs"), { recursive: true })
+  writeFileSync(path.join(project, "dist/programs/holdfast.js"), `process.stdout.write("built")`)
+  writeFileSync(path.join(project, "dist/programs/built"), "")
+  writeFileSync(path.join(project, "src/main.ts"), `process.stdout.write("source")`)
+  const minute = 60_000 * (source === "older" ? -1 : 1)
+  const at = new Date(Date.now() + minute)
+  for (const file of ["src", "src/main.ts", "src/main.js", "scripts", "scripts/node.sh", "scripts/setup.mjs"])
+    utimesSync(path.join(project, file), at, at)
+  utimesSync(path.join(project, "package-lock.json"), at, at)
+}
+
+test("what was built is run while its sources are older", async () => {
+  built("older")
+  const service = start({ HOLDFAST_BUILD: "1" }, [], "src/main.ts")
+  expect((await service.ended).code).toBe(0)
+  expect(service.said.stdout).toBe("built")
+})
+
+test("what is older than its sources and cannot be built is not run: its source is, and a line says so", async () => {
+  built("newer")
+  const service = start({ HOLDFAST_BUILD: "1" }, [], "src/main.ts")
+  expect((await service.ended).code).toBe(0)
+  expect(service.said.stdout).toBe("source")
+  expect(service.said.stderr).toContain("older than its sources")
 })

@@ -9,11 +9,11 @@
  */
 import { readFile } from "node:fs/promises"
 import path from "node:path"
-import { fileURLToPath } from "node:url"
 import { Effect } from "effect"
 import { z } from "zod"
+import { projectRoot } from "../platform/build.files.ts"
 
-const folder = fileURLToPath(new URL("../../../dist/console/", import.meta.url))
+const folder = path.join(projectRoot, "dist", "console")
 
 const listed = z.array(
   z.object({ name: z.string(), type: z.string(), digest: z.string(), compressed: z.boolean() })

@@ -10,7 +10,6 @@
  * Failure: `SchemaNewer`, `MigrationFailed` (permanent), `DatabaseUnavailable` (transient; nothing applied unless
  * `outcome` is unknown, and applying again is safe either way).
  */
-import { fileURLToPath } from "node:url"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -30,18 +29,16 @@ import {
 } from "./database-schema.port.ts"
 import { makeSocketCensus } from "./database.socket.ts"
 import type { DatabaseTarget } from "./database-target.ts"
-import { loadMigrations, type Migration } from "./migration.files.ts"
+import { type Migration, projectMigrations } from "./database-migrations.files.ts"
 
 export interface SchemaOptions {
   readonly target: DatabaseTarget
-  /** Default: the `migrations/` directory of this project. */
-  readonly directory?: string
+  /** Default: those of this project. */
+  readonly migrations?: ReadonlyArray<Migration>
 }
 
 /** "hold" in ASCII, twice: any constant works as long as every process of ours uses the same. */
 const lockKey = 0x68_6f_6c_64
-
-export const projectMigrations: string = fileURLToPath(new URL("../../../migrations/", import.meta.url))
 
 interface AppliedRow {
   readonly id: number
@@ -142,7 +139,7 @@ const toSchemaError = (cause: Cause.Cause<unknown>): SchemaError => {
 /** Applies pending migrations over one connection of its own. */
 export const applySchema = (options: SchemaOptions): Effect.Effect<SchemaReport, SchemaError> =>
   Effect.gen(function* () {
-    const known = yield* loadMigrations(options.directory ?? projectMigrations)
+    const known = options.migrations ?? (yield* projectMigrations)
     const census = makeSocketCensus()
     const work = Effect.gen(function* () {
       const sql = yield* makeClient({

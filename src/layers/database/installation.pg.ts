@@ -13,14 +13,13 @@ import { accountChanges, modeProblem } from "../../domain/database/installation.
 import type { Settings } from "../../domain/kernel/settings.ts"
 import { Database, type DatabaseService } from "./database.port.ts"
 import { databaseLimits } from "./database-limits.ts"
-import { projectMigrations } from "./database-schema.pg.ts"
 import {
   Installation,
   type InstallationService,
   ResetRefused,
   type RestrictedScope
 } from "./installation.port.ts"
-import { loadMigrations } from "./migration.files.ts"
+import { projectMigrations } from "./database-migrations.files.ts"
 
 const claimMode = (sql: SqlClient, mode: Settings["mode"]) =>
   Effect.gen(function* () {
@@ -82,7 +81,7 @@ const adopt = (database: DatabaseService, settings: Settings): InstallationServi
 /** Statements that recreate our schema next to the real one; what they create there is the list of what is ours. */
 const ours = (sql: SqlClient) =>
   Effect.gen(function* () {
-    const known = yield* Effect.orDie(loadMigrations(projectMigrations))
+    const known = yield* projectMigrations
     yield* sql`CREATE SCHEMA holdfast_reset`
     yield* sql`SET LOCAL search_path TO holdfast_reset`
     for (const { up } of known) yield* Effect.orDie(Effect.provideService(up, SqlClient, sql))

@@ -1,5 +1,5 @@
 /**
- * Build identity from the files next to the code: package.json, and the checkout's own pointers.
+ * Where this project is, and its build identity from the files there: package.json, and the checkout's own pointers.
  *
  * Read without starting git: a service image has no git, and a boot must not wait for a subprocess to learn its version.
  *
@@ -8,9 +8,13 @@
  * Failure: `unknown`.
  */
 import { readFileSync } from "node:fs"
-import { join } from "node:path"
+import { findPackageJSON } from "node:module"
+import { dirname, join } from "node:path"
 import { z } from "zod"
 import type { BuildIdentity } from "./build.port.ts"
+
+/** The directory of package.json, for this file as it stands here and for the program that it is built into. */
+export const projectRoot: string = dirname(findPackageJSON("..", import.meta.url) ?? "package.json")
 
 const read = (path: string): string | null => {
   try {

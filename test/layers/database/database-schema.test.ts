@@ -1,36 +1,21 @@
-import * as fs from "node:fs"
-import * as os from "node:os"
-import * as path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, type Scope } from "effect"
+import { Effect } from "effect"
+import { SqlClient } from "effect/sql/SqlClient"
 import { makePgDatabase } from "../../../src/layers/database/database.pg.ts"
+import type { Migration } from "../../../src/layers/database/database-migrations.files.ts"
 import { applySchema } from "../../../src/layers/database/database-schema.pg.ts"
 import { socketTarget } from "../../../src/layers/database/database-target.ts"
 import { emptyDatabase } from "../../support/postgres.ts"
 
-const effectModule = new URL("../../../node_modules/effect/dist/index.js", import.meta.url).href
-const clientModule = new URL("../../../node_modules/effect/dist/sql/SqlClient.js", import.meta.url).href
-
-/** A migration file that runs these statements, one query each. */
-const migrationText = (statements: ReadonlyArray<string>): string =>
-  `import { Effect } from ${JSON.stringify(effectModule)}
-   import { SqlClient } from ${JSON.stringify(clientModule)}
-   export default SqlClient.use((sql) => Effect.forEach(${JSON.stringify(statements)}, (text) => sql.unsafe(text), { discard: true }))`
-
 type Files = Record<string, ReadonlyArray<string>>
 
-/** A directory with these migrations, removed with the scope. */
-const directoryWith = (files: Files): Effect.Effect<string, never, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      const directory = fs.mkdtempSync(path.join(os.tmpdir(), "holdfast-migrations-"))
-      for (const [name, statements] of Object.entries(files)) {
-        fs.writeFileSync(path.join(directory, `${name}.ts`), migrationText(statements))
-      }
-      return directory
-    }),
-    (directory) => Effect.sync(() => fs.rmSync(directory, { recursive: true, force: true }))
-  )
+/** Migrations that run these statements, one query each. */
+const migrationsOf = (files: Files): ReadonlyArray<Migration> =>
+  Object.entries(files).map(([name, statements]) => ({
+    id: Number(name.slice(0, 4)),
+    name,
+    up: SqlClient.use((sql) => Effect.forEach(statements, (text) => sql.unsafe(text), { discard: true }))
+  }))
 
 const first: Files = { "0001_one": ["CREATE TABLE one (id int PRIMARY KEY)", "INSERT INTO one VALUES (1)"] }
 const second: Files = { ...first, "0002_two": ["CREATE TABLE two (id int PRIMARY KEY)"] }
@@ -38,8 +23,7 @@ const second: Files = { ...first, "0002_two": ["CREATE TABLE two (id int PRIMARY
 const world = Effect.gen(function* () {
   const { target } = yield* emptyDatabase
   const database = yield* makePgDatabase({ target, poolSize: 2 })
-  const apply = (files: Files) =>
-    Effect.flatMap(directoryWith(files), (directory) => applySchema({ target, directory }))
+  const apply = (files: Files) => applySchema({ target, migrations: migrationsOf(files) })
   const tables = database
     .run(
       "tables",
@@ -103,8 +87,8 @@ describe("the schema", { timeout: 60_000 }, () => {
 
   it.live("calls a database that is not there unavailable, not broken", () =>
     Effect.gen(function* () {
-      const directory = yield* directoryWith(first)
-      const error = yield* Effect.flip(applySchema({ target: socketTarget("/nonexistent", "x"), directory }))
+      const target = socketTarget("/nonexistent", "x")
+      const error = yield* Effect.flip(applySchema({ target, migrations: migrationsOf(first) }))
       assert.include(error, { _tag: "DatabaseUnavailable", reason: "connection", outcome: "not_applied" })
     })
   )

@@ -1,0 +1,55 @@
+/**
+ * Every migration in order; generated from the names of the files by `npm run draw`.
+ *
+ * Promises: numbered without a gap.
+ * Never: edited by hand.
+ */
+import m0001 from "./0001_init.ts"
+import m0002 from "./0002_wave-signals.ts"
+import m0003 from "./0003_wave-ledger.ts"
+import m0004 from "./0004_metadata-index.ts"
+import m0005 from "./0005_settling.ts"
+import m0006 from "./0006_signal-intent.ts"
+import m0007 from "./0007_shares.ts"
+import m0008 from "./0008_alert-outbreaks.ts"
+import m0009 from "./0009_signals-due.ts"
+import m0010 from "./0010_installation.ts"
+import m0011 from "./0011_node-leases.ts"
+import m0012 from "./0012_reasons-that-are-over.ts"
+import m0013 from "./0013_clock.ts"
+import m0014 from "./0014_settings-versions.ts"
+import m0015 from "./0015_risk.ts"
+import m0016 from "./0016_audit.ts"
+import m0017 from "./0017_refused-posts.ts"
+import m0018 from "./0018_openings.ts"
+import m0019 from "./0019_expected-signals.ts"
+import m0020 from "./0020_breakers.ts"
+import m0021 from "./0021_live-settings.ts"
+import m0022 from "./0022_order-lifecycle.ts"
+import m0023 from "./0023_journal.ts"
+
+export const migrations = [
+  { id: 1, name: "0001_init", up: m0001 },
+  { id: 2, name: "0002_wave-signals", up: m0002 },
+  { id: 3, name: "0003_wave-ledger", up: m0003 },
+  { id: 4, name: "0004_metadata-index", up: m0004 },
+  { id: 5, name: "0005_settling", up: m0005 },
+  { id: 6, name: "0006_signal-intent", up: m0006 },
+  { id: 7, name: "0007_shares", up: m0007 },
+  { id: 8, name: "0008_alert-outbreaks", up: m0008 },
+  { id: 9, name: "0009_signals-due", up: m0009 },
+  { id: 10, name: "0010_installation", up: m0010 },
+  { id: 11, name: "0011_node-leases", up: m0011 },
+  { id: 12, name: "0012_reasons-that-are-over", up: m0012 },
+  { id: 13, name: "0013_clock", up: m0013 },
+  { id: 14, name: "0014_settings-versions", up: m0014 },
+  { id: 15, name: "0015_risk", up: m0015 },
+  { id: 16, name: "0016_audit", up: m0016 },
+  { id: 17, name: "0017_refused-posts", up: m0017 },
+  { id: 18, name: "0018_openings", up: m0018 },
+  { id: 19, name: "0019_expected-signals", up: m0019 },
+  { id: 20, name: "0020_breakers", up: m0020 },
+  { id: 21, name: "0021_live-settings", up: m0021 },
+  { id: 22, name: "0022_order-lifecycle", up: m0022 },
+  { id: 23, name: "0023_journal", up: m0023 }
+]
