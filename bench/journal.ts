@@ -16,6 +16,7 @@ import { parseArgs } from "node:util"
 import { Effect } from "effect"
 import { WebSocket, WebSocketServer } from "ws"
 import { assign, setup } from "xstate"
+import { Shedding } from "../src/layers/platform/shedding.port.ts"
 import { captureWhileWatched, recordReports, recordTransitions } from "../src/actors/health/journal-record.ts"
 import { LiveHub } from "../src/layers/api/live.hub.ts"
 import { eventStreamSink, type SinkEvents, webSocketSink } from "../src/layers/api/live.sinks.ts"
@@ -147,7 +148,10 @@ const service = (kind: Kind) =>
       }),
       { stopDeadlineMs: 5_000, ...observers }
     )
-    yield* Effect.provideService(captureWhileWatched(tree), Journal, journal)
+    yield* captureWhileWatched(tree).pipe(
+      Effect.provideService(Journal, journal),
+      Effect.provide(Shedding.layer)
+    )
     const stopStoring = storeInto(journal)
     const store = { store: () => Effect.void, read: () => Effect.succeed([]), oldest: Effect.succeed(null) }
     const hub = new LiveHub({ journal, store, nowMs: () => performance.now(), epochMs: () => Date.now() })

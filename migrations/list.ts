@@ -27,6 +27,7 @@ import m0020 from "./0020_breakers.ts"
 import m0021 from "./0021_live-settings.ts"
 import m0022 from "./0022_order-lifecycle.ts"
 import m0023 from "./0023_journal.ts"
+import m0024 from "./0024_resources.ts"
 
 export const migrations = [
   { id: 1, name: "0001_init", up: m0001 },
@@ -51,5 +52,6 @@ export const migrations = [
   { id: 20, name: "0020_breakers", up: m0020 },
   { id: 21, name: "0021_live-settings", up: m0021 },
   { id: 22, name: "0022_order-lifecycle", up: m0022 },
-  { id: 23, name: "0023_journal", up: m0023 }
+  { id: 23, name: "0023_journal", up: m0023 },
+  { id: 24, name: "0024_resources", up: m0024 }
 ]

@@ -30,6 +30,7 @@ import { pipelineActor } from "./decision/pipeline.actor.ts"
 import { refusedPostsActor } from "./intake/refused-posts.actor.ts"
 import { reconcilerActor } from "./execution/reconciler.actor.ts"
 import { riskActor } from "./execution/risk.actor.ts"
+import { resourcesActor } from "./operators/resources.actor.ts"
 import { retentionActor } from "./operators/retention.actor.ts"
 import { signalServerActor } from "./feeds/signal-server.actor.ts"
 import { tradingStateActor } from "./control/trading-state.actor.ts"
@@ -132,16 +133,17 @@ const feeds = ({ feeds, roles }: Settings) =>
   })
 
 /** What looks at this process and this installation; nothing else depends on it. */
-const monitors = ({ canary }: Settings) =>
+const monitors = ({ canary, roles }: Settings) =>
   supervisor({
     ...localGroup,
     id: "monitors",
     strategy: "one_for_one",
     children: [
       // It enters by the intake of this process.
-      ...(canary.everyMs !== null
+      ...(roles.has("http") && canary.everyMs !== null
         ? [worker({ ...local, id: "canary", start: canaryActor(canary.everyMs), stopBudgetMs: 2_000 })]
-        : [])
+        : []),
+      worker({ ...local, id: "resources", start: resourcesActor, stopBudgetMs: 2_000 })
     ]
   })
 
@@ -167,7 +169,7 @@ export const rootSupervisor = (settings: Settings) =>
         ? [worker({ ...vital, id: "node", start: nodeActor(), stopBudgetMs: 3_000 })]
         : []),
       // After operators and trading at the stop (T8).
-      ...(settings.roles.has("monitors") && settings.roles.has("http") ? [monitors(settings)] : []),
+      ...(settings.roles.has("monitors") ? [monitors(settings)] : []),
       supervisor({
         ...localGroup,
         id: "operators",

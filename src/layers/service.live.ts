@@ -84,6 +84,9 @@ import { riskStorePg } from "./orders/risk-store.pg.ts"
 import { tradingStateStorePg } from "./control/trading-state-store.pg.ts"
 import { deadLettersPg } from "./signals/dead-letters.pg.ts"
 import { expectedStorePg } from "./operators/expected-store.pg.ts"
+import { resourceStorePg } from "./operators/resource-store.pg.ts"
+import { layerResources } from "./platform/resources.node.ts"
+import { Shedding } from "./platform/shedding.port.ts"
 import { retentionStorePg } from "./operators/retention-store.pg.ts"
 import { signalFeedWs } from "./feeds/signal-feed.ws.ts"
 import { layerEmbeddedSignalServers } from "./feeds/signal-server.embedded.ts"
@@ -131,6 +134,7 @@ const stores = (mask: Mask) =>
     riskStorePg,
     settingsVersionsPg,
     refusedStorePg,
+    resourceStorePg,
     retentionStorePg,
     tradingStateStorePg,
     journalledDecisions(signalsStorePg),
@@ -144,7 +148,8 @@ const views = Layer.mergeAll(
   TradingState.layer,
   SignalQueue.layer,
   LinkageFigures.layer,
-  CanaryFigures.layer
+  CanaryFigures.layer,
+  Shedding.layer
 )
 
 /** What the components use. */
@@ -175,6 +180,7 @@ export const componentLayer = (
     osNotifyLayer(environment, process.pid),
     Lifecycle.layer,
     views,
+    layerResources.pipe(Layer.provide(Layer.succeed(Config, settings))),
     AccountLeases.layer,
     RestingAccounts.layer,
     layerWorker,

@@ -27,6 +27,7 @@ import { paperVenueMachine } from "./venues/paper-venue.machine.ts"
 import { pipelineMachine } from "./decision/pipeline.machine.ts"
 import { reconcilerMachine } from "./execution/reconciler.machine.ts"
 import { refusedPostsMachine } from "./intake/refused-posts.machine.ts"
+import { resourcesMachine } from "./operators/resources.machine.ts"
 import { retentionMachine } from "./operators/retention.machine.ts"
 import { riskMachine } from "./execution/risk.machine.ts"
 import { tradingStateMachine } from "./control/trading-state.machine.ts"
@@ -58,6 +59,7 @@ export const catalog: ReadonlyArray<CatalogEntry> = [
   { name: "pipeline", machine: pipelineMachine },
   { name: "reconciler", machine: reconcilerMachine },
   { name: "refused-posts", machine: refusedPostsMachine },
+  { name: "resources", machine: resourcesMachine },
   { name: "retention", machine: retentionMachine },
   { name: "risk", machine: riskMachine },
   { name: "trading-state", machine: tradingStateMachine },

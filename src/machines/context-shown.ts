@@ -28,6 +28,7 @@ import type { WavesContext } from "./feeds/waves.machine.ts"
 import type { JournalContext } from "./health/journal.machine.ts"
 import type { RefusedPostsContext } from "./intake/refused-posts.machine.ts"
 import type { MarketContext } from "./market/market.machine.ts"
+import type { ResourcesContext } from "./operators/resources.machine.ts"
 import type { RetentionContext } from "./operators/retention.machine.ts"
 import type { PaperVenueContext } from "./venues/paper-venue.machine.ts"
 
@@ -114,6 +115,7 @@ export const contextShown: Readonly<Record<string, ContextSchema>> = {
   pipeline: show<PipelineContext>({ stopping: value, deferred: value, counters: value, lastError: value }),
   reconciler: show<ReconcilerContext>({ unsettled: value, backlog: size, lastError: value }),
   "refused-posts": show<RefusedPostsContext>({ lastError: value }),
+  resources: show<ResourcesContext>({ shed: value, over: value, calm: value }),
   retention: show<RetentionContext>({ complete: value, removed: value, overdueMs: value, lastError: value }),
   risk: show<RiskContext>({
     scopes: value,

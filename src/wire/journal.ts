@@ -61,7 +61,7 @@ export const entryItem = (entry: JournalEntry, boot: string) => ({
 })
 
 /** Why a stream ends by our side. */
-export const BYE_REASONS = ["too_slow", "unauthorized", "stopping", "unavailable"] as const
+export const BYE_REASONS = ["too_slow", "unauthorized", "stopping", "unavailable", "shed"] as const
 export type ByeReason = (typeof BYE_REASONS)[number]
 
 /** Why entries are missing. `lost`: never stored; `removed`: past their retention. */

@@ -6,7 +6,7 @@
  */
 import { endpoint, list } from "./endpoint.ts"
 import * as monitoring from "./monitoring.ts"
-import { byName, listQuery, page } from "./page.ts"
+import { byInstant, byName, listQuery, page } from "./page.ts"
 import { oneOf } from "./words.ts"
 
 export const listTransactions = endpoint({
@@ -32,6 +32,15 @@ export const getWorker = endpoint({
   summary: "Event loop, collector, memory and restarts of this process.",
   answers: { 200: monitoring.worker }
 })
+export const listResources = endpoint({
+  ...list,
+  path: "/api/v1/monitoring/resources",
+  tag: "operations",
+  name: "listResources",
+  summary: "What processes had left of memory, disk and time, by the minute, newest first.",
+  query: listQuery({ node: byName, state: byName, from: byInstant, to: byInstant }),
+  answers: { 200: page(monitoring.resourceSample) }
+})
 export const listLocks = endpoint({
   ...list,
   path: "/api/v1/monitoring/locks/status",
@@ -50,4 +59,4 @@ export const getLock = endpoint({
   answers: { 200: monitoring.lock }
 })
 
-export const monitoringEndpoints = [listTransactions, getWorker, listLocks, getLock]
+export const monitoringEndpoints = [listTransactions, getWorker, listResources, listLocks, getLock]

@@ -5,6 +5,7 @@
  * Never: shows a body or a secret.
  */
 import { z } from "zod"
+import { SHED_ORDER } from "../domain/platform/resources.ts"
 import { count, decimal, instant, uuid } from "./words.ts"
 
 const text = z.string().nullable()
@@ -56,6 +57,23 @@ export const worker = z
     restarts: count.meta({ description: "Of all components, since the process started." })
   })
   .meta({ id: "Worker" })
+
+/** What a process had left, a row a minute: the worst of each figure in it, and how things stood at its end. */
+export const resourceSample = z
+  .object({
+    at: instant,
+    node: text.meta({ description: "Null: before the process had its data directory." }),
+    state: z.enum(["Normal", "Shedding", "Critical"]),
+    shed: z.array(z.enum(SHED_ORDER)).meta({ description: "Features that were given up, in their order." }),
+    rss_bytes: bytes,
+    heap_used_bytes: bytes,
+    heap_limit_bytes: bytes,
+    loop_ms: ms.meta({ description: "How late the event loop was." }),
+    disk_free_pct: z.number().nullable().meta({ description: "Of the file system of `dataDir`." }),
+    pool_waiting: count.meta({ description: "Calls that waited for a connection to the database." }),
+    queue_ms: ms.meta({ description: "How long the oldest post or undecided signal had waited." })
+  })
+  .meta({ id: "ResourceSample" })
 
 /** The turns of an account's executor, one round trip to the broker each. */
 export const turns = z

@@ -21,6 +21,7 @@ import {
   type SourceSettings
 } from "../domain/kernel/settings.ts"
 import { expected } from "./settings-expected.ts"
+import { resources } from "./settings-resources.ts"
 import { risk } from "./settings-risk.ts"
 import { calendar, mapOf, natural, positive, text, wholeFrom } from "./settings-words.ts"
 import { oneOf } from "./words.ts"
@@ -217,7 +218,11 @@ const retention = z
     eventDays: natural
       .default(30)
       .meta({ description: "The journal of components, and what sources were expected to send." }),
-    eventRowsMax: natural.default(500_000).meta({ description: "No more rows of each than this." })
+    eventRowsMax: natural.default(500_000).meta({ description: "No more rows of each than this." }),
+    resourceDays: natural
+      .default(7)
+      .meta({ description: "What processes had left of memory, disk and time." }),
+    resourceRowsMax: natural.default(100_000).meta({ description: "No more rows of it than this." })
   })
   .meta({ id: "RetentionSettings", description: "How long rows are kept (T13), in days." })
 
@@ -312,7 +317,8 @@ export const settingsFile = z
       waves: waves.prefault({}),
       retention: retention.prefault({}),
       linkage: linkage.prefault({}),
-      canary: canary.prefault({})
+      canary: canary.prefault({}),
+      resources: resources.prefault({})
     },
     "must be an object"
   )

@@ -32,6 +32,10 @@ const keeper = (...until: ReadonlyArray<string>): Rest => ({
   until,
   why: "The breaker is a row, not a process: its keeper has the cooldown and the probes, and looks at every row again and again."
 })
+const readings: Rest = {
+  until: ["readings.taken"],
+  why: "What the process has left changes by itself; its effect reads it every few seconds, and nothing else can tell."
+}
 const ended: Rest = { until: [], why: "An end. Words of the venue that come late are still taken." }
 
 /** States that rest by design, by machine. Whoever adds one says for what it waits, and why no clock can help. */
@@ -140,6 +144,7 @@ const resting: Readonly<Record<string, Rests>> = {
     }
   },
   "expected-signals": { WaitingForDatabase: database },
+  resources: { Normal: readings, Shedding: readings, Critical: readings },
   retention: { WaitingForDatabase: database },
   "trading-state": { WaitingForDatabase: database },
   waves: { WaitingForDatabase: database }
@@ -165,6 +170,7 @@ const crashesOnPurpose: Readonly<Record<string, ReadonlyArray<string>>> = {
   pipeline: ["waitForSignals"],
   reconciler: ["openResting"],
   "refused-posts": ["storePosts"],
+  resources: ["watch"],
   risk: ["watchBells", "askBalances"],
   "trading-state": ["watchChanges"],
   waves: ["pause"]

@@ -14,6 +14,7 @@ import {
   type JournalType
 } from "../../domain/platform/journal.ts"
 import type { Mask } from "../../domain/kernel/redaction.ts"
+import { Shedding } from "../../layers/platform/shedding.port.ts"
 import { Journal, type JournalService } from "../../layers/platform/journal.port.ts"
 import { catalog } from "../../machines/catalog.ts"
 import { contextShown } from "../../machines/context-shown.ts"
@@ -138,23 +139,29 @@ export const recordReports =
     })
   }
 
-/** Has the tree capture details for as long as somebody looks at the journal. Ends with the caller's scope. */
+/**
+ * Has the tree capture details for as long as somebody looks at the journal, unless that is given up (E9). Ends with the caller's
+ * scope.
+ */
 export const captureWhileWatched = (tree: Tree) =>
   Effect.gen(function* () {
     const journal = yield* Journal
+    const shedding = yield* Shedding
     let end: (() => void) | null = null
+    let isWatched = false
     const set = (watched: boolean): void => {
-      if (watched) end ??= tree.inspection.capture()
+      isWatched = watched
+      if (watched && shedding.may("capture")) end ??= tree.inspection.capture()
       else {
         end?.()
         end = null
       }
     }
     yield* Effect.acquireRelease(
-      Effect.sync(() => journal.onWatched(set)),
-      (stop) =>
+      Effect.sync(() => [journal.onWatched(set), shedding.onChange(() => set(isWatched))]),
+      (stops) =>
         Effect.sync(() => {
-          stop()
+          for (const stop of stops) stop()
           set(false)
         })
     )

@@ -115,6 +115,21 @@ export const canaryLimits = {
   keptMsMin: minutes(2)
 } as const
 
+/** What the process has left (E9). The limits of each figure are settings. */
+export const resourceLimits = {
+  /** A burst of one reading is no shortage; three are a quarter of a minute at the default pace. */
+  overReadings: 3,
+  /** Back slower than there: what is returned too early costs the process, what is returned too late a chart. */
+  calmReadings: 6,
+  /** Of the memory that the process may have, where no limit is set: a database and a kernel are beside it. */
+  rssHighShare: 0.6,
+  rssCriticalShare: 0.8,
+  /** A row of history. */
+  sampleMs: minutes(1),
+  /** Rows that wait in memory while the database is away: an hour. */
+  samplesWaitingMax: 60
+} as const
+
 /** How long rows are kept (T13), and how they are removed. The periods are settings. */
 export const retentionLimits = {
   /** Rows that one statement looks at: a few milliseconds, and as many row locks. */

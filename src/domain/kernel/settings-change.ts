@@ -21,6 +21,7 @@ export const LIVE_SETTINGS = [
   "sources",
   "symbols",
   "retention",
+  "resources",
   "accounts",
   "brokers",
   "feeds"
@@ -63,6 +64,7 @@ export const withLive = (inForce: Settings, read: Settings): Settings => ({
   sources: read.sources,
   symbols: read.symbols,
   retention: read.retention,
+  resources: read.resources,
   accounts: read.accounts,
   brokers: read.brokers,
   feeds: read.feeds

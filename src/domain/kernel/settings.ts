@@ -176,12 +176,29 @@ export interface RetentionSettings {
   readonly refusedRowsMax: number
   readonly eventDays: number
   readonly eventRowsMax: number
+  readonly resourceDays: number
+  readonly resourceRowsMax: number
 }
 
 /** The signal that proves the whole path (T9). */
 export interface CanarySettings {
   /** Null: none is sent. */
   readonly everyMs: number | null
+}
+
+/** When the process gives up features (E9). Null: that figure has no such limit, for memory the one of the machine. */
+export interface ResourceSettings {
+  readonly everyMs: number
+  readonly rssHighMb: number | null
+  readonly rssCriticalMb: number | null
+  readonly heapHighPct: number | null
+  readonly heapCriticalPct: number | null
+  readonly loopHighMs: number | null
+  readonly loopCriticalMs: number | null
+  readonly diskFreeHighPct: number | null
+  readonly diskFreeCriticalPct: number | null
+  readonly poolWaitingHigh: number | null
+  readonly queueHighMs: number | null
 }
 
 /** When the linkage of fills is an alert (A4). */
@@ -228,6 +245,7 @@ export interface Settings {
   readonly retention: RetentionSettings
   readonly linkage: LinkageSettings
   readonly canary: CanarySettings
+  readonly resources: ResourceSettings
   /** Names of the values that ended with a line break and were read without it. */
   readonly trimmed: ReadonlyArray<string>
 }

@@ -15,7 +15,7 @@ import type { Endpoint } from "../../wire/endpoint.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
 import { metadataSources } from "../../domain/signals/metadata.ts"
 import * as wire from "../../wire/endpoints.ts"
-import { listTransactions } from "../../wire/monitoring-endpoints.ts"
+import { listResources, listTransactions } from "../../wire/monitoring-endpoints.ts"
 import { listDeadLetters, listRefused } from "../../wire/replay-endpoints.ts"
 import { PAGE_ITEMS_DEFAULT } from "../../wire/page.ts"
 import type { CommandsService } from "../control/commands.port.ts"
@@ -171,6 +171,7 @@ export const apiRoutes = ({
   listRoute(reads, wire.listAlerts, "alerts"),
   listRoute(reads, wire.listBreakers, "circuit_breakers"),
   listRoute(reads, listTransactions, "transactions"),
+  listRoute(reads, listResources, "resources"),
   listRoute(reads, listDeadLetters, "dead_letters"),
   listRoute(reads, listRefused, "refused"),
   indexRoute

@@ -17,6 +17,7 @@ import { decode } from "../../wire/problems.ts"
 import type { DatabaseError } from "../database/database.port.ts"
 import { type JournalStoreService, matches, type StoredEntry } from "../health/journal-store.port.ts"
 import { liveLimits } from "../platform/http-limits.ts"
+import type { SheddingService } from "../platform/shedding.port.ts"
 import type { JournalService } from "../platform/journal.port.ts"
 import type { HttpAccessService } from "./http.access.ts"
 import { isSamePage, oneHeader } from "./http.caller.ts"
@@ -34,6 +35,7 @@ export interface LiveParts {
   readonly store: JournalStoreService
   readonly access: HttpAccessService
   readonly corsOrigins: ReadonlyArray<string>
+  readonly shedding: Pick<SheddingService, "may">
 }
 
 interface StreamQuery {
@@ -76,6 +78,19 @@ const stillAllowed = (access: HttpAccessService, exchange: Exchange) => (): bool
 const full = (exchange: Exchange): void =>
   refuse(exchange, 503, { errors: [{ path: "", message: "as many viewers as there may be" }] }, retryAfter)
 
+/** Refuses a viewer while there are as many as there may be, or while streams are given up (E9). Returns whether it did. */
+const refusesViewer = ({ hub, shedding }: LiveParts, exchange: Exchange): boolean => {
+  if (!shedding.may("console")) {
+    hub.countShed()
+    const message = "streams are given up while this process is short of memory or time"
+    refuse(exchange, 503, { errors: [{ path: "", message }] }, retryAfter)
+    return true
+  }
+  if (!hub.isFull()) return false
+  full(exchange)
+  return true
+}
+
 /** A number that names an entry; a browser sends the last `id` it saw. */
 const lastEventId = (exchange: Exchange): number | null => {
   const given = oneHeader(exchange.request.headers["last-event-id"])
@@ -95,10 +110,7 @@ const streamEvents = (parts: LiveParts, exchange: Exchange, handling: Handling):
   const query = readQuery(exchange)
   if (query === null) return true
   const { response } = exchange
-  if (parts.hub.isFull()) {
-    full(exchange)
-    return true
-  }
+  if (refusesViewer(parts, exchange)) return true
   exchange.settled(200)
   response.writeHead(200, {
     "x-request-id": exchange.requestId,
@@ -146,8 +158,7 @@ const mayUpgrade = (parts: LiveParts, exchange: Exchange): boolean => {
     refuse(exchange, 403, {
       errors: [{ path: "headers.origin", message: "must be this service or a listed origin" }]
     })
-  else if (parts.hub.isFull()) full(exchange)
-  else return true
+  else return !refusesViewer(parts, exchange)
   return false
 }
 

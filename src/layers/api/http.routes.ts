@@ -47,6 +47,7 @@ import { monitoringRoutes } from "./http.monitoring.ts"
 import { HttpIntake, type HttpIntakeService } from "./http.intake.ts"
 import { readLimits } from "../platform/http-limits.ts"
 import { makeMatcher, type Match, type Route, type RouteRequest, runRoute } from "./http.route.ts"
+import { Shedding } from "../platform/shedding.port.ts"
 import { RefusedPosts, type RefusedPostsService } from "../intake/refused-posts.port.ts"
 import { Exposition, Metrics, type MetricsService } from "../platform/metrics.port.ts"
 import type { AlertLogs } from "../intake/alert-log.port.ts"
@@ -303,6 +304,7 @@ export const HttpFrontRoutes: Layer.Layer<
   | ReadStore
   | TradingStateStore
   | RefusedPosts
+  | Shedding
   | Worker
 > = Layer.effect(
   HttpFront,
@@ -324,6 +326,10 @@ export const HttpFrontRoutes: Layer.Layer<
       nowMs: () => performance.now(),
       epochMs: () => clock.currentTimeMillisUnsafe()
     })
+    const shedding = yield* Shedding
+    shedding.onChange((shed) => {
+      if (shed.includes("console")) hub.end("shed")
+    })
     const figures = yield* Figures
     figures.show("root/http/live", () => hub.figures())
     const charts = yield* Charts
@@ -334,7 +340,7 @@ export const HttpFrontRoutes: Layer.Layer<
           ...apiRoutes({ commands, reads, settings, states, source }),
           ...(yield* monitoringRoutes(source)),
           ...(yield* alertLogRoutes),
-          ...liveRoutes({ hub, journal, store, access, corsOrigins: settings.corsOrigins }),
+          ...liveRoutes({ hub, journal, store, access, corsOrigins: settings.corsOrigins, shedding }),
           ...chartRoutes(charts, source)
         ]
       : []

@@ -78,6 +78,7 @@ export class LiveHub {
     unauthorized: 0,
     stopping: 0,
     unavailable: 0,
+    shed: 0,
     gone: 0,
     full: 0
   }
@@ -92,6 +93,11 @@ export class LiveHub {
     const isFull = this.#viewers.size >= liveLimits.viewersMax
     if (isFull) this.#ended.full += 1
     return isFull
+  }
+
+  /** A caller that was refused because streams are given up now. */
+  countShed(): void {
+    this.#ended.shed += 1
   }
 
   /** Takes a viewer; null when there are as many as there may be. */

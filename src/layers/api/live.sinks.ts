@@ -21,7 +21,8 @@ const closeCodes: Readonly<Record<ByeReason, number>> = {
   stopping: 1001,
   unauthorized: 1008,
   too_slow: 1013,
-  unavailable: 1013
+  unavailable: 1013,
+  shed: 1013
 }
 
 /** What a sink reports back. */

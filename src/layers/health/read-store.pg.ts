@@ -147,6 +147,12 @@ const lists: Readonly<Record<ListName, ListTable>> = {
     columns: `id, state, manual, reason, changed_by, opened_at, cooldown_until, openings, probes, numbers, changed_at`,
     key: [{ column: "id", type: "text" }]
   },
+  resources: {
+    from: "resource_samples",
+    columns: `at, node, state, shed, rss_bytes, heap_used_bytes, heap_limit_bytes, loop_ms, disk_free_pct, pool_waiting, queue_ms`,
+    key: bySeq,
+    time: "at"
+  },
   // Both halves read an index of what is open, however many rows there are.
   transactions: {
     from: `(SELECT 'signal' AS kind, id::text AS id, id AS signal_id, status, symbol, NULL AS account, strategy, quantity, received_at AS since,

@@ -51,6 +51,7 @@ export type ListName =
   | "circuit_breakers"
   | "transactions"
   | "locks"
+  | "resources"
 
 /** The whole life of a signal. Null where that part does not exist yet. */
 export interface Trace {

@@ -183,6 +183,13 @@ export const retentionRules: ReadonlyArray<RetentionRule> = [
     over: always
   },
   {
+    name: "resources",
+    table: "resource_samples",
+    born: "at",
+    keeps: ({ resourceDays, resourceRowsMax }) => ({ days: resourceDays, rows: resourceRowsMax }),
+    over: always
+  },
+  {
     // One that is open is somebody's task, however old it is.
     name: "alerts",
     table: "alerts",

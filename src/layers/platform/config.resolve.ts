@@ -320,6 +320,7 @@ export const resolveSettings = (
     retention: file.retention,
     linkage: file.linkage,
     canary: file.canary,
+    resources: file.resources,
     trimmed: collected.trimmed
   }
   crossCheck(settings, collected.problems)

@@ -58,6 +58,7 @@ import { Figures } from "../../../src/layers/platform/figures.port.ts"
 import { Journal, type JournalService } from "../../../src/layers/platform/journal.port.ts"
 import { makeJournal } from "../../../src/layers/platform/journal.ring.ts"
 import { makeMemoryJournalStore } from "../../support/journal-store.memory.ts"
+import { Shedding } from "../../../src/layers/platform/shedding.port.ts"
 import { layerWorker } from "../../../src/layers/platform/worker.node.ts"
 import { Wake } from "../../../src/layers/platform/wake.port.ts"
 import { layerEntropy } from "../../support/entropy.ts"
@@ -288,6 +289,7 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     Layer.succeed(Journal, options.journal ?? makeJournal(BOOT, 0)),
     Layer.succeed(JournalStore, options.journalStore ?? makeMemoryJournalStore()),
     Figures.layer,
+    Shedding.layer,
     chartsLayer,
     AccountLeases.layer,
     layerWorker,
