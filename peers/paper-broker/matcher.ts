@@ -2,7 +2,7 @@
  * Matcher: fills what can trade.
  *
  * One loop does all filling, so trades are published to the streams in the order of their sequence numbers. It checks an
- * order as soon as it is placed, and at every open order once per step of the price; the second look is also the
+ * order as soon as it is placed, and at every open order once per step of the price while there are any; the second look is also the
  * recovery: an order that was committed before a kill and not filled is filled after it.
  *
  * Promises: market orders trade at once, limit orders when the price reaches them, `ioc` trades at once or is cancelled,
@@ -92,14 +92,23 @@ export const makeMatcher = (parts: MatcherParts): Effect.Effect<Matcher> =>
         if (order.time_in_force === "ioc") yield* end(order, "cancelled")
         if (order.time_in_force === "day" && dayOf(order.created_at) < today) yield* end(order, "expired")
       })
-    const sweep = Effect.flatMap(queries.open, (orders) => Effect.forEach(orders, match, { discard: true }))
+    // Whether an order may be open. Only a sweep shows that none is, and whoever places one says so before its look.
+    let mayBeOpen = true
+    const sweep = Effect.gen(function* () {
+      mayBeOpen = false
+      const orders = yield* queries.open
+      if (orders.length > 0) mayBeOpen = true
+      yield* Effect.forEach(orders, match, { discard: true })
+    }).pipe(Effect.onError(() => Effect.sync(() => void (mayBeOpen = true))))
     let sweepAtMs = 0
     const turn = Effect.gen(function* () {
       const beforeMs = yield* Clock.currentTimeMillis
+      if (!mayBeOpen) sweepAtMs = Math.max(sweepAtMs, beforeMs + venueLimits.sweepIdleMs)
       const next = yield* Effect.timeoutOption(Queue.take(queue), Math.max(0, sweepAtMs - beforeMs))
       if (Option.isSome(next)) yield* match(next.value)
       // By the clock and not by an empty queue: a busy venue must not forget its resting orders.
       const nowMs = yield* Clock.currentTimeMillis
+      if (mayBeOpen) sweepAtMs = Math.min(sweepAtMs, nowMs + venueLimits.sweepEveryMs)
       if (nowMs < sweepAtMs) return
       sweepAtMs = nowMs + venueLimits.sweepEveryMs
       yield* sweep
@@ -110,5 +119,9 @@ export const makeMatcher = (parts: MatcherParts): Effect.Effect<Matcher> =>
         Refusal: (refusal) => Effect.die(refusal)
       })
     )
-    return { look: (order) => void Queue.offerUnsafe(queue, order), fillNow, run: Effect.forever(turn) }
+    const look = (order: OrderRow): void => {
+      mayBeOpen = true
+      Queue.offerUnsafe(queue, order)
+    }
+    return { look, fillNow, run: Effect.forever(turn) }
   })

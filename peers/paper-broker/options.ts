@@ -56,6 +56,8 @@ export const venueLimits = {
   databaseRetryMsMax: 2_000,
   /** How often resting orders are compared with the price. Equal to the step of the practice price: sooner sees nothing new. */
   sweepEveryMs: 250,
+  /** The net under a venue without open orders. */
+  sweepIdleMs: 10_000,
   /** Orders of one sweep. A practice venue with more resting orders fills the rest one sweep later. */
   sweepOrdersMax: 500,
   /** Orders waiting for the matcher; what does not fit is found by the next sweep. */
