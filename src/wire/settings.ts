@@ -22,6 +22,7 @@ import {
 } from "../domain/kernel/settings.ts"
 import { expected } from "./settings-expected.ts"
 import { resources } from "./settings-resources.ts"
+import { exits } from "./settings-exits.ts"
 import { risk } from "./settings-risk.ts"
 import { calendar, mapOf, natural, positive, text, wholeFrom } from "./settings-words.ts"
 import { oneOf } from "./words.ts"
@@ -77,6 +78,7 @@ const strategy = z
     profitTargetPct: positive.nullable().default(null).meta({
       description: "Percent of the average price beyond which its share is closed; null: no target."
     }),
+    exits: exits.nullable().default(null),
     onPartialFill: oneOf(partialPolicies).default("keep").meta({
       description:
         "What becomes of an entry that ends partly filled: its fills are kept, closed, or left with an alert. `close` never closes more than the strategy still holds of them."

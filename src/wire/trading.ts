@@ -143,6 +143,13 @@ const share = z
     average_price: decimal,
     stop_price: decimal.nullable(),
     target_price: decimal.nullable(),
+    best_price: decimal.nullable().meta({
+      description: "The best price at which it could have been closed, of a share whose stop moves."
+    }),
+    stop_by: z
+      .enum(["stop_loss", "trailing_stop", "break_even"])
+      .nullable()
+      .meta({ description: "What set its stop." }),
     opened_at: instant
   })
   .meta({ id: "PositionShare" })

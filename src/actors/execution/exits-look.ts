@@ -2,8 +2,8 @@
  * One look of the exits: every open share armed as configured, judged by the market, closed when it is due.
  *
  * Protection belongs to a strategy's share of a position (T10), so a share is what is watched here. Three things make one
- * due: its stop, its target, and a close of its strategy that the venue refused. What keeps a share from being closed is
- * reported with its reason, because a stop that nobody could act on is worse than none.
+ * due: its stop, which may move, its target, its time, and a close of its strategy that the venue refused. What keeps a share
+ * from being closed is reported with its reason, because a stop that nobody could act on is worse than none.
  *
  * Promises: a share is re-armed at the first look after its settings changed; after an exit that ended and left the
  * share open the next one waits, longer each time; a refused reduce counts as not protected until the share is closed.
@@ -14,26 +14,38 @@ import { Clock, Effect } from "effect"
 import { decimal, type Decimal, formatDecimal } from "../../domain/kernel/decimal.ts"
 import { exitLimits } from "../../domain/kernel/limits-execution.ts"
 import { ageLimits } from "../../domain/kernel/limits-signals.ts"
+import { exitDue, type ProtectionTerms, sameTerms, termsOf } from "../../domain/orders/protection.ts"
 import {
-  exitDue,
-  exitPricesOf,
-  type ProtectionTerms,
-  sameTerms,
-  termsOf
-} from "../../domain/orders/protection.ts"
+  arm,
+  hasStop,
+  isProtected,
+  type MovingTerms,
+  movingTermsOf,
+  movingText
+} from "../../domain/orders/trailing.ts"
+import type { StrategySettings } from "../../domain/kernel/settings.ts"
 import { OPERATOR_CLOSE } from "../../domain/orders/permit.ts"
 import { AccountLeases, type AccountLeasesService } from "../../layers/accounts/accounts-lease.port.ts"
-import { type OpenShare, PositionsStore } from "../../layers/orders/positions-store.port.ts"
+import { type Moved, type OpenShare, PositionsStore } from "../../layers/orders/positions-store.port.ts"
 import { Protection, type ProtectionService, type Watched } from "../../layers/orders/protection.port.ts"
 import { Alerts } from "../../layers/alerts/alerts.port.ts"
 import { Config, snapshotOf } from "../../layers/platform/config.port.ts"
 import { Instance } from "../../layers/platform/instance.port.ts"
-import { Market, type MarketService } from "../../layers/market/market.port.ts"
+import { Market, type MarketService, type Quote } from "../../layers/market/market.port.ts"
 import { OrdersStore, type StoredExitKind } from "../../layers/orders/orders-store.port.ts"
 import { Wake } from "../../layers/platform/wake.port.ts"
 import type { LookOutcome } from "../../machines/execution/exits.machine.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 import { type GapsSince, alertGaps } from "./exits-alerts.ts"
+import {
+  followed,
+  movedSince,
+  type Ranges,
+  rangeOf,
+  refreshRanges,
+  remembered,
+  type WatchedShare
+} from "./exits-trail.ts"
 import { judgePartials, type PausesUntil } from "./exits-partial.ts"
 import { traceOrder } from "./order-trace.ts"
 
@@ -46,8 +58,9 @@ interface Tried {
 
 export interface Watch {
   readonly path: string
-  /** The shares of the last look; ticks are judged against these. */
-  shares: ReadonlyArray<OpenShare>
+  /** The shares of the last look; ticks move their stops and are judged against them. */
+  shares: ReadonlyArray<WatchedShare>
+  readonly ranges: Ranges
   /** By share; bounded by the open shares. */
   readonly tried: Map<string, Tried>
   /** Positions whose exit waits for a human and which were reported; bounded like `tried`. */
@@ -59,6 +72,7 @@ export interface Watch {
 export const makeWatch = (path: string): Watch => ({
   path,
   shares: [],
+  ranges: new Map(),
   tried: new Map(),
   alerted: new Set(),
   gapsSince: new Map(),
@@ -71,23 +85,30 @@ const numberOf = (text: string | null): Decimal | null => (text === null ? null 
 const textOf = (value: Decimal | null): string | null => (value === null ? null : formatDecimal(value))
 
 /** Something may have to be done about it: it has exit prices, should have, or its close was refused. */
-const isWatched = (share: OpenShare, terms: ProtectionTerms): boolean =>
+const isWatched = (share: OpenShare, fixed: ProtectionTerms, moving: MovingTerms): boolean =>
   share.stopPrice !== null ||
   share.targetPrice !== null ||
   share.refused !== null ||
-  terms.stopLossPct !== null ||
-  terms.profitTargetPct !== null
+  isProtected(fixed, moving)
 
-/** Which exit is due by the market's fresh quote; null when none is, undefined when there is no such quote. */
-const dueByPrice = (
-  market: MarketService,
-  share: OpenShare,
-  nowMs: number
-): StoredExitKind | null | undefined => {
-  const quote = market.quote(share.symbol)
-  if (quote === null || nowMs - quote.at.getTime() > ageLimits.quoteAgeMsMax) return undefined
+const isFresh = (quote: Quote | null, nowMs: number): boolean =>
+  quote !== null && nowMs - quote.at.getTime() <= ageLimits.quoteAgeMsMax
+
+/** The market's quote, null when it is too old to protect anything. */
+const freshQuote = (market: MarketService, symbol: string, nowMs: number): Quote | null => {
+  const quote = market.quote(symbol)
+  return isFresh(quote, nowMs) ? quote : null
+}
+
+/** Which exit is due by a fresh quote or by the clock; null when none is. */
+const dueNow = (quote: Quote | null, share: WatchedShare, nowMs: number): StoredExitKind | null => {
   const prices = { stopPrice: numberOf(share.stopPrice), targetPrice: numberOf(share.targetPrice) }
-  return exitDue(decimal(share.quantity), prices, { bid: decimal(quote.bid), ask: decimal(quote.ask) })
+  const kind =
+    quote === null
+      ? null
+      : exitDue(decimal(share.quantity), prices, { bid: decimal(quote.bid), ask: decimal(quote.ask) })
+  if (kind !== null) return kind === "stop_loss" ? (share.moving.stopBy ?? kind) : kind
+  return share.endsAtMs !== null && share.endsAtMs <= nowMs ? "time_stop" : null
 }
 
 const mayTry = (watch: Watch, share: OpenShare, nowMs: number): boolean => {
@@ -96,11 +117,31 @@ const mayTry = (watch: Watch, share: OpenShare, nowMs: number): boolean => {
 }
 
 /** Whether a share is to be closed now, as far as memory knows. */
-export const isDue = (watch: Watch, market: MarketService, share: OpenShare, nowMs: number): boolean => {
+const isDue = (watch: Watch, quote: Quote | null, share: WatchedShare, nowMs: number): boolean => {
   if (share.exitStatus !== null || !mayTry(watch, share, nowMs)) return false
-  if (share.refused?.isClose === true) return true
-  const kind = dueByPrice(market, share, nowMs)
-  return kind !== null && kind !== undefined
+  return share.refused?.isClose === true || dueNow(quote, share, nowMs) !== null
+}
+
+/**
+ * Moves the stops of all watched shares by the quotes of one tick, and whether one of the shares is due after that. By those
+ * quotes and not by the latest: a best price between two looks counts, however late its tick is read.
+ */
+export const judgeTick = (
+  watch: Watch,
+  market: MarketService,
+  tick: ReadonlyArray<Quote>,
+  nowMs: number
+): boolean => {
+  let due = false
+  const quotes = new Map(tick.map((quote) => [quote.symbol, quote]))
+  watch.shares = watch.shares.map((share) => {
+    const ticked = quotes.get(share.symbol) ?? null
+    const quote = isFresh(ticked, nowMs) ? ticked : freshQuote(market, share.symbol, nowMs)
+    const next = followed(share, quote)
+    due ||= isDue(watch, quote, next, nowMs)
+    return next
+  })
+  return due
 }
 
 const noteTried = (watch: Watch, share: OpenShare, nowMs: number): void => {
@@ -112,8 +153,8 @@ const noteTried = (watch: Watch, share: OpenShare, nowMs: number): void => {
 
 /** Why a share could not be closed now although it should be; null when it could. */
 const gapOf = (
-  share: OpenShare,
-  terms: ProtectionTerms,
+  share: WatchedShare,
+  fixed: ProtectionTerms,
   quoted: boolean,
   leases: AccountLeasesService,
   protection: ProtectionService
@@ -130,40 +171,49 @@ const gapOf = (
   if (!protection.brokerAnswers(share.account)) return "the broker does not answer"
   if (share.isUnconfirmed) return "the broker's report of its position cannot be used"
   if (share.refused !== null) return `the venue refused to close it: ${share.refused.reason ?? "no reason"}`
-  if (terms.stopLossPct !== null && share.stopPrice === null)
-    return "its stop loss is configured and not armed"
+  if (share.stopPrice === null && hasStop(fixed, share.terms))
+    return fixed.stopLossPct === null
+      ? "its trailing stop is configured and has no price yet"
+      : "its stop loss is configured and not armed"
   return quoted || (share.stopPrice === null && share.targetPrice === null) ? null : "no fresh quote"
 }
 
-/** Re-arms a share when its strategy's settings are not those it is armed with. */
-const armed = (watch: Watch, share: OpenShare, terms: ProtectionTerms) =>
+/** Re-arms a share when its strategy's settings are not those it is armed with; what it has reached is kept. */
+const armed = (watch: Watch, share: OpenShare, strategy: StrategySettings | undefined) =>
   Effect.gen(function* () {
+    const fixed = termsOf(strategy)
+    const moving = movingTermsOf(strategy)
+    const terms = movingText(strategy)
     const now = { stopLossPct: numberOf(share.stopPct), profitTargetPct: numberOf(share.targetPct) }
-    if (sameTerms(now, terms)) return share
+    if (sameTerms(now, fixed) && share.moving.terms === terms) return share
     const positions = yield* PositionsStore
-    const prices = exitPricesOf(decimal(share.quantity), decimal(share.averagePrice), terms)
-    const arming = {
-      stopPct: textOf(terms.stopLossPct),
-      targetPct: textOf(terms.profitTargetPct),
-      stopPrice: textOf(prices.stopPrice),
-      targetPrice: textOf(prices.targetPrice)
+    const [quantity, averagePrice] = [decimal(share.quantity), decimal(share.averagePrice)]
+    const range = rangeOf(watch.ranges, share.symbol, moving)
+    const made = arm(fixed, { quantity, averagePrice, terms: moving, range }, numberOf(share.moving.best))
+    const prices = {
+      stopPct: textOf(fixed.stopLossPct),
+      targetPct: textOf(fixed.profitTargetPct),
+      stopPrice: textOf(made.stop?.price ?? null),
+      targetPrice: textOf(made.target)
     }
-    const { epoch, positionId, strategy } = share
-    if (!(yield* positions.arm({ positionId, strategy, epoch, ...arming }))) return share
+    const reached = { terms, best: textOf(made.best), stopBy: made.stop?.by ?? null }
+    const { epoch, positionId, symbol } = share
+    const arming = { positionId, strategy: share.strategy, epoch, ...prices, ...reached }
+    if (!(yield* positions.arm(arming))) return share
     yield* logEvent(
       "info",
       "exit.armed",
-      `exit prices of ${share.symbol} follow the settings of ${strategy}`,
+      `exit prices of ${symbol} follow the settings of ${share.strategy}`,
       {
         component: watch.path,
         account: share.account,
-        symbol: share.symbol,
-        strategy,
-        stop_price: arming.stopPrice,
-        target_price: arming.targetPrice
+        symbol,
+        strategy: share.strategy,
+        stop_price: prices.stopPrice,
+        target_price: prices.targetPrice
       }
     )
-    return { ...share, ...arming }
+    return { ...share, ...prices, moving: { ...share.moving, ...reached } }
   })
 
 const intend = (watch: Watch, share: OpenShare, kind: StoredExitKind, nowMs: number) =>
@@ -221,7 +271,26 @@ const forget = (watch: Watch, shares: ReadonlyArray<OpenShare>): void => {
   for (const id of watch.alerted) if (!positions.has(id)) watch.alerted.delete(id)
 }
 
-/** One look: read, arm, judge, store what is due, report what is not protected. */
+/** A share as it is judged now: what memory has reached, armed as the settings say, moved by the quote of now. */
+const judged = (
+  watch: Watch,
+  found: OpenShare,
+  strategy: StrategySettings | undefined,
+  quote: Quote | null,
+  owned: boolean,
+  nowMs: number
+) =>
+  Effect.gen(function* () {
+    const before = watch.shares.find((share) => keyOf(share) === keyOf(found))
+    const known = remembered(found, before)
+    // Only the process that executes the account arms: another node may run with other settings.
+    const share = owned ? yield* armed(watch, known, strategy) : known
+    const terms = movingTermsOf(strategy)
+    const endsAtMs = terms.holdMsMax === null ? null : nowMs + terms.holdMsMax - share.moving.heldMs
+    return followed({ ...share, terms, range: rangeOf(watch.ranges, share.symbol, terms), endsAtMs }, quote)
+  })
+
+/** One look: read, arm, judge, store what is due and how far stops have moved, report what is not protected. */
 export const look = (watch: Watch) =>
   Effect.gen(function* () {
     const positions = yield* PositionsStore
@@ -232,25 +301,34 @@ export const look = (watch: Watch) =>
     const { accounts, strategies } = snapshotOf(yield* Config)
     const life = (yield* Instance).current()?.life ?? null
     const open = yield* positions.open(Object.keys(accounts), life)
+    const wanted = open.map(({ strategy, symbol }) => ({
+      symbol,
+      terms: movingTermsOf(strategies[strategy])
+    }))
+    yield* refreshRanges(watch.ranges, watch.path, wanted, yield* Clock.currentTimeMillis)
     const nowMs = yield* Clock.currentTimeMillis
-    const shares: Array<OpenShare> = []
+    const shares: Array<WatchedShare> = []
     const watched: Array<Watched> = []
+    const moved: Array<Moved> = []
     let exits = 0
     for (const found of open) {
-      const terms = termsOf(strategies[found.strategy])
-      if (!isWatched(found, terms)) continue
-      // Only the process that executes the account arms: another node may run with other settings.
+      const strategy = strategies[found.strategy]
+      const fixed = termsOf(strategy)
+      if (!isWatched(found, fixed, movingTermsOf(strategy))) continue
       const owned = leases.current(found.account)?.mayWrite() === true
-      const share = owned ? yield* armed(watch, found, terms) : found
+      const subscribed = market.subscribe(found.symbol)
+      const quote = subscribed ? freshQuote(market, found.symbol, nowMs) : null
+      const share = yield* judged(watch, found, strategy, quote, owned, nowMs)
       shares.push(share)
-      const subscribed = market.subscribe(share.symbol)
-      const due = dueByPrice(market, share, nowMs)
-      const gap = gapOf(share, terms, subscribed && due !== undefined, leases, protection)
+      if (owned) moved.push(...movedSince(found, share))
+      const gap = gapOf(share, fixed, quote !== null, leases, protection)
       watched.push({ account: share.account, symbol: share.symbol, gap })
       yield* alertStuck(watch, share, gap)
-      if (!isDue(watch, market, share, nowMs)) continue
-      exits += yield* intend(watch, share, closeAgain(share.refused) ?? due ?? "stop_loss", nowMs)
+      if (!isDue(watch, quote, share, nowMs)) continue
+      const kind = closeAgain(share.refused) ?? dueNow(quote, share, nowMs) ?? "stop_loss"
+      exits += yield* intend(watch, share, kind, nowMs)
     }
+    if (moved.length > 0) yield* positions.move(moved)
     yield* judgePartials(watch.path, Object.keys(accounts), watch.pausesUntil)
     forget(watch, shares)
     watch.shares = shares
@@ -259,6 +337,9 @@ export const look = (watch: Watch) =>
     if (open.every(({ ownedElsewhere }) => !ownedElsewhere))
       yield* alertGaps(watch.gapsSince, watch.path, watched, watch.alerted, nowMs)
     const unprotected = watched.filter(({ gap }) => gap !== null).length
-    const unstopped = open.filter(({ strategy }) => termsOf(strategies[strategy]).stopLossPct === null).length
+    const unstopped = open.filter(({ strategy }) => {
+      const settings = strategies[strategy]
+      return !hasStop(termsOf(settings), movingTermsOf(settings))
+    }).length
     return { positions: shares.length, exits, unprotected, unstopped } satisfies LookOutcome
   })

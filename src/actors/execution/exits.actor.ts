@@ -1,5 +1,5 @@
 /**
- * Exits actor: stop losses and profit targets, from the tick that reaches a price to the stored intent of an order.
+ * Exits actor: stop losses, moving stops, profit targets and time stops, from the tick that reaches a price to the stored intent of an order.
  *
  * Promises: one exit of a position at a time, by its identity in the table; a tick that makes a share due is acted on at
  * once, and every share is checked at the latest after a poll.
@@ -13,17 +13,16 @@ import { exitsMachine } from "../../machines/execution/exits.machine.ts"
 import type { ChildSelf } from "../../runtime/child-spec.ts"
 import { effectActor, machineChild, streamActor } from "../../runtime/machine-child.ts"
 import { watchDatabase } from "../database/database-watch.ts"
-import { isDue, look, makeWatch, type Watch } from "./exits-look.ts"
+import { judgeTick, look, makeWatch, type Watch } from "./exits-look.ts"
 
-/** Judges every tick in memory; only a share that may be due is worth a look. */
+/** Moves stops and judges shares by every tick in memory; only a share that may be due is worth a look. */
 const watchTicks = (watch: Watch) =>
   streamActor("exits.ticks", ({ send }) =>
     Effect.gen(function* () {
       const market = yield* Market
-      yield* Stream.runForEach(market.ticks, () =>
+      yield* Stream.runForEach(market.ticks, (tick) =>
         Effect.map(Clock.currentTimeMillis, (nowMs) => {
-          const due = watch.shares.some((share) => isDue(watch, market, share, nowMs))
-          if (due) send({ type: "exit.due" })
+          if (judgeTick(watch, market, tick, nowMs)) send({ type: "exit.due" })
         })
       )
     })

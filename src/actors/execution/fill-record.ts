@@ -16,6 +16,7 @@ import { CANARY } from "../../domain/kernel/canary.ts"
 import { executionLimits } from "../../domain/kernel/limits-execution.ts"
 import { BLOCKS_SYMBOL } from "../../domain/orders/order.ts"
 import { termsOf } from "../../domain/orders/protection.ts"
+import { isProtected, movingTermsOf } from "../../domain/orders/trailing.ts"
 import { Protection } from "../../layers/orders/protection.port.ts"
 import { Alerts } from "../../layers/alerts/alerts.port.ts"
 import type { VenueFill } from "../../domain/orders/fill.ts"
@@ -121,9 +122,9 @@ const noteOpened = ({ account, symbol }: VenueFill, { change, order }: RecordedF
   Effect.gen(function* () {
     const protection = yield* Protection
     const { strategies } = yield* Config
-    const { profitTargetPct, stopLossPct } = termsOf(strategies[order?.strategy ?? ""])
+    const strategy = strategies[order?.strategy ?? ""]
     const opens = change === "opened" || change === "increased" || change === "flipped"
-    if (!opens || (stopLossPct === null && profitTargetPct === null)) return
+    if (!opens || !isProtected(termsOf(strategy), movingTermsOf(strategy))) return
     protection.noteOpened(account, symbol, yield* Clock.currentTimeMillis)
   })
 

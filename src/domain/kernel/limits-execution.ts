@@ -105,6 +105,10 @@ export const exitLimits = {
   pollMs: seconds(1),
   readMsMax: seconds(6),
   retryMs: seconds(1),
+  /** Bars of a trailing stop: in parallel, and far below `readMsMax`, because a stop that waits for bars protects nothing. */
+  barsMsMax: seconds(1),
+  /** Bars that did not come are asked for again after this; until then the stop stays where it is. */
+  barsAgainMs: seconds(5),
   /** After an exit that ended without closing its position the next one waits this long, doubled each time. */
   againFirstMs: seconds(1),
   againMsMax: minutes(1),

@@ -135,6 +135,10 @@ const lookupTotalMs = lookupLimits.delaysMs.reduce((sum, ms) => sum + ms, 0)
 /** Every relation between limits. Checked when this module loads and by a test. */
 export const limitRelations: ReadonlyArray<LimitRelation> = [
   {
+    rule: "a look of the exits that waits for bars still has time to read and to store",
+    holds: exitLimits.barsMsMax * 2 <= exitLimits.readMsMax
+  },
+  {
     rule: "a post is committed or refused before its sender hangs up",
     holds: intakeLimits.commitMsMax * 2 <= intakeLimits.senderPatienceMs
   },

@@ -54,6 +54,15 @@ export interface SourceSettings {
 export const partialPolicies = ["keep", "close", "leave"] as const
 export type PartialPolicy = (typeof partialPolicies)[number]
 
+/** Exits that move with the price or follow the clock. Percentages and prices are decimal strings. */
+export interface ExitSettings {
+  readonly trailingPct: string | null
+  readonly trailingAmount: string | null
+  readonly trailingAtr: { readonly multiple: string; readonly bars: number; readonly barMs: number } | null
+  readonly breakEvenAfterPct: string | null
+  readonly holdMsMax: number | null
+}
+
 export interface StrategySettings {
   readonly sources: ReadonlyArray<string>
   readonly accounts: ReadonlyArray<string>
@@ -64,6 +73,7 @@ export interface StrategySettings {
   readonly quantity: string
   readonly stopLossPct: string | null
   readonly profitTargetPct: string | null
+  readonly exits: ExitSettings | null
   readonly onPartialFill: PartialPolicy
   readonly partialFillMsMax: number | null
 }

@@ -41,7 +41,7 @@ export interface ExitPrices {
   readonly targetPrice: Decimal | null
 }
 
-export const noExitPrices: ExitPrices = { stopPrice: null, targetPrice: null }
+const noExitPrices: ExitPrices = { stopPrice: null, targetPrice: null }
 
 /** 0.01 exactly: a percentage becomes a factor without a division. */
 const percent = BigDecimal.make(1n, 2)

@@ -55,7 +55,8 @@ const lists: Readonly<Record<ListName, ListTable>> = {
       disputed_at, opened_at, closed_at, updated_at,
       (SELECT coalesce(jsonb_agg(jsonb_build_object('strategy', h.strategy, 'quantity', trim_scale(h.quantity)::text,
           'average_price', trim_scale(h.average_price)::text, 'stop_price', trim_scale(h.stop_price)::text,
-          'target_price', trim_scale(h.target_price)::text, 'opened_at', to_char(h.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
+          'target_price', trim_scale(h.target_price)::text, 'best_price', trim_scale(h.best_price)::text,
+          'stop_by', h.stop_by, 'opened_at', to_char(h.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
           ORDER BY h.opened_seq, h.strategy), '[]')
         FROM position_shares h WHERE h.position_id = positions.id AND h.quantity <> 0) AS strategies`,
     key: [

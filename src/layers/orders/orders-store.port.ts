@@ -13,6 +13,7 @@
 import { Context, type Effect } from "effect"
 import type { OrderEvent, OrderStatus } from "../../domain/orders/order.ts"
 import type { OPERATOR_CLOSE, Permit, PermitContext } from "../../domain/orders/permit.ts"
+import type { StopBy } from "../../domain/orders/trailing.ts"
 import type { Sizing } from "../../domain/orders/sizing.ts"
 import type { PendingAlert } from "../alerts/alerts.port.ts"
 import type { AccountGrant } from "../accounts/accounts-store.port.ts"
@@ -69,7 +70,7 @@ export interface StoredOrder {
  * Why a position is closed: its stop, its target, or a close that the venue refused before, of its strategy or of an operator,
  * whose close passes while trading is HALTED also when it is tried again.
  */
-export type StoredExitKind = "stop_loss" | "profit_target" | "close_again" | typeof OPERATOR_CLOSE
+export type StoredExitKind = StopBy | "profit_target" | "time_stop" | "close_again" | typeof OPERATOR_CLOSE
 
 /** A reduce to be stored as `intended`; the id follows from position, epoch and exit number (T4). */
 export interface ExitIntent {

@@ -14,8 +14,9 @@ import { BigDecimal, Effect } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import { decimal, type Decimal, formatDecimal, zero } from "../../domain/kernel/decimal.ts"
 import type { Fill } from "../../domain/orders/fill.ts"
-import { exitPricesOf, noExitPrices, termsOf } from "../../domain/orders/protection.ts"
+import { termsOf } from "../../domain/orders/protection.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
+import { arm, movingTermsOf, movingText } from "../../domain/orders/trailing.ts"
 import { applyToShares, type Share, type ShareChange } from "../../domain/orders/share.ts"
 
 interface ShareRow {
@@ -57,11 +58,14 @@ const write = (
   { share, change, profit }: ShareChange,
   fee: Decimal
 ) => {
-  const terms = termsOf(settings.strategies[share.strategy])
+  const strategy = settings.strategies[share.strategy]
   const opens = change === "opened"
   const closes = change === "closed"
-  const prices = opens ? exitPricesOf(share.quantity, share.averagePrice, terms) : noExitPrices
-  const pct = opens ? terms : { stopLossPct: null, profitTargetPct: null }
+  const fixed = termsOf(opens ? strategy : undefined)
+  // The first average true range is read by the exits: the transaction of a fill waits for no market.
+  const input = { ...share, terms: movingTermsOf(opens ? strategy : undefined), range: null }
+  const { best, stop, target } = arm(fixed, input, null)
+  const movingTerms = opens ? movingText(strategy) : null
   const gained = profit ?? zero
   return sql`
     WITH closed AS (
@@ -71,11 +75,12 @@ const write = (
       WHERE ${profit !== null}::boolean
       ON CONFLICT (cause, strategy) DO UPDATE SET profit = c.profit + excluded.profit, closed_at = excluded.closed_at)
     INSERT INTO position_shares AS h (position_id, strategy, quantity, average_price, opened_seq, stop_pct, target_pct,
-       stop_price, target_price, realised_pnl, fees, opened_by)
+       stop_price, target_price, realised_pnl, fees, opened_by, moving_terms, best_price, stop_by)
     VALUES (${place.positionId}, ${share.strategy}, ${formatDecimal(share.quantity)}::numeric,
-      ${formatDecimal(share.averagePrice)}::numeric, ${share.openedSeq}::bigint, ${text(pct.stopLossPct)}::numeric,
-      ${text(pct.profitTargetPct)}::numeric, ${text(prices.stopPrice)}::numeric, ${text(prices.targetPrice)}::numeric,
-      ${formatDecimal(gained)}::numeric, ${formatDecimal(fee)}::numeric, ${opens ? place.signalId : null}::uuid)
+      ${formatDecimal(share.averagePrice)}::numeric, ${share.openedSeq}::bigint, ${text(fixed.stopLossPct)}::numeric,
+      ${text(fixed.profitTargetPct)}::numeric, ${text(stop?.price ?? null)}::numeric, ${text(target)}::numeric,
+      ${formatDecimal(gained)}::numeric, ${formatDecimal(fee)}::numeric, ${opens ? place.signalId : null}::uuid,
+      ${movingTerms}::text, ${text(best)}::numeric, ${stop?.by ?? null}::text)
     ON CONFLICT (position_id, strategy) DO UPDATE SET
       realised_pnl = h.realised_pnl + excluded.realised_pnl, fees = h.fees + excluded.fees,
       quantity = excluded.quantity, average_price = excluded.average_price, opened_seq = excluded.opened_seq,
@@ -85,6 +90,9 @@ const write = (
       target_pct = CASE WHEN ${opens || closes}::boolean THEN excluded.target_pct ELSE h.target_pct END,
       stop_price = CASE WHEN ${opens || closes}::boolean THEN excluded.stop_price ELSE h.stop_price END,
       target_price = CASE WHEN ${opens || closes}::boolean THEN excluded.target_price ELSE h.target_price END,
+      moving_terms = CASE WHEN ${opens || closes}::boolean THEN excluded.moving_terms ELSE h.moving_terms END,
+      best_price = CASE WHEN ${opens || closes}::boolean THEN excluded.best_price ELSE h.best_price END,
+      stop_by = CASE WHEN ${opens || closes}::boolean THEN excluded.stop_by ELSE h.stop_by END,
       updated_at = hf_clock()`
 }
 

@@ -108,6 +108,8 @@ const openShares =
             trim_scale(h.average_price) AS "averagePrice", trim_scale(h.stop_pct) AS "stopPct",
             trim_scale(h.target_pct) AS "targetPct", trim_scale(h.stop_price) AS "stopPrice",
             trim_scale(h.target_price) AS "targetPrice",
+            jsonb_build_object('terms', h.moving_terms, 'best', trim_scale(h.best_price)::text, 'stopBy', h.stop_by,
+              'heldMs', greatest(0, floor(extract(epoch FROM hf_clock() - h.opened_at) * 1000))) AS moving,
             (SELECT o.status FROM orders o WHERE o.position_id = p.id AND o.intent = 'reduce'
               AND ${sql.in("o.status", [...OPEN])} LIMIT 1) AS "exitStatus",
             (SELECT jsonb_build_object('status', o.status, 'wanted', trim_scale(o.wanted)::text, 'reason', o.reason,
@@ -144,6 +146,7 @@ const arm =
         (sql) => sql`
           UPDATE position_shares h SET stop_pct = ${arming.stopPct}::numeric, target_pct = ${arming.targetPct}::numeric,
             stop_price = ${arming.stopPrice}::numeric, target_price = ${arming.targetPrice}::numeric,
+            moving_terms = ${arming.terms}::text, best_price = ${arming.best}::numeric, stop_by = ${arming.stopBy}::text,
             updated_at = hf_clock()
           FROM positions p
           WHERE p.id = h.position_id AND h.position_id = ${arming.positionId} AND h.strategy = ${arming.strategy}
@@ -155,9 +158,35 @@ const arm =
         Effect.catchTag("DatabaseFault", Effect.die)
       )
 
+const move =
+  (database: DatabaseService): PositionsStoreService["move"] =>
+  (moved) => {
+    const column = (of: (one: (typeof moved)[number]) => string | null) => moved.map(of)
+    return database
+      .run(
+        "positions.move",
+        // Each value on its own: a second process that is late must not take back what the first has stored.
+        (sql) => sql`
+          UPDATE position_shares h SET
+            best_price = CASE WHEN h.quantity > 0 THEN greatest(h.best_price, m.best) ELSE least(h.best_price, m.best) END,
+            stop_by = CASE WHEN h.stop_price IS NULL OR (m.stop_price - h.stop_price) * sign(h.quantity) > 0
+              THEN m.stop_by ELSE h.stop_by END,
+            stop_price = CASE WHEN h.quantity > 0 THEN greatest(h.stop_price, m.stop_price)
+              ELSE least(h.stop_price, m.stop_price) END,
+            updated_at = hf_clock()
+          FROM unnest(${column((one) => one.positionId)}::uuid[], ${column((one) => one.strategy)}::text[],
+              ${column((one) => one.opening)}::bigint[], ${column((one) => one.best)}::numeric[],
+              ${column((one) => one.stopPrice)}::numeric[], ${column((one) => one.stopBy)}::text[])
+            AS m (position_id, strategy, opened_seq, best, stop_price, stop_by)
+          WHERE h.position_id = m.position_id AND h.strategy = m.strategy AND h.opened_seq = m.opened_seq
+            AND h.quantity <> 0`
+      )
+      .pipe(Effect.asVoid, Effect.catchTag("DatabaseFault", Effect.die))
+  }
+
 export const positionsStorePg: Layer.Layer<PositionsStore, never, Database> = Layer.effect(
   PositionsStore,
   Effect.map(Database, (database) =>
-    PositionsStore.of({ open: openShares(database), arm: arm(database), confirm: confirm(database) })
+    PositionsStore.of({ open: openShares(database), arm: arm(database), move: move(database), confirm: confirm(database) })
   )
 )

@@ -11,6 +11,7 @@
  */
 import { Context, type Effect } from "effect"
 import type { OrderStatus } from "../../domain/orders/order.ts"
+import type { StopBy } from "../../domain/orders/trailing.ts"
 import type { AccountGrant } from "../accounts/accounts-store.port.ts"
 import type { DatabaseUnavailable } from "../database/database.port.ts"
 
@@ -45,6 +46,7 @@ export interface OpenShare {
   readonly targetPct: string | null
   readonly stopPrice: string | null
   readonly targetPrice: string | null
+  readonly moving: MovingState
   /** Status of the position's exit that is alive, null when there is none. */
   readonly exitStatus: OrderStatus | null
   readonly refused: RefusedReduce | null
@@ -59,8 +61,33 @@ export interface OpenShare {
   readonly ownedElsewhere: boolean
 }
 
-/** Exit prices of a share, and the percentages they are made of. */
+/** What a share has reached of what moves, and since when it is open. */
+export interface MovingState {
+  /** The terms its stop was made under, as one text (domain/orders/trailing.ts); null when none of them moves. */
+  readonly terms: string | null
+  /** The best price at which it could have been closed since it opened. */
+  readonly best: string | null
+  /** What set its stop; null when it has none, or was armed before stops moved. */
+  readonly stopBy: StopBy | null
+  /** How long it has been open, by the clock of the database. */
+  readonly heldMs: number
+}
+
+/** A stop that has moved. It is stored only where it is better than the stored one. */
+export interface Moved {
+  readonly positionId: string
+  readonly strategy: string
+  readonly opening: string
+  readonly best: string
+  readonly stopPrice: string | null
+  readonly stopBy: StopBy | null
+}
+
+/** Exit prices of a share, and the terms they are made of. */
 export interface Arming {
+  readonly terms: string | null
+  readonly best: string | null
+  readonly stopBy: StopBy | null
   readonly positionId: string
   readonly strategy: string
   readonly epoch: number
@@ -96,6 +123,8 @@ export interface PositionsStoreService {
   ) => Effect.Effect<ReadonlyArray<OpenShare>, DatabaseUnavailable>
   /** Re-arms a share with new exit prices. False: it was closed meanwhile. */
   readonly arm: (arming: Arming) => Effect.Effect<boolean, DatabaseUnavailable>
+  /** Stores how far a stop has moved, in one statement for all of them. What is of an opening that is over changes nothing. */
+  readonly move: (moved: ReadonlyArray<Moved>) => Effect.Effect<void, DatabaseUnavailable>
   /**
    * Stores the broker's answer for the whole account: a symbol it does not name is flat there. `dispute`: all fills were
    * fetched before, so what still differs is disputed and takes no new exposure; what agrees is free again either way. A row

@@ -61,6 +61,7 @@ const practiceStrategies: Readonly<Record<string, StrategySettings>> = {
     quantity: "1",
     stopLossPct: null,
     profitTargetPct: null,
+    exits: null,
     onPartialFill: "keep",
     partialFillMsMax: null
   }

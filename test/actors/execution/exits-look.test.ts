@@ -32,6 +32,7 @@ const share: OpenShare = {
   targetPct: "3",
   stopPrice: "98",
   targetPrice: "103",
+  moving: { terms: null, best: null, stopBy: "stop_loss", heldMs: 0 },
   exitStatus: null,
   refused: null,
   blockedBy: null,

@@ -48,6 +48,7 @@ const share: OpenShare = {
   targetPct: null,
   stopPrice: "98",
   targetPrice: null,
+  moving: { terms: null, best: null, stopBy: "stop_loss", heldMs: 0 },
   exitStatus: null,
   refused: null,
   blockedBy: null,

@@ -101,6 +101,7 @@ export class MoneyPath {
           quantity: "1",
           stopLossPct: null,
           profitTargetPct: null,
+          exits: null,
           onPartialFill: "keep" as const,
           partialFillMsMax: null
         }

@@ -50,6 +50,7 @@ const strategy = {
   quantity: "1",
   stopLossPct: null,
   profitTargetPct: null,
+  exits: null,
   onPartialFill: "keep",
   partialFillMsMax: null
 } as const

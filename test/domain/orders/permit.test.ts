@@ -53,6 +53,7 @@ const settings = (sidePolicy: SidePolicy = "both", quantityMax: string | null = 
       quantity: "1",
       stopLossPct: null,
       profitTargetPct: null,
+      exits: null,
       onPartialFill: "keep",
       partialFillMsMax: null
     }

@@ -1,0 +1,47 @@
+/**
+ * settings-exits: exits of a strategy that move with the price or follow the clock.
+ *
+ * Promises: as settings.ts, which this is a part of.
+ * Never: computes a price (domain/orders/trailing.ts).
+ */
+import { z } from "zod"
+import { natural, positive, wholeFrom } from "./settings-words.ts"
+
+/** A smoothed range needs a few times its length of bars, and a request has at most 500 (layers/market/market.port.ts). */
+const BARS_MAX = 100
+
+const averageRange = z
+  .strictObject({
+    multiple: positive.meta({ description: "How many average true ranges behind." }),
+    bars: wholeFrom(1, BARS_MAX).default(14).meta({ description: "Bars of the average." }),
+    barMs: wholeFrom(1_000, 86_400_000).default(300_000).meta({ description: "Length of a bar." })
+  })
+  .meta({
+    id: "AverageRangeStop",
+    description: "A trailing stop by the average true range; without bars it stays where it is. null: none."
+  })
+
+export const exits = z
+  .strictObject({
+    trailingPct: positive.nullable().default(null).meta({
+      description: "The stop follows the best price since the opening, this percent of it behind."
+    }),
+    trailingAmount: positive
+      .nullable()
+      .default(null)
+      .meta({ description: "The same, this much of the price behind." }),
+    trailingAtr: averageRange.nullable().default(null),
+    breakEvenAfterPct: positive
+      .nullable()
+      .default(null)
+      .meta({ description: "After a gain of this percent the stop is at the average price or better." }),
+    holdMsMax: natural
+      .nullable()
+      .default(null)
+      .meta({ description: "A share is closed when it has been open for this long." })
+  })
+  .meta({
+    id: "ExitSettings",
+    description:
+      "Exits that move, beside `stopLossPct` and `profitTargetPct`. Of several stops the tightest counts, and none ever loosens. null: none."
+  })
