@@ -7,7 +7,7 @@
 import { z } from "zod"
 import { isZone } from "../domain/kernel/day.ts"
 import { WEEKDAYS } from "../domain/kernel/settings.ts"
-import { calendar, natural, text, wholeFrom, zoneWords } from "./settings-words.ts"
+import { natural, text, wholeFrom, zoneWords } from "./settings-words.ts"
 import { oneOf } from "./words.ts"
 
 const timeOfDay = "must be a time of the day such as 09:30"
@@ -40,7 +40,7 @@ export const expected = z
     graceMs: wholeFrom(1_000, 86_400_000)
       .default(60_000)
       .meta({ description: "A signal that comes later than this is missing until it comes." }),
-    calendar: calendar.default("24x7").meta({ description: "When it sends." }),
+    calendar: oneOf(["24x7", "XNYS"]).default("24x7").meta({ description: "When it sends." }),
     hours: hours.nullable().default(null)
   })
   .meta({

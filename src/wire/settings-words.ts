@@ -5,6 +5,7 @@
  * Never: knows a setting.
  */
 import { z } from "zod"
+import { CALENDARS } from "../domain/kernel/calendar.ts"
 import { oneOf } from "./words.ts"
 
 export const text = z.string("must be a text").min(1, "must not be empty")
@@ -16,7 +17,7 @@ export const wholeFrom = (least: number, most: number = Number.MAX_SAFE_INTEGER)
   return z.int(words).min(least, words).max(most, words)
 }
 export const natural = wholeFrom(1)
-export const calendar = oneOf(["24x7", "XNYS"])
+export const calendar = oneOf(CALENDARS)
 export const zoneWords = "must be a time zone by its IANA name, such as America/New_York"
 
 /** An exact number, as text. */

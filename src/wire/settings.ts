@@ -94,7 +94,9 @@ const account = z
   .strictObject({
     broker: name.meta({ description: "One of `brokers`." }),
     startingCash: positive.meta({ description: "A change is a deposit or a withdrawal." }),
-    calendar: calendar.default("24x7").meta({ description: "When orders may leave." })
+    calendar: calendar
+      .default("24x7")
+      .meta({ description: "When orders may leave, unless `instruments` has a calendar for their symbol." })
   })
   .meta({ id: "AccountSettings", description: "An account at a venue, with its executor." })
 
@@ -185,7 +187,9 @@ const instrument = z
       .regex(/^[A-Z][A-Z0-9]{2,9}$/, "must be a currency such as USD")
       .exactOptional()
       .meta({ description: "What its price is in." }),
-    calendar: calendar.exactOptional().meta({ description: "When it trades." })
+    calendar: calendar
+      .exactOptional()
+      .meta({ description: "When it trades; overrides the calendar of the account." })
   })
   .meta({
     id: "InstrumentSettings",

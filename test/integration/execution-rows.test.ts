@@ -199,7 +199,15 @@ layer(world(), { excludeTestServices: true })("rows beside an order", (it) => {
         yield* fills.record("practice", fillOf(entry, { quantity: "2" }))
         assert.isNull(yield* refused)
         // A look that read the opening before this one arms nothing with its average.
-        const prices = { stopPct: "2", targetPct: null, stopPrice: "1", targetPrice: null, terms: null, best: null, stopBy: null }
+        const prices = {
+          stopPct: "2",
+          targetPct: null,
+          stopPrice: "1",
+          targetPrice: null,
+          terms: null,
+          best: null,
+          stopBy: null
+        }
         const armed = (epoch: number) =>
           positions.arm({ positionId: id, strategy: "default", epoch, ...prices })
         assert.deepStrictEqual([yield* armed(1), yield* armed(2)], [false, true])

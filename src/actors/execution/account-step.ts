@@ -13,11 +13,12 @@ import { FAULT_POINTS, faultPoint } from "../../layers/platform/fault-point.ts"
 import { ordersBell } from "../../layers/platform/bells.ts"
 import { Clock, Effect } from "effect"
 import { isOpen } from "../../domain/kernel/calendar.ts"
+import { instrumentsOf } from "../../domain/kernel/instruments.ts"
 import { executionLimits } from "../../domain/kernel/limits-execution.ts"
 import { type PermitContext, type Permit, permitToSend } from "../../domain/orders/permit.ts"
 import { Alerts } from "../../layers/alerts/alerts.port.ts"
 import type { LeaseGuard } from "../../layers/accounts/accounts-lease.port.ts"
-import { Config } from "../../layers/platform/config.port.ts"
+import { Config, snapshotOf } from "../../layers/platform/config.port.ts"
 import { Market } from "../../layers/market/market.port.ts"
 import {
   correlationOf,
@@ -207,6 +208,13 @@ const isClosed = (desk: AccountDesk, nowMs: number) =>
     return calendar !== undefined && !isOpen(calendar, nowMs)
   })
 
+/** By the calendar that the settings give the order's symbol; false where they give none. */
+const isOpenFor = ({ symbol }: StoredOrder, nowMs: number) =>
+  Effect.map(Config, (settings) => {
+    const own = instrumentsOf(snapshotOf(settings)).ownCalendar(symbol)
+    return own !== null && isOpen(own, nowMs)
+  })
+
 /**
  * Implements the slot `executeNext`; `reducesOnly` takes no exposure. Fails with `DatabaseUnavailable`; everything else is an
  * outcome.
@@ -231,6 +239,8 @@ export const executeNext = (desk: AccountDesk, reducesOnly = false) =>
       case "expire":
         return yield* expire(desk, guard)
       case "hold":
+        // The account's calendar is closed; the instrument may have one of its own, by which it is sent.
+        if (yield* isOpenFor(order, nowMs)) return yield* sendNext(desk, order)
         yield* applyEvent(desk, guard, order, "order.held", { reason: MARKET_CLOSED })
         yield* traceOrder("warn", "order.held", "its market is closed", desk.path, order)
         return worked

@@ -48,7 +48,10 @@ const askRange = (ranges: Ranges, path: string, symbol: string, terms: MovingTer
     const key = rangeKey(symbol, terms)
     const read = market.bars({ symbol, timeframeMs: barMs, count, atMs: nowMs }).pipe(
       Effect.map((found) => averageTrueRange(found, bars)),
-      Effect.timeoutOrElse({ duration: exitLimits.barsMsMax, orElse: () => Effect.fail("no answer in time") }),
+      Effect.timeoutOrElse({
+        duration: exitLimits.barsMsMax,
+        orElse: () => Effect.fail("no answer in time")
+      }),
       Effect.mapError((error) => (typeof error === "string" ? error : error.reason))
     )
     yield* Effect.matchEffect(read, {

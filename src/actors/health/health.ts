@@ -9,6 +9,7 @@
  */
 import { Clock, Effect, Layer } from "effect"
 import { closedReason } from "../../domain/kernel/calendar.ts"
+import { endingCalendars } from "../../domain/kernel/settings-calendars.ts"
 import { componentRows, type HealthDocument, type HealthFacts } from "../../domain/health/health.ts"
 import type { Mask } from "../../domain/kernel/redaction.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
@@ -236,6 +237,9 @@ export const healthSourceLayer = Layer.effect(
           takesPosts: settings.roles.has("http"),
           trades: settings.roles.has("accounts"),
           breakers: stopped,
+          calendars: settings.roles.has("accounts")
+            ? endingCalendars(settings, nowMs).map(({ message }) => message)
+            : [],
           accounts: accountsOf(settings, node, protection, nowMs, instance.standing(), trading.of, stopped),
           unprotected: protection.unprotected(nowMs).map(({ account, symbol }) => `${account}/${symbol}`),
           canary: canary.current(),

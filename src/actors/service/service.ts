@@ -44,6 +44,7 @@ import type { StopReport, Tree } from "../../runtime/tree.ts"
 import { captureWhileWatched, recordReports, recordTransitions } from "../health/journal-record.ts"
 import { auditWatch } from "../operators/audit-keeper.ts"
 import { notifier } from "../operators/notifier.ts"
+import { calendarWatch } from "../operators/calendar-watch.ts"
 import { linkageWatch } from "../operators/linkage-watch.ts"
 import { queueWatch } from "../operators/queue-watch.ts"
 import { settingsRecorder } from "../operators/settings-record.ts"
@@ -265,6 +266,7 @@ export const runService = (observers: ServiceObservers) =>
       yield* Effect.forkScoped(notifier)
       yield* Effect.forkScoped(queueWatch)
       yield* Effect.forkScoped(linkageWatch)
+      if (settings.roles.has("accounts")) yield* Effect.forkScoped(calendarWatch)
       yield* Effect.forkScoped(auditWatch)
       yield* Effect.forkScoped(troubleWatch)
       yield* Effect.forkScoped(reloader)

@@ -140,6 +140,12 @@ interface Wanted {
   readonly price: string | null
 }
 
+/** The account with the calendar of the instrument that is to be traded. */
+const atItsMarket = ({ settings }: PlanInput, account: PlanAccount, symbol: string): PlanAccount => ({
+  ...account,
+  calendar: settings.instruments.ownCalendar(symbol) ?? account.calendar
+})
+
 const riskOf = (input: PlanInput, context: PlanContext, wanted: Wanted) =>
   evaluateRisk({
     column: wanted.sized.intent,
@@ -147,7 +153,7 @@ const riskOf = (input: PlanInput, context: PlanContext, wanted: Wanted) =>
     nowMs: context.nowMs,
     trading: tradingOf(context, wanted.target.name, wanted.account.id),
     byOperator: false,
-    account: wanted.account,
+    account: atItsMarket(input, wanted.account, wanted.proposal.symbol),
     // The venue is queried when it is sent; a close that waits for its broker must not be lost because of that.
     positionConfirmed: true,
     order: {
@@ -216,7 +222,7 @@ const rowOf = (
     type: "market",
     quantity: formatDecimal(sized.quantity),
     limitPrice: null,
-    timeInForce: account.calendar === "24x7" ? "gtc" : "day",
+    timeInForce: atItsMarket(input, account, proposal.symbol).calendar === "24x7" ? "gtc" : "day",
     status,
     source: originOf(signal.source),
     venue: account.venue,

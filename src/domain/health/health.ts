@@ -126,6 +126,8 @@ export interface HealthFacts {
   }>
   /** Circuit breakers that are not closed. `byRule`: failures opened it, not an operator. */
   readonly breakers: ReadonlyArray<StoppedBreakerFact>
+  /** What there is to say about calendars whose announced days end. */
+  readonly calendars: ReadonlyArray<string>
   /** Symbols (or position names) that are open and without a working exit. */
   readonly unprotected: ReadonlyArray<string>
   /** Null when no canary runs. */
@@ -310,7 +312,7 @@ const severeReasons = (facts: HealthFacts, intake: IntakePosture): ReadonlyArray
 }
 
 const mildReasons = (facts: HealthFacts, intake: IntakePosture): ReadonlyArray<string> => {
-  const reasons: Array<string> = []
+  const reasons: Array<string> = [...facts.calendars]
   if (intake === "spool") reasons.push("the database is away, posts are spooled")
   if (!facts.startup.done) reasons.push(`start-up is in step ${facts.startup.step}`)
   const canary = canaryTrouble(facts)

@@ -1,16 +1,20 @@
 /**
- * Calendar: when a venue trades, by rule and not by a table that somebody has to maintain.
+ * Calendar: when a venue trades.
  *
- * Two calendars exist: `24x7`, which never closes, and `XNYS`, the New York Stock Exchange, whose holidays, early
- * closes and daylight saving time all follow from the year. A calendar that is a downloaded table is wrong on the
- * first day after its last row, silently; a rule is wrong only when the exchange changes it, which it announces.
+ * Three calendars exist: `24x7`, which never closes; `XNYS`, the New York Stock Exchange; and `XCME`, the index futures of CME
+ * Globex, which trade through the night with a break every afternoon. Holidays and early closes are those that the exchange has
+ * announced (calendar-table.ts). Before the first and after the last announced year they follow from rules: a table alone is wrong on
+ * the first day after its last row, silently, and a position that waits for its market to open must not wait for a new table.
  *
  * Promises: pure and total for the years 2007 to 2099 (the present daylight saving rule began in 2007); times are
- * milliseconds since the Unix epoch in UTC; a session is the half-open interval [open, close).
+ * milliseconds since the Unix epoch in UTC; a session is the half-open interval [open, close); how far the announced days reach
+ * is part of the answer.
  * Never: asks the machine's time zone or clock.
  */
+import { type CalendarTable, XCME_TABLE, XNYS_TABLE } from "./calendar-table.ts"
 
-export type CalendarName = "24x7" | "XNYS"
+export const CALENDARS = ["24x7", "XNYS", "XCME"] as const
+export type CalendarName = (typeof CALENDARS)[number]
 
 /** A civil date without a zone. `month` is 1..12. */
 export interface CivilDate {
@@ -83,7 +87,7 @@ const observed = (day: number): number => {
 /** Closings that no rule predicts. The exchange announces them one by one; days of mourning are the usual reason. */
 const closedOnce: ReadonlyArray<CivilDate> = [{ year: 2025, month: 1, day: 9 }]
 
-/** The exchange's holidays of a year, as epoch days. */
+/** New York's holidays of a year by rule, as epoch days. */
 const holidays = (year: number): ReadonlySet<number> => {
   const newYear = epochDay({ year, month: 1, day: 1 })
   const days = [
@@ -112,48 +116,146 @@ const earlyCloses = (year: number): ReadonlySet<number> =>
     epochDay({ year, month: 12, day: 24 })
   ])
 
-/** New York's offset from UTC at 12:00 local time, in hours: -4 in summer, -5 in winter. The switch is at night. */
+/** An eastern offset from UTC at 12:00 local time, in hours: -4 in summer, -5 in winter. The switch is at night. */
 const newYorkOffsetHours = (day: number): number => {
   const { year } = fromEpochDay(day)
   const summer = day >= nth(year, 3, sunday, 2) && day < nth(year, 11, sunday, 1)
   return summer ? -4 : -5
 }
 
-const isTradingDay = (day: number): boolean =>
-  weekday(day) !== saturday && weekday(day) !== sunday && !holidays(fromEpochDay(day).year).has(day)
+/** Chicago switches on the same nights, one hour behind. */
+const chicagoOffsetHours = (day: number): number => newYorkOffsetHours(day) - 1
+
+const isoOf = (day: number): string => new Date(day * dayMs).toISOString().slice(0, 10)
+const minutesOf = (time: string): number => Number(time.slice(0, 2)) * 60 + Number(time.slice(3))
+
+/** How a weekday trades: not at all, or until this minute of its local day. `early` when that is not the usual one. */
+type Trades = { readonly untilMinute: number; readonly early: boolean } | null
+
+/** By the announced days; undefined where they do not reach. */
+const announced = (table: CalendarTable, day: number, usualMinute: number): Trades | undefined => {
+  const iso = isoOf(day)
+  if (iso < table.from || iso > table.validUntil) return undefined
+  if (table.closed.includes(iso)) return null
+  const early = Object.hasOwn(table.early, iso) ? table.early[iso] : undefined
+  return early === undefined
+    ? { untilMinute: usualMinute, early: false }
+    : { untilMinute: minutesOf(early), early: true }
+}
+
+const isWeekend = (day: number): boolean => weekday(day) === saturday || weekday(day) === sunday
+
+const nyseClose = 16 * 60
+const nyseByRule = (day: number): Trades => {
+  const { year } = fromEpochDay(day)
+  if (holidays(year).has(day)) return null
+  return earlyCloses(year).has(day)
+    ? { untilMinute: 13 * 60, early: true }
+    : { untilMinute: nyseClose, early: false }
+}
+const nyseDay = (day: number): Trades => {
+  if (isWeekend(day)) return null
+  const listed = announced(XNYS_TABLE, day, nyseClose)
+  return listed === undefined ? nyseByRule(day) : listed
+}
+
+/** Globex pauses for an hour from here on every day but Friday, on which it ends. */
+const cmeClose = 16 * 60
+const cmeOpen = 17 * 60
+
+/** It closes for New Year, Good Friday and Christmas alone; on the other holidays of New York it ends at noon. */
+const cmeByRule = (day: number): Trades => {
+  const { month, year } = fromEpochDay(day)
+  if (holidays(year).has(day)) {
+    const closes = month === 12 || month === 1 ? day !== nth(year, 1, monday, 3) : day === easter(year) - 2
+    return closes ? null : { untilMinute: 12 * 60, early: true }
+  }
+  return earlyCloses(year).has(day)
+    ? { untilMinute: 12 * 60 + 15, early: true }
+    : { untilMinute: cmeClose, early: false }
+}
+const cmeDay = (day: number): Trades => {
+  if (isWeekend(day)) return null
+  const listed = announced(XCME_TABLE, day, cmeClose)
+  return listed === undefined ? cmeByRule(day) : listed
+}
+
+const isTradingDay = (day: number): boolean => nyseDay(day) !== null
 
 /** The session of XNYS on a day (counted from the epoch), or null on a weekend or a holiday. 09:30 to 16:00, or 13:00. */
 export const sessionOfDay = (day: number): Session | null => {
-  if (!isTradingDay(day)) return null
-  const early = earlyCloses(fromEpochDay(day).year).has(day)
+  const trades = nyseDay(day)
+  if (trades === null) return null
   const midnightMs = day * dayMs - newYorkOffsetHours(day) * hourMs
   return {
     openMs: midnightMs + 9 * hourMs + 30 * minuteMs,
-    closeMs: midnightMs + (early ? 13 : 16) * hourMs,
-    early
+    closeMs: midnightMs + trades.untilMinute * minuteMs,
+    early: trades.early
   }
+}
+
+/** The session of XCME with this trade date: from 17:00 in Chicago on the evening before. Null when there is none. */
+export const cmeSessionOfDay = (day: number): Session | null => {
+  const trades = cmeDay(day)
+  if (trades === null) return null
+  const before = day - 1
+  return {
+    openMs: before * dayMs - chicagoOffsetHours(before) * hourMs + cmeOpen * minuteMs,
+    closeMs: day * dayMs - chicagoOffsetHours(day) * hourMs + trades.untilMinute * minuteMs,
+    early: trades.early
+  }
+}
+
+const sessionOn = (calendar: Exclude<CalendarName, "24x7">, day: number): Session | null =>
+  calendar === "XNYS" ? sessionOfDay(day) : cmeSessionOfDay(day)
+
+/** The session that is open at an instant, or the next one. A night session begins on the day before its own. */
+const sessionAt = (calendar: Exclude<CalendarName, "24x7">, atMs: number): Session => {
+  const today = Math.floor(atMs / dayMs)
+  // The longest closing by rule is four days, so the search ends; a fortnight is the bound that proves it.
+  for (let day = today - 1; day < today + 14; day += 1) {
+    const session = sessionOn(calendar, day)
+    if (session !== null && session.closeMs > atMs) return session
+  }
+  throw new RangeError(`no session of ${calendar} within a fortnight of ${atMs}`)
 }
 
 /** True when the calendar is open at an instant (milliseconds since the epoch). */
-export const isOpen = (calendar: CalendarName, atMs: number): boolean => {
-  if (calendar === "24x7") return true
-  // A New York session lies within one UTC day, so the UTC date is the exchange's date while it is open.
-  const session = sessionOfDay(Math.floor(atMs / dayMs))
-  return session !== null && atMs >= session.openMs && atMs < session.closeMs
+export const isOpen = (calendar: CalendarName, atMs: number): boolean =>
+  calendar === "24x7" || sessionAt(calendar, atMs).openMs <= atMs
+
+/** The first instant at or after `atMs` at which the calendar is open. */
+export const nextOpenMs = (calendar: CalendarName, atMs: number): number =>
+  calendar === "24x7" ? atMs : Math.max(atMs, sessionAt(calendar, atMs).openMs)
+
+/** The announced days behind a calendar: where they come from, and when the last of them is over. Null: it needs none. */
+export const coverOf = (
+  calendar: CalendarName
+): {
+  readonly source: string
+  readonly asOf: string
+  readonly validUntil: string
+  readonly endsMs: number
+} | null => {
+  if (calendar === "24x7") return null
+  const { asOf, source, validUntil } = calendar === "XNYS" ? XNYS_TABLE : XCME_TABLE
+  return { source, asOf, validUntil, endsMs: Date.parse(`${validUntil}T00:00:00Z`) + dayMs }
 }
 
-/**
- * The first instant at or after `atMs` at which the calendar is open.
- * The longest closing by rule is four days, so the search ends; a fortnight is the bound that proves it.
- */
-export const nextOpenMs = (calendar: CalendarName, atMs: number): number => {
-  if (isOpen(calendar, atMs)) return atMs
-  const today = Math.floor(atMs / dayMs)
-  for (let day = today; day < today + 14; day += 1) {
-    const session = sessionOfDay(day)
-    if (session !== null && session.openMs >= atMs) return session.openMs
-  }
-  throw new RangeError(`no session within a fortnight of ${atMs}`)
+/** Whether the announced days of a calendar are over: what follows is a rule, on which nothing is opened. */
+export const isOver = (calendar: CalendarName, atMs: number): boolean =>
+  (coverOf(calendar)?.endsMs ?? Infinity) <= atMs
+
+/** Operators are warned this long before the announced days of a calendar are over. */
+export const CALENDAR_WARNING_DAYS = 60
+
+/** What to say about a calendar whose announced days end soon or have ended; null while there is nothing to say. */
+export const calendarWarning = (calendar: CalendarName, atMs: number): string | null => {
+  const cover = coverOf(calendar)
+  if (cover === null || cover.endsMs - atMs > CALENDAR_WARNING_DAYS * dayMs) return null
+  return cover.endsMs <= atMs
+    ? `the calendar ${calendar} ended with ${cover.validUntil}: nothing is opened by it`
+    : `the calendar ${calendar} ends with ${cover.validUntil}`
 }
 
 /** Why this calendar allows no new trade now, null while it is open; shown by health and to people (T2). */

@@ -44,6 +44,8 @@ export type InstrumentOverride = Partial<
 
 export interface Instruments {
   readonly of: (symbol: string) => Instrument
+  /** The calendar that the settings give a symbol, null when they give none: that of the account counts. */
+  readonly ownCalendar: (symbol: string) => CalendarName | null
 }
 
 type Known = Omit<Instrument, "symbol">
@@ -155,14 +157,18 @@ interface Rule {
   readonly override: InstrumentOverride
 }
 
+/** What the settings define for a symbol: the least specific pattern first, so that the most specific wins. */
+const ownOf = (symbol: string, rules: ReadonlyArray<Rule>): InstrumentOverride | null => {
+  const overrides = rules.filter(({ matches }) => matches(symbol)).map(({ override }) => override)
+  if (overrides.length === 0) return null
+  return overrides.toReversed().reduce<InstrumentOverride>((all, one) => ({ ...all, ...one }), {})
+}
+
 const merged = (symbol: string, rules: ReadonlyArray<Rule>): Instrument => {
   const base = bySpelling(symbol)
-  const overrides = rules.filter(({ matches }) => matches(symbol)).map(({ override }) => override)
-  // The least specific first, so that the most specific wins.
-  const own = overrides.toReversed().reduce<InstrumentOverride>((all, one) => ({ ...all, ...one }), {})
-  const sure = own.multiplier !== undefined
-  const asked = overrides.length > 0 ? ({ basis: "settings" } as const) : {}
-  return { symbol, ...base, ...own, ...asked, assumed: base.assumed && !sure }
+  const own = ownOf(symbol, rules)
+  if (own === null) return { symbol, ...base }
+  return { symbol, ...base, ...own, basis: "settings", assumed: base.assumed && own.multiplier === undefined }
 }
 
 /** What the settings define for instruments, by pattern. */
@@ -176,6 +182,7 @@ const make = (settings: InstrumentSettings): Instruments => {
     .map(([pattern, override]) => ({ matches: matcherOf(pattern), override }))
   const seen = new Map<string, Instrument>()
   return {
+    ownCalendar: (symbol) => ownOf(symbol, rules)?.calendar ?? null,
     of: (symbol) => {
       const there = seen.get(symbol)
       if (there !== undefined) return there

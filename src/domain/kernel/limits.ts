@@ -90,6 +90,8 @@ export const healthLimits = {
   lookEveryMs: 250,
   /** A canary older than this many of its periods degrades the status (T2). */
   canaryPeriodsMax: 3,
+  /** How often the announced days of calendars are compared with the clock: they end on a day, not at an instant. */
+  calendarLookMs: minutes(60),
   /** Reasons named in one document. */
   reasonsMax: 16
 } as const

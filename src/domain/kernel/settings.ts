@@ -8,6 +8,7 @@
  * Never: reads a file, the environment or a clock (see config.load.ts), or holds a secret in clear text.
  */
 import type { Redacted } from "effect"
+import type { CalendarName } from "./calendar.ts"
 import type { InstrumentOverride } from "./instruments.ts"
 import type { WaveSchedule } from "./wave-clock.ts"
 
@@ -81,7 +82,7 @@ export interface StrategySettings {
 export interface AccountSettings {
   readonly broker: string
   readonly startingCash: string
-  readonly calendar: "24x7" | "XNYS"
+  readonly calendar: CalendarName
 }
 
 /** A broker connection. `url: null` runs the paper venue inside this process. */

@@ -104,7 +104,10 @@ const judgeRisk = (input: PermitInput, quantity: string): Permit | null => {
     nowMs: context.nowMs,
     trading: tradingOf(context, order.strategy, order.account),
     byOperator: order.exitKind === OPERATOR_CLOSE,
-    account: atVenue(context.account),
+    account: {
+      ...atVenue(context.account),
+      calendar: settings.instruments.ownCalendar(order.symbol) ?? context.account.calendar
+    },
     positionConfirmed: true,
     order: {
       symbol: order.symbol,

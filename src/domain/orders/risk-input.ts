@@ -40,6 +40,7 @@ export interface RiskAccount extends Book {
   readonly enabled: boolean
   /** When the account was last reconciled with its broker under its present owner, null when it was not. */
   readonly reconciledAtMs: number | null
+  /** That of the order which is judged: its symbol's by the settings, else the account's. */
   readonly calendar: CalendarName
   readonly startingCash: string
   /** Realised profit and loss of all positions, signed. */

@@ -11,7 +11,7 @@
  * Never: sends, stores or waits: `defer` is the caller's to do, and ends as a denial.
  */
 import { BigDecimal } from "effect"
-import { isOpen, nextOpenMs } from "../kernel/calendar.ts"
+import { isOpen, isOver, nextOpenMs } from "../kernel/calendar.ts"
 import { type Decimal, decimal, formatDecimal } from "../kernel/decimal.ts"
 import { riskLimits } from "../kernel/risk-limits.ts"
 import {
@@ -88,11 +88,11 @@ const reconciled = (input: RiskInput): Evaluation =>
 const calendarOpen = (input: RiskInput): Evaluation => {
   const { calendar } = input.account
   const open = isOpen(calendar, input.nowMs)
-  const failure = input.column === "reduce" ? hold("market_closed") : deny("market_closed")
-  return verdictOf(!open, failure, {
-    calendar,
-    next_open_ms: open ? null : nextOpenMs(calendar, input.nowMs)
-  })
+  const numbers = { calendar, next_open_ms: open ? null : nextOpenMs(calendar, input.nowMs) }
+  if (input.column === "reduce") return verdictOf(!open, hold("market_closed"), numbers)
+  // A close follows the rules when the announced days are over, because it must not wait for a list; what opens does wait.
+  if (isOver(calendar, input.nowMs)) return verdictOf(true, deny("calendar_over"), numbers)
+  return verdictOf(!open, deny("market_closed"), numbers)
 }
 
 /** The checks below read `origin`, which every entry has; a column without it never reaches them. */

@@ -36,9 +36,7 @@ const noMovingTerms: MovingTerms = {
 
 const numberOf = (text: string | null): Decimal | null => (text === null ? null : decimal(text))
 
-export const movingTermsOf = (
-  strategy: { readonly exits: ExitSettings | null } | undefined
-): MovingTerms => {
+export const movingTermsOf = (strategy: { readonly exits: ExitSettings | null } | undefined): MovingTerms => {
   const exits = strategy?.exits ?? null
   if (exits === null) return noMovingTerms
   const { trailingAtr } = exits

@@ -187,6 +187,11 @@ const move =
 export const positionsStorePg: Layer.Layer<PositionsStore, never, Database> = Layer.effect(
   PositionsStore,
   Effect.map(Database, (database) =>
-    PositionsStore.of({ open: openShares(database), arm: arm(database), move: move(database), confirm: confirm(database) })
+    PositionsStore.of({
+      open: openShares(database),
+      arm: arm(database),
+      move: move(database),
+      confirm: confirm(database)
+    })
   )
 )

@@ -58,6 +58,7 @@ const well: HealthFacts = {
   breakers: [],
   unprotected: [],
   canary: null,
+  calendars: [],
   linkage: null,
   components: rows()
 }

@@ -1,12 +1,18 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import {
+  CALENDAR_WARNING_DAYS,
+  calendarWarning,
   closedReason,
+  cmeSessionOfDay,
+  coverOf,
   isOpen,
+  isOver,
   monthlyExpiration,
   nextOpenMs,
   sessionOfDay
 } from "../../../src/domain/kernel/calendar.ts"
+import { dayIn } from "../../../src/domain/kernel/day.ts"
 
 const at = (iso: string): number => Date.parse(iso)
 /** Days from the epoch. */
@@ -46,6 +52,188 @@ const newYork = new Intl.DateTimeFormat("en-US", {
 })
 const local = (ms: number): Record<string, string> =>
   Object.fromEntries(newYork.formatToParts(ms).map((part) => [part.type, part.value]))
+
+// The same for index futures on Globex: days without a session of their own, and when the others end in Chicago.
+const cmeClosed: Record<string, ReadonlyArray<string>> = {
+  "2026": ["01-01", "12-25"],
+  "2027": ["01-01", "03-26", "12-24"],
+  // By rule: the announced days end before.
+  "2028": ["04-14", "12-25"],
+  "2029": ["01-01", "03-30", "12-25"]
+}
+const cmeEarly: Record<string, Record<string, number>> = {
+  "2026": {
+    "04-03": 495,
+    ...Object.fromEntries(
+      ["01-19", "02-16", "05-25", "06-19", "07-03", "09-07", "11-26"].map((day) => [day, 720])
+    ),
+    "11-27": 735,
+    "12-24": 735
+  },
+  "2027": {
+    ...Object.fromEntries(
+      ["01-18", "02-15", "05-31", "06-18", "07-05", "09-06", "11-25"].map((day) => [day, 720])
+    ),
+    "11-26": 735
+  },
+  "2028": {
+    ...Object.fromEntries(
+      ["01-17", "02-21", "05-29", "06-19", "07-04", "09-04", "11-23"].map((day) => [day, 720])
+    ),
+    "07-03": 735,
+    "11-24": 735
+  },
+  "2029": {
+    ...Object.fromEntries(
+      ["01-15", "02-19", "05-28", "06-19", "07-04", "09-03", "11-22"].map((day) => [day, 720])
+    ),
+    "07-03": 735,
+    "11-23": 735,
+    "12-24": 735
+  }
+}
+
+const localIn = (timeZone: string) => {
+  const format = new Intl.DateTimeFormat("en-US", {
+    timeZone,
+    hourCycle: "h23",
+    year: "numeric",
+    month: "2-digit",
+    day: "2-digit",
+    hour: "2-digit",
+    minute: "2-digit"
+  })
+  return (ms: number) => {
+    const parts = Object.fromEntries(format.formatToParts(ms).map((part) => [part.type, part.value]))
+    return {
+      dayMs: at(`${parts["year"]}-${parts["month"]}-${parts["day"]}T00:00:00Z`),
+      minute: Number(parts["hour"]) * 60 + Number(parts["minute"])
+    }
+  }
+}
+const inNewYork = localIn("America/New_York")
+const inChicago = localIn("America/Chicago")
+const yearAndDay = (dayMs: number): readonly [string, string] => {
+  const iso = new Date(dayMs).toISOString().slice(0, 10)
+  return [iso.slice(0, 4), iso.slice(5)]
+}
+const isWeekday = (dayMs: number): boolean => ![0, 6].includes(new Date(dayMs).getUTCDay())
+
+/** Whether New York trades, by the announcements above and the clock of the zone. */
+const oracleXNYS = (ms: number): boolean => {
+  const { dayMs, minute } = inNewYork(ms)
+  const [year, day] = yearAndDay(dayMs)
+  if (!isWeekday(dayMs) || closed[year]?.includes(day) === true) return false
+  return minute >= 570 && minute < (early[year]?.includes(day) === true ? 780 : 960)
+}
+const oracleXCME = (ms: number): boolean => {
+  const { dayMs, minute } = inChicago(ms)
+  const evening = minute >= 1_020
+  const trades = evening ? dayMs + 86_400_000 : dayMs
+  const [year, day] = yearAndDay(trades)
+  if (!isWeekday(trades) || cmeClosed[year]?.includes(day) === true) return false
+  return evening || minute < (cmeEarly[year]?.[day] ?? 960)
+}
+
+describe("four hundred days, asked from ten time zones", () => {
+  const zones = [
+    "UTC",
+    "America/New_York",
+    "America/Chicago",
+    "America/Los_Angeles",
+    "America/Sao_Paulo",
+    "Europe/London",
+    "Europe/Berlin",
+    "Asia/Kolkata",
+    "Asia/Tokyo",
+    "Australia/Lord_Howe"
+  ]
+  it.each(zones)("[%s] are open exactly when the exchanges announced it", (zone) => {
+    for (let day = 0; day < 400; day += 1) {
+      const midnight = dayIn(zone, at("2026-10-15T12:00:00Z") + day * 86_400_000).startMs
+      // Every quarter of an hour of a zone's day, though not of each day.
+      for (let minute = (day % 5) * 15; minute < 1_440; minute += 75) {
+        const ms = midnight + minute * 60_000
+        const when = `${zone} ${new Date(ms).toISOString()}`
+        assert.strictEqual(isOpen("XNYS", ms), oracleXNYS(ms), `XNYS ${when}`)
+        assert.strictEqual(isOpen("XCME", ms), oracleXCME(ms), `XCME ${when}`)
+        assert.isTrue(isOpen("24x7", ms))
+      }
+    }
+  })
+})
+
+describe("XCME", () => {
+  for (const year of Object.keys(cmeClosed)) {
+    it(`has exactly the sessions of ${year}`, () => {
+      const foundClosed: Array<string> = []
+      const foundEarly: Record<string, number> = {}
+      for (
+        let ms = at(`${year}-01-01T00:00:00Z`);
+        ms < at(`${Number(year) + 1}-01-01T00:00:00Z`);
+        ms += 86_400_000
+      ) {
+        const session = cmeSessionOfDay(ms / 86_400_000)
+        const [, day] = yearAndDay(ms)
+        if (!isWeekday(ms)) assert.isNull(session, day)
+        else if (session === null) foundClosed.push(day)
+        else {
+          const open = inChicago(session.openMs)
+          assert.deepStrictEqual(open, { dayMs: ms - 86_400_000, minute: 1_020 }, day)
+          const close = inChicago(session.closeMs)
+          assert.strictEqual(close.dayMs, ms)
+          if (session.early) foundEarly[day] = close.minute
+          else assert.strictEqual(close.minute, 960, day)
+        }
+      }
+      assert.deepStrictEqual(foundClosed, cmeClosed[year])
+      assert.deepStrictEqual(foundEarly, cmeEarly[year])
+    })
+  }
+
+  it("pauses for an hour in the afternoon, and over the weekend from Friday on", () => {
+    assert.isTrue(isOpen("XCME", at("2026-11-18T21:59:59.999Z")))
+    assert.isFalse(isOpen("XCME", at("2026-11-18T22:00:00Z")))
+    assert.strictEqual(nextOpenMs("XCME", at("2026-11-18T22:00:00Z")), at("2026-11-18T23:00:00Z"))
+    assert.isTrue(isOpen("XCME", at("2026-11-18T23:00:00Z")))
+    assert.strictEqual(nextOpenMs("XCME", at("2026-11-20T22:00:00Z")), at("2026-11-22T23:00:00Z"))
+  })
+
+  it("opens in the evening of Christmas and of New Year", () => {
+    // Christmas of 2024, a Wednesday, is by rule.
+    assert.strictEqual(nextOpenMs("XCME", at("2024-12-24T18:15:00Z")), at("2024-12-25T23:00:00Z"))
+    assert.strictEqual(nextOpenMs("XCME", at("2026-01-01T12:00:00Z")), at("2026-01-01T23:00:00Z"))
+  })
+})
+
+describe("the announced days of a calendar", () => {
+  const dayMs = 86_400_000
+  it.each(["XNYS", "XCME"] as const)(
+    "[%s] have a source and an end, of which operators are warned",
+    (name) => {
+      const cover = coverOf(name)
+      assert.isNotNull(cover)
+      if (cover === null) return
+      assert.match(cover.source, /\w{3}/)
+      assert.match(cover.asOf, /^\d{4}-\d{2}$/)
+      const first = cover.endsMs - CALENDAR_WARNING_DAYS * dayMs
+      assert.isNull(calendarWarning(name, first - 1))
+      assert.strictEqual(calendarWarning(name, first), `the calendar ${name} ends with ${cover.validUntil}`)
+      assert.isFalse(isOver(name, cover.endsMs - 1))
+      assert.isTrue(isOver(name, cover.endsMs))
+      assert.strictEqual(
+        calendarWarning(name, cover.endsMs),
+        `the calendar ${name} ended with ${cover.validUntil}: nothing is opened by it`
+      )
+    }
+  )
+
+  it("has none that could end where the market never closes", () => {
+    assert.isNull(coverOf("24x7"))
+    assert.isNull(calendarWarning("24x7", at("2099-01-01T00:00:00Z")))
+    assert.isFalse(isOver("24x7", at("2099-01-01T00:00:00Z")))
+  })
+})
 
 describe("XNYS", () => {
   for (const year of Object.keys(closed)) {

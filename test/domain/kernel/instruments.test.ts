@@ -134,6 +134,15 @@ describe("by the settings", () => {
     assert.strictEqual(instruments.of("ABC").multiplier, "1")
   })
 
+  it("have a calendar of their own where the settings name one, and only there", () => {
+    const { ownCalendar } = instrumentsOf({
+      instruments: { "ES*": { calendar: "XCME" }, ESTC: { calendar: "XNYS" }, "NQ*": { tick: "0.25" } }
+    })
+    const own = ["ESZ26", "ESTC", "NQZ26", "BTC-USDT"].map((symbol) => ownCalendar(symbol))
+    assert.deepStrictEqual(own, ["XCME", "XNYS", null, null])
+    assert.isNull(plainInstruments.ownCalendar("SPY"))
+  })
+
   it("are made once for the same settings, and answer the same however much they were asked", () => {
     const settings = { instruments: { "X*": { multiplier: "3" } } }
     assert.strictEqual(instrumentsOf(settings), instrumentsOf(settings))

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { plainInstruments } from "../../../src/domain/kernel/instruments.ts"
+import { instrumentsOf, plainInstruments } from "../../../src/domain/kernel/instruments.ts"
 import type { PlanAccount, PlanSettings } from "../../../src/domain/orders/plan-context.ts"
 import {
   OPERATOR_CLOSE,
@@ -164,6 +164,24 @@ describe("an order that is about to leave is judged again", () => {
       "its market has closed",
       judge(entry, { account: account({ calendar: "XNYS" }), nowMs: Date.parse("2026-11-22T15:00:00Z") }),
       "Deny market_closed"
+    ],
+    [
+      "its own market has closed, although its account never does",
+      judge(
+        entry,
+        { nowMs: Date.parse("2026-11-22T15:00:00Z") },
+        { ...settings("both"), instruments: instrumentsOf({ instruments: { SPY: { calendar: "XNYS" } } }) }
+      ),
+      "Deny market_closed"
+    ],
+    [
+      "its account's market has closed, and its own never does",
+      judge(
+        entry,
+        { account: account({ calendar: "XNYS" }), nowMs: Date.parse("2026-11-22T15:00:00Z") },
+        { ...settings("both"), instruments: instrumentsOf({ instruments: { SPY: { calendar: "24x7" } } }) }
+      ),
+      "Send 2"
     ],
     ["the limit of its size was lowered", judge(entry, {}, settings("both", "1")), "Deny quantity"],
     [

@@ -195,6 +195,12 @@ describe("calendar", () => {
   it("holds a reduce until the exchange opens", () => {
     assert.strictEqual(outcome({ ...closed, column: "reduce", origin: null }), "Held market_closed")
   })
+  it("opens nothing when the announced days are over, and lets a close follow the rules", () => {
+    const over = { ...closed, nowMs: Date.parse("2029-01-03T15:00:00Z") }
+    const entry = { ...over, origin: { ...origin, expiresFromMs: over.nowMs } }
+    assert.strictEqual(outcome(entry), "Denied calendar_over")
+    assert.strictEqual(outcome({ ...over, column: "reduce", origin: null }), "Passed")
+  })
 })
 
 describe("what an entry must be", () => {

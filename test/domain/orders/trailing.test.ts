@@ -59,12 +59,32 @@ describe("a stop that moves", () => {
   const short = { quantity: "-2", average: "100" }
   it.each([
     ["percent, at the opening", { ...long, exits: { trailingPct: "5" } }, [], ["100", "95 trailing_stop"]],
-    ["percent, after a gain", { ...long, exits: { trailingPct: "5" } }, ["110", "107"], ["110", "104.5 trailing_stop"]],
+    [
+      "percent, after a gain",
+      { ...long, exits: { trailingPct: "5" } },
+      ["110", "107"],
+      ["110", "104.5 trailing_stop"]
+    ],
     ["percent, after a loss", { ...long, exits: { trailingPct: "5" } }, ["97"], ["100", "95 trailing_stop"]],
-    ["percent, of a short", { ...short, exits: { trailingPct: "5" } }, ["90", "93"], ["90", "94.5 trailing_stop"]],
+    [
+      "percent, of a short",
+      { ...short, exits: { trailingPct: "5" } },
+      ["90", "93"],
+      ["90", "94.5 trailing_stop"]
+    ],
     ["amount", { ...long, exits: { trailingAmount: "1.5" } }, ["104"], ["104", "102.5 trailing_stop"]],
-    ["amount, of a short", { ...short, exits: { trailingAmount: "1.5" } }, ["96"], ["96", "97.5 trailing_stop"]],
-    ["an amount above the price is no stop", { ...long, exits: { trailingAmount: "200" } }, ["104"], ["104", null]],
+    [
+      "amount, of a short",
+      { ...short, exits: { trailingAmount: "1.5" } },
+      ["96"],
+      ["96", "97.5 trailing_stop"]
+    ],
+    [
+      "an amount above the price is no stop",
+      { ...long, exits: { trailingAmount: "200" } },
+      ["104"],
+      ["104", null]
+    ],
     [
       "average range",
       { ...long, exits: { trailingAtr: { multiple: "3", bars: 14, barMs: 60_000 } }, range: "0.5" },
@@ -77,25 +97,64 @@ describe("a stop that moves", () => {
       ["104"],
       ["104", null]
     ],
-    ["the tighter of two", { ...long, exits: { trailingPct: "5", trailingAmount: "2" } }, ["110"], ["110", "108 trailing_stop"]],
-    ["the fixed one until a trail passes it", { ...long, stopPct: "2", exits: { trailingPct: "5" } }, [], ["100", "98 stop_loss"]],
-    ["and the trail from there on", { ...long, stopPct: "2", exits: { trailingPct: "5" } }, ["104"], ["104", "98.8 trailing_stop"]],
-    ["break-even before its gain", { ...long, exits: { breakEvenAfterPct: "1" } }, ["100.99"], ["100.99", null]],
-    ["break-even at its gain, and back", { ...long, exits: { breakEvenAfterPct: "1" } }, ["101", "99"], ["101", "100 break_even"]],
-    ["break-even of a short", { ...short, exits: { breakEvenAfterPct: "1" } }, ["99"], ["99", "100 break_even"]],
+    [
+      "the tighter of two",
+      { ...long, exits: { trailingPct: "5", trailingAmount: "2" } },
+      ["110"],
+      ["110", "108 trailing_stop"]
+    ],
+    [
+      "the fixed one until a trail passes it",
+      { ...long, stopPct: "2", exits: { trailingPct: "5" } },
+      [],
+      ["100", "98 stop_loss"]
+    ],
+    [
+      "and the trail from there on",
+      { ...long, stopPct: "2", exits: { trailingPct: "5" } },
+      ["104"],
+      ["104", "98.8 trailing_stop"]
+    ],
+    [
+      "break-even before its gain",
+      { ...long, exits: { breakEvenAfterPct: "1" } },
+      ["100.99"],
+      ["100.99", null]
+    ],
+    [
+      "break-even at its gain, and back",
+      { ...long, exits: { breakEvenAfterPct: "1" } },
+      ["101", "99"],
+      ["101", "100 break_even"]
+    ],
+    [
+      "break-even of a short",
+      { ...short, exits: { breakEvenAfterPct: "1" } },
+      ["99"],
+      ["99", "100 break_even"]
+    ],
     [
       "break-even, then the trail",
       { ...long, exits: { breakEvenAfterPct: "1", trailingPct: "2" } },
       ["101", "104"],
       ["104", "101.92 trailing_stop"]
     ],
-    ["a time stop alone moves nothing", { ...long, stopPct: "2", exits: { holdMsMax: 1 } }, [], [null, "98 stop_loss"]]
+    [
+      "a time stop alone moves nothing",
+      { ...long, stopPct: "2", exits: { holdMsMax: 1 } },
+      [],
+      [null, "98 stop_loss"]
+    ]
   ] as const)("[%s]", (_name, given, prices, expected) => {
     assert.deepStrictEqual(after(given, ...prices), [...expected])
   })
 
   it("does not loosen when the market's range widens, and stays when nobody knows it any more", () => {
-    const given = { quantity: "1", average: "100", exits: { trailingAtr: { multiple: "2", bars: 14, barMs: 60_000 } } }
+    const given = {
+      quantity: "1",
+      average: "100",
+      exits: { trailingAtr: { multiple: "2", bars: 14, barMs: 60_000 } }
+    }
     const at = (trail: Trail, price: string, range: string | null) =>
       follow(trail, decimal(price), { ...inputOf(given), range: range === null ? null : decimal(range) })
     const tight = at({ best: null, stop: null }, "110", "1")
@@ -105,7 +164,11 @@ describe("a stop that moves", () => {
   })
 
   it("does not loosen when the share grows at a worse price", () => {
-    const before = follow({ best: null, stop: null }, decimal("110"), inputOf({ quantity: "1", average: "100", exits: { breakEvenAfterPct: "1" } }))
+    const before = follow(
+      { best: null, stop: null },
+      decimal("110"),
+      inputOf({ quantity: "1", average: "100", exits: { breakEvenAfterPct: "1" } })
+    )
     const grown = inputOf({ quantity: "2", average: "90", exits: { breakEvenAfterPct: "1" } })
     assert.deepStrictEqual(shown(follow(before, decimal("95"), grown)), ["110", "100 break_even"])
   })
@@ -145,15 +208,28 @@ describe("a trailing stop against a reference that computes it from all prices e
         }
       })
       const input = { quantity: sign, averagePrice: average, terms, range: null }
-      let now: Trail = arm(termsOf({ stopLossPct: formatDecimal(cents(stop)), profitTargetPct: null }), input, null)
+      let now: Trail = arm(
+        termsOf({ stopLossPct: formatDecimal(cents(stop)), profitTargetPct: null }),
+        input,
+        null
+      )
       // Signed so that a gain is always up: what is true of a long is true of a short.
       const up = (price: Decimal) => BigDecimal.multiply(price, sign)
       const of = (price: Decimal, pct: number) => BigDecimal.multiply(price, BigDecimal.make(BigInt(pct), 4))
       const reference = (seen: ReadonlyArray<Decimal>): Decimal => {
         const stops = [BigDecimal.subtract(up(average), of(average, stop))]
         for (const [i] of seen.entries()) {
-          const best = BigDecimal.multiply(seen.slice(0, i + 1).map(up).reduce((a, b) => BigDecimal.max(a, b)), sign)
-          stops.push(BigDecimal.subtract(up(best), of(best, trail)), BigDecimal.subtract(up(best), cents(amount)))
+          const best = BigDecimal.multiply(
+            seen
+              .slice(0, i + 1)
+              .map(up)
+              .reduce((a, b) => BigDecimal.max(a, b)),
+            sign
+          )
+          stops.push(
+            BigDecimal.subtract(up(best), of(best, trail)),
+            BigDecimal.subtract(up(best), cents(amount))
+          )
           const gain = BigDecimal.subtract(up(best), up(average))
           if (BigDecimal.isGreaterThanOrEqualTo(gain, of(average, even))) stops.push(up(average))
         }
@@ -168,7 +244,10 @@ describe("a trailing stop against a reference that computes it from all prices e
         if (now.stop === null || now.best === null) return
         assert.strictEqual(formatDecimal(up(now.stop.price)), formatDecimal(reference(seen)))
         if (before.stop !== null)
-          assert.isTrue(BigDecimal.isGreaterThanOrEqualTo(up(now.stop.price), up(before.stop.price)), "it loosened")
+          assert.isTrue(
+            BigDecimal.isGreaterThanOrEqualTo(up(now.stop.price), up(before.stop.price)),
+            "it loosened"
+          )
       }
     },
     { arbitrary: { runs: 300, seed: 23 } }
@@ -195,7 +274,10 @@ describe("what a strategy's settings mean for a share", () => {
 
   it("a target alone is watched, and is no stop", () => {
     const fixed = termsOf({ stopLossPct: null, profitTargetPct: "3" })
-    assert.deepStrictEqual([hasStop(fixed, termsFor(null)), isProtected(fixed, termsFor(null))], [false, true])
+    assert.deepStrictEqual(
+      [hasStop(fixed, termsFor(null)), isProtected(fixed, termsFor(null))],
+      [false, true]
+    )
   })
 
   it("terms that move have a text of their own, each of them another", () => {

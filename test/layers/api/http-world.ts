@@ -202,6 +202,7 @@ const factsFor = (facts: Partial<HealthFacts> = {}): HealthFacts => ({
   breakers: [],
   unprotected: [],
   canary: null,
+  calendars: [],
   linkage: null,
   components: [],
   ...facts

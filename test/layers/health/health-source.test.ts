@@ -49,6 +49,7 @@ const facts: HealthFacts = {
   breakers: [],
   unprotected: [],
   canary: null,
+  calendars: [],
   linkage: null,
   components: [row]
 }

@@ -41,6 +41,7 @@ const facts: HealthFacts = {
   breakers: [],
   unprotected: [],
   canary: null,
+  calendars: [],
   linkage: null,
   components: [
     { ...worker, path: "root/trading/accounts/acct-7", state: "Owning.Idle", detail: {} },
