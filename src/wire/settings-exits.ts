@@ -1,11 +1,27 @@
 /**
- * settings-exits: exits of a strategy that move with the price or follow the clock.
+ * settings-exits: how a strategy sizes its entries, and the exits that move with the price or follow the clock.
  *
  * Promises: as settings.ts, which this is a part of.
- * Never: computes a price (domain/orders/trailing.ts).
+ * Never: computes a size or a price (domain/orders/position-size.ts, domain/orders/trailing.ts).
  */
 import { z } from "zod"
+import { SIZING_RULES } from "../domain/kernel/settings.ts"
 import { natural, positive, wholeFrom } from "./settings-words.ts"
+import { oneOf } from "./words.ts"
+
+export const sizing = z
+  .strictObject({
+    by: oneOf(SIZING_RULES).meta({
+      description:
+        "`notional`: each entry costs `amount`; `equityPct`: it costs `amount` percent of what the account is worth; `riskPct`: when the stop is reached, it loses `amount` percent of that."
+    }),
+    amount: positive.meta({ description: "Money, or a percentage." })
+  })
+  .meta({
+    id: "SizingSettings",
+    description:
+      "The size of an entry whose signal names none, rounded down to whole lots; needs a quote. null: `quantity`."
+  })
 
 /** A smoothed range needs a few times its length of bars, and a request has at most 500 (layers/market/market.port.ts). */
 const BARS_MAX = 100

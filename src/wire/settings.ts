@@ -21,8 +21,8 @@ import {
   type SourceSettings
 } from "../domain/kernel/settings.ts"
 import { expected } from "./settings-expected.ts"
+import { exits, sizing } from "./settings-exits.ts"
 import { resources } from "./settings-resources.ts"
-import { exits } from "./settings-exits.ts"
 import { risk } from "./settings-risk.ts"
 import { calendar, mapOf, natural, positive, text, wholeFrom } from "./settings-words.ts"
 import { oneOf } from "./words.ts"
@@ -71,6 +71,7 @@ const strategy = z
       .default(null)
       .meta({ description: "The instruments it trades; null: any." }),
     quantity: positive.default("1").meta({ description: "Quantity for a signal that names none." }),
+    sizing: sizing.nullable().default(null),
     stopLossPct: positive
       .nullable()
       .default(null)

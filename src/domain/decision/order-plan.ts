@@ -9,7 +9,7 @@
  * Never: reads a clock, a quote feed or a table; drops a wish without a verdict that explains it.
  */
 import { BigDecimal } from "effect"
-import { formatDecimal } from "../kernel/decimal.ts"
+import { type Decimal, decimal, formatDecimal } from "../kernel/decimal.ts"
 import { decideA, type EngineSignal, type Proposal } from "./engine-a.ts"
 import { clientOrderId, orderId } from "../kernel/ids.ts"
 import { instrumentNumbers, multiplierOf } from "../kernel/instruments.ts"
@@ -23,7 +23,10 @@ import {
   priceFor,
   tradingOf
 } from "../orders/plan-context.ts"
+import { isSizable, type Size, sizeOf } from "../orders/position-size.ts"
+import { unrealisedOf } from "../orders/profit.ts"
 import { evaluateRisk, type RiskVerdict } from "../orders/risk.ts"
+import type { RiskNumbers } from "../orders/risk-verdict.ts"
 import { holdingOf, withOrder } from "../orders/risk-book.ts"
 import { breakersFor } from "../orders/breaker.ts"
 import { type ScopeFigures, scopeStates } from "../orders/risk-scope.ts"
@@ -135,6 +138,8 @@ interface Wanted {
   readonly target: Target
   readonly proposal: Proposal
   readonly sized: Sized
+  /** What its size was computed from, null where nothing was. */
+  readonly sizedBy: RiskNumbers | null
   /** `orders.id` it would have. */
   readonly id: string
   readonly price: string | null
@@ -279,7 +284,9 @@ const pass = (input: PlanInput, context: PlanContext, wanted: Wanted): Step => {
   const exists = context.orderIds.has(wanted.id)
   const about = instrumentNumbers(input.settings.instruments.of(wanted.proposal.symbol))
   const instrument = { check: "instrument", ok: true, code: null, numbers: about }
-  const checks = [engineVerdict(wanted), instrument, ...verdicts].map((verdict) =>
+  const sizing =
+    wanted.sizedBy === null ? [] : [{ check: "sizing", ok: true, code: null, numbers: wanted.sizedBy }]
+  const checks = [engineVerdict(wanted), ...sizing, instrument, ...verdicts].map((verdict) =>
     record(wanted.target, wanted.proposal.leg, verdict)
   )
   const code = outcome._tag === "Passed" ? (exists ? "duplicate" : null) : outcome.code
@@ -298,9 +305,44 @@ const pass = (input: PlanInput, context: PlanContext, wanted: Wanted): Step => {
   }
 }
 
-/** One proposal: sized by what the account holds, then judged. */
-const planProposal = (input: PlanInput, context: PlanContext, target: Target, proposal: Proposal): Step => {
+/** What an account is worth: its money and what its open positions would gain or lose now; null when a price is missing. */
+const equityOf = ({ quoteOf, settings }: PlanInput, account: PlanAccount): Decimal | null => {
+  const open = account.positions.filter(({ quantity }) => quantity !== "0")
+  const unrealised = unrealisedOf(open, {
+    marketPrice: (symbol) => quoteOf(symbol)?.last ?? null,
+    multiplierOf: (symbol) => multiplierOf(settings.instruments, symbol)
+  })
+  if (unrealised === null) return null
+  return BigDecimal.sumAll([decimal(account.startingCash), decimal(account.realisedPnl), unrealised])
+}
+
+/** The size of what a proposal opens, null where it names one itself. */
+const sizeFor = (
+  input: PlanInput,
+  account: PlanAccount,
+  { strategy }: Target,
+  { symbol, wish }: Proposal
+): Size | null => {
+  if (!isSizable(wish)) return null
+  return sizeOf(input.signal.quantity, {
+    strategy,
+    instrument: input.settings.instruments.of(symbol),
+    price: priceFor(input.quoteOf(symbol), wish.side ?? "buy"),
+    equity: strategy.sizing === null ? null : equityOf(input, account)
+  })
+}
+
+/** One proposal: sized by its strategy and by what the account holds, then judged. */
+const planProposal = (input: PlanInput, context: PlanContext, target: Target, asked: Proposal): Step => {
   const account = context.accounts.get(target.account) ?? unknownAccount(target.account, input.settings)
+  const size = sizeFor(input, account, target, asked)
+  if (size?._tag === "Unknown")
+    return without(context, target, false, size.code, input.mayDefer ? "deferred" : "denied")
+  if (size?._tag === "TooSmall") return without(context, target, false, size.code, "denied", size.numbers)
+  const proposal =
+    size === null || !isSizable(asked.wish)
+      ? asked
+      : { ...asked, wish: { ...asked.wish, quantity: size.quantity } }
   const { state } = tradingOf(context, target.name, target.account)
   const sized: Planned = planSize(proposal.wish, holdingOf(account, proposal.symbol, target.name), {
     policy: target.strategy.sidePolicy,
@@ -313,6 +355,11 @@ const planProposal = (input: PlanInput, context: PlanContext, target: Target, pr
     target,
     proposal,
     sized,
+    // A fixed size explains itself; what was computed is shown with its numbers.
+    sizedBy:
+      size === null || (target.strategy.sizing === null && size.numbers["lot"] === null)
+        ? null
+        : size.numbers,
     id: orderId(key),
     price: priceFor(input.quoteOf(proposal.symbol), sized.side)
   })
@@ -323,10 +370,11 @@ const without = (
   target: Target,
   ok: boolean,
   code: string,
-  result: Step["result"]
+  result: Step["result"],
+  numbers: RiskNumbers = {}
 ): Step => ({
   context,
-  checks: [record(target, 0, { check: "engine", ok, code, numbers: {} })],
+  checks: [record(target, 0, { check: "engine", ok, code, numbers })],
   orders: [],
   code,
   result

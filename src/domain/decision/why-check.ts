@@ -34,6 +34,14 @@ const effects: Readonly<Record<string, string>> = {
   reverse: "closes what is held and opens the other side"
 }
 
+const sizings: Readonly<Record<string, string>> = {
+  notional: "the value of an entry",
+  equityPct: "a percentage of what the account is worth",
+  riskPct: "the percentage that is lost at the stop",
+  fixed: "the quantity of the strategy",
+  sender: "the quantity of the sender"
+}
+
 const engine: Sentence = (n, { code, ok }) => {
   if (!n.has("symbol")) {
     const why = code === null || code === undefined ? "it gave no reason" : reasonWithCode(code)
@@ -119,10 +127,14 @@ const sentences: Readonly<Record<string, Sentence>> = {
       ? `the account was reconciled with its broker at ${n.instant("reconciled_at_ms")}`
       : "the account is not reconciled with its broker"
   },
-  calendar: (n, { ok }) =>
-    ok
-      ? `the calendar ${n.text("calendar")} is open`
-      : `the calendar ${n.text("calendar")} is closed; it opens at ${n.instant("next_open_ms")}`,
+  sizing: (n) =>
+    `the size is ${n.text("quantity")} by ${sizings[n.text("by")] ?? n.text("by")}${n.has("amount") ? ` of ${n.text("amount")}` : ""}`,
+  calendar: (n, { code, ok }) =>
+    code === "calendar_over"
+      ? `the announced days of the calendar ${n.text("calendar")} are over, so nothing is opened by it`
+      : ok
+        ? `the calendar ${n.text("calendar")} is open`
+        : `the calendar ${n.text("calendar")} is closed; it opens at ${n.instant("next_open_ms")}`,
   age: (n) => `the signal was ${n.seconds("age_ms")} old; the limit is ${n.seconds("limit_ms")}`,
   duplicate: (n) =>
     n.is("already_ordered", true)

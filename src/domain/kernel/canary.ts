@@ -29,8 +29,10 @@ export const canaryStrategy: StrategySettings = {
   sidePolicy: "both",
   symbols: null,
   quantity: "1",
+  sizing: null,
   stopLossPct: null,
   profitTargetPct: null,
+  exits: null,
   onPartialFill: "keep",
   partialFillMsMax: null
 }

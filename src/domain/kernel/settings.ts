@@ -64,6 +64,14 @@ export interface ExitSettings {
   readonly holdMsMax: number | null
 }
 
+/** What the size of an entry follows from: money per entry, or a percentage of what the account is worth. */
+export const SIZING_RULES = ["notional", "equityPct", "riskPct"] as const
+export interface SizingSettings {
+  readonly by: (typeof SIZING_RULES)[number]
+  /** Decimal string above zero: money, or a percentage. */
+  readonly amount: string
+}
+
 export interface StrategySettings {
   readonly sources: ReadonlyArray<string>
   readonly accounts: ReadonlyArray<string>
@@ -72,6 +80,7 @@ export interface StrategySettings {
   readonly sidePolicy: "both" | "long_only" | "short_only"
   readonly symbols: ReadonlyArray<string> | null
   readonly quantity: string
+  readonly sizing: SizingSettings | null
   readonly stopLossPct: string | null
   readonly profitTargetPct: string | null
   readonly exits: ExitSettings | null

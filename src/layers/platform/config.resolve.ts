@@ -59,6 +59,7 @@ const practiceStrategies: Readonly<Record<string, StrategySettings>> = {
     sidePolicy: "both",
     symbols: null,
     quantity: "1",
+    sizing: null,
     stopLossPct: null,
     profitTargetPct: null,
     exits: null,
@@ -244,11 +245,25 @@ const checkBreakers = ({ risk }: Settings, problems: Array<SettingsProblem>): vo
       })
 }
 
+/** A size by risk needs a stop whose distance is known before the entry. */
+const checkSizing = ({ strategies }: Settings, problems: Array<SettingsProblem>): void => {
+  for (const [name, { exits, sizing, stopLossPct }] of Object.entries(strategies))
+    if (
+      sizing?.by === "riskPct" &&
+      (stopLossPct ?? exits?.trailingPct ?? exits?.trailingAmount ?? null) === null
+    )
+      problems.push({
+        path: `strategies.${name}.sizing.by`,
+        message: "riskPct needs a stop: stopLossPct, exits.trailingPct or exits.trailingAmount"
+      })
+}
+
 /** Checks between fields: what each strategy and account names must exist, and money needs real guards. */
 const crossCheck = (settings: Settings, problems: Array<SettingsProblem>): void => {
   problems.push(...nameProblems(settings), ...expectedProblems(settings))
   checkScopes(settings, problems)
   checkBreakers(settings, problems)
+  checkSizing(settings, problems)
   if (settings.mode === "PRACTICE") return
   if (settings.secrets.hmac === null && settings.secrets.webhook === null) {
     problems.push({

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import type { StrategySettings } from "../../../src/domain/kernel/settings.ts"
 import { planSignal, type Plan } from "../../../src/domain/decision/decision.ts"
 import { clientOrderId, orderId } from "../../../src/domain/kernel/ids.ts"
 import { plainInstruments } from "../../../src/domain/kernel/instruments.ts"
@@ -40,6 +41,7 @@ const strategy = {
   sidePolicy: "both",
   symbols: null,
   quantity: "1",
+  sizing: null,
   stopLossPct: null,
   profitTargetPct: null,
   exits: null,
@@ -106,9 +108,7 @@ const decided = (given: Partial<PlanInput> = {}) => {
   const answer = plan(given)
   return answer._tag === "Decided" ? answer : assert.fail(`deferred: ${answer.codes.join()}`)
 }
-const with2 = (
-  ...strategies: ReadonlyArray<Partial<typeof strategy> | { accounts: ReadonlyArray<string> }>
-): PlanSettings => ({
+const with2 = (...strategies: ReadonlyArray<Partial<StrategySettings>>): PlanSettings => ({
   ...settings,
   strategies: Object.fromEntries(
     strategies.map((given, index) => [`s${index + 1}`, { ...strategy, ...given }])
@@ -166,6 +166,69 @@ describe("the symbol of a sender", () => {
         ?.numbers
     assert.deepInclude(instrument("SPY"), { multiplier: "1", assumed: true, basis: "spelling" })
     assert.deepInclude(instrument("MESZ26"), { multiplier: "5", assumed: false, basis: "table" })
+  })
+})
+
+describe("[D7] the size of an entry that its sender does not name", () => {
+  const quoteOf = (symbol: string) => ({ symbol, bid: "99", ask: "100", last: "99.5", atMs: nowMs })
+  const by = (
+    rule: "notional" | "equityPct" | "riskPct",
+    amount: string,
+    more: Partial<StrategySettings> = {}
+  ) => with2({ sizing: { by: rule, amount }, ...more })
+
+  it("follows from money, and the trace shows what it was computed from", () => {
+    const { decision } = decided({ settings: by("notional", "2550"), quoteOf })
+    assert.deepStrictEqual(
+      decision.orders.map(({ quantity }) => quantity),
+      ["25"]
+    )
+    assert.deepStrictEqual(decision.checks.find(({ check }) => check === "sizing")?.numbers, {
+      by: "notional",
+      amount: "2550",
+      price: "100",
+      lot: "1",
+      quantity: "25"
+    })
+  })
+
+  it("follows from what the account is worth, with what it holds at the market's price", () => {
+    const held = {
+      positions: [
+        {
+          symbol: "QQQ",
+          quantity: "100",
+          averagePrice: "89.5",
+          confirmed: "100",
+          disputed: false,
+          shares: []
+        }
+      ]
+    }
+    const context = contextOf({}, account("paper-1", held))
+    // 100,000 and 100 x (99.5 - 89.5): one percent of 101,000 at 100.
+    const { decision } = decided({ settings: by("equityPct", "1"), quoteOf, context })
+    assert.strictEqual(decision.orders[0]?.quantity, "10")
+    const blind = plan({
+      settings: by("equityPct", "1"),
+      context,
+      quoteOf: (symbol) => (symbol === "QQQ" ? null : quoteOf(symbol))
+    })
+    assert.deepStrictEqual(blind, { _tag: "Deferred", codes: ["paper-1:size_equity_missing"] })
+  })
+
+  it("waits for a price, and is denied when none came or it is less than one lot", () => {
+    const settings = by("riskPct", "1", { stopLossPct: "2" })
+    assert.deepStrictEqual(plan({ settings }), { _tag: "Deferred", codes: ["paper-1:size_price_missing"] })
+    const reason = (given: Partial<PlanInput>) => decided(given).decision.reason
+    assert.strictEqual(reason({ settings, mayDefer: false }), "size_price_missing")
+    assert.strictEqual(reason({ settings: by("notional", "99"), quoteOf }), "size_too_small")
+    assert.strictEqual(decided({ settings, quoteOf }).decision.orders[0]?.quantity, "500")
+  })
+
+  it("is the sender's where it names one", () => {
+    const named = { settings: by("notional", "2550"), quoteOf, signal: { ...signal, quantity: "2.5" } }
+    assert.strictEqual(decided(named).decision.orders[0]?.quantity, "2.5")
   })
 })
 

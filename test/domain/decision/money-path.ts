@@ -99,6 +99,7 @@ export class MoneyPath {
           sidePolicy,
           symbols: null,
           quantity: "1",
+          sizing: null,
           stopLossPct: null,
           profitTargetPct: null,
           exits: null,

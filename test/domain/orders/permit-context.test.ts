@@ -48,6 +48,7 @@ const strategy = {
   sidePolicy: "both",
   symbols: null,
   quantity: "1",
+  sizing: null,
   stopLossPct: null,
   profitTargetPct: null,
   exits: null,

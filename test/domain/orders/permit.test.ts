@@ -51,6 +51,7 @@ const settings = (sidePolicy: SidePolicy = "both", quantityMax: string | null = 
       sidePolicy,
       symbols: null,
       quantity: "1",
+      sizing: null,
       stopLossPct: null,
       profitTargetPct: null,
       exits: null,

@@ -139,6 +139,15 @@ describe("T1 a bad, unknown or missing setting is refused with its path", () => 
       { sources: { wave: { expected: { kind: "bars", every: "5m" } } } },
       'sources.wave.expected: must be left out: the feed "default" brings this source'
     ],
+    [
+      { APP_MODE: "PRACTICE" },
+      {
+        strategies: {
+          s: { sources: ["default"], accounts: ["paper-1"], sizing: { by: "riskPct", amount: "1" } }
+        }
+      },
+      "strategies.s.sizing.by: riskPct needs a stop: stopLossPct, exits.trailingPct or exits.trailingAmount"
+    ],
     [{}, { linkage: { rateMin: 1.1 } }, "linkage.rateMin: must be a number from 0 to 1"],
     [{}, [], "(the whole file): must be an object"],
     [{ PORT: "7000" }, "text", "(the whole file): must be an object"],

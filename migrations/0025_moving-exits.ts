@@ -1,5 +1,5 @@
 /**
- * 0024 moving exits: what a stop that moves has reached.
+ * 0025 moving exits: what a stop that moves has reached.
  *
  * A trailing stop is as good as the best price it remembers, and a process that starts again must not forget it. So the best
  * price since the opening is a column of the share, next to the stop that follows from it, by what that stop was set, and the
