@@ -20,6 +20,7 @@ import { consoleEndpoints } from "./console-endpoints.ts"
 import { type Endpoint, endpoint, get, list } from "./endpoint.ts"
 import { healthDocument, healthOutline, live, version } from "./health.ts"
 import { journalEndpoints } from "./journal-endpoints.ts"
+import { latencyEndpoints } from "./latency.ts"
 import { monitoringEndpoints } from "./monitoring-endpoints.ts"
 import * as operations from "./operations.ts"
 import { byId, byInstant, byName, listQuery, page } from "./page.ts"
@@ -364,6 +365,7 @@ export const endpoints: ReadonlyArray<Endpoint> = [
   listSettingsChanges,
   listAlerts,
   listBreakers,
+  ...latencyEndpoints,
   ...monitoringEndpoints,
   ...journalEndpoints,
   ...replayEndpoints,

@@ -11,6 +11,7 @@ import { FIRST_EVENT, ORDER_EVENTS, ORDER_STATUSES } from "../domain/orders/orde
 import { PARTIAL_MARKS } from "../domain/orders/partial.ts"
 import { SIGNAL_STATUSES } from "../domain/signals/signal-status.ts"
 import { MARKET_POSITIONS, SIGNAL_INTENTS } from "../domain/signals/signal.ts"
+import { times } from "./latency.ts"
 import { anyJson, anyObject, count, decimal, instant, uuid } from "./words.ts"
 
 const side = z.enum(["buy", "sell"])
@@ -307,7 +308,8 @@ export const trace = z
           .meta({ description: "The signal that opened the share that the fill moved." }),
         linked_at: instant
       })
-    )
+    ),
+    times
   })
   .meta({ id: "Trace" })
 

@@ -36,6 +36,7 @@ const PAGES = [
   "signals",
   "orders",
   "fills",
+  "latency",
   "accounts",
   "accounts/paper-1",
   "waves",

@@ -88,6 +88,15 @@ const profit = (title: string, name: string): Column => ({
   text: (row) => gain(row[name] as string | null),
   isNumber: true
 })
+/** From one instant of a row to another; an en dash where either is not known. */
+const took = (title: string, from: string, to: string): Column => ({
+  title,
+  text: (row) => {
+    const ms = Date.parse(text(row, to)) - Date.parse(text(row, from))
+    return Number.isNaN(ms) ? "–" : duration(ms)
+  },
+  isNumber: true
+})
 const orderOf = (row: Row): string =>
   ["account", "side", "quantity", "symbol"].map((name) => text(row, name)).join(" ")
 const target = (name: string) => (row: Row) => text(row, name)
@@ -198,6 +207,30 @@ export const lists: Readonly<Record<string, List>> = {
     filters: [free("account"), free("symbol")],
     commands: [],
     empty: "No fill yet."
+  },
+  latency: {
+    title: "Latency",
+    about:
+      "The way of each order of a signal, newest first: when its bar ended or it fired, when it was received, decided, sent, acknowledged and filled, and what it cost per unit against the quote it was decided on.",
+    path: "/api/v1/latency",
+    columns: [
+      when("Received", "received"),
+      id("Signal", "signal_id", "signals"),
+      id("Order", "order_id", "orders"),
+      field("Strategy", "strategy"),
+      field("Account", "account"),
+      field("Symbol", "symbol"),
+      state("Status", "status"),
+      took("Decided after", "received", "decided"),
+      took("Sent after", "decided", "sent"),
+      took("Acknowledged after", "sent", "acked"),
+      took("Filled after", "acked", "filled"),
+      number("Price", "average_price"),
+      number("Slippage", "slippage")
+    ],
+    filters: [free("strategy"), free("account"), free("venue"), free("source"), free("symbol")],
+    commands: [],
+    empty: "No order of a signal yet."
   },
   waves: {
     title: "Waves",

@@ -8,6 +8,7 @@ import type { Component } from "svelte"
 import Accounts from "../pages/accounts.svelte"
 import Database from "../pages/database.svelte"
 import JournalPage from "../pages/journal.svelte"
+import Latency from "../pages/latency.svelte"
 import ListPage from "../pages/list-page.svelte"
 import Machine from "../pages/machine.svelte"
 import Orders from "../pages/orders.svelte"
@@ -32,6 +33,7 @@ export const pages: ReadonlyArray<Page> = [
   { name: "signals", title: "Signals", key: "s", component: Signals },
   { name: "orders", title: "Orders", key: "o", component: Orders },
   { name: "fills", title: "Fills", key: "f", component: ListPage },
+  { name: "latency", title: "Latency", key: "y", component: Latency },
   { name: "accounts", title: "Accounts", key: "a", component: Accounts },
   { name: "waves", title: "Waves", key: "w", component: ListPage },
   { name: "journal", title: "Journal", key: "j", component: JournalPage },

@@ -15,6 +15,7 @@ import type { Endpoint } from "../../wire/endpoint.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
 import { metadataSources } from "../../domain/signals/metadata.ts"
 import * as wire from "../../wire/endpoints.ts"
+import { getLatency } from "../../wire/latency.ts"
 import { listResources, listTransactions } from "../../wire/monitoring-endpoints.ts"
 import { listDeadLetters, listRefused } from "../../wire/replay-endpoints.ts"
 import { PAGE_ITEMS_DEFAULT } from "../../wire/page.ts"
@@ -113,6 +114,24 @@ const stateRoute = (states: TradingStateStoreService): Route =>
     })
   )
 
+/** The ledger and the distribution of what its filters name. */
+const latencyRoute = (reads: ReadStoreService): Route =>
+  rowsRoute(getLatency, ({ query }) =>
+    Effect.gen(function* () {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- read by `listQuery` of the endpoint
+      const { cursor = null, limit = PAGE_ITEMS_DEFAULT, ...filters } = query as ListQuery
+      const { items, nextCursor } = yield* reads
+        .list("latency", { limit, cursor, filters })
+        .pipe(Effect.catchTag("BadCursor", () => Effect.fail(badCursor)))
+      const { from = null, to = null, ...names } = filters
+      const summary = yield* reads.latency({ from, to, filters: names })
+      return {
+        status: 200,
+        json: yield* decoded(getLatency.answers[200], { items, next_cursor: nextCursor, summary })
+      }
+    })
+  )
+
 /** All fills, and the latest. */
 const linkageRoute = (reads: ReadStoreService, settings: Settings): Route =>
   route(wire.getLinkage, () =>
@@ -162,6 +181,7 @@ export const apiRoutes = ({
   listRoute(reads, wire.listCashFlows, "cash_flows"),
   listRoute(reads, wire.listWaves, "waves"),
   listRoute(reads, wire.listExpected, "expected_signals"),
+  latencyRoute(reads),
   linkageRoute(reads, settings),
   actorsRoute(source),
   stateRoute(states),

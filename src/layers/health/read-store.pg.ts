@@ -22,6 +22,7 @@ import {
   type ReadStoreService
 } from "./read-store.port.ts"
 import { fillColumns, jsonItem, orderColumns, signalColumns } from "./read-rows.pg.ts"
+import { latencyLedger, latencyOf } from "./read-latency.pg.ts"
 import { linkageOf, recentLinkageOf } from "./read-linkage.pg.ts"
 import { traceOf } from "./read-trace.pg.ts"
 import { explainOf } from "./read-why.pg.ts"
@@ -154,6 +155,7 @@ const lists: Readonly<Record<ListName, ListTable>> = {
     key: bySeq,
     time: "at"
   },
+  latency: { ...latencyLedger, key: bySeq, time: "created_at" },
   // Both halves read an index of what is open, however many rows there are.
   transactions: {
     from: `(SELECT 'signal' AS kind, id::text AS id, id AS signal_id, status, symbol, NULL AS account, strategy, quantity, received_at AS since,
@@ -320,6 +322,7 @@ export const ReadStorePg: Layer.Layer<ReadStore, never, Database> = Layer.effect
       explain: explainOf(database),
       order: orderOf(database),
       orders: ordersOf(database),
+      latency: latencyOf(database),
       linkage: linkageOf(database),
       recentLinkage: recentLinkageOf(database),
       acknowledgeAlert: acknowledgeAlertOf(database)

@@ -52,6 +52,7 @@ export type ListName =
   | "transactions"
   | "locks"
   | "resources"
+  | "latency"
 
 /** The whole life of a signal. Null where that part does not exist yet. */
 export interface Trace {
@@ -65,6 +66,24 @@ export interface Trace {
   /** Of its orders and its exits. */
   readonly fills: ReadonlyArray<Item>
   readonly links: ReadonlyArray<Item>
+  /** Of the signal and its first order: bar, fired, received, decided, sent, acked, filled. */
+  readonly times: Item
+}
+
+/** A part of the way of an order, from one instant to another. */
+export type Stage =
+  | "fired_to_received"
+  | "received_to_decided"
+  | "decided_to_sent"
+  | "sent_to_acked"
+  | "acked_to_filled"
+  | "received_to_filled"
+
+/** `from` is inclusive, `to` exclusive; the filters are those of the list. */
+export interface LatencySpan {
+  readonly from: string | null
+  readonly to: string | null
+  readonly filters: Readonly<Record<string, string>>
 }
 
 export interface Linkage {
@@ -88,6 +107,8 @@ export interface ReadStoreService {
   readonly order: (orderId: string) => Read<Item | null>
   /** The orders of these ids that exist, oldest first. */
   readonly orders: (orderIds: ReadonlyArray<string>) => Read<ReadonlyArray<Item>>
+  /** p50, p99 and count by stage, of the latest orders of a span. */
+  readonly latency: (span: LatencySpan) => Read<Item>
   readonly linkage: Read<Linkage>
   /** Of the latest fills of our own orders; `withMetadata` names the sources that come with metadata. */
   readonly recentLinkage: (withMetadata: ReadonlyArray<string>) => Read<RecentLinkage>

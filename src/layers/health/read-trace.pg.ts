@@ -13,6 +13,7 @@ import type { SqlClient } from "effect/sql/SqlClient"
 import type { DatabaseService } from "../database/database.port.ts"
 import { readLimits } from "../platform/http-limits.ts"
 import type { Item, Trace } from "./read-store.port.ts"
+import { timesOf } from "./read-latency.pg.ts"
 import { fillColumns, jsonItem, orderColumns, signalColumns } from "./read-rows.pg.ts"
 
 const options = { deadlineMs: readLimits.queryMs }
@@ -61,7 +62,8 @@ export const readTrace = (sql: SqlClient, id: string) =>
       orders: orders.map(jsonItem),
       exits: exits.map(jsonItem),
       fills: fills.map(jsonItem),
-      links: links.map(jsonItem)
+      links: links.map(jsonItem),
+      times: yield* timesOf(sql, id)
     }
     return trace
   })

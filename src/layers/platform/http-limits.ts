@@ -52,6 +52,8 @@ export const postLimits = {
 export const readLimits = {
   /** One read of the API, pool wait included. A person waits; a deadline below the proxy's usual 30 s names the cause. */
   queryMs: 4_000,
+  /** Orders whose times are put into one distribution: a few hundred milliseconds, and more make no other p99. */
+  latencyOrdersMax: 10_000,
   /** One route as a whole: the query, or two of them, and the response. */
   routeMs: 5_000,
   /** Bodies of control posts. */

@@ -226,6 +226,7 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     explain: () => nothing,
     order: () => nothing,
     orders: () => nothing,
+    latency: () => nothing,
     linkage: nothing,
     recentLinkage: () =>
       Effect.succeed({

@@ -145,6 +145,7 @@ const services = (linkage: Effect.Effect<Linkage, DatabaseUnavailable>) =>
           explain: () => nothing,
           order: () => nothing,
           orders: () => nothing,
+          latency: () => nothing,
           linkage,
           recentLinkage: () => nothing,
           acknowledgeAlert: () => nothing
