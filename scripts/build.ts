@@ -4,21 +4,13 @@
  *
  * Promises: each of the two is replaced as a whole and last, so a service that runs meanwhile serves the old files or the new
  * ones; every file of the console is listed in files.json with its type and digest, and stands there compressed as well; the same
- * sources give the same files; `built` in each bears the time at which its build began.
+ * sources give the same files; `built` in each holds the sum of the sources it was made from.
  * Never: runs in the service; touches anything outside dist/.
  * Failure: exit 1 with the reason, and the former files stay.
  */
+import { execFileSync } from "node:child_process"
 import { createHash } from "node:crypto"
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  utimesSync,
-  writeFileSync
-} from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import path from "node:path"
 import { gzipSync } from "node:zlib"
 import { build } from "vite"
@@ -78,16 +70,15 @@ const parts = {
 
 /** Builds one part into a folder of this process alone, so that two builds at once do not write into one, and puts it into place. */
 const replace = async (part: keyof typeof parts): Promise<void> => {
-  const startedAt = new Date()
+  const startedAt = performance.now()
+  // Before the build: what changes meanwhile is not in it.
+  const sources = execFileSync("sh", [path.join(root, "scripts/sources.sh"), part])
   const finished = path.join(dist, part)
   const working = path.join(dist, `${part}.${process.pid}`)
   try {
     mkdirSync(working, { recursive: true })
     await parts[part](working)
-    // What changed while it was built is newer than what was built.
-    const stamp = path.join(working, "built")
-    writeFileSync(stamp, "")
-    utimesSync(stamp, startedAt, startedAt)
+    writeFileSync(path.join(working, "built"), sources)
     const former = `${working}.former`
     if (existsSync(finished)) renameSync(finished, former)
     renameSync(working, finished)
@@ -97,7 +88,7 @@ const replace = async (part: keyof typeof parts): Promise<void> => {
     throw error
   }
   const files = readdirSync(finished).length - 1
-  console.error(`build: ${files} files in dist/${part}, ${Date.now() - startedAt.getTime()} ms`)
+  console.error(`build: ${files} files in dist/${part}, ${Math.round(performance.now() - startedAt)} ms`)
 }
 
 const wanted = process.argv.slice(2)

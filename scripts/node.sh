@@ -5,7 +5,7 @@
 # the service. `exec` keeps its pid, so a signal sent to it reaches the service and its exit status is the
 # one npm reports; a wrapper process in between would leave an orphan behind when it is killed.
 # Promises: nothing on stdout but what the script prints; the installed case costs one `cmp`; with HOLDFAST_BUILD=1
-# programs and console are built first where their sources are newer, and src/main.ts is run as it was built.
+# programs and console are built first where their sources have changed, and src/main.ts is run as it was built.
 # Never: runs the script on a Node that is too old.
 set -eu
 # Neither opens a debugger nor kills, not in the shell, not in the install, not in the script (--disable-sigusr1 below).
@@ -26,24 +26,20 @@ patiently() {
 if ! cmp -s "$root/package-lock.json" "$root/node_modules/.setup-stamp" || ! [ -x "$root/node_modules/.bin/node" ]; then
   patiently node "$root/scripts/setup.mjs" "$@" || exit $?
 fi
-# HOLDFAST_BUILD=1: what is older than its sources is built first. A program that cannot be built runs from its source, and a
+# HOLDFAST_BUILD=1: what was not built from the present sources is built first. A program that cannot be built runs from its source, and a
 # console that cannot be built must not keep the service from running: its page then says what to do.
-is_old() {
-  stamp=$root/dist/$1/built
-  shift
-  ! [ -f "$stamp" ] || [ -n "$(cd "$root" && find "$@" package-lock.json -newer "$stamp" -print 2>/dev/null | head -n 1)" ]
-}
+is_old() { [ "$(cat "$root/dist/$1/built" 2>/dev/null)" != "$(sh "$root/scripts/sources.sh" "$1")" ]; }
 if [ "${HOLDFAST_BUILD:-}" = 1 ]; then
   unset HOLDFAST_BUILD HOLDFAST_PROGRAMS
   old=
-  if is_old programs src migrations peers scripts; then old=programs; fi
-  if is_old console web src/machines src/wire src/domain scripts; then old="$old console"; fi
+  if is_old programs; then old=programs; fi
+  if is_old console; then old="$old console"; fi
   if [ -n "$old" ] && [ -d "$root/node_modules/vite" ]; then
     # shellcheck disable=SC2086
     patiently "$root/node_modules/.bin/node" --disable-sigusr1 "$root/scripts/build.ts" $old || true
   fi
-  if is_old programs src migrations peers scripts; then
-    echo "holdfast: dist/programs is older than its sources and cannot be built; running from source" >&2
+  if is_old programs; then
+    echo "holdfast: dist/programs was not built from these sources and cannot be built now; running from source" >&2
   else
     # The tests run what users run.
     export HOLDFAST_PROGRAMS=dist/programs

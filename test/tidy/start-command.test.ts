@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process"
+import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import {
   cpSync,
   existsSync,
@@ -44,7 +44,7 @@ beforeEach(() => {
   project = path.join(scratch, `project ${++projects}`)
   mkdirSync(path.join(project, "scripts"), { recursive: true })
   mkdirSync(path.join(project, "src"))
-  for (const file of ["node.sh", "setup.mjs"]) {
+  for (const file of ["node.sh", "setup.mjs", "sources.sh"]) {
     cpSync(path.join(root, "scripts", file), path.join(project, "scripts", file))
   }
   const packages = { "": {}, "node_modules/thing": { version: "1.0.0" } }
@@ -173,30 +173,30 @@ test("the lock of an installer that lives is waited for", async () => {
   expect((await waiting.ended).code).toBe(0)
 })
 
-/** A program that was built, and its source, a minute older or newer than that. */
-const built = (source: "older" | "newer"): void => {
+/** A program that was built from the sources of the project. */
+const build = (): void => {
+  writeFileSync(path.join(project, "src/main.ts"), `process.stdout.write("source")`)
   mkdirSync(path.join(project, "dist/programs"), { recursive: true })
   writeFileSync(path.join(project, "dist/programs/holdfast.js"), `process.stdout.write("built")`)
-  writeFileSync(path.join(project, "dist/programs/built"), "")
-  writeFileSync(path.join(project, "src/main.ts"), `process.stdout.write("source")`)
-  const minute = 60_000 * (source === "older" ? -1 : 1)
-  const at = new Date(Date.now() + minute)
-  for (const file of ["src", "src/main.ts", "src/main.js", "scripts", "scripts/node.sh", "scripts/setup.mjs"])
-    utimesSync(path.join(project, file), at, at)
-  utimesSync(path.join(project, "package-lock.json"), at, at)
+  const sum = execFileSync("sh", ["scripts/sources.sh", "programs"], { cwd: project })
+  writeFileSync(path.join(project, "dist/programs/built"), sum)
 }
 
-test("what was built is run while its sources are older", async () => {
-  built("older")
+test("what was built is run while its sources are the same", async () => {
+  build()
   const service = start({ HOLDFAST_BUILD: "1" }, [], "src/main.ts")
   expect((await service.ended).code).toBe(0)
   expect(service.said.stdout).toBe("built")
 })
 
-test("what is older than its sources and cannot be built is not run: its source is, and a line says so", async () => {
-  built("newer")
+test("what was built from other sources and cannot be built now is not run: the source is, and a line says so", async () => {
+  build()
+  const main = path.join(project, "src/main.ts")
+  writeFileSync(main, `process.stdout.write("others")`)
+  // As an archive leaves it: older than what was built.
+  utimesSync(main, new Date(0), new Date(0))
   const service = start({ HOLDFAST_BUILD: "1" }, [], "src/main.ts")
   expect((await service.ended).code).toBe(0)
-  expect(service.said.stdout).toBe("source")
-  expect(service.said.stderr).toContain("older than its sources")
+  expect(service.said.stdout).toBe("others")
+  expect(service.said.stderr).toContain("was not built from these sources")
 })
