@@ -62,7 +62,8 @@ const settings: Settings = Result.getOrThrow(
     file: {},
     cwd: "/tmp",
     stdoutIsTerminal: false,
-    resolvePath: (_, to) => to
+    resolvePath: (_, to) => to,
+    readSecret: () => Result.fail("there are no files here")
   })
 )
 

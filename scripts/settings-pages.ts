@@ -8,6 +8,7 @@
  */
 import { z } from "zod"
 import { settingsFile, variables } from "../src/wire/settings.ts"
+import { presets } from "../src/wire/settings-source.ts"
 
 type JsonSchema = z.core.JSONSchema.JSONSchema
 
@@ -92,5 +93,14 @@ export const settingsPage = (): string =>
     "| key | value | default | meaning |",
     "|--|--|--|--|",
     ...linesOf(schema, "", false),
+    "",
+    "## Presets of sources",
+    "",
+    "A preset is these keys, as a source would write them; a key that the source names replaces the preset's whole. `npm run check-config`",
+    "and the page Sources of the console show what a source has in the end.",
+    "",
+    "| preset | keys |",
+    "|--|--|",
+    ...Object.entries(presets).map(([name, keys]) => `| \`${name}\` | \`${JSON.stringify(keys)}\` |`),
     ""
   ].join("\n")

@@ -9,53 +9,26 @@
  * Never: reads a file or the environment.
  */
 import { z } from "zod"
-import { ageLimits } from "../domain/kernel/limits-signals.ts"
 import { INSTRUMENT_KINDS } from "../domain/kernel/instruments.ts"
+import { ageLimits } from "../domain/kernel/limits-signals.ts"
 import {
   type FeedFields,
   logFormats,
   logLevels,
   modes,
   partialPolicies,
-  roles,
-  type SourceSettings
+  roles
 } from "../domain/kernel/settings.ts"
-import { expected } from "./settings-expected.ts"
 import { exits, sizing } from "./settings-exits.ts"
 import { resources } from "./settings-resources.ts"
 import { risk } from "./settings-risk.ts"
+import { sourceFile } from "./settings-source.ts"
 import { calendar, mapOf, natural, positive, text, wholeFrom } from "./settings-words.ts"
 import { oneOf } from "./words.ts"
 
 const nameWords = "must be a name of a-z, 0-9, - and _, at most 64 long"
 const name = z.string(nameWords).regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, nameWords)
-const flag = z.boolean("must be true or false")
 const anyWhole = z.int("must be a whole number")
-const source = z
-  .strictObject({
-    timestampIs: oneOf(["fired", "bar"])
-      .default("fired")
-      .meta({ description: "What a timestamp means; the age of a bar's counts from its end (T3)." }),
-    metadata: flag.default(false).meta({ description: "Its signals come with metadata (A1)." }),
-    // Below the time an identity is kept: an older post could be accepted a second time (T13).
-    ageMaxMs: wholeFrom(1, ageLimits.identityRetentionMs - 1)
-      .default(300_000)
-      .meta({ description: "Older signals are not traded." }),
-    // Off by default: a 429 loses the alert for good, TradingView does not resend it (W12).
-    rateLimit: z
-      .strictObject({ requests: natural, perMs: natural })
-      .nullable()
-      .default(null)
-      .meta({ description: "Posts beyond this rate get a 429; null: no limit." }),
-    ips: z
-      .array(z.string(), "must be a list of addresses")
-      .nullable()
-      .default(null)
-      .meta({ description: "Addresses and networks that may post; null: any." }),
-    expected: expected.nullable().default(null)
-  })
-  .meta({ id: "SourceSettings", description: "One origin of signals: `POST /webhook/NAME`." })
-
 const strategy = z
   .strictObject({
     sources: z.array(name, "must be a list of sources").min(1, "must name at least one source"),
@@ -302,7 +275,11 @@ export const settingsFile = z
         .array(z.string(originWords).regex(/^https?:\/\/[^/*\s]+$/, originWords), "must be a list of origins")
         .default([])
         .meta({ description: "Origins whose pages may read responses." }),
-      sources: mapOf(name, source)
+      trustedProxies: z.array(z.string(), "must be a list of addresses and networks").default([]).meta({
+        description:
+          "Addresses and networks of proxies in front of the service: what they add to `X-Forwarded-For` names the sender of a post."
+      }),
+      sources: mapOf(name, sourceFile)
         .default({})
         .meta({ description: "In addition to `default` and `wave`, which always exist." }),
       symbols: mapOf(z.string(), z.string("must be a symbol"))
@@ -335,8 +312,6 @@ export type SettingsFile = z.output<typeof settingsFile>
 
 /** The defaults of a feed. */
 export const plainFeed: FeedFields = feed.parse({})
-/** The defaults of a source. */
-export const plainSource: SourceSettings = source.parse({})
 
 /** The environment variables that set a setting and override the file. */
 export const variables = {

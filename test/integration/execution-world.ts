@@ -46,7 +46,8 @@ export const testSettings = (file: Record<string, unknown> = {}): Settings => {
     },
     cwd: "/tmp",
     stdoutIsTerminal: false,
-    resolvePath: (_from, to) => to
+    resolvePath: (_from, to) => to,
+    readSecret: () => Result.fail("there are no files here")
   })
   if (Result.isFailure(resolved)) throw new Error(JSON.stringify(resolved.failure))
   return resolved.success

@@ -15,7 +15,8 @@ export const settingsFrom = (file: Record<string, unknown> = {}): Settings => {
     file,
     cwd: "/tmp",
     stdoutIsTerminal: false,
-    resolvePath: (_: string, to: string) => to
+    resolvePath: (_: string, to: string) => to,
+    readSecret: () => Result.fail("there are no files here")
   }
   const resolved = resolveSettings(input)
   if (Result.isFailure(resolved)) throw new Error(JSON.stringify(resolved.failure))

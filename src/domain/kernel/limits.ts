@@ -26,7 +26,9 @@ export const settingsLimits = {
   /** Ten thousand accounts with every key are some 2 MB. */
   fileBytesMax: 32 * 1_024 * 1_024,
   valuesMax: 1_000_000,
-  depthMax: 32
+  depthMax: 32,
+  /** The file of a secret: one line. */
+  secretBytesMax: 4_096
 } as const
 
 /** The database component: when it probes, and how long each of its states may take. */

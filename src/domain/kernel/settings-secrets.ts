@@ -10,6 +10,7 @@
 import { Redacted } from "effect"
 import { makeMask, type Mask, secretsOfUrl } from "./redaction.ts"
 import type { FeedSettings, Settings } from "./settings.ts"
+import { secretsOfSource } from "./settings-source.ts"
 import { readSecret, type SecretForm } from "./settings-text.ts"
 
 const clear = (secret: Redacted.Redacted<string> | null): ReadonlyArray<string> =>
@@ -20,8 +21,17 @@ const ofUrl = (url: string | null): ReadonlyArray<string> => (url === null ? [] 
 const feedSecrets = ({ token, url }: FeedSettings): ReadonlyArray<string> => [...clear(token), ...ofUrl(url)]
 
 /** Every secret in clear text, including those inside URLs. */
-export const secretTexts = ({ brokers, databaseUrl, feeds, secrets }: Settings): ReadonlyArray<string> => [
+export const secretTexts = ({
+  brokers,
+  databaseUrl,
+  feeds,
+  secrets,
+  sources
+}: Settings): ReadonlyArray<string> => [
   ...[secrets.admin, secrets.hmac, secrets.webhook].flatMap(clear),
+  ...Object.values(sources).flatMap(({ authentication }) =>
+    secretsOfSource(authentication).flatMap(([, secret]) => clear(secret))
+  ),
   ...clear(databaseUrl).flatMap(secretsOfUrl),
   ...Object.values(feeds).flatMap(feedSecrets),
   ...Object.values(brokers).flatMap(({ url }) => ofUrl(url))
@@ -37,7 +47,7 @@ export interface SecretReading {
 }
 
 /** How each secret that is set was read; only signing secrets have forms other than text. */
-export const secretReadings = ({ secrets }: Settings): Readonly<Record<string, SecretReading>> => {
+export const secretReadings = ({ secrets, sources }: Settings): Readonly<Record<string, SecretReading>> => {
   const text = (secret: string): SecretReading => ({
     form: "text",
     bytes: new TextEncoder().encode(secret).length
@@ -49,7 +59,19 @@ export const secretReadings = ({ secrets }: Settings): Readonly<Record<string, S
   const readings = [
     ["HMAC_SECRET", clear(secrets.hmac).map(signing)],
     ["WEBHOOK_SECRET", clear(secrets.webhook).map(text)],
-    ["ADMIN_TOKEN", clear(secrets.admin).map(text)]
+    ["ADMIN_TOKEN", clear(secrets.admin).map(text)],
+    ...Object.entries(sources).flatMap(([name, { authentication }]) =>
+      secretsOfSource(authentication)
+        // Those of the installation are above.
+        .filter(([, secret]) => secret !== secrets.hmac && secret !== secrets.webhook)
+        .map(
+          ([at, secret]) =>
+            [
+              `sources.${name}.authentication.${at}`,
+              clear(secret).map(at.startsWith("bodySecret") ? text : signing)
+            ] as const
+        )
+    )
   ] as const
   return Object.fromEntries(
     readings.flatMap(([name, read]) => read.map((reading) => [name, reading] as const))

@@ -6,7 +6,21 @@
  */
 import { Redacted } from "effect"
 import { type Mask, maskedRecord, redactUrl, redactUrls } from "./redaction.ts"
-import type { Settings } from "./settings.ts"
+import type { Settings, SourceSettings } from "./settings.ts"
+
+const hidden = <Method extends { readonly secrets: ReadonlyArray<unknown> }>(method: Method | null) =>
+  method === null ? null : { ...method, secrets: method.secrets.map(() => "[redacted]") }
+
+/** A source with its secrets replaced. */
+export const describeSource = (source: SourceSettings): Record<string, unknown> => ({
+  ...source,
+  authentication: {
+    ...source.authentication,
+    hmac: hidden(source.authentication.hmac),
+    standardWebhooks: hidden(source.authentication.standardWebhooks),
+    bodySecret: hidden(source.authentication.bodySecret)
+  }
+})
 
 /** The settings as plain JSON with every secret replaced, for `--check-config`. URLs show where they lead. */
 export const describeSettings = (settings: Settings): Record<string, unknown> => {
@@ -18,6 +32,9 @@ export const describeSettings = (settings: Settings): Record<string, unknown> =>
       settings.databaseUrl === null
         ? "embedded PostgreSQL under dataDir"
         : Redacted.value(settings.databaseUrl),
+    sources: Object.fromEntries(
+      Object.entries(settings.sources).map(([name, source]) => [name, describeSource(source)])
+    ),
     feeds: Object.fromEntries(
       Object.entries(settings.feeds).map(([name, feed]) => [name, { ...feed, token: shown(feed.token) }])
     ),

@@ -10,6 +10,7 @@
 import type { Redacted } from "effect"
 import type { CalendarName } from "./calendar.ts"
 import type { InstrumentOverride } from "./instruments.ts"
+import type { IdentityRule, SourceAuthentication, SourcePreset, SourceRate } from "./settings-source.ts"
 import type { WaveSchedule } from "./wave-clock.ts"
 
 export const modes = ["PRACTICE", "PAPER", "LIVE"] as const
@@ -42,12 +43,16 @@ export interface Expected {
 
 /** One origin of signals: `POST /webhook/:source`. */
 export interface SourceSettings {
+  readonly preset: SourcePreset
   /** A TradingView `{{time}}` is the open of the bar: its age counts from the end of the bar (T3). */
   readonly timestampIs: "fired" | "bar"
+  readonly identity: IdentityRule
   readonly metadata: boolean
   readonly ageMaxMs: number
-  readonly rateLimit: { readonly requests: number; readonly perMs: number } | null
+  readonly rateLimit: SourceRate | null
+  /** Who may post at all, in addition to the authentication. */
   readonly ips: ReadonlyArray<string> | null
+  readonly authentication: SourceAuthentication
   readonly expected: Expected | null
 }
 
@@ -252,6 +257,8 @@ export interface Settings {
   }
   readonly log: { readonly level: LogLevel; readonly format: LogFormat }
   readonly corsOrigins: ReadonlyArray<string>
+  /** Proxies whose `x-forwarded-for` names the sender of a post. */
+  readonly trustedProxies: ReadonlyArray<string>
   readonly sources: Readonly<Record<string, SourceSettings>>
   readonly symbols: Readonly<Record<string, string>>
   readonly instruments: Readonly<Record<string, InstrumentOverride>>

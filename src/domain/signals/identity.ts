@@ -16,6 +16,7 @@ import { ExactNumber } from "../kernel/exact-number.ts"
 import type { FieldError } from "../kernel/field-error.ts"
 import { signalId } from "../kernel/ids.ts"
 import { ageLimits, intakeLimits } from "../kernel/limits-signals.ts"
+import type { IdentityRule } from "../kernel/settings-source.ts"
 
 /** `explicit`: named by the sender. `hash`: computed from the body. `bucket`: computed, and only for its minute. */
 export type IdentityKind = "explicit" | "hash" | "bucket"
@@ -54,7 +55,9 @@ export const readEventName = (value: unknown): { text: string } | { message: str
 
 const explicitName = (
   headers: IdentityHeaders,
-  body: JsonObject
+  body: JsonObject,
+  rule: IdentityRule,
+  timed: string
 ): Result.Result<string | null, FieldError> => {
   // A named identity that cannot be used is an error, never a reason to fall through to the next one:
   // the sender relies on it, and the next rank would quietly mean something else.
@@ -63,9 +66,10 @@ const explicitName = (
     ["headers.idempotency-key", headers.idempotencyKey],
     ["id", fieldOf(body, "id")]
   ] as const) {
-    if (value === undefined || value === null) continue
+    if (value === undefined || value === null || (path === "id" && rule === "body")) continue
     const name = readEventName(value)
-    return "text" in name ? Result.succeed(name.text) : Result.fail({ path, message: name.message })
+    if (!("text" in name)) return Result.fail({ path, message: name.message })
+    return Result.succeed(path === "id" && rule === "id+timestamp" ? `${name.text}${timed}` : name.text)
   }
   return Result.succeed(null)
 }
@@ -78,10 +82,19 @@ export const bucketKey = (hash: string, nowMs: number): string =>
 export const previousBucketKey = (hash: string, nowMs: number): string =>
   bucketKey(hash, nowMs - intakeLimits.identityBucketMs)
 
+/** What decides about the identity of a post, besides what was sent. */
+export interface IdentityOptions {
+  /** That of its source; `id` where it has none. */
+  readonly rule?: IdentityRule
+  /** Epoch milliseconds that the body names; null: none. */
+  readonly firedAtMs?: number | null
+  /** The hash of the body as it was sent, where `body` is not that any more (a secret was taken out of it). */
+  readonly sentHash?: string | undefined
+}
+
 /**
- * The identity of a post: `webhook-id` header > `Idempotency-Key` header > `id` in the body > hash of the body.
- * `hasTimestamp` is whether the body names its time; without it a hash counts for its bucket only.
- * `sentHash` is the hash of the body as it was sent, where `body` is not that any more (a secret was taken out of it).
+ * The identity of a post: `webhook-id` header > `Idempotency-Key` header > `id` in the body, by the rule of its source > hash of
+ * the body. `hasTimestamp` is whether the body names its time; without it a hash counts for its bucket only.
  * Fails with the path of an identity that was given and cannot be used.
  */
 export const identityOf = (
@@ -90,9 +103,9 @@ export const identityOf = (
   body: JsonObject,
   hasTimestamp: boolean,
   nowMs: number,
-  sentHash?: string
+  { firedAtMs = null, rule = "id", sentHash }: IdentityOptions = {}
 ): Result.Result<Identity, FieldError> =>
-  Result.map(explicitName(headers, body), (name) => {
+  Result.map(explicitName(headers, body, rule, firedAtMs === null ? "" : `@${firedAtMs}`), (name) => {
     const hash = sentHash ?? bodyHash(body)
     const made = (kind: IdentityKind, key: string, previousKey: string | null): Identity => ({
       kind,

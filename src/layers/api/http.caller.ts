@@ -8,10 +8,12 @@
  * real: paper trading and reading. Control requires a token from everybody.
  *
  * Promises: every sign can only take trust away: a header can cost a sender trust, never gain it.
- * Never: believes the content of a forwarding header; only its presence counts.
+ * Never: believes the content of a forwarding header, whose presence alone counts here, but for the address of a post that one of the
+ * configured proxies passes on.
  * Failure: anything malformed counts as remote; no input makes it throw.
  */
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http"
+import type { Networks } from "../platform/networks.node.ts"
 
 /** What is known of a caller before its body is read. */
 export interface Caller {
@@ -37,6 +39,19 @@ export const oneHeader = (value: string | ReadonlyArray<string> | undefined): st
 /** IPv4 addresses of dual-stack sockets arrive as `::ffff:127.0.0.1`. */
 export const plainAddress = (address: string | undefined): string =>
   address === undefined ? "" : address.startsWith("::ffff:") ? address.slice(7) : address
+
+/**
+ * Where a post comes from: its socket, or, where that is a trusted proxy, what the proxies added to `X-Forwarded-For`. They add
+ * at its end, so it is read from there to the first address that is no proxy of ours; a sender writes only what is before it.
+ */
+export const senderAddress = ({ headers, socket }: IncomingMessage, isProxy: Networks | null): string => {
+  const direct = plainAddress(socket.remoteAddress)
+  if (isProxy === null || !isProxy(direct)) return direct
+  const forwarded = oneHeader(headers["x-forwarded-for"])
+  if (forwarded === undefined) return direct
+  const hops = forwarded.split(",").map((hop) => plainAddress(hop.trim()))
+  return hops.findLast((hop) => !isProxy(hop)) ?? direct
+}
 
 const isLoopback = (address: string | undefined): boolean => {
   const plain = plainAddress(address)

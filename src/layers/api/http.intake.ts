@@ -14,19 +14,17 @@
  */
 import { answerJson, elapsedMs, type Exchange, refuse, retryAfter } from "./http.exchange.ts"
 import { Clock, Context, Effect, Layer, Result } from "effect"
-import { type JsonValue, fieldOf, isJsonObject, SECRET_FIELD } from "../../domain/kernel/canonical-json.ts"
+import type { JsonValue } from "../../domain/kernel/canonical-json.ts"
 import type { FieldError } from "../../domain/kernel/field-error.ts"
-import { identityOf } from "../../domain/signals/identity.ts"
-import type { IntakeBody } from "../../domain/signals/intake-body.ts"
 import { readJson } from "../../domain/kernel/json-reader.ts"
 import { intakeLimits } from "../../domain/kernel/limits-signals.ts"
 import { refusedLimits } from "../../domain/kernel/limits-kept.ts"
 import type { RefusalReason } from "../../domain/intake/refused-post.ts"
 import type { Settings, SourceSettings } from "../../domain/kernel/settings.ts"
-import { decodeIntakeBody } from "../../wire/intake-body.ts"
 import { Config } from "../platform/config.port.ts"
 import { Metrics, type MetricsService } from "../platform/metrics.port.ts"
-import { isBodySecret, judgeHeaders } from "./http.authentication.ts"
+import { type Networks, proxiesOf } from "../platform/networks.node.ts"
+import { gateOf, isBodySecret, judgeHeaders } from "./http.authentication.ts"
 import {
   type BodyRead,
   type BodyRoom,
@@ -35,11 +33,12 @@ import {
   readBody,
   refuseUnread
 } from "./http.body.ts"
-import { callerOf, plainAddress } from "./http.caller.ts"
+import { callerOf, senderAddress } from "./http.caller.ts"
 import { guarded, type Handling } from "./http.front.ts"
 import { makeRateLimiter, type RateLimiter } from "./http.rate-limit.ts"
 import { IntakeQueue, type IntakeQueueService, type PostResult } from "../intake/intake-queue.port.ts"
 import { KeptPosts, type KeptPostsService } from "../intake/kept-posts.port.ts"
+import { readPost, withoutSourceSecret } from "../signals/intake-reading.wire.ts"
 import { intakeRow } from "../signals/intake-row.ts"
 import { type IntakeAnswer, IntakeStore, type IntakeStoreService } from "../signals/intake-store.port.ts"
 import { Lifecycle, type LifecycleService } from "../platform/lifecycle.port.ts"
@@ -62,8 +61,10 @@ export class HttpIntake extends Context.Service<HttpIntake, HttpIntakeService>()
     HttpIntake,
     Effect.gen(function* () {
       const clock = yield* Clock.Clock
+      const settings = yield* Config
       return makeIntake({
-        settings: yield* Config,
+        settings,
+        isProxy: proxiesOf(settings),
         queue: yield* IntakeQueue,
         store: yield* IntakeStore,
         kept: yield* KeptPosts,
@@ -79,6 +80,7 @@ export class HttpIntake extends Context.Service<HttpIntake, HttpIntakeService>()
 
 interface Parts {
   readonly settings: Settings
+  readonly isProxy: Networks | null
   readonly queue: IntakeQueueService
   readonly store: IntakeStoreService
   readonly kept: KeptPostsService
@@ -173,7 +175,7 @@ const refuseKept = (
       webhookId: header(exchange, "webhook-id") ?? null,
       idempotencyKey: header(exchange, "idempotency-key") ?? null,
       requestId: exchange.requestId,
-      address: plainAddress(exchange.request.socket.remoteAddress),
+      address: senderAddress(exchange.request, parts.isProxy),
       signalId
     },
     answer
@@ -215,23 +217,28 @@ const answerResult = (
   }
 }
 
-/** Authenticated bytes to a row, or the errors of the body. */
-const takeBody = (parts: Parts, exchange: Exchange, post: Authenticated, parsed: IntakeBody): void => {
+/** An authenticated body to a row, or the errors of the body. */
+const takeBody = (
+  parts: Parts,
+  exchange: Exchange,
+  post: Authenticated,
+  settings: SourceSettings,
+  json: JsonValue
+): void => {
   const { source } = post
   const nowMs = parts.nowMs()
   const headers = {
     webhookId: header(exchange, "webhook-id"),
     idempotencyKey: header(exchange, "idempotency-key")
   }
-  const identity = identityOf(source, headers, parsed.body, parsed.hasTimestamp, nowMs)
-  if (Result.isFailure(identity)) {
-    refuseKept(parts, exchange, post, { status: 400, reason: "invalid", errors: [identity.failure] })
+  const read = readPost({ source, settings, json, headers, cameAtMs: nowMs })
+  if (Result.isFailure(read)) {
+    refuseKept(parts, exchange, post, { status: 400, reason: "invalid", errors: read.failure })
     return
   }
   const row = intakeRow(parts.settings, {
     source,
-    parsed,
-    identity: identity.success,
+    ...read.success,
     requestId: exchange.requestId,
     nowMs
   })
@@ -264,10 +271,12 @@ const judge = (
   settings: SourceSettings,
   body: Buffer
 ): void => {
-  const { remoteAddress } = exchange.request.socket
   const nowMs = parts.nowMs()
-  const credential = judgeHeaders(parts.settings, settings.ips, {
+  const gate = gateOf(settings)
+  const address = senderAddress(exchange.request, parts.isProxy)
+  const credential = judgeHeaders(gate, parts.settings, {
     ...callerOf(exchange.request),
+    address,
     body,
     nowMs
   })
@@ -275,17 +284,15 @@ const judge = (
     refuse(exchange, 401)
     return
   }
-  const json = readJson(body)
-  if (credential === "body") {
-    const value: JsonValue | undefined = Result.isSuccess(json) ? json.success : undefined
-    const secret = value !== undefined && isJsonObject(value) ? fieldOf(value, SECRET_FIELD) : undefined
-    if (!isBodySecret(parts.settings, secret)) {
-      refuse(exchange, 401)
-      return
-    }
+  const read = readJson(body)
+  if (credential === "body" && !isBodySecret(gate, Result.getOrUndefined(read))) {
+    refuse(exchange, 401)
+    return
   }
+  // From here on nobody sees the secret of the sender.
+  const json = Result.map(read, (value) => withoutSourceSecret(settings, value))
   if (settings.rateLimit !== null) {
-    const waitMs = parts.rates.take(source, plainAddress(remoteAddress), settings.rateLimit, nowMs)
+    const waitMs = parts.rates.take(source, address, settings.rateLimit, nowMs)
     if (waitMs > 0) {
       refuse(exchange, 429, {}, { "retry-after": String(Math.ceil(waitMs / 1_000)) })
       return
@@ -300,10 +307,7 @@ const judge = (
       errors: [{ path, message }]
     })
   }
-  const read = decodeIntakeBody(json.success)
-  return read.ok
-    ? takeBody(parts, exchange, post, read.value)
-    : refuseKept(parts, exchange, post, { status: 400, reason: "invalid", errors: read.errors })
+  return takeBody(parts, exchange, post, settings, json.success)
 }
 
 const makeIntake = (parts: Parts): HttpIntakeService => ({

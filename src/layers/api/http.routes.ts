@@ -38,7 +38,7 @@ import { liveRoutes } from "./http.live.ts"
 import { LiveHub } from "./live.hub.ts"
 import { HttpAccess, type HttpAccessService, type Standing } from "./http.access.ts"
 import { readBody, refuseUnread } from "./http.body.ts"
-import { plainAddress } from "./http.caller.ts"
+import { senderAddress } from "./http.caller.ts"
 import { consoleRoutes } from "./http.console.ts"
 import { answerPreflight, applyCors, isPreflight } from "./http.cors.ts"
 import { guarded, type Handling, HttpFront, type HttpFrontService } from "./http.front.ts"
@@ -50,6 +50,7 @@ import { makeMatcher, type Match, type Route, type RouteRequest, runRoute } from
 import { Shedding } from "../platform/shedding.port.ts"
 import { RefusedPosts, type RefusedPostsService } from "../intake/refused-posts.port.ts"
 import { Exposition, Metrics, type MetricsService } from "../platform/metrics.port.ts"
+import { type Networks, proxiesOf } from "../platform/networks.node.ts"
 import type { AlertLogs } from "../intake/alert-log.port.ts"
 import type { AccountLeases } from "../accounts/accounts-lease.port.ts"
 import type { Worker } from "../platform/worker.port.ts"
@@ -66,6 +67,7 @@ interface Parts {
   readonly refused: RefusedPostsService
   readonly hub: LiveHub
   readonly match: (method: string, path: string) => Match
+  readonly isProxy: Networks | null
   /** The process has the role `http`: it takes posts and serves the API, and not only its health. */
   readonly takesPosts: boolean
 }
@@ -258,7 +260,7 @@ const makeFront = (parts: Parts): HttpFrontService => ({
   handle: (exchange, handling) => {
     applyCors(parts.settings.corsOrigins, exchange)
     let route = "preflight"
-    const address = plainAddress(exchange.request.socket.remoteAddress)
+    const address = senderAddress(exchange.request, parts.isProxy)
     let isSettled = false
     exchange.settled = (status) => {
       isSettled = true
@@ -355,6 +357,7 @@ export const HttpFrontRoutes: Layer.Layer<
         commands,
         hub,
         match,
+        isProxy: proxiesOf(settings),
         takesPosts
       })
     )

@@ -26,39 +26,42 @@ import { isoOf } from "../../domain/kernel/iso-time.ts"
 import { readJson } from "../../domain/kernel/json-reader.ts"
 import { alertLogLimits } from "../../domain/kernel/limits-kept.ts"
 import type { Mask } from "../../domain/kernel/redaction.ts"
-import type { Settings } from "../../domain/kernel/settings.ts"
-import { identityOf } from "../../domain/signals/identity.ts"
-import { decodeIntakeBody } from "../../wire/intake-body.ts"
+import type { Settings, SourceSettings } from "../../domain/kernel/settings.ts"
+import { plainSource } from "../../wire/settings-source.ts"
 import { Database } from "../database/database.port.ts"
 import { settingsMask } from "../platform/config-mask.ts"
 import { Config } from "../platform/config.port.ts"
 import { readLimits } from "../platform/http-limits.ts"
+import { readPost, withoutSourceSecret } from "../signals/intake-reading.wire.ts"
 import { AlertLogs } from "./alert-log.port.ts"
 
 const hashOf = (text: string): string => createHash("md5").update(text).digest("hex")
 
 /** What a line would have been as a post of the source. */
-const keyOf = (source: string, mask: Mask, text: string, atMs: number): LineKey => {
+const keyOf = (
+  source: string,
+  settings: SourceSettings,
+  mask: Mask,
+  { atMs, text }: { readonly text: string; readonly atMs: number }
+): LineKey => {
   const bytes = new TextEncoder().encode(text)
   const json = readJson(bytes)
-  const value = Result.isSuccess(json) ? json.success : undefined
+  const value = Result.isSuccess(json) ? withoutSourceSecret(settings, json.success) : undefined
   const hash = value !== undefined && isJsonObject(value) ? bodyHash(value) : null
   const key = { identity: null, bodyHash: hash, textHash: hashOf(keptText(bytes, value, mask).body) }
   if (Result.isFailure(json)) return { ...key, errors: [json.failure] }
-  const parsed = decodeIntakeBody(json.success)
-  if (!parsed.ok) return { ...key, errors: parsed.errors }
-  const identity = identityOf(source, {}, parsed.value.body, parsed.value.hasTimestamp, atMs)
-  if (Result.isFailure(identity)) return { ...key, errors: [identity.failure] }
-  const named = identity.success.kind === "bucket" ? null : identity.success.key
-  return { ...key, identity: named, errors: [] }
+  const read = readPost({ source, settings, json: value ?? null, headers: {}, cameAtMs: atMs })
+  if (Result.isFailure(read)) return { ...key, errors: read.failure }
+  const { identity } = read.success
+  return { ...key, identity: identity.kind === "bucket" ? null : identity.key, errors: [] }
 }
 
-const keyed = (source: string, mask: Mask, lines: ReadonlyArray<LogLine>) =>
+const keyed = (source: string, settings: SourceSettings, mask: Mask, lines: ReadonlyArray<LogLine>) =>
   Effect.gen(function* () {
     const result: Array<KeyedLine> = []
     for (const line of lines) {
       const { alert } = line
-      result.push({ ...line, key: alert === null ? null : keyOf(source, mask, alert.text, alert.atMs) })
+      result.push({ ...line, key: alert === null ? null : keyOf(source, settings, mask, alert) })
       if (result.length % alertLogLimits.batch === 0) yield* Effect.yieldNow
     }
     return result
@@ -139,7 +142,7 @@ export const alertLogsPg: Layer.Layer<AlertLogs, never, Config | Database> = Lay
     const options = { deadlineMs: readLimits.queryMs }
     return AlertLogs.of({
       account: Effect.fnUntraced(function* (source, given) {
-        const lines = yield* keyed(source, mask, given)
+        const lines = yield* keyed(source, settings.sources[source] ?? plainSource, mask, given)
         const times = timesOf(lines)
         const found = yield* database.run(
           "alert_log.find",

@@ -96,7 +96,7 @@ const logPost = ({ result, row }: SettledPost, alerts: AlertsService): Effect.Ef
         severity: "HIGH",
         kind: "signal.conflict",
         dedupKey: `signal.conflict:${result.signalId}`,
-        message: "one identity was sent with two different bodies",
+        message: `one identity was sent with two different bodies by source ${row.source}: if its id is the name of an order, as TradingView's {{strategy.order.id}} is, set "identity" of the source to "body" or "id+timestamp"`,
         component,
         correlationId: result.signalId,
         detail: { source: row.source, request_id: row.requestId }

@@ -10,11 +10,10 @@ import { Effect, Result } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { FieldError } from "../../domain/kernel/field-error.ts"
 import { readJson } from "../../domain/kernel/json-reader.ts"
-import { identityOf } from "../../domain/signals/identity.ts"
 import { strategyUnknown, takersOf } from "../../domain/signals/routing.ts"
 import type { ReplayOutcome } from "../../domain/intake/refused-post.ts"
-import { decodeIntakeBody } from "../../wire/intake-body.ts"
 import type { DatabaseService } from "../database/database.port.ts"
+import { readPost } from "../signals/intake-reading.wire.ts"
 import { intakeRow } from "../signals/intake-row.ts"
 import type { IntakeOutcome, IntakeRow, IntakeStoreService } from "../signals/intake-store.port.ts"
 import type { ReplayedItem } from "./replay.port.ts"
@@ -62,30 +61,25 @@ const judge = (post: Post, { nowMs, settings }: ReplayRound): Judged => {
   })
   if (post.replayed_ms !== null) return { item: itemOf(post, "already_replayed") }
   if (post.cut) return { item: itemOf(post, "cut_off") }
-  if (!Object.hasOwn(settings.sources, post.source))
-    return refused({ path: "source", message: "is not configured any more" })
+  const source = Object.hasOwn(settings.sources, post.source) ? settings.sources[post.source] : undefined
+  if (source === undefined) return refused({ path: "source", message: "is not configured any more" })
   const json = readJson(Buffer.from(post.body))
   if (Result.isFailure(json)) return refused({ path: json.failure.path, message: json.failure.message })
-  const parsed = decodeIntakeBody(json.success)
-  if (!parsed.ok) return refused(...parsed.errors)
-  const names = {
-    webhookId: post.webhook_id ?? undefined,
-    idempotencyKey: post.idempotency_key ?? undefined
-  }
-  const { body, hasTimestamp } = parsed.value
-  const identity = identityOf(
-    post.source,
-    names,
-    body,
-    hasTimestamp,
-    post.received_ms,
-    post.body_hash ?? undefined
-  )
-  if (Result.isFailure(identity)) return refused(identity.failure)
+  const read = readPost({
+    source: post.source,
+    settings: source,
+    json: json.success,
+    headers: {
+      webhookId: post.webhook_id ?? undefined,
+      idempotencyKey: post.idempotency_key ?? undefined
+    },
+    cameAtMs: post.received_ms,
+    sentHash: post.body_hash ?? undefined
+  })
+  if (Result.isFailure(read)) return refused(...read.failure)
   const row = intakeRow(settings, {
     source: post.source,
-    parsed: parsed.value,
-    identity: identity.success,
+    ...read.success,
     requestId: post.request_id,
     nowMs,
     cameAtMs: post.received_ms

@@ -63,6 +63,18 @@ const readFile = (named: string | undefined, cwd: string): FileResult => {
   ])
 }
 
+/** The text of the file of a secret. */
+const readSecret = (path: string): Result.Result<string, string> => {
+  try {
+    const { size } = statSync(path)
+    if (size > settingsLimits.secretBytesMax)
+      return Result.fail(`${path} has more than ${settingsLimits.secretBytesMax} bytes`)
+    return Result.succeed(readFileSync(path, "utf8"))
+  } catch (error) {
+    return Result.fail(`cannot read ${path}: ${String(errorCodeOf(error) ?? error)}`)
+  }
+}
+
 /** Loads and resolves the settings of this process. */
 export const loadSettings = (
   environment: Readonly<Record<string, string | undefined>>,
@@ -72,7 +84,14 @@ export const loadSettings = (
   const named = plainEnvironment(environment).environment["HOLDFAST_CONFIG"]
   const file = readFile(named === "" ? undefined : named, cwd)
   if (Result.isFailure(file)) return Result.fail(file.failure)
-  return resolveSettings({ environment, file: file.success, cwd, stdoutIsTerminal, resolvePath: resolve })
+  return resolveSettings({
+    environment,
+    file: file.success,
+    cwd,
+    stdoutIsTerminal,
+    resolvePath: resolve,
+    readSecret
+  })
 }
 
 /** Every value by its path. */

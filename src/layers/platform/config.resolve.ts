@@ -30,8 +30,11 @@ import { namesOf } from "../../domain/kernel/settings-symbols.ts"
 import { type Environment, plainEnvironment, plainSecret } from "../../domain/kernel/settings-text.ts"
 import { scheduleProblem, type WaveSchedule } from "../../domain/kernel/wave-clock.ts"
 import { decode } from "../../wire/problems.ts"
-import { plainFeed, plainSource, settingsFile, type SettingsFile, variables } from "../../wire/settings.ts"
+import { plainFeed, settingsFile, type SettingsFile, variables } from "../../wire/settings.ts"
 import { plainBreaker } from "../../wire/settings-risk.ts"
+import { sourceFile, withPreset } from "../../wire/settings-source.ts"
+import { sourcesOf, unauthenticated } from "./config.sources.ts"
+import { networkProblem } from "./networks.node.ts"
 
 export interface SettingsInput {
   readonly environment: Environment
@@ -41,6 +44,8 @@ export interface SettingsInput {
   readonly cwd: string
   readonly stdoutIsTerminal: boolean
   readonly resolvePath: (from: string, to: string) => string
+  /** The text of the file of a secret, by its absolute path; or why it cannot be read. */
+  readonly readSecret: (path: string) => Result.Result<string, string>
 }
 
 const practiceAccounts: Readonly<Record<string, AccountSettings>> = {
@@ -100,6 +105,20 @@ const laidOver = (given: unknown, [key = "", ...rest]: ReadonlyArray<string>, va
   return { ...around, [key]: rest.length === 0 ? value : laidOver(inner, rest, value) }
 }
 
+/** The sources of a file with the keys of their presets, and what each names itself. */
+const presetsUnder = (given: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> => {
+  const { sources } = given
+  if (!isObject(sources)) return given
+  const laid = Object.entries(sources).map(([name, source]) => [name, withPreset(source)] as const)
+  return { ...given, sources: Object.fromEntries(laid) }
+}
+
+const keysOfSource = (file: unknown, name: string): ReadonlySet<string> => {
+  const sources = isObject(file) ? file["sources"] : undefined
+  const source = isObject(sources) && Object.hasOwn(sources, name) ? sources[name] : undefined
+  return new Set(isObject(source) ? Object.keys(source) : [])
+}
+
 /** The file with the environment over it, and which variables were set. */
 const overlay = (file: unknown, environment: Environment) => {
   const set = Object.entries(variables).filter(([name]) => variable(environment, name) !== undefined)
@@ -109,7 +128,7 @@ const overlay = (file: unknown, environment: Environment) => {
     given: set.reduce<unknown>(
       (whole, [name, path]) =>
         laidOver(whole, path.split("."), valueOf(name, variable(environment, name) ?? "")),
-      given
+      presetsUnder(given)
     ),
     set
   }
@@ -174,6 +193,37 @@ const secretAt = (
   if (plain !== text) input.trimmed.push(path)
   if (plain === "") input.problems.push({ path: input.nameOf(path), message: "is empty" })
   return Redacted.make(plain, { label: path })
+}
+
+/** The sources: those of the file, and the two that every installation has, the plain webhook and the wave feed. */
+const sourcesIn = (
+  input: Collected,
+  { file: given, cwd, readSecret, resolvePath }: SettingsInput,
+  file: SettingsFile,
+  secrets: Settings["secrets"]
+) => {
+  const plain = sourceFile.parse({})
+  return sourcesOf(
+    {
+      mode: file.mode,
+      environment: input.environment,
+      readSecret: (path) => readSecret(resolvePath(cwd, path)),
+      problems: input.problems,
+      trimmed: input.trimmed,
+      hmac: secrets.hmac,
+      webhook: secrets.webhook
+    },
+    { default: plain, wave: plain, ...file.sources },
+    (name) => keysOfSource(given, name)
+  )
+}
+
+const proxiesOf = ({ problems }: Collected, entries: ReadonlyArray<string>): ReadonlyArray<string> => {
+  for (const [at, entry] of entries.entries()) {
+    const message = networkProblem(entry)
+    if (message !== null) problems.push({ path: `trustedProxies.${at}`, message })
+  }
+  return entries
 }
 
 const secretsOf = (input: Collected, file: SettingsFile): Settings["secrets"] => {
@@ -265,12 +315,7 @@ const crossCheck = (settings: Settings, problems: Array<SettingsProblem>): void 
   checkBreakers(settings, problems)
   checkSizing(settings, problems)
   if (settings.mode === "PRACTICE") return
-  if (settings.secrets.hmac === null && settings.secrets.webhook === null) {
-    problems.push({
-      path: "HMAC_SECRET",
-      message: `${settings.mode} needs HMAC_SECRET or WEBHOOK_SECRET: webhooks must be authenticated`
-    })
-  }
+  problems.push(...unauthenticated(settings.mode, settings.sources))
   if (settings.secrets.admin === null) {
     problems.push({ path: "ADMIN_TOKEN", message: `${settings.mode} does not start with an open admin API` })
   }
@@ -300,8 +345,8 @@ export const resolveSettings = (
   const collected: Collected = { environment, problems: [], trimmed: [...trimmed], nameOf }
   const mode: Mode = file.mode
   const practice = mode === "PRACTICE"
-  // The two sources every installation has: the plain webhook and the wave feed.
-  const sources = { default: plainSource, wave: plainSource, ...file.sources }
+  const secrets = secretsOf(collected, file)
+  const sources = sourcesIn(collected, input, file, secrets)
   const settings: Settings = {
     mode,
     host: hostOf(collected, file.host),
@@ -311,9 +356,10 @@ export const resolveSettings = (
       file.databaseUrl === undefined ? null : Redacted.make(file.databaseUrl, { label: "DATABASE_URL" }),
     databasePool: file.databasePool,
     roles: new Set(file.roles),
-    secrets: secretsOf(collected, file),
+    secrets,
     log: { level: file.logLevel, format: file.logFormat ?? (input.stdoutIsTerminal ? "pretty" : "json") },
     corsOrigins: file.corsOrigins,
+    trustedProxies: proxiesOf(collected, file.trustedProxies),
     sources,
     ...namesOf(
       {

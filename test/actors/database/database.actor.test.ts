@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Layer } from "effect"
+import { Deferred, Effect, Layer, Result } from "effect"
 import { TestClock } from "effect/testing"
 import { databaseActor } from "../../../src/actors/database/database.actor.ts"
 import { FatalStep, makeStartup, Startup } from "../../../src/actors/platform/startup.ts"
@@ -68,7 +68,8 @@ const makeWorld = () => {
     file: undefined,
     cwd: "/",
     stdoutIsTerminal: false,
-    resolvePath: (_from, to) => to
+    resolvePath: (_from, to) => to,
+    readSecret: () => Result.fail("there are no files here")
   })
   if (settings._tag === "Failure") throw new Error("the practice settings are refused")
   const layer = Layer.mergeAll(

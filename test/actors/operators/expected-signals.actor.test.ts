@@ -14,7 +14,7 @@ import { ExpectedStore } from "../../../src/layers/operators/expected-store.port
 import { Config } from "../../../src/layers/platform/config.port.ts"
 import { Figures } from "../../../src/layers/platform/figures.port.ts"
 import { Instance } from "../../../src/layers/platform/instance.port.ts"
-import { plainSource } from "../../../src/wire/settings.ts"
+import { plainSource } from "../../../src/wire/settings-source.ts"
 import { supervisor, worker } from "../../../src/runtime/child-spec.ts"
 import { startTree } from "../../../src/runtime/supervisor.ts"
 import { layerEntropy } from "../../support/entropy.ts"

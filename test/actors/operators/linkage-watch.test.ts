@@ -11,7 +11,7 @@ import { Database, type DatabaseUnavailable } from "../../../src/layers/database
 import { LinkageFigures } from "../../../src/layers/health/linkage.port.ts"
 import { ReadStore } from "../../../src/layers/health/read-store.port.ts"
 import { Config } from "../../../src/layers/platform/config.port.ts"
-import { plainSource } from "../../../src/wire/settings.ts"
+import { plainSource } from "../../../src/wire/settings-source.ts"
 import { testSettings } from "../../integration/execution-world.ts"
 
 const figuresOf = (ours: number, linked: number): RecentLinkage => ({

@@ -34,7 +34,14 @@ interface Source {
 }
 
 const read = ({ environment = {}, file }: Source) =>
-  resolveSettings({ environment, file, cwd: "/", stdoutIsTerminal: false, resolvePath: (_from, to) => to })
+  resolveSettings({
+    environment,
+    file,
+    cwd: "/",
+    stdoutIsTerminal: false,
+    resolvePath: (_from, to) => to,
+    readSecret: () => Result.fail("there are no files here")
+  })
 
 interface Booked {
   readonly changes: Array<AccountsDefined>

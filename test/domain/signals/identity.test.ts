@@ -210,7 +210,7 @@ describe("an identity that cannot be used", () => {
 
 describe("the hash of a body that was sent with a secret", () => {
   it("is that of the body as it was sent", () => {
-    const result = identityOf("default", {}, body, true, now, "f".repeat(64))
+    const result = identityOf("default", {}, body, true, now, { sentHash: "f".repeat(64) })
     assert(Result.isSuccess(result))
     assert.deepInclude(result.success, {
       key: `sha256:${"f".repeat(64)}`,
