@@ -29,6 +29,7 @@ import m0022 from "./0022_order-lifecycle.ts"
 import m0023 from "./0023_journal.ts"
 import m0024 from "./0024_resources.ts"
 import m0025 from "./0025_moving-exits.ts"
+import m0026 from "./0026_signal-mapping.ts"
 
 export const migrations = [
   { id: 1, name: "0001_init", up: m0001 },
@@ -55,5 +56,6 @@ export const migrations = [
   { id: 22, name: "0022_order-lifecycle", up: m0022 },
   { id: 23, name: "0023_journal", up: m0023 },
   { id: 24, name: "0024_resources", up: m0024 },
-  { id: 25, name: "0025_moving-exits", up: m0025 }
+  { id: 25, name: "0025_moving-exits", up: m0025 },
+  { id: 26, name: "0026_signal-mapping", up: m0026 }
 ]

@@ -26,7 +26,8 @@ import * as operations from "./operations.ts"
 import { byId, byInstant, byName, listQuery, page } from "./page.ts"
 import { replayEndpoints } from "./replay-endpoints.ts"
 import * as trading from "./trading.ts"
-import { webhookBody } from "./intake-body.ts"
+import { sourceBody, webhookBody } from "./intake-body.ts"
+import { listSources, trySource } from "./sources.ts"
 import { intakeAnswer, intakeTest } from "./webhook.ts"
 import { oneOf } from "./words.ts"
 
@@ -118,7 +119,7 @@ export const webhooks = [
     tag: "intake",
     name: "postSource",
     summary: "Takes an alert of a source of the settings.",
-    bodies: webhookBody,
+    bodies: sourceBody,
     answers: posted
   }),
   endpoint({
@@ -336,6 +337,8 @@ export const index = endpoint({
 /** All of them, in the order of the documentation. */
 export const endpoints: ReadonlyArray<Endpoint> = [
   ...webhooks,
+  trySource,
+  listSources,
   health,
   healthLive,
   healthReady,

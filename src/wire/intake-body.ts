@@ -24,6 +24,17 @@ export const webhookBody = z.union([signalBody, metadataBody]).meta({
     "A signal, or metadata when it has a `snapshot_id`. Fields that are not known are stored and mean nothing."
 })
 
+const mappedBody = z.looseObject({}).meta({
+  id: "MappedBody",
+  description: "A signal in the names and words of its sender, of a source that maps them (`fields`)."
+})
+
+/** What may be posted to a source: what any may, or what its settings map. */
+export const sourceBody = z.union([signalBody, metadataBody, mappedBody]).meta({
+  id: "SourceBody",
+  description: "A signal or metadata; of a source with a mapping, whatever that reads a signal from."
+})
+
 const refused = (errors: ReadonlyArray<FieldError>) =>
   ({ ok: false, errors: errors.slice(0, intakeLimits.bodyErrorsMax) }) as const
 

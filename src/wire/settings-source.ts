@@ -6,16 +6,17 @@
  * Never: reads a secret that is given by reference (layers/platform/config.sources.ts does).
  */
 import { z } from "zod"
-import { POINTER } from "../domain/kernel/json-pointer.ts"
 import { ageLimits } from "../domain/kernel/limits-signals.ts"
 import {
   identityRules,
+  ratePolicies,
   signatureEncodings,
   type SourcePreset,
   sourcePresets
 } from "../domain/kernel/settings-source.ts"
 import type { SourceSettings } from "../domain/kernel/settings.ts"
 import { expected } from "./settings-expected.ts"
+import { fieldMappings, pointer } from "./settings-mapping.ts"
 import { natural, text, wholeFrom } from "./settings-words.ts"
 import { oneOf } from "./words.ts"
 
@@ -45,9 +46,6 @@ const secrets = z
   .meta({
     description: "Any of them is taken, so that one can replace another. Absent: that of the installation."
   })
-
-const pointerWords = "must be a JSON pointer such as /order/amount"
-export const pointer = z.string(pointerWords).max(200, pointerWords).regex(POINTER, pointerWords)
 
 const addresses = (what: string) => z.array(z.string(what), what).min(1, "names no address")
 
@@ -124,15 +122,27 @@ export const sourceFile = z
       .meta({ description: "Older signals are not traded." }),
     // Off by default: a 429 loses the alert for good, TradingView does not resend it (W12).
     rateLimit: z
-      .strictObject({ requests: natural, perMs: natural })
+      .strictObject({
+        requests: natural.meta({ description: "So many posts of one sender" }),
+        perMs: natural.meta({ description: "within any so many milliseconds." }),
+        policy: oneOf(ratePolicies).default("reject").meta({
+          description:
+            "What becomes of more: `reject` answers 429, `queue` lets them wait for their turn, in order."
+        }),
+        waitMsMax: wholeFrom(1, 60_000).default(2_000).meta({
+          description:
+            "How long a post of `queue` waits at most; one that would wait longer gets its 429 at once. TradingView hangs up after 3 s."
+        })
+      })
       .nullable()
       .default(null)
-      .meta({ description: "Posts beyond this rate get a 429; null: no limit." }),
+      .meta({ description: "How fast one authenticated sender may post; null: as fast as it likes." }),
     ips: z.array(z.string(), "must be a list of addresses").nullable().default(null).meta({
       description:
         "Addresses and networks that may post, in addition to `authentication`; null: any. Behind a proxy see `trustedProxies`."
     }),
     authentication: authentication.nullable().default(null),
+    fields: fieldMappings.nullable().default(null),
     expected: expected.nullable().default(null)
   })
   .meta({ id: "SourceSettings", description: "One origin of signals: `POST /webhook/NAME`." })

@@ -49,6 +49,9 @@ export const signal = z
     variant: text,
     identity_kind: z.enum(["explicit", "hash", "bucket"]),
     attempts: count,
+    mapped: z.record(z.string(), z.string()).nullable().meta({
+      description: "What its fields were made of, by field; null where its source maps none."
+    }),
     body: anyJson.meta({ description: "As it was sent, without its secret." })
   })
   .meta({ id: "Signal" })

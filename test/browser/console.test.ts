@@ -34,6 +34,7 @@ const PAGES = [
   "tree",
   "machine/root%2Ffeeds%2Ffeed%3Adefault",
   "signals",
+  "sources",
   "orders",
   "fills",
   "latency",
@@ -74,6 +75,20 @@ describe("the console", () => {
     await page.locator('[data-state="Filled"][data-active="true"]').waitFor({ timeout: 15_000 })
     await go("")
     await visible("AAPL")
+  })
+
+  it("tells what would be made of an alert text, and stores nothing", async () => {
+    await go("sources")
+    await page
+      .getByLabel("Body, as the sender sends it")
+      .fill('{"symbol": "KO", "action": "buy", "timeframe": "5m"}')
+    await page.getByRole("button", { name: "Try it" }).click()
+    await visible("400 INVALID")
+    await visible("timestamp: is required")
+    await page.getByRole("button", { name: "Sample" }).click()
+    await page.getByRole("button", { name: "Try it" }).click()
+    await visible("201 ACCEPTED")
+    await visible("decided by default")
   })
 
   it("shows each machine in the state that the service reports", async () => {

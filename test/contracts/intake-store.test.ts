@@ -27,6 +27,7 @@ const row = (more: Partial<IntakeRow> = {}): IntakeRow => {
     neighbourIdentities: [],
     bodyHash: `hash-${serial}`,
     body: '{"symbol":"SPY"}',
+    mapped: null,
     symbol: "SPY",
     action: null,
     direction: "LONG",

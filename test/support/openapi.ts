@@ -94,17 +94,19 @@ export const assertDescribed = (
 }
 
 /** Where a body is not what the document says of a post to the webhook. Numbers are those of JSON, as a sender's are. */
-export const bodyProblems = (body: unknown): ReadonlyArray<string> =>
-  problemsOf(["components", "schemas", "WebhookBody"], JSON.parse(JSON.stringify(body)))
+export const bodyProblems = (body: unknown, schema = "WebhookBody"): ReadonlyArray<string> =>
+  problemsOf(["components", "schemas", schema], JSON.parse(JSON.stringify(body)))
 
 /** Throws when a post that was taken is not what the document says of one. `sent`: as text, bytes or a value. */
 export const assertTakenDescribed = (target: string, sent: unknown, status: number): void => {
-  if (!/^\/webhook(?:\/|$)/.test(new URL(target, "http://127.0.0.1").pathname) || status >= 300) return
+  const { pathname } = new URL(target, "http://127.0.0.1")
+  if (!/^\/webhook(?:\/[^/]*)?$/.test(pathname) || status >= 300) return
   const body: unknown =
     typeof sent === "string" || Buffer.isBuffer(sent)
       ? JSON.parse(new TextDecoder().decode(Buffer.from(sent)))
       : sent
-  const problems = body === undefined ? [] : bodyProblems(body)
+  const schema = pathname.startsWith("/webhook/") ? "SourceBody" : "WebhookBody"
+  const problems = body === undefined ? [] : bodyProblems(body, schema)
   if (problems.length > 0)
     throw new Error(
       `a post was taken that is not what /openapi.json says: ${problems.join("; ")}\n${JSON.stringify(body)}`

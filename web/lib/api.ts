@@ -146,6 +146,18 @@ export const logOut = async (): Promise<void> => {
   csrf = null
 }
 
+/** What would be made of a post of a sender: its bytes as they are, and where it would come from. */
+export const tryPost = (source: string, body: string, address: string): Promise<unknown> =>
+  request(
+    `/webhook/${encodeURIComponent(source)}/try${address === "" ? "" : `?address=${encodeURIComponent(address)}`}`,
+    {
+      method: "POST",
+      headers: { "content-type": "text/plain", ...(csrf === null ? {} : { "x-csrf-token": csrf }) },
+      body
+    },
+    readMs
+  )
+
 /** Gives a command. `key`: one for each time somebody decides, kept while the same decision is tried again. */
 export const give = (path: string, body: unknown, key: string): Promise<unknown> =>
   post(path, body, { "idempotency-key": key })

@@ -15,6 +15,7 @@ import Orders from "../pages/orders.svelte"
 import Overview from "../pages/overview.svelte"
 import Settings from "../pages/settings.svelte"
 import Signals from "../pages/signals.svelte"
+import Sources from "../pages/sources.svelte"
 import Tree from "../pages/tree.svelte"
 
 export interface Page {
@@ -31,6 +32,7 @@ export const pages: ReadonlyArray<Page> = [
   { name: "tree", title: "Tree", key: "t", component: Tree },
   { name: "machine", title: "Machine", key: "m", component: Machine, isHidden: true },
   { name: "signals", title: "Signals", key: "s", component: Signals },
+  { name: "sources", title: "Sources", key: "c", component: Sources },
   { name: "orders", title: "Orders", key: "o", component: Orders },
   { name: "fills", title: "Fills", key: "f", component: ListPage },
   { name: "latency", title: "Latency", key: "y", component: Latency },

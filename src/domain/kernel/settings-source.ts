@@ -39,11 +39,46 @@ export interface SourceAuthentication {
   readonly addresses: ReadonlyArray<string> | null
 }
 
-/** How many posts of one sender pass, and what becomes of more. */
+/** `reject`: posts beyond the rate are refused; `queue`: they wait for their turn. */
+export const ratePolicies = ["reject", "queue"] as const
+
+/** How many posts of one sender pass within any `perMs`, and what becomes of more. */
 export interface SourceRate {
   readonly requests: number
   readonly perMs: number
+  readonly policy: (typeof ratePolicies)[number]
+  /** How long a post of `queue` may wait; one that would wait longer is refused at once. */
+  readonly waitMsMax: number
 }
+
+type Scalar = string | number | boolean
+
+/** A text of a place in the body, which is a JSON pointer; the rest after, or before, the first of a text in it. */
+export interface TextPart {
+  readonly from: string
+  readonly after?: string
+  readonly before?: string
+}
+
+/** What a field of a signal is made of: exactly one of the first four. */
+export interface FieldMapping {
+  /** The first place with a value. */
+  readonly from?: string | ReadonlyArray<string>
+  readonly constant?: Scalar
+  readonly join?: ReadonlyArray<string | TextPart>
+  /** The time of receipt, for senders that name none. */
+  readonly received?: true
+  readonly after?: string
+  readonly before?: string
+  readonly case?: "upper" | "lower"
+  /** The sender's word, in any case, to ours; `*` is any other, null is absent. */
+  readonly table?: Readonly<Record<string, Scalar | null>>
+  /** For a value that is absent or blank. */
+  readonly default?: Scalar
+}
+
+/** By our field; null: what the sender calls by that name is something else. */
+export type FieldMappings = Readonly<Record<string, FieldMapping | null>>
 
 /** Every secret of a source, with its path below that of the authentication. */
 export const secretsOfSource = ({

@@ -10,7 +10,13 @@
 import type { Redacted } from "effect"
 import type { CalendarName } from "./calendar.ts"
 import type { InstrumentOverride } from "./instruments.ts"
-import type { IdentityRule, SourceAuthentication, SourcePreset, SourceRate } from "./settings-source.ts"
+import type {
+  FieldMappings,
+  IdentityRule,
+  SourceAuthentication,
+  SourcePreset,
+  SourceRate
+} from "./settings-source.ts"
 import type { WaveSchedule } from "./wave-clock.ts"
 
 export const modes = ["PRACTICE", "PAPER", "LIVE"] as const
@@ -53,6 +59,8 @@ export interface SourceSettings {
   /** Who may post at all, in addition to the authentication. */
   readonly ips: ReadonlyArray<string> | null
   readonly authentication: SourceAuthentication
+  /** Null: the sender's names are ours. */
+  readonly fields: FieldMappings | null
   readonly expected: Expected | null
 }
 

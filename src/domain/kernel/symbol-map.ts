@@ -21,11 +21,14 @@ export interface SymbolRules {
   readonly mode: Mode
 }
 
+/** What was done to a symbol that means an instrument. */
+export const MEANINGS = ["as_given", "mapped", "prefix_dropped", "continuous_as_given"] as const
+
 export type SymbolMeaning =
   | {
       readonly _tag: "Means"
       readonly symbol: string
-      readonly how: "as_given" | "mapped" | "prefix_dropped" | "continuous_as_given"
+      readonly how: (typeof MEANINGS)[number]
     }
   | { readonly _tag: "Refused"; readonly code: "symbol_continuous"; readonly hint: string }
 

@@ -8,13 +8,13 @@ import type { JsonObject } from "../kernel/canonical-json.ts"
 import type { Metadata } from "./metadata.ts"
 import type { Signal } from "./signal.ts"
 
-/** A valid body. `hasTimestamp` is what its identity needs to know (T3). */
+/** A valid body. `hasTimestamp`: it names its time, which its identity needs to know (T3). */
 export type IntakeBody =
   | {
       readonly kind: "signal"
       readonly signal: Signal
       readonly body: JsonObject
-      readonly hasTimestamp: true
+      readonly hasTimestamp: boolean
     }
   | {
       readonly kind: "metadata"

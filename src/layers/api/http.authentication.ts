@@ -192,3 +192,58 @@ export const judgeHeaders = (
 /** Judges the secret of a body. */
 export const isBodySecret = (gate: Gate, json: JsonValue | undefined): boolean =>
   gate.body !== null && bodyFault(gate.body, json) === null
+
+/** What each check found, for an operator. */
+export interface Explained {
+  readonly passes: boolean
+  readonly require: Gate["require"]
+  readonly checks: ReadonlyArray<{
+    readonly method: string
+    readonly result: "passed" | "failed" | "absent"
+    readonly message: string | null
+  }>
+}
+
+const found = (method: string, fault: Fault): Explained["checks"][number] => ({
+  method,
+  result: fault === null ? "passed" : fault === ABSENT ? "absent" : "failed",
+  message: fault
+})
+
+const listed = (networks: Networks, address: string): Fault =>
+  networks(address) ? null : `${address === "" ? "the sender" : address} is not in the list`
+
+/** Judges a post as the intake does, and names every check. Never for a sender. */
+export const explain = (
+  gate: Gate,
+  settings: Pick<Settings, "corsOrigins" | "mode">,
+  caller: PostCaller,
+  json: JsonValue | undefined
+): Explained => {
+  const { addresses, body, hmac, ips, require, standard } = gate
+  const verdict = judgeHeaders(gate, settings, caller)
+  return {
+    passes: verdict === "accepted" || (verdict === "body" && isBodySecret(gate, json)),
+    require,
+    checks: [
+      ...(ips === null ? [] : [found("ips", listed(ips, caller.address))]),
+      ...(hmac === null ? [] : [found("hmac", signatureFault(hmac, caller))]),
+      ...(standard === null ? [] : [found("standardWebhooks", standardFault(standard, caller))]),
+      ...(body === null ? [] : [found("bodySecret", bodyFault(body, json))]),
+      ...(addresses === null ? [] : [found("addresses", listed(addresses, caller.address))]),
+      ...(isStray(gate, caller)
+        ? [found("signature", "a signature was sent that this source does not check")]
+        : []),
+      ...(hasMethod(gate)
+        ? []
+        : [
+            found(
+              "local",
+              verdict === "accepted"
+                ? null
+                : "without a secret only unsigned posts of this machine are taken, in PRACTICE"
+            )
+          ])
+    ]
+  }
+}

@@ -35,7 +35,7 @@ import {
 } from "./http.body.ts"
 import { callerOf, senderAddress } from "./http.caller.ts"
 import { guarded, type Handling } from "./http.front.ts"
-import { makeRateLimiter, type RateLimiter } from "./http.rate-limit.ts"
+import { makeRateGate, type RateGate } from "./http.rate-limit.ts"
 import { IntakeQueue, type IntakeQueueService, type PostResult } from "../intake/intake-queue.port.ts"
 import { KeptPosts, type KeptPostsService } from "../intake/kept-posts.port.ts"
 import { readPost, withoutSourceSecret } from "../signals/intake-reading.wire.ts"
@@ -46,6 +46,8 @@ import { Lifecycle, type LifecycleService } from "../platform/lifecycle.port.ts"
 export interface HttpIntakeService {
   /** `POST /webhook/:source`. `source` is decoded from the path and may be unknown. */
   readonly post: (exchange: Exchange, source: string, handling: Handling) => void
+  /** Posts of a source that wait for their turn. */
+  readonly waiting: (source: string) => number
   /** `GET /webhook/test`: ok only when a post would be accepted now. */
   readonly test: (exchange: Exchange) => void
 }
@@ -71,7 +73,7 @@ export class HttpIntake extends Context.Service<HttpIntake, HttpIntakeService>()
         lifecycle: yield* Lifecycle,
         metrics: yield* Metrics,
         room: makeBodyRoom(intakeLimits.readingBytesMax),
-        rates: makeRateLimiter(),
+        rates: makeRateGate(),
         nowMs: () => clock.currentTimeMillisUnsafe()
       })
     })
@@ -87,7 +89,7 @@ interface Parts {
   readonly lifecycle: LifecycleService
   readonly metrics: MetricsService
   readonly room: BodyRoom
-  readonly rates: RateLimiter
+  readonly rates: RateGate
   readonly nowMs: () => number
 }
 
@@ -111,7 +113,7 @@ const isAcceptedType = (contentType: string | undefined): boolean => {
 }
 
 /** What is wrong with the form of a request, by its headers alone. */
-const refuseForm = (exchange: Exchange): FieldError | undefined => {
+export const refuseForm = (exchange: Exchange): FieldError | undefined => {
   const { headers } = exchange.request
   const encoding = nonEmpty(headers["content-encoding"])
   if (encoding !== undefined && encoding.toLowerCase() !== "identity") {
@@ -263,10 +265,30 @@ const takeBody = (
   if (!taken) refuse(exchange, 503, {}, retryAfter)
 }
 
-/** The body is complete: authentication first, then everything that may be reported to an authenticated sender. */
+/** What may be reported to an authenticated sender. */
+const judgeBody = (
+  parts: Parts,
+  exchange: Exchange,
+  post: Authenticated,
+  settings: SourceSettings,
+  json: ReturnType<typeof readJson>
+): void => {
+  if (Result.isSuccess(json)) return takeBody(parts, exchange, post, settings, json.success)
+  const { message, path } = json.failure
+  return refuseKept(parts, exchange, post, { status: 400, reason: "not_json", errors: [{ path, message }] })
+}
+
+/** It stops while a post waits for its turn. */
+const refuseStopping = (parts: Parts, exchange: Exchange): void => {
+  parts.metrics.postRefused("stopping")
+  refuse(exchange, 503, {}, { ...retryAfter, connection: "close" })
+}
+
+/** The body is complete: authentication first, then the rate, then the body. */
 const judge = (
   parts: Parts,
   exchange: Exchange,
+  handling: Handling,
   source: string,
   settings: SourceSettings,
   body: Buffer
@@ -291,26 +313,21 @@ const judge = (
   }
   // From here on nobody sees the secret of the sender.
   const json = Result.map(read, (value) => withoutSourceSecret(settings, value))
-  if (settings.rateLimit !== null) {
-    const waitMs = parts.rates.take(source, address, settings.rateLimit, nowMs)
-    if (waitMs > 0) {
-      refuse(exchange, 429, {}, { "retry-after": String(Math.ceil(waitMs / 1_000)) })
-      return
-    }
-  }
   const post = { source, body, json: Result.getOrUndefined(json) }
-  if (Result.isFailure(json)) {
-    const { message, path } = json.failure
-    return refuseKept(parts, exchange, post, {
-      status: 400,
-      reason: "not_json",
-      errors: [{ path, message }]
-    })
+  if (settings.rateLimit === null) {
+    judgeBody(parts, exchange, post, settings, json)
+    return
   }
-  return takeBody(parts, exchange, post, settings, json.success)
+  parts.rates.admit({ exchange, source, sender: address, nowMs }, settings.rateLimit, () =>
+    guarded(exchange, handling, () => {
+      if (parts.lifecycle.stopping()) refuseStopping(parts, exchange)
+      else judgeBody(parts, exchange, post, settings, json)
+    })
+  )
 }
 
 const makeIntake = (parts: Parts): HttpIntakeService => ({
+  waiting: parts.rates.waiting,
   post: (exchange, source, handling) => {
     const { expectsContinue } = handling
     const { sources } = parts.settings
@@ -335,7 +352,7 @@ const makeIntake = (parts: Parts): HttpIntakeService => ({
       else if (body === "no_room") {
         parts.metrics.postRefused("reading")
         refuseUnread(exchange, 503, {}, retryAfter)
-      } else guarded(exchange, handling, () => judge(parts, exchange, source, settings, body))
+      } else guarded(exchange, handling, () => judge(parts, exchange, handling, source, settings, body))
     }
     return readBody(exchange, intakeLimits.bodyBytesMax, then, parts.room)
   },

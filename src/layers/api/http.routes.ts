@@ -44,7 +44,9 @@ import { answerPreflight, applyCors, isPreflight } from "./http.cors.ts"
 import { guarded, type Handling, HttpFront, type HttpFrontService } from "./http.front.ts"
 import { healthRoutes } from "./http.health.ts"
 import { monitoringRoutes } from "./http.monitoring.ts"
-import { HttpIntake, type HttpIntakeService } from "./http.intake.ts"
+import { HttpIntake, type HttpIntakeService, refuseForm } from "./http.intake.ts"
+import { isTryPath, sourceRoutes } from "./http.sources.ts"
+import { makeSourceCounts, type SourceCounts } from "./source-counts.ts"
 import { readLimits } from "../platform/http-limits.ts"
 import { makeMatcher, type Match, type Route, type RouteRequest, runRoute } from "./http.route.ts"
 import { Shedding } from "../platform/shedding.port.ts"
@@ -68,6 +70,8 @@ interface Parts {
   readonly hub: LiveHub
   readonly match: (method: string, path: string) => Match
   readonly isProxy: Networks | null
+  readonly counts: SourceCounts
+  readonly nowMs: () => number
   /** The process has the role `http`: it takes posts and serves the API, and not only its health. */
   readonly takesPosts: boolean
 }
@@ -202,7 +206,7 @@ const refuseAccess = (exchange: Exchange, handling: Handling, { may }: Standing)
 /** Everything that is not the webhook. Returns the route's name for the metrics. */
 const dispatch = (parts: Parts, exchange: Exchange, handling: Handling): string => {
   const match = parts.match(exchange.method, exchange.path)
-  const isApi = exchange.path.startsWith("/api/")
+  const isApi = exchange.path.startsWith("/api/") || isTryPath(exchange.path)
   const standing = parts.access.standingOf(exchange)
   if (isApi && refuseAccess(exchange, handling, standing)) {
     const command = match._tag === "Found" ? match.route.command : undefined
@@ -236,6 +240,10 @@ const dispatch = (parts: Parts, exchange: Exchange, handling: Handling): string 
   }
 }
 
+/** A path of the intake; what tries a post is a route like others. */
+const isWebhook = ({ takesPosts }: Parts, path: string): boolean =>
+  takesPosts && (path === "/webhook" || path.startsWith("/webhook/")) && !isTryPath(path)
+
 const isRefusal = (status: number): status is RefusalStatus => status in refusalWords
 
 /** Records the response to a webhook post. The address is read before: a socket that is gone has none. */
@@ -244,7 +252,7 @@ const noteAnswer = (parts: Parts, exchange: Exchange, address: string, status: n
     exchange.path === "/webhook" ? "default" : decodeSegment(exchange.path.slice("/webhook/".length))
   const source = segment !== undefined && Object.hasOwn(parts.settings.sources, segment) ? segment : null
   const { errors, refusal, requestId } = exchange
-  parts.refused.note({
+  const post = {
     refusal,
     status,
     reason: isRefusal(status) ? refusalWords[status] : "TAKEN",
@@ -252,7 +260,9 @@ const noteAnswer = (parts: Parts, exchange: Exchange, address: string, status: n
     address,
     requestId,
     errors
-  })
+  }
+  parts.refused.note(post)
+  parts.counts.note(post, parts.nowMs())
 }
 
 const makeFront = (parts: Parts): HttpFrontService => ({
@@ -279,7 +289,7 @@ const makeFront = (parts: Parts): HttpFrontService => ({
       const { method, path } = exchange
       if (isPreflight(parts.settings.corsOrigins, exchange)) answerPreflight(exchange)
       else if (method === "OPTIONS" && path === "*") answerAllowed(exchange, ["GET", "HEAD", "POST"])
-      else if (parts.takesPosts && (path === "/webhook" || path.startsWith("/webhook/"))) {
+      else if (isWebhook(parts, path)) {
         route = webhook(parts, exchange, handling)
       } else route = dispatch(parts, exchange, handling)
     })
@@ -336,9 +346,21 @@ export const HttpFrontRoutes: Layer.Layer<
     figures.show("root/http/live", () => hub.figures())
     const charts = yield* Charts
     const takesPosts = settings.roles.has("http")
+    const intake = yield* HttpIntake
+    const nowMs = () => clock.currentTimeMillisUnsafe()
+    const isProxy = proxiesOf(settings)
+    const counts = makeSourceCounts(nowMs())
     const api = takesPosts
       ? [
           ...consoleRoutes(access),
+          ...sourceRoutes({
+            settings,
+            isProxy,
+            counts,
+            nowMs,
+            waiting: intake.waiting,
+            formFault: refuseForm
+          }),
           ...apiRoutes({ commands, reads, settings, states, source }),
           ...(yield* monitoringRoutes(source)),
           ...(yield* alertLogRoutes),
@@ -350,14 +372,16 @@ export const HttpFrontRoutes: Layer.Layer<
     return HttpFront.of(
       makeFront({
         settings,
-        intake: yield* HttpIntake,
+        intake,
         metrics,
         refused: yield* RefusedPosts,
         access,
         commands,
         hub,
         match,
-        isProxy: proxiesOf(settings),
+        isProxy,
+        counts,
+        nowMs,
         takesPosts
       })
     )

@@ -12,7 +12,7 @@ import { parseExactly } from "../../domain/kernel/json-reader.ts"
 import type { Item } from "./read-store.port.ts"
 
 export const signalColumns = `id, kind, source, status, reason, symbol, action, direction, timeframe, quantity, price, strategy, strike,
-  expiration::text AS expiration, intent, position_size, market_position, prev_market_position, market_position_size, fired_at, expires_from, received_at, decided_at, request_id, experiment_id, variant, identity_kind, attempts, body::text AS body_text`
+  expiration::text AS expiration, intent, position_size, market_position, prev_market_position, market_position_size, fired_at, expires_from, received_at, decided_at, request_id, experiment_id, variant, identity_kind, attempts, mapped, body::text AS body_text`
 /** Must agree with `correlationOf` (actors/execution/order-trace.ts). */
 const correlation = (order: string): string =>
   `coalesce(${order}.signal_id, ${order}.command_id, ${order}.opened_by, ${order}.id)`

@@ -15,6 +15,7 @@ import { weakness } from "../../domain/kernel/settings-secrets.ts"
 import { secretsOfSource, type SourceAuthentication } from "../../domain/kernel/settings-source.ts"
 import type { Environment } from "../../domain/kernel/settings-text.ts"
 import { plainSecret } from "../../domain/kernel/settings-text.ts"
+import { mappingProblems } from "../../wire/settings-mapping.ts"
 import type { SecretReference, SourceFile } from "../../wire/settings-source.ts"
 import { networkProblem } from "./networks.node.ts"
 
@@ -144,6 +145,8 @@ const checkStrength = (input: SourcesInput, path: string, authentication: Source
 const sourceOf = (input: SourcesInput, name: string, file: SourceFile, isPreset: boolean): SourceSettings => {
   const path = `sources.${name}.authentication`
   checkNetworks(input, `sources.${name}.ips`, file.ips)
+  for (const { message, path: at } of mappingProblems(file))
+    input.problems.push({ path: `sources.${name}.${at}`, message })
   if (file.authentication === null) return { ...file, authentication: inherited(input) }
   const authentication = ownAuthentication(input, path, file.authentication, isPreset)
   checkStrength(input, path, authentication)

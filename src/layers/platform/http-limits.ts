@@ -46,7 +46,9 @@ export const postLimits = {
   /** Clock difference accepted for Standard Webhooks timestamps, the value of its specification. */
   signatureToleranceMs: 300_000,
   /** Senders remembered by the rate limits of all sources. Above it the longest unseen is forgotten first. */
-  rateSendersMax: 10_000
+  rateSendersMax: 10_000,
+  /** Posts of all sources that wait for their turn, each with its body: at worst 16 MB of the largest. More get a 429. */
+  rateWaitingMax: 64
 } as const
 
 export const readLimits = {

@@ -21,6 +21,8 @@ export interface IntakePost {
   readonly source: string
   readonly parsed: IntakeBody
   readonly identity: Identity
+  /** What its fields were made of, where its source maps them. */
+  readonly mapped?: Readonly<Record<string, string>> | null
   readonly requestId: string
   /** What its age is judged by. */
   readonly nowMs: number
@@ -67,6 +69,7 @@ const rowOf = (post: IntakePost, experiment: Experiment) => ({
   neighbourIdentities: neighboursOf(post),
   bodyHash: post.identity.bodyHash,
   body: JSON.stringify(post.parsed.body),
+  mapped: post.mapped === undefined || post.mapped === null ? null : JSON.stringify(post.mapped),
   requestId: post.requestId,
   experimentId: experiment.experimentId,
   variant: experiment.variant,

@@ -58,14 +58,15 @@ const insert = (sql: SqlClient, rows: ReadonlyArray<IntakeRow>) => {
       ${column((row) => JSON.stringify(row.answer))}::text[], ${column((row) => row.status)}::text[],
       ${column((row) => row.reason)}::text[], ${column((row) => row.intent)}::text[],
       ${column((row) => row.positionSize)}::text[], ${column((row) => row.marketPosition)}::text[],
-      ${column((row) => row.prevMarketPosition)}::text[], ${column((row) => row.marketPositionSize)}::text[])
+      ${column((row) => row.prevMarketPosition)}::text[], ${column((row) => row.marketPositionSize)}::text[],
+      ${column((row) => row.mapped)}::text[])
       AS rows (id, kind, source, identity, identity_kind, body_hash, body, symbol, action, direction, timeframe,
         fired_at, expires_from, quantity, price, strategy, strike, expiration, request_id, experiment_id, variant,
-        answer, status, reason, intent, position_size, market_position, prev_market_position, market_position_size))
+        answer, status, reason, intent, position_size, market_position, prev_market_position, market_position_size, mapped))
     INSERT INTO signals (seq, id, kind, source, identity, identity_kind, body_hash, body, symbol, action, direction,
       timeframe, fired_at, expires_from, quantity, price, strategy, strike, expiration, request_id, experiment_id,
       variant, answer, status, reason, decided_at, intent, position_size, market_position, prev_market_position,
-      market_position_size)
+      market_position_size, mapped)
     OVERRIDING SYSTEM VALUE
     SELECT seq, id::uuid, kind, source, identity, identity_kind, body_hash, body::jsonb, nullif(symbol, ''),
       nullif(action, ''), nullif(direction, ''), nullif(timeframe, ''), nullif(fired_at, '')::timestamptz,
@@ -73,7 +74,8 @@ const insert = (sql: SqlClient, rows: ReadonlyArray<IntakeRow>) => {
       nullif(strategy, ''), nullif(strike, '')::numeric, nullif(expiration, '')::date, request_id,
       nullif(experiment_id, ''), nullif(variant, ''), answer::jsonb, status, nullif(reason, ''),
       CASE WHEN status = 'rejected' THEN hf_now() END, nullif(intent, ''), nullif(position_size, '')::numeric,
-      nullif(market_position, ''), nullif(prev_market_position, ''), nullif(market_position_size, '')::numeric
+      nullif(market_position, ''), nullif(prev_market_position, ''), nullif(market_position_size, '')::numeric,
+      nullif(mapped, '')::jsonb
     FROM rows ORDER BY source COLLATE "C", identity COLLATE "C"
     ON CONFLICT DO NOTHING
     RETURNING source, identity`

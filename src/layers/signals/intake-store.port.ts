@@ -37,6 +37,8 @@ export interface IntakeRow extends SignalTarget {
   readonly bodyHash: string
   /** JSON text of the body, without the secret. */
   readonly body: string
+  /** JSON text of what its fields were made of; null where its source maps none. */
+  readonly mapped: string | null
   readonly symbol: string | null
   readonly action: "BUY" | "SELL" | null
   readonly direction: "LONG" | "SHORT" | "CALL" | "PUT" | null

@@ -25,6 +25,7 @@ const row = (n: number, body = "{}"): IntakeRow => ({
   neighbourIdentities: [],
   bodyHash: `hash-${n}`,
   body,
+  mapped: null,
   symbol: "SPY",
   action: null,
   direction: "LONG",

@@ -213,3 +213,34 @@ describe("lists of addresses", () => {
     }
   )
 })
+
+describe("the fields of a source", () => {
+  it.each([
+    [{ actoin: { from: "/a" } }, "fields.actoin: unknown key; use symbol, ticker, action"],
+    [{ action: {} }, "fields.action: must have exactly one of from, constant, join and received"],
+    [{ action: { from: "/a", constant: "BUY" } }, "fields.action: must have exactly one of"],
+    [{ action: { from: "a" } }, "fields.action.from: must be a JSON pointer such as /order/amount"],
+    [{ action: { constant: "BYU" } }, "fields.action.constant: must be one of BUY, SELL"],
+    [{ action: { from: "/a", table: { long: "BYU" } } }, "fields.action.table.long: must be one of"],
+    [{ quantity: { from: "/a", default: "many" } }, "fields.quantity.default: must be a decimal"],
+    [{ ticker: { constant: " " } }, "fields.ticker.constant: "],
+    [{ timeframe: { constant: "5 minutes" } }, "fields.timeframe.constant: must"],
+    [{ timestamp: { constant: 1_700_000_000 } }, "fields.timestamp.constant: is no time of a signal"],
+    [{ order_type: { constant: "limit" } }, "fields.order_type.constant: must be market"],
+    [{ symbol: { join: [] } }, "fields.symbol.join: joins nothing"],
+    [{ symbol: { join: [{ after: "x" }] } }, "fields.symbol.join.0: must be a text, or"]
+  ])("are refused with the path of what is wrong [%j]", (fields, problem) => {
+    assert.include(problemsOf({}, { fields })[0] ?? "", `sources.tv.${problem}`)
+  })
+
+  it("must not take the time of receipt for that of a bar, or for an identity", () => {
+    const fields = { timestamp: { received: true } }
+    assert.deepStrictEqual(problemsOf({}, { fields, timestampIs: "bar" }), [
+      'sources.tv.fields.timestamp.received: is the time of no bar: set "timestampIs" to "fired"'
+    ])
+    assert.include(
+      problemsOf({}, { fields, identity: "id+timestamp" })[0] ?? "",
+      "differs in every repetition"
+    )
+  })
+})
