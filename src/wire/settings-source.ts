@@ -171,8 +171,5 @@ export const withPreset = (given: unknown): unknown => {
   return preset === undefined ? given : { ...presets[preset], ...given }
 }
 
-/** The defaults of a source of an installation without secrets. */
-export const plainSource: SourceSettings = {
-  ...sourceFile.parse({}),
-  authentication: { require: "any", hmac: null, standardWebhooks: null, bodySecret: null, addresses: null }
-}
+/** The defaults of a source. */
+export const plainSource: SourceSettings = { ...sourceFile.parse({}), authentication: null }

@@ -61,16 +61,13 @@ export const secretReadings = ({ secrets, sources }: Settings): Readonly<Record<
     ["WEBHOOK_SECRET", clear(secrets.webhook).map(text)],
     ["ADMIN_TOKEN", clear(secrets.admin).map(text)],
     ...Object.entries(sources).flatMap(([name, { authentication }]) =>
-      secretsOfSource(authentication)
-        // Those of the installation are above.
-        .filter(([, secret]) => secret !== secrets.hmac && secret !== secrets.webhook)
-        .map(
-          ([at, secret]) =>
-            [
-              `sources.${name}.authentication.${at}`,
-              clear(secret).map(at.startsWith("bodySecret") ? text : signing)
-            ] as const
-        )
+      secretsOfSource(authentication).map(
+        ([at, secret]) =>
+          [
+            `sources.${name}.authentication.${at}`,
+            clear(secret).map(at.startsWith("bodySecret") ? text : signing)
+          ] as const
+      )
     )
   ] as const
   return Object.fromEntries(

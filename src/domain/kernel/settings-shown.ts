@@ -7,20 +7,27 @@
 import { Redacted } from "effect"
 import { type Mask, maskedRecord, redactUrl, redactUrls } from "./redaction.ts"
 import type { Settings, SourceSettings } from "./settings.ts"
+import { authenticationOf, type InstallationSecrets } from "./settings-source.ts"
 
 const hidden = <Method extends { readonly secrets: ReadonlyArray<unknown> }>(method: Method | null) =>
   method === null ? null : { ...method, secrets: method.secrets.map(() => "[redacted]") }
 
-/** A source with its secrets replaced. */
-export const describeSource = (source: SourceSettings): Record<string, unknown> => ({
-  ...source,
-  authentication: {
-    ...source.authentication,
-    hmac: hidden(source.authentication.hmac),
-    standardWebhooks: hidden(source.authentication.standardWebhooks),
-    bodySecret: hidden(source.authentication.bodySecret)
+/** A source with what it requires in the end, and its secrets replaced. */
+export const describeSource = (
+  source: SourceSettings,
+  secrets: InstallationSecrets
+): Record<string, unknown> => {
+  const authentication = authenticationOf(source.authentication, secrets)
+  return {
+    ...source,
+    authentication: {
+      ...authentication,
+      hmac: hidden(authentication.hmac),
+      standardWebhooks: hidden(authentication.standardWebhooks),
+      bodySecret: hidden(authentication.bodySecret)
+    }
   }
-})
+}
 
 /** The settings as plain JSON with every secret replaced, for `--check-config`. URLs show where they lead. */
 export const describeSettings = (settings: Settings): Record<string, unknown> => {
@@ -33,7 +40,10 @@ export const describeSettings = (settings: Settings): Record<string, unknown> =>
         ? "embedded PostgreSQL under dataDir"
         : Redacted.value(settings.databaseUrl),
     sources: Object.fromEntries(
-      Object.entries(settings.sources).map(([name, source]) => [name, describeSource(source)])
+      Object.entries(settings.sources).map(([name, source]) => [
+        name,
+        describeSource(source, settings.secrets)
+      ])
     ),
     feeds: Object.fromEntries(
       Object.entries(settings.feeds).map(([name, feed]) => [name, { ...feed, token: shown(feed.token) }])

@@ -23,21 +23,74 @@ type Secrets = ReadonlyArray<Redacted.Redacted<string>>
 export const signatureEncodings = ["hex", "base64"] as const
 
 /** What a sender must show. A method that is null is not taken; without any, only local senders in practice mode are. */
-export interface SourceAuthentication {
+interface Authentication<Of> {
   /** Whether one of the methods is enough, or each of them is needed. */
   readonly require: "any" | "all"
   /** The HMAC-SHA256 of the raw body, in a header. */
   readonly hmac: {
     readonly header: string
     readonly encoding: (typeof signatureEncodings)[number]
-    readonly secrets: Secrets
+    readonly secrets: Of
   } | null
-  readonly standardWebhooks: { readonly toleranceMs: number; readonly secrets: Secrets } | null
+  readonly standardWebhooks: { readonly toleranceMs: number; readonly secrets: Of } | null
   /** `field` is a JSON pointer. */
-  readonly bodySecret: { readonly field: string; readonly secrets: Secrets } | null
+  readonly bodySecret: { readonly field: string; readonly secrets: Of } | null
   /** Senders at these addresses and networks. */
   readonly addresses: ReadonlyArray<string> | null
 }
+
+/** With the secrets that count. A method without any secret is one that nobody can pass. */
+export type SourceAuthentication = Authentication<Secrets>
+
+/** As a source has it. Secrets that are null are those of the installation, which change with a restart only. */
+export type AuthenticationSettings = Authentication<Secrets | null>
+
+/** The secrets of the installation. */
+export interface InstallationSecrets {
+  readonly hmac: Redacted.Redacted<string> | null
+  readonly webhook: Redacted.Redacted<string> | null
+}
+
+/** What a source requires under these secrets of the installation. */
+export const authenticationOf = (
+  own: AuthenticationSettings | null,
+  { hmac, webhook }: InstallationSecrets
+): SourceAuthentication => {
+  const signing = hmac === null ? [] : [hmac]
+  const body = webhook === null ? [] : [webhook]
+  if (own === null)
+    return {
+      require: "any",
+      hmac: hmac === null ? null : { header: "x-webhook-signature", encoding: "hex", secrets: signing },
+      standardWebhooks: hmac === null ? null : { toleranceMs: 300_000, secrets: signing },
+      bodySecret: webhook === null ? null : { field: "/secret", secrets: body },
+      addresses: null
+    }
+  const complete = <Method extends { readonly secrets: Secrets | null }>(
+    method: Method | null,
+    inherited: Secrets
+  ) => (method === null ? null : { ...method, secrets: method.secrets ?? inherited })
+  return {
+    ...own,
+    hmac: complete(own.hmac, signing),
+    standardWebhooks: complete(own.standardWebhooks, signing),
+    bodySecret: complete(own.bodySecret, body)
+  }
+}
+
+/** Every secret of its own of a source, with its path below that of the authentication. */
+export const secretsOfSource = (
+  own: AuthenticationSettings | null
+): ReadonlyArray<readonly [path: string, secret: Redacted.Redacted<string>]> =>
+  own === null
+    ? []
+    : Object.entries({
+        hmac: own.hmac,
+        standardWebhooks: own.standardWebhooks,
+        bodySecret: own.bodySecret
+      }).flatMap(([method, given]) =>
+        (given?.secrets ?? []).map((secret, at) => [`${method}.secrets.${at}`, secret] as const)
+      )
 
 /** `reject`: posts beyond the rate are refused; `queue`: they wait for their turn. */
 export const ratePolicies = ["reject", "queue"] as const
@@ -79,13 +132,3 @@ export interface FieldMapping {
 
 /** By our field; null: what the sender calls by that name is something else. */
 export type FieldMappings = Readonly<Record<string, FieldMapping | null>>
-
-/** Every secret of a source, with its path below that of the authentication. */
-export const secretsOfSource = ({
-  bodySecret,
-  hmac,
-  standardWebhooks
-}: SourceAuthentication): ReadonlyArray<readonly [path: string, secret: Redacted.Redacted<string>]> =>
-  Object.entries({ hmac, standardWebhooks, bodySecret }).flatMap(([method, given]) =>
-    (given?.secrets ?? []).map((secret, at) => [`${method}.secrets.${at}`, secret] as const)
-  )

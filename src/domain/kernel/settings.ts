@@ -11,9 +11,9 @@ import type { Redacted } from "effect"
 import type { CalendarName } from "./calendar.ts"
 import type { InstrumentOverride } from "./instruments.ts"
 import type {
+  AuthenticationSettings,
   FieldMappings,
   IdentityRule,
-  SourceAuthentication,
   SourcePreset,
   SourceRate
 } from "./settings-source.ts"
@@ -58,7 +58,8 @@ export interface SourceSettings {
   readonly rateLimit: SourceRate | null
   /** Who may post at all, in addition to the authentication. */
   readonly ips: ReadonlyArray<string> | null
-  readonly authentication: SourceAuthentication
+  /** Null: by any of the secrets of the installation. */
+  readonly authentication: AuthenticationSettings | null
   /** Null: the sender's names are ours. */
   readonly fields: FieldMappings | null
   readonly expected: Expected | null

@@ -16,7 +16,11 @@ import { Redacted } from "effect"
 import { isJsonObject, type JsonValue } from "../../domain/kernel/canonical-json.ts"
 import { pathOfPointer, type PointerPath, valueAt } from "../../domain/kernel/json-pointer.ts"
 import type { Settings, SourceSettings } from "../../domain/kernel/settings.ts"
-import type { SourceAuthentication } from "../../domain/kernel/settings-source.ts"
+import {
+  authenticationOf,
+  type InstallationSecrets,
+  type SourceAuthentication
+} from "../../domain/kernel/settings-source.ts"
 import { readSecret } from "../../domain/kernel/settings-text.ts"
 import { type Networks, networksOf } from "../platform/networks.node.ts"
 import { type Caller, isLocalCaller, oneHeader } from "./http.caller.ts"
@@ -60,8 +64,9 @@ export interface Gate {
   readonly body: { readonly path: PointerPath; readonly digests: ReadonlyArray<Buffer> } | null
 }
 
-const makeGate = ({ authentication, ips }: SourceSettings): Gate => {
-  const { addresses, bodySecret, hmac, require, standardWebhooks } = authentication
+const makeGate = ({ authentication, ips }: SourceSettings, secrets: InstallationSecrets): Gate => {
+  const required = authenticationOf(authentication, secrets)
+  const { addresses, bodySecret, hmac, require, standardWebhooks } = required
   const keys = (secrets: ReadonlyArray<Redacted.Redacted<string>>): Keys =>
     secrets.flatMap((secret) => keysOfSecret(Redacted.value(secret)))
   return {
@@ -81,14 +86,14 @@ const makeGate = ({ authentication, ips }: SourceSettings): Gate => {
   }
 }
 
-/** Settings of a source do not change; a reload brings new ones. */
-const gates = new WeakMap<SourceSettings, Gate>()
+/** Settings of a source do not change; a reload brings new ones, and the secrets of the installation stay. */
+const gates = new WeakMap<SourceSettings, { readonly secrets: InstallationSecrets; readonly gate: Gate }>()
 
-export const gateOf = (source: SourceSettings): Gate => {
+export const gateOf = (source: SourceSettings, secrets: InstallationSecrets): Gate => {
   const known = gates.get(source)
-  if (known !== undefined) return known
-  const gate = makeGate(source)
-  gates.set(source, gate)
+  if (known?.secrets === secrets) return known.gate
+  const gate = makeGate(source, secrets)
+  gates.set(source, { secrets, gate })
   return gate
 }
 

@@ -294,7 +294,7 @@ const judge = (
   body: Buffer
 ): void => {
   const nowMs = parts.nowMs()
-  const gate = gateOf(settings)
+  const gate = gateOf(settings, parts.settings.secrets)
   const address = senderAddress(exchange.request, parts.isProxy)
   const credential = judgeHeaders(gate, parts.settings, {
     ...callerOf(exchange.request),

@@ -54,7 +54,7 @@ const statusOf = (
   const { accepted, duplicate, lastAddress, lastAnswer, lastAtMs, refused } = counts.of(name)
   return {
     name,
-    settings: describeSource(source),
+    settings: describeSource(source, settings.secrets),
     strategies: takersOf(settings.strategies, name, null).map(([strategy]) => strategy),
     posts: {
       since: isoOf(counts.sinceMs),
@@ -217,7 +217,7 @@ const tryPost = (
   address: string
 ): Tried => {
   const settings = snapshotOf(parts.settings)
-  const gate = gateOf(source)
+  const gate = gateOf(source, settings.secrets)
   const read = readJson(body)
   // The caller's own credentials would make it a page or a proxy, which no sender is.
   const caller = { ...callerOf(exchange.request), address, body, nowMs: parts.nowMs() }

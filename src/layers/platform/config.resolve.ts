@@ -315,7 +315,7 @@ const crossCheck = (settings: Settings, problems: Array<SettingsProblem>): void 
   checkBreakers(settings, problems)
   checkSizing(settings, problems)
   if (settings.mode === "PRACTICE") return
-  problems.push(...unauthenticated(settings.mode, settings.sources))
+  problems.push(...unauthenticated(settings))
   if (settings.secrets.admin === null) {
     problems.push({ path: "ADMIN_TOKEN", message: `${settings.mode} does not start with an open admin API` })
   }

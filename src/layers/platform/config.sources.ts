@@ -10,9 +10,14 @@
  * Failure: a problem; so is a file that cannot be read.
  */
 import { Redacted, Result } from "effect"
-import type { Mode, SettingsProblem, SourceSettings } from "../../domain/kernel/settings.ts"
+import type { Mode, Settings, SettingsProblem, SourceSettings } from "../../domain/kernel/settings.ts"
 import { weakness } from "../../domain/kernel/settings-secrets.ts"
-import { secretsOfSource, type SourceAuthentication } from "../../domain/kernel/settings-source.ts"
+import {
+  authenticationOf,
+  type AuthenticationSettings,
+  type InstallationSecrets,
+  secretsOfSource
+} from "../../domain/kernel/settings-source.ts"
 import type { Environment } from "../../domain/kernel/settings-text.ts"
 import { plainSecret } from "../../domain/kernel/settings-text.ts"
 import { mappingProblems } from "../../wire/settings-mapping.ts"
@@ -22,16 +27,13 @@ import { networkProblem } from "./networks.node.ts"
 type Secret = Redacted.Redacted<string>
 
 /** What resolving them needs, and where problems go. */
-export interface SourcesInput {
+export interface SourcesInput extends InstallationSecrets {
   readonly mode: Mode
   readonly environment: Environment
   /** The text of a file by its path as written; or why it cannot be read. */
   readonly readSecret: (path: string) => Result.Result<string, string>
   readonly problems: Array<SettingsProblem>
   readonly trimmed: Array<string>
-  /** The secrets of the installation. */
-  readonly hmac: Secret | null
-  readonly webhook: Secret | null
 }
 
 const given = (
@@ -58,30 +60,22 @@ const secretAt = (input: SourcesInput, path: string, reference: SecretReference)
   return plain === "" ? [] : [Redacted.make(plain, { label: path })]
 }
 
-/** The secrets of a method, or those of the installation. Null: a method without any is none. */
+/** The secrets of a method, null for those of the installation. "none": a method that there is no secret for. */
 const secretsAt = (
   input: SourcesInput,
   path: string,
   method: { readonly secrets?: ReadonlyArray<SecretReference> },
   installation: { readonly secret: Secret | null; readonly variable: string },
   isPreset: boolean
-): ReadonlyArray<Secret> | null => {
+): ReadonlyArray<Secret> | null | "none" => {
   if (method.secrets !== undefined)
     return method.secrets.flatMap((reference, at) => secretAt(input, `${path}.secrets.${at}`, reference))
-  if (installation.secret !== null) return [installation.secret]
+  if (installation.secret !== null) return null
   // A preset must be usable in practice with nothing else; there unsigned posts of this machine are taken.
   if (!isPreset || input.mode !== "PRACTICE")
     input.problems.push({ path, message: `needs secrets, or ${installation.variable}` })
-  return null
+  return "none"
 }
-
-const inherited = ({ hmac, webhook }: SourcesInput): SourceAuthentication => ({
-  require: "any",
-  hmac: hmac === null ? null : { header: "x-webhook-signature", encoding: "hex", secrets: [hmac] },
-  standardWebhooks: hmac === null ? null : { toleranceMs: 300_000, secrets: [hmac] },
-  bodySecret: webhook === null ? null : { field: "/secret", secrets: [webhook] },
-  addresses: null
-})
 
 const checkNetworks = (
   input: SourcesInput,
@@ -100,7 +94,7 @@ const ownAuthentication = (
   path: string,
   file: NonNullable<SourceFile["authentication"]>,
   isPreset: boolean
-): SourceAuthentication => {
+): AuthenticationSettings => {
   const hmacOf = { secret: input.hmac, variable: "HMAC_SECRET" }
   const webhookOf = { secret: input.webhook, variable: "WEBHOOK_SECRET" }
   const { addresses, bodySecret, hmac, standardWebhooks } = file
@@ -116,7 +110,7 @@ const ownAuthentication = (
   ) => {
     if (method === null) return null
     const found = secretsAt(input, `${path}.${name}`, method, installation, isPreset)
-    return found === null ? null : { ...method, secrets: found }
+    return found === "none" ? null : { ...method, secrets: found }
   }
   return {
     require: file.require,
@@ -127,15 +121,21 @@ const ownAuthentication = (
   }
 }
 
+/** Whether anything that a sender must show is a secret. */
+const hasSecret = (own: AuthenticationSettings | null, installation: InstallationSecrets): boolean => {
+  const { bodySecret, hmac, standardWebhooks } = authenticationOf(own, installation)
+  return [bodySecret, hmac, standardWebhooks].some((method) => (method?.secrets.length ?? 0) > 0)
+}
+
 /** What must not be outside of practice mode: weak secrets, and senders who need none. */
-const checkStrength = (input: SourcesInput, path: string, authentication: SourceAuthentication): void => {
+const checkStrength = (input: SourcesInput, path: string, authentication: AuthenticationSettings): void => {
   if (input.mode === "PRACTICE") return
   for (const [at, secret] of secretsOfSource(authentication)) {
     const weak = weakness(Redacted.value(secret))
     if (weak !== null) input.problems.push({ path: `${path}.${at}`, message: `the secret ${weak}` })
   }
   const { addresses, require } = authentication
-  if (addresses !== null && (require === "any" || secretsOfSource(authentication).length === 0))
+  if (addresses !== null && (require === "any" || !hasSecret(authentication, input)))
     input.problems.push({
       path: `${path}.addresses`,
       message: `an address proves too little in ${input.mode}: add a secret, and "require": "all"`
@@ -147,7 +147,7 @@ const sourceOf = (input: SourcesInput, name: string, file: SourceFile, isPreset:
   checkNetworks(input, `sources.${name}.ips`, file.ips)
   for (const { message, path: at } of mappingProblems(file))
     input.problems.push({ path: `sources.${name}.${at}`, message })
-  if (file.authentication === null) return { ...file, authentication: inherited(input) }
+  if (file.authentication === null) return { ...file, authentication: null }
   const authentication = ownAuthentication(input, path, file.authentication, isPreset)
   checkStrength(input, path, authentication)
   return { ...file, authentication }
@@ -168,14 +168,15 @@ export const sourcesOf = <Name extends string>(
   ) as Readonly<Record<Name, SourceSettings>>
 
 /** Outside of practice mode, sources that would refuse every post; `default` and `wave` may, while another takes them. */
-export const unauthenticated = (
-  mode: Mode,
-  sources: Readonly<Record<string, SourceSettings>>
-): ReadonlyArray<SettingsProblem> => {
+export const unauthenticated = ({
+  mode,
+  secrets,
+  sources
+}: Pick<Settings, "mode" | "secrets" | "sources">): ReadonlyArray<SettingsProblem> => {
   if (mode === "PRACTICE") return []
-  const bare = Object.keys(sources).filter(
-    (name) => secretsOfSource(sources[name]?.authentication ?? nothing).length === 0
-  )
+  const bare = Object.entries(sources)
+    .filter(([, { authentication }]) => !hasSecret(authentication, secrets))
+    .map(([name]) => name)
   if (bare.length === Object.keys(sources).length)
     return [
       {
@@ -189,12 +190,4 @@ export const unauthenticated = (
       path: `sources.${name}.authentication`,
       message: `${mode} needs a secret: set HMAC_SECRET or WEBHOOK_SECRET, or name its own`
     }))
-}
-
-const nothing: SourceAuthentication = {
-  require: "any",
-  hmac: null,
-  standardWebhooks: null,
-  bodySecret: null,
-  addresses: null
 }

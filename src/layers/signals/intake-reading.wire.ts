@@ -51,12 +51,12 @@ export interface ReadPost {
 
 /** What was sent without what proves its sender. `/secret` is no field of any body: whatever reads one leaves it out. */
 export const withoutSourceSecret = (
-  { authentication: { bodySecret } }: Pick<SourceSettings, "authentication">,
+  { authentication }: Pick<SourceSettings, "authentication">,
   json: JsonValue
-): JsonValue =>
-  bodySecret === null || bodySecret.field === "/secret" || !isJsonObject(json)
-    ? json
-    : withoutAt(json, pathOfPointer(bodySecret.field))
+): JsonValue => {
+  const field = authentication?.bodySecret?.field ?? "/secret"
+  return field === "/secret" || !isJsonObject(json) ? json : withoutAt(json, pathOfPointer(field))
+}
 
 const mappers = new WeakMap<FieldMappings, Mapper>()
 

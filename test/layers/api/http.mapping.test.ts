@@ -74,7 +74,8 @@ describe("a post that is mapped", () => {
       { path: "action", message: "is mapped from /side, whose value is none of long, short" },
       {
         path: "quantity",
-        message: "must be a decimal such as 1250.5 (no commas), of at most 20 digits before and 18 after the point (it is mapped from /order/size)"
+        message:
+          "must be a decimal such as 1250.5 (no commas), of at most 20 digits before and 18 after the point (it is mapped from /order/size)"
       }
     ])
     assert.include(world.kept[0]?.text.body ?? "", '"side":"flat"')
