@@ -153,7 +153,12 @@ const service = (kind: Kind) =>
       Effect.provide(Shedding.layer)
     )
     const stopStoring = storeInto(journal)
-    const store = { store: () => Effect.void, read: () => Effect.succeed([]), oldest: Effect.succeed(null) }
+    const store = {
+      store: () => Effect.void,
+      read: () => Effect.succeed([]),
+      lastAt: () => Effect.succeed(null),
+      oldest: Effect.succeed(null)
+    }
     const hub = new LiveHub({ journal, store, nowMs: () => performance.now(), epochMs: () => Date.now() })
     const server = yield* Effect.promise(() => listen(hub))
     const watching =

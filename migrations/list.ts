@@ -30,6 +30,7 @@ import m0023 from "./0023_journal.ts"
 import m0024 from "./0024_resources.ts"
 import m0025 from "./0025_moving-exits.ts"
 import m0026 from "./0026_signal-mapping.ts"
+import m0027 from "./0027_journal-pictures.ts"
 
 export const migrations = [
   { id: 1, name: "0001_init", up: m0001 },
@@ -57,5 +58,6 @@ export const migrations = [
   { id: 23, name: "0023_journal", up: m0023 },
   { id: 24, name: "0024_resources", up: m0024 },
   { id: 25, name: "0025_moving-exits", up: m0025 },
-  { id: 26, name: "0026_signal-mapping", up: m0026 }
+  { id: 26, name: "0026_signal-mapping", up: m0026 },
+  { id: 27, name: "0027_journal-pictures", up: m0027 }
 ]

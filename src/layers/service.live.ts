@@ -74,6 +74,7 @@ import {
 } from "./orders/order-journal.ts"
 import { journalledDecisions } from "./decision/decision-journal.ts"
 import { journalStorePg } from "./health/journal-store.pg.ts"
+import { picturesPg } from "./health/pictures.pg.ts"
 import { journalRing } from "./platform/journal.ring.ts"
 import { RiskFigures } from "./orders/risk-figures.port.ts"
 import { CanaryFigures } from "./health/canary.port.ts"
@@ -129,6 +130,7 @@ const stores = (mask: Mask) =>
     IntakeStorePg,
     journalledCommands(orderCommandsPg),
     journalledOrders(ordersStorePg),
+    picturesPg,
     positionsStorePg,
     ReadStorePg,
     riskStorePg,

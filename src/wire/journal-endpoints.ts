@@ -9,6 +9,7 @@ import { JOURNAL_TYPES, type JournalType } from "../domain/platform/journal.ts"
 import { chart, chartLine } from "./chart.ts"
 import { endpoint, list } from "./endpoint.ts"
 import { journalEntry } from "./journal.ts"
+import { past } from "./past.ts"
 import { byName, listQuery, page } from "./page.ts"
 
 const isType = (word: string): word is JournalType => JOURNAL_TYPES.some((type) => type === word)
@@ -50,6 +51,10 @@ const since = z
     override: { type: "string" }
   })
 
+const before = afterSequence
+  .optional()
+  .meta({ description: "Entries before this number.", override: { type: "integer", minimum: 0 } })
+
 export const listEvents = endpoint({
   ...list,
   path: "/api/v1/events",
@@ -57,9 +62,27 @@ export const listEvents = endpoint({
   name: "listEvents",
   summary:
     "The journal: as JSON with any filter (newest first; after `since` oldest first), otherwise as server-sent events that resume after `Last-Event-ID`.",
-  query: listQuery({ path: byName, type: types, since }),
+  query: listQuery({ path: byName, type: types, since, before }),
   streams: "text/event-stream",
   answers: { 200: page(journalEntry) }
+})
+
+export const getPast = endpoint({
+  ...list,
+  path: "/api/v1/past",
+  tag: "operations",
+  name: "getPast",
+  summary:
+    "What this node was at an entry of the journal, or at an instant: every component, health, positions, and orders that were open.",
+  query: z.strictObject({
+    at: z
+      .union(
+        [afterSequence, afterInstant],
+        "must be a number of the journal, or an instant such as 2026-01-31T09:30:00Z"
+      )
+      .meta({ description: "A number of the journal, or an instant.", override: { type: "string" } })
+  }),
+  answers: { 200: past }
 })
 
 /** What either stream takes in its query. */
@@ -99,4 +122,4 @@ export const getMachine = endpoint({
   answers: { 200: chart }
 })
 
-export const journalEndpoints = [listEvents, live, listMachines, getMachine]
+export const journalEndpoints = [listEvents, getPast, live, listMachines, getMachine]

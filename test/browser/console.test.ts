@@ -174,21 +174,111 @@ describe("the console", () => {
     await page.getByRole("button", { name: "Log out" }).waitFor()
   })
 
-  it("goes back in time, with its controls off, and forward to now", async () => {
-    await go("machine/root%2Ffeeds%2Ffeed%3Adefault")
-    const bar = page.getByRole("group", { name: "Time travel" })
-    await waitUntil(
-      "entries of the journal",
-      async () => (await bar.getByRole("slider").isEnabled()) || undefined
-    )
-    await bar.getByRole("slider").fill("0")
+  const bar = () => page.getByRole("group", { name: "Time travel" })
+  /** The entries that the page holds begin with one of these. */
+  const travelTo = async (seq: number): Promise<void> => {
+    const slider = bar().getByRole("slider")
+    await waitUntil("entries of the journal", async () => (await slider.isEnabled()) || undefined)
+    let [low, high] = [0, Number(await slider.getAttribute("max"))]
+    for (;;) {
+      const middle = Math.floor((low + high) / 2)
+      await slider.fill(String(middle))
+      const shown = await waitUntil("the moment to be shown", async () => {
+        const named = /entry (\d+)/.exec((await slider.getAttribute("aria-valuetext")) ?? "")?.[1]
+        return named !== undefined && named === (await bar().getAttribute("data-moment"))
+          ? Number(named)
+          : undefined
+      })
+      if (shown === seq) return
+      assert.isBelow(low, high, `entry ${seq} is not among those held`)
+      if (shown < seq) low = middle + 1
+      else high = middle
+    }
+  }
+  /** All entries of a filter, oldest first. */
+  const told = async (query: string): Promise<ReadonlyArray<Record<string, unknown>>> =>
+    (await service.list("events", `limit=500&${query}`)).toReversed()
+  const seqOf = (entry: Record<string, unknown> | undefined): number => Number(entry?.["seq"])
+
+  it("goes back in time: tree, chart, orders, positions and health are as they were, and controls are off", async () => {
+    const { body } = await service.post("/webhook", alertBody({ symbol: "MSFT" }))
+    await service.settled(String(body.signal_id))
+    const steps = (await told("type=order")).filter(({ correlation_id }) => correlation_id === body.signal_id)
+    const fill = steps.find(({ event }) => event === "order.fill")
+    const sent = steps.find(({ event }) => event === "order.submitted")
+    const detail = fill?.["detail"] as Record<string, unknown> | undefined
+    const orderId = String(detail?.["order_id"])
+    await page.reload()
+    await go("accounts")
+    const held = page.getByRole("region", { name: "Positions" }).locator("tr", { hasText: "MSFT" })
+    await held.waitFor({ timeout: 15_000 })
+    await travelTo(seqOf(fill))
     await link("replay").waitFor()
-    assert.isTrue(await page.getByRole("button", { name: "Restart…" }).isDisabled())
+    await held.waitFor()
+    assert.isTrue(await held.getByRole("button", { name: "Close…" }).isDisabled())
+    await bar().getByRole("button", { name: "One entry back" }).click()
+    await held.waitFor({ state: "detached" })
+    await go("orders")
+    await travelTo(seqOf(sent))
+    await page.locator(`[data-order="${orderId}"] [data-status]`, { hasText: "submitting" }).waitFor()
+    await go(`orders/${orderId}`)
+    await page.locator('[data-state="Submitting"][data-active="true"]').waitFor({ timeout: 15_000 })
+    await travelTo(seqOf(fill))
+    await page.locator('[data-state="Filled"][data-active="true"]').waitFor()
+    const account = (await told("type=transition&path=root/trading/accounts/paper-1")).findLast(
+      ({ from, seq, to }) => from !== to && Number(seq) <= seqOf(fill)
+    )
+    await go("tree")
+    await travelTo(seqOf(account))
+    const shown = page.locator('[data-path="root/trading/accounts/paper-1"] [data-state]')
+    assert.strictEqual(await shown.textContent(), account?.["to"])
+    await bar().getByRole("button", { name: "One entry back" }).click()
+    await waitUntil("the state before", async () =>
+      (await shown.textContent()) === account?.["from"] ? true : undefined
+    )
+    const halted = (await told("type=health")).find(
+      ({ detail }) => (detail as Record<string, unknown>)["trading_state"] === "HALTED"
+    )
+    await travelTo(seqOf(halted))
+    await page.getByText("trading HALTED").waitFor()
     assert.isTrue(await page.getByRole("button", { name: "Stop…" }).isDisabled())
-    await bar.getByRole("button", { name: "Back to live" }).click()
+    await bar().getByRole("button", { name: "One entry back" }).click()
+    await page.getByText("trading ACTIVE").waitFor()
+    await go("machine/root%2Ffeeds%2Ffeed%3Adefault")
+    assert.isTrue(await page.getByRole("button", { name: "Restart…" }).isDisabled())
+    await bar().getByRole("button", { name: "Back to live" }).click()
     await link("live").waitFor()
     assert.isTrue(await page.getByRole("button", { name: "Restart…" }).isEnabled())
-  })
+  }, 120_000)
+
+  it("fetches what is older than the entries it began with", async () => {
+    const all = await waitUntil(
+      "more entries than a page begins with",
+      async () => {
+        const entries = await told("")
+        return entries.length > 520 ? entries : undefined
+      },
+      60_000
+    )
+    const oldest = seqOf(all[0])
+    await go("tree")
+    await page.reload()
+    const earlier = bar().getByRole("button", { name: "Earlier" })
+    const slider = bar().getByRole("slider")
+    await waitUntil("entries of the journal", async () => (await slider.isEnabled()) || undefined)
+    while (await earlier.isVisible()) {
+      const before = Number(await slider.getAttribute("max"))
+      await earlier.click()
+      await waitUntil("older entries", async () =>
+        Number(await slider.getAttribute("max")) >= before + 50 || !(await earlier.isVisible())
+          ? true
+          : undefined
+      )
+    }
+    await travelTo(oldest)
+    await page.locator('[data-path="root/http"] [data-state]', { hasText: "starting" }).waitFor()
+    await bar().getByRole("button", { name: "Back to live" }).click()
+  }, 120_000)
 
   it.each(["dark", "light"])(
     "is free of faults of access on every page, in the %s theme",

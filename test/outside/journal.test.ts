@@ -173,6 +173,43 @@ describe("the journal of a running service", () => {
     }
   )
 
+  it("tells of any moment what was then, also of a process that was killed", async () => {
+    const entries = await listed(0)
+    const past = async (seq: unknown) => {
+      const { body, status, text } = await service.get(`/api/v1/past?at=${String(seq)}`)
+      assert.strictEqual(status, 200, text)
+      return body
+    }
+    const fill = entries.find(({ event }) => event === "order.fill")
+    assert.isDefined(fill)
+    const [then, before] = [await past(fill.seq), await past(Number(fill.seq) - 1)]
+    const position = detailOf(fill)?.["position"] as object
+    assert.deepStrictEqual(then["positions"], [{ account: "paper-1", symbol: "SPY", ...position }])
+    assert.deepStrictEqual(before["positions"], [])
+    const orders = before["orders"] as ReadonlyArray<Record<string, unknown>>
+    assert.include(
+      orders.map(({ id }) => id),
+      detailOf(fill)?.["order_id"]
+    )
+    const moves = entries.filter(
+      ({ path, to, type }) => type === "transition" && to !== null && !String(path).includes("#")
+    )
+    assert.isAbove(new Set(moves.map(({ boot }) => boot)).size, 1, "two processes")
+    for (let index = 0; index < moves.length; index += Math.ceil(moves.length / 12)) {
+      const entry = moves[index]
+      const body = await past(entry?.seq)
+      const part = (body["components"] as ReadonlyArray<Record<string, unknown>>).find(
+        ({ path }) => path === entry?.["path"]
+      )
+      assert.deepInclude(body, { seq: entry?.seq, boot: entry?.["boot"] })
+      assert.strictEqual(part?.["state"], entry?.["to"], `${String(entry?.seq)} ${String(entry?.["path"])}`)
+    }
+    const judged = entries.filter(({ type }) => type === "health")
+    const worse = judged.find(({ from, to }) => from === "healthy" && to === "degraded")
+    assert.deepInclude((await past(worse?.seq))["health"], { status: "degraded", ready: true })
+    assert.deepInclude((await past(Number(worse?.seq) - 1))["health"], { status: "healthy", ready: true })
+  })
+
   it("is for callers who may read, and is no door for pages of others", async () => {
     const foreign = await watchLive({
       port: port(),

@@ -61,6 +61,7 @@ export const makeMemoryJournalStore = (): MemoryJournalStore => {
         )
         return (after === null && sinceMs === null ? found.toReversed() : found).slice(0, limit)
       }),
+    lastAt: (ms) => call("journal.last_at", () => inOrder().findLast(({ at }) => at <= ms)?.seq ?? null),
     oldest: call("journal.oldest", () => inOrder()[0]?.seq ?? null)
   }
 }

@@ -37,6 +37,8 @@ interface Message {
 }
 
 const entriesMax = 20_000
+/** While somebody looks at the past. */
+const pinnedMax = 2 * entriesMax
 const historyMax = 500
 const retryMs = 1_000
 
@@ -51,6 +53,11 @@ class Journal {
   head = $state(0)
   /** The entry that somebody looks at: it and what is around it are kept longer. */
   pinned = $state<number | null>(null)
+  /** There may be older entries than those held, and room for them. */
+  hasEarlier = $state(true)
+  /** Why older entries did not come. */
+  problem = $state("")
+  #isLoading = false
 
   get isCurrent(): boolean {
     return this.isOpen && (this.entries.at(-1)?.seq ?? 0) >= this.head
@@ -68,12 +75,34 @@ class Journal {
       last = entry.seq
       fresh.push(entry)
     }
-    const most = this.pinned === null ? entriesMax : 2 * entriesMax
+    const most = this.pinned === null ? entriesMax : pinnedMax
     if (fresh.length > 0) this.entries = [...this.entries, ...fresh].slice(-most)
+  }
+
+  /** Puts the entries before those held in front of them, a page at a time. */
+  async earlier(): Promise<void> {
+    const first = this.entries[0]?.seq
+    if (first === undefined || this.#isLoading || !this.hasEarlier) return
+    this.#isLoading = true
+    try {
+      const { items } = await read<{ readonly items: ReadonlyArray<Entry> }>(
+        `/api/v1/events?before=${first}&limit=${historyMax}`
+      )
+      this.problem = ""
+      // Another journal may have begun meanwhile.
+      if (this.entries[0]?.seq !== first) return
+      this.entries = [...[...items].toReversed(), ...this.entries]
+      this.hasEarlier = items.length === historyMax && this.entries.length + historyMax <= entriesMax
+    } catch (error) {
+      this.problem = error instanceof Error ? error.message : String(error)
+    } finally {
+      this.#isLoading = false
+    }
   }
 
   clear(): void {
     this.entries = []
+    this.hasEarlier = true
     this.missed = 0
     this.head = 0
     this.isOpen = false
@@ -172,7 +201,10 @@ class Live {
     if (message.head !== undefined) journal.head = Math.max(journal.head, message.head)
     if (message.type === "gap") journal.missed += (message.to ?? 0) - (message.from ?? 0) + 1
     // The numbers begin again below those that are known, as after a clock that was set back.
-    if (message.type === "reset") journal.entries = []
+    if (message.type === "reset") {
+      journal.entries = []
+      journal.hasEarlier = true
+    }
   }
 }
 

@@ -1,41 +1,48 @@
 /**
  * The moment that the console shows: now, or one of the past.
  *
- * Promises: while `at` is a number, pages that follow the journal show what was then, the badge names it as a replay, and
- * controls are off.
+ * Promises: while `at` is a number, pages that travel show what was then, the badge names it as a replay, and controls are off.
  * Never: changes anything in the service.
  */
-import { clock } from "./format.ts"
+import { clock, instant } from "./format.ts"
 import { journal, type Entry } from "./live.svelte.ts"
+import { past } from "./past.svelte.ts"
 
 class Timeline {
   /** Number of the last entry that counts; null: live. */
   at = $state<number | null>(null)
 
   get label(): string {
-    const entry = this.at === null ? undefined : journal.entry(this.at)
-    return entry === undefined ? "no longer held" : `${clock(entry.at)} UTC, entry ${entry.seq}`
+    if (this.at === null) return "live"
+    const entry = journal.entry(this.at)
+    if (entry !== undefined) return `${clock(entry.at)} UTC, entry ${entry.seq}`
+    return past.shown === null ? `entry ${this.at}` : `${instant(past.shown.at)} UTC, entry ${this.at}`
   }
 
   /** Goes to an entry; the newest one is the past as well until `live` is called. */
   goto(seq: number): void {
     this.at = seq
     journal.pinned = seq
+    past.want(seq)
   }
 
-  /** To the entry before or after the one shown. */
-  step(by: -1 | 1): void {
-    const { entries } = journal
-    if (entries.length === 0) return
-    const held = entries.findIndex(({ seq }) => seq === this.at)
-    const index = this.at === null ? entries.length : held < 0 ? 0 : held
-    const next = entries[Math.min(entries.length - 1, Math.max(0, index + by))]
+  /** To the entry before or after the one shown; before the first that is held, those before it are fetched. */
+  async step(by: -1 | 1): Promise<void> {
+    if (journal.entries.length === 0) return
+    const index = (): number => {
+      if (this.at === null) return journal.entries.length
+      const held = journal.entries.findLastIndex(({ seq }) => this.at !== null && seq <= this.at)
+      return Math.max(0, held)
+    }
+    if (by < 0 && index() === 0) await journal.earlier()
+    const next = journal.entries[Math.min(journal.entries.length - 1, Math.max(0, index() + by))]
     if (next !== undefined) this.goto(next.seq)
   }
 
   live(): void {
     this.at = null
     journal.pinned = null
+    past.want(null)
   }
 }
 
@@ -50,20 +57,3 @@ export const lastOf = (entries: ReadonlyArray<Entry>, path: string, at: number |
       entry.to !== null &&
       (at === null || entry.seq <= at)
   )
-
-/**
- * The state of a component at an entry of the journal. Before its first known transition it was where that one came from;
- * null where the entries held do not tell.
- */
-export const stateAt = (
-  entries: ReadonlyArray<Entry>,
-  path: string,
-  at: number | null,
-  now: string
-): string | null => {
-  if (at === null) return now
-  const last = lastOf(entries, path, at)
-  if (last !== undefined && last.to !== null) return last.to
-  const next = entries.find((entry) => entry.path === path && entry.type === "transition" && entry.seq > at)
-  return next?.from || null
-}

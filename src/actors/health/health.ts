@@ -10,6 +10,7 @@
 import { Clock, Effect, Layer } from "effect"
 import { closedReason } from "../../domain/kernel/calendar.ts"
 import { endingCalendars } from "../../domain/kernel/settings-calendars.ts"
+import { machineOf } from "../../domain/health/past.ts"
 import { componentRows, type HealthDocument, type HealthFacts } from "../../domain/health/health.ts"
 import type { Mask } from "../../domain/kernel/redaction.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
@@ -126,18 +127,10 @@ const stoppedBreakers = (seen: ReturnType<BreakersService["current"]>): HealthFa
         ]
   )
 
-/** Supervisors have no statechart; a worker's is named by its place in the tree. */
-const machineOf = (node: TreeNode): string | null => {
-  if (node.type !== "worker") return null
-  if (node.path.startsWith("root/trading/accounts/")) return "account"
-  if (node.path.startsWith("root/trading/brokers/")) return "broker"
-  return node.id.split(":")[0] ?? null
-}
-
 const actorRows = (node: TreeNode): ReadonlyArray<ActorRow> => [
   {
     ...node,
-    machine: machineOf(node),
+    machine: machineOf(node.path, node.type),
     budget: node.group ?? node.budget,
     mailbox: node.mailbox ?? null,
     nextAt: node.nextAt ?? null
@@ -185,7 +178,12 @@ const changeFact = (mask: Mask, now: HealthDocument, before: HealthDocument | nu
     to: now.status,
     since: before === null ? null : Date.parse(before.since),
     cause: now.reasons.length === 0 ? null : journalText(mask(now.reasons.join("; "))),
-    detail: { ready: now.ready, can_trade: now.can_trade, reasons: journalValue(mask, now.reasons) }
+    detail: {
+      ready: now.ready,
+      can_trade: now.can_trade,
+      trading_state: now.trading_state,
+      reasons: journalValue(mask, now.reasons)
+    }
   })
 
 /** Implements the `HealthSource` port from the running tree. */
@@ -215,10 +213,8 @@ export const healthSourceLayer = Layer.effect(
     const root = running.snapshot
     const run = Effect.runSyncWith(yield* Effect.context<never>())
     return makeHealthSource({
-      changed: (now, before) => {
-        journal.record(changeFact(mask, now, before, clock.currentTimeMillisUnsafe()))
-        run(logChange(now, before))
-      },
+      changed: (now, before) => run(logChange(now, before)),
+      turned: (now, before) => journal.record(changeFact(mask, now, before, clock.currentTimeMillisUnsafe())),
       facts: () => {
         const node = root()
         const nowMs = clock.currentTimeMillisUnsafe()

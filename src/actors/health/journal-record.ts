@@ -73,6 +73,8 @@ const names: Readonly<Record<SupervisionEvent["_tag"], readonly [JournalType, st
 
 const detailOf = (event: SupervisionEvent): JournalFact["detail"] => {
   switch (event._tag) {
+    case "Starting":
+      return { type: event.offender.type, attempt: event.attempt }
     case "BackingOff": {
       const { max, used, withinMs } = event.budget
       return {

@@ -173,3 +173,27 @@ export const journalLimits = {
   /** Entries of one page read from the table. */
   pageMax: 500
 } as const
+
+/** Pictures of what a process was, from which any moment of the journal is shown (G6). */
+export const pictureLimits = {
+  /** How often the keeper follows the journal: an eighth of what its ring holds at a thousand entries a second. */
+  lookEveryMs: seconds(1),
+  /** Until there is one: what comes before the first picture has no orders and positions. */
+  firstLookMs: 50,
+  /** A picture of thirty components is some 6 KB; one a minute is less than the entries of that minute. */
+  everyMs: minutes(1),
+  /** After so many entries sooner, so that showing a moment reads a bounded number of them. */
+  everyEntries: 5_000,
+  /** But not more often than this. */
+  everyMsMin: seconds(10),
+  /** Open orders and positions of one picture; the answer names that there are more. */
+  ordersMax: 1_000,
+  positionsMax: 1_000,
+  /** Reading the rows, and storing the picture. */
+  rowsMsMax: seconds(4),
+  storeMsMax: seconds(5),
+  /** Pictures in memory, for while the database is away: a quarter of an hour, as the ring of the entries. */
+  heldMax: 16,
+  /** Entries that are folded for one moment. Twice what lies between two pictures at two thousand a second. */
+  foldMax: 40_000
+} as const

@@ -9,30 +9,26 @@
  */
 import { Effect } from "effect"
 import { type WebSocket, WebSocketServer } from "ws"
-import type { JournalEntry, JournalType } from "../../domain/platform/journal.ts"
+import type { JournalType } from "../../domain/platform/journal.ts"
 import * as wire from "../../wire/journal-endpoints.ts"
 import { entryItem } from "../../wire/journal.ts"
 import { PAGE_ITEMS_DEFAULT } from "../../wire/page.ts"
 import { decode } from "../../wire/problems.ts"
-import type { DatabaseError } from "../database/database.port.ts"
-import { type JournalStoreService, matches, type StoredEntry } from "../health/journal-store.port.ts"
 import { liveLimits } from "../platform/http-limits.ts"
 import type { SheddingService } from "../platform/shedding.port.ts"
-import type { JournalService } from "../platform/journal.port.ts"
 import type { HttpAccessService } from "./http.access.ts"
 import { isSamePage, oneHeader } from "./http.caller.ts"
 import { type Exchange, refuse, retryAfter } from "./http.exchange.ts"
 import type { Handling } from "./http.front.ts"
 import { badCursor, Refused, type Route, route } from "./http.route.ts"
 import type { LiveHub, Viewer } from "./live.hub.ts"
+import { type JournalReads, readDown, readUp } from "./journal.read.ts"
 import { eventStreamSink, type SinkEvents, webSocketSink } from "./live.sinks.ts"
 import type { Sink, ViewerRequest } from "./live.viewer.ts"
 
 /** What the streams need. */
-export interface LiveParts {
+export interface LiveParts extends JournalReads {
   readonly hub: LiveHub
-  readonly journal: JournalService
-  readonly store: JournalStoreService
   readonly access: HttpAccessService
   readonly corsOrigins: ReadonlyArray<string>
   readonly shedding: Pick<SheddingService, "may">
@@ -187,11 +183,17 @@ interface ListQuery extends Pick<StreamQuery, "path" | "type"> {
   readonly limit?: number | undefined
   readonly cursor?: string | undefined
   readonly since?: number | { readonly ms: number } | undefined
+  readonly before?: number | undefined
 }
 
 /** Where a page begins. `up`: oldest first, after a number or an instant; `down`: newest first, before a number. */
 type Position =
-  | { readonly _tag: "up"; readonly after: number; readonly sinceMs: number | null }
+  | {
+      readonly _tag: "up"
+      readonly after: number
+      readonly sinceMs: number | null
+      readonly before: number | null
+    }
   | { readonly _tag: "down"; readonly before: number | null }
 
 const writeCursor = (position: Position, last: number): string =>
@@ -202,74 +204,22 @@ const readCursor = (cursor: string): Position | null => {
   const at = Number(found?.groups?.["at"])
   if (!Number.isSafeInteger(at)) return null
   return found?.groups?.["way"] === "up"
-    ? { _tag: "up", after: at, sinceMs: null }
+    ? { _tag: "up", after: at, sinceMs: null, before: null }
     : { _tag: "down", before: at }
 }
 
-const positionOf = ({ cursor, since }: ListQuery): Position | null => {
-  if (cursor !== undefined) return readCursor(cursor)
-  if (since === undefined) return { _tag: "down", before: null }
+const positionOf = ({ cursor, since, ...query }: ListQuery): Position | null => {
+  const before = query.before ?? null
+  if (cursor !== undefined) {
+    const position = readCursor(cursor)
+    // The other end of the span is that of the query.
+    return position?._tag === "up" ? { ...position, before } : position
+  }
+  if (since === undefined) return { _tag: "down", before }
   return typeof since === "number"
-    ? { _tag: "up", after: since, sinceMs: null }
-    : { _tag: "up", after: 0, sinceMs: since.ms }
+    ? { _tag: "up", after: since, sinceMs: null, before }
+    : { _tag: "up", after: 0, sinceMs: since.ms, before }
 }
-
-type Entries = Effect.Effect<ReadonlyArray<StoredEntry>, DatabaseError>
-
-/** What is in memory, oldest first. */
-const inMemory = ({ journal }: LiveParts): ReadonlyArray<JournalEntry> =>
-  journal.read(journal.first() - 1, Number.MAX_SAFE_INTEGER)
-
-const ofThisProcess =
-  ({ journal }: LiveParts) =>
-  (entry: JournalEntry): StoredEntry => ({ ...entry, boot: journal.boot })
-
-/** Oldest first: the table up to where memory begins, and on from there. */
-const readUp = (
-  parts: LiveParts,
-  { after, sinceMs }: Extract<Position, { readonly _tag: "up" }>,
-  filter: ReturnType<typeof filterOf>,
-  limit: number
-): Entries =>
-  Effect.gen(function* () {
-    const first = parts.journal.first()
-    const held = inMemory(parts)
-    const reaches = after + 1 >= first || (sinceMs !== null && (held[0]?.at ?? Number.MAX_VALUE) < sinceMs)
-    const stored = reaches ? [] : yield* parts.store.read({ ...filter, limit, after, before: first, sinceMs })
-    const recent = held.filter(
-      (entry) => entry.seq > after && (sinceMs === null || entry.at >= sinceMs) && matches(filter, entry)
-    )
-    return [...stored, ...recent.slice(0, limit - stored.length).map(ofThisProcess(parts))]
-  })
-
-/** Newest first: memory, and on into the table. */
-const readDown = (
-  parts: LiveParts,
-  before: number | null,
-  filter: ReturnType<typeof filterOf>,
-  limit: number
-): Entries =>
-  Effect.gen(function* () {
-    const first = parts.journal.first()
-    const recent = inMemory(parts)
-      .filter((entry) => (before === null || entry.seq < before) && matches(filter, entry))
-      .toReversed()
-      .slice(0, limit)
-      .map(ofThisProcess(parts))
-    if (recent.length >= limit) return recent
-    const stored = parts.store.read({
-      ...filter,
-      limit: limit - recent.length,
-      after: null,
-      before: Math.min(before ?? first, first),
-      sinceMs: null
-    })
-    // What memory has is shown while the database is away, when somebody looks most.
-    const older = yield* recent.length === 0
-      ? stored
-      : stored.pipe(Effect.catchTag("DatabaseUnavailable", () => Effect.succeed([])))
-    return [...recent, ...older]
-  })
 
 const readPage = (parts: LiveParts, query: ListQuery) =>
   Effect.gen(function* () {

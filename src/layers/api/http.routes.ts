@@ -31,10 +31,12 @@ import { apiRoutes } from "./http.api.ts"
 import { noteStranger, noteUnread } from "./http.commands.ts"
 import { Charts } from "../health/charts.port.ts"
 import { JournalStore } from "../health/journal-store.port.ts"
+import { Pictures } from "../health/pictures.port.ts"
 import { Figures } from "../platform/figures.port.ts"
 import { Journal } from "../platform/journal.port.ts"
 import { chartRoutes } from "./http.charts.ts"
 import { liveRoutes } from "./http.live.ts"
+import { pastRoutes } from "./http.past.ts"
 import { LiveHub } from "./live.hub.ts"
 import { HttpAccess, type HttpAccessService, type Standing } from "./http.access.ts"
 import { readBody, refuseUnread } from "./http.body.ts"
@@ -313,6 +315,7 @@ export const HttpFrontRoutes: Layer.Layer<
   | Journal
   | JournalStore
   | Metrics
+  | Pictures
   | ReadStore
   | TradingStateStore
   | RefusedPosts
@@ -365,6 +368,7 @@ export const HttpFrontRoutes: Layer.Layer<
           ...(yield* monitoringRoutes(source)),
           ...(yield* alertLogRoutes),
           ...liveRoutes({ hub, journal, store, access, corsOrigins: settings.corsOrigins, shedding }),
+          ...pastRoutes({ journal, store, pictures: yield* Pictures }),
           ...chartRoutes(charts, source)
         ]
       : []

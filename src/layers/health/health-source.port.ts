@@ -103,12 +103,21 @@ export interface HealthParts extends Omit<HealthSourceService, "health"> {
   readonly facts: () => HealthFacts
   /** Called at each change of the status, with the previous document; null at the first derivation. */
   readonly changed?: (now: HealthDocument, before: HealthDocument | null) => void
+  /** Called when anything but a figure of what it says has changed; null at the first derivation. */
+  readonly turned?: (now: HealthDocument, before: HealthDocument | null) => void
 }
+
+/** What a document says. Its reasons count ages and rows, which change with every look and mean nothing new. */
+const sayingOf = ({ can_trade, ready, reasons, status, trading_state }: HealthDocument): string =>
+  [status, ready, can_trade, trading_state, ...reasons.map((reason) => reason.replaceAll(/\d+/g, "0"))].join(
+    "\n"
+  )
 
 /** A source that remembers what one derivation must pass to the next (when the status last changed, whether it ever was ready). */
 export const makeHealthSource = (parts: HealthParts): HealthSourceService => {
   let memory: HealthMemory | undefined
   let last: HealthDocument | null = null
+  let saying = ""
   return {
     ping: parts.ping,
     actors: parts.actors,
@@ -121,6 +130,9 @@ export const makeHealthSource = (parts: HealthParts): HealthSourceService => {
       const previous = last
       memory = health.memory
       last = document
+      const said = sayingOf(document)
+      if (said !== saying) parts.turned?.(document, previous)
+      saying = said
       if (document.status !== before.status) parts.changed?.(document, previous)
       return health
     }

@@ -151,6 +151,19 @@ export const journalStorePg: Layer.Layer<JournalStore, never, Database | Instanc
           }),
           (rows) => rows.map(entryOf)
         ),
+      lastAt: (ms) =>
+        Effect.map(
+          database.run(
+            "journal.last_at",
+            // By the index of instants; entries of one millisecond by their numbers.
+            (sql) => sql<{ readonly number: bigint }>`
+              SELECT number FROM actor_events WHERE node = ${nodeOf(instance)} AND number IS NOT NULL
+                AND at <= to_timestamp(${ms}::float8 / 1000)
+              ORDER BY at DESC, number DESC LIMIT 1`,
+            { deadlineMs: readLimits.queryMs }
+          ),
+          ([row]) => (row === undefined ? null : Number(row.number))
+        ),
       oldest: Effect.map(
         database.run(
           "journal.oldest",

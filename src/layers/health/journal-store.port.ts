@@ -41,6 +41,8 @@ export interface EntryPage extends EntryFilter {
 export interface JournalStoreService {
   readonly store: (boot: string, entries: ReadonlyArray<JournalEntry>) => Effect.Effect<void, DatabaseError>
   readonly read: (page: EntryPage) => Effect.Effect<ReadonlyArray<StoredEntry>, DatabaseError>
+  /** The last number that is not younger than an instant; null when there is none. */
+  readonly lastAt: (ms: number) => Effect.Effect<number | null, DatabaseError>
   /** The oldest number that is kept, null while there is none. */
   readonly oldest: Effect.Effect<number | null, DatabaseError>
 }

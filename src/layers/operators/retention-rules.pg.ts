@@ -176,6 +176,14 @@ export const retentionRules: ReadonlyArray<RetentionRule> = [
     over: always
   },
   {
+    // Of no use without the entries behind them.
+    name: "journal_pictures",
+    table: "journal_pictures",
+    born: "at",
+    keeps: ({ eventDays, eventRowsMax }) => ({ days: eventDays, rows: eventRowsMax }),
+    over: always
+  },
+  {
     name: "expected_signals",
     table: "expected_signals",
     born: "judged_at",

@@ -36,6 +36,7 @@ import {
   FillsStore,
   type FillsStoreService,
   type LinkedBy,
+  type PositionAfter,
   type RecordedFill,
   type StoredTrade
 } from "./fills-store.port.ts"
@@ -251,6 +252,16 @@ const movePosition = (sql: SqlClient, id: string, step: PositionStep, { at, fee 
     WHERE id = ${id}`
 }
 
+/** What a fill did to its position, and the position after it. */
+const changeOf = ({ change, position: { averagePrice, quantity, realisedPnl } }: PositionStep) => {
+  const position: PositionAfter = {
+    quantity: formatDecimal(quantity),
+    averagePrice: formatDecimal(averagePrice),
+    realisedPnl: formatDecimal(realisedPnl)
+  }
+  return { change, position }
+}
+
 /** A filled order is complete by definition; how much of a cancelled one the venue filled is found by a look-up. */
 const settleFilled = (sql: SqlClient, order: StoredOrder) =>
   order.status !== "filled"
@@ -317,7 +328,7 @@ const recordIn = (sql: SqlClient, inForce: Settings, venue: string, fill: VenueF
     const causedBy = causeOf(owner, trade)
     const place = { positionId: position, version: held.version, account, symbol, units, ...causedBy }
     const opening = yield* moveShares(sql, settings, place, fillOf(fill))
-    const facts = { tradeRecordId: trade, positionId: position, change: moved.change, source } as const
+    const facts = { tradeRecordId: trade, positionId: position, ...changeOf(moved), source } as const
     const toLink = { ...fill, tradeRecordId: trade, venue, orderTime: fill.at }
     if (owner === null) {
       const none = {
@@ -351,7 +362,11 @@ const make = (database: DatabaseService, settings: Settings): FillsStoreService 
       .transact(
         "fills.adopt",
         (sql) =>
-          adoptIn(sql, given, (venue, fill) => Effect.asVoid(recordIn(sql, settings, venue, fill, true))),
+          adoptIn(sql, given, (venue, fill) =>
+            Effect.map(recordIn(sql, settings, venue, fill, true), (outcome) =>
+              outcome._tag === "Recorded" ? outcome.position : null
+            )
+          ),
         { retry: "idempotent" }
       )
       .pipe(Effect.catchTag("DatabaseFault", Effect.die)),

@@ -19,10 +19,18 @@ import type { StoredOrder } from "./orders-store.port.ts"
 /** How the trade found its order. `none`: it is not ours. */
 export type LinkedBy = "client_order_id" | "order_id" | "none"
 
+/** A position after a trade, in decimal strings. */
+export interface PositionAfter {
+  readonly quantity: string
+  readonly averagePrice: string
+  readonly realisedPnl: string
+}
+
 export interface RecordedFill {
   readonly _tag: "Recorded"
   readonly tradeRecordId: string
   readonly positionId: string
+  readonly position: PositionAfter
   readonly change: PositionChange
   /** The order after the fill; null for an external trade. */
   readonly order: StoredOrder | null
@@ -69,6 +77,8 @@ export type Adopted =
       readonly quantity: string
       readonly price: string
       readonly tradeRecordId: string
+      /** Null where this try stored no trade. */
+      readonly position: PositionAfter | null
       /** An earlier try with this reference stored it. */
       readonly again: boolean
     }

@@ -17,7 +17,7 @@ import { journalFact, journalText } from "../../domain/platform/journal.ts"
 import type { DatabaseUnavailable } from "../database/database.port.ts"
 import type { Mask } from "../../domain/kernel/redaction.ts"
 import { Journal, type JournalService } from "../platform/journal.port.ts"
-import { type Adopted, FillsStore } from "./fills-store.port.ts"
+import { type Adopted, FillsStore, type PositionAfter } from "./fills-store.port.ts"
 import { OrderCommands, type Stepped } from "./order-commands.port.ts"
 import { correlationOf, OrdersStore } from "./orders-store.port.ts"
 
@@ -42,7 +42,7 @@ export interface JournalledOrder {
 export interface OrderJournalService {
   /** The order is in its status now. `event` as in `order_events`; that of its status when left out. */
   readonly moved: (order: JournalledOrder, event?: string) => Effect.Effect<void>
-  /** A trade of the venue; `order` is null when it is nobody's of ours. */
+  /** A trade of the venue, and the position after it; `order` is null when it is nobody's of ours. */
   readonly filled: (
     order: JournalledOrder | null,
     fill: {
@@ -51,7 +51,8 @@ export interface OrderJournalService {
       readonly side: string
       readonly quantity: string
       readonly price: string
-    }
+    },
+    position: PositionAfter
   ) => Effect.Effect<void>
 }
 
@@ -110,11 +111,17 @@ const makeOrderJournal = (journal: JournalService, mask: Mask): OrderJournalServ
         const from = remember(order)
         return from === order.status ? Effect.void : record(order, event, from, {})
       }),
-    filled: (order, fill) =>
+    filled: (order, fill, after) =>
       Effect.suspend(() => {
         const { account, price, quantity, side, symbol } = fill
         if (account === CANARY) return Effect.void
-        if (order !== null) return record(order, "order.fill", remember(order), { fill: { quantity, price } })
+        const position = {
+          quantity: after.quantity,
+          average_price: after.averagePrice,
+          realised_pnl: after.realisedPnl
+        }
+        const more = { fill: { quantity, price }, position }
+        if (order !== null) return record(order, "order.fill", remember(order), more)
         return Effect.map(Clock.currentTimeMillis, (at) =>
           journal.record(
             journalFact({
@@ -122,7 +129,7 @@ const makeOrderJournal = (journal: JournalService, mask: Mask): OrderJournalServ
               at,
               path: accountPath(account),
               event: "order.external_fill",
-              detail: { account, symbol: journalText(symbol), side, fill: { quantity, price } }
+              detail: { account, symbol: journalText(symbol), side, ...more }
             })
           )
         )
@@ -214,11 +221,13 @@ export const journalledFills = <E, R>(
         ...fills,
         record: (venue, fill) =>
           Effect.tap(fills.record(venue, fill), (outcome) =>
-            outcome._tag === "Recorded" ? filled(outcome.order, fill) : Effect.void
+            outcome._tag === "Recorded" ? filled(outcome.order, fill, outcome.position) : Effect.void
           ),
         adopt: (given) =>
           Effect.tap(fills.adopt(given), (outcome) =>
-            outcome._tag === "Adopted" && !outcome.again ? filled(null, adoptedTrade(outcome)) : Effect.void
+            outcome._tag === "Adopted" && outcome.position !== null
+              ? filled(null, adoptedTrade(outcome), outcome.position)
+              : Effect.void
           )
       })
     })

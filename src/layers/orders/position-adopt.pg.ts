@@ -16,7 +16,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import { decimal, formatDecimal } from "../../domain/kernel/decimal.ts"
 import { tradeRecordId } from "../../domain/kernel/ids.ts"
 import type { VenueFill } from "../../domain/orders/fill.ts"
-import type { Adopted } from "./fills-store.port.ts"
+import type { Adopted, PositionAfter } from "./fills-store.port.ts"
 
 interface Row {
   readonly account: string
@@ -59,6 +59,7 @@ const known = (sql: SqlClient, row: Row, id: string) =>
         quantity: row.quantity,
         price: trade.price,
         tradeRecordId: id,
+        position: null,
         again: true
       }
     }
@@ -67,7 +68,7 @@ const known = (sql: SqlClient, row: Row, id: string) =>
 export const adoptIn = (
   sql: SqlClient,
   given: { readonly positionId: string; readonly price: string | null; readonly reference: string },
-  record: (venue: string, fill: VenueFill) => Effect.Effect<void, SqlError>
+  record: (venue: string, fill: VenueFill) => Effect.Effect<PositionAfter | null, SqlError>
 ) =>
   Effect.gen(function* () {
     const [row] = yield* sql<Row>`
@@ -92,7 +93,7 @@ export const adoptIn = (
     const difference = BigDecimal.subtract(decimal(row.confirmed), decimal(row.quantity))
     const side = BigDecimal.sign(difference) > 0 ? "buy" : "sell"
     const quantity = formatDecimal(BigDecimal.abs(difference))
-    yield* record(row.venue, {
+    const position = yield* record(row.venue, {
       ...key,
       clientOrderId: null,
       side,
@@ -111,6 +112,7 @@ export const adoptIn = (
       quantity: row.confirmed,
       price,
       tradeRecordId: id,
+      position,
       again: false
     } satisfies Adopted
   })

@@ -42,6 +42,7 @@ const makeStore = (known: ReadonlyArray<number>) => {
           _tag: "Recorded",
           tradeRecordId: fill.tradeId,
           positionId: "p",
+          position: { quantity: "1", averagePrice: "1", realisedPnl: "0" },
           change: "increased",
           order: null,
           from: null,

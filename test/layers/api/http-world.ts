@@ -54,6 +54,7 @@ import {
 } from "../../../src/layers/control/trading-state-store.port.ts"
 import { chartsLayer } from "../../../src/actors/health/charts.ts"
 import { JournalStore, type JournalStoreService } from "../../../src/layers/health/journal-store.port.ts"
+import { Pictures, type PicturesService } from "../../../src/layers/health/pictures.port.ts"
 import { Figures } from "../../../src/layers/platform/figures.port.ts"
 import { Journal, type JournalService } from "../../../src/layers/platform/journal.port.ts"
 import { makeJournal } from "../../../src/layers/platform/journal.ring.ts"
@@ -109,6 +110,8 @@ export interface WorldOptions {
   /** The journal; one that is empty when left out. */
   readonly journal?: JournalService
   readonly journalStore?: JournalStoreService
+  /** Pictures of the past; none when left out. */
+  readonly pictures?: Partial<PicturesService>
   /** What is hidden in refused posts. */
   readonly mask?: Mask
 }
@@ -331,6 +334,7 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
       ...options.accounts
     } as unknown as AccountsStore["Service"]),
     Layer.mock(BreakerStore, {}),
+    Layer.mock(Pictures, { before: () => Effect.succeed(null), ...options.pictures }),
     Layer.succeed(Instance, instance)
   )
   const services = HttpListenerNode.pipe(

@@ -110,3 +110,30 @@ describe("a change of the status", () => {
     ])
   })
 })
+
+describe("what is told of changes", () => {
+  it("is every change of what health says, and none of a figure in it; a change of the status is told apart", () => {
+    const now = { ...facts, trades: true, accounts: [trader], components: [] as ReadonlyArray<ComponentRow> }
+    let current: HealthFacts = now
+    const [turned, changed] = [[] as Array<string>, [] as Array<string>]
+    const source = makeHealthSource({
+      facts: () => current,
+      ping: () => Effect.void,
+      actors: () => [],
+      control: () => Effect.succeed({ unprotected: [] }),
+      turned: (document) => turned.push(`${document.status} ${document.trading_state}`),
+      changed: ({ status }) => changed.push(status)
+    })
+    const look = (more: Partial<HealthFacts>): void => {
+      current = { ...now, ...more }
+      source.health()
+    }
+    look({})
+    look({})
+    look({ tradingState: "HALTED" })
+    look({ queue: { open: 5, oldestMs: 90_000, expired: 0 } })
+    look({ queue: { open: 6, oldestMs: 91_000, expired: 0 } })
+    assert.deepStrictEqual(turned, ["healthy ACTIVE", "healthy HALTED", "degraded ACTIVE"])
+    assert.deepStrictEqual(changed, ["healthy", "degraded"])
+  })
+})

@@ -155,13 +155,15 @@ describe("orders in the journal", () => {
           quantity: "-2",
           price: "9"
         }
-        yield* adopt({ ...adopted, again: false })
-        yield* adopt({ ...adopted, again: true })
+        const position = { quantity: "-2", averagePrice: "9", realisedPnl: "0" }
+        yield* adopt({ ...adopted, position, again: false })
+        yield* adopt({ ...adopted, position: null, again: true })
         yield* adopt({ _tag: "PriceMissing" })
         assert.deepStrictEqual(steps(), [["order.external_fill", null, null]])
         assert.deepInclude(journal.read(0, 1)[0]?.detail, {
           side: "sell",
-          fill: { quantity: "3", price: "9" }
+          fill: { quantity: "3", price: "9" },
+          position: { quantity: "-2", average_price: "9", realised_pnl: "0" }
         })
       })
     )
@@ -177,16 +179,21 @@ describe("orders in the journal", () => {
             answer,
             FillsStore.use((fills) => fills.record("v", fill))
           )
-        yield* record({ _tag: "Recorded", order: as({ status: "partially_filled" }) })
-        yield* record({ _tag: "Recorded", order: as({ status: "partially_filled" }) })
+        const position = { quantity: "1", averagePrice: "9", realisedPnl: "0.5" }
+        yield* record({ _tag: "Recorded", order: as({ status: "partially_filled" }), position })
+        yield* record({ _tag: "Recorded", order: as({ status: "partially_filled" }), position })
         yield* record({ _tag: "AlreadyKnown", tradeRecordId: "t" })
-        yield* record({ _tag: "Recorded", order: null })
+        yield* record({ _tag: "Recorded", order: null, position })
         assert.deepStrictEqual(steps(), [
           ["order.fill", null, "partially_filled"],
           ["order.fill", "partially_filled", "partially_filled"],
           ["order.external_fill", null, null]
         ])
-        assert.deepInclude(journal.read(0, 1)[0]?.detail, { fill: { quantity: "1", price: "9" } })
+        for (const at of [0, 2])
+          assert.deepInclude(journal.read(at, 1)[0]?.detail, {
+            fill: { quantity: "1", price: "9" },
+            position: { quantity: "1", average_price: "9", realised_pnl: "0.5" }
+          })
       })
     )
   )
