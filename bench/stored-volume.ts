@@ -217,7 +217,7 @@ const explained = (database: DatabaseService) =>
     const { sources } = settings
     const statements: ReadonlyArray<readonly [string, (sql: SqlClient) => Fragment]> = [
       ["claim", (sql) => claimRows(sql, sources, randomUUID(), 64)],
-      ["expire", (sql) => expireRows(sql, sources, 1_000)],
+      ["expire", (sql) => expireRows(sql, { sources, version: versionOf(settings) }, 1_000)],
       ["backlog", (sql) => backlogRow(sql, sources)]
     ]
     for (const [name, statement] of statements) {

@@ -292,6 +292,10 @@ export const trace = z
         decided_at: instant
       })
       .nullable(),
+    facts: anyJson.meta({
+      description:
+        "Everything the decision was made from: signal, quotes, accounts with their books, figures, clock (T15). Null before a decision, and for one made before facts were kept."
+    }),
     orders: z.array(order),
     exits: z.array(order).meta({
       description:

@@ -1,28 +1,27 @@
 /**
- * Decision: one stored signal in, one decision with its complete order rows out.
+ * Decision: the facts of one stored signal in, one decision with its complete order rows out.
  *
  * This is all of "decide" as one function: strategies subscribed to the source, each in each of its accounts. The
- * store only commits what comes out of here, so what was decided and why is tested without a database.
+ * store only commits what comes out of here, so what was decided and why is tested without a database, and decided again from
+ * what was stored (T15).
  *
- * Promises: pure; one decision per signal, whatever its fan-out; every verdict is in it; a signal that one account
- * could not judge yet is deferred as a whole, because a second decision for the same signal can never be stored.
- * Never: reads a clock, a quote feed or a table.
+ * Promises: pure; the same facts and settings give the same decision; one decision per signal, whatever its fan-out; every
+ * verdict is in it; a signal that one account could not judge yet is deferred as a whole, because a second decision for the
+ * same signal can never be stored.
+ * Never: reads a clock, a quote feed, a table, or anything that is not in the facts.
  */
+import { type Facts, gatherFacts, inputFrom, targetsOf } from "./facts.ts"
 import {
   ageMaxOf,
-  type DecisionSignal,
   type PlanInput,
   type PlannedOrder,
   planTarget,
   type RecordedCheck,
-  type Step,
-  type Target
+  type Step
 } from "./order-plan.ts"
-import { CANARY, canaryStrategy } from "../kernel/canary.ts"
 import { type PlanContext, type PlanQuote, type PlanSettings } from "../orders/plan-context.ts"
 import type { RiskNumbers } from "../orders/risk-verdict.ts"
 import { meaningOf, type SymbolRules } from "../kernel/symbol-map.ts"
-import { takersOf } from "../signals/routing.ts"
 
 export type DecisionOutcome = "ordered" | "held" | "denied" | "ignored"
 
@@ -42,24 +41,26 @@ export interface Decision {
   readonly settingsVersion: string
 }
 
+/** Some check may pass soon; retry. `codes` as `account:code`. */
+interface Deferred {
+  readonly _tag: "Deferred"
+  readonly codes: ReadonlyArray<string>
+}
+
+/** What facts come to. `context` is the one of the facts with the planned orders in its books. */
+export type Decided =
+  | { readonly _tag: "Decided"; readonly decision: Decision; readonly context: PlanContext }
+  | Deferred
+
 export type Plan =
   /** `context` is the given one with the planned orders in its books, for the next signal of the batch. */
-  | { readonly _tag: "Decided"; readonly decision: Decision; readonly context: PlanContext }
-  /** Some check may pass soon; retry. `codes` as `account:code`. */
-  | { readonly _tag: "Deferred"; readonly codes: ReadonlyArray<string> }
-
-/** Where a signal goes: each account of each strategy that takes it. */
-export const targetsOf = (
-  signal: DecisionSignal,
-  settings: PlanSettings
-): ReadonlyArray<Target> | "strategy_unknown" => {
-  if (signal.source === CANARY) return [{ name: CANARY, strategy: canaryStrategy, account: CANARY }]
-  const takers = takersOf(settings.strategies, signal.source, signal.strategy)
-  if (signal.strategy !== null && takers.length === 0) return "strategy_unknown"
-  return takers.flatMap(([name, strategy]) =>
-    strategy.accounts.map((account) => ({ name, strategy, account }))
-  )
-}
+  | {
+      readonly _tag: "Decided"
+      readonly decision: Decision
+      readonly facts: Facts
+      readonly context: PlanContext
+    }
+  | Deferred
 
 const combined = (
   steps: ReadonlyArray<Step>
@@ -91,8 +92,8 @@ const symbolCheck = (
   }
 }
 
-/** Decides one signal. `Deferred` only when `mayDefer` is true. */
-export const planSignal = (given: PlanInput): Plan => {
+/** `isWhole`: decided for the signal as a whole, before any account was looked at. */
+const decideFrom = (given: PlanInput): { readonly decided: Decided; readonly isWhole: boolean } => {
   const { settings } = given
   const named = symbolCheck(given.signal.symbol, settings)
   const input = { ...given, signal: { ...given.signal, symbol: named.symbol } }
@@ -128,10 +129,8 @@ export const planSignal = (given: PlanInput): Plan => {
   }
   const waiting = steps.filter(({ result }) => result === "deferred")
   if (waiting.length > 0) {
-    return {
-      _tag: "Deferred",
-      codes: waiting.map(({ checks, code }) => `${checks[0]?.account ?? ""}:${code ?? ""}`)
-    }
+    const codes = waiting.map(({ checks, code }) => `${checks[0]?.account ?? ""}:${code ?? ""}`)
+    return { decided: { _tag: "Deferred", codes }, isWhole: false }
   }
   const { outcome, reason } =
     early === null ? combined(steps) : { outcome: "denied" as const, reason: early.code }
@@ -152,5 +151,31 @@ export const planSignal = (given: PlanInput): Plan => {
     quote: input.quoteOf(signal.symbol),
     settingsVersion: settings.version
   }
-  return { _tag: "Decided", decision, context }
+  return { decided: { _tag: "Decided", decision, context }, isWhole: early !== null }
+}
+
+/**
+ * Decides one signal from its facts. `Deferred` only when they allow it. `missing` names what these settings made it read and the
+ * facts do not have: always empty under the settings that they were gathered under.
+ */
+export const decide = (
+  facts: Facts,
+  settings: PlanSettings
+): { readonly decided: Decided; readonly missing: ReadonlyArray<string> } => {
+  const { input, missing } = inputFrom(facts, settings)
+  const { decided, isWhole } = decideFrom(input)
+  return { decided, missing: isWhole ? [] : [...missing].toSorted() }
+}
+
+/** Gathers the facts of a signal out of all that is known and decides it from these. */
+export const planSignal = (input: PlanInput): Plan => {
+  const facts = gatherFacts(input)
+  const { decided } = decide(facts, input.settings)
+  if (decided._tag === "Deferred") return decided
+  const { accounts, rates } = decided.context
+  return {
+    ...decided,
+    facts,
+    context: { ...input.context, accounts: new Map([...input.context.accounts, ...accounts]), rates }
+  }
 }

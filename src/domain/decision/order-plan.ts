@@ -10,7 +10,7 @@
  */
 import { BigDecimal } from "effect"
 import { type Decimal, decimal, formatDecimal } from "../kernel/decimal.ts"
-import { decideA, type EngineSignal, type Proposal } from "./engine-a.ts"
+import { decideA, type EngineAnswer, type EngineSignal, type Proposal } from "./engine-a.ts"
 import { clientOrderId, orderId } from "../kernel/ids.ts"
 import { instrumentNumbers, multiplierOf } from "../kernel/instruments.ts"
 import { ageLimits } from "../kernel/limits-signals.ts"
@@ -27,9 +27,9 @@ import { isSizable, type Size, sizeOf } from "../orders/position-size.ts"
 import { unrealisedOf } from "../orders/profit.ts"
 import { evaluateRisk, type RiskVerdict } from "../orders/risk.ts"
 import type { RiskNumbers } from "../orders/risk-verdict.ts"
-import { holdingOf, withOrder } from "../orders/risk-book.ts"
+import { holdingOf, withOpen } from "../orders/risk-book.ts"
 import { breakersFor } from "../orders/breaker.ts"
-import { type ScopeFigures, scopeStates } from "../orders/risk-scope.ts"
+import { type ScopeFigures, scopeStates, withWaiting } from "../orders/risk-scope.ts"
 import type { StrategySettings } from "../kernel/settings.ts"
 import type { SignalTarget } from "../signals/signal.ts"
 import { type Planned, planSize, type Sized, type Sizing } from "../orders/sizing.ts"
@@ -239,7 +239,7 @@ const rowOf = (
 /** The context with one more open order in its account's book. */
 const withPlanned = (context: PlanContext, { account, price }: Wanted, order: PlannedOrder): PlanContext => {
   const { symbol, strategy, side, quantity, intent, status } = order
-  const book = withOrder(account, {
+  const book = withOpen(account, {
     symbol,
     strategy,
     side,
@@ -254,7 +254,7 @@ const withPlanned = (context: PlanContext, { account, price }: Wanted, order: Pl
   return {
     ...context,
     accounts: new Map(context.accounts).set(account.id, { ...account, ...book }),
-    rates: sends ? [...context.rates, { account: account.id, strategy, sent: 0, waiting: 1 }] : context.rates
+    rates: sends ? withWaiting(context.rates, account.id, strategy) : context.rates
   }
 }
 
@@ -334,7 +334,7 @@ const sizeFor = (
 
 /** One proposal: sized by its strategy and by what the account holds, then judged. */
 const planProposal = (input: PlanInput, context: PlanContext, target: Target, asked: Proposal): Step => {
-  const account = context.accounts.get(target.account) ?? unknownAccount(target.account, input.settings)
+  const account = accountOf(input, context, target)
   const size = sizeFor(input, account, target, asked)
   if (size?._tag === "Unknown")
     return without(context, target, false, size.code, input.mayDefer ? "deferred" : "denied")
@@ -443,17 +443,25 @@ const driftOf = (input: PlanInput, account: PlanAccount, target: Target): Readon
       ]
 }
 
-/** Decides one target: engine, sizes, risk, order rows. `deferred` only when the input allows it. */
-export const planTarget = (input: PlanInput, context: PlanContext, target: Target): Step => {
-  const { signal, settings, quoteOf } = input
-  const account = context.accounts.get(target.account) ?? unknownAccount(target.account, settings)
-  const answer = decideA({
+const accountOf = (input: PlanInput, context: PlanContext, { account }: Target): PlanAccount =>
+  context.accounts.get(account) ?? unknownAccount(account, input.settings)
+
+/** What the engine makes of the signal for one target. */
+export const wishFor = (input: PlanInput, context: PlanContext, target: Target): EngineAnswer => {
+  const { signal, quoteOf } = input
+  return decideA({
     signal,
     strategy: target.strategy,
-    symbols: symbolsFor(account, target.name),
+    symbols: symbolsFor(accountOf(input, context, target), target.name),
     lastPrice: quoteOf(signal.symbol)?.last ?? signal.price,
     nowMs: context.nowMs
   })
+}
+
+/** Decides one target: engine, sizes, risk, order rows. `deferred` only when the input allows it. */
+export const planTarget = (input: PlanInput, context: PlanContext, target: Target): Step => {
+  const account = accountOf(input, context, target)
+  const answer = wishFor(input, context, target)
   if (answer._tag === "Refuse") return without(context, target, false, answer.code, "denied")
   if (answer._tag === "Nothing") return nothing(input, context, target, account, answer.reason)
   const steps: Array<Step> = []

@@ -10,7 +10,7 @@
  * Never: nets one symbol against another, or guesses a price: a symbol without any price is named as unpriced.
  */
 import { BigDecimal } from "effect"
-import { type Decimal, decimal, zero } from "../kernel/decimal.ts"
+import { type Decimal, decimal, formatDecimal, zero } from "../kernel/decimal.ts"
 import { AT_VENUE, type OrderStatus } from "./order.ts"
 import { EXTERNAL } from "../kernel/settings.ts"
 import type { Side } from "../signals/signal.ts"
@@ -144,6 +144,30 @@ export const withOrder = (book: Book, order: BookOrder): Book => ({
   ...book,
   orders: [...book.orders, order]
 })
+
+/**
+ * The book with one more open order, in one group with those that are like it, as books are read. Its group is now the newest, and
+ * has its price.
+ */
+export const withOpen = (book: Book, order: BookOrder): Book => {
+  const isLike = (other: BookOrder): boolean =>
+    other.symbol === order.symbol &&
+    other.strategy === order.strategy &&
+    other.side === order.side &&
+    other.intent === order.intent &&
+    other.status === order.status
+  const group = book.orders.find(isLike)
+  if (group === undefined) return withOrder(book, order)
+  const sum = (a: string, b: string): string => formatDecimal(BigDecimal.sum(decimal(a), decimal(b)))
+  const joined = {
+    ...order,
+    count: group.count + order.count,
+    quantity: sum(group.quantity, order.quantity),
+    filledQuantity: sum(group.filledQuantity, order.filledQuantity),
+    price: order.price ?? group.price
+  }
+  return { ...book, orders: [...book.orders.filter((other) => other !== group), joined] }
+}
 
 /** Price of one unit of a symbol's quantity: the market's, else the position's average, else the newest order's. */
 const priceIn = (

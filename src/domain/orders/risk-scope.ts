@@ -61,6 +61,18 @@ export interface EntryRate extends Rate {
   readonly strategy: string
 }
 
+/** The rates with one more entry that waits. */
+export const withWaiting = (
+  rates: ReadonlyArray<EntryRate>,
+  account: string,
+  strategy: string
+): ReadonlyArray<EntryRate> => {
+  const isOwn = (rate: EntryRate): boolean => rate.account === account && rate.strategy === strategy
+  return rates.some(isOwn)
+    ? rates.map((rate) => (isOwn(rate) ? { ...rate, waiting: rate.waiting + 1 } : rate))
+    : [...rates, { account, strategy, sent: 0, waiting: 1 }]
+}
+
 /** Figures of a stopped scope that is active again are from before the resume, so they are unknown until the next check. */
 const unlessResumed = (
   figures: ScopeFigures | null,

@@ -15,6 +15,7 @@ import { isoOf } from "../../domain/kernel/iso-time.ts"
 import { Effect } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { Decision, Plan } from "../../domain/decision/decision.ts"
+import type { Facts } from "../../domain/decision/facts.ts"
 import { deadLetterId, refusedSignalId } from "../../domain/kernel/ids.ts"
 import { strategyUnknown } from "../../domain/signals/routing.ts"
 import { refusedLimits } from "../../domain/kernel/limits-kept.ts"
@@ -44,7 +45,13 @@ const guard = (
   WHERE id = ANY (${ids}::uuid[]) AND status = 'processing' AND claim = ${token}::uuid AND locks.held >= 0
   RETURNING id`
 
-const decisionRow = (decision: Decision, symbol: string, index: number) => ({
+interface DecidedSignal {
+  readonly decision: Decision
+  readonly facts: Facts
+  readonly symbol: string
+}
+
+const decisionRow = ({ decision, facts, symbol }: DecidedSignal, index: number) => ({
   ordinal: index,
   signal_id: decision.signalId,
   engine: decision.engine,
@@ -53,6 +60,7 @@ const decisionRow = (decision: Decision, symbol: string, index: number) => ({
   outcome: decision.outcome,
   reason: decision.reason,
   checks: decision.checks,
+  facts,
   settings_version: decision.settingsVersion,
   signal_status: decision.signalStatus,
   symbol,
@@ -93,17 +101,14 @@ const orderRows = (decisions: ReadonlyArray<Decision>) =>
  * One statement for all rows of all decisions. The foreign keys between them are checked at its end. The ids are given
  * twice, because the planner takes the records for a hundred rows and would read the whole table to join them.
  */
-const write = (
-  sql: SqlClient,
-  decided: ReadonlyArray<{ readonly decision: Decision; readonly symbol: string }>
-) => sql`
+const write = (sql: SqlClient, decided: ReadonlyArray<DecidedSignal>) => sql`
   WITH decided AS (
-    SELECT * FROM jsonb_to_recordset(${JSON.stringify(decided.map((it, index) => decisionRow(it.decision, it.symbol, index)))}::text::jsonb)
+    SELECT * FROM jsonb_to_recordset(${JSON.stringify(decided.map(decisionRow))}::text::jsonb)
       AS d (ordinal int, signal_id uuid, engine text, experiment_id text, variant text, outcome text, reason text,
-        checks jsonb, settings_version text, signal_status text, symbol text, bid numeric, ask numeric, last numeric, quoted_at timestamptz)),
+        checks jsonb, facts jsonb, settings_version text, signal_status text, symbol text, bid numeric, ask numeric, last numeric, quoted_at timestamptz)),
   decision AS (
-    INSERT INTO decisions (signal_id, engine, experiment_id, variant, outcome, reason, checks, settings_version)
-    SELECT signal_id, engine, experiment_id, variant, outcome, reason, checks, settings_version FROM decided ORDER BY ordinal),
+    INSERT INTO decisions (signal_id, engine, experiment_id, variant, outcome, reason, checks, facts, settings_version)
+    SELECT signal_id, engine, experiment_id, variant, outcome, reason, checks, facts, settings_version FROM decided ORDER BY ordinal),
   enriched AS (
     INSERT INTO enriched_signals (signal_id, symbol, bid, ask, last, quoted_at)
     SELECT signal_id, symbol, bid, ask, last, quoted_at FROM decided ORDER BY ordinal),
@@ -204,7 +209,7 @@ export const decideIn = Effect.fnUntraced(function* (
   const ours = new Set((yield* guard(sql, token, ids, lockedBy(terms, accounts))).map(({ id }) => id))
   let context = yield* readContext(sql, terms, accounts, ids)
   const outcomes: Array<SignalOutcome> = []
-  const decided: Array<{ readonly decision: Decision; readonly symbol: string }> = []
+  const decided: Array<DecidedSignal> = []
   for (const claimed of signals) {
     const { id } = claimed
     if (!ours.has(id)) {
@@ -221,6 +226,7 @@ export const decideIn = Effect.fnUntraced(function* (
       outcomes.push({ _tag: "Decided", id, decision: planned.plan.decision })
       decided.push({
         decision: planned.plan.decision,
+        facts: planned.plan.facts,
         // The quote is that of the instrument the signal's symbol means.
         symbol:
           planned.plan.decision.quote?.symbol ?? (claimed.kind === "signal" ? claimed.signal.symbol : "")

@@ -104,10 +104,15 @@ export const claimRows = (
     (extract(epoch FROM s.expires_from) * 1000)::float8 AS expires_from_ms`
 
 /**
- * Ends what is too old, oldest first, with the decision the planner would have made. It waits for no disk: a rejection
- * that a server crash loses is made again by the next pass.
+ * Ends what is too old, oldest first, with the decision the planner would have made, and the facts that it would have made it
+ * from: signal and clock, to the millisecond. It waits for no disk: a rejection that a server crash loses is made again by the
+ * next pass.
  */
-export const expireRows = (sql: SqlClient, sources: SourceAges, limit: number) => sql<ExpiredSignals>`
+export const expireRows = (
+  sql: SqlClient,
+  { sources, version }: { readonly sources: SourceAges; readonly version: string },
+  limit: number
+) => sql<ExpiredSignals>`
   WITH RECURSIVE quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true) AS mode),
   ${lanes(sql, sources)},
   expired AS MATERIALIZED (
@@ -120,13 +125,21 @@ export const expireRows = (sql: SqlClient, sources: SourceAges, limit: number) =
   ended AS (
     UPDATE signals s SET status = 'rejected', reason = 'too_old', decided_at = hf_now(), claim = NULL, lease_until = NULL
     WHERE s.id = ANY (ARRAY (SELECT expired.id FROM expired, quick WHERE quick.mode = 'off'))
-    RETURNING s.id, s.source, s.experiment_id, s.variant,
+    RETURNING s.*, round(extract(epoch FROM coalesce(s.expires_from, s.received_at)) * 1000) AS from_ms,
       round(extract(epoch FROM hf_now() - coalesce(s.expires_from, s.received_at)) * 1000) AS age_ms),
   decision AS (
-    INSERT INTO decisions (signal_id, engine, experiment_id, variant, outcome, reason, checks)
+    INSERT INTO decisions (signal_id, engine, experiment_id, variant, outcome, reason, checks, facts, settings_version)
     SELECT ended.id, 'A', coalesce(ended.experiment_id, 'none'), coalesce(ended.variant, 'A'), 'denied', 'too_old',
       jsonb_build_array(jsonb_build_object('strategy', NULL, 'account', NULL, 'leg', NULL, 'check', 'age', 'ok', false,
-        'code', 'too_old', 'numbers', jsonb_build_object('age_ms', ended.age_ms, 'limit_ms', lanes.age_ms)))
+        'code', 'too_old', 'numbers', jsonb_build_object('age_ms', ended.age_ms, 'limit_ms', lanes.age_ms))),
+      jsonb_build_object('v', 1, 'nowMs', ended.from_ms + ended.age_ms, 'mayDefer', false, 'settings', ${version}::text,
+        'signal', jsonb_strip_nulls(jsonb_build_object('id', ended.id, 'source', ended.source, 'symbol', ended.symbol,
+          'action', ended.action, 'direction', ended.direction, 'quantity', ended.quantity::text, 'price', ended.price::text,
+          'strategy', ended.strategy, 'strike', ended.strike::text, 'expiration', to_char(ended.expiration, 'YYYY-MM-DD'),
+          'intent', ended.intent, 'positionSize', ended.position_size::text, 'marketPosition', ended.market_position,
+          'prevMarketPosition', ended.prev_market_position, 'marketPositionSize', ended.market_position_size::text,
+          'experimentId', ended.experiment_id, 'variant', ended.variant, 'expiresFromMs', ended.from_ms)),
+        'quotes', '{}'::jsonb, 'accounts', '{}'::jsonb, 'figures', '{}'::jsonb, 'trading', '{}'::jsonb), ${version}
     FROM ended JOIN lanes ON lanes.kind = 'signal' AND lanes.source = ended.source)
   SELECT source, count(*)::int AS count, max(age_ms)::float8 AS "oldestMs",
     (array_agg(id::text ORDER BY age_ms DESC))[1] AS "oldestId"

@@ -17,9 +17,10 @@ import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { isJsonObject } from "../../domain/kernel/canonical-json.ts"
 import { uuidFromDigest } from "../../domain/kernel/ids.ts"
+import { versionOf } from "../../domain/kernel/settings-change.ts"
 import { claimDigits, claimToken } from "../../domain/platform/node-life.ts"
 import { decodeMetadata } from "../../wire/metadata-body.ts"
-import { Config } from "../platform/config.port.ts"
+import { Config, snapshotOf } from "../platform/config.port.ts"
 import { Database, type DatabaseService } from "../database/database.port.ts"
 import { Entropy, type EntropyService } from "../platform/entropy.port.ts"
 import { Instance, type InstanceIdentity, type InstanceService } from "../platform/instance.port.ts"
@@ -183,7 +184,11 @@ export const signalsStorePg: Layer.Layer<SignalsStore, never, Config | Database 
         recordMetadata: storeMetadata(database),
         fail: fail(database),
         expire: (limit) =>
-          look(database, "signals.expire", (sql) => expireRows(sql, settings.sources, limit)),
+          Effect.suspend(() => {
+            const inForce = snapshotOf(settings)
+            const under = { sources: inForce.sources, version: versionOf(inForce) }
+            return look(database, "signals.expire", (sql) => expireRows(sql, under, limit))
+          }),
         backlog: look(database, "signals.backlog", (sql) => backlogRow(sql, settings.sources)).pipe(
           Effect.map(([row]) => row ?? { open: 0, oldestMs: 0, expired: 0, dead: 0 })
         )

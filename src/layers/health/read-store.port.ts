@@ -60,6 +60,8 @@ export interface Trace {
   readonly enrichment: Item | null
   readonly metadata: Item | null
   readonly decision: Item | null
+  /** What the decision was made from (T15); null: none yet, or from before they were kept. */
+  readonly facts: unknown
   readonly orders: ReadonlyArray<Item>
   /** Orders that closed, or are to close, what it opened. */
   readonly exits: ReadonlyArray<Item>

@@ -39,9 +39,10 @@ export const readTrace = (sql: SqlClient, id: string) =>
     const [metadata] =
       yield* sql<Item>`SELECT snapshot_id, pair, trigger, buy_score, sell_score, order_id, side, received_at, linked_at
       FROM signal_metadata WHERE signal_id = ${id}::uuid`
-    const [decision] =
-      yield* sql<Item>`SELECT engine, experiment_id, variant, outcome, reason, checks, shadow, settings_version, decided_at
+    const [decided] =
+      yield* sql<Item>`SELECT engine, experiment_id, variant, outcome, reason, checks, shadow, settings_version, decided_at, facts
       FROM decisions WHERE signal_id = ${id}::uuid`
+    const { facts = null, ...decision } = decided ?? {}
     const orders =
       yield* sql<Item>`SELECT ${sql.literal(orderColumns)} FROM orders WHERE signal_id = ${id}::uuid ORDER BY seq`
     const exits = yield* exitsOf(sql, id)
@@ -58,7 +59,8 @@ export const readTrace = (sql: SqlClient, id: string) =>
       signal: jsonItem(signal),
       enrichment: enrichment === undefined ? null : jsonItem(enrichment),
       metadata: metadata === undefined ? null : jsonItem(metadata),
-      decision: decision === undefined ? null : jsonItem(decision),
+      decision: decided === undefined ? null : jsonItem(decision),
+      facts,
       orders: orders.map(jsonItem),
       exits: exits.map(jsonItem),
       fills: fills.map(jsonItem),

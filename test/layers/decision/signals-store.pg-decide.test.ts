@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
+import { decide, planSignal } from "../../../src/domain/decision/decision.ts"
+import type { Facts } from "../../../src/domain/decision/facts.ts"
 import { claimLimits } from "../../../src/domain/kernel/limits-signals.ts"
 import { versionOf } from "../../../src/domain/kernel/settings-change.ts"
 import type { Claim, Planner, SignalsStoreService } from "../../../src/layers/decision/signals-store.port.ts"
@@ -9,6 +11,7 @@ import {
   insertAccounts,
   insertSignals,
   plannerOf,
+  planSettings,
   preparedStore,
   rows,
   storeOn
@@ -367,6 +370,68 @@ describe("a signal that its decider cannot survive", () => {
           _tag: "ClaimLost",
           id: signal.id
         })
+      })
+    )
+  )
+})
+
+interface DecidedRow {
+  readonly outcome: string
+  readonly reason: string | null
+  readonly checks: unknown
+  readonly facts: Facts
+  readonly bytes: number
+}
+
+describe("the facts of a decision", () => {
+  it.live("are stored with it, small, and give it again byte by byte", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { database, store } = yield* preparedStore
+        const symbols = Array.from({ length: 12 }, (_, index) => `SYM${index}`)
+        yield* database.run(
+          "test.positions",
+          (
+            sql
+          ) => sql`INSERT INTO positions (id, account, symbol, quantity, average_price, confirmed_quantity)
+            SELECT gen_random_uuid(), 'paper-1', symbol, 12.5, 431.25, 12.5 FROM unnest(${symbols}::text[]) AS s (symbol)`
+        )
+        yield* insertSignals(
+          database,
+          Array.from({ length: 48 }, (_, index) => ({
+            symbol: `SYM${index % 15}`,
+            direction: (["LONG", "SHORT", "CALL"] as const)[index % 3] ?? null,
+            quantity: index % 4 === 0 ? "2.5" : null
+          }))
+        )
+        const planner: Planner = (signal, context) =>
+          planSignal({
+            signal,
+            context,
+            settings: planSettings(settings),
+            quoteOf: (symbol) => ({ symbol, bid: "430.25", ask: "430.5", last: "430.375", atMs: Date.now() }),
+            figuresOf: () => null,
+            mayDefer: false
+          })
+        yield* decideAll(store, yield* store.claim(64), planner)
+        const decided = yield* rows<DecidedRow>(
+          database,
+          "SELECT outcome, reason, checks, facts, octet_length(facts::text) AS bytes FROM decisions"
+        )
+        assert.strictEqual(decided.length, 48)
+        for (const { checks, facts, outcome, reason } of decided) {
+          const again = decide(facts, planSettings(settings))
+          assert.deepStrictEqual(again.missing, [])
+          const { decided: made } = again
+          const decision = made._tag === "Decided" ? made.decision : assert.fail("it was not put off then")
+          assert.deepStrictEqual(
+            { checks: decision.checks, outcome: decision.outcome, reason: decision.reason } as unknown,
+            { checks, outcome, reason }
+          )
+        }
+        // With a book of a dozen positions and the orders of the whole batch in it.
+        const sizes = decided.map(({ bytes }) => bytes).toSorted((a, b) => a - b)
+        assert.isAtMost(sizes[24] ?? 0, 4_096, `bytes: ${sizes.join(" ")}`)
       })
     )
   )

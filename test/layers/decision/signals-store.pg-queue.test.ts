@@ -3,7 +3,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { Fragment } from "effect/sql/Statement"
-import { planSignal } from "../../../src/domain/decision/decision.ts"
+import { decide, planSignal } from "../../../src/domain/decision/decision.ts"
+import type { Facts } from "../../../src/domain/decision/facts.ts"
 import { claimLimits } from "../../../src/domain/kernel/limits-signals.ts"
 import type { DatabaseService } from "../../../src/layers/database/database.port.ts"
 import { backlogRow, claimRows, expireRows } from "../../../src/layers/decision/signals-store.pg-queue.ts"
@@ -102,6 +103,13 @@ describe("signals that are too old", () => {
             numbers: { ...check.numbers, age_ms: ageMs }
           }))
         } as never)
+        const [kept] = yield* rows<{ readonly facts: Facts }>(database, "SELECT facts FROM decisions")
+        const again = decide(kept?.facts ?? assert.fail("its facts are stored"), planSettings(settings))
+        assert.deepStrictEqual(again.missing, [])
+        assert.deepStrictEqual(
+          again.decided._tag === "Decided" ? again.decided.decision.checks : [],
+          stored?.checks as never
+        )
       })
     )
   )
@@ -278,7 +286,7 @@ describe("fresh signals behind many that are too old", () => {
         const { sources } = settings
         const token = "00000000-0000-4000-8000-000000000000"
         const statements: ReadonlyArray<(sql: SqlClient) => Fragment> = [
-          (sql) => expireRows(sql, sources, 100),
+          (sql) => expireRows(sql, { sources, version: "v" }, 100),
           (sql) => claimRows(sql, sources, token, 2),
           (sql) => backlogRow(sql, sources)
         ]
