@@ -157,6 +157,18 @@ export default {
         }
       )
     ),
+    {
+      name: "replay-sends-nothing",
+      comment: "A decision that is made again or beside reaches no broker, through any number of files.",
+      severity: "error",
+      from: {
+        path: "^(src/[^/]+/(decision|api)/(http\\.)?(decision-(replay|history)|shadow)|scripts/replay\\.ts$)"
+      },
+      to: {
+        path: "^src/(layers/(venues/|orders/order-submit)|actors/(venues/|execution/account))",
+        reachable: true
+      }
+    },
     forbid(
       "migrations-alone",
       "A migration must mean the same forever: effect and its SQL client only.",

@@ -31,6 +31,7 @@ import m0024 from "./0024_resources.ts"
 import m0025 from "./0025_moving-exits.ts"
 import m0026 from "./0026_signal-mapping.ts"
 import m0027 from "./0027_journal-pictures.ts"
+import m0028 from "./0028_facts.ts"
 
 export const migrations = [
   { id: 1, name: "0001_init", up: m0001 },
@@ -59,5 +60,6 @@ export const migrations = [
   { id: 24, name: "0024_resources", up: m0024 },
   { id: 25, name: "0025_moving-exits", up: m0025 },
   { id: 26, name: "0026_signal-mapping", up: m0026 },
-  { id: 27, name: "0027_journal-pictures", up: m0027 }
+  { id: 27, name: "0027_journal-pictures", up: m0027 },
+  { id: 28, name: "0028_facts", up: m0028 }
 ]

@@ -37,7 +37,8 @@ import { componentLayer, databaseTarget, listenerLayer } from "./layers/service.
 const host = installHost()
 const { environment } = plainEnvironment(process.env)
 const build = readBuild(projectRoot, environment)
-const read = () => loadSettings(process.env, process.cwd(), process.stdout.isTTY)
+const readWith = (changes: unknown) => loadSettings(process.env, process.cwd(), process.stdout.isTTY, changes)
+const read = () => readWith(undefined)
 const loaded = Result.flatMap(read(), (settings) =>
   Result.mapBoth(databaseTarget(settings), {
     onFailure: ({ reason }) => [{ path: "DATABASE_URL", message: reason }],
@@ -103,7 +104,11 @@ else if (isChecking) {
         startupLayer,
         SettingsControl.layer.pipe(
           Layer.provideMerge(
-            Layer.mergeAll(SettingsRecord.layer, LiveTree.layer, Layer.succeed(ConfigReader, { read }))
+            Layer.mergeAll(
+              SettingsRecord.layer,
+              LiveTree.layer,
+              Layer.succeed(ConfigReader, { read, readWith })
+            )
           )
         ),
         terminalLayer(settings.log.format)

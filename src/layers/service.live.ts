@@ -72,6 +72,8 @@ import {
   journalledOrders,
   OrderJournal
 } from "./orders/order-journal.ts"
+import { decisionHistoryPg } from "./decision/decision-history.pg.ts"
+import { DecisionReplays } from "./decision/decision-replays.port.ts"
 import { journalledDecisions } from "./decision/decision-journal.ts"
 import { journalStorePg } from "./health/journal-store.pg.ts"
 import { picturesPg } from "./health/pictures.pg.ts"
@@ -123,6 +125,7 @@ const stores = (mask: Mask) =>
     auditStorePg,
     breakerStorePg,
     deadLettersPg,
+    decisionHistoryPg,
     expectedStorePg,
     FeedBufferPg,
     journalledFills(fillsStorePg),
@@ -195,6 +198,7 @@ export const componentLayer = (
       Layer.mergeAll(
         IntakeQueueBatch,
         alertLogsPg,
+        DecisionReplays.layer,
         replayPg,
         layerConfiguredBrokers,
         Feeds.layer,

@@ -16,6 +16,7 @@ import { EXPECTED_STATUSES } from "../domain/signals/expected-schedule.ts"
 import { SIGNAL_STATUSES } from "../domain/signals/signal-status.ts"
 import { accountAlertLog } from "./alert-log.ts"
 import * as commands from "./commands.ts"
+import { decisionReplayEndpoints } from "./decision-replay.ts"
 import { consoleEndpoints } from "./console-endpoints.ts"
 import { type Endpoint, endpoint, get, list } from "./endpoint.ts"
 import { healthDocument, healthOutline, live, version } from "./health.ts"
@@ -372,5 +373,6 @@ export const endpoints: ReadonlyArray<Endpoint> = [
   ...monitoringEndpoints,
   ...journalEndpoints,
   ...replayEndpoints,
+  ...decisionReplayEndpoints,
   ...consoleEndpoints
 ]

@@ -42,6 +42,7 @@ const PAGES = [
   "accounts/paper-1",
   "waves",
   "journal",
+  "replay",
   "dead-letters",
   "refused",
   "alerts",
@@ -89,6 +90,21 @@ describe("the console", () => {
     await page.getByRole("button", { name: "Try it" }).click()
     await visible("201 ACCEPTED")
     await visible("decided by default")
+  })
+
+  it("makes decisions again, and shows what changed settings would have made of them", async () => {
+    const { body } = await service.post("/webhook", alertBody({ symbol: "MSFT", quantity: "2" }))
+    await service.settled(String(body.signal_id))
+    await go("replay")
+    await page.getByLabel("from").fill(new Date(Date.now() - 3_600_000).toISOString())
+    await page.getByLabel("to", { exact: true }).fill(new Date(Date.now() + 60_000).toISOString())
+    await page.getByRole("button", { name: "Replay" }).click()
+    await visible(/0 differ/)
+    await page.getByLabel(/changed settings/).fill('{ "risk": { "quantityMax": "1" } }')
+    await page.getByRole("button", { name: "Replay" }).click()
+    await visible(/1 differ/)
+    await visible("(quantity)")
+    await page.locator(`main a[href="#/signals/${body.signal_id}"]`).waitFor({ timeout: 15_000 })
   })
 
   it("shows each machine in the state that the service reports", async () => {

@@ -46,7 +46,9 @@ export const drawInput = (choose: () => number): PlanInput => {
     stopLossPct: null,
     profitTargetPct: null,
     onPartialFill: "keep",
-    partialFillMsMax: null
+    partialFillMsMax: null,
+    sizing: null,
+    exits: null
   })
   const limitsOf = (): ScopeLimits => ({
     ordersPerMinuteMax: maybe(2, 0.3),

@@ -149,6 +149,7 @@ const OFFENCES: Record<string, ReadonlyArray<readonly [file: string, finding: Re
     ["src/layers/market/port-with-sockets.ts", /ports-are-promises: must not import http/],
     ["src/layers/market/store.upwards.ts", /adapters-implement/],
     ["src/layers/market/imports-test.ts", /src-never-tests/],
+    ["src/actors/decision/decision-replay-sends.ts", /replay-sends-nothing/],
     ["src/domain/kernel/knows-market.ts", /rooms-in-order: must not import src\/domain\/market\/lamp\.ts/],
     ["src/layers/database/knows-market.ts", /rooms-in-order: must not import src\/domain\/market\/lamp\.ts/],
     ["src/wire/reads-files.ts", /wire-describes: must not import fs/],

@@ -13,6 +13,7 @@ import ListPage from "../pages/list-page.svelte"
 import Machine from "../pages/machine.svelte"
 import Orders from "../pages/orders.svelte"
 import Overview from "../pages/overview.svelte"
+import Replay from "../pages/replay.svelte"
 import Settings from "../pages/settings.svelte"
 import Signals from "../pages/signals.svelte"
 import Sources from "../pages/sources.svelte"
@@ -39,6 +40,7 @@ export const pages: ReadonlyArray<Page> = [
   { name: "accounts", title: "Accounts", key: "a", component: Accounts },
   { name: "waves", title: "Waves", key: "w", component: ListPage },
   { name: "journal", title: "Journal", key: "j", component: JournalPage },
+  { name: "replay", title: "Replay", key: "y", component: Replay },
   { name: "dead-letters", title: "Dead letters", key: "d", component: ListPage },
   { name: "refused", title: "Refused", key: "r", component: ListPage },
   { name: "alerts", title: "Alerts", key: "l", component: ListPage },

@@ -42,6 +42,7 @@ import type { Observer, SupervisionEvent } from "../../runtime/reports.ts"
 import { startTree } from "../../runtime/supervisor.ts"
 import type { StopReport, Tree } from "../../runtime/tree.ts"
 import { captureWhileWatched, recordReports, recordTransitions } from "../health/journal-record.ts"
+import { decisionReplayRunner } from "../decision/decision-replay.ts"
 import { pictureKeeper } from "../health/picture-keeper.ts"
 import { auditWatch } from "../operators/audit-keeper.ts"
 import { notifier } from "../operators/notifier.ts"
@@ -271,6 +272,7 @@ export const runService = (observers: ServiceObservers) =>
       yield* Effect.forkScoped(auditWatch)
       yield* Effect.forkScoped(troubleWatch)
       yield* Effect.forkScoped(reloader)
+      yield* Effect.forkScoped(decisionReplayRunner)
       yield* Effect.forkScoped(settingsRecorder)
       // Whoever serves the journal shows its moments.
       if (settings.roles.has("http")) yield* Effect.forkScoped(pictureKeeper)

@@ -23,10 +23,11 @@ import { isJsonObject, type JsonObject } from "../../domain/kernel/canonical-jso
 import { readJson } from "../../domain/kernel/json-reader.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
 import { settingsMask } from "../platform/config-mask.ts"
-import { Config } from "../platform/config.port.ts"
+import { Config, type ConfigReader } from "../platform/config.port.ts"
 import { HealthSource, maskedHealth } from "../health/health-source.port.ts"
 import { Commands, type CommandsService } from "../control/commands.port.ts"
 import { alertLogRoutes } from "./http.alert-log.ts"
+import { decisionReplayRoutes } from "./http.decision-replay.ts"
 import { apiRoutes } from "./http.api.ts"
 import { noteStranger, noteUnread } from "./http.commands.ts"
 import { Charts } from "../health/charts.port.ts"
@@ -56,6 +57,7 @@ import { RefusedPosts, type RefusedPostsService } from "../intake/refused-posts.
 import { Exposition, Metrics, type MetricsService } from "../platform/metrics.port.ts"
 import { type Networks, proxiesOf } from "../platform/networks.node.ts"
 import type { AlertLogs } from "../intake/alert-log.port.ts"
+import type { DecisionReplays } from "../decision/decision-replays.port.ts"
 import type { AccountLeases } from "../accounts/accounts-lease.port.ts"
 import type { Worker } from "../platform/worker.port.ts"
 import { ReadStore } from "../health/read-store.port.ts"
@@ -305,6 +307,8 @@ export const HttpFrontRoutes: Layer.Layer<
   | AlertLogs
   | Commands
   | Config
+  | ConfigReader
+  | DecisionReplays
   | ControlToken
   | Charts
   | Exposition
@@ -367,6 +371,7 @@ export const HttpFrontRoutes: Layer.Layer<
           ...apiRoutes({ commands, reads, settings, states, source }),
           ...(yield* monitoringRoutes(source)),
           ...(yield* alertLogRoutes),
+          ...(yield* decisionReplayRoutes),
           ...liveRoutes({ hub, journal, store, access, corsOrigins: settings.corsOrigins, shedding }),
           ...pastRoutes({ journal, store, pictures: yield* Pictures }),
           ...chartRoutes(charts, source)

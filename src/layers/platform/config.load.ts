@@ -15,6 +15,7 @@ import { Result } from "effect"
 import { readFileSync, statSync } from "node:fs"
 import { resolve } from "node:path"
 import { settingsLimits } from "../../domain/kernel/limits.ts"
+import { fieldOf, isJsonObject } from "../../domain/kernel/canonical-json.ts"
 import { readJsonText } from "../../domain/kernel/json-reader.ts"
 import { describeSettings } from "../../domain/kernel/settings-shown.ts"
 import { resolveSettings } from "./config.resolve.ts"
@@ -75,18 +76,31 @@ const readSecret = (path: string): Result.Result<string, string> => {
   }
 }
 
-/** Loads and resolves the settings of this process. */
+/** One configuration over another: objects by their keys, anything else whole. */
+const laidOver = (file: unknown, changes: unknown): unknown =>
+  isJsonObject(file) && isJsonObject(changes)
+    ? {
+        ...file,
+        ...Object.fromEntries(
+          Object.entries(changes).map(([key, value]) => [key, laidOver(fieldOf(file, key), value)])
+        )
+      }
+    : changes
+
+/** Loads and resolves the settings of this process, with `changes` laid over the file where they are given. */
 export const loadSettings = (
   environment: Readonly<Record<string, string | undefined>>,
   cwd: string,
-  stdoutIsTerminal: boolean
+  stdoutIsTerminal: boolean,
+  changes?: unknown
 ): Result.Result<Settings, ReadonlyArray<SettingsProblem>> => {
   const named = plainEnvironment(environment).environment["HOLDFAST_CONFIG"]
   const file = readFile(named === "" ? undefined : named, cwd)
   if (Result.isFailure(file)) return Result.fail(file.failure)
+  const whole = changes === undefined ? file.success : laidOver(file.success, changes)
   return resolveSettings({
     environment,
-    file: file.success,
+    file: whole,
     cwd,
     stdoutIsTerminal,
     resolvePath: resolve,

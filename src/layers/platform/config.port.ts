@@ -35,8 +35,12 @@ export class SettingsInForce extends Context.Service<SettingsInForce, SettingsIn
   "holdfast/layers/SettingsInForce"
 ) {}
 
-/** Rereads the configuration, for a reload; this does not change what is in force. */
+/** Rereads the configuration, for a reload or a preview; this does not change what is in force. */
 export class ConfigReader extends Context.Service<
   ConfigReader,
-  { readonly read: () => Result.Result<Settings, ReadonlyArray<SettingsProblem>> }
+  {
+    readonly read: () => Result.Result<Settings, ReadonlyArray<SettingsProblem>>
+    /** As they would be with these changes, which have the form of the configuration file, laid over it. */
+    readonly readWith: (changes: unknown) => Result.Result<Settings, ReadonlyArray<SettingsProblem>>
+  }
 >()("holdfast/layers/ConfigReader") {}

@@ -92,7 +92,10 @@ const running = (
           Layer.mergeAll(
             Layer.succeed(SettingsInForce, live),
             Layer.succeed(SettingsRecord, record),
-            Layer.succeed(ConfigReader, { read: () => read(finds.source) }),
+            Layer.succeed(ConfigReader, {
+              read: () => read(finds.source),
+              readWith: () => assert.fail("nobody previews")
+            }),
             Layer.succeed(LiveTree, liveTree),
             Layer.sync(Instance, makeInstance),
             Layer.succeed(AccountChanges, {

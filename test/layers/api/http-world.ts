@@ -10,7 +10,7 @@ import { Context, Effect, Exit, Layer, Logger, Redacted, References, Result, Sco
 import { type HealthFacts } from "../../../src/domain/health/health.ts"
 import { resolveSettings } from "../../../src/layers/platform/config.resolve.ts"
 import { type Alert, Alerts } from "../../../src/layers/alerts/alerts.port.ts"
-import { Config } from "../../../src/layers/platform/config.port.ts"
+import { Config, ConfigReader } from "../../../src/layers/platform/config.port.ts"
 import { HealthSource, makeHealthSource, TreeDeaf } from "../../../src/layers/health/health-source.port.ts"
 import { HttpAccess } from "../../../src/layers/api/http.access.ts"
 import { HttpIntake } from "../../../src/layers/api/http.intake.ts"
@@ -22,6 +22,7 @@ import { keptPostsMasked } from "../../../src/layers/intake/kept-posts.ring.ts"
 import { Replay, type ReplayService } from "../../../src/layers/intake/replay.port.ts"
 import type { RefusedStoreService } from "../../../src/layers/intake/refused-store.port.ts"
 import { AlertLogs, type AlertLogsService } from "../../../src/layers/intake/alert-log.port.ts"
+import { DecisionReplays } from "../../../src/layers/decision/decision-replays.port.ts"
 import { RefusedPosts, type RefusedPostsService } from "../../../src/layers/intake/refused-posts.port.ts"
 import { HttpFrontRoutes } from "../../../src/layers/api/http.routes.ts"
 import { type BoundListener, HttpListener } from "../../../src/layers/api/http-listener.port.ts"
@@ -176,8 +177,8 @@ export interface World {
   readonly dispose: () => Promise<void>
 }
 
-export const settingsFor = (environment: Record<string, string> = {}, file?: Record<string, unknown>) => {
-  const result = resolveSettings({
+const readSettings = (environment: Record<string, string> = {}, file?: unknown) =>
+  resolveSettings({
     environment: { PORT: "0", ...environment },
     file,
     cwd: "/srv",
@@ -185,6 +186,9 @@ export const settingsFor = (environment: Record<string, string> = {}, file?: Rec
     resolvePath: (from, to) => `${from}/${to}`,
     readSecret: () => Result.fail("there are no files here")
   })
+
+export const settingsFor = (environment: Record<string, string> = {}, file?: Record<string, unknown>) => {
+  const result = readSettings(environment, file)
   if (Result.isFailure(result)) throw new Error(JSON.stringify(result.failure))
   return result.success
 }
@@ -270,6 +274,11 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     }),
     Layer.succeed(ReadStore, reads),
     Layer.succeed(Replay, options.replay ?? { replay: () => nothing }),
+    DecisionReplays.layer.pipe(Layer.provide(layerEntropy)),
+    Layer.succeed(ConfigReader, {
+      read: () => Result.succeed(settings),
+      readWith: (changes) => readSettings(options.environment, changes)
+    }),
     Layer.succeed(AlertLogs, options.alertLogs ?? { account: () => nothing }),
     Layer.succeed(
       TradingStateStore,

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
-import { decide, planSignal } from "../../../src/domain/decision/decision.ts"
+import { decide, type Decision, planSignal } from "../../../src/domain/decision/decision.ts"
 import type { Facts } from "../../../src/domain/decision/facts.ts"
 import { claimLimits } from "../../../src/domain/kernel/limits-signals.ts"
 import { versionOf } from "../../../src/domain/kernel/settings-change.ts"
@@ -375,10 +375,7 @@ describe("a signal that its decider cannot survive", () => {
   )
 })
 
-interface DecidedRow {
-  readonly outcome: string
-  readonly reason: string | null
-  readonly checks: unknown
+interface DecidedRow extends Pick<Decision, "checks" | "outcome" | "reason"> {
   readonly facts: Facts
   readonly bytes: number
 }
@@ -425,7 +422,7 @@ describe("the facts of a decision", () => {
           const { decided: made } = again
           const decision = made._tag === "Decided" ? made.decision : assert.fail("it was not put off then")
           assert.deepStrictEqual(
-            { checks: decision.checks, outcome: decision.outcome, reason: decision.reason } as unknown,
+            { checks: decision.checks, outcome: decision.outcome, reason: decision.reason },
             { checks, outcome, reason }
           )
         }

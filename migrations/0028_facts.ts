@@ -1,5 +1,5 @@
 /**
- * 0026 facts: what a decision was made from is stored with it (T15).
+ * 0028 facts: what a decision was made from is stored with it (T15).
  *
  * Decisions from before have none, and cannot be decided again.
  *
