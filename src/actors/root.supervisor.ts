@@ -33,6 +33,7 @@ import { riskActor } from "./execution/risk.actor.ts"
 import { resourcesActor } from "./operators/resources.actor.ts"
 import { retentionActor } from "./operators/retention.actor.ts"
 import { signalServerActor } from "./feeds/signal-server.actor.ts"
+import { spoolActor } from "./intake/spool.actor.ts"
 import { tradingStateActor } from "./control/trading-state.actor.ts"
 import { wavesActor } from "./feeds/waves.actor.ts"
 
@@ -162,7 +163,11 @@ export const rootSupervisor = (settings: Settings) =>
       worker({ ...local, id: "journal", start: journalActor, stopBudgetMs: 2_000 }),
       // After everything that may refuse a post at the stop, and before the database.
       ...(settings.roles.has("http")
-        ? [worker({ ...local, id: "refused-posts", start: refusedPostsActor, stopBudgetMs: 2_000 })]
+        ? [
+            worker({ ...local, id: "refused-posts", start: refusedPostsActor, stopBudgetMs: 2_000 }),
+            // Its files are below DATA_DIR, which the database component holds: after it at the start, before it at the stop.
+            worker({ ...local, id: "spool", start: spoolActor, stopBudgetMs: 2_500 })
+          ]
         : []),
       // Before everything that is held under the node's lease, so after it at the stop.
       ...(settings.roles.has("accounts") || settings.roles.has("waves")

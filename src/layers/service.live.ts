@@ -49,6 +49,8 @@ import { refusedStorePg } from "./intake/refused-store.pg.ts"
 import { HttpFrontRoutes } from "./api/http.routes.ts"
 import { layerInstallationPg } from "./database/installation.pg.ts"
 import { Instance, makeInstance } from "./platform/instance.port.ts"
+import { spoolClosed, spoolSegments } from "./intake/spool.segments.ts"
+import { spoolDiskNode } from "./intake/spool-disk.node.ts"
 import { IntakeQueueBatch } from "./intake/intake-queue.batch.ts"
 import { IntakeStorePg } from "./signals/intake-store.pg.ts"
 import { Lifecycle } from "./platform/lifecycle.port.ts"
@@ -157,6 +159,10 @@ const views = Layer.mergeAll(
   Shedding.layer
 )
 
+/** Only who takes posts has a spool. */
+const spoolOf = ({ roles }: Settings) =>
+  roles.has("http") ? spoolSegments.pipe(Layer.provide(spoolDiskNode)) : spoolClosed
+
 /** What the components use. */
 export const componentLayer = (
   live: LiveSettings,
@@ -205,6 +211,7 @@ export const componentLayer = (
         RefusedPosts.layer
       )
     ),
+    Layer.provideMerge(spoolOf(settings)),
     Layer.provideMerge(
       Layer.mergeAll(
         stores(hidden),

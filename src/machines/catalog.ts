@@ -30,6 +30,7 @@ import { refusedPostsMachine } from "./intake/refused-posts.machine.ts"
 import { resourcesMachine } from "./operators/resources.machine.ts"
 import { retentionMachine } from "./operators/retention.machine.ts"
 import { riskMachine } from "./execution/risk.machine.ts"
+import { spoolMachine } from "./intake/spool.machine.ts"
 import { tradingStateMachine } from "./control/trading-state.machine.ts"
 import { wavesMachine } from "./feeds/waves.machine.ts"
 
@@ -62,6 +63,7 @@ export const catalog: ReadonlyArray<CatalogEntry> = [
   { name: "resources", machine: resourcesMachine },
   { name: "retention", machine: retentionMachine },
   { name: "risk", machine: riskMachine },
+  { name: "spool", machine: spoolMachine },
   { name: "trading-state", machine: tradingStateMachine },
   { name: "waves", machine: wavesMachine }
 ]

@@ -27,6 +27,7 @@ import type { FeedContext } from "./feeds/feed-setup.ts"
 import type { WavesContext } from "./feeds/waves.machine.ts"
 import type { JournalContext } from "./health/journal.machine.ts"
 import type { RefusedPostsContext } from "./intake/refused-posts.machine.ts"
+import type { SpoolContext } from "./intake/spool.machine.ts"
 import type { MarketContext } from "./market/market.machine.ts"
 import type { ResourcesContext } from "./operators/resources.machine.ts"
 import type { RetentionContext } from "./operators/retention.machine.ts"
@@ -125,6 +126,7 @@ export const contextShown: Readonly<Record<string, ContextSchema>> = {
     again: value,
     lastError: value
   }),
+  spool: show<SpoolContext>({ isDatabaseThere: value, isHolding: value, fault: value, lastError: value }),
   "trading-state": show<TradingStateContext>({ state: value, lastError: value }),
   waves: show<WavesContext>({
     stopping: value,

@@ -29,7 +29,7 @@ import { replayEndpoints } from "./replay-endpoints.ts"
 import * as trading from "./trading.ts"
 import { sourceBody, webhookBody } from "./intake-body.ts"
 import { listSources, trySource } from "./sources.ts"
-import { intakeAnswer, intakeTest } from "./webhook.ts"
+import { intakeAnswer, intakeTest, spooledAnswer } from "./webhook.ts"
 import { oneOf } from "./words.ts"
 
 export const health = endpoint({
@@ -100,7 +100,7 @@ export const settingsSchema = endpoint({
   answers: { 200: z.record(z.string(), z.unknown()) }
 })
 
-const posted = { 200: intakeAnswer, 201: intakeAnswer }
+const posted = { 200: intakeAnswer, 201: intakeAnswer, 202: spooledAnswer }
 /** The webhook paths are not routes of the table: they come first, and run no fiber per request. */
 export const webhooks = [
   endpoint({

@@ -41,6 +41,14 @@ export const listResources = endpoint({
   query: listQuery({ node: byName, state: byName, from: byInstant, to: byInstant }),
   answers: { 200: page(monitoring.resourceSample) }
 })
+export const getSpool = endpoint({
+  ...list,
+  path: "/api/v1/monitoring/spool",
+  tag: "operations",
+  name: "getSpool",
+  summary: "The local spool: what it holds while the database is away, its bounds and its state.",
+  answers: { 200: monitoring.spool }
+})
 export const listLocks = endpoint({
   ...list,
   path: "/api/v1/monitoring/locks/status",
@@ -59,4 +67,4 @@ export const getLock = endpoint({
   answers: { 200: monitoring.lock }
 })
 
-export const monitoringEndpoints = [listTransactions, getWorker, listResources, listLocks, getLock]
+export const monitoringEndpoints = [listTransactions, getWorker, listResources, getSpool, listLocks, getLock]

@@ -75,6 +75,31 @@ export const resourceSample = z
   })
   .meta({ id: "ResourceSample" })
 
+/** What the local spool holds, and whether it takes posts. */
+export const spool = z
+  .object({
+    state: z.string().meta({ description: "Of the component `root/spool`; `none` without one." }),
+    since: instant.nullable(),
+    takes_posts: z
+      .boolean()
+      .meta({ description: "What the database does not take is spooled, not refused." }),
+    fault: z
+      .object({ kind: z.enum(["full", "failed"]), message: z.string() })
+      .nullable()
+      .meta({ description: "Why it takes none." }),
+    posts: count.meta({ description: "Answered 202 and not in the database yet." }),
+    bytes,
+    segments: count.meta({ description: "Its files." }),
+    oldest_at: instant.nullable().meta({ description: "When the oldest of them was received." }),
+    posts_max: count,
+    bytes_max: bytes,
+    spooled: count.meta({ description: "Posts answered 202, since the process started." }),
+    drained: count.meta({ description: "Posts stored from it, those of a former life included." }),
+    refused: count.meta({ description: "Posts it could not take." }),
+    damaged_files: count.meta({ description: "Files that were damaged and are kept beside the others." })
+  })
+  .meta({ id: "Spool" })
+
 /** The turns of an account's executor, one round trip to the broker each. */
 export const turns = z
   .object({

@@ -206,6 +206,22 @@ const retention = z
   })
   .meta({ id: "RetentionSettings", description: "How long rows are kept (T13), in days." })
 
+const spool = z
+  .strictObject({
+    postsMax: wholeFrom(1, 1_000_000).default(50_000).meta({
+      description:
+        "Posts it holds at most; 300 bytes of memory each. The default is four minutes of 200 posts a second."
+    }),
+    bytesMax: wholeFrom(1_048_576)
+      .default(64 * 1_024 * 1_024)
+      .meta({ description: "Bytes its files hold at most." })
+  })
+  .meta({
+    id: "SpoolSettings",
+    description:
+      "The files in `dataDir` that take posts while the database is away. Beyond a bound they get a 503."
+  })
+
 const rateWords = "must be a number from 0 to 1"
 const linkage = z
   .strictObject({
@@ -300,6 +316,7 @@ export const settingsFile = z
       market: market.prefault({}),
       waves: waves.prefault({}),
       retention: retention.prefault({}),
+      spool: spool.prefault({}),
       linkage: linkage.prefault({}),
       canary: canary.prefault({}),
       resources: resources.prefault({})

@@ -18,6 +18,11 @@ export const intakeAnswer = z
   })
   .meta({ id: "IntakeAnswer" })
 
+/** The answer to a post that the database could not take in time: it is durable, and stored when the database is back. */
+export const spooledAnswer = z
+  .object({ status: z.literal("SPOOLED"), signal_id: uuid, request_id: z.string() })
+  .meta({ id: "SpooledAnswer" })
+
 export const intakeTest = z
   .object({ status: z.literal("ok"), message: z.string(), timestamp: instant, request_id: z.string() })
   .meta({ id: "IntakeTest" })

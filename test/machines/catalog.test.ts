@@ -143,6 +143,28 @@ const resting: Readonly<Record<string, Rests>> = {
       why: "Each statement has a deadline of its own, and between two of them nothing waits to be stored."
     }
   },
+  spool: {
+    Idle: {
+      until: ["database.unavailable", "spool.changed"],
+      why: "Nothing is spooled, and the database takes posts itself."
+    },
+    Spooling: {
+      until: ["database.available", "spool.changed"],
+      why: "As long as the database is away; its effect proves the disk every few seconds meanwhile."
+    },
+    Draining: {
+      until: ["database.unavailable"],
+      why: "Each statement and each file has a deadline of its own; how many there are is what an outage has left."
+    },
+    Full: {
+      until: ["database.available", "spool.changed"],
+      why: "Its effect looks every second whether there is room again."
+    },
+    Failed: {
+      until: ["database.available", "spool.changed"],
+      why: "Its effect tries the disk every second."
+    }
+  },
   "expected-signals": { WaitingForDatabase: database },
   resources: { Normal: readings, Shedding: readings, Critical: readings },
   retention: { WaitingForDatabase: database },
@@ -172,6 +194,7 @@ const crashesOnPurpose: Readonly<Record<string, ReadonlyArray<string>>> = {
   "refused-posts": ["storePosts"],
   resources: ["watch"],
   risk: ["watchBells", "askBalances"],
+  spool: ["write", "prove"],
   "trading-state": ["watchChanges"],
   waves: ["pause"]
 }

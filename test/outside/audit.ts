@@ -58,8 +58,15 @@ const STUCK_MS_MAX = 30_000
 /** How long a backlog may take as a whole; the bound that means something is the one on its oldest row. */
 const BACKLOG_MS_MAX = 300_000
 
+/** The oldest of the posts that are answered and not stored yet, as a row; none when there is no such post. */
+const spooledRows = async (service: Service): Promise<ReadonlyArray<Row>> => {
+  const { body } = await service.get("/api/v1/monitoring/spool")
+  return body.posts === 0 ? [] : [{ id: body.oldest_at, status: "spooled", posts: String(body.posts) }]
+}
+
 /** What is still open, one list for each queue, the newest first. */
 const openRows = async (service: Service): Promise<ReadonlyArray<ReadonlyArray<Row>>> => [
+  await spooledRows(service),
   await service.list("signals", "status=received"),
   await service.list("signals", "status=processing"),
   (await service.list("orders")).filter((order) => !isSettled(order))

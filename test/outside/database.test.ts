@@ -41,7 +41,7 @@ const finish = async ({ world, load, watch }: Busy): Promise<void> => {
 const isLong = process.env["TEST_SIZE"] === "long"
 
 describe("T7 losing the database is an event, not a death", () => {
-  it("SIGKILL of the server under load (three times in test:long): posts are stored or 503, it comes back, nothing is lost, no component restarts", async () => {
+  it("SIGKILL of the server under load (three times in test:long): posts are stored, spooled or 503, it comes back, nothing is lost, no component restarts", async () => {
     const busy = await busyWorld("database killed", 77)
     const { service, load } = busy
     for (let round = 0; round < (isLong ? 3 : 1); round += 1) {
@@ -60,10 +60,10 @@ describe("T7 losing the database is an event, not a death", () => {
     }
     assert.deepStrictEqual(await service.restarts(), {})
     await finish(busy)
-    assert.isEmpty([...statuses(load)].filter((status) => ![201, 200, 503].includes(status)))
+    assert.isEmpty([...statuses(load)].filter((status) => ![201, 200, 202, 503].includes(status)))
   }, 90_000)
 
-  it("SIGSTOP of the server: said within the deadlines while /health stays fast, ready again after SIGCONT, nothing lost, no component restarts", async () => {
+  it("SIGSTOP of the server: posts are spooled (202), said within the deadlines while /health stays fast, trading again after SIGCONT, nothing lost, no component restarts", async () => {
     const busy = await busyWorld("database frozen", 78)
     const { service, load, watch } = busy
     await pause(500)
@@ -74,16 +74,20 @@ describe("T7 losing the database is an event, not a death", () => {
       () => `health to say that the database is away${service.tail()}`,
       async () => {
         const { status, body } = await service.get("/health", { deadlineMs: 1_000 })
-        return status === 503 && body.ready === false && body.can_trade === false ? true : undefined
+        const says = body.status === "degraded" && body.ready === true && body.can_trade === false
+        return status === 200 && says ? true : undefined
       },
       10_000
     )
     console.log(`a frozen database was noticed after ${Math.round(performance.now() - from)} ms`)
-    assert.strictEqual((await service.get("/health/ready")).status, 503)
+    assert.strictEqual((await service.get("/health/ready")).status, 200)
     assert.strictEqual((await service.get("/health/live")).status, 200)
-    const refusal = await service.post("/webhook", load.deliveries[0]?.body, { deadlineMs: 3_000 })
-    assert.strictEqual(refusal.status, 503)
-    assert.isDefined(refusal.headers["retry-after"])
+    // The first post was stored before; nobody can know that now, and it is deduplicated when it is drained.
+    const [known] = load.deliveries
+    const path = known?.source === "fan" ? "/webhook/fan" : "/webhook"
+    const again = await service.post(path, known?.body, { deadlineMs: 3_000 })
+    assert.deepStrictEqual([again.status, again.body.status], [202, "SPOOLED"])
+    assert.strictEqual(again.body.signal_id, known?.signalId)
     const flatten = { reason: "what cannot be audited is not carried out" }
     const [command] = await Promise.all([
       service.post("/api/v1/accounts/paper-1/flatten", flatten, { deadlineMs: 5_000 }),
@@ -120,7 +124,7 @@ describe("T7 losing the database is an event, not a death", () => {
     await broker.clearFaults()
     await waitUntil("four fills", async () => ((await broker.fills()).length === 4 ? true : undefined))
     await waitUntil("health to say it", async () =>
-      (await service.get("/health")).body.ready === false ? true : undefined
+      (await service.get("/health")).body.status === "degraded" ? true : undefined
     )
     await pause(1_000)
     signalAll(frozen, "SIGCONT")

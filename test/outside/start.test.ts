@@ -109,7 +109,7 @@ describe("T1 start-up and configuration faults", () => {
     assert.strictEqual((await first.get("/health/ready")).status, 200)
   })
 
-  it("database unreachable at start: health answers at once and names the step", async () => {
+  it("database unreachable at start: health answers at once and names the step, posts are spooled once it is known to be away", async () => {
     const service = make({ env: { DATABASE_URL: "postgres://holdfast@127.0.0.1:1/none" } })
     service.spawn()
     await service.listening()
@@ -132,17 +132,19 @@ describe("T1 start-up and configuration faults", () => {
     assert.isEmpty(service.events("database.started"))
     assert.isEmpty(service.events("startup.step").filter(({ step }) => step === "database.start"))
     assert.strictEqual((await service.get("/health/live")).status, 200)
-    assert.strictEqual((await service.get("/health/ready")).status, 503)
+    await service.ready()
+    const away = await service.get("/health")
+    assert.strictEqual(away.status, 200)
+    assert.deepInclude(away.body, { status: "degraded", ready: true, can_trade: false })
     const post = await service.post("/webhook", {
       symbol: "SPY",
       direction: "long",
       timeframe: "5m",
       timestamp: new Date().toISOString()
     })
-    assert.strictEqual(post.status, 503)
-    assert.strictEqual(post.body.status, "UNAVAILABLE")
-    assert.isString(post.headers["retry-after"])
-    assert.strictEqual((await service.get("/webhook/test")).status, 503)
+    assert.strictEqual(post.status, 202)
+    assert.strictEqual(post.body.status, "SPOOLED")
+    assert.strictEqual((await service.get("/webhook/test")).status, 200)
   })
 })
 

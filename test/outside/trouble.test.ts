@@ -5,7 +5,7 @@ import { signalAll } from "../support/signals.ts"
 import { alertBody, databaseProcesses, type Row, Service } from "./service.ts"
 
 describe("a database that was frozen for ten seconds (T11)", () => {
-  it("is told while it lasts and when it is back, each change of health is a line, each refused post too", async () => {
+  it("is told while it lasts and when it is back, with what was spooled; each change of health is a line, each spooled post too", async () => {
     const service = new Service()
     onTestFinished(() => service.dispose(), 60_000)
     await service.start()
@@ -20,13 +20,13 @@ describe("a database that was frozen for ten seconds (T11)", () => {
     await event("health.changed", ({ status }) => status === "healthy")
     const frozen = databaseProcesses(service.dataDir)
     signalAll(frozen, "SIGSTOP")
-    const refused: Array<unknown> = []
+    const spooled: Array<unknown> = []
     const alerted = event("alert.raised", ({ kind }) => kind === "database.away")
     try {
-      while (refused.length < 3) {
+      while (spooled.length < 3) {
         const { body, status } = await service.post("/webhook", alertBody(), { deadlineMs: 5_000 })
-        assert.strictEqual(status, 503)
-        refused.push(body.request_id)
+        assert.strictEqual(status, 202)
+        spooled.push(body.request_id)
       }
       const away = await alerted
       assert.deepInclude(away, { severity: "HIGH", level: "error", component: "root/database" })
@@ -34,15 +34,18 @@ describe("a database that was frozen for ten seconds (T11)", () => {
       signalAll(frozen, "SIGCONT")
     }
     const back = await event("alert.raised", ({ lasted_ms }) => typeof lasted_ms === "number")
-    assert.match(String(back["msg"]), /the database was away for \d+ s: .+; 3 posts were refused meanwhile/)
+    assert.match(String(back["msg"]), /the database was away for \d+ s: .+; 3 posts were spooled meanwhile/)
     await event("health.changed", ({ status, was }) => was !== "starting" && status === "healthy")
     assert.deepStrictEqual(
-      service.events("post.refused").map(({ request_id }) => request_id),
-      refused
+      service.events("signal.spooled").map(({ request_id }) => request_id),
+      spooled
     )
-    const down = service.events("health.changed").find(({ status }) => status === "unhealthy")
-    assert.include(down?.["reasons"], "the database is away")
-    assert.include(changes(), "healthy > unhealthy")
+    const down = service
+      .events("health.changed")
+      .find(({ status, was }) => was === "healthy" && status === "degraded")
+    assert.include(down?.["reasons"], "the database is away, posts are spooled")
+    assert.include(changes(), "healthy > degraded")
+    assert.lengthOf(service.events("spool.drained"), 1)
     const stored = await waitUntil(
       () => `the alert in the table${service.tail()}`,
       async () => {

@@ -31,6 +31,7 @@ import {
 } from "../../layers/health/health-source.port.ts"
 import { CanaryFigures } from "../../layers/health/canary.port.ts"
 import { IntakeQueue } from "../../layers/intake/intake-queue.port.ts"
+import { Spool, type SpoolLook } from "../../layers/intake/spool.port.ts"
 import { LinkageFigures } from "../../layers/health/linkage.port.ts"
 import { Breakers, type BreakersService } from "../../layers/orders/breakers.port.ts"
 import { Lifecycle } from "../../layers/platform/lifecycle.port.ts"
@@ -127,6 +128,12 @@ const stoppedBreakers = (seen: ReturnType<BreakersService["current"]>): HealthFa
         ]
   )
 
+/** Before it is known whether the database is there nothing is spooled, and nothing is known of what is. */
+const spoolState = ({ fault, phase }: SpoolLook, isDecided: boolean): HealthFacts["spool"] => {
+  if (fault !== null) return fault.kind
+  return phase === "open" && isDecided ? "usable" : "none"
+}
+
 const actorRows = (node: TreeNode): ReadonlyArray<ActorRow> => [
   {
     ...node,
@@ -197,6 +204,7 @@ export const healthSourceLayer = Layer.effect(
     const lifecycle = yield* Lifecycle
     const database = yield* Database
     const queue = yield* IntakeQueue
+    const spool = yield* Spool
     const trading = yield* TradingState
     const protection = yield* Protection
     const breakers = yield* Breakers
@@ -227,7 +235,8 @@ export const healthSourceLayer = Layer.effect(
           startup: startupOf(startup),
           // A frozen server refuses nothing: the intake's overdue commit reveals it first.
           database: database.availability.current() === "available" && !queue.stalled() ? "ready" : "away",
-          spool: "none",
+          spool: spoolState(spool.look(), database.availability.current() !== "unknown"),
+          spooled: spool.takesAll() ? spool.look().posts : 0,
           tradingState: trading.current(),
           queue: signals.current(),
           takesPosts: settings.roles.has("http"),

@@ -82,7 +82,7 @@ const notePresence = (watch: Watch) =>
     const isSame = watch.refused === refused
     watch.refused = refused
     const life = (yield* Instance).current()?.life
-    const isTaking = (yield* HealthSource).health().intake === "store"
+    const isTaking = (yield* HealthSource).health().intake !== "refuse"
     if (!isTaking || life === undefined) {
       watch.presence = null
       return yield* store.now

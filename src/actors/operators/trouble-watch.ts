@@ -5,7 +5,7 @@
  * log line; the same look measures how long the database is away, which no component can store while it lasts.
  *
  * Promises: an absence of more than five seconds is a HIGH alert while it lasts, and again, with its duration and cause and
- * the refused posts, when it ends; each absence is a row of its own; totals of refused posts are logged in time.
+ * the spooled and refused posts, when it ends; each absence is a row of its own; totals of refused posts are logged in time.
  * Never: counts a start or a stop as an absence.
  */
 import { Clock, Effect } from "effect"
@@ -16,17 +16,26 @@ import { Database } from "../../layers/database/database.port.ts"
 import { HealthSource } from "../../layers/health/health-source.port.ts"
 import { RefusedPosts } from "../../layers/intake/refused-posts.port.ts"
 import { IntakeQueue } from "../../layers/intake/intake-queue.port.ts"
+import { Spool } from "../../layers/intake/spool.port.ts"
 import { Lifecycle } from "../../layers/platform/lifecycle.port.ts"
 import { ALL_THE_TIME, pacedLook } from "./paced-look.ts"
 
 const component = "root/database"
 
 const seconds = (ms: number): string => `${Math.round(ms / 1_000)} s`
-const posts = (count: number): string => `${count} ${count === 1 ? "post was" : "posts were"} refused`
+const posts = (count: number, what: string): string =>
+  `${count} ${count === 1 ? "post was" : "posts were"} ${what}`
+
+/** What it has cost: posts that are in the spool, and posts that nobody has. */
+const cost = (spooled: number, refused: number): string =>
+  [
+    ...(spooled > 0 ? [posts(spooled, "spooled")] : []),
+    ...(refused > 0 || spooled === 0 ? [posts(refused, "refused")] : [])
+  ].join(" and ")
 
 const reportOutage = (news: OutageNews) =>
   Alerts.use((alerts) => {
-    const { cause, refused, sinceMs } = news
+    const { cause, refused, sinceMs, spooled } = news
     const since = new Date(sinceMs).toISOString()
     const dedupKey = `database.away:${since}`
     const raised = alerts.raise({
@@ -37,11 +46,12 @@ const reportOutage = (news: OutageNews) =>
       message:
         news._tag === "Away"
           ? `the database has been away for more than ${seconds(databaseActorLimits.awayMsMax)}: ${cause}`
-          : `the database was away for ${seconds(news.lastedMs)}: ${cause}; ${posts(refused)} meanwhile`,
+          : `the database was away for ${seconds(news.lastedMs)}: ${cause}; ${cost(spooled, refused)} meanwhile`,
       detail: {
         since,
         cause,
         refused,
+        spooled,
         ...(news._tag === "Away" ? {} : { lasted_ms: news.lastedMs })
       }
     })
@@ -55,6 +65,7 @@ export const troubleWatch = Effect.gen(function* () {
   const health = yield* HealthSource
   const database = yield* Database
   const queue = yield* IntakeQueue
+  const spool = yield* Spool
   const lifecycle = yield* Lifecycle
   const refused = yield* RefusedPosts
   let outage: Outage = null
@@ -68,6 +79,7 @@ export const troubleWatch = Effect.gen(function* () {
     const attempt = row?.detail["attempt"]
     const started = everThere || (typeof attempt === "number" && attempt > 0)
     const { inRow, total } = refused.unavailable()
+    const { sinceEmpty, spooled } = spool.look()
     const now = lookAtOutage(
       outage,
       {
@@ -75,7 +87,9 @@ export const troubleWatch = Effect.gen(function* () {
         away: !there && started && !lifecycle.stopping(),
         cause: row?.last_error ?? null,
         refused: total,
-        refusedInRow: inRow
+        refusedInRow: inRow,
+        spooled,
+        spooledInRow: sinceEmpty
       },
       databaseActorLimits.awayMsMax
     )

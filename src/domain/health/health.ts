@@ -9,9 +9,11 @@
  * Promises: the same facts give the same document; every status but healthy comes with its reasons, and so does every
  * process and every account that does not trade.
  * Promises: `intake` (what a post gets) and `ready` never disagree.
- * Never: reads a clock or a component; a spool is one input, absent (`none`) until there is one.
+ * Never: reads a clock or a component.
  */
 import type { CanaryStage } from "../kernel/canary.ts"
+import type { SpoolState } from "../intake/spool.ts"
+import { intakeOf, type IntakePosture, refusalReasons, spoolReason } from "./intake-posture.ts"
 import { isoOf } from "../kernel/iso-time.ts"
 import type { Mode } from "../kernel/settings.ts"
 import type { TradingStateName } from "../kernel/trading-state.ts"
@@ -20,9 +22,6 @@ import { claimLimits } from "../kernel/limits-signals.ts"
 import { stageWords } from "./canary.ts"
 
 export type HealthStatus = "starting" | "healthy" | "degraded" | "unhealthy" | "stopping"
-
-/** What a post to the webhook gets: stored (201), spooled (202), or refused (503). */
-export type IntakePosture = "store" | "spool" | "refuse"
 
 /** One component of the tree; the runtime's tree nodes have this shape. `since` is epoch milliseconds. */
 export interface ComponentRow {
@@ -109,7 +108,9 @@ export interface HealthFacts {
   /** `away` covers dead, hung and never reached. */
   readonly database: "ready" | "away"
   /** `full` covers a full disk. */
-  readonly spool: "none" | "usable" | "full"
+  readonly spool: SpoolState
+  /** Posts in the spool behind which new ones line up. */
+  readonly spooled: number
   /** Null until it was read from the database once. */
   readonly tradingState: TradingStateName | null
   /** The undecided signals: how many, how long the oldest has waited, how many are too old. Null while unknown. */
@@ -285,35 +286,18 @@ const queueTrouble = ({ queue }: HealthFacts): string | null => {
   return expired ? `${signals}; ${queue.expired} or more are too old to trade` : signals
 }
 
-const intakeOf = (facts: HealthFacts): IntakePosture => {
-  if (facts.stopping) return "refuse"
-  if (facts.database === "ready") {
-    const missing = facts.components.some(
-      (row) => row.readiness === "required" && row.type === "worker" && row.phase !== "stopped" && !row.ready
-    )
-    return missing ? "refuse" : "store"
-  }
-  // With the database away everything that stores waits for it, so the required rows add nothing: the spool decides.
-  return facts.spool === "usable" ? "spool" : "refuse"
-}
-
 /** What needs attention first: nothing can be taken in, or a position is open and unprotected. */
 const severeReasons = (facts: HealthFacts, intake: IntakePosture): ReadonlyArray<string> => {
   if (facts.stopping) return ["the process is stopping"]
   const reasons: Array<string> = []
-  if (intake === "refuse") {
-    reasons.push(
-      facts.database === "away" ? "the database is away" : "a component that intake needs is not ready"
-    )
-    if (facts.spool === "full") reasons.push("the spool is full")
-  }
+  if (intake === "refuse") reasons.push(...refusalReasons(facts))
   for (const name of facts.unprotected) reasons.push(`the open position ${name} is not protected`)
   return reasons
 }
 
 const mildReasons = (facts: HealthFacts, intake: IntakePosture): ReadonlyArray<string> => {
   const reasons: Array<string> = [...facts.calendars]
-  if (intake === "spool") reasons.push("the database is away, posts are spooled")
+  if (intake === "spool") reasons.push(spoolReason(facts))
   if (!facts.startup.done) reasons.push(`start-up is in step ${facts.startup.step}`)
   const canary = canaryTrouble(facts)
   if (canary !== null) reasons.push(canary)
@@ -354,7 +338,10 @@ const tradelessReasons = (facts: HealthFacts): ReadonlyArray<string> => {
 const blockOf = (facts: HealthFacts, intake: IntakePosture): string | null => {
   if (facts.stopping) return "the process is stopping"
   if (facts.database === "away") return "the database is away"
-  if (intake !== "store") return "a component that intake needs is not ready"
+  if (intake === "refuse")
+    return facts.spooled === 0
+      ? "a component that intake needs is not ready"
+      : "spooled posts have to be stored first"
   if (facts.tradingState !== "ACTIVE") return tradingStateReason(facts)
   const [name] = facts.unprotected
   return name === undefined ? null : `the open position ${name} is not protected`

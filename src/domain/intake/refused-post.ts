@@ -49,7 +49,8 @@ export interface RefusedPost {
   readonly webhookId: string | null
   readonly idempotencyKey: string | null
   readonly requestId: string
-  readonly address: string
+  /** Null where it is not known any more: of a post that the spool has held. */
+  readonly address: string | null
   /** The signal it conflicts with. */
   readonly signalId: string | null
   readonly receivedAtMs: number

@@ -137,5 +137,9 @@ export const tradeRecordId = (key: TradeKey): string =>
 export const deadLetterId = (origin: string, reference: string, reason: string): string =>
   uuidOf("dead-letter", [origin, reference, reason])
 
+/** `refused_posts.id` of a spooled post that conflicts with a signal: one row however often it is drained. */
+export const refusedSpooledId = (signal: string, bodyHash: string): string =>
+  uuidOf("refused-spooled", [signal, bodyHash])
+
 /** `refused_posts.id` of a signal that was stored and that nobody takes: one row however often it is decided. */
 export const refusedSignalId = (signal: string): string => uuidOf("refused-signal", [signal])

@@ -41,6 +41,40 @@ export const refusedLimits = {
   countMax: 10_000
 } as const
 
+/** The local spool, which takes posts while the database cannot (T3). How much it holds is a setting. */
+export const spoolLimits = {
+  /**
+   * A segment that reached this is closed. A drained one is removed whole, so it is the unit in which room comes back; it is
+   * also read whole, which takes some 15 ms in which nothing else moves.
+   */
+  segmentBytesMax: 1_024 * 1_024,
+  /** Posts and bytes of one write and its fsync: those that came during the write before. */
+  groupMax: 1_024,
+  groupBytesMax: 4 * 1_024 * 1_024,
+  /** Posts and bytes that wait for a write; more is refused. */
+  waitingMax: 4_096,
+  waitingBytesMax: 16 * 1_024 * 1_024,
+  /** Write and fsync of a group. With the commit that was waited for before, a sender has its answer before it hangs up. */
+  writeMsMax: seconds(1),
+  /** Every other operation on one file. */
+  fileMsMax: seconds(5),
+  /** Reading what a life before left, as much as the setting allows. */
+  openMsMax: seconds(30),
+  /** How often DATA_DIR is looked at until its lock is held. */
+  lockPollMs: 20,
+  /** A disk that refused is tried again this often, and so is a drain that failed. */
+  retryMs: seconds(1),
+  /** How often the disk is proven while posts depend on it and none has come. */
+  proveEveryMs: seconds(5),
+  /** What is written and removed again to prove that there is room. */
+  probeBytes: 64 * 1_024,
+  /** Rows of one statement of the drain, and the bytes of their bodies: some 10 ms. */
+  drainRowsMax: 256,
+  drainBytesMax: 1_024 * 1_024,
+  /** The last write at a stop. */
+  closeMsMax: 1_500
+} as const
+
 /** Expected signals (F4), and how it is known whether this installation could have received them. */
 export const expectedLimits = {
   /** An interval that is shorter is a stream; it would be judged more often than it is looked at. */

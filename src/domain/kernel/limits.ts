@@ -16,7 +16,7 @@ import { invariant } from "./invariant.ts"
 import { ageLimits, claimLimits, intakeLimits } from "./limits-signals.ts"
 import { accountLimits, executionLimits, exitLimits, lookupLimits, nodeLimits } from "./limits-execution.ts"
 import { feedLimits, waveLimits } from "./limits-feeds.ts"
-import { refusedLimits, retentionLimits } from "./limits-kept.ts"
+import { refusedLimits, retentionLimits, spoolLimits } from "./limits-kept.ts"
 
 const seconds = (n: number): number => n * 1_000
 const minutes = (n: number): number => n * 60_000
@@ -175,6 +175,20 @@ export const limitRelations: ReadonlyArray<LimitRelation> = [
   {
     rule: "a refused sender is answered before it hangs up, whatever becomes of its row",
     holds: refusedLimits.answerMsMax + intakeLimits.commitMsMax < intakeLimits.senderPatienceMs
+  },
+  {
+    rule: "a post that waited for its commit and then for the spool is answered before its sender hangs up",
+    holds: intakeLimits.commitMsMax + spoolLimits.writeMsMax < intakeLimits.senderPatienceMs
+  },
+  {
+    rule: "all posts that wait for a late commit fit among those that wait for the spool",
+    holds:
+      spoolLimits.waitingMax >= intakeLimits.waitingPostsMax &&
+      spoolLimits.waitingBytesMax >= intakeLimits.waitingBytesMax
+  },
+  {
+    rule: "a drain gives the store no larger batch than the intake does",
+    holds: spoolLimits.drainRowsMax <= intakeLimits.batchRowsMax
   },
   {
     rule: "a batch of a replay is one batch of the intake",

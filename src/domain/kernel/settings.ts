@@ -248,6 +248,12 @@ export type LogLevel = (typeof logLevels)[number]
 export const logFormats = ["json", "pretty"] as const
 export type LogFormat = (typeof logFormats)[number]
 
+/** How much the local spool may hold while the database is away. */
+export interface SpoolSettings {
+  readonly postsMax: number
+  readonly bytesMax: number
+}
+
 /** What the service runs with. Times in milliseconds, money and quantity as decimal strings. */
 export interface Settings {
   readonly mode: Mode
@@ -279,6 +285,7 @@ export interface Settings {
   readonly market: MarketSettings
   readonly waves: WaveSettings
   readonly retention: RetentionSettings
+  readonly spool: SpoolSettings
   readonly linkage: LinkageSettings
   readonly canary: CanarySettings
   readonly resources: ResourceSettings

@@ -5,12 +5,12 @@
  * order of checks matter: refusals come before expensive work, and nothing after the commit can fail.
  * Order: stopping -> form of the request -> size -> authentication -> rate -> JSON -> fields -> identity -> store.
  *
- * Promises: 2xx is sent only after the commit; every refusal names what to fix, except 401, which reveals nothing; a post of an
+ * Promises: 2xx is sent only after the commit, or the fsync of the spool; every refusal names what to fix, except 401, which reveals nothing; a post of an
  * authenticated sender that is refused is handed over to be kept (T12), and `refused_id` is sent only for a row that is stored; a
- * post is answered within the commit deadline, a refused one within `refusedLimits.answerMsMax` more; a sender that hangs up
+ * post is answered within the commit deadline and that of the spool's write, a refused one within `refusedLimits.answerMsMax` more; a sender that hangs up
  * changes nothing for the others.
  * Never: waits for trading, stores a secret, or answers from anything but the store's result.
- * Failure: a database that is away or slow, and more bodies than memory is reserved for, are 503 with Retry-After; a post the store cannot process is 500.
+ * Failure: a database that is away or slow leaves a post to the spool (202); a spool that cannot take it, and more bodies than memory is reserved for, are 503 with Retry-After; a post the store cannot process is 500.
  */
 import { answerJson, elapsedMs, type Exchange, refuse, retryAfter } from "./http.exchange.ts"
 import { Clock, Context, Effect, Layer, Result } from "effect"
@@ -209,6 +209,13 @@ const answerResult = (
     case "Conflict":
       conflict(result.signalId)
       return
+    case "Spooled":
+      answerJson(exchange, 202, {
+        status: "SPOOLED",
+        signal_id: accepted.signal_id,
+        request_id: exchange.requestId
+      })
+      return
     case "Late":
     case "Unavailable":
       refuse(exchange, 503, {}, retryAfter)
@@ -248,20 +255,16 @@ const takeBody = (
     refuseKept(parts, exchange, post, { status: 400, reason: "invalid", errors: row.failure })
     return
   }
-  const available = parts.store.available()
-  if (!available) parts.metrics.postRefused("database")
   // The queue itself counts what it refuses.
-  const taken =
-    available &&
-    parts.queue.submit(row.success, (result) =>
-      answerResult(exchange, result, row.success.answer, (signalId) =>
-        refuseKept(parts, exchange, readAgain(source, row.success.body), {
-          status: 409,
-          reason: "conflict",
-          signalId
-        })
-      )
+  const taken = parts.queue.submit(row.success, (result) =>
+    answerResult(exchange, result, row.success.answer, (signalId) =>
+      refuseKept(parts, exchange, readAgain(source, row.success.body), {
+        status: 409,
+        reason: "conflict",
+        signalId
+      })
     )
+  )
   if (!taken) refuse(exchange, 503, {}, retryAfter)
 }
 
@@ -357,17 +360,15 @@ const makeIntake = (parts: Parts): HttpIntakeService => ({
     return readBody(exchange, intakeLimits.bodyBytesMax, then, parts.room)
   },
   test: (exchange) => {
-    const works =
-      !parts.lifecycle.stopping() &&
-      parts.queue.alive() &&
-      !parts.queue.stalled() &&
-      parts.store.available() &&
-      parts.queue.hasRoom()
-    if (!works) refuse(exchange, 503, {}, retryAfter)
+    const accepts = parts.lifecycle.stopping() ? "refuse" : parts.queue.accepts()
+    if (accepts === "refuse") refuse(exchange, 503, {}, retryAfter)
     else {
       answerJson(exchange, 200, {
         status: "ok",
-        message: "posts are accepted and stored",
+        message:
+          accepts === "store"
+            ? "posts are accepted and stored"
+            : "posts are accepted and spooled until the database takes them",
         timestamp: new Date(parts.nowMs()).toISOString(),
         request_id: exchange.requestId
       })

@@ -9,6 +9,7 @@
  * Failure: that of the routes: what the store cannot answer now is 503.
  */
 import { Effect } from "effect"
+import type { SpoolSettings } from "../../domain/kernel/settings.ts"
 import { isoOf } from "../../domain/kernel/iso-time.ts"
 import * as wire from "../../wire/monitoring-endpoints.ts"
 import { type lock, lockRow } from "../../wire/monitoring.ts"
@@ -16,6 +17,8 @@ import { PAGE_ITEMS_DEFAULT } from "../../wire/page.ts"
 import { AccountLeases, type AccountLeasesService } from "../accounts/accounts-lease.port.ts"
 import type { HealthSourceService } from "../health/health-source.port.ts"
 import { type Item, ReadStore, type ReadStoreService } from "../health/read-store.port.ts"
+import { Spool, type SpoolService } from "../intake/spool.port.ts"
+import { Config } from "../platform/config.port.ts"
 import { Worker, type WorkerReading } from "../platform/worker.port.ts"
 import { badCursor, decoded, type JsonOf, type Route, route, Refused } from "./http.route.ts"
 
@@ -24,6 +27,8 @@ interface MonitoringParts {
   readonly source: HealthSourceService
   readonly worker: { readonly read: () => WorkerReading }
   readonly leases: AccountLeasesService
+  readonly spool: SpoolService
+  readonly bounds: SpoolSettings
 }
 
 const round = (value: number): number => Math.round(value * 1_000) / 1_000
@@ -54,6 +59,28 @@ const workerDocument = ({ source, worker }: MonitoringParts) => {
     components: components.length,
     components_not_ready: components.filter(({ ready }) => !ready).length,
     restarts: components.reduce((sum, { restarts }) => sum + restarts, 0)
+  }
+}
+
+const spoolDocument = ({ bounds, source, spool }: MonitoringParts) => {
+  const { bytes, damaged, drained, fault, oldestAtMs, phase, posts, refused, segments, spooled } =
+    spool.look()
+  const component = source.health().component("root/spool")
+  return {
+    state: component?.state ?? "none",
+    since: component?.since ?? null,
+    takes_posts: phase === "open" && fault === null,
+    fault,
+    posts,
+    bytes,
+    segments,
+    oldest_at: oldestAtMs === null ? null : isoOf(oldestAtMs),
+    posts_max: bounds.postsMax,
+    bytes_max: bounds.bytesMax,
+    spooled,
+    drained,
+    refused,
+    damaged_files: damaged
   }
 }
 
@@ -110,10 +137,13 @@ export const monitoringRoutes = (source: HealthSourceService) =>
       source,
       reads: yield* ReadStore,
       worker: yield* Worker,
-      leases: yield* AccountLeases
+      leases: yield* AccountLeases,
+      spool: yield* Spool,
+      bounds: (yield* Config).spool
     }
     const worker = route(wire.getWorker, () =>
       Effect.sync(() => ({ status: 200, json: workerDocument(parts) }))
     )
-    return [worker, locksRoute(parts), lockRoute(parts)]
+    const held = route(wire.getSpool, () => Effect.sync(() => ({ status: 200, json: spoolDocument(parts) })))
+    return [worker, held, locksRoute(parts), lockRoute(parts)]
   })

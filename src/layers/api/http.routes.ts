@@ -47,6 +47,7 @@ import { answerPreflight, applyCors, isPreflight } from "./http.cors.ts"
 import { guarded, type Handling, HttpFront, type HttpFrontService } from "./http.front.ts"
 import { healthRoutes } from "./http.health.ts"
 import { monitoringRoutes } from "./http.monitoring.ts"
+import type { Spool } from "../intake/spool.port.ts"
 import { HttpIntake, type HttpIntakeService, refuseForm } from "./http.intake.ts"
 import { isTryPath, sourceRoutes } from "./http.sources.ts"
 import { makeSourceCounts, type SourceCounts } from "./source-counts.ts"
@@ -324,6 +325,7 @@ export const HttpFrontRoutes: Layer.Layer<
   | TradingStateStore
   | RefusedPosts
   | Shedding
+  | Spool
   | Worker
 > = Layer.effect(
   HttpFront,

@@ -6,14 +6,14 @@
  *
  * Promises: those of the port; the worker never ends by a failure of the store.
  * Never: holds more posts or bytes than the bounds, the ones already answered `Late` included.
- * Failure: when the database is away the batch is answered `Unavailable`; a store that refuses a batch is
- * given its rows one by one, so that only the row it refuses is `Broken`.
+ * Failure: a batch that the database does not take, or not in time, goes to the spool with all that wait behind it, in their order;
+ * what the spool cannot take either is `Unavailable` or `Late`.
  */
 import { FAULT_POINTS, faultPoint } from "../platform/fault-point.ts"
-import { Cause, Clock, Effect, Layer } from "effect"
+import { Clock, Effect, Layer } from "effect"
 import { intakeLimits } from "../../domain/kernel/limits-signals.ts"
 import { Alerts } from "../alerts/alerts.port.ts"
-import { type DatabaseFault, DatabaseUnavailable } from "../database/database.port.ts"
+import { makeBell } from "./intake-bell.ts"
 import { settleWith } from "./intake-queue.settle.ts"
 import {
   IntakeQueue,
@@ -21,6 +21,8 @@ import {
   type PostResult,
   type SettledPost
 } from "./intake-queue.port.ts"
+import { storeBatch } from "./intake-store-batch.ts"
+import { Spool, type SpoolService } from "./spool.port.ts"
 import { type IntakeRow, IntakeStore, type IntakeStoreService } from "../signals/intake-store.port.ts"
 import { Metrics, type PostRefusal } from "../platform/metrics.port.ts"
 import { Wake } from "../platform/wake.port.ts"
@@ -42,60 +44,10 @@ const answer = (post: Waiting, result: PostResult): void => {
   post.done(result)
 }
 
-/** A bell for one fiber: two rings are one, and a ring before the wait is not lost. */
-const makeBell = () => {
-  let rung = false
-  let release: (() => void) | null = null
-  return {
-    ring: (): void => {
-      rung = true
-      release?.()
-    },
-    wait: Effect.callback<void>((resume) => {
-      const wake = () => {
-        rung = false
-        release = null
-        resume(Effect.void)
-      }
-      if (rung) {
-        wake()
-        return undefined
-      }
-      release = wake
-      return Effect.sync(() => {
-        if (release === wake) release = null
-      })
-    })
-  }
-}
-
-type BatchResult = ReadonlyArray<PostResult>
-
-const resultOfFailure = (cause: Cause.Cause<DatabaseUnavailable | DatabaseFault>): PostResult => {
-  const error = Cause.squash(cause)
-  return error instanceof DatabaseUnavailable ? { _tag: "Unavailable" } : { _tag: "Broken", cause: error }
-}
-
-/** Stores a batch. Contention is retried once; a batch the database refuses is stored row by row to find the culprit. */
-const storeBatch = (store: IntakeStoreService, rows: ReadonlyArray<IntakeRow>): Effect.Effect<BatchResult> =>
-  store.store(rows).pipe(
-    Effect.retry({
-      times: 1,
-      while: (error) => error._tag === "DatabaseUnavailable" && error.reason === "contention"
-    }),
-    Effect.catchCause((cause): Effect.Effect<BatchResult> => {
-      if (Cause.hasInterruptsOnly(cause)) return Effect.interrupt
-      const result = resultOfFailure(cause)
-      if (result._tag === "Unavailable" || rows.length === 1) return Effect.succeed(rows.map(() => result))
-      return Effect.forEach(rows, (row) =>
-        Effect.map(storeBatch(store, [row]), (results): PostResult => results[0] ?? result)
-      )
-    })
-  )
-
 /** What a queue is made of. `settled` gets each result after the sender did; `nowMs` never goes back. */
 interface QueueParts {
   readonly store: IntakeStoreService
+  readonly spool: SpoolService
   readonly settled: (posts: ReadonlyArray<SettledPost>) => Effect.Effect<void>
   /** Counts a post that was not accepted. */
   readonly refused: (why: PostRefusal) => void
@@ -136,6 +88,8 @@ const makePosts = (nowMs: () => number) => {
     bytes: (): number => bytes,
     hasWork: (): boolean => waiting.length > 0,
     unanswered: (): number => (oldest() === undefined ? 0 : open.length),
+    /** All that are not answered, those that the store has now included, in order of arrival. */
+    open: (): ReadonlyArray<Waiting> => open.filter((post) => !post.answered),
     // A post answered `Late` still occupies a place until its turn at the store.
     refusalOf: (more: number): "posts" | "bytes" | null => {
       if (Math.max(open.length, waiting.length) >= intakeLimits.waitingPostsMax) return "posts"
@@ -155,9 +109,46 @@ const makePosts = (nowMs: () => number) => {
   }
 }
 
-/** Answers each post `Late` at its deadline. All have the same, so the oldest is next: one fiber serves thousands. */
+type Posts = ReturnType<typeof makePosts>
+
+/**
+ * The database does not take what it was given, or not in time: the spool takes all that is unanswered, in the order of arrival.
+ * Also what the store has now, and what is not due yet: a younger post that reached the spool before them would overtake them.
+ * What the spool cannot take stays here.
+ */
+const divert = (posts: Posts, spool: SpoolService): void => {
+  for (const post of posts.open()) {
+    const done = (result: PostResult): void => post.done(result)
+    // Marked first: the spool may answer at once.
+    post.answered = true
+    if (!spool.append(post.row, done)) post.answered = false
+  }
+}
+
+/** Answers a batch by its results, and returns what is to be settled: not what the spool has taken meanwhile and will store. */
+const conclude = (
+  posts: Posts,
+  spool: SpoolService,
+  batch: ReadonlyArray<Waiting>,
+  results: ReadonlyArray<PostResult>
+): ReadonlyArray<SettledPost> => {
+  const given = batch.map((post, index) => ({
+    post,
+    result: results[index] ?? { _tag: "Broken" as const, cause: "the store returned no outcome" }
+  }))
+  const lost = given.filter(({ result }) => result._tag === "Unavailable")
+  for (const { post, result } of given) if (result._tag !== "Unavailable") answer(post, result)
+  // Those that wait behind a batch that was lost must not overtake it.
+  if (lost.length > 0) divert(posts, spool)
+  const spooled = new Set(lost.flatMap(({ post }) => (post.answered ? [post] : [])))
+  for (const { post, result } of lost) answer(post, result)
+  return given.flatMap(({ post, result }) => (spooled.has(post) ? [] : [{ row: post.row, result }]))
+}
+
+/** The deadline of each post. All have the same, so the oldest is next: one fiber serves thousands. */
 const watchDeadlines = (
-  posts: ReturnType<typeof makePosts>,
+  posts: Posts,
+  spool: SpoolService,
   bell: ReturnType<typeof makeBell>,
   nowMs: () => number
 ): Effect.Effect<never> =>
@@ -166,13 +157,59 @@ const watchDeadlines = (
       const oldest = posts.oldest()
       if (oldest === undefined) return bell.wait
       const leftMs = oldest.takenAtMs + intakeLimits.commitMsMax - nowMs()
-      return leftMs > 0 ? Effect.sleep(leftMs) : Effect.sync(() => answer(oldest, { _tag: "Late" }))
+      if (leftMs > 0) return Effect.sleep(leftMs)
+      return Effect.sync(() => {
+        divert(posts, spool)
+        answer(oldest, { _tag: "Late" })
+      })
     })
   )
 
-const makeQueue = ({ nowMs, refused, settled, store }: QueueParts): IntakeQueueService => {
+/** No younger post may overtake those that wait here for the database, or for the spool to be empty. */
+const followSpool = (
+  posts: Posts,
+  spool: SpoolService,
+  bell: ReturnType<typeof makeBell>
+): Effect.Effect<never> =>
+  Effect.callback<never>(() => {
+    const end = spool.listen(() => {
+      if (spool.takesAll()) divert(posts, spool)
+      bell.ring()
+    })
+    return Effect.sync(end)
+  })
+
+/** Stores batch after batch, and keeps the deadlines meanwhile. */
+const serve = (
+  parts: {
+    readonly posts: Posts
+    readonly spool: SpoolService
+    readonly bell: ReturnType<typeof makeBell>
+    readonly deadline: ReturnType<typeof makeBell>
+    readonly nowMs: () => number
+  },
+  storeOnce: Effect.Effect<void>
+): Effect.Effect<never> => {
+  const { bell, deadline, nowMs, posts, spool } = parts
+  // What the spool still holds came earlier.
+  const hasTurn = (): boolean => posts.hasWork() && spool.isEmpty()
+  const storing = Effect.forever(Effect.suspend(() => (hasTurn() ? storeOnce : bell.wait)))
+  return Effect.raceFirst(
+    Effect.raceFirst(storing, watchDeadlines(posts, spool, deadline, nowMs)),
+    followSpool(posts, spool, bell)
+  )
+}
+
+const roomOf = (posts: Posts): "store" | "refuse" => (posts.refusalOf(1) === null ? "store" : "refuse")
+
+const postureOf = (spool: SpoolService): "spool" | "refuse" => {
+  const { fault, phase } = spool.look()
+  return phase === "open" && fault === null ? "spool" : "refuse"
+}
+
+const makeQueue = ({ nowMs, refused, settled, spool, store }: QueueParts): IntakeQueueService => {
   const posts = makePosts(nowMs)
-  const work = makeBell()
+  const bell = makeBell()
   const deadline = makeBell()
   let running = 0
   /** The oldest post of the batch the store has now. */
@@ -182,50 +219,47 @@ const makeQueue = ({ nowMs, refused, settled, store }: QueueParts): IntakeQueueS
   let batches = 0
   let rows = 0
 
-  const refusalOf = (row: IntakeRow): PostRefusal | null => {
+  /** Why the database is not given another post now; null when it is. */
+  const away = (): PostRefusal | null => {
+    if (!store.available()) return "database"
+    return stalled() ? "stalled" : spool.takesAll() ? "spool" : null
+  }
+  const submit = (row: IntakeRow, done: Waiting["done"]): PostRefusal | null => {
     if (running === 0) return "no_worker"
-    return stalled() ? "stalled" : posts.refusalOf(bytesOf(row))
+    const first = posts.oldest() === undefined
+    const why = away()
+    if (why !== null) return spool.append(row, done) ? null : why
+    const full = posts.refusalOf(bytesOf(row))
+    if (full !== null) return full
+    posts.add(row, done)
+    bell.ring()
+    if (first) deadline.ring()
+    return null
   }
 
   const storeOnce = Effect.gen(function* () {
     const batch = posts.take()
     if (batch.length === 0) return
     underWay = batch[0]
-    for (const { row } of batch) faultPoint(FAULT_POINTS.intakeBeforeCommit, row.symbol ?? "")
-    const results = yield* storeBatch(
-      store,
-      batch.map((post) => post.row)
-    )
-    for (const { row } of batch) faultPoint(FAULT_POINTS.intakeCommitted, row.symbol ?? "")
+    const given = batch.map(({ row }) => row)
+    for (const row of given) faultPoint(FAULT_POINTS.intakeBeforeCommit, row.symbol ?? "")
+    const results = yield* storeBatch(store, given)
+    for (const row of given) faultPoint(FAULT_POINTS.intakeCommitted, row.symbol ?? "")
     underWay = undefined
     posts.drop(batch)
     batches += 1
     rows += batch.length
-    const answered = batch.map((post, index): SettledPost => {
-      const result = results[index] ?? { _tag: "Broken" as const, cause: "the store returned no outcome" }
-      answer(post, result)
-      return { row: post.row, result }
-    })
-    yield* settled(answered)
+    yield* settled(conclude(posts, spool, batch, results))
   })
-  const storing = Effect.forever(Effect.suspend(() => (posts.hasWork() ? storeOnce : work.wait)))
-
   return {
     submit: (row, done) => {
-      const first = posts.oldest() === undefined
-      const why = refusalOf(row)
-      if (why !== null) {
-        refused(why)
-        return false
-      }
-      posts.add(row, done)
-      work.ring()
-      if (first) deadline.ring()
-      return true
+      const why = submit(row, done)
+      if (why !== null) refused(why)
+      return why === null
     },
     worker: Effect.suspend(() => {
       running += 1
-      return Effect.raceFirst(storing, watchDeadlines(posts, deadline, nowMs))
+      return serve({ posts, spool, bell, deadline, nowMs }, storeOnce)
     }).pipe(
       Effect.ensuring(
         Effect.sync(() => {
@@ -237,7 +271,7 @@ const makeQueue = ({ nowMs, refused, settled, store }: QueueParts): IntakeQueueS
     ),
     alive: () => running > 0,
     stalled,
-    hasRoom: () => posts.refusalOf(1) === null,
+    accepts: () => (running === 0 ? "refuse" : away() === null ? roomOf(posts) : postureOf(spool)),
     bytes: posts.bytes,
     depth: posts.unanswered,
     oldestMs: posts.oldestMs,
@@ -245,18 +279,22 @@ const makeQueue = ({ nowMs, refused, settled, store }: QueueParts): IntakeQueueS
   }
 }
 
-export const IntakeQueueBatch: Layer.Layer<IntakeQueue, never, Alerts | Metrics | IntakeStore | Wake> =
-  Layer.effect(
-    IntakeQueue,
-    Effect.gen(function* () {
-      const clock = yield* Clock.Clock
-      const metrics = yield* Metrics
-      const settled = settleWith({ wake: yield* Wake, alerts: yield* Alerts, metrics })
-      return makeQueue({
-        store: yield* IntakeStore,
-        settled,
-        refused: metrics.postRefused,
-        nowMs: () => Number(clock.currentTimeNanosUnsafe() / 1_000n) / 1_000
-      })
+export const IntakeQueueBatch: Layer.Layer<
+  IntakeQueue,
+  never,
+  Alerts | Metrics | IntakeStore | Spool | Wake
+> = Layer.effect(
+  IntakeQueue,
+  Effect.gen(function* () {
+    const clock = yield* Clock.Clock
+    const metrics = yield* Metrics
+    const settled = settleWith({ wake: yield* Wake, alerts: yield* Alerts, metrics })
+    return makeQueue({
+      store: yield* IntakeStore,
+      spool: yield* Spool,
+      settled,
+      refused: metrics.postRefused,
+      nowMs: () => Number(clock.currentTimeNanosUnsafe() / 1_000n) / 1_000
     })
-  )
+  })
+)

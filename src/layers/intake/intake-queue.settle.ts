@@ -11,6 +11,7 @@
  */
 import { Effect } from "effect"
 import { CANARY } from "../../domain/kernel/canary.ts"
+import { isoOf } from "../../domain/kernel/iso-time.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 import type { AlertsService } from "../alerts/alerts.port.ts"
 import type { SettledPost } from "./intake-queue.port.ts"
@@ -18,7 +19,7 @@ import type { IntakeRow } from "../signals/intake-store.port.ts"
 import type { MetricsService } from "../platform/metrics.port.ts"
 import type { WakeService } from "../platform/wake.port.ts"
 
-/** Name of this component in lines and alerts. */
+/** Name of this component in lines and alerts; what a spool has held is its post all the same. */
 const component = "root/http"
 
 const fieldsOf = (row: IntakeRow): Record<string, unknown> => ({
@@ -26,7 +27,8 @@ const fieldsOf = (row: IntakeRow): Record<string, unknown> => ({
   correlation_id: row.id,
   request_id: row.requestId,
   source: row.source,
-  symbol: row.symbol
+  symbol: row.symbol,
+  ...(row.receivedAtMs === undefined ? {} : { received_at: isoOf(row.receivedAtMs) })
 })
 
 /** Metadata is named by its snapshot: that is what an operator of the old service greps for. */
@@ -50,7 +52,7 @@ const stored = (row: IntakeRow): Effect.Effect<void> => {
 }
 
 /**
- * Signals that were too old on arrival: an alert per source and commit, because they come in floods. A repetition of one raises it
+ * Signals that were too old on arrival, or became so in the spool: an alert per source and commit, because they come in floods. A repetition of one raises it
  * as well: the process that stored the first may have died before it answered or alerted, and its sender comes again.
  */
 const alertTooOld = (posts: ReadonlyArray<SettledPost>, alerts: AlertsService): Effect.Effect<void> => {
@@ -69,10 +71,9 @@ const alertTooOld = (posts: ReadonlyArray<SettledPost>, alerts: AlertsService): 
             severity: "MEDIUM",
             kind: "signal.too_old",
             dedupKey: `signal.too_old:${first.source}`,
-            message:
-              others.length === 0
-                ? `a signal of source ${first.source} was too old on arrival`
-                : `${others.length + 1} signals of source ${first.source} were too old on arrival`,
+            message: `${others.length === 0 ? "a signal" : `${others.length + 1} signals`} of source ${first.source} ${
+              others.length === 0 ? "was" : "were"
+            } too old ${first.receivedAtMs === undefined ? "on arrival" : "when the database was back"}`,
             component,
             correlationId: first.id,
             detail: {
@@ -101,6 +102,8 @@ const logPost = ({ result, row }: SettledPost, alerts: AlertsService): Effect.Ef
         correlationId: result.signalId,
         detail: { source: row.source, request_id: row.requestId }
       })
+    case "Spooled":
+      return logEvent("info", "signal.spooled", "signal spooled until the database takes it", fieldsOf(row))
     case "Late":
     case "Unavailable":
       // The refusal itself is logged where it is answered, with a bound.

@@ -55,6 +55,7 @@ const refusalOf = (result: PostResult): string | null => {
       return null
     case "Late":
       return "its commit is late"
+    case "Spooled":
     case "Unavailable":
       return "the database is away"
     case "Broken":

@@ -380,6 +380,7 @@ export const resolveSettings = (
     market: file.market,
     waves: wavesOf(collected, file, sources.wave.ageMaxMs),
     retention: file.retention,
+    spool: file.spool,
     linkage: file.linkage,
     canary: file.canary,
     resources: file.resources,

@@ -15,6 +15,10 @@ export const FAULT_POINTS = {
   intakeBeforeCommit: "K0",
   /** K1: committed, not answered. */
   intakeCommitted: "K1",
+  /** A post is on the disk of the spool, not answered. */
+  spoolWritten: "spool-written",
+  /** Spooled posts are committed, and still in the files of the spool. */
+  spoolStored: "spool-stored",
   /** K2: answered and claimed, not decided. */
   signalClaimed: "K2",
   /** K3: the order is intended and picked up, not committed as `submitting`. */

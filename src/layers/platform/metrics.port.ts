@@ -12,9 +12,17 @@ import { Clock, Context, Effect, Layer, Metric } from "effect"
 
 /**
  * Why a post got 503 before it waited for a commit. `reading`, `posts` and `bytes` are the bounds of the intake;
- * `stalled`: the commit in progress is overdue.
+ * `database`, `stalled` (the commit in progress is overdue) and `spool` (it holds earlier posts): the spool could not take it.
  */
-export type PostRefusal = "stopping" | "database" | "no_worker" | "stalled" | "reading" | "posts" | "bytes"
+export type PostRefusal =
+  | "stopping"
+  | "database"
+  | "no_worker"
+  | "stalled"
+  | "spool"
+  | "reading"
+  | "posts"
+  | "bytes"
 
 export interface MetricsService {
   /** An exchange was answered. `route` is a pattern of the table, never a path. `seconds` from headers to the end. */

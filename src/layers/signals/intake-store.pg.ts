@@ -33,6 +33,19 @@ interface ExistingRow extends InsertedRow {
   readonly too_old: boolean
 }
 
+/** When the rows were received, where that is not now: the posts of an outage. An ordinary batch does not pay for it. */
+const receipts = (sql: SqlClient, rows: ReadonlyArray<IntakeRow>) => {
+  const isLate = rows.some(({ receivedAtMs }) => receivedAtMs !== undefined)
+  const column = rows.map(({ receivedAtMs }) => isoOf(receivedAtMs ?? null) ?? "")
+  return isLate
+    ? {
+        given: sql`, ${column}::text[]`,
+        name: sql`, received_at`,
+        value: sql`, coalesce(nullif(received_at, '')::timestamptz, hf_now())`
+      }
+    : { given: sql``, name: sql``, value: sql`` }
+}
+
 /**
  * Arrays by column: one statement of fixed text for any number of rows, so it stays a prepared one. Null is sent as the
  * empty text, which no column of these can hold, because the client refuses an array of nulls only.
@@ -43,6 +56,7 @@ interface ExistingRow extends InsertedRow {
 const insert = (sql: SqlClient, rows: ReadonlyArray<IntakeRow>) => {
   const column = (f: (row: IntakeRow) => string | null): ReadonlyArray<string> =>
     rows.map((row) => f(row) ?? "")
+  const { given, name, value } = receipts(sql, rows)
   return sql<InsertedRow>`
     WITH rows AS MATERIALIZED (SELECT *, nextval(pg_get_serial_sequence('signals', 'seq')) AS seq FROM unnest(
       ${column((row) => row.id)}::text[], ${column((row) => row.kind)}::text[], ${column((row) => row.source)}::text[],
@@ -59,14 +73,14 @@ const insert = (sql: SqlClient, rows: ReadonlyArray<IntakeRow>) => {
       ${column((row) => row.reason)}::text[], ${column((row) => row.intent)}::text[],
       ${column((row) => row.positionSize)}::text[], ${column((row) => row.marketPosition)}::text[],
       ${column((row) => row.prevMarketPosition)}::text[], ${column((row) => row.marketPositionSize)}::text[],
-      ${column((row) => row.mapped)}::text[])
+      ${column((row) => row.mapped)}::text[]${given})
       AS rows (id, kind, source, identity, identity_kind, body_hash, body, symbol, action, direction, timeframe,
         fired_at, expires_from, quantity, price, strategy, strike, expiration, request_id, experiment_id, variant,
-        answer, status, reason, intent, position_size, market_position, prev_market_position, market_position_size, mapped))
+        answer, status, reason, intent, position_size, market_position, prev_market_position, market_position_size, mapped${name}))
     INSERT INTO signals (seq, id, kind, source, identity, identity_kind, body_hash, body, symbol, action, direction,
       timeframe, fired_at, expires_from, quantity, price, strategy, strike, expiration, request_id, experiment_id,
       variant, answer, status, reason, decided_at, intent, position_size, market_position, prev_market_position,
-      market_position_size, mapped)
+      market_position_size, mapped${name})
     OVERRIDING SYSTEM VALUE
     SELECT seq, id::uuid, kind, source, identity, identity_kind, body_hash, body::jsonb, nullif(symbol, ''),
       nullif(action, ''), nullif(direction, ''), nullif(timeframe, ''), nullif(fired_at, '')::timestamptz,
@@ -75,7 +89,7 @@ const insert = (sql: SqlClient, rows: ReadonlyArray<IntakeRow>) => {
       nullif(experiment_id, ''), nullif(variant, ''), answer::jsonb, status, nullif(reason, ''),
       CASE WHEN status = 'rejected' THEN hf_now() END, nullif(intent, ''), nullif(position_size, '')::numeric,
       nullif(market_position, ''), nullif(prev_market_position, ''), nullif(market_position_size, '')::numeric,
-      nullif(mapped, '')::jsonb
+      nullif(mapped, '')::jsonb${value}
     FROM rows ORDER BY source COLLATE "C", identity COLLATE "C"
     ON CONFLICT DO NOTHING
     RETURNING source, identity`

@@ -59,6 +59,8 @@ export interface IntakeRow extends SignalTarget {
   /** `rejected` with a reason for what is stored but never traded (too old). */
   readonly status: "received" | "rejected"
   readonly reason: string | null
+  /** When it was received, epoch milliseconds; left out when that is now. */
+  readonly receivedAtMs?: number
 }
 
 /**

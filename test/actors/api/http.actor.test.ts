@@ -12,6 +12,7 @@ import { IntakeQueueBatch } from "../../../src/layers/intake/intake-queue.batch.
 import { makeMemoryIntakeStore } from "../../support/intake-store.memory.ts"
 import { IntakeStore } from "../../../src/layers/signals/intake-store.port.ts"
 import { IntakeQueue } from "../../../src/layers/intake/intake-queue.port.ts"
+import { spoolClosed } from "../../../src/layers/intake/spool.segments.ts"
 import { Lifecycle } from "../../../src/layers/platform/lifecycle.port.ts"
 import { Metrics } from "../../../src/layers/platform/metrics.port.ts"
 import { Wake } from "../../../src/layers/platform/wake.port.ts"
@@ -24,6 +25,7 @@ import { layerEntropy } from "../../support/entropy.ts"
 const services = (environment: Record<string, string> = {}) =>
   HttpListenerNode.pipe(
     Layer.provideMerge(IntakeQueueBatch),
+    Layer.provide(spoolClosed),
     Layer.provideMerge(
       Layer.mergeAll(
         Layer.succeed(Config, settingsFor(environment)),

@@ -10,12 +10,34 @@ import { makeAvailability } from "../../../src/layers/database/database-availabi
 import { HealthSource } from "../../../src/layers/health/health-source.port.ts"
 import { RefusedPosts } from "../../../src/layers/intake/refused-posts.port.ts"
 import { IntakeQueue } from "../../../src/layers/intake/intake-queue.port.ts"
+import { Spool, type SpoolLook } from "../../../src/layers/intake/spool.port.ts"
 import { Lifecycle } from "../../../src/layers/platform/lifecycle.port.ts"
+
+const closedLook: SpoolLook = {
+  phase: "open",
+  fault: null,
+  posts: 0,
+  bytes: 0,
+  segments: 0,
+  oldestAtMs: null,
+  sinceEmpty: 0,
+  spooled: 0,
+  refused: 0,
+  drained: 0,
+  damaged: 0
+}
 
 const start = Effect.gen(function* () {
   const availability = makeAvailability()
   const alerts: Array<Alert> = []
-  const state = { cause: "connect ECONNREFUSED", attempt: 0, stalled: false, stopping: false, refused: 0 }
+  const state = {
+    cause: "connect ECONNREFUSED",
+    attempt: 0,
+    stalled: false,
+    stopping: false,
+    refused: 0,
+    spool: { spooled: 0, sinceEmpty: 0 }
+  }
   yield* Effect.forkChild(
     troubleWatch.pipe(
       Effect.provide(
@@ -44,11 +66,19 @@ const start = Effect.gen(function* () {
             worker: Effect.never,
             alive: () => true,
             stalled: () => state.stalled,
-            hasRoom: () => true,
+            accepts: () => "store",
             bytes: () => 0,
             depth: () => 0,
             oldestMs: () => 0,
             totals: () => ({ batches: 0, rows: 0 })
+          }),
+          Layer.mock(Spool, {
+            append: () => false,
+            takesAll: () => false,
+            isEmpty: () => true,
+            listen: () => () => undefined,
+            handOver: () => undefined,
+            look: () => ({ ...closedLook, ...state.spool })
           }),
           Layer.mock(Lifecycle, {
             stopping: () => state.stopping,
@@ -80,6 +110,7 @@ describe("a database that is away", () => {
       availability.mark("unavailable")
       yield* TestClock.adjust(waitMs)
       state.refused = 12
+      state.spool = { spooled: 40, sinceEmpty: 40 }
       yield* TestClock.adjust("1 minute")
       availability.mark("available")
       yield* TestClock.adjust(1_000)
@@ -88,7 +119,7 @@ describe("a database that is away", () => {
         [
           "HIGH",
           "database.away",
-          "the database was away for 66 s: connect ECONNREFUSED; 12 posts were refused meanwhile"
+          "the database was away for 66 s: connect ECONNREFUSED; 40 posts were spooled and 12 posts were refused meanwhile"
         ]
       ])
       assert.strictEqual(alerts[0]?.dedupKey, alerts[1]?.dedupKey)

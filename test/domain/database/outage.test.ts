@@ -13,7 +13,7 @@ const watch = (looks: ReadonlyArray<Partial<OutageLook> & { readonly nowMs: numb
   const news: Array<OutageNews | null> = []
   for (const look of looks) {
     const now = { away: true, cause: null, refused: 0, ...look }
-    const next = lookAtOutage(outage, { refusedInRow: 0, ...now }, 5_000)
+    const next = lookAtOutage(outage, { refusedInRow: 0, spooled: 0, spooledInRow: 0, ...now }, 5_000)
     outage = next.outage
     news.push(next.news)
   }
@@ -30,18 +30,25 @@ describe("an absence", () => {
   it("that is longer is told once while it lasts, and with length, cause and cost when it is over", () => {
     const news = watch([
       { nowMs: 500, away: false, refused: 7, refusedInRow: 1 },
-      { nowMs: 1_000, cause: "first", refused: 7, refusedInRow: 1 },
-      { nowMs: 6_001, cause: "connect ECONNREFUSED", refused: 9 },
-      { nowMs: 30_000, cause: null, refused: 12 },
-      { nowMs: 94_000, away: false, cause: null, refused: 12 },
+      { nowMs: 1_000, cause: "first", refused: 7, refusedInRow: 1, spooled: 12, spooledInRow: 2 },
+      { nowMs: 6_001, cause: "connect ECONNREFUSED", refused: 9, spooled: 15, spooledInRow: 5 },
+      { nowMs: 30_000, cause: null, refused: 12, spooled: 40, spooledInRow: 30 },
+      { nowMs: 94_000, away: false, cause: null, refused: 12, spooled: 41, spooledInRow: 0 },
       { nowMs: 95_000, away: false }
     ])
     assert.deepStrictEqual(news, [
       null,
       null,
-      { _tag: "Away", sinceMs: 1_000, cause: "connect ECONNREFUSED", refused: 3 },
+      { _tag: "Away", sinceMs: 1_000, cause: "connect ECONNREFUSED", refused: 3, spooled: 5 },
       null,
-      { _tag: "Back", sinceMs: 1_000, cause: "connect ECONNREFUSED", refused: 6, lastedMs: 93_000 },
+      {
+        _tag: "Back",
+        sinceMs: 1_000,
+        cause: "connect ECONNREFUSED",
+        refused: 6,
+        spooled: 31,
+        lastedMs: 93_000
+      },
       null
     ])
   })

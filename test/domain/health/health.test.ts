@@ -47,6 +47,7 @@ const well: HealthFacts = {
   startup: { step: "ready", n: 9, of: 9, sinceMs: t0, done: true },
   database: "ready",
   spool: "none",
+  spooled: 0,
   tradingState: "ACTIVE",
   queue: null,
   takesPosts: true,
@@ -133,15 +134,23 @@ describe("T2", () => {
     })
   })
 
-  for (const spool of ["full", "none"] as const) {
+  it("the database is back, spooled posts are being stored: ready, degraded, trading; with a full spool not ready until they are", () => {
+    assert.strictEqual(health({ spool: "failed" }).intake, "store", "no trouble of a database that is well")
+    const draining = health({ spool: "usable", spooled: 7 })
+    assert.deepStrictEqual(Object.values(said(draining)), [true, "degraded", true, "spool", 200])
+    assert.deepStrictEqual(draining.document.reasons, ["spooled posts are being stored"])
+    const full = health({ spool: "full", spooled: 7 })
+    assert.deepStrictEqual(Object.values(said(full)), [false, "unhealthy", false, "refuse", 503])
+    assert.deepStrictEqual(full.document.reasons, [
+      "spooled posts have to be stored first",
+      "the spool is full"
+    ])
+  })
+
+  for (const spool of ["full", "failed", "none"] as const) {
     it(`spool full or disk full [spool ${spool}]: not ready, unhealthy, no trading, posts are refused`, () => {
-      assert.deepStrictEqual(said(health({ database: "away", spool, components: away })), {
-        ready: false,
-        status: "unhealthy",
-        can_trade: false,
-        intake: "refuse",
-        httpStatus: 503
-      })
+      const now = said(health({ database: "away", spool, components: away }))
+      assert.deepStrictEqual(Object.values(now), [false, "unhealthy", false, "refuse", 503])
     })
   }
 
@@ -585,7 +594,8 @@ describe("health", () => {
     Schema.Struct({
       stopping: Schema.Boolean,
       database: Schema.Literals(["ready", "away"]),
-      spool: Schema.Literals(["none", "usable", "full"]),
+      spool: Schema.Literals(["none", "usable", "full", "failed"]),
+      spooled: Schema.Literals([0, 7]),
       tradingState: Schema.Literals(["ACTIVE", "REDUCING", "HALTED"]),
       takesPosts: Schema.Boolean,
       unprotected: Schema.Array(Schema.String).check(Schema.isMaxLength(1)),

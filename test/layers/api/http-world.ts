@@ -28,6 +28,14 @@ import { HttpFrontRoutes } from "../../../src/layers/api/http.routes.ts"
 import { type BoundListener, HttpListener } from "../../../src/layers/api/http-listener.port.ts"
 import { IntakeQueueBatch } from "../../../src/layers/intake/intake-queue.batch.ts"
 import { IntakeQueue } from "../../../src/layers/intake/intake-queue.port.ts"
+import { Spool } from "../../../src/layers/intake/spool.port.ts"
+import { SpoolDisk } from "../../../src/layers/intake/spool-disk.port.ts"
+import { spoolClosed, spoolSegments } from "../../../src/layers/intake/spool.segments.ts"
+import { Database } from "../../../src/layers/database/database.port.ts"
+import { makeAvailability } from "../../../src/layers/database/database-availability.ts"
+import { drainSpool } from "../../../src/actors/intake/spool-drain.ts"
+import { RefusedStore } from "../../../src/layers/intake/refused-store.port.ts"
+import type { MemoryDisk } from "../../support/spool-disk.memory.ts"
 import { AuditStore, type AuditStoreService } from "../../../src/layers/control/audit-store.port.ts"
 import { SettingsControl } from "../../../src/actors/operators/reloader.ts"
 import { commandsLayer } from "../../../src/actors/operators/commands.ts"
@@ -106,6 +114,8 @@ export interface WorldOptions {
   readonly store?: (memory: MemoryIntakeStore) => IntakeStore["Service"]
   /** Without it posts find nobody who stores them. */
   readonly worker?: boolean
+  /** The disk of the spool; there is none when left out. */
+  readonly disk?: MemoryDisk
   /** Where refused posts are stored; a list in memory when left out, nowhere when null. */
   readonly refusedStore?: RefusedStoreService | null
   /** The journal; one that is empty when left out. */
@@ -154,6 +164,8 @@ export interface World {
   readonly metrics: MetricsService
   readonly refused: Pick<RefusedPostsService, "unavailable">
   readonly keptPosts: KeptPostsService
+  /** Drains the spool, as its component does when the database is back. */
+  readonly drain: () => Promise<void>
   /** Says the sums of refused posts, into `lines`. */
   readonly sumUp: (which: "over" | "all") => Promise<void>
   readonly send: (
@@ -202,6 +214,7 @@ const factsFor = (facts: Partial<HealthFacts> = {}): HealthFacts => ({
   startup: { step: "done", n: 1, of: 1, sinceMs: Date.now(), done: true },
   database: "ready",
   spool: "none",
+  spooled: 0,
   tradingState: "ACTIVE",
   queue: null,
   takesPosts: true,
@@ -215,6 +228,25 @@ const factsFor = (facts: Partial<HealthFacts> = {}): HealthFacts => ({
   components: [],
   ...facts
 })
+
+/** A spool on this disk, of a process that has seen its database. */
+const spoolOn = (disk: MemoryDisk) => {
+  const availability = makeAvailability()
+  availability.mark("available")
+  return spoolSegments.pipe(
+    Layer.provide(
+      Layer.mergeAll(
+        Layer.succeed(SpoolDisk, disk),
+        Layer.mock(Database, {
+          availability,
+          stats: () => {
+            throw new Error("nobody asks")
+          }
+        })
+      )
+    )
+  )
+}
 
 /** Starts a world on a free port. */
 export const startWorld = async (options: WorldOptions = {}): Promise<World> => {
@@ -353,6 +385,7 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     Layer.provideMerge(RefusedPosts.layer),
     Layer.provide(Layer.mergeAll(HttpAccess.layer, HttpIntake.layer)),
     Layer.provideMerge(Layer.mergeAll(IntakeQueueBatch, keptPostsMasked(options.mask ?? ((text) => text)))),
+    Layer.provideMerge(options.disk === undefined ? spoolClosed : spoolOn(options.disk)),
     Layer.provideMerge(ports),
     Layer.provideMerge(Logger.layer([logger]))
   )
@@ -362,6 +395,9 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     const queue = Context.get(context, IntakeQueue)
     if (options.worker !== false)
       yield* Effect.forkScoped(Effect.provideContext(queue.worker, context), { startImmediately: true })
+    const spool = Context.get(context, Spool)
+    yield* Effect.ignore(spool.open)
+    yield* Effect.forkScoped(spool.writer, { startImmediately: true })
     const [posts, wake] = [Context.get(context, KeptPosts), Context.get(context, Wake)]
     const storing = Effect.gen(function* () {
       yield* wake.wait("refused-posts", 60_000)
@@ -425,6 +461,10 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     refused: Context.get(context, RefusedPosts),
     kept,
     keptPosts: Context.get(context, KeptPosts),
+    drain: () =>
+      Effect.runPromise(
+        drainSpool.pipe(Effect.provideService(RefusedStore, refusedStore), Effect.provideContext(context))
+      ),
     sumUp: (which) =>
       Effect.runPromise(Effect.provideContext(Context.get(context, RefusedPosts).sumUp(which), context)),
     send,

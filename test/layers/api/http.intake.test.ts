@@ -2,6 +2,8 @@ import { randomUUID } from "node:crypto"
 import { Effect } from "effect"
 import { afterEach, assert, describe, it } from "vitest"
 import { intakeLimits } from "../../../src/domain/kernel/limits-signals.ts"
+import { readSegment } from "../../../src/layers/intake/spool.format.ts"
+import { makeMemoryDisk } from "../../support/spool-disk.memory.ts"
 import { alert, startWorld, until, type World, type WorldOptions } from "./http-world.ts"
 
 let world: World
@@ -341,6 +343,89 @@ describe("the form of a post", () => {
     assert.match(asked, /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 201 /)
     const refused = await world.raw(`${head}Content-Length: 3000000\r\n\r\n`)
     assert.match(refused, /^HTTP\/1\.1 413 /)
+  })
+})
+
+describe("a post that the database does not take, with a spool (T3)", () => {
+  it("is 202 with the id it will have, and 200 with the stored answer ever after", async () => {
+    await start({ disk: makeMemoryDisk() })
+    world.store.setAvailable(false)
+    const body = alert({ id: "evt-1" })
+    const spooled = await world.post(body)
+    assert.strictEqual(spooled.status, 202, spooled.text)
+    assert.deepStrictEqual(Object.keys(spooled.body), ["status", "signal_id", "request_id"])
+    assert.strictEqual(spooled.body.status, "SPOOLED")
+    assert.strictEqual(spooled.headers["x-request-id"], spooled.body.request_id)
+    assert.strictEqual((await world.send("GET", "/webhook/test")).status, 200)
+    const held = await world.post(body)
+    assert.deepStrictEqual([held.status, held.body.status], [200, "DUPLICATE"])
+    const other = await world.post({ ...body, quantity: "7" })
+    assert.deepStrictEqual([other.status, other.body.status], [409, "CONFLICT"])
+    world.store.setAvailable(true)
+    const behind = await world.post(alert({ id: "evt-2" }))
+    assert.strictEqual(behind.status, 202, "the spool is not empty: order is kept")
+    await world.drain()
+    const stored = await world.post(body)
+    assert.deepStrictEqual([stored.status, stored.body.status], [200, "DUPLICATE"])
+    for (const answer of [held, other, stored])
+      assert.strictEqual(answer.body.signal_id, spooled.body.signal_id)
+    assert.strictEqual(stored.body.request_id, spooled.body.request_id)
+    assert.strictEqual((await world.post(alert({ id: "evt-3" }))).status, 201)
+    assert.deepStrictEqual(
+      world.store.rows().map(({ identity }) => identity),
+      ["event:evt-1", "event:evt-2", "event:evt-3"]
+    )
+    assert.isNumber(world.store.rows()[0]?.receivedAtMs)
+  })
+
+  it("may be metadata (A1), and any of several that came together", async () => {
+    await start({ disk: makeMemoryDisk() })
+    world.store.setAvailable(false)
+    const metadata = {
+      snapshot_id: randomUUID(),
+      score: { "Buy Score": 1, "Sell Score": 2 },
+      trigger: "roc_momo",
+      pair: "ZRX-USD"
+    }
+    const answers = await Promise.all([
+      world.post(metadata),
+      ...Array.from({ length: 40 }, (_, n) => world.post(alert({ id: `evt-${n}` })))
+    ])
+    assert.deepStrictEqual([...new Set(answers.map(({ status }) => status))], [202])
+    world.store.setAvailable(true)
+    await world.drain()
+    assert.sameMembers(
+      world.store.rows().map(({ id }) => id),
+      answers.map(({ body }) => body.signal_id)
+    )
+  })
+
+  it("is spooled when its commit takes longer than 1.5 s, and those behind it as well", async () => {
+    const disk = makeMemoryDisk()
+    await start({ disk, store: (memory) => ({ available: memory.available, store: () => Effect.never }) })
+    const before = Date.now()
+    const first = world.post(alert({ id: "evt-1" }))
+    await new Promise((resolve) => setTimeout(resolve, 700))
+    const second = world.post(alert({ id: "evt-2" }))
+    assert.deepStrictEqual([(await first).status, (await second).status], [202, 202])
+    assert.approximately(Date.now() - before, 1_550, 300)
+    assert.strictEqual((await world.post(alert({ id: "evt-3" }))).status, 202, "at once")
+    const [bytes = Buffer.alloc(0)] = [...disk.files.values()]
+    const identities = readSegment(bytes).records.map((text) => /"identity":"([^"]+)"/.exec(text)?.[1])
+    assert.deepStrictEqual(identities, ["event:evt-1", "event:evt-2", "event:evt-3"])
+  })
+
+  it("is 503 when the disk does not take it either, and is never lost when it does again", async () => {
+    const disk = makeMemoryDisk()
+    await start({ disk })
+    world.store.setAvailable(false)
+    disk.fail(["write"], "ENOSPC")
+    const refused = await world.post(alert({ id: "evt-1" }))
+    assert.deepStrictEqual([refused.status, refused.body.status], [503, "UNAVAILABLE"])
+    assert.isString(refused.headers["retry-after"])
+    assert.strictEqual((await world.send("GET", "/webhook/test")).status, 503)
+    world.store.setAvailable(true)
+    assert.strictEqual((await world.post(alert({ id: "evt-1" }))).status, 201)
   })
 })
 

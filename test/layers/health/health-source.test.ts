@@ -41,6 +41,7 @@ const facts: HealthFacts = {
   startup: { step: "ready", n: 1, of: 1, sinceMs: 0, done: true },
   database: "ready",
   spool: "none",
+  spooled: 0,
   tradingState: "ACTIVE",
   queue: null,
   takesPosts: true,

@@ -12,6 +12,7 @@ import {
   IntakeStore,
   type IntakeStoreService
 } from "../../../src/layers/signals/intake-store.port.ts"
+import { spoolClosed } from "../../../src/layers/intake/spool.segments.ts"
 import { Metrics } from "../../../src/layers/platform/metrics.port.ts"
 import { rungOf } from "../../support/bells.ts"
 import { Wake } from "../../../src/layers/platform/wake.port.ts"
@@ -90,6 +91,7 @@ const withQueue = <A>(
     }
     const layer = IntakeQueueBatch.pipe(
       Layer.provide(Layer.mergeAll(Layer.succeed(IntakeStore, watched), silentAlerts, Metrics.layer)),
+      Layer.provide(spoolClosed),
       Layer.provideMerge(Wake.layer)
     )
     return yield* Effect.gen(function* () {
@@ -229,13 +231,13 @@ describe("the intake queue", () => {
           assert.strictEqual(taken, fitting)
           assert.strictEqual(queue.bytes(), intakeLimits.waitingBytesMax)
           assert.isFalse(submit(taken), "two bytes are too many as well")
-          assert.isFalse(queue.hasRoom())
+          assert.strictEqual(queue.accepts(), "refuse")
           assert.deepStrictEqual(yield* refusals, ["bytes: 2"])
           yield* TestClock.adjust(5)
           assert.isTrue(submit(taken, large))
           yield* TestClock.adjust(100)
           assert.strictEqual(queue.bytes(), 0)
-          assert.isTrue(queue.hasRoom())
+          assert.strictEqual(queue.accepts(), "store")
         })
     )
   )
