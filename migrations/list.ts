@@ -32,6 +32,7 @@ import m0025 from "./0025_moving-exits.ts"
 import m0026 from "./0026_signal-mapping.ts"
 import m0027 from "./0027_journal-pictures.ts"
 import m0028 from "./0028_facts.ts"
+import m0029 from "./0029_telegram.ts"
 
 export const migrations = [
   { id: 1, name: "0001_init", up: m0001 },
@@ -61,5 +62,6 @@ export const migrations = [
   { id: 25, name: "0025_moving-exits", up: m0025 },
   { id: 26, name: "0026_signal-mapping", up: m0026 },
   { id: 27, name: "0027_journal-pictures", up: m0027 },
-  { id: 28, name: "0028_facts", up: m0028 }
+  { id: 28, name: "0028_facts", up: m0028 },
+  { id: 29, name: "0029_telegram", up: m0029 }
 ]

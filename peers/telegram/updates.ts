@@ -28,6 +28,10 @@ export class Updates {
     this.#next = first
     this.#now = now
   }
+  /** The number of the next update. */
+  get next(): number {
+    return this.#next
+  }
   /** Adds an update; returns its number, or null when the bot did not ask for its kind. */
   add(kind: UpdateKind, content: unknown): number | null {
     const wanted = this.allowed === null ? !unasked.has(kind) : this.allowed.includes(kind)

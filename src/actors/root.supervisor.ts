@@ -34,6 +34,7 @@ import { resourcesActor } from "./operators/resources.actor.ts"
 import { retentionActor } from "./operators/retention.actor.ts"
 import { signalServerActor } from "./feeds/signal-server.actor.ts"
 import { spoolActor } from "./intake/spool.actor.ts"
+import { telegramActor } from "./operators/telegram.actor.ts"
 import { tradingStateActor } from "./control/trading-state.actor.ts"
 import { wavesActor } from "./feeds/waves.actor.ts"
 
@@ -185,6 +186,9 @@ export const rootSupervisor = (settings: Settings) =>
           // Only who takes posts knows that none came.
           ...(settings.roles.has("http")
             ? [worker({ ...local, id: "expected-signals", start: expectedSignalsActor, stopBudgetMs: 2_000 })]
+            : []),
+          ...(settings.roles.has("telegram") && settings.telegram.token !== null
+            ? [worker({ ...local, id: "telegram", start: telegramActor, stopBudgetMs: 2_000 })]
             : [])
         ]
       }),

@@ -97,6 +97,8 @@ import { signalFeedWs } from "./feeds/signal-feed.ws.ts"
 import { layerEmbeddedSignalServers } from "./feeds/signal-server.embedded.ts"
 import { SignalQueue } from "./decision/signal-queue.port.ts"
 import { signalsStorePg } from "./decision/signals-store.pg.ts"
+import { telegramApiFetch } from "./operators/telegram-api.fetch.ts"
+import { telegramInboxPg, telegramStorePg } from "./operators/telegram-store.pg.ts"
 import { TradingState } from "./control/trading-state.port.ts"
 import { Wake } from "./platform/wake.port.ts"
 import { wavesStorePg } from "./feeds/waves-store.pg.ts"
@@ -143,6 +145,9 @@ const stores = (mask: Mask) =>
     refusedStorePg,
     resourceStorePg,
     retentionStorePg,
+    telegramApiFetch,
+    telegramInboxPg,
+    telegramStorePg,
     tradingStateStorePg,
     journalledDecisions(signalsStorePg),
     wavesStorePg

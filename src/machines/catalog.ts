@@ -31,6 +31,7 @@ import { resourcesMachine } from "./operators/resources.machine.ts"
 import { retentionMachine } from "./operators/retention.machine.ts"
 import { riskMachine } from "./execution/risk.machine.ts"
 import { spoolMachine } from "./intake/spool.machine.ts"
+import { telegramMachine } from "./operators/telegram.machine.ts"
 import { tradingStateMachine } from "./control/trading-state.machine.ts"
 import { wavesMachine } from "./feeds/waves.machine.ts"
 
@@ -64,6 +65,7 @@ export const catalog: ReadonlyArray<CatalogEntry> = [
   { name: "retention", machine: retentionMachine },
   { name: "risk", machine: riskMachine },
   { name: "spool", machine: spoolMachine },
+  { name: "telegram", machine: telegramMachine },
   { name: "trading-state", machine: tradingStateMachine },
   { name: "waves", machine: wavesMachine }
 ]

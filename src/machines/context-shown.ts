@@ -31,6 +31,7 @@ import type { SpoolContext } from "./intake/spool.machine.ts"
 import type { MarketContext } from "./market/market.machine.ts"
 import type { ResourcesContext } from "./operators/resources.machine.ts"
 import type { RetentionContext } from "./operators/retention.machine.ts"
+import type { TelegramContext } from "./operators/telegram.machine.ts"
 import type { PaperVenueContext } from "./venues/paper-venue.machine.ts"
 
 const show = <Context>(fields: { readonly [field in keyof Context]?: Shown }): ContextSchema =>
@@ -127,6 +128,16 @@ export const contextShown: Readonly<Record<string, ContextSchema>> = {
     lastError: value
   }),
   spool: show<SpoolContext>({ isDatabaseThere: value, isHolding: value, fault: value, lastError: value }),
+  telegram: show<TelegramContext>({
+    attempt: value,
+    retryMs: value,
+    strikes: value,
+    fallback: value,
+    updates: value,
+    unanswered: value,
+    webhookTrouble: value,
+    lastError: value
+  }),
   "trading-state": show<TradingStateContext>({ state: value, lastError: value }),
   waves: show<WavesContext>({
     stopping: value,

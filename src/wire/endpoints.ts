@@ -26,6 +26,7 @@ import { monitoringEndpoints } from "./monitoring-endpoints.ts"
 import * as operations from "./operations.ts"
 import { byId, byInstant, byName, listQuery, page } from "./page.ts"
 import { replayEndpoints } from "./replay-endpoints.ts"
+import { postTelegramUpdate } from "./telegram-endpoints.ts"
 import * as trading from "./trading.ts"
 import { sourceBody, webhookBody } from "./intake-body.ts"
 import { listSources, trySource } from "./sources.ts"
@@ -340,6 +341,7 @@ export const endpoints: ReadonlyArray<Endpoint> = [
   ...webhooks,
   trySource,
   listSources,
+  postTelegramUpdate,
   health,
   healthLive,
   healthReady,

@@ -23,6 +23,7 @@ import { exits, sizing } from "./settings-exits.ts"
 import { resources } from "./settings-resources.ts"
 import { risk } from "./settings-risk.ts"
 import { sourceFile } from "./settings-source.ts"
+import { telegram } from "./settings-telegram.ts"
 import { calendar, mapOf, natural, positive, text, wholeFrom } from "./settings-words.ts"
 import { oneOf } from "./words.ts"
 
@@ -319,7 +320,8 @@ export const settingsFile = z
       spool: spool.prefault({}),
       linkage: linkage.prefault({}),
       canary: canary.prefault({}),
-      resources: resources.prefault({})
+      resources: resources.prefault({}),
+      telegram: telegram.prefault({})
     },
     "must be an object"
   )
@@ -347,5 +349,8 @@ export const variables = {
   WAVE_OFFSET_MS: "waves.offsetMs",
   WAVE_LAG_MS: "waves.lagMs",
   SIGNAL_WS_URL: "feeds.default.url",
-  SIGNAL_WS_TOKEN: "feeds.default.token"
+  SIGNAL_WS_TOKEN: "feeds.default.token",
+  TELEGRAM_BOT_TOKEN: "telegram.token",
+  TELEGRAM_API_ROOT: "telegram.apiRoot",
+  TELEGRAM_CHAT_IDS: "telegram.chats"
 } as const satisfies Readonly<Record<string, string>>

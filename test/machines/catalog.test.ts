@@ -168,6 +168,7 @@ const resting: Readonly<Record<string, Rests>> = {
   "expected-signals": { WaitingForDatabase: database },
   resources: { Normal: readings, Shedding: readings, Critical: readings },
   retention: { WaitingForDatabase: database },
+  telegram: { WaitingForDatabase: database },
   "trading-state": { WaitingForDatabase: database },
   waves: { WaitingForDatabase: database }
 }
@@ -195,6 +196,7 @@ const crashesOnPurpose: Readonly<Record<string, ReadonlyArray<string>>> = {
   resources: ["watch"],
   risk: ["watchBells", "askBalances"],
   spool: ["write", "prove"],
+  telegram: ["handling", "sending", "notifying", "measuring"],
   "trading-state": ["watchChanges"],
   waves: ["pause"]
 }

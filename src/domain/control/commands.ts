@@ -204,8 +204,8 @@ export const scopeOf = (command: CommandName, target: string): string => {
   return kind === "trading" ? target : `${kind}:${target}`
 }
 
-/** How somebody proved who they are. `rule`: the service itself, by a rule of its own. */
-export const MEANS = ["token", "session", "local", "rule", "none"] as const
+/** How somebody proved who they are. `telegram`: by the number of their Telegram account; `rule`: the service itself, by a rule of its own. */
+export const MEANS = ["token", "session", "local", "telegram", "rule", "none"] as const
 export type Means = (typeof MEANS)[number]
 
 /** What carries the words of an operator; of the orders that a command makes it is the source (A3). */

@@ -26,7 +26,8 @@ export const secretTexts = ({
   databaseUrl,
   feeds,
   secrets,
-  sources
+  sources,
+  telegram
 }: Settings): ReadonlyArray<string> => [
   ...[secrets.admin, secrets.hmac, secrets.webhook].flatMap(clear),
   ...Object.values(sources).flatMap(({ authentication }) =>
@@ -34,7 +35,10 @@ export const secretTexts = ({
   ),
   ...clear(databaseUrl).flatMap(secretsOfUrl),
   ...Object.values(feeds).flatMap(feedSecrets),
-  ...Object.values(brokers).flatMap(({ url }) => ofUrl(url))
+  ...Object.values(brokers).flatMap(({ url }) => ofUrl(url)),
+  // The token stands in the path of every call, so it is hidden also without the number of its bot.
+  ...clear(telegram.token).flatMap((token) => [token, token.slice(token.indexOf(":") + 1)]),
+  ...ofUrl(telegram.webhookUrl)
 ]
 
 /** The mask of what one feed was given. */

@@ -48,6 +48,7 @@ export const describeSettings = (settings: Settings): Record<string, unknown> =>
     feeds: Object.fromEntries(
       Object.entries(settings.feeds).map(([name, feed]) => [name, { ...feed, token: shown(feed.token) }])
     ),
+    telegram: { ...settings.telegram, token: shown(settings.telegram.token) },
     secrets: {
       hmac: shown(settings.secrets.hmac),
       webhook: shown(settings.secrets.webhook),

@@ -240,6 +240,33 @@ export interface LinkageSettings {
   readonly rateMin: number
 }
 
+/** What somebody may do through Telegram; the same words as those of control. */
+export type TelegramRole = "viewer" | "operator"
+export type TelegramAlertMode = "on" | "silent" | "off"
+
+/** A chat that the bot answers. */
+export interface TelegramChatSettings {
+  readonly role: TelegramRole
+  readonly users: Readonly<Record<string, TelegramRole>>
+  /** Absent: as its role is. */
+  readonly alerts?: boolean
+}
+
+/** The bot. Without a token there is none. */
+export interface TelegramSettings {
+  readonly token: Redacted.Redacted<string> | null
+  readonly apiRoot: string
+  readonly chats: Readonly<Record<string, TelegramChatSettings>>
+  readonly webhookUrl: string | null
+  readonly alerts: {
+    readonly LOW: TelegramAlertMode
+    readonly MEDIUM: TelegramAlertMode
+    readonly HIGH: TelegramAlertMode
+    readonly CRITICAL: TelegramAlertMode
+    readonly kinds: Readonly<Record<string, TelegramAlertMode>>
+  }
+}
+
 /** The owner of what no order of ours caused: a manual trade, an assignment, a liquidation. No strategy may have this name. */
 export const EXTERNAL = "external"
 
@@ -289,6 +316,7 @@ export interface Settings {
   readonly linkage: LinkageSettings
   readonly canary: CanarySettings
   readonly resources: ResourceSettings
+  readonly telegram: TelegramSettings
   /** Names of the values that ended with a line break and were read without it. */
   readonly trimmed: ReadonlyArray<string>
 }

@@ -51,6 +51,8 @@ import type { Spool } from "../intake/spool.port.ts"
 import { HttpIntake, type HttpIntakeService, refuseForm } from "./http.intake.ts"
 import { isTryPath, sourceRoutes } from "./http.sources.ts"
 import { makeSourceCounts, type SourceCounts } from "./source-counts.ts"
+import { telegramRoutes } from "./http.telegram.ts"
+import type { TelegramInbox } from "../intake/telegram-inbox.port.ts"
 import { readLimits } from "../platform/http-limits.ts"
 import { makeMatcher, type Match, type Route, type RouteRequest, runRoute } from "./http.route.ts"
 import { Shedding } from "../platform/shedding.port.ts"
@@ -60,6 +62,7 @@ import { type Networks, proxiesOf } from "../platform/networks.node.ts"
 import type { AlertLogs } from "../intake/alert-log.port.ts"
 import type { DecisionReplays } from "../decision/decision-replays.port.ts"
 import type { AccountLeases } from "../accounts/accounts-lease.port.ts"
+import type { Wake } from "../platform/wake.port.ts"
 import type { Worker } from "../platform/worker.port.ts"
 import { ReadStore } from "../health/read-store.port.ts"
 import { TradingStateStore } from "../control/trading-state-store.port.ts"
@@ -326,6 +329,8 @@ export const HttpFrontRoutes: Layer.Layer<
   | RefusedPosts
   | Shedding
   | Spool
+  | TelegramInbox
+  | Wake
   | Worker
 > = Layer.effect(
   HttpFront,
@@ -361,6 +366,7 @@ export const HttpFrontRoutes: Layer.Layer<
     const counts = makeSourceCounts(nowMs())
     const api = takesPosts
       ? [
+          ...(yield* telegramRoutes),
           ...consoleRoutes(access),
           ...sourceRoutes({
             settings,

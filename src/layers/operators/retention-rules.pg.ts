@@ -198,6 +198,27 @@ export const retentionRules: ReadonlyArray<RetentionRule> = [
     over: always
   },
   {
+    name: "telegram_updates",
+    table: "telegram_updates",
+    born: "received_at",
+    keeps: ({ eventDays, eventRowsMax }) => ({ days: eventDays, rows: eventRowsMax }),
+    over: (sql) => sql`t.status <> 'waiting'`
+  },
+  {
+    name: "telegram_messages",
+    table: "telegram_messages",
+    born: "created_at",
+    keeps: ({ eventDays, eventRowsMax }) => ({ days: eventDays, rows: eventRowsMax }),
+    over: (sql) => sql`t.status <> 'waiting'`
+  },
+  {
+    name: "telegram_confirmations",
+    table: "telegram_confirmations",
+    born: "created_at",
+    keeps: ({ eventDays, eventRowsMax }) => ({ days: eventDays, rows: eventRowsMax }),
+    over: always
+  },
+  {
     // One that is open is somebody's task, however old it is.
     name: "alerts",
     table: "alerts",

@@ -25,6 +25,10 @@ export type Bell =
   | "refused-posts"
   /** The fill of a canary was stored. */
   | "canary"
+  /** Updates of the bot were stored. */
+  | "telegram-updates"
+  /** The bot has something to send. */
+  | "telegram-messages"
   | ReturnType<typeof ordersBell>
   | ReturnType<typeof resolveBell>
   | ReturnType<typeof reconcileBell>

@@ -19,10 +19,10 @@ import {
   type BrokerSettings,
   type FeedSettings,
   type Mode,
-  type Role,
   type Settings,
   type SettingsProblem,
   type StrategySettings,
+  type TelegramSettings,
   type WaveSettings
 } from "../../domain/kernel/settings.ts"
 import { weakness } from "../../domain/kernel/settings-secrets.ts"
@@ -91,9 +91,19 @@ const variable = (environment: Environment, name: string): string | undefined =>
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
+/** `id`, `id:viewer` and `id:operator`, separated by commas, as the setting `telegram.chats`. */
+const chatsOf = (text: string): unknown =>
+  Object.fromEntries(
+    text.split(",").map((one) => {
+      const [id = "", ...role] = one.trim().split(":")
+      return [id, role.length === 0 ? {} : { role: role.join(":") }]
+    })
+  )
+
 /** The text of a variable as the value of its setting; what is not a number stays text, which the schema refuses. */
 const valueOf = (name: string, text: string): unknown => {
   if (name === "ROLES") return text.split(",").map((role) => role.trim())
+  if (name === "TELEGRAM_CHAT_IDS") return chatsOf(text)
   const isNumber = name === "PORT" || name.startsWith("WAVE_")
   return isNumber && /^\d{1,12}$/.test(text) ? Number(text) : text
 }
@@ -134,22 +144,10 @@ const overlay = (file: unknown, environment: Environment) => {
   }
 }
 
-/** Roles without a component yet: part of the default, which means whatever exists, and refused when named. */
-const plannedRoles: ReadonlySet<Role> = new Set(["telegram"])
-const plannedVariables = ["TELEGRAM_BOT_TOKEN", "TELEGRAM_API_ROOT", "TELEGRAM_CHAT_IDS"]
-
 /** A setting that would be accepted and do nothing is worse than none: somebody relies on it. */
 const notYet = (what: string): string => `${what} does not exist yet: leave it out`
 
-const refusePlanned = (settings: Settings, areRolesNamed: boolean, input: Collected): void => {
-  for (const name of plannedVariables) {
-    if (variable(input.environment, name) !== undefined)
-      input.problems.push({ path: name, message: notYet("what this variable configures") })
-  }
-  for (const role of areRolesNamed ? settings.roles : []) {
-    if (plannedRoles.has(role))
-      input.problems.push({ path: input.nameOf("roles"), message: notYet(`the role "${role}"`) })
-  }
+const refusePlanned = (settings: Settings, input: Collected): void => {
   for (const [name, { shadow }] of Object.entries(settings.strategies)) {
     if (shadow !== null)
       input.problems.push({
@@ -252,6 +250,18 @@ const feedsOf = (input: Collected, { feeds, mode }: SettingsFile): Readonly<Reco
       return [name, { ...feed, token: secretAt(input, `feeds.${name}.token`, token) }]
     })
   )
+}
+
+/** The bot. A token that Telegram could not have made would be refused by it forever. */
+const telegramOf = (input: Collected, { telegram }: SettingsFile): TelegramSettings => {
+  const { token, ...rest } = { token: undefined, ...telegram }
+  const secret = secretAt(input, "telegram.token", token)
+  if (secret !== null && !/^\d{1,16}:[\w-]{20,}$/.test(Redacted.value(secret)))
+    input.problems.push({
+      path: input.nameOf("telegram.token"),
+      message: "must be a number, a colon and at least 20 letters, as BotFather writes it"
+    })
+  return { ...rest, token: secret }
 }
 
 /** Practice must show a wave within a minute; elsewhere the schedule of the producers we know. */
@@ -384,9 +394,10 @@ export const resolveSettings = (
     linkage: file.linkage,
     canary: file.canary,
     resources: file.resources,
+    telegram: telegramOf(collected, file),
     trimmed: collected.trimmed
   }
   crossCheck(settings, collected.problems)
-  refusePlanned(settings, isObject(given) && Object.hasOwn(given, "roles"), collected)
+  refusePlanned(settings, collected)
   return collected.problems.length === 0 ? Result.succeed(settings) : Result.fail(collected.problems)
 }

@@ -43,6 +43,14 @@ export const FAULT_POINTS = {
   commandBegun: "K10-begun",
   /** K10: what a command does is committed, its audit row is not ended and nobody has an answer. */
   commandDone: "K10-done",
+  /** Updates of the bot have arrived, and are not stored. */
+  telegramReceived: "telegram-received",
+  /** An update is taken, and nothing of it was done. */
+  telegramTaken: "telegram-taken",
+  /** What an update asks for is done; it is not settled, and its replies are not made. */
+  telegramDone: "telegram-done",
+  /** Telegram has a message, and its row says that it waits. */
+  telegramSent: "telegram-sent",
   /** A reload has changed the rows of its accounts, and nothing in this process. */
   settingsBooked: "settings-booked",
   /** New settings are in force, their components are those of the settings before. */

@@ -60,6 +60,8 @@ export const readLimits = {
   routeMs: 5_000,
   /** Bodies of control posts. */
   bodyBytesMax: 16_384,
+  /** An update of the Telegram bot: a message of 4,096 characters with another that it answers, several times over. */
+  telegramBytesMax: 262_144,
   /** Concurrent read requests; above it 503. Two pool connections would serve more, but the intake must not starve. */
   concurrentMax: 32,
   /** /health and /metrics query the tree; a tree that is silent this long counts as unresponsive. */

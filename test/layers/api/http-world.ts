@@ -20,6 +20,7 @@ import type { Mask } from "../../../src/domain/kernel/redaction.ts"
 import { KeptPosts, type KeptPostsService } from "../../../src/layers/intake/kept-posts.port.ts"
 import { keptPostsMasked } from "../../../src/layers/intake/kept-posts.ring.ts"
 import { Replay, type ReplayService } from "../../../src/layers/intake/replay.port.ts"
+import { TelegramInbox, type TelegramInboxService } from "../../../src/layers/intake/telegram-inbox.port.ts"
 import type { RefusedStoreService } from "../../../src/layers/intake/refused-store.port.ts"
 import { AlertLogs, type AlertLogsService } from "../../../src/layers/intake/alert-log.port.ts"
 import { DecisionReplays } from "../../../src/layers/decision/decision-replays.port.ts"
@@ -118,6 +119,8 @@ export interface WorldOptions {
   readonly disk?: MemoryDisk
   /** Where refused posts are stored; a list in memory when left out, nowhere when null. */
   readonly refusedStore?: RefusedStoreService | null
+  /** Where updates of the bot are stored; nowhere when left out. */
+  readonly inbox?: TelegramInboxService
   /** The journal; one that is empty when left out. */
   readonly journal?: JournalService
   readonly journalStore?: JournalStoreService
@@ -360,6 +363,7 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
   const audit = makeMemoryAudit()
   const stores = Layer.mergeAll(
     Layer.succeed(AuditStore, options.audit ?? audit),
+    Layer.succeed(TelegramInbox, options.inbox ?? { receive: () => nothing }),
     Layer.succeed(OrderCommands, {
       cancel: () => nothing,
       resolve: () => nothing,

@@ -229,15 +229,6 @@ describe("T1 a bad, unknown or missing setting is refused with its path", () => 
 describe("what does not exist yet is refused, not accepted and ignored", () => {
   const withShadow = { s: { sources: ["default"], accounts: ["paper-1"], shadow: "B" } }
   it.each([
-    [{ ROLES: "http,telegram" }, undefined, 'ROLES: the role "telegram" does not exist yet: leave it out'],
-    [{}, { roles: ["http", "telegram"] }, 'roles: the role "telegram" does not exist yet: leave it out'],
-    [
-      { TELEGRAM_BOT_TOKEN: strong },
-      undefined,
-      "TELEGRAM_BOT_TOKEN: what this variable configures does not exist yet"
-    ],
-    [{ TELEGRAM_API_ROOT: "http://x" }, undefined, "TELEGRAM_API_ROOT: what this variable configures"],
-    [{ TELEGRAM_CHAT_IDS: "1" }, undefined, "TELEGRAM_CHAT_IDS: what this variable configures"],
     [{}, { strategies: withShadow }, 'strategies.s.shadow: the shadow engine "B" does not exist yet']
   ])("%j with file %j", (environment, file, expected) => {
     const [problem, ...others] = problemsOf(environment, file)
@@ -245,8 +236,42 @@ describe("what does not exist yet is refused, not accepted and ignored", () => {
     assert.deepStrictEqual(others, [])
     assert.notInclude(problem, strong)
   })
-  it("but a variable that is set to nothing, and the default of all roles, are no wish", () => {
-    assert.isTrue(settingsOf({ TELEGRAM_BOT_TOKEN: "", ROLES: "" }).roles.has("telegram"))
+  it("but a variable that is set to nothing is no wish", () => {
+    const { roles, telegram } = settingsOf({ TELEGRAM_BOT_TOKEN: "", ROLES: "" })
+    assert.deepStrictEqual([roles.has("telegram"), telegram.token], [true, null])
+  })
+})
+
+describe("the Telegram bot", () => {
+  const token = `42:${"x".repeat(35)}`
+  it("is who TELEGRAM_CHAT_IDS names, viewers unless it says operator, and nobody when it is empty", () => {
+    const { telegram } = settingsOf({
+      TELEGRAM_BOT_TOKEN: token,
+      TELEGRAM_API_ROOT: "http://127.0.0.1:8081",
+      TELEGRAM_CHAT_IDS: "1, -2:viewer,3:operator"
+    })
+    assert.deepStrictEqual(
+      Object.entries(telegram.chats).map(([id, { role }]) => [id, role]),
+      [
+        ["1", "viewer"],
+        ["3", "operator"],
+        ["-2", "viewer"]
+      ]
+    )
+    assert.strictEqual(telegram.apiRoot, "http://127.0.0.1:8081")
+    assert.deepStrictEqual(
+      settingsOf({ TELEGRAM_BOT_TOKEN: token, TELEGRAM_CHAT_IDS: "" }).telegram.chats,
+      {}
+    )
+  })
+  it.each([
+    [{ TELEGRAM_BOT_TOKEN: "nonsense" }, "TELEGRAM_BOT_TOKEN: must be a number, a colon"],
+    [{ TELEGRAM_CHAT_IDS: "me" }, "TELEGRAM_CHAT_IDS: must be the number of a chat"],
+    [{ TELEGRAM_CHAT_IDS: "1:admin" }, "TELEGRAM_CHAT_IDS: "],
+    [{ TELEGRAM_API_ROOT: "telegram" }, "TELEGRAM_API_ROOT: must be an http or https URL"]
+  ])("%j is refused", (environment, expected) => {
+    const [problem] = problemsOf(environment)
+    assert.isTrue(problem?.startsWith(expected), problem)
   })
 })
 

@@ -1,0 +1,375 @@
+/**
+ * Telegram controls: commands that change something, from words to a question, and from a press to what came of it (T14).
+ *
+ * A message only asks. What is asked is stored with who asked, and a button of that question gives the command, once, to the one
+ * entry of all commands, which permits, audits and carries it out. A phone in a pocket presses buttons; so the question names the
+ * consequence and is over after a minute.
+ *
+ * Promises: nothing takes effect without a press of who asked, in time; a press that is handled twice is one command, because the
+ * confirmation is the key of it; whoever may not is refused and audited, by the number of their account.
+ * Never: carries anything out itself.
+ */
+import { Effect, Schedule } from "effect"
+import { type CommandCaller, type CommandName, COMMANDS, mayGive } from "../../domain/control/commands.ts"
+import type { Settings, TelegramRole } from "../../domain/kernel/settings.ts"
+import type { TradingStateName } from "../../domain/kernel/trading-state.ts"
+import { RESOLUTIONS } from "../../domain/orders/order.ts"
+import { telegramLimits } from "../../domain/operators/telegram-limits.ts"
+import { bold, cell, code, escaped, oneLine } from "../../domain/operators/telegram-text.ts"
+import { type Key, runKey } from "../../domain/operators/telegram-words.ts"
+import { Commands } from "../../layers/control/commands.port.ts"
+import { HealthSource } from "../../layers/health/health-source.port.ts"
+import { type Item, type ListName, ReadStore } from "../../layers/health/read-store.port.ts"
+import { Config } from "../../layers/platform/config.port.ts"
+import { Entropy } from "../../layers/platform/entropy.port.ts"
+import { type Confirmation, TelegramStore } from "../../layers/operators/telegram-store.port.ts"
+import { type Asked, inRows, type Reply } from "./telegram-reply.ts"
+
+/** A command that was understood. */
+interface Wanted {
+  readonly command: CommandName
+  readonly target: string
+  readonly arguments: Readonly<Record<string, unknown>>
+  readonly reason: string | null
+  /** What it is about, as a person says it. */
+  readonly about: string
+}
+type Understood = { readonly wanted: Wanted } | { readonly reply: Reply }
+
+const ask = (html: string, keys: ReadonlyArray<Key> = []): Understood => ({
+  reply: { html, ...(keys.length === 0 ? {} : { keys: inRows(keys.slice(0, 10)) }) }
+})
+
+/** Why, as the audit has it: commands that change something state it, and a phone may leave it out. */
+const reasonOf = (words: ReadonlyArray<string>): string => {
+  const text = words.join(" ").trim().slice(0, 500)
+  return text === "" ? "asked for by Telegram" : text
+}
+
+const rowsOf = (name: ListName, filters: Readonly<Record<string, string>> = {}) =>
+  Effect.flatMap(ReadStore, (reads) =>
+    reads.list(name, { limit: 200, cursor: null, filters }).pipe(
+      Effect.map(({ items }) => items),
+      Effect.catchTag("BadCursor", Effect.die)
+    )
+  )
+
+/** Rows that a person means by an id, the beginning of one, or a name. */
+const meant = (rows: ReadonlyArray<Item>, word: string, name?: string): ReadonlyArray<Item> => {
+  const given = word.toLowerCase()
+  return rows.filter(
+    (row) =>
+      (given.length >= 4 && cell(row, "id").startsWith(given)) ||
+      (name !== undefined && cell(row, name).toLowerCase() === given)
+  )
+}
+
+const scopesOf = ({ accounts, strategies }: Settings): ReadonlyArray<string> => [
+  "global",
+  ...Object.keys(accounts).map((id) => `account:${id}`),
+  ...Object.keys(strategies).map((id) => `strategy:${id}`)
+]
+
+const tradingState = (verb: string, state: TradingStateName) => (words: ReadonlyArray<string>) =>
+  Effect.map(Config, (settings): Understood => {
+    const [first = "", ...rest] = words
+    const scopes = scopesOf(settings)
+    const scope = scopes.find((one) => one === first || one.endsWith(`:${first}`))
+    if (scope === undefined)
+      return ask(
+        first === "" ? `${verb} what?` : `${code(first)} is no account and no strategy. ${verb} what?`,
+        scopes.flatMap((one) => runKey(one, `/${verb.toLowerCase()} ${one}`))
+      )
+    const about = `${state} for ${scope}`
+    return {
+      wanted: {
+        command: "trading_state.set",
+        target: scope,
+        arguments: { state },
+        reason: reasonOf(rest),
+        about
+      }
+    }
+  })
+
+const component = (verb: "restart" | "pause" | "resume") => (words: ReadonlyArray<string>) =>
+  Effect.map(HealthSource, (source): Understood => {
+    const [path = "", ...rest] = words
+    const rows = source.actors().filter(({ type }) => type === "worker")
+    const found = rows.find((row) => row.path === path || row.path === `root/${path}`)
+    if (found === undefined)
+      return ask(
+        path === "" ? "Which component?" : `There is no component ${code(path)}.`,
+        rows
+          .toSorted((a, b) => Number(a.ready) - Number(b.ready))
+          .flatMap((row) => runKey(row.path.replace(/^root\//, ""), `/${verb} ${row.path}`))
+      )
+    return {
+      wanted: {
+        command: `component.${verb}`,
+        target: found.path,
+        arguments: { confirmed: false },
+        reason: reasonOf(rest),
+        about: `${verb} ${found.path}`
+      }
+    }
+  })
+
+const close = ([word = "", ...rest]: ReadonlyArray<string>) =>
+  Effect.map(rowsOf("positions"), (rows): Understood => {
+    const held = rows.filter((row) => /[1-9]/.test(cell(row, "quantity")))
+    const found = meant(held, word, "symbol")
+    const [position] = found
+    const nameOf = (row: Item): string =>
+      `${cell(row, "quantity")} ${cell(row, "symbol")} of ${cell(row, "account")}`
+    if (position === undefined || found.length > 1)
+      return ask(
+        held.length === 0 ? "Nothing is held." : "Which position?",
+        (found.length > 1 ? found : held).flatMap((row) => runKey(nameOf(row), `/close ${cell(row, "id")}`))
+      )
+    const [first = ""] = rest
+    const isQuantity = /^(?=.*[1-9])\d{1,18}(\.\d{1,18})?$/.test(first)
+    return {
+      wanted: {
+        command: "position.close",
+        target: cell(position, "id"),
+        arguments: { quantity: isQuantity ? first : null },
+        reason: reasonOf(isQuantity ? rest.slice(1) : rest),
+        about: isQuantity ? `close ${first} of ${nameOf(position)}` : `close ${nameOf(position)}`
+      }
+    }
+  })
+
+const flatten = ([account = "", ...rest]: ReadonlyArray<string>) =>
+  Effect.map(Config, ({ accounts }): Understood => {
+    if (!Object.hasOwn(accounts, account))
+      return ask(
+        account === "" ? "Which account?" : `There is no account ${code(account)}.`,
+        Object.keys(accounts).flatMap((id) => runKey(id, `/flatten ${id}`))
+      )
+    return {
+      wanted: {
+        command: "account.flatten",
+        target: account,
+        arguments: {},
+        reason: reasonOf(rest),
+        about: `close everything of ${account}`
+      }
+    }
+  })
+
+const orderName = (row: Item): string =>
+  `${cell(row, "side")} ${cell(row, "quantity")} ${cell(row, "symbol")} ${cell(row, "id").slice(0, 8)}`.trim()
+
+const cancel = ([word = "", ...rest]: ReadonlyArray<string>) =>
+  Effect.map(rowsOf("transactions"), (rows): Understood => {
+    const open = rows.filter((row) => cell(row, "kind") === "order")
+    const found = meant(open, word)
+    const [order] = found
+    if (order === undefined || found.length > 1)
+      return ask(
+        open.length === 0 ? "No order is open." : "Which order?",
+        open.flatMap((row) => runKey(orderName(row), `/cancel ${cell(row, "id")}`))
+      )
+    return {
+      wanted: {
+        command: "order.cancel",
+        target: cell(order, "id"),
+        arguments: {},
+        reason: reasonOf(rest),
+        about: `cancel ${orderName(order)}`
+      }
+    }
+  })
+
+const resolve = ([word = "", ...rest]: ReadonlyArray<string>) =>
+  Effect.map(rowsOf("orders", { status: "needs_operator" }), (rows): Understood => {
+    const found = meant(rows, word)
+    const [order] = found
+    const outcome = RESOLUTIONS.find((one) => one === rest[0]?.toLowerCase())
+    if (order === undefined || found.length > 1 || outcome === undefined)
+      return ask(
+        rows.length === 0 ? "No order waits for a person." : "What became of which order?",
+        (found.length === 1 ? found : rows).flatMap((row) =>
+          RESOLUTIONS.flatMap((one) =>
+            runKey(`${orderName(row)}: ${one.replace("_", " ")}`, `/resolve ${cell(row, "id")} ${one}`)
+          )
+        )
+      )
+    const venue = /^venue=(?<id>\S{1,200})$/.exec(rest[1] ?? "")?.groups?.["id"] ?? null
+    return {
+      wanted: {
+        command: "order.resolve",
+        target: cell(order, "id"),
+        arguments: { outcome, venue_order_id: venue },
+        reason: reasonOf(rest.slice(venue === null ? 1 : 2)),
+        about: `${orderName(order)} is ${outcome.replace("_", " ")}`
+      }
+    }
+  })
+
+const acknowledge = ([word = "", ...rest]: ReadonlyArray<string>) =>
+  Effect.map(rowsOf("alerts", { status: "open" }), (rows): Understood => {
+    const found = meant(rows, word, "kind")
+    const [alert] = found
+    if (alert === undefined || found.length > 1)
+      return ask(
+        rows.length === 0 ? "No alert is open." : "Which alert?",
+        rows.flatMap((row) => runKey(cell(row, "kind"), `/ack ${cell(row, "id")}`))
+      )
+    const note = rest.join(" ").trim()
+    return {
+      wanted: {
+        command: "alert.acknowledge",
+        target: cell(alert, "id"),
+        arguments: { note: note === "" ? null : note.slice(0, 500) },
+        reason: null,
+        about: `acknowledge ${cell(alert, "kind")}: ${oneLine(cell(alert, "message"), 200)}`
+      }
+    }
+  })
+
+const controls = {
+  halt: { command: "trading_state.set", understand: tradingState("Halt", "HALTED") },
+  reduce: { command: "trading_state.set", understand: tradingState("Reduce", "REDUCING") },
+  pause: { command: "component.pause", understand: component("pause") },
+  restart: { command: "component.restart", understand: component("restart") },
+  close: { command: "position.close", understand: close },
+  flatten: { command: "account.flatten", understand: flatten },
+  cancel: { command: "order.cancel", understand: cancel },
+  resolve: { command: "order.resolve", understand: resolve },
+  ack: { command: "alert.acknowledge", understand: acknowledge },
+  // Of trading, or of a component that was paused.
+  resume: {
+    command: "trading_state.set",
+    understand: (words: ReadonlyArray<string>) =>
+      words[0]?.startsWith("root/") === true
+        ? component("resume")(words)
+        : tradingState("Resume", "ACTIVE")(words)
+  }
+} as const satisfies Readonly<
+  Record<
+    string,
+    { readonly command: CommandName; readonly understand: (words: ReadonlyArray<string>) => unknown }
+  >
+>
+
+export type ControlName = keyof typeof controls
+export const isControl = (name: string): name is ControlName => Object.hasOwn(controls, name)
+
+const callerOf = (user: number, role: TelegramRole | null): CommandCaller => ({
+  by: `telegram:${user}`,
+  origin: "telegram",
+  means: role === null ? "none" : "telegram",
+  address: null,
+  permission: role
+})
+const requestIdOf = (updateId: number): string => `telegram-${updateId}`
+
+/** What is asked back before a command is given; or why it is not asked. */
+export const askControl = (name: ControlName, words: ReadonlyArray<string>, asked: Asked) =>
+  Effect.gen(function* () {
+    const { command, understand } = controls[name]
+    if (!mayGive(asked.role, command)) {
+      const commands = yield* Commands
+      yield* commands.noteStranger({
+        command,
+        target: words[0] ?? "",
+        caller: callerOf(asked.user, asked.role),
+        requestId: requestIdOf(asked.updateId),
+        reason: "an operator may do this"
+      })
+      return [{ html: "That is for operators: here you may look." }] satisfies ReadonlyArray<Reply>
+    }
+    const understood = yield* understand(words)
+    if ("reply" in understood) return [understood.reply]
+    const { wanted } = understood
+    const entropy = yield* Entropy
+    const store = yield* TelegramStore
+    const id = entropy.uuid().replaceAll("-", "")
+    yield* store.askConfirmation({
+      id,
+      chat: asked.chat,
+      askedBy: asked.user,
+      command: wanted.command,
+      target: wanted.target,
+      arguments: wanted.arguments,
+      reason: wanted.reason
+    })
+    const why = wanted.reason === null ? "" : `\nReason: ${escaped(oneLine(wanted.reason))}`
+    const seconds = Math.round(telegramLimits.confirmMs / 1_000)
+    const html = `${bold(wanted.about)}\n${escaped(COMMANDS[wanted.command].confirmation(wanted.target))}${why}\n\nThe button works once, for you, for ${seconds} s.`
+    const keys: ReadonlyArray<ReadonlyArray<Key>> = [
+      [
+        { text: "Yes, do it", callback_data: `y:${id}` },
+        { text: "No", callback_data: `n:${id}` }
+      ]
+    ]
+    return [{ html, keys }]
+  })
+
+/** What is shown of an answer: how many orders it made, or how it ended. */
+const doneOf = (body: Readonly<Record<string, unknown>>): string => {
+  const orders = body["orders"]
+  const unresolved = body["unresolved"]
+  if (!Array.isArray(orders)) return "Done."
+  const open = Array.isArray(unresolved) && unresolved.length > 0 ? `, ${unresolved.length} unresolved` : ""
+  return `Done: ${orders.length} order${orders.length === 1 ? "" : "s"}${open}.`
+}
+
+const give = ({ arguments: given, command, id, reason, target }: Confirmation, asked: Asked) =>
+  Effect.flatMap(Commands, (commands) =>
+    commands
+      .give({
+        command,
+        target,
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- stored by `askControl` with the arguments of this command
+        arguments: given as never,
+        reason,
+        caller: callerOf(asked.user, asked.role),
+        requestId: requestIdOf(asked.updateId),
+        // A press that is handled again finds what it did.
+        key: `telegram:${id}`
+      })
+      .pipe(
+        // The attempt of a process that died with it is ended after seconds, and a process that just began takes none yet. Until
+        // then nobody knows what was done; the key finds it.
+        Effect.retry({
+          while: ({ kind, reason: why }) => kind === "unavailable" || why === "in_progress",
+          times: telegramLimits.inProgressTimes,
+          schedule: Schedule.spaced(telegramLimits.retryFirstMs)
+        }),
+        Effect.map(({ body }) => doneOf(body)),
+        Effect.catchTag("CommandRefused", ({ errors, message, reason: why }) => {
+          const wrong = errors?.map((one) => `${one.path} ${one.message}`).join("; ") ?? ""
+          return Effect.succeed(`Not done: ${message === "" ? wrong || why : message}.`)
+        })
+      )
+  )
+
+/** A press of a button of a question. Answers in a few words. */
+export const confirmControl = (id: string, isYes: boolean, asked: Asked) =>
+  Effect.gen(function* () {
+    const store = yield* TelegramStore
+    const taken = yield* store.takeConfirmation({
+      id,
+      chat: asked.chat,
+      user: asked.user,
+      updateId: asked.updateId
+    })
+    switch (taken._tag) {
+      case "Missing":
+        return { text: "There is no such question.", isOver: false }
+      case "NotYours":
+        return { text: "Only who asked may answer.", isOver: false }
+      case "Used":
+        return { text: "It was answered before.", isOver: false }
+      case "Expired":
+        return { text: "Too late: nothing was done. Ask again.", isOver: true }
+      case "Taken":
+        return {
+          text: isYes ? yield* give(taken.confirmation, asked) : "Nothing was done.",
+          isOver: true
+        }
+    }
+  })

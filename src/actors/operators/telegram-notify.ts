@@ -1,0 +1,52 @@
+/**
+ * Telegram notification: alerts on the phones of operators.
+ *
+ * The table of alerts is the queue: an alert is marked in the transaction that makes its messages. So nothing is in memory that a
+ * crash could lose, and while Telegram is away alerts stay where they are and become few messages afterwards.
+ *
+ * Promises: an alert makes messages once; no more are made while enough wait; every CRITICAL one is named.
+ * Never: raises an alert about an alert.
+ */
+import { Effect } from "effect"
+import { alertChats } from "../../domain/operators/telegram-access.ts"
+import { alertMessages, type SentAlert } from "../../domain/operators/telegram-alerts.ts"
+import { telegramLimits } from "../../domain/operators/telegram-limits.ts"
+import { runKey } from "../../domain/operators/telegram-words.ts"
+import type { TelegramSettings } from "../../domain/kernel/settings.ts"
+import { TelegramStore } from "../../layers/operators/telegram-store.port.ts"
+import { Wake } from "../../layers/platform/wake.port.ts"
+import { logEvent } from "../../runtime/log-event.ts"
+import { messageCall } from "./telegram-reply.ts"
+
+/** What is sent about these alerts, to every chat that gets them. */
+const callsOf = (settings: TelegramSettings, alerts: ReadonlyArray<SentAlert>) => {
+  const messages = alertMessages(settings.alerts, alerts)
+  return alertChats(settings).flatMap((chat) =>
+    messages.map(({ alertId, html, isSilent }) => {
+      const keys = alertId === null ? [] : runKey("Acknowledge", `/ack ${alertId}`)
+      return messageCall(chat, { html, ...(keys.length === 0 ? {} : { keys: [keys] }) }, null, isSilent)
+    })
+  )
+}
+
+const look = (settings: TelegramSettings) =>
+  Effect.gen(function* () {
+    const store = yield* TelegramStore
+    const wake = yield* Wake
+    const count = yield* store.notifyAlerts((alerts) => callsOf(settings, alerts))
+    if (count > 0) wake.notify("telegram-messages")
+  })
+
+/** Runs as long as the component does. */
+export const notifyAlerts = (path: string, settings: TelegramSettings) =>
+  Effect.forever(
+    Effect.andThen(
+      look(settings).pipe(
+        Effect.catchTag("DatabaseUnavailable", () => Effect.void),
+        Effect.catchTag("DatabaseFault", (error) =>
+          logEvent("warn", "telegram.not_notified", error.message, { component: path })
+        )
+      ),
+      Effect.sleep(telegramLimits.alertsEveryMs)
+    )
+  )

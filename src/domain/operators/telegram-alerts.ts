@@ -1,0 +1,103 @@
+/**
+ * telegram-alerts: which alerts a phone is sent, and in how few messages.
+ *
+ * Alerts come alone or by the hundred. One is a message; those of one kind are one message that counts the rest; when many kinds come
+ * at once, what is CRITICAL stays apart and the rest is one list.
+ *
+ * Promises: every CRITICAL alert is named, however many there are; the order is that in which they came; what the settings switch
+ * off is left out, and CRITICAL cannot be; a message without sound has none but such alerts.
+ * Never: knows a chat.
+ */
+import type { TelegramAlertMode, TelegramSettings } from "../kernel/settings.ts"
+import { telegramLimits } from "./telegram-limits.ts"
+import { bold, escaped, oneLine, pagesOf } from "./telegram-text.ts"
+
+export interface SentAlert {
+  readonly id: string
+  readonly severity: "LOW" | "MEDIUM" | "HIGH" | "CRITICAL"
+  readonly kind: string
+  readonly message: string
+}
+
+export interface AlertMessage {
+  readonly html: string
+  readonly isSilent: boolean
+  /** The alert that it is about, where it is one. */
+  readonly alertId: string | null
+}
+
+type Rules = TelegramSettings["alerts"]
+
+/** What becomes of an alert of this severity and kind. */
+const alertMode = (
+  rules: Rules,
+  { kind, severity }: Pick<SentAlert, "kind" | "severity">
+): TelegramAlertMode => {
+  const own = Object.hasOwn(rules.kinds, kind) ? rules.kinds[kind] : undefined
+  const mode = own ?? rules[severity]
+  return mode === "off" && severity === "CRITICAL" ? "on" : mode
+}
+
+interface Group {
+  readonly first: SentAlert
+  readonly all: ReadonlyArray<SentAlert>
+}
+
+const groupsOf = (alerts: ReadonlyArray<SentAlert>): ReadonlyArray<Group> =>
+  [...Map.groupBy(alerts, ({ kind, severity }) => `${severity} ${kind}`).values()].flatMap((all) => {
+    const [first] = all
+    return first === undefined ? [] : [{ first, all }]
+  })
+
+const headOf = ({ kind, severity }: SentAlert): string => `${bold(severity)} ${escaped(kind)}`
+const moreOf = (count: number): string => (count === 0 ? "" : `\n${count} more like this`)
+
+/** One kind: its first alert and how many more; of what is CRITICAL, each. */
+const messagesOfGroup = (rules: Rules, { all, first }: Group): ReadonlyArray<AlertMessage> => {
+  const isSilent = alertMode(rules, first) === "silent"
+  if (first.severity === "CRITICAL" && all.length > 1)
+    return pagesOf(
+      headOf(first),
+      all.map(({ message }) => `- ${oneLine(message)}`)
+    ).map((html) => ({ html, isSilent, alertId: null }))
+  return [
+    {
+      html: `${headOf(first)}\n${escaped(oneLine(first.message, 1_000))}${moreOf(all.length - 1)}`,
+      isSilent,
+      alertId: all.length === 1 ? first.id : null
+    }
+  ]
+}
+
+const summaryOf = (rules: Rules, groups: ReadonlyArray<Group>): ReadonlyArray<AlertMessage> => {
+  const count = groups.reduce((sum, { all }) => sum + all.length, 0)
+  const named = groups.slice(0, telegramLimits.alertsNamedMax)
+  const rest = groups.length - named.length
+  const lines = named.map(
+    ({ all, first }) => `${all.length} x ${first.severity} ${first.kind}: ${oneLine(first.message, 160)}`
+  )
+  return pagesOf(bold(`${count} alerts`), [
+    ...lines,
+    ...(rest === 0 ? [] : [`and ${rest} more kinds: /alerts`])
+  ]).map((html) => ({
+    html,
+    isSilent: groups.every(({ first }) => alertMode(rules, first) === "silent"),
+    alertId: null
+  }))
+}
+
+/** The messages about alerts, which are in the order in which they came. */
+export const alertMessages = (
+  rules: Rules,
+  alerts: ReadonlyArray<SentAlert>
+): ReadonlyArray<AlertMessage> => {
+  const groups = groupsOf(alerts.filter((alert) => alertMode(rules, alert) !== "off"))
+  if (groups.length <= telegramLimits.alertsSingleMax)
+    return groups.flatMap((group) => messagesOfGroup(rules, group))
+  const isCritical = ({ first }: Group): boolean => first.severity === "CRITICAL"
+  const rest = groups.filter((group) => !isCritical(group))
+  return [
+    ...groups.filter(isCritical).flatMap((group) => messagesOfGroup(rules, group)),
+    ...(rest.length === 0 ? [] : summaryOf(rules, rest))
+  ]
+}

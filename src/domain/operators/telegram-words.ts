@@ -1,0 +1,55 @@
+/**
+ * telegram-words: what people write to the bot, as a command with its arguments.
+ *
+ * Promises: a command is known by its first word alone; one that names another bot is nobody's here; arguments keep their case.
+ * Never: decides who may give it.
+ */
+import { oneLine } from "./telegram-text.ts"
+
+export interface Spoken {
+  /** In lower case, without its slash. */
+  readonly name: string
+  readonly words: ReadonlyArray<string>
+}
+
+/** The command in a text; null: it is none, or another bot's. */
+export const spokenIn = (text: string, botName: string): Spoken | null => {
+  const [first = "", ...words] = oneLine(text, 1_000).trim().split(/\s+/)
+  const { bot, name } = /^\/(?<name>[A-Za-z0-9_]{1,32})(?:@(?<bot>\w+))?$/.exec(first)?.groups ?? {}
+  if (name === undefined) return null
+  if (bot !== undefined && bot.toLowerCase() !== botName.toLowerCase()) return null
+  return { name: name.toLowerCase(), words }
+}
+
+/** Buttons carry 64 bytes: `r:` and a command that is given again, or `y:` and `n:` with the number of a confirmation. */
+const PRESS_BYTES_MAX = 64
+
+export type Pressed =
+  | { readonly _tag: "Run"; readonly text: string }
+  | { readonly _tag: "Confirm"; readonly id: string }
+  | { readonly _tag: "Refuse"; readonly id: string }
+
+export const pressedIn = (data: string | undefined): Pressed | null => {
+  const rest = data?.slice(2) ?? ""
+  switch (data?.slice(0, 2)) {
+    case "r:":
+      return { _tag: "Run", text: rest }
+    case "y:":
+      return { _tag: "Confirm", id: rest }
+    case "n:":
+      return { _tag: "Refuse", id: rest }
+    default:
+      return null
+  }
+}
+
+export interface Key {
+  readonly text: string
+  readonly callback_data: string
+}
+
+const bytesOf = (text: string): number => new TextEncoder().encode(text).length
+
+/** A button that gives a command; none where it would not fit. */
+export const runKey = (text: string, command: string): ReadonlyArray<Key> =>
+  bytesOf(command) + 2 <= PRESS_BYTES_MAX ? [{ text: oneLine(text, 40), callback_data: `r:${command}` }] : []

@@ -1,0 +1,55 @@
+/**
+ * TelegramApi: the port to the Bot API: one call, one outcome.
+ *
+ * Promises: a call ends within its deadline; what went wrong is one of a few kinds, each of which somebody handles differently.
+ * Never: retries; puts the token, or the URL that has it, into a failure.
+ */
+import { Context, Data, type Effect } from "effect"
+import type { ReceivedUpdate } from "../intake/telegram-inbox.port.ts"
+
+/**
+ * `credentials`: the token is refused. `conflict`: somebody else polls, or a webhook is set. `rate`: not before `retryAfterMs`.
+ * `refused`: Telegram will never take it. `server`: it answered that it cannot. `network`: no answer, so it may have been done.
+ */
+export type TelegramFailure = "credentials" | "conflict" | "rate" | "refused" | "server" | "network"
+
+export class TelegramFailed extends Data.TaggedError("TelegramFailed")<{
+  readonly kind: TelegramFailure
+  readonly method: string
+  readonly reason: string
+  readonly retryAfterMs: number
+}> {
+  override get message(): string {
+    return `${this.method}: ${this.reason}`
+  }
+}
+
+/** What Telegram reports of the webhook. */
+export interface WebhookReport {
+  /** "": none is set. */
+  readonly url: string
+  /** Updates that wait to be delivered. */
+  readonly pending: number
+  /** Epoch milliseconds; null: there was no error. */
+  readonly lastErrorMs: number | null
+  readonly lastError: string | null
+}
+
+type Call<A> = Effect.Effect<A, TelegramFailed>
+
+export interface TelegramApiService {
+  /** Calls a method with these parameters. */
+  readonly call: (method: string, parameters: Readonly<Record<string, unknown>>) => Call<void>
+  /** The user name of the bot, which proves its token. */
+  readonly botName: Call<string>
+  /** One long poll; the offset confirms what is before it. */
+  readonly updates: (
+    offset: number | null,
+    allowed: ReadonlyArray<string>
+  ) => Call<ReadonlyArray<ReceivedUpdate>>
+  readonly webhook: Call<WebhookReport>
+}
+
+export class TelegramApi extends Context.Service<TelegramApi, TelegramApiService>()(
+  "holdfast/layers/TelegramApi"
+) {}

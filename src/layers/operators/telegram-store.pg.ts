@@ -1,0 +1,312 @@
+/**
+ * TelegramStore on PostgreSQL.
+ *
+ * Promises: those of the port; rows are of the bot whose token is set, by the number in front of its colon.
+ * Never: lets one chat fill the table: above `telegramLimits.chatWaitingMax` messages that wait, its next ones are not made.
+ * Failure: `DatabaseUnavailable`; every write may be repeated.
+ */
+import { Effect, Layer, Redacted } from "effect"
+import type { SqlClient } from "effect/sql/SqlClient"
+import { COMMAND_NAMES, type CommandName } from "../../domain/control/commands.ts"
+import { deadLetterId } from "../../domain/kernel/ids.ts"
+import type { Settings } from "../../domain/kernel/settings.ts"
+import type { SentAlert } from "../../domain/operators/telegram-alerts.ts"
+import { telegramLimits } from "../../domain/operators/telegram-limits.ts"
+import { Database, type DatabaseService } from "../database/database.port.ts"
+import { TelegramInbox, type TelegramInboxService } from "../intake/telegram-inbox.port.ts"
+import { Config } from "../platform/config.port.ts"
+import { contentOf } from "./telegram-update.decode.ts"
+import {
+  type Confirmation,
+  type OutgoingCall,
+  type Taken,
+  type TelegramFigures,
+  TelegramStore,
+  type TelegramStoreService,
+  type WaitingCall
+} from "./telegram-store.port.ts"
+
+const ms = (sql: SqlClient, column: string) => sql.literal(`(extract(epoch FROM ${column}) * 1000)::float8`)
+
+/** Adds what the bot is to send. A chat that has too much waiting gets no more. */
+const addCalls = (sql: SqlClient, bot: string, updateId: number | null, calls: ReadonlyArray<OutgoingCall>) =>
+  calls.length === 0
+    ? Effect.void
+    : sql`
+  INSERT INTO telegram_messages (bot, chat, update_id, method, parameters)
+  SELECT ${bot}::bigint, c.chat, ${updateId}::bigint, c.method, c.parameters
+  FROM unnest(${calls.map(({ chat }) => chat)}::bigint[], ${calls.map(({ method }) => method)}::text[],
+    ${calls.map(({ parameters }) => JSON.stringify(parameters))}::text[]) WITH ORDINALITY AS c (chat, method, parameters, n)
+  WHERE (SELECT count(*) FROM telegram_messages m WHERE m.bot = ${bot}::bigint AND m.chat = c.chat AND m.status = 'waiting')
+    < ${telegramLimits.chatWaitingMax}
+  ORDER BY c.n`
+
+const receiveIn =
+  (database: DatabaseService, bot: string): TelegramInboxService["receive"] =>
+  (via, updates) =>
+    updates.length === 0
+      ? Effect.succeed(0)
+      : database.run("telegram.receive", (sql) =>
+          Effect.map(
+            // One that came by the webhook and comes again by a poll is confirmed by the next poll, like those of polls.
+            sql<{ readonly isNew: boolean }>`
+        INSERT INTO telegram_updates (bot, update_id, via, body)
+        SELECT ${bot}::bigint, u.id, ${via}, u.body
+        FROM unnest(${updates.map(({ updateId }) => updateId)}::bigint[], ${updates.map(({ body }) => body)}::text[])
+          AS u (id, body)
+        ORDER BY u.id
+        ON CONFLICT (bot, update_id) DO UPDATE SET via = excluded.via WHERE excluded.via = 'poll'
+        RETURNING xmax = 0 AS "isNew"`,
+            (rows) => rows.filter(({ isNew }) => isNew).length
+          )
+        )
+
+const takeIn =
+  (database: DatabaseService, bot: string): TelegramStoreService["take"] =>
+  (limit) =>
+    database.run("telegram.take", (sql) =>
+      Effect.map(
+        sql<{ readonly id: bigint; readonly body: string; readonly at: number; readonly attempts: number }>`
+      UPDATE telegram_updates SET attempts = attempts + 1
+      WHERE bot = ${bot}::bigint AND update_id IN (SELECT update_id FROM telegram_updates
+        WHERE bot = ${bot}::bigint AND status = 'waiting' ORDER BY update_id LIMIT ${limit})
+      RETURNING update_id AS id, body, ${ms(sql, "received_at")} AS at, attempts`,
+        (rows) =>
+          rows
+            .map(({ at, attempts, body, id }) => ({
+              updateId: Number(id),
+              content: contentOf(body),
+              receivedMs: at,
+              attempts
+            }))
+            .toSorted((a, b) => a.updateId - b.updateId)
+      )
+    )
+
+const settleIn =
+  (database: DatabaseService, bot: string): TelegramStoreService["settle"] =>
+  (updateId, calls) =>
+    database.transact("telegram.settle", (sql) =>
+      Effect.gen(function* () {
+        const settled = yield* sql`UPDATE telegram_updates SET status = 'done', settled_at = hf_now()
+          WHERE bot = ${bot}::bigint AND update_id = ${updateId}::bigint AND status = 'waiting' RETURNING update_id`
+        // Another process settled it first, and answered.
+        if (settled.length > 0) yield* addCalls(sql, bot, updateId, calls)
+      })
+    )
+
+const buryIn =
+  (database: DatabaseService, bot: string): TelegramStoreService["bury"] =>
+  (updateId, reason, calls) =>
+    database.transact("telegram.bury", (sql) =>
+      Effect.gen(function* () {
+        const [dead] = yield* sql<{ readonly body: string }>`
+          UPDATE telegram_updates SET status = 'dead', settled_at = hf_now()
+          WHERE bot = ${bot}::bigint AND update_id = ${updateId}::bigint AND status = 'waiting' RETURNING body`
+        if (dead === undefined) return
+        const reference = `${bot}/${updateId}`
+        yield* sql`INSERT INTO dead_letters (id, origin, reference, reason, payload)
+          VALUES (${deadLetterId("telegram", reference, reason)}::uuid, 'telegram', ${reference}, ${reason},
+            ${JSON.stringify({ update: dead.body })}::text::jsonb)
+          ON CONFLICT DO NOTHING`
+        yield* addCalls(sql, bot, updateId, calls)
+      })
+    )
+
+interface ConfirmationRow {
+  readonly id: string
+  readonly chat: bigint
+  readonly askedBy: bigint
+  readonly command: string
+  readonly target: string
+  readonly arguments: Readonly<Record<string, unknown>>
+  readonly reason: string | null
+  readonly usedBy: bigint | null
+  readonly inTime: boolean
+}
+
+const isCommand = (name: string): name is CommandName => COMMAND_NAMES.some((known) => known === name)
+
+const confirmationOf = (row: ConfirmationRow): Confirmation | null =>
+  isCommand(row.command)
+    ? {
+        id: row.id,
+        chat: Number(row.chat),
+        askedBy: Number(row.askedBy),
+        command: row.command,
+        target: row.target,
+        arguments: row.arguments,
+        reason: row.reason
+      }
+    : null
+
+/** Locks the row, so that two presses at once are one use. In time is when the press arrived here, not when it was handled. */
+const takeConfirmationIn =
+  (database: DatabaseService, bot: string): TelegramStoreService["takeConfirmation"] =>
+  ({ chat, id, updateId, user }) =>
+    database.transact("telegram.confirm", (sql) =>
+      Effect.gen(function* () {
+        const [row] = yield* sql<ConfirmationRow>`
+          SELECT c.id, c.chat, c.asked_by AS "askedBy", c.command, c.target, c.arguments, c.reason, c.used_by AS "usedBy",
+            c.expires_at > coalesce(u.received_at, hf_now()) AS "inTime"
+          FROM telegram_confirmations c
+            LEFT JOIN telegram_updates u ON u.bot = c.bot AND u.update_id = ${updateId}::bigint
+          WHERE c.id = ${id} AND c.bot = ${bot}::bigint AND c.chat = ${chat}::bigint FOR UPDATE OF c`
+        const confirmation = row === undefined ? null : confirmationOf(row)
+        if (row === undefined || confirmation === null) return { _tag: "Missing" } satisfies Taken
+        if (confirmation.askedBy !== user) return { _tag: "NotYours" } satisfies Taken
+        if (row.usedBy !== null && Number(row.usedBy) !== updateId) return { _tag: "Used" } satisfies Taken
+        if (!row.inTime) return { _tag: "Expired" } satisfies Taken
+        yield* sql`UPDATE telegram_confirmations SET used_by = ${updateId}::bigint WHERE id = ${id}`
+        return { _tag: "Taken", confirmation } satisfies Taken
+      })
+    )
+
+const askConfirmationIn =
+  (database: DatabaseService, bot: string): TelegramStoreService["askConfirmation"] =>
+  (asked) =>
+    database.run("telegram.ask", (sql) =>
+      Effect.asVoid(sql`
+      INSERT INTO telegram_confirmations (id, bot, chat, asked_by, command, target, arguments, reason, expires_at)
+      VALUES (${asked.id}, ${bot}::bigint, ${asked.chat}::bigint, ${asked.askedBy}::bigint, ${asked.command}, ${asked.target},
+        ${JSON.stringify(asked.arguments)}::text::jsonb, ${asked.reason},
+        hf_now() + ${telegramLimits.confirmMs}::int * interval '1 millisecond')
+      ON CONFLICT DO NOTHING`)
+    )
+
+/** It ends the wait of a button, and counts in no limit of a chat. */
+const PRESS_ANSWER = "answerCallbackQuery"
+
+interface CallRow {
+  readonly seq: bigint
+  readonly chat: bigint
+  readonly method: string
+  readonly parameters: string
+  readonly created: number
+  readonly isReply: boolean
+}
+
+const callOf = ({ chat, created, isReply, method, parameters, seq }: CallRow): WaitingCall => ({
+  seq,
+  chat: Number(chat),
+  method,
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written by `addCalls`
+  parameters: JSON.parse(parameters) as Readonly<Record<string, unknown>>,
+  createdMs: created,
+  isReply
+})
+
+const unsentIn =
+  (database: DatabaseService, bot: string): TelegramStoreService["unsent"] =>
+  (limit) =>
+    database.run("telegram.unsent", (sql) =>
+      Effect.map(
+        sql<CallRow>`SELECT seq, chat, method, parameters, ${ms(sql, "created_at")} AS created,
+        update_id IS NOT NULL AS "isReply"
+      FROM ((SELECT DISTINCT ON (chat) * FROM telegram_messages
+          WHERE bot = ${bot}::bigint AND status = 'waiting' AND method <> ${PRESS_ANSWER} ORDER BY chat, seq)
+        UNION ALL (SELECT * FROM telegram_messages
+          WHERE bot = ${bot}::bigint AND status = 'waiting' AND method = ${PRESS_ANSWER})) AS heads
+      ORDER BY seq LIMIT ${limit}`,
+        (rows) => rows.map(callOf)
+      )
+    )
+
+const endIn = (database: DatabaseService, seq: bigint, status: "sent" | "dropped", reason: string | null) =>
+  database.run("telegram.sent", (sql) =>
+    Effect.asVoid(sql`UPDATE telegram_messages SET status = ${status}, settled_at = hf_now(), reason = ${reason}
+      WHERE seq = ${seq}::bigint AND status = 'waiting'`)
+  )
+
+/** Counts of a day: the tables keep weeks, and a count of all of them would be the most expensive statement of the bot. */
+const figuresIn = (database: DatabaseService, bot: string): TelegramStoreService["figures"] =>
+  database.run("telegram.figures", (sql) =>
+    Effect.map(
+      sql<TelegramFigures>`
+      SELECT u.received, u.processed, u.dead, u.last AS "lastReceivedMs", w.waiting, w.oldest AS "oldestWaitingMs",
+        m.unsent, m.oldest AS "oldestUnsentMs", ${ms(sql, "hf_now()")} AS "nowMs",
+        (SELECT ${ms(sql, "max(settled_at)")} FROM (SELECT settled_at FROM telegram_messages
+          WHERE bot = ${bot}::bigint AND status = 'sent' AND update_id IS NOT NULL ORDER BY seq DESC LIMIT 20) AS s) AS "lastReplyMs"
+      FROM (SELECT count(*)::int AS received, (count(*) FILTER (WHERE status = 'done'))::int AS processed,
+          (count(*) FILTER (WHERE status = 'dead'))::int AS dead, ${ms(sql, "max(received_at)")} AS last
+        FROM (SELECT status, received_at FROM telegram_updates WHERE bot = ${bot}::bigint ORDER BY update_id DESC LIMIT 1000)
+          AS r) AS u,
+        (SELECT count(*)::int AS waiting, ${ms(sql, "min(received_at)")} AS oldest FROM telegram_updates
+          WHERE bot = ${bot}::bigint AND status = 'waiting') AS w,
+        (SELECT count(*)::int AS unsent, ${ms(sql, "min(created_at) FILTER (WHERE update_id IS NOT NULL)")} AS oldest
+          FROM telegram_messages WHERE bot = ${bot}::bigint AND status = 'waiting') AS m`,
+      ([row]) =>
+        row ?? {
+          received: 0,
+          processed: 0,
+          dead: 0,
+          waiting: 0,
+          oldestWaitingMs: null,
+          unsent: 0,
+          oldestUnsentMs: null,
+          lastReceivedMs: null,
+          lastReplyMs: null,
+          nowMs: 0
+        }
+    )
+  )
+
+/** Alerts are locked in the order in which they came, and those that somebody changes now are left to the next look. */
+const notifyAlertsIn =
+  (database: DatabaseService, bot: string): TelegramStoreService["notifyAlerts"] =>
+  (callsOf) =>
+    database.transact("telegram.notify", (sql) =>
+      Effect.gen(function* () {
+        const [waiting] = yield* sql<{
+          readonly count: number
+        }>`SELECT count(*)::int AS count FROM telegram_messages
+          WHERE bot = ${bot}::bigint AND status = 'waiting' AND update_id IS NULL`
+        if ((waiting?.count ?? 0) >= telegramLimits.alertsWaitingMax) return 0
+        const alerts = yield* sql<SentAlert>`SELECT id, severity, kind, message FROM alerts
+          WHERE telegram_at IS NULL AND first_at > hf_now() - ${telegramLimits.alertsAgeHoursMax}::int * interval '1 hour'
+          ORDER BY seq LIMIT ${telegramLimits.alertsRoundMax} FOR UPDATE SKIP LOCKED`
+        if (alerts.length === 0) return 0
+        yield* sql`UPDATE alerts SET telegram_at = hf_now() WHERE id = ANY (${alerts.map(({ id }) => id)}::uuid[])`
+        yield* addCalls(sql, bot, null, callsOf(alerts))
+        return alerts.length
+      })
+    )
+
+/** The number of the bot of these settings. */
+const botOf = ({ telegram }: Settings): string =>
+  telegram.token === null ? "0" : (Redacted.value(telegram.token).split(":")[0] ?? "0")
+
+export const telegramInboxPg: Layer.Layer<TelegramInbox, never, Config | Database> = Layer.effect(
+  TelegramInbox,
+  Effect.gen(function* () {
+    return TelegramInbox.of({ receive: receiveIn(yield* Database, botOf(yield* Config)) })
+  })
+)
+
+export const telegramStorePg: Layer.Layer<TelegramStore, never, Config | Database> = Layer.effect(
+  TelegramStore,
+  Effect.gen(function* () {
+    const database = yield* Database
+    const bot = botOf(yield* Config)
+    return TelegramStore.of({
+      nextOffset: database.run("telegram.offset", (sql) =>
+        Effect.map(
+          sql<{ readonly last: bigint | null }>`
+            SELECT max(update_id) AS last FROM telegram_updates
+            WHERE bot = ${bot}::bigint AND via = 'poll' AND received_at > hf_now() - interval '5 days'`,
+          ([row]) => (row === undefined || row.last === null ? null : Number(row.last) + 1)
+        )
+      ),
+      take: takeIn(database, bot),
+      settle: settleIn(database, bot),
+      bury: buryIn(database, bot),
+      askConfirmation: askConfirmationIn(database, bot),
+      takeConfirmation: takeConfirmationIn(database, bot),
+      unsent: unsentIn(database, bot),
+      sent: (seq) => endIn(database, seq, "sent", null),
+      drop: (seq, reason) => endIn(database, seq, "dropped", reason),
+      figures: figuresIn(database, bot),
+      notifyAlerts: notifyAlertsIn(database, bot)
+    })
+  })
+)

@@ -1,0 +1,103 @@
+/**
+ * TelegramStore: the port to what the bot was sent, what it is to send, and what somebody is about to confirm.
+ *
+ * Promises: an update is stored once however often it comes; it is settled together with everything that it makes the bot write;
+ * a confirmation is used by one update, before it expires; messages are kept in the order in which they were made.
+ * Never: decides what an update asks for.
+ */
+import { Context, type Effect } from "effect"
+import type { CommandName } from "../../domain/control/commands.ts"
+import type { SentAlert } from "../../domain/operators/telegram-alerts.ts"
+import type { TelegramContent } from "../../domain/operators/telegram-update.ts"
+import type { DatabaseError } from "../database/database.port.ts"
+
+export interface WaitingUpdate {
+  readonly updateId: number
+  readonly content: TelegramContent
+  /** Epoch milliseconds on the database's clock. */
+  readonly receivedMs: number
+  /** This one included. */
+  readonly attempts: number
+}
+
+/** A call of the Bot API that waits to be made. */
+export interface OutgoingCall {
+  readonly chat: number
+  readonly method: string
+  readonly parameters: Readonly<Record<string, unknown>>
+}
+
+export interface WaitingCall extends OutgoingCall {
+  readonly seq: bigint
+  readonly createdMs: number
+  readonly isReply: boolean
+}
+
+export interface Confirmation {
+  readonly id: string
+  readonly chat: number
+  readonly askedBy: number
+  readonly command: CommandName
+  readonly target: string
+  readonly arguments: Readonly<Record<string, unknown>>
+  readonly reason: string | null
+}
+
+/** `Expired` and `Used` are for whoever asked; to everybody else a confirmation is `Missing`. */
+export type Taken =
+  | { readonly _tag: "Taken"; readonly confirmation: Confirmation }
+  | { readonly _tag: "Expired" }
+  | { readonly _tag: "Used" }
+  | { readonly _tag: "Missing" }
+  | { readonly _tag: "NotYours" }
+
+/** What health shows of the path of a command. Times are epoch milliseconds. */
+export interface TelegramFigures {
+  readonly received: number
+  readonly processed: number
+  readonly dead: number
+  readonly waiting: number
+  readonly oldestWaitingMs: number | null
+  readonly unsent: number
+  readonly oldestUnsentMs: number | null
+  readonly lastReceivedMs: number | null
+  readonly lastReplyMs: number | null
+  readonly nowMs: number
+}
+
+type Done<A> = Effect.Effect<A, DatabaseError>
+
+export interface TelegramStoreService {
+  /**
+   * What the next poll confirms: the number after the last one that a poll brought. Not one of the webhook, whose updates may be
+   * confirmed while an older one still waits. Null after days without any: Telegram may have begun to number again.
+   */
+  readonly nextOffset: Done<number | null>
+  /** Takes the oldest updates that wait, and counts the attempt. */
+  readonly take: (limit: number) => Done<ReadonlyArray<WaitingUpdate>>
+  /** The update is handled: it and what the bot answers are one commit. */
+  readonly settle: (updateId: number, calls: ReadonlyArray<OutgoingCall>) => Done<void>
+  /** The update cannot be handled: it is a dead letter. */
+  readonly bury: (updateId: number, reason: string, calls: ReadonlyArray<OutgoingCall>) => Done<void>
+  readonly askConfirmation: (confirmation: Confirmation) => Done<void>
+  /** Uses the confirmation for this update, if it may; the same update may use it again. */
+  readonly takeConfirmation: (given: {
+    readonly id: string
+    readonly chat: number
+    readonly user: number
+    readonly updateId: number
+  }) => Done<Taken>
+  /** The oldest message that waits of each chat, so that none starves another, and every answer to a press; oldest first. */
+  readonly unsent: (limit: number) => Done<ReadonlyArray<WaitingCall>>
+  readonly sent: (seq: bigint) => Done<void>
+  readonly drop: (seq: bigint, reason: string) => Done<void>
+  readonly figures: Done<TelegramFigures>
+  /** Makes the messages about alerts that had none yet, unless enough wait; returns how many alerts it were. */
+  readonly notifyAlerts: (
+    callsOf: (alerts: ReadonlyArray<SentAlert>) => ReadonlyArray<OutgoingCall>
+  ) => Done<number>
+}
+
+export class TelegramStore extends Context.Service<TelegramStore, TelegramStoreService>()(
+  "holdfast/layers/TelegramStore"
+) {}

@@ -1,0 +1,72 @@
+/**
+ * settings-telegram: the bot, as the settings have it.
+ *
+ * Promises: as settings.ts, which this is a part of; a chat that is not named may do nothing.
+ * Never: holds a token in clear longer than it is read.
+ */
+import { z } from "zod"
+import { PERMISSIONS } from "../domain/control/commands.ts"
+import { mapOf, text } from "./settings-words.ts"
+import { oneOf } from "./words.ts"
+
+const idWords = "must be the number of a chat or a user, such as 123456789 or -1001234567890"
+const chatId = z.string(idWords).regex(/^-?[1-9]\d{0,15}$/, idWords)
+const rootWords = "must be an http or https URL without a path of its own"
+const hookWords = "must be an https URL, or an http one of this machine"
+
+const chat = z
+  .strictObject({
+    role: oneOf(PERMISSIONS).default("viewer").meta({
+      description:
+        "What may be done in this chat. In a group everybody reads; controls are for operators who are named, here or by a chat of their own."
+    }),
+    users: mapOf(chatId, oneOf(PERMISSIONS))
+      .default({})
+      .meta({ description: "In a group: what single users may do there, by their numbers." }),
+    alerts: z
+      .boolean("must be true or false")
+      .exactOptional()
+      .meta({ description: "Whether alerts are sent to this chat. Absent: to chats of operators." })
+  })
+  .meta({ id: "TelegramChatSettings", description: "A chat that the bot answers." })
+
+const mode = oneOf(["on", "silent", "off"])
+const alerts = z
+  .strictObject({
+    LOW: mode.default("off"),
+    MEDIUM: mode.default("silent"),
+    HIGH: mode.default("on"),
+    CRITICAL: mode.default("on"),
+    kinds: mapOf(z.string(), mode).default({}).meta({
+      description:
+        "By kind, such as `feed.flapping`; overrides the severity, except that CRITICAL is never off."
+    })
+  })
+  .meta({
+    id: "TelegramAlertSettings",
+    description: "Which alerts are sent, by severity: on, silent or off."
+  })
+
+export const telegram = z
+  .strictObject({
+    token: text.exactOptional().meta({ description: "The token of the bot; absent: there is no bot." }),
+    apiRoot: z
+      .string(rootWords)
+      .regex(/^https?:\/\/[^/\s?#@]+\/?$/, rootWords)
+      .default("https://api.telegram.org")
+      .meta({ description: "Where the Bot API is." }),
+    chats: mapOf(chatId, chat)
+      .default({})
+      .meta({ description: "Whom the bot answers, by the number of the chat; nobody else." }),
+    webhookUrl: z
+      .string(hookWords)
+      .regex(/^(https:\/\/|http:\/\/(127\.0\.0\.1|localhost)[:/])[^\s]+$/, hookWords)
+      .nullable()
+      .default(null)
+      .meta({
+        description:
+          "Where Telegram posts updates: the path `/telegram` of this service, as it is reached from outside. null: long polling."
+      }),
+    alerts: alerts.prefault({})
+  })
+  .meta({ id: "TelegramSettings", description: "The Telegram bot: docs/telegram.md." })

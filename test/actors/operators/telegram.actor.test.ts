@@ -1,0 +1,239 @@
+/** How the bot gets its updates, on a virtual clock: each way in which that ends has a name, and an end. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import { TestClock } from "effect/testing"
+import { telegramActor } from "../../../src/actors/operators/telegram.actor.ts"
+import { type Alert, Alerts } from "../../../src/layers/alerts/alerts.port.ts"
+import { Commands } from "../../../src/layers/control/commands.port.ts"
+import { makeAvailability } from "../../../src/layers/database/database-availability.ts"
+import { Database } from "../../../src/layers/database/database.port.ts"
+import { HealthSource } from "../../../src/layers/health/health-source.port.ts"
+import { JournalStore } from "../../../src/layers/health/journal-store.port.ts"
+import { ReadStore } from "../../../src/layers/health/read-store.port.ts"
+import { TelegramInbox } from "../../../src/layers/intake/telegram-inbox.port.ts"
+import { Market } from "../../../src/layers/market/market.port.ts"
+import {
+  TelegramApi,
+  TelegramFailed,
+  type TelegramFailure,
+  type WebhookReport
+} from "../../../src/layers/operators/telegram-api.port.ts"
+import { type TelegramFigures, TelegramStore } from "../../../src/layers/operators/telegram-store.port.ts"
+import { Config } from "../../../src/layers/platform/config.port.ts"
+import { ControlToken } from "../../../src/layers/platform/control-token.port.ts"
+import { Figures } from "../../../src/layers/platform/figures.port.ts"
+import { Wake } from "../../../src/layers/platform/wake.port.ts"
+import { supervisor, worker } from "../../../src/runtime/child-spec.ts"
+import { startTree } from "../../../src/runtime/supervisor.ts"
+import { layerEntropy } from "../../support/entropy.ts"
+import { settingsFrom } from "../../support/practice-settings.ts"
+
+const hook = "https://desk.example/telegram"
+const fine: WebhookReport = { url: hook, pending: 0, lastErrorMs: null, lastError: null }
+const token = `42:${"x".repeat(35)}`
+const plainFigures: TelegramFigures = {
+  received: 0,
+  processed: 0,
+  dead: 0,
+  waiting: 0,
+  oldestWaitingMs: null,
+  unsent: 0,
+  oldestUnsentMs: null,
+  lastReceivedMs: null,
+  lastReplyMs: null,
+  nowMs: 0
+}
+
+const openWorld = (webhookUrl: string | null = null) =>
+  Effect.gen(function* () {
+    const open = new Map<string, Alert>()
+    const calls: Array<string> = []
+    const availability = makeAvailability()
+    const failures = new Map<string, TelegramFailed>()
+    const world = {
+      /** What Telegram reports of the webhook. */
+      webhook: fine,
+      figures: plainFigures,
+      fail: (method: string, kind: TelegramFailure | null, retryAfterMs = 0) => {
+        if (kind === null) failures.delete(method)
+        else failures.set(method, new TelegramFailed({ kind, method, reason: kind, retryAfterMs }))
+      }
+    }
+    const answered = <A>(method: string, answer: Effect.Effect<A>) =>
+      Effect.suspend(() => {
+        calls.push(method)
+        const failure = failures.get(method)
+        return failure === undefined ? answer : Effect.fail(failure)
+      })
+    const services = Layer.mergeAll(
+      Figures.layer,
+      Wake.layer,
+      layerEntropy,
+      Layer.succeed(Config, settingsFrom({ telegram: { token, webhookUrl, chats: { "7": {} } } })),
+      Layer.mock(ControlToken, { current: () => null, file: null, mask: (text: string) => text }),
+      Layer.mock(Database, { availability, stats: () => assert.fail("nobody asks") }),
+      Layer.mock(HealthSource, {
+        actors: () => [],
+        health: () => assert.fail("nobody asks")
+      }),
+      Layer.mock(JournalStore, {}),
+      Layer.mock(ReadStore, {}),
+      Layer.mock(Commands, {}),
+      Layer.mock(Market, {
+        quote: () => null,
+        subscribe: () => true,
+        status: () => assert.fail("nobody asks")
+      }),
+      Layer.succeed(TelegramInbox, { receive: () => Effect.succeed(0) }),
+      Layer.mock(TelegramStore, {
+        nextOffset: Effect.succeed(null),
+        take: () => Effect.succeed([]),
+        unsent: () => Effect.succeed([]),
+        notifyAlerts: () => Effect.succeed(0),
+        figures: Effect.sync(() => world.figures)
+      }),
+      Layer.succeed(TelegramApi, {
+        call: (method) => answered(method, Effect.void),
+        botName: answered("getMe", Effect.succeed("bot")),
+        updates: () => answered("getUpdates", Effect.as(Effect.sleep(25_000), [])),
+        webhook: answered(
+          "getWebhookInfo",
+          Effect.sync(() => world.webhook)
+        )
+      }),
+      Layer.mock(Alerts, {
+        raise: (alert) => Effect.sync(() => void open.set(alert.dedupKey, alert)),
+        resolve: (keys) =>
+          Effect.sync(() => {
+            for (const key of typeof keys === "string" ? [keys] : keys) open.delete(key)
+          }),
+        takePending: () => [],
+        putBack: () => undefined,
+        counts: () => assert.fail("nobody asks")
+      })
+    )
+    const tree = yield* startTree(
+      supervisor({
+        id: "root",
+        children: [worker({ id: "telegram", start: telegramActor, stopBudgetMs: 1_000 })]
+      }),
+      { stopDeadlineMs: 1_000 }
+    ).pipe(Effect.provide(services))
+    const node = () => tree.snapshot().children[0] ?? assert.fail("no such component")
+    const stateAfter = (ms: number) => Effect.map(TestClock.adjust(ms), () => node().state)
+    return { availability, calls, node, open, stateAfter, world }
+  })
+
+describe("how the bot gets its updates", () => {
+  it.effect("[token] a refused one is retried each minute, alerted, and over when it is good", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { availability, calls, node, open, stateAfter, world } = yield* openWorld()
+        assert.strictEqual(node().state, "WaitingForDatabase")
+        world.fail("getMe", "credentials")
+        availability.mark("available")
+        assert.strictEqual(yield* stateAfter(1), "CredentialRefused")
+        assert.strictEqual(open.get("telegram.credentials_refused")?.severity, "HIGH")
+        yield* stateAfter(59_000)
+        assert.lengthOf(calls, 1, "no faster than a person can change it")
+        world.fail("getMe", null)
+        assert.strictEqual(yield* stateAfter(1_001), "Polling")
+        yield* stateAfter(25_000)
+        assert.strictEqual(open.size, 0)
+        availability.mark("unavailable")
+        assert.strictEqual(yield* stateAfter(1), "WaitingForDatabase")
+      })
+    )
+  )
+
+  it.effect.each<[TelegramFailure, string, number]>([
+    ["conflict", "Conflict", 10_000],
+    ["rate", "RateLimited", 7_000],
+    ["network", "BackingOff", 1_000],
+    ["server", "BackingOff", 1_000]
+  ])("[poll: %s] is %s, and tried again in time", ([kind, state, pauseMs]) =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { availability, open, stateAfter, world } = yield* openWorld()
+        world.fail("getUpdates", kind, kind === "rate" ? 7_000 : 0)
+        availability.mark("available")
+        assert.strictEqual(yield* stateAfter(1), state)
+        assert.strictEqual(open.has("telegram.conflict"), kind === "conflict")
+        world.fail("getUpdates", null)
+        assert.strictEqual(yield* stateAfter(pauseMs - 10), state)
+        assert.strictEqual(yield* stateAfter(20), "Polling")
+      })
+    )
+  )
+
+  it.effect("[webhook] one that stops delivering is replaced by polling, and comes back", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { availability, calls, node, open, stateAfter, world } = yield* openWorld(hook)
+        availability.mark("available")
+        assert.strictEqual(yield* stateAfter(1), "WebhookSet")
+        assert.notInclude(calls, "getUpdates")
+        world.webhook = {
+          url: hook,
+          pending: 1,
+          lastErrorMs: 10_000,
+          lastError: "Wrong response from the webhook: 502 Bad Gateway"
+        }
+        yield* stateAfter(15_000)
+        assert.strictEqual(node().state, "WebhookSet", "one look may be a moment")
+        yield* stateAfter(15_000)
+        assert.strictEqual(node().state, "Polling")
+        assert.include(node().tags, "degraded")
+        assert.match(open.get("telegram.webhook_failing")?.message ?? "", /502 Bad Gateway/)
+        world.webhook = fine
+        yield* stateAfter(300_000)
+        assert.strictEqual(node().state, "WebhookSet")
+        assert.deepStrictEqual([node().tags.includes("degraded"), open.size], [false, 0])
+      })
+    )
+  )
+
+  it.effect("[webhook] one that is another's, or whose updates pile up, is replaced as well", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        for (const webhook of [
+          { ...fine, url: "https://elsewhere.example/" },
+          { ...fine, pending: 21 }
+        ]) {
+          const { availability, node, stateAfter, world } = yield* openWorld(hook)
+          world.webhook = webhook
+          availability.mark("available")
+          yield* stateAfter(15_001)
+          assert.strictEqual(node().state, "Polling", JSON.stringify(webhook))
+        }
+      })
+    )
+  )
+})
+
+describe("the incident: updates arrive and nobody answers", () => {
+  it.effect("is degraded with the reason within 30 s, alerted, and over when they are answered", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { availability, node, open, stateAfter, world } = yield* openWorld()
+        availability.mark("available")
+        yield* stateAfter(10)
+        assert.notInclude(node().tags, "degraded")
+        // Stored at 0; the clock of the database is the test's.
+        for (let nowMs = 0; nowMs <= 30_000; nowMs += 1_000) {
+          world.figures = { ...plainFigures, waiting: 3, oldestWaitingMs: 0, nowMs }
+          yield* stateAfter(1_000)
+        }
+        assert.match(
+          node().state,
+          /^Polling\.Unanswered \(3 updates are stored and not handled, the oldest for \d+ s\)$/
+        )
+        assert.include(node().tags, "degraded")
+        assert.strictEqual(open.get("telegram.unanswered")?.severity, "HIGH")
+        world.figures = plainFigures
+        assert.strictEqual(yield* stateAfter(5_001), "Polling")
+        assert.deepStrictEqual([node().tags.includes("degraded"), open.size], [false, 0])
+      })
+    )
+  )
+})

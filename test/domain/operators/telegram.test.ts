@@ -1,0 +1,158 @@
+import { assert, describe, it } from "vitest"
+import { alertChats, roleIn } from "../../../src/domain/operators/telegram-access.ts"
+import { alertMessages, type SentAlert } from "../../../src/domain/operators/telegram-alerts.ts"
+import { telegramLimits } from "../../../src/domain/operators/telegram-limits.ts"
+import { TelegramPace } from "../../../src/domain/operators/telegram-pace.ts"
+import { block, lasting, oneLine, pagesOf, table } from "../../../src/domain/operators/telegram-text.ts"
+import { settingsFrom } from "../../support/practice-settings.ts"
+import { pressedIn, runKey, spokenIn } from "../../../src/domain/operators/telegram-words.ts"
+
+const chats = {
+  "1": { role: "operator", users: {} },
+  "2": { role: "viewer", users: {} },
+  "-10": { role: "operator", users: { "5": "operator", "1": "viewer" } },
+  "-20": { role: "viewer", users: {} },
+  "-30": { role: "operator", users: {} }
+} as const
+
+describe("who may do what", () => {
+  it.each<[number, number, string | null]>([
+    [1, 1, "operator"],
+    [2, 2, "viewer"],
+    [3, 3, null],
+    [1, 3, null],
+    [-10, 5, "operator"],
+    [-10, 1, "viewer"],
+    [-10, 9, "viewer"],
+    [-20, 1, "viewer"],
+    [-30, 1, "operator"],
+    [-30, 2, "viewer"],
+    [-40, 1, null]
+  ])("in chat %i user %i is %s", (chat, user, role) => {
+    assert.strictEqual(roleIn({ chats }, chat, user), role)
+  })
+  it("a name of every object is no chat", () => {
+    assert.strictEqual(roleIn({ chats: {} }, Number("NaN"), 1), null)
+  })
+  it("alerts go to chats of operators, unless a chat says otherwise", () => {
+    const more = { ...chats, "2": { ...chats["2"], alerts: true }, "-10": { ...chats["-10"], alerts: false } }
+    assert.deepStrictEqual(
+      [...alertChats({ chats: more })].toSorted((a, b) => a - b),
+      [-30, 1, 2]
+    )
+  })
+})
+
+describe("words", () => {
+  it.each<[string, string | null, ReadonlyArray<string>]>([
+    ["/status", "status", []],
+    ["/Status@Bot now", "status", ["now"]],
+    ["/status@other", null, []],
+    ["status", null, []],
+    ["/halt account:A\nreally", "halt", ["account:A", "really"]],
+    ["/", null, []]
+  ])("%j is %s", (text, name, words) => {
+    const said = spokenIn(text, "bot")
+    assert.strictEqual(said?.name ?? null, name)
+    assert.deepStrictEqual(said?.words ?? [], words)
+  })
+  it("a button that Telegram would not take is none", () => {
+    assert.lengthOf(runKey("x", `/close ${"x".repeat(36)}`), 1)
+    assert.lengthOf(runKey("x", `/close ${"x".repeat(60)}`), 0)
+    assert.deepStrictEqual(pressedIn("y:1"), { _tag: "Confirm", id: "1" })
+    assert.strictEqual(pressedIn("z:1"), null)
+    assert.strictEqual(pressedIn(undefined), null)
+  })
+})
+
+describe("text for a phone", () => {
+  it("escapes what others wrote, and keeps it on its line", () => {
+    assert.strictEqual(block(["<b>&"]), "<pre>&lt;b&gt;&amp;</pre>")
+    assert.strictEqual(oneLine("a\n\u202eb"), "a b")
+  })
+  it("pages are below the limit, and no line is lost", () => {
+    const lines = Array.from({ length: 500 }, (_, at) => `${at} ${"<".repeat(30)}`)
+    const pages = pagesOf("<b>Head</b>", lines)
+    assert.isTrue(pages.every((page) => page.length < 4_096))
+    for (const at of [0, 250, 499]) assert.isTrue(pages.some((page) => page.includes(`${at} &lt;`)))
+    assert.match(pages[0] ?? "", /^<b>Head<\/b>/)
+    assert.match(pages.at(-1) ?? "", /\(\d+ of \d+\)$/)
+  })
+  it("columns are aligned, durations are short", () => {
+    assert.deepStrictEqual(
+      table([
+        ["a", "1"],
+        ["bcd", "2"]
+      ]),
+      ["a   1", "bcd 2"]
+    )
+    assert.deepStrictEqual([7_400, 180_000, 7_200_000].map(lasting), ["7 s", "3 min", "2 h"])
+  })
+})
+
+describe("alerts on a phone", () => {
+  const rules = settingsFrom({
+    telegram: { alerts: { kinds: { "feed.flapping": "off", "exit.blocked": "off" } } }
+  }).telegram.alerts
+  const alert = (severity: SentAlert["severity"], kind: string, n = 0): SentAlert => ({
+    id: `${kind}/${n}`,
+    severity,
+    kind,
+    message: `${kind} number ${n}`
+  })
+  it("one is one message, with sound by its severity; off is off, except for what is CRITICAL", () => {
+    const sent = alertMessages(rules, [
+      alert("HIGH", "broker.not_recovered"),
+      alert("MEDIUM", "post.refused"),
+      alert("LOW", "trading_state.changed"),
+      alert("MEDIUM", "feed.flapping"),
+      alert("CRITICAL", "exit.blocked")
+    ])
+    assert.deepStrictEqual(
+      sent.map(({ alertId, isSilent }) => [alertId, isSilent]),
+      [
+        ["broker.not_recovered/0", false],
+        ["post.refused/0", true],
+        ["exit.blocked/0", false]
+      ]
+    )
+  })
+  it("those of one kind are one message that counts the others", () => {
+    const many = Array.from({ length: 13 }, (_, n) => alert("HIGH", "order.needs_operator", n))
+    const [only, ...others] = alertMessages(rules, many)
+    assert.lengthOf(others, 0)
+    assert.match(only?.html ?? "", /number 0\n12 more like this$/)
+  })
+  it("a thousand of everything are a few messages, in which every CRITICAL one is named", () => {
+    const many = Array.from({ length: 1_000 }, (_, n) =>
+      n % 10 === 0 ? alert("CRITICAL", "position.unprotected", n) : alert("HIGH", `kind.${n % 40}`, n)
+    )
+    const sent = alertMessages(rules, many)
+    assert.isAtMost(sent.length, 6)
+    assert.isTrue(sent.every(({ html }) => html.length < 4_096))
+    const text = sent.map(({ html }) => html).join("\n")
+    for (let n = 0; n < 1_000; n += 10)
+      assert.match(text, new RegExp(`position\\.unprotected number ${n}[\\n<]`))
+    assert.include(text, "900 alerts")
+  })
+})
+
+describe("the pace", () => {
+  it("keeps one chat to its distance, a group to a longer one, and all of them to the bot's", () => {
+    const pace = new TelegramPace()
+    pace.note(1, 0)
+    pace.note(-1, 0)
+    assert.deepStrictEqual(
+      [pace.freeAt(1, 0), pace.freeAt(-1, 0), pace.freeAt(2, 0)],
+      [telegramLimits.chatEveryMs, telegramLimits.groupEveryMs, 0]
+    )
+    for (let chat = 10; chat < 10 + telegramLimits.botPerSecond - 2; chat += 1) pace.note(chat, 0)
+    assert.strictEqual(pace.freeAt(2, 0), 1_000)
+    assert.strictEqual(pace.freeAt(2, 1_000), 0)
+  })
+  it("waits as long as Telegram says", () => {
+    const pace = new TelegramPace()
+    pace.refused(1, 30_000, 0)
+    assert.deepStrictEqual([pace.freeAt(1, 0), pace.freeAt(2, 0)], [30_000, 1_000])
+  })
+})

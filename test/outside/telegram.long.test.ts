@@ -1,0 +1,116 @@
+/** The bot against everything that Telegram, the network and a kill do to it; minutes, because its pauses are real. */
+import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import { createServer } from "node:net"
+import { waitUntil } from "../support/exchange.ts"
+import { operators, pager, TelegramWorld } from "./telegram-world.ts"
+
+const freePort = (): Promise<number> =>
+  new Promise((settle) => {
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const address = server.address()
+      const port = typeof address === "object" && address !== null ? address.port : 0
+      server.close(() => settle(port))
+    })
+  })
+
+describe("a bot that polls", () => {
+  let world: TelegramWorld
+  const free = [...operators]
+  const chat = (): number => free.pop() ?? assert.fail("no chat is left")
+  beforeAll(async () => {
+    world = await TelegramWorld.open()
+    await world.service.start({}, 90_000)
+    await world.state("Polling")
+  }, 120_000)
+  afterAll(() => world.dispose(), 60_000)
+
+  it.each(["telegram-received", "telegram-taken", "K10-begun", "K10-done", "telegram-done"])(
+    "[SIGKILL at %s] a press has its effect once",
+    (point) => world.pressAndDie(chat(), point),
+    120_000
+  )
+
+  it("[409] another poller is a state with a name, and the bot goes on when it is gone", async () => {
+    await world.telegram.call("getUpdates", { timeout: 0 })
+    const conflict = await world.state("Conflict")
+    assert.match(String(conflict["last_error"]), /only one bot instance/)
+    await world.state("Polling", 30_000)
+  }, 60_000)
+
+  it("[token revoked and restored] is named, and over within a minute; trading is not touched", async () => {
+    const { service, telegram } = world
+    telegram.server.revoke(true)
+    telegram.bot.say(free[0] ?? 0, free[0] ?? 0, "/version")
+    await world.state("CredentialRefused", 60_000)
+    assert.strictEqual((await service.get("/health")).body.can_trade, true)
+    telegram.server.revoke(false)
+    await world.state("Polling", 90_000)
+  }, 180_000)
+
+  it("[429] a storm of refusals delays answers and loses none", async () => {
+    const { telegram } = world
+    telegram.faults({
+      on: "sendMessage",
+      times: 10,
+      do: { type: "refuse", code: 429, description: "", retryAfter: 2 }
+    })
+    const chats = [chat(), chat(), chat()]
+    const answers = await Promise.all(chats.map((to) => telegram.ask(to, to, "/version", 60_000)))
+    assert.isTrue(answers.every(({ text }) => text.startsWith("holdfast")))
+  }, 90_000)
+
+  it("[Telegram away] alerts wait, and become few messages afterwards", async () => {
+    const { service, telegram } = world
+    const before = telegram.written(pager).length
+    telegram.faults({ on: "*", times: null, do: { type: "reset" } })
+    await world.state("BackingOff", 60_000)
+    for (let n = 0; n < 30; n += 1)
+      await service.post("/api/v1/trading-state", {
+        state: n % 2 === 0 ? "HALTED" : "ACTIVE",
+        reason: `n ${n}`
+      })
+    assert.strictEqual((await service.get("/health/ready")).status, 200)
+    telegram.faults()
+    const said = await waitUntil(
+      "the alerts",
+      () => {
+        const texts = telegram
+          .written(pager)
+          .slice(before)
+          .map(({ text }) => text)
+        const halted = texts.filter((text) => text.includes("trading_state.changed"))
+        const counted = halted.map((text) => 1 + Number(/(\d+) more like this/.exec(text)?.[1] ?? 0))
+        return counted.reduce((sum, count) => sum + count, 0) >= 15 ? halted : undefined
+      },
+      90_000
+    )
+    assert.isBelow(said.length, 15)
+  }, 240_000)
+})
+
+describe("a bot with a webhook", () => {
+  it("is posted to, falls back to polling when that fails, and returns", async () => {
+    const port = await freePort()
+    const webhookUrl = `http://127.0.0.1:${port}/telegram`
+    const world = await TelegramWorld.open({ webhookRetryMs: 500 }, { webhookUrl })
+    const [first = 0, second = 0] = operators
+    const { service, telegram } = world
+    try {
+      await service.start({ PORT: String(port) }, 90_000)
+      await world.state("WebhookSet")
+      assert.match((await telegram.ask(first, first, "/version")).text, /^holdfast/)
+      assert.isUndefined(telegram.bot.calls.get("getupdates"))
+      const forged = await fetch(webhookUrl, { method: "POST", body: '{"update_id":1}' })
+      assert.strictEqual(forged.status, 401)
+      telegram.faults({ on: "webhook", times: null, do: { type: "reset" } })
+      const answer = await telegram.ask(second, second, "/version", 90_000)
+      assert.match(answer.text, /Late: you asked \d+ s ago/)
+      const { detail } = (await world.state("Polling")) as { readonly detail: { readonly fallback: boolean } }
+      assert.isTrue(detail.fallback)
+      telegram.faults()
+      await world.state("WebhookSet", 400_000)
+    } finally {
+      await world.dispose()
+    }
+  }, 600_000)
+})
