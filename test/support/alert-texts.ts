@@ -31,8 +31,8 @@ export const sections = (): ReadonlyArray<Section> =>
       texts: blocks(section, "text")
     }))
 
-/** A strategy's entry on a chart, `barMs` long, at `atMs`. */
-const valuesAt = (atMs: number, barMs: number): Readonly<Record<string, string>> => {
+/** The `nth` entry of a strategy that adds to its position, on a chart with bars of `barMs`, at `atMs`. */
+const valuesAt = (atMs: number, barMs: number, nth: number): Readonly<Record<string, string>> => {
   const iso = (ms: number) => new Date(ms).toISOString().replace(/\.\d+Z$/, "Z")
   return {
     exchange: "BINANCE",
@@ -43,7 +43,7 @@ const valuesAt = (atMs: number, barMs: number): Readonly<Record<string, string>>
     open: "101.25",
     high: "102",
     low: "100.5",
-    close: "101.5",
+    close: String(101.5 + nth / 1_000),
     volume: "15234.7",
     "strategy.order.action": "buy",
     "strategy.order.contracts": "1",
@@ -51,16 +51,16 @@ const valuesAt = (atMs: number, barMs: number): Readonly<Record<string, string>>
     "strategy.order.id": "Long Entry",
     "strategy.order.comment": "Long Entry",
     "strategy.market_position": "long",
-    "strategy.market_position_size": "1",
-    "strategy.prev_market_position": "flat",
-    "strategy.prev_market_position_size": "0",
-    "strategy.position_size": "1"
+    "strategy.market_position_size": String(nth + 1),
+    "strategy.prev_market_position": nth === 0 ? "flat" : "long",
+    "strategy.prev_market_position_size": String(nth),
+    "strategy.position_size": String(nth + 1)
   }
 }
 
-/** The text as TradingView would post it at `atMs`. */
-export const filled = (text: string, secret: string, atMs: number): string => {
-  const values = valuesAt(atMs, 300_000)
+/** The text as TradingView would post it at `atMs`, the `nth` of its alerts, from 0: each has another close. */
+export const filled = (text: string, secret: string, atMs: number, nth = 0): string => {
+  const values = valuesAt(atMs, 300_000, nth)
   return text
     .trim()
     .replaceAll("TV_SECRET_VALUE", secret)

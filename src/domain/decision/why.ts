@@ -47,6 +47,8 @@ export interface StorySignal {
   readonly decided_at: string | null
   readonly identity_kind: "explicit" | "hash" | "bucket"
   readonly attempts: number
+  /** What each field was made of; null where its source maps none. */
+  readonly mapped: Readonly<Record<string, string>> | null
 }
 
 export interface StoryDecision {
@@ -200,6 +202,12 @@ const identities: Readonly<Record<StorySignal["identity_kind"], string>> = {
 const times = ({ fired_at, received_at, source }: StorySignal): string =>
   `It came from the source ${source} at ${received_at}${fired_at === null ? "" : `, fired at ${fired_at}`}.`
 
+/** Where its fields were in what the sender wrote. */
+const mappedLine = ({ mapped }: StorySignal): ReadonlyArray<string> => {
+  const made = Object.entries(mapped ?? {}).map(([field, how]) => `${field} from ${how}`)
+  return made.length === 0 ? [] : [`Its source made of what was sent: ${made.join(", ")}.`]
+}
+
 const metadataLines = ({ metadata, signal }: SignalStory): ReadonlyArray<string> => {
   if (metadata === null) return []
   const { buy_score, order_id, pair, sell_score, snapshot_id, trigger } = metadata
@@ -265,6 +273,7 @@ export const whyOf = (story: SignalStory): ReadonlyArray<string> => {
     "",
     `Signal ${signal.id}, ${signal.status}${signal.decided_at === null ? "" : ` since ${signal.decided_at}`}. ${times(signal)}`,
     ...(signal.kind === "metadata" ? [] : [asked(signal)]),
+    ...mappedLine(signal),
     ...metadataLines(story),
     identities[signal.identity_kind],
     ...decisionLines(story),

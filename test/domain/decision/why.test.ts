@@ -44,7 +44,8 @@ const signal: StorySignal = {
   received_at: "2026-11-23T14:59:59.000Z",
   decided_at: "2026-11-23T15:00:00.000Z",
   identity_kind: "explicit",
-  attempts: 1
+  attempts: 1,
+  mapped: null
 }
 const decision: StoryDecision = {
   engine: "A",
@@ -372,6 +373,14 @@ describe("[G3] why a signal was or was not ordered", () => {
       `- Close ${exitId}, sell 2 SPY at market in paper-1 for default, by the rule stop loss, is held and not sent: the market is closed (market_closed).`,
       "  2026-11-23T15:00:00.000Z it was made (client order id c1, venue practice)."
     ])
+  })
+
+  it("what its source made of the sender's names is reported", () => {
+    const mapped = { action: "/side by table", timeframe: "a constant" }
+    assert.include(
+      whyOf(story({ signal: { ...signal, mapped } })),
+      "Its source made of what was sent: action from /side by table, timeframe from a constant."
+    )
   })
 
   it("every event of an order has words", () => {
