@@ -36,7 +36,7 @@ const replay = (...more: ReadonlyArray<string>) =>
     const options = {
       cwd: projectRoot,
       env: { ...process.env, DATA_DIR: service.dataDir, HOLDFAST_CONFIG: "" },
-      timeout: 60_000
+      timeout: 85_000
     }
     const given = ["scripts/replay.ts", "--from", from, "--to", to, ...more]
     execFile(process.execPath, given, options, (error, stdout, stderr) => {

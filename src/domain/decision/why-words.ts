@@ -55,6 +55,7 @@ const reasons: Readonly<Record<string, string>> = {
   drawdown: "the drawdown has reached its limit",
   loss_streak: "as many closes in a row lost as the limit allows",
   position_drift: "the sender reports another position than our books have",
+  facts_missing: "other settings read what its facts do not have",
   nothing_to_close: "nothing is held that it could close",
   nothing_to_do: "what it asks for is held already",
   option_price_missing: "a contract cannot be chosen without the price of the underlying",
