@@ -33,6 +33,7 @@ import m0026 from "./0026_signal-mapping.ts"
 import m0027 from "./0027_journal-pictures.ts"
 import m0028 from "./0028_facts.ts"
 import m0029 from "./0029_telegram.ts"
+import m0030 from "./0030_drills.ts"
 
 export const migrations = [
   { id: 1, name: "0001_init", up: m0001 },
@@ -63,5 +64,6 @@ export const migrations = [
   { id: 26, name: "0026_signal-mapping", up: m0026 },
   { id: 27, name: "0027_journal-pictures", up: m0027 },
   { id: 28, name: "0028_facts", up: m0028 },
-  { id: 29, name: "0029_telegram", up: m0029 }
+  { id: 29, name: "0029_telegram", up: m0029 },
+  { id: 30, name: "0030_drills", up: m0030 }
 ]

@@ -18,6 +18,7 @@ import { settingsWarnings } from "./domain/kernel/settings-warnings.ts"
 import { describeReading, secretReadings } from "./domain/kernel/settings-secrets.ts"
 import { plainEnvironment } from "./domain/kernel/settings-text.ts"
 import { projectRoot, readBuild } from "./layers/platform/build.files.ts"
+import { DrillControl } from "./actors/operators/drill-control.ts"
 import { LiveTree } from "./actors/operators/live-tree.ts"
 import { SettingsControl } from "./actors/operators/reloader.ts"
 import { SettingsRecord } from "./actors/operators/settings-record.ts"
@@ -102,6 +103,7 @@ else if (isChecking) {
         chartsLayer,
         RunningTree.layer,
         startupLayer,
+        DrillControl.layer,
         SettingsControl.layer.pipe(
           Layer.provideMerge(
             Layer.mergeAll(

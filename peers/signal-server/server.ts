@@ -32,6 +32,8 @@ export interface SignalServer {
   readonly live: () => number
   /** Puts signals on offer without pushing them: they are in the next answer. */
   readonly offer: (signals: ReadonlyArray<OfferedSignal>) => void
+  /** Resets every connection, as a network does that loses them. */
+  readonly cut: () => void
   /** Puts signals on offer and pushes them to every client. */
   readonly publish: (signals: ReadonlyArray<OfferedSignal>) => void
 }
@@ -154,6 +156,7 @@ export const startSignalServer = (
       accepted: () => accepted,
       live: () => [...connections].filter((connection) => connection.authenticated).length,
       offer: (signals) => offer.give(signals),
+      cut: () => sockets.forEach((socket) => socket.resetAndDestroy()),
       publish: (signals) => {
         offer.give(signals)
         for (const connection of connections) for (const signal of signals) connection.push(signal)

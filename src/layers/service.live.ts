@@ -77,6 +77,7 @@ import {
 import { decisionHistoryPg } from "./decision/decision-history.pg.ts"
 import { DecisionReplays } from "./decision/decision-replays.port.ts"
 import { journalledDecisions } from "./decision/decision-journal.ts"
+import { incidentStorePg } from "./health/incident-store.pg.ts"
 import { journalStorePg } from "./health/journal-store.pg.ts"
 import { picturesPg } from "./health/pictures.pg.ts"
 import { journalRing } from "./platform/journal.ring.ts"
@@ -88,6 +89,8 @@ import { ReadStorePg } from "./health/read-store.pg.ts"
 import { riskStorePg } from "./orders/risk-store.pg.ts"
 import { tradingStateStorePg } from "./control/trading-state-store.pg.ts"
 import { deadLettersPg } from "./signals/dead-letters.pg.ts"
+import { drillsStorePg } from "./operators/drills-store.pg.ts"
+import { practiceFaults } from "./operators/faults.practice.ts"
 import { expectedStorePg } from "./operators/expected-store.pg.ts"
 import { resourceStorePg } from "./operators/resource-store.pg.ts"
 import { layerResources } from "./platform/resources.node.ts"
@@ -130,10 +133,12 @@ const stores = (mask: Mask) =>
     breakerStorePg,
     deadLettersPg,
     decisionHistoryPg,
+    drillsStorePg,
     expectedStorePg,
     FeedBufferPg,
     journalledFills(fillsStorePg),
     journalStorePg,
+    incidentStorePg,
     IntakeStorePg,
     journalledCommands(orderCommandsPg),
     journalledOrders(ordersStorePg),
@@ -167,6 +172,9 @@ const views = Layer.mergeAll(
 /** Only who takes posts has a spool. */
 const spoolOf = ({ roles }: Settings) =>
   roles.has("http") ? spoolSegments.pipe(Layer.provide(spoolDiskNode)) : spoolClosed
+
+/** What the feeds offer, and what a drill breaks of practice mode's own. */
+const feeds = Layer.mergeAll(Feeds.layer, practiceFaults)
 
 /** What the components use. */
 export const componentLayer = (
@@ -212,7 +220,7 @@ export const componentLayer = (
         DecisionReplays.layer,
         replayPg,
         layerConfiguredBrokers,
-        Feeds.layer,
+        feeds,
         RefusedPosts.layer
       )
     ),

@@ -8,6 +8,7 @@
 import { z } from "zod"
 import { REFUSAL_REASONS } from "../domain/intake/refused-post.ts"
 import { COMMAND_NAMES, COMMAND_RESULTS, type CommandName, MEANS } from "../domain/control/commands.ts"
+import { DRILL_FAULT_NAMES, DRILL_FAULTS } from "../domain/control/drill.ts"
 import { controlCommands, UNPROTECTED } from "../domain/control/control.ts"
 import type { ControlCommand } from "../domain/control/control.ts"
 import { RESOLUTIONS } from "../domain/orders/order.ts"
@@ -183,6 +184,25 @@ const settingsAnswer = z
   })
   .meta({ id: "SettingsAnswer" })
 
+const drillBody = z
+  .strictObject({
+    fault: oneOf(DRILL_FAULT_NAMES).meta({
+      description: Object.entries(DRILL_FAULTS)
+        .map(([name, about]) => `\`${name}\`: ${about}`)
+        .join(" ")
+    }),
+    reason: maybeReason
+  })
+  .meta({ id: "DrillBody" })
+
+const drillAnswer = z
+  .object({
+    status: z.literal("ACCEPTED"),
+    id: uuid.meta({ description: "Of the drill; its receipt is in the list." }),
+    fault: z.string()
+  })
+  .meta({ id: "DrillAnswer" })
+
 const post = { ...command, tag: "commands" } as const
 
 /** A breaker is opened or closed by a person who can say why. */
@@ -322,6 +342,15 @@ export const commandEndpoints = {
     summary: "Takes the last change of the settings back.",
     body: requiredReasonBody,
     answers: { 200: settingsAnswer }
+  }),
+  "drill.run": endpoint({
+    ...post,
+    path: "/api/v1/drills",
+    name: "runDrill",
+    summary:
+      "Injects a fault in practice mode, sends signals before, during and after it, and writes a receipt of what became of each.",
+    body: drillBody,
+    answers: { 202: drillAnswer }
   }),
   "refused_posts.replay": endpoint({
     ...post,

@@ -18,11 +18,14 @@ import { accountAlertLog } from "./alert-log.ts"
 import * as commands from "./commands.ts"
 import { decisionReplayEndpoints } from "./decision-replay.ts"
 import { consoleEndpoints } from "./console-endpoints.ts"
+import { listDrills } from "./drill-endpoints.ts"
 import { type Endpoint, endpoint, get, list } from "./endpoint.ts"
 import { healthDocument, healthOutline, live, version } from "./health.ts"
+import { getIncident, getIncidentPage } from "./incident-endpoints.ts"
 import { journalEndpoints } from "./journal-endpoints.ts"
 import { latencyEndpoints } from "./latency.ts"
 import { monitoringEndpoints } from "./monitoring-endpoints.ts"
+import { listLimits } from "./limit-endpoints.ts"
 import * as operations from "./operations.ts"
 import { byId, byInstant, byName, listQuery, page } from "./page.ts"
 import { replayEndpoints } from "./replay-endpoints.ts"
@@ -361,6 +364,7 @@ export const endpoints: ReadonlyArray<Endpoint> = [
   listAccounts,
   listEquity,
   listCashFlows,
+  listLimits,
   listWaves,
   listExpected,
   accountAlertLog,
@@ -371,9 +375,12 @@ export const endpoints: ReadonlyArray<Endpoint> = [
   listSettingsChanges,
   listAlerts,
   listBreakers,
+  listDrills,
   ...latencyEndpoints,
   ...monitoringEndpoints,
   ...journalEndpoints,
+  getIncident,
+  getIncidentPage,
   ...replayEndpoints,
   ...decisionReplayEndpoints,
   ...consoleEndpoints

@@ -83,7 +83,11 @@ export const runningFeed = (
 ) =>
   Effect.gen(function* () {
     const alerts: Array<Alert> = []
-    const servers = SignalServers.of({ addressOf: address, launch: () => Effect.die(new Error("not here")) })
+    const servers = SignalServers.of({
+      addressOf: address,
+      cut: () => false,
+      launch: () => Effect.die(new Error("not here"))
+    })
     const context = yield* Layer.build(
       Feeds.layer.pipe(
         Layer.provideMerge(FeedBufferPg),

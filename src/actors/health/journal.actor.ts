@@ -65,16 +65,16 @@ const alertLoss = (path: string, lost: number) =>
     })
   )
 
-const storeEntries = (path: string) =>
+/** `reported`: losses that an alert has named. An outage ends the actor, and must not have the same ones alerted again. */
+const storeEntries = (path: string, reported: { lost: number }) =>
   streamActor("journal.store", ({ send }) =>
     Effect.gen(function* () {
       const journal = yield* Journal
-      let reported = 0
       const once = Effect.gen(function* () {
         const more = yield* storeNext(path)
         const { lost } = journal.counts()
-        if (lost > reported) {
-          reported = lost
+        if (lost > reported.lost) {
+          reported.lost = lost
           yield* alertLoss(path, lost)
         }
         // A full batch waits behind this one only under load; a pause then would let it grow.
@@ -122,7 +122,7 @@ export const journalActor = (self: ChildSelf) =>
       input: { retryMs: journalLimits.retryMs, flushDeadlineMs: journalLimits.flushMsMax },
       actors: {
         watchDatabase: watchDatabase(),
-        storeEntries: storeEntries(self.path),
+        storeEntries: storeEntries(self.path, { lost: 0 }),
         flush: flush(self.path)
       },
       stopEvent: { type: "journal.stop" },

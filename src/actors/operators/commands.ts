@@ -54,6 +54,8 @@ import { Instance } from "../../layers/platform/instance.port.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 import { type AuditKeeper, makeAuditKeeper } from "./audit-keeper.ts"
 import * as breakers from "./command-breakers.ts"
+import { runDrill } from "./command-drill.ts"
+import type { DrillControl } from "./drill-control.ts"
 import * as operations from "./command-operations.ts"
 import * as orders from "./command-orders.ts"
 import * as settings from "./command-settings.ts"
@@ -76,6 +78,7 @@ type Services =
   | BreakerStore
   | Config
   | DeadLetters
+  | DrillControl
   | FillsStore
   | HealthSource
   | OrderCommands
@@ -98,6 +101,7 @@ const handlers: Handlers<Services> = {
   "breaker.close": breakers.operateBreaker("close"),
   "dead_letter.replay": operations.replayDeadLetter,
   "dead_letters.replay": operations.replayDeadLetters,
+  "drill.run": runDrill,
   "refused_post.replay": refused.replayRefusedPost,
   "refused_posts.replay": refused.replayRefusedPosts,
   "settings.reload": settings.reloadSettings,

@@ -47,6 +47,7 @@ import { pictureKeeper } from "../health/picture-keeper.ts"
 import { auditWatch } from "../operators/audit-keeper.ts"
 import { notifier } from "../operators/notifier.ts"
 import { calendarWatch } from "../operators/calendar-watch.ts"
+import { drillRunner } from "../operators/drill-runner.ts"
 import { linkageWatch } from "../operators/linkage-watch.ts"
 import { queueWatch } from "../operators/queue-watch.ts"
 import { settingsRecorder } from "../operators/settings-record.ts"
@@ -274,6 +275,7 @@ export const runService = (observers: ServiceObservers) =>
       yield* Effect.forkScoped(reloader)
       yield* Effect.forkScoped(decisionReplayRunner)
       yield* Effect.forkScoped(settingsRecorder)
+      if (settings.mode === "PRACTICE") yield* Effect.forkScoped(drillRunner)
       // Whoever serves the journal shows its moments.
       if (settings.roles.has("http")) yield* Effect.forkScoped(pictureKeeper)
       return yield* runUntilEnd(tree)

@@ -11,6 +11,7 @@
  */
 import { Data } from "effect"
 import type { Resolution } from "../orders/order.ts"
+import type { DrillFault } from "./drill.ts"
 import type { FieldError } from "../kernel/field-error.ts"
 import type { TradingStateName } from "../kernel/trading-state.ts"
 
@@ -32,6 +33,7 @@ export type TargetKind =
   | "refused_post"
   | "refused_posts"
   | "settings"
+  | "drill"
 
 type NoArguments = Readonly<Record<string, never>>
 
@@ -65,6 +67,7 @@ export interface CommandArguments {
   /** Null: any. */
   readonly "settings.reload": NoArguments
   readonly "settings.back": NoArguments
+  readonly "drill.run": { readonly fault: DrillFault }
   readonly "refused_posts.replay": {
     readonly source: string | null
     readonly reason: string | null
@@ -181,6 +184,12 @@ export const COMMANDS: { readonly [name in CommandName]: CommandRow } = {
     target: "settings",
     confirmation: (target) =>
       `Take the last change of the ${target} back? The configuration file still has it at the next start.`
+  },
+  "drill.run": {
+    permission: operator,
+    target: "drill",
+    confirmation: (fault) =>
+      `Run the drill ${fault}? Practice mode injects the fault, trades a few signals of its own through it, and closes what they opened.`
   },
   "refused_posts.replay": {
     permission: operator,

@@ -208,6 +208,18 @@ export const journalLimits = {
   pageMax: 500
 } as const
 
+/** Incident reports (G8). */
+export const incidentLimits = {
+  /** A longer one is not read by anybody, and its entries would be hundreds of thousands. */
+  spanMsMax: days(2),
+  /** Rows of each section; what is more is counted and said to be missing. */
+  rowsMax: 500,
+  /** Entries of the timeline: restarts, alerts, health, readiness, orders. */
+  entriesMax: 2_000,
+  queryMsMax: seconds(4),
+  routeMsMax: seconds(20)
+} as const
+
 /** Pictures of what a process was, from which any moment of the journal is shown (G6). */
 export const pictureLimits = {
   /** How often the keeper follows the journal: an eighth of what its ring holds at a thousand entries a second. */

@@ -12,6 +12,7 @@
 import { Clock, Context, Effect, Layer } from "effect"
 import type { Settings } from "../../domain/kernel/settings.ts"
 import { Config } from "../platform/config.port.ts"
+import { Instance } from "../platform/instance.port.ts"
 import { ControlToken, type ControlTokenService } from "../platform/control-token.port.ts"
 import { Entropy } from "../platform/entropy.port.ts"
 import { equalSecrets } from "./http.authentication.ts"
@@ -21,6 +22,7 @@ import {
   makeSessions,
   repeatsCsrfToken,
   type Session,
+  cookieMark,
   sessionNameIn,
   type SessionsService
 } from "./http.session.ts"
@@ -35,12 +37,15 @@ export type Standing =
 export interface HttpAccessService {
   readonly standingOf: (exchange: Exchange) => Standing
   readonly sessions: SessionsService
+  /** Of this installation's cookie. */
+  readonly cookieMark: () => string
 }
 
 interface Parts {
   readonly settings: Settings
   readonly token: ControlTokenService
   readonly sessions: SessionsService
+  readonly cookieMark: () => string
   readonly nowMs: () => number
 }
 
@@ -55,12 +60,9 @@ const byBearer = (given: string, token: string | null): Standing => {
   return equalSecrets(given, token) && given !== "" ? { may: "control", by: "token" } : nothing
 }
 
-/** The port the listener is bound to, which is part of the cookie's name. */
-export const portOf = ({ request }: Exchange): number => request.socket.localPort ?? 0
-
-const bySession = ({ sessions, nowMs }: Parts, exchange: Exchange): Standing => {
+const bySession = ({ cookieMark: mark, nowMs, sessions }: Parts, exchange: Exchange): Standing => {
   const { headers } = exchange.request
-  const name = sessionNameIn(headers.cookie, portOf(exchange))
+  const name = sessionNameIn(headers.cookie, mark())
   const session = name === null || !isSameSite(headers) ? null : sessions.find(name, nowMs())
   if (session === null) return nothing
   return {
@@ -72,6 +74,7 @@ const bySession = ({ sessions, nowMs }: Parts, exchange: Exchange): Standing => 
 
 const makeAccess = (parts: Parts): HttpAccessService => ({
   sessions: parts.sessions,
+  cookieMark: parts.cookieMark,
   standingOf: (exchange) => {
     const { request } = exchange
     const { settings } = parts
@@ -90,16 +93,20 @@ const makeAccess = (parts: Parts): HttpAccessService => ({
 export class HttpAccess extends Context.Service<HttpAccess, HttpAccessService>()(
   "holdfast/layers/HttpAccess"
 ) {
-  static readonly layer: Layer.Layer<HttpAccess, never, Config | ControlToken | Entropy> = Layer.effect(
-    HttpAccess,
-    Effect.gen(function* () {
-      const clock = yield* Clock.Clock
-      return makeAccess({
-        settings: yield* Config,
-        token: yield* ControlToken,
-        sessions: makeSessions(yield* Entropy),
-        nowMs: () => clock.currentTimeMillisUnsafe()
+  static readonly layer: Layer.Layer<HttpAccess, never, Config | ControlToken | Entropy | Instance> =
+    Layer.effect(
+      HttpAccess,
+      Effect.gen(function* () {
+        const clock = yield* Clock.Clock
+        const instance = yield* Instance
+        return makeAccess({
+          settings: yield* Config,
+          token: yield* ControlToken,
+          sessions: makeSessions(yield* Entropy),
+          // Before the node is known there is no control token either, so nobody has a session.
+          cookieMark: () => cookieMark(instance.current()?.nodeId ?? ""),
+          nowMs: () => clock.currentTimeMillisUnsafe()
+        })
       })
-    })
-  )
+    )
 }

@@ -15,6 +15,7 @@ import type { Endpoint } from "../../wire/endpoint.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
 import { metadataSources } from "../../domain/signals/metadata.ts"
 import * as wire from "../../wire/endpoints.ts"
+import { listDrills } from "../../wire/drill-endpoints.ts"
 import { getLatency } from "../../wire/latency.ts"
 import { listResources, listTransactions } from "../../wire/monitoring-endpoints.ts"
 import { listDeadLetters, listRefused } from "../../wire/replay-endpoints.ts"
@@ -187,6 +188,7 @@ export const apiRoutes = ({
   stateRoute(states),
   ...commandRoutes(commands),
   listRoute(reads, wire.listAudit, "audit"),
+  listRoute(reads, listDrills, "drills"),
   listRoute(reads, wire.listSettingsChanges, "settings_changes"),
   listRoute(reads, wire.listAlerts, "alerts"),
   listRoute(reads, wire.listBreakers, "circuit_breakers"),

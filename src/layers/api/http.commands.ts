@@ -184,6 +184,11 @@ export const commandRoutes = (commands: CommandsService): ReadonlyArray<Route> =
     target: "settings"
   })),
   commandRoute(commands, "settings.back", ({ reason }) => ({ arguments: {}, reason, target: "settings" })),
+  commandRoute(commands, "drill.run", ({ fault, reason }) => ({
+    arguments: { fault },
+    reason,
+    target: fault
+  })),
   commandRoute(commands, "refused_posts.replay", ({ expect_count, filter, reason }) => ({
     arguments: {
       source: filter.source ?? null,

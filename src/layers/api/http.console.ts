@@ -9,7 +9,7 @@
 import { isoOf } from "../../domain/kernel/iso-time.ts"
 import { Clock, Effect } from "effect"
 import { consoleFile } from "./console-files.node.ts"
-import { type HttpAccessService, portOf, type Standing } from "./http.access.ts"
+import type { HttpAccessService, Standing } from "./http.access.ts"
 import type { Exchange } from "./http.exchange.ts"
 import * as wire from "../../wire/console-endpoints.ts"
 import { Refused, type Route, route } from "./http.route.ts"
@@ -113,18 +113,18 @@ export const consoleRoutes = (access: HttpAccessService): ReadonlyArray<Route> =
       return {
         status: 200,
         json: sessionAnswer("session", session),
-        headers: { "set-cookie": sessionCookie(portOf(exchange), session.name, isSecurePage(exchange)) }
+        headers: { "set-cookie": sessionCookie(access.cookieMark(), session.name, isSecurePage(exchange)) }
       }
     })
   ),
   route(wire.endSession, ({ exchange }) =>
     Effect.sync(() => {
-      const name = sessionNameIn(exchange.request.headers.cookie, portOf(exchange))
+      const name = sessionNameIn(exchange.request.headers.cookie, access.cookieMark())
       if (name !== null) access.sessions.end(name)
       return {
         status: 200,
         json: { status: "ok" } as const,
-        headers: { "set-cookie": sessionCookie(portOf(exchange), null, isSecurePage(exchange)) }
+        headers: { "set-cookie": sessionCookie(access.cookieMark(), null, isSecurePage(exchange)) }
       }
     })
   )

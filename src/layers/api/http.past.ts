@@ -53,7 +53,8 @@ const missingIn = (entries: ReadonlyArray<StoredEntry>): number =>
 
 const unknown = (message: string): Refused => new Refused({ status: 404, more: { message } })
 
-const momentOf = (parts: PastParts, at: Asked) =>
+/** What was at a moment, as it is answered; fails with a 404 where nothing tells. */
+export const momentOf = (parts: PastParts, at: Asked) =>
   Effect.gen(function* () {
     const { journal, pictures } = parts
     const seq = yield* numberOf(parts, at)

@@ -32,12 +32,15 @@ import { apiRoutes } from "./http.api.ts"
 import { noteStranger, noteUnread } from "./http.commands.ts"
 import { Charts } from "../health/charts.port.ts"
 import { JournalStore } from "../health/journal-store.port.ts"
+import { IncidentStore } from "../health/incident-store.port.ts"
 import { Pictures } from "../health/pictures.port.ts"
+import { RiskFigures } from "../orders/risk-figures.port.ts"
 import { Figures } from "../platform/figures.port.ts"
 import { Journal } from "../platform/journal.port.ts"
 import { chartRoutes } from "./http.charts.ts"
 import { liveRoutes } from "./http.live.ts"
-import { pastRoutes } from "./http.past.ts"
+import { incidentRoutes } from "./http.incident.ts"
+import { limitRoutes } from "./http.limits.ts"
 import { LiveHub } from "./live.hub.ts"
 import { HttpAccess, type HttpAccessService, type Standing } from "./http.access.ts"
 import { readBody, refuseUnread } from "./http.body.ts"
@@ -320,11 +323,13 @@ export const HttpFrontRoutes: Layer.Layer<
   | HealthSource
   | HttpAccess
   | HttpIntake
+  | IncidentStore
   | Journal
   | JournalStore
   | Metrics
   | Pictures
   | ReadStore
+  | RiskFigures
   | TradingStateStore
   | RefusedPosts
   | Shedding
@@ -345,7 +350,7 @@ export const HttpFrontRoutes: Layer.Layer<
     const states = yield* TradingStateStore
     const commands = yield* Commands
     const clock = yield* Clock.Clock
-    const [journal, store] = [yield* Journal, yield* JournalStore]
+    const [journal, store, pictures] = [yield* Journal, yield* JournalStore, yield* Pictures]
     const hub = new LiveHub({
       journal,
       store,
@@ -381,7 +386,8 @@ export const HttpFrontRoutes: Layer.Layer<
           ...(yield* alertLogRoutes),
           ...(yield* decisionReplayRoutes),
           ...liveRoutes({ hub, journal, store, access, corsOrigins: settings.corsOrigins, shedding }),
-          ...pastRoutes({ journal, store, pictures: yield* Pictures }),
+          ...limitRoutes(settings, yield* RiskFigures),
+          ...incidentRoutes({ journal, store, pictures, source, incidents: yield* IncidentStore }),
           ...chartRoutes(charts, source)
         ]
       : []

@@ -62,12 +62,18 @@ export const makeSessions = (entropy: EntropyService): SessionsService => {
 export const repeatsCsrfToken = (session: Session, given: unknown): boolean =>
   typeof given === "string" && equalSecrets(given, session.csrfToken)
 
-/** Cookies know no ports: two services on one host must not overwrite each other's. */
-const cookieName = (port: number): string => `holdfast_session_${port}`
+/**
+ * What tells the cookie of an installation from those of others: cookies know no ports, and two hosts behind one name may use the same
+ * one. The node is no secret, but nobody's business either.
+ */
+export const cookieMark = (nodeId: string): string =>
+  createHash("sha256").update(`cookie of ${nodeId}`).digest("hex").slice(0, 12)
+
+const cookieName = (mark: string): string => `holdfast_session_${mark}`
 
 /** The session's name in a Cookie header. */
-export const sessionNameIn = (cookies: string | undefined, port: number): string | null => {
-  const wanted = `${cookieName(port)}=`
+export const sessionNameIn = (cookies: string | undefined, mark: string): string | null => {
+  const wanted = `${cookieName(mark)}=`
   const found = (cookies ?? "")
     .split(";")
     .map((cookie) => cookie.trim())
@@ -79,9 +85,9 @@ export const sessionNameIn = (cookies: string | undefined, port: number): string
  * The Set-Cookie of a session, or of its end. `secure` when the page came over TLS, which only a proxy in front of us can
  * provide; with it a browser would withhold the cookie from plain loopback.
  */
-export const sessionCookie = (port: number, name: string | null, secure: boolean): string =>
+export const sessionCookie = (mark: string, name: string | null, secure: boolean): string =>
   [
-    `${cookieName(port)}=${name ?? ""}`,
+    `${cookieName(mark)}=${name ?? ""}`,
     "Path=/",
     `Max-Age=${name === null ? 0 : sessionLimits.lifeMs / 1_000}`,
     "HttpOnly",

@@ -234,10 +234,22 @@ const start = (options: EmbeddedOptions): Effect.Effect<RunningServer, PostgresS
 
 export const embeddedServer = (options: EmbeddedOptions): PostgresServerService => {
   const resolved = { ...options, dataDir: path.resolve(options.dataDir) }
+  let running: number | null = null
   return {
     kind: "embedded",
     target: embeddedTarget(resolved.dataDir, resolved.database),
-    start: start(resolved)
+    pid: () => running,
+    start: Effect.tap(start(resolved), ({ exited, pid = null }) => {
+      running = pid
+      // A number that somebody else may have by now is nobody's.
+      const over = Effect.sync(() => {
+        if (running === pid) running = null
+      })
+      return Effect.andThen(
+        Effect.forkScoped(Effect.andThen(exited, over)),
+        Effect.addFinalizer(() => over)
+      )
+    })
   }
 }
 

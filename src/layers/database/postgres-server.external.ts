@@ -13,6 +13,7 @@ import { PostgresServer, type PostgresServerService } from "./postgres-server.po
 export const externalServer = (target: DatabaseTarget): PostgresServerService => ({
   kind: "external",
   target,
+  pid: () => null,
   start: Effect.succeed({ target, pid: undefined, mode: "external", startedInMs: 0, exited: Effect.never })
 })
 

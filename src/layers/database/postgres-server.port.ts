@@ -86,6 +86,8 @@ export interface PostgresServerService {
   readonly start: Effect.Effect<RunningServer, PostgresServerError, Scope.Scope>
   /** Where the server is or will be; known without I/O. */
   readonly target: DatabaseTarget
+  /** The postmaster that runs now and is ours; null when there is none. */
+  readonly pid: () => number | null
   /** Name of the steps in the order they run, for start-up progress. */
   readonly kind: "embedded" | "external"
 }

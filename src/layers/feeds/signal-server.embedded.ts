@@ -7,14 +7,19 @@
  */
 import { Effect, Layer, Result } from "effect"
 import { readScript } from "../../../peers/signal-server/script.ts"
-import { startSignalServer } from "../../../peers/signal-server/server.ts"
+import { type SignalServer, startSignalServer } from "../../../peers/signal-server/server.ts"
 import { SignalServerFailed, SignalServers } from "./signal-server.port.ts"
 
 /** Nothing starts until `launch`. */
 export const layerEmbeddedSignalServers: Layer.Layer<SignalServers> = Layer.sync(SignalServers, () => {
-  const addresses = new Map<string, string>()
+  const running = new Map<string, SignalServer>()
   return SignalServers.of({
-    addressOf: (feed) => addresses.get(feed) ?? null,
+    addressOf: (feed) => running.get(feed)?.url ?? null,
+    cut: (feed) => {
+      const server = running.get(feed)
+      server?.cut()
+      return server !== undefined
+    },
     launch: (feed, perWave) =>
       Effect.gen(function* () {
         const failed = (reason: string) => new SignalServerFailed({ feed, reason })
@@ -22,15 +27,15 @@ export const layerEmbeddedSignalServers: Layer.Layer<SignalServers> = Layer.sync
           Effect.fromResult(Result.mapError(readScript({ perWave }), (problems) => problems.join("; "))),
           failed
         )
-        const { url } = yield* Effect.mapError(startSignalServer(script), ({ code, port }) =>
+        const server = yield* Effect.mapError(startSignalServer(script), ({ code, port }) =>
           failed(`cannot listen on port ${port}: ${code}`)
         )
         yield* Effect.acquireRelease(
-          Effect.sync(() => addresses.set(feed, url)),
+          Effect.sync(() => running.set(feed, server)),
           // The next one may be up before this one is quite down.
-          () => Effect.sync(() => addresses.get(feed) === url && addresses.delete(feed))
+          () => Effect.sync(() => running.get(feed) === server && running.delete(feed))
         )
-        return url
+        return server.url
       })
   })
 })

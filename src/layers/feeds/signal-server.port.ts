@@ -22,6 +22,8 @@ export interface SignalServersService {
     signalsPerWave: number
   ) => Effect.Effect<string, SignalServerFailed, Scope.Scope>
   readonly addressOf: (feed: string) => string | null
+  /** Resets every connection of the feed; false where no server of it runs. */
+  readonly cut: (feed: string) => boolean
 }
 
 export class SignalServers extends Context.Service<SignalServers, SignalServersService>()(

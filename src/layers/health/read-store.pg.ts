@@ -144,6 +144,11 @@ const lists: Readonly<Record<ListName, ListTable>> = {
       received_at, replayed_at, replayed_by`,
     key: bySeq
   },
+  drills: {
+    from: "drills",
+    columns: "id, fault, status, by, reason, receipt, node, begun_at, ended_at",
+    key: bySeq
+  },
   circuit_breakers: {
     from: "circuit_breakers",
     columns: `id, state, manual, reason, changed_by, opened_at, cooldown_until, openings, probes, numbers, changed_at`,

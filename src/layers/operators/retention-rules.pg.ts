@@ -184,6 +184,13 @@ export const retentionRules: ReadonlyArray<RetentionRule> = [
     over: always
   },
   {
+    name: "drills",
+    table: "drills",
+    born: "begun_at",
+    keeps: ({ auditDays }) => ({ days: auditDays }),
+    over: (sql) => sql`t.status <> 'running'`
+  },
+  {
     name: "expected_signals",
     table: "expected_signals",
     born: "judged_at",

@@ -131,6 +131,7 @@ const makeWorld = () => {
     }),
     Layer.succeed(PostgresServer, {
       kind: "embedded",
+      pid: () => null,
       target: socketTarget("/run", "holdfast"),
       start: Effect.gen(function* () {
         world.launches += 1

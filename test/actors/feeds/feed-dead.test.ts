@@ -86,7 +86,7 @@ const start = Effect.gen(function* () {
           memoryLedger(world, () => true)
         ),
         Layer.succeed(SignalFeed, refusing),
-        Layer.mock(SignalServers, { addressOf: () => null }),
+        Layer.mock(SignalServers, { addressOf: () => null, cut: () => false }),
         Layer.succeed(Market, market.service),
         Layer.mock(PositionsStore, { open: () => Effect.succeed(exits.length === 0 ? [share] : []) }),
         Layer.mock(OrdersStore, {

@@ -119,7 +119,10 @@ export const world = (more: Partial<FeedSettings> = {}, databaseThere = true) =>
             Layer.succeed(Database, database),
             Figures.layer,
             Layer.succeed(SignalFeed, service),
-            Layer.succeed(SignalServers, SignalServers.of({ addressOf: () => null, launch: unused })),
+            Layer.succeed(
+              SignalServers,
+              SignalServers.of({ addressOf: () => null, cut: () => false, launch: unused })
+            ),
             Layer.succeed(
               Alerts,
               Alerts.of({

@@ -203,6 +203,16 @@ describe("the component of the journal", () => {
           alerts.map(({ detail, kind }) => [kind, detail]),
           [["journal.lost", { lost }]]
         )
+        // Another outage loses nothing, and is no news of the former loss.
+        availability.mark("unavailable")
+        yield* turns
+        record(3)
+        yield* TestClock.adjust(5_000)
+        availability.mark("available")
+        yield* turns
+        yield* TestClock.adjust(5_000)
+        assert.strictEqual(journal.counts().stored, memory.rows.length)
+        assert.strictEqual(alerts.length, 1)
       })
     )
   )

@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"
+import { DrillControl } from "../../../src/actors/operators/drill-control.ts"
 import { SettingsControl } from "../../../src/actors/operators/reloader.ts"
 import { commandsLayer } from "../../../src/actors/operators/commands.ts"
 import type { CommandCaller, CommandRefused } from "../../../src/domain/control/commands.ts"
@@ -79,6 +80,7 @@ const world = ({ audit: broken = {}, control, set }: Options = {}) =>
             counts: () => ({ raised: 0, pending: 0, dropped: 0 })
           }),
           Layer.mock(SettingsControl, {}),
+          Layer.mock(DrillControl, {}),
           Layer.succeed(HealthSource, {
             ...unused<HealthSourceService>(),
             control: control ?? (() => Effect.succeed({ unprotected: [] }))

@@ -38,6 +38,7 @@ import { drainSpool } from "../../../src/actors/intake/spool-drain.ts"
 import { RefusedStore } from "../../../src/layers/intake/refused-store.port.ts"
 import type { MemoryDisk } from "../../support/spool-disk.memory.ts"
 import { AuditStore, type AuditStoreService } from "../../../src/layers/control/audit-store.port.ts"
+import { DrillControl } from "../../../src/actors/operators/drill-control.ts"
 import { SettingsControl } from "../../../src/actors/operators/reloader.ts"
 import { commandsLayer } from "../../../src/actors/operators/commands.ts"
 import { AccountLeases } from "../../../src/layers/accounts/accounts-lease.port.ts"
@@ -64,7 +65,9 @@ import {
 } from "../../../src/layers/control/trading-state-store.port.ts"
 import { chartsLayer } from "../../../src/actors/health/charts.ts"
 import { JournalStore, type JournalStoreService } from "../../../src/layers/health/journal-store.port.ts"
+import { IncidentStore, type IncidentStoreService } from "../../../src/layers/health/incident-store.port.ts"
 import { Pictures, type PicturesService } from "../../../src/layers/health/pictures.port.ts"
+import { RiskFigures } from "../../../src/layers/orders/risk-figures.port.ts"
 import { Figures } from "../../../src/layers/platform/figures.port.ts"
 import { Journal, type JournalService } from "../../../src/layers/platform/journal.port.ts"
 import { makeJournal } from "../../../src/layers/platform/journal.ring.ts"
@@ -126,6 +129,7 @@ export interface WorldOptions {
   readonly journalStore?: JournalStoreService
   /** Pictures of the past; none when left out. */
   readonly pictures?: Partial<PicturesService>
+  readonly incidents?: Partial<IncidentStoreService>
   /** What is hidden in refused posts. */
   readonly mask?: Mask
 }
@@ -307,6 +311,7 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
       reload: () => Effect.succeed(readOf("0".repeat(16))),
       back: () => Effect.succeed(readOf("1".repeat(16)))
     }),
+    Layer.succeed(DrillControl, { begin: () => Effect.succeed(BOOT), next: Effect.never }),
     Layer.succeed(ReadStore, reads),
     Layer.succeed(Replay, options.replay ?? { replay: () => nothing }),
     DecisionReplays.layer.pipe(Layer.provide(layerEntropy)),
@@ -346,6 +351,7 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     Lifecycle.layer,
     Metrics.layer,
     TradingState.layer,
+    RiskFigures.layer,
     layerEntropy,
     layerBreakers.pipe(Layer.provideMerge(Wake.layer))
   )
@@ -380,6 +386,7 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     } as unknown as AccountsStore["Service"]),
     Layer.mock(BreakerStore, {}),
     Layer.mock(Pictures, { before: () => Effect.succeed(null), ...options.pictures }),
+    Layer.mock(IncidentStore, { ...options.incidents }),
     Layer.succeed(Instance, instance)
   )
   const services = HttpListenerNode.pipe(
@@ -388,6 +395,7 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     Layer.provide(stores),
     Layer.provideMerge(RefusedPosts.layer),
     Layer.provide(Layer.mergeAll(HttpAccess.layer, HttpIntake.layer)),
+    Layer.provide(Layer.succeed(Instance, instance)),
     Layer.provideMerge(Layer.mergeAll(IntakeQueueBatch, keptPostsMasked(options.mask ?? ((text) => text)))),
     Layer.provideMerge(options.disk === undefined ? spoolClosed : spoolOn(options.disk)),
     Layer.provideMerge(ports),

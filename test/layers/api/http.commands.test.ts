@@ -39,7 +39,8 @@ const bodies: { readonly [name in CommandName]: object } = {
   "refused_post.replay": {},
   "refused_posts.replay": { filter: {}, expect_count: 0 },
   "settings.reload": {},
-  "settings.back": { reason: "drill" }
+  "settings.back": { reason: "drill" },
+  "drill.run": { fault: "feed.cut" }
 }
 const pathOf = (name: CommandName): string =>
   commandEndpoints[name].path.replace(":path", "root%2Ftrading").replace(":id", id)
@@ -84,7 +85,8 @@ const carried: { readonly [name in CommandName]?: number } = {
   "dead_letters.replay": 202,
   "refused_posts.replay": 202,
   "settings.reload": 200,
-  "settings.back": 200
+  "settings.back": 200,
+  "drill.run": 202
 }
 
 describe("the permission matrix", () => {

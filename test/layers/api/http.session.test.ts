@@ -1,6 +1,11 @@
 import { assert, describe, it } from "vitest"
 import { sessionLimits } from "../../../src/layers/platform/http-limits.ts"
-import { makeSessions, sessionCookie, sessionNameIn } from "../../../src/layers/api/http.session.ts"
+import {
+  cookieMark,
+  makeSessions,
+  sessionCookie,
+  sessionNameIn
+} from "../../../src/layers/api/http.session.ts"
 import { nodeEntropy } from "../../../src/layers/platform/entropy.node.ts"
 
 describe("sessions", () => {
@@ -28,11 +33,13 @@ describe("sessions", () => {
 })
 
 describe("the cookie", () => {
-  it("is found among others, by the port of the service", () => {
-    const cookie = sessionCookie(5003, "abc", false).split(";")[0] ?? ""
-    assert.strictEqual(sessionNameIn(`a=b; ${cookie}; c=d`, 5003), "abc")
-    assert.isNull(sessionNameIn(cookie, 5004))
-    assert.isNull(sessionNameIn("holdfast_session_5003=", 5003))
-    assert.isNull(sessionNameIn(undefined, 5003))
+  it("is found among others, by the installation of the service, whatever its port", () => {
+    const [one, other] = [cookieMark("node-a"), cookieMark("node-b")]
+    const cookie = sessionCookie(one, "abc", false).split(";")[0] ?? ""
+    assert.notInclude(cookie, "node-a")
+    assert.strictEqual(sessionNameIn(`a=b; ${cookie}; c=d`, one), "abc")
+    assert.isNull(sessionNameIn(cookie, other))
+    assert.isNull(sessionNameIn(`holdfast_session_${one}=`, one))
+    assert.isNull(sessionNameIn(undefined, one))
   })
 })
