@@ -133,6 +133,7 @@ export const live = (
       spool: bounds,
       sources: {},
       secrets: { hmac: null, webhook: null, admin: null },
+      telegram: { token: null },
       databaseUrl: null,
       feeds: {},
       brokers: {},
