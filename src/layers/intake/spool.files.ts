@@ -89,6 +89,8 @@ interface Shelf {
   reading: Reading | null
   number: number
   reads: number
+  /** One write at a time. Whoever takes a segment to be drained asks for it only to close that one. */
+  readonly writing: Semaphore.Semaphore
 }
 
 const report = (
@@ -184,7 +186,8 @@ const readOldest = (shelf: Shelf): Effect.Effect<Reading | null, DiskFault> =>
     if (shelf.reading !== null) return shelf.reading
     const [segment] = shelf.segments
     if (segment === undefined) return null
-    segment.sealed = true
+    // A write that is under way may be into this very file.
+    yield* shelf.writing.withPermit(Effect.sync(() => void (segment.sealed = true)))
     const bytes = yield* shelf.disk.read(segment.name)
     shelf.reads = 0
     const content = readSegment(bytes)
@@ -275,15 +278,17 @@ const totalsOf = ({ reading, segments }: Shelf): ReturnType<SpoolFiles["totals"]
 
 /** The files on this disk. `found` is told what is wrong with one. */
 export const makeSpoolFiles = (disk: SpoolDiskService, found: Shelf["found"]): SpoolFiles => {
-  const shelf: Shelf = { disk, found, segments: [], reading: null, number: 0, reads: 0 }
-  const turn = Semaphore.makeUnsafe(1)
+  const writing = Semaphore.makeUnsafe(1)
+  const shelf: Shelf = { disk, found, segments: [], reading: null, number: 0, reads: 0, writing }
+  // Of its own: a sender that waits for a write must not wait for a slow read as well.
+  const draining = Semaphore.makeUnsafe(1)
   return {
-    open: (each) => turn.withPermit(openAll(shelf, each)),
-    write: (records, firstAtMs) => turn.withPermit(write(shelf, records, firstAtMs)),
-    next: turn.withPermit(next(shelf)),
-    drained: turn.withPermit(drained(shelf)),
-    putAside: (posts) => turn.withPermit(putAside(shelf, posts)),
-    settled: turn.withPermit(Effect.void),
+    open: (each) => draining.withPermit(writing.withPermit(openAll(shelf, each))),
+    write: (records, firstAtMs) => writing.withPermit(write(shelf, records, firstAtMs)),
+    next: draining.withPermit(next(shelf)),
+    drained: draining.withPermit(drained(shelf)),
+    putAside: (posts) => draining.withPermit(putAside(shelf, posts)),
+    settled: writing.withPermit(Effect.void),
     posts: () => postsIn(shelf),
     totals: () => totalsOf(shelf)
   }
