@@ -166,7 +166,14 @@ export const position = z
     epoch: count,
     quantity: decimal.meta({ description: "Signed: below zero is short." }),
     average_price: decimal,
+    last_price: decimal.nullable().meta({
+      description: "The market's, as this process has it; null: it has no fresh quote."
+    }),
+    priced_at: instant.nullable().meta({ description: "When that price held." }),
     realised_pnl: decimal,
+    unrealised_pnl: decimal.nullable().meta({
+      description: "At `last_price`, with the contract's multiplier; null: it is open and has no price."
+    }),
     confirmed_quantity: decimal.nullable().meta({ description: "What the venue last reported." }),
     confirmed_at: instant.nullable(),
     disputed_at: instant
@@ -202,13 +209,14 @@ export const account = z
     unrealised_pnl: decimal.nullable(),
     equity: decimal.nullable().meta({
       description:
-        "Starting cash plus realised less fees plus unrealised; null: an open position has no price."
+        "Starting cash plus realised less fees plus unrealised; null: an open position has no price, or nothing was sampled yet."
     }),
     day_pnl: decimal.nullable().meta({ description: "Since midnight of `risk.zone`, or the last resume." }),
     drawdown: decimal.nullable().meta({ description: "Below the high-water mark since the last resume." }),
-    equity_at: instant
-      .nullable()
-      .meta({ description: "The minute of `unrealised_pnl`, `equity`, `day_pnl` and `drawdown`." })
+    equity_at: instant.nullable().meta({
+      description:
+        "The minute of `unrealised_pnl`, `equity`, `day_pnl` and `drawdown`; null with figures: it never traded."
+    })
   })
   .meta({ id: "Account" })
 

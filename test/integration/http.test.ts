@@ -489,7 +489,22 @@ describe("the trace of a signal", () => {
       open_positions: 1,
       fence: "0"
     })
-    assert.deepInclude((await get("/api/v1/positions?account=paper-1")).body.items[0], { quantity: "1.5" })
+    assert.deepInclude((await get("/api/v1/positions?account=paper-1")).body.items[0], {
+      quantity: "1.5",
+      last_price: null,
+      unrealised_pnl: null
+    })
+  })
+
+  it("an account that never traded has what it began with; one that did is not known before it is sampled", async () => {
+    await world.sql("INSERT INTO accounts (id, venue, starting_cash) VALUES ('fresh', 'practice', 2500)")
+    const { body } = await get("/api/v1/accounts")
+    const of = (name: string) => {
+      const found = body.items.find(({ id }) => id === name) as Readonly<Record<string, unknown>>
+      return ["equity", "unrealised_pnl", "day_pnl", "drawdown", "cash"].map((field) => found[field])
+    }
+    assert.deepStrictEqual(of("fresh"), ["2500", "0", "0", "0", null])
+    assert.deepStrictEqual(of("paper-1"), [null, null, null, null, null])
   })
 })
 

@@ -433,6 +433,19 @@ describe("the other endpoints", () => {
     assert.isAbove(body.items.length, 0)
     assert.isTrue(body.items.every((order: { account: string }) => order.account === "paper-1"))
   })
+  it("an open position has the market's price and the profit at it, an account its equity", async () => {
+    const positions = (await service.get("/api/v1/positions?account=paper-1")).body.items
+    const priced = positions.filter(({ last_price: price }: { last_price: string | null }) => price !== null)
+    assert.isAbove(priced.length, 0, JSON.stringify(positions).slice(0, 500))
+    for (const { last_price, priced_at, unrealised_pnl } of priced) {
+      assert.match(last_price, /^\d+(\.\d+)?$/)
+      assert.match(unrealised_pnl, /^-?\d+(\.\d+)?$/)
+      assert.isAbove(Date.parse(priced_at), Date.now() - 60_000)
+    }
+    const accounts = (await service.get("/api/v1/accounts")).body.items
+    const idle = accounts.find(({ id }: { id: string }) => id === "paper-2")
+    assert.deepInclude(idle, { equity: "100000", unrealised_pnl: "0", day_pnl: "0", drawdown: "0" })
+  })
   it("health is healthy and names every component", async () => {
     const { body } = await service.get("/health")
     assert.strictEqual(body.status, "healthy", JSON.stringify(body))

@@ -23,8 +23,10 @@ import { PAGE_ITEMS_DEFAULT } from "../../wire/page.ts"
 import type { CommandsService } from "../control/commands.port.ts"
 import type { TradingStateStoreService } from "../control/trading-state-store.port.ts"
 import type { ActorRow, HealthSourceService } from "../health/health-source.port.ts"
-import type { ListName, ReadStoreService } from "../health/read-store.port.ts"
+import type { Item, ListName, ReadStoreService } from "../health/read-store.port.ts"
+import type { MarketService } from "../market/market.port.ts"
 import { commandRoutes } from "./http.commands.ts"
+import { pricedPositions } from "./http.positions.ts"
 import { badCursor, decoded, Refused, route, type Route, rowsRoute } from "./http.route.ts"
 
 /** The decoded query of any list; what is neither limit nor cursor is a filter. */
@@ -32,11 +34,15 @@ type ListQuery = Readonly<Record<string, string>> & { readonly limit?: number; r
 
 const notFound = new Refused({ status: 404 })
 
+/** Adds to rows what the database does not know. */
+type Completion = (rows: ReadonlyArray<Item>) => Effect.Effect<ReadonlyArray<Item>>
+
 /** A list of rows. Its query has a limit, a cursor, and otherwise filters by columns. */
 const listRoute = (
   reads: ReadStoreService,
   endpoint: Endpoint & { readonly answers: { readonly 200: z.ZodType } },
-  name: ListName
+  name: ListName,
+  complete: Completion = Effect.succeed
 ): Route =>
   rowsRoute(endpoint, (request) =>
     Effect.gen(function* () {
@@ -45,7 +51,8 @@ const listRoute = (
       const { items, nextCursor } = yield* reads
         .list(name, { limit, cursor, filters })
         .pipe(Effect.catchTag("BadCursor", () => Effect.fail(badCursor)))
-      return { status: 200, json: yield* decoded(endpoint.answers[200], { items, next_cursor: nextCursor }) }
+      const found = { items: yield* complete(items), next_cursor: nextCursor }
+      return { status: 200, json: yield* decoded(endpoint.answers[200], found) }
     })
   )
 
@@ -158,6 +165,7 @@ export interface ApiServices {
   readonly settings: Settings
   readonly commands: CommandsService
   readonly reads: ReadStoreService
+  readonly market: MarketService
   readonly states: TradingStateStoreService
   readonly source: HealthSourceService
 }
@@ -165,6 +173,7 @@ export interface ApiServices {
 /** The routes of this file. */
 export const apiRoutes = ({
   commands,
+  market,
   reads,
   settings,
   source,
@@ -176,7 +185,7 @@ export const apiRoutes = ({
   listRoute(reads, wire.listOrders, "orders"),
   itemRoute(wire.getOrder, reads.order),
   listRoute(reads, wire.listFills, "fills"),
-  listRoute(reads, wire.listPositions, "positions"),
+  listRoute(reads, wire.listPositions, "positions", pricedPositions(market, settings)),
   listRoute(reads, wire.listAccounts, "accounts"),
   listRoute(reads, wire.listEquity, "equity"),
   listRoute(reads, wire.listCashFlows, "cash_flows"),

@@ -35,6 +35,7 @@ import { JournalStore } from "../health/journal-store.port.ts"
 import { IncidentStore } from "../health/incident-store.port.ts"
 import { Pictures } from "../health/pictures.port.ts"
 import { RiskFigures } from "../orders/risk-figures.port.ts"
+import { Market } from "../market/market.port.ts"
 import { Figures } from "../platform/figures.port.ts"
 import { Journal } from "../platform/journal.port.ts"
 import { chartRoutes } from "./http.charts.ts"
@@ -326,6 +327,7 @@ export const HttpFrontRoutes: Layer.Layer<
   | IncidentStore
   | Journal
   | JournalStore
+  | Market
   | Metrics
   | Pictures
   | ReadStore
@@ -381,7 +383,7 @@ export const HttpFrontRoutes: Layer.Layer<
             waiting: intake.waiting,
             formFault: refuseForm
           }),
-          ...apiRoutes({ commands, reads, settings, states, source }),
+          ...apiRoutes({ commands, market: yield* Market, reads, settings, states, source }),
           ...(yield* monitoringRoutes(source)),
           ...(yield* alertLogRoutes),
           ...(yield* decisionReplayRoutes),

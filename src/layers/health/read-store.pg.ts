@@ -71,8 +71,14 @@ const lists: Readonly<Record<ListName, ListTable>> = {
       (SELECT coalesce(sum(p.realised_pnl), 0) FROM positions p WHERE p.account = a.id) AS realised_pnl,
       (SELECT coalesce(sum(p.fees), 0) FROM positions p WHERE p.account = a.id) AS fees,
       CASE WHEN a.balance_at IS NOT NULL THEN a.venue_cash END AS cash,
-      e.unrealised_pnl, e.equity, e.day_pnl, e.drawdown, e.at AS equity_at
-      FROM accounts a LEFT JOIN LATERAL (SELECT * FROM equity e WHERE e.account = a.id ORDER BY e.at DESC LIMIT 1) e ON true)
+      CASE WHEN idle THEN 0 ELSE e.unrealised_pnl END AS unrealised_pnl,
+      CASE WHEN idle THEN a.starting_cash ELSE e.equity END AS equity,
+      CASE WHEN idle THEN 0 ELSE e.day_pnl END AS day_pnl, CASE WHEN idle THEN 0 ELSE e.drawdown END AS drawdown, e.at AS equity_at
+      FROM accounts a
+      -- Without a sample and without a fill nothing is unknown: it has what it began with.
+      CROSS JOIN LATERAL (SELECT NOT EXISTS (SELECT FROM equity e WHERE e.account = a.id)
+        AND NOT EXISTS (SELECT FROM positions p WHERE p.account = a.id) AS idle) never
+      LEFT JOIN LATERAL (SELECT * FROM equity e WHERE e.account = a.id ORDER BY e.at DESC LIMIT 1) e ON true)
       AS accounts`,
     columns: `id, venue, starting_cash, enabled, retired_at, owner, fence::text AS fence,
       ${leaseUntil} AS lease_until, reconciled_at, created_at, open_positions,

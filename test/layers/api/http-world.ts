@@ -57,6 +57,7 @@ import { ControlToken } from "../../../src/layers/platform/control-token.port.ts
 import { Lifecycle, type LifecycleService } from "../../../src/layers/platform/lifecycle.port.ts"
 import { Exposition, Metrics, type MetricsService } from "../../../src/layers/platform/metrics.port.ts"
 import { ReadStore, type ReadStoreService } from "../../../src/layers/health/read-store.port.ts"
+import { Market } from "../../../src/layers/market/market.port.ts"
 import { TradingState } from "../../../src/layers/control/trading-state.port.ts"
 import {
   type TradingStateChange,
@@ -106,6 +107,8 @@ export interface WorldOptions {
   readonly stateChanged?: (change: TradingStateChange) => void
   readonly deaf?: boolean
   readonly control?: HealthSource["Service"]["control"]
+  /** The quotes of this process; none when left out. */
+  readonly quote?: Market["Service"]["quote"]
   /** The audit of commands; one in memory when left out. */
   readonly audit?: AuditStoreService
   readonly orderCommands?: Partial<OrderCommands["Service"]>
@@ -313,6 +316,11 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     }),
     Layer.succeed(DrillControl, { begin: () => Effect.succeed(BOOT), next: Effect.never }),
     Layer.succeed(ReadStore, reads),
+    Layer.mock(Market, {
+      quote: options.quote ?? (() => null),
+      subscribe: () => false,
+      status: () => ({ live: false, symbols: 0, lastTickAt: null })
+    }),
     Layer.succeed(Replay, options.replay ?? { replay: () => nothing }),
     DecisionReplays.layer.pipe(Layer.provide(layerEntropy)),
     Layer.succeed(ConfigReader, {
