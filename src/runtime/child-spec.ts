@@ -25,6 +25,7 @@ import {
 } from "./child-policy.ts"
 import type { Delivery } from "./dead-letters.ts"
 import type { ExitReason, NameTaken } from "./exit-reason.ts"
+import type { PendingTimer } from "./machine-timers.ts"
 import type { Mailbox, MailboxDepth, MailboxOptions } from "./mailbox.ts"
 import * as Check from "./spec-validation.ts"
 
@@ -77,6 +78,8 @@ export interface Running<R = never> {
   readonly drain?: Effect.Effect<void, unknown, R> | undefined
   /** Depth and bounds of the child's own mailbox, for the tree snapshot. */
   readonly mailbox?: () => MailboxDepth
+  /** Timers that wait, the next first, for whoever looks at this one child. */
+  readonly timers?: () => ReadonlyArray<PendingTimer>
   /**
    * Computes the visible state on demand; wins over `setStatus`. A `ready: false` takes the readiness away from what is
    * shown at that moment, a `ready: true` gives none: supervision relies on what was published.

@@ -60,6 +60,7 @@ export type {
   StreamActorScope
 } from "./machine-child.ts"
 export { effectActor, machineChild, streamActor } from "./machine-child.ts"
+export type { PendingTimer } from "./machine-timers.ts"
 export type { Mailbox, MailboxDepth, MailboxLoss, MailboxOptions, Overflow } from "./mailbox.ts"
 export type { ErrorReport, Observer, Offender, SupervisionEvent } from "./reports.ts"
 export { formatReport } from "./reports.ts"

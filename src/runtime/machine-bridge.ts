@@ -24,6 +24,7 @@ import type { DeadLetterReason, Delivery } from "./dead-letters.ts"
 import { describeError, normal, tagOf } from "./exit-reason.ts"
 import type { Transition } from "./inspection.ts"
 import type { Life } from "./life.ts"
+import { MachineTimers, type PendingTimer } from "./machine-timers.ts"
 import { Mailbox, type MailboxDepth, type MailboxOptions } from "./mailbox.ts"
 import { Postponed } from "./postponed.ts"
 import { isThenable } from "./reports.ts"
@@ -136,6 +137,7 @@ export class MachineBridge {
   // collection, and machines that crash often would cause long pauses.
   readonly #fibers = new Map<AnyActorRef, Fiber.Fiber<unknown, unknown>>()
   readonly #inboxes = new Map<AnyActorRef, Mailbox<EventObject>>()
+  #timers: MachineTimers | undefined
   /** Guards and actions of the transition in progress, while somebody looks. */
   readonly steps: MicrostepWatch
   #since: number
@@ -205,7 +207,10 @@ export class MachineBridge {
 
   /** XState's clock. */
   setTimeout(callback: () => void, delayMs: number): Fiber.Fiber<void> {
-    return this.life.own(this.#run(Effect.andThen(Effect.sleep(delayMs), Effect.sync(callback))))
+    const timers = (this.#timers ??= new MachineTimers())
+    const end = timers.begin(this.#actor?.system, delayMs, this.life.host.runtime.nowAt())
+    const waited = Effect.ensuring(Effect.sleep(delayMs), Effect.sync(end))
+    return this.life.own(this.#run(Effect.andThen(waited, Effect.sync(callback))))
   }
   /** XState's clock. */
   clearTimeout(timer: Fiber.Fiber<void> | undefined): void {
@@ -240,6 +245,10 @@ export class MachineBridge {
   mailbox(): MailboxDepth {
     const { depth, dropped } = this.#mailbox?.depth() ?? { depth: 0, dropped: 0 }
     return { depth: depth + (this.#postponed?.size ?? 0), capacity: this.options.mailbox.capacity, dropped }
+  }
+  /** Timers that wait, the next first. */
+  timers(): ReadonlyArray<PendingTimer> {
+    return this.#timers?.list(this.life.path, this.#actor) ?? []
   }
   status(): ChildStatus {
     const snapshot = this.#actor?.getSnapshot() as AnyMachineSnapshot | undefined

@@ -97,6 +97,7 @@ export const machineChild = <
           send: (event: EventObject) => bridge.send(event),
           status: () => bridge.status(),
           mailbox: () => bridge.mailbox(),
+          timers: () => bridge.timers(),
           ...(bridge.drain === undefined ? {} : { drain: bridge.drain })
         }
       })

@@ -22,6 +22,7 @@ import {
 import { describeError, type StartFailed } from "./exit-reason.ts"
 import type { TransitionObserver } from "./inspection.ts"
 import type { Life } from "./life.ts"
+import type { PendingTimer } from "./machine-timers.ts"
 import { PingProbe } from "./ping-probe.ts"
 import { type Observer, Observers, type SupervisionEvent } from "./reports.ts"
 import * as Check from "./spec-validation.ts"
@@ -153,6 +154,7 @@ class RootHandle {
       snapshot: () => rootNode(root),
       ready: () => isReady(root.core),
       readyBelow: (path) => readyBelow(root, path),
+      timers: (path) => timersAt(root, path),
       awaitEnd: this.awaitEnd,
       stop: this.stop,
       ping: (deadlineMs) => ping(root, deadlineMs),
@@ -248,6 +250,18 @@ const readyBelow = (root: SupervisorShell, path: string): boolean => {
   if (path === root.path) return workersReady(root)
   const found = lifeAt(root, path)
   return typeof found !== "string" && isReadyBelow(found.child)
+}
+
+/** A child's own function may throw, and who looks at it must not suffer from that. */
+const timersAt = (root: SupervisorShell, path: string): ReadonlyArray<PendingTimer> => {
+  const found = lifeAt(root, path)
+  if (typeof found === "string") return []
+  try {
+    return found.running?.timers?.() ?? []
+  } catch {
+    // Its snapshot shows the fault of whatever it reports there; of its timers nothing is known.
+    return []
+  }
 }
 
 const send = (root: SupervisorShell, path: string, event: EventObject): Delivery => {

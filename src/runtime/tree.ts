@@ -21,6 +21,7 @@ import type {
 import type { DeadLetters, Delivery } from "./dead-letters.ts"
 import type { ExitReason, GaveUp } from "./exit-reason.ts"
 import type { Inspection } from "./inspection.ts"
+import type { PendingTimer } from "./machine-timers.ts"
 import type { MailboxDepth } from "./mailbox.ts"
 import type { Observer, SupervisionEvent } from "./reports.ts"
 
@@ -164,6 +165,8 @@ export interface Tree {
    * supervisor on the way has not started. Looks at no more than what is below, and copies nothing.
    */
   readonly readyBelow: (path: string) => boolean
+  /** The timers of a child that wait, the next first; empty for a path without any. Not in the snapshot, which all children share. */
+  readonly timers: (path: string) => ReadonlyArray<PendingTimer>
   /** Completes when the tree has ended, for whatever reason. */
   readonly awaitEnd: Effect.Effect<TreeEnd>
   /** Stops everything in reverse order inside the tree's global deadline. Idempotent. */

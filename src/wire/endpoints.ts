@@ -276,6 +276,15 @@ export const listActors = endpoint({
   summary: "The supervision tree, parents before their children.",
   answers: { 200: page(operations.actor) }
 })
+export const getActor = endpoint({
+  ...list,
+  path: "/api/v1/actors/:path",
+  tag: "operations",
+  name: "getActor",
+  summary:
+    "One component, its path percent-encoded: what it waits for, its last transitions, its restarts and their causes.",
+  answers: { 200: operations.actorWithHistory }
+})
 export const getTradingState = endpoint({
   ...list,
   path: "/api/v1/trading-state",
@@ -369,6 +378,7 @@ export const endpoints: ReadonlyArray<Endpoint> = [
   listExpected,
   accountAlertLog,
   listActors,
+  getActor,
   getTradingState,
   ...Object.values(commands.commandEndpoints),
   listAudit,

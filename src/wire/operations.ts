@@ -8,6 +8,7 @@ import { z } from "zod"
 import { EXPECTED_STATUSES } from "../domain/signals/expected-schedule.ts"
 import { BREAKER_STATES } from "../domain/orders/breaker.ts"
 import { TRADING_STATES } from "../domain/kernel/trading-state.ts"
+import { journalEntry } from "./journal.ts"
 import { anyObject, count, instant, uuid } from "./words.ts"
 
 const text = z.string().nullable()
@@ -46,6 +47,32 @@ export const actor = z
     detail: anyObject
   })
   .meta({ id: "Actor" })
+
+const timer = z
+  .object({
+    path: z.string().meta({ description: "The component, and `path#id` for a machine inside of it." }),
+    event: z.string().meta({
+      description: "The event it will send, as the transitions of its statechart name it; empty: not named."
+    }),
+    delay_ms: z.number(),
+    due_at: instant
+  })
+  .meta({ id: "ActorTimer" })
+
+export const actorWithHistory = actor
+  .extend({
+    pending_timers: z.array(timer).meta({ description: "What it waits for, the next first." }),
+    last_transitions: z.array(journalEntry).meta({
+      description: "Newest first, at most 50; of those in memory and the 20,000 entries before them."
+    }),
+    restart_history: z.array(journalEntry).meta({
+      description: "Its restarts with their causes, newest first, at most 50; of its former processes too."
+    }),
+    history_complete: z.boolean().meta({
+      description: "False: the database could not be asked, and entries that only it has are missing."
+    })
+  })
+  .meta({ id: "ActorWithHistory" })
 
 const scopedState = z.object({
   scope: z.string(),

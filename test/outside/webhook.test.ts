@@ -433,6 +433,35 @@ describe("the other endpoints", () => {
     assert.isAbove(body.items.length, 0)
     assert.isTrue(body.items.every((order: { account: string }) => order.account === "paper-1"))
   })
+  it("each component has its timers, its last transitions and its restarts", async () => {
+    const { body } = await service.get("/api/v1/actors")
+    const paths = (body.items as ReadonlyArray<{ readonly path: string }>).map(({ path }) => path)
+    const all = await Promise.all(
+      paths.map(async (path) => {
+        const { body, status } = await service.get(`/api/v1/actors/${encodeURIComponent(path)}`)
+        assert.deepStrictEqual([status, body.path, body.history_complete], [200, path, true])
+        return body
+      })
+    )
+    const timers = all.flatMap((one) => one.pending_timers as ReadonlyArray<{ readonly due_at: string }>)
+    assert.isAbove(timers.length, 0)
+    // One that is due right now may be on its way.
+    for (const { due_at } of timers) assert.isAbove(Date.parse(due_at), Date.now() - 5_000)
+    const database = all.find(({ path }) => path === "root/database") ?? assert.fail("it runs")
+    assert.isAbove(database.last_transitions.length, 0)
+    assert.strictEqual((await service.get("/api/v1/actors/root%2Fnothing")).status, 404)
+  })
+  it("a statechart has the coordinates that the build computed for it", async () => {
+    const { body } = await service.get("/api/v1/machines")
+    const list = body.items as ReadonlyArray<{ readonly name: string; readonly drawn: object | null }>
+    assert.deepStrictEqual(
+      list.filter(({ drawn }) => drawn === null),
+      []
+    )
+    const chart = (await service.get(`/api/v1/machines/${list[0]?.name ?? ""}`)).body
+    assert.lengthOf(chart.drawn.states, chart.states.length)
+    for (const { height, width } of chart.drawn.states) assert.isAbove(Math.min(height, width), 0)
+  })
   it("an open position has the market's price and the profit at it, an account its equity", async () => {
     const positions = (await service.get("/api/v1/positions?account=paper-1")).body.items
     const priced = positions.filter(({ last_price: price }: { last_price: string | null }) => price !== null)

@@ -260,6 +260,7 @@ export const healthSourceLayer = Layer.effect(
         const node = root()
         return node === null ? [] : actorRows(node)
       },
+      timers: (path) => running.tree()?.timers(path) ?? [],
       control: controlOf({ settings, positions, tree: running.tree })
     })
   })

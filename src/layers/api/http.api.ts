@@ -9,7 +9,6 @@
 import { Effect } from "effect"
 import type { z } from "zod"
 import { isUuid } from "../../domain/kernel/ids.ts"
-import { isoOf } from "../../domain/kernel/iso-time.ts"
 import { invariant } from "../../domain/kernel/invariant.ts"
 import type { Endpoint } from "../../wire/endpoint.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
@@ -22,7 +21,6 @@ import { listDeadLetters, listRefused } from "../../wire/replay-endpoints.ts"
 import { PAGE_ITEMS_DEFAULT } from "../../wire/page.ts"
 import type { CommandsService } from "../control/commands.port.ts"
 import type { TradingStateStoreService } from "../control/trading-state-store.port.ts"
-import type { ActorRow, HealthSourceService } from "../health/health-source.port.ts"
 import type { Item, ListName, ReadStoreService } from "../health/read-store.port.ts"
 import type { MarketService } from "../market/market.port.ts"
 import { commandRoutes } from "./http.commands.ts"
@@ -84,36 +82,6 @@ const explainRoute = (reads: ReadStoreService): Route =>
     })
   )
 
-const actorItem = (row: ActorRow) => ({
-  path: row.path,
-  type: row.type,
-  machine: row.machine,
-  phase: row.phase,
-  state: row.state,
-  ready: row.ready,
-  readiness: row.readiness,
-  since: isoOf(row.since),
-  incarnation: row.incarnation,
-  restarts: row.restarts,
-  budget: {
-    used: row.budget.used,
-    max: Number.isFinite(row.budget.max) ? row.budget.max : null,
-    within_ms: row.budget.withinMs
-  },
-  mailbox: row.mailbox,
-  next_at: isoOf(row.nextAt),
-  last_error: row.lastError ?? null,
-  detail: row.detail
-})
-
-const actorsRoute = (source: HealthSourceService): Route =>
-  route(wire.listActors, () =>
-    Effect.sync(() => ({
-      status: 200,
-      json: { items: source.actors().map(actorItem), next_cursor: null }
-    }))
-  )
-
 const stateRoute = (states: TradingStateStoreService): Route =>
   route(wire.getTradingState, () =>
     Effect.map(states.read, ([global, ...scopes]) => {
@@ -167,7 +135,6 @@ export interface ApiServices {
   readonly reads: ReadStoreService
   readonly market: MarketService
   readonly states: TradingStateStoreService
-  readonly source: HealthSourceService
 }
 
 /** The routes of this file. */
@@ -176,7 +143,6 @@ export const apiRoutes = ({
   market,
   reads,
   settings,
-  source,
   states
 }: ApiServices): ReadonlyArray<Route> => [
   listRoute(reads, wire.listSignals, "signals"),
@@ -193,7 +159,6 @@ export const apiRoutes = ({
   listRoute(reads, wire.listExpected, "expected_signals"),
   latencyRoute(reads),
   linkageRoute(reads, settings),
-  actorsRoute(source),
   stateRoute(states),
   ...commandRoutes(commands),
   listRoute(reads, wire.listAudit, "audit"),

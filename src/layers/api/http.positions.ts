@@ -6,6 +6,7 @@
  *
  * Promises: a price is shown with the time at which it held; without a fresh quote price and profit are null.
  * Never: asks for a quote, or subscribes to one: what is held is subscribed by whoever protects it.
+ * Failure: a process without the market's feed has no quotes, which is null like any other that is missing.
  */
 import { Clock, Effect } from "effect"
 import { formatDecimal } from "../../domain/kernel/decimal.ts"

@@ -28,6 +28,7 @@ import { HealthSource, maskedHealth } from "../health/health-source.port.ts"
 import { Commands, type CommandsService } from "../control/commands.port.ts"
 import { alertLogRoutes } from "./http.alert-log.ts"
 import { decisionReplayRoutes } from "./http.decision-replay.ts"
+import { actorRoutes } from "./http.actors.ts"
 import { apiRoutes } from "./http.api.ts"
 import { noteStranger, noteUnread } from "./http.commands.ts"
 import { Charts } from "../health/charts.port.ts"
@@ -365,7 +366,6 @@ export const HttpFrontRoutes: Layer.Layer<
     })
     const figures = yield* Figures
     figures.show("root/http/live", () => hub.figures())
-    const charts = yield* Charts
     const takesPosts = settings.roles.has("http")
     const intake = yield* HttpIntake
     const nowMs = () => clock.currentTimeMillisUnsafe()
@@ -383,14 +383,15 @@ export const HttpFrontRoutes: Layer.Layer<
             waiting: intake.waiting,
             formFault: refuseForm
           }),
-          ...apiRoutes({ commands, market: yield* Market, reads, settings, states, source }),
+          ...apiRoutes({ commands, market: yield* Market, reads, settings, states }),
+          ...actorRoutes(source, { journal, store }),
           ...(yield* monitoringRoutes(source)),
           ...(yield* alertLogRoutes),
           ...(yield* decisionReplayRoutes),
           ...liveRoutes({ hub, journal, store, access, corsOrigins: settings.corsOrigins, shedding }),
           ...limitRoutes(settings, yield* RiskFigures),
           ...incidentRoutes({ journal, store, pictures, source, incidents: yield* IncidentStore }),
-          ...chartRoutes(charts, source)
+          ...chartRoutes(yield* Charts, source)
         ]
       : []
     const match = makeMatcher([...healthRoutes(source, yield* Exposition, settings.mode), ...api])

@@ -8,9 +8,10 @@
  */
 import { Effect } from "effect"
 import type { JournalEntry } from "../../domain/platform/journal.ts"
-import type { DatabaseError } from "../database/database.port.ts"
+import type { DatabaseError, DatabaseFault, DatabaseUnavailable } from "../database/database.port.ts"
 import {
   type EntryFilter,
+  type EntryPage,
   type JournalStoreService,
   matches,
   type StoredEntry
@@ -67,13 +68,19 @@ export const readUp = (
     return [...stored, ...recent.slice(0, limit - stored.length).map(ofThisProcess(parts))]
   })
 
-/** Newest first: memory, and on into the table. */
-export const readDown = (
+/** Entries, newest first; `missing` is why the database could not be asked for the older of them. */
+export interface Newest {
+  readonly entries: ReadonlyArray<StoredEntry>
+  readonly missing: DatabaseUnavailable | null
+}
+
+/** The newest entries below a number: memory, and on into the table. What memory has is shown while the database is away. */
+export const newest = (
   parts: JournalReads,
   before: number | null,
-  filter: EntryFilter,
+  filter: EntryFilter & Pick<EntryPage, "lookedAtMax">,
   limit: number
-): Entries =>
+): Effect.Effect<Newest, DatabaseFault> =>
   Effect.gen(function* () {
     const first = parts.journal.first()
     const recent = inMemory(parts)
@@ -81,17 +88,30 @@ export const readDown = (
       .toReversed()
       .slice(0, limit)
       .map(ofThisProcess(parts))
-    if (recent.length >= limit) return recent
-    const stored = parts.store.read({
-      ...filter,
-      limit: limit - recent.length,
-      after: null,
-      before: Math.min(before ?? first, first),
-      sinceMs: null
-    })
-    // What memory has is shown while the database is away, when somebody looks most.
-    const older = yield* recent.length === 0
-      ? stored
-      : stored.pipe(Effect.catchTag("DatabaseUnavailable", () => Effect.succeed([])))
-    return [...recent, ...older]
+    if (recent.length >= limit) return { entries: recent, missing: null }
+    return yield* parts.store
+      .read({
+        ...filter,
+        limit: limit - recent.length,
+        after: null,
+        before: Math.min(before ?? first, first),
+        sinceMs: null
+      })
+      .pipe(
+        Effect.map((older): Newest => ({ entries: [...recent, ...older], missing: null })),
+        Effect.catchTag("DatabaseUnavailable", (missing) =>
+          Effect.succeed<Newest>({ entries: recent, missing })
+        )
+      )
   })
+
+/** The same for a list, which may be short but never empty for the wrong reason. */
+export const readDown = (
+  parts: JournalReads,
+  before: number | null,
+  filter: EntryFilter,
+  limit: number
+): Entries =>
+  Effect.flatMap(newest(parts, before, filter, limit), ({ entries, missing }) =>
+    missing !== null && entries.length === 0 ? Effect.fail(missing) : Effect.succeed(entries)
+  )

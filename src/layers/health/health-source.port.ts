@@ -33,6 +33,17 @@ export interface ActorRow extends ComponentRow {
   readonly nextAt: number | null
 }
 
+/** A timer of a machine that waits. */
+export interface ActorTimer {
+  /** The component, and `path#id` for a machine inside of it. */
+  readonly path: string
+  /** The event it will send; empty when its machine does not name it. */
+  readonly event: string
+  readonly delayMs: number
+  /** Epoch milliseconds. */
+  readonly dueAt: number
+}
+
 /** A component that did not answer in time. */
 export class TreeDeaf extends Data.TaggedError("TreeDeaf")<{
   readonly path: string
@@ -45,6 +56,8 @@ export interface HealthSourceService {
   readonly ping: (deadlineMs: number) => Effect.Effect<void, TreeDeaf>
   /** All components, parents before their children. */
   readonly actors: () => ReadonlyArray<ActorRow>
+  /** What a component waits for, the next first; empty for whatever has no timer. */
+  readonly timers: (path: string) => ReadonlyArray<ActorTimer>
   readonly control: (request: ControlRequest) => Effect.Effect<ControlDone, ControlRefused>
 }
 
@@ -121,6 +134,7 @@ export const makeHealthSource = (parts: HealthParts): HealthSourceService => {
   return {
     ping: parts.ping,
     actors: parts.actors,
+    timers: parts.timers,
     control: parts.control,
     health: () => {
       const facts = parts.facts()

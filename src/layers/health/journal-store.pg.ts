@@ -80,22 +80,34 @@ const bigint = (sql: SqlClient, value: number): Fragment => sql`${String(value)}
 /** Text that LIKE takes literally. */
 const escaped = (path: string): string => path.replaceAll(/[\\%_]/g, (sign) => `\\${sign}`)
 
-const select = (sql: SqlClient, node: string, { after, before, limit, path, sinceMs, types }: EntryPage) => {
-  const conditions: Array<Fragment> = [sql`node = ${node}`, sql`number IS NOT NULL`]
-  if (after !== null) conditions.push(sql`number > ${bigint(sql, after)}`)
-  if (before !== null) conditions.push(sql`number < ${bigint(sql, before)}`)
+const select = (
+  sql: SqlClient,
+  node: string,
+  { after, alone, before, limit, lookedAtMax, path, sinceMs, types }: EntryPage
+) => {
+  const range: Array<Fragment> = [sql`node = ${node}`, sql`number IS NOT NULL`]
+  if (after !== null) range.push(sql`number > ${bigint(sql, after)}`)
+  if (before !== null) range.push(sql`number < ${bigint(sql, before)}`)
+  const conditions = [...range]
   if (sinceMs !== null) conditions.push(sql`at >= to_timestamp(${sinceMs}::float8 / 1000)`)
   // A machine inside a machine is below its component too.
   if (path !== null)
     conditions.push(
-      sql`(path = ${path} OR path LIKE ${`${escaped(path)}/%`} OR path LIKE ${`${escaped(path)}#%`})`
+      sql`(path = ${path} OR (${alone !== true}::boolean AND path LIKE ${`${escaped(path)}/%`}) OR path LIKE ${`${escaped(path)}#%`})`
     )
-  if (types !== null) conditions.push(sql`type = ANY (${[...types]}::text[])`)
+  // A word of ours, written out: the planner takes the index of the restarts only where it sees the word.
+  const [only, ...others] = types ?? []
+  if (only !== undefined && others.length === 0) conditions.push(sql.literal(`type = '${only}'`))
+  else if (types !== null) conditions.push(sql`type = ANY (${[...types]}::text[])`)
+  const from =
+    lookedAtMax === undefined
+      ? sql.literal("actor_events")
+      : sql`(SELECT * FROM actor_events WHERE ${sql.and(range)} ORDER BY number DESC LIMIT ${lookedAtMax}::int) AS newest`
   const order = sql.literal(after === null && sinceMs === null ? "DESC" : "ASC")
   return sql<Row>`
     SELECT boot, number, type, (extract(epoch FROM at) * 1000)::float8 AS at_ms, path, incarnation, event, from_state,
       to_state, (extract(epoch FROM state_since) * 1000)::float8 AS since_ms, cause, correlation_id, detail
-    FROM actor_events WHERE ${sql.and(conditions)} ORDER BY number ${order}, boot LIMIT ${limit}::int`
+    FROM ${from} WHERE ${sql.and(conditions)} ORDER BY number ${order}, boot LIMIT ${limit}::int`
 }
 
 const nodeOf = (instance: InstanceService): string => {

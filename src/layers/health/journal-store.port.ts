@@ -17,15 +17,17 @@ export interface StoredEntry extends JournalEntry {
 /** Which entries: of a component and all below it, and of these types. */
 export interface EntryFilter {
   readonly path: string | null
+  /** Without what is below it, except machines inside of it. */
+  readonly alone?: true
   readonly types: ReadonlyArray<JournalType> | null
 }
 
 /** Whether an entry is of the filter: a component, all below it, and machines inside it. */
-export const matches = ({ path, types }: EntryFilter, entry: JournalEntry): boolean =>
+export const matches = ({ alone, path, types }: EntryFilter, entry: JournalEntry): boolean =>
   (types === null || types.includes(entry.type)) &&
   (path === null ||
     entry.path === path ||
-    entry.path.startsWith(`${path}/`) ||
+    (alone !== true && entry.path.startsWith(`${path}/`)) ||
     entry.path.startsWith(`${path}#`))
 
 export interface EntryPage extends EntryFilter {
@@ -36,6 +38,8 @@ export interface EntryPage extends EntryFilter {
   readonly before: number | null
   /** Epoch milliseconds: nothing older. */
   readonly sinceMs: number | null
+  /** Of the newest entries no more than so many are looked at, whatever their component; all when left out. */
+  readonly lookedAtMax?: number
 }
 
 export interface JournalStoreService {

@@ -50,6 +50,7 @@ const openWorld = (expected: Expected = bars) =>
       Layer.mock(Database, { availability, stats: () => assert.fail("nobody asks") }),
       Layer.mock(HealthSource, {
         actors: () => [],
+        timers: () => [],
         health: () => ({ intake: state.intake }) as never
       }),
       Layer.mock(RefusedPosts, {

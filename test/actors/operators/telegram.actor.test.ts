@@ -74,6 +74,7 @@ const openWorld = (webhookUrl: string | null = null) =>
       Layer.mock(Database, { availability, stats: () => assert.fail("nobody asks") }),
       Layer.mock(HealthSource, {
         actors: () => [],
+        timers: () => [],
         health: () => assert.fail("nobody asks")
       }),
       Layer.mock(JournalStore, {}),

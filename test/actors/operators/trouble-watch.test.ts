@@ -53,6 +53,7 @@ const start = Effect.gen(function* () {
           Layer.mock(Database, { availability, stats: () => assert.fail("nobody asks") }),
           Layer.mock(HealthSource, {
             actors: () => [],
+            timers: () => [],
             health: () =>
               ({
                 component: (path: string) =>

@@ -107,6 +107,9 @@ export interface WorldOptions {
   readonly stateChanged?: (change: TradingStateChange) => void
   readonly deaf?: boolean
   readonly control?: HealthSource["Service"]["control"]
+  /** The tree; nothing runs when left out. */
+  readonly actors?: HealthSource["Service"]["actors"]
+  readonly timers?: HealthSource["Service"]["timers"]
   /** The quotes of this process; none when left out. */
   readonly quote?: Market["Service"]["quote"]
   /** The audit of commands; one in memory when left out. */
@@ -266,7 +269,8 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     facts: () => factsFor(options.facts),
     ping: (deadlineMs) =>
       options.deaf === true ? Effect.fail(new TreeDeaf({ path: "root", deadlineMs })) : Effect.void,
-    actors: () => [],
+    actors: options.actors ?? (() => []),
+    timers: options.timers ?? (() => []),
     control: options.control ?? (() => Effect.succeed({ unprotected: [] }))
   })
   const nothing = Effect.die("not part of this test")

@@ -59,6 +59,7 @@ const plain = makeHealthSource({
   facts: () => facts,
   ping: () => Effect.void,
   actors: () => [actor],
+  timers: () => [],
   control: () => Effect.succeed({ unprotected: [] })
 })
 
@@ -92,6 +93,7 @@ describe("a change of the status", () => {
       facts: () => ({ ...facts, components: [], database, trades: true, accounts: [trader] }),
       ping: () => Effect.void,
       actors: () => [],
+      timers: () => [],
       control: () => Effect.succeed({ unprotected: [] }),
       changed: (now, before) =>
         told.push([before?.status ?? null, now.status, now.reasons, before?.reasons ?? []])
@@ -121,6 +123,7 @@ describe("what is told of changes", () => {
       facts: () => current,
       ping: () => Effect.void,
       actors: () => [],
+      timers: () => [],
       control: () => Effect.succeed({ unprotected: [] }),
       turned: (document) => turned.push(`${document.status} ${document.trading_state}`),
       changed: ({ status }) => changed.push(status)

@@ -95,6 +95,8 @@ describe("the stored journal", () => {
         assert.deepStrictEqual(yield* seqs({ after: null, before: base + 4 }), [3, 2, 1])
         assert.deepStrictEqual(yield* seqs({ after: base + 2, before: base + 10_000 }), [3, 4])
         assert.deepStrictEqual(yield* seqs({ path: "root/a" }), [1, 2, 4])
+        assert.deepStrictEqual(yield* seqs({ path: "root/a", alone: true }), [1, 4])
+        assert.deepStrictEqual(yield* seqs({ after: null, path: "root/a", lookedAtMax: 3 }), [4])
         assert.deepStrictEqual(yield* seqs({ path: "root/a_b" }), [10_000])
         assert.deepStrictEqual(yield* seqs({ types: ["order"] }), [3, 4])
         assert.deepStrictEqual(yield* seqs({ sinceMs: at + 4 }), [4, 10_000])

@@ -118,6 +118,7 @@ const services = (linkage: Effect.Effect<Linkage, DatabaseUnavailable>) =>
             facts: () => facts,
             ping: () => Effect.void,
             actors: () => [],
+            timers: () => [],
             control: () => Effect.succeed({ unprotected: [] })
           })
         ),
