@@ -3,8 +3,8 @@
  *
  * The service and its token are those of the settings; an address and ADMIN_TOKEN name another.
  *
- * Promises: every request has a deadline; what cannot be asked ends the process with exit status 69 and one line, wrong
- * settings with 78.
+ * Promises: every request has a deadline; what cannot be asked ends the process with exit status 69 and one line (`ask`) or is an
+ * error (`read`), wrong settings end it with 78.
  * Never: prints the token.
  */
 import { readFileSync } from "node:fs"
@@ -23,7 +23,11 @@ export const stop = (status: number, message: string): never => {
   process.exit(status)
 }
 
-export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+/** What failed, and why where the error says so: a refused connection is the cause of "fetch failed". */
+export const messageOf = (error: unknown): string => {
+  if (!(error instanceof Error)) return String(error)
+  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message
+}
 
 const tokenOf = (settings: Settings): string | null => {
   if (settings.secrets.admin !== null) return Redacted.value(settings.secrets.admin)
@@ -44,6 +48,8 @@ export interface ServiceClient {
   readonly base: string
   /** GET without a body, POST with one. */
   readonly ask: (target: string, body?: unknown) => Promise<Answer>
+  /** GET as text, for a process that lives on: it rejects when the service cannot be asked. */
+  readonly read: (target: string) => Promise<{ readonly status: number; readonly text: string }>
 }
 
 /** The service of the settings, or the one at `url`. */
@@ -58,21 +64,27 @@ export const serviceOf = (url: string | undefined): ServiceClient => {
   const { host, port } = settings
   const base = url ?? `http://${host.includes(":") ? `[${host}]` : host}:${port}`
   const token = tokenOf(settings)
+  const request = (target: string, body?: unknown): Promise<Response> =>
+    fetch(new URL(target, base), {
+      headers: {
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...(token === null ? {} : { authorization: `Bearer ${token}` })
+      },
+      ...(body === undefined ? {} : { method: "POST", body: JSON.stringify(body) }),
+      signal: AbortSignal.timeout(requestMs)
+    })
   return {
     base,
     ask: (target, body) =>
-      fetch(new URL(target, base), {
-        headers: {
-          ...(body === undefined ? {} : { "content-type": "application/json" }),
-          ...(token === null ? {} : { authorization: `Bearer ${token}` })
-        },
-        ...(body === undefined ? {} : { method: "POST", body: JSON.stringify(body) }),
-        signal: AbortSignal.timeout(requestMs)
-      })
+      request(target, body)
         .then(async (response): Promise<Answer> => ({
           status: response.status,
           body: await response.json()
         }))
-        .catch((error: unknown) => stop(exitStatus.startFailed, `cannot ask ${base}: ${messageOf(error)}`))
+        .catch((error: unknown) => stop(exitStatus.startFailed, `cannot ask ${base}: ${messageOf(error)}`)),
+    read: async (target) => {
+      const response = await request(target)
+      return { status: response.status, text: await response.text() }
+    }
   }
 }
