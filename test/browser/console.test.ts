@@ -217,7 +217,7 @@ describe("the console", () => {
   const seqOf = (entry: Record<string, unknown> | undefined): number => Number(entry?.["seq"])
 
   it("goes back in time: tree, chart, orders, positions and health are as they were, and controls are off", async () => {
-    const { body } = await service.post("/webhook", alertBody({ symbol: "MSFT" }))
+    const { body } = await service.post("/webhook", alertBody({ symbol: "NVDA" }))
     await service.settled(String(body.signal_id))
     const steps = (await told("type=order")).filter(({ correlation_id }) => correlation_id === body.signal_id)
     const fill = steps.find(({ event }) => event === "order.fill")
@@ -226,7 +226,7 @@ describe("the console", () => {
     const orderId = String(detail?.["order_id"])
     await page.reload()
     await go("accounts")
-    const held = page.getByRole("region", { name: "Positions" }).locator("tr", { hasText: "MSFT" })
+    const held = page.getByRole("region", { name: "Positions" }).locator("tr", { hasText: "NVDA" })
     await held.waitFor({ timeout: 15_000 })
     await travelTo(seqOf(fill))
     await link("replay").waitFor()

@@ -20,8 +20,14 @@ const kindsIn = (text: string): ReadonlyArray<string> => [
   )
 ]
 
-/** Kinds that the sources put together: the reasons why nobody takes a signal. */
-const composed = ["signal.no_strategy", "signal.strategy_unknown"]
+/** Kinds that the sources put together, or choose from: why nobody takes a signal, what keeps the spool, who polls as well. */
+const composed = [
+  "signal.no_strategy",
+  "signal.strategy_unknown",
+  "spool.failed",
+  "spool.full",
+  "telegram.conflict"
+]
 
 describe("the list of alerts", () => {
   it("has each kind once, in order, as the sources raise them", () => {

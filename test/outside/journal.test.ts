@@ -174,18 +174,30 @@ describe("the journal of a running service", () => {
   )
 
   it("tells of any moment what was then, also of a process that was killed", async () => {
-    const entries = await listed(0)
+    const { signal_id } = (await service.post("/webhook", alertBody({ symbol: "AAPL" }))).body
+    const isFill = (entry: Message): boolean =>
+      entry.event === "order.fill" && entry["correlation_id"] === signal_id
+    const entries = await waitUntil(
+      () => `the fill in the journal${service.tail()}`,
+      async () => {
+        const all = await listed(0)
+        return all.some(isFill) ? all : undefined
+      },
+      30_000
+    )
     const past = async (seq: unknown) => {
       const { body, status, text } = await service.get(`/api/v1/past?at=${String(seq)}`)
       assert.strictEqual(status, 200, text)
       return body
     }
-    const fill = entries.find(({ event }) => event === "order.fill")
-    assert.isDefined(fill)
+    const fill = entries.find(isFill)
+    if (fill === undefined) return assert.fail("it was waited for")
     const [then, before] = [await past(fill.seq), await past(Number(fill.seq) - 1)]
     const position = detailOf(fill)?.["position"] as object
-    assert.deepStrictEqual(then["positions"], [{ account: "paper-1", symbol: "SPY", ...position }])
-    assert.deepStrictEqual(before["positions"], [])
+    const held = (at: Readonly<Record<string, unknown>>) =>
+      (at["positions"] as ReadonlyArray<Record<string, unknown>>).filter(({ symbol }) => symbol === "AAPL")
+    assert.deepStrictEqual(held(then), [{ account: "paper-1", symbol: "AAPL", ...position }])
+    assert.deepStrictEqual(held(before), [])
     const orders = before["orders"] as ReadonlyArray<Record<string, unknown>>
     assert.include(
       orders.map(({ id }) => id),

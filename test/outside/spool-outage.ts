@@ -115,7 +115,10 @@ export const drained = ({ world }: SpoolScene, deadlineMs = 60_000): Promise<Ans
     deadlineMs
   )
 
-/** Signals and orders of each sender are those it was answered, in the order in which it was. */
+/**
+ * Signals of each sender are those it was answered, in the order in which it was. Their orders need not be: a signal that was
+ * being decided when the database ended waits until its claim runs out, and younger ones are ordered before it.
+ */
 const assertOrder = async ({ world: { service } }: SpoolScene, deliveries: ReadonlyArray<Delivery>) => {
   const symbols = [...new Set(deliveries.map(({ body }) => String(body["symbol"])))]
   for (const symbol of symbols) {
@@ -123,7 +126,7 @@ const assertOrder = async ({ world: { service } }: SpoolScene, deliveries: Reado
     const signals = (await service.list("signals", `symbol=${symbol}`)).map(({ id }) => id).toReversed()
     assert.deepStrictEqual(signals, sent, `signals of ${symbol}, in order`)
     const orders = (await service.list("orders", `symbol=${symbol}`)).map((order) => order["signal_id"])
-    assert.deepStrictEqual(orders.toReversed(), sent, `orders of ${symbol}, in order`)
+    assert.sameMembers(orders, sent, `orders of ${symbol}`)
   }
 }
 

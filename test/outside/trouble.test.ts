@@ -45,6 +45,7 @@ describe("a database that was frozen for ten seconds (T11)", () => {
       .find(({ status, was }) => was === "healthy" && status === "degraded")
     assert.include(down?.["reasons"], "the database is away, posts are spooled")
     assert.include(changes(), "healthy > degraded")
+    await event("spool.drained", () => true)
     assert.lengthOf(service.events("spool.drained"), 1)
     const stored = await waitUntil(
       () => `the alert in the table${service.tail()}`,

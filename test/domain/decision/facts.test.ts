@@ -65,16 +65,27 @@ describe(`facts [${RUNS} decisions from seed ${seed}]`, () => {
   })
 
   it("say which of them other settings would have needed", () => {
-    const [input] = inputs()
-    if (input === undefined) return assert.fail("a world was drawn")
-    const { facts } = decided({ ...input, signal: { ...input.signal, strategy: null } })
-    const [first] = Object.values(input.settings.strategies)
-    if (first === undefined) return assert.fail("a strategy was drawn")
-    const { missing } = decide(facts, {
-      ...input.settings,
-      strategies: { ...input.settings.strategies, third: { ...first, accounts: ["paper-9"] } }
-    })
-    return assert.includeMembers([...missing], ["account:paper-9", "scope:strategy:third"])
+    for (const input of inputs()) {
+      // A signal that gets as far as its accounts: known, fresh, of no strategy in particular.
+      const expiresFromMs = worldMs - 1_000
+      const signal = {
+        ...input.signal,
+        symbol: "SPY",
+        direction: "LONG" as const,
+        action: null,
+        intent: null
+      }
+      const { facts } = decided({ ...input, signal: { ...signal, expiresFromMs, strategy: null } })
+      const first = input.settings.strategies["first"]!
+      const { missing } = decide(facts, {
+        ...input.settings,
+        strategies: {
+          ...input.settings.strategies,
+          third: { ...first, symbols: null, accounts: ["paper-9"] }
+        }
+      })
+      assert.includeMembers([...missing], ["account:paper-9", "scope:strategy:third"])
+    }
   })
 })
 
