@@ -119,7 +119,9 @@ layer(world(settings), { excludeTestServices: true })("exits that move", (it) =>
     Effect.gen(function* () {
       const { move, start, symbol } = yield* opened("trailed", "sell")
       yield* start()
-      yield* untilShare(symbol, "-5 100 105 trailing_stop")
+      // Stored by a look, so the share is watched; the fill alone had armed it.
+      yield* move("99")
+      yield* untilShare(symbol, "-5 99 103.95 trailing_stop")
       // Faster than a look: the best price is seen by ticks alone.
       yield* move("80")
       yield* move("84.5")

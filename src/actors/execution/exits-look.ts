@@ -331,7 +331,9 @@ export const look = (watch: Watch) =>
     if (moved.length > 0) yield* positions.move(moved)
     yield* judgePartials(watch.path, Object.keys(accounts), watch.pausesUntil)
     forget(watch, shares)
-    watch.shares = shares
+    // Ticks have moved the stops of the former look's shares meanwhile.
+    const meanwhile = new Map(watch.shares.map((share) => [keyOf(share), share]))
+    watch.shares = shares.map((share) => remembered(share, meanwhile.get(keyOf(share))))
     protection.report(watched, nowMs)
     // What another node holds is its own to report and to resolve.
     if (open.every(({ ownedElsewhere }) => !ownedElsewhere))

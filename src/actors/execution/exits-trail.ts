@@ -108,7 +108,7 @@ const withTrail = <Share extends OpenShare>(share: Share, { best, stop }: Trail)
 })
 
 /** The tighter of what the table and memory have of a share, as long as both are of one opening and the same terms. */
-export const remembered = (found: OpenShare, before: OpenShare | undefined): OpenShare => {
+export const remembered = <Share extends OpenShare>(found: Share, before: OpenShare | undefined): Share => {
   if (
     before === undefined ||
     before.opening !== found.opening ||
