@@ -159,11 +159,11 @@ const settle = async (stage: ChaosStage, load: Load, operator: Operator): Promis
   // Its next wave would be traded while the judge compares the books.
   await stage.feed.kill()
   await load.stop(60_000)
-  await operator.stop()
-  // What is resolved goes out again and may need an operator once more, but a fault was the cause and there are no more.
+  // The operator goes on: what waits behind an order that needs one moves only when it is resolved. What is resolved goes out
+  // again and may need an operator once more, but a fault was the cause and there are no more.
   for (let rounds = 0; rounds < 5; rounds += 1) {
     await rest(stage.world.service, STUCK_MS_MAX)
-    if (await operator.look()) return
+    if (await operator.look()) return operator.stop()
   }
   throw new Error("orders that were resolved need an operator again and again")
 }
