@@ -19,11 +19,12 @@ import { bold, cell, code, escaped, oneLine } from "../../domain/operators/teleg
 import { type Key, runKey } from "../../domain/operators/telegram-words.ts"
 import { Commands } from "../../layers/control/commands.port.ts"
 import { HealthSource } from "../../layers/health/health-source.port.ts"
-import { type Item, type ListName, ReadStore } from "../../layers/health/read-store.port.ts"
+import type { Item, ListName } from "../../layers/health/read-store.port.ts"
 import { Config } from "../../layers/platform/config.port.ts"
 import { Entropy } from "../../layers/platform/entropy.port.ts"
 import { type Confirmation, TelegramStore } from "../../layers/operators/telegram-store.port.ts"
 import { type Asked, inRows, type Reply } from "./telegram-reply.ts"
+import { isHeld, meant, rowsOf } from "./telegram-rows.ts"
 
 /** A command that was understood. */
 interface Wanted {
@@ -46,23 +47,11 @@ const reasonOf = (words: ReadonlyArray<string>): string => {
   return text === "" ? "asked for by Telegram" : text
 }
 
-const rowsOf = (name: ListName, filters: Readonly<Record<string, string>> = {}) =>
-  Effect.flatMap(ReadStore, (reads) =>
-    reads.list(name, { limit: 200, cursor: null, filters }).pipe(
-      Effect.map(({ items }) => items),
-      Effect.catchTag("BadCursor", Effect.die)
-    )
-  )
+/** Rows among which somebody names one: many more than a phone shows. */
+const ROWS_NAMED = 200
 
-/** Rows that a person means by an id, the beginning of one, or a name. */
-const meant = (rows: ReadonlyArray<Item>, word: string, name?: string): ReadonlyArray<Item> => {
-  const given = word.toLowerCase()
-  return rows.filter(
-    (row) =>
-      (given.length >= 4 && cell(row, "id").startsWith(given)) ||
-      (name !== undefined && cell(row, name).toLowerCase() === given)
-  )
-}
+const candidates = (name: ListName, filters: Readonly<Record<string, string>> = {}) =>
+  Effect.map(rowsOf(name, filters, ROWS_NAMED), ({ items }) => items)
 
 const scopesOf = ({ accounts, strategies }: Settings): ReadonlyArray<string> => [
   "global",
@@ -116,8 +105,8 @@ const component = (verb: "restart" | "pause" | "resume") => (words: ReadonlyArra
   })
 
 const close = ([word = "", ...rest]: ReadonlyArray<string>) =>
-  Effect.map(rowsOf("positions"), (rows): Understood => {
-    const held = rows.filter((row) => /[1-9]/.test(cell(row, "quantity")))
+  Effect.map(candidates("positions"), (rows): Understood => {
+    const held = rows.filter(isHeld)
     const found = meant(held, word, "symbol")
     const [position] = found
     const nameOf = (row: Item): string =>
@@ -162,7 +151,7 @@ const orderName = (row: Item): string =>
   `${cell(row, "side")} ${cell(row, "quantity")} ${cell(row, "symbol")} ${cell(row, "id").slice(0, 8)}`.trim()
 
 const cancel = ([word = "", ...rest]: ReadonlyArray<string>) =>
-  Effect.map(rowsOf("transactions"), (rows): Understood => {
+  Effect.map(candidates("transactions"), (rows): Understood => {
     const open = rows.filter((row) => cell(row, "kind") === "order")
     const found = meant(open, word)
     const [order] = found
@@ -183,7 +172,7 @@ const cancel = ([word = "", ...rest]: ReadonlyArray<string>) =>
   })
 
 const resolve = ([word = "", ...rest]: ReadonlyArray<string>) =>
-  Effect.map(rowsOf("orders", { status: "needs_operator" }), (rows): Understood => {
+  Effect.map(candidates("orders", { status: "needs_operator" }), (rows): Understood => {
     const found = meant(rows, word)
     const [order] = found
     const outcome = RESOLUTIONS.find((one) => one === rest[0]?.toLowerCase())
@@ -209,7 +198,7 @@ const resolve = ([word = "", ...rest]: ReadonlyArray<string>) =>
   })
 
 const acknowledge = ([word = "", ...rest]: ReadonlyArray<string>) =>
-  Effect.map(rowsOf("alerts", { status: "open" }), (rows): Understood => {
+  Effect.map(candidates("alerts", { status: "open" }), (rows): Understood => {
     const found = meant(rows, word, "kind")
     const [alert] = found
     if (alert === undefined || found.length > 1)

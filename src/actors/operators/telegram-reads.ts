@@ -25,6 +25,7 @@ import { JournalStore } from "../../layers/health/journal-store.port.ts"
 import { type Item, type ListName, ReadStore } from "../../layers/health/read-store.port.ts"
 import { Market } from "../../layers/market/market.port.ts"
 import { inRows, type Reply } from "./telegram-reply.ts"
+import { isHeld, meant, rowsOf } from "./telegram-rows.ts"
 
 /** What a read is given: the words after the command, and what hides secrets. */
 export interface ReadContext {
@@ -50,18 +51,6 @@ const pages = (head: string, lines: ReadonlyArray<string>, keys: ReadonlyArray<K
     // Under the last page, where the thumb is.
     ...(at === all.length - 1 && keys.length > 0 ? { keys: inRows(keys) } : {})
   }))
-
-const rowsOf = (
-  name: ListName,
-  filters: Readonly<Record<string, string>> = {},
-  limit: number = telegramLimits.rowsMax
-) =>
-  Effect.flatMap(ReadStore, (reads) =>
-    reads
-      .list(name, { limit, cursor: null, filters })
-      // The first page of a list has no cursor that could be wrong.
-      .pipe(Effect.catchTag("BadCursor", Effect.die))
-  )
 
 interface ListShape {
   readonly list: ListName
@@ -117,7 +106,7 @@ const positions = listed({
   list: "positions",
   title: "Positions",
   none: "Nothing is held.",
-  keep: (row) => /[1-9]/.test(cell(row, "quantity")),
+  keep: isHeld,
   line: (row) => [
     cell(row, "symbol"),
     cell(row, "quantity"),
@@ -225,7 +214,7 @@ const status = ({ mask }: ReadContext) =>
     const document = yield* masked(mask)
     const open = yield* rowsOf("alerts", { status: "open" }, 50)
     const held = yield* rowsOf("positions", {}, 200)
-    const count = held.items.filter((row) => /[1-9]/.test(cell(row, "quantity"))).length
+    const count = held.items.filter(isHeld).length
     const lines = [
       `mode      ${document.mode}`,
       `trading   ${document.trading_state ?? "not known"}${document.can_trade ? "" : ", takes no new exposure"}`,
@@ -292,7 +281,7 @@ const why = ({ mask, words }: ReadContext) =>
     const reads = yield* ReadStore
     const given = words[0]?.toLowerCase() ?? ""
     const { items } = isUuid(given) ? { items: [{ id: given }] } : yield* rowsOf("signals", {}, 200)
-    const found = items.filter((row) => given.length >= 4 && cell(row, "id").startsWith(given))
+    const found = meant(items, given)
     const [only] = found
     if (only === undefined || found.length > 1) {
       const last = items
