@@ -17,6 +17,7 @@ import {
   CommandRefused,
   type CommandRequest,
   mayGive,
+  OUTCOME_UNKNOWN,
   scopeOf
 } from "../../domain/control/commands.ts"
 import type { AccountLeases } from "../../layers/accounts/accounts-lease.port.ts"
@@ -226,7 +227,13 @@ const carryOut = (
     }),
     Effect.map((body) => ({ body, repeated: false })),
     Effect.catchTag(["DatabaseUnavailable", "TimeoutError"], (error) =>
-      Effect.fail(unavailable(`nobody knows whether it was carried out: ${error.message}`))
+      Effect.fail(
+        new CommandRefused({
+          kind: "unavailable",
+          reason: OUTCOME_UNKNOWN,
+          message: `nobody knows whether it was carried out: ${error.message}`
+        })
+      )
     ),
     Effect.catchTag("DatabaseFault", Effect.die)
   )

@@ -255,6 +255,9 @@ export type CommandResult = (typeof COMMAND_RESULTS)[number]
 export const REFUSALS = ["forbidden", "not_found", "invalid", "conflict", "unavailable"] as const
 export type RefusalKind = (typeof REFUSALS)[number]
 
+/** The `reason` of a refusal after which nobody knows whether it was carried out; of every other one nothing was done. */
+export const OUTCOME_UNKNOWN = "outcome_unknown"
+
 export class CommandRefused extends Data.TaggedError("CommandRefused")<{
   readonly kind: RefusalKind
   /** A stable word. */

@@ -5,7 +5,11 @@ import { TestClock } from "effect/testing"
 import { DrillControl } from "../../../src/actors/operators/drill-control.ts"
 import { SettingsControl } from "../../../src/actors/operators/reloader.ts"
 import { commandsLayer } from "../../../src/actors/operators/commands.ts"
-import type { CommandCaller, CommandRefused } from "../../../src/domain/control/commands.ts"
+import {
+  type CommandCaller,
+  type CommandRefused,
+  OUTCOME_UNKNOWN
+} from "../../../src/domain/control/commands.ts"
 import { commandLimits } from "../../../src/domain/control/command-limits.ts"
 import { controlLimits } from "../../../src/domain/kernel/limits.ts"
 import { AccountLeases } from "../../../src/layers/accounts/accounts-lease.port.ts"
@@ -163,7 +167,7 @@ describe("a command", () => {
           )
       })
       look = () => void seen.push(audit.rows[0]?.end)
-      assert.deepStrictEqual(yield* kindOf(halt()), ["unavailable", "unavailable"])
+      assert.deepStrictEqual(yield* kindOf(halt()), ["unavailable", OUTCOME_UNKNOWN])
       assert.deepStrictEqual(seen, [null])
       const { alerts, audit: audit2, halt: again, rung } = yield* world()
       const { body, repeated } = yield* again()
@@ -320,7 +324,7 @@ describe("a command with a key", () => {
           return Effect.succeed({ ...change, changed_by: changedBy, version: 1, changed_at: "x" })
         }
       })
-      assert.deepStrictEqual(yield* kindOf(halt({ key: "k" })), ["unavailable", "unavailable"])
+      assert.deepStrictEqual(yield* kindOf(halt({ key: "k" })), ["unavailable", OUTCOME_UNKNOWN])
       const cut = yield* Effect.forkChild(halt({ key: "k" }), { startImmediately: true })
       yield* Fiber.interrupt(cut)
       assert.isFalse((yield* halt({ key: "k" })).repeated)
