@@ -35,6 +35,7 @@ import m0028 from "./0028_facts.ts"
 import m0029 from "./0029_telegram.ts"
 import m0030 from "./0030_drills.ts"
 import m0031 from "./0031_restart-history.ts"
+import m0032 from "./0032_telegram-chats.ts"
 
 export const migrations = [
   { id: 1, name: "0001_init", up: m0001 },
@@ -67,5 +68,6 @@ export const migrations = [
   { id: 28, name: "0028_facts", up: m0028 },
   { id: 29, name: "0029_telegram", up: m0029 },
   { id: 30, name: "0030_drills", up: m0030 },
-  { id: 31, name: "0031_restart-history", up: m0031 }
+  { id: 31, name: "0031_restart-history", up: m0031 },
+  { id: 32, name: "0032_telegram-chats", up: m0032 }
 ]

@@ -28,6 +28,10 @@ const closeQuiet = (sql: SqlClient, alerts: ReadonlyArray<PendingAlert>) => sql`
   WHERE alerts.dedup_key = e.dedup_key AND alerts.resolved_at IS NULL AND NOT alerts.standing
     AND alerts.last_at < to_timestamp((e.first_ms - ${alertLimits.quietMs}::float8) / 1000)`
 
+/** A repetition that is worse than the row. It is news, of which whoever was told of the row knows nothing. */
+const RISES = `array_position(ARRAY['LOW', 'MEDIUM', 'HIGH', 'CRITICAL'], excluded.severity)
+        > array_position(ARRAY['LOW', 'MEDIUM', 'HIGH', 'CRITICAL'], alerts.severity)`
+
 const openOrCount = (sql: SqlClient, alerts: ReadonlyArray<PendingAlert>) => sql`
   INSERT INTO alerts (id, severity, kind, dedup_key, message, component, detail, occurrences, standing, first_at, last_at,
     last_message, last_detail, last_entry)
@@ -54,9 +58,9 @@ const openOrCount = (sql: SqlClient, alerts: ReadonlyArray<PendingAlert>) => sql
   ORDER BY n
   ON CONFLICT (dedup_key) WHERE resolved_at IS NULL DO UPDATE SET
     occurrences = alerts.occurrences + excluded.occurrences,
-    severity = CASE WHEN array_position(ARRAY['LOW', 'MEDIUM', 'HIGH', 'CRITICAL'], excluded.severity)
-        > array_position(ARRAY['LOW', 'MEDIUM', 'HIGH', 'CRITICAL'], alerts.severity)
-      THEN excluded.severity ELSE alerts.severity END,
+    severity = CASE WHEN ${sql.literal(RISES)} THEN excluded.severity ELSE alerts.severity END,
+    telegram_at = CASE WHEN ${sql.literal(RISES)} THEN NULL ELSE alerts.telegram_at END,
+    telegram_chats = CASE WHEN ${sql.literal(RISES)} THEN '{}' ELSE alerts.telegram_chats END,
     last_message = excluded.last_message, last_detail = excluded.last_detail, last_entry = excluded.last_entry,
     last_at = greatest(alerts.last_at, excluded.last_at), version = alerts.version + 1
   WHERE alerts.last_entry IS DISTINCT FROM excluded.last_entry`
