@@ -9,7 +9,7 @@
  */
 import { BigDecimal } from "effect"
 import { type Decimal, decimal } from "./decimal.ts"
-import type { ScopeLimits, Settings, SettingsProblem } from "./settings.ts"
+import { getsAlerts, type ScopeLimits, type Settings, type SettingsProblem } from "./settings.ts"
 
 const DAY_MS = 86_400_000
 
@@ -66,6 +66,17 @@ const ofScopes = (settings: Settings): ReadonlyArray<SettingsProblem> =>
     }))
   )
 
+/** A bot that tells nobody. */
+const withoutListener = ({ telegram }: Settings): ReadonlyArray<SettingsProblem> =>
+  telegram.token === null || Object.values(telegram.chats).some(getsAlerts)
+    ? []
+    : [
+        {
+          path: "telegram.chats",
+          message: "no chat gets alerts: name one with the role operator, or with alerts: true"
+        }
+      ]
+
 /** Everything worth a warning, in the order of importance. */
 export const settingsWarnings = (settings: Settings): ReadonlyArray<SettingsProblem> => [
   ...(settings.mode !== "PRACTICE" && settings.market.kind === "practice"
@@ -77,5 +88,6 @@ export const settingsWarnings = (settings: Settings): ReadonlyArray<SettingsProb
       ]
     : []),
   ...ofScopes(settings),
+  ...withoutListener(settings),
   ...withoutStrategy(settings)
 ]

@@ -252,6 +252,10 @@ export interface TelegramChatSettings {
   readonly alerts?: boolean
 }
 
+/** Whether alerts are sent to a chat. */
+export const getsAlerts = ({ alerts, role }: Pick<TelegramChatSettings, "alerts" | "role">): boolean =>
+  alerts ?? role === "operator"
+
 /** The bot. Without a token there is none. */
 export interface TelegramSettings {
   readonly token: Redacted.Redacted<string> | null

@@ -8,7 +8,7 @@
  * Promises: null for every chat and user that the settings do not name.
  * Never: believes a name; Telegram's numbers alone count.
  */
-import type { TelegramRole, TelegramSettings } from "../kernel/settings.ts"
+import { getsAlerts, type TelegramRole, type TelegramSettings } from "../kernel/settings.ts"
 
 /** What `user` may do in `chat`; null: nothing, a stranger. */
 export const roleIn = (
@@ -27,6 +27,4 @@ export const roleIn = (
 
 /** Chats that alerts are sent to. */
 export const alertChats = ({ chats }: Pick<TelegramSettings, "chats">): ReadonlyArray<number> =>
-  Object.entries(chats).flatMap(([id, { alerts, role }]) =>
-    (alerts ?? role === "operator") ? [Number(id)] : []
-  )
+  Object.entries(chats).flatMap(([id, chat]) => (getsAlerts(chat) ? [Number(id)] : []))

@@ -20,6 +20,14 @@ describe("a warning", () => {
     assert.strictEqual(warning?.path, "market.kind")
     assert.match(warning?.message ?? "", /^PAPER runs on the seeded practice market: EVERY PRICE IS INVENTED/)
   })
+  it("says that a bot tells nobody, where no chat gets alerts", () => {
+    const telegram = (chats: Record<string, unknown>) =>
+      paths({}, { telegram: { token: `42:${"x".repeat(35)}`, chats } })
+    assert.deepStrictEqual(telegram({ "7": { role: "viewer" } }), ["telegram.chats"])
+    assert.deepStrictEqual(telegram({ "7": { role: "operator", alerts: false } }), ["telegram.chats"])
+    assert.deepStrictEqual(telegram({ "7": { role: "operator" } }), [])
+    assert.deepStrictEqual(telegram({ "7": { role: "viewer", alerts: true } }), [])
+  })
   it("names every source that no strategy takes, the wave source where a feed brings it", () => {
     const file = {
       ...trader,
