@@ -133,8 +133,11 @@ export const contextShown: Readonly<Record<string, ContextSchema>> = {
     retryMs: value,
     strikes: value,
     fallback: value,
+    contested: value,
+    calmMs: value,
     updates: value,
     unanswered: value,
+    undelivered: value,
     webhookTrouble: value,
     lastError: value
   }),

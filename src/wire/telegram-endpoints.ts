@@ -4,9 +4,8 @@
  * Promises: as endpoints.ts, which this is a part of.
  * Never: handles anything.
  */
-import { z } from "zod"
 import { endpoint } from "./endpoint.ts"
-import { telegramEnvelope } from "./telegram.ts"
+import { telegramEnvelope, telegramTaken } from "./telegram.ts"
 
 export const postTelegramUpdate = endpoint({
   method: "POST",
@@ -17,5 +16,5 @@ export const postTelegramUpdate = endpoint({
   summary:
     "An update of the Telegram bot, where `telegram.webhookUrl` is set; taken with the secret in `x-telegram-bot-api-secret-token` alone.",
   body: telegramEnvelope,
-  answers: { 200: z.object({ ok: z.literal(true) }).meta({ id: "TelegramTaken" }) }
+  answers: { 200: telegramTaken }
 })

@@ -14,6 +14,9 @@ export const telegramEnvelope = z
   .looseObject({ update_id: z.int().min(0) })
   .meta({ id: "TelegramUpdate", description: "As the Bot API describes it." })
 
+/** No update, but a post of our own bot to its webhook. */
+export const telegramProbe = z.strictObject({ update_id: z.literal(0), probe: z.string().max(64) })
+
 const user = z.object({ id, is_bot: z.boolean().optional(), first_name: z.string().optional() })
 const chat = z.object({ id, type: z.enum(["private", "group", "supergroup", "channel"]) })
 
@@ -47,9 +50,14 @@ export const telegramAnswer = z.union([
     ok: z.literal(false),
     error_code: z.int(),
     description: z.string().default(""),
-    parameters: z.object({ retry_after: z.number().optional() }).optional()
+    parameters: z.object({ retry_after: z.number().optional(), migrate_to_chat_id: id.optional() }).optional()
   })
 ])
+
+/** How the webhook answers: the probe is repeated, which no page of a proxy does. */
+export const telegramTaken = z
+  .object({ ok: z.literal(true), probe: z.string().exactOptional() })
+  .meta({ id: "TelegramTaken" })
 
 export const telegramBot = z.object({ id, username: z.string().default("") })
 

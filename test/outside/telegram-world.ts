@@ -76,7 +76,7 @@ export class TelegramWorld {
     return new TelegramWorld(telegram, service, folder, scope)
   }
   /** Orders a kill at a point of an update, or of a message. */
-  #killAt(point: string, subject: string): void {
+  killAt(point: string, subject: string): void {
     writeFileSync(path.join(this.#folder, "order"), `${point} ${subject} SIGKILL`)
   }
   async dead(): Promise<void> {
@@ -122,7 +122,7 @@ export class TelegramWorld {
     const question = await telegram.ask(chat, chat, `/halt strategy:default ${point}`)
     const yes = question.keyboard.flat()[0]?.callback_data ?? ""
     // The points of a command are about its scope.
-    this.#killAt(point, point.startsWith("K10") ? "strategy:default" : String(telegram.bot.updates.next))
+    this.killAt(point, point.startsWith("K10") ? "strategy:default" : String(telegram.bot.updates.next))
     telegram.bot.press(chat, chat, question.message_id, yes)
     await this.dead()
     service.spawn()

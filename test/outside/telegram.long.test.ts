@@ -2,7 +2,7 @@
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { createServer } from "node:net"
 import { waitUntil } from "../support/exchange.ts"
-import { operators, pager, TelegramWorld } from "./telegram-world.ts"
+import { desk, operators, pager, TelegramWorld } from "./telegram-world.ts"
 
 const freePort = (): Promise<number> =>
   new Promise((settle) => {
@@ -100,6 +100,12 @@ describe("a bot with a webhook", () => {
       await world.state("WebhookSet")
       assert.match((await telegram.ask(first, first, "/version")).text, /^holdfast/)
       assert.isUndefined(telegram.bot.calls.get("getupdates"))
+      world.killAt("telegram-taken", String(telegram.bot.updates.next))
+      telegram.bot.say(desk, first, "/halt@holdfast_stand_in_bot global")
+      await world.dead()
+      service.spawn({ PORT: String(port) })
+      await service.ready()
+      assert.match((await telegram.next(desk, 0, 60_000)).text, /^HALTED for global/)
       const forged = await fetch(webhookUrl, { method: "POST", body: '{"update_id":1}' })
       assert.strictEqual(forged.status, 401)
       telegram.faults({ on: "webhook", times: null, do: { type: "reset" } })

@@ -166,6 +166,51 @@ describe("updates", () => {
     await world.pressAndDie(chat(), "telegram-done")
   }, 90_000)
 
+  it("[SIGKILL between a message and its row] the message may come twice, and nothing is lost", async () => {
+    const { service, telegram } = world
+    const to = chat()
+    world.killAt("telegram-sent", String(to))
+    telegram.bot.say(to, to, "/version")
+    await world.dead()
+    telegram.bot.say(to, to, "/help")
+    service.spawn()
+    await service.ready()
+    const texts = await waitUntil(
+      "the answers",
+      () => {
+        const all = telegram.written(to).map(({ text }) => text)
+        return all.some((text) => text.includes("you are an operator")) ? all : undefined
+      },
+      40_000
+    )
+    assert.lengthOf(texts, 3, texts.join("\n"))
+    assert.isTrue(
+      texts.slice(0, 2).every((text) => text.includes("PRACTICE")),
+      texts.join("\n")
+    )
+  }, 90_000)
+
+  it("[SIGKILL before a command in a group is handled] it is asked although the name of the bot comes late", async () => {
+    const { service, telegram } = world
+    const before = telegram.written(desk).length
+    world.killAt("telegram-taken", String(telegram.bot.updates.next))
+    telegram.bot.say(desk, 101, "/halt@holdfast_stand_in_bot global late name")
+    await world.dead()
+    telegram.faults({ on: "getMe", times: 1, do: { type: "delay", ms: 4_000 } })
+    service.spawn()
+    await service.ready()
+    const question = await telegram.next(desk, before, 40_000)
+    assert.match(question.text, /^HALTED for global/)
+  }, 90_000)
+
+  it("[a restart of the bot by the bot] is for the console", async () => {
+    const { telegram } = world
+    const to = chat()
+    const answer = await telegram.ask(to, to, "/restart operators/telegram")
+    assert.match(answer.text, /use the console/)
+    assert.deepStrictEqual(answer.keyboard, [])
+  }, 60_000)
+
   it("never shows the token", () => {
     const secret = world.telegram.token.split(":")[1] ?? ""
     assert.notInclude(JSON.stringify(world.service.lines), secret)

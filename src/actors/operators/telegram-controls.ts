@@ -6,17 +6,26 @@
  * consequence and is over after a minute.
  *
  * Promises: nothing takes effect without a press of who asked, in time; a press that is handled twice is one command, because the
- * confirmation is the key of it; whoever may not is refused and audited, by the number of their account.
- * Never: carries anything out itself.
+ * confirmation is the key of it; what came of it is shown as done, not done or not known; whoever may not is refused and audited,
+ * by the number of their account.
+ * Never: carries anything out itself; gives a command that would end the bot, whose next life would find the press unanswered and
+ * give it again.
  */
 import { Effect, Schedule } from "effect"
-import { type CommandCaller, type CommandName, COMMANDS, mayGive } from "../../domain/control/commands.ts"
+import {
+  type CommandCaller,
+  type CommandName,
+  type CommandRefused,
+  COMMANDS,
+  mayGive,
+  OUTCOME_UNKNOWN
+} from "../../domain/control/commands.ts"
 import type { Settings, TelegramRole } from "../../domain/kernel/settings.ts"
 import type { TradingStateName } from "../../domain/kernel/trading-state.ts"
 import { RESOLUTIONS } from "../../domain/orders/order.ts"
 import { telegramLimits } from "../../domain/operators/telegram-limits.ts"
 import { bold, cell, code, escaped, oneLine } from "../../domain/operators/telegram-text.ts"
-import { type Key, runKey } from "../../domain/operators/telegram-words.ts"
+import { isLikeQuantity, isQuantity, type Key, runKey } from "../../domain/operators/telegram-words.ts"
 import { Commands } from "../../layers/control/commands.port.ts"
 import { HealthSource } from "../../layers/health/health-source.port.ts"
 import type { Item, ListName } from "../../layers/health/read-store.port.ts"
@@ -81,10 +90,21 @@ const tradingState = (verb: string, state: TradingStateName) => (words: Readonly
     }
   })
 
-const component = (verb: "restart" | "pause" | "resume") => (words: ReadonlyArray<string>) =>
+/** Whether the command would end the component `self`, inside which it is carried out, and with it whoever reports what came of it. */
+const endsUs = (self: string, command: CommandName, target: string): boolean =>
+  (command === "component.restart" || command === "component.pause") &&
+  (target === self || self.startsWith(`${target}/`))
+
+const USE_CONSOLE = "That would end the bot before it could tell what came of it: use the console."
+
+const component = (verb: "restart" | "pause" | "resume") => (words: ReadonlyArray<string>, self: string) =>
   Effect.map(HealthSource, (source): Understood => {
     const [path = "", ...rest] = words
-    const rows = source.actors().filter(({ type }) => type === "worker")
+    if (endsUs(self, `component.${verb}`, /^root(\/|$)/.test(path) ? path : `root/${path}`))
+      return ask(USE_CONSOLE)
+    const rows = source
+      .actors()
+      .filter((row) => row.type === "worker" && !endsUs(self, `component.${verb}`, row.path))
     const found = rows.find((row) => row.path === path || row.path === `root/${path}`)
     if (found === undefined)
       return ask(
@@ -117,14 +137,18 @@ const close = ([word = "", ...rest]: ReadonlyArray<string>) =>
         (found.length > 1 ? found : held).flatMap((row) => runKey(nameOf(row), `/close ${cell(row, "id")}`))
       )
     const [first = ""] = rest
-    const isQuantity = /^(?=.*[1-9])\d{1,18}(\.\d{1,18})?$/.test(first)
+    const quantity = isQuantity(first) ? first : null
+    if (quantity === null && isLikeQuantity(first))
+      return ask(
+        `${code(first)} is no quantity: name a number, such as 1.5, or nothing for all of it. A reason begins with a letter.`
+      )
     return {
       wanted: {
         command: "position.close",
         target: cell(position, "id"),
-        arguments: { quantity: isQuantity ? first : null },
-        reason: reasonOf(isQuantity ? rest.slice(1) : rest),
-        about: isQuantity ? `close ${first} of ${nameOf(position)}` : `close ${nameOf(position)}`
+        arguments: { quantity },
+        reason: reasonOf(quantity === null ? rest : rest.slice(1)),
+        about: quantity === null ? `close ${nameOf(position)}` : `close ${quantity} of ${nameOf(position)}`
       }
     }
   })
@@ -231,15 +255,18 @@ const controls = {
   // Of trading, or of a component that was paused.
   resume: {
     command: "trading_state.set",
-    understand: (words: ReadonlyArray<string>) =>
+    understand: (words: ReadonlyArray<string>, self: string) =>
       words[0]?.startsWith("root/") === true
-        ? component("resume")(words)
+        ? component("resume")(words, self)
         : tradingState("Resume", "ACTIVE")(words)
   }
 } as const satisfies Readonly<
   Record<
     string,
-    { readonly command: CommandName; readonly understand: (words: ReadonlyArray<string>) => unknown }
+    {
+      readonly command: CommandName
+      readonly understand: (words: ReadonlyArray<string>, self: string) => unknown
+    }
   >
 >
 
@@ -270,7 +297,7 @@ export const askControl = (name: ControlName, words: ReadonlyArray<string>, aske
       })
       return [{ html: "That is for operators: here you may look." }] satisfies ReadonlyArray<Reply>
     }
-    const understood = yield* understand(words)
+    const understood = yield* understand(words, asked.self)
     if ("reply" in understood) return [understood.reply]
     const { wanted } = understood
     const entropy = yield* Entropy
@@ -297,6 +324,11 @@ export const askControl = (name: ControlName, words: ReadonlyArray<string>, aske
     return [{ html, keys }]
   })
 
+/** The word of `Commands` for an attempt with this key that goes on. */
+const IN_PROGRESS = "in_progress"
+/** What is shown where "not done" would be a guess, and somebody might give the command once more. */
+export const NOT_KNOWN = "Not known whether it was done: see the audit"
+
 /** What is shown of an answer: how many orders it made, or how it ended. */
 const doneOf = (body: Readonly<Record<string, unknown>>): string => {
   const orders = body["orders"]
@@ -306,9 +338,19 @@ const doneOf = (body: Readonly<Record<string, unknown>>): string => {
   return `Done: ${orders.length} order${orders.length === 1 ? "" : "s"}${open}.`
 }
 
+/** Why a command gave no answer: it was not carried out, or only the audit knows. */
+const refusalOf = ({ errors, message, reason }: CommandRefused): string => {
+  if (reason === OUTCOME_UNKNOWN || reason === IN_PROGRESS)
+    return `${NOT_KNOWN}${message === "" ? "" : ` (${message})`}.`
+  const wrong = errors?.map((one) => `${one.path} ${one.message}`).join("; ") ?? ""
+  return `Not done: ${message === "" ? wrong || reason : message}.`
+}
+
 const give = ({ arguments: given, command, id, reason, target }: Confirmation, asked: Asked) =>
-  Effect.flatMap(Commands, (commands) =>
-    commands
+  Effect.flatMap(Commands, (commands) => {
+    // A question of before this was asked.
+    if (endsUs(asked.self, command, target)) return Effect.succeed(`Not done. ${USE_CONSOLE}`)
+    return commands
       .give({
         command,
         target,
@@ -321,20 +363,18 @@ const give = ({ arguments: given, command, id, reason, target }: Confirmation, a
         key: `telegram:${id}`
       })
       .pipe(
-        // The attempt of a process that died with it is ended after seconds, and a process that just began takes none yet. Until
-        // then nobody knows what was done; the key finds it.
+        // The attempt of a process that died with it is ended after seconds, and a process that just began takes none yet; the
+        // key finds what was done. What failed on its way is not given again: a person who knows decides that.
         Effect.retry({
-          while: ({ kind, reason: why }) => kind === "unavailable" || why === "in_progress",
+          while: ({ kind, reason: why }) =>
+            why === IN_PROGRESS || (kind === "unavailable" && why !== OUTCOME_UNKNOWN),
           times: telegramLimits.inProgressTimes,
           schedule: Schedule.spaced(telegramLimits.retryFirstMs)
         }),
         Effect.map(({ body }) => doneOf(body)),
-        Effect.catchTag("CommandRefused", ({ errors, message, reason: why }) => {
-          const wrong = errors?.map((one) => `${one.path} ${one.message}`).join("; ") ?? ""
-          return Effect.succeed(`Not done: ${message === "" ? wrong || why : message}.`)
-        })
+        Effect.catchTag("CommandRefused", (refused) => Effect.succeed(refusalOf(refused)))
       )
-  )
+  })
 
 /** A press of a button of a question. Answers in a few words. */
 export const confirmControl = (id: string, isYes: boolean, asked: Asked) =>
@@ -355,6 +395,8 @@ export const confirmControl = (id: string, isYes: boolean, asked: Asked) =>
         return { text: "It was answered before.", isOver: false }
       case "Expired":
         return { text: "Too late: nothing was done. Ask again.", isOver: true }
+      case "Overdue":
+        return { text: `Too late to go on. ${NOT_KNOWN}.`, isOver: true }
       case "Taken":
         return {
           text: isYes ? yield* give(taken.confirmation, asked) : "Nothing was done.",

@@ -1,11 +1,12 @@
 /**
- * Telegram handling: stored updates, one after the other in each chat, each with what the bot says to it.
+ * Telegram handling: what the bot does and says for one stored update.
  *
  * Whoever sends the bot something it cannot handle must not silence it for everybody else. So an update is tried a few times and
- * then becomes a dead letter, on its own, while those around it go on.
+ * then becomes a dead letter, on its own, while those around it go on. Which update comes when is in telegram-updates.ts.
  *
- * Promises: an update is settled in the transaction that makes its replies; chats do not wait for each other; an update whose
- * process died with it, again and again, is not tried forever.
+ * Promises: an update is settled in the transaction that makes its replies; attempts for which the database was away are not
+ * counted; one whose process died with it, again and again, is not tried forever; a confirmed command that becomes a dead letter is
+ * an alert, and its question says that nobody knows.
  * Never: answers a chat that the settings do not name with more than one sentence an hour.
  */
 import { Cause, Clock, Effect, Exit, Option } from "effect"
@@ -16,15 +17,16 @@ import type { TelegramMessage, TelegramPress } from "../../domain/operators/tele
 import { pressedIn, type Spoken, spokenIn } from "../../domain/operators/telegram-words.ts"
 import type { Mask } from "../../domain/kernel/redaction.ts"
 import type { TelegramRole, TelegramSettings } from "../../domain/kernel/settings.ts"
+import { Alerts } from "../../layers/alerts/alerts.port.ts"
+import type { DatabaseError } from "../../layers/database/database.port.ts"
 import {
   type OutgoingCall,
   TelegramStore,
   type WaitingUpdate
 } from "../../layers/operators/telegram-store.port.ts"
 import { FAULT_POINTS, faultPoint } from "../../layers/platform/fault-point.ts"
-import { Wake } from "../../layers/platform/wake.port.ts"
 import { logEvent } from "../../runtime/log-event.ts"
-import { askControl, confirmControl, isControl } from "./telegram-controls.ts"
+import { askControl, confirmControl, isControl, NOT_KNOWN } from "./telegram-controls.ts"
 import { isRead, telegramReads } from "./telegram-reads.ts"
 import { type Asked, editCall, messageCall, pressedCall, type Reply } from "./telegram-reply.ts"
 
@@ -33,12 +35,14 @@ export interface Handling {
   readonly path: string
   readonly settings: TelegramSettings
   readonly mask: Mask
-  /** The bot's user name, once Telegram has told it. */
-  readonly botName: () => string
+  /** The bot's user name; null until Telegram has told it. */
+  readonly botName: () => string | null
   /** When a chat that may nothing was answered last; bounded. */
   readonly strangers: Map<number, number>
   /** Messages and presses of strangers since the start. */
   countStranger: () => void
+  /** Replies that were not made, because too many wait for their chat. */
+  countUnmade: (count: number) => void
 }
 
 type Calls = ReadonlyArray<OutgoingCall>
@@ -107,12 +111,12 @@ const toMessage = (
 ) =>
   Effect.gen(function* () {
     if (user === null || kind === "channel") return nothing
-    const said = spokenIn(text, handling.botName())
+    const said = spokenIn(text, handling.botName() ?? "")
     // In a group people talk to each other.
     if (said === null && kind !== "private") return nothing
     const role = roleIn(handling.settings, chat, user)
     if (role === null) return yield* toStranger(handling, chat)
-    const asked: Asked = { chat, user, role, updateId, askedMs: writtenMs }
+    const asked: Asked = { chat, user, role, updateId, self: handling.path, askedMs: writtenMs }
     return said === null
       ? [messageCall(chat, { html: "/help lists what I understand." }, writtenMs)]
       : yield* spoken(handling, said, asked)
@@ -127,11 +131,11 @@ const toPress = (handling: Handling, { receivedMs, updateId }: WaitingUpdate, pr
       handling.countStranger()
       return [pressedCall(chat, queryId, "This bot answers only people it knows.")]
     }
-    const asked: Asked = { chat, user, role, updateId, askedMs: receivedMs }
+    const asked: Asked = { chat, user, role, updateId, self: handling.path, askedMs: receivedMs }
     const pressed = pressedIn(data)
     if (pressed === null) return [pressedCall(chat, queryId, "That button is not known any more.")]
     if (pressed._tag === "Run") {
-      const said = spokenIn(pressed.text, handling.botName())
+      const said = spokenIn(pressed.text, handling.botName() ?? "")
       return [pressedCall(chat, queryId, ""), ...(said === null ? [] : yield* spoken(handling, said, asked))]
     }
     const { isOver, text } = yield* confirmControl(pressed.id, pressed._tag === "Confirm", asked)
@@ -153,105 +157,143 @@ const respond = (handling: Handling, waiting: WaitingUpdate) =>
     }
   })
 
-/** Where a dead letter was for somebody, they are told that nothing will come. */
+const FAILED = "That failed here, and was put aside for an operator."
+
+/** Where a dead letter was for somebody, they are told that nothing will come; of a command, that nobody knows. */
 const apology = ({ content }: WaitingUpdate, settings: TelegramSettings): Calls => {
-  if (content._tag !== "Message") return nothing
-  const { chat, user, writtenMs } = content.message
-  if (user === null || roleIn(settings, chat, user) === null) return nothing
-  return [messageCall(chat, { html: "That failed here, and was put aside for an operator." }, writtenMs)]
+  if (content._tag === "Message") {
+    const { chat, user, writtenMs } = content.message
+    if (user === null || roleIn(settings, chat, user) === null) return nothing
+    return [messageCall(chat, { html: FAILED }, writtenMs)]
+  }
+  if (content._tag !== "Press") return nothing
+  const { chat, data, messageId, queryId, user } = content.press
+  if (roleIn(settings, chat, user) === null) return nothing
+  return pressedIn(data)?._tag === "Confirm"
+    ? [pressedCall(chat, queryId, NOT_KNOWN), editCall(chat, messageId, `That failed here. ${NOT_KNOWN}.`)]
+    : [pressedCall(chat, queryId, FAILED)]
 }
 
-const bury = ({ path, settings }: Handling, waiting: WaitingUpdate, reason: string) =>
+/** A confirmed command of which nobody knows what came of it is not for a list that somebody reads some day. */
+const alertDead = ({ path, settings }: Handling, { content, updateId }: WaitingUpdate, reason: string) =>
+  Effect.gen(function* () {
+    if (content._tag !== "Press" || pressedIn(content.press.data)?._tag !== "Confirm") return
+    const { chat, user } = content.press
+    if (roleIn(settings, chat, user) === null) return
+    const alerts = yield* Alerts
+    yield* alerts.raise({
+      severity: "HIGH",
+      kind: "telegram.command_dead",
+      dedupKey: `telegram.command_dead:${updateId}`,
+      message: `nobody knows what came of a command that telegram:${user} confirmed (update ${updateId}): ${reason}`,
+      component: path
+    })
+  })
+
+const bury = (handling: Handling, waiting: WaitingUpdate, reason: string) =>
   Effect.gen(function* () {
     const { updateId } = waiting
     const store = yield* TelegramStore
-    yield* logEvent("error", "telegram.update_dead", `update ${updateId} is a dead letter: ${reason}`, {
-      component: path,
-      update_id: updateId
-    })
-    yield* store.bury(updateId, reason, apology(waiting, settings))
+    yield* store.bury(updateId, reason, apology(waiting, handling.settings))
+    yield* alertDead(handling, waiting, reason)
+    return yield* logEvent(
+      "error",
+      "telegram.update_dead",
+      `update ${updateId} is a dead letter: ${reason}`,
+      { component: handling.path, update_id: updateId }
+    )
   })
 
 /** Why an effect that was neither done nor short of a database ended; its first line. */
 const faultOf = (cause: Cause.Cause<unknown>): string =>
   (Cause.pretty(cause).split("\n")[0] ?? "failed").slice(0, 500)
 
-/** Claims that end in no outcome: their process died, or the database was away each time. */
-const takenMax = 10
-
-/** Handles one update to its end. Fails only with the database. */
-const handleOne = (handling: Handling, waiting: WaitingUpdate) =>
+const settle = (handling: Handling, { content, updateId }: WaitingUpdate, calls: Calls) =>
   Effect.gen(function* () {
-    if (waiting.attempts > takenMax)
-      return yield* bury(handling, waiting, `taken ${takenMax} times without an outcome`)
+    const store = yield* TelegramStore
+    const unmade = yield* store.settle(updateId, calls)
+    if (unmade === 0) return
+    handling.countUnmade(unmade)
+    yield* logEvent(
+      "warn",
+      "telegram.not_made",
+      `${unmade} replies were not made: ${telegramLimits.chatWaitingMax} wait for their chat`,
+      {
+        component: handling.path,
+        update_id: updateId,
+        chat: content._tag === "Message" ? content.message.chat : null
+      }
+    )
+  })
+
+/** How long an update waits after its attempts before it is tried again. */
+const pauseAfter = (attempts: number): number =>
+  Math.min(telegramLimits.retryMsMax, telegramLimits.retryFirstMs * 2 ** Math.max(0, attempts - 1))
+
+/** The attempt failed by itself: the update is a dead letter after a few. */
+const failed = (handling: Handling, waiting: WaitingUpdate, attempts: number, reason: string) =>
+  Effect.gen(function* () {
+    if (attempts >= telegramLimits.attemptsMax) return yield* Effect.as(bury(handling, waiting, reason), null)
+    yield* logEvent("warn", "telegram.update_failed", `update ${waiting.updateId} failed: ${reason}`, {
+      component: handling.path,
+      update_id: waiting.updateId,
+      attempts
+    })
+    return pauseAfter(attempts)
+  })
+
+/** The database did not take it. Being slow may be the update's own doing; that it was away is not, and does not count. */
+const unstored = (handling: Handling, { updateId }: WaitingUpdate, attempts: number, error: DatabaseError) =>
+  Effect.gen(function* () {
+    const store = yield* TelegramStore
+    yield* logEvent("debug", "telegram.waits", `update ${updateId} waits: ${error.message}`, {
+      component: handling.path
+    })
+    if (error._tag === "DatabaseUnavailable" && error.reason !== "slow")
+      yield* Effect.result(store.release(updateId))
+    return pauseAfter(attempts)
+  })
+
+/** One attempt, which was counted. */
+const attempt = (handling: Handling, waiting: WaitingUpdate, attempts: number) =>
+  Effect.gen(function* () {
+    if (attempts > telegramLimits.takenMax) {
+      yield* bury(handling, waiting, `taken ${telegramLimits.takenMax} times without an outcome`)
+      return null
+    }
     faultPoint(FAULT_POINTS.telegramTaken, String(waiting.updateId))
     const exit = yield* Effect.exit(
       respond(handling, waiting).pipe(Effect.timeout(telegramLimits.handleMsMax))
     )
     if (Exit.isSuccess(exit)) {
       faultPoint(FAULT_POINTS.telegramDone, String(waiting.updateId))
-      const store = yield* TelegramStore
-      return yield* store.settle(waiting.updateId, exit.value)
+      return yield* Effect.as(settle(handling, waiting, exit.value), null)
     }
-    if (Exit.hasInterrupts(exit)) return yield* Effect.interrupt
     const error = Option.getOrNull(Cause.findErrorOption(exit.cause))
     if (error !== null && error._tag === "DatabaseUnavailable") return yield* error
-    const reason = handling.mask(faultOf(exit.cause))
-    if (waiting.attempts >= telegramLimits.attemptsMax) return yield* bury(handling, waiting, reason)
-    return yield* logEvent("warn", "telegram.update_failed", `update ${waiting.updateId} failed: ${reason}`, {
-      component: handling.path,
-      update_id: waiting.updateId,
-      attempts: waiting.attempts
-    })
+    const reason = Exit.hasInterrupts(exit)
+      ? "it was stopped while it was handled"
+      : handling.mask(faultOf(exit.cause))
+    return yield* failed(handling, waiting, attempts, reason)
   })
 
-/** The chat of an update, so that one chat keeps its order; what has none goes alone. */
-const chatOf = ({ content, updateId }: WaitingUpdate): string => {
-  if (content._tag === "Message") return String(content.message.chat)
-  return content._tag === "Press" ? String(content.press.chat) : `update ${updateId}`
-}
-
-const round = (handling: Handling) =>
+/** Handles one update. Returns how long it waits before it is tried again; null: it waits no more. */
+export const handleOne = (handling: Handling, waiting: WaitingUpdate) =>
   Effect.gen(function* () {
     const store = yield* TelegramStore
-    const wake = yield* Wake
-    const taken = yield* store.take(telegramLimits.roundUpdatesMax)
-    const chats = Map.groupBy(taken, chatOf)
-    yield* Effect.forEach(
-      chats.values(),
-      (updates) =>
-        Effect.forEach(
-          updates,
-          (waiting) =>
-            Effect.tap(handleOne(handling, waiting), () =>
-              Effect.sync(() => wake.notify("telegram-messages"))
-            ),
-          { discard: true }
-        ),
-      { concurrency: telegramLimits.roundChatsMax, discard: true }
-    )
-    return taken
-  })
-
-/** Runs as long as the component does. */
-export const handleUpdates = (handling: Handling) =>
-  Effect.gen(function* () {
-    const wake = yield* Wake
-    return yield* Effect.forever(
-      Effect.gen(function* () {
-        const taken = yield* round(handling).pipe(
-          Effect.catchTag(["DatabaseUnavailable", "DatabaseFault"], (error) =>
-            Effect.as(
-              logEvent("debug", "telegram.waits", `updates wait: ${error.message}`, {
-                component: handling.path
-              }),
-              []
-            )
+    const begun = yield* Effect.result(store.begin(waiting.updateId))
+    if (begun._tag === "Failure") return telegramLimits.retryFirstMs
+    const attempts = begun.success
+    // Another process settled it.
+    if (attempts === null) return null
+    return yield* attempt(handling, waiting, attempts).pipe(
+      Effect.catchTag("DatabaseUnavailable", (error) => unstored(handling, waiting, attempts, error)),
+      Effect.catchTag("DatabaseFault", (error) =>
+        failed(handling, waiting, attempts, handling.mask(error.message)).pipe(
+          Effect.catchTag(["DatabaseUnavailable", "DatabaseFault"], (again) =>
+            unstored(handling, waiting, attempts, again)
           )
         )
-        if (taken.length === 0) yield* wake.wait("telegram-updates", telegramLimits.pollTableMs)
-        // What failed is tried again, though not at once.
-        else if (taken.some(({ attempts }) => attempts > 1)) yield* Effect.sleep(telegramLimits.retryFirstMs)
-      })
+      )
     )
   })

@@ -4,7 +4,8 @@
  * The table of alerts is the queue: an alert is marked in the transaction that makes its messages. So nothing is in memory that a
  * crash could lose, and while Telegram is away alerts stay where they are and become few messages afterwards.
  *
- * Promises: an alert makes messages once; no more are made while enough wait; every CRITICAL one is named.
+ * Promises: an alert makes messages once for each chat, and again when its severity rises; for a chat of which enough wait no more are
+ * made, and its alerts wait; every CRITICAL one is named; without a chat that gets alerts none is marked as sent.
  * Never: raises an alert about an alert.
  */
 import { Effect } from "effect"
@@ -18,22 +19,20 @@ import { Wake } from "../../layers/platform/wake.port.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 import { messageCall } from "./telegram-reply.ts"
 
-/** What is sent about these alerts, to every chat that gets them. */
-const callsOf = (settings: TelegramSettings, alerts: ReadonlyArray<SentAlert>) => {
-  const messages = alertMessages(settings.alerts, alerts)
-  return alertChats(settings).flatMap((chat) =>
-    messages.map(({ alertId, html, isSilent }) => {
-      const keys = alertId === null ? [] : runKey("Acknowledge", `/ack ${alertId}`)
-      return messageCall(chat, { html, ...(keys.length === 0 ? {} : { keys: [keys] }) }, null, isSilent)
-    })
-  )
-}
+/** What a chat is sent about these alerts. */
+const callsOf = (settings: TelegramSettings, chat: number, alerts: ReadonlyArray<SentAlert>) =>
+  alertMessages(settings.alerts, alerts).map(({ alertId, html, isSilent }) => {
+    const keys = alertId === null ? [] : runKey("Acknowledge", `/ack ${alertId}`)
+    return messageCall(chat, { html, ...(keys.length === 0 ? {} : { keys: [keys] }) }, null, isSilent)
+  })
 
 const look = (settings: TelegramSettings) =>
   Effect.gen(function* () {
     const store = yield* TelegramStore
     const wake = yield* Wake
-    const count = yield* store.notifyAlerts((alerts) => callsOf(settings, alerts))
+    const chats = alertChats(settings)
+    if (chats.length === 0) return
+    const count = yield* store.notifyAlerts(chats, (chat, alerts) => callsOf(settings, chat, alerts))
     if (count > 0) wake.notify("telegram-messages")
   })
 

@@ -4,6 +4,7 @@
  * Promises: text is HTML that Telegram takes; a reply knows when it was asked for, so that a late one can say so when it leaves.
  * Never: sends.
  */
+import { PRESS_ANSWER } from "../../domain/operators/telegram-pace.ts"
 import type { Key } from "../../domain/operators/telegram-words.ts"
 import type { TelegramRole } from "../../domain/kernel/settings.ts"
 import type { OutgoingCall } from "../../layers/operators/telegram-store.port.ts"
@@ -14,6 +15,8 @@ export interface Asked {
   readonly user: number
   readonly role: TelegramRole
   readonly updateId: number
+  /** The component of the bot, inside which it is answered. */
+  readonly self: string
   /** Epoch milliseconds of the message, as Telegram has them. */
   readonly askedMs: number
 }
@@ -60,7 +63,7 @@ export const editCall = (chat: number, messageId: number, html: string): Outgoin
 /** Ends the wait of a button that was pressed. */
 export const pressedCall = (chat: number, queryId: string, text: string): OutgoingCall => ({
   chat,
-  method: "answerCallbackQuery",
+  method: PRESS_ANSWER,
   parameters: { callback_query_id: queryId, ...(text === "" ? {} : { text: text.slice(0, 190) }) }
 })
 

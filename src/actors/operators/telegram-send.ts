@@ -1,14 +1,19 @@
 /**
  * Telegram sending: what waits to be sent, in the order of each chat and at the pace that Telegram allows.
  *
- * Promises: a call that Telegram took is not made again, unless its answer was lost; what it will never take is dropped with the
- * reason; a late reply says how late; while Telegram is away everything waits in its rows.
+ * Promises: a call that Telegram took is not made again, unless its answer was lost or the process died before it could be noted; what it
+ * will never take is dropped with the reason; a chat that takes no messages is an alert until it does; a chat that is stuck holds up no
+ * other; a late reply says how late; while Telegram is away everything waits in its rows.
  * Never: sends faster than the documented rates; gives up an alert for its age.
  */
-import { Clock, Effect } from "effect"
+import { Clock, Effect, FiberMap, Schedule } from "effect"
 import { telegramLimits } from "../../domain/operators/telegram-limits.ts"
-import { TelegramPace } from "../../domain/operators/telegram-pace.ts"
+import { isPressAnswer, laneOf, TelegramPace } from "../../domain/operators/telegram-pace.ts"
 import { lasting } from "../../domain/operators/telegram-text.ts"
+import { isUnreachable } from "../../domain/operators/telegram-unreachable.ts"
+import type { TelegramSettings } from "../../domain/kernel/settings.ts"
+import { Alerts } from "../../layers/alerts/alerts.port.ts"
+import type { DatabaseError } from "../../layers/database/database.port.ts"
 import { TelegramApi, type TelegramFailed } from "../../layers/operators/telegram-api.port.ts"
 import { TelegramStore, type WaitingCall } from "../../layers/operators/telegram-store.port.ts"
 import { FAULT_POINTS, faultPoint } from "../../layers/platform/fault-point.ts"
@@ -16,8 +21,16 @@ import { Wake } from "../../layers/platform/wake.port.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 import { ASKED } from "./telegram-reply.ts"
 
-/** A press waits for its answer, and counts in none of the limits. */
-const isPaced = ({ method }: WaitingCall): boolean => method !== "answerCallbackQuery"
+/** What sending remembers; nothing of it is needed after a restart. */
+interface Sending {
+  readonly path: string
+  readonly settings: TelegramSettings
+  readonly pace: TelegramPace
+  /** Lanes of which a call is under way. */
+  readonly busy: Set<string>
+  /** Chats that took a message since they were last refused. */
+  readonly reached: Set<number>
+}
 
 /** The parameters as they leave: without our own field, and with how late they are. */
 const leaving = ({ parameters }: WaitingCall, nowMs: number): Readonly<Record<string, unknown>> => {
@@ -30,84 +43,149 @@ const leaving = ({ parameters }: WaitingCall, nowMs: number): Readonly<Record<st
     : { ...rest, text: `${text}\n<i>Late: you asked ${lasting(lateMs)} ago.</i>` }
 }
 
-/** What a failed call means for it, and for the next one of its chat. */
-const afterFailure = (path: string, pace: TelegramPace, call: WaitingCall, failure: TelegramFailed) =>
+/** Written again until the database takes it: of a call that was made and whose row says that it waits, another would be made. */
+const surely = (written: Effect.Effect<void, DatabaseError>): Effect.Effect<void> =>
+  written.pipe(Effect.retry({ schedule: Schedule.spaced(telegramLimits.retryFirstMs) }), Effect.orDie)
+
+const unreachableKey = (chat: number): string => `telegram.chat_unreachable:${chat}`
+
+/** A chat of the settings takes no messages: nobody there knows of anything any more. */
+const noteUnreachable = ({ path, reached, settings }: Sending, chat: number, reason: string) =>
   Effect.gen(function* () {
+    if (!Object.hasOwn(settings.chats, String(chat)) || !isUnreachable(reason)) return
+    const alerts = yield* Alerts
+    reached.delete(chat)
+    yield* alerts.raise({
+      severity: "HIGH",
+      kind: "telegram.chat_unreachable",
+      dedupKey: unreachableKey(chat),
+      message: `the chat ${chat} takes no messages of the Telegram bot: ${reason}`,
+      component: path,
+      standing: true
+    })
+  })
+
+const noteReached = ({ reached, settings }: Sending, { chat, method }: WaitingCall) =>
+  Effect.gen(function* () {
+    if (method !== "sendMessage" || reached.has(chat) || !Object.hasOwn(settings.chats, String(chat))) return
+    const alerts = yield* Alerts
+    reached.add(chat)
+    yield* alerts.resolve(unreachableKey(chat), "the chat takes messages")
+  })
+
+/** What a failed call means for it, and for the next one of its lane. */
+const afterFailure = (sending: Sending, call: WaitingCall, failure: TelegramFailed) =>
+  Effect.gen(function* () {
+    const { pace, path } = sending
     const store = yield* TelegramStore
     const nowMs = yield* Clock.currentTimeMillis
     switch (failure.kind) {
       case "refused":
-        yield* store.drop(call.seq, failure.reason)
+        pace.over(call)
+        yield* surely(store.drop(call.seq, failure.reason))
         // A press that is too old, or an edit that changes nothing, is nobody's trouble.
-        yield* logEvent(
+        if (call.method === "sendMessage") yield* noteUnreachable(sending, call.chat, failure.reason)
+        return yield* logEvent(
           call.method === "sendMessage" ? "warn" : "debug",
           "telegram.refused",
           `Telegram does not take ${call.method}: ${failure.reason}`,
           { component: path, chat: call.chat }
         )
-        return undefined
       case "rate":
-        pace.refused(call.chat, failure.retryAfterMs, nowMs)
-        return undefined
+        return pace.refused(call, failure.retryAfterMs, nowMs)
       case "credentials":
-        return yield* Effect.sleep(telegramLimits.conflictRetryMs)
+        return pace.pause(nowMs + telegramLimits.conflictRetryMs)
       default:
         // The machine finds out and names it; what waits is sent afterwards.
-        return yield* Effect.sleep(telegramLimits.retryFirstMs)
+        return pace.failed(call, nowMs)
     }
   })
 
+/** Why a call is not made any more; null: it is. An alert is never too old. */
+const tooOld = (call: WaitingCall, nowMs: number): string | null => {
+  const ageMs = nowMs - call.createdMs
+  if (isPressAnswer(call))
+    return ageMs > telegramLimits.pressMsMax ? "a press takes no answer any more" : null
+  return call.isReply && ageMs > telegramLimits.messageMsMax ? "too old when it could be sent" : null
+}
+
 /** Makes one call. */
-const sendOne = (path: string, pace: TelegramPace, call: WaitingCall) =>
+const sendOne = (sending: Sending, call: WaitingCall) =>
   Effect.gen(function* () {
     const api = yield* TelegramApi
     const store = yield* TelegramStore
     const nowMs = yield* Clock.currentTimeMillis
-    if (call.isReply && nowMs - call.createdMs > telegramLimits.messageMsMax) {
-      return yield* store.drop(call.seq, "too old when it could be sent")
+    const old = tooOld(call, nowMs)
+    if (old !== null) {
+      sending.pace.over(call)
+      return yield* surely(store.drop(call.seq, old))
     }
-    if (isPaced(call)) pace.note(call.chat, nowMs)
     const sent = yield* Effect.result(api.call(call.method, leaving(call, nowMs)))
-    if (sent._tag === "Failure") return yield* afterFailure(path, pace, call, sent.failure)
-    faultPoint(FAULT_POINTS.telegramSent, String(call.seq))
-    return yield* store.sent(call.seq)
+    if (sent._tag === "Failure") return yield* afterFailure(sending, call, sent.failure)
+    faultPoint(FAULT_POINTS.telegramSent, String(call.chat))
+    sending.pace.over(call)
+    yield* surely(store.sent(call.seq))
+    return yield* noteReached(sending, call)
   })
 
-/** One round; returns how long to wait before the next, null while nothing waits. */
-const round = (path: string, pace: TelegramPace) =>
+/** Begins what may be sent now; returns how long to wait before the next look, unless the bell rings. */
+const look = (
+  sending: Sending,
+  begin: (lane: string, call: WaitingCall) => Effect.Effect<void, never, Alerts | TelegramApi | TelegramStore>
+) =>
   Effect.gen(function* () {
+    const { busy, pace } = sending
     const store = yield* TelegramStore
     const calls = yield* store.unsent(telegramLimits.roundMessagesMax)
-    if (calls.length === 0) return null
     const nowMs = yield* Clock.currentTimeMillis
-    const due = calls.map((call) => ({
-      call,
-      waitMs: isPaced(call) ? Math.max(0, pace.freeAt(call.chat, nowMs) - nowMs) : 0
-    }))
-    const now = due.filter(({ waitMs }) => waitMs === 0).slice(0, telegramLimits.botPerSecond)
-    if (now.length === 0) return Math.min(...due.map(({ waitMs }) => waitMs))
-    yield* Effect.forEach(now, ({ call }) => sendOne(path, pace, call), {
-      concurrency: telegramLimits.sendingMax,
-      discard: true
-    })
-    return 0
-  })
+    const waits: Array<number> = []
+    for (const call of calls) {
+      const lane = laneOf(call)
+      // The end of a call rings the bell.
+      if (busy.has(lane) || busy.size >= telegramLimits.sendingMax) continue
+      const waitMs = pace.freeAt(call, nowMs) - nowMs
+      if (waitMs > 0) waits.push(waitMs)
+      else {
+        pace.note(call, nowMs)
+        busy.add(lane)
+        yield* begin(lane, call)
+      }
+    }
+    return Math.min(telegramLimits.pollTableMs, ...waits)
+  }).pipe(
+    Effect.catchTag(["DatabaseUnavailable", "DatabaseFault"], () =>
+      Effect.succeed(telegramLimits.retryFirstMs)
+    )
+  )
 
 /** Runs as long as the component does. */
-export const sendCalls = (path: string) =>
-  Effect.gen(function* () {
-    const wake = yield* Wake
-    const pace = new TelegramPace()
-    return yield* Effect.forever(
-      Effect.gen(function* () {
-        const pauseMs = yield* round(path, pace).pipe(
-          Effect.catchTag(["DatabaseUnavailable", "DatabaseFault"], () =>
-            Effect.succeed(telegramLimits.retryFirstMs)
-          )
+export const sendCalls = (path: string, settings: TelegramSettings) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const wake = yield* Wake
+      const sending: Sending = {
+        path,
+        settings,
+        pace: new TelegramPace(),
+        busy: new Set(),
+        reached: new Set()
+      }
+      const fibers = yield* FiberMap.make<string, void, never>()
+      const begin = (lane: string, call: WaitingCall) => {
+        const end = Effect.sync(() => {
+          sending.busy.delete(lane)
+          wake.notify("telegram-messages")
+        })
+        return Effect.asVoid(
+          FiberMap.run(fibers, lane, Effect.ensuring(sendOne(sending, call), end), {
+            startImmediately: false
+          })
         )
-        if (pauseMs === null) yield* wake.wait("telegram-messages", telegramLimits.pollTableMs)
-        else if (pauseMs > 0)
-          yield* wake.wait("telegram-messages", Math.min(pauseMs, telegramLimits.pollTableMs))
-      })
-    )
-  })
+      }
+      const looks = Effect.forever(
+        Effect.flatMap(look(sending, begin), (pauseMs) => wake.wait("telegram-messages", pauseMs))
+      )
+      // A defect of a call is a bug and crashes the component; without the join it would vanish.
+      return yield* Effect.raceFirst(looks, FiberMap.join(fibers))
+    })
+  )

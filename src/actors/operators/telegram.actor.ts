@@ -1,8 +1,9 @@
 /**
  * Telegram actor: the bot, its machine joined with the Bot API and its rows.
  *
- * Promises: an update is stored before the next poll confirms it; its status shows the real path: received, handled, oldest
- * unhandled, last reply, and what Telegram reports of the webhook.
+ * Promises: an update is stored before the next poll confirms it; a poll whose answer would be too long asks for less; a webhook that
+ * failed is good again when a post has arrived through it, of Telegram or of ours; its status shows the real path: received, handled,
+ * oldest unhandled, last reply, and what Telegram reports of the webhook.
  * Never: puts the token anywhere but into the call.
  */
 import { Clock, Effect, Redacted } from "effect"
@@ -19,6 +20,7 @@ import { Figures } from "../../layers/platform/figures.port.ts"
 import { FAULT_POINTS, faultPoint } from "../../layers/platform/fault-point.ts"
 import { TelegramInbox } from "../../layers/intake/telegram-inbox.port.ts"
 import { Wake } from "../../layers/platform/wake.port.ts"
+import { Entropy } from "../../layers/platform/entropy.port.ts"
 import { TelegramApi } from "../../layers/operators/telegram-api.port.ts"
 import { type TelegramFigures, TelegramStore } from "../../layers/operators/telegram-store.port.ts"
 import type {
@@ -31,52 +33,105 @@ import type { ChildSelf } from "../../runtime/child-spec.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 import { effectActor, machineChild, streamActor } from "../../runtime/machine-child.ts"
 import { watchDatabase } from "../database/database-watch.ts"
-import { type Handling, handleUpdates } from "./telegram-handle.ts"
+import type { Handling } from "./telegram-handle.ts"
 import { notifyAlerts } from "./telegram-notify.ts"
 import { measurePath } from "./telegram-path.ts"
 import { sendCalls } from "./telegram-send.ts"
+import { handleUpdates } from "./telegram-updates.ts"
 
 /** What updates we ask for; everything else stays with Telegram. */
 const ALLOWED = ["message", "callback_query"]
 
+/** What one incarnation has seen so far. */
+interface Seen {
+  figures: TelegramFigures | null
+  strangers: number
+  unmade: number
+  botName: string | null
+  /** How many updates a poll asks for. */
+  pollMax: number
+  /** When the webhook was set, on our clock and on that of the rows. */
+  webhookSinceMs: number
+  webhookSinceRowsMs: number
+}
+
+/** The updates of one poll: fewer are asked for while they are too long, and more again afterwards. */
+const fetchUpdates = (seen: Seen) =>
+  Effect.gen(function* () {
+    const api = yield* TelegramApi
+    const store = yield* TelegramStore
+    const offset = yield* store.nextOffset
+    for (;;) {
+      const asked = yield* Effect.result(api.updates(offset, seen.pollMax, ALLOWED))
+      if (asked._tag === "Success") {
+        seen.pollMax = Math.min(telegramLimits.pollUpdatesMax, seen.pollMax * 2)
+        return asked.success
+      }
+      if (asked.failure.kind !== "long" || seen.pollMax === 1) return yield* asked.failure
+      seen.pollMax = Math.floor(seen.pollMax / 2)
+    }
+  })
+
 /** One long poll: what it brings is stored before the next one confirms it. */
-const poll = Effect.gen(function* () {
-  const api = yield* TelegramApi
-  const inbox = yield* TelegramInbox
-  const store = yield* TelegramStore
-  const wake = yield* Wake
-  const updates = yield* api.updates(yield* store.nextOffset, ALLOWED)
-  if (updates.length === 0) return 0
-  faultPoint(FAULT_POINTS.telegramReceived, String(updates[0]?.updateId))
-  const stored = yield* inbox.receive("poll", updates)
-  wake.notify("telegram-updates")
-  return stored
-})
+const poll = (seen: Seen) =>
+  Effect.gen(function* () {
+    const inbox = yield* TelegramInbox
+    const wake = yield* Wake
+    const beganMs = yield* Clock.currentTimeMillis
+    const updates = yield* fetchUpdates(seen)
+    const ms = (yield* Clock.currentTimeMillis) - beganMs
+    if (updates.length === 0) return { stored: 0, ms }
+    faultPoint(FAULT_POINTS.telegramReceived, String(updates[0]?.updateId))
+    const stored = yield* inbox.receive("poll", updates)
+    wake.notify("telegram-updates")
+    return { stored, ms }
+  })
 
 /** Tells Telegram where to post, and with which secret. */
-const openWebhook = ({ token, webhookUrl }: TelegramSettings) =>
-  Effect.flatMap(TelegramApi, (api) =>
-    api.call("setWebhook", {
+const openWebhook = ({ token, webhookUrl }: TelegramSettings, seen: Seen) =>
+  Effect.gen(function* () {
+    const api = yield* TelegramApi
+    const store = yield* TelegramStore
+    seen.webhookSinceMs = yield* Clock.currentTimeMillis
+    seen.webhookSinceRowsMs = (yield* store.figures).nowMs
+    yield* api.call("setWebhook", {
       url: webhookUrl,
       secret_token: token === null ? "" : telegramSecret(Redacted.value(token)),
       allowed_updates: ALLOWED
     })
-  )
+  })
 
-/** What is wrong with the webhook, by what Telegram reports of it since it was set here. */
-const verify = (url: string | null, sinceMs: number) =>
+/** Why nothing has come through the webhook since it was set: neither a post of Telegram nor one of our own. Null: something has. */
+const unproven = (url: string, seen: Seen) =>
+  Effect.gen(function* () {
+    const api = yield* TelegramApi
+    const store = yield* TelegramStore
+    const entropy = yield* Entropy
+    const { lastWebhookMs } = yield* store.figures
+    if (lastWebhookMs !== null && lastWebhookMs > seen.webhookSinceRowsMs) return null
+    const probed = yield* Effect.result(api.probe(url, entropy.uuid()))
+    return probed._tag === "Success"
+      ? null
+      : `nothing came through it, and a post of our own got: ${probed.failure.reason}`
+  })
+
+/** Whole seconds on both sides: Telegram's clock, and what it dates. */
+const SECONDS_TOLD_MS = 2_000
+
+/** What is wrong with the webhook, by what Telegram reports of it since it was set here. `proof`: nothing being wrong is not enough. */
+const verify = (url: string | null, seen: Seen, proof: boolean) =>
   Effect.gen(function* () {
     const api = yield* TelegramApi
     const { lastError, lastErrorMs, pending, url: set } = yield* api.webhook
     const nowMs = yield* Clock.currentTimeMillis
-    if (set !== url) return { trouble: "another webhook was set" }
+    if (url === null || set !== url) return { trouble: "another webhook was set" }
     if (pending > telegramLimits.webhookPendingMax) return { trouble: `${pending} updates wait at Telegram` }
-    // Telegram tells whole seconds.
     const isRecent =
       lastErrorMs !== null &&
-      lastErrorMs >= sinceMs - 1_000 &&
+      lastErrorMs >= seen.webhookSinceMs - SECONDS_TOLD_MS &&
       nowMs - lastErrorMs <= telegramLimits.webhookErrorMs
-    return { trouble: isRecent && pending > 0 ? (lastError ?? "an error without words") : null }
+    if (isRecent && pending > 0) return { trouble: lastError ?? "an error without words" }
+    return { trouble: proof ? yield* unproven(url, seen) : null }
   })
 
 /** Actions of the machine that leave it. */
@@ -91,11 +146,15 @@ const voices = (component: string) =>
         run(alerts.raise({ kind, message, severity, component, dedupKey: kind, standing: true }))
       },
       logNews: ({ context }: { readonly context: TelegramContext }, { via }: TelegramNews) => {
-        const over = ["telegram.credentials_refused", "telegram.conflict"]
-        // While polling stands in for it, the webhook still fails.
-        const ended = via === "webhook" || !context.fallback ? [...over, "telegram.webhook_failing"] : over
+        const ended = [
+          "telegram.credentials_refused",
+          // That one poll was not disturbed does not mean that nobody else polls.
+          ...(context.contested ? [] : ["telegram.conflict"]),
+          // While polling stands in for it, the webhook still fails.
+          ...(via === "webhook" || !context.fallback ? ["telegram.webhook_failing"] : [])
+        ]
         run(alerts.resolve(ended, "the bot receives updates"))
-        if (announced === via) return
+        if (announced === via || context.contested) return
         announced = via
         run(
           logEvent(
@@ -112,12 +171,15 @@ const voices = (component: string) =>
     }
   })
 
-const detailOf = (context: TelegramContext, figures: TelegramFigures | null, strangers: number) => ({
+const detailOf = (context: TelegramContext, { figures, strangers, unmade }: Seen) => ({
   attempt: context.attempt,
   fallback: context.fallback,
+  contested: context.contested,
   webhook_trouble: context.webhookTrouble,
   unanswered: context.unanswered,
+  undelivered: context.undelivered,
   strangers,
+  replies_not_made: unmade,
   ...(figures === null
     ? {}
     : {
@@ -132,18 +194,32 @@ const detailOf = (context: TelegramContext, figures: TelegramFigures | null, str
       })
 })
 
-/** The state as an operator reads it: that commands are unanswered is more than how they come. */
-const nameOf = (state: unknown, { unanswered }: TelegramContext): string => {
+/** The state as an operator reads it: that commands are unanswered, or nobody is told, is more than how updates come. */
+const nameOf = (state: unknown, { contested, unanswered, undelivered }: TelegramContext): string => {
   const name = typeof state === "string" ? state : "Polling"
-  return unanswered === null ? name : `${name}.Unanswered (${unanswered})`
+  if (unanswered !== null) return `${name}.Unanswered (${unanswered})`
+  if (undelivered !== null) return `${name}.Undelivered (${undelivered})`
+  return contested && name === "Polling" ? `${name}.Contested` : name
 }
 
-const familiesOf = (figures: TelegramFigures | null, strangers: number) => [
+/** What is wrong although updates come; null: nothing, or what the failed call says. */
+const troubleOf = ({ contested, lastError, unanswered, undelivered }: TelegramContext): string | null =>
+  unanswered ??
+  undelivered ??
+  (contested && lastError === null ? "another program polls with the token of the bot" : null)
+
+const familiesOf = ({ figures, strangers, unmade }: Seen) => [
   {
     name: "holdfast_telegram_strangers_total",
     help: "Messages and presses of people whom the settings do not name.",
     type: "counter" as const,
     samples: [{ labels: {}, value: strangers }]
+  },
+  {
+    name: "holdfast_telegram_replies_not_made_total",
+    help: "Replies that were not made, because too many wait for their chat.",
+    type: "counter" as const,
+    samples: [{ labels: {}, value: unmade }]
   },
   ...(figures === null
     ? []
@@ -163,21 +239,13 @@ const familiesOf = (figures: TelegramFigures | null, strangers: number) => [
       ])
 ]
 
-/** What one incarnation has seen so far. */
-interface Seen {
-  figures: TelegramFigures | null
-  strangers: number
-  botName: string
-  webhookSinceMs: number
-}
-
 /** The effects of the machine. */
 const effectsOf = (path: string, handling: Handling, seen: Seen) => {
   const { settings } = handling
   return {
     watchDatabase: watchDatabase(),
     handling: streamActor("telegram.handling", () => handleUpdates(handling)),
-    sending: streamActor("telegram.sending", () => sendCalls(path)),
+    sending: streamActor("telegram.sending", () => sendCalls(path, settings)),
     notifying: streamActor("telegram.notifying", () => notifyAlerts(path, settings)),
     measuring: streamActor("telegram.measuring", ({ send }) =>
       measurePath(
@@ -185,26 +253,26 @@ const effectsOf = (path: string, handling: Handling, seen: Seen) => {
         (figures) => {
           seen.figures = figures
         },
-        (unanswered) => send({ type: "path.measured", unanswered })
+        (trouble) => send({ type: "path.measured", ...trouble })
       )
     ),
     check: effectActor("telegram.check", () =>
       Effect.gen(function* () {
         const api = yield* TelegramApi
+        const wake = yield* Wake
         seen.botName = yield* api.botName
+        // Commands that name their bot waited for this.
+        wake.notify("telegram-updates")
       })
     ),
     closeWebhook: effectActor("telegram.close_webhook", () =>
       Effect.flatMap(TelegramApi, (api) => api.call("deleteWebhook", { drop_pending_updates: false }))
     ),
-    openWebhook: effectActor("telegram.open_webhook", () =>
-      Effect.gen(function* () {
-        seen.webhookSinceMs = yield* Clock.currentTimeMillis
-        yield* openWebhook(settings)
-      })
+    openWebhook: effectActor("telegram.open_webhook", () => openWebhook(settings, seen)),
+    verify: effectActor("telegram.verify", ({ proof }: { readonly proof: boolean }) =>
+      verify(settings.webhookUrl, seen, proof)
     ),
-    verify: effectActor("telegram.verify", () => verify(settings.webhookUrl, seen.webhookSinceMs)),
-    poll: effectActor("telegram.poll", () => poll)
+    poll: effectActor("telegram.poll", () => poll(seen))
   }
 }
 
@@ -217,7 +285,15 @@ export const telegramActor = (self: ChildSelf) =>
     const { telegram: settings } = configuration
     const configured = settingsMask(configuration)
     const mask: Mask = (text) => configured(token.mask(text))
-    const seen: Seen = { figures: null, strangers: 0, botName: "", webhookSinceMs: 0 }
+    const seen: Seen = {
+      figures: null,
+      strangers: 0,
+      unmade: 0,
+      botName: null,
+      pollMax: telegramLimits.pollUpdatesMax,
+      webhookSinceMs: 0,
+      webhookSinceRowsMs: 0
+    }
     const handling: Handling = {
       path: self.path,
       settings,
@@ -226,23 +302,27 @@ export const telegramActor = (self: ChildSelf) =>
       strangers: new Map(),
       countStranger: () => {
         seen.strangers += 1
+      },
+      countUnmade: (count) => {
+        seen.unmade += count
       }
     }
-    const show = () => shown.show(self.path, () => familiesOf(seen.figures, seen.strangers))
+    const show = () => shown.show(self.path, () => familiesOf(seen))
     yield* Effect.acquireRelease(Effect.sync(show), (withdraw) => Effect.sync(withdraw))
     return yield* machineChild({
       machine: telegramMachine,
       input: { wantsWebhook: settings.webhookUrl !== null },
       actors: effectsOf(self.path, handling, seen),
       actions: yield* voices(self.path),
-      status: ({ context, tags, value }) => ({
-        state: nameOf(value, context),
-        tags:
-          context.fallback || context.unanswered !== null
-            ? [...new Set<string>([...tags, "degraded"])]
-            : [...tags],
-        ...(context.unanswered === null ? {} : { lastError: context.unanswered }),
-        detail: detailOf(context, seen.figures, seen.strangers)
-      })
+      status: ({ context, tags, value }) => {
+        const trouble = troubleOf(context)
+        const isDegraded = context.fallback || context.contested || trouble !== null
+        return {
+          state: nameOf(value, context),
+          tags: isDegraded ? [...new Set<string>([...tags, "degraded"])] : [...tags],
+          ...(trouble === null ? {} : { lastError: trouble }),
+          detail: detailOf(context, seen)
+        }
+      }
     })(self)
   })

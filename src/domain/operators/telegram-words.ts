@@ -1,7 +1,8 @@
 /**
  * telegram-words: what people write to the bot, as a command with its arguments.
  *
- * Promises: a command is known by its first word alone; one that names another bot is nobody's here; arguments keep their case.
+ * Promises: a command is known by its first word alone; one that names another bot is nobody's here; arguments keep their case; what
+ * looks like a quantity and is none is told from a reason, because a close without a quantity closes everything.
  * Never: decides who may give it.
  */
 import { oneLine } from "./telegram-text.ts"
@@ -12,14 +13,27 @@ export interface Spoken {
   readonly words: ReadonlyArray<string>
 }
 
+const COMMAND = /^\/(?<name>[A-Za-z0-9_]{1,32})(?:@(?<bot>\w+))?$/
+
+const wordsOf = (text: string): ReadonlyArray<string> => oneLine(text, 1_000).trim().split(/\s+/)
+
 /** The command in a text; null: it is none, or another bot's. */
 export const spokenIn = (text: string, botName: string): Spoken | null => {
-  const [first = "", ...words] = oneLine(text, 1_000).trim().split(/\s+/)
-  const { bot, name } = /^\/(?<name>[A-Za-z0-9_]{1,32})(?:@(?<bot>\w+))?$/.exec(first)?.groups ?? {}
+  const [first = "", ...words] = wordsOf(text)
+  const { bot, name } = COMMAND.exec(first)?.groups ?? {}
   if (name === undefined) return null
   if (bot !== undefined && bot.toLowerCase() !== botName.toLowerCase()) return null
   return { name: name.toLowerCase(), words }
 }
+
+/** Whether a text is a command that names its bot, as in groups: until ours is known it may be anybody's. */
+export const namesBot = (text: string): boolean =>
+  COMMAND.exec(wordsOf(text)[0] ?? "")?.groups?.["bot"] !== undefined
+
+export const isQuantity = (word: string): boolean => /^(?=.*[1-9])\d{1,18}(\.\d{1,18})?$/.test(word)
+
+/** Whether somebody meant a number, of ours or not: it begins with a digit, a sign, a point or a currency. */
+export const isLikeQuantity = (word: string): boolean => /^[\p{N}\p{Sc}+\-\u2010-\u2015\u2212.,%]/u.test(word)
 
 /** Buttons carry 64 bytes: `r:` and a command that is given again, or `y:` and `n:` with the number of a confirmation. */
 const PRESS_BYTES_MAX = 64

@@ -5,14 +5,14 @@
  * posted the same update again whenever that took long, and forever when it failed.
  *
  * Promises: nothing is read of a post without the secret, which is compared in constant time; 200 only for what is durable; a
- * repetition is 200 and stored once.
+ * repetition is 200 and stored once; a probe of our own bot is answered with its word, and nothing is stored.
  * Never: says why a post was refused.
  * Failure: 503 with Retry-After while nothing can be stored; Telegram posts it again.
  */
 import { Effect, Redacted } from "effect"
 import { telegramSecret } from "../../domain/intake/telegram-secret.ts"
 import { logEvent } from "../../runtime/log-event.ts"
-import { telegramEnvelope } from "../../wire/telegram.ts"
+import { telegramEnvelope, telegramProbe } from "../../wire/telegram.ts"
 import { postTelegramUpdate } from "../../wire/telegram-endpoints.ts"
 import { TelegramInbox, type TelegramInboxService } from "../intake/telegram-inbox.port.ts"
 import { Config } from "../platform/config.port.ts"
@@ -44,6 +44,10 @@ const store = ({ inbox, wake }: Parts, exchange: Exchange, body: Buffer) => {
   const update = updateIn(body)
   if (!update.success)
     return Effect.sync(() => refuse(exchange, 400, { errors: [{ path: "", message: "must be an update" }] }))
+  // Our own bot asks whether posts arrive here.
+  const probed = telegramProbe.safeParse(update.data)
+  if (probed.success)
+    return Effect.sync(() => answerJson(exchange, 200, { ok: true, probe: probed.data.probe }))
   const received = { updateId: update.data.update_id, body: JSON.stringify(update.data) }
   return inbox.receive("webhook", [received]).pipe(
     Effect.andThen(

@@ -4,15 +4,22 @@
  * A bot needs a dozen methods of plain JSON over HTTPS. A framework for bots would bring its own polling, its own errors and 25 MB;
  * the two that were tried handle an update before they confirm it, or send a message twice.
  *
- * Promises: those of the port; one request per call; an answer above `telegramLimits.answerBytesMax` is none.
+ * Promises: those of the port; one request per call; an answer above `telegramLimits.answerBytesMax` is none; times are of our clock.
  * Never: follows a redirect, which would hand the token to whoever it points at.
  * Failure: `TelegramFailed`; its reason is Telegram's description or the code of the network's error, and nothing else, because
  * errors of fetch may quote the URL, and the URL has the token.
  */
-import { Effect, Layer, Redacted } from "effect"
+import { Clock, Effect, Layer, Redacted } from "effect"
 import type { z } from "zod"
 import { telegramLimits } from "../../domain/operators/telegram-limits.ts"
-import { telegramAnswer, telegramBot, telegramEnvelope, telegramWebhook } from "../../wire/telegram.ts"
+import { telegramSecret } from "../../domain/intake/telegram-secret.ts"
+import {
+  telegramAnswer,
+  telegramBot,
+  telegramEnvelope,
+  telegramTaken,
+  telegramWebhook
+} from "../../wire/telegram.ts"
 import { Config } from "../platform/config.port.ts"
 import { TelegramApi, TelegramFailed, type TelegramFailure, type WebhookReport } from "./telegram-api.port.ts"
 
@@ -57,17 +64,21 @@ const parsed = (text: string): unknown => {
 interface Raw {
   readonly status: number
   readonly text: string | null
+  /** What the sender's clock says, epoch milliseconds of whole seconds; NaN: it does not tell. */
+  readonly dateMs: number
 }
 
 const outcomeOf = (method: string, { status, text }: Raw): Effect.Effect<unknown, TelegramFailed> => {
   const failed = (kind: TelegramFailure, reason: string, retryAfterMs = 0) =>
     Effect.fail(new TelegramFailed({ kind, method, reason, retryAfterMs }))
-  if (text === null) return failed("server", "an answer that is too long")
+  if (text === null) return failed("long", "an answer that is too long")
   const answer = telegramAnswer.safeParse(parsed(text))
   if (!answer.success) return failed("server", `${status} with no answer of the Bot API`)
   if (answer.data.ok) return Effect.succeed(answer.data.result)
   const { description, error_code: code, parameters } = answer.data
-  return failed(kindOf(code), description.slice(0, 300), (parameters?.retry_after ?? 0) * 1_000)
+  const moved = parameters?.migrate_to_chat_id
+  const reason = `${description.slice(0, 300)}${moved === undefined ? "" : `; the chat is now ${moved}`}`
+  return failed(kindOf(code), reason, (parameters?.retry_after ?? 0) * 1_000)
 }
 
 /** A result by its shape; of another shape it is no use, whatever Telegram meant. */
@@ -80,50 +91,82 @@ const decoded = <Schema extends z.ZodType>(method: string, schema: Schema, resul
       )
 }
 
-const reportOf = (info: z.output<typeof telegramWebhook>): WebhookReport => ({
+/** Telegram's clock may be minutes from ours: what it dates is moved by how far. */
+const reportOf = (info: z.output<typeof telegramWebhook>, dateMs: number, nowMs: number): WebhookReport => ({
   url: info.url,
   pending: info.pending_update_count,
-  lastErrorMs: info.last_error_date === undefined ? null : info.last_error_date * 1_000,
+  lastErrorMs:
+    info.last_error_date === undefined
+      ? null
+      : info.last_error_date * 1_000 + (Number.isFinite(dateMs) ? nowMs - dateMs : 0),
   lastError: info.last_error_message ?? null
 })
+
+/** One post of JSON, and its whole answer. */
+const post = (
+  method: string,
+  url: string,
+  body: object,
+  deadlineMs: number,
+  headers: Readonly<Record<string, string>> = {}
+) =>
+  Effect.tryPromise({
+    try: async (signal): Promise<Raw> => {
+      const answer = await fetch(url, {
+        method: "POST",
+        redirect: "manual",
+        headers: { "content-type": "application/json", ...headers },
+        body: JSON.stringify(body),
+        signal: AbortSignal.any([signal, AbortSignal.timeout(deadlineMs)])
+      })
+      const dateMs = Date.parse(answer.headers.get("date") ?? "")
+      return { status: answer.status, text: await readBody(answer), dateMs }
+    },
+    catch: (error) => new TelegramFailed({ kind: "network", method, reason: codeOf(error), retryAfterMs: 0 })
+  })
+
+/** Our own route repeats the word; whatever else answers there does not know it. */
+const probe = (secret: string) => (url: string, word: string) =>
+  Effect.flatMap(
+    post("probe", url, { update_id: 0, probe: word }, telegramLimits.probeMsMax, {
+      "x-telegram-bot-api-secret-token": secret
+    }),
+    ({ status, text }) => {
+      const taken = telegramTaken.safeParse(parsed(text ?? ""))
+      return taken.success && taken.data.probe === word
+        ? Effect.void
+        : Effect.fail(
+            new TelegramFailed({
+              kind: "server",
+              method: "probe",
+              reason: `${status} of something else than this service`,
+              retryAfterMs: 0
+            })
+          )
+    }
+  )
 
 export const telegramApiFetch: Layer.Layer<TelegramApi, never, Config> = Layer.effect(
   TelegramApi,
   Effect.map(Config, ({ telegram: { apiRoot, token } }) => {
     const root = apiRoot.replace(/\/$/, "")
     const key = token === null ? "" : Redacted.value(token)
-    const request = async (method: string, body: string, signal: AbortSignal): Promise<Raw> => {
-      const answer = await fetch(`${root}/bot${key}/${method}`, {
-        method: "POST",
-        redirect: "manual",
-        headers: { "content-type": "application/json" },
-        body,
-        signal
-      })
-      return { status: answer.status, text: await readBody(answer) }
-    }
-    const call = (method: string, parameters: object, deadlineMs: number = telegramLimits.callMsMax) =>
-      Effect.tryPromise({
-        try: (signal) =>
-          request(
-            method,
-            JSON.stringify(parameters),
-            AbortSignal.any([signal, AbortSignal.timeout(deadlineMs)])
-          ),
-        catch: (error) =>
-          new TelegramFailed({ kind: "network", method, reason: codeOf(error), retryAfterMs: 0 })
-      }).pipe(Effect.flatMap((raw) => outcomeOf(method, raw)))
+    const raw = (method: string, parameters: object, deadlineMs: number = telegramLimits.callMsMax) =>
+      post(method, `${root}/bot${key}/${method}`, parameters, deadlineMs)
+    const call = (method: string, parameters: object, deadlineMs?: number) =>
+      Effect.flatMap(raw(method, parameters, deadlineMs), (answer) => outcomeOf(method, answer))
     return TelegramApi.of({
       call: (method, parameters) => Effect.asVoid(call(method, parameters)),
       botName: Effect.flatMap(call("getMe", {}), (result) =>
         Effect.map(decoded("getMe", telegramBot, result), ({ username }) => username)
       ),
-      updates: (offset, allowed) =>
+      updates: (offset, limit, allowed) =>
         Effect.flatMap(
           call(
             "getUpdates",
             {
               timeout: telegramLimits.pollSeconds,
+              limit,
               allowed_updates: allowed,
               ...(offset === null ? {} : { offset })
             },
@@ -134,9 +177,13 @@ export const telegramApiFetch: Layer.Layer<TelegramApi, never, Config> = Layer.e
               updates.map((update) => ({ updateId: update.update_id, body: JSON.stringify(update) }))
             )
         ),
-      webhook: Effect.flatMap(call("getWebhookInfo", {}), (result) =>
-        Effect.map(decoded("getWebhookInfo", telegramWebhook, result), reportOf)
-      )
+      webhook: Effect.gen(function* () {
+        const method = "getWebhookInfo"
+        const answer = yield* raw(method, {})
+        const info = yield* decoded(method, telegramWebhook, yield* outcomeOf(method, answer))
+        return reportOf(info, answer.dateMs, yield* Clock.currentTimeMillis)
+      }),
+      probe: probe(key === "" ? "" : telegramSecret(key))
     })
   })
 )

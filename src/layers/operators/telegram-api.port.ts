@@ -9,9 +9,10 @@ import type { ReceivedUpdate } from "../intake/telegram-inbox.port.ts"
 
 /**
  * `credentials`: the token is refused. `conflict`: somebody else polls, or a webhook is set. `rate`: not before `retryAfterMs`.
- * `refused`: Telegram will never take it. `server`: it answered that it cannot. `network`: no answer, so it may have been done.
+ * `refused`: Telegram will never take it. `server`: it answered that it cannot. `long`: its answer is longer than we read. `network`:
+ * no answer, so it may have been done.
  */
-export type TelegramFailure = "credentials" | "conflict" | "rate" | "refused" | "server" | "network"
+export type TelegramFailure = "credentials" | "conflict" | "rate" | "refused" | "server" | "long" | "network"
 
 export class TelegramFailed extends Data.TaggedError("TelegramFailed")<{
   readonly kind: TelegramFailure
@@ -30,7 +31,7 @@ export interface WebhookReport {
   readonly url: string
   /** Updates that wait to be delivered. */
   readonly pending: number
-  /** Epoch milliseconds; null: there was no error. */
+  /** Epoch milliseconds of our clock, whatever Telegram's says; null: there was no error. */
   readonly lastErrorMs: number | null
   readonly lastError: string | null
 }
@@ -42,11 +43,14 @@ export interface TelegramApiService {
   readonly call: (method: string, parameters: Readonly<Record<string, unknown>>) => Call<void>
   /** The user name of the bot, which proves its token. */
   readonly botName: Call<string>
-  /** One long poll; the offset confirms what is before it. */
+  /** One long poll of at most `limit` updates; the offset confirms what is before it. */
   readonly updates: (
     offset: number | null,
+    limit: number,
     allowed: ReadonlyArray<string>
   ) => Call<ReadonlyArray<ReceivedUpdate>>
+  /** Posts to the webhook as Telegram does, and finds our own route there. Not a call of the Bot API. */
+  readonly probe: (url: string, word: string) => Call<void>
   readonly webhook: Call<WebhookReport>
 }
 

@@ -2,7 +2,8 @@
  * TelegramStore on PostgreSQL.
  *
  * Promises: those of the port; rows are of the bot whose token is set, by the number in front of its colon.
- * Never: lets one chat fill the table: above `telegramLimits.chatWaitingMax` messages that wait, its next ones are not made.
+ * Never: lets one chat fill the table: above `telegramLimits.chatWaitingMax` messages that wait, its next replies are not made, and
+ * above `telegramLimits.alertsWaitingMax` its alerts wait as alerts.
  * Failure: `DatabaseUnavailable`; every write may be repeated.
  */
 import { Effect, Layer, Redacted } from "effect"
@@ -12,6 +13,7 @@ import { deadLetterId } from "../../domain/kernel/ids.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
 import type { SentAlert } from "../../domain/operators/telegram-alerts.ts"
 import { telegramLimits } from "../../domain/operators/telegram-limits.ts"
+import { PRESS_ANSWER } from "../../domain/operators/telegram-pace.ts"
 import { Database, type DatabaseService } from "../database/database.port.ts"
 import { TelegramInbox, type TelegramInboxService } from "../intake/telegram-inbox.port.ts"
 import { Config } from "../platform/config.port.ts"
@@ -28,18 +30,22 @@ import {
 
 const ms = (sql: SqlClient, column: string) => sql.literal(`(extract(epoch FROM ${column}) * 1000)::float8`)
 
-/** Adds what the bot is to send. A chat that has too much waiting gets no more. */
+/** Adds what the bot is to send; returns how much was left out: a chat that has too much waiting gets no more replies. Alerts are never left out. */
 const addCalls = (sql: SqlClient, bot: string, updateId: number | null, calls: ReadonlyArray<OutgoingCall>) =>
   calls.length === 0
-    ? Effect.void
-    : sql`
+    ? Effect.succeed(0)
+    : Effect.map(
+        sql`
   INSERT INTO telegram_messages (bot, chat, update_id, method, parameters)
   SELECT ${bot}::bigint, c.chat, ${updateId}::bigint, c.method, c.parameters
   FROM unnest(${calls.map(({ chat }) => chat)}::bigint[], ${calls.map(({ method }) => method)}::text[],
     ${calls.map(({ parameters }) => JSON.stringify(parameters))}::text[]) WITH ORDINALITY AS c (chat, method, parameters, n)
-  WHERE (SELECT count(*) FROM telegram_messages m WHERE m.bot = ${bot}::bigint AND m.chat = c.chat AND m.status = 'waiting')
-    < ${telegramLimits.chatWaitingMax}
-  ORDER BY c.n`
+  WHERE ${updateId}::bigint IS NULL OR ${telegramLimits.chatWaitingMax} >
+    (SELECT count(*) FROM telegram_messages m WHERE m.bot = ${bot}::bigint AND m.chat = c.chat AND m.status = 'waiting')
+  ORDER BY c.n
+  RETURNING seq`,
+        (made) => calls.length - made.length
+      )
 
 const receiveIn =
   (database: DatabaseService, bot: string): TelegramInboxService["receive"] =>
@@ -61,27 +67,30 @@ const receiveIn =
           )
         )
 
-const takeIn =
-  (database: DatabaseService, bot: string): TelegramStoreService["take"] =>
-  (limit) =>
-    database.run("telegram.take", (sql) =>
+const waitingIn =
+  (database: DatabaseService, bot: string): TelegramStoreService["waiting"] =>
+  (limit, except) =>
+    database.run("telegram.waiting", (sql) =>
       Effect.map(
-        sql<{ readonly id: bigint; readonly body: string; readonly at: number; readonly attempts: number }>`
-      UPDATE telegram_updates SET attempts = attempts + 1
-      WHERE bot = ${bot}::bigint AND update_id IN (SELECT update_id FROM telegram_updates
-        WHERE bot = ${bot}::bigint AND status = 'waiting' ORDER BY update_id LIMIT ${limit})
-      RETURNING update_id AS id, body, ${ms(sql, "received_at")} AS at, attempts`,
+        sql<{ readonly id: bigint; readonly body: string; readonly at: number }>`
+      SELECT update_id AS id, body, ${ms(sql, "received_at")} AS at FROM telegram_updates
+      WHERE bot = ${bot}::bigint AND status = 'waiting' AND update_id <> ALL (${except}::bigint[])
+      ORDER BY update_id LIMIT ${limit}`,
         (rows) =>
-          rows
-            .map(({ at, attempts, body, id }) => ({
-              updateId: Number(id),
-              content: contentOf(body),
-              receivedMs: at,
-              attempts
-            }))
-            .toSorted((a, b) => a.updateId - b.updateId)
+          rows.map(({ at, body, id }) => ({ updateId: Number(id), content: contentOf(body), receivedMs: at }))
       )
     )
+
+/** Changes the attempts of one update that waits. */
+const countIn = (database: DatabaseService, bot: string, updateId: number, by: 1 | -1) =>
+  database.run("telegram.attempt", (sql) =>
+    Effect.map(
+      sql<{ readonly attempts: number }>`
+      UPDATE telegram_updates SET attempts = greatest(0, attempts + ${by}::int)
+      WHERE bot = ${bot}::bigint AND update_id = ${updateId}::bigint AND status = 'waiting' RETURNING attempts`,
+      ([row]) => row?.attempts ?? null
+    )
+  )
 
 const settleIn =
   (database: DatabaseService, bot: string): TelegramStoreService["settle"] =>
@@ -91,7 +100,7 @@ const settleIn =
         const settled = yield* sql`UPDATE telegram_updates SET status = 'done', settled_at = hf_now()
           WHERE bot = ${bot}::bigint AND update_id = ${updateId}::bigint AND status = 'waiting' RETURNING update_id`
         // Another process settled it first, and answered.
-        if (settled.length > 0) yield* addCalls(sql, bot, updateId, calls)
+        return settled.length === 0 ? 0 : yield* addCalls(sql, bot, updateId, calls)
       })
     )
 
@@ -122,7 +131,10 @@ interface ConfirmationRow {
   readonly arguments: Readonly<Record<string, unknown>>
   readonly reason: string | null
   readonly usedBy: bigint | null
+  /** The press came in time, and may be begun now. */
   readonly inTime: boolean
+  /** What was begun may be gone on with. */
+  readonly mayFinish: boolean
 }
 
 const isCommand = (name: string): name is CommandName => COMMAND_NAMES.some((known) => known === name)
@@ -140,7 +152,10 @@ const confirmationOf = (row: ConfirmationRow): Confirmation | null =>
       }
     : null
 
-/** Locks the row, so that two presses at once are one use. In time is when the press arrived here, not when it was handled. */
+/**
+ * Locks the row, so that two presses at once are one use. In time is when the press arrived here, and it is begun soon after that: a
+ * press of yesterday, which a dead process left waiting, is about another market.
+ */
 const takeConfirmationIn =
   (database: DatabaseService, bot: string): TelegramStoreService["takeConfirmation"] =>
   ({ chat, id, updateId, user }) =>
@@ -148,14 +163,21 @@ const takeConfirmationIn =
       Effect.gen(function* () {
         const [row] = yield* sql<ConfirmationRow>`
           SELECT c.id, c.chat, c.asked_by AS "askedBy", c.command, c.target, c.arguments, c.reason, c.used_by AS "usedBy",
-            c.expires_at > coalesce(u.received_at, hf_now()) AS "inTime"
+            c.expires_at > coalesce(u.received_at, hf_now())
+              AND c.expires_at > hf_now() - ${telegramLimits.pressBegunMsMax}::int * interval '1 millisecond' AS "inTime",
+            c.expires_at > hf_now() - ${telegramLimits.pressFinishedMsMax}::int * interval '1 millisecond' AS "mayFinish"
           FROM telegram_confirmations c
             LEFT JOIN telegram_updates u ON u.bot = c.bot AND u.update_id = ${updateId}::bigint
           WHERE c.id = ${id} AND c.bot = ${bot}::bigint AND c.chat = ${chat}::bigint FOR UPDATE OF c`
         const confirmation = row === undefined ? null : confirmationOf(row)
         if (row === undefined || confirmation === null) return { _tag: "Missing" } satisfies Taken
         if (confirmation.askedBy !== user) return { _tag: "NotYours" } satisfies Taken
-        if (row.usedBy !== null && Number(row.usedBy) !== updateId) return { _tag: "Used" } satisfies Taken
+        if (row.usedBy !== null) {
+          if (Number(row.usedBy) !== updateId) return { _tag: "Used" } satisfies Taken
+          return row.mayFinish
+            ? ({ _tag: "Taken", confirmation } satisfies Taken)
+            : ({ _tag: "Overdue" } satisfies Taken)
+        }
         if (!row.inTime) return { _tag: "Expired" } satisfies Taken
         yield* sql`UPDATE telegram_confirmations SET used_by = ${updateId}::bigint WHERE id = ${id}`
         return { _tag: "Taken", confirmation } satisfies Taken
@@ -173,9 +195,6 @@ const askConfirmationIn =
         hf_now() + ${telegramLimits.confirmMs}::int * interval '1 millisecond')
       ON CONFLICT DO NOTHING`)
     )
-
-/** It ends the wait of a button, and counts in no limit of a chat. */
-const PRESS_ANSWER = "answerCallbackQuery"
 
 interface CallRow {
   readonly seq: bigint
@@ -218,56 +237,90 @@ const endIn = (database: DatabaseService, seq: bigint, status: "sent" | "dropped
       WHERE seq = ${seq}::bigint AND status = 'waiting'`)
   )
 
-/** Counts of a day: the tables keep weeks, and a count of all of them would be the most expensive statement of the bot. */
-const figuresIn = (database: DatabaseService, bot: string): TelegramStoreService["figures"] =>
+const emptyFigures: Omit<TelegramFigures, "dropped"> = {
+  received: 0,
+  processed: 0,
+  dead: 0,
+  waiting: 0,
+  oldestWaitingMs: null,
+  unsent: 0,
+  oldestUnsentMs: null,
+  oldestAlertMs: null,
+  lastReceivedMs: null,
+  lastWebhookMs: null,
+  lastReplyMs: null,
+  nowMs: 0
+}
+
+/** What is counted of the last rows: the tables keep weeks, and a count of all of them would be the most expensive statement of the bot. */
+const figuresIn = (
+  database: DatabaseService,
+  bot: string,
+  chats: ReadonlyArray<number>
+): TelegramStoreService["figures"] =>
   database.run("telegram.figures", (sql) =>
-    Effect.map(
-      sql<TelegramFigures>`
-      SELECT u.received, u.processed, u.dead, u.last AS "lastReceivedMs", w.waiting, w.oldest AS "oldestWaitingMs",
-        m.unsent, m.oldest AS "oldestUnsentMs", ${ms(sql, "hf_now()")} AS "nowMs",
+    Effect.gen(function* () {
+      const dropped = yield* sql<{ readonly chat: bigint; readonly reason: string; readonly at: number }>`
+        SELECT chat, coalesce(reason, '') AS reason, ${ms(sql, "settled_at")} AS at
+        FROM (SELECT DISTINCT ON (chat) chat, status, reason, settled_at
+          FROM (SELECT seq, chat, status, reason, settled_at FROM telegram_messages WHERE bot = ${bot}::bigint AND status <> 'waiting'
+            AND method = 'sendMessage' ORDER BY seq DESC LIMIT 500) AS recent
+          WHERE chat = ANY (${chats}::bigint[]) ORDER BY chat, seq DESC) AS last
+        WHERE status = 'dropped' ORDER BY chat`
+      const [row] = yield* sql<Omit<TelegramFigures, "dropped">>`
+      SELECT u.received, u.processed, u.dead, u.last AS "lastReceivedMs", u.hook AS "lastWebhookMs", w.waiting,
+        w.oldest AS "oldestWaitingMs", m.unsent, m.oldest AS "oldestUnsentMs", m.alert AS "oldestAlertMs",
+        ${ms(sql, "hf_now()")} AS "nowMs",
         (SELECT ${ms(sql, "max(settled_at)")} FROM (SELECT settled_at FROM telegram_messages
           WHERE bot = ${bot}::bigint AND status = 'sent' AND update_id IS NOT NULL ORDER BY seq DESC LIMIT 20) AS s) AS "lastReplyMs"
       FROM (SELECT count(*)::int AS received, (count(*) FILTER (WHERE status = 'done'))::int AS processed,
-          (count(*) FILTER (WHERE status = 'dead'))::int AS dead, ${ms(sql, "max(received_at)")} AS last
-        FROM (SELECT status, received_at FROM telegram_updates WHERE bot = ${bot}::bigint ORDER BY update_id DESC LIMIT 1000)
+          (count(*) FILTER (WHERE status = 'dead'))::int AS dead, ${ms(sql, "max(received_at)")} AS last,
+          ${ms(sql, "max(received_at) FILTER (WHERE via = 'webhook')")} AS hook
+        FROM (SELECT status, via, received_at FROM telegram_updates WHERE bot = ${bot}::bigint ORDER BY update_id DESC LIMIT 1000)
           AS r) AS u,
         (SELECT count(*)::int AS waiting, ${ms(sql, "min(received_at)")} AS oldest FROM telegram_updates
           WHERE bot = ${bot}::bigint AND status = 'waiting') AS w,
-        (SELECT count(*)::int AS unsent, ${ms(sql, "min(created_at) FILTER (WHERE update_id IS NOT NULL)")} AS oldest
-          FROM telegram_messages WHERE bot = ${bot}::bigint AND status = 'waiting') AS m`,
-      ([row]) =>
-        row ?? {
-          received: 0,
-          processed: 0,
-          dead: 0,
-          waiting: 0,
-          oldestWaitingMs: null,
-          unsent: 0,
-          oldestUnsentMs: null,
-          lastReceivedMs: null,
-          lastReplyMs: null,
-          nowMs: 0
-        }
-    )
+        (SELECT count(*)::int AS unsent, ${ms(sql, "min(created_at) FILTER (WHERE update_id IS NOT NULL)")} AS oldest,
+          ${ms(sql, "min(created_at) FILTER (WHERE update_id IS NULL)")} AS alert
+          FROM telegram_messages WHERE bot = ${bot}::bigint AND status = 'waiting') AS m`
+      const of = dropped.map(({ at, chat, reason }) => ({ chat: Number(chat), reason, atMs: at }))
+      return { ...(row ?? emptyFigures), dropped: of }
+    })
   )
 
-/** Alerts are locked in the order in which they came, and those that somebody changes now are left to the next look. */
+type AlertRow = SentAlert & { readonly told: ReadonlyArray<string> }
+
+/**
+ * Alerts are locked in the order in which they came, and those that somebody changes now are left to the next look. An alert waits
+ * until every chat was told, and a chat that is stuck keeps none from the others.
+ */
 const notifyAlertsIn =
   (database: DatabaseService, bot: string): TelegramStoreService["notifyAlerts"] =>
-  (callsOf) =>
+  (chats, callsOf) =>
     database.transact("telegram.notify", (sql) =>
       Effect.gen(function* () {
-        const [waiting] = yield* sql<{
-          readonly count: number
-        }>`SELECT count(*)::int AS count FROM telegram_messages
-          WHERE bot = ${bot}::bigint AND status = 'waiting' AND update_id IS NULL`
-        if ((waiting?.count ?? 0) >= telegramLimits.alertsWaitingMax) return 0
-        const alerts = yield* sql<SentAlert>`SELECT id, severity, kind, message FROM alerts
-          WHERE telegram_at IS NULL AND first_at > hf_now() - ${telegramLimits.alertsAgeHoursMax}::int * interval '1 hour'
+        const rows = yield* sql<{
+          readonly chat: bigint
+        }>`SELECT c.chat FROM unnest(${chats}::bigint[]) AS c (chat)
+          WHERE ${telegramLimits.alertsWaitingMax} > (SELECT count(*) FROM telegram_messages m
+            WHERE m.bot = ${bot}::bigint AND m.chat = c.chat AND m.status = 'waiting' AND m.update_id IS NULL)`
+        const free = rows.map(({ chat }) => Number(chat))
+        if (free.length === 0) return 0
+        const alerts =
+          yield* sql<AlertRow>`SELECT id, severity, kind, coalesce(last_message, message) AS message,
+            telegram_chats::text[] AS told FROM alerts
+          WHERE telegram_at IS NULL AND NOT telegram_chats @> ${free}::bigint[]
+            AND (first_at > hf_now() - ${telegramLimits.alertsAgeHoursMax}::int * interval '1 hour'
+              OR resolved_at IS NULL AND severity IN ('HIGH', 'CRITICAL'))
           ORDER BY seq LIMIT ${telegramLimits.alertsRoundMax} FOR UPDATE SKIP LOCKED`
         if (alerts.length === 0) return 0
-        yield* sql`UPDATE alerts SET telegram_at = hf_now() WHERE id = ANY (${alerts.map(({ id }) => id)}::uuid[])`
-        yield* addCalls(sql, bot, null, callsOf(alerts))
+        yield* sql`UPDATE alerts SET telegram_chats = telegram_chats || ${free}::bigint[],
+            telegram_at = CASE WHEN (telegram_chats || ${free}::bigint[]) @> ${chats}::bigint[] THEN hf_now() END
+          WHERE id = ANY (${alerts.map(({ id }) => id)}::uuid[])`
+        for (const chat of free) {
+          const news = alerts.filter(({ told }) => !told.includes(String(chat)))
+          if (news.length > 0) yield* addCalls(sql, bot, null, callsOf(chat, news))
+        }
         return alerts.length
       })
     )
@@ -287,7 +340,9 @@ export const telegramStorePg: Layer.Layer<TelegramStore, never, Config | Databas
   TelegramStore,
   Effect.gen(function* () {
     const database = yield* Database
-    const bot = botOf(yield* Config)
+    const settings = yield* Config
+    const bot = botOf(settings)
+    const chats = Object.keys(settings.telegram.chats).map(Number)
     return TelegramStore.of({
       nextOffset: database.run("telegram.offset", (sql) =>
         Effect.map(
@@ -297,7 +352,9 @@ export const telegramStorePg: Layer.Layer<TelegramStore, never, Config | Databas
           ([row]) => (row === undefined || row.last === null ? null : Number(row.last) + 1)
         )
       ),
-      take: takeIn(database, bot),
+      waiting: waitingIn(database, bot),
+      begin: (updateId) => countIn(database, bot, updateId, 1),
+      release: (updateId) => Effect.asVoid(countIn(database, bot, updateId, -1)),
       settle: settleIn(database, bot),
       bury: buryIn(database, bot),
       askConfirmation: askConfirmationIn(database, bot),
@@ -305,7 +362,7 @@ export const telegramStorePg: Layer.Layer<TelegramStore, never, Config | Databas
       unsent: unsentIn(database, bot),
       sent: (seq) => endIn(database, seq, "sent", null),
       drop: (seq, reason) => endIn(database, seq, "dropped", reason),
-      figures: figuresIn(database, bot),
+      figures: figuresIn(database, bot, chats),
       notifyAlerts: notifyAlertsIn(database, bot)
     })
   })

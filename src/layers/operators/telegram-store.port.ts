@@ -2,7 +2,8 @@
  * TelegramStore: the port to what the bot was sent, what it is to send, and what somebody is about to confirm.
  *
  * Promises: an update is stored once however often it comes; it is settled together with everything that it makes the bot write;
- * a confirmation is used by one update, before it expires; messages are kept in the order in which they were made.
+ * a confirmation is used by one update, before it expires, and not long after it came; messages are kept in the order in which they
+ * were made; an alert is made into messages once for each chat.
  * Never: decides what an update asks for.
  */
 import { Context, type Effect } from "effect"
@@ -16,8 +17,6 @@ export interface WaitingUpdate {
   readonly content: TelegramContent
   /** Epoch milliseconds on the database's clock. */
   readonly receivedMs: number
-  /** This one included. */
-  readonly attempts: number
 }
 
 /** A call of the Bot API that waits to be made. */
@@ -43,13 +42,24 @@ export interface Confirmation {
   readonly reason: string | null
 }
 
-/** `Expired` and `Used` are for whoever asked; to everybody else a confirmation is `Missing`. */
+/**
+ * `Expired`, `Used` and `Overdue` are for whoever asked; to everybody else a confirmation is `Missing`. `Overdue`: this update began with
+ * it so long ago that it is not gone on with.
+ */
 export type Taken =
   | { readonly _tag: "Taken"; readonly confirmation: Confirmation }
   | { readonly _tag: "Expired" }
+  | { readonly _tag: "Overdue" }
   | { readonly _tag: "Used" }
   | { readonly _tag: "Missing" }
   | { readonly _tag: "NotYours" }
+
+/** The last message of a chat of the settings, where it was dropped. */
+export interface DroppedMessage {
+  readonly chat: number
+  readonly reason: string
+  readonly atMs: number
+}
 
 /** What health shows of the path of a command. Times are epoch milliseconds. */
 export interface TelegramFigures {
@@ -59,8 +69,14 @@ export interface TelegramFigures {
   readonly waiting: number
   readonly oldestWaitingMs: number | null
   readonly unsent: number
+  /** Of replies. */
   readonly oldestUnsentMs: number | null
+  /** Of alerts. */
+  readonly oldestAlertMs: number | null
+  readonly dropped: ReadonlyArray<DroppedMessage>
   readonly lastReceivedMs: number | null
+  /** The last one that came by the webhook. */
+  readonly lastWebhookMs: number | null
   readonly lastReplyMs: number | null
   readonly nowMs: number
 }
@@ -73,10 +89,14 @@ export interface TelegramStoreService {
    * confirmed while an older one still waits. Null after days without any: Telegram may have begun to number again.
    */
   readonly nextOffset: Done<number | null>
-  /** Takes the oldest updates that wait, and counts the attempt. */
-  readonly take: (limit: number) => Done<ReadonlyArray<WaitingUpdate>>
-  /** The update is handled: it and what the bot answers are one commit. */
-  readonly settle: (updateId: number, calls: ReadonlyArray<OutgoingCall>) => Done<void>
+  /** The oldest updates that wait, without those of `except`. */
+  readonly waiting: (limit: number, except: ReadonlyArray<number>) => Done<ReadonlyArray<WaitingUpdate>>
+  /** Counts an attempt of the update. Returns how many it were, this one included; null: it waits no more. */
+  readonly begin: (updateId: number) => Done<number | null>
+  /** The attempt was none of the update's: it does not count. */
+  readonly release: (updateId: number) => Done<void>
+  /** The update is handled: it and what the bot answers are one commit. Returns how many replies a full chat did not get. */
+  readonly settle: (updateId: number, calls: ReadonlyArray<OutgoingCall>) => Done<number>
   /** The update cannot be handled: it is a dead letter. */
   readonly bury: (updateId: number, reason: string, calls: ReadonlyArray<OutgoingCall>) => Done<void>
   readonly askConfirmation: (confirmation: Confirmation) => Done<void>
@@ -92,9 +112,13 @@ export interface TelegramStoreService {
   readonly sent: (seq: bigint) => Done<void>
   readonly drop: (seq: bigint, reason: string) => Done<void>
   readonly figures: Done<TelegramFigures>
-  /** Makes the messages about alerts that had none yet, unless enough wait; returns how many alerts it were. */
+  /**
+   * Makes the messages of these chats about alerts that they were not told of, and leaves out chats for which enough wait, whose
+   * alerts wait with them. Returns how many alerts it were.
+   */
   readonly notifyAlerts: (
-    callsOf: (alerts: ReadonlyArray<SentAlert>) => ReadonlyArray<OutgoingCall>
+    chats: ReadonlyArray<number>,
+    callsOf: (chat: number, alerts: ReadonlyArray<SentAlert>) => ReadonlyArray<OutgoingCall>
   ) => Done<number>
 }
 

@@ -5,8 +5,9 @@
  * each way in which they end is a state with a name: a refused token, another poller, a limit, a webhook that does not deliver.
  * What is done with updates and messages runs beside these states and does not stop with them.
  *
- * Promises: a webhook that does not deliver is replaced by polling, and tried again; a token that is refused is retried slowly and
- * alerted; nothing is received while it could not be stored.
+ * Promises: a webhook that does not deliver is replaced by polling, and tried again, and polling stands in for it until it has
+ * delivered something; a token that is refused is retried slowly and alerted; another poller stays an alert until nobody has disturbed a
+ * whole poll; nothing is received while it could not be stored.
  * Never: reads an update.
  * States: WaitingForDatabase -> Checking -> Polling | OpeningWebhook -> WebhookSet <-> Verifying -> FallingBack -> Polling ->
  * OpeningWebhook; all -> BackingOff | RateLimited | Conflict | CredentialRefused -> Checking.
@@ -26,11 +27,17 @@ export interface TelegramContext extends TelegramInput {
   readonly retryMs: number
   /** Looks in a row that found the webhook wanting. */
   readonly strikes: number
-  /** Polling stands in for the webhook. */
+  /** The webhook failed, and has not delivered since: polling stands in for it, or it is being tried. */
   readonly fallback: boolean
+  /** Another program polls as well, as far as is known. */
+  readonly contested: boolean
+  /** How long polls have gone on since it disturbed one. */
+  readonly calmMs: number
   readonly updates: number
   /** Why commands are unanswered; null: they are answered. */
   readonly unanswered: string | null
+  /** Why people are not told; null: messages arrive. */
+  readonly undelivered: string | null
   /** What Telegram reports of the webhook; null: no trouble. */
   readonly webhookTrouble: string | null
   readonly lastError: string | null
@@ -39,7 +46,11 @@ export interface TelegramContext extends TelegramInput {
 export type TelegramEvent =
   | { readonly type: "database.available" }
   | { readonly type: "database.unavailable" }
-  | { readonly type: "path.measured"; readonly unanswered: string | null }
+  | {
+      readonly type: "path.measured"
+      readonly unanswered: string | null
+      readonly undelivered: string | null
+    }
 
 /** What an operator should know. */
 export interface TelegramAlert {
@@ -63,8 +74,15 @@ const retryAfterOf = (error: unknown): number =>
   typeof error === "object" && error !== null && "retryAfterMs" in error ? Number(error.retryAfterMs) : 0
 
 interface WebhookLook {
-  /** Null: it delivers. */
+  /** Null: there is none. */
   readonly trouble: string | null
+}
+
+interface Polled {
+  /** New updates that it stored. */
+  readonly stored: number
+  /** How long nobody disturbed it. */
+  readonly ms: number
 }
 
 const telegram = setup({
@@ -88,9 +106,10 @@ const telegram = setup({
     check: slot<Record<string, never>, void>(),
     openWebhook: slot<Record<string, never>, void>(),
     closeWebhook: slot<Record<string, never>, void>(),
-    verify: slot<Record<string, never>, WebhookLook>(),
-    /** One poll; how many updates it stored. */
-    poll: slot<Record<string, never>, number>()
+    /** What Telegram reports; with `proof`, also whether a post arrives here. */
+    verify: slot<{ readonly proof: boolean }, WebhookLook>(),
+    /** One poll. */
+    poll: slot<Record<string, never>, Polled>()
   },
   actions: {
     /** `retryMs` null: later each time, and not before Telegram says. */
@@ -102,6 +121,18 @@ const telegram = setup({
         return { attempt, retryMs: retryMs ?? plannedMs, lastError: textOf(error) }
       }
     ),
+    noteConflict: assign({ contested: true, calmMs: 0 }),
+    /** Whoever else polls would have ended a poll of ours by now. */
+    notePoll: assign(({ context }, { ms, stored }: Polled) => {
+      const calmMs = context.contested ? context.calmMs + ms : 0
+      return {
+        attempt: 0,
+        lastError: null,
+        updates: context.updates + stored,
+        calmMs,
+        contested: context.contested && calmMs < telegramLimits.calmMsMin
+      }
+    }),
     raise: (_of, _alert: TelegramAlert) => {},
     logNews: (_of, _news: TelegramNews) => {}
   },
@@ -159,6 +190,7 @@ const onFailure = [
     target: "#telegram.Conflict",
     actions: [
       failedFor(telegramLimits.conflictRetryMs),
+      "noteConflict",
       raised("telegram.conflict", "somebody else receives the updates of the bot, with the same token")
     ]
   },
@@ -179,8 +211,11 @@ export const telegramMachine = telegram.createMachine({
     retryMs: telegramLimits.retryFirstMs,
     strikes: 0,
     fallback: false,
+    contested: false,
+    calmMs: 0,
     updates: 0,
     unanswered: null,
+    undelivered: null,
     webhookTrouble: null,
     lastError: null
   }),
@@ -195,7 +230,12 @@ export const telegramMachine = telegram.createMachine({
     "database.unavailable": { target: ".WaitingForDatabase" },
     // News only to the state that waits for it; elsewhere ignored on purpose.
     "database.available": {},
-    "path.measured": { actions: assign({ unanswered: ({ event }) => event.unanswered }) }
+    "path.measured": {
+      actions: assign({
+        unanswered: ({ event }) => event.unanswered,
+        undelivered: ({ event }) => event.undelivered
+      })
+    }
   },
   initial: "WaitingForDatabase",
   states: {
@@ -237,12 +277,8 @@ export const telegramMachine = telegram.createMachine({
               target: "Asking",
               reenter: true,
               actions: [
-                { type: "logNews", params: { via: "poll" } },
-                assign({
-                  attempt: 0,
-                  lastError: null,
-                  updates: ({ context, event }) => context.updates + event.output
-                })
+                { type: "notePoll", params: ({ event }) => event.output },
+                { type: "logNews", params: { via: "poll" } }
               ]
             },
             onError: onFailure
@@ -275,18 +311,27 @@ export const telegramMachine = telegram.createMachine({
       after: { nextLook: "Verifying" }
     },
     Verifying: {
-      description: "Asks Telegram whether its posts are answered and nothing piles up.",
+      description:
+        "Asks Telegram whether its posts are answered and nothing piles up; of a webhook that failed, whether one arrives here.",
       tags: "ready",
       invoke: {
         src: "verify",
-        input: {},
+        input: ({ context }) => ({ proof: context.fallback }),
         onDone: [
           {
             guard: ({ event }) => event.output.trouble === null,
             target: "WebhookSet",
             actions: [
-              { type: "logNews", params: { via: "webhook" } },
-              assign({ attempt: 0, strikes: 0, fallback: false, webhookTrouble: null, lastError: null })
+              // While a webhook is set nobody else can poll.
+              assign({
+                attempt: 0,
+                strikes: 0,
+                fallback: false,
+                contested: false,
+                webhookTrouble: null,
+                lastError: null
+              }),
+              { type: "logNews", params: { via: "webhook" } }
             ]
           },
           {

@@ -32,6 +32,9 @@ const hook = "https://desk.example/telegram"
 const fine: WebhookReport = { url: hook, pending: 0, lastErrorMs: null, lastError: null }
 const token = `42:${"x".repeat(35)}`
 const plainFigures: TelegramFigures = {
+  oldestAlertMs: null,
+  dropped: [],
+  lastWebhookMs: null,
   received: 0,
   processed: 0,
   dead: 0,
@@ -54,12 +57,17 @@ const openWorld = (webhookUrl: string | null = null) =>
       /** What Telegram reports of the webhook. */
       webhook: fine,
       figures: plainFigures,
+      /** Updates that make an answer too long. */
+      longFrom: Number.POSITIVE_INFINITY,
+      pollMs: 25_000,
+      /** How many updates each poll asked for. */
+      asked: Array<number>(),
       fail: (method: string, kind: TelegramFailure | null, retryAfterMs = 0) => {
         if (kind === null) failures.delete(method)
         else failures.set(method, new TelegramFailed({ kind, method, reason: kind, retryAfterMs }))
       }
     }
-    const answered = <A>(method: string, answer: Effect.Effect<A>) =>
+    const answered = <A>(method: string, answer: Effect.Effect<A, TelegramFailed>) =>
       Effect.suspend(() => {
         calls.push(method)
         const failure = failures.get(method)
@@ -88,7 +96,7 @@ const openWorld = (webhookUrl: string | null = null) =>
       Layer.succeed(TelegramInbox, { receive: () => Effect.succeed(0) }),
       Layer.mock(TelegramStore, {
         nextOffset: Effect.succeed(null),
-        take: () => Effect.succeed([]),
+        waiting: () => Effect.succeed([]),
         unsent: () => Effect.succeed([]),
         notifyAlerts: () => Effect.succeed(0),
         figures: Effect.sync(() => world.figures)
@@ -96,7 +104,16 @@ const openWorld = (webhookUrl: string | null = null) =>
       Layer.succeed(TelegramApi, {
         call: (method) => answered(method, Effect.void),
         botName: answered("getMe", Effect.succeed("bot")),
-        updates: () => answered("getUpdates", Effect.as(Effect.sleep(25_000), [])),
+        updates: (_offset, limit) =>
+          answered(
+            "getUpdates",
+            Effect.suspend(() => {
+              world.asked.push(limit)
+              const long = new TelegramFailed({ kind: "long", method: "m", reason: "long", retryAfterMs: 0 })
+              return limit >= world.longFrom ? Effect.fail(long) : Effect.as(Effect.sleep(world.pollMs), [])
+            })
+          ),
+        probe: () => answered("probe", Effect.void),
         webhook: answered(
           "getWebhookInfo",
           Effect.sync(() => world.webhook)
@@ -162,7 +179,8 @@ describe("how the bot gets its updates", () => {
         assert.strictEqual(open.has("telegram.conflict"), kind === "conflict")
         world.fail("getUpdates", null)
         assert.strictEqual(yield* stateAfter(pauseMs - 10), state)
-        assert.strictEqual(yield* stateAfter(20), "Polling")
+        const polling = kind === "conflict" ? "Polling.Contested" : "Polling"
+        assert.strictEqual(yield* stateAfter(20), polling)
       })
     )
   )
@@ -189,7 +207,80 @@ describe("how the bot gets its updates", () => {
         world.webhook = fine
         yield* stateAfter(300_000)
         assert.strictEqual(node().state, "WebhookSet")
+        assert.include(calls, "probe")
         assert.deepStrictEqual([node().tags.includes("degraded"), open.size], [false, 0])
+      })
+    )
+  )
+
+  it.effect("[webhook] that Telegram reports nothing of one that failed does not make it good", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { availability, node, open, stateAfter, world } = yield* openWorld(hook)
+        world.webhook = { ...fine, pending: 21 }
+        availability.mark("available")
+        yield* stateAfter(15_001)
+        assert.strictEqual(node().state, "Polling")
+        world.webhook = fine
+        world.fail("probe", "server")
+        yield* stateAfter(300_000)
+        assert.strictEqual(node().state, "WebhookSet", "it is being tried")
+        assert.include(node().tags, "degraded")
+        assert.isTrue(open.has("telegram.webhook_failing"))
+        yield* stateAfter(15_001)
+        assert.strictEqual(node().state, "Polling")
+        assert.match(String(node().detail["webhook_trouble"]), /nothing came through it/)
+        // An update that came through it since is better than any probe.
+        world.figures = { ...plainFigures, nowMs: 1_000_000, lastWebhookMs: 1_000_000 }
+        yield* stateAfter(300_000)
+        assert.include(node().tags, "degraded", "that one was before it was set again")
+        world.figures = { ...plainFigures, nowMs: 1_000_001, lastWebhookMs: 1_000_001 }
+        yield* stateAfter(15_001)
+        assert.strictEqual(node().state, "WebhookSet")
+        assert.deepStrictEqual([node().tags.includes("degraded"), open.size], [false, 0])
+      })
+    )
+  )
+
+  it.effect("[poll] another poller stays an alert until a whole poll went undisturbed", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { availability, node, open, stateAfter, world } = yield* openWorld()
+        world.fail("getUpdates", "conflict")
+        availability.mark("available")
+        assert.strictEqual(yield* stateAfter(1), "Conflict")
+        // Polls that bring something end early; the other one comes again in between.
+        world.fail("getUpdates", null)
+        world.pollMs = 5_000
+        assert.strictEqual(yield* stateAfter(10_000), "Polling.Contested")
+        assert.strictEqual(yield* stateAfter(5_000), "Polling.Contested")
+        assert.deepStrictEqual(
+          [node().tags.includes("degraded"), open.has("telegram.conflict")],
+          [true, true]
+        )
+        world.fail("getUpdates", "conflict")
+        assert.strictEqual(yield* stateAfter(5_000), "Conflict")
+        world.fail("getUpdates", null)
+        world.pollMs = 25_000
+        assert.strictEqual(yield* stateAfter(10_000), "Polling.Contested")
+        assert.isTrue(open.has("telegram.conflict"))
+        assert.strictEqual(yield* stateAfter(25_000), "Polling")
+        assert.deepStrictEqual([node().tags.includes("degraded"), open.size], [false, 0])
+      })
+    )
+  )
+
+  it.effect("[poll] an answer that is too long is asked for in smaller parts, and in larger ones again", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { availability, stateAfter, world } = yield* openWorld()
+        world.longFrom = 8
+        availability.mark("available")
+        assert.strictEqual(yield* stateAfter(1), "Polling")
+        assert.deepStrictEqual(world.asked, [40, 20, 10, 5])
+        world.longFrom = Number.POSITIVE_INFINITY
+        yield* stateAfter(100_000)
+        assert.deepStrictEqual(world.asked.slice(4), [10, 20, 40, 40])
       })
     )
   )
@@ -232,6 +323,42 @@ describe("the incident: updates arrive and nobody answers", () => {
         assert.include(node().tags, "degraded")
         assert.strictEqual(open.get("telegram.unanswered")?.severity, "HIGH")
         world.figures = plainFigures
+        assert.strictEqual(yield* stateAfter(5_001), "Polling")
+        assert.deepStrictEqual([node().tags.includes("degraded"), open.size], [false, 0])
+      })
+    )
+  )
+})
+
+describe("people are not told", () => {
+  it.effect.each<[string, Partial<TelegramFigures>, RegExp]>([
+    [
+      "an alert waits to be sent",
+      { oldestAlertMs: -91_000, unsent: 3 },
+      /3 messages wait to be sent, the oldest alert for/
+    ],
+    [
+      "a chat was left",
+      { dropped: [{ chat: 7, reason: "Forbidden: bot was kicked", atMs: -86_400_000 }] },
+      /the last message to 7 was not delivered: Forbidden: bot was kicked/
+    ],
+    [
+      "a message was lost",
+      { dropped: [{ chat: 7, reason: "can't parse entities", atMs: -1_000 }] },
+      /can't parse/
+    ]
+  ])("[%s] is degraded with the reason, alerted, and over when it is over", ([, figures, words]) =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { availability, node, open, stateAfter, world } = yield* openWorld()
+        world.figures = { ...plainFigures, ...figures }
+        availability.mark("available")
+        yield* stateAfter(5_001)
+        assert.match(node().state, /^Polling\.Undelivered \(/)
+        assert.match(node().state, words)
+        assert.include(node().tags, "degraded")
+        assert.strictEqual(open.get("telegram.undelivered")?.severity, "HIGH")
+        world.figures = { ...plainFigures, dropped: [{ chat: 7, reason: "too old", atMs: -3_600_001 }] }
         assert.strictEqual(yield* stateAfter(5_001), "Polling")
         assert.deepStrictEqual([node().tags.includes("degraded"), open.size], [false, 0])
       })

@@ -2,10 +2,18 @@ import { assert, describe, it } from "vitest"
 import { alertChats, roleIn } from "../../../src/domain/operators/telegram-access.ts"
 import { alertMessages, type SentAlert } from "../../../src/domain/operators/telegram-alerts.ts"
 import { telegramLimits } from "../../../src/domain/operators/telegram-limits.ts"
-import { TelegramPace } from "../../../src/domain/operators/telegram-pace.ts"
+import { PRESS_ANSWER, TelegramPace } from "../../../src/domain/operators/telegram-pace.ts"
 import { block, lasting, oneLine, pagesOf, table } from "../../../src/domain/operators/telegram-text.ts"
+import { isUnreachable } from "../../../src/domain/operators/telegram-unreachable.ts"
+import {
+  isLikeQuantity,
+  isQuantity,
+  namesBot,
+  pressedIn,
+  runKey,
+  spokenIn
+} from "../../../src/domain/operators/telegram-words.ts"
 import { settingsFrom } from "../../support/practice-settings.ts"
-import { pressedIn, runKey, spokenIn } from "../../../src/domain/operators/telegram-words.ts"
 
 const chats = {
   "1": { role: "operator", users: {} },
@@ -55,6 +63,27 @@ describe("words", () => {
     const said = spokenIn(text, "bot")
     assert.strictEqual(said?.name ?? null, name)
     assert.deepStrictEqual(said?.words ?? [], words)
+  })
+  it("a command that names a bot cannot be understood before the name of ours is known", () => {
+    assert.deepStrictEqual(["/halt@bot x", "/halt x", "a /halt@bot", "mail@bot"].map(namesBot), [
+      true,
+      false,
+      false,
+      false
+    ])
+  })
+  it.each<[string, boolean, boolean]>([
+    ["1", true, true],
+    ["0.5", true, true],
+    ["0", false, true],
+    ["50%", false, true],
+    ["-1", false, true],
+    [".5", false, true],
+    ["1,5", false, true],
+    ["rain", false, false],
+    ["", false, false]
+  ])("%j is a quantity: %s, was meant as one: %s", (word, isOne, isMeant) => {
+    assert.deepStrictEqual([isQuantity(word), isLikeQuantity(word)], [isOne, isMeant])
   })
   it("a button that Telegram would not take is none", () => {
     assert.lengthOf(runKey("x", `/close ${"x".repeat(36)}`), 1)
@@ -137,22 +166,66 @@ describe("alerts on a phone", () => {
   })
 })
 
+describe("a refusal", () => {
+  it.each<[string, boolean]>([
+    ["Forbidden: bot was kicked from the group chat", true],
+    ["Forbidden: user is deactivated", true],
+    ["Bad Request: chat not found", true],
+    ["Bad Request: group chat was upgraded to a supergroup chat", true],
+    ["Bad Request: not enough rights to send text messages to the chat", true],
+    ["Bad Request: can't parse entities", false],
+    ["too old when it could be sent", false]
+  ])("%j says that the chat takes no messages: %s", (reason, is) => {
+    assert.strictEqual(isUnreachable(reason), is)
+  })
+})
+
 describe("the pace", () => {
+  let seq = 0n
+  const to = (chat: number, method = "sendMessage") => ({ seq: (seq += 1n), chat, method })
   it("keeps one chat to its distance, a group to a longer one, and all of them to the bot's", () => {
     const pace = new TelegramPace()
-    pace.note(1, 0)
-    pace.note(-1, 0)
+    pace.note(to(1), 0)
+    pace.note(to(-1), 0)
     assert.deepStrictEqual(
-      [pace.freeAt(1, 0), pace.freeAt(-1, 0), pace.freeAt(2, 0)],
+      [pace.freeAt(to(1), 0), pace.freeAt(to(-1), 0), pace.freeAt(to(2), 0)],
       [telegramLimits.chatEveryMs, telegramLimits.groupEveryMs, 0]
     )
-    for (let chat = 10; chat < 10 + telegramLimits.botPerSecond - 2; chat += 1) pace.note(chat, 0)
-    assert.strictEqual(pace.freeAt(2, 0), 1_000)
-    assert.strictEqual(pace.freeAt(2, 1_000), 0)
+    for (let chat = 10; chat < 10 + telegramLimits.botPerSecond - 2; chat += 1) pace.note(to(chat), 0)
+    assert.strictEqual(pace.freeAt(to(2), 0), 1_000)
+    assert.strictEqual(pace.freeAt(to(2), 1_000), 0)
   })
   it("waits as long as Telegram says", () => {
     const pace = new TelegramPace()
-    pace.refused(1, 30_000, 0)
-    assert.deepStrictEqual([pace.freeAt(1, 0), pace.freeAt(2, 0)], [30_000, 1_000])
+    pace.refused(to(1), 30_000, 0)
+    assert.deepStrictEqual([pace.freeAt(to(1), 0), pace.freeAt(to(2), 0)], [30_000, 1_000])
+  })
+  it("an answer to a press that is refused waits alone, and at least a second", () => {
+    const pace = new TelegramPace()
+    const answer = to(1, PRESS_ANSWER)
+    pace.refused(answer, 0, 0)
+    assert.strictEqual(pace.freeAt(answer, 0), 1_000)
+    pace.refused(answer, 20_000, 0)
+    assert.deepStrictEqual(
+      [answer, to(1, PRESS_ANSWER), to(1), to(2)].map((call) => pace.freeAt(call, 0)),
+      [20_000, 0, 0, 0]
+    )
+  })
+  it("waits longer after each failure of a lane, and no longer once it is over", () => {
+    const pace = new TelegramPace()
+    const waits = [0, 0, 0, 0, 0, 0].map(() => {
+      pace.failed(to(1), 0)
+      return pace.freeAt(to(1), 0)
+    })
+    assert.deepStrictEqual(waits, [1_000, 2_000, 4_000, 8_000, 10_000, 10_000])
+    pace.over(to(1))
+    pace.failed(to(1), 20_000)
+    assert.strictEqual(pace.freeAt(to(1), 20_000), 21_000)
+    assert.strictEqual(pace.freeAt(to(2), 0), 0)
+  })
+  it("pauses everything while the token is refused", () => {
+    const pace = new TelegramPace()
+    pace.pause(10_000)
+    assert.deepStrictEqual([pace.freeAt(to(1), 0), pace.freeAt(to(1, PRESS_ANSWER), 0)], [10_000, 10_000])
   })
 })

@@ -45,6 +45,13 @@ describe("POST /telegram", () => {
       assert.strictEqual((await post(to, '{"update_id":7}', headers)).status, 401)
   })
 
+  it("a probe of our own bot is answered with its word, with the secret alone, and nothing is stored", async () => {
+    const to = await start(() => assert.fail("it was stored"))
+    const answer = await post(to, '{"update_id":0,"probe":"word"}', secret)
+    assert.deepStrictEqual([answer.status, answer.text.trim()], [200, '{"ok":true,"probe":"word"}'])
+    assert.strictEqual((await post(to, '{"update_id":0,"probe":"word"}', {})).status, 401)
+  })
+
   it("what is no update is a 400, what is too long a 413", async () => {
     const to = await start(() => assert.fail("it was stored"))
     for (const body of ["", "[]", "{}", '{"update_id":"7"}'])

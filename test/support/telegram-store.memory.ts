@@ -1,0 +1,150 @@
+/**
+ * The rows of the bot in memory, for tests of what is done with them.
+ *
+ * Promises: what the port promises of order and attempts; a call that a test makes fail fails until it does not any more.
+ * Never: counts ages; the figures are the test's.
+ */
+import { Clock, Effect } from "effect"
+import { isPressAnswer } from "../../src/domain/operators/telegram-pace.ts"
+import { type DatabaseError, DatabaseUnavailable } from "../../src/layers/database/database.port.ts"
+import type {
+  Confirmation,
+  OutgoingCall,
+  Taken,
+  TelegramStoreService,
+  WaitingCall,
+  WaitingUpdate
+} from "../../src/layers/operators/telegram-store.port.ts"
+
+export const unavailable = (reason: DatabaseUnavailable["reason"]): DatabaseUnavailable =>
+  new DatabaseUnavailable({ operation: "test", reason, outcome: "not_applied", cause: reason })
+
+interface StoredUpdate {
+  readonly update: WaitingUpdate
+  attempts: number
+  status: "waiting" | "done" | "dead"
+}
+interface StoredCall extends WaitingCall {
+  status: "waiting" | "sent" | "dropped"
+  why: string | null
+}
+
+/** What somebody wrote in a chat, or which button they pressed, as it is stored. */
+export const said = (updateId: number, chat: number, text: string, user = chat): WaitingUpdate => ({
+  updateId,
+  receivedMs: 0,
+  content: {
+    _tag: "Message",
+    message: { chat, kind: chat < 0 ? "group" : "private", user, writtenMs: 0, text }
+  }
+})
+export const pressed = (updateId: number, chat: number, data: string, user = chat): WaitingUpdate => ({
+  updateId,
+  receivedMs: 0,
+  content: { _tag: "Press", press: { queryId: `query ${updateId}`, chat, messageId: 1, user, data } }
+})
+
+export const makeMemoryTelegram = () => {
+  const updates: Array<StoredUpdate> = []
+  const calls: Array<StoredCall> = []
+  const questions: Array<Confirmation> = []
+  const failures = new Map<keyof TelegramStoreService, DatabaseError>()
+  const world = {
+    /** Replies that a full chat does not get. */
+    unmade: 0,
+    /** What became of a press; null: its question is taken. */
+    taken: null as Taken | null
+  }
+  const guarded = <A>(name: keyof TelegramStoreService, make: () => A): Effect.Effect<A, DatabaseError> =>
+    Effect.suspend((): Effect.Effect<A, DatabaseError> => {
+      const failure = failures.get(name)
+      return failure === undefined ? Effect.sync(make) : Effect.fail(failure)
+    })
+  const waitingOf = (updateId: number) =>
+    updates.find(({ status, update }) => update.updateId === updateId && status === "waiting")
+  const add = (isReply: boolean, made: ReadonlyArray<OutgoingCall>, createdMs: number) => {
+    for (const call of made)
+      calls.push({ ...call, seq: BigInt(calls.length + 1), createdMs, isReply, status: "waiting", why: null })
+  }
+  const end =
+    (name: "settle" | "bury", status: "done" | "dead") =>
+    (updateId: number, made: ReadonlyArray<OutgoingCall>) =>
+      Effect.flatMap(Clock.currentTimeMillis, (nowMs) =>
+        guarded(name, () => {
+          const found = waitingOf(updateId)
+          if (found === undefined) return
+          found.status = status
+          add(true, made, nowMs)
+        })
+      )
+  const heads = () => {
+    const seen = new Set<number>()
+    return calls.filter((call) => {
+      if (call.status !== "waiting") return false
+      if (isPressAnswer(call)) return true
+      if (seen.has(call.chat)) return false
+      seen.add(call.chat)
+      return true
+    })
+  }
+  const ended = (seq: bigint, status: "sent" | "dropped", why: string | null) => {
+    const call = calls.find((one) => one.seq === seq)
+    if (call === undefined) return
+    call.status = status
+    call.why = why
+  }
+  const store: TelegramStoreService = {
+    nextOffset: Effect.succeed(null),
+    waiting: (limit, except) =>
+      guarded("waiting", () =>
+        updates
+          .filter(({ status, update }) => status === "waiting" && !except.includes(update.updateId))
+          .map(({ update }) => update)
+          .toSorted((a, b) => a.updateId - b.updateId)
+          .slice(0, limit)
+      ),
+    begin: (updateId) =>
+      guarded("begin", () => {
+        const found = waitingOf(updateId)
+        if (found === undefined) return null
+        found.attempts += 1
+        return found.attempts
+      }),
+    release: (updateId) =>
+      guarded("release", () => {
+        const found = waitingOf(updateId)
+        if (found !== undefined) found.attempts -= 1
+      }),
+    settle: (updateId, made) => Effect.map(end("settle", "done")(updateId, made), () => world.unmade),
+    bury: (updateId, _reason, made) => end("bury", "dead")(updateId, made),
+    askConfirmation: (asked) => guarded("askConfirmation", () => void questions.push(asked)),
+    takeConfirmation: ({ id }) =>
+      guarded("takeConfirmation", (): Taken => {
+        const confirmation = questions.find((one) => one.id === id)
+        return (
+          world.taken ?? (confirmation === undefined ? { _tag: "Missing" } : { _tag: "Taken", confirmation })
+        )
+      }),
+    unsent: (limit) => guarded("unsent", () => heads().slice(0, limit)),
+    sent: (seq) => guarded("sent", () => ended(seq, "sent", null)),
+    drop: (seq, why) => guarded("drop", () => ended(seq, "dropped", why)),
+    figures: Effect.die(new Error("nobody asks")),
+    notifyAlerts: () => Effect.succeed(0)
+  }
+  return {
+    store,
+    world,
+    calls,
+    questions,
+    failures,
+    arrive: (...more: ReadonlyArray<WaitingUpdate>) => {
+      for (const update of more) updates.push({ update, attempts: 0, status: "waiting" })
+    },
+    /** Something to send that answers nobody, unless it is told. */
+    write: (isReply: boolean, ...made: ReadonlyArray<OutgoingCall>) => add(isReply, made, 0),
+    update: (updateId: number) => updates.find(({ update }) => update.updateId === updateId),
+    /** The texts for a chat, in order. */
+    texts: (chat: number): ReadonlyArray<string> =>
+      calls.filter((call) => call.chat === chat).flatMap(({ parameters }) => String(parameters["text"] ?? ""))
+  }
+}
