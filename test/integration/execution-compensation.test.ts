@@ -186,7 +186,7 @@ layer(world(settings), { excludeTestServices: true })("an entry that ends partly
       const orders = yield* OrdersStore
       // Two processes judge it at once, and each again: one close.
       const outcomes = yield* Effect.all(
-        [1, 2, 3].map(() => orders.compensate(order.id)),
+        [1, 2, 3].map(() => orders.compensate(order.id, null)),
         { concurrency: "unbounded" }
       )
       assert.deepStrictEqual(outcomes.map(({ _tag }) => _tag).toSorted(), ["Intended", "Later", "Later"])
@@ -246,7 +246,7 @@ layer(world(settings), { excludeTestServices: true })("an entry that ends partly
     })
   const compensated = (orderId: string) =>
     Effect.gen(function* () {
-      const outcome = yield* (yield* OrdersStore).compensate(orderId)
+      const outcome = yield* (yield* OrdersStore).compensate(orderId, null)
       if (outcome._tag !== "Intended") return yield* Effect.die(new Error(JSON.stringify(outcome)))
       return outcome.order
     })
@@ -257,10 +257,10 @@ layer(world(settings), { excludeTestServices: true })("an entry that ends partly
       const symbol = freshSymbol()
       yield* trade(symbol, "keeps", "buy", "5")
       const { entry } = yield* endedShort(symbol, "2")
-      const outcome = yield* orders.compensate(entry.id)
+      const outcome = yield* orders.compensate(entry.id, null)
       if (outcome._tag !== "Intended") return assert.fail(outcome._tag)
       assert.deepInclude(outcome.order, { side: "sell", wanted: "2", quantity: "2" })
-      assert.strictEqual((yield* orders.compensate(entry.id))._tag, "Later", "it is judged")
+      assert.strictEqual((yield* orders.compensate(entry.id, null))._tag, "Later", "it is judged")
       // While it waits its strategy sells the share, and buys again.
       yield* trade(symbol, "closes", "sell", "2")
       yield* trade(symbol, "closes", "buy", "1")
@@ -272,7 +272,11 @@ layer(world(settings), { excludeTestServices: true })("an entry that ends partly
       })
       const late = yield* endedShort(freshSymbol(), "1")
       yield* trade(late.entry.symbol, "closes", "sell", "1")
-      assert.strictEqual((yield* orders.compensate(late.entry.id))._tag, "Nothing", "it was sold before")
+      assert.strictEqual(
+        (yield* orders.compensate(late.entry.id, null))._tag,
+        "Nothing",
+        "it was sold before"
+      )
     })
   )
 
@@ -283,7 +287,7 @@ layer(world(settings), { excludeTestServices: true })("an entry that ends partly
       const [turned, reduced] = [freshSymbol(), freshSymbol()]
       yield* trade(turned, "closes", "buy", "2")
       const one = yield* endedShort(turned, "3", "sell")
-      const outcome = yield* orders.compensate(one.entry.id)
+      const outcome = yield* orders.compensate(one.entry.id, null)
       assert.deepInclude(outcome._tag === "Intended" ? outcome.order : {}, { side: "buy", quantity: "1" })
       // The share grows before it leaves.
       yield* trade(turned, "closes", "sell", "4")
@@ -296,7 +300,7 @@ layer(world(settings), { excludeTestServices: true })("an entry that ends partly
       assert.deepInclude(yield* compensated(one.entry.id), { wanted: "1" })
       yield* trade(reduced, "closes", "buy", "4")
       const two = yield* endedShort(reduced, "3", "sell")
-      assert.strictEqual((yield* orders.compensate(two.entry.id))._tag, "Nothing")
+      assert.strictEqual((yield* orders.compensate(two.entry.id, null))._tag, "Nothing")
     })
   )
 
@@ -307,7 +311,7 @@ layer(world(settings), { excludeTestServices: true })("an entry that ends partly
       const fills = yield* FillsStore
       const symbol = freshSymbol()
       const { entry, grant } = yield* endedShort(symbol, "4")
-      const first = yield* orders.compensate(entry.id)
+      const first = yield* orders.compensate(entry.id, null)
       if (first._tag !== "Intended") return assert.fail(first._tag)
       yield* PositionsStore.use((positions) => positions.confirm(grant, [{ symbol, quantity: "4" }]))
       const sent = yield* orders.submit(grant, first.order, permitOf(settings))
@@ -319,7 +323,7 @@ layer(world(settings), { excludeTestServices: true })("an entry that ends partly
         (yield* orders.partials(["paper-1"])).map(({ isCompensation, order }) => [order.id, isCompensation]),
         [[first.order.id, true]]
       )
-      const second = yield* orders.compensate(first.order.id)
+      const second = yield* orders.compensate(first.order.id, null)
       assert.deepInclude(second._tag === "Intended" ? second.order : {}, { wanted: "3", side: "sell" })
       assert.deepStrictEqual(yield* orders.partials(["paper-1"]), [])
       assert.strictEqual((yield* rowsOf(symbol)).at(-1)?.compensates, entry.id)
@@ -347,7 +351,7 @@ layer(world(settings), { excludeTestServices: true })("an entry that ends partly
       const second = yield* compensated(first.id)
       yield* closing(second, "7", "27")
       yield* late(first, "2")
-      assert.deepStrictEqual(yield* orders.compensate(first.id), {
+      assert.deepStrictEqual(yield* orders.compensate(first.id, null), {
         _tag: "Nothing",
         why: "its fills are closed"
       })
@@ -370,7 +374,7 @@ layer(world(settings), { excludeTestServices: true })("an entry that ends partly
         yield* late(entry, "2")
         const again = yield* compensated(entry.id)
         yield* closing(again, again.wanted ?? "0", "29")
-        const rest = yield* orders.compensate(first.id)
+        const rest = yield* orders.compensate(first.id, null)
         if (known) assert.deepStrictEqual(rest, { _tag: "Nothing", why: "its fills are closed" })
         assert.deepStrictEqual(yield* wantedOf(symbol), known ? ["10", "9"] : ["10", "2", "7"])
       })
@@ -393,7 +397,7 @@ layer(world(settings), { excludeTestServices: true })("an entry that ends partly
       assert.deepInclude(yield* orders.byId(first.id), { status: "withdrawn" })
       const due = Effect.map(orders.partials(["paper-1"]), (found) => found.map(({ order }) => order.id))
       assert.deepStrictEqual(yield* due, [first.id])
-      assert.strictEqual((yield* orders.compensate(first.id))._tag, "Later")
+      assert.strictEqual((yield* orders.compensate(first.id, null))._tag, "Later")
       yield* endClose(closer, "order.cancelled", "0")
       const second = yield* compensated(first.id)
       assert.deepInclude(second, { wanted: "4", quantity: "4", exitKind: "compensation" })
@@ -402,7 +406,7 @@ layer(world(settings), { excludeTestServices: true })("an entry that ends partly
       yield* late(entry, "1")
       assert.sameMembers(yield* due, [entry.id, second.id])
       yield* compensated(entry.id)
-      assert.deepStrictEqual(yield* orders.compensate(second.id), {
+      assert.deepStrictEqual(yield* orders.compensate(second.id, null), {
         _tag: "Nothing",
         why: "its fills are closed"
       })
@@ -451,7 +455,7 @@ layer(world(settings), { excludeTestServices: true })("an entry that ends partly
         (yield* orders.partials(["paper-1"])).map(({ order }) => order.id),
         [first.id]
       )
-      assert.strictEqual((yield* orders.compensate(first.id))._tag, "Nothing")
+      assert.strictEqual((yield* orders.compensate(first.id, null))._tag, "Nothing")
     })
   )
 

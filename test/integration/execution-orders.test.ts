@@ -1,34 +1,12 @@
 import { assert, layer } from "@effect/vitest"
-import { Clock, Deferred, Effect, Fiber, Layer } from "effect"
-import { defaultPace, makeDesk } from "../../src/actors/execution/account-desk.ts"
-import { executeNext } from "../../src/actors/execution/account-step.ts"
-import type { LeaseGuard } from "../../src/layers/accounts/accounts-lease.port.ts"
-import { alertsQueue } from "../support/alerts-queue.ts"
-import { layerBreakers } from "../support/breakers.ts"
-import { Config } from "../../src/layers/platform/config.port.ts"
-import { makeMemoryMarket } from "../support/market.memory.ts"
-import { Market } from "../../src/layers/market/market.port.ts"
+import { Deferred, Effect, Fiber } from "effect"
 import { Database } from "../../src/layers/database/database.port.ts"
 import { FillsStore } from "../../src/layers/orders/fills-store.port.ts"
 import type { OrderEvent } from "../../src/domain/orders/order.ts"
 import { OrdersStore, type StoredOrder } from "../../src/layers/orders/orders-store.port.ts"
 import { PositionsStore } from "../../src/layers/orders/positions-store.port.ts"
-import { Protection } from "../../src/layers/orders/protection.port.ts"
-import { RiskFigures } from "../../src/layers/orders/risk-figures.port.ts"
 import { AccountsStore } from "../../src/layers/accounts/accounts-store.port.ts"
-import { Wake } from "../../src/layers/platform/wake.port.ts"
-import { makeVenue } from "./execution-desk.ts"
-import {
-  fillOf,
-  history,
-  intend,
-  openLong,
-  own,
-  permitOf,
-  sql,
-  testSettings,
-  world
-} from "./execution-world.ts"
+import { fillOf, history, intend, openLong, own, permitOf, sql, world } from "./execution-world.ts"
 
 const unreachable = (): never => {
   throw new Error("the assertion before this one failed")
@@ -540,73 +518,6 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
           "REDUCING lets it pass"
         )
         yield* clear
-      })
-  )
-
-  it.effect(
-    "[T6 calendar] an exit is held while its market is closed, and goes before entries when it opens",
-    () =>
-      Effect.gen(function* () {
-        yield* clear
-        const orders = yield* OrdersStore
-        const { exit, grant } = yield* openLong("CLOSED", "5")
-        const entry = yield* intend({ symbol: "LATER" })
-        const intended = yield* orders.intendExit(exit)
-        if (intended._tag !== "Intended") return unreachable()
-        const guard: LeaseGuard = {
-          grant,
-          mayWrite: () => true,
-          remainingMs: () => 1_000,
-          giveUp: () => undefined
-        }
-        const venue = makeVenue()
-        const market = (yield* makeMemoryMarket).service
-        yield* Effect.scoped(
-          Effect.gen(function* () {
-            const scope = yield* Effect.scope
-            const desk = makeDesk(
-              { path: "test", fork: (_name, effect) => Effect.forkIn(effect, scope) },
-              "paper-1",
-              venue.connection,
-              defaultPace
-            )
-            desk.setGuard(guard)
-            const live = yield* Clock.Clock
-            const settings = testSettings({
-              accounts: { "paper-1": { broker: "practice", startingCash: "100000", calendar: "XNYS" } }
-            })
-            const stepAt = (at: string) =>
-              executeNext(desk).pipe(
-                Effect.provideService(Config, settings),
-                Effect.provideService(
-                  Clock.Clock,
-                  Object.assign(Object.create(live), { currentTimeMillis: Effect.succeed(Date.parse(at)) })
-                ),
-                Effect.provide(
-                  Layer.mergeAll(
-                    Protection.layer,
-                    RiskFigures.layer,
-                    Layer.mergeAll(alertsQueue, layerBreakers).pipe(Layer.provideMerge(Wake.layer))
-                  )
-                ),
-                Effect.provideService(Market, market)
-              )
-            const sunday = "2026-11-22T18:00:00Z"
-            yield* stepAt(sunday)
-            assert.deepInclude(yield* orders.byId(intended.order.id), {
-              status: "held",
-              reason: "market_closed"
-            })
-            const next = yield* orders.next("paper-1", { closed: true })
-            assert.strictEqual(next?.order.id, entry.id, "it is not released before the market opens")
-            yield* sql((client) => client`UPDATE orders SET status = 'denied' WHERE id = ${entry.id}`)
-            yield* stepAt(sunday)
-            assert.strictEqual((yield* orders.byId(intended.order.id))?.status, "held")
-            yield* stepAt("2026-11-23T18:00:00Z")
-            assert.strictEqual((yield* orders.byId(intended.order.id))?.status, "intended")
-          })
-        )
-        assert.strictEqual(venue.creates(intended.order.clientOrderId).requests, 0)
       })
   )
 

@@ -208,9 +208,16 @@ layer(world(), { excludeTestServices: true })("rows beside an order", (it) => {
           best: null,
           stopBy: null
         }
-        const armed = (epoch: number) =>
-          positions.arm({ positionId: id, strategy: "default", epoch, ...prices })
-        assert.deepStrictEqual([yield* armed(1), yield* armed(2)], [false, true])
+        const [share] = yield* sql(
+          (client) => client<{ readonly opening: string }>`
+            SELECT opened_seq::text AS opening FROM position_shares WHERE position_id = ${id} AND strategy = 'default'`
+        )
+        const opening = share?.opening ?? assert.fail("it is open")
+        const armed = (epoch: number, of: string) =>
+          positions.arm({ positionId: id, strategy: "default", epoch, opening: of, ...prices })
+        assert.deepStrictEqual([yield* armed(1, opening), yield* armed(2, opening)], [false, true])
+        // Beside another strategy's share the position stays what it was while this one closed and opened again.
+        assert.isFalse(yield* armed(2, String(BigInt(opening) - 1n)))
       })
   )
 

@@ -9,6 +9,7 @@
  * Never: touches a signal that is being decided, or judges an age by our own clock.
  */
 import { Clock, Effect, Metric } from "effect"
+import { CANARY } from "../../domain/kernel/canary.ts"
 import { claimLimits } from "../../domain/kernel/limits-signals.ts"
 import { Alerts } from "../../layers/alerts/alerts.port.ts"
 import { type ExpiredSignals, SignalsStore } from "../../layers/decision/signals-store.port.ts"
@@ -86,11 +87,15 @@ export const expireSome = (component: string, expiry: Expiry) =>
     const { limit } = expiry
     const found = yield* store.expire(limit)
     expiry.limit = nextLimit(limit, (yield* Clock.currentTimeMillis) - nowMs)
-    const ended = found.reduce((sum, { count }) => sum + count, 0)
+    const count = (of: ReadonlyArray<ExpiredSignals>): number => of.reduce((sum, one) => sum + one.count, 0)
+    const ended = count(found)
+    // Whoever sends canaries reports the one that is missing; it is in no figure (T9).
+    const reported = found.filter(({ source }) => source !== CANARY)
     expiry.lookedAtMs = nowMs
     expiry.more = ended >= limit
-    for (const expired of found) add(expiry, expired, nowMs)
-    if (ended > 0) yield* Metric.update(Metric.withAttributes(decidedTotal, { outcome: "denied" }), ended)
+    for (const expired of reported) add(expiry, expired, nowMs)
+    const counted = count(reported)
+    if (counted > 0) yield* Metric.update(Metric.withAttributes(decidedTotal, { outcome: "denied" }), counted)
     if (!expiry.more || nowMs - expiry.unreportedSinceMs >= claimLimits.expireReportMs)
       yield* reportExpired(component, expiry)
     return expiry.more

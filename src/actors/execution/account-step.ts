@@ -12,7 +12,7 @@
 import { FAULT_POINTS, faultPoint } from "../../layers/platform/fault-point.ts"
 import { ordersBell } from "../../layers/platform/bells.ts"
 import { Clock, Effect } from "effect"
-import { isOpen } from "../../domain/kernel/calendar.ts"
+import { isOpen, nextOpenMs } from "../../domain/kernel/calendar.ts"
 import { instrumentsOf } from "../../domain/kernel/instruments.ts"
 import { executionLimits } from "../../domain/kernel/limits-execution.ts"
 import { type PermitContext, type Permit, permitToSend } from "../../domain/orders/permit.ts"
@@ -23,6 +23,7 @@ import { Market } from "../../layers/market/market.port.ts"
 import {
   correlationOf,
   OrdersStore,
+  type OrderWork,
   type StoredOrder,
   type SubmitRefusal
 } from "../../layers/orders/orders-store.port.ts"
@@ -208,11 +209,39 @@ const isClosed = (desk: AccountDesk, nowMs: number) =>
     return calendar !== undefined && !isOpen(calendar, nowMs)
   })
 
-/** By the calendar that the settings give the order's symbol; false where they give none. */
-const isOpenFor = ({ symbol }: StoredOrder, nowMs: number) =>
+/** When the market of an order's symbol is open: now, or the next time. By the symbol's own calendar, else by the account's. */
+const opensAt = (desk: AccountDesk, { symbol }: StoredOrder, nowMs: number) =>
   Effect.map(Config, (settings) => {
     const own = instrumentsOf(snapshotOf(settings)).ownCalendar(symbol)
-    return own !== null && isOpen(own, nowMs)
+    const calendar = own ?? settings.accounts[desk.account]?.calendar
+    return calendar === undefined ? nowMs : nextOpenMs(calendar, nowMs)
+  })
+
+/** A held order whose market is closed is looked at again this often, because settings may give it another calendar. */
+const HELD_LOOK_MS = 60_000
+
+const passOver = (desk: AccountDesk, order: StoredOrder, untilMs: number): StepOutcome => {
+  desk.dueAt.set(order.id, untilMs)
+  return worked
+}
+
+/** A reduce while the calendar of its account is closed. Its symbol may have one of its own, by which it is sent. */
+const holdOrSend = (desk: AccountDesk, guard: LeaseGuard, { free, order }: OrderWork, nowMs: number) =>
+  Effect.gen(function* () {
+    if ((yield* opensAt(desk, order, nowMs)) <= nowMs)
+      return free ? yield* sendNext(desk, order) : passOver(desk, order, nowMs + desk.pace.pollMs)
+    yield* applyEvent(desk, guard, order, "order.held", { reason: MARKET_CLOSED })
+    yield* traceOrder("warn", "order.held", "its market is closed", desk.path, order)
+    return worked
+  })
+
+const release = (desk: AccountDesk, guard: LeaseGuard, order: StoredOrder, nowMs: number) =>
+  Effect.gen(function* () {
+    const fromMs = order.intent === "reduce" ? yield* opensAt(desk, order, nowMs) : nowMs
+    if (fromMs > nowMs) return passOver(desk, order, Math.min(fromMs, nowMs + HELD_LOOK_MS))
+    yield* applyEvent(desk, guard, order, "order.released")
+    yield* traceOrder("info", "order.released", `held order: ${order.reason ?? ""}`, desk.path, order)
+    return worked
   })
 
 /**
@@ -239,15 +268,9 @@ export const executeNext = (desk: AccountDesk, reducesOnly = false) =>
       case "expire":
         return yield* expire(desk, guard)
       case "hold":
-        // The account's calendar is closed; the instrument may have one of its own, by which it is sent.
-        if (yield* isOpenFor(order, nowMs)) return yield* sendNext(desk, order)
-        yield* applyEvent(desk, guard, order, "order.held", { reason: MARKET_CLOSED })
-        yield* traceOrder("warn", "order.held", "its market is closed", desk.path, order)
-        return worked
+        return yield* holdOrSend(desk, guard, next, nowMs)
       case "release":
-        yield* applyEvent(desk, guard, order, "order.released")
-        yield* traceOrder("info", "order.released", `held order: ${order.reason ?? ""}`, desk.path, order)
-        return worked
+        return yield* release(desk, guard, order, nowMs)
     }
   }).pipe(
     Effect.catchTag("LeaseLost", () => Effect.succeed<StepOutcome>({ _tag: "LeaseOver" })),

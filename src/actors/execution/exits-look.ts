@@ -21,7 +21,9 @@ import {
   isProtected,
   type MovingTerms,
   movingTermsOf,
-  movingText
+  movingText,
+  noMovingTerms,
+  type Stop
 } from "../../domain/orders/trailing.ts"
 import type { StrategySettings } from "../../domain/kernel/settings.ts"
 import { OPERATOR_CLOSE } from "../../domain/orders/permit.ts"
@@ -178,6 +180,12 @@ const gapOf = (
   return quoted || (share.stopPrice === null && share.targetPrice === null) ? null : "no fresh quote"
 }
 
+/** The stop of a share where a trail or break-even has put it; null for one that is where it was armed. */
+const movedStop = ({ moving, stopPrice }: OpenShare): Stop | null =>
+  stopPrice === null || moving.stopBy === null || moving.stopBy === "stop_loss"
+    ? null
+    : { price: decimal(stopPrice), by: moving.stopBy }
+
 /** Re-arms a share when its strategy's settings are not those it is armed with; what it has reached is kept. */
 const armed = (watch: Watch, share: OpenShare, strategy: StrategySettings | undefined) =>
   Effect.gen(function* () {
@@ -189,7 +197,14 @@ const armed = (watch: Watch, share: OpenShare, strategy: StrategySettings | unde
     const positions = yield* PositionsStore
     const [quantity, averagePrice] = [decimal(share.quantity), decimal(share.averagePrice)]
     const range = rangeOf(watch.ranges, share.symbol, moving)
-    const made = arm(fixed, { quantity, averagePrice, terms: moving, range }, numberOf(share.moving.best))
+    // A stop that moved to where it is under the same terms stays there, whatever else has changed.
+    const kept = share.moving.terms === terms ? movedStop(share) : null
+    const made = arm(
+      fixed,
+      { quantity, averagePrice, terms: moving, range },
+      numberOf(share.moving.best),
+      kept
+    )
     const prices = {
       stopPct: textOf(fixed.stopLossPct),
       targetPct: textOf(fixed.profitTargetPct),
@@ -197,8 +212,8 @@ const armed = (watch: Watch, share: OpenShare, strategy: StrategySettings | unde
       targetPrice: textOf(made.target)
     }
     const reached = { terms, best: textOf(made.best), stopBy: made.stop?.by ?? null }
-    const { epoch, positionId, symbol } = share
-    const arming = { positionId, strategy: share.strategy, epoch, ...prices, ...reached }
+    const { epoch, opening, positionId, symbol } = share
+    const arming = { positionId, strategy: share.strategy, epoch, opening, ...prices, ...reached }
     if (!(yield* positions.arm(arming))) return share
     yield* logEvent(
       "info",
@@ -271,21 +286,30 @@ const forget = (watch: Watch, shares: ReadonlyArray<OpenShare>): void => {
   for (const id of watch.alerted) if (!positions.has(id)) watch.alerted.delete(id)
 }
 
+/** The watched shares by key, as they are when they are asked for: every tick replaces them all, in their order. */
+const latest = (watch: Watch): ((share: OpenShare) => WatchedShare | undefined) => {
+  const places = new Map(watch.shares.map((share, place) => [keyOf(share), place]))
+  return (share) => {
+    const place = places.get(keyOf(share))
+    return place === undefined ? undefined : watch.shares[place]
+  }
+}
+
 /** A share as it is judged now: what memory has reached, armed as the settings say, moved by the quote of now. */
 const judged = (
   watch: Watch,
   found: OpenShare,
+  before: WatchedShare | undefined,
   strategy: StrategySettings | undefined,
   quote: Quote | null,
   owned: boolean,
   nowMs: number
 ) =>
   Effect.gen(function* () {
-    const before = watch.shares.find((share) => keyOf(share) === keyOf(found))
     const known = remembered(found, before)
-    // Only the process that executes the account arms: another node may run with other settings.
+    // Another node may run with other settings: who does not execute the account goes by what the table says alone.
     const share = owned ? yield* armed(watch, known, strategy) : known
-    const terms = movingTermsOf(strategy)
+    const terms = owned ? movingTermsOf(strategy) : noMovingTerms
     const endsAtMs = terms.holdMsMax === null ? null : nowMs + terms.holdMsMax - share.moving.heldMs
     return followed({ ...share, terms, range: rangeOf(watch.ranges, share.symbol, terms), endsAtMs }, quote)
   })
@@ -311,6 +335,8 @@ export const look = (watch: Watch) =>
     const watched: Array<Watched> = []
     const moved: Array<Moved> = []
     let exits = 0
+    // Until a look has judged a share, ticks may move its stop: each is taken as it is by then.
+    const before = latest(watch)
     for (const found of open) {
       const strategy = strategies[found.strategy]
       const fixed = termsOf(strategy)
@@ -318,7 +344,7 @@ export const look = (watch: Watch) =>
       const owned = leases.current(found.account)?.mayWrite() === true
       const subscribed = market.subscribe(found.symbol)
       const quote = subscribed ? freshQuote(market, found.symbol, nowMs) : null
-      const share = yield* judged(watch, found, strategy, quote, owned, nowMs)
+      const share = yield* judged(watch, found, before(found), strategy, quote, owned, nowMs)
       shares.push(share)
       if (owned) moved.push(...movedSince(found, share))
       const gap = gapOf(share, fixed, quote !== null, leases, protection)
@@ -332,8 +358,8 @@ export const look = (watch: Watch) =>
     yield* judgePartials(watch.path, Object.keys(accounts), watch.pausesUntil)
     forget(watch, shares)
     // Ticks have moved the stops of the former look's shares meanwhile.
-    const meanwhile = new Map(watch.shares.map((share) => [keyOf(share), share]))
-    watch.shares = shares.map((share) => remembered(share, meanwhile.get(keyOf(share))))
+    const meanwhile = latest(watch)
+    watch.shares = shares.map((share) => remembered(share, meanwhile(share)))
     protection.report(watched, nowMs)
     // What another node holds is its own to report and to resolve.
     if (open.every(({ ownedElsewhere }) => !ownedElsewhere))

@@ -58,9 +58,10 @@ const close = (path: string, partial: PartialOrder, pauses: PausesUntil) =>
     const alertOf = (exit: StoredOrder) =>
       orderAlert("MEDIUM", "order.partial_closed", message, path, order, { close_id: exit.id })
     // Stored with the close: a process that ends right after the commit has alerted.
-    const outcome = yield* isCompensation
-      ? orders.compensate(order.id)
-      : orders.compensate(order.id, (exit) => outbreakOf(alertOf(exit), entry, nowMs))
+    const outcome = yield* orders.compensate(
+      order.id,
+      isCompensation ? null : (exit) => outbreakOf(alertOf(exit), entry, nowMs)
+    )
     if (outcome._tag === "Later") return
     if (outcome._tag === "Nothing")
       return yield* traceOrder("info", "order.partial_closed", outcome.why, path, order)

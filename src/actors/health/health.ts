@@ -8,7 +8,7 @@
  * Never: caches a fact or waits for a component.
  */
 import { Clock, Effect, Layer } from "effect"
-import { closedReason } from "../../domain/kernel/calendar.ts"
+import { allClosedReason } from "../../domain/kernel/calendar.ts"
 import { endingCalendars } from "../../domain/kernel/settings-calendars.ts"
 import { machineOf } from "../../domain/health/past.ts"
 import { componentRows, type HealthDocument, type HealthFacts } from "../../domain/health/health.ts"
@@ -69,6 +69,8 @@ const accountsOf = (
   /** The reason for a component that is not ready; null for one that is. */
   const missing = (node: TreeNode | undefined, below: string, id: string): string | null =>
     node?.ready === true ? null : `root/trading/${below}${id} is ${node?.state ?? "not there"}`
+  // A symbol may trade by a calendar of its own, whatever the account's says (T2: closed is an account all of whose calendars are).
+  const instrumentCalendars = Object.values(settings.instruments).flatMap(({ calendar }) => calendar ?? [])
   const shared =
     missing(trading.get("market"), "", "market") ?? missing(trading.get("pipeline"), "", "pipeline")
   return Object.entries(settings.accounts).map(([id, account]) => {
@@ -93,7 +95,7 @@ const accountsOf = (
     const open = stopped.find((breaker) => breaker.id === `broker:${account.broker}`)
     if (open !== undefined)
       return { id, canTrade: false, reason: `the circuit breaker ${open.id} is ${open.state}` }
-    const reason = closedReason(account.calendar, nowMs)
+    const reason = allClosedReason([account.calendar, ...instrumentCalendars], nowMs)
     return { id, canTrade: reason === null, reason }
   })
 }

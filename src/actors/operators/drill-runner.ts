@@ -225,16 +225,15 @@ const runDrill = (drill: DrillRequest) =>
     )
   )
 
-/** Stores a receipt; the database may be on its way back. */
+/**
+ * Stores a receipt, however long the database is away: while its row says that it runs no other can begin, so there is nothing else
+ * to do.
+ */
 const store = (drill: DrillRequest, receipt: DrillReceipt) =>
   Effect.gen(function* () {
     const drills = yield* DrillsStore
     const status = receipt.problems.length === 0 ? "passed" : "failed"
-    yield* drills
-      .end(drill.id, status, receipt)
-      .pipe(
-        Effect.retry({ times: drillLimits.storeTries, schedule: Schedule.spaced(drillLimits.storeEveryMs) })
-      )
+    yield* drills.end(drill.id, status, receipt).pipe(Effect.retry(Schedule.spaced(drillLimits.storeEveryMs)))
     yield* logEvent(
       status === "passed" ? "info" : "warn",
       `drill.${status}`,

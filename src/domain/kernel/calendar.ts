@@ -262,6 +262,12 @@ export const calendarWarning = (calendar: CalendarName, atMs: number): string | 
 export const closedReason = (calendar: CalendarName, atMs: number): string | null =>
   isOpen(calendar, atMs) ? null : `market closed until ${new Date(nextOpenMs(calendar, atMs)).toISOString()}`
 
+/** Why nothing can be traded by any of these calendars: when the first of them opens. Null while one is open. */
+export const allClosedReason = (calendars: ReadonlyArray<CalendarName>, atMs: number): string | null => {
+  const [first] = calendars.toSorted((a, b) => nextOpenMs(a, atMs) - nextOpenMs(b, atMs))
+  return first === undefined ? null : closedReason(first, atMs)
+}
+
 /**
  * The standard monthly expiration: the third Friday, or the trading day before it when the exchange is closed.
  * Returns the first one that is at least `daysAheadMin` whole days after the UTC date of `atMs`.

@@ -43,7 +43,7 @@ export interface RiskAccount extends Book {
   /** That of the order which is judged: its symbol's by the settings, else the account's. */
   readonly calendar: CalendarName
   readonly startingCash: string
-  /** Realised profit and loss of all positions, signed. */
+  /** Realised profit and loss of all positions less the fees paid, signed. */
   readonly realisedPnl: string
   /** Null: not requested yet, no response, or an invalid figure. */
   readonly balance: KnownBalance | null

@@ -26,7 +26,8 @@ export interface MovingTerms {
   readonly holdMsMax: number | null
 }
 
-const noMovingTerms: MovingTerms = {
+/** Nothing moves. */
+export const noMovingTerms: MovingTerms = {
   trailPct: null,
   trailAmount: null,
   trailRange: null,
@@ -108,7 +109,9 @@ const distancesOf = (best: Decimal, { range, terms }: TrailInput): ReadonlyArray
   const distances: Array<Decimal> = []
   if (trailPct !== null) distances.push(shareOf(best, trailPct))
   if (trailAmount !== null) distances.push(trailAmount)
-  if (trailRange !== null && range !== null) distances.push(BigDecimal.multiply(trailRange.multiple, range))
+  // Bars that did not move say nothing about how far a stop has to be away: at no distance it would close at once.
+  if (trailRange !== null && range !== null && BigDecimal.isPositive(range))
+    distances.push(BigDecimal.multiply(trailRange.multiple, range))
   return distances
 }
 
@@ -143,10 +146,20 @@ export interface Armed extends Trail {
   readonly target: Decimal | null
 }
 
-/** `best` is what the share has reached before, null for one that opens: it starts from its own average price. */
-export const arm = (fixed: ProtectionTerms, input: TrailInput, best: Decimal | null): Armed => {
+/**
+ * `best` is what the share has reached before, null for one that opens: it starts from its own average price. `kept` is a stop that
+ * it has reached under the same moving terms, null for none: the tighter of it and the fixed stop is where it begins.
+ */
+export const arm = (
+  fixed: ProtectionTerms,
+  input: TrailInput,
+  best: Decimal | null,
+  kept: Stop | null = null
+): Armed => {
   const prices = exitPricesOf(input.quantity, input.averagePrice, fixed)
-  const stop: Stop | null = prices.stopPrice === null ? null : { price: prices.stopPrice, by: "stop_loss" }
+  const set: Stop | null = prices.stopPrice === null ? null : { price: prices.stopPrice, by: "stop_loss" }
+  const beyond = BigDecimal.isPositive(input.quantity) ? BigDecimal.isGreaterThan : BigDecimal.isLessThan
+  const stop = kept !== null && (set === null || beyond(kept.price, set.price)) ? kept : set
   const target = prices.targetPrice
   if (BigDecimal.isZero(input.quantity) || !moves(input.terms)) return { best: null, stop, target }
   return { ...follow({ best, stop }, input.averagePrice, input), target }

@@ -126,7 +126,8 @@ export const expireRows = (
     UPDATE signals s SET status = 'rejected', reason = 'too_old', decided_at = hf_now(), claim = NULL, lease_until = NULL
     WHERE s.id = ANY (ARRAY (SELECT expired.id FROM expired, quick WHERE quick.mode = 'off'))
     RETURNING s.*, round(extract(epoch FROM coalesce(s.expires_from, s.received_at)) * 1000) AS from_ms,
-      round(extract(epoch FROM hf_now() - coalesce(s.expires_from, s.received_at)) * 1000) AS age_ms),
+      -- Up: an age that is beyond the limit by less than a millisecond is beyond it in the facts as well.
+      ceil(extract(epoch FROM hf_now() - coalesce(s.expires_from, s.received_at)) * 1000) AS age_ms),
   decision AS (
     INSERT INTO decisions (signal_id, engine, experiment_id, variant, outcome, reason, checks, facts, settings_version)
     SELECT ended.id, 'A', coalesce(ended.experiment_id, 'none'), coalesce(ended.variant, 'A'), 'denied', 'too_old',

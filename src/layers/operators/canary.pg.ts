@@ -14,6 +14,7 @@ import type { CanaryTrace } from "../../domain/health/canary.ts"
 import { CANARY, CANARY_SYMBOL } from "../../domain/kernel/canary.ts"
 import { invariant } from "../../domain/kernel/invariant.ts"
 import { isoOf } from "../../domain/kernel/iso-time.ts"
+import { AT_VENUE } from "../../domain/orders/order.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
 import { identityOf } from "../../domain/signals/identity.ts"
 import { decodeIntakeBody } from "../../wire/intake-body.ts"
@@ -101,7 +102,9 @@ const traceOf = (sql: SqlClient, id: string) => sql<TraceRow>`
  */
 const removeIn = (sql: SqlClient, ids: ReadonlyArray<string>, olderMs: number) => sql`
   WITH gone AS MATERIALIZED (
-    SELECT id FROM signals WHERE id = ANY (${ids}::uuid[])
+    -- The fill of an order that works would find no order, and count as somebody else's.
+    SELECT s.id FROM signals s WHERE s.id = ANY (${ids}::uuid[]) AND NOT EXISTS (SELECT FROM orders o
+      WHERE o.signal_id = s.id AND o.account = ${CANARY} AND ${sql.in("o.status", [...AT_VENUE])})
     UNION SELECT id FROM signals WHERE source = ${CANARY} AND received_at < hf_now() - ${olderMs}::float8 * interval '1 millisecond'),
   sent AS MATERIALIZED (SELECT id FROM orders WHERE account = ${CANARY} AND signal_id IN (SELECT id FROM gone)),
   filled AS MATERIALIZED (SELECT id FROM trade_records WHERE account = ${CANARY} AND order_id IN (SELECT id FROM sent)),

@@ -111,7 +111,7 @@ const query = (
         'reconciled_at_ms', extract(epoch FROM a.reconciled_at) * 1000, 'starting_cash', a.starting_cash::text,
         'buying_power', a.buying_power::text, 'balance_at_ms', extract(epoch FROM a.balance_at) * 1000,
         'balance_book', a.balance_book,
-        'realised_pnl', (SELECT coalesce(sum(p.realised_pnl), 0)::text FROM positions p WHERE p.account = a.id))), '[]')
+        'realised_pnl', (SELECT coalesce(sum(p.realised_pnl - p.fees), 0)::text FROM positions p WHERE p.account = a.id))), '[]')
       FROM accounts a WHERE a.id = ANY (${accounts}::text[])) AS accounts,
     (SELECT coalesce(jsonb_agg(jsonb_build_object('account', p.account, 'symbol', p.symbol, 'quantity', p.quantity::text,
         'average_price', p.average_price::text, 'confirmed', p.confirmed_quantity::text,

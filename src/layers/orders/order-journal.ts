@@ -182,8 +182,8 @@ export const journalledOrders = <E, R>(
           Effect.tap(orders.intendExit(exit), (outcome) =>
             outcome._tag === "Intended" ? moved(outcome.order) : Effect.void
           ),
-        compensate: (orderId) =>
-          Effect.tap(orders.compensate(orderId), (outcome) =>
+        compensate: (orderId, alertOf) =>
+          Effect.tap(orders.compensate(orderId, alertOf), (outcome) =>
             outcome._tag === "Intended" ? moved(outcome.order) : Effect.void
           )
       })

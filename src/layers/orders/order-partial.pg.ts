@@ -207,7 +207,7 @@ const compensateIn = (sql: SqlClient, orderId: string, alertOf: AlertOf) =>
     const exit = yield* insertExit(sql, order, held, left)
     if (exit === null) return { _tag: "Later", why: "its close exists" } satisfies CompensationOutcome
     yield* mark(sql, orderId, "closed")
-    if (alertOf !== undefined) yield* storeAlertsIn(sql, [alertOf(exit)])
+    if (alertOf !== null) yield* storeAlertsIn(sql, [alertOf(exit)])
     return { _tag: "Intended", order: exit } satisfies CompensationOutcome
   })
 

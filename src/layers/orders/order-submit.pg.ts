@@ -64,22 +64,26 @@ const choice = (
     FROM orders o
     WHERE o.account = ${account} AND o.status IN ('pending_cancel', 'held', 'intended')
       AND (NOT ${reducesOnly}::boolean OR o.intent = 'reduce' OR o.status = 'pending_cancel' OR ${stale(sql)})
+  ), judged AS (
+    -- Nothing that blocks it is unresolved: for an entry its symbol, for a reduce its symbol and side.
+    SELECT waiting.*, let_out AND CASE intent
+      WHEN 'entry' THEN symbol NOT IN (SELECT symbol FROM blocking)
+      ELSE (symbol, side) NOT IN (SELECT symbol, side FROM blocking) END AS free
+    FROM waiting
   )
-  SELECT w.id, CASE
+  SELECT w.id, w.free, CASE
       WHEN w.status = 'pending_cancel' THEN 'cancel'
       WHEN w.stale THEN 'expire'
       WHEN w.status = 'held' THEN 'release'
       WHEN w.waits THEN 'hold'
       ELSE 'send' END AS work
-  FROM waiting w
+  FROM judged w
   WHERE NOT (w.id = ANY(${[...passOver]}::uuid[])) AND CASE w.status
     WHEN 'pending_cancel' THEN true
     -- What is stale is handed out whatever blocks it: it is about to expire, not to be sent.
-    WHEN 'held' THEN w.stale OR (w.let_out AND NOT w.waits)
-    -- Nothing that blocks it is unresolved: for an entry its symbol, for a reduce its symbol and side.
-    ELSE w.stale OR w.waits OR (w.let_out AND CASE w.intent
-      WHEN 'entry' THEN w.symbol NOT IN (SELECT symbol FROM blocking)
-      ELSE (w.symbol, w.side) NOT IN (SELECT symbol, side FROM blocking) END) END
+    -- Whether its own market is open is the caller's to know: the settings say by which calendar a symbol trades.
+    WHEN 'held' THEN w.stale OR w.let_out
+    ELSE w.stale OR w.waits OR w.free END
   ORDER BY w.status = 'pending_cancel' DESC, w.intent = 'reduce' DESC, w.status = 'held' DESC, w.seq
   LIMIT 1`
 
@@ -89,14 +93,14 @@ export const nextWork =
     database
       .run(
         "orders.next",
-        (sql) => sql<StoredOrder & Pick<OrderWork, "work">>`
-          SELECT ${columnsOf(sql)}, work FROM (${choice(sql, account, lookFor)}) chosen JOIN orders USING (id)`
+        (sql) => sql<StoredOrder & Omit<OrderWork, "order">>`
+          SELECT ${columnsOf(sql)}, work, free FROM (${choice(sql, account, lookFor)}) chosen JOIN orders USING (id)`
       )
       .pipe(
         Effect.map(([row]): OrderWork | null => {
           if (row === undefined) return null
-          const { work, ...order } = row
-          return { order, work }
+          const { free, work, ...order } = row
+          return { order, work, free }
         }),
         Effect.catchTag("DatabaseFault", Effect.die)
       )

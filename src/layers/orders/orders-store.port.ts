@@ -138,12 +138,14 @@ export type SubmitRefusal =
 export type Judge = (order: StoredOrder, context: PermitContext) => Permit
 
 /**
- * What is to be done with an order. `hold` is for reduces while their market is closed; `release` for held ones, when
- * the trading state and the calendar let them out again; `expire` for whatever became stale before it was sent.
+ * What is to be done with an order. `hold` is for reduces while the calendar of their account is closed; `release` for held
+ * ones, when the trading state lets them out again; `expire` for whatever became stale before it was sent.
  */
 export interface OrderWork {
   readonly order: StoredOrder
   readonly work: "cancel" | "hold" | "release" | "expire" | "send"
+  /** The trading state lets it out, and no order with an unknown outcome blocks it. */
+  readonly free: boolean
 }
 
 export type Submitted =
@@ -320,7 +322,7 @@ export interface OrdersStoreService {
    */
   readonly compensate: (
     orderId: string,
-    alertOf?: (close: StoredOrder) => PendingAlert
+    alertOf: ((close: StoredOrder) => PendingAlert) | null
   ) => Effect.Effect<CompensationOutcome, DatabaseUnavailable>
   readonly byId: (orderId: string) => Effect.Effect<StoredOrder | null, DatabaseUnavailable>
   readonly byClientOrderId: (clientOrderId: string) => Effect.Effect<StoredOrder | null, DatabaseUnavailable>

@@ -150,7 +150,9 @@ const arm =
             updated_at = hf_clock()
           FROM positions p
           WHERE p.id = h.position_id AND h.position_id = ${arming.positionId} AND h.strategy = ${arming.strategy}
-            AND p.epoch = ${arming.epoch} AND h.quantity <> 0
+            AND p.epoch = ${arming.epoch}
+            -- It may have closed and opened again, beside another share of the position.
+            AND h.opened_seq = ${arming.opening}::bigint AND h.quantity <> 0
           RETURNING h.strategy`
       )
       .pipe(

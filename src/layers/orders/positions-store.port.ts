@@ -91,6 +91,8 @@ export interface Arming {
   readonly positionId: string
   readonly strategy: string
   readonly epoch: number
+  /** That of the share the prices are for. */
+  readonly opening: string
   readonly stopPct: string | null
   readonly targetPct: string | null
   readonly stopPrice: string | null

@@ -18,13 +18,27 @@ import { LOOP_SAMPLED_MS } from "./worker.node.ts"
 
 const DISK_MS_MAX = 1_000
 
-const freePct = (folder: string): Effect.Effect<number | null> =>
-  Effect.tryPromise(() => statfs(folder)).pipe(
-    Effect.map(({ bavail, blocks }) => (blocks > 0 ? (100 * bavail) / blocks : null)),
+/**
+ * The free part of a file system, in percent. A call to one that hangs cannot be taken back and holds a thread of the pool that
+ * all files and names share, so there is never a second one before the first has ended.
+ */
+const freePctOf = (folder: string, ask: typeof statfs): Effect.Effect<number | null> => {
+  let isAsking = false
+  const asked = async (): Promise<number | null> => {
+    isAsking = true
+    try {
+      const { bavail, blocks } = await ask(folder)
+      return blocks > 0 ? (100 * bavail) / blocks : null
+    } finally {
+      isAsking = false
+    }
+  }
+  return Effect.suspend(() => (isAsking ? Effect.succeed(null) : Effect.tryPromise(asked))).pipe(
     Effect.timeoutOption(DISK_MS_MAX),
     Effect.map((found) => (found._tag === "Some" ? found.value : null)),
     Effect.orElseSucceed(() => null)
   )
+}
 
 /** Of the cgroup where it has a limit; an unlimited one reports zero or more than there is. */
 const memoryOf = (): number => {
@@ -33,35 +47,40 @@ const memoryOf = (): number => {
   return constrained > 0 && constrained < total ? constrained : total
 }
 
-export const layerResources: Layer.Layer<Resources, never, Config> = Layer.effect(
-  Resources,
-  Effect.gen(function* () {
-    const { dataDir } = yield* Config
-    const loop = yield* Effect.acquireRelease(
-      Effect.sync(() => {
-        const made = monitorEventLoopDelay({ resolution: LOOP_SAMPLED_MS })
-        made.enable()
-        return made
-      }),
-      (made) => Effect.sync(() => made.disable())
-    )
-    const loopMs = (): number => {
-      const nanos = loop.percentile(99)
-      loop.reset()
-      return Math.max(0, (Number.isFinite(nanos) ? nanos : 0) / 1e6 - LOOP_SAMPLED_MS)
-    }
-    return Resources.of({
-      memoryBytes: memoryOf(),
-      read: Effect.map(freePct(dataDir), (diskFreePct) => {
-        const { heapUsed, rss } = process.memoryUsage()
-        return {
-          rssBytes: rss,
-          heapUsedBytes: heapUsed,
-          heapLimitBytes: getHeapStatistics().heap_size_limit,
-          loopMs: loopMs(),
-          diskFreePct
-        }
+/** `ask` is what asks the file system. */
+export const resourcesOn = (ask: typeof statfs): Layer.Layer<Resources, never, Config> =>
+  Layer.effect(
+    Resources,
+    Effect.gen(function* () {
+      const { dataDir } = yield* Config
+      const freePct = freePctOf(dataDir, ask)
+      const loop = yield* Effect.acquireRelease(
+        Effect.sync(() => {
+          const made = monitorEventLoopDelay({ resolution: LOOP_SAMPLED_MS })
+          made.enable()
+          return made
+        }),
+        (made) => Effect.sync(() => made.disable())
+      )
+      const loopMs = (): number => {
+        const nanos = loop.percentile(99)
+        loop.reset()
+        return Math.max(0, (Number.isFinite(nanos) ? nanos : 0) / 1e6 - LOOP_SAMPLED_MS)
+      }
+      return Resources.of({
+        memoryBytes: memoryOf(),
+        read: Effect.map(freePct, (diskFreePct) => {
+          const { heapUsed, rss } = process.memoryUsage()
+          return {
+            rssBytes: rss,
+            heapUsedBytes: heapUsed,
+            heapLimitBytes: getHeapStatistics().heap_size_limit,
+            loopMs: loopMs(),
+            diskFreePct
+          }
+        })
       })
     })
-  })
-)
+  )
+
+export const layerResources: Layer.Layer<Resources, never, Config> = resourcesOn(statfs)

@@ -47,7 +47,7 @@ const guard: LeaseGuard = {
   giveUp: () => undefined
 }
 
-const setUp = Effect.gen(function* () {
+const setUp = Effect.fnUntraced(function* (file: Record<string, unknown> = {}) {
   const market = yield* makeMemoryMarket
   let [armed, intended] = [0, 0]
   let shares: ReadonlyArray<OpenShare> = []
@@ -56,7 +56,7 @@ const setUp = Effect.gen(function* () {
       AccountLeases.layer,
       Protection.layer,
       layerEntropy,
-      Layer.succeed(Config, testSettings()),
+      Layer.succeed(Config, testSettings(file)),
       Layer.succeed(Instance, makeInstance()),
       Layer.succeed(Market, market.service),
       Layer.mock(PositionsStore, {
@@ -101,7 +101,7 @@ it.effect(
   "a new opening is left at once, and its pauses begin small, however often the one before failed",
   () =>
     Effect.gen(function* () {
-      const { intended, lookAt } = yield* setUp
+      const { intended, lookAt } = yield* setUp()
       for (let tries = 1; tries <= 6; tries += 1) {
         yield* TestClock.adjust(exitLimits.againMsMax)
         yield* lookAt({}, "97")
@@ -122,7 +122,7 @@ it.effect(
   "[T11] a gap is told when it has lasted, again for another reason, and again after it was closed",
   () =>
     Effect.gen(function* () {
-      const { lookAt, raised } = yield* setUp
+      const { lookAt, raised } = yield* setUp()
       const lasting = (exitStatus: "held" | "submitting") =>
         Effect.andThen(TestClock.adjust(exitLimits.unprotectedAlertMs), lookAt({ exitStatus }))
       yield* lookAt({ exitStatus: "held" })
@@ -144,7 +144,7 @@ it.effect(
 
 it.effect("a position that needs an operator a second time is told a second time", () =>
   Effect.gen(function* () {
-    const { lookAt, raised } = yield* setUp
+    const { lookAt, raised } = yield* setUp()
     const told = "exit.blocked: its exit needs an operator"
     for (const expected of [[told], []]) {
       yield* lookAt({ exitStatus: "needs_operator" })
@@ -156,9 +156,36 @@ it.effect("a position that needs an operator a second time is told a second time
   })
 )
 
+/** Its settings were tightened here, and where its account is executed they were not. */
+const tight = {
+  strategies: {
+    default: {
+      sources: ["default"],
+      accounts: ["paper-1"],
+      exits: { trailingPct: "1", holdMsMax: 60_000 }
+    }
+  }
+}
+
+it.effect("[G11] who does not execute an account closes nothing of it by settings of its own", () =>
+  Effect.gen(function* () {
+    const { intended, leases, lookAt } = yield* setUp(tight)
+    leases.drop(guard)
+    const moving = { terms: '["5",null,null,null]', best: "100", stopBy: "trailing_stop", heldMs: 0 } as const
+    const found = { stopPct: null, targetPct: null, targetPrice: null, stopPrice: "95", moving }
+    yield* lookAt(found)
+    yield* lookAt(found, "98")
+    assert.strictEqual(intended(), 0, "a trail of 1 % would be at 99")
+    yield* lookAt({ ...found, moving: { ...moving, heldMs: 120_000 } })
+    assert.strictEqual(intended(), 0, "its time is over by these settings alone")
+    yield* lookAt(found, "94.9")
+    assert.strictEqual(intended(), 1, "what is stored counts everywhere")
+  })
+)
+
 it.effect("a share is armed by who executes its account, and by nobody else", () =>
   Effect.gen(function* () {
-    const { armed, leases, lookAt } = yield* setUp
+    const { armed, leases, lookAt } = yield* setUp()
     leases.drop(guard)
     yield* lookAt({ stopPct: "5", stopPrice: "95" })
     assert.strictEqual(armed(), 0)

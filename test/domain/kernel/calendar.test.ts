@@ -3,6 +3,7 @@ import { Schema } from "effect"
 import {
   CALENDAR_WARNING_DAYS,
   calendarWarning,
+  allClosedReason,
   closedReason,
   cmeSessionOfDay,
   coverOf,
@@ -277,6 +278,16 @@ describe("XNYS", () => {
       )
       assert.strictEqual(`${close["hour"]}:${close["minute"]}`, session.early ? "13:00" : "16:00", iso)
     }
+  })
+
+  it("[T2] of several is one only while all are closed: that of the first to open", () => {
+    const night = at("2026-11-23T03:00:00.000Z")
+    assert.isNull(allClosedReason(["XNYS", "XCME"], night))
+    assert.isNull(allClosedReason(["XNYS", "24x7"], night))
+    const sunday = at("2026-11-22T18:00:00.000Z")
+    const first = "market closed until 2026-11-22T23:00:00.000Z"
+    assert.strictEqual(allClosedReason(["XNYS", "XCME"], sunday), first)
+    assert.strictEqual(allClosedReason(["XCME", "XNYS"], sunday), first)
   })
 
   it("is open from the first millisecond of the session to the last one before the close", () => {

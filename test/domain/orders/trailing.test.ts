@@ -54,6 +54,35 @@ const after = (given: Case, ...prices: ReadonlyArray<string>) => {
   )
 }
 
+describe("a stop that follows the average true range", () => {
+  const trailing = { trailingAtr: { multiple: "2", bars: 14, barMs: 60_000 } }
+  const long = { quantity: "2", average: "100", exits: trailing }
+
+  it("is at no distance from bars that did not move: it has no price", () => {
+    assert.deepStrictEqual(after({ ...long, range: "0" }, "103"), ["103", null])
+    assert.deepStrictEqual(after({ ...long, range: "0", stopPct: "4" }, "103"), ["103", "96 stop_loss"])
+  })
+
+  it("stays where it has come to when something else of its settings changes", () => {
+    const kept = { price: decimal("108"), by: "trailing_stop" } as const
+    const again = (given: Case) => shown(arm(fixedOf(given), inputOf(given), decimal("110"), kept))
+    assert.deepStrictEqual(again({ ...long, range: "5", stopPct: "4" }), ["110", "108 trailing_stop"])
+    assert.deepStrictEqual(again(long), ["110", "108 trailing_stop"], "the range is not known yet")
+    assert.deepStrictEqual(again({ ...long, range: "0.5" }), ["110", "109 trailing_stop"])
+    const short = { ...long, quantity: "-2", range: "5", stopPct: "4" }
+    const below = { price: decimal("92"), by: "trailing_stop" } as const
+    assert.deepStrictEqual(shown(arm(fixedOf(short), inputOf(short), decimal("90"), below)), [
+      "90",
+      "92 trailing_stop"
+    ])
+    const tighter = { price: decimal("95"), by: "trailing_stop" } as const
+    assert.deepStrictEqual(
+      shown(arm(fixedOf({ ...long, stopPct: "4" }), inputOf(long), decimal("110"), tighter)),
+      ["110", "96 stop_loss"]
+    )
+  })
+})
+
 describe("a stop that moves", () => {
   const long = { quantity: "2", average: "100" }
   const short = { quantity: "-2", average: "100" }

@@ -109,6 +109,34 @@ describe("orders in the journal", () => {
     )
   )
 
+  it.effect("[T11] hand the alert of a close on to where it is committed with it", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const given: Array<unknown> = []
+        const store = Layer.mock(OrdersStore, {
+          compensate: (...all) =>
+            Effect.sync(() => {
+              given.push(all)
+              return { _tag: "Later" as const, why: "a test" }
+            })
+        })
+        const { journal } = yield* openWorld
+        const context = yield* Layer.build(
+          journalledOrders(store).pipe(
+            Layer.provide(OrderJournal.masked(makeMask([]))),
+            Layer.provide(Layer.succeed(Journal, journal))
+          )
+        )
+        const alertOf = () => assert.fail("nothing was closed")
+        yield* Effect.provide(
+          OrdersStore.use((orders) => orders.compensate("o-1", alertOf)),
+          context
+        )
+        assert.deepStrictEqual(given, [["o-1", alertOf]])
+      })
+    )
+  )
+
   it.effect("are ended by a refused permit, and begun by what closes a partly filled entry", () =>
     Effect.scoped(
       Effect.gen(function* () {
@@ -121,7 +149,7 @@ describe("orders in the journal", () => {
         const compensate = (answer: unknown) =>
           use(
             answer,
-            OrdersStore.use((orders) => orders.compensate("o-1"))
+            OrdersStore.use((orders) => orders.compensate("o-1", null))
           )
         yield* submit(null)
         yield* submit(as({ status: "denied", reason: "daily_loss" }))
