@@ -137,6 +137,7 @@ const measure = (database: DatabaseService, strategies: number, accounts: number
           context,
           quoteOf: () => null,
           figuresOf: () => null,
+          votes: null,
           mayDefer: false
         })
       )

@@ -196,6 +196,7 @@ const measure = (database: DatabaseService) =>
             context,
             quoteOf: () => null,
             figuresOf: () => null,
+            votes: null,
             mayDefer: false
           })
         )

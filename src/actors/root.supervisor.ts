@@ -11,7 +11,9 @@
  */
 import type { FeedSettings, Settings } from "../domain/kernel/settings.ts"
 import { CANARY } from "../domain/kernel/canary.ts"
+import { AGENTS } from "../domain/decision/agents.ts"
 import { dynamic, supervisor, worker } from "../runtime/child-spec.ts"
+import { agentActor } from "./decision/agent.actor.ts"
 import { accountActors } from "./execution/account.actor.ts"
 import { alertsActor } from "./alerts/alerts.actor.ts"
 import { breakersActor } from "./execution/breakers.actor.ts"
@@ -98,6 +100,15 @@ const trading = (settings: Settings) =>
       worker({ ...local, id: "breakers", start: breakersActor(), stopBudgetMs: 3_000 }),
       // Fails closed when parked: its figures become too old, and loss limits deny entries.
       worker({ ...local, id: "risk", start: riskActor(), stopBudgetMs: 3_000 }),
+      // Before the pipeline that asks them. A parked agent abstains.
+      supervisor({
+        ...localGroup,
+        id: "agents",
+        strategy: "one_for_one",
+        children: AGENTS.map((agent) =>
+          worker({ ...local, id: agent, start: agentActor(agent), stopBudgetMs: 1_000 })
+        )
+      }),
       worker({ ...vital, id: "pipeline", start: pipelineActor(), stopBudgetMs: 5_000 })
     ]
   })

@@ -98,6 +98,7 @@ import { Shedding } from "./platform/shedding.port.ts"
 import { retentionStorePg } from "./operators/retention-store.pg.ts"
 import { signalFeedWs } from "./feeds/signal-feed.ws.ts"
 import { layerEmbeddedSignalServers } from "./feeds/signal-server.embedded.ts"
+import { Panel } from "./decision/panel.port.ts"
 import { SignalQueue } from "./decision/signal-queue.port.ts"
 import { signalsStorePg } from "./decision/signals-store.pg.ts"
 import { telegramApiFetch } from "./operators/telegram-api.fetch.ts"
@@ -176,6 +177,9 @@ const spoolOf = ({ roles }: Settings) =>
 /** What the feeds offer, and what a drill breaks of practice mode's own. */
 const feeds = Layer.mergeAll(Feeds.layer, practiceFaults)
 
+/** Where decisions ask, and where they are made again. */
+const decisions = Layer.mergeAll(DecisionReplays.layer, Panel.layer)
+
 /** What the components use. */
 export const componentLayer = (
   live: LiveSettings,
@@ -217,7 +221,7 @@ export const componentLayer = (
       Layer.mergeAll(
         IntakeQueueBatch,
         alertLogsPg,
-        DecisionReplays.layer,
+        decisions,
         replayPg,
         layerConfiguredBrokers,
         feeds,

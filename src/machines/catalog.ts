@@ -9,6 +9,7 @@
  */
 import type { AnyStateMachine } from "xstate"
 import { accountMachine } from "./execution/account.machine.ts"
+import { agentMachine } from "./decision/agent.machine.ts"
 import { alertsMachine } from "./alerts/alerts.machine.ts"
 import { breakerMachine } from "./orders/breaker.machine.ts"
 import { breakersMachine } from "./execution/breakers.machine.ts"
@@ -43,6 +44,7 @@ export interface CatalogEntry {
 
 export const catalog: ReadonlyArray<CatalogEntry> = [
   { name: "account", machine: accountMachine },
+  { name: "agent", machine: agentMachine },
   { name: "alerts", machine: alertsMachine },
   { name: "breaker", machine: breakerMachine },
   { name: "breakers", machine: breakersMachine },

@@ -9,6 +9,7 @@
  * Never: is read by a machine.
  */
 import type { ContextSchema, Shown } from "../domain/platform/journal.ts"
+import type { AgentContext } from "./decision/agent.machine.ts"
 import type { AlertsContext } from "./alerts/alerts.machine.ts"
 import type { HttpContext } from "./api/http.machine.ts"
 import type { TradingStateContext } from "./control/trading-state.machine.ts"
@@ -54,6 +55,7 @@ export const contextShown: Readonly<Record<string, ContextSchema>> = {
     unresolved: value,
     lastError: value
   }),
+  agent: show<AgentContext>({ hung: value, lastError: value }),
   alerts: show<AlertsContext>({ stored: value, lastError: value }),
   // The table of one breaker; it runs in no process.
   breaker: {},

@@ -23,6 +23,7 @@ import { type Endpoint, endpoint, get, list } from "./endpoint.ts"
 import { healthDocument, healthOutline, live, version } from "./health.ts"
 import { getIncident, getIncidentPage } from "./incident-endpoints.ts"
 import { journalEndpoints } from "./journal-endpoints.ts"
+import { experimentEndpoints } from "./experiments.ts"
 import { latencyEndpoints } from "./latency.ts"
 import { monitoringEndpoints } from "./monitoring-endpoints.ts"
 import { listLimits } from "./limit-endpoints.ts"
@@ -386,6 +387,7 @@ export const endpoints: ReadonlyArray<Endpoint> = [
   listAlerts,
   listBreakers,
   listDrills,
+  ...experimentEndpoints,
   ...latencyEndpoints,
   ...monitoringEndpoints,
   ...journalEndpoints,

@@ -19,6 +19,7 @@ import {
   partialPolicies,
   roles
 } from "../domain/kernel/settings.ts"
+import { engine, panel, shadow, split } from "./settings-engines.ts"
 import { exits, sizing } from "./settings-exits.ts"
 import { resources } from "./settings-resources.ts"
 import { risk } from "./settings-risk.ts"
@@ -34,8 +35,9 @@ const strategy = z
   .strictObject({
     sources: z.array(name, "must be a list of sources").min(1, "must name at least one source"),
     accounts: z.array(name, "must be a list of accounts").min(1, "must name at least one account"),
-    engine: oneOf(["A"]).default("A").meta({ description: "The engine that decides." }),
-    shadow: oneOf(["B"]).nullable().default(null).meta({ description: "Not available yet." }),
+    engine,
+    split,
+    shadow,
     sidePolicy: oneOf(["both", "long_only", "short_only"])
       .default("both")
       .meta({ description: "Which sides it may open." }),
@@ -315,6 +317,7 @@ export const settingsFile = z
         .meta({ description: "Absent: the built-in one, in PRACTICE." }),
       risk: risk.prefault({}),
       market: market.prefault({}),
+      panel: panel.prefault({}),
       waves: waves.prefault({}),
       retention: retention.prefault({}),
       spool: spool.prefault({}),

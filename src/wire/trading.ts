@@ -7,6 +7,8 @@
  * Never: shows a secret; bodies are stored without theirs.
  */
 import { z } from "zod"
+import { VOTES } from "../domain/decision/agents.ts"
+import { ENGINES } from "../domain/kernel/settings.ts"
 import { FIRST_EVENT, ORDER_EVENTS, ORDER_STATUSES } from "../domain/orders/order.ts"
 import { PARTIAL_MARKS } from "../domain/orders/partial.ts"
 import { SIGNAL_STATUSES } from "../domain/signals/signal-status.ts"
@@ -292,7 +294,40 @@ export const trace = z
         outcome: z.enum(["ordered", "denied", "held", "ignored"]),
         reason: text,
         checks: z.array(check),
-        shadow: anyJson,
+        votes: z
+          .array(
+            z.object({
+              agent: z.string(),
+              vote: z.enum(VOTES),
+              confidence: z.number(),
+              reasons: z.array(z.string()),
+              ms: z.number().meta({ description: "How long the agent took." })
+            })
+          )
+          .meta({
+            description: "What the agents of engine B said of the symbol; empty when nobody asked them."
+          }),
+        shadow: z
+          .array(
+            z.object({
+              engine: z.enum(ENGINES),
+              strategy: z.string(),
+              account: z.string(),
+              leg: z.int(),
+              symbol: z.string(),
+              side,
+              quantity: decimal,
+              intent: z.enum(["entry", "reduce"]),
+              price: decimal.nullable(),
+              would: z.enum(["order", "deny", "unknown"]),
+              code: text,
+              score: z.number().nullable()
+            })
+          )
+          .nullable()
+          .meta({
+            description: "What the shadow engine would have done; null without one. None of it is sent."
+          }),
         settings_version: text.meta({
           description:
             "Of the settings it was made under; null: made before versions were kept with decisions."

@@ -59,6 +59,7 @@ const decideAll = async () => {
         context,
         quoteOf: () => null,
         figuresOf: () => null,
+        votes: null,
         mayDefer: false
       })
     await Effect.runPromise(store.decide(token, signals, ["paper-1"], plan))

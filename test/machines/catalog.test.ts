@@ -51,6 +51,12 @@ const resting: Readonly<Record<string, Rests>> = {
       why: "The keeper of the node's lease asks for every account in line with each renewal; ten thousand clocks would ask the same question."
     }
   },
+  agent: {
+    Listening: {
+      until: ["agent.hung"],
+      why: "A question comes when a signal is decided. Each has a deadline in the agent and one of who asks."
+    }
+  },
   alerts: { WaitingForDatabase: database },
   breaker: {
     Closed: keeper("breaker.tripped"),
@@ -179,6 +185,8 @@ const resting: Readonly<Record<string, Rests>> = {
  * ends the component, and the supervisor restarts, parks or escalates by the class of the failure.
  */
 const crashesOnPurpose: Readonly<Record<string, ReadonlyArray<string>>> = {
+  // A defect of an agent is its supervisor's: it is restarted, and parked when that does not help.
+  agent: ["answer"],
   account: ["waitInLine", "watchLease", "watchBells", "resolveUnknown", "sendReduces"],
   alerts: ["watchQueue"],
   breakers: ["watchBells", "probe"],

@@ -32,6 +32,7 @@ export const planSettings = (settings: Settings): PlanSettings => ({
   mode: settings.mode,
   symbols: settings.symbols,
   instruments: instrumentsOf(settings),
+  panel: settings.panel,
   sources: settings.sources,
   strategies: settings.strategies,
   accounts: settings.accounts,
@@ -49,6 +50,7 @@ export const plannerOf =
       context,
       quoteOf: () => null,
       figuresOf: () => null,
+      votes: null,
       mayDefer
     })
 

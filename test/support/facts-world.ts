@@ -5,9 +5,10 @@
  * Never: reads a clock or a random source.
  */
 import { instrumentsOf } from "../../src/domain/kernel/instruments.ts"
-import type { DecisionSignal, PlanInput } from "../../src/domain/decision/order-plan.ts"
+import type { DecisionSignal, PlanInput } from "../../src/domain/decision/plan-input.ts"
 import type { PlanAccount, PlanQuote, PlanSettings } from "../../src/domain/orders/plan-context.ts"
 import type { ScopeFigures } from "../../src/domain/orders/risk-scope.ts"
+import { plainPanel } from "./panel.ts"
 import type { ScopeLimits, StrategySettings } from "../../src/domain/kernel/settings.ts"
 
 export const worldMs = Date.parse("2026-11-23T15:00:00Z")
@@ -40,6 +41,7 @@ export const drawInput = (choose: () => number): PlanInput => {
     accounts: pick([["paper-1"], ["paper-1", "paper-2"], ["paper-2", "paper-3"]]),
     engine: "A",
     shadow: null,
+    split: null,
     sidePolicy: pick(["both", "both", "long_only", "short_only"]),
     symbols: maybe(["SPY", "AAPL"], 0.2),
     quantity: amount(),
@@ -66,6 +68,7 @@ export const drawInput = (choose: () => number): PlanInput => {
     symbols: { "BINANCE:BTCUSDT": "BTC-USDT" },
     version: "0123456789abcdef",
     instruments: instrumentsOf({ instruments: {} }),
+    panel: plainPanel,
     sources: { default: { ageMaxMs: 300_000 } },
     strategies: { first: strategyOf(), second: strategyOf() },
     accounts: {
@@ -198,6 +201,7 @@ export const drawInput = (choose: () => number): PlanInput => {
     },
     quoteOf,
     figuresOf: (scope) => (scope === "account:paper-1" ? null : figures),
+    votes: null,
     mayDefer: choose() < 0.3
   }
 }

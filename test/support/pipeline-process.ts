@@ -26,6 +26,8 @@ import { supervisor, worker } from "../../src/runtime/child-spec.ts"
 import { startTree } from "../../src/runtime/supervisor.ts"
 import { settingsFrom } from "./practice-settings.ts"
 import { heldInstance } from "./instance.ts"
+import { Panel } from "../../src/layers/decision/panel.port.ts"
+import { Shedding } from "../../src/layers/platform/shedding.port.ts"
 import { layerEntropy } from "./entropy.ts"
 
 const instance = heldInstance(process.env["NODE_ID"] ?? randomUUID(), randomUUID())
@@ -69,7 +71,7 @@ const program = Effect.gen(function* () {
 }).pipe(
   Effect.scoped,
   Effect.provide(
-    telling.pipe(
+    Layer.mergeAll(telling, Panel.layer, Shedding.layer).pipe(
       Layer.provideMerge(
         layerPg({
           target: Result.getOrThrow(targetFromUrl(Redacted.make(process.env["DATABASE_URL"] ?? "")))

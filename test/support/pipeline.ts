@@ -17,6 +17,8 @@ import { makeAvailability } from "../../src/layers/database/database-availabilit
 import { RiskFigures } from "../../src/layers/orders/risk-figures.port.ts"
 import { Market } from "../../src/layers/market/market.port.ts"
 import { makeMemoryMarket } from "./market.memory.ts"
+import { Panel } from "../../src/layers/decision/panel.port.ts"
+import { Shedding } from "../../src/layers/platform/shedding.port.ts"
 import { SignalQueue } from "../../src/layers/decision/signal-queue.port.ts"
 import {
   type ClaimedSignal,
@@ -193,7 +195,8 @@ export const startPipeline = Effect.gen(function* () {
       current: () => ({ open: 7, oldestMs: 12.4, expired: 0, dead: 1 }),
       assign: () => undefined
     }),
-    Layer.succeed(Market, market.service),
+    Panel.layer.pipe(Layer.provideMerge(Layer.succeed(Market, market.service))),
+    Shedding.layer,
     RiskFigures.layer,
     Layer.succeed(Config, settingsFrom()),
     Layer.succeed(Wake, {

@@ -7,6 +7,7 @@
 import type { Component } from "svelte"
 import Accounts from "../pages/accounts.svelte"
 import Database from "../pages/database.svelte"
+import Experiments from "../pages/experiments.svelte"
 import JournalPage from "../pages/journal.svelte"
 import Latency from "../pages/latency.svelte"
 import ListPage from "../pages/list-page.svelte"
@@ -40,6 +41,7 @@ export const pages: ReadonlyArray<Page> = [
   { name: "accounts", title: "Accounts", key: "a", component: Accounts },
   { name: "waves", title: "Waves", key: "w", component: ListPage },
   { name: "journal", title: "Journal", key: "j", component: JournalPage },
+  { name: "experiments", title: "Experiments", key: "x", component: Experiments },
   { name: "replay", title: "Replay", key: "y", component: Replay },
   { name: "dead-letters", title: "Dead letters", key: "d", component: ListPage },
   { name: "refused", title: "Refused", key: "r", component: ListPage },

@@ -13,15 +13,18 @@ import { ordersBell } from "../../layers/platform/bells.ts"
 import { Clock, Effect, Metric } from "effect"
 import { CANARY } from "../../domain/kernel/canary.ts"
 import { type Decision, planSignal } from "../../domain/decision/decision.ts"
-import { targetsOf } from "../../domain/decision/facts.ts"
+import { asksPanel, targetsOf } from "../../domain/decision/facts.ts"
+import type { Vote } from "../../domain/decision/panel.ts"
 import { claimLimits } from "../../domain/kernel/limits-signals.ts"
 import { lossRules } from "../../domain/orders/risk-scope.ts"
 import type { PlanSettings } from "../../domain/orders/plan-context.ts"
-import { meaningOf, type SymbolRules } from "../../domain/kernel/symbol-map.ts"
+import { instrumentName, type SymbolRules } from "../../domain/kernel/symbol-map.ts"
 import { Alerts } from "../../layers/alerts/alerts.port.ts"
 import { Config } from "../../layers/platform/config.port.ts"
 import type { DatabaseUnavailable } from "../../layers/database/database.port.ts"
 import { Market, type MarketService } from "../../layers/market/market.port.ts"
+import { Panel, panelLimits } from "../../layers/decision/panel.port.ts"
+import { Shedding } from "../../layers/platform/shedding.port.ts"
 import { RiskFigures, type RiskFiguresService } from "../../layers/orders/risk-figures.port.ts"
 import {
   type Claim,
@@ -54,12 +57,6 @@ const decisionSeconds = Metric.histogram("holdfast_decision_seconds", {
   boundaries: [0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.1, 0.5, 1, 5, 30, 300]
 })
 
-/** The instrument a sender's symbol means; one that is refused later keeps its name until then. */
-const instrumentName = (given: string, settings: SymbolRules): string => {
-  const meaning = meaningOf(given, settings)
-  return meaning._tag === "Means" ? meaning.symbol : given
-}
-
 /** Waits briefly for quotes of symbols that have none, all at once. */
 const enrich = (market: MarketService, settings: SymbolRules, signals: ReadonlyArray<Claimed<"signal">>) => {
   const named = signals.map(({ signal }) => instrumentName(signal.symbol, settings))
@@ -70,13 +67,43 @@ const enrich = (market: MarketService, settings: SymbolRules, signals: ReadonlyA
   })
 }
 
+/** By instrument; empty where nobody was asked. */
+type Votes = ReadonlyMap<string, ReadonlyArray<Vote>>
+
+/**
+ * Asks the agents about the symbols whose signals they decide, or are to be compared on, all at once. Who only compares is not
+ * waited for as long, and not at all while the process has too much to do.
+ */
+const askAgents = (settings: PlanSettings, signals: ReadonlyArray<Claimed<"signal">>) =>
+  Effect.gen(function* () {
+    const panel = yield* Panel
+    const shedding = yield* Shedding
+    const { barMs, deadlineMs } = settings.panel
+    const asked = new Map<string, number>()
+    for (const { signal } of signals) {
+      const why = asksPanel(signal, settings)
+      if (why === "never" || (why === "compares" && !shedding.may("shadow"))) continue
+      const symbol = instrumentName(signal.symbol, settings)
+      const withinMs = why === "decides" ? deadlineMs : Math.min(deadlineMs, panelLimits.compareMsMax)
+      asked.set(symbol, Math.max(withinMs, asked.get(symbol) ?? 0))
+    }
+    const votes = yield* Effect.forEach(
+      asked,
+      ([symbol, withinMs]) =>
+        Effect.map(panel.ask({ symbol, barMs, withinMs }), (found) => [symbol, found] as const),
+      { concurrency: "unbounded" }
+    )
+    return new Map(votes)
+  })
+
 const plannerOf = (
   settings: PlanSettings,
   market: MarketService,
   figuresOf: RiskFiguresService["of"],
   nowMs: number,
   pace: Pace,
-  batch: ReadonlyArray<ClaimedSignal>
+  batch: ReadonlyArray<ClaimedSignal>,
+  votes: Votes
 ): Planner => {
   const received = new Map(batch.map(({ id, receivedAtMs }) => [id, receivedAtMs]))
   const quoteOf = freshQuote(market, nowMs)
@@ -89,6 +116,10 @@ const plannerOf = (
       context,
       quoteOf,
       figuresOf,
+      votes:
+        asksPanel(signal, settings) === "never"
+          ? null
+          : (votes.get(instrumentName(signal.symbol, settings)) ?? null),
       mayDefer: context.nowMs < waitingSinceMs + claimLimits.deferMsMax
     })
   }
@@ -258,7 +289,11 @@ const alertUnrouted = (component: string, claim: Claim, outcomes: ReadonlyArray<
     }
   })
 
-const logTrouble = (component: string, outcome: Exclude<SignalOutcome, { readonly _tag: "Decided" }>) =>
+const logTrouble = (
+  component: string,
+  outcome: Exclude<SignalOutcome, { readonly _tag: "Decided" }>,
+  source: string | undefined
+) =>
   Effect.gen(function* () {
     const fields = { component, correlation_id: outcome.id }
     switch (outcome._tag) {
@@ -276,6 +311,8 @@ const logTrouble = (component: string, outcome: Exclude<SignalOutcome, { readonl
           attempts: outcome.attempts
         })
       case "Buried": {
+        // A canary has no dead letter, and whoever sent it reports it (T9).
+        if (source === CANARY) return undefined
         const alerts = yield* Alerts
         yield* Metric.update(Metric.withAttributes(decidedTotal, { outcome: "dead" }), 1)
         yield* logEvent("error", "signal.dead", "deciding failed too often; the signal is a dead letter", {
@@ -360,14 +397,14 @@ export const decideBatch = (component: string, pace: Pace, claim: Claim) =>
     const settings = planSettingsOf(yield* Config)
     for (const claimed of claim.signals)
       if (claimed.kind === "signal") faultPoint(FAULT_POINTS.signalClaimed, claimed.signal.symbol)
-    yield* enrich(
-      market,
-      settings,
-      claim.signals.filter((claimed) => claimed.kind === "signal").filter(({ source }) => source !== CANARY)
-    )
+    const ours = claim.signals
+      .filter((claimed) => claimed.kind === "signal")
+      .filter(({ source }) => source !== CANARY)
+    yield* enrich(market, settings, ours)
+    const votes = yield* askAgents(settings, ours)
     const { of: figuresOf } = yield* RiskFigures
     const nowMs = yield* Clock.currentTimeMillis
-    const planner = plannerOf(settings, market, figuresOf, nowMs, pace, claim.signals)
+    const planner = plannerOf(settings, market, figuresOf, nowMs, pace, claim.signals, votes)
     const byId = new Map(claim.signals.map((claimed) => [claimed.id, claimed]))
     const outcomes: Array<SignalOutcome> = []
     let metadata = 0
@@ -383,7 +420,7 @@ export const decideBatch = (component: string, pace: Pace, claim: Claim) =>
       }
       for (const outcome of results) {
         const claimed = byId.get(outcome.id)
-        if (outcome._tag !== "Decided") yield* logTrouble(component, outcome)
+        if (outcome._tag !== "Decided") yield* logTrouble(component, outcome, claimed?.source)
         else if (claimed?.kind === "signal") yield* logDecided(component, claimed, outcome)
       }
       outcomes.push(...results)

@@ -11,23 +11,20 @@
  * Never: reads a clock, a quote feed, a table, or anything that is not in the facts.
  */
 import { type Facts, gatherFacts, inputFrom, targetsOf } from "./facts.ts"
-import {
-  ageMaxOf,
-  type PlanInput,
-  type PlannedOrder,
-  planTarget,
-  type RecordedCheck,
-  type Step
-} from "./order-plan.ts"
+import { ageMaxOf, type PlannedOrder, planTarget, type RecordedCheck, type Step } from "./order-plan.ts"
+import type { PlanInput } from "./plan-input.ts"
+import type { ShadowOrder } from "./shadow-order.ts"
 import { type PlanContext, type PlanQuote, type PlanSettings } from "../orders/plan-context.ts"
 import type { RiskNumbers } from "../orders/risk-verdict.ts"
+import type { EngineName } from "../kernel/settings.ts"
 import { meaningOf, type SymbolRules } from "../kernel/symbol-map.ts"
+import { engineOf } from "../signals/routing.ts"
 
 export type DecisionOutcome = "ordered" | "held" | "denied" | "ignored"
 
 export interface Decision {
   readonly signalId: string
-  readonly engine: "A"
+  readonly engine: EngineName
   readonly experimentId: string
   readonly variant: string
   readonly outcome: DecisionOutcome
@@ -35,6 +32,8 @@ export interface Decision {
   readonly checks: ReadonlyArray<RecordedCheck>
   readonly orders: ReadonlyArray<PlannedOrder>
   readonly signalStatus: "done" | "rejected"
+  /** What shadow engines would have done; empty without any. */
+  readonly shadows: ReadonlyArray<ShadowOrder>
   /** The quote it was decided on. */
   readonly quote: PlanQuote | null
   /** The name of the settings it was decided under. */
@@ -134,11 +133,13 @@ const decideFrom = (given: PlanInput): { readonly decided: Decided; readonly isW
   }
   const { outcome, reason } =
     early === null ? combined(steps) : { outcome: "denied" as const, reason: early.code }
+  const [first] = targets === "strategy_unknown" ? [] : targets
+  const engine = first === undefined ? "A" : engineOf([first.name, first.strategy], signal)
   const decision: Decision = {
     signalId: signal.id,
-    engine: "A",
+    engine,
     experimentId: signal.experimentId ?? "none",
-    variant: signal.variant ?? "A",
+    variant: signal.variant === null ? "A" : engine,
     outcome,
     reason,
     // Last, because it concerns the whole signal, and the first check of a target is its engine's wish.
@@ -147,6 +148,7 @@ const decideFrom = (given: PlanInput): { readonly decided: Decided; readonly isW
         ? [...steps.flatMap(({ checks }) => checks), ...(named.check === null ? [] : [named.check])]
         : [early],
     orders: steps.flatMap(({ orders }) => orders),
+    shadows: steps.flatMap(({ shadows }) => shadows),
     signalStatus: outcome === "denied" ? "rejected" : "done",
     quote: input.quoteOf(signal.symbol),
     settingsVersion: settings.version

@@ -12,7 +12,7 @@
  */
 import { CANARY, canaryStrategy } from "../kernel/canary.ts"
 import { orderId } from "../kernel/ids.ts"
-import { meaningOf } from "../kernel/symbol-map.ts"
+import { instrumentName, meaningOf } from "../kernel/symbol-map.ts"
 import type { TradingStateName } from "../kernel/trading-state.ts"
 import { breakersFor, type StoppedBreaker } from "../orders/breaker.ts"
 import {
@@ -24,9 +24,11 @@ import {
 import { type BookOrder, type BookPosition, symbolsOf } from "../orders/risk-book.ts"
 import type { KnownBalance } from "../orders/risk-input.ts"
 import { type EntryRate, type ScopeFigures, scopesOf } from "../orders/risk-scope.ts"
-import { takersOf } from "../signals/routing.ts"
+import { engineOf, takersOf } from "../signals/routing.ts"
 import type { EngineAnswer } from "./engine-a.ts"
-import { type DecisionSignal, type PlanInput, type Target, wishFor } from "./order-plan.ts"
+import { wishFor } from "./order-plan.ts"
+import type { DecisionSignal, PlanInput, Target } from "./plan-input.ts"
+import { factsOfVotes, type VoteFacts, votesOfFacts } from "./panel.ts"
 
 type Without<A, Usual extends keyof A> = Omit<A, Usual> & { readonly [key in Usual]?: A[key] }
 type NullsOf<A> = { [key in keyof A]: null extends A[key] ? key : never }[keyof A]
@@ -88,6 +90,8 @@ export interface Facts {
   readonly rates?: ReadonlyArray<EntryRate>
   /** Orders that the signal has already. */
   readonly orderIds?: ReadonlyArray<string>
+  /** What the agents of engine B said of its symbol; left out when nobody asked them. */
+  readonly votes?: ReadonlyArray<VoteFacts>
 }
 
 /** Where a signal goes: each account of each strategy that takes it. */
@@ -101,6 +105,19 @@ export const targetsOf = (
   return takers.flatMap(([name, strategy]) =>
     strategy.accounts.map((account) => ({ name, strategy, account }))
   )
+}
+
+/** Whether the panel is asked about a signal: because it decides, because somebody wants to compare, or not at all. */
+export const asksPanel = (
+  signal: Pick<DecisionSignal, "id" | "source" | "strategy" | "symbol">,
+  settings: Pick<PlanSettings, "mode" | "strategies" | "symbols">
+): "decides" | "compares" | "never" => {
+  const targets = targetsOf(signal, settings)
+  if (targets === "strategy_unknown") return "never"
+  const about = { id: signal.id, symbol: instrumentName(signal.symbol, settings) }
+  const engines = targets.map(({ name, strategy }) => engineOf([name, strategy], about))
+  if (engines.includes("B")) return "decides"
+  return targets.some(({ strategy }) => strategy.shadow === "B") ? "compares" : "never"
 }
 
 /** Whether some scope limits orders per minute. */
@@ -223,7 +240,8 @@ export const gatherFacts = (given: PlanInput): Facts => {
     trading: Object.fromEntries(trading),
     ...(breakers.size === 0 ? {} : { breakers: [...breakers.values()] }),
     ...(countsRates(settings) ? { rates: context.rates } : {}),
-    ...(found.orderIds.length === 0 ? {} : { orderIds: found.orderIds })
+    ...(found.orderIds.length === 0 ? {} : { orderIds: found.orderIds }),
+    ...(given.votes === null ? {} : { votes: factsOfVotes(given.votes) })
   }
 }
 
@@ -288,6 +306,7 @@ export const inputFrom = (facts: Facts, settings: PlanSettings): FromFacts => {
       if (at(facts.figures, scope) === undefined) missing.add(`scope:${scope}`)
   }
   if (facts.rates === undefined && countsRates(settings)) missing.add("rates")
+  if (facts.votes === undefined && asksPanel(signal, settings) === "decides") missing.add("votes")
   const context: PlanContext = {
     nowMs: facts.nowMs,
     trading: new Map(Object.entries(facts.trading)),
@@ -304,5 +323,9 @@ export const inputFrom = (facts: Facts, settings: PlanSettings): FromFacts => {
     return { symbol, bid, ask, last, atMs }
   }
   const figuresOf = (scope: string): ScopeFigures | null => at(facts.figures, scope) ?? null
-  return { input: { signal, settings, context, quoteOf, figuresOf, mayDefer: facts.mayDefer }, missing }
+  const votes = facts.votes === undefined ? null : votesOfFacts(facts.votes)
+  return {
+    input: { signal, settings, context, quoteOf, figuresOf, votes, mayDefer: facts.mayDefer },
+    missing
+  }
 }

@@ -9,8 +9,9 @@
  * Never: reads a clock, a quote feed or a table; drops a wish without a verdict that explains it.
  */
 import { BigDecimal } from "effect"
-import { type Decimal, decimal, formatDecimal } from "../kernel/decimal.ts"
-import { decideA, type EngineAnswer, type EngineSignal, type Proposal } from "./engine-a.ts"
+import { formatDecimal } from "../kernel/decimal.ts"
+import { CANARY } from "../kernel/canary.ts"
+import { decideA, type EngineAnswer, type Proposal } from "./engine-a.ts"
 import { clientOrderId, orderId } from "../kernel/ids.ts"
 import { instrumentNumbers, multiplierOf } from "../kernel/instruments.ts"
 import { ageLimits } from "../kernel/limits-signals.ts"
@@ -18,33 +19,21 @@ import {
   limitsOf,
   type PlanAccount,
   type PlanContext,
-  type PlanQuote,
   type PlanSettings,
   priceFor,
   tradingOf
 } from "../orders/plan-context.ts"
-import { isSizable, type Size, sizeOf } from "../orders/position-size.ts"
-import { unrealisedOf } from "../orders/profit.ts"
 import { evaluateRisk, type RiskVerdict } from "../orders/risk.ts"
 import type { RiskNumbers } from "../orders/risk-verdict.ts"
 import { holdingOf, withOpen } from "../orders/risk-book.ts"
 import { breakersFor } from "../orders/breaker.ts"
-import { type ScopeFigures, scopeStates, withWaiting } from "../orders/risk-scope.ts"
-import type { StrategySettings } from "../kernel/settings.ts"
-import type { SignalTarget } from "../signals/signal.ts"
-import { type Planned, planSize, type Sized, type Sizing } from "../orders/sizing.ts"
-
-/** The parts of a claimed signal that deciding needs. */
-export interface DecisionSignal extends EngineSignal, SignalTarget {
-  readonly id: string
-  readonly source: string
-  readonly strategy: string | null
-  readonly price: string | null
-  readonly experimentId: string | null
-  readonly variant: string | null
-  /** The moment its age counts from. */
-  readonly expiresFromMs: number
-}
+import { scopeStates, withWaiting } from "../orders/risk-scope.ts"
+import { engineOf } from "../signals/routing.ts"
+import type { Sized, Sizing } from "../orders/sizing.ts"
+import { plannedOf } from "./order-size.ts"
+import { panelVerdict } from "./panel.ts"
+import type { DecisionSignal, PlanInput, Target } from "./plan-input.ts"
+import { type JudgedOrder, type ShadowOrder, shadowsOf } from "./shadow-order.ts"
 
 /** One recorded verdict; `strategy`, `account` and `leg` are null for what concerns the whole signal. */
 export interface RecordedCheck extends RiskVerdict {
@@ -86,25 +75,6 @@ export interface PlannedOrder {
 export const originOf = (source: string): string =>
   ["wave", "telegram", "console", "canary"].includes(source) ? source : "webhook"
 
-/** One strategy in one account. */
-export interface Target {
-  readonly name: string
-  readonly strategy: StrategySettings
-  readonly account: string
-}
-
-export interface PlanInput {
-  readonly signal: DecisionSignal
-  readonly settings: PlanSettings
-  readonly context: PlanContext
-  /** The market's quote of a symbol, null when it has none that is fresh. */
-  readonly quoteOf: (symbol: string) => PlanQuote | null
-  /** The latest figures of a scope, null when there are none. */
-  readonly figuresOf: (scope: string) => ScopeFigures | null
-  /** False when the decision was deferred long enough: a deferral is then a denial. */
-  readonly mayDefer: boolean
-}
-
 /** An account whose row does not exist yet: its executor has not started, so it is not reconciled either. */
 const unknownAccount = (id: string, settings: PlanSettings): PlanAccount => ({
   id,
@@ -127,6 +97,8 @@ export interface Step {
   readonly orders: ReadonlyArray<PlannedOrder>
   readonly code: string | null
   readonly result: "ordered" | "held" | "denied" | "ignored" | "deferred"
+  /** What the shadow engine would have done. */
+  readonly shadows: ReadonlyArray<ShadowOrder>
 }
 
 /** The age limit of a signal's source, in milliseconds. */
@@ -250,7 +222,8 @@ const withPlanned = (context: PlanContext, { account, price }: Wanted, order: Pl
     filledQuantity: "0",
     price
   })
-  const sends = intent === "entry" && status === "intended"
+  // The canary's is in no rate (T9).
+  const sends = intent === "entry" && status === "intended" && account.id !== CANARY
   return {
     ...context,
     accounts: new Map(context.accounts).set(account.id, { ...account, ...book }),
@@ -279,75 +252,70 @@ const engineVerdict = ({ proposal, sized }: Wanted): RiskVerdict => ({
   }
 })
 
+/** What the panel makes of an order; null for one that closes, which no engine is asked about (T6). */
+const votesOn = (input: PlanInput, { sized }: Wanted): RiskVerdict | null =>
+  sized.intent === "reduce" ? null : panelVerdict(input.votes, sized.side, input.settings.panel)
+
+const judgedOrder = ({ account, price, proposal, sized, target }: Wanted): JudgedOrder => ({
+  strategy: target.name,
+  account: account.id,
+  leg: proposal.leg,
+  symbol: proposal.symbol,
+  side: sized.side,
+  quantity: formatDecimal(sized.quantity),
+  intent: sized.intent,
+  price
+})
+
 const pass = (input: PlanInput, context: PlanContext, wanted: Wanted): Step => {
   const { outcome, verdicts } = riskOf(input, context, wanted)
+  const votes = votesOn(input, wanted)
+  const { name, strategy } = wanted.target
+  const engine = engineOf([name, strategy], input.signal)
+  const decides = engine === "B" && votes !== null ? [votes] : []
   const exists = context.orderIds.has(wanted.id)
   const about = instrumentNumbers(input.settings.instruments.of(wanted.proposal.symbol))
   const instrument = { check: "instrument", ok: true, code: null, numbers: about }
   const sizing =
     wanted.sizedBy === null ? [] : [{ check: "sizing", ok: true, code: null, numbers: wanted.sizedBy }]
-  const checks = [engineVerdict(wanted), ...sizing, instrument, ...verdicts].map((verdict) =>
+  const checks = [engineVerdict(wanted), ...decides, ...sizing, instrument, ...verdicts].map((verdict) =>
     record(wanted.target, wanted.proposal.leg, verdict)
   )
-  const code = outcome._tag === "Passed" ? (exists ? "duplicate" : null) : outcome.code
-  if (outcome._tag === "Deferred" && input.mayDefer)
-    return { context, checks, orders: [], code, result: "deferred" }
-  const result = outcome._tag === "Held" && !exists ? "held" : code === null ? "ordered" : "denied"
+  const against = decides.find(({ ok }) => !ok)?.code ?? null
+  const riskCode = outcome._tag === "Passed" ? (exists ? "duplicate" : null) : outcome.code
+  const code = against ?? riskCode
+  const shadows = shadowsOf(judgedOrder(wanted), strategy, engine, votes, riskCode)
+  if (against === null && outcome._tag === "Deferred" && input.mayDefer)
+    return { context, checks, orders: [], code, result: "deferred", shadows: [] }
+  const isHeld = against === null && outcome._tag === "Held" && !exists
+  const result = isHeld ? "held" : code === null ? "ordered" : "denied"
   // A duplicate's order exists, and an account without a row can own none: there the decision alone is the record.
-  if (exists || !context.accounts.has(wanted.account.id)) return { context, checks, orders: [], code, result }
+  if (exists || !context.accounts.has(wanted.account.id))
+    return { context, checks, orders: [], code, result, shadows }
   const order = rowOf(input, context.nowMs, wanted, result === "ordered" ? "intended" : result, code)
   return {
     context: result === "denied" ? context : withPlanned(context, wanted, order),
     checks,
     orders: [order],
     code,
-    result
+    result,
+    shadows
   }
 }
 
-/** What an account is worth: its money and what its open positions would gain or lose now; null when a price is missing. */
-const equityOf = ({ quoteOf, settings }: PlanInput, account: PlanAccount): Decimal | null => {
-  const open = account.positions.filter(({ quantity }) => quantity !== "0")
-  const unrealised = unrealisedOf(open, {
-    marketPrice: (symbol) => quoteOf(symbol)?.last ?? null,
-    multiplierOf: (symbol) => multiplierOf(settings.instruments, symbol)
-  })
-  if (unrealised === null) return null
-  return BigDecimal.sumAll([decimal(account.startingCash), decimal(account.realisedPnl), unrealised])
-}
-
-/** The size of what a proposal opens, null where it names one itself. */
-const sizeFor = (
-  input: PlanInput,
-  account: PlanAccount,
-  { strategy }: Target,
-  { symbol, wish }: Proposal
-): Size | null => {
-  if (!isSizable(wish)) return null
-  return sizeOf(input.signal.quantity, {
-    strategy,
-    instrument: input.settings.instruments.of(symbol),
-    price: priceFor(input.quoteOf(symbol), wish.side ?? "buy"),
-    equity: strategy.sizing === null ? null : equityOf(input, account)
-  })
-}
-
 /** One proposal: sized by its strategy and by what the account holds, then judged. */
-const planProposal = (input: PlanInput, context: PlanContext, target: Target, asked: Proposal): Step => {
+const planProposal = (input: PlanInput, context: PlanContext, target: Target, proposal: Proposal): Step => {
   const account = accountOf(input, context, target)
-  const size = sizeFor(input, account, target, asked)
-  if (size?._tag === "Unknown")
-    return without(context, target, false, size.code, input.mayDefer ? "deferred" : "denied")
-  if (size?._tag === "TooSmall") return without(context, target, false, size.code, "denied", size.numbers)
-  const proposal =
-    size === null || !isSizable(asked.wish)
-      ? asked
-      : { ...asked, wish: { ...asked.wish, quantity: size.quantity } }
   const { state } = tradingOf(context, target.name, target.account)
-  const sized: Planned = planSize(proposal.wish, holdingOf(account, proposal.symbol, target.name), {
+  const found = plannedOf(input, account, target, proposal, {
     policy: target.strategy.sidePolicy,
     reducing: state === "REDUCING"
   })
+  if ("_tag" in found)
+    return found._tag === "Unknown"
+      ? without(context, target, false, found.code, input.mayDefer ? "deferred" : "denied")
+      : without(context, target, false, found.code, "denied", found.numbers)
+  const { planned: sized, size } = found
   if (sized._tag === "Nothing") return nothing(input, context, target, account, sized.reason)
   const key = { signalId: input.signal.id, account: target.account, strategy: target.name, leg: proposal.leg }
   return pass(input, context, {
@@ -377,7 +345,8 @@ const without = (
   checks: [record(target, 0, { check: "engine", ok, code, numbers })],
   orders: [],
   code,
-  result
+  result,
+  shadows: []
 })
 
 /** "Nothing to close" from a book that is not reconciled is no answer: the wish waits like any other. */
@@ -402,7 +371,8 @@ const merged = (steps: ReadonlyArray<Step>, context: PlanContext): Step => {
     checks: steps.flatMap(({ checks }) => checks),
     orders: steps.flatMap(({ orders }) => orders),
     code: best?.code ?? null,
-    result: best?.result ?? "ignored"
+    result: best?.result ?? "ignored",
+    shadows: steps.flatMap(({ shadows }) => shadows)
   }
 }
 

@@ -56,6 +56,14 @@ const engine: Sentence = (n, { code, ok }) => {
   return `${wish}${chosen}${note}`
 }
 
+/** What the agents of engine B said of an order that opens. */
+const votes: Sentence = (n, { code }) => {
+  const cast = `${n.text("voters")} agents voted, ${n.text("quorum")} are needed`
+  if (code === "votes_missing") return "engine B decides, and its agents were not asked"
+  if (code === "votes_quorum") return cast
+  return `${cast}; together they come to ${n.text("score")}, and an order opens from ${n.text("threshold")}`
+}
+
 const symbol: Sentence = (n, { ok }) => {
   if (!ok) return `"${n.text("given")}" names no contract; what helps: ${n.text("hint")}`
   const how = n.text("how")
@@ -111,6 +119,7 @@ const since = (n: NumberReader): string => (n.has("since_ms") ? ` since ${n.inst
 
 const sentences: Readonly<Record<string, Sentence>> = {
   engine,
+  votes,
   symbol,
   instrument,
   strategy: (n) => `no strategy named ${n.text("strategy")} takes signals of this source`,

@@ -25,6 +25,7 @@ export const canaryStrategy: StrategySettings = {
   sources: [CANARY],
   accounts: [CANARY],
   engine: "A",
+  split: null,
   shadow: null,
   sidePolicy: "both",
   symbols: null,

@@ -22,6 +22,7 @@ export const LIVE_SETTINGS = [
   "symbols",
   "retention",
   "resources",
+  "panel",
   "accounts",
   "brokers",
   "feeds"
@@ -65,6 +66,7 @@ export const withLive = (inForce: Settings, read: Settings): Settings => ({
   symbols: read.symbols,
   retention: read.retention,
   resources: read.resources,
+  panel: read.panel,
   accounts: read.accounts,
   brokers: read.brokers,
   feeds: read.feeds

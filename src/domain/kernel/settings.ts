@@ -86,11 +86,40 @@ export interface SizingSettings {
   readonly amount: string
 }
 
+/** A: the rules alone. B: a panel of agents that votes on whatever opens. */
+export const ENGINES = ["A", "B"] as const
+export type EngineName = (typeof ENGINES)[number]
+
+/** Which of a strategy's signals are decided by which engine. */
+export interface SplitSettings {
+  /** Percent of the signals that engine B decides, from 0 to 100. */
+  readonly bPct: number
+  /** By instrument: always this engine. */
+  readonly pins: Readonly<Record<string, EngineName>>
+}
+
+/** How the votes of engine B become a decision. */
+export interface PanelSettings {
+  /** The score, from -1 to 1, from which an order may open. */
+  readonly threshold: number
+  /** Agents that have to vote. */
+  readonly quorum: number
+  /** By agent; 1 for one that is not named. */
+  readonly weights: Readonly<Record<string, number>>
+  /** How long a decision waits for votes. */
+  readonly deadlineMs: number
+  /** Length of the bars that agents look at. */
+  readonly barMs: number
+}
+
 export interface StrategySettings {
   readonly sources: ReadonlyArray<string>
   readonly accounts: ReadonlyArray<string>
-  readonly engine: "A"
-  readonly shadow: "B" | null
+  readonly engine: EngineName | "split"
+  /** Present exactly when `engine` is `split`. */
+  readonly split: SplitSettings | null
+  /** The engine that decides as well, and orders nothing. */
+  readonly shadow: EngineName | null
   readonly sidePolicy: "both" | "long_only" | "short_only"
   readonly symbols: ReadonlyArray<string> | null
   readonly quantity: string
@@ -314,6 +343,7 @@ export interface Settings {
   readonly feeds: Readonly<Record<string, FeedSettings>>
   readonly risk: RiskSettings
   readonly market: MarketSettings
+  readonly panel: PanelSettings
   readonly waves: WaveSettings
   readonly retention: RetentionSettings
   readonly spool: SpoolSettings

@@ -62,3 +62,9 @@ export const meaningOf = (given: string, { mode, symbols }: SymbolRules): Symbol
   }
   return { _tag: "Means", symbol: rest, how: rest === given ? "as_given" : "prefix_dropped" }
 }
+
+/** The instrument a sender's symbol means; one that is refused later keeps its name until then. */
+export const instrumentName = (given: string, settings: SymbolRules): string => {
+  const meaning = meaningOf(given, settings)
+  return meaning._tag === "Means" ? meaning.symbol : given
+}

@@ -12,7 +12,7 @@ import type { Instruments } from "../kernel/instruments.ts"
 import { isStricter, type TradingStateName } from "../kernel/trading-state.ts"
 import type { StoppedBreaker } from "./breaker.ts"
 import type { RiskAccount, RiskLimits } from "./risk-input.ts"
-import type { AccountSettings, ScopeLimits, StrategySettings } from "../kernel/settings.ts"
+import type { AccountSettings, PanelSettings, ScopeLimits, StrategySettings } from "../kernel/settings.ts"
 import { type EntryRate, scopesOf } from "./risk-scope.ts"
 import type { SymbolRules } from "../kernel/symbol-map.ts"
 
@@ -53,6 +53,7 @@ export interface PlanSettings extends SymbolRules {
   readonly limits: RiskLimits
   readonly scopes: Readonly<Record<string, ScopeLimits>>
   readonly instruments: Instruments
+  readonly panel: PanelSettings
 }
 
 const unlimited: Pick<PlanSettings, "limits" | "scopes"> = {

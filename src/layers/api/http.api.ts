@@ -15,6 +15,7 @@ import type { Settings } from "../../domain/kernel/settings.ts"
 import { metadataSources } from "../../domain/signals/metadata.ts"
 import * as wire from "../../wire/endpoints.ts"
 import { listDrills } from "../../wire/drill-endpoints.ts"
+import { listExperiments } from "../../wire/experiments.ts"
 import { getLatency } from "../../wire/latency.ts"
 import { listResources, listTransactions } from "../../wire/monitoring-endpoints.ts"
 import { listDeadLetters, listRefused } from "../../wire/replay-endpoints.ts"
@@ -108,6 +109,18 @@ const latencyRoute = (reads: ReadStoreService): Route =>
     })
   )
 
+/** Engines A and B compared. */
+const experimentsRoute = (reads: ReadStoreService): Route =>
+  rowsRoute(listExperiments, ({ query }) =>
+    Effect.gen(function* () {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- read by the query of the endpoint
+      const span = query as Partial<Record<"from" | "strategy" | "to", string>>
+      const { from = null, strategy = null, to = null } = span
+      const items = yield* reads.experiments({ from, strategy, to })
+      return { status: 200, json: yield* decoded(listExperiments.answers[200], { items, next_cursor: null }) }
+    })
+  )
+
 /** All fills, and the latest. */
 const linkageRoute = (reads: ReadStoreService, settings: Settings): Route =>
   route(wire.getLinkage, () =>
@@ -158,6 +171,7 @@ export const apiRoutes = ({
   listRoute(reads, wire.listWaves, "waves"),
   listRoute(reads, wire.listExpected, "expected_signals"),
   latencyRoute(reads),
+  experimentsRoute(reads),
   linkageRoute(reads, settings),
   stateRoute(states),
   ...commandRoutes(commands),

@@ -60,6 +60,7 @@ const decisionRow = ({ decision, facts, symbol }: DecidedSignal, index: number) 
   outcome: decision.outcome,
   reason: decision.reason,
   checks: decision.checks,
+  shadow: decision.shadows.length === 0 ? null : decision.shadows,
   facts,
   settings_version: decision.settingsVersion,
   signal_status: decision.signalStatus,
@@ -105,10 +106,11 @@ const write = (sql: SqlClient, decided: ReadonlyArray<DecidedSignal>) => sql`
   WITH decided AS (
     SELECT * FROM jsonb_to_recordset(${JSON.stringify(decided.map(decisionRow))}::text::jsonb)
       AS d (ordinal int, signal_id uuid, engine text, experiment_id text, variant text, outcome text, reason text,
-        checks jsonb, facts jsonb, settings_version text, signal_status text, symbol text, bid numeric, ask numeric, last numeric, quoted_at timestamptz)),
+        checks jsonb, shadow jsonb, facts jsonb, settings_version text, signal_status text, symbol text, bid numeric, ask numeric, last numeric, quoted_at timestamptz)),
   decision AS (
-    INSERT INTO decisions (signal_id, engine, experiment_id, variant, outcome, reason, checks, facts, settings_version)
-    SELECT signal_id, engine, experiment_id, variant, outcome, reason, checks, facts, settings_version FROM decided ORDER BY ordinal),
+    INSERT INTO decisions (signal_id, engine, experiment_id, variant, outcome, reason, checks, shadow, facts, settings_version)
+    SELECT signal_id, engine, experiment_id, variant, outcome, reason, checks, shadow, facts,
+      settings_version FROM decided ORDER BY ordinal),
   enriched AS (
     INSERT INTO enriched_signals (signal_id, symbol, bid, ask, last, quoted_at)
     SELECT signal_id, symbol, bid, ask, last, quoted_at FROM decided ORDER BY ordinal),

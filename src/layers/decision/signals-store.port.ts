@@ -12,7 +12,7 @@
 import { Context, Data, type Effect } from "effect"
 import type { Decision, Plan } from "../../domain/decision/decision.ts"
 import type { Metadata } from "../../domain/signals/metadata.ts"
-import type { DecisionSignal } from "../../domain/decision/order-plan.ts"
+import type { DecisionSignal } from "../../domain/decision/plan-input.ts"
 import type { PlanContext } from "../../domain/orders/plan-context.ts"
 import type { DatabaseFault, DatabaseUnavailable } from "../database/database.port.ts"
 

@@ -79,7 +79,7 @@ const answerOf = (feed: string, row: BufferedRow, { experimentId, variant }: Exp
 const insert = (
   sql: SqlClient,
   { feed, source }: FeedSource,
-  experiment: Experiment,
+  experimentFor: (row: BufferedRow) => Experiment,
   rows: ReadonlyArray<BufferedRow>
 ) => {
   const column = (f: (row: BufferedRow) => string): ReadonlyArray<string> => rows.map(f)
@@ -92,7 +92,7 @@ const insert = (
       ${column((row) => row.signal.action)}::text[], ${column((row) => row.signal.price ?? "")}::text[],
       ${column((row) => new Date(row.signal.waveMs).toISOString())}::text[],
       ${column((row) => `${feed}/${row.signal.id}`)}::text[],
-      ${column((row) => JSON.stringify(answerOf(feed, row, experiment)))}::text[])
+      ${column((row) => JSON.stringify(answerOf(feed, row, experimentFor(row))))}::text[])
       AS rows (id, identity, body_hash, body, symbol, action, price, wave, request_id, answer)
       WHERE NOT EXISTS (SELECT 1 FROM known WHERE known.id = rows.id)),
     stored AS (
@@ -100,8 +100,8 @@ const insert = (
         fired_at, request_id, experiment_id, variant, answer, status, feed, wave)
       OVERRIDING SYSTEM VALUE
       SELECT seq, id, 'signal', ${source}::text, identity, 'explicit', body_hash, body::jsonb, symbol, action,
-        nullif(price, '')::numeric, wave::timestamptz, request_id, nullif(${experiment.experimentId ?? ""}::text, ''),
-        nullif(${experiment.variant ?? ""}::text, ''), answer::jsonb, 'buffered', ${feed}::text, wave::timestamptz
+        nullif(price, '')::numeric, wave::timestamptz, request_id, answer::jsonb ->> 'experiment_id',
+        answer::jsonb ->> 'variant', answer::jsonb, 'buffered', ${feed}::text, wave::timestamptz
       FROM rows ORDER BY identity COLLATE "C"
       ON CONFLICT DO NOTHING
       RETURNING id)
@@ -122,12 +122,16 @@ const sumOf = (all: ReadonlyArray<BufferedCounts>): BufferedCounts =>
   )
 
 const makeStore = (database: DatabaseService, settings: Settings) => {
+  const experimentFor =
+    ({ source }: FeedSource) =>
+    ({ key, signal }: BufferedRow): Experiment =>
+      experimentOf(settings, source, { id: key, strategy: null, symbol: signal.symbol })
   const write = (
     from: FeedSource,
     rows: ReadonlyArray<BufferedRow>
   ): Effect.Effect<BufferedCounts, DatabaseError> =>
     database
-      .run("feed.store", (sql) => insert(sql, from, experimentOf(settings, from.source, null), rows), {
+      .run("feed.store", (sql) => insert(sql, from, experimentFor(from), rows), {
         deadlineMs: feedLimits.storeMsMax
       })
       .pipe(

@@ -22,6 +22,7 @@ import {
   type ReadStoreService
 } from "./read-store.port.ts"
 import { fillColumns, jsonItem, orderColumns, signalColumns } from "./read-rows.pg.ts"
+import { experimentsOf } from "./read-experiments.pg.ts"
 import { latencyLedger, latencyOf } from "./read-latency.pg.ts"
 import { linkageOf, recentLinkageOf } from "./read-linkage.pg.ts"
 import { traceOf } from "./read-trace.pg.ts"
@@ -334,6 +335,7 @@ export const ReadStorePg: Layer.Layer<ReadStore, never, Database> = Layer.effect
       order: orderOf(database),
       orders: ordersOf(database),
       latency: latencyOf(database),
+      experiments: experimentsOf(database),
       linkage: linkageOf(database),
       recentLinkage: recentLinkageOf(database),
       acknowledgeAlert: acknowledgeAlertOf(database)

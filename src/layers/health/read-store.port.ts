@@ -82,6 +82,13 @@ export type Stage =
   | "acked_to_filled"
   | "received_to_filled"
 
+/** `from` is inclusive, `to` exclusive; null: all. */
+export interface ExperimentSpan {
+  readonly from: string | null
+  readonly to: string | null
+  readonly strategy: string | null
+}
+
 /** `from` is inclusive, `to` exclusive; the filters are those of the list. */
 export interface LatencySpan {
   readonly from: string | null
@@ -112,6 +119,8 @@ export interface ReadStoreService {
   readonly orders: (orderIds: ReadonlyArray<string>) => Read<ReadonlyArray<Item>>
   /** p50, p99 and count by stage, of the latest orders of a span. */
   readonly latency: (span: LatencySpan) => Read<Item>
+  /** How engines compare, by strategy and engine. */
+  readonly experiments: (span: ExperimentSpan) => Read<ReadonlyArray<Item>>
   readonly linkage: Read<Linkage>
   /** Of the latest fills of our own orders; `withMetadata` names the sources that come with metadata. */
   readonly recentLinkage: (withMetadata: ReadonlyArray<string>) => Read<RecentLinkage>

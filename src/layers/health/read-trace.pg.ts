@@ -10,6 +10,8 @@
  */
 import { Effect } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
+import type { Facts } from "../../domain/decision/facts.ts"
+import { type Vote, votesOfFacts } from "../../domain/decision/panel.ts"
 import type { DatabaseService } from "../database/database.port.ts"
 import { readLimits } from "../platform/http-limits.ts"
 import type { Item, Trace } from "./read-store.port.ts"
@@ -28,6 +30,12 @@ const exitsOf = (sql: SqlClient, id: string) => sql<Item>`
   SELECT ${sql.literal(orderColumns)} FROM orders
   WHERE id IN (SELECT c.id FROM closing c) AND intent = 'reduce' AND signal_id IS DISTINCT FROM ${id}::uuid ORDER BY seq`
 
+/** What the agents said, which is a part of the facts. */
+const votesIn = (facts: unknown): ReadonlyArray<Vote> => {
+  const { votes = [] } = (facts ?? {}) as Pick<Facts, "votes">
+  return votesOfFacts(votes)
+}
+
 /** Null when there is no such signal. */
 export const readTrace = (sql: SqlClient, id: string) =>
   Effect.gen(function* () {
@@ -43,6 +51,7 @@ export const readTrace = (sql: SqlClient, id: string) =>
       yield* sql<Item>`SELECT engine, experiment_id, variant, outcome, reason, checks, shadow, settings_version, decided_at, facts
       FROM decisions WHERE signal_id = ${id}::uuid`
     const { facts = null, ...decision } = decided ?? {}
+    const votes = votesIn(facts)
     const orders =
       yield* sql<Item>`SELECT ${sql.literal(orderColumns)} FROM orders WHERE signal_id = ${id}::uuid ORDER BY seq`
     const exits = yield* exitsOf(sql, id)
@@ -59,7 +68,7 @@ export const readTrace = (sql: SqlClient, id: string) =>
       signal: jsonItem(signal),
       enrichment: enrichment === undefined ? null : jsonItem(enrichment),
       metadata: metadata === undefined ? null : jsonItem(metadata),
-      decision: decided === undefined ? null : jsonItem(decision),
+      decision: decided === undefined ? null : { ...jsonItem(decision), votes },
       facts,
       orders: orders.map(jsonItem),
       exits: exits.map(jsonItem),

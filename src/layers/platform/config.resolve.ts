@@ -60,7 +60,8 @@ const practiceStrategies: Readonly<Record<string, StrategySettings>> = {
     sources: ["default", "wave"],
     accounts: ["paper-1"],
     engine: "A",
-    shadow: null,
+    split: null,
+    shadow: "B",
     sidePolicy: "both",
     symbols: null,
     quantity: "1",
@@ -144,15 +145,18 @@ const overlay = (file: unknown, environment: Environment) => {
   }
 }
 
-/** A setting that would be accepted and do nothing is worse than none: somebody relies on it. */
-const notYet = (what: string): string => `${what} does not exist yet: leave it out`
-
-const refusePlanned = (settings: Settings, input: Collected): void => {
-  for (const [name, { shadow }] of Object.entries(settings.strategies)) {
-    if (shadow !== null)
+/** Engines of a strategy that do not fit each other: a setting that would do nothing is worse than none. */
+const checkEngines = (settings: Settings, input: Collected): void => {
+  for (const [name, { engine, shadow, split }] of Object.entries(settings.strategies)) {
+    if ((engine === "split") !== (split !== null))
+      input.problems.push({
+        path: `strategies.${name}.split`,
+        message: engine === "split" ? 'must be given with the engine "split"' : 'needs the engine "split"'
+      })
+    if (shadow !== null && shadow === engine)
       input.problems.push({
         path: `strategies.${name}.shadow`,
-        message: notYet(`the shadow engine "${shadow}"`)
+        message: `must be another engine than "${engine}", which decides already`
       })
   }
 }
@@ -388,6 +392,7 @@ export const resolveSettings = (
       breakers: { broker: plainBreaker, strategy: plainBreaker, ...file.risk.breakers }
     },
     market: file.market,
+    panel: file.panel,
     waves: wavesOf(collected, file, sources.wave.ageMaxMs),
     retention: file.retention,
     spool: file.spool,
@@ -398,6 +403,6 @@ export const resolveSettings = (
     trimmed: collected.trimmed
   }
   crossCheck(settings, collected.problems)
-  refusePlanned(settings, collected)
+  checkEngines(settings, collected)
   return collected.problems.length === 0 ? Result.succeed(settings) : Result.fail(collected.problems)
 }

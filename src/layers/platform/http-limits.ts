@@ -56,6 +56,8 @@ export const readLimits = {
   queryMs: 4_000,
   /** Orders whose times are put into one distribution: a few hundred milliseconds, and more make no other p99. */
   latencyOrdersMax: 10_000,
+  /** Decisions that one comparison of engines looks at. */
+  experimentSignalsMax: 50_000,
   /** One route as a whole: the query, or two of them, and the response. */
   routeMs: 5_000,
   /** Bodies of control posts. */

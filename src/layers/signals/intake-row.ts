@@ -12,7 +12,8 @@ import { Result } from "effect"
 import type { FieldError } from "../../domain/kernel/field-error.ts"
 import { ageVerdict, bucketKey, expiresFromMs, type Identity } from "../../domain/signals/identity.ts"
 import type { IntakeBody } from "../../domain/signals/intake-body.ts"
-import { takersOf } from "../../domain/signals/routing.ts"
+import { engineOf, takersOf } from "../../domain/signals/routing.ts"
+import { instrumentName } from "../../domain/kernel/symbol-map.ts"
 import { ageLimits, intakeLimits } from "../../domain/kernel/limits-signals.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
 import type { IntakeAnswer, IntakeRow } from "./intake-store.port.ts"
@@ -40,11 +41,17 @@ export interface Experiment {
 }
 
 /** The first strategy that takes it. None does: no experiment; the signal is stored, and its decision records why. */
-export const experimentOf = (settings: Settings, source: string, named: string | null): Experiment => {
-  const [first] = takersOf(settings.strategies, source, named)
-  return first === undefined
-    ? { experimentId: null, variant: null }
-    : { experimentId: first[0], variant: first[1].engine }
+export const experimentOf = (
+  settings: Pick<Settings, "mode" | "strategies" | "symbols">,
+  source: string,
+  signal: { readonly id: string; readonly strategy: string | null; readonly symbol: string }
+): Experiment => {
+  const [first] = takersOf(settings.strategies, source, signal.strategy)
+  if (first === undefined) return { experimentId: null, variant: null }
+  const [name, { engine }] = first
+  // What a symbol means matters only where signals are split, which most are not.
+  const symbol = engine === "split" ? instrumentName(signal.symbol, settings) : signal.symbol
+  return { experimentId: name, variant: engineOf(first, { id: signal.id, symbol }) }
 }
 
 const answerOf = (post: IntakePost, experiment: Experiment): IntakeAnswer => ({
@@ -124,7 +131,7 @@ export const intakeRow = (
     ])
   }
   return Result.succeed({
-    ...rowOf(post, experimentOf(settings, post.source, signal.strategy)),
+    ...rowOf(post, experimentOf(settings, post.source, { ...signal, id: post.identity.signalId })),
     kind: "signal",
     symbol: signal.symbol,
     action: signal.action,

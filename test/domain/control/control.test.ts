@@ -47,6 +47,8 @@ describe("a pause that leaves positions alone", () => {
     ["root/trading/paper-venue:practice", ["paper-1", "paper-2"]],
     ["root/trading/anything-new", all],
     ["root/trading/pipeline", []],
+    ["root/trading/agents", []],
+    ["root/trading/agents/trend", []],
     ["root/trading/accounts/gone", []],
     ["root/feeds", []],
     ["root/operators/alerts", []],

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { planSignal } from "../../../src/domain/decision/decision.ts"
 import { makeDecisionReplay, type StoredDecision } from "../../../src/domain/decision/decision-replay.ts"
-import type { PlanInput } from "../../../src/domain/decision/order-plan.ts"
+import type { PlanInput } from "../../../src/domain/decision/plan-input.ts"
 import type { PlanSettings } from "../../../src/domain/orders/plan-context.ts"
 import { drawInput, numbersFrom, worldMs } from "../../support/facts-world.ts"
 
@@ -83,6 +83,7 @@ const decidedOf = (given: Given): StoredDecision => {
       last: String(last),
       atMs: worldMs
     }),
+    votes: null,
     mayDefer: false
   }
   const plan = planSignal(input)

@@ -1,119 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { StrategySettings } from "../../../src/domain/kernel/settings.ts"
-import { planSignal, type Plan } from "../../../src/domain/decision/decision.ts"
 import { clientOrderId, orderId } from "../../../src/domain/kernel/ids.ts"
-import { plainInstruments } from "../../../src/domain/kernel/instruments.ts"
+import { instrumentsOf } from "../../../src/domain/kernel/instruments.ts"
 import type { BookOrder } from "../../../src/domain/orders/risk-book.ts"
 import { ageLimits } from "../../../src/domain/kernel/limits-signals.ts"
-import { type DecisionSignal, originOf, type PlanInput } from "../../../src/domain/decision/order-plan.ts"
-import {
-  type PlanAccount,
-  type PlanContext,
-  type PlanSettings
-} from "../../../src/domain/orders/plan-context.ts"
+import { originOf } from "../../../src/domain/decision/order-plan.ts"
+import type { DecisionSignal, PlanInput } from "../../../src/domain/decision/plan-input.ts"
+import { type PlanSettings } from "../../../src/domain/orders/plan-context.ts"
 
-const nowMs = Date.parse("2026-11-23T15:00:00Z")
-const signal: DecisionSignal = {
-  id: "11111111-1111-8111-8111-111111111111",
-  source: "default",
-  symbol: "SPY",
-  action: null,
-  direction: "LONG",
-  quantity: null,
-  price: null,
-  strike: null,
-  expiration: null,
-  intent: null,
-  positionSize: null,
-  marketPosition: null,
-  prevMarketPosition: null,
-  marketPositionSize: null,
-  strategy: null,
-  experimentId: null,
-  variant: null,
-  expiresFromMs: nowMs - 1_000
-}
-const strategy = {
-  sources: ["default", "wave"],
-  accounts: ["paper-1"],
-  engine: "A",
-  shadow: null,
-  sidePolicy: "both",
-  symbols: null,
-  quantity: "1",
-  sizing: null,
-  stopLossPct: null,
-  profitTargetPct: null,
-  exits: null,
-  onPartialFill: "keep",
-  partialFillMsMax: null
-} as const
-const settings: PlanSettings = {
-  mode: "PAPER",
-  symbols: {},
-  version: "0123456789abcdef",
-  instruments: plainInstruments,
-  sources: { default: { ageMaxMs: 300_000 } },
-  strategies: { default: strategy },
-  accounts: {
-    "paper-1": { broker: "practice", calendar: "24x7" },
-    "paper-2": { broker: "practice", calendar: "24x7" }
-  },
-  limits: {
-    openPositionsMax: null,
-    openPositionsPerSymbolMax: null,
-    quantityMax: null,
-    notionalMax: null,
-    exposureMax: null,
-    buyingPowerMultiple: null
-  },
-  scopes: {}
-}
-const account = (id: string, given: Partial<PlanAccount> = {}): PlanAccount => ({
-  id,
-  venue: "practice",
-  enabled: true,
-  reconciledAtMs: nowMs - 60_000,
-  calendar: "24x7",
-  startingCash: "100000",
-  realisedPnl: "0",
-  balance: null,
-  positions: [],
-  orders: [],
-  ...given
-})
-const contextOf = (
-  given: Partial<PlanContext> = {},
-  ...accounts: ReadonlyArray<PlanAccount>
-): PlanContext => ({
-  nowMs,
-  trading: new Map([["global", "ACTIVE"]]),
-  accounts: new Map((accounts.length > 0 ? accounts : [account("paper-1")]).map((it) => [it.id, it])),
-  orderIds: new Set(),
-  rates: [],
-  breakers: new Map(),
-  ...given
-})
-const plan = (given: Partial<PlanInput> = {}): Plan =>
-  planSignal({
-    signal,
-    settings,
-    context: contextOf(),
-    quoteOf: () => null,
-    figuresOf: () => null,
-    mayDefer: true,
-    ...given
-  })
-const decided = (given: Partial<PlanInput> = {}) => {
-  const answer = plan(given)
-  return answer._tag === "Decided" ? answer : assert.fail(`deferred: ${answer.codes.join()}`)
-}
-const with2 = (...strategies: ReadonlyArray<Partial<StrategySettings>>): PlanSettings => ({
-  ...settings,
-  strategies: Object.fromEntries(
-    strategies.map((given, index) => [`s${index + 1}`, { ...strategy, ...given }])
-  )
-})
+import { nowMs, signal, settings, account, contextOf, plan, decided, with2 } from "./decision-world.ts"
 
 describe("the symbol of a sender", () => {
   const symbolOf = (symbol: string, given: Partial<PlanSettings> = {}) => {
@@ -224,6 +119,51 @@ describe("[D7] the size of an entry that its sender does not name", () => {
     assert.strictEqual(reason({ settings, mayDefer: false }), "size_price_missing")
     assert.strictEqual(reason({ settings: by("notional", "99"), quoteOf }), "size_too_small")
     assert.strictEqual(decided({ settings, quoteOf }).decision.orders[0]?.quantity, "500")
+  })
+
+  describe("[T6 size] is asked of no close", () => {
+    const held = {
+      symbol: "SPY",
+      quantity: "10",
+      averagePrice: "90",
+      confirmed: "10",
+      disputed: false,
+      shares: [{ strategy: "s1", quantity: "10" }]
+    }
+    const sells = (given: Partial<DecisionSignal>, more: Partial<PlanInput> = {}) =>
+      decided({
+        signal: { ...signal, action: "SELL", direction: null, ...given },
+        settings: by("notional", "300", { sidePolicy: "long_only" }),
+        context: contextOf({}, account("paper-1", { positions: [held] })),
+        quoteOf,
+        mayDefer: false,
+        ...more
+      }).decision.orders.map(({ intent, quantity, sizing }) => [intent, sizing, quantity])
+    const all = [["reduce", "share", "10"]]
+
+    it("that a one-sided policy makes of an entry on the other side", () => {
+      assert.deepStrictEqual(sells({ direction: "SHORT" }), all)
+      assert.deepStrictEqual(sells({ direction: "SHORT" }, { quoteOf: () => null }), all, "without a price")
+      const poor = { settings: by("notional", "99", { sidePolicy: "long_only" }) }
+      assert.deepStrictEqual(sells({ direction: "SHORT" }, poor), all, "less than one lot")
+    })
+
+    it("that a plain order on the other side is, which closes all where no size can be computed", () => {
+      assert.deepStrictEqual(sells({}), [["reduce", "fixed", "3"]])
+      assert.deepStrictEqual(sells({}, { quoteOf: () => null }), all)
+      assert.deepStrictEqual(sells({}, { settings: by("notional", "50", { sidePolicy: "long_only" }) }), all)
+      const context = contextOf(
+        { trading: new Map([["global", "REDUCING"]]) },
+        account("paper-1", { positions: [held] })
+      )
+      assert.deepStrictEqual(sells({}, { context, settings: by("equityPct", "1"), quoteOf: () => null }), all)
+    })
+
+    it("whose sender names less than a lot", () => {
+      const instruments = instrumentsOf({ instruments: { SPY: { lot: "1" } } })
+      const settings = { ...by("notional", "300", { sidePolicy: "long_only" }), instruments }
+      assert.deepStrictEqual(sells({ quantity: "0.5" }, { settings }), [["reduce", "fixed", "0.5"]])
+    })
   })
 
   it("is the sender's where it names one", () => {

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { decide, planSignal } from "../../../src/domain/decision/decision.ts"
 import type { Facts } from "../../../src/domain/decision/facts.ts"
-import type { PlanInput } from "../../../src/domain/decision/order-plan.ts"
+import type { PlanInput } from "../../../src/domain/decision/plan-input.ts"
 import { orderId } from "../../../src/domain/kernel/ids.ts"
 import { drawInput, numbersFrom, worldMs } from "../../support/facts-world.ts"
 
@@ -101,6 +101,7 @@ describe("facts of a signal that was decided before", () => {
       signal,
       settings: { ...drawn.settings, strategies: { first: strategy } },
       context: { ...drawn.context, orderIds: new Set([orderId(key), "of another signal of the batch"]) },
+      votes: null,
       mayDefer: false
     })
     const facts: Facts = plan._tag === "Decided" ? plan.facts : assert.fail("it may not be put off")

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { formatDecimal } from "../../../src/domain/kernel/decimal.ts"
-import type { DecisionSignal } from "../../../src/domain/decision/order-plan.ts"
+import type { DecisionSignal } from "../../../src/domain/decision/plan-input.ts"
 import type { SidePolicy } from "../../../src/domain/orders/sizing.ts"
 import { MoneyPath } from "./money-path.ts"
 

@@ -13,7 +13,7 @@ import { BigDecimal, Result } from "effect"
 import { planSignal } from "../../../src/domain/decision/decision.ts"
 import { type Decimal, decimal, formatDecimal, zero } from "../../../src/domain/kernel/decimal.ts"
 import { plainInstruments } from "../../../src/domain/kernel/instruments.ts"
-import type { DecisionSignal } from "../../../src/domain/decision/order-plan.ts"
+import type { DecisionSignal } from "../../../src/domain/decision/plan-input.ts"
 import type { PlanAccount, PlanSettings } from "../../../src/domain/orders/plan-context.ts"
 import {
   AT_VENUE,
@@ -26,6 +26,7 @@ import { permitToSend } from "../../../src/domain/orders/permit.ts"
 import { applyFill, type Position } from "../../../src/domain/orders/position.ts"
 import { flatPosition } from "../../support/unopened.ts"
 import { applyToShares, type Share } from "../../../src/domain/orders/share.ts"
+import { plainPanel } from "../../support/panel.ts"
 import type { SidePolicy, Sizing } from "../../../src/domain/orders/sizing.ts"
 
 export interface Row {
@@ -96,6 +97,7 @@ export class MoneyPath {
           accounts: ["paper-1"],
           engine: "A" as const,
           shadow: null,
+          split: null,
           sidePolicy,
           symbols: null,
           quantity: "1",
@@ -113,6 +115,7 @@ export class MoneyPath {
       symbols: {},
       version: "0123456789abcdef",
       instruments: plainInstruments,
+      panel: plainPanel,
       sources: { default: { ageMaxMs: 300_000 } },
       strategies,
       accounts: { "paper-1": { broker: "practice", calendar: "24x7" } },
@@ -209,6 +212,7 @@ export class MoneyPath {
       },
       quoteOf: () => null,
       figuresOf: () => null,
+      votes: null,
       mayDefer: false
     })
     if (plan._tag !== "Decided") throw new Error("nothing waits here")

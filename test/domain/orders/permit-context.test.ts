@@ -18,6 +18,7 @@ import {
 } from "../../../src/domain/orders/permit.ts"
 import type { RiskLimits } from "../../../src/domain/orders/risk-input.ts"
 import type { ScopeFigures } from "../../../src/domain/orders/risk-scope.ts"
+import { plainPanel } from "../../support/panel.ts"
 import type { TradingStateName } from "../../../src/domain/kernel/trading-state.ts"
 
 const nowMs = Date.parse("2026-11-23T15:00:00Z")
@@ -45,6 +46,7 @@ const strategy = {
   accounts: ["paper-1"],
   engine: "A",
   shadow: null,
+  split: null,
   sidePolicy: "both",
   symbols: null,
   quantity: "1",
@@ -60,6 +62,7 @@ const settings: PlanSettings = {
   mode: "PRACTICE",
   symbols: {},
   instruments: plainInstruments,
+  panel: plainPanel,
   sources: {},
   strategies: { s: strategy },
   accounts: { "paper-1": { broker: "practice", calendar: "24x7" } },

@@ -8,6 +8,7 @@ import {
   permitToSend
 } from "../../../src/domain/orders/permit.ts"
 import type { TradingStateName } from "../../../src/domain/kernel/trading-state.ts"
+import { plainPanel } from "../../support/panel.ts"
 import type { SidePolicy } from "../../../src/domain/orders/sizing.ts"
 
 const nowMs = Date.parse("2026-11-23T15:00:00Z")
@@ -41,6 +42,7 @@ const settings = (sidePolicy: SidePolicy = "both", quantityMax: string | null = 
   mode: "PRACTICE",
   symbols: {},
   instruments: plainInstruments,
+  panel: plainPanel,
   sources: {},
   strategies: {
     s: {
@@ -48,6 +50,7 @@ const settings = (sidePolicy: SidePolicy = "both", quantityMax: string | null = 
       accounts: ["paper-1"],
       engine: "A",
       shadow: null,
+      split: null,
       sidePolicy,
       symbols: null,
       quantity: "1",

@@ -281,6 +281,7 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     order: () => nothing,
     orders: () => nothing,
     latency: () => nothing,
+    experiments: () => nothing,
     linkage: nothing,
     recentLinkage: () =>
       Effect.succeed({

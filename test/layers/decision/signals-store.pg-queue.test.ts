@@ -87,6 +87,7 @@ describe("signals that are too old", () => {
           },
           quoteOf: () => null,
           figuresOf: () => null,
+          votes: null,
           mayDefer: true
         })
         const decision = planned._tag === "Decided" ? planned.decision : assert.fail("it is too old")
@@ -110,6 +111,29 @@ describe("signals that are too old", () => {
           again.decided._tag === "Decided" ? again.decided.decision.checks : [],
           stored?.checks as never
         )
+      })
+    )
+  )
+
+  it.live("[T15] by less than a millisecond are too old in their facts as well", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { database } = yield* preparedStore
+        yield* insertSignals(database, [{}])
+        const limitMs = settings.sources["default"]?.ageMaxMs ?? 0
+        const plan = planSettings(settings)
+        yield* database.transact("test", (sql) =>
+          Effect.gen(function* () {
+            yield* sql`SELECT set_config('holdfast.now', '2026-11-23T15:00:00Z', true)`
+            yield* sql`UPDATE signals SET fired_at = NULL, expires_from = NULL,
+              received_at = hf_now() - ${limitMs}::int * interval '1 ms' - interval '0.0003 s'`
+            const under = { sources: settings.sources, version: plan.version }
+            assert.lengthOf(yield* expireRows(sql, under, 10), 1)
+          })
+        )
+        const [kept] = yield* rows<{ readonly facts: Facts }>(database, "SELECT facts FROM decisions")
+        const again = decide(kept?.facts ?? assert.fail("its facts are stored"), plan).decided
+        assert.strictEqual(again._tag === "Decided" ? again.decision.reason : again._tag, "too_old")
       })
     )
   )

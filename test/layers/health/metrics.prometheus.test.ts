@@ -148,6 +148,7 @@ const services = (linkage: Effect.Effect<Linkage, DatabaseUnavailable>) =>
           order: () => nothing,
           orders: () => nothing,
           latency: () => nothing,
+          experiments: () => nothing,
           linkage,
           recentLinkage: () => nothing,
           acknowledgeAlert: () => nothing

@@ -226,10 +226,22 @@ describe("T1 a bad, unknown or missing setting is refused with its path", () => 
   })
 })
 
-describe("what does not exist yet is refused, not accepted and ignored", () => {
-  const withShadow = { s: { sources: ["default"], accounts: ["paper-1"], shadow: "B" } }
+describe("a setting that would do nothing is refused, not accepted and ignored", () => {
+  const engines = (given: object) => ({ s: { sources: ["default"], accounts: ["paper-1"], ...given } })
   it.each([
-    [{}, { strategies: withShadow }, 'strategies.s.shadow: the shadow engine "B" does not exist yet']
+    [{}, { strategies: engines({ shadow: "A" }) }, 'strategies.s.shadow: must be another engine than "A"'],
+    [
+      {},
+      { strategies: engines({ engine: "split" }) },
+      'strategies.s.split: must be given with the engine "split"'
+    ],
+    [{}, { strategies: engines({ split: { bPct: 50 } }) }, 'strategies.s.split: needs the engine "split"'],
+    [
+      {},
+      { strategies: engines({ engine: "split", split: { bPct: 101 } }) },
+      "strategies.s.split.bPct: must be a number from 0 to 100"
+    ],
+    [{}, { panel: { weights: { luck: 1 } } }, "panel.weights"]
   ])("%j with file %j", (environment, file, expected) => {
     const [problem, ...others] = problemsOf(environment, file)
     assert.isTrue(problem?.startsWith(expected), problem)
