@@ -29,7 +29,10 @@ export interface PastParts extends JournalReads {
 type Asked = number | { readonly ms: number }
 
 /** The number that a request means; null before anything that is kept. */
-const numberOf = ({ journal, store }: PastParts, at: Asked): Effect.Effect<number | null, DatabaseError> =>
+export const numberOf = (
+  { journal, store }: PastParts,
+  at: Asked
+): Effect.Effect<number | null, DatabaseError> =>
   Effect.suspend(() => {
     if (typeof at === "number") return Effect.succeed(Math.min(at, journal.head()))
     const held = journal.read(journal.first() - 1, Number.MAX_SAFE_INTEGER)
@@ -61,7 +64,8 @@ export const momentOf = (parts: PastParts, at: Asked) =>
     if (seq === null) return yield* unknown("nothing is kept of that time")
     const kept = yield* pictures.before(seq)
     const after = kept?.after ?? (yield* beginning(parts))
-    if (after >= seq) return yield* unknown("it is before the beginning of the journal")
+    // The moment at which a picture was taken is the picture, with nothing to fold.
+    if (kept === null && after >= seq) return yield* unknown("it is before the beginning of the journal")
     const read = yield* readUp(
       parts,
       { after, sinceMs: null, before: seq + 1 },

@@ -42,14 +42,14 @@ const filled = (at: number): JournalFact =>
 const moved = (at: number, to: string): JournalFact =>
   journalFact({ type: "transition", at, path: "root/x", event: "go", from: "?", to, incarnation: 1 })
 
-const stage = async (isPictured = true) => {
+const stage = async (isPictured = true, held: KeptPicture = kept) => {
   const journal = makeJournal(boot, base, 4)
   const journalStore = makeMemoryJournalStore()
   world = await startWorld({
     journal,
     journalStore,
     pictures: {
-      before: (number) => Effect.succeed(isPictured && number >= kept.number ? kept : null)
+      before: (number) => Effect.succeed(isPictured && number >= held.number ? held : null)
     }
   })
   const flush = async () => {
@@ -103,6 +103,15 @@ describe("a moment of the past", () => {
     const reply = await at(String(base + 1))
     assert.strictEqual(stateOf(reply), "First")
     assert.deepInclude(reply.body, { orders: null, positions: null, health: null })
+  })
+
+  it("is the picture itself at the entry at which it was taken", async () => {
+    const { at, journalStore } = await stage(true, { ...kept, after: 12 })
+    await Effect.runPromise(journalStore.store(former, [{ ...filled(t0 + 2), seq: 13 }]))
+    const then = await at("12")
+    assert.strictEqual(then.status, 200, then.text)
+    assert.deepInclude(then.body, { seq: 12, boot: former, folded: 0, positions: [] })
+    assert.deepInclude((await at("13")).body, { seq: 13, folded: 1 })
   })
 
   it("is 404 before anything that is kept, and 400 where it is no moment", async () => {
