@@ -50,8 +50,25 @@ const verdictIn = ({ detail, to }: JournalEntry): Omit<PastHealth, "since"> => {
   }
 }
 
+/** When nobody says anything, whatever health showed last: between two processes, and where none is known at an edge of the span. */
+const silencesOf = (
+  span: { readonly fromMs: number; readonly toMs: number },
+  alive: ReadonlyArray<Alive>
+): ReadonlyArray<number> => {
+  const [first, last] = [alive[0], alive.at(-1)]
+  if (first === undefined || last === undefined) return [span.fromMs]
+  const silences = first.fromMs - span.fromMs > SILENCE_MS ? [span.fromMs] : []
+  for (const [index, life] of alive.entries()) {
+    const next = alive[index + 1]
+    if (next !== undefined && next.fromMs - life.toMs > SILENCE_MS) silences.push(life.toMs + 1)
+  }
+  if (span.toMs - last.toMs > SILENCE_MS) silences.push(last.toMs + 1)
+  return silences
+}
+
 /**
- * What health said over a span. `before`: what it said when the span began, null when it is not known; `alive` in their order.
+ * What health said over a span. `before`: what it said when the span began, null when it is not known; `alive` in their order, with
+ * the life that was the last before the span and the one that was the first after it: a process that only says nothing is alive.
  */
 export const healthOver = (
   span: { readonly fromMs: number; readonly toMs: number },
@@ -62,12 +79,7 @@ export const healthOver = (
   const marks: Array<{ readonly atMs: number; readonly said: HealthSpan["said"] }> = []
   const judged = entries.filter(({ type }) => type === "health")
   for (const entry of judged) marks.push({ atMs: entry.at, said: verdictIn(entry) })
-  // Between two processes nobody says anything, whatever the former said last.
-  for (const [index, life] of alive.entries()) {
-    const next = alive[index + 1]
-    const endMs = next?.fromMs ?? span.toMs
-    if (next !== undefined && endMs - life.toMs > SILENCE_MS) marks.push({ atMs: life.toMs + 1, said: null })
-  }
+  for (const atMs of silencesOf(span, alive)) marks.push({ atMs, said: null })
   const ordered = marks.toSorted((a, b) => a.atMs - b.atMs)
   const spans: Array<HealthSpan> = []
   let [fromMs, said] = [span.fromMs, before === null ? null : withoutSince(before)]

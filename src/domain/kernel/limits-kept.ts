@@ -127,7 +127,9 @@ export const alertLogLimits = {
 export const linkageLimits = {
   /** The latest fills of our own orders that the figure is of: a day of a busy desk, read by their order in milliseconds. */
   fillsMax: 1_000,
-  lookEveryMs: seconds(30)
+  lookEveryMs: seconds(30),
+  /** Counting all fills reads two tables from end to end: a second of one connection for some millions. */
+  countEveryMs: minutes(10)
 } as const
 
 /** The canary (T9). Its period is a setting. */
@@ -214,8 +216,10 @@ export const incidentLimits = {
   spanMsMax: days(2),
   /** Rows of each section; what is more is counted and said to be missing. */
   rowsMax: 500,
-  /** Entries of the timeline: restarts, alerts, health, readiness, orders. */
+  /** Entries of the timeline: restarts, alerts, health, readiness, orders. Also of one page in which the cause is looked for. */
   entriesMax: 2_000,
+  /** What health said: one change every nine seconds of two days. A span with more is refused, and not measured in part. */
+  verdictsMax: 20_000,
   queryMsMax: seconds(4),
   routeMsMax: seconds(20)
 } as const

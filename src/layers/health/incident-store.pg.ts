@@ -54,12 +54,19 @@ const section = (
     })
   )
 
+/** One process that recorded something on both sides of an edge is one life. */
 const aliveIn = (sql: SqlClient, node: string, { from, to }: Span) =>
   sql<{ readonly boot: string; readonly fromMs: number; readonly toMs: number }>`
+    WITH told AS (
+      SELECT boot, number, at FROM actor_events
+      WHERE at >= ${from} AND at < ${to} AND node = ${node} AND number IS NOT NULL
+      UNION ALL (SELECT boot, number, at FROM actor_events
+        WHERE at < ${from} AND node = ${node} AND number IS NOT NULL ORDER BY at DESC, number DESC LIMIT 1)
+      UNION ALL (SELECT boot, number, at FROM actor_events
+        WHERE at >= ${to} AND node = ${node} AND number IS NOT NULL ORDER BY at, number LIMIT 1))
     SELECT boot::text AS boot, (extract(epoch FROM min(at)) * 1000)::float8 AS "fromMs",
       (extract(epoch FROM max(at)) * 1000)::float8 AS "toMs"
-    FROM actor_events WHERE at >= ${from} AND at < ${to} AND node = ${node} AND number IS NOT NULL
-    GROUP BY boot ORDER BY min(number)`
+    FROM told GROUP BY boot ORDER BY min(number)`
 
 const countsIn = (sql: SqlClient, { from, to }: Span) =>
   Effect.all({

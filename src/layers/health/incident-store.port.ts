@@ -16,7 +16,7 @@ export interface Section {
 }
 
 export interface IncidentRows {
-  /** When processes of this node recorded anything. */
+  /** When processes of this node recorded anything: in the span, the last of them before it, and the first of them after it. */
   readonly alive: ReadonlyArray<Alive>
   /** Signals that came, by status. */
   readonly signals: Readonly<Record<string, number>>

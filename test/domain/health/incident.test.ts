@@ -63,6 +63,32 @@ describe("what health said", () => {
     assert.deepInclude(costOf(spans), { withoutTradingMs: 34_999, downMs: 34_999 })
   })
 
+  const life = (boot: string, fromMs: number, toMs: number): Alive => ({ boot, fromMs, toMs })
+  it.each<readonly [string, ReadonlyArray<Alive>, number]>([
+    ["no process was there at its beginning", [life("a", 30_000, 99_000)], 99_000],
+    [
+      "the process before its beginning was another",
+      [life("z", 500, 500), life("a", 30_000, 99_000)],
+      99_000
+    ],
+    ["the process ended before its end", [life("a", 900, 40_000), life("b", 200_000, 200_000)], 59_999],
+    ["nothing is known of a process after its end", [life("a", 900, 40_000)], 59_999],
+    ["no process was there at all", [], 99_000],
+    [
+      "one ended before it and the next began after it",
+      [life("a", 10, 900), life("b", 200_000, 200_000)],
+      99_000
+    ],
+    ["one process was there all the time and recorded nothing in it", [life("a", 900, 200_000)], 0],
+    [
+      "one process was there before, in and after it",
+      [life("a", 900, 200_000), life("b", 300_000, 300_000)],
+      0
+    ]
+  ])("counts as down for so long, when %s", (_, lives, downMs) => {
+    assert.strictEqual(costOf(healthOver(span, healthy, [], lives)).downMs, downMs)
+  })
+
   it("is not made up where nothing is known of the beginning", () => {
     const spans = healthOver(span, null, entries(says(5_000, "healthy", true, true)), whole)
     assert.isNull(spans[0]?.said)

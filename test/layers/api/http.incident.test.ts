@@ -1,7 +1,8 @@
 /** Incident reports over HTTP: one span as JSON and as a page, bounded, and safe to open. */
 import { Effect } from "effect"
 import { afterEach, assert, describe, it } from "vitest"
-import { journalFact } from "../../../src/domain/platform/journal.ts"
+import { incidentLimits } from "../../../src/domain/kernel/limits-kept.ts"
+import { journalFact, type JournalFact } from "../../../src/domain/platform/journal.ts"
 import type { IncidentRows } from "../../../src/layers/health/incident-store.port.ts"
 import { makeJournal } from "../../../src/layers/platform/journal.ring.ts"
 import type { IncidentDocument } from "../../../src/wire/incident.ts"
@@ -67,6 +68,45 @@ describe("an incident report", () => {
     // What a peer wrote is text in it, and ends nothing.
     assert.strictEqual(page.text.match(/<script/g)?.length, 1)
     assert.notMatch(page.text, /<b>|src=|href=/)
+  })
+
+  const verdict = (at: number, from: string, to: string): JournalFact =>
+    journalFact({
+      type: "health",
+      at,
+      path: "root",
+      event: "health.changed",
+      from,
+      to,
+      detail: { ready: to === "healthy", can_trade: to === "healthy", reasons: [] }
+    })
+
+  it("has the cost and the cause also where more orders came than a timeline shows", async () => {
+    const journal = makeJournal("c0000000-0000-4000-8000-000000000000", 0)
+    journal.record(verdict(t0 - 1_000, "starting", "healthy"))
+    for (let n = 0; n < incidentLimits.entriesMax + 50; n += 1)
+      journal.record(journalFact({ type: "order", at: t0 + n, path: "root/x", event: "order.acked" }))
+    journal.record(verdict(t0 + 20_000, "healthy", "unhealthy"))
+    journal.record(verdict(t0 + 30_000, "unhealthy", "healthy"))
+    const alive = [{ boot: journal.boot, fromMs: t0 - 1_000, toMs: t0 + 60_000 }]
+    world = await startWorld({ journal, incidents: { read: () => Effect.succeed({ ...rows, alive }) } })
+    const report = readIncident((await world.send("GET", `/api/v1/incident?${span}`)).text)
+    assert.isTrue(report.timeline.is_part)
+    assert.deepInclude(report.cost, { without_trading_ms: 10_000, without_intake_ms: 10_000, down_ms: 0 })
+    assert.deepInclude(report.cause, { event: "health.changed", at: "2026-01-01T00:00:20.000Z" })
+  })
+
+  it("has a whole timeline where it is what came after its end that is too much", async () => {
+    const journal = makeJournal("c0000000-0000-4000-8000-000000000000", 0)
+    journal.record(verdict(t0 + 1_000, "starting", "healthy"))
+    for (let n = 0; n < incidentLimits.entriesMax + 50; n += 1)
+      journal.record(
+        journalFact({ type: "order", at: t0 + 60_000 + n, path: "root/x", event: "order.acked" })
+      )
+    world = await startWorld({ journal, incidents: { read: () => Effect.succeed(rows) } })
+    const report = readIncident((await world.send("GET", `/api/v1/incident?${span}`)).text)
+    assert.deepInclude(report.timeline, { is_part: false })
+    assert.strictEqual(report.timeline.entries.length, 1)
   })
 
   it.each([
