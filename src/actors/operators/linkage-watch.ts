@@ -1,5 +1,6 @@
 /**
- * Linkage watch: looks every half minute whether the latest fills of our own orders are linked to a strategy (A4).
+ * Linkage watch: looks every half minute whether the latest fills of our own orders are linked to a strategy (A4), and counts all
+ * fills now and then, for whoever shows that figure: a scrape must cost the same, however many fills there are.
  *
  * A fill and its link are one transaction, so the rate is 1 until something is wrong; a trade without a strategy has no share,
  * no stop and no owner. Metadata is another matter: a producer may lose some, so its coverage is a figure and no alert.
@@ -64,10 +65,27 @@ export const linkageWatch = Effect.gen(function* () {
     }),
     Effect.andThen(Effect.sleep(linkageLimits.lookEveryMs))
   )
+  const reads = yield* ReadStore
+  const count = Effect.suspend(() => reads.linkage).pipe(
+    Effect.map(figures.assignAll),
+    Effect.catchCause((cause) => {
+      figures.assignAll(null)
+      return logEvent("warn", "linkage.uncounted", `fills could not be counted: ${describeCause(cause)}`, {
+        component
+      })
+    }),
+    Effect.andThen(Effect.sleep(linkageLimits.countEveryMs))
+  )
+  const forget = Effect.sync(() => {
+    figures.assign(null)
+    figures.assignAll(null)
+  })
   return yield* database.availability.changes.pipe(
     Stream.switchMap((state) =>
       Stream.fromEffect(
-        state === "available" ? Effect.forever(look) : Effect.sync(() => figures.assign(null))
+        state === "available"
+          ? Effect.all([Effect.forever(look), Effect.forever(count)], { concurrency: 2, discard: true })
+          : forget
       )
     ),
     Stream.runDrain

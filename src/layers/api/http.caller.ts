@@ -8,8 +8,8 @@
  * real: paper trading and reading. Control requires a token from everybody.
  *
  * Promises: every sign can only take trust away: a header can cost a sender trust, never gain it.
- * Never: believes the content of a forwarding header, whose presence alone counts here, but for the address of a post that one of the
- * configured proxies passes on.
+ * Never: believes the content of a forwarding header, whose presence alone counts here, but for the address of a post or of a command
+ * that one of the configured proxies passes on.
  * Failure: anything malformed counts as remote; no input makes it throw.
  */
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http"
@@ -41,7 +41,7 @@ export const plainAddress = (address: string | undefined): string =>
   address === undefined ? "" : address.startsWith("::ffff:") ? address.slice(7) : address
 
 /**
- * Where a post comes from: its socket, or, where that is a trusted proxy, what the proxies added to `X-Forwarded-For`. They add
+ * Where a post or a command comes from: its socket, or, where that is a trusted proxy, what the proxies added to `X-Forwarded-For`. They add
  * at its end, so it is read from there to the first address that is no proxy of ours; a sender writes only what is before it.
  */
 export const senderAddress = ({ headers, socket }: IncomingMessage, isProxy: Networks | null): string => {

@@ -21,19 +21,18 @@ import { commandEndpoints } from "../../wire/commands.ts"
 import type { Endpoint } from "../../wire/endpoint.ts"
 import type { CommandAnswer, CommandsService } from "../control/commands.port.ts"
 import type { Standing } from "./http.access.ts"
-import { plainAddress } from "./http.caller.ts"
 import type { Exchange, RefusalStatus } from "./http.exchange.ts"
 import { decoded, Refused, type RequestOf, type Route, type RouteRequest, rowsRoute } from "./http.route.ts"
 
 /** Who speaks over HTTP. What a standing may not do over HTTP never comes here; Telegram will have viewers. */
-export const callerBy = ({ request }: Exchange, { by, may }: Standing): CommandCaller => {
-  const address = request.socket.remoteAddress ?? null
+export const callerBy = ({ sender }: Exchange, { by, may }: Standing): CommandCaller => {
+  const address = sender === "" ? null : sender
   const origin = by === "session" ? "console" : "api"
   return {
     by: `${origin}:${address ?? "unknown"}`,
     origin,
     means: by ?? "none",
-    address: address === null ? null : plainAddress(address),
+    address,
     permission: may === "control" ? "operator" : may === "read" || may === "forged" ? "viewer" : null
   }
 }

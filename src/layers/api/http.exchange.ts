@@ -14,6 +14,7 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import type { RefusalReason } from "../../domain/intake/refused-post.ts"
 import type { FieldError } from "../../domain/kernel/field-error.ts"
+import { plainAddress } from "./http.caller.ts"
 
 /** Printable, short, and free of anything that could end a header or a log field. */
 const requestIdPattern = /^[A-Za-z0-9][A-Za-z0-9._:+/=@-]{0,127}$/
@@ -30,6 +31,8 @@ export interface Exchange {
   readonly query: string
   /** `performance.now()` when the headers were complete. */
   readonly startedAt: number
+  /** The address it comes from: that of the socket, until the front knows better; "" when the peer is gone. */
+  sender: string
   /** Headers that belong on the response whatever it is, such as the CORS ones. */
   readonly headers: Record<string, string>
   /** The errors reported to the sender; empty unless it was refused for them. */
@@ -85,6 +88,7 @@ export const openExchange = (
     path: withoutSlash(cut < 0 ? url : url.slice(0, cut)),
     query: cut < 0 ? "" : url.slice(cut + 1),
     startedAt: performance.now(),
+    sender: plainAddress(request.socket.remoteAddress),
     headers: {},
     errors: [],
     refusal: null,

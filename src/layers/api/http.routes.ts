@@ -5,7 +5,7 @@
  * listener's scope, so a caller that hangs up, or a listener that ends, interrupts them.
  *
  * Promises: every exchange is answered once and counted; an unknown path is 404, a wrong method 405 with Allow, OPTIONS
- * 204 with what the path accepts; the API is refused before its body is read, and control to everybody without the token; at most `readLimits.concurrentMax` reads run at once.
+ * 204 with what the path accepts; the API is refused before its body is read, and control to everybody without the token; at most `readLimits.concurrentMax` routes that may ask the database run at once.
  * Never: lets a page of an unlisted origin read a response, or post from a browser in practice mode.
  * Failure: a defect of a route is a 500 with its request id and an error line.
  */
@@ -216,6 +216,9 @@ const refuseAccess = (exchange: Exchange, handling: Handling, { may }: Standing)
   return true
 }
 
+/** Health, metrics and documents ask nobody but this process, and are wanted most when everything else is too much. */
+const isBounded = ({ endpoint }: Route): boolean => endpoint.tag !== "health"
+
 /** Everything that is not the webhook. Returns the route's name for the metrics. */
 const dispatch = (parts: Parts, exchange: Exchange, handling: Handling): string => {
   const match = parts.match(exchange.method, exchange.path)
@@ -246,7 +249,7 @@ const dispatch = (parts: Parts, exchange: Exchange, handling: Handling): string 
       else refuseUnread(exchange, 405, {}, { allow: match.allow.join(", ") }, handling.expectsContinue)
       return "unmatched"
     case "Found":
-      if (isApi && handling.running() >= readLimits.concurrentMax)
+      if (isBounded(match.route) && handling.running() >= readLimits.concurrentMax)
         refuseUnread(exchange, 503, {}, retryAfter, handling.expectsContinue)
       else serveRoute(parts, exchange, handling, match.route, match.params, standing)
       return match.route.endpoint.path
@@ -284,6 +287,7 @@ const makeFront = (parts: Parts): HttpFrontService => ({
     applyCors(parts.settings.corsOrigins, exchange)
     let route = "preflight"
     const address = senderAddress(exchange.request, parts.isProxy)
+    exchange.sender = address
     let isSettled = false
     exchange.settled = (status) => {
       isSettled = true

@@ -7,7 +7,8 @@
  *
  * Promises: the text passes `promtool check metrics`; a source that cannot be read leaves its families out instead of
  * reporting a number nobody measured.
- * Never: runs a query of its own; what needs one (the linkage rate) is read from the read store with a deadline.
+ * Never: runs a query, because everybody who reaches the listener may scrape: what needs one (the linkage rate) is what its watch
+ * last read.
  * Failure: shows as a missing figure.
  */
 import { monitorEventLoopDelay } from "node:perf_hooks"
@@ -16,13 +17,12 @@ import type { RecentLinkage } from "../../domain/health/health.ts"
 import { Alerts } from "../alerts/alerts.port.ts"
 import { Database, type DatabaseStats } from "../database/database.port.ts"
 import { HealthSource } from "./health-source.port.ts"
-import { readLimits } from "../platform/http-limits.ts"
 import { IntakeQueue, type IntakeQueueService } from "../intake/intake-queue.port.ts"
 import { type Family, Figures } from "../platform/figures.port.ts"
 import { LinkageFigures } from "./linkage.port.ts"
 import { formatFamilies } from "./metrics-text.ts"
 import { Exposition, Metrics } from "../platform/metrics.port.ts"
-import { ReadStore } from "./read-store.port.ts"
+import type { Linkage } from "./read-store.port.ts"
 import { SignalQueue } from "../decision/signal-queue.port.ts"
 import type { Backlog } from "../decision/signals-store.port.ts"
 
@@ -73,6 +73,15 @@ const queueFamilies = (backlog: Backlog | null): ReadonlyArray<Family> =>
           "Dead letters that nobody has replayed; counted up to a bound.",
           backlog.dead
         )
+      ]
+
+/** Left out while unknown, as while the database is away: what explains it is `holdfast_database_available`. */
+const linkageFamilies = (linkage: Linkage | null): ReadonlyArray<Family> =>
+  linkage === null || linkage.rate === null
+    ? []
+    : [
+        gauge("holdfast_linkage_ratio", "Linked fills of our own orders, of all of them.", linkage.rate),
+        gauge("holdfast_external_fills", "Fills of orders that are not ours.", linkage.external)
       ]
 
 /** Each left out while there is nothing that it could be a share of. */
@@ -181,15 +190,7 @@ const processFamilies = (delay: {
 export const ExpositionPrometheus: Layer.Layer<
   Exposition,
   never,
-  | Alerts
-  | Database
-  | Figures
-  | HealthSource
-  | IntakeQueue
-  | LinkageFigures
-  | Metrics
-  | ReadStore
-  | SignalQueue
+  Alerts | Database | Figures | HealthSource | IntakeQueue | LinkageFigures | Metrics | SignalQueue
 > = Layer.effect(
   Exposition,
   Effect.gen(function* () {
@@ -200,9 +201,8 @@ export const ExpositionPrometheus: Layer.Layer<
     const figures = yield* Figures
     const source = yield* HealthSource
     const queue = yield* IntakeQueue
-    const reads = yield* ReadStore
     const signals = yield* SignalQueue
-    const recent = yield* LinkageFigures
+    const linkage = yield* LinkageFigures
     const delay = yield* Effect.acquireRelease(
       Effect.sync(() => {
         const histogram = monitorEventLoopDelay({ resolution: SAMPLED_MS })
@@ -211,27 +211,9 @@ export const ExpositionPrometheus: Layer.Layer<
       }),
       (histogram) => Effect.sync(() => histogram.disable())
     )
-    const linkage = reads.linkage.pipe(
-      Effect.timeoutOption(readLimits.pingMs),
-      Effect.map((found): ReadonlyArray<Family> =>
-        found._tag === "None" || found.value.rate === null
-          ? []
-          : [
-              gauge(
-                "holdfast_linkage_ratio",
-                "Linked fills of our own orders, of all of them.",
-                found.value.rate
-              ),
-              gauge("holdfast_external_fills", "Fills of orders that are not ours.", found.value.external)
-            ]
-      ),
-      // The figure is left out while the database is away; its absence is what `holdfast_database_available` explains.
-      Effect.orElseSucceed((): ReadonlyArray<Family> => [])
-    )
     return Exposition.of({
       text: Effect.fnUntraced(function* (named) {
         const prometheus = yield* Effect.promise(() => import("effect/observability/PrometheusMetrics"))
-        const linked = yield* linkage
         const { dropped, pending, raised } = alerts.counts()
         const families = [
           ...componentFamilies(source, named),
@@ -239,8 +221,8 @@ export const ExpositionPrometheus: Layer.Layer<
           ...intakeFamilies(queue, metrics.storedLastMinute()),
           ...queueFamilies(signals.current()),
           ...databaseFamilies(database.stats(), database.availability.current() === "available"),
-          ...linked,
-          ...recentFamilies(recent.current()),
+          ...linkageFamilies(linkage.all()),
+          ...recentFamilies(linkage.current()),
           counter("holdfast_alerts_raised_total", "Alerts raised since start.", raised),
           counter(
             "holdfast_alerts_dropped_total",

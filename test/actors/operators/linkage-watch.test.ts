@@ -9,7 +9,7 @@ import { type Alert, Alerts } from "../../../src/layers/alerts/alerts.port.ts"
 import { makeAvailability } from "../../../src/layers/database/database-availability.ts"
 import { Database, type DatabaseUnavailable } from "../../../src/layers/database/database.port.ts"
 import { LinkageFigures } from "../../../src/layers/health/linkage.port.ts"
-import { ReadStore } from "../../../src/layers/health/read-store.port.ts"
+import { type Linkage, ReadStore } from "../../../src/layers/health/read-store.port.ts"
 import { Config } from "../../../src/layers/platform/config.port.ts"
 import { plainSource } from "../../../src/wire/settings-source.ts"
 import { testSettings } from "../../integration/execution-world.ts"
@@ -23,12 +23,15 @@ const figuresOf = (ours: number, linked: number): RecentLinkage => ({
   coverage: null
 })
 
+const all: Linkage = { ours: 4, linked: 3, rate: 0.75, external: 2 }
+
 const start = (rateMin = 1) =>
   Effect.gen(function* () {
     const availability = makeAvailability()
     const open = new Map<string, Alert>()
     const state = {
       asked: [] as Array<ReadonlyArray<string>>,
+      counted: 0,
       recent: Effect.succeed(figuresOf(0, 0)) as Effect.Effect<RecentLinkage, DatabaseUnavailable>
     }
     const figures = yield* LinkageFigures.pipe(Effect.provide(LinkageFigures.layer))
@@ -45,7 +48,11 @@ const start = (rateMin = 1) =>
           Effect.suspend(() => {
             state.asked.push(sources)
             return state.recent
-          })
+          }),
+        linkage: Effect.sync(() => {
+          state.counted += 1
+          return all
+        })
       }),
       Layer.mock(Alerts, {
         raise: (alert) => Effect.sync(() => void open.set(alert.dedupKey, alert)),
@@ -120,6 +127,22 @@ describe("[A4] the linkage of the latest fills", () => {
       state.recent = Effect.succeed(figuresOf(2, 2))
       yield* next
       assert.deepStrictEqual(figures.current(), figuresOf(2, 2))
+    })
+  )
+
+  it.effect("all fills are counted seldom, however often the figure is shown", () =>
+    Effect.gen(function* () {
+      const { availability, figures, state } = yield* start()
+      availability.mark("available")
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual(figures.all(), all)
+      yield* TestClock.adjust(linkageLimits.countEveryMs - 2)
+      assert.strictEqual(state.counted, 1)
+      yield* TestClock.adjust(2)
+      assert.strictEqual(state.counted, 2)
+      availability.mark("unavailable")
+      yield* TestClock.adjust(1)
+      assert.isNull(figures.all())
     })
   )
 })

@@ -429,6 +429,9 @@ describe("the API's answers", () => {
     const waiting = Array.from({ length: 33 }, () => world.send("GET", "/api/v1/linkage"))
     const first = await Promise.race(waiting)
     assert.strictEqual(first.status, 503)
+    // What asks nobody is answered all the same, and so is what tells why.
+    for (const path of ["/metrics", "/health/live", "/version"])
+      assert.strictEqual((await world.send("GET", path)).status, 200, path)
     await Promise.allSettled([Effect.runPromise(world.socket.close(10)), ...waiting])
   })
 })
@@ -446,6 +449,23 @@ describe("the trading state", () => {
       { scope: "global", state: "HALTED", reason: "drill", changedBy: "api:127.0.0.1" }
     ])
     assert.deepInclude(world.alerts[0], { kind: "trading_state.changed", severity: "HIGH" })
+  })
+
+  it.each([
+    ["the sender that a trusted proxy names", ["127.0.0.1"], "api:198.51.100.7"],
+    ["the proxy where none is trusted", [], "api:127.0.0.1"]
+  ])("is changed by %s", async (_, trustedProxies, changedBy) => {
+    const changes: Array<{ readonly changedBy: string }> = []
+    await start({ file: { trustedProxies }, stateChanged: (change) => void changes.push(change) })
+    const answer = await world.send("POST", "/api/v1/trading-state", {
+      body: '{"state":"HALTED","reason":"drill"}',
+      headers: { ...bearer, "x-forwarded-for": "203.0.113.9, 198.51.100.7" }
+    })
+    assert.strictEqual(answer.status, 200, answer.text)
+    assert.deepStrictEqual(
+      changes.map((change) => change.changedBy),
+      [changedBy]
+    )
   })
 
   it("names everything that is wrong with a change", async () => {
