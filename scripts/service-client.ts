@@ -1,11 +1,12 @@
 /**
  * Service client: a running service, as the commands of a terminal ask it.
  *
- * The service and its token are those of the settings; an address and ADMIN_TOKEN name another.
+ * The service and its token are those of the settings; an address and ADMIN_TOKEN name another, which never gets the token of this
+ * installation: whoever wrote the address may not be whom it reaches.
  *
  * Promises: every request has a deadline; what cannot be asked ends the process with exit status 69 and one line (`ask`) or is an
  * error (`read`), wrong settings end it with 78.
- * Never: prints the token.
+ * Never: prints the token; sends the token of the settings to another origin than that of the settings.
  */
 import { readFileSync } from "node:fs"
 import path from "node:path"
@@ -52,6 +53,12 @@ export interface ServiceClient {
   readonly read: (target: string) => Promise<{ readonly status: number; readonly text: string }>
 }
 
+/** The token for another service: the one that was given for it. */
+const givenToken = (): string | null => {
+  const given = process.env["ADMIN_TOKEN"] ?? ""
+  return given === "" ? null : given
+}
+
 /** The service of the settings, or the one at `url`. */
 export const serviceOf = (url: string | undefined): ServiceClient => {
   const loaded = loadSettings(process.env, process.cwd(), process.stdout.isTTY)
@@ -62,8 +69,10 @@ export const serviceOf = (url: string | undefined): ServiceClient => {
         loaded.failure.map((problem) => `${problem.path}: ${problem.message}`).join("\n")
       )
   const { host, port } = settings
-  const base = url ?? `http://${host.includes(":") ? `[${host}]` : host}:${port}`
-  const token = tokenOf(settings)
+  const own = `http://${host.includes(":") ? `[${host}]` : host}:${port}`
+  const base = url ?? own
+  if (!URL.canParse(base)) stop(exitStatus.configuration, `--url must be an address: ${base}`)
+  const token = new URL(base).origin === new URL(own).origin ? tokenOf(settings) : givenToken()
   const request = (target: string, body?: unknown): Promise<Response> =>
     fetch(new URL(target, base), {
       headers: {

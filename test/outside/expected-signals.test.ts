@@ -43,7 +43,8 @@ const alertLog = (content: string, ...more: ReadonlyArray<string>) =>
   new Promise<{ readonly status: number; readonly text: string }>((resolve) => {
     const file = path.join(folder, "log.csv")
     writeFileSync(file, content)
-    const env = { ...process.env, DATA_DIR: world.service.dataDir }
+    // Its own origin, so that it takes the token that the service keeps in its DATA_DIR.
+    const env = { ...process.env, DATA_DIR: world.service.dataDir, PORT: new URL(world.service.url).port }
     const args = ["scripts/alert-log.ts", file, "--source", "bars", "--url", world.service.url, ...more]
     execFile(process.execPath, args, { env }, (error, stdout, stderr) =>
       resolve({ status: error === null ? 0 : Number(error.code), text: stdout + stderr })

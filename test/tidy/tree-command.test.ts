@@ -1,7 +1,9 @@
 import { execFile } from "node:child_process"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
+import { tmpdir } from "node:os"
 import path from "node:path"
-import { afterAll, beforeAll, expect, test } from "vitest"
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest"
 
 // The command against a server that answers as the API does: what is shown here is the terminal's side.
 const root = path.resolve(import.meta.dirname, "../..")
@@ -58,13 +60,16 @@ beforeAll(
 )
 afterAll(() => void server.close())
 
-const tree = (...given: ReadonlyArray<string>) =>
+const withToken = { ADMIN_TOKEN: "a-token-of-the-test-0123456789" }
+const treeIn = (settings: Readonly<Record<string, string>>, ...given: ReadonlyArray<string>) =>
   new Promise<{ readonly status: number; readonly stdout: string; readonly stderr: string }>((resolve) => {
-    const env = { ...process.env, ADMIN_TOKEN: "a-token-of-the-test-0123456789", HOLDFAST_CONFIG: "" }
+    const env = { ...process.env, HOLDFAST_CONFIG: "", ...settings }
     execFile(process.execPath, ["scripts/tree.ts", ...given], { cwd: root, env }, (error, stdout, stderr) =>
       resolve({ status: error === null ? 0 : Number(error.code), stdout, stderr })
     )
   })
+
+const tree = (...given: ReadonlyArray<string>) => treeIn(withToken, ...given)
 
 test("a tree is a line for each component, below its supervisor, with what is wrong", async () => {
   const { status, stdout } = await tree("--url", url)
@@ -95,4 +100,22 @@ test("a service that cannot be asked is 69, a wrong argument 78", async () => {
   expect([away.status, away.stderr.trim().split("\n").length]).toEqual([69, 1])
   expect(wrong.status).toBe(78)
   expect(wrong.stderr).toContain("--format must be one of text, json, dot")
+})
+
+test("the token of this installation goes to its own origin, and to no other", async () => {
+  const dataDir = mkdtempSync(path.join(tmpdir(), "holdfast-tree-"))
+  onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }))
+  writeFileSync(path.join(dataDir, "admin-token"), "the-token-of-this-installation-01234\n")
+  const { port } = new URL(url)
+  const own = { DATA_DIR: dataDir, PORT: port, ADMIN_TOKEN: "" }
+  expect((await treeIn(own)).status).toBe(0)
+  expect(seen).toBe("Bearer the-token-of-this-installation-01234")
+  expect((await treeIn(own, "--url", url)).status).toBe(0)
+  expect(seen).toBe("Bearer the-token-of-this-installation-01234")
+  // The same server under another name is another origin.
+  expect((await treeIn({ ...own, PORT: "5003" }, "--url", url)).status).toBe(0)
+  expect(seen).toBeUndefined()
+  expect((await treeIn({ ...own, ...withToken, PORT: "5003" }, "--url", url)).status).toBe(0)
+  expect(seen).toBe(`Bearer ${withToken.ADMIN_TOKEN}`)
+  expect(await treeIn(own, "--url", "nowhere")).toMatchObject({ status: 78, stdout: "" })
 })
