@@ -60,4 +60,9 @@ describe("what is shipped in ops/", () => {
     assert.include(unit, "RestartPreventExitStatus=78")
     assert.isAbove(Number(/^TimeoutStopSec=(\d+)$/m.exec(unit)?.[1]), 15)
   })
+
+  it("compose starts everything again after a restart of the host, which ends it with status 0", () => {
+    const policies = [...text("compose.yaml").matchAll(/^ {4}restart: (.+)$/gm)].map(([, policy]) => policy)
+    assert.deepStrictEqual(policies, ["unless-stopped", "unless-stopped"])
+  })
 })

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import path from "node:path"
 import { expect, onTestFinished, test } from "vitest"
@@ -15,4 +15,18 @@ test("a second work tree is read like the first, though its .git is a file that 
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
   for (const file of [".git", "package.json"]) writeFileSync(path.join(directory, file), "")
   expect(projectFiles(directory)).toEqual(["package.json"])
+})
+
+test("what is never committed is never copied into an image either, nor is the history", () => {
+  const linesOf = (file: string): ReadonlyArray<string> =>
+    readFileSync(path.join(root, file), "utf8")
+      .split("\n")
+      .map((line) => line.trim())
+      .filter((line) => line !== "" && !line.startsWith("#"))
+  const kept = linesOf(".gitignore")
+  expect(kept).toContain(".env")
+  // A name without a slash is one at every depth for git, and one at the root for Docker.
+  const wanted = kept.map((line) => (/^\.env|^holdfast\.json$/.test(line) ? `**/${line}` : line))
+  const copied = new Set(linesOf(".dockerignore").map((line) => line.replace(/\/$/, "")))
+  expect([".git", ...wanted].filter((line) => !copied.has(line.replace(/\/$/, "")))).toEqual([])
 })
