@@ -28,7 +28,7 @@ import { latencyEndpoints } from "./latency.ts"
 import { monitoringEndpoints } from "./monitoring-endpoints.ts"
 import { listLimits } from "./limit-endpoints.ts"
 import * as operations from "./operations.ts"
-import { byId, byInstant, byName, listQuery, page } from "./page.ts"
+import { byId, byInstant, byName, byTruth, listQuery, page } from "./page.ts"
 import { replayEndpoints } from "./replay-endpoints.ts"
 import { postTelegramUpdate } from "./telegram-endpoints.ts"
 import * as trading from "./trading.ts"
@@ -208,7 +208,11 @@ export const listPositions = endpoint({
   tag: "trading",
   name: "listPositions",
   summary: "Positions, with each strategy's share.",
-  query: listQuery({ account: byName, symbol: byName }),
+  query: listQuery({
+    account: byName,
+    symbol: byName,
+    open: byTruth.meta({ description: "Whether something is held; what ever was held has a row." })
+  }),
   answers: { 200: page(trading.position) }
 })
 export const listAccounts = endpoint({

@@ -7,7 +7,7 @@
  * Never: names a filter that no column answers.
  */
 import { z } from "zod"
-import { storable, uuid } from "./words.ts"
+import { oneOf, storable, uuid } from "./words.ts"
 
 export const PAGE_ITEMS_DEFAULT = 50
 /** About 500 KB of JSON. */
@@ -34,6 +34,8 @@ export const listQuery = <Filters extends z.ZodRawShape>(filters: Filters) =>
 /** A filter by a name that operators choose, such as an account. */
 export const byName = storable(z.string()).optional()
 export const byId = uuid.optional()
+/** A filter by whether something is so. */
+export const byTruth = oneOf(["true", "false"]).optional()
 /** A bound in time: `from` is inclusive, `to` exclusive. */
 export const byInstant = z.iso
   .datetime({ offset: true, error: "must be an instant such as 2026-01-31T09:30:00Z" })

@@ -192,7 +192,7 @@ const retention = z
       .default(400)
       .meta({
         description:
-          "Signals with decisions, orders, fills and links, and dead letters; never while an order or a position of them lives. Closes, of which each strategy and account keeps the last, and settings that were replaced, except the last ones. null: forever."
+          "Signals with decisions, orders, fills and links, dead letters, and waves that are over; never while an order or a position of them lives. Closes, of which each strategy and account keeps the last, and settings that were replaced, except the last ones. null: forever."
       }),
     alertDays: natural.default(400).meta({ description: "Alerts that are over." }),
     auditDays: natural.default(400).meta({ description: "Commands of operators and what came of them." }),
@@ -296,7 +296,7 @@ export const settingsFile = z
         .meta({ description: "Origins whose pages may read responses." }),
       trustedProxies: z.array(z.string(), "must be a list of addresses and networks").default([]).meta({
         description:
-          "Addresses and networks of proxies in front of the service: what they add to `X-Forwarded-For` names the sender of a post."
+          "Addresses and networks of proxies in front of the service: what they add to `X-Forwarded-For` names the sender of a post, and in the audit who gave a command."
       }),
       sources: mapOf(name, sourceFile)
         .default({})

@@ -203,11 +203,11 @@ export const account = z
     reconciled_at: instant.nullable(),
     created_at: instant,
     open_positions: count,
-    cash: decimal.nullable().meta({ description: "As the venue reported it; null: unknown now." }),
+    cash: decimal.nullable().meta({ description: "As the venue had reported it then; null: unknown." }),
     buying_power: decimal.nullable().meta({ description: "What the venue allows new entries to use." }),
-    balance_at: instant.nullable().meta({ description: "When the venue reported it." }),
-    realised_pnl: decimal,
-    fees: decimal,
+    balance_at: instant.nullable().meta({ description: "When the venue reported `buying_power`." }),
+    realised_pnl: decimal.meta({ description: "Of now, by the fills." }),
+    fees: decimal.meta({ description: "Of now, by the fills." }),
     unrealised_pnl: decimal.nullable(),
     equity: decimal.nullable().meta({
       description:
@@ -217,7 +217,7 @@ export const account = z
     drawdown: decimal.nullable().meta({ description: "Below the high-water mark since the last resume." }),
     equity_at: instant.nullable().meta({
       description:
-        "The minute of `unrealised_pnl`, `equity`, `day_pnl` and `drawdown`; null with figures: it never traded."
+        "The minute of `cash`, `unrealised_pnl`, `equity`, `day_pnl` and `drawdown`; null with figures: it never traded."
     })
   })
   .meta({ id: "Account" })

@@ -249,7 +249,7 @@ describe("a list", () => {
   it("of equity is cut at two instants, and its newest row stands in the account", async () => {
     await world.sql(
       `INSERT INTO accounts (id, venue, starting_cash, venue_cash, buying_power, balance_at)
-        VALUES ('other-rich', 'v8', 100, 7.5, 5, hf_now())`,
+        VALUES ('other-rich', 'v8', 100, 9.5, 5, hf_now())`,
       []
     )
     await world.sql(
@@ -273,6 +273,7 @@ describe("a list", () => {
         drawdown: "1"
       }
     ])
+    // The venue has reported other cash since: it belongs to the next sample.
     assert.deepInclude((await get("/api/v1/accounts?venue=v8")).body.items[0], {
       cash: "7.5",
       buying_power: "5",
@@ -282,6 +283,21 @@ describe("a list", () => {
       equity_at: "2026-11-23T00:02:00.000Z"
     })
     assert.strictEqual((await get("/api/v1/equity?from=yesterday")).status, 400)
+  })
+
+  it("of positions is that of the open ones, where these are asked for", async () => {
+    await world.sql("INSERT INTO accounts (id, venue, starting_cash) VALUES ('holder', 'v7', 1)", [])
+    await world.sql(
+      `INSERT INTO positions (id, account, symbol, quantity)
+        SELECT gen_random_uuid(), 'holder', 'S' || n, CASE WHEN n % 5 = 0 THEN -n ELSE 0 END FROM generate_series(1, 10) AS n`,
+      []
+    )
+    const symbols = async (query: string) =>
+      (await get(`/api/v1/positions?account=holder${query}`)).body.items.map(({ symbol }) => symbol)
+    assert.deepStrictEqual(await symbols("&open=true"), ["S5", "S10"])
+    assert.lengthOf(await symbols("&open=false"), 8)
+    assert.lengthOf(await symbols(""), 10)
+    assert.strictEqual((await get("/api/v1/positions?open=yes")).status, 400)
   })
 
   it("gives null for an instant that has no end", async () => {

@@ -91,8 +91,16 @@ describe("a drawdown", () => {
     const rows = await service.list("equity", "account=paper-1")
     assert.isNotEmpty(rows)
     assert.isTrue(rows.every((row) => row["realised_pnl"] !== null))
-    const [account] = await service.list("accounts", "venue=practice")
-    assert.isNotNull(account?.["cash"])
-    assert.isNotNull(account?.["balance_at"])
-  }, 30_000)
+    // Its cash is that of the minute of its equity: of the first minute it may not be known.
+    const account = await waitUntil(
+      "a minute of which the cash is known",
+      async () => {
+        const row = (await service.list("accounts", "venue=practice")).find(({ id }) => id === "paper-1")
+        return row?.["cash"] === null ? undefined : row
+      },
+      90_000
+    )
+    assert.isNotNull(account["equity_at"])
+    assert.isNotNull(account["balance_at"])
+  }, 120_000)
 })

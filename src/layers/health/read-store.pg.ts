@@ -38,6 +38,11 @@ interface ListTable {
   readonly oldestFirst?: true
   /** The column of the filters `from`, `to` and `since`. */
   readonly time?: string
+  /**
+   * Filters that no column has: what each of their words stands for. As a condition of its own, and not as a comparison with a word
+   * that every row would have to make, because only then does the planner take the index of it.
+   */
+  readonly words?: Readonly<Record<string, Readonly<Record<string, string>>>>
 }
 
 /** The lease of an account is that of the life that holds it; owners of earlier versions had one of their own. */
@@ -46,6 +51,8 @@ const leaseUntil =
 /** Must match the index `orders_open`. */
 const openOrders = `status IN (${[...OPEN].map((status) => `'${status}'`).join(", ")})`
 const bySeq = [{ column: "seq", type: "bigint" }] as const
+/** What somebody may still have to replay is open. */
+const replayWords = { status: { open: "replayed_at IS NULL", replayed: "replayed_at IS NOT NULL" } }
 
 const lists: Readonly<Record<ListName, ListTable>> = {
   signals: { from: "signals", columns: signalColumns, key: bySeq, where: "source <> 'canary'" },
@@ -65,13 +72,15 @@ const lists: Readonly<Record<ListName, ListTable>> = {
       { column: "account", type: "text" },
       { column: "symbol", type: "text" }
     ],
-    where: "account <> 'canary'"
+    where: "account <> 'canary'",
+    words: { open: { true: "quantity <> 0", false: "quantity = 0" } }
   },
   accounts: {
     from: `(SELECT a.*, (SELECT count(*)::int FROM positions p WHERE p.account = a.id AND p.quantity <> 0) AS open_positions,
       (SELECT coalesce(sum(p.realised_pnl), 0) FROM positions p WHERE p.account = a.id) AS realised_pnl,
       (SELECT coalesce(sum(p.fees), 0) FROM positions p WHERE p.account = a.id) AS fees,
-      CASE WHEN a.balance_at IS NOT NULL THEN a.venue_cash END AS cash,
+      -- Of one sample, as what they are compared with: cash of this second beside equity of the minute adds up to nothing.
+      CASE WHEN idle THEN CASE WHEN a.balance_at IS NOT NULL THEN a.venue_cash END ELSE e.cash END AS cash,
       CASE WHEN idle THEN 0 ELSE e.unrealised_pnl END AS unrealised_pnl,
       CASE WHEN idle THEN a.starting_cash ELSE e.equity END AS equity,
       CASE WHEN idle THEN 0 ELSE e.day_pnl END AS day_pnl, CASE WHEN idle THEN 0 ELSE e.drawdown END AS drawdown, e.at AS equity_at
@@ -125,7 +134,14 @@ const lists: Readonly<Record<ListName, ListTable>> = {
       THEN 'acknowledged' ELSE 'open' END AS status FROM alerts) AS alerts`,
     columns: `id, status, severity, kind, dedup_key, message, component, detail, occurrences, first_at, last_at,
       last_message, last_detail, standing, acknowledged_at, acknowledged_by, acknowledged_note, resolved_at, resolved_by`,
-    key: bySeq
+    key: bySeq,
+    words: {
+      status: {
+        open: "resolved_at IS NULL AND acknowledged_at IS NULL",
+        acknowledged: "resolved_at IS NULL AND acknowledged_at IS NOT NULL",
+        resolved: "resolved_at IS NOT NULL"
+      }
+    }
   },
   audit: {
     from: "audit",
@@ -139,17 +155,18 @@ const lists: Readonly<Record<ListName, ListTable>> = {
     columns: "version, by, changed, node, life, settings, at",
     key: bySeq
   },
-  // "open" is what somebody may still have to replay.
   dead_letters: {
     from: `(SELECT *, CASE WHEN replayed_at IS NULL THEN 'open' ELSE 'replayed' END AS status FROM dead_letters) AS dead_letters`,
     columns: "id, status, origin, reference, reason, payload, created_at, replayed_at",
-    key: bySeq
+    key: bySeq,
+    words: replayWords
   },
   refused: {
     from: `(SELECT *, CASE WHEN replayed_at IS NULL THEN 'open' ELSE 'replayed' END AS status FROM refused_posts) AS refused_posts`,
     columns: `id, status, source, reason, answered, errors, body, body_bytes, cut, request_id, address, signal_id,
       received_at, replayed_at, replayed_by`,
-    key: bySeq
+    key: bySeq,
+    words: replayWords
   },
   drills: {
     from: "drills",
@@ -222,6 +239,9 @@ const selectPage = (
   after: ReadonlyArray<string> | null
 ) => {
   const conditions: Array<Fragment> = Object.entries(request.filters).map(([name, value]) => {
+    const words = table.words?.[name]
+    // A word that is none finds nothing; the endpoints refuse it before.
+    if (words !== undefined) return sql.literal(words[value] ?? "false")
     const isTime = name === "from" || name === "to" || name === "since"
     const column = sql.literal((isTime ? table.time : undefined) ?? name)
     if (name === "from" || name === "since") return sql`${column} >= ${value}::timestamptz`
@@ -248,6 +268,10 @@ const selectPage = (
     ${conditions.length === 0 ? sql.literal("") : sql`WHERE ${sql.and(conditions)}`}
     ORDER BY ${sql.literal(order)} LIMIT ${request.limit + 1}`
 }
+
+/** The statement of a page, whose plan is looked at by a test. */
+export const pageStatement = (sql: SqlClient, name: ListName, request: Omit<PageRequest, "cursor">) =>
+  selectPage(sql, lists[name], { ...request, cursor: null }, null)
 
 const listOf =
   (database: DatabaseService) =>

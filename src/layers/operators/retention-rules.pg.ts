@@ -147,6 +147,16 @@ export const retentionRules: ReadonlyArray<RetentionRule> = [
     sweeps: true
   },
   {
+    // A ledger goes on behind its last wave, so that one stays. By the wave itself, which is a lag before it is due.
+    name: "waves",
+    table: "waves",
+    born: "wave",
+    keeps: ({ signalDays }) => ({ days: signalDays }),
+    over: (sql) => sql`t.status IN ('done', 'missed')
+      AND EXISTS (SELECT FROM waves n WHERE n.feed = t.feed AND n.wave > t.wave)`,
+    sweeps: true
+  },
+  {
     // Kept as long as the decisions made under them, from when the next ones replaced them; the last two of a node are those in
     // force and the one step back.
     name: "settings",
