@@ -33,6 +33,7 @@ import { layerDataDir } from "./platform/data-dir.file.ts"
 import { Entropy, type EntropyService } from "./platform/entropy.port.ts"
 import { layerSchemaPg } from "./database/database-schema.pg.ts"
 import { type DatabaseTarget, type DatabaseUrlInvalid, targetFromUrl } from "./database/database-target.ts"
+import { databaseInTurns } from "./database/database-turns.ts"
 import { layerPg } from "./database/database.pg.ts"
 import { FeedBufferPg } from "./feeds/feed-buffer.pg.ts"
 import { Feeds } from "./feeds/feeds.port.ts"
@@ -125,7 +126,13 @@ const databaseLayer = (settings: Settings, target: DatabaseTarget) =>
 const nodeStore = (target: DatabaseTarget) =>
   nodeStorePg.pipe(Layer.provide(layerPg({ target, poolSize: 1, applicationName: "holdfast-lease" })))
 
-const stores = (mask: Mask) =>
+/** What people ask for has half of the pool: with the other half trading goes on, whoever polls. */
+const readStores = ({ databasePool }: Settings) =>
+  Layer.mergeAll(ReadStorePg, incidentStorePg).pipe(
+    Layer.provide(databaseInTurns(Math.max(1, Math.floor(databasePool / 2))))
+  )
+
+const stores = (mask: Mask, settings: Settings) =>
   Layer.mergeAll(
     accountChangesPg,
     accountsStorePg,
@@ -139,13 +146,12 @@ const stores = (mask: Mask) =>
     FeedBufferPg,
     journalledFills(fillsStorePg),
     journalStorePg,
-    incidentStorePg,
     IntakeStorePg,
     journalledCommands(orderCommandsPg),
     journalledOrders(ordersStorePg),
     picturesPg,
     positionsStorePg,
-    ReadStorePg,
+    readStores(settings),
     riskStorePg,
     settingsVersionsPg,
     refusedStorePg,
@@ -231,7 +237,7 @@ export const componentLayer = (
     Layer.provideMerge(spoolOf(settings)),
     Layer.provideMerge(
       Layer.mergeAll(
-        stores(hidden),
+        stores(hidden, settings),
         layerInstallationPg(settings, venueSchemasOf(settings)),
         nodeStore(target),
         layerEmbeddedVenues,
