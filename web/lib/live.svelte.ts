@@ -2,8 +2,8 @@
  * The journal in the browser: the last entries, and each new one as it happens.
  *
  * Promises: entries are in order, each once, and bounded; a stream that ends is opened again after the last entry that came, so
- * nothing is missing; what the service could not give is counted in `missed`; `isCurrent` only while the stream is open and has
- * given all there is.
+ * nothing is missing; what the service could not give is counted in `missed`; `isOpen` only while something came in the last five
+ * seconds, whatever the browser believes of the connection; `isCurrent` only while the stream is open and has given all there is.
  * Never: holds up the page: entries that arrive together are shown together, once a frame; keeps a stream while nobody looks.
  */
 import { read } from "./api.ts"
@@ -41,6 +41,12 @@ const entriesMax = 20_000
 const pinnedMax = 2 * entriesMax
 const historyMax = 500
 const retryMs = 1_000
+/**
+ * The service says something every two seconds (`heartbeat_ms`). A connection of which one end is gone without notice stays open to
+ * the browser for minutes, so after so long without anything it is dead. With the pause between two looks that is below five seconds.
+ */
+const silentMs = 4_600
+const lookEveryMs = 250
 
 class Journal {
   entries = $state.raw<ReadonlyArray<Entry>>([])
@@ -114,6 +120,9 @@ export const journal = new Journal()
 class Live {
   #socket: WebSocket | null = null
   #timer: ReturnType<typeof setTimeout> | undefined
+  #watch: ReturnType<typeof setInterval> | undefined
+  /** When something came last, by a clock that nobody sets. */
+  #heardAt = 0
   #waiting: Array<Entry> = []
   /** Each opening has a number; what belongs to a former one is over. */
   #opening = 0
@@ -134,10 +143,18 @@ class Live {
   stop(): void {
     this.#opening += 1
     clearTimeout(this.#timer)
+    clearInterval(this.#watch)
     this.#socket?.close()
     this.#socket = null
     this.#waiting = []
     journal.isOpen = false
+  }
+
+  /** Ends a connection that says nothing, and does not wait for an answer to that: there may be nobody who gives one. */
+  #look(opening: number): void {
+    if (opening !== this.#opening || performance.now() - this.#heardAt < silentMs) return
+    this.stop()
+    void this.#open()
   }
 
   /** Opens the stream again, as who is logged in now. */
@@ -168,9 +185,13 @@ class Live {
     if (last !== undefined) url.searchParams.set("since", String(last))
     const socket = new WebSocket(url)
     this.#socket = socket
+    this.#heardAt = performance.now()
+    clearInterval(this.#watch)
+    this.#watch = setInterval(() => this.#look(opening), lookEveryMs)
     socket.addEventListener("message", (event) => {
-      if (opening === this.#opening && typeof event.data === "string")
-        this.#take(JSON.parse(event.data) as Entry | Message)
+      if (opening !== this.#opening || typeof event.data !== "string") return
+      this.#heardAt = performance.now()
+      this.#take(JSON.parse(event.data) as Entry | Message)
     })
     socket.addEventListener("close", () => {
       this.#again(opening)
@@ -179,6 +200,7 @@ class Live {
 
   #again(opening: number): void {
     if (opening !== this.#opening) return
+    clearInterval(this.#watch)
     journal.isOpen = false
     this.#timer = setTimeout(() => void this.#open(), retryMs)
   }
@@ -202,8 +224,10 @@ class Live {
     if (message.type === "gap") journal.missed += (message.to ?? 0) - (message.from ?? 0) + 1
     // The numbers begin again below those that are known, as after a clock that was set back.
     if (message.type === "reset") {
+      this.#waiting = []
       journal.entries = []
       journal.hasEarlier = true
+      journal.head = 0
     }
   }
 }

@@ -110,6 +110,7 @@ export class LiveHub {
       mode: "ring",
       blockedSinceMs: null,
       heartbeatAtMs: nowMs(),
+      probedAtMs: nowMs(),
       resume: null,
       stop: null
     }
@@ -282,7 +283,10 @@ export class LiveHub {
     const { allowed, sink } = viewer.request
     viewer.heartbeatAtMs = now
     if (!allowed()) return this.#drop(viewer, "unauthorized")
-    if (!sink.probe()) return this.#drop(viewer, "too_slow")
+    if (now - viewer.probedAtMs >= liveLimits.probeMs) {
+      viewer.probedAtMs = now
+      if (!sink.probe()) return this.#drop(viewer, "too_slow")
+    }
     if (isBlocked(viewer, now)) return undefined
     return this.#send(viewer, { type: "heartbeat", head: journal.head(), at: isoOf(epochMs()) })
   }

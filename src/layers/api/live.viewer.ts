@@ -42,6 +42,7 @@ export interface Looking {
   mode: "ring" | "table" | "over"
   blockedSinceMs: number | null
   heartbeatAtMs: number
+  probedAtMs: number
   /** Called when there is room again. */
   resume: (() => void) | null
   /** Ends the effect that reads for it. */

@@ -64,7 +64,10 @@ export const readLimits = {
   bodyBytesMax: 16_384,
   /** An update of the Telegram bot: a message of 4,096 characters with another that it answers, several times over. */
   telegramBytesMax: 262_144,
-  /** Concurrent read requests; above it 503. Two pool connections would serve more, but the intake must not starve. */
+  /**
+   * Concurrent requests that may ask the database; above it 503. Those that wait for a turn count: half of the pool is theirs
+   * (`databaseInTurns`), so what more would only wait until its deadline is refused at once.
+   */
   concurrentMax: 32,
   /** /health and /metrics query the tree; a tree that is silent this long counts as unresponsive. */
   pingMs: 1_000
@@ -84,10 +87,12 @@ export const liveLimits = {
   slowMsMax: 10_000,
   /** The same for one that memory has left behind meanwhile: a burst is not its fault. */
   behindMsMax: 1_000,
-  /** Below the 60 s of common proxies and `inactivityMs`, with room for a lost one. */
-  heartbeatMs: 15_000,
+  /** A page that hears nothing for five seconds takes its stream for dead, which leaves room for one that is lost. */
+  heartbeatMs: 2_000,
+  /** A peer that answers no ping for so long is gone; a line may stand still for some seconds. */
+  probeMs: 15_000,
   /** How often blocked viewers and heartbeats are looked at. */
-  sweepMs: 1_000,
+  sweepMs: 500,
   /** A viewer that was told to leave is cut after this. */
   leaveMs: 2_000,
   /** Viewers that read the table at the same time; the others wait their turn. */
@@ -120,6 +125,10 @@ invariant(
   "a body slightly over the limit is answered, not cut"
 )
 invariant(
-  2 * liveLimits.heartbeatMs < listenerLimits.inactivityMs,
-  "a stream that carries nothing is not taken for a stuck one"
+  2 * liveLimits.probeMs < listenerLimits.inactivityMs,
+  "a peer that is gone is noticed before its connection is cut as stuck"
+)
+invariant(
+  2 * (liveLimits.heartbeatMs + liveLimits.sweepMs) <= 5_000,
+  "two signs of life come in the time after which a page takes its stream for dead"
 )

@@ -359,6 +359,14 @@ describe("the WebSocket", () => {
     await viewer.until("an entry", () => viewer.seqs().length === 1)
   })
 
+  it("gives a sign of life every two seconds, so that nothing for five is the end of a line", async () => {
+    const s = await stage()
+    const viewer = await enter(watchLive, s)
+    await viewer.until("two signs of life", () => viewer.others("heartbeat").length === 2, 6_000)
+    assert.deepInclude(viewer.others("hello")[0], { heartbeat_ms: 2_000 })
+    assert.deepInclude(viewer.others("heartbeat")[1], { head: s.journal.head() })
+  })
+
   it("ends a viewer that sends more than a ping can be", async () => {
     const s = await stage()
     const viewer = await enter(watchLive, s)
