@@ -42,7 +42,7 @@ export const pages: ReadonlyArray<Page> = [
   { name: "waves", title: "Waves", key: "w", component: ListPage },
   { name: "journal", title: "Journal", key: "j", component: JournalPage },
   { name: "experiments", title: "Experiments", key: "x", component: Experiments },
-  { name: "replay", title: "Replay", key: "y", component: Replay },
+  { name: "replay", title: "Replay", key: "p", component: Replay },
   { name: "dead-letters", title: "Dead letters", key: "d", component: ListPage },
   { name: "refused", title: "Refused", key: "r", component: ListPage },
   { name: "alerts", title: "Alerts", key: "l", component: ListPage },

@@ -75,6 +75,8 @@ class Store {
   alerts = $state.raw<ReadonlyArray<Record<string, unknown>> | null>(null)
   /** What comes from the database could not be read the last time: it is as old as it was. */
   rowsAreOld = $state(false)
+  /** When they could, in epoch milliseconds; null: never. */
+  rowsReadAt = $state<number | null>(null)
   now = $state(Date.now())
   #answeredAt = 0
   #running = false
@@ -111,6 +113,8 @@ class Store {
     this.components = []
     this.waves = []
     this.alerts = null
+    this.rowsAreOld = false
+    this.rowsReadAt = null
   }
 
   async refresh(): Promise<void> {
@@ -137,6 +141,7 @@ class Store {
       if (waves !== null) this.waves = waves.items
       if (alerts !== null) this.alerts = alerts.items
       this.rowsAreOld = waves === null || alerts === null
+      if (!this.rowsAreOld) this.rowsReadAt = Date.now()
       this.#answeredAt = Date.now()
       this.now = this.#answeredAt
       this.link = "live"

@@ -16,7 +16,9 @@ class Timeline {
     if (this.at === null) return "live"
     const entry = journal.entry(this.at)
     if (entry !== undefined) return `${clock(entry.at)} UTC, entry ${entry.seq}`
-    return past.shown === null ? `entry ${this.at}` : `${instant(past.shown.at)} UTC, entry ${this.at}`
+    return past.shown?.seq === this.at
+      ? `${instant(past.shown.at)} UTC, entry ${this.at}`
+      : `entry ${this.at}`
   }
 
   /** Goes to an entry; the newest one is the past as well until `live` is called. */

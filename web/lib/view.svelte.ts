@@ -17,15 +17,15 @@ export type Shown = Omit<Component, "budget" | "detail" | "readiness"> & {
 class View {
   readonly isPast = $derived(timeline.at !== null)
 
-  /** The moment of the past; null while it is not known yet, and now. */
-  get moment(): Moment | null {
-    return this.isPast ? past.shown : null
-  }
+  /** The moment of the past; null while it is not known yet, and now. What came for another moment is not shown under its name. */
+  readonly moment: Moment | null = $derived(
+    this.isPast && past.shown?.seq === timeline.at ? past.shown : null
+  )
 
   /** In the order of the tree. */
   readonly components: ReadonlyArray<Shown> = $derived.by(() => {
     if (!this.isPast) return store.components
-    return (past.shown?.components ?? []).map((one) => ({
+    return (this.moment?.components ?? []).map((one) => ({
       ...one,
       budget: null,
       detail: null,
@@ -36,12 +36,12 @@ class View {
 
   /** When it is, for ages. */
   get nowMs(): number {
-    return this.isPast ? Date.parse(past.shown?.at ?? "") : store.now
+    return this.isPast ? Date.parse(this.moment?.at ?? "") : store.now
   }
 
   /** What health says; null where nobody knows. */
   readonly health = $derived.by(() => {
-    const { health } = this.isPast ? { health: past.shown?.health ?? null } : store
+    const { health } = this.isPast ? { health: this.moment?.health ?? null } : store
     if (health === null) return null
     return {
       status: health.status,
