@@ -20,6 +20,8 @@ export interface MemoryDisk extends SpoolDiskService {
   readonly step: <A, E, R>(before: boolean, effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   /** Operations by name fail with this code from now on; none when left out. */
   readonly fail: (operations?: ReadonlyArray<string>, code?: string) => void
+  /** The failure of one operation, for a test that chooses which. */
+  readonly spoil: (operation: string, file: string) => Effect.Effect<never, DiskFault>
 }
 
 export const makeMemoryDisk = (): MemoryDisk => {
@@ -77,13 +79,21 @@ export const makeMemoryDisk = (): MemoryDisk => {
     fail: (operations = [], code = "EIO") => {
       failing = { operations, code }
     },
+    spoil: (operation, file) => Effect.fail(new DiskFault({ operation, file, code: "EIO", full: false })),
     list: operate("list", "/spool", () => [...files.keys()]),
-    read: (name) => operate("read", name, () => files.get(name) ?? Buffer.alloc(0)),
+    read: (name) =>
+      Effect.suspend(() => {
+        const bytes = files.get(name)
+        return bytes === undefined
+          ? Effect.fail(new DiskFault({ operation: "read", file: name, code: "ENOENT", full: false }))
+          : operate("read", name, () => bytes)
+      }),
     create: (name, bytes) => operate("write", name, (share) => write(name, bytes, share)),
     append: (name, bytes) => operate("write", name, (share) => write(name, bytes, share)),
     cut: (name, bytes) =>
       operate("cut", name, (share) => {
-        if (share === 1) files.set(name, (files.get(name) ?? Buffer.alloc(0)).subarray(0, bytes))
+        const before = files.get(name)
+        if (share === 1 && before !== undefined) files.set(name, before.subarray(0, bytes))
       }),
     remove: (name) =>
       operate("remove", name, (share) => {

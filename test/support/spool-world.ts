@@ -73,6 +73,8 @@ export interface SpoolGround {
   readonly database: MemoryIntakeStore
   /** By their ids. */
   readonly refused: Map<string, RefusedPost>
+  /** How each batch of them was to be stored. */
+  readonly refusedHow: Array<"durable" | undefined>
   readonly alerts: Array<Alert>
 }
 
@@ -80,6 +82,7 @@ export const makeGround = (): SpoolGround => ({
   disk: makeMemoryDisk(),
   database: makeMemoryIntakeStore(),
   refused: new Map(),
+  refusedHow: [],
   alerts: []
 })
 
@@ -88,7 +91,10 @@ export interface SpoolLife {
   readonly spool: SpoolService
   /** Appends a post: its result, once there is one; false when it was not taken. */
   readonly post: (row: IntakeRow) => Effect.Effect<PostResult | false>
-  readonly drain: Effect.Effect<void, unknown>
+  readonly drain: Effect.Effect<number, unknown>
+  /** Ends the writer, as a pause of the component does, and begins it again. */
+  readonly pause: Effect.Effect<void>
+  readonly resume: Effect.Effect<void>
 }
 
 type DrainNeeds = Effect.Services<typeof drainSpool>
@@ -97,8 +103,8 @@ const bounds = { postsMax: 1_000, bytesMax: 1_048_576 }
 
 /** Runs a life until it ends or crashes. True: it ended. */
 export const live = (
-  { alerts, database, disk, refused }: SpoolGround,
-  act: (life: SpoolLife) => Effect.Effect<void, unknown>,
+  { alerts, database, disk, refused, refusedHow }: SpoolGround,
+  act: (life: SpoolLife) => Effect.Effect<unknown, unknown>,
   settings: Partial<Settings> = {}
 ): Effect.Effect<boolean, unknown> => {
   const availability = makeAvailability()
@@ -112,10 +118,11 @@ export const live = (
     }),
     Layer.succeed(RefusedStore, {
       open: Effect.succeed(0),
-      store: (posts) =>
+      store: (posts, how) =>
         disk.step(
           false,
           Effect.sync(() => {
+            refusedHow.push(how)
             for (const post of posts) if (!refused.has(post.id)) refused.set(post.id, post)
           })
         )
@@ -147,14 +154,19 @@ export const live = (
   const program = Effect.gen(function* () {
     const spool = yield* Spool
     yield* spool.open
-    const writer = yield* Effect.forkChild(spool.writer, { startImmediately: true })
+    const begin = Effect.forkChild(spool.writer, { startImmediately: true })
+    const owner = { writer: yield* begin }
+    const pause = Effect.suspend(() => Fiber.interrupt(owner.writer))
+    const resume = Effect.map(begin, (writer) => {
+      owner.writer = writer
+    })
     const post = (row: IntakeRow): Effect.Effect<PostResult | false> =>
       Effect.callback<PostResult | false>((resume) => {
         if (!spool.append(row, (result) => resume(Effect.succeed(result)))) resume(Effect.succeed(false))
       })
     const context = yield* Effect.context<DrainNeeds>()
-    yield* act({ spool, post, drain: Effect.provideContext(drainSpool, context) })
-    yield* Fiber.interrupt(writer)
+    yield* act({ spool, post, drain: Effect.provideContext(drainSpool, context), pause, resume })
+    yield* pause
     return true
   }).pipe(Effect.provide(spoolSegments.pipe(Layer.provideMerge(ports))))
   return Effect.raceFirst(program, Effect.as(Deferred.await(disk.crashed()), false))

@@ -31,7 +31,7 @@ import {
 } from "../../layers/health/health-source.port.ts"
 import { CanaryFigures } from "../../layers/health/canary.port.ts"
 import { IntakeQueue } from "../../layers/intake/intake-queue.port.ts"
-import { Spool, type SpoolLook } from "../../layers/intake/spool.port.ts"
+import { Spool, type SpoolService } from "../../layers/intake/spool.port.ts"
 import { LinkageFigures } from "../../layers/health/linkage.port.ts"
 import { Breakers, type BreakersService } from "../../layers/orders/breakers.port.ts"
 import { Lifecycle } from "../../layers/platform/lifecycle.port.ts"
@@ -131,10 +131,8 @@ const stoppedBreakers = (seen: ReturnType<BreakersService["current"]>): HealthFa
   )
 
 /** Before it is known whether the database is there nothing is spooled, and nothing is known of what is. */
-const spoolState = ({ fault, phase }: SpoolLook, isDecided: boolean): HealthFacts["spool"] => {
-  if (fault !== null) return fault.kind
-  return phase === "open" && isDecided ? "usable" : "none"
-}
+const spoolState = (spool: SpoolService): HealthFacts["spool"] =>
+  spool.look().fault?.kind ?? (spool.takes() ? "usable" : "none")
 
 const actorRows = (node: TreeNode): ReadonlyArray<ActorRow> => [
   {
@@ -237,7 +235,7 @@ export const healthSourceLayer = Layer.effect(
           startup: startupOf(startup),
           // A frozen server refuses nothing: the intake's overdue commit reveals it first.
           database: database.availability.current() === "available" && !queue.stalled() ? "ready" : "away",
-          spool: spoolState(spool.look(), database.availability.current() !== "unknown"),
+          spool: spoolState(spool),
           spooled: spool.takesAll() ? spool.look().posts : 0,
           tradingState: trading.current(),
           queue: signals.current(),

@@ -82,7 +82,7 @@ const keepConflicts = (settled: ReadonlyArray<SettledPost>, posts: ReadonlyArray
         ? [refusedOf(post.row, result.signalId, mask)]
         : []
     })
-    if (refused.length > 0) yield* store.store(refused)
+    if (refused.length > 0) yield* store.store(refused, "durable")
   }).pipe(Effect.mapError(({ message }) => new DrainInterrupted({ why: message })))
 
 const setAside = (settled: ReadonlyArray<SettledPost>, posts: ReadonlyArray<SpooledPost>) =>
@@ -138,7 +138,7 @@ const spoolChange = (spool: SpoolService): Effect.Effect<void> =>
     return Effect.sync(end)
   }).pipe(Effect.timeoutOption(spoolLimits.writeMsMax), Effect.asVoid)
 
-/** Ends when the spool is empty; fails when a batch could not be stored or read. */
+/** Ends when the spool is empty, with the number of posts it has moved; fails when a batch could not be stored or read. */
 export const drainSpool = Effect.gen(function* () {
   const spool = yield* Spool
   const totals: Totals = { stored: 0, duplicates: 0, conflicts: 0, tooOld: 0, refused: 0 }
@@ -148,7 +148,8 @@ export const drainSpool = Effect.gen(function* () {
       // With few left, new posts wait for the database instead: a spool that is refilled while it is drained is never empty.
       if (spool.look().posts <= spoolLimits.drainRowsMax) spool.handOver(true)
       const posts = yield* spool.next
-      yield* posts.length === 0 ? spoolChange(spool) : drainBatch(posts, totals)
+      if (posts.length > 0) yield* drainBatch(posts, totals)
+      else if (!spool.isEmpty()) yield* spoolChange(spool)
     }
   })
   yield* Effect.ensuring(
@@ -156,7 +157,7 @@ export const drainSpool = Effect.gen(function* () {
     Effect.sync(() => spool.handOver(false))
   )
   const posts = totals.stored + totals.duplicates + totals.conflicts + totals.tooOld + totals.refused
-  if (posts === 0) return
+  if (posts === 0) return 0
   yield* logEvent("info", "spool.drained", `the database has ${posts} spooled posts`, {
     component,
     ms: (yield* Clock.currentTimeMillis) - beganMs,
@@ -167,4 +168,5 @@ export const drainSpool = Effect.gen(function* () {
     too_old: totals.tooOld,
     refused: totals.refused
   })
+  return posts
 })

@@ -78,10 +78,11 @@ const write = streamActor("spool.write", ({ send }: { readonly send: Send }) =>
       const spool = yield* Spool
       let before = ""
       const report = (): void => {
-        const { fault, posts } = spool.look()
+        const { fault, phase, posts } = spool.look()
         const event = {
           type: "spool.changed",
-          isHolding: posts > 0,
+          // What could be read before the reading failed is nothing that could be drained.
+          isHolding: phase === "open" && posts > 0,
           fault: fault?.kind ?? null,
           error: fault?.message ?? null
         } as const
@@ -95,7 +96,7 @@ const write = streamActor("spool.write", ({ send }: { readonly send: Send }) =>
         Effect.sync(() => spool.listen(report)),
         (end) => Effect.sync(end)
       )
-      report()
+      // The writer reports its beginning: before it the spool says of itself that it has no owner.
       return yield* Effect.raceFirst(spool.writer, watchFaults)
     })
   )

@@ -10,7 +10,10 @@ import type { SourceSettings } from "../kernel/settings.ts"
 /** Why a spool takes nothing. `full`: its bounds or the disk; `failed`: the disk refuses or does not answer. */
 export type SpoolFaultKind = "full" | "failed"
 
-/** What posts may expect of the spool. `none`: there is no spool, or nobody knows yet what it holds. */
+/**
+ * What posts may expect of the spool. `none`: there is no spool, nobody knows yet what it holds, or too many wait for its disk just
+ * now.
+ */
 export type SpoolState = "none" | "usable" | SpoolFaultKind
 
 /** What the age of a spooled post is judged by. */

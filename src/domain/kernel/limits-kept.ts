@@ -54,12 +54,21 @@ export const spoolLimits = {
   /** Posts and bytes that wait for a write; more is refused. */
   waitingMax: 4_096,
   waitingBytesMax: 16 * 1_024 * 1_024,
-  /** Write and fsync of a group. With the commit that was waited for before, a sender has its answer before it hangs up. */
+  /** Write and fsync of a group. */
   writeMsMax: seconds(1),
+  /**
+   * From the arrival of a post to its answer, the commit that was waited for and all that is written before it included: before its
+   * sender hangs up.
+   */
+  answerMsMax: 2_700,
+  /** What a group still gets that is overdue when its turn comes, after slow writes or a stall of the process. */
+  writeMsMin: 50,
   /** Every other operation on one file. */
   fileMsMax: seconds(5),
   /** Reading what a life before left, as much as the setting allows. */
   openMsMax: seconds(30),
+  /** Between two attempts to read a file then. */
+  readPauseMs: 100,
   /** How often DATA_DIR is looked at until its lock is held. */
   lockPollMs: 20,
   /** A disk that refused is tried again this often, and so is a drain that failed. */
@@ -118,8 +127,8 @@ export const alertLogLimits = {
   skewMs: seconds(30),
   /** An alert without an identity of its own may take this long; a sender gives up after its resends, within a minute. */
   delayMsMax: minutes(5),
-  /** Two buckets of an identity (T3): equal bodies this near are one signal. */
-  sameMsMax: minutes(2),
+  /** Equal bodies less than a minute apart are one signal (T3). */
+  sameMsMax: minutes(1),
   deadlineMs: seconds(30)
 } as const
 

@@ -136,6 +136,15 @@ export interface LimitRelation {
 
 const lookupTotalMs = lookupLimits.delaysMs.reduce((sum, ms) => sum + ms, 0)
 
+/** Writes that one post may wait for, its own included: full groups, and the one that was begun before. */
+const spoolGroupsMax =
+  Math.ceil(
+    Math.max(
+      spoolLimits.waitingMax / spoolLimits.groupMax,
+      spoolLimits.waitingBytesMax / spoolLimits.groupBytesMax
+    )
+  ) + 1
+
 /** Every relation between limits. Checked when this module loads and by a test. */
 export const limitRelations: ReadonlyArray<LimitRelation> = [
   {
@@ -164,7 +173,7 @@ export const limitRelations: ReadonlyArray<LimitRelation> = [
   },
   {
     rule: "an identity outlives every signal that could still be accepted (T3 retention)",
-    holds: ageLimits.identityRetentionMs > ageLimits.signalAgeMsMax + ageLimits.clockSkewMsMax
+    holds: ageLimits.identityRetentionMs > ageLimits.signalAgeMsMax
   },
   {
     rule: "what waits of refused posts is stored in a few statements, and one of the largest fits into each",
@@ -177,8 +186,12 @@ export const limitRelations: ReadonlyArray<LimitRelation> = [
     holds: refusedLimits.answerMsMax + intakeLimits.commitMsMax < intakeLimits.senderPatienceMs
   },
   {
-    rule: "a post that waited for its commit and then for the spool is answered before its sender hangs up",
-    holds: intakeLimits.commitMsMax + spoolLimits.writeMsMax < intakeLimits.senderPatienceMs
+    rule: "a post that waits for the spool is answered before its sender hangs up",
+    holds: spoolLimits.answerMsMax + spoolGroupsMax * spoolLimits.writeMsMin < intakeLimits.senderPatienceMs
+  },
+  {
+    rule: "a post that waited for its commit has the time of a whole write of the spool",
+    holds: intakeLimits.commitMsMax + spoolLimits.writeMsMax < spoolLimits.answerMsMax
   },
   {
     rule: "all posts that wait for a late commit fit among those that wait for the spool",

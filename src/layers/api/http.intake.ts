@@ -7,7 +7,7 @@
  *
  * Promises: 2xx is sent only after the commit, or the fsync of the spool; every refusal names what to fix, except 401, which reveals nothing; a post of an
  * authenticated sender that is refused is handed over to be kept (T12), and `refused_id` is sent only for a row that is stored; a
- * post is answered within the commit deadline and that of the spool's write, a refused one within `refusedLimits.answerMsMax` more; a sender that hangs up
+ * post is answered within the commit deadline and that of the spool, a refused one within `refusedLimits.answerMsMax` more; a sender that hangs up
  * changes nothing for the others.
  * Never: waits for trading, stores a secret, or answers from anything but the store's result.
  * Failure: a database that is away or slow leaves a post to the spool (202); a spool that cannot take it, and more bodies than memory is reserved for, are 503 with Retry-After; a post the store cannot process is 500.
@@ -74,7 +74,8 @@ export class HttpIntake extends Context.Service<HttpIntake, HttpIntakeService>()
         metrics: yield* Metrics,
         room: makeBodyRoom(intakeLimits.readingBytesMax),
         rates: makeRateGate(),
-        nowMs: () => clock.currentTimeMillisUnsafe()
+        nowMs: () => clock.currentTimeMillisUnsafe(),
+        monotonicMs: () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
       })
     })
   )
@@ -90,7 +91,10 @@ interface Parts {
   readonly metrics: MetricsService
   readonly room: BodyRoom
   readonly rates: RateGate
+  /** Epoch milliseconds. */
   readonly nowMs: () => number
+  /** Never goes back: a clock that is set must neither lock a sender out nor let a burst pass. */
+  readonly monotonicMs: () => number
 }
 
 const utf8 = /^(utf-?8|us-ascii)$/i
@@ -321,7 +325,8 @@ const judge = (
     judgeBody(parts, exchange, post, settings, json)
     return
   }
-  parts.rates.admit({ exchange, source, sender: address, nowMs }, settings.rateLimit, () =>
+  const rated = { exchange, source, sender: address, nowMs: parts.monotonicMs() }
+  parts.rates.admit(rated, settings.rateLimit, () =>
     guarded(exchange, handling, () => {
       if (parts.lifecycle.stopping()) refuseStopping(parts, exchange)
       else judgeBody(parts, exchange, post, settings, json)

@@ -19,7 +19,7 @@ import { postLimits } from "../platform/http-limits.ts"
 export type Turn = { readonly waitMs: number } | { readonly retryMs: number }
 
 export interface RateLimiter {
-  /** The turn of a post that came at `nowMs`, which is taken where it has one. */
+  /** The turn of a post that came at `nowMs`, by a clock that never goes back; it is taken where the post has one. */
   readonly take: (source: string, sender: string, limit: SourceRate, nowMs: number) => Turn
   readonly senders: () => number
 }

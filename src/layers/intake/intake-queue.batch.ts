@@ -95,6 +95,7 @@ const makePosts = (nowMs: () => number) => {
       if (Math.max(open.length, waiting.length) >= intakeLimits.waitingPostsMax) return "posts"
       return bytes + more > intakeLimits.waitingBytesMax ? "bytes" : null
     },
+    waitedMs: (post: Waiting): number => Math.max(0, nowMs() - post.takenAtMs),
     oldestMs: (): number => {
       const first = oldest()
       return first === undefined ? 0 : Math.max(0, nowMs() - first.takenAtMs)
@@ -117,11 +118,12 @@ type Posts = ReturnType<typeof makePosts>
  * What the spool cannot take stays here.
  */
 const divert = (posts: Posts, spool: SpoolService): void => {
+  if (!spool.takes()) return
   for (const post of posts.open()) {
     const done = (result: PostResult): void => post.done(result)
     // Marked first: the spool may answer at once.
     post.answered = true
-    if (!spool.append(post.row, done)) post.answered = false
+    if (!spool.append(post.row, done, posts.waitedMs(post))) post.answered = false
   }
 }
 
@@ -202,10 +204,7 @@ const serve = (
 
 const roomOf = (posts: Posts): "store" | "refuse" => (posts.refusalOf(1) === null ? "store" : "refuse")
 
-const postureOf = (spool: SpoolService): "spool" | "refuse" => {
-  const { fault, phase } = spool.look()
-  return phase === "open" && fault === null ? "spool" : "refuse"
-}
+const postureOf = (spool: SpoolService): "spool" | "refuse" => (spool.takes() ? "spool" : "refuse")
 
 const makeQueue = ({ nowMs, refused, settled, spool, store }: QueueParts): IntakeQueueService => {
   const posts = makePosts(nowMs)
@@ -228,7 +227,11 @@ const makeQueue = ({ nowMs, refused, settled, spool, store }: QueueParts): Intak
     if (running === 0) return "no_worker"
     const first = posts.oldest() === undefined
     const why = away()
-    if (why !== null) return spool.append(row, done) ? null : why
+    if (why !== null) {
+      // An older one may hang in an INSERT that is not due yet: it goes first, or this one would overtake it.
+      divert(posts, spool)
+      return spool.append(row, done) ? null : why
+    }
     const full = posts.refusalOf(bytesOf(row))
     if (full !== null) return full
     posts.add(row, done)
@@ -294,7 +297,7 @@ export const IntakeQueueBatch: Layer.Layer<
       spool: yield* Spool,
       settled,
       refused: metrics.postRefused,
-      nowMs: () => Number(clock.currentTimeNanosUnsafe() / 1_000n) / 1_000
+      nowMs: () => Number(clock.monotonicTimeNanosUnsafe() / 1_000n) / 1_000
     })
   })
 )

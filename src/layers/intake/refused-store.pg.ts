@@ -1,8 +1,9 @@
 /**
  * RefusedStore on PostgreSQL: one INSERT of fixed text per batch.
  *
- * It waits for no disk: a row that a crash of the server takes back is one that nobody has acted on, and the flood it may be
- * part of should not wait in line with the commits of the posts that were taken.
+ * It waits for no disk where the sender was refused: a row that a crash of the server takes back is one that nobody has acted on,
+ * and the flood it may be part of should not wait in line with the commits of the posts that were taken. A post of the spool was
+ * answered 202, and leaves its file after this.
  *
  * Promises: as the port.
  * Never: updates a row.
@@ -36,12 +37,13 @@ export const refusedStorePg: Layer.Layer<RefusedStore, never, Database> = Layer.
   RefusedStore,
   Effect.map(Database, (database) =>
     RefusedStore.of({
-      store: (posts) =>
+      store: (posts, how) =>
         database
           .run(
             "refused.store",
             (sql) => sql`
-              WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true) AS mode)
+              WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit',
+                CASE WHEN ${how === "durable"}::boolean THEN current_setting('synchronous_commit') ELSE 'off' END, true) AS mode)
               INSERT INTO refused_posts (id, source, reason, answered, errors, body, body_bytes, cut, body_hash, webhook_id,
                 idempotency_key, request_id, address, signal_id, received_at)
               SELECT r.id, r.source, r.reason, r.answered, r.errors, r.body, r.body_bytes, r.cut, r.body_hash, r.webhook_id,

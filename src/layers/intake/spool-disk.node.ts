@@ -54,6 +54,14 @@ const withFile = async <A>(
 const flushDirectory = (directory: string): Promise<void> =>
   withFile(directory, constants.O_RDONLY | constants.O_DIRECTORY, (handle) => handle.sync())
 
+/** Makes the directory where it is missing. Its own name is in the one above. */
+const makeDirectory = async (directory: string): Promise<void> => {
+  const first = await fs.mkdir(directory, { recursive: true, mode: 0o700 })
+  if (first === undefined) return
+  for (let made = directory; made.length >= first.length; made = path.dirname(made))
+    await flushDirectory(path.dirname(made))
+}
+
 export const spoolDiskAt = (directory: string): SpoolDiskService => {
   const at = (name: string): string => path.join(directory, name)
   const write = (name: string, flags: number, bytes: Buffer): Promise<void> =>
@@ -68,7 +76,7 @@ export const spoolDiskAt = (directory: string): SpoolDiskService => {
   return {
     directory,
     list: operate("list", directory, spoolLimits.fileMsMax, async () => {
-      await fs.mkdir(directory, { recursive: true, mode: 0o700 })
+      await makeDirectory(directory)
       const entries = await fs.readdir(directory, { withFileTypes: true })
       return entries.flatMap((entry) => (entry.isFile() ? [entry.name] : []))
     }),
@@ -99,7 +107,7 @@ export const spoolDiskAt = (directory: string): SpoolDiskService => {
         await flushDirectory(directory)
       }),
     probe: file("write", "probe", async () => {
-      await fs.mkdir(directory, { recursive: true, mode: 0o700 })
+      await makeDirectory(directory)
       await fs.rm(at("probe"), { force: true })
       try {
         await write("probe", create, Buffer.alloc(spoolLimits.probeBytes))

@@ -5,12 +5,13 @@
  * far a drain came: after a crash the segment is drained again from its beginning, and the identities of its posts make that
  * harmless. A note would be one more file to flush, and one that could contradict the others.
  *
- * Promises: a write is whole on the disk or an error; after an error its file is never written again; what is given out by `next`
- * stays in its file until `drained`; a file that is not what was written is kept under another name and reported.
+ * Promises: a write is whole on the disk or an error; after an error its file is never written again, and nobody waits for what is
+ * tidied up after it; what is given out by `next` stays in its file until `drained`; a file that is not what was written is kept
+ * under another name and reported once; a segment is forgotten only when its file is out of the way; no number comes twice.
  * Never: reads and writes one file at the same time.
  * Failure: `DiskFault`.
  */
-import { Effect, Semaphore } from "effect"
+import { Effect, Schedule, Semaphore } from "effect"
 import { spoolLimits } from "../../domain/kernel/limits-kept.ts"
 import { decodeSpoolRecord } from "../../wire/spool-record.ts"
 import type { IntakeRow } from "../signals/intake-store.port.ts"
@@ -33,12 +34,16 @@ interface Reading {
   readonly segment: Segment
   readonly content: SegmentContent
   readonly posts: ReadonlyArray<SpooledPost>
+  /** Posts that were written and are not in it. */
+  readonly missing: number
   at: number
   /** How many of the last `next`. */
   given: number
 }
 
-const pattern = /^(\d{12})\.spool$/
+const segmentName = /^\d{12}\.spool$/
+/** Also of what is kept beside the segments: a number that came again would overwrite it. */
+const numberedName = /^(\d{12})\.spool(?:\.damaged)?$/
 const nameOf = (number: number): string => `${String(number).padStart(12, "0")}.spool`
 /** Reading a segment fails this often before it is put aside: a disk that is slow once is no damage. */
 const readsMax = 3
@@ -59,8 +64,8 @@ const postsOf = (content: SegmentContent): { posts: ReadonlyArray<SpooledPost>; 
 }
 
 /** Whether there is something in the file that was not given out. */
-const isDamaged = ({ content, posts }: Pick<Reading, "content" | "posts">): boolean =>
-  !content.known || content.damaged > 0 || posts.length < content.records.length
+const isDamaged = ({ content, missing, posts }: Pick<Reading, "content" | "missing" | "posts">): boolean =>
+  !content.known || content.damaged > 0 || missing > 0 || posts.length < content.records.length
 
 export interface SpoolFiles {
   readonly open: (each: (post: SpooledPost) => void) => Effect.Effect<void, DiskFault>
@@ -69,8 +74,8 @@ export interface SpoolFiles {
   /** The posts of the last `next` are stored. */
   readonly drained: Effect.Effect<ReadonlyArray<SpooledPost>>
   readonly putAside: (posts: ReadonlyArray<SpooledPost>) => Effect.Effect<void, DiskFault>
-  /** Waits for the call that is in progress. */
-  readonly settled: Effect.Effect<void>
+  /** Removes what writes that failed have left in their files, as far as the disk lets it. */
+  readonly tidy: Effect.Effect<void>
   /** Posts that are still to be drained. Every post of the intake asks. */
   readonly posts: () => number
   readonly totals: () => {
@@ -86,6 +91,8 @@ interface Shelf {
   readonly found: (finding: SpoolFinding) => Effect.Effect<void>
   /** Oldest first; only the last one may be written. */
   readonly segments: Array<Segment>
+  /** Those whose last write failed, and whose files may have more than they should. */
+  readonly untidy: Array<Segment>
   reading: Reading | null
   number: number
   reads: number
@@ -97,15 +104,16 @@ const report = (
   shelf: Shelf,
   file: string,
   content: SegmentContent,
-  strange: number
+  strange: number,
+  missing = 0
 ): Effect.Effect<void> => {
   const { damaged, known, torn } = content
   if (!known) return shelf.found({ what: "unreadable", file, detail: "it is no segment of this version" })
-  if (damaged > 0 || strange > 0)
+  if (damaged > 0 || strange > 0 || missing > 0)
     return shelf.found({
       what: "damaged",
       file,
-      detail: `${damaged} places with bytes that are no record, ${strange} records that are no post`
+      detail: `${damaged} places with bytes that are no record, ${strange} records that are no post, ${missing} posts that were written and are not there`
     })
   return torn > 0
     ? shelf.found({ what: "torn", file, detail: `${torn} bytes at its end are no whole record` })
@@ -115,20 +123,27 @@ const report = (
 /** Out of the way under another name, because a person may still make something of it. */
 const rename = ({ disk }: Shelf, name: string) => disk.rename(name, `${name}.damaged`)
 
+/** Reported first: a file that cannot be renamed either needs somebody all the more. */
 const putAway = (shelf: Shelf, name: string, fault: DiskFault): Effect.Effect<void, DiskFault> =>
-  Effect.andThen(rename(shelf, name), shelf.found({ what: "unreadable", file: name, detail: fault.message }))
+  Effect.andThen(shelf.found({ what: "unreadable", file: name, detail: fault.message }), rename(shelf, name))
+
+/** A start has the time to wait between two attempts. */
+const readPatiently = ({ disk }: Shelf, name: string) =>
+  disk
+    .read(name)
+    .pipe(Effect.retry(Schedule.spaced(spoolLimits.readPauseMs).pipe(Schedule.upTo({ times: readsMax - 1 }))))
 
 const openOne = (shelf: Shelf, name: string, each: (post: SpooledPost) => void) =>
   Effect.gen(function* () {
-    const bytes = yield* shelf.disk
-      .read(name)
-      .pipe(Effect.catch((fault) => Effect.as(putAway(shelf, name, fault), null)))
+    const bytes = yield* readPatiently(shelf, name).pipe(
+      Effect.catch((fault) => Effect.as(putAway(shelf, name, fault), null))
+    )
     if (bytes === null) return
     const content = readSegment(bytes)
     const { posts, strange } = postsOf(content)
     if (posts.length === 0) {
       yield* report(shelf, name, content, strange)
-      yield* isDamaged({ content, posts }) ? rename(shelf, name) : shelf.disk.remove(name)
+      yield* isDamaged({ content, posts, missing: 0 }) ? rename(shelf, name) : shelf.disk.remove(name)
       return
     }
     posts.forEach(each)
@@ -138,21 +153,46 @@ const openOne = (shelf: Shelf, name: string, each: (post: SpooledPost) => void) 
 
 const openAll = (shelf: Shelf, each: (post: SpooledPost) => void) =>
   Effect.gen(function* () {
-    const names = (yield* shelf.disk.list).filter((name) => pattern.test(name)).toSorted()
-    // Opening may be tried again after it failed in between.
+    const names = yield* shelf.disk.list
+    // Opening may be tried again after it failed in between, and in a life that has opened it before.
     shelf.segments.length = 0
-    shelf.number = names.reduce((most, name) => Math.max(most, Number(pattern.exec(name)?.[1] ?? 0)), 0)
-    for (const name of names) yield* openOne(shelf, name, each)
+    shelf.untidy.length = 0
+    shelf.reading = null
+    shelf.reads = 0
+    shelf.number = names.reduce(
+      (most, name) => Math.max(most, Number(numberedName.exec(name)?.[1] ?? 0)),
+      shelf.number
+    )
+    const ours = names.filter((name) => segmentName.test(name)).toSorted()
+    for (const name of ours) yield* openOne(shelf, name, each)
   })
 
-/** The last write of a segment failed: it is cut to what is known to be on the disk, if that works, and written no more. */
-const giveUp = ({ disk, segments }: Shelf, segment: Segment): Effect.Effect<void> => {
-  segment.sealed = true
-  if (segment.posts > 0) return Effect.ignore(disk.cut(segment.name, segment.bytes))
+const forget = ({ segments }: Shelf, segment: Segment): void => {
   const at = segments.indexOf(segment)
   if (at >= 0) segments.splice(at, 1)
-  return Effect.ignore(disk.remove(segment.name))
 }
+
+/** The last write of a segment failed: it is written no more. Senders wait for this answer, so its file is seen to later. */
+const giveUp = (shelf: Shelf, segment: Segment): void => {
+  segment.sealed = true
+  shelf.untidy.push(segment)
+  if (segment.posts === 0) forget(shelf, segment)
+}
+
+/** One attempt each: what stays in a file is stored once more than its sender knows, which its identity makes harmless. */
+const tidy = (shelf: Shelf): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    Effect.forEach(
+      shelf.untidy.splice(0),
+      (segment) =>
+        Effect.ignore(
+          shelf.segments.includes(segment)
+            ? shelf.disk.cut(segment.name, segment.bytes)
+            : shelf.disk.remove(segment.name)
+        ),
+      { discard: true }
+    )
+  )
 
 const write = (shelf: Shelf, records: ReadonlyArray<Buffer>, firstAtMs: number) =>
   Effect.suspend(() => {
@@ -174,9 +214,9 @@ const write = (shelf: Shelf, records: ReadonlyArray<Buffer>, firstAtMs: number) 
     const { disk } = shelf
     return (open === null ? disk.create(segment.name, bytes) : disk.append(segment.name, bytes)).pipe(
       Effect.andThen(done),
-      Effect.tapError(() => giveUp(shelf, segment)),
+      Effect.tapError(() => Effect.sync(() => giveUp(shelf, segment))),
       // A writer that is ended in the middle does not know what is on the disk.
-      Effect.onInterrupt(() => Effect.sync(() => void (segment.sealed = true)))
+      Effect.onInterrupt(() => Effect.sync(() => giveUp(shelf, segment)))
     )
   })
 
@@ -188,13 +228,16 @@ const readOldest = (shelf: Shelf): Effect.Effect<Reading | null, DiskFault> =>
     if (segment === undefined) return null
     // A write that is under way may be into this very file.
     yield* shelf.writing.withPermit(Effect.sync(() => void (segment.sealed = true)))
+    // That write may have failed, and its segment be gone.
+    if (shelf.segments[0] !== segment) return yield* readOldest(shelf)
     const bytes = yield* shelf.disk.read(segment.name)
     shelf.reads = 0
     const content = readSegment(bytes)
     const { posts, strange } = postsOf(content)
-    yield* report(shelf, segment.name, content, strange)
+    const missing = Math.max(0, segment.posts - posts.length)
+    yield* report(shelf, segment.name, content, strange, missing)
     segment.posts = posts.length
-    shelf.reading = { segment, content, posts, at: 0, given: 0 }
+    shelf.reading = { segment, content, posts, missing, at: 0, given: 0 }
     return shelf.reading
   })
 
@@ -202,7 +245,7 @@ const readOldest = (shelf: Shelf): Effect.Effect<Reading | null, DiskFault> =>
 const leave = (shelf: Shelf, reading: Reading): Effect.Effect<void> => {
   const { name } = reading.segment
   shelf.reading = null
-  shelf.segments.shift()
+  forget(shelf, reading.segment)
   return (isDamaged(reading) ? rename(shelf, name) : shelf.disk.remove(name)).pipe(
     Effect.catch((fault) => shelf.found({ what: "unreadable", file: name, detail: fault.message }))
   )
@@ -237,8 +280,11 @@ const next = (shelf: Shelf): Effect.Effect<ReadonlyArray<SpooledPost>, DiskFault
       const [segment] = shelf.segments
       if (shelf.reads < readsMax || segment === undefined) return Effect.void
       shelf.reads = 0
-      shelf.segments.shift()
-      return Effect.ignore(putAway(shelf, segment.name, fault))
+      // Where its file cannot be moved it stays in the way, and is tried again: nobody may believe that it is drained.
+      return putAway(shelf, segment.name, fault).pipe(
+        Effect.andThen(Effect.sync(() => forget(shelf, segment))),
+        Effect.ignore
+      )
     })
   )
 
@@ -276,10 +322,32 @@ const totalsOf = ({ reading, segments }: Shelf): ReturnType<SpoolFiles["totals"]
   oldestAtMs: reading?.posts[reading.at]?.row.receivedAtMs ?? segments[0]?.firstAtMs ?? null
 })
 
+/** A file that stays where it is, because the disk does not let go of it, is read again and again. */
+const onceEach = (found: Shelf["found"]): Shelf["found"] => {
+  // Bounded by the files that were found wrong.
+  const told = new Set<string>()
+  return (finding) =>
+    Effect.suspend(() => {
+      const key = `${finding.what} ${finding.file}`
+      if (told.has(key)) return Effect.void
+      told.add(key)
+      return found(finding)
+    })
+}
+
 /** The files on this disk. `found` is told what is wrong with one. */
 export const makeSpoolFiles = (disk: SpoolDiskService, found: Shelf["found"]): SpoolFiles => {
   const writing = Semaphore.makeUnsafe(1)
-  const shelf: Shelf = { disk, found, segments: [], reading: null, number: 0, reads: 0, writing }
+  const shelf: Shelf = {
+    disk,
+    found: onceEach(found),
+    segments: [],
+    untidy: [],
+    reading: null,
+    number: 0,
+    reads: 0,
+    writing
+  }
   // Of its own: a sender that waits for a write must not wait for a slow read as well.
   const draining = Semaphore.makeUnsafe(1)
   return {
@@ -288,7 +356,7 @@ export const makeSpoolFiles = (disk: SpoolDiskService, found: Shelf["found"]): S
     next: draining.withPermit(next(shelf)),
     drained: draining.withPermit(drained(shelf)),
     putAside: (posts) => draining.withPermit(putAside(shelf, posts)),
-    settled: writing.withPermit(Effect.void),
+    tidy: writing.withPermit(tidy(shelf)),
     posts: () => postsIn(shelf),
     totals: () => totalsOf(shelf)
   }

@@ -59,9 +59,12 @@ export interface SpoolLook {
 export interface SpoolService {
   /**
    * Takes a post; false when it cannot, and then `done` is never called. `done` gets `Spooled` after the fsync, or
-   * `Duplicate` and `Conflict` of an identity that the spool holds, or `Unspooled`: the disk did not take it.
+   * `Duplicate` and `Conflict` of an identity that the spool holds, or `Unavailable`: the disk did not take it, or not in time.
+   * `waitedMs`: how long its sender waits already, 0 when left out.
    */
-  readonly append: (row: IntakeRow, done: (result: PostResult) => void) => boolean
+  readonly append: (row: IntakeRow, done: (result: PostResult) => void, waitedMs?: number) => boolean
+  /** Whether a post of usual size would be taken: append, health and what the intake says of itself all ask this. */
+  readonly takes: () => boolean
   /** Whether every new post must go through the spool, because it holds some and is not about to be empty. */
   readonly takesAll: () => boolean
   /** Whether nothing that came earlier is still to be stored: the database may be given posts directly. */
@@ -69,9 +72,9 @@ export interface SpoolService {
   readonly look: () => SpoolLook
   /** Calls `changed` after every change of what `look` reports. Returns how to end it. */
   readonly listen: (changed: () => void) => () => void
-  /** Reads what is there. Only the holder of DATA_DIR may. */
+  /** Reads what is there, again when this process has read it before. Only the holder of DATA_DIR may. */
   readonly open: Effect.Effect<void, DiskFault>
-  /** The life of its writes: run it in one fiber that somebody owns. */
+  /** The life of its writes: run it in one fiber that somebody owns. While nobody does nothing is taken, and that is its fault. */
   readonly writer: Effect.Effect<never>
   /** The oldest posts, at most one batch; empty when there is none. Taken again until they are drained. */
   readonly next: Effect.Effect<ReadonlyArray<SpooledPost>, DiskFault>
@@ -83,7 +86,10 @@ export interface SpoolService {
   readonly settle: (posts: ReadonlyArray<SettledPost>) => Effect.Effect<void>
   /** Keeps posts that the database will never take in a file apart, for a person. */
   readonly putAside: (posts: ReadonlyArray<SpooledPost>) => Effect.Effect<void, DiskFault>
-  /** Proves by a write whether it can take posts, which begins or ends its fault; reads what is there first, if that failed. */
+  /**
+   * Proves by a write whether it can take posts, which begins or ends its fault; removes before that what failed writes have left, or
+   * reads what is there, if that failed.
+   */
   readonly prove: Effect.Effect<void>
   /** Waits for the posts that wait for their write. */
   readonly flush: Effect.Effect<void>

@@ -2,11 +2,11 @@
  * Spool as files: posts become records, those that wait for the disk share one write and one fsync.
  *
  * Promises: those of the port; a post is refused at once when the spool cannot take it, and never waits for a disk that has
- * failed; the order of records is the order in which posts were appended.
- * Never: runs by itself: the component owns the writer, the drain and the proof.
+ * failed, or for longer than its sender does; the order of records is the order in which posts were appended.
+ * Never: runs by itself: the component owns the writer, the drain and the proof, and without a writer nothing is taken.
  * Failure: a write that fails refuses its posts and all that wait, and stands as the fault until the disk is proven.
  */
-import { Clock, Effect, Exit, Layer } from "effect"
+import { Clock, Effect, Exit, Layer, Semaphore } from "effect"
 import { CANARY } from "../../domain/kernel/canary.ts"
 import { spoolLimits } from "../../domain/kernel/limits-kept.ts"
 import type { SpoolSettings } from "../../domain/kernel/settings.ts"
@@ -24,11 +24,20 @@ import { DiskFault, SpoolDisk, type SpoolDiskService } from "./spool-disk.port.t
 import { makeSpoolFiles, recordOf, type SpoolFiles } from "./spool.files.ts"
 import { makeSpoolIndex } from "./spool-index.ts"
 import { reportFinding } from "./spool-report.ts"
-import { Spool, type SpoolFault, type SpoolFinding, type SpoolLook, type SpoolService } from "./spool.port.ts"
+import {
+  Spool,
+  type SpooledPost,
+  type SpoolFault,
+  type SpoolFinding,
+  type SpoolLook,
+  type SpoolService
+} from "./spool.port.ts"
 
 interface Waiting {
   readonly row: IntakeRow
   readonly atMs: number
+  /** When it must be answered, by the clock of `monotonicMs`. */
+  readonly dueMs: number
   readonly record: Buffer
   readonly done: (result: PostResult) => void
   /** Equal posts that came while this one waited, and what they are answered once it is on the disk. */
@@ -40,6 +49,8 @@ interface Parts {
   readonly bounds: SpoolSettings
   /** Epoch milliseconds. */
   readonly nowMs: () => number
+  /** Never goes back. */
+  readonly monotonicMs: () => number
   /** False until it is known whether the database is there: an ordinary start spools nothing. */
   readonly isDecided: () => boolean
   /** Gets each result after the sender did. */
@@ -54,6 +65,10 @@ interface State extends Parts {
   readonly work: ReturnType<typeof makeBell>
   readonly listeners: Set<() => void>
   readonly waiting: Array<Waiting>
+  /** One group at a time, whoever writes it. */
+  readonly turn: Semaphore.Semaphore
+  /** Fibers that run `writer`. */
+  writers: number
   /** The group that is being written. */
   group: ReadonlyArray<Waiting>
   waitingBytes: number
@@ -90,7 +105,10 @@ const boundReached = (state: State, more: number): SpoolFault | null => {
 /** A record of usual size: whether one would fit is what is shown. */
 const usualBytes = 2_048
 
-const faultOf = (state: State): SpoolFault | null => state.fault ?? boundReached(state, usualBytes)
+const unowned: SpoolFault = { kind: "failed", message: "nobody writes it" }
+
+const faultOf = (state: State): SpoolFault | null =>
+  state.fault ?? (state.phase === "open" && state.writers === 0 ? unowned : boundReached(state, usualBytes))
 
 const lookOf = (state: State): SpoolLook => ({
   phase: state.phase,
@@ -129,23 +147,32 @@ const answerHeld = (
   state.work.ring()
 }
 
-const hasRoom = (state: State, bytes: number): boolean =>
-  state.fault === null &&
-  boundReached(state, bytes) === null &&
+/** Whether a record of so many bytes may wait for its write. */
+const hasPlace = (state: State, bytes: number): boolean =>
   state.waiting.length + state.group.length < spoolLimits.waitingMax &&
   state.waitingBytes + bytes <= spoolLimits.waitingBytesMax
 
-const append = (state: State, row: IntakeRow, done: (result: PostResult) => void): boolean => {
+/** What a post is answered, and what health and the intake say that it would be. */
+const takes = (state: State): boolean =>
+  state.phase === "open" && state.isDecided() && faultOf(state) === null && hasPlace(state, usualBytes)
+
+const append = (
+  state: State,
+  row: IntakeRow,
+  done: (result: PostResult) => void,
+  waitedMs: number
+): boolean => {
   // The canary proves the way through the database (T9).
-  if (state.phase !== "open" || !state.isDecided() || row.source === CANARY) return false
+  if (state.phase !== "open" || state.writers === 0 || !state.isDecided() || row.source === CANARY)
+    return false
   const outcome = state.index.outcomeOf(row)
   if (outcome !== undefined) {
     answerHeld(state, row, outcome, done)
     return true
   }
   const atMs = state.nowMs()
-  const record = recordOf(row, atMs)
-  if (!hasRoom(state, record.length)) {
+  const record = takes(state) ? recordOf(row, atMs) : null
+  if (record === null || boundReached(state, record.length) !== null || !hasPlace(state, record.length)) {
     state.refused += 1
     // Whoever watches is told by the writer: this may be called by one of them.
     state.isNews = true
@@ -153,7 +180,8 @@ const append = (state: State, row: IntakeRow, done: (result: PostResult) => void
     return false
   }
   state.index.add(row)
-  state.waiting.push({ row, atMs, record, done, equals: [] })
+  const dueMs = state.monotonicMs() + spoolLimits.answerMsMax - waitedMs
+  state.waiting.push({ row, atMs, dueMs, record, done, equals: [] })
   state.waitingBytes += record.length
   state.work.ring()
   return true
@@ -188,10 +216,30 @@ const faultOfDisk = ({ full, message }: DiskFault): SpoolFault => ({
   message
 })
 
+const tooSlow = (operation: string, file: string, ms: number) =>
+  new DiskFault({ operation, file, code: `not done within ${ms} ms`, full: false })
+
+/** A write that takes longer than a post of it can wait has failed, like one that the disk refuses. */
+const writeInTime = (state: State, group: ReadonlyArray<Waiting>, { atMs }: Waiting) => {
+  const dueMs = group.reduce((first, one) => Math.min(first, one.dueMs), Number.POSITIVE_INFINITY)
+  const leftMs = Math.max(spoolLimits.writeMsMin, Math.ceil(dueMs - state.monotonicMs()))
+  return state.files
+    .write(
+      group.map(({ record }) => record),
+      atMs
+    )
+    .pipe(
+      Effect.timeoutOrElse({
+        duration: leftMs,
+        orElse: () => Effect.fail(tooSlow("write", state.disk.directory, leftMs))
+      })
+    )
+}
+
 /** Writes what waits as one group. What waits behind a failed write is refused with it: its senders have no time to lose. */
 const writeOnce = (state: State): Effect.Effect<void> =>
   Effect.gen(function* () {
-    const { files, told } = state
+    const { told } = state
     state.told = []
     if (told.length > 0) yield* state.settled(told)
     if (state.isNews) {
@@ -202,12 +250,7 @@ const writeOnce = (state: State): Effect.Effect<void> =>
     if (first === undefined) return
     const group = takeGroup(state)
     state.group = group
-    const exit = yield* Effect.exit(
-      files.write(
-        group.map(({ record }) => record),
-        first.atMs
-      )
-    )
+    const exit = yield* Effect.exit(writeInTime(state, group, first))
     if (Exit.isSuccess(exit))
       for (const { row } of group) faultPoint(FAULT_POINTS.spoolWritten, row.symbol ?? "")
     state.group = []
@@ -230,6 +273,8 @@ const writeOnce = (state: State): Effect.Effect<void> =>
 const isIdle = ({ isNews, told, waiting }: State): boolean =>
   waiting.length === 0 && told.length === 0 && !isNews
 
+const writeInTurn = (state: State): Effect.Effect<void> => state.turn.withPermit(writeOnce(state))
+
 /** Whoever waits when nobody writes any more gets the answer that its post is not known to be stored. */
 const abandon = (state: State): void => {
   const posts = [...state.group, ...state.waiting.splice(0)]
@@ -237,18 +282,32 @@ const abandon = (state: State): void => {
   finish(state, posts, false)
 }
 
-const tooSlow = (file: string) =>
-  new DiskFault({ operation: "read", file, code: `not done within ${spoolLimits.openMsMax} ms`, full: false })
+/** The life of the writes. One that is ended before it began has owned nothing. */
+const writer = (state: State): Effect.Effect<never> =>
+  Effect.acquireUseRelease(
+    Effect.sync(() => {
+      state.writers += 1
+      changed(state)
+    }),
+    () => Effect.forever(Effect.suspend(() => (isIdle(state) ? state.work.wait : writeInTurn(state)))),
+    () =>
+      Effect.sync(() => {
+        state.writers -= 1
+        if (state.writers === 0) abandon(state)
+      })
+  )
 
-const open = (state: State): Effect.Effect<void, DiskFault> =>
+/** Reads what is there. What waits for its write is on no disk yet, and known all the same. */
+const read = (state: State): Effect.Effect<void, DiskFault> =>
   Effect.suspend(() => {
     state.index.clear()
+    for (const { row } of [...state.group, ...state.waiting]) state.index.add(row)
     return state.files
       .open(({ row }) => state.index.add(row))
       .pipe(
         Effect.timeoutOrElse({
           duration: spoolLimits.openMsMax,
-          orElse: () => Effect.fail(tooSlow(state.disk.directory))
+          orElse: () => Effect.fail(tooSlow("read", state.disk.directory, spoolLimits.openMsMax))
         }),
         Effect.andThen(
           Effect.sync(() => {
@@ -263,8 +322,22 @@ const open = (state: State): Effect.Effect<void, DiskFault> =>
             state.fault = faultOfDisk(fault)
             changed(state)
           })
+        ),
+        Effect.onInterrupt(() =>
+          Effect.sync(() => {
+            state.fault ??= { kind: "failed", message: "reading it was ended before it was done" }
+          })
         )
       )
+  })
+
+/** Until it was read again nobody knows what is there, whatever this process knew before: nothing may overtake it meanwhile. */
+const open = (state: State): Effect.Effect<void, DiskFault> =>
+  Effect.suspend(() => {
+    state.phase = "opening"
+    state.fault = null
+    changed(state)
+    return read(state)
   })
 
 /** Emptied files are the end of what was spooled together. */
@@ -272,6 +345,18 @@ const emptied = (state: State): void => {
   if (held(state) > 0) return
   state.sinceEmpty = 0
   state.index.clear()
+}
+
+/** Files that turn out to hold nothing, or cannot be read, end what was spooled as well. */
+const next = (state: State): Effect.Effect<ReadonlyArray<SpooledPost>, DiskFault> => {
+  const news = Effect.sync(() => {
+    emptied(state)
+    changed(state)
+  })
+  return state.files.next.pipe(
+    Effect.tap((posts) => (posts.length === 0 ? news : Effect.void)),
+    Effect.tapError(() => news)
+  )
 }
 
 const drained = (state: State): Effect.Effect<void> =>
@@ -284,8 +369,9 @@ const drained = (state: State): Effect.Effect<void> =>
 
 const prove = (state: State): Effect.Effect<void> =>
   Effect.suspend(() => {
-    if (state.phase === "opening") return Effect.ignore(open(state))
-    return Effect.map(Effect.exit(state.disk.probe), (exit) => {
+    // Its fault stands until it was read: what cannot be read does not stop a database that is well.
+    if (state.phase === "opening") return Effect.ignore(read(state))
+    return Effect.map(Effect.exit(Effect.andThen(state.files.tidy, state.disk.probe)), (exit) => {
       const failure = Exit.findErrorOption(exit)
       if (failure._tag === "Some") state.fault = faultOfDisk(failure.value)
       else if (Exit.isSuccess(exit)) state.fault = null
@@ -304,6 +390,8 @@ const makeState = (parts: Parts): State => {
     work: makeBell(),
     listeners: new Set(),
     waiting: [],
+    turn: Semaphore.makeUnsafe(1),
+    writers: 0,
     group: [],
     waitingBytes: 0,
     told: [],
@@ -327,17 +415,17 @@ const makeSpool = (parts: Parts): SpoolService => {
     return () => void state.listeners.delete(listener)
   }
   return {
-    append: (row, done) => append(state, row, done),
-    takesAll: () => state.phase === "open" && !state.handingOver && held(state) > 0,
-    // Nobody knows what is there until it was read; what cannot be read must not stop a database that is well.
-    isEmpty: () => (state.phase === "opening" ? state.fault !== null : held(state) === 0),
+    append: (row, done, waitedMs = 0) => append(state, row, done, waitedMs),
+    takes: () => takes(state),
+    takesAll: () => state.phase === "open" && state.writers > 0 && !state.handingOver && held(state) > 0,
+    // Nobody knows what is there until it was read; what cannot be read, or has no owner, must not stop a database that is well.
+    isEmpty: () =>
+      state.phase === "opening" ? state.fault !== null : state.writers === 0 || held(state) === 0,
     look: () => lookOf(state),
     listen,
     open: open(state),
-    writer: Effect.forever(Effect.suspend(() => (isIdle(state) ? state.work.wait : writeOnce(state)))).pipe(
-      Effect.ensuring(Effect.sync(() => abandon(state)))
-    ),
-    next: Effect.tapError(state.files.next, () => Effect.sync(() => changed(state))),
+    writer: writer(state),
+    next: next(state),
     drained: drained(state),
     handOver: (on) => {
       if (on === state.handingOver) return
@@ -348,10 +436,7 @@ const makeSpool = (parts: Parts): SpoolService => {
     settle: state.settled,
     putAside: state.files.putAside,
     prove: prove(state),
-    // The writer may be in the middle of a group: the files are asked for their turn after it.
-    flush: Effect.repeat(Effect.andThen(writeOnce(state), state.files.settled), {
-      until: () => isIdle(state) && state.group.length === 0
-    }).pipe(Effect.asVoid)
+    flush: Effect.repeat(writeInTurn(state), { until: () => isIdle(state) }).pipe(Effect.asVoid)
   }
 }
 
@@ -371,41 +456,10 @@ export const spoolSegments: Layer.Layer<
       disk: yield* SpoolDisk,
       bounds: spool,
       nowMs: () => clock.currentTimeMillisUnsafe(),
+      monotonicMs: () => Number(clock.monotonicTimeNanosUnsafe() / 1_000n) / 1_000,
       isDecided: () => availability.current() !== "unknown",
       settled: settleWith({ wake: yield* Wake, alerts, metrics: yield* Metrics }),
       found: reportFinding(alerts)
     })
   })
 )
-
-const closed: SpoolLook = {
-  phase: "closed",
-  fault: null,
-  posts: 0,
-  bytes: 0,
-  segments: 0,
-  oldestAtMs: null,
-  sinceEmpty: 0,
-  spooled: 0,
-  refused: 0,
-  drained: 0,
-  damaged: 0
-}
-
-/** No spool: a process that takes no posts has none, and what it cannot store is refused. */
-export const spoolClosed: Layer.Layer<Spool> = Layer.succeed(Spool, {
-  append: () => false,
-  takesAll: () => false,
-  isEmpty: () => true,
-  look: () => closed,
-  listen: () => () => undefined,
-  open: Effect.void,
-  writer: Effect.never,
-  next: Effect.succeed([]),
-  drained: Effect.void,
-  handOver: () => undefined,
-  settle: () => Effect.void,
-  putAside: () => Effect.void,
-  prove: Effect.void,
-  flush: Effect.void
-})

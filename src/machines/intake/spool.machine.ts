@@ -5,7 +5,8 @@
  * the files usable and empties them. Taking and emptying do not exclude each other: posts are taken while others are drained.
  *
  * Promises: what is spooled is drained whenever the database is there, at every start as well, whatever keeps the spool from
- * taking more; a disk that refuses is tried again until it takes something.
+ * taking more; a disk that refuses is tried again until it takes something; a drain that moved nothing is not tried again at
+ * once, so that two states cannot chase each other while nothing else of the process runs.
  * Never: ends because of a disk or a database.
  * States: Opening -> Idle <-> Spooling, both -> Draining -> Idle; BackingOff -> Draining; Full and Failed -> as they were;
  * all of them -> Closing -> Stopped.
@@ -52,7 +53,8 @@ export const spoolMachine = setup({
     /** Writes what the intake appends, and reports changes of the spool. */
     write: streamSlot<Record<string, never>>(),
     open: slot<Record<string, never>, void>(),
-    drain: slot<Record<string, never>, void>(),
+    /** The posts that it moved. */
+    drain: slot<Record<string, never>, number>(),
     /** Proves by a write whether the disk takes something. */
     prove: streamSlot<{ readonly everyMs: number }>(),
     flush: slot<Record<string, never>, void>()
@@ -61,7 +63,8 @@ export const spoolMachine = setup({
     canDrain: ({ context }) => context.isDatabaseThere && context.isHolding,
     isFull: ({ context }) => context.fault === "full",
     isFailed: ({ context }) => context.fault === "failed",
-    isDatabaseThere: ({ context }) => context.isDatabaseThere
+    isDatabaseThere: ({ context }) => context.isDatabaseThere,
+    hasMovedNothing: ({ context, event }) => context.isHolding && "output" in event && event.output === 0
   },
   actions: {
     noteDatabase: assign({ isDatabaseThere: ({ event }) => event.type === "database.available" }),
@@ -152,7 +155,14 @@ export const spoolMachine = setup({
       invoke: {
         src: "drain",
         input: {},
-        onDone: { target: "Choosing", actions: assign({ lastError: null }) },
+        onDone: [
+          {
+            guard: "hasMovedNothing",
+            target: "BackingOff",
+            actions: assign({ lastError: "it holds posts, and none could be taken out of it" })
+          },
+          { target: "Choosing", actions: assign({ lastError: null }) }
+        ],
         onError: { target: "BackingOff", actions: "noteError" }
       },
       on: {
@@ -162,7 +172,7 @@ export const spoolMachine = setup({
       }
     },
     BackingOff: {
-      description: "Draining failed although the database is there; it is tried again.",
+      description: "Draining failed, or moved nothing, although the database is there; it is tried again.",
       tags: ["backingOff", "degraded"],
       on: {
         "database.available": { actions: "noteDatabase" },

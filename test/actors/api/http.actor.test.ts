@@ -12,7 +12,7 @@ import { IntakeQueueBatch } from "../../../src/layers/intake/intake-queue.batch.
 import { makeMemoryIntakeStore } from "../../support/intake-store.memory.ts"
 import { IntakeStore } from "../../../src/layers/signals/intake-store.port.ts"
 import { IntakeQueue } from "../../../src/layers/intake/intake-queue.port.ts"
-import { spoolClosed } from "../../../src/layers/intake/spool.segments.ts"
+import { spoolClosed } from "../../../src/layers/intake/spool.closed.ts"
 import { Lifecycle } from "../../../src/layers/platform/lifecycle.port.ts"
 import { Metrics } from "../../../src/layers/platform/metrics.port.ts"
 import { Wake } from "../../../src/layers/platform/wake.port.ts"

@@ -75,6 +75,7 @@ const start = Effect.gen(function* () {
           }),
           Layer.mock(Spool, {
             append: () => false,
+            takes: () => false,
             takesAll: () => false,
             isEmpty: () => true,
             listen: () => () => undefined,

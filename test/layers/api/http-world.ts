@@ -6,7 +6,7 @@
  */
 import { type Agent, request } from "node:http"
 import { type AddressInfo, connect, Server, type Socket } from "node:net"
-import { Context, Effect, Exit, Layer, Logger, Redacted, References, Result, Scope } from "effect"
+import { Clock, Context, Effect, Exit, Layer, Logger, Redacted, References, Result, Scope } from "effect"
 import { type HealthFacts } from "../../../src/domain/health/health.ts"
 import { resolveSettings } from "../../../src/layers/platform/config.resolve.ts"
 import { type Alert, Alerts } from "../../../src/layers/alerts/alerts.port.ts"
@@ -31,7 +31,8 @@ import { IntakeQueueBatch } from "../../../src/layers/intake/intake-queue.batch.
 import { IntakeQueue } from "../../../src/layers/intake/intake-queue.port.ts"
 import { Spool } from "../../../src/layers/intake/spool.port.ts"
 import { SpoolDisk } from "../../../src/layers/intake/spool-disk.port.ts"
-import { spoolClosed, spoolSegments } from "../../../src/layers/intake/spool.segments.ts"
+import { spoolClosed } from "../../../src/layers/intake/spool.closed.ts"
+import { spoolSegments } from "../../../src/layers/intake/spool.segments.ts"
 import { Database } from "../../../src/layers/database/database.port.ts"
 import { makeAvailability } from "../../../src/layers/database/database-availability.ts"
 import { drainSpool } from "../../../src/actors/intake/spool-drain.ts"
@@ -138,6 +139,8 @@ export interface WorldOptions {
   readonly incidents?: Partial<IncidentStoreService>
   /** What is hidden in refused posts. */
   readonly mask?: Mask
+  /** What the machine's clock is ahead of the true one, milliseconds. */
+  readonly clockAheadMs?: () => number
 }
 
 /** The fields any answer of the service may have; a test reads those of the answer it asked for. */
@@ -259,6 +262,23 @@ const spoolOn = (disk: MemoryDisk) => {
       )
     )
   )
+}
+
+/** The clock of this process, whose wall is ahead; its monotonic side is not. */
+const clockAhead = (aheadMs: (() => number) | undefined): Clock.Clock => {
+  const live = Effect.runSync(Clock.Clock)
+  if (aheadMs === undefined) return live
+  const millis = () => live.currentTimeMillisUnsafe() + aheadMs()
+  const nanos = () => live.currentTimeNanosUnsafe() + BigInt(aheadMs()) * 1_000_000n
+  return {
+    currentTimeMillisUnsafe: millis,
+    currentTimeMillis: Effect.sync(millis),
+    currentTimeNanosUnsafe: nanos,
+    currentTimeNanos: Effect.sync(nanos),
+    monotonicTimeNanosUnsafe: () => live.monotonicTimeNanosUnsafe(),
+    monotonicTimeNanos: live.monotonicTimeNanos,
+    sleep: (duration) => live.sleep(duration)
+  }
 }
 
 /** Starts a world on a free port. */
@@ -435,7 +455,9 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     const socket = yield* Effect.provideContext(Context.get(context, HttpListener).bind, context)
     return { context, queue, socket }
   })
-  const { context, queue, socket } = await Effect.runPromise(Scope.provide(program, scope))
+  const { context, queue, socket } = await Effect.runPromise(
+    Effect.provideService(Scope.provide(program, scope), Clock.Clock, clockAhead(options.clockAheadMs))
+  )
   const { port } = socket
   const send: World["send"] = (method, path, more = {}) =>
     new Promise((resolve, reject) => {
@@ -488,7 +510,11 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     keptPosts: Context.get(context, KeptPosts),
     drain: () =>
       Effect.runPromise(
-        drainSpool.pipe(Effect.provideService(RefusedStore, refusedStore), Effect.provideContext(context))
+        drainSpool.pipe(
+          Effect.asVoid,
+          Effect.provideService(RefusedStore, refusedStore),
+          Effect.provideContext(context)
+        )
       ),
     sumUp: (which) =>
       Effect.runPromise(Effect.provideContext(Context.get(context, RefusedPosts).sumUp(which), context)),

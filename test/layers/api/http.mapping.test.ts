@@ -292,6 +292,22 @@ describe("the rate of a source that lets posts wait", () => {
     assert.strictEqual(other.status, 201)
   })
 
+  it("is that of time as it passes, not of a clock that is set", async () => {
+    let aheadMs = 0
+    await start({
+      file: { sources: { s: { ...source, rateLimit: { requests: 1, perMs: 60_000 } } } },
+      clockAheadMs: () => aheadMs
+    })
+    assert.strictEqual((await post(sent({ n: 1 }))).status, 201)
+    aheadMs = 120_000
+    const ahead = await post(sent({ n: 2 }))
+    assert.strictEqual(ahead.status, 429, "set ahead")
+    aheadMs = -3_600_000
+    const behind = await post(sent({ n: 3 }))
+    assert.strictEqual(behind.status, 429, "set back")
+    for (const answer of [ahead, behind]) assert.isAtMost(Number(answer.headers["retry-after"]), 60)
+  })
+
   it("forgets a post whose sender hangs up while it waits", async () => {
     await rated({ requests: 1, perMs: 30_000, policy: "queue", waitMsMax: 60_000 })
     assert.strictEqual((await post(sent({ n: 1 }))).status, 201)

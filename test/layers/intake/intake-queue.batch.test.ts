@@ -12,7 +12,8 @@ import {
   IntakeStore,
   type IntakeStoreService
 } from "../../../src/layers/signals/intake-store.port.ts"
-import { spoolClosed } from "../../../src/layers/intake/spool.segments.ts"
+import { Spool } from "../../../src/layers/intake/spool.port.ts"
+import { spoolClosed } from "../../../src/layers/intake/spool.closed.ts"
 import { Metrics } from "../../../src/layers/platform/metrics.port.ts"
 import { rungOf } from "../../support/bells.ts"
 import { Wake } from "../../../src/layers/platform/wake.port.ts"
@@ -77,12 +78,16 @@ const withQueue = <A>(
     /** Samples of the counter of refused posts, by reason. */
     readonly refusals: Effect.Effect<ReadonlyArray<string>>
     readonly worker: Fiber.Fiber<never>
-  }) => Effect.Effect<A, never, Wake>
+  }) => Effect.Effect<A, never, Wake>,
+  {
+    available = () => true,
+    spool = spoolClosed
+  }: { available?: () => boolean; spool?: typeof spoolClosed } = {}
 ) =>
   Effect.gen(function* () {
     const batches: Array<number> = []
     const watched: IntakeStoreService = {
-      available: () => true,
+      available,
       store: (rows) =>
         Effect.andThen(
           Effect.sync(() => batches.push(rows.length)),
@@ -91,7 +96,7 @@ const withQueue = <A>(
     }
     const layer = IntakeQueueBatch.pipe(
       Layer.provide(Layer.mergeAll(Layer.succeed(IntakeStore, watched), silentAlerts, Metrics.layer)),
-      Layer.provide(spoolClosed),
+      Layer.provide(spool),
       Layer.provideMerge(Wake.layer)
     )
     return yield* Effect.gen(function* () {
@@ -374,5 +379,87 @@ describe("the intake queue", () => {
           })
       )
     })
+  )
+})
+
+/** A spool that is empty, and takes or does not. */
+const emptySpool = (takes: boolean, taken: Array<string> = []) =>
+  Layer.mock(Spool, {
+    takes: () => takes,
+    takesAll: () => false,
+    isEmpty: () => true,
+    listen: () => () => undefined,
+    handOver: () => undefined,
+    look: () => ({
+      phase: "open",
+      fault: null,
+      posts: 0,
+      bytes: 0,
+      segments: 0,
+      oldestAtMs: null,
+      sinceEmpty: 0,
+      spooled: 0,
+      refused: 0,
+      drained: 0,
+      damaged: 0
+    }),
+    append: ({ id }, done) => {
+      if (!takes) return false
+      taken.push(id)
+      done({ _tag: "Spooled" })
+      return true
+    }
+  })
+
+describe("the intake queue beside a spool", () => {
+  it.effect("spools a post that hangs in an INSERT before a younger one that finds the database away", () =>
+    Effect.suspend(() => {
+      const taken: Array<string> = []
+      let isThere = true
+      return withQueue(
+        () => Effect.andThen(Effect.sleep(1_000), unavailable("connection")),
+        ({ results, submit }) =>
+          Effect.gen(function* () {
+            submit(1)
+            submit(2)
+            yield* TestClock.adjust(10)
+            submit(3)
+            isThere = false
+            submit(4)
+            assert.deepStrictEqual(taken, ["id-1", "id-2", "id-3", "id-4"])
+            yield* TestClock.adjust(5_000)
+            assert.lengthOf(taken, 4, "each once")
+            assert.deepStrictEqual(tagsOf(results), ["Spooled", "Spooled", "Spooled", "Spooled"])
+          }),
+        { available: () => isThere, spool: emptySpool(true, taken) }
+      )
+    })
+  )
+
+  it.effect("says of itself what a post would get: a spool that is open and takes nothing is a refusal", () =>
+    withQueue(
+      makeMemoryIntakeStore().store,
+      ({ queue, submit }) =>
+        Effect.sync(() => {
+          assert.isFalse(submit(1))
+          assert.strictEqual(queue.accepts(), "refuse")
+        }),
+      { available: () => false, spool: emptySpool(false) }
+    )
+  )
+
+  it.effect("knows of a commit that is overdue although the clock of the machine is set back", () =>
+    withQueue(
+      () => Effect.never,
+      ({ queue, submit }) =>
+        Effect.gen(function* () {
+          yield* TestClock.adjust(60_000)
+          submit(1)
+          yield* TestClock.adjust(intakeLimits.commitMsMax)
+          assert.isTrue(queue.stalled())
+          yield* TestClock.setTime(1_000)
+          assert.isTrue(queue.stalled())
+        })
+    )
   )
 })

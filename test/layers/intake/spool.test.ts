@@ -261,6 +261,7 @@ describe("draining", () => {
         assert.deepStrictEqual(stored(ground), ["id-1", "id-2", "id-3"])
         const refused = [...ground.refused.values()]
         assert.lengthOf(refused, 1, "one row, however often it is drained")
+        assert.deepStrictEqual(ground.refusedHow, ["durable", "durable"], "before its file is removed")
         assert.deepInclude(refused[0], {
           reason: "conflict",
           answered: 202,
