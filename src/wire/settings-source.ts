@@ -6,7 +6,7 @@
  * Never: reads a secret that is given by reference (layers/platform/config.sources.ts does).
  */
 import { z } from "zod"
-import { ageLimits } from "../domain/kernel/limits-signals.ts"
+import { ageLimits, intakeLimits } from "../domain/kernel/limits-signals.ts"
 import {
   identityRules,
   ratePolicies,
@@ -65,7 +65,7 @@ const hmac = z
 const standardWebhooks = z
   .strictObject({
     toleranceMs: wholeFrom(1_000, 86_400_000)
-      .default(300_000)
+      .default(intakeLimits.signatureToleranceMs)
       .meta({ description: "How far `webhook-timestamp` may be from our clock." }),
     secrets
   })
@@ -116,9 +116,8 @@ export const sourceFile = z
         "What makes a post without an identifying header the same as another: its `id`, id and timestamp, or its content (T3)."
     }),
     metadata: flag.default(false).meta({ description: "Its signals come with metadata (A1)." }),
-    // Below the time an identity is kept: an older post could be accepted a second time (T13).
-    ageMaxMs: wholeFrom(1, ageLimits.identityRetentionMs - 1)
-      .default(300_000)
+    ageMaxMs: wholeFrom(1, ageLimits.signalAgeMsMax)
+      .default(ageLimits.signalAgeMsDefault)
       .meta({ description: "Older signals are not traded." }),
     // Off by default: a 429 loses the alert for good, TradingView does not resend it (W12).
     rateLimit: z

@@ -213,6 +213,36 @@ describe.each([
     }).pipe(Effect.scoped)
   )
 
+  it.live("counts a payload in the bucket beside only when both came less than a minute apart", () =>
+    Effect.gen(function* () {
+      const { ids, store } = yield* open
+      /** At a second of the first, second and further minutes. */
+      const at = (minute: number, second: number): IntakeRow => {
+        const bucketAtMs = minute * 60_000 + second * 1_000
+        return row({ ...bucket("m", minute), bucketAtMs, receivedAtMs: bucketAtMs })
+      }
+      const one = (minute: number, second: number) => Effect.map(store.store([at(minute, second)]), tags)
+      // The same text once a minute is a signal each time.
+      assert.deepStrictEqual(yield* one(100, 1), ["Stored"])
+      assert.deepStrictEqual(yield* one(101, 1), ["Stored"])
+      assert.deepStrictEqual(yield* one(102, 1), ["Stored"])
+      // A repetition across a minute's edge is none, in whichever order they come.
+      assert.deepStrictEqual(yield* one(200, 50), ["Stored"])
+      assert.deepStrictEqual(yield* one(201, 5), ["Duplicate"])
+      assert.deepStrictEqual(yield* one(199, 55), ["Duplicate"])
+      assert.deepStrictEqual(yield* one(201, 49), ["Duplicate"])
+      assert.deepStrictEqual(yield* one(201, 50), ["Stored"])
+      // So it is within one batch, as a drain has it.
+      assert.deepStrictEqual(tags(yield* store.store([at(300, 1), at(301, 0), at(301, 1), at(302, 1)])), [
+        "Stored",
+        "Duplicate",
+        "Stored",
+        "Stored"
+      ])
+      assert.lengthOf(yield* ids, 8)
+    }).pipe(Effect.scoped)
+  )
+
   it.live("stores one of many equal payloads without identity that come at once", () =>
     Effect.gen(function* () {
       const { ids, store } = yield* open

@@ -9,8 +9,8 @@ import { Effect } from "effect"
 import { DatabaseUnavailable } from "../../src/layers/database/database.port.ts"
 import {
   identityKey,
+  knownOf,
   leadersOf,
-  keysOf,
   outcomesOf,
   type StoredIdentity
 } from "../../src/layers/signals/intake-batch.ts"
@@ -47,13 +47,14 @@ export const makeMemoryIntakeStore = (): MemoryIntakeStore => {
           )
         }
         const existing = new Map<string, StoredIdentity>()
-        for (const key of rows.flatMap(keysOf)) {
-          const known = byKey.get(key)
-          if (known !== undefined) existing.set(key, known)
-        }
+        for (const { identity, neighbourIdentities, source } of rows)
+          for (const key of [identity, ...neighbourIdentities].map((one) => identityKey(source, one))) {
+            const known = byKey.get(key)
+            if (known !== undefined) existing.set(key, known)
+          }
         const inserted = new Set<string>()
-        for (const row of leadersOf(rows)) {
-          if (keysOf(row).some((key) => existing.has(key))) continue
+        const isNew = (row: IntakeRow) => knownOf(row, (key) => existing.get(key)) === undefined
+        for (const row of leadersOf(rows.filter(isNew))) {
           const key = identityKey(row.source, row.identity)
           inserted.add(key)
           stored.push(row)
@@ -61,7 +62,8 @@ export const makeMemoryIntakeStore = (): MemoryIntakeStore => {
             signalId: row.id,
             bodyHash: row.bodyHash,
             answer: row.answer,
-            tooOld: row.reason === "too_old"
+            tooOld: row.reason === "too_old",
+            bucketAtMs: row.bucketAtMs
           })
         }
         return Effect.succeed(

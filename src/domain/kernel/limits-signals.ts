@@ -10,7 +10,6 @@
 
 const seconds = (n: number): number => n * 1_000
 const minutes = (n: number): number => n * 60_000
-const hours = (n: number): number => n * 3_600_000
 const days = (n: number): number => n * 86_400_000
 
 /** What one request may be. */
@@ -58,6 +57,8 @@ export const intakeLimits = {
   requestIdLengthMax: 128,
   /** Name of a source in the URL; a label of metrics, so it stays short. */
   sourceLengthMax: 64,
+  /** Clock difference accepted for the timestamps of Standard Webhooks, the value of its specification. */
+  signatureToleranceMs: minutes(5),
   /** Time bucket of a payload that names no event and no time (T3). */
   identityBucketMs: seconds(60)
 } as const
@@ -103,11 +104,11 @@ export const ageLimits = {
    * an honest alert is seconds old, a re-sent one at most a minute.
    */
   signalAgeMsDefault: minutes(5),
-  /** The most an operator may configure: beyond it a signal is history, not an instruction. */
-  signalAgeMsMax: hours(24),
+  /** The most an operator may configure: an older post whose identity was forgotten could be accepted a second time (T13). */
+  signalAgeMsMax: days(90) - 1,
   /** How far ahead of our clock a sender's clock may run before its timestamp is a mistake. */
   clockSkewMsMax: minutes(1),
-  /** Identities are kept at least this long after receipt (T13); a signal of a long bar longer (`retainUntilMs`). */
+  /** Identities are kept at least this long after the moment the age limit counts from (T13): a bar may end long after its post. */
   identityRetentionMs: days(90),
   /** An order that was intended and not sent within this time is stale: the price it was decided on is gone (T5). */
   orderUnsentMsMax: minutes(1),

@@ -5,6 +5,7 @@
  * Never: holds a secret in clear text.
  */
 import type { Redacted } from "effect"
+import { intakeLimits } from "./limits-signals.ts"
 
 /** Sets of defaults for kinds of senders. */
 export const sourcePresets = ["generic", "tradingview", "standard-webhooks"] as const
@@ -62,7 +63,8 @@ export const authenticationOf = (
     return {
       require: "any",
       hmac: hmac === null ? null : { header: "x-webhook-signature", encoding: "hex", secrets: signing },
-      standardWebhooks: hmac === null ? null : { toleranceMs: 300_000, secrets: signing },
+      standardWebhooks:
+        hmac === null ? null : { toleranceMs: intakeLimits.signatureToleranceMs, secrets: signing },
       bodySecret: webhook === null ? null : { field: "/secret", secrets: body },
       addresses: null
     }

@@ -78,9 +78,27 @@ const explicitName = (
 export const bucketKey = (hash: string, nowMs: number): string =>
   `sha256:${hash}@${Math.floor(nowMs / intakeLimits.identityBucketMs) * intakeLimits.identityBucketMs}`
 
-/** The bucket before: two posts a second apart must meet even when a minute began between them. */
+/** The bucket before: two posts a second apart must meet even when a minute began between them, and two 61 s apart must not. */
 export const previousBucketKey = (hash: string, nowMs: number): string =>
   bucketKey(hash, nowMs - intakeLimits.identityBucketMs)
+
+const bucketOf = /^sha256:[^@]*@(\d+)$/
+
+/**
+ * When a stored post of the bucket `key` came: when it was received, which is within its bucket but for a difference of clocks.
+ * One received long after it (a replay) came at some moment of it: undefined, as for a key of no bucket.
+ */
+export const bucketedAtMs = (key: string, receivedMs: number): number | undefined => {
+  const from = bucketOf.exec(key)?.[1]
+  if (from === undefined) return undefined
+  const last = Number(from) + intakeLimits.identityBucketMs - 1
+  if (receivedMs > last + ageLimits.clockSkewMsMax) return undefined
+  return Math.min(Math.max(receivedMs, Number(from)), last)
+}
+
+/** Whether posts of buckets beside each other are one: less than the length of one apart. It is when nobody knows. */
+export const isOneBucketApart = (atMs: number | undefined, otherMs: number | undefined): boolean =>
+  atMs === undefined || otherMs === undefined || Math.abs(atMs - otherMs) < intakeLimits.identityBucketMs
 
 /** What decides about the identity of a post, besides what was sent. */
 export interface IdentityOptions {
@@ -152,10 +170,3 @@ export const ageVerdict = (
   if (signal.firedAtMs - nowMs > ageLimits.clockSkewMsMax) return "from_the_future"
   return ageOf(signal, timestampIs, nowMs) > ageMsMax ? "too_old" : "fresh"
 }
-
-/**
- * Until when the identity of a signal must be kept, epoch milliseconds: weeks after its receipt, and in any case for as
- * long as the same post could still be accepted. The second term matters for bars of months, which end long after.
- */
-export const retainUntilMs = (receivedAtMs: number, expiresFrom: number): number =>
-  Math.max(receivedAtMs + ageLimits.identityRetentionMs, expiresFrom + ageLimits.signalAgeMsMax + 1)

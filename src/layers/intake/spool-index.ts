@@ -1,10 +1,10 @@
 /**
  * The identities in the spool, so that a repetition is recognised while the database cannot be asked (T3).
  *
- * Promises: an entry is as small as its answer and two texts; equal posts in one time bucket or the next are the same.
+ * Promises: an entry is as small as its answer and two texts; what is the same is decided as for the database (intake-batch.ts).
  * Never: reads a file.
  */
-import { identityKey, keysOf, outcomeAgainst, type StoredIdentity } from "../signals/intake-batch.ts"
+import { identityKey, knownOf, outcomeAgainst, type StoredIdentity } from "../signals/intake-batch.ts"
 import { TOO_OLD } from "../signals/intake-row.ts"
 import type { IntakeOutcome, IntakeRow } from "../signals/intake-store.port.ts"
 
@@ -22,18 +22,16 @@ export const makeSpoolIndex = (): SpoolIndex => {
   const ownKey = (row: IntakeRow): string => identityKey(row.source, row.identity)
   return {
     outcomeOf: (row) => {
-      for (const key of keysOf(row)) {
-        const known = held.get(key)
-        if (known !== undefined) return outcomeAgainst(row, known)
-      }
-      return undefined
+      const known = knownOf(row, (key) => held.get(key))
+      return known === undefined ? undefined : outcomeAgainst(row, known)
     },
     add: (row) =>
       void held.set(ownKey(row), {
         signalId: row.id,
         bodyHash: row.bodyHash,
         answer: row.answer,
-        tooOld: row.reason === TOO_OLD
+        tooOld: row.reason === TOO_OLD,
+        bucketAtMs: row.bucketAtMs
       }),
     remove: (row) => void held.delete(ownKey(row)),
     clear: () => held.clear()

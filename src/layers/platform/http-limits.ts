@@ -43,8 +43,6 @@ export const postLimits = {
   /** One INSERT may take this long before the worker gives the batch up and takes the next. Above the commit deadline:
    * by then every post of the batch has its 503, and a row stored late answers its own re-send with 200. */
   storeMs: 3_000,
-  /** Clock difference accepted for Standard Webhooks timestamps, the value of its specification. */
-  signatureToleranceMs: 300_000,
   /** Senders remembered by the rate limits of all sources. Above it the longest unseen is forgotten first. */
   rateSendersMax: 10_000,
   /** Posts of all sources that wait for their turn, each with its body: at worst 16 MB of the largest. More get a 429. */

@@ -74,6 +74,7 @@ const rowOf = (post: IntakePost, experiment: Experiment) => ({
   identity: post.identity.key,
   identityKind: post.identity.kind,
   neighbourIdentities: neighboursOf(post),
+  bucketAtMs: post.identity.previous === null ? undefined : (post.cameAtMs ?? post.nowMs),
   bodyHash: post.identity.bodyHash,
   body: JSON.stringify(post.parsed.body),
   mapped: post.mapped === undefined || post.mapped === null ? null : JSON.stringify(post.mapped),

@@ -4,7 +4,7 @@
  * The unique key (source, identity) decides who is first, in one statement and without a lock of ours, because two
  * processes may receive the same alert. The conflict names no key: the id follows from that pair, so two that race may meet
  * at the primary key as well, and a named key would make that an error of the server. Only payloads without an identity and without a time need more: they are equal
- * when they arrive within a time bucket of each other, which no unique key can express, so they take an advisory lock on
+ * when they arrive less than a time bucket apart, which no unique key can express, so they take an advisory lock on
  * their hash for the length of the transaction (T3).
  *
  * Promises: those of the port; the usual batch is one statement of fixed text.
@@ -18,7 +18,8 @@ import type { SqlClient } from "effect/sql/SqlClient"
 import { invariant } from "../../domain/kernel/invariant.ts"
 import { Database, type DatabaseService } from "../database/database.port.ts"
 import { postLimits } from "../platform/http-limits.ts"
-import { identityKey, keysOf, leadersOf, outcomesOf, type StoredIdentity } from "./intake-batch.ts"
+import { bucketedAtMs } from "../../domain/signals/identity.ts"
+import { identityKey, knownOf, leadersOf, outcomesOf, type StoredIdentity } from "./intake-batch.ts"
 import { TOO_OLD } from "./intake-row.ts"
 import { type IntakeAnswer, type IntakeOutcome, type IntakeRow, IntakeStore } from "./intake-store.port.ts"
 
@@ -31,6 +32,7 @@ interface ExistingRow extends InsertedRow {
   readonly body_hash: string
   readonly answer: IntakeAnswer
   readonly too_old: boolean
+  readonly received_ms: number
 }
 
 /** When the rows were received, where that is not now: the posts of an outage. An ordinary batch does not pay for it. */
@@ -101,7 +103,7 @@ const find = (sql: SqlClient, rows: ReadonlyArray<IntakeRow>) => {
     [row.identity, ...row.neighbourIdentities].map((identity) => [row.source, identity])
   )
   return sql<ExistingRow>`
-    SELECT s.id, s.source, s.identity, s.body_hash, s.answer,
+    SELECT s.id, s.source, s.identity, s.body_hash, s.answer, (extract(epoch FROM s.received_at) * 1000)::float8 AS received_ms,
       s.status = 'rejected' AND s.reason IS NOT DISTINCT FROM ${TOO_OLD}::text AS too_old
     FROM unnest(${pairs.map(([source]) => source)}::text[], ${pairs.map(([, identity]) => identity)}::text[]) AS wanted (source, identity)
     JOIN signals s ON s.source = wanted.source AND s.identity = wanted.identity`
@@ -117,7 +119,13 @@ const stored = (found: ReadonlyArray<ExistingRow>): ReadonlyMap<string, StoredId
   new Map(
     found.map((row) => [
       identityKey(row.source, row.identity),
-      { signalId: row.id, bodyHash: row.body_hash, answer: row.answer, tooOld: row.too_old }
+      {
+        signalId: row.id,
+        bodyHash: row.body_hash,
+        answer: row.answer,
+        tooOld: row.too_old,
+        bucketAtMs: bucketedAtMs(row.identity, row.received_ms)
+      }
     ])
   )
 
@@ -136,7 +144,7 @@ const storeWithBuckets = Effect.fnUntraced(function* (sql: SqlClient, rows: Read
   const buckets = rows.filter((row) => row.identityKind === "bucket")
   yield* lockBuckets(sql, buckets)
   const before = stored(yield* find(sql, buckets))
-  const rest = rows.filter((row) => !keysOf(row).some((key) => before.has(key)))
+  const rest = rows.filter((row) => knownOf(row, (key) => before.get(key)) === undefined)
   if (rest.length === 0) return { inserted: new Set<string>(), existing: before }
   const { inserted, existing } = yield* storeKeyed(sql, rest)
   return { inserted, existing: new Map([...before, ...existing]) }

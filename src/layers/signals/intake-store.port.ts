@@ -33,6 +33,8 @@ export interface IntakeRow extends SignalTarget {
    * bucket. Later too, because of two processes the one whose clock is behind may commit last.
    */
   readonly neighbourIdentities: ReadonlyArray<string>
+  /** When the post of a bucket came, epoch milliseconds: one beside it is the same only when it is near. Absent: not known. */
+  readonly bucketAtMs?: number | undefined
   /** sha256 of the canonical body. */
   readonly bodyHash: string
   /** JSON text of the body, without the secret. */

@@ -6,14 +6,15 @@ import type { JsonObject } from "../../../src/domain/kernel/canonical-json.ts"
 import {
   ageOf,
   ageVerdict,
+  bucketedAtMs,
   bucketKey,
   expiresFromMs,
   type Identity,
   type IdentityHeaders,
   identityOf,
+  isOneBucketApart,
   previousBucketKey,
-  readEventName,
-  retainUntilMs
+  readEventName
 } from "../../../src/domain/signals/identity.ts"
 import { ExactNumber } from "../../../src/domain/kernel/exact-number.ts"
 import { ageLimits, fieldLimits, intakeLimits } from "../../../src/domain/kernel/limits-signals.ts"
@@ -156,12 +157,11 @@ describe("T3 retention", () => {
     "outlives every signal that could still be accepted, bars of a year too",
     [
       Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: fieldLimits.timeframeMsMax })),
-      Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: ageLimits.signalAgeMsMax })),
       Schema.Literals(["fired", "bar"])
     ],
-    ([timeframeMs, receivedLateMs, timestampIs]) => {
+    ([timeframeMs, timestampIs]) => {
       const signal = { firedAtMs: now, timeframeMs }
-      const until = retainUntilMs(now + receivedLateMs, expiresFromMs(signal, timestampIs))
+      const until = expiresFromMs(signal, timestampIs) + ageLimits.identityRetentionMs
       assert.strictEqual(ageVerdict(signal, timestampIs, until, ageLimits.signalAgeMsMax), "too_old")
     },
     { arbitrary: { runs: 500, seed: 51 } }
@@ -220,17 +220,33 @@ describe("the hash of a body that was sent with a secret", () => {
   })
 })
 
+describe("when a stored post of a bucket came", () => {
+  const key = bucketKey("h", 120_000)
+  it.each([
+    ["as it was received", 130_000, 130_000],
+    ["at the first moment, by a clock that is behind", 119_000, 120_000],
+    ["at the last moment, when its commit was in the next minute", 181_000, 179_999],
+    ["at the last moment, as far as clocks may differ", 179_999 + ageLimits.clockSkewMsMax, 179_999],
+    ["unknown, when it was stored long after", 180_000 + ageLimits.clockSkewMsMax, undefined]
+  ])("[%s]", (_, receivedMs, atMs) => {
+    assert.strictEqual(bucketedAtMs(key, receivedMs), atMs)
+  })
+  it("is not known of another identity", () => {
+    assert.isUndefined(bucketedAtMs("sha256:h", 1))
+    assert.isUndefined(bucketedAtMs("event:sha256:h@120000", 1))
+  })
+  it("makes it the same as one less than a minute away, and as any when it is not known", () => {
+    const minute = intakeLimits.identityBucketMs
+    assert.isTrue(isOneBucketApart(0, minute - 1))
+    assert.isFalse(isOneBucketApart(minute, 0))
+    assert.isTrue(isOneBucketApart(undefined, 0))
+    assert.isTrue(isOneBucketApart(0, undefined))
+  })
+})
+
 describe("the key of a bucket", () => {
   it("names the beginning of its minute, as rows of running systems do", () => {
     assert.strictEqual(bucketKey("h", 3 * intakeLimits.identityBucketMs + 1), "sha256:h@180000")
     assert.strictEqual(previousBucketKey("h", 3 * intakeLimits.identityBucketMs), "sha256:h@120000")
-  })
-})
-
-describe("how long an identity is kept", () => {
-  it("is the retention from its receipt, or a millisecond longer than it could still be accepted", () => {
-    assert.strictEqual(retainUntilMs(1_000, 0), 1_000 + ageLimits.identityRetentionMs)
-    const late = 1_000 + ageLimits.identityRetentionMs
-    assert.strictEqual(retainUntilMs(1_000, late), late + ageLimits.signalAgeMsMax + 1)
   })
 })

@@ -75,6 +75,10 @@ describe("[T3] a payload that names neither event nor time", () => {
     assert.include(at(edge).neighbourIdentities, at(edge - 1).identity)
     assert.include(at(edge - 1).neighbourIdentities, at(edge).identity)
   })
+  it("says when it came, which is what its neighbours are measured by", () => {
+    assert.strictEqual(at(nowMs).bucketAtMs, nowMs)
+    assert.isUndefined(Result.getOrThrow(rowOf(signalAt(nowMs))).bucketAtMs)
+  })
   it("has no neighbours once something names it", () => {
     assert.deepStrictEqual(Result.getOrThrow(rowOf(signalAt(nowMs))).neighbourIdentities, [])
   })
