@@ -4,7 +4,7 @@
  * Promises: pure; only own fields and items of arrays are found; `~1` and `~0` stand for a slash and a tilde in a name.
  * Never: reads a prototype.
  */
-import { fieldOf, isJsonObject, type JsonObject, type JsonValue } from "./canonical-json.ts"
+import { fieldOf, isJsonObject, type JsonValue } from "./canonical-json.ts"
 
 /** The names on the way. */
 export type PointerPath = ReadonlyArray<string>
@@ -30,13 +30,15 @@ const partOf = (value: JsonValue | undefined, name: string): JsonValue | undefin
 export const valueAt = (value: JsonValue, path: PointerPath): JsonValue | undefined =>
   path.reduce<JsonValue | undefined>(partOf, value)
 
-/** The object without what is there. Only through objects: an array would change the places of its other items. */
-export const withoutAt = (object: JsonObject, [name = "", ...rest]: PointerPath): JsonObject => {
-  const inner = fieldOf(object, name)
-  if (inner === undefined) return object
-  if (rest.length === 0) {
-    const { [name]: _dropped, ...kept } = object
-    return kept
-  }
-  return isJsonObject(inner) ? { ...object, [name]: withoutAt(inner, rest) } : object
+/** The value without what is there. An item of an array becomes null, so that the others keep their places. */
+export const withoutAt = (value: JsonValue, [name = "", ...rest]: PointerPath): JsonValue => {
+  const inner = partOf(value, name)
+  if (inner === undefined) return value
+  const left = rest.length === 0 ? null : withoutAt(inner, rest)
+  if (Array.isArray(value))
+    return value.map((item: JsonValue, index) => (index === Number(name) ? left : item))
+  if (!isJsonObject(value)) return value
+  if (rest.length > 0) return { ...value, [name]: left }
+  const { [name]: _dropped, ...kept } = value
+  return kept
 }

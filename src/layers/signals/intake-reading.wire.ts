@@ -55,7 +55,7 @@ export const withoutSourceSecret = (
   json: JsonValue
 ): JsonValue => {
   const field = authentication?.bodySecret?.field ?? "/secret"
-  return field === "/secret" || !isJsonObject(json) ? json : withoutAt(json, pathOfPointer(field))
+  return field === "/secret" ? json : withoutAt(json, pathOfPointer(field))
 }
 
 const mappers = new WeakMap<FieldMappings, Mapper>()

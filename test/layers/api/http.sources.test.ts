@@ -92,6 +92,16 @@ describe("a secret in the body", () => {
     assert.deepStrictEqual(JSON.parse(row?.body ?? ""), { ...body, auth: { user: "me" } })
   })
 
+  it("may be in a list, out of which it is taken as well", async () => {
+    await startSource({ authentication: { bodySecret: { field: "/auth/0/token", secrets: [one] } } })
+    const body = alert()
+    assert.strictEqual(await post({ ...body, auth: [{ token: secret, user: "me" }, 7] }), 201)
+    assert.strictEqual(await post({ ...body, auth: [{ token: other, user: "me" }, 7] }), 401)
+    const [row] = world.store.rows()
+    assert.deepStrictEqual(JSON.parse(row?.body ?? ""), { ...body, auth: [{ user: "me" }, 7] })
+    assert.notInclude(JSON.stringify(row), secret)
+  })
+
   it("is not in what is kept of a refused post", async () => {
     await startSource({ authentication: { bodySecret: { field: "/pass", secrets: [one] } } })
     assert.strictEqual(await post({ symbol: "SPY", pass: secret }), 400)
