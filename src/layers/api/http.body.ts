@@ -5,8 +5,9 @@
  * with unread bytes makes the kernel send a reset that can overtake the response. So a refusal writes the whole response
  * first, then reads and drops a bounded rest, then closes.
  *
- * Promises: at most `bytesMax` bytes of a body are ever held, and of all bodies together what their room allows;
- * `then` is called exactly once; a refused body costs a bounded number of bytes and a bounded time.
+ * Promises: at most `bytesMax` bytes of a body are ever held, and of all bodies together what their room allows, at most twice that
+ * while they grow, in however many pieces they come; `then` is called exactly once; a refused body costs a bounded number of
+ * bytes and a bounded time.
  * Never: waits for a sender beyond the deadline.
  * Failure: a sender that disconnects is `gone`, and nobody is answered.
  */
@@ -59,6 +60,20 @@ export const declaredLength = ({ request }: Exchange): number | undefined => {
   return request.headers["transfer-encoding"] === undefined ? 0 : undefined
 }
 
+const nothing = Buffer.alloc(0)
+
+/** `held`, of which the first `at` bytes are filled, with `chunk` behind them: itself, or one twice as large. */
+const appended = (held: Buffer, at: number, chunk: Buffer, bytesMax: number): Buffer => {
+  const bytes = at + chunk.length
+  let grown = held
+  if (bytes > held.length) {
+    grown = Buffer.allocUnsafe(Math.min(bytesMax, Math.max(bytes, 2 * held.length, 1_024)))
+    held.copy(grown, 0, 0, at)
+  }
+  chunk.copy(grown, at)
+  return grown
+}
+
 /**
  * Reads the body. The listener must have sent 100 already where the sender waits for it. What it takes of the room is
  * released when `then` returns.
@@ -70,7 +85,8 @@ export const readBody = (
   room: BodyRoom = endlessRoom
 ): void => {
   const { request } = exchange
-  const chunks: Array<Buffer> = []
+  // The usual body is one chunk, and is not copied. Chunks are not kept: each costs more than a byte it may consist of.
+  let held: Buffer = nothing
   let bytes = 0
   let taken = 0
   const fits = (): boolean => {
@@ -87,20 +103,18 @@ export const readBody = (
     try {
       then(body)
     } finally {
-      chunks.length = 0
+      held = nothing
       room.giveBack(taken)
     }
   }
   const onData = (chunk: Buffer): void => {
+    const at = bytes
     bytes += chunk.length
     if (bytes > bytesMax) settle("too_large")
     else if (!fits()) settle("no_room")
-    else chunks.push(chunk)
+    else held = at === 0 ? chunk : appended(held, at, chunk, bytesMax)
   }
-  const onEnd = (): void => {
-    const [only] = chunks
-    settle(chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, bytes))
-  }
+  const onEnd = (): void => settle(held.length === bytes ? held : held.subarray(0, bytes))
   const onClose = (): void => settle("gone")
   const timer = setTimeout(
     () => settle("too_slow"),
