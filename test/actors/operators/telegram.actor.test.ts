@@ -172,10 +172,15 @@ describe("how the bot gets its updates", () => {
   ])("[poll: %s] is %s, and tried again in time", ([kind, state, pauseMs]) =>
     Effect.scoped(
       Effect.gen(function* () {
-        const { availability, open, stateAfter, world } = yield* openWorld()
+        const { availability, calls, open, stateAfter, world } = yield* openWorld()
         world.fail("getUpdates", kind, kind === "rate" ? 7_000 : 0)
         availability.mark("available")
         assert.strictEqual(yield* stateAfter(1), state)
+        assert.lengthOf(
+          calls.filter((method) => method === "getUpdates"),
+          1,
+          "only a long answer is asked for again at once"
+        )
         assert.strictEqual(open.has("telegram.conflict"), kind === "conflict")
         world.fail("getUpdates", null)
         assert.strictEqual(yield* stateAfter(pauseMs - 10), state)
