@@ -107,6 +107,7 @@ const program = Effect.gen(function* () {
     : look
   const replay = replayDecisions(span, planSettingsOf(decidedUnder), {
     rests: false,
+    mayRead: Effect.void,
     onPage: () => Effect.void
   })
   return yield* Effect.gen(function* () {
