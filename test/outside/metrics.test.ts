@@ -13,7 +13,8 @@ describe("GET /metrics", () => {
     const service = new Service({ env: { WAVE_PERIOD_MS: "2000" } })
     onTestFinished(() => service.dispose(), 60_000)
     await service.start()
-    await service.post("/webhook", alertBody())
+    const { body } = await service.post("/webhook", alertBody())
+    await service.settled(String(body.signal_id))
     const text = await waitUntil(
       () => `a wave that ended${service.tail()}`,
       async () => {
@@ -27,6 +28,12 @@ describe("GET /metrics", () => {
     assert.isAtLeast(by("done") + by("empty"), 1)
     assert.isAtLeast(by("missed"), 0)
     assert.strictEqual(sample(text, 'holdfast_feed_connected{feed="default"}'), 1)
+    // The stages of its order (G10); one that the fill overtook has no time from its acknowledgement on.
+    const counted = (stage: string) => sample(text, `holdfast_stage_seconds_count{stage="${stage}"}`) ?? 0
+    for (const stage of ["fired_to_received", "received_to_decided", "decided_to_sent"])
+      assert.strictEqual(counted(stage), 1, stage)
+    assert.isAtMost(counted("sent_to_acked"), 1)
+    assert.isAtMost(counted("acked_to_filled"), counted("sent_to_acked"))
     const families = text.split("\n").filter((line) => line.startsWith("# TYPE"))
     assert.strictEqual(new Set(families.map((line) => line.split(" ")[2])).size, families.length)
     for (const line of text.split("\n").filter((one) => one !== "" && !one.startsWith("#")))

@@ -38,6 +38,7 @@ import { Wake } from "../../layers/platform/wake.port.ts"
 import type { BatchReport } from "../../machines/decision/pipeline.machine.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 import { freshQuote, planSettingsOf } from "../execution/plan-input.ts"
+import { noteStage } from "../execution/stage-times.ts"
 
 /** Since when this incarnation decides, on the database's clock; null until its first decision after a recovery. */
 export interface Pace {
@@ -188,6 +189,8 @@ const logDecided = (
     const tookMs = Math.max(0, (yield* Clock.currentTimeMillis) - claimed.receivedAtMs)
     yield* Metric.update(Metric.withAttributes(decidedTotal, { outcome: decision.outcome }), 1)
     yield* Metric.update(decisionSeconds, tookMs / 1_000)
+    yield* noteStage("fired_to_received", claimed.receivedAtMs - claimed.signal.expiresFromMs)
+    yield* noteStage("received_to_decided", tookMs)
     const { outcome: result, reason } = decision
     yield* logEvent("info", "signal.decided", `signal ${result}${reason === null ? "" : `: ${reason}`}`, {
       component,

@@ -29,6 +29,7 @@ import {
 import { Wake } from "../../layers/platform/wake.port.ts"
 import { type AccountDesk, LeaseLost } from "./account-desk.ts"
 import { alertIllegal, alertOrder, resolveNeedsOperator, traceOrder } from "./order-trace.ts"
+import { noteAcked, noteEnded, noteSent } from "./stage-times.ts"
 
 /** Where something happens: enough to apply what a venue reports, with or without an executor. */
 export type Place = Pick<AccountDesk, "account" | "path">
@@ -109,6 +110,7 @@ export const adoptVenueOrder = (desk: Place, guard: LeaseGuard, order: StoredOrd
       )
     }
     if (moved._tag === "Moved") {
+      yield* isAlive ? noteAcked(moved.order) : noteEnded(moved.order)
       // From a response, a look-up or the stream, whichever is first.
       if (event === "order.rejected") yield* countFor(order, true)
       yield* traceOrder("info", event, `the venue reports ${venue.status}`, desk.path, moved.order, {
@@ -166,6 +168,7 @@ export const sendAndStore = (desk: AccountDesk, guard: LeaseGuard, order: Stored
     yield* traceOrder("info", "order.submitting", `send ${order.sends}`, desk.path, order, {
       send: order.sends
     })
+    yield* noteSent(order)
     faultPoint(FAULT_POINTS.orderSubmitting, order.symbol)
     const answer = yield* desk.broker
       .create(createOf(order))
@@ -186,6 +189,7 @@ export const sendAndStore = (desk: AccountDesk, guard: LeaseGuard, order: Stored
         else {
           yield* countFor(order, true)
           yield* applyEvent(desk, guard, order, "order.rejected", { reason, venueFilled: "0" })
+          yield* noteEnded(order)
           yield* traceOrder("warn", "order.rejected", reason, desk.path, order, { code: failure.code })
           // A refused exit leaves its position open, which somebody has to know.
           if (order.intent === "reduce")

@@ -31,6 +31,7 @@ import { Wake } from "../../layers/platform/wake.port.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 import { correlationOf } from "../../layers/orders/orders-store.port.ts"
 import { alertIllegalEvent, lineLevel, resolveNeedsOperator, traceOrder } from "./order-trace.ts"
+import { noteFilled } from "./stage-times.ts"
 
 /** Whether a source of this strategy is configured to send metadata with its signals; otherwise none is missing. */
 const promisesMetadata = (strategy: string) =>
@@ -146,6 +147,7 @@ export const recordFill = (component: string, broker: BrokerConnection, fill: Ve
     }
     yield* noteOpened(fill, outcome)
     yield* logFill(component, fill, outcome)
+    if (outcome.order !== null) yield* noteFilled(outcome.order)
     // A fill ends a doubt; a cancel that was in doubt is asked for again by the reconciliation.
     if (outcome.from !== null && BLOCKS_SYMBOL.has(outcome.from)) wake.notify(reconcileBell(fill.account))
     if (fill.account === CANARY) wake.notify("canary")

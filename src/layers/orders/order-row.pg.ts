@@ -15,7 +15,7 @@ const columns = `id, client_order_id AS "clientOrderId", signal_id AS "signalId"
   time_in_force AS "timeInForce", status, attempt, source, venue, venue_order_id AS "venueOrderId",
   trim_scale(filled_quantity) AS "filledQuantity", trim_scale(average_price) AS "averagePrice", reason, fence, sends,
   position_id AS "positionId", position_epoch AS "positionEpoch", exit_number AS "exitNumber",
-  exit_kind AS "exitKind", command_id AS "commandId", opened_by AS "openedBy", valid_until AS "validUntil", sent_at AS "sentAt", settled_at AS "settledAt"`
+  exit_kind AS "exitKind", command_id AS "commandId", opened_by AS "openedBy", valid_until AS "validUntil", created_at AS "createdAt", sent_at AS "sentAt", settled_at AS "settledAt"`
 
 /** The select list of a `StoredOrder` from `orders` or from a CTE that returned `orders.*`. */
 export const columnsOf = (sql: SqlClient): Fragment => sql.literal(columns)

@@ -62,6 +62,7 @@ export interface StoredOrder {
   /** The signal that opened the share which an exit, or an operator's close, closes. */
   readonly openedBy: string | null
   readonly validUntil: Date | null
+  readonly createdAt: Date
   readonly sentAt: Date | null
   readonly settledAt: Date | null
 }
