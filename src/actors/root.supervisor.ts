@@ -29,6 +29,7 @@ import { marketActor } from "./market/market.actor.ts"
 import { nodeActor } from "./execution/node.actor.ts"
 import { paperVenueActor } from "./venues/paper-venue.actor.ts"
 import { pipelineActor } from "./decision/pipeline.actor.ts"
+import { practiceSignalsActor } from "./operators/practice-signals.actor.ts"
 import { refusedPostsActor } from "./intake/refused-posts.actor.ts"
 import { reconcilerActor } from "./execution/reconciler.actor.ts"
 import { riskActor } from "./execution/risk.actor.ts"
@@ -160,6 +161,19 @@ const monitors = ({ canary, roles }: Settings) =>
     ]
   })
 
+/** Signals of practice mode's own, where they are asked for; they enter by the intake of this process. */
+const practiceSignals = ({ mode, practice, roles }: Settings) =>
+  mode === "PRACTICE" && practice.signalEveryMs > 0 && roles.has("http")
+    ? [
+        worker({
+          ...local,
+          id: "practice-signals",
+          start: practiceSignalsActor(practice.signalEveryMs),
+          stopBudgetMs: 2_000
+        })
+      ]
+    : []
+
 /** The whole tree for these settings. */
 export const rootSupervisor = (settings: Settings) =>
   supervisor({
@@ -198,6 +212,7 @@ export const rootSupervisor = (settings: Settings) =>
           ...(settings.roles.has("http")
             ? [worker({ ...local, id: "expected-signals", start: expectedSignalsActor, stopBudgetMs: 2_000 })]
             : []),
+          ...practiceSignals(settings),
           ...(settings.roles.has("telegram") && settings.telegram.token !== null
             ? [worker({ ...local, id: "telegram", start: telegramActor, stopBudgetMs: 2_000 })]
             : [])

@@ -26,6 +26,7 @@ import { nodeMachine } from "./execution/node.machine.ts"
 import { orderMachine } from "./orders/order.machine.ts"
 import { paperVenueMachine } from "./venues/paper-venue.machine.ts"
 import { pipelineMachine } from "./decision/pipeline.machine.ts"
+import { practiceSignalsMachine } from "./operators/practice-signals.machine.ts"
 import { reconcilerMachine } from "./execution/reconciler.machine.ts"
 import { refusedPostsMachine } from "./intake/refused-posts.machine.ts"
 import { resourcesMachine } from "./operators/resources.machine.ts"
@@ -61,6 +62,7 @@ export const catalog: ReadonlyArray<CatalogEntry> = [
   { name: "order", machine: orderMachine },
   { name: "paper-venue", machine: paperVenueMachine },
   { name: "pipeline", machine: pipelineMachine },
+  { name: "practice-signals", machine: practiceSignalsMachine },
   { name: "reconciler", machine: reconcilerMachine },
   { name: "refused-posts", machine: refusedPostsMachine },
   { name: "resources", machine: resourcesMachine },

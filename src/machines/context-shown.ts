@@ -30,6 +30,7 @@ import type { JournalContext } from "./health/journal.machine.ts"
 import type { RefusedPostsContext } from "./intake/refused-posts.machine.ts"
 import type { SpoolContext } from "./intake/spool.machine.ts"
 import type { MarketContext } from "./market/market.machine.ts"
+import type { PracticeSignalsContext } from "./operators/practice-signals.machine.ts"
 import type { ResourcesContext } from "./operators/resources.machine.ts"
 import type { RetentionContext } from "./operators/retention.machine.ts"
 import type { TelegramContext } from "./operators/telegram.machine.ts"
@@ -117,6 +118,14 @@ export const contextShown: Readonly<Record<string, ContextSchema>> = {
   "paper-venue": show<PaperVenueContext>({ attempt: value, url: value, lastError: value }),
   // `batch` has the token of the claim.
   pipeline: show<PipelineContext>({ stopping: value, deferred: value, counters: value, lastError: value }),
+  "practice-signals": show<PracticeSignalsContext>({
+    waitMs: value,
+    sent: value,
+    leftOut: value,
+    lastSignal: value,
+    why: value,
+    lastError: value
+  }),
   reconciler: show<ReconcilerContext>({ unsettled: value, backlog: size, lastError: value }),
   "refused-posts": show<RefusedPostsContext>({ lastError: value }),
   resources: show<ResourcesContext>({ shed: value, over: value, calm: value }),

@@ -248,6 +248,15 @@ const canary = z
       "The signal that proves the whole path (T9): from the intake to the fill of an account of its own."
   })
 
+const practice = z
+  .strictObject({
+    signalEveryMs: wholeFrom(0, 3_600_000).default(0).meta({
+      description:
+        "Time between two signals that practice mode sends itself, from the source `practice`; at least 1000. The strategy of practice mode then has a stop and a target. 0: none. Refused in any other mode, and where `strategies` are configured and none takes `practice`."
+    })
+  })
+  .meta({ id: "PracticeSettings", description: "What practice mode does by itself." })
+
 const originWords = "must be an exact origin, scheme and host, without a wildcard"
 
 /** `holdfast.json`. Everything is optional: an empty file is the practice configuration. */
@@ -323,6 +332,7 @@ export const settingsFile = z
       spool: spool.prefault({}),
       linkage: linkage.prefault({}),
       canary: canary.prefault({}),
+      practice: practice.prefault({}),
       resources: resources.prefault({}),
       telegram: telegram.prefault({})
     },
@@ -353,6 +363,7 @@ export const variables = {
   WAVE_LAG_MS: "waves.lagMs",
   SIGNAL_WS_URL: "feeds.default.url",
   SIGNAL_WS_TOKEN: "feeds.default.token",
+  PRACTICE_SIGNAL_MS: "practice.signalEveryMs",
   TELEGRAM_BOT_TOKEN: "telegram.token",
   TELEGRAM_API_ROOT: "telegram.apiRoot",
   TELEGRAM_CHAT_IDS: "telegram.chats"

@@ -141,6 +141,7 @@ const resting: Readonly<Record<string, Rests>> = {
     "Running.DatabaseAway": database
   },
   pipeline: { WaitingForDatabase: database },
+  "practice-signals": { WaitingForDatabase: database },
   reconciler: { WaitingForDatabase: database },
   "refused-posts": {
     WaitingForDatabase: database,

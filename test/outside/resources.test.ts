@@ -21,12 +21,12 @@ it("[E9, C5] under pressure it sheds in order and trades on; with the limit lift
   const { service } = world
   await waitUntil(
     "everything is given up",
-    async () => ((await shed()).length === 5 ? true : undefined),
+    async () => ((await shed()).length === 6 ? true : undefined),
     20_000
   )
   assert.deepStrictEqual(
     service.events("resources.shed").map(({ features }) => features),
-    [["decoration"], ["capture"], ["replay"], ["shadow"], ["console"]]
+    [["practice"], ["decoration"], ["capture"], ["replay"], ["shadow"], ["console"]]
   )
   const refused = await events()
   assert.strictEqual(refused.status, 503)
@@ -46,7 +46,7 @@ it("[E9, C5] under pressure it sheds in order and trades on; with the limit lift
   await waitUntil("everything is back", async () => ((await shed()).length === 0 ? true : undefined), 20_000)
   assert.deepStrictEqual(
     service.events("resources.returned").map(({ features }) => features),
-    [["console"], ["shadow"], ["replay"], ["capture"], ["decoration"]]
+    [["console"], ["shadow"], ["replay"], ["capture"], ["decoration"], ["practice"]]
   )
   assert.strictEqual((await service.get("/api/v1/monitoring/resources")).status, 200)
 }, 90_000)

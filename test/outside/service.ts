@@ -50,6 +50,7 @@ export class Service extends Program {
       LOG_FORMAT: "json",
       DATA_DIR: this.dataDir,
       HOLDFAST_CONFIG: "",
+      PRACTICE_SIGNAL_MS: "",
       ...options.env
     }
   }

@@ -7,6 +7,7 @@
  * Promises: pure; the account trades at all hours, is charged nothing and is limited by nothing but the trading state.
  * Never: is a name that the settings may use (settings-names.ts).
  */
+import { plainStrategy } from "./practice-defaults.ts"
 import type { AccountSettings, Settings, StrategySettings } from "./settings.ts"
 
 /** Source, strategy, account and broker have this one name, which the SQL of lists and figures leaves out. */
@@ -22,20 +23,9 @@ export const CANARY_PRICE = "1"
 const account: AccountSettings = { broker: CANARY, startingCash: "1000000", calendar: "24x7" }
 
 export const canaryStrategy: StrategySettings = {
+  ...plainStrategy,
   sources: [CANARY],
-  accounts: [CANARY],
-  engine: "A",
-  split: null,
-  shadow: null,
-  sidePolicy: "both",
-  symbols: null,
-  quantity: "1",
-  sizing: null,
-  stopLossPct: null,
-  profitTargetPct: null,
-  exits: null,
-  onPartialFill: "keep",
-  partialFillMsMax: null
+  accounts: [CANARY]
 }
 
 type WithAccounts = Pick<Settings, "accounts" | "canary">

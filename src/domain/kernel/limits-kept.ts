@@ -160,6 +160,18 @@ export const canaryLimits = {
   keptMsMin: minutes(2)
 } as const
 
+/** Signals that practice mode sends itself. Their period is a setting. */
+export const practiceSignalLimits = {
+  /** The first one after a start: its account is reconciled by then, so that it is not deferred. */
+  firstMsMax: seconds(3),
+  /** Above the time in which the queue answers every post. */
+  sendMsMax: seconds(5),
+  /** So long after the beginning of its period one is still sent: below the age at which a signal is too old. */
+  lateMsMax: minutes(1),
+  /** After one that was not answered. */
+  retryMsMax: seconds(10)
+} as const
+
 /** What the process has left (E9). The limits of each figure are settings. */
 export const resourceLimits = {
   /** A burst of one reading is no shortage; three are a quarter of a minute at the default pace. */

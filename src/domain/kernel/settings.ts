@@ -249,6 +249,12 @@ export interface CanarySettings {
   readonly everyMs: number | null
 }
 
+/** What practice mode does by itself. */
+export interface PracticeSettings {
+  /** Zero: it sends no signals. */
+  readonly signalEveryMs: number
+}
+
 /** When the process gives up features (E9). Null: that figure has no such limit, for memory the one of the machine. */
 export interface ResourceSettings {
   readonly everyMs: number
@@ -349,6 +355,7 @@ export interface Settings {
   readonly spool: SpoolSettings
   readonly linkage: LinkageSettings
   readonly canary: CanarySettings
+  readonly practice: PracticeSettings
   readonly resources: ResourceSettings
   readonly telegram: TelegramSettings
   /** Names of the values that ended with a line break and were read without it. */

@@ -10,7 +10,7 @@
  */
 
 /** Given up in this order, returned in the reverse one. */
-export const SHED_ORDER = ["decoration", "capture", "replay", "shadow", "console"] as const
+export const SHED_ORDER = ["practice", "decoration", "capture", "replay", "shadow", "console"] as const
 export type Feature = (typeof SHED_ORDER)[number]
 
 /** The first so many of the order. */

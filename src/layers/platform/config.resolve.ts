@@ -15,13 +15,16 @@ import { nameProblems } from "../../domain/kernel/settings-names.ts"
 import { BigDecimal, Redacted, Result } from "effect"
 import { decimal } from "../../domain/kernel/decimal.ts"
 import {
-  type AccountSettings,
-  type BrokerSettings,
+  PRACTICE_SOURCE,
+  practiceAccounts,
+  practiceBrokers,
+  practiceStrategies
+} from "../../domain/kernel/practice-defaults.ts"
+import {
   type FeedSettings,
   type Mode,
   type Settings,
   type SettingsProblem,
-  type StrategySettings,
   type TelegramSettings,
   type WaveSettings
 } from "../../domain/kernel/settings.ts"
@@ -48,31 +51,8 @@ export interface SettingsInput {
   readonly readSecret: (path: string) => Result.Result<string, string>
 }
 
-const practiceAccounts: Readonly<Record<string, AccountSettings>> = {
-  "paper-1": { broker: "practice", startingCash: "100000", calendar: "24x7" },
-  "paper-2": { broker: "practice", startingCash: "100000", calendar: "24x7" }
-}
-const practiceBrokers: Readonly<Record<string, BrokerSettings>> = {
-  practice: { kind: "paper", url: null, rule: "U", propagationMs: 2_000 }
-}
-const practiceStrategies: Readonly<Record<string, StrategySettings>> = {
-  default: {
-    sources: ["default", "wave"],
-    accounts: ["paper-1"],
-    engine: "A",
-    split: null,
-    shadow: "B",
-    sidePolicy: "both",
-    symbols: null,
-    quantity: "1",
-    sizing: null,
-    stopLossPct: null,
-    profitTargetPct: null,
-    exits: null,
-    onPartialFill: "keep",
-    partialFillMsMax: null
-  }
-}
+/** Enough to watch; more is a load, which `npm run chaos` and the benchmarks make. */
+const PRACTICE_SIGNAL_MS_MIN = 1_000
 
 interface Collected {
   readonly environment: Environment
@@ -105,7 +85,7 @@ const chatsOf = (text: string): unknown =>
 const valueOf = (name: string, text: string): unknown => {
   if (name === "ROLES") return text.split(",").map((role) => role.trim())
   if (name === "TELEGRAM_CHAT_IDS") return chatsOf(text)
-  const isNumber = name === "PORT" || name.startsWith("WAVE_")
+  const isNumber = name === "PORT" || name === "PRACTICE_SIGNAL_MS" || name.startsWith("WAVE_")
   return isNumber && /^\d{1,12}$/.test(text) ? Number(text) : text
 }
 
@@ -197,7 +177,14 @@ const secretAt = (
   return Redacted.make(plain, { label: path })
 }
 
-/** The sources: those of the file, and the two that every installation has, the plain webhook and the wave feed. */
+/** Whether practice mode sends signals of its own. */
+const sendsItself = ({ mode, practice }: SettingsFile): boolean =>
+  mode === "PRACTICE" && practice.signalEveryMs > 0
+
+/**
+ * The sources: those of the file, the two that every installation has, the plain webhook and the wave feed, and that of practice
+ * signals where there are any.
+ */
 const sourcesIn = (
   input: Collected,
   { file: given, cwd, readSecret, resolvePath }: SettingsInput,
@@ -205,6 +192,9 @@ const sourcesIn = (
   secrets: Settings["secrets"]
 ) => {
   const plain = sourceFile.parse({})
+  const own: SettingsFile["sources"] = sendsItself(file)
+    ? { [PRACTICE_SOURCE]: plain, ...file.sources }
+    : file.sources
   return sourcesOf(
     {
       mode: file.mode,
@@ -215,7 +205,7 @@ const sourcesIn = (
       hmac: secrets.hmac,
       webhook: secrets.webhook
     },
-    { default: plain, wave: plain, ...file.sources },
+    { default: plain, wave: plain, ...own },
     (name) => keysOfSource(given, name)
   )
 }
@@ -322,6 +312,21 @@ const checkSizing = ({ strategies }: Settings, problems: Array<SettingsProblem>)
       })
 }
 
+/** What is wrong with signals of our own: they are for practice, and somebody must take them. */
+const practiceProblem = ({ mode, practice, strategies }: Settings): string | null => {
+  const { signalEveryMs } = practice
+  if (signalEveryMs === 0) return null
+  if (mode !== "PRACTICE") return `${mode} has no signals of its own: leave it out`
+  if (signalEveryMs < PRACTICE_SIGNAL_MS_MIN) return `must be 0 or at least ${PRACTICE_SIGNAL_MS_MIN}`
+  const takes = Object.values(strategies).some(({ sources }) => sources.includes(PRACTICE_SOURCE))
+  return takes ? null : `no strategy takes the source "${PRACTICE_SOURCE}"`
+}
+
+const checkPractice = (settings: Settings, input: Collected): void => {
+  const message = practiceProblem(settings)
+  if (message !== null) input.problems.push({ path: input.nameOf("practice.signalEveryMs"), message })
+}
+
 /** Checks between fields: what each strategy and account names must exist, and money needs real guards. */
 const crossCheck = (settings: Settings, problems: Array<SettingsProblem>): void => {
   problems.push(...nameProblems(settings), ...expectedProblems(settings))
@@ -379,7 +384,7 @@ export const resolveSettings = (
       {
         symbols: file.symbols,
         instruments: file.instruments,
-        strategies: file.strategies ?? (practice ? practiceStrategies : {})
+        strategies: file.strategies ?? (practice ? practiceStrategies(sendsItself(file)) : {})
       },
       mode,
       collected.problems
@@ -398,11 +403,13 @@ export const resolveSettings = (
     spool: file.spool,
     linkage: file.linkage,
     canary: file.canary,
+    practice: file.practice,
     resources: file.resources,
     telegram: telegramOf(collected, file),
     trimmed: collected.trimmed
   }
   crossCheck(settings, collected.problems)
   checkEngines(settings, collected)
+  checkPractice(settings, collected)
   return collected.problems.length === 0 ? Result.succeed(settings) : Result.fail(collected.problems)
 }

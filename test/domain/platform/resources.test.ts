@@ -61,6 +61,6 @@ describe("[E9] the level of a figure", () => {
 })
 
 it("[E9] the console goes last and comes back first; what trades is in no list", () => {
-  assert.deepStrictEqual(SHED_ORDER, ["decoration", "capture", "replay", "shadow", "console"])
-  assert.deepStrictEqual(shedOf(2), ["decoration", "capture"])
+  assert.deepStrictEqual(SHED_ORDER, ["practice", "decoration", "capture", "replay", "shadow", "console"])
+  assert.deepStrictEqual(shedOf(2), ["practice", "decoration"])
 })
