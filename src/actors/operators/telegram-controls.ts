@@ -21,10 +21,11 @@ import {
   OUTCOME_UNKNOWN
 } from "../../domain/control/commands.ts"
 import type { Settings, TelegramRole } from "../../domain/kernel/settings.ts"
+import { oneLine } from "../../domain/kernel/text-line.ts"
 import type { TradingStateName } from "../../domain/kernel/trading-state.ts"
 import { RESOLUTIONS } from "../../domain/orders/order.ts"
 import { telegramLimits } from "../../domain/operators/telegram-limits.ts"
-import { bold, cell, code, escaped, oneLine } from "../../domain/operators/telegram-text.ts"
+import { bold, cell, code, escaped } from "../../domain/operators/telegram-text.ts"
 import { isLikeQuantity, isQuantity, type Key, runKey } from "../../domain/operators/telegram-words.ts"
 import { Commands } from "../../layers/control/commands.port.ts"
 import { HealthSource } from "../../layers/health/health-source.port.ts"

@@ -7,13 +7,13 @@
 import { Clock, Effect } from "effect"
 import { isUuid } from "../../domain/kernel/ids.ts"
 import type { Mask } from "../../domain/kernel/redaction.ts"
+import { oneLine } from "../../domain/kernel/text-line.ts"
 import { telegramLimits } from "../../domain/operators/telegram-limits.ts"
 import {
   bold,
   cell,
   code,
   lasting,
-  oneLine,
   pagesOf,
   prose,
   shortTime,

@@ -1,8 +1,9 @@
 /**
  * text-line: text from outside that is to be stored, logged and shown on one line.
  *
- * Promises: what passes is trimmed, not empty, bounded, and free of whatever forges a log line or turns text around.
- * Never: changes anything but the blanks at the ends.
+ * Promises: what `readText` takes is trimmed, not empty, bounded, and free of whatever forges a log line or turns text around;
+ * `oneLine` makes such a text of any.
+ * Never: `readText` changes nothing but the blanks at the ends.
  */
 
 // C0, DEL and C1: none of them can be meant, and each of them can forge a log line or a terminal.
@@ -17,4 +18,12 @@ export const readText = (value: unknown, lengthMax: number): { text: string } | 
   if (text.length > lengthMax) return { message: `must be at most ${lengthMax} characters` }
   if (CONTROL.test(text)) return { message: "must not contain control characters" }
   return { text }
+}
+
+/** Text on one line, at most `max` characters, without what forges lines or turns text around. */
+export const oneLine = (text: string, max = 300): string => {
+  const plain = text
+    .replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]+/g, " ")
+    .toWellFormed()
+  return plain.length <= max ? plain : `${plain.slice(0, max - 1).toWellFormed()}…`
 }

@@ -8,13 +8,16 @@
  * off is left out, and CRITICAL cannot be; a message without sound has none but such alerts.
  * Never: knows a chat.
  */
+import { type AlertGroup, groupsOf, moreWords } from "../alerts/alert-groups.ts"
 import type { TelegramAlertMode, TelegramSettings } from "../kernel/settings.ts"
+import type { AlertSeverity } from "../kernel/settings-alerts.ts"
+import { oneLine } from "../kernel/text-line.ts"
 import { telegramLimits } from "./telegram-limits.ts"
-import { bold, escaped, oneLine, pagesOf } from "./telegram-text.ts"
+import { bold, escaped, pagesOf } from "./telegram-text.ts"
 
 export interface SentAlert {
   readonly id: string
-  readonly severity: "LOW" | "MEDIUM" | "HIGH" | "CRITICAL"
+  readonly severity: AlertSeverity
   readonly kind: string
   readonly message: string
 }
@@ -38,19 +41,11 @@ const alertMode = (
   return mode === "off" && severity === "CRITICAL" ? "on" : mode
 }
 
-interface Group {
-  readonly first: SentAlert
-  readonly all: ReadonlyArray<SentAlert>
-}
+type Group = AlertGroup<SentAlert>
 
-const groupsOf = (alerts: ReadonlyArray<SentAlert>): ReadonlyArray<Group> =>
-  [...Map.groupBy(alerts, ({ kind, severity }) => `${severity} ${kind}`).values()].flatMap((all) => {
-    const [first] = all
-    return first === undefined ? [] : [{ first, all }]
-  })
-
+/** On a line of its own. */
+const below = (words: string): string => (words === "" ? "" : `\n${words}`)
 const headOf = ({ kind, severity }: SentAlert): string => `${bold(severity)} ${escaped(kind)}`
-const moreOf = (count: number): string => (count === 0 ? "" : `\n${count} more like this`)
 
 /** One kind: its first alert and how many more; of what is CRITICAL, each. */
 const messagesOfGroup = (rules: Rules, { all, first }: Group): ReadonlyArray<AlertMessage> => {
@@ -62,7 +57,7 @@ const messagesOfGroup = (rules: Rules, { all, first }: Group): ReadonlyArray<Ale
     ).map((html) => ({ html, isSilent, alertId: null }))
   return [
     {
-      html: `${headOf(first)}\n${escaped(oneLine(first.message, 1_000))}${moreOf(all.length - 1)}`,
+      html: `${headOf(first)}\n${escaped(oneLine(first.message, 1_000))}${below(moreWords(all.length - 1))}`,
       isSilent,
       alertId: all.length === 1 ? first.id : null
     }

@@ -5,6 +5,7 @@
  * ends between two lines; a table is monospaced and narrow.
  * Never: cuts a tag in two.
  */
+import { oneLine } from "../kernel/text-line.ts"
 import { telegramLimits } from "./telegram-limits.ts"
 
 /** Text as part of HTML. */
@@ -13,14 +14,6 @@ export const escaped = (text: string): string =>
 
 export const bold = (text: string): string => `<b>${escaped(text)}</b>`
 export const code = (text: string): string => `<code>${escaped(text)}</code>`
-
-/** Text on one line, at most `max` characters, without what forges lines or turns text around. */
-export const oneLine = (text: string, max = 300): string => {
-  const plain = text
-    .replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]+/g, " ")
-    .toWellFormed()
-  return plain.length <= max ? plain : `${plain.slice(0, max - 1).toWellFormed()}…`
-}
 
 /** Rows as aligned columns; the last column is not padded. */
 export const table = (rows: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<string> => {

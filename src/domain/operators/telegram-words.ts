@@ -5,7 +5,7 @@
  * looks like a quantity and is none is told from a reason, because a close without a quantity closes everything.
  * Never: decides who may give it.
  */
-import { oneLine } from "./telegram-text.ts"
+import { oneLine } from "../kernel/text-line.ts"
 
 export interface Spoken {
   /** In lower case, without its slash. */

@@ -22,6 +22,7 @@ import {
   type SourceAuthentication
 } from "../../domain/kernel/settings-source.ts"
 import { readSecret } from "../../domain/kernel/settings-text.ts"
+import { standardSignature } from "../../domain/kernel/standard-webhooks.ts"
 import { type Networks, networksOf } from "../platform/networks.node.ts"
 import { type Caller, isLocalCaller, oneHeader } from "./http.caller.ts"
 
@@ -134,9 +135,7 @@ const standardFault = ({ keys, toleranceMs }: NonNullable<Gate["standard"]>, cal
   if (id === undefined || timestamp === undefined || signatures === undefined)
     return "webhook-id, webhook-timestamp and webhook-signature must each be sent once"
   if (!/^\d{1,12}$/.test(timestamp)) return "webhook-timestamp must be whole seconds"
-  const wanted = keys.map((key) =>
-    createHmac("sha256", key).update(`${id}.${timestamp}.`).update(body).digest()
-  )
+  const wanted = keys.map((key) => standardSignature(key, id, timestamp, body))
   const given = signatures
     .split(" ")
     .slice(0, 8)

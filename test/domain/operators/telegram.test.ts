@@ -1,9 +1,10 @@
 import { assert, describe, it } from "vitest"
+import { oneLine } from "../../../src/domain/kernel/text-line.ts"
 import { alertChats, roleIn } from "../../../src/domain/operators/telegram-access.ts"
 import { alertMessages, type SentAlert } from "../../../src/domain/operators/telegram-alerts.ts"
 import { telegramLimits } from "../../../src/domain/operators/telegram-limits.ts"
 import { PRESS_ANSWER, TelegramPace } from "../../../src/domain/operators/telegram-pace.ts"
-import { block, lasting, oneLine, pagesOf, table } from "../../../src/domain/operators/telegram-text.ts"
+import { block, lasting, pagesOf, table } from "../../../src/domain/operators/telegram-text.ts"
 import { isUnreachable } from "../../../src/domain/operators/telegram-unreachable.ts"
 import {
   isLikeQuantity,
