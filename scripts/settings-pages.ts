@@ -62,7 +62,10 @@ const linesOf = (part: JsonSchema, path: string, isRequired: boolean): ReadonlyA
       `| \`${path}\` | by name | ${defaultOf(one, isRequired)} | ${description} |`,
       ...linesOf(values, `${path}.*`, false)
     ]
-  const nullable = (one.anyOf ?? []).map(whole).find((branch) => branch.properties !== undefined)
+  // A secret may be a text or one of two small objects, which are none of its settings.
+  const branches = (one.anyOf ?? []).map(whole)
+  const isNullable = branches.some(({ type }) => type === "null")
+  const nullable = isNullable ? branches.find(({ properties }) => properties !== undefined) : undefined
   if (nullable !== undefined)
     return [
       `| \`${path}\` | object or null | ${defaultOf(one, isRequired)} | ${one.description ?? nullable.description ?? ""} |`,

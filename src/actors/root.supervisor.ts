@@ -23,6 +23,7 @@ import { databaseActor } from "./database/database.actor.ts"
 import { exitsActor } from "./execution/exits.actor.ts"
 import { expectedSignalsActor } from "./operators/expected-signals.actor.ts"
 import { feedActor } from "./feeds/feed.actor.ts"
+import { heartbeatActor } from "./operators/heartbeat.actor.ts"
 import { httpActor } from "./api/http.actor.ts"
 import { journalActor } from "./health/journal.actor.ts"
 import { marketActor } from "./market/market.actor.ts"
@@ -36,6 +37,7 @@ import { riskActor } from "./execution/risk.actor.ts"
 import { resourcesActor } from "./operators/resources.actor.ts"
 import { retentionActor } from "./operators/retention.actor.ts"
 import { signalServerActor } from "./feeds/signal-server.actor.ts"
+import { sinkActor } from "./operators/sink.actor.ts"
 import { spoolActor } from "./intake/spool.actor.ts"
 import { telegramActor } from "./operators/telegram.actor.ts"
 import { tradingStateActor } from "./control/trading-state.actor.ts"
@@ -174,6 +176,37 @@ const practiceSignals = ({ mode, practice, roles }: Settings) =>
       ]
     : []
 
+/** Ways out for alerts, each on its own: one that is dead is an alert on the others. */
+const sinks = ({ alerts: { heartbeat, sinks } }: Settings) => [
+  ...Object.entries(sinks).map(([name, sink]) =>
+    worker({ ...local, id: `sink:${name}`, start: sinkActor(name, sink), stopBudgetMs: 2_000 })
+  ),
+  ...(heartbeat === null
+    ? []
+    : [worker({ ...local, id: "heartbeat", start: heartbeatActor(heartbeat), stopBudgetMs: 2_000 })])
+]
+
+/** What people and other programs are told, and what looks after their rows. */
+const operators = (settings: Settings) =>
+  supervisor({
+    ...localGroup,
+    id: "operators",
+    children: [
+      worker({ ...local, id: "alerts", start: alertsActor, stopBudgetMs: 2_000 }),
+      worker({ ...local, id: "trading-state", start: tradingStateActor, stopBudgetMs: 2_000 }),
+      worker({ ...local, id: "retention", start: retentionActor, stopBudgetMs: 2_000 }),
+      // Only who takes posts knows that none came.
+      ...(settings.roles.has("http")
+        ? [worker({ ...local, id: "expected-signals", start: expectedSignalsActor, stopBudgetMs: 2_000 })]
+        : []),
+      ...practiceSignals(settings),
+      ...(settings.roles.has("telegram") && settings.telegram.token !== null
+        ? [worker({ ...local, id: "telegram", start: telegramActor, stopBudgetMs: 2_000 })]
+        : []),
+      ...sinks(settings)
+    ]
+  })
+
 /** The whole tree for these settings. */
 export const rootSupervisor = (settings: Settings) =>
   supervisor({
@@ -201,23 +234,7 @@ export const rootSupervisor = (settings: Settings) =>
         : []),
       // After operators and trading at the stop (T8).
       ...(settings.roles.has("monitors") ? [monitors(settings)] : []),
-      supervisor({
-        ...localGroup,
-        id: "operators",
-        children: [
-          worker({ ...local, id: "alerts", start: alertsActor, stopBudgetMs: 2_000 }),
-          worker({ ...local, id: "trading-state", start: tradingStateActor, stopBudgetMs: 2_000 }),
-          worker({ ...local, id: "retention", start: retentionActor, stopBudgetMs: 2_000 }),
-          // Only who takes posts knows that none came.
-          ...(settings.roles.has("http")
-            ? [worker({ ...local, id: "expected-signals", start: expectedSignalsActor, stopBudgetMs: 2_000 })]
-            : []),
-          ...practiceSignals(settings),
-          ...(settings.roles.has("telegram") && settings.telegram.token !== null
-            ? [worker({ ...local, id: "telegram", start: telegramActor, stopBudgetMs: 2_000 })]
-            : [])
-        ]
-      }),
+      operators(settings),
       // Before trading, so after it at the stop (T8): what the pipeline still decides may be stored until then.
       ...(settings.roles.has("feeds") || settings.roles.has("waves") ? [feeds(settings)] : []),
       ...(settings.roles.has("accounts") ? [trading(settings)] : [])

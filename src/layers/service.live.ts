@@ -19,6 +19,7 @@ import { RestingAccounts } from "./execution/resting-accounts.port.ts"
 import { accountChangesPg } from "./control/account-changes.pg.ts"
 import { accountsStorePg } from "./accounts/accounts-store.pg.ts"
 import { alertsStorePg } from "./alerts/alerts-store.pg.ts"
+import { outboxPg } from "./alerts/outbox.pg.ts"
 import { auditStorePg } from "./control/audit-store.pg.ts"
 import { alertsQueueMasked } from "./alerts/alerts.queue.ts"
 import { Breakers } from "./orders/breakers.port.ts"
@@ -98,6 +99,7 @@ import { resourceStorePg } from "./operators/resource-store.pg.ts"
 import { layerResources } from "./platform/resources.node.ts"
 import { Shedding } from "./platform/shedding.port.ts"
 import { retentionStorePg } from "./operators/retention-store.pg.ts"
+import { sinksConfigured } from "./operators/sinks.configured.ts"
 import { signalFeedWs } from "./feeds/signal-feed.ws.ts"
 import { layerEmbeddedSignalServers } from "./feeds/signal-server.embedded.ts"
 import { Panel } from "./decision/panel.port.ts"
@@ -150,11 +152,13 @@ const stores = (mask: Mask, settings: Settings) =>
     IntakeStorePg,
     journalledCommands(orderCommandsPg),
     journalledOrders(ordersStorePg),
+    outboxPg,
     picturesPg,
     positionsStorePg,
     readStores(settings),
     riskStorePg,
     settingsVersionsPg,
+    sinksConfigured,
     refusedStorePg,
     resourceStorePg,
     retentionStorePg,

@@ -19,6 +19,7 @@ import { databaseMachine } from "./database/database.machine.ts"
 import { exitsMachine } from "./execution/exits.machine.ts"
 import { expectedSignalsMachine } from "./operators/expected-signals.machine.ts"
 import { feedMachine } from "./feeds/feed.machine.ts"
+import { heartbeatMachine } from "./operators/heartbeat.machine.ts"
 import { httpMachine } from "./api/http.machine.ts"
 import { journalMachine } from "./health/journal.machine.ts"
 import { marketMachine } from "./market/market.machine.ts"
@@ -32,6 +33,7 @@ import { refusedPostsMachine } from "./intake/refused-posts.machine.ts"
 import { resourcesMachine } from "./operators/resources.machine.ts"
 import { retentionMachine } from "./operators/retention.machine.ts"
 import { riskMachine } from "./execution/risk.machine.ts"
+import { sinkMachine } from "./operators/sink.machine.ts"
 import { spoolMachine } from "./intake/spool.machine.ts"
 import { telegramMachine } from "./operators/telegram.machine.ts"
 import { tradingStateMachine } from "./control/trading-state.machine.ts"
@@ -55,6 +57,7 @@ export const catalog: ReadonlyArray<CatalogEntry> = [
   { name: "exits", machine: exitsMachine },
   { name: "expected-signals", machine: expectedSignalsMachine },
   { name: "feed", machine: feedMachine },
+  { name: "heartbeat", machine: heartbeatMachine },
   { name: "http", machine: httpMachine },
   { name: "journal", machine: journalMachine },
   { name: "market", machine: marketMachine },
@@ -68,6 +71,7 @@ export const catalog: ReadonlyArray<CatalogEntry> = [
   { name: "resources", machine: resourcesMachine },
   { name: "retention", machine: retentionMachine },
   { name: "risk", machine: riskMachine },
+  { name: "sink", machine: sinkMachine },
   { name: "spool", machine: spoolMachine },
   { name: "telegram", machine: telegramMachine },
   { name: "trading-state", machine: tradingStateMachine },

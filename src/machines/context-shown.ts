@@ -31,8 +31,10 @@ import type { RefusedPostsContext } from "./intake/refused-posts.machine.ts"
 import type { SpoolContext } from "./intake/spool.machine.ts"
 import type { MarketContext } from "./market/market.machine.ts"
 import type { PracticeSignalsContext } from "./operators/practice-signals.machine.ts"
+import type { HeartbeatContext } from "./operators/heartbeat.machine.ts"
 import type { ResourcesContext } from "./operators/resources.machine.ts"
 import type { RetentionContext } from "./operators/retention.machine.ts"
+import type { SinkContext } from "./operators/sink.machine.ts"
 import type { TelegramContext } from "./operators/telegram.machine.ts"
 import type { PaperVenueContext } from "./venues/paper-venue.machine.ts"
 
@@ -110,6 +112,13 @@ export const contextShown: Readonly<Record<string, ContextSchema>> = {
     databaseAway: value,
     lastError: value
   }),
+  heartbeat: show<HeartbeatContext>({
+    beats: value,
+    failed: value,
+    failures: value,
+    withheld: value,
+    lastError: value
+  }),
   http: show<HttpContext>({ host: value, port: value, finished: value, cut: value, lastError: value }),
   journal: show<JournalContext>({ lastError: value }),
   market: show<MarketContext>({ attempt: value, ticks: value, lastError: value }),
@@ -138,6 +147,7 @@ export const contextShown: Readonly<Record<string, ContextSchema>> = {
     again: value,
     lastError: value
   }),
+  sink: show<SinkContext>({ sent: value, failures: value, waitMs: value, lastError: value }),
   spool: show<SpoolContext>({ isDatabaseThere: value, isHolding: value, fault: value, lastError: value }),
   telegram: show<TelegramContext>({
     attempt: value,

@@ -203,6 +203,8 @@ const drillAnswer = z
   })
   .meta({ id: "DrillAnswer" })
 
+const sinkAnswer = z.object({ status: z.literal("ACCEPTED"), sink: z.string() }).meta({ id: "SinkAnswer" })
+
 const post = { ...command, tag: "commands" } as const
 
 /** A breaker is opened or closed by a person who can say why. */
@@ -351,6 +353,14 @@ export const commandEndpoints = {
       "Injects a fault in practice mode, sends signals before, during and after it, and writes a receipt of what became of each.",
     body: drillBody,
     answers: { 202: drillAnswer }
+  }),
+  "sink.test": endpoint({
+    ...post,
+    path: "/api/v1/sinks/:id/test",
+    name: "testSink",
+    summary: "Sends a test message to a sink; what came of it is in the list of sinks.",
+    body: reasonBody,
+    answers: { 202: sinkAnswer }
   }),
   "refused_posts.replay": endpoint({
     ...post,

@@ -30,6 +30,7 @@ import { listLimits } from "./limit-endpoints.ts"
 import * as operations from "./operations.ts"
 import { byId, byInstant, byName, byTruth, listQuery, page } from "./page.ts"
 import { replayEndpoints } from "./replay-endpoints.ts"
+import { listSinks } from "./sink-endpoints.ts"
 import { postTelegramUpdate } from "./telegram-endpoints.ts"
 import * as trading from "./trading.ts"
 import { sourceBody, webhookBody } from "./intake-body.ts"
@@ -389,6 +390,7 @@ export const endpoints: ReadonlyArray<Endpoint> = [
   listAudit,
   listSettingsChanges,
   listAlerts,
+  listSinks,
   listBreakers,
   listDrills,
   ...experimentEndpoints,

@@ -19,6 +19,7 @@ import {
   partialPolicies,
   roles
 } from "../domain/kernel/settings.ts"
+import { alerts } from "./settings-alerts.ts"
 import { engine, panel, shadow, split } from "./settings-engines.ts"
 import { exits, sizing } from "./settings-exits.ts"
 import { resources } from "./settings-resources.ts"
@@ -334,7 +335,8 @@ export const settingsFile = z
       canary: canary.prefault({}),
       practice: practice.prefault({}),
       resources: resources.prefault({}),
-      telegram: telegram.prefault({})
+      telegram: telegram.prefault({}),
+      alerts: alerts.prefault({})
     },
     "must be an object"
   )

@@ -175,6 +175,7 @@ const resting: Readonly<Record<string, Rests>> = {
   "expected-signals": { WaitingForDatabase: database },
   resources: { Normal: readings, Shedding: readings, Critical: readings },
   retention: { WaitingForDatabase: database },
+  sink: { WaitingForDatabase: database },
   telegram: { WaitingForDatabase: database },
   "trading-state": { WaitingForDatabase: database },
   waves: { WaitingForDatabase: database }
@@ -204,6 +205,7 @@ const crashesOnPurpose: Readonly<Record<string, ReadonlyArray<string>>> = {
   "refused-posts": ["storePosts"],
   resources: ["watch"],
   risk: ["watchBells", "askBalances"],
+  sink: ["watchOutbox", "measure"],
   spool: ["write", "prove"],
   telegram: ["handling", "sending", "notifying", "measuring"],
   "trading-state": ["watchChanges"],

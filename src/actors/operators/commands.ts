@@ -23,6 +23,7 @@ import {
 import type { AccountLeases } from "../../layers/accounts/accounts-lease.port.ts"
 import type { AccountsStore } from "../../layers/accounts/accounts-store.port.ts"
 import type { Alerts } from "../../layers/alerts/alerts.port.ts"
+import type { Outbox } from "../../layers/alerts/outbox.port.ts"
 import type { TradingState } from "../../layers/control/trading-state.port.ts"
 import type { TradingStateStore } from "../../layers/control/trading-state-store.port.ts"
 import type { HealthSource } from "../../layers/health/health-source.port.ts"
@@ -56,6 +57,7 @@ import { logEvent } from "../../runtime/log-event.ts"
 import { type AuditKeeper, makeAuditKeeper } from "./audit-keeper.ts"
 import * as breakers from "./command-breakers.ts"
 import { runDrill } from "./command-drill.ts"
+import { testSink } from "./command-sinks.ts"
 import type { DrillControl } from "./drill-control.ts"
 import * as operations from "./command-operations.ts"
 import * as orders from "./command-orders.ts"
@@ -83,6 +85,7 @@ type Services =
   | FillsStore
   | HealthSource
   | OrderCommands
+  | Outbox
   | ReadStore
   | Replay
   | SettingsControl
@@ -103,6 +106,7 @@ const handlers: Handlers<Services> = {
   "dead_letter.replay": operations.replayDeadLetter,
   "dead_letters.replay": operations.replayDeadLetters,
   "drill.run": runDrill,
+  "sink.test": testSink,
   "refused_post.replay": refused.replayRefusedPost,
   "refused_posts.replay": refused.replayRefusedPosts,
   "settings.reload": settings.reloadSettings,

@@ -1,8 +1,8 @@
 /**
  * Reloader: new settings for a running service (G11).
  *
- * What is read with every decision (strategies, limits, sources, symbols, retention) is replaced at once, and accounts, brokers
- * and feeds come and go as components, all of it or nothing; what is opened once needs a restart and is named. A wrong file is
+ * What is read with every decision (strategies, limits, sources, symbols, retention) is replaced at once, and accounts, brokers,
+ * feeds and sinks come and go as components, all of it or nothing; what is opened once needs a restart and is named. A wrong file is
  * found while the valid one still trades, not at the restart.
  *
  * The order makes it all or nothing: first whatever can refuse, the rows of the accounts last, in one transaction; then one
@@ -173,7 +173,7 @@ const starting = (change: TreeChange, reshape: Reshape | null): ReadonlyArray<Se
   reshape === null && changesTree(change)
     ? [
         {
-          path: "accounts, brokers, feeds",
+          path: "accounts, brokers, feeds, alerts",
           message: "cannot change while the service is starting: try again"
         }
       ]

@@ -35,6 +35,9 @@ type Failure = ComponentsOutcome["failed"][number]
 /** Children of a dynamic supervisor; the others are children of the literal. */
 const isInstance = (kind: ComponentKind): boolean => kind === "account" || kind === "broker"
 
+/** Groups of the root whose children are made from entries of the settings. */
+const GROUPS: ReadonlySet<string> = new Set(["operators", "feeds", "trading"])
+
 const parentOf = (path: string): string => path.slice(0, path.lastIndexOf("/"))
 
 /** Alerts that last until their component is well, and that nobody would close when it is gone. */
@@ -49,6 +52,10 @@ const lastingAlerts = ({ kind, name, path }: SettingsComponent): ReadonlyArray<s
       return [parked, `feed.not_recovered/${name}`, `feed.credentials_refused/${name}`]
     case "waves":
       return [parked, `wave.missed:${name}`]
+    case "sink":
+      return [parked, `sink.failing:${name}`]
+    case "heartbeat":
+      return [parked, "heartbeat.failing"]
     default:
       return [parked]
   }
@@ -82,7 +89,7 @@ const respecify = <R>(tree: Tree, root: SupervisorSpec<R>) =>
   Effect.gen(function* () {
     const failures = [...(yield* attempt("root", tree.reconfigure("root", root), []))]
     for (const child of root.children) {
-      if (child.type !== "supervisor" || (child.id !== "feeds" && child.id !== "trading")) continue
+      if (child.type !== "supervisor" || !GROUPS.has(child.id)) continue
       const path = `root/${child.id}`
       failures.push(...(yield* attempt(path, tree.reconfigure(path, child), ["not_running"])))
     }

@@ -34,6 +34,7 @@ export type TargetKind =
   | "refused_posts"
   | "settings"
   | "drill"
+  | "sink"
 
 type NoArguments = Readonly<Record<string, never>>
 
@@ -68,6 +69,7 @@ export interface CommandArguments {
   readonly "settings.reload": NoArguments
   readonly "settings.back": NoArguments
   readonly "drill.run": { readonly fault: DrillFault }
+  readonly "sink.test": NoArguments
   readonly "refused_posts.replay": {
     readonly source: string | null
     readonly reason: string | null
@@ -177,7 +179,7 @@ export const COMMANDS: { readonly [name in CommandName]: CommandRow } = {
     permission: operator,
     target: "settings",
     confirmation: (target) =>
-      `Read the ${target} again? Strategies, limits, sources, symbols, retention, accounts, brokers and feeds change at once, all or nothing.`
+      `Read the ${target} again? Strategies, limits, sources, symbols, retention, accounts, brokers, feeds and sinks change at once, all or nothing.`
   },
   "settings.back": {
     permission: operator,
@@ -190,6 +192,11 @@ export const COMMANDS: { readonly [name in CommandName]: CommandRow } = {
     target: "drill",
     confirmation: (fault) =>
       `Run the drill ${fault}? Practice mode injects the fault, trades a few signals of its own through it, and closes what they opened.`
+  },
+  "sink.test": {
+    permission: operator,
+    target: "sink",
+    confirmation: (name) => `Send a test message to the sink ${name}? Whoever is behind it sees it.`
   },
   "refused_posts.replay": {
     permission: operator,

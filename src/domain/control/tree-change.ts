@@ -1,18 +1,28 @@
 /**
  * tree-change: which components a change of the settings adds, removes and restarts, and which accounts it concerns.
  *
- * Accounts, brokers and feeds are components, so a reload that changes them changes the tree. What it does is planned here as a
+ * Accounts, brokers, feeds and sinks are components, so a reload that changes them changes the tree. What it does is planned here as a
  * whole before anything is touched, so that it can be refused as a whole, and be tested without a tree.
  *
  * Promises: pure; every component is in one of the three lists at most; a component that uses another is named after it, as in
  * the tree: what is added starts from first to last, what is removed stops from last to first.
  * Never: judges whether the change is allowed (settings-names.ts, the reloader and the rows of the accounts do).
  */
+import { sinkPath } from "../alerts/outbox-route.ts"
 import type { BrokerSettings, FeedSettings, Settings } from "../kernel/settings.ts"
 import { isSameSetting } from "../kernel/settings-change.ts"
 
 /** In the order of the tree: a kind uses only those before it. */
-export const COMPONENT_KINDS = ["signal-server", "feed", "waves", "paper-venue", "broker", "account"] as const
+export const COMPONENT_KINDS = [
+  "sink",
+  "heartbeat",
+  "signal-server",
+  "feed",
+  "waves",
+  "paper-venue",
+  "broker",
+  "account"
+] as const
 export type ComponentKind = (typeof COMPONENT_KINDS)[number]
 
 /** A component that is made from an entry of the settings. */
@@ -46,6 +56,10 @@ const pathOf = (kind: ComponentKind, name: string): string => {
       return `root/trading/accounts/${name}`
     case "broker":
       return `root/trading/brokers/${name}`
+    case "sink":
+      return sinkPath(name)
+    case "heartbeat":
+      return "root/operators/heartbeat"
     case "paper-venue":
       return `root/trading/paper-venue:${name}`
     default:
@@ -147,6 +161,21 @@ const planFeeds = (before: Settings, next: Settings, put: Put): void => {
   }
 }
 
+/** Every process has all of them: which one sends is decided by the rows. */
+const planAlerts = ({ alerts: before }: Settings, { alerts: next }: Settings, put: Put): void => {
+  const sinks = entriesOf(before.sinks, next.sinks)
+  for (const name of sinks.added) put("sink", name, "added")
+  for (const name of sinks.removed) put("sink", name, "removed")
+  for (const name of sinks.changed) put("sink", name, "restarted")
+  const beats = entriesOf(
+    before.heartbeat === null ? {} : { heartbeat: before.heartbeat },
+    next.heartbeat === null ? {} : { heartbeat: next.heartbeat }
+  )
+  for (const name of beats.added) put("heartbeat", name, "added")
+  for (const name of beats.removed) put("heartbeat", name, "removed")
+  for (const name of beats.changed) put("heartbeat", name, "restarted")
+}
+
 /** What changes in the tree between two settings with the same roles. */
 export const treeChange = (before: Settings, next: Settings): TreeChange => {
   const fates = new Map<string, { readonly fate: Fate; readonly component: SettingsComponent }>()
@@ -156,6 +185,7 @@ export const treeChange = (before: Settings, next: Settings): TreeChange => {
   }
   const accounts = next.roles.has("accounts") ? planTrading(before, next, put) : { ...none, moved: [] }
   if (next.roles.has("feeds") || next.roles.has("waves")) planFeeds(before, next, put)
+  planAlerts(before, next, put)
   const of = (wanted: Fate): ReadonlyArray<SettingsComponent> =>
     COMPONENT_KINDS.flatMap((kind) =>
       [...fates.values()].flatMap(({ component, fate }) =>

@@ -143,3 +143,7 @@ export const refusedSpooledId = (signal: string, bodyHash: string): string =>
 
 /** `refused_posts.id` of a signal that was stored and that nobody takes: one row however often it is decided. */
 export const refusedSignalId = (signal: string): string => uuidOf("refused-signal", [signal])
+
+/** `outbox.delivery`: a message to a sink, by the row that it begins with. Its receiver sees it. */
+export const deliveryId = (sink: string, alertId: string, occasion: string): string =>
+  uuidOf("outbox-delivery", [sink, alertId, occasion])

@@ -1,8 +1,8 @@
 /**
  * settings-change: what a reload may change while the service runs, and what it would make of the running settings.
  *
- * What is read again for every decision, or for every round of retention, can change between two of them. Accounts, brokers
- * and feeds are components that come and go (domain/control/tree-change.ts). What is opened once, such as the port, the
+ * What is read again for every decision, or for every round of retention, can change between two of them. Accounts, brokers,
+ * feeds and sinks are components that come and go (domain/control/tree-change.ts). What is opened once, such as the port, the
  * database and the secrets of the intake, needs a restart, and so do the roles, the schedule of waves and the quotes, which
  * components of every kind are started with.
  *
@@ -25,7 +25,8 @@ export const LIVE_SETTINGS = [
   "panel",
   "accounts",
   "brokers",
-  "feeds"
+  "feeds",
+  "alerts"
 ] as const
 
 type LiveSetting = (typeof LIVE_SETTINGS)[number]
@@ -69,7 +70,8 @@ export const withLive = (inForce: Settings, read: Settings): Settings => ({
   panel: read.panel,
   accounts: read.accounts,
   brokers: read.brokers,
-  feeds: read.feeds
+  feeds: read.feeds,
+  alerts: read.alerts
 })
 
 /** Settings do not change, and every decision names the version of those it was made under. */

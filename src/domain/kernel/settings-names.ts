@@ -60,12 +60,27 @@ const ofBreakers = ({ brokers, risk, strategies }: Settings): ReadonlyArray<Sett
       : [{ path: `risk.breakers.${id}`, message: `there is no ${kind} "${name}"` }]
   })
 
+const ofAlerts = ({ accounts, alerts }: Settings): ReadonlyArray<SettingsProblem> => [
+  ...Object.entries(alerts.sinks).flatMap(([name, sink]) =>
+    (sink.accounts ?? [])
+      .filter((account) => !Object.hasOwn(accounts, account))
+      .map((account) => ({
+        path: `alerts.sinks.${name}.accounts`,
+        message: `there is no account "${account}"`
+      }))
+  ),
+  ...(alerts.escalation?.to ?? [])
+    .filter((name) => !Object.hasOwn(alerts.sinks, name))
+    .map((name) => ({ path: "alerts.escalation.to", message: `there is no sink "${name}"` }))
+]
+
 /** Every name that refers to nothing. */
 export const nameProblems = (settings: Settings): ReadonlyArray<SettingsProblem> => [
   ...ofCanary(settings),
   ...ofStrategies(settings),
   ...ofScopes(settings),
   ...ofBreakers(settings),
+  ...ofAlerts(settings),
   ...Object.entries(settings.feeds).flatMap(([name, { source }]) =>
     Object.hasOwn(settings.sources, source)
       ? []

@@ -10,6 +10,7 @@
 import { Redacted } from "effect"
 import { makeMask, type Mask, secretsOfUrl } from "./redaction.ts"
 import type { FeedSettings, Settings } from "./settings.ts"
+import type { AlertSettings } from "./settings-alerts.ts"
 import { secretsOfSource } from "./settings-source.ts"
 import { readSecret, type SecretForm } from "./settings-text.ts"
 
@@ -20,8 +21,19 @@ const ofUrl = (url: string | null): ReadonlyArray<string> => (url === null ? [] 
 
 const feedSecrets = ({ token, url }: FeedSettings): ReadonlyArray<string> => [...clear(token), ...ofUrl(url)]
 
+/** Services put what lets one write into the path of a URL, so the whole of each is a secret. */
+const alertSecrets = ({ heartbeat, sinks }: AlertSettings): ReadonlyArray<string> => [
+  ...Object.values(sinks).flatMap(({ secret, url }) => [
+    ...clear(secret),
+    ...clear(url),
+    ...clear(url).flatMap(secretsOfUrl)
+  ]),
+  ...clear(heartbeat?.url ?? null)
+]
+
 /** Every secret in clear text, including those inside URLs. */
 export const secretTexts = ({
+  alerts,
   brokers,
   databaseUrl,
   feeds,
@@ -38,7 +50,8 @@ export const secretTexts = ({
   ...Object.values(brokers).flatMap(({ url }) => ofUrl(url)),
   // The token stands in the path of every call, so it is hidden also without the number of its bot.
   ...clear(telegram.token).flatMap((token) => [token, token.slice(token.indexOf(":") + 1)]),
-  ...ofUrl(telegram.webhookUrl)
+  ...ofUrl(telegram.webhookUrl),
+  ...alertSecrets(alerts)
 ]
 
 /** The mask of what one feed was given. */

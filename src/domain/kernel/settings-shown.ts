@@ -7,6 +7,7 @@
 import { Redacted } from "effect"
 import { type Mask, maskedRecord, redactUrl, redactUrls } from "./redaction.ts"
 import type { Settings, SourceSettings } from "./settings.ts"
+import type { AlertSettings } from "./settings-alerts.ts"
 import { authenticationOf, type InstallationSecrets } from "./settings-source.ts"
 
 const hidden = <Method extends { readonly secrets: ReadonlyArray<unknown> }>(method: Method | null) =>
@@ -29,9 +30,22 @@ export const describeSource = (
   }
 }
 
+const shown = (secret: unknown): string => (secret === null ? "not set" : "[redacted]")
+
+/** Where alerts are sent, with addresses and secrets replaced: chat services put the one into the other. */
+const describeAlerts = ({ heartbeat, sinks, ...rest }: AlertSettings) => ({
+  ...rest,
+  sinks: Object.fromEntries(
+    Object.entries(sinks).map(([name, sink]) => [
+      name,
+      { ...sink, url: shown(sink.url), secret: shown(sink.secret) }
+    ])
+  ),
+  heartbeat: heartbeat === null ? null : { ...heartbeat, url: shown(heartbeat.url) }
+})
+
 /** The settings as plain JSON with every secret replaced, for `--check-config`. URLs show where they lead. */
 export const describeSettings = (settings: Settings): Record<string, unknown> => {
-  const shown = (secret: unknown): string => (secret === null ? "not set" : "[redacted]")
   const described = {
     ...settings,
     roles: [...settings.roles],
@@ -49,6 +63,7 @@ export const describeSettings = (settings: Settings): Record<string, unknown> =>
       Object.entries(settings.feeds).map(([name, feed]) => [name, { ...feed, token: shown(feed.token) }])
     ),
     telegram: { ...settings.telegram, token: shown(settings.telegram.token) },
+    alerts: describeAlerts(settings.alerts),
     secrets: {
       hmac: shown(settings.secrets.hmac),
       webhook: shown(settings.secrets.webhook),

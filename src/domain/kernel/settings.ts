@@ -10,6 +10,7 @@
 import type { Redacted } from "effect"
 import type { CalendarName } from "./calendar.ts"
 import type { InstrumentOverride } from "./instruments.ts"
+import type { AlertSettings } from "./settings-alerts.ts"
 import type {
   AuthenticationSettings,
   FieldMappings,
@@ -358,6 +359,7 @@ export interface Settings {
   readonly practice: PracticeSettings
   readonly resources: ResourceSettings
   readonly telegram: TelegramSettings
+  readonly alerts: AlertSettings
   /** Names of the values that ended with a line break and were read without it. */
   readonly trimmed: ReadonlyArray<string>
 }

@@ -61,6 +61,8 @@ const openOrCount = (sql: SqlClient, alerts: ReadonlyArray<PendingAlert>) => sql
     severity = CASE WHEN ${sql.literal(RISES)} THEN excluded.severity ELSE alerts.severity END,
     telegram_at = CASE WHEN ${sql.literal(RISES)} THEN NULL ELSE alerts.telegram_at END,
     telegram_chats = CASE WHEN ${sql.literal(RISES)} THEN '{}' ELSE alerts.telegram_chats END,
+    -- Graver than before is news to the sinks too, some of which may not have been told of it at all.
+    routed_at = CASE WHEN ${sql.literal(RISES)} THEN NULL ELSE alerts.routed_at END,
     last_message = excluded.last_message, last_detail = excluded.last_detail, last_entry = excluded.last_entry,
     last_at = greatest(alerts.last_at, excluded.last_at), version = alerts.version + 1
   WHERE alerts.last_entry IS DISTINCT FROM excluded.last_entry`

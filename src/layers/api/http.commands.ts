@@ -183,6 +183,7 @@ export const commandRoutes = (commands: CommandsService): ReadonlyArray<Route> =
     target: "settings"
   })),
   commandRoute(commands, "settings.back", ({ reason }) => ({ arguments: {}, reason, target: "settings" })),
+  commandRoute(commands, "sink.test", ({ reason }) => ({ arguments: {}, reason })),
   commandRoute(commands, "drill.run", ({ fault, reason }) => ({
     arguments: { fault },
     reason,

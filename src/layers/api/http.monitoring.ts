@@ -1,5 +1,5 @@
 /**
- * The monitoring routes: what is in progress, what the process does, and who holds which account (E8).
+ * The monitoring routes: what is in progress, what the process does, who holds which account (E8), and what the sinks took.
  *
  * A row shows who owns an account for the whole installation; this process adds whether it is the owner, whether it
  * stands by, and how its round trips waited for each other.
@@ -20,6 +20,7 @@ import { type Item, ReadStore, type ReadStoreService } from "../health/read-stor
 import { Spool, type SpoolService } from "../intake/spool.port.ts"
 import { Config } from "../platform/config.port.ts"
 import { Worker, type WorkerReading } from "../platform/worker.port.ts"
+import { sinkRoutes } from "./http.sinks.ts"
 import { badCursor, decoded, type JsonOf, type Route, route, Refused } from "./http.route.ts"
 
 interface MonitoringParts {
@@ -133,17 +134,18 @@ const lockRoute = (parts: MonitoringParts): Route =>
 /** The routes of this file. `source` as it may be shown. */
 export const monitoringRoutes = (source: HealthSourceService) =>
   Effect.gen(function* () {
+    const settings = yield* Config
     const parts: MonitoringParts = {
       source,
       reads: yield* ReadStore,
       worker: yield* Worker,
       leases: yield* AccountLeases,
       spool: yield* Spool,
-      bounds: (yield* Config).spool
+      bounds: settings.spool
     }
     const worker = route(wire.getWorker, () =>
       Effect.sync(() => ({ status: 200, json: workerDocument(parts) }))
     )
     const held = route(wire.getSpool, () => Effect.sync(() => ({ status: 200, json: spoolDocument(parts) })))
-    return [worker, held, locksRoute(parts), lockRoute(parts)]
+    return [worker, held, locksRoute(parts), lockRoute(parts), ...sinkRoutes(settings, parts.reads, source)]
   })

@@ -178,6 +178,13 @@ const lists: Readonly<Record<ListName, ListTable>> = {
     columns: `id, state, manual, reason, changed_by, opened_at, cooldown_until, openings, probes, numbers, changed_at`,
     key: [{ column: "id", type: "text" }]
   },
+  sinks: {
+    from: `(SELECT s.*, q.queued, q.oldest_at FROM sinks s CROSS JOIN LATERAL (SELECT count(*)::int AS queued,
+      min(o.created_at) AS oldest_at FROM outbox o WHERE o.sink = s.name AND o.state = 'queued') q) AS sinks`,
+    // As numbers: they are counts of alerts.
+    columns: `name, queued, oldest_at, sent::float8 AS sent, dead::float8 AS dead, last_sent_at, last_failed_at, last_error`,
+    key: [{ column: "name", type: "text" }]
+  },
   resources: {
     from: "resource_samples",
     columns: `at, node, state, shed, rss_bytes, heap_used_bytes, heap_limit_bytes, loop_ms, disk_free_pct, pool_waiting, queue_ms`,

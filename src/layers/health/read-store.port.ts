@@ -49,6 +49,7 @@ export type ListName =
   | "dead_letters"
   | "refused"
   | "circuit_breakers"
+  | "sinks"
   | "drills"
   | "transactions"
   | "locks"

@@ -236,6 +236,14 @@ export const retentionRules: ReadonlyArray<RetentionRule> = [
     over: always
   },
   {
+    // One that waits is sent or given up within a day, unless its sink is no longer there.
+    name: "outbox",
+    table: "outbox",
+    born: "created_at",
+    keeps: ({ eventDays, eventRowsMax }) => ({ days: eventDays, rows: eventRowsMax }),
+    over: always
+  },
+  {
     // One that is open is somebody's task, however old it is.
     name: "alerts",
     table: "alerts",

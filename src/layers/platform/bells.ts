@@ -29,12 +29,15 @@ export type Bell =
   | "telegram-updates"
   /** The bot has something to send. */
   | "telegram-messages"
+  | ReturnType<typeof outboxBell>
   | ReturnType<typeof ordersBell>
   | ReturnType<typeof resolveBell>
   | ReturnType<typeof reconcileBell>
   | ReturnType<typeof venueBell>
   | ReturnType<typeof feedBell>
 
+/** Something waits for the sink. */
+export const outboxBell = (sink: string) => `outbox:${sink}` as const
 /** There may be an order of the account to send or to cancel. */
 export const ordersBell = (account: string) => `orders:${account}` as const
 /** An order of the account became unresolved, so that look-ups begin at once. */

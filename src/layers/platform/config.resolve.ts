@@ -36,7 +36,8 @@ import { decode } from "../../wire/problems.ts"
 import { plainFeed, settingsFile, type SettingsFile, variables } from "../../wire/settings.ts"
 import { plainBreaker } from "../../wire/settings-risk.ts"
 import { sourceFile, withPreset } from "../../wire/settings-source.ts"
-import { sourcesOf, unauthenticated } from "./config.sources.ts"
+import { alertsOf } from "./config.alerts.ts"
+import { type SecretsInput, sourcesOf, unauthenticated } from "./config.sources.ts"
 import { networkProblem } from "./networks.node.ts"
 
 export interface SettingsInput {
@@ -177,6 +178,14 @@ const secretAt = (
   return Redacted.make(plain, { label: path })
 }
 
+/** What finding secrets that are given by reference needs. */
+const secretsIn = ({ environment, problems, trimmed }: Collected, input: SettingsInput): SecretsInput => ({
+  environment,
+  readSecret: (path) => input.readSecret(input.resolvePath(input.cwd, path)),
+  problems,
+  trimmed
+})
+
 /** Whether practice mode sends signals of its own. */
 const sendsItself = ({ mode, practice }: SettingsFile): boolean =>
   mode === "PRACTICE" && practice.signalEveryMs > 0
@@ -186,8 +195,8 @@ const sendsItself = ({ mode, practice }: SettingsFile): boolean =>
  * signals where there are any.
  */
 const sourcesIn = (
-  input: Collected,
-  { file: given, cwd, readSecret, resolvePath }: SettingsInput,
+  references: SecretsInput,
+  { file: given }: SettingsInput,
   file: SettingsFile,
   secrets: Settings["secrets"]
 ) => {
@@ -196,15 +205,7 @@ const sourcesIn = (
     ? { [PRACTICE_SOURCE]: plain, ...file.sources }
     : file.sources
   return sourcesOf(
-    {
-      mode: file.mode,
-      environment: input.environment,
-      readSecret: (path) => readSecret(resolvePath(cwd, path)),
-      problems: input.problems,
-      trimmed: input.trimmed,
-      hmac: secrets.hmac,
-      webhook: secrets.webhook
-    },
+    { ...references, mode: file.mode, hmac: secrets.hmac, webhook: secrets.webhook },
     { default: plain, wave: plain, ...own },
     (name) => keysOfSource(given, name)
   )
@@ -365,12 +366,14 @@ export const resolveSettings = (
   const mode: Mode = file.mode
   const practice = mode === "PRACTICE"
   const secrets = secretsOf(collected, file)
-  const sources = sourcesIn(collected, input, file, secrets)
+  const references = secretsIn(collected, input)
+  const sources = sourcesIn(references, input, file, secrets)
+  const dataDir = input.resolvePath(input.cwd, dataDirOf(collected, file.dataDir))
   const settings: Settings = {
     mode,
     host: hostOf(collected, file.host),
     port: file.port,
-    dataDir: input.resolvePath(input.cwd, dataDirOf(collected, file.dataDir)),
+    dataDir,
     databaseUrl:
       file.databaseUrl === undefined ? null : Redacted.make(file.databaseUrl, { label: "DATABASE_URL" }),
     databasePool: file.databasePool,
@@ -406,6 +409,7 @@ export const resolveSettings = (
     practice: file.practice,
     resources: file.resources,
     telegram: telegramOf(collected, file),
+    alerts: alertsOf({ ...references, mode, dataDir }, file.alerts),
     trimmed: collected.trimmed
   }
   crossCheck(settings, collected.problems)

@@ -26,9 +26,8 @@ import { networkProblem } from "./networks.node.ts"
 
 type Secret = Redacted.Redacted<string>
 
-/** What resolving them needs, and where problems go. */
-export interface SourcesInput extends InstallationSecrets {
-  readonly mode: Mode
+/** What finding a secret needs, and where problems go. */
+export interface SecretsInput {
   readonly environment: Environment
   /** The text of a file by its path as written; or why it cannot be read. */
   readonly readSecret: (path: string) => Result.Result<string, string>
@@ -36,8 +35,13 @@ export interface SourcesInput extends InstallationSecrets {
   readonly trimmed: Array<string>
 }
 
+/** What resolving sources needs. */
+export interface SourcesInput extends InstallationSecrets, SecretsInput {
+  readonly mode: Mode
+}
+
 const given = (
-  { environment, readSecret }: SourcesInput,
+  { environment, readSecret }: SecretsInput,
   reference: SecretReference
 ): Result.Result<string, string> => {
   if (typeof reference === "string") return Result.succeed(reference)
@@ -48,7 +52,12 @@ const given = (
     : Result.succeed(value)
 }
 
-const secretAt = (input: SourcesInput, path: string, reference: SecretReference): ReadonlyArray<Secret> => {
+/** The secret that is meant; none, and a problem, where there is none. */
+export const secretAt = (
+  input: SecretsInput,
+  path: string,
+  reference: SecretReference
+): ReadonlyArray<Secret> => {
   const found = given(input, reference)
   if (Result.isFailure(found)) {
     input.problems.push({ path, message: found.failure })

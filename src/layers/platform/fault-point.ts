@@ -51,6 +51,10 @@ export const FAULT_POINTS = {
   telegramDone: "telegram-done",
   /** Telegram has a message, and its row says that it waits. */
   telegramSent: "telegram-sent",
+  /** A message to a sink is taken, and not sent. */
+  sinkTaken: "sink-taken",
+  /** A sink has a message, and its rows say that it waits. */
+  sinkSent: "sink-sent",
   /** A reload has changed the rows of its accounts, and nothing in this process. */
   settingsBooked: "settings-booked",
   /** New settings are in force, their components are those of the settings before. */

@@ -15,6 +15,7 @@ import { controlLimits } from "../../../src/domain/kernel/limits.ts"
 import { AccountLeases } from "../../../src/layers/accounts/accounts-lease.port.ts"
 import { AccountsStore } from "../../../src/layers/accounts/accounts-store.port.ts"
 import { type Alert, Alerts } from "../../../src/layers/alerts/alerts.port.ts"
+import { Outbox } from "../../../src/layers/alerts/outbox.port.ts"
 import { AuditStore, type AuditStoreService } from "../../../src/layers/control/audit-store.port.ts"
 import { Commands } from "../../../src/layers/control/commands.port.ts"
 import { TradingState } from "../../../src/layers/control/trading-state.port.ts"
@@ -112,6 +113,7 @@ const world = ({ audit: broken = {}, control, set }: Options = {}) =>
           Layer.succeed(Replay, unused()),
           Layer.succeed(AccountsStore, unused()),
           Layer.succeed(BreakerStore, unused()),
+          Layer.mock(Outbox, {}),
           AccountLeases.layer,
           TradingState.layer,
           layerBreakers

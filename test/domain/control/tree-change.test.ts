@@ -53,6 +53,29 @@ describe("G11 the plan of a change", () => {
     assert.deepStrictEqual(accounts, { added: [], changed: [], removed: ["d"], moved: [] })
   })
 
+  it("adds, removes and restarts sinks and the heartbeat, in every process", () => {
+    const of = (names: ReadonlyArray<string>, severityMin: string, everyMs: number | null) => ({
+      alerts: {
+        sinks: Object.fromEntries(names.map((name) => [name, { kind: "file", path: "/x", severityMin }])),
+        heartbeat: everyMs === null ? null : { url: "http://127.0.0.1:1/", everyMs }
+      }
+    })
+    const before = settings(of(["one", "two"], "LOW", 1_000))
+    assert.deepStrictEqual(planned(settings(), before), {
+      ...nothing,
+      added: ["operators/sink:one", "operators/sink:two", "operators/heartbeat"]
+    })
+    assert.deepStrictEqual(planned(before, settings(of(["two", "three"], "HIGH", 2_000))), {
+      added: ["operators/sink:three"],
+      removed: ["operators/sink:one"],
+      restarted: ["operators/sink:two", "operators/heartbeat"]
+    })
+    assert.deepStrictEqual(planned(before, settings(of(["one", "two"], "LOW", null))), {
+      ...nothing,
+      removed: ["operators/heartbeat"]
+    })
+  })
+
   it("restarts a broker with the accounts that hold its connection, and no other", () => {
     const { inside, outside } = base.brokers
     assert.deepStrictEqual(changes({ brokers: { inside, outside: { ...outside, propagationMs: 9 } } }), {

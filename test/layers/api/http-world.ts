@@ -10,6 +10,7 @@ import { Clock, Context, Effect, Exit, Layer, Logger, Redacted, References, Resu
 import { type HealthFacts } from "../../../src/domain/health/health.ts"
 import { resolveSettings } from "../../../src/layers/platform/config.resolve.ts"
 import { type Alert, Alerts } from "../../../src/layers/alerts/alerts.port.ts"
+import { Outbox } from "../../../src/layers/alerts/outbox.port.ts"
 import { Config, ConfigReader } from "../../../src/layers/platform/config.port.ts"
 import { HealthSource, makeHealthSource, TreeDeaf } from "../../../src/layers/health/health-source.port.ts"
 import { HttpAccess } from "../../../src/layers/api/http.access.ts"
@@ -418,6 +419,7 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
       ...options.accounts
     } as unknown as AccountsStore["Service"]),
     Layer.mock(BreakerStore, {}),
+    Layer.mock(Outbox, {}),
     Layer.mock(Pictures, { before: () => Effect.succeed(null), ...options.pictures }),
     Layer.mock(IncidentStore, { ...options.incidents }),
     Layer.succeed(Instance, instance)
