@@ -28,7 +28,7 @@ import { latencyEndpoints } from "./latency.ts"
 import { monitoringEndpoints } from "./monitoring-endpoints.ts"
 import { listLimits } from "./limit-endpoints.ts"
 import * as operations from "./operations.ts"
-import { byId, byInstant, byName, byTruth, listQuery, page } from "./page.ts"
+import { byId, byInstant, byName, byPayload, byTruth, listQuery, page } from "./page.ts"
 import { replayEndpoints } from "./replay-endpoints.ts"
 import { listSinks } from "./sink-endpoints.ts"
 import { postTelegramUpdate } from "./telegram-endpoints.ts"
@@ -150,7 +150,8 @@ export const listSignals = endpoint({
     status: oneOf(SIGNAL_STATUSES).optional(),
     source: byName,
     symbol: byName,
-    kind: oneOf(trading.SIGNAL_KINDS).optional()
+    kind: oneOf(trading.SIGNAL_KINDS).optional(),
+    payload: byPayload
   }),
   answers: { 200: page(trading.signal) }
 })

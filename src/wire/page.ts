@@ -12,6 +12,8 @@ import { oneOf, storable, uuid } from "./words.ts"
 export const PAGE_ITEMS_DEFAULT = 50
 /** About 500 KB of JSON. */
 export const PAGE_ITEMS_MAX = 500
+/** More than anybody types. */
+const PAYLOAD_CHARS_MAX = 300
 
 const wholeNumber = `must be a whole number from 1 to ${PAGE_ITEMS_MAX}`
 
@@ -27,7 +29,7 @@ const limit = z
 
 const cursor = z.string().optional().meta({ description: "`next_cursor` of the previous page." })
 
-/** Filters are exact matches, but for `from` and `to`. */
+/** Filters are exact matches, but for `from`, `to` and `payload`. */
 export const listQuery = <Filters extends z.ZodRawShape>(filters: Filters) =>
   z.strictObject({ limit, cursor, ...filters })
 
@@ -36,6 +38,18 @@ export const byName = storable(z.string()).optional()
 export const byId = uuid.optional()
 /** A filter by whether something is so. */
 export const byTruth = oneOf(["true", "false"]).optional()
+/** A search in the bodies of senders. */
+export const byPayload = storable(
+  z
+    .string()
+    .min(1, "must not be empty")
+    .max(PAYLOAD_CHARS_MAX, `must have at most ${PAYLOAD_CHARS_MAX} characters`)
+)
+  .optional()
+  .meta({
+    description:
+      'A JSON object that the body contains, such as `{"n": 7}`, or a text that stands in it; of the newest 10,000 signals.'
+  })
 /** A bound in time: `from` is inclusive, `to` exclusive. */
 export const byInstant = z.iso
   .datetime({ offset: true, error: "must be an instant such as 2026-01-31T09:30:00Z" })

@@ -246,6 +246,28 @@ describe("a list", () => {
     assert.lengthOf((await get("/api/v1/signals?symbol='%20OR%20true%20--")).body.items, 0)
   })
 
+  it("finds signals by any field of their bodies, and takes a wildcard as a character", async () => {
+    const noted = alert({ symbol: "SPY", note: "100% Sure_thing", nested: { ids: [7, 8] } })
+    const id = (await world.post(noted)).body.signal_id
+    const found = async (payload: string): Promise<ReadonlyArray<unknown>> => {
+      const { body, status, text } = await get(`/api/v1/signals?payload=${encodeURIComponent(payload)}`)
+      assert.strictEqual(status, 200, text)
+      return body.items.map((row) => row["id"])
+    }
+    const only = ["sure_THING", "100%", '{"nested": {"ids": [8]}}', '{ "note": "100% Sure_thing" }']
+    for (const payload of only) assert.deepStrictEqual(await found(payload), [id], payload)
+    const none = [
+      "100_",
+      '{"nested": {"ids": [9]}}',
+      '{"note": "sure"}',
+      '{"note": "\\u0000"}',
+      '{"n": 1e999999}'
+    ]
+    for (const payload of none) assert.deepStrictEqual(await found(payload), [], payload)
+    assert.include(await found("{"), id, "what is no object is a text")
+    assert.strictEqual((await get("/api/v1/signals?payload=")).status, 400)
+  })
+
   it("of equity is cut at two instants, and its newest row stands in the account", async () => {
     await world.sql(
       `INSERT INTO accounts (id, venue, starting_cash, venue_cash, buying_power, balance_at)

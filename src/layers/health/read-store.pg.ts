@@ -25,6 +25,7 @@ import { fillColumns, jsonItem, orderColumns, signalColumns } from "./read-rows.
 import { experimentsOf } from "./read-experiments.pg.ts"
 import { latencyLedger, latencyOf } from "./read-latency.pg.ts"
 import { linkageOf, recentLinkageOf } from "./read-linkage.pg.ts"
+import { payloadHolds } from "./read-search.pg.ts"
 import { traceOf } from "./read-trace.pg.ts"
 import { explainOf } from "./read-why.pg.ts"
 
@@ -43,6 +44,8 @@ interface ListTable {
    * that every row would have to make, because only then does the planner take the index of it.
    */
   readonly words?: Readonly<Record<string, Readonly<Record<string, string>>>>
+  /** What the filter `payload` means. */
+  readonly search?: (sql: SqlClient, searched: string) => Fragment
 }
 
 /** The lease of an account is that of the life that holds it; owners of earlier versions had one of their own. */
@@ -55,7 +58,13 @@ const bySeq = [{ column: "seq", type: "bigint" }] as const
 const replayWords = { status: { open: "replayed_at IS NULL", replayed: "replayed_at IS NOT NULL" } }
 
 const lists: Readonly<Record<ListName, ListTable>> = {
-  signals: { from: "signals", columns: signalColumns, key: bySeq, where: "source <> 'canary'" },
+  signals: {
+    from: "signals",
+    columns: signalColumns,
+    key: bySeq,
+    where: "source <> 'canary'",
+    search: payloadHolds
+  },
   orders: { from: "orders", columns: orderColumns, key: bySeq, where: "source <> 'canary'" },
   fills: { from: "trade_records", columns: fillColumns, key: bySeq, where: "source <> 'canary'" },
   positions: {
@@ -249,6 +258,7 @@ const selectPage = (
     const words = table.words?.[name]
     // A word that is none finds nothing; the endpoints refuse it before.
     if (words !== undefined) return sql.literal(words[value] ?? "false")
+    if (name === "payload" && table.search !== undefined) return table.search(sql, value)
     const isTime = name === "from" || name === "to" || name === "since"
     const column = sql.literal((isTime ? table.time : undefined) ?? name)
     if (name === "from" || name === "since") return sql`${column} >= ${value}::timestamptz`

@@ -22,7 +22,7 @@ export interface Page {
   readonly nextCursor: string | null
 }
 
-/** `cursor` is from an earlier page; `filters` are exact matches by column, of those that the list's endpoint has (wire/endpoints.ts), and `from` and `to`. */
+/** `cursor` is from an earlier page; `filters` are exact matches by column, of those that the list's endpoint has (wire/endpoints.ts), and `from` and `to`, and what a body holds, `payload`. */
 export interface PageRequest {
   readonly limit: number
   readonly cursor: string | null

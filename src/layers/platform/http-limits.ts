@@ -56,6 +56,8 @@ export const readLimits = {
   latencyOrdersMax: 10_000,
   /** Decisions that one comparison of engines looks at. */
   experimentSignalsMax: 50_000,
+  /** Bodies that one search reads: a tenth of a second for bodies of a usual size, and below `queryMs` for the largest. */
+  searchRowsMax: 10_000,
   /** One route as a whole: the query, or two of them, and the response. */
   routeMs: 5_000,
   /** Bodies of control posts. */
