@@ -12,6 +12,8 @@
 const readMs = 10_000
 /** A command may wait for a transaction. */
 const commandMs = 20_000
+/** A report reads two days of a journal. */
+export const reportMs = 25_000
 
 export class ApiError extends Error {
   readonly status: number
@@ -81,7 +83,8 @@ const request = async (path: string, init: RequestInit, deadlineMs: number): Pro
 }
 
 /** Reads a path of the service. */
-export const read = <A>(path: string): Promise<A> => request(path, {}, readMs) as Promise<A>
+export const read = <A>(path: string, deadlineMs = readMs): Promise<A> =>
+  request(path, {}, deadlineMs) as Promise<A>
 
 /** All rows of a list, up to a thousand; `more` when there are others. */
 export const readAll = async <Row>(

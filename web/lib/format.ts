@@ -74,5 +74,17 @@ export const toneOf = (word: string): Tone => {
   return "quiet"
 }
 
+/** How a component is, by its phase and whether it is ready: many wait by design. */
+export const toneOfPart = (part: {
+  readonly phase: string
+  readonly ready: boolean
+  readonly state: string
+}): Tone => {
+  if (part.phase === "failed") return "bad"
+  if (part.phase !== "running") return "busy"
+  if (part.ready) return "good"
+  return toneOf(part.state) === "good" ? "busy" : toneOf(part.state)
+}
+
 /** The shape of a tone, next to its colour. */
 export const shapes: Readonly<Record<Tone, string>> = { good: "●", busy: "▲", bad: "■", quiet: "○" }

@@ -35,6 +35,8 @@ export interface Filter {
   readonly name: string
   /** Free text where null. */
   readonly choices: ReadonlyArray<string> | null
+  /** What it takes, where its name does not say it. */
+  readonly hint?: string
 }
 
 export interface List {
@@ -103,6 +105,18 @@ const target = (name: string) => (row: Row) => text(row, name)
 const choice = (name: string, ...choices: ReadonlyArray<string>): Filter => ({ name, choices })
 const free = (name: string): Filter => ({ name, choices: null })
 
+const aroundMs = 300_000
+/** As long as a report may be. */
+const reportMsMax = 172_800_000
+/** The report of the time in which something stood, and of a while around it. */
+const reportOf = (row: Row, from: string, to: string): string => {
+  const end = Date.parse(text(row, to)) + aroundMs
+  const begin = Math.max(Date.parse(text(row, from)) - aroundMs, end - reportMsMax)
+  if (Number.isNaN(begin)) return ""
+  const span = { from: new Date(begin).toISOString(), to: new Date(end).toISOString() }
+  return `#/incident?${new URLSearchParams(span).toString()}`
+}
+
 /** One that is being sent is cancelled when its answer is there. */
 const CANCELLABLE = ["intended", "held", "acked", "partially_filled"]
 
@@ -125,7 +139,11 @@ export const lists: Readonly<Record<string, List>> = {
       choice("status", "buffered", "received", "processing", "done", "rejected", "dead"),
       free("source"),
       free("symbol"),
-      choice("kind", "signal", "metadata")
+      choice("kind", "signal", "metadata"),
+      {
+        ...free("payload"),
+        hint: 'any field of the body: a word, or JSON such as {"n": 7}; of the newest 10,000'
+      }
     ],
     commands: [],
     empty: "No signal has come yet. Post one to /webhook."
@@ -331,7 +349,8 @@ export const lists: Readonly<Record<string, List>> = {
       field("Message", "message"),
       number("Times", "occurrences"),
       when("First", "first_at"),
-      field("Acknowledged by", "acknowledged_by")
+      field("Acknowledged by", "acknowledged_by"),
+      { title: "Report", text: () => "report", link: (row) => reportOf(row, "first_at", "last_at") }
     ],
     filters: [
       choice("status", "open", "acknowledged", "resolved"),

@@ -7,6 +7,7 @@
  * Never: holds up the page: entries that arrive together are shown together, once a frame; keeps a stream while nobody looks.
  */
 import { read } from "./api.ts"
+import { placeOf } from "./journal-search.ts"
 
 export interface Entry {
   readonly seq: number
@@ -36,9 +37,10 @@ interface Message {
   readonly to?: number
 }
 
-const entriesMax = 20_000
+/** Some 80 MB of a browser's memory. */
+const entriesMax = 100_000
 /** While somebody looks at the past. */
-const pinnedMax = 2 * entriesMax
+const pinnedMax = 1.2 * entriesMax
 const historyMax = 500
 const retryMs = 1_000
 /**
@@ -70,7 +72,8 @@ class Journal {
   }
 
   entry(seq: number): Entry | undefined {
-    return this.entries.findLast((entry) => entry.seq === seq)
+    const found = this.entries[placeOf(this.entries, seq)]
+    return found?.seq === seq ? found : undefined
   }
 
   append(batch: ReadonlyArray<Entry>): void {
@@ -82,7 +85,9 @@ class Journal {
       fresh.push(entry)
     }
     const most = this.pinned === null ? entriesMax : pinnedMax
-    if (fresh.length > 0) this.entries = [...this.entries, ...fresh].slice(-most)
+    if (fresh.length === 0) return
+    const all = this.entries.concat(fresh)
+    this.entries = all.length > most ? all.slice(-most) : all
   }
 
   /** Puts the entries before those held in front of them, a page at a time. */

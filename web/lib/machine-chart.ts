@@ -91,13 +91,32 @@ export const activeStates = ({ states }: MachineChart, state: string): ReadonlyS
   return found
 }
 
-/** The edge that a transition took, by where it led; null where it is drawn as a row or not at all. */
-export const edgeTaken = (chart: MachineChart, from: string, to: string, event: string): DrawnEdge | null => {
+/**
+ * The edge that a transition took, by where it led; null where it is drawn as a row or not at all. `guards`, where they were
+ * captured, tell two edges of one event apart.
+ */
+export const edgeTaken = (
+  chart: MachineChart,
+  from: string,
+  to: string,
+  event: string,
+  guards: string | null = null
+): DrawnEdge | null => {
   const left = activeStates(chart, from)
   const entered = activeStates(chart, to)
   const candidates = chart.edges.filter((edge) => left.has(edge.from) && entered.has(edge.to))
+  const passed = new Set(guards?.split(", "))
+  const withEvent = (isGuard: (guard: string | null) => boolean) =>
+    candidates.find((edge) =>
+      edge.transitions.some((at) => {
+        const transition = chart.transitions[at]
+        return transition?.event === event && isGuard(transition.guard)
+      })
+    )
   return (
-    candidates.find((edge) => edge.transitions.some((at) => chart.transitions[at]?.event === event)) ??
+    withEvent((guard) => guard !== null && passed.has(guard)) ??
+    (guards === null ? undefined : withEvent((guard) => guard === null)) ??
+    withEvent(() => true) ??
     candidates.find((edge) => !left.has(edge.to)) ??
     null
   )

@@ -7,7 +7,10 @@
 import type { Component } from "svelte"
 import Accounts from "../pages/accounts.svelte"
 import Database from "../pages/database.svelte"
+import Drills from "../pages/drills.svelte"
 import Experiments from "../pages/experiments.svelte"
+import Feeds from "../pages/feeds.svelte"
+import Incident from "../pages/incident.svelte"
 import JournalPage from "../pages/journal.svelte"
 import Latency from "../pages/latency.svelte"
 import ListPage from "../pages/list-page.svelte"
@@ -39,10 +42,13 @@ export const pages: ReadonlyArray<Page> = [
   { name: "fills", title: "Fills", key: "f", component: ListPage },
   { name: "latency", title: "Latency", key: "y", component: Latency },
   { name: "accounts", title: "Accounts", key: "a", component: Accounts },
+  { name: "feeds", title: "Feeds", key: "n", component: Feeds },
   { name: "waves", title: "Waves", key: "w", component: ListPage },
   { name: "journal", title: "Journal", key: "j", component: JournalPage },
   { name: "experiments", title: "Experiments", key: "x", component: Experiments },
   { name: "replay", title: "Replay", key: "p", component: Replay },
+  { name: "incident", title: "Incident", key: "i", component: Incident },
+  { name: "drills", title: "Drills", key: "v", component: Drills },
   { name: "dead-letters", title: "Dead letters", key: "d", component: ListPage },
   { name: "refused", title: "Refused", key: "r", component: ListPage },
   { name: "alerts", title: "Alerts", key: "l", component: ListPage },

@@ -5,6 +5,7 @@
  * Never: changes anything in the service.
  */
 import { clock, instant } from "./format.ts"
+import { placeOf } from "./journal-search.ts"
 import { journal, type Entry } from "./live.svelte.ts"
 import { past } from "./past.svelte.ts"
 
@@ -31,11 +32,8 @@ class Timeline {
   /** To the entry before or after the one shown; before the first that is held, those before it are fetched. */
   async step(by: -1 | 1): Promise<void> {
     if (journal.entries.length === 0) return
-    const index = (): number => {
-      if (this.at === null) return journal.entries.length
-      const held = journal.entries.findLastIndex(({ seq }) => this.at !== null && seq <= this.at)
-      return Math.max(0, held)
-    }
+    const index = (): number =>
+      this.at === null ? journal.entries.length : Math.max(0, placeOf(journal.entries, this.at))
     if (by < 0 && index() === 0) await journal.earlier()
     const next = journal.entries[Math.min(journal.entries.length - 1, Math.max(0, index() + by))]
     if (next !== undefined) this.goto(next.seq)
