@@ -8,7 +8,7 @@
  * kept in `faults`.
  * Never: leaves the machine: every request to another host is refused.
  */
-import { mkdirSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import path from "node:path"
 import type { BrowserContextOptions, Page } from "@playwright/test"
@@ -24,23 +24,60 @@ export interface OpenPage {
 
 export interface TestBrowser {
   readonly open: (options?: BrowserContextOptions) => Promise<OpenPage>
-  /** What axe finds wrong with the page as it is, one line for each fault. */
-  readonly accessibilityFaults: (page: Page) => Promise<ReadonlyArray<string>>
+  /**
+   * What axe finds wrong with the page as it is, one line for each fault; by all of its rules, or by those of `rules` alone.
+   */
+  readonly accessibilityFaults: (page: Page, rules?: ReadonlyArray<string>) => Promise<ReadonlyArray<string>>
   readonly close: () => Promise<void>
 }
 
-/** It is unpacked once for each user: what another user unpacked must not be run, and often cannot be. */
-const unpacked = async (unpack: () => Promise<string>): Promise<string> => {
-  const folder = path.join(tmpdir(), `holdfast-browser-${process.getuid?.() ?? 0}`)
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+/** What is used of axe inside of a page. */
+interface Axe {
+  readonly run: (
+    where: Document,
+    options: object
+  ) => Promise<{
+    readonly violations: ReadonlyArray<{
+      readonly id: string
+      readonly nodes: ReadonlyArray<{ readonly target: ReadonlyArray<string> }>
+    }>
+  }>
+}
+
+const unpackInto = async (place: string, unpack: () => Promise<string>): Promise<string> => {
   const former = process.env["TMPDIR"]
-  process.env["TMPDIR"] = folder
+  process.env["TMPDIR"] = place
   try {
     return await unpack()
   } finally {
     if (former === undefined) delete process.env["TMPDIR"]
     else process.env["TMPDIR"] = former
   }
+}
+
+/**
+ * It is unpacked once for each user: what another user unpacked must not be run, and often cannot be. It gets its place when all of
+ * it is written, because a run may end in the middle of that, or have another one next to it.
+ */
+const unpacked = async (unpack: () => Promise<string>): Promise<string> => {
+  const { dependencies } = JSON.parse(readFileSync(path.join(folder, "package.json"), "utf8")) as {
+    readonly dependencies: Readonly<Record<string, string>>
+  }
+  const version = dependencies["@sparticuz/chromium"] ?? ""
+  const place = path.join(tmpdir(), `holdfast-browser-${version}-${process.getuid?.() ?? 0}`)
+  if (!existsSync(place)) {
+    const working = `${place}.${process.pid}`
+    mkdirSync(working, { mode: 0o700 })
+    try {
+      await unpackInto(working, unpack)
+      renameSync(working, place)
+    } catch (error) {
+      rmSync(working, { recursive: true, force: true })
+      // Another run was first.
+      if (!existsSync(place)) throw error
+    }
+  }
+  return unpackInto(place, unpack)
 }
 
 /** What drives it is loaded when it is installed. */
@@ -52,10 +89,10 @@ const launch = async () => {
     msMax: 0
   })
   if (problem !== undefined) throw new Error(`the browser of the tests is not there: ${problem}`)
-  const [{ chromium }, { default: packaged }, { AxeBuilder }] = await Promise.all([
+  const [{ chromium }, { default: packaged }, { default: axe }] = await Promise.all([
     import("@playwright/test"),
     import("@sparticuz/chromium"),
-    import("@axe-core/playwright")
+    import("axe-core")
   ])
   const browser = await chromium.launch({
     executablePath: await unpacked(packaged.executablePath),
@@ -63,11 +100,11 @@ const launch = async () => {
     args: packaged.args.filter((flag) => flag !== "--disable-web-security"),
     headless: true
   })
-  return { browser, AxeBuilder }
+  return { browser, axeSource: axe.source }
 }
 
 export const openBrowser = async (): Promise<TestBrowser> => {
-  const { AxeBuilder, browser } = await launch()
+  const { axeSource, browser } = await launch()
   return {
     open: async (options = {}) => {
       const context = await browser.newContext({
@@ -99,15 +136,23 @@ export const openBrowser = async (): Promise<TestBrowser> => {
       })
       return { page, faults }
     },
-    accessibilityFaults: async (page) => {
-      const { violations } = await new AxeBuilder({ page }).analyze()
-      return violations.map(
-        ({ id, nodes }) =>
-          `${id}: ${nodes
-            .map(({ target }) => target.join(" "))
-            .slice(0, 4)
-            .join("; ")}`
-      )
+    accessibilityFaults: async (page, rules) => {
+      // It stays there until the page is loaded again. The builder of its makers puts it there, and opens a page of its own, each time.
+      if (!(await page.evaluate(() => "axe" in globalThis))) await page.evaluate(axeSource)
+      return page.evaluate(async (only) => {
+        const { axe } = globalThis as unknown as { readonly axe: Axe }
+        const { violations } = await axe.run(document, {
+          resultTypes: ["violations"],
+          ...(only === null ? {} : { runOnly: { type: "rule", values: only } })
+        })
+        return violations.map(
+          ({ id, nodes }) =>
+            `${id}: ${nodes
+              .map(({ target }) => target.join(" "))
+              .slice(0, 4)
+              .join("; ")}`
+        )
+      }, rules ?? null)
     },
     close: () => browser.close()
   }
