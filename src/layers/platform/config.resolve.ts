@@ -345,6 +345,12 @@ const crossCheck = (settings: Settings, problems: Array<SettingsProblem>): void 
   }
 }
 
+/** The settings that are what the file says, or their default. */
+const asWritten = (file: SettingsFile) => {
+  const { canary, databasePool, linkage, market, panel, port, practice, resources, retention, spool } = file
+  return { canary, databasePool, linkage, market, panel, port, practice, resources, retention, spool }
+}
+
 /** Builds the settings, or names every problem. */
 export const resolveSettings = (
   input: SettingsInput
@@ -370,13 +376,12 @@ export const resolveSettings = (
   const sources = sourcesIn(references, input, file, secrets)
   const dataDir = input.resolvePath(input.cwd, dataDirOf(collected, file.dataDir))
   const settings: Settings = {
+    ...asWritten(file),
     mode,
     host: hostOf(collected, file.host),
-    port: file.port,
     dataDir,
     databaseUrl:
       file.databaseUrl === undefined ? null : Redacted.make(file.databaseUrl, { label: "DATABASE_URL" }),
-    databasePool: file.databasePool,
     roles: new Set(file.roles),
     secrets,
     log: { level: file.logLevel, format: file.logFormat ?? (input.stdoutIsTerminal ? "pretty" : "json") },
@@ -399,15 +404,7 @@ export const resolveSettings = (
       ...file.risk,
       breakers: { broker: plainBreaker, strategy: plainBreaker, ...file.risk.breakers }
     },
-    market: file.market,
-    panel: file.panel,
     waves: wavesOf(collected, file, sources.wave.ageMaxMs),
-    retention: file.retention,
-    spool: file.spool,
-    linkage: file.linkage,
-    canary: file.canary,
-    practice: file.practice,
-    resources: file.resources,
     telegram: telegramOf(collected, file),
     alerts: alertsOf({ ...references, mode, dataDir }, file.alerts),
     trimmed: collected.trimmed
