@@ -98,6 +98,7 @@ export const machineOf = (path: string, type: string): string | null => {
   if (type !== "worker") return null
   if (path.startsWith("root/trading/accounts/")) return "account"
   if (path.startsWith("root/trading/brokers/")) return "broker"
+  if (path.startsWith("root/trading/agents/")) return "agent"
   return path.slice(path.lastIndexOf("/") + 1).split(":")[0] ?? null
 }
 

@@ -1,6 +1,6 @@
 /** G6: what a process was at an entry of its journal, from a picture and the entries behind it. */
 import { assert, describe, it } from "vitest"
-import { foldPast, nothingKnown, type Picture } from "../../../src/domain/health/past.ts"
+import { foldPast, machineOf, nothingKnown, type Picture } from "../../../src/domain/health/past.ts"
 import { journalFact, type JournalFact } from "../../../src/domain/platform/journal.ts"
 import { SeededRandom } from "../../../src/runtime/backoff.ts"
 
@@ -214,5 +214,18 @@ describe("folding", () => {
         `SEED=${seed} cut ${cut}`
       )
     }
+  })
+})
+
+describe("the statechart of a component", () => {
+  it.each([
+    ["root/trading/risk", "worker", "risk"],
+    ["root/trading/agents/risk", "worker", "agent"],
+    ["root/trading/agents/trend", "worker", "agent"],
+    ["root/trading/accounts/paper-1", "worker", "account"],
+    ["root/feeds/feed:default", "worker", "feed"],
+    ["root/trading/agents", "supervisor", null]
+  ])("of %s, a %s, is %s", (at, type, machine) => {
+    assert.strictEqual(machineOf(at, type), machine)
   })
 })
