@@ -141,6 +141,7 @@ export const live = (
       sources: {},
       secrets: { hmac: null, webhook: null, admin: null },
       telegram: { token: null },
+      alerts: { sinks: {}, heartbeat: null },
       databaseUrl: null,
       feeds: {},
       brokers: {},

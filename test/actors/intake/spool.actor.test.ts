@@ -63,6 +63,7 @@ const openWorld = Effect.gen(function* () {
       sources: {},
       secrets: { hmac: null, webhook: null, admin: null },
       telegram: { token: null },
+      alerts: { sinks: {}, heartbeat: null },
       databaseUrl: null,
       feeds: {},
       brokers: {}
