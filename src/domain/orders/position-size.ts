@@ -1,11 +1,11 @@
 /**
- * position-size: how large an entry is when its sender names no size, and how sizes and prices are rounded.
+ * position-size: how large an entry is when its sender names no size, and how sizes are rounded.
  *
  * A strategy either has a fixed quantity, or one that follows from money: a value per entry, a percentage of what the account is
  * worth, or a percentage of it that is lost when the stop is reached. All of them need a price, and none of them guesses one.
  *
- * Promises: pure, exact; a size is rounded down to whole lots, so it never costs or risks more than was allowed; a price is rounded
- * to a whole tick and never to one that is worse for its order; what cannot be computed is named.
+ * Promises: pure, exact; a size is rounded down to whole lots, so it never costs or risks more than was allowed; what cannot be
+ * computed is named.
  * Never: changes a close, which must be able to leave nothing behind; decides whether the order may be sent (risk.ts).
  */
 import { BigDecimal } from "effect"
@@ -33,22 +33,6 @@ const quotient = (dividend: Decimal, divisor: Decimal): Decimal =>
 /** The largest multiple of `step` that is not above `value`; both are above zero. */
 export const roundedDown = (value: Decimal, step: Decimal): Decimal =>
   BigDecimal.normalize(BigDecimal.subtract(value, BigDecimal.remainderUnsafe(value, step)))
-
-/**
- * A price in whole ticks. A limit never pays more, or sells for less, than was asked; a stop is never triggered earlier. An
- * instrument without a known tick keeps the price.
- */
-export const roundedPrice = (
-  price: Decimal,
-  tick: string | null,
-  side: "buy" | "sell",
-  kind: "limit" | "stop"
-): Decimal => {
-  if (tick === null) return price
-  const down = roundedDown(price, decimal(tick))
-  const up = (side === "sell") === (kind === "limit")
-  return !up || BigDecimal.equals(down, price) ? down : BigDecimal.sum(down, decimal(tick))
-}
 
 /** How far away a new share's stop is, by the tightest term that is known before it opens; null without one. */
 export const stopDistance = (

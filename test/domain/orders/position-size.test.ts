@@ -3,12 +3,7 @@ import { BigDecimal, Schema } from "effect"
 import { decimal, formatDecimal } from "../../../src/domain/kernel/decimal.ts"
 import { type Instrument, instrumentsOf } from "../../../src/domain/kernel/instruments.ts"
 import type { SizingSettings } from "../../../src/domain/kernel/settings.ts"
-import {
-  roundedDown,
-  roundedPrice,
-  type SizeInput,
-  sizeOf
-} from "../../../src/domain/orders/position-size.ts"
+import { roundedDown, type SizeInput, sizeOf } from "../../../src/domain/orders/position-size.ts"
 
 const instrument = (symbol: string, lot?: string): Instrument =>
   instrumentsOf({ instruments: lot === undefined ? {} : { "*": { lot } } }).of(symbol)
@@ -127,18 +122,6 @@ describe("the size of an entry", () => {
 })
 
 describe("rounding", () => {
-  it.each([
-    ["100.37", "0.25", "buy", "limit", "100.25"],
-    ["100.37", "0.25", "sell", "limit", "100.5"],
-    ["100.37", "0.25", "buy", "stop", "100.5"],
-    ["100.37", "0.25", "sell", "stop", "100.25"],
-    ["100.25", "0.25", "sell", "limit", "100.25"],
-    ["100.37", null, "buy", "limit", "100.37"],
-    ["0.07", "0.1", "buy", "limit", "0"]
-  ] as const)("[%s in ticks of %s, %s %s]", (price, tick, side, kind, expected) => {
-    assert.strictEqual(formatDecimal(roundedPrice(decimal(price), tick, side, kind)), expected)
-  })
-
   it.prop(
     "a rounded size is a multiple of its step, at most the size, and less than a step below it",
     {
