@@ -35,8 +35,12 @@ const as = (more: Partial<JournalledOrder>): StoredOrder => ({ ...order, ...more
 /** The ports, of which each answers what the test says next. */
 const openWorld = Effect.gen(function* () {
   const journal = makeJournal("b0000000-0000-4000-8000-000000000000", 0)
-  const next: { answer: unknown } = { answer: null }
-  const answer = () => Effect.sync(() => next.answer)
+  const next: { answer: unknown; given: ReadonlyArray<unknown> } = { answer: null, given: [] }
+  const answer = (...given: ReadonlyArray<unknown>) =>
+    Effect.sync(() => {
+      next.given = given
+      return next.answer
+    })
   const stub = <A>(names: ReadonlyArray<string>): A =>
     Object.fromEntries(names.map((name) => [name, answer])) as unknown as A
   const services = yield* Layer.build(
@@ -65,7 +69,7 @@ const openWorld = Effect.gen(function* () {
       return Effect.orDie(effect as Effect.Effect<A, unknown>)
     }).pipe(Effect.provide(services))
   const steps = () => journal.read(0, 100).map(({ event, from, to }) => [event, from, to])
-  return { journal, steps, use }
+  return { given: () => next.given, journal, steps, use }
 })
 
 const grant = { account: "paper-1", owner: "me", fence: 1n } as never
@@ -162,6 +166,35 @@ describe("orders in the journal", () => {
           ["order.intended", null, "intended"]
         ])
         assert.strictEqual(journal.read(0, 1)[0]?.cause, "daily_loss")
+      })
+    )
+  )
+
+  it.effect("are recorded beside the store, which gets all that it was given", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { given, use } = yield* openWorld
+        const [judge, alertOf] = [() => assert.fail("not asked"), () => assert.fail("not asked")]
+        const note = { reason: "r" }
+        const orders = OrdersStore
+        const calls = [
+          [
+            "Moved",
+            orders.use((store) => store.apply(grant, as({}), "order.acked", note)),
+            [grant, as({}), "order.acked", note]
+          ],
+          ["NotSubmitted", orders.use((store) => store.submit(grant, as({}), judge)), [grant, as({}), judge]],
+          ["Later", orders.use((store) => store.compensate("o-1", alertOf)), ["o-1", alertOf]],
+          ["Missing", OrderCommands.use((store) => store.cancel("o-1", "enough")), ["o-1", "enough"]],
+          ["AlreadyKnown", FillsStore.use((store) => store.record("v", {} as never)), ["v", {}]]
+        ] as const
+        for (const [tag, call, expected] of calls) {
+          yield* use(
+            { _tag: tag, order: as({}), from: "intended" },
+            call as Effect.Effect<unknown, unknown, never>
+          )
+          assert.deepStrictEqual(given(), expected)
+        }
       })
     )
   )
