@@ -258,6 +258,27 @@ layer(world(settings), { excludeTestServices: true })("circuit breakers", (it) =
     })
   )
 
+  it.effect("an operator who opens what a rule has opened keeps it open, against a look made before", () =>
+    Effect.gen(function* () {
+      yield* cleared
+      const store = yield* BreakerStore
+      yield* seen()
+      const found = yield* seen([failed(3)])
+      const trip = nextOf(found.breaker, policy, found.counts, found.nowMs)
+      if (trip === null) return assert.fail("it is to open")
+      yield* store.move(found.breaker, trip)
+      yield* coolDown
+      const { breaker, counts, nowMs } = yield* seen()
+      const half = nextOf(breaker, policy, counts, nowMs)
+      if (half === null) return assert.fail("it is to be probed")
+      yield* store.operate("broker:practice", (row, at) =>
+        byOperator(row, "open", { by: "me", nowMs: at, reason: "it stays" })
+      )
+      assert.isNull(yield* store.move(breaker, half))
+      assert.deepInclude((yield* seen()).breaker, { state: "OPEN", manual: true, changedBy: "me" })
+    })
+  )
+
   it.effect("a permit waits for an entry and passes a close; the row counts, not the view", () =>
     Effect.gen(function* () {
       yield* cleared

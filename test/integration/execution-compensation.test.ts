@@ -106,12 +106,17 @@ layer(world(settings), { excludeTestServices: true })("an entry that ends partly
   test(
     "[keep] its fills stay, nothing is sent, and it is judged once",
     Effect.gen(function* () {
-      const { cancel, node, symbol } = yield* partly("keeps")
+      const { cancel, node, order, symbol } = yield* partly("keeps")
       yield* cancel
       yield* untilMark(symbol, "kept")
       assert.lengthOf(yield* rowsOf(symbol), 1)
       assert.strictEqual(yield* heldOf(symbol), "1")
       assert.notInclude(yield* node.alerts, "order.partial_left")
+      // Another process may have read it before it was judged, under other settings.
+      const orders = yield* OrdersStore
+      assert.isFalse(yield* orders.notePartial(order.id, "left"))
+      assert.deepInclude(yield* orders.compensate(order.id, null), { _tag: "Later" })
+      assert.strictEqual((yield* rowsOf(symbol))[0]?.partial, "kept")
     })
   )
 
@@ -277,6 +282,13 @@ layer(world(settings), { excludeTestServices: true })("an entry that ends partly
         "Nothing",
         "it was sold before"
       )
+      const again = yield* endedShort(freshSymbol(), "1")
+      yield* trade(again.entry.symbol, "closes", "sell", "1")
+      yield* trade(again.entry.symbol, "closes", "buy", "1")
+      assert.deepInclude(yield* orders.compensate(again.entry.id, null), {
+        _tag: "Nothing",
+        why: "nothing of it is held any more"
+      })
     })
   )
 

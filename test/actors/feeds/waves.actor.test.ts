@@ -52,6 +52,22 @@ describe("a wave", () => {
     })
   )
 
+  it.effect(
+    "rings for the pipeline when its signals are handed over, and not for a look that found none",
+    () =>
+      Effect.gen(function* () {
+        const world = makeWaveWorld()
+        const process = yield* start(world, "2025-10-21T23:04:50Z")
+        let rung = 0
+        process.wake.listen("signals", () => void (rung += 1))
+        yield* until("2025-10-21T23:05:10Z")
+        assert.strictEqual(rung, 0)
+        storeSignals(world, "2025-10-21T22:45:00Z", 3)
+        yield* until("2025-10-21T23:05:13Z")
+        assert.deepStrictEqual([handedOver(world), rung], [[1, 1, 1], 1])
+      })
+  )
+
   it.effect("[B4] is looked at after a second and then every two, and handed over as signals arrive", () =>
     Effect.gen(function* () {
       const world = makeWaveWorld()

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Deferred, Effect, Fiber } from "effect"
 import { claimLimits } from "../../../src/domain/kernel/limits-signals.ts"
 import { makeInstance } from "../../../src/layers/platform/instance.port.ts"
 import { expireLeases, insertSignals, preparedStore, rows, storeOn } from "../../support/decisions.ts"
@@ -48,6 +48,36 @@ describe("claiming", () => {
         const taken = claims.flatMap(({ signals }) => signals.map(({ id }) => id))
         assert.strictEqual(taken.length, 60)
         assert.strictEqual(new Set(taken).size, 60)
+      })
+    )
+  )
+
+  it.live("passes over a row that somebody holds, and never waits for it", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { database, store } = yield* preparedStore
+        const [held, free] = yield* insertSignals(database, [{}, {}])
+        const [locked, release] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+        const holding = yield* Effect.forkChild(
+          database.transact("test", (sql) =>
+            Effect.gen(function* () {
+              yield* sql`SELECT id FROM signals WHERE id = ${held}::uuid FOR UPDATE`
+              yield* Deferred.succeed(locked, undefined)
+              yield* Deferred.await(release)
+            })
+          )
+        )
+        yield* Deferred.await(locked)
+        assert.deepStrictEqual(
+          (yield* store.claim(10)).signals.map(({ id }) => id),
+          [free]
+        )
+        yield* Deferred.succeed(release, undefined)
+        yield* Fiber.join(holding)
+        assert.deepStrictEqual(
+          (yield* store.claim(10)).signals.map(({ id }) => id),
+          [held]
+        )
       })
     )
   )

@@ -301,6 +301,17 @@ layer(wavesStorePg.pipe(Layer.provideMerge(layerFreshDatabase({ poolSize: 8 })))
       })
   )
 
+  it.effect("[T4] a look of its owner renews the lease of a wave, so that nobody takes it meanwhile", () =>
+    Effect.gen(function* () {
+      const store = yield* begun("renewed")
+      const lease = leaseOf(yield* takeIt("renewed", "node-b"))
+      yield* expire("renewed")
+      assert.isNotNull(yield* store.look(lease, 60_000))
+      const other = yield* takeIt("renewed")
+      assert.isTrue(other._tag === "Held" && other.remainingMs > 30_000, JSON.stringify(other))
+    })
+  )
+
   it.effect(
     "the next life of an owner does not wait for its own lease, and ends its former life's rights",
     () =>
