@@ -1,7 +1,9 @@
 /**
- * The lint rules about what a simulation must be able to inject: the database's time, and every id and random number.
+ * The lint rules about what a simulation must be able to inject: the database's time, and every id and random number; and about
+ * the order of lists, which must not be the one in which a plan happened to find its rows.
  *
- * Why: one statement that asks PostgreSQL for the time, or one id drawn past the port, and two runs with the same seed differ.
+ * Why: one statement that asks PostgreSQL for the time, one id drawn past the port, or one list without an order, and two runs
+ * with the same seed differ.
  *
  * Promises: texts are searched wherever they are, so SQL that is assembled from parts is seen; the places that may read the
  * real clock of the server are listed here, each with its reason, by their text and not by their file.
@@ -30,6 +32,10 @@ const BEFORE_THE_SCHEMA: ReadonlyArray<readonly [file: string, text: string, rea
   ]
 ]
 
+/** The text of a piece of a template. */
+const rawOf = ({ value }: Node): unknown =>
+  typeof value === "object" && value !== null && "raw" in value ? value.raw : undefined
+
 const pathOf = (context: RuleContext): string => context.filename.replaceAll("\\", "/")
 
 const databaseClock = {
@@ -50,9 +56,34 @@ const databaseClock = {
     }
     return {
       Literal: (node) => search(node, node["value"]),
-      TemplateElement: (node) => {
-        const { value } = node
-        search(node, typeof value === "object" && value !== null && "raw" in value ? value.raw : undefined)
+      TemplateElement: (node) => search(node, rawOf(node))
+    }
+  }
+}
+
+/** SQL's lists: their order is that of the rows as the plan of the day found them, unless they say another. */
+const LIST = /\b(?:jsonb?_agg|array_agg|string_agg)\s*\(/gi
+
+/** What stands between an opening parenthesis that ended before `from` and its closing one. */
+const withinParentheses = (text: string, from: number): string => {
+  let depth = 1
+  let at = from
+  for (; at < text.length && depth > 0; at += 1) depth += { "(": 1, ")": -1 }[text.charAt(at)] ?? 0
+  return text.slice(from, at)
+}
+
+const listOrder = {
+  create(context: RuleContext): Visitor {
+    return {
+      TemplateLiteral(node) {
+        // Parts that are filled in are nested templates, which are searched themselves.
+        const text = nodesAt(node, "quasis").map(rawOf).join("?")
+        for (const found of text.matchAll(LIST))
+          if (!/\bORDER BY\b/.test(withinParentheses(text, found.index + found[0].length)))
+            context.report({
+              node,
+              message: `SQL with ${found[0]}) without ORDER BY: the list would follow the plan, and facts and answers with it.`
+            })
       }
     }
   }
@@ -99,4 +130,4 @@ const entropy = {
   }
 }
 
-export const ambientRules = { "database-clock": databaseClock, entropy }
+export const ambientRules = { "database-clock": databaseClock, entropy, "list-order": listOrder }

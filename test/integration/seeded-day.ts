@@ -271,10 +271,19 @@ const listOf = (name: ListName) =>
     return items
   })
 
-/** What a day has left: its rows, and what the service tells of them. */
-export const playDay = (seed: number, count: number) =>
+/** The planner's ways to read rows in another order than they are usually read in. */
+const OTHER_PLANS = ["seqscan", "hashjoin", "hashagg", "bitmapscan"].map(
+  (way) => `set_config('enable_${way}', 'off', false)`
+)
+
+/**
+ * What a day has left: its rows, and what the service tells of them. With `otherPlans` the database finds the same rows in another
+ * order, as it may on any day after its statistics changed.
+ */
+export const playDay = (seed: number, count: number, otherPlans = false) =>
   Effect.gen(function* () {
     const { database } = yield* openFreshDatabase({ poolSize: 1 })
+    if (otherPlans) yield* database.run("day.plans", (sql) => sql.unsafe(`SELECT ${OTHER_PLANS.join(", ")}`))
     database.availability.mark("available")
     const day = yield* makeDayClock(database)
     const settings = daySettings(seed)

@@ -124,6 +124,8 @@ const OFFENCES: Record<string, ReadonlyArray<readonly [file: string, finding: Re
     ["src/layers/market/store.timed.ts", /SQL with CURRENT_TIMESTAMP/],
     ["src/layers/market/store.timed.ts", /SQL with clock_timestamp\(/],
     ["src/layers/market/store.timed.ts", /SQL with gen_random_uuid\(/],
+    ["src/layers/market/store.listed.ts", /SQL with jsonb_agg\(\) without ORDER BY/],
+    ["src/layers/market/store.listed.ts", /SQL with array_agg\(\) without ORDER BY/],
     ["src/layers/database/database-schema.pg.ts", /SQL with now\(/],
     ["migrations/0014_lamp-times.ts", /SQL with now\(/],
     ["src/layers/market/draws.ts", /randomUUID of node:crypto/],

@@ -231,7 +231,7 @@ const free =
             SELECT a.id, CASE WHEN a.owner IS NULL THEN NULL WHEN strpos(a.owner, '/') > 0 THEN n.lease_until
               ELSE a.lease_until END AS until
             FROM accounts a LEFT JOIN nodes n ON n.life = a.owner WHERE a.id = ANY (${[...accounts]}::text[]))
-          SELECT coalesce(array_agg(id) FILTER (WHERE until IS NULL OR until <= hf_clock()), '{}') AS free,
+          SELECT coalesce(array_agg(id ORDER BY id) FILTER (WHERE until IS NULL OR until <= hf_clock()), '{}') AS free,
             (extract(epoch FROM min(until) FILTER (WHERE until > hf_clock()) - hf_clock()) * 1000)::float8
               AS next_ms FROM asked`
       )

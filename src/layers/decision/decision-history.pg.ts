@@ -45,7 +45,8 @@ const pageOf = (
   SELECT s.seq, d.signal_id, (extract(epoch FROM d.decided_at) * 1000)::float8 AS decided_at_ms, d.engine, d.experiment_id,
     d.variant, d.outcome, d.reason, d.checks, d.facts,
     (SELECT coalesce(jsonb_agg(jsonb_build_object('account', o.account, 'strategy', o.strategy, 'leg', o.leg,
-        'intent', o.intent, 'sizing', o.sizing, 'symbol', o.symbol, 'side', o.side, 'wanted', o.wanted::text)), '[]')
+        'intent', o.intent, 'sizing', o.sizing, 'symbol', o.symbol, 'side', o.side, 'wanted', o.wanted::text)
+        ORDER BY o.seq), '[]')
       FROM orders o WHERE o.signal_id = d.signal_id) AS orders
   FROM signals s JOIN decisions d ON d.signal_id = s.id
   WHERE s.seq > greatest(${after === null ? "0" : String(after)}::bigint, (SELECT first - 1 FROM span))

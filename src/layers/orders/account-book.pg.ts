@@ -88,7 +88,8 @@ export const contextTerms = (settings: Pick<Settings, "accounts" | "risk">): Con
  * the order being checked does not count.
  */
 const rates = (sql: SqlClient, { countsRates }: ContextTerms, except: string | null) => sql`
-  (SELECT coalesce(jsonb_agg(jsonb_build_object('account', account, 'strategy', strategy, 'sent', sent, 'waiting', waiting)), '[]')
+  (SELECT coalesce(jsonb_agg(jsonb_build_object('account', account, 'strategy', strategy, 'sent', sent, 'waiting', waiting)
+      ORDER BY account, strategy), '[]')
     FROM (SELECT account, strategy, sum(sent)::int AS sent, sum(waiting)::int AS waiting
       FROM (SELECT account, strategy, 1 AS sent, 0 AS waiting FROM orders
           WHERE intent = 'entry' AND sent_at IS NOT NULL AND sent_at > hf_clock() - interval '1 minute'
@@ -106,33 +107,33 @@ const query = (
 ) => sql<ContextRow>`
   SELECT
     (extract(epoch FROM hf_clock()) * 1000)::float8 AS now_ms,
-    (SELECT coalesce(jsonb_agg(jsonb_build_object('scope', scope, 'state', state)), '[]') FROM trading_state) AS trading,
+    (SELECT coalesce(jsonb_agg(jsonb_build_object('scope', scope, 'state', state) ORDER BY scope), '[]') FROM trading_state) AS trading,
     (SELECT coalesce(jsonb_agg(jsonb_build_object('id', a.id, 'venue', a.venue, 'enabled', a.enabled,
         'reconciled_at_ms', extract(epoch FROM a.reconciled_at) * 1000, 'starting_cash', a.starting_cash::text,
         'buying_power', a.buying_power::text, 'balance_at_ms', extract(epoch FROM a.balance_at) * 1000,
         'balance_book', a.balance_book,
-        'realised_pnl', (SELECT coalesce(sum(p.realised_pnl - p.fees), 0)::text FROM positions p WHERE p.account = a.id))), '[]')
+        'realised_pnl', (SELECT coalesce(sum(p.realised_pnl - p.fees), 0)::text FROM positions p WHERE p.account = a.id)) ORDER BY a.id), '[]')
       FROM accounts a WHERE a.id = ANY (${accounts}::text[])) AS accounts,
     (SELECT coalesce(jsonb_agg(jsonb_build_object('account', p.account, 'symbol', p.symbol, 'quantity', p.quantity::text,
         'average_price', p.average_price::text, 'confirmed', p.confirmed_quantity::text,
         'disputed', p.disputed_at IS NOT NULL, 'shares', (SELECT coalesce(jsonb_agg(jsonb_build_object(
-          'strategy', h.strategy, 'quantity', h.quantity::text)), '[]') FROM position_shares h
-          WHERE h.position_id = p.id AND h.quantity <> 0))), '[]')
+          'strategy', h.strategy, 'quantity', h.quantity::text) ORDER BY h.strategy), '[]') FROM position_shares h
+          WHERE h.position_id = p.id AND h.quantity <> 0)) ORDER BY p.account, p.symbol), '[]')
       FROM positions p WHERE p.account = ANY (${accounts}::text[])
         AND (p.quantity <> 0 OR p.disputed_at IS NOT NULL)) AS positions,
     (SELECT coalesce(jsonb_agg(jsonb_build_object('account', account, 'symbol', symbol, 'strategy', strategy, 'side', side,
         'intent', intent, 'status', status, 'count', count, 'quantity', quantity::text, 'filled_quantity', filled::text,
-        'price', price::text)), '[]')
+        'price', price::text) ORDER BY account, symbol, strategy, side, intent, status), '[]')
       FROM (SELECT account, symbol, strategy, side, intent, status, count(*) AS count, sum(quantity) AS quantity,
           sum(least(filled_quantity, quantity)) AS filled, max(coalesce(limit_price, average_price)) AS price
         FROM orders WHERE account = ANY (${accounts}::text[]) AND status IN ('intended', 'submitting', 'acked',
           'partially_filled', 'pending_cancel', 'unknown', 'resolving', 'held', 'needs_operator')
           AND id IS DISTINCT FROM ${except}::uuid
         GROUP BY account, symbol, strategy, side, intent, status) AS open) AS orders,
-    (SELECT coalesce(array_agg(id::text), '{}') FROM orders WHERE signal_id = ANY (${signalIds}::uuid[])) AS order_ids,
+    (SELECT coalesce(array_agg(id::text ORDER BY seq), '{}') FROM orders WHERE signal_id = ANY (${signalIds}::uuid[])) AS order_ids,
     ${rates(sql, terms, except)} AS rates,
     (SELECT coalesce(jsonb_agg(jsonb_build_object('id', id, 'state', state, 'by', changed_by, 'reason', reason,
-        'untilMs', extract(epoch FROM cooldown_until) * 1000, 'numbers', numbers)), '[]')
+        'untilMs', extract(epoch FROM cooldown_until) * 1000, 'numbers', numbers) ORDER BY id), '[]')
       FROM circuit_breakers WHERE state <> 'CLOSED') AS breakers`
 
 const accountOf = (row: ContextRow, part: AccountPart, calendar: PlanAccount["calendar"]): PlanAccount => ({

@@ -41,7 +41,7 @@ interface Row {
 
 const open = (sql: SqlClient, of: string): Fragment => sql`
   coalesce(jsonb_agg(jsonb_build_object('symbol', p.symbol, 'quantity', ${sql.literal(of)}.quantity::text, 'averagePrice',
-    ${sql.literal(of)}.average_price::text)) FILTER (WHERE ${sql.literal(of)}.quantity <> 0), '[]')`
+    ${sql.literal(of)}.average_price::text) ORDER BY p.account, p.symbol) FILTER (WHERE ${sql.literal(of)}.quantity <> 0), '[]')`
 
 /** The closes of one scope: losses in a row up to its limit, and the last loss within its cooldown. */
 const closesOf = (sql: SqlClient, scope: string, limits: ScopeLimits): Fragment => {
@@ -70,27 +70,27 @@ const readIn = (
   const closes =
     asked.length === 0
       ? sql`'[]'::jsonb`
-      : sql`(SELECT jsonb_agg(to_jsonb(c)) FROM (${sql.join(
+      : sql`(SELECT jsonb_agg(to_jsonb(c) ORDER BY c.scope) FROM (${sql.join(
           " UNION ALL ",
           false
         )(asked.map(([scope, limits]) => closesOf(sql, scope, limits)))}) AS c)`
   return sql<Row>`
     SELECT (extract(epoch FROM hf_clock()) * 1000)::float8 AS now_ms,
       (SELECT (extract(epoch FROM max(crashed_at)) * 1000)::float8 FROM nodes) AS crashed_at_ms,
-      (SELECT coalesce(jsonb_agg(to_jsonb(h)), '[]') FROM (
+      (SELECT coalesce(jsonb_agg(to_jsonb(h) ORDER BY h.account), '[]') FROM (
         SELECT a.id AS account, a.starting_cash::text AS "startingCash",
           CASE WHEN a.balance_at IS NOT NULL THEN a.venue_cash::text END AS cash, sum(p.realised_pnl)::text AS realised,
           sum(p.fees)::text AS fees, ${open(sql, "p")} AS open
         FROM positions p JOIN accounts a ON a.id = p.account
         WHERE p.account = ANY (${[...accounts]}::text[]) GROUP BY a.id) AS h) AS accounts,
-      (SELECT coalesce(jsonb_agg(to_jsonb(h)), '[]') FROM (
+      (SELECT coalesce(jsonb_agg(to_jsonb(h) ORDER BY h.strategy), '[]') FROM (
         SELECT s.strategy, sum(s.realised_pnl)::text AS realised, sum(s.fees)::text AS fees, ${open(sql, "s")} AS open
         FROM position_shares s JOIN positions p ON p.id = s.position_id
         WHERE p.account = ANY (${[...accounts]}::text[]) GROUP BY s.strategy) AS h) AS strategies,
       (SELECT coalesce(jsonb_agg(jsonb_build_object('scope', scope, 'day', day::text, 'dayBase', day_base::text,
-          'highWater', high_water::text, 'pnl', pnl::text, 'sinceMs', extract(epoch FROM since) * 1000, 'tripped', tripped)),
+          'highWater', high_water::text, 'pnl', pnl::text, 'sinceMs', extract(epoch FROM since) * 1000, 'tripped', tripped) ORDER BY scope),
           '[]') FROM risk_marks WHERE scope = ANY (${marked}::text[])) AS marks,
-      (SELECT coalesce(jsonb_agg(jsonb_build_object('scope', scope, 'state', state)), '[]') FROM trading_state) AS trading,
+      (SELECT coalesce(jsonb_agg(jsonb_build_object('scope', scope, 'state', state) ORDER BY scope), '[]') FROM trading_state) AS trading,
       ${closes} AS closes`
 }
 
