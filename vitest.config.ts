@@ -46,7 +46,8 @@ export default defineConfig({
     // Processes, not threads: tests kill, change NODE_OPTIONS and start servers.
     pool: "forks",
     sequence: { sequencer: LongestFirst },
-    maxWorkers: Math.max(2, Math.floor(availableParallelism() / 2)),
+    // More than there are cores: the tests from outside wait for processes, leases and deadlines three quarters of their time.
+    maxWorkers: Math.max(4, Math.floor(availableParallelism() / 2)),
     // A test of ten seconds of computing takes a minute beside other work; a run that hangs has a limit of its own.
     testTimeout: isLong ? 600_000 : 90_000,
     hookTimeout: 120_000,

@@ -12,8 +12,8 @@ import type { Reporter, TestCase, TestModule } from "vitest/node"
 
 const EVERY_MS = 30_000
 const TERMINAL_EVERY_MS = 1_000
-/** Two workers by default; more names than this do not fit a line. */
-const NAMES_MAX = 3
+/** Four workers by default; more names than these do not fit a line. */
+const NAMES_MAX = 4
 
 export default class ProgressReporter implements Reporter {
   readonly #isTerminal = process.stdout.isTTY
