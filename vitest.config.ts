@@ -47,7 +47,7 @@ export default defineConfig({
     pool: "forks",
     sequence: { sequencer: LongestFirst },
     // More than there are cores: the tests from outside wait for processes, leases and deadlines three quarters of their time.
-    maxWorkers: Math.max(4, Math.floor(availableParallelism() / 2)),
+    maxWorkers: isLong ? 2 : Math.max(4, Math.floor(availableParallelism() / 2)),
     // A test of ten seconds of computing takes a minute beside other work; a run that hangs has a limit of its own.
     testTimeout: isLong ? 600_000 : 90_000,
     hookTimeout: 120_000,
