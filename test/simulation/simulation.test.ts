@@ -1,0 +1,66 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { randomFrom } from "../outside/random.ts"
+import { freshDatabase } from "../support/postgres.ts"
+import { type Plant, simulate, type SimulationReport } from "./simulation.ts"
+import { nextStep } from "./plan.ts"
+
+const play = (seed: number, steps: number, plant?: Plant): Effect.Effect<SimulationReport> =>
+  Effect.scoped(Effect.flatMap(freshDatabase, ({ target }) => simulate({ seed, steps, target, plant })))
+
+describe("a simulation", () => {
+  it.live(
+    "loses, doubles and turns nothing, and is the same again by its seed, call by call",
+    () =>
+      Effect.gen(function* () {
+        const first = yield* play(20_261_130, 45)
+        assert.deepStrictEqual(first.violations, [], "npm run simulate -- --seed 20261130 --steps 45")
+        assert.isAbove(first.counts.get("order filled") ?? 0, 10, "it trades")
+        for (const harm of ["crash", "freeze", "database away", "create: answer lost"])
+          assert.isAbove(first.counts.get(harm) ?? 0, 0, harm)
+        assert.deepStrictEqual((yield* play(20_261_130, 45)).trace, first.trace)
+      }),
+    240_000
+  )
+
+  it.live.each([
+    ["second id", /is no order of ours/],
+    ["doubled fill", /never happened/],
+    ["forgotten post", /was answered and its signal is lost/],
+    ["moved position", /by its fills/]
+  ] as const)(
+    "finds a planted fault: %s",
+    ([plant, sentence]) =>
+      Effect.gen(function* () {
+        const { failedAt, violations } = yield* play(7, 40, plant)
+        assert.isAbove(failedAt, 0)
+        assert.match(violations.join("\n"), sentence)
+      }),
+    240_000
+  )
+
+  it("draws other harm by another seed, all of it within a few hundred steps", () => {
+    const drawn = (seed: number) => {
+      const random = randomFrom(seed)
+      return Array.from({ length: 300 }, (_, n) => nextStep(random, seed, n, 0))
+    }
+    assert.deepStrictEqual(drawn(1), drawn(1))
+    assert.notDeepEqual(drawn(1), drawn(2))
+    assert.sameMembers(
+      [...new Set(drawn(1).map(({ action }) => action._tag))],
+      [
+        "posts",
+        "repeat",
+        "price",
+        "weather",
+        "venue silent",
+        "streams cut",
+        "crash",
+        "freeze",
+        "database away",
+        "answers of commits lost",
+        "nothing"
+      ]
+    )
+  })
+})
