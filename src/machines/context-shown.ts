@@ -94,6 +94,7 @@ export const contextShown: Readonly<Record<string, ContextSchema>> = {
     exits: value,
     unprotected: value,
     unstopped: value,
+    pending: value,
     again: value,
     lastError: value
   }),

@@ -1,5 +1,5 @@
 /**
- * A process that runs the pipeline and nothing else: what a crash test can kill.
+ * A process that runs the pipeline and the watch of its queue, and nothing else: what a crash test can kill.
  *
  * Takes DATABASE_URL and NODE_ID; prints one line `decided <signal id>` per decision, after its commit.
  *
@@ -9,6 +9,7 @@
 import { randomUUID } from "node:crypto"
 import { Effect, Layer, Redacted, References, Result } from "effect"
 import { pipelineActor } from "../../src/actors/decision/pipeline.actor.ts"
+import { queueWatch } from "../../src/actors/operators/queue-watch.ts"
 import { Alerts } from "../../src/layers/alerts/alerts.port.ts"
 import { Config } from "../../src/layers/platform/config.port.ts"
 import { Database } from "../../src/layers/database/database.port.ts"
@@ -66,6 +67,7 @@ const program = Effect.gen(function* () {
     supervisor({ id: "root", children: [worker({ id: "pipeline", start: pipelineActor() })] }),
     { stopDeadlineMs: 5_000 }
   )
+  yield* Effect.forkScoped(queueWatch)
   process.stdout.write("started\n")
   return yield* Effect.never
 }).pipe(

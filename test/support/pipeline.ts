@@ -175,7 +175,10 @@ const makeStore = () => {
           return count === 0 ? [] : [{ source: "default", count, oldestMs: 400_000, oldestId: "oldest" }]
         })
       ),
-    backlog: guarded("backlog", Effect.succeed({ open: 7, oldestMs: 12.4, expired: 0, dead: 1 }))
+    backlog: guarded(
+      "backlog",
+      Effect.succeed({ open: 7, oldestMs: 12.4, expired: 0, dead: 1, waiting: true })
+    )
   }
   return { state, service }
 }
@@ -192,7 +195,7 @@ export const startPipeline = Effect.gen(function* () {
   const services = Layer.mergeAll(
     Layer.succeed(SignalsStore, service),
     Layer.succeed(SignalQueue, {
-      current: () => ({ open: 7, oldestMs: 12.4, expired: 0, dead: 1 }),
+      current: () => ({ open: 7, oldestMs: 12.4, expired: 0, dead: 1, waiting: true }),
       assign: () => undefined
     }),
     Panel.layer.pipe(Layer.provideMerge(Layer.succeed(Market, market.service))),

@@ -19,6 +19,7 @@ import {
   type Unsettled,
   type VenueWord
 } from "../../layers/orders/orders-store.port.ts"
+import { Wake } from "../../layers/platform/wake.port.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 import type { AccountDesk } from "./account-desk.ts"
 import { hasFilledMore } from "./account-send.ts"
@@ -83,7 +84,8 @@ export const lookAtAllFills = (desk: AccountDesk) =>
 export const settleOrders = (desk: AccountDesk) =>
   Effect.gen(function* () {
     const orders = yield* OrdersStore
-    for (const order of yield* orders.unsettled(desk.account)) {
+    const unsettled = yield* orders.unsettled(desk.account)
+    for (const order of unsettled) {
       const venue = yield* desk.broker.findByClientOrderId(desk.account, order.clientOrderId)
       const word = wordOf(venue)
       // Fills that the venue counts and we lack may lie before the cursor.
@@ -92,4 +94,6 @@ export const settleOrders = (desk: AccountDesk) =>
       const left = yield* orders.noteUnsettled(order.id, word)
       if (left !== null) yield* alertUnsettled(desk, order, word, left)
     }
+    // What a partly filled entry comes to is judged when all of its fills are known.
+    if (unsettled.length > 0) (yield* Wake).notify("positions")
   })

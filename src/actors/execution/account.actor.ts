@@ -62,6 +62,7 @@ const takeLease = (desk: AccountDesk) =>
     const accounts = yield* AccountsStore
     const leases = yield* AccountLeases
     const instance = yield* Instance
+    const wake = yield* Wake
     // Until the node's own lease is decided nobody knows whether we may hold anything; the machine has the deadline.
     const standing = yield* instance.settled
     const life = instance.current()?.life
@@ -85,6 +86,8 @@ const takeLease = (desk: AccountDesk) =>
     const guard = makeLeaseGuard(taken.grant, now.deadline)
     leases.hold(guard)
     desk.setGuard(guard)
+    // Positions that a former owner opened a moment ago are ours to protect from now on.
+    wake.notify("positions")
     const fence = String(taken.grant.fence)
     yield* logEvent("info", "account.lease_taken", `fence ${fence}`, {
       component: desk.path,

@@ -355,7 +355,7 @@ export const look = (watch: Watch) =>
       exits += yield* intend(watch, share, kind, nowMs)
     }
     if (moved.length > 0) yield* positions.move(moved)
-    yield* judgePartials(watch.path, Object.keys(accounts), watch.pausesUntil)
+    const partials = yield* judgePartials(watch.path, Object.keys(accounts), watch.pausesUntil)
     forget(watch, shares)
     // Ticks have moved the stops of the former look's shares meanwhile.
     const meanwhile = latest(watch)
@@ -369,5 +369,6 @@ export const look = (watch: Watch) =>
       const settings = strategies[strategy]
       return !hasStop(termsOf(settings), movingTermsOf(settings))
     }).length
-    return { positions: shares.length, exits, unprotected, unstopped } satisfies LookOutcome
+    const pending = shares.length > 0 || partials > 0
+    return { positions: shares.length, exits, unprotected, unstopped, pending } satisfies LookOutcome
   })

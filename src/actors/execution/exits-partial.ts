@@ -107,17 +107,18 @@ const cancelRest = (path: string, order: StoredOrder) =>
     wake.notify(ordersBell(order.account))
   })
 
-/** Judges what is to be judged in the accounts that this process executes. */
+/** Judges what is to be judged in the accounts that this process executes; returns how many orders that are. */
 export const judgePartials = (path: string, accounts: ReadonlyArray<string>, pauses: PausesUntil) =>
   Effect.gen(function* () {
     const leases = yield* AccountLeases
     const owned = accounts.filter((account) => leases.current(account)?.mayWrite() === true)
-    if (owned.length === 0) return
+    if (owned.length === 0) return 0
     const orders = yield* OrdersStore
     const { strategies } = yield* Config
     const nowMs = yield* Clock.currentTimeMillis
     forget(pauses, nowMs)
-    for (const partial of yield* orders.partials(owned)) {
+    const partials = yield* orders.partials(owned)
+    for (const partial of partials) {
       const { order } = partial
       const terms = partialTermsOf(strategies[order.strategy])
       // What was begun is finished, whatever the settings are by now.
@@ -127,4 +128,5 @@ export const judgePartials = (path: string, accounts: ReadonlyArray<string>, pau
       else if (step === "cancel_rest") yield* cancelRest(path, order)
       else if (step === "close" && mayClose(pauses, partial, nowMs)) yield* close(path, partial, pauses)
     }
+    return partials.length
   })

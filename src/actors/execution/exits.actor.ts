@@ -46,7 +46,12 @@ export const exitsActor = () => (self: ChildSelf) =>
     const watch = makeWatch(self.path)
     return yield* machineChild({
       machine: exitsMachine,
-      input: { pollMs: exitLimits.pollMs, readMsMax: exitLimits.readMsMax, retryMs: exitLimits.retryMs },
+      input: {
+        pollMs: exitLimits.pollMs,
+        pollIdleMs: exitLimits.pollIdleMs,
+        readMsMax: exitLimits.readMsMax,
+        retryMs: exitLimits.retryMs
+      },
       actors: {
         watchDatabase: watchDatabase(),
         watchPositions,

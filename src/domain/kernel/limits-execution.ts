@@ -105,6 +105,8 @@ export const executionLimits = {
 export const exitLimits = {
   /** The net under the market's ticks and under the fills that open positions. */
   pollMs: seconds(1),
+  /** The same while nothing is open that has exit prices: whatever opens, ends or arms a share rings. */
+  pollIdleMs: seconds(3),
   readMsMax: seconds(6),
   retryMs: seconds(1),
   /** Bars of a trailing stop: in parallel, and far below `readMsMax`, because a stop that waits for bars protects nothing. */

@@ -27,8 +27,8 @@ export const refusedLimits = {
   batchBytesMax: 1_024 * 1_024,
   /** An answer waits this long for its row, and then leaves without the row's id. */
   answerMsMax: 300,
-  /** The net under a lost bell. */
-  pollMs: seconds(5),
+  /** The net under a lost bell, and how late a replay by another process shows. */
+  pollMs: seconds(30),
   retryMs: seconds(1),
   storeMsMax: seconds(5),
   /** Storing what waits at a stop. */

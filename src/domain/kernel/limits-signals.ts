@@ -139,8 +139,8 @@ export const claimLimits = {
   deferMsMax: seconds(30),
   /** The pause after a decision that threw; long enough that five attempts outlast a hiccup, short of the age limit. */
   retryMs: seconds(1),
-  /** The net under the in-process wake. */
-  pollMs: seconds(1),
+  /** The net under a lost bell. What another process stored, the watch of the queue rings for within `backlogEveryMs`. */
+  pollMs: seconds(10),
   /** How long a batch waits for quotes of new symbols: a decision needs to be prompt more than it needs a price. */
   enrichMsMax: 50,
   /**
@@ -154,7 +154,7 @@ export const claimLimits = {
   expireEveryMs: seconds(1),
   /** A backlog that takes long to clear is reported in between, not only at the end. */
   expireReportMs: seconds(10),
-  /** How often the depth and age of the queue are sampled. */
+  /** How often the depth and age of the queue are sampled, and the bell rung for what waits in it. */
   backlogEveryMs: seconds(1),
   /** Signals of one source are counted up to here: 10 ms of an index. Beyond it the exact number helps nobody. */
   backlogCountMax: 10_000,

@@ -291,6 +291,10 @@ export const limitRelations: ReadonlyArray<LimitRelation> = [
     holds: exitLimits.lookAgeMsMax >= exitLimits.readMsMax + 3 * exitLimits.pollMs
   },
   {
+    rule: "what opens between two rare looks at positions is not called unwatched before the next one",
+    holds: exitLimits.lookAgeMsMax >= exitLimits.readMsMax + exitLimits.pollIdleMs
+  },
+  {
     rule: "figures outlive a slow check",
     holds: riskLimits.figuresAgeMsMax > 2 * riskLimits.lookMs + riskLimits.readMsMax
   },

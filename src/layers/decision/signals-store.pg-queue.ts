@@ -167,4 +167,5 @@ export const backlogRow = (sql: SqlClient, sources: SourceAges) => sql<Backlog>`
         AND coalesce(s.expires_from, s.received_at) < lanes.cutoff
       ORDER BY coalesce(s.expires_from, s.received_at), s.seq LIMIT ${claimLimits.expireMax}::int) AS old) AS expired,
     (SELECT count(*)::int FROM (SELECT FROM dead_letters d WHERE d.replayed_at IS NULL
-      ORDER BY d.seq LIMIT ${claimLimits.backlogCountMax}::int) AS letters) AS dead`
+      ORDER BY d.seq LIMIT ${claimLimits.backlogCountMax}::int) AS letters) AS dead,
+    EXISTS (SELECT FROM lane) AS waiting`

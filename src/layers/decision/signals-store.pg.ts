@@ -190,7 +190,7 @@ export const signalsStorePg: Layer.Layer<SignalsStore, never, Config | Database 
             return look(database, "signals.expire", (sql) => expireRows(sql, under, limit))
           }),
         backlog: look(database, "signals.backlog", (sql) => backlogRow(sql, settings.sources)).pipe(
-          Effect.map(([row]) => row ?? { open: 0, oldestMs: 0, expired: 0, dead: 0 })
+          Effect.map(([row]) => row ?? { open: 0, oldestMs: 0, expired: 0, dead: 0, waiting: false })
         )
       })
     })

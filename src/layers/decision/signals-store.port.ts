@@ -78,6 +78,8 @@ export interface Backlog {
   readonly expired: number
   /** Dead letters that nobody has replayed; counted up to `claimLimits.backlogCountMax`. */
   readonly dead: number
+  /** Something is not decided, canaries included, which are in none of the figures (T9). */
+  readonly waiting: boolean
 }
 
 /** What one source lost to its age limit. */

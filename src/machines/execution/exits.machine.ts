@@ -5,8 +5,8 @@
  * works (B7). Ticks are judged in memory against the positions of the last look; only when one is due is the
  * database queried, and its answer decides, under the identity of the exit.
  *
- * Promises: a look after every fill, every tick that reaches an exit price, and at the latest after `pollMs`; what
- * cannot be protected is reported after every look.
+ * Promises: a look after every fill, every tick that reaches an exit price, and at the latest after `pollMs`, or
+ * `pollIdleMs` while no look is pending; what cannot be protected is reported after every look.
  * Never: sends an order or decides a quantity; the account's executor does both.
  * States: WaitingForDatabase -> Looking -> Watching -> Looking; Looking -> BackingOff -> Looking; Stopped.
  */
@@ -15,6 +15,8 @@ import { slot, streamSlot } from "../slot.ts"
 
 export interface ExitsInput {
   readonly pollMs: number
+  /** The same while nothing that was found can become due by itself. */
+  readonly pollIdleMs: number
   readonly readMsMax: number
   readonly retryMs: number
 }
@@ -27,6 +29,8 @@ export interface LookOutcome {
   readonly unprotected: number
   /** Open shares whose strategy has no stop: allowed, and shown. */
   readonly unstopped: number
+  /** Something may become due without a bell: a watched share, a partly filled entry. */
+  readonly pending: boolean
 }
 
 export interface ExitsContext extends ExitsInput {
@@ -35,6 +39,7 @@ export interface ExitsContext extends ExitsInput {
   readonly exits: number
   readonly unprotected: number
   readonly unstopped: number
+  readonly pending: boolean
   /** Something happened during a look: look again at once. */
   readonly again: boolean
   readonly lastError: string | null
@@ -63,7 +68,7 @@ export const exitsMachine = setup({
     look: slot<Record<string, never>, LookOutcome>()
   },
   delays: {
-    poll: ({ context }) => context.pollMs,
+    poll: ({ context }) => (context.pending ? context.pollMs : context.pollIdleMs),
     retry: ({ context }) => context.retryMs,
     lookDeadline: ({ context }) => context.readMsMax
   },
@@ -77,6 +82,7 @@ export const exitsMachine = setup({
     exits: 0,
     unprotected: 0,
     unstopped: 0,
+    pending: true,
     again: false,
     lastError: null
   }),

@@ -217,7 +217,7 @@ describe("signals that are too old", () => {
 
   it.effect("are told once, with their number, their source and the oldest", () =>
     Effect.gen(function* () {
-      const { alerts, availability, pipeline, state } = yield* start
+      const { alerts, availability, pipeline, state, wake } = yield* start
       state.expired.count = 10 * claimLimits.expireMax + 7
       availability.mark("available")
       yield* TestClock.adjust(0)
@@ -239,9 +239,11 @@ describe("signals that are too old", () => {
       )
       assert.include(alerts[0]?.message, "10007 signals of source default were too old")
       assert.strictEqual(pipeline().state, "Idle")
-      // Looked for again once a second, whatever else there is to do.
+      // Looked for again once a second, for as long as the watch of the queue rings for them.
       state.expired.count = 1
       yield* TestClock.adjust(claimLimits.expireEveryMs)
+      wake.notify("signals")
+      yield* TestClock.adjust(0)
       assert.include(alerts[1]?.message, "a signal of source default was too old")
       assert.strictEqual(alerts[1]?.correlationId, "oldest")
     })

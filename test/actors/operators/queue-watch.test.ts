@@ -8,6 +8,7 @@ import { Database, DatabaseUnavailable } from "../../../src/layers/database/data
 import { makeAvailability } from "../../../src/layers/database/database-availability.ts"
 import { SignalQueue } from "../../../src/layers/decision/signal-queue.port.ts"
 import { type Backlog, SignalsStore } from "../../../src/layers/decision/signals-store.port.ts"
+import { Wake } from "../../../src/layers/platform/wake.port.ts"
 
 const away = new DatabaseUnavailable({
   operation: "test",
@@ -20,17 +21,19 @@ const start = Effect.gen(function* () {
   const availability = makeAvailability()
   const state = {
     looks: 0,
-    backlog: Effect.succeed({ open: 1, oldestMs: 2, expired: 3, dead: 4 }) as Effect.Effect<
+    backlog: Effect.succeed({ open: 1, oldestMs: 2, expired: 3, dead: 4, waiting: true }) as Effect.Effect<
       Backlog,
       DatabaseUnavailable
     >
   }
   const queue = yield* SignalQueue.pipe(Effect.provide(SignalQueue.layer))
+  const wake = yield* Wake.pipe(Effect.provide(Wake.layer))
   yield* Effect.forkChild(
     queueWatch.pipe(
       Effect.provide(
         Layer.mergeAll(
           Layer.succeed(SignalQueue, queue),
+          Layer.succeed(Wake, wake),
           Layer.mock(Database, { availability, stats: () => assert.fail("nobody asks") }),
           Layer.mock(SignalsStore, {
             releaseOwn: () => Effect.die("nobody asks"),
@@ -49,7 +52,7 @@ const start = Effect.gen(function* () {
     ),
     { startImmediately: true }
   )
-  return { availability, queue, state }
+  return { availability, queue, state, wake }
 })
 
 describe("the queue of signals", () => {
@@ -61,7 +64,7 @@ describe("the queue of signals", () => {
       assert.isNull(queue.current())
       availability.mark("available")
       yield* TestClock.adjust(0)
-      assert.deepStrictEqual(queue.current(), { open: 1, oldestMs: 2, expired: 3, dead: 4 })
+      assert.deepStrictEqual(queue.current(), { open: 1, oldestMs: 2, expired: 3, dead: 4, waiting: true })
       yield* TestClock.adjust(10 * claimLimits.backlogEveryMs)
       assert.strictEqual(state.looks, 11)
     })
@@ -92,6 +95,25 @@ describe("the queue of signals", () => {
         yield* TestClock.adjust(claimLimits.backlogEveryMs)
         assert.isNotNull(queue.current())
       }
+    })
+  )
+
+  it.effect("rings for whoever decides while something waits or nobody knows, canaries included", () =>
+    Effect.gen(function* () {
+      const { availability, state, wake } = yield* start
+      let rings = 0
+      wake.listen("signals", () => (rings += 1))
+      const canaryAlone = { open: 0, oldestMs: 0, expired: 0, dead: 0, waiting: true }
+      state.backlog = Effect.succeed(canaryAlone)
+      availability.mark("available")
+      yield* TestClock.adjust(0)
+      assert.strictEqual(rings, 1)
+      state.backlog = Effect.succeed({ ...canaryAlone, waiting: false })
+      yield* TestClock.adjust(10 * claimLimits.backlogEveryMs)
+      assert.strictEqual(rings, 1)
+      state.backlog = Effect.fail(away)
+      yield* TestClock.adjust(claimLimits.backlogEveryMs)
+      assert.strictEqual(rings, 2)
     })
   )
 })

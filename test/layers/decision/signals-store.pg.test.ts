@@ -262,15 +262,22 @@ describe("the backlog", () => {
     Effect.scoped(
       Effect.gen(function* () {
         const { database, store } = yield* preparedStore
-        assert.deepStrictEqual(yield* store.backlog, { open: 0, oldestMs: 0, expired: 0, dead: 0 })
+        assert.deepStrictEqual(yield* store.backlog, {
+          open: 0,
+          oldestMs: 0,
+          expired: 0,
+          dead: 0,
+          waiting: false
+        })
         yield* insertSignals(database, [{}, {}])
         yield* database.run(
           "test.age",
           (sql) => sql`UPDATE signals SET received_at = now() - interval '1 minute'`
         )
         yield* store.claim(1)
-        const { oldestMs, open } = yield* store.backlog
+        const { oldestMs, open, waiting } = yield* store.backlog
         assert.strictEqual(open, 2)
+        assert.isTrue(waiting)
         assert.isTrue(oldestMs >= 60_000 && oldestMs < 70_000)
       })
     )

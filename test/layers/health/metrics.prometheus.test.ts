@@ -123,7 +123,7 @@ const services = (all: Linkage | null) =>
           })
         ),
         Layer.succeed(SignalQueue, {
-          current: () => ({ open: 12, oldestMs: 3_500, expired: 2, dead: 5 }),
+          current: () => ({ open: 12, oldestMs: 3_500, expired: 2, dead: 5, waiting: true }),
           assign: () => undefined
         }),
         Layer.succeed(LinkageFigures, {
