@@ -137,6 +137,9 @@ describe("the audit", () => {
     const before = await versionOf()
     assert.strictEqual((await halt("cut")).status, 200)
     assert.strictEqual(await versionOf(), before + 1)
+    const again = await halt("cut")
+    assert.deepStrictEqual([again.status, again.headers["idempotent-replayed"]], [200, "true"])
+    assert.strictEqual(await versionOf(), before + 1, "the key is that of the repetition now")
     const [stored] = await world.sql<AuditEntry>(
       `SELECT id, command, scope, arguments, reason, by, means, address, request_id AS "requestId",
         'cut' AS key, fingerprint, command_id AS "commandId", life FROM audit WHERE id = $1::uuid`,

@@ -191,6 +191,15 @@ layer(world(), { excludeTestServices: true })("executor", (it) => {
       assert.deepStrictEqual(venue.creates(order.clientOrderId), { requests: 1, orders: 1 })
       assert.strictEqual(permits[0], false, "the permit is gone after the freeze")
       assert.isTrue(permits.at(-1), "the resend after the look-ups has one")
+      const [lost] = yield* sql(
+        (client) => client`SELECT detail->>'reason' AS reason FROM order_events
+          WHERE order_id = ${order.id} AND event = 'order.outcome_lost'`
+      )
+      assert.deepStrictEqual(
+        lost,
+        { reason: "its sender is gone" },
+        "it writes nothing under its former lease"
+      )
       assert.strictEqual(node.restarts("paper-1"), 0)
     })
   )

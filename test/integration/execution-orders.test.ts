@@ -2,7 +2,7 @@ import { assert, layer } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
 import { Database } from "../../src/layers/database/database.port.ts"
 import { FillsStore } from "../../src/layers/orders/fills-store.port.ts"
-import type { OrderEvent } from "../../src/domain/orders/order.ts"
+import { BLOCKS_SYMBOL, type OrderEvent } from "../../src/domain/orders/order.ts"
 import { OrdersStore, type StoredOrder } from "../../src/layers/orders/orders-store.port.ts"
 import { PositionsStore } from "../../src/layers/orders/positions-store.port.ts"
 import { AccountsStore } from "../../src/layers/accounts/accounts-store.port.ts"
@@ -246,6 +246,31 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
         "its symbol is free again, oldest first"
       )
     })
+  )
+
+  it.effect(
+    "[T6] an unresolved order blocks a close of its symbol and side, and none of the other side",
+    () =>
+      Effect.gen(function* () {
+        yield* clear
+        const orders = yield* OrdersStore
+        const { exit } = yield* openLong("CCC", "5")
+        const intended = yield* orders.intendExit(exit)
+        if (intended._tag !== "Intended") return unreachable()
+        const other = yield* intend({ symbol: "CCC" })
+        const chosen = Effect.map(orders.next("paper-1"), (work) => work?.order.id)
+        for (const status of BLOCKS_SYMBOL)
+          for (const side of ["buy", "sell"]) {
+            yield* sql(
+              (client) => client`UPDATE orders SET status = ${status}, side = ${side} WHERE id = ${other.id}`
+            )
+            assert.strictEqual(
+              yield* chosen,
+              side === "buy" ? intended.order.id : undefined,
+              `${side} ${status}`
+            )
+          }
+      })
   )
 
   it.effect("an event the table refuses is stored as illegal and moves nothing", () =>

@@ -2,6 +2,7 @@ import { assert, layer } from "@effect/vitest"
 import { Effect, Option, type Scope } from "effect"
 import { lookupLimits } from "../../src/domain/kernel/limits-execution.ts"
 import {
+  type BrokerConnection,
   BrokerOutcomeUnknown,
   BrokerUnavailable,
   type ClientOrderIdRule
@@ -18,6 +19,15 @@ import {
   untilStatus
 } from "./execution-desk.ts"
 import { history, intend, own, sql, world, type WorldServices } from "./execution-world.ts"
+
+/** Calls `each` for every look-up by id that is answered. */
+const countingLookups = (each: () => void) => ({
+  wrap: (connection: BrokerConnection): BrokerConnection => ({
+    ...connection,
+    findByClientOrderId: (account, id) =>
+      Effect.tap(connection.findByClientOrderId(account, id), () => Effect.sync(each))
+  })
+})
 
 const unique: ReadonlyArray<ClientOrderIdRule> = ["U", "R"]
 const reusable: ReadonlyArray<ClientOrderIdRule> = ["O", "N"]
@@ -93,13 +103,10 @@ layer(world(), { excludeTestServices: true })("orders with an unknown outcome", 
       const order = yield* orphan
       for (const life of ["the first life", "the next life"]) {
         let asked = 0
-        const node = yield* startNode(venue, {
-          wrap: (connection) => ({
-            ...connection,
-            findByClientOrderId: (account, id) =>
-              Effect.tap(connection.findByClientOrderId(account, id), () => Effect.sync(() => (asked += 1)))
-          })
-        })
+        const node = yield* startNode(
+          venue,
+          countingLookups(() => (asked += 1))
+        )
         const sends = () => venue.creates(order.clientOrderId).requests
         yield* until(
           `${life} to ask more often than a not-found needs`,
@@ -109,6 +116,28 @@ layer(world(), { excludeTestServices: true })("orders with an unknown outcome", 
         assert.strictEqual(yield* statusOf(order), "resolving", life)
         yield* node.tree.stop
       }
+    })
+  )
+
+  test(
+    "[T5 K5] a create whose answer is lost waits out the whole propagation window before it is sent again",
+    Effect.gen(function* () {
+      const venue = makeVenue({ rule: "U", propagationMs: 600_000 })
+      venue.scriptCreate({ _tag: "lost", applied: false })
+      yield* own()
+      const order = yield* intend({ symbol: freshSymbol() })
+      let asked = 0
+      yield* startNode(
+        venue,
+        countingLookups(() => (asked += 1))
+      )
+      const sends = () => venue.creates(order.clientOrderId).requests
+      yield* until(
+        "more look-ups than a not-found needs",
+        Effect.sync(() => asked > 2 * lookupLimits.notFoundAnswersMin || sends() > 1)
+      )
+      assert.strictEqual(sends(), 1)
+      assert.strictEqual(yield* statusOf(order), "resolving")
     })
   )
 

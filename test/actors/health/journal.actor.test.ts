@@ -163,6 +163,22 @@ describe("the component of the journal", () => {
     )
   )
 
+  it.effect("counts what makes room behind a batch that could not be stored, that batch included", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { availability, journal, node, record, world } = yield* openWorld
+        world.store = () => Effect.fail(away)
+        availability.mark("available")
+        record(3)
+        yield* TestClock.adjust(journalLimits.flushEveryMs)
+        assert.strictEqual(node().state, "BackingOff")
+        record(2 * capacity)
+        const { lost, recorded, stored, waiting } = journal.counts()
+        assert.deepStrictEqual([stored, waiting, lost], [0, capacity, recorded - capacity])
+      })
+    )
+  )
+
   it.effect("loses only the entry that the database refuses, counts it and raises an alert", () =>
     Effect.scoped(
       Effect.gen(function* () {

@@ -313,6 +313,27 @@ layer(wavesStorePg.pipe(Layer.provideMerge(layerFreshDatabase({ poolSize: 8 })))
   )
 
   it.effect(
+    "[T16] the wave of a life that has ended is taken at once, and that of one that lives is not",
+    () =>
+      Effect.gen(function* () {
+        yield* begun("over-life")
+        yield* Effect.flatMap(Database, (database) =>
+          database.run(
+            "test",
+            (sql) => sql`INSERT INTO nodes (node_id, life, pid, process_started, lease_until)
+            VALUES ('n', 'n/lives', 1, '1', hf_clock() + interval '1 minute')`
+          )
+        )
+        yield* takeIt("over-life", "n/lives")
+        assert.strictEqual((yield* takeIt("over-life", "m/other"))._tag, "Held")
+        yield* Effect.flatMap(Database, (database) =>
+          database.run("test", (sql) => sql`UPDATE nodes SET lease_until = hf_clock() WHERE node_id = 'n'`)
+        )
+        assert.deepInclude(yield* takeIt("over-life", "m/other"), { _tag: "Taken", formerOwner: "n/lives" })
+      })
+  )
+
+  it.effect(
     "the next life of an owner does not wait for its own lease, and ends its former life's rights",
     () =>
       Effect.gen(function* () {

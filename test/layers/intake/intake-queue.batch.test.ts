@@ -436,6 +436,27 @@ describe("the intake queue beside a spool", () => {
     })
   )
 
+  it.effect("spools a batch that the database did not take, and what waited behind it, in their order", () =>
+    Effect.suspend(() => {
+      const taken: Array<string> = []
+      return withQueue(
+        () => Effect.andThen(Effect.sleep(10), unavailable("connection")),
+        ({ batches, results, submit }) =>
+          Effect.gen(function* () {
+            submit(1)
+            yield* TestClock.adjust(1)
+            submit(2)
+            submit(3)
+            yield* TestClock.adjust(20)
+            assert.deepStrictEqual(batches, [1], "the others are not given to a database that is away")
+            assert.deepStrictEqual(taken, ["id-1", "id-2", "id-3"])
+            assert.deepStrictEqual(tagsOf(results), ["Spooled", "Spooled", "Spooled"])
+          }),
+        { spool: emptySpool(true, taken) }
+      )
+    })
+  )
+
   it.effect("says of itself what a post would get: a spool that is open and takes nothing is a refusal", () =>
     withQueue(
       makeMemoryIntakeStore().store,

@@ -161,6 +161,22 @@ describe("metadata of an order of ours", () => {
       )
   )
 
+  it.live("keeps its trades against what names the same order later", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { database, store } = yield* preparedStore
+        yield* fill(database, { venueOrderId: "V1" })
+        const first = body({ order_id: "V1" })
+        yield* post(database, store, first)
+        yield* post(database, store, body({ order_id: "V1" }))
+        assert.deepStrictEqual(
+          (yield* links(database)).map(({ snapshot }) => snapshot),
+          [first.snapshot_id]
+        )
+      })
+    )
+  )
+
   it.live("is linked when fill and metadata commit at the same moment, whoever is first [20 rounds]", () =>
     Effect.scoped(
       Effect.gen(function* () {
