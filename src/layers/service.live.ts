@@ -129,9 +129,12 @@ const databaseLayer = (settings: Settings, target: DatabaseTarget) =>
 const nodeStore = (target: DatabaseTarget) =>
   nodeStorePg.pipe(Layer.provide(layerPg({ target, poolSize: 1, applicationName: "holdfast-lease" })))
 
-/** What people ask for has half of the pool: with the other half trading goes on, whoever polls. */
+/**
+ * What people ask for has half of the pool: with the other half trading goes on, whoever polls. The journal and its pictures are
+ * written in the same turns, because what is written is what people read; a batch that waits stays in the ring.
+ */
 const readStores = ({ databasePool }: Settings) =>
-  Layer.mergeAll(ReadStorePg, incidentStorePg).pipe(
+  Layer.mergeAll(ReadStorePg, decisionHistoryPg, incidentStorePg, journalStorePg, picturesPg).pipe(
     Layer.provide(databaseInTurns(Math.max(1, Math.floor(databasePool / 2))))
   )
 
@@ -143,17 +146,14 @@ const stores = (mask: Mask, settings: Settings) =>
     auditStorePg,
     breakerStorePg,
     deadLettersPg,
-    decisionHistoryPg,
     drillsStorePg,
     expectedStorePg,
     FeedBufferPg,
     journalledFills(fillsStorePg),
-    journalStorePg,
     IntakeStorePg,
     journalledCommands(orderCommandsPg),
     journalledOrders(ordersStorePg),
     outboxPg,
-    picturesPg,
     positionsStorePg,
     readStores(settings),
     riskStorePg,
