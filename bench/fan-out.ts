@@ -138,6 +138,7 @@ const measure = (database: DatabaseService, strategies: number, accounts: number
           quoteOf: () => null,
           figuresOf: () => null,
           votes: null,
+          voters: null,
           mayDefer: false
         })
       )

@@ -197,6 +197,7 @@ const measure = (database: DatabaseService) =>
             quoteOf: () => null,
             figuresOf: () => null,
             votes: null,
+            voters: null,
             mayDefer: false
           })
         )

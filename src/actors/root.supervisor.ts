@@ -41,6 +41,7 @@ import { sinkActor } from "./operators/sink.actor.ts"
 import { spoolActor } from "./intake/spool.actor.ts"
 import { telegramActor } from "./operators/telegram.actor.ts"
 import { tradingStateActor } from "./control/trading-state.actor.ts"
+import { voterActor } from "./decision/voter.actor.ts"
 import { wavesActor } from "./feeds/waves.actor.ts"
 
 /** Delays between restarts: a transient fault passes before anyone notices, a lasting one costs an attempt every ten seconds. */
@@ -112,6 +113,10 @@ const trading = (settings: Settings) =>
           worker({ ...local, id: agent, start: agentActor(agent), stopBudgetMs: 1_000 })
         )
       }),
+      // A parked voter abstains, and what it decides is denied unless its settings say otherwise.
+      ...Object.entries(settings.voters).map(([name, voter]) =>
+        worker({ ...local, id: `voter:${name}`, start: voterActor(name, voter), stopBudgetMs: 1_000 })
+      ),
       worker({ ...vital, id: "pipeline", start: pipelineActor(), stopBudgetMs: 5_000 })
     ]
   })

@@ -103,6 +103,8 @@ import { sinksConfigured } from "./operators/sinks.configured.ts"
 import { signalFeedWs } from "./feeds/signal-feed.ws.ts"
 import { layerEmbeddedSignalServers } from "./feeds/signal-server.embedded.ts"
 import { Panel } from "./decision/panel.port.ts"
+import { voterExchangeHttp } from "./decision/voter-exchange.http.ts"
+import { Voters } from "./decision/voters.port.ts"
 import { SignalQueue } from "./decision/signal-queue.port.ts"
 import { signalsStorePg } from "./decision/signals-store.pg.ts"
 import { telegramApiFetch } from "./operators/telegram-api.fetch.ts"
@@ -189,7 +191,7 @@ const spoolOf = ({ roles }: Settings) =>
 const feeds = Layer.mergeAll(Feeds.layer, practiceFaults)
 
 /** Where decisions ask, and where they are made again. */
-const decisions = Layer.mergeAll(DecisionReplays.layer, Panel.layer)
+const decisions = Layer.mergeAll(DecisionReplays.layer, Panel.layer, Voters.layer, voterExchangeHttp)
 
 /** What the components use. */
 export const componentLayer = (

@@ -37,6 +37,7 @@ import { sinkMachine } from "./operators/sink.machine.ts"
 import { spoolMachine } from "./intake/spool.machine.ts"
 import { telegramMachine } from "./operators/telegram.machine.ts"
 import { tradingStateMachine } from "./control/trading-state.machine.ts"
+import { voterMachine } from "./decision/voter.machine.ts"
 import { wavesMachine } from "./feeds/waves.machine.ts"
 
 export interface CatalogEntry {
@@ -75,5 +76,6 @@ export const catalog: ReadonlyArray<CatalogEntry> = [
   { name: "spool", machine: spoolMachine },
   { name: "telegram", machine: telegramMachine },
   { name: "trading-state", machine: tradingStateMachine },
+  { name: "voter", machine: voterMachine },
   { name: "waves", machine: wavesMachine }
 ]

@@ -14,6 +14,7 @@ import type { AlertsContext } from "./alerts/alerts.machine.ts"
 import type { HttpContext } from "./api/http.machine.ts"
 import type { TradingStateContext } from "./control/trading-state.machine.ts"
 import type { DatabaseContext } from "./database/database.machine.ts"
+import type { VoterContext } from "./decision/voter.machine.ts"
 import type { PipelineContext } from "./decision/pipeline.machine.ts"
 import type { AccountContext } from "./execution/account.machine.ts"
 import type { BreakersContext } from "./execution/breakers.machine.ts"
@@ -164,6 +165,7 @@ export const contextShown: Readonly<Record<string, ContextSchema>> = {
     lastError: value
   }),
   "trading-state": show<TradingStateContext>({ state: value, lastError: value }),
+  voter: show<VoterContext>({ failures: value, opened: value, lastError: value }),
   waves: show<WavesContext>({
     stopping: value,
     check: value,

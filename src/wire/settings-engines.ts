@@ -9,7 +9,9 @@
 import { z } from "zod"
 import { AGENTS } from "../domain/decision/agents.ts"
 import { ENGINES } from "../domain/kernel/settings.ts"
-import { mapOf, wholeFrom } from "./settings-words.ts"
+import { SILENCES } from "../domain/kernel/settings-voters.ts"
+import { secretReference } from "./settings-source.ts"
+import { mapOf, text, wholeFrom } from "./settings-words.ts"
 import { oneOf } from "./words.ts"
 
 const between = (low: number, high: number) => {
@@ -21,19 +23,25 @@ export const engine = oneOf([...ENGINES, "split"])
   .default("A")
   .meta({
     description:
-      "What decides: `A` the rules alone, `B` the votes of agents on whatever opens, `split` either (see `split`)."
+      "What decides: `A` the rules alone, `B` the votes of agents on whatever opens, `C` the vote of an endpoint of yours (see `voter`), `split` one of them (see `split`)."
   })
 
 export const split = z
   .strictObject({
-    bPct: between(0, 100).meta({
+    bPct: between(0, 100).default(0).meta({
       description: "Percent of the signals that engine B decides; which ones follows from their identity."
+    }),
+    cPct: between(0, 100).default(0).meta({
+      description: "Percent of the signals that engine C decides. What is left of 100 is decided by A."
     }),
     pins: mapOf(z.string(), oneOf(ENGINES))
       .default({})
       .meta({ description: "By instrument: the engine that always decides it." })
   })
-  .meta({ id: "SplitSettings", description: "An experiment: some signals are decided by A, others by B." })
+  .meta({
+    id: "SplitSettings",
+    description: "An experiment: some signals are decided by A, others by B or C."
+  })
   .nullable()
   .default(null)
 
@@ -63,3 +71,35 @@ export const panel = z
     })
   })
   .meta({ id: "PanelSettings", description: "How the votes of engine B become a decision." })
+
+const nameWords = "must be a name of a-z, 0-9, - and _, at most 64 long"
+export const voterName = z.string(nameWords).regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, nameWords)
+
+export const voter = z
+  .strictObject({
+    url: text.meta({ description: "Where it is asked: http or https." }),
+    secret: secretReference.meta({ description: "What questions are signed with (Standard Webhooks)." }),
+    deadlineMs: wholeFrom(10, 5_000).default(500).meta({
+      description:
+        "How long a decision that it decides waits for its vote. Other signals wait for as long as one of the same batch does."
+    }),
+    shadowDeadlineMs: wholeFrom(1, 1_000).default(50).meta({
+      description: "The same where it is a shadow."
+    }),
+    confidenceMin: between(0, 1).default(0.5).meta({
+      description: "The least confidence of a vote for an order with which it opens."
+    }),
+    onSilence: oneOf(SILENCES).default("deny").meta({
+      description:
+        "What becomes of an order without a vote: `deny`, or `rules`, which lets the rules alone decide."
+    }),
+    atOnceMax: wholeFrom(1, 64).default(8).meta({ description: "Questions at the same time." }),
+    failuresMax: wholeFrom(1, 1_000).default(5).meta({
+      description: "Failures in a row after which it is not asked for a while."
+    }),
+    cooldownMs: wholeFrom(100, 3_600_000).default(30_000).meta({
+      description: "How long it is not asked then; one question tries it again."
+    })
+  })
+  .meta({ id: "VoterSettings", description: "An endpoint of your own that votes on whatever opens." })
+export type VoterFile = z.output<typeof voter>

@@ -20,7 +20,7 @@ import {
   roles
 } from "../domain/kernel/settings.ts"
 import { alerts } from "./settings-alerts.ts"
-import { engine, panel, shadow, split } from "./settings-engines.ts"
+import { engine, panel, shadow, split, voter, voterName } from "./settings-engines.ts"
 import { exits, sizing } from "./settings-exits.ts"
 import { resources } from "./settings-resources.ts"
 import { risk } from "./settings-risk.ts"
@@ -39,6 +39,9 @@ const strategy = z
     engine,
     split,
     shadow,
+    voter: voterName.nullable().default(null).meta({
+      description: "The endpoint that engine C asks; null: no engine of this strategy is C."
+    }),
     sidePolicy: oneOf(["both", "long_only", "short_only"])
       .default("both")
       .meta({ description: "Which sides it may open." }),
@@ -328,6 +331,9 @@ export const settingsFile = z
       risk: risk.prefault({}),
       market: market.prefault({}),
       panel: panel.prefault({}),
+      voters: mapOf(voterName, voter)
+        .default({})
+        .meta({ description: "Endpoints of your own that engine C asks: docs/engines.md." }),
       waves: waves.prefault({}),
       retention: retention.prefault({}),
       spool: spool.prefault({}),

@@ -305,7 +305,8 @@ export const trace = z
             })
           )
           .meta({
-            description: "What the agents of engine B said of the symbol; empty when nobody asked them."
+            description:
+              "What the agents of engine B said of the symbol, and the endpoint of engine C, by its name, of the signal; empty when nobody asked them."
           }),
         shadow: z
           .array(

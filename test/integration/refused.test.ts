@@ -60,6 +60,7 @@ const decideAll = async () => {
         quoteOf: () => null,
         figuresOf: () => null,
         votes: null,
+        voters: null,
         mayDefer: false
       })
     await Effect.runPromise(store.decide(token, signals, ["paper-1"], plan))

@@ -30,6 +30,7 @@ import { NodeStore } from "../../src/layers/accounts/node-store.port.ts"
 import { Database, type DatabaseService } from "../../src/layers/database/database.port.ts"
 import { decisionHistoryPg } from "../../src/layers/decision/decision-history.pg.ts"
 import { Panel } from "../../src/layers/decision/panel.port.ts"
+import { Voters } from "../../src/layers/decision/voters.port.ts"
 import { signalsStorePg } from "../../src/layers/decision/signals-store.pg.ts"
 import { SignalsStore } from "../../src/layers/decision/signals-store.port.ts"
 import { ReadStorePg } from "../../src/layers/health/read-store.pg.ts"
@@ -169,6 +170,7 @@ const servicesOf = (settings: Settings, database: DatabaseService, market: Marke
         Protection.layer,
         RiskFigures.layer,
         Panel.layer,
+        Voters.layer,
         Shedding.layer
       )
     ),

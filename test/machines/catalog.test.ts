@@ -178,6 +178,16 @@ const resting: Readonly<Record<string, Rests>> = {
   sink: { WaitingForDatabase: database },
   telegram: { WaitingForDatabase: database },
   "trading-state": { WaitingForDatabase: database },
+  voter: {
+    Closed: {
+      until: ["voter.failed"],
+      why: "A question comes when a signal is decided. Each has a deadline in its exchange and one of who asks."
+    },
+    Probing: {
+      until: ["voter.answered", "voter.failed"],
+      why: "The next question tries it, and comes when a signal is decided."
+    }
+  },
   waves: { WaitingForDatabase: database }
 }
 
@@ -209,6 +219,7 @@ const crashesOnPurpose: Readonly<Record<string, ReadonlyArray<string>>> = {
   spool: ["write", "prove"],
   telegram: ["handling", "sending", "notifying", "measuring"],
   "trading-state": ["watchChanges"],
+  voter: ["ask"],
   waves: ["pause"]
 }
 

@@ -1,29 +1,59 @@
 /**
- * Engines A and B from outside (D9, G5): the response names what decides, the trace has every vote, a shadow sends nothing, and an
+ * Engines A, B and C from outside (D9, G5): the response names what decides, the trace has every vote, a shadow sends nothing, and an
  * agent that is paused abstains while signals are decided on.
  */
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
 import { waitUntil } from "../support/exchange.ts"
 import { alertBody } from "./service.ts"
 import { World } from "./world.ts"
 
 const strategy = { sources: ["default"], accounts: ["paper-1"], sidePolicy: "both" }
-const settings = {
+const settings = (voterUrl: string) => ({
+  voters: {
+    mine: {
+      url: voterUrl,
+      secret: "kV3x9QmT7rZp2LwYb8NcHf4JdSgA6uEo",
+      deadlineMs: 5_000,
+      failuresMax: 2,
+      cooldownMs: 60_000
+    }
+  },
   strategies: {
     rules: { ...strategy, engine: "A", shadow: "B" },
     panel: { ...strategy, engine: "B", shadow: "A" },
+    model: { ...strategy, engine: "C", voter: "mine" },
     either: { ...strategy, engine: "split", split: { bPct: 50, pins: { AAPL: "A", MSFT: "B" } } }
   },
   // Everybody is heard and nobody can keep an order from opening: whether one does must not depend on invented prices.
   panel: { threshold: -1, quorum: 4 }
-}
+})
+
+/** The endpoint of engine C: what it answers, and what it was asked. */
+const voter = { answer: "", asked: [] as Array<string> }
+const endpoint = createServer((request, response) => {
+  let text = ""
+  request.on("data", (chunk: Buffer) => (text += chunk.toString("utf8")))
+  request.on("end", () => {
+    voter.asked.push(text)
+    response.writeHead(200, { "content-type": "application/json" }).end(voter.answer)
+  })
+})
 
 let world: World
 beforeAll(async () => {
-  world = await World.open({ settings })
+  await new Promise<void>((listening) => endpoint.listen(0, "127.0.0.1", () => listening()))
+  world = await World.open({
+    settings: settings(`http://127.0.0.1:${(endpoint.address() as AddressInfo).port}/`)
+  })
   await world.service.start()
 }, 120_000)
-afterAll(() => world.dispose(), 60_000)
+afterAll(async () => {
+  endpoint.closeAllConnections()
+  endpoint.close()
+  await world.dispose()
+}, 60_000)
 
 const decided = async (fields: Readonly<Record<string, unknown>>) => {
   const answer = await world.service.post("/webhook", alertBody(fields))
@@ -72,6 +102,35 @@ describe("a signal that engine B decides", () => {
     ])
       assert.strictEqual((await decided({ strategy: "either", symbol })).answer.variant, engine)
   })
+})
+
+it("an endpoint of the user's own decides engine C, and is not asked when a decision is made again", async () => {
+  const vote = async (answer: object, fields: Readonly<Record<string, unknown>> = {}) => {
+    voter.answer = JSON.stringify(answer)
+    const { decision, orders } = await decided({ strategy: "model", symbol: "SPY", ...fields })
+    const [said] = decision.votes as ReadonlyArray<Vote>
+    return { code: decision.reason, engine: decision.engine, said: said?.vote, order: orders[0].status }
+  }
+  const forIt = { vote: "long", confidence: 0.9, reasons: ["a model"] }
+  const opened = { code: null, engine: "C", said: "long", order: "filled" }
+  assert.deepStrictEqual(await vote(forIt), opened)
+  const against = { code: "voter_against", engine: "C", said: "stay_out", order: "denied" }
+  assert.deepStrictEqual(await vote({ ...forIt, vote: "stay_out" }), against)
+  const silent = { code: "voter_silent", engine: "C", said: "abstain", order: "denied" }
+  const lie = { ...forIt, confidence: 7 }
+  assert.deepStrictEqual([await vote(lie), await vote(lie), await vote(forIt)], [silent, silent, silent])
+  assert.lengthOf(voter.asked, 4, "two lies in a row opened its breaker")
+  const path = encodeURIComponent("root/trading/voter:mine")
+  assert.strictEqual((await world.service.get(`/api/v1/actors/${path}`)).body.state, "Open")
+  const span = { from: "2020-01-01T00:00:00Z", to: "2100-01-01T00:00:00Z" }
+  const again = await world.service.post("/api/v1/replay", span)
+  assert.strictEqual(again.status, 202, again.text)
+  const done = await waitUntil("the replay is done", async () => {
+    const { body } = await world.service.get(`/api/v1/replay/${String(again.body.id)}`)
+    return body.status === "running" ? undefined : body
+  })
+  assert.deepInclude(done, { status: "done", differences: [] })
+  assert.lengthOf(voter.asked, 4, "a replay asks nobody")
 })
 
 it("a shadow judges what A orders, and no order of it is anywhere", async () => {

@@ -22,6 +22,7 @@ import { nodeStorePg } from "../../src/layers/accounts/node-store.pg.ts"
 import { Alerts } from "../../src/layers/alerts/alerts.port.ts"
 import { Database, type DatabaseService } from "../../src/layers/database/database.port.ts"
 import { Panel } from "../../src/layers/decision/panel.port.ts"
+import { Voters } from "../../src/layers/decision/voters.port.ts"
 import { SignalQueue } from "../../src/layers/decision/signal-queue.port.ts"
 import { signalsStorePg } from "../../src/layers/decision/signals-store.pg.ts"
 import { RestingAccounts } from "../../src/layers/execution/resting-accounts.port.ts"
@@ -114,6 +115,7 @@ const servicesOf = (
         RestingAccounts.layer,
         RiskFigures.layer,
         Panel.layer,
+        Voters.layer,
         Shedding.layer,
         SignalQueue.layer
       )

@@ -33,6 +33,7 @@ export const planSettings = (settings: Settings): PlanSettings => ({
   symbols: settings.symbols,
   instruments: instrumentsOf(settings),
   panel: settings.panel,
+  voters: settings.voters,
   sources: settings.sources,
   strategies: settings.strategies,
   accounts: settings.accounts,
@@ -51,6 +52,7 @@ export const plannerOf =
       quoteOf: () => null,
       figuresOf: () => null,
       votes: null,
+      voters: null,
       mayDefer
     })
 

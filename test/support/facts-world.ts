@@ -41,6 +41,7 @@ export const drawInput = (choose: () => number): PlanInput => {
     accounts: pick([["paper-1"], ["paper-1", "paper-2"], ["paper-2", "paper-3"]]),
     engine: "A",
     shadow: null,
+    voter: null,
     split: null,
     sidePolicy: pick(["both", "both", "long_only", "short_only"]),
     symbols: maybe(["SPY", "AAPL"], 0.2),
@@ -69,6 +70,7 @@ export const drawInput = (choose: () => number): PlanInput => {
     version: "0123456789abcdef",
     instruments: instrumentsOf({ instruments: {} }),
     panel: plainPanel,
+    voters: {},
     sources: { default: { ageMaxMs: 300_000 } },
     strategies: { first: strategyOf(), second: strategyOf() },
     accounts: {
@@ -202,6 +204,7 @@ export const drawInput = (choose: () => number): PlanInput => {
     quoteOf,
     figuresOf: (scope) => (scope === "account:paper-1" ? null : figures),
     votes: null,
+    voters: null,
     mayDefer: choose() < 0.3
   }
 }

@@ -28,6 +28,7 @@ import { startTree } from "../../src/runtime/supervisor.ts"
 import { settingsFrom } from "./practice-settings.ts"
 import { heldInstance } from "./instance.ts"
 import { Panel } from "../../src/layers/decision/panel.port.ts"
+import { Voters } from "../../src/layers/decision/voters.port.ts"
 import { Shedding } from "../../src/layers/platform/shedding.port.ts"
 import { layerEntropy } from "./entropy.ts"
 
@@ -73,7 +74,7 @@ const program = Effect.gen(function* () {
 }).pipe(
   Effect.scoped,
   Effect.provide(
-    Layer.mergeAll(telling, Panel.layer, Shedding.layer).pipe(
+    Layer.mergeAll(telling, Panel.layer, Voters.layer, Shedding.layer).pipe(
       Layer.provideMerge(
         layerPg({
           target: Result.getOrThrow(targetFromUrl(Redacted.make(process.env["DATABASE_URL"] ?? "")))

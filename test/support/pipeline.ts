@@ -18,6 +18,7 @@ import { RiskFigures } from "../../src/layers/orders/risk-figures.port.ts"
 import { Market } from "../../src/layers/market/market.port.ts"
 import { makeMemoryMarket } from "./market.memory.ts"
 import { Panel } from "../../src/layers/decision/panel.port.ts"
+import { Voters } from "../../src/layers/decision/voters.port.ts"
 import { Shedding } from "../../src/layers/platform/shedding.port.ts"
 import { SignalQueue } from "../../src/layers/decision/signal-queue.port.ts"
 import {
@@ -198,6 +199,7 @@ export const startPipeline = Effect.gen(function* () {
       current: () => ({ open: 7, oldestMs: 12.4, expired: 0, dead: 1, waiting: true }),
       assign: () => undefined
     }),
+    Voters.layer,
     Panel.layer.pipe(Layer.provideMerge(Layer.succeed(Market, market.service))),
     Shedding.layer,
     RiskFigures.layer,

@@ -14,7 +14,6 @@ import { Clock, Effect, Metric } from "effect"
 import { CANARY } from "../../domain/kernel/canary.ts"
 import { type Decision, planSignal } from "../../domain/decision/decision.ts"
 import { asksPanel, targetsOf } from "../../domain/decision/facts.ts"
-import type { Vote } from "../../domain/decision/panel.ts"
 import { claimLimits } from "../../domain/kernel/limits-signals.ts"
 import { lossRules } from "../../domain/orders/risk-scope.ts"
 import type { PlanSettings } from "../../domain/orders/plan-context.ts"
@@ -23,8 +22,6 @@ import { Alerts } from "../../layers/alerts/alerts.port.ts"
 import { Config } from "../../layers/platform/config.port.ts"
 import type { DatabaseUnavailable } from "../../layers/database/database.port.ts"
 import { Market, type MarketService } from "../../layers/market/market.port.ts"
-import { Panel, panelLimits } from "../../layers/decision/panel.port.ts"
-import { Shedding } from "../../layers/platform/shedding.port.ts"
 import { RiskFigures, type RiskFiguresService } from "../../layers/orders/risk-figures.port.ts"
 import {
   type Claim,
@@ -38,6 +35,7 @@ import { Wake } from "../../layers/platform/wake.port.ts"
 import type { BatchReport } from "../../machines/decision/pipeline.machine.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 import { freshQuote, planSettingsOf } from "../execution/plan-input.ts"
+import { type Asked, askEngines } from "./pipeline-votes.ts"
 import { noteStage } from "../execution/stage-times.ts"
 
 /** Since when this incarnation decides, on the database's clock; null until its first decision after a recovery. */
@@ -68,35 +66,6 @@ const enrich = (market: MarketService, settings: SymbolRules, signals: ReadonlyA
   })
 }
 
-/** By instrument; empty where nobody was asked. */
-type Votes = ReadonlyMap<string, ReadonlyArray<Vote>>
-
-/**
- * Asks the agents about the symbols whose signals they decide, or are to be compared on, all at once. Who only compares is not
- * waited for as long, and not at all while the process has too much to do.
- */
-const askAgents = (settings: PlanSettings, signals: ReadonlyArray<Claimed<"signal">>) =>
-  Effect.gen(function* () {
-    const panel = yield* Panel
-    const shedding = yield* Shedding
-    const { barMs, deadlineMs } = settings.panel
-    const asked = new Map<string, number>()
-    for (const { signal } of signals) {
-      const why = asksPanel(signal, settings)
-      if (why === "never" || (why === "compares" && !shedding.may("shadow"))) continue
-      const symbol = instrumentName(signal.symbol, settings)
-      const withinMs = why === "decides" ? deadlineMs : Math.min(deadlineMs, panelLimits.compareMsMax)
-      asked.set(symbol, Math.max(withinMs, asked.get(symbol) ?? 0))
-    }
-    const votes = yield* Effect.forEach(
-      asked,
-      ([symbol, withinMs]) =>
-        Effect.map(panel.ask({ symbol, barMs, withinMs }), (found) => [symbol, found] as const),
-      { concurrency: "unbounded" }
-    )
-    return new Map(votes)
-  })
-
 const plannerOf = (
   settings: PlanSettings,
   market: MarketService,
@@ -104,7 +73,7 @@ const plannerOf = (
   nowMs: number,
   pace: Pace,
   batch: ReadonlyArray<ClaimedSignal>,
-  votes: Votes
+  asked: Asked
 ): Planner => {
   const received = new Map(batch.map(({ id, receivedAtMs }) => [id, receivedAtMs]))
   const quoteOf = freshQuote(market, nowMs)
@@ -120,7 +89,8 @@ const plannerOf = (
       votes:
         asksPanel(signal, settings) === "never"
           ? null
-          : (votes.get(instrumentName(signal.symbol, settings)) ?? null),
+          : (asked.votes.get(instrumentName(signal.symbol, settings)) ?? null),
+      voters: asked.voters.get(signal.id) ?? null,
       mayDefer: context.nowMs < waitingSinceMs + claimLimits.deferMsMax
     })
   }
@@ -404,10 +374,10 @@ export const decideBatch = (component: string, pace: Pace, claim: Claim) =>
       .filter((claimed) => claimed.kind === "signal")
       .filter(({ source }) => source !== CANARY)
     yield* enrich(market, settings, ours)
-    const votes = yield* askAgents(settings, ours)
+    const asked = yield* askEngines(settings, ours)
     const { of: figuresOf } = yield* RiskFigures
     const nowMs = yield* Clock.currentTimeMillis
-    const planner = plannerOf(settings, market, figuresOf, nowMs, pace, claim.signals, votes)
+    const planner = plannerOf(settings, market, figuresOf, nowMs, pace, claim.signals, asked)
     const byId = new Map(claim.signals.map((claimed) => [claimed.id, claimed]))
     const outcomes: Array<SignalOutcome> = []
     let metadata = 0

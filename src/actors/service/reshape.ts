@@ -54,6 +54,8 @@ const lastingAlerts = ({ kind, name, path }: SettingsComponent): ReadonlyArray<s
       return [parked, `wave.missed:${name}`]
     case "sink":
       return [parked, `sink.failing:${name}`]
+    case "voter":
+      return [parked, `voter.failing:${name}`]
     case "heartbeat":
       return [parked, "heartbeat.failing"]
     default:

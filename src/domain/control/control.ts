@@ -45,12 +45,14 @@ export const irrevocable = (command: ControlCommand, path: string): string | nul
 /**
  * Accounts whose open positions nobody watches, or nobody can leave, while a component is away: the market prices them, the venue
  * and the brokers take the orders, the executors send them, the reconciler confirms what is held, the exits decide. The
- * pipeline and its agents are not among them: exits go through no engine (T6).
+ * pipeline, its agents and its voters are not among them: exits go through no engine (T6).
  */
 export const unwatchedBy = (path: string, accounts: AccountBrokers): ReadonlyArray<string> => {
   const all = Object.keys(accounts)
   const ofBroker = (broker: string) => all.filter((id) => accounts[id]?.broker === broker)
-  const decides = ["root/trading/pipeline", "root/trading/agents"].some((one) => within(path, one))
+  const decides =
+    ["root/trading/pipeline", "root/trading/agents"].some((one) => within(path, one)) ||
+    path.startsWith("root/trading/voter:")
   if (!within(path, "root/trading") || decides) return []
   const [, kind, name = ""] = /^root\/trading\/(accounts\/|brokers\/|paper-venue:)(.+)$/.exec(path) ?? []
   if (kind === undefined) return all

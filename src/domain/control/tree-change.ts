@@ -21,7 +21,8 @@ export const COMPONENT_KINDS = [
   "waves",
   "paper-venue",
   "broker",
-  "account"
+  "account",
+  "voter"
 ] as const
 export type ComponentKind = (typeof COMPONENT_KINDS)[number]
 
@@ -61,7 +62,8 @@ const pathOf = (kind: ComponentKind, name: string): string => {
     case "heartbeat":
       return "root/operators/heartbeat"
     case "paper-venue":
-      return `root/trading/paper-venue:${name}`
+    case "voter":
+      return `root/trading/${kind}:${name}`
     default:
       return `root/feeds/${kind}:${name}`
   }
@@ -130,7 +132,11 @@ const planTrading = (before: Settings, next: Settings, put: Put): AccountsChange
     put("paper-venue", name, fateInside(before.brokers[name], next.brokers[name], restarts))
   }
   const all = { accounts, brokers }
-  for (const [kind, entries] of [["broker", all.brokers] as const, ["account", all.accounts] as const]) {
+  for (const [kind, entries] of [
+    ["broker", all.brokers] as const,
+    ["account", all.accounts] as const,
+    ["voter", entriesOf(before.voters, next.voters)] as const
+  ]) {
     for (const name of entries.added) put(kind, name, "added")
     for (const name of entries.removed) put(kind, name, "removed")
     for (const name of entries.changed) put(kind, name, "restarted")

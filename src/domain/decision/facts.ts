@@ -29,6 +29,7 @@ import type { EngineAnswer } from "./engine-a.ts"
 import { wishFor } from "./order-plan.ts"
 import type { DecisionSignal, PlanInput, Target } from "./plan-input.ts"
 import { factsOfVotes, type VoteFacts, votesOfFacts } from "./panel.ts"
+import { type AskedVoter, votersFor } from "./voter.ts"
 
 type Without<A, Usual extends keyof A> = Omit<A, Usual> & { readonly [key in Usual]?: A[key] }
 type NullsOf<A> = { [key in keyof A]: null extends A[key] ? key : never }[keyof A]
@@ -92,6 +93,8 @@ export interface Facts {
   readonly orderIds?: ReadonlyArray<string>
   /** What the agents of engine B said of its symbol; left out when nobody asked them. */
   readonly votes?: ReadonlyArray<VoteFacts>
+  /** What endpoints of engine C said of it, by name; left out when nobody asked one. */
+  readonly voters?: ReadonlyArray<VoteFacts>
 }
 
 /** Where a signal goes: each account of each strategy that takes it. */
@@ -118,6 +121,15 @@ export const asksPanel = (
   const engines = targets.map(({ name, strategy }) => engineOf([name, strategy], about))
   if (engines.includes("B")) return "decides"
   return targets.some(({ strategy }) => strategy.shadow === "B") ? "compares" : "never"
+}
+
+/** The voters that a signal is put to. */
+export const asksVoters = (
+  signal: DecisionSignal,
+  settings: Pick<PlanSettings, "mode" | "strategies" | "symbols">
+): ReadonlyArray<AskedVoter> => {
+  const targets = targetsOf(signal, settings)
+  return targets === "strategy_unknown" ? [] : votersFor(signal, targets, settings)
 }
 
 /** Whether some scope limits orders per minute. */
@@ -241,7 +253,8 @@ export const gatherFacts = (given: PlanInput): Facts => {
     ...(breakers.size === 0 ? {} : { breakers: [...breakers.values()] }),
     ...(countsRates(settings) ? { rates: context.rates } : {}),
     ...(found.orderIds.length === 0 ? {} : { orderIds: found.orderIds }),
-    ...(given.votes === null ? {} : { votes: factsOfVotes(given.votes) })
+    ...(given.votes === null ? {} : { votes: factsOfVotes(given.votes) }),
+    ...(given.voters === null ? {} : { voters: factsOfVotes(given.voters) })
   }
 }
 
@@ -307,6 +320,8 @@ export const inputFrom = (facts: Facts, settings: PlanSettings): FromFacts => {
   }
   if (facts.rates === undefined && countsRates(settings)) missing.add("rates")
   if (facts.votes === undefined && asksPanel(signal, settings) === "decides") missing.add("votes")
+  for (const { decides, voter } of asksVoters(signal, settings))
+    if (decides && facts.voters?.some(([name]) => name === voter) !== true) missing.add(`voter:${voter}`)
   const context: PlanContext = {
     nowMs: facts.nowMs,
     trading: new Map(Object.entries(facts.trading)),
@@ -324,8 +339,9 @@ export const inputFrom = (facts: Facts, settings: PlanSettings): FromFacts => {
   }
   const figuresOf = (scope: string): ScopeFigures | null => at(facts.figures, scope) ?? null
   const votes = facts.votes === undefined ? null : votesOfFacts(facts.votes)
+  const voters = facts.voters === undefined ? null : votesOfFacts(facts.voters)
   return {
-    input: { signal, settings, context, quoteOf, figuresOf, votes, mayDefer: facts.mayDefer },
+    input: { signal, settings, context, quoteOf, figuresOf, votes, voters, mayDefer: facts.mayDefer },
     missing
   }
 }

@@ -33,7 +33,8 @@ import type { Sized, Sizing } from "../orders/sizing.ts"
 import { plannedOf } from "./order-size.ts"
 import { panelVerdict } from "./panel.ts"
 import type { DecisionSignal, PlanInput, Target } from "./plan-input.ts"
-import { type JudgedOrder, type ShadowOrder, shadowsOf } from "./shadow-order.ts"
+import { type EngineVerdicts, type JudgedOrder, type ShadowOrder, shadowsOf } from "./shadow-order.ts"
+import { strictVoter, voterVerdict } from "./voter.ts"
 
 /** One recorded verdict; `strategy`, `account` and `leg` are null for what concerns the whole signal. */
 export interface RecordedCheck extends RiskVerdict {
@@ -252,9 +253,22 @@ const engineVerdict = ({ proposal, sized }: Wanted): RiskVerdict => ({
   }
 })
 
-/** What the panel makes of an order; null for one that closes, which no engine is asked about (T6). */
-const votesOn = (input: PlanInput, { sized }: Wanted): RiskVerdict | null =>
-  sized.intent === "reduce" ? null : panelVerdict(input.votes, sized.side, input.settings.panel)
+/** What the voter of a strategy makes of an order; null for a strategy without one. */
+const voterOn = ({ settings, voters }: PlanInput, { sized, target }: Wanted): RiskVerdict | null => {
+  const { voter } = target.strategy
+  if (voter === null) return null
+  const vote = voters?.find(({ agent }) => agent === voter) ?? null
+  return voterVerdict(voter, vote, sized.side, settings.voters[voter] ?? strictVoter)
+}
+
+/** What the engines that vote make of an order; nothing of one that closes, which no engine is asked about (T6). */
+const verdictsOn = (input: PlanInput, wanted: Wanted): EngineVerdicts =>
+  wanted.sized.intent === "reduce"
+    ? { B: null, C: null }
+    : {
+        B: panelVerdict(input.votes, wanted.sized.side, input.settings.panel),
+        C: voterOn(input, wanted)
+      }
 
 const judgedOrder = ({ account, price, proposal, sized, target }: Wanted): JudgedOrder => ({
   strategy: target.name,
@@ -269,10 +283,11 @@ const judgedOrder = ({ account, price, proposal, sized, target }: Wanted): Judge
 
 const pass = (input: PlanInput, context: PlanContext, wanted: Wanted): Step => {
   const { outcome, verdicts } = riskOf(input, context, wanted)
-  const votes = votesOn(input, wanted)
+  const said = verdictsOn(input, wanted)
   const { name, strategy } = wanted.target
   const engine = engineOf([name, strategy], input.signal)
-  const decides = engine === "B" && votes !== null ? [votes] : []
+  const deciding = engine === "A" ? null : said[engine]
+  const decides = deciding === null ? [] : [deciding]
   const exists = context.orderIds.has(wanted.id)
   const about = instrumentNumbers(input.settings.instruments.of(wanted.proposal.symbol))
   const instrument = { check: "instrument", ok: true, code: null, numbers: about }
@@ -284,7 +299,7 @@ const pass = (input: PlanInput, context: PlanContext, wanted: Wanted): Step => {
   const against = decides.find(({ ok }) => !ok)?.code ?? null
   const riskCode = outcome._tag === "Passed" ? (exists ? "duplicate" : null) : outcome.code
   const code = against ?? riskCode
-  const shadows = shadowsOf(judgedOrder(wanted), strategy, engine, votes, riskCode)
+  const shadows = shadowsOf(judgedOrder(wanted), strategy, engine, said, riskCode)
   if (against === null && outcome._tag === "Deferred" && input.mayDefer)
     return { context, checks, orders: [], code, result: "deferred", shadows: [] }
   const isHeld = against === null && outcome._tag === "Held" && !exists

@@ -63,7 +63,7 @@ export const votesOfFacts = (facts: ReadonlyArray<VoteFacts>): ReadonlyArray<Vot
   facts.map(([agent, vote, confidence, reasons, ms]) => ({ agent, vote, confidence, reasons, ms }))
 
 /** 1 for an order on this side, -1 against it. */
-const directionOf = (vote: VoteWord, side: Side): number => {
+export const directionOf = (vote: VoteWord, side: Side): number => {
   switch (vote) {
     case "long":
       return side === "buy" ? 1 : -1

@@ -42,6 +42,8 @@ export interface PlanInput {
   readonly figuresOf: (scope: string) => ScopeFigures | null
   /** What the agents of engine B said of the symbol; null when nobody asked them. */
   readonly votes: ReadonlyArray<Vote> | null
+  /** What the endpoints of engine C said of the signal, by name; null when nobody asked one. */
+  readonly voters: ReadonlyArray<Vote> | null
   /** False when the decision was deferred long enough: a deferral is then a denial. */
   readonly mayDefer: boolean
 }

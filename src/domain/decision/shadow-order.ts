@@ -33,19 +33,29 @@ export interface ShadowOrder {
 /** An order as it was judged. */
 export type JudgedOrder = Omit<ShadowOrder, "code" | "engine" | "score" | "would">
 
+/** What the engines that vote make of an order that opens; null of one that closes. */
+export interface EngineVerdicts {
+  readonly B: RiskVerdict | null
+  readonly C: RiskVerdict | null
+}
+
+/** Nobody voted, so what the engine would have done is not known. */
+const isSilent = ({ code, numbers }: RiskVerdict): boolean =>
+  code === "votes_missing" || code === "voter_missing" || numbers["vote"] === "abstain"
+
 /** `deciding` is the engine that decides, `riskCode` what the limits have against the order, null for nothing. */
 export const shadowsOf = (
   order: JudgedOrder,
   { shadow }: Pick<StrategySettings, "shadow">,
   deciding: EngineName,
-  votes: RiskVerdict | null,
+  verdicts: EngineVerdicts,
   riskCode: string | null
 ): ReadonlyArray<ShadowOrder> => {
   if (shadow === null || shadow === deciding) return []
-  const against = shadow === "B" && votes !== null && !votes.ok ? votes.code : null
-  const code = riskCode ?? against
-  const isUnknown = riskCode === null && against === "votes_missing"
-  const score = shadow === "B" ? votes?.numbers["score"] : null
+  const verdict = shadow === "A" ? null : verdicts[shadow]
+  const code = riskCode ?? (verdict === null || verdict.ok ? null : verdict.code)
+  const isUnknown = riskCode === null && verdict !== null && isSilent(verdict)
+  const score = verdict?.numbers["score"]
   return [
     {
       ...order,

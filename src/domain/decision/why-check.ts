@@ -64,6 +64,16 @@ const votes: Sentence = (n, { code }) => {
   return `${cast}; together they come to ${n.text("score")}, and an order opens from ${n.text("threshold")}`
 }
 
+/** What the endpoint of engine C said of an order that opens. */
+const voter: Sentence = (n, { code }) => {
+  const name = `the endpoint ${n.text("voter")} of engine C`
+  if (code === "voter_missing") return `${name} decides, and it was not asked`
+  const why = n.has("reason") ? `: ${n.text("reason")}` : ""
+  if (n.is("vote", "abstain"))
+    return `${name} is silent${why}; then ${n.is("silence", "rules") ? "the rules alone decide" : "nothing opens"}`
+  return `${name} votes ${n.text("vote")} with a confidence of ${n.text("confidence")}, and an order opens from ${n.text("confidence_min")}${why}`
+}
+
 const symbol: Sentence = (n, { ok }) => {
   if (!ok) return `"${n.text("given")}" names no contract; what helps: ${n.text("hint")}`
   const how = n.text("how")
@@ -120,6 +130,7 @@ const since = (n: NumberReader): string => (n.has("since_ms") ? ` since ${n.inst
 const sentences: Readonly<Record<string, Sentence>> = {
   engine,
   votes,
+  voter,
   symbol,
   instrument,
   strategy: (n) => `no strategy named ${n.text("strategy")} takes signals of this source`,

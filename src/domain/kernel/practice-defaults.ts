@@ -16,6 +16,7 @@ export const plainStrategy: StrategySettings = {
   engine: "A",
   split: null,
   shadow: null,
+  voter: null,
   sidePolicy: "both",
   symbols: null,
   quantity: "1",

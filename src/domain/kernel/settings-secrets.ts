@@ -39,7 +39,8 @@ export const secretTexts = ({
   feeds,
   secrets,
   sources,
-  telegram
+  telegram,
+  voters
 }: Settings): ReadonlyArray<string> => [
   ...[secrets.admin, secrets.hmac, secrets.webhook].flatMap(clear),
   ...Object.values(sources).flatMap(({ authentication }) =>
@@ -51,7 +52,8 @@ export const secretTexts = ({
   // The token stands in the path of every call, so it is hidden also without the number of its bot.
   ...clear(telegram.token).flatMap((token) => [token, token.slice(token.indexOf(":") + 1)]),
   ...ofUrl(telegram.webhookUrl),
-  ...alertSecrets(alerts)
+  ...alertSecrets(alerts),
+  ...Object.values(voters).flatMap(({ secret, url }) => [...clear(secret), ...ofUrl(url)])
 ]
 
 /** The mask of what one feed was given. */

@@ -64,6 +64,12 @@ export const describeSettings = (settings: Settings): Record<string, unknown> =>
     ),
     telegram: { ...settings.telegram, token: shown(settings.telegram.token) },
     alerts: describeAlerts(settings.alerts),
+    voters: Object.fromEntries(
+      Object.entries(settings.voters).map(([name, voter]) => [
+        name,
+        { ...voter, secret: shown(voter.secret) }
+      ])
+    ),
     secrets: {
       hmac: shown(settings.secrets.hmac),
       webhook: shown(settings.secrets.webhook),

@@ -18,6 +18,7 @@ import type {
   SourcePreset,
   SourceRate
 } from "./settings-source.ts"
+import type { VoterSettings } from "./settings-voters.ts"
 import type { WaveSchedule } from "./wave-clock.ts"
 
 export const modes = ["PRACTICE", "PAPER", "LIVE"] as const
@@ -87,14 +88,16 @@ export interface SizingSettings {
   readonly amount: string
 }
 
-/** A: the rules alone. B: a panel of agents that votes on whatever opens. */
-export const ENGINES = ["A", "B"] as const
+/** A: the rules alone. B: a panel of agents that votes on whatever opens. C: an endpoint of the user's own that does. */
+export const ENGINES = ["A", "B", "C"] as const
 export type EngineName = (typeof ENGINES)[number]
 
 /** Which of a strategy's signals are decided by which engine. */
 export interface SplitSettings {
   /** Percent of the signals that engine B decides, from 0 to 100. */
   readonly bPct: number
+  /** The same for engine C; both together at most 100. */
+  readonly cPct: number
   /** By instrument: always this engine. */
   readonly pins: Readonly<Record<string, EngineName>>
 }
@@ -121,6 +124,8 @@ export interface StrategySettings {
   readonly split: SplitSettings | null
   /** The engine that decides as well, and orders nothing. */
   readonly shadow: EngineName | null
+  /** What engine C asks; present exactly when it is one of these engines. */
+  readonly voter: string | null
   readonly sidePolicy: "both" | "long_only" | "short_only"
   readonly symbols: ReadonlyArray<string> | null
   readonly quantity: string
@@ -351,6 +356,7 @@ export interface Settings {
   readonly risk: RiskSettings
   readonly market: MarketSettings
   readonly panel: PanelSettings
+  readonly voters: Readonly<Record<string, VoterSettings>>
   readonly waves: WaveSettings
   readonly retention: RetentionSettings
   readonly spool: SpoolSettings

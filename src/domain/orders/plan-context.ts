@@ -14,6 +14,7 @@ import type { StoppedBreaker } from "./breaker.ts"
 import type { RiskAccount, RiskLimits } from "./risk-input.ts"
 import type { AccountSettings, PanelSettings, ScopeLimits, StrategySettings } from "../kernel/settings.ts"
 import { type EntryRate, scopesOf } from "./risk-scope.ts"
+import type { VoterRule } from "../kernel/settings-voters.ts"
 import type { SymbolRules } from "../kernel/symbol-map.ts"
 
 export interface PlanAccount extends RiskAccount {
@@ -54,6 +55,7 @@ export interface PlanSettings extends SymbolRules {
   readonly scopes: Readonly<Record<string, ScopeLimits>>
   readonly instruments: Instruments
   readonly panel: PanelSettings
+  readonly voters: Readonly<Record<string, VoterRule>>
 }
 
 const unlimited: Pick<PlanSettings, "limits" | "scopes"> = {

@@ -46,7 +46,11 @@ export const engineOf = (
   [name, { engine, split }]: readonly [string, Pick<StrategySettings, "engine" | "split">],
   { id, symbol }: { readonly id: string; readonly symbol: string }
 ): EngineName => {
-  if (engine !== "split" || split === null) return engine === "B" ? "B" : "A"
+  if (engine !== "split") return engine
+  if (split === null) return "A"
   const pinned = Object.hasOwn(split.pins, symbol) ? split.pins[symbol] : undefined
-  return pinned ?? (hashOf(`${name}:${id}`) % 10_000 < split.bPct * 100 ? "B" : "A")
+  if (pinned !== undefined) return pinned
+  const share = hashOf(`${name}:${id}`) % 10_000
+  if (share < split.bPct * 100) return "B"
+  return share < (split.bPct + split.cPct) * 100 ? "C" : "A"
 }

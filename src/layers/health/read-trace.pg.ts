@@ -30,10 +30,10 @@ const exitsOf = (sql: SqlClient, id: string) => sql<Item>`
   SELECT ${sql.literal(orderColumns)} FROM orders
   WHERE id IN (SELECT c.id FROM closing c) AND intent = 'reduce' AND signal_id IS DISTINCT FROM ${id}::uuid ORDER BY seq`
 
-/** What the agents said, which is a part of the facts. */
+/** What agents and endpoints said, which is a part of the facts. */
 const votesIn = (facts: unknown): ReadonlyArray<Vote> => {
-  const { votes = [] } = (facts ?? {}) as Pick<Facts, "votes">
-  return votesOfFacts(votes)
+  const { voters = [], votes = [] } = (facts ?? {}) as Pick<Facts, "voters" | "votes">
+  return votesOfFacts([...votes, ...voters])
 }
 
 /** Null when there is no such signal. */

@@ -37,6 +37,7 @@ import { plainFeed, settingsFile, type SettingsFile, variables } from "../../wir
 import { plainBreaker } from "../../wire/settings-risk.ts"
 import { sourceFile, withPreset } from "../../wire/settings-source.ts"
 import { alertsOf } from "./config.alerts.ts"
+import { engineProblems, votersOf } from "./config.engines.ts"
 import { type SecretsInput, sourcesOf, unauthenticated } from "./config.sources.ts"
 import { networkProblem } from "./networks.node.ts"
 
@@ -123,22 +124,6 @@ const overlay = (file: unknown, environment: Environment) => {
       presetsUnder(given)
     ),
     set
-  }
-}
-
-/** Engines of a strategy that do not fit each other: a setting that would do nothing is worse than none. */
-const checkEngines = (settings: Settings, input: Collected): void => {
-  for (const [name, { engine, shadow, split }] of Object.entries(settings.strategies)) {
-    if ((engine === "split") !== (split !== null))
-      input.problems.push({
-        path: `strategies.${name}.split`,
-        message: engine === "split" ? 'must be given with the engine "split"' : 'needs the engine "split"'
-      })
-    if (shadow !== null && shadow === engine)
-      input.problems.push({
-        path: `strategies.${name}.shadow`,
-        message: `must be another engine than "${engine}", which decides already`
-      })
   }
 }
 
@@ -407,10 +392,11 @@ export const resolveSettings = (
     waves: wavesOf(collected, file, sources.wave.ageMaxMs),
     telegram: telegramOf(collected, file),
     alerts: alertsOf({ ...references, mode, dataDir }, file.alerts),
+    voters: votersOf({ ...references, mode }, file.voters),
     trimmed: collected.trimmed
   }
   crossCheck(settings, collected.problems)
-  checkEngines(settings, collected)
+  collected.problems.push(...engineProblems(settings))
   checkPractice(settings, collected)
   return collected.problems.length === 0 ? Result.succeed(settings) : Result.fail(collected.problems)
 }

@@ -49,6 +49,7 @@ describe("a pause that leaves positions alone", () => {
     ["root/trading/pipeline", []],
     ["root/trading/agents", []],
     ["root/trading/agents/trend", []],
+    ["root/trading/voter:mine", []],
     ["root/trading/accounts/gone", []],
     ["root/feeds", []],
     ["root/operators/alerts", []],

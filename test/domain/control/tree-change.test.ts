@@ -76,6 +76,18 @@ describe("G11 the plan of a change", () => {
     })
   })
 
+  it("adds, removes and restarts the endpoints of engine C", () => {
+    const of = (names: ReadonlyArray<string>, secret: string) =>
+      settings({
+        voters: Object.fromEntries(names.map((name) => [name, { url: "http://127.0.0.1:1/", secret }]))
+      })
+    assert.deepStrictEqual(planned(of(["one", "two"], "old"), of(["two", "three"], "new")), {
+      added: ["trading/voter:three"],
+      removed: ["trading/voter:one"],
+      restarted: ["trading/voter:two"]
+    })
+  })
+
   it("restarts a broker with the accounts that hold its connection, and no other", () => {
     const { inside, outside } = base.brokers
     assert.deepStrictEqual(changes({ brokers: { inside, outside: { ...outside, propagationMs: 9 } } }), {

@@ -42,6 +42,7 @@ export const strategy = {
   accounts: ["paper-1"],
   engine: "A",
   shadow: null,
+  voter: null,
   split: null,
   sidePolicy: "both",
   symbols: null,
@@ -59,6 +60,7 @@ export const settings: PlanSettings = {
   version: "0123456789abcdef",
   instruments: plainInstruments,
   panel: plainPanel,
+  voters: {},
   sources: { default: { ageMaxMs: 300_000 } },
   strategies: { default: strategy },
   accounts: {
@@ -108,6 +110,7 @@ export const plan = (given: Partial<PlanInput> = {}): Plan =>
     quoteOf: () => null,
     figuresOf: () => null,
     votes: null,
+    voters: null,
     mayDefer: true,
     ...given
   })

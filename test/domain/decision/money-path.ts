@@ -97,6 +97,7 @@ export class MoneyPath {
           accounts: ["paper-1"],
           engine: "A" as const,
           shadow: null,
+          voter: null,
           split: null,
           sidePolicy,
           symbols: null,
@@ -116,6 +117,7 @@ export class MoneyPath {
       version: "0123456789abcdef",
       instruments: plainInstruments,
       panel: plainPanel,
+      voters: {},
       sources: { default: { ageMaxMs: 300_000 } },
       strategies,
       accounts: { "paper-1": { broker: "practice", calendar: "24x7" } },
@@ -213,6 +215,7 @@ export class MoneyPath {
       quoteOf: () => null,
       figuresOf: () => null,
       votes: null,
+      voters: null,
       mayDefer: false
     })
     if (plan._tag !== "Decided") throw new Error("nothing waits here")

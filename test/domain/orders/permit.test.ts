@@ -43,6 +43,7 @@ const settings = (sidePolicy: SidePolicy = "both", quantityMax: string | null = 
   symbols: {},
   instruments: plainInstruments,
   panel: plainPanel,
+  voters: {},
   sources: {},
   strategies: {
     s: {
@@ -50,6 +51,7 @@ const settings = (sidePolicy: SidePolicy = "both", quantityMax: string | null = 
       accounts: ["paper-1"],
       engine: "A",
       shadow: null,
+      voter: null,
       split: null,
       sidePolicy,
       symbols: null,

@@ -2,12 +2,12 @@ import { assert, describe, it } from "@effect/vitest"
 import { engineOf } from "../../../src/domain/signals/routing.ts"
 
 const ids = Array.from({ length: 4_000 }, (_, at) => `signal-${at}`)
-const split = (bPct: number, pins: Readonly<Record<string, "A" | "B">> = {}) =>
-  ["momentum", { engine: "split", split: { bPct, pins } }] as const
+const split = (bPct: number, pins: Readonly<Record<string, "A" | "B" | "C">> = {}, cPct = 0) =>
+  ["momentum", { engine: "split", split: { bPct, cPct, pins } }] as const
 
 describe("[D9] the engine of a signal", () => {
   it("is the strategy's where it has one", () => {
-    for (const engine of ["A", "B"] as const)
+    for (const engine of ["A", "B", "C"] as const)
       assert.strictEqual(engineOf(["s", { engine, split: null }], { id: "x", symbol: "SPY" }), engine)
   })
 
@@ -30,6 +30,19 @@ describe("[D9] the engine of a signal", () => {
       assert.strictEqual(engineOf(split(100), { id, symbol: "SPY" }), "B")
       assert.strictEqual(engineOf(split(0, { SPY: "B" }), { id, symbol: "SPY" }), "B")
       assert.strictEqual(engineOf(split(100, { SPY: "A" }), { id, symbol: "SPY" }), "A")
+      assert.strictEqual(engineOf(split(0, {}, 100), { id, symbol: "SPY" }), "C")
+      assert.strictEqual(engineOf(split(100, { SPY: "C" }), { id, symbol: "SPY" }), "C")
     }
+  })
+
+  it("is C for its own share, which takes nothing from that of B", () => {
+    const shared = (cPct: number) => ids.map((id) => engineOf(split(30, {}, cPct), { id, symbol: "SPY" }))
+    const before = shared(0)
+    const after = shared(20)
+    const share = after.filter((engine) => engine === "C").length / ids.length
+    assert.isTrue(share > 0.17 && share < 0.23, `${share}`)
+    assert.isTrue(
+      after.every((engine, at) => engine === before[at] || (engine === "C" && before[at] === "A"))
+    )
   })
 })

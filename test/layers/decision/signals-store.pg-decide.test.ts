@@ -409,6 +409,7 @@ describe("the facts of a decision", () => {
             quoteOf: (symbol) => ({ symbol, bid: "430.25", ask: "430.5", last: "430.375", atMs: Date.now() }),
             figuresOf: () => null,
             votes: null,
+            voters: null,
             mayDefer: false
           })
         yield* decideAll(store, yield* store.claim(64), planner)

@@ -88,6 +88,7 @@ describe("signals that are too old", () => {
           quoteOf: () => null,
           figuresOf: () => null,
           votes: null,
+          voters: null,
           mayDefer: true
         })
         const decision = planned._tag === "Decided" ? planned.decision : assert.fail("it is too old")

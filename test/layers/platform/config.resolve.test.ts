@@ -1,3 +1,5 @@
+import { secretTexts } from "../../../src/domain/kernel/settings-secrets.ts"
+import { describeSettings } from "../../../src/domain/kernel/settings-shown.ts"
 import { assert, describe, it } from "@effect/vitest"
 import { Redacted, Result } from "effect"
 import { describeReading, weakness } from "../../../src/domain/kernel/settings-secrets.ts"
@@ -227,6 +229,7 @@ describe("T1 a bad, unknown or missing setting is refused with its path", () => 
 })
 
 describe("a setting that would do nothing is refused, not accepted and ignored", () => {
+  const voters = { mine: { url: "http://127.0.0.1:1/", secret: "s" } }
   const engines = (given: object) => ({ s: { sources: ["default"], accounts: ["paper-1"], ...given } })
   it.each([
     [{}, { strategies: engines({ shadow: "A" }) }, 'strategies.s.shadow: must be another engine than "A"'],
@@ -241,12 +244,52 @@ describe("a setting that would do nothing is refused, not accepted and ignored",
       { strategies: engines({ engine: "split", split: { bPct: 101 } }) },
       "strategies.s.split.bPct: must be a number from 0 to 100"
     ],
-    [{}, { panel: { weights: { luck: 1 } } }, "panel.weights"]
+    [{}, { panel: { weights: { luck: 1 } } }, "panel.weights"],
+    [{}, { strategies: engines({ engine: "C" }) }, "strategies.s.voter: must name the endpoint"],
+    [
+      {},
+      { strategies: engines({ shadow: "C", voter: "x" }) },
+      'strategies.s.voter: there is no endpoint "x"'
+    ],
+    [{}, { strategies: engines({ voter: "x" }) }, "strategies.s.voter: is asked by no engine"],
+    [
+      {},
+      {
+        strategies: engines({ engine: "split", split: { bPct: 60, cPct: 41, pins: {} }, voter: "mine" }),
+        voters
+      },
+      "strategies.s.split: bPct and cPct must not be more than 100 together"
+    ],
+    [{}, { voters: { mine: { url: "ftp://x/", secret: "s" } } }, "voters.mine.url: must be a URL with http:"],
+    [
+      {},
+      { voters: { mine: { url: "http://u:p@x/", secret: "s" } } },
+      "voters.mine.url: must not have a user"
+    ],
+    [
+      {},
+      { voters: { mine: { url: "http://x/", secret: { env: "NONE" } } } },
+      "voters.mine.secret: the variable NONE is not set"
+    ]
   ])("%j with file %j", (environment, file, expected) => {
     const [problem, ...others] = problemsOf(environment, file)
     assert.isTrue(problem?.startsWith(expected), problem)
     assert.deepStrictEqual(others, [])
     assert.notInclude(problem, strong)
+  })
+  it("and an endpoint of engine C is taken with its secret, which nobody sees", () => {
+    const settings = settingsOf(
+      { MINE: strong },
+      {
+        voters: { mine: { url: "http://127.0.0.1:1/?key=hushhush", secret: { env: "MINE" } } },
+        strategies: engines({ engine: "split", split: { cPct: 100 }, voter: "mine" })
+      }
+    )
+    assert.deepInclude(settings.voters["mine"], { onSilence: "deny", deadlineMs: 500, confidenceMin: 0.5 })
+    assert.includeMembers([...secretTexts(settings)], [strong, "hushhush"])
+    const shown = JSON.stringify(describeSettings(settings))
+    assert.notInclude(shown, strong)
+    assert.notInclude(shown, "hushhush")
   })
   it("but a variable that is set to nothing is no wish", () => {
     const { roles, telegram } = settingsOf({ TELEGRAM_BOT_TOKEN: "", ROLES: "" })

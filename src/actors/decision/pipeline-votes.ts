@@ -1,0 +1,99 @@
+/**
+ * Pipeline votes: what the engines that vote are asked before a batch is decided.
+ *
+ * Outside of any transaction, and all at once: the agents of engine B about each symbol, the endpoints of engine C about each
+ * signal.
+ *
+ * Promises: it ends within the longest deadline of the settings; who only compares is not waited for as long, and not asked at all
+ * while the process has too much to do.
+ * Never: fails, or asks about a signal that only closes (T6).
+ */
+import { Clock, Effect } from "effect"
+import { asksPanel, asksVoters } from "../../domain/decision/facts.ts"
+import type { Vote } from "../../domain/decision/panel.ts"
+import { questionOf } from "../../domain/decision/voter.ts"
+import { instrumentName } from "../../domain/kernel/symbol-map.ts"
+import type { PlanSettings } from "../../domain/orders/plan-context.ts"
+import { Panel, panelLimits } from "../../layers/decision/panel.port.ts"
+import type { ClaimedSignal } from "../../layers/decision/signals-store.port.ts"
+import { Voters } from "../../layers/decision/voters.port.ts"
+import { Market } from "../../layers/market/market.port.ts"
+import { Config } from "../../layers/platform/config.port.ts"
+import { Shedding } from "../../layers/platform/shedding.port.ts"
+import { freshQuote } from "../execution/plan-input.ts"
+
+type Signals = ReadonlyArray<Extract<ClaimedSignal, { readonly kind: "signal" }>>
+
+/** What was answered; nothing where nobody was asked. */
+export interface Asked {
+  /** By instrument: the agents of engine B. */
+  readonly votes: ReadonlyMap<string, ReadonlyArray<Vote>>
+  /** By signal: the endpoints of engine C. */
+  readonly voters: ReadonlyMap<string, ReadonlyArray<Vote>>
+}
+
+/** Asks the agents about the symbols whose signals they decide, or are to be compared on. */
+const askAgents = (settings: PlanSettings, signals: Signals) =>
+  Effect.gen(function* () {
+    const panel = yield* Panel
+    const shedding = yield* Shedding
+    const { barMs, deadlineMs } = settings.panel
+    const asked = new Map<string, number>()
+    for (const { signal } of signals) {
+      const why = asksPanel(signal, settings)
+      if (why === "never" || (why === "compares" && !shedding.may("shadow"))) continue
+      const symbol = instrumentName(signal.symbol, settings)
+      const withinMs = why === "decides" ? deadlineMs : Math.min(deadlineMs, panelLimits.compareMsMax)
+      asked.set(symbol, Math.max(withinMs, asked.get(symbol) ?? 0))
+    }
+    const votes = yield* Effect.forEach(
+      asked,
+      ([symbol, withinMs]) =>
+        Effect.map(panel.ask({ symbol, barMs, withinMs }), (found) => [symbol, found] as const),
+      { concurrency: "unbounded" }
+    )
+    return new Map(votes)
+  })
+
+/** Puts each signal to the endpoints that decide it, or are to be compared on it. */
+const askVoters = (settings: PlanSettings, signals: Signals) =>
+  Effect.gen(function* () {
+    const voters = yield* Voters
+    const shedding = yield* Shedding
+    const inForce = (yield* Config).voters
+    const nowMs = yield* Clock.currentTimeMillis
+    const quoteOf = freshQuote(yield* Market, nowMs)
+    const { mode } = settings
+    const questions = signals.flatMap(({ signal }) =>
+      asksVoters(signal, settings).flatMap((asked) => {
+        const voter = inForce[asked.voter]
+        if (voter === undefined || (!asked.decides && !shedding.may("shadow"))) return []
+        const symbol = instrumentName(signal.symbol, settings)
+        const question = questionOf(signal, asked, { mode, nowMs, symbol, quote: quoteOf(symbol) })
+        return [
+          {
+            id: signal.id,
+            name: asked.voter,
+            question,
+            withinMs: asked.decides ? voter.deadlineMs : voter.shadowDeadlineMs
+          }
+        ]
+      })
+    )
+    const votes = yield* Effect.forEach(
+      questions,
+      ({ id, name, question, withinMs }) =>
+        Effect.map(voters.ask(name, question, withinMs), (vote) => [id, vote] as const),
+      { concurrency: "unbounded" }
+    )
+    const bySignal = new Map<string, ReadonlyArray<Vote>>()
+    for (const [id, vote] of votes) bySignal.set(id, [...(bySignal.get(id) ?? []), vote])
+    return bySignal
+  })
+
+/** Asks whoever votes on these signals. */
+export const askEngines = (settings: PlanSettings, signals: Signals) =>
+  Effect.map(
+    Effect.all([askAgents(settings, signals), askVoters(settings, signals)], { concurrency: 2 }),
+    ([votes, voters]): Asked => ({ votes, voters })
+  )
