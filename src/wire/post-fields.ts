@@ -7,10 +7,9 @@
 import { z } from "zod"
 import { intakeLimits } from "../domain/kernel/limits-signals.ts"
 import { EVENT_NAME, readEventName } from "../domain/signals/identity.ts"
-import { exactNumber, patternOf, readBy, text, wordsOf } from "./sent.ts"
+import { exactNumber, optional, patternOf, readBy, text, wordsOf } from "./sent.ts"
 
-/** A blank one is wrong and not absent: its sender relies on it, and the next rank of T3 would mean something else. */
-export const eventId = readBy(
+const eventName = readBy(
   z.union(
     [
       text("", { pattern: patternOf(EVENT_NAME), maxLength: intakeLimits.identityLengthMax }),
@@ -21,10 +20,10 @@ export const eventId = readBy(
   readEventName,
   ({ text: name }) => name
 )
-  .nullish()
-  .meta({
-    description: "Identifies the event: another post with the same id is a duplicate or a conflict (T3)."
-  })
+
+export const eventId = optional(eventName, {
+  description: "Identifies the event: another post with the same id is a duplicate or a conflict (T3)."
+})
 
 export const secret = z.unknown().optional().meta({
   description: "Authenticates senders that cannot set headers; a text. Neither stored nor hashed."

@@ -9,7 +9,9 @@
  */
 import { z } from "zod"
 import type { JsonObject } from "../domain/kernel/canonical-json.ts"
+import type { FieldError } from "../domain/kernel/field-error.ts"
 import { fieldLimits } from "../domain/kernel/limits-signals.ts"
+import { placeholderHint } from "../domain/kernel/placeholder.ts"
 import { MARKET_POSITIONS, type Signal, SIGNAL_INTENTS } from "../domain/signals/signal.ts"
 import { SCORES } from "../domain/signals/metadata.ts"
 import {
@@ -159,6 +161,14 @@ const together = <Fields, Value>(
   read: (fields: Fields) => Decoded<Value>
 ): Decoded<Value> => (fields.ok ? read(fields.value) : fields)
 
+/** An error with what the value says about the placeholder that it was to be. */
+const withPlaceholder = (error: FieldError, own: JsonObject): FieldError => {
+  const hint = placeholderHint(error.path, own[error.path])
+  return hint === null || error.message.includes(hint)
+    ? error
+    : { path: error.path, message: `${error.message}; ${hint}` }
+}
+
 /** A body as a signal, or all its errors: the rules over several fields apply even when other fields are invalid. */
 export const decodeSignal = (body: JsonObject): Decoded<Signal> => {
   const own = ownFields(body)
@@ -169,7 +179,7 @@ export const decodeSignal = (body: JsonObject): Decoded<Signal> => {
   const fields = whole ?? decode(rest, own)
   if (!symbol.ok || !intent.ok || !fields.ok) {
     const errors = [symbol, intent, fields].flatMap((part) => (part.ok ? [] : part.errors))
-    return { ok: false, errors }
+    return { ok: false, errors: errors.map((error) => withPlaceholder(error, own)) }
   }
   const { expiration, price, quantity, strategy, strike, timeframe: bar, timestamp } = fields.value
   return {

@@ -49,7 +49,8 @@ const engine: Sentence = (n, { code, ok }) => {
   }
   const effect = n.text("intent")
   const wish = `the engine wants to ${n.text("side")} ${n.text("quantity")} ${n.text("symbol")}, which ${effects[effect] ?? effect}`
-  const chosen = n.has("chosen") ? `; it chose the contract's ${n.text("chosen")}` : ""
+  // Empty where the sender named all of the contract.
+  const chosen = n.has("chosen") && !n.is("chosen", "") ? `; it chose the contract's ${n.text("chosen")}` : ""
   const note = n.is("note", "nothing_opened")
     ? "; nothing is opened on the other side, which policy or trading state forbid"
     : ""

@@ -12,16 +12,15 @@
  */
 import { readText } from "./text-line.ts"
 import { fieldLimits } from "./limits-signals.ts"
+import { isUnfilled, unfilledWords } from "./placeholder.ts"
 
 const PRINTABLE = /^[\u0020-\u007e]+$/
-/** An alert whose template was never filled in: `{{ticker}}` is not a symbol. */
-const PLACEHOLDER = /\{\{|\}\}/
 
 /** A symbol in upper case, trimmed; or what is wrong with it. */
 export const readSymbol = (value: unknown): { text: string } | { message: string } => {
   const read = readText(value, fieldLimits.symbolLengthMax)
   if ("message" in read) return read
-  if (PLACEHOLDER.test(read.text)) return { message: "must be a symbol: a placeholder was not filled in" }
+  if (isUnfilled(read.text)) return { message: `must be a symbol: ${unfilledWords(read.text)}` }
   return PRINTABLE.test(read.text)
     ? { text: read.text.toUpperCase() }
     : { message: "must be a symbol: printable ASCII characters" }

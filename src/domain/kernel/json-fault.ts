@@ -3,14 +3,16 @@
  *
  * Runs only on bodies that are refused anyway, so it is written for good messages: a strict reader of RFC 8259
  * that tracks the path while it reads and names the usual mistakes of hand-written templates (NaN, Infinity,
- * single quotes, an extra or missing comma, a placeholder that was never filled in, a body cut off in the middle).
+ * single quotes, an extra or missing comma, a byte order mark, a body cut off in the middle), with the placeholder that is probably
+ * behind it.
  *
  * Promises: finds a fault exactly when the native parser refuses the text, when a key is given twice, or when the
- * text nests too deep; messages contain no text of the body.
+ * text nests too deep; messages contain no text of the body but the name of a known placeholder.
  * Never: recurses deeper than `bodyDepthMax`; runs on accepted bodies.
  */
 import { jsonPath } from "./json-path.ts"
 import { intakeLimits } from "./limits-signals.ts"
+import { unfilledWords, usualPlaceholder } from "./placeholder.ts"
 
 /** The first fault of a text. `path` is "" for the body itself. */
 export interface JsonFault {
@@ -70,21 +72,32 @@ const fail = (cursor: Cursor, message: string, reason: JsonFault["reason"] = "sy
   return false
 }
 
-const MISTAKES: ReadonlyArray<readonly [RegExp, string]> = [
+/** What is said of a placeholder, given the one that usually stands in the field; null where nobody knows the field. */
+type Hint = (usual: string) => string
+
+const hadNoValue: Hint = (usual) => `; ${usual} had no value`
+const quoted: Hint = (usual) => `, as in "${usual}"`
+
+const MISTAKES: ReadonlyArray<readonly [RegExp, string, Hint?]> = [
   [/^$/, "the body ends here: it was cut off"],
-  [/^[-+]?(?:NaN|nan|Infinity|inf)\b/, "NaN and Infinity are not JSON numbers"],
+  [/^\ufeff/, "a byte order mark is in front of the JSON: send the text as UTF-8 without one"],
+  [/^[-+]?(?:NaN|nan|Infinity|inf)\b/, "NaN and Infinity are not JSON numbers", hadNoValue],
   [/^(?:undefined|None|True|False|Null|NULL|TRUE|FALSE)\b/, "must be true, false or null, in lower case"],
-  [/^\{\{/, "a placeholder was not filled in"],
-  [/^'/, "text must be in double quotes"],
+  [/^'/, "text must be in double quotes", quoted],
   [/^\/[/*]/, "comments are not JSON"],
-  [/^[}\]]/, "a value is missing, or there is an extra comma"],
+  [/^[}\],]/, "a value is missing, or there is an extra comma", hadNoValue],
   [/^[-+.\d]/, "must be a number as JSON writes it, such as 12 or 0.5"],
   [/^"/, "text must not contain raw control characters or unknown escapes, and must end with a quote"]
 ]
 
-const failHere = (cursor: Cursor, otherwise: string): false => {
-  const rest = cursor.text.slice(cursor.at, cursor.at + 16)
-  return fail(cursor, MISTAKES.find(([pattern]) => pattern.test(rest))?.[1] ?? otherwise)
+/** Reports what stands at the cursor. `isValue`: where the value of a field should be, which has its usual placeholder. */
+const failHere = (cursor: Cursor, otherwise: string, isValue = false): false => {
+  const rest = cursor.text.slice(cursor.at, cursor.at + 80)
+  if (rest.startsWith("{{"))
+    return fail(cursor, `${unfilledWords(rest)}, or its value must be in double quotes`)
+  const [, message, hint] = MISTAKES.find(([pattern]) => pattern.test(rest)) ?? [null, otherwise, quoted]
+  const usual = isValue ? usualPlaceholder(String(cursor.path.at(-1))) : null
+  return fail(cursor, usual === null || hint === undefined ? message : `${message}${hint(usual)}`)
 }
 
 const readToken = (cursor: Cursor): boolean => {
@@ -94,9 +107,9 @@ const readToken = (cursor: Cursor): boolean => {
     return true
   }
   const token = matchAt(cursor, NUMBER) ?? matchAt(cursor, LITERAL)
-  if (token === null) return failHere(cursor, "must be a JSON value; text must be in double quotes")
+  if (token === null) return failHere(cursor, "must be a JSON value; text must be in double quotes", true)
   const next = cursor.text.charAt(cursor.at + token.length)
-  if (WORD.test(next)) return failHere(cursor, "must be a JSON value; text must be in double quotes")
+  if (WORD.test(next)) return failHere(cursor, "must be a JSON value; text must be in double quotes", true)
   cursor.at += token.length
   return true
 }
@@ -189,6 +202,7 @@ const readNest = (cursor: Cursor, close: "}" | "]"): boolean => {
 const readValue = (cursor: Cursor): boolean => {
   skip(cursor)
   const first = cursor.text.charAt(cursor.at)
+  if (cursor.text.startsWith("{{", cursor.at)) return failHere(cursor, "")
   if (first === "{") return readNest(cursor, "}")
   if (first === "[") return readNest(cursor, "]")
   return readToken(cursor)

@@ -194,8 +194,8 @@ export const readJsonText = (
   return mayBeInexact(text) ? readExactly(text, bounds) : Result.succeed(parsed.value)
 }
 
-// Fatal: a byte that is not UTF-8 would become U+FFFD and change what was signed. A byte order mark is dropped.
-const utf8 = new TextDecoder("utf-8", { fatal: true })
+// Fatal: a byte that is not UTF-8 would become U+FFFD and change what was signed. A byte order mark is kept, and so refused (T12).
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
 const decode = (bytes: Uint8Array): string | null => {
   try {

@@ -16,6 +16,7 @@ import { ExactNumber } from "../kernel/exact-number.ts"
 import type { FieldError } from "../kernel/field-error.ts"
 import { signalId } from "../kernel/ids.ts"
 import { ageLimits, intakeLimits } from "../kernel/limits-signals.ts"
+import { isUnfilled, unfilledWords } from "../kernel/placeholder.ts"
 import type { IdentityRule } from "../kernel/settings-source.ts"
 
 /** `explicit`: named by the sender. `hash`: computed from the body. `bucket`: computed, and only for its minute. */
@@ -50,6 +51,8 @@ export const readEventName = (value: unknown): { text: string } | { message: str
   if (text.length > intakeLimits.identityLengthMax) {
     return { message: `must be at most ${intakeLimits.identityLengthMax} characters` }
   }
+  // Every alert of such a template would have the one identity: all but the first would be taken for a repetition of it.
+  if (isUnfilled(text)) return { message: `must identify one event: ${unfilledWords(text)}` }
   return EVENT_NAME.test(text) ? { text } : { message: "must be printable ASCII and not empty" }
 }
 
@@ -67,6 +70,8 @@ const explicitName = (
     ["id", fieldOf(body, "id")]
   ] as const) {
     if (value === undefined || value === null || (path === "id" && rule === "body")) continue
+    // A blank field is absent, as any optional one (T3b).
+    if (path === "id" && typeof value === "string" && value.trim() === "") continue
     const name = readEventName(value)
     if (!("text" in name)) return Result.fail({ path, message: name.message })
     return Result.succeed(path === "id" && rule === "id+timestamp" ? `${name.text}${timed}` : name.text)

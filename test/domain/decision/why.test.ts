@@ -491,6 +491,17 @@ describe("[G3] a check as a sentence", () => {
     }
   })
 
+  it("a contract of which the sender named everything was not chosen", () => {
+    assert.strictEqual(
+      checkSentence(
+        check("engine", {
+          numbers: { symbol: "SPY 2026-12-18 C 500", side: "buy", quantity: "1", intent: "open", chosen: "" }
+        })
+      ),
+      "engine, passed: the engine wants to buy 1 SPY 2026-12-18 C 500, which opens a position."
+    )
+  })
+
   it("a limit that is switched off says so", () => {
     assert.strictEqual(
       checkSentence(check("exposure", { numbers: { before: "0", after: "200", limit: null } })),

@@ -42,10 +42,6 @@ describe("a body that is JSON", () => {
     assert.deepStrictEqual(accepted(text), JSON.parse(text))
   })
 
-  it("may start with a byte order mark", () => {
-    assert.deepStrictEqual(accepted('\ufeff{"a":1}'), { a: 1 })
-  })
-
   it("may hold whole surrogate pairs, escaped or not", () => {
     assert.deepStrictEqual(accepted(String.raw`{"a":"\ud83d\ude00","b":"😀"}`), { a: "😀", b: "😀" })
   })
@@ -140,7 +136,40 @@ describe("a body is refused with the path of its fault", () => {
     ['{"a","b":1}', "a colon is missing after the key (character 5)"],
     ['{"a"', "the body ends here: it was cut off (character 5)"],
     ['{"a":1', "the body ends here: it was cut off (character 7)"],
-    ['{"a":1,}', "a value is missing, or there is an extra comma (character 8)"]
+    ['{"a":1,}', "a value is missing, or there is an extra comma (character 8)"],
+    // T12: what alert templates write, with the placeholder that is probably behind it.
+    [
+      '{"price":{{close}}}',
+      "{{close}} was not filled in, or its value must be in double quotes (character 10)"
+    ],
+    [
+      '{"x":{{ plot("secret") }}}',
+      "a placeholder was not filled in, or its value must be in double quotes (character 6)"
+    ],
+    [
+      "{{{ticker}}:1}",
+      "a placeholder was not filled in, or its value must be in double quotes (character 1)"
+    ],
+    ['{"price":NaN}', "NaN and Infinity are not JSON numbers; {{close}} had no value (character 10)"],
+    ['{"mine":NaN}', "NaN and Infinity are not JSON numbers (character 9)"],
+    [
+      '{"quantity":,"a":1}',
+      "a value is missing, or there is an extra comma; {{strategy.order.contracts}} had no value (character 13)"
+    ],
+    [
+      '{"action":buy}',
+      'must be a JSON value; text must be in double quotes, as in "{{strategy.order.action}}" (character 11)'
+    ],
+    [
+      '{"timestamp":2026-11-30T10:00:00Z}',
+      'must be a JSON value; text must be in double quotes, as in "{{timenow}}" (character 14)'
+    ],
+    ["{'symbol':'SPY'}", "text must be in double quotes (character 2)"],
+    ["{\"symbol\":'SPY'}", 'text must be in double quotes, as in "{{ticker}}" (character 11)'],
+    [
+      '\ufeff{"a":1}',
+      "a byte order mark is in front of the JSON: send the text as UTF-8 without one (character 1)"
+    ]
   ] as const) {
     it(`[${text}] with the message: ${message}`, () => {
       assert.strictEqual(refusal(text).message, message)

@@ -178,7 +178,11 @@ describe("an identity that cannot be used", () => {
     ["a truth value", true, "must be a string"],
     ["a fraction", 1.5, "must be a string, or an integer that is exact in JSON"],
     ["too large an integer", 2 ** 53, "must be a string, or an integer that is exact in JSON"],
-    ["blank", "  ", "must be printable ASCII and not empty"],
+    [
+      "a placeholder that was not filled in",
+      "{{strategy.order.id}}",
+      "must identify one event: {{strategy.order.id}} was not filled in"
+    ],
     ["not ASCII", "\u00e9", "must be printable ASCII and not empty"],
     ["a line break inside", "a\nb", "must be printable ASCII and not empty"],
     [
@@ -203,8 +207,10 @@ describe("an identity that cannot be used", () => {
     assert.deepStrictEqual(readEventName(`${" ".repeat(300)}x`), { text: "x" })
   })
 
-  it("is passed over when it is null: the next one names the post", () => {
+  it("is passed over when it is null or blank (T3b): the next one names the post", () => {
     assert.strictEqual(identity({}, { ...body, id: null }).kind, "hash")
+    assert.strictEqual(identity({}, { ...body, id: "" }).kind, "hash")
+    assert.strictEqual(identity({}, { ...body, id: "  " }).kind, "hash")
   })
 })
 

@@ -71,8 +71,35 @@ describe("a post", () => {
 
   it("with an id that cannot be used is refused together with its other errors", () => {
     assert.deepStrictEqual(pathsOf({ ...signal, id: {}, quantity: 0 }), ["quantity", "id"])
-    assert.deepStrictEqual(pathsOf({ ...signal, id: "" }), ["id"])
+    assert.deepStrictEqual(pathsOf({ ...signal, id: "" }), [])
     assert.deepStrictEqual(pathsOf({ ...signal, id: 7 }), [])
+  })
+})
+
+describe("the placeholder of a field that was refused (T12)", () => {
+  const messagesOf = (body: JsonObject) => {
+    const parsed = decodeIntakeBody(body)
+    return parsed.ok ? [] : parsed.errors.map(({ message }) => message)
+  }
+
+  it.each([
+    ["not filled in", { price: "{{close}}" }, "; {{close}} was not filled in"],
+    ["unknown", { quantity: "{{my.secret}}" }, "; a placeholder was not filled in"],
+    ["without a value", { price: "NaN" }, "; {{close}} had no value"],
+    ["of a word", { action: "{{strategy.order.action}}" }, "; {{strategy.order.action}} was not filled in"],
+    ["of a time", { timestamp: "{{timenow}}" }, "; {{timenow}} was not filled in"],
+    ["of a symbol", { symbol: "{{ticker}}" }, "must be a symbol: {{ticker}} was not filled in"]
+  ])("is named [%s]", (_, fields, words) => {
+    const messages = messagesOf({ ...signal, ...fields })
+    assert.strictEqual(messages.length, 1)
+    assert.isTrue(messages[0]?.endsWith(words), messages[0])
+  })
+
+  it("is not named where the value says nothing about it", () => {
+    assert.deepStrictEqual(
+      messagesOf({ ...signal, action: "HOLD" }).filter((text) => text.includes("{{")),
+      []
+    )
   })
 })
 
@@ -210,7 +237,6 @@ describe("the description of a post in /openapi.json", () => {
     ["a limit order", { ...signal, order_type: "limit" }],
     ["a limit price", { ...signal, limit_price: 10 }],
     ["a stop price", { ...signal, stop_price: "10" }],
-    ["a blank id", { ...signal, id: "" }],
     ["an id that is no name", { ...signal, id: {} }],
     ["a signal and metadata at once", { ...signal, snapshot_id: metadata["snapshot_id"] ?? null }],
     ["a signal with a producer's scores", { ...signal, score: { "Buy Score": 1 } }]
