@@ -2,7 +2,7 @@
  * commands: the bodies and answers of the commands of domain/control/commands.ts, and where the HTTP API takes them.
  *
  * Promises: every command of the list has an endpoint and every endpoint a command, by type; a body has no field that does
- * nothing; whatever changes something states why, except where the reason could only be "because".
+ * nothing; what closes positions or stops trading as a whole states why, the others may.
  * Never: decides who may give a command.
  */
 import { z } from "zod"
@@ -91,7 +91,7 @@ const adoptBody = z
       description:
         "What the difference is booked at; our own average price, or the last trade's, when absent."
     }),
-    reason
+    reason: maybeReason
   })
   .meta({ id: "AdoptBody" })
 
@@ -207,14 +207,13 @@ const sinkAnswer = z.object({ status: z.literal("ACCEPTED"), sink: z.string() })
 
 const post = { ...command, tag: "commands" } as const
 
-/** A breaker is opened or closed by a person who can say why. */
 const breaker = (name: "open" | "close", summary: string) =>
   endpoint({
     ...post,
     path: `/api/v1/monitoring/circuit-breakers/:id/${name}`,
     name: `${name}CircuitBreaker`,
     summary,
-    body: requiredReasonBody,
+    body: reasonBody,
     answers: { 200: operations.circuitBreaker }
   })
 

@@ -30,6 +30,26 @@ const keysAt = (
   return schema instanceof z.ZodArray ? keysAt(schema.element, rest) : []
 }
 
+/** What a part must be, in words, where its schema has none of its own. */
+const TYPES: Readonly<Record<string, string>> = {
+  object: "must be an object",
+  record: "must be an object",
+  array: "must be a list",
+  string: "must be a text",
+  number: "must be a number",
+  int: "must be a whole number",
+  boolean: "must be true or false"
+}
+
+/** The message of an issue; that of the library, which speaks of its own, is put into words. */
+const messageOf = (issue: z.core.$ZodIssue): string => {
+  // A record's key has the message of the key's own schema.
+  if (issue.code === "invalid_key") return issue.issues[0]?.message ?? issue.message
+  if (issue.code !== "invalid_type" || !issue.message.startsWith("Invalid input")) return issue.message
+  if (issue.message.endsWith("received undefined")) return "is required"
+  return TYPES[issue.expected] ?? "must be of another type"
+}
+
 /** The value that a schema made of what was given, or all that is wrong with it. */
 export type Decoded<Value> =
   | { readonly ok: true; readonly value: Value }
@@ -52,9 +72,7 @@ export const decode = <Schema extends z.ZodObject>(
       const message = known === "" ? `unknown ${what}; there is none` : `unknown ${what}; use ${known}`
       return issue.keys.map((key) => ({ path: pathOf(at, [...issue.path, key]), message }))
     }
-    // A record's key has the message of the key's own schema.
-    const message = issue.code === "invalid_key" ? (issue.issues[0]?.message ?? issue.message) : issue.message
-    return [{ path: pathOf(at, issue.path), message }]
+    return [{ path: pathOf(at, issue.path), message: messageOf(issue) }]
   })
   return {
     ok: false,

@@ -22,15 +22,18 @@ const untilOf = ({ cooldownUntilMs, manual }: Breaker): string => {
   return cooldownUntilMs === null ? "until probes pass" : `at least until ${isoOf(cooldownUntilMs)}`
 }
 
+const becauseOf = ({ changedBy, reason }: Pick<Breaker, "changedBy" | "reason">): string =>
+  `by ${changedBy}${reason === null ? "" : `: ${reason}`}`
+
 /** Raises the alert of a breaker that is not closed; a repetition while it is open raises its count. */
 export const alertBreaker = (component: string, breaker: Breaker) =>
   Alerts.use((alerts) => {
-    const { changedBy, id, manual, numbers, openings, reason, state } = breaker
+    const { changedBy, id, manual, numbers, openings, state } = breaker
     return alerts.raise({
       severity: manual ? "LOW" : "HIGH",
       kind: "breaker.open",
       dedupKey: `${BREAKER_ALERTS}${id}`,
-      message: `the circuit breaker ${id} is ${state} by ${changedBy}: ${reason ?? ""}; entries are denied ${untilOf(breaker)}`,
+      message: `the circuit breaker ${id} is ${state} ${becauseOf(breaker)}; entries are denied ${untilOf(breaker)}`,
       component,
       detail: { ...numbers, breaker: id, state, changed_by: changedBy, openings },
       standing: true,
@@ -45,7 +48,7 @@ export const reportBreaker = (component: string, breaker: Breaker) =>
     const alerts = yield* Alerts
     const wake = yield* Wake
     const { changedBy, id, manual, numbers, openings, reason, state } = breaker
-    const because = `by ${changedBy}${reason === null ? "" : `: ${reason}`}`
+    const because = becauseOf(breaker)
     yield* logEvent(
       state === "OPEN" && !manual ? "warn" : "info",
       events[state],

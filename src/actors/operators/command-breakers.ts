@@ -38,13 +38,12 @@ const rowOf = (breaker: Breaker) => {
 /** `breaker.open`, `breaker.close`. */
 export const operateBreaker =
   (command: "open" | "close") =>
-  ({ caller: { by }, reason: why, target: id }: CommandRequest<"breaker.open" | "breaker.close">) =>
+  ({ caller: { by }, reason, target: id }: CommandRequest<"breaker.open" | "breaker.close">) =>
     Effect.gen(function* () {
       const settings = yield* Config
       if (!breakerIds(settings).includes(id)) return yield* notFound
       const store = yield* BreakerStore
       const view = yield* Breakers
-      const reason = why ?? ""
       const breaker = yield* store.operate(id, (before, nowMs) =>
         byOperator(before, command, { by, nowMs, reason })
       )

@@ -244,7 +244,7 @@ export const probed = (
 export const byOperator = (
   breaker: Breaker,
   command: "open" | "close",
-  { by, nowMs, reason }: { readonly by: string; readonly nowMs: number; readonly reason: string }
+  { by, nowMs, reason }: { readonly by: string; readonly nowMs: number; readonly reason: string | null }
 ): BreakerChange | null =>
   command === "open"
     ? step(breaker, "breaker.opened", {

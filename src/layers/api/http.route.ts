@@ -98,6 +98,13 @@ export type JsonOf<Schema> = Schema extends z.ZodType ? Immutable<z.input<Schema
 type AnswerOf<E extends Endpoint> = E["answers"][keyof E["answers"]]
 export type RequestOf<E extends Endpoint> = RouteRequest<OutputOf<E["query"]>, OutputOf<E["body"]>>
 
+/** Parameters that are given more than once: whoever does that means both, and only one would count. */
+const givenTwice = (parameters: URLSearchParams): ReadonlyArray<FieldError> => {
+  const names = [...parameters.keys()]
+  const twice = new Set(names.filter((name, at) => names.indexOf(name) !== at))
+  return [...twice].map((name) => ({ path: `query.${name}`, message: "must not be given twice" }))
+}
+
 /** The route of an endpoint whose response is untyped until it is built: what comes from rows is decoded (`decoded`). */
 export const rowsRoute = (
   endpoint: Endpoint,
@@ -107,10 +114,10 @@ export const rowsRoute = (
   endpoint,
   deadlineMs,
   handle: (request) => {
-    const parameters = Object.fromEntries(new URLSearchParams(request.exchange.query))
-    const query = read(endpoint.query, parameters, { at: "query", what: "parameter" })
+    const parameters = new URLSearchParams(request.exchange.query)
+    const query = read(endpoint.query, Object.fromEntries(parameters), { at: "query", what: "parameter" })
     const body = read(endpoint.body, request.body, {})
-    const errors = [...query.errors, ...body.errors]
+    const errors = [...givenTwice(parameters), ...query.errors, ...body.errors]
     return errors.length > 0
       ? Effect.fail(new Refused({ status: 400, errors }))
       : handle({ ...request, query: query.value, body: body.value })

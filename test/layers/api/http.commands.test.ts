@@ -29,11 +29,11 @@ const bodies: { readonly [name in CommandName]: object } = {
   "order.cancel": {},
   "order.resolve": { outcome: "not_placed", reason: "drill" },
   "position.close": { quantity: 1.5, reason: "drill" },
-  "position.adopt": { reason: "drill" },
+  "position.adopt": {},
   "account.flatten": { reason: "drill" },
-  "account.unlock": { reason: "drill" },
-  "breaker.open": { reason: "drill" },
-  "breaker.close": { reason: "drill" },
+  "account.unlock": {},
+  "breaker.open": {},
+  "breaker.close": {},
   "dead_letter.replay": {},
   "dead_letters.replay": { filter: {}, expect_count: 0 },
   "refused_post.replay": {},
@@ -187,6 +187,22 @@ describe("the permission matrix", () => {
     const reasons = world.audited.map(({ end }) => end?.reason ?? "")
     assert.notInclude(reasons.join(), "\0")
     assert.include(reasons[2], "headers.idempotency-key")
+  })
+
+  it("says what is missing in words of its own", async () => {
+    await start()
+    const answer = async (body: object) => {
+      const path = "/api/v1/dead-letters/replay"
+      return (await world.send("POST", path, { body: JSON.stringify(body), headers: bearer })).body.errors
+    }
+    assert.deepStrictEqual(await answer({}), [
+      { path: "filter", message: "is required" },
+      { path: "expect_count", message: "is required" }
+    ])
+    assert.deepStrictEqual(await answer({ filter: [], expect_count: "0" }), [
+      { path: "filter", message: "must be an object" },
+      { path: "expect_count", message: "must be a number" }
+    ])
   })
 
   it("is 404 for a target that there cannot be", async () => {

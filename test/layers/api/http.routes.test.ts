@@ -395,6 +395,16 @@ describe("the API's answers", () => {
     assert.strictEqual(body.errors[0]?.path, path)
   })
 
+  it("refuse a parameter that is given twice, once", async () => {
+    await start()
+    const { body, status } = await world.send(
+      "GET",
+      "/api/v1/waves?status=done&feed=a&status=missed&status=done"
+    )
+    assert.strictEqual(status, 400)
+    assert.deepStrictEqual(body.errors, [{ path: "query.status", message: "must not be given twice" }])
+  })
+
   it("name every wrong parameter, and what would be right", async () => {
     await start()
     const { body } = await world.send("GET", "/api/v1/waves?status=over&colour=red")
