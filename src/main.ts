@@ -63,6 +63,14 @@ const writeLine = makeLineWriter(log)
 const line = (level: string, event: string, msg: string, fields: object): void =>
   writeLine({ ts: new Date().toISOString(), level, event, msg, ...fields })
 
+const boot = (words: string, fields: object): void =>
+  line("info", "boot", `holdfast ${build.version} (${build.commit.slice(0, 12)}) ${words}`, {
+    ...build,
+    ...fields,
+    pid: process.pid,
+    node: process.version
+  })
+
 const exit = ({ fatal, status }: Verdict): never => {
   if (fatal !== null) line("error", "fatal", fatal.cause, { ...fatal, component: fatal.path, status })
   process.exit(status)
@@ -74,8 +82,11 @@ if (isChecking && process.stdout.isTTY) {
   const warnings = Result.isSuccess(outcome) ? settingsWarnings(outcome.success) : []
   process.stdout.write(`${settingsReport(outcome, warnings).join("\n")}\n`)
   process.exit(Result.isSuccess(outcome) ? 0 : exitStatus.configuration)
-} else if (Result.isFailure(loaded)) exit(verdictOfProblems(loaded.failure))
-else if (isChecking) {
+} else if (Result.isFailure(loaded)) {
+  // Which of them nobody knows: it is the configuration that would say so.
+  if (!isChecking) boot("refuses its configuration", { mode: null, roles: null, port: null })
+  exit(verdictOfProblems(loaded.failure))
+} else if (isChecking) {
   for (const { message, path } of settingsWarnings(loaded.success.settings))
     process.stderr.write(`warning: ${path}: ${message}\n`)
   process.stdout.write(`${JSON.stringify(describeSettings(loaded.success.settings), null, 2)}\n`)
@@ -83,14 +94,7 @@ else if (isChecking) {
 } else {
   const { live, settings, target, token } = loaded.success
   const { mode, port, roles } = settings
-  line("info", "boot", `holdfast ${build.version} (${build.commit.slice(0, 12)}) in ${mode} mode`, {
-    ...build,
-    mode,
-    roles: [...roles],
-    port,
-    pid: process.pid,
-    node: process.version
-  })
+  boot(`in ${mode} mode`, { mode, roles: [...roles], port })
   const reading = describeReading(settings)
   if (reading !== null)
     line("info", "config.read", reading, { secrets: secretReadings(settings), trimmed: settings.trimmed })

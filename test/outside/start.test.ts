@@ -66,6 +66,21 @@ describe("T1 start-up and configuration faults", () => {
     assert.strictEqual(exit.code, 78, service.tail())
     assert.strictEqual(service.lastLine["event"], "fatal")
     assert.strictEqual(service.lastLine["path"], path)
+    const first = service.lines[0] ?? {}
+    assert.strictEqual(first["event"], "boot", "the first line says which version refuses")
+    assert.hasAllKeys(first, [
+      "ts",
+      "level",
+      "event",
+      "msg",
+      "version",
+      "commit",
+      "mode",
+      "roles",
+      "port",
+      "pid",
+      "node"
+    ])
   })
 
   // Neither root nor anybody else can make these: one parent is a file, the other is the kernel's.

@@ -9,7 +9,7 @@
  */
 import { readFileSync } from "node:fs"
 import { findPackageJSON } from "node:module"
-import { dirname, join } from "node:path"
+import { dirname, join, resolve } from "node:path"
 import { z } from "zod"
 import type { BuildIdentity } from "./build.port.ts"
 
@@ -35,14 +35,23 @@ const versionOf = (text: string): string => {
   }
 }
 
+/** The directory of git: `.git` itself, or what the file `.git` of a worktree or a submodule points to. */
+const gitOf = (root: string): string => {
+  const path = join(root, ".git")
+  const named = /^gitdir: (.+)$/.exec(read(path) ?? "")?.[1]
+  return named === undefined ? path : resolve(root, named)
+}
+
 const headOf = (git: string): string | null => {
   const head = read(join(git, "HEAD"))
   if (head === null) return null
   const ref = /^ref: (.+)$/.exec(head)?.[1]
   if (ref === undefined) return head
-  const loose = read(join(git, ref))
+  // A worktree has a HEAD of its own and the branches of its repository.
+  const shared = resolve(git, read(join(git, "commondir")) ?? ".")
+  const loose = read(join(git, ref)) ?? read(join(shared, ref))
   if (loose !== null) return loose
-  const packed = read(join(git, "packed-refs"))
+  const packed = read(join(shared, "packed-refs"))
     ?.split("\n")
     .find((line) => line.endsWith(` ${ref}`))
   return packed?.split(" ")[0] ?? null
@@ -57,6 +66,6 @@ export const readBuild = (
   const named = environment["HOLDFAST_COMMIT"]
   return {
     version,
-    commit: named !== undefined && named !== "" ? named : (headOf(join(root, ".git")) ?? "unknown")
+    commit: named !== undefined && named !== "" ? named : (headOf(gitOf(root)) ?? "unknown")
   }
 }
