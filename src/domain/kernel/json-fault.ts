@@ -72,7 +72,7 @@ const fail = (cursor: Cursor, message: string, reason: JsonFault["reason"] = "sy
   return false
 }
 
-/** What is said of a placeholder, given the one that usually stands in the field; null where nobody knows the field. */
+/** What a message adds about a placeholder, given the one that usually stands in the field; null where nobody knows the field. */
 type Hint = (usual: string) => string
 
 const hadNoValue: Hint = (usual) => `; ${usual} had no value`

@@ -26,7 +26,7 @@ const USUAL: Readonly<Record<string, string>> = {
   prev_market_position: "strategy.prev_market_position"
 }
 
-/** Those that a body may show by name; of any other it is said that it is one. */
+/** Those that a body may show by name; any other is a placeholder without a name. */
 const NAMES: ReadonlySet<string> = new Set([
   ...Object.values(USUAL),
   "exchange",

@@ -48,7 +48,7 @@ describe("the commit of the code that runs", () => {
     assert.strictEqual(commitIn("main/sub"), commit)
   })
 
-  it("is unknown outside of a checkout, unless it is said", () => {
+  it("is unknown outside of a checkout, unless the environment names it", () => {
     put({ "plain/package.json": '{"version":"1.2.3"}' })
     assert.strictEqual(commitIn("plain"), "unknown")
     assert.strictEqual(commitIn("plain", { HOLDFAST_COMMIT: "said" }), "said")
