@@ -77,6 +77,7 @@ type Hint = (usual: string) => string
 
 const hadNoValue: Hint = (usual) => `; ${usual} had no value`
 const quoted: Hint = (usual) => `, as in "${usual}"`
+const orQuoted: Hint = (usual) => `; text must be in double quotes${quoted(usual)}`
 
 const MISTAKES: ReadonlyArray<readonly [RegExp, string, Hint?]> = [
   [/^$/, "the body ends here: it was cut off"],
@@ -86,7 +87,7 @@ const MISTAKES: ReadonlyArray<readonly [RegExp, string, Hint?]> = [
   [/^'/, "text must be in double quotes", quoted],
   [/^\/[/*]/, "comments are not JSON"],
   [/^[}\],]/, "a value is missing, or there is an extra comma", hadNoValue],
-  [/^[-+.\d]/, "must be a number as JSON writes it, such as 12 or 0.5"],
+  [/^[-+.\d]/, "must be a number as JSON writes it, such as 12 or 0.5", orQuoted],
   [/^"/, "text must not contain raw control characters or unknown escapes, and must end with a quote"]
 ]
 

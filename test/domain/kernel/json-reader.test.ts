@@ -146,10 +146,7 @@ describe("a body is refused with the path of its fault", () => {
       '{"x":{{ plot("secret") }}}',
       "a placeholder was not filled in, or its value must be in double quotes (character 6)"
     ],
-    [
-      "{{{ticker}}:1}",
-      "a placeholder was not filled in, or its value must be in double quotes (character 1)"
-    ],
+    ["{{{ticker}}:1}", "{{ticker}} was not filled in, or its value must be in double quotes (character 1)"],
     ['{"price":NaN}', "NaN and Infinity are not JSON numbers; {{close}} had no value (character 10)"],
     ['{"mine":NaN}', "NaN and Infinity are not JSON numbers (character 9)"],
     [
@@ -162,7 +159,7 @@ describe("a body is refused with the path of its fault", () => {
     ],
     [
       '{"timestamp":2026-11-30T10:00:00Z}',
-      'must be a JSON value; text must be in double quotes, as in "{{timenow}}" (character 14)'
+      'must be a number as JSON writes it, such as 12 or 0.5; text must be in double quotes, as in "{{timenow}}" (character 14)'
     ],
     ["{'symbol':'SPY'}", "text must be in double quotes (character 2)"],
     ["{\"symbol\":'SPY'}", 'text must be in double quotes, as in "{{ticker}}" (character 11)'],
