@@ -38,6 +38,7 @@ import m0031 from "./0031_restart-history.ts"
 import m0032 from "./0032_telegram-chats.ts"
 import m0033 from "./0033_list-indexes.ts"
 import m0034 from "./0034_outbox.ts"
+import m0035 from "./0035_order-types.ts"
 
 export const migrations = [
   { id: 1, name: "0001_init", up: m0001 },
@@ -73,5 +74,6 @@ export const migrations = [
   { id: 31, name: "0031_restart-history", up: m0031 },
   { id: 32, name: "0032_telegram-chats", up: m0032 },
   { id: 33, name: "0033_list-indexes", up: m0033 },
-  { id: 34, name: "0034_outbox", up: m0034 }
+  { id: 34, name: "0034_outbox", up: m0034 },
+  { id: 35, name: "0035_order-types", up: m0035 }
 ]

@@ -46,6 +46,8 @@ export interface Book {
     quantity: string | null,
     price: string
   ) => Effect.Effect<Filled | null, Refusal | DatabaseAway>
+  /** The market has reached its stop: from here on it is a market or a limit order, whatever the market does then. */
+  readonly trigger: (id: string) => Effect.Effect<OrderRow | null, DatabaseAway>
   /** Ends an open order; refused when it is no longer open or not this account's. */
   readonly end: (
     account: string | null,
@@ -100,6 +102,7 @@ const insertOrder = (sql: Sql, request: OrderRequest, reserved: string, at: Date
         type: request.type,
         quantity: request.quantity,
         limit_price: request.limit_price ?? null,
+        stop_price: request.stop_price ?? null,
         time_in_force: request.time_in_force,
         status: "open",
         reserved,
@@ -222,6 +225,13 @@ export const makeBook = (database: VenueDatabase, options: PaperBrokerOptions): 
           DO UPDATE SET received = create_requests.received + 1, last_at = excluded.last_at`
       )
     ).pipe(Effect.asVoid),
+  trigger: (id) =>
+    Effect.flatMap(now, (at) =>
+      database.run(
+        (sql) => sql<OrderRow>`UPDATE orders SET triggered_at = ${at}, updated_at = ${at}
+          WHERE id = ${id} AND triggered_at IS NULL AND status IN ('open', 'partially_filled') RETURNING *`
+      )
+    ).pipe(Effect.map((rows) => rows[0] ?? null)),
   place: (request, price) => place(database, options, request, price),
   fill: (order, quantity, price) => fill(database, options, order, quantity, price),
   end: (account, id, status) => end(database, account, id, status)

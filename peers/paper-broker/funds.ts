@@ -15,7 +15,7 @@ import type { OrderRequest } from "./wire.ts"
 
 const decimal = BigDecimal.fromStringUnsafe
 
-/** Money the order would tie up: the part of it that opens or adds, at its limit or at `price`. */
+/** Money the order would tie up: the part of it that opens or adds, at its own price or at `price`. */
 export const openingNotional = (
   sql: Sql,
   request: OrderRequest,
@@ -34,7 +34,7 @@ export const openingNotional = (
       )
       return BigDecimal.multiplyAll([
         opening,
-        decimal(request.limit_price ?? price),
+        decimal(request.limit_price ?? request.stop_price ?? price),
         contractMultiplier(request.symbol)
       ])
     }

@@ -5,8 +5,8 @@
  * order as soon as it is placed, and at every open order once per step of the price while there are any; the second look is also the
  * recovery: an order that was committed before a kill and not filled is filled after it.
  *
- * Promises: market orders trade at once, limit orders when the price reaches them, `ioc` trades at once or is cancelled,
- * `day` expires at 00:00 UTC; nothing trades while fills are held; a database that is away only makes it wait.
+ * Promises: market orders trade at once, limit orders when the price reaches them, stop orders after the last trade has reached
+ * their stop, for good; `ioc` trades at once or is cancelled, `day` expires at 00:00 UTC; nothing trades while fills are held; a database that is away only makes it wait.
  * Never: holds an order in memory: the queue has names of orders, the book has the orders.
  */
 import { BigDecimal, Clock, Effect, Option, Queue, Semaphore } from "effect"
@@ -15,7 +15,7 @@ import type { Book, Filled } from "./book.ts"
 import type { DatabaseAway } from "./database.ts"
 import type { Faults } from "./faults.ts"
 import { venueLimits } from "./options.ts"
-import { type Prices, tradePrice } from "./prices.ts"
+import { type Prices, reachesStop, tradePrice } from "./prices.ts"
 import type { Queries } from "./queries.ts"
 import type { Refusal } from "./refusal.ts"
 import type { StreamHub } from "./stream-hub.ts"
@@ -56,6 +56,19 @@ const partsOf = (quantity: string, parts: number): ReadonlyArray<string | null> 
   return [...Array.from({ length: parts - 1 }, () => formatDecimal(share)), null]
 }
 
+/** Looks at every open order; whether there is any. Page by page: those far from the market would otherwise hide the rest. */
+const sweepAll = <E>(queries: Queries, match: (order: OrderRow) => Effect.Effect<void, E>) =>
+  Effect.gen(function* () {
+    for (let after = 0n, any = false; ;) {
+      const orders: ReadonlyArray<OrderRow> = yield* queries.open(after)
+      any ||= orders.length > 0
+      yield* Effect.forEach(orders, match, { discard: true })
+      const last = orders.at(-1)
+      if (last === undefined || orders.length < venueLimits.sweepOrdersMax) return any
+      after = last.seq
+    }
+  })
+
 export const makeMatcher = (parts: MatcherParts): Effect.Effect<Matcher> =>
   Effect.gen(function* () {
     const { book, queries, prices, faults, hub } = parts
@@ -77,10 +90,14 @@ export const makeMatcher = (parts: MatcherParts): Effect.Effect<Matcher> =>
         // It ended by itself meanwhile: by a cancel of its owner, or its last trade.
         Effect.catchTag("Refusal", () => Effect.void)
       )
-    const match = (order: OrderRow) =>
+    const match = (found: OrderRow) =>
       Effect.gen(function* () {
         if (faults.state().holdFills) return
-        const price = tradePrice(order, yield* prices.quote(order.symbol))
+        const quote = yield* prices.quote(found.symbol)
+        // Stored before it trades: a venue that is killed in between finds it triggered, whatever the market does meanwhile.
+        const isTriggered = found.triggered_at === null && reachesStop(found, quote)
+        const order = isTriggered ? ((yield* book.trigger(found.id)) ?? found) : found
+        const price = tradePrice(order, quote)
         if (price !== null) {
           for (const quantity of partsOf(plain(order.quantity), faults.state().fillParts)) {
             const filled = yield* fillNow(order, quantity, price)
@@ -96,9 +113,7 @@ export const makeMatcher = (parts: MatcherParts): Effect.Effect<Matcher> =>
     let mayBeOpen = true
     const sweep = Effect.gen(function* () {
       mayBeOpen = false
-      const orders = yield* queries.open
-      if (orders.length > 0) mayBeOpen = true
-      yield* Effect.forEach(orders, match, { discard: true })
+      if (yield* sweepAll(queries, match)) mayBeOpen = true
     }).pipe(Effect.onError(() => Effect.sync(() => void (mayBeOpen = true))))
     let sweepAtMs = 0
     const turn = Effect.gen(function* () {

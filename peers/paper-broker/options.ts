@@ -58,7 +58,7 @@ export const venueLimits = {
   sweepEveryMs: 250,
   /** The net under a venue without open orders. */
   sweepIdleMs: 10_000,
-  /** Orders of one sweep. A practice venue with more resting orders fills the rest one sweep later. */
+  /** Orders that a sweep reads at once. */
   sweepOrdersMax: 500,
   /** Orders waiting for the matcher; what does not fit is found by the next sweep. */
   matcherQueueMax: 1_024,

@@ -25,13 +25,29 @@ export interface Prices {
   readonly set: (symbol: string, price: string | null) => Effect.Effect<void, DatabaseAway>
 }
 
-/** The price at which an order would trade now, or null while its limit is not reached. A limit may be bettered. */
+/** Whether the last trade has reached a stop: at or above it for a buy, at or below it for a sell. */
+export const reachesStop = (order: Pick<OrderRow, "side" | "stop_price">, quote: VenueQuote): boolean => {
+  if (order.stop_price === null) return false
+  const [stop, last] = [
+    BigDecimal.fromStringUnsafe(order.stop_price),
+    BigDecimal.fromStringUnsafe(quote.last)
+  ]
+  return order.side === "buy"
+    ? BigDecimal.isGreaterThanOrEqualTo(last, stop)
+    : BigDecimal.isLessThanOrEqualTo(last, stop)
+}
+
+/**
+ * The price at which an order would trade now, or null while its limit is not reached, or its stop was not. A limit may be
+ * bettered; a stop that was triggered is a market or a limit order.
+ */
 export const tradePrice = (
-  order: Pick<OrderRow, "side" | "type" | "limit_price">,
+  order: Pick<OrderRow, "side" | "limit_price" | "stop_price" | "triggered_at">,
   quote: VenueQuote
 ): string | null => {
+  if (order.stop_price !== null && order.triggered_at === null) return null
   const price = order.side === "buy" ? quote.ask : quote.bid
-  if (order.type === "market" || order.limit_price === null) return price
+  if (order.limit_price === null) return price
   const limit = BigDecimal.fromStringUnsafe(order.limit_price)
   const offered = BigDecimal.fromStringUnsafe(price)
   const reached =

@@ -56,7 +56,8 @@ export interface Queries {
   readonly account: (account: string) => Effect.Effect<object, DatabaseAway>
   readonly creates: (clientOrderId: string | null) => Effect.Effect<ReadonlyArray<CreateCount>, DatabaseAway>
   /** Orders the matcher has to look at, oldest first. */
-  readonly open: Effect.Effect<ReadonlyArray<OrderRow>, DatabaseAway>
+  /** Open orders behind this one in sequence, a page of them. */
+  readonly open: (after: bigint) => Effect.Effect<ReadonlyArray<OrderRow>, DatabaseAway>
   readonly lastSequence: Effect.Effect<string | null, DatabaseAway>
 }
 
@@ -164,10 +165,13 @@ export const makeQueries = (database: VenueDatabase, options: PaperBrokerOptions
           created: Number(row.created)
         }))
     ),
-  open: database.run(
-    (sql) => sql<OrderRow>`SELECT * FROM orders WHERE status IN ('open', 'partially_filled')
+  open: (after) =>
+    database.run(
+      (
+        sql
+      ) => sql<OrderRow>`SELECT * FROM orders WHERE status IN ('open', 'partially_filled') AND seq > ${String(after)}::bigint
       ORDER BY seq LIMIT ${venueLimits.sweepOrdersMax}`
-  ),
+    ),
   lastSequence: Effect.map(
     database.run((sql) => sql<{ value: bigint }>`SELECT value FROM fill_sequence`),
     (rows) => (rows[0] === undefined || rows[0].value === 0n ? null : String(rows[0].value))

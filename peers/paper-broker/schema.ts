@@ -76,4 +76,16 @@ const init = SqlClient.SqlClient.use((sql) =>
   )
 )
 
-export const migrations = { "0001_init": init }
+const stopOrders = SqlClient.SqlClient.use((sql) =>
+  Effect.all(
+    [
+      sql`ALTER TABLE orders DROP CONSTRAINT orders_type_check,
+        ADD CONSTRAINT orders_type_check CHECK (type IN ('market', 'limit', 'stop', 'stop_limit')),
+        ADD COLUMN stop_price numeric CHECK (stop_price > 0),
+        ADD COLUMN triggered_at timestamptz`
+    ],
+    { discard: true }
+  )
+)
+
+export const migrations = { "0001_init": init, "0002_stop-orders": stopOrders }

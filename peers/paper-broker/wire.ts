@@ -32,13 +32,24 @@ const OrderRequest = Schema.Struct({
   account: Text,
   symbol: SymbolText,
   side: Schema.Literals(["buy", "sell"]),
-  type: Schema.Literals(["market", "limit"]),
+  type: Schema.Literals(["market", "limit", "stop", "stop_limit"]),
   quantity: PositiveDecimal,
   limit_price: Schema.optionalKey(Schema.NullOr(PositiveDecimal)),
+  stop_price: Schema.optionalKey(Schema.NullOr(PositiveDecimal)),
   time_in_force: Schema.Literals(["day", "gtc", "ioc"])
 }).check(
   Schema.makeFilter(
-    (o) => (o.type === "limit") === ((o.limit_price ?? null) !== null) || "limit_price goes with limit"
+    (o) =>
+      (o.type === "limit" || o.type === "stop_limit") === ((o.limit_price ?? null) !== null) ||
+      "limit_price goes with limit and stop_limit"
+  ),
+  Schema.makeFilter(
+    (o) =>
+      (o.type === "stop" || o.type === "stop_limit") === ((o.stop_price ?? null) !== null) ||
+      "stop_price goes with stop and stop_limit"
+  ),
+  Schema.makeFilter(
+    (o) => o.time_in_force !== "ioc" || (o.stop_price ?? null) === null || "a stop waits and cannot be ioc"
   )
 )
 export type OrderRequest = typeof OrderRequest.Type
@@ -69,9 +80,12 @@ export interface OrderRow {
   readonly account: string
   readonly symbol: string
   readonly side: "buy" | "sell"
-  readonly type: "market" | "limit"
+  readonly type: "market" | "limit" | "stop" | "stop_limit"
   readonly quantity: string
   readonly limit_price: string | null
+  readonly stop_price: string | null
+  /** When the market reached its stop; null before, and for what has none. */
+  readonly triggered_at: Date | null
   readonly time_in_force: "day" | "gtc" | "ioc"
   readonly status: "open" | "partially_filled" | "filled" | "cancelled" | "expired" | "rejected"
   readonly filled_quantity: string
@@ -113,6 +127,7 @@ export const orderOut = (row: OrderRow) => ({
   type: row.type,
   quantity: plain(row.quantity),
   limit_price: plainOrNull(row.limit_price),
+  stop_price: plainOrNull(row.stop_price),
   time_in_force: row.time_in_force,
   status: row.status,
   filled_quantity: plain(row.filled_quantity),

@@ -33,6 +33,9 @@ const replayedOutcome = z
         symbol: z.string(),
         side: z.string(),
         quantity: decimal,
+        terms: text.meta({
+          description: "Kind, prices and time in force, where it is not a plain order at market."
+        }),
         denied: z.array(z.string()).meta({ description: "Checks that are against it; none: it is sent." })
       })
     ),

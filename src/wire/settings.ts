@@ -67,6 +67,10 @@ const strategy = z
     partialFillMsMax: natural.nullable().default(null).meta({
       description:
         "After this long without another fill the rest of a partly filled entry is cancelled (`keep`, `close`) or alerted (`leave`); null: it works until the venue ends it."
+    }),
+    timeInForce: oneOf(["day", "gtc", "ioc"]).nullable().default(null).meta({
+      description:
+        "How long its limit and stop orders work when their signal does not say; null: `day`, and `gtc` where the market never closes. Not for orders at market. A stop is never `ioc`."
     })
   })
   .meta({ id: "StrategySettings", description: "Which signals are traded where, and how." })

@@ -3,7 +3,7 @@
  *
  * Promises: a body is read whole; all its errors are returned at once, one per field, named by path, in the order of the
  * fields here.
- * Promises: a kind of order that cannot be placed is refused, never traded as another kind.
+ * Promises: a price that does not go with the kind of order is refused by its name, never left out.
  * Never: keeps `secret`, reads a clock, or gives a meaning to fields that it does not know (they stay in the stored
  * body and in its hash: senders add their own).
  */
@@ -13,6 +13,7 @@ import type { FieldError } from "../domain/kernel/field-error.ts"
 import { fieldLimits } from "../domain/kernel/limits-signals.ts"
 import { placeholderHint } from "../domain/kernel/placeholder.ts"
 import { MARKET_POSITIONS, type Signal, SIGNAL_INTENTS } from "../domain/signals/signal.ts"
+import { ORDER_TYPES, TIMES_IN_FORCE, termsErrors, type SignalTerms } from "../domain/signals/order-type.ts"
 import { SCORES } from "../domain/signals/metadata.ts"
 import {
   ACTION_WORDS,
@@ -57,10 +58,22 @@ const wished = z.object({
   })
 })
 
-const notYet = (kind: string) =>
-  optional(z.never(`must not be given: ${kind} orders cannot be placed yet`), {
-    description: `Refused: ${kind} orders cannot be placed yet.`
+const terms = z.object({
+  order_type: optional(wordOf(ORDER_TYPES), {
+    description:
+      "The kind of order; absent: market. A `limit` trades at its price or better, a `stop` becomes a market order when the market reaches it, a `stop_limit` a limit order."
+  }),
+  limit_price: optional(amount("positive"), {
+    description: "The price of a `limit` or `stop_limit`; for an option that of its contract."
+  }),
+  stop_price: optional(amount("positive"), {
+    description: "The price at which a `stop` or `stop_limit` is triggered."
+  }),
+  time_in_force: optional(wordOf(TIMES_IN_FORCE), {
+    description:
+      "How long the order works: `day` to the end of the session, `gtc` until it is cancelled, `ioc` only now; absent: as the strategy's settings say."
   })
+})
 
 const rest = z.object({
   timeframe: required(timeframe, {
@@ -81,11 +94,6 @@ const rest = z.object({
   }),
   strike: optional(amount("positive"), { description: "The strike of an option." }),
   expiration: optional(day, { description: "The expiration day of an option, YYYY-MM-DD or YYYYMMDD." }),
-  order_type: optional(wordOf(["market"], "must be market: other kinds of order cannot be placed yet"), {
-    description: "The kind of order."
-  }),
-  limit_price: notYet("limit"),
-  stop_price: notYet("stop"),
   id: eventId
 })
 
@@ -112,12 +120,19 @@ const oneOf = (...names: ReadonlyArray<string>): Array<Described> =>
   names.map((name) => ({ required: [name], properties: { [name]: { not: BLANK } } }))
 
 /** All fields, for the usual body, which has no errors; compiled, because every post passes through here. */
-const all = z.compile(z.object({ ...named.shape, ...wished.shape, ...rest.shape }))
+const all = z.compile(z.object({ ...named.shape, ...wished.shape, ...terms.shape, ...rest.shape }))
+
+/** A price goes with these kinds of order, and with no other (domain/signals/order-type.ts). */
+const pricedBy = (price: string, ...kinds: ReadonlyArray<string>): Described => ({
+  if: { required: ["order_type"], properties: { order_type: wordForm(kinds) } },
+  then: { required: [price], properties: { [price]: { not: BLANK } } },
+  else: { properties: { [price]: BLANK } }
+})
 
 export const signalBody = z.object({ ...all.shape, secret, ...notMetadata }).meta({
   id: "SignalBody",
   description: "A signal: what to trade, when it was made, and at least one way to state the intent.",
-  // What zod cannot express: one of several fields must be given.
+  // What zod cannot express: one of several fields must be given, and prices go with kinds.
   override: {
     allOf: [
       { anyOf: oneOf("symbol", "ticker") },
@@ -129,6 +144,12 @@ export const signalBody = z.object({ ...all.shape, secret, ...notMetadata }).met
             properties: { intent: wordForm(["close", "reverse", "target"]) }
           }
         ]
+      },
+      pricedBy("limit_price", "limit", "stop_limit"),
+      pricedBy("stop_price", "stop", "stop_limit"),
+      {
+        if: { required: ["order_type"], properties: { order_type: wordForm(["stop", "stop_limit"]) } },
+        then: { properties: { time_in_force: { not: wordForm(["ioc"]) } } }
       }
     ]
   }
@@ -155,6 +176,17 @@ const intentOf = (fields: z.output<typeof wished>): Decoded<ReadIntent> => {
   return "errors" in read ? { ok: false, errors: read.errors } : { ok: true, value: read }
 }
 
+const termsOf = (fields: z.output<typeof terms>): Decoded<SignalTerms> => {
+  const value = {
+    orderType: fields.order_type,
+    limitPrice: fields.limit_price,
+    stopPrice: fields.stop_price,
+    timeInForce: fields.time_in_force
+  }
+  const errors = termsErrors(value)
+  return errors.length > 0 ? { ok: false, errors } : { ok: true, value }
+}
+
 /** The result of rules over several fields, which are applied only when each of the fields is valid by itself. */
 const together = <Fields, Value>(
   fields: Decoded<Fields>,
@@ -176,9 +208,10 @@ export const decodeSignal = (body: JsonObject): Decoded<Signal> => {
   const whole = data === undefined ? null : ({ ok: true, value: data } as const)
   const symbol = together(whole ?? decode(named, own), symbolOf)
   const intent = together(whole ?? decode(wished, own), intentOf)
+  const placed = together(whole ?? decode(terms, own), termsOf)
   const fields = whole ?? decode(rest, own)
-  if (!symbol.ok || !intent.ok || !fields.ok) {
-    const errors = [symbol, intent, fields].flatMap((part) => (part.ok ? [] : part.errors))
+  if (!symbol.ok || !intent.ok || !placed.ok || !fields.ok) {
+    const errors = [symbol, intent, placed, fields].flatMap((part) => (part.ok ? [] : part.errors))
     return { ok: false, errors: errors.map((error) => withPlaceholder(error, own)) }
   }
   const { expiration, price, quantity, strategy, strike, timeframe: bar, timestamp } = fields.value
@@ -187,6 +220,7 @@ export const decodeSignal = (body: JsonObject): Decoded<Signal> => {
     value: {
       symbol: symbol.value,
       ...intent.value,
+      ...placed.value,
       timeframe: bar.text,
       timeframeMs: bar.ms,
       firedAtMs: timestamp,

@@ -65,7 +65,11 @@ export const triedPost = z
         position_size: true,
         market_position: true,
         prev_market_position: true,
-        market_position_size: true
+        market_position_size: true,
+        order_type: true,
+        limit_price: true,
+        stop_price: true,
+        time_in_force: true
       })
       .nullable(),
     mapped: z

@@ -11,6 +11,7 @@ import { VOTES } from "../domain/decision/agents.ts"
 import { ENGINES } from "../domain/kernel/settings.ts"
 import { FIRST_EVENT, ORDER_EVENTS, ORDER_STATUSES } from "../domain/orders/order.ts"
 import { PARTIAL_MARKS } from "../domain/orders/partial.ts"
+import { ORDER_TYPES, TIMES_IN_FORCE } from "../domain/signals/order-type.ts"
 import { SIGNAL_STATUSES } from "../domain/signals/signal-status.ts"
 import { MARKET_POSITIONS, SIGNAL_INTENTS } from "../domain/signals/signal.ts"
 import { times } from "./latency.ts"
@@ -42,6 +43,10 @@ export const signal = z
     market_position: z.enum(MARKET_POSITIONS).nullable(),
     prev_market_position: z.enum(MARKET_POSITIONS).nullable(),
     market_position_size: decimal.nullable(),
+    order_type: z.enum(ORDER_TYPES).nullable(),
+    limit_price: decimal.nullable(),
+    stop_price: decimal.nullable(),
+    time_in_force: z.enum(TIMES_IN_FORCE).nullable(),
     fired_at: instant.nullable(),
     expires_from: instant.nullable().meta({ description: "The moment its age counts from." }),
     received_at: instant,
@@ -71,10 +76,17 @@ export const order = z
     wanted: decimal.nullable(),
     symbol: z.string(),
     side,
-    type: z.enum(["market", "limit"]),
+    type: z.enum(ORDER_TYPES),
     quantity: decimal,
-    limit_price: decimal.nullable(),
-    time_in_force: z.enum(["day", "gtc", "ioc"]),
+    limit_price: decimal.nullable().meta({ description: "In whole ticks: never worse than was asked." }),
+    stop_price: decimal
+      .nullable()
+      .meta({ description: "What triggers it, in whole ticks: never earlier than was asked." }),
+    time_in_force: z.enum(TIMES_IN_FORCE),
+    expires_at: instant.nullable().meta({
+      description:
+        "When the session of a `day` order that can rest is over: then it is cancelled. Null before it was sent."
+    }),
     status: z.enum(ORDER_STATUSES),
     attempt: count,
     source: z.string(),

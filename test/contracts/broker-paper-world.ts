@@ -58,6 +58,7 @@ export const venueVerbs = (url: string): Omit<BrokerWorld, "connection"> => {
         type: order.type,
         quantity: order.quantity,
         limit_price: order.limitPrice,
+        stop_price: order.stopPrice,
         time_in_force: order.timeInForce
       })
   }

@@ -47,6 +47,7 @@ export const marketOrder = (over: Partial<CreateOrder> = {}): CreateOrder => ({
   type: "market",
   quantity: "2",
   limitPrice: null,
+  stopPrice: null,
   timeInForce: "gtc",
   ...over
 })
@@ -119,6 +120,32 @@ const ordersContract = (make: MakeWorld): void => {
       const [fill] = yield* fillsCount(world.connection, 1)
       assert.strictEqual(fill?.price, "45")
       assert.deepStrictEqual(yield* world.connection.openOrders(ACCOUNT), [])
+    })
+  )
+
+  it.live("a stop rests until the price has been there, and trades at market from then on", () =>
+    Effect.gen(function* () {
+      const world = yield* make("U")
+      yield* world.setPrice("SPY", "50")
+      const stop = marketOrder({ type: "stop", stopPrice: "55" })
+      const both = { ...stop, clientOrderId: "c2", type: "stop_limit", limitPrice: "54" } as const
+      const placed = yield* world.connection.create(stop)
+      yield* world.connection.create(both)
+      const open = Effect.map(world.connection.openOrders(ACCOUNT), (orders) =>
+        orders.map(({ clientOrderId, limitPrice, stopPrice }) => [clientOrderId, stopPrice, limitPrice])
+      )
+      assert.deepStrictEqual(yield* open, [
+        ["c1", "55", null],
+        ["c2", "55", "54"]
+      ])
+      yield* world.setPrice("SPY", "56")
+      const [first] = yield* fillsCount(world.connection, 1)
+      assert.deepStrictEqual([first?.venueOrderId, first?.price], [placed.venueOrderId, "56"])
+      // Triggered with the other, and too dear for its limit until the price comes back.
+      assert.deepStrictEqual(yield* open, [["c2", "55", "54"]])
+      yield* world.setPrice("SPY", "53")
+      const fills = yield* fillsCount(world.connection, 2)
+      assert.strictEqual(fills.at(-1)?.price, "53")
     })
   )
 

@@ -20,9 +20,9 @@ const make: MakeWorld = (rule) =>
       creates: (clientOrderId) => Effect.sync(() => venue.creates(clientOrderId)),
       placeExternal: (order) =>
         Effect.map(Clock.currentTimeMillis, (ms) => {
-          const { account, symbol, side, type, quantity, limitPrice, timeInForce } = order
+          const { account, symbol, side, type, quantity, limitPrice, stopPrice, timeInForce } = order
           const placed = venue.book.createExternal(
-            { account, symbol, side, type, quantity, limitPrice, timeInForce },
+            { account, symbol, side, type, quantity, limitPrice, stopPrice, timeInForce },
             new Date(ms)
           )
           venue.book.fill(placed.venueOrderId, placed.quantity, "100", new Date(ms))

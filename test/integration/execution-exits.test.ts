@@ -144,6 +144,7 @@ layer(world(), { excludeTestServices: true })("exits", (it) => {
           type: "market",
           quantity: "2",
           limitPrice: null,
+          stopPrice: null,
           timeInForce: "day"
         },
         new Date()
@@ -197,6 +198,7 @@ layer(world(), { excludeTestServices: true })("exits", (it) => {
           type: "market",
           quantity: "5",
           limitPrice: null,
+          stopPrice: null,
           timeInForce: "day"
         },
         new Date()

@@ -26,6 +26,7 @@ const namesake = (venue: MemoryBroker, account: string, order: StoredOrder) =>
       type: "market",
       quantity: order.quantity,
       limitPrice: null,
+      stopPrice: null,
       timeInForce: "day"
     },
     new Date()

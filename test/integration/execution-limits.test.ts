@@ -317,7 +317,7 @@ layer(world(shared), { excludeTestServices: true })("accounts that share a limit
       const raced = yield* orders.submit(yield* own("paper-1"), order, (row, context) => {
         looks += 1
         return looks === 1
-          ? { _tag: "Send", quantity: row.quantity, numbers: {} }
+          ? { _tag: "Send", quantity: row.quantity, expiresAtMs: null, numbers: {} }
           : permitOf(shared)(row, context)
       })
       assert.strictEqual(outcome(raced), "orders_per_minute")

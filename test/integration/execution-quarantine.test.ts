@@ -153,6 +153,7 @@ layer(world(), { excludeTestServices: true })("one row of a venue that cannot be
           type: "market",
           quantity: "1",
           limitPrice: null,
+          stopPrice: null,
           timeInForce: "day"
         },
         new Date()

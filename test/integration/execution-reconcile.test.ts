@@ -185,7 +185,8 @@ layer(world(), { excludeTestServices: true })("reconciliation and cancels", (it)
         side: "sell",
         type: "market",
         quantity: "1",
-        limitPrice: null
+        limitPrice: null,
+        stopPrice: null
       } as const
       const byHand = venue.book.createExternal(
         { ...sold, account: "paper-1", timeInForce: "day" },

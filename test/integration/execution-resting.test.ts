@@ -135,6 +135,7 @@ layer(world(settings), { excludeTestServices: true })("accounts that rest", (it)
           type: "market",
           quantity: "1",
           limitPrice: null,
+          stopPrice: null,
           timeInForce: "gtc"
         } as const
         twin.holdFills(true)

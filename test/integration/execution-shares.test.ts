@@ -183,6 +183,7 @@ layer(world(), { excludeTestServices: true })("shares of a position", (it) => {
           type: "market",
           quantity: "4",
           limitPrice: null,
+          stopPrice: null,
           timeInForce: "day"
         },
         new Date()

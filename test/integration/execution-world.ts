@@ -153,6 +153,10 @@ export interface OrderOptions {
   readonly target?: string
   /** Milliseconds from now until the intent is stale; null for never. */
   readonly validMs?: number | null
+  /** With prices instead of at market. */
+  readonly limit?: string
+  readonly stop?: string
+  readonly time?: "day" | "gtc" | "ioc"
 }
 
 /** A signal and its entry order in `intended`, as a decision leaves them. Answers the order. */
@@ -162,7 +166,9 @@ export const intend = (options: OrderOptions = {}) =>
     const signal = randomUUID()
     const id = randomUUID()
     const clientOrderId = randomUUID().replaceAll("-", "")
-    const { closes, target, quantity = "1" } = options
+    const { closes, limit, stop, target, quantity = "1" } = options
+    const kinds = [...(stop === undefined ? [] : ["stop"]), ...(limit === undefined ? [] : ["limit"])]
+    const type = kinds.join("_") || "market"
     const isEntry = closes === undefined && target === undefined
     const sizing = target !== undefined ? "target" : closes === null ? "share" : "fixed"
     yield* sql((client) =>
@@ -170,10 +176,11 @@ export const intend = (options: OrderOptions = {}) =>
         client`INSERT INTO signals (id, kind, source, identity, identity_kind, body_hash, body, request_id, answer)
           VALUES (${signal}, 'signal', 'default', ${signal}, 'explicit', 'h', '{}', 'r', '{}')`,
         client`INSERT INTO orders (id, client_order_id, signal_id, account, strategy, intent, sizing, wanted, symbol, side,
-            type, quantity, time_in_force, status, source, venue, valid_until)
+            type, quantity, limit_price, stop_price, time_in_force, status, source, venue, valid_until)
           VALUES (${id}, ${clientOrderId}, ${signal}, ${options.account ?? "paper-1"}, ${options.strategy ?? "default"},
             ${isEntry ? "entry" : "reduce"}, ${sizing}, ${isEntry ? quantity : (target ?? closes ?? null)}::numeric,
-            ${options.symbol ?? "SPY"}, ${options.side ?? "buy"}, 'market', ${quantity}::numeric, 'day', 'intended',
+            ${options.symbol ?? "SPY"}, ${options.side ?? "buy"}, ${type}, ${quantity}::numeric, ${limit ?? null}::numeric,
+            ${stop ?? null}::numeric, ${options.time ?? "day"}, 'intended',
             'webhook', 'practice', clock_timestamp() + ${options.validMs ?? null}::int * interval '1 millisecond')`
       ])
     )

@@ -266,6 +266,7 @@ layer(world(), { excludeTestServices: true })("the life of an order", (it) => {
         ...{ account, clientOrderId, quantity, side, symbol },
         type: "market",
         limitPrice: null,
+        stopPrice: null,
         timeInForce: "day"
       })
       yield* venue.fill(found.venueOrderId)

@@ -53,6 +53,7 @@ const orderIn = (order: ReturnType<typeof orderOut>): VenueOrder => ({
   type: order.type,
   quantity: order.quantity,
   limitPrice: order.limit_price,
+  stopPrice: order.stop_price,
   timeInForce: order.time_in_force,
   status: order.status,
   filledQuantity: order.filled_quantity,
@@ -104,10 +105,13 @@ export const openDayVenue = (
         ),
         (page) => page.orders.map(orderIn)
       )
-    const create: BrokerConnection["create"] = ({ limitPrice, ...order }) =>
+    const create: BrokerConnection["create"] = ({ limitPrice, stopPrice, ...order }) =>
       Effect.gen(function* () {
         const quote = yield* prices.quote(order.symbol)
-        const price = tradePrice({ ...order, limit_price: limitPrice }, quote)
+        const price = tradePrice(
+          { ...order, limit_price: limitPrice, stop_price: stopPrice, triggered_at: null },
+          quote
+        )
         if (price === null) return yield* Effect.die(new Error("the day has market orders only"))
         const request = {
           client_order_id: order.clientOrderId,
@@ -117,6 +121,7 @@ export const openDayVenue = (
           type: order.type,
           quantity: order.quantity,
           limit_price: limitPrice,
+          stop_price: stopPrice,
           time_in_force: order.timeInForce
         }
         const placed = yield* book.place(request, price)

@@ -12,6 +12,7 @@ const order = (over: Partial<CreateOrder> = {}): CreateOrder => ({
   type: "market",
   quantity: "2",
   limitPrice: null,
+  stopPrice: null,
   timeInForce: "day",
   ...over
 })

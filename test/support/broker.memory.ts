@@ -5,7 +5,7 @@
  * same contract suite as the adapter of the paper venue, so what is learned here holds there.
  *
  * Promises: without a script it behaves like the paper venue: market orders fill at once at the symbol's price, limit
- * orders rest; every scripted outcome is used once, in order; requests are counted per client order id before anything
+ * and stop orders rest; every scripted outcome is used once, in order; requests are counted per client order id before anything
  * else happens to them.
  * Never: waits on anything but the ambient clock, or keeps state outside the object it returns.
  * Failure: exactly what the script defines, with the tags of the port.
@@ -122,6 +122,7 @@ interface Twin {
   readonly cancelScript: Array<Outcome>
   readonly requests: Map<string, number>
   readonly prices: Map<string, string>
+  readonly triggered: Set<string>
   readable: boolean
   invisibleMs: number
   held: boolean
@@ -134,8 +135,22 @@ const priceOf = (twin: Twin, symbol: string): string => twin.prices.get(symbol) 
 const refusal = (twin: Twin, code: string, message: string, duplicate = false) =>
   new BrokerRefused({ broker: twin.name, code, message, duplicate })
 
+/** A stop stays triggered, whatever the price does then. */
+const isTriggered = (twin: Twin, { side, stopPrice, symbol, venueOrderId }: VenueOrder): boolean => {
+  if (stopPrice === null || twin.triggered.has(venueOrderId)) return true
+  const [price, stop] = [priceOf(twin, symbol), stopPrice].map((text) => BigDecimal.fromStringUnsafe(text))
+  if (price === undefined || stop === undefined) return false
+  const reached =
+    side === "buy"
+      ? BigDecimal.isGreaterThanOrEqualTo(price, stop)
+      : BigDecimal.isLessThanOrEqualTo(price, stop)
+  if (reached) twin.triggered.add(venueOrderId)
+  return reached
+}
+
 const crosses = (twin: Twin, order: VenueOrder): boolean => {
-  if (order.type === "market" || order.limitPrice === null) return true
+  if (!isTriggered(twin, order)) return false
+  if (order.limitPrice === null) return true
   const price = BigDecimal.fromStringUnsafe(priceOf(twin, order.symbol))
   const limit = BigDecimal.fromStringUnsafe(order.limitPrice)
   return order.side === "buy"
@@ -278,6 +293,7 @@ export const makeMemoryBroker = (options: MemoryBrokerOptions = {}): MemoryBroke
     cancelScript: [],
     requests: new Map(),
     prices: new Map(),
+    triggered: new Set(),
     readable: true,
     invisibleMs: 0,
     held: false

@@ -50,6 +50,7 @@ export const drawInput = (choose: () => number): PlanInput => {
     profitTargetPct: null,
     onPartialFill: "keep",
     partialFillMsMax: null,
+    timeInForce: null,
     sizing: null,
     exits: null
   })
@@ -164,6 +165,10 @@ export const drawInput = (choose: () => number): PlanInput => {
     marketPosition: null,
     prevMarketPosition: maybe("long", 0.2),
     marketPositionSize: null,
+    orderType: null,
+    limitPrice: null,
+    stopPrice: null,
+    timeInForce: null,
     strategy: maybe(pick(["first", "second", "third"]), 0.3),
     experimentId: null,
     variant: null,

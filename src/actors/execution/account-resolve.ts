@@ -20,6 +20,7 @@ import type { VenueOrder } from "../../layers/venues/broker.port.ts"
 import { OrdersStore, type StoredOrder, type UnresolvedOrder } from "../../layers/orders/orders-store.port.ts"
 import { Wake } from "../../layers/platform/wake.port.ts"
 import { type AccountDesk, usableGuard } from "./account-desk.ts"
+import { clearTheWay } from "./account-resting.ts"
 import { adoptVenueOrder, applyEvent } from "./account-send.ts"
 import { submitAndSend } from "./account-step.ts"
 import { catchUpFills } from "./fill-record.ts"
@@ -121,8 +122,10 @@ const notSentAgain = (
 ) =>
   Effect.gen(function* () {
     const { code, numbers } = permit
-    if (permit._tag === "Wait")
+    if (permit._tag === "Wait") {
+      yield* clearTheWay(desk, guard, order, code)
       return yield* traceOrder("info", "order.resubmit_waits", code, desk.path, order)
+    }
     const reason = `not at the venue and not sent again: ${code}`
     const moved = yield* applyEvent(desk, guard, order, "order.expired_unsent", {
       reason,

@@ -48,6 +48,7 @@ const createOf = (order: StoredOrder): CreateOrder => ({
   type: order.type,
   quantity: order.quantity,
   limitPrice: order.limitPrice,
+  stopPrice: order.stopPrice,
   timeInForce: order.timeInForce
 })
 

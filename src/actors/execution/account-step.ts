@@ -34,6 +34,7 @@ import type { StepOutcome } from "../../machines/execution/account.machine.ts"
 import { sendCancel } from "./account-cancel.ts"
 import { type AccountDesk, LeaseLost, usableGuard } from "./account-desk.ts"
 import { applyEvent, sendAndStore } from "./account-send.ts"
+import { clearTheWay, giveUp } from "./account-resting.ts"
 import { catchUpFills } from "./fill-record.ts"
 import { traceOrder } from "./order-trace.ts"
 import { freshQuote, planSettingsOf } from "./plan-input.ts"
@@ -100,7 +101,9 @@ const notPermitted = (desk: AccountDesk, guard: LeaseGuard, order: StoredOrder, 
         return yield* expire(desk, guard)
       case "Hold":
       case "Wait": {
-        desk.dueAt.set(order.id, (yield* Clock.currentTimeMillis) + desk.pace.pollMs)
+        const cleared = yield* clearTheWay(desk, guard, order, code)
+        // Cancels go first: after theirs it is looked at again at once.
+        if (!cleared) desk.dueAt.set(order.id, (yield* Clock.currentTimeMillis) + desk.pace.pollMs)
         yield* traceOrder("debug", "order.waits", code, desk.path, order, permit.numbers)
         // It waits until the price returns, while its position stays open, so operators are alerted.
         if (order.intent === "reduce" && code === "price_collar") yield* collared(desk, order, permit)
@@ -263,6 +266,9 @@ export const executeNext = (desk: AccountDesk, reducesOnly = false) =>
     switch (work) {
       case "cancel":
         return yield* sendCancel(desk, order, nowMs)
+      case "give_up":
+        yield* giveUp(desk, guard, order, next.gone ?? "given_up")
+        return worked
       case "send":
         return yield* sendNext(desk, order)
       case "expire":

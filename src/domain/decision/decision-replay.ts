@@ -6,7 +6,7 @@
  *
  * Each decision is made from its own facts, so a different first order does not change what the second one saw: the result is
  * what each signal would have become, not another history. Profit is compared the same way: every order that would be sent is
- * valued from the quote it was decided on to the last price of its symbol that the span knows, on both sides.
+ * valued from its own price, or else the quote it was decided on, to the last price of its symbol that the span knows, on both sides.
  *
  * Promises: pure; under the settings that a decision names any difference counts, down to the numbers of its checks; under
  * others what counts is outcome, orders, sizes and denials, because a limit is a number of its check; what the facts cannot
@@ -50,6 +50,8 @@ export interface ReplayedOrder {
   readonly symbol: string
   readonly side: string
   readonly quantity: string
+  /** Kind, prices and time in force of one that has a price or names its time; null for a plain one at market. */
+  readonly terms: string | null
   /** The checks that are against it. */
   readonly denied: ReadonlyArray<string>
 }
@@ -99,18 +101,29 @@ type Decidedness = Pick<Decision, "checks" | "reason"> & {
   readonly outcome: string
 }
 
+type OfOrder = (check: RecordedCheck) => boolean
+
+const termsOf = (checks: ReadonlyArray<RecordedCheck>, isOf: OfOrder): string | null => {
+  const numbers = checks.find((check) => check.check === "order_type" && isOf(check))?.numbers
+  if (numbers === undefined) return null
+  const { limit_price, stop_price, time_in_force, type } = numbers
+  return [
+    type,
+    ...[stop_price, limit_price].filter((price) => typeof price === "string"),
+    time_in_force
+  ].join(" ")
+}
+
 const ordersOf = (checks: ReadonlyArray<RecordedCheck>): ReadonlyArray<ReplayedOrder> =>
   checks.flatMap(({ account, check, leg, numbers, strategy }) => {
     const { quantity, side, symbol } = numbers
     if (check !== "engine" || account === null || strategy === null || leg === null) return []
     // A target for which the engine wanted nothing.
     if (typeof quantity !== "string" || typeof symbol !== "string" || typeof side !== "string") return []
-    const denied = checks.flatMap((other) =>
-      other.account === account && other.strategy === strategy && other.leg === leg && !other.ok
-        ? [other.check]
-        : []
-    )
-    return [{ account, strategy, leg, symbol, side, quantity, denied }]
+    const isOf: OfOrder = (other) =>
+      other.account === account && other.strategy === strategy && other.leg === leg
+    const denied = checks.flatMap((other) => (isOf(other) && !other.ok ? [other.check] : []))
+    return [{ account, strategy, leg, symbol, side, quantity, terms: termsOf(checks, isOf), denied }]
   })
 
 const outcomeOf = ({ checks, engine, outcome, reason, variant }: Decidedness): ReplayedOutcome => ({
@@ -173,6 +186,10 @@ interface Flow {
   readonly cost: Decimal | null
 }
 
+/** The price an order names: the last of its terms that is one. */
+const pricedAt = ({ terms }: ReplayedOrder): string | null =>
+  terms?.split(" ").findLast((part) => /^\d/.test(part)) ?? null
+
 /** What the orders of an outcome that would be sent buy and sell. */
 const flowsOf = (
   { orders }: ReplayedOutcome,
@@ -185,7 +202,8 @@ const flowsOf = (
       const { quantity, side, symbol } = order
       const quote = Object.hasOwn(facts.quotes, symbol) ? facts.quotes[symbol] : null
       const [bid, ask, last] = quote ?? []
-      const price = (side === "buy" ? ask : bid) ?? last ?? null
+      // An order with a price is valued as if it had filled there: whether the market came to it is in no fact.
+      const price = pricedAt(order) ?? (side === "buy" ? ask : bid) ?? last ?? null
       const size = BigDecimal.multiply(decimal(quantity), multiplierOf(settings.instruments, symbol))
       const units = side === "buy" ? size : BigDecimal.negate(size)
       const cost = price === null ? null : BigDecimal.multiply(units, decimal(price))

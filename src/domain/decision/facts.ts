@@ -24,6 +24,7 @@ import {
 import { type BookOrder, type BookPosition, symbolsOf } from "../orders/risk-book.ts"
 import type { KnownBalance } from "../orders/risk-input.ts"
 import { type EntryRate, type ScopeFigures, scopesOf } from "../orders/risk-scope.ts"
+import { plainTerms } from "../signals/order-type.ts"
 import { engineOf, takersOf } from "../signals/routing.ts"
 import type { EngineAnswer } from "./engine-a.ts"
 import { wishFor } from "./order-plan.ts"
@@ -50,7 +51,8 @@ export type OrderFacts = readonly [
   count: number,
   quantity: string,
   filledQuantity: string,
-  price: string | null
+  price: string | null,
+  rests?: true
 ]
 
 /** A quote, as a row of a table. */
@@ -149,13 +151,15 @@ const positionFacts = (position: BookPosition): PositionFacts => {
 }
 
 const orderFacts = (order: BookOrder): OrderFacts => {
-  const { count, filledQuantity, intent, price, quantity, side, status, strategy, symbol } = order
-  return [symbol, strategy, side, intent, status, count, quantity, filledQuantity, price]
+  const { count, filledQuantity, intent, price, quantity, rests, side, status, strategy, symbol } = order
+  const row = [symbol, strategy, side, intent, status, count, quantity, filledQuantity, price] as const
+  return rests === undefined ? row : [...row, rests]
 }
 
 const orderOf = (facts: OrderFacts): BookOrder => {
-  const [symbol, strategy, side, intent, status, count, quantity, filledQuantity, price] = facts
-  return { symbol, strategy, side, intent, status, count, quantity, filledQuantity, price }
+  const [symbol, strategy, side, intent, status, count, quantity, filledQuantity, price, rests] = facts
+  const order = { symbol, strategy, side, intent, status, count, quantity, filledQuantity, price }
+  return rests === undefined ? order : { ...order, rests }
 }
 
 const accountFacts = (account: PlanAccount): AccountFacts => {
@@ -290,6 +294,7 @@ const noSignal = {
   marketPosition: null,
   prevMarketPosition: null,
   marketPositionSize: null,
+  ...plainTerms,
   strategy: null,
   experimentId: null,
   variant: null

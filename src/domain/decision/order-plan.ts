@@ -20,7 +20,6 @@ import {
   type PlanAccount,
   type PlanContext,
   type PlanSettings,
-  priceFor,
   tradingOf
 } from "../orders/plan-context.ts"
 import { evaluateRisk, type RiskVerdict } from "../orders/risk.ts"
@@ -28,11 +27,14 @@ import type { RiskNumbers } from "../orders/risk-verdict.ts"
 import { holdingOf, withOpen } from "../orders/risk-book.ts"
 import { breakersFor } from "../orders/breaker.ts"
 import { scopeStates, withWaiting } from "../orders/risk-scope.ts"
+import { canRest } from "../orders/order-terms.ts"
+import type { OrderType, TimeInForce } from "../signals/order-type.ts"
 import { engineOf } from "../signals/routing.ts"
 import type { Sized, Sizing } from "../orders/sizing.ts"
 import { plannedOf } from "./order-size.ts"
 import { panelVerdict } from "./panel.ts"
 import type { DecisionSignal, PlanInput, Target } from "./plan-input.ts"
+import { isPricedForMany, type PlannedTerms, plannedTerms } from "./plan-terms.ts"
 import { type EngineVerdicts, type JudgedOrder, type ShadowOrder, shadowsOf } from "./shadow-order.ts"
 import { strictVoter, voterVerdict } from "./voter.ts"
 
@@ -56,11 +58,12 @@ export interface PlannedOrder {
   readonly wanted: string | null
   readonly symbol: string
   readonly side: "buy" | "sell"
-  readonly type: "market"
+  readonly type: OrderType
   /** What `sizing` yields now; computed again when it is sent. */
   readonly quantity: string
-  readonly limitPrice: null
-  readonly timeInForce: "day" | "gtc"
+  readonly limitPrice: string | null
+  readonly stopPrice: string | null
+  readonly timeInForce: TimeInForce
   readonly status: "intended" | "held" | "denied"
   readonly source: string
   readonly venue: string
@@ -115,7 +118,7 @@ interface Wanted {
   readonly sizedBy: RiskNumbers | null
   /** `orders.id` it would have. */
   readonly id: string
-  readonly price: string | null
+  readonly placed: PlannedTerms
 }
 
 /** The account with the calendar of the instrument that is to be traded. */
@@ -139,7 +142,8 @@ const riskOf = (input: PlanInput, context: PlanContext, wanted: Wanted) =>
       strategy: wanted.target.name,
       side: wanted.sized.side,
       quantity: formatDecimal(wanted.sized.quantity),
-      price: wanted.price,
+      price: wanted.placed.price,
+      ...(wanted.placed.terms.type === "market" ? {} : { terms: wanted.placed.terms }),
       // For an option the alert gives the price of its underlying.
       given: wanted.proposal.symbol === input.signal.symbol ? input.signal.price : null
     },
@@ -197,10 +201,8 @@ const rowOf = (
     wanted: sized.wanted,
     symbol: proposal.symbol,
     side: sized.side,
-    type: "market",
+    ...wanted.placed.terms,
     quantity: formatDecimal(sized.quantity),
-    limitPrice: null,
-    timeInForce: atItsMarket(input, account, proposal.symbol).calendar === "24x7" ? "gtc" : "day",
     status,
     source: originOf(signal.source),
     venue: account.venue,
@@ -210,7 +212,7 @@ const rowOf = (
 }
 
 /** The context with one more open order in its account's book. */
-const withPlanned = (context: PlanContext, { account, price }: Wanted, order: PlannedOrder): PlanContext => {
+const withPlanned = (context: PlanContext, { account, placed }: Wanted, order: PlannedOrder): PlanContext => {
   const { symbol, strategy, side, quantity, intent, status } = order
   const book = withOpen(account, {
     symbol,
@@ -221,7 +223,8 @@ const withPlanned = (context: PlanContext, { account, price }: Wanted, order: Pl
     count: 1,
     quantity,
     filledQuantity: "0",
-    price
+    price: placed.price,
+    ...(canRest(order) ? { rests: true } : {})
   })
   // The canary's is in no rate (T9).
   const sends = intent === "entry" && status === "intended" && account.id !== CANARY
@@ -270,7 +273,7 @@ const verdictsOn = (input: PlanInput, wanted: Wanted): EngineVerdicts =>
         C: voterOn(input, wanted)
       }
 
-const judgedOrder = ({ account, price, proposal, sized, target }: Wanted): JudgedOrder => ({
+const judgedOrder = ({ account, placed, proposal, sized, target }: Wanted): JudgedOrder => ({
   strategy: target.name,
   account: account.id,
   leg: proposal.leg,
@@ -278,7 +281,7 @@ const judgedOrder = ({ account, price, proposal, sized, target }: Wanted): Judge
   side: sized.side,
   quantity: formatDecimal(sized.quantity),
   intent: sized.intent,
-  price
+  price: placed.price
 })
 
 const pass = (input: PlanInput, context: PlanContext, wanted: Wanted): Step => {
@@ -293,10 +296,16 @@ const pass = (input: PlanInput, context: PlanContext, wanted: Wanted): Step => {
   const instrument = { check: "instrument", ok: true, code: null, numbers: about }
   const sizing =
     wanted.sizedBy === null ? [] : [{ check: "sizing", ok: true, code: null, numbers: wanted.sizedBy }]
-  const checks = [engineVerdict(wanted), ...decides, ...sizing, instrument, ...verdicts].map((verdict) =>
-    record(wanted.target, wanted.proposal.leg, verdict)
-  )
-  const against = decides.find(({ ok }) => !ok)?.code ?? null
+  const { placed } = wanted
+  const checks = [
+    engineVerdict(wanted),
+    ...placed.verdicts,
+    ...decides,
+    ...sizing,
+    instrument,
+    ...verdicts
+  ].map((verdict) => record(wanted.target, wanted.proposal.leg, verdict))
+  const against = placed.code ?? decides.find(({ ok }) => !ok)?.code ?? null
   const riskCode = outcome._tag === "Passed" ? (exists ? "duplicate" : null) : outcome.code
   const code = against ?? riskCode
   const shadows = shadowsOf(judgedOrder(wanted), strategy, engine, said, riskCode)
@@ -344,7 +353,7 @@ const planProposal = (input: PlanInput, context: PlanContext, target: Target, pr
         ? null
         : size.numbers,
     id: orderId(key),
-    price: priceFor(input.quoteOf(proposal.symbol), sized.side)
+    placed: plannedTerms(input, atItsMarket(input, account, proposal.symbol), target, proposal.symbol, sized)
   })
 }
 
@@ -449,6 +458,8 @@ export const planTarget = (input: PlanInput, context: PlanContext, target: Targe
   const answer = wishFor(input, context, target)
   if (answer._tag === "Refuse") return without(context, target, false, answer.code, "denied")
   if (answer._tag === "Nothing") return nothing(input, context, target, account, answer.reason)
+  if (isPricedForMany(input, answer.proposals.length))
+    return without(context, target, false, "price_for_several", "denied")
   const steps: Array<Step> = []
   let current = context
   for (const proposal of answer.proposals) {

@@ -7,6 +7,7 @@
 import { BigDecimal } from "effect"
 import { type Decimal, decimal } from "../kernel/decimal.ts"
 import { multiplierOf } from "../kernel/instruments.ts"
+import { ownPrice } from "../orders/order-terms.ts"
 import { type PlanAccount, priceFor } from "../orders/plan-context.ts"
 import { isSizable, type Size, sizeOf } from "../orders/position-size.ts"
 import { unrealisedOf } from "../orders/profit.ts"
@@ -38,7 +39,7 @@ const sizeFor = (
   sizeOf(input.signal.quantity, {
     strategy,
     instrument: input.settings.instruments.of(symbol),
-    price: priceFor(input.quoteOf(symbol), side),
+    price: ownPrice(input.signal) ?? priceFor(input.quoteOf(symbol), side),
     equity: strategy.sizing === null ? null : equityOf(input, account)
   })
 

@@ -9,12 +9,13 @@
 import type { StrategySettings } from "../kernel/settings.ts"
 import type { PlanContext, PlanQuote, PlanSettings } from "../orders/plan-context.ts"
 import type { ScopeFigures } from "../orders/risk-scope.ts"
+import type { SignalTerms } from "../signals/order-type.ts"
 import type { SignalTarget } from "../signals/signal.ts"
 import type { EngineSignal } from "./engine-a.ts"
 import type { Vote } from "./panel.ts"
 
 /** The parts of a claimed signal that deciding needs. */
-export interface DecisionSignal extends EngineSignal, SignalTarget {
+export interface DecisionSignal extends EngineSignal, SignalTarget, SignalTerms {
   readonly id: string
   readonly source: string
   readonly strategy: string | null

@@ -21,7 +21,7 @@ export interface ShadowOrder {
   readonly side: Side
   readonly quantity: string
   readonly intent: "entry" | "reduce"
-  /** The side of the quote it would have met; null without a quote. */
+  /** Its own price, else the side of the quote it would have met; null without a quote. */
   readonly price: string | null
   /** `unknown`: no votes were there to decide by. */
   readonly would: "order" | "deny" | "unknown"

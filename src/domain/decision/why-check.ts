@@ -57,6 +57,36 @@ const engine: Sentence = (n, { code, ok }) => {
   return `${wish}${chosen}${note}`
 }
 
+const kinds: Readonly<Record<string, string>> = {
+  market: "at market",
+  limit: "with a limit",
+  stop: "with a stop, at market from there",
+  stop_limit: "with a stop and a limit from there"
+}
+const times: Readonly<Record<string, string>> = {
+  day: "to the end of the session",
+  gtc: "until it is cancelled",
+  ioc: "only now, and what does not trade at once is cancelled"
+}
+
+/** Kind, prices and time in force of an order. */
+const orderType: Sentence = (n, { code }) => {
+  const type = n.text("type")
+  const time = n.text("time_in_force")
+  const price = (name: string, own: string, asked: string): string => {
+    if (!n.has(own)) return ""
+    const [sent, wanted] = [n.text(own), n.text(asked)]
+    return `; its ${name} is ${sent}${sent === wanted ? "" : `, ${wanted} in whole ticks`}`
+  }
+  const prices = `${price("limit", "limit_price", "asked_limit")}${price("stop", "stop_price", "asked_stop")}`
+  const tick = n.has("tick") ? `; the tick is ${n.text("tick")}` : ""
+  const words = `the order is ${kinds[type] ?? type} and works ${times[time] ?? time}${prices}${tick}`
+  if (code === "price_rounds_away") return `${words}; in whole ticks that is no price`
+  if (code === "rests_across_zero")
+    return `${words}; it would close what is held and open the other side, which only an order at market may`
+  return words
+}
+
 /** What the agents of engine B said of an order that opens. */
 const votes: Sentence = (n, { code }) => {
   const cast = `${n.text("voters")} agents voted, ${n.text("quorum")} are needed`
@@ -103,8 +133,13 @@ const breaker: Sentence = (n) => {
 }
 
 const collar: Sentence = limited(
-  (n) =>
-    `${scopeOf(n)}the price ${n.text("price")}${n.has("given") ? `, the alert's price ${n.text("given")}` : ""} and the market's ${n.text("last")} are ${n.text("deviation")} % apart`,
+  (n) => {
+    const given = n.has("given") ? `, the alert's price ${n.text("given")}` : ""
+    // Only what a limit is worse by counts: a better one may be as far away as it likes.
+    return n.has("side")
+      ? `${scopeOf(n)}the ${n.text("side")} has the price ${n.text("price")}${given}, the market is at ${n.text("last")}: worse by ${n.text("deviation")} %`
+      : `${scopeOf(n)}the price ${n.text("price")}${given} and the market's ${n.text("last")} are ${n.text("deviation")} % apart`
+  },
   (n) => `${n.text("limit")} %`
 )
 
@@ -130,6 +165,7 @@ const since = (n: NumberReader): string => (n.has("since_ms") ? ` since ${n.inst
 
 const sentences: Readonly<Record<string, Sentence>> = {
   engine,
+  order_type: orderType,
   votes,
   voter,
   symbol,

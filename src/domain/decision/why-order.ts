@@ -23,6 +23,9 @@ export interface StoryOrder {
   readonly type: string
   readonly quantity: string
   readonly limit_price: string | null
+  readonly stop_price: string | null
+  readonly time_in_force: string
+  readonly expires_at: string | null
   readonly status: OrderStatus
   readonly source: string
   readonly venue: string
@@ -66,6 +69,9 @@ const because = ({ reason }: StoryOrder): string => (reason === null ? "" : `: $
 const filledWords = ({ average_price, filled_quantity, quantity }: StoryOrder): string =>
   `${filled_quantity} of ${quantity}${average_price === null ? "" : ` at ${average_price} on average`}`
 
+const restsUntil = ({ expires_at, time_in_force }: StoryOrder): string =>
+  expires_at === null ? (time_in_force === "gtc" ? " until it is cancelled" : "") : ` until ${expires_at}`
+
 /** What an order is now, as a clause. */
 export const orderOutcome = (order: StoryOrder): string => {
   const until = order.valid_until === null ? "" : `; it expires unsent at ${order.valid_until}`
@@ -80,7 +86,9 @@ export const orderOutcome = (order: StoryOrder): string => {
     case "submitting":
       return "is on its way to the venue"
     case "acked":
-      return "works at the venue and has not filled"
+      return order.type === "market"
+        ? "works at the venue and has not filled"
+        : `rests at the venue${restsUntil(order)} and has not filled`
     case "partially_filled":
       return `works at the venue and has filled ${filledWords(order)}`
     case "pending_cancel":
@@ -163,11 +171,15 @@ export const orderTitle = ({
   limit_price,
   quantity,
   side,
+  stop_price,
   strategy,
   symbol,
   type
-}: StoryOrder): string =>
-  `${side} ${quantity} ${symbol} at ${limit_price ?? type} in ${account} for ${strategy}`
+}: StoryOrder): string => {
+  const stop = stop_price === null ? "" : ` when the market reaches ${stop_price}`
+  const price = stop_price === null ? (limit_price ?? type) : (limit_price ?? "market")
+  return `${side} ${quantity} ${symbol} at ${price}${stop} in ${account} for ${strategy}`
+}
 
 /** An order, its steps and its fills, oldest first within each. */
 export const orderLines = (

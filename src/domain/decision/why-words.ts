@@ -65,7 +65,14 @@ const reasons: Readonly<Record<string, string>> = {
   stale: "it was not sent in time",
   superseded: "a later alert closed or replaced what it was to open",
   opening_works: "the order that opens what it is to close is still working",
-  other_side_works: "an order on the other side may still fill"
+  other_side_works: "an order on the other side may still fill",
+  resting_order: "an order that rests in its way is cancelled first",
+  makes_way: "an order that has to leave could not be as large as it must while this one rests",
+  session_over: "the session of the order is over",
+  trading_stopped: "trading was stopped while it rested",
+  price_rounds_away: "its price is none in whole ticks",
+  rests_across_zero: "what turns a position around goes at market only",
+  price_for_several: "one price cannot be that of several contracts"
 }
 
 /** Why, as part of a sentence, with the code by which logs, lists and metrics name it. */

@@ -41,6 +41,10 @@ export interface StorySignal {
   readonly market_position: string | null
   readonly prev_market_position: string | null
   readonly market_position_size: string | null
+  readonly order_type: string | null
+  readonly limit_price: string | null
+  readonly stop_price: string | null
+  readonly time_in_force: string | null
   readonly fired_at: string | null
   readonly expires_from: string | null
   readonly received_at: string
@@ -184,6 +188,10 @@ const asked = (signal: StorySignal): string => {
     ["position size", signal.position_size],
     ["market position", signal.market_position],
     ["its size", signal.market_position_size],
+    ["order type", signal.order_type],
+    ["limit", signal.limit_price],
+    ["stop", signal.stop_price],
+    ["time in force", signal.time_in_force],
     ["market position before", signal.prev_market_position],
     ["timeframe", timeframe]
   ]

@@ -228,6 +228,13 @@ export const isOpen = (calendar: CalendarName, atMs: number): boolean =>
 export const nextOpenMs = (calendar: CalendarName, atMs: number): number =>
   calendar === "24x7" ? atMs : Math.max(atMs, sessionAt(calendar, atMs).openMs)
 
+/**
+ * The end of the session that is open at an instant, or of the next one. What never closes has the days of UTC, which is how
+ * venues of that kind count them.
+ */
+export const sessionEndMs = (calendar: CalendarName, atMs: number): number =>
+  calendar === "24x7" ? (Math.floor(atMs / dayMs) + 1) * dayMs : sessionAt(calendar, atMs).closeMs
+
 /** The announced days behind a calendar: where they come from, and when the last of them is over. Null: it needs none. */
 export const coverOf = (
   calendar: CalendarName

@@ -81,6 +81,8 @@ export const executionLimits = {
   sendsMax: 5,
   /** A cancel the venue has accepted and not carried out is checked again after this. */
   cancelAgainMs: seconds(2),
+  /** A venue ends the orders of a day by itself; after this long it has another day than we, and they are cancelled. */
+  dayOrderGraceMs: seconds(5),
   /** Orders whose stages are measured at once; beyond it the oldest is left out of the figures. A hundred bytes each. */
   onTheWayMax: 4_096,
   /** Fills that are compared with the stored ones in one statement; the cursor moves this far at a time. */

@@ -25,7 +25,8 @@ export const plainStrategy: StrategySettings = {
   profitTargetPct: null,
   exits: null,
   onPartialFill: "keep",
-  partialFillMsMax: null
+  partialFillMsMax: null,
+  timeInForce: null
 }
 
 /** The source of the signals that practice mode sends itself (`practice.signalEveryMs`). */

@@ -135,6 +135,8 @@ export interface StrategySettings {
   readonly exits: ExitSettings | null
   readonly onPartialFill: PartialPolicy
   readonly partialFillMsMax: number | null
+  /** Of its orders with a price, where their signal names none; null: by the calendar. */
+  readonly timeInForce: "day" | "gtc" | "ioc" | null
 }
 
 export interface AccountSettings {

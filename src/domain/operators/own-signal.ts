@@ -7,6 +7,7 @@
  */
 import type { JsonObject } from "../kernel/canonical-json.ts"
 import { isoOf } from "../kernel/iso-time.ts"
+import { plainTerms } from "../signals/order-type.ts"
 import type { Signal } from "../signals/signal.ts"
 
 export interface OwnSignal {
@@ -51,6 +52,7 @@ export const ownSignal = ({ action, id, intent, source, symbol }: OwnWish, nowMs
     marketPosition: null,
     prevMarketPosition: null,
     marketPositionSize: null,
+    ...plainTerms,
     timeframe: "1m",
     timeframeMs: 60_000,
     firedAtMs: nowMs,

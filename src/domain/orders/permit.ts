@@ -20,6 +20,7 @@ import {
   priceFor,
   tradingOf
 } from "./plan-context.ts"
+import { expiryOf, type OrderTerms, ownPrice, termsProblem } from "./order-terms.ts"
 import { COMPENSATION } from "./partial.ts"
 import { evaluateRisk } from "./risk.ts"
 import { atVenue, holdingOf } from "./risk-book.ts"
@@ -27,13 +28,13 @@ import { breakersFor, type StoppedBreaker } from "./breaker.ts"
 import { type EntryRate, type ScopeFigures, scopeStates } from "./risk-scope.ts"
 import type { RiskNumbers } from "./risk-verdict.ts"
 import type { TradingStateName } from "../kernel/trading-state.ts"
-import { holdingNumbers, type SizedOrder, sizeToSend } from "./sizing.ts"
+import { crosses, holdingNumbers, type SizedOrder, sizeToSend } from "./sizing.ts"
 
 /** The `exitKind` of what an operator closes: the one reduce that passes while trading is HALTED (T6). */
 export const OPERATOR_CLOSE = "operator"
 
 /** The parts of an order row that its permit needs. */
-export interface PermitOrder extends SizedOrder {
+export interface PermitOrder extends SizedOrder, OrderTerms {
   readonly account: string
   readonly strategy: string
   readonly symbol: string
@@ -72,7 +73,13 @@ export interface PermitInput {
 }
 
 export type Permit =
-  | { readonly _tag: "Send"; readonly quantity: string; readonly numbers: RiskNumbers }
+  /** `expiresAtMs`: when the session of an order that can rest is over. */
+  | {
+      readonly _tag: "Send"
+      readonly quantity: string
+      readonly expiresAtMs: number | null
+      readonly numbers: RiskNumbers
+    }
   /** Not known yet: the venue's confirmation, a price, or the end of another order is missing. */
   | { readonly _tag: "Wait"; readonly code: string; readonly numbers: RiskNumbers }
   /** Not now: trading is halted, or the market is closed. */
@@ -93,6 +100,9 @@ const entryOrigin = (input: PermitInput, sidePolicy: "both" | "long_only" | "sho
   symbols: input.settings.strategies[input.order.strategy]?.symbols ?? null
 })
 
+const calendarOf = ({ context, order, settings }: PermitInput) =>
+  settings.instruments.ownCalendar(order.symbol) ?? context.account.calendar
+
 const judgeRisk = (input: PermitInput, quantity: string): Permit | null => {
   const { context, order, settings } = input
   const strategy = order.strategy === CANARY ? canaryStrategy : settings.strategies[order.strategy]
@@ -106,7 +116,7 @@ const judgeRisk = (input: PermitInput, quantity: string): Permit | null => {
     byOperator: order.exitKind === OPERATOR_CLOSE,
     account: {
       ...atVenue(context.account),
-      calendar: settings.instruments.ownCalendar(order.symbol) ?? context.account.calendar
+      calendar: calendarOf(input)
     },
     positionConfirmed: true,
     order: {
@@ -114,7 +124,8 @@ const judgeRisk = (input: PermitInput, quantity: string): Permit | null => {
       strategy: order.strategy,
       side: order.side,
       quantity,
-      price: priceFor(input.quoteOf(order.symbol), order.side),
+      price: ownPrice(order) ?? priceFor(input.quoteOf(order.symbol), order.side),
+      ...(order.type === "market" ? {} : { terms: order }),
       given: context.givenPrice
     },
     quote: input.quoteOf(order.symbol),
@@ -154,8 +165,17 @@ export const permitToSend = (input: PermitInput): Permit => {
   // exit of its position that is alive. It is judged again when it is withdrawn.
   if (order.exitKind === COMPENSATION && size._tag === "Wait" && size.code === "opening_works")
     return { _tag: "Withdraw", code: "nothing_to_close", numbers }
+  // What rests in its way is cancelled for it only when nothing else is against it.
+  if (size._tag === "Wait" && size.code === "resting_order")
+    return judgeRisk(input, order.quantity) ?? { _tag: "Wait", code: size.code, numbers }
   if (size._tag === "Wait") return { _tag: "Wait", code: size.code, numbers }
   if (size._tag === "Nothing") return { _tag: "Withdraw", code: size.code, numbers }
   const quantity = formatDecimal(size.quantity)
-  return judgeRisk(input, quantity) ?? { _tag: "Send", quantity, numbers: { ...numbers, quantity } }
+  const turns = crosses(holding.position, order.side, size.quantity)
+  const problem = termsProblem(order, { effect: turns ? "reverse" : "open", sizing: order.sizing })
+  if (problem !== null) return { _tag: "Deny", code: problem, numbers }
+  const expiresAtMs = expiryOf(order, calendarOf(input), context.nowMs)
+  return (
+    judgeRisk(input, quantity) ?? { _tag: "Send", quantity, expiresAtMs, numbers: { ...numbers, quantity } }
+  )
 }

@@ -14,10 +14,10 @@ import { type Decimal, decimal, formatDecimal, zero } from "../kernel/decimal.ts
 import { AT_VENUE, type OrderStatus } from "./order.ts"
 import { EXTERNAL } from "../kernel/settings.ts"
 import type { Side } from "../signals/signal.ts"
-import type { Holding, Sides } from "./sizing.ts"
+import type { Holding, Live, Sides } from "./sizing.ts"
 
 /**
- * Orders that are not terminal, aggregated where they are otherwise equal: `count` of them. `price` is their limit,
+ * Orders that are not terminal, aggregated where they are otherwise equal: `count` of them. `price` is their own,
  * or the quote they were decided on, or null.
  */
 export interface BookOrder {
@@ -30,6 +30,8 @@ export interface BookOrder {
   readonly quantity: string
   readonly filledQuantity: string
   readonly price: string | null
+  /** They wait for a price at the venue, or are to; left out otherwise. */
+  readonly rests?: true
 }
 
 /** A position; `quantity` is signed, "0" when flat. */
@@ -85,28 +87,40 @@ export const pendingOn = (book: Book, symbol: string, side: Side): Decimal =>
     side
   )
 
+const sidesOf = (some: ReadonlyArray<BookOrder>): Sides => ({
+  buy: sumOf(some, "buy"),
+  sell: sumOf(some, "sell")
+})
+const entriesOf = (some: ReadonlyArray<BookOrder>): ReadonlyArray<BookOrder> =>
+  some.filter(({ intent }) => intent === "entry")
+
+/** What may still fill of these orders. */
+const liveOf = (orders: ReadonlyArray<BookOrder>, strategy: string): Live => {
+  const own = orders.filter((order) => order.strategy === strategy)
+  return {
+    live: sidesOf(orders),
+    ownLive: sidesOf(own),
+    opening: sidesOf(entriesOf(orders)),
+    ownOpening: sidesOf(entriesOf(own))
+  }
+}
+
 /** A symbol as one strategy sees it, with all open orders of the book as live. */
 export const holdingOf = (book: Book, symbol: string, strategy: string): Holding => {
   const row = rowOf(book, symbol)
   const shareOf = (owner: string): Decimal =>
     decimal(row?.shares.find((share) => share.strategy === owner)?.quantity ?? "0")
   const orders = book.orders.filter((order) => order.symbol === symbol)
-  const own = orders.filter((order) => order.strategy === strategy)
-  const entriesOf = (some: ReadonlyArray<BookOrder>): ReadonlyArray<BookOrder> =>
-    some.filter(({ intent }) => intent === "entry")
-  const sidesOf = (some: ReadonlyArray<BookOrder>): Sides => ({
-    buy: sumOf(some, "buy"),
-    sell: sumOf(some, "sell")
-  })
   return {
     position: decimal(row?.quantity ?? "0"),
     confirmed: row === undefined || row.confirmed === null ? null : decimal(row.confirmed),
     own: shareOf(strategy),
     external: shareOf(EXTERNAL),
-    live: sidesOf(orders),
-    ownLive: sidesOf(own),
-    opening: sidesOf(entriesOf(orders)),
-    ownOpening: sidesOf(entriesOf(own))
+    ...liveOf(orders, strategy),
+    resting: liveOf(
+      orders.filter(({ rests }) => rests === true),
+      strategy
+    )
   }
 }
 
@@ -155,7 +169,8 @@ export const withOpen = (book: Book, order: BookOrder): Book => {
     other.strategy === order.strategy &&
     other.side === order.side &&
     other.intent === order.intent &&
-    other.status === order.status
+    other.status === order.status &&
+    other.rests === order.rests
   const group = book.orders.find(isLike)
   if (group === undefined) return withOrder(book, order)
   const sum = (a: string, b: string): string => formatDecimal(BigDecimal.sum(decimal(a), decimal(b)))

@@ -10,6 +10,7 @@
 import type { TradingStateName } from "../kernel/trading-state.ts"
 import type { CalendarName } from "../kernel/calendar.ts"
 import type { Decimal } from "../kernel/decimal.ts"
+import type { OrderTerms } from "./order-terms.ts"
 import type { Book } from "./risk-book.ts"
 import type { StoppedBreaker } from "./breaker.ts"
 import type { ScopeState } from "./risk-scope.ts"
@@ -75,8 +76,10 @@ export interface RiskInput {
     readonly strategy: string
     readonly side: Side
     readonly quantity: string
-    /** Its side of the quote. */
+    /** What it is valued at: its own price, else its side of the quote. */
     readonly price: string | null
+    /** Of an order that has a price of its own. */
+    readonly terms?: Pick<OrderTerms, "limitPrice" | "stopPrice">
     /** The price that its alert gave for the same symbol. */
     readonly given: string | null
   }

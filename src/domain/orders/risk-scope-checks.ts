@@ -8,7 +8,7 @@
  * Never: denies an order that only closes because of a loss.
  */
 import { BigDecimal } from "effect"
-import { type Decimal, decimal, divideRounded, formatDecimal } from "../kernel/decimal.ts"
+import { type Decimal, decimal, divideRounded, formatDecimal, zero } from "../kernel/decimal.ts"
 import type { ScopeLimits } from "../kernel/settings.ts"
 import { opensNothing } from "./risk-closing.ts"
 import type { RiskInput } from "./risk-input.ts"
@@ -48,17 +48,31 @@ const hundred = decimal("100")
 const deviationPct = (price: Decimal, last: Decimal): Decimal =>
   divideRounded(BigDecimal.multiply(BigDecimal.abs(BigDecimal.subtract(price, last)), hundred), last)
 
+/**
+ * By how much the limit of an order is beyond what it would be measured against, in percent: the market, or what triggers it. A
+ * limit that is better for the order than that is no danger, however far away, and neither is a stop that waits.
+ */
+const beyond = ({ order: { side, terms } }: RiskInput, last: Decimal): Decimal => {
+  const limit = terms?.limitPrice ?? null
+  if (limit === null) return zero
+  const stop = terms?.stopPrice ?? null
+  const from = stop === null ? last : decimal(stop)
+  const [high, low] = side === "buy" ? [decimal(limit), from] : [from, decimal(limit)]
+  return BigDecimal.isGreaterThan(high, low) ? deviationPct(decimal(limit), from) : zero
+}
+
 /** How far the price that an order would have is from the market's, in percent; null without a quote. */
 const deviation = (input: RiskInput): Decimal | null => {
-  const { price } = input.order
+  const { price, terms } = input.order
   // What an alert named is about its entry; a close leaves at what the market is by now.
   const given = input.column === "entry" ? input.order.given : null
   const last = input.quote?.last ?? null
   if (price === null || last === null || !BigDecimal.isPositive(decimal(last))) return null
-  const named = given === null ? [price] : [price, given]
-  return named
-    .map((one) => deviationPct(decimal(one), decimal(last)))
-    .reduce((widest, next) => BigDecimal.max(widest, next))
+  const named = [...(terms === undefined ? [price] : []), ...(given === null ? [] : [given])]
+  return [
+    ...named.map((one) => deviationPct(decimal(one), decimal(last))),
+    ...(terms === undefined ? [] : [beyond(input, decimal(last))])
+  ].reduce((widest, next) => BigDecimal.max(widest, next))
 }
 
 const collarOf = (input: RiskInput, limits: ScopeLimits): string | null => {
@@ -81,6 +95,7 @@ export const priceCollar = (input: RiskInput): Evaluation =>
       limit,
       deviation: found === null ? null : formatDecimal(found),
       price: input.order.price,
+      ...(input.order.terms === undefined ? {} : { side: input.order.side }),
       given: input.order.given,
       last: input.quote?.last ?? null
     }

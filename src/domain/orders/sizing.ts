@@ -6,6 +6,10 @@
  * our fills and the venue confirm, less what is already working on its side; so however many closes, exits and reverses
  * are in flight at once, they end at zero and not beyond.
  *
+ * An order that rests waits for a price and may never fill. It counts in full against every bound, but nobody may rely on it: what
+ * would be cut, or sized, by one waits until that one is cancelled (`resting_order`), so that a close at a far price keeps no
+ * stop from closing.
+ *
  * Promises: pure; a reduce never takes a position through zero; under a one-sided policy, or while trading is REDUCING,
  * neither does anything else; an order that works at the venue counts in full until it has ended.
  * Never: looks at money, limits or a clock.
@@ -31,8 +35,18 @@ export interface Sides {
   readonly sell: Decimal
 }
 
+/** What may still fill, by side. */
+export interface Live {
+  /** Of all strategies, and of this one. */
+  readonly live: Sides
+  readonly ownLive: Sides
+  /** The part of these that are entries; the others only reduce, however many they are. */
+  readonly opening: Sides
+  readonly ownOpening: Sides
+}
+
 /** What an account holds of one symbol, as one strategy sees it. Positions are signed, live quantities above or zero. */
-export interface Holding {
+export interface Holding extends Live {
   /** By our own fills. */
   readonly position: Decimal
   /** By the venue; null when it was not asked. */
@@ -41,12 +55,8 @@ export interface Holding {
   readonly own: Decimal
   /** What belongs to none of our strategies. */
   readonly external: Decimal
-  /** What may still fill of the orders that count, of all strategies and of this one. */
-  readonly live: Sides
-  readonly ownLive: Sides
-  /** The part of these that are entries; the others only reduce, however many they are. */
-  readonly opening: Sides
-  readonly ownOpening: Sides
+  /** The part of what is live that rests. */
+  readonly resting: Live
 }
 
 /** What decides whether an order may open. */
@@ -97,10 +107,25 @@ const afterAll = (position: Decimal, live: Sides, opening: Sides): Decimal => {
     positive(minus(BigDecimal.abs(opened), minus(live[side], opening[side])))
   return BigDecimal.sign(opened) > 0 ? left("sell") : BigDecimal.negate(left("buy"))
 }
-const projected = (holding: Holding): Decimal => afterAll(holding.position, holding.live, holding.opening)
-/** What a target is measured against: the strategy's own share and the unowned part, with what it has working. */
-const targetBase = (holding: Holding): Decimal =>
-  BigDecimal.sum(afterAll(holding.own, holding.ownLive, holding.ownOpening), holding.external)
+const without = (all: Sides, some: Sides): Sides => ({
+  buy: minus(all.buy, some.buy),
+  sell: minus(all.sell, some.sell)
+})
+/** Whatever rests is left out: it may never fill. */
+const projected = ({ live, opening, position, resting }: Holding): Decimal =>
+  afterAll(position, without(live, resting.live), without(opening, resting.opening))
+/**
+ * What a target is measured against: the strategy's own share and the unowned part, with what it has working. What of it rests
+ * is cancelled before the target's order leaves.
+ */
+const targetBase = ({ external, own, ownLive, ownOpening, resting }: Holding): Decimal =>
+  BigDecimal.sum(
+    afterAll(own, without(ownLive, resting.ownLive), without(ownOpening, resting.ownOpening)),
+    external
+  )
+/** What rests and only reduces. */
+const restingCloses = ({ resting }: Holding): Sides => without(resting.live, resting.opening)
+const ownRestingCloses = ({ resting }: Holding): Sides => without(resting.ownLive, resting.ownOpening)
 
 /** Whether the policy lets a position be opened on this side. */
 export const permits = (policy: SidePolicy, side: Side): boolean =>
@@ -251,11 +276,12 @@ export type SendSize =
   | { readonly _tag: "Nothing"; readonly code: "nothing_to_close" | "nothing_to_do" }
   /**
    * Not now: `position_not_confirmed` needs the venue's confirmation, `opening_works` the end of an order of the strategy,
-   * `other_side_works` the end of one that may yet put the position on the other side.
+   * `other_side_works` the end of one that may yet put the position on the other side, `resting_order` the cancel of those that
+   * rest in its way.
    */
   | {
       readonly _tag: "Wait"
-      readonly code: "position_not_confirmed" | "opening_works" | "other_side_works"
+      readonly code: "position_not_confirmed" | "opening_works" | "other_side_works" | "resting_order"
     }
 
 const sizeReduce = (order: SizedOrder, holding: Holding): SendSize => {
@@ -279,6 +305,9 @@ const sizeReduce = (order: SizedOrder, holding: Holding): SendSize => {
         : decimal(order.wanted ?? order.quantity)
   const most = order.ownOnly === true ? BigDecimal.min(bound, share) : bound
   const quantity = BigDecimal.min(most, wanted)
+  const isCut = !BigDecimal.isZero(restingCloses(holding)[side]) && isMore(wanted, quantity)
+  const isShared = order.sizing !== "fixed" && !BigDecimal.isZero(ownRestingCloses(holding)[side])
+  if (isCut || isShared) return { _tag: "Wait", code: "resting_order" }
   if (BigDecimal.sign(quantity) > 0) return { _tag: "Send", quantity }
   if (order.sizing === "target") return { _tag: "Nothing", code: "nothing_to_do" }
   // The position it is to close is still being opened: if it ended now, the close would be lost.
@@ -292,7 +321,16 @@ const worstAgainst = (holding: Holding, side: Side): Decimal =>
     ? minus(holding.position, holding.live.sell)
     : BigDecimal.sum(holding.position, holding.live.buy)
 
+/** Whether something rests that an entry contradicts: a close of what it turns around, or what its strategy wanted before it. */
+const meetsResting = ({ side, sizing }: SizedOrder, holding: Holding): boolean => {
+  const some = (quantity: Decimal): boolean => !BigDecimal.isZero(quantity)
+  if (sizing === "target") return some(holding.resting.ownLive.buy) || some(holding.resting.ownLive.sell)
+  if (sizing === "open" && some(holding.resting.ownOpening[opposite(side)])) return true
+  return some(heldAgainst(holding.position, side)) && some(restingCloses(holding)[side])
+}
+
 const sizeEntry = (order: SizedOrder, holding: Holding, policy: SidePolicy): SendSize => {
+  if (meetsResting(order, holding)) return { _tag: "Wait", code: "resting_order" }
   const size = entrySize(order, holding, policy)
   if (size._tag !== "Send" || policy === "both") return size
   // What is held on the other side now is the risk check's to deny; what may still fill there is waited for, all of it.

@@ -84,12 +84,14 @@ export const orderProblem = (order: {
   readonly quantity: unknown
   readonly filledQuantity: unknown
   readonly limitPrice: unknown
+  readonly stopPrice: unknown
   readonly averagePrice: unknown
 }) =>
   firstProblem([
     { field: "quantity", value: order.quantity, rule: "positive", bound: quantityBelow },
     { field: "filled quantity", value: order.filledQuantity, rule: "not_negative", bound: quantityBelow },
     { field: "limit price", value: order.limitPrice, rule: "positive", bound: priceBelow, optional: true },
+    { field: "stop price", value: order.stopPrice, rule: "positive", bound: priceBelow, optional: true },
     {
       field: "average price",
       value: order.averagePrice,

@@ -11,6 +11,8 @@
  * Never: reads a body (signal-body.ts does), or knows what anybody holds.
  */
 
+import type { SignalTerms } from "./order-type.ts"
+
 export type Action = "BUY" | "SELL"
 export type Direction = "LONG" | "SHORT" | "CALL" | "PUT"
 export type Side = "buy" | "sell"
@@ -47,7 +49,7 @@ export interface SignalTarget {
 }
 
 /** A valid signal. Money and quantity are plain decimal text; times are epoch milliseconds. */
-export interface Signal extends SignalTarget {
+export interface Signal extends SignalTarget, SignalTerms {
   readonly symbol: string
   /** Both are null only when the intent needs neither. */
   readonly action: Action | null
@@ -83,7 +85,8 @@ export const SIGNAL_FIELDS = [
   "market_position_size",
   "order_type",
   "limit_price",
-  "stop_price"
+  "stop_price",
+  "time_in_force"
 ] as const
 
 const INTENTS: Readonly<Record<Direction, Readonly<Record<Action, Intent>>>> = {

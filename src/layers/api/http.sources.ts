@@ -121,7 +121,11 @@ const readingOf = (
       position_size: signal.positionSize,
       market_position: signal.marketPosition,
       prev_market_position: signal.prevMarketPosition,
-      market_position_size: signal.marketPositionSize
+      market_position_size: signal.marketPositionSize,
+      order_type: signal.orderType,
+      limit_price: signal.limitPrice,
+      stop_price: signal.stopPrice,
+      time_in_force: signal.timeInForce
     },
     mapped,
     instrument: instrumentOf(settings, signal.symbol),

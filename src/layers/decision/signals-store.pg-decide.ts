@@ -90,6 +90,7 @@ const orderRows = (decisions: ReadonlyArray<Decision>) =>
       type: order.type,
       quantity: order.quantity,
       limit_price: order.limitPrice,
+      stop_price: order.stopPrice,
       time_in_force: order.timeInForce,
       status: order.status,
       source: order.source,
@@ -116,12 +117,12 @@ const write = (sql: SqlClient, decided: ReadonlyArray<DecidedSignal>) => sql`
     SELECT signal_id, symbol, bid, ask, last, quoted_at FROM decided ORDER BY ordinal),
   ordered AS (
     INSERT INTO orders (id, client_order_id, signal_id, account, strategy, leg, intent, sizing, wanted, symbol, side, type,
-      quantity, limit_price, time_in_force, status, source, venue, reason, valid_until)
+      quantity, limit_price, stop_price, time_in_force, status, source, venue, reason, valid_until)
     SELECT id, client_order_id, signal_id, account, strategy, leg, intent, sizing, wanted, symbol, side, type, quantity,
-      limit_price, time_in_force, status, source, venue, reason, valid_until
+      limit_price, stop_price, time_in_force, status, source, venue, reason, valid_until
     FROM jsonb_to_recordset(${JSON.stringify(orderRows(decided.map(({ decision }) => decision)))}::text::jsonb)
       AS o (ordinal int, id uuid, client_order_id text, signal_id uuid, account text, strategy text, leg int, intent text,
-        sizing text, wanted numeric, symbol text, side text, type text, quantity numeric, limit_price numeric, time_in_force text, status text,
+        sizing text, wanted numeric, symbol text, side text, type text, quantity numeric, limit_price numeric, stop_price numeric, time_in_force text, status text,
         source text, venue text, reason text, valid_until timestamptz)
     ORDER BY ordinal)
   UPDATE signals s SET status = d.signal_status, reason = d.reason, decided_at = hf_now(), claim = NULL, lease_until = NULL

@@ -17,6 +17,7 @@ import { CANARY } from "../../domain/kernel/canary.ts"
 import { ageLimits, claimLimits } from "../../domain/kernel/limits-signals.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
 import type { Action, Direction, MarketPosition, SignalIntent } from "../../domain/signals/signal.ts"
+import type { OrderType, TimeInForce } from "../../domain/signals/order-type.ts"
 import type { Backlog, ExpiredSignals } from "./signals-store.port.ts"
 
 export interface SignalRow {
@@ -38,6 +39,10 @@ export interface SignalRow {
   readonly market_position: MarketPosition | null
   readonly prev_market_position: MarketPosition | null
   readonly market_position_size: string | null
+  readonly order_type: OrderType | null
+  readonly limit_price: string | null
+  readonly stop_price: string | null
+  readonly time_in_force: TimeInForce | null
   readonly experiment_id: string | null
   readonly variant: string | null
   readonly attempts: number
@@ -97,7 +102,8 @@ export const claimRows = (
   WHERE s.id = ANY (ARRAY (SELECT picked.id FROM picked, quick WHERE quick.mode = 'off'))
   RETURNING s.id, s.seq, s.kind, s.source, CASE WHEN s.kind = 'metadata' THEN s.body END AS body, s.symbol, s.action, s.direction,
     s.quantity, s.price, s.strategy, s.strike, to_char(s.expiration, 'YYYY-MM-DD') AS expiration, s.intent, s.position_size,
-    s.market_position, s.prev_market_position, s.market_position_size, s.experiment_id, s.variant,
+    s.market_position, s.prev_market_position, s.market_position_size, s.order_type, s.limit_price, s.stop_price,
+    s.time_in_force, s.experiment_id, s.variant,
     s.attempts, (SELECT count(*)::int FROM open) AS open,
     (extract(epoch FROM s.received_at) * 1000)::float8 AS received_at_ms,
     (extract(epoch FROM s.fired_at) * 1000)::float8 AS fired_at_ms,
@@ -139,6 +145,8 @@ export const expireRows = (
           'strategy', ended.strategy, 'strike', ended.strike::text, 'expiration', to_char(ended.expiration, 'YYYY-MM-DD'),
           'intent', ended.intent, 'positionSize', ended.position_size::text, 'marketPosition', ended.market_position,
           'prevMarketPosition', ended.prev_market_position, 'marketPositionSize', ended.market_position_size::text,
+          'orderType', ended.order_type, 'limitPrice', ended.limit_price::text, 'stopPrice', ended.stop_price::text,
+          'timeInForce', ended.time_in_force,
           'experimentId', ended.experiment_id, 'variant', ended.variant, 'expiresFromMs', ended.from_ms)),
         'quotes', '{}'::jsonb, 'accounts', '{}'::jsonb, 'figures', '{}'::jsonb, 'trading', '{}'::jsonb), ${version}
     FROM ended JOIN lanes ON lanes.kind = 'signal' AND lanes.source = ended.source)

@@ -69,6 +69,10 @@ const claimedOf = (row: SignalRow): ClaimedSignal => {
     marketPosition: row.market_position,
     prevMarketPosition: row.prev_market_position,
     marketPositionSize: row.market_position_size,
+    orderType: row.order_type,
+    limitPrice: row.limit_price,
+    stopPrice: row.stop_price,
+    timeInForce: row.time_in_force,
     experimentId: row.experiment_id,
     variant: row.variant,
     expiresFromMs: row.expires_from_ms ?? row.received_at_ms

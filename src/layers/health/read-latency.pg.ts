@@ -29,7 +29,7 @@ const orderInstants = `${firstEvent("submitting")} AS sent, ${firstEvent("acked"
 
 /** The ledger as a list, one row per order of a signal; `seq` orders it. */
 export const latencyLedger = {
-  from: `(SELECT o.seq, o.id AS order_id, o.signal_id, s.source, o.strategy, o.account, o.venue, o.symbol, o.side, o.status,
+  from: `(SELECT o.seq, o.id AS order_id, o.signal_id, s.source, o.strategy, o.account, o.venue, o.symbol, o.side, o.type, o.status,
       o.created_at, ${signalInstants}, ${orderInstants}, trim_scale(o.average_price) AS average_price,
       trim_scale(q.price) AS quoted_price,
       trim_scale(CASE o.side WHEN 'buy' THEN o.average_price - q.price ELSE q.price - o.average_price END) AS slippage
@@ -41,14 +41,17 @@ export const latencyLedger = {
     bar, fired, received, decided, sent, acked, filled, average_price, quoted_price, slippage`
 } as const
 
+/** An order with a price fills when the market reaches it, which says nothing of us. */
+const filled = "CASE WHEN type = 'market' THEN filled END"
+
 /** The stages of the way: from which instant to which. `bar` or `fired`, whichever a signal has. */
 const stages: Readonly<Record<Stage, readonly [from: string, to: string]>> = {
   fired_to_received: ["coalesce(fired, bar)", "received"],
   received_to_decided: ["received", "decided"],
   decided_to_sent: ["decided", "sent"],
   sent_to_acked: ["sent", "acked"],
-  acked_to_filled: ["acked", "filled"],
-  received_to_filled: ["received", "filled"]
+  acked_to_filled: ["acked", filled],
+  received_to_filled: ["received", filled]
 }
 
 const quantilesOf = (name: string, value: string): string =>

@@ -12,12 +12,12 @@ import { parseExactly } from "../../domain/kernel/json-reader.ts"
 import type { Item } from "./read-store.port.ts"
 
 export const signalColumns = `id, kind, source, status, reason, symbol, action, direction, timeframe, quantity, price, strategy, strike,
-  expiration::text AS expiration, intent, position_size, market_position, prev_market_position, market_position_size, fired_at, expires_from, received_at, decided_at, request_id, experiment_id, variant, identity_kind, attempts, mapped, body::text AS body_text`
+  expiration::text AS expiration, intent, position_size, market_position, prev_market_position, market_position_size, order_type, limit_price, stop_price, time_in_force, fired_at, expires_from, received_at, decided_at, request_id, experiment_id, variant, identity_kind, attempts, mapped, body::text AS body_text`
 /** Must agree with `correlationOf` (actors/execution/order-trace.ts). */
 const correlation = (order: string): string =>
   `coalesce(${order}.signal_id, ${order}.command_id, ${order}.opened_by, ${order}.id)`
-export const orderColumns = `id, client_order_id, signal_id, account, strategy, leg, intent, sizing, wanted, symbol, side, type, quantity, limit_price,
-  time_in_force, status, attempt, source, venue, venue_order_id, filled_quantity, average_price, reason, sends, position_id, exit_kind, command_id, opened_by, partial, compensates,
+export const orderColumns = `id, client_order_id, signal_id, account, strategy, leg, intent, sizing, wanted, symbol, side, type, quantity, limit_price, stop_price,
+  time_in_force, expires_at, status, attempt, source, venue, venue_order_id, filled_quantity, average_price, reason, sends, position_id, exit_kind, command_id, opened_by, partial, compensates,
   ${correlation("orders")} AS correlation_id,
   valid_until, sent_at, resolve_until, created_at, updated_at, settled_at`
 export const fillColumns = `id, venue, account, symbol, venue_order_id, trade_id, client_order_id, order_id, position_id, side, quantity, price, fee,

@@ -51,6 +51,7 @@ interface OrderPart {
   readonly quantity: string
   readonly filled_quantity: string
   readonly price: string | null
+  readonly rests: boolean
 }
 interface ContextRow {
   readonly now_ms: number
@@ -123,13 +124,13 @@ const query = (
         AND (p.quantity <> 0 OR p.disputed_at IS NOT NULL)) AS positions,
     (SELECT coalesce(jsonb_agg(jsonb_build_object('account', account, 'symbol', symbol, 'strategy', strategy, 'side', side,
         'intent', intent, 'status', status, 'count', count, 'quantity', quantity::text, 'filled_quantity', filled::text,
-        'price', price::text) ORDER BY account, symbol, strategy, side, intent, status), '[]')
-      FROM (SELECT account, symbol, strategy, side, intent, status, count(*) AS count, sum(quantity) AS quantity,
-          sum(least(filled_quantity, quantity)) AS filled, max(coalesce(limit_price, average_price)) AS price
+        'price', price::text, 'rests', rests) ORDER BY account, symbol, strategy, side, intent, status, rests), '[]')
+      FROM (SELECT account, symbol, strategy, side, intent, status, type <> 'market' AND time_in_force <> 'ioc' AS rests,
+          count(*) AS count, sum(quantity) AS quantity, sum(least(filled_quantity, quantity)) AS filled, max(coalesce(limit_price, stop_price, average_price)) AS price
         FROM orders WHERE account = ANY (${accounts}::text[]) AND status IN ('intended', 'submitting', 'acked',
           'partially_filled', 'pending_cancel', 'unknown', 'resolving', 'held', 'needs_operator')
           AND id IS DISTINCT FROM ${except}::uuid
-        GROUP BY account, symbol, strategy, side, intent, status) AS open) AS orders,
+        GROUP BY account, symbol, strategy, side, intent, status, rests) AS open) AS orders,
     (SELECT coalesce(array_agg(id::text ORDER BY seq), '{}') FROM orders WHERE signal_id = ANY (${signalIds}::uuid[])) AS order_ids,
     ${rates(sql, terms, except)} AS rates,
     (SELECT coalesce(jsonb_agg(jsonb_build_object('id', id, 'state', state, 'by', changed_by, 'reason', reason,
@@ -160,7 +161,7 @@ const accountOf = (row: ContextRow, part: AccountPart, calendar: PlanAccount["ca
     })),
   orders: row.orders
     .filter(({ account }) => account === part.id)
-    .map(({ symbol, strategy, side, intent, status, count, quantity, filled_quantity, price }) => ({
+    .map(({ symbol, strategy, side, intent, status, count, quantity, filled_quantity, price, rests }) => ({
       symbol,
       strategy,
       side,
@@ -169,7 +170,8 @@ const accountOf = (row: ContextRow, part: AccountPart, calendar: PlanAccount["ca
       count,
       quantity,
       filledQuantity: filled_quantity,
-      price
+      price,
+      ...(rests ? { rests } : {})
     }))
 })
 

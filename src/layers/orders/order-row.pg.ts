@@ -12,6 +12,7 @@ import type { Fragment } from "effect/sql/Statement"
 const columns = `id, client_order_id AS "clientOrderId", signal_id AS "signalId", account, strategy, leg, intent,
   sizing, trim_scale(wanted) AS wanted, symbol,
   side, type, trim_scale(quantity) AS quantity, trim_scale(limit_price) AS "limitPrice",
+  trim_scale(stop_price) AS "stopPrice", expires_at AS "expiresAt",
   time_in_force AS "timeInForce", status, attempt, source, venue, venue_order_id AS "venueOrderId",
   trim_scale(filled_quantity) AS "filledQuantity", trim_scale(average_price) AS "averagePrice", reason, fence, sends,
   position_id AS "positionId", position_epoch AS "positionEpoch", exit_number AS "exitNumber",

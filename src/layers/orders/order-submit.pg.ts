@@ -23,6 +23,7 @@ import { OPERATOR_CLOSE, type Permit } from "../../domain/orders/permit.ts"
 import { type ContextTerms, readContext } from "./account-book.pg.ts"
 import type { AccountGrant } from "../accounts/accounts-store.port.ts"
 import type { DatabaseService } from "../database/database.port.ts"
+import { givenUp, superseded } from "./order-resting.pg.ts"
 import { columnsOf } from "./order-row.pg.ts"
 import type {
   Judge,
@@ -68,10 +69,13 @@ const choice = (
     -- Nothing that blocks it is unresolved: for an entry its symbol, for a reduce its symbol and side.
     SELECT waiting.*, let_out AND CASE intent
       WHEN 'entry' THEN symbol NOT IN (SELECT symbol FROM blocking)
-      ELSE (symbol, side) NOT IN (SELECT symbol, side FROM blocking) END AS free
+      ELSE (symbol, side) NOT IN (SELECT symbol, side FROM blocking) END AS free, NULL AS gone
     FROM waiting
+    UNION ALL
+    SELECT id, seq, status, intent, symbol, side, false, false, true, true, gone FROM (${givenUp(sql, sql`o.account = ${account}`)}) AS resting
   )
-  SELECT w.id, w.free, CASE
+  SELECT w.id, w.free, w.gone, CASE
+      WHEN w.gone IS NOT NULL THEN 'give_up'
       WHEN w.status = 'pending_cancel' THEN 'cancel'
       WHEN w.stale THEN 'expire'
       WHEN w.status = 'held' THEN 'release'
@@ -80,11 +84,13 @@ const choice = (
   FROM judged w
   WHERE NOT (w.id = ANY(${[...passOver]}::uuid[])) AND CASE w.status
     WHEN 'pending_cancel' THEN true
+    WHEN 'acked' THEN true
+    WHEN 'partially_filled' THEN true
     -- What is stale is handed out whatever blocks it: it is about to expire, not to be sent.
     -- Whether its own market is open is the caller's to know: the settings say by which calendar a symbol trades.
     WHEN 'held' THEN w.stale OR w.let_out
     ELSE w.stale OR w.waits OR w.free END
-  ORDER BY w.status = 'pending_cancel' DESC, w.intent = 'reduce' DESC, w.status = 'held' DESC, w.seq
+  ORDER BY w.status = 'pending_cancel' DESC, w.gone IS NOT NULL DESC, w.intent = 'reduce' DESC, w.status = 'held' DESC, w.seq
   LIMIT 1`
 
 export const nextWork =
@@ -94,13 +100,13 @@ export const nextWork =
       .run(
         "orders.next",
         (sql) => sql<StoredOrder & Omit<OrderWork, "order">>`
-          SELECT ${columnsOf(sql)}, work, free FROM (${choice(sql, account, lookFor)}) chosen JOIN orders USING (id)`
+          SELECT ${columnsOf(sql)}, work, free, gone FROM (${choice(sql, account, lookFor)}) chosen JOIN orders USING (id)`
       )
       .pipe(
         Effect.map(([row]): OrderWork | null => {
           if (row === undefined) return null
-          const { free, work, ...order } = row
-          return { order, work, free }
+          const { free, gone, work, ...order } = row
+          return { order, work, free, gone }
         }),
         Effect.catchTag("DatabaseFault", Effect.die)
       )
@@ -164,18 +170,14 @@ interface LockedRow {
 
 /**
  * Takes the position's row, so that no fill moves it, then the order's. The account's row is taken only by the statement
- * that writes: a takeover need not wait for a process that froze in between. `superseded`: a later close of the strategy
- * found less than it wanted, or a later alert named the position it wants, so what this would open is no longer wanted.
+ * that writes: a takeover need not wait for a process that froze in between.
  */
 const lock = (sql: SqlClient, grant: AccountGrant, order: StoredOrder) =>
   Effect.gen(function* () {
     yield* sql`SELECT id FROM positions WHERE account = ${order.account} AND symbol = ${order.symbol} FOR UPDATE`
     const [row] = yield* sql<LockedRow>`
       SELECT o.status, ${stale(sql)} AS stale,
-        o.intent = 'entry' AND EXISTS (SELECT FROM orders r
-          WHERE r.account = o.account AND r.strategy = o.strategy AND r.symbol = o.symbol AND r.seq > o.seq
-            AND r.intent = 'reduce' AND r.exit_number IS NULL AND r.side <> o.side AND r.status <> 'denied'
-            AND (r.sizing <> 'fixed' OR r.status = 'withdrawn' OR r.quantity < r.wanted)) AS superseded,
+        ${superseded(sql)} AS superseded,
         o.position_id IS NOT NULL AND (NOT EXISTS (SELECT FROM positions p
           WHERE p.id = o.position_id AND p.epoch = o.position_epoch)
           OR (o.compensates IS NOT NULL AND NOT EXISTS (SELECT FROM orders e JOIN position_shares h
@@ -210,6 +212,7 @@ const move = (
       UPDATE orders AS o SET
         status = 'submitting',
         quantity = ${permit.quantity}::numeric,
+        expires_at = to_timestamp(${permit.expiresAtMs}::float8 / 1000),
         sends = o.sends + 1,
         sent_at = hf_clock(),
         fence = ${grant.fence},

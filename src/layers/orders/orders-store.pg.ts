@@ -25,6 +25,7 @@ import { inBatches } from "../database/collapse.ts"
 import { Database, type DatabaseService } from "../database/database.port.ts"
 import { intendExit } from "./order-exit.pg.ts"
 import { partialFills } from "./order-partial.pg.ts"
+import { givenUp } from "./order-resting.pg.ts"
 import { columnsOf, settledWhen } from "./order-row.pg.ts"
 import { settling } from "./order-settle.pg.ts"
 import { expireStale, nextWork, submit } from "./order-submit.pg.ts"
@@ -263,6 +264,9 @@ const busy =
           FROM orders
           WHERE status IN ('intended', 'held', 'pending_cancel', 'submitting', 'unknown', 'resolving')
             AND account = ANY (${[...accounts]}::text[])
+          GROUP BY account
+          UNION ALL
+          SELECT account, true, false FROM (${givenUp(sql, sql`o.account = ANY (${[...accounts]}::text[])`)}) AS resting
           GROUP BY account`
       )
       .pipe(Effect.catchTag("DatabaseFault", Effect.die))

@@ -14,6 +14,7 @@ import { Context, type Effect } from "effect"
 import type { OrderEvent, OrderStatus } from "../../domain/orders/order.ts"
 import type { OPERATOR_CLOSE, Permit, PermitContext } from "../../domain/orders/permit.ts"
 import type { StopBy } from "../../domain/orders/trailing.ts"
+import type { OrderType, TimeInForce } from "../../domain/signals/order-type.ts"
 import type { Sizing } from "../../domain/orders/sizing.ts"
 import type { PendingAlert } from "../alerts/alerts.port.ts"
 import type { AccountGrant } from "../accounts/accounts-store.port.ts"
@@ -36,10 +37,13 @@ export interface StoredOrder {
   readonly wanted: string | null
   readonly symbol: string
   readonly side: "buy" | "sell"
-  readonly type: "market" | "limit"
+  readonly type: OrderType
   readonly quantity: string
   readonly limitPrice: string | null
-  readonly timeInForce: "day" | "gtc" | "ioc"
+  readonly stopPrice: string | null
+  readonly timeInForce: TimeInForce
+  /** When the session of a `day` order that can rest is over; null before it was sent. */
+  readonly expiresAt: Date | null
   readonly status: OrderStatus
   readonly attempt: number
   /** The origin of requirement A3: webhook, wave, exit_monitor, ... */
@@ -140,13 +144,16 @@ export type Judge = (order: StoredOrder, context: PermitContext) => Permit
 
 /**
  * What is to be done with an order. `hold` is for reduces while the calendar of their account is closed; `release` for held
- * ones, when the trading state lets them out again; `expire` for whatever became stale before it was sent.
+ * ones, when the trading state lets them out again; `expire` for whatever became stale before it was sent; `give_up` for what
+ * rests at the venue and should not any more.
  */
 export interface OrderWork {
   readonly order: StoredOrder
-  readonly work: "cancel" | "hold" | "release" | "expire" | "send"
+  readonly work: "cancel" | "give_up" | "hold" | "release" | "expire" | "send"
   /** The trading state lets it out, and no order with an unknown outcome blocks it. */
   readonly free: boolean
+  /** Why it is given up, else null. */
+  readonly gone: string | null
 }
 
 export type Submitted =

@@ -116,7 +116,9 @@ const openShares =
                 'isClose', o.exit_number IS NULL OR o.exit_kind IN ('close_again', ${OPERATOR_CLOSE}),
                 'byOperator', o.exit_kind IS NOT DISTINCT FROM ${OPERATOR_CLOSE})
               FROM orders o WHERE o.account = p.account AND o.symbol = p.symbol AND o.intent = 'reduce'
-                AND o.strategy = h.strategy AND o.created_at >= h.opened_at AND o.status <> 'withdrawn' ORDER BY o.seq DESC LIMIT 1) AS "lastReduce",
+                AND o.strategy = h.strategy AND o.created_at >= h.opened_at AND o.status <> 'withdrawn'
+                -- A close at a price that the venue refused is its sender's to repeat: at market it would be another.
+                AND o.type = 'market' ORDER BY o.seq DESC LIMIT 1) AS "lastReduce",
             (SELECT min(CASE b.status WHEN 'needs_operator' THEN 'operator' ELSE 'unresolved' END) FROM blocking b
               WHERE b.account = p.account AND b.symbol = p.symbol AND b.position_id IS DISTINCT FROM p.id
               AND b.side = CASE WHEN p.quantity > 0 THEN 'sell' ELSE 'buy' END) AS "blockedBy",

@@ -12,6 +12,7 @@ import { Result } from "effect"
 import type { FieldError } from "../../domain/kernel/field-error.ts"
 import { ageVerdict, bucketKey, expiresFromMs, type Identity } from "../../domain/signals/identity.ts"
 import type { IntakeBody } from "../../domain/signals/intake-body.ts"
+import { plainTerms, termsOf } from "../../domain/signals/order-type.ts"
 import { engineOf, takersOf } from "../../domain/signals/routing.ts"
 import { instrumentName } from "../../domain/kernel/symbol-map.ts"
 import { ageLimits, intakeLimits } from "../../domain/kernel/limits-signals.ts"
@@ -84,6 +85,11 @@ const rowOf = (post: IntakePost, experiment: Experiment) => ({
   answer: answerOf(post, experiment)
 })
 
+const fromTheFuture: FieldError = {
+  path: "timestamp",
+  message: `must not be more than ${ageLimits.clockSkewMsMax / 1_000} s in the future`
+}
+
 /** The row of a post, or what is wrong with its time. */
 export const intakeRow = (
   settings: Settings,
@@ -110,6 +116,7 @@ export const intakeRow = (
       marketPosition: null,
       prevMarketPosition: null,
       marketPositionSize: null,
+      ...plainTerms,
       status: "received",
       reason: null
     })
@@ -124,12 +131,7 @@ export const intakeRow = (
     source?.ageMaxMs ?? ageLimits.signalAgeMsDefault
   )
   if (verdict === "from_the_future") {
-    return Result.fail([
-      {
-        path: "timestamp",
-        message: `must not be more than ${ageLimits.clockSkewMsMax / 1_000} s in the future`
-      }
-    ])
+    return Result.fail([fromTheFuture])
   }
   return Result.succeed({
     ...rowOf(post, experimentOf(settings, post.source, { ...signal, id: post.identity.signalId })),
@@ -150,6 +152,7 @@ export const intakeRow = (
     marketPosition: signal.marketPosition,
     prevMarketPosition: signal.prevMarketPosition,
     marketPositionSize: signal.marketPositionSize,
+    ...termsOf(signal),
     status: verdict === "too_old" ? "rejected" : "received",
     reason: verdict === "too_old" ? TOO_OLD : null
   })

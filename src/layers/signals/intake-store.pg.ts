@@ -75,14 +75,17 @@ const insert = (sql: SqlClient, rows: ReadonlyArray<IntakeRow>) => {
       ${column((row) => row.reason)}::text[], ${column((row) => row.intent)}::text[],
       ${column((row) => row.positionSize)}::text[], ${column((row) => row.marketPosition)}::text[],
       ${column((row) => row.prevMarketPosition)}::text[], ${column((row) => row.marketPositionSize)}::text[],
-      ${column((row) => row.mapped)}::text[]${given})
+      ${column((row) => row.mapped)}::text[], ${column((row) => row.orderType)}::text[],
+      ${column((row) => row.limitPrice)}::text[], ${column((row) => row.stopPrice)}::text[],
+      ${column((row) => row.timeInForce)}::text[]${given})
       AS rows (id, kind, source, identity, identity_kind, body_hash, body, symbol, action, direction, timeframe,
         fired_at, expires_from, quantity, price, strategy, strike, expiration, request_id, experiment_id, variant,
-        answer, status, reason, intent, position_size, market_position, prev_market_position, market_position_size, mapped${name}))
+        answer, status, reason, intent, position_size, market_position, prev_market_position, market_position_size, mapped,
+        order_type, limit_price, stop_price, time_in_force${name}))
     INSERT INTO signals (seq, id, kind, source, identity, identity_kind, body_hash, body, symbol, action, direction,
       timeframe, fired_at, expires_from, quantity, price, strategy, strike, expiration, request_id, experiment_id,
       variant, answer, status, reason, decided_at, intent, position_size, market_position, prev_market_position,
-      market_position_size, mapped${name})
+      market_position_size, mapped, order_type, limit_price, stop_price, time_in_force${name})
     OVERRIDING SYSTEM VALUE
     SELECT seq, id::uuid, kind, source, identity, identity_kind, body_hash, body::jsonb, nullif(symbol, ''),
       nullif(action, ''), nullif(direction, ''), nullif(timeframe, ''), nullif(fired_at, '')::timestamptz,
@@ -91,7 +94,8 @@ const insert = (sql: SqlClient, rows: ReadonlyArray<IntakeRow>) => {
       nullif(experiment_id, ''), nullif(variant, ''), answer::jsonb, status, nullif(reason, ''),
       CASE WHEN status = 'rejected' THEN hf_now() END, nullif(intent, ''), nullif(position_size, '')::numeric,
       nullif(market_position, ''), nullif(prev_market_position, ''), nullif(market_position_size, '')::numeric,
-      nullif(mapped, '')::jsonb${value}
+      nullif(mapped, '')::jsonb, nullif(order_type, ''), nullif(limit_price, '')::numeric,
+      nullif(stop_price, '')::numeric, nullif(time_in_force, '')${value}
     FROM rows ORDER BY source COLLATE "C", identity COLLATE "C"
     ON CONFLICT DO NOTHING
     RETURNING source, identity`

@@ -9,6 +9,7 @@
  * Never: changes a stored row, and never decides what is valid.
  */
 import { Context, type Effect } from "effect"
+import type { SignalTerms } from "../../domain/signals/order-type.ts"
 import type { SignalTarget } from "../../domain/signals/signal.ts"
 import type { DatabaseError } from "../database/database.port.ts"
 
@@ -22,7 +23,7 @@ export interface IntakeAnswer {
 }
 
 /** One row of `signals`, as the intake writes it. Decimals are strings, times epoch milliseconds. */
-export interface IntakeRow extends SignalTarget {
+export interface IntakeRow extends SignalTarget, SignalTerms {
   readonly id: string
   readonly kind: "signal" | "metadata"
   readonly source: string

@@ -48,6 +48,7 @@ const orderOf = (row: SentRow): VenueOrder => ({
   type: "market",
   quantity: row.quantity,
   limitPrice: null,
+  stopPrice: null,
   timeInForce: "gtc",
   status: "filled",
   filledQuantity: row.quantity,

@@ -31,6 +31,7 @@ const orderIn = (wire: z.output<typeof venue.order>): VenueOrder => ({
   type: wire.type,
   quantity: wire.quantity,
   limitPrice: wire.limit_price,
+  stopPrice: wire.stop_price,
   timeInForce: wire.time_in_force,
   status: wire.status,
   filledQuantity: wire.filled_quantity,
@@ -131,6 +132,7 @@ export const orderBody = (order: CreateOrder): string =>
     type: order.type,
     quantity: order.quantity,
     limit_price: order.limitPrice,
+    stop_price: order.stopPrice,
     time_in_force: order.timeInForce
   })
 

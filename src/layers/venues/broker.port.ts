@@ -13,6 +13,7 @@
 import { Context, Data, type Effect, type Option, type Scope } from "effect"
 import type { VenueFill } from "../../domain/orders/fill.ts"
 import type { VenueStatus } from "../../domain/orders/order.ts"
+import type { OrderType, TimeInForce } from "../../domain/signals/order-type.ts"
 import type { Side } from "../../domain/signals/signal.ts"
 
 /**
@@ -21,11 +22,11 @@ import type { Side } from "../../domain/signals/signal.ts"
  */
 export type ClientOrderIdRule = "U" | "R" | "O" | "N"
 
-export type VenueOrderType = "market" | "limit"
-export type VenueTimeInForce = "day" | "gtc" | "ioc"
+export type VenueOrderType = OrderType
+export type VenueTimeInForce = TimeInForce
 export type VenueOrderStatus = VenueStatus
 
-/** The complete order as it is put on the wire. Quantity is positive; `limitPrice` is null unless the type is `limit`. */
+/** The complete order as it is put on the wire. Quantity is positive; a price is null unless the type has it. */
 export interface CreateOrder {
   readonly clientOrderId: string
   readonly account: string
@@ -34,6 +35,7 @@ export interface CreateOrder {
   readonly type: VenueOrderType
   readonly quantity: string
   readonly limitPrice: string | null
+  readonly stopPrice: string | null
   readonly timeInForce: VenueTimeInForce
 }
 
@@ -47,6 +49,7 @@ export interface VenueOrder {
   readonly type: VenueOrderType
   readonly quantity: string
   readonly limitPrice: string | null
+  readonly stopPrice: string | null
   readonly timeInForce: VenueTimeInForce
   readonly status: VenueOrderStatus
   readonly filledQuantity: string

@@ -32,6 +32,10 @@ export const signal: DecisionSignal = {
   marketPosition: null,
   prevMarketPosition: null,
   marketPositionSize: null,
+  orderType: null,
+  limitPrice: null,
+  stopPrice: null,
+  timeInForce: null,
   strategy: null,
   experimentId: null,
   variant: null,
@@ -52,7 +56,8 @@ export const strategy = {
   profitTargetPct: null,
   exits: null,
   onPartialFill: "keep",
-  partialFillMsMax: null
+  partialFillMsMax: null,
+  timeInForce: null
 } as const
 export const settings: PlanSettings = {
   mode: "PAPER",

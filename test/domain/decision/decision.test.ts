@@ -4,6 +4,7 @@ import { clientOrderId, orderId } from "../../../src/domain/kernel/ids.ts"
 import { instrumentsOf } from "../../../src/domain/kernel/instruments.ts"
 import type { BookOrder } from "../../../src/domain/orders/risk-book.ts"
 import { ageLimits } from "../../../src/domain/kernel/limits-signals.ts"
+import { decide } from "../../../src/domain/decision/decision.ts"
 import { originOf } from "../../../src/domain/decision/order-plan.ts"
 import type { DecisionSignal, PlanInput } from "../../../src/domain/decision/plan-input.ts"
 import { type PlanSettings } from "../../../src/domain/orders/plan-context.ts"
@@ -191,6 +192,7 @@ describe("one alert in practice", () => {
         type: "market",
         quantity: "1",
         limitPrice: null,
+        stopPrice: null,
         timeInForce: "gtc",
         status: "intended",
         source: "webhook",
@@ -209,6 +211,66 @@ describe("one alert in practice", () => {
       numbers: { symbol: "SPY", side: "buy", quantity: "1", intent: "open", chosen: null }
     })
     assert.isTrue(decision.checks.every(({ ok }) => ok))
+  })
+
+  const limit = { ...signal, orderType: "limit", limitPrice: "100.37" } as const
+  it("with a limit is an order at that price, in ticks, whose time the strategy defaults to", () => {
+    const settings = {
+      ...with2({ timeInForce: "day" }),
+      instruments: instrumentsOf({ instruments: { SPY: { tick: "0.25" } } })
+    }
+    const { context, decision, facts } = decided({ settings, signal: limit })
+    assert.deepInclude(decision.orders[0], {
+      type: "limit",
+      limitPrice: "100.25",
+      stopPrice: null,
+      timeInForce: "day",
+      status: "intended"
+    })
+    assert.deepStrictEqual(decision.checks[1], {
+      strategy: "s1",
+      account: "paper-1",
+      leg: 0,
+      check: "order_type",
+      ok: true,
+      code: null,
+      numbers: {
+        type: "limit",
+        limit_price: "100.25",
+        stop_price: null,
+        asked_limit: "100.37",
+        asked_stop: null,
+        tick: "0.25",
+        time_in_force: "day"
+      }
+    })
+    // The next decision of the batch sees that it rests, and at which price.
+    assert.deepInclude(context.accounts.get("paper-1")?.orders[0], { price: "100.25", rests: true })
+    const { decided: again, missing } = decide(JSON.parse(JSON.stringify(facts)), settings)
+    assert.deepStrictEqual(missing, [])
+    assert.deepStrictEqual(again._tag === "Decided" && again.decision, decision)
+  })
+
+  it("with a limit is denied where it would turn a position around, or its price is less than a tick", () => {
+    const short = [
+      {
+        symbol: "SPY",
+        quantity: "-2",
+        averagePrice: "100",
+        confirmed: "-2",
+        disputed: false,
+        shares: [{ strategy: "default", quantity: "-2" }]
+      }
+    ]
+    const turned = decided({
+      signal: limit,
+      context: contextOf({}, account("paper-1", { positions: short }))
+    }).decision
+    assert.deepStrictEqual([turned.reason, turned.orders[0]?.status], ["rests_across_zero", "denied"])
+    const instruments = instrumentsOf({ instruments: { SPY: { tick: "1000" } } })
+    const { decision } = decided({ signal: limit, settings: { ...settings, instruments } })
+    assert.deepStrictEqual([decision.outcome, decision.reason], ["denied", "price_rounds_away"])
+    assert.strictEqual(decision.orders[0]?.limitPrice, "100.37", "a row has no price of zero")
   })
 
   it("[T10 drift] says when the sender believes to hold what we do not, and decides all the same", () => {

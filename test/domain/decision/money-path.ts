@@ -107,7 +107,8 @@ export class MoneyPath {
           profitTargetPct: null,
           exits: null,
           onPartialFill: "keep" as const,
-          partialFillMsMax: null
+          partialFillMsMax: null,
+          timeInForce: null
         }
       ])
     )
@@ -198,6 +199,10 @@ export class MoneyPath {
         marketPosition: null,
         prevMarketPosition: null,
         marketPositionSize: null,
+        orderType: null,
+        limitPrice: null,
+        stopPrice: null,
+        timeInForce: null,
         experimentId: null,
         variant: null,
         expiresFromMs: nowMs,
@@ -298,7 +303,18 @@ export class MoneyPath {
 
   #permit(row: Row) {
     return permitToSend({
-      order: { ...row, account: "paper-1", symbol, signalId: null, exitKind: null, source: "webhook" },
+      order: {
+        ...row,
+        account: "paper-1",
+        symbol,
+        signalId: null,
+        exitKind: null,
+        source: "webhook",
+        type: "market",
+        limitPrice: null,
+        stopPrice: null,
+        timeInForce: "gtc"
+      },
       context: {
         nowMs,
         trading: this.#trading(),

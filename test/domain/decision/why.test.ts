@@ -39,6 +39,10 @@ const signal: StorySignal = {
   market_position: null,
   prev_market_position: null,
   market_position_size: null,
+  order_type: null,
+  limit_price: null,
+  stop_price: null,
+  time_in_force: null,
   fired_at: "2026-11-23T14:59:58.000Z",
   expires_from: "2026-11-23T14:59:58.000Z",
   received_at: "2026-11-23T14:59:59.000Z",
@@ -69,6 +73,9 @@ const order: StoryOrder = {
   type: "market",
   quantity: "2",
   limit_price: null,
+  stop_price: null,
+  time_in_force: "gtc",
+  expires_at: null,
   status: "filled",
   source: "webhook",
   venue: "practice",
@@ -499,6 +506,35 @@ describe("[G3] a check as a sentence", () => {
         })
       ),
       "engine, passed: the engine wants to buy 1 SPY 2026-12-18 C 500, which opens a position."
+    )
+  })
+
+  it("a kind of order says its prices, what they were before they were in ticks, and how long it works", () => {
+    const stop = {
+      type: "stop_limit",
+      limit_price: "100.25",
+      stop_price: "100.5",
+      asked_limit: "100.37",
+      asked_stop: "100.5",
+      tick: "0.25",
+      time_in_force: "day"
+    }
+    assert.strictEqual(
+      checkSentence(check("order_type", { numbers: stop })),
+      "order type, passed: the order is with a stop and a limit from there and works to the end of the session; its limit is 100.25, 100.37 in whole ticks; its stop is 100.5; the tick is 0.25."
+    )
+    const turns = check("order_type", { ok: false, code: "rests_across_zero", numbers: stop })
+    assert.include(checkSentence(turns), "which only an order at market may")
+    const limit: StoryOrder = { ...order, ...unsent, type: "limit", limit_price: "99.5", status: "acked" }
+    const lines = whyOf(story({ orders: [{ ...limit, time_in_force: "gtc" }] })).join("\n")
+    assert.include(
+      lines,
+      "buy 2 SPY at 99.5 in paper-1 for default, rests at the venue until it is cancelled"
+    )
+    const day = { ...limit, stop_price: "99", type: "stop_limit", expires_at: "2026-11-23T21:00:00.000Z" }
+    assert.include(
+      whyOf(story({ orders: [day] })).join("\n"),
+      "at 99.5 when the market reaches 99 in paper-1 for default, rests at the venue until 2026-11-23T21:00:00.000Z"
     )
   })
 

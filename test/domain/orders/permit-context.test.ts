@@ -56,7 +56,8 @@ const strategy = {
   profitTargetPct: null,
   exits: null,
   onPartialFill: "keep",
-  partialFillMsMax: null
+  partialFillMsMax: null,
+  timeInForce: null
 } as const
 const settings: PlanSettings = {
   version: "0123456789abcdef",
@@ -116,6 +117,10 @@ const entry: PermitOrder = {
   sizing: "fixed",
   wanted: "2",
   side: "buy",
+  type: "market",
+  limitPrice: null,
+  stopPrice: null,
+  timeInForce: "gtc",
   quantity: "2",
   sends: 0
 }
@@ -171,6 +176,7 @@ describe("a permit records", () => {
     assert.deepStrictEqual(permitOf(entry), {
       _tag: "Send",
       quantity: "2",
+      expiresAtMs: null,
       numbers: { ...holding, quantity: "2" }
     }))
 

@@ -61,7 +61,8 @@ const settings = (sidePolicy: SidePolicy = "both", quantityMax: string | null = 
       profitTargetPct: null,
       exits: null,
       onPartialFill: "keep",
-      partialFillMsMax: null
+      partialFillMsMax: null,
+      timeInForce: null
     }
   },
   accounts: { "paper-1": { broker: "practice", calendar: "24x7" } },
@@ -86,6 +87,10 @@ const entry: PermitOrder = {
   sizing: "open",
   wanted: "2",
   side: "buy",
+  type: "market",
+  limitPrice: null,
+  stopPrice: null,
+  timeInForce: "gtc",
   quantity: "2",
   sends: 0
 }

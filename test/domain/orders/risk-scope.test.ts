@@ -137,6 +137,24 @@ describe("the price collar", () => {
     ["a last price of zero", at("100", "0"), "Deferred quote_missing"],
     ["no price", at(null, "100"), "Deferred quote_missing"]
   ])("of an entry: %s", (_, given, expected) => assert.strictEqual(judge(given), expected))
+  const terms = (side: "buy" | "sell", limitPrice: string | null, stopPrice: string | null = null) => ({
+    ...at(limitPrice ?? stopPrice, "100"),
+    order: { ...base.order, side, price: limitPrice ?? stopPrice, terms: { limitPrice, stopPrice } }
+  })
+  it.each([
+    ["a buy far below the market passes", terms("buy", "50"), "Passed"],
+    ["a sell far above it passes", terms("sell", "150"), "Passed"],
+    ["a buy above it by the limit passes", terms("buy", "102"), "Passed"],
+    ["a buy above it by more does not", terms("buy", "102.01"), "Denied price_collar"],
+    ["a sell below it by more does not", terms("sell", "97.99"), "Denied price_collar"],
+    ["a stop waits at any price", terms("buy", null, "150"), "Passed"],
+    ["a stop limit is measured by its stop", terms("buy", "151", "150"), "Passed"],
+    ["and denied beyond it", terms("buy", "160", "150"), "Denied price_collar"]
+  ])("of an order with a price: %s", (_, given, expected) => assert.strictEqual(judge(given), expected))
+  it("of an order with a price: the alert's own still counts", () => {
+    const far = terms("buy", "50")
+    assert.strictEqual(judge({ ...far, order: { ...far.order, given: "95" } }), "Denied price_collar")
+  })
   it.each([
     ["within the wider one it goes", at("109", "100"), "Passed"],
     ["beyond it waits, never denied", at("111", "100"), "Deferred price_collar"],

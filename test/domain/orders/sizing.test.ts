@@ -27,6 +27,20 @@ interface Given {
   /** Of the live quantities, what only reduces. */
   readonly closingBuy?: string
   readonly closingSell?: string
+  /** Of what closes and opens, what rests. All of it is of the strategy. */
+  readonly restingClose?: string
+  readonly restingBuy?: string
+  readonly restingSell?: string
+}
+/** Closes rest against what is held: a sell of a long. */
+const restingOf = ({ position = "0", restingBuy = "0", restingClose = "0", restingSell = "0" }: Given) => {
+  const closes = decimal(restingClose)
+  const isShort = position.startsWith("-")
+  const opening = { buy: decimal(restingBuy), sell: decimal(restingSell) }
+  const live = isShort
+    ? { buy: BigDecimal.sum(opening.buy, closes), sell: opening.sell }
+    : { buy: opening.buy, sell: BigDecimal.sum(opening.sell, closes) }
+  return { live, ownLive: live, opening, ownOpening: opening }
 }
 /** A symbol that one strategy trades alone, unless a test says otherwise. */
 const holding = (given: Given): Holding => {
@@ -43,7 +57,8 @@ const holding = (given: Given): Holding => {
     live: { buy: decimal(buy), sell: decimal(sell) },
     ownLive: { buy: decimal(ownBuy), sell: decimal(ownSell) },
     opening: { buy: opening(buy, closingBuy), sell: opening(sell, closingSell) },
-    ownOpening: { buy: opening(ownBuy, closingBuy), sell: opening(ownSell, closingSell) }
+    ownOpening: { buy: opening(ownBuy, closingBuy), sell: opening(ownSell, closingSell) },
+    resting: restingOf(given)
   }
 }
 const planned = (wish: Wish, given: Given, policy: SidePolicy = "both", reducing = false): string => {
@@ -212,6 +227,24 @@ describe("a wish becomes an order (T10)", () => {
       "both",
       true
     ],
+    [
+      "open short while a buy rests",
+      open("sell", "1"),
+      { buy: "3", restingBuy: "3" },
+      "entry sell 1 open open"
+    ],
+    [
+      "reverse of what a close that rests may close",
+      { kind: "reverse", side: null, quantity: "1" },
+      { position: "2", sell: "2", closingSell: "2", restingClose: "2" },
+      "entry sell 3 open reverse"
+    ],
+    [
+      "target while a close rests",
+      target("3"),
+      { position: "2", sell: "2", closingSell: "2", restingClose: "2" },
+      "entry buy 1 target open"
+    ],
     ["target of one of two strategies", target("2"), { position: "5", own: "2" }, "nothing_to_do"],
     [
       "target over what belongs to nobody",
@@ -306,6 +339,48 @@ describe("what is sent (T10)", () => {
     ["a close whose venue was not asked", {}, { position: "3", confirmed: null }, "position_not_confirmed"],
     ["a close of nothing needs nobody's word", {}, { position: "0", confirmed: null }, "nothing_to_close"],
     ["a close while the opening works", {}, { buy: "1" }, "opening_works"],
+    [
+      "a close of all while one rests",
+      {},
+      { position: "3", sell: "1", closingSell: "1", restingClose: "1" },
+      "resting_order"
+    ],
+    [
+      "a close of some that fits beside one that rests",
+      { sizing: "fixed", wanted: "2" },
+      { position: "3", sell: "1", closingSell: "1", restingClose: "1" },
+      "2"
+    ],
+    [
+      "a close of more than fits beside it",
+      { sizing: "fixed", wanted: "3" },
+      { position: "3", sell: "1", closingSell: "1", restingClose: "1" },
+      "resting_order"
+    ],
+    [
+      "an entry against a position that is closed by one that rests",
+      { intent: "entry", sizing: "fixed", wanted: "5" },
+      { position: "3", sell: "3", closingSell: "3", restingClose: "3" },
+      "resting_order"
+    ],
+    [
+      "an entry beside a position whose close rests",
+      { intent: "entry", sizing: "open", wanted: "5", side: "buy" },
+      { position: "3", sell: "3", closingSell: "3", restingClose: "3" },
+      "5"
+    ],
+    [
+      "to be short while a buy of the strategy rests",
+      { intent: "entry", sizing: "open", wanted: "1" },
+      { buy: "3", restingBuy: "3" },
+      "resting_order"
+    ],
+    [
+      "a target while anything of the strategy rests",
+      { intent: "entry", sizing: "target", wanted: "2", side: "buy" },
+      { buy: "2", restingBuy: "2" },
+      "resting_order"
+    ],
     ["a buy that covers", { side: "buy" }, { position: "-2" }, "2"],
     ["a second cover", { side: "buy" }, { position: "-2", buy: "2" }, "nothing_to_close"],
     ["a resend keeps to what was sent", { sends: 1, quantity: "1" }, { position: "3" }, "1"],

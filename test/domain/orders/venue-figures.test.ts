@@ -19,7 +19,14 @@ const position =
     heldProblem({ quantity }) ?? averageProblem({ averagePrice })
 const fill = (given: object) => () => fillProblem({ quantity: "1", price: "1", fee: "0", ...given })
 const order = (given: object) => () =>
-  orderProblem({ quantity: "1", filledQuantity: "0", limitPrice: null, averagePrice: null, ...given })
+  orderProblem({
+    quantity: "1",
+    filledQuantity: "0",
+    limitPrice: null,
+    stopPrice: null,
+    averagePrice: null,
+    ...given
+  })
 
 describe("a figure of a venue", () => {
   it.each([

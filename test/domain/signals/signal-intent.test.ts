@@ -125,7 +125,7 @@ describe("an explicit intent is read as", () => {
       { ...nothing, action: "SELL", prevMarketPosition: "long" }
     ],
     [
-      { action: "buy", order_type: "Market" },
+      { action: "buy", order_type: "Market", time_in_force: "GTC" },
       { ...nothing, action: "BUY" }
     ]
   ]
@@ -166,9 +166,13 @@ describe("what cannot be is refused", () => {
     [{ intent: "open", action: "buy", market_position: "flat" }, ["market_position"]],
     [{ intent: "reverse", direction: "call" }, ["intent"]],
     [{ intent: "target", direction: "put", position_size: -1 }, ["intent"]],
-    [{ action: "buy", order_type: "limit", limit_price: "10" }, ["order_type", "limit_price"]],
-    [{ action: "buy", order_type: "stop", stop_price: 9 }, ["order_type", "stop_price"]],
+    [{ action: "buy", order_type: "limit" }, ["limit_price"]],
+    [{ action: "buy", order_type: "stop_limit" }, ["limit_price", "stop_price"]],
+    [{ action: "buy", order_type: "stop", limit_price: 9 }, ["limit_price", "stop_price"]],
+    [{ action: "buy", order_type: "limit", limit_price: 0 }, ["limit_price"]],
     [{ action: "buy", limit_price: 10 }, ["limit_price"]],
+    [{ action: "buy", stop_price: 10, quantity: -1 }, ["stop_price", "quantity"]],
+    [{ action: "buy", order_type: "stop", stop_price: 9, time_in_force: "ioc" }, ["time_in_force"]],
     [{ action: "buy", order_type: 1 }, ["order_type"]]
   ]
   for (const [fields, paths] of cases) {
@@ -177,17 +181,34 @@ describe("what cannot be is refused", () => {
     })
   }
 
-  it("and a kind of order that cannot be placed is refused as not available yet", () => {
-    const parsed = decodeSignal({
-      symbol: "SPY",
-      action: "buy",
-      timeframe: "5m",
-      timestamp: "2025-10-21T22:45:00Z",
-      order_type: "limit",
-      limit_price: 10
+  const sent = { symbol: "SPY", action: "buy", timeframe: "5m", timestamp: "2025-10-21T22:45:00Z" } as const
+  it("and a price that does not fit its kind says which kind it would fit", () => {
+    const parsed = decodeSignal({ ...sent, order_type: "limit", stop_price: 10 })
+    assert.deepStrictEqual(parsed, {
+      ok: false,
+      errors: [
+        { path: "limit_price", message: "is required for an order of the type limit" },
+        { path: "stop_price", message: "must not be given for an order of the type limit" }
+      ]
     })
-    assert(!parsed.ok)
-    for (const { message } of parsed.errors) assert.include(message, "yet")
+    const bare = decodeSignal({ ...sent, stop_price: 10 })
+    assert(!bare.ok)
+    assert.strictEqual(bare.errors[0]?.message, "must not be given without order_type stop or stop_limit")
+  })
+  it("and a whole order is taken with all its digits", () => {
+    const parsed = decodeSignal({
+      ...sent,
+      order_type: "STOP_LIMIT",
+      limit_price: "10.10",
+      stop_price: 9.5,
+      time_in_force: "Day"
+    })
+    assert(parsed.ok)
+    const { limitPrice, orderType, stopPrice, timeInForce } = parsed.value
+    assert.deepStrictEqual(
+      [orderType, limitPrice, stopPrice, timeInForce],
+      ["stop_limit", "10.1", "9.5", "day"]
+    )
   })
 })
 

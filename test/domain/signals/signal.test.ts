@@ -44,7 +44,11 @@ describe("a plain alert", () => {
       positionSize: null,
       marketPosition: null,
       prevMarketPosition: null,
-      marketPositionSize: null
+      marketPositionSize: null,
+      orderType: null,
+      limitPrice: null,
+      stopPrice: null,
+      timeInForce: null
     })
   })
 

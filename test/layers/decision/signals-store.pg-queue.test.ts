@@ -72,6 +72,10 @@ describe("signals that are too old", () => {
             marketPosition: null,
             prevMarketPosition: null,
             marketPositionSize: null,
+            orderType: null,
+            limitPrice: null,
+            stopPrice: null,
+            timeInForce: null,
             experimentId: null,
             variant: null,
             expiresFromMs: 0

@@ -229,7 +229,8 @@ describe("claiming", () => {
           (sql) =>
             sql`UPDATE signals SET strike = 450.50, expiration = '2026-12-18', price = 451, expires_from = '2099-11-23T15:00:00.123Z',
               intent = 'target', position_size = -2.50, market_position = 'short', prev_market_position = 'flat',
-              market_position_size = 2.5`
+              market_position_size = 2.5,
+              order_type = 'stop_limit', limit_price = 101.25, stop_price = 100.50, time_in_force = 'day'`
         )
         const [claimed] = (yield* store.claim(1)).signals
         assert.deepStrictEqual(claimed?.kind === "signal" ? claimed.signal : null, {
@@ -248,6 +249,10 @@ describe("claiming", () => {
           marketPosition: "short",
           prevMarketPosition: "flat",
           marketPositionSize: "2.5",
+          orderType: "stop_limit",
+          limitPrice: "101.25",
+          stopPrice: "100.50",
+          timeInForce: "day",
           experimentId: null,
           variant: null,
           expiresFromMs: Date.parse("2099-11-23T15:00:00.123Z")

@@ -240,7 +240,7 @@ describe("the fields of a source", () => {
     [{ ticker: { constant: " " } }, "fields.ticker.constant: "],
     [{ timeframe: { constant: "5 minutes" } }, "fields.timeframe.constant: must"],
     [{ timestamp: { constant: 1_700_000_000 } }, "fields.timestamp.constant: is no time of a signal"],
-    [{ order_type: { constant: "limit" } }, "fields.order_type.constant: must be market"],
+    [{ order_type: { constant: "fok" } }, "fields.order_type.constant: must be one of market, limit"],
     [{ symbol: { join: [] } }, "fields.symbol.join: joins nothing"],
     [{ symbol: { join: [{ after: "x" }] } }, "fields.symbol.join.0: must be a text, or"]
   ])("are refused with the path of what is wrong [%j]", (fields, problem) => {
