@@ -285,11 +285,13 @@ const intake = (bench: Bench) =>
     const before = yield* read(bench)
     const until = performance.now() + seconds * 1_000
     let posts = 0
+    let asked = 0
     const sender = Effect.promise(async () => {
       while (performance.now() < until) {
-        posts += 1
-        const { status, text } = await service.ask("/webhook", bodyOf(posts))
-        if (status !== 201) throw new Error(`${status} ${text}`)
+        const { status, text } = await service.ask("/webhook", bodyOf((asked += 1)))
+        // On a starved machine a commit may be late: such a post is refused or spooled, and said below.
+        if (![201, 202, 503].includes(status)) throw new Error(`${status} ${text}`)
+        if (status === 201) posts += 1
       }
     })
     yield* Effect.all(
@@ -300,6 +302,7 @@ const intake = (bench: Bench) =>
     const { serviceCpuMs, walKb, walSyncs } = per(before, after, posts / 1_000)
     return {
       perSecond: Math.round(posts / seconds),
+      notStored: asked - posts,
       cpuUsPerPost: Math.round(serviceCpuMs ?? 0),
       walBytesPerPost: Math.round((walKb ?? 0) * 1.024),
       walSyncsPer1000: walSyncs ?? 0

@@ -34,7 +34,11 @@ const watchPositions = streamActor("exits.positions", ({ send }) =>
       Effect.andThen(
         // The machine polls by itself; a wait that ends without a bell is only one more look.
         wake.wait("positions", exitLimits.pollMs * 12),
-        Effect.sync(() => send({ type: "positions.changed" }))
+        // The first fill is looked at at once; the bell of those that follow stays rung until the pause is over.
+        Effect.andThen(
+          Effect.sync(() => send({ type: "positions.changed" })),
+          Effect.sleep(exitLimits.lookPauseMs)
+        )
       )
     )
   )

@@ -109,6 +109,8 @@ export const exitLimits = {
   pollMs: seconds(1),
   /** The same while nothing is open that has exit prices: whatever opens, ends or arms a share rings. */
   pollIdleMs: seconds(3),
+  /** Fills that follow a look within this time share the next one: two statements, which a burst would pay for every fill. */
+  lookPauseMs: 100,
   readMsMax: seconds(6),
   retryMs: seconds(1),
   /** Bars of a trailing stop: in parallel, and far below `readMsMax`, because a stop that waits for bars protects nothing. */

@@ -2,9 +2,12 @@
 import { assert, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
+import { exitsActor } from "../../../src/actors/execution/exits.actor.ts"
 import { look, makeWatch } from "../../../src/actors/execution/exits-look.ts"
 import { exitLimits } from "../../../src/domain/kernel/limits-execution.ts"
 import { AccountLeases, type LeaseGuard } from "../../../src/layers/accounts/accounts-lease.port.ts"
+import { Database } from "../../../src/layers/database/database.port.ts"
+import { makeAvailability } from "../../../src/layers/database/database-availability.ts"
 import { type OpenShare, PositionsStore } from "../../../src/layers/orders/positions-store.port.ts"
 import { Protection } from "../../../src/layers/orders/protection.port.ts"
 import { alertsQueue } from "../../support/alerts-queue.ts"
@@ -16,6 +19,8 @@ import { makeMemoryMarket } from "../../support/market.memory.ts"
 import { Market } from "../../../src/layers/market/market.port.ts"
 import { OrdersStore } from "../../../src/layers/orders/orders-store.port.ts"
 import { Wake } from "../../../src/layers/platform/wake.port.ts"
+import { supervisor, worker } from "../../../src/runtime/child-spec.ts"
+import { startTree } from "../../../src/runtime/supervisor.ts"
 import { testSettings } from "../../integration/execution-world.ts"
 
 /** Five bought at 100, armed as the settings say. */
@@ -49,18 +54,24 @@ const guard: LeaseGuard = {
 
 const setUp = Effect.fnUntraced(function* (file: Record<string, unknown> = {}) {
   const market = yield* makeMemoryMarket
-  let [armed, intended] = [0, 0]
+  let [armed, intended, looks] = [0, 0, 0]
+  const availability = makeAvailability()
   let shares: ReadonlyArray<OpenShare> = []
   const context = yield* Layer.build(
     Layer.mergeAll(
       AccountLeases.layer,
       Protection.layer,
       layerEntropy,
+      Layer.mock(Database, { availability, stats: () => assert.fail("nobody asks") }),
       Layer.succeed(Config, testSettings(file)),
       Layer.succeed(Instance, makeInstance()),
       Layer.succeed(Market, market.service),
       Layer.mock(PositionsStore, {
-        open: () => Effect.sync(() => shares),
+        open: () =>
+          Effect.sync(() => {
+            looks += 1
+            return shares
+          }),
         arm: () => Effect.sync(() => (armed += 1) > 0)
       }),
       Layer.mock(OrdersStore, {
@@ -82,6 +93,18 @@ const setUp = Effect.fnUntraced(function* (file: Record<string, unknown> = {}) {
     leases,
     armed: () => armed,
     intended: () => intended,
+    looks: () => looks,
+    wake: yield* Effect.provide(Wake, context),
+    /** Starts the component, with the database there. */
+    begin: Effect.andThen(
+      Effect.provide(
+        startTree(supervisor({ id: "root", children: [worker({ id: "exits", start: exitsActor() })] }), {
+          stopDeadlineMs: 1_000
+        }),
+        context
+      ),
+      Effect.sync(() => availability.mark("available"))
+    ),
     /** A look at this share, at this price. */
     lookAt: (found: Partial<OpenShare> = {}, price = "100") => {
       shares = [{ ...share, ...found }]
@@ -192,5 +215,23 @@ it.effect("a share is armed by who executes its account, and by nobody else", ()
     leases.hold(guard)
     yield* lookAt({ stopPct: "5", stopPrice: "95" })
     assert.strictEqual(armed(), 1)
+  })
+)
+
+it.effect("a fill is looked at at once, and the many that follow it share a look", () =>
+  Effect.gen(function* () {
+    const { begin, looks, wake } = yield* setUp()
+    yield* begin
+    yield* TestClock.adjust(exitLimits.lookPauseMs)
+    const before = looks()
+    for (let fill = 1; fill <= 10; fill += 1) {
+      wake.notify("positions")
+      yield* TestClock.adjust(1)
+      assert.strictEqual(looks(), before + 1, `after fill ${fill}`)
+    }
+    yield* TestClock.adjust(exitLimits.lookPauseMs)
+    assert.strictEqual(looks(), before + 2)
+    yield* TestClock.adjust(exitLimits.lookPauseMs)
+    assert.strictEqual(looks(), before + 2, "there was nothing left to look at")
   })
 )
