@@ -42,7 +42,7 @@ import {
 } from "./fills-store.port.ts"
 import { adoptIn } from "./position-adopt.pg.ts"
 import { linkMetadataForOrder } from "./metadata-link.pg.ts"
-import { columnsOf, settledWhen } from "./order-row.pg.ts"
+import { columnsOf, settledWith } from "./order-row.pg.ts"
 import { moveShares } from "./position-shares.pg.ts"
 import type { StoredOrder } from "./orders-store.port.ts"
 
@@ -122,13 +122,29 @@ interface Trade {
   readonly realisedPnl: Decimal
 }
 
+/** The position after the fill. */
+const movedBy = (sql: SqlClient, { change, position }: PositionStep, { at, fee }: VenueFill) => {
+  const opens = change === "opened" || change === "flipped"
+  const flat = BigDecimal.isZero(position.quantity)
+  return sql`
+    quantity = ${formatDecimal(position.quantity)}::numeric,
+    average_price = ${formatDecimal(position.averagePrice)}::numeric,
+    realised_pnl = ${formatDecimal(position.realisedPnl)}::numeric,
+    fees = fees + ${fee}::numeric,
+    epoch = ${position.epoch}::int, exits = ${position.exits}::int,
+    opened_at = CASE WHEN ${opens}::boolean THEN ${at}::timestamptz ELSE opened_at END,
+    closed_at = CASE WHEN ${flat}::boolean THEN ${at}::timestamptz WHEN ${opens}::boolean THEN NULL
+      ELSE closed_at END,
+    version = version + 1, updated_at = hf_clock()`
+}
+
 /**
- * Stores the trade and returns what all trades of its order add up to, this one included; null when it was stored
- * before, also when retention has removed it since. Summed afresh each time: the sum does not depend on the order in which fills came, where an average carried
+ * Stores the trade, moves its position, and returns what all trades of its order add up to, this one included; null when it was
+ * stored before, also when retention has removed it since: nothing moves then. Summed afresh each time: the sum does not depend on the order in which fills came, where an average carried
  * along is rounded at every step. The sum does not see the row of its own statement, so that is added; the order is
  * locked, so nobody else adds one meanwhile.
  */
-const insertTrade = (sql: SqlClient, trade: Trade, fill: VenueFill) =>
+const insertTrade = (sql: SqlClient, trade: Trade, step: PositionStep, fill: VenueFill) =>
   Effect.map(
     sql<{ readonly quantity: string; readonly notional: string }>`
       WITH inserted AS (
@@ -140,6 +156,9 @@ const insertTrade = (sql: SqlClient, trade: Trade, fill: VenueFill) =>
           ${formatDecimal(trade.realisedPnl)}::numeric, ${trade.source}::text, ${fill.at}::timestamptz
         WHERE NOT EXISTS (SELECT FROM pruned_fills g WHERE g.id = ${trade.id}::uuid)
         ON CONFLICT DO NOTHING RETURNING quantity, price
+      ), moved AS (
+        UPDATE positions SET ${movedBy(sql, step, fill)}
+        WHERE id = ${trade.positionId}::uuid AND EXISTS (SELECT FROM inserted)
       )
       SELECT i.quantity + coalesce(sum(t.quantity), 0) AS quantity,
         i.quantity * i.price + coalesce(sum(t.quantity * t.price), 0) AS notional
@@ -199,7 +218,10 @@ interface Opening {
   readonly opened: Decimal
 }
 
-/** Moves the order, logs the step and links the trade to the order's strategy, in one statement. */
+/**
+ * Moves the order, logs the step and links the trade to the order's strategy, in one statement. A filled order is complete by
+ * definition, and settles with the fill that fills it; how much of a cancelled one the venue filled is found by a look-up.
+ */
 const moveOrder = (
   sql: SqlClient,
   { order, linkedBy }: Owner,
@@ -216,6 +238,8 @@ const moveOrder = (
           venue_order_id = coalesce(venue_order_id, ${fill.venueOrderId}), settle_due = NULL,
           opened_seq = coalesce(${openedSeq === null ? null : String(openedSeq)}::bigint, opened_seq),
           opened_quantity = opened_quantity + ${formatDecimal(opened)}::numeric,
+          settled_at = CASE WHEN ${step.to === "filled"}::boolean AND settled_at IS NULL
+            AND ${settledWith(sql, step.filledQuantity, trade.id)} THEN hf_clock() ELSE settled_at END,
           partial = CASE WHEN partial IS NOT NULL AND ${TERMINAL.has(step.from)}::boolean THEN 'due' END,
           updated_at = hf_clock()
         WHERE id = ${order.id}
@@ -233,25 +257,6 @@ const moveOrder = (
     ([moved]) => moved ?? order
   )
 
-/** Writes the position after the fill. */
-const movePosition = (sql: SqlClient, id: string, step: PositionStep, { at, fee }: VenueFill) => {
-  const { position, change } = step
-  const opens = change === "opened" || change === "flipped"
-  const flat = BigDecimal.isZero(position.quantity)
-  return sql`
-    UPDATE positions SET
-      quantity = ${formatDecimal(position.quantity)}::numeric,
-      average_price = ${formatDecimal(position.averagePrice)}::numeric,
-      realised_pnl = ${formatDecimal(position.realisedPnl)}::numeric,
-      fees = fees + ${fee}::numeric,
-      epoch = ${position.epoch}, exits = ${position.exits},
-      opened_at = CASE WHEN ${opens}::boolean THEN ${at}::timestamptz ELSE opened_at END,
-      closed_at = CASE WHEN ${flat}::boolean THEN ${at}::timestamptz WHEN ${opens}::boolean THEN NULL
-        ELSE closed_at END,
-      version = version + 1, updated_at = hf_clock()
-    WHERE id = ${id}`
-}
-
 /** What a fill did to its position, and the position after it. */
 const changeOf = ({ change, position: { averagePrice, quantity, realisedPnl } }: PositionStep) => {
   const position: PositionAfter = {
@@ -261,16 +266,6 @@ const changeOf = ({ change, position: { averagePrice, quantity, realisedPnl } }:
   }
   return { change, position }
 }
-
-/** A filled order is complete by definition; how much of a cancelled one the venue filled is found by a look-up. */
-const settleFilled = (sql: SqlClient, order: StoredOrder) =>
-  order.status !== "filled"
-    ? Effect.succeed(false)
-    : Effect.map(
-        sql`UPDATE orders SET settled_at = hf_clock()
-          WHERE id = ${order.id} AND settled_at IS NULL AND ${settledWhen(sql, order.quantity)} RETURNING id`,
-        (rows) => rows.length === 1
-      )
 
 const causeOf = (owner: Owner | null, trade: string) =>
   owner === null
@@ -314,7 +309,7 @@ const recordIn = (sql: SqlClient, inForce: Settings, venue: string, fill: VenueF
       source,
       realisedPnl: moved.realisedPnl
     }
-    const trades = yield* insertTrade(sql, stored, fill)
+    const trades = yield* insertTrade(sql, stored, moved, fill)
     if (trades === null) {
       const [known] = yield* storedTrades(sql, [trade])
       if (known === undefined || isSame(known, fill))
@@ -322,7 +317,6 @@ const recordIn = (sql: SqlClient, inForce: Settings, venue: string, fill: VenueF
       const { id, ...stored } = known
       return { _tag: "Contradicts", tradeRecordId: id, stored } satisfies FillOutcome
     }
-    yield* movePosition(sql, position, moved, fill)
     faultPoint(FAULT_POINTS.fillInTransaction, fill.symbol)
     const { account, symbol } = fill
     const causedBy = causeOf(owner, trade)
@@ -352,7 +346,7 @@ const recordIn = (sql: SqlClient, inForce: Settings, venue: string, fill: VenueF
       linkedBy: owner.linkedBy,
       metadata,
       ...judgementOf(step),
-      settled: yield* settleFilled(sql, order)
+      settled: owner.order.settledAt === null && order.settledAt !== null
     } satisfies RecordedFill
   })
 

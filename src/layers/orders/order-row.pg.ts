@@ -28,6 +28,18 @@ export const columnsOf = (sql: SqlClient): Fragment => sql.literal(columns)
 export const settledWhen = (sql: SqlClient, venueFilled: string | null): Fragment =>
   settledBy(sql, sql`${venueFilled}::numeric`)
 
+/**
+ * The same for an order that this statement fills with `filled` and whose trade `linked` it links: rows that a statement writes are
+ * not seen by itself.
+ */
+export const settledWith = (sql: SqlClient, filled: string, linked: string): Fragment => sql`(
+  orders.quantity = ${filled}::numeric
+  AND orders.quantity = (
+    SELECT coalesce(sum(t.quantity), 0) FROM trade_records t WHERE t.order_id = orders.id)
+  AND NOT EXISTS (
+    SELECT FROM trade_records t LEFT JOIN trade_strategy_link l ON l.trade_record_id = t.id
+    WHERE t.order_id = orders.id AND (t.position_id IS NULL OR (l.trade_record_id IS NULL AND t.id <> ${linked}::uuid))))`
+
 /** The same by a count that is in a column. */
 export const settledBy = (sql: SqlClient, filled: Fragment): Fragment => sql`(
   orders.filled_quantity = ${filled}
