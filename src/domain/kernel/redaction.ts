@@ -110,9 +110,9 @@ export type Mask = (text: string) => string
 // A shorter value would blank out ordinary words; outside practice secrets of that length are refused anyway.
 const SECRET_LENGTH_MIN = 6
 
-/** A mask over the given secrets in clear text, however JSON or a URL writes them. */
-export const makeMask = (secrets: ReadonlyArray<string>): Mask => {
-  const long = secrets.filter((secret) => secret.length >= SECRET_LENGTH_MIN)
+/** Hides the given secrets of at least `lengthMin` characters, however JSON or a URL writes them, and nothing else. */
+export const makeHider = (secrets: ReadonlyArray<string>, lengthMin: number = SECRET_LENGTH_MIN): Mask => {
+  const long = secrets.filter((secret) => secret.length >= lengthMin)
   const written = long.flatMap((secret) => [
     secret,
     JSON.stringify(secret).slice(1, -1),
@@ -120,7 +120,13 @@ export const makeMask = (secrets: ReadonlyArray<string>): Mask => {
   ])
   // The longest first: a secret that has another as its prefix must not leave its tail behind.
   const hidden = [...new Set(written)].toSorted((a, b) => b.length - a.length)
-  return (text) => redactUrls(hidden.reduce((shown, secret) => shown.replaceAll(secret, REDACTED), text))
+  return (text) => hidden.reduce((shown, secret) => shown.replaceAll(secret, REDACTED), text)
+}
+
+/** A mask over the given secrets in clear text and over URLs. */
+export const makeMask = (secrets: ReadonlyArray<string>): Mask => {
+  const hide = makeHider(secrets)
+  return (text) => redactUrls(hide(text))
 }
 
 const isPlain = (value: object): boolean => {
@@ -134,6 +140,14 @@ export const maskedValue = (mask: Mask, value: unknown): unknown => {
   if (Array.isArray(value)) return value.map((item: unknown) => maskedValue(mask, item))
   if (typeof value !== "object" || value === null || !isPlain(value)) return value
   return maskedRecord(mask, { ...value })
+}
+
+/** The same with its keys as they are: those of an answer are names of fields, which a short secret must not blank out. */
+export const maskedTexts = (mask: Mask, value: unknown): unknown => {
+  if (typeof value === "string") return mask(value)
+  if (Array.isArray(value)) return value.map((item: unknown) => maskedTexts(mask, item))
+  if (typeof value !== "object" || value === null || !isPlain(value)) return value
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, maskedTexts(mask, inner)]))
 }
 
 /** A record with every text in it masked. */

@@ -22,7 +22,8 @@ import { Clock, Effect, Layer, Result } from "effect"
 import { isJsonObject, type JsonObject } from "../../domain/kernel/canonical-json.ts"
 import { readJson } from "../../domain/kernel/json-reader.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
-import { settingsMask } from "../platform/config-mask.ts"
+import { settingsHider, settingsMask } from "../platform/config-mask.ts"
+import { hidingSecrets } from "./http.hidden.ts"
 import { Config, type ConfigReader } from "../platform/config.port.ts"
 import { HealthSource, maskedHealth } from "../health/health-source.port.ts"
 import { Commands, type CommandsService } from "../control/commands.port.ts"
@@ -398,7 +399,11 @@ export const HttpFrontRoutes: Layer.Layer<
           ...chartRoutes(yield* Charts, source)
         ]
       : []
-    const match = makeMatcher([...healthRoutes(source, yield* Exposition, settings.mode), ...api])
+    const hide = settingsHider(settings)
+    const match = makeMatcher([
+      ...healthRoutes(source, yield* Exposition, settings.mode),
+      ...api.map(hidingSecrets((text) => hide(token.mask(text))))
+    ])
     return HttpFront.of(
       makeFront({
         settings,
