@@ -13,9 +13,10 @@ import { parseArgs } from "node:util"
 import { exitStatus } from "../src/domain/platform/exit-status.ts"
 import { accountedLog } from "../src/wire/alert-log.ts"
 import { refusal } from "../src/wire/refusal.ts"
-import { messageOf, serviceOf, stop } from "./service-client.ts"
+import { answerHelp, messageOf, serviceOf, stop } from "./service-client.ts"
 
 const usage = "usage: npm run alert-log -- FILE [--source S] [--name N] [--url U] [--json]"
+answerHelp(usage)
 
 const argumentsOf = () => {
   try {

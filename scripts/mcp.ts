@@ -13,9 +13,10 @@ import { exitStatus } from "../src/domain/platform/exit-status.ts"
 import packageFile from "../package.json" with { type: "json" }
 import { answerLine } from "./mcp-protocol.ts"
 import { callTool } from "./mcp-tools.ts"
-import { messageOf, serviceOf, stop } from "./service-client.ts"
+import { answerHelp, messageOf, serviceOf, stop } from "./service-client.ts"
 
 const usage = "usage: npm run --silent mcp -- [--url U]"
+answerHelp(usage)
 /** Calls at once; a client that sends more waits, as its messages are not read. */
 const CALLS_MAX = 8
 

@@ -31,9 +31,10 @@ import { layerDataDir } from "../src/layers/platform/data-dir.file.ts"
 import { DataDir } from "../src/layers/platform/data-dir.port.ts"
 import { describeCause } from "../src/runtime/exit-reason.ts"
 import { replayedFields } from "../src/wire/decision-replay.ts"
-import { messageOf, stop } from "./service-client.ts"
+import { answerHelp, messageOf, stop } from "./service-client.ts"
 
 const usage = "usage: npm run replay -- --from T --to T [--source S] [--config FILE] [--json]"
+answerHelp(usage)
 
 const argumentsOf = () => {
   try {

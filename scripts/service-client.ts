@@ -24,6 +24,13 @@ export const stop = (status: number, message: string): never => {
   process.exit(status)
 }
 
+/** `--help` is answered with the usage, whatever else was given; a terminal's question is no mistake. */
+export const answerHelp = (usage: string): void => {
+  if (!process.argv.slice(2).some((given) => given === "--help" || given === "-h")) return
+  process.stdout.write(`${usage}\n`)
+  process.exit(0)
+}
+
 /** What failed, and why where the error says so: a refused connection is the cause of "fetch failed". */
 export const messageOf = (error: unknown): string => {
   if (!(error instanceof Error)) return String(error)

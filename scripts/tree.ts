@@ -11,10 +11,11 @@ import { parseArgs } from "node:util"
 import { exitStatus } from "../src/domain/platform/exit-status.ts"
 import { actor } from "../src/wire/operations.ts"
 import { page } from "../src/wire/page.ts"
-import { messageOf, serviceOf, stop } from "./service-client.ts"
+import { answerHelp, messageOf, serviceOf, stop } from "./service-client.ts"
 import { dotOf, textOf } from "./tree-text.ts"
 
 const usage = "usage: npm run tree -- [--url U] [--format text|json|dot]"
+answerHelp(usage)
 const formats = ["text", "json", "dot"] as const
 
 const argumentsOf = () => {

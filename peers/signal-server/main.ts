@@ -19,8 +19,10 @@ const line = (fields: Readonly<Record<string, unknown>>): void => {
   process.stdout.write(`${JSON.stringify({ ts: new Date().toISOString(), ...fields })}\n`)
 }
 
+const usage = "usage: npm run signal-server -- [--port P] [--script FILE]"
+
 const refuse = (status: number, problems: ReadonlyArray<string>): never => {
-  line({ level: "error", event: "fatal", problems })
+  line({ level: "error", event: "fatal", msg: problems.join("; "), problems, hint: usage })
   process.exit(status)
 }
 
@@ -28,9 +30,14 @@ const textOf = (error: unknown): string => (error instanceof Error ? error.messa
 
 const readOptions = (): { readonly port: number; readonly script: ServerScript } => {
   const option = { type: "string" } as const
-  const parsed = Result.try(() => parseArgs({ options: { port: option, script: option } }).values)
+  const help = { type: "boolean", short: "h", default: false } as const
+  const parsed = Result.try(() => parseArgs({ options: { port: option, script: option, help } }).values)
   if (Result.isFailure(parsed)) return refuse(78, [textOf(parsed.failure)])
-  const { port = String(portDefault), script: file } = parsed.success
+  const { help: asked, port = String(portDefault), script: file } = parsed.success
+  if (asked) {
+    process.stdout.write(`${usage}\n`)
+    process.exit(0)
+  }
   if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) return refuse(78, [`--port: "${port}" is not a port`])
   const content = Result.try((): unknown =>
     file === undefined ? {} : JSON.parse(readFileSync(file, "utf8"))

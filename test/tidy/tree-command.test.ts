@@ -102,6 +102,12 @@ test("a service that cannot be asked is 69, a wrong argument 78", async () => {
   expect(wrong.stderr).toContain("--format must be one of text, json, dot")
 })
 
+test("--help is the usage, and no mistake", async () => {
+  const help = await tree("--help")
+  expect([help.status, help.stderr]).toEqual([0, ""])
+  expect(help.stdout).toContain("usage: npm run tree -- [--url U]")
+})
+
 test("the token of this installation goes to its own origin, and to no other", async () => {
   const dataDir = mkdtempSync(path.join(tmpdir(), "holdfast-tree-"))
   onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }))

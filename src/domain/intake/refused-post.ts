@@ -70,6 +70,11 @@ export interface KeptText {
 const SECRET_MEMBER =
   /(["']?\bsecret\b["']?\s*[:=]\s*)(?:"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?|[^\s,;&}\]]+)/gis
 
+/** Letters that JSON escapes without need: a key is named `secret` however it is spelled. */
+const ESCAPED_LETTER = /\\u00(?<code>4[1-9a-f]|5[0-9a]|6[1-9a-f]|7[0-9a])/gi
+const unescaped = (text: string): string =>
+  text.replace(ESCAPED_LETTER, (_escape, code: string) => String.fromCharCode(Number.parseInt(code, 16)))
+
 /** At most `bytesMax` bytes of UTF-8, without half a character at the end. */
 const cutTo = (text: string, bytesMax: number): string => {
   const bytes = new TextEncoder().encode(text)
@@ -83,7 +88,8 @@ const cutTo = (text: string, bytesMax: number): string => {
 /** What is kept of a body; `json` is what it was read as, undefined when it is none. */
 export const keptText = (bytes: Uint8Array, json: JsonValue | undefined, mask: Mask): KeptText => {
   const object = json !== undefined && isJsonObject(json) ? json : null
-  const sent = object === null ? new TextDecoder().decode(bytes) : JSON.stringify(withoutSecret(object))
+  const sent =
+    object === null ? unescaped(new TextDecoder().decode(bytes)) : JSON.stringify(withoutSecret(object))
   const shown = mask(sent.replaceAll("\0", "\uFFFD").replace(SECRET_MEMBER, `$1"${REDACTED}"`))
   const body = cutTo(shown, refusedLimits.bodyBytesMax)
   return {

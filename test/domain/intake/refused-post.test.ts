@@ -15,6 +15,10 @@ describe("[T12] the kept text of a refused post", () => {
     ["{'secret':'abc'}", "{'secret':\"[redacted]\"}"],
     ["{secret: abc, x: 1}", '{secret: "[redacted]", x: 1}'],
     ['{"secret":"cut off in the mid', '{"secret":"[redacted]"'],
+    [
+      String.raw`{"s":"a","sec\u0072\u0065t":"abc","n":"\u00e4\u000a",`,
+      String.raw`{"s":"a","secret":"[redacted]","n":"\u00e4\u000a",`
+    ],
     ["secret=abc&x=1", 'secret="[redacted]"&x=1'],
     ["buy SPY the one that was agreed on now", "buy SPY [redacted] now"],
     ['{"note":"no secrets here"', '{"note":"no secrets here"'],
