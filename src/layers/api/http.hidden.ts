@@ -8,9 +8,13 @@
  * Promises: no text of an answer contains a secret of sixteen characters or more that the settings have or had in this process;
  * names of fields and everything else stay as they are.
  * Never: touches a stream, or a file of the console.
+ * Failure: that of the route.
  */
 import { Effect } from "effect"
 import { type Mask, maskedTexts } from "../../domain/kernel/redaction.ts"
+import type { Settings } from "../../domain/kernel/settings.ts"
+import { settingsHider } from "../platform/config-mask.ts"
+import type { ControlTokenService } from "../platform/control-token.port.ts"
 import type { Reply, Route } from "./http.route.ts"
 
 const hidden = (hide: Mask, reply: Reply): Reply => {
@@ -18,10 +22,16 @@ const hidden = (hide: Mask, reply: Reply): Reply => {
   return typeof reply.text === "string" ? { ...reply, text: hide(reply.text) } : reply
 }
 
-/** The route with its answers without secrets. */
-export const hidingSecrets =
-  (hide: Mask) =>
-  (route: Route): Route => ({
+/** The routes with their answers without secrets: those of the settings, and the token of this installation. */
+export const hidingSecrets = (
+  routes: ReadonlyArray<Route>,
+  settings: Settings,
+  token: Pick<ControlTokenService, "mask">
+): ReadonlyArray<Route> => {
+  const configured = settingsHider(settings)
+  const hide: Mask = (text) => configured(token.mask(text))
+  return routes.map((route) => ({
     ...route,
     handle: (request) => Effect.map(route.handle(request), (reply) => hidden(hide, reply))
-  })
+  }))
+}

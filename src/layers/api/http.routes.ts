@@ -22,7 +22,7 @@ import { Clock, Effect, Layer, Result } from "effect"
 import { isJsonObject, type JsonObject } from "../../domain/kernel/canonical-json.ts"
 import { readJson } from "../../domain/kernel/json-reader.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
-import { settingsHider, settingsMask } from "../platform/config-mask.ts"
+import { settingsMask } from "../platform/config-mask.ts"
 import { hidingSecrets } from "./http.hidden.ts"
 import { Config, type ConfigReader } from "../platform/config.port.ts"
 import { HealthSource, maskedHealth } from "../health/health-source.port.ts"
@@ -369,8 +369,7 @@ export const HttpFrontRoutes: Layer.Layer<
     shedding.onChange((shed) => {
       if (shed.includes("console")) hub.end("shed")
     })
-    const figures = yield* Figures
-    figures.show("root/http/live", () => hub.figures())
+    ;(yield* Figures).show("root/http/live", () => hub.figures())
     const takesPosts = settings.roles.has("http")
     const intake = yield* HttpIntake
     const nowMs = () => clock.currentTimeMillisUnsafe()
@@ -399,11 +398,8 @@ export const HttpFrontRoutes: Layer.Layer<
           ...chartRoutes(yield* Charts, source)
         ]
       : []
-    const hide = settingsHider(settings)
-    const match = makeMatcher([
-      ...healthRoutes(source, yield* Exposition, settings.mode),
-      ...api.map(hidingSecrets((text) => hide(token.mask(text))))
-    ])
+    const open = healthRoutes(source, yield* Exposition, settings.mode)
+    const match = makeMatcher([...open, ...hidingSecrets(api, settings, token)])
     return HttpFront.of(
       makeFront({
         settings,
