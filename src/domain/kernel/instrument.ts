@@ -21,6 +21,8 @@ export const readSymbol = (value: unknown): { text: string } | { message: string
   const read = readText(value, fieldLimits.symbolLengthMax)
   if ("message" in read) return read
   if (isUnfilled(read.text)) return { message: `must be a symbol: ${unfilledWords(read.text)}` }
+  // `{{exchange}}:{{ticker}}` of a template that one of them did not fill.
+  if (/^:|:$/.test(read.text)) return { message: "must be a symbol: nothing stands on one side of its colon" }
   return PRINTABLE.test(read.text)
     ? { text: read.text.toUpperCase() }
     : { message: "must be a symbol: printable ASCII characters" }

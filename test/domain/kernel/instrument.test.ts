@@ -51,6 +51,8 @@ describe("a symbol", () => {
     ["a mark that reverses text", "SP\u202eY"],
     ["an unfilled placeholder", "{{ticker}}"],
     ["a placeholder inside", "NASDAQ:{{ticker}}"],
+    ["an exchange without a symbol", "NASDAQ:"],
+    ["a symbol with an empty exchange", ":AAPL"],
     ["letters beyond ASCII", "日経225"],
     ["a letter that upper case makes two of", "ß"],
     ["a blank that is not ASCII", "SPY\u00a0X"],
