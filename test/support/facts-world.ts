@@ -8,6 +8,7 @@ import { instrumentsOf } from "../../src/domain/kernel/instruments.ts"
 import type { DecisionSignal, PlanInput } from "../../src/domain/decision/plan-input.ts"
 import type { PlanAccount, PlanQuote, PlanSettings } from "../../src/domain/orders/plan-context.ts"
 import type { ScopeFigures } from "../../src/domain/orders/risk-scope.ts"
+import type { SignalTerms } from "../../src/domain/signals/order-type.ts"
 import { plainPanel } from "./panel.ts"
 import type { ScopeLimits, StrategySettings } from "../../src/domain/kernel/settings.ts"
 
@@ -26,6 +27,15 @@ export const numbersFrom = (seed: number): (() => number) => {
 
 const symbols = ["SPY", "NASDAQ:AAPL", "ES1!", "BTC-USDT", "QQQ"]
 const held = ["SPY", "AAPL", "BTC-USDT", "SPY 2026-12-18 C 450", "SPY 2027-01-15 P 400"]
+
+/** Of limits and stops: prices that the market may have, and some that no tick has. */
+const terms = [
+  { orderType: "limit", limitPrice: "100.37" },
+  { orderType: "limit", limitPrice: "450", timeInForce: "ioc" },
+  { orderType: "stop", stopPrice: "99.99", timeInForce: "day" },
+  { orderType: "stop_limit", stopPrice: "300", limitPrice: "300.005" },
+  { timeInForce: "day" }
+] as const satisfies ReadonlyArray<Partial<SignalTerms>>
 
 /** Draws one decision: what is known, and the signal. */
 export const drawInput = (choose: () => number): PlanInput => {
@@ -125,6 +135,9 @@ export const drawInput = (choose: () => number): PlanInput => {
         filledQuantity: "0",
         price: maybe("100")
       }))
+      .map((order) =>
+        order.status === "acked" && order.price !== null ? { ...order, rests: true as const } : order
+      )
   })
   const quotes = new Map<string, PlanQuote | null>()
   const quoteOf = (symbol: string): PlanQuote | null => {
@@ -174,8 +187,9 @@ export const drawInput = (choose: () => number): PlanInput => {
     variant: null,
     expiresFromMs: worldMs - pick([1_000, 1_000, 1_000, 400_000])
   }
+  const withTerms = choose() < 0.3 ? { ...signal, ...pick(terms) } : signal
   return {
-    signal,
+    signal: withTerms,
     settings,
     context: {
       nowMs: worldMs + 0.125,

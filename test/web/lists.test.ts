@@ -22,3 +22,19 @@ describe("an alert", () => {
     assert.strictEqual(report?.link?.({ first_at: null, last_at: null }), "")
   })
 })
+
+describe("an order", () => {
+  const at = (row: Record<string, unknown>) =>
+    lists["orders"]?.columns
+      .find(({ title }) => title === "At")
+      ?.text({ stop_price: null, limit_price: null, ...row })
+
+  it("says its kind and the prices it has", () => {
+    assert.strictEqual(at({ type: "market" }), "market")
+    assert.strictEqual(at({ type: "limit", limit_price: "95.5" }), "limit 95.5")
+    assert.strictEqual(
+      at({ type: "stop_limit", limit_price: "1112", stop_price: "1110" }),
+      "stop limit 1 110 1 112"
+    )
+  })
+})

@@ -90,6 +90,16 @@ const profit = (title: string, name: string): Column => ({
   text: (row) => gain(row[name] as string | null),
   isNumber: true
 })
+/** Kind of an order and the prices it has: `limit 95.5`, `stop limit 110 112`. */
+const placed = (title: string): Column => ({
+  title,
+  text: (row) => {
+    const prices = ["stop_price", "limit_price"].map((name) => decimal(text(row, name).replace("–", "")))
+    return [text(row, "type").replace("_", " "), ...prices]
+      .filter((word) => word !== "" && word !== "–")
+      .join(" ")
+  }
+})
 /** From one instant of a row to another; an en dash where either is not known. */
 const took = (title: string, from: string, to: string): Column => ({
   title,
@@ -161,6 +171,7 @@ export const lists: Readonly<Record<string, List>> = {
       field("Symbol", "symbol"),
       field("Side", "side"),
       number("Quantity", "quantity"),
+      placed("At"),
       number("Filled", "filled_quantity"),
       field("Reason", "reason"),
       id("Signal", "signal_id", "signals")

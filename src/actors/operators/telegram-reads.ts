@@ -120,6 +120,9 @@ const orderLine = (row: Row): ReadonlyArray<string> => [
   cell(row, "side"),
   cell(row, "quantity"),
   cell(row, "symbol"),
+  ...["stop_price", "limit_price"].flatMap((name) =>
+    cell(row, name) === "" ? [] : [`${name.replace("_price", "")} ${cell(row, name)}`]
+  ),
   cell(row, "status")
 ]
 const orders = listed({

@@ -3,6 +3,7 @@ import { planSignal } from "../../../src/domain/decision/decision.ts"
 import { makeDecisionReplay, type StoredDecision } from "../../../src/domain/decision/decision-replay.ts"
 import type { PlanInput } from "../../../src/domain/decision/plan-input.ts"
 import type { PlanSettings } from "../../../src/domain/orders/plan-context.ts"
+import { plainTerms, type SignalTerms } from "../../../src/domain/signals/order-type.ts"
 import { drawInput, numbersFrom, worldMs } from "../../support/facts-world.ts"
 
 const drawn = drawInput(numbersFrom(3))
@@ -32,6 +33,7 @@ interface Given {
   readonly symbol?: string
   readonly last?: number
   readonly settings?: PlanSettings
+  readonly terms?: Partial<SignalTerms>
 }
 
 let signals = 0
@@ -51,6 +53,8 @@ const decidedOf = (given: Given): StoredDecision => {
       quantity,
       strategy: null,
       prevMarketPosition: null,
+      ...plainTerms,
+      ...given.terms,
       expiresFromMs: worldMs - 1_000
     },
     settings: given.settings ?? settings,
@@ -150,6 +154,24 @@ describe("decisions made again", () => {
     // Seven that lost eleven each would not have been bought.
     assert.strictEqual(difference.pnlChange, "77")
     assert.strictEqual(result.pnlChange, "77")
+  })
+
+  it("value an order with a price at that price, and differ by how long it works", () => {
+    const limit = { terms: { orderType: "limit", limitPrice: "95" } } as const
+    const small = decidedOf({ quantity: "2", ...limit })
+    const large = decidedOf({ quantity: "7", ...limit })
+    const later = decidedOf({ quantity: "1", last: 90 })
+    const result = replayed([small, large, later], other({ quantityMax: "5" }))
+    // Seven that were bought at 95 and are worth 90.
+    assert.deepInclude(result, { differing: 1, ordersChanged: 1, pnlChange: "35" })
+    const today = {
+      ...settings,
+      version: "other",
+      strategies: { first: { ...strategy, symbols: null, timeInForce: "day" as const } }
+    }
+    const { now, was } = onlyOf(small, today)
+    assert.deepStrictEqual([was.orders[0]?.terms, now.orders[0]?.terms], ["limit 95 gtc", "limit 95 day"])
+    assert.deepInclude(replayed([later], today), { differing: 0 }, "orders at market have none of it")
   })
 
   it("count what a limit would have let through, valued the same way", () => {
