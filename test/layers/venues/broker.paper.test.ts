@@ -50,6 +50,7 @@ const order = (over: object = {}) => ({
   type: "market",
   quantity: "2",
   limit_price: null,
+  stop_price: null,
   time_in_force: "gtc",
   status: "open",
   filled_quantity: "0",
@@ -149,6 +150,7 @@ describe("paper adapter: what an answer to a create means", () => {
         type: "limit",
         quantity: "2",
         limit_price: "1.5",
+        stop_price: null,
         time_in_force: "gtc"
       })
     })
