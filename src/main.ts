@@ -21,16 +21,18 @@ import { projectRoot, readBuild } from "./layers/platform/build.files.ts"
 import { DrillControl } from "./actors/operators/drill-control.ts"
 import { LiveTree } from "./actors/operators/live-tree.ts"
 import { SettingsControl } from "./actors/operators/reloader.ts"
+import { settingsEditorLayer } from "./actors/operators/settings-preview.ts"
 import { SettingsRecord } from "./actors/operators/settings-record.ts"
 import { settingsMask } from "./layers/platform/config-mask.ts"
 import { makeLiveSettings } from "./layers/platform/config.live.ts"
 import { ConfigReader } from "./layers/platform/config.port.ts"
 import { describeSettings } from "./domain/kernel/settings-shown.ts"
-import { loadSettings, settingsReport } from "./layers/platform/config.load.ts"
+import { loadSettings, settingsPath, settingsReport } from "./layers/platform/config.load.ts"
 import { makeControlToken } from "./layers/platform/control-token.file.ts"
 import { nodeEntropy } from "./layers/platform/entropy.node.ts"
 import { installHost } from "./layers/platform/host.node.ts"
 import { logLayer, makeLineWriter } from "./layers/platform/log.stdout.ts"
+import { settingsFileDisk } from "./layers/platform/settings-file.disk.ts"
 import { terminalLayer } from "./layers/platform/terminal.stdout.ts"
 import { observeTree } from "./layers/alerts/reports.log.ts"
 import { componentLayer, databaseTarget, listenerLayer } from "./layers/service.live.ts"
@@ -38,8 +40,9 @@ import { componentLayer, databaseTarget, listenerLayer } from "./layers/service.
 const host = installHost()
 const { environment } = plainEnvironment(process.env)
 const build = readBuild(projectRoot, environment)
-const readWith = (changes: unknown) => loadSettings(process.env, process.cwd(), process.stdout.isTTY, changes)
-const read = () => readWith(undefined)
+const load = (instead: Parameters<typeof loadSettings>[3]) =>
+  loadSettings(process.env, process.cwd(), process.stdout.isTTY, instead)
+const read = () => load({})
 const loaded = Result.flatMap(read(), (settings) =>
   Result.mapBoth(databaseTarget(settings), {
     onFailure: ({ reason }) => [{ path: "DATABASE_URL", message: reason }],
@@ -108,12 +111,18 @@ if (isChecking && process.stdout.isTTY) {
         RunningTree.layer,
         startupLayer,
         DrillControl.layer,
-        SettingsControl.layer.pipe(
+        settingsEditorLayer.pipe(
+          Layer.provideMerge(SettingsControl.layer),
           Layer.provideMerge(
             Layer.mergeAll(
               SettingsRecord.layer,
               LiveTree.layer,
-              Layer.succeed(ConfigReader, { read, readWith })
+              settingsFileDisk(settingsPath(process.env, process.cwd())),
+              Layer.succeed(ConfigReader, {
+                read,
+                readWith: (changes) => load({ changes }),
+                readText: (text) => load({ text })
+              })
             )
           )
         ),

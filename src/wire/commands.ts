@@ -16,6 +16,7 @@ import { TRADING_STATES } from "../domain/kernel/trading-state.ts"
 import { command, type Endpoint, endpoint } from "./endpoint.ts"
 import * as operations from "./operations.ts"
 import { replayed } from "./replay.ts"
+import { edited, EDITED_BYTES_MAX } from "./settings-endpoints.ts"
 import { order } from "./trading.ts"
 import { anyObject, count, instant, oneOf, storable, uuid } from "./words.ts"
 
@@ -184,6 +185,8 @@ const settingsAnswer = z
   })
   .meta({ id: "SettingsAnswer" })
 
+const writeSettingsBody = z.strictObject({ ...edited, reason }).meta({ id: "WriteSettingsBody" })
+
 const drillBody = z
   .strictObject({
     fault: oneOf(DRILL_FAULT_NAMES).meta({
@@ -342,6 +345,16 @@ export const commandEndpoints = {
     name: "revertSettings",
     summary: "Takes the last change of the settings back.",
     body: requiredReasonBody,
+    answers: { 200: settingsAnswer }
+  }),
+  "settings.write": endpoint({
+    ...post,
+    path: "/api/v1/settings/write",
+    name: "writeSettings",
+    summary:
+      "Writes an edited configuration file and applies what may change while the service runs, both or neither.",
+    body: writeSettingsBody,
+    bodyBytesMax: EDITED_BYTES_MAX,
     answers: { 200: settingsAnswer }
   }),
   "drill.run": endpoint({

@@ -10,6 +10,7 @@
  */
 import { BREAKER_STATES } from "../domain/orders/breaker.ts"
 import { z } from "zod"
+import { settingsEndpoints } from "./settings-endpoints.ts"
 import { COMMAND_NAMES, COMMAND_RESULTS } from "../domain/control/commands.ts"
 import { ORDER_STATUSES } from "../domain/orders/order.ts"
 import { EXPECTED_STATUSES } from "../domain/signals/expected-schedule.ts"
@@ -368,6 +369,7 @@ export const endpoints: ReadonlyArray<Endpoint> = [
   metrics,
   openapi,
   settingsSchema,
+  ...settingsEndpoints,
   index,
   listSignals,
   getSignal,

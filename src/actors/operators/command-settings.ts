@@ -14,13 +14,26 @@ const answerOf = (outcome: ReloadOutcome) => {
       new CommandRefused({
         kind: "conflict",
         reason: "config_refused",
-        message: "the configuration in force stays; the one that was read is refused",
+        message: "the configuration in force stays; the one that was given is refused",
         errors: outcome.problems
       })
     )
   const { applied, components, restart, version } = outcome
   return Effect.succeed({ status: "ok", version, applied, restart, components })
 }
+
+export const writeSettings = ({ arguments: given, caller }: CommandRequest<"settings.write">) =>
+  Effect.gen(function* () {
+    const control = yield* SettingsControl
+    const outcome = yield* control.write(given.file_version, given.text, caller.by)
+    if (outcome._tag === "NotEditable")
+      return yield* new CommandRefused({
+        kind: "conflict",
+        reason: `file_${outcome.reason}`,
+        message: outcome.message
+      })
+    return yield* answerOf(outcome)
+  })
 
 export const reloadSettings = ({ caller }: CommandRequest<"settings.reload">) =>
   SettingsControl.use((control) => Effect.flatMap(control.reload(caller.by), answerOf))

@@ -111,6 +111,7 @@ const handlers: Handlers<Services> = {
   "refused_posts.replay": refused.replayRefusedPosts,
   "settings.reload": settings.reloadSettings,
   "settings.back": settings.revertSettings,
+  "settings.write": settings.writeSettings,
   "order.cancel": orders.cancelOrder,
   "order.resolve": orders.resolveOrder,
   "position.close": orders.closePosition,
@@ -133,6 +134,12 @@ type Attempt = Omit<CommandRequest, "arguments"> & { readonly arguments: Command
 const storable = ({ mask }: Parts, text: string, lengthMax: number): string =>
   mask(text).replaceAll("\0", "").slice(0, lengthMax).toWellFormed()
 
+/** What the audit keeps of the arguments. An edited file may bring a secret, which no mask knows before it is in force. */
+const audited = ({ arguments: given, command }: Attempt): CommandBody =>
+  command === "settings.write" && typeof given["text"] === "string"
+    ? { ...given, text: `${given["text"].length} characters` }
+    : given
+
 const entryOf = (parts: Parts, life: string, request: Attempt): AuditEntry => {
   const { caller, command, key, reason, requestId, target } = request
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- plain JSON, by the types of the arguments
@@ -143,7 +150,7 @@ const entryOf = (parts: Parts, life: string, request: Attempt): AuditEntry => {
     id,
     command,
     scope: storable(parts, scopeOf(command, target), commandLimits.scopeLengthMax),
-    arguments: maskedRecord(parts.mask, request.arguments),
+    arguments: maskedRecord(parts.mask, audited(request)),
     reason: reason === null ? null : parts.mask(reason),
     by: caller.by,
     means: caller.means,

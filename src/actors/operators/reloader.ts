@@ -26,6 +26,9 @@ import { AccountChanges } from "../../layers/control/account-changes.port.ts"
 import { PositionsStore } from "../../layers/orders/positions-store.port.ts"
 import { ConfigReader, SettingsInForce } from "../../layers/platform/config.port.ts"
 import { FAULT_POINTS, faultPoint } from "../../layers/platform/fault-point.ts"
+import type { NotEditable } from "../../layers/control/settings-editor.port.ts"
+import { type FileText, SettingsFile } from "../../layers/platform/settings-file.port.ts"
+import { editedText } from "./settings-editor.ts"
 import { Instance } from "../../layers/platform/instance.port.ts"
 import { Host } from "../../layers/platform/host.port.ts"
 import { Wake } from "../../layers/platform/wake.port.ts"
@@ -179,15 +182,14 @@ const starting = (change: TreeChange, reshape: Reshape | null): ReadonlyArray<Se
       ]
     : []
 
-/** Puts the live parts of `read` in force, if the result is consistent. */
-const apply = (read: Settings, by: string) =>
+/** What applying `read` would do, and what stands against it but for the rows of the accounts. */
+const judge = (read: Settings) =>
   Effect.gen(function* () {
     const inForce = yield* SettingsInForce
     const liveTree = yield* LiveTree
-    const alerts = yield* Alerts
     const before = inForce.current()
-    const { applied, changed, restart } = sortChanges(before, read)
-    const next = applied.length === 0 ? before : withLive(before, read)
+    const sorted = sortChanges(before, read)
+    const next = sorted.applied.length === 0 ? before : withLive(before, read)
     const change = treeChange(before, next)
     const reshape = liveTree.reshape()
     const problems = [
@@ -196,9 +198,19 @@ const apply = (read: Settings, by: string) =>
       ...starting(change, reshape),
       ...(yield* heldStrategies(before, next))
     ]
-    if (problems.length > 0) return yield* refuse(problems)
+    return { ...sorted, next, change, reshape, problems }
+  })
+
+type Refuse = (problems: ReadonlyArray<SettingsProblem>) => Effect.Effect<ReloadOutcome, never, Alerts>
+
+/** Puts the live parts of `read` in force, if the result is consistent. `refused`: what becomes of it where it is not. */
+const apply = (read: Settings, by: string, refused: Refuse) =>
+  Effect.gen(function* () {
+    const alerts = yield* Alerts
+    const { applied, change, changed, next, problems, reshape, restart } = yield* judge(read)
+    if (problems.length > 0) return yield* refused(problems)
     const standing = yield* changeAccounts(next, change)
-    if (standing.length > 0) return yield* refuse(standing)
+    if (standing.length > 0) return yield* refused(standing)
     yield* alerts.resolve(ALERT, "the configuration was read")
     const version = versionOf(next)
     const components =
@@ -222,6 +234,7 @@ type ReloadParts =
   | Instance
   | LiveTree
   | PositionsStore
+  | SettingsFile
   | SettingsInForce
   | SettingsRecord
   | Wake
@@ -229,42 +242,132 @@ type ReloadParts =
 export interface SettingsControlService {
   /** Rereads the configuration. `by`: who asked. */
   readonly reload: (by: string) => Effect.Effect<ReloadOutcome>
-  /** Reverts the last change of this process; null when there is none. */
+  /** Reverts the last change of this process, in the file too where it was written from here; null when there is none. */
   readonly back: (by: string) => Effect.Effect<ReloadOutcome | null>
+  /** Writes an edited text into the file that had this version, and applies it: both or neither. */
+  readonly write: (version: string, text: string, by: string) => Effect.Effect<WriteOutcome>
+  /** What `write` would do. */
+  readonly preview: (version: string, text: string) => Effect.Effect<Preview, NotEditable>
 }
+
+type WriteOutcome =
+  | ReloadOutcome
+  | { readonly _tag: "NotEditable"; readonly reason: NotEditable["reason"]; readonly message: string }
+
+/** `read`: the settings that the text stands for; null where it stands for none. */
+interface Preview {
+  readonly problems: ReadonlyArray<SettingsProblem>
+  readonly applied: ReadonlyArray<string>
+  readonly restart: ReadonlyArray<string>
+  readonly change: TreeChange | null
+  readonly before: Settings
+  readonly read: Settings | null
+}
+
+/** A change that was written from here: what stood in the file, and what stands there since. */
+interface Written {
+  readonly former: FileText
+  readonly now: FileText
+}
+
+const refusedHere: Refuse = (problems) => Effect.succeed({ _tag: "Refused", problems })
+
+/** Puts the former text back into the file; a problem where that cannot be done. */
+const putBack = ({ former, now }: Written) =>
+  SettingsFile.use((file) => file.replace(now, former.text)).pipe(
+    Effect.as<ReadonlyArray<SettingsProblem>>([]),
+    Effect.catchTag("SettingsFileFault", ({ message }) =>
+      Effect.succeed([
+        { path: "HOLDFAST_CONFIG", message: `the former text could not be put back: ${message}` }
+      ])
+    )
+  )
+
+const previewed = (version: string, text: string) =>
+  Effect.gen(function* () {
+    const reader = yield* ConfigReader
+    const inForce = yield* SettingsInForce
+    const { meant } = yield* editedText(version, text)
+    const read = Result.flatMap(meant, (whole) => reader.readText(whole))
+    const none = { applied: [], restart: [], change: null, before: inForce.current(), read: null }
+    if (Result.isFailure(read)) return { ...none, problems: read.failure }
+    const { applied, change, problems, restart } = yield* judge(read.success)
+    return { ...none, problems, applied, restart, change, read: read.success }
+  })
+
+const makeControl = Effect.gen(function* () {
+  const context = yield* Effect.context<ConfigReader | ReloadParts>()
+  const reader = yield* ConfigReader
+  const inForce = yield* SettingsInForce
+  const turn = yield* Semaphore.make(1)
+  let before: Settings | null = null
+  let written: Written | null = null
+  const put = (read: Settings, by: string, refused: Refuse) =>
+    Effect.gen(function* () {
+      const now = inForce.current()
+      const outcome = yield* apply(read, by, refused)
+      if (outcome._tag === "Read" && outcome.applied.length > 0) {
+        before = now
+        written = null
+      }
+      return outcome
+    })
+  const reload = (by: string) =>
+    Effect.suspend(() => {
+      const read = reader.read()
+      return Result.isFailure(read) ? refuse(read.failure) : put(read.success, by, refuse)
+    })
+  const write = (version: string, text: string, by: string) =>
+    Effect.gen(function* () {
+      const { file, meant } = yield* editedText(version, text)
+      if (Result.isFailure(meant)) return yield* refusedHere(meant.failure)
+      const read = reader.readText(meant.success)
+      if (Result.isFailure(read)) return yield* refusedHere(read.failure)
+      const { problems } = yield* judge(read.success)
+      if (problems.length > 0) return yield* refusedHere(problems)
+      const now = yield* SettingsFile.use(({ replace }) => replace(file, meant.success))
+      const outcome = yield* put(read.success, by, refusedHere)
+      const change = { former: file, now }
+      if (outcome._tag === "Refused")
+        return yield* refusedHere([...outcome.problems, ...(yield* putBack(change))])
+      written = change
+      return outcome
+    }).pipe(
+      Effect.catchTag("SettingsFileFault", ({ message }) =>
+        refusedHere([{ path: "HOLDFAST_CONFIG", message }])
+      ),
+      Effect.catchTag("NotEditable", ({ message, reason }) =>
+        Effect.succeed<WriteOutcome>({ _tag: "NotEditable", reason, message })
+      ),
+      Effect.uninterruptible
+    )
+  const back = (by: string) =>
+    Effect.gen(function* () {
+      const file = yield* SettingsFile.use(({ read }) => read).pipe(Effect.orElseSucceed(() => null))
+      if (written === null || file?.version !== written.now.version)
+        return before === null ? null : yield* put(before, by, refuse)
+      const problems = yield* putBack(written)
+      if (problems.length > 0) return yield* refusedHere(problems)
+      written = null
+      const outcome = yield* reload(by)
+      // What was taken back is in no file any more.
+      before = null
+      return outcome
+    }).pipe(Effect.uninterruptible)
+  return SettingsControl.of({
+    reload: (by) => turn.withPermit(Effect.provideContext(reload(by), context)),
+    back: (by) => turn.withPermit(Effect.provideContext(back(by), context)),
+    write: (version, text, by) => turn.withPermit(Effect.provideContext(write(version, text, by), context)),
+    preview: (version, text) => turn.withPermit(Effect.provideContext(previewed(version, text), context))
+  })
+})
 
 export class SettingsControl extends Context.Service<SettingsControl, SettingsControlService>()(
   "holdfast/actors/SettingsControl"
 ) {
   static readonly layer: Layer.Layer<SettingsControl, never, ConfigReader | ReloadParts> = Layer.effect(
     SettingsControl,
-    Effect.gen(function* () {
-      const context = yield* Effect.context<ReloadParts>()
-      const reader = yield* ConfigReader
-      const inForce = yield* SettingsInForce
-      const turn = yield* Semaphore.make(1)
-      let before: Settings | null = null
-      const put = (read: Settings, by: string) =>
-        Effect.gen(function* () {
-          const now = inForce.current()
-          const outcome = yield* apply(read, by)
-          if (outcome._tag === "Read" && outcome.applied.length > 0) before = now
-          return outcome
-        }).pipe(Effect.provideContext(context))
-      return SettingsControl.of({
-        reload: (by) =>
-          turn.withPermit(
-            Effect.suspend(() => {
-              const read = reader.read()
-              return Result.isFailure(read)
-                ? Effect.provideContext(refuse(read.failure), context)
-                : put(read.success, by)
-            })
-          ),
-        back: (by) =>
-          turn.withPermit(Effect.suspend(() => (before === null ? Effect.succeed(null) : put(before, by))))
-      })
-    })
+    Effect.suspend(() => makeControl)
   )
 }
 

@@ -68,6 +68,8 @@ export interface CommandArguments {
   /** Null: any. */
   readonly "settings.reload": NoArguments
   readonly "settings.back": NoArguments
+  /** The whole file as it was edited, and the version that it was made from. */
+  readonly "settings.write": { readonly text: string; readonly file_version: string }
   readonly "drill.run": { readonly fault: DrillFault }
   readonly "sink.test": NoArguments
   readonly "refused_posts.replay": {
@@ -185,7 +187,13 @@ export const COMMANDS: { readonly [name in CommandName]: CommandRow } = {
     permission: operator,
     target: "settings",
     confirmation: (target) =>
-      `Take the last change of the ${target} back? The configuration file still has it at the next start.`
+      `Take the last change of the ${target} back? In the configuration file too where it was written from here; else the file still has it at the next start.`
+  },
+  "settings.write": {
+    permission: operator,
+    target: "settings",
+    confirmation: (target) =>
+      `Write the configuration file and apply the ${target}? Both happen, or neither; what waits for a restart is in the file from now on.`
   },
   "drill.run": {
     permission: operator,

@@ -182,6 +182,11 @@ export const commandRoutes = (commands: CommandsService): ReadonlyArray<Route> =
     reason,
     target: "settings"
   })),
+  commandRoute(commands, "settings.write", ({ file_version, reason, text }) => ({
+    arguments: { file_version, text },
+    reason,
+    target: "settings"
+  })),
   commandRoute(commands, "settings.back", ({ reason }) => ({ arguments: {}, reason, target: "settings" })),
   commandRoute(commands, "sink.test", ({ reason }) => ({ arguments: {}, reason })),
   commandRoute(commands, "drill.run", ({ fault, reason }) => ({

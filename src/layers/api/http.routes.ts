@@ -28,6 +28,8 @@ import { Config, type ConfigReader } from "../platform/config.port.ts"
 import { HealthSource, maskedHealth } from "../health/health-source.port.ts"
 import { Commands, type CommandsService } from "../control/commands.port.ts"
 import { alertLogRoutes } from "./http.alert-log.ts"
+import { settingsRoutes } from "./http.settings.ts"
+import type { SettingsEditor } from "../control/settings-editor.port.ts"
 import { decisionReplayRoutes } from "./http.decision-replay.ts"
 import { actorRoutes } from "./http.actors.ts"
 import { apiRoutes } from "./http.api.ts"
@@ -322,6 +324,7 @@ export const HttpFrontRoutes: Layer.Layer<
   | Commands
   | Config
   | ConfigReader
+  | SettingsEditor
   | DecisionReplays
   | ControlToken
   | Charts
@@ -390,8 +393,7 @@ export const HttpFrontRoutes: Layer.Layer<
           ...apiRoutes({ commands, market: yield* Market, reads, settings, states }),
           ...actorRoutes(source, { journal, store }),
           ...(yield* monitoringRoutes(source)),
-          ...(yield* alertLogRoutes),
-          ...(yield* decisionReplayRoutes),
+          ...(yield* Effect.all([alertLogRoutes, decisionReplayRoutes, settingsRoutes])).flat(),
           ...liveRoutes({ hub, journal, store, access, corsOrigins: settings.corsOrigins, shedding }),
           ...limitRoutes(settings, yield* RiskFigures),
           ...incidentRoutes({ journal, store, pictures, source, incidents: yield* IncidentStore }),

@@ -25,7 +25,7 @@ import { plainEnvironment } from "../../domain/kernel/settings-text.ts"
 type FileResult = Result.Result<unknown, ReadonlyArray<SettingsProblem>>
 
 /** The text of a file as editors save it: UTF-8 or UTF-16 with a byte order mark, or UTF-8 without; null for another. */
-const decodeText = (bytes: Uint8Array): string | null => {
+export const decodeText = (bytes: Uint8Array): string | null => {
   const [first, second] = bytes
   const encoding =
     first === 0xff && second === 0xfe ? "utf-16le" : first === 0xfe && second === 0xff ? "utf-16be" : "utf-8"
@@ -37,8 +37,33 @@ const decodeText = (bytes: Uint8Array): string | null => {
   }
 }
 
+/** A text as the file; `path` names it in problems. */
+const parseText = (text: string, path: string): FileResult =>
+  Result.mapError(readJsonText(text, settingsLimits), (refused) => [
+    refused.reason === "syntax"
+      ? {
+          path,
+          message: `is not JSON: ${refused.path === "" ? "" : `${refused.path}: `}${refused.message}`
+        }
+      : { path: refused.path === "" ? path : refused.path, message: refused.message }
+  ])
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** What HOLDFAST_CONFIG names; undefined where it names nothing. */
+const namedIn = (environment: Environment): string | undefined => {
+  const named = plainEnvironment(environment).environment["HOLDFAST_CONFIG"]
+  return named === "" ? undefined : named
+}
+
+const pathOf = (named: string | undefined, cwd: string): string => resolve(cwd, named ?? "holdfast.json")
+
+/** Where the configuration file of this process is, or would be. */
+export const settingsPath = (environment: Environment, cwd: string): string =>
+  pathOf(namedIn(environment), cwd)
+
 const readFile = (named: string | undefined, cwd: string): FileResult => {
-  const path = resolve(cwd, named ?? "holdfast.json")
+  const path = pathOf(named, cwd)
   let bytes: Uint8Array
   try {
     const { size } = statSync(path)
@@ -54,14 +79,7 @@ const readFile = (named: string | undefined, cwd: string): FileResult => {
   }
   const text = decodeText(bytes)
   if (text === null) return Result.fail([{ path, message: "is not UTF-8 text; save it as UTF-8" }])
-  return Result.mapError(readJsonText(text, settingsLimits), (refused) => [
-    refused.reason === "syntax"
-      ? {
-          path,
-          message: `is not JSON: ${refused.path === "" ? "" : `${refused.path}: `}${refused.message}`
-        }
-      : { path: refused.path === "" ? path : refused.path, message: refused.message }
-  ])
+  return parseText(text, path)
 }
 
 /** The text of the file of a secret. */
@@ -87,15 +105,15 @@ const laidOver = (file: unknown, changes: unknown): unknown =>
       }
     : changes
 
-/** Loads and resolves the settings of this process, with `changes` laid over the file where they are given. */
+/** Loads and resolves the settings of this process, with `changes` laid over the file where they are given; `text`: of another file. */
 export const loadSettings = (
-  environment: Readonly<Record<string, string | undefined>>,
+  environment: Environment,
   cwd: string,
   stdoutIsTerminal: boolean,
-  changes?: unknown
+  { changes, text }: { readonly changes?: unknown; readonly text?: string } = {}
 ): Result.Result<Settings, ReadonlyArray<SettingsProblem>> => {
-  const named = plainEnvironment(environment).environment["HOLDFAST_CONFIG"]
-  const file = readFile(named === "" ? undefined : named, cwd)
+  const named = namedIn(environment)
+  const file = text === undefined ? readFile(named, cwd) : parseText(text, pathOf(named, cwd))
   if (Result.isFailure(file)) return Result.fail(file.failure)
   const whole = changes === undefined ? file.success : laidOver(file.success, changes)
   return resolveSettings({

@@ -42,5 +42,7 @@ export class ConfigReader extends Context.Service<
     readonly read: () => Result.Result<Settings, ReadonlyArray<SettingsProblem>>
     /** As they would be with these changes, which have the form of the configuration file, laid over it. */
     readonly readWith: (changes: unknown) => Result.Result<Settings, ReadonlyArray<SettingsProblem>>
+    /** As they would be with this text in the configuration file. */
+    readonly readText: (text: string) => Result.Result<Settings, ReadonlyArray<SettingsProblem>>
   }
 >()("holdfast/layers/ConfigReader") {}

@@ -84,7 +84,7 @@ const world = ({ audit: broken = {}, control, set }: Options = {}) =>
             putBack: () => undefined,
             counts: () => ({ raised: 0, pending: 0, dropped: 0 })
           }),
-          Layer.mock(SettingsControl, {}),
+          Layer.mock(SettingsControl, { write: () => Effect.succeed({ _tag: "Refused", problems: [] }) }),
           Layer.mock(DrillControl, {}),
           Layer.succeed(HealthSource, {
             ...unused<HealthSourceService>(),
@@ -247,6 +247,27 @@ describe("a command", () => {
       const { by, arguments: given, reason, scope } = audit.rows[1] ?? {}
       assert.notInclude(JSON.stringify([audit.rows[0]?.reason, by, given, reason, scope]), secret)
     }).pipe(Effect.scoped)
+  )
+
+  it.effect(
+    "keeps of an edited configuration file its length, as no mask knows a secret that is new in it",
+    () =>
+      Effect.gen(function* () {
+        const { audit, commands } = yield* world()
+        yield* Effect.ignore(
+          commands.give({
+            command: "settings.write",
+            target: "settings",
+            arguments: { text: '{ "adminToken": "brand-new" }', file_version: "v" },
+            reason: "a new token",
+            caller: operator,
+            requestId: "r",
+            key: null
+          })
+        )
+        assert.notInclude(JSON.stringify(audit.rows), "brand-new")
+        assert.deepInclude(audit.rows[0]?.arguments, { text: "29 characters", file_version: "v" })
+      }).pipe(Effect.scoped)
   )
 })
 

@@ -20,12 +20,19 @@ import { resolveSettings } from "../../../src/layers/platform/config.resolve.ts"
 import { Instance, makeInstance } from "../../../src/layers/platform/instance.port.ts"
 import { Host } from "../../../src/layers/platform/host.port.ts"
 import { logLayer } from "../../../src/layers/platform/log.stdout.ts"
+import {
+  type FileText,
+  SettingsFile,
+  SettingsFileFault
+} from "../../../src/layers/platform/settings-file.port.ts"
 import { Wake } from "../../../src/layers/platform/wake.port.ts"
 
 interface World {
   readonly rows: AccountsOutcome | null
   readonly failed: ComponentsOutcome["failed"]
   readonly up: boolean
+  /** The configuration file, which is read instead of `after`; `isFull`: nothing can be written. */
+  readonly disk: { text: string | null; isFull?: boolean } | null
 }
 
 interface Source {
@@ -43,6 +50,20 @@ const read = ({ environment = {}, file }: Source) =>
     readSecret: () => Result.fail("there are no files here")
   })
 
+const fileOn = (disk: NonNullable<World["disk"]>): SettingsFile["Service"] => {
+  const now = (): FileText => ({ path: "/holdfast.json", text: disk.text, version: `of ${disk.text ?? ""}` })
+  return {
+    read: Effect.sync(now),
+    replace: (former, text) =>
+      Effect.suspend(() => {
+        if (former.version !== now().version || disk.isFull === true)
+          return new SettingsFileFault({ message: "cannot write /holdfast.json: ENOSPC" })
+        disk.text = text
+        return Effect.succeed(now())
+      })
+  }
+}
+
 interface Booked {
   readonly changes: Array<AccountsDefined>
   readonly reshaped: Array<{ readonly next: Settings; readonly change: TreeChange }>
@@ -56,7 +77,7 @@ const running = (
   before: Source,
   after: Source,
   held: ReadonlyArray<object> | null = [],
-  { failed = [], rows = { _tag: "Changed", flows: [] }, up = true }: Partial<World> = {}
+  { disk = null, failed = [], rows = { _tag: "Changed", flows: [] }, up = true }: Partial<World> = {}
 ) =>
   Effect.gen(function* () {
     const booked: Booked = { changes: [], reshaped: [] }
@@ -93,9 +114,11 @@ const running = (
             Layer.succeed(SettingsInForce, live),
             Layer.succeed(SettingsRecord, record),
             Layer.succeed(ConfigReader, {
-              read: () => read(finds.source),
-              readWith: () => assert.fail("nobody previews")
+              read: () => read(disk === null ? finds.source : { file: JSON.parse(disk.text ?? "{}") }),
+              readWith: () => assert.fail("nobody previews"),
+              readText: (text) => read({ file: JSON.parse(text) })
             }),
+            Layer.succeed(SettingsFile, fileOn(disk ?? { text: null })),
             Layer.succeed(LiveTree, liveTree),
             Layer.sync(Instance, makeInstance),
             Layer.succeed(AccountChanges, {
@@ -386,4 +409,106 @@ describe("G11 settings applied without a restart", () => {
       secret("kV3x9QmT7rZp2LwYb8NcHf4JdSgA6uEp")
     )
   })
+})
+
+describe("G11 the configuration file edited through the service", () => {
+  const token = "kV3x9QmT7rZp2LwYb8NcHf4JdSgA6uEo"
+  const textOf = (quantityMax: string, more: object = {}) =>
+    JSON.stringify({ strategies, adminToken: token, risk: { quantityMax }, ...more }, null, 2)
+  const edit = (text: string, world: Partial<World> = {}) =>
+    Effect.gen(function* () {
+      const disk: NonNullable<World["disk"]> = { text }
+      const service = yield* running({ file: JSON.parse(text) as unknown }, {}, [], { disk, ...world })
+      const shown = text.replace(token, "[kept secret 1]")
+      return { ...service, disk, shown, version: `of ${text}` }
+    })
+
+  it.effect("is written and applied, with the secrets that were not shown, and taken back in both", () =>
+    Effect.gen(function* () {
+      const { control, disk, live, shown, version } = yield* edit(textOf("5"))
+      const written = shown.replace('"5"', '"7"')
+      const outcome = yield* control.write(version, written, "console:me")
+      assert.deepInclude(outcome, { _tag: "Read", applied: ["risk"], restart: [] })
+      assert.strictEqual(disk.text, textOf("7"))
+      assert.strictEqual(live.view.risk.quantityMax, "7")
+      assert.deepInclude(yield* control.back("console:me"), { _tag: "Read", applied: ["risk"] })
+      assert.strictEqual(disk.text, textOf("5"))
+      assert.strictEqual(live.view.risk.quantityMax, "5")
+    })
+  )
+  it.effect("is not touched where it is another one than was edited", () =>
+    Effect.gen(function* () {
+      const { control, disk, live, shown, version } = yield* edit(textOf("5"))
+      disk.text = textOf("6")
+      const outcome = yield* control.write(version, shown, "console:me")
+      assert.deepInclude(outcome, { _tag: "NotEditable", reason: "changed" })
+      assert.deepStrictEqual([disk.text, live.view.risk.quantityMax], [textOf("6"), "5"])
+    })
+  )
+  it.effect("is not touched where what is written is wrong, and that is no alert", () =>
+    Effect.gen(function* () {
+      const { control, disk, raised, shown, version } = yield* edit(textOf("5"))
+      for (const [written, path] of [
+        [shown.replace('"5"', '"-5"'), "risk.quantityMax"],
+        [shown.replace("risk", "rsk"), "rsk"],
+        [shown.replace('"adminToken"', '"hmacSecret"'), "hmacSecret"],
+        [`${shown},`, "(the whole file)"]
+      ] as const) {
+        const outcome = yield* control.write(version, written, "console:me")
+        assert.strictEqual(outcome._tag, "Refused", written)
+        const paths = outcome._tag === "Refused" ? outcome.problems.map((one) => one.path) : []
+        assert.deepStrictEqual(paths.slice(0, 1), [path])
+        assert.notInclude(JSON.stringify(outcome), token)
+      }
+      assert.deepStrictEqual([disk.text, raised], [textOf("5"), []])
+    })
+  )
+  it.effect("has its former text again where the rows of an account stand against it", () =>
+    Effect.gen(function* () {
+      const problems = [{ path: "accounts.paper-1", message: "cannot be removed: it has a position" }]
+      const { control, disk, live, shown, version } = yield* edit(textOf("5"), {
+        rows: { _tag: "Refused", problems }
+      })
+      const more = { accounts: { other: { broker: "practice", startingCash: "5" } }, strategies: {} }
+      const written = JSON.stringify({ ...(JSON.parse(shown) as object), ...more })
+      const outcome = yield* control.write(version, written, "console:me")
+      assert.deepStrictEqual(outcome, { _tag: "Refused", problems })
+      assert.strictEqual(disk.text, textOf("5"))
+      assert.include(Object.keys(live.view.accounts), "paper-1")
+    })
+  )
+  it.effect("stays, and so do the settings, where the disk takes nothing", () =>
+    Effect.gen(function* () {
+      const { control, disk, live, shown, version } = yield* edit(textOf("5"))
+      disk.isFull = true
+      const outcome = yield* control.write(version, shown.replace('"5"', '"7"'), "console:me")
+      assert.deepInclude(outcome, { _tag: "Refused" })
+      assert.include(JSON.stringify(outcome), "ENOSPC")
+      assert.strictEqual(live.view.risk.quantityMax, "5")
+    })
+  )
+  it.effect("keeps what somebody wrote into it since, when a step back is taken", () =>
+    Effect.gen(function* () {
+      const { control, disk, live, shown, version } = yield* edit(textOf("5"))
+      yield* control.write(version, shown.replace('"5"', '"7"'), "console:me")
+      disk.text = textOf("9")
+      yield* control.back("console:me")
+      assert.deepStrictEqual([disk.text, live.view.risk.quantityMax], [textOf("9"), "5"])
+    })
+  )
+  it.effect("is judged before it is applied, and nothing is done", () =>
+    Effect.gen(function* () {
+      const { control, disk, live, shown, version } = yield* edit(textOf("5"))
+      const preview = yield* control.preview(
+        version,
+        shown.replace('"5"', '"7"').replace("{", '{ "port": 7001,')
+      )
+      assert.deepInclude(preview, { problems: [], applied: ["risk"], restart: ["port"] })
+      assert.deepStrictEqual([disk.text, live.view.risk.quantityMax], [textOf("5"), "5"])
+      const refused = yield* control.preview(version, shown.replace('"5"', '"x"'))
+      assert.strictEqual(refused.problems[0]?.path, "risk.quantityMax")
+      const stale = yield* Effect.flip(control.preview("of another", shown))
+      assert.strictEqual(stale.reason, "changed")
+    })
+  )
 })

@@ -11,6 +11,7 @@ import { type HealthFacts } from "../../../src/domain/health/health.ts"
 import { resolveSettings } from "../../../src/layers/platform/config.resolve.ts"
 import { type Alert, Alerts } from "../../../src/layers/alerts/alerts.port.ts"
 import { Outbox } from "../../../src/layers/alerts/outbox.port.ts"
+import { SettingsEditor } from "../../../src/layers/control/settings-editor.port.ts"
 import { Config, ConfigReader } from "../../../src/layers/platform/config.port.ts"
 import { HealthSource, makeHealthSource, TreeDeaf } from "../../../src/layers/health/health-source.port.ts"
 import { HttpAccess } from "../../../src/layers/api/http.access.ts"
@@ -102,6 +103,7 @@ export interface WorldOptions {
   readonly facts?: Partial<HealthFacts>
   readonly reads?: Partial<ReadStoreService>
   readonly alertLogs?: AlertLogsService
+  readonly editor?: SettingsEditor["Service"]
   readonly replay?: ReplayService
   /** The row of the trading state; one that keeps nothing when left out. */
   readonly states?: TradingStateStoreService
@@ -338,7 +340,9 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     Layer.succeed(HealthSource, source),
     Layer.succeed(SettingsControl, {
       reload: () => Effect.succeed(readOf("0".repeat(16))),
-      back: () => Effect.succeed(readOf("1".repeat(16)))
+      back: () => Effect.succeed(readOf("1".repeat(16))),
+      write: () => Effect.succeed(readOf("2".repeat(16))),
+      preview: () => Effect.die("no route calls it")
     }),
     Layer.succeed(DrillControl, { begin: () => Effect.succeed(BOOT), next: Effect.never }),
     Layer.succeed(ReadStore, reads),
@@ -351,8 +355,10 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     DecisionReplays.layer.pipe(Layer.provide(layerEntropy)),
     Layer.succeed(ConfigReader, {
       read: () => Result.succeed(settings),
-      readWith: (changes) => readSettings(options.environment, changes)
+      readWith: (changes) => readSettings(options.environment, changes),
+      readText: (text) => readSettings(options.environment, JSON.parse(text))
     }),
+    Layer.succeed(SettingsEditor, options.editor ?? { shown: Effect.never, preview: () => Effect.never }),
     Layer.succeed(AlertLogs, options.alertLogs ?? { account: () => nothing }),
     Layer.succeed(
       TradingStateStore,

@@ -40,6 +40,7 @@ const bodies: { readonly [name in CommandName]: object } = {
   "refused_posts.replay": { filter: {}, expect_count: 0 },
   "settings.reload": {},
   "settings.back": { reason: "drill" },
+  "settings.write": { text: "{}", file_version: "none", reason: "drill" },
   "drill.run": { fault: "feed.cut" },
   "sink.test": {}
 }
@@ -87,6 +88,7 @@ const carried: { readonly [name in CommandName]?: number } = {
   "refused_posts.replay": 202,
   "settings.reload": 200,
   "settings.back": 200,
+  "settings.write": 200,
   "drill.run": 202
 }
 
