@@ -64,7 +64,7 @@ const log = Result.match(loaded, {
 })
 const writeLine = makeLineWriter(log)
 const line = (level: string, event: string, msg: string, fields: object): void =>
-  writeLine({ ts: new Date().toISOString(), level, event, msg, ...fields })
+  writeLine({ ts: new Date().toISOString(), level, event, msg, component: "root", ...fields })
 
 const boot = (words: string, fields: object): void =>
   line("info", "boot", `holdfast ${build.version} (${build.commit.slice(0, 12)}) ${words}`, {
@@ -75,7 +75,9 @@ const boot = (words: string, fields: object): void =>
   })
 
 const exit = ({ fatal, status }: Verdict): never => {
-  if (fatal !== null) line("error", "fatal", fatal.cause, { ...fatal, component: fatal.path, status })
+  // The path of a setting that was refused is none of the tree.
+  const component = fatal?.path.startsWith("root") === true ? fatal.path : "root"
+  if (fatal !== null) line("error", "fatal", fatal.cause, { ...fatal, component, status })
   process.exit(status)
 }
 

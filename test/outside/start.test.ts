@@ -66,6 +66,7 @@ describe("T1 start-up and configuration faults", () => {
     assert.strictEqual(exit.code, 78, service.tail())
     assert.strictEqual(service.lastLine["event"], "fatal")
     assert.strictEqual(service.lastLine["path"], path)
+    assert.strictEqual(service.lastLine["component"], "root", "a setting is no component")
     const first = service.lines[0] ?? {}
     assert.strictEqual(first["event"], "boot", "the first line says which version refuses")
     assert.hasAllKeys(first, [
@@ -73,6 +74,7 @@ describe("T1 start-up and configuration faults", () => {
       "level",
       "event",
       "msg",
+      "component",
       "version",
       "commit",
       "mode",

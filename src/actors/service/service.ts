@@ -15,6 +15,7 @@ import {
   type Verdict,
   verdictOf,
   verdictOfFault,
+  secondStopVerdict,
   verdictOfForcedStop
 } from "../../domain/platform/exit-status.ts"
 import { stopLimits } from "../../domain/kernel/limits.ts"
@@ -161,10 +162,7 @@ const runUntilEnd = (tree: Tree) =>
     if (end._tag === "StopRequested") {
       const forced = Effect.as(host.forceRequested, null)
       const report = yield* Effect.raceFirst(stopInOrder(tree, end.request), forced)
-      if (report === null)
-        return verdictOfForcedStop(0, [
-          "root (a second stop request, too late to be a repetition of the first)"
-        ])
+      if (report === null) return secondStopVerdict
       // Pending totals of a flood of refusals come before the last line.
       yield* refused.sumUp("all")
       yield* logStopped(report)

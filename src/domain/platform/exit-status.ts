@@ -101,6 +101,18 @@ export const verdictOfForcedStop = (deadlineMs: number, killed: ReadonlyArray<st
   }
 })
 
+/** The verdict on a stop that was cut short by a second request, which came too late to be the first one told twice (T16). */
+export const secondStopVerdict: Verdict = {
+  status: exitStatus.forced,
+  fatal: {
+    error: "StopForced",
+    path: "root",
+    step: "stop",
+    cause: "a second stop request came while the first was under way",
+    hint: "everything acknowledged is durable; the next start recovers the rest"
+  }
+}
+
 /** The verdict on a fault outside the tree: a bug in the process around it. */
 export const verdictOfFault = (fault: unknown): Verdict => ({
   status: exitStatus.gaveUp,

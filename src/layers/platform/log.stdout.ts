@@ -53,6 +53,7 @@ const encode = (fields: Record<string, unknown>): string => {
       level: fields["level"],
       event: fields["event"],
       msg: fields["msg"],
+      component: fields["component"],
       log_error: error instanceof Error ? error.message : "not serialisable"
     })
   }
@@ -95,7 +96,8 @@ export const logLayer = (options: LogOptions): Layer.Layer<never> => {
       level: levelNames[logLevel] ?? "info",
       event: event ?? "log",
       msg: textOf(message),
-      ...(component === undefined ? {} : { component }),
+      // What happens outside of any component is the process's.
+      component: component ?? "root",
       ...(correlation_id === undefined ? {} : { correlation_id }),
       ...fields,
       ...(cause.reasons.length === 0 ? {} : { cause: Cause.pretty(cause).slice(0, 4_000) })

@@ -39,6 +39,13 @@ describe("the log on stdout", () => {
       assert.isTrue(line?.endsWith("}\n"))
     })
   )
+  it.effect("names the root where no component speaks", () =>
+    Effect.gen(function* () {
+      const [line] = yield* capture(logEvent("info", "alert.resolved", "over"))
+      const fields = yield* Effect.fromResult(Schema.decodeUnknownResult(Line)(line))
+      assert.strictEqual(fields["component"], "root")
+    })
+  )
   it.effect("never prints a configured secret, wherever it hides", () =>
     Effect.gen(function* () {
       const secret = "kV3x9QmT7rZp2LwYb8NcHf4JdSgA6uEo"
