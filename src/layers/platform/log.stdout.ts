@@ -62,7 +62,8 @@ const encode = (fields: Record<string, unknown>): string => {
 const pretty = (fields: Record<string, unknown>): string => {
   const { component, event, level, msg, ts, ...rest } = fields
   const text = (value: unknown): string => (typeof value === "string" ? value : "")
-  const where = typeof component === "string" ? `[${component}] ` : ""
+  // For a person the process itself is no place.
+  const where = typeof component === "string" && component !== "root" ? `[${component}] ` : ""
   const tail = Object.keys(rest).length === 0 ? "" : ` ${encode(rest)}`
   return `${text(ts).slice(11, 23)} ${text(level).toUpperCase().padEnd(5)} ${text(event).padEnd(24)} ${where}${text(msg)}${tail}`
 }
