@@ -39,6 +39,7 @@ import m0032 from "./0032_telegram-chats.ts"
 import m0033 from "./0033_list-indexes.ts"
 import m0034 from "./0034_outbox.ts"
 import m0035 from "./0035_order-types.ts"
+import m0036 from "./0036_approvals.ts"
 
 export const migrations = [
   { id: 1, name: "0001_init", up: m0001 },
@@ -75,5 +76,6 @@ export const migrations = [
   { id: 32, name: "0032_telegram-chats", up: m0032 },
   { id: 33, name: "0033_list-indexes", up: m0033 },
   { id: 34, name: "0034_outbox", up: m0034 },
-  { id: 35, name: "0035_order-types", up: m0035 }
+  { id: 35, name: "0035_order-types", up: m0035 },
+  { id: 36, name: "0036_approvals", up: m0036 }
 ]

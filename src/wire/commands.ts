@@ -11,6 +11,7 @@ import { COMMAND_NAMES, COMMAND_RESULTS, type CommandName, MEANS } from "../doma
 import { DRILL_FAULT_NAMES, DRILL_FAULTS } from "../domain/control/drill.ts"
 import { controlCommands, UNPROTECTED } from "../domain/control/control.ts"
 import type { ControlCommand } from "../domain/control/control.ts"
+import { APPROVAL_DECISIONS } from "../domain/orders/approval.ts"
 import { RESOLUTIONS } from "../domain/orders/order.ts"
 import { TRADING_STATES } from "../domain/kernel/trading-state.ts"
 import { command, type Endpoint, endpoint } from "./endpoint.ts"
@@ -18,7 +19,7 @@ import * as operations from "./operations.ts"
 import { replayed } from "./replay.ts"
 import { edited, EDITED_BYTES_MAX } from "./settings-endpoints.ts"
 import { order } from "./trading.ts"
-import { anyObject, count, instant, oneOf, storable, uuid } from "./words.ts"
+import { anyObject, count, decimal, instant, oneOf, storable, uuid } from "./words.ts"
 
 const REASON_LENGTH_MAX = 500
 const reasonWords = `must be a text of 1 to ${REASON_LENGTH_MAX} characters`
@@ -109,6 +110,16 @@ const ordersAnswer = z
       .meta({ description: "Orders whose outcome is not known, which a flatten cannot cancel." })
   })
   .meta({ id: "OrdersAnswer" })
+
+/** What came of the answer about an entry that waited for a human. */
+const answeredOrder = ordersAnswer
+  .extend({
+    decision: z.enum(APPROVAL_DECISIONS),
+    price: decimal.nullable().meta({ description: "The price that it was judged again at." }),
+    // What keeps it from being sent at once, if anything.
+    waits_for: z.string().nullable()
+  })
+  .meta({ id: "AnsweredOrder" })
 
 const adoptAnswer = z
   .object({
@@ -249,6 +260,22 @@ export const commandEndpoints = {
     summary: "Takes an order back: at once while it was not sent, else by asking the venue.",
     body: reasonBody,
     answers: { 202: ordersAnswer }
+  }),
+  "order.approve": endpoint({
+    ...post,
+    path: "/api/v1/orders/:id/approve",
+    name: "approveOrder",
+    summary: "Approves an entry that waits for a human, before its deadline; it is judged again at once.",
+    body: reasonBody,
+    answers: { 202: answeredOrder }
+  }),
+  "order.decline": endpoint({
+    ...post,
+    path: "/api/v1/orders/:id/decline",
+    name: "declineOrder",
+    summary: "Declines an entry that waits for a human; it is never sent.",
+    body: reasonBody,
+    answers: { 202: answeredOrder }
   }),
   "order.resolve": endpoint({
     ...post,

@@ -16,6 +16,7 @@ import { ORDER_STATUSES } from "../domain/orders/order.ts"
 import { EXPECTED_STATUSES } from "../domain/signals/expected-schedule.ts"
 import { SIGNAL_STATUSES } from "../domain/signals/signal-status.ts"
 import { accountAlertLog } from "./alert-log.ts"
+import { listApprovals } from "./approval-endpoints.ts"
 import * as commands from "./commands.ts"
 import { decisionReplayEndpoints } from "./decision-replay.ts"
 import { consoleEndpoints } from "./console-endpoints.ts"
@@ -376,6 +377,7 @@ export const endpoints: ReadonlyArray<Endpoint> = [
   explainSignal,
   listOrders,
   getOrder,
+  listApprovals,
   listFills,
   getLinkage,
   listPositions,

@@ -20,6 +20,7 @@ import {
   roles
 } from "../domain/kernel/settings.ts"
 import { alerts } from "./settings-alerts.ts"
+import { approval } from "./settings-approval.ts"
 import { engine, panel, shadow, split, voter, voterName } from "./settings-engines.ts"
 import { exits, sizing } from "./settings-exits.ts"
 import { resources } from "./settings-resources.ts"
@@ -71,7 +72,8 @@ const strategy = z
     timeInForce: oneOf(["day", "gtc", "ioc"]).nullable().default(null).meta({
       description:
         "How long its limit and stop orders work when their signal does not say; null: `day`, and `gtc` where the market never closes. Not for orders at market. A stop is never `ioc`."
-    })
+    }),
+    approval: approval.nullable().default(null)
   })
   .meta({ id: "StrategySettings", description: "Which signals are traded where, and how." })
 

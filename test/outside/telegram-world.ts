@@ -39,7 +39,8 @@ export class TelegramWorld {
   }
   static async open(
     options: Partial<StandInOptions> = {},
-    settings: Readonly<Record<string, unknown>> = {}
+    settings: Readonly<Record<string, unknown>> = {},
+    file: Readonly<Record<string, unknown>> = {}
   ): Promise<TelegramWorld> {
     const telegram = await Telegram.open(options)
     const folder = mkdtempSync(path.join(tmpdir(), "holdfast-telegram-"))
@@ -55,7 +56,7 @@ export class TelegramWorld {
       [pager, chat("viewer", true)] as const
     ]
     const chats = Object.fromEntries(named.map(([id, one]) => [String(id), one]))
-    writeFileSync(config, JSON.stringify({ telegram: { chats, ...settings } }))
+    writeFileSync(config, JSON.stringify({ telegram: { chats, ...settings }, ...file }))
     const service = new Service({
       dataDir: path.join(folder, "data"),
       command: [

@@ -18,7 +18,7 @@ const chat = (): number => free.shift() ?? assert.fail("no chat is left")
 
 const reads = [
   "/start /help /status /health /version /logs /accounts /positions /orders /trades /pnl /equity /waves",
-  "/feeds /signals /why /alerts /deadletters /unknown"
+  "/feeds /signals /why /alerts /deadletters /unknown /approvals /experiments /replay"
 ]
   .join(" ")
   .split(" ")

@@ -61,6 +61,7 @@ export const drawInput = (choose: () => number): PlanInput => {
     onPartialFill: "keep",
     partialFillMsMax: null,
     timeInForce: null,
+    approval: null,
     sizing: null,
     exits: null
   })

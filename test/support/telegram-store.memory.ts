@@ -129,7 +129,8 @@ export const makeMemoryTelegram = () => {
     sent: (seq) => guarded("sent", () => ended(seq, "sent", null)),
     drop: (seq, why) => guarded("drop", () => ended(seq, "dropped", why)),
     figures: Effect.die(new Error("nobody asks")),
-    notifyAlerts: () => Effect.succeed(0)
+    notifyAlerts: () => Effect.succeed(0),
+    askApprovals: () => Effect.succeed(0)
   }
   return {
     store,

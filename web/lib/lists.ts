@@ -127,6 +127,15 @@ const reportOf = (row: Row, from: string, to: string): string => {
   return `#/incident?${new URLSearchParams(span).toString()}`
 }
 
+/** What a human answers about an order that waits for it. */
+const answer = (label: string, command: string): RowCommand => ({
+  label,
+  command,
+  target: target("order_id"),
+  about: orderOf,
+  when: (row) => row["status"] === "waiting"
+})
+
 /** One that is being sent is cancelled when its answer is there. */
 const CANCELLABLE = ["intended", "held", "acked", "partially_filled"]
 
@@ -216,6 +225,27 @@ export const lists: Readonly<Record<string, List>> = {
       }
     ],
     empty: "No order yet."
+  },
+  approvals: {
+    title: "Approvals",
+    about:
+      "Entries whose strategy asks a human first. Approving judges it again at the price of then; after its deadline an answer changes nothing.",
+    path: "/api/v1/approvals",
+    columns: [
+      when("Asked", "asked_at"),
+      id("Order", "order_id", "orders"),
+      state("Status", "status"),
+      when("Answer by", "answer_by"),
+      field("Strategy", "strategy"),
+      { title: "What", text: orderOf },
+      number("Price", "price"),
+      field("Answered by", "decided_by"),
+      state("Became", "order_status"),
+      field("Reason", "order_reason")
+    ],
+    filters: [choice("status", "waiting", "approved", "declined", "over"), free("account")],
+    commands: [answer("Approve", "order.approve"), answer("Decline", "order.decline")],
+    empty: "Nobody was asked about anything: no strategy has `approval` in its settings."
   },
   fills: {
     title: "Fills",

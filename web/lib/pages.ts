@@ -39,6 +39,7 @@ export const pages: ReadonlyArray<Page> = [
   { name: "signals", title: "Signals", key: "s", component: Signals },
   { name: "sources", title: "Sources", key: "c", component: Sources },
   { name: "orders", title: "Orders", key: "o", component: Orders },
+  { name: "approvals", title: "Approvals", key: "q", component: ListPage },
   { name: "fills", title: "Fills", key: "f", component: ListPage },
   { name: "latency", title: "Latency", key: "y", component: Latency },
   { name: "accounts", title: "Accounts", key: "a", component: Accounts },

@@ -15,6 +15,7 @@ import { Clock, Effect } from "effect"
 import { isOpen, nextOpenMs } from "../../domain/kernel/calendar.ts"
 import { instrumentsOf } from "../../domain/kernel/instruments.ts"
 import { executionLimits } from "../../domain/kernel/limits-execution.ts"
+import { LAPSED } from "../../domain/orders/approval.ts"
 import { type PermitContext, type Permit, permitToSend } from "../../domain/orders/permit.ts"
 import { Alerts } from "../../layers/alerts/alerts.port.ts"
 import type { LeaseGuard } from "../../layers/accounts/accounts-lease.port.ts"
@@ -65,6 +66,36 @@ const expire = (desk: AccountDesk, guard: LeaseGuard) =>
       component: desk.path,
       correlationId: correlationOf(oldest),
       detail: { account: desk.account, count: expired.length, first_order_id: oldest.id }
+    })
+    return worked
+  })
+
+/** Decides what nobody answered about in time, by the default that it was asked with. */
+const lapse = (desk: AccountDesk, guard: LeaseGuard) =>
+  Effect.gen(function* () {
+    const orders = yield* OrdersStore
+    const alerts = yield* Alerts
+    const found = yield* orders.lapseApprovals(guard.grant)
+    if (found === null) return yield* new LeaseLost({ account: desk.account, while: "lapsing" })
+    for (const { decision, order } of found)
+      yield* traceOrder(
+        "warn",
+        decision === "approved" ? "order.approval_allowed" : "order.denied",
+        decision === "approved" ? "nobody answered in time, and it is sent unasked" : LAPSED,
+        desk.path,
+        order
+      )
+    const [first] = found
+    if (first === undefined) return worked
+    const denied = found.filter(({ decision }) => decision === "declined").length
+    yield* alerts.raise({
+      severity: "MEDIUM",
+      kind: "order.approval_lapsed",
+      dedupKey: `order.approval_lapsed:${desk.account}`,
+      message: `nobody answered about ${found.length} entries of ${desk.account} in time: ${denied} were not sent, ${found.length - denied} are sent unasked; first ${first.order.symbol}`,
+      component: desk.path,
+      correlationId: correlationOf(first.order),
+      detail: { account: desk.account, count: found.length, denied, first_order_id: first.order.id }
     })
     return worked
   })
@@ -145,7 +176,7 @@ export const submitAndSend = (desk: AccountDesk, order: StoredOrder) =>
 /**
  * The rules of the decision, with the settings and quotes of this moment, for the transaction that commits `submitting`.
  */
-const judgeNow = Effect.gen(function* () {
+export const judgeNow = Effect.gen(function* () {
   const settings = planSettingsOf(yield* Config)
   const quoteOf = freshQuote(yield* Market, yield* Clock.currentTimeMillis)
   const { of: figuresOf } = yield* RiskFigures
@@ -273,6 +304,8 @@ export const executeNext = (desk: AccountDesk, reducesOnly = false) =>
         return yield* sendNext(desk, order)
       case "expire":
         return yield* expire(desk, guard)
+      case "lapse":
+        return yield* lapse(desk, guard)
       case "hold":
         return yield* holdOrSend(desk, guard, next, nowMs)
       case "release":

@@ -25,7 +25,8 @@ export interface Made {
   readonly commandId: string
 }
 
-const answerOf = (orders: ReadonlyArray<StoredOrder>, unresolved?: ReadonlyArray<string>) =>
+/** The answer of a command that made or changed these orders; their executors are rung. */
+export const answerOf = (orders: ReadonlyArray<StoredOrder>, unresolved?: ReadonlyArray<string>) =>
   Effect.gen(function* () {
     const reads = yield* ReadStore
     const wake = yield* Wake

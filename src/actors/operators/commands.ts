@@ -31,6 +31,9 @@ import type { ReadStore } from "../../layers/health/read-store.port.ts"
 import type { BreakerStore } from "../../layers/orders/breaker-store.port.ts"
 import type { Breakers } from "../../layers/orders/breakers.port.ts"
 import type { FillsStore } from "../../layers/orders/fills-store.port.ts"
+import type { Market } from "../../layers/market/market.port.ts"
+import type { OrdersStore } from "../../layers/orders/orders-store.port.ts"
+import type { RiskFigures } from "../../layers/orders/risk-figures.port.ts"
 import type { OrderCommands } from "../../layers/orders/order-commands.port.ts"
 import type { Wake } from "../../layers/platform/wake.port.ts"
 import type { Replay } from "../../layers/intake/replay.port.ts"
@@ -55,6 +58,7 @@ import { FAULT_POINTS, faultPoint } from "../../layers/platform/fault-point.ts"
 import { Instance } from "../../layers/platform/instance.port.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 import { type AuditKeeper, makeAuditKeeper } from "./audit-keeper.ts"
+import { answerOrder } from "./command-approvals.ts"
 import * as breakers from "./command-breakers.ts"
 import { runDrill } from "./command-drill.ts"
 import { testSink } from "./command-sinks.ts"
@@ -84,10 +88,13 @@ type Services =
   | DrillControl
   | FillsStore
   | HealthSource
+  | Market
   | OrderCommands
+  | OrdersStore
   | Outbox
   | ReadStore
   | Replay
+  | RiskFigures
   | SettingsControl
   | TradingState
   | TradingStateStore
@@ -113,6 +120,8 @@ const handlers: Handlers<Services> = {
   "settings.back": settings.revertSettings,
   "settings.write": settings.writeSettings,
   "order.cancel": orders.cancelOrder,
+  "order.approve": answerOrder("approved"),
+  "order.decline": answerOrder("declined"),
   "order.resolve": orders.resolveOrder,
   "position.close": orders.closePosition,
   "position.adopt": orders.adoptPosition,

@@ -340,28 +340,34 @@ const doneOf = (body: Readonly<Record<string, unknown>>): string => {
 }
 
 /** Why a command gave no answer: it was not carried out, or only the audit knows. */
-const refusalOf = ({ errors, message, reason }: CommandRefused): string => {
+export const refusalOf = ({ errors, message, reason }: CommandRefused): string => {
   if (reason === OUTCOME_UNKNOWN || reason === IN_PROGRESS)
     return `${NOT_KNOWN}${message === "" ? "" : ` (${message})`}.`
   const wrong = errors?.map((one) => `${one.path} ${one.message}`).join("; ") ?? ""
   return `Not done: ${message === "" ? wrong || reason : message}.`
 }
 
-const give = ({ arguments: given, command, id, reason, target }: Confirmation, asked: Asked) =>
-  Effect.flatMap(Commands, (commands) => {
-    // A question of before this was asked.
-    if (endsUs(asked.self, command, target)) return Effect.succeed(`Not done. ${USE_CONSOLE}`)
-    return commands
+/** A command as it is given, and the key under which a press that is handled again finds what it did. */
+interface Given extends Pick<Confirmation, "arguments" | "command" | "reason" | "target"> {
+  readonly key: string
+}
+
+/** Gives a command as who pressed. */
+export const giveCommand = (
+  { arguments: given, command, key, reason, target }: Given,
+  asked: Pick<Asked, "role" | "updateId" | "user">
+) =>
+  Effect.flatMap(Commands, (commands) =>
+    commands
       .give({
         command,
         target,
-        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- stored by `askControl` with the arguments of this command
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- stored, or made, with the arguments of this command
         arguments: given as never,
         reason,
         caller: callerOf(asked.user, asked.role),
         requestId: requestIdOf(asked.updateId),
-        // A press that is handled again finds what it did.
-        key: `telegram:${id}`
+        key
       })
       .pipe(
         // The attempt of a process that died with it is ended after seconds, and a process that just began takes none yet; the
@@ -371,11 +377,19 @@ const give = ({ arguments: given, command, id, reason, target }: Confirmation, a
             why === IN_PROGRESS || (kind === "unavailable" && why !== OUTCOME_UNKNOWN),
           times: telegramLimits.inProgressTimes,
           schedule: Schedule.spaced(telegramLimits.retryFirstMs)
-        }),
-        Effect.map(({ body }) => doneOf(body)),
-        Effect.catchTag("CommandRefused", (refused) => Effect.succeed(refusalOf(refused)))
+        })
       )
-  })
+  )
+
+const give = (confirmation: Confirmation, asked: Asked) => {
+  const { command, id, target } = confirmation
+  // A question of before this was asked.
+  if (endsUs(asked.self, command, target)) return Effect.succeed(`Not done. ${USE_CONSOLE}`)
+  return giveCommand({ ...confirmation, key: `telegram:${id}` }, asked).pipe(
+    Effect.map(({ body }) => doneOf(body)),
+    Effect.catchTag("CommandRefused", (refused) => Effect.succeed(refusalOf(refused)))
+  )
+}
 
 /** A press of a button of a question. Answers in a few words. */
 export const confirmControl = (id: string, isYes: boolean, asked: Asked) =>

@@ -26,6 +26,7 @@ import {
 } from "../../layers/operators/telegram-store.port.ts"
 import { FAULT_POINTS, faultPoint } from "../../layers/platform/fault-point.ts"
 import { logEvent } from "../../runtime/log-event.ts"
+import { answerAsked } from "./telegram-approvals.ts"
 import { askControl, confirmControl, isControl, NOT_KNOWN } from "./telegram-controls.ts"
 import { isRead, telegramReads } from "./telegram-reads.ts"
 import { type Asked, editCall, messageCall, pressedCall, type Reply } from "./telegram-reply.ts"
@@ -55,7 +56,8 @@ const looks = [
   "/pnl /equity",
   "/signals, /signals missed, /why SIGNAL",
   "/waves /feeds",
-  "/alerts /deadletters /unknown"
+  "/experiments, /replay HOURS",
+  "/alerts /deadletters /unknown /approvals"
 ]
 const does = [
   "/halt, /reduce, /resume SCOPE REASON",
@@ -138,6 +140,13 @@ const toPress = (handling: Handling, { receivedMs, updateId }: WaitingUpdate, pr
       const said = spokenIn(pressed.text, handling.botName() ?? "")
       return [pressedCall(chat, queryId, ""), ...(said === null ? [] : yield* spoken(handling, said, asked))]
     }
+    if (pressed._tag === "Answer") {
+      const { edit, toast } = yield* answerAsked(pressed.orderId, pressed.decision, asked)
+      return [
+        pressedCall(chat, queryId, toast),
+        ...(edit === null ? [] : [editCall(chat, messageId, edit.html, edit.keys)])
+      ]
+    }
     const { isOver, text } = yield* confirmControl(pressed.id, pressed._tag === "Confirm", asked)
     return [pressedCall(chat, queryId, text), ...(isOver ? [editCall(chat, messageId, escaped(text))] : [])]
   })
@@ -157,6 +166,12 @@ const respond = (handling: Handling, waiting: WaitingUpdate) =>
     }
   })
 
+/** Whether a press gives a command, of which nobody knows what came when it fails. */
+const isCommandPress = (data: string): boolean => {
+  const tag = pressedIn(data)?._tag
+  return tag === "Confirm" || tag === "Answer"
+}
+
 const FAILED = "That failed here, and was put aside for an operator."
 
 /** Where a dead letter was for somebody, they are told that nothing will come; of a command, that nobody knows. */
@@ -169,7 +184,7 @@ const apology = ({ content }: WaitingUpdate, settings: TelegramSettings): Calls 
   if (content._tag !== "Press") return nothing
   const { chat, data, messageId, queryId, user } = content.press
   if (roleIn(settings, chat, user) === null) return nothing
-  return pressedIn(data)?._tag === "Confirm"
+  return isCommandPress(data)
     ? [pressedCall(chat, queryId, NOT_KNOWN), editCall(chat, messageId, `That failed here. ${NOT_KNOWN}.`)]
     : [pressedCall(chat, queryId, FAILED)]
 }
@@ -177,7 +192,7 @@ const apology = ({ content }: WaitingUpdate, settings: TelegramSettings): Calls 
 /** A confirmed command of which nobody knows what came of it is not for a list that somebody reads some day. */
 const alertDead = ({ path, settings }: Handling, { content, updateId }: WaitingUpdate, reason: string) =>
   Effect.gen(function* () {
-    if (content._tag !== "Press" || pressedIn(content.press.data)?._tag !== "Confirm") return
+    if (content._tag !== "Press" || !isCommandPress(content.press.data)) return
     const { chat, user } = content.press
     if (roleIn(settings, chat, user) === null) return
     const alerts = yield* Alerts

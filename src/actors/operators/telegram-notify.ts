@@ -17,6 +17,7 @@ import type { TelegramSettings } from "../../domain/kernel/settings.ts"
 import { TelegramStore } from "../../layers/operators/telegram-store.port.ts"
 import { Wake } from "../../layers/platform/wake.port.ts"
 import { logEvent } from "../../runtime/log-event.ts"
+import { askApprovals } from "./telegram-approvals.ts"
 import { messageCall } from "./telegram-reply.ts"
 
 /** What a chat is sent about these alerts. */
@@ -40,7 +41,7 @@ const look = (settings: TelegramSettings) =>
 export const notifyAlerts = (path: string, settings: TelegramSettings) =>
   Effect.forever(
     Effect.andThen(
-      look(settings).pipe(
+      Effect.andThen(askApprovals(settings), look(settings)).pipe(
         Effect.catchTag("DatabaseUnavailable", () => Effect.void),
         Effect.catchTag("DatabaseFault", (error) =>
           logEvent("warn", "telegram.not_notified", error.message, { component: path })

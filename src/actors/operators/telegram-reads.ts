@@ -19,11 +19,12 @@ import {
   shortTime,
   table
 } from "../../domain/operators/telegram-text.ts"
-import { type Key, runKey } from "../../domain/operators/telegram-words.ts"
+import { answerKeys, type Key, runKey } from "../../domain/operators/telegram-words.ts"
 import { HealthSource, maskedHealth } from "../../layers/health/health-source.port.ts"
 import { JournalStore } from "../../layers/health/journal-store.port.ts"
 import { type Item, type ListName, ReadStore } from "../../layers/health/read-store.port.ts"
 import { Market } from "../../layers/market/market.port.ts"
+import { experiments, replay } from "./telegram-analysis.ts"
 import { inRows, type Reply } from "./telegram-reply.ts"
 import { isHeld, meant, rowsOf } from "./telegram-rows.ts"
 
@@ -130,6 +131,24 @@ const orders = listed({
   title: "Last orders",
   none: "There are no orders.",
   line: orderLine
+})
+const approvals = listed({
+  list: "approvals",
+  title: "Entries that wait for a human",
+  none: "Nothing waits for a human.",
+  filters: { status: "waiting" },
+  line: (row) => [
+    cell(row, "side"),
+    cell(row, "quantity"),
+    cell(row, "symbol"),
+    `@ ${dash(cell(row, "price"))}`,
+    `until ${cell(row, "answer_by").slice(11, 19)}`
+  ],
+  keys: (row) =>
+    answerKeys(cell(row, "order_id")).map(({ callback_data, text }) => ({
+      text: `${text} ${cell(row, "symbol")}`,
+      callback_data
+    }))
 })
 const trades = listed({
   list: "fills",
@@ -346,8 +365,10 @@ const price = ({ words }: ReadContext) =>
 export const telegramReads = {
   accounts,
   alerts,
+  approvals,
   deadletters: deadLetters,
   equity,
+  experiments,
   feeds,
   health,
   logs,
@@ -355,6 +376,7 @@ export const telegramReads = {
   pnl,
   positions,
   price,
+  replay,
   signals: (given: ReadContext) =>
     given.words[0]?.toLowerCase() === "missed" ? missed(given) : signals(given),
   status,

@@ -53,11 +53,16 @@ export const messageCall = (
   }
 })
 
-/** Other text in a message of ours; its buttons are gone. */
-export const editCall = (chat: number, messageId: number, html: string): OutgoingCall => ({
+/** Other text in a message of ours; its former buttons are gone. */
+export const editCall = (
+  chat: number,
+  messageId: number,
+  html: string,
+  keys: Reply["keys"] = []
+): OutgoingCall => ({
   chat,
   method: "editMessageText",
-  parameters: { chat_id: chat, message_id: messageId, text: html, parse_mode: "HTML" }
+  parameters: { chat_id: chat, message_id: messageId, text: html, parse_mode: "HTML", ...markup(keys) }
 })
 
 /** Ends the wait of a button that was pressed. */

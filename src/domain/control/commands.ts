@@ -46,6 +46,9 @@ export interface CommandArguments {
   readonly "trading_state.set": { readonly state: TradingStateName }
   readonly "alert.acknowledge": { readonly note: string | null }
   readonly "order.cancel": NoArguments
+  /** Of an entry that waits for a human (G9). */
+  readonly "order.approve": NoArguments
+  readonly "order.decline": NoArguments
   readonly "order.resolve": {
     readonly outcome: Resolution
     readonly venue_order_id: string | null
@@ -121,6 +124,17 @@ export const COMMANDS: { readonly [name in CommandName]: CommandRow } = {
     permission: operator,
     target: "order",
     confirmation: (id) => `Cancel the order ${id}? What of it has filled stays filled.`
+  },
+  "order.approve": {
+    permission: operator,
+    target: "order",
+    confirmation: (id) =>
+      `Approve the order ${id}? It is judged again at the price of this moment, and sent if it still may be.`
+  },
+  "order.decline": {
+    permission: operator,
+    target: "order",
+    confirmation: (id) => `Decline the order ${id}? It is never sent.`
   },
   "order.resolve": {
     permission: operator,

@@ -11,7 +11,8 @@
  * Never: reads a clock, a quote feed, a table, or anything that is not in the facts.
  */
 import { type Facts, gatherFacts, inputFrom, targetsOf } from "./facts.ts"
-import { ageMaxOf, type PlannedOrder, planTarget, type RecordedCheck, type Step } from "./order-plan.ts"
+import { planTarget, type RecordedCheck, type Step } from "./order-plan.ts"
+import { ageMaxOf, type PlannedOrder } from "./planned-order.ts"
 import type { PlanInput } from "./plan-input.ts"
 import type { ShadowOrder } from "./shadow-order.ts"
 import { type PlanContext, type PlanQuote, type PlanSettings } from "../orders/plan-context.ts"

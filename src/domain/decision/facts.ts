@@ -14,6 +14,7 @@ import { CANARY, canaryStrategy } from "../kernel/canary.ts"
 import { orderId } from "../kernel/ids.ts"
 import { instrumentName, meaningOf } from "../kernel/symbol-map.ts"
 import type { TradingStateName } from "../kernel/trading-state.ts"
+import { CLOSING_LEG } from "../orders/approval.ts"
 import { breakersFor, type StoppedBreaker } from "../orders/breaker.ts"
 import {
   type PlanAccount,
@@ -211,8 +212,11 @@ const reach = (input: PlanInput, target: Target, account: PlanAccount | null, fo
   for (const { leg, symbol } of proposals) {
     quoteOf(symbol)
     if (context.orderIds.size === 0) continue
-    const id = orderId({ signalId: signal.id, account: target.account, strategy: target.name, leg })
-    if (context.orderIds.has(id)) found.orderIds.push(id)
+    // One that asks first may have closed with a leg of its own.
+    for (const one of [leg, CLOSING_LEG]) {
+      const id = orderId({ signalId: signal.id, account: target.account, strategy: target.name, leg: one })
+      if (context.orderIds.has(id) && !found.orderIds.includes(id)) found.orderIds.push(id)
+    }
   }
 }
 

@@ -12,29 +12,30 @@ import { BigDecimal } from "effect"
 import { formatDecimal } from "../kernel/decimal.ts"
 import { CANARY } from "../kernel/canary.ts"
 import { decideA, type EngineAnswer, type Proposal } from "./engine-a.ts"
-import { clientOrderId, orderId } from "../kernel/ids.ts"
+import { orderId } from "../kernel/ids.ts"
 import { instrumentNumbers, multiplierOf } from "../kernel/instruments.ts"
-import { ageLimits } from "../kernel/limits-signals.ts"
 import {
   limitsOf,
   type PlanAccount,
   type PlanContext,
   type PlanSettings,
+  priceFor,
   tradingOf
 } from "../orders/plan-context.ts"
+import { APPROVAL, approvalParts, CLOSING_LEG, type PlannedApproval } from "../orders/approval.ts"
 import { evaluateRisk, type RiskVerdict } from "../orders/risk.ts"
 import type { RiskNumbers } from "../orders/risk-verdict.ts"
 import { holdingOf, withOpen } from "../orders/risk-book.ts"
 import { breakersFor } from "../orders/breaker.ts"
 import { scopeStates, withWaiting } from "../orders/risk-scope.ts"
 import { canRest } from "../orders/order-terms.ts"
-import type { OrderType, TimeInForce } from "../signals/order-type.ts"
 import { engineOf } from "../signals/routing.ts"
-import type { Sized, Sizing } from "../orders/sizing.ts"
+import type { Size } from "../orders/position-size.ts"
 import { plannedOf } from "./order-size.ts"
 import { panelVerdict } from "./panel.ts"
-import type { DecisionSignal, PlanInput, Target } from "./plan-input.ts"
-import { isPricedForMany, type PlannedTerms, plannedTerms } from "./plan-terms.ts"
+import type { PlanInput, Target } from "./plan-input.ts"
+import { isPricedForMany, plannedTerms } from "./plan-terms.ts"
+import { ageMaxOf, atItsMarket, type PlannedOrder, rowOf, type Wanted } from "./planned-order.ts"
 import { type EngineVerdicts, type JudgedOrder, type ShadowOrder, shadowsOf } from "./shadow-order.ts"
 import { strictVoter, voterVerdict } from "./voter.ts"
 
@@ -44,40 +45,6 @@ export interface RecordedCheck extends RiskVerdict {
   readonly account: string | null
   readonly leg: number | null
 }
-
-export interface PlannedOrder {
-  readonly id: string
-  readonly clientOrderId: string
-  readonly signalId: string
-  readonly account: string
-  readonly strategy: string
-  readonly leg: number
-  readonly intent: "entry" | "reduce"
-  /** How its quantity follows from what is held when it is sent, and from what was requested (sizing.ts). */
-  readonly sizing: Sizing
-  readonly wanted: string | null
-  readonly symbol: string
-  readonly side: "buy" | "sell"
-  readonly type: OrderType
-  /** What `sizing` yields now; computed again when it is sent. */
-  readonly quantity: string
-  readonly limitPrice: string | null
-  readonly stopPrice: string | null
-  readonly timeInForce: TimeInForce
-  readonly status: "intended" | "held" | "denied"
-  readonly source: string
-  readonly venue: string
-  readonly reason: string | null
-  /**
-   * After this it must no longer be sent (T5, K3). Null for a reduce, which does not age (T6). For a held order it is
-   * the expiry of its signal; its own clock starts when it is released (T10).
-   */
-  readonly validUntilMs: number | null
-}
-
-/** Where a signal came from in the terms of requirement A3: a source without a channel of its own is a webhook. */
-export const originOf = (source: string): string =>
-  ["wave", "telegram", "console", "canary"].includes(source) ? source : "webhook"
 
 /** An account whose row does not exist yet: its executor has not started, so it is not reconciled either. */
 const unknownAccount = (id: string, settings: PlanSettings): PlanAccount => ({
@@ -104,28 +71,6 @@ export interface Step {
   /** What the shadow engine would have done. */
   readonly shadows: ReadonlyArray<ShadowOrder>
 }
-
-/** The age limit of a signal's source, in milliseconds. */
-export const ageMaxOf = (signal: Pick<DecisionSignal, "source">, settings: PlanSettings): number =>
-  settings.sources[signal.source]?.ageMaxMs ?? ageLimits.signalAgeMsDefault
-
-interface Wanted {
-  readonly account: PlanAccount
-  readonly target: Target
-  readonly proposal: Proposal
-  readonly sized: Sized
-  /** What its size was computed from, null where nothing was. */
-  readonly sizedBy: RiskNumbers | null
-  /** `orders.id` it would have. */
-  readonly id: string
-  readonly placed: PlannedTerms
-}
-
-/** The account with the calendar of the instrument that is to be traded. */
-const atItsMarket = ({ settings }: PlanInput, account: PlanAccount, symbol: string): PlanAccount => ({
-  ...account,
-  calendar: settings.instruments.ownCalendar(symbol) ?? account.calendar
-})
 
 const riskOf = (input: PlanInput, context: PlanContext, wanted: Wanted) =>
   evaluateRisk({
@@ -175,41 +120,6 @@ const riskOf = (input: PlanInput, context: PlanContext, wanted: Wanted) =>
     marketPrice: (symbol) => input.quoteOf(symbol)?.last ?? null,
     multiplierOf: (symbol) => multiplierOf(input.settings.instruments, symbol)
   })
-
-const validUntil = (input: PlanInput, nowMs: number, sized: Sized, status: string): number | null => {
-  if (sized.intent === "reduce") return null
-  const signalEndsMs = input.signal.expiresFromMs + ageMaxOf(input.signal, input.settings)
-  return status === "held" ? signalEndsMs : Math.min(signalEndsMs, nowMs + ageLimits.orderUnsentMsMax)
-}
-
-const rowOf = (
-  input: PlanInput,
-  nowMs: number,
-  wanted: Wanted,
-  status: PlannedOrder["status"],
-  reason: string | null
-): PlannedOrder => {
-  const { signal } = input
-  const { account, proposal, sized, target } = wanted
-  const key = { signalId: signal.id, account: account.id, strategy: target.name, leg: proposal.leg }
-  return {
-    ...key,
-    id: wanted.id,
-    clientOrderId: clientOrderId(key, 1),
-    intent: sized.intent,
-    sizing: sized.sizing,
-    wanted: sized.wanted,
-    symbol: proposal.symbol,
-    side: sized.side,
-    ...wanted.placed.terms,
-    quantity: formatDecimal(sized.quantity),
-    status,
-    source: originOf(signal.source),
-    venue: account.venue,
-    reason,
-    validUntilMs: validUntil(input, nowMs, sized, status)
-  }
-}
 
 /** The context with one more open order in its account's book. */
 const withPlanned = (context: PlanContext, { account, placed }: Wanted, order: PlannedOrder): PlanContext => {
@@ -284,6 +194,20 @@ const judgedOrder = ({ account, placed, proposal, sized, target }: Wanted): Judg
   price: placed.price
 })
 
+/** What a human is asked with about an order that would else be sent, or held; null: nobody is asked about it. */
+const askedFor = ({ quoteOf }: PlanInput, { proposal, sized, target }: Wanted): PlannedApproval | null => {
+  const { approval } = target.strategy
+  if (approval === null || sized.intent === "reduce") return null
+  return { ...approval, price: priceFor(quoteOf(proposal.symbol), sized.side) }
+}
+
+const approvalVerdict = ({ deadlineMs, otherwise, price }: PlannedApproval): RiskVerdict => ({
+  check: APPROVAL,
+  ok: false,
+  code: APPROVAL,
+  numbers: { deadline_ms: deadlineMs, otherwise, price }
+})
+
 const pass = (input: PlanInput, context: PlanContext, wanted: Wanted): Step => {
   const { outcome, verdicts } = riskOf(input, context, wanted)
   const said = verdictsOn(input, wanted)
@@ -297,26 +221,30 @@ const pass = (input: PlanInput, context: PlanContext, wanted: Wanted): Step => {
   const sizing =
     wanted.sizedBy === null ? [] : [{ check: "sizing", ok: true, code: null, numbers: wanted.sizedBy }]
   const { placed } = wanted
+  const against = placed.code ?? decides.find(({ ok }) => !ok)?.code ?? null
+  const riskCode = outcome._tag === "Passed" ? (exists ? "duplicate" : null) : outcome.code
+  const mayPass = against === null && !exists && (outcome._tag === "Passed" || outcome._tag === "Held")
+  const asked = mayPass ? askedFor(input, wanted) : null
+  const asks = asked === null ? [] : [approvalVerdict(asked)]
   const checks = [
     engineVerdict(wanted),
     ...placed.verdicts,
     ...decides,
     ...sizing,
     instrument,
-    ...verdicts
+    ...verdicts,
+    ...asks
   ].map((verdict) => record(wanted.target, wanted.proposal.leg, verdict))
-  const against = placed.code ?? decides.find(({ ok }) => !ok)?.code ?? null
-  const riskCode = outcome._tag === "Passed" ? (exists ? "duplicate" : null) : outcome.code
-  const code = against ?? riskCode
+  const code = against ?? riskCode ?? asks[0]?.code ?? null
   const shadows = shadowsOf(judgedOrder(wanted), strategy, engine, said, riskCode)
   if (against === null && outcome._tag === "Deferred" && input.mayDefer)
     return { context, checks, orders: [], code, result: "deferred", shadows: [] }
-  const isHeld = against === null && outcome._tag === "Held" && !exists
+  const isHeld = mayPass && (outcome._tag === "Held" || asked !== null)
   const result = isHeld ? "held" : code === null ? "ordered" : "denied"
   // A duplicate's order exists, and an account without a row can own none: there the decision alone is the record.
   if (exists || !context.accounts.has(wanted.account.id))
     return { context, checks, orders: [], code, result, shadows }
-  const order = rowOf(input, context.nowMs, wanted, result === "ordered" ? "intended" : result, code)
+  const order = rowOf(input, context.nowMs, wanted, result === "ordered" ? "intended" : result, code, asked)
   return {
     context: result === "denied" ? context : withPlanned(context, wanted, order),
     checks,
@@ -341,6 +269,41 @@ const planProposal = (input: PlanInput, context: PlanContext, target: Target, pr
       : without(context, target, false, found.code, "denied", found.numbers)
   const { planned: sized, size } = found
   if (sized._tag === "Nothing") return nothing(input, context, target, account, sized.reason)
+  const wanted = { account, target, proposal, sized, size }
+  const { closes, opens } =
+    target.strategy.approval === null
+      ? { closes: null, opens: sized }
+      : approvalParts(sized, holdingOf(account, proposal.symbol, target.name))
+  if (closes === null || opens === null)
+    return passPart(input, context, { ...wanted, sized: closes ?? sized })
+  // What closes leaves at once, and is in the book that the rest is judged against.
+  const first = passPart(input, context, {
+    ...wanted,
+    proposal: { ...proposal, leg: CLOSING_LEG },
+    sized: closes
+  })
+  const second = passPart(input, first.context, {
+    ...wanted,
+    account: accountOf(input, first.context, target),
+    sized: opens
+  })
+  return merged([first, second], second.context)
+}
+
+/** What one order of a proposal becomes. */
+const passPart = (
+  input: PlanInput,
+  context: PlanContext,
+  {
+    account,
+    proposal,
+    size,
+    sized,
+    target
+  }: Pick<Wanted, "account" | "proposal" | "sized" | "target"> & {
+    readonly size: Extract<Size, { readonly _tag: "Size" }> | null
+  }
+): Step => {
   const key = { signalId: input.signal.id, account: target.account, strategy: target.name, leg: proposal.leg }
   return pass(input, context, {
     account,

@@ -184,6 +184,8 @@ const sentences: Readonly<Record<string, Sentence>> = {
       ? `the account was reconciled with its broker at ${n.instant("reconciled_at_ms")}`
       : "the account is not reconciled with its broker"
   },
+  approval: (n) =>
+    `a human is asked and has ${n.seconds("deadline_ms")} to answer${n.has("price") ? `, with the price ${n.text("price")}` : ""}; without an answer it is ${n.is("otherwise", "allow") ? "sent unasked" : "not sent"}`,
   sizing: (n) =>
     `the size is ${n.text("quantity")} by ${sizings[n.text("by")] ?? n.text("by")}${n.has("amount") ? ` of ${n.text("amount")}` : ""}`,
   calendar: (n, { code, ok }) =>

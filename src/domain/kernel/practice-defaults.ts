@@ -26,7 +26,8 @@ export const plainStrategy: StrategySettings = {
   exits: null,
   onPartialFill: "keep",
   partialFillMsMax: null,
-  timeInForce: null
+  timeInForce: null,
+  approval: null
 }
 
 /** The source of the signals that practice mode sends itself (`practice.signalEveryMs`). */

@@ -116,6 +116,17 @@ export interface PanelSettings {
   readonly barMs: number
 }
 
+/** What becomes of an entry that nobody answers about. */
+export const APPROVAL_DEFAULTS = ["deny", "allow"] as const
+
+/** A human is asked before a strategy opens anything (G9). */
+export interface ApprovalSettings {
+  readonly deadlineMs: number
+  readonly otherwise: (typeof APPROVAL_DEFAULTS)[number]
+  /** Percent of the price that was shown, as a decimal string; null: any. */
+  readonly priceMovePctMax: string | null
+}
+
 export interface StrategySettings {
   readonly sources: ReadonlyArray<string>
   readonly accounts: ReadonlyArray<string>
@@ -137,6 +148,7 @@ export interface StrategySettings {
   readonly partialFillMsMax: number | null
   /** Of its orders with a price, where their signal names none; null: by the calendar. */
   readonly timeInForce: "day" | "gtc" | "ioc" | null
+  readonly approval: ApprovalSettings | null
 }
 
 export interface AccountSettings {

@@ -28,3 +28,9 @@ export const roleIn = (
 /** Chats that alerts are sent to. */
 export const alertChats = ({ chats }: Pick<TelegramSettings, "chats">): ReadonlyArray<number> =>
   Object.entries(chats).flatMap(([id, chat]) => (getsAlerts(chat) ? [Number(id)] : []))
+
+/** Chats that are asked about entries: those of operators that alerts are sent to. */
+export const approvalChats = ({ chats }: Pick<TelegramSettings, "chats">): ReadonlyArray<number> =>
+  Object.entries(chats).flatMap(([id, chat]) =>
+    getsAlerts(chat) && chat.role === "operator" ? [Number(id)] : []
+  )

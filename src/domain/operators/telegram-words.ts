@@ -6,6 +6,7 @@
  * Never: decides who may give it.
  */
 import { oneLine } from "../kernel/text-line.ts"
+import type { ApprovalDecision } from "../orders/approval.ts"
 
 export interface Spoken {
   /** In lower case, without its slash. */
@@ -35,13 +36,15 @@ export const isQuantity = (word: string): boolean => /^(?=.*[1-9])\d{1,18}(\.\d{
 /** Whether somebody meant a number, of ours or not: it begins with a digit, a sign, a point or a currency. */
 export const isLikeQuantity = (word: string): boolean => /^[\p{N}\p{Sc}+\-\u2010-\u2015\u2212.,%]/u.test(word)
 
-/** Buttons carry 64 bytes: `r:` and a command that is given again, or `y:` and `n:` with the number of a confirmation. */
+/** Buttons carry 64 bytes: `r:` and a command that is given again, `y:` and `n:` with the number of a confirmation, or `a:` and `d:` with that of an order. */
 const PRESS_BYTES_MAX = 64
 
 export type Pressed =
   | { readonly _tag: "Run"; readonly text: string }
   | { readonly _tag: "Confirm"; readonly id: string }
   | { readonly _tag: "Refuse"; readonly id: string }
+  /** What is answered about an entry that waits for a human. */
+  | { readonly _tag: "Answer"; readonly decision: ApprovalDecision; readonly orderId: string }
 
 export const pressedIn = (data: string | undefined): Pressed | null => {
   const rest = data?.slice(2) ?? ""
@@ -52,6 +55,10 @@ export const pressedIn = (data: string | undefined): Pressed | null => {
       return { _tag: "Confirm", id: rest }
     case "n:":
       return { _tag: "Refuse", id: rest }
+    case "a:":
+      return { _tag: "Answer", decision: "approved", orderId: rest }
+    case "d:":
+      return { _tag: "Answer", decision: "declined", orderId: rest }
     default:
       return null
   }
@@ -67,3 +74,9 @@ const bytesOf = (text: string): number => new TextEncoder().encode(text).length
 /** A button that gives a command; none where it would not fit. */
 export const runKey = (text: string, command: string): ReadonlyArray<Key> =>
   bytesOf(command) + 2 <= PRESS_BYTES_MAX ? [{ text: oneLine(text, 40), callback_data: `r:${command}` }] : []
+
+/** The buttons that answer what is asked about an order. */
+export const answerKeys = (orderId: string): ReadonlyArray<Key> => [
+  { text: "Approve", callback_data: `a:${orderId}` },
+  { text: "Decline", callback_data: `d:${orderId}` }
+]

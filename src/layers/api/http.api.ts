@@ -14,6 +14,7 @@ import type { Endpoint } from "../../wire/endpoint.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
 import { metadataSources } from "../../domain/signals/metadata.ts"
 import * as wire from "../../wire/endpoints.ts"
+import { listApprovals } from "../../wire/approval-endpoints.ts"
 import { listDrills } from "../../wire/drill-endpoints.ts"
 import { listExperiments } from "../../wire/experiments.ts"
 import { getLatency } from "../../wire/latency.ts"
@@ -163,6 +164,7 @@ export const apiRoutes = ({
   explainRoute(reads),
   listRoute(reads, wire.listOrders, "orders"),
   itemRoute(wire.getOrder, reads.order),
+  listRoute(reads, listApprovals, "approvals"),
   listRoute(reads, wire.listFills, "fills"),
   listRoute(reads, wire.listPositions, "positions", pricedPositions(market, settings)),
   listRoute(reads, wire.listAccounts, "accounts"),

@@ -157,6 +157,8 @@ export const commandRoutes = (commands: CommandsService): ReadonlyArray<Route> =
   })),
   commandRoute(commands, "alert.acknowledge", ({ note = null }) => ({ arguments: { note } })),
   commandRoute(commands, "order.cancel", ({ reason }) => ({ arguments: {}, reason })),
+  commandRoute(commands, "order.approve", ({ reason }) => ({ arguments: {}, reason })),
+  commandRoute(commands, "order.decline", ({ reason }) => ({ arguments: {}, reason })),
   commandRoute(commands, "order.resolve", ({ outcome, reason, venue_order_id: id = null }) => ({
     arguments: { outcome, venue_order_id: id },
     reason

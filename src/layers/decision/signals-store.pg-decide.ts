@@ -99,6 +99,33 @@ const orderRows = (decisions: ReadonlyArray<Decision>) =>
       valid_until: order.validUntilMs === null ? null : isoOf(order.validUntilMs)
     }))
 
+/** What humans are asked about, with the rows of the orders that wait for it. */
+const asking = (sql: SqlClient, decisions: ReadonlyArray<Decision>) => {
+  const rows = decisions
+    .flatMap(({ orders }) => orders)
+    .flatMap(({ approval, id }) =>
+      approval === null
+        ? []
+        : [
+            {
+              order_id: id,
+              deadline_ms: approval.deadlineMs,
+              otherwise: approval.otherwise,
+              price: approval.price,
+              price_move_pct_max: approval.priceMovePctMax
+            }
+          ]
+    )
+  return rows.length === 0
+    ? sql.literal("")
+    : sql`,
+  asked AS (
+    INSERT INTO approvals (order_id, deadline, otherwise, price, price_move_pct_max)
+    SELECT order_id, hf_now() + deadline_ms * interval '1 millisecond', otherwise, price, price_move_pct_max
+    FROM jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb)
+      AS a (order_id uuid, deadline_ms bigint, otherwise text, price numeric, price_move_pct_max numeric))`
+}
+
 /**
  * One statement for all rows of all decisions. The foreign keys between them are checked at its end. The ids are given
  * twice, because the planner takes the records for a hundred rows and would read the whole table to join them.
@@ -124,7 +151,10 @@ const write = (sql: SqlClient, decided: ReadonlyArray<DecidedSignal>) => sql`
       AS o (ordinal int, id uuid, client_order_id text, signal_id uuid, account text, strategy text, leg int, intent text,
         sizing text, wanted numeric, symbol text, side text, type text, quantity numeric, limit_price numeric, stop_price numeric, time_in_force text, status text,
         source text, venue text, reason text, valid_until timestamptz)
-    ORDER BY ordinal)
+    ORDER BY ordinal)${asking(
+      sql,
+      decided.map(({ decision }) => decision)
+    )}
   UPDATE signals s SET status = d.signal_status, reason = d.reason, decided_at = hf_now(), claim = NULL, lease_until = NULL
   FROM decided d
   WHERE s.id = d.signal_id AND s.id = ANY (${decided.map(({ decision }) => decision.signalId)}::uuid[])`

@@ -66,6 +66,22 @@ const lists: Readonly<Record<ListName, ListTable>> = {
     search: payloadHolds
   },
   orders: { from: "orders", columns: orderColumns, key: bySeq, where: "source <> 'canary'" },
+  approvals: {
+    from: `(SELECT p.*, o.signal_id, o.account, o.strategy, o.symbol, o.side, o.quantity, o.status AS order_status, o.reason AS order_reason,
+      least(p.deadline, o.valid_until) AS answer_by, CASE WHEN p.decision IS NOT NULL THEN p.decision WHEN o.status = 'held' THEN 'waiting'
+        ELSE 'over' END AS status FROM approvals p JOIN orders o ON o.id = p.order_id) AS approvals`,
+    columns: `order_id, signal_id, status, account, strategy, symbol, side, quantity, price, price_move_pct_max, otherwise, asked_at, answer_by,
+      decided_at, decided_by, command_id, note, order_status, order_reason`,
+    key: bySeq,
+    words: {
+      status: {
+        waiting: "decision IS NULL AND order_status = 'held'",
+        approved: "decision = 'approved'",
+        declined: "decision = 'declined'",
+        over: "decision IS NULL AND order_status <> 'held'"
+      }
+    }
+  },
   fills: { from: "trade_records", columns: fillColumns, key: bySeq, where: "source <> 'canary'" },
   positions: {
     from: "positions",

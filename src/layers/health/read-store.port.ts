@@ -36,6 +36,7 @@ export class BadCursor extends Data.TaggedError("BadCursor")<{ readonly cursor: 
 export type ListName =
   | "signals"
   | "orders"
+  | "approvals"
   | "fills"
   | "positions"
   | "accounts"

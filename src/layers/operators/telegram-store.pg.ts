@@ -11,6 +11,7 @@ import type { SqlClient } from "effect/sql/SqlClient"
 import { COMMAND_NAMES, type CommandName } from "../../domain/control/commands.ts"
 import { deadLetterId } from "../../domain/kernel/ids.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
+import type { AskedEntry } from "../../domain/operators/telegram-asked.ts"
 import type { SentAlert } from "../../domain/operators/telegram-alerts.ts"
 import { telegramLimits } from "../../domain/operators/telegram-limits.ts"
 import { PRESS_ANSWER } from "../../domain/operators/telegram-pace.ts"
@@ -288,6 +289,52 @@ const figuresIn = (
     })
   )
 
+/** Those for which not too much waits that nobody asked for. */
+const freeChats = (sql: SqlClient, bot: string, chats: ReadonlyArray<number>) =>
+  Effect.map(
+    sql<{ readonly chat: bigint }>`SELECT c.chat FROM unnest(${chats}::bigint[]) AS c (chat)
+      WHERE ${telegramLimits.alertsWaitingMax} > (SELECT count(*) FROM telegram_messages m
+        WHERE m.bot = ${bot}::bigint AND m.chat = c.chat AND m.status = 'waiting' AND m.update_id IS NULL)`,
+    (rows) => rows.map(({ chat }) => Number(chat))
+  )
+
+type AskedRow = AskedEntry & { readonly told: ReadonlyArray<string> }
+
+/** What waits is bounded by the deadline of each; what is over in a moment is asked about as well, because nobody else will. */
+const askApprovalsIn =
+  (database: DatabaseService, bot: string): TelegramStoreService["askApprovals"] =>
+  (chats, callOf) =>
+    database.transact("telegram.ask_approvals", (sql) =>
+      Effect.gen(function* () {
+        const entries = yield* sql<AskedRow>`
+          SELECT o.id AS "orderId", o.account, o.strategy, o.symbol, o.side, trim_scale(o.quantity)::text AS quantity,
+            concat_ws(' ', replace(o.type, '_', ' '), trim_scale(o.stop_price), trim_scale(o.limit_price)) AS terms,
+            coalesce((SELECT trim_scale(s.quantity)::text FROM positions s
+              WHERE s.account = o.account AND s.symbol = o.symbol), '0') AS position,
+            trim_scale(p.price)::text AS price, p.otherwise,
+            ${ms(sql, "least(p.deadline, o.valid_until)")} AS "answerByMs", p.telegram_chats::text[] AS told
+          FROM approvals p JOIN orders o ON o.id = p.order_id
+          WHERE p.decision IS NULL AND o.status = 'held' AND least(p.deadline, o.valid_until) > hf_now()
+            AND NOT p.telegram_chats @> ${chats}::bigint[]
+          ORDER BY p.seq LIMIT ${telegramLimits.approvalsRoundMax} FOR UPDATE OF p SKIP LOCKED`
+        if (entries.length === 0) return 0
+        const free = yield* freeChats(sql, bot, chats)
+        for (const { told, ...entry } of entries) {
+          const news = free.filter((chat) => !told.includes(String(chat)))
+          if (news.length === 0) continue
+          yield* sql`UPDATE approvals SET telegram_chats = telegram_chats || ${news}::bigint[]
+            WHERE order_id = ${entry.orderId}::uuid`
+          yield* addCalls(
+            sql,
+            bot,
+            null,
+            news.map((chat) => callOf(chat, entry))
+          )
+        }
+        return entries.length
+      })
+    )
+
 type AlertRow = SentAlert & { readonly told: ReadonlyArray<string> }
 
 /**
@@ -299,12 +346,7 @@ const notifyAlertsIn =
   (chats, callsOf) =>
     database.transact("telegram.notify", (sql) =>
       Effect.gen(function* () {
-        const rows = yield* sql<{
-          readonly chat: bigint
-        }>`SELECT c.chat FROM unnest(${chats}::bigint[]) AS c (chat)
-          WHERE ${telegramLimits.alertsWaitingMax} > (SELECT count(*) FROM telegram_messages m
-            WHERE m.bot = ${bot}::bigint AND m.chat = c.chat AND m.status = 'waiting' AND m.update_id IS NULL)`
-        const free = rows.map(({ chat }) => Number(chat))
+        const free = yield* freeChats(sql, bot, chats)
         if (free.length === 0) return 0
         const alerts =
           yield* sql<AlertRow>`SELECT id, severity, kind, coalesce(last_message, message) AS message,
@@ -363,7 +405,8 @@ export const telegramStorePg: Layer.Layer<TelegramStore, never, Config | Databas
       sent: (seq) => endIn(database, seq, "sent", null),
       drop: (seq, reason) => endIn(database, seq, "dropped", reason),
       figures: figuresIn(database, bot, chats),
-      notifyAlerts: notifyAlertsIn(database, bot)
+      notifyAlerts: notifyAlertsIn(database, bot),
+      askApprovals: askApprovalsIn(database, bot)
     })
   })
 )

@@ -9,6 +9,7 @@
 import { Context, type Effect } from "effect"
 import type { CommandName } from "../../domain/control/commands.ts"
 import type { SentAlert } from "../../domain/operators/telegram-alerts.ts"
+import type { AskedEntry } from "../../domain/operators/telegram-asked.ts"
 import type { TelegramContent } from "../../domain/operators/telegram-update.ts"
 import type { DatabaseError } from "../database/database.port.ts"
 
@@ -119,6 +120,11 @@ export interface TelegramStoreService {
   readonly notifyAlerts: (
     chats: ReadonlyArray<number>,
     callsOf: (chat: number, alerts: ReadonlyArray<SentAlert>) => ReadonlyArray<OutgoingCall>
+  ) => Done<number>
+  /** Makes the messages that ask these chats about entries which wait for a human, once for each chat. Returns how many it were. */
+  readonly askApprovals: (
+    chats: ReadonlyArray<number>,
+    callOf: (chat: number, asked: AskedEntry) => OutgoingCall
   ) => Done<number>
 }
 

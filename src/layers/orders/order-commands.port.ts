@@ -5,14 +5,16 @@
  * was not sent yet is taken back, what is at the venue is asked to be cancelled, a close is an order that its account's
  * executor sizes and sends like every other one (decision 0014). The table in domain/orders/order.ts judges each step.
  *
- * Promises: only ever reduces; a step and its event are committed together, under the fence that is current then; what one
+ * Promises: reduces, and lets out what a human was asked about, once, in time and judged again; a step and its event are committed together, under the fence that is current then; what one
  * command makes is made in one transaction and found again by its `commandId`.
  * Never: talks to a venue; moves an order whose outcome is not known, except by `resolve`.
  */
 import { Context, type Effect } from "effect"
+import type { ApprovalDecision, Press } from "../../domain/orders/approval.ts"
 import type { OrderStatus, Resolution } from "../../domain/orders/order.ts"
+import type { Permit } from "../../domain/orders/permit.ts"
 import type { DatabaseUnavailable } from "../database/database.port.ts"
-import type { StoredOrder } from "./orders-store.port.ts"
+import type { Judge, StoredOrder } from "./orders-store.port.ts"
 
 export type Stepped =
   /** It was moved, or had done before what is asked for. */
@@ -50,7 +52,60 @@ export type Closed =
   /** Nothing is held. */
   | { readonly _tag: "Flat" }
 
+/** The answer to what a human was asked about an entry. */
+export interface ApprovalPress extends Press {
+  readonly orderId: string
+  /** As the audit names who answers. */
+  readonly by: string
+  readonly reason: string | null
+  /** The permit of this moment. */
+  readonly judge: Judge
+}
+
+export type Answered =
+  /** It is released by the executor of its account. `Wait` and `Hold` of the permit: not at once. */
+  | {
+      readonly _tag: "Approved"
+      readonly order: StoredOrder
+      readonly permit: Permit
+      readonly price: string | null
+    }
+  | { readonly _tag: "Declined"; readonly order: StoredOrder }
+  /** It was approved, and may not be sent any more: it has ended. */
+  | {
+      readonly _tag: "Refused"
+      readonly order: StoredOrder
+      readonly permit: Permit
+      readonly price: string | null
+    }
+  /** The same command did it before. */
+  | {
+      readonly _tag: "Again"
+      readonly decision: ApprovalDecision
+      readonly order: StoredOrder
+      readonly price: string | null
+    }
+  /** It was decided before; nothing was done. */
+  | { readonly _tag: "Decided"; readonly decision: ApprovalDecision; readonly by: string }
+  /** After the deadline: nothing was done. */
+  | { readonly _tag: "Late" }
+  /** It waits no more. */
+  | { readonly _tag: "Over"; readonly status: OrderStatus }
+  /** Nobody is asked about it. */
+  | { readonly _tag: "NotAsked" }
+  | { readonly _tag: "PriceUnknown" }
+  /** The new price counts as shown from now on. */
+  | {
+      readonly _tag: "PriceMoved"
+      readonly order: StoredOrder
+      readonly from: string | null
+      readonly to: string
+    }
+  | { readonly _tag: "Missing" }
+
 export interface OrderCommandsService {
+  /** Answers what a human was asked about an entry. */
+  readonly answer: (press: ApprovalPress) => Effect.Effect<Answered, DatabaseUnavailable>
   readonly cancel: (orderId: string, reason: string) => Effect.Effect<Stepped, DatabaseUnavailable>
   readonly resolve: (given: {
     readonly orderId: string

@@ -178,6 +178,10 @@ export const journalledOrders = <E, R>(
           Effect.tap(orders.expireStale(grant), (expired) =>
             Effect.forEach(expired ?? [], (order) => moved(order), { discard: true })
           ),
+        lapseApprovals: (grant) =>
+          Effect.tap(orders.lapseApprovals(grant), (lapsed) =>
+            Effect.forEach(lapsed ?? [], ({ order }) => moved(order), { discard: true })
+          ),
         intendExit: (exit) =>
           Effect.tap(orders.intendExit(exit), (outcome) =>
             outcome._tag === "Intended" ? moved(outcome.order) : Effect.void
@@ -247,6 +251,10 @@ export const journalledCommands = <E, R>(
       return OrderCommands.of({
         cancel: (orderId, reason) => step(given.cancel(orderId, reason)),
         resolve: (request) => step(given.resolve(request)),
+        answer: (press) =>
+          Effect.tap(given.answer(press), (outcome) =>
+            outcome._tag === "Declined" || outcome._tag === "Refused" ? moved(outcome.order) : Effect.void
+          ),
         close: (request) =>
           Effect.tap(given.close(request), (outcome) =>
             outcome._tag === "Closing"

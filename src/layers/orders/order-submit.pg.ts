@@ -18,6 +18,7 @@ import { Effect, Result } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { Fragment } from "effect/sql/Statement"
 import { invariant } from "../../domain/kernel/invariant.ts"
+import { APPROVAL } from "../../domain/orders/approval.ts"
 import { BLOCKS_SYMBOL, nextStatus, type OrderEvent, type OrderStatus } from "../../domain/orders/order.ts"
 import { OPERATOR_CLOSE, type Permit } from "../../domain/orders/permit.ts"
 import { type ContextTerms, readContext } from "./account-book.pg.ts"
@@ -61,10 +62,13 @@ const choice = (
       NOT EXISTS (SELECT FROM shut s
         WHERE s.scope IN ('global', 'account:' || o.account, 'strategy:' || o.strategy)
           AND (o.intent = 'entry' OR (s.state = 'HALTED' AND o.exit_kind IS DISTINCT FROM ${OPERATOR_CLOSE})))
-      AND (o.intent = 'reduce' OR coalesce((SELECT enabled FROM accounts WHERE id = ${account}), false)) AS let_out
-    FROM orders o
+      AND (o.intent = 'reduce' OR coalesce((SELECT enabled FROM accounts WHERE id = ${account}), false))
+      AND (p.order_id IS NULL OR coalesce(p.decision = 'approved', false)) AS let_out,
+      p.order_id IS NOT NULL AND p.decision IS NULL AND p.deadline <= hf_clock() AS lapsed
+    FROM orders o LEFT JOIN approvals p ON p.order_id = o.id AND o.status = 'held'
     WHERE o.account = ${account} AND o.status IN ('pending_cancel', 'held', 'intended')
-      AND (NOT ${reducesOnly}::boolean OR o.intent = 'reduce' OR o.status = 'pending_cancel' OR ${stale(sql)})
+      AND (NOT ${reducesOnly}::boolean OR o.intent = 'reduce' OR o.status = 'pending_cancel' OR ${stale(sql)}
+        OR (p.decision IS NULL AND p.deadline <= hf_clock()))
   ), judged AS (
     -- Nothing that blocks it is unresolved: for an entry its symbol, for a reduce its symbol and side.
     SELECT waiting.*, let_out AND CASE intent
@@ -72,12 +76,13 @@ const choice = (
       ELSE (symbol, side) NOT IN (SELECT symbol, side FROM blocking) END AS free, NULL AS gone
     FROM waiting
     UNION ALL
-    SELECT id, seq, status, intent, symbol, side, false, false, true, true, gone FROM (${givenUp(sql, sql`o.account = ${account}`)}) AS resting
+    SELECT id, seq, status, intent, symbol, side, false, false, true, false, true, gone FROM (${givenUp(sql, sql`o.account = ${account}`)}) AS resting
   )
   SELECT w.id, w.free, w.gone, CASE
       WHEN w.gone IS NOT NULL THEN 'give_up'
       WHEN w.status = 'pending_cancel' THEN 'cancel'
       WHEN w.stale THEN 'expire'
+      WHEN w.lapsed THEN 'lapse'
       WHEN w.status = 'held' THEN 'release'
       WHEN w.waits THEN 'hold'
       ELSE 'send' END AS work
@@ -88,7 +93,7 @@ const choice = (
     WHEN 'partially_filled' THEN true
     -- What is stale is handed out whatever blocks it: it is about to expire, not to be sent.
     -- Whether its own market is open is the caller's to know: the settings say by which calendar a symbol trades.
-    WHEN 'held' THEN w.stale OR w.let_out
+    WHEN 'held' THEN w.stale OR w.lapsed OR w.let_out
     ELSE w.stale OR w.waits OR w.free END
   ORDER BY w.status = 'pending_cancel' DESC, w.gone IS NOT NULL DESC, w.intent = 'reduce' DESC, w.status = 'held' DESC, w.seq
   LIMIT 1`
@@ -151,6 +156,9 @@ export const expireStale =
       )
       .pipe(Effect.catchTag("DatabaseFault", Effect.die))
 
+/** It is not sent whatever its status says: what nobody approved never leaves. */
+const unasked: Extract<Permit, { readonly _tag: "Hold" }> = { _tag: "Hold", code: APPROVAL, numbers: {} }
+
 type Ending = Extract<Permit, { readonly _tag: "Withdraw" | "Deny" }>
 
 /** Another account is about to send under a limit that both share; the executor tries again after its poll interval. */
@@ -158,15 +166,35 @@ const RATE_BUSY = "orders_per_minute_busy"
 const RATE_TRIES = 5
 const RATE_PAUSE_MS = 10
 
-interface LockedRow {
+interface Standing {
   readonly status: OrderStatus
   readonly stale: boolean
   readonly superseded: boolean
   readonly openingOver: boolean
-  readonly owned: boolean
-  readonly leased: boolean
   readonly givenPrice: string | null
 }
+
+interface LockedRow extends Standing {
+  /** A human is asked first, and has not approved it. */
+  readonly unapproved: boolean
+  readonly owned: boolean
+  readonly leased: boolean
+}
+
+/**
+ * What an order `o` is judged by besides the book.
+ */
+const standing = (sql: SqlClient): Fragment => sql`o.status, ${stale(sql)} AS stale,
+        ${superseded(sql)} AS superseded,
+        o.position_id IS NOT NULL AND (NOT EXISTS (SELECT FROM positions p
+          WHERE p.id = o.position_id AND p.epoch = o.position_epoch)
+          OR (o.compensates IS NOT NULL AND NOT EXISTS (SELECT FROM orders e JOIN position_shares h
+            ON h.position_id = o.position_id AND h.strategy = o.strategy AND h.opened_seq = e.opened_seq
+              AND h.quantity <> 0 -- What is closed keeps its row, and the number of its opening.
+            WHERE e.id = o.compensates))) AS "openingOver",
+        -- For an option the alert gives the price of its underlying.
+        (SELECT trim_scale(s.price)::text FROM signals s JOIN enriched_signals e ON e.signal_id = s.id
+          WHERE s.id = o.signal_id AND e.symbol = o.symbol) AS "givenPrice"`
 
 /**
  * Takes the position's row, so that no fill moves it, then the order's. The account's row is taken only by the statement
@@ -176,19 +204,11 @@ const lock = (sql: SqlClient, grant: AccountGrant, order: StoredOrder) =>
   Effect.gen(function* () {
     yield* sql`SELECT id FROM positions WHERE account = ${order.account} AND symbol = ${order.symbol} FOR UPDATE`
     const [row] = yield* sql<LockedRow>`
-      SELECT o.status, ${stale(sql)} AS stale,
-        ${superseded(sql)} AS superseded,
-        o.position_id IS NOT NULL AND (NOT EXISTS (SELECT FROM positions p
-          WHERE p.id = o.position_id AND p.epoch = o.position_epoch)
-          OR (o.compensates IS NOT NULL AND NOT EXISTS (SELECT FROM orders e JOIN position_shares h
-            ON h.position_id = o.position_id AND h.strategy = o.strategy AND h.opened_seq = e.opened_seq
-              AND h.quantity <> 0 -- What is closed keeps its row, and the number of its opening.
-            WHERE e.id = o.compensates))) AS "openingOver",
+      SELECT ${standing(sql)},
+        o.intent = 'entry' AND EXISTS (SELECT FROM approvals p
+          WHERE p.order_id = o.id AND p.decision IS DISTINCT FROM 'approved') AS unapproved,
         a.fence = ${grant.fence} AND a.owner IS NOT DISTINCT FROM ${grant.owner} AS owned,
-        ${accountLeased(sql, "a")} AS leased,
-        -- For an option the alert gives the price of its underlying.
-        (SELECT trim_scale(s.price)::text FROM signals s JOIN enriched_signals e ON e.signal_id = s.id
-          WHERE s.id = o.signal_id AND e.symbol = o.symbol) AS "givenPrice"
+        ${accountLeased(sql, "a")} AS leased
       FROM orders o JOIN accounts a ON a.id = o.account
       WHERE o.id = ${order.id} AND o.account = ${grant.account} FOR UPDATE OF o`
     return row
@@ -254,24 +274,17 @@ const endRefused = (sql: SqlClient, grant: AccountGrant, order: StoredOrder, per
   })
 
 /** The order as it is now, with the book it is judged against. */
-const judged = (
-  sql: SqlClient,
-  terms: ContextTerms,
-  grant: AccountGrant,
-  order: StoredOrder,
-  row: LockedRow,
-  judge: Judge
-) =>
+const judged = (sql: SqlClient, terms: ContextTerms, order: StoredOrder, row: Standing, judge: Judge) =>
   Effect.gen(function* () {
     const { accounts, breakers, nowMs, rates, trading } = yield* readContext(
       sql,
       terms,
-      [grant.account],
+      [order.account],
       [],
       order.id
     )
-    const account = accounts.get(grant.account)
-    invariant(account !== undefined, "an account that is locked exists", { account: grant.account })
+    const account = accounts.get(order.account)
+    invariant(account !== undefined, "an account of an order exists", { account: order.account })
     const { givenPrice, openingOver, stale: isStale, superseded } = row
     return judge(order, {
       nowMs,
@@ -284,6 +297,14 @@ const judged = (
       rates,
       breakers
     })
+  })
+
+/** The permit of an order that the caller has locked, with its position: what would become of it if it were sent now. */
+export const judgeLocked = (sql: SqlClient, terms: ContextTerms, order: StoredOrder, judge: Judge) =>
+  Effect.gen(function* () {
+    const [row] = yield* sql<Standing>`SELECT ${standing(sql)} FROM orders o WHERE o.id = ${order.id}`
+    invariant(row !== undefined, "an order that is locked exists", { order: order.id })
+    return yield* judged(sql, terms, order, row, judge)
   })
 
 /**
@@ -324,14 +345,16 @@ export const submit =
           if (row === undefined || !row.owned) return refused("stale_fence")
           if (!row.leased) return refused("lease_over")
           if (row.status !== order.status) return refused("status_changed")
-          let permit = yield* judged(sql, terms, grant, order, row, judge)
+          if (row.unapproved)
+            return { _tag: "NotPermitted", permit: unasked, ended: null } satisfies Submitted
+          let permit = yield* judged(sql, terms, order, row, judge)
           const scopes = order.intent === "entry" ? terms.sharedRates(order.strategy) : []
           // Only what would be sent takes a turn: an entry over the limit is deferred without a lock.
           if (permit._tag === "Send" && scopes.length > 0) {
             const busy = yield* takeRates(sql, scopes)
             permit =
               busy === null
-                ? yield* judged(sql, terms, grant, order, row, judge)
+                ? yield* judged(sql, terms, order, row, judge)
                 : { _tag: "Wait", code: RATE_BUSY, numbers: { scope: busy } }
           }
           if (permit._tag === "Withdraw" || permit._tag === "Deny") {

@@ -28,6 +28,7 @@ import { partialFills } from "./order-partial.pg.ts"
 import { givenUp } from "./order-resting.pg.ts"
 import { columnsOf, settledWhen } from "./order-row.pg.ts"
 import { settling } from "./order-settle.pg.ts"
+import { lapseApprovals } from "./order-approve.pg.ts"
 import { expireStale, nextWork, submit } from "./order-submit.pg.ts"
 import {
   type IllegalEvent,
@@ -314,6 +315,7 @@ const make = (database: DatabaseService, terms: ContextTerms): OrdersStoreServic
   ...reads(database),
   next: nextWork(database),
   expireStale: expireStale(database),
+  lapseApprovals: lapseApprovals(database),
   submit: submit(database, terms),
   apply: apply(database),
   intendExit: intendExit(database),

@@ -11,6 +11,7 @@
  * Never: talks to a broker; forgets an event that did not fit.
  */
 import { Context, type Effect } from "effect"
+import type { ApprovalDecision } from "../../domain/orders/approval.ts"
 import type { OrderEvent, OrderStatus } from "../../domain/orders/order.ts"
 import type { OPERATOR_CLOSE, Permit, PermitContext } from "../../domain/orders/permit.ts"
 import type { StopBy } from "../../domain/orders/trailing.ts"
@@ -144,16 +145,22 @@ export type Judge = (order: StoredOrder, context: PermitContext) => Permit
 
 /**
  * What is to be done with an order. `hold` is for reduces while the calendar of their account is closed; `release` for held
- * ones, when the trading state lets them out again; `expire` for whatever became stale before it was sent; `give_up` for what
- * rests at the venue and should not any more.
+ * ones, when the trading state lets them out again and whoever is asked first has approved; `lapse` when nobody answered in time;
+ * `expire` for whatever became stale before it was sent; `give_up` for what rests at the venue and should not any more.
  */
 export interface OrderWork {
   readonly order: StoredOrder
-  readonly work: "cancel" | "give_up" | "hold" | "release" | "expire" | "send"
+  readonly work: "cancel" | "give_up" | "hold" | "release" | "expire" | "lapse" | "send"
   /** The trading state lets it out, and no order with an unknown outcome blocks it. */
   readonly free: boolean
   /** Why it is given up, else null. */
   readonly gone: string | null
+}
+
+/** An entry that nobody answered about: it is denied, or may be released. */
+export interface LapsedOrder {
+  readonly order: StoredOrder
+  readonly decision: ApprovalDecision
 }
 
 export type Submitted =
@@ -245,6 +252,13 @@ export interface OrdersStoreService {
   readonly expireStale: (
     grant: AccountGrant
   ) => Effect.Effect<ReadonlyArray<StoredOrder> | null, DatabaseUnavailable>
+  /**
+   * Decides what humans were asked about and nobody answered in time, by the default that it was asked with, a few hundred at a
+   * time; returns them as they are then. Null: the grant is void and nothing was written.
+   */
+  readonly lapseApprovals: (
+    grant: AccountGrant
+  ) => Effect.Effect<ReadonlyArray<LapsedOrder> | null, DatabaseUnavailable>
   /**
    * Commits `submitting`: sends + 1, sent_at, fence and the quantity of its permit; guarded by status, fence and the live
    * lease in the statement that writes it, while the rows `judge` is shown are locked. From `resolving` it is the resend

@@ -10,6 +10,7 @@
  * Never: reads anything itself; guesses a value that was given but is wrong.
  * Failure: the list of problems.
  */
+import { ageLimits } from "../../domain/kernel/limits-signals.ts"
 import { expectedProblems } from "../../domain/kernel/settings-expected.ts"
 import { nameProblems } from "../../domain/kernel/settings-names.ts"
 import { BigDecimal, Redacted, Result } from "effect"
@@ -298,6 +299,18 @@ const checkSizing = ({ strategies }: Settings, problems: Array<SettingsProblem>)
       })
 }
 
+/** An entry that is sent when nobody answers has to be young enough for it then. */
+const checkApproval = ({ sources, strategies }: Settings, problems: Array<SettingsProblem>): void => {
+  for (const [name, { approval, sources: taken }] of Object.entries(strategies)) {
+    const ages = taken.map((source) => sources[source]?.ageMaxMs ?? ageLimits.signalAgeMsDefault)
+    if (approval?.otherwise === "allow" && approval.deadlineMs >= Math.min(...ages))
+      problems.push({
+        path: `strategies.${name}.approval.deadlineMs`,
+        message: `must be less than ageMaxMs of its sources, ${Math.min(...ages)}: at the deadline the signal would be too old`
+      })
+  }
+}
+
 /** What is wrong with signals of our own: they are for practice, and somebody must take them. */
 const practiceProblem = ({ mode, practice, strategies }: Settings): string | null => {
   const { signalEveryMs } = practice
@@ -319,6 +332,7 @@ const crossCheck = (settings: Settings, problems: Array<SettingsProblem>): void 
   checkScopes(settings, problems)
   checkBreakers(settings, problems)
   checkSizing(settings, problems)
+  checkApproval(settings, problems)
   if (settings.mode === "PRACTICE") return
   problems.push(...unauthenticated(settings))
   if (settings.secrets.admin === null) {

@@ -29,6 +29,9 @@ import { ReadStore } from "../../../src/layers/health/read-store.port.ts"
 import { BreakerStore } from "../../../src/layers/orders/breaker-store.port.ts"
 import { layerBreakers } from "../../support/breakers.ts"
 import { FillsStore } from "../../../src/layers/orders/fills-store.port.ts"
+import { Market } from "../../../src/layers/market/market.port.ts"
+import { OrdersStore } from "../../../src/layers/orders/orders-store.port.ts"
+import { RiskFigures } from "../../../src/layers/orders/risk-figures.port.ts"
 import { OrderCommands } from "../../../src/layers/orders/order-commands.port.ts"
 import { Config } from "../../../src/layers/platform/config.port.ts"
 import { ControlToken } from "../../../src/layers/platform/control-token.port.ts"
@@ -109,6 +112,9 @@ const world = ({ audit: broken = {}, control, set }: Options = {}) =>
           Layer.succeed(ReadStore, unused()),
           Layer.succeed(FillsStore, unused()),
           Layer.succeed(OrderCommands, unused()),
+          Layer.mock(OrdersStore, {}),
+          Layer.succeed(Market, unused()),
+          RiskFigures.layer,
           Layer.succeed(DeadLetters, unused()),
           Layer.succeed(Replay, unused()),
           Layer.succeed(AccountsStore, unused()),

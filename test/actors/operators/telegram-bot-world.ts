@@ -10,6 +10,7 @@ import type { Handling } from "../../../src/actors/operators/telegram-handle.ts"
 import { handleUpdates } from "../../../src/actors/operators/telegram-updates.ts"
 import { type Alert, Alerts } from "../../../src/layers/alerts/alerts.port.ts"
 import { Commands, type CommandsService } from "../../../src/layers/control/commands.port.ts"
+import { DecisionReplays } from "../../../src/layers/decision/decision-replays.port.ts"
 import { HealthSource } from "../../../src/layers/health/health-source.port.ts"
 import { JournalStore } from "../../../src/layers/health/journal-store.port.ts"
 import { type Item, type ListName, ReadStore } from "../../../src/layers/health/read-store.port.ts"
@@ -59,6 +60,7 @@ export const openBot = (parts: BotParts = {}) =>
     const services = Layer.mergeAll(
       Wake.layer,
       layerEntropy,
+      DecisionReplays.layer.pipe(Layer.provide(layerEntropy)),
       Layer.succeed(Config, settings),
       Layer.succeed(TelegramStore, memory.store),
       Layer.mock(HealthSource, {

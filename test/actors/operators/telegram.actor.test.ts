@@ -7,6 +7,7 @@ import { type Alert, Alerts } from "../../../src/layers/alerts/alerts.port.ts"
 import { Commands } from "../../../src/layers/control/commands.port.ts"
 import { makeAvailability } from "../../../src/layers/database/database-availability.ts"
 import { Database } from "../../../src/layers/database/database.port.ts"
+import { DecisionReplays } from "../../../src/layers/decision/decision-replays.port.ts"
 import { HealthSource } from "../../../src/layers/health/health-source.port.ts"
 import { JournalStore } from "../../../src/layers/health/journal-store.port.ts"
 import { ReadStore } from "../../../src/layers/health/read-store.port.ts"
@@ -77,6 +78,7 @@ const openWorld = (webhookUrl: string | null = null) =>
       Figures.layer,
       Wake.layer,
       layerEntropy,
+      DecisionReplays.layer.pipe(Layer.provide(layerEntropy)),
       Layer.succeed(Config, settingsFrom({ telegram: { token, webhookUrl, chats: { "7": {} } } })),
       Layer.mock(ControlToken, { current: () => null, file: null, mask: (text: string) => text }),
       Layer.mock(Database, { availability, stats: () => assert.fail("nobody asks") }),
@@ -99,6 +101,7 @@ const openWorld = (webhookUrl: string | null = null) =>
         waiting: () => Effect.succeed([]),
         unsent: () => Effect.succeed([]),
         notifyAlerts: () => Effect.succeed(0),
+        askApprovals: () => Effect.succeed(0),
         figures: Effect.sync(() => world.figures)
       }),
       Layer.succeed(TelegramApi, {

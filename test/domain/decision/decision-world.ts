@@ -57,7 +57,8 @@ export const strategy = {
   exits: null,
   onPartialFill: "keep",
   partialFillMsMax: null,
-  timeInForce: null
+  timeInForce: null,
+  approval: null
 } as const
 export const settings: PlanSettings = {
   mode: "PAPER",

@@ -5,7 +5,7 @@ import { instrumentsOf } from "../../../src/domain/kernel/instruments.ts"
 import type { BookOrder } from "../../../src/domain/orders/risk-book.ts"
 import { ageLimits } from "../../../src/domain/kernel/limits-signals.ts"
 import { decide } from "../../../src/domain/decision/decision.ts"
-import { originOf } from "../../../src/domain/decision/order-plan.ts"
+import { originOf } from "../../../src/domain/decision/planned-order.ts"
 import type { DecisionSignal, PlanInput } from "../../../src/domain/decision/plan-input.ts"
 import { type PlanSettings } from "../../../src/domain/orders/plan-context.ts"
 
@@ -198,7 +198,8 @@ describe("one alert in practice", () => {
         source: "webhook",
         venue: "practice",
         reason: null,
-        validUntilMs: nowMs + ageLimits.orderUnsentMsMax
+        validUntilMs: nowMs + ageLimits.orderUnsentMsMax,
+        approval: null
       }
     ])
     assert.deepStrictEqual(decision.checks[0], {

@@ -108,7 +108,8 @@ export class MoneyPath {
           exits: null,
           onPartialFill: "keep" as const,
           partialFillMsMax: null,
-          timeInForce: null
+          timeInForce: null,
+          approval: null
         }
       ])
     )

@@ -57,7 +57,8 @@ const strategy = {
   exits: null,
   onPartialFill: "keep",
   partialFillMsMax: null,
-  timeInForce: null
+  timeInForce: null,
+  approval: null
 } as const
 const settings: PlanSettings = {
   version: "0123456789abcdef",

@@ -62,7 +62,8 @@ const settings = (sidePolicy: SidePolicy = "both", quantityMax: string | null = 
       exits: null,
       onPartialFill: "keep",
       partialFillMsMax: null,
-      timeInForce: null
+      timeInForce: null,
+      approval: null
     }
   },
   accounts: { "paper-1": { broker: "practice", calendar: "24x7" } },

@@ -49,6 +49,7 @@ import { AccountsStore } from "../../../src/layers/accounts/accounts-store.port.
 import { BreakerStore } from "../../../src/layers/orders/breaker-store.port.ts"
 import { layerBreakers } from "../../support/breakers.ts"
 import { FillsStore } from "../../../src/layers/orders/fills-store.port.ts"
+import { OrdersStore } from "../../../src/layers/orders/orders-store.port.ts"
 import { OrderCommands } from "../../../src/layers/orders/order-commands.port.ts"
 import { Instance, makeInstance } from "../../../src/layers/platform/instance.port.ts"
 import { DeadLetters } from "../../../src/layers/signals/dead-letters.port.ts"
@@ -411,6 +412,7 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     Layer.succeed(AuditStore, options.audit ?? audit),
     Layer.succeed(TelegramInbox, options.inbox ?? { receive: () => nothing }),
     Layer.succeed(OrderCommands, {
+      answer: () => nothing,
       cancel: () => nothing,
       resolve: () => nothing,
       close: () => nothing,
@@ -424,6 +426,7 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
       unlock: () => nothing,
       ...options.accounts
     } as unknown as AccountsStore["Service"]),
+    Layer.mock(OrdersStore, { byId: () => Effect.succeed(null) }),
     Layer.mock(BreakerStore, {}),
     Layer.mock(Outbox, {}),
     Layer.mock(Pictures, { before: () => Effect.succeed(null), ...options.pictures }),

@@ -28,6 +28,8 @@ const bodies: { readonly [name in CommandName]: object } = {
   "alert.acknowledge": {},
   "order.cancel": {},
   "order.resolve": { outcome: "not_placed", reason: "drill" },
+  "order.approve": {},
+  "order.decline": { reason: "drill" },
   "position.close": { quantity: 1.5, reason: "drill" },
   "position.adopt": {},
   "account.flatten": { reason: "drill" },
