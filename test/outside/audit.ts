@@ -8,6 +8,7 @@
  * signals, decisions, orders, create requests, fills, links and positions agree.
  * Never: stops at the first difference, or reads a database.
  */
+import { setTimeout as pause } from "node:timers/promises"
 import { ageLimits } from "../../src/domain/kernel/limits-signals.ts"
 import { waitUntil } from "../support/exchange.ts"
 import type { BookFill } from "../support/paper-broker.ts"
@@ -58,25 +59,60 @@ const STUCK_MS_MAX = 30_000
 /** How long a backlog may take as a whole; the bound that means something is the one on its oldest row. */
 const BACKLOG_MS_MAX = 300_000
 
+/** Between two looks: the service that is waited for has better to do than to list its rows. */
+const LOOK_MS = 100
+
 /** The oldest of the posts that are answered and not stored yet, as a row; none when there is no such post. */
 const spooledRows = async (service: Service): Promise<ReadonlyArray<Row>> => {
   const { body } = await service.get("/api/v1/monitoring/spool")
   return body.posts === 0 ? [] : [{ id: body.oldest_at, status: "spooled", posts: String(body.posts) }]
 }
 
-/** What is still open, one list for each queue, the newest first. */
-const openRows = async (service: Service): Promise<ReadonlyArray<ReadonlyArray<Row>>> => [
-  await spooledRows(service),
+/** Orders that wait; once there are none, those whose fills are not complete, for which all orders are read. */
+const openOrders = async (service: Service): Promise<ReadonlyArray<Row>> => {
+  const waiting = (await service.list("monitoring/transactions", "kind=order")).filter(
+    (order) => !isSettled(order)
+  )
+  return waiting.length > 0
+    ? waiting.toReversed()
+    : (await service.list("orders")).filter((order) => !isSettled(order))
+}
+
+/**
+ * What is still open, one list for each queue, the newest first; in the order in which a post goes through them, so that one that
+ * moves on meanwhile is seen in the next. Each service has a spool of its own.
+ */
+const openRows = async (
+  service: Service,
+  others: ReadonlyArray<Service>
+): Promise<ReadonlyArray<ReadonlyArray<Row>>> => [
+  ...(await Promise.all([service, ...others].map(spooledRows))),
   await service.list("signals", "status=received"),
   await service.list("signals", "status=processing"),
-  (await service.list("orders")).filter((order) => !isSettled(order))
+  await openOrders(service)
 ]
+
+/** Who is there besides the service that is waited for. */
+interface Company {
+  /** Services on the same database. */
+  readonly others: ReadonlyArray<Service>
+  /**
+   * An operator, asked at every look: false while an order needs one. What waits behind such an order waits for a person, so
+   * without somebody who resolves it the wait would be for nothing.
+   */
+  readonly attend: () => Promise<boolean>
+}
+const nobody: Company = { others: [], attend: () => Promise.resolve(true) }
 
 /**
  * Waits until no signal waits for a decision and no order for an answer. A backlog takes as long as its size and the
  * machine say, but the oldest row of a queue is never the same for `stuckMs`: nothing starves behind younger work.
  */
-export const rest = async (service: Service, stuckMs = STUCK_MS_MAX): Promise<void> => {
+export const rest = async (
+  service: Service,
+  stuckMs = STUCK_MS_MAX,
+  { attend, others }: Company = nobody
+): Promise<void> => {
   let open: ReadonlyArray<ReadonlyArray<Row>> = []
   const oldest: Array<{ readonly row: Row | undefined; readonly since: number }> = []
   const stuck = () =>
@@ -87,7 +123,7 @@ export const rest = async (service: Service, stuckMs = STUCK_MS_MAX): Promise<vo
   const ended = await waitUntil(
     report,
     async () => {
-      open = await openRows(service)
+      open = await openRows(service, others)
       for (const [queue, rows] of open.entries()) {
         const row = rows.at(-1)
         const before = oldest[queue]?.row
@@ -95,7 +131,10 @@ export const rest = async (service: Service, stuckMs = STUCK_MS_MAX): Promise<vo
           oldest[queue] = { row, since: performance.now() }
       }
       if (stuck().length > 0) return "stuck"
-      return open.every((rows) => rows.length === 0) ? "settled" : undefined
+      const isAttended = await attend()
+      if (isAttended && open.every((rows) => rows.length === 0)) return "settled"
+      await pause(LOOK_MS)
+      return undefined
     },
     BACKLOG_MS_MAX
   )

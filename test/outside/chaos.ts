@@ -9,9 +9,9 @@ import { writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import path from "node:path"
 import { setTimeout as pause } from "node:timers/promises"
-import { rest } from "./audit.ts"
 import { judgeChaos } from "./chaos-judge.ts"
 import { chaosBody } from "./chaos-load.ts"
+import { ChaosOperator, settle } from "./chaos-operator.ts"
 import { type Leg, planOf } from "./chaos-plan.ts"
 import { ChaosStage } from "./chaos-stage.ts"
 import { type Strike, strike } from "./chaos-strike.ts"
@@ -38,7 +38,7 @@ export interface LegReport {
 }
 
 /** The log of every process of a leg, for whoever looks into a violation. */
-const keepLog = (stage: ChaosStage): string => {
+export const keepLog = (stage: ChaosStage): string => {
   const file = path.join(tmpdir(), `holdfast-chaos-${stage.leg.seed}.log`)
   const programs = { ...Object.fromEntries(stage.services.map((one, at) => [`service-${at}`, one])) }
   const lines = Object.entries({ ...programs, broker: stage.world.broker }).flatMap(([name, program]) =>
@@ -46,55 +46,6 @@ const keepLog = (stage: ChaosStage): string => {
   )
   writeFileSync(file, lines.join("\n"))
   return file
-}
-
-/**
- * Who looks after the services: a service manager starts again what ended by itself, and an operator does what the alert
- * `order.needs_operator` asks for, looking at the venue's book. Without one a symbol would stay blocked under the rules O and N,
- * and the rest of the leg would prove little.
- */
-class Operator {
-  readonly #stage: ChaosStage
-  #stopping = false
-  #running: Promise<void> = Promise.resolve()
-  resolved = 0
-  constructor(stage: ChaosStage) {
-    this.#stage = stage
-  }
-  start(): void {
-    this.#running = this.#work()
-  }
-  async stop(): Promise<void> {
-    this.#stopping = true
-    await this.#running
-  }
-  /** Resolves what is open now; false while something could not be. */
-  async look(): Promise<boolean> {
-    const { services, world } = this.#stage
-    const service = services.find((one) => one.isRunning) ?? world.service
-    const open = await service.list("orders", "status=needs_operator")
-    for (const order of open) {
-      const [there] = await world.broker.orders(String(order["client_order_id"]))
-      const outcome =
-        there === undefined ? { outcome: "not_placed" } : { outcome: "placed", venue_order_id: there.id }
-      const answer = await service.post(`/api/v1/orders/${order["id"]}/resolve`, {
-        ...outcome,
-        reason: "looked at the venue's book"
-      })
-      if (answer.status === 202) this.resolved += 1
-      // Somebody else was faster, or nothing can be written now; anything else is a command that does not work.
-      else if (answer.status !== 409 && answer.status !== 503)
-        this.#stage.broken.push(`resolve: ${answer.status} ${answer.text}`)
-    }
-    return open.length === 0
-  }
-  async #work(): Promise<void> {
-    while (!this.#stopping) {
-      this.#stage.manage()
-      await this.look().catch(() => false)
-      await pause(500)
-    }
-  }
 }
 
 /** A trade in the venue's book with the post that led to it, times from `performance.now()`. */
@@ -147,27 +98,6 @@ const disturb = async (stage: ChaosStage): Promise<ReadonlyArray<Strike>> => {
   return done
 }
 
-/**
- * How long the oldest open row may stay what it is. Closes go first in the queue of an account, so an entry behind many of them
- * waits for all of them, which takes a while on a machine that does much else.
- */
-const STUCK_MS_MAX = 120_000
-
-const settle = async (stage: ChaosStage, load: Load, operator: Operator): Promise<void> => {
-  await stage.trading()
-  await Promise.all(stage.services.map((service) => service.ready(60_000)))
-  // Its next wave would be traded while the judge compares the books.
-  await stage.feed.kill()
-  await load.stop(60_000)
-  // The operator goes on: what waits behind an order that needs one moves only when it is resolved. What is resolved goes out
-  // again and may need an operator once more, but a fault was the cause and there are no more.
-  for (let rounds = 0; rounds < 5; rounds += 1) {
-    await rest(stage.world.service, STUCK_MS_MAX)
-    if (await operator.look()) return operator.stop()
-  }
-  throw new Error("orders that were resolved need an operator again and again")
-}
-
 /** Health of each service against what was posted to that one. */
 const lies = (watches: ReadonlyMap<ChaosStage["services"][number], HealthWatch>, load: Load) =>
   [...watches].flatMap(([service, watch]) =>
@@ -185,7 +115,7 @@ export const playLeg = async (leg: Leg): Promise<LegReport> => {
     deadlineMs: 2_500
   })
   const watches = new Map(stage.services.map((service) => [service, new HealthWatch(service, 100)]))
-  const operator = new Operator(stage)
+  const operator = new ChaosOperator(stage)
   try {
     load.start()
     operator.start()
