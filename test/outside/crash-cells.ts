@@ -30,6 +30,14 @@ export const POINTS = {
   "K10-K5": "a flatten of two positions: the first close is at K5",
   "K11-K4": "two processes: the owner dies at K4, the other takes over",
   "K11-K5": "two processes: the owner dies at K5, the other takes over",
+  "K12-K9": "a partly filled entry is cancelled: the venue has answered, its answer is not stored",
+  "K12-in": "inside the transaction that stores the close of what it had filled",
+  "K12-stored": "that close is stored with its alert, nobody was told of it",
+  "K12-K4": "that close is at K4",
+  "K12-K5": "that close is at K5",
+  "K12-K6": "that close is at K6",
+  "K12-K7": "that close is at K7",
+  "K12-K8": "that close is at K8",
   "F-K4": "frozen past its lease at K4, before anything of the create",
   "F-K4-connected": "frozen past its lease with the connection made, right before the permit is checked",
   "F-K4-permitted": "frozen past its lease after the permit was checked, right before the bytes"
@@ -172,11 +180,15 @@ const FLATTEN_FAULTS = Object.fromEntries(
 /** True of a point at which the process is frozen and thawed, not killed. */
 export const isFreeze = (point: Point): boolean => point.startsWith("F-")
 
+/** True of a point of a compensation: the order of its cell is the close; the entry before it is cancelled with a part of it filled. */
+export const isCompensation = (point: Point): boolean => point.startsWith("K12")
+
 /** The faults that are tried at a point. */
 export const faultsOf = (point: Point): Readonly<Record<string, VenueFault>> => {
   if (point === "K9") return CANCEL_FAULTS
   if (isFreeze(point)) return THAWS
-  if (point === "K10-K4" || point === "K10-K5") return { none: { what: "nothing", switches: {} } }
+  if (point === "K10-K4" || point === "K10-K5" || isCompensation(point))
+    return { none: { what: "nothing", switches: {} } }
   return point.startsWith("K10") ? FLATTEN_FAULTS : VENUE_FAULTS
 }
 
@@ -227,7 +239,8 @@ export const freezeSampleOf = (rule: DuplicateRule): ReadonlyArray<Cell> => [
 
 /** One cell of each point: the rules and the faults take turns, so that a few cells meet all of the first and most of the second. */
 export const sampleOf = (rule: DuplicateRule, size: number): ReadonlyArray<Cell> => {
-  const all = cellsOf(rule).filter(({ point }) => !isFreeze(point))
+  // Compensations have a test of every run, at three of their points (partial-fills.test.ts).
+  const all = cellsOf(rule).filter(({ point }) => !isFreeze(point) && !isCompensation(point))
   // A step that shares no divisor with the number of cells visits points and faults evenly.
   return Array.from({ length: size }, (_, n) => all[(n * 59 + 7 * RULES.indexOf(rule)) % all.length]!)
 }

@@ -14,8 +14,17 @@ import { setTimeout as pause } from "node:timers/promises"
 import { waitUntil } from "../support/exchange.ts"
 import { projectRoot } from "../support/program.ts"
 import type { DuplicateRule } from "../support/paper-broker.ts"
-import { type Cell, type Ending, endingOf, faultsOf, isFreeze, nameOf } from "./crash-cells.ts"
+import {
+  type Cell,
+  type Ending,
+  endingOf,
+  faultsOf,
+  isCompensation,
+  isFreeze,
+  nameOf
+} from "./crash-cells.ts"
 import { FLAT_ACCOUNT, playCancel, playFlatten } from "./crash-commands.ts"
+import { CUT_SOURCE, playCompensation } from "./crash-compensation.ts"
 import { playFreeze } from "./crash-freeze.ts"
 import { alertBody, isSettled, type Row, type Service } from "./service.ts"
 import { accounts, World } from "./world.ts"
@@ -52,9 +61,10 @@ export class CrashScene {
       nodeFlags: ["--require", path.join(projectRoot, "test/support/fault-hook.cjs")],
       env: { FAULT_ORDER: path.join(folder, "order") },
       settings: {
-        sources: { fan: {}, flat: {} },
+        sources: { fan: {}, flat: {}, [CUT_SOURCE]: {} },
         strategies: {
           default: { sources: ["default"], accounts: ["paper-1"] },
+          cut: { sources: [CUT_SOURCE], accounts: ["paper-1"], onPartialFill: "close" },
           flat: { sources: ["flat"], accounts: [FLAT_ACCOUNT] }
         }
       }
@@ -76,6 +86,7 @@ export class CrashScene {
       const isPair = cell.point.startsWith("K11") || (isFreeze(cell.point) && cell.fault !== "alone")
       await (isPair ? this.#openStandby() : this.#closeStandby())
       if (isFreeze(cell.point)) await playFreeze(this, cell, symbol)
+      else if (isCompensation(cell.point)) await playCompensation(this, cell, symbol)
       else if (cell.point === "K9") await playCancel(this, cell, symbol)
       else if (cell.point.startsWith("K10")) await playFlatten(this, cell, symbol)
       else await this.#playOrder(cell, symbol)

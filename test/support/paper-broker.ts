@@ -195,6 +195,10 @@ export class PaperBroker extends Program {
   async closeStreams(code: number): Promise<void> {
     await this.#call("POST", "/admin/stream/close", { code })
   }
+  /** A trade of an open order, also while fills are held. */
+  async fill(order: Pick<BookOrder, "account" | "id">, quantity: string, price: string): Promise<void> {
+    await this.#call("POST", "/admin/fill", { account: order.account, order_id: order.id, quantity, price })
+  }
   async price(symbol: string, price: string | null): Promise<void> {
     await this.#call("POST", "/admin/price", { symbol, price })
   }

@@ -16,6 +16,7 @@ import { Alerts, outbreakOf } from "../../layers/alerts/alerts.port.ts"
 import { Entropy } from "../../layers/platform/entropy.port.ts"
 import { Config } from "../../layers/platform/config.port.ts"
 import { ordersBell } from "../../layers/platform/bells.ts"
+import { FAULT_POINTS, faultPoint } from "../../layers/platform/fault-point.ts"
 import { Wake } from "../../layers/platform/wake.port.ts"
 import { OrdersStore, type PartialOrder, type StoredOrder } from "../../layers/orders/orders-store.port.ts"
 import { alertOrder, orderAlert, traceOrder } from "./order-trace.ts"
@@ -65,6 +66,7 @@ const close = (path: string, partial: PartialOrder, pauses: PausesUntil) =>
     if (outcome._tag === "Later") return
     if (outcome._tag === "Nothing")
       return yield* traceOrder("info", "order.partial_closed", outcome.why, path, order)
+    faultPoint(FAULT_POINTS.compensationStored, order.symbol)
     yield* traceOrder("info", "order.intended", "closes a partly filled entry", path, outcome.order, {
       compensates: order.id
     })

@@ -25,6 +25,7 @@ import {
   UNSENT_ENDS
 } from "../../domain/orders/partial.ts"
 import type { DatabaseService } from "../database/database.port.ts"
+import { FAULT_POINTS, faultPoint } from "../platform/fault-point.ts"
 import { storeAlertsIn } from "../alerts/alerts-store.pg.ts"
 import { columnsOf } from "./order-row.pg.ts"
 import type {
@@ -208,6 +209,7 @@ const compensateIn = (sql: SqlClient, orderId: string, alertOf: AlertOf) =>
     if (exit === null) return { _tag: "Later", why: "its close exists" } satisfies CompensationOutcome
     yield* mark(sql, orderId, "closed")
     if (alertOf !== null) yield* storeAlertsIn(sql, [alertOf(exit)])
+    faultPoint(FAULT_POINTS.compensationInTransaction, exit.symbol)
     return { _tag: "Intended", order: exit } satisfies CompensationOutcome
   })
 

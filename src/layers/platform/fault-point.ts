@@ -43,6 +43,10 @@ export const FAULT_POINTS = {
   commandBegun: "K10-begun",
   /** K10: what a command does is committed, its audit row is not ended and nobody has an answer. */
   commandDone: "K10-done",
+  /** K12: inside the transaction that stores the close of a partly filled entry. */
+  compensationInTransaction: "K12-in",
+  /** K12: that close is stored, and nobody was told of it. */
+  compensationStored: "K12-stored",
   /** Updates of the bot have arrived, and are not stored. */
   telegramReceived: "telegram-received",
   /** An update is taken, and nothing of it was done. */
