@@ -197,7 +197,12 @@ const ofBooks = ({ fills, positions }: Records): ReadonlyArray<string> => {
   return wrong
 }
 
-/** In the venue's order of fills: no close opens or turns a position, and nothing turns that did not ask for it. */
+/**
+ * In the venue's order of fills: no close opens or turns a position, and nothing turns that did not ask for it.
+ *
+ * An entry for the other side is sized on what is left when the closes that are under way have filled. Where the venue fills it
+ * first, the close that comes after it goes as far beyond zero as the entry has asked for, and no farther.
+ */
 const ofTurns = (
   { orders }: Records,
   book: MemoryBook,
@@ -210,6 +215,8 @@ const ofTurns = (
   )
   const unanswered = [...posts.values()].some(({ signalId }) => signalId === null)
   const held = new Map<string, number>()
+  /** What entries have filled against the position that a close was still to end. */
+  const early = new Map<string, number>()
   return accounts.flatMap((account) =>
     book.fills(account).flatMap((fill) => {
       const place = `${account} ${fill.symbol}`
@@ -218,8 +225,15 @@ const ofTurns = (
       held.set(place, after)
       const row = rows.get(fill.clientOrderId ?? "")
       const story = `${place} went from ${before} to ${after} by order ${row?.id}`
-      if (row?.intent === "reduce" && (before * after < 0 || Math.abs(after) > Math.abs(before)))
-        return [`${story}, a close`]
+      const isSameWay = before === 0 || before > 0 === (fill.side === "buy")
+      if (row?.intent === "reduce") {
+        const beyond = isSameWay ? Number(fill.quantity) : before * after < 0 ? Math.abs(after) : 0
+        const explained = early.get(place) ?? 0
+        early.set(place, after === 0 ? 0 : explained - beyond)
+        return beyond > explained ? [`${story}, a close`] : []
+      }
+      if (!isSameWay)
+        early.set(place, (early.get(place) ?? 0) + Math.min(Math.abs(before), Number(fill.quantity)))
       // A signal whose post nobody has an answer to yet may be the one that asked.
       const turned = before * after < 0 && row?.signal_id !== null && !asked.has(row?.signal_id ?? "")
       return turned && !unanswered ? [`${story}, which nobody asked for`] : []
