@@ -97,13 +97,19 @@ export class Connection {
       case "auth":
         return this.#answer("auth", () => this.#authenticate(message.token))
       case "get_signals":
-        return this.#answer("get_signals", () => this.#sendAll())
+        return this.#answer("get_signals", () => this.#ifKnown(() => this.#sendAll()))
       case "get_stats":
-        return this.#answer("get_stats", () => this.write(textFrame(this.#stats())))
+        return this.#answer("get_stats", () => this.#ifKnown(() => this.write(textFrame(this.#stats()))))
       case "ping":
         return this.#answer("ping", () => this.write(textFrame(JSON.stringify({ type: "pong" }))))
       default:
     }
+  }
+
+  /** With a token set, nothing is told to who has not shown it. */
+  #ifKnown(tell: () => void): void {
+    if (this.#authenticated || this.#options.script.token === null) tell()
+    else this.#refuse("not authenticated")
   }
 
   #authenticate(token: unknown): void {

@@ -108,6 +108,15 @@ describe("npm run signal-server", () => {
     assert.deepStrictEqual(answers, [{ type: "auth_failed", reason: "the token is wrong" }])
   })
 
+  it("with a token set, tells nothing to who has not shown it", async () => {
+    const { line } = start({ token: "t", perWave: 3 })
+    const { url = "" } = await line("signals.listening")
+    for (const type of ["get_signals", "get_stats"])
+      assert.deepStrictEqual(await talk(url, [{ type }], 9), [
+        { type: "auth_failed", reason: "not authenticated" }
+      ])
+  })
+
   it("performs all faults of one moment, in the order of their times and then of the script", async () => {
     const say = (n: number) => ({ type: "text", text: JSON.stringify({ n }) })
     const { line } = start({
