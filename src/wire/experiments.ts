@@ -44,7 +44,9 @@ const experiment = z
       .nullable()
       .meta({ description: "95 percent interval of the mean; null below five closes." }),
     pnl_high: z.number().nullable(),
-    shadow: compared.nullable()
+    shadow: compared
+      .nullable()
+      .meta({ description: "Of one shadow; an engine that has had two has a row with each." })
   })
   .meta({ id: "Experiment" })
 

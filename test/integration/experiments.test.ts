@@ -15,6 +15,7 @@ interface Given {
   readonly ordered: boolean
   /** What the shadow would have done; absent: there is none. */
   readonly would?: "order" | "deny" | "unknown"
+  readonly shadow?: "A" | "B" | "C"
   /** Profit of the close of what it opened. */
   readonly profit?: string
   readonly source?: string
@@ -27,6 +28,7 @@ const decision = async ({
   engine,
   ordered,
   profit,
+  shadow: other,
   source = "webhook",
   strategy = "s1",
   would
@@ -44,7 +46,7 @@ const decision = async ({
     [signal, source, at ?? null]
   )
   const shadow = JSON.stringify([
-    { engine: engine === "A" ? "B" : "A", strategy, account: "paper-1", leg: 0, would }
+    { engine: other ?? (engine === "A" ? "B" : "A"), strategy, account: "paper-1", leg: 0, would }
   ])
   await world.sql(
     `INSERT INTO decisions (signal_id, engine, experiment_id, variant, outcome, checks, shadow)
@@ -125,6 +127,24 @@ describe("[D9] GET /api/v1/experiments", () => {
       pnl_low: null
     })
     assert.deepInclude(b?.["shadow"], { engine: "A", orders: 1, agreed: 0, only_shadow: 1, pnl: "0" })
+  })
+
+  it("has each shadow of an engine by itself, with the profit that this one would have kept", async () => {
+    const strategy = "s3"
+    await decision({ engine: "A", ordered: true, would: "order", profit: "5", strategy })
+    await decision({ engine: "A", ordered: true, would: "deny", profit: "-7", strategy })
+    await decision({ engine: "A", ordered: true, would: "order", profit: "-2", strategy, shadow: "C" })
+    const found = await experiments(`?strategy=${strategy}`)
+    assert.deepStrictEqual(
+      found.map(({ engine, pnl, shadow }) => {
+        const { agreed, engine: name, orders, pnl: kept } = shadow as Readonly<Record<string, unknown>>
+        return [engine, pnl, name, orders, agreed, kept]
+      }),
+      [
+        ["A", "-4", "B", 2, 1, "5"],
+        ["A", "-4", "C", 1, 1, "-2"]
+      ]
+    )
   })
 
   it("is of a strategy and of a span", async () => {

@@ -62,9 +62,9 @@ const query = (sql: SqlClient, { from, strategy, to }: ExperimentSpan) => sql<It
       (${NORMAL_95}::float8 * stddev_samp(profit)::float8 / sqrt(count(*))) AS around
     FROM closing GROUP BY experiment_id, engine),
   kept AS (
-    SELECT closing.experiment_id, closing.engine, sum(closing.profit) AS pnl FROM closing
-    WHERE EXISTS (SELECT FROM shades WHERE shades.signal_id = closing.signal_id AND shades.would = 'order')
-    GROUP BY closing.experiment_id, closing.engine)
+    SELECT closing.experiment_id, closing.engine, judged.shadow, sum(closing.profit) AS pnl FROM closing
+      JOIN (SELECT DISTINCT signal_id, shadow FROM shades WHERE would = 'order') AS judged ON judged.signal_id = closing.signal_id
+    GROUP BY closing.experiment_id, closing.engine, judged.shadow)
   SELECT d.experiment_id, d.engine, d.signals, d.ordered, d.held, d.denied, d.ignored, coalesce(m.orders, 0) AS orders,
     coalesce(g.closes, 0) AS closes, trim_scale(coalesce(g.pnl, 0))::text AS pnl, g.mean AS pnl_mean,
     CASE WHEN g.closes >= ${INTERVAL_CLOSES_MIN}::int THEN g.mean - g.around END AS pnl_low,
@@ -73,10 +73,11 @@ const query = (sql: SqlClient, { from, strategy, to }: ExperimentSpan) => sql<It
       'agreement', c.agreed::float8 / nullif(c.orders, 0), 'only_deciding', c.only_deciding, 'only_shadow', c.only_shadow,
       'unknown', c.unknown, 'pnl', trim_scale(coalesce(k.pnl, 0))::text) END AS shadow
   FROM decided d LEFT JOIN made m USING (experiment_id, engine) LEFT JOIN gained g USING (experiment_id, engine)
-    LEFT JOIN compared c USING (experiment_id, engine) LEFT JOIN kept k USING (experiment_id, engine)
-  ORDER BY d.experiment_id, d.engine`
+    LEFT JOIN compared c USING (experiment_id, engine)
+    LEFT JOIN kept k ON k.experiment_id = d.experiment_id AND k.engine = d.engine AND k.shadow = c.shadow
+  ORDER BY d.experiment_id, d.engine, c.shadow`
 
-/** One row per strategy and engine. */
+/** One row per strategy, engine and shadow that it had. */
 export const experimentsOf = (database: DatabaseService) => (span: ExperimentSpan) =>
   database.run("read.experiments", (sql) => Effect.map(query(sql, span), (rows) => rows.map(jsonItem)), {
     deadlineMs: readLimits.queryMs
