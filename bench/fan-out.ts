@@ -139,6 +139,7 @@ const measure = (database: DatabaseService, strategies: number, accounts: number
           figuresOf: () => null,
           votes: null,
           voters: null,
+          chain: null,
           mayDefer: false
         })
       )

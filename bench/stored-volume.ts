@@ -141,6 +141,16 @@ const show = (name: string, figures: Readonly<Record<string, ReadonlyArray<numbe
       .join("  ")}   (ms, p50 / p95)`
   )
 
+/** A decision for which nobody was asked anything. */
+const unasked = {
+  quoteOf: () => null,
+  figuresOf: () => null,
+  votes: null,
+  voters: null,
+  chain: null,
+  mayDefer: false
+} as const
+
 /** One signal at a time: its commit, its claim, its decision, and the look at the queue. */
 const measure = (database: DatabaseService) =>
   Effect.gen(function* () {
@@ -190,16 +200,7 @@ const measure = (database: DatabaseService) =>
       const outcomes = yield* timed(
         figures["decided"] ?? [],
         store.decide(token, signals, ["paper-1"], (signal, context) =>
-          planSignal({
-            signal,
-            settings: plan,
-            context,
-            quoteOf: () => null,
-            figuresOf: () => null,
-            votes: null,
-            voters: null,
-            mayDefer: false
-          })
+          planSignal({ signal, settings: plan, context, ...unasked })
         )
       )
       figures["whole"]?.push(performance.now() - began)

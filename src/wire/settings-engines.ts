@@ -103,3 +103,24 @@ export const voter = z
   })
   .meta({ id: "VoterSettings", description: "An endpoint of your own that votes on whatever opens." })
 export type VoterFile = z.output<typeof voter>
+
+export const contractRule = z
+  .strictObject({
+    delta: between(0.01, 0.99).default(0.5).meta({
+      description: "The size of the delta that is wanted; the listed contract nearest to it is chosen."
+    }),
+    days: wholeFrom(0, 1_000).default(30).meta({
+      description: "Days to expiration that are wanted; the nearest listed expiration is chosen first."
+    }),
+    spreadPctMax: between(0, 200).default(10).meta({
+      description: "Percent of their middle that bid and ask may be apart."
+    }),
+    openInterestMin: wholeFrom(0).default(100).meta({
+      description: "Contracts that must be open."
+    })
+  })
+  .meta({
+    id: "ContractRule",
+    description:
+      "How a contract is chosen for a CALL or a PUT that does not name it, among those that the market lists; null: at the money and the next monthly expiration, whatever is listed."
+  })

@@ -21,7 +21,7 @@ import {
 } from "../domain/kernel/settings.ts"
 import { alerts } from "./settings-alerts.ts"
 import { approval } from "./settings-approval.ts"
-import { engine, panel, shadow, split, voter, voterName } from "./settings-engines.ts"
+import { contractRule, engine, panel, shadow, split, voter, voterName } from "./settings-engines.ts"
 import { exits, sizing } from "./settings-exits.ts"
 import { resources } from "./settings-resources.ts"
 import { risk } from "./settings-risk.ts"
@@ -52,6 +52,7 @@ const strategy = z
       .default(null)
       .meta({ description: "The instruments it trades; null: any." }),
     quantity: positive.default("1").meta({ description: "Quantity for a signal that names none." }),
+    options: contractRule.nullable().default(null),
     sizing: sizing.nullable().default(null),
     stopLossPct: positive
       .nullable()

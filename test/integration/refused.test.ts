@@ -61,6 +61,7 @@ const decideAll = async () => {
         figuresOf: () => null,
         votes: null,
         voters: null,
+        chain: null,
         mayDefer: false
       })
     await Effect.runPromise(store.decide(token, signals, ["paper-1"], plan))

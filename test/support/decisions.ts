@@ -53,6 +53,7 @@ export const plannerOf =
       figuresOf: () => null,
       votes: null,
       voters: null,
+      chain: null,
       mayDefer
     })
 

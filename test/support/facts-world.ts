@@ -62,6 +62,7 @@ export const drawInput = (choose: () => number): PlanInput => {
     partialFillMsMax: null,
     timeInForce: null,
     approval: null,
+    options: null,
     sizing: null,
     exits: null
   })
@@ -225,6 +226,7 @@ export const drawInput = (choose: () => number): PlanInput => {
     figuresOf: (scope) => (scope === "account:paper-1" ? null : figures),
     votes: null,
     voters: null,
+    chain: null,
     mayDefer: choose() < 0.3
   }
 }

@@ -9,6 +9,7 @@
  */
 import { Clock, Deferred, Effect, PubSub, Stream } from "effect"
 import type { Bar } from "../../src/domain/market/bar.ts"
+import type { ListedContract } from "../../src/domain/market/option-chain.ts"
 import {
   BarsUnavailable,
   barsProblem,
@@ -24,6 +25,8 @@ export interface MemoryMarket {
   readonly setPrice: (symbol: string, price: string) => Effect.Effect<void>
   /** Sets all bars of a symbol, the oldest first. */
   readonly setBars: (symbol: string, bars: ReadonlyArray<Bar>) => void
+  /** Sets what is listed of a right on a symbol. */
+  readonly setChain: (right: "CALL" | "PUT", symbol: string, chain: ReadonlyArray<ListedContract>) => void
   /** Ends the feed that runs now. */
   readonly endFeed: (reason: string) => Effect.Effect<void>
 }
@@ -31,6 +34,7 @@ export interface MemoryMarket {
 export const makeMemoryMarket: Effect.Effect<MemoryMarket> = Effect.gen(function* () {
   const quotes = new Map<string, Quote>()
   const charts = new Map<string, ReadonlyArray<Bar>>()
+  const chains = new Map<string, ReadonlyArray<ListedContract>>()
   const symbols = new Set<string>()
   const hub = yield* PubSub.sliding<ReadonlyArray<Quote>>(marketLimits.ticksBehindMax)
   const ticked = yield* PubSub.sliding<void>(1)
@@ -64,6 +68,7 @@ export const makeMemoryMarket: Effect.Effect<MemoryMarket> = Effect.gen(function
         const all = charts.get(request.symbol) ?? []
         return Effect.succeed(all.filter(({ endMs }) => endMs <= request.atMs).slice(-request.count))
       }),
+    chain: ({ right, underlying }) => Effect.succeed(chains.get(`${right} ${underlying}`) ?? []),
     ticks: Stream.fromPubSub(hub),
     status: () => ({ live: feed !== null, symbols: symbols.size, lastTickAt }),
     feed: (onTick) =>
@@ -85,6 +90,7 @@ export const makeMemoryMarket: Effect.Effect<MemoryMarket> = Effect.gen(function
         yield* PubSub.publish(hub, [quote])
         yield* PubSub.publish(ticked, undefined)
       }),
+    setChain: (right, symbol, chain) => void chains.set(`${right} ${symbol}`, chain),
     setBars: (symbol, bars) => void charts.set(symbol, bars),
     endFeed: (reason) =>
       Effect.suspend(() =>

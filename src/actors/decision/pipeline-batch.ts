@@ -91,6 +91,7 @@ const plannerOf = (
           ? null
           : (asked.votes.get(instrumentName(signal.symbol, settings)) ?? null),
       voters: asked.voters.get(signal.id) ?? null,
+      chain: asked.chains.get(signal.id) ?? null,
       mayDefer: context.nowMs < waitingSinceMs + claimLimits.deferMsMax
     })
   }

@@ -2,16 +2,18 @@
  * Pipeline votes: what the engines that vote are asked before a batch is decided.
  *
  * Outside of any transaction, and all at once: the agents of engine B about each symbol, the endpoints of engine C about each
- * signal.
+ * signal, and the market about the option contracts that a strategy chooses among.
  *
  * Promises: it ends within the longest deadline of the settings; who only compares is not waited for as long, and not asked at all
  * while the process has too much to do.
  * Never: fails, or asks about a signal that only closes (T6).
  */
-import { Clock, Effect } from "effect"
-import { asksPanel, asksVoters } from "../../domain/decision/facts.ts"
+import { Clock, Effect, Option } from "effect"
+import { asksChain, asksPanel, asksVoters } from "../../domain/decision/facts.ts"
 import type { Vote } from "../../domain/decision/panel.ts"
 import { questionOf } from "../../domain/decision/voter.ts"
+import { claimLimits } from "../../domain/kernel/limits-signals.ts"
+import { chooseListed, type ListedContract } from "../../domain/market/option-chain.ts"
 import { instrumentName } from "../../domain/kernel/symbol-map.ts"
 import type { PlanSettings } from "../../domain/orders/plan-context.ts"
 import { Panel, panelLimits } from "../../layers/decision/panel.port.ts"
@@ -30,6 +32,8 @@ export interface Asked {
   readonly votes: ReadonlyMap<string, ReadonlyArray<Vote>>
   /** By signal: the endpoints of engine C. */
   readonly voters: ReadonlyMap<string, ReadonlyArray<Vote>>
+  /** By signal: the option contracts that are listed; none where nobody answered. */
+  readonly chains: ReadonlyMap<string, ReadonlyArray<ListedContract>>
 }
 
 /** Asks the agents about the symbols whose signals they decide, or are to be compared on. */
@@ -91,9 +95,38 @@ const askVoters = (settings: PlanSettings, signals: Signals) =>
     return bySignal
   })
 
-/** Asks whoever votes on these signals. */
+/** The contracts that a strategy may choose among, with a quote of the one that each would: it is what its order is judged by. */
+const askChains = (settings: PlanSettings, signals: Signals) =>
+  Effect.gen(function* () {
+    const market = yield* Market
+    const atMs = yield* Clock.currentTimeMillis
+    const one = ({ signal }: Signals[number]) =>
+      Effect.gen(function* () {
+        const right = asksChain(signal, settings)
+        if (right === null) return null
+        const underlying = instrumentName(signal.symbol, settings)
+        const chain = yield* market.chain({ underlying, right, atMs })
+        const { expiration, strike } = signal
+        for (const { options } of Object.values(settings.strategies)) {
+          if (options === null) continue
+          const choice = chooseListed({ underlying, right, strike, expiration }, options, chain, atMs)
+          if (choice._tag === "Chosen") yield* market.lookUp(choice.contract.symbol, claimLimits.enrichMsMax)
+        }
+        return [signal.id, chain] as const
+      }).pipe(
+        Effect.timeoutOption(claimLimits.enrichMsMax),
+        Effect.map(Option.getOrNull),
+        Effect.orElseSucceed(() => null)
+      )
+    const found = yield* Effect.forEach(signals, one, { concurrency: "unbounded" })
+    return new Map(found.flatMap((entry) => (entry === null ? [] : [entry])))
+  })
+
+/** Asks whoever votes on these signals, and what is listed for them. */
 export const askEngines = (settings: PlanSettings, signals: Signals) =>
   Effect.map(
-    Effect.all([askAgents(settings, signals), askVoters(settings, signals)], { concurrency: 2 }),
-    ([votes, voters]): Asked => ({ votes, voters })
+    Effect.all([askAgents(settings, signals), askVoters(settings, signals), askChains(settings, signals)], {
+      concurrency: 3
+    }),
+    ([votes, voters, chains]): Asked => ({ votes, voters, chains })
   )

@@ -12,6 +12,8 @@
 import { BigDecimal } from "effect"
 import { decimal } from "../kernel/decimal.ts"
 import { chooseContract, contractsLike, type OptionContract } from "../kernel/option-contract.ts"
+import type { ContractRule } from "../kernel/settings.ts"
+import { chooseListed, type ListedContract } from "../market/option-chain.ts"
 import { type Wish, wishOf, type WishSignal } from "../signals/wish.ts"
 
 /** The parts of a stored signal an engine reads. Decimals as strings; `expiration` as `YYYY-MM-DD`. */
@@ -24,6 +26,8 @@ export interface EngineSignal extends WishSignal {
 export interface EngineStrategy {
   /** Positive decimal, used when the signal names no quantity. */
   readonly quantity: string
+  /** How contracts are chosen among those that are listed; null: by the price alone. */
+  readonly options: ContractRule | null
 }
 
 export interface Proposal {
@@ -40,7 +44,13 @@ export type EngineAnswer =
   | { readonly _tag: "Nothing"; readonly reason: "nothing_to_close" }
   | {
       readonly _tag: "Refuse"
-      readonly code: "option_price_missing" | "option_expired" | "option_written" | "wish_unclear"
+      readonly code:
+        | "option_price_missing"
+        | "option_expired"
+        | "option_not_listed"
+        | "option_illiquid"
+        | "option_written"
+        | "wish_unclear"
     }
 
 export interface EngineInput {
@@ -50,6 +60,8 @@ export interface EngineInput {
   readonly symbols: ReadonlyArray<string>
   /** The underlying's last price, null when the market has none. */
   readonly lastPrice: string | null
+  /** The contracts of its right that are listed; null when nobody has them. */
+  readonly chain: ReadonlyArray<ListedContract> | null
   readonly nowMs: number
 }
 
@@ -78,7 +90,11 @@ const decideOption = (input: EngineInput, right: "CALL" | "PUT", wish: Wish): En
         }
   }
   if (writes(wish)) return { _tag: "Refuse", code: "option_written" }
-  const choice = chooseContract(request, input.lastPrice, input.nowMs)
+  const rule = input.strategy.options
+  const choice =
+    rule === null || (strike !== null && expiration !== null)
+      ? chooseContract(request, input.lastPrice, input.nowMs)
+      : chooseListed(request, rule, input.chain ?? [], input.nowMs)
   if (choice._tag === "NotChosen") return { _tag: "Refuse", code: choice.code }
   return propose(choice.contract.symbol, wish, choice.contract)
 }

@@ -22,6 +22,7 @@ import {
   type PlanQuote,
   type PlanSettings
 } from "../orders/plan-context.ts"
+import type { ListedContract } from "../market/option-chain.ts"
 import { type BookOrder, type BookPosition, symbolsOf } from "../orders/risk-book.ts"
 import type { KnownBalance } from "../orders/risk-input.ts"
 import { type EntryRate, type ScopeFigures, scopesOf } from "../orders/risk-scope.ts"
@@ -58,6 +59,16 @@ export type OrderFacts = readonly [
 
 /** A quote, as a row of a table. */
 export type QuoteFacts = readonly [bid: string | null, ask: string | null, last: string | null, atMs: number]
+
+/** A listed contract, as a row of a table. */
+export type ContractFacts = readonly [
+  expiration: string,
+  strike: string,
+  bid: string,
+  ask: string,
+  delta: number,
+  openInterest: number
+]
 
 /** An account; its calendar is a setting. What is usual is left out: enabled, no balance, nothing held, nothing open. */
 export interface AccountFacts {
@@ -98,6 +109,8 @@ export interface Facts {
   readonly votes?: ReadonlyArray<VoteFacts>
   /** What endpoints of engine C said of it, by name; left out when nobody asked one. */
   readonly voters?: ReadonlyArray<VoteFacts>
+  /** The option contracts that were listed for it; null: nobody answered; left out when nobody was asked. */
+  readonly chain?: ReadonlyArray<ContractFacts> | null
 }
 
 /** Where a signal goes: each account of each strategy that takes it. */
@@ -133,6 +146,18 @@ export const asksVoters = (
 ): ReadonlyArray<AskedVoter> => {
   const targets = targetsOf(signal, settings)
   return targets === "strategy_unknown" ? [] : votersFor(signal, targets, settings)
+}
+
+/** Whether a signal needs the contracts that are listed: some strategy chooses among them, and the sender does not. */
+export const asksChain = (
+  signal: DecisionSignal,
+  settings: Pick<PlanSettings, "strategies">
+): "CALL" | "PUT" | null => {
+  const { direction, expiration, strike } = signal
+  if ((direction !== "CALL" && direction !== "PUT") || (strike !== null && expiration !== null)) return null
+  const targets = targetsOf(signal, settings)
+  if (targets === "strategy_unknown") return null
+  return targets.some(({ strategy }) => strategy.options !== null) ? direction : null
 }
 
 /** Whether some scope limits orders per minute. */
@@ -176,6 +201,20 @@ const accountFacts = (account: PlanAccount): AccountFacts => {
     ...(orders.length === 0 ? {} : { orders: orders.map(orderFacts) })
   }
 }
+
+const contractFacts = (listed: ListedContract): ContractFacts => {
+  const { ask, bid, delta, expiration, openInterest, strike } = listed
+  return [expiration, strike, bid, ask, delta, openInterest]
+}
+
+const contractOf = ([expiration, strike, bid, ask, delta, openInterest]: ContractFacts): ListedContract => ({
+  expiration,
+  strike,
+  bid,
+  ask,
+  delta,
+  openInterest
+})
 
 const quoteFacts = (quote: PlanQuote | null): QuoteFacts | null =>
   quote === null ? null : [quote.bid, quote.ask, quote.last, quote.atMs]
@@ -262,6 +301,9 @@ export const gatherFacts = (given: PlanInput): Facts => {
     ...(countsRates(settings) ? { rates: context.rates } : {}),
     ...(found.orderIds.length === 0 ? {} : { orderIds: found.orderIds }),
     ...(given.votes === null ? {} : { votes: factsOfVotes(given.votes) }),
+    ...(asksChain(given.signal, settings) === null
+      ? {}
+      : { chain: given.chain === null ? null : given.chain.map(contractFacts) }),
     ...(given.voters === null ? {} : { voters: factsOfVotes(given.voters) })
   }
 }
@@ -329,6 +371,7 @@ export const inputFrom = (facts: Facts, settings: PlanSettings): FromFacts => {
   }
   if (facts.rates === undefined && countsRates(settings)) missing.add("rates")
   if (facts.votes === undefined && asksPanel(signal, settings) === "decides") missing.add("votes")
+  if (facts.chain === undefined && asksChain(signal, settings) !== null) missing.add("chain")
   for (const { decides, voter } of asksVoters(signal, settings))
     if (decides && facts.voters?.some(([name]) => name === voter) !== true) missing.add(`voter:${voter}`)
   const context: PlanContext = {
@@ -348,9 +391,10 @@ export const inputFrom = (facts: Facts, settings: PlanSettings): FromFacts => {
   }
   const figuresOf = (scope: string): ScopeFigures | null => at(facts.figures, scope) ?? null
   const votes = facts.votes === undefined ? null : votesOfFacts(facts.votes)
+  const chain = facts.chain === undefined || facts.chain === null ? null : facts.chain.map(contractOf)
   const voters = facts.voters === undefined ? null : votesOfFacts(facts.voters)
   return {
-    input: { signal, settings, context, quoteOf, figuresOf, votes, voters, mayDefer: facts.mayDefer },
+    input: { signal, settings, context, quoteOf, figuresOf, votes, voters, chain, mayDefer: facts.mayDefer },
     missing
   }
 }

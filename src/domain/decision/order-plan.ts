@@ -411,6 +411,7 @@ export const wishFor = (input: PlanInput, context: PlanContext, target: Target):
     strategy: target.strategy,
     symbols: symbolsFor(accountOf(input, context, target), target.name),
     lastPrice: quoteOf(signal.symbol)?.last ?? signal.price,
+    chain: input.chain,
     nowMs: context.nowMs
   })
 }

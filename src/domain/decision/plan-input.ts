@@ -7,6 +7,7 @@
  * Never: holds behaviour.
  */
 import type { StrategySettings } from "../kernel/settings.ts"
+import type { ListedContract } from "../market/option-chain.ts"
 import type { PlanContext, PlanQuote, PlanSettings } from "../orders/plan-context.ts"
 import type { ScopeFigures } from "../orders/risk-scope.ts"
 import type { SignalTerms } from "../signals/order-type.ts"
@@ -45,6 +46,8 @@ export interface PlanInput {
   readonly votes: ReadonlyArray<Vote> | null
   /** What the endpoints of engine C said of the signal, by name; null when nobody asked one. */
   readonly voters: ReadonlyArray<Vote> | null
+  /** The option contracts that are listed for the signal, by its right; null when nobody asked, or nobody answered. */
+  readonly chain: ReadonlyArray<ListedContract> | null
   /** False when the decision was deferred long enough: a deferral is then a denial. */
   readonly mayDefer: boolean
 }

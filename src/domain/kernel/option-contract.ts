@@ -34,13 +34,17 @@ export interface OptionContract {
 
 export type OptionChoice =
   | { readonly _tag: "Chosen"; readonly contract: OptionContract }
-  | { readonly _tag: "NotChosen"; readonly code: "option_price_missing" | "option_expired" }
+  | {
+      readonly _tag: "NotChosen"
+      readonly code: "option_price_missing" | "option_expired" | "option_not_listed" | "option_illiquid"
+    }
 
 /** Money per unit of price for a quantity of one, by the tables alone; with settings at hand ask `instrumentsOf(settings)`. */
 export const contractMultiplier = (symbol: string): BigDecimal.BigDecimal =>
   multiplierOf(plainInstruments, symbol)
 
-const symbolOf = (
+/** The symbol of a contract; the strike as `formatDecimal` writes it. */
+export const symbolOf = (
   underlying: string,
   expiration: string,
   right: OptionRequest["right"],
@@ -72,14 +76,22 @@ export const contractsLike = (
   return symbols.filter(fits).toSorted()
 }
 
-const isoDate = (date: { readonly year: number; readonly month: number; readonly day: number }): string =>
-  `${date.year}-${String(date.month).padStart(2, "0")}-${String(date.day).padStart(2, "0")}`
+/** A day as `YYYY-MM-DD`. */
+export const isoDay = (date: {
+  readonly year: number
+  readonly month: number
+  readonly day: number
+}): string => `${date.year}-${String(date.month).padStart(2, "0")}-${String(date.day).padStart(2, "0")}`
+
+/** The step of the ladder at a price. */
+const stepAt = (price: string): string =>
+  optionLimits.strikeLadder.find((rung) => BigDecimal.isLessThan(decimal(price), decimal(rung.below)))
+    ?.step ?? "5"
 
 /** The nearest strike to a price on the ladder venues list: steps of 0.5 below 25, of 1 below 200, else of 5. */
 const atTheMoney = (price: string): string => {
   const value = decimal(price)
-  const step =
-    optionLimits.strikeLadder.find((rung) => BigDecimal.isLessThan(value, decimal(rung.below)))?.step ?? "5"
+  const step = stepAt(price)
   const steps = BigDecimal.round(BigDecimal.divideUnsafe(value, decimal(step)), {
     scale: 0,
     mode: "half-from-zero"
@@ -91,6 +103,35 @@ const atTheMoney = (price: string): string => {
   return formatDecimal(strike)
 }
 
+/** The strikes of the ladder around a price, as many on each side, the lowest first; none is zero. */
+export const strikesAround = (price: string, eachSide: number): ReadonlyArray<string> => {
+  const middle = decimal(atTheMoney(price))
+  const step = decimal(stepAt(price))
+  return Array.from({ length: 2 * eachSide + 1 }, (_, at) =>
+    BigDecimal.sum(middle, BigDecimal.multiply(step, BigDecimal.fromBigInt(BigInt(at - eachSide))))
+  ).flatMap((strike) => (BigDecimal.isPositive(strike) ? [formatDecimal(strike)] : []))
+}
+
+/** What the symbol of a contract says. */
+export interface ContractTerms {
+  readonly underlying: string
+  readonly expiration: string
+  readonly right: OptionRequest["right"]
+  readonly strike: string
+}
+
+const CONTRACT =
+  /^(?<underlying>\S.*) (?<expiration>\d{4}-\d{2}-\d{2}) (?<letter>[CP]) (?<strike>\d+(?:\.\d+)?)$/
+
+/** The terms of a contract in our own spelling; null for every other symbol, and for a strike or a day that cannot be. */
+export const contractTerms = (symbol: string): ContractTerms | null => {
+  const found = CONTRACT.exec(symbol)?.groups
+  if (found === undefined) return null
+  const { expiration = "", letter, strike = "", underlying = "" } = found
+  if (!(Number(strike) > 0) || Number.isNaN(Date.parse(`${expiration}T00:00:00Z`))) return null
+  return { underlying, expiration, right: letter === "C" ? "CALL" : "PUT", strike }
+}
+
 /** Completes a request. `price` is the underlying's last price (decimal string) or null; `nowMs` is epoch milliseconds. */
 export const chooseContract = (request: OptionRequest, price: string | null, nowMs: number): OptionChoice => {
   const today = new Date(nowMs).toISOString().slice(0, 10)
@@ -98,7 +139,7 @@ export const chooseContract = (request: OptionRequest, price: string | null, now
   if (request.expiration !== null && request.expiration < today)
     return { _tag: "NotChosen", code: "option_expired" }
   if (request.strike === null && price === null) return { _tag: "NotChosen", code: "option_price_missing" }
-  const expiration = request.expiration ?? isoDate(monthlyExpiration(nowMs, optionLimits.expirationDaysMin))
+  const expiration = request.expiration ?? isoDay(monthlyExpiration(nowMs, optionLimits.expirationDaysMin))
   const strike = request.strike === null ? atTheMoney(price ?? "0") : formatDecimal(decimal(request.strike))
   const chosen: Array<"strike" | "expiration"> = []
   if (request.strike === null) chosen.push("strike")

@@ -20,6 +20,7 @@ export const plainStrategy: StrategySettings = {
   sidePolicy: "both",
   symbols: null,
   quantity: "1",
+  options: null,
   sizing: null,
   stopLossPct: null,
   profitTargetPct: null,

@@ -127,6 +127,17 @@ export interface ApprovalSettings {
   readonly priceMovePctMax: string | null
 }
 
+/** How a strategy chooses option contracts among those that the market lists. */
+export interface ContractRule {
+  /** The size of the delta it wants, from 0 to 1. */
+  readonly delta: number
+  /** Days to expiration it wants. */
+  readonly days: number
+  /** Percent of the middle that bid and ask may be apart. */
+  readonly spreadPctMax: number
+  readonly openInterestMin: number
+}
+
 export interface StrategySettings {
   readonly sources: ReadonlyArray<string>
   readonly accounts: ReadonlyArray<string>
@@ -140,6 +151,8 @@ export interface StrategySettings {
   readonly sidePolicy: "both" | "long_only" | "short_only"
   readonly symbols: ReadonlyArray<string> | null
   readonly quantity: string
+  /** Null: at the money and the next month, whatever is listed. */
+  readonly options: ContractRule | null
   readonly sizing: SizingSettings | null
   readonly stopLossPct: string | null
   readonly profitTargetPct: string | null

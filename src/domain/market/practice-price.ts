@@ -7,11 +7,13 @@
  *
  * Promises: pure; the same (seed, symbol, time) gives the same quote in every process; any symbol has a price; bid <
  * last < ask; prices are positive decimal strings; one contract of anything fits into a practice account; a price stays within a factor of
- * two of the symbol's base forever, so a test that runs for years never reaches zero.
+ * two of the symbol's base forever, so a test that runs for years never reaches zero; that of an option on a share follows from the share's.
  * Never: knows a real market, a calendar or a clock.
  */
 
 import { plainInstruments } from "../kernel/instruments.ts"
+import { type ContractTerms, contractTerms } from "../kernel/option-contract.ts"
+import { optionHalfSpread, practiceOptionValue, ticksOf, volatilityOf } from "./practice-options.ts"
 
 /** A quote is valid this long: the market and the venue ask at slightly different instants and should mostly agree. */
 export const PRACTICE_STEP_MS = 250
@@ -115,22 +117,54 @@ export interface PracticeSeries {
   /** The last price at `atMs`, epoch milliseconds; the same within a step. */
   readonly ticksAt: (atMs: number) => number
   readonly text: (ticks: number) => string
+  /** Half of the spread at a price and a time, in ticks. */
+  readonly halfSpread: (ticks: number, atMs: number) => number
+}
+
+/** The volatility that options on a share are priced with. */
+export const practiceVolatility = (seed: number, underlying: string): number =>
+  volatilityOf(practiceNumber(seed, `volatility ${underlying}`, 0))
+
+const stepOf = (atMs: number): number => Math.floor(atMs / PRACTICE_STEP_MS) * PRACTICE_STEP_MS
+
+/** The terms of an option whose price follows from that of a share; null for every other symbol. */
+const optionOn = (symbol: string): ContractTerms | null => {
+  if (plainInstruments.of(symbol).kind !== "option") return null
+  const terms = contractTerms(symbol)
+  return terms !== null && plainInstruments.of(terms.underlying).kind === "equity" ? terms : null
+}
+
+const optionSeries = (seed: number, terms: ContractTerms): PracticeSeries => {
+  const share = practiceSeries(seed, terms.underlying)
+  const volatility = practiceVolatility(seed, terms.underlying)
+  const spotAt = (atMs: number): number => share.ticksAt(atMs) / 10 ** PRICE_SCALE
+  return {
+    ticksAt: (atMs) => ticksOf(practiceOptionValue(terms, spotAt(atMs), volatility, stepOf(atMs))),
+    text: (ticks) => formatTicks(ticks, PRICE_SCALE),
+    halfSpread: (ticks, atMs) => optionHalfSpread(ticks, terms, spotAt(atMs))
+  }
 }
 
 /** The prices of `symbol` in the market of `seed`. Total: every symbol has some. */
 export const practiceSeries = (seed: number, symbol: string): PracticeSeries => {
+  const option = optionOn(symbol)
+  if (option !== null) return optionSeries(seed, option)
   const root = hashText(seed, symbol)
   const { least, most, scale } = rangeOf(symbol)
   const base = least * (most / least) ** (mix(root) / 0x1_00_00_00_00)
   const streams = LAYERS.map((_, i) => mix(root + i + 1))
   const ticksAt = (atMs: number): number => {
-    const stepMs = Math.floor(atMs / PRACTICE_STEP_MS) * PRACTICE_STEP_MS
+    const stepMs = stepOf(atMs)
     let logReturn = 0
     for (const [i, layer] of LAYERS.entries())
       logReturn += layer.amplitude * noise(streams[i] ?? 0, stepMs / layer.periodMs)
     return Math.round(base * Math.exp(logReturn) * 10 ** scale)
   }
-  return { ticksAt, text: (ticks) => formatTicks(ticks, scale) }
+  return {
+    ticksAt,
+    text: (ticks) => formatTicks(ticks, scale),
+    halfSpread: (ticks) => Math.max(1, Math.round(ticks * HALF_SPREAD))
+  }
 }
 
 /** A number in [0, 1) that belongs to a name and an index of the market of `seed`. */
@@ -139,13 +173,13 @@ export const practiceNumber = (seed: number, name: string, index: number): numbe
 
 /** The quote of `symbol` at `atMs` (epoch milliseconds) in the market of `seed`. Total: every symbol has one. */
 export const practiceQuote = (seed: number, symbol: string, atMs: number): PracticeQuote => {
-  const { text, ticksAt } = practiceSeries(seed, symbol)
+  const { halfSpread, text, ticksAt } = practiceSeries(seed, symbol)
   const last = ticksAt(atMs)
-  const half = Math.max(1, Math.round(last * HALF_SPREAD))
+  const half = halfSpread(last, atMs)
   return {
     bid: text(last - half),
     ask: text(last + half),
     last: text(last),
-    atMs: Math.floor(atMs / PRACTICE_STEP_MS) * PRACTICE_STEP_MS
+    atMs: stepOf(atMs)
   }
 }

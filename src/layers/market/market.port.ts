@@ -11,6 +11,7 @@
 import { Context, Data, type Effect, type Stream } from "effect"
 import { ageLimits } from "../../domain/kernel/limits-signals.ts"
 import type { Bar, BarsRequest } from "../../domain/market/bar.ts"
+import type { ChainRequest, ListedContract } from "../../domain/market/option-chain.ts"
 
 /** Prices are decimal strings; bid <= last <= ask. `at` is when the price held, not when it arrived. */
 export interface Quote {
@@ -26,6 +27,9 @@ export class MarketFeedEnded extends Data.TaggedError("MarketFeedEnded")<{ reado
 
 /** No bars now: the feed does not run, the symbol has none, or more were asked for than `barsMax`. */
 export class BarsUnavailable extends Data.TaggedError("BarsUnavailable")<{ readonly reason: string }> {}
+
+/** No option contracts now: the feed does not run. */
+export class ChainUnavailable extends Data.TaggedError("ChainUnavailable")<{ readonly reason: string }> {}
 
 export interface MarketStatus {
   /** True while the feed runs. */
@@ -69,6 +73,11 @@ export interface MarketService {
    * bars, so a decision that is made again reads what it read. Interruptible; the caller sets the deadline.
    */
   readonly bars: (request: BarsRequest) => Effect.Effect<ReadonlyArray<Bar>, BarsUnavailable>
+  /**
+   * The option contracts of a right that are listed on an instrument, with their quotes; empty where there are none. Interruptible; the
+   * caller sets the deadline.
+   */
+  readonly chain: (request: ChainRequest) => Effect.Effect<ReadonlyArray<ListedContract>, ChainUnavailable>
   /** Every tick of the feed, with the quotes of all subscribed symbols. A slow reader misses ticks, never blocks. */
   readonly ticks: Stream.Stream<ReadonlyArray<Quote>>
   readonly status: () => MarketStatus

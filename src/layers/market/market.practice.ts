@@ -11,11 +11,13 @@
  */
 import { Clock, Effect, Layer, PubSub, Stream } from "effect"
 import { practiceBars } from "../../domain/market/practice-bars.ts"
+import { practiceChain } from "../../domain/market/practice-chain.ts"
 import { practiceQuote } from "../../domain/market/practice-price.ts"
 import { Config } from "../platform/config.port.ts"
 import {
   BarsUnavailable,
   barsProblem,
+  ChainUnavailable,
   Market,
   marketLimits,
   type MarketService,
@@ -72,6 +74,12 @@ export const makePracticeMarket = (options: PracticeMarketOptions): Effect.Effec
           if (reason !== null) return Effect.fail(new BarsUnavailable({ reason }))
           return Effect.succeed(practiceBars(options.seed, request))
         }),
+      chain: (request) =>
+        Effect.suspend(() =>
+          live
+            ? Effect.succeed(practiceChain(options.seed, request))
+            : Effect.fail(new ChainUnavailable({ reason: "the feed does not run" }))
+        ),
       ticks: Stream.fromPubSub(hub),
       status: () => ({ live, symbols: quotes.size, lastTickAt }),
       feed: (onTick) =>

@@ -51,6 +51,7 @@ export const strategy = {
   sidePolicy: "both",
   symbols: null,
   quantity: "1",
+  options: null,
   sizing: null,
   stopLossPct: null,
   profitTargetPct: null,
@@ -117,6 +118,7 @@ export const plan = (given: Partial<PlanInput> = {}): Plan =>
     figuresOf: () => null,
     votes: null,
     voters: null,
+    chain: null,
     mayDefer: true,
     ...given
   })

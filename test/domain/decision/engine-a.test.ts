@@ -21,7 +21,14 @@ const wish = (
   symbols: ReadonlyArray<string> = [],
   lastPrice: string | null = "450"
 ): string => {
-  const answer = decideA({ signal: signal(given), strategy: { quantity: "1" }, symbols, lastPrice, nowMs })
+  const answer = decideA({
+    signal: signal(given),
+    strategy: { quantity: "1", options: null },
+    symbols,
+    lastPrice,
+    chain: null,
+    nowMs
+  })
   if (answer._tag !== "Propose") return answer._tag === "Nothing" ? answer.reason : answer.code
   return answer.proposals
     .map(({ leg, symbol, wish: { kind } }) => `${leg === 0 ? "" : `${leg}: `}${kind} ${symbol}`)

@@ -102,6 +102,7 @@ export class MoneyPath {
           sidePolicy,
           symbols: null,
           quantity: "1",
+          options: null,
           sizing: null,
           stopLossPct: null,
           profitTargetPct: null,
@@ -222,6 +223,7 @@ export class MoneyPath {
       figuresOf: () => null,
       votes: null,
       voters: null,
+      chain: null,
       mayDefer: false
     })
     if (plan._tag !== "Decided") throw new Error("nothing waits here")

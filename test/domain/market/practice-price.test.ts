@@ -31,11 +31,20 @@ describe("practice price", () => {
     })
   })
 
-  it("a contract costs what a contract costs, so that its hundred units fit into an account", () => {
+  it("a contract on a share costs what the share makes it worth, and its hundred units fit into an account", () => {
+    const share = Number(practiceQuote(1, "SPY", 1_790_000_000_000).last)
     for (let strike = 1; strike <= 200; strike += 1) {
-      const ask = Number(practiceQuote(1, `SPY 2026-12-18 C ${strike}`, 1_790_000_000_000).ask)
-      assert.isAbove(ask, 0.2)
-      assert.isBelow(ask, 40)
+      const { ask, bid, last } = practiceQuote(1, `SPY 2026-12-18 C ${strike}`, 1_790_000_000_000)
+      assert.isTrue(Number(bid) > 0 && Number(bid) < Number(last) && Number(last) < Number(ask))
+      assert.isAtLeast(Number(last) + 0.005, share - strike)
+      assert.isBelow(Number(ask) * 100, 100_000)
+    }
+  })
+
+  it("a contract that only its venue can define has a price of its own, in the range of contracts", () => {
+    for (const symbol of ["BTC-USD 2026-12-18 C 100", "./ESZ26 EW3Z26 C5500", "SPY 2026-12-18 C 0"]) {
+      const ask = Number(practiceQuote(1, symbol, 1_790_000_000_000).ask)
+      assert.isTrue(ask > 0.2 && ask < 40, `${symbol} ${ask}`)
     }
   })
 

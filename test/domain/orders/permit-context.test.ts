@@ -51,6 +51,7 @@ const strategy = {
   sidePolicy: "both",
   symbols: null,
   quantity: "1",
+  options: null,
   sizing: null,
   stopLossPct: null,
   profitTargetPct: null,

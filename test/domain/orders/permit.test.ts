@@ -56,6 +56,7 @@ const settings = (sidePolicy: SidePolicy = "both", quantityMax: string | null = 
       sidePolicy,
       symbols: null,
       quantity: "1",
+      options: null,
       sizing: null,
       stopLossPct: null,
       profitTargetPct: null,

@@ -410,6 +410,7 @@ describe("the facts of a decision", () => {
             figuresOf: () => null,
             votes: null,
             voters: null,
+            chain: null,
             mayDefer: false
           })
         yield* decideAll(store, yield* store.claim(64), planner)

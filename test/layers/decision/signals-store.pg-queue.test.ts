@@ -93,6 +93,7 @@ describe("signals that are too old", () => {
           figuresOf: () => null,
           votes: null,
           voters: null,
+          chain: null,
           mayDefer: true
         })
         const decision = planned._tag === "Decided" ? planned.decision : assert.fail("it is too old")
