@@ -1,54 +1,47 @@
 /**
- * `npm run bench`: the benchmarks, side by side in one run, as a table and as JSON under bench/results/.
+ * `npm run bench`: the benchmarks, as ratios to peers measured side by side in one run, as a table and as JSON under bench/results/.
  *
- *     npm run bench -- [--rounds N] [--quick] [--only name,name] [--tasks crash,idle] [--offline] [--out FILE]
+ *     npm run bench -- [--suite intake,start,runtime] [--rounds N] [--quick] [--offline] [--out FILE]
  *
- * `--quick` takes sizes that show only that everything works; `--offline` installs no peers.
- * Exit status: 0 when ours could be measured, 64 for options it does not know. A missed target is a line in the table
- * and not a failure, because the machine may be busy; scripts that want to fail on it read the JSON.
+ * `intake`: posts made durable, against other servers with the same work. `start`: cold and warm start. `runtime`: supervision against
+ * Erlang and actor libraries (bench/runtime.main.ts, with its own options). `--quick` takes sizes that show only that everything works.
+ * Exit status: 0 when ours could be measured, 64 for options it does not know. A missed target is a figure and not a failure.
  */
+import { spawn } from "node:child_process"
 import { mkdirSync, writeFileSync } from "node:fs"
-import { availableParallelism, cpus, loadavg } from "node:os"
+import { availableParallelism, cpus, loadavg, totalmem } from "node:os"
 import path from "node:path"
 import { parseArgs } from "node:util"
-import { fullSizes, quickSizes } from "./contestant.ts"
+import { measureIntake } from "./intake.ts"
 import { gatherPeers } from "./peers.ts"
-import { names, outcomesOf, ratioOf, runRounds, tasks, verdictsOf } from "./runtime.ts"
-import { tableOf } from "./table.ts"
+import { startPostgres } from "./programs.ts"
+import { jsonOf, type Measured, tableOf } from "./report.ts"
+import { measureStart } from "./start.ts"
 
-/** Odd, so that a median is a round that happened. */
-const roundsUsual = 5
-
-const chosen = <A extends string>(what: string, list: string, known: ReadonlyArray<A>): ReadonlyArray<A> =>
-  list
-    .split(",")
-    .filter((name) => name !== "")
-    .map((name) => {
-      const found = known.find((one) => one === name)
-      if (found === undefined) throw new Error(`no such ${what}: ${name}; there are: ${known.join(", ")}`)
-      return found
-    })
+const SUITES = ["intake", "start", "runtime"] as const
+/** Odd, so that a median is a round that happened. Five by hand; three keep the default below ten minutes. */
+const roundsUsual = 3
 
 const readOptions = () => {
   try {
+    const text = { type: "string" } as const
+    const flag = { type: "boolean", default: false } as const
     const { values } = parseArgs({
       options: {
-        rounds: { type: "string" },
-        quick: { type: "boolean", default: false },
-        offline: { type: "boolean", default: false },
-        only: { type: "string", default: "" },
-        tasks: { type: "string", default: tasks.join(",") },
-        out: { type: "string" }
+        suite: { ...text, default: SUITES.join(",") },
+        rounds: text,
+        quick: flag,
+        offline: flag,
+        out: text
       }
     })
     const rounds = Number(values.rounds ?? (values.quick ? 1 : roundsUsual))
     if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds ${values.rounds} is not a count`)
-    return {
-      ...values,
-      rounds,
-      only: chosen("contestant", values.only, names),
-      tasks: chosen("task", values.tasks, tasks)
-    }
+    const suites = new Set<string>(values.suite.split(","))
+    for (const suite of suites)
+      if (!SUITES.some((known) => known === suite))
+        throw new Error(`no such suite: ${suite}; there are: ${SUITES.join(", ")}`)
+    return { ...values, rounds, suites }
   } catch (error) {
     console.error(`bench: ${error instanceof Error ? error.message : String(error)}`)
     return process.exit(64)
@@ -58,58 +51,53 @@ const readOptions = () => {
 const options = readOptions()
 const startedAt = new Date()
 const loadBefore = loadavg()
-const sizes = options.quick ? quickSizes : fullSizes
-const absent = await gatherPeers(!options.offline)
-const rounds = await runRounds(sizes, options, absent)
-const outcomes = outcomesOf(rounds, sizes)
-// Small sizes run code that is not compiled yet; they show that it works, and nothing about the targets.
-const verdicts = options.quick ? [] : verdictsOf(outcomes)
-const ratios = Object.fromEntries(
-  Object.keys(outcomes).map((key) => [
-    key,
-    Object.fromEntries(
-      (["holdfast-worker", "holdfast-machine"] as const).map((ours) => [
-        ours,
-        Object.fromEntries(names.map((theirs) => [theirs, ratioOf(outcomes, key, ours, theirs)]))
-      ])
-    )
-  ])
-)
-const file =
-  options.out ??
-  path.join(
-    import.meta.dirname,
-    "results",
-    `runtime-${startedAt.toISOString().replaceAll(":", "-").slice(0, 19)}.json`
+const measured: Array<Measured> = []
+
+if (options.suites.has("intake")) {
+  const absent = await gatherPeers(!options.offline)
+  const postgres = await startPostgres()
+  const sizes = options.quick ? { warmMs: 100, measuredMs: 300 } : { warmMs: 500, measuredMs: 2_500 }
+  try {
+    measured.push(...(await measureIntake(postgres, { ...sizes, rounds: options.rounds }, absent)))
+  } finally {
+    await postgres.stop()
+  }
+}
+if (options.suites.has("start")) measured.push(...(await measureStart(options.rounds)))
+
+if (measured.length > 0) {
+  const stamp = startedAt.toISOString().replaceAll(":", "-").slice(0, 19)
+  const file = options.out ?? path.join(import.meta.dirname, "results", `service-${stamp}.json`)
+  const machine = {
+    node: process.version,
+    cpu: cpus()[0]?.model ?? "unknown",
+    cores: availableParallelism(),
+    memoryMb: Math.round(totalmem() / 2 ** 20),
+    load: { before: loadBefore, after: loadavg() }
+  }
+  const whole = {
+    startedAt: startedAt.toISOString(),
+    ...machine,
+    rounds: options.rounds,
+    measured: jsonOf(measured)
+  }
+  mkdirSync(path.dirname(file), { recursive: true })
+  writeFileSync(file, `${JSON.stringify(whole, undefined, 2)}\n`)
+  console.log(
+    `${options.rounds} rounds, Node ${machine.node}, ${machine.cores} cores, load ${loadBefore.map((one) => one.toFixed(1)).join(" ")}\n`
   )
-mkdirSync(path.dirname(file), { recursive: true })
-writeFileSync(
-  file,
-  `${JSON.stringify(
-    {
-      startedAt: startedAt.toISOString(),
-      node: process.version,
-      cpu: cpus()[0]?.model ?? "unknown",
-      cores: availableParallelism(),
-      load: { before: loadBefore, after: loadavg() },
-      rounds: options.rounds,
-      sizes,
-      absent: Object.fromEntries(absent),
-      outcomes,
-      ratios,
-      verdicts: verdicts.map((verdict) => ({
-        ...verdict,
-        met: verdict.value === undefined ? null : verdict.value <= verdict.max
-      }))
-    },
-    undefined,
-    2
-  )}\n`
-)
-console.log(
-  `runtime: ${options.rounds} rounds, Node ${process.version}, ${availableParallelism()} cores, load ${loadBefore
-    .map((load) => load.toFixed(1))
-    .join(" ")}; small, middle, large: ${sizes.scale.join(", ")} children\n`
-)
-console.log(tableOf(outcomes, verdicts, absent))
-console.log(`\nwritten to ${path.relative(process.cwd(), file)}`)
+  console.log(tableOf(measured))
+  console.log(`\nwritten to ${path.relative(process.cwd(), file)}`)
+}
+
+if (options.suites.has("runtime")) {
+  const given = [
+    ...(options.rounds === roundsUsual ? [] : ["--rounds", String(options.rounds)]),
+    ...(options.quick ? ["--quick"] : []),
+    ...(options.offline ? ["--offline"] : [])
+  ]
+  const child = spawn(process.execPath, [path.join(import.meta.dirname, "runtime.main.ts"), ...given], {
+    stdio: "inherit"
+  })
+  process.exitCode = await new Promise<number>((resolve) => child.once("close", (code) => resolve(code ?? 1)))
+}

@@ -10,7 +10,7 @@ import { promisify } from "node:util"
 import { installLocked } from "../scripts/locked-install.ts"
 
 const run = promisify(execFile)
-/** Two small packages; a registry that hangs must not hold the benchmarks. */
+/** A few dozen small packages; a registry that hangs must not hold the benchmarks. */
 const installMsMax = 120_000
 
 /** Why a contestant cannot take part, by its name. */
@@ -27,7 +27,7 @@ const findErlang = async (): Promise<string | undefined> => {
 
 /** Finds out who can take part. */
 export const gatherPeers = async (mayInstall: boolean): Promise<Absences> => {
-  const [nact, otp] = await Promise.all([
+  const [peers, otp] = await Promise.all([
     installLocked(import.meta.dirname, {
       mayInstall,
       msMax: installMsMax,
@@ -36,7 +36,10 @@ export const gatherPeers = async (mayInstall: boolean): Promise<Absences> => {
     findErlang()
   ])
   const absences = new Map<string, string>()
-  if (nact !== undefined) absences.set("nact", nact)
+  // One install for all of them.
+  if (peers !== undefined)
+    for (const name of ["nact", "node:http + pg", "Fastify 5 + pg", "bare batching"])
+      absences.set(name, peers)
   if (otp !== undefined) absences.set("otp", otp)
   return absences
 }

@@ -25,7 +25,10 @@ const benchMsMax = 240_000
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
 const bench = (...options: ReadonlyArray<string>) =>
-  run(process.execPath, [path.join(root, "bench/main.ts"), ...options], { cwd: root, timeout: benchMsMax })
+  run(process.execPath, [path.join(root, "bench/runtime.main.ts"), ...options], {
+    cwd: root,
+    timeout: benchMsMax
+  })
 
 /** Two rounds of which the second was on a slower machine. */
 const rounds: Rounds = new Map<Task, Map<Name, Array<Figures>>>([
