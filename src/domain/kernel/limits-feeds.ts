@@ -59,7 +59,7 @@ export const waveLimits = {
   /** A suspended machine and a stepped clock are noticed after this, because the wall clock is read again. */
   sliceMs: seconds(1),
   /** Signals that ring no bell in this process are checked for every this many slices. */
-  silentSlices: 10,
+  silentSlices: 2,
   /** Below this many polls without a signal the feed is not asked a second time in one check. */
   askAgainLooks: 5,
   /** Rows created for the time the service was down: thirty days of quarter hours. Earlier waves get no rows. */
