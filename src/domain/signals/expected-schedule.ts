@@ -80,7 +80,9 @@ const wallClock = (zone: string, ms: number): number => {
 /** The instant at which clocks of the zone show this; in an hour that is skipped, the one after it. */
 const instantOf = (zone: string, wallMs: number): number => {
   const first = wallMs - (wallClock(zone, wallMs) - wallMs)
-  return wallMs - (wallClock(zone, first) - first)
+  const second = wallMs - (wallClock(zone, first) - first)
+  // No clock shows it: of the two guesses one is before the hour that is skipped, and one after it.
+  return wallClock(zone, second) === wallMs ? second : Math.max(first, second)
 }
 
 /** The session that begins on the local date `date`, which is read as if it were UTC; null on a day without one. */

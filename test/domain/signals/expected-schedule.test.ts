@@ -50,6 +50,23 @@ describe("the bars of a source", () => {
     })
   }
 
+  it("hours that begin or end in an hour that clocks skip do so when it is over", () => {
+    const days = [...everyDay]
+    for (const [zone, date, instant] of [
+      ["America/New_York", "2026-03-08", "2026-03-08T07:30:00.000Z"],
+      ["Europe/Berlin", "2026-03-29", "2026-03-29T01:30:00.000Z"]
+    ] as const)
+      for (const [from, to] of [
+        ["02:30", "12:00"],
+        ["00:00", "02:30"]
+      ] as const) {
+        const span = { fromMs: at(`${date}T00:00Z`), toMs: at(`${date}T20:00Z`) }
+        const found = sessionsBetween(bars({ hours: { zone, days, from, to } }), span)
+        const edges = found.flatMap(({ fromMs, toMs }) => [fromMs, toMs])
+        assert.include(edges, at(instant), `${zone} ${from}-${to}`)
+      }
+  })
+
   it("a bar of a day ends at the close", () => {
     assert.deepStrictEqual(
       times(bars({ calendar: "XNYS", every: "1D" }), "2026-11-25T00:00Z", "2026-11-30T00:00Z"),
