@@ -161,7 +161,7 @@ describe("a circuit breaker", () => {
   it("[E7] is opened by an operator until an operator closes it: entries are denied, exits pass", async () => {
     const { service } = world
     assert.strictEqual((await decided({ symbol: "HELD", quantity: "5" })).orders[0].status, "filled")
-    assert.strictEqual((await command("open", {})).status, 400)
+    assert.strictEqual((await command("open", { reason: 5 })).status, 400)
     assert.strictEqual((await command("open", undefined, "broker:nobody")).status, 404)
     const answer = await command("open", { reason: "the venue is being moved" })
     assert.strictEqual(answer.status, 200, answer.text)

@@ -129,9 +129,11 @@ export class Service extends Program {
   async list(name: string, query = ""): Promise<ReadonlyArray<Row>> {
     const rows: Array<Row> = []
     let cursor: string | null = null
+    const asked = new URLSearchParams(query)
+    if (!asked.has("limit")) asked.set("limit", "200")
     do {
-      const from: string = cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`
-      const page = await this.get(`/api/v1/${name}?limit=200&${query}${from}`)
+      if (cursor !== null) asked.set("cursor", cursor)
+      const page = await this.get(`/api/v1/${name}?${asked.toString()}`)
       if (page.status !== 200) throw new Error(`${name}: ${page.status} ${page.text}`)
       rows.push(...(page.body.items as ReadonlyArray<Row>))
       cursor = page.body.next_cursor as string | null

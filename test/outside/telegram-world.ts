@@ -17,7 +17,7 @@ import { Telegram } from "../support/telegram.ts"
 import { type Row, Service } from "./service.ts"
 
 /** One chat for each thing that is asked, because a chat is answered once a second. */
-export const operators = Array.from({ length: 40 }, (_, at) => 101 + at)
+export const operators = Array.from({ length: 48 }, (_, at) => 101 + at)
 export const viewers = Array.from({ length: 20 }, (_, at) => 201 + at)
 /** A group of operators, and one of viewers. */
 export const desk = -301

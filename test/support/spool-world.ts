@@ -146,6 +146,7 @@ export const live = (
       secrets: { hmac: null, webhook: null, admin: null },
       telegram: { token: null },
       alerts: { sinks: {}, heartbeat: null },
+      voters: {},
       databaseUrl: null,
       feeds: {},
       brokers: {},

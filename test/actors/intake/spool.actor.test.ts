@@ -64,6 +64,7 @@ const openWorld = Effect.gen(function* () {
       secrets: { hmac: null, webhook: null, admin: null },
       telegram: { token: null },
       alerts: { sinks: {}, heartbeat: null },
+      voters: {},
       databaseUrl: null,
       feeds: {},
       brokers: {}
