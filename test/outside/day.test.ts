@@ -105,7 +105,11 @@ describe("a day in the life", () => {
       (lost as unknown as { readonly events: ReadonlyArray<Row> }).events[0]?.["event"],
       "order.intended"
     )
-    const open = await service.list("monitoring/alerts", "kind=order.needs_operator&status=open")
+    // Alerts are stored by their own component, a moment after the row.
+    const open = await waitUntil("its alert", async () => {
+      const alerts = await service.list("monitoring/alerts", "kind=order.needs_operator&status=open")
+      return alerts.length > 0 ? alerts : undefined
+    })
     assert.lengthOf(open, 1)
     await restart("stop")
 
