@@ -23,6 +23,14 @@ const unreachable = (): never => assert.fail("the assertion before this one fail
 layer(world(), { excludeTestServices: true })("what waits for its market", (it) => {
   const clear = sql((client) => client`UPDATE orders SET status = 'denied' WHERE status <> 'denied'`)
 
+  /** Both clocks, the process's and the database's, are set: a permit is judged by the database's. */
+  const setDatabaseClock = (at: string) =>
+    sql((client) =>
+      client.unsafe(
+        `CREATE OR REPLACE FUNCTION hf_clock() RETURNS timestamptz LANGUAGE sql VOLATILE AS $$ SELECT '${at}'::timestamptz $$`
+      )
+    )
+
   /** Steps of the executor of an account by the NYSE, at instants of the clock. */
   const stepsOf = (grant: AccountGrant, broker: BrokerConnection, instruments: Record<string, object> = {}) =>
     Effect.gen(function* () {
@@ -47,7 +55,8 @@ layer(world(), { excludeTestServices: true })("what waits for its market", (it) 
         instruments
       })
       return (at: string) =>
-        executeNext(desk).pipe(
+        setDatabaseClock(at).pipe(
+          Effect.andThen(executeNext(desk)),
           Effect.provideService(Config, settings),
           Effect.provideService(
             Clock.Clock,
