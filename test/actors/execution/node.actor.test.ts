@@ -1,6 +1,6 @@
 /** The keeper of a node's lease on the virtual clock, over a store whose answers a test scripts. */
 import { assert, it } from "@effect/vitest"
-import { Deferred, Effect, Layer } from "effect"
+import { Clock, Deferred, Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { nodeActor } from "../../../src/actors/execution/node.actor.ts"
 import { nodeLimits } from "../../../src/domain/kernel/limits-execution.ts"
@@ -39,6 +39,13 @@ const leasedBy = (life: string, remainingMs = 3_000, pid = 99): Opening => ({
 
 const setUp = (alivePid: number | null = 99) =>
   Effect.gen(function* () {
+    const virtual = yield* Clock.Clock
+    const wall = { offsetMs: 0 }
+    const currentTimeMillisUnsafe = () => virtual.currentTimeMillisUnsafe() + wall.offsetMs
+    const clock: Clock.Clock = Object.assign(Object.create(virtual), {
+      currentTimeMillisUnsafe,
+      currentTimeMillis: Effect.sync(currentTimeMillisUnsafe)
+    })
     const availability = makeAvailability()
     const instance = makeInstance()
     instance.assign({ nodeId: "node-a", bootId: "boot" })
@@ -82,12 +89,10 @@ const setUp = (alivePid: number | null = 99) =>
       alertsQueue.pipe(Layer.provideMerge(Wake.layer))
     )
     const context = yield* Layer.build(services)
-    const tree = yield* Effect.provide(
-      startTree(supervisor({ id: "root", children: [worker({ id: "node", start: nodeActor() })] }), {
-        stopDeadlineMs: 1_000
-      }),
-      context
-    )
+    const tree = yield* startTree(
+      supervisor({ id: "root", children: [worker({ id: "node", start: nodeActor() })] }),
+      { stopDeadlineMs: 1_000 }
+    ).pipe(Effect.provide(context), Effect.provideService(Clock.Clock, clock))
     availability.mark("available")
     yield* TestClock.adjust(0)
     const provided = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.provide(effect, context)
@@ -106,6 +111,8 @@ const setUp = (alivePid: number | null = 99) =>
       leases,
       script,
       state: () => tree.snapshot().children[0]?.state,
+      /** Sets the wall clock only; the monotonic one goes on. */
+      setClock: (offsetMs: number) => (wall.offsetMs = offsetMs),
       ready: () => tree.snapshot().children[0]?.ready,
       alerts: provided(
         Alerts.use((alerts) =>
@@ -157,6 +164,20 @@ it.effect("a lease of ten thousand accounts is one renewal", () =>
     yield* TestClock.adjust(10 * nodeLimits.renewEveryMs)
     assert.strictEqual(node.script.renewals, 10)
     assert.strictEqual(node.leases.size(), 10_000)
+  })
+)
+
+it.effect("a clock that is set back puts no renewal off", () =>
+  Effect.gen(function* () {
+    const node = yield* setUp()
+    const guard = node.hold("paper-1")
+    node.script.renew = Effect.succeed({ held: true, lapsed: false, accounts: 1 })
+    yield* TestClock.adjust(nodeLimits.renewEveryMs)
+    node.setClock(-3_600_000)
+    yield* TestClock.adjust(10 * nodeLimits.renewEveryMs)
+    assert.isAtLeast(node.script.renewals, 10)
+    assert.isTrue(guard.mayWrite())
+    assert.strictEqual(node.state(), "Holding")
   })
 )
 
