@@ -6,12 +6,15 @@
  *
  * Promises: at most one line per `EVERY_MS` and one at the end; on a terminal one line that is overwritten and cleared
  * before anything else is printed.
- * Never: reports what failed; vitest's own reporter does.
+ * A long run says at once what failed and why, because somebody may not wait for its end.
+ * Never: repeats in a short run what vitest's own reporter says at its end.
  */
 import type { Reporter, TestCase, TestModule } from "vitest/node"
 
 const EVERY_MS = 30_000
 const TERMINAL_EVERY_MS = 1_000
+/** Of an error that is shown before the end: the first is the cause, and a log may hang on it. */
+const MESSAGE_MAX = 6_000
 /** Four workers by default; more names than these do not fit a line. */
 const NAMES_MAX = 4
 
@@ -41,11 +44,14 @@ export default class ProgressReporter implements Reporter {
     this.#filesDone += 1
   }
   onTestCaseResult(test: TestCase): void {
-    const { state } = test.result()
+    const { errors, state } = test.result()
     if (state === "passed") this.#passed += 1
     if (state !== "failed") return
     this.#clear()
     this.#failed += 1
+    if (process.env["TEST_SIZE"] !== "long") return
+    const why = (errors ?? []).map(({ message }) => message.slice(0, MESSAGE_MAX))
+    console.log(`failed: ${test.module.relativeModuleId} > ${test.fullName}\n${why.join("\n")}`)
   }
   onTestRunEnd(): void {
     clearInterval(this.#timer)
