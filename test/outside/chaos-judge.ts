@@ -44,25 +44,33 @@ const tracesOf = async (
   return traces
 }
 
-/** What is wrong with one answered signal, and how it ended. */
+const NEEDS_OPERATOR = "symbol_needs_operator"
+
+/** What is wrong with one answered signal, and how it ended. `needed`: accounts and symbols that waited for an operator. */
 const auditSignal = (
   delivery: Delivery,
-  trace: Trace | undefined
+  trace: Trace | undefined,
+  needed: ReadonlySet<string>
 ): readonly [end: string, wrong: string[]] => {
   const { body, source } = delivery
   if (trace?.signal === undefined) return ["lost", ["was answered 2xx and is lost"]]
   const { decision, orders, signal } = trace
   if (isTooOld(signal)) return ["too_old", orders.length === 0 ? [] : ["is too old and has orders"]]
+  const wanted = accountsOf({ source })
+  const waitedFor = wanted.filter((account) => needed.has(`${account} ${String(body["symbol"])}`))
+  // Nobody knew what the venue had, so nothing more was opened there (T10).
+  if (decision?.outcome === "denied" && decision.reason === NEEDS_OPERATOR && waitedFor.length > 0)
+    return [NEEDS_OPERATOR, orders.length === 0 ? [] : ["was denied and has orders"]]
   if (signal["status"] !== "done" || decision === null)
     return [String(signal["status"]), [`is not decided: ${JSON.stringify(signal).slice(0, 600)}`]]
   const wrong: Array<string> = []
   const perAccount = tally(orders.map((order) => order["account"] ?? ""))
-  const wanted = accountsOf({ source })
   if ([...perAccount].some(([account, count]) => count > 1 || !wanted.includes(account)))
     wrong.push(`led to orders in ${JSON.stringify([...perAccount])}`)
   // A reversal finds nothing to turn in an account that is flat.
   const opens = !closes({ body }) && body["intent"] !== "reverse"
-  if (decision.outcome === "ordered" && opens && perAccount.size !== wanted.length)
+  const missing = wanted.filter((account) => !perAccount.has(account) && !waitedFor.includes(account))
+  if (decision.outcome === "ordered" && opens && missing.length > 0)
     wrong.push(`led to ${perAccount.size} orders instead of ${wanted.length}`)
   if (closes({ body }) && orders.some((order) => order["intent"] !== "reduce"))
     wrong.push("asks for less and led to an entry")
@@ -72,6 +80,7 @@ const auditSignal = (
 const auditSignals = async (
   stage: ChaosStage,
   deliveries: ReadonlyArray<Delivery>,
+  needed: ReadonlySet<string>,
   count: (what: string) => void
 ): Promise<ReadonlyArray<string>> => {
   const { service } = stage.world
@@ -88,7 +97,7 @@ const auditSignals = async (
   for (const { id } of stored) if (!owners.has(String(id))) faults.push(`signal ${id} was posted by nobody`)
   const traces = await tracesOf(service, [...owners.keys()])
   for (const [id, delivery] of owners) {
-    const [end, wrong] = auditSignal(delivery, traces.get(id))
+    const [end, wrong] = auditSignal(delivery, traces.get(id), needed)
     count(`signal ${end}`)
     faults.push(...wrong.map((text) => `signal ${id} ${text} (${JSON.stringify(delivery.body)})`))
   }
@@ -196,10 +205,11 @@ const auditPositions = async ({ world }: ChaosStage): Promise<ReadonlyArray<stri
   )
 }
 
-/** Everything that is wrong once all has settled. */
+/** Everything that is wrong once all has settled. `needed`: see ChaosOperator. */
 export const judgeChaos = async (
   stage: ChaosStage,
-  deliveries: ReadonlyArray<Delivery>
+  deliveries: ReadonlyArray<Delivery>,
+  needed: ReadonlySet<string>
 ): Promise<ChaosVerdict> => {
   const { broker, service } = stage.world
   const counts = new Map<string, number>()
@@ -210,7 +220,7 @@ export const judgeChaos = async (
   const { body, text } = await service.get("/api/v1/linkage")
   const linked = body.ours === fills.length && body.linked === fills.length && body.external === 0
   const violations = [
-    ...(await auditSignals(stage, deliveries, count)),
+    ...(await auditSignals(stage, deliveries, needed, count)),
     ...(await auditWaves(stage, orders, count)),
     ...(await auditOrders(stage, orders, count)),
     ...differences("fill", fills.map(fillKey), book.map(fillKey)),

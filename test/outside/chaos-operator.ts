@@ -20,6 +20,8 @@ export class ChaosOperator {
   #stopping = false
   #running: Promise<void> = Promise.resolve()
   resolved = 0
+  /** Accounts and symbols in which an order needed it: until it came, entries there were denied. */
+  readonly needed = new Set<string>()
   constructor(stage: ChaosStage) {
     this.#stage = stage
   }
@@ -36,6 +38,7 @@ export class ChaosOperator {
     const service = services.find((one) => one.isRunning) ?? world.service
     const open = await service.list("orders", "status=needs_operator")
     for (const order of open) {
+      this.needed.add(`${order["account"]} ${order["symbol"]}`)
       const [there] = await world.broker.orders(String(order["client_order_id"]))
       const outcome =
         there === undefined ? { outcome: "not_placed" } : { outcome: "placed", venue_order_id: there.id }

@@ -122,7 +122,7 @@ export const playLeg = async (leg: Leg): Promise<LegReport> => {
     for (const watch of watches.values()) watch.start()
     const strikes = await disturb(stage)
     await settle(stage, load, operator)
-    const { counts, violations } = await judgeChaos(stage, load.deliveries)
+    const { counts, violations } = await judgeChaos(stage, load.deliveries, operator.needed)
     const trades = await tradesOf(stage, load.deliveries)
     await Promise.all([...watches.values()].map((watch) => watch.stop()))
     const samples = [...watches.values()].reduce((sum, watch) => sum + watch.samples.length, 0)

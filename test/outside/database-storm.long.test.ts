@@ -103,7 +103,7 @@ const violationsOf = async (
   load: Load,
   operator: ChaosOperator
 ): Promise<ReadonlyArray<string>> => {
-  const { counts, violations } = await judgeChaos(stage, load.deliveries)
+  const { counts, violations } = await judgeChaos(stage, load.deliveries, operator.needed)
   const lines = [...counts, ["resolved by an operator", operator.resolved] as const]
   console.log(lines.map(([what, n]) => `${n} ${what}`).join("\n"))
   return [
