@@ -11,7 +11,7 @@ import { natural, text, wholeFrom, zoneWords } from "./settings-words.ts"
 import { oneOf } from "./words.ts"
 
 const timeOfDay = "must be a time of the day such as 09:30"
-const clock = z.string(timeOfDay).regex(/^([01]\d|2[0-3]):[0-5]\d$/, timeOfDay)
+export const clock = z.string(timeOfDay).regex(/^([01]\d|2[0-3]):[0-5]\d$/, timeOfDay)
 const hours = z
   .strictObject({
     zone: text

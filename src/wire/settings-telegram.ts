@@ -6,12 +6,16 @@
  */
 import { z } from "zod"
 import { PERMISSIONS } from "../domain/control/commands.ts"
-import { mapOf, text } from "./settings-words.ts"
+import { isZone } from "../domain/kernel/day.ts"
+import { WEEKDAYS } from "../domain/kernel/settings.ts"
+import { clock } from "./settings-expected.ts"
+import { mapOf, text, zoneWords } from "./settings-words.ts"
 import { oneOf } from "./words.ts"
 
 const idWords = "must be the number of a chat or a user, such as 123456789 or -1001234567890"
 const chatId = z.string(idWords).regex(/^-?[1-9]\d{0,15}$/, idWords)
 const rootWords = "must be an http or https URL without a path of its own"
+const consoleWords = "must be an http or https URL, without a query, a fragment or a user"
 const hookWords = "must be an https URL, or an http one of this machine"
 
 const chat = z
@@ -47,6 +51,26 @@ const alerts = z
     description: "Which alerts are sent, by severity: on, silent or off."
   })
 
+const quiet = z
+  .strictObject({
+    zone: text
+      .refine(isZone, zoneWords)
+      .default("UTC")
+      .meta({ description: "Time zone of `from` and `to`." }),
+    from: clock.meta({ description: "When they begin." }),
+    to: clock.meta({ description: "When they end; not after `from`: on the next day." }),
+    days: z
+      .array(oneOf(WEEKDAYS), "must be a list of days")
+      .min(1, "names no day; leave it out for all of them")
+      .default([...WEEKDAYS])
+      .meta({ description: "The days on which they begin." })
+  })
+  .meta({
+    id: "TelegramQuietHours",
+    description:
+      "Hours in which alerts other than CRITICAL are kept, and summarised when they end. null: none. Replies, and entries that wait for a human, are never kept."
+  })
+
 export const telegram = z
   .strictObject({
     token: text.exactOptional().meta({ description: "The token of the bot; absent: there is no bot." }),
@@ -67,6 +91,17 @@ export const telegram = z
         description:
           "Where Telegram posts updates: the path `/telegram` of this service, as it is reached from outside. null: long polling."
       }),
-    alerts: alerts.prefault({})
+    alerts: alerts.prefault({}),
+    strategies: mapOf(z.string(), mode).default({}).meta({
+      description:
+        "By strategy: whether alerts about it are sent; overrides severity and kind, except that CRITICAL is never off."
+    }),
+    quiet: quiet.nullable().default(null),
+    consoleUrl: z
+      .string(consoleWords)
+      .regex(/^https?:\/\/[^\s?#@]+$/, consoleWords)
+      .nullable()
+      .default(null)
+      .meta({ description: "Where people open the console; messages link to it. null: no links." })
   })
   .meta({ id: "TelegramSettings", description: "The Telegram bot: docs/telegram.md." })

@@ -16,7 +16,7 @@ import type { ApprovalDecision } from "../../domain/orders/approval.ts"
 import { reasonWithCode } from "../../domain/decision/why-words.ts"
 import { approvalChats } from "../../domain/operators/telegram-access.ts"
 import { type AskedEntry, askedHtml, askedName } from "../../domain/operators/telegram-asked.ts"
-import { bold, cell, escaped } from "../../domain/operators/telegram-text.ts"
+import { bold, cell, escaped, linkBelow } from "../../domain/operators/telegram-text.ts"
 import { answerKeys, type Key } from "../../domain/operators/telegram-words.ts"
 import { ReadStore } from "../../layers/health/read-store.port.ts"
 import { TelegramStore } from "../../layers/operators/telegram-store.port.ts"
@@ -37,7 +37,7 @@ export const askApprovals = (settings: TelegramSettings) =>
       messageCall(
         chat,
         {
-          html: askedHtml(asked, multiplierOf(instruments, asked.symbol)),
+          html: `${askedHtml(asked, multiplierOf(instruments, asked.symbol))}${linkBelow(settings.consoleUrl, `orders/${asked.orderId}`)}`,
           keys: [answerKeys(asked.orderId)]
         },
         null

@@ -8,10 +8,11 @@
  * made, and its alerts wait; every CRITICAL one is named; without a chat that gets alerts none is marked as sent.
  * Never: raises an alert about an alert.
  */
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import { alertChats } from "../../domain/operators/telegram-access.ts"
 import { alertMessages, type SentAlert } from "../../domain/operators/telegram-alerts.ts"
 import { telegramLimits } from "../../domain/operators/telegram-limits.ts"
+import { quietAt } from "../../domain/operators/telegram-quiet.ts"
 import { runKey } from "../../domain/operators/telegram-words.ts"
 import type { TelegramSettings } from "../../domain/kernel/settings.ts"
 import { TelegramStore } from "../../layers/operators/telegram-store.port.ts"
@@ -22,7 +23,7 @@ import { messageCall } from "./telegram-reply.ts"
 
 /** What a chat is sent about these alerts. */
 const callsOf = (settings: TelegramSettings, chat: number, alerts: ReadonlyArray<SentAlert>) =>
-  alertMessages(settings.alerts, alerts).map(({ alertId, html, isSilent }) => {
+  alertMessages(settings, alerts).map(({ alertId, html, isSilent }) => {
     const keys = alertId === null ? [] : runKey("Acknowledge", `/ack ${alertId}`)
     return messageCall(chat, { html, ...(keys.length === 0 ? {} : { keys: [keys] }) }, null, isSilent)
   })
@@ -33,7 +34,8 @@ const look = (settings: TelegramSettings) =>
     const wake = yield* Wake
     const chats = alertChats(settings)
     if (chats.length === 0) return
-    const count = yield* store.notifyAlerts(chats, (chat, alerts) => callsOf(settings, chat, alerts))
+    const now = quietAt(settings.quiet, yield* Clock.currentTimeMillis)
+    const count = yield* store.notifyAlerts(chats, now, (chat, alerts) => callsOf(settings, chat, alerts))
     if (count > 0) wake.notify("telegram-messages")
   })
 

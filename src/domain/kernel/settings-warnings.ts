@@ -9,7 +9,7 @@
  */
 import { BigDecimal } from "effect"
 import { type Decimal, decimal } from "./decimal.ts"
-import { getsAlerts, type ScopeLimits, type Settings, type SettingsProblem } from "./settings.ts"
+import { getsAlerts, type ScopeLimits, type Settings, type SettingsProblem, WEEKDAYS } from "./settings.ts"
 
 const DAY_MS = 86_400_000
 
@@ -77,6 +77,12 @@ const withoutListener = ({ telegram }: Settings): ReadonlyArray<SettingsProblem>
         }
       ]
 
+/** Quiet hours that never end keep everything. */
+const alwaysQuiet = ({ telegram: { quiet } }: Settings): ReadonlyArray<SettingsProblem> =>
+  quiet === null || quiet.from !== quiet.to || quiet.days.length < WEEKDAYS.length
+    ? []
+    : [{ path: "telegram.quiet", message: "is never over: of alerts only what is CRITICAL is ever sent" }]
+
 /** Everything worth a warning, in the order of importance. */
 export const settingsWarnings = (settings: Settings): ReadonlyArray<SettingsProblem> => [
   ...(settings.mode !== "PRACTICE" && settings.market.kind === "practice"
@@ -89,5 +95,6 @@ export const settingsWarnings = (settings: Settings): ReadonlyArray<SettingsProb
     : []),
   ...ofScopes(settings),
   ...withoutListener(settings),
+  ...alwaysQuiet(settings),
   ...withoutStrategy(settings)
 ]

@@ -30,6 +30,14 @@ export type Role = (typeof roles)[number]
 export const WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"] as const
 export type Weekday = (typeof WEEKDAYS)[number]
 
+/** Hours of some days of the week; `from` and `to` are `HH:MM` of the zone, and an end that is not after the beginning is on the next day. */
+export interface WeekHours {
+  readonly zone: string
+  readonly from: string
+  readonly to: string
+  readonly days: ReadonlyArray<Weekday>
+}
+
 /** What a source is expected to send (F4). */
 export interface Expected {
   /** `bars`: at the end of every bar; `rate`: in any stretch of open time. */
@@ -40,13 +48,8 @@ export interface Expected {
   readonly signals: number
   readonly graceMs: number
   readonly calendar: "24x7" | "XNYS"
-  /** Hours of a calendar that never closes; null: all of them. `from` and `to` are `HH:MM` of the zone. */
-  readonly hours: {
-    readonly zone: string
-    readonly from: string
-    readonly to: string
-    readonly days: ReadonlyArray<Weekday>
-  } | null
+  /** Hours of a calendar that never closes; null: all of them. */
+  readonly hours: WeekHours | null
 }
 
 /** One origin of signals: `POST /webhook/:source`. */
@@ -330,6 +333,12 @@ export interface TelegramSettings {
   readonly apiRoot: string
   readonly chats: Readonly<Record<string, TelegramChatSettings>>
   readonly webhookUrl: string | null
+  /** By strategy, before severity and kind. */
+  readonly strategies: Readonly<Record<string, TelegramAlertMode>>
+  /** While it is quiet only what is CRITICAL is sent. */
+  readonly quiet: WeekHours | null
+  /** Where people open the console; null: messages have no links. */
+  readonly consoleUrl: string | null
   readonly alerts: {
     readonly LOW: TelegramAlertMode
     readonly MEDIUM: TelegramAlertMode

@@ -104,6 +104,8 @@ export const telegramLimits = {
   alertsWaitingMax: 20,
   /** Older alerts are history, which a bot that is new does not repeat, unless they are open and HIGH or CRITICAL. */
   alertsAgeHoursMax: 24,
+  /** How many days before that are looked at for the beginning of quiet hours: a week of them has all its days. */
+  quietDaysMax: 7,
   /** Kinds of alerts that get a message each; of more, only what is CRITICAL does. */
   alertsSingleMax: 5,
   /** Alerts read in one round. */

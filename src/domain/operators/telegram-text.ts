@@ -12,6 +12,12 @@ import { telegramLimits } from "./telegram-limits.ts"
 export const escaped = (text: string): string =>
   text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;")
 
+/** A line with a link to a page of the console; "" where nobody has said where it is. */
+export const linkBelow = (consoleUrl: string | null, page: string): string =>
+  consoleUrl === null
+    ? ""
+    : `\n<a href="${escaped(`${consoleUrl.replace(/\/$/, "")}/#/${page}`).replaceAll('"', "&quot;")}">Open in the console</a>`
+
 export const bold = (text: string): string => `<b>${escaped(text)}</b>`
 export const code = (text: string): string => `<code>${escaped(text)}</code>`
 

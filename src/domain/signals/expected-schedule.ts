@@ -10,7 +10,7 @@
  * changes of clocks; each has a window of its own, so a signal belongs to one of them.
  * Never: reads a clock, or judges what arrived.
  */
-import type { Expected, Weekday } from "../kernel/settings.ts"
+import type { Expected, WeekHours, Weekday } from "../kernel/settings.ts"
 import { sessionOfDay } from "../kernel/calendar.ts"
 import { dayIn } from "../kernel/day.ts"
 import { invariant } from "../kernel/invariant.ts"
@@ -86,7 +86,7 @@ const instantOf = (zone: string, wallMs: number): number => {
 }
 
 /** The session that begins on the local date `date`, which is read as if it were UTC; null on a day without one. */
-const hoursOfDate = (hours: NonNullable<Expected["hours"]>, date: number): Span | null => {
+const hoursOfDate = (hours: WeekHours, date: number): Span | null => {
   const name = weekdays[new Date(date).getUTCDay()]
   if (name === undefined || !hours.days.includes(name)) return null
   const [from, to] = [minutesOf(hours.from), minutesOf(hours.to)]
@@ -98,7 +98,10 @@ const hoursOfDate = (hours: NonNullable<Expected["hours"]>, date: number): Span 
   }
 }
 
-const sessionOn = (expected: Expected, day: number): Span | null => {
+/** When it is open. */
+type Sessions = Pick<Expected, "calendar" | "hours">
+
+const sessionOn = (expected: Sessions, day: number): Span | null => {
   if (expected.hours !== null) return hoursOfDate(expected.hours, day * dayMs)
   if (expected.calendar === "24x7") return { fromMs: day * dayMs, toMs: (day + 1) * dayMs }
   const session = sessionOfDay(day)
@@ -106,13 +109,13 @@ const sessionOn = (expected: Expected, day: number): Span | null => {
 }
 
 /** The date on which to look first for sessions that overlap what follows `ms`: a session lasts a day at most. */
-const firstDay = ({ hours }: Expected, ms: number): number => {
+const firstDay = ({ hours }: Sessions, ms: number): number => {
   const date = hours === null ? null : dayIn(hours.zone, ms).date
   return (date === null ? Math.floor(ms / dayMs) : Date.parse(date) / dayMs) - 2
 }
 
 /** The sessions that overlap [fromMs, toMs), oldest first. */
-export const sessionsBetween = (expected: Expected, { fromMs, toMs }: Span): ReadonlyArray<Span> => {
+export const sessionsBetween = (expected: Sessions, { fromMs, toMs }: Span): ReadonlyArray<Span> => {
   const sessions: Array<Span> = []
   for (let day = firstDay(expected, fromMs); day * dayMs < toMs + 2 * dayMs; day += 1) {
     const session = sessionOn(expected, day)
@@ -175,7 +178,7 @@ export const nextDueMs = (expected: Expected, afterMs: number): number | null =>
   dueTimes(expected, afterMs, 1)[0] ?? null
 
 /** Spans sorted and merged where they overlap or touch. */
-const merged = (spans: ReadonlyArray<Span>): ReadonlyArray<Span> => {
+export const merged = (spans: ReadonlyArray<Span>): ReadonlyArray<Span> => {
   const result: Array<Span> = []
   for (const span of spans.toSorted((a, b) => a.fromMs - b.fromMs)) {
     const last = result.at(-1)

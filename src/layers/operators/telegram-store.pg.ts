@@ -343,16 +343,21 @@ type AlertRow = SentAlert & { readonly told: ReadonlyArray<string> }
  */
 const notifyAlertsIn =
   (database: DatabaseService, bot: string): TelegramStoreService["notifyAlerts"] =>
-  (chats, callsOf) =>
+  (chats, { ageMsMax, isQuiet }, callsOf) =>
     database.transact("telegram.notify", (sql) =>
       Effect.gen(function* () {
         const free = yield* freeChats(sql, bot, chats)
         if (free.length === 0) return 0
         const alerts =
           yield* sql<AlertRow>`SELECT id, severity, kind, coalesce(last_message, message) AS message,
-            telegram_chats::text[] AS told FROM alerts
-          WHERE telegram_at IS NULL AND NOT telegram_chats @> ${free}::bigint[]
-            AND (first_at > hf_now() - ${telegramLimits.alertsAgeHoursMax}::int * interval '1 hour'
+            telegram_chats::text[] AS told, ${ms(sql, "first_at")} AS "atMs",
+            -- Named by the alert, or that of the order which it names.
+            coalesce(detail->>'strategy', (SELECT o.strategy FROM orders o WHERE o.id =
+              CASE WHEN detail->>'order_id' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN (detail->>'order_id')::uuid END)) AS strategy
+          FROM alerts
+          WHERE telegram_at IS NULL AND (NOT ${isQuiet}::boolean OR severity = 'CRITICAL')
+            AND NOT telegram_chats @> ${free}::bigint[]
+            AND (first_at > hf_now() - ${ageMsMax}::float8 * interval '1 millisecond'
               OR resolved_at IS NULL AND severity IN ('HIGH', 'CRITICAL'))
           ORDER BY seq LIMIT ${telegramLimits.alertsRoundMax} FOR UPDATE SKIP LOCKED`
         if (alerts.length === 0) return 0

@@ -9,6 +9,7 @@
 import { Context, type Effect } from "effect"
 import type { CommandName } from "../../domain/control/commands.ts"
 import type { SentAlert } from "../../domain/operators/telegram-alerts.ts"
+import type { QuietNow } from "../../domain/operators/telegram-quiet.ts"
 import type { AskedEntry } from "../../domain/operators/telegram-asked.ts"
 import type { TelegramContent } from "../../domain/operators/telegram-update.ts"
 import type { DatabaseError } from "../database/database.port.ts"
@@ -115,10 +116,11 @@ export interface TelegramStoreService {
   readonly figures: Done<TelegramFigures>
   /**
    * Makes the messages of these chats about alerts that they were not told of, and leaves out chats for which enough wait, whose
-   * alerts wait with them. Returns how many alerts it were.
+   * alerts wait with them; while it is quiet all that are not CRITICAL wait, and what is older than said is history. Returns how many alerts it were.
    */
   readonly notifyAlerts: (
     chats: ReadonlyArray<number>,
+    now: QuietNow,
     callsOf: (chat: number, alerts: ReadonlyArray<SentAlert>) => ReadonlyArray<OutgoingCall>
   ) => Done<number>
   /** Makes the messages that ask these chats about entries which wait for a human, once for each chat. Returns how many it were. */

@@ -28,6 +28,12 @@ describe("a warning", () => {
     assert.deepStrictEqual(telegram({ "7": { role: "operator" } }), [])
     assert.deepStrictEqual(telegram({ "7": { role: "viewer", alerts: true } }), [])
   })
+  it("says that quiet hours are never over", () => {
+    const quiet = (given: Record<string, unknown>) => paths({}, { telegram: { quiet: given } })
+    assert.deepStrictEqual(quiet({ from: "08:00", to: "08:00" }), ["telegram.quiet"])
+    assert.deepStrictEqual(quiet({ from: "08:00", to: "08:00", days: ["sun"] }), [])
+    assert.deepStrictEqual(quiet({ from: "22:00", to: "07:00" }), [])
+  })
   it("names every source that no strategy takes, the wave source where a feed brings it", () => {
     const file = {
       ...trader,

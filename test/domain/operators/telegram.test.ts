@@ -4,6 +4,7 @@ import { alertChats, roleIn } from "../../../src/domain/operators/telegram-acces
 import { alertMessages, type SentAlert } from "../../../src/domain/operators/telegram-alerts.ts"
 import { telegramLimits } from "../../../src/domain/operators/telegram-limits.ts"
 import { PRESS_ANSWER, TelegramPace } from "../../../src/domain/operators/telegram-pace.ts"
+import { quietAt } from "../../../src/domain/operators/telegram-quiet.ts"
 import { block, lasting, pagesOf, table } from "../../../src/domain/operators/telegram-text.ts"
 import { isUnreachable } from "../../../src/domain/operators/telegram-unreachable.ts"
 import {
@@ -123,12 +124,14 @@ describe("text for a phone", () => {
 describe("alerts on a phone", () => {
   const rules = settingsFrom({
     telegram: { alerts: { kinds: { "feed.flapping": "off", "exit.blocked": "off" } } }
-  }).telegram.alerts
+  }).telegram
   const alert = (severity: SentAlert["severity"], kind: string, n = 0): SentAlert => ({
     id: `${kind}/${n}`,
     severity,
     kind,
-    message: `${kind} number ${n}`
+    message: `${kind} number ${n}`,
+    strategy: null,
+    atMs: Date.parse("2026-11-30T12:00:00Z")
   })
   it("one is one message, with sound by its severity; off is off, except for what is CRITICAL", () => {
     const sent = alertMessages(rules, [
@@ -164,6 +167,98 @@ describe("alerts on a phone", () => {
     for (let n = 0; n < 1_000; n += 10)
       assert.match(text, new RegExp(`position\\.unprotected number ${n}[\\n<]`))
     assert.include(text, "900 alerts")
+  })
+})
+
+describe("what the settings say of alerts", () => {
+  const told = (telegram: object, ...alerts: ReadonlyArray<Partial<SentAlert>>) =>
+    alertMessages(
+      settingsFrom({ telegram }).telegram,
+      alerts.map((given, n) => ({
+        id: String(n),
+        severity: "HIGH",
+        kind: `k.${n}`,
+        message: `message ${n}`,
+        strategy: null,
+        atMs: Date.parse("2026-11-30T12:00:00Z"),
+        ...given
+      }))
+    )
+  it("a strategy is on, silent or off before severity and kind, and what is CRITICAL is never off", () => {
+    const strategies = { quiet: "off", soft: "silent" }
+    const sent = told(
+      { strategies },
+      { strategy: "quiet" },
+      { strategy: "soft" },
+      { strategy: "other" },
+      { strategy: "quiet", severity: "CRITICAL" }
+    )
+    assert.deepStrictEqual(
+      sent.map(({ alertId, isSilent }) => [alertId, isSilent]),
+      [
+        ["1", true],
+        ["2", false],
+        ["3", false]
+      ]
+    )
+  })
+  it("what began in quiet hours is one summary, before the others and without what is CRITICAL", () => {
+    const quiet = { zone: "America/New_York", from: "22:00", to: "07:00" }
+    const night = Date.parse("2026-11-30T08:00:00Z")
+    const sent = told({ quiet }, { atMs: night }, {}, { atMs: night }, { atMs: night, severity: "CRITICAL" })
+    assert.match(sent[0]?.html ?? "", /2 alerts of the quiet hours/)
+    assert.deepStrictEqual(
+      sent.map(({ alertId }) => alertId),
+      [null, "1", "3"]
+    )
+  })
+  it("quiet hours are one stretch of time on each night, also when clocks change", () => {
+    const hours = settingsFrom({
+      telegram: { quiet: { zone: "America/New_York", from: "01:30", to: "02:30" } }
+    }).telegram.quiet
+    const changes = (from: string): ReadonlyArray<string> => {
+      const found: Array<string> = []
+      let before = false
+      for (let ms = Date.parse(from); ms < Date.parse(from) + 86_400_000; ms += 600_000) {
+        const now = quietAt(hours, ms).isQuiet
+        if (now !== before)
+          found.push(`${new Date(ms).toISOString().slice(11, 16)} ${now ? "quiet" : "over"}`)
+        before = now
+      }
+      return found
+    }
+    assert.deepStrictEqual(changes("2026-01-10T00:00:00Z"), ["06:30 quiet", "07:30 over"])
+    // 02:30 does not exist in the night of March 8, and 01:30 is there twice on November 1.
+    assert.lengthOf(changes("2026-03-08T00:00:00Z"), 2)
+    assert.lengthOf(changes("2026-11-01T00:00:00Z"), 2)
+  })
+  it("what a quiet weekend kept is not too old when it ends", () => {
+    const days = ["sat", "sun"]
+    const { quiet } = settingsFrom({ telegram: { quiet: { from: "00:00", to: "00:00", days } } }).telegram
+    const hoursBack = (at: string): readonly [boolean, number] => {
+      const { ageMsMax, isQuiet } = quietAt(quiet, Date.parse(at))
+      return [isQuiet, ageMsMax / 3_600_000]
+    }
+    assert.deepStrictEqual(hoursBack("2026-11-27T23:59:00Z"), [false, 24])
+    assert.deepStrictEqual(hoursBack("2026-11-29T12:00:00Z"), [true, 36])
+    assert.deepStrictEqual(hoursBack("2026-11-30T00:00:00Z"), [false, 48])
+    assert.deepStrictEqual(hoursBack("2026-12-01T00:00:00Z"), [false, 24])
+  })
+  it("a message about several strategies has a sound where one of them has", () => {
+    const [message] = told(
+      { strategies: { soft: "silent" } },
+      { kind: "k", strategy: "soft" },
+      { kind: "k", strategy: "other" }
+    )
+    assert.isFalse(message?.isSilent)
+  })
+  it("links lead to the console where the settings say where it is", () => {
+    const [linked] = told({ consoleUrl: "https://desk.example/console/" }, {})
+    assert.include(
+      linked?.html,
+      '<a href="https://desk.example/console/#/alerts?kind=k.0">Open in the console</a>'
+    )
+    assert.notInclude(told({}, {})[0]?.html, "<a ")
   })
 })
 

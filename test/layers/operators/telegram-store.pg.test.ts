@@ -2,6 +2,7 @@
 import { assert, describe, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { telegramLimits } from "../../../src/domain/operators/telegram-limits.ts"
+import type { QuietNow } from "../../../src/domain/operators/telegram-quiet.ts"
 import { Database } from "../../../src/layers/database/database.port.ts"
 import { TelegramInbox } from "../../../src/layers/intake/telegram-inbox.port.ts"
 import { randomUUID } from "node:crypto"
@@ -31,6 +32,8 @@ const alter = (statement: string) =>
 const raise = (kind: string) =>
   alter(`INSERT INTO alerts (id, severity, kind, dedup_key, message, last_message)
     VALUES (gen_random_uuid(), 'HIGH', '${kind}', '${kind}', 'm', 'm')`)
+
+const loud = { isQuiet: false, ageMsMax: 86_400_000 }
 
 layer(World, { excludeTestServices: true })("the rows of the bot", (it) => {
   describe("updates", () => {
@@ -115,7 +118,7 @@ layer(World, { excludeTestServices: true })("the rows of the bot", (it) => {
             "the first of each"
           )
           yield* raise("crowded")
-          assert.strictEqual(yield* store.notifyAlerts([9], (chat) => [call(chat, "alert")]), 1)
+          assert.strictEqual(yield* store.notifyAlerts([9], loud, (chat) => [call(chat, "alert")]), 1)
           const alerts = yield* alter(
             "SELECT count(*)::int AS n FROM telegram_messages WHERE update_id IS NULL"
           )
@@ -151,7 +154,7 @@ layer(World, { excludeTestServices: true })("the rows of the bot", (it) => {
         assert.deepStrictEqual(yield* told, [[8, "Forbidden: c"]], "a later one arrived")
         assert.strictEqual((yield* store.figures).oldestAlertMs, null)
         yield* raise("unsent")
-        yield* store.notifyAlerts([7], (chat) => [call(chat)])
+        yield* store.notifyAlerts([7], loud, (chat) => [call(chat)])
         const before = yield* store.figures
         assert.isAtMost(before.nowMs - (before.oldestAlertMs ?? 0), 60_000)
         yield* inbox.receive("webhook", [update(71)])
@@ -230,15 +233,17 @@ layer(World, { excludeTestServices: true })("the rows of the bot", (it) => {
   describe("alerts", () => {
     const chats = [7, 8]
     /** What each chat was told of, since the last time that this was asked. */
-    const told = Effect.gen(function* () {
-      const store = yield* TelegramStore
-      const seen: Array<string> = []
-      const count = yield* store.notifyAlerts(chats, (chat, alerts) => {
-        seen.push(...alerts.map(({ kind, message, severity }) => `${chat} ${severity} ${kind} ${message}`))
-        return [call(chat)]
+    const notified = (now: QuietNow) =>
+      Effect.gen(function* () {
+        const store = yield* TelegramStore
+        const seen: Array<string> = []
+        const count = yield* store.notifyAlerts(chats, now, (chat, alerts) => {
+          seen.push(...alerts.map(({ kind, message, severity }) => `${chat} ${severity} ${kind} ${message}`))
+          return [call(chat)]
+        })
+        return { count, seen }
       })
-      return { count, seen }
-    })
+    const told = notified(loud)
     const clear = Effect.andThen(
       alter("DELETE FROM telegram_messages"),
       alter("UPDATE alerts SET telegram_at = hf_now()")
@@ -261,7 +266,7 @@ layer(World, { excludeTestServices: true })("the rows of the bot", (it) => {
         const store = yield* TelegramStore
         yield* clear
         yield* raise("c")
-        yield* store.notifyAlerts([7], () =>
+        yield* store.notifyAlerts([7], loud, () =>
           Array.from({ length: telegramLimits.alertsWaitingMax }, () => call(7))
         )
         yield* raise("d")
@@ -296,6 +301,50 @@ layer(World, { excludeTestServices: true })("the rows of the bot", (it) => {
         assert.deepStrictEqual((yield* told).seen, ["7 HIGH k three periods", "8 HIGH k three periods"])
         yield* happen("LOW", "four periods")
         assert.deepStrictEqual((yield* told).seen, [])
+      })
+    )
+
+    it.effect("[quiet hours] only what is CRITICAL is told, and the rest when they are over", () =>
+      Effect.gen(function* () {
+        yield* clear
+        for (const kind of ["kept", "grave", "early"]) yield* raise(kind)
+        yield* alter("UPDATE alerts SET severity = 'CRITICAL' WHERE kind = 'grave'")
+        yield* alter(
+          "UPDATE alerts SET severity = 'LOW', first_at = hf_now() - interval '30 hours' WHERE kind = 'early'"
+        )
+        const ageMsMax = 31 * 3_600_000
+        const night = yield* notified({ isQuiet: true, ageMsMax })
+        assert.deepStrictEqual(night.seen, ["7 CRITICAL grave m", "8 CRITICAL grave m"])
+        const { seen } = yield* notified({ isQuiet: false, ageMsMax })
+        assert.deepStrictEqual(seen, ["7 HIGH kept m", "7 LOW early m", "8 HIGH kept m", "8 LOW early m"])
+      })
+    )
+
+    it.effect("the strategy is the one that the alert names, or that of its order", () =>
+      Effect.gen(function* () {
+        const store = yield* TelegramStore
+        yield* clear
+        const order = randomUUID()
+        yield* alter("INSERT INTO accounts (id, venue, starting_cash) VALUES ('a', 'v', 1)")
+        yield* alter(
+          `INSERT INTO orders (id, client_order_id, account, strategy, intent, symbol, side, type, quantity, time_in_force, status, source, venue)
+          VALUES ('${order}', 'c', 'a', 'momentum', 'entry', 'SPY', 'buy', 'market', 1, 'day', 'acked', 'webhook', 'v')`
+        )
+        for (const [kind, detail] of [
+          ["named", { strategy: "carry", order_id: order }],
+          ["ordered", { order_id: order }],
+          ["broken", { order_id: "-".repeat(36) }],
+          ["none", {}]
+        ] as const) {
+          yield* raise(kind)
+          yield* alter(`UPDATE alerts SET detail = '${JSON.stringify(detail)}' WHERE kind = '${kind}'`)
+        }
+        const strategies: Array<string | null> = []
+        yield* store.notifyAlerts([7], loud, (_chat, alerts) => {
+          strategies.push(...alerts.map(({ strategy }) => strategy))
+          return []
+        })
+        assert.deepStrictEqual(strategies, ["carry", "momentum", null, null])
       })
     )
 
