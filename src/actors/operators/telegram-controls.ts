@@ -126,7 +126,7 @@ const component = (verb: "restart" | "pause" | "resume") => (words: ReadonlyArra
   })
 
 const close = ([word = "", ...rest]: ReadonlyArray<string>) =>
-  Effect.map(candidates("positions"), (rows): Understood => {
+  Effect.map(candidates("positions", { open: "true" }), (rows): Understood => {
     const held = rows.filter(isHeld)
     const found = meant(held, word, "symbol")
     const [position] = found

@@ -79,12 +79,18 @@ const helpFor = (role: TelegramRole): Reply => ({
   ].join("\n")
 })
 
-const repliesTo = ({ mask }: Handling, { name, words }: Spoken, asked: Asked) =>
+const repliesTo = ({ mask, settings }: Handling, { name, words }: Spoken, asked: Asked) =>
   Effect.gen(function* () {
     if (name === "start" || name === "help") return [helpFor(asked.role)]
     if (isControl(name)) return yield* askControl(name, words, asked)
     if (isRead(name))
-      return yield* telegramReads[name]({ words, mask, mayControl: asked.role === "operator" })
+      return yield* telegramReads[name]({
+        name,
+        words,
+        mask,
+        consoleUrl: settings.consoleUrl,
+        mayControl: asked.role === "operator"
+      })
     return [{ html: `There is no command /${escaped(name)}: /help lists them.` }]
   })
 

@@ -14,6 +14,7 @@ import {
   cell,
   code,
   lasting,
+  linkBelow,
   pagesOf,
   prose,
   shortTime,
@@ -26,12 +27,16 @@ import { type Item, type ListName, ReadStore } from "../../layers/health/read-st
 import { Market } from "../../layers/market/market.port.ts"
 import { experiments, replay } from "./telegram-analysis.ts"
 import { inRows, type Reply } from "./telegram-reply.ts"
-import { isHeld, meant, rowsOf } from "./telegram-rows.ts"
+import { isHeld, meant, pageOf, rowsOf } from "./telegram-rows.ts"
 
 /** What a read is given: the words after the command, and what hides secrets. */
 export interface ReadContext {
+  /** The command, without its slash. */
+  readonly name: string
   readonly words: ReadonlyArray<string>
   readonly mask: Mask
+  /** Where people open the console; null: nobody has said. */
+  readonly consoleUrl: string | null
   /** Buttons that control are only for those who may. */
   readonly mayControl: boolean
 }
@@ -63,15 +68,23 @@ interface ListShape {
   readonly keys?: (row: Row) => ReadonlyArray<Key>
 }
 
+/** Begins the word with which a button asks for the next page. */
+const NEXT = ">"
+const cursorIn = (words: ReadonlyArray<string>): string | null =>
+  words.find((word) => word.startsWith(NEXT))?.slice(NEXT.length) ?? null
+
 const listed =
   (shape: ListShape) =>
-  ({ mask, mayControl }: ReadContext) =>
-    Effect.map(rowsOf(shape.list, shape.filters), ({ items, nextCursor }) => {
+  ({ mask, mayControl, name, words }: ReadContext) =>
+    Effect.map(pageOf(shape.list, shape.filters ?? {}, cursorIn(words)), ({ items, nextCursor }) => {
       const rows = items.filter(shape.keep ?? (() => true))
       if (rows.length === 0) return [{ html: shape.none }]
       const lines = table(rows.map((row) => shape.line(row).map((text) => mask(oneLine(text, 120)))))
-      const more = nextCursor === null ? [] : ["… more in the console"]
-      const keys = mayControl ? rows.flatMap(shape.keys ?? (() => [])).slice(0, 8) : []
+      const kept = words.filter((word) => !word.startsWith(NEXT))
+      const next =
+        nextCursor === null ? [] : runKey("More", [`/${name}`, ...kept, `${NEXT}${nextCursor}`].join(" "))
+      const more = nextCursor === null || next.length > 0 ? [] : ["… more in the console"]
+      const keys = [...(mayControl ? rows.flatMap(shape.keys ?? (() => [])).slice(0, 8) : []), ...next]
       return pages(bold(shape.title), [...lines, ...more], keys)
     })
 
@@ -107,6 +120,8 @@ const positions = listed({
   list: "positions",
   title: "Positions",
   none: "Nothing is held.",
+  // Among positions that were closed long ago one that is held may be on any page.
+  filters: { open: "true" },
   keep: isHeld,
   line: (row) => [
     cell(row, "symbol"),
@@ -235,7 +250,7 @@ const status = ({ mask }: ReadContext) =>
   Effect.gen(function* () {
     const document = yield* masked(mask)
     const open = yield* rowsOf("alerts", { status: "open" }, 50)
-    const held = yield* rowsOf("positions", {}, 200)
+    const held = yield* rowsOf("positions", { open: "true" }, 200)
     const count = held.items.filter(isHeld).length
     const lines = [
       `mode      ${document.mode}`,
@@ -298,7 +313,7 @@ const logs = ({ mask }: ReadContext) =>
   })
 
 /** Why a signal became what it became, in the words of the API. */
-const why = ({ mask, words }: ReadContext) =>
+const why = ({ consoleUrl, mask, words }: ReadContext) =>
   Effect.gen(function* () {
     const reads = yield* ReadStore
     const given = words[0]?.toLowerCase() ?? ""
@@ -316,7 +331,10 @@ const why = ({ mask, words }: ReadContext) =>
     const lines = yield* reads.explain(cell(only, "id"))
     return lines === null
       ? [{ html: "There is no such signal." }]
-      : pagesOf("", lines.map(mask), prose).map((html) => ({ html }))
+      : pagesOf("", lines.map(mask), prose).map((html, at, all) => ({
+          html:
+            at === all.length - 1 ? `${html}${linkBelow(consoleUrl, `signals/${cell(only, "id")}`)}` : html
+        }))
   })
 
 /** How long somebody waits for the first quote of a symbol. */
@@ -344,7 +362,7 @@ const price = ({ words }: ReadContext) =>
   Effect.gen(function* () {
     const [symbol] = words
     if (symbol === undefined) {
-      const held = yield* rowsOf("positions", {}, 50)
+      const held = yield* rowsOf("positions", { open: "true" }, 50)
       const known = [...new Set(held.items.map((row) => cell(row, "symbol")))].slice(0, 6)
       const keys = (known.length === 0 ? ["BTC-USDT", "ETH-USDT"] : known).flatMap((one) =>
         runKey(one, `/price ${one}`)

@@ -22,6 +22,14 @@ export const rowsOf = (
       .pipe(Effect.catchTag("BadCursor", Effect.die))
   )
 
+/** The page that a button leads to; the first one where its cursor is none of ours. */
+export const pageOf = (name: ListName, filters: Readonly<Record<string, string>>, cursor: string | null) =>
+  Effect.flatMap(ReadStore, (reads) =>
+    reads
+      .list(name, { limit: telegramLimits.rowsMax, cursor, filters })
+      .pipe(Effect.catchTag("BadCursor", () => rowsOf(name, filters)))
+  )
+
 /** Rows that a person means by an id, the beginning of one, or a name. */
 export const meant = (rows: ReadonlyArray<Item>, word: string, name?: string): ReadonlyArray<Item> => {
   const given = word.toLowerCase()
