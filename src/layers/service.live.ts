@@ -90,6 +90,7 @@ import { canaryPathPg } from "./operators/canary.pg.ts"
 import { LinkageFigures } from "./health/linkage.port.ts"
 import { ReadStorePg } from "./health/read-store.pg.ts"
 import { riskStorePg } from "./orders/risk-store.pg.ts"
+import { stageStorePg } from "./orders/stage-store.pg.ts"
 import { tradingStateStorePg } from "./control/trading-state-store.pg.ts"
 import { deadLettersPg } from "./signals/dead-letters.pg.ts"
 import { drillsStorePg } from "./operators/drills-store.pg.ts"
@@ -159,6 +160,7 @@ const stores = (mask: Mask, settings: Settings) =>
     positionsStorePg,
     readStores(settings),
     riskStorePg,
+    stageStorePg,
     settingsVersionsPg,
     sinksConfigured,
     refusedStorePg,

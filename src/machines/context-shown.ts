@@ -146,6 +146,7 @@ export const contextShown: Readonly<Record<string, ContextSchema>> = {
     stopped: value,
     tripped: size,
     unknown: size,
+    shadowed: size,
     again: value,
     lastError: value
   }),

@@ -17,6 +17,7 @@ import { TRADING_STATES } from "../domain/kernel/trading-state.ts"
 import { command, type Endpoint, endpoint } from "./endpoint.ts"
 import * as operations from "./operations.ts"
 import { replayed } from "./replay.ts"
+import { stageEndpoints } from "./strategies.ts"
 import { edited, EDITED_BYTES_MAX } from "./settings-endpoints.ts"
 import { order } from "./trading.ts"
 import { anyObject, count, decimal, instant, oneOf, storable, uuid } from "./words.ts"
@@ -326,6 +327,7 @@ export const commandEndpoints = {
     "close",
     "Closes a circuit breaker, whoever opened it; its calls are counted from then on."
   ),
+  ...stageEndpoints(requiredReasonBody, reasonBody),
   "alert.acknowledge": endpoint({
     ...post,
     path: "/api/v1/alerts/:id/ack",

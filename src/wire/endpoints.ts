@@ -26,6 +26,7 @@ import { healthDocument, healthOutline, live, version } from "./health.ts"
 import { getIncident, getIncidentPage } from "./incident-endpoints.ts"
 import { journalEndpoints } from "./journal-endpoints.ts"
 import { experimentEndpoints } from "./experiments.ts"
+import { listStrategies } from "./strategies.ts"
 import { latencyEndpoints } from "./latency.ts"
 import { monitoringEndpoints } from "./monitoring-endpoints.ts"
 import { listLimits } from "./limit-endpoints.ts"
@@ -399,6 +400,7 @@ export const endpoints: ReadonlyArray<Endpoint> = [
   listBreakers,
   listDrills,
   ...experimentEndpoints,
+  listStrategies,
   ...latencyEndpoints,
   ...monitoringEndpoints,
   ...journalEndpoints,

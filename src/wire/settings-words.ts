@@ -24,6 +24,7 @@ export const zoneWords = "must be a time zone by its IANA name, such as America/
 const decimal = z
   .string('must be a decimal string such as "12.5"')
   .regex(/^(0|[1-9]\d{0,17})(\.\d{1,18})?$/, 'must be a decimal string such as "12.5"')
+export const amount = decimal
 /** The same above zero. */
 export const positive = decimal.regex(/[1-9]/, "must be greater than 0")
 

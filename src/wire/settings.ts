@@ -26,6 +26,7 @@ import { exits, sizing } from "./settings-exits.ts"
 import { resources } from "./settings-resources.ts"
 import { risk } from "./settings-risk.ts"
 import { sourceFile } from "./settings-source.ts"
+import { demotion, stage } from "./settings-stage.ts"
 import { telegram } from "./settings-telegram.ts"
 import { calendar, mapOf, natural, positive, text, wholeFrom } from "./settings-words.ts"
 import { oneOf } from "./words.ts"
@@ -74,7 +75,9 @@ const strategy = z
       description:
         "How long its limit and stop orders work when their signal does not say; null: `day`, and `gtc` where the market never closes. Not for orders at market. A stop is never `ioc`."
     }),
-    approval: approval.nullable().default(null)
+    approval: approval.nullable().default(null),
+    stage,
+    demotion: demotion.nullable().default(null)
   })
   .meta({ id: "StrategySettings", description: "Which signals are traded where, and how." })
 

@@ -43,6 +43,7 @@ import { positionsStorePg } from "../../src/layers/orders/positions-store.pg.ts"
 import { Protection } from "../../src/layers/orders/protection.port.ts"
 import { RiskFigures } from "../../src/layers/orders/risk-figures.port.ts"
 import { riskStorePg } from "../../src/layers/orders/risk-store.pg.ts"
+import { stageStorePg } from "../../src/layers/orders/stage-store.pg.ts"
 import { Config } from "../../src/layers/platform/config.port.ts"
 import { Entropy } from "../../src/layers/platform/entropy.port.ts"
 import { Instance } from "../../src/layers/platform/instance.port.ts"
@@ -158,6 +159,7 @@ const servicesOf = (settings: Settings, database: DatabaseService, market: Marke
     fillsStorePg,
     positionsStorePg,
     riskStorePg,
+    stageStorePg,
     signalsStorePg,
     IntakeStorePg,
     ReadStorePg,

@@ -33,6 +33,7 @@ import { positionsStorePg } from "../../src/layers/orders/positions-store.pg.ts"
 import { Protection } from "../../src/layers/orders/protection.port.ts"
 import { RiskFigures } from "../../src/layers/orders/risk-figures.port.ts"
 import { riskStorePg } from "../../src/layers/orders/risk-store.pg.ts"
+import { stageStorePg } from "../../src/layers/orders/stage-store.pg.ts"
 import { Config } from "../../src/layers/platform/config.port.ts"
 import { Entropy } from "../../src/layers/platform/entropy.port.ts"
 import { Instance, makeInstance } from "../../src/layers/platform/instance.port.ts"
@@ -103,6 +104,7 @@ const servicesOf = (
     fillsStorePg,
     positionsStorePg,
     riskStorePg,
+    stageStorePg,
     signalsStorePg,
     IntakeStorePg
   ).pipe(

@@ -62,6 +62,8 @@ export const drawInput = (choose: () => number): PlanInput => {
     partialFillMsMax: null,
     timeInForce: null,
     approval: null,
+    stage: pick(["live", "live", "live", "shadow"]),
+    demotion: null,
     options: null,
     sizing: null,
     exits: null
@@ -220,7 +222,24 @@ export const drawInput = (choose: () => number): PlanInput => {
                 }
               ]
             ])
-          : new Map()
+          : new Map(),
+      stages: new Map(
+        choose() < 0.3
+          ? [
+              [
+                "first",
+                {
+                  by: maybe("rule:loss", 0.8),
+                  reason: "it lost",
+                  book: {
+                    "paper-1": [{ symbol: pick(held), quantity: pick(["2", "-1.5"]), averagePrice: "100" }],
+                    unconcerned: [{ symbol: "SPY", quantity: "1", averagePrice: "1" }]
+                  }
+                }
+              ]
+            ]
+          : []
+      )
     },
     quoteOf,
     figuresOf: (scope) => (scope === "account:paper-1" ? null : figures),

@@ -113,6 +113,7 @@ const makeStore = () => {
     orderIds: new Set(),
     rates: [],
     breakers: new Map(),
+    stages: new Map(),
     accounts: new Map([
       [
         "paper-1",

@@ -334,5 +334,5 @@ export const lookAtRisk = (watch: RiskWatch, nowMs: number) =>
       stopped,
       tripped: limited.flatMap(({ scope }) => (watch.marks.get(scope)?.tripped ? [scope] : [])),
       unknown: limited.flatMap(({ figures, scope }) => (figures.dayLoss === null ? [scope] : []))
-    } satisfies LookOutcome
+    } satisfies Omit<LookOutcome, "shadowed">
   })

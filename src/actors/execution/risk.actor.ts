@@ -1,8 +1,9 @@
 /**
- * Risk actor: checks profit and loss per scope periodically, after each fill and after each change of the trading state.
+ * Risk actor: checks profit and loss per scope and the stages of strategies periodically, after each fill and after each change of the
+ * trading state.
  *
  * Promises: checks every 2 s while limits are set, every 10 s otherwise; a resume takes effect immediately.
- * Never: checks an order; one check is risk-look.ts.
+ * Never: checks an order; one check is risk-look.ts and stage-look.ts.
  */
 import { Clock, Effect } from "effect"
 import { riskLimits } from "../../domain/kernel/risk-limits.ts"
@@ -13,6 +14,7 @@ import { effectActor, machineChild, streamActor } from "../../runtime/machine-ch
 import { watchDatabase } from "../database/database-watch.ts"
 import { askBalances } from "./account-balance.ts"
 import { lookAtRisk, makeRiskWatch } from "./risk-look.ts"
+import { lookAtStages } from "./stage-look.ts"
 
 /** A fill, or a change of the trading state: a resume must not wait for a poll. */
 const watchBells = streamActor("risk.bells", ({ send }) =>
@@ -45,12 +47,17 @@ export const riskActor = () => (self: ChildSelf) =>
         watchBells,
         askBalances: askBalances(self.path),
         look: effectActor("risk.look", () =>
-          Effect.flatMap(Clock.currentTimeMillis, (nowMs) => lookAtRisk(watch, nowMs))
+          Effect.gen(function* () {
+            const nowMs = yield* Clock.currentTimeMillis
+            const risk = yield* lookAtRisk(watch, nowMs)
+            const { lookMs, shadowed } = yield* lookAtStages(self.path, nowMs)
+            return { ...risk, shadowed, lookMs: Math.min(risk.lookMs, lookMs) }
+          })
         )
       },
       stopEvent: { type: "risk.stop" },
-      status: ({ context: { scopes, stopped, tripped, unknown } }) => ({
-        detail: { scopes, stopped, tripped, unknown }
+      status: ({ context: { scopes, shadowed, stopped, tripped, unknown } }) => ({
+        detail: { scopes, stopped, tripped, unknown, shadowed }
       })
     })(self)
   })

@@ -34,6 +34,7 @@ import type { FillsStore } from "../../layers/orders/fills-store.port.ts"
 import type { Market } from "../../layers/market/market.port.ts"
 import type { OrdersStore } from "../../layers/orders/orders-store.port.ts"
 import type { RiskFigures } from "../../layers/orders/risk-figures.port.ts"
+import type { StageStore } from "../../layers/orders/stage-store.port.ts"
 import type { OrderCommands } from "../../layers/orders/order-commands.port.ts"
 import type { Wake } from "../../layers/platform/wake.port.ts"
 import type { Replay } from "../../layers/intake/replay.port.ts"
@@ -60,6 +61,7 @@ import { logEvent } from "../../runtime/log-event.ts"
 import { type AuditKeeper, makeAuditKeeper } from "./audit-keeper.ts"
 import { answerOrder } from "./command-approvals.ts"
 import * as breakers from "./command-breakers.ts"
+import { setStage } from "./command-stages.ts"
 import { runDrill } from "./command-drill.ts"
 import { testSink } from "./command-sinks.ts"
 import type { DrillControl } from "./drill-control.ts"
@@ -95,6 +97,7 @@ type Services =
   | ReadStore
   | Replay
   | RiskFigures
+  | StageStore
   | SettingsControl
   | TradingState
   | TradingStateStore
@@ -110,6 +113,8 @@ const handlers: Handlers<Services> = {
   "account.unlock": operations.unlockAccount,
   "breaker.open": breakers.operateBreaker("open"),
   "breaker.close": breakers.operateBreaker("close"),
+  "strategy.demote": setStage("shadow"),
+  "strategy.promote": setStage("live"),
   "dead_letter.replay": operations.replayDeadLetter,
   "dead_letters.replay": operations.replayDeadLetters,
   "drill.run": runDrill,

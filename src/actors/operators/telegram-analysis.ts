@@ -7,7 +7,7 @@
 import { Clock, Effect } from "effect"
 import { isUuid } from "../../domain/kernel/ids.ts"
 import { isoOf } from "../../domain/kernel/iso-time.ts"
-import { bold, cell, pagesOf, shortTime, table } from "../../domain/operators/telegram-text.ts"
+import { bold, cell, pagesOf, prose, shortTime, table } from "../../domain/operators/telegram-text.ts"
 import { runKey } from "../../domain/operators/telegram-words.ts"
 import { DecisionReplays, type ReplayJob } from "../../layers/decision/decision-replays.port.ts"
 import { ReadStore } from "../../layers/health/read-store.port.ts"
@@ -26,7 +26,14 @@ export const experiments = ({ words }: { readonly words: ReadonlyArray<string> }
   Effect.gen(function* () {
     const reads = yield* ReadStore
     const items = yield* reads.experiments({ from: null, to: null, strategy: words[0] ?? null })
-    if (items.length === 0) return [{ html: "No signal was decided yet." }] satisfies ReadonlyArray<Reply>
+    const listed = yield* reads.strategies(snapshotOf(yield* Config).strategies)
+    const shadows = listed.filter((row) => row["stage"] === "shadow")
+    const stages = shadows.map(
+      (row) =>
+        `${cell(row, "strategy")} is a shadow by ${cell(row, "changed_by")}: ${cell(row, "paper_pnl")} on paper`
+    )
+    if (items.length === 0)
+      return [{ html: prose(["No signal was decided yet.", ...stages]) }] satisfies ReadonlyArray<Reply>
     const lines = table([
       ["strategy", "eng", "sig", "ord", "pnl"],
       ...items.map((row) => [
@@ -37,7 +44,7 @@ export const experiments = ({ words }: { readonly words: ReadonlyArray<string> }
         cell(row, "pnl")
       ])
     ])
-    return pages(bold("Experiments: signals, ordered, profit"), lines)
+    return pages(bold("Experiments: signals, ordered, profit"), [...lines, ...stages])
   })
 
 const spans = inRows(

@@ -35,6 +35,7 @@ export type TargetKind =
   | "settings"
   | "drill"
   | "sink"
+  | "strategy"
 
 type NoArguments = Readonly<Record<string, never>>
 
@@ -61,6 +62,9 @@ export interface CommandArguments {
   readonly "account.unlock": NoArguments
   readonly "breaker.open": NoArguments
   readonly "breaker.close": NoArguments
+  /** It becomes a shadow, or trades again (G5). */
+  readonly "strategy.demote": NoArguments
+  readonly "strategy.promote": NoArguments
   readonly "dead_letter.replay": NoArguments
   readonly "dead_letters.replay": {
     readonly origin: string | null
@@ -174,6 +178,18 @@ export const COMMANDS: { readonly [name in CommandName]: CommandRow } = {
     permission: operator,
     target: "breaker",
     confirmation: (id) => `Close the circuit breaker ${id}? Its entries pass at once, whatever failed before.`
+  },
+  "strategy.demote": {
+    permission: operator,
+    target: "strategy",
+    confirmation: (name) =>
+      `Make ${name} a shadow? It decides in full and opens nothing until an operator promotes it; what it holds is closed as ever.`
+  },
+  "strategy.promote": {
+    permission: operator,
+    target: "strategy",
+    confirmation: (name) =>
+      `Let ${name} trade again? What it holds on paper is dropped, and its rules count from now on.`
   },
   "dead_letter.replay": {
     permission: operator,

@@ -20,7 +20,7 @@ import { multiplierOf } from "../kernel/instruments.ts"
 import type { PlanSettings } from "../orders/plan-context.ts"
 import { decide, type Decision } from "./decision.ts"
 import type { Facts } from "./facts.ts"
-import type { RecordedCheck } from "./order-plan.ts"
+import type { RecordedCheck } from "./plan-step.ts"
 import type { PlannedOrder } from "./planned-order.ts"
 
 /** The parts of a planned order that nothing changes afterwards. */

@@ -11,12 +11,14 @@
  * Never: reads a clock, a quote feed, a table, or anything that is not in the facts.
  */
 import { type Facts, gatherFacts, inputFrom, targetsOf } from "./facts.ts"
-import { planTarget, type RecordedCheck, type Step } from "./order-plan.ts"
+import { planTarget } from "./order-plan.ts"
 import { ageMaxOf, type PlannedOrder } from "./planned-order.ts"
 import type { PlanInput } from "./plan-input.ts"
+import type { PaperTrade, RecordedCheck, Step, TargetStep } from "./plan-step.ts"
 import type { ShadowOrder } from "./shadow-order.ts"
 import { type PlanContext, type PlanQuote, type PlanSettings } from "../orders/plan-context.ts"
 import type { RiskNumbers } from "../orders/risk-verdict.ts"
+import type { StrategyStage } from "../orders/stage.ts"
 import type { EngineName } from "../kernel/settings.ts"
 import { meaningOf, type SymbolRules } from "../kernel/symbol-map.ts"
 import { engineOf } from "../signals/routing.ts"
@@ -35,6 +37,8 @@ export interface Decision {
   readonly signalStatus: "done" | "rejected"
   /** What shadow engines would have done; empty without any. */
   readonly shadows: ReadonlyArray<ShadowOrder>
+  /** Fills on paper, of strategies that run as shadows. */
+  readonly papers: ReadonlyArray<PaperTrade>
   /** The quote it was decided on. */
   readonly quote: PlanQuote | null
   /** The name of the settings it was decided under. */
@@ -98,7 +102,7 @@ const decideFrom = (given: PlanInput): { readonly decided: Decided; readonly isW
   const named = symbolCheck(given.signal.symbol, settings)
   const input = { ...given, signal: { ...given.signal, symbol: named.symbol } }
   const { signal } = input
-  const steps: Array<Step> = []
+  const steps: Array<TargetStep> = []
   let { context } = input
   const ageMs = context.nowMs - signal.expiresFromMs
   const ageMaxMs = ageMaxOf(signal, settings)
@@ -150,6 +154,7 @@ const decideFrom = (given: PlanInput): { readonly decided: Decided; readonly isW
         : [early],
     orders: steps.flatMap(({ orders }) => orders),
     shadows: steps.flatMap(({ shadows }) => shadows),
+    papers: steps.flatMap(({ papers }) => papers),
     signalStatus: outcome === "denied" ? "rejected" : "done",
     quote: input.quoteOf(signal.symbol),
     settingsVersion: settings.version
@@ -170,15 +175,31 @@ export const decide = (
   return { decided, missing: isWhole ? [] : [...missing].toSorted() }
 }
 
+/** The stored stages with the books that a decision left. */
+const withBooks = (before: PlanContext["stages"], after: PlanContext["stages"]): PlanContext["stages"] =>
+  new Map([
+    ...before,
+    ...[...after].map(([name, stage]): [string, StrategyStage] => [
+      name,
+      { ...stage, book: { ...before.get(name)?.book, ...stage.book } }
+    ])
+  ])
+
 /** Gathers the facts of a signal out of all that is known and decides it from these. */
 export const planSignal = (input: PlanInput): Plan => {
   const facts = gatherFacts(input)
   const { decided } = decide(facts, input.settings)
   if (decided._tag === "Deferred") return decided
-  const { accounts, rates } = decided.context
+  const { accounts, rates, stages } = decided.context
   return {
     ...decided,
     facts,
-    context: { ...input.context, accounts: new Map([...input.context.accounts, ...accounts]), rates }
+    context: {
+      ...input.context,
+      accounts: new Map([...input.context.accounts, ...accounts]),
+      rates,
+      // Those of the facts have only the accounts that this signal reached.
+      stages: withBooks(input.context.stages, stages)
+    }
   }
 }

@@ -26,6 +26,7 @@ import type { ListedContract } from "../market/option-chain.ts"
 import { type BookOrder, type BookPosition, symbolsOf } from "../orders/risk-book.ts"
 import type { KnownBalance } from "../orders/risk-input.ts"
 import { type EntryRate, type ScopeFigures, scopesOf } from "../orders/risk-scope.ts"
+import { plainStage, shadowedBy, type StrategyStage } from "../orders/stage.ts"
 import { plainTerms } from "../signals/order-type.ts"
 import { engineOf, takersOf } from "../signals/routing.ts"
 import type { EngineAnswer } from "./engine-a.ts"
@@ -101,6 +102,8 @@ export interface Facts {
   /** By scope; ACTIVE is left out. */
   readonly trading: Readonly<Record<string, TradingStateName>>
   readonly breakers?: ReadonlyArray<StoppedBreaker>
+  /** What is stored of those of its strategies that run as shadows; left out when none does. */
+  readonly stages?: Readonly<Record<string, StrategyStage>>
   /** Entries of the last minute; left out when no limit counts them. */
   readonly rates?: ReadonlyArray<EntryRate>
   /** Orders that the signal has already. */
@@ -259,6 +262,27 @@ const reach = (input: PlanInput, target: Target, account: PlanAccount | null, fo
   }
 }
 
+/** An own field: the names come from settings and senders. */
+const at = <A>(record: Readonly<Record<string, A>>, key: string): A | undefined =>
+  Object.hasOwn(record, key) ? record[key] : undefined
+
+/** What is stored of the stage of a target's strategy, in the accounts that are reached; null for one that trades. */
+const stageFacts = (
+  { stages }: PlanContext,
+  { account, name, strategy }: Target,
+  before: StrategyStage | undefined
+): StrategyStage | null => {
+  const stored = stages.get(name)
+  if (shadowedBy(strategy, stored) === null) return null
+  const { book, by, reason } = stored ?? plainStage
+  const held = at(book, account)
+  return {
+    by,
+    reason,
+    book: { ...before?.book, ...(held === undefined || held.length === 0 ? {} : { [account]: held }) }
+  }
+}
+
 /** The facts of one decision, out of all that is known. */
 export const gatherFacts = (given: PlanInput): Facts => {
   const { context, figuresOf, mayDefer, settings } = given
@@ -273,11 +297,15 @@ export const gatherFacts = (given: PlanInput): Facts => {
   const figures = new Map<string, ScopeFigures | null>()
   const trading = new Map<string, TradingStateName>()
   const breakers = new Map<string, StoppedBreaker>()
+  const stages = new Map<string, StrategyStage>()
   for (const target of targets === "strategy_unknown" ? [] : targets) {
     const account = context.accounts.get(target.account) ?? null
     if (!accounts.has(target.account))
       accounts.set(target.account, account === null ? null : accountFacts(account))
     reach(input, target, account, found)
+    const stage = stageFacts(context, target, stages.get(target.name))
+    if (stage !== null) stages.set(target.name, stage)
+    for (const held of stage?.book[target.account] ?? []) quoteOf(held.symbol)
     for (const scope of scopesOf(target.account, target.name)) {
       figures.set(scope, figuresOf(scope))
       const state = context.trading.get(scope) ?? "ACTIVE"
@@ -298,6 +326,7 @@ export const gatherFacts = (given: PlanInput): Facts => {
     figures: Object.fromEntries(figures),
     trading: Object.fromEntries(trading),
     ...(breakers.size === 0 ? {} : { breakers: [...breakers.values()] }),
+    ...(stages.size === 0 ? {} : { stages: Object.fromEntries(stages) }),
     ...(countsRates(settings) ? { rates: context.rates } : {}),
     ...(found.orderIds.length === 0 ? {} : { orderIds: found.orderIds }),
     ...(given.votes === null ? {} : { votes: factsOfVotes(given.votes) }),
@@ -307,10 +336,6 @@ export const gatherFacts = (given: PlanInput): Facts => {
     ...(given.voters === null ? {} : { voters: factsOfVotes(given.voters) })
   }
 }
-
-/** An own field: the names come from settings and senders. */
-const at = <A>(record: Readonly<Record<string, A>>, key: string): A | undefined =>
-  Object.hasOwn(record, key) ? record[key] : undefined
 
 const accountOf = (id: string, facts: AccountFacts, settings: PlanSettings): PlanAccount => ({
   id,
@@ -366,6 +391,8 @@ export const inputFrom = (facts: Facts, settings: PlanSettings): FromFacts => {
     if (known === undefined) missing.add(`account:${account}`)
     else if (known !== null && !accounts.has(account))
       accounts.set(account, accountOf(account, known, settings))
+    if (settings.strategies[name]?.stage === "shadow" && at(facts.stages ?? {}, name) === undefined)
+      missing.add(`stage:${name}`)
     for (const scope of scopesOf(account, name))
       if (at(facts.figures, scope) === undefined) missing.add(`scope:${scope}`)
   }
@@ -380,7 +407,8 @@ export const inputFrom = (facts: Facts, settings: PlanSettings): FromFacts => {
     accounts,
     orderIds: new Set(facts.orderIds ?? []),
     rates: facts.rates ?? [],
-    breakers: new Map((facts.breakers ?? []).map((breaker) => [breaker.id, breaker]))
+    breakers: new Map((facts.breakers ?? []).map((breaker) => [breaker.id, breaker])),
+    stages: new Map(Object.entries(facts.stages ?? {}))
   }
   const quoteOf = (symbol: string): PlanQuote | null => {
     const quote = at(facts.quotes, symbol)

@@ -36,15 +36,12 @@ import { panelVerdict } from "./panel.ts"
 import type { PlanInput, Target } from "./plan-input.ts"
 import { isPricedForMany, plannedTerms } from "./plan-terms.ts"
 import { ageMaxOf, atItsMarket, type PlannedOrder, rowOf, type Wanted } from "./planned-order.ts"
-import { type EngineVerdicts, type JudgedOrder, type ShadowOrder, shadowsOf } from "./shadow-order.ts"
+import { type EngineVerdicts, type JudgedOrder, shadowsOf } from "./shadow-order.ts"
 import { strictVoter, voterVerdict } from "./voter.ts"
-
-/** One recorded verdict; `strategy`, `account` and `leg` are null for what concerns the whole signal. */
-export interface RecordedCheck extends RiskVerdict {
-  readonly strategy: string | null
-  readonly account: string | null
-  readonly leg: number | null
-}
+import { withPaper } from "./paper.ts"
+import type { RecordedCheck, Step, TargetStep } from "./plan-step.ts"
+import { opensNothing } from "../orders/risk-closing.ts"
+import { shadowedBy, stageVerdict } from "../orders/stage.ts"
 
 /** An account whose row does not exist yet: its executor has not started, so it is not reconciled either. */
 const unknownAccount = (id: string, settings: PlanSettings): PlanAccount => ({
@@ -59,18 +56,6 @@ const unknownAccount = (id: string, settings: PlanSettings): PlanAccount => ({
   positions: [],
   orders: []
 })
-
-/** The result for one target. `code` is the first reason against it, null when it was ordered. */
-export interface Step {
-  /** The given context, with the planned orders in their account's book. */
-  readonly context: PlanContext
-  readonly checks: ReadonlyArray<RecordedCheck>
-  readonly orders: ReadonlyArray<PlannedOrder>
-  readonly code: string | null
-  readonly result: "ordered" | "held" | "denied" | "ignored" | "deferred"
-  /** What the shadow engine would have done. */
-  readonly shadows: ReadonlyArray<ShadowOrder>
-}
 
 const riskOf = (input: PlanInput, context: PlanContext, wanted: Wanted) =>
   evaluateRisk({
@@ -208,6 +193,17 @@ const approvalVerdict = ({ deadlineMs, otherwise, price }: PlannedApproval): Ris
   numbers: { deadline_ms: deadlineMs, otherwise, price }
 })
 
+/** What is against an order that opens, where its strategy runs as a shadow. */
+const stageOn = (
+  { stages }: PlanContext,
+  { account, proposal: { symbol }, sized, target }: Wanted
+): ReadonlyArray<RiskVerdict> => {
+  const shadowed = shadowedBy(target.strategy, stages.get(target.name))
+  if (shadowed === null || sized.intent === "reduce") return []
+  const order = { symbol, side: sized.side, quantity: formatDecimal(sized.quantity) }
+  return opensNothing({ account, order }) ? [] : [stageVerdict(shadowed)]
+}
+
 const pass = (input: PlanInput, context: PlanContext, wanted: Wanted): Step => {
   const { outcome, verdicts } = riskOf(input, context, wanted)
   const said = verdictsOn(input, wanted)
@@ -222,8 +218,13 @@ const pass = (input: PlanInput, context: PlanContext, wanted: Wanted): Step => {
     wanted.sizedBy === null ? [] : [{ check: "sizing", ok: true, code: null, numbers: wanted.sizedBy }]
   const { placed } = wanted
   const against = placed.code ?? decides.find(({ ok }) => !ok)?.code ?? null
+  const stage = stageOn(context, wanted)
   const riskCode = outcome._tag === "Passed" ? (exists ? "duplicate" : null) : outcome.code
-  const mayPass = against === null && !exists && (outcome._tag === "Passed" || outcome._tag === "Held")
+  const mayPass =
+    against === null &&
+    stage.length === 0 &&
+    !exists &&
+    (outcome._tag === "Passed" || outcome._tag === "Held")
   const asked = mayPass ? askedFor(input, wanted) : null
   const asks = asked === null ? [] : [approvalVerdict(asked)]
   const checks = [
@@ -233,9 +234,10 @@ const pass = (input: PlanInput, context: PlanContext, wanted: Wanted): Step => {
     ...sizing,
     instrument,
     ...verdicts,
+    ...stage,
     ...asks
   ].map((verdict) => record(wanted.target, wanted.proposal.leg, verdict))
-  const code = against ?? riskCode ?? asks[0]?.code ?? null
+  const code = against ?? riskCode ?? stage[0]?.code ?? asks[0]?.code ?? null
   const shadows = shadowsOf(judgedOrder(wanted), strategy, engine, said, riskCode)
   if (against === null && outcome._tag === "Deferred" && input.mayDefer)
     return { context, checks, orders: [], code, result: "deferred", shadows: [] }
@@ -261,7 +263,8 @@ const planProposal = (input: PlanInput, context: PlanContext, target: Target, pr
   const { state } = tradingOf(context, target.name, target.account)
   const found = plannedOf(input, account, target, proposal, {
     policy: target.strategy.sidePolicy,
-    reducing: state === "REDUCING"
+    // A shadow opens nothing either: a reversal of what it holds only closes it.
+    reducing: state === "REDUCING" || shadowedBy(target.strategy, context.stages.get(target.name)) !== null
   })
   if ("_tag" in found)
     return found._tag === "Unknown"
@@ -416,8 +419,8 @@ export const wishFor = (input: PlanInput, context: PlanContext, target: Target):
   })
 }
 
-/** Decides one target: engine, sizes, risk, order rows. `deferred` only when the input allows it. */
-export const planTarget = (input: PlanInput, context: PlanContext, target: Target): Step => {
+/** Decides one target: engine, sizes, risk, order rows. */
+const planOne = (input: PlanInput, context: PlanContext, target: Target): Step => {
   const account = accountOf(input, context, target)
   const answer = wishFor(input, context, target)
   if (answer._tag === "Refuse") return without(context, target, false, answer.code, "denied")
@@ -434,3 +437,7 @@ export const planTarget = (input: PlanInput, context: PlanContext, target: Targe
   const step = merged(steps, current)
   return { ...step, checks: [...driftOf(input, account, target), ...step.checks] }
 }
+
+/** Decides one target, on paper as well where its strategy is a shadow. `deferred` only when the input allows it. */
+export const planTarget = (input: PlanInput, context: PlanContext, target: Target): TargetStep =>
+  withPaper(input, context, target, planOne(input, context, target), planOne)

@@ -186,6 +186,15 @@ const sentences: Readonly<Record<string, Sentence>> = {
   },
   approval: (n) =>
     `a human is asked and has ${n.seconds("deadline_ms")} to answer${n.has("price") ? `, with the price ${n.text("price")}` : ""}; without an answer it is ${n.is("otherwise", "allow") ? "sent unasked" : "not sent"}`,
+  stage: (n) =>
+    `the strategy runs as a shadow by ${n.text("by")}${n.has("reason") ? `, because ${n.text("reason")}` : ""}, so it opens nothing`,
+  paper: (n) => {
+    const order = `${n.text("side")} ${n.text("quantity")} ${n.text("symbol")}`
+    if (!n.is("would", "order"))
+      return `on paper ${order} is ${n.is("would", "deny") ? "denied as well" : "held as well"}${n.has("code") ? ` (${n.text("code")})` : ""}`
+    if (!n.has("price")) return `on paper ${order} would wait for its price, so it is not filled`
+    return `on paper ${order} is filled at ${n.text("price")}${n.has("profit") ? ` and made ${n.text("profit")}` : ""}`
+  },
   sizing: (n) =>
     `the size is ${n.text("quantity")} by ${sizings[n.text("by")] ?? n.text("by")}${n.has("amount") ? ` of ${n.text("amount")}` : ""}`,
   calendar: (n, { code, ok }) =>

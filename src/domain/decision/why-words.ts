@@ -57,6 +57,7 @@ const reasons: Readonly<Record<string, string>> = {
   approval: "a human is asked first",
   approval_declined: "a human declined it",
   approval_lapsed: "a human was asked and did not answer in time",
+  strategy_shadow: "the strategy runs as a shadow and opens nothing",
   position_drift: "the sender reports another position than our books have",
   facts_missing: "other settings read what its facts do not have",
   nothing_to_close: "nothing is held that it could close",

@@ -28,7 +28,9 @@ export const plainStrategy: StrategySettings = {
   onPartialFill: "keep",
   partialFillMsMax: null,
   timeInForce: null,
-  approval: null
+  approval: null,
+  stage: "live",
+  demotion: null
 }
 
 /** The source of the signals that practice mode sends itself (`practice.signalEveryMs`). */

@@ -141,6 +141,23 @@ export interface ContractRule {
   readonly openInterestMin: number
 }
 
+/** When a demoted strategy has earned its way back: by so many closes on paper. */
+export interface PromotionSettings {
+  readonly closes: number
+  /** Decimal string, at least zero. */
+  readonly profitMin: string
+}
+
+/** When a losing strategy becomes a shadow. `null` switches a rule off; money is in the account's currency. */
+export interface DemotionSettings {
+  readonly lossMax: string | null
+  /** Closes that `lossMax` looks at. */
+  readonly lossCloses: number
+  readonly lossStreakMax: number | null
+  readonly drawdownMax: string | null
+  readonly back: PromotionSettings | null
+}
+
 export interface StrategySettings {
   readonly sources: ReadonlyArray<string>
   readonly accounts: ReadonlyArray<string>
@@ -165,6 +182,9 @@ export interface StrategySettings {
   /** Of its orders with a price, where their signal names none; null: by the calendar. */
   readonly timeInForce: "day" | "gtc" | "ioc" | null
   readonly approval: ApprovalSettings | null
+  /** A shadow decides in full and opens nothing. */
+  readonly stage: "live" | "shadow"
+  readonly demotion: DemotionSettings | null
 }
 
 export interface AccountSettings {

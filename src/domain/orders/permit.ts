@@ -27,6 +27,8 @@ import { atVenue, holdingOf } from "./risk-book.ts"
 import { breakersFor, type StoppedBreaker } from "./breaker.ts"
 import { type EntryRate, type ScopeFigures, scopeStates } from "./risk-scope.ts"
 import type { RiskNumbers } from "./risk-verdict.ts"
+import { opensNothing } from "./risk-closing.ts"
+import { SHADOWED, shadowedBy, type StrategyStage, stageVerdict } from "./stage.ts"
 import type { TradingStateName } from "../kernel/trading-state.ts"
 import { crosses, holdingNumbers, type SizedOrder, sizeToSend } from "./sizing.ts"
 
@@ -62,6 +64,8 @@ export interface PermitContext {
   readonly rates: ReadonlyArray<EntryRate>
   /** Circuit breakers that are not closed, by id. */
   readonly breakers: ReadonlyMap<string, StoppedBreaker>
+  /** Strategies that were demoted. */
+  readonly stages: ReadonlyMap<string, StrategyStage>
 }
 
 export interface PermitInput {
@@ -108,6 +112,11 @@ const judgeRisk = (input: PermitInput, quantity: string): Permit | null => {
   const strategy = order.strategy === CANARY ? canaryStrategy : settings.strategies[order.strategy]
   if (order.intent === "entry" && strategy === undefined)
     return { _tag: "Deny", code: "strategy_unknown", numbers: { strategy: order.strategy } }
+  const shadowed = shadowedBy(strategy, context.stages.get(order.strategy))
+  const asked = { account: atVenue(context.account), order: { ...order, quantity } }
+  // It was decided while its strategy traded.
+  if (order.intent === "entry" && shadowed !== null && !opensNothing(asked))
+    return { _tag: "Deny", code: SHADOWED, numbers: stageVerdict(shadowed).numbers }
   const { outcome, verdicts } = evaluateRisk({
     column: order.intent,
     step: "send",

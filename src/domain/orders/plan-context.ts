@@ -11,6 +11,7 @@ import { CANARY } from "../kernel/canary.ts"
 import type { Instruments } from "../kernel/instruments.ts"
 import { isStricter, type TradingStateName } from "../kernel/trading-state.ts"
 import type { StoppedBreaker } from "./breaker.ts"
+import type { StrategyStage } from "./stage.ts"
 import type { RiskAccount, RiskLimits } from "./risk-input.ts"
 import type { AccountSettings, PanelSettings, ScopeLimits, StrategySettings } from "../kernel/settings.ts"
 import { type EntryRate, scopesOf } from "./risk-scope.ts"
@@ -34,6 +35,8 @@ export interface PlanContext {
   readonly rates: ReadonlyArray<EntryRate>
   /** Circuit breakers that are not closed, by id. */
   readonly breakers: ReadonlyMap<string, StoppedBreaker>
+  /** Strategies that were demoted, or hold something on paper. */
+  readonly stages: ReadonlyMap<string, StrategyStage>
 }
 
 export interface PlanQuote {

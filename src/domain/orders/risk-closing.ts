@@ -7,7 +7,7 @@
  */
 import { BigDecimal } from "effect"
 import { decimal } from "../kernel/decimal.ts"
-import { type BookOrder, pendingOn, positionOf, withOrder, worstQuantity } from "./risk-book.ts"
+import { type Book, type BookOrder, pendingOn, positionOf, withOrder, worstQuantity } from "./risk-book.ts"
 import type { RiskInput } from "./risk-input.ts"
 import { heldAgainst } from "./sizing.ts"
 
@@ -32,7 +32,13 @@ export const onlyCloses = (input: RiskInput): boolean => {
 }
 
 /** True when the order opens nothing: it closes a part of what is held, with everything else of its side counted. */
-export const opensNothing = ({ account, order: { quantity, side, symbol } }: RiskInput): boolean => {
+export const opensNothing = ({
+  account,
+  order: { quantity, side, symbol }
+}: {
+  readonly account: Book
+  readonly order: Pick<RiskInput["order"], "quantity" | "side" | "symbol">
+}): boolean => {
   const held = heldAgainst(positionOf(account, symbol), side)
   const asked = BigDecimal.sum(pendingOn(account, symbol, side), decimal(quantity))
   return !BigDecimal.isGreaterThan(asked, held)

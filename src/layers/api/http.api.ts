@@ -17,6 +17,7 @@ import * as wire from "../../wire/endpoints.ts"
 import { listApprovals } from "../../wire/approval-endpoints.ts"
 import { listDrills } from "../../wire/drill-endpoints.ts"
 import { listExperiments } from "../../wire/experiments.ts"
+import { listStrategies } from "../../wire/strategies.ts"
 import { getLatency } from "../../wire/latency.ts"
 import { listResources, listTransactions } from "../../wire/monitoring-endpoints.ts"
 import { listDeadLetters, listRefused } from "../../wire/replay-endpoints.ts"
@@ -25,6 +26,7 @@ import type { CommandsService } from "../control/commands.port.ts"
 import type { TradingStateStoreService } from "../control/trading-state-store.port.ts"
 import type { Item, ListName, ReadStoreService } from "../health/read-store.port.ts"
 import type { MarketService } from "../market/market.port.ts"
+import { snapshotOf } from "../platform/config.port.ts"
 import { commandRoutes } from "./http.commands.ts"
 import { pricedPositions } from "./http.positions.ts"
 import { badCursor, decoded, Refused, route, type Route, rowsRoute } from "./http.route.ts"
@@ -122,6 +124,15 @@ const experimentsRoute = (reads: ReadStoreService): Route =>
     })
   )
 
+/** Which strategies trade, and which run as shadows. */
+const strategiesRoute = (reads: ReadStoreService, settings: Settings): Route =>
+  rowsRoute(listStrategies, () =>
+    Effect.gen(function* () {
+      const items = yield* reads.strategies(snapshotOf(settings).strategies)
+      return { status: 200, json: yield* decoded(listStrategies.answers[200], { items, next_cursor: null }) }
+    })
+  )
+
 /** All fills, and the latest. */
 const linkageRoute = (reads: ReadStoreService, settings: Settings): Route =>
   route(wire.getLinkage, () =>
@@ -174,6 +185,7 @@ export const apiRoutes = ({
   listRoute(reads, wire.listExpected, "expected_signals"),
   latencyRoute(reads),
   experimentsRoute(reads),
+  strategiesRoute(reads, settings),
   linkageRoute(reads, settings),
   stateRoute(states),
   ...commandRoutes(commands),

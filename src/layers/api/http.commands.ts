@@ -172,6 +172,8 @@ export const commandRoutes = (commands: CommandsService): ReadonlyArray<Route> =
   commandRoute(commands, "account.unlock", ({ reason }) => ({ arguments: {}, reason })),
   commandRoute(commands, "breaker.open", ({ reason }) => ({ arguments: {}, reason })),
   commandRoute(commands, "breaker.close", ({ reason }) => ({ arguments: {}, reason })),
+  commandRoute(commands, "strategy.demote", ({ reason }) => ({ arguments: {}, reason })),
+  commandRoute(commands, "strategy.promote", ({ reason }) => ({ arguments: {}, reason })),
   commandRoute(commands, "dead_letter.replay", ({ reason }) => ({ arguments: {}, reason })),
   commandRoute(commands, "dead_letters.replay", ({ expect_count, filter, reason }) => ({
     arguments: { origin: filter.origin ?? null, reason: filter.reason ?? null, expect_count },

@@ -23,6 +23,7 @@ import {
 } from "./read-store.port.ts"
 import { fillColumns, jsonItem, orderColumns, signalColumns } from "./read-rows.pg.ts"
 import { experimentsOf } from "./read-experiments.pg.ts"
+import { strategiesOf } from "./read-strategies.pg.ts"
 import { latencyLedger, latencyOf } from "./read-latency.pg.ts"
 import { linkageOf, recentLinkageOf } from "./read-linkage.pg.ts"
 import { payloadHolds } from "./read-search.pg.ts"
@@ -393,6 +394,7 @@ export const ReadStorePg: Layer.Layer<ReadStore, never, Database> = Layer.effect
       orders: ordersOf(database),
       latency: latencyOf(database),
       experiments: experimentsOf(database),
+      strategies: strategiesOf(database),
       linkage: linkageOf(database),
       recentLinkage: recentLinkageOf(database),
       acknowledgeAlert: acknowledgeAlertOf(database)

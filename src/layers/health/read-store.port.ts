@@ -10,6 +10,7 @@
  * Never: shows a secret (bodies are stored without theirs).
  */
 import { Context, Data, type Effect } from "effect"
+import type { Settings } from "../../domain/kernel/settings.ts"
 import type { RecentLinkage } from "../../domain/health/health.ts"
 import type { DatabaseError } from "../database/database.port.ts"
 
@@ -123,6 +124,8 @@ export interface ReadStoreService {
   readonly latency: (span: LatencySpan) => Read<Item>
   /** How engines compare, by strategy and engine. */
   readonly experiments: (span: ExperimentSpan) => Read<ReadonlyArray<Item>>
+  /** The strategies of the settings: their stages, and what they closed since. */
+  readonly strategies: (strategies: Settings["strategies"]) => Read<ReadonlyArray<Item>>
   readonly linkage: Read<Linkage>
   /** Of the latest fills of our own orders; `withMetadata` names the sources that come with metadata. */
   readonly recentLinkage: (withMetadata: ReadonlyArray<string>) => Read<RecentLinkage>

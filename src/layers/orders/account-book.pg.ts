@@ -16,6 +16,7 @@ import { invariant } from "../../domain/kernel/invariant.ts"
 import type { PlanAccount, PlanContext } from "../../domain/orders/plan-context.ts"
 import type { EntryRate } from "../../domain/orders/risk-scope.ts"
 import type { StoppedBreaker } from "../../domain/orders/breaker.ts"
+import type { StrategyStage } from "../../domain/orders/stage.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
 import type { BookOrder } from "../../domain/orders/risk-book.ts"
 import type { TradingStateName } from "../../domain/kernel/trading-state.ts"
@@ -62,6 +63,7 @@ interface ContextRow {
   readonly order_ids: ReadonlyArray<string>
   readonly rates: ReadonlyArray<EntryRate>
   readonly breakers: ReadonlyArray<StoppedBreaker>
+  readonly stages: ReadonlyArray<StrategyStage & { readonly strategy: string }>
 }
 
 /** Settings of the query. */
@@ -99,6 +101,18 @@ const rates = (sql: SqlClient, { countsRates }: ContextTerms, except: string | n
           WHERE intent = 'entry' AND status = 'intended' AND sent_at IS NULL AND account <> ${CANARY} AND id IS DISTINCT FROM ${except}::uuid) AS entries
       WHERE ${countsRates()}::boolean GROUP BY account, strategy) AS counted)`
 
+/** Strategies that were demoted, or hold something on paper, with what they hold. Both tables are small. */
+const stages = (sql: SqlClient) => sql`
+  (SELECT coalesce(jsonb_agg(jsonb_build_object('strategy', known.strategy, 'by', s.changed_by, 'reason', s.reason,
+      'book', coalesce(held.book, '{}')) ORDER BY known.strategy), '[]')
+    FROM (SELECT strategy FROM strategy_stages WHERE stage = 'shadow' UNION SELECT strategy FROM paper_positions) AS known
+    LEFT JOIN strategy_stages s ON s.strategy = known.strategy AND s.stage = 'shadow'
+    LEFT JOIN (SELECT strategy, jsonb_object_agg(account, holdings) AS book
+      FROM (SELECT strategy, account, jsonb_agg(jsonb_build_object('symbol', symbol, 'quantity', quantity::text,
+          'averagePrice', average_price::text) ORDER BY symbol) AS holdings
+        FROM paper_positions GROUP BY strategy, account) AS by_account GROUP BY strategy) AS held
+      ON held.strategy = known.strategy)`
+
 const query = (
   sql: SqlClient,
   terms: ContextTerms,
@@ -135,7 +149,8 @@ const query = (
     ${rates(sql, terms, except)} AS rates,
     (SELECT coalesce(jsonb_agg(jsonb_build_object('id', id, 'state', state, 'by', changed_by, 'reason', reason,
         'untilMs', extract(epoch FROM cooldown_until) * 1000, 'numbers', numbers) ORDER BY id), '[]')
-      FROM circuit_breakers WHERE state <> 'CLOSED') AS breakers`
+      FROM circuit_breakers WHERE state <> 'CLOSED') AS breakers,
+    ${stages(sql)} AS stages`
 
 const accountOf = (row: ContextRow, part: AccountPart, calendar: PlanAccount["calendar"]): PlanAccount => ({
   id: part.id,
@@ -194,7 +209,8 @@ export const readContext = Effect.fnUntraced(function* (
     accounts: new Map(row.accounts.map((part) => [part.id, accountOf(row, part, terms.calendarOf(part.id))])),
     orderIds: new Set(row.order_ids),
     rates: row.rates,
-    breakers: new Map(row.breakers.map((breaker) => [breaker.id, breaker]))
+    breakers: new Map(row.breakers.map((breaker) => [breaker.id, breaker])),
+    stages: new Map(row.stages.map(({ strategy, ...stage }) => [strategy, stage]))
   }
   return context
 })

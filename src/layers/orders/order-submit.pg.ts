@@ -276,7 +276,7 @@ const endRefused = (sql: SqlClient, grant: AccountGrant, order: StoredOrder, per
 /** The order as it is now, with the book it is judged against. */
 const judged = (sql: SqlClient, terms: ContextTerms, order: StoredOrder, row: Standing, judge: Judge) =>
   Effect.gen(function* () {
-    const { accounts, breakers, nowMs, rates, trading } = yield* readContext(
+    const { accounts, breakers, nowMs, rates, stages, trading } = yield* readContext(
       sql,
       terms,
       [order.account],
@@ -295,7 +295,8 @@ const judged = (sql: SqlClient, terms: ContextTerms, order: StoredOrder, row: St
       openingOver,
       givenPrice,
       rates,
-      breakers
+      breakers,
+      stages
     })
   })
 

@@ -32,6 +32,8 @@ export interface LookOutcome {
   readonly tripped: ReadonlyArray<string>
   /** Scopes whose losses are unknown now. */
   readonly unknown: ReadonlyArray<string>
+  /** Strategies that run as shadows. */
+  readonly shadowed: ReadonlyArray<string>
 }
 
 export interface RiskContext extends RiskInput {
@@ -40,6 +42,7 @@ export interface RiskContext extends RiskInput {
   readonly stopped: number
   readonly tripped: ReadonlyArray<string>
   readonly unknown: ReadonlyArray<string>
+  readonly shadowed: ReadonlyArray<string>
   /** A bell rang during the check. */
   readonly again: boolean
   readonly lastError: string | null
@@ -82,6 +85,7 @@ export const riskMachine = setup({
     stopped: 0,
     tripped: [],
     unknown: [],
+    shadowed: [],
     again: false,
     lastError: null
   }),
@@ -106,7 +110,7 @@ export const riskMachine = setup({
     },
     Looking: {
       description:
-        "Reads profits and marks, values open positions, publishes figures and stops scopes that breached a rule.",
+        "Reads profits and marks, values open positions, publishes figures, stops scopes that breached a rule, and demotes or promotes strategies by theirs.",
       tags: "ready",
       entry: assign({ again: false }),
       on: { "risk.rang": { actions: "noteAgain" } },

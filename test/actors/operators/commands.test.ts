@@ -27,6 +27,7 @@ import { DatabaseFault, DatabaseUnavailable } from "../../../src/layers/database
 import { HealthSource, type HealthSourceService } from "../../../src/layers/health/health-source.port.ts"
 import { ReadStore } from "../../../src/layers/health/read-store.port.ts"
 import { BreakerStore } from "../../../src/layers/orders/breaker-store.port.ts"
+import { StageStore } from "../../../src/layers/orders/stage-store.port.ts"
 import { layerBreakers } from "../../support/breakers.ts"
 import { FillsStore } from "../../../src/layers/orders/fills-store.port.ts"
 import { Market } from "../../../src/layers/market/market.port.ts"
@@ -119,6 +120,7 @@ const world = ({ audit: broken = {}, control, set }: Options = {}) =>
           Layer.succeed(Replay, unused()),
           Layer.succeed(AccountsStore, unused()),
           Layer.succeed(BreakerStore, unused()),
+          Layer.succeed(StageStore, unused()),
           Layer.mock(Outbox, {}),
           AccountLeases.layer,
           TradingState.layer,

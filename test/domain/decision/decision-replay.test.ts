@@ -62,6 +62,7 @@ const decidedOf = (given: Given): StoredDecision => {
       ...drawn.context,
       trading: new Map(),
       breakers: new Map(),
+      stages: new Map(),
       accounts: new Map([
         [
           "paper-1",

@@ -59,7 +59,9 @@ export const strategy = {
   onPartialFill: "keep",
   partialFillMsMax: null,
   timeInForce: null,
-  approval: null
+  approval: null,
+  stage: "live",
+  demotion: null
 } as const
 export const settings: PlanSettings = {
   mode: "PAPER",
@@ -107,6 +109,7 @@ export const contextOf = (
   orderIds: new Set(),
   rates: [],
   breakers: new Map(),
+  stages: new Map(),
   ...given
 })
 export const plan = (given: Partial<PlanInput> = {}): Plan =>

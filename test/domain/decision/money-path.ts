@@ -110,7 +110,9 @@ export class MoneyPath {
           onPartialFill: "keep" as const,
           partialFillMsMax: null,
           timeInForce: null,
-          approval: null
+          approval: null,
+          stage: "live" as const,
+          demotion: null
         }
       ])
     )
@@ -217,7 +219,8 @@ export class MoneyPath {
         accounts: new Map([["paper-1", this.#account(this.#venuePosition, null)]]),
         orderIds: new Set(),
         rates: [],
-        breakers: new Map()
+        breakers: new Map(),
+        stages: new Map()
       },
       quoteOf: () => null,
       figuresOf: () => null,
@@ -327,7 +330,8 @@ export class MoneyPath {
         openingOver: row.epoch !== null && row.epoch !== this.position.epoch,
         givenPrice: null,
         rates: [],
-        breakers: new Map()
+        breakers: new Map(),
+        stages: new Map()
       },
       settings: this.#settings(),
       quoteOf: () => null,

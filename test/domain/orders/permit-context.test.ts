@@ -59,7 +59,9 @@ const strategy = {
   onPartialFill: "keep",
   partialFillMsMax: null,
   timeInForce: null,
-  approval: null
+  approval: null,
+  stage: "live",
+  demotion: null
 } as const
 const settings: PlanSettings = {
   version: "0123456789abcdef",
@@ -146,6 +148,7 @@ const permitOf = (order: PermitOrder, given: Given = {}): Permit => {
       givenPrice: null,
       rates: [],
       breakers: new Map(),
+      stages: new Map(),
       ...context
     },
     settings: read,

@@ -64,7 +64,9 @@ const settings = (sidePolicy: SidePolicy = "both", quantityMax: string | null = 
       onPartialFill: "keep",
       partialFillMsMax: null,
       timeInForce: null,
-      approval: null
+      approval: null,
+      stage: "live",
+      demotion: null
     }
   },
   accounts: { "paper-1": { broker: "practice", calendar: "24x7" } },
@@ -118,6 +120,7 @@ const judge =
         givenPrice: null,
         rates: [],
         breakers: new Map(),
+        stages: new Map(),
         ...more
       },
       settings: given,

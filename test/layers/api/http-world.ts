@@ -47,6 +47,7 @@ import { commandsLayer } from "../../../src/actors/operators/commands.ts"
 import { AccountLeases } from "../../../src/layers/accounts/accounts-lease.port.ts"
 import { AccountsStore } from "../../../src/layers/accounts/accounts-store.port.ts"
 import { BreakerStore } from "../../../src/layers/orders/breaker-store.port.ts"
+import { StageStore } from "../../../src/layers/orders/stage-store.port.ts"
 import { layerBreakers } from "../../support/breakers.ts"
 import { FillsStore } from "../../../src/layers/orders/fills-store.port.ts"
 import { OrdersStore } from "../../../src/layers/orders/orders-store.port.ts"
@@ -306,6 +307,7 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     orders: () => nothing,
     latency: () => nothing,
     experiments: () => nothing,
+    strategies: () => nothing,
     linkage: nothing,
     recentLinkage: () =>
       Effect.succeed({
@@ -428,6 +430,7 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     } as unknown as AccountsStore["Service"]),
     Layer.mock(OrdersStore, { byId: () => Effect.succeed(null) }),
     Layer.mock(BreakerStore, {}),
+    Layer.mock(StageStore, {}),
     Layer.mock(Outbox, {}),
     Layer.mock(Pictures, { before: () => Effect.succeed(null), ...options.pictures }),
     Layer.mock(IncidentStore, { ...options.incidents }),

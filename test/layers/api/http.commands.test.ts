@@ -36,6 +36,8 @@ const bodies: { readonly [name in CommandName]: object } = {
   "account.unlock": {},
   "breaker.open": {},
   "breaker.close": {},
+  "strategy.demote": { reason: "it loses" },
+  "strategy.promote": {},
   "dead_letter.replay": {},
   "dead_letters.replay": { filter: {}, expect_count: 0 },
   "refused_post.replay": {},

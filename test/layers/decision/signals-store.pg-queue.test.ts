@@ -87,7 +87,8 @@ describe("signals that are too old", () => {
             accounts: new Map(),
             orderIds: new Set(),
             rates: [],
-            breakers: new Map()
+            breakers: new Map(),
+            stages: new Map()
           },
           quoteOf: () => null,
           figuresOf: () => null,
