@@ -49,9 +49,9 @@ export default defineConfig({
     // More than there are cores: the tests from outside wait for processes, leases and deadlines three quarters of their time.
     maxWorkers: isLong ? 2 : Math.max(4, Math.floor(availableParallelism() / 2)),
     // A test of ten seconds of computing takes a minute beside other work; a run that hangs has a limit of its own.
-    testTimeout: isLong ? 600_000 : 90_000,
-    hookTimeout: 120_000,
-    teardownTimeout: 10_000,
+    testTimeout: isLong ? 600_000 : 180_000,
+    hookTimeout: 240_000,
+    teardownTimeout: 60_000,
     // A test that fails once fails: a retry would hide the race it found.
     retry: 0,
     fileParallelism: true,

@@ -39,12 +39,12 @@ beforeAll(async () => {
     }
   })
   await world.service.start()
-}, 90_000)
+}, 180_000)
 afterAll(async () => {
   await world.dispose()
   await feed.dispose()
   rmSync(folder, { recursive: true, force: true })
-}, 60_000)
+}, 150_000)
 
 const setState = async (state: string) => {
   const answer = await world.service.post("/api/v1/trading-state", { state, reason: "a drill" })
@@ -211,17 +211,19 @@ describe("[T11]", () => {
       const line = await waitUntil(
         () => `the line of ${kind}${world.service.tail()}`,
         () => linesOf("alert.raised", kind)[said],
-        60_000
+        90_000
       )
       assert.deepInclude(line, { level, severity })
       const row = await waitUntil(
         () => `the row of ${kind}${world.service.tail()}`,
-        async () => (await alertsOf(kind)).find(({ id }) => !before.has(id)),
-        20_000
+        async () => (await alertsOf(kind)).find(({ id }) => !before.has(id))
       )
       assert.strictEqual(row["severity"], severity)
       assert.match(String(row["first_at"]), /^\d{4}-/)
-      if (health !== undefined) assert.strictEqual((await world.service.get("/health")).body.status, health)
+      if (health !== undefined)
+        await waitUntil(`health to be ${health}`, async () =>
+          (await world.service.get("/health")).body.status === health ? true : undefined
+        )
       if (end === null) {
         assert.strictEqual(row["status"], "open")
         const answer = await world.service.post(`/api/v1/alerts/${row["id"]}/ack`, { note: "seen" })
@@ -240,13 +242,15 @@ describe("[T11]", () => {
         () => `the line of the end of ${kind}${world.service.tail()}`,
         () => linesOf("alert.resolved", kind)[ended]
       )
-    }, 180_000)
+    }, 300_000)
   }
 
   it("what only deserves a line raises nothing: a duplicate, one reconnect", async () => {
     await world.service.trading()
-    const raised = () => world.service.events("alert.raised").length
-    const before = raised()
+    // A machine that stands still may miss a wave meanwhile, which is another matter.
+    const raised = () =>
+      world.service.events("alert.raised").filter(({ kind }) => /^(signal|broker|order)\./.test(String(kind)))
+    const before = raised().length
     const body = alertBody({ symbol: "TWICE" })
     assert.strictEqual((await world.service.post("/webhook", body)).status, 201)
     assert.strictEqual((await world.service.post("/webhook", body)).status, 200)
@@ -257,6 +261,6 @@ describe("[T11]", () => {
         ? true
         : undefined
     )
-    assert.strictEqual(raised(), before, JSON.stringify(world.service.events("alert.raised").slice(before)))
-  }, 60_000)
+    assert.deepStrictEqual(raised().slice(before), [])
+  }, 150_000)
 })

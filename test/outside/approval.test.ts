@@ -28,8 +28,8 @@ beforeAll(async () => {
   )
   await world.service.start({}, 90_000)
   await world.state("Polling")
-}, 120_000)
-afterAll(() => world.dispose(), 60_000)
+}, 240_000)
+afterAll(() => world.dispose(), 150_000)
 
 const post = (path: string, symbol: string) =>
   world.service.post(path, {
@@ -69,7 +69,7 @@ it("a press lets an entry out once, also when the process dies between the press
       const found = await order("SPY")
       return found["status"] === "filled" ? found : undefined
     },
-    40_000
+    120_000
   )
   const edited = await waitUntil(
     () => `the end of the question${service.tail()}`,
@@ -77,14 +77,14 @@ it("a press lets an entry out once, also when the process dies between the press
       const now = telegram.bot.chats.find(phone, asked.message_id)
       return now !== undefined && now.edits > 0 ? now.text : undefined
     },
-    40_000
+    120_000
   )
   assert.match(edited, /Approved by telegram:101 at [\d.]+\.$/)
   assert.strictEqual(filled["filled_quantity"], "2")
   const given = (await world.audit("result=accepted")).filter(({ command }) => command === "order.approve")
   assert.lengthOf(given, 1)
   assert.lengthOf(await service.list("fills", "symbol=SPY"), 1)
-}, 120_000)
+}, 240_000)
 
 it("nobody answers in time: it is not sent, a late press changes nothing, and it is an alert", async () => {
   const { service, telegram } = world
@@ -105,4 +105,4 @@ it("nobody answers in time: it is not sent, a late press changes nothing, and it
   await waitUntil("the alert", async () =>
     (await service.list("monitoring/alerts")).find(({ kind }) => kind === "order.approval_lapsed")
   )
-}, 90_000)
+}, 180_000)

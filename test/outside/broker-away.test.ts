@@ -2,6 +2,7 @@ import { assert, describe, it } from "vitest"
 import { setTimeout as pause } from "node:timers/promises"
 import { waitUntil } from "../support/exchange.ts"
 import { accountLimits } from "../../src/domain/kernel/limits-execution.ts"
+import { stopwatch } from "../support/stopwatch.ts"
 import { brokerLimits } from "../../src/layers/venues/broker-limits.ts"
 import { HealthWatch } from "./health-watch.ts"
 import { assertFilledOnce, openWorld, post } from "./broker-scenes.ts"
@@ -28,7 +29,7 @@ describe.concurrent("a broker that is away", () => {
     await broker.clearFaults()
     for (const signal of signals) assert.strictEqual(await assertFilledOnce(world, signal), 1)
     await service.trading()
-  }, 120_000)
+  }, 240_000)
 
   it("an order that fills in parts is filled when the last part is recorded", async (context) => {
     const world = await openWorld(context)
@@ -39,7 +40,7 @@ describe.concurrent("a broker that is away", () => {
     assert.strictEqual(Number(trace.orders[0].filled_quantity), 9)
     assert.lengthOf(trace.fills, 3)
     assert.lengthOf(trace.links, 3)
-  }, 60_000)
+  }, 150_000)
 
   // Nobody hears a frozen peer: its sockets stay open, and the silence after a call is all there is.
   it("T2 frozen: said within the deadline of the first call, no entry leaves meanwhile, trading within seconds of its return", async (context) => {
@@ -48,11 +49,11 @@ describe.concurrent("a broker that is away", () => {
     // What a whole order takes here and now is what the waits below are given on top, so a busy machine breaks none of them.
     const warm = performance.now()
     await service.settled(await post(world, "WARM"))
-    const slackMs = 2_000 + 5 * (performance.now() - warm)
+    const slackMs = 5_000 + 5 * (performance.now() - warm)
     broker.freeze()
-    const from = performance.now()
+    const tookMs = stopwatch()
     const signals = [await post(world, "SPY")]
-    assert.isBelow(performance.now() - from, slackMs, "a post does not wait for the broker")
+    assert.isBelow(tookMs(), accountLimits.brokerCallMsMax, "a post does not wait for the broker")
     // Its stream may say so before the call does; that no answer came is the word of the call.
     await waitUntil(
       () => `health to say that the broker does not answer${service.tail()}`,
@@ -72,8 +73,8 @@ describe.concurrent("a broker that is away", () => {
     watch.start()
     for (const symbol of ["QQQ", "IWM", "DIA"]) signals.push(await post(world, symbol))
     await pause(8_000)
+    await waitUntil("ten answers", () => (watch.samples.length > 10 ? true : undefined))
     await watch.stop()
-    assert.isAbove(watch.samples.length, 10)
     assert.isEmpty(watch.samples.filter(({ answer }) => answer.body.can_trade !== false))
     assert.isEmpty(watch.lies([]))
     const waiting = (await service.get("/api/v1/orders")).body.items as ReadonlyArray<{
@@ -82,19 +83,22 @@ describe.concurrent("a broker that is away", () => {
     }>
     for (const symbol of ["QQQ", "IWM", "DIA"])
       assert.strictEqual(waiting.find((order) => order.symbol === symbol)?.status, "intended", symbol)
-    const back = performance.now()
+    const back = stopwatch()
     broker.thaw()
-    await service.trading(60_000)
-    assert.isBelow(performance.now() - back, 8_000 + slackMs)
+    await service.trading()
+    assert.isBelow(back(), 8_000 + slackMs)
     const sends = []
     for (const signal of signals) sends.push(await assertFilledOnce(world, signal))
     assert.deepStrictEqual(sends.slice(1), [1, 1, 1])
     assert.deepStrictEqual(await service.restarts(), {})
-  }, 120_000)
+  }, 240_000)
 
   it("T2 frozen while nobody orders: its stream says so", async (context) => {
     const world = await openWorld(context)
     const { broker, service } = world
+    const warm = performance.now()
+    await service.settled(await post(world, "WARM"))
+    const slackMs = 5_000 + 5 * (performance.now() - warm)
     broker.freeze()
     await waitUntil(
       () => `health to say that the broker is away${service.tail()}`,
@@ -102,11 +106,11 @@ describe.concurrent("a broker that is away", () => {
         const { body } = await service.get("/health")
         return body.ready && !body.can_trade && body.status === "degraded" ? true : undefined
       },
-      brokerLimits.pingEveryMs + brokerLimits.pongMsMax + 2_000
+      brokerLimits.pingEveryMs + brokerLimits.pongMsMax + slackMs
     )
     broker.thaw()
-    await service.trading(30_000)
-  }, 120_000)
+    await service.trading()
+  }, 240_000)
 
   it("T2 killed and started again: ready, degraded and no trading meanwhile, webhooks taken, each order sent once", async (context) => {
     const world = await openWorld(context)
@@ -129,8 +133,8 @@ describe.concurrent("a broker that is away", () => {
     const watch = new HealthWatch(service)
     watch.start()
     await pause(3_000)
+    await waitUntil("five answers", () => (watch.samples.length > 5 ? true : undefined))
     await watch.stop()
-    assert.isAbove(watch.samples.length, 5)
     assert.isEmpty(watch.samples.filter(({ answer }) => answer.body.can_trade !== false))
     assert.isEmpty(watch.lies([]))
     await broker.start()
@@ -138,5 +142,5 @@ describe.concurrent("a broker that is away", () => {
     // A create may have died with the venue after it was counted and before it was booked: then it is sent again.
     for (const signal of signals) assert.isAtMost(await assertFilledOnce(world, signal), 2)
     assert.deepStrictEqual(await service.restarts(), {})
-  }, 120_000)
+  }, 240_000)
 })

@@ -79,7 +79,7 @@ const cases: Readonly<Record<string, Case>> = {
 
 /** What came of the order of a signal, seen from both sides. */
 const outcomeOf = async (world: World, signalId: string): Promise<Outcome & { readonly log: Row }> => {
-  const trace = await world.service.settled(signalId, 60_000)
+  const trace = await world.service.settled(signalId, 90_000)
   assert.lengthOf(trace.orders, 1)
   const order = trace.orders[0] as Row
   const id = String(order["client_order_id"])
@@ -96,7 +96,7 @@ const outcomeOf = async (world: World, signalId: string): Promise<Outcome & { re
 describe.concurrent("T5 crash points of a create", () => {
   it.for(["U", "R", "O", "N"] as const)(
     "rule %s: never more than one order per intent, whatever the broker does",
-    { timeout: 150_000 },
+    { timeout: 300_000 },
     async (rule, context) => {
       const world = await openWorld(rule, context)
       const { broker, service } = world

@@ -7,4 +7,4 @@ it("5 random faults under load [seed 7]: nothing lost, nothing doubled, books eq
     reports.flatMap(({ violations }) => violations),
     []
   )
-}, 240_000)
+}, 480_000)

@@ -39,13 +39,17 @@ describe("T16 two copies of one DATA_DIR on one database", () => {
         const { body, text } = await copy.get("/health")
         last = text
         return body.components["root/node"]?.state === "Cloned" ? true : undefined
-      },
-      20_000
+      }
     )
     const before = await fencesOf(service)
     assert.lengthOf(before, 2)
     for (const until = Date.now() + stableMs; Date.now() < until; await pause(500)) {
-      assert.isTrue(await tradeable(service), "the first trades")
+      // A machine that stood still may have cost the first a renewal, which the next one makes good.
+      await waitUntil(
+        "the first to trade",
+        async () => ((await tradeable(service)) ? true : undefined),
+        10_000
+      )
       const { body } = await copy.get("/health")
       assert.isFalse(body.can_trade)
       assert.strictEqual(body.status, "degraded")
@@ -53,8 +57,10 @@ describe("T16 two copies of one DATA_DIR on one database", () => {
       assert.deepStrictEqual(body.accounts["paper-1"], { can_trade: false, reason })
     }
     assert.deepStrictEqual(await fencesOf(service), before, "nobody raised a fence")
-    const told = copy.lines.some((line) => line["event"] === "alert.raised" && line["kind"] === "node.cloned")
-    assert.isTrue(told, copy.tail())
+    await waitUntil(
+      () => `the copy to tell it${copy.tail()}`,
+      () => copy.events("alert.raised").find(({ kind }) => kind === "node.cloned")
+    )
     const stored = await waitUntil("the alert to be stored", async () =>
       (await service.list("monitoring/alerts")).find(({ kind }) => kind === "node.cloned")
     )
@@ -62,10 +68,9 @@ describe("T16 two copies of one DATA_DIR on one database", () => {
     await service.kill()
     await waitUntil(
       () => `the copy to trade${copy.tail()}`,
-      async () => ((await tradeable(copy)) ? true : undefined),
-      10_000
+      async () => ((await tradeable(copy)) ? true : undefined)
     )
-  }, 150_000)
+  }, 300_000)
 })
 
 describe("T16 a node that is killed and started again", () => {
@@ -83,5 +88,5 @@ describe("T16 a node that is killed and started again", () => {
     if (afterMs < nodeLimits.leaseMs - nodeLimits.renewEveryMs) assert.isString(taken?.["proven_dead"])
     assert.isBelow(afterMs, 30_000)
     assert.isUndefined(service.lines.find((line) => line["kind"] === "node.cloned"))
-  }, 60_000)
+  }, 150_000)
 })

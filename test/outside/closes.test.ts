@@ -61,7 +61,7 @@ describe.concurrent("[T10] many closes at once, over real sockets", () => {
     assert.strictEqual(ends.filter((end) => end === "filled").length, 1, ends.join())
     assert.strictEqual(ends.filter((end) => end === "nothing_to_close").length, 49, ends.join())
     assert.strictEqual((await world.broker.orders()).filter(({ side }) => side === "sell").length, 1)
-  }, 60_000)
+  }, 150_000)
 
   it("covers of a short, closes of a contract and pairs of both ten milliseconds apart never cross zero", async (context) => {
     const world = await openWorld(context)
@@ -81,7 +81,7 @@ describe.concurrent("[T10] many closes at once, over real sockets", () => {
     assert.strictEqual(await held(world, "SHORT"), "0")
     assert.strictEqual(await held(world, "OPT 2099-12-18 C 50"), "0")
     assert.strictEqual(ends.filter((end) => end === "filled").length, 2, ends.join())
-  }, 60_000)
+  }, 150_000)
 })
 
 describe.concurrent("[T10] what an alert asks for, seen at the venue", () => {
@@ -122,9 +122,10 @@ describe.concurrent("[T10] what an alert asks for, seen at the venue", () => {
       assert.deepStrictEqual(await ended(world, [await post(world, body)]), [end], what)
       assert.strictEqual(await held(world, `ROW${n}`), left, what)
     }
-    const { body } = await world.service.get("/api/v1/monitoring/alerts")
-    assert.isTrue(body.items.some(({ kind }: { kind: string }) => kind === "signal.strategy_unknown"))
-  }, 90_000)
+    await waitUntil("its alert", async () =>
+      (await world.service.list("monitoring/alerts", "kind=signal.strategy_unknown")).at(0)
+    )
+  }, 180_000)
 
   it("REDUCING lets the alerts pass that reduce, and nothing else", async (context) => {
     const world = await openWorld(context)
@@ -134,7 +135,10 @@ describe.concurrent("[T10] what an alert asks for, seen at the venue", () => {
     const opening = await post(world, { symbol: "RED", direction: "long" })
     await ended(world, [await post(world, { symbol: "RED", action: "SELL", direction: "long" })])
     assert.strictEqual(await held(world, "RED"), "0")
-    const { body } = await world.service.get(`/api/v1/signals/${opening}`)
-    assert.deepInclude(body.orders[0], { status: "held", reason: "trading_reducing" })
-  }, 60_000)
+    const order = await waitUntil("the entry to be held", async () => {
+      const { body } = await world.service.get(`/api/v1/signals/${opening}`)
+      return body.orders?.[0]?.status === "held" ? body.orders[0] : undefined
+    })
+    assert.deepInclude(order, { reason: "trading_reducing" })
+  }, 150_000)
 })

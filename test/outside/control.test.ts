@@ -5,8 +5,8 @@ import { waitUntil } from "../support/exchange.ts"
 import { alertBody, Service } from "./service.ts"
 
 const service = new Service()
-beforeAll(() => service.start(), 60_000)
-afterAll(() => service.dispose(), 60_000)
+beforeAll(() => service.start(), 150_000)
+afterAll(() => service.dispose(), 150_000)
 
 const command = (path: string, name: string, body: object = {}): Promise<Answer> =>
   service.post(`/api/v1/actors/${encodeURIComponent(path)}/${name}`, body, { deadlineMs: 20_000 })
@@ -15,8 +15,7 @@ const actors = async (): Promise<ReadonlyArray<{ readonly path: string; readonly
 const running = (): Promise<true> =>
   waitUntil(
     () => `every component to run${service.tail()}`,
-    async () => ((await actors()).every(({ phase }) => phase === "running") ? true : undefined),
-    30_000
+    async () => ((await actors()).every(({ phase }) => phase === "running") ? true : undefined)
   )
 
 /** Pauses a component and brings it back; its answer to the pause. */
@@ -43,7 +42,7 @@ describe("a pause", () => {
     }
     assert.deepStrictEqual(refused, ["root", "root/http", "root/database"])
     await service.trading()
-  }, 180_000)
+  }, 300_000)
 
   it("that leaves an open position alone takes the word that says so", async () => {
     const taken = await service.post("/webhook", alertBody())
@@ -69,7 +68,7 @@ describe("a pause", () => {
     const paused = await pauseAndResume("root/trading/exits", { confirm: "unprotected" })
     assert.strictEqual(paused.status, 202)
     assert.isNotEmpty(service.events("control.done").filter(({ command: name }) => name === "pause"))
-  }, 120_000)
+  }, 240_000)
 })
 
 describe("a restart of the listener", () => {
@@ -82,5 +81,5 @@ describe("a restart of the listener", () => {
     assert.strictEqual((await command("root", "restart")).status, 409)
     const restarts = await service.restarts()
     assert.strictEqual(restarts["root/http"], 1)
-  }, 60_000)
+  }, 150_000)
 })

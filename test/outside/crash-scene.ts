@@ -125,8 +125,7 @@ export class CrashScene {
   async untilFrozen(): Promise<{ readonly frozen: Service; readonly other: Service | null }> {
     const frozen = await waitUntil(
       () => `a process to be frozen${this.world.service.tail(30)}`,
-      () => this.lives.find((service) => service.isRunning && service.isFrozen),
-      REACH_MS_MAX
+      () => this.lives.find((service) => service.isRunning && service.isFrozen)
     )
     this.reached.atPoint += 1
     return { frozen, other: this.lives.find((service) => service !== frozen) ?? null }

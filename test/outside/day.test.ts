@@ -18,8 +18,8 @@ beforeAll(async () => {
     settings: { risk: { scopes: { global: { drawdownMax: "1" } } } }
   })
   await world.service.start()
-}, 60_000)
-afterAll(() => world.dispose(), 60_000)
+}, 150_000)
+afterAll(() => world.dispose(), 150_000)
 
 const take = async (fields: Readonly<Record<string, unknown>>): Promise<string> => {
   const answer = await world.service.post("/webhook", alertBody(fields))
@@ -67,8 +67,7 @@ describe("a day in the life", () => {
       async () => {
         const now = await state()
         return now["state"] === "REDUCING" ? now : undefined
-      },
-      30_000
+      }
     )
     assert.deepInclude(reduced, { scope: "global", changed_by: "rule:drawdown" })
 
@@ -99,7 +98,7 @@ describe("a day in the life", () => {
         const { body } = await service.get(`/api/v1/orders/${close?.["id"]}`)
         return body.status === "needs_operator" ? (body as Row) : undefined
       },
-      60_000
+      150_000
     )
     assert.strictEqual(
       (lost as unknown as { readonly events: ReadonlyArray<Row> }).events[0]?.["event"],
@@ -124,7 +123,11 @@ describe("a day in the life", () => {
       async () => ((await held()).length === 0 ? true : undefined),
       60_000
     )
-    assert.isEmpty(await service.list("monitoring/alerts", "kind=order.needs_operator&status=open"))
+    await waitUntil("the end of its alert", async () =>
+      (await service.list("monitoring/alerts", "kind=order.needs_operator&status=open")).length === 0
+        ? true
+        : undefined
+    )
     assert.strictEqual((await state())["state"], "HALTED")
 
     // Evening: resumed, and what was held finds nothing to close.
@@ -164,5 +167,5 @@ describe("a day in the life", () => {
       [0, 1, 1, 1, 1]
     )
     assert.isTrue(creates.every(({ received }) => received === 1))
-  }, 240_000)
+  }, 480_000)
 })

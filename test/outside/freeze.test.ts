@@ -67,8 +67,7 @@ describe.concurrent("T2 the second process of a healthy pair", () => {
       async () => {
         last = (await second.get("/health")).text
         return (await standsBy(second)) ? true : undefined
-      },
-      20_000
+      }
     )
     // Longer than two of its looks at the lease: asking is part of standing by.
     for (const until = Date.now() + 11_000; Date.now() < until; await pause(100)) {
@@ -88,10 +87,9 @@ describe.concurrent("T2 the second process of a healthy pair", () => {
         assert.strictEqual(body.status, "healthy", text)
         assert.deepStrictEqual(body.accounts, { "paper-1": ours, "paper-2": ours })
         return true
-      },
-      40_000
+      }
     )
-  }, 120_000)
+  }, 240_000)
 })
 
 describe.concurrent("T4 an executor that was frozen past its lease", () => {
@@ -102,7 +100,7 @@ describe.concurrent("T4 an executor that was frozen past its lease", () => {
     world.service.thaw()
     assert.deepStrictEqual(await audit(world, deliveries), [])
     assert.deepStrictEqual(await world.service.restarts(), {})
-  }, 90_000)
+  }, 180_000)
 
   it("finds another process in its place, sends nothing more, and nothing is doubled", async (context) => {
     const world = await openWorld(context)
@@ -111,12 +109,12 @@ describe.concurrent("T4 an executor that was frozen past its lease", () => {
     await second.ready()
     const deliveries = await freezeWithOrdersPending(world)
     // The second takes the accounts over while the first sleeps, and finishes what it left.
-    await second.trading(40_000)
+    await second.trading()
     for (const { signalId } of deliveries) await second.settled(String(signalId), 60_000)
     world.service.thaw()
     await pause(3_000)
     assert.deepStrictEqual(await audit(world, deliveries), [])
     assert.strictEqual((await second.get("/health")).body.can_trade, true)
     assert.deepStrictEqual(await second.restarts(), {})
-  }, 120_000)
+  }, 240_000)
 })

@@ -29,14 +29,13 @@ beforeAll(async () => {
   await service.ready()
   await waitUntil(
     () => `a healthy start${service.tail()}`,
-    async () => ((await full()).status === "healthy" ? true : undefined),
-    40_000
+    async () => ((await full()).status === "healthy" ? true : undefined)
   )
-}, 90_000)
+}, 180_000)
 afterAll(async () => {
   await service.dispose()
   rmSync(folder, { recursive: true, force: true })
-}, 60_000)
+}, 150_000)
 
 /** Sessions of New York lie between 13:30 and 21:00 UTC of a weekday; outside of that it is closed for sure. */
 const surelyClosed = (at: Date): boolean =>
@@ -65,13 +64,17 @@ describe("an account that does not trade", () => {
 
   it("says that trading is halted", async () => {
     await halt("HALTED")
-    const { accounts, can_trade, halted, status } = await full()
+    const { accounts, can_trade, halted, status } = await waitUntil("health to say it", async () => {
+      const seen = await full()
+      return seen.halted === true ? seen : undefined
+    })
     assert.deepStrictEqual([status, can_trade, halted], ["healthy", false, true])
     assert.deepStrictEqual(accounts["acct-always"], {
       can_trade: false,
       reason: "the trading state is HALTED"
     })
     await halt("ACTIVE")
+    await waitUntil("health to say it", async () => ((await full()).can_trade === true ? true : undefined))
   })
 })
 

@@ -28,11 +28,11 @@ beforeAll(async () => {
   // It hits no fault point: who dies is decided here, not by who is faster.
   second.spawn({ FAULT_ORDER: "" })
   await second.ready()
-}, 90_000)
+}, 180_000)
 afterAll(async () => {
   await world.dispose()
   rmSync(folder, { recursive: true, force: true })
-}, 60_000)
+}, 150_000)
 
 /** Time between the two deliveries of the incident. */
 const TWICE_MS = 141
@@ -125,7 +125,7 @@ describe("[T3] the third trade of the June incident", () => {
     assert.deepStrictEqual(await sentOf(symbol), trades, "no third trade, also after the next start")
     const [position] = await world.broker.positions("paper-1")
     assert.strictEqual(Number(position?.quantity), -2)
-  }, 150_000)
+  }, 300_000)
 
   it("one alert, delivered 1,000 times over 50 connections to two processes: one signal, one order, one create", async () => {
     const body = alertBody({ symbol: "ECHO" })
@@ -147,5 +147,5 @@ describe("[T3] the third trade of the June incident", () => {
     assert.lengthOf(trace.orders, 1)
     assert.deepStrictEqual(await sentOf("ECHO"), [{ trade: "buy 1 filled", received: 1 }])
     assert.lengthOf(await second.list("signals", "symbol=ECHO"), 1)
-  }, 120_000)
+  }, 240_000)
 })

@@ -11,7 +11,7 @@ import { alertBody, Service } from "./service.ts"
 const cleanups: Array<() => Promise<unknown> | void> = []
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).toReversed()) await cleanup()
-}, 60_000)
+}, 150_000)
 
 const folder = (): string => {
   const made = mkdtempSync(path.join(tmpdir(), "holdfast-installation-"))
@@ -97,7 +97,7 @@ describe("T16 data of another mode", () => {
         /only practice data can be reset/
       )
     },
-    180_000
+    300_000
   )
 
   it("a reset beside a running service is refused and removes nothing", async () => {
@@ -109,7 +109,7 @@ describe("T16 data of another mode", () => {
     reset.spawn()
     assert.strictEqual((await reset.end(40_000)).code, 69, reset.tail())
     assert.strictEqual((await service.get(`/api/v1/signals/${String(body.signal_id)}`)).status, 200)
-  }, 90_000)
+  }, 180_000)
 })
 
 describe("T16 an account that changed in the settings", () => {
@@ -152,7 +152,7 @@ describe("T16 an account that changed in the settings", () => {
       "accounts.paper-1.broker",
       /belongs to the broker practice/
     )
-  }, 180_000)
+  }, 300_000)
 })
 
 describe("T14 a state that is not ACTIVE is logged at the start", () => {
@@ -172,5 +172,5 @@ describe("T14 a state that is not ACTIVE is logged at the start", () => {
     const [ready] = service.events("ready")
     assert.match(String(ready?.["msg"]), /status \w+; trading is restricted: global HALTED/)
     assert.deepStrictEqual(ready?.["trading_state"], [{ scope: "global", ...change }])
-  }, 90_000)
+  }, 180_000)
 })

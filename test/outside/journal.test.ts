@@ -15,8 +15,8 @@ import {
 import { alertBody, databaseProcesses, Service } from "./service.ts"
 
 const service = new Service()
-beforeAll(() => service.start(), 90_000)
-afterAll(() => service.dispose(), 60_000)
+beforeAll(() => service.start(), 180_000)
+afterAll(() => service.dispose(), 150_000)
 
 const port = (): number => Number(new URL(service.url).port)
 const viewers: Array<JournalViewer> = []
@@ -53,7 +53,7 @@ describe("the journal of a running service", () => {
     const { body } = await service.post("/webhook", alertBody())
     const mine = (viewer: JournalViewer) =>
       ofType(viewer, "order").filter((entry) => entry["correlation_id"] === body.signal_id)
-    await live.until("the fill", () => mine(live).some(({ event }) => event === "order.fill"), 30_000)
+    await live.until("the fill", () => mine(live).some(({ event }) => event === "order.fill"))
     const steps = events(mine(live))
     assert.deepStrictEqual(steps.slice(0, 2), ["order.intended", "order.submitted"])
     const filled = mine(live).find(({ to }) => to === "filled")
@@ -87,13 +87,9 @@ describe("the journal of a running service", () => {
     await service.post("/api/v1/trading-state", { state: "ACTIVE", reason: "seen" })
     const pause = encodeURIComponent("root/operators/retention")
     await service.post(`/api/v1/actors/${pause}/pause`, {})
-    await live.until(
-      "the change of health",
-      () => ofType(live, "health").some(({ to }) => to === "degraded"),
-      20_000
-    )
+    await live.until("the change of health", () => ofType(live, "health").some(({ to }) => to === "degraded"))
     await service.post(`/api/v1/actors/${pause}/resume`, {})
-    await live.until("the end of it", () => ofType(live, "health").some(({ to }) => to === "healthy"), 20_000)
+    await live.until("the end of it", () => ofType(live, "health").some(({ to }) => to === "healthy"))
     const [first, last] = [live.seqs()[0] ?? 0, live.seqs().at(-1) ?? 0]
     live.leave()
     const rows = (await listed(first - 1)).filter(({ seq }) => (seq ?? 0) <= last)
@@ -108,21 +104,17 @@ describe("the journal of a running service", () => {
     const [postmaster] = databaseProcesses(service.dataDir)
     assert.isDefined(postmaster)
     process.kill(postmaster ?? 0, "SIGKILL")
-    await live.until(
-      "the outage",
-      () =>
-        ofType(live, "transition").some(
-          ({ path, to }) => path === "root/journal" && to === "WaitingForDatabase"
-        ),
-      30_000
+    await live.until("the outage", () =>
+      ofType(live, "transition").some(
+        ({ path, to }) => path === "root/journal" && to === "WaitingForDatabase"
+      )
     )
     await service.trading()
     const seen = live.seqs().at(-1) ?? 0
     const journal = async () => (await service.get("/health")).body.components["root/journal"]?.detail
     await waitUntil(
       () => "the journal to be stored",
-      async () => (Number((await journal())?.["waiting"]) < 20 ? true : undefined),
-      20_000
+      async () => (Number((await journal())?.["waiting"]) < 20 ? true : undefined)
     )
     assert.strictEqual((await journal())?.["lost"], 0)
     const from = live.seqs()[0] ?? 0
@@ -137,7 +129,7 @@ describe("the journal of a running service", () => {
     { timeout: 120_000 },
     async () => {
       const before = await enter(watchEvents)
-      await before.until("a few", () => before.seqs().length > 20, 30_000)
+      await before.until("a few", () => before.seqs().length > 20)
       before.leave()
       const last = before.seqs()[10] ?? 0
       const boot = before.entries()[0]?.["boot"]
@@ -149,18 +141,13 @@ describe("the journal of a running service", () => {
           const { stored, recorded } =
             (await service.get("/health")).body.components["root/journal"]?.detail ?? {}
           return Number(recorded) - Number(stored) < 5 ? true : undefined
-        },
-        20_000
+        }
       )
       await service.kill()
       await service.start()
       const after = await enter(watchEvents, "", { "last-event-id": String(last) })
-      await after.until(
-        "the next process",
-        () => after.entries().some((entry) => entry["boot"] !== boot),
-        30_000
-      )
-      await after.until("its orders", () => after.seqs().length > 100, 30_000)
+      await after.until("the next process", () => after.entries().some((entry) => entry["boot"] !== boot))
+      await after.until("its orders", () => after.seqs().length > 100)
       const former = after.entries().filter((entry) => entry["boot"] === boot)
       const next = after.entries().filter((entry) => entry["boot"] !== boot)
       assert.strictEqual(former[0]?.seq, last + 1)
@@ -182,8 +169,7 @@ describe("the journal of a running service", () => {
       async () => {
         const all = await listed(0)
         return all.some(isFill) ? all : undefined
-      },
-      30_000
+      }
     )
     const past = async (seq: unknown) => {
       const { body, status, text } = await service.get(`/api/v1/past?at=${String(seq)}`)
@@ -249,7 +235,7 @@ describe("the journal of a running service", () => {
 
   it("does not hold up a stop, and says that it comes", async () => {
     const [live, stream] = [await enter(watchLive), await enter(watchEvents)]
-    await stream.until("something", () => stream.seqs().length > 0, 20_000)
+    await stream.until("something", () => stream.seqs().length > 0)
     const stopped = await service.stop()
     assert.strictEqual(stopped.code, 0, service.tail())
     await live.until("the end", () => live.ended() !== undefined)

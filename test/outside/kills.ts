@@ -56,13 +56,13 @@ export const killUnderLoad = async (kills: number, random: Random): Promise<void
       const delayMs = random.next() < 0.5 ? 0 : 60
       await broker.faults({ create: delayMs === 0 ? null : { mode: "delay_after", delayMs } })
       // One kill in four hits a start; the others hit a service that trades.
-      if (random.next() < 0.75) await service.trading(40_000)
+      if (random.next() < 0.75) await service.trading()
       await pause(random.between(20, 900))
       await strike(world, victim)
     }
     await broker.clearFaults()
-    await service.trading(40_000)
-    await load.stop(40_000)
+    await service.trading()
+    await load.stop(60_000)
     const faults = await audit(world, load.deliveries)
     await watch.stop()
     const lies = watch.lies(load.deliveries.flatMap(({ tries }) => tries))
@@ -75,11 +75,7 @@ export const killUnderLoad = async (kills: number, random: Random): Promise<void
     assert.deepStrictEqual(lies.slice(0, 5), [])
     assert.isAbove(load.deliveries.length, kills * 3, "too little load to mean anything")
     assert.lengthOf(service.events("not-json"), 0)
-    await waitUntil(
-      "a clean stop",
-      async () => ((await service.stop()).code === 0 ? true : undefined),
-      20_000
-    )
+    await waitUntil("a clean stop", async () => ((await service.stop()).code === 0 ? true : undefined))
   } catch (error) {
     throw new Error(`${error instanceof Error ? error.message : String(error)}${service.tail(25)}`, {
       cause: error

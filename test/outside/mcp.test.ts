@@ -32,7 +32,7 @@ class Client {
   write(text: string): void {
     this.#child.stdin?.write(`${text}\n`)
   }
-  async ask(method: string, params?: object, deadlineMs = 20_000): Promise<Answer> {
+  async ask(method: string, params?: object, deadlineMs = 60_000): Promise<Answer> {
     this.#ids += 1
     const id = this.#ids
     this.write(JSON.stringify({ jsonrpc: "2.0", id, method, ...(params === undefined ? {} : { params }) }))
@@ -67,12 +67,12 @@ beforeAll(async () => {
   client = new Client(service.url)
   // npm and Node have to start first.
   await client.ask("ping", undefined, 60_000)
-}, 150_000)
+}, 300_000)
 afterAll(async () => {
   client.leave()
   await client.ended
   await service.dispose()
-}, 60_000)
+}, 150_000)
 
 describe("the server for assistants", () => {
   it("begins with the version that the client asks for, and with its newest for one that it does not know", async () => {
@@ -153,11 +153,11 @@ describe("the server for assistants", () => {
   })
 
   it("outlives the service, and ends with its client", async () => {
-    await service.stop(25_000)
+    await service.stop()
     const { isError, text } = await client.call("health")
     assert.isTrue(isError)
     assert.match(text, / could not be asked: /)
     client.leave()
     assert.strictEqual(await client.ended, 0)
-  }, 40_000)
+  }, 120_000)
 })

@@ -13,7 +13,7 @@ const open = async (): Promise<World> => {
 }
 afterEach(async () => {
   for (const world of worlds.splice(0)) await world.dispose()
-}, 60_000)
+}, 150_000)
 
 const metadata = (pair: string, fields: Readonly<Record<string, unknown>> = {}) => ({
   snapshot_id: randomUUID(),
@@ -64,7 +64,7 @@ describe("A1, A2 metadata of an order", () => {
       [[body.snapshot_id, trace.orders[0].id]]
     )
     assert.lengthOf((await service.get(`/api/v1/signals/${snapshot}`)).body.orders, 0)
-  }, 90_000)
+  }, 180_000)
 
   it.each(["client_order_id", "venue_order_id"])(
     "that comes after its fill and names its %s is linked to it, over a SIGKILL in between",
@@ -89,7 +89,7 @@ describe("A1, A2 metadata of an order", () => {
       assert.strictEqual(Number(linkage.rate), 1)
       assert.strictEqual(linkage.ours, (await broker.fills()).length)
     },
-    90_000
+    180_000
   )
 
   it("that nobody traded stays unlinked and touches nothing", async () => {
@@ -100,5 +100,5 @@ describe("A1, A2 metadata of an order", () => {
     const { body } = await service.get(`/api/v1/signals/${snapshot}`)
     assert.lengthOf(body.links, 0)
     assert.lengthOf(body.orders, 0)
-  }, 60_000)
+  }, 150_000)
 })

@@ -20,7 +20,8 @@ describe("GET /metrics", () => {
       async () => {
         const answer = await service.get("/metrics")
         const ended = sample(answer.text, 'holdfast_wave_seconds_count{feed="default"}')
-        return ended !== undefined && ended > 0 ? answer.text : undefined
+        const sent = sample(answer.text, 'holdfast_stage_seconds_count{stage="decided_to_sent"}')
+        return ended !== undefined && ended > 0 && sent === 1 ? answer.text : undefined
       }
     )
     const by = (status: string) =>
@@ -38,5 +39,5 @@ describe("GET /metrics", () => {
     assert.strictEqual(new Set(families.map((line) => line.split(" ")[2])).size, families.length)
     for (const line of text.split("\n").filter((one) => one !== "" && !one.startsWith("#")))
       assert.match(line, /^[a-z_]+(\{([a-z_]+="([^"\\\n]|\\.)*",?)*\})? (-?[0-9.e+-]+|\+Inf)$/)
-  }, 60_000)
+  }, 150_000)
 })

@@ -38,7 +38,7 @@ const npmStart = (env: Readonly<Record<string, string>> = {}): Service => {
 }
 afterAll(async () => {
   for (const service of started) await service.dispose()
-}, 60_000)
+}, 150_000)
 
 describe("npm start in a directory with spaces", () => {
   it("trades, and SIGTERM to npm is a clean stop with status 0", async () => {
@@ -48,18 +48,18 @@ describe("npm start in a directory with spaces", () => {
     assert.strictEqual(answer.status, 201)
     const trace = await service.settled(String(answer.body.signal_id))
     assert.strictEqual(trace.orders[0].status, "filled")
-    const exit = await service.stop(20_000)
+    const exit = await service.stop()
     assert.deepStrictEqual(exit, { code: 0, signal: null }, service.tail())
     assert.strictEqual(service.lastLine["event"], "stopped")
     // Without --silent npm says first what it runs; with it a collector of logs reads JSON from the first line on.
     assert.strictEqual(service.lines[0]?.["event"], "boot")
-  }, 90_000)
+  }, 180_000)
 
   it("passes on the exit status of a refused configuration", async () => {
     const service = npmStart({ ROLES: "nobody" })
     service.spawn()
-    const exit = await service.end(20_000)
+    const exit = await service.end()
     assert.strictEqual(exit.code, 78, service.tail())
     assert.strictEqual(service.events("fatal").length, 1)
-  }, 30_000)
+  }, 240_000)
 })

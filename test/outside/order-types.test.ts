@@ -18,8 +18,7 @@ it("a limit rests through a kill and fills at its price, a stop is cancelled, an
       async () =>
         (await service.list("orders", `symbol=${symbol}`).catch(() => [])).find(
           (order) => order["status"] === status
-        ),
-      30_000
+        )
     )
   const refused = await service.post("/webhook", alertBody({ order_type: "limit", stop_price: 5 }))
   assert.strictEqual(refused.status, 400, refused.text)
@@ -51,4 +50,4 @@ it("a limit rests through a kill and fills at its price, a stop is cancelled, an
   await orderOf("STP", "cancelled")
   for (const order of [filled, waits])
     assert.lengthOf(await broker.orders(String(order["client_order_id"])), 1, "sent once")
-}, 120_000)
+}, 240_000)

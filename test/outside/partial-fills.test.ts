@@ -22,7 +22,7 @@ const openWorld = async ({ onTestFinished }: TestContext) => {
   onTestFinished(async () => {
     await world.dispose()
     rmSync(folder, { recursive: true, force: true })
-  }, 60_000)
+  }, 150_000)
   await world.service.start()
   return {
     world,
@@ -37,8 +37,7 @@ const admin = (world: World, verb: string, body: unknown) =>
 const orderOf = (world: World, symbol: string, fits: (row: Row) => boolean) =>
   waitUntil(
     () => `an order of ${symbol}${world.service.tail()}`,
-    async () => (await world.service.list("orders", `symbol=${symbol}`).catch(() => [])).find(fits),
-    40_000
+    async () => (await world.service.list("orders", `symbol=${symbol}`).catch(() => [])).find(fits)
   )
 
 /** An entry of 3 at the paper broker, of which one has traded. */
@@ -83,7 +82,7 @@ it("[E6] the fills of an entry that is cancelled, or expires, are closed once, w
   const { kill, world } = await openWorld(context)
   const { broker, service } = world
   const again = async () => {
-    await waitUntil("it to be killed", async () => (service.isRunning ? undefined : true), 20_000)
+    await waitUntil("it to be killed", async () => (service.isRunning ? undefined : true))
     service.spawn()
     await service.trading()
   }
@@ -97,7 +96,7 @@ it("[E6] the fills of an entry that is cancelled, or expires, are closed once, w
     kill(points[0], symbol)
     if (points[0] !== "K9") await broker.faults({ holdFills: false })
     await service.post(`/api/v1/orders/${String(entry["id"])}/cancel`, { reason: "a test" }).catch(() => null)
-    await waitUntil("it to be killed", async () => (service.isRunning ? undefined : true), 20_000)
+    await waitUntil("it to be killed", async () => (service.isRunning ? undefined : true))
     await broker.faults({ holdFills: false })
     const [, next] = points as ReadonlyArray<string>
     if (next !== undefined) kill(next, symbol)
@@ -114,4 +113,4 @@ it("[E6] the fills of an entry that is cancelled, or expires, are closed once, w
   service.spawn()
   await service.trading()
   await judge(world, "EXPIRED", entry)
-}, 120_000)
+}, 240_000)

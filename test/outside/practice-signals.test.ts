@@ -6,8 +6,8 @@ import { alertBody, Service } from "./service.ts"
 const PATH = "root/operators/practice-signals"
 const EVERY_MS = 1_000
 const service = new Service({ env: { PRACTICE_SIGNAL_MS: String(EVERY_MS) } })
-beforeAll(() => service.start(), 90_000)
-afterAll(() => service.dispose(), 60_000)
+beforeAll(() => service.start(), 180_000)
+afterAll(() => service.dispose(), 150_000)
 
 const sent = () => service.list("signals", "source=practice")
 const atLeast = (count: number) =>
@@ -16,8 +16,7 @@ const atLeast = (count: number) =>
     async () => {
       const found = await sent()
       return found.length >= count ? found : undefined
-    },
-    30_000
+    }
   )
 
 describe("practice signals", () => {
@@ -26,14 +25,10 @@ describe("practice signals", () => {
     const trace = await service.settled(String(newest?.["id"]))
     assert.deepInclude(trace.signal, { source: "practice", status: "done" })
     assert.strictEqual(trace.orders[0]?.status, "filled", JSON.stringify(trace.orders))
-    const positions = await waitUntil(
-      "an open position with its exits",
-      async () => {
-        const open = (await service.list("positions")).filter(({ quantity }) => Number(quantity) !== 0)
-        return open.length > 0 ? open : undefined
-      },
-      30_000
-    )
+    const positions = await waitUntil("an open position with its exits", async () => {
+      const open = (await service.list("positions")).filter(({ quantity }) => Number(quantity) !== 0)
+      return open.length > 0 ? open : undefined
+    })
     const [position] = positions
     const shares = (position?.["strategies"] ?? []) as unknown as ReadonlyArray<Record<string, unknown>>
     const [share] = shares
@@ -42,7 +37,7 @@ describe("practice signals", () => {
     assert.isString(share?.["target_price"])
     const { components } = (await service.get("/health")).body
     assert.deepInclude(components[PATH].detail, { source: "practice", every_ms: EVERY_MS })
-  }, 60_000)
+  }, 150_000)
 
   it("are one a period, also when the process is killed in between", async () => {
     await service.kill()
@@ -52,18 +47,15 @@ describe("practice signals", () => {
     const rows = await sent()
     const periods = rows.map((row) => Math.floor(Date.parse(String(row["fired_at"])) / EVERY_MS))
     assert.strictEqual(new Set(periods).size, periods.length)
-  }, 90_000)
+  }, 180_000)
 
   it("pause while trading is halted, and are none where nobody asked for them", async () => {
     const halt = { state: "HALTED", reason: "a look around" }
     assert.isBelow((await service.post("/api/v1/trading-state", halt)).status, 300)
-    await waitUntil(
-      "one is left out",
-      async () =>
-        (await service.get("/health")).body.components[PATH].detail.why_left_out === "trading is HALTED"
-          ? true
-          : undefined,
-      20_000
+    await waitUntil("one is left out", async () =>
+      (await service.get("/health")).body.components[PATH].detail.why_left_out === "trading is HALTED"
+        ? true
+        : undefined
     )
     await service.stop()
     service.spawn({ PRACTICE_SIGNAL_MS: "" })
@@ -80,5 +72,5 @@ describe("practice signals", () => {
     await service.settled(String(answer.body.signal_id))
     assert.lengthOf(await sent(), count)
     assert.strictEqual((await service.post("/webhook/practice", alertBody())).status, 404)
-  }, 120_000)
+  }, 240_000)
 })

@@ -46,12 +46,12 @@ beforeAll(async () => {
   service.spawn()
   plainMs = await readyMs()
   await end()
-}, 150_000)
-afterEach(end, 30_000)
+}, 300_000)
+afterEach(end, 120_000)
 afterAll(async () => {
   await service.dispose()
   rmSync(folder, { recursive: true, force: true })
-}, 30_000)
+}, 120_000)
 
 const mine = (lines: ReadonlyArray<unknown>): string => lines.join("\n")
 const whole = (pid: number, directory = path.join(dataDir, "postgres")): string =>
@@ -142,7 +142,7 @@ describe("T16 a remnant of a crash is no living lock", () => {
       service.spawn()
       assert.isBelow(await readyMs(), Math.max(readyMsMax, TIMES * plainMs), service.tail())
     },
-    90_000
+    180_000
   )
 })
 
@@ -171,6 +171,6 @@ describe("T1 the name of a data directory is any name", () => {
         await odd.dispose()
       }
     },
-    90_000
+    180_000
   )
 })

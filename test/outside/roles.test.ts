@@ -6,7 +6,7 @@ import { World } from "./world.ts"
 const worlds: Array<World> = []
 afterEach(async () => {
   for (const world of worlds.splice(0)) await world.dispose()
-}, 60_000)
+}, 150_000)
 
 describe("A7 roles", () => {
   it("one process takes the webhooks, another trades what it took; neither does the other's work", async () => {
@@ -41,5 +41,5 @@ describe("A7 roles", () => {
       String((await waitUntil("the line ready", () => service.events("ready")[0]))["msg"])
     assert.match(await said(trader), /takes no webhooks/)
     assert.match(await said(intake), /^takes webhooks durably; status \w+$/)
-  }, 90_000)
+  }, 180_000)
 })

@@ -69,12 +69,12 @@ export class Service extends Program {
   }
 
   /** Waits until the process that was spawned listens. */
-  async listening(deadlineMs = 30_000): Promise<void> {
+  async listening(deadlineMs = 60_000): Promise<void> {
     await this.#until("the listener", () => (this.#port === 0 ? undefined : true), deadlineMs)
   }
   /** Waits until it takes webhooks durably. */
-  async ready(deadlineMs = 40_000): Promise<void> {
-    await this.listening()
+  async ready(deadlineMs = 60_000): Promise<void> {
+    await this.listening(deadlineMs)
     await this.#until(
       "/health/ready",
       async () => ((await this.get("/health/ready")).status === 200 ? true : undefined),
@@ -82,7 +82,7 @@ export class Service extends Program {
     )
   }
   /** Waits until it may send orders too. */
-  async trading(deadlineMs = 40_000): Promise<void> {
+  async trading(deadlineMs = 60_000): Promise<void> {
     await this.ready(deadlineMs)
     await this.#until(
       "can_trade",
@@ -91,7 +91,7 @@ export class Service extends Program {
     )
   }
   /** Spawns it and waits until it may send orders. */
-  async start(env: Readonly<Record<string, string>> = {}, deadlineMs = 40_000): Promise<void> {
+  async start(env: Readonly<Record<string, string>> = {}, deadlineMs = 60_000): Promise<void> {
     this.spawn(env)
     await this.trading(deadlineMs)
   }
@@ -141,7 +141,7 @@ export class Service extends Program {
     return rows
   }
   /** The trace of a signal, once every order it led to has settled (or will never be sent). */
-  async settled(signalId: string, deadlineMs = 30_000): Promise<Answer["body"]> {
+  async settled(signalId: string, deadlineMs = 60_000): Promise<Answer["body"]> {
     let last = ""
     return await waitUntil(
       () => `signal ${signalId} to settle; last seen ${last.slice(0, 3_000)}${this.tail()}`,
@@ -168,7 +168,7 @@ export class Service extends Program {
   /** Ends the process however it must be ended, and removes what it left. */
   override async dispose(): Promise<void> {
     await super.dispose()
-    if (this.#ownsData) await waitUntil("the data directory to be free", () => removed(this.dataDir), 10_000)
+    if (this.#ownsData) await waitUntil("the data directory to be free", () => removed(this.dataDir), 30_000)
   }
 }
 

@@ -18,8 +18,7 @@ export class SignalServer extends Program {
     this.launch({ file: process.execPath, args, cwd: projectRoot, env: {} }, () => undefined)
     const line = await waitUntil(
       () => `the signal server${this.tail()}`,
-      () => this.events("signals.listening")[lives],
-      30_000
+      () => this.events("signals.listening")[lives]
     )
     return String(line["url"])
   }

@@ -16,7 +16,7 @@ const make = (...given: ConstructorParameters<typeof Service>): Service => {
 }
 afterEach(async () => {
   for (const service of services.splice(0)) await service.dispose()
-}, 60_000)
+}, 150_000)
 
 const quiet = { npm_config_update_notifier: "false" }
 const npmStart = ["npm", "start", "--silent"] as const
@@ -26,7 +26,7 @@ const inTerminal = ["script", "-qefc", `exec ${npmStart.join(" ")}`, "/dev/null"
 const ctrlC = "\u0003"
 
 const assertCleanStop = async (service: Service): Promise<void> => {
-  const exit = await service.end(25_000)
+  const exit = await service.end()
   assert.strictEqual(exit.code, 0, service.tail())
   assert.lengthOf(service.events("stopping"), 1)
   assert.lengthOf(service.events("fatal"), 0, service.tail())
@@ -45,7 +45,7 @@ describe("T16 a stop that is told twice is one stop", () => {
       await assertCleanStop(service)
       assert.strictEqual(service.lastLine["event"], "stopped")
     },
-    120_000
+    240_000
   )
 
   it("Ctrl-C at the terminal of npm: exit 0", async () => {
@@ -53,7 +53,7 @@ describe("T16 a stop that is told twice is one stop", () => {
     await service.start({}, 60_000)
     service.type(ctrlC)
     await assertCleanStop(service)
-  }, 120_000)
+  }, 240_000)
 
   it("Ctrl-C while the service still loads: exit 0, and nothing is left", async () => {
     const service = make({ ownGroup: true, command: npmStart, env: quiet })
@@ -61,12 +61,12 @@ describe("T16 a stop that is told twice is one stop", () => {
       service.spawn()
       await pause(afterMs)
       service.signal("SIGINT", "group")
-      const exit = await service.end(25_000)
+      const exit = await service.end()
       // npm itself may still be loading: then it is npm that ended, and it says so as a shell would.
       assert.include([0, 130], exit.code ?? (exit.signal === "SIGINT" ? 130 : -1), service.tail())
       assert.lengthOf(service.events("fatal"), 0, service.tail())
     }
-  }, 120_000)
+  }, 240_000)
 })
 
 describe("T16 signals that ask for nothing, and a terminal that closes", () => {
@@ -84,8 +84,8 @@ describe("T16 signals that ask for nothing, and a terminal that closes", () => {
     }
     assert.strictEqual((await service.get("/health/ready")).status, 200)
     assert.notInclude(service.stderr, "Debugger")
-    assert.strictEqual((await service.stop(25_000)).code, 0)
-  }, 120_000)
+    assert.strictEqual((await service.stop()).code, 0)
+  }, 240_000)
 
   // Its shower of signals takes a core for as long as the start lasts, so it is not in every run.
   it.each(isLong ? ["at any moment of the start"] : [])(
@@ -106,9 +106,9 @@ describe("T16 signals that ask for nothing, and a terminal that closes", () => {
       await shower
       assert.notInclude(service.stderr, "Debugger", service.tail())
       assert.isNotEmpty(service.events("signal.ignored"))
-      assert.strictEqual((await service.stop(25_000)).code, 0)
+      assert.strictEqual((await service.stop()).code, 0)
     },
-    120_000
+    240_000
   )
 
   it("SIGHUP reads the settings again, and when the terminal has closed it stops", async () => {
@@ -117,13 +117,13 @@ describe("T16 signals that ask for nothing, and a terminal that closes", () => {
     const { pid } = service.lines.find((line) => line["event"] === "boot") ?? {}
     // With the master's end gone the kernel hangs up on everybody in the terminal.
     await service.kill()
-    await waitUntil("the service to end", () => (isAlive(Number(pid)) ? undefined : true), 25_000)
+    await waitUntil("the service to end", () => (isAlive(Number(pid)) ? undefined : true))
     const other = make({ dataDir: service.dataDir })
     await other.start()
     other.signal("SIGHUP")
     await waitUntil("the look", () => (other.events("config.unchanged").length > 0 ? true : undefined))
-    assert.strictEqual((await other.stop(25_000)).code, 0)
-  }, 120_000)
+    assert.strictEqual((await other.stop()).code, 0)
+  }, 240_000)
 })
 
 const isAlive = (pid: number): boolean => {
@@ -197,12 +197,13 @@ describe("T16 a service manager behind npm", () => {
       service.spawn()
       await service.ready(60_000)
       await waitUntil("READY", () => (socket.count("READY=1") === 1 ? true : undefined))
-      await waitUntil("ten pings", () => (socket.count("WATCHDOG=1") >= 10 ? true : undefined), 20_000)
+      await waitUntil("ten pings", () => (socket.count("WATCHDOG=1") >= 10 ? true : undefined))
       assert.match(String(service.events("os_notify.notice")[0]?.["msg"]), /NotifyAccess=all/)
       service.signal("SIGTERM", "group")
-      await service.end(25_000)
+      await service.end()
+      await waitUntil("STOPPING", () => (socket.count("STOPPING=1") > 0 ? true : undefined))
       assert.strictEqual(socket.count("STOPPING=1"), 1)
     },
-    120_000
+    240_000
   )
 })

@@ -45,7 +45,8 @@ const settings = () => ({
       lines: { kind: "file", path: lines, kinds: ["all.*", "sink.*"], severityMin: "LOW" },
       boss: { kind: "webhook", url: `${receiver.url}/boss`, secret, kinds: [] }
     },
-    escalation: { afterMs: 1_000, to: ["boss"] },
+    // Time enough to acknowledge one of two before; the sink that hangs takes longer.
+    escalation: { afterMs: 8_000, to: ["boss"] },
     heartbeat: { url: `${receiver.url}/beat`, everyMs: 1_000 }
   }
 })
@@ -68,14 +69,14 @@ beforeAll(async () => {
     settings: settings()
   })
   await started()
-}, 240_000)
+}, 480_000)
 afterAll(async () => {
   await world.dispose()
   await receiver.close()
   await leaver.close()
   await mails.close()
   rmSync(folder, { recursive: true, force: true })
-}, 120_000)
+}, 240_000)
 
 /** Rows as the service stores them; it finds them within five seconds. */
 const raise = (kind: string, messages: ReadonlyArray<string>, severity = "HIGH"): Promise<void> =>
@@ -92,7 +93,7 @@ const idOf = ({ headers }: Received): string => String(headers["webhook-id"])
 const until = <A>(
   what: string,
   look: () => Promise<A | undefined> | A | undefined,
-  deadlineMs = 30_000
+  deadlineMs = 60_000
 ): Promise<A> => waitUntil(() => `${what}${world.service.tail()}`, look, deadlineMs)
 /** What came at a path after `before` requests, once it is `count`. */
 const arrived = (at: string, before: number, count: number, deadlineMs?: number, from = receiver) =>
@@ -124,7 +125,7 @@ describe.concurrent("a receiver", () => {
     )
     await until("it to be counted", async () => ((await row("desk"))?.["sent"] === 1 ? true : undefined))
     assert.lengthOf(receiver.at("/desk"), 2)
-  }, 120_000)
+  }, 240_000)
 
   it("that asks for a pause is left alone so long", async () => {
     receiver.next("/rate", { status: 429, headers: { "retry-after": "3" } })
@@ -132,16 +133,16 @@ describe.concurrent("a receiver", () => {
     const [one, two] = await arrived("/rate", 0, 2)
     assert(one !== undefined && two !== undefined)
     assert.isAtLeast(two.atMs - one.atMs, 2_900)
-  }, 120_000)
+  }, 240_000)
 
   it("that hangs is left at its deadline and tried again", async () => {
     receiver.next("/hang", "hang")
     await raise("hang.test", ["held"])
-    const [one, two] = await arrived("/hang", 0, 2, 40_000)
+    const [one, two] = await arrived("/hang", 0, 2)
     assert(one !== undefined && two !== undefined)
     assert.isAtLeast(two.atMs - one.atMs, 9_900)
     assert.strictEqual(idOf(one), idOf(two))
-  }, 120_000)
+  }, 240_000)
 
   it("that is away gets everything afterwards: in order, few messages for many, and it was an alert elsewhere", async () => {
     await leaver.close()
@@ -156,10 +157,15 @@ describe.concurrent("a receiver", () => {
         .split("\n")
         .find((line) => line.includes("sink.failing") && line.includes("away"))
     )
-    const failing = await row("away")
-    assert.deepInclude(failing, { last_error: "ECONNREFUSED", queued: 15 })
-    assert.match(String(failing?.["state"]), /BackingOff|Sending/)
-    assert.strictEqual((await world.service.get("/health")).body.status, "degraded")
+    const failing = await until("all of them to wait", async () => {
+      const found = await row("away")
+      return found?.["queued"] === 15 ? found : undefined
+    })
+    assert.deepInclude(failing, { last_error: "ECONNREFUSED" })
+    assert.match(String(failing["state"]), /BackingOff|Sending/)
+    await until("health to say it", async () =>
+      (await world.service.get("/health")).body.status === "degraded" ? true : undefined
+    )
     await leaver.listen()
     const news = await arrived("/away", 0, 3, 60_000, leaver)
     assert.deepStrictEqual(
@@ -175,7 +181,7 @@ describe.concurrent("a receiver", () => {
         (alert) => alert["status"] === "resolved" && alert["dedup_key"] === "sink.failing:away"
       )
     )
-  }, 240_000)
+  }, 480_000)
 })
 
 describe.concurrent("each kind of sink", () => {
@@ -196,7 +202,7 @@ describe.concurrent("each kind of sink", () => {
         .find((one) => one.includes("all.kinds"))
     )
     assert.strictEqual(JSON.parse(line).data.message, "something happened")
-  }, 60_000)
+  }, 150_000)
 })
 
 describe.concurrent("a CRITICAL alert", () => {
@@ -214,7 +220,7 @@ describe.concurrent("a CRITICAL alert", () => {
     await raise("all.later", ["a later one"])
     await arrived("/chat", 1, 1)
     assert.lengthOf(receiver.at("/boss"), 1)
-  }, 60_000)
+  }, 150_000)
 })
 
 describe("a process that is killed", () => {
@@ -235,7 +241,7 @@ describe("a process that is killed", () => {
       await until("it to be counted", async () => ((await row("kill"))?.["queued"] === 0 ? true : undefined))
       assert.lengthOf(receiver.at("/kill"), before + count)
     },
-    120_000
+    240_000
   )
 })
 
@@ -249,7 +255,7 @@ describe("an operator", () => {
     assert.strictEqual((await world.service.post("/api/v1/sinks/nobody/test", {})).status, 404)
     const [row] = await world.service.list("audit", "command=sink.test&result=accepted")
     assert.strictEqual(row?.["scope"], "sink:boss")
-  }, 120_000)
+  }, 240_000)
 
   it("sees the figures of each sink, and no address", async () => {
     const { text } = await world.service.get("/api/v1/sinks")
@@ -265,7 +271,7 @@ describe("an operator", () => {
     })
     assert.match(metrics, /^holdfast_heartbeats_total [1-9]/m)
     assert.isAbove(receiver.at("/beat").length, 3)
-  }, 120_000)
+  }, 240_000)
 
   it("adds and removes sinks by a reload", async () => {
     const { alerts } = settings()
@@ -283,5 +289,5 @@ describe("an operator", () => {
     const [hello] = await arrived("/more", 0, 1)
     assert.strictEqual(hello === undefined ? "" : dataOf(hello).message, "hello")
     assert.isUndefined(await row("talk"))
-  }, 60_000)
+  }, 150_000)
 })

@@ -10,6 +10,7 @@ import { setTimeout as pause } from "node:timers/promises"
 import { type Answer, waitUntil } from "../support/exchange.ts"
 import { PostgresHost } from "../support/postgres-host.ts"
 import { signalAll } from "../support/signals.ts"
+import { stopwatch } from "../support/stopwatch.ts"
 import { audit, rest } from "./audit.ts"
 import type { Delivery, Try } from "./producer.ts"
 import { alertBody } from "./service.ts"
@@ -38,19 +39,27 @@ export const openScene = async (options: WorldOptions = {}): Promise<SpoolScene>
   }
 }
 
-/** The database is away for so long. */
-export const away = async ({ host }: SpoolScene, how: Outage, ms: number): Promise<void> => {
+/** The database is away for so long, and for as long as `meanwhile` takes. */
+export const away = async (
+  { host }: SpoolScene,
+  how: Outage,
+  ms: number,
+  meanwhile: () => Promise<void> = () => Promise.resolve()
+): Promise<void> => {
   const frozen = how === "frozen" ? host.processes : []
   if (how === "frozen") signalAll(frozen, "SIGSTOP")
   else await host.end(how === "stopped" ? "SIGINT" : "SIGKILL")
-  await pause(ms)
+  const ended = await Promise.allSettled([pause(ms), meanwhile()])
   if (how === "frozen") signalAll(frozen, "SIGCONT")
   else await host.start()
+  for (const one of ended) if (one.status === "rejected") throw one.reason
 }
 
 /** Senders that post at a rate of their own, each one after the other. */
 export class Senders {
   readonly deliveries: Array<Delivery> = []
+  /** How long the slowest answer took, without what the machine stood still. */
+  slowestMs = 0
   readonly #scene: SpoolScene
   readonly #running: ReadonlyArray<Promise<void>>
   #stopping = false
@@ -91,9 +100,11 @@ export class Senders {
     const { service } = this.#scene.world
     while (delivery.signalId === null) {
       const at = performance.now()
+      const tookMs = stopwatch()
       const life = service.lives
       const answer = await service.post("/webhook", delivery.body, { deadlineMs: 5_000 }).catch(() => null)
       const status = answer?.status ?? 0
+      this.slowestMs = Math.max(this.slowestMs, tookMs())
       delivery.tries.push({ at, until: performance.now(), status, lives: [life, service.lives] })
       if (answer !== null && status >= 200 && status < 300) delivery.signalId = String(answer.body.signal_id)
       else await pause(50)

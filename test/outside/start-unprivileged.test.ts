@@ -34,7 +34,7 @@ describe("T1 start-up faults of a user without rights", () => {
   }
   /** The last line of a start that failed: the fields every such line has, and those of this fault. */
   const fatal = async (fields: Record<string, unknown>, ...named: ReadonlyArray<string>): Promise<void> => {
-    const exit = await service.end(15_000)
+    const exit = await service.end()
     assert.strictEqual(exit.code, 69, service.tail())
     const last = service.lastLine
     assert.deepInclude(last, { event: "fatal", ...fields })

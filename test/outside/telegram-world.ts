@@ -83,15 +83,14 @@ export class TelegramWorld {
   async dead(): Promise<void> {
     await waitUntil(
       () => `the process to die at its point${this.service.tail()}`,
-      () => (this.service.isRunning ? undefined : true),
-      30_000
+      () => (this.service.isRunning ? undefined : true)
     )
   }
   async component(): Promise<Readonly<Record<string, unknown>>> {
     const { body } = await this.service.get("/health")
     return body.components["root/operators/telegram"] as Readonly<Record<string, unknown>>
   }
-  state(name: string, deadlineMs = 20_000): Promise<Readonly<Record<string, unknown>>> {
+  state(name: string, deadlineMs = 60_000): Promise<Readonly<Record<string, unknown>>> {
     let last = ""
     return waitUntil(
       () => `the bot to be ${name}; last ${last}${this.service.tail()}`,
@@ -133,8 +132,7 @@ export class TelegramWorld {
       () => {
         const now = telegram.bot.chats.find(chat, question.message_id)
         return now !== undefined && now.edits > 0 ? now.text : undefined
-      },
-      40_000
+      }
     )
     assert.strictEqual(end, "Done.", point)
     const rows = (await this.audit("result=accepted")).filter(({ reason }) => reason === point)

@@ -21,8 +21,8 @@ beforeAll(async () => {
     }
   })
   await world.service.start()
-}, 60_000)
-afterAll(() => world.dispose(), 60_000)
+}, 150_000)
+afterAll(() => world.dispose(), 150_000)
 
 const headers = { "content-type": "text/plain", "x-forwarded-for": "52.89.214.238" }
 

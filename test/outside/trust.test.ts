@@ -8,8 +8,8 @@ import { shipped } from "../support/program.ts"
 import { alertBody, Service } from "./service.ts"
 
 const service = new Service()
-beforeAll(() => service.start(), 60_000)
-afterAll(() => service.dispose(), 60_000)
+beforeAll(() => service.start(), 150_000)
+afterAll(() => service.dispose(), 150_000)
 
 const proxies: Array<Server> = []
 afterAll(() => {
@@ -109,7 +109,7 @@ describe("the control token", () => {
     assert.deepStrictEqual(service.bearer(), before)
     assert.deepInclude(service.events("control.token").at(-1) ?? {}, { did: "kept" })
     assert.strictEqual((await service.post("/api/v1/actors/root%2Fnope/pause", {})).status, 404)
-  }, 60_000)
+  }, 150_000)
 })
 
 const script = "/usr/bin/script"
@@ -131,8 +131,7 @@ describe("who sits at the terminal", () => {
           () => {
             const lines = seated.lines.map((line) => String(line["text"]))
             return lines.find((line) => line.includes("/console/#token="))
-          },
-          40_000
+          }
         )
         const [, address = "", token = ""] =
           /^console: (http:\/\/127\.0\.0\.1:\d+)\/console\/#token=(\w+)\s*$/.exec(said) ?? []
@@ -144,6 +143,6 @@ describe("who sits at the terminal", () => {
         await seated.dispose()
       }
     },
-    60_000
+    150_000
   )
 })

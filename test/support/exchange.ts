@@ -23,11 +23,11 @@ export interface ExchangeOptions {
   readonly deadlineMs?: number
 }
 
-/** Waits until `look` answers something other than `undefined`, at most `deadlineMs` milliseconds. */
+/** Waits until `look` answers something other than `undefined`, at most `deadlineMs` milliseconds: by default what a busy machine needs. */
 export const waitUntil = async <A>(
   what: string | (() => string),
   look: () => Promise<A | undefined> | A | undefined,
-  deadlineMs = 20_000
+  deadlineMs = 60_000
 ): Promise<A> => {
   const end = performance.now() + deadlineMs
   let last: unknown = "none"

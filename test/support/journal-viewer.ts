@@ -45,10 +45,10 @@ const viewerOf = (socket: Pick<JournalViewer, "leave" | "pause" | "resume" | "sa
     seqs: () => entries().map(({ seq }) => seq ?? 0),
     others: (type) => messages.filter((message) => message.seq === undefined && message.type === type),
     ended: () => over,
-    until: async (what, test, ms = 10_000) => {
-      const end = Date.now() + ms
+    until: async (what, test, ms = 60_000) => {
+      const end = performance.now() + ms
       while (!test(viewer)) {
-        if (Date.now() > end) {
+        if (performance.now() > end) {
           const last = JSON.stringify(messages.slice(-3))
           throw new Error(`waited ${ms} ms for ${what}; ${messages.length} messages, the last ${last}`)
         }

@@ -130,8 +130,7 @@ export class PaperBroker extends Program {
     )
     const line = await waitUntil(
       () => `the venue to listen${this.tail()}`,
-      () => this.#listening()[heard],
-      30_000
+      () => this.#listening()[heard]
     )
     this.#port = Number(line["port"])
     await waitUntil(

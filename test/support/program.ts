@@ -137,12 +137,12 @@ export class Program {
     return this.isRunning && /^\d+ \(.*\) T /.test(readFileSync(`/proc/${this.pid}/stat`, "utf8"))
   }
   /** Asks it to stop, and says how it ended. */
-  async stop(deadlineMs = 20_000, signal: "SIGTERM" | "SIGINT" = "SIGTERM"): Promise<Exit> {
+  async stop(deadlineMs = 60_000, signal: "SIGTERM" | "SIGINT" = "SIGTERM"): Promise<Exit> {
     this.#child?.kill(signal)
     return await this.end(deadlineMs)
   }
   /** How the process ended, waiting for it at most `deadlineMs`. */
-  async end(deadlineMs = 20_000): Promise<Exit> {
+  async end(deadlineMs = 60_000): Promise<Exit> {
     const late = new AbortController()
     const exit = await Promise.race([
       this.#exit,
@@ -156,7 +156,7 @@ export class Program {
   async dispose(): Promise<void> {
     if (!this.isRunning) return
     this.thaw()
-    await this.stop().catch(() => this.kill())
+    await this.stop(20_000).catch(() => this.kill())
   }
 }
 

@@ -59,13 +59,13 @@ export class Telegram {
     return this.bot.chats.messages(chat).filter(({ user }) => user === null)
   }
   /** Says something and waits for the `count`-th next message of the bot in that chat. */
-  async ask(chat: number, user: number, text: string, deadlineMs = 15_000, count = 1): Promise<Message> {
+  async ask(chat: number, user: number, text: string, deadlineMs = 60_000, count = 1): Promise<Message> {
     const before = this.written(chat).length
     this.bot.say(chat, user, text)
     return await this.next(chat, before + count - 1, deadlineMs)
   }
   /** The message of the bot after the first `before`. */
-  next(chat: number, before: number, deadlineMs = 15_000): Promise<Message> {
+  next(chat: number, before: number, deadlineMs = 60_000): Promise<Message> {
     return waitUntil(
       () =>
         `message ${before + 1} of the bot in chat ${chat}; written: ${this.written(chat)
