@@ -41,7 +41,7 @@ const listed = (): ReadonlyArray<Listed> => {
       "--maxWorkers=1",
       "--configLoader=native"
     ],
-    { cwd: root, encoding: "utf8", timeout: 120_000 }
+    { cwd: root, encoding: "utf8", timeout: 600_000 }
   )
   const start = stdout.indexOf("[")
   if (status !== 0 || start < 0) throw new Error(`vitest could not list the tests\n${stdout}${stderr}`)

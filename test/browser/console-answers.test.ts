@@ -16,14 +16,14 @@ beforeAll(async () => {
   token = service.bearer()["authorization"]?.replace("Bearer ", "") ?? ""
   ;({ page } = await browser.open())
   await page.goto(`${service.url}/console/#token=${token}`)
-  await page.getByRole("button", { name: "Log out" }).waitFor({ timeout: 20_000 })
+  await page.getByRole("button", { name: "Log out" }).waitFor({ timeout: 60_000 })
 }, 300_000)
 beforeEach(() => page.unrouteAll({ behavior: "ignoreErrors" }))
 afterAll(async () => {
   // Where one of them did not even start, that is what the run has to report.
   await (browser as TestBrowser | undefined)?.close()
   await service.dispose()
-}, 60_000)
+}, 150_000)
 
 const go = (hash: string) => page.goto(`${service.url}/console/#/${hash}`)
 const answer =
@@ -39,25 +39,25 @@ describe("a page of the console", () => {
       await go("tree")
       await page.route("**/api/v1/positions?*", answer({ items: [], next_cursor: "more" }))
       await go(hash)
-      await main().getByText("Not all of them are known.").waitFor({ timeout: 15_000 })
+      await main().getByText("Not all of them are known.").waitFor({ timeout: 60_000 })
       assert.strictEqual(await main().getByText("Flat.").count(), 0)
       await page.unrouteAll({ behavior: "ignoreErrors" })
-      await main().getByText("Flat.").waitFor({ timeout: 15_000 })
+      await main().getByText("Flat.").waitFor({ timeout: 60_000 })
     }
   )
 
   it("names on every page rows that could not be read again", async () => {
     await go("tree")
     const old = page.locator("[data-rows='old']")
-    await page.locator("[data-link='live']").waitFor({ timeout: 15_000 })
+    await page.locator("[data-link='live']").waitFor({ timeout: 60_000 })
     assert.strictEqual(await old.count(), 0)
     await page.route("**/api/v1/waves?*", answer({ status: "SERVICE_UNAVAILABLE" }, 503))
     for (const hash of ["tree", "journal", "settings"]) {
       await go(hash)
-      await old.getByText(/rows are of \d\d:\d\d:\d\d UTC/).waitFor({ timeout: 15_000 })
+      await old.getByText(/rows are of \d\d:\d\d:\d\d UTC/).waitFor({ timeout: 60_000 })
     }
     await page.unrouteAll({ behavior: "ignoreErrors" })
-    await old.waitFor({ state: "detached", timeout: 15_000 })
+    await old.waitFor({ state: "detached", timeout: 60_000 })
   })
 
   it("says of when its rows are once somebody has paged on, and follows again when asked to", async () => {
@@ -68,7 +68,7 @@ describe("a page of the console", () => {
       return answer({ items, next_cursor: isNext ? null : "b" })(route)
     })
     await go("fills")
-    await main().getByRole("button", { name: "More" }).waitFor({ timeout: 15_000 })
+    await main().getByRole("button", { name: "More" }).waitFor({ timeout: 60_000 })
     const held = page.locator("[data-held]")
     assert.strictEqual(await held.count(), 0)
     await main().getByRole("button", { name: "More" }).click()
@@ -83,7 +83,7 @@ describe("a page of the console", () => {
     const slider = bar.getByRole("slider")
     await waitUntil("entries of the journal", async () => (await slider.isEnabled()) || undefined)
     await slider.fill(String(Number(await slider.getAttribute("max")) - 1))
-    await main().locator("[data-path='root/http']").waitFor({ timeout: 15_000 })
+    await main().locator("[data-path='root/http']").waitFor({ timeout: 60_000 })
     let release: (() => void) | undefined
     await page.route("**/api/v1/past?*", async (route) => {
       await new Promise<void>((resolve) => {
@@ -95,7 +95,7 @@ describe("a page of the console", () => {
     await waitUntil("the moment to be asked for", () => Promise.resolve(release))
     assert.strictEqual(await main().locator("[data-path='root/http']").count(), 0)
     release?.()
-    await main().locator("[data-path='root/http']").waitFor({ timeout: 15_000 })
+    await main().locator("[data-path='root/http']").waitFor({ timeout: 60_000 })
     await page.unrouteAll({ behavior: "ignoreErrors" })
     await bar.getByRole("button", { name: "Back to live" }).click()
   })
@@ -117,19 +117,19 @@ describe("a page of the console", () => {
     await page.getByRole("button", { name: "Log out" }).click()
     await page.getByRole("button", { name: "Log out" }).waitFor({ state: "detached" })
     // Whoever is on the machine of the service may read without one.
-    await main().locator("h1").first().waitFor({ timeout: 15_000 })
+    await main().locator("h1").first().waitFor({ timeout: 60_000 })
     if (hash === "sources")
       await page.getByLabel("Body, as the sender sends it").fill('{"symbol":"SPY","action":"buy"}')
     const attempt = main().getByRole("button", { name, exact: true })
     await attempt.click()
     await page.getByLabel("Control token").fill(token)
     await page.getByRole("button", { name: "Log in" }).click()
-    await page.getByRole("button", { name: "Log out" }).waitFor({ timeout: 15_000 })
+    await page.getByRole("button", { name: "Log out" }).waitFor({ timeout: 60_000 })
     await page.getByLabel("Control token").waitFor({ state: "detached" })
     await attempt.click()
     await main()
       .getByText(/ differ|Would be answered/)
       .first()
-      .waitFor({ timeout: 20_000 })
+      .waitFor({ timeout: 60_000 })
   })
 })

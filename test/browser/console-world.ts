@@ -88,28 +88,28 @@ export class ConsoleWorld {
   /** Opens the page by the token in its address, as the terminal prints it. */
   async enter(): Promise<void> {
     await this.page.goto(`${this.service.url}/console/#token=${this.token}`)
-    await this.page.getByRole("button", { name: "Log out" }).waitFor({ timeout: 20_000 })
+    await this.page.getByRole("button", { name: "Log out" }).waitFor({ timeout: 60_000 })
   }
 
   /** Shows a page, such as `machine/root/http`. */
   async go(name: string, page: Page = this.page): Promise<void> {
     await page.goto(`${this.service.url}/console/#/${hashOf(name)}`)
-    await page.locator(`main[data-page="${name}"]`).waitFor({ timeout: 15_000 })
+    await page.locator(`main[data-page="${name}"]`).waitFor({ timeout: 60_000 })
   }
 
   /** Waits until what a page reads is there: it says of nothing any more that it is not known yet. */
   async read(page: Page = this.page): Promise<void> {
-    await page.locator("main h1").first().waitFor({ timeout: 15_000 })
+    await page.locator("main h1").first().waitFor({ timeout: 60_000 })
     await page
       .locator("main")
       .getByText(/Not known yet|Asking the service|Loading its chart|Reading…/)
       .first()
-      .waitFor({ state: "hidden", timeout: 15_000 })
+      .waitFor({ state: "hidden", timeout: 60_000 })
   }
 
   /** Waits for a text in the page. */
   async visible(text: string | RegExp): Promise<void> {
-    await this.page.locator("main").getByText(text).first().waitFor({ timeout: 15_000 })
+    await this.page.locator("main").getByText(text).first().waitFor({ timeout: 60_000 })
   }
 
   /** The badge that says of what time the page is. */
@@ -130,7 +130,7 @@ export class ConsoleWorld {
    */
   async drawnAsReported(path: string): Promise<boolean> {
     await this.go(`machine/${path}`)
-    await this.page.locator("[data-current-state]").waitFor({ timeout: 15_000 })
+    await this.page.locator("[data-current-state]").waitFor({ timeout: 60_000 })
     if (await this.page.getByText("It has no statechart of its own.").isVisible()) return false
     return waitUntil(`${path} to be drawn as it is`, async () => {
       const before = await this.stateOf(path)

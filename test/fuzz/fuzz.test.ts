@@ -24,6 +24,6 @@ describe("whatever strangers write", () => {
       // Changes that break everything would test the first check alone.
       assert.isAbove(taken, CASES[name] / 100)
     },
-    120_000
+    300_000
   )
 })

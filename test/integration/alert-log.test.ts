@@ -57,7 +57,7 @@ describe("[G2] the account of an alert log", () => {
     assert.strictEqual((await world.post(other)).status, 409)
     for (const text of [wrong, almost]) assert.strictEqual((await world.post(text)).status, 400)
     // The refusals are stored in the background.
-    for (let tries = 0; tries < 200; tries += 1) {
+    for (let tries = 0; tries < 3_000; tries += 1) {
       const [row] = await world.sql<{ readonly many: number }>(
         "SELECT count(*)::int AS many FROM refused_posts"
       )

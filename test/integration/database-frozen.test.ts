@@ -4,6 +4,7 @@ import { applySchema } from "../../src/layers/database/database-schema.pg.ts"
 import { databaseLimits } from "../../src/layers/database/database-limits.ts"
 import { makePgDatabase } from "../../src/layers/database/database.pg.ts"
 import { embeddedServer } from "../../src/layers/database/postgres-server.embedded.ts"
+import { stopwatch } from "../support/stopwatch.ts"
 import { freezeTree, patience, seededDirectory, thawTree } from "./postgres-world.ts"
 
 const quiet = Effect.provide(Logger.layer([]))
@@ -28,8 +29,8 @@ const world = Effect.gen(function* () {
 
 const elapsed = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.suspend(() => {
-    const started = performance.now()
-    return Effect.map(effect, (value) => ({ value, ms: performance.now() - started }))
+    const tookMs = stopwatch()
+    return Effect.map(effect, (value) => ({ value, ms: tookMs() }))
   })
 
 describe("a server frozen by SIGSTOP", patience, () => {

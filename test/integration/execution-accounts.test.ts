@@ -166,11 +166,19 @@ layer(world(), { excludeTestServices: true })("ownership of an account", (it) =>
         database.transact("test", (client) =>
           Effect.andThen(
             client`UPDATE nodes SET lease_until = clock_timestamp() + interval '1 minute' WHERE life = 'node-8a/boot'`,
-            client`SELECT pg_sleep(0.3)`
+            client`SELECT pg_sleep(1)`
           )
         )
       )
-      yield* Effect.sleep(100)
+      yield* until(
+        "the renewal to be under way",
+        sql((client) =>
+          Effect.map(
+            client`SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'`,
+            ({ length }) => length > 0
+          )
+        )
+      )
       assert.strictEqual((yield* accounts.take("a-8", "node-8b/boot"))._tag, "HeldByOther")
       yield* Fiber.join(renewing)
     })

@@ -185,7 +185,7 @@ export const makeVenue = (options: MemoryBrokerOptions = {}): MemoryBroker => {
 }
 
 /** Polls until `probe` answers true; a test that waits forever is a failing test. */
-export const until = <E, R>(what: string, probe: Effect.Effect<boolean, E, R>, deadlineMs = 8_000) =>
+export const until = <E, R>(what: string, probe: Effect.Effect<boolean, E, R>, deadlineMs = 60_000) =>
   Effect.gen(function* () {
     for (;;) {
       if (yield* probe) return

@@ -149,7 +149,7 @@ layer(world(), { excludeTestServices: true })("executor", (it) => {
               now += 1
               assert.strictEqual(alone, 1, "one round trip of an account at a time")
               if (now === 2) yield* Deferred.succeed(together, undefined)
-              yield* Effect.timeoutOption(Deferred.await(together), 2_000)
+              yield* Effect.timeoutOption(Deferred.await(together), 20_000)
               // Time for a second create of the account to come, if anything let it.
               yield* Effect.sleep(20)
               perAccount.set(create.account, alone - 1)

@@ -244,9 +244,19 @@ layer(world(), { excludeTestServices: true })("exits", (it) => {
         yield* Effect.sleep(100)
         yield* move("97")
       }
-      const tries = (yield* exitsOf(symbol)).length
-      assert.isAtLeast(tries, 2)
-      assert.isAtMost(tries, 3)
+      const madeMs = yield* sql((client) =>
+        Effect.map(
+          client<{
+            readonly ms: number
+          }>`SELECT extract(epoch FROM created_at)::float8 * 1000 AS ms FROM orders
+            WHERE symbol = ${symbol} AND intent = 'reduce' ORDER BY exit_number`,
+          (rows) => rows.map(({ ms }) => ms)
+        )
+      )
+      assert.isAtLeast(madeMs.length, 2)
+      // A second, two, four, less what the clocks of process and database may differ in one look.
+      for (const [n, ms] of madeMs.slice(1).entries())
+        assert.isAtLeast(ms - (madeMs[n] ?? 0), 1_000 * 2 ** n - 200, `pause ${n + 1}`)
     })
   )
 

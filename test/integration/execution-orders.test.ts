@@ -132,11 +132,14 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
           SELECT gen_random_uuid(), 'burst-' || n, 'paper-1', 'default', 'entry', 'BURST' || n, 'buy', 'market', 1,
             'day', 'intended', 'webhook', 'practice', ${first.signalId}, n FROM generate_series(1, 1999) n`
       )
-      const began = performance.now()
-      for (let look = 0; look < 5; look += 1)
+      const took: Array<number> = []
+      for (let look = 0; look < 5; look += 1) {
+        const began = performance.now()
         assert.strictEqual((yield* orders.next("paper-1"))?.order.id, first.id)
-      // Quadratic in what waits, five looks took many seconds; linear they take some fifty milliseconds.
-      assert.isBelow(performance.now() - began, 2_000)
+        took.push(performance.now() - began)
+      }
+      // Quadratic in what waits, each look took seconds; linear it takes some ten milliseconds. The best one is not the machine's.
+      assert.isBelow(Math.min(...took), 400)
       yield* sql(
         (client) =>
           client`UPDATE orders SET valid_until = now() WHERE symbol LIKE 'BURST%' AND status = 'intended'`

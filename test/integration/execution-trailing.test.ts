@@ -146,8 +146,9 @@ layer(world(settings), { excludeTestServices: true })("exits that move", (it) =>
   test(
     "a share is closed when its time is over, whatever its price, also without a quote",
     Effect.gen(function* () {
-      const { start, symbol } = yield* opened("timed")
+      // Before the position: opening it takes as long as the machine is busy.
       const openedAtMs = Date.now()
+      const { start, symbol } = yield* opened("timed")
       yield* start()
       yield* untilClosed(symbol, "time_stop")
       assert.isAtLeast(Date.now() - openedAtMs, 1_400)

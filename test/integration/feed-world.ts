@@ -138,13 +138,13 @@ export const storedIds = (database: DatabaseService, feed: string) =>
     )
 
 /** Looks every 15 ms until it is true; dies with what it waited for. */
-export const until = (what: string, holds: () => boolean | Effect.Effect<boolean>, withinMs = 20_000) =>
+export const until = (what: string, holds: () => boolean | Effect.Effect<boolean>, withinMs = 60_000) =>
   Effect.gen(function* () {
-    const deadline = Date.now() + withinMs
+    const deadline = performance.now() + withinMs
     while (true) {
       const verdict = holds()
       if (typeof verdict === "boolean" ? verdict : yield* verdict) return
-      if (Date.now() > deadline) return yield* Effect.die(new Error(`waited in vain until ${what}`))
+      if (performance.now() > deadline) return yield* Effect.die(new Error(`waited in vain until ${what}`))
       yield* Effect.sleep(15)
     }
   })

@@ -96,7 +96,7 @@ it.live(
         assert.deepStrictEqual(simulated, [{ then: true }])
       })
     ),
-  60_000
+  180_000
 )
 
 it.live(

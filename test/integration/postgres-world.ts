@@ -39,7 +39,7 @@ export const seededDirectory: Effect.Effect<string, never, Scope.Scope> = Effect
 )
 
 /** Generous: the machine that runs the tests may do much else, and none of them is about speed. */
-export const patience = { timeout: 120_000 } as const
+export const patience = { timeout: 300_000 } as const
 
 /** Another installation of the binaries at `to`: hard links where the system allows, `links: false` leaves symlinks out. */
 export const installBinaries = (from: string, to: string, options: { readonly links: boolean }): void => {

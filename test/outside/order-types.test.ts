@@ -28,17 +28,24 @@ it("a limit rests through a kill and fills at its price, a stop is cancelled, an
   )
   await price("LIM", "100")
   await price("STP", "100")
+  await price("DAY", "100")
   const limit = { symbol: "LIM", order_type: "limit", limit_price: "95.5" }
   assert.strictEqual((await service.post("/webhook", alertBody(limit))).status, 201)
-  const stop = { symbol: "STP", order_type: "stop", stop_price: 110, time_in_force: "day" }
+  const stop = { symbol: "STP", order_type: "stop", stop_price: 110 }
   assert.strictEqual((await service.post("/webhook", alertBody(stop))).status, 201)
+  // Apart, because its day may end at any moment of this test.
+  const today = { symbol: "DAY", order_type: "stop", stop_price: 110, time_in_force: "day" }
+  assert.strictEqual((await service.post("/webhook", alertBody(today))).status, 201)
   const rests = await orderOf("LIM", "acked")
   assert.deepInclude(rests, { type: "limit", limit_price: "95.5", stop_price: null, time_in_force: "gtc" })
   const why = await service.get(`/api/v1/signals/${String(rests["signal_id"])}/why`)
   assert.include(why.text, "rests at the venue until it is cancelled")
   const waits = await orderOf("STP", "acked")
-  assert.deepInclude(waits, { type: "stop", stop_price: "110", time_in_force: "day" })
-  assert.isString(waits["expires_at"])
+  assert.deepInclude(waits, { type: "stop", stop_price: "110", time_in_force: "gtc" })
+  const ofToday = await waitUntil("the order of the day to be sent", async () =>
+    (await service.list("orders", "symbol=DAY")).find((order) => order["expires_at"] !== null)
+  )
+  assert.deepInclude(ofToday, { type: "stop", stop_price: "110", time_in_force: "day" })
 
   await service.kill()
   await price("LIM", "95.25")

@@ -35,8 +35,8 @@ const start = (script: unknown, port = "0") => {
   child.stdout.on("data", (chunk: Buffer) => (text += chunk.toString()))
   const exited = new Promise<number | null>((settle) => child.once("exit", (code) => settle(code)))
   const line = async (event: string): Promise<Line> => {
-    const deadline = Date.now() + 20_000
-    while (Date.now() < deadline) {
+    const deadline = performance.now() + 60_000
+    while (performance.now() < deadline) {
       const lines = text
         .split("\n")
         .slice(0, -1)

@@ -191,7 +191,7 @@ const OFFENCES: Record<string, ReadonlyArray<readonly [file: string, finding: Re
 }
 
 // The tools share the machine with the rest of the suite.
-const TOOL_MS_MAX = 120_000
+const TOOL_MS_MAX = 300_000
 
 describe.each(Object.keys(OFFENCES))("the guard [%s]", { timeout: TOOL_MS_MAX }, (name) => {
   test("is green on a project that keeps its rules", async () => {

@@ -20,7 +20,7 @@ const guarded = (statement: string) =>
       NODE_OPTIONS: `--import=${guard}`,
       LOOPBACK_ONLY_REPORT: path.join(scratch, "r")
     },
-    timeout: 60_000
+    timeout: 150_000
   })
 
 test.each([
@@ -56,7 +56,7 @@ test.each([
     expect(child.stderr).toContain("LoopbackOnly: a test tried")
     expect(child.stderr).toContain(target)
   },
-  90_000
+  240_000
 )
 
 test.each([
@@ -92,7 +92,7 @@ const fixture = (file: string) => {
       path.join(folder, "vitest.config.ts"),
       file
     ],
-    { cwd: root, encoding: "utf8", env: { ...inherited, FIXTURE_CACHE: scratch }, timeout: 60_000 }
+    { cwd: root, encoding: "utf8", env: { ...inherited, FIXTURE_CACHE: scratch }, timeout: 150_000 }
   )
 }
 
@@ -107,10 +107,10 @@ test.each([
     expect(run.stdout + run.stderr).toContain("this file tried to leave the machine")
     expect(run.stdout + run.stderr).toContain(target)
   },
-  90_000
+  240_000
 )
 
 test("leaves a test file alone that talks to itself", () => {
   const run = fixture("network/quiet.test.ts")
   expect(run.status, run.stdout + run.stderr).toBe(0)
-}, 90_000)
+}, 240_000)

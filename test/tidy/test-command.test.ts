@@ -18,7 +18,7 @@ const results = (...files: ReadonlyArray<string>) => {
   const run = spawnSync(
     process.execPath,
     [path.join(root, "scripts/test.ts"), "--config", config, ...filters],
-    { encoding: "utf8", env: { ...inherited, FIXTURE_CACHE: scratch }, timeout: 60_000 }
+    { encoding: "utf8", env: { ...inherited, FIXTURE_CACHE: scratch }, timeout: 150_000 }
   )
   const lines = run.stdout.trimEnd().split("\n")
   return {
@@ -42,14 +42,14 @@ test.each([
   (_, files, status, lastLine) => {
     expect(results(...files)).toMatchObject({ status, lastLine })
   },
-  90_000
+  240_000
 )
 
 test("a test process that dies is a failure", () => {
   const { status, lastLine } = results("passing", "dying")
   expect(status).toBe(1)
   expect(lastLine).toMatch(/^2 passed, [1-9] failed/)
-}, 90_000)
+}, 240_000)
 
 /** The banner, the summary and the last line; half a minute is not over. */
 const SCREEN_LINES_MAX = 20
@@ -59,7 +59,7 @@ test("what passes is a number, not a line each, however much it logs", () => {
   expect(status).toBe(0)
   expect(said).not.toContain("nobody needs")
   expect(lines.length).toBeLessThan(SCREEN_LINES_MAX)
-}, 90_000)
+}, 240_000)
 
 test("what fails is shown whole: its name, what was expected, where, and all it logged", () => {
   const { said, status } = results("talking-failing")
@@ -72,4 +72,4 @@ test("what fails is shown whole: its name, what was expected, where, and all it 
   ])
     expect(said).toContain(part)
   expect(said).not.toContain("nobody needs")
-}, 90_000)
+}, 240_000)

@@ -81,7 +81,7 @@ describe("any interleaving of alerts, stops, fills, lost answers and restarts", 
         })
       }
     }
-  }, 120_000)
+  }, 300_000)
 })
 
 describe("many at once", () => {

@@ -198,5 +198,5 @@ describe("an order and its reference model", () => {
     // A report that is made of a copy of the row from before its fill: order.test.ts does it.
     assert.deepStrictEqual(missed, ["partially_filled order.acked"], "every other legal pair was met")
     assert.isAtLeast(pairs.size, 300, `${pairs.size} of ${ORDER_STATUSES.length * ORDER_EVENTS.length} pairs`)
-  }, 60_000)
+  }, 180_000)
 })

@@ -584,10 +584,10 @@ export const alert = (more: Record<string, unknown> = {}): Record<string, unknow
 })
 
 /** Waits until `test` is true, at most `ms`. */
-export const until = async (what: string, test: () => boolean, ms = 5_000): Promise<void> => {
-  const end = Date.now() + ms
+export const until = async (what: string, test: () => boolean, ms = 60_000): Promise<void> => {
+  const end = performance.now() + ms
   while (!test()) {
-    if (Date.now() > end) throw new Error(`waited ${ms} ms for ${what}`)
+    if (performance.now() > end) throw new Error(`waited ${ms} ms for ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }

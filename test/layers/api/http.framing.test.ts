@@ -69,5 +69,5 @@ describe("framing", () => {
     assert.include([...answered], "400")
     assert.strictEqual((await world.post(alert({ id: "after" }))).status, 201)
     assert.strictEqual(world.queue.depth(), 0)
-  }, 120_000)
+  }, 300_000)
 })

@@ -15,6 +15,7 @@ import {
 } from "../../support/journal-viewer.ts"
 import { Effect } from "effect"
 import { bearer, startWorld, until, type World, type WorldOptions } from "./http-world.ts"
+import { stopwatch } from "../../support/stopwatch.ts"
 
 const boot = "c0000000-0000-4000-8000-000000000000"
 const former = "a0000000-0000-4000-8000-000000000000"
@@ -232,7 +233,7 @@ describe.each(ways)("a viewer by %s", (_, watch) => {
     assert.deepInclude(viewer.entries()[0], { event: "x", detail: null })
   })
 
-  it("is dropped when it does not read, and loses nothing by it", { timeout: 60_000 }, async () => {
+  it("is dropped when it does not read, and loses nothing by it", { timeout: 180_000 }, async () => {
     const s = await stage({ capacity: 2_048 })
     const slow = await enter(watch, s)
     const quick = await enter(watch, s)
@@ -257,7 +258,7 @@ describe.each(ways)("a viewer by %s", (_, watch) => {
     await slow.until("the end", () => slow.ended() !== undefined)
     const last = slow.seqs().at(-1) ?? 0
     const again = await enter(watch, s, `?since=${last}`)
-    await again.until("the head", () => again.seqs().at(-1) === s.journal.head(), 30_000)
+    await again.until("the head", () => again.seqs().at(-1) === s.journal.head())
     assert.deepStrictEqual([again.seqs()[0], gapIn(again.seqs())], [last + 1, null])
     assert.isEmpty(again.others("gap"))
   })
@@ -362,7 +363,9 @@ describe("the WebSocket", () => {
   it("gives a sign of life every two seconds, so that nothing for five is the end of a line", async () => {
     const s = await stage()
     const viewer = await enter(watchLive, s)
-    await viewer.until("two signs of life", () => viewer.others("heartbeat").length === 2, 6_000)
+    const tookMs = stopwatch()
+    await viewer.until("two signs of life", () => viewer.others("heartbeat").length >= 2)
+    assert.isBelow(tookMs(), 6_000)
     assert.deepInclude(viewer.others("hello")[0], { heartbeat_ms: 2_000 })
     assert.deepInclude(viewer.others("heartbeat")[1], { head: s.journal.head() })
   })

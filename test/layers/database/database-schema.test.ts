@@ -33,7 +33,7 @@ const world = Effect.gen(function* () {
   return { target, database, apply, tables }
 })
 
-describe("the schema", { timeout: 60_000 }, () => {
+describe("the schema", { timeout: 180_000 }, () => {
   it.live("is brought to the version of the code, once", () =>
     Effect.gen(function* () {
       const { apply, tables } = yield* world

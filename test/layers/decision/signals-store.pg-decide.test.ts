@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Deferred, Effect, Fiber } from "effect"
 import { decide, type Decision, planSignal } from "../../../src/domain/decision/decision.ts"
 import type { Facts } from "../../../src/domain/decision/facts.ts"
 import { claimLimits } from "../../../src/domain/kernel/limits-signals.ts"
@@ -446,18 +446,20 @@ describe("a decider that is frozen in the middle", () => {
         yield* insertSignals(database, [{}])
         const claim = yield* store.claim(1)
         // The account's lock is held by somebody else, so the first statement of the decision waits.
+        const [locked, over] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
         const held = yield* database
           .transact("test.hold", (sql) =>
-            Effect.andThen(
-              sql`SELECT pg_advisory_xact_lock(hashtextextended('decide:paper-1', 0))`,
-              Effect.sleep(600)
+            sql`SELECT pg_advisory_xact_lock(hashtextextended('decide:paper-1', 0))`.pipe(
+              Effect.andThen(Deferred.succeed(locked, undefined)),
+              Effect.andThen(Deferred.await(over))
             )
           )
           .pipe(Effect.forkChild)
-        yield* Effect.sleep(100)
+        yield* Deferred.await(locked)
         const waiting = yield* decideAll(store, claim).pipe(Effect.forkChild)
         yield* Effect.sleep(100)
         yield* Fiber.interrupt(waiting)
+        yield* Deferred.succeed(over, undefined)
         yield* Fiber.await(held)
         yield* expireLeases(database)
         assert.deepStrictEqual(

@@ -212,11 +212,15 @@ describe("the exposition", () => {
     Effect.gen(function* () {
       const exposition = yield* Exposition
       yield* exposition.text(true)
-      yield* Effect.sleep(300)
-      const text = yield* exposition.text(true)
-      const [, mean = "1"] = /event_loop_delay_seconds\{stat="mean"\} (\S+)/.exec(text) ?? []
-      // With it the mean of an idle loop is above 20 ms.
-      assert.isBelow(Number(mean), 0.018)
+      const means: Array<number> = []
+      // On a busy machine an idle loop is delayed by others; with the interval the mean is above 20 ms in every stretch.
+      while (Math.min(...means) >= 0.018 && means.length < 100) {
+        yield* Effect.sleep(300)
+        const text = yield* exposition.text(true)
+        const [, mean = "1"] = /event_loop_delay_seconds\{stat="mean"\} (\S+)/.exec(text) ?? []
+        means.push(Number(mean))
+      }
+      assert.isBelow(Math.min(...means), 0.018)
     }).pipe(Effect.provide(services(linked)))
   )
 

@@ -5,6 +5,7 @@ import { refusedLimits } from "../../../src/domain/kernel/limits-kept.ts"
 import { makeMask } from "../../../src/domain/kernel/redaction.ts"
 import type { PostToKeep } from "../../../src/layers/intake/kept-posts.port.ts"
 import { alert, startWorld, type World, type WorldOptions } from "../api/http-world.ts"
+import { stopwatch } from "../../support/stopwatch.ts"
 
 const agreed = "the one that was agreed on"
 const world = async (options: WorldOptions = {}): Promise<World> => {
@@ -130,9 +131,9 @@ describe("a flood of refused posts", () => {
       refusedStore: { store: () => Effect.never, open: Effect.never }
     })
     const flood = Promise.all(Array.from({ length: 100 }, () => it.post("{")))
-    const before = performance.now()
+    const tookMs = stopwatch()
     assert.strictEqual((await it.post(alert())).status, 201)
-    assert.isBelow(performance.now() - before, refusedLimits.answerMsMax)
+    assert.isBelow(tookMs(), refusedLimits.answerMsMax)
     await flood
   })
 })

@@ -77,7 +77,7 @@ describe("a webhook", () => {
       `v1,${createHmac("sha256", key).update(signed).digest("base64")}`
     )
     assert.strictEqual(headers["webhook-id"], message.id)
-    assert.isBelow(Math.abs(Date.now() / 1_000 - Number(headers["webhook-timestamp"])), 5)
+    assert.isBelow(Math.abs(Date.now() / 1_000 - Number(headers["webhook-timestamp"])), 30)
     assert.strictEqual(JSON.parse(text).data.kind, "order.vanished")
   })
 

@@ -40,7 +40,7 @@ const holderOf = (directory: string): Effect.Effect<Holder, never, Scope.Scope> 
     (holder) => Effect.promise(() => holder.kill("SIGKILL"))
   )
 
-describe("a data directory", { timeout: 60_000 }, () => {
+describe("a data directory", { timeout: 180_000 }, () => {
   it.live("is created when missing and known by the same node id in every life, with a boot id of each", () =>
     Effect.gen(function* () {
       const dataDir = dataDirAt(path.join(yield* temporary, "deep", "with spaces"), nodeEntropy)
