@@ -1,9 +1,9 @@
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { mkdtempSync, rmSync } from "node:fs"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import path from "node:path"
 import { waitUntil } from "../support/exchange.ts"
+import { keptPort } from "../support/kept-port.ts"
 import { alertBody, Service } from "./service.ts"
 import { SignalServer } from "./signal-server.ts"
 
@@ -13,20 +13,11 @@ const folder = mkdtempSync(path.join(tmpdir(), "holdfast-feed-"))
 // Waves of 25 days: all of its signals are old news, so nothing of this test is traded, and no midnight brings new ones.
 const script = { token, perWave: 200, keepWaves: 3, periodMs: 25 * 86_400_000 }
 
-const freePort = (): Promise<number> =>
-  new Promise((settle) => {
-    const server = createServer()
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address()
-      server.close(() => settle(typeof address === "object" && address !== null ? address.port : 0))
-    })
-  })
-
 const server = new SignalServer()
 let port = 0
 let service: Service
 beforeAll(async () => {
-  port = await freePort()
+  port = await keptPort()
   service = new Service({
     env: { SIGNAL_WS_URL: `ws://127.0.0.1:${port}`, SIGNAL_WS_TOKEN: token, ROLES: "http,accounts,feeds" }
   })

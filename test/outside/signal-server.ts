@@ -6,14 +6,21 @@
 import { writeFileSync } from "node:fs"
 import path from "node:path"
 import { waitUntil } from "../support/exchange.ts"
+import { keptPort } from "../support/kept-port.ts"
 import { Program, projectRoot, shipped } from "../support/program.ts"
 
 export class SignalServer extends Program {
-  /** Writes the script into `folder` and answers the address to connect to; port 0 is any that is free. */
+  /** Writes the script into `folder` and answers the address to connect to; port 0 is any that is free, also for its next lives. */
   async start(folder: string, script: object, port = 0): Promise<string> {
     const file = path.join(folder, "script.json")
     writeFileSync(file, JSON.stringify(script))
-    const args = [shipped("signal-server"), "--port", String(port), "--script", file]
+    const args = [
+      shipped("signal-server"),
+      "--port",
+      String(port === 0 ? await keptPort() : port),
+      "--script",
+      file
+    ]
     const { lives } = this
     this.launch({ file: process.execPath, args, cwd: projectRoot, env: {} }, () => undefined)
     const line = await waitUntil(

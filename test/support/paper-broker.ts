@@ -9,6 +9,7 @@
  */
 import { Effect, Exit, Scope } from "effect"
 import { exchange, waitUntil } from "./exchange.ts"
+import { keptPort } from "./kept-port.ts"
 import { emptyDatabase } from "./postgres.ts"
 import { Program, projectRoot, shipped } from "./program.ts"
 
@@ -117,6 +118,7 @@ export class PaperBroker extends Program {
       const { url } = await Effect.runPromise(emptyDatabase.pipe(Scope.provide(this.#scope)))
       this.#databaseUrl = url
     }
+    if (this.#port === 0) this.#port = await keptPort()
     const heard = this.#listening().length
     const args = [shipped("paper-broker"), "--database-url", this.#databaseUrl, "--rule", this.rule]
     this.launch(

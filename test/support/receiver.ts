@@ -8,6 +8,8 @@
 import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from "node:http"
 import { type AddressInfo, createServer as createSocketServer, type Server as SocketServer } from "node:net"
 
+import { keptPort } from "./kept-port.ts"
+
 export interface Received {
   readonly method: string
   readonly path: string
@@ -65,12 +67,12 @@ export class Receiver {
     return this.received.filter((one) => one.path === path)
   }
   async listen(): Promise<void> {
+    if (this.#port === 0) this.#port = await keptPort()
     this.#server = this.#made()
     await new Promise<void>((settle, reject) => {
       this.#server.once("error", reject)
       this.#server.listen(this.#port, "127.0.0.1", settle)
     })
-    this.#port = (this.#server.address() as AddressInfo).port
   }
   async close(): Promise<void> {
     for (const response of this.#hanging) response.destroy()
