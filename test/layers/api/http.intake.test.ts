@@ -98,6 +98,7 @@ describe("a post", () => {
     const release = await startHeld()
     const body = alert()
     const answers = [world.post(body), world.post(body)]
+    await until("both to be under way", () => world.socket.load().exchanges === 2)
     setTimeout(release, 120)
     for (const answer of await Promise.all(answers))
       assert.isAbove(Number(answer.body["processing_time_ms"]), 100, answer.text)
