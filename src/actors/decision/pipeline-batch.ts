@@ -330,6 +330,13 @@ const handleMetadata = (
     }
     if (recorded.known)
       return yield* logEvent("warn", "metadata.known", "this snapshot is stored already", fields)
+    if (recorded.taken)
+      return yield* logEvent(
+        "warn",
+        "metadata.taken",
+        "the order it names carries the metadata of another snapshot",
+        fields
+      )
     // That it was recorded is logged by the intake, which answered for it.
     if (recorded.linked.length === 0)
       yield* logEvent("info", "metadata.waiting", "metadata waits for its fill", fields)

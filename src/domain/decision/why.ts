@@ -8,6 +8,7 @@
  * Promises: pure; complete for every status, also for what was never decided and for metadata; the same rows give the same words.
  * Never: reads a clock: a signal that waits says since when, not for how long.
  */
+import { ORDER_HAS_METADATA } from "../signals/metadata.ts"
 import type { SignalStatus } from "../signals/signal-status.ts"
 import { checkSentence, comparedWords, type StoredCheck } from "./why-check.ts"
 import {
@@ -154,9 +155,13 @@ const neverSent = new Set(["denied", "withdrawn", "expired_unsent", "held", "int
 const headline = ({ decision, links, orders, signal }: SignalStory): string => {
   if (signal.kind === "metadata") {
     const ordered = [...new Set(links.flatMap(({ order_id }) => order_id ?? []))]
+    const none =
+      signal.reason === ORDER_HAS_METADATA
+        ? "no fill is linked to it: its order carries the metadata of another snapshot"
+        : "no fill is linked to it yet"
     const belongs =
       links.length === 0
-        ? "no fill is linked to it yet"
+        ? none
         : `${links.length} ${links.length === 1 ? "fill is" : "fills are"} linked to it, of the ${ordered.length === 1 ? "order" : "orders"} ${ordered.join(", ")}`
     return `Metadata is never an order; ${belongs}.`
   }

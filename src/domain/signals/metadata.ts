@@ -25,6 +25,9 @@ export interface Metadata {
   readonly firedAtMs: number | null
 }
 
+/** The reason of metadata that is linked to nothing: the trades of the order it names belong to another snapshot. */
+export const ORDER_HAS_METADATA = "order_has_metadata"
+
 /** What a producer's scores are called. */
 export const SCORES = ["Buy Score", "Sell Score"] as const
 

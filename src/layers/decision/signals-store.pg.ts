@@ -18,6 +18,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import { isJsonObject } from "../../domain/kernel/canonical-json.ts"
 import { uuidFromDigest } from "../../domain/kernel/ids.ts"
 import { versionOf } from "../../domain/kernel/settings-change.ts"
+import { ORDER_HAS_METADATA } from "../../domain/signals/metadata.ts"
 import { claimDigits, claimToken } from "../../domain/platform/node-life.ts"
 import { decodeMetadata } from "../../wire/metadata-body.ts"
 import { Config, snapshotOf } from "../platform/config.port.ts"
@@ -108,13 +109,24 @@ const storeMetadata =
     database.transact("signals.metadata", (sql) =>
       Effect.gen(function* () {
         yield* take(sql, token, id)
-        const linked = yield* recordMetadata(sql, id, metadata, new Date(atMs))
-        const [status, reason] = linked === null ? ["rejected", "snapshot_known"] : ["done", null]
+        const recorded = yield* recordMetadata(sql, id, metadata, new Date(atMs))
+        const [status, reason] = {
+          Recorded: ["done", null],
+          Known: ["rejected", "snapshot_known"],
+          Taken: ["done", ORDER_HAS_METADATA]
+        }[recorded._tag]
         yield* sql`
           UPDATE signals SET status = ${status}, reason = ${reason}, decided_at = hf_now(), claim = NULL, lease_until = NULL
           WHERE id = ${id}`
         const { snapshotId, pair } = metadata
-        return { snapshotId, pair, linked: linked ?? [], known: linked === null } satisfies RecordedMetadata
+        const linked = recorded._tag === "Recorded" ? recorded.linked : []
+        return {
+          snapshotId,
+          pair,
+          linked,
+          known: recorded._tag === "Known",
+          taken: recorded._tag === "Taken"
+        } satisfies RecordedMetadata
       })
     )
 

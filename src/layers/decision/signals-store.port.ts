@@ -64,6 +64,8 @@ export interface RecordedMetadata {
   }>
   /** The snapshot was stored before, under another signal: the signal is rejected, nothing else changes. */
   readonly known: boolean
+  /** It names an order whose trades belong to another snapshot: it is stored, and linked to nothing. */
+  readonly taken: boolean
 }
 
 /** The claim is no longer ours; the transaction was rolled back. */

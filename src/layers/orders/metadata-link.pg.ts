@@ -48,6 +48,12 @@ export interface LinkedTrade {
   readonly by: "order_id" | "window"
 }
 
+/** What became of a snapshot that was reported. */
+export type RecordedLinks =
+  | { readonly _tag: "Recorded"; readonly linked: ReadonlyArray<LinkedTrade> }
+  | { readonly _tag: "Known" }
+  | { readonly _tag: "Taken" }
+
 /**
  * Venues spell one pair in several ways (`ZRX-USD`, `ZRX/USD`, `ZRXUSD`): compared without case and separators. The same
  * expression is stored with each row (`pair_key`, `symbol_key`), so that both look-ups have an index.
@@ -74,7 +80,8 @@ const candidateFor = (sql: SqlClient, trade: TradeToLink) => sql<Candidate>`
   (SELECT m.snapshot_id, m.signal_id, m.trigger, 'order_id' AS by, 0::float8 AS rank
     FROM signal_metadata m
     WHERE m.order_id IN (${trade.clientOrderId ?? trade.venueOrderId}, ${trade.venueOrderId})
-    ORDER BY m.received_at LIMIT 1)
+    -- What has trades of an order keeps the order, whenever the other was received.
+    ORDER BY m.linked_at NULLS LAST, m.received_at LIMIT 1)
   UNION ALL
   (SELECT m.snapshot_id, m.signal_id, m.trigger, 'same_order', 1
     FROM trade_records t
@@ -154,7 +161,8 @@ const tradesNear = (sql: SqlClient, metadata: Metadata, at: Date) => sql<TradeRo
 
 /**
  * Stores metadata and links the trades that are there already, inside the caller's transaction. `at` is the moment
- * the metadata refers to. Null: the snapshot is stored already, under another signal.
+ * the metadata refers to. What it is: `Known` when the snapshot is stored already, under another signal; `Taken` when the order
+ * that it names belongs to another snapshot, so that it links nothing, now or later.
  */
 export const recordMetadata = Effect.fnUntraced(function* (
   sql: SqlClient,
@@ -170,17 +178,17 @@ export const recordMetadata = Effect.fnUntraced(function* (
       coalesce(s.fired_at, s.received_at)
     FROM signals s WHERE s.id = ${signalId}
     ON CONFLICT DO NOTHING RETURNING snapshot_id`
-  if (inserted.length === 0) return null
+  if (inserted.length === 0) return { _tag: "Known" } satisfies RecordedLinks
   const by = metadata.orderId === null ? "window" : "order_id"
   const trades =
     metadata.orderId === null
       ? yield* tradesNear(sql, metadata, at)
       : yield* tradesNamed(sql, metadata.orderId)
-  if (trades.length === 0) return []
+  if (trades.length === 0) return { _tag: "Recorded", linked: [] } satisfies RecordedLinks
   const ids = trades.map((trade) => trade.trade_record_id)
   // The trade may carry a guess: a snapshot without an order id, matched by time. The order's own metadata replaces
   // it, and the guessed one waits again for the order it really belongs to.
-  yield* sql`
+  const taken = yield* sql<{ readonly id: string }>`
     WITH guessed AS (
       SELECT DISTINCT m.snapshot_id FROM trade_strategy_link l JOIN signal_metadata m ON m.snapshot_id = l.snapshot_id
       WHERE l.trade_record_id = ANY (${ids}::uuid[]) AND m.order_id IS NULL),
@@ -193,12 +201,15 @@ export const recordMetadata = Effect.fnUntraced(function* (
       strategy = CASE WHEN link.order_id IS NULL THEN excluded.strategy ELSE link.strategy END,
       signal_id = CASE WHEN link.order_id IS NULL THEN excluded.signal_id ELSE link.signal_id END,
       linked_by = CASE WHEN link.order_id IS NULL THEN excluded.linked_by ELSE link.linked_by END
-      WHERE link.snapshot_id IS NULL OR link.snapshot_id IN (SELECT snapshot_id FROM guessed)`
+      WHERE link.snapshot_id IS NULL OR link.snapshot_id IN (SELECT snapshot_id FROM guessed)
+    RETURNING link.trade_record_id AS id`
+  if (taken.length === 0) return { _tag: "Taken" } satisfies RecordedLinks
   yield* sql`UPDATE signal_metadata SET linked_at = hf_now() WHERE snapshot_id = ${metadata.snapshotId}`
-  return trades.map((trade): LinkedTrade => ({
-    tradeRecordId: trade.trade_record_id,
-    orderId: trade.order_id,
-    symbol: trade.symbol,
-    by
-  }))
+  const own = new Set(taken.map(({ id }) => id))
+  const linked = trades
+    .filter(({ trade_record_id }) => own.has(trade_record_id))
+    .map(({ order_id, symbol, trade_record_id }): LinkedTrade => {
+      return { tradeRecordId: trade_record_id, orderId: order_id, symbol, by }
+    })
+  return { _tag: "Recorded", linked } satisfies RecordedLinks
 })

@@ -270,6 +270,11 @@ const cases: ReadonlyArray<readonly [what: string, given: Partial<SignalStory>, 
     "Metadata is never an order; no fill is linked to it yet."
   ],
   [
+    "that is metadata of an order that has another's",
+    { signal: { ...signal, kind: "metadata", reason: "order_has_metadata" }, decision: null },
+    "Metadata is never an order; no fill is linked to it: its order carries the metadata of another snapshot."
+  ],
+  [
     "that is metadata with fills",
     {
       signal: { ...signal, kind: "metadata" },

@@ -168,10 +168,33 @@ describe("metadata of an order of ours", () => {
         yield* fill(database, { venueOrderId: "V1" })
         const first = body({ order_id: "V1" })
         yield* post(database, store, first)
-        yield* post(database, store, body({ order_id: "V1" }))
+        const second = yield* post(database, store, body({ order_id: "V1" }))
+        assert.deepInclude(second, { linked: [], known: false, taken: true })
+        // Received earlier, and spooled until now: the order keeps what it has.
+        yield* insertMetadata(database, body({ order_id: "V1" }))
+        yield* database.run(
+          "test.earlier",
+          (sql) =>
+            sql`UPDATE signals SET received_at = received_at - interval '1 minute' WHERE status = 'received'`
+        )
+        assert.isTrue((yield* record(store)).taken)
+        const { match } = yield* fill(database, { venueOrderId: "V1", tradeId: "2" })
+        assert.deepStrictEqual(match, { _tag: "Linked", snapshotId: first.snapshot_id, by: "order_id" })
         assert.deepStrictEqual(
           (yield* links(database)).map(({ snapshot }) => snapshot),
-          [first.snapshot_id]
+          [first.snapshot_id, first.snapshot_id]
+        )
+        assert.deepStrictEqual(
+          yield* rows(
+            database,
+            `SELECT m.linked_at IS NOT NULL AS linked, s.status, s.reason
+              FROM signal_metadata m JOIN signals s ON s.id = m.signal_id ORDER BY s.seq`
+          ),
+          [
+            { linked: true, status: "done", reason: null },
+            { linked: false, status: "done", reason: "order_has_metadata" },
+            { linked: false, status: "done", reason: "order_has_metadata" }
+          ]
         )
       })
     )
