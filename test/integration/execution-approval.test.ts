@@ -5,6 +5,7 @@ import type { ApprovalDecision } from "../../src/domain/orders/approval.ts"
 import { OrderCommands } from "../../src/layers/orders/order-commands.port.ts"
 import { OrdersStore, type StoredOrder } from "../../src/layers/orders/orders-store.port.ts"
 import {
+  committedAlerts,
   freshSymbol,
   makeVenue,
   scenario,
@@ -151,6 +152,7 @@ layer(world(), { excludeTestServices: true })("an entry that a human is asked ab
           return kinds.includes("order.approval_lapsed")
         })
       )
+      assert.include(yield* committedAlerts, "order.approval_lapsed:paper-1")
     })
   )
 

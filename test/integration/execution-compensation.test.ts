@@ -11,7 +11,15 @@ import { OrderCommands } from "../../src/layers/orders/order-commands.port.ts"
 import { OrdersStore, type StoredOrder } from "../../src/layers/orders/orders-store.port.ts"
 import { PositionsStore } from "../../src/layers/orders/positions-store.port.ts"
 import { makeMemoryMarket } from "../support/market.memory.ts"
-import { freshSymbol, makeVenue, scenario, startNode, until, untilStatus } from "./execution-desk.ts"
+import {
+  committedAlerts,
+  freshSymbol,
+  makeVenue,
+  scenario,
+  startNode,
+  until,
+  untilStatus
+} from "./execution-desk.ts"
 import {
   fillOf,
   intend,
@@ -114,7 +122,7 @@ layer(world(settings), { excludeTestServices: true })("an entry that ends partly
       assert.notInclude(yield* node.alerts, "order.partial_left")
       // Another process may have read it before it was judged, under other settings.
       const orders = yield* OrdersStore
-      assert.isFalse(yield* orders.notePartial(order.id, "left"))
+      assert.isFalse(yield* orders.notePartial(order.id, "left", null))
       assert.deepInclude(yield* orders.compensate(order.id, null), { _tag: "Later" })
       assert.strictEqual((yield* rowsOf(symbol))[0]?.partial, "kept")
     })
@@ -123,11 +131,12 @@ layer(world(settings), { excludeTestServices: true })("an entry that ends partly
   test(
     "[leave] its fills stay, with an alert",
     Effect.gen(function* () {
-      const { cancel, node, symbol } = yield* partly("leaves")
+      const { cancel, node, order, symbol } = yield* partly("leaves")
       yield* cancel
       yield* untilMark(symbol, "left")
       assert.strictEqual(yield* heldOf(symbol), "1")
       assert.include(yield* node.alerts, "order.partial_left")
+      assert.include(yield* committedAlerts, `order.partial_left:${order.id}`)
     })
   )
 

@@ -149,6 +149,14 @@ export const startNode = (twin: MemoryBroker, options: NodeOptions = {}) =>
     }
   })
 
+/** Keys of alerts that were committed with what they are about: nobody stores the queue of a node here. */
+export const committedAlerts = sql((client) =>
+  Effect.map(
+    client<{ readonly key: string }>`SELECT dedup_key AS key FROM alerts WHERE occurrences = 1`,
+    (rows) => rows.map(({ key }) => key)
+  )
+)
+
 let symbols = 0
 /** A symbol of its own for every order of a test, so that what one leaves behind blocks nobody else. */
 export const freshSymbol = (): string => {

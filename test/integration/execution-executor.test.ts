@@ -3,6 +3,7 @@ import { Deferred, Effect, type Scope } from "effect"
 import { SendPermit } from "../../src/layers/venues/broker.port.ts"
 import { OrdersStore } from "../../src/layers/orders/orders-store.port.ts"
 import {
+  committedAlerts,
   freshSymbol,
   makeVenue,
   orphan,
@@ -88,6 +89,7 @@ layer(world(), { excludeTestServices: true })("executor", (it) => {
           return kinds.includes("order.expired_unsent")
         })
       )
+      assert.include(yield* committedAlerts, "order.expired_unsent:paper-1")
       assert.deepStrictEqual(venue.creates(order.clientOrderId), { requests: 0, orders: 0 })
     })
   )

@@ -8,6 +8,7 @@ import { makeMemoryMarket } from "../support/market.memory.ts"
 import { OrdersStore, type StoredOrder } from "../../src/layers/orders/orders-store.port.ts"
 import type { ProtectionService } from "../../src/layers/orders/protection.port.ts"
 import {
+  committedAlerts,
   freshSymbol,
   makeVenue,
   type NodeOptions,
@@ -207,6 +208,7 @@ layer(world(), { excludeTestServices: true })("exits", (it) => {
       venue.setReadable(true)
       yield* untilStatus(yield* order(id), "expired_unsent")
       assert.include(yield* world.node.alerts, "order.expired_unsent")
+      assert.include(yield* committedAlerts, `order.expired_unsent:${id}`)
       assert.strictEqual(sent, 1)
       const held = venue.book.positions("paper-1").find((position) => position.symbol === symbol)
       assert.strictEqual(held?.quantity ?? "0", "0")
@@ -224,6 +226,7 @@ layer(world(), { excludeTestServices: true })("exits", (it) => {
       assert.strictEqual((yield* order(first)).status, "rejected")
       yield* untilStatus(yield* order(second), "filled")
       assert.include(yield* node.alerts, "exit.rejected")
+      assert.include(yield* committedAlerts, `exit.rejected:${first ?? ""}`)
       assert.strictEqual(yield* quantityOf(symbol), "0")
     })
   )

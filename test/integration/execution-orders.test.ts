@@ -6,7 +6,7 @@ import { BLOCKS_SYMBOL, type OrderEvent } from "../../src/domain/orders/order.ts
 import { OrdersStore, type StoredOrder } from "../../src/layers/orders/orders-store.port.ts"
 import { PositionsStore } from "../../src/layers/orders/positions-store.port.ts"
 import { AccountsStore } from "../../src/layers/accounts/accounts-store.port.ts"
-import { fillOf, history, intend, openLong, own, permitOf, sql, world } from "./execution-world.ts"
+import { anAlert, fillOf, history, intend, openLong, own, permitOf, sql, world } from "./execution-world.ts"
 
 const unreachable = (): never => {
   throw new Error("the assertion before this one failed")
@@ -72,17 +72,17 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
         permit: { _tag: "Expire", code: "stale", numbers: {} }
       })
       assert.isNull(
-        yield* orders.expireStale({ ...grant, fence: grant.fence - 1n }),
+        yield* orders.expireStale({ ...grant, fence: grant.fence - 1n }, anAlert),
         "an older fence ends nothing"
       )
-      const expired = yield* orders.expireStale(grant)
+      const expired = yield* orders.expireStale(grant, anAlert)
       assert.deepStrictEqual(
         expired?.map(({ id, status, sends }) => [id, status, sends]),
         [[order.id, "expired_unsent", 0]]
       )
       assert.deepStrictEqual(yield* history(order.id), ["order.expired_unsent intended>expired_unsent"])
       assert.strictEqual((yield* orders.next("paper-1"))?.order.id, young.id)
-      assert.deepStrictEqual(yield* orders.expireStale(grant), [])
+      assert.deepStrictEqual(yield* orders.expireStale(grant, anAlert), [])
     })
   )
 
@@ -98,7 +98,7 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
         assert.strictEqual((yield* orders.next("paper-1"))?.work, "expire")
         assert.strictEqual((yield* orders.submit(grant, order, permitOf()))._tag, "NotPermitted")
         assert.deepStrictEqual(
-          (yield* orders.expireStale(grant))?.map(({ id }) => id),
+          (yield* orders.expireStale(grant, anAlert))?.map(({ id }) => id),
           [order.id]
         )
       })
@@ -149,7 +149,7 @@ layer(world(), { excludeTestServices: true })("steps of an order", (it) => {
       assert.isAbove(backlog?.oldestMs ?? 0, 0)
       let expired = 0
       for (;;) {
-        const some = (yield* orders.expireStale(grant)) ?? []
+        const some = (yield* orders.expireStale(grant, anAlert)) ?? []
         if (some.length === 0) break
         expired += some.length
       }

@@ -12,6 +12,7 @@ const noAlerts: AlertsService = {
   raise: () => Effect.void,
   resolve: () => Effect.void,
   resolveAllBut: () => Effect.void,
+  draft: Effect.die("nothing is committed with its alert"),
   takePending: () => [],
   putBack: () => undefined,
   counts: () => ({ raised: 0, pending: 0, dropped: 0 })

@@ -9,6 +9,7 @@ import {
 } from "../../src/layers/venues/broker.port.ts"
 import { OrdersStore } from "../../src/layers/orders/orders-store.port.ts"
 import {
+  committedAlerts,
   freshSymbol,
   makeVenue,
   orphan,
@@ -190,6 +191,7 @@ layer(world(), { excludeTestServices: true })("orders with an unknown outcome", 
         yield* untilStatus(order, "needs_operator")
         assert.deepStrictEqual(venue.creates(order.clientOrderId), { requests: 0, orders: 0 })
         assert.include(yield* node.alerts, "order.needs_operator")
+        assert.include(yield* committedAlerts, `order.needs_operator:${order.id}`)
       })
     )
   }

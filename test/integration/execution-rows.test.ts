@@ -7,7 +7,7 @@ import { PositionsStore } from "../../src/layers/orders/positions-store.port.ts"
 import { Database } from "../../src/layers/database/database.port.ts"
 import { FillsStore } from "../../src/layers/orders/fills-store.port.ts"
 import { OrdersStore, type StoredOrder } from "../../src/layers/orders/orders-store.port.ts"
-import { fillOf, intend, openLong, own, permitOf, sql, world } from "./execution-world.ts"
+import { anAlert, fillOf, intend, openLong, own, permitOf, sql, world } from "./execution-world.ts"
 
 const unreachable = (): never => {
   throw new Error("the assertion before this one failed")
@@ -80,7 +80,7 @@ layer(world(), { excludeTestServices: true })("rows beside an order", (it) => {
         const held = yield* moved(yield* intend({ symbol: "HELD4" }), "order.held")
         yield* sql((client) => client`UPDATE orders SET valid_until = now() WHERE id = ${held.id}`)
         assert.deepStrictEqual(
-          (yield* orders.expireStale(grant))?.map(({ id, reason }) => [id, reason]),
+          (yield* orders.expireStale(grant, anAlert))?.map(({ id, reason }) => [id, reason]),
           [[held.id, "held too long: trading_halted"]]
         )
       })

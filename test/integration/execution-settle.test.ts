@@ -3,7 +3,7 @@ import { Effect, type Scope } from "effect"
 import { executionLimits } from "../../src/domain/kernel/limits-execution.ts"
 import { FillsStore } from "../../src/layers/orders/fills-store.port.ts"
 import { type OrderNote, OrdersStore, type StoredOrder } from "../../src/layers/orders/orders-store.port.ts"
-import { freshSymbol, makeVenue, scenario, startNode, until } from "./execution-desk.ts"
+import { committedAlerts, freshSymbol, makeVenue, scenario, startNode, until } from "./execution-desk.ts"
 import { fillOf, intend, own, sql, world, type WorldServices, permitOf } from "./execution-world.ts"
 
 /** More than one pass of the reconciliation looks at. */
@@ -116,6 +116,7 @@ layer(world(), { excludeTestServices: true })("orders that are over", (it) => {
       yield* after(order, executionLimits.settleLooksMax - 1)
       yield* reconcile(order, executionLimits.settleLooksMax)
       yield* untilAlert("order.settled_unattested")
+      assert.include(yield* committedAlerts, `order.settled_unattested:${order.id}`)
       assert.instanceOf((yield* reread(order)).settledAt, Date)
     })
   )
@@ -127,7 +128,7 @@ layer(world(), { excludeTestServices: true })("orders that are over", (it) => {
       const order = yield* cancelled({}, 1)
       yield* sql((client) => client`DELETE FROM trade_strategy_link WHERE order_id = ${order.id}`)
       yield* after(order, executionLimits.settleLooksMax)
-      assert.deepStrictEqual(yield* orders.noteUnsettled(order.id, "not_listed"), {
+      assert.deepStrictEqual(yield* orders.noteUnsettled(order.id, "not_listed", () => null), {
         settled: false,
         looks: executionLimits.settleLooksMax + 1,
         ours: "1",
@@ -163,7 +164,10 @@ layer(world(), { excludeTestServices: true })("orders that are over", (it) => {
       const order = yield* intend({ symbol: freshSymbol() })
       yield* orders.apply(grant, order, "order.held")
       yield* sql((client) => client`UPDATE orders SET status = 'cancelled' WHERE id = ${order.id}`)
-      assert.deepInclude(yield* orders.noteUnsettled(order.id, "not_listed"), { settled: true, venues: "0" })
+      assert.deepInclude(yield* orders.noteUnsettled(order.id, "not_listed", () => null), {
+        settled: true,
+        venues: "0"
+      })
     })
   )
 
@@ -172,9 +176,9 @@ layer(world(), { excludeTestServices: true })("orders that are over", (it) => {
     Effect.gen(function* () {
       const orders = yield* OrdersStore
       const order = yield* cancelled({ venueFilled: "1" })
-      yield* orders.noteUnsettled(order.id, { over: true, filled: "2" })
+      yield* orders.noteUnsettled(order.id, { over: true, filled: "2" }, () => null)
       yield* record(order)
-      const left = yield* orders.noteUnsettled(order.id, "not_listed")
+      const left = yield* orders.noteUnsettled(order.id, "not_listed", () => null)
       assert.deepInclude(left, { settled: false, venues: "2", ours: "1", looks: 2 })
     })
   )
@@ -210,7 +214,7 @@ layer(world(), { excludeTestServices: true })("orders that are over", (it) => {
       const pauses: Array<number> = []
       for (const looks of [0, 1, 2, 20, 1_000]) {
         yield* after(old, looks)
-        yield* orders.noteUnsettled(old.id, "not_listed")
+        yield* orders.noteUnsettled(old.id, "not_listed", () => null)
         const [row] = yield* sql(
           (client) => client<{ readonly s: number }>`
             SELECT extract(epoch FROM settle_due - clock_timestamp())::float8 AS s FROM orders WHERE id = ${old.id}`

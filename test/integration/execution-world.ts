@@ -14,6 +14,7 @@ import type { Settings } from "../../src/domain/kernel/settings.ts"
 import { resolveSettings } from "../../src/layers/platform/config.resolve.ts"
 import { accountsStorePg } from "../../src/layers/accounts/accounts-store.pg.ts"
 import { AccountsStore } from "../../src/layers/accounts/accounts-store.port.ts"
+import { outbreakOf, type PendingAlert } from "../../src/layers/alerts/alerts.port.ts"
 import type { VenueFill } from "../../src/domain/orders/fill.ts"
 import { Config } from "../../src/layers/platform/config.port.ts"
 import { Database } from "../../src/layers/database/database.port.ts"
@@ -52,6 +53,14 @@ export const testSettings = (file: Record<string, unknown> = {}): Settings => {
   if (Result.isFailure(resolved)) throw new Error(JSON.stringify(resolved.failure))
   return resolved.success
 }
+
+/** An alert for a transaction of which the test asks nothing else. */
+export const anAlert = (): PendingAlert =>
+  outbreakOf(
+    { severity: "LOW", kind: "test", dedupKey: `test:${randomUUID()}`, message: "a test" },
+    randomUUID(),
+    Date.now()
+  )
 
 /** The permit of production, with the settings of a test and no market. */
 export const permitOf =

@@ -65,6 +65,7 @@ const memoryAlerts = (raised: Array<Alert>) =>
     Alerts,
     Alerts.of({
       raise: (alert) => Effect.sync(() => void raised.push(alert)),
+      draft: Effect.die("nothing is committed with its alert"),
       takePending: () => [],
       resolve: () => Effect.void,
       resolveAllBut: () => Effect.void,

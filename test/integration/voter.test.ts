@@ -69,6 +69,7 @@ const openWorld = Effect.gen(function* () {
       Voters.layer,
       voterExchangeHttp,
       Layer.mock(Alerts, {
+        draft: Effect.die("nothing is committed with its alert"),
         takePending: () => [],
         putBack: () => undefined,
         counts: () => assert.fail("nobody asks")

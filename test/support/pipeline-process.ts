@@ -36,6 +36,7 @@ const instance = heldInstance(process.env["NODE_ID"] ?? randomUUID(), randomUUID
 
 const quiet = Alerts.of({
   raise: () => Effect.void,
+  draft: Effect.die("nothing is committed with its alert"),
   takePending: () => [],
   resolve: () => Effect.void,
   resolveAllBut: () => Effect.void,

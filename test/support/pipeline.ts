@@ -217,6 +217,7 @@ export const startPipeline = Effect.gen(function* () {
       }
     }),
     Layer.mock(Alerts, {
+      draft: Effect.die("nothing is committed with its alert"),
       takePending: () => [],
       resolve: () => Effect.void,
       resolveAllBut: () => Effect.void,

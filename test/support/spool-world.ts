@@ -133,6 +133,7 @@ export const live = (
     }),
     Layer.succeed(Alerts, {
       raise: (alert) => Effect.sync(() => void alerts.push(alert)),
+      draft: Effect.die("nothing is committed with its alert"),
       takePending: () => [],
       resolve: () => Effect.void,
       resolveAllBut: () => Effect.void,

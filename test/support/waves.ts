@@ -331,6 +331,7 @@ export const startScheduler = (
       Layer.succeed(Config, options.settings ?? incidentSettings),
       Layer.succeed(Instance, heldInstance(nodeId, "boot")),
       Layer.mock(Alerts, {
+        draft: Effect.die("nothing is committed with its alert"),
         takePending: () => [],
         resolve: (keys) => Effect.sync(() => void world.resolved.push(...[keys].flat())),
         resolveAllBut: () => Effect.void,

@@ -21,23 +21,19 @@ import { OrdersStore, type StoredOrder, type UnresolvedOrder } from "../../layer
 import { Wake } from "../../layers/platform/wake.port.ts"
 import { type AccountDesk, usableGuard } from "./account-desk.ts"
 import { clearTheWay } from "./account-resting.ts"
-import { adoptVenueOrder, applyEvent } from "./account-send.ts"
+import { adoptVenueOrder, applyAlerted, applyEvent } from "./account-send.ts"
 import { submitAndSend } from "./account-step.ts"
 import { catchUpFills } from "./fill-record.ts"
-import { alertOrder, traceOrder } from "./order-trace.ts"
+import { alertOrder, orderAlert, traceOrder } from "./order-trace.ts"
 
 const escalate = (desk: AccountDesk, guard: LeaseGuard, order: StoredOrder, reason: string) =>
   Effect.gen(function* () {
-    const moved = yield* applyEvent(desk, guard, order, "order.escalated", { reason, ifStill: "resolving" })
-    if (moved._tag !== "Moved") return
-    yield* traceOrder("error", "order.needs_operator", reason, desk.path, order)
-    yield* alertOrder(
-      "HIGH",
-      "order.needs_operator",
-      `an order needs an operator: ${reason}`,
-      desk.path,
-      order
+    const note = { reason, ifStill: "resolving" } as const
+    const message = `an order needs an operator: ${reason}`
+    const moved = yield* applyAlerted(desk, guard, order, "order.escalated", note, (escalated) =>
+      orderAlert("HIGH", "order.needs_operator", message, desk.path, escalated)
     )
+    if (moved._tag === "Moved") yield* traceOrder("error", "order.needs_operator", reason, desk.path, order)
   })
 
 const adopt = (desk: AccountDesk, guard: LeaseGuard, unresolved: UnresolvedOrder, venue: VenueOrder) =>
@@ -127,17 +123,15 @@ const notSentAgain = (
       return yield* traceOrder("info", "order.resubmit_waits", code, desk.path, order)
     }
     const reason = `not at the venue and not sent again: ${code}`
-    const moved = yield* applyEvent(desk, guard, order, "order.expired_unsent", {
-      reason,
-      detail: numbers,
-      ifStill: "resolving"
-    })
+    const note = { reason, detail: numbers, ifStill: "resolving" } as const
+    const moved = yield* applyAlerted(desk, guard, order, "order.expired_unsent", note, (ended) =>
+      orderAlert("HIGH", "order.expired_unsent", `an order is ${reason}`, desk.path, ended, {
+        code,
+        ...numbers
+      })
+    )
     if (moved._tag !== "Moved") return
     yield* traceOrder("warn", "order.expired_unsent", reason, desk.path, moved.order, { code })
-    yield* alertOrder("HIGH", "order.expired_unsent", `an order is ${reason}`, desk.path, moved.order, {
-      code,
-      ...numbers
-    })
     const wake = yield* Wake
     wake.notify(ordersBell(desk.account))
   })

@@ -28,7 +28,9 @@ import {
 } from "../../layers/orders/orders-store.port.ts"
 import { Wake } from "../../layers/platform/wake.port.ts"
 import { type AccountDesk, LeaseLost } from "./account-desk.ts"
-import { alertIllegal, alertOrder, resolveNeedsOperator, traceOrder } from "./order-trace.ts"
+import { type Alert, Alerts } from "../../layers/alerts/alerts.port.ts"
+import { committedAlert } from "../../layers/alerts/committed-alert.ts"
+import { alertIllegal, orderAlert, resolveNeedsOperator, traceOrder } from "./order-trace.ts"
 import { noteAcked, noteEnded, noteSent } from "./stage-times.ts"
 
 /** Where something happens: enough to apply what a venue reports, with or without an executor. */
@@ -69,6 +71,22 @@ export const applyEvent = (
     return moved
   })
 
+/** The same with the alert about the step in its commit: it happens once, and nobody would find it again. */
+export const applyAlerted = (
+  desk: Place,
+  guard: LeaseGuard,
+  order: StoredOrder,
+  event: OrderEvent,
+  note: OrderNote,
+  alertOf: (order: StoredOrder) => Alert
+) =>
+  Effect.gen(function* () {
+    const alert = yield* committedAlert(alertOf)
+    const moved = yield* applyEvent(desk, guard, order, event, { ...note, alertOf: alert.stored })
+    if (moved._tag === "Moved") yield* alert.raise(moved.order)
+    return moved
+  })
+
 /** Of what the venue calls filled our fills may still be missing, so it is none of these. */
 const over: ReadonlySet<VenueStatus> = new Set<VenueStatus>(["cancelled", "expired", "rejected"])
 
@@ -76,6 +94,21 @@ const sameOrder = (order: StoredOrder, venue: VenueOrder): boolean =>
   venue.symbol === order.symbol &&
   venue.side === order.side &&
   BigDecimal.equals(decimal(venue.quantity), decimal(order.quantity))
+
+/** The alert about what the venue reports of an order; null when there is nothing wrong with it. */
+const alertOfReport = (desk: Place, order: StoredOrder, venue: VenueOrder) => {
+  if (!sameOrder(order, venue)) {
+    const theirs = { venue_symbol: venue.symbol, venue_side: venue.side, venue_quantity: venue.quantity }
+    const message = "the venue has another order under our client order id"
+    return (moved: StoredOrder) => orderAlert("HIGH", "order.contradicted", message, desk.path, moved, theirs)
+  }
+  // A refused exit leaves its position open, however late the venue refuses it (T10).
+  if (venue.status === "rejected" && order.intent === "reduce") {
+    const message = "an exit was refused: the venue reports rejected"
+    return (moved: StoredOrder) => orderAlert("HIGH", "exit.rejected", message, desk.path, moved)
+  }
+  return null
+}
 
 /** Whether the venue has filled more of an order than we have stored. */
 export const hasFilledMore = (venue: VenueOrder, order: StoredOrder): boolean =>
@@ -95,21 +128,18 @@ export const adoptVenueOrder = (desk: Place, guard: LeaseGuard, order: StoredOrd
     const wake = yield* Wake
     const event = reportedEvent(venue.status, order.filledQuantity !== "0")
     const isAlive = !over.has(venue.status)
-    const moved = yield* applyEvent(desk, guard, order, event, {
+    const note = {
       venueOrderId: venue.venueOrderId,
       ...(isAlive ? {} : { venueFilled: venue.filledQuantity })
-    })
-    if (!sameOrder(order, venue)) {
-      const theirs = { venue_symbol: venue.symbol, venue_side: venue.side, venue_quantity: venue.quantity }
-      yield* alertOrder(
-        "HIGH",
-        "order.contradicted",
-        "the venue has another order under our client order id",
-        desk.path,
-        order,
-        theirs
-      )
     }
+    const alertOf = alertOfReport(desk, order, venue)
+    const moved =
+      alertOf === null
+        ? yield* applyEvent(desk, guard, order, event, note)
+        : yield* applyAlerted(desk, guard, order, event, note, alertOf)
+    // That it is another order holds at every look, whether or not it moved.
+    if (moved._tag !== "Moved" && alertOf !== null && !sameOrder(order, venue))
+      yield* Alerts.use((alerts) => alerts.raise(alertOf(order)))
     if (moved._tag === "Moved") {
       yield* isAlive ? noteAcked(moved.order) : noteEnded(moved.order)
       // From a response, a look-up or the stream, whichever is first.
@@ -189,12 +219,15 @@ export const sendAndStore = (desk: AccountDesk, guard: LeaseGuard, order: Stored
         if (failure.duplicate) yield* lose(desk, guard, order, reason)
         else {
           yield* countFor(order, true)
-          yield* applyEvent(desk, guard, order, "order.rejected", { reason, venueFilled: "0" })
-          yield* noteEnded(order)
-          yield* traceOrder("warn", "order.rejected", reason, desk.path, order, { code: failure.code })
+          const note = { reason, venueFilled: "0" }
           // A refused exit leaves its position open, which somebody has to know.
           if (order.intent === "reduce")
-            yield* alertOrder("HIGH", "exit.rejected", `an exit was refused: ${reason}`, desk.path, order)
+            yield* applyAlerted(desk, guard, order, "order.rejected", note, (moved) =>
+              orderAlert("HIGH", "exit.rejected", `an exit was refused: ${reason}`, desk.path, moved)
+            )
+          else yield* applyEvent(desk, guard, order, "order.rejected", note)
+          yield* noteEnded(order)
+          yield* traceOrder("warn", "order.rejected", reason, desk.path, order, { code: failure.code })
         }
         return { _tag: "Stored" } satisfies SendOutcome
       }

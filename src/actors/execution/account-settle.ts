@@ -19,12 +19,14 @@ import {
   type Unsettled,
   type VenueWord
 } from "../../layers/orders/orders-store.port.ts"
+import type { Alert } from "../../layers/alerts/alerts.port.ts"
+import { committedAlert } from "../../layers/alerts/committed-alert.ts"
 import { Wake } from "../../layers/platform/wake.port.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 import type { AccountDesk } from "./account-desk.ts"
 import { hasFilledMore } from "./account-send.ts"
 import { catchUpFills } from "./fill-record.ts"
-import { alertOrder } from "./order-trace.ts"
+import { orderAlert } from "./order-trace.ts"
 
 const wordOf = (venue: Option.Option<VenueOrder>): VenueWord =>
   Option.match(venue, {
@@ -47,18 +49,37 @@ const differenceOf = (word: VenueWord, { ours, unlinked, venues }: Unsettled): s
   return `the venue no longer lists it, ${last}, ${have}${links}`
 }
 
-const alertUnsettled = (desk: AccountDesk, order: StoredOrder, word: VenueWord, left: Unsettled) => {
+/** The alert about a check that settled nothing, or settled without the venue's word; null when neither is worth one yet. */
+const unsettledAlert = (
+  desk: AccountDesk,
+  order: StoredOrder,
+  word: VenueWord,
+  left: Unsettled
+): Alert | null => {
   const detail = { looks: left.looks, ours: left.ours, venues: left.venues, unlinked: left.unlinked }
   const difference = differenceOf(word, left)
-  if (left.settled && left.venues !== null) return Effect.void
+  if (left.settled && left.venues !== null) return null
   if (left.settled) {
     const message = `an order is settled by our own books alone: ${difference}`
-    return alertOrder("HIGH", "order.settled_unattested", message, desk.path, order, detail)
+    return orderAlert("HIGH", "order.settled_unattested", message, desk.path, order, detail)
   }
-  if (left.looks < executionLimits.settleLooksMax) return Effect.void
+  if (left.looks < executionLimits.settleLooksMax) return null
   const message = `an order has ended and does not add up after ${left.looks} checks: ${difference}`
-  return alertOrder("HIGH", "order.unsettled", message, desk.path, order, detail)
+  return orderAlert("HIGH", "order.unsettled", message, desk.path, order, detail)
 }
+
+/** Counts a check that did not settle an order, with the alert that it may be worth. */
+const noteLeft = (desk: AccountDesk, order: StoredOrder, word: VenueWord) =>
+  Effect.gen(function* () {
+    const orders = yield* OrdersStore
+    const committed = yield* committedAlert((alert: Alert) => alert)
+    const left = yield* orders.noteUnsettled(order.id, word, (found) => {
+      const alert = unsettledAlert(desk, order, word, found)
+      return alert === null ? null : committed.stored(alert)
+    })
+    const alert = left === null ? null : unsettledAlert(desk, order, word, left)
+    if (alert !== null) yield* committed.raise(alert)
+  })
 
 /** Fetches all fills of the account, unless that was done a moment ago. */
 export const lookAtAllFills = (desk: AccountDesk) =>
@@ -91,8 +112,7 @@ export const settleOrders = (desk: AccountDesk) =>
       // Fills that the venue counts and we lack may lie before the cursor.
       if (Option.isSome(venue) && hasFilledMore(venue.value, order)) yield* lookAtAllFills(desk)
       if (word !== "not_listed" && word.over && (yield* orders.settle(order.id, word.filled))) continue
-      const left = yield* orders.noteUnsettled(order.id, word)
-      if (left !== null) yield* alertUnsettled(desk, order, word, left)
+      yield* noteLeft(desk, order, word)
     }
     // What a partly filled entry comes to is judged when all of its fills are known.
     if (unsettled.length > 0) (yield* Wake).notify("positions")

@@ -17,12 +17,14 @@ import { instrumentsOf } from "../../domain/kernel/instruments.ts"
 import { executionLimits } from "../../domain/kernel/limits-execution.ts"
 import { LAPSED } from "../../domain/orders/approval.ts"
 import { type PermitContext, type Permit, permitToSend } from "../../domain/orders/permit.ts"
-import { Alerts } from "../../layers/alerts/alerts.port.ts"
+import { type Alert, Alerts } from "../../layers/alerts/alerts.port.ts"
+import { committedAlert } from "../../layers/alerts/committed-alert.ts"
 import type { LeaseGuard } from "../../layers/accounts/accounts-lease.port.ts"
 import { Config, snapshotOf } from "../../layers/platform/config.port.ts"
 import { Market } from "../../layers/market/market.port.ts"
 import {
   correlationOf,
+  type LapsedOrder,
   OrdersStore,
   type OrderWork,
   type StoredOrder,
@@ -47,26 +49,50 @@ const worked: StepOutcome = { _tag: "Worked" }
 
 type Refusal = Exclude<Permit, { readonly _tag: "Send" }>
 
+/** What an alert about several orders of one account says of the first of them. */
+const firstOf = ([first]: ReadonlyArray<StoredOrder>) => ({
+  symbol: first?.symbol ?? "",
+  ...(first === undefined ? {} : { correlationId: correlationOf(first) }),
+  id: first?.id
+})
+
+const expiredAlert = (desk: AccountDesk, expired: ReadonlyArray<StoredOrder>): Alert => {
+  const { id, symbol, ...correlation } = firstOf(expired)
+  return {
+    severity: "HIGH",
+    kind: "order.expired_unsent",
+    dedupKey: `order.expired_unsent:${desk.account}`,
+    message: `${expired.length} accepted orders of ${desk.account} were too old to be sent, first ${symbol}`,
+    component: desk.path,
+    ...correlation,
+    detail: { account: desk.account, count: expired.length, first_order_id: id }
+  }
+}
+
+const lapsedAlert = (desk: AccountDesk, found: ReadonlyArray<LapsedOrder>): Alert => {
+  const denied = found.filter(({ decision }) => decision === "declined").length
+  const { id, symbol, ...correlation } = firstOf(found.map(({ order }) => order))
+  return {
+    severity: "MEDIUM",
+    kind: "order.approval_lapsed",
+    dedupKey: `order.approval_lapsed:${desk.account}`,
+    message: `nobody answered about ${found.length} entries of ${desk.account} in time: ${denied} were not sent, ${found.length - denied} are sent unasked; first ${symbol}`,
+    component: desk.path,
+    ...correlation,
+    detail: { account: desk.account, count: found.length, denied, first_order_id: id }
+  }
+}
+
 /** Ends what is too old to be sent, and alerts: these orders were reported as accepted. */
 const expire = (desk: AccountDesk, guard: LeaseGuard) =>
   Effect.gen(function* () {
     const orders = yield* OrdersStore
-    const alerts = yield* Alerts
-    const expired = yield* orders.expireStale(guard.grant)
+    const alert = yield* committedAlert((expired: ReadonlyArray<StoredOrder>) => expiredAlert(desk, expired))
+    const expired = yield* orders.expireStale(guard.grant, alert.stored)
     if (expired === null) return yield* new LeaseLost({ account: desk.account, while: "expiring" })
     for (const order of expired)
       yield* traceOrder("warn", "order.expired_unsent", "too old to be sent", desk.path, order)
-    const [oldest] = expired
-    if (oldest === undefined) return worked
-    yield* alerts.raise({
-      severity: "HIGH",
-      kind: "order.expired_unsent",
-      dedupKey: `order.expired_unsent:${desk.account}`,
-      message: `${expired.length} accepted orders of ${desk.account} were too old to be sent, first ${oldest.symbol}`,
-      component: desk.path,
-      correlationId: correlationOf(oldest),
-      detail: { account: desk.account, count: expired.length, first_order_id: oldest.id }
-    })
+    if (expired.length > 0) yield* alert.raise(expired)
     return worked
   })
 
@@ -74,8 +100,8 @@ const expire = (desk: AccountDesk, guard: LeaseGuard) =>
 const lapse = (desk: AccountDesk, guard: LeaseGuard) =>
   Effect.gen(function* () {
     const orders = yield* OrdersStore
-    const alerts = yield* Alerts
-    const found = yield* orders.lapseApprovals(guard.grant)
+    const alert = yield* committedAlert((lapsed: ReadonlyArray<LapsedOrder>) => lapsedAlert(desk, lapsed))
+    const found = yield* orders.lapseApprovals(guard.grant, alert.stored)
     if (found === null) return yield* new LeaseLost({ account: desk.account, while: "lapsing" })
     for (const { decision, order } of found)
       yield* traceOrder(
@@ -85,18 +111,7 @@ const lapse = (desk: AccountDesk, guard: LeaseGuard) =>
         desk.path,
         order
       )
-    const [first] = found
-    if (first === undefined) return worked
-    const denied = found.filter(({ decision }) => decision === "declined").length
-    yield* alerts.raise({
-      severity: "MEDIUM",
-      kind: "order.approval_lapsed",
-      dedupKey: `order.approval_lapsed:${desk.account}`,
-      message: `nobody answered about ${found.length} entries of ${desk.account} in time: ${denied} were not sent, ${found.length - denied} are sent unasked; first ${first.order.symbol}`,
-      component: desk.path,
-      correlationId: correlationOf(first.order),
-      detail: { account: desk.account, count: found.length, denied, first_order_id: first.order.id }
-    })
+    if (found.length > 0) yield* alert.raise(found)
     return worked
   })
 

@@ -12,14 +12,13 @@ import { Clock, Effect } from "effect"
 import { exitLimits } from "../../domain/kernel/limits-execution.ts"
 import { partialStep, partialTermsOf } from "../../domain/orders/partial.ts"
 import { AccountLeases } from "../../layers/accounts/accounts-lease.port.ts"
-import { Alerts, outbreakOf } from "../../layers/alerts/alerts.port.ts"
-import { Entropy } from "../../layers/platform/entropy.port.ts"
+import { committedAlert } from "../../layers/alerts/committed-alert.ts"
 import { Config } from "../../layers/platform/config.port.ts"
 import { ordersBell } from "../../layers/platform/bells.ts"
 import { FAULT_POINTS, faultPoint } from "../../layers/platform/fault-point.ts"
 import { Wake } from "../../layers/platform/wake.port.ts"
 import { OrdersStore, type PartialOrder, type StoredOrder } from "../../layers/orders/orders-store.port.ts"
-import { alertOrder, orderAlert, traceOrder } from "./order-trace.ts"
+import { orderAlert, traceOrder } from "./order-trace.ts"
 
 /** When a close that ended short may be followed by the next one, by the entry's account and symbol; bounded below. */
 export type PausesUntil = Map<string, { readonly count: number; readonly untilMs: number }>
@@ -51,18 +50,14 @@ const close = (path: string, partial: PartialOrder, pauses: PausesUntil) =>
   Effect.gen(function* () {
     const orders = yield* OrdersStore
     const wake = yield* Wake
-    const alerts = yield* Alerts
     const { isCompensation, order } = partial
-    const entry = (yield* Entropy).uuid()
     const nowMs = yield* Clock.currentTimeMillis
     const message = `a partly filled entry is closed by policy: ${filledOf(order)}`
-    const alertOf = (exit: StoredOrder) =>
+    const alert = yield* committedAlert((exit: StoredOrder) =>
       orderAlert("MEDIUM", "order.partial_closed", message, path, order, { close_id: exit.id })
-    // Stored with the close: a process that ends right after the commit has alerted.
-    const outcome = yield* orders.compensate(
-      order.id,
-      isCompensation ? null : (exit) => outbreakOf(alertOf(exit), entry, nowMs)
     )
+    // Stored with the close: a process that ends right after the commit has alerted.
+    const outcome = yield* orders.compensate(order.id, isCompensation ? null : alert.stored)
     if (outcome._tag === "Later") return
     if (outcome._tag === "Nothing")
       return yield* traceOrder("info", "order.partial_closed", outcome.why, path, order)
@@ -72,14 +67,14 @@ const close = (path: string, partial: PartialOrder, pauses: PausesUntil) =>
     })
     // Only what was tried: one that has to wait for another exit has not failed.
     if (isCompensation) notePause(pauses, order, nowMs)
-    else yield* alerts.raise({ ...alertOf(outcome.order), entry })
+    else yield* alert.raise(outcome.order)
     wake.notify(ordersBell(order.account))
   })
 
 const keep = (path: string, order: StoredOrder) =>
   Effect.gen(function* () {
     const orders = yield* OrdersStore
-    if (yield* orders.notePartial(order.id, "kept"))
+    if (yield* orders.notePartial(order.id, "kept", null))
       yield* traceOrder("info", "order.partial_kept", filledOf(order), path, order)
   })
 
@@ -87,9 +82,10 @@ const leave = (path: string, order: StoredOrder) =>
   Effect.gen(function* () {
     const orders = yield* OrdersStore
     const message = `an entry is partly filled and left as it is, by policy: ${filledOf(order)}`
-    // Before the mark: an alert that is raised twice is one alert, and one that is not raised is none.
-    yield* alertOrder("MEDIUM", "order.partial_left", message, path, order)
-    yield* orders.notePartial(order.id, "left")
+    const alert = yield* committedAlert((left: StoredOrder) =>
+      orderAlert("MEDIUM", "order.partial_left", message, path, left)
+    )
+    if (yield* orders.notePartial(order.id, "left", alert.stored(order))) yield* alert.raise(order)
   })
 
 const cancelRest = (path: string, order: StoredOrder) =>

@@ -8,7 +8,7 @@
  * the same commit, and a log line; what cannot be valued is published as unknown.
  * Never: sends, cancels or closes anything: exits pass whatever the state (T6).
  */
-import { Clock, Effect } from "effect"
+import { Effect } from "effect"
 import { dayIn, type Day } from "../../domain/kernel/day.ts"
 import { decimal, type Decimal, formatDecimal } from "../../domain/kernel/decimal.ts"
 import { instrumentsOf, multiplierOf } from "../../domain/kernel/instruments.ts"
@@ -20,7 +20,8 @@ import { isResumed, lossesOf, type Marks, mergedMarks, nextMarks } from "../../d
 import { breachOf, type ScopeFigures } from "../../domain/orders/risk-scope.ts"
 import { BigDecimal } from "effect"
 import { AccountLeases } from "../../layers/accounts/accounts-lease.port.ts"
-import { type Alert, Alerts, outbreakOf, resolvedLine } from "../../layers/alerts/alerts.port.ts"
+import { type Alert, resolvedLine } from "../../layers/alerts/alerts.port.ts"
+import { committedAlert } from "../../layers/alerts/committed-alert.ts"
 import { Market } from "../../layers/market/market.port.ts"
 import { RiskFigures } from "../../layers/orders/risk-figures.port.ts"
 import {
@@ -32,7 +33,6 @@ import {
   type Trip
 } from "../../layers/orders/risk-store.port.ts"
 import { Config, snapshotOf } from "../../layers/platform/config.port.ts"
-import { Entropy } from "../../layers/platform/entropy.port.ts"
 import { Wake } from "../../layers/platform/wake.port.ts"
 import type { LookOutcome } from "../../machines/execution/risk.machine.ts"
 import { logEvent } from "../../runtime/log-event.ts"
@@ -185,16 +185,11 @@ const alertOf = (path: string, trip: Trip, moved: boolean): Alert => {
 const stop = (watch: RiskWatch, trip: Trip) =>
   Effect.gen(function* () {
     const store = yield* RiskStore
-    const alerts = yield* Alerts
     const wake = yield* Wake
-    const entropy = yield* Entropy
     const { numbers, rule, scope, state } = trip
-    const entry = entropy.uuid()
-    const atMs = yield* Clock.currentTimeMillis
+    const alert = yield* committedAlert((moved: boolean) => alertOf(watch.path, trip, moved))
     // Stored with the stop: a process that ends right after the commit has alerted.
-    const outcome = yield* store.trip(trip, (moved) =>
-      outbreakOf(alertOf(watch.path, trip, moved), entry, atMs)
-    )
+    const outcome = yield* store.trip(trip, alert.stored)
     const marks = watch.marks.get(scope)
     if (marks !== undefined) watch.marks.set(scope, { ...marks, tripped: rule })
     if (outcome._tag === "Known") return false
@@ -208,7 +203,7 @@ const stop = (watch: RiskWatch, trip: Trip) =>
       ...numbers
     })
     for (const { by, dedupKey } of outcome.ended) yield* resolvedLine(dedupKey, by)
-    yield* alerts.raise({ ...alertOf(watch.path, trip, outcome.moved), entry })
+    yield* alert.raise(outcome.moved)
     return true
   })
 

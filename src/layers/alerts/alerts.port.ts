@@ -86,8 +86,17 @@ export interface PendingClosing {
 
 export type PendingEntry = PendingAlert | PendingClosing
 
+/** The entry under which a transaction stores an alert (`storeAlertsIn`), and under which it is raised afterwards. */
+export interface AlertDraft {
+  readonly entry: string
+  /** The alert as it is stored: masked as `raise` masks it, as of the moment of the draft. */
+  readonly of: (alert: Alert) => PendingAlert
+}
+
 export interface AlertsService {
   readonly raise: (alert: Alert) => Effect.Effect<void>
+  /** A new entry for a transaction of what an alert is about; see committed-alert.ts. */
+  readonly draft: Effect.Effect<AlertDraft>
   /**
    * What an alert was about has ended; `by` names briefly what ended it. Cheap to repeat, even when none was raised.
    * Many keys are one entry of the queue.

@@ -141,6 +141,10 @@ const makeAlerts = (mask: Mask): Effect.Effect<AlertsService, never, Entropy | J
           if (!isRepeated) journal.record(raisedFact(alert, atMs))
           return raisedLine(alert, isRepeated)
         }),
+      draft: Effect.map(Clock.currentTimeMillis, (atMs) => {
+        const entry = entropy.uuid()
+        return { entry, of: (alert) => outbreakOf(masked(mask, alert), entry, atMs) }
+      }),
       resolve: (keys, by) => close({ _tag: "Keys", keys: typeof keys === "string" ? [keys] : keys }, by),
       resolveAllBut: (prefix, keys, by) => close({ _tag: "AllBut", prefix, keys }, by),
       takePending: pending.take,

@@ -24,6 +24,7 @@ import {
 import type { OrderEvent, OrderStatus } from "../../domain/orders/order.ts"
 import type { Permit } from "../../domain/orders/permit.ts"
 import type { DatabaseService } from "../database/database.port.ts"
+import { storeAlertsIn } from "../alerts/alerts-store.pg.ts"
 import type { ContextTerms } from "./account-book.pg.ts"
 import type { ApprovalPress, Answered } from "./order-commands.port.ts"
 import { stepLocked } from "./order-operate.pg.ts"
@@ -130,9 +131,9 @@ const byDefault = (otherwise: "allow" | "deny"): ApprovalDecision => lapsed({ ot
 
 export const lapseApprovals =
   (database: DatabaseService): OrdersStoreService["lapseApprovals"] =>
-  (grant) =>
+  (grant, alertOf) =>
     database
-      .run("orders.lapse_approvals", (sql) =>
+      .transact("orders.lapse_approvals", (sql) =>
         Effect.gen(function* () {
           const rows = yield* sql<StoredOrder & { readonly decision: ApprovalDecision }>`
             WITH own AS (
@@ -161,7 +162,11 @@ export const lapseApprovals =
               FROM moved WHERE decision = 'declined'
             )
             SELECT ${columnsOf(sql)}, decision FROM moved ORDER BY seq`
-          if (rows.length > 0) return rows.map(({ decision, ...order }): LapsedOrder => ({ order, decision }))
+          if (rows.length > 0) {
+            const lapsed = rows.map(({ decision, ...order }): LapsedOrder => ({ order, decision }))
+            yield* storeAlertsIn(sql, [alertOf(lapsed)])
+            return lapsed
+          }
           const own = yield* sql`
             SELECT id FROM accounts
             WHERE id = ${grant.account} AND owner = ${grant.owner} AND fence = ${grant.fence}`

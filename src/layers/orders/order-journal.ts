@@ -174,12 +174,12 @@ export const journalledOrders = <E, R>(
               ? moved(outcome.ended)
               : Effect.void
           }),
-        expireStale: (grant) =>
-          Effect.tap(orders.expireStale(grant), (expired) =>
+        expireStale: (grant, alertOf) =>
+          Effect.tap(orders.expireStale(grant, alertOf), (expired) =>
             Effect.forEach(expired ?? [], (order) => moved(order), { discard: true })
           ),
-        lapseApprovals: (grant) =>
-          Effect.tap(orders.lapseApprovals(grant), (lapsed) =>
+        lapseApprovals: (grant, alertOf) =>
+          Effect.tap(orders.lapseApprovals(grant, alertOf), (lapsed) =>
             Effect.forEach(lapsed ?? [], ({ order }) => moved(order), { discard: true })
           ),
         intendExit: (exit) =>

@@ -82,13 +82,14 @@ const mark = (sql: SqlClient, orderId: string, as: PartialMark) =>
 
 const notePartial =
   (database: DatabaseService): Partials["notePartial"] =>
-  (orderId, as) =>
+  (orderId, as, alert) =>
     database
-      .run("orders.note_partial", (sql) => mark(sql, orderId, as))
-      .pipe(
-        Effect.map((rows) => rows.length === 1),
-        Effect.catchTag("DatabaseFault", Effect.die)
+      .transact("orders.note_partial", (sql) =>
+        Effect.map(mark(sql, orderId, as), (rows) => rows.length === 1).pipe(
+          Effect.tap((isMarked) => (isMarked && alert !== null ? storeAlertsIn(sql, [alert]) : Effect.void))
+        )
       )
+      .pipe(Effect.catchTag("DatabaseFault", Effect.die))
 
 type Ended = StoredOrder & {
   readonly compensates: string | null

@@ -14,6 +14,7 @@
 import { Effect } from "effect"
 import { executionLimits } from "../../domain/kernel/limits-execution.ts"
 import { SETTLES } from "../../domain/orders/order.ts"
+import { storeAlertsIn } from "../alerts/alerts-store.pg.ts"
 import type { DatabaseService } from "../database/database.port.ts"
 import { columnsOf, settledBy, settledWhen } from "./order-row.pg.ts"
 import type { OrdersStoreService, StoredOrder, Unsettled } from "./orders-store.port.ts"
@@ -46,13 +47,12 @@ const settle =
  */
 const noteUnsettled =
   (database: DatabaseService): Settling["noteUnsettled"] =>
-  (orderId, word) => {
+  (orderId, word, alertOf) => {
     const filled = word === "not_listed" ? null : word.filled
     const alive = word !== "not_listed" && !word.over
     return database
-      .run(
-        "orders.note_unsettled",
-        (sql) => sql<Unsettled>`
+      .transact("orders.note_unsettled", (sql) =>
+        sql<Unsettled>`
           WITH known AS (
             SELECT id, coalesce(${filled}::numeric, venue_filled, CASE WHEN status = 'filled' THEN quantity
               WHEN sends = 0 AND attempt = 1 THEN 0 END) AS filled
@@ -73,12 +73,15 @@ const noteUnsettled =
           RETURNING settled_at IS NOT NULL AS settled, settle_looks AS looks,
             trim_scale(orders.filled_quantity) AS ours, trim_scale(known.filled) AS venues,
             (SELECT count(*) FROM trade_records t LEFT JOIN trade_strategy_link l ON l.trade_record_id = t.id
-              WHERE t.order_id = orders.id AND (t.position_id IS NULL OR l.trade_record_id IS NULL))::int AS unlinked`
+              WHERE t.order_id = orders.id AND (t.position_id IS NULL OR l.trade_record_id IS NULL))::int AS unlinked`.pipe(
+          Effect.map(([row]) => row ?? null),
+          Effect.tap((left) => {
+            const alert = left === null ? null : alertOf(left)
+            return alert === null ? Effect.void : storeAlertsIn(sql, [alert])
+          })
+        )
       )
-      .pipe(
-        Effect.map(([row]) => row ?? null),
-        Effect.catchTag("DatabaseFault", Effect.die)
-      )
+      .pipe(Effect.catchTag("DatabaseFault", Effect.die))
   }
 
 /** The part of the orders store that handles ended orders. */

@@ -21,6 +21,7 @@ import { invariant } from "../../domain/kernel/invariant.ts"
 import { APPROVAL } from "../../domain/orders/approval.ts"
 import { BLOCKS_SYMBOL, nextStatus, type OrderEvent, type OrderStatus } from "../../domain/orders/order.ts"
 import { OPERATOR_CLOSE, type Permit } from "../../domain/orders/permit.ts"
+import { storeAlertsIn } from "../alerts/alerts-store.pg.ts"
 import { type ContextTerms, readContext } from "./account-book.pg.ts"
 import type { AccountGrant } from "../accounts/accounts-store.port.ts"
 import type { DatabaseService } from "../database/database.port.ts"
@@ -121,9 +122,9 @@ const EXPIRED_MAX = 256
 
 export const expireStale =
   (database: DatabaseService): OrdersStoreService["expireStale"] =>
-  (grant) =>
+  (grant, alertOf) =>
     database
-      .run("orders.expire_stale", (sql) =>
+      .transact("orders.expire_stale", (sql) =>
         Effect.gen(function* () {
           const expired = yield* sql<StoredOrder>`
             WITH own AS (
@@ -147,7 +148,10 @@ export const expireStale =
                 jsonb_build_object('reason', reason) FROM moved
             )
             SELECT ${columnsOf(sql)} FROM moved ORDER BY seq`
-          if (expired.length > 0) return expired
+          if (expired.length > 0) {
+            yield* storeAlertsIn(sql, [alertOf(expired)])
+            return expired
+          }
           const own = yield* sql`
             SELECT id FROM accounts
             WHERE id = ${grant.account} AND owner = ${grant.owner} AND fence = ${grant.fence}`

@@ -18,6 +18,7 @@ import { accountLimits } from "../../domain/kernel/limits-execution.ts"
 import { ageLimits } from "../../domain/kernel/limits-signals.ts"
 import { invariant, InvariantViolated } from "../../domain/kernel/invariant.ts"
 import { nextStatus, OPEN, type OrderEvent, type OrderStatus, SETTLES } from "../../domain/orders/order.ts"
+import { storeAlertsIn } from "../alerts/alerts-store.pg.ts"
 import { type ContextTerms, contextTerms } from "./account-book.pg.ts"
 import type { AccountGrant } from "../accounts/accounts-store.port.ts"
 import { Config } from "../platform/config.port.ts"
@@ -124,45 +125,58 @@ const addsNothing = (order: StoredOrder, to: OrderStatus, note: OrderNote): bool
   (note.venueFilled === undefined || order.settledAt !== null || !SETTLES.has(to))
 
 const apply =
+const applyIn = (
+  sql: SqlClient,
+  grant: AccountGrant,
+  known: StoredOrder,
+  event: OrderEvent,
+  note: OrderNote
+) =>
+  Effect.gen(function* () {
+    let order = known
+    for (let look = 0; look < LOOKS_MAX; look += 1) {
+      if (note.ifStill !== undefined && order.status !== note.ifStill) {
+        return { _tag: "Unchanged", order } satisfies Moved
+      }
+      const next = nextStatus(order.status, event)
+      if (Result.isFailure(next)) {
+        // The caller's copy may be old: what is illegal is judged by the row as it is.
+        const fresh = yield* readOrder(sql, order.id)
+        if (fresh !== null && fresh.status !== order.status) {
+          order = fresh
+          continue
+        }
+        yield* illegal(sql, order, grant, event, note)
+        return { _tag: "Illegal", order, event } satisfies Moved
+      }
+      const to = next.success
+      if (addsNothing(order, to, note)) return { _tag: "Unchanged", order } satisfies Moved
+      const from = order.status
+      const [moved] = yield* step(sql, { grant, orderId: order.id, event, from, to, note })
+      if (moved !== undefined) {
+        if (note.alertOf !== undefined) yield* storeAlertsIn(sql, [note.alertOf(moved)])
+        return { _tag: "Moved", from, order: moved } satisfies Moved
+      }
+      if (!(yield* holdsFence(sql, grant))) return { _tag: "StaleFence" } satisfies Moved
+      const fresh = yield* readOrder(sql, order.id)
+      invariant(fresh !== null, "an order that was read exists", { order: order.id })
+      order = fresh
+    }
+    // Each look lost against a committed step of somebody else; under one fence that cannot go on.
+    const details = { order: order.id, event }
+    return yield* Effect.die(new InvariantViolated("an order is moved by one writer at a time", details))
+  })
+
+/** A step is one statement and needs no transaction around it; with its alert there are more. */
   (database: DatabaseService): OrdersStoreService["apply"] =>
-  (grant, known, event, note = {}) =>
-    database
-      .run("orders.apply", (sql) =>
-        Effect.gen(function* () {
-          let order = known
-          for (let look = 0; look < LOOKS_MAX; look += 1) {
-            if (note.ifStill !== undefined && order.status !== note.ifStill) {
-              return { _tag: "Unchanged", order } satisfies Moved
-            }
-            const next = nextStatus(order.status, event)
-            if (Result.isFailure(next)) {
-              // The caller's copy may be old: what is illegal is judged by the row as it is.
-              const fresh = yield* readOrder(sql, order.id)
-              if (fresh !== null && fresh.status !== order.status) {
-                order = fresh
-                continue
-              }
-              yield* illegal(sql, order, grant, event, note)
-              return { _tag: "Illegal", order, event } satisfies Moved
-            }
-            const to = next.success
-            if (addsNothing(order, to, note)) return { _tag: "Unchanged", order } satisfies Moved
-            const from = order.status
-            const [moved] = yield* step(sql, { grant, orderId: order.id, event, from, to, note })
-            if (moved !== undefined) return { _tag: "Moved", from, order: moved } satisfies Moved
-            if (!(yield* holdsFence(sql, grant))) return { _tag: "StaleFence" } satisfies Moved
-            const fresh = yield* readOrder(sql, order.id)
-            invariant(fresh !== null, "an order that was read exists", { order: order.id })
-            order = fresh
-          }
-          // Each look lost against a committed step of somebody else; under one fence that cannot go on.
-          const details = { order: order.id, event }
-          return yield* Effect.die(
-            new InvariantViolated("an order is moved by one writer at a time", details)
-          )
-        })
-      )
-      .pipe(Effect.catchTag("DatabaseFault", Effect.die))
+  (grant, known, event, note = {}) => {
+    const steps = (sql: SqlClient) => applyIn(sql, grant, known, event, note)
+    return (
+      note.alertOf === undefined
+        ? database.run("orders.apply", steps)
+        : database.transact("orders.apply", steps)
+    ).pipe(Effect.catchTag("DatabaseFault", Effect.die))
+  }
 
 /** Reads one or more orders; `rest` is what follows FROM orders. */
 const list = (database: DatabaseService, operation: string, rest: (sql: SqlClient) => Fragment) =>

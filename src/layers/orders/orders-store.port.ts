@@ -113,6 +113,8 @@ export interface OrderNote {
   /** "Not found" proves nothing before this many milliseconds from now (database clock). */
   readonly resolveAfterMs?: number
   readonly detail?: Readonly<Record<string, unknown>>
+  /** The alert about the step, by the order after it; stored in the same transaction. */
+  readonly alertOf?: (order: StoredOrder) => PendingAlert
 }
 
 /**
@@ -247,17 +249,20 @@ export interface OrdersStoreService {
   readonly next: (account: string, lookFor?: LookFor) => Effect.Effect<OrderWork | null, DatabaseUnavailable>
   /**
    * Ends what waits and became stale, oldest first, a few hundred at a time; returns what it ended. Null: the grant is
-   * void and nothing was written.
+   * void and nothing was written. `alertOf`: the alert about them, stored in the same transaction.
    */
   readonly expireStale: (
-    grant: AccountGrant
+    grant: AccountGrant,
+    alertOf: (expired: ReadonlyArray<StoredOrder>) => PendingAlert
   ) => Effect.Effect<ReadonlyArray<StoredOrder> | null, DatabaseUnavailable>
   /**
    * Decides what humans were asked about and nobody answered in time, by the default that it was asked with, a few hundred at a
    * time; returns them as they are then. Null: the grant is void and nothing was written.
    */
   readonly lapseApprovals: (
-    grant: AccountGrant
+    grant: AccountGrant,
+    /** Stored in the same transaction. */
+    alertOf: (lapsed: ReadonlyArray<LapsedOrder>) => PendingAlert
   ) => Effect.Effect<ReadonlyArray<LapsedOrder> | null, DatabaseUnavailable>
   /**
    * Commits `submitting`: sends + 1, sent_at, fence and the quantity of its permit; guarded by status, fence and the live
@@ -325,7 +330,9 @@ export interface OrdersStoreService {
    */
   readonly noteUnsettled: (
     orderId: string,
-    word: VenueWord
+    word: VenueWord,
+    /** The alert about what was counted, if there is one; stored in the same transaction. */
+    alertOf: (left: Unsettled) => PendingAlert | null
   ) => Effect.Effect<Unsettled | null, DatabaseUnavailable>
   /** Stores the next exit of a position, unless one is alive. */
   readonly intendExit: (exit: ExitIntent) => Effect.Effect<ExitOutcome, DatabaseUnavailable>
@@ -336,7 +343,9 @@ export interface OrdersStoreService {
   /** Remembers that the fills of an entry stay. False: it was judged before. */
   readonly notePartial: (
     orderId: string,
-    mark: "kept" | "left"
+    mark: "kept" | "left",
+    /** Stored in the same transaction. */
+    alert: PendingAlert | null
   ) => Effect.Effect<boolean, DatabaseUnavailable>
   /**
    * Stores the close of what an order that ended short has filled, once for the same fills. `alertOf`: the alert about it, by

@@ -36,6 +36,7 @@ const services = (environment: Record<string, string> = {}) =>
         Layer.succeed(IntakeStore, makeMemoryIntakeStore()),
         Layer.succeed(Alerts, {
           raise: () => Effect.void,
+          draft: Effect.die("nothing is committed with its alert"),
           takePending: () => [],
           resolve: () => Effect.void,
           resolveAllBut: () => Effect.void,

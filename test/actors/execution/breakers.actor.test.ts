@@ -173,6 +173,7 @@ const openWorld = Effect.gen(function* () {
         raise,
         resolve: (key) => Effect.sync(() => void alerts.push(`resolved ${String(key)}`)),
         resolveAllBut: (_prefix, keys) => Effect.sync(() => void alerts.push(`all but ${keys.join()}`)),
+        draft: Effect.die("nothing is committed with its alert"),
         takePending: () => [],
         putBack: () => undefined,
         counts: () => ({ raised: 0, pending: 0, dropped: 0 })

@@ -101,6 +101,7 @@ const start = Effect.gen(function* () {
         Layer.succeed(Instance, heldInstance("node-a", "boot")),
         Layer.mock(Alerts, {
           raise: (alert) => Effect.sync(() => void alerts.push(alert)),
+          draft: Effect.die("nothing is committed with its alert"),
           takePending: () => [],
           resolve: () => Effect.void,
           resolveAllBut: () => Effect.void,

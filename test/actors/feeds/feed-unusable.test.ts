@@ -27,6 +27,7 @@ const world = () => {
       Alerts,
       Alerts.of({
         raise: (alert) => Effect.sync(() => void alerts.push(alert)),
+        draft: Effect.die("nothing is committed with its alert"),
         takePending: () => [],
         resolve: () => Effect.void,
         resolveAllBut: () => Effect.void,

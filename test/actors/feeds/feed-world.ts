@@ -127,6 +127,7 @@ export const world = (more: Partial<FeedSettings> = {}, databaseThere = true) =>
               Alerts,
               Alerts.of({
                 raise: (alert) => Effect.sync(() => void alerts.push(alert)),
+                draft: Effect.die("nothing is committed with its alert"),
                 takePending: () => [],
                 resolve: () => Effect.void,
                 resolveAllBut: () => Effect.void,

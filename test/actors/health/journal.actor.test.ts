@@ -63,6 +63,7 @@ const openWorld = Effect.gen(function* () {
         raise: (alert) => Effect.sync(() => void alerts.push(alert)),
         resolve: () => Effect.void,
         resolveAllBut: () => Effect.void,
+        draft: Effect.die("nothing is committed with its alert"),
         takePending: () => [],
         putBack: () => undefined,
         counts: () => ({ raised: 0, pending: 0, dropped: 0 })

@@ -51,6 +51,7 @@ const openWorld = Effect.gen(function* () {
     Layer.succeed(RefusedStore, { open: Effect.succeed(0), store: () => Effect.void }),
     Layer.succeed(Alerts, {
       raise: (alert) => Effect.sync(() => void alerts.push(alert)),
+      draft: Effect.die("nothing is committed with its alert"),
       takePending: () => [],
       resolve: () => Effect.void,
       resolveAllBut: () => Effect.void,

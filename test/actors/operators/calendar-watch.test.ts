@@ -23,6 +23,7 @@ const start = (file: Record<string, unknown>, atMs: number) =>
           Effect.sync(() => {
             for (const key of open.keys()) if (!keys.includes(key)) open.delete(key)
           }),
+        draft: Effect.die("nothing is committed with its alert"),
         takePending: () => [],
         putBack: () => undefined,
         counts: () => assert.fail("nobody asks")

@@ -68,6 +68,7 @@ const openWorld = (expected: Expected = bars) =>
           Effect.sync(() => {
             for (const key of open.keys()) if (key.startsWith(prefix) && !keys.includes(key)) open.delete(key)
           }),
+        draft: Effect.die("nothing is committed with its alert"),
         takePending: () => [],
         putBack: () => undefined,
         counts: () => assert.fail("nobody asks")

@@ -43,6 +43,7 @@ const openWorld = Effect.gen(function* () {
     Layer.mock(Alerts, {
       raise: (alert) => Effect.sync(() => void open.set(alert.dedupKey, alert)),
       resolve: (keys) => Effect.sync(() => void (typeof keys === "string" && open.delete(keys))),
+      draft: Effect.die("nothing is committed with its alert"),
       takePending: () => [],
       putBack: () => undefined,
       counts: () => assert.fail("nobody asks")

@@ -57,6 +57,7 @@ const start = (rateMin = 1) =>
       Layer.mock(Alerts, {
         raise: (alert) => Effect.sync(() => void open.set(alert.dedupKey, alert)),
         resolve: (key) => Effect.sync(() => void open.delete(String(key))),
+        draft: Effect.die("nothing is committed with its alert"),
         takePending: () => [],
         putBack: () => undefined,
         counts: () => assert.fail("nobody asks")

@@ -140,6 +140,7 @@ const running = (
             }),
             Layer.succeed(Alerts, {
               raise: (alert) => Effect.sync(() => void raised.push(alert)),
+              draft: Effect.die("nothing is committed with its alert"),
               takePending: () => [],
               resolve: () => Effect.void,
               resolveAllBut: () => Effect.void,

@@ -102,6 +102,7 @@ const openWorldOn = (first: SinkFigures) =>
           Effect.sync(() => {
             for (const key of typeof keys === "string" ? [keys] : keys) open.delete(key)
           }),
+        draft: Effect.die("nothing is committed with its alert"),
         takePending: () => [],
         putBack: () => undefined,
         counts: () => assert.fail("nobody asks")

@@ -91,6 +91,7 @@ export const openBot = (parts: BotParts = {}) =>
           Effect.sync(() => {
             for (const key of typeof keys === "string" ? [keys] : keys) open.delete(key)
           }),
+        draft: Effect.die("nothing is committed with its alert"),
         takePending: () => [],
         putBack: () => undefined,
         counts: () => assert.fail("nobody asks")

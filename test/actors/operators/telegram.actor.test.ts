@@ -128,6 +128,7 @@ const openWorld = (webhookUrl: string | null = null) =>
           Effect.sync(() => {
             for (const key of typeof keys === "string" ? [keys] : keys) open.delete(key)
           }),
+        draft: Effect.die("nothing is committed with its alert"),
         takePending: () => [],
         putBack: () => undefined,
         counts: () => assert.fail("nobody asks")

@@ -46,6 +46,7 @@ const start = Effect.gen(function* () {
             raise: (alert) => Effect.sync(() => void alerts.push(alert)),
             resolve: () => Effect.void,
             resolveAllBut: () => Effect.void,
+            draft: Effect.die("nothing is committed with its alert"),
             takePending: () => [],
             putBack: () => undefined,
             counts: () => assert.fail("nobody asks")

@@ -97,6 +97,7 @@ const world = (first: Settings) =>
         Layer.succeed(Alerts, {
           raise: () => Effect.void,
           resolveAllBut: () => Effect.void,
+          draft: Effect.die("nothing is committed with its alert"),
           takePending: () => [],
           putBack: () => undefined,
           counts: () => ({ raised: 0, pending: 0, dropped: 0 }),

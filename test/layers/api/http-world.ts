@@ -334,6 +334,7 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     Layer.succeed(IntakeStore, options.store?.(store) ?? store),
     Layer.succeed(Alerts, {
       raise: (alert) => Effect.sync(() => void alerts.push(alert)),
+      draft: Effect.die("nothing is committed with its alert"),
       takePending: () => [],
       resolve: () => Effect.void,
       resolveAllBut: () => Effect.void,

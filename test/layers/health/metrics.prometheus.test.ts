@@ -98,6 +98,7 @@ const services = (all: Linkage | null) =>
         Figures.layer,
         Layer.succeed(Alerts, {
           raise: () => Effect.void,
+          draft: Effect.die("nothing is committed with its alert"),
           takePending: () => [],
           resolve: () => Effect.void,
           resolveAllBut: () => Effect.void,

@@ -64,6 +64,7 @@ const row = (n: number, body = "{}"): IntakeRow => ({
 
 const silentAlerts = Layer.succeed(Alerts, {
   raise: () => Effect.void,
+  draft: Effect.die("nothing is committed with its alert"),
   takePending: () => [],
   resolve: () => Effect.void,
   resolveAllBut: () => Effect.void,
