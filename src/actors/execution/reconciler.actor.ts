@@ -1,6 +1,6 @@
 /**
  * Reconciler actor: watches from outside that accounts are reconciled, rings for those that should be again, and opens
- * those that rest (account-rest.ts).
+ * those that rest (account-rest.ts). It also ends what waits for a strategy or an account that is gone (unconfigured.ts).
  *
  * Promises: one alert per account that stays unreconciled; accounts another node owns are left alone.
  * Never: reconciles what has anything to reconcile; the account's executor is the one owner of that (account-reconcile.ts).
@@ -21,6 +21,7 @@ import { type CheckOutcome, reconcilerMachine } from "../../machines/execution/r
 import type { ChildSelf } from "../../runtime/child-spec.ts"
 import { effectActor, machineChild } from "../../runtime/machine-child.ts"
 import { openResting } from "./account-rest.ts"
+import { endUnconfigured } from "./unconfigured.ts"
 
 import { watchDatabase } from "../database/database-watch.ts"
 
@@ -103,6 +104,8 @@ const check = (round: Round) =>
       // takes no exposure, so it is compared at every check.
       if (due > 0 || row?.disputed === true) wake.notify(reconcileBell(account))
     }
+    const life = instance.current()?.life
+    if (life !== undefined) yield* endUnconfigured(round.path, life)
     return { unreconciled, unsettled, backlog } satisfies CheckOutcome
   })
 

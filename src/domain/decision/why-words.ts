@@ -83,6 +83,8 @@ const reasons: Readonly<Record<string, string>> = {
   makes_way: "an order that has to leave could not be as large as it must while this one rests",
   session_over: "the session of the order is over",
   trading_stopped: "trading was stopped while it rested",
+  strategy_removed: "its strategy was removed from the settings",
+  account_removed: "its account was removed from the settings",
   price_rounds_away: "its price is none in whole ticks",
   rests_across_zero: "what turns a position around goes at market only",
   price_for_several: "one price cannot be that of several contracts"

@@ -69,6 +69,9 @@ interface ContextRow {
 /** Settings of the query. */
 export interface ContextTerms {
   readonly calendarOf: (account: string) => PlanAccount["calendar"]
+  /** Names of the accounts and of the strategies. */
+  readonly accounts: () => ReadonlyArray<string>
+  readonly strategies: () => ReadonlyArray<string>
   /** Whether some scope currently limits orders per minute, so that they are counted. */
   readonly countsRates: () => boolean
   /** Scopes of a strategy's entries that several accounts share and that currently limit orders per minute. */
@@ -76,8 +79,10 @@ export interface ContextTerms {
 }
 
 /** Reads settings that may change at run time. */
-export const contextTerms = (settings: Pick<Settings, "accounts" | "risk">): ContextTerms => ({
+export const contextTerms = (settings: Pick<Settings, "accounts" | "risk" | "strategies">): ContextTerms => ({
   calendarOf: (account) => settings.accounts[account]?.calendar ?? "24x7",
+  accounts: () => Object.keys(settings.accounts),
+  strategies: () => Object.keys(settings.strategies),
   countsRates: () =>
     Object.values(settings.risk.scopes).some(({ ordersPerMinuteMax }) => ordersPerMinuteMax !== null),
   sharedRates: (strategy) =>

@@ -178,6 +178,10 @@ export const journalledOrders = <E, R>(
           Effect.tap(orders.expireStale(grant, alertOf), (expired) =>
             Effect.forEach(expired ?? [], (order) => moved(order), { discard: true })
           ),
+        endUnconfigured: (life, alertOf) =>
+          Effect.tap(orders.endUnconfigured(life, alertOf), (ended) =>
+            Effect.forEach(ended, (order) => moved(order), { discard: true })
+          ),
         lapseApprovals: (grant, alertOf) =>
           Effect.tap(orders.lapseApprovals(grant, alertOf), (lapsed) =>
             Effect.forEach(lapsed ?? [], ({ order }) => moved(order), { discard: true })

@@ -2,8 +2,8 @@
  * What rests at the venue and should not any more, as parts of statements.
  *
  * An order at market is over in a moment; one that rests meets a world that has changed since it was sent. Whatever would keep it
- * from leaving now takes it back: its session is over, trading was stopped, a later alert wants something else, or the
- * position that it was to close is smaller than all that works against it, so that its fill would open the other side (T10).
+ * from leaving now takes it back: its session is over, trading was stopped, its strategy is gone, its account disabled or a breaker open, a later alert wants something
+ * else, or the position that it was to close is smaller than all that works against it, so that its fill would open the other side (T10).
  *
  * Promises: judged by rows alone, on the database's clock; the first reason counts.
  * Never: takes back an order at market, or one whose cancel or outcome is under way.
@@ -36,13 +36,24 @@ const closing = (
   WHERE l.account = o.account AND l.symbol = o.symbol AND l.side = o.side AND l.intent = 'reduce'
     AND ${sql.in("l.status", [...AT_VENUE])})`
 
-/** The orders of which `of` is true that are to be cancelled, with why as `gone`. `of` is about `o`. */
-export const givenUp = (sql: SqlClient, of: Fragment): Fragment => sql`
+/** Whether a breaker denies the entry `o`. One that is half open only makes entries wait. */
+const broken = (sql: SqlClient): Fragment => sql`EXISTS (SELECT FROM circuit_breakers b
+  WHERE b.state = 'OPEN' AND b.id IN ('strategy:' || o.strategy, 'broker:' || o.venue))`
+
+/**
+ * The orders of which `of` is true that are to be cancelled, with why as `gone`. `of` is about `o`; `strategies` are those of the
+ * settings.
+ */
+export const givenUp = (sql: SqlClient, of: Fragment, strategies: ReadonlyArray<string>): Fragment => sql`
   SELECT o.* FROM (
     SELECT o.id, o.account, o.seq, o.status, o.intent, o.symbol, o.side, CASE
       WHEN o.expires_at <= hf_clock() - ${executionLimits.dayOrderGraceMs}::int * interval '1 millisecond' THEN 'session_over'
       WHEN o.intent = 'entry' AND EXISTS (SELECT FROM trading_state s WHERE s.state <> 'ACTIVE'
         AND s.scope IN ('global', 'account:' || o.account, 'strategy:' || o.strategy)) THEN 'trading_stopped'
+      WHEN o.intent = 'entry' AND o.strategy <> ALL (${[...strategies]}::text[]) THEN 'strategy_removed'
+      WHEN o.intent = 'entry' AND EXISTS (SELECT FROM accounts a WHERE a.id = o.account AND NOT a.enabled)
+        THEN 'account_disabled'
+      WHEN o.intent = 'entry' AND ${broken(sql)} THEN 'breaker_open'
       WHEN ${superseded(sql)} THEN 'superseded'
       WHEN o.intent = 'reduce' AND ${heldAgainst(sql)} < ${closing(sql)} THEN 'nothing_to_close'
     END AS gone

@@ -49,7 +49,8 @@ const stale = (sql: SqlClient): Fragment => sql`coalesce(o.valid_until <= hf_clo
 const choice = (
   sql: SqlClient,
   account: string,
-  { passOver = [], reducesOnly = false, closed = false }: LookFor
+  { passOver = [], reducesOnly = false, closed = false }: LookFor,
+  strategies: ReadonlyArray<string>
 ): Fragment => sql`
   WITH shut AS MATERIALIZED (
     SELECT scope, state FROM trading_state
@@ -77,7 +78,7 @@ const choice = (
       ELSE (symbol, side) NOT IN (SELECT symbol, side FROM blocking) END AS free, NULL AS gone
     FROM waiting
     UNION ALL
-    SELECT id, seq, status, intent, symbol, side, false, false, true, false, true, gone FROM (${givenUp(sql, sql`o.account = ${account}`)}) AS resting
+    SELECT id, seq, status, intent, symbol, side, false, false, true, false, true, gone FROM (${givenUp(sql, sql`o.account = ${account}`, strategies)}) AS resting
   )
   SELECT w.id, w.free, w.gone, CASE
       WHEN w.gone IS NOT NULL THEN 'give_up'
@@ -100,13 +101,13 @@ const choice = (
   LIMIT 1`
 
 export const nextWork =
-  (database: DatabaseService): OrdersStoreService["next"] =>
+  (database: DatabaseService, terms: ContextTerms): OrdersStoreService["next"] =>
   (account, lookFor = {}) =>
     database
       .run(
         "orders.next",
         (sql) => sql<StoredOrder & Omit<OrderWork, "order">>`
-          SELECT ${columnsOf(sql)}, work, free, gone FROM (${choice(sql, account, lookFor)}) chosen JOIN orders USING (id)`
+          SELECT ${columnsOf(sql)}, work, free, gone FROM (${choice(sql, account, lookFor, terms.strategies())}) chosen JOIN orders USING (id)`
       )
       .pipe(
         Effect.map(([row]): OrderWork | null => {

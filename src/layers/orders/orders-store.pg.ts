@@ -30,6 +30,7 @@ import { givenUp } from "./order-resting.pg.ts"
 import { columnsOf, settledWhen } from "./order-row.pg.ts"
 import { settling } from "./order-settle.pg.ts"
 import { lapseApprovals } from "./order-approve.pg.ts"
+import { endUnconfigured } from "./order-unconfigured.pg.ts"
 import { expireStale, nextWork, submit } from "./order-submit.pg.ts"
 import {
   type IllegalEvent,
@@ -124,7 +125,6 @@ const addsNothing = (order: StoredOrder, to: OrderStatus, note: OrderNote): bool
   (note.venueOrderId === undefined || note.venueOrderId === order.venueOrderId) &&
   (note.venueFilled === undefined || order.settledAt !== null || !SETTLES.has(to))
 
-const apply =
 const applyIn = (
   sql: SqlClient,
   grant: AccountGrant,
@@ -168,6 +168,7 @@ const applyIn = (
   })
 
 /** A step is one statement and needs no transaction around it; with its alert there are more. */
+const apply =
   (database: DatabaseService): OrdersStoreService["apply"] =>
   (grant, known, event, note = {}) => {
     const steps = (sql: SqlClient) => applyIn(sql, grant, known, event, note)
@@ -268,7 +269,7 @@ const illegalUnalerted =
       )
 
 const busy =
-  (database: DatabaseService): OrdersStoreService["busy"] =>
+  (database: DatabaseService, terms: ContextTerms): OrdersStoreService["busy"] =>
   (accounts) =>
     database
       .run(
@@ -281,7 +282,7 @@ const busy =
             AND account = ANY (${[...accounts]}::text[])
           GROUP BY account
           UNION ALL
-          SELECT account, true, false FROM (${givenUp(sql, sql`o.account = ANY (${[...accounts]}::text[])`)}) AS resting
+          SELECT account, true, false FROM (${givenUp(sql, sql`o.account = ANY (${[...accounts]}::text[])`, terms.strategies())}) AS resting
           GROUP BY account`
       )
       .pipe(Effect.catchTag("DatabaseFault", Effect.die))
@@ -327,7 +328,7 @@ const quiet =
 
 const make = (database: DatabaseService, terms: ContextTerms): OrdersStoreService => ({
   ...reads(database),
-  next: nextWork(database),
+  next: nextWork(database, terms),
   expireStale: expireStale(database),
   lapseApprovals: lapseApprovals(database),
   submit: submit(database, terms),
@@ -335,7 +336,8 @@ const make = (database: DatabaseService, terms: ContextTerms): OrdersStoreServic
   intendExit: intendExit(database),
   unresolved: unresolved(database),
   illegalUnalerted: illegalUnalerted(database),
-  busy: busy(database),
+  busy: busy(database, terms),
+  endUnconfigured: endUnconfigured(database, terms),
   quiet: quiet(database),
   backlog: backlog(database),
   ...settling(database),

@@ -256,6 +256,15 @@ export interface OrdersStoreService {
     alertOf: (expired: ReadonlyArray<StoredOrder>) => PendingAlert
   ) => Effect.Effect<ReadonlyArray<StoredOrder> | null, DatabaseUnavailable>
   /**
+   * Ends entries that wait and that nobody will send, because their strategy or account is not in the settings any more
+   * (order-unconfigured.pg.ts); `life` is the one that asks. A few hundred at a time; returns what it ended. `alertOf`: the alert
+   * about them, stored in the same transaction.
+   */
+  readonly endUnconfigured: (
+    life: string,
+    alertOf: (ended: ReadonlyArray<StoredOrder>) => PendingAlert
+  ) => Effect.Effect<ReadonlyArray<StoredOrder>, DatabaseUnavailable>
+  /**
    * Decides what humans were asked about and nobody answered in time, by the default that it was asked with, a few hundred at a
    * time; returns them as they are then. Null: the grant is void and nothing was written.
    */

@@ -67,6 +67,7 @@ it.effect("an account that was reconciled once and then lost its broker is an al
       Layer.succeed(Instance, instance),
       Layer.mock(AccountsStore, { read: (ids) => Effect.succeed(ids.map((id) => ({ id, ...row }))) }),
       Layer.mock(OrdersStore, {
+        endUnconfigured: () => Effect.succeed([]),
         unsettledCounts: () => Effect.succeed(new Map()),
         backlog: (accounts) =>
           Effect.succeed(new Map(accounts.map((account) => [account, { waiting: 7, oldestMs: 12 }])))
@@ -121,6 +122,7 @@ it.effect("orders that do not add up are all counted, and rung for only when one
       Layer.succeed(Instance, instance),
       Layer.mock(AccountsStore, { read: () => Effect.succeed([]) }),
       Layer.mock(OrdersStore, {
+        endUnconfigured: () => Effect.succeed([]),
         unsettledCounts: (accounts) =>
           Effect.succeed(
             new Map(accounts.map((account) => [account, { all: 3, due: account === "paper-1" ? due : 0 }]))
@@ -169,6 +171,7 @@ it.effect(
           read: (ids) => Effect.succeed(ids.map((id) => ({ id, ...row, disputed: id === "paper-2" })))
         }),
         Layer.mock(OrdersStore, {
+          endUnconfigured: () => Effect.succeed([]),
           unsettledCounts: () => Effect.succeed(new Map()),
           backlog: () => Effect.succeed(new Map())
         }),
@@ -200,6 +203,7 @@ it.effect("an account that rests after it was unreconciled for too long is no al
       Layer.succeed(Instance, instance),
       Layer.mock(AccountsStore, { read: () => Effect.succeed([]) }),
       Layer.mock(OrdersStore, {
+        endUnconfigured: () => Effect.succeed([]),
         unsettledCounts: () => Effect.succeed(new Map()),
         backlog: () => Effect.succeed(new Map())
       }),
