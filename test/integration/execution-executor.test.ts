@@ -189,7 +189,7 @@ layer(world(), { excludeTestServices: true })("executor", (it) => {
             })
         })
       })
-      yield* untilStatus(order, "filled", 15_000)
+      yield* untilStatus(order, "filled")
       assert.deepStrictEqual(venue.creates(order.clientOrderId), { requests: 1, orders: 1 })
       assert.strictEqual(permits[0], false, "the permit is gone after the freeze")
       assert.isTrue(permits.at(-1), "the resend after the look-ups has one")
@@ -211,8 +211,8 @@ layer(world(), { excludeTestServices: true })("executor", (it) => {
     Effect.gen(function* () {
       const venue = makeVenue({ rule: "R" })
       const orders = yield* OrdersStore
-      // Node A is frozen in the middle of a create: its answer is held back, its lease runs out.
-      const frozen = yield* own("paper-1", "node-a", 300)
+      // Node A is frozen in the middle of a create: its answer is held back, and its lease runs out below.
+      const frozen = yield* own("paper-1", "node-a", 10_000)
       const order = yield* intend({ symbol: freshSymbol() })
       const submitted = yield* orders.submit(frozen, order, permitOf())
       assert.strictEqual(submitted._tag, "Submitting")
@@ -222,7 +222,8 @@ layer(world(), { excludeTestServices: true })("executor", (it) => {
         "standby",
         Effect.sync(() => node.state("paper-1") === "Standby")
       )
-      yield* untilStatus(order, "acked", 15_000)
+      yield* sql((client) => client`UPDATE nodes SET lease_until = now() WHERE life = 'node-a/boot'`)
+      yield* untilStatus(order, "acked")
       const late = yield* orders.apply(frozen, order, "order.rejected", {
         reason: "a late lie",
         venueFilled: "0"
@@ -247,7 +248,7 @@ layer(world(), { excludeTestServices: true })("executor", (it) => {
         nodeId: "node-b",
         pace: { leaseMs: 2_000, leaseMarginMs: 500, renewEveryMs: 300 }
       })
-      yield* Effect.forEach(made, (order) => untilStatus(order, "filled", 20_000))
+      yield* Effect.forEach(made, (order) => untilStatus(order, "filled"))
       for (const order of made)
         assert.deepStrictEqual(venue.creates(order.clientOrderId), { requests: 1, orders: 1 })
     })
@@ -355,7 +356,7 @@ layer(world(), { excludeTestServices: true })("executor", (it) => {
       yield* own()
       const first = yield* intend({ symbol: freshSymbol() })
       const node = yield* startNode(venue)
-      yield* untilStatus(first, "filled", 15_000)
+      yield* untilStatus(first, "filled")
       venue.setReadable(false)
       yield* node.ring("reconcile:paper-1")
       yield* until(
@@ -367,7 +368,7 @@ layer(world(), { excludeTestServices: true })("executor", (it) => {
       yield* Effect.sleep(150)
       assert.strictEqual(yield* statusOf(second), "intended")
       venue.setReadable(true)
-      yield* untilStatus(second, "filled", 15_000)
+      yield* untilStatus(second, "filled")
       assert.deepStrictEqual(venue.creates(second.clientOrderId), { requests: 1, orders: 1 })
     })
   )
@@ -403,7 +404,7 @@ layer(world(), { excludeTestServices: true })("executor", (it) => {
       assert.strictEqual(yield* statusOf(second), "intended")
       assert.strictEqual(yield* statusOf(third), "intended")
       venue.setReadable(true)
-      yield* Effect.forEach([first, second, third], (order) => untilStatus(order, "filled", 15_000))
+      yield* Effect.forEach([first, second, third], (order) => untilStatus(order, "filled"))
       for (const order of [second, third])
         assert.deepStrictEqual(venue.creates(order.clientOrderId), { requests: 1, orders: 1 })
       yield* until(
