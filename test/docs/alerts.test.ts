@@ -20,12 +20,14 @@ const kindsIn = (text: string): ReadonlyArray<string> => [
   )
 ]
 
-/** Kinds that the sources put together, or choose from: why nobody takes a signal, what keeps the spool, who polls as well. */
+/** Kinds that the sources put together, or choose from: why nobody takes a signal, what keeps the spool, which way a
+ * strategy went, who polls as well. */
 const composed = [
   "signal.no_strategy",
   "signal.strategy_unknown",
   "spool.failed",
   "spool.full",
+  "strategy.promoted",
   "telegram.conflict"
 ]
 
