@@ -7,7 +7,7 @@
  */
 import { z } from "zod"
 import { REFUSAL_REASONS } from "../domain/intake/refused-post.ts"
-import { COMMAND_NAMES, COMMAND_RESULTS, type CommandName, MEANS } from "../domain/control/commands.ts"
+import type { CommandName } from "../domain/control/commands.ts"
 import { DRILL_FAULT_NAMES, DRILL_FAULTS } from "../domain/control/drill.ts"
 import { controlCommands, UNPROTECTED } from "../domain/control/control.ts"
 import type { ControlCommand } from "../domain/control/control.ts"
@@ -20,7 +20,7 @@ import { replayed } from "./replay.ts"
 import { stageEndpoints } from "./strategies.ts"
 import { edited, EDITED_BYTES_MAX } from "./settings-endpoints.ts"
 import { order } from "./trading.ts"
-import { anyObject, count, decimal, instant, oneOf, storable, uuid } from "./words.ts"
+import { count, decimal, oneOf, storable, uuid } from "./words.ts"
 
 const REASON_LENGTH_MAX = 500
 const reasonWords = `must be a text of 1 to ${REASON_LENGTH_MAX} characters`
@@ -218,6 +218,15 @@ const drillAnswer = z
   })
   .meta({ id: "DrillAnswer" })
 
+const telegramTested = z
+  .object({
+    status: z.literal("ACCEPTED"),
+    made: z
+      .int()
+      .meta({ description: "Messages that were made; none for a chat whose last test still waits." })
+  })
+  .meta({ id: "TelegramTestAnswer" })
+
 const sinkAnswer = z.object({ status: z.literal("ACCEPTED"), sink: z.string() }).meta({ id: "SinkAnswer" })
 
 const post = { ...command, tag: "commands" } as const
@@ -403,6 +412,15 @@ export const commandEndpoints = {
     body: reasonBody,
     answers: { 202: sinkAnswer }
   }),
+  "telegram.test": endpoint({
+    ...post,
+    path: "/api/v1/telegram/test",
+    name: "testTelegram",
+    summary:
+      "Sends a test message to every chat of the bot that gets alerts; what came of it is in the detail of its component.",
+    body: reasonBody,
+    answers: { 202: telegramTested }
+  }),
   "refused_posts.replay": endpoint({
     ...post,
     path: "/api/v1/refused/replay",
@@ -412,27 +430,3 @@ export const commandEndpoints = {
     answers: { 202: replayed }
   })
 } as const satisfies Readonly<Record<CommandName, Endpoint>>
-
-export const auditRow = z
-  .object({
-    id: uuid,
-    command: z.enum(COMMAND_NAMES),
-    scope: z.string().meta({ description: "What it is about: `order:<id>`, `account:<id>`, `global`." }),
-    arguments: anyObject,
-    reason: z.string().nullable(),
-    by: z.string(),
-    means: z.enum(MEANS),
-    address: z.string().nullable(),
-    request_id: z.string(),
-    idempotency_key: z.string().nullable(),
-    result: z.enum(COMMAND_RESULTS).meta({
-      description:
-        "`begun`: it is being carried out. `interrupted`: its process ended meanwhile, so nobody knows how far it came."
-    }),
-    result_reason: z.string().nullable(),
-    answer: anyObject.nullable(),
-    command_id: uuid.meta({ description: "The `command_id` of the orders that it made." }),
-    begun_at: instant,
-    completed_at: instant.nullable()
-  })
-  .meta({ id: "AuditRow" })

@@ -17,6 +17,7 @@ import { EXPECTED_STATUSES } from "../domain/signals/expected-schedule.ts"
 import { SIGNAL_STATUSES } from "../domain/signals/signal-status.ts"
 import { accountAlertLog } from "./alert-log.ts"
 import { listApprovals } from "./approval-endpoints.ts"
+import { auditRow } from "./audit.ts"
 import * as commands from "./commands.ts"
 import { decisionReplayEndpoints } from "./decision-replay.ts"
 import { consoleEndpoints } from "./console-endpoints.ts"
@@ -316,7 +317,7 @@ export const listAudit = endpoint({
     result: oneOf(COMMAND_RESULTS).optional(),
     since: byInstant
   }),
-  answers: { 200: page(commands.auditRow) }
+  answers: { 200: page(auditRow) }
 })
 export const listSettingsChanges = endpoint({
   ...list,

@@ -9,7 +9,7 @@ import { PERMISSIONS } from "../domain/control/commands.ts"
 import { isZone } from "../domain/kernel/day.ts"
 import { WEEKDAYS } from "../domain/kernel/settings.ts"
 import { clock } from "./settings-expected.ts"
-import { mapOf, text, zoneWords } from "./settings-words.ts"
+import { mapOf, text, wholeFrom, zoneWords } from "./settings-words.ts"
 import { oneOf } from "./words.ts"
 
 const idWords = "must be the number of a chat or a user, such as 123456789 or -1001234567890"
@@ -97,6 +97,13 @@ export const telegram = z
         "By strategy: whether alerts about it are sent; overrides severity and kind, except that CRITICAL is never off."
     }),
     quiet: quiet.nullable().default(null),
+    selfTestEveryMs: wholeFrom(60_000, 7 * 86_400_000)
+      .nullable()
+      .default(86_400_000)
+      .meta({
+        description:
+          "How often a message without sound goes to every chat that gets alerts, to see whether Telegram takes it; not in quiet hours. null: only when an operator asks."
+      }),
     consoleUrl: z
       .string(consoleWords)
       .regex(/^https?:\/\/[^\s?#@]+$/, consoleWords)

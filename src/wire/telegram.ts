@@ -59,6 +59,9 @@ export const telegramTaken = z
   .object({ ok: z.literal(true), probe: z.string().exactOptional() })
   .meta({ id: "TelegramTaken" })
 
+/** What a method that sends a message answers with; others answer otherwise. */
+export const telegramSent = z.object({ message_id: id })
+
 export const telegramBot = z.object({ id, username: z.string().default("") })
 
 export const telegramWebhook = z.object({

@@ -23,7 +23,8 @@ const reads = [
 ]
   .join(" ")
   .split(" ")
-const controls = "/halt /reduce /resume /close /flatten /cancel /resolve /pause /restart /ack".split(" ")
+const controls =
+  "/halt /reduce /resume /close /flatten /cancel /resolve /pause /restart /ack /selftest".split(" ")
 
 describe("who may do what", () => {
   it("an operator is answered every command, within five seconds, and a control only asks", async () => {
@@ -135,6 +136,29 @@ describe("a control", () => {
     )
     assert.strictEqual(await world.confirm(to, to, "/resume account:paper-2"), "Done.")
   }, 150_000)
+
+  it("tests the path to every chat that gets alerts: Telegram's number of the message is in health, and /status says so", async () => {
+    const { telegram } = world
+    const to = chat()
+    await waitUntil("the one that is made by itself", () =>
+      telegram
+        .written(pager)
+        .find(({ text }) => text.startsWith("Self-test: messages of the bot arrive here."))
+    )
+    assert.strictEqual(await world.confirm(to, to, "/selftest"), "Done.")
+    const test = await waitUntil("the self-test in the chat", () =>
+      telegram.written(pager).find(({ text }) => text.startsWith(`Self-test, asked for by telegram:${to}`))
+    )
+    await waitUntil("the self-test in health", async () => {
+      const { self_test: tests } = (await world.component())["detail"] as { self_test: ReadonlyArray<object> }
+      return tests.some((one) => "message_id" in one && one.message_id === test.message_id) ? true : undefined
+    })
+    const reader = chat()
+    assert.match(
+      (await telegram.ask(reader, reader, "/status")).text,
+      /self-test taken by Telegram for 1 of 1 chats/
+    )
+  }, 60_000)
 
   it("closes a position that is named by its symbol, and the order's source is telegram (A3)", async () => {
     const { service } = world

@@ -48,6 +48,8 @@ export const makeMemoryTelegram = () => {
   const updates: Array<StoredUpdate> = []
   const calls: Array<StoredCall> = []
   const questions: Array<Confirmation> = []
+  /** Of messages that were sent, as Telegram named them. */
+  const numbers: Array<number | null> = []
   const failures = new Map<keyof TelegramStoreService, DatabaseError>()
   const world = {
     /** Replies that a full chat does not get. */
@@ -126,10 +128,15 @@ export const makeMemoryTelegram = () => {
         )
       }),
     unsent: (limit) => guarded("unsent", () => heads().slice(0, limit)),
-    sent: (seq) => guarded("sent", () => ended(seq, "sent", null)),
+    sent: (seq, messageId) =>
+      guarded("sent", () => {
+        ended(seq, "sent", null)
+        numbers.push(messageId)
+      }),
     drop: (seq, why) => guarded("drop", () => ended(seq, "dropped", why)),
     figures: Effect.die(new Error("nobody asks")),
     notifyAlerts: () => Effect.succeed(0),
+    testSelf: () => Effect.succeed(0),
     askApprovals: () => Effect.succeed(0)
   }
   return {
@@ -137,6 +144,7 @@ export const makeMemoryTelegram = () => {
     world,
     calls,
     questions,
+    numbers,
     failures,
     arrive: (...more: ReadonlyArray<WaitingUpdate>) => {
       for (const update of more) updates.push({ update, attempts: 0, status: "waiting" })

@@ -64,6 +64,8 @@ import * as breakers from "./command-breakers.ts"
 import { setStage } from "./command-stages.ts"
 import { runDrill } from "./command-drill.ts"
 import { testSink } from "./command-sinks.ts"
+import { testTelegram } from "./telegram-self-test.ts"
+import type { TelegramStore } from "../../layers/operators/telegram-store.port.ts"
 import type { DrillControl } from "./drill-control.ts"
 import * as operations from "./command-operations.ts"
 import * as orders from "./command-orders.ts"
@@ -99,6 +101,7 @@ type Services =
   | RiskFigures
   | StageStore
   | SettingsControl
+  | TelegramStore
   | TradingState
   | TradingStateStore
   | Wake
@@ -119,6 +122,7 @@ const handlers: Handlers<Services> = {
   "dead_letters.replay": operations.replayDeadLetters,
   "drill.run": runDrill,
   "sink.test": testSink,
+  "telegram.test": testTelegram,
   "refused_post.replay": refused.replayRefusedPost,
   "refused_posts.replay": refused.replayRefusedPosts,
   "settings.reload": settings.reloadSettings,

@@ -243,6 +243,17 @@ const acknowledge = ([word = "", ...rest]: ReadonlyArray<string>) =>
     }
   })
 
+const selfTest = (words: ReadonlyArray<string>) =>
+  Effect.succeed({
+    wanted: {
+      command: "telegram.test",
+      target: "telegram",
+      arguments: {},
+      reason: reasonOf(words),
+      about: "test whether messages arrive"
+    }
+  } satisfies Understood)
+
 const controls = {
   halt: { command: "trading_state.set", understand: tradingState("Halt", "HALTED") },
   reduce: { command: "trading_state.set", understand: tradingState("Reduce", "REDUCING") },
@@ -253,6 +264,7 @@ const controls = {
   cancel: { command: "order.cancel", understand: cancel },
   resolve: { command: "order.resolve", understand: resolve },
   ack: { command: "alert.acknowledge", understand: acknowledge },
+  selftest: { command: "telegram.test", understand: selfTest },
   // Of trading, or of a component that was paused.
   resume: {
     command: "trading_state.set",

@@ -66,7 +66,8 @@ const does = [
   "/cancel ORDER REASON",
   "/resolve ORDER placed|not_placed|over REASON",
   "/pause, /restart COMPONENT, /resume root/…",
-  "/ack ALERT NOTE"
+  "/ack ALERT NOTE",
+  "/selftest"
 ]
 
 const helpFor = (role: TelegramRole): Reply => ({

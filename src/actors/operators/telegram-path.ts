@@ -3,7 +3,7 @@
  * nothing else.
  *
  * Health that asked whether the bot runs was green for hours while nobody was answered. So this looks at the oldest update that waits,
- * the oldest reply and the oldest alert that were not sent, and at chats whose last message Telegram did not take, whatever the rest of
+ * the oldest reply and the oldest alert that were not sent, at the last self-test, and at chats whose last message Telegram did not take, whatever the rest of
  * the component believes.
  *
  * Promises: an answer or an alert that is overdue is reported within its limit and a look, with the place where it is stuck, as the reason
@@ -13,6 +13,7 @@
 import { Effect } from "effect"
 import { telegramLimits } from "../../domain/operators/telegram-limits.ts"
 import { lasting } from "../../domain/operators/telegram-text.ts"
+import { selfTestTrouble } from "../../domain/operators/telegram-self-test.ts"
 import { isUnreachable } from "../../domain/operators/telegram-unreachable.ts"
 import { Alerts } from "../../layers/alerts/alerts.port.ts"
 import { type TelegramFigures, TelegramStore } from "../../layers/operators/telegram-store.port.ts"
@@ -39,10 +40,12 @@ const unansweredOf = (figures: TelegramFigures): string | null => {
 }
 
 const undeliveredOf = (figures: TelegramFigures): string | null => {
-  const { dropped, nowMs, oldestAlertMs, unsent } = figures
+  const { dropped, nowMs, oldestAlertMs, tests, unsent } = figures
   const alertMs = ageIn(figures, oldestAlertMs)
   if (alertMs > telegramLimits.alertUnsentMsMax)
     return `${unsent} messages wait to be sent, the oldest alert for ${lasting(alertMs)}`
+  const untested = selfTestTrouble(tests, nowMs)
+  if (untested !== null) return untested
   const lost = dropped.filter(
     ({ atMs, reason }) => isUnreachable(reason) || nowMs - atMs < telegramLimits.droppedMsMax
   )

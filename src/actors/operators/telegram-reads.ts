@@ -20,11 +20,14 @@ import {
   shortTime,
   table
 } from "../../domain/operators/telegram-text.ts"
+import { selfTestLine } from "../../domain/operators/telegram-self-test.ts"
 import { answerKeys, type Key, runKey } from "../../domain/operators/telegram-words.ts"
 import { HealthSource, maskedHealth } from "../../layers/health/health-source.port.ts"
 import { JournalStore } from "../../layers/health/journal-store.port.ts"
 import { type Item, type ListName, ReadStore } from "../../layers/health/read-store.port.ts"
+import { TelegramStore } from "../../layers/operators/telegram-store.port.ts"
 import { Market } from "../../layers/market/market.port.ts"
+import { Shedding } from "../../layers/platform/shedding.port.ts"
 import { experiments, replay } from "./telegram-analysis.ts"
 import { inRows, type Reply } from "./telegram-reply.ts"
 import { isHeld, meant, pageOf, rowsOf } from "./telegram-rows.ts"
@@ -252,10 +255,12 @@ const status = ({ mask }: ReadContext) =>
     const open = yield* rowsOf("alerts", { status: "open" }, 50)
     const held = yield* rowsOf("positions", { open: "true" }, 200)
     const count = held.items.filter(isHeld).length
+    const { nowMs, tests } = yield* Effect.flatMap(TelegramStore, ({ figures }) => figures)
     const lines = [
       `mode      ${document.mode}`,
       `trading   ${document.trading_state ?? "not known"}${document.can_trade ? "" : ", takes no new exposure"}`,
       `positions ${count}`,
+      `self-test ${selfTestLine(tests, nowMs)}`,
       `alerts    ${open.items.length}${open.nextCursor === null ? "" : " or more"} open`,
       ...document.reasons.slice(0, 8).map((reason) => `- ${reason}`)
     ]
@@ -342,9 +347,11 @@ const QUOTE_MS_MAX = 2_000
 
 const HOUR_MS = 3_600_000
 
-/** What a price did in a day, with an arrow. Decoration: without bars, or in no time, there is none. */
+/** What a price did in a day, with an arrow. Decoration, which is shed first: without bars, or in no time, there is none. */
 const changeOf = (symbol: string, last: string, nowMs: number) =>
   Effect.gen(function* () {
+    const shedding = yield* Shedding
+    if (!shedding.may("decoration")) return []
     const market = yield* Market
     const bars = yield* market.bars({ symbol, timeframeMs: HOUR_MS, count: 24, atMs: nowMs }).pipe(
       Effect.timeout(QUOTE_MS_MAX),

@@ -124,7 +124,7 @@ const sendOne = (sending: Sending, call: WaitingCall) =>
     if (sent._tag === "Failure") return yield* afterFailure(sending, call, sent.failure)
     faultPoint(FAULT_POINTS.telegramSent, String(call.chat))
     sending.pace.over(call)
-    yield* surely(store.sent(call.seq))
+    yield* surely(store.sent(call.seq, sent.success))
     return yield* noteReached(sending, call)
   })
 

@@ -3,7 +3,7 @@
  *
  * Promises: an update is stored before the next poll confirms it; a poll whose answer would be too long asks for less; a webhook that
  * failed is good again when a post has arrived through it, of Telegram or of ours; its status shows the real path: received, handled,
- * oldest unhandled, last reply, and what Telegram reports of the webhook.
+ * oldest unhandled, last reply, the last self-test, and what Telegram reports of the webhook.
  * Never: puts the token anywhere but into the call.
  */
 import { Clock, Effect, Redacted } from "effect"
@@ -12,6 +12,7 @@ import type { Mask } from "../../domain/kernel/redaction.ts"
 import type { TelegramSettings } from "../../domain/kernel/settings.ts"
 import { telegramSecret } from "../../domain/intake/telegram-secret.ts"
 import { telegramLimits } from "../../domain/operators/telegram-limits.ts"
+import { selfTestShown } from "../../domain/operators/telegram-self-test.ts"
 import { Alerts } from "../../layers/alerts/alerts.port.ts"
 import { settingsMask } from "../../layers/platform/config-mask.ts"
 import { Config } from "../../layers/platform/config.port.ts"
@@ -36,6 +37,7 @@ import { watchDatabase } from "../database/database-watch.ts"
 import type { Handling } from "./telegram-handle.ts"
 import { notifyAlerts } from "./telegram-notify.ts"
 import { measurePath } from "./telegram-path.ts"
+import { scheduleTests } from "./telegram-self-test.ts"
 import { sendCalls } from "./telegram-send.ts"
 import { handleUpdates } from "./telegram-updates.ts"
 
@@ -190,7 +192,8 @@ const detailOf = (context: TelegramContext, { figures, strangers, unmade }: Seen
         oldest_waiting_at: isoOf(figures.oldestWaitingMs),
         unsent: figures.unsent,
         last_received_at: isoOf(figures.lastReceivedMs),
-        last_reply_at: isoOf(figures.lastReplyMs)
+        last_reply_at: isoOf(figures.lastReplyMs),
+        self_test: figures.tests.map((test) => selfTestShown(test, figures.nowMs))
       })
 })
 
@@ -246,7 +249,9 @@ const effectsOf = (path: string, handling: Handling, seen: Seen) => {
     watchDatabase: watchDatabase(),
     handling: streamActor("telegram.handling", () => handleUpdates(handling)),
     sending: streamActor("telegram.sending", () => sendCalls(path, settings)),
-    notifying: streamActor("telegram.notifying", () => notifyAlerts(path, settings)),
+    notifying: streamActor("telegram.notifying", () =>
+      Effect.raceFirst(notifyAlerts(path, settings), scheduleTests(path, settings))
+    ),
     measuring: streamActor("telegram.measuring", ({ send }) =>
       measurePath(
         path,
@@ -266,7 +271,9 @@ const effectsOf = (path: string, handling: Handling, seen: Seen) => {
       })
     ),
     closeWebhook: effectActor("telegram.close_webhook", () =>
-      Effect.flatMap(TelegramApi, (api) => api.call("deleteWebhook", { drop_pending_updates: false }))
+      Effect.asVoid(
+        Effect.flatMap(TelegramApi, (api) => api.call("deleteWebhook", { drop_pending_updates: false }))
+      )
     ),
     openWebhook: effectActor("telegram.open_webhook", () => openWebhook(settings, seen)),
     verify: effectActor("telegram.verify", ({ proof }: { readonly proof: boolean }) =>

@@ -36,6 +36,7 @@ export type TargetKind =
   | "drill"
   | "sink"
   | "strategy"
+  | "telegram"
 
 type NoArguments = Readonly<Record<string, never>>
 
@@ -79,6 +80,7 @@ export interface CommandArguments {
   readonly "settings.write": { readonly text: string; readonly file_version: string }
   readonly "drill.run": { readonly fault: DrillFault }
   readonly "sink.test": NoArguments
+  readonly "telegram.test": NoArguments
   readonly "refused_posts.replay": {
     readonly source: string | null
     readonly reason: string | null
@@ -236,6 +238,11 @@ export const COMMANDS: { readonly [name in CommandName]: CommandRow } = {
     target: "sink",
     confirmation: (name) => `Send a test message to the sink ${name}? Whoever is behind it sees it.`
   },
+  "telegram.test": {
+    permission: operator,
+    target: "telegram",
+    confirmation: () => "Send a test message to every chat of the bot that gets alerts? It has no sound."
+  },
   "refused_posts.replay": {
     permission: operator,
     target: "refused_posts",
@@ -254,7 +261,7 @@ export const mayGive = (held: Permission, command: CommandName): boolean =>
 /** What the audit calls the target of a command: `order:<id>`; a trading scope and a filter name themselves. */
 export const scopeOf = (command: CommandName, target: string): string => {
   const kind = COMMANDS[command].target
-  if (kind === "settings") return kind
+  if (kind === "settings" || kind === "telegram") return kind
   return kind === "trading" ? target : `${kind}:${target}`
 }
 

@@ -357,6 +357,8 @@ export interface TelegramSettings {
   readonly strategies: Readonly<Record<string, TelegramAlertMode>>
   /** While it is quiet only what is CRITICAL is sent. */
   readonly quiet: WeekHours | null
+  /** How often the bot tests that messages arrive; null: only when it is asked to. */
+  readonly selfTestEveryMs: number | null
   /** Where people open the console; null: messages have no links. */
   readonly consoleUrl: string | null
   readonly alerts: {

@@ -98,6 +98,8 @@ export const telegramLimits = {
   strangersMax: 1_000,
   /** How often alerts are looked for: one indexed statement. What comes in between is grouped. */
   alertsEveryMs: seconds(2),
+  /** How often it is looked whether a self-test is due; the first one is made at once. */
+  selfTestLookMs: seconds(60),
   /** Entries that one look asks about. */
   approvalsRoundMax: 20,
   /** Messages about alerts that wait for one chat, above which no more are made for it: the alerts themselves wait. */

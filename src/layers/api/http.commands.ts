@@ -193,6 +193,7 @@ export const commandRoutes = (commands: CommandsService): ReadonlyArray<Route> =
   })),
   commandRoute(commands, "settings.back", ({ reason }) => ({ arguments: {}, reason, target: "settings" })),
   commandRoute(commands, "sink.test", ({ reason }) => ({ arguments: {}, reason })),
+  commandRoute(commands, "telegram.test", ({ reason }) => ({ arguments: {}, reason, target: "telegram" })),
   commandRoute(commands, "drill.run", ({ fault, reason }) => ({
     arguments: { fault },
     reason,

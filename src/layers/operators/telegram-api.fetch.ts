@@ -17,6 +17,7 @@ import {
   telegramAnswer,
   telegramBot,
   telegramEnvelope,
+  telegramSent,
   telegramTaken,
   telegramWebhook
 } from "../../wire/telegram.ts"
@@ -156,7 +157,11 @@ export const telegramApiFetch: Layer.Layer<TelegramApi, never, Config> = Layer.e
     const call = (method: string, parameters: object, deadlineMs?: number) =>
       Effect.flatMap(raw(method, parameters, deadlineMs), (answer) => outcomeOf(method, answer))
     return TelegramApi.of({
-      call: (method, parameters) => Effect.asVoid(call(method, parameters)),
+      call: (method, parameters) =>
+        Effect.map(call(method, parameters), (result) => {
+          const sent = telegramSent.safeParse(result)
+          return sent.success ? sent.data.message_id : null
+        }),
       botName: Effect.flatMap(call("getMe", {}), (result) =>
         Effect.map(decoded("getMe", telegramBot, result), ({ username }) => username)
       ),

@@ -39,8 +39,8 @@ export interface WebhookReport {
 type Call<A> = Effect.Effect<A, TelegramFailed>
 
 export interface TelegramApiService {
-  /** Calls a method with these parameters. */
-  readonly call: (method: string, parameters: Readonly<Record<string, unknown>>) => Call<void>
+  /** Calls a method with these parameters. The number of the message that the answer names; null: it names none. */
+  readonly call: (method: string, parameters: Readonly<Record<string, unknown>>) => Call<number | null>
   /** The user name of the bot, which proves its token. */
   readonly botName: Call<string>
   /** One long poll of at most `limit` updates; the offset confirms what is before it. */

@@ -18,6 +18,7 @@ import { PRESS_ANSWER } from "../../domain/operators/telegram-pace.ts"
 import { Database, type DatabaseService } from "../database/database.port.ts"
 import { TelegramInbox, type TelegramInboxService } from "../intake/telegram-inbox.port.ts"
 import { Config } from "../platform/config.port.ts"
+import { lastTests, ms, testSelfIn } from "./telegram-self-test.pg.ts"
 import { contentOf } from "./telegram-update.decode.ts"
 import {
   type Confirmation,
@@ -28,8 +29,6 @@ import {
   type TelegramStoreService,
   type WaitingCall
 } from "./telegram-store.port.ts"
-
-const ms = (sql: SqlClient, column: string) => sql.literal(`(extract(epoch FROM ${column}) * 1000)::float8`)
 
 /** Adds what the bot is to send; returns how much was left out: a chat that has too much waiting gets no more replies. Alerts are never left out. */
 const addCalls = (sql: SqlClient, bot: string, updateId: number | null, calls: ReadonlyArray<OutgoingCall>) =>
@@ -232,13 +231,20 @@ const unsentIn =
       )
     )
 
-const endIn = (database: DatabaseService, seq: bigint, status: "sent" | "dropped", reason: string | null) =>
+interface Ended {
+  readonly status: "sent" | "dropped"
+  readonly reason: string | null
+  readonly messageId: number | null
+}
+
+const endIn = (database: DatabaseService, seq: bigint, { messageId, reason, status }: Ended) =>
   database.run("telegram.sent", (sql) =>
-    Effect.asVoid(sql`UPDATE telegram_messages SET status = ${status}, settled_at = hf_now(), reason = ${reason}
+    Effect.asVoid(sql`UPDATE telegram_messages SET status = ${status}, settled_at = hf_now(), reason = ${reason},
+        message_id = ${messageId}::bigint
       WHERE seq = ${seq}::bigint AND status = 'waiting'`)
   )
 
-const emptyFigures: Omit<TelegramFigures, "dropped"> = {
+const emptyFigures: Omit<TelegramFigures, "dropped" | "tests"> = {
   received: 0,
   processed: 0,
   dead: 0,
@@ -268,7 +274,7 @@ const figuresIn = (
             AND method = 'sendMessage' ORDER BY seq DESC LIMIT 500) AS recent
           WHERE chat = ANY (${chats}::bigint[]) ORDER BY chat, seq DESC) AS last
         WHERE status = 'dropped' ORDER BY chat`
-      const [row] = yield* sql<Omit<TelegramFigures, "dropped">>`
+      const [row] = yield* sql<Omit<TelegramFigures, "dropped" | "tests">>`
       SELECT u.received, u.processed, u.dead, u.last AS "lastReceivedMs", u.hook AS "lastWebhookMs", w.waiting,
         w.oldest AS "oldestWaitingMs", m.unsent, m.oldest AS "oldestUnsentMs", m.alert AS "oldestAlertMs",
         ${ms(sql, "hf_now()")} AS "nowMs",
@@ -282,10 +288,10 @@ const figuresIn = (
         (SELECT count(*)::int AS waiting, ${ms(sql, "min(received_at)")} AS oldest FROM telegram_updates
           WHERE bot = ${bot}::bigint AND status = 'waiting') AS w,
         (SELECT count(*)::int AS unsent, ${ms(sql, "min(created_at) FILTER (WHERE update_id IS NOT NULL)")} AS oldest,
-          ${ms(sql, "min(created_at) FILTER (WHERE update_id IS NULL)")} AS alert
+          ${ms(sql, "min(created_at) FILTER (WHERE update_id IS NULL AND test_by IS NULL)")} AS alert
           FROM telegram_messages WHERE bot = ${bot}::bigint AND status = 'waiting') AS m`
       const of = dropped.map(({ at, chat, reason }) => ({ chat: Number(chat), reason, atMs: at }))
-      return { ...(row ?? emptyFigures), dropped: of }
+      return { ...(row ?? emptyFigures), dropped: of, tests: yield* lastTests(sql, bot, chats) }
     })
   )
 
@@ -407,8 +413,9 @@ export const telegramStorePg: Layer.Layer<TelegramStore, never, Config | Databas
       askConfirmation: askConfirmationIn(database, bot),
       takeConfirmation: takeConfirmationIn(database, bot),
       unsent: unsentIn(database, bot),
-      sent: (seq) => endIn(database, seq, "sent", null),
-      drop: (seq, reason) => endIn(database, seq, "dropped", reason),
+      sent: (seq, messageId) => endIn(database, seq, { status: "sent", reason: null, messageId }),
+      drop: (seq, reason) => endIn(database, seq, { status: "dropped", reason, messageId: null }),
+      testSelf: testSelfIn(database, bot),
       figures: figuresIn(database, bot, chats),
       notifyAlerts: notifyAlertsIn(database, bot),
       askApprovals: askApprovalsIn(database, bot)

@@ -11,6 +11,7 @@ import type { CommandName } from "../../domain/control/commands.ts"
 import type { SentAlert } from "../../domain/operators/telegram-alerts.ts"
 import type { QuietNow } from "../../domain/operators/telegram-quiet.ts"
 import type { AskedEntry } from "../../domain/operators/telegram-asked.ts"
+import type { SelfTest } from "../../domain/operators/telegram-self-test.ts"
 import type { TelegramContent } from "../../domain/operators/telegram-update.ts"
 import type { DatabaseError } from "../database/database.port.ts"
 
@@ -76,6 +77,8 @@ export interface TelegramFigures {
   /** Of alerts. */
   readonly oldestAlertMs: number | null
   readonly dropped: ReadonlyArray<DroppedMessage>
+  /** The last self-test of each chat of the settings. */
+  readonly tests: ReadonlyArray<SelfTest>
   readonly lastReceivedMs: number | null
   /** The last one that came by the webhook. */
   readonly lastWebhookMs: number | null
@@ -111,7 +114,8 @@ export interface TelegramStoreService {
   }) => Done<Taken>
   /** The oldest message that waits of each chat, so that none starves another, and every answer to a press; oldest first. */
   readonly unsent: (limit: number) => Done<ReadonlyArray<WaitingCall>>
-  readonly sent: (seq: bigint) => Done<void>
+  /** `messageId`: as Telegram's answer names the message; null: it names none. */
+  readonly sent: (seq: bigint, messageId: number | null) => Done<void>
   readonly drop: (seq: bigint, reason: string) => Done<void>
   readonly figures: Done<TelegramFigures>
   /**
@@ -122,6 +126,16 @@ export interface TelegramStoreService {
     chats: ReadonlyArray<number>,
     now: QuietNow,
     callsOf: (chat: number, alerts: ReadonlyArray<SentAlert>) => ReadonlyArray<OutgoingCall>
+  ) => Done<number>
+  /**
+   * Makes a test message for each of these chats of which no test waits and, unless `everyMs` is null, none was made in that time.
+   * Returns how many it were.
+   */
+  readonly testSelf: (
+    chats: ReadonlyArray<number>,
+    by: string,
+    everyMs: number | null,
+    callOf: (chat: number) => OutgoingCall
   ) => Done<number>
   /** Makes the messages that ask these chats about entries which wait for a human, once for each chat. Returns how many it were. */
   readonly askApprovals: (

@@ -16,6 +16,7 @@ import { AccountLeases } from "../../../src/layers/accounts/accounts-lease.port.
 import { AccountsStore } from "../../../src/layers/accounts/accounts-store.port.ts"
 import { type Alert, Alerts } from "../../../src/layers/alerts/alerts.port.ts"
 import { Outbox } from "../../../src/layers/alerts/outbox.port.ts"
+import { TelegramStore } from "../../../src/layers/operators/telegram-store.port.ts"
 import { AuditStore, type AuditStoreService } from "../../../src/layers/control/audit-store.port.ts"
 import { Commands } from "../../../src/layers/control/commands.port.ts"
 import { TradingState } from "../../../src/layers/control/trading-state.port.ts"
@@ -123,6 +124,7 @@ const world = ({ audit: broken = {}, control, set }: Options = {}) =>
           Layer.succeed(BreakerStore, unused()),
           Layer.succeed(StageStore, unused()),
           Layer.mock(Outbox, {}),
+          Layer.mock(TelegramStore, {}),
           AccountLeases.layer,
           TradingState.layer,
           layerBreakers

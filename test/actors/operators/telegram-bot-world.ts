@@ -4,7 +4,7 @@
  * Chat 7 and chat 8 are operators, -9 is a group of operators in which both are.
  */
 import { assert } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Context, Effect, Layer } from "effect"
 import { sendCalls } from "../../../src/actors/operators/telegram-send.ts"
 import type { Handling } from "../../../src/actors/operators/telegram-handle.ts"
 import { handleUpdates } from "../../../src/actors/operators/telegram-updates.ts"
@@ -18,6 +18,8 @@ import { Market } from "../../../src/layers/market/market.port.ts"
 import { TelegramApi, type TelegramFailed } from "../../../src/layers/operators/telegram-api.port.ts"
 import { TelegramStore } from "../../../src/layers/operators/telegram-store.port.ts"
 import { Config } from "../../../src/layers/platform/config.port.ts"
+import type { Feature } from "../../../src/domain/platform/resources.ts"
+import { Shedding } from "../../../src/layers/platform/shedding.port.ts"
 import { Wake } from "../../../src/layers/platform/wake.port.ts"
 import { layerEntropy } from "../../support/entropy.ts"
 import { settingsFrom } from "../../support/practice-settings.ts"
@@ -25,13 +27,19 @@ import { makeMemoryTelegram } from "../../support/telegram-store.memory.ts"
 
 export const SELF = "root/operators/telegram"
 const chats = { "7": { role: "operator" }, "8": { role: "operator" }, "-9": { role: "operator" } }
-const settings = settingsFrom({ telegram: { token: `42:${"x".repeat(35)}`, chats } })
 
 export interface BotParts {
   readonly give?: CommandsService["give"]
   /** Paths of components. */
   readonly components?: ReadonlyArray<string>
   readonly rows?: Readonly<Partial<Record<ListName, ReadonlyArray<Item>>>>
+  /** Instead of `rows`: pages of lists. */
+  readonly list?: ReadStore["Service"]["list"]
+  readonly market?: Partial<Market["Service"]>
+  /** What is shed. */
+  readonly shed?: ReadonlyArray<Feature>
+  /** More of the settings of the bot. */
+  readonly telegram?: object
   /** What Telegram does with a call; takes it when left out. */
   readonly call?: (
     method: string,
@@ -42,6 +50,7 @@ export interface BotParts {
 export const openBot = (parts: BotParts = {}) =>
   Effect.gen(function* () {
     const memory = makeMemoryTelegram()
+    const settings = settingsFrom({ telegram: { token: `42:${"x".repeat(35)}`, chats, ...parts.telegram } })
     const open = new Map<string, Alert>()
     const made: Array<{ readonly method: string; readonly chat: unknown }> = []
     const state = { botName: "bot" as string | null, unmade: 0 }
@@ -59,6 +68,7 @@ export const openBot = (parts: BotParts = {}) =>
     const actors = (parts.components ?? []).map((path) => ({ path, type: "worker", ready: true }) as never)
     const services = Layer.mergeAll(
       Wake.layer,
+      Shedding.layer,
       layerEntropy,
       DecisionReplays.layer.pipe(Layer.provide(layerEntropy)),
       Layer.succeed(Config, settings),
@@ -70,19 +80,20 @@ export const openBot = (parts: BotParts = {}) =>
       }),
       Layer.mock(JournalStore, {}),
       Layer.mock(ReadStore, {
-        list: (name) => Effect.succeed({ items: parts.rows?.[name] ?? [], nextCursor: null })
+        list: parts.list ?? ((name) => Effect.succeed({ items: parts.rows?.[name] ?? [], nextCursor: null }))
       }),
       Layer.mock(Market, {
         quote: () => null,
         subscribe: () => true,
-        status: () => assert.fail("nobody asks")
+        status: () => assert.fail("nobody asks"),
+        ...parts.market
       }),
       Layer.mock(Commands, { give: parts.give ?? (() => Effect.succeed({ body: {}, repeated: false })) }),
       Layer.mock(TelegramApi, {
         call: (method, parameters) =>
           Effect.suspend(() => {
             made.push({ method, chat: parameters["chat_id"] })
-            return parts.call?.(method, parameters) ?? Effect.void
+            return Effect.as(parts.call?.(method, parameters) ?? Effect.void, made.length)
           })
       }),
       Layer.mock(Alerts, {
@@ -98,6 +109,7 @@ export const openBot = (parts: BotParts = {}) =>
       })
     )
     const context = yield* Layer.build(services)
+    Context.get(context, Shedding).assign(parts.shed ?? [])
     return {
       ...memory,
       open,

@@ -19,10 +19,12 @@ import {
   type TelegramFailure,
   type WebhookReport
 } from "../../../src/layers/operators/telegram-api.port.ts"
+import type { SelfTest } from "../../../src/domain/operators/telegram-self-test.ts"
 import { type TelegramFigures, TelegramStore } from "../../../src/layers/operators/telegram-store.port.ts"
 import { Config } from "../../../src/layers/platform/config.port.ts"
 import { ControlToken } from "../../../src/layers/platform/control-token.port.ts"
 import { Figures } from "../../../src/layers/platform/figures.port.ts"
+import { Shedding } from "../../../src/layers/platform/shedding.port.ts"
 import { Wake } from "../../../src/layers/platform/wake.port.ts"
 import { supervisor, worker } from "../../../src/runtime/child-spec.ts"
 import { startTree } from "../../../src/runtime/supervisor.ts"
@@ -35,6 +37,7 @@ const token = `42:${"x".repeat(35)}`
 const plainFigures: TelegramFigures = {
   oldestAlertMs: null,
   dropped: [],
+  tests: [],
   lastWebhookMs: null,
   received: 0,
   processed: 0,
@@ -48,7 +51,7 @@ const plainFigures: TelegramFigures = {
   nowMs: 0
 }
 
-const openWorld = (webhookUrl: string | null = null) =>
+const openWorld = (webhookUrl: string | null = null, more: object = {}) =>
   Effect.gen(function* () {
     const open = new Map<string, Alert>()
     const calls: Array<string> = []
@@ -61,6 +64,8 @@ const openWorld = (webhookUrl: string | null = null) =>
       /** Updates that make an answer too long. */
       longFrom: Number.POSITIVE_INFINITY,
       pollMs: 25_000,
+      /** What self-tests were made of. */
+      tested: Array<ReadonlyArray<unknown>>(),
       /** How many updates each poll asked for. */
       asked: Array<number>(),
       fail: (method: string, kind: TelegramFailure | null, retryAfterMs = 0) => {
@@ -77,9 +82,13 @@ const openWorld = (webhookUrl: string | null = null) =>
     const services = Layer.mergeAll(
       Figures.layer,
       Wake.layer,
+      Shedding.layer,
       layerEntropy,
       DecisionReplays.layer.pipe(Layer.provide(layerEntropy)),
-      Layer.succeed(Config, settingsFrom({ telegram: { token, webhookUrl, chats: { "7": {} } } })),
+      Layer.succeed(
+        Config,
+        settingsFrom({ telegram: { token, webhookUrl, chats: { "7": { alerts: true } }, ...more } })
+      ),
       Layer.mock(ControlToken, { current: () => null, file: null, mask: (text: string) => text }),
       Layer.mock(Database, { availability, stats: () => assert.fail("nobody asks") }),
       Layer.mock(HealthSource, {
@@ -102,10 +111,15 @@ const openWorld = (webhookUrl: string | null = null) =>
         unsent: () => Effect.succeed([]),
         notifyAlerts: () => Effect.succeed(0),
         askApprovals: () => Effect.succeed(0),
+        testSelf: (chats, by, everyMs) =>
+          Effect.sync(() => {
+            world.tested.push([...chats, by, everyMs])
+            return chats.length
+          }),
         figures: Effect.sync(() => world.figures)
       }),
       Layer.succeed(TelegramApi, {
-        call: (method) => answered(method, Effect.void),
+        call: (method) => answered(method, Effect.succeed(null)),
         botName: answered("getMe", Effect.succeed("bot")),
         updates: (_offset, limit) =>
           answered(
@@ -334,6 +348,84 @@ describe("the incident: updates arrive and nobody answers", () => {
         world.figures = plainFigures
         assert.strictEqual(yield* stateAfter(5_001), "Polling")
         assert.deepStrictEqual([node().tags.includes("degraded"), open.size], [false, 0])
+      })
+    )
+  )
+})
+
+describe("the self-test", () => {
+  const test: SelfTest = {
+    chat: 7,
+    by: "schedule",
+    status: "sent",
+    atMs: 0,
+    settledMs: 1_000,
+    messageId: 41,
+    reason: null,
+    isOver: false
+  }
+  it.effect("is made at once, looked for each minute, and shown with the number that Telegram gave it", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { availability, node, stateAfter, world } = yield* openWorld()
+        world.figures = { ...plainFigures, tests: [test] }
+        availability.mark("available")
+        assert.strictEqual(yield* stateAfter(60_001), "Polling")
+        assert.deepStrictEqual(world.tested, [
+          [7, "schedule", 86_400_000],
+          [7, "schedule", 86_400_000]
+        ])
+        assert.deepStrictEqual(node().detail["self_test"], [
+          {
+            chat: 7,
+            by: "schedule",
+            at: "1970-01-01T00:00:00.000Z",
+            result: "delivered",
+            delivered_at: "1970-01-01T00:00:01.000Z",
+            message_id: 41,
+            reason: null
+          }
+        ])
+      })
+    )
+  )
+  it.effect.each<[string, object]>([
+    ["null", { selfTestEveryMs: null }],
+    ["quiet hours", { quiet: { from: "00:00", to: "01:00" } }]
+  ])("[%s] is made by nobody but an operator", ([, more]) =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { availability, stateAfter, world } = yield* openWorld(null, more)
+        availability.mark("available")
+        yield* stateAfter(120_000)
+        assert.deepStrictEqual(world.tested, [])
+      })
+    )
+  )
+  it.effect.each<[string, Partial<SelfTest>, RegExp]>([
+    ["waits", { status: "waiting", settledMs: null, messageId: null, atMs: -91_000 }, /for 91 s/],
+    [
+      "refused",
+      { status: "dropped", messageId: null, reason: "Bad Request: chat not found" },
+      /chat not found/
+    ],
+    ["no number", { messageId: null }, /named no message/]
+  ])("[%s] is degraded with the reason, an alert, and over with the next message", ([, change, words]) =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { availability, node, open, stateAfter, world } = yield* openWorld()
+        const failed = { ...test, ...change }
+        world.figures = { ...plainFigures, tests: [failed] }
+        availability.mark("available")
+        yield* stateAfter(5_001)
+        assert.match(node().state, /^Polling\.Undelivered \(the self-test did not reach 7: /)
+        assert.match(node().state, words)
+        assert.include(node().tags, "degraded")
+        assert.match(open.get("telegram.undelivered")?.message ?? "", words)
+        assert.include(JSON.stringify(node().detail["self_test"]), '"result":"failed"')
+        world.figures = { ...plainFigures, tests: [{ ...failed, isOver: true }] }
+        assert.strictEqual(yield* stateAfter(5_001), "Polling")
+        assert.strictEqual(open.size, 0)
       })
     )
   )

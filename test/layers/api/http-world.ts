@@ -11,6 +11,7 @@ import { type HealthFacts } from "../../../src/domain/health/health.ts"
 import { resolveSettings } from "../../../src/layers/platform/config.resolve.ts"
 import { type Alert, Alerts } from "../../../src/layers/alerts/alerts.port.ts"
 import { Outbox } from "../../../src/layers/alerts/outbox.port.ts"
+import { TelegramStore } from "../../../src/layers/operators/telegram-store.port.ts"
 import { SettingsEditor } from "../../../src/layers/control/settings-editor.port.ts"
 import { Config, ConfigReader } from "../../../src/layers/platform/config.port.ts"
 import { HealthSource, makeHealthSource, TreeDeaf } from "../../../src/layers/health/health-source.port.ts"
@@ -433,6 +434,7 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     Layer.mock(BreakerStore, {}),
     Layer.mock(StageStore, {}),
     Layer.mock(Outbox, {}),
+    Layer.mock(TelegramStore, {}),
     Layer.mock(Pictures, { before: () => Effect.succeed(null), ...options.pictures }),
     Layer.mock(IncidentStore, { ...options.incidents }),
     Layer.succeed(Instance, instance)

@@ -46,7 +46,8 @@ const bodies: { readonly [name in CommandName]: object } = {
   "settings.back": { reason: "drill" },
   "settings.write": { text: "{}", file_version: "none", reason: "drill" },
   "drill.run": { fault: "feed.cut" },
-  "sink.test": {}
+  "sink.test": {},
+  "telegram.test": {}
 }
 const pathOf = (name: CommandName): string =>
   commandEndpoints[name].path.replace(":path", "root%2Ftrading").replace(":id", id)

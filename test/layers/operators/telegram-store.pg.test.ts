@@ -88,7 +88,7 @@ layer(World, { excludeTestServices: true })("the rows of the bot", (it) => {
         assert.deepStrictEqual(letters, [{ reference: "42/21", reason: "poison" }])
         const { dead, processed, unsent: count } = yield* store.figures
         assert.deepStrictEqual([dead, processed, count], [1, 1, 2])
-        for (const { seq } of unsent) yield* store.sent(seq)
+        for (const { seq } of unsent) yield* store.sent(seq, 1)
         assert.isNotNull((yield* store.figures).lastReplyMs)
       })
     )
@@ -150,7 +150,7 @@ layer(World, { excludeTestServices: true })("the rows of the bot", (it) => {
           [7, "Forbidden: a"],
           [8, "Forbidden: c"]
         ])
-        yield* store.sent(yield* seqOf("b"))
+        yield* store.sent(yield* seqOf("b"), 1)
         assert.deepStrictEqual(yield* told, [[8, "Forbidden: c"]], "a later one arrived")
         assert.strictEqual((yield* store.figures).oldestAlertMs, null)
         yield* raise("unsent")
@@ -160,6 +160,43 @@ layer(World, { excludeTestServices: true })("the rows of the bot", (it) => {
         yield* inbox.receive("webhook", [update(71)])
         const { lastWebhookMs } = yield* store.figures
         assert.isAtLeast(lastWebhookMs ?? 0, before.nowMs)
+        yield* alter("DELETE FROM telegram_messages")
+      })
+    )
+  })
+
+  describe("a self-test", () => {
+    it.effect("is one at a time for a chat, due again in its time, and keeps the number of its message", () =>
+      Effect.gen(function* () {
+        const store = yield* TelegramStore
+        yield* alter("DELETE FROM telegram_messages")
+        const make = (everyMs: number | null) =>
+          store.testSelf([7, 8], "schedule", everyMs, (chat) => call(chat, "test"))
+        assert.strictEqual(yield* make(60_000), 2)
+        assert.strictEqual(yield* make(null), 0, "those still wait")
+        const [first, second] = yield* store.unsent(10)
+        yield* store.sent(first?.seq ?? 0n, 41)
+        yield* store.drop(second?.seq ?? 0n, "Forbidden")
+        assert.strictEqual(yield* make(60_000), 0)
+        const seen = Effect.map(store.figures, ({ oldestAlertMs, tests }) => {
+          assert.isNull(oldestAlertMs, "it is no alert")
+          return tests.map(({ chat, isOver, messageId, reason, status }) =>
+            [chat, status, messageId, reason, isOver].join(" ")
+          )
+        })
+        assert.deepStrictEqual(yield* seen, ["7 sent 41  false", "8 dropped  Forbidden false"])
+        yield* store.testSelf([7], "telegram:7", null, (chat) => call(chat, "test"))
+        assert.deepStrictEqual(yield* seen, ["7 waiting   false", "8 dropped  Forbidden false"])
+        const inbox = yield* TelegramInbox
+        yield* inbox.receive("poll", [update(80)])
+        yield* store.settle(80, [call(8, "later")])
+        const later = (yield* store.unsent(10)).find(({ chat }) => chat === 8)
+        yield* store.sent(later?.seq ?? 0n, 42)
+        assert.deepStrictEqual((yield* seen)[1], "8 dropped  Forbidden true")
+        yield* alter(
+          "UPDATE telegram_messages SET created_at = created_at - interval '61 s', status = 'sent'"
+        )
+        assert.strictEqual(yield* make(60_000), 2)
         yield* alter("DELETE FROM telegram_messages")
       })
     )
