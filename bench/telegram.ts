@@ -29,7 +29,7 @@ const [seconds, rate] = [Number(values.seconds), Number(values.rate)]
 const chats = Array.from({ length: 20 }, (_, at) => 101 + at)
 const commands = ["/status", "/positions", "/orders", "/price BTC-USDT", "/accounts", "/alerts", "/health"]
 const replyMsMax = 15_000
-const readyMsMax = 60_000
+const readyMsMax = 180_000
 
 const program = path.join(import.meta.dirname, "../dist/programs/holdfast.js")
 
@@ -38,8 +38,21 @@ const rssMb = (pid: number): number => {
   return Number(kb ?? "0") / 1_024
 }
 
-/** The program in a directory of its own, and the port that it listens on. */
-const start = async (env: Readonly<Record<string, string>>, settings: object = {}) => {
+/** Whether a component is in this state. A service whose database still starts takes posts already, and no updates. */
+const isIn = async (port: number, component: string, state: string): Promise<boolean> => {
+  const answer: unknown = await (await fetch(`http://127.0.0.1:${port}/health`)).json()
+  const { components } = answer as {
+    readonly components: Readonly<Record<string, { readonly state: string } | undefined>>
+  }
+  return components[component]?.state.startsWith(state) === true
+}
+
+/** The program in a directory of its own, once a component is in this state. */
+const start = async (
+  [component, state]: readonly [component: string, state: string],
+  env: Readonly<Record<string, string>>,
+  settings: object = {}
+) => {
   const data = mkdtempSync(path.join(values.dir, "holdfast-bench-telegram-"))
   const config = path.join(data, "holdfast.json")
   writeFileSync(config, JSON.stringify(settings))
@@ -67,8 +80,7 @@ const start = async (env: Readonly<Record<string, string>>, settings: object = {
   })
   const untilMs = Date.now() + readyMsMax
   for (;;) {
-    const isReady = port !== 0 && (await fetch(`http://127.0.0.1:${port}/health/ready`)).ok
-    if (isReady) break
+    if (port !== 0 && (await isIn(port, component, state))) break
     if (Date.now() > untilMs || child.exitCode !== null) throw new Error("the service did not become ready")
     await sleep(50)
   }
@@ -114,7 +126,7 @@ const at = (sorted: ReadonlyArray<number>, part: number): string =>
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`)
 
-const plain = await start({})
+const plain = await start(["root/node", "Holding"], {})
 await sleep(seconds * 500)
 const without = rssMb(plain.pid)
 await plain.stop()
@@ -124,6 +136,7 @@ const telegram = await Effect.runPromise(startTelegram(plainOptions, 0).pipe(Sco
 for (const chat of chats) telegram.bot.chats.open(chat)
 const named = chats.map((chat) => [String(chat), { role: "operator", alerts: false }] as const)
 const service = await start(
+  ["root/operators/telegram", "Polling"],
   { TELEGRAM_BOT_TOKEN: plainOptions.token, TELEGRAM_API_ROOT: telegram.url },
   { telegram: { chats: Object.fromEntries(named) } }
 )
