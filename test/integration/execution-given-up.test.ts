@@ -29,6 +29,10 @@ const removePlain = Effect.sync(() => {
   const { plain: _plain, ...left } = strategies
   Object.assign(settings, { strategies: left })
 })
+const shadowPlain = Effect.sync(() => {
+  const { plain } = strategies
+  Object.assign(settings, { strategies: { ...strategies, plain: { ...plain, stage: "shadow" } } })
+})
 const putBack = Effect.sync(() => void Object.assign(settings, { strategies }))
 
 const breaker = (id: string) => ({
@@ -39,6 +43,12 @@ const breaker = (id: string) => ({
   ),
   end: sql((client) => client`UPDATE circuit_breakers SET state = 'CLOSED' WHERE id = ${id}`)
 })
+const demoted = (stage: string) =>
+  sql(
+    (client) =>
+      client`INSERT INTO strategy_stages (strategy, stage, changed_by) VALUES ('plain', ${stage}, 'test')
+      ON CONFLICT (strategy) DO UPDATE SET stage = ${stage}`
+  )
 const enabled = (is: boolean) =>
   sql((client) => client`UPDATE accounts SET enabled = ${is} WHERE id = 'paper-1'`)
 const trading = (state: string) =>
@@ -49,6 +59,13 @@ const causes = [
   { what: "the breaker of its broker opens", why: "breaker_open", ...breaker("broker:practice") },
   { what: "its account is disabled", why: "account_disabled", begin: enabled(false), end: enabled(true) },
   { what: "its strategy is removed", why: "strategy_removed", begin: removePlain, end: putBack },
+  {
+    what: "its strategy is demoted",
+    why: "strategy_shadow",
+    begin: demoted("shadow"),
+    end: demoted("live")
+  },
+  { what: "its strategy becomes a shadow", why: "strategy_shadow", begin: shadowPlain, end: putBack },
   { what: "trading is HALTED", why: "trading_stopped", begin: trading("HALTED"), end: trading("ACTIVE") },
   { what: "trading is REDUCING", why: "trading_stopped", begin: trading("REDUCING"), end: trading("ACTIVE") }
 ] as const

@@ -72,6 +72,8 @@ export interface ContextTerms {
   /** Names of the accounts and of the strategies. */
   readonly accounts: () => ReadonlyArray<string>
   readonly strategies: () => ReadonlyArray<string>
+  /** Names of the strategies that the settings call a shadow. */
+  readonly shadows: () => ReadonlyArray<string>
   /** Whether some scope currently limits orders per minute, so that they are counted. */
   readonly countsRates: () => boolean
   /** Scopes of a strategy's entries that several accounts share and that currently limit orders per minute. */
@@ -83,6 +85,8 @@ export const contextTerms = (settings: Pick<Settings, "accounts" | "risk" | "str
   calendarOf: (account) => settings.accounts[account]?.calendar ?? "24x7",
   accounts: () => Object.keys(settings.accounts),
   strategies: () => Object.keys(settings.strategies),
+  shadows: () =>
+    Object.entries(settings.strategies).flatMap(([name, { stage }]) => (stage === "shadow" ? [name] : [])),
   countsRates: () =>
     Object.values(settings.risk.scopes).some(({ ordersPerMinuteMax }) => ordersPerMinuteMax !== null),
   sharedRates: (strategy) =>

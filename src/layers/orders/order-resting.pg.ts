@@ -2,8 +2,8 @@
  * What rests at the venue and should not any more, as parts of statements.
  *
  * An order at market is over in a moment; one that rests meets a world that has changed since it was sent. Whatever would keep it
- * from leaving now takes it back: its session is over, trading was stopped, its strategy is gone, its account disabled or a breaker open, a later alert wants something
- * else, or the position that it was to close is smaller than all that works against it, so that its fill would open the other side (T10).
+ * from leaving now takes it back: its session is over, trading was stopped, its strategy is gone or a shadow, its account disabled or a breaker open, a later alert
+ * wants something else, or the position that it was to close is smaller than all that works against it, so that its fill would open the other side (T10).
  *
  * Promises: judged by rows alone, on the database's clock; the first reason counts.
  * Never: takes back an order at market, or one whose cancel or outcome is under way.
@@ -13,6 +13,8 @@ import type { SqlClient } from "effect/sql/SqlClient"
 import type { Fragment } from "effect/sql/Statement"
 import { executionLimits } from "../../domain/kernel/limits-execution.ts"
 import { AT_VENUE } from "../../domain/orders/order.ts"
+import { SHADOWED } from "../../domain/orders/stage.ts"
+import type { ContextTerms } from "./account-book.pg.ts"
 
 /**
  * Whether the entry `o` is no longer wanted: a later close of its strategy found less than it wanted, or a later alert named the
@@ -40,17 +42,26 @@ const closing = (
 const broken = (sql: SqlClient): Fragment => sql`EXISTS (SELECT FROM circuit_breakers b
   WHERE b.state = 'OPEN' AND b.id IN ('strategy:' || o.strategy, 'broker:' || o.venue))`
 
-/**
- * The orders of which `of` is true that are to be cancelled, with why as `gone`. `of` is about `o`; `strategies` are those of the
- * settings.
- */
-export const givenUp = (sql: SqlClient, of: Fragment, strategies: ReadonlyArray<string>): Fragment => sql`
+/** Whether the strategy of `o` opens nothing: by the settings, by a rule or by an operator. */
+const shadowed = (
+  sql: SqlClient,
+  shadows: ReadonlyArray<string>
+): Fragment => sql`(o.strategy = ANY (${[...shadows]}::text[])
+  OR EXISTS (SELECT FROM strategy_stages s WHERE s.strategy = o.strategy AND s.stage = 'shadow'))`
+
+/** The orders of which `of` is true that are to be cancelled, with why as `gone`. `of` is about `o`. */
+export const givenUp = (
+  sql: SqlClient,
+  of: Fragment,
+  { shadows, strategies }: Pick<ContextTerms, "shadows" | "strategies">
+): Fragment => sql`
   SELECT o.* FROM (
     SELECT o.id, o.account, o.seq, o.status, o.intent, o.symbol, o.side, CASE
       WHEN o.expires_at <= hf_clock() - ${executionLimits.dayOrderGraceMs}::int * interval '1 millisecond' THEN 'session_over'
       WHEN o.intent = 'entry' AND EXISTS (SELECT FROM trading_state s WHERE s.state <> 'ACTIVE'
         AND s.scope IN ('global', 'account:' || o.account, 'strategy:' || o.strategy)) THEN 'trading_stopped'
-      WHEN o.intent = 'entry' AND o.strategy <> ALL (${[...strategies]}::text[]) THEN 'strategy_removed'
+      WHEN o.intent = 'entry' AND o.strategy <> ALL (${[...strategies()]}::text[]) THEN 'strategy_removed'
+      WHEN o.intent = 'entry' AND ${shadowed(sql, shadows())} THEN ${SHADOWED}::text
       WHEN o.intent = 'entry' AND EXISTS (SELECT FROM accounts a WHERE a.id = o.account AND NOT a.enabled)
         THEN 'account_disabled'
       WHEN o.intent = 'entry' AND ${broken(sql)} THEN 'breaker_open'

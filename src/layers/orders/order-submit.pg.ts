@@ -50,7 +50,7 @@ const choice = (
   sql: SqlClient,
   account: string,
   { passOver = [], reducesOnly = false, closed = false }: LookFor,
-  strategies: ReadonlyArray<string>
+  terms: ContextTerms
 ): Fragment => sql`
   WITH shut AS MATERIALIZED (
     SELECT scope, state FROM trading_state
@@ -78,7 +78,7 @@ const choice = (
       ELSE (symbol, side) NOT IN (SELECT symbol, side FROM blocking) END AS free, NULL AS gone
     FROM waiting
     UNION ALL
-    SELECT id, seq, status, intent, symbol, side, false, false, true, false, true, gone FROM (${givenUp(sql, sql`o.account = ${account}`, strategies)}) AS resting
+    SELECT id, seq, status, intent, symbol, side, false, false, true, false, true, gone FROM (${givenUp(sql, sql`o.account = ${account}`, terms)}) AS resting
   )
   SELECT w.id, w.free, w.gone, CASE
       WHEN w.gone IS NOT NULL THEN 'give_up'
@@ -107,7 +107,7 @@ export const nextWork =
       .run(
         "orders.next",
         (sql) => sql<StoredOrder & Omit<OrderWork, "order">>`
-          SELECT ${columnsOf(sql)}, work, free, gone FROM (${choice(sql, account, lookFor, terms.strategies())}) chosen JOIN orders USING (id)`
+          SELECT ${columnsOf(sql)}, work, free, gone FROM (${choice(sql, account, lookFor, terms)}) chosen JOIN orders USING (id)`
       )
       .pipe(
         Effect.map(([row]): OrderWork | null => {

@@ -282,7 +282,7 @@ const busy =
             AND account = ANY (${[...accounts]}::text[])
           GROUP BY account
           UNION ALL
-          SELECT account, true, false FROM (${givenUp(sql, sql`o.account = ANY (${[...accounts]}::text[])`, terms.strategies())}) AS resting
+          SELECT account, true, false FROM (${givenUp(sql, sql`o.account = ANY (${[...accounts]}::text[])`, terms)}) AS resting
           GROUP BY account`
       )
       .pipe(Effect.catchTag("DatabaseFault", Effect.die))
