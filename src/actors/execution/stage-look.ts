@@ -9,7 +9,7 @@
  * are, by the quote of each look, in the process that executes the account.
  * Never: closes anything real; changes what the settings call a shadow.
  */
-import { Clock, Effect } from "effect"
+import { Effect } from "effect"
 import { multiplierOf, instrumentsOf } from "../../domain/kernel/instruments.ts"
 import { decimal, type Decimal, formatDecimal } from "../../domain/kernel/decimal.ts"
 import { riskLimits } from "../../domain/kernel/risk-limits.ts"
@@ -20,11 +20,11 @@ import { exitDue, termsOf } from "../../domain/orders/protection.ts"
 import { changeDue, closesAsked, type StageChange, type StageRow } from "../../domain/orders/stage-rule.ts"
 import { arm, follow, isProtected, movingTermsOf, moves } from "../../domain/orders/trailing.ts"
 import { AccountLeases } from "../../layers/accounts/accounts-lease.port.ts"
-import { type Alert, Alerts, outbreakOf, resolvedLine } from "../../layers/alerts/alerts.port.ts"
+import { type Alert, resolvedLine } from "../../layers/alerts/alerts.port.ts"
+import { committedAlert } from "../../layers/alerts/committed-alert.ts"
 import { Market } from "../../layers/market/market.port.ts"
 import { type OpenPaper, StageStore } from "../../layers/orders/stage-store.port.ts"
 import { Config, snapshotOf } from "../../layers/platform/config.port.ts"
-import { Entropy } from "../../layers/platform/entropy.port.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 import { freshQuote } from "./plan-input.ts"
 
@@ -50,10 +50,9 @@ const alertOf = (component: string, row: StageRow, change: StageChange): Alert =
 const move = (path: string, row: StageRow, change: StageChange) =>
   Effect.gen(function* () {
     const store = yield* StageStore
-    const alerts = yield* Alerts
-    const entry = (yield* Entropy).uuid()
     const alert = alertOf(path, row, change)
-    const moved = yield* store.move(row, change, outbreakOf(alert, entry, yield* Clock.currentTimeMillis))
+    const committed = yield* committedAlert((one: Alert) => one)
+    const moved = yield* store.move(row, change, committed.stored(alert))
     if (moved === null) return false
     const { strategy } = row
     yield* logEvent(change.to === "shadow" ? "warn" : "info", alert.kind, alert.message, {
@@ -64,7 +63,7 @@ const move = (path: string, row: StageRow, change: StageChange) =>
       ...change.numbers
     })
     for (const { by, dedupKey } of moved.ended) yield* resolvedLine(dedupKey, by)
-    yield* alerts.raise({ ...alert, entry })
+    yield* committed.raise(alert)
     return true
   })
 
