@@ -95,8 +95,18 @@ it("[E6] the fills of an entry that is cancelled, or expires, are closed once, w
     const entry = await partlyFilled(world, symbol)
     kill(points[0], symbol)
     if (points[0] !== "K9") await broker.faults({ holdFills: false })
-    await service.post(`/api/v1/orders/${String(entry["id"])}/cancel`, { reason: "a test" }).catch(() => null)
-    await waitUntil("it to be killed", async () => (service.isRunning ? undefined : true))
+    let last = "none"
+    await waitUntil(
+      () => `it to be killed; last answer to the cancel: ${last}${service.tail()}`,
+      async () => {
+        if (!service.isRunning) return true
+        const answer = await service
+          .post(`/api/v1/orders/${String(entry["id"])}/cancel`, { reason: "a test" })
+          .catch(() => null)
+        last = answer?.text ?? last
+        return undefined
+      }
+    )
     await broker.faults({ holdFills: false })
     const [, next] = points as ReadonlyArray<string>
     if (next !== undefined) kill(next, symbol)

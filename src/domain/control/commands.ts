@@ -241,7 +241,7 @@ export const COMMANDS: { readonly [name in CommandName]: CommandRow } = {
   "telegram.test": {
     permission: operator,
     target: "telegram",
-    confirmation: () => "Send a test message to every chat of the bot that gets alerts? It has no sound."
+    confirmation: (name) => `Send a test message by ${name} to every chat that gets alerts? It has no sound.`
   },
   "refused_posts.replay": {
     permission: operator,
