@@ -60,7 +60,10 @@ const auditSignal = (
   const waitedFor = wanted.filter((account) => needed.has(`${account} ${String(body["symbol"])}`))
   // Nobody knew what the venue had, so nothing more was opened there (T10).
   if (decision?.outcome === "denied" && decision.reason === NEEDS_OPERATOR && waitedFor.length > 0)
-    return [NEEDS_OPERATOR, orders.length === 0 ? [] : ["was denied and has orders"]]
+    return [
+      NEEDS_OPERATOR,
+      orders.every(({ status }) => status === "denied") ? [] : ["was denied and has orders"]
+    ]
   if (signal["status"] !== "done" || decision === null)
     return [String(signal["status"]), [`is not decided: ${JSON.stringify(signal).slice(0, 600)}`]]
   const wrong: Array<string> = []
