@@ -17,7 +17,7 @@ import path from "node:path"
 import type { Counts } from "./count-reporter.ts"
 import { installLocked } from "./locked-install.ts"
 
-/** For a run that hangs. It takes nine to eleven minutes on two free cores; on a slow machine, next to other work, several times as long. */
+/** For a run that hangs. It takes some sixteen minutes on two free cores; on a slow machine, next to other work, several times as long. */
 const RUN_MS_MAX = 60 * 60_000
 /** The full sizes run by hand and at night. */
 const LONG_RUN_MS_MAX = 8 * 3_600_000
