@@ -145,6 +145,7 @@ const marketAt = (seed: number, now: () => number): MarketService => {
     lookUp: (symbol) => Effect.sync(() => quote(symbol)),
     bars: () => Effect.die(new Error("no strategy of the day asks for bars")),
     chain: () => Effect.die(new Error("no strategy of the day chooses by delta")),
+    positioning: () => Effect.die(new Error("nobody looks at a price of the day")),
     ticks: Effect.die(new Error("the day has no feed")) as never,
     status: () => ({ live: true, symbols: 0, lastTickAt: new Date(now()) }),
     feed: () => Effect.die(new Error("the day has no feed"))

@@ -46,6 +46,8 @@ describe("who may do what", () => {
       assert.notMatch(answer, /failed here|no command|Late/, text)
       assert.isAbove(answer.length, 5, text)
     }
+    const price = answers.find(([text]) => text === "/price BTC-USDT")?.[1] ?? ""
+    assert.match(price, /of BTC-USDT-PERP:\nopen interest \d+, 24 h [▲▼=] \d.*\nfunding \d/)
     assert.deepStrictEqual(await world.audit(), [], "nothing took effect without a button")
   }, 150_000)
 

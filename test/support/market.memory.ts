@@ -69,6 +69,7 @@ export const makeMemoryMarket: Effect.Effect<MemoryMarket> = Effect.gen(function
         return Effect.succeed(all.filter(({ endMs }) => endMs <= request.atMs).slice(-request.count))
       }),
     chain: ({ right, underlying }) => Effect.succeed(chains.get(`${right} ${underlying}`) ?? []),
+    positioning: () => Effect.succeed(null),
     ticks: Stream.fromPubSub(hub),
     status: () => ({ live: feed !== null, symbols: symbols.size, lastTickAt }),
     feed: (onTick) =>

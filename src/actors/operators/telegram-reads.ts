@@ -4,7 +4,7 @@
  * Promises: an answer is what the API would answer, short enough for a phone; a list says when there is more.
  * Never: changes anything; shows a secret.
  */
-import { Clock, Effect } from "effect"
+import { Effect } from "effect"
 import { isUuid } from "../../domain/kernel/ids.ts"
 import type { Mask } from "../../domain/kernel/redaction.ts"
 import { oneLine } from "../../domain/kernel/text-line.ts"
@@ -13,7 +13,6 @@ import {
   bold,
   cell,
   code,
-  lasting,
   linkBelow,
   pagesOf,
   prose,
@@ -26,9 +25,8 @@ import { HealthSource, maskedHealth } from "../../layers/health/health-source.po
 import { JournalStore } from "../../layers/health/journal-store.port.ts"
 import { type Item, type ListName, ReadStore } from "../../layers/health/read-store.port.ts"
 import { TelegramStore } from "../../layers/operators/telegram-store.port.ts"
-import { Market } from "../../layers/market/market.port.ts"
-import { Shedding } from "../../layers/platform/shedding.port.ts"
 import { experiments, replay } from "./telegram-analysis.ts"
+import { price } from "./telegram-price.ts"
 import { inRows, type Reply } from "./telegram-reply.ts"
 import { isHeld, meant, pageOf, rowsOf } from "./telegram-rows.ts"
 
@@ -340,50 +338,6 @@ const why = ({ consoleUrl, mask, words }: ReadContext) =>
           html:
             at === all.length - 1 ? `${html}${linkBelow(consoleUrl, `signals/${cell(only, "id")}`)}` : html
         }))
-  })
-
-/** How long somebody waits for the first quote of a symbol. */
-const QUOTE_MS_MAX = 2_000
-
-const HOUR_MS = 3_600_000
-
-/** What a price did in a day, with an arrow. Decoration, which is shed first: without bars, or in no time, there is none. */
-const changeOf = (symbol: string, last: string, nowMs: number) =>
-  Effect.gen(function* () {
-    const shedding = yield* Shedding
-    if (!shedding.may("decoration")) return []
-    const market = yield* Market
-    const bars = yield* market.bars({ symbol, timeframeMs: HOUR_MS, count: 24, atMs: nowMs }).pipe(
-      Effect.timeout(QUOTE_MS_MAX),
-      Effect.catchTag(["BarsUnavailable", "TimeoutError"], () => Effect.succeed([]))
-    )
-    const before = Number(bars[0]?.open)
-    // For the eye: nothing is decided by it.
-    const percent = (100 * (Number(last) - before)) / before
-    if (!Number.isFinite(percent)) return []
-    const arrow = percent > 0 ? "▲" : percent < 0 ? "▼" : "="
-    return [`${bars.length} h ${arrow} ${percent.toFixed(2)} %`]
-  })
-
-const price = ({ words }: ReadContext) =>
-  Effect.gen(function* () {
-    const [symbol] = words
-    if (symbol === undefined) {
-      const held = yield* rowsOf("positions", { open: "true" }, 50)
-      const known = [...new Set(held.items.map((row) => cell(row, "symbol")))].slice(0, 6)
-      const keys = (known.length === 0 ? ["BTC-USDT", "ETH-USDT"] : known).flatMap((one) =>
-        runKey(one, `/price ${one}`)
-      )
-      return [{ html: "Of which symbol?", keys: inRows(keys) }]
-    }
-    const market = yield* Market
-    const name = oneLine(symbol, 64).toUpperCase()
-    const quote = yield* market.lookUp(name, QUOTE_MS_MAX)
-    if (quote === null) return [{ html: `There is no price of ${code(name)}.` }]
-    const nowMs = yield* Clock.currentTimeMillis
-    const change = yield* changeOf(name, quote.last, nowMs)
-    const lines = [`last ${quote.last}`, ...change, `bid  ${quote.bid}`, `ask  ${quote.ask}`]
-    return pages(`${bold(name)}, ${lasting(nowMs - quote.at.getTime())} old`, lines)
   })
 
 /** Every command that looks. */

@@ -142,6 +142,17 @@ const bySpelling = (symbol: string): Known => optionOf(symbol) ?? futureOf(symbo
 
 const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\/]/g, String.raw`\$&`)
 
+/**
+ * The perpetual on a pair of a coin, in the same spelling: the symbol itself where it is one, `BTC-USDT-PERP` for `BTC-USDT`; null
+ * where there is no such thing. Whether a venue lists it is its own question.
+ */
+export const perpetualOf = (symbol: string): string | null => {
+  if (bySpelling(symbol).kind !== "crypto") return null
+  const mark = (PAIR.exec(symbol) ?? JOINED.exec(symbol))?.groups?.["perpetual"]
+  if (mark === undefined) return `${symbol}-PERP`
+  return mark === "=X" ? null : symbol
+}
+
 /** A pattern of the settings: a symbol in which `*` stands for anything. */
 const matcherOf = (pattern: string): ((symbol: string) => boolean) => {
   const form = new RegExp(`^${pattern.split(/\*+/).map(escaped).join(".*")}$`)

@@ -12,6 +12,7 @@ import { Context, Data, type Effect, type Stream } from "effect"
 import { ageLimits } from "../../domain/kernel/limits-signals.ts"
 import type { Bar, BarsRequest } from "../../domain/market/bar.ts"
 import type { ChainRequest, ListedContract } from "../../domain/market/option-chain.ts"
+import type { Positioning, PositioningRequest } from "../../domain/market/positioning.ts"
 
 /** Prices are decimal strings; bid <= last <= ask. `at` is when the price held, not when it arrived. */
 export interface Quote {
@@ -78,6 +79,11 @@ export interface MarketService {
    * caller sets the deadline.
    */
   readonly chain: (request: ChainRequest) => Effect.Effect<ReadonlyArray<ListedContract>, ChainUnavailable>
+  /**
+   * Open interest and funding of a contract; null where there are none, or the feed does not run. For people to look at. Interruptible;
+   * the caller sets the deadline.
+   */
+  readonly positioning: (request: PositioningRequest) => Effect.Effect<Positioning | null>
   /** Every tick of the feed, with the quotes of all subscribed symbols. A slow reader misses ticks, never blocks. */
   readonly ticks: Stream.Stream<ReadonlyArray<Quote>>
   readonly status: () => MarketStatus

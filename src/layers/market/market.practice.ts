@@ -12,6 +12,7 @@
 import { Clock, Effect, Layer, PubSub, Stream } from "effect"
 import { practiceBars } from "../../domain/market/practice-bars.ts"
 import { practiceChain } from "../../domain/market/practice-chain.ts"
+import { practicePositioning } from "../../domain/market/practice-positioning.ts"
 import { practiceQuote } from "../../domain/market/practice-price.ts"
 import { Config } from "../platform/config.port.ts"
 import {
@@ -80,6 +81,7 @@ export const makePracticeMarket = (options: PracticeMarketOptions): Effect.Effec
             ? Effect.succeed(practiceChain(options.seed, request))
             : Effect.fail(new ChainUnavailable({ reason: "the feed does not run" }))
         ),
+      positioning: (request) => Effect.sync(() => (live ? practicePositioning(options.seed, request) : null)),
       ticks: Stream.fromPubSub(hub),
       status: () => ({ live, symbols: quotes.size, lastTickAt }),
       feed: (onTick) =>

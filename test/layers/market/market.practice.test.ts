@@ -4,6 +4,7 @@ import { TestClock } from "effect/testing"
 import { marketLimits } from "../../../src/layers/market/market.port.ts"
 import { makePracticeMarket } from "../../../src/layers/market/market.practice.ts"
 import { practiceBars } from "../../../src/domain/market/practice-bars.ts"
+import { practicePositioning } from "../../../src/domain/market/practice-positioning.ts"
 import { practiceQuote } from "../../../src/domain/market/practice-price.ts"
 
 const running = (seed = 1) =>
@@ -44,6 +45,19 @@ describe("practice market", () => {
       assert.strictEqual(ticks(), 11)
       assert.deepStrictEqual(market.status(), { live: true, symbols: 0, lastTickAt: new Date(10_000) })
     })
+  )
+
+  it.effect(
+    "open interest and funding are those of the seed while the feed runs, and none once it does not",
+    () =>
+      Effect.gen(function* () {
+        const { market, fiber } = yield* running(3)
+        const asked = { symbol: "BTC-USDT-PERP", atMs: 1_790_000_000_000 }
+        assert.deepStrictEqual(yield* market.positioning(asked), practicePositioning(3, asked))
+        assert.isNull(yield* market.positioning({ ...asked, symbol: "SPY" }))
+        yield* Fiber.interrupt(fiber)
+        assert.isNull(yield* market.positioning(asked))
+      })
   )
 
   it.effect("a look-up answers at once while the feed runs, and null once it does not", () =>
