@@ -8,6 +8,7 @@
 import { plainOfHtml } from "./entities.ts"
 import { Chats, type Chat, chatObject, type Message, userObject } from "./chats.ts"
 import { Faults } from "./faults.ts"
+import { plainOfMarkdown } from "./markdown.ts"
 import { apiLimits, BOT_NAME, type StandInOptions } from "./options.ts"
 import { Poll } from "./poll.ts"
 import { Rates } from "./rates.ts"
@@ -40,13 +41,19 @@ const messageObject = (message: Message, chat: Chat, botId: number): object => (
     : {})
 })
 
+/** By mode, whose name Telegram compares in lower case. */
+const PARSERS: ReadonlyMap<string, (text: string) => string> = new Map([
+  ["", (text: string) => text],
+  ["html", plainOfHtml],
+  ["markdownv2", plainOfMarkdown]
+])
+
 /** Text as it is shown, and as it was written. Throws an `ApiRefusal`. */
 const textOf = (given: Parameters): { readonly text: string; readonly written: string } => {
   const written = textAt(given, "text") ?? ""
-  const mode = textAt(given, "parse_mode")
-  if (mode !== undefined && mode !== "" && mode.toLowerCase() !== "html")
-    throw badRequest("unsupported parse_mode")
-  const text = (mode?.toLowerCase() === "html" ? plainOfHtml(written) : written).trim()
+  const plainOf = PARSERS.get(textAt(given, "parse_mode")?.toLowerCase() ?? "")
+  if (plainOf === undefined) throw badRequest("unsupported parse_mode")
+  const text = plainOf(written).trim()
   if (text === "") throw badRequest("message text is empty")
   if (Array.from(text).length > apiLimits.textMax) throw badRequest("message is too long")
   return { text, written }

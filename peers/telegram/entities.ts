@@ -5,9 +5,9 @@
  * that through to production.
  *
  * Promises: the text that is left when the tags are gone, or the refusal of the real API with its byte offset.
- * Never: renders anything; Markdown is not known here and refused by the caller.
+ * Never: renders anything; knows Markdown (markdown.ts).
  */
-import { badRequest } from "./refusal.ts"
+import { unparsable } from "./refusal.ts"
 
 const TAGS: ReadonlySet<string> = new Set(
   "b strong i em u ins s strike del span tg-spoiler a tg-emoji code pre blockquote".split(" ")
@@ -15,8 +15,6 @@ const TAGS: ReadonlySet<string> = new Set(
 const NAMED: Readonly<Record<string, string>> = { lt: "<", gt: ">", amp: "&", quot: '"' }
 const TAG = /^<(?<end>\/?)(?<name>[A-Za-z-]*)(?<rest>[^<>]*)>/
 const REFERENCE = /^&(?:#(?<decimal>\d{1,7})|#x(?<hex>[\da-fA-F]{1,6})|(?<name>[a-z]{2,4}));/
-
-const refuse = (what: string) => badRequest(`can't parse entities: ${what}`)
 
 const referenceAt = (rest: string): { readonly text: string; readonly length: number } | null => {
   const found = REFERENCE.exec(rest)
@@ -43,14 +41,14 @@ export const plainOfHtml = (html: string): string => {
       const known = name.toLowerCase()
       if (end === "/") {
         const expected = open.pop()
-        if (expected === undefined) throw refuse(`Unexpected end tag at byte offset ${offset()}`)
+        if (expected === undefined) throw unparsable(`Unexpected end tag at byte offset ${offset()}`)
         if (expected !== known)
-          throw refuse(
+          throw unparsable(
             `Unmatched end tag at byte offset ${offset()}, expected "</${expected}>", found "</${known}>"`
           )
       } else {
         if (tag === null || !TAGS.has(known))
-          throw refuse(`Unsupported start tag "${known}" at byte offset ${offset()}`)
+          throw unparsable(`Unsupported start tag "${known}" at byte offset ${offset()}`)
         open.push(known)
       }
       at += tag?.[0].length ?? 1
@@ -61,6 +59,6 @@ export const plainOfHtml = (html: string): string => {
     at += reference?.length ?? 1
   }
   const left = open.at(-1)
-  if (left !== undefined) throw refuse(`Can't find end tag corresponding to start tag "${left}"`)
+  if (left !== undefined) throw unparsable(`Can't find end tag corresponding to start tag "${left}"`)
   return plain
 }

@@ -15,6 +15,9 @@ export class ApiRefusal extends Data.TaggedError("ApiRefusal")<{
 export const badRequest = (what: string): ApiRefusal =>
   new ApiRefusal({ code: 400, description: `Bad Request: ${what}` })
 
+/** Text whose marks cannot be read. */
+export const unparsable = (what: string): ApiRefusal => badRequest(`can't parse entities: ${what}`)
+
 export const conflict = (what: string): ApiRefusal =>
   new ApiRefusal({ code: 409, description: `Conflict: ${what}` })
 

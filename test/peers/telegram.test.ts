@@ -200,7 +200,7 @@ describe("messages", () => {
       { text: "x", reply_markup: { inline_keyboard: [[{ text: "b", callback_data: "x".repeat(65) }]] } },
       "BUTTON_DATA_INVALID"
     ],
-    ["a mode it does not know", { text: "x", parse_mode: "MarkdownV2" }, "unsupported parse_mode"]
+    ["a mode it does not know", { text: "x", parse_mode: "Markdown" }, "unsupported parse_mode"]
   ])("[%s] is a 400", async (_, parameters, description) => {
     const telegram = await open()
     telegram.bot.chats.open(7)
