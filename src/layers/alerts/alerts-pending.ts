@@ -5,7 +5,7 @@
  * back because the database went away midway, and that is easier to see without Effects around it.
  *
  * Promises: at most one open outbreak per key; entries leave in the order in which they came; a closing is dropped
- * before an outbreak is.
+ * before an outbreak is, and of outbreaks the least grave, the oldest of these first.
  * Never: reads a clock, logs, or keeps more than `alertLimits.pendingMax` entries.
  */
 import { alertLimits } from "../../domain/kernel/limits.ts"
@@ -14,6 +14,10 @@ import type { Ended, PendingAlert, PendingClosing, PendingEntry, Severity } from
 const severities: ReadonlyArray<Severity> = ["LOW", "MEDIUM", "HIGH", "CRITICAL"]
 const worse = (one: Severity, other: Severity): Severity =>
   severities.indexOf(one) < severities.indexOf(other) ? other : one
+
+/** What is dropped first when there is no room: a closing, then what is least grave. */
+const rankOf = (entry: PendingEntry): number =>
+  entry._tag === "Closing" ? -1 : severities.indexOf(entry.severity)
 
 /** The keys among `open` that are resolved. */
 export const endedOf = (ended: Ended, open: ReadonlyMap<string, unknown>): ReadonlyArray<string> =>
@@ -53,18 +57,23 @@ export const makePendingAlerts = (): PendingAlerts => {
     const entry = at === undefined ? undefined : entries.get(at)
     return at === undefined || entry?._tag !== "Outbreak" ? undefined : { at, entry }
   }
-  const makeRoom = (): void => {
-    if (entries.size < alertLimits.pendingMax) return
-    const victim = [...entries].find(([, { _tag }]) => _tag === "Closing") ?? entries.entries().next().value
-    if (victim === undefined) return
-    const [at, entry] = victim
+  /** Whether there is room for it: what is less grave than everything that waits makes none. */
+  const makeRoom = (entry: PendingEntry): boolean => {
+    if (entries.size < alertLimits.pendingMax) return true
+    let victim: readonly [at: number, entry: PendingEntry] | undefined
+    for (const one of entries) if (victim === undefined || rankOf(one[1]) < rankOf(victim[1])) victim = one
+    if (victim === undefined) return true
+    const [at, leaves] = victim
+    const isRoom = rankOf(leaves) <= rankOf(entry)
+    const lost = isRoom ? leaves : entry
+    if (lost._tag === "Outbreak") dropped += 1
+    if (!isRoom) return false
     entries.delete(at)
-    if (entry._tag === "Closing") return
-    dropped += 1
-    if (openByKey.get(entry.dedupKey) === at) openByKey.delete(entry.dedupKey)
+    if (leaves._tag === "Outbreak" && openByKey.get(leaves.dedupKey) === at) openByKey.delete(leaves.dedupKey)
+    return true
   }
   const push = (entry: PendingEntry): void => {
-    makeRoom()
+    if (!makeRoom(entry)) return
     entries.set(next, entry)
     if (entry._tag === "Outbreak" && entry.resolved === null) openByKey.set(entry.dedupKey, next)
     next += 1

@@ -11,7 +11,7 @@
  *
  * Promises: `raise` and `resolve` never fail, never wait; a raise always logs, at the level of its severity (a
  * condition that merely lasts: at debug); at most
- * `alertLimits.pendingMax` entries wait, the oldest is dropped and counted.
+ * `alertLimits.pendingMax` entries wait; of more the least grave is dropped, the oldest of these first, and counted.
  * Never: sends anything (sinks are components of their own) or touches the database.
  */
 import { Context, type Effect } from "effect"

@@ -5,7 +5,7 @@
  * peer or an error is masked before it is kept, because it is shown and stored; a `resolve` that was just reported is not
  * sent to the database again.
  * Never: waits for anything or calls the database.
- * Failure: when more than `alertLimits.pendingMax` entries wait, the oldest is dropped, counted, and
+ * Failure: when more than `alertLimits.pendingMax` entries wait, the least grave is dropped, the oldest of these first; it is counted, and
  * still in the log.
  */
 import { Clock, Effect, Layer } from "effect"

@@ -156,6 +156,51 @@ describe("outbreaks that wait to be stored", () => {
   )
 })
 
+describe("a storm of alerts", () => {
+  const storm = alertLimits.pendingMax
+  it.effect("drops the least grave, the oldest of these first; what is CRITICAL stays, in its place", () =>
+    Effect.gen(function* () {
+      const alerts = yield* Alerts
+      const raise = (severity: Alert["severity"], dedupKey: string) =>
+        alerts.raise(alert({ severity, dedupKey }))
+      yield* raise("CRITICAL", "first")
+      yield* raise("LOW", "l1")
+      yield* raise("MEDIUM", "m1")
+      yield* raise("LOW", "l2")
+      for (let n = 0; n < storm; n += 1) yield* raise("HIGH", `k${n}`)
+      yield* raise("CRITICAL", "last")
+      assert.deepInclude(alerts.counts(), { pending: storm, dropped: 5 })
+      const keys = outbreaks(alerts.takePending()).map(({ dedupKey }) => dedupKey)
+      assert.deepStrictEqual(
+        [keys[0], keys[1], keys.at(-2), keys.at(-1)],
+        ["first", "k2", `k${storm - 1}`, "last"]
+      )
+    }).pipe(Effect.provide(queue))
+  )
+
+  it.effect("[what comes is less grave than all that waits] is itself what is dropped, a closing too", () =>
+    Effect.gen(function* () {
+      const alerts = yield* Alerts
+      for (let n = 0; n < storm; n += 1)
+        yield* alerts.raise(alert({ severity: "CRITICAL", dedupKey: `c${n}` }))
+      const taken = alerts.takePending()
+      // A batch that could not be stored comes back before what was raised meanwhile.
+      yield* alerts.raise(alert({ severity: "HIGH", dedupKey: "high" }))
+      alerts.putBack(taken)
+      yield* alerts.raise(alert({ severity: "LOW", dedupKey: "low" }))
+      yield* alerts.resolve("elsewhere", "well")
+      assert.deepInclude(alerts.counts(), { pending: storm, dropped: 2 })
+      assert.deepStrictEqual(
+        outbreaks(alerts.takePending()).map(({ dedupKey }) => dedupKey),
+        outbreaks(taken).map(({ dedupKey }) => dedupKey)
+      )
+      // And what was dropped is raised again like any other.
+      yield* alerts.raise(alert({ severity: "LOW", dedupKey: "low" }))
+      assert.strictEqual(alerts.counts().pending, 1)
+    }).pipe(Effect.provide(queue))
+  )
+})
+
 describe("the line of an alert", () => {
   const levelOf = (given: Partial<Alert>) =>
     Effect.gen(function* () {
