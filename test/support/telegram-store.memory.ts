@@ -5,6 +5,9 @@
  * Never: counts ages; the figures are the test's.
  */
 import { Clock, Effect } from "effect"
+import type { AlertSeverity } from "../../src/domain/kernel/settings-alerts.ts"
+import type { SentAlert } from "../../src/domain/operators/telegram-alerts.ts"
+import { telegramLimits } from "../../src/domain/operators/telegram-limits.ts"
 import { isPressAnswer } from "../../src/domain/operators/telegram-pace.ts"
 import { type DatabaseError, DatabaseUnavailable } from "../../src/layers/database/database.port.ts"
 import type {
@@ -23,6 +26,9 @@ interface StoredUpdate {
   readonly update: WaitingUpdate
   attempts: number
   status: "waiting" | "done" | "dead"
+}
+interface StoredAlert extends SentAlert {
+  readonly told: Set<number>
 }
 interface StoredCall extends WaitingCall {
   status: "waiting" | "sent" | "dropped"
@@ -48,6 +54,7 @@ export const makeMemoryTelegram = () => {
   const updates: Array<StoredUpdate> = []
   const calls: Array<StoredCall> = []
   const questions: Array<Confirmation> = []
+  const alerts: Array<StoredAlert> = []
   /** Of messages that were sent, as Telegram named them. */
   const numbers: Array<number | null> = []
   const failures = new Map<keyof TelegramStoreService, DatabaseError>()
@@ -135,7 +142,29 @@ export const makeMemoryTelegram = () => {
       }),
     drop: (seq, why) => guarded("drop", () => ended(seq, "dropped", why)),
     figures: Effect.die(new Error("nobody asks")),
-    notifyAlerts: () => Effect.succeed(0),
+    notifyAlerts: (chats, { ageMsMax, isQuiet }, callsOf) =>
+      Effect.flatMap(Clock.currentTimeMillis, (nowMs) =>
+        guarded("notifyAlerts", () => {
+          const isFree = (chat: number): boolean =>
+            calls.filter((call) => call.chat === chat && call.status === "waiting" && !call.isReply).length <
+            telegramLimits.alertsWaitingMax
+          const free = chats.filter(isFree)
+          const found = alerts
+            .filter(
+              ({ atMs, severity, told }) =>
+                free.some((chat) => !told.has(chat)) &&
+                (!isQuiet || severity === "CRITICAL") &&
+                (nowMs - atMs < ageMsMax || severity === "HIGH" || severity === "CRITICAL")
+            )
+            .slice(0, telegramLimits.alertsRoundMax)
+          for (const chat of free) {
+            const news = found.filter(({ told }) => !told.has(chat))
+            if (news.length > 0) add(false, callsOf(chat, news), nowMs)
+            for (const { told } of news) told.add(chat)
+          }
+          return found.length
+        })
+      ),
     testSelf: () => Effect.succeed(0),
     askApprovals: () => Effect.succeed(0)
   }
@@ -149,6 +178,12 @@ export const makeMemoryTelegram = () => {
     arrive: (...more: ReadonlyArray<WaitingUpdate>) => {
       for (const update of more) updates.push({ update, attempts: 0, status: "waiting" })
     },
+    /** An alert that is open, which began now. */
+    alert: (severity: AlertSeverity, kind: string, message: string) =>
+      Effect.map(Clock.currentTimeMillis, (atMs) => {
+        const id = `alert ${alerts.length + 1}`
+        alerts.push({ id, severity, kind, message, strategy: null, atMs, told: new Set() })
+      }),
     /** Something to send that answers nobody, unless it is told. */
     write: (isReply: boolean, ...made: ReadonlyArray<OutgoingCall>) => add(isReply, made, 0),
     update: (updateId: number) => updates.find(({ update }) => update.updateId === updateId),

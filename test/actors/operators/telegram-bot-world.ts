@@ -5,6 +5,7 @@
  */
 import { assert } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
+import { notifyAlerts } from "../../../src/actors/operators/telegram-notify.ts"
 import { sendCalls } from "../../../src/actors/operators/telegram-send.ts"
 import type { Handling } from "../../../src/actors/operators/telegram-handle.ts"
 import { handleUpdates } from "../../../src/actors/operators/telegram-updates.ts"
@@ -116,6 +117,9 @@ export const openBot = (parts: BotParts = {}) =>
       made,
       state,
       handle: Effect.forkScoped(Effect.provide(handleUpdates(handling), context), { startImmediately: true }),
+      notify: Effect.forkScoped(Effect.provide(notifyAlerts(SELF, settings.telegram), context), {
+        startImmediately: true
+      }),
       send: Effect.forkScoped(Effect.provide(sendCalls(SELF, settings.telegram), context), {
         startImmediately: true
       })
