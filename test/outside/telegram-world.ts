@@ -5,13 +5,13 @@
  * Never: lets the bot reach anything but the stand-in.
  */
 import { Effect, Exit, Scope } from "effect"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import path from "node:path"
 import { assert } from "vitest"
 import type { StandInOptions } from "../../peers/telegram/options.ts"
 import { waitUntil } from "../support/exchange.ts"
-import { emptyDatabase } from "../support/postgres.ts"
+import { alterDatabase, emptyDatabase, type TestDatabase } from "../support/postgres.ts"
 import { projectRoot } from "../support/program.ts"
 import { Telegram } from "../support/telegram.ts"
 import { type Row, Service } from "./service.ts"
@@ -25,15 +25,31 @@ export const lobby = -302
 /** The one chat that gets alerts, so that in the others every message is an answer. */
 export const pager = 401
 
+/** A line of the sink that is a file. */
+export interface SinkLine {
+  readonly kind: string
+  readonly message: string
+  readonly also: ReadonlyArray<{ readonly message: string }>
+  readonly more: number
+}
+
 export class TelegramWorld {
   readonly telegram: Telegram
   readonly service: Service
   readonly #folder: string
+  readonly #database: TestDatabase
   readonly #scope: Scope.Closeable
 
-  private constructor(telegram: Telegram, service: Service, folder: string, scope: Scope.Closeable) {
+  private constructor(
+    telegram: Telegram,
+    service: Service,
+    database: TestDatabase,
+    folder: string,
+    scope: Scope.Closeable
+  ) {
     this.telegram = telegram
     this.service = service
+    this.#database = database
     this.#folder = folder
     this.#scope = scope
   }
@@ -45,7 +61,7 @@ export class TelegramWorld {
     const telegram = await Telegram.open(options)
     const folder = mkdtempSync(path.join(tmpdir(), "holdfast-telegram-"))
     const scope = Effect.runSync(Scope.make())
-    const { url } = await Effect.runPromise(emptyDatabase.pipe(Scope.provide(scope)))
+    const database = await Effect.runPromise(emptyDatabase.pipe(Scope.provide(scope)))
     const config = path.join(folder, "holdfast.json")
     const chat = (role: string, alerts: boolean) => ({ role, alerts })
     const named = [
@@ -66,7 +82,7 @@ export class TelegramWorld {
         "src/main.ts"
       ],
       env: {
-        DATABASE_URL: url,
+        DATABASE_URL: database.url,
         HOLDFAST_CONFIG: config,
         FAULT_ORDER: path.join(folder, "order"),
         TELEGRAM_BOT_TOKEN: telegram.token,
@@ -74,7 +90,19 @@ export class TelegramWorld {
       }
     })
     for (const chat of [...operators, ...viewers, desk, lobby, pager]) telegram.bot.chats.open(chat)
-    return new TelegramWorld(telegram, service, folder, scope)
+    return new TelegramWorld(telegram, service, database, folder, scope)
+  }
+  /** One statement on the database, behind the back of the service. */
+  alter(statement: string): Promise<void> {
+    return Effect.runPromise(alterDatabase(this.#database, statement))
+  }
+  /** What a sink that is the file `alerts.jsonl` was told of a kind. */
+  lines(kind: string): ReadonlyArray<SinkLine> {
+    const file = path.join(this.service.dataDir, "alerts.jsonl")
+    const whole = existsSync(file) ? readFileSync(file, "utf8").split("\n").slice(0, -1) : []
+    return whole
+      .map((line) => (JSON.parse(line) as { readonly data: SinkLine }).data)
+      .filter((one) => one.kind === kind)
   }
   /** Orders a kill at a point of an update, or of a message. */
   killAt(point: string, subject: string): void {

@@ -2,6 +2,7 @@
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { createServer } from "node:net"
 import { waitUntil } from "../support/exchange.ts"
+import { stopwatch } from "../support/stopwatch.ts"
 import { desk, operators, pager, TelegramWorld } from "./telegram-world.ts"
 
 const freePort = (): Promise<number> =>
@@ -18,7 +19,9 @@ describe("a bot that polls", () => {
   const free = [...operators]
   const chat = (): number => free.pop() ?? assert.fail("no chat is left")
   beforeAll(async () => {
-    world = await TelegramWorld.open()
+    const kinds = ["telegram.unanswered"]
+    const lines = { kind: "file", path: "alerts.jsonl", kinds, perMinuteMax: 60 }
+    world = await TelegramWorld.open({}, {}, { alerts: { sinks: { lines } } })
     await world.service.start({}, 90_000)
     await world.state("Polling")
   }, 120_000)
@@ -58,6 +61,40 @@ describe("a bot that polls", () => {
     const answers = await Promise.all(chats.map((to) => telegram.ask(to, to, "/version", 60_000)))
     assert.isTrue(answers.every(({ text }) => text.startsWith("holdfast")))
   }, 90_000)
+
+  it("[updates arrive, the handlers are dead] degraded within 30 s, which another sink is told, until they are answered", async () => {
+    const { service, telegram } = world
+    const to = chat()
+    // Whatever a handler does with an update comes to nothing, and it does not know.
+    await world.alter(`CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql
+      AS 'BEGIN PERFORM pg_sleep(0.2); RETURN NULL; END'`)
+    await world.alter(
+      "CREATE TRIGGER dead BEFORE UPDATE ON telegram_updates FOR EACH ROW EXECUTE FUNCTION nothing()"
+    )
+    const tookMs = stopwatch()
+    telegram.bot.say(to, to, "/version")
+    await waitUntil(
+      () => `degraded health${service.tail()}`,
+      async () => {
+        const { body } = await service.get("/health")
+        const reasons = JSON.stringify(body.reasons)
+        return body.status === "degraded" && /updates are stored and not handled/.test(reasons)
+          ? true
+          : undefined
+      }
+    )
+    const line = await waitUntil("the file", () => world.lines("telegram.unanswered")[0])
+    assert.isBelow(tookMs(), 30_000)
+    assert.match(line.message, /^commands sent to the Telegram bot are not answered: 1 updates are stored/)
+    assert.match(String((await world.component())["state"]), /^Polling\.Unanswered/)
+    assert.deepStrictEqual(telegram.written(to), [])
+    assert.strictEqual((await service.get("/health")).body.can_trade, true)
+    await world.alter("DROP FUNCTION nothing CASCADE")
+    assert.match((await telegram.next(to, 0)).text, /^holdfast[^]*Late: you asked \d+ s ago/)
+    await waitUntil("the end of it", async () =>
+      (await world.component())["state"] === "Polling" ? true : undefined
+    )
+  }, 180_000)
 
   it("[Telegram away] alerts wait, and become few messages afterwards", async () => {
     const { service, telegram } = world
