@@ -1,8 +1,13 @@
 /** The bot against everything that Telegram, the network and a kill do to it; minutes, because its pauses are real. */
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import { randomUUID } from "node:crypto"
 import { createServer } from "node:net"
+import { setTimeout as pause } from "node:timers/promises"
 import { waitUntil } from "../support/exchange.ts"
 import { stopwatch } from "../support/stopwatch.ts"
+import { alertsIn } from "../support/telegram-alerts.ts"
+import { telegramLimits } from "../../src/domain/operators/telegram-limits.ts"
+import { alertBody } from "./service.ts"
 import { desk, operators, pager, TelegramWorld } from "./telegram-world.ts"
 
 const freePort = (): Promise<number> =>
@@ -19,7 +24,7 @@ describe("a bot that polls", () => {
   const free = [...operators]
   const chat = (): number => free.pop() ?? assert.fail("no chat is left")
   beforeAll(async () => {
-    const kinds = ["telegram.unanswered"]
+    const kinds = ["telegram.unanswered", "signal.conflict", "position.unprotected"]
     const lines = { kind: "file", path: "alerts.jsonl", kinds, perMinuteMax: 60 }
     world = await TelegramWorld.open({}, {}, { alerts: { sinks: { lines } } })
     await world.service.start({}, 90_000)
@@ -62,6 +67,27 @@ describe("a bot that polls", () => {
     assert.isTrue(answers.every(({ text }) => text.startsWith("holdfast")))
   }, 90_000)
 
+  /** What the pager was told since it had `before` messages, once `isAll` of it. */
+  const told = (what: string, before: number, isAll: (all: ReturnType<typeof alertsIn>) => boolean) =>
+    waitUntil(
+      () => `${what}; told ${JSON.stringify(pagerTexts(before)).slice(-3_000)}${world.service.tail()}`,
+      () => {
+        const texts = pagerTexts(before)
+        const all = alertsIn(texts)
+        return isAll(all) ? { ...all, texts } : undefined
+      },
+      90_000
+    )
+  const pagerTexts = (before: number) =>
+    world.telegram
+      .written(pager)
+      .slice(before)
+      .map(({ text }) => text)
+  /** A CRITICAL alert, as the service stores one. */
+  const unprotect = (message: string): Promise<void> =>
+    world.alter(`INSERT INTO alerts (id, severity, kind, dedup_key, message, standing)
+      VALUES ('${randomUUID()}', 'CRITICAL', 'position.unprotected', '${message}', '${message}', true)`)
+
   it("[updates arrive, the handlers are dead] degraded within 30 s, which another sink is told, until they are answered", async () => {
     const { service, telegram } = world
     const to = chat()
@@ -96,33 +122,42 @@ describe("a bot that polls", () => {
     )
   }, 180_000)
 
-  it("[Telegram away] alerts wait, and become few messages afterwards", async () => {
+  it("[Telegram away for a minute] trading goes on; alerts wait, and become few messages, each CRITICAL one by name", async () => {
     const { service, telegram } = world
     const before = telegram.written(pager).length
     telegram.faults({ on: "*", times: null, do: { type: "reset" } })
+    const awayMs = stopwatch()
     await world.state("BackingOff", 60_000)
-    for (let n = 0; n < 30; n += 1)
-      await service.post("/api/v1/trading-state", {
-        state: n % 2 === 0 ? "HALTED" : "ACTIVE",
-        reason: `n ${n}`
-      })
+    const critical: Array<string> = []
+    let halts = 0
+    for (let n = 0; awayMs() < 60_000; n += 1) {
+      halts += 1
+      for (const state of ["HALTED", "ACTIVE"])
+        await service.post("/api/v1/trading-state", { scope: "account:paper-2", state, reason: `n ${n}` })
+      if (n % 10 === 0) {
+        critical.push(`position ${n}`)
+        await unprotect(`position ${n}`)
+        const taken = await service.post("/webhook", alertBody({ symbol: "QQQ", quantity: 1 }))
+        const { orders } = await service.settled(String(taken.body.signal_id))
+        assert.deepStrictEqual(
+          (orders as ReadonlyArray<{ readonly status: string }>).map(({ status }) => status),
+          ["filled"]
+        )
+      }
+      await pause(500)
+    }
     assert.strictEqual((await service.get("/health/ready")).status, 200)
+    assert.lengthOf(telegram.written(pager), before)
     telegram.faults()
-    const said = await waitUntil(
+    const all = await told(
       "the alerts",
-      () => {
-        const texts = telegram
-          .written(pager)
-          .slice(before)
-          .map(({ text }) => text)
-        const halted = texts.filter((text) => text.includes("trading_state.changed"))
-        const counted = halted.map((text) => 1 + Number(/(\d+) more like this/.exec(text)?.[1] ?? 0))
-        return counted.reduce((sum, count) => sum + count, 0) >= 15 ? halted : undefined
-      },
-      90_000
+      before,
+      ({ counts, critical: named }) =>
+        named.length >= critical.length && (counts.get("trading_state.changed") ?? 0) >= halts
     )
-    assert.isBelow(said.length, 15)
-  }, 240_000)
+    assert.deepStrictEqual(all.critical, critical)
+    assert.isAtMost(all.texts.length, telegramLimits.alertsWaitingMax + 10)
+  }, 300_000)
 })
 
 describe("a bot with a webhook", () => {
