@@ -1,6 +1,7 @@
 /** The bot against everything that Telegram, the network and a kill do to it; minutes, because its pauses are real. */
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { randomUUID } from "node:crypto"
+import { Agent } from "node:http"
 import { createServer } from "node:net"
 import { setTimeout as pause } from "node:timers/promises"
 import { waitUntil } from "../support/exchange.ts"
@@ -157,6 +158,63 @@ describe("a bot that polls", () => {
     )
     assert.deepStrictEqual(all.critical, critical)
     assert.isAtMost(all.texts.length, telegramLimits.alertsWaitingMax + 10)
+  }, 300_000)
+
+  it("[a thousand alerts at once] are few messages on each way out, in order, with every CRITICAL one named", async () => {
+    const { service, telegram } = world
+    const [before, linesBefore] = [telegram.written(pager).length, world.lines("position.unprotected").length]
+    // Too old to be traded: what is sent twice under one name with different bodies is an alert all the same.
+    const agent = new Agent({ keepAlive: true })
+    const post = (n: number, symbol: string) =>
+      service.post("/webhook", alertBody({ symbol, timestamp: "2026-01-01T00:00:00Z", id: `storm-${n}` }), {
+        agent
+      })
+    // One after the other, so that their order is known.
+    let stored = Promise.resolve()
+    const storm = async (symbol: string, status: number) => {
+      const numbers = Array.from({ length: 1_000 }, (_, n) => n)
+      const answers = new Set<number>()
+      const send = async (): Promise<void> => {
+        for (let n = numbers.shift(); n !== undefined; n = numbers.shift()) {
+          answers.add((await post(n, symbol)).status)
+          if (status === 409 && n % 100 === 50) stored = stored.then(() => unprotect(`storm ${n}`))
+        }
+      }
+      await Promise.all(Array.from({ length: 32 }, send))
+      assert.deepStrictEqual([...answers], [status])
+    }
+    await storm("SPY", 201)
+    const stormMs = stopwatch()
+    await storm("QQQ", 409)
+    await stored
+    const tookMs = stormMs()
+    agent.destroy()
+    const critical = Array.from({ length: 10 }, (_, n) => `storm ${100 * n + 50}`)
+    const all = await told(
+      "a thousand alerts",
+      before,
+      ({ counts, critical: named }) => named.length >= 10 && (counts.get("signal.conflict") ?? 0) >= 1_000
+    )
+    assert.deepStrictEqual([all.counts.get("signal.conflict"), all.critical], [1_000, critical])
+    // On a slow machine they come over several looks.
+    assert.isAtMost(all.texts.length, 20 + (2 * tookMs) / telegramLimits.alertsEveryMs)
+    const lines = await waitUntil("the file", () => {
+      const found = world.lines("signal.conflict")
+      return found.reduce((sum, { more }) => sum + 1 + more, 0) >= 1_000 ? found : undefined
+    })
+    assert.strictEqual(
+      lines.reduce((sum, { more }) => sum + 1 + more, 0),
+      1_000
+    )
+    assert.isAtMost(lines.length, 60 + tookMs / 1_000)
+    assert.deepStrictEqual(
+      world
+        .lines("position.unprotected")
+        .slice(linesBefore)
+        .flatMap(({ also, message }) => [message, ...also.map((one) => one.message)]),
+      critical
+    )
+    assert.strictEqual((await service.get("/health")).body.can_trade, true)
   }, 300_000)
 })
 
