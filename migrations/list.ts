@@ -42,6 +42,7 @@ import m0035 from "./0035_order-types.ts"
 import m0036 from "./0036_approvals.ts"
 import m0037 from "./0037_stages.ts"
 import m0038 from "./0038_telegram-self-test.ts"
+import m0039 from "./0039_paper-orders.ts"
 
 export const migrations = [
   { id: 1, name: "0001_init", up: m0001 },
@@ -81,5 +82,6 @@ export const migrations = [
   { id: 35, name: "0035_order-types", up: m0035 },
   { id: 36, name: "0036_approvals", up: m0036 },
   { id: 37, name: "0037_stages", up: m0037 },
-  { id: 38, name: "0038_telegram-self-test", up: m0038 }
+  { id: 38, name: "0038_telegram-self-test", up: m0038 },
+  { id: 39, name: "0039_paper-orders", up: m0039 }
 ]

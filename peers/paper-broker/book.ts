@@ -5,7 +5,7 @@
  * venue's one sequence row, so their numbers are committed in order.
  *
  * Promises: a request is counted durably before anything else is done with it; a create is one order or a refusal,
- * never both; a fill changes order, position and cash together; nothing is published before it is committed.
+ * never both; a fill changes order, position and cash together, its fee included; nothing is published before it is committed.
  * Never: decides prices (prices.ts) or when to fill (matcher.ts).
  */
 import { BigDecimal, Clock, Effect } from "effect"
@@ -130,8 +130,14 @@ const place = (database: VenueDatabase, options: PaperBrokerOptions, request: Or
     })
   )
 
-/** Position and cash after a trade, stored. */
-const settle = (sql: Sql, order: OrderRow, signed: BigDecimal.BigDecimal, price: BigDecimal.BigDecimal) =>
+/** Position and cash after a trade and its fee, stored. */
+const settle = (
+  sql: Sql,
+  order: OrderRow,
+  signed: BigDecimal.BigDecimal,
+  price: BigDecimal.BigDecimal,
+  fee: string
+) =>
   Effect.gen(function* () {
     const rows = yield* sql<{ quantity: string; average_price: string }>`SELECT quantity, average_price
       FROM positions WHERE account = ${order.account} AND symbol = ${order.symbol}`
@@ -148,7 +154,7 @@ const settle = (sql: Sql, order: OrderRow, signed: BigDecimal.BigDecimal, price:
     })} ON CONFLICT (account, symbol) DO UPDATE
       SET quantity = excluded.quantity, average_price = excluded.average_price`
     const cost = formatDecimal(BigDecimal.multiplyAll([signed, price, contractMultiplier(order.symbol)]))
-    yield* sql`UPDATE accounts SET cash = cash - ${cost}::numeric WHERE id = ${order.account}`
+    yield* sql`UPDATE accounts SET cash = cash - ${cost}::numeric - ${fee}::numeric WHERE id = ${order.account}`
   })
 
 const fill = (
@@ -170,7 +176,9 @@ const fill = (
       const quantity = wanted === null ? left : BigDecimal.min(left, decimal(wanted))
       const filled = BigDecimal.sum(already, quantity)
       const average = weightedAverage(decimal(order.average_price ?? "0"), already, decimal(price), quantity)
-      yield* settle(sql, order, order.side === "buy" ? quantity : BigDecimal.negate(quantity), decimal(price))
+      const fee = options.feeOf({ symbol: order.symbol, quantity: formatDecimal(quantity), price })
+      const signed = order.side === "buy" ? quantity : BigDecimal.negate(quantity)
+      yield* settle(sql, order, signed, decimal(price), fee)
       const complete = BigDecimal.equals(filled, decimal(order.quantity))
       const orders =
         yield* sql<OrderRow>`UPDATE orders SET filled_quantity = ${formatDecimal(filled)}::numeric,
@@ -186,7 +194,7 @@ const fill = (
         trade_id: String(TRADE_ID_BASE + sequence),
         quantity: formatDecimal(quantity),
         price,
-        fee: "0",
+        fee,
         at
       }
       yield* sql`INSERT INTO fills ${sql.insert({ sequence, order_id: order.id, account: order.account, ...trade })}`

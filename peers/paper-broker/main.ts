@@ -1,6 +1,6 @@
 /**
  * The paper venue as a program: `node peers/paper-broker/main.ts --database-url URL [--port P] [--schema S] [--rule U|R|O|N]
- * [--seed N] [--venue NAME] [--cash AMOUNT]`; each option may also be the variable PAPER_BROKER_DATABASE_URL and so on.
+ * [--seed N] [--venue NAME] [--cash AMOUNT] [--fees JSON]`; each option may also be the variable PAPER_BROKER_DATABASE_URL and so on.
  *
  * Its log is one JSON object per line on standard output; the line with `"event":"venue.listening"` names the port.
  *
@@ -11,6 +11,8 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Cause, Data, Effect, Logger, Redacted, Result, Runtime, Schema } from "effect"
 import { parseArgs } from "node:util"
+import { plainInstruments } from "../../src/domain/kernel/instruments.ts"
+import { feeOf } from "../../src/domain/kernel/venue-fee.ts"
 import { type PaperBrokerOptions, venueDefaults } from "./options.ts"
 import { startPaperBroker } from "./venue.ts"
 
@@ -25,6 +27,21 @@ const PortText = Schema.NumberFromString.check(
 )
 const SeedText = Schema.NumberFromString.check(Schema.isInt())
 
+const AmountText = Schema.String.check(
+  Schema.isPattern(/^\d{1,15}(\.\d{1,18})?$/, { message: "must be a decimal string" })
+)
+const Fee = Schema.Struct({ perUnit: AmountText, pct: AmountText, minimum: AmountText })
+/** As `fees` of a broker in the settings of holdfast, with every field. */
+const FeesText = Schema.fromJsonString(
+  Schema.Struct({
+    equity: Schema.optionalKey(Fee),
+    option: Schema.optionalKey(Fee),
+    future: Schema.optionalKey(Fee),
+    crypto: Schema.optionalKey(Fee),
+    fx: Schema.optionalKey(Fee)
+  })
+)
+
 const ProgramOptions = Schema.Struct({
   "database-url": Schema.String.check(
     Schema.isPattern(/^postgres(ql)?:\/\//, { message: "must be a postgres URL" })
@@ -38,7 +55,8 @@ const ProgramOptions = Schema.Struct({
   seed: SeedText,
   cash: Schema.String.check(
     Schema.isPattern(/^\d{1,15}(\.\d{1,8})?$/, { message: "must be a decimal string" })
-  )
+  ),
+  fees: FeesText
 })
 
 /** Options of the command line, then of the environment, then the defaults. */
@@ -53,7 +71,8 @@ const readOptions = (): Result.Result<PaperBrokerOptions, string> => {
         rule: option,
         venue: option,
         seed: option,
-        cash: option
+        cash: option,
+        fees: option
       }
     })
   )
@@ -69,12 +88,14 @@ const readOptions = (): Result.Result<PaperBrokerOptions, string> => {
       rule: setting("rule") ?? venueDefaults.rule,
       venue: setting("venue") ?? venueDefaults.venue,
       seed: setting("seed") ?? String(venueDefaults.seed),
-      cash: setting("cash") ?? venueDefaults.startingCash
+      cash: setting("cash") ?? venueDefaults.startingCash,
+      fees: setting("fees") ?? "{}"
     }),
     {
       onFailure: (error) => error.message,
-      onSuccess: ({ "database-url": url, cash, ...rest }) => ({
+      onSuccess: ({ "database-url": url, cash, fees, ...rest }) => ({
         ...rest,
+        feeOf: (trade) => feeOf(fees, plainInstruments.of(trade.symbol), trade),
         databaseUrl: Redacted.make(url),
         startingCash: cash,
         accounts: venueDefaults.accounts

@@ -26,6 +26,12 @@ export interface PaperBrokerOptions {
   /** Cash of an account when the venue first hears of it, decimal string. `accounts` overrides it by account id. */
   readonly startingCash: string
   readonly accounts: Readonly<Record<string, string>>
+  /** What it takes for a trade: a decimal string, at least zero. */
+  readonly feeOf: (trade: {
+    readonly symbol: string
+    readonly quantity: string
+    readonly price: string
+  }) => string
 }
 
 export const venueDefaults = {
@@ -35,7 +41,8 @@ export const venueDefaults = {
   venue: "paper",
   seed: 1,
   startingCash: "100000",
-  accounts: {}
+  accounts: {},
+  feeOf: () => "0"
 } as const
 
 export const venueLimits = {

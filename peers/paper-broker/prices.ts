@@ -6,8 +6,9 @@
  * Promises: every symbol has a price at any time; buys trade at the ask, sells at the bid; a set price is both.
  * Never: queries the database on the order path: overrides are read once at start and kept in step by `set`.
  */
-import { BigDecimal, Clock, Effect } from "effect"
+import { Clock, Effect } from "effect"
 import { practiceQuote } from "../../src/domain/market/practice-price.ts"
+import * as match from "../../src/domain/orders/quote-match.ts"
 import type { DatabaseAway, VenueDatabase } from "./database.ts"
 import { type OrderRow, plain } from "./wire.ts"
 
@@ -25,37 +26,24 @@ export interface Prices {
   readonly set: (symbol: string, price: string | null) => Effect.Effect<void, DatabaseAway>
 }
 
-/** Whether the last trade has reached a stop: at or above it for a buy, at or below it for a sell. */
-export const reachesStop = (order: Pick<OrderRow, "side" | "stop_price">, quote: VenueQuote): boolean => {
-  if (order.stop_price === null) return false
-  const [stop, last] = [
-    BigDecimal.fromStringUnsafe(order.stop_price),
-    BigDecimal.fromStringUnsafe(quote.last)
-  ]
-  return order.side === "buy"
-    ? BigDecimal.isGreaterThanOrEqualTo(last, stop)
-    : BigDecimal.isLessThanOrEqualTo(last, stop)
-}
+/** Whether the last trade has reached the stop of an order. */
+export const reachesStop = (order: Pick<OrderRow, "side" | "stop_price">, quote: VenueQuote): boolean =>
+  match.reachesStop({ side: order.side, stopPrice: order.stop_price }, quote)
 
-/**
- * The price at which an order would trade now, or null while its limit is not reached, or its stop was not. A limit may be
- * bettered; a stop that was triggered is a market or a limit order.
- */
+/** The price at which an order would trade now, or null while its limit is not reached, or its stop was not. */
 export const tradePrice = (
   order: Pick<OrderRow, "side" | "limit_price" | "stop_price" | "triggered_at">,
   quote: VenueQuote
-): string | null => {
-  if (order.stop_price !== null && order.triggered_at === null) return null
-  const price = order.side === "buy" ? quote.ask : quote.bid
-  if (order.limit_price === null) return price
-  const limit = BigDecimal.fromStringUnsafe(order.limit_price)
-  const offered = BigDecimal.fromStringUnsafe(price)
-  const reached =
-    order.side === "buy"
-      ? BigDecimal.isLessThanOrEqualTo(offered, limit)
-      : BigDecimal.isGreaterThanOrEqualTo(offered, limit)
-  return reached ? price : null
-}
+): string | null =>
+  match.tradePrice(
+    {
+      side: order.side,
+      limitPrice: order.limit_price,
+      stopPrice: order.stop_price,
+      isTriggered: order.triggered_at !== null
+    },
+    quote
+  )
 
 export const makePrices = (database: VenueDatabase, seed: number): Prices => {
   const overrides = new Map<string, string>()

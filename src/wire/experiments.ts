@@ -44,6 +44,11 @@ const experiment = z
       .nullable()
       .meta({ description: "95 percent interval of the mean; null below five closes." }),
     pnl_high: z.number().nullable(),
+    paper_closes: count.meta({
+      description: "Closes on paper of what these signals opened there, while their strategy was a shadow."
+    }),
+    paper_pnl: decimal.meta({ description: "Profit of these, net of all their fees, of the opening too." }),
+    paper_fees: decimal.meta({ description: "Fees of all fills on paper that these signals led to." }),
     shadow: compared
       .nullable()
       .meta({ description: "Of one shadow; an engine that has had two has a row with each." })

@@ -24,7 +24,7 @@ const back = z
     }),
     profitMin: amount.default("0").meta({
       description:
-        "Money that these must have made together, before fees; more than 0 in any case. Paper pays no fees: set it to what they would have cost."
+        "Money that these must have made together, net of the `fees` of their broker; more than 0 in any case."
     })
   })
   .meta({

@@ -23,6 +23,7 @@ import { alerts } from "./settings-alerts.ts"
 import { approval } from "./settings-approval.ts"
 import { contractRule, engine, panel, shadow, split, voter, voterName } from "./settings-engines.ts"
 import { exits, sizing } from "./settings-exits.ts"
+import { fees } from "./settings-fees.ts"
 import { resources } from "./settings-resources.ts"
 import { risk } from "./settings-risk.ts"
 import { sourceFile } from "./settings-source.ts"
@@ -105,7 +106,8 @@ const broker = z
       .meta({ description: "How it treats a client order id it has seen before (T5)." }),
     propagationMs: natural
       .default(2_000)
-      .meta({ description: "How long an order may be invisible after it was accepted." })
+      .meta({ description: "How long an order may be invisible after it was accepted." }),
+    fees
   })
   .meta({ id: "BrokerSettings", description: "A connection to a venue." })
 

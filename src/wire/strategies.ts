@@ -14,6 +14,21 @@ const holding = z
   .object({ account: z.string(), symbol: z.string(), quantity: decimal, average_price: decimal })
   .meta({ id: "PaperHolding" })
 
+const resting = z
+  .object({
+    order_id: z.string(),
+    signal_id: z.string(),
+    account: z.string(),
+    symbol: z.string(),
+    side: z.enum(["buy", "sell"]),
+    quantity: decimal,
+    limit_price: decimal.nullable(),
+    stop_price: decimal.nullable(),
+    triggered: z.boolean().meta({ description: "The market has reached its stop." }),
+    expires_at: instant.nullable().meta({ description: "Null: it rests until it is cancelled." })
+  })
+  .meta({ id: "PaperOrder" })
+
 const strategy = z
   .object({
     strategy: z.string(),
@@ -32,8 +47,12 @@ const strategy = z
     closes: count.meta({ description: "Real orders since then that closed some of what it holds." }),
     pnl: decimal.meta({ description: "Profit of these, net of their fees." }),
     paper_closes: count.meta({ description: "The same on paper." }),
-    paper_pnl: decimal.meta({ description: "Profit of these; paper has no fees." }),
-    paper_open: z.array(holding).meta({ description: "What it holds on paper." })
+    paper_pnl: decimal.meta({
+      description: "Profit of these, net of the fees that its broker would have taken to open and close them."
+    }),
+    paper_fees: decimal.meta({ description: "All fees of its fills on paper since then." }),
+    paper_open: z.array(holding).meta({ description: "What it holds on paper." }),
+    paper_resting: z.array(resting).meta({ description: "Its orders that wait for their price on paper." })
   })
   .meta({ id: "Strategy" })
 

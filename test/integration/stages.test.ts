@@ -6,6 +6,7 @@ import { decide, planSignal } from "../../src/domain/decision/decision.ts"
 import type { Facts } from "../../src/domain/decision/facts.ts"
 import { AccountLeases, makeLeaseGuard } from "../../src/layers/accounts/accounts-lease.port.ts"
 import { Database } from "../../src/layers/database/database.port.ts"
+import { experimentsOf } from "../../src/layers/health/read-experiments.pg.ts"
 import { strategiesOf } from "../../src/layers/health/read-strategies.pg.ts"
 import { Market } from "../../src/layers/market/market.port.ts"
 import { StageStore } from "../../src/layers/orders/stage-store.port.ts"
@@ -24,7 +25,8 @@ const settings = testSettings({
   strategies: {
     default: { sources: ["default"], accounts: ["paper-1"], stopLossPct: "10", demotion },
     fixed: { sources: ["wave"], accounts: ["paper-1"], stage: "shadow" }
-  }
+  },
+  brokers: { practice: { kind: "paper", fees: { equity: { perUnit: "0.5" } } } }
 })
 
 /** A market, and looks of a process that executes the account. */
@@ -34,6 +36,7 @@ const desk = Effect.gen(function* () {
       client`DELETE FROM strategy_stages`,
       client`DELETE FROM paper_positions`,
       client`DELETE FROM paper_trades`,
+      client`DELETE FROM paper_orders`,
       client`DELETE FROM closes`,
       client`DELETE FROM alerts`,
       client`DELETE FROM audit`
@@ -63,6 +66,61 @@ const desk = Effect.gen(function* () {
     look: within(Effect.flatMap(Clock.currentTimeMillis, (nowMs) => lookAtStages("root/trading/risk", nowMs)))
   }
 })
+
+/** What a signal says beside its defaults, in the columns of its row. */
+interface Given {
+  readonly quantity?: string
+  readonly type?: "limit" | "stop" | "stop_limit"
+  readonly limit?: string
+  readonly stop?: string
+  readonly time?: "day" | "gtc"
+}
+
+/** Decides new signals as a pipeline does. Returns their ids. */
+const decidedOn = (quote: Effect.Success<typeof desk>["quote"], ...given: ReadonlyArray<Given>) =>
+  Effect.gen(function* () {
+    const database = yield* Database
+    const signals = yield* storeOn(database, settings)
+    const ids = yield* insertSignals(
+      database,
+      given.map(({ quantity = null }) => ({ quantity }))
+    )
+    for (const [n, { limit = null, stop = null, time = null, type = null }] of given.entries())
+      yield* sql(
+        (client) => client`UPDATE signals SET order_type = ${type}, limit_price = ${limit}::numeric,
+          stop_price = ${stop}::numeric, time_in_force = ${time}, experiment_id = 'default', variant = 'A'
+          WHERE id = ${ids[n] ?? ""}::uuid`
+      )
+    const claim = yield* signals.claim(10)
+    assert.includeMembers(
+      claim.signals.map(({ id }) => id),
+      ids
+    )
+    yield* signals.decide(claim.token, claim.signals, ["paper-1"], (signal, context) =>
+      planSignal({
+        signal,
+        context,
+        settings: planSettings(settings),
+        quoteOf: (symbol) => {
+          const found = quote(symbol)
+          return found === null ? null : { ...found, atMs: found.at.getTime() }
+        },
+        figuresOf: () => null,
+        votes: null,
+        voters: null,
+        chain: null,
+        mayDefer: false
+      })
+    )
+    const reasons = yield* sql(
+      (client) => client`SELECT reason FROM decisions WHERE signal_id = ANY (${ids}::uuid[])`
+    )
+    assert.deepStrictEqual(
+      reasons,
+      ids.map(() => ({ reason: "strategy_shadow" }))
+    )
+    return ids
+  })
 
 /** Real closes of a strategy. */
 const closed = (...profits: ReadonlyArray<string>) =>
@@ -204,25 +262,7 @@ layer(Layer.provideMerge(stageStorePg, world(settings)), { excludeTestServices: 
           const submitted = yield* orders.submit(grant, waiting, permitOf(settings))
           assert.notStrictEqual(submitted._tag, "Submitting")
           yield* price("SPY", "100")
-          const signals = yield* storeOn(database, settings)
-          yield* insertSignals(database, [{ quantity: "3" }, { quantity: "1" }])
-          const claim = yield* signals.claim(10)
-          yield* signals.decide(claim.token, claim.signals, ["paper-1"], (signal, context) =>
-            planSignal({
-              signal,
-              context,
-              settings: planSettings(settings),
-              quoteOf: (symbol) => {
-                const found = quote(symbol)
-                return found === null ? null : { ...found, atMs: found.at.getTime() }
-              },
-              figuresOf: () => null,
-              votes: null,
-              voters: null,
-              chain: null,
-              mayDefer: false
-            })
-          )
+          yield* decidedOn(quote, { quantity: "3" }, { quantity: "1" })
           const kept = yield* rows<{
             readonly checks: unknown
             readonly facts: Facts
@@ -258,6 +298,92 @@ layer(Layer.provideMerge(stageStorePg, world(settings)), { excludeTestServices: 
           )
           assert.deepStrictEqual(sent, [])
         })
+    )
+
+    const demoted = Effect.gen(function* () {
+      const given = yield* desk
+      yield* given.look
+      yield* closed("-100")
+      yield* given.look
+      yield* given.price("SPY", "100")
+      return given
+    })
+    const resting = sql((client) =>
+      Effect.map(
+        client<{ readonly line: string }>`
+          SELECT concat_ws(' ', side, quantity, limit_price, stop_price, CASE WHEN triggered THEN 'triggered' END) AS line
+          FROM paper_orders ORDER BY seq`,
+        (found) => found.map(({ line }) => line)
+      )
+    )
+    const holding = sql(
+      (client) =>
+        client`SELECT quantity::text AS quantity, average_price::text AS price, fees::text AS fees FROM paper_positions`
+    )
+
+    it.effect("what rests on paper is filled when a quote crosses it, and pays the fees of its broker", () =>
+      Effect.gen(function* () {
+        const { look, price, quote } = yield* demoted
+        const [signal] = yield* decidedOn(
+          quote,
+          { quantity: "2", type: "limit", limit: "95" },
+          { type: "stop_limit", stop: "105", limit: "103", time: "gtc" }
+        )
+        const both = ["buy 2 95", "buy 1 103 105"]
+        assert.deepStrictEqual(yield* resting, both)
+        const { paper_resting: [first] = [] } = (yield* shown)["default"] as {
+          readonly paper_resting?: ReadonlyArray<Record<string, unknown>>
+        }
+        assert.deepInclude(first, { signal_id: signal, side: "buy", limit_price: "95", stop_price: null })
+        yield* price("SPY", "96")
+        yield* look
+        assert.deepStrictEqual(yield* resting, both)
+        yield* price("SPY", "106")
+        yield* look
+        assert.deepStrictEqual(yield* resting, ["buy 2 95", "buy 1 103 105 triggered"])
+        assert.deepStrictEqual(yield* holding, [])
+        yield* price("SPY", "94")
+        yield* look
+        // One trade of a holding in each look: the next is judged by what is held then.
+        assert.deepStrictEqual(yield* holding, [{ quantity: "2", price: "94", fees: "1" }])
+        yield* look
+        assert.deepStrictEqual(yield* resting, [])
+        assert.deepStrictEqual(yield* holding, [{ quantity: "3", price: "94", fees: "1.5" }])
+        yield* price("SPY", "80")
+        yield* look
+        assert.deepStrictEqual(yield* holding, [])
+        // Three at a loss of 14 each, 1.5 to open and 1.5 to close them.
+        const figures = { paper_closes: 1, paper_pnl: "-45", paper_fees: "3" }
+        assert.deepInclude((yield* shown)["default"], { ...figures, paper_resting: [] })
+        const compared = yield* experimentsOf(yield* Database)({ from: null, to: null, strategy: "default" })
+        assert.deepInclude(compared[0], { ...figures, closes: 0, pnl: "0" })
+      })
+    )
+
+    it.effect("what rests on paper is over with its session, a stop of trading, and the stage", () =>
+      Effect.gen(function* () {
+        const { look, price, quote } = yield* demoted
+        const wait: Given = { type: "limit", limit: "95" }
+        yield* decidedOn(quote, wait)
+        yield* sql((client) => client`UPDATE paper_orders SET expires_at = hf_clock()`)
+        yield* price("SPY", "94")
+        yield* look
+        assert.deepStrictEqual([yield* resting, yield* holding], [[], []])
+        yield* price("SPY", "100")
+        yield* decidedOn(quote, wait)
+        yield* sql(
+          (client) => client`INSERT INTO trading_state (scope, state, reason, changed_by)
+            VALUES ('strategy:default', 'REDUCING', 'r', 't')`
+        )
+        yield* look
+        assert.deepStrictEqual(yield* resting, [])
+        yield* sql((client) => client`DELETE FROM trading_state WHERE scope = 'strategy:default'`)
+        yield* decidedOn(quote, wait)
+        assert.lengthOf(yield* resting, 1)
+        const store = yield* StageStore
+        yield* store.operate({ strategy: "default", to: "live", by: "console:1", reason: null })
+        assert.deepStrictEqual(yield* resting, [])
+      })
     )
   }
 )

@@ -34,6 +34,7 @@ export const planSettings = (settings: Settings): PlanSettings => ({
   instruments: instrumentsOf(settings),
   panel: settings.panel,
   voters: settings.voters,
+  brokers: settings.brokers,
   sources: settings.sources,
   strategies: settings.strategies,
   accounts: settings.accounts,

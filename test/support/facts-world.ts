@@ -86,6 +86,7 @@ export const drawInput = (choose: () => number): PlanInput => {
     instruments: instrumentsOf({ instruments: {} }),
     panel: plainPanel,
     voters: {},
+    brokers: {},
     sources: { default: { ageMaxMs: 300_000 } },
     strategies: { first: strategyOf(), second: strategyOf() },
     accounts: {

@@ -1,32 +1,25 @@
 /**
- * One look at the stages of strategies: demotes what loses, takes back what has recovered, closes what a shadow holds on paper.
+ * One look at the stages of strategies: demotes what loses, takes back what has recovered, and looks at what shadows have on paper.
  *
  * It follows each look of the risk component: a rule that looks at closes has something new to see after a fill, and what is held
- * on paper has a stop that follows the market. Entries read the row in the statement that decides them, so nobody is told.
+ * on paper follows the market (paper-look.ts). Entries read the row in the statement that decides them, so nobody is told.
  *
  * Promises: a change is made once, whichever process sees it first, and is a row with its rule and numbers, an audit row, an alert
- * in the same commit and a log line; exits on paper are judged by the stop, target, trail and time of the strategy as real ones
- * are, by the quote of each look, in the process that executes the account.
+ * in the same commit and a log line; what is on paper is looked at in the process that executes the account.
  * Never: closes anything real; changes what the settings call a shadow.
  */
 import { Effect } from "effect"
-import { multiplierOf, instrumentsOf } from "../../domain/kernel/instruments.ts"
-import { decimal, type Decimal, formatDecimal } from "../../domain/kernel/decimal.ts"
 import { riskLimits } from "../../domain/kernel/risk-limits.ts"
-import type { StrategySettings } from "../../domain/kernel/settings.ts"
-import { paperFill } from "../../domain/orders/paper-fill.ts"
-import type { PlanQuote } from "../../domain/orders/plan-context.ts"
-import { exitDue, termsOf } from "../../domain/orders/protection.ts"
 import { changeDue, closesAsked, type StageChange, type StageRow } from "../../domain/orders/stage-rule.ts"
-import { arm, follow, isProtected, movingTermsOf, moves } from "../../domain/orders/trailing.ts"
 import { AccountLeases } from "../../layers/accounts/accounts-lease.port.ts"
 import { type Alert, resolvedLine } from "../../layers/alerts/alerts.port.ts"
 import { committedAlert } from "../../layers/alerts/committed-alert.ts"
 import { Market } from "../../layers/market/market.port.ts"
-import { type OpenPaper, StageStore } from "../../layers/orders/stage-store.port.ts"
+import { StageStore } from "../../layers/orders/stage-store.port.ts"
 import { Config, snapshotOf } from "../../layers/platform/config.port.ts"
 import { logEvent } from "../../runtime/log-event.ts"
-import { freshQuote } from "./plan-input.ts"
+import { lookAtPaper } from "./paper-look.ts"
+import { freshQuote, planSettingsOf } from "./plan-input.ts"
 
 /** The alerts of all stages begin with this. */
 export const STAGE_ALERTS = "strategy.stage:"
@@ -67,70 +60,6 @@ const move = (path: string, row: StageRow, change: StageChange) =>
     return true
   })
 
-const textOf = (price: string | null): Decimal | null => (price === null ? null : decimal(price))
-
-/** Why a holding on paper is to be closed at this quote, and the best price it has reached. */
-const judged = (
-  open: OpenPaper,
-  strategy: StrategySettings | undefined,
-  quote: PlanQuote,
-  nowMs: number
-): { readonly kind: string | null; readonly best: string | null } => {
-  const [fixed, terms] = [termsOf(strategy), movingTermsOf(strategy)]
-  const none = { kind: null, best: open.bestPrice }
-  if (!isProtected(fixed, terms)) return none
-  const quantity = decimal(open.quantity)
-  const input = { quantity, averagePrice: decimal(open.averagePrice), terms, range: null }
-  const sides = { bid: textOf(quote.bid), ask: textOf(quote.ask) }
-  const price = open.quantity.startsWith("-") ? sides.ask : sides.bid
-  if (price === null) return none
-  const armed = arm(fixed, input, textOf(open.bestPrice))
-  const trail = moves(terms) ? follow(armed, price, input) : armed
-  const best = trail.best === null ? null : formatDecimal(trail.best)
-  const stopPrice = trail.stop?.price ?? null
-  const due = exitDue(quantity, { stopPrice, targetPrice: armed.target }, sides)
-  const isOver = terms.holdMsMax !== null && nowMs - open.openedAtMs >= terms.holdMsMax
-  const kind = due === "stop_loss" ? (trail.stop?.by ?? due) : (due ?? (isOver ? "time_stop" : null))
-  return { kind, best }
-}
-
-const lookAtPaper = (
-  path: string,
-  open: OpenPaper,
-  strategy: StrategySettings | undefined,
-  quote: PlanQuote | null,
-  nowMs: number
-) =>
-  Effect.gen(function* () {
-    if (quote === null) return
-    const store = yield* StageStore
-    const { best, kind } = judged(open, strategy, quote, nowMs)
-    const isShort = open.quantity.startsWith("-")
-    const price = isShort ? quote.ask : quote.bid
-    if (kind === null || price === null) {
-      if (best !== null && best !== open.bestPrice) yield* store.follow(open, best)
-      return
-    }
-    const { account, quantity, symbol } = open
-    const fill = {
-      symbol,
-      side: isShort ? "buy" : "sell",
-      quantity: quantity.replace("-", ""),
-      price
-    } as const
-    const { profit } = paperFill(open, fill, multiplierOf(instrumentsOf(yield* Config), symbol))
-    if (!(yield* store.close(open, { kind, price, profit: profit ?? "0" }))) return
-    yield* logEvent("info", "paper.exited", `${open.strategy} closed ${symbol} on paper: ${kind}`, {
-      component: path,
-      strategy: open.strategy,
-      account,
-      symbol,
-      quantity,
-      price,
-      profit
-    })
-  })
-
 /** One look. `nowMs` is the clock of the quotes. */
 export const lookAtStages = (path: string, nowMs: number) =>
   Effect.gen(function* () {
@@ -160,12 +89,23 @@ export const lookAtStages = (path: string, nowMs: number) =>
       if (change.to === "shadow") shadowed.add(row.strategy)
       else shadowed.delete(row.strategy)
     }
-    const quoteOf = freshQuote(yield* Market, nowMs)
-    for (const open of reading.open)
-      if (leases.current(open.account)?.mayWrite() === true)
-        yield* lookAtPaper(path, open, strategies[open.strategy], quoteOf(open.symbol), reading.nowMs)
+    const mine = (account: string) => leases.current(account)?.mayWrite() === true
+    yield* lookAtPaper(
+      {
+        path,
+        settings: planSettingsOf(yield* Config),
+        shadowed,
+        quoteOf: freshQuote(yield* Market, nowMs),
+        nowMs: reading.nowMs
+      },
+      {
+        open: reading.open.filter(({ account }) => mine(account)),
+        resting: reading.resting.filter(({ account }) => mine(account))
+      }
+    )
+    const watched = asked.length + reading.open.length + reading.resting.length
     return {
       shadowed: [...shadowed].toSorted(),
-      lookMs: asked.length + reading.open.length === 0 ? riskLimits.lookIdleMs : riskLimits.lookMs
+      lookMs: watched === 0 ? riskLimits.lookIdleMs : riskLimits.lookMs
     }
   })

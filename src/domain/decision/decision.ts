@@ -14,7 +14,7 @@ import { type Facts, gatherFacts, inputFrom, targetsOf } from "./facts.ts"
 import { planTarget } from "./order-plan.ts"
 import { ageMaxOf, type PlannedOrder } from "./planned-order.ts"
 import type { PlanInput } from "./plan-input.ts"
-import type { PaperTrade, RecordedCheck, Step, TargetStep } from "./plan-step.ts"
+import type { OnPaper, RecordedCheck, Step, TargetStep } from "./plan-step.ts"
 import type { ShadowOrder } from "./shadow-order.ts"
 import { type PlanContext, type PlanQuote, type PlanSettings } from "../orders/plan-context.ts"
 import type { RiskNumbers } from "../orders/risk-verdict.ts"
@@ -25,7 +25,8 @@ import { engineOf } from "../signals/routing.ts"
 
 export type DecisionOutcome = "ordered" | "held" | "denied" | "ignored"
 
-export interface Decision {
+/** With what it does on paper, of strategies that run as shadows. */
+export interface Decision extends OnPaper {
   readonly signalId: string
   readonly engine: EngineName
   readonly experimentId: string
@@ -37,8 +38,6 @@ export interface Decision {
   readonly signalStatus: "done" | "rejected"
   /** What shadow engines would have done; empty without any. */
   readonly shadows: ReadonlyArray<ShadowOrder>
-  /** Fills on paper, of strategies that run as shadows. */
-  readonly papers: ReadonlyArray<PaperTrade>
   /** The quote it was decided on. */
   readonly quote: PlanQuote | null
   /** The name of the settings it was decided under. */
@@ -155,6 +154,8 @@ const decideFrom = (given: PlanInput): { readonly decided: Decided; readonly isW
     orders: steps.flatMap(({ orders }) => orders),
     shadows: steps.flatMap(({ shadows }) => shadows),
     papers: steps.flatMap(({ papers }) => papers),
+    placed: steps.flatMap(({ placed }) => placed),
+    withdrawn: steps.flatMap(({ withdrawn }) => withdrawn),
     signalStatus: outcome === "denied" ? "rejected" : "done",
     quote: input.quoteOf(signal.symbol),
     settingsVersion: settings.version
@@ -175,13 +176,17 @@ export const decide = (
   return { decided, missing: isWhole ? [] : [...missing].toSorted() }
 }
 
-/** The stored stages with the books that a decision left. */
+/** The stored stages with the books, and what rests, that a decision left. */
 const withBooks = (before: PlanContext["stages"], after: PlanContext["stages"]): PlanContext["stages"] =>
   new Map([
     ...before,
     ...[...after].map(([name, stage]): [string, StrategyStage] => [
       name,
-      { ...stage, book: { ...before.get(name)?.book, ...stage.book } }
+      {
+        ...stage,
+        book: { ...before.get(name)?.book, ...stage.book },
+        resting: { ...before.get(name)?.resting, ...stage.resting }
+      }
     ])
   ])
 

@@ -274,12 +274,14 @@ const stageFacts = (
 ): StrategyStage | null => {
   const stored = stages.get(name)
   if (shadowedBy(strategy, stored) === null) return null
-  const { book, by, reason } = stored ?? plainStage
-  const held = at(book, account)
+  const { book, by, reason, resting = {} } = stored ?? plainStage
+  const [held = [], rests = []] = [at(book, account), at(resting, account)]
+  const all = { ...before?.resting, ...(rests.length === 0 ? {} : { [account]: rests }) }
   return {
     by,
     reason,
-    book: { ...before?.book, ...(held === undefined || held.length === 0 ? {} : { [account]: held }) }
+    book: { ...before?.book, ...(held.length === 0 ? {} : { [account]: held }) },
+    ...(Object.keys(all).length === 0 ? {} : { resting: all })
   }
 }
 
@@ -305,7 +307,11 @@ export const gatherFacts = (given: PlanInput): Facts => {
     reach(input, target, account, found)
     const stage = stageFacts(context, target, stages.get(target.name))
     if (stage !== null) stages.set(target.name, stage)
-    for (const held of stage?.book[target.account] ?? []) quoteOf(held.symbol)
+    for (const { symbol: held } of [
+      ...(stage?.book[target.account] ?? []),
+      ...(stage?.resting?.[target.account] ?? [])
+    ])
+      quoteOf(held)
     for (const scope of scopesOf(target.account, target.name)) {
       figures.set(scope, figuresOf(scope))
       const state = context.trading.get(scope) ?? "ACTIVE"

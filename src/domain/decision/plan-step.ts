@@ -8,7 +8,7 @@
  */
 import type { PlanContext } from "../orders/plan-context.ts"
 import type { RiskVerdict } from "../orders/risk.ts"
-import type { PaperHolding } from "../orders/stage.ts"
+import type { PaperHolding, PaperOrder } from "../orders/stage.ts"
 import type { Side } from "../signals/signal.ts"
 import type { PlannedOrder } from "./planned-order.ts"
 import type { ShadowOrder } from "./shadow-order.ts"
@@ -41,14 +41,28 @@ export interface PaperTrade {
   readonly side: Side
   readonly quantity: string
   readonly price: string
-  /** Of what it closed, before fees; null: it closed nothing. */
+  readonly fee: string
+  /** Of what it closed, net of fees; null: it closed nothing. */
   readonly profit: string | null
   /** What the strategy then holds; `opened`: from flat, or through zero. */
   readonly after: PaperHolding
   readonly opened: boolean
 }
 
-/** A step with what it is on paper; empty for a strategy that trades. */
-export interface TargetStep extends Step {
-  readonly papers: ReadonlyArray<PaperTrade>
+/** One order that is left resting on paper. */
+export interface PlacedPaper extends PaperOrder {
+  readonly strategy: string
+  readonly account: string
+  readonly leg: number
 }
+
+/** What a decision does on paper; all empty for strategies that trade. */
+export interface OnPaper {
+  readonly papers: ReadonlyArray<PaperTrade>
+  readonly placed: ReadonlyArray<PlacedPaper>
+  /** Ids of what rested before and is taken back. */
+  readonly withdrawn: ReadonlyArray<string>
+}
+
+/** A step with what it is on paper. */
+export interface TargetStep extends Step, OnPaper {}

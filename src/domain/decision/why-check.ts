@@ -192,8 +192,15 @@ const sentences: Readonly<Record<string, Sentence>> = {
     const order = `${n.text("side")} ${n.text("quantity")} ${n.text("symbol")}`
     if (!n.is("would", "order"))
       return `on paper ${order} is ${n.is("would", "deny") ? "denied as well" : "held as well"}${n.has("code") ? ` (${n.text("code")})` : ""}`
-    if (!n.has("price")) return `on paper ${order} would wait for its price, so it is not filled`
-    return `on paper ${order} is filled at ${n.text("price")}${n.has("profit") ? ` and made ${n.text("profit")}` : ""}`
+    const prices = [
+      ...(n.has("stop_price") ? [`the stop ${n.text("stop_price")}`] : []),
+      ...(n.has("limit_price") ? [`the limit ${n.text("limit_price")}`] : [])
+    ]
+    if (prices.length > 0)
+      return `on paper ${order} waits for ${prices.join(" and ")}${n.has("until_ms") ? ` until ${n.instant("until_ms")}` : ""}`
+    if (!n.has("price"))
+      return `on paper ${order} is not filled: it would have had to trade at once, and could not`
+    return `on paper ${order} is filled at ${n.text("price")}${n.has("fee") ? ` for a fee of ${n.text("fee")}` : ""}${n.has("profit") ? ` and made ${n.text("profit")}` : ""}`
   },
   sizing: (n) =>
     `the size is ${n.text("quantity")} by ${sizings[n.text("by")] ?? n.text("by")}${n.has("amount") ? ` of ${n.text("amount")}` : ""}`,

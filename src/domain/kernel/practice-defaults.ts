@@ -42,7 +42,7 @@ export const practiceAccounts: Readonly<Record<string, AccountSettings>> = {
 }
 
 export const practiceBrokers: Readonly<Record<string, BrokerSettings>> = {
-  practice: { kind: "paper", url: null, rule: "U", propagationMs: 2_000 }
+  practice: { kind: "paper", url: null, rule: "U", propagationMs: 2_000, fees: {} }
 }
 
 /** Percent of the average price: seeded prices reach one of them within a few minutes, while somebody is still looking. */

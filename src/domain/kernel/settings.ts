@@ -19,6 +19,7 @@ import type {
   SourceRate
 } from "./settings-source.ts"
 import type { VoterSettings } from "./settings-voters.ts"
+import type { VenueFees } from "./venue-fee.ts"
 import type { WaveSchedule } from "./wave-clock.ts"
 
 export const modes = ["PRACTICE", "PAPER", "LIVE"] as const
@@ -199,6 +200,8 @@ export interface BrokerSettings {
   readonly url: string | null
   readonly rule: "U" | "R" | "O" | "N"
   readonly propagationMs: number
+  /** What it takes for a trade. */
+  readonly fees: VenueFees
 }
 
 /** What a rule may set a scope to when it has lost too much. */

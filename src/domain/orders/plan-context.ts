@@ -13,7 +13,14 @@ import { isStricter, type TradingStateName } from "../kernel/trading-state.ts"
 import type { StoppedBreaker } from "./breaker.ts"
 import type { StrategyStage } from "./stage.ts"
 import type { RiskAccount, RiskLimits } from "./risk-input.ts"
-import type { AccountSettings, PanelSettings, ScopeLimits, StrategySettings } from "../kernel/settings.ts"
+import type {
+  AccountSettings,
+  BrokerSettings,
+  PanelSettings,
+  ScopeLimits,
+  StrategySettings
+} from "../kernel/settings.ts"
+import type { VenueFees } from "../kernel/venue-fee.ts"
 import { type EntryRate, scopesOf } from "./risk-scope.ts"
 import type { VoterRule } from "../kernel/settings-voters.ts"
 import type { SymbolRules } from "../kernel/symbol-map.ts"
@@ -54,6 +61,7 @@ export interface PlanSettings extends SymbolRules {
   readonly sources: Readonly<Record<string, { readonly ageMaxMs: number }>>
   readonly strategies: Readonly<Record<string, StrategySettings>>
   readonly accounts: Readonly<Record<string, Pick<AccountSettings, "broker" | "calendar">>>
+  readonly brokers: Readonly<Record<string, Pick<BrokerSettings, "fees">>>
   readonly limits: RiskLimits
   readonly scopes: Readonly<Record<string, ScopeLimits>>
   readonly instruments: Instruments
@@ -86,6 +94,15 @@ export const tradingOf = (
   scopesOf(account, strategy)
     .map((scope) => ({ scope, state: context.trading.get(scope) ?? ("ACTIVE" as const) }))
     .reduce((worst, next) => (isStricter(next.state, worst.state) ? next : worst))
+
+/** What the broker of an account takes for a trade. */
+export const feesFor = (
+  { accounts, brokers }: Pick<PlanSettings, "accounts" | "brokers">,
+  account: string
+): VenueFees => {
+  const broker = Object.hasOwn(accounts, account) ? accounts[account]?.broker : undefined
+  return broker !== undefined && Object.hasOwn(brokers, broker) ? (brokers[broker]?.fees ?? {}) : {}
+}
 
 export const priceFor = (quote: PlanQuote | null, side: "buy" | "sell"): string | null =>
   (side === "buy" ? quote?.ask : quote?.bid) ?? quote?.last ?? null

@@ -9,6 +9,7 @@
  * Never: changes a stage (stage-rule.ts says when one is due).
  */
 import type { StrategySettings } from "../kernel/settings.ts"
+import type { Side } from "../signals/signal.ts"
 import type { RiskVerdict } from "./risk.ts"
 
 export const STAGES = ["live", "shadow"] as const
@@ -19,6 +20,24 @@ export interface PaperHolding {
   readonly symbol: string
   readonly quantity: string
   readonly averagePrice: string
+  /** Fees of what opened it, which its closes bear in proportion; left out when there were none. */
+  readonly fees?: string
+}
+
+/** An order that rests on paper. */
+export interface PaperOrder {
+  /** That its row of `orders` would have. */
+  readonly id: string
+  readonly symbol: string
+  readonly side: Side
+  readonly intent: "entry" | "reduce"
+  readonly quantity: string
+  readonly limitPrice: string | null
+  readonly stopPrice: string | null
+  /** The market has reached its stop: from then on it is a market or a limit order. */
+  readonly isTriggered: boolean
+  /** When it is over by the clock; null: when somebody cancels it. */
+  readonly untilMs: number | null
 }
 
 /** What is stored about the stage of one strategy. */
@@ -28,6 +47,8 @@ export interface StrategyStage {
   readonly reason: string | null
   /** By account. */
   readonly book: Readonly<Record<string, ReadonlyArray<PaperHolding>>>
+  /** By account; left out when nothing rests. */
+  readonly resting?: Readonly<Record<string, ReadonlyArray<PaperOrder>>>
 }
 
 /** Of a strategy that nobody demoted and that holds nothing on paper. */

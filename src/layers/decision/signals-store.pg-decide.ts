@@ -22,6 +22,7 @@ import { refusedLimits } from "../../domain/kernel/limits-kept.ts"
 import { claimLimits } from "../../domain/kernel/limits-signals.ts"
 import type { PlanContext } from "../../domain/orders/plan-context.ts"
 import { type ContextTerms, readContext } from "../orders/account-book.pg.ts"
+import { onPaper } from "./signals-store.pg-paper.ts"
 import type { ClaimedSignal, Planner, SignalOutcome } from "./signals-store.port.ts"
 
 /** A rate limit across accounts could be exceeded by concurrent decisions for two of them, so these are serialised. */
@@ -124,53 +125,6 @@ const asking = (sql: SqlClient, decisions: ReadonlyArray<Decision>) => {
     SELECT order_id, hf_now() + deadline_ms * interval '1 millisecond', otherwise, price, price_move_pct_max
     FROM jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb)
       AS a (order_id uuid, deadline_ms bigint, otherwise text, price numeric, price_move_pct_max numeric))`
-}
-
-/** What strategies that run as shadows traded on paper, and what each then holds; the last fill of a symbol says it. */
-const onPaper = (sql: SqlClient, decisions: ReadonlyArray<Decision>) => {
-  const rows = decisions.flatMap(({ papers, signalId }) =>
-    papers.map(({ account, after, leg, opened, price, profit, quantity, side, strategy, symbol }) => ({
-      signal_id: signalId,
-      strategy,
-      account,
-      leg,
-      symbol,
-      side,
-      quantity,
-      price,
-      profit,
-      held: after.quantity,
-      average_price: after.averagePrice,
-      opened
-    }))
-  )
-  if (rows.length === 0) return sql.literal("")
-  const last = new Map(rows.map((row) => [JSON.stringify([row.strategy, row.account, row.symbol]), row]))
-  // One that was opened within the batch begins there, however often it was added to since.
-  const opened = new Set(
-    rows.flatMap((row) => (row.opened ? [JSON.stringify([row.strategy, row.account, row.symbol])] : []))
-  )
-  const held = [...last].map(([key, row]) => ({ ...row, opened: opened.has(key) }))
-  return sql`,
-  papers AS (
-    INSERT INTO paper_trades (signal_id, strategy, account, leg, symbol, side, quantity, price, profit)
-    SELECT signal_id, strategy, account, leg, symbol, side, quantity, price, profit
-    FROM jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb)
-      AS p (signal_id uuid, strategy text, account text, leg int, symbol text, side text, quantity numeric, price numeric, profit numeric)),
-  held AS (
-    SELECT * FROM jsonb_to_recordset(${JSON.stringify(held)}::text::jsonb)
-      AS h (strategy text, account text, symbol text, held numeric, average_price numeric, opened boolean)),
-  flat AS (
-    DELETE FROM paper_positions p USING held h
-    WHERE h.held = 0 AND p.strategy = h.strategy AND p.account = h.account AND p.symbol = h.symbol),
-  holding AS (
-    INSERT INTO paper_positions AS p (strategy, account, symbol, quantity, average_price)
-    SELECT strategy, account, symbol, held, average_price FROM held WHERE held <> 0
-    ON CONFLICT (strategy, account, symbol) DO UPDATE SET quantity = excluded.quantity, average_price = excluded.average_price,
-      best_price = CASE WHEN (SELECT h.opened FROM held h WHERE h.strategy = p.strategy AND h.account = p.account
-        AND h.symbol = p.symbol) THEN NULL ELSE p.best_price END,
-      opened_at = CASE WHEN (SELECT h.opened FROM held h WHERE h.strategy = p.strategy AND h.account = p.account
-        AND h.symbol = p.symbol) THEN hf_clock() ELSE p.opened_at END)`
 }
 
 /**

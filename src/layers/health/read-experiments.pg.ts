@@ -2,7 +2,8 @@
  * How engines compare (D9, G5): what the signals of each came to, and what a shadow would have made of them.
  *
  * The profit of an engine is that of the closes of shares which its signals opened; who closed them, a rule, an operator or another
- * signal, does not matter. A shadow orders nothing, so what is known of it is what it would have kept or left of these.
+ * signal, does not matter. A shadow engine orders nothing, so what is known of it is what it would have kept or left of these; what a
+ * shadow strategy filled on paper is counted apart, to the engine that decided the signal which opened it.
  *
  * Promises: one statement; the newest decisions of the span, `experimentSignalsMax` at most.
  * Never: counts the canary (T9); writes.
@@ -61,6 +62,9 @@ const query = (sql: SqlClient, { from, strategy, to }: ExperimentSpan) => sql<It
     SELECT experiment_id, engine, count(*)::int AS closes, sum(profit) AS pnl, avg(profit)::float8 AS mean,
       (${NORMAL_95}::float8 * stddev_samp(profit)::float8 / sqrt(count(*))) AS around
     FROM closing GROUP BY experiment_id, engine),
+  papered AS (
+    SELECT span.experiment_id, span.engine, count(p.profit)::int AS closes, coalesce(sum(p.profit), 0) AS pnl, sum(p.fee) AS fees
+    FROM span JOIN paper_trades p ON p.opened_by = span.signal_id GROUP BY span.experiment_id, span.engine),
   kept AS (
     SELECT closing.experiment_id, closing.engine, judged.shadow, sum(closing.profit) AS pnl FROM closing
       JOIN (SELECT DISTINCT signal_id, shadow FROM shades WHERE would = 'order') AS judged ON judged.signal_id = closing.signal_id
@@ -69,10 +73,13 @@ const query = (sql: SqlClient, { from, strategy, to }: ExperimentSpan) => sql<It
     coalesce(g.closes, 0) AS closes, trim_scale(coalesce(g.pnl, 0))::text AS pnl, g.mean AS pnl_mean,
     CASE WHEN g.closes >= ${INTERVAL_CLOSES_MIN}::int THEN g.mean - g.around END AS pnl_low,
     CASE WHEN g.closes >= ${INTERVAL_CLOSES_MIN}::int THEN g.mean + g.around END AS pnl_high,
+    coalesce(p.closes, 0) AS paper_closes, trim_scale(coalesce(p.pnl, 0))::text AS paper_pnl,
+    trim_scale(coalesce(p.fees, 0))::text AS paper_fees,
     CASE WHEN c.shadow IS NOT NULL THEN jsonb_build_object('engine', c.shadow, 'orders', c.orders, 'agreed', c.agreed,
       'agreement', c.agreed::float8 / nullif(c.orders, 0), 'only_deciding', c.only_deciding, 'only_shadow', c.only_shadow,
       'unknown', c.unknown, 'pnl', trim_scale(coalesce(k.pnl, 0))::text) END AS shadow
   FROM decided d LEFT JOIN made m USING (experiment_id, engine) LEFT JOIN gained g USING (experiment_id, engine)
+    LEFT JOIN papered p USING (experiment_id, engine)
     LEFT JOIN compared c USING (experiment_id, engine)
     LEFT JOIN kept k ON k.experiment_id = d.experiment_id AND k.engine = d.engine AND k.shadow = c.shadow
   ORDER BY d.experiment_id, d.engine, c.shadow`

@@ -30,16 +30,21 @@ export const strategiesOf = (database: DatabaseService) => (strategies: Settings
             CASE WHEN NOT g.shadow THEN s.reason END AS reason,
             CASE WHEN g.shadow THEN '{}' ELSE coalesce(s.numbers, '{}') END AS numbers, s.since,
             g.demotes, g.promotes, c.closes, trim_scale(c.pnl)::text AS pnl, p.closes AS paper_closes, trim_scale(p.pnl)::text AS paper_pnl,
+            trim_scale(p.fees)::text AS paper_fees,
             (SELECT coalesce(jsonb_agg(jsonb_build_object('account', account, 'symbol', symbol, 'quantity', quantity::text,
                 'average_price', average_price::text) ORDER BY account, symbol), '[]')
-              FROM paper_positions WHERE strategy = g.name) AS paper_open
+              FROM paper_positions WHERE strategy = g.name) AS paper_open,
+            (SELECT coalesce(jsonb_agg(jsonb_build_object('order_id', id, 'signal_id', signal_id, 'account', account,
+                'symbol', symbol, 'side', side, 'quantity', quantity::text, 'limit_price', limit_price::text,
+                'stop_price', stop_price::text, 'triggered', triggered, 'expires_at', expires_at) ORDER BY seq), '[]')
+              FROM paper_orders WHERE strategy = g.name) AS paper_resting
           FROM jsonb_to_recordset(${JSON.stringify(asked)}::text::jsonb)
             AS g (name text, shadow boolean, demotes boolean, promotes boolean)
           LEFT JOIN strategy_stages s ON s.strategy = g.name
           CROSS JOIN LATERAL (SELECT count(*)::int AS closes, coalesce(sum(profit), 0) AS pnl FROM closes
             WHERE strategy = g.name AND closed_at > coalesce(s.since, '-infinity')) AS c
-          CROSS JOIN LATERAL (SELECT count(*)::int AS closes, coalesce(sum(profit), 0) AS pnl FROM paper_trades
-            WHERE strategy = g.name AND profit IS NOT NULL AND at > coalesce(s.since, '-infinity')) AS p
+          CROSS JOIN LATERAL (SELECT count(profit)::int AS closes, coalesce(sum(profit), 0) AS pnl, coalesce(sum(fee), 0) AS fees
+            FROM paper_trades WHERE strategy = g.name AND at > coalesce(s.since, '-infinity')) AS p
           ORDER BY g.name`,
         (rows) => rows.map(jsonItem)
       )

@@ -52,6 +52,10 @@ const exists = (sql: SqlClient, rows: Fragment): Fragment => sql`EXISTS (${rows}
 const orderLives = (sql: SqlClient): Fragment => sql`
   (o.status = ANY (${[...OPEN]}::text[]) OR (o.status = ANY (${[...SETTLES]}::text[]) AND o.settled_at IS NULL))`
 
+/** Something of the signal `t` rests on paper. */
+const restsOnPaper = (sql: SqlClient): Fragment =>
+  exists(sql, sql`SELECT FROM paper_orders o WHERE o.signal_id = t.id`)
+
 /**
  * A fill that what is held was made of: `r` is the fill. A position that was flat since has forgotten it. A day of difference
  * between the venue's clock and ours, and between a fill and its telling, is none.
@@ -127,7 +131,7 @@ export const retentionRules: ReadonlyArray<RetentionRule> = [
       sql,
       cutoff
     ) => sql`t.status IN ('done', 'rejected', 'dead') AND coalesce(t.expires_from, t.received_at) < ${cutoff}
-      AND NOT ${ordersLive(sql)} AND NOT ${linkedElsewhere(sql)}`,
+      AND NOT ${ordersLive(sql)} AND NOT ${linkedElsewhere(sql)} AND NOT ${restsOnPaper(sql)}`,
     remove: removeSignalRows
   },
   {

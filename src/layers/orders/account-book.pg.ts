@@ -20,6 +20,7 @@ import type { StrategyStage } from "../../domain/orders/stage.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
 import type { BookOrder } from "../../domain/orders/risk-book.ts"
 import type { TradingStateName } from "../../domain/kernel/trading-state.ts"
+import { paperOrder } from "./paper-row.pg.ts"
 
 interface AccountPart {
   readonly id: string
@@ -63,7 +64,12 @@ interface ContextRow {
   readonly order_ids: ReadonlyArray<string>
   readonly rates: ReadonlyArray<EntryRate>
   readonly breakers: ReadonlyArray<StoppedBreaker>
-  readonly stages: ReadonlyArray<StrategyStage & { readonly strategy: string }>
+  readonly stages: ReadonlyArray<
+    Omit<StrategyStage, "resting"> & {
+      readonly strategy: string
+      readonly resting: Exclude<StrategyStage["resting"], undefined> | null
+    }
+  >
 }
 
 /** Settings of the query. */
@@ -110,17 +116,22 @@ const rates = (sql: SqlClient, { countsRates }: ContextTerms, except: string | n
           WHERE intent = 'entry' AND status = 'intended' AND sent_at IS NULL AND account <> ${CANARY} AND id IS DISTINCT FROM ${except}::uuid) AS entries
       WHERE ${countsRates()}::boolean GROUP BY account, strategy) AS counted)`
 
-/** Strategies that were demoted, or hold something on paper, with what they hold. Both tables are small. */
+/** Strategies that were demoted, or have something on paper, with what that is. All of these tables are small. */
 const stages = (sql: SqlClient) => sql`
   (SELECT coalesce(jsonb_agg(jsonb_build_object('strategy', known.strategy, 'by', s.changed_by, 'reason', s.reason,
-      'book', coalesce(held.book, '{}')) ORDER BY known.strategy), '[]')
-    FROM (SELECT strategy FROM strategy_stages WHERE stage = 'shadow' UNION SELECT strategy FROM paper_positions) AS known
+      'book', coalesce(held.book, '{}'), 'resting', rests.resting) ORDER BY known.strategy), '[]')
+    FROM (SELECT strategy FROM strategy_stages WHERE stage = 'shadow' UNION SELECT strategy FROM paper_positions
+      UNION SELECT strategy FROM paper_orders) AS known
     LEFT JOIN strategy_stages s ON s.strategy = known.strategy AND s.stage = 'shadow'
     LEFT JOIN (SELECT strategy, jsonb_object_agg(account, holdings) AS book
-      FROM (SELECT strategy, account, jsonb_agg(jsonb_build_object('symbol', symbol, 'quantity', quantity::text,
-          'averagePrice', average_price::text) ORDER BY symbol) AS holdings
+      FROM (SELECT strategy, account, jsonb_agg(jsonb_strip_nulls(jsonb_build_object('symbol', symbol, 'quantity', quantity::text,
+          'averagePrice', average_price::text, 'fees', nullif(fees, 0)::text)) ORDER BY symbol) AS holdings
         FROM paper_positions GROUP BY strategy, account) AS by_account GROUP BY strategy) AS held
-      ON held.strategy = known.strategy)`
+      ON held.strategy = known.strategy
+    LEFT JOIN (SELECT strategy, jsonb_object_agg(account, orders) AS resting
+      FROM (SELECT strategy, account, jsonb_agg(${paperOrder(sql)} ORDER BY seq) AS orders
+        FROM paper_orders o GROUP BY strategy, account) AS by_account GROUP BY strategy) AS rests
+      ON rests.strategy = known.strategy)`
 
 const query = (
   sql: SqlClient,
@@ -219,7 +230,12 @@ export const readContext = Effect.fnUntraced(function* (
     orderIds: new Set(row.order_ids),
     rates: row.rates,
     breakers: new Map(row.breakers.map((breaker) => [breaker.id, breaker])),
-    stages: new Map(row.stages.map(({ strategy, ...stage }) => [strategy, stage]))
+    stages: new Map(
+      row.stages.map(({ resting, strategy, ...stage }) => [
+        strategy,
+        { ...stage, ...(resting === null ? {} : { resting }) }
+      ])
+    )
   }
   return context
 })

@@ -11,15 +11,16 @@
 import { Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import { invariant } from "../../domain/kernel/invariant.ts"
-import { riskLimits } from "../../domain/kernel/risk-limits.ts"
 import { type StageFigures, type StageRow, STAGE_CLOSES_MAX } from "../../domain/orders/stage-rule.ts"
 import type { Stage } from "../../domain/orders/stage.ts"
 import { storeAlertsIn } from "../alerts/alerts-store.pg.ts"
 import type { PendingEntry } from "../alerts/alerts.port.ts"
 import { Database, type DatabaseService } from "../database/database.port.ts"
 import { readLimits } from "../platform/http-limits.ts"
+import { paperStore, restingIn } from "./stage-store.pg-paper.ts"
 import {
   type OpenPaper,
+  type RestingPaper,
   type StageAsked,
   type StageReading,
   StageStore,
@@ -36,6 +37,7 @@ interface Row {
   readonly rows: ReadonlyArray<StageRow & StageFigures>
   readonly demoted: ReadonlyArray<string>
   readonly open: ReadonlyArray<OpenPaper>
+  readonly resting: ReadonlyArray<RestingPaper>
 }
 
 /** The closes of a strategy since its stage began, the last ones. */
@@ -64,9 +66,10 @@ const readIn = (sql: SqlClient, asked: ReadonlyArray<StageAsked>) => sql<Row>`
             sum(profit) OVER (ORDER BY at, id) AS running
           FROM (${closes(sql)}) AS c WINDOW newest AS (ORDER BY at DESC, id DESC)) AS counted) AS f) AS rows,
     (SELECT coalesce(jsonb_agg(jsonb_build_object('strategy', strategy, 'account', account, 'symbol', symbol,
-        'quantity', quantity::text, 'averagePrice', average_price::text, 'bestPrice', best_price::text,
+        'quantity', quantity::text, 'averagePrice', average_price::text, 'fees', fees::text, 'bestPrice', best_price::text,
         'openedAtMs', extract(epoch FROM opened_at) * 1000) ORDER BY strategy, account, symbol), '[]')
       FROM paper_positions) AS open,
+    ${restingIn(sql)} AS resting,
     (SELECT coalesce(array_agg(strategy ORDER BY strategy), '{}') FROM strategy_stages WHERE stage = 'shadow') AS demoted`
 
 const read =
@@ -92,6 +95,7 @@ const read =
           return {
             nowMs: Math.floor(row.now_ms),
             open: row.open,
+            resting: row.resting,
             demoted: row.demoted,
             rows: row.rows.map(({ closes: count, drawdown, losses, profit, ...of }) => ({
               row: of,
@@ -102,9 +106,10 @@ const read =
         Effect.catchTag("DatabaseFault", Effect.die)
       )
 
-/** What was held on paper ends with the stage. */
+/** What was held on paper, and rested there, ends with the stage. */
 const dropPaper = (sql: SqlClient, strategy: string) =>
-  sql`DELETE FROM paper_positions WHERE strategy = ${strategy}`
+  sql`WITH rested AS (DELETE FROM paper_orders WHERE strategy = ${strategy})
+    DELETE FROM paper_positions WHERE strategy = ${strategy}`
 
 const COMMAND = { shadow: "strategy.demote", live: "strategy.promote" } as const
 
@@ -182,44 +187,6 @@ const operate =
       { deadlineMs: readLimits.queryMs }
     )
 
-/** As it was seen: nobody traded it in between. */
-const asSeen = (sql: SqlClient, { account, averagePrice, quantity, strategy, symbol }: OpenPaper) => sql`
-  strategy = ${strategy} AND account = ${account} AND symbol = ${symbol} AND quantity = ${quantity}::numeric
-    AND average_price = ${averagePrice}::numeric`
-
-const follow =
-  (database: DatabaseService): StageStoreService["follow"] =>
-  (open, bestPrice) =>
-    database
-      .run(
-        "stages.follow",
-        (sql) => sql`UPDATE paper_positions SET best_price = ${bestPrice}::numeric WHERE ${asSeen(sql, open)}`
-      )
-      .pipe(Effect.asVoid, Effect.catchTag("DatabaseFault", Effect.die))
-
-const close =
-  (database: DatabaseService): StageStoreService["close"] =>
-  (open, { kind, price, profit }) =>
-    database
-      .transact("stages.close", (sql) =>
-        Effect.gen(function* () {
-          // A decision in between writes what it makes of the holding that it has read (signals-store.pg-decide.ts).
-          yield* sql`SELECT pg_advisory_xact_lock(hashtextextended(${`decide:${open.account}`}, 0))`
-          const side = open.quantity.startsWith("-") ? "buy" : "sell"
-          return yield* sql`
-            WITH gone AS (DELETE FROM paper_positions WHERE ${asSeen(sql, open)} RETURNING *),
-            old AS (DELETE FROM paper_trades
-              WHERE at < hf_now() - ${riskLimits.sampleRetentionMs}::float8 * interval '1 millisecond' AND exit_kind IS NOT NULL)
-            INSERT INTO paper_trades (exit_kind, strategy, account, leg, symbol, side, quantity, price, profit)
-            SELECT ${kind}, strategy, account, 0, symbol, ${side}, abs(quantity), ${price}::numeric, ${profit}::numeric FROM gone
-            RETURNING seq`
-        })
-      )
-      .pipe(
-        Effect.map((rows) => rows.length > 0),
-        Effect.catchTag("DatabaseFault", Effect.die)
-      )
-
 export const stageStorePg: Layer.Layer<StageStore, never, Database> = Layer.effect(
   StageStore,
   Effect.map(Database, (database) =>
@@ -227,8 +194,7 @@ export const stageStorePg: Layer.Layer<StageStore, never, Database> = Layer.effe
       read: read(database),
       move: move(database),
       operate: operate(database),
-      follow: follow(database),
-      close: close(database)
+      ...paperStore(database)
     })
   )
 )

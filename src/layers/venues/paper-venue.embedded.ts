@@ -5,14 +5,17 @@
  * schema of its own next to our tables, with a pool of its own, and we talk to it over loopback as to any external venue.
  *
  * Promises: one venue per broker name; its book survives us, because the schema is named after the broker and not after
- * the process; accounts start with the configured cash, those that a reload adds as well.
+ * the process; accounts start with the configured cash, those that a reload adds as well; trades cost the
+ * configured fees.
  * Never: hands the venue anything of ours but the address of the database.
  * Failure: `PaperVenueFailed` when it cannot listen or dies; a database that is away is the venue's own business.
  */
 import { Deferred, Effect, Layer } from "effect"
 import { type PaperBrokerOptions, venueDefaults } from "../../../peers/paper-broker/options.ts"
 import { startPaperBroker } from "../../../peers/paper-broker/venue.ts"
+import { instrumentsOf } from "../../domain/kernel/instruments.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
+import { feeOf } from "../../domain/kernel/venue-fee.ts"
 import { Config } from "../platform/config.port.ts"
 import { type DatabaseTarget, urlOf } from "../database/database-target.ts"
 import { PaperVenueFailed, PaperVenues, type PaperVenuesService } from "./paper-venue.port.ts"
@@ -50,6 +53,9 @@ const optionsOf = (settings: Settings, target: DatabaseTarget, broker: string): 
     rule: settings.brokers[broker]?.rule ?? venueDefaults.rule,
     venue: broker,
     seed: settings.market.seed,
+    // By the settings of the moment, as for accounts.
+    feeOf: (trade) =>
+      feeOf(settings.brokers[broker]?.fees ?? {}, instrumentsOf(settings).of(trade.symbol), trade),
     // An account that a reload adds is known to a venue that runs already.
     get accounts() {
       return cash()

@@ -70,6 +70,7 @@ export const settings: PlanSettings = {
   instruments: plainInstruments,
   panel: plainPanel,
   voters: {},
+  brokers: {},
   sources: { default: { ageMaxMs: 300_000 } },
   strategies: { default: strategy },
   accounts: {

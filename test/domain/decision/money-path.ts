@@ -123,6 +123,7 @@ export class MoneyPath {
       instruments: plainInstruments,
       panel: plainPanel,
       voters: {},
+      brokers: {},
       sources: { default: { ageMaxMs: 300_000 } },
       strategies,
       accounts: { "paper-1": { broker: "practice", calendar: "24x7" } },

@@ -63,6 +63,11 @@ const told = (
       ({ after: { quantity: left }, price, profit, quantity, side }) =>
         `${side} ${quantity} at ${price}, made ${profit ?? "-"}, left ${left}`
     ),
+    placed: decision.placed.map(
+      ({ isTriggered, limitPrice, quantity, side, stopPrice, untilMs }) =>
+        `${side} ${quantity} limit ${limitPrice ?? "-"} stop ${stopPrice ?? "-"}${isTriggered ? " triggered" : ""} ${untilMs === null ? "gtc" : "day"}`
+    ),
+    withdrawn: decision.withdrawn,
     checks: decision.checks.flatMap(({ check, code, numbers }) =>
       check === "stage" || check === "paper" ? [{ check, code, numbers }] : []
     )
@@ -136,10 +141,72 @@ describe("a strategy that runs as a shadow (G5)", () => {
     assert.deepInclude(denied.checks[1]?.numbers, { would: "deny", code: "quantity" })
     const resting = told(demoted, { orderType: "limit", limitPrice: "95" })
     assert.deepStrictEqual(resting.papers, [])
-    assert.deepInclude(resting.checks[1]?.numbers, { would: "order", price: null })
+    assert.deepInclude(resting.checks[1]?.numbers, { would: "order", price: null, limit_price: "95" })
+    assert.deepStrictEqual(resting.placed, ["buy 1 limit 95 stop - gtc"])
+    assert.deepStrictEqual(
+      told(demoted, { orderType: "stop_limit", stopPrice: "100", limitPrice: "98", timeInForce: "day" })
+        .placed,
+      ["buy 1 limit 98 stop 100 triggered day"]
+    )
+    const now = told(demoted, { orderType: "limit", limitPrice: "95", timeInForce: "ioc" })
+    assert.deepStrictEqual([now.papers, now.placed], [[], []])
     assert.deepStrictEqual(told(demoted, { orderType: "limit", limitPrice: "105" }).papers, [
       "buy 1 at 101, made -, left 1"
     ])
+  })
+
+  it("takes back what rests before it closes or turns around, and what rests counts for its limits", () => {
+    const rests = (id: string, side: "buy" | "sell", intent: "entry" | "reduce") => ({
+      id,
+      symbol: "SPY",
+      side,
+      intent,
+      quantity: "2",
+      limitPrice: side === "buy" ? "90" : "120",
+      stopPrice: null,
+      isTriggered: false,
+      untilMs: null
+    })
+    const both: StrategyStage = {
+      ...holds("3"),
+      resting: { "paper-1": [rests("in", "buy", "entry"), rests("out", "sell", "reduce")] }
+    }
+    const closed = told(both, { direction: null, intent: "close" })
+    assert.deepStrictEqual(closed.papers, ["sell 3 at 99, made 27, left 0"])
+    assert.deepStrictEqual(closed.withdrawn, ["in", "out"])
+    assert.deepStrictEqual(closed.after.stages.get("s1")?.resting, { "paper-1": [] })
+    const added = told(both)
+    assert.deepStrictEqual(added.withdrawn, [])
+    assert.deepStrictEqual(added.after.stages.get("s1")?.resting, both.resting)
+    const limited = { ...settings, limits: { ...plain.limits, exposureMax: "550" } }
+    assert.deepInclude(told(both, {}, {}, { settings: limited }).checks[1]?.numbers, { would: "deny" })
+    assert.deepInclude(told(holds("3"), {}, {}, { settings: limited }).checks[1]?.numbers, { would: "order" })
+  })
+
+  it("pays what the broker of its account takes", () => {
+    const priced: typeof settings = {
+      ...settings,
+      brokers: { practice: { fees: { equity: { perUnit: "0.5", pct: "0", minimum: "2" } } } }
+    }
+    const opened = told(demoted, { quantity: "2" }, {}, { settings: priced })
+    assert.deepInclude(opened.checks[1]?.numbers, { price: "101", fee: "2" })
+    assert.deepStrictEqual(opened.after.stages.get("s1")?.book["paper-1"], [
+      { symbol: "SPY", quantity: "2", averagePrice: "101", fees: "2" }
+    ])
+    const { decision } = decided({
+      settings: priced,
+      quoteOf,
+      context: opened.after,
+      signal: {
+        ...signal,
+        ...only,
+        id: "21111111-1111-8111-8111-111111111111",
+        direction: null,
+        intent: "close"
+      }
+    })
+    // Two at a loss of two each, and both fees.
+    assert.deepInclude(decision.papers[0], { price: "99", fee: "2", profit: "-8" })
   })
 
   it("is no concern of another strategy", () => {

@@ -70,6 +70,7 @@ const settings: PlanSettings = {
   instruments: plainInstruments,
   panel: plainPanel,
   voters: {},
+  brokers: {},
   sources: {},
   strategies: { s: strategy },
   accounts: { "paper-1": { broker: "practice", calendar: "24x7" } },

@@ -44,6 +44,7 @@ const settings = (sidePolicy: SidePolicy = "both", quantityMax: string | null = 
   instruments: plainInstruments,
   panel: plainPanel,
   voters: {},
+  brokers: {},
   sources: {},
   strategies: {
     s: {

@@ -86,6 +86,30 @@ describe("embedded paper venue behind the configured brokers", () => {
     })
   )
 
+  it.live("its trades cost the fees of the settings in force, which its cash pays", () =>
+    Effect.gen(function* () {
+      const { brokers, live, venues } = yield* world
+      const { practice } = settings.brokers
+      assert.isDefined(practice)
+      const charge = (minimum: string): void => {
+        const rule = { perUnit: "0.5", pct: "0", minimum }
+        const all = { equity: rule, option: rule, future: rule, crypto: rule, fx: rule }
+        live.assign({ ...settings, brokers: { ...settings.brokers, practice: { ...practice, fees: all } } })
+      }
+      charge("0")
+      yield* Effect.flatMap(venues.launch("practice"), ({ serving }) => serving)
+      yield* brokers.get("practice").create(marketOrder({ quantity: "2" }))
+      const [first] = yield* fillsCount(brokers.get("practice"), 1)
+      assert.strictEqual(first?.fee, "1")
+      charge("3")
+      yield* brokers.get("practice").create(marketOrder({ clientOrderId: "c2", quantity: "2" }))
+      const fills = yield* fillsCount(brokers.get("practice"), 2)
+      assert.strictEqual(fills[1]?.fee, "3")
+      const paid = fills.reduce((sum, { price, quantity }) => sum + Number(price) * Number(quantity), 4)
+      assert.closeTo(Number((yield* brokers.get("practice").balance("paper-1")).cash), 5000 - paid, 1e-6)
+    })
+  )
+
   it.live(
     "[G11] a connection is made again when its broker changes, and the former ones close when they are released",
     () =>
