@@ -3,7 +3,16 @@ import { Effect, type Scope } from "effect"
 import type { ProtectionService } from "../../src/layers/orders/protection.port.ts"
 import { makeMemoryMarket } from "../support/market.memory.ts"
 import { OrdersStore } from "../../src/layers/orders/orders-store.port.ts"
-import { freshSymbol, makeVenue, orphan, scenario, startNode, until, untilStatus } from "./execution-desk.ts"
+import {
+  committedAlerts,
+  freshSymbol,
+  makeVenue,
+  orphan,
+  scenario,
+  startNode,
+  until,
+  untilStatus
+} from "./execution-desk.ts"
 import { intend, own, permitOf, sql, world, type WorldServices } from "./execution-world.ts"
 
 layer(world(), { excludeTestServices: true })("shares of a position", (it) => {
@@ -174,7 +183,7 @@ layer(world(), { excludeTestServices: true })("shares of a position", (it) => {
   test(
     "[T10 external] a trade by hand takes from the shares, oldest first, and the stop stays on what is left",
     Effect.gen(function* () {
-      const { node, symbol, venue } = yield* shared
+      const { symbol, venue } = yield* shared
       const byHand = venue.book.createExternal(
         {
           account: "paper-1",
@@ -190,7 +199,47 @@ layer(world(), { excludeTestServices: true })("shares of a position", (it) => {
       )
       yield* venue.fill(byHand.venueOrderId)
       yield* untilShares(symbol, ["default 1 98"])
-      assert.include(yield* node.alerts, "trade.external")
+      assert.include(yield* committedAlerts, `trade.external:paper-1:${symbol}`)
+    })
+  )
+
+  test(
+    "[T10 contradiction] a full look that finds a trade told differently keeps the stored one, and commits the alert",
+    Effect.gen(function* () {
+      const venue = makeVenue()
+      yield* own()
+      const symbol = freshSymbol()
+      venue.setPrice(symbol, "100")
+      let lies = false
+      const node = yield* startNode(venue, {
+        wrap: (connection) => ({
+          ...connection,
+          fillsSince: (account, cursor) =>
+            Effect.map(connection.fillsSince(account, cursor), (fills) =>
+              lies ? fills.map((fill) => (fill.symbol === symbol ? { ...fill, price: "1" } : fill)) : fills
+            ),
+          // A quantity that differs makes the look a full one.
+          positions: (account) =>
+            Effect.map(connection.positions(account), (positions) =>
+              lies ? positions.map((held) => ({ ...held, quantity: "9" })) : positions
+            )
+        })
+      })
+      const order = yield* intend({ symbol })
+      yield* node.ring("orders:paper-1")
+      yield* untilStatus(order, "filled")
+      const contradictions = Effect.map(committedAlerts, (keys) =>
+        keys.filter((key) => key.startsWith("fill.contradiction:"))
+      )
+      assert.deepStrictEqual(yield* contradictions, [])
+      lies = true
+      yield* node.ring("reconcile:paper-1")
+      yield* until(
+        "the contradiction is committed",
+        Effect.map(contradictions, (keys) => keys.length === 1)
+      )
+      const orders = yield* OrdersStore
+      assert.strictEqual((yield* orders.byId(order.id))?.averagePrice, "100")
     })
   )
 

@@ -6,7 +6,7 @@
  *
  * Promises: a catch-up records everything after the account's cursor in the venue's order and moves the cursor only
  * over what is stored, and over what the gate set aside, which a full one finds when it is right; a full one fetches everything, whatever the cursor is (T10); a trade that contradicts the one
- * that is stored under its key raises an alert.
+ * that is stored under its key raises an alert, which like that about a trade that is not ours is committed with it.
  * Never: drops a fill: what could not be stored is fetched again.
  */
 import { FAULT_POINTS, faultPoint } from "../../layers/platform/fault-point.ts"
@@ -18,13 +18,16 @@ import { BLOCKS_SYMBOL } from "../../domain/orders/order.ts"
 import { termsOf } from "../../domain/orders/protection.ts"
 import { isProtected, movingTermsOf } from "../../domain/orders/trailing.ts"
 import { Protection } from "../../layers/orders/protection.port.ts"
-import { Alerts } from "../../layers/alerts/alerts.port.ts"
+import type { Alert } from "../../layers/alerts/alerts.port.ts"
+import { committedAlert } from "../../layers/alerts/committed-alert.ts"
 import type { VenueFill } from "../../domain/orders/fill.ts"
 import type { BrokerConnection } from "../../layers/venues/broker.port.ts"
 import { Config } from "../../layers/platform/config.port.ts"
 import {
   type ContradictingFill,
+  type ExternalFill,
   FillsStore,
+  isAlerted,
   type RecordedFill
 } from "../../layers/orders/fills-store.port.ts"
 import { Wake } from "../../layers/platform/wake.port.ts"
@@ -39,30 +42,23 @@ const promisesMetadata = (strategy: string) =>
     (strategies[strategy]?.sources ?? []).some((source) => sources[source]?.metadata === true)
   )
 
+const tradeOf = (fill: VenueFill, tradeRecordId: string) => ({
+  symbol: fill.symbol,
+  side: fill.side,
+  quantity: fill.quantity,
+  price: fill.price,
+  trade_id: fill.tradeId,
+  trade_record_id: tradeRecordId
+})
+
 const logFill = (component: string, fill: VenueFill, recorded: RecordedFill) =>
   Effect.gen(function* () {
     const { order } = recorded
-    const trade = {
-      symbol: fill.symbol,
-      side: fill.side,
-      quantity: fill.quantity,
-      price: fill.price,
-      trade_id: fill.tradeId,
-      trade_record_id: recorded.tradeRecordId
-    }
+    const trade = tradeOf(fill, recorded.tradeRecordId)
     const correlation = order === null ? {} : { correlation_id: correlationOf(order), order_id: order.id }
     const fields = { component, ...correlation, account: fill.account, source: recorded.source, ...trade }
     if (order === null) {
       yield* logEvent("warn", "trade.external", "a trade that is not ours", fields)
-      const alerts = yield* Alerts
-      yield* alerts.raise({
-        severity: "MEDIUM",
-        kind: "trade.external",
-        dedupKey: `trade.external:${fill.account}:${fill.symbol}`,
-        message: `a trade that no order of ours caused: ${fill.side} ${fill.quantity} ${fill.symbol} in ${fill.account}; the position follows it`,
-        component,
-        detail: { account: fill.account, ...trade }
-      })
     } else {
       const event = order.status === "filled" ? "order.filled" : "order.partially_filled"
       yield* traceOrder(
@@ -95,28 +91,40 @@ const logFill = (component: string, fill: VenueFill, recorded: RecordedFill) =>
   })
 
 /** A fill is a fact: two that differ under one key mean that our books or the venue's are wrong. */
-const contradiction = (component: string, fill: VenueFill, { stored, tradeRecordId }: ContradictingFill) =>
-  Alerts.use((alerts) =>
-    alerts.raise({
-      severity: "CRITICAL",
-      kind: "fill.contradiction",
-      dedupKey: `fill.contradiction:${tradeRecordId}`,
-      message: `the venue reports the trade ${fill.tradeId} of ${fill.account} ${fill.symbol} differently from the stored one, which stays`,
-      component,
-      detail: {
-        account: fill.account,
-        symbol: fill.symbol,
-        trade_record_id: tradeRecordId,
-        stored,
-        reported: {
-          side: fill.side,
-          quantity: fill.quantity,
-          price: fill.price,
-          client_order_id: fill.clientOrderId
-        }
-      }
-    })
-  )
+const contradiction = (fill: VenueFill, { stored, tradeRecordId }: ContradictingFill): Alert => ({
+  severity: "CRITICAL",
+  kind: "fill.contradiction",
+  dedupKey: `fill.contradiction:${tradeRecordId}`,
+  message: `the venue reports the trade ${fill.tradeId} of ${fill.account} ${fill.symbol} differently from the stored one, which stays`,
+  detail: {
+    account: fill.account,
+    symbol: fill.symbol,
+    trade_record_id: tradeRecordId,
+    stored,
+    reported: {
+      side: fill.side,
+      quantity: fill.quantity,
+      price: fill.price,
+      client_order_id: fill.clientOrderId
+    }
+  }
+})
+
+const external = (fill: VenueFill, { tradeRecordId }: ExternalFill): Alert => ({
+  severity: "MEDIUM",
+  kind: "trade.external",
+  dedupKey: `trade.external:${fill.account}:${fill.symbol}`,
+  message: `a trade that no order of ours caused: ${fill.side} ${fill.quantity} ${fill.symbol} in ${fill.account}; the position follows it`,
+  detail: { account: fill.account, ...tradeOf(fill, tradeRecordId) }
+})
+
+/** The stored trade is known when it comes again, so its alert is committed with it or lost. */
+const alertOf =
+  (component: string, fill: VenueFill) =>
+  (outcome: ExternalFill | ContradictingFill): Alert => ({
+    ...(outcome._tag === "Contradicts" ? contradiction(fill, outcome) : external(fill, outcome)),
+    component
+  })
 
 /** A share that has exit prices from now on would be missing in health if no look of the exits followed. */
 const noteOpened = ({ account, symbol }: VenueFill, { change, order }: RecordedFill) =>
@@ -135,16 +143,15 @@ export const recordFill = (component: string, broker: BrokerConnection, fill: Ve
     const fills = yield* FillsStore
     const wake = yield* Wake
     faultPoint(FAULT_POINTS.fillReceived, fill.symbol)
-    const outcome = yield* fills.record(broker.venue, fill)
+    const alert = yield* committedAlert(alertOf(component, fill))
+    const outcome = yield* fills.record(broker.venue, fill, alert.stored)
+    if (isAlerted(outcome)) yield* alert.raise(outcome)
     if (outcome._tag === "AlreadyKnown") {
       // Another process may have stored it, and its bells ring there.
       wake.notify(ordersBell(fill.account))
       return outcome
     }
-    if (outcome._tag === "Contradicts") {
-      yield* contradiction(component, fill, outcome)
-      return outcome
-    }
+    if (outcome._tag === "Contradicts") return outcome
     yield* noteOpened(fill, outcome)
     yield* logFill(component, fill, outcome)
     if (outcome.order !== null) yield* noteFilled(outcome.order)

@@ -5,7 +5,7 @@
  * transaction that takes both takes them in this order, so fills never deadlock with exits. The insert of the trade
  * decides whether this delivery is the first: the venue's key is unique, a second one changes nothing.
  *
- * Promises: trade, order, position and link are committed together, under the settings of one moment: a reload in the
+ * Promises: trade, order, position, link and the alert about a trade that is not ours are committed together, under the settings of one moment: a reload in the
  * middle of a transaction is seen by the next one; a duplicate commits nothing.
  * Never: looks at a fence, or leaves a fill out because its order is in the wrong state.
  * Failure: `DatabaseUnavailable`; the transaction is idempotent, so it is retried after contention and after a
@@ -30,11 +30,13 @@ import { EXTERNAL } from "../../domain/kernel/settings.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
 import type { VenueFill } from "../../domain/orders/fill.ts"
 import { Config, snapshotOf } from "../platform/config.port.ts"
+import { storeAlertsIn } from "../alerts/alerts-store.pg.ts"
 import { Database, type DatabaseService } from "../database/database.port.ts"
 import {
   type FillOutcome,
   FillsStore,
   type FillsStoreService,
+  isAlerted,
   type LinkedBy,
   type PositionAfter,
   type RecordedFill,
@@ -364,9 +366,16 @@ const make = (database: DatabaseService, settings: Settings): FillsStoreService 
         { retry: "idempotent" }
       )
       .pipe(Effect.catchTag("DatabaseFault", Effect.die)),
-  record: (venue, fill) =>
+  record: (venue, fill, alertOf) =>
     database
-      .transact("fills.record", (sql) => recordIn(sql, settings, venue, fill), { retry: "idempotent" })
+      .transact(
+        "fills.record",
+        (sql) =>
+          Effect.tap(recordIn(sql, settings, venue, fill), (outcome) =>
+            alertOf !== undefined && isAlerted(outcome) ? storeAlertsIn(sql, [alertOf(outcome)]) : Effect.void
+          ),
+        { retry: "idempotent" }
+      )
       .pipe(Effect.catchTag("DatabaseFault", Effect.die)),
   missing: (venue, fills) =>
     fills.length === 0

@@ -13,6 +13,7 @@ import { Context, type Effect } from "effect"
 import type { OrderEvent, OrderStatus, Surprise } from "../../domain/orders/order.ts"
 import type { PositionChange } from "../../domain/orders/position.ts"
 import type { VenueFill } from "../../domain/orders/fill.ts"
+import type { PendingAlert } from "../alerts/alerts.port.ts"
 import type { DatabaseUnavailable } from "../database/database.port.ts"
 import type { StoredOrder } from "./orders-store.port.ts"
 
@@ -63,6 +64,11 @@ export interface ContradictingFill {
   readonly stored: StoredTrade
 }
 
+/** A trade that no order of ours caused. */
+export interface ExternalFill extends RecordedFill {
+  readonly order: null
+}
+
 export type FillOutcome =
   | RecordedFill
   | { readonly _tag: "AlreadyKnown"; readonly tradeRecordId: string }
@@ -100,8 +106,15 @@ export interface FillsStoreService {
     readonly price: string | null
     readonly reference: string
   }) => Effect.Effect<Adopted, DatabaseUnavailable>
-  /** Stores the trade and everything that follows from it. `venue` is the name of the venue, part of the trade's key. */
-  readonly record: (venue: string, fill: VenueFill) => Effect.Effect<FillOutcome, DatabaseUnavailable>
+  /**
+   * Stores the trade and everything that follows from it. `venue` is the name of the venue, part of the trade's key; `alertOf`
+   * makes the alert about a trade that is not ours or that contradicts, which is stored in the same transaction.
+   */
+  readonly record: (
+    venue: string,
+    fill: VenueFill,
+    alertOf?: (outcome: ExternalFill | ContradictingFill) => PendingAlert
+  ) => Effect.Effect<FillOutcome, DatabaseUnavailable>
   /** Those of `fills` that are not stored as reported, in their order: what a catch-up has to record. One statement. */
   readonly missing: (
     venue: string,
@@ -115,6 +128,10 @@ export interface FillsStoreService {
   /** Moves the cursor, when everything up to there is stored. Moving one back only costs a few more fills. */
   readonly advance: (account: string, cursor: string | null) => Effect.Effect<void, DatabaseUnavailable>
 }
+
+/** Whether a trade is one that operators are told about, whatever order it belongs to. */
+export const isAlerted = (outcome: FillOutcome): outcome is ExternalFill | ContradictingFill =>
+  outcome._tag === "Contradicts" || (outcome._tag === "Recorded" && outcome.order === null)
 
 export class FillsStore extends Context.Service<FillsStore, FillsStoreService>()(
   "holdfast/layers/FillsStore"

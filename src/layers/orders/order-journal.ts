@@ -227,8 +227,8 @@ export const journalledFills = <E, R>(
       const { filled } = yield* OrderJournal
       return FillsStore.of({
         ...fills,
-        record: (venue, fill) =>
-          Effect.tap(fills.record(venue, fill), (outcome) =>
+        record: (venue, fill, alertOf) =>
+          Effect.tap(fills.record(venue, fill, alertOf), (outcome) =>
             outcome._tag === "Recorded" ? filled(outcome.order, fill, outcome.position) : Effect.void
           ),
         adopt: (given) =>
