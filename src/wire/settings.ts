@@ -88,7 +88,11 @@ const account = z
     startingCash: positive.meta({ description: "A change is a deposit or a withdrawal." }),
     calendar: calendar
       .default("24x7")
-      .meta({ description: "When orders may leave, unless `instruments` has a calendar for their symbol." })
+      .meta({ description: "When orders may leave, unless `instruments` has a calendar for their symbol." }),
+    enabled: z.boolean("must be true or false").default(true).meta({
+      description:
+        "false: nothing opens or adds to a position, entries that rest at the venue are taken back; what it holds is closed as ever."
+    })
   })
   .meta({ id: "AccountSettings", description: "An account at a venue, with its executor." })
 

@@ -114,7 +114,7 @@ layer(Layer.provideMerge(accountChangesPg, world(settings)), { excludeTestServic
           if (out._tag !== "Submitting") return assert.fail(out._tag)
           yield* orders.apply(counts, out.order, "order.expired", { venueOrderId: "v-1" })
           const removed = ["free", "waits", "sends", "doubts", "holds", "theirs", "counts"]
-          const defined = [{ id: "arrives", venue: "practice", startingCash: "5" }]
+          const defined = [{ id: "arrives", venue: "practice", startingCash: "5", enabled: true }]
           assert.deepStrictEqual(yield* refused({ removed, defined }), [
             "accounts.counts cannot be removed: it has 1 order whose fills are not complete",
             "accounts.doubts cannot be removed: it has 1 order unknown",
@@ -161,11 +161,64 @@ layer(Layer.provideMerge(accountChangesPg, world(settings)), { excludeTestServic
       })
     )
 
+    it.effect("one that was left behind is found while nobody has it, whatever it holds", () =>
+      Effect.gen(function* () {
+        const accounts = yield* AccountsStore
+        const fills = yield* FillsStore
+        const orders = yield* OrdersStore
+        const positions = yield* PositionsStore
+        const grant = yield* fresh("left")
+        const order = yield* intend({ account: "left", symbol: "QQQ" })
+        yield* orders.submit(grant, order, permitOf())
+        yield* fills.record("practice", fillOf(order, { account: "left", quantity: "1" }))
+        const found = (configured: ReadonlyArray<string>) =>
+          Effect.map(positions.abandoned(configured), (all) => all.find(({ account }) => account === "left"))
+        assert.isUndefined(yield* found(["paper-1"]), "its owner is alive")
+        yield* accounts.release([grant])
+        assert.deepStrictEqual(yield* found(["paper-1"]), {
+          account: "left",
+          symbols: ["QQQ"],
+          holds: "a position in QQQ"
+        })
+        assert.isUndefined(yield* found(["paper-1", "left"]), "it is about to be taken")
+        yield* own("left")
+        assert.isUndefined(yield* found(["paper-1"]))
+      })
+    )
+
+    it.effect("one that is disabled stays as it is, but for that, until it is enabled again", () =>
+      Effect.gen(function* () {
+        const as = (id: string, enabled: boolean) => ({ id, venue: "practice", startingCash: "7", enabled })
+        const enabledOf = (id: string) =>
+          Effect.map(
+            sql(
+              (client) => client<{ readonly enabled: boolean }>`SELECT enabled FROM accounts WHERE id = ${id}`
+            ),
+            ([row]) => row?.enabled
+          )
+        yield* change({ defined: [as("flagged", true), as("other", true), as("closed-from-start", false)] })
+        assert.isFalse(yield* enabledOf("closed-from-start"))
+        yield* fresh("flagged")
+        const before = yield* readAccount("flagged")
+        assert.deepStrictEqual(yield* change({ defined: [as("flagged", false)] }), {
+          _tag: "Changed",
+          flows: []
+        })
+        assert.isFalse(yield* enabledOf("flagged"))
+        assert.isTrue(yield* enabledOf("other"))
+        assert.deepStrictEqual(yield* readAccount("flagged"), { ...before, enabled: false })
+        yield* change({ defined: [as("flagged", true), as("other", true)] })
+        assert.isTrue(yield* enabledOf("flagged"))
+      })
+    )
+
     it.effect(
       "new ones have a row at once; more cash is one deposit, however often; another venue is refused",
       () =>
         Effect.gen(function* () {
-          const as = (venue: string, startingCash: string) => [{ id: "pays", venue, startingCash }]
+          const as = (venue: string, startingCash: string) => [
+            { id: "pays", venue, startingCash, enabled: true }
+          ]
           yield* change({ defined: as("practice", "100") })
           assert.deepInclude(yield* readAccount("pays"), { venue: "practice", owner: null })
           const paid = yield* change({ defined: as("practice", "150") })

@@ -19,14 +19,14 @@ import { OrdersStore } from "../../src/layers/orders/orders-store.port.ts"
 import { history, intend, openNode, own, permitOf, readAccount, sql, world } from "./execution-world.ts"
 
 layer(world(), { excludeTestServices: true })("ownership of an account", (it) => {
-  const define = (id: string) => ({ id, venue: "practice", startingCash: "100000" })
+  const define = (id: string) => ({ id, venue: "practice", startingCash: "100000", enabled: true })
 
   it.effect("an account is inserted once and keeps its values", () =>
     Effect.gen(function* () {
       const accounts = yield* AccountsStore
       assert.deepStrictEqual(yield* accounts.ensure([define("a-1")]), [])
       assert.deepStrictEqual(
-        yield* accounts.ensure([{ id: "a-1", venue: "practice", startingCash: "5" }]),
+        yield* accounts.ensure([{ id: "a-1", venue: "practice", startingCash: "5", enabled: true }]),
         []
       )
       assert.strictEqual((yield* readAccount("a-1"))?.startingCash, "100000")
@@ -37,7 +37,7 @@ layer(world(), { excludeTestServices: true })("ownership of an account", (it) =>
     Effect.gen(function* () {
       const accounts = yield* AccountsStore
       yield* accounts.ensure([define("a-2")])
-      const mismatches = yield* accounts.ensure([{ id: "a-2", venue: "other", startingCash: "1" }])
+      const mismatches = yield* accounts.ensure([{ id: "a-2", venue: "other", startingCash: "1", enabled: true }])
       assert.deepStrictEqual(mismatches, [{ id: "a-2", stored: "practice", configured: "other" }])
       assert.strictEqual((yield* readAccount("a-2"))?.venue, "practice")
     })

@@ -134,7 +134,7 @@ export const own = (account = "paper-1", owner = "node-a", leaseMs = LEASE_MS) =
   Effect.gen(function* () {
     const accounts = yield* AccountsStore
     const life = yield* openNode(owner)
-    yield* accounts.ensure([{ id: account, venue: "practice", startingCash: "100000" }])
+    yield* accounts.ensure([{ id: account, venue: "practice", startingCash: "100000", enabled: true }])
     const taken = yield* accounts.take(account, life)
     if (taken._tag !== "Taken")
       return yield* Effect.die(new Error(`the lease of ${account} is ${taken._tag}`))

@@ -88,7 +88,12 @@ const liveOnce = (seed: number) =>
     const configured = Object.entries(settings.accounts)
     yield* nodes.open({ nodeId, life, mark }, nodeLimits.leaseMs, null)
     yield* accounts.ensure(
-      configured.map(([id, { broker, startingCash }]) => ({ id, venue: broker, startingCash }))
+      configured.map(([id, { broker, enabled, startingCash }]) => ({
+        id,
+        venue: broker,
+        startingCash,
+        enabled
+      }))
     )
     const names = configured.map(([id]) => id)
     for (const name of names) {

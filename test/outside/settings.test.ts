@@ -179,6 +179,34 @@ describe("G11 a running service", () => {
     assert.deepStrictEqual(await service.restarts(), {})
   }, 240_000)
 
+  it("disables an account and enables it again: no entry in between, and its close goes through", async () => {
+    const { service } = world
+    assert.deepInclude((await trade("XLF")).orders[0], { status: "filled" })
+    const closed = {
+      ...grown(),
+      accounts: { ...grown().accounts, fresh: { ...paper("second"), enabled: false } }
+    }
+    const disabled = await reload(closed)
+    assert.strictEqual(disabled.status, 200, disabled.text)
+    assert.deepStrictEqual(disabled.body.components, { added: [], removed: [], restarted: [], failed: [] })
+    const told = await waitUntil("health to say it", async () => {
+      const { accounts, can_trade: canTrade } = await health()
+      return accounts.fresh?.can_trade === false ? { ...accounts, canTrade } : undefined
+    })
+    assert.deepInclude(told.fresh, { reason: "accounts.fresh.enabled is false" })
+    assert.isTrue(told.canTrade, "the other one may")
+    assert.isFalse((await service.list("accounts")).find(({ id }) => id === "fresh")?.["enabled"])
+    assert.deepInclude((await trade("XLE")).orders[0], { status: "denied", reason: "account_disabled" })
+    await closeAll()
+    await waitUntil("the account to be flat", async () => {
+      const open = await service.list("positions", "account=fresh")
+      return open.every(({ quantity }: Row) => quantity === "0") ? true : undefined
+    })
+    assert.strictEqual((await reload(grown())).status, 200)
+    await mayTrade("fresh")
+    assert.deepInclude((await trade("XLE")).orders[0], { status: "filled" })
+  }, 240_000)
+
   it("that is killed in the middle of a reload has one of the two settings, whole", async () => {
     const { service } = world
     await closeAll()

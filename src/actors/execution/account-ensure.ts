@@ -20,7 +20,8 @@ export const ensureAccounts = (names: ReadonlyArray<string>, component: string) 
       const configured = executedAccount(settings, account)
       // Removed by a reload, and its executor is about to be stopped.
       if (configured === undefined) return []
-      return [{ id: account, venue: configured.broker, startingCash: configured.startingCash }]
+      const { broker, enabled, startingCash } = configured
+      return [{ id: account, venue: broker, startingCash, enabled }]
     })
     if (definitions.length === 0) return
     yield* Effect.forEach(yield* accounts.ensure(definitions), ({ id, stored, configured }) =>

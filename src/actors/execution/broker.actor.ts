@@ -67,7 +67,12 @@ const connected = (stream: Stream) =>
     })
     // A fill needs its account's row; whoever comes first inserts it.
     yield* accounts.ensure(
-      accountsOf(stream).map(([id, { startingCash }]) => ({ id, venue: stream.broker.name, startingCash }))
+      accountsOf(stream).map(([id, { enabled, startingCash }]) => ({
+        id,
+        venue: stream.broker.name,
+        startingCash,
+        enabled
+      }))
     )
     for (const [account] of accountsOf(stream)) wake.notify(reconcileBell(account))
   }).pipe(

@@ -1,6 +1,7 @@
 /**
  * Reconciler actor: watches from outside that accounts are reconciled, rings for those that should be again, and opens
- * those that rest (account-rest.ts). It also ends what waits for a strategy or an account that is gone (unconfigured.ts).
+ * those that rest (account-rest.ts). It also ends what waits for a strategy or an account that is gone (unconfigured.ts), and tells
+ * of accounts that were left behind (abandoned.ts).
  *
  * Promises: one alert per account that stays unreconciled; accounts another node owns are left alone.
  * Never: reconciles what has anything to reconcile; the account's executor is the one owner of that (account-reconcile.ts).
@@ -20,6 +21,7 @@ import { Wake } from "../../layers/platform/wake.port.ts"
 import { type CheckOutcome, reconcilerMachine } from "../../machines/execution/reconciler.machine.ts"
 import type { ChildSelf } from "../../runtime/child-spec.ts"
 import { effectActor, machineChild } from "../../runtime/machine-child.ts"
+import { type AbandonedSeen, lookForAbandoned, noneAbandoned } from "./abandoned.ts"
 import { openResting } from "./account-rest.ts"
 import { endUnconfigured } from "./unconfigured.ts"
 
@@ -33,6 +35,7 @@ interface Round {
   readonly since: Map<string, number>
   /** Accounts that were reported reconciled. */
   readonly settled: Set<string>
+  readonly abandoned: AbandonedSeen
 }
 
 const lateKey = (account: string): string => `account.unreconciled:${account}`
@@ -106,6 +109,7 @@ const check = (round: Round) =>
     }
     const life = instance.current()?.life
     if (life !== undefined) yield* endUnconfigured(round.path, life)
+    yield* lookForAbandoned(round.path, round.abandoned, Object.keys(configured))
     return { unreconciled, unsettled, backlog } satisfies CheckOutcome
   })
 
@@ -117,7 +121,8 @@ export const reconcilerActor = () => (self: ChildSelf) =>
       path: self.path,
       settings,
       since: new Map(),
-      settled: new Set()
+      settled: new Set(),
+      abandoned: noneAbandoned()
     }
     return yield* machineChild({
       machine: reconcilerMachine,

@@ -89,6 +89,7 @@ const accountsOf = (
       missing(brokers.get(account.broker), "brokers/", account.broker) ??
       shared
     if (because !== null) return { id, canTrade: false, reason: because }
+    if (!account.enabled) return { id, canTrade: false, reason: `accounts.${id}.enabled is false` }
     const state = stateOf(`account:${id}`)
     if (state !== null && state !== "ACTIVE")
       return { id, canTrade: false, reason: `the trading state of account:${id} is ${state}` }

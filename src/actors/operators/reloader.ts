@@ -96,7 +96,9 @@ const changeAccounts = (next: Settings, { accounts }: TreeChange) =>
     const { added, changed, moved, removed } = accounts
     const defined = [...added, ...changed].flatMap((id) => {
       const account = next.accounts[id]
-      return account === undefined ? [] : [{ id, venue: account.broker, startingCash: account.startingCash }]
+      if (account === undefined) return []
+      const { broker, enabled, startingCash } = account
+      return [{ id, venue: broker, startingCash, enabled }]
     })
     if (defined.length + moved.length + removed.length === 0) return []
     if (removed.length + moved.length > commandLimits.accountsLeavingMax)

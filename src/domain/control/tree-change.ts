@@ -9,7 +9,7 @@
  * Never: judges whether the change is allowed (settings-names.ts, the reloader and the rows of the accounts do).
  */
 import { sinkPath } from "../alerts/outbox-route.ts"
-import type { BrokerSettings, FeedSettings, Settings } from "../kernel/settings.ts"
+import type { AccountSettings, BrokerSettings, FeedSettings, Settings } from "../kernel/settings.ts"
 import { isSameSetting } from "../kernel/settings-change.ts"
 
 /** In the order of the tree: a kind uses only those before it. */
@@ -121,6 +121,10 @@ const paidInto = (before: Settings, next: Settings, changed: ReadonlyArray<strin
     })
   )
 
+/** `enabled` is in the account's row, which a permit reads. */
+const restartsAccount = (before: AccountSettings | undefined, next: AccountSettings | undefined): boolean =>
+  !isSameSetting({ ...before, enabled: true }, { ...next, enabled: true })
+
 type Put = (kind: ComponentKind, name: string, fate: Fate | null) => void
 
 const planTrading = (before: Settings, next: Settings, put: Put): AccountsChange => {
@@ -139,7 +143,9 @@ const planTrading = (before: Settings, next: Settings, put: Put): AccountsChange
   ]) {
     for (const name of entries.added) put(kind, name, "added")
     for (const name of entries.removed) put(kind, name, "removed")
-    for (const name of entries.changed) put(kind, name, "restarted")
+    for (const name of entries.changed)
+      if (kind !== "account" || restartsAccount(before.accounts[name], next.accounts[name]))
+        put(kind, name, "restarted")
   }
   // An executor keeps the connection it was started with.
   for (const id of staying(before, next, new Set(brokers.changed))) put("account", id, "restarted")

@@ -20,7 +20,7 @@ export type CanaryStage = (typeof CANARY_STAGES)[number]
 
 /** The null account: its broker fills everything at this price and moves no money. */
 export const CANARY_PRICE = "1"
-const account: AccountSettings = { broker: CANARY, startingCash: "1000000", calendar: "24x7" }
+const account: AccountSettings = { broker: CANARY, startingCash: "1000000", calendar: "24x7", enabled: true }
 
 export const canaryStrategy: StrategySettings = {
   ...plainStrategy,

@@ -100,7 +100,9 @@ export const executionLimits = {
   /** Checks (some eight minutes, each answered by the venue) after which a human is alerted. */
   settleLooksMax: 6,
   /** An account that is not reconciled this long after it should be is an alert. */
-  unreconciledMsMax: minutes(2)
+  unreconciledMsMax: minutes(2),
+  /** How often accounts are looked for that hold something and that no process has; one that is found twice is an alert. */
+  abandonedEveryMs: seconds(30)
 } as const
 
 /** Watching positions (design, section 5: exits). */

@@ -37,8 +37,8 @@ export const plainStrategy: StrategySettings = {
 export const PRACTICE_SOURCE = "practice"
 
 export const practiceAccounts: Readonly<Record<string, AccountSettings>> = {
-  "paper-1": { broker: "practice", startingCash: "100000", calendar: "24x7" },
-  "paper-2": { broker: "practice", startingCash: "100000", calendar: "24x7" }
+  "paper-1": { broker: "practice", startingCash: "100000", calendar: "24x7", enabled: true },
+  "paper-2": { broker: "practice", startingCash: "100000", calendar: "24x7", enabled: true }
 }
 
 export const practiceBrokers: Readonly<Record<string, BrokerSettings>> = {

@@ -192,6 +192,8 @@ export interface AccountSettings {
   readonly broker: string
   readonly startingCash: string
   readonly calendar: CalendarName
+  /** A disabled one opens nothing, and closes as ever. */
+  readonly enabled: boolean
 }
 
 /** A broker connection. `url: null` runs the paper venue inside this process. */

@@ -120,9 +120,11 @@ const ensure =
           const ids = accounts.map((account) => account.id)
           const venues = accounts.map((account) => account.venue)
           const cash = accounts.map((account) => account.startingCash)
+          const enabled = accounts.map((account) => account.enabled)
           yield* sql`
-            INSERT INTO accounts (id, venue, starting_cash)
-            SELECT * FROM unnest(${ids}::text[], ${venues}::text[], ${cash}::numeric[]) AS c (id, venue, cash)
+            INSERT INTO accounts (id, venue, starting_cash, enabled)
+            SELECT * FROM unnest(${ids}::text[], ${venues}::text[], ${cash}::numeric[], ${enabled}::boolean[])
+              AS c (id, venue, cash, enabled)
             -- Nearly all of them are there at nearly every start, and a conflict costs more than a look.
             WHERE NOT EXISTS (SELECT FROM accounts a WHERE a.id = c.id)
             ON CONFLICT DO NOTHING`

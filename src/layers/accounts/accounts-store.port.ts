@@ -41,6 +41,7 @@ export interface AccountDefinition {
   readonly id: string
   readonly venue: string
   readonly startingCash: string
+  readonly enabled: boolean
 }
 
 export type TakeOutcome =

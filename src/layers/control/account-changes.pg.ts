@@ -14,57 +14,17 @@
 import { Data, Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SettingsProblem } from "../../domain/kernel/settings.ts"
-import { OPEN, SETTLES } from "../../domain/orders/order.ts"
 import { accountLeased } from "../accounts/node-life.pg.ts"
 import { Database, type DatabaseService } from "../database/database.port.ts"
 import { adoptAccounts } from "../database/installation.pg.ts"
+import { type Holding, holdings, holdingsText } from "../orders/account-holdings.pg.ts"
 import { AccountChanges, type AccountsDefined, type AccountsOutcome } from "./account-changes.port.ts"
 
 class Refused extends Data.TaggedError("Refused")<{ readonly problems: ReadonlyArray<SettingsProblem> }> {}
 
-/** Names of symbols and orders that a problem shows; the rest is a number. */
-const SHOWN_MAX = 5
-
 const lock = (sql: SqlClient, accounts: ReadonlyArray<string>) => sql`
   SELECT count(pg_advisory_xact_lock(hashtextextended('decide:' || account, 0)))
   FROM (SELECT account FROM unnest(${[...accounts].toSorted()}::text[]) AS names (account)) AS sorted`
-
-interface Holding {
-  readonly id: string
-  readonly symbols: ReadonlyArray<string>
-  readonly open: ReadonlyArray<{ readonly status: string; readonly count: number }>
-  readonly unsettled: number
-}
-
-/** What each of `accounts` has by either book; those without anything are left out. */
-const holdings = (sql: SqlClient, accounts: ReadonlyArray<string>) => sql<Holding>`
-  SELECT * FROM (
-    SELECT a.id,
-      (SELECT coalesce(array_agg(p.symbol ORDER BY p.symbol), '{}') FROM positions p WHERE p.account = a.id
-        AND (p.quantity <> 0 OR p.disputed_at IS NOT NULL
-          -- What the venue reported before our last fill is explained by that fill. A row of the first version had none:
-          -- the confirmation that made it is from when the venue was asked, which was before.
-          OR (p.confirmed_quantity <> 0 AND (p.version = 1 OR p.confirmed_at >= p.updated_at)))) AS symbols,
-      (SELECT coalesce(jsonb_agg(jsonb_build_object('status', status, 'count', n) ORDER BY status), '[]')
-        FROM (SELECT o.status, count(*)::int AS n FROM orders o
-          WHERE o.account = a.id AND ${sql.in("o.status", [...OPEN])} GROUP BY o.status) AS counted) AS open,
-      (SELECT count(*)::int FROM orders o WHERE o.account = a.id AND o.settled_at IS NULL
-        AND ${sql.in("o.status", [...SETTLES])}) AS unsettled
-    FROM accounts a WHERE a.id = ANY (${[...accounts]}::text[])) AS held
-  WHERE cardinality(symbols) > 0 OR jsonb_array_length(open) > 0 OR unsettled > 0 ORDER BY id`
-
-const counted = (n: number, word: string): string => `${n} ${word}${n === 1 ? "" : "s"}`
-
-/** What an account has, as a phrase. An order that waits to be sent reserves what it will use. */
-const phraseOf = ({ open, symbols, unsettled }: Holding): string => {
-  const shown = symbols.slice(0, SHOWN_MAX).join(", ")
-  const more = symbols.length > SHOWN_MAX ? ` and ${symbols.length - SHOWN_MAX} more` : ""
-  return [
-    ...(symbols.length === 0 ? [] : [`a position in ${shown}${more}`]),
-    ...open.map(({ count, status }) => `${counted(count, "order")} ${status}`),
-    ...(unsettled === 0 ? [] : [`${counted(unsettled, "order")} whose fills are not complete`])
-  ].join(", ")
-}
 
 const problemsOf = (
   held: ReadonlyArray<Holding>,
@@ -73,8 +33,8 @@ const problemsOf = (
   held.map((holding) => ({
     path: `accounts.${holding.id}`,
     message: moved.has(holding.id)
-      ? `has ${phraseOf(holding)}: the address and the rule of its broker cannot change until that is over`
-      : `cannot be removed: it has ${phraseOf(holding)}`
+      ? `has ${holdingsText(holding)}: the address and the rule of its broker cannot change until that is over`
+      : `cannot be removed: it has ${holdingsText(holding)}`
   }))
 
 /**
@@ -96,9 +56,9 @@ const define = (sql: SqlClient, defined: AccountsDefined["defined"]) =>
     const columns = [defined.map(({ id }) => id), defined.map(({ venue }) => venue)] as const
     // New ones have a row before anything is decided for them.
     yield* sql`
-      INSERT INTO accounts (id, venue, starting_cash)
+      INSERT INTO accounts (id, venue, starting_cash, enabled)
       SELECT * FROM unnest(${columns[0]}::text[], ${columns[1]}::text[],
-        ${defined.map(({ startingCash }) => startingCash)}::numeric[])
+        ${defined.map(({ startingCash }) => startingCash)}::numeric[], ${defined.map(({ enabled }) => enabled)}::boolean[])
       ON CONFLICT DO NOTHING`
     return flows
   })

@@ -15,7 +15,7 @@ import type { AccountDefinition } from "../accounts/accounts-store.port.ts"
 import type { DatabaseUnavailable } from "../database/database.port.ts"
 
 export interface AccountsDefined {
-  /** Accounts that are added, or whose broker or starting cash changes. */
+  /** Accounts that are added, or whose broker, starting cash or `enabled` changes. */
   readonly defined: ReadonlyArray<AccountDefinition>
   readonly removed: ReadonlyArray<string>
   /** They stay, and what they have at their venue could not be found there any more. */

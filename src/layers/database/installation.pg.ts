@@ -29,11 +29,15 @@ const claimMode = (sql: SqlClient, mode: Settings["mode"]) =>
     if (problem !== null) return yield* problem
   })
 
-interface ConfiguredAccount {
+interface StoredAccount {
   readonly id: string
   readonly venue: string
   /** Decimal string. */
   readonly startingCash: string
+}
+
+interface ConfiguredAccount extends StoredAccount {
+  readonly enabled: boolean
 }
 
 /**
@@ -43,12 +47,16 @@ interface ConfiguredAccount {
 export const adoptAccounts = (sql: SqlClient, configured: ReadonlyArray<ConfiguredAccount>) =>
   Effect.gen(function* () {
     const ids = configured.map(({ id }) => id)
-    const stored = yield* sql<ConfiguredAccount>`
+    const stored = yield* sql<StoredAccount>`
       SELECT id, venue, starting_cash AS "startingCash" FROM accounts
       WHERE id = ANY(${ids}::text[]) ORDER BY id FOR UPDATE`
     const changes = accountChanges(stored, configured)
     if (!("length" in changes)) return yield* changes
     yield* sql`UPDATE accounts SET retired_at = NULL WHERE id = ANY(${ids}::text[]) AND retired_at IS NOT NULL`
+    const enabled = configured.filter((account) => account.enabled).map(({ id }) => id)
+    yield* sql`
+      UPDATE accounts SET enabled = (id = ANY(${enabled}::text[]))
+      WHERE id = ANY(${ids}::text[]) AND enabled <> (id = ANY(${enabled}::text[]))`
     for (const { account, after, amount, before } of changes) {
       yield* sql`UPDATE accounts SET starting_cash = ${after}::numeric WHERE id = ${account}`
       yield* sql`INSERT INTO account_cash_flows (account, amount, cash_before, cash_after, reason)
@@ -58,7 +66,12 @@ export const adoptAccounts = (sql: SqlClient, configured: ReadonlyArray<Configur
   })
 
 const configuredAccounts = ({ accounts }: Settings): ReadonlyArray<ConfiguredAccount> =>
-  Object.entries(accounts).map(([id, { broker, startingCash }]) => ({ id, venue: broker, startingCash }))
+  Object.entries(accounts).map(([id, { broker, enabled, startingCash }]) => ({
+    id,
+    venue: broker,
+    startingCash,
+    enabled
+  }))
 
 const adopt = (database: DatabaseService, settings: Settings): InstallationService["adopt"] =>
   database

@@ -8,6 +8,7 @@
  */
 import { Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
+import { CANARY } from "../../domain/kernel/canary.ts"
 import { positionId } from "../../domain/kernel/ids.ts"
 import { exitLimits } from "../../domain/kernel/limits-execution.ts"
 import { BLOCKS_SYMBOL, OPEN, type OrderStatus } from "../../domain/orders/order.ts"
@@ -23,6 +24,7 @@ import {
   type ReportedPosition
 } from "./positions-store.port.ts"
 import { accountLeased } from "../accounts/node-life.pg.ts"
+import { holdings, holdingsText } from "./account-holdings.pg.ts"
 
 type Reported = ReadonlyArray<ReportedPosition>
 
@@ -139,6 +141,29 @@ const openShares =
         Effect.catchTag("DatabaseFault", Effect.die)
       )
 
+const abandoned =
+  (database: DatabaseService): PositionsStoreService["abandoned"] =>
+  (configured) =>
+    database
+      .run("positions.abandoned", (sql) =>
+        Effect.gen(function* () {
+          const left = yield* sql<{ readonly id: string }>`
+            SELECT a.id FROM accounts a WHERE a.retired_at IS NULL AND NOT ${accountLeased(sql, "a")}
+              AND a.id <> ALL (${[...configured]}::text[]) AND a.id <> ${CANARY}`
+          if (left.length === 0) return []
+          const held = yield* holdings(
+            sql,
+            left.map(({ id }) => id)
+          )
+          return held.map((holding) => ({
+            account: holding.id,
+            symbols: holding.symbols,
+            holds: holdingsText(holding)
+          }))
+        })
+      )
+      .pipe(Effect.catchTag("DatabaseFault", Effect.die))
+
 const arm =
   (database: DatabaseService): PositionsStoreService["arm"] =>
   (arming) =>
@@ -193,6 +218,7 @@ export const positionsStorePg: Layer.Layer<PositionsStore, never, Database> = La
   Effect.map(Database, (database) =>
     PositionsStore.of({
       open: openShares(database),
+      abandoned: abandoned(database),
       arm: arm(database),
       move: move(database),
       confirm: confirm(database)

@@ -117,12 +117,27 @@ export type ConfirmOutcome =
   | { readonly _tag: "Confirmed"; readonly mismatches: ReadonlyArray<PositionMismatch> }
   | { readonly _tag: "StaleFence" }
 
+export interface AbandonedAccount {
+  readonly account: string
+  /** Of its open positions. */
+  readonly symbols: ReadonlyArray<string>
+  /** What it holds, as a phrase. */
+  readonly holds: string
+}
+
 export interface PositionsStoreService {
   /** Every share of the given accounts that is not flat. `life` is this process, null while it is not known. */
   readonly open: (
     accounts: ReadonlyArray<string>,
     life: string | null
   ) => Effect.Effect<ReadonlyArray<OpenShare>, DatabaseUnavailable>
+  /**
+   * The accounts that no living process executes, that are none of `configured`, and that hold something all the same. One that was
+   * removed by a reload is none of them: it held nothing.
+   */
+  readonly abandoned: (
+    configured: ReadonlyArray<string>
+  ) => Effect.Effect<ReadonlyArray<AbandonedAccount>, DatabaseUnavailable>
   /** Re-arms a share with new exit prices. False: it was closed meanwhile. */
   readonly arm: (arming: Arming) => Effect.Effect<boolean, DatabaseUnavailable>
   /** Stores how far a stop has moved, in one statement for all of them. What is of an opening that is over changes nothing. */

@@ -7,7 +7,7 @@
  *
  * Promises: synchronous and cheap; a position is named once, with the first reason that holds; when nobody has looked
  * for too long (exits crashed, paused, without a database), every position of the last look, and every one that was opened
- * since, counts as not protected.
+ * since, counts as not protected; so does every position of an account that no process has.
  * Never: queries anything; repeats an old "all is well".
  */
 import { Context, Layer } from "effect"
@@ -37,6 +37,8 @@ export interface ProtectionService {
    * unprotected when no look follows.
    */
   readonly noteOpened: (account: string, symbol: string, nowMs: number) => void
+  /** The reconciler: the open positions of accounts that nobody executes, all of them each time. */
+  readonly noteAbandoned: (positions: ReadonlyArray<Pick<Watched, "account" | "symbol">>) => void
   /** An executor, when its broker stops or starts to answer. */
   readonly noteBroker: (account: string, answers: boolean) => void
   readonly brokerAnswers: (account: string) => boolean
@@ -47,13 +49,15 @@ const makeProtection = (): ProtectionService => {
   const silent = new Set<string>()
   let watched: ReadonlyArray<Watched> = []
   let at: number | null = null
+  let abandoned: ReadonlyArray<Unprotected> = []
   return {
     unprotected: (nowMs) => {
       const blind = at !== null && nowMs - at > exitLimits.lookAgeMsMax
-      return watched.flatMap(({ account, symbol, gap }) => {
+      const unwatched = watched.flatMap(({ account, symbol, gap }) => {
         const reason = blind ? "its price is not being watched" : gap
         return reason === null ? [] : [{ account, symbol, reason }]
       })
+      return [...unwatched, ...abandoned]
     },
     report: (found, atMs) => {
       watched = found
@@ -63,6 +67,13 @@ const makeProtection = (): ProtectionService => {
       at ??= nowMs
       if (watched.some((known) => known.account === account && known.symbol === symbol)) return
       watched = [...watched, { account, symbol, gap: null }]
+    },
+    noteAbandoned: (positions) => {
+      abandoned = positions.map(({ account, symbol }) => ({
+        account,
+        symbol,
+        reason: "nobody has its account"
+      }))
     },
     noteBroker: (account, answers) => {
       if (answers) silent.delete(account)

@@ -435,9 +435,9 @@ describe("the keeper of circuit breakers", () => {
 
 describe("what a probe asks", () => {
   const accounts = {
-    a: { broker: "one", startingCash: "1", calendar: "24x7" },
-    b: { broker: "one", startingCash: "1", calendar: "24x7" },
-    c: { broker: "two", startingCash: "1", calendar: "24x7" }
+    a: { broker: "one", startingCash: "1", calendar: "24x7", enabled: true },
+    b: { broker: "one", startingCash: "1", calendar: "24x7", enabled: true },
+    c: { broker: "two", startingCash: "1", calendar: "24x7", enabled: true }
   } as const
   const base = settings.strategies["default"] ?? assert.fail("there is one")
   const given = { accounts, strategies: { s: { ...base, accounts: ["a", "c"] } } }

@@ -6,7 +6,7 @@ import { executionLimits } from "../../../src/domain/kernel/limits-execution.ts"
 import { AccountLeases } from "../../../src/layers/accounts/accounts-lease.port.ts"
 import { AccountsStore } from "../../../src/layers/accounts/accounts-store.port.ts"
 import { alertsQueue } from "../../support/alerts-queue.ts"
-import { Alerts } from "../../../src/layers/alerts/alerts.port.ts"
+import { Alerts, type Ended } from "../../../src/layers/alerts/alerts.port.ts"
 import { RestingAccounts, type RestingPhase } from "../../../src/layers/execution/resting-accounts.port.ts"
 import { Brokers } from "../../../src/layers/venues/broker.port.ts"
 import { Config } from "../../../src/layers/platform/config.port.ts"
@@ -14,6 +14,7 @@ import { Database } from "../../../src/layers/database/database.port.ts"
 import { makeAvailability } from "../../../src/layers/database/database-availability.ts"
 import { Instance, makeInstance } from "../../../src/layers/platform/instance.port.ts"
 import { OrdersStore } from "../../../src/layers/orders/orders-store.port.ts"
+import { PositionsStore } from "../../../src/layers/orders/positions-store.port.ts"
 import { Protection } from "../../../src/layers/orders/protection.port.ts"
 import { Wake } from "../../../src/layers/platform/wake.port.ts"
 import { supervisor, worker } from "../../../src/runtime/child-spec.ts"
@@ -32,6 +33,10 @@ const start = startTree(
   supervisor({ id: "root", children: [worker({ id: "reconciler", start: reconcilerActor() })] }),
   { stopDeadlineMs: 1_000 }
 )
+
+const nobodyIsLeft = Layer.mock(PositionsStore, { abandoned: () => Effect.succeed([]) })
+
+const closedBy = (ended: Ended): string => (ended._tag === "AllBut" ? `${ended.prefix}*` : ended.keys.join())
 
 /** Bells that are written down and wake nobody. */
 const ringing = (rung: Array<string>) =>
@@ -62,6 +67,7 @@ it.effect("an account that was reconciled once and then lost its broker is an al
     }
     const services = Layer.mergeAll(
       Protection.layer,
+      nobodyIsLeft,
       nobodyRests,
       Layer.succeed(Config, settings),
       Layer.succeed(Instance, instance),
@@ -87,8 +93,12 @@ it.effect("an account that was reconciled once and then lost its broker is an al
       assert.deepStrictEqual(
         alerts
           .takePending()
-          .map((entry) => (entry._tag === "Closing" ? `closes ${entry.ended.keys.join()}` : entry.dedupKey)),
-        ["closes account.unreconciled:paper-1", "closes account.unreconciled:paper-2"]
+          .map((entry) => (entry._tag === "Closing" ? `closes ${closedBy(entry.ended)}` : entry.dedupKey)),
+        [
+          "closes account.unreconciled:paper-1",
+          "closes account.unreconciled:paper-2",
+          "closes account.abandoned:*"
+        ]
       )
       const detail = tree.snapshot().children[0]?.detail
       assert.deepStrictEqual(detail, {
@@ -117,6 +127,7 @@ it.effect("orders that do not add up are all counted, and rung for only when one
     const rung: Array<string> = []
     const services = Layer.mergeAll(
       Protection.layer,
+      nobodyIsLeft,
       nobodyRests,
       Layer.succeed(Config, testSettings()),
       Layer.succeed(Instance, instance),
@@ -164,6 +175,7 @@ it.effect(
       }
       const services = Layer.mergeAll(
         Protection.layer,
+        nobodyIsLeft,
         nobodyRests,
         Layer.succeed(Config, testSettings()),
         Layer.succeed(Instance, instance),
@@ -196,6 +208,7 @@ it.effect("an account that rests after it was unreconciled for too long is no al
     let phase: RestingPhase = "Waiting"
     const services = Layer.mergeAll(
       Protection.layer,
+      nobodyIsLeft,
       AccountLeases.layer,
       RestingAccounts.layer,
       Layer.succeed(Brokers, { get: () => assert.fail("nothing is opened"), release: Effect.void }),
@@ -243,4 +256,60 @@ it.effect("an account that rests after it was unreconciled for too long is no al
       assert.deepStrictEqual(closed, ["account.unreconciled:paper-1"])
     }).pipe(Effect.provide(services))
   })
+)
+
+it.effect(
+  "an account that no process has and that holds something is told once, and its positions are not protected",
+  () =>
+    Effect.gen(function* () {
+      const availability = makeAvailability()
+      const left = { account: "old", symbols: ["SPY", "QQQ"], holds: "a position in SPY, QQQ" }
+      let found: ReadonlyArray<typeof left> = [left]
+      const asked: Array<ReadonlyArray<string>> = []
+      const services = Layer.mergeAll(
+        Protection.layer,
+        nobodyRests,
+        Layer.succeed(Config, testSettings()),
+        Layer.succeed(Instance, makeInstance()),
+        Layer.mock(PositionsStore, {
+          abandoned: (configured) =>
+            Effect.sync(() => {
+              asked.push(configured)
+              return found
+            })
+        }),
+        Layer.mock(AccountsStore, { read: () => Effect.succeed([]) }),
+        Layer.mock(OrdersStore, {
+          unsettledCounts: () => Effect.succeed(new Map()),
+          backlog: () => Effect.succeed(new Map())
+        }),
+        Layer.mock(Database, { availability, stats: () => assert.fail("nobody asks") }),
+        alertsQueue.pipe(Layer.provideMerge(Wake.layer))
+      )
+      yield* Effect.gen(function* () {
+        yield* start
+        const alerts = yield* Alerts
+        const protection = yield* Protection
+        const unprotected = () =>
+          protection.unprotected(0).map(({ account, symbol }) => `${account}/${symbol}`)
+        const news = () =>
+          alerts.takePending().flatMap((entry) => {
+            if (entry._tag === "Outbreak") return entry.kind === "account.abandoned" ? [entry.dedupKey] : []
+            return entry.ended._tag === "AllBut" ? [`closes ${closedBy(entry.ended)}`] : []
+          })
+        availability.mark("available")
+        yield* TestClock.adjust(executionLimits.checkEveryMs)
+        assert.deepStrictEqual(news(), ["closes account.abandoned:*"], "it may be between two processes")
+        assert.deepStrictEqual(unprotected(), [])
+        yield* TestClock.adjust(executionLimits.abandonedEveryMs)
+        assert.deepStrictEqual(news(), ["account.abandoned:old"])
+        assert.deepStrictEqual(unprotected(), ["old/SPY", "old/QQQ"])
+        assert.deepStrictEqual(asked[0], ["paper-1", "paper-2"])
+        found = []
+        yield* TestClock.adjust(executionLimits.abandonedEveryMs)
+        assert.deepStrictEqual(news(), ["closes account.abandoned:*"])
+        assert.deepStrictEqual(unprotected(), [])
+        assert.isAtMost(asked.length, 5, "not at every check")
+      }).pipe(Effect.provide(services))
+    })
 )

@@ -53,6 +53,17 @@ describe("G11 the plan of a change", () => {
     assert.deepStrictEqual(accounts, { added: [], changed: [], removed: ["d"], moved: [] })
   })
 
+  it("disables an account without touching its executor", () => {
+    const a = { ...base.accounts.a, enabled: false }
+    assert.deepStrictEqual(changes({ accounts: { ...base.accounts, a } }), nothing)
+    const { accounts } = treeChange(settings(), settings({ accounts: { ...base.accounts, a } }))
+    assert.deepStrictEqual(accounts, { added: [], changed: ["a"], removed: [], moved: [] })
+    const both = { ...a, calendar: "XNYS" }
+    assert.deepStrictEqual(changes({ accounts: { ...base.accounts, a: both } }).restarted, [
+      "trading/accounts/a"
+    ])
+  })
+
   it("adds, removes and restarts sinks and the heartbeat, in every process", () => {
     const of = (names: ReadonlyArray<string>, severityMin: string, everyMs: number | null) => ({
       alerts: {

@@ -80,7 +80,7 @@ describe("embedded paper venue behind the configured brokers", () => {
     Effect.gen(function* () {
       const { brokers, live, venues } = yield* world
       yield* Effect.flatMap(venues.launch("practice"), ({ serving }) => serving)
-      const added = { broker: "practice", startingCash: "777", calendar: "24x7" } as const
+      const added = { broker: "practice", startingCash: "777", calendar: "24x7", enabled: true } as const
       live.assign({ ...settings, accounts: { ...settings.accounts, added } })
       assert.strictEqual((yield* brokers.get("practice").balance("added")).cash, "777")
     })
