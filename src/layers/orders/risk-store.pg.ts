@@ -28,6 +28,7 @@ import {
   type RiskStoreService,
   type Trip
 } from "./risk-store.port.ts"
+import { ruleAudited } from "./rule-audit.pg.ts"
 
 interface Row {
   readonly now_ms: number
@@ -151,7 +152,15 @@ const saveMarks =
 
 const tripIn = (sql: SqlClient, { numbers, reason, rule, scope, state }: Trip) => {
   const detail = JSON.stringify({ scope, state, reason, changedBy: `rule:${rule}`, numbers })
-  const given = JSON.stringify({ state, numbers })
+  const audited = ruleAudited(sql, {
+    rows: "moved",
+    command: "trading_state.set",
+    scope: sql`moved.scope`,
+    key: sql`${rule}::text`,
+    rule,
+    reason,
+    given: JSON.stringify({ state, numbers })
+  })
   return sql<{ readonly moved: boolean }>`
     WITH marked AS (
       UPDATE risk_marks SET tripped = ${rule}, tripped_at = hf_now()
@@ -168,12 +177,7 @@ const tripIn = (sql: SqlClient, { numbers, reason, rule, scope, state }: Trip) =
       INSERT INTO actor_events (at, path, event, detail)
       SELECT hf_now(), 'root/trading/risk', 'trading_state.changed', ${detail}::text::jsonb FROM moved
     ), audited AS (
-      -- What a rule does is in the audit beside what operators do (T14), with the change that it records.
-      INSERT INTO audit (id, command, scope, arguments, reason, by, means, request_id, fingerprint, command_id, life,
-        result, begun_at, completed_at)
-      SELECT made.id, 'trading_state.set', moved.scope, ${given}::text::jsonb, ${reason}, ${`rule:${rule}`}, 'rule',
-        ${`rule:${rule}`}, '', made.id, 'rule', 'accepted', hf_now(), hf_now()
-      FROM moved, LATERAL (SELECT md5(moved.scope || ${rule} || hf_clock()::text)::uuid AS id) made)
+      ${audited})
     SELECT EXISTS (SELECT FROM moved) AS moved FROM marked`
 }
 

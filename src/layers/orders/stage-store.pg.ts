@@ -26,6 +26,7 @@ import {
   StageStore,
   type StageStoreService
 } from "./stage-store.port.ts"
+import { ruleAudited } from "./rule-audit.pg.ts"
 
 const create = (sql: SqlClient, strategies: ReadonlyArray<string>) => sql`
   INSERT INTO strategy_stages (strategy, stage, changed_by)
@@ -120,7 +121,15 @@ const move =
       .transact("stages.move", (sql) =>
         Effect.gen(function* () {
           const by = `rule:${rule}`
-          const given = JSON.stringify({ stage: to, numbers })
+          const audited = ruleAudited(sql, {
+            rows: "s",
+            command: COMMAND[to],
+            scope: sql`('strategy:' || s.strategy)`,
+            key: sql`s.version::text`,
+            rule,
+            reason,
+            given: JSON.stringify({ stage: to, numbers })
+          })
           const detail = JSON.stringify({ strategy, stage: to, reason, changedBy: by, numbers })
           const [moved] = yield* sql`
             WITH s AS (
@@ -132,12 +141,7 @@ const move =
               INSERT INTO actor_events (at, path, event, detail)
               SELECT hf_now(), 'root/trading/risk', 'strategy.stage_changed', ${detail}::text::jsonb FROM s
             ), audited AS (
-              -- What a rule does is in the audit beside what operators do (T14), with the change that it records.
-              INSERT INTO audit (id, command, scope, arguments, reason, by, means, request_id, fingerprint, command_id, life,
-                result, begun_at, completed_at)
-              SELECT made.id, ${COMMAND[to]}, 'strategy:' || s.strategy, ${given}::text::jsonb, ${reason}, ${by}, 'rule',
-                ${by}, '', made.id, 'rule', 'accepted', hf_now(), hf_now()
-              FROM s, LATERAL (SELECT md5(s.strategy || s.version::text || hf_clock()::text)::uuid AS id) made)
+              ${audited})
             SELECT strategy FROM s`
           if (moved === undefined) return null
           yield* dropPaper(sql, strategy)
