@@ -85,6 +85,11 @@ export class Connection {
     if (this.#authenticated) this.write(textFrame(JSON.stringify({ type: "signal", signal })))
   }
 
+  /** Says that the server stops, as it is usual to (RFC 6455, section 7.4.1). */
+  leave(): void {
+    this.write(closeFrame(1001, "the server stops"))
+  }
+
   write(bytes: Buffer): boolean {
     const { socket } = this.#options
     return this.#frozen || socket.destroyed || !socket.writable ? true : socket.write(bytes)

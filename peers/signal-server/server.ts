@@ -10,7 +10,7 @@
  */
 import { Data, Effect, type Scope } from "effect"
 import { createServer as createHttpServer, type IncomingMessage } from "node:http"
-import { createServer, type Socket } from "node:net"
+import { createServer, type Server, type Socket } from "node:net"
 import type { Duplex } from "node:stream"
 import { WebSocketServer } from "ws"
 import { Connection, FaultPlan } from "./connection.ts"
@@ -89,6 +89,27 @@ const listening = (server: ReturnType<typeof createServer>, port: number) =>
     })
   })
 
+/** A client that does not read holds nobody up for longer. */
+const LEAVE_MS_MAX = 500
+
+/** Stops to listen and ends every connection; what was written last, the goodbye, is sent first. */
+const stop = (
+  tcp: Server,
+  connections: Iterable<Connection>,
+  sockets: Iterable<Socket>
+): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    for (const connection of connections) connection.leave()
+    for (const socket of sockets) socket.destroySoon()
+    const cut = setTimeout(() => {
+      for (const socket of sockets) socket.destroy()
+    }, LEAVE_MS_MAX)
+    tcp.close(() => {
+      clearTimeout(cut)
+      resume(Effect.void)
+    })
+  })
+
 /** Starts a server on `port` (0: any free one); it lives as long as the scope. */
 export const startSignalServer = (
   script: ServerScript,
@@ -143,12 +164,7 @@ export const startSignalServer = (
       const usual = once(() => void http.emit("connection", socket))
       for (const fault of faults) performLater(fault, socket, usual)
     })
-    const bound = yield* Effect.acquireRelease(listening(tcp, port), () =>
-      Effect.callback<void>((resume) => {
-        tcp.close(() => resume(Effect.void))
-        for (const socket of sockets) socket.destroy()
-      })
-    )
+    const bound = yield* Effect.acquireRelease(listening(tcp, port), () => stop(tcp, connections, sockets))
     yield* waveTimer(script, offer, now, () => connections)
     return {
       url: `ws://127.0.0.1:${bound}`,

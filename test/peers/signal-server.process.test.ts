@@ -85,8 +85,12 @@ describe("npm run signal-server", () => {
     )
     const [first, second] = answers.filter(({ type }) => type === "signals").map(({ signals }) => signals)
     assert.deepStrictEqual([(first as Array<unknown>).length, (second as Array<unknown>).length], [3, 1])
+    const staying = new WebSocket(url)
+    const left = new Promise<number>((settle) => staying.once("close", settle))
+    await new Promise((settle) => staying.once("open", settle))
     child.kill("SIGTERM")
     assert.strictEqual(await exited, 0)
+    assert.strictEqual(await left, 1001)
   })
 
   it("two servers with one script offer the same signals", async () => {
