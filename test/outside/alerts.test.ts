@@ -158,7 +158,7 @@ const table: ReadonlyArray<Trouble> = [
     kind: "component.restarts",
     severity: "HIGH",
     level: "error",
-    begin: () => world.alter("UPDATE trading_state SET scope = 'gone' WHERE scope = 'global'"),
+    begin: () => world.alter("ALTER TABLE breaker_calls RENAME TO breaker_calls_gone"),
     end: null
   },
   {
@@ -167,7 +167,7 @@ const table: ReadonlyArray<Trouble> = [
     severity: "HIGH",
     level: "error",
     begin: () => Promise.resolve(),
-    end: () => world.alter("UPDATE trading_state SET scope = 'global' WHERE scope = 'gone'"),
+    end: () => world.alter("ALTER TABLE breaker_calls_gone RENAME TO breaker_calls"),
     health: "degraded"
   },
   {

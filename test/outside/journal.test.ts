@@ -85,6 +85,11 @@ describe("the journal of a running service", () => {
       ofType(live, "alert").some((entry) => detailOf(entry)?.["kind"] === "trading_state.changed")
     )
     await service.post("/api/v1/trading-state", { state: "ACTIVE", reason: "seen" })
+    // A start that is slow is degraded for reasons of its own, and the pause would be no change.
+    await waitUntil(
+      () => `health to be well${service.tail()}`,
+      async () => ((await service.get("/health")).body.status === "healthy" ? true : undefined)
+    )
     const pause = encodeURIComponent("root/operators/retention")
     await service.post(`/api/v1/actors/${pause}/pause`, {})
     await live.until("the change of health", () => ofType(live, "health").some(({ to }) => to === "degraded"))
