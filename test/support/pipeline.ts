@@ -89,8 +89,8 @@ const makeStore = () => {
     reconciled: true,
     /** The database's clock at a decision. */
     databaseMs: nowMs + 1_000,
-    /** The token each release was told of. */
-    undecided: [] as Array<string | null>,
+    /** What each release came after. */
+    released: [] as Array<"crash" | "outage">,
     releaseFor: Effect.void,
     decideFor: Effect.void as Effect.Effect<void, DatabaseUnavailable>,
     /** What a call comes to while the database is away. */
@@ -133,10 +133,10 @@ const makeStore = () => {
     ])
   })
   const service: SignalsStoreService = {
-    releaseOwn: (undecided) =>
+    releaseOwn: (after) =>
       guarded(
         "release",
-        Effect.map(state.releaseFor, () => state.undecided.push(undecided))
+        Effect.map(state.releaseFor, () => state.released.push(after))
       ),
     claim: (limit) =>
       guarded(

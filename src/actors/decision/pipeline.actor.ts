@@ -5,7 +5,7 @@
  * claims no more (T8); a database outage ends no incarnation of it.
  * Never: holds a signal longer than one batch, or decides without a claim.
  */
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import { invariant } from "../../domain/kernel/invariant.ts"
 import { claimLimits } from "../../domain/kernel/limits-signals.ts"
 import { SignalQueue } from "../../layers/decision/signal-queue.port.ts"
@@ -25,8 +25,8 @@ interface Incarnation {
   readonly pace: Pace
   /** The batch the machine was given a ticket for. */
   claim: Claim | null
-  /** Token of a batch that only the database kept us from deciding: its signals are not at fault. */
-  undecided: string | null
+  /** What is claimed may be what ended the former incarnation, or a decision that did not finish; else only an outage left it. */
+  suspects: boolean
   readonly expiry: Expiry
 }
 
@@ -36,8 +36,8 @@ const releaseOwn = (incarnation: Incarnation) =>
       const store = yield* SignalsStore
       // After an outage the accounts have to be reconciled again, so decisions may again be deferred for a while.
       incarnation.pace.sinceMs = null
-      const released = yield* store.releaseOwn(incarnation.undecided)
-      incarnation.undecided = null
+      const released = yield* store.releaseOwn(incarnation.suspects ? "crash" : "outage")
+      incarnation.suspects = false
       if (released > 0) {
         yield* logEvent("info", "signals.released", `${released} earlier claims were released`, {
           component: incarnation.path,
@@ -62,13 +62,19 @@ const claim = (incarnation: Incarnation) =>
 
 const decide = (incarnation: Incarnation) =>
   effectActor("pipeline.decide", ({ batch }: { readonly batch: ClaimedBatch }) =>
-    Effect.suspend(() => {
+    Effect.gen(function* () {
       const { claim, pace, path } = incarnation
       invariant(claim?.token === batch.token, "the batch that is decided is the one that was claimed", {
         token: batch.token
       })
-      return decideBatch(path, pace, claim).pipe(
-        Effect.tapError(() => Effect.sync(() => void (incarnation.undecided = batch.token)))
+      const beganMs = yield* Clock.currentTimeMillis
+      return yield* decideBatch(path, pace, claim).pipe(
+        // An outage interrupts it at once, its deadline only then. A defect ends the incarnation.
+        Effect.onInterrupt(() =>
+          Effect.map(Clock.currentTimeMillis, (nowMs) => {
+            if (nowMs - beganMs >= claimLimits.leaseMs) incarnation.suspects = true
+          })
+        )
       )
     })
   )
@@ -94,7 +100,7 @@ export const pipelineActor = () => (self: ChildSelf) =>
       path: self.path,
       pace: { sinceMs: null },
       claim: null,
-      undecided: null,
+      suspects: true,
       expiry: expiryAt()
     }
     const queue = yield* SignalQueue

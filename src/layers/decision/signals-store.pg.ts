@@ -146,7 +146,7 @@ const fail =
  * What this life claimed before (its pipeline crashed, or lost the database), and what every other life of the node did
  * while this one holds the node's lease: they have ended (T16). A copy of the node releases only its own.
  */
-const releaseOwn = (database: DatabaseService, instance: InstanceService) => (undecided: string | null) =>
+const releaseOwn = (database: DatabaseService, instance: InstanceService) => (after: "crash" | "outage") =>
   Effect.gen(function* () {
     const { _tag: standing } = yield* instance.settled
     const identity = instance.current()
@@ -156,7 +156,8 @@ const releaseOwn = (database: DatabaseService, instance: InstanceService) => (un
       "signals.release_own",
       (sql) => sql`
           UPDATE signals SET status = 'received', claim = NULL, lease_until = NULL,
-            attempts = CASE WHEN claim = ${undecided}::uuid THEN greatest(attempts - 1, 0) ELSE attempts END
+            attempts = CASE WHEN ${after === "outage"}::boolean AND claim::text LIKE ${patterns.life}
+              THEN greatest(attempts - 1, 0) ELSE attempts END
           WHERE status = 'processing'
             AND claim::text LIKE ${standing === "Held" ? patterns.node : patterns.life} RETURNING id`
     )

@@ -97,10 +97,10 @@ export interface SignalsStoreService {
   /**
    * Releases what former lives of this node had claimed; the lock on its DATA_DIR proves that they are dead. Only
    * to be called while nothing of this life is being decided. Returns how many there were.
-   * `undecided` is the token of a batch that this life could not decide because the database was away: its signals get
-   * the attempt back, because an outage is no evidence against them.
+   * After an `outage` what this life has claimed itself gets the attempt back: it was the database that kept it from being decided,
+   * also where the answer to the claim was lost. After a `crash` it does not, because a signal may have caused it.
    */
-  readonly releaseOwn: (undecided: string | null) => Effect.Effect<number, DatabaseUnavailable>
+  readonly releaseOwn: (after: "crash" | "outage") => Effect.Effect<number, DatabaseUnavailable>
   /**
    * Claims up to `limit` rows, oldest first: received ones, and those whose lease has expired. A row that was claimed
    * before comes alone. Signals that are too old are left to `expire`.

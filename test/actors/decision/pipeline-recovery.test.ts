@@ -63,10 +63,22 @@ describe("a signal that was put off", () => {
 })
 
 describe("claims that an outage interrupted", () => {
-  it.effect("are released with the token of the batch that could not be decided, once", () =>
+  const started = Effect.gen(function* () {
+    const world = yield* start
+    world.state.rows.push(signal("a"))
+    return world
+  })
+  const outage = (availability: { readonly mark: (state: "available" | "unavailable") => void }) =>
     Effect.gen(function* () {
-      const { availability, state } = yield* start
-      state.rows.push(signal("a"))
+      availability.mark("unavailable")
+      yield* TestClock.adjust(0)
+      availability.mark("available")
+      yield* TestClock.adjust(0)
+    })
+
+  it.effect("give their attempt back when the decision failed, and when it was cut off", () =>
+    Effect.gen(function* () {
+      const { availability, state } = yield* started
       state.decideFor = Effect.suspend(() => {
         state.available = false
         state.decideFor = Effect.void
@@ -74,15 +86,46 @@ describe("claims that an outage interrupted", () => {
       })
       availability.mark("available")
       yield* TestClock.adjust(0)
-      assert.deepStrictEqual(state.undecided, [null])
+      assert.deepStrictEqual(state.released, ["crash"], "what a former incarnation had may have ended it")
       state.available = true
       yield* TestClock.adjust(claimLimits.retryMs)
-      assert.deepStrictEqual(state.undecided, [null, "t"])
-      availability.mark("unavailable")
-      yield* TestClock.adjust(0)
+      assert.deepStrictEqual(state.released, ["crash", "outage"])
+      state.rows.push(signal("b"))
+      state.decideFor = Effect.suspend(() => {
+        state.decideFor = Effect.void
+        return Effect.never
+      })
+      yield* TestClock.adjust(claimLimits.pollMs)
+      yield* outage(availability)
+      assert.deepStrictEqual(state.released, ["crash", "outage", "outage"])
+    })
+  )
+
+  it.effect("give it back when the claim was cut off, whose token nobody has", () =>
+    Effect.gen(function* () {
+      const { availability, state } = yield* started
+      state.claimFor = Effect.suspend(() => {
+        state.claimFor = Effect.void
+        return Effect.never
+      })
       availability.mark("available")
       yield* TestClock.adjust(0)
-      assert.deepStrictEqual(state.undecided, [null, "t", null])
+      yield* outage(availability)
+      assert.deepStrictEqual(state.released, ["crash", "outage"])
+    })
+  )
+
+  it.effect("keep it when the decision did not finish in time", () =>
+    Effect.gen(function* () {
+      const { availability, state } = yield* started
+      state.decideFor = Effect.suspend(() => {
+        state.decideFor = Effect.void
+        return Effect.never
+      })
+      availability.mark("available")
+      yield* TestClock.adjust(claimLimits.leaseMs)
+      yield* TestClock.adjust(claimLimits.retryMs)
+      assert.deepStrictEqual(state.released, ["crash", "crash"])
     })
   )
 })

@@ -336,7 +336,7 @@ describe("a signal that its decider cannot survive", () => {
         const [poison = ""] = yield* insertSignals(database, [{}])
         for (let death = 1; death <= claimLimits.claimsMax; death += 1) {
           yield* store.claim(1)
-          yield* store.releaseOwn(null)
+          yield* store.releaseOwn("crash")
         }
         const claim = yield* store.claim(1)
         const [outcome] = yield* decideAll(store, claim, () => assert.fail("it must not be tried again"))

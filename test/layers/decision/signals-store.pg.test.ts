@@ -111,10 +111,11 @@ describe("claiming", () => {
         const [mine, theirs] = yield* insertSignals(database, [{}, {}])
         yield* before.claim(1)
         yield* other.claim(1)
-        assert.strictEqual(yield* after.releaseOwn(null), 1)
+        assert.strictEqual(yield* after.releaseOwn("outage"), 1)
         assert.deepStrictEqual(
-          (yield* after.claim(10)).signals.map(({ id }) => id),
-          [mine]
+          (yield* after.claim(10)).signals.map(({ attempts, id }) => [id, attempts]),
+          [[mine, 2]],
+          "an outage of this life says nothing about the end of the one before"
         )
         assert.notStrictEqual(mine, theirs)
       })
@@ -133,9 +134,9 @@ describe("claiming", () => {
         const copy = yield* storeOn(database, settings, nodeId, instance)
         yield* insertSignals(database, [{}, {}])
         yield* original.claim(1)
-        assert.strictEqual(yield* copy.releaseOwn(null), 0)
+        assert.strictEqual(yield* copy.releaseOwn("crash"), 0)
         yield* copy.claim(1)
-        assert.strictEqual(yield* copy.releaseOwn(null), 1)
+        assert.strictEqual(yield* copy.releaseOwn("crash"), 1)
       })
     )
   )
@@ -146,17 +147,17 @@ describe("claiming", () => {
         const { database, store } = yield* preparedStore
         yield* insertSignals(database, [{}])
         for (let outage = 0; outage < 2 * claimLimits.claimsMax; outage += 1) {
-          const { signals, token } = yield* store.claim(10)
+          const { signals } = yield* store.claim(10)
           assert.deepStrictEqual(
             signals.map(({ attempts }) => attempts),
             [1],
             `outage ${outage}`
           )
-          assert.strictEqual(yield* store.releaseOwn(token), 1)
+          assert.strictEqual(yield* store.releaseOwn("outage"), 1)
         }
         // A crash of the process is evidence against the signal: its attempt stays.
         yield* store.claim(10)
-        yield* store.releaseOwn(null)
+        yield* store.releaseOwn("crash")
         const { signals } = yield* store.claim(10)
         assert.deepStrictEqual(
           signals.map(({ attempts }) => attempts),
@@ -177,7 +178,7 @@ describe("claiming", () => {
         )
         assert.isFalse((yield* store.claim(10)).more)
         for (let crash = 0; crash < 3; crash += 1) {
-          yield* store.releaseOwn(null)
+          yield* store.releaseOwn("crash")
           const { more, signals } = yield* store.claim(10)
           assert.deepStrictEqual([signals.map(({ id }) => id), more], [[a], true])
         }
