@@ -37,7 +37,9 @@ layer(world(), { excludeTestServices: true })("ownership of an account", (it) =>
     Effect.gen(function* () {
       const accounts = yield* AccountsStore
       yield* accounts.ensure([define("a-2")])
-      const mismatches = yield* accounts.ensure([{ id: "a-2", venue: "other", startingCash: "1", enabled: true }])
+      const mismatches = yield* accounts.ensure([
+        { id: "a-2", venue: "other", startingCash: "1", enabled: true }
+      ])
       assert.deepStrictEqual(mismatches, [{ id: "a-2", stored: "practice", configured: "other" }])
       assert.strictEqual((yield* readAccount("a-2"))?.venue, "practice")
     })

@@ -203,7 +203,9 @@ const openDesks = (venue: BrokerConnection) =>
     const leaseMs = 2 * (DAY_END - DAY_START)
     const mark = { host: null, pid: 1, startedAt: "1" }
     yield* (yield* NodeStore).open({ nodeId: "node-a", life, mark }, leaseMs, null)
-    yield* accounts.ensure(ACCOUNTS.map((id) => ({ id, venue: "practice", startingCash: STARTING_CASH, enabled: true })))
+    yield* accounts.ensure(
+      ACCOUNTS.map((id) => ({ id, venue: "practice", startingCash: STARTING_CASH, enabled: true }))
+    )
     const desks = []
     for (const account of ACCOUNTS) {
       const taken = yield* accounts.take(account, life)

@@ -286,7 +286,12 @@ describe("G11 settings applied without a restart", () => {
         "root/feeds/feed:extra"
       ])
       assert.deepStrictEqual(booked.changes, [
-        { defined: [{ id: "fresh", venue: "second", startingCash: "5", enabled: true }], moved: [], removed: [], life: null }
+        {
+          defined: [{ id: "fresh", venue: "second", startingCash: "5", enabled: true }],
+          moved: [],
+          removed: [],
+          life: null
+        }
       ])
       assert.deepStrictEqual(booked.reshaped[0]?.next, live.current(), "the tree follows what is in force")
       yield* control.back("token")
