@@ -1,10 +1,11 @@
 /**
  * `npm run bench`: the benchmarks, as ratios to peers measured side by side in one run, as a table and as JSON under bench/results/.
  *
- *     npm run bench -- [--suite intake,start,runtime] [--rounds N] [--quick] [--offline] [--out FILE]
+ *     npm run bench -- [SUITE...] [--suite intake,start,runtime,telegram] [--rounds N] [--quick] [--offline] [--out FILE]
  *
  * `intake`: posts made durable, against other servers with the same work. `start`: cold and warm start. `runtime`: supervision against
- * Erlang and actor libraries (bench/runtime.main.ts, with its own options). `--quick` takes sizes that show only that everything works.
+ * Erlang and actor libraries (bench/runtime.main.ts, with its own options). `telegram`: replies of the bot and its memory, only when it is
+ * named, because its minutes are real. `--quick` takes sizes that show only that everything works.
  * Exit status: 0 when ours could be measured, 64 for options it does not know. A missed target is a figure and not a failure.
  */
 import { spawn } from "node:child_process"
@@ -17,8 +18,10 @@ import { gatherPeers } from "./peers.ts"
 import { startPostgres } from "./programs.ts"
 import { jsonOf, type Measured, tableOf } from "./report.ts"
 import { measureStart } from "./start.ts"
+import { measureTelegram } from "./telegram.ts"
 
-const SUITES = ["intake", "start", "runtime"] as const
+const SUITES = ["intake", "start", "runtime", "telegram"] as const
+const usual = SUITES.filter((suite) => suite !== "telegram")
 /** Odd, so that a median is a round that happened. Five by hand; three keep the default below ten minutes. */
 const roundsUsual = 3
 
@@ -26,9 +29,10 @@ const readOptions = () => {
   try {
     const text = { type: "string" } as const
     const flag = { type: "boolean", default: false } as const
-    const { values } = parseArgs({
+    const { positionals, values } = parseArgs({
+      allowPositionals: true,
       options: {
-        suite: { ...text, default: SUITES.join(",") },
+        suite: { ...text, default: usual.join(",") },
         rounds: text,
         quick: flag,
         offline: flag,
@@ -37,7 +41,7 @@ const readOptions = () => {
     })
     const rounds = Number(values.rounds ?? (values.quick ? 1 : roundsUsual))
     if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds ${values.rounds} is not a count`)
-    const suites = new Set<string>(values.suite.split(","))
+    const suites = new Set<string>(positionals.length > 0 ? positionals : values.suite.split(","))
     for (const suite of suites)
       if (!SUITES.some((known) => known === suite))
         throw new Error(`no such suite: ${suite}; there are: ${SUITES.join(", ")}`)
@@ -63,6 +67,8 @@ if (options.suites.has("intake")) {
     await postgres.stop()
   }
 }
+if (options.suites.has("telegram"))
+  measured.push(...(await measureTelegram({ rounds: options.rounds, seconds: options.quick ? 4 : 60 })))
 if (options.suites.has("start")) measured.push(...(await measureStart(options.rounds)))
 
 if (measured.length > 0) {

@@ -1,42 +1,38 @@
 /**
- * The bot: how long a reply takes at five commands a second, and what the bot costs in memory (C2).
+ * The bot: how long a reply takes at five commands a second, quiet and under the posts of the intake benchmark, and what the bot costs
+ * in memory (C2).
  *
- *     npm run build && sh scripts/node.sh bench/telegram.ts [--seconds 60] [--rate 5] [--dir DIRECTORY]
+ * Starts the service as it is shipped, in practice mode with an embedded database, once without the bot and once with it, the latter
+ * against the stand-in of the Bot API on loopback, in this process. Both get the same posts, so that what the bot adds to the memory is
+ * not what the posts add. Commands go round twenty chats, because Telegram takes one message a second of each; no alert goes to
+ * them, so that every message there is a reply.
  *
- * Starts the shipped program in practice mode with an embedded database, once without the bot and once with it, the latter
- * against the stand-in of the Bot API on loopback. Commands go round twenty chats, because Telegram takes one message a second
- * of each; no alert goes to them, so that every message there is a reply. Prints the percentiles of the time from a message to its reply, and the resident memory of the process, its database
- * apart. By hand; the figures are of one run on one machine and compare only with each other.
+ * Promises: a command without a reply in time is counted and named, and is no figure; memory is that of the process, its database apart.
  */
-import { spawn, type ChildProcess } from "node:child_process"
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { writeFileSync } from "node:fs"
 import path from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
-import { parseArgs } from "node:util"
 import { Effect, Exit, Scope } from "effect"
 import { plainOptions } from "../peers/telegram/options.ts"
 import { startTelegram, type TelegramStandIn } from "../peers/telegram/server.ts"
+import { quantile } from "./contestant.ts"
+import { load, type Program, rssMbOf, scratch, SECRET, startService } from "./programs.ts"
+import type { Measured } from "./report.ts"
 
-const { values } = parseArgs({
-  options: {
-    seconds: { type: "string", default: "60" },
-    rate: { type: "string", default: "5" },
-    dir: { type: "string", default: tmpdir() }
-  }
-})
-const [seconds, rate] = [Number(values.seconds), Number(values.rate)]
+export interface TelegramSizes {
+  readonly rounds: number
+  readonly seconds: number
+}
+
+const perSecond = 5
+/** Of the sender; half of the most that the intake benchmark takes. */
+const connections = 64
 const chats = Array.from({ length: 20 }, (_, at) => 101 + at)
 const commands = ["/status", "/positions", "/orders", "/price BTC-USDT", "/accounts", "/alerts", "/health"]
+/** Posts are decided, as in a working day. */
+const strategies = { default: { sources: ["bench"], accounts: ["paper-1"] } }
 const replyMsMax = 15_000
 const readyMsMax = 180_000
-
-const program = path.join(import.meta.dirname, "../dist/programs/holdfast.js")
-
-const rssMb = (pid: number): number => {
-  const kb = /^VmRSS:\s+(?<kb>\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.groups?.["kb"]
-  return Number(kb ?? "0") / 1_024
-}
 
 /** Whether a component is in this state. A service whose database still starts takes posts already, and no updates. */
 const isIn = async (port: number, component: string, state: string): Promise<boolean> => {
@@ -47,108 +43,167 @@ const isIn = async (port: number, component: string, state: string): Promise<boo
   return components[component]?.state.startsWith(state) === true
 }
 
-/** The program in a directory of its own, once a component is in this state. */
+/** The service in a directory of its own, once a component is in this state. */
 const start = async (
   [component, state]: readonly [component: string, state: string],
   env: Readonly<Record<string, string>>,
-  settings: object = {}
-) => {
-  const data = mkdtempSync(path.join(values.dir, "holdfast-bench-telegram-"))
-  const config = path.join(data, "holdfast.json")
-  writeFileSync(config, JSON.stringify(settings))
-  const child: ChildProcess = spawn(process.execPath, [program], {
-    env: {
-      ...process.env,
-      PORT: "0",
-      LOG_FORMAT: "json",
-      DATA_DIR: path.join(data, "data"),
-      HOLDFAST_CONFIG: config,
-      ...env
-    },
-    stdio: ["ignore", "pipe", "inherit"]
+  telegram: object
+): Promise<Program> => {
+  const [directory, remove] = scratch()
+  const config = path.join(directory, "holdfast.json")
+  writeFileSync(config, JSON.stringify({ sources: { bench: {} }, strategies, ...telegram }))
+  const program = await startService({
+    DATA_DIR: path.join(directory, "data"),
+    HOLDFAST_CONFIG: config,
+    HMAC_SECRET: SECRET,
+    ...env
   })
-  let port = 0
-  let rest = ""
-  child.stdout?.setEncoding("utf8")
-  child.stdout?.on("data", (chunk: string) => {
-    const lines = `${rest}${chunk}`.split("\n")
-    rest = lines.pop() ?? ""
-    for (const line of lines) {
-      const found = /"event":"http\.listening".*?"port":(?<port>\d+)/.exec(line)?.groups?.["port"]
-      if (found !== undefined) port = Number(found)
+  const stop = async (): Promise<void> => {
+    await program.stop()
+    remove()
+  }
+  const untilMs = performance.now() + readyMsMax
+  while (!(await isIn(program.port, component, state))) {
+    if (performance.now() > untilMs) {
+      await stop()
+      throw new Error("the service did not become ready")
     }
-  })
-  const untilMs = Date.now() + readyMsMax
-  for (;;) {
-    if (port !== 0 && (await isIn(port, component, state))) break
-    if (Date.now() > untilMs || child.exitCode !== null) throw new Error("the service did not become ready")
     await sleep(50)
   }
-  const stop = async (): Promise<void> => {
-    const ended = new Promise((resolve) => child.once("exit", resolve))
-    child.kill("SIGTERM")
-    await ended
-    rmSync(data, { recursive: true, force: true })
-  }
-  return { pid: child.pid ?? 0, stop }
+  return { ...program, stop }
 }
 
-/** From the `nth` message to a chat to the `nth` reply in it, which keeps their order; null: it did not come in time. */
+/** How many replies there are in a chat, which keeps their order. */
+const repliesIn = ({ bot }: TelegramStandIn, chat: number): number =>
+  bot.chats.messages(chat).filter(({ user }) => user === null).length
+
+/** From a message to its reply, milliseconds; null: it did not come in time. `nth`: the reply it is. */
 const askOne = async (
-  { bot }: TelegramStandIn,
+  telegram: TelegramStandIn,
   chat: number,
   nth: number,
   text: string
 ): Promise<number | null> => {
-  const answers = (): number => bot.chats.messages(chat).filter(({ user }) => user === null).length
   const begunMs = performance.now()
-  bot.say(chat, chat, text)
-  while (answers() < nth) {
+  telegram.bot.say(chat, chat, text)
+  while (repliesIn(telegram, chat) < nth) {
     if (performance.now() - begunMs > replyMsMax) return null
     await sleep(2)
   }
   return performance.now() - begunMs
 }
 
-const ask = async (telegram: TelegramStandIn): Promise<ReadonlyArray<number | null>> => {
+const ask = async (telegram: TelegramStandIn, seconds: number): Promise<ReadonlyArray<number | null>> => {
+  const before = chats.map((chat) => repliesIn(telegram, chat))
   const asked: Array<Promise<number | null>> = []
   const begunMs = performance.now()
-  for (let n = 0; n < seconds * rate; n += 1) {
-    await sleep(Math.max(0, begunMs + (n * 1_000) / rate - performance.now()))
-    const nth = 1 + Math.floor(n / chats.length)
-    asked.push(askOne(telegram, chats[n % chats.length] ?? 0, nth, commands[n % commands.length] ?? "/help"))
+  for (let n = 0; n < seconds * perSecond; n += 1) {
+    await sleep(Math.max(0, begunMs + (n * 1_000) / perSecond - performance.now()))
+    const at = n % chats.length
+    const nth = (before[at] ?? 0) + 1 + Math.floor(n / chats.length)
+    asked.push(askOne(telegram, chats[at] ?? 0, nth, commands[n % commands.length] ?? "/help"))
   }
   return await Promise.all(asked)
 }
 
-const at = (sorted: ReadonlyArray<number>, part: number): string =>
-  (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN).toFixed(0)
+type Note = (key: string, contestant: string, value: number) => void
 
-const print = (text: string): void => void process.stdout.write(`${text}\n`)
+const OFF = "without the bot"
+const ON = "with the bot"
+const QUIET = "quiet"
+const POSTED = "under posts"
 
-const plain = await start(["root/node", "Holding"], {})
-await sleep(seconds * 500)
-const without = rssMb(plain.pid)
-await plain.stop()
+const noteReplies = (note: Note, contestant: string, times: ReadonlyArray<number | null>): void => {
+  const answered = times.flatMap((ms) => (ms === null ? [] : [ms]))
+  const none = times.length - answered.length
+  if (none > 0) console.error(`telegram, ${contestant}: ${none} of ${times.length} commands without a reply`)
+  note("half", contestant, quantile(answered, 0.5))
+  note("p99", contestant, quantile(answered, 0.99))
+  note("unanswered", contestant, none)
+}
 
-const scope = Effect.runSync(Scope.make())
-const telegram = await Effect.runPromise(startTelegram(plainOptions, 0).pipe(Scope.provide(scope)))
-for (const chat of chats) telegram.bot.chats.open(chat)
-const named = chats.map((chat) => [String(chat), { role: "operator", alerts: false }] as const)
-const service = await start(
-  ["root/operators/telegram", "Polling"],
-  { TELEGRAM_BOT_TOKEN: plainOptions.token, TELEGRAM_API_ROOT: telegram.url },
-  { telegram: { chats: Object.fromEntries(named) } }
-)
-await sleep(2_000)
-const times = await ask(telegram)
-const withBot = rssMb(service.pid)
-await service.stop()
-await Effect.runPromise(Scope.close(scope, Exit.void))
+const notePosts = (
+  note: Note,
+  contestant: string,
+  { perSecond: rate, statuses }: Awaited<ReturnType<typeof load>>
+): void => {
+  note("posts", contestant, rate)
+  if (Object.keys(statuses).some((status) => !status.startsWith("2")))
+    console.error(`telegram, ${contestant}: ${JSON.stringify(statuses)}`)
+}
 
-const answered = times.flatMap((ms) => (ms === null ? [] : [ms])).toSorted((a, b) => a - b)
-print(`${times.length} commands at ${rate}/s, ${times.length - answered.length} without a reply`)
-print(`reply ms: p50 ${at(answered, 0.5)}, p99 ${at(answered, 0.99)}, max ${at(answered, 1)}`)
-print(
-  `RSS MB: ${without.toFixed(0)} without the bot, ${withBot.toFixed(0)} with it after ${times.length} commands`
-)
+const withoutBot = async (seconds: number, note: Note): Promise<void> => {
+  const service = await start(["root/node", "Holding"], {}, {})
+  try {
+    await sleep(seconds * 1_000)
+    note("memory", OFF, rssMbOf(service.pid))
+    notePosts(note, OFF, await load(service.port, { connections, warmMs: 0, measuredMs: seconds * 1_000 }))
+    note("memory under posts", OFF, rssMbOf(service.pid))
+  } finally {
+    await service.stop()
+  }
+}
+
+const withBot = async (seconds: number, note: Note): Promise<void> => {
+  const scope = Effect.runSync(Scope.make())
+  try {
+    const telegram = await Effect.runPromise(startTelegram(plainOptions, 0).pipe(Scope.provide(scope)))
+    for (const chat of chats) telegram.bot.chats.open(chat)
+    const named = chats.map((chat) => [String(chat), { role: "operator", alerts: false }] as const)
+    const service = await start(
+      ["root/operators/telegram", "Polling"],
+      { TELEGRAM_BOT_TOKEN: plainOptions.token, TELEGRAM_API_ROOT: telegram.url },
+      { telegram: { chats: Object.fromEntries(named) } }
+    )
+    try {
+      noteReplies(note, QUIET, await ask(telegram, seconds))
+      note("memory", ON, rssMbOf(service.pid))
+      const [times, posts] = await Promise.all([
+        ask(telegram, seconds),
+        load(service.port, { connections, warmMs: 0, measuredMs: seconds * 1_000 })
+      ])
+      noteReplies(note, POSTED, times)
+      notePosts(note, ON, posts)
+      note("memory under posts", ON, rssMbOf(service.pid))
+    } finally {
+      await service.stop()
+    }
+  } finally {
+    await Effect.runPromise(Scope.close(scope, Exit.void))
+  }
+}
+
+/** Every figure, by round. */
+export const measureTelegram = async ({
+  rounds,
+  seconds
+}: TelegramSizes): Promise<ReadonlyArray<Measured>> => {
+  const figures: Record<string, Record<string, Array<number>>> = {}
+  const note: Note = (key, contestant, value) => {
+    const of = (figures[key] ??= {})
+    of[contestant] = [...(of[contestant] ?? []), value]
+  }
+  for (let round = 0; round < rounds; round += 1) {
+    console.error(`telegram: round ${round + 1} of ${rounds}`)
+    await withoutBot(seconds, note)
+    await withBot(seconds, note)
+  }
+  const one = (key: string, title: string, unit: string, ours: string, more = false): Measured => ({
+    suite: "telegram",
+    title,
+    key,
+    unit,
+    more,
+    ours,
+    rounds: figures[key] ?? {}
+  })
+  const rate = `at ${perSecond} commands a second`
+  return [
+    one("half", `reply of the bot ${rate}, half of them`, "ms", QUIET),
+    one("p99", `reply of the bot ${rate}, 99 of 100`, "ms", QUIET),
+    one("unanswered", `commands ${rate} without a reply`, "", QUIET),
+    one("posts", `posts made durable and decided beside it, ${connections} connections`, "posts/s", ON, true),
+    one("memory", "resident memory in practice mode, without the database", "MB", ON),
+    one("memory under posts", "the same after the posts", "MB", ON)
+  ]
+}
