@@ -4,6 +4,9 @@
  * Promises: one service and one browser for all scenes of a file; `go` returns when the page that was asked for is drawn.
  * Never: asserts anything.
  */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import path from "node:path"
 import type { Locator, Page } from "@playwright/test"
 import { Service } from "../outside/service.ts"
 import { waitUntil } from "../support/exchange.ts"
@@ -53,8 +56,17 @@ export class ConsoleWorld {
   /** Errors of the page, in order. */
   readonly faults: Array<string>
   readonly token: string
+  /** The configuration file of the service. */
+  readonly configuration: string
 
-  private constructor(service: Service, browser: TestBrowser, page: Page, faults: Array<string>) {
+  private constructor(
+    service: Service,
+    browser: TestBrowser,
+    page: Page,
+    faults: Array<string>,
+    configuration: string
+  ) {
+    this.configuration = configuration
     this.service = service
     this.browser = browser
     this.page = page
@@ -63,12 +75,14 @@ export class ConsoleWorld {
   }
 
   static async open(): Promise<ConsoleWorld> {
-    const service = new Service()
+    const configuration = path.join(mkdtempSync(path.join(tmpdir(), "holdfast-console-")), "holdfast.json")
+    writeFileSync(configuration, "{}\n")
+    const service = new Service({ env: { HOLDFAST_CONFIG: configuration } })
     const opening = openBrowser()
     try {
       const [browser] = await Promise.all([opening, service.start({}, START_MS_MAX)])
       const { faults, page } = await browser.open()
-      return new ConsoleWorld(service, browser, page, faults)
+      return new ConsoleWorld(service, browser, page, faults, configuration)
     } catch (error) {
       // What did start must not outlive the test.
       await opening.then(
@@ -83,6 +97,7 @@ export class ConsoleWorld {
   async close(): Promise<void> {
     await this.browser.close()
     await this.service.dispose()
+    rmSync(path.dirname(this.configuration), { recursive: true, force: true })
   }
 
   /** Opens the page by the token in its address, as the terminal prints it. */

@@ -149,6 +149,9 @@ export const logOut = async (): Promise<void> => {
   csrf = null
 }
 
+/** Asks what a body would do; nothing is done of it. */
+export const check = <A>(path: string, body: unknown): Promise<A> => post(path, body, {}) as Promise<A>
+
 /** What would be made of a post of a sender: its bytes as they are, and where it would come from. */
 export const tryPost = (source: string, body: string, address: string): Promise<unknown> =>
   request(

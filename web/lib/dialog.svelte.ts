@@ -15,6 +15,17 @@ export interface Pending {
   readonly about: string
   /** What is filled in at first. */
   readonly given: Readonly<Record<string, string>>
+  readonly more: More
+}
+
+/** What a page knows of a command that its form does not. */
+interface More {
+  /** Fields that are not asked for. */
+  readonly fixed?: Readonly<Record<string, unknown>>
+  /** What it will do here, a line each. */
+  readonly consequence?: ReadonlyArray<string>
+  /** Called when it is done. */
+  readonly done?: () => void
 }
 
 /** `randomUUID` is missing where the page came over plain HTTP from another machine. */
@@ -39,7 +50,8 @@ class Dialog {
     command: string,
     target: string,
     given: Readonly<Record<string, string>> = {},
-    about = ""
+    about = "",
+    more: More = {}
   ): Promise<void> {
     // Nothing is commanded from the past.
     if (timeline.at !== null) return
@@ -47,7 +59,7 @@ class Dialog {
       await this.load()
       const form = this.forms.get(command)
       this.problem = form === undefined ? `this service has no command ${command}` : ""
-      if (form !== undefined) this.pending = { form, target, given, about }
+      if (form !== undefined) this.pending = { form, target, given, about, more }
     } catch (error) {
       this.problem = error instanceof Error ? error.message : String(error)
     }
