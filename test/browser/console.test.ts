@@ -431,6 +431,28 @@ describe("the console", () => {
     assert.strictEqual(readFileSync(world.configuration, "utf8"), "{}\n")
   })
 
+  it("makes a shadow of a strategy, says by whom and why, and lets it trade again", async () => {
+    await go("experiments")
+    const row = page.locator('[data-strategy="default"]')
+    await row.locator('[data-stage="live"]').waitFor()
+    await row.getByRole("button", { name: "Demote…" }).click()
+    const dialog = page.getByRole("dialog")
+    await dialog.getByText("opens nothing until an operator promotes it").waitFor()
+    assert.match((await dialog.locator("[data-scope]").textContent()) ?? "", /strategy default/)
+    await dialog.getByText("Its entries are denied in every account").waitFor()
+    await dialog.getByLabel("reason (required)").fill("it loses in this test")
+    await confirm("strategy.demote")
+    await row.locator('[data-stage="shadow"]').waitFor()
+    await row.getByText("it loses in this test").waitFor()
+    const [shown] = await service.list("strategies")
+    assert.deepInclude(shown, { stage: "shadow", reason: "it loses in this test" })
+    await row.getByRole("button", { name: "Promote…" }).click()
+    await dialog.getByText(/A shadow since .*: it loses in this test/).waitFor()
+    await confirm("strategy.promote")
+    await row.locator('[data-stage="live"]').waitFor()
+    assert.include((await service.list("strategies"))[0], { stage: "live" })
+  })
+
   it("makes a report of a span, saves it as one file, and shows the file of any installation", async () => {
     await go("incident")
     await page.getByRole("button", { name: "Last hour" }).click()
