@@ -9,7 +9,7 @@
  * Never: holds logic.
  * Failure: an unusable DATABASE_URL is refused by `databaseTarget` before any layer is built.
  */
-import { Layer, Result } from "effect"
+import { Effect, Layer, Result } from "effect"
 import type { Mask } from "../domain/kernel/redaction.ts"
 import type { Settings } from "../domain/kernel/settings.ts"
 import { settingsMask } from "./platform/config-mask.ts"
@@ -34,6 +34,7 @@ import { layerDataDir } from "./platform/data-dir.file.ts"
 import { Entropy, type EntropyService } from "./platform/entropy.port.ts"
 import { layerSchemaPg } from "./database/database-schema.pg.ts"
 import { type DatabaseTarget, type DatabaseUrlInvalid, targetFromUrl } from "./database/database-target.ts"
+import { Statements } from "./database/database-statements.ts"
 import { databaseInTurns } from "./database/database-turns.ts"
 import { layerPg } from "./database/database.pg.ts"
 import { FeedBufferPg } from "./feeds/feed-buffer.pg.ts"
@@ -120,9 +121,15 @@ export const databaseTarget = (settings: Settings): Result.Result<DatabaseTarget
     ? Result.succeed(embeddedTarget(settings.dataDir))
     : targetFromUrl(settings.databaseUrl)
 
+/** The pool, whose statements are noted. */
+const poolLayer = (settings: Settings, target: DatabaseTarget) =>
+  Layer.unwrap(
+    Effect.map(Statements, (statements) => layerPg({ target, poolSize: settings.databasePool, statements }))
+  ).pipe(Layer.provideMerge(Statements.layer))
+
 const databaseLayer = (settings: Settings, target: DatabaseTarget) =>
   Layer.mergeAll(
-    layerPg({ target, poolSize: settings.databasePool }),
+    poolLayer(settings, target),
     layerSchemaPg({ target }),
     settings.databaseUrl === null ? layerEmbedded({ dataDir: settings.dataDir }) : layerExternal(target),
     layerDataDir(settings.dataDir)

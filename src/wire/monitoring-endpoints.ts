@@ -4,9 +4,10 @@
  * Promises: reads only; breaking a lock is a command.
  * Never: handles anything.
  */
+import { z } from "zod"
 import { endpoint, list } from "./endpoint.ts"
 import * as monitoring from "./monitoring.ts"
-import { byInstant, byName, listQuery, page } from "./page.ts"
+import { byInstant, byName, limit, listQuery, page } from "./page.ts"
 import { oneOf } from "./words.ts"
 
 export const listTransactions = endpoint({
@@ -49,6 +50,20 @@ export const getSpool = endpoint({
   summary: "The local spool: what it holds while the database is away, its bounds and its state.",
   answers: { 200: monitoring.spool }
 })
+export const getDatabase = endpoint({
+  ...list,
+  path: "/api/v1/monitoring/database",
+  tag: "operations",
+  name: "getDatabase",
+  summary: "The database: pool, slowest statements, sizes of tables, and sessions that wait for a lock.",
+  query: z.strictObject({
+    limit,
+    order: oneOf(monitoring.SLOWNESS)
+      .optional()
+      .meta({ description: "Statements by their longest run, as without it, or by all their runs." })
+  }),
+  answers: { 200: monitoring.database }
+})
 export const listLocks = endpoint({
   ...list,
   path: "/api/v1/monitoring/locks/status",
@@ -67,4 +82,12 @@ export const getLock = endpoint({
   answers: { 200: monitoring.lock }
 })
 
-export const monitoringEndpoints = [listTransactions, getWorker, listResources, getSpool, listLocks, getLock]
+export const monitoringEndpoints = [
+  listTransactions,
+  getWorker,
+  listResources,
+  getSpool,
+  getDatabase,
+  listLocks,
+  getLock
+]

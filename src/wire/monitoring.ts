@@ -75,6 +75,78 @@ export const resourceSample = z
   })
   .meta({ id: "ResourceSample" })
 
+const statement = z
+  .object({
+    operation: z.string().meta({ description: "The call that it belongs to, such as `signals.claim`." }),
+    text: z.string().meta({ description: "Without parameters; `COMMIT` is that of a transaction." }),
+    count,
+    failed: count,
+    total_ms: ms,
+    mean_ms: ms,
+    longest_ms: ms,
+    longest_at: instant,
+    last_at: instant
+  })
+  .meta({ id: "Statement" })
+
+const tableSize = z
+  .object({
+    table: z.string(),
+    bytes: count.meta({ description: "With its indexes." }),
+    index_bytes: count,
+    rows_about: count.meta({ description: "As the server last estimated." })
+  })
+  .meta({ id: "TableSize" })
+
+const lockWait = z
+  .object({
+    pid: count,
+    application: z.string(),
+    waits_for: text,
+    since: instant.nullable().meta({ description: "When its statement began." }),
+    blocked_by: z.array(z.int()).meta({ description: "Pids of the sessions that hold it up." })
+  })
+  .meta({ id: "LockWait" })
+
+export const server = z
+  .object({
+    version: z.string(),
+    bytes,
+    sessions: count.meta({ description: "Of this database, those of other programs included." }),
+    sessions_max: count,
+    tables: z
+      .array(tableSize)
+      .nullable()
+      .meta({ description: "Largest first; null while one of them is locked, because to measure it waits." }),
+    waits: z.array(lockWait).meta({ description: "Sessions that wait for a lock, the oldest first." })
+  })
+  .meta({ id: "DatabaseServer" })
+
+/** What orders statements by how slow they are. */
+export const SLOWNESS = ["longest", "total"] as const
+
+export const database = z
+  .object({
+    availability: z.enum(["unknown", "available", "unavailable"]),
+    pool: z
+      .object({
+        size: count,
+        open: count.meta({ description: "Connections that are open." }),
+        in_flight: count.meta({ description: "Calls." }),
+        waiting: count.meta({ description: "Calls that wait for a connection." }),
+        abandoned: count.meta({ description: "Calls past their deadline that still clean up." })
+      })
+      .meta({ id: "DatabasePool", description: "Of this process." }),
+    calls: z
+      .object({ all: count, unavailable: count, faults: count, deadlines: count, retries: count })
+      .meta({ id: "DatabaseCalls", description: "Of this process, since it started." }),
+    statements: z.array(statement).meta({
+      description: "The slowest of this process, since it started; without the wait for a connection."
+    }),
+    server: server.nullable().meta({ description: "Null while it does not answer." })
+  })
+  .meta({ id: "Database" })
+
 /** What the local spool holds, and whether it takes posts. */
 export const spool = z
   .object({

@@ -17,7 +17,7 @@ const PAYLOAD_CHARS_MAX = 300
 
 const wholeNumber = `must be a whole number from 1 to ${PAGE_ITEMS_MAX}`
 
-const limit = z
+export const limit = z
   .string()
   .refine((text) => /^[1-9]\d{0,3}$/.test(text) && Number(text) <= PAGE_ITEMS_MAX, wholeNumber)
   .transform(Number)

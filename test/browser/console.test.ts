@@ -453,6 +453,20 @@ describe("the console", () => {
     assert.include((await service.list("strategies"))[0], { stage: "live" })
   })
 
+  it("shows which statements took longest, and what tables weigh", async () => {
+    await go("database")
+    const statements = page.getByRole("region", { name: "Slowest statements" })
+    await statements.locator("[data-statement]").first().waitFor()
+    await page.locator('[data-table="signals"]').waitFor()
+    await page.getByLabel("By").selectOption("total")
+    await page.waitForURL(/database\?order=total/)
+    await waitUntil("the order of the service", async () => {
+      const { body } = await service.get("/api/v1/monitoring/database?order=total&limit=1")
+      const [first] = await statements.locator("[data-statement]").all()
+      return (await first?.getAttribute("data-statement")) === body.statements[0]?.operation || undefined
+    })
+  })
+
   it("makes a report of a span, saves it as one file, and shows the file of any installation", async () => {
     await go("incident")
     await page.getByRole("button", { name: "Last hour" }).click()

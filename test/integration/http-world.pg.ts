@@ -6,6 +6,7 @@
  */
 import { Context, Effect, Exit, Layer, Scope } from "effect"
 import { Database, type DatabaseService } from "../../src/layers/database/database.port.ts"
+import { makeStatementLedger } from "../../src/layers/database/database-statements.ts"
 import { accountsStorePg } from "../../src/layers/accounts/accounts-store.pg.ts"
 import { AccountsStore } from "../../src/layers/accounts/accounts-store.port.ts"
 import { auditStorePg } from "../../src/layers/control/audit-store.pg.ts"
@@ -43,8 +44,12 @@ export interface PgWorld extends World {
 /** Starts a world whose stores are those of PostgreSQL. */
 export const startPgWorld = async (options: WorldOptions = {}): Promise<PgWorld> => {
   const scope = Scope.makeUnsafe()
+  const statements = makeStatementLedger(
+    () => performance.now(),
+    () => Date.now()
+  )
   const program = Effect.gen(function* () {
-    const { database } = yield* openFreshDatabase()
+    const { database } = yield* openFreshDatabase({ statements })
     // Only a probe of the database component says so; here the test is that component.
     database.availability.mark("available")
     const context = yield* Layer.build(
@@ -86,7 +91,7 @@ export const startPgWorld = async (options: WorldOptions = {}): Promise<PgWorld>
     }
   })
   const { database, store, ...stores } = await Effect.runPromise(Scope.provide(program, scope))
-  const world = await startWorld({ ...stores, ...options, store: () => store })
+  const world = await startWorld({ ...stores, statements, ...options, store: () => store })
   return {
     ...world,
     database,

@@ -1,9 +1,11 @@
 import { randomUUID } from "node:crypto"
 import { Agent } from "node:http"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import { Effect } from "effect"
 import { z } from "zod"
 import { endpoints } from "../../src/wire/endpoints.ts"
 import { alert, bearer } from "../layers/api/http-world.ts"
+import { waitUntil } from "../support/exchange.ts"
 import { type PgWorld, startPgWorld } from "./http-world.pg.ts"
 
 /** The words of a closed list. */
@@ -457,6 +459,51 @@ describe("monitoring", () => {
     assert.strictEqual(Number(pid), process.pid)
     assert.isAbove(memory!["rss_bytes"]!, 10_000_000)
     assert.isAtLeast(loop!["delay_max_ms"]!, loop!["delay_p99_ms"]!)
+  })
+
+  it("says which statements took longest, what tables weigh, and who waits for a lock of whom", async () => {
+    type Row = Readonly<Record<string, unknown>>
+    type Look = {
+      readonly statements: ReadonlyArray<Row>
+      readonly server: { readonly tables: ReadonlyArray<Row> | null; readonly waits: ReadonlyArray<Row> }
+    }
+    const look = async (query = ""): Promise<Look & Row> => {
+      const { body, status } = await get(`/api/v1/monitoring/database${query}`)
+      assert.strictEqual(status, 200)
+      return body as unknown as Look & Row
+    }
+    const hold = Promise.withResolvers<void>()
+    const holding = Effect.runPromise(
+      world.database.transact("test.hold", (sql) =>
+        Effect.andThen(
+          sql`LOCK TABLE refused_posts`,
+          Effect.promise(() => hold.promise)
+        )
+      )
+    )
+    // The server ends a wait after two seconds.
+    const wait = (): Promise<unknown> => world.sql("SELECT count(*) FROM refused_posts").catch(wait)
+    const waiting = wait()
+    const { server } = await waitUntil("a session that waits", async () => {
+      const found = await look()
+      return found.server.waits.length > 0 ? found : undefined
+    }).finally(hold.resolve)
+    const [held] = server.waits
+    assert.lengthOf(held?.["blocked_by"] as ReadonlyArray<number>, 1)
+    assert.strictEqual(held?.["waits_for"], "relation")
+    assert.isNull(server.tables, "to measure a table would wait for its lock")
+    await Promise.all([holding, waiting])
+    const { pool, server: free, statements } = await look("?order=total&limit=3")
+    const signals = free.tables?.find((one) => one["table"] === "signals")
+    assert.isAbove(Number(signals?.["bytes"]), Number(signals?.["index_bytes"]))
+    assert.lengthOf(statements, 3)
+    const sums = statements.map((one) => Number(one["total_ms"]))
+    assert.deepStrictEqual(
+      sums,
+      sums.toSorted((a, b) => b - a)
+    )
+    assert.strictEqual((pool as { readonly size: number }).size, 10)
+    assert.strictEqual((await get("/api/v1/monitoring/database?order=name")).status, 400)
   })
 })
 

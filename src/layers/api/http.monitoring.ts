@@ -1,5 +1,6 @@
 /**
- * The monitoring routes: what is in progress, what the process does, who holds which account (E8), and what the sinks took.
+ * The monitoring routes: what is in progress, what the process and its database do, who holds which account (E8), and what the
+ * sinks took.
  *
  * A row shows who owns an account for the whole installation; this process adds whether it is the owner, whether it
  * stands by, and how its round trips waited for each other.
@@ -12,11 +13,13 @@ import { Effect } from "effect"
 import type { SpoolSettings } from "../../domain/kernel/settings.ts"
 import { isoOf } from "../../domain/kernel/iso-time.ts"
 import * as wire from "../../wire/monitoring-endpoints.ts"
-import { type lock, lockRow } from "../../wire/monitoring.ts"
+import { database as databaseShape, type lock, lockRow } from "../../wire/monitoring.ts"
 import { PAGE_ITEMS_DEFAULT } from "../../wire/page.ts"
 import { AccountLeases, type AccountLeasesService } from "../accounts/accounts-lease.port.ts"
+import { Database, type DatabaseService } from "../database/database.port.ts"
+import { type SlownessKey, type StatementLedger, Statements } from "../database/database-statements.ts"
 import type { HealthSourceService } from "../health/health-source.port.ts"
-import { type Item, ReadStore, type ReadStoreService } from "../health/read-store.port.ts"
+import { type Item, ReadStore, type ReadStoreService, type ServerLook } from "../health/read-store.port.ts"
 import { Spool, type SpoolService } from "../intake/spool.port.ts"
 import { Config } from "../platform/config.port.ts"
 import { Worker, type WorkerReading } from "../platform/worker.port.ts"
@@ -30,6 +33,9 @@ interface MonitoringParts {
   readonly leases: AccountLeasesService
   readonly spool: SpoolService
   readonly bounds: SpoolSettings
+  readonly database: Pick<DatabaseService, "availability" | "stats">
+  readonly poolSize: number
+  readonly statements: StatementLedger
 }
 
 const round = (value: number): number => Math.round(value * 1_000) / 1_000
@@ -84,6 +90,57 @@ const spoolDocument = ({ bounds, source, spool }: MonitoringParts) => {
     damaged_files: damaged
   }
 }
+
+const databaseDocument = (
+  { database, poolSize, statements }: MonitoringParts,
+  order: SlownessKey,
+  limit: number,
+  server: ServerLook | null
+): unknown => {
+  const stats = database.stats()
+  return {
+    availability: database.availability.current(),
+    pool: {
+      size: poolSize,
+      open: stats.openConnections,
+      in_flight: stats.inFlight,
+      waiting: stats.waiting,
+      abandoned: stats.abandoned
+    },
+    calls: {
+      all: stats.callsTotal,
+      unavailable: stats.unavailableTotal,
+      faults: stats.faultsTotal,
+      deadlines: stats.deadlinesTotal,
+      retries: stats.retriesTotal
+    },
+    statements: statements.slowest(limit, order).map((one) => ({
+      operation: one.operation,
+      text: one.text,
+      count: one.count,
+      failed: one.failed,
+      total_ms: round(one.totalMs),
+      mean_ms: round(one.totalMs / one.count),
+      longest_ms: round(one.longestMs),
+      longest_at: isoOf(one.longestAtMs),
+      last_at: isoOf(one.lastAtMs)
+    })),
+    server
+  }
+}
+
+/** What this process knows is told also while the database is away: then above all. */
+const databaseRoute = (parts: MonitoringParts): Route =>
+  route(wire.getDatabase, ({ query: { limit = PAGE_ITEMS_DEFAULT, order } }) =>
+    Effect.gen(function* () {
+      const server = yield* parts.reads.server.pipe(
+        Effect.catchTag("DatabaseUnavailable", () => Effect.succeed(null))
+      )
+      const by = order === "total" ? "totalMs" : "longestMs"
+      const json = yield* decoded(databaseShape, databaseDocument(parts, by, limit, server))
+      return { status: 200, json }
+    })
+  )
 
 /** A lock as in its row, with what this process knows about it. */
 const withHere = ({ leases }: MonitoringParts, row: Item) =>
@@ -141,11 +198,21 @@ export const monitoringRoutes = (source: HealthSourceService) =>
       worker: yield* Worker,
       leases: yield* AccountLeases,
       spool: yield* Spool,
-      bounds: settings.spool
+      bounds: settings.spool,
+      database: yield* Database,
+      poolSize: settings.databasePool,
+      statements: yield* Statements
     }
     const worker = route(wire.getWorker, () =>
       Effect.sync(() => ({ status: 200, json: workerDocument(parts) }))
     )
     const held = route(wire.getSpool, () => Effect.sync(() => ({ status: 200, json: spoolDocument(parts) })))
-    return [worker, held, locksRoute(parts), lockRoute(parts), ...sinkRoutes(settings, parts.reads, source)]
+    return [
+      worker,
+      held,
+      databaseRoute(parts),
+      locksRoute(parts),
+      lockRoute(parts),
+      ...sinkRoutes(settings, parts.reads, source)
+    ]
   })

@@ -22,6 +22,8 @@ import { Clock, Effect, Layer, Result } from "effect"
 import { isJsonObject, type JsonObject } from "../../domain/kernel/canonical-json.ts"
 import { readJson } from "../../domain/kernel/json-reader.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
+import type { Database } from "../database/database.port.ts"
+import type { Statements } from "../database/database-statements.ts"
 import { settingsMask } from "../platform/config-mask.ts"
 import { hidingSecrets } from "./http.hidden.ts"
 import { Config, type ConfigReader } from "../platform/config.port.ts"
@@ -328,6 +330,7 @@ export const HttpFrontRoutes: Layer.Layer<
   | DecisionReplays
   | ControlToken
   | Charts
+  | Database
   | Exposition
   | Figures
   | HealthSource
@@ -345,6 +348,7 @@ export const HttpFrontRoutes: Layer.Layer<
   | RefusedPosts
   | Shedding
   | Spool
+  | Statements
   | TelegramInbox
   | Wake
   | Worker

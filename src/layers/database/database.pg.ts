@@ -20,6 +20,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
+import * as Statement from "effect/sql/Statement"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import {
@@ -37,6 +38,7 @@ import { makeClient } from "./database.client.ts"
 import { findSqlError, hasBug, toDatabaseError } from "./database-errors.ts"
 import { databaseLimits } from "./database-limits.ts"
 import { type DiskSpace, makeProbe, noteSpace } from "./database-probe.pg.ts"
+import type { StatementLedger } from "./database-statements.ts"
 import { makeSocketCensus, type SocketCensus } from "./database.socket.ts"
 import type { DatabaseTarget } from "./database-target.ts"
 
@@ -50,6 +52,8 @@ export interface PgDatabaseOptions {
   readonly silenceMs?: number
   /** Milliseconds; default `databaseLimits.statementMs`. */
   readonly statementMs?: number
+  /** Where its statements are noted; nowhere when left out. */
+  readonly statements?: StatementLedger
 }
 
 /** One attempt at one call, filled in while it runs: what is known when it fails. */
@@ -80,6 +84,7 @@ interface Adapter {
   readonly availability: AvailabilityLedger
   readonly space: DiskSpace
   readonly counters: Counters
+  readonly statements: StatementLedger | null
   /** Milliseconds that never go back. */
   readonly nowMs: () => number
 }
@@ -158,6 +163,19 @@ const missed = (
     cause: new Error(`no answer within ${deadlineMs} ms`)
   })
 
+/** Notes each statement of a call: the client tells a tracer, and, where spans are passed on, when each has its connection. */
+const noted = <A, E, R>(
+  { statements }: Adapter,
+  operation: string,
+  work: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  statements === null
+    ? work
+    : work.pipe(
+        Effect.withTracer(statements.tracer(operation)),
+        Effect.provideService(Statement.SpanPropagationEnabled, true)
+      )
+
 /** Runs `work` in the adapter's scope and returns to its caller within `deadlineMs`, whatever `work` does. */
 const bounded = <A, E, R>(
   adapter: Adapter,
@@ -173,7 +191,9 @@ const bounded = <A, E, R>(
       const generation = adapter.availability.generation()
       counters.callsTotal += 1
       counters.inFlight += 1
-      const fiber = yield* Effect.forkIn(work, adapter.scope, { startImmediately: true })
+      const fiber = yield* Effect.forkIn(noted(adapter, operation, work), adapter.scope, {
+        startImmediately: true
+      })
       fiber.addObserver(() => {
         counters.inFlight -= 1
       })
@@ -242,15 +262,32 @@ const makeTransact =
         attempt.body = undefined
         if (tries > 0) adapter.counters.retriesTotal += 1
         tries += 1
+        let commitMs: number | undefined
         const body = Effect.suspend(() => f(adapter.sql)).pipe(
           Effect.onExit((exit) =>
             Effect.sync(() => {
               attempt.body = exit
-              if (Exit.isSuccess(exit)) attempt.commitSent = true
+              if (Exit.isFailure(exit)) return
+              attempt.commitSent = true
+              commitMs = adapter.nowMs()
             })
           )
         )
-        return typed(operation, attempt, adapter.sql.withTransaction(body))
+        const whole = adapter.sql.withTransaction(body).pipe(
+          Effect.onExit((exit) =>
+            Effect.sync(() => {
+              // No statement of its own to the client; on a slow disk it is the slowest of all.
+              if (commitMs !== undefined)
+                adapter.statements?.note(
+                  operation,
+                  "COMMIT",
+                  adapter.nowMs() - commitMs,
+                  Exit.isFailure(exit)
+                )
+            })
+          )
+        )
+        return typed(operation, attempt, whole)
       })
       const work =
         options.retry === "idempotent"
@@ -311,6 +348,7 @@ export const makePgDatabase = (
         retriesTotal: 0,
         answeredMs: Number.NEGATIVE_INFINITY
       },
+      statements: options.statements ?? null,
       nowMs: () => Number(clock.monotonicTimeNanosUnsafe() / 1_000n) / 1_000
     }
     // Runs before the pool closes: an exchange that still waits (a frozen server) must not hold up the stop.

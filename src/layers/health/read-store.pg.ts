@@ -22,6 +22,7 @@ import {
   type ReadStoreService
 } from "./read-store.port.ts"
 import { fillColumns, jsonItem, orderColumns, signalColumns } from "./read-rows.pg.ts"
+import { serverOf } from "./read-database.pg.ts"
 import { experimentsOf } from "./read-experiments.pg.ts"
 import { strategiesOf } from "./read-strategies.pg.ts"
 import { latencyLedger, latencyOf } from "./read-latency.pg.ts"
@@ -396,6 +397,7 @@ export const ReadStorePg: Layer.Layer<ReadStore, never, Database> = Layer.effect
       experiments: experimentsOf(database),
       strategies: strategiesOf(database),
       linkage: linkageOf(database),
+      server: serverOf(database),
       recentLinkage: recentLinkageOf(database),
       acknowledgeAlert: acknowledgeAlertOf(database)
     })

@@ -108,6 +108,12 @@ export interface Linkage {
   readonly external: number
 }
 
+/** The server of the database: its sessions, those of them that wait for a lock, and its sizes; null where a lock is in their way. */
+export type ServerLook = Item & {
+  readonly tables: ReadonlyArray<Item> | null
+  readonly waits: ReadonlyArray<Item>
+}
+
 type Read<A, E = never> = Effect.Effect<A, DatabaseError | E>
 
 export interface ReadStoreService {
@@ -127,6 +133,7 @@ export interface ReadStoreService {
   /** The strategies of the settings: their stages, and what they closed since. */
   readonly strategies: (strategies: Settings["strategies"]) => Read<ReadonlyArray<Item>>
   readonly linkage: Read<Linkage>
+  readonly server: Read<ServerLook>
   /** Of the latest fills of our own orders; `withMetadata` names the sources that come with metadata. */
   readonly recentLinkage: (withMetadata: ReadonlyArray<string>) => Read<RecentLinkage>
   /** Acknowledges an alert, which closes one that is an event. Null when there is no such alert. */

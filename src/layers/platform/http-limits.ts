@@ -58,6 +58,12 @@ export const readLimits = {
   experimentSignalsMax: 50_000,
   /** Bodies that one search reads: a tenth of a second for bodies of a usual size, and below `queryMs` for the largest. */
   searchRowsMax: 10_000,
+  /** Tables whose sizes are shown, largest first: all of ours. */
+  tablesMax: 80,
+  /** For a lock of a table whose size is asked for: enough for one that is held for a statement. */
+  sizeLockMs: 100,
+  /** Sessions that wait for a lock: as many as the server may have twice over. */
+  waitsMax: 80,
   /** One route as a whole: the query, or two of them, and the response. */
   routeMs: 5_000,
   /** Bodies of control posts. */

@@ -37,6 +37,7 @@ import { SpoolDisk } from "../../../src/layers/intake/spool-disk.port.ts"
 import { spoolClosed } from "../../../src/layers/intake/spool.closed.ts"
 import { spoolSegments } from "../../../src/layers/intake/spool.segments.ts"
 import { Database } from "../../../src/layers/database/database.port.ts"
+import { type StatementLedger, Statements } from "../../../src/layers/database/database-statements.ts"
 import { makeAvailability } from "../../../src/layers/database/database-availability.ts"
 import { drainSpool } from "../../../src/actors/intake/spool-drain.ts"
 import { RefusedStore } from "../../../src/layers/intake/refused-store.port.ts"
@@ -105,6 +106,8 @@ export interface WorldOptions {
   readonly file?: Record<string, unknown>
   readonly facts?: Partial<HealthFacts>
   readonly reads?: Partial<ReadStoreService>
+  /** The statements of a database; none when left out. */
+  readonly statements?: StatementLedger
   readonly alertLogs?: AlertLogsService
   readonly editor?: SettingsEditor["Service"]
   readonly replay?: ReplayService
@@ -309,6 +312,7 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     latency: () => nothing,
     experiments: () => nothing,
     strategies: () => nothing,
+    server: nothing,
     linkage: nothing,
     recentLinkage: () =>
       Effect.succeed({
@@ -393,6 +397,22 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     chartsLayer,
     AccountLeases.layer,
     layerWorker,
+    Layer.mock(Database, {
+      availability: makeAvailability(),
+      stats: () => ({
+        inFlight: 1,
+        waiting: 0,
+        abandoned: 0,
+        openConnections: 2,
+        callsTotal: 3,
+        unavailableTotal: 0,
+        faultsTotal: 0,
+        deadlinesTotal: 0,
+        retriesTotal: 0,
+        silentSocketsTotal: 0
+      })
+    }),
+    options.statements === undefined ? Statements.layer : Layer.succeed(Statements, options.statements),
     Lifecycle.layer,
     Metrics.layer,
     TradingState.layer,
