@@ -22,7 +22,8 @@ const ROOMS =
 /** The floors that have rooms. */
 const FLOORS = "domain|machines|layers|actors"
 /** What stands on its floor outside of every room: the tree, the choice of adapters, what all machines share. */
-const HALL = "actors/root\\.supervisor|layers/service\\.live|machines/(?:catalog|chart|context-shown|slot)"
+const HALL =
+  "actors/root\\.supervisor|layers/service\\.live|machines/(?:catalog|chart|context-shown|hand-events|slot)"
 
 /** The launcher of the embedded server: many files of one adapter, all but its port. */
 const LAUNCHER = "database/postgres-(?!server\\.port)[^/]+"

@@ -80,6 +80,8 @@ export interface Running<R = never> {
   readonly mailbox?: () => MailboxDepth
   /** Timers that wait, the next first, for whoever looks at this one child. */
   readonly timers?: () => ReadonlyArray<PendingTimer>
+  /** Whether its state now has anything to do for an event; not asked for a delivery, which finds out by itself. */
+  readonly takes?: (event: EventObject) => boolean
   /**
    * Computes the visible state on demand; wins over `setStatus`. A `ready: false` takes the readiness away from what is
    * shown at that moment, a `ready: true` gives none: supervision relies on what was published.

@@ -250,6 +250,11 @@ export class MachineBridge {
   timers(): ReadonlyArray<PendingTimer> {
     return this.#timers?.list(this.life.path, this.#actor) ?? []
   }
+  /** Whether the state now has a transition for an event that is more than to ignore it. */
+  takes(event: EventObject): boolean {
+    const snapshot = this.#actor?.getSnapshot() as AnyMachineSnapshot | undefined
+    return snapshot?.status === "active" && snapshot.can(event)
+  }
   status(): ChildStatus {
     const snapshot = this.#actor?.getSnapshot() as AnyMachineSnapshot | undefined
     if (snapshot === undefined) return { state: "", ready: false, tags: [], detail: {} }

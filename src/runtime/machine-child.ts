@@ -98,6 +98,7 @@ export const machineChild = <
           status: () => bridge.status(),
           mailbox: () => bridge.mailbox(),
           timers: () => bridge.timers(),
+          takes: (event: EventObject) => bridge.takes(event),
           ...(bridge.drain === undefined ? {} : { drain: bridge.drain })
         }
       })

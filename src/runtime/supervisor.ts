@@ -155,6 +155,7 @@ class RootHandle {
       ready: () => isReady(root.core),
       readyBelow: (path) => readyBelow(root, path),
       timers: (path) => timersAt(root, path),
+      takes: (path, event) => takesAt(root, path, event),
       awaitEnd: this.awaitEnd,
       stop: this.stop,
       ping: (deadlineMs) => ping(root, deadlineMs),
@@ -261,6 +262,17 @@ const timersAt = (root: SupervisorShell, path: string): ReadonlyArray<PendingTim
   } catch {
     // Its snapshot shows the fault of whatever it reports there; of its timers nothing is known.
     return []
+  }
+}
+
+const takesAt = (root: SupervisorShell, path: string, event: EventObject): boolean => {
+  const found = lifeAt(root, path)
+  if (typeof found === "string") return false
+  try {
+    return found.running?.takes?.(event) ?? false
+  } catch {
+    // A guard that expects data the event does not have.
+    return false
   }
 }
 

@@ -167,6 +167,8 @@ export interface Tree {
   readonly readyBelow: (path: string) => boolean
   /** The timers of a child that wait, the next first; empty for a path without any. Not in the snapshot, which all children share. */
   readonly timers: (path: string) => ReadonlyArray<PendingTimer>
+  /** Whether a child has anything to do for an event in its state now; false for a path without a machine. */
+  readonly takes: (path: string, event: EventObject) => boolean
   /** Completes when the tree has ended, for whatever reason. */
   readonly awaitEnd: Effect.Effect<TreeEnd>
   /** Stops everything in reverse order inside the tree's global deadline. Idempotent. */

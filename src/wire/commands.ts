@@ -14,6 +14,7 @@ import type { ControlCommand } from "../domain/control/control.ts"
 import { APPROVAL_DECISIONS } from "../domain/orders/approval.ts"
 import { RESOLUTIONS } from "../domain/orders/order.ts"
 import { TRADING_STATES } from "../domain/kernel/trading-state.ts"
+import { handEventEndpoints } from "./hand-event.ts"
 import { command, type Endpoint, endpoint } from "./endpoint.ts"
 import * as operations from "./operations.ts"
 import { replayed } from "./replay.ts"
@@ -255,6 +256,7 @@ export const commandEndpoints = {
   "component.restart": control("restart"),
   "component.pause": control("pause"),
   "component.resume": control("resume"),
+  ...handEventEndpoints(maybeReason),
   "trading_state.set": endpoint({
     ...post,
     path: "/api/v1/trading-state",

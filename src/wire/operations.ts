@@ -62,6 +62,9 @@ const timer = z
 export const actorWithHistory = actor
   .extend({
     pending_timers: z.array(timer).meta({ description: "What it waits for, the next first." }),
+    hand_events: z.array(z.string()).meta({
+      description: "In practice mode: events that it takes now and that may be sent by hand."
+    }),
     last_transitions: z.array(journalEntry).meta({
       description: "Newest first, at most 50; of those in memory and the 20,000 entries before them."
     }),

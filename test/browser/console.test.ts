@@ -467,6 +467,30 @@ describe("the console", () => {
     })
   })
 
+  it("sends an event to a machine by hand, after it said that it did not happen", async () => {
+    const path = "root/operators/retention"
+    await go(`machine/${path}`)
+    const dialog = page.getByRole("dialog")
+    const send = async (event: string): Promise<void> => {
+      await page
+        .locator("[data-hand-events]")
+        .getByRole("button", { name: `${event}…` })
+        .click()
+      await dialog.getByText(`hears ${event}, which did not happen`).waitFor()
+      await confirm("component.send")
+    }
+    await send("database.unavailable")
+    await page.locator("[data-current-state]", { hasText: "WaitingForDatabase" }).waitFor()
+    assert.strictEqual(await world.stateOf(path), "WaitingForDatabase")
+    await send("database.available")
+    await page.locator("[data-current-state]", { hasNotText: "WaitingForDatabase" }).waitFor()
+    const rows = await service.list("audit", "command=component.send")
+    assert.deepStrictEqual(
+      rows.map((row) => [row["scope"], row["result"]]),
+      Array.from({ length: 2 }, () => [`component:${path}`, "accepted"])
+    )
+  })
+
   it("makes a report of a span, saves it as one file, and shows the file of any installation", async () => {
     await go("incident")
     await page.getByRole("button", { name: "Last hour" }).click()

@@ -41,6 +41,7 @@ import { SignalQueue } from "../../layers/decision/signal-queue.port.ts"
 import { TradingState } from "../../layers/control/trading-state.port.ts"
 import { logEvent } from "../../runtime/log-event.ts"
 import type { TreeNode } from "../../runtime/tree.ts"
+import { byHand } from "./by-hand.ts"
 import { controlOf } from "./control.ts"
 import { RunningTree } from "../platform/running-tree.ts"
 import { Startup, type StartupService } from "../platform/startup.ts"
@@ -262,7 +263,8 @@ export const healthSourceLayer = Layer.effect(
         return node === null ? [] : actorRows(node)
       },
       timers: (path) => running.tree()?.timers(path) ?? [],
-      control: controlOf({ settings, positions, tree: running.tree })
+      control: controlOf({ settings, positions, tree: running.tree }),
+      ...byHand({ settings, tree: running.tree })
     })
   })
 )

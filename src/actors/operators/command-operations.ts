@@ -82,6 +82,28 @@ export const controlComponent =
       return { status: "ACCEPTED", path, command }
     })
 
+/** `component.send`. */
+export const sendToComponent = ({
+  arguments: { event },
+  caller: { by },
+  reason,
+  target: path
+}: CommandRequest<"component.send">) =>
+  Effect.gen(function* () {
+    const source = yield* HealthSource
+    yield* source
+      .send(path, event)
+      .pipe(Effect.catchTag("ControlRefused", (refused) => Effect.fail(refusalOf(refused))))
+    yield* logEvent("info", "control.sent", `${event} sent to ${path} by ${by}`, {
+      component: path,
+      command: "send",
+      event_sent: event,
+      by,
+      reason
+    })
+    return { status: "ACCEPTED", path, event }
+  })
+
 /** Why a scope is none of these settings; null when it is one. */
 const scopeProblem = ({ accounts, strategies }: Settings, scope: string): string | null => {
   const [kind, ...rest] = scope.split(":")

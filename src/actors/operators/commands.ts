@@ -111,6 +111,7 @@ const handlers: Handlers<Services> = {
   "component.restart": operations.controlComponent("restart"),
   "component.pause": operations.controlComponent("pause"),
   "component.resume": operations.controlComponent("resume"),
+  "component.send": operations.sendToComponent,
   "trading_state.set": operations.setTradingState,
   "alert.acknowledge": operations.acknowledgeAlert,
   "account.unlock": operations.unlockAccount,

@@ -45,6 +45,8 @@ export interface CommandArguments {
   readonly "component.restart": { readonly confirmed: boolean }
   readonly "component.pause": { readonly confirmed: boolean }
   readonly "component.resume": { readonly confirmed: boolean }
+  /** An event without data, of those that its machine takes now. */
+  readonly "component.send": { readonly event: string }
   readonly "trading_state.set": { readonly state: TradingStateName }
   readonly "alert.acknowledge": { readonly note: string | null }
   readonly "order.cancel": NoArguments
@@ -114,6 +116,12 @@ export const COMMANDS: { readonly [name in CommandName]: CommandRow } = {
     permission: operator,
     target: "component",
     confirmation: (path) => `Resume ${path}?`
+  },
+  "component.send": {
+    permission: operator,
+    target: "component",
+    confirmation: (path) =>
+      `Send an event to ${path}? In practice mode it acts as if that had happened, until it hears otherwise.`
   },
   "trading_state.set": {
     permission: operator,

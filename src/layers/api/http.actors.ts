@@ -90,6 +90,7 @@ export const actorRoutes = (source: HealthSourceService, sources: JournalReads):
         json: {
           ...actorItem(found),
           pending_timers: source.timers(path).map(timerItem),
+          hand_events: source.handEvents(path),
           last_transitions: transitions.items,
           restart_history: restarts.items,
           history_complete: transitions.isComplete && restarts.isComplete

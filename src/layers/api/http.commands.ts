@@ -150,6 +150,7 @@ export const commandRoutes = (commands: CommandsService): ReadonlyArray<Route> =
       reason
     }))
   ),
+  commandRoute(commands, "component.send", ({ event, reason }) => ({ arguments: { event }, reason })),
   commandRoute(commands, "trading_state.set", ({ reason, scope = "global", state }) => ({
     arguments: { state },
     reason,

@@ -6,7 +6,7 @@
  * known, which is: starting, in this step.
  *
  * Promises: `health` is synchronous and cheap, and never waits for a component; `ping` ends within its deadline.
- * Never: changes anything, except through `control`.
+ * Never: changes anything, except through `control` and `send`.
  */
 import { Context, Data, type Effect } from "effect"
 import type { ControlDone, ControlRefused, ControlRequest } from "../../domain/control/control.ts"
@@ -59,6 +59,10 @@ export interface HealthSourceService {
   /** What a component waits for, the next first; empty for whatever has no timer. */
   readonly timers: (path: string) => ReadonlyArray<ActorTimer>
   readonly control: (request: ControlRequest) => Effect.Effect<ControlDone, ControlRefused>
+  /** Events that may be sent to a component by hand, and that it takes in its state now. */
+  readonly handEvents: (path: string) => ReadonlyArray<string>
+  /** Sends one of them. */
+  readonly send: (path: string, event: string) => Effect.Effect<void, ControlRefused>
 }
 
 export class HealthSource extends Context.Service<HealthSource, HealthSourceService>()(
@@ -136,6 +140,8 @@ export const makeHealthSource = (parts: HealthParts): HealthSourceService => {
     actors: parts.actors,
     timers: parts.timers,
     control: parts.control,
+    handEvents: parts.handEvents,
+    send: parts.send,
     health: () => {
       const facts = parts.facts()
       const before = memory ?? healthMemoryAt(facts.nowMs)

@@ -51,6 +51,8 @@ const openWorld = (expected: Expected = bars) =>
       Layer.mock(HealthSource, {
         actors: () => [],
         timers: () => [],
+        handEvents: () => [],
+        send: () => Effect.void,
         health: () => ({ intake: state.intake }) as never
       }),
       Layer.mock(RefusedPosts, {

@@ -24,6 +24,8 @@ const openWorld = Effect.gen(function* () {
     Layer.mock(HealthSource, {
       actors: () => [],
       timers: () => [],
+      handEvents: () => [],
+      send: () => Effect.void,
       // The part that a beat reads.
       health: () =>
         ({ document: { status: world.status, reasons: ["for the test"] } }) as unknown as ReturnType<

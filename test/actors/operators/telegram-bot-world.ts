@@ -77,6 +77,8 @@ export const openBot = (parts: BotParts = {}) =>
       Layer.mock(HealthSource, {
         actors: () => actors,
         timers: () => [],
+        handEvents: () => [],
+        send: () => Effect.void,
         health: () => assert.fail("nobody asks")
       }),
       Layer.mock(JournalStore, {}),

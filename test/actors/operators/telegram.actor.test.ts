@@ -94,6 +94,8 @@ const openWorld = (webhookUrl: string | null = null, more: object = {}) =>
       Layer.mock(HealthSource, {
         actors: () => [],
         timers: () => [],
+        handEvents: () => [],
+        send: () => Effect.void,
         health: () => assert.fail("nobody asks")
       }),
       Layer.mock(JournalStore, {}),

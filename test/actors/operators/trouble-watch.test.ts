@@ -55,6 +55,8 @@ const start = Effect.gen(function* () {
           Layer.mock(HealthSource, {
             actors: () => [],
             timers: () => [],
+            handEvents: () => [],
+            send: () => Effect.void,
             health: () =>
               ({
                 component: (path: string) =>

@@ -300,7 +300,9 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
       options.deaf === true ? Effect.fail(new TreeDeaf({ path: "root", deadlineMs })) : Effect.void,
     actors: options.actors ?? (() => []),
     timers: options.timers ?? (() => []),
-    control: options.control ?? (() => Effect.succeed({ unprotected: [] }))
+    control: options.control ?? (() => Effect.succeed({ unprotected: [] })),
+    handEvents: () => [],
+    send: () => Effect.void
   })
   const nothing = Effect.die("not part of this test")
   const reads: ReadStoreService = {

@@ -60,6 +60,8 @@ const plain = makeHealthSource({
   ping: () => Effect.void,
   actors: () => [actor],
   timers: () => [],
+  handEvents: () => [],
+  send: () => Effect.void,
   control: () => Effect.succeed({ unprotected: [] })
 })
 
@@ -94,6 +96,8 @@ describe("a change of the status", () => {
       ping: () => Effect.void,
       actors: () => [],
       timers: () => [],
+      handEvents: () => [],
+      send: () => Effect.void,
       control: () => Effect.succeed({ unprotected: [] }),
       changed: (now, before) =>
         told.push([before?.status ?? null, now.status, now.reasons, before?.reasons ?? []])
@@ -124,6 +128,8 @@ describe("what is told of changes", () => {
       ping: () => Effect.void,
       actors: () => [],
       timers: () => [],
+      handEvents: () => [],
+      send: () => Effect.void,
       control: () => Effect.succeed({ unprotected: [] }),
       turned: (document) => turned.push(`${document.status} ${document.trading_state}`),
       changed: ({ status }) => changed.push(status)

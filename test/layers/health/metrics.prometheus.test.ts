@@ -120,6 +120,8 @@ const services = (all: Linkage | null) =>
             ping: () => Effect.void,
             actors: () => [],
             timers: () => [],
+            handEvents: () => [],
+            send: () => Effect.void,
             control: () => Effect.succeed({ unprotected: [] })
           })
         ),
