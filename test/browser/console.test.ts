@@ -543,9 +543,25 @@ describe("the console", () => {
     await page.keyboard.press("Escape")
   })
 
-  it("fits a phone", async () => {
+  it("fits a phone, with a position held", async () => {
+    const { body } = await service.post("/webhook", alertBody({ symbol: "GOOGL" }))
+    await service.settled(String(body.signal_id))
+    await go("")
+    await page.getByRole("region", { name: "Positions" }).getByText("GOOGL").waitFor({ timeout: 60_000 })
     await page.setViewportSize({ width: 390, height: 800 })
-    for (const name of ["", "tree", "signals", "accounts", "feeds", "journal", "incident", "drills"]) {
+    for (const name of [
+      "",
+      "tree",
+      "signals",
+      "accounts",
+      "feeds",
+      "journal",
+      "incident",
+      "drills",
+      "database",
+      "settings",
+      "experiments"
+    ]) {
       await go(name)
       await page.locator("main h1").first().waitFor()
       const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
