@@ -182,15 +182,16 @@ const stores = (mask: Mask, settings: Settings) =>
   ).pipe(Layer.provide(OrderJournal.masked(mask)))
 
 /** What this process last saw, for whoever shows it. */
-const views = Layer.mergeAll(
-  Metrics.layer,
-  Figures.layer,
-  TradingState.layer,
-  SignalQueue.layer,
-  LinkageFigures.layer,
-  CanaryFigures.layer,
-  Shedding.layer
-)
+const views = (live: LiveSettings) =>
+  Layer.mergeAll(
+    Metrics.layer,
+    Figures.layer,
+    TradingState.layer,
+    SignalQueue.layer,
+    LinkageFigures.layer,
+    CanaryFigures.layer,
+    Shedding.flaggedLayer.pipe(Layer.provide(Layer.succeed(SettingsInForce, live)))
+  )
 
 /** Only who takes posts has a spool. */
 const spoolOf = ({ roles }: Settings) =>
@@ -229,7 +230,7 @@ export const componentLayer = (
     layerProcessMarks,
     osNotifyLayer(environment, process.pid),
     Lifecycle.layer,
-    views,
+    views(live),
     layerResources.pipe(Layer.provide(Layer.succeed(Config, settings))),
     AccountLeases.layer,
     RestingAccounts.layer,

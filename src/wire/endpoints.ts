@@ -24,6 +24,7 @@ import { consoleEndpoints } from "./console-endpoints.ts"
 import { listDrills } from "./drill-endpoints.ts"
 import { type Endpoint, endpoint, get, list } from "./endpoint.ts"
 import { healthDocument, healthOutline, live, version } from "./health.ts"
+import { listFlags } from "./flags.ts"
 import { getIncident, getIncidentPage } from "./incident-endpoints.ts"
 import { journalEndpoints } from "./journal-endpoints.ts"
 import { experimentEndpoints } from "./experiments.ts"
@@ -396,6 +397,7 @@ export const endpoints: ReadonlyArray<Endpoint> = [
   ...Object.values(commands.commandEndpoints),
   listAudit,
   listSettingsChanges,
+  listFlags,
   listAlerts,
   listSinks,
   listBreakers,

@@ -45,7 +45,7 @@ export const healthDocument = healthOutline
     startup: z.object({ step: z.string(), n: count, of: count, since: instant, done: z.boolean() }),
     canary: z
       .object({
-        state: z.enum(["ok", "late", "failed", "halted"]),
+        state: z.enum(["ok", "late", "failed", "halted", "off"]),
         last_ok: instant.nullable(),
         latency_ms: z.number().nullable(),
         stage: z.enum(CANARY_STAGES).nullable().meta({ description: "What the last one did not reach." })

@@ -24,6 +24,7 @@ import { approval } from "./settings-approval.ts"
 import { contractRule, engine, panel, shadow, split, voter, voterName } from "./settings-engines.ts"
 import { exits, sizing } from "./settings-exits.ts"
 import { fees } from "./settings-fees.ts"
+import { flags } from "./settings-flags.ts"
 import { resources } from "./settings-resources.ts"
 import { risk } from "./settings-risk.ts"
 import { sourceFile } from "./settings-source.ts"
@@ -357,6 +358,7 @@ export const settingsFile = z
       canary: canary.prefault({}),
       practice: practice.prefault({}),
       resources: resources.prefault({}),
+      flags,
       telegram: telegram.prefault({}),
       alerts: alerts.prefault({})
     },

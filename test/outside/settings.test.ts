@@ -245,4 +245,37 @@ describe("G11 a running service", () => {
     assert.deepInclude((await trade("XLF")).orders[0], { account: "fresh", status: "filled" })
     assert.includeMembers(await below(""), OF_THE_GROWN)
   }, 300_000)
+
+  it("switches features off and on by flags, without a restart", async () => {
+    const { service } = world
+    const lives = service.lives
+    const flag = async (scope: string, name: string) => {
+      const { body } = await service.get("/api/v1/flags")
+      const rows: ReadonlyArray<Readonly<Record<string, unknown>>> = body.items
+      return rows.find((row) => row["scope"] === scope && row["flag"] === name)
+    }
+    const replay = { from: "2026-01-01T00:00:00Z", to: "2026-01-01T00:01:00Z" }
+    const unknown = await reload({ ...grown(), flags: { accounts: { nobody: { paper: false } } } })
+    assert.include(unknown.text, "flags.accounts.nobody")
+    const given = { features: { replay: false, canary: false }, accounts: { "paper-1": { paper: false } } }
+    const off = await reload({ ...grown(), flags: given })
+    assert.strictEqual(off.status, 200, off.text)
+    assert.include(off.body.applied, "flags")
+    assert.strictEqual((await service.post("/api/v1/replay", replay)).body.reason, "switched_off")
+    const missed = "the canary is switched off: no signal shows that the whole path works"
+    assert.include((await health()).reasons, missed)
+    const { version } = off.body
+    const stored = await waitUntil("the version to be stored", async () => {
+      const row = await flag("global", "replay")
+      return row?.["settings_version"] === version ? row : undefined
+    })
+    assert.deepInclude(stored, { on: false, set: true })
+    assert.deepInclude(await flag("account:paper-1", "paper"), { on: false, settings_version: version })
+    assert.deepInclude(await flag("global", "shadow"), { on: true, set: false })
+    const on = await reload(grown())
+    assert.strictEqual(on.status, 200, on.text)
+    assert.strictEqual((await service.post("/api/v1/replay", replay)).status, 202)
+    assert.notInclude((await health()).reasons, missed)
+    assert.strictEqual(service.lives, lives)
+  }, 120_000)
 })

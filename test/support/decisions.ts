@@ -35,6 +35,7 @@ export const planSettings = (settings: Settings): PlanSettings => ({
   panel: settings.panel,
   voters: settings.voters,
   brokers: settings.brokers,
+  flags: settings.flags,
   sources: settings.sources,
   strategies: settings.strategies,
   accounts: settings.accounts,

@@ -4,6 +4,7 @@
  * Promises: everything follows from the numbers `choose` gives; most worlds deny something and most order something.
  * Never: reads a clock or a random source.
  */
+import { plainFlags } from "../../src/domain/kernel/flags.ts"
 import { instrumentsOf } from "../../src/domain/kernel/instruments.ts"
 import type { DecisionSignal, PlanInput } from "../../src/domain/decision/plan-input.ts"
 import type { PlanAccount, PlanQuote, PlanSettings } from "../../src/domain/orders/plan-context.ts"
@@ -86,6 +87,7 @@ export const drawInput = (choose: () => number): PlanInput => {
     instruments: instrumentsOf({ instruments: {} }),
     panel: plainPanel,
     voters: {},
+    flags: plainFlags,
     brokers: {},
     sources: { default: { ageMaxMs: 300_000 } },
     strategies: { first: strategyOf(), second: strategyOf() },

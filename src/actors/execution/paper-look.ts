@@ -10,6 +10,7 @@
  */
 import { Effect } from "effect"
 import { decimal, type Decimal, formatDecimal } from "../../domain/kernel/decimal.ts"
+import { isOn } from "../../domain/kernel/flags.ts"
 import { multiplierOf } from "../../domain/kernel/instruments.ts"
 import type { StrategySettings } from "../../domain/kernel/settings.ts"
 import { feeOf } from "../../domain/kernel/venue-fee.ts"
@@ -102,7 +103,11 @@ const lookAtOpen = (view: PaperView, open: OpenPaper) =>
   })
 
 /** Why an order may not rest any more, whatever its price. */
-const goneOf = ({ settings, shadowed }: PaperView, { gone, strategy }: RestingPaper): string | null => {
+const goneOf = (
+  { settings, shadowed }: PaperView,
+  { account, gone, strategy }: RestingPaper
+): string | null => {
+  if (!isOn(settings.flags, "paper", { account, strategy })) return "switched_off"
   if (!Object.hasOwn(settings.strategies, strategy)) return "strategy_removed"
   return shadowed.has(strategy) ? gone : "strategy_trades"
 }

@@ -7,6 +7,7 @@
  * Never: waits.
  */
 import { CANARY_SYMBOL } from "../../domain/kernel/canary.ts"
+import { isOn } from "../../domain/kernel/flags.ts"
 import { instrumentsOf } from "../../domain/kernel/instruments.ts"
 import { versionOf } from "../../domain/kernel/settings-change.ts"
 import { ageLimits } from "../../domain/kernel/limits-signals.ts"
@@ -14,6 +15,21 @@ import type { PlanQuote, PlanSettings } from "../../domain/orders/plan-context.t
 import type { Settings } from "../../domain/kernel/settings.ts"
 import type { MarketService } from "../../layers/market/market.port.ts"
 import { snapshotOf } from "../../layers/platform/config.port.ts"
+
+/** Without the engine that compares where a flag switches comparing off. Made once for each settings. */
+const compared = new WeakMap<Settings, Settings["strategies"]>()
+const strategiesOf = (settings: Settings): Settings["strategies"] => {
+  const known = compared.get(settings)
+  if (known !== undefined) return known
+  const strategies = Object.fromEntries(
+    Object.entries(settings.strategies).map(([name, strategy]) => [
+      name,
+      isOn(settings.flags, "shadow", { strategy: name }) ? strategy : { ...strategy, shadow: null }
+    ])
+  )
+  compared.set(settings, strategies)
+  return strategies
+}
 
 /** In practice an alert is a fill whatever it costs; where money is at stake the account's own money is the default bound. */
 export const planSettingsOf = (inForce: Settings): PlanSettings => {
@@ -27,6 +43,7 @@ export const planSettingsOf = (inForce: Settings): PlanSettings => {
   } = settings.risk
   return {
     ...settings,
+    strategies: strategiesOf(settings),
     version: versionOf(settings),
     limits: { ...limits, buyingPowerMultiple },
     scopes,

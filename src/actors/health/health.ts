@@ -11,7 +11,14 @@ import { Clock, Effect, Layer } from "effect"
 import { allClosedReason } from "../../domain/kernel/calendar.ts"
 import { endingCalendars } from "../../domain/kernel/settings-calendars.ts"
 import { machineOf } from "../../domain/health/past.ts"
-import { componentRows, type HealthDocument, type HealthFacts } from "../../domain/health/health.ts"
+import {
+  type CanaryFacts,
+  componentRows,
+  type HealthDocument,
+  type HealthFacts
+} from "../../domain/health/health.ts"
+import { switchedOff } from "../../domain/health/switched-off.ts"
+import { isOn } from "../../domain/kernel/flags.ts"
 import type { Mask } from "../../domain/kernel/redaction.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
 import { settingsMask } from "../../layers/platform/config-mask.ts"
@@ -195,6 +202,10 @@ const changeFact = (mask: Mask, now: HealthDocument, before: HealthDocument | nu
     }
   })
 
+/** As it was last seen, but for one that a flag switches off: that is known before its component has noticed. */
+const canaryOf = (seen: CanaryFacts | null, { flags }: Settings): CanaryFacts | null =>
+  seen === null || isOn(flags, "canary") ? seen : { ...seen, state: "off" }
+
 /** Implements the `HealthSource` port from the running tree. */
 export const healthSourceLayer = Layer.effect(
   HealthSource,
@@ -249,7 +260,8 @@ export const healthSourceLayer = Layer.effect(
             : [],
           accounts: accountsOf(settings, node, protection, nowMs, instance.standing(), trading.of, stopped),
           unprotected: protection.unprotected(nowMs).map(({ account, symbol }) => `${account}/${symbol}`),
-          canary: canary.current(),
+          canary: canaryOf(canary.current(), settings),
+          switchedOff: switchedOff(settings),
           linkage: linkage.current(),
           components: node === null ? [] : componentRows(node)
         }

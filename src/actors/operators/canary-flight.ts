@@ -7,18 +7,20 @@
  *
  * Promises: what came through is removed at once; what did not stays for a few periods, for whoever looks for it, and is
  * removed then, whatever became of it; the alert lasts from the first that is missing to the next that comes.
- * Never: enters one while trading is restricted, or waits longer than `flightMs`.
+ * Never: enters one while trading is restricted or a flag switches it off, or waits longer than `flightMs`.
  */
 import { Clock, Effect } from "effect"
 import { progressOf, stageWords } from "../../domain/health/canary.ts"
 import type { CanaryFacts } from "../../domain/health/health.ts"
 import type { CanaryStage } from "../../domain/kernel/canary.ts"
+import { isOn } from "../../domain/kernel/flags.ts"
 import { canaryLimits } from "../../domain/kernel/limits-kept.ts"
 import { healthLimits } from "../../domain/kernel/limits.ts"
 import { Alerts } from "../../layers/alerts/alerts.port.ts"
 import { TradingState } from "../../layers/control/trading-state.port.ts"
 import { CanaryFigures } from "../../layers/health/canary.port.ts"
 import { CanaryPath } from "../../layers/operators/canary.port.ts"
+import { Config } from "../../layers/platform/config.port.ts"
 import { Entropy } from "../../layers/platform/entropy.port.ts"
 import { Wake } from "../../layers/platform/wake.port.ts"
 import type { CanaryOutcome } from "../../machines/operators/canary.machine.ts"
@@ -49,7 +51,10 @@ const publish = (watch: CanaryWatch, state: CanaryFacts["state"], stage: CanaryS
     })
   )
 
-/** Trading is restricted now, so that none is missing until it is not. */
+/** Whether a flag switches the canary off. */
+export const isSwitchedOff = Effect.map(Config, ({ flags }) => !isOn(flags, "canary"))
+
+/** Trading is restricted now, or the canary is switched off, so that none is missing until that is over. */
 export const noteHalted = (watch: CanaryWatch) =>
   Effect.gen(function* () {
     watch.watchedSinceMs = yield* Clock.currentTimeMillis
@@ -131,12 +136,17 @@ const follow = (watch: CanaryWatch, id: string) =>
     }
   })
 
-/** One canary, or none while trading is restricted. Fails only when its rows cannot be read. */
+/** One canary, or none while trading is restricted or it is switched off. Fails only when its rows cannot be read. */
 export const fly = (watch: CanaryWatch) =>
   Effect.gen(function* () {
     const path = yield* CanaryPath
     const trading = yield* TradingState
     const entropy = yield* Entropy
+    if (yield* isSwitchedOff) {
+      yield* noteHalted(watch)
+      yield* Alerts.use((alerts) => alerts.resolve(dedupKey, "the canary is switched off"))
+      return { _tag: "Halted" } satisfies CanaryOutcome
+    }
     const state = trading.current()
     if (state !== null && state !== "ACTIVE") {
       yield* noteHalted(watch)

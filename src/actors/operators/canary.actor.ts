@@ -15,7 +15,7 @@ import { canaryMachine } from "../../machines/operators/canary.machine.ts"
 import type { ChildSelf } from "../../runtime/child-spec.ts"
 import { effectActor, machineChild, streamActor } from "../../runtime/machine-child.ts"
 import { watchDatabase } from "../database/database-watch.ts"
-import { type CanaryWatch, fly, noteAway, noteHalted } from "./canary-flight.ts"
+import { type CanaryWatch, fly, isSwitchedOff, noteAway, noteHalted } from "./canary-flight.ts"
 
 const families = (watch: CanaryWatch) => (nowMs: number) => [
   {
@@ -37,12 +37,12 @@ const families = (watch: CanaryWatch) => (nowMs: number) => [
   }
 ]
 
-/** Waits until trading is ACTIVE again; what is not known is not ACTIVE. */
+/** Waits until trading is ACTIVE again, and no flag switches the canary off; what is not known is not ACTIVE. */
 const watchTrading = (watch: CanaryWatch) =>
   streamActor("canary.trading", ({ send }) =>
     Effect.gen(function* () {
       const trading = yield* TradingState
-      while (trading.current() !== "ACTIVE") {
+      while (trading.current() !== "ACTIVE" || (yield* isSwitchedOff)) {
         yield* noteHalted(watch)
         yield* Effect.sleep(canaryLimits.haltedLookMs)
       }

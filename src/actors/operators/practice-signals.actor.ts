@@ -5,7 +5,7 @@
  * was sent must find what was sent to it, and nothing else.
  *
  * Promises: none is sent while trading is not ACTIVE, because it would be held and expire; none while the process gives up
- * practice signals, which is the first thing it gives up (E9); none when no strategy takes them any more.
+ * practice signals, which is the first thing it gives up (E9), or a flag switches them off; none when no strategy takes them any more.
  * Never: repeats one that was not taken: the next period has one of its own.
  */
 import { Clock, Effect } from "effect"
@@ -36,6 +36,7 @@ const hindrance = Effect.gen(function* () {
   if (takersOf(strategies, PRACTICE_SOURCE, null).length === 0)
     return `no strategy takes the source ${PRACTICE_SOURCE}`
   if (state !== "ACTIVE") return state === null ? "the trading state is not known" : `trading is ${state}`
+  if (shedding.isOff("practice")) return "the flag practice switches them off"
   return shedding.may("practice") ? null : "the process gives them up"
 })
 

@@ -8,6 +8,7 @@
  */
 import { Clock, Effect } from "effect"
 import { CommandRefused, type CommandRequest } from "../../domain/control/commands.ts"
+import { isOn } from "../../domain/kernel/flags.ts"
 import type { TelegramSettings } from "../../domain/kernel/settings.ts"
 import { alertChats } from "../../domain/operators/telegram-access.ts"
 import { telegramLimits } from "../../domain/operators/telegram-limits.ts"
@@ -38,7 +39,8 @@ export const scheduleTests = (path: string, settings: TelegramSettings) =>
   Effect.forever(
     Effect.gen(function* () {
       const { isQuiet } = quietAt(settings.quiet, yield* Clock.currentTimeMillis)
-      if (settings.selfTestEveryMs !== null && !isQuiet)
+      const { flags } = yield* Config
+      if (settings.selfTestEveryMs !== null && !isQuiet && isOn(flags, "telegram_self_test"))
         yield* makeTests(settings, SCHEDULED, settings.selfTestEveryMs)
       return telegramLimits.selfTestLookMs
     }).pipe(

@@ -12,6 +12,7 @@
  */
 import { BigDecimal } from "effect"
 import { decimal, formatDecimal } from "../kernel/decimal.ts"
+import { isOn } from "../kernel/flags.ts"
 import { multiplierOf } from "../kernel/instruments.ts"
 import { feeOf } from "../kernel/venue-fee.ts"
 import { canRest, expiryOf } from "../orders/order-terms.ts"
@@ -166,7 +167,13 @@ export const withPaper = (
   const { account: id, name, strategy } = target
   const stored = given.stages.get(name)
   const account = given.accounts.get(id)
-  if (shadowedBy(strategy, stored) === null || account === undefined || step.result === "deferred")
+  const isPapered = isOn(input.settings.flags, "paper", { account: id, strategy: name })
+  if (
+    shadowedBy(strategy, stored) === null ||
+    account === undefined ||
+    step.result === "deferred" ||
+    !isPapered
+  )
     return { ...step, papers: [], placed: [], withdrawn: [] }
   const trades: Array<PaperTrade> = []
   const placed: Array<PlacedPaper> = []

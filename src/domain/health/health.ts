@@ -88,7 +88,7 @@ export interface CanaryFacts {
   readonly watchedSinceMs: number
 }
 
-export type CanaryState = "ok" | "late" | "failed" | "halted"
+export type CanaryState = "ok" | "late" | "failed" | "halted" | "off"
 
 /** The facts. Times are epoch milliseconds. */
 export interface HealthFacts {
@@ -131,8 +131,10 @@ export interface HealthFacts {
   readonly calendars: ReadonlyArray<string>
   /** Symbols (or position names) that are open and without a working exit. */
   readonly unprotected: ReadonlyArray<string>
-  /** Null when no canary runs. */
+  /** Null when no canary runs; `off` while a flag switches it off. */
   readonly canary: CanaryFacts | null
+  /** What there is to say about features that are switched off. */
+  readonly switchedOff: ReadonlyArray<string>
   /** Null while unknown. */
   readonly linkage: RecentLinkage | null
   readonly components: ReadonlyArray<ComponentRow>
@@ -175,7 +177,7 @@ export interface HealthDocument {
   readonly components: Readonly<Record<string, ComponentDocument>>
 }
 
-/** What became of the last canary; `halted` while trading is restricted, since none is sent then. */
+/** What became of the last canary; `halted` while trading is restricted, since none is sent then, `off` by a flag. */
 export interface CanaryDocument {
   readonly state: CanaryState
   readonly last_ok: string | null
@@ -251,7 +253,7 @@ const isCanaryHalted = ({ tradingState }: HealthFacts): boolean =>
 
 const canaryTrouble = (facts: HealthFacts): string | null => {
   const { canary, nowMs } = facts
-  if (canary === null || isCanaryHalted(facts)) return null
+  if (canary === null || canary.state === "off" || isCanaryHalted(facts)) return null
   const { lastOkMs, periodMs, stage, watchedSinceMs } = canary
   const ageMs = nowMs - Math.max(lastOkMs ?? watchedSinceMs, watchedSinceMs)
   if (ageMs <= healthLimits.canaryPeriodsMax * periodMs) return null
@@ -265,8 +267,9 @@ const canaryDocument = (facts: HealthFacts): CanaryDocument | null => {
   const { canary } = facts
   if (canary === null) return null
   const { lastOkMs, latencyMs, stage } = canary
-  const halted = isCanaryHalted(facts)
-  const state = halted ? "halted" : canary.state
+  const isOff = canary.state === "off"
+  const halted = isOff || isCanaryHalted(facts)
+  const state = isOff ? "off" : halted ? "halted" : canary.state
   if (state === null) return null
   return {
     state,
@@ -373,7 +376,9 @@ const breakersOf = ({ breakers }: HealthFacts): HealthDocument["breakers"] =>
 
 const idleReasons = (facts: HealthFacts, canTrade: boolean): ReadonlyArray<string> => [
   ...(facts.takesPosts ? [] : ["this process does not have the role http: it takes no webhooks"]),
-  ...(canTrade ? [] : tradelessReasons(facts))
+  ...(canTrade ? [] : tradelessReasons(facts)),
+  // Somebody wanted it so: it is shown, and no trouble.
+  ...facts.switchedOff
 ]
 
 const statusOf = (

@@ -27,7 +27,8 @@ export const LIVE_SETTINGS = [
   "accounts",
   "brokers",
   "feeds",
-  "alerts"
+  "alerts",
+  "flags"
 ] as const
 
 type LiveSetting = (typeof LIVE_SETTINGS)[number]
@@ -73,7 +74,8 @@ export const withLive = (inForce: Settings, read: Settings): Settings => ({
   accounts: read.accounts,
   brokers: read.brokers,
   feeds: read.feeds,
-  alerts: read.alerts
+  alerts: read.alerts,
+  flags: read.flags
 })
 
 /** Settings do not change, and every decision names the version of those it was made under. */

@@ -74,6 +74,16 @@ const ofAlerts = ({ accounts, alerts }: Settings): ReadonlyArray<SettingsProblem
     .map((name) => ({ path: "alerts.escalation.to", message: `there is no sink "${name}"` }))
 ]
 
+/** A switch for something that does not exist would switch nothing off. */
+const ofFlags = ({ accounts, flags, strategies }: Settings): ReadonlyArray<SettingsProblem> => [
+  ...Object.keys(flags.accounts)
+    .filter((id) => !Object.hasOwn(accounts, id))
+    .map((id) => ({ path: `flags.accounts.${id}`, message: `there is no account "${id}"` })),
+  ...Object.keys(flags.strategies)
+    .filter((name) => !Object.hasOwn(strategies, name))
+    .map((name) => ({ path: `flags.strategies.${name}`, message: `there is no strategy "${name}"` }))
+]
+
 /** Every name that refers to nothing. */
 export const nameProblems = (settings: Settings): ReadonlyArray<SettingsProblem> => [
   ...ofCanary(settings),
@@ -81,6 +91,7 @@ export const nameProblems = (settings: Settings): ReadonlyArray<SettingsProblem>
   ...ofScopes(settings),
   ...ofBreakers(settings),
   ...ofAlerts(settings),
+  ...ofFlags(settings),
   ...Object.entries(settings.feeds).flatMap(([name, { source }]) =>
     Object.hasOwn(settings.sources, source)
       ? []

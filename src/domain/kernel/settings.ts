@@ -9,6 +9,7 @@
  */
 import type { Redacted } from "effect"
 import type { CalendarName } from "./calendar.ts"
+import type { FlagSettings } from "./flags.ts"
 import type { InstrumentOverride } from "./instruments.ts"
 import type { AlertSettings } from "./settings-alerts.ts"
 import type {
@@ -427,6 +428,7 @@ export interface Settings {
   readonly canary: CanarySettings
   readonly practice: PracticeSettings
   readonly resources: ResourceSettings
+  readonly flags: FlagSettings
   readonly telegram: TelegramSettings
   readonly alerts: AlertSettings
   /** Names of the values that ended with a line break and were read without it. */

@@ -8,6 +8,7 @@
  * Never: decides whether an order may be sent (risk.ts and permit.ts do).
  */
 import { CANARY } from "../kernel/canary.ts"
+import type { FlagSettings } from "../kernel/flags.ts"
 import type { Instruments } from "../kernel/instruments.ts"
 import { isStricter, type TradingStateName } from "../kernel/trading-state.ts"
 import type { StoppedBreaker } from "./breaker.ts"
@@ -66,6 +67,7 @@ export interface PlanSettings extends SymbolRules {
   readonly scopes: Readonly<Record<string, ScopeLimits>>
   readonly instruments: Instruments
   readonly panel: PanelSettings
+  readonly flags: FlagSettings
   readonly voters: Readonly<Record<string, VoterRule>>
 }
 

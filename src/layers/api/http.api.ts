@@ -17,6 +17,9 @@ import * as wire from "../../wire/endpoints.ts"
 import { listApprovals } from "../../wire/approval-endpoints.ts"
 import { listDrills } from "../../wire/drill-endpoints.ts"
 import { listExperiments } from "../../wire/experiments.ts"
+import { FLAGS, flagLines } from "../../domain/kernel/flags.ts"
+import { versionOf } from "../../domain/kernel/settings-change.ts"
+import { listFlags } from "../../wire/flags.ts"
 import { listStrategies } from "../../wire/strategies.ts"
 import { getLatency } from "../../wire/latency.ts"
 import { listResources, listTransactions } from "../../wire/monitoring-endpoints.ts"
@@ -133,6 +136,27 @@ const strategiesRoute = (reads: ReadStoreService, settings: Settings): Route =>
     })
   )
 
+/** Which features are on, and since which settings. */
+const flagsRoute = (reads: ReadStoreService, settings: Settings): Route =>
+  rowsRoute(listFlags, () =>
+    Effect.gen(function* () {
+      const inForce = snapshotOf(settings)
+      const lines = flagLines(inForce.flags)
+      const since = yield* reads.flags(versionOf(inForce), lines)
+      const items = lines.map(({ isSet, name, on, scope }, nth) => ({
+        flag: name,
+        scope,
+        on,
+        set: isSet,
+        what: FLAGS[name].what,
+        settings_version: null,
+        since: null,
+        ...since[nth]
+      }))
+      return { status: 200, json: yield* decoded(listFlags.answers[200], { items, next_cursor: null }) }
+    })
+  )
+
 /** All fills, and the latest. */
 const linkageRoute = (reads: ReadStoreService, settings: Settings): Route =>
   route(wire.getLinkage, () =>
@@ -186,6 +210,7 @@ export const apiRoutes = ({
   latencyRoute(reads),
   experimentsRoute(reads),
   strategiesRoute(reads, settings),
+  flagsRoute(reads, settings),
   linkageRoute(reads, settings),
   stateRoute(states),
   ...commandRoutes(commands),

@@ -4,7 +4,7 @@
  * Promises: a replay is asked for and found, never waited for; changed settings that the service would refuse are a 400 that names
  * each problem, as at a start.
  * Never: changes anything, so it is no command and needs no key; runs the replay.
- * Failure: that of the routes; a full line is 429.
+ * Failure: that of the routes; a full line is 429, replays that a flag switches off are 409.
  */
 import { Effect, Result } from "effect"
 import { isUuid } from "../../domain/kernel/ids.ts"
@@ -23,6 +23,7 @@ import {
   type ReplayJob
 } from "../decision/decision-replays.port.ts"
 import { Config, ConfigReader, snapshotOf } from "../platform/config.port.ts"
+import { Shedding, type SheddingService } from "../platform/shedding.port.ts"
 import { decoded, Refused, type RequestOf, type Route, route, rowsRoute } from "./http.route.ts"
 
 const nothingYet = {
@@ -47,8 +48,18 @@ const itemOf = ({ decided, error, id, request, result, status }: ReplayJob) => (
 
 type SettingsWith = (changes: unknown) => Effect.Effect<Settings, Refused>
 
-const submit = (replays: DecisionReplaysService, settingsWith: SettingsWith) =>
+const switchedOff = new Refused({
+  status: 409,
+  more: { reason: "switched_off", message: "replays are switched off by the flag replay" }
+})
+
+const submit = (
+  replays: DecisionReplaysService,
+  shedding: Pick<SheddingService, "isOff">,
+  settingsWith: SettingsWith
+) =>
   Effect.fnUntraced(function* ({ body }: RequestOf<typeof replayDecisions>) {
+    if (shedding.isOff("replay")) return yield* switchedOff
     const { from, settings, source = null, to } = body
     const [fromMs, toMs] = [Date.parse(from), Date.parse(to)]
     if (fromMs >= toMs)
@@ -68,8 +79,9 @@ const find = (replays: DecisionReplaysService, id: string) =>
 export const decisionReplayRoutes: Effect.Effect<
   ReadonlyArray<Route>,
   never,
-  Config | ConfigReader | DecisionReplays
+  Config | ConfigReader | DecisionReplays | Shedding
 > = Effect.gen(function* () {
+  const shedding = yield* Shedding
   const replays = yield* DecisionReplays
   const reader = yield* ConfigReader
   const config = yield* Config
@@ -86,7 +98,7 @@ export const decisionReplayRoutes: Effect.Effect<
               })
         })
   return [
-    route(replayDecisions, submit(replays, settingsWith)),
+    route(replayDecisions, submit(replays, shedding, settingsWith)),
     rowsRoute(getDecisionReplay, ({ params }) => find(replays, params["id"] ?? ""))
   ]
 })

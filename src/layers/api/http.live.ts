@@ -31,7 +31,7 @@ export interface LiveParts extends JournalReads {
   readonly hub: LiveHub
   readonly access: HttpAccessService
   readonly corsOrigins: ReadonlyArray<string>
-  readonly shedding: Pick<SheddingService, "may">
+  readonly shedding: Pick<SheddingService, "isOff" | "may">
 }
 
 interface StreamQuery {
@@ -78,7 +78,9 @@ const full = (exchange: Exchange): void =>
 const refusesViewer = ({ hub, shedding }: LiveParts, exchange: Exchange): boolean => {
   if (!shedding.may("console")) {
     hub.countShed()
-    const message = "streams are given up while this process is short of memory or time"
+    const message = shedding.isOff("console")
+      ? "streams are switched off by the flag console"
+      : "streams are given up while this process is short of memory or time"
     refuse(exchange, 503, { errors: [{ path: "", message }] }, retryAfter)
     return true
   }

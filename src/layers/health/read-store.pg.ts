@@ -24,6 +24,7 @@ import {
 import { fillColumns, jsonItem, orderColumns, signalColumns } from "./read-rows.pg.ts"
 import { serverOf } from "./read-database.pg.ts"
 import { experimentsOf } from "./read-experiments.pg.ts"
+import { flagsOf } from "./read-flags.pg.ts"
 import { strategiesOf } from "./read-strategies.pg.ts"
 import { latencyLedger, latencyOf } from "./read-latency.pg.ts"
 import { linkageOf, recentLinkageOf } from "./read-linkage.pg.ts"
@@ -396,6 +397,7 @@ export const ReadStorePg: Layer.Layer<ReadStore, never, Database> = Layer.effect
       latency: latencyOf(database),
       experiments: experimentsOf(database),
       strategies: strategiesOf(database),
+      flags: flagsOf(database),
       linkage: linkageOf(database),
       server: serverOf(database),
       recentLinkage: recentLinkageOf(database),

@@ -10,6 +10,7 @@
  * Never: shows a secret (bodies are stored without theirs).
  */
 import { Context, Data, type Effect } from "effect"
+import type { FlagLine } from "../../domain/kernel/flags.ts"
 import type { Settings } from "../../domain/kernel/settings.ts"
 import type { RecentLinkage } from "../../domain/health/health.ts"
 import type { DatabaseError } from "../database/database.port.ts"
@@ -130,6 +131,8 @@ export interface ReadStoreService {
   readonly latency: (span: LatencySpan) => Read<Item>
   /** How engines compare, by strategy and engine. */
   readonly experiments: (span: ExperimentSpan) => Read<ReadonlyArray<Item>>
+  /** Since when each of these flags has been as it is; `version`: of the settings in force. */
+  readonly flags: (version: string, lines: ReadonlyArray<FlagLine>) => Read<ReadonlyArray<Item>>
   /** The strategies of the settings: their stages, and what they closed since. */
   readonly strategies: (strategies: Settings["strategies"]) => Read<ReadonlyArray<Item>>
   readonly linkage: Read<Linkage>

@@ -18,6 +18,8 @@ export interface LiveSettings extends SettingsInForceService {
 
 export const makeLiveSettings = (initial: Settings): LiveSettings => {
   let current = initial
+  // Bounded by the layers that listen: one each.
+  const listeners: Array<(next: Settings, before: Settings) => void> = []
   const properties = Object.fromEntries(
     Object.keys(initial).map((name) => [
       name,
@@ -31,7 +33,10 @@ export const makeLiveSettings = (initial: Settings): LiveSettings => {
     view: view as Settings,
     current: () => current,
     assign: (next) => {
+      const before = current
       current = next
-    }
+      for (const heard of listeners) heard(next, before)
+    },
+    onAssign: (heard) => void listeners.push(heard)
   }
 }

@@ -28,6 +28,8 @@ export interface SettingsInForceService {
   /** As they are now; this object does not change afterwards. */
   readonly current: () => Settings
   readonly assign: (next: Settings) => void
+  /** Calls `heard` after each assignment, for as long as the process lives. */
+  readonly onAssign: (heard: (next: Settings, before: Settings) => void) => void
 }
 
 /** Where the settings in force are replaced; only the reloader does. */

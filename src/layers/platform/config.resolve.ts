@@ -346,8 +346,9 @@ const crossCheck = (settings: Settings, problems: Array<SettingsProblem>): void 
 
 /** The settings that are what the file says, or their default. */
 const asWritten = (file: SettingsFile) => {
-  const { canary, databasePool, linkage, market, panel, port, practice, resources, retention, spool } = file
-  return { canary, databasePool, linkage, market, panel, port, practice, resources, retention, spool }
+  const { canary, databasePool, flags, linkage, market, panel, port, practice, resources, retention, spool } =
+    file
+  return { canary, databasePool, flags, linkage, market, panel, port, practice, resources, retention, spool }
 }
 
 /** Builds the settings, or names every problem. */

@@ -25,7 +25,7 @@ export interface CanaryInput {
 export type CanaryOutcome =
   | { readonly _tag: "Came"; readonly latencyMs: number }
   | { readonly _tag: "Late" | "Failed"; readonly stage: string; readonly reason: string | null }
-  /** Trading is not ACTIVE: nothing was sent, or what was sent is held. */
+  /** Trading is not ACTIVE or a flag switches the canary off: nothing was sent, or what was sent is held. */
   | { readonly _tag: "Halted" }
 
 export interface CanaryContext extends CanaryInput {
@@ -149,7 +149,7 @@ export const canaryMachine = setup({
     },
     Halted: {
       description:
-        "Trading is not ACTIVE, so no canary is sent and none is missing; the next one follows at the resume.",
+        "Trading is not ACTIVE or a flag switches the canary off, so none is sent and none is missing; the next one follows when that is over.",
       tags: ["ready", "resting"],
       invoke: { src: "watchTrading", input: {} },
       on: { "trading.active": "Flying" }

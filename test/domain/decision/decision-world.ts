@@ -4,6 +4,7 @@
  * Promises: what a test does not say is an installation that trades: everything agrees and nothing is limited.
  * Never: asserts more than that a decision was made.
  */
+import { plainFlags } from "../../../src/domain/kernel/flags.ts"
 import { assert } from "@effect/vitest"
 import type { StrategySettings } from "../../../src/domain/kernel/settings.ts"
 import { planSignal, type Plan } from "../../../src/domain/decision/decision.ts"
@@ -70,6 +71,7 @@ export const settings: PlanSettings = {
   instruments: plainInstruments,
   panel: plainPanel,
   voters: {},
+  flags: plainFlags,
   brokers: {},
   sources: { default: { ageMaxMs: 300_000 } },
   strategies: { default: strategy },

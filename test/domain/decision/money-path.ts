@@ -9,6 +9,7 @@
  * does not.
  * Never: reads a clock or a random source.
  */
+import { plainFlags } from "../../../src/domain/kernel/flags.ts"
 import { BigDecimal, Result } from "effect"
 import { planSignal } from "../../../src/domain/decision/decision.ts"
 import { type Decimal, decimal, formatDecimal, zero } from "../../../src/domain/kernel/decimal.ts"
@@ -123,6 +124,7 @@ export class MoneyPath {
       instruments: plainInstruments,
       panel: plainPanel,
       voters: {},
+      flags: plainFlags,
       brokers: {},
       sources: { default: { ageMaxMs: 300_000 } },
       strategies,

@@ -209,6 +209,17 @@ describe("a strategy that runs as a shadow (G5)", () => {
     assert.deepInclude(decision.papers[0], { price: "99", fee: "2", profit: "-8" })
   })
 
+  it("does nothing on paper where a flag switches that off, and is a shadow all the same", () => {
+    const off = { features: {}, accounts: { "paper-1": { paper: false } }, strategies: {} }
+    const { checks, outcome, papers } = told(demoted, {}, {}, { settings: { ...settings, flags: off } })
+    assert.strictEqual(outcome, "denied strategy_shadow")
+    assert.deepStrictEqual(papers, [])
+    assert.deepStrictEqual(
+      checks.map(({ check }) => check),
+      ["stage"]
+    )
+  })
+
   it("is no concern of another strategy", () => {
     const { decision, facts } = decided({
       settings,

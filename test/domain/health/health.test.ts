@@ -28,15 +28,14 @@ const row = (path: string, change: Partial<ComponentRow> = {}): ComponentRow => 
   ...change
 })
 const rows = (...changed: ReadonlyArray<ComponentRow>): ReadonlyArray<ComponentRow> => {
-  const usual = [
+  return [
     row("root", { type: "supervisor" }),
     row("root/http", { readiness: "required", state: "Listening" }),
     row("root/database", { readiness: "required" }),
     row("root/trading/market"),
     row("root/trading/brokers/practice"),
     row("root/feeds/main")
-  ]
-  return usual.map((known) => changed.find((change) => change.path === known.path) ?? known)
+  ].map((known) => changed.find((change) => change.path === known.path) ?? known)
 }
 const well: HealthFacts = {
   nowMs: t0,
@@ -59,6 +58,7 @@ const well: HealthFacts = {
   breakers: [],
   unprotected: [],
   canary: null,
+  switchedOff: [],
   calendars: [],
   linkage: null,
   components: rows()

@@ -1,4 +1,5 @@
 /** What the permit looks at when an order leaves, and the numbers it records. */
+import { plainFlags } from "../../../src/domain/kernel/flags.ts"
 import { assert, describe, it } from "@effect/vitest"
 import { plainInstruments } from "../../../src/domain/kernel/instruments.ts"
 import type { ScopeLimits } from "../../../src/domain/kernel/settings.ts"
@@ -70,6 +71,7 @@ const settings: PlanSettings = {
   instruments: plainInstruments,
   panel: plainPanel,
   voters: {},
+  flags: plainFlags,
   brokers: {},
   sources: {},
   strategies: { s: strategy },

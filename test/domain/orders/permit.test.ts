@@ -1,3 +1,4 @@
+import { plainFlags } from "../../../src/domain/kernel/flags.ts"
 import { assert, describe, it } from "@effect/vitest"
 import { instrumentsOf, plainInstruments } from "../../../src/domain/kernel/instruments.ts"
 import type { PlanAccount, PlanSettings } from "../../../src/domain/orders/plan-context.ts"
@@ -44,6 +45,7 @@ const settings = (sidePolicy: SidePolicy = "both", quantityMax: string | null = 
   instruments: plainInstruments,
   panel: plainPanel,
   voters: {},
+  flags: plainFlags,
   brokers: {},
   sources: {},
   strategies: {

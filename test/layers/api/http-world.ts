@@ -248,6 +248,7 @@ const factsFor = (facts: Partial<HealthFacts> = {}): HealthFacts => ({
   breakers: [],
   unprotected: [],
   canary: null,
+  switchedOff: [],
   calendars: [],
   linkage: null,
   components: [],
@@ -315,6 +316,7 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     experiments: () => nothing,
     strategies: () => nothing,
     server: nothing,
+    flags: () => nothing,
     linkage: nothing,
     recentLinkage: () =>
       Effect.succeed({

@@ -50,6 +50,7 @@ const facts: HealthFacts = {
   breakers: [],
   unprotected: [],
   canary: null,
+  switchedOff: [],
   calendars: [],
   linkage: null,
   components: [row]

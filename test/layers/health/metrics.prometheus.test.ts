@@ -42,6 +42,7 @@ const facts: HealthFacts = {
   breakers: [],
   unprotected: [],
   canary: null,
+  switchedOff: [],
   calendars: [],
   linkage: null,
   components: [
