@@ -1,5 +1,5 @@
 /** The bot against everything that Telegram, the network and a kill do to it; minutes, because its pauses are real. */
-import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import { afterAll, afterEach, assert, beforeAll, describe, it } from "vitest"
 import { randomUUID } from "node:crypto"
 import { Agent } from "node:http"
 import { createServer } from "node:net"
@@ -32,6 +32,12 @@ describe("a bot that polls", () => {
     await world.state("Polling")
   }, 120_000)
   afterAll(() => world.dispose(), 60_000)
+  // A scene that fails leaves nothing of its fault to the next one.
+  afterEach(async () => {
+    world.telegram.server.revoke(false)
+    world.telegram.faults()
+    await world.alter("DROP FUNCTION IF EXISTS nothing CASCADE")
+  }, 60_000)
 
   it.each(["telegram-received", "telegram-taken", "K10-begun", "K10-done", "telegram-done"])(
     "[SIGKILL at %s] a press has its effect once",
@@ -165,25 +171,30 @@ describe("a bot that polls", () => {
     const [before, linesBefore] = [telegram.written(pager).length, world.lines("position.unprotected").length]
     // Too old to be traded: what is sent twice under one name with different bodies is an alert all the same.
     const agent = new Agent({ keepAlive: true })
-    const post = (n: number, symbol: string) =>
-      service.post("/webhook", alertBody({ symbol, timestamp: "2026-01-01T00:00:00Z", id: `storm-${n}` }), {
-        agent
-      })
+    /** Posted until it is answered so: a machine that is busy with others may spool it first, or answer late. */
+    const post = async (n: number, symbol: string, wanted: ReadonlyArray<number>): Promise<void> => {
+      const body = alertBody({ symbol, timestamp: "2026-01-01T00:00:00Z", id: `storm-${n}` })
+      for (;;) {
+        const { status } = await service.post("/webhook", body, { agent }).catch(() => ({ status: 0 }))
+        if (wanted.includes(status)) return
+        assert.include([0, 202, 503], status)
+        await pause(200)
+      }
+    }
     // One after the other, so that their order is known.
     let stored = Promise.resolve()
-    const storm = async (symbol: string, status: number) => {
+    const storm = async (symbol: string, ...wanted: ReadonlyArray<number>) => {
       const numbers = Array.from({ length: 1_000 }, (_, n) => n)
-      const answers = new Set<number>()
       const send = async (): Promise<void> => {
         for (let n = numbers.shift(); n !== undefined; n = numbers.shift()) {
-          answers.add((await post(n, symbol)).status)
-          if (status === 409 && n % 100 === 50) stored = stored.then(() => unprotect(`storm ${n}`))
+          const at = n
+          await post(at, symbol, wanted)
+          if (symbol === "QQQ" && at % 100 === 50) stored = stored.then(() => unprotect(`storm ${at}`))
         }
       }
       await Promise.all(Array.from({ length: 32 }, send))
-      assert.deepStrictEqual([...answers], [status])
     }
-    await storm("SPY", 201)
+    await storm("SPY", 201, 200)
     const stormMs = stopwatch()
     await storm("QQQ", 409)
     await stored
