@@ -1,4 +1,7 @@
-/** Ten minutes of a random walk through the console, with every command that it meets. */
+/**
+ * Ten minutes of a random walk through the console, with every command that it meets, but for events sent to machines by hand: those
+ * make the service what the walk is not about.
+ */
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { randomOf } from "../outside/random.ts"
 import { ConsoleWorld } from "./console-world.ts"
@@ -19,7 +22,12 @@ describe("the console", () => {
     "keeps its rules wherever a long walk gets",
     async () => {
       const random = randomOf("the long walk", Date.now() % 1_000_000)
-      const steps = await walkConsole(world, { random, ms: WALK_MS, gives: /./, cutMs: 12_000 })
+      const steps = await walkConsole(world, {
+        random,
+        ms: WALK_MS,
+        gives: /^(?!component\.send$)/,
+        cutMs: 12_000
+      })
       assert.isAbove(steps, WALK_MS / 2_000)
     },
     WALK_MS + 120_000

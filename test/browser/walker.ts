@@ -186,6 +186,16 @@ const comeBack = async (world: ConsoleWorld): Promise<void> => {
   if (await back.isVisible()) await back.click()
 }
 
+/** A step that got nowhere, with what the page shows instead. */
+const lost = async ({ page }: ConsoleWorld, trail: ReadonlyArray<string>, cause: unknown): Promise<never> => {
+  const shown = await page
+    .locator("body")
+    .innerText({ timeout: 2_000 })
+    .catch((error: unknown) => String(error))
+  const where = `${page.url()} shows: ${shown.slice(0, 1_000)}`
+  throw new Error(`${String(cause)}; ${where}; the last steps: ${trail.join(" | ")}`, { cause })
+}
+
 /** Walks until its time is over; the number of steps. */
 export const walkConsole = async (world: ConsoleWorld, walk: Walk): Promise<number> => {
   const trail: Array<string> = []
@@ -208,7 +218,7 @@ export const walkConsole = async (world: ConsoleWorld, walk: Walk): Promise<numb
         cutSinceMs = performance.now()
         trail.push("is cut off")
       }
-      trail.push(await step(world, walk))
+      trail.push(await step(world, walk).catch((error: unknown) => lost(world, trail, error)))
       if (trail.length > TRAIL) trail.shift()
       steps += 1
       await demand()
