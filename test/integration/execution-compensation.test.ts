@@ -18,6 +18,7 @@ import {
   scenario,
   startNode,
   until,
+  untilAlert,
   untilStatus
 } from "./execution-desk.ts"
 import {
@@ -135,7 +136,7 @@ layer(world(settings), { excludeTestServices: true })("an entry that ends partly
       yield* cancel
       yield* untilMark(symbol, "left")
       assert.strictEqual(yield* heldOf(symbol), "1")
-      assert.include(yield* node.alerts, "order.partial_left")
+      yield* untilAlert(node, "order.partial_left")
       assert.include(yield* committedAlerts, `order.partial_left:${order.id}`)
     })
   )
@@ -185,7 +186,7 @@ layer(world(settings), { excludeTestServices: true })("an entry that ends partly
       const { node, symbol } = yield* partly("reports", "2")
       yield* untilMark(symbol, "left")
       assert.deepInclude((yield* rowsOf(symbol))[0], { status: "partially_filled" })
-      assert.include(yield* node.alerts, "order.partial_left")
+      yield* untilAlert(node, "order.partial_left")
     })
   )
 
@@ -451,7 +452,7 @@ layer(world(settings), { excludeTestServices: true })("an entry that ends partly
           [order.id, "compensation", "filled", "2"]
         ]
       )
-      assert.include(yield* node.alerts, "exit.rejected")
+      yield* untilAlert(node, "exit.rejected")
     })
   )
 

@@ -206,6 +206,16 @@ export const until = <E, R>(what: string, probe: Effect.Effect<boolean, E, R>, d
     })
   )
 
+/** An alert is raised after the commit that a test has waited for; those that wait to be stored are taken by every look. */
+export const untilAlert = <E, R>(
+  node: { readonly alerts: Effect.Effect<ReadonlyArray<string>, E, R> },
+  kind: string
+) =>
+  until(
+    `the alert ${kind}`,
+    Effect.map(node.alerts, (kinds) => kinds.includes(kind))
+  )
+
 export const statusOf = (order: StoredOrder) =>
   Effect.map(
     OrdersStore.use((orders) => orders.byId(order.id)),

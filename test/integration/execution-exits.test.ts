@@ -15,6 +15,7 @@ import {
   scenario,
   startNode,
   until,
+  untilAlert,
   untilStatus
 } from "./execution-desk.ts"
 import { intend, own, sql, world, type WorldServices } from "./execution-world.ts"
@@ -207,7 +208,7 @@ layer(world(), { excludeTestServices: true })("exits", (it) => {
       yield* venue.fill(byHand.venueOrderId)
       venue.setReadable(true)
       yield* untilStatus(yield* order(id), "expired_unsent")
-      assert.include(yield* world.node.alerts, "order.expired_unsent")
+      yield* untilAlert(world.node, "order.expired_unsent")
       assert.include(yield* committedAlerts, `order.expired_unsent:${id}`)
       assert.strictEqual(sent, 1)
       const held = venue.book.positions("paper-1").find((position) => position.symbol === symbol)
@@ -225,7 +226,7 @@ layer(world(), { excludeTestServices: true })("exits", (it) => {
       const [first, second] = yield* exitsOf(symbol)
       assert.strictEqual((yield* order(first)).status, "rejected")
       yield* untilStatus(yield* order(second), "filled")
-      assert.include(yield* node.alerts, "exit.rejected")
+      yield* untilAlert(node, "exit.rejected")
       assert.include(yield* committedAlerts, `exit.rejected:${first ?? ""}`)
       assert.strictEqual(yield* quantityOf(symbol), "0")
     })

@@ -17,6 +17,7 @@ import {
   startNode,
   statusOf,
   until,
+  untilAlert,
   untilStatus
 } from "./execution-desk.ts"
 import { history, intend, own, sql, world, type WorldServices } from "./execution-world.ts"
@@ -190,7 +191,7 @@ layer(world(), { excludeTestServices: true })("orders with an unknown outcome", 
         const node = yield* startNode(venue)
         yield* untilStatus(order, "needs_operator")
         assert.deepStrictEqual(venue.creates(order.clientOrderId), { requests: 0, orders: 0 })
-        assert.include(yield* node.alerts, "order.needs_operator")
+        yield* untilAlert(node, "order.needs_operator")
         assert.include(yield* committedAlerts, `order.needs_operator:${order.id}`)
       })
     )

@@ -11,6 +11,7 @@ import {
   scenario,
   startNode,
   until,
+  untilAlert,
   untilStatus
 } from "./execution-desk.ts"
 import { intend, own, permitOf, sql, world, type WorldServices } from "./execution-world.ts"
@@ -167,7 +168,7 @@ layer(world(), { excludeTestServices: true })("shares of a position", (it) => {
         })
       )
       yield* untilShares(symbol, ["default 2 98", "plain 2 -"])
-      assert.include(yield* node.alerts, "exit.rejected")
+      yield* untilAlert(node, "exit.rejected")
       const [retry] = yield* sql(
         (client) => client<{ readonly kind: string; readonly status: string }>`
           SELECT exit_kind AS kind, status FROM orders WHERE symbol = ${symbol} AND exit_number IS NOT NULL`
@@ -270,7 +271,7 @@ layer(world(), { excludeTestServices: true })("shares of a position", (it) => {
       yield* node.ring("orders:paper-1")
       yield* Effect.sleep(300)
       assert.strictEqual((yield* OrdersStore.use((orders) => orders.byId(entry.id)))?.status, "intended")
-      assert.include(yield* node.alerts, "position.mismatch")
+      yield* untilAlert(node, "position.mismatch")
       said = null
       yield* node.ring("reconcile:paper-1")
       yield* untilStatus(entry, "filled", 12_000)
@@ -311,7 +312,7 @@ layer(world(), { excludeTestServices: true })("shares of a position", (it) => {
       const node = yield* startNode(venue)
       yield* untilStatus(order, "expired_unsent")
       assert.deepStrictEqual(venue.creates(order.clientOrderId), { requests: 0, orders: 0 })
-      assert.include(yield* node.alerts, "order.expired_unsent")
+      yield* untilAlert(node, "order.expired_unsent")
     })
   )
 

@@ -31,6 +31,7 @@ import {
   startNode,
   statusOf,
   until,
+  untilAlert,
   untilStatus
 } from "./execution-desk.ts"
 import { fillOf, history, intend, own, permitOf, sql, world, type WorldServices } from "./execution-world.ts"
@@ -455,7 +456,7 @@ layer(world(), { excludeTestServices: true })("the life of an order", (it) => {
         yield* untilStatus(order, "expired_unsent")
         yield* Fiber.interrupt(ringing)
         assert.deepStrictEqual(yield* history(order.id), [`order.expired_unsent ${waits}>expired_unsent`])
-        assert.include(yield* node.alerts, "order.expired_unsent")
+        yield* untilAlert(node, "order.expired_unsent")
         assert.deepStrictEqual(venue.creates(order.clientOrderId), { requests: 0, orders: 0 })
         yield* sql((client) => client`UPDATE trading_state SET state = 'ACTIVE' WHERE scope = 'global'`)
       })

@@ -13,12 +13,17 @@ describe("a simulation", () => {
     "loses, doubles and turns nothing, and is the same again by its seed, call by call",
     () =>
       Effect.gen(function* () {
-        const first = yield* play(1, 80)
-        assert.deepStrictEqual(first.violations, [], "npm run simulate -- --seed 1 --steps 80")
-        assert.isAbove(first.counts.get("order filled") ?? 0, 10, "it trades")
-        for (const harm of ["crash", "freeze", "database away", "create: answer lost"])
-          assert.isAbove(first.counts.get(harm) ?? 0, 0, harm)
-        assert.deepStrictEqual((yield* play(1, 80)).trace, first.trace)
+        const harms = ["crash", "freeze", "database away", "create: answer lost"]
+        // Any change of the order path may change a course, and what harm it comes to: one of these comes to all of it.
+        for (const seed of [1, 2, 3, 4, 5]) {
+          const { counts, trace, violations } = yield* play(seed, 80)
+          assert.deepStrictEqual(violations, [], `npm run simulate -- --seed ${seed} --steps 80`)
+          assert.isAbove(counts.get("order filled") ?? 0, 10, "it trades")
+          if (harms.some((harm) => !counts.has(harm))) continue
+          assert.deepStrictEqual((yield* play(seed, 80)).trace, trace)
+          return
+        }
+        assert.fail("no course came to every harm")
       }),
     240_000
   )
