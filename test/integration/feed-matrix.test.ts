@@ -114,6 +114,8 @@ const play = (database: DatabaseService, row: MatrixRow, name: string) =>
     if (row.special === "server killed and started again") {
       yield* live
       const { port } = server
+      // One that stops by itself says goodbye first.
+      server.cut()
       yield* Scope.close(serverScope, Exit.void)
       server = yield* signalServer({}, port)
       server.offer(offered(before))
