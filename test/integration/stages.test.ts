@@ -81,6 +81,13 @@ const decidedOn = (quote: Effect.Success<typeof desk>["quote"], ...given: Readon
   Effect.gen(function* () {
     const database = yield* Database
     const signals = yield* storeOn(database, settings)
+    // One that an earlier test left undecided would be claimed alone, and first.
+    yield* sql(
+      (
+        client
+      ) => client`UPDATE signals SET status = 'rejected', reason = 'too_old', decided_at = hf_clock(), claim = NULL,
+        lease_until = NULL WHERE status IN ('received', 'processing')`
+    )
     const ids = yield* insertSignals(
       database,
       given.map(({ quantity = null }) => ({ quantity }))
