@@ -74,6 +74,8 @@ const openWorld = Effect.gen(function* () {
 
 const grant = { account: "paper-1", owner: "me", fence: 1n } as never
 
+const noAlert = (): never => assert.fail("nobody is told of a known trade")
+
 describe("orders in the journal", () => {
   it.effect("are their committed steps, with the status before, and not what changed nothing", () =>
     Effect.scoped(
@@ -186,7 +188,11 @@ describe("orders in the journal", () => {
           ["NotSubmitted", orders.use((store) => store.submit(grant, as({}), judge)), [grant, as({}), judge]],
           ["Later", orders.use((store) => store.compensate("o-1", alertOf)), ["o-1", alertOf]],
           ["Missing", OrderCommands.use((store) => store.cancel("o-1", "enough")), ["o-1", "enough"]],
-          ["AlreadyKnown", FillsStore.use((store) => store.record("v", {} as never)), ["v", {}]]
+          [
+            "AlreadyKnown",
+            FillsStore.use((store) => store.record("v", {} as never, noAlert)),
+            ["v", {}, noAlert]
+          ]
         ] as const
         for (const [tag, call, expected] of calls) {
           yield* use(
