@@ -94,7 +94,6 @@ it("[E6] the fills of an entry that is cancelled, or expires, are closed once, w
   ] as const) {
     const entry = await partlyFilled(world, symbol)
     kill(points[0], symbol)
-    if (points[0] !== "K9") await broker.faults({ holdFills: false })
     let last = "none"
     await waitUntil(
       () => `it to be killed; last answer to the cancel: ${last}${service.tail()}`,
